@@ -1,0 +1,44 @@
+# Everything a user or developer types. `make help` explains.
+PYTHON ?= python3
+PY := .venv/bin/python
+export PYTHONPATH := .:layers/client:layers/core
+
+INPUT ?= local/requests.jsonl
+OUT ?= out
+
+.PHONY: help setup run up provider key test lint bench lock format
+
+help: setup ## show the commands and every setting
+	@$(PY) -m local.help
+
+setup:
+	@$(PYTHON) local/bootstrap.py
+
+run: setup ## one batch, end to end, on this machine
+	@$(PY) -m local run --input "$(INPUT)" --out "$(OUT)"
+
+up: setup ## the whole stack until Ctrl-C
+	@$(PY) -m local up
+
+provider: setup ## the provider emulator alone
+	@$(PY) -m local.provider
+
+lint: setup ## every static check
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+	@.venv/bin/cfn-lint template.yaml
+
+test: lint ## every test
+	@$(PY) -m pytest
+
+format: setup
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .
+
+lock: setup ## resolve all extras together, then cut each layer's requirements from that
+	@.venv/bin/uv pip compile -q --universal --generate-hashes --all-extras --python-version 3.11 \
+	  --custom-compile-command "make lock" -o requirements.lock pyproject.toml
+	@for layer in client core; do \
+	  .venv/bin/uv pip compile -q --universal --generate-hashes --extra $$layer -c requirements.lock --python-version 3.11 \
+	    --custom-compile-command "make lock" -o layers/$$layer/requirements.txt pyproject.toml; done
