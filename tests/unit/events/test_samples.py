@@ -1,0 +1,150 @@
+"""Every file in events/ is named after a door, and looks as AWS sends it to that door."""
+
+import ipaddress
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2, S3EventBridgeNotificationEvent
+from aws_lambda_powertools.utilities.data_classes.api_gateway_authorizer_event import APIGatewayAuthorizerEventV2
+
+ROOT = Path(__file__).resolve().parents[3]
+SAMPLES = sorted((ROOT / "events").iterdir())
+NAME = re.compile(r"(?P<door>[a-z]+)\.(?P<case>[a-z0-9]+(-[a-z0-9]+)*)\.json")
+ACCOUNT = "123456789012"  # the one AWS's own examples use
+ENVELOPE = {"version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail"}
+NEXT_STEPS = {"submit", "poll", "collect", "done"}
+BATCH_ID = re.compile(r"batch_[0-9a-f]{32}")
+
+
+def of(*prefixes: str) -> pytest.MarkDecorator:
+    """Parametrize over the samples whose names begin so; never over none."""
+    chosen = [path for path in SAMPLES if path.name.startswith(prefixes)]
+    assert chosen, prefixes
+    return pytest.mark.parametrize("path", chosen, ids=lambda path: path.stem)
+
+
+def read(path: Path) -> dict[str, Any]:
+    document = json.loads(path.read_text(encoding="utf-8"))
+    assert isinstance(document, dict)
+    return document
+
+
+def test_every_function_has_a_sample_and_every_sample_a_function() -> None:
+    functions = {path.parent.name for path in ROOT.glob("functions/*/handler.py")}
+    assert {path.name.split(".")[0] for path in SAMPLES} == functions
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.name)
+def test_a_sample_is_named_after_its_door_and_case(path: Path) -> None:
+    assert NAME.fullmatch(path.name)
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_a_sample_is_readable_text(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text == json.dumps(read(path), ensure_ascii=False, indent=2) + "\n"
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_a_sample_names_nobody_real(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert set(re.findall(r"(?<![\w.-])\d{12}(?![\w.-])", text)) <= {ACCOUNT}
+    for address in re.findall(r"\b\d{1,3}(?:\.\d{1,3}){3}\b", text):
+        assert ipaddress.ip_address(address) in ipaddress.ip_network("203.0.113.0/24")  # RFC 5737: for documentation
+
+
+@of("intake.s3-", "intake.schedule", "intake.refused-", "fail.execution-")
+def test_an_eventbridge_sample_has_the_whole_envelope(path: Path) -> None:
+    event = read(path)
+    assert set(event) == ENVELOPE
+    assert event["account"] == ACCOUNT
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", event["time"])
+
+
+@of("intake.s3-", "intake.refused-")
+def test_an_upload_pins_the_version_of_its_object(path: Path) -> None:
+    event = S3EventBridgeNotificationEvent(read(path))
+    assert event.detail_type == "Object Created"
+    assert event.resources == [f"arn:aws:s3:::{event.detail.bucket.name}"]
+    assert event.detail.object.version_id
+    assert re.fullmatch(r"[0-9A-F]{18}", event.detail.object.sequencer)
+    assert event.detail.reason in {"PutObject", "CopyObject", "CompleteMultipartUpload"}
+
+
+@of("intake.s3-object-created-multipart")
+def test_a_multipart_upload_says_so_in_reason_and_etag(path: Path) -> None:
+    event = S3EventBridgeNotificationEvent(read(path))
+    assert event.detail.reason == "CompleteMultipartUpload"
+    assert re.fullmatch(r"[0-9a-f]{32}-\d+", event.detail.object.etag)
+
+
+@of("intake.s3-object-created-key-")
+def test_eventbridge_hands_a_key_over_as_it_is(path: Path) -> None:
+    key = read(path)["detail"]["object"]["key"]
+    assert all(character in key for character in (" ", "+", "%", "ä", "問", "🚂"))
+
+
+@of("intake.schedule")
+def test_a_schedule_names_what_fired_it(path: Path) -> None:
+    event = read(path)
+    assert event["detail-type"] == "Scheduled Event"
+    assert event["source"] in {"aws.scheduler", "aws.events"}
+    assert event["resources"][0].startswith(f"arn:aws:{event['source'].removeprefix('aws.')}:")
+
+
+@of("api.")
+def test_a_call_comes_as_payload_2_0_with_its_tenant(path: Path) -> None:
+    event = APIGatewayProxyEventV2(read(path))
+    assert event.version == "2.0"
+    assert event.request_context.authorizer.get_lambda == {"tenant": "default"}
+    assert event.raw_path == event.request_context.http.path
+    assert event["routeKey"] == event.request_context.route_key
+    assert all(name == name.lower() for name in event.headers)
+
+
+@of("api.create-batch")
+def test_an_accepted_creation_names_an_object_of_its_own_tenant(path: Path) -> None:
+    body = APIGatewayProxyEventV2(read(path)).json_body
+    assert {"input_file_id", "endpoint", "completion_window"} <= body.keys()
+    assert body["input_file_id"].startswith("s3://batchyard-data-example/inbox/default/")
+
+
+@of("authorize.")
+def test_an_authorizer_is_asked_with_the_route_and_the_bearer(path: Path) -> None:
+    event = APIGatewayAuthorizerEventV2(read(path))
+    assert (event.version, event.get_type) == ("2.0", "REQUEST")
+    assert event.parsed_arn.aws_account_id == ACCOUNT
+    header = event.headers.get("authorization")
+    assert event.identity_source == ([header] if header is not None else [])
+    assert "authorizer" not in read(path)["requestContext"]
+
+
+@of("plan.", "assemble.", "cancel.", "fail.batch")
+def test_a_step_of_a_batch_names_it(path: Path) -> None:
+    assert BATCH_ID.fullmatch(read(path)["batch_id"])
+
+
+@of("submit.", "poll.", "collect.", "fail.shard")
+def test_a_step_of_a_shard_names_batch_shard_and_step(path: Path) -> None:
+    event = read(path)
+    assert BATCH_ID.fullmatch(event["batch_id"])
+    assert (type(event["shard"]), type(event["wait_seconds"])) == (int, int)
+    assert event["next"] in NEXT_STEPS
+
+
+@of("fail.batch", "fail.shard")
+def test_a_caught_error_comes_with_step_functions_two_members(path: Path) -> None:
+    error = read(path)["error"]
+    assert set(error) == {"Error", "Cause"}
+    assert "errorMessage" in json.loads(error["Cause"])  # Lambda's own error document, as text
+
+
+@of("fail.execution-")
+def test_an_execution_that_ended_badly_is_named_after_its_batch(path: Path) -> None:
+    detail = read(path)["detail"]
+    assert detail["status"] in {"FAILED", "TIMED_OUT", "ABORTED"}
+    assert detail["executionArn"].endswith(f":{detail['name']}")
+    assert json.loads(detail["input"]) == {"batch_id": detail["name"]}
