@@ -132,14 +132,19 @@ def test_a_step_of_a_shard_names_batch_shard_and_step(path: Path) -> None:
     event = read(path)
     assert BATCH_ID.fullmatch(event["batch_id"])
     assert (type(event["shard"]), type(event["wait_seconds"])) == (int, int)
-    assert event["next"] in NEXT_STEPS
+    assert event["next"] in NEXT_STEPS or "error" in event
 
 
 @of("fail.batch", "fail.shard")
 def test_a_caught_error_comes_with_step_functions_two_members(path: Path) -> None:
     error = read(path)["error"]
     assert set(error) == {"Error", "Cause"}
-    assert "errorMessage" in json.loads(error["Cause"])  # Lambda's own error document, as text
+    assert all(isinstance(text, str) and text for text in error.values())
+
+
+@of("fail.batch.", "fail.shard.")
+def test_a_function_s_own_error_comes_as_text_of_lambda_s_document(path: Path) -> None:
+    assert "errorMessage" in json.loads(read(path)["error"]["Cause"])
 
 
 @of("fail.execution-")
