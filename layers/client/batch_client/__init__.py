@@ -1,0 +1,89 @@
+"""Call the Batch and Files API of OpenAI and of services like it: typed, streaming, safe to retry.
+
+>>> from batch_client import BatchClient
+>>> client = BatchClient("made-up-key")
+>>> client
+BatchClient(base_url='https://api.openai.com/v1', profile='openai')
+"""
+
+from .client import BatchClient
+from .errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    AuthenticationError,
+    BadRequestError,
+    BatchClientError,
+    ConflictError,
+    CreateOutcomeUnknown,
+    DownloadIncomplete,
+    InvalidArgumentError,
+    NotFoundError,
+    OutcomeUnknown,
+    PermissionDeniedError,
+    ProtocolError,
+    QuotaError,
+    RateLimitError,
+    ServerError,
+    SourceError,
+    TokenLimitError,
+    UploadOutcomeUnknown,
+)
+from .http_info import HttpInfo, RateLimit
+from .models import (
+    ENDED_STATUSES,
+    Batch,
+    BatchError,
+    BatchPage,
+    ExpiresAfter,
+    File,
+    FileDeleted,
+    FilePage,
+    RequestCounts,
+    Usage,
+)
+from .profiles import PROFILES, Profile
+from .retry import Clock, RetryPolicy
+from .upload import ByteRanges, Source
+
+__all__ = [
+    "ENDED_STATUSES",
+    "PROFILES",
+    "APIConnectionError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AuthenticationError",
+    "BadRequestError",
+    "Batch",
+    "BatchClient",
+    "BatchClientError",
+    "BatchError",
+    "BatchPage",
+    "ByteRanges",
+    "Clock",
+    "ConflictError",
+    "CreateOutcomeUnknown",
+    "DownloadIncomplete",
+    "ExpiresAfter",
+    "File",
+    "FileDeleted",
+    "FilePage",
+    "HttpInfo",
+    "InvalidArgumentError",
+    "NotFoundError",
+    "OutcomeUnknown",
+    "PermissionDeniedError",
+    "Profile",
+    "ProtocolError",
+    "QuotaError",
+    "RateLimit",
+    "RateLimitError",
+    "RequestCounts",
+    "RetryPolicy",
+    "ServerError",
+    "Source",
+    "SourceError",
+    "TokenLimitError",
+    "UploadOutcomeUnknown",
+    "Usage",
+]

@@ -1,0 +1,150 @@
+"""The Batch API."""
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from .decode import batch_from, page_from
+from .errors import (
+    APIConnectionError,
+    BadRequestError,
+    BatchClientError,
+    ConflictError,
+    CreateOutcomeUnknown,
+    ProtocolError,
+    ServerError,
+)
+from .http_info import HttpInfo
+from .models import Batch, BatchPage, ExpiresAfter
+from .paging import all_items, query_of
+from .retry import never_sent
+from .transport import Call, Transport, path_id
+
+_LOST_ANSWER = (APIConnectionError, ServerError, ProtocolError)
+_JSON = {"Content-Type": "application/json"}
+
+
+class Batches:
+    """Make, read, cancel and find batches."""
+
+    _transport: Transport
+
+    def create_batch(
+        self,
+        *,
+        input_file_id: str,
+        endpoint: str,
+        completion_window: str = "24h",
+        metadata: Mapping[str, str] | None = None,
+        output_expires_after: ExpiresAfter | Mapping[str, object] | None = None,
+    ) -> Batch:
+        """Create a batch of an uploaded file.
+
+        The request is sent once; it is repeated only where nothing can have reached the service. Raises
+        CreateOutcomeUnknown when the answer is lost: then look with `find_batch` before creating again.
+        """
+        return self.create_batch_with_http_info(
+            input_file_id=input_file_id,
+            endpoint=endpoint,
+            completion_window=completion_window,
+            metadata=metadata,
+            output_expires_after=output_expires_after,
+        ).data
+
+    def create_batch_with_http_info(
+        self,
+        *,
+        input_file_id: str,
+        endpoint: str,
+        completion_window: str = "24h",
+        metadata: Mapping[str, str] | None = None,
+        output_expires_after: ExpiresAfter | Mapping[str, object] | None = None,
+    ) -> HttpInfo[Batch]:
+        """Do as `create_batch`, and give status and headers too."""
+        members = {
+            "completion_window": completion_window,
+            "endpoint": endpoint,
+            "input_file_id": input_file_id,
+            "metadata": metadata,
+            "output_expires_after": output_expires_after,
+        }
+        body = msgspec.json.encode(
+            {name: value for name, value in members.items() if value is not None}, order="sorted"
+        )
+        call = Call(method="POST", path="/batches", headers=_JSON, body=body)
+        try:
+            return self._transport.call(call, batch_from, never_sent)
+        except _LOST_ANSWER as error:
+            if never_sent(error):
+                raise
+            raise _unknown(error) from error
+
+    def retrieve_batch(self, batch_id: str) -> Batch:
+        """Read a batch."""
+        return self.retrieve_batch_with_http_info(batch_id).data
+
+    def retrieve_batch_with_http_info(self, batch_id: str) -> HttpInfo[Batch]:
+        """Do as `retrieve_batch`, and give status and headers too."""
+        return self._transport.call(Call(method="GET", path=f"/batches/{path_id(batch_id)}"), batch_from)
+
+    def cancel_batch(self, batch_id: str) -> Batch:
+        """Ask for a batch to be cancelled; a batch that has ended is given as it is.
+
+        The request is sent once. After an error that is `retryable` it can be made again: cancelling twice is harmless.
+        """
+        return self.cancel_batch_with_http_info(batch_id).data
+
+    def cancel_batch_with_http_info(self, batch_id: str) -> HttpInfo[Batch]:
+        """Do as `cancel_batch`, and give status and headers too."""
+        profile = self._transport.profile
+        path = profile.cancel_path.format(id=path_id(batch_id))
+        try:
+            return self._transport.call(
+                Call(method=profile.cancel_method, path=path, headers=_JSON), batch_from, never_sent
+            )
+        except (ConflictError, BadRequestError):  # some gateways say 400 where OpenAI says 409
+            found = self.retrieve_batch_with_http_info(batch_id)
+            if not found.data.ended:
+                raise
+            return found
+
+    def list_batches(self, after: str | None = None, limit: int | None = None) -> BatchPage:
+        """Read one page of batches, newest first; `limit` is 1 … 100, the service's default is 20."""
+        return self.list_batches_with_http_info(after, limit).data
+
+    def list_batches_with_http_info(self, after: str | None = None, limit: int | None = None) -> HttpInfo[BatchPage]:
+        """Do as `list_batches`, and give status and headers too."""
+        call = Call(method="GET", path="/batches", query=query_of(after=after, limit=limit))
+        return self._transport.call(call, lambda answer: page_from(answer, batch_from))
+
+    def iter_batches(self, limit: int = 100) -> Iterator[Batch]:
+        """Walk all batches, newest first, in pages of `limit`.
+
+        Raises ProtocolError where the service says that there are more and does not show them.
+        """
+        return all_items(lambda after: self.list_batches(after, limit), lambda batch: batch.id)
+
+    def find_batch(self, metadata_key: str, value: str, since: int) -> Batch | None:
+        """Find the newest batch whose metadata has `value` under `metadata_key`, or tell by None that there is none.
+
+        `since` is Unix seconds by the service's clock; batches created before it are not looked at.
+        """
+        first = None  # where a service lists the oldest first, nothing is older than the first: then all are looked at
+        for batch in self.iter_batches():
+            if batch.metadata.get(metadata_key) == value:
+                return batch
+            if batch.created_at is None:
+                continue
+            first = first or batch.created_at
+            if batch.created_at < since and batch.created_at < first:
+                return None
+        return None
+
+
+def _unknown(error: BatchClientError) -> CreateOutcomeUnknown:
+    return CreateOutcomeUnknown(
+        f"The batch may or may not have been created: {error.message}",
+        status=error.status,
+        code=error.code,
+        request_id=error.request_id,
+    )

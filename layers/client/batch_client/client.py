@@ -1,0 +1,72 @@
+"""The client: one service, one key, every call."""
+
+import random as randomness
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import requests
+
+from .batches import Batches
+from .credentials import Credentials
+from .files import Files
+from .profiles import Profile, choose_profile
+from .retry import Clock, Retrier, RetryPolicy
+from .transport import Transport
+
+USER_AGENT = "batch-client/0.1.0"
+
+
+class BatchClient(Batches, Files):
+    """Call the Batch and Files API of OpenAI or of a service like it.
+
+    `api_key` is a key or a callable asked for one before each request. A query in `base_url`, such as Azure's
+    `?api-version=…`, goes with every call. `timeout` is (connect, read) seconds, or one number for both. `profile` is
+    a name of `PROFILES` or a Profile of your own; without it the host of `base_url` chooses. `retry`, `clock` and
+    `random` (0 … 1) rule the retries of GET and DELETE. Every call raises only BatchClientError and what `api_key`
+    raises.
+    """
+
+    def __init__(
+        self,
+        api_key: str | Callable[[], str],
+        base_url: str = "https://api.openai.com/v1",
+        organization: str | None = None,
+        project: str | None = None,
+        timeout: float | tuple[float, float] = (5.0, 60.0),
+        session: requests.Session | None = None,
+        profile: str | Profile | None = None,
+        *,
+        retry: RetryPolicy | None = None,
+        clock: Clock = time,
+        random: Callable[[], float] = randomness.random,
+    ) -> None:
+        self._session = session or requests.Session()
+        self._owns_session = session is None
+        named = {"User-Agent": USER_AGENT, "OpenAI-Organization": organization, "OpenAI-Project": project}
+        self._transport = Transport(
+            session=self._session,
+            base_url=base_url,
+            profile=choose_profile(profile, base_url),
+            credentials=Credentials(api_key),
+            headers={name: value for name, value in named.items() if value},
+            timeout=timeout if isinstance(timeout, tuple) else (timeout, timeout),
+            retrier=Retrier(retry or RetryPolicy(), clock, random),
+        )
+
+    def __repr__(self) -> str:
+        return f"BatchClient(base_url={self._transport.base_url!r}, profile={self._transport.profile.name!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections, unless the session was passed in."""
+        if self._owns_session:
+            self._session.close()

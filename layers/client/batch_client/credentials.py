@@ -1,0 +1,31 @@
+"""The key, kept where nothing prints it."""
+
+from collections.abc import Callable
+
+from .errors import InvalidArgumentError
+
+
+class Credentials:
+    """Hold a key, or ask for one before each request, which lets keys rotate."""
+
+    def __init__(self, key: str | Callable[[], str]) -> None:
+        self._ask = key if callable(key) else lambda: key
+
+    def __repr__(self) -> str:
+        return "Credentials(…)"
+
+    def current(self) -> str:
+        """Give the key for the next request, without white space around it.
+
+        Raises InvalidArgumentError, which does not quote it, for a key that cannot travel in a header.
+        """
+        key = self._ask()
+        key = key.strip() if isinstance(key, str) else ""
+        if not key or not key.isascii() or not key.isprintable() or " " in key:
+            raise InvalidArgumentError("The API key is empty, or is not plain text that fits in a header")
+        return key
+
+
+def without_key(body: bytes, key: str) -> bytes:
+    """Blank out a key that a service quotes in its answer."""
+    return body.replace(key.encode(), b"[key]") if key else body

@@ -1,0 +1,203 @@
+"""Download a file so that it never ends short.
+
+Whether a body is whole is told by its Content-Length, its chunked framing, its gzip trailer or, where there is none of
+these, by the size in the file's description. A short body is continued with a Range request; where the service answers
+with the whole content instead, what was given before is compared by checksum and dropped.
+"""
+
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import requests
+
+from .errors import APIConnectionError, APIStatusError, BatchClientError, DownloadIncomplete, ProtocolError
+from .foreign import FOREIGN, translate
+from .http_info import HttpInfo
+from .inflate import Inflater
+from .transport import Call, Transport, path_id
+
+_READ_BYTES = 256 * 1024
+_PROGRESS_BYTES = (
+    64 * 1024
+)  # an answer that brings this much starts the count of retries anew: bounded by the file's size
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", re.ASCII)
+
+
+class Download:
+    """Give one file's content once, over as many answers as it takes."""
+
+    def __init__(self, transport: Transport, file_id: str, size_of: Callable[[str], int | None]) -> None:
+        self._transport = transport
+        self._file_id = file_id
+        self._path = f"/files/{path_id(file_id)}/content"
+        self._size_of = size_of
+        self._opened: requests.Response | None = None
+        self._given = 0
+        self._checksum = 0
+        self._size: int | None = None
+        self._etag: str | None = None
+        self._may_continue = True
+
+    def with_http_info(self) -> HttpInfo[Iterator[bytes]]:
+        """Open the first answer now, and give its status and headers with the content."""
+        response = self._transport.retrier.run(self._open, lambda error: error.retryable)
+        self._opened = response
+        return HttpInfo(self.chunks(), response.status_code, response.headers)
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the content."""
+        retrier = self._transport.retrier
+        started, retry = retrier.clock.monotonic(), 0
+        while True:
+            before = self._given
+            try:
+                yield from self._one_answer()
+            except BatchClientError as error:
+                if self._given - before >= _PROGRESS_BYTES:
+                    started, retry = retrier.clock.monotonic(), 0
+                if not error.retryable or not retrier.wait(retry, error, started):
+                    raise self._final(error) from error
+                retry += 1
+            else:
+                return
+
+    def _final(self, error: BatchClientError) -> BatchClientError:
+        if not isinstance(error, APIConnectionError):
+            return error
+        of = "" if self._size is None else f" of {self._size}"
+        found = DownloadIncomplete(
+            f"{self._file_id} ended after {self._given}{of} bytes: {error.message}", retryable=error.retryable
+        )
+        found.attempts = error.attempts
+        return found
+
+    def _one_answer(self) -> Iterator[bytes]:
+        response, self._opened = self._opened or self._open(), None
+        with closing(response):
+            again = self._start(response)
+            body = _Body(response, self._transport.host)
+            if body.inflater:
+                self._may_continue = False  # a range counts compressed bytes
+            for chunk in self._fresh(body.chunks(), again):
+                self._given += len(chunk)
+                self._checksum = zlib.crc32(chunk, self._checksum)
+                yield chunk
+        self._check_end(body)
+
+    def _open(self) -> requests.Response:
+        headers = {"Accept": "application/binary", "Accept-Encoding": "identity"}
+        if self._given and self._may_continue:
+            headers["Range"] = f"bytes={self._given}-"
+            if self._etag:
+                headers["If-Range"] = self._etag
+        try:
+            return self._transport.open(Call(method="GET", path=self._path, headers=headers, may_leave=True))
+        except APIStatusError as error:
+            if error.status != 416:
+                raise
+            self._may_continue = False
+            raise APIConnectionError("The service does not continue the content", status=416) from error
+
+    def _start(self, response: requests.Response) -> int:
+        """Take in an answer's headers and return how many of its bytes were given before."""
+        if response.status_code == 206:
+            return self._continued(response)
+        length = _length(response) if _is_plain(response) else None
+        if self._size is not None and length is not None and length != self._size:
+            raise self._changed()
+        self._size = self._size if length is None else length
+        etag = response.headers.get("etag", "")
+        self._etag = etag if etag.startswith('"') else None  # a weak tag does not promise equal bytes
+        return self._given
+
+    def _continued(self, response: requests.Response) -> int:
+        found = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
+        if not found or int(found[1]) != self._given or not _is_plain(response) or not self._given:
+            self._may_continue = False
+            raise APIConnectionError("The service continues the content elsewhere than asked", status=206)
+        if found[2] != "*":
+            total = int(found[2])
+            if self._size is not None and total != self._size:
+                raise self._changed()
+            self._size = total
+        return 0
+
+    def _fresh(self, chunks: Iterator[bytes], again: int) -> Iterator[bytes]:
+        checksum = 0
+        for chunk in chunks:
+            old, new = chunk[:again], chunk[again:]
+            again -= len(old)
+            checksum = zlib.crc32(old, checksum)
+            if old and not again and checksum != self._checksum:
+                raise self._changed()
+            if new:
+                yield new
+
+    def _check_end(self, body: "_Body") -> None:
+        if self._size is None and body.proves_its_end:
+            return
+        if self._size is None:
+            size = self._size_of(self._file_id)
+            if size is None or size < self._given:
+                raise DownloadIncomplete(
+                    f"Nothing tells whether the {self._given} bytes of {self._file_id} are whole", retryable=False
+                )
+            self._size = size
+        if self._given < self._size:
+            raise APIConnectionError("The content ended short")
+        if self._given > self._size:
+            raise self._changed()
+
+    def _changed(self) -> ProtocolError:
+        return ProtocolError(f"The content of {self._file_id} is not what it was when the download began")
+
+
+class _Body:
+    """Read one answer's body, and know whether its own framing proves it whole."""
+
+    def __init__(self, response: requests.Response, host: str) -> None:
+        self._raw = response.raw
+        self._host = host
+        self._length = _length(response)
+        self.inflater = None if _is_plain(response) else Inflater(response.headers["content-encoding"])
+        self._chunked = _is_chunked(response)
+
+    @property
+    def proves_its_end(self) -> bool:
+        """Tell whether a body read to its end is known to be whole."""
+        return self._chunked or self._length is not None or (self.inflater is not None and self.inflater.ended)
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the content, without its compression; raise APIConnectionError where it ends short."""
+        received = 0
+        while chunk := self._read():
+            received += len(chunk)
+            if self.inflater:
+                yield from self.inflater.pieces(chunk)
+            else:
+                yield chunk
+        cut = self._length is not None and received != self._length
+        if cut or (received and self.inflater and not self.inflater.ended):
+            raise APIConnectionError(f"The body ended after {received} bytes")
+
+    def _read(self) -> bytes:
+        try:
+            chunk: bytes = self._raw.read(_READ_BYTES, decode_content=False)
+        except FOREIGN as error:
+            raise translate(error, self._host) from error
+        return chunk
+
+
+def _is_plain(response: requests.Response) -> bool:
+    return response.headers.get("content-encoding", "").strip().lower() in ("", "identity")
+
+
+def _is_chunked(response: requests.Response) -> bool:
+    return "chunked" in response.headers.get("transfer-encoding", "").lower()  # it overrides a length
+
+
+def _length(response: requests.Response) -> int | None:
+    text = response.headers.get("content-length", "")
+    return int(text) if not _is_chunked(response) and re.fullmatch(r"\d{1,18}", text, re.ASCII) else None

@@ -1,0 +1,156 @@
+"""The Files API."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from .decode import deleted_from, file_from, page_from
+from .download import Download
+from .errors import (
+    APIConnectionError,
+    InvalidArgumentError,
+    NotFoundError,
+    ProtocolError,
+    ServerError,
+    UploadOutcomeUnknown,
+)
+from .http_info import HttpInfo
+from .models import ExpiresAfter, File, FileDeleted, FilePage
+from .paging import all_items, query_of
+from .retry import never_sent
+from .transport import Call, Transport, path_id
+from .upload import Source, UploadBody, source_from
+
+_LOST_ANSWER = (APIConnectionError, ServerError, ProtocolError)
+
+
+class Files:
+    """Upload, read, list, delete and download files."""
+
+    _transport: Transport
+
+    def create_file(
+        self,
+        source: Path | bytes | BinaryIO | Source,
+        filename: str,
+        purpose: str = "batch",
+        expires_after: ExpiresAfter | Mapping[str, object] | None = None,
+    ) -> File:
+        """Upload a file in one request and constant memory; a batch input's `filename` must end in `.jsonl`.
+
+        The request is sent once; it is repeated only where nothing can have reached the service. Raises
+        UploadOutcomeUnknown when the answer is lost, SourceError when `source` breaks or is not as long as it said.
+        """
+        return self.create_file_with_http_info(source, filename, purpose, expires_after).data
+
+    def create_file_with_http_info(
+        self,
+        source: Path | bytes | BinaryIO | Source,
+        filename: str,
+        purpose: str = "batch",
+        expires_after: ExpiresAfter | Mapping[str, object] | None = None,
+    ) -> HttpInfo[File]:
+        """Do as `create_file`, and give status and headers too."""
+        purpose = self._transport.profile.purposes.get(purpose, purpose)
+        body = UploadBody(source_from(source), filename, {"purpose": purpose, **_expiry(expires_after)})
+        call = Call(method="POST", path="/files", headers={"Content-Type": body.content_type}, body=body)
+        try:
+            return self._transport.call(call, file_from, never_sent)
+        except _LOST_ANSWER as error:
+            if never_sent(error):
+                raise
+            raise UploadOutcomeUnknown(
+                f"The file may or may not have been stored: {error.message}",
+                status=error.status,
+                code=error.code,
+                request_id=error.request_id,
+                retry_after=error.retry_after,
+            ) from error
+
+    def retrieve_file(self, file_id: str) -> File:
+        """Read a file's description."""
+        return self.retrieve_file_with_http_info(file_id).data
+
+    def retrieve_file_with_http_info(self, file_id: str) -> HttpInfo[File]:
+        """Do as `retrieve_file`, and give status and headers too."""
+        return self._transport.call(Call(method="GET", path=f"/files/{path_id(file_id)}"), file_from)
+
+    def list_files(
+        self,
+        *,
+        purpose: str | None = None,
+        limit: int | None = None,
+        order: str | None = None,
+        after: str | None = None,
+    ) -> FilePage:
+        """Read one page of files; `limit` is 1 … 10,000, `order` is `asc` or `desc` by creation."""
+        return self.list_files_with_http_info(purpose=purpose, limit=limit, order=order, after=after).data
+
+    def list_files_with_http_info(
+        self,
+        *,
+        purpose: str | None = None,
+        limit: int | None = None,
+        order: str | None = None,
+        after: str | None = None,
+    ) -> HttpInfo[FilePage]:
+        """Do as `list_files`, and give status and headers too."""
+        query = query_of(purpose=purpose, limit=limit, order=order, after=after)
+        call = Call(method="GET", path="/files", query=query)
+        return self._transport.call(call, lambda answer: page_from(answer, file_from))
+
+    def iter_files(self, *, purpose: str | None = None, limit: int = 1000) -> Iterator[File]:
+        """Walk all files, newest first, in pages of `limit`."""
+        return all_items(lambda after: self.list_files(purpose=purpose, limit=limit, after=after), lambda file: file.id)
+
+    def delete_file(self, file_id: str) -> FileDeleted:
+        """Delete a file."""
+        return self.delete_file_with_http_info(file_id).data
+
+    def delete_file_with_http_info(self, file_id: str) -> HttpInfo[FileDeleted]:
+        """Do as `delete_file`, and give status and headers too."""
+        gone = FileDeleted(id=file_id)
+        call = Call(method="DELETE", path=f"/files/{path_id(file_id)}")
+        try:
+            return self._transport.call(call, lambda answer: gone if answer is None else deleted_from(answer))
+        except NotFoundError as error:
+            if error.attempts == 1:
+                raise
+            return HttpInfo(gone, 404, {})  # an earlier try, whose answer was lost, has deleted it
+
+    def download_file(self, file_id: str) -> Iterator[bytes]:
+        """Yield a file's content in chunks that end anywhere.
+
+        A body that ends short is continued, or started again without repeating what was given; it is never passed off
+        as whole: raises DownloadIncomplete when that fails.
+        """
+        return Download(self._transport, file_id, self._size_of).chunks()
+
+    def download_file_with_http_info(self, file_id: str) -> HttpInfo[Iterator[bytes]]:
+        """Do as `download_file`, and give status and headers of its first answer too, which is opened now."""
+        return Download(self._transport, file_id, self._size_of).with_http_info()
+
+    def download_file_to(self, file_id: str, writer: BinaryIO) -> int:
+        """Write a file's content to `writer` and return the number of bytes."""
+        written = 0
+        for chunk in self.download_file(file_id):
+            writer.write(chunk)
+            written += len(chunk)
+        return written
+
+    def _size_of(self, file_id: str) -> int | None:
+        return self.retrieve_file(file_id).bytes
+
+
+def _expiry(given: ExpiresAfter | Mapping[str, object] | None) -> dict[str, str]:
+    if given is None:
+        return {}
+    try:
+        expiry = given if isinstance(given, ExpiresAfter) else msgspec.convert(given, ExpiresAfter)
+    except msgspec.ValidationError as error:
+        raise InvalidArgumentError(
+            "expires_after must have `seconds`, a whole number, and may have `anchor`"
+        ) from error
+    return {"expires_after[anchor]": expiry.anchor, "expires_after[seconds]": str(expiry.seconds)}

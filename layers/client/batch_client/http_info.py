@@ -1,0 +1,49 @@
+"""What came with an answer besides its data."""
+
+import re
+from collections.abc import Mapping
+from typing import Generic, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(?:\d{1,9}(?:\.\d{1,9})?(?:ms|s|m|h|d))+", re.ASCII)
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
+
+
+class RateLimit(msgspec.Struct, frozen=True):
+    """Show one rate limit; `reset` is the seconds until it is full again. None where the service does not say."""
+
+    limit: int | None
+    remaining: int | None
+    reset: float | None
+
+
+class HttpInfo(msgspec.Struct, Generic[T], frozen=True):
+    """Carry an answer's data with its HTTP status and headers (names in any case)."""
+
+    data: T
+    status: int
+    headers: Mapping[str, str]
+
+    @property
+    def request_id(self) -> str | None:
+        """Give the service's id of the request, for its support."""
+        return self.headers.get("x-request-id")
+
+    def rate_limit(self, of: str = "requests") -> RateLimit:
+        """Read the `x-ratelimit-*` headers for `requests`, `tokens` or `project-tokens`."""
+        read = {part: self.headers.get(f"x-ratelimit-{part}-{of}") for part in ("limit", "remaining", "reset")}
+        return RateLimit(_count(read["limit"]), _count(read["remaining"]), _seconds(read["reset"]))
+
+
+def _count(text: str | None) -> int | None:
+    return int(text) if text and re.fullmatch(r"\d{1,18}", text, re.ASCII) else None
+
+
+def _seconds(text: str | None) -> float | None:
+    if not text or not _DURATION.fullmatch(text):
+        return None
+    return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _PART.findall(text))

@@ -1,0 +1,113 @@
+"""The objects of the API, frozen. Members as in the contract; what a service leaves out is None or empty."""
+
+from typing import Generic, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+ENDED_STATUSES = frozenset({"completed", "failed", "expired", "cancelled"})
+
+
+class ExpiresAfter(msgspec.Struct, frozen=True):
+    """Say when a file expires: `seconds` (3,600 … 2,592,000) after `anchor`."""
+
+    seconds: int
+    anchor: str = "created_at"
+
+
+class RequestCounts(msgspec.Struct, frozen=True):
+    """Count requests; unfinished ones are in neither `completed` nor `failed`."""
+
+    total: int
+    completed: int
+    failed: int
+
+
+class BatchError(msgspec.Struct, frozen=True):
+    """Say why a batch failed validation; `line` is 1-based."""
+
+    code: str | None = None
+    message: str | None = None
+    param: str | None = None
+    line: int | None = None
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Count the tokens a batch used."""
+
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """Show a batch as the service told it; times are Unix seconds.
+
+    `status` is lower-cased text and may be a word this client does not know; such a batch has not ended.
+    """
+
+    id: str
+    status: str
+    object: str = "batch"
+    endpoint: str = ""
+    model: str | None = None
+    errors: tuple[BatchError, ...] = ()
+    input_file_id: str | None = None
+    completion_window: str | None = None
+    output_file_id: str | None = None
+    error_file_id: str | None = None
+    created_at: int | None = None
+    in_progress_at: int | None = None
+    expires_at: int | None = None
+    finalizing_at: int | None = None
+    completed_at: int | None = None
+    failed_at: int | None = None
+    expired_at: int | None = None
+    cancelling_at: int | None = None
+    cancelled_at: int | None = None
+    request_counts: RequestCounts | None = None
+    usage: Usage | None = None
+    metadata: dict[str, str] = {}  # msgspec copies an empty default for each object
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether the status can no longer change."""
+        return self.status in ENDED_STATUSES
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    """Show a file as the service told it; times are Unix seconds, `bytes` is its size."""
+
+    id: str
+    object: str = "file"
+    bytes: int | None = None
+    created_at: int | None = None
+    expires_at: int | None = None
+    filename: str = ""
+    purpose: str = ""
+    status: str = ""
+    status_details: str | None = None
+
+
+class FileDeleted(msgspec.Struct, frozen=True, kw_only=True):
+    """Confirm that a file is gone."""
+
+    id: str
+    object: str = "file"
+    deleted: bool = True
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """Show one page of a list; `has_more` is None where the service does not say."""
+
+    data: tuple[T, ...]
+    first_id: str | None = None
+    last_id: str | None = None
+    has_more: bool | None = None
+
+
+BatchPage = Page[Batch]
+FilePage = Page[File]

@@ -1,0 +1,140 @@
+"""Turn an HTTP error answer into the error that says what it means. Source: contract section 4."""
+
+import math
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+
+import msgspec
+
+from .decode import code_from
+from .errors import (
+    APITimeoutError,
+    AuthenticationError,
+    BadRequestError,
+    BatchClientError,
+    ConflictError,
+    NotFoundError,
+    PermissionDeniedError,
+    QuotaError,
+    RateLimitError,
+    ServerError,
+    TokenLimitError,
+)
+
+_BY_STATUS: dict[int, type[BatchClientError]] = {
+    401: AuthenticationError,
+    402: QuotaError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    408: APITimeoutError,
+    409: ConflictError,
+    429: RateLimitError,
+}
+_MONEY_CODES = frozenset(
+    {
+        "insufficient_quota",
+        "credit_balance_exhausted",
+        "organization_spend_limit_exceeded",
+        "project_spend_limit_exceeded",
+        "organization_usage_limit_exceeded",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+    }
+)
+_TOKEN_LIMIT_CODES = frozenset({"token_limit_exceeded"})
+_LONGEST_TEXT = 500
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """Hold what an error body says, whatever its shape."""
+
+    message: str
+    code: str | None = None
+    type: str | None = None
+    param: str | None = None
+
+
+def refusal(status: int, headers: Mapping[str, str], body: bytes, now: float) -> BatchClientError:
+    """Build the error for an answer with `status` ≥ 400; `now` is Unix seconds, for a Retry-After that is a date."""
+    said = read_envelope(body, headers.get("content-type", ""))
+    return _kind(status, said)(
+        said.message or f"The service answered {status} without a message",
+        status=status,
+        code=said.code,
+        type=said.type,
+        param=said.param,
+        request_id=headers.get("x-request-id"),
+        retryable={"true": True, "false": False}.get(headers.get("x-should-retry", "").lower()),
+        retry_after=retry_after(headers, now),
+    )
+
+
+def _kind(status: int, said: Envelope) -> type[BatchClientError]:
+    words = {said.code, said.type}
+    if status < 500 and words & _TOKEN_LIMIT_CODES:
+        return TokenLimitError
+    if status < 500 and words & _MONEY_CODES:
+        return QuotaError
+    return _BY_STATUS.get(status, ServerError if status >= 500 else BadRequestError)
+
+
+def read_envelope(body: bytes, content_type: str) -> Envelope:
+    """Read an error body: OpenAI's envelope, a bare string, a framework's `detail`, or no JSON at all."""
+    try:
+        answer = msgspec.json.decode(body)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return Envelope(_not_json(body, content_type))
+    if not isinstance(answer, dict):
+        return Envelope(_clip(answer) if isinstance(answer, str) else "")
+    error = answer.get("error", answer)
+    if not isinstance(error, dict):
+        return Envelope(_clip(error) if isinstance(error, str) else "")
+    return Envelope(
+        message=_message(error),
+        code=code_from(error.get("code")),
+        type=code_from(error.get("type")),
+        param=code_from(error.get("param")),
+    )
+
+
+def _message(error: Mapping[str, object]) -> str:
+    found = [error.get(name) for name in ("message", "detail", "error_description")]
+    return next((_clip(text) for text in found if isinstance(text, str) and text), "")
+
+
+def _not_json(body: bytes, content_type: str) -> str:
+    text = body[:8_000].decode("utf-8", "replace")
+    text = re.sub(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE)
+    kind = content_type.split(";", maxsplit=1)[0].strip() or "nothing named"
+    return f"The answer is not JSON but {_clip(kind)}: {_clip(text) or 'empty'}"
+
+
+def _clip(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Read how long the service asks to wait, in seconds: `retry-after-ms`, else `retry-after` in seconds or a date."""
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    text = headers.get("retry-after")
+    seconds = _number(text)
+    return _until(text, now) if seconds is None and text else seconds
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value >= 0 else None
+
+
+def _until(date: str, now: float) -> float | None:
+    try:
+        return max(0.0, parsedate_to_datetime(date).timestamp() - now)
+    except (TypeError, ValueError, OverflowError):
+        return None
