@@ -1,0 +1,115 @@
+"""Bring template.yaml up on the engine, as `sam deploy` brings it up on AWS."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from samtranslator.yaml_helper import yaml_parse
+
+from local.artifacts import function_zip, layer_zip
+
+if TYPE_CHECKING:
+    import boto3
+
+STACK = "batchyard"
+ARTIFACTS_BUCKET = "batchyard-artifacts"
+_TIMEOUT_SECONDS = 300.0
+_POLL_SECONDS = 0.1
+
+Template = dict[str, Any]
+Change = Callable[[Template], None]
+
+# What the engine cannot do with the template as it is, and why. Nothing else of it is changed.
+ALTERATIONS: Mapping[str, Change] = {}
+
+
+class DeployError(Exception):
+    """The stack could not be created; the message names the resource and the reason."""
+
+
+def read_template(path: Path) -> Template:
+    """Return the parsed template, its short intrinsic functions (`!Ref`) in their long form."""
+    template: Template = yaml_parse(path.read_text(encoding="utf-8"))
+    return template
+
+
+def build(template: Template, root: Path, scratch: Path) -> dict[str, Path]:
+    """Return the file for every local path in `template`, by logical id; folders become zips."""
+
+    def made(item: tuple[str, dict[str, Any], str]) -> tuple[str, Path]:
+        logical_id, properties, member = item
+        path = root / properties[member]
+        if member == "DefinitionUri":
+            return logical_id, path
+        if member == "ContentUri":
+            return logical_id, layer_zip(path, logical_id, scratch)
+        return logical_id, function_zip(path, scratch)
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        return dict(pool.map(made, local_paths(template)))
+
+
+def local_paths(template: Template) -> list[tuple[str, dict[str, Any], str]]:
+    """Return (logical id, properties, member) of every function, layer and state machine that names a local path."""
+    members = {
+        "AWS::Serverless::Function": "CodeUri",
+        "AWS::Serverless::LayerVersion": "ContentUri",
+        "AWS::Serverless::StateMachine": "DefinitionUri",
+    }
+    found = []
+    for logical_id, resource in template["Resources"].items():
+        member = members.get(resource["Type"])
+        if member and isinstance(resource["Properties"].get(member), str):
+            found.append((logical_id, resource["Properties"], member))
+    return found
+
+
+def deploy(
+    template: Template, files: Mapping[str, Path], values: Mapping[str, str], session: "boto3.Session"
+) -> dict[str, str]:
+    """Create the stack from `template`, whose local paths become objects in the engine's S3, and return its outputs.
+
+    `files` comes from `build`, `values` are template parameters. `template` is changed.
+
+    Raises:
+        DeployError: the engine refused the template or rolled it back.
+
+    """
+    s3 = session.client("s3")
+    s3.create_bucket(Bucket=ARTIFACTS_BUCKET)
+    for logical_id, properties, member in local_paths(template):
+        key = f"{logical_id}/{files[logical_id].name}"
+        s3.upload_file(str(files[logical_id]), ARTIFACTS_BUCKET, key)
+        properties[member] = {"Bucket": ARTIFACTS_BUCKET, "Key": key}
+    for change in ALTERATIONS.values():
+        change(template)
+    s3.put_object(Bucket=ARTIFACTS_BUCKET, Key="template.json", Body=json.dumps(template).encode())
+    cloudformation = session.client("cloudformation")
+    cloudformation.create_stack(
+        StackName=STACK,
+        TemplateURL=f"{s3.meta.endpoint_url}/{ARTIFACTS_BUCKET}/template.json",
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()],
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
+    return _outputs(cloudformation)
+
+
+def _outputs(cloudformation: Any) -> dict[str, str]:
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
+        if stack["StackStatus"] == "CREATE_COMPLETE":
+            return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+        if stack["StackStatus"] != "CREATE_IN_PROGRESS":
+            raise DeployError(_reasons(cloudformation) or stack.get("StackStatusReason", stack["StackStatus"]))
+        time.sleep(_POLL_SECONDS)
+    raise DeployError(f"The stack was not complete after {_TIMEOUT_SECONDS:.0f} seconds.")
+
+
+def _reasons(cloudformation: Any) -> str:
+    events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
+    failed = [event for event in events if event["ResourceStatus"] == "CREATE_FAILED"]
+    return "\n".join(f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in failed)

@@ -1,0 +1,98 @@
+"""The processes of the local stack: started, watched, and ended together with everything they start."""
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+_READY_SECONDS = 30.0
+_GRACE_SECONDS = 2.0
+
+
+class PartEnded(Exception):  # noqa: N818 - a fact about a part, not an error of the program
+    """A part of the stack ended by itself; the message names it and its log."""
+
+
+class Part:
+    """One process of the stack, `python -m MODULE ARGUMENT …`, with its log in `folder`."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        sockets: Sequence[int] = (),
+    ) -> None:
+        self.name = name
+        self.log = folder / f"{name.replace(' ', '-')}.log"
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "local.tether", *command],
+                cwd=ROOT,
+                env=dict(environment),
+                stdin=subprocess.PIPE,  # held open: the part ends when this process does
+                stdout=subprocess.PIPE,
+                stderr=log,
+                pass_fds=sockets,
+                process_group=0,  # Ctrl-C reaches us, and we end the parts
+            )
+
+    @property
+    def pid(self) -> int:
+        """Return the id of its process, which is also that of its process group."""
+        return self._process.pid
+
+    def check(self, wait_seconds: float = 0.0) -> None:
+        """Raise PartEnded when the part is gone, or goes within `wait_seconds`."""
+        try:
+            status = self._process.wait(wait_seconds)
+        except subprocess.TimeoutExpired:
+            return
+        raise PartEnded(f"The {self.name} ended by itself ({_how(status)}). Its log: {self.log}")
+
+    def ready_line(self) -> dict[str, str]:
+        """Wait for the one JSON line the part prints when it is ready, and return it parsed."""
+        line = self._first_line()
+        if not line:
+            self.check(_GRACE_SECONDS)
+        answer: dict[str, str] = json.loads(line)
+        return answer
+
+    def _first_line(self) -> bytes:
+        stdout = self._process.stdout
+        if stdout is None:
+            raise ValueError("the part was started without a pipe")
+        with selectors.DefaultSelector() as selector:
+            selector.register(stdout, selectors.EVENT_READ)
+            if not selector.select(_READY_SECONDS):
+                raise PartEnded(
+                    f"The {self.name} was not ready after {_READY_SECONDS:.0f} seconds. Its log: {self.log}"
+                )
+        return stdout.readline()
+
+    def end(self) -> None:
+        """End the part and every process it started, within seconds."""
+        _signal_group(self.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GRACE_SECONDS)
+        _signal_group(self.pid, signal.SIGKILL)  # whatever of the group is left: Lambda workers amid a call
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                pipe.close()
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):  # nothing of it is left
+        os.killpg(group, number)
+
+
+def _how(returncode: int) -> str:
+    return f"exit status {returncode}" if returncode >= 0 else f"killed by {signal.Signals(-returncode).name}"

@@ -1,0 +1,125 @@
+"""The whole of Batchyard on one machine: the engine with template.yaml deployed on it, and a provider."""
+
+import http.client
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+
+from local import engine
+from local.deploy import build, deploy, read_template
+from local.parameters import overrides, parameters
+from local.parts import ROOT, Part
+from local.provider_choice import Provider, own_provider
+
+TEMPLATE = ROOT / "template.yaml"
+TENANT = "default"
+_READY_SECONDS = 60.0
+_GRACE_SECONDS = 2.0
+# The emulator answers within seconds: waiting as long as for a real provider would only make a trial run slow.
+_EMULATOR_VALUES = {"PollFloorSeconds": "1", "RetryFloorSeconds": "1"}
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running stack, and where its doors are."""
+
+    endpoint_url: str
+    outputs: Mapping[str, str]
+    provider_url: str
+    session: boto3.Session
+    parts: tuple[Part, ...]
+
+    @property
+    def base_url(self) -> str:
+        """Return the HTTP API's address up to and with `/v1`."""
+        return f"{self.endpoint_url}/v1"
+
+    @property
+    def bucket(self) -> str:
+        """Return the name of the data bucket."""
+        return self.outputs["BucketName"]
+
+    @property
+    def table(self) -> str:
+        """Return the name of the table of records."""
+        return self.outputs["TableName"]
+
+    def check(self) -> None:
+        """Raise PartEnded when a part of the stack is gone."""
+        for part in self.parts:
+            part.check()
+
+
+@contextmanager
+def running(
+    folder: Path, host: Mapping[str, str], say: Callable[[str], None], template: Path = TEMPLATE
+) -> Iterator[Stack]:
+    """Yield the whole stack, deployed and ready; its logs and scratch space are in `folder`. It ends with the block.
+
+    `host` is the user's environment: BATCHYARD_* settings, and PROVIDER_BASE_URL with PROVIDER_API_KEY for a provider
+    of their own. `say` is told what takes a while.
+
+    Raises:
+        ParameterError: a setting is unknown or does not fit.
+        ProviderUnclearError: only one half of the provider is set.
+        BuildError: a layer could not be built.
+        DeployError: the engine refused the template.
+        PartEnded: a process ended by itself.
+
+    """
+    content = read_template(template)
+    given = overrides(parameters(content), host)
+    own = own_provider(host)
+    with ExitStack() as started:
+        port, aws = _start_engine(folder, host, started)
+        emulator = None if own else _start_emulator(folder, host, started)
+        say("Building the layers and functions …")
+        files = build(content, template.parent, folder / "scratch")
+        _await_engine(aws, port)
+        provider = own or _emulated(emulator)
+        values = {**({} if own else _EMULATOR_VALUES), **given, **provider.values}
+        known = {name: value for name, value in values.items() if name in content.get("Parameters", {})}
+        session = engine.session(port)
+        say("Deploying template.yaml …")
+        outputs = deploy(content, files, known, session)
+        parts = (aws,) if emulator is None else (aws, emulator)
+        yield Stack(f"http://127.0.0.1:{port}", outputs, provider.url, session, parts)
+
+
+def _start_engine(folder: Path, host: Mapping[str, str], started: ExitStack) -> tuple[int, Part]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:  # bound here, handed over open: nobody can take the port
+        port = listening.getsockname()[1]
+        environment = engine.environment(port, folder / "scratch", host)
+        command = ("local.engine", str(listening.fileno()))
+        part = Part("engine", command, folder, environment, [listening.fileno()])
+    started.callback(part.end)
+    return port, part
+
+
+def _await_engine(part: Part, port: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_READY_SECONDS)
+    try:
+        connection.request("GET", "/_ministack/health")
+        connection.getresponse().read()
+    except OSError:
+        part.check(_GRACE_SECONDS)
+        raise
+    finally:
+        connection.close()
+
+
+def _start_emulator(folder: Path, host: Mapping[str, str], started: ExitStack) -> Part:
+    part = Part("provider emulator", ("local.provider",), folder, {**host, "TMPDIR": str(folder / "scratch")})
+    started.callback(part.end)
+    return part
+
+
+def _emulated(emulator: Part | None) -> Provider:
+    if emulator is None:
+        raise ValueError("there is neither an emulator nor a provider of the user's own")
+    ready = emulator.ready_line()
+    return Provider(ready["provider_url"], ready["api_key"])

@@ -1,0 +1,62 @@
+"""A folder of its own for every run under `.cache/runs`: logs, and scratch space that is gone when the run is.
+
+A living run holds a lock on its folder. The operating system lets go of it however the run ends, so whatever a killed run left
+behind is known for what it is, and the next run removes it.
+"""
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+RUNS = Path(__file__).resolve().parent.parent / ".cache" / "runs"
+_LOGS_KEPT_SECONDS = 24 * 3600.0
+
+
+@contextmanager
+def workplace(runs: Path = RUNS) -> Iterator[Path]:
+    """Yield the new folder of this run, with an empty `scratch` in it. Logs stay a day, for whoever looks into a failure."""
+    runs.mkdir(parents=True, exist_ok=True)
+    with _locked(runs / "lock"):  # nobody may sweep away a folder between its making and its locking
+        _sweep(runs)
+        folder = runs / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
+        (folder / "scratch").mkdir(parents=True)
+        held = _held(folder)
+    with held:
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder / "scratch", ignore_errors=True)
+
+
+def _held(folder: Path) -> IO[str]:
+    lock = (folder / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise
+    return lock
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _sweep(runs: Path) -> None:
+    for folder in [path for path in runs.iterdir() if path.is_dir()]:
+        try:
+            held = _held(folder)
+        except BlockingIOError:
+            continue  # its run is alive
+        with held:
+            shutil.rmtree(folder / "scratch", ignore_errors=True)
+            if folder.stat().st_mtime < time.time() - _LOGS_KEPT_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,37 @@
+"""The probe's step: counts how many of it run at once, fails with a class of its own, tells its environment."""
+
+import os
+import time
+
+import boto3
+
+
+class OfItsOwnError(Exception):
+    """An error whose name a state machine can catch."""
+
+
+def handler(event, context):
+    if event.get("fail"):
+        raise OfItsOwnError("on purpose")
+    if event.get("environment"):
+        return dict(os.environ)
+    if event.get("sleep"):
+        time.sleep(event["sleep"])
+    if "item" in event:
+        _count(1)
+        time.sleep(0.3)
+        _count(-1)
+    return event
+
+
+def _count(change):
+    table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
+    running = table.update_item(
+        Key={"pk": "running"},
+        UpdateExpression="ADD running :change",
+        ExpressionAttributeValues={":change": change},
+        ReturnValues="UPDATED_NEW",
+    )["Attributes"]["running"]
+    if change > 0:
+        most = {"pk": f"most-{int(running):03}"}
+        table.update_item(Key=most, UpdateExpression="ADD seen :one", ExpressionAttributeValues={":one": 1})
