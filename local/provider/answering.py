@@ -1,0 +1,114 @@
+"""Get the answer to one line: made up here, or asked of a real OpenAI-compatible server."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import requests
+
+from local.provider.answers import Question, answer
+from local.provider.faults import Scenario
+from local.provider.lines import InputLine
+from local.provider.refusals import refusal
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP status and body, or the `error` code and message of a request that got none."""
+
+    status: int
+    body: dict[str, Any]
+    error: tuple[str, str] | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Say whether the line belongs into the output file and is billed."""
+        return self.error is None and 200 <= self.status < 300
+
+
+class Answerer(Protocol):
+    """Answers lines, perhaps several at once."""
+
+    def ask(self, endpoint: str, line: InputLine, created: int) -> Answer:
+        """Return the answer to one line."""
+
+    def each(self, work: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
+        """Yield `work(item)` of every item, in any order, holding only a few at a time."""
+
+
+class Invented:
+    """Answers derived from the request; nothing is asked of anyone."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+
+    def ask(self, endpoint: str, line: InputLine, created: int) -> Answer:
+        """Return the made-up answer, or the 400 a model endpoint would give."""
+        refused = refusal(line.body)
+        if refused is not None:
+            return Answer(refused.status, refused.envelope())
+        scenario = self._scenario
+        question = Question(endpoint, line.body, created, scenario.answer_bytes, scenario.embedding_dimensions)
+        return Answer(200, answer(question))
+
+    def each(self, work: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
+        """Yield results one after the other."""
+        return map(work, items)
+
+
+class Forwarded:
+    """Answers of a real server at `url`; `concurrency` requests at a time over all batches."""
+
+    def __init__(self, url: str, api_key: str | None, concurrency: int, timeout: float) -> None:
+        self._url = url.rstrip("/").removesuffix("/v1")
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._concurrency = concurrency
+        self._timeout = timeout
+        self._pool = ThreadPoolExecutor(concurrency, "forward")
+        self._sessions = threading.local()
+
+    def ask(self, endpoint: str, line: InputLine, created: int) -> Answer:  # noqa: ARG002 # the real server dates it
+        """Return the server's answer; a timeout becomes `request_timeout`, no connection a 503."""
+        try:
+            response = self._session().post(
+                self._url + endpoint, json=line.body, headers=self._headers, timeout=(5.0, self._timeout)
+            )
+        except requests.Timeout:
+            message = f"The request took longer than {self._timeout:g} seconds."
+            return Answer(0, {}, ("request_timeout", message))
+        except requests.RequestException as error:
+            return Answer(503, _envelope(f"The model server did not answer: {type(error).__name__}."))
+        return Answer(response.status_code, _json_object(response))
+
+    def each(self, work: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
+        """Yield results in order while up to `concurrency` further items are worked on."""
+        running: list[Future[_R]] = []
+        for item in items:
+            running.append(self._pool.submit(work, item))
+            if len(running) >= self._concurrency:
+                yield running.pop(0).result()
+        for future in running:
+            yield future.result()
+
+    def _session(self) -> requests.Session:
+        if not hasattr(self._sessions, "session"):
+            self._sessions.session = requests.Session()
+        session: requests.Session = self._sessions.session
+        return session
+
+
+def _json_object(response: requests.Response) -> dict[str, Any]:
+    try:
+        body = response.json()
+    except requests.JSONDecodeError:
+        body = None
+    return body if isinstance(body, dict) else _envelope("The model server's answer was no JSON object.")
+
+
+def _envelope(message: str) -> dict[str, Any]:
+    return {"error": {"message": message, "type": "server_error", "param": None, "code": None}}

@@ -1,0 +1,65 @@
+"""The emulator as an ASGI application: which path and method is which operation."""
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from local.provider import admin_api, batches_api, files_api
+from local.provider.errors import ApiError
+from local.provider.operations import Handler, Operation
+from local.provider.reply import Reply
+from local.provider.state import State
+from local.provider.wire import NO_FAULT, Connection
+
+_OPERATIONS: list[tuple[str, str, str, Handler]] = [
+    ("createFile", "POST", "/files", files_api.create_file),
+    ("listFiles", "GET", "/files", files_api.list_files),
+    ("retrieveFile", "GET", "/files/{file_id}", files_api.retrieve_file),
+    ("deleteFile", "DELETE", "/files/{file_id}", files_api.delete_file),
+    ("downloadFile", "GET", "/files/{file_id}/content", files_api.download_file),
+    ("createBatch", "POST", "/batches", batches_api.create_batch),
+    ("listBatches", "GET", "/batches", batches_api.list_batches),
+    ("retrieveBatch", "GET", "/batches/{batch_id}", batches_api.retrieve_batch),
+    ("cancelBatch", "POST", "/batches/{batch_id}/cancel", batches_api.cancel_batch),
+]
+_ADMIN: list[tuple[str, str, Handler]] = [
+    ("POST", "/scenario", admin_api.set_scenario),
+    ("GET", "/scenario", admin_api.get_scenario),
+    ("POST", "/clock", admin_api.advance_clock),
+    ("GET", "/calls", admin_api.list_calls),
+    ("GET", "/ledger", admin_api.list_ledger),
+]
+
+
+class AdminOperation:
+    """One of the emulator's own doors as an ASGI application: no key, no fault, no record."""
+
+    def __init__(self, state: State, handler: Handler) -> None:
+        self._state = state
+        self._handler = handler
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        try:
+            reply = await self._handler(self._state, Request(scope, receive))
+        except ApiError as error:
+            reply = Reply(error.envelope(), error.status)
+        await Connection(scope, receive, send).deliver(reply, NO_FAULT)
+
+
+async def unknown_url(scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse a path or method the provider does not have."""
+    error = ApiError(404, f"Invalid URL ({scope['method']} {scope['path']})")
+    await Connection(scope, receive, send).deliver(Reply(error.envelope(), 404), NO_FAULT)
+
+
+def build(state: State) -> Starlette:
+    """Return the application that serves `state`."""
+    api = [
+        Route(path, Operation(state, name, handler), methods=[method]) for name, method, path, handler in _OPERATIONS
+    ]
+    admin = [Route(path, AdminOperation(state, handler), methods=[method]) for method, path, handler in _ADMIN]
+    application = Starlette(routes=[Mount("/v1", routes=api), Mount("/_emulator", routes=admin)])
+    application.router.default = unknown_url
+    return application

@@ -1,0 +1,85 @@
+"""The command line of the provider emulator."""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from local.provider import app, faults, server
+from local.provider.answering import Answerer, Forwarded, Invented
+from local.provider.faults import Scenario
+from local.provider.guide import GUIDE
+from local.provider.state import State
+
+_ANY_KEY = "sk-emulator"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the emulator until it is told to end; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    try:
+        scenario = _scenario(options)
+    except (OSError, msgspec.DecodeError) as error:
+        print(f"The scenario cannot be read: {error}", file=sys.stderr)
+        return 2
+    directory = options.data or Path(tempfile.mkdtemp(prefix="provider-"))
+    directory.mkdir(parents=True, exist_ok=True)
+    state = State(directory, scenario, _answerer(options), options.api_key or None)
+    try:
+        asyncio.run(_serve(state, options))
+    finally:
+        state.clock.stop()
+        if options.data is None:
+            shutil.rmtree(directory, ignore_errors=True)
+    return 0
+
+
+async def _serve(state: State, options: argparse.Namespace) -> None:
+    with server.listen(options.port) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        ready = json.dumps({"provider_url": url, "api_key": state.api_key or _ANY_KEY})
+        await server.serve(app.build(state), listening, lambda: print(ready, flush=True))
+
+
+def _scenario(options: argparse.Namespace) -> Scenario:
+    scenario = faults.parse(options.scenario.read_bytes()) if options.scenario else Scenario()
+    changes = {"seconds_per_batch": options.seconds_per_batch, "seed": options.seed}
+    if options.enqueued_tokens is not None:
+        changes["enqueued_token_limits"] = {"*": options.enqueued_tokens, **scenario.enqueued_token_limits}
+    given = {name: value for name, value in changes.items() if value is not None}
+    return msgspec.structs.replace(scenario, **given)
+
+
+def _answerer(options: argparse.Namespace) -> Callable[[Scenario], Answerer]:
+    if options.forward is None:
+        return Invented
+    key = os.environ.get("FORWARD_API_KEY")
+    forwarded = Forwarded(options.forward, key, options.forward_concurrency, options.forward_timeout)
+    return lambda _scenario: forwarded
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m local.provider", description=GUIDE, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--port", type=int, default=0, help="port on 127.0.0.1; 0 (the default) takes a free one")
+    add("--api-key", default=os.environ.get("PROVIDER_EMULATOR_API_KEY"), help="the only key accepted (default: any)")
+    add("--scenario", type=Path, metavar="FILE", help="failures to play, as JSON")
+    add("--data", type=Path, metavar="DIR", help="keep files here and leave them at the end (default: temporary)")
+    add("--seed", type=int, help="order of output lines and choice of shares (default: 0)")
+    add("--seconds-per-batch", type=float, metavar="S", help="a batch's whole life (default: 1.5)")
+    add("--enqueued-tokens", type=int, metavar="N", help="enqueued prompt tokens allowed per model (default: no limit)")
+    add("--forward", metavar="URL", help="run lines on this OpenAI-compatible server; key from FORWARD_API_KEY")
+    add("--forward-concurrency", type=int, default=8, metavar="N", help="requests at a time (default: 8)")
+    add("--forward-timeout", type=float, default=120.0, metavar="S", help="then a line is request_timeout (120)")
+    return parser
