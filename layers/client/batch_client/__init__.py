@@ -44,7 +44,7 @@ from .models import (
 )
 from .profiles import PROFILES, Profile
 from .retry import Clock, RetryPolicy
-from .upload import ByteRanges, Source
+from .sources import ByteRanges, Source
 
 __all__ = [
     "ENDED_STATUSES",

@@ -4,23 +4,19 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from .address import path_id
 from .decode import batch_from, page_from
 from .errors import (
-    APIConnectionError,
     BadRequestError,
-    BatchClientError,
     ConflictError,
     CreateOutcomeUnknown,
-    ProtocolError,
-    ServerError,
 )
 from .http_info import HttpInfo
 from .models import Batch, BatchPage, ExpiresAfter
+from .outcome import known_or_raise, never_sent
 from .paging import all_items, query_of
-from .retry import never_sent
-from .transport import Call, Transport, path_id
+from .transport import Call, Transport
 
-_LOST_ANSWER = (APIConnectionError, ServerError, ProtocolError)
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -72,12 +68,9 @@ class Batches:
             {name: value for name, value in members.items() if value is not None}, order="sorted"
         )
         call = Call(method="POST", path="/batches", headers=_JSON, body=body)
-        try:
-            return self._transport.call(call, batch_from, never_sent)
-        except _LOST_ANSWER as error:
-            if never_sent(error):
-                raise
-            raise _unknown(error) from error
+        return known_or_raise(
+            lambda: self._transport.call(call, batch_from, never_sent), CreateOutcomeUnknown, "The batch"
+        )
 
     def retrieve_batch(self, batch_id: str) -> Batch:
         """Read a batch."""
@@ -139,12 +132,3 @@ class Batches:
             if batch.created_at < since and batch.created_at < first:
                 return None
         return None
-
-
-def _unknown(error: BatchClientError) -> CreateOutcomeUnknown:
-    return CreateOutcomeUnknown(
-        f"The batch may or may not have been created: {error.message}",
-        status=error.status,
-        code=error.code,
-        request_id=error.request_id,
-    )

@@ -8,6 +8,7 @@ from typing import Self
 
 import requests
 
+from .address import Address
 from .batches import Batches
 from .credentials import Credentials
 from .files import Files
@@ -42,13 +43,14 @@ class BatchClient(Batches, Files):
         clock: Clock = time,
         random: Callable[[], float] = randomness.random,
     ) -> None:
+        chosen = choose_profile(profile, base_url)
         self._session = session or requests.Session()
         self._owns_session = session is None
         named = {"User-Agent": USER_AGENT, "OpenAI-Organization": organization, "OpenAI-Project": project}
         self._transport = Transport(
             session=self._session,
-            base_url=base_url,
-            profile=choose_profile(profile, base_url),
+            address=Address(base_url, chosen.query),
+            profile=chosen,
             credentials=Credentials(api_key),
             headers={name: value for name, value in named.items() if value},
             timeout=timeout if isinstance(timeout, tuple) else (timeout, timeout),
@@ -56,7 +58,7 @@ class BatchClient(Batches, Files):
         )
 
     def __repr__(self) -> str:
-        return f"BatchClient(base_url={self._transport.base_url!r}, profile={self._transport.profile.name!r})"
+        return f"BatchClient(base_url={self._transport.address.base_url!r}, profile={self._transport.profile.name!r})"
 
     def __enter__(self) -> Self:
         return self

@@ -4,35 +4,33 @@ Identity is never guessed: an id or a file id of another type is a ProtocolError
 is taken as absent, so that a service's oddity never hides a batch that exists. Source: contract sections 2.3, 7 and 10.
 """
 
-import math
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from .errors import ProtocolError
+from .members import code_from, id_from, int_from, object_from, required_id, text_from, time_from
 from .models import Batch, BatchError, File, FileDeleted, Page, RequestCounts, Usage
 
 T = TypeVar("T")
 
-_LARGEST_CODE = 10**9  # no code is longer; a number without bound is not worth turning into text
 _STATUS_SPELLINGS = {"canceled": "cancelled", "canceling": "cancelling"}
 
 
 def batch_from(answer: object) -> Batch:
     """Read a Batch; also from `{"job": {…}}`."""
-    fields = _object(answer, "batch")
+    fields = object_from(answer, "batch")
     if "id" not in fields and isinstance(fields.get("job"), dict):
-        fields = _object(fields["job"], "batch")
+        fields = object_from(fields["job"], "batch")
     return Batch(
-        id=_required_id(fields, "batch"),
+        id=required_id(fields, "batch"),
         status=_status(fields.get("status")),
-        endpoint=_text(fields.get("endpoint")) or "",
-        model=_text(fields.get("model")) or _text(fields.get("model_id")),
+        endpoint=text_from(fields.get("endpoint")) or "",
+        model=text_from(fields.get("model")) or text_from(fields.get("model_id")),
         errors=_errors(fields),
-        input_file_id=_id(fields, "input_file_id"),
-        completion_window=_text(fields.get("completion_window")),
-        output_file_id=_id(fields, "output_file_id"),
-        error_file_id=_id(fields, "error_file_id"),
+        input_file_id=id_from(fields, "input_file_id"),
+        completion_window=text_from(fields.get("completion_window")),
+        output_file_id=id_from(fields, "output_file_id"),
+        error_file_id=id_from(fields, "error_file_id"),
         request_counts=_counts(fields.get("request_counts")),
         usage=_usage(fields.get("usage")),
         metadata=_metadata(fields.get("metadata")),
@@ -50,107 +48,44 @@ def batch_from(answer: object) -> Batch:
 
 def file_from(answer: object) -> File:
     """Read a File."""
-    fields = _object(answer, "file")
+    fields = object_from(answer, "file")
     return File(
-        id=_required_id(fields, "file"),
-        bytes=_int(fields.get("bytes")),
+        id=required_id(fields, "file"),
+        bytes=int_from(fields.get("bytes")),
         created_at=time_from(fields.get("created_at")),
         expires_at=time_from(fields.get("expires_at")),
-        filename=_text(fields.get("filename")) or "",
-        purpose=_text(fields.get("purpose")) or "",
-        status=_text(fields.get("status")) or "",
-        status_details=_text(fields.get("status_details")),
+        filename=text_from(fields.get("filename")) or "",
+        purpose=text_from(fields.get("purpose")) or "",
+        status=text_from(fields.get("status")) or "",
+        status_details=text_from(fields.get("status_details")),
     )
 
 
 def deleted_from(answer: object) -> FileDeleted:
     """Read the confirmation of a deletion; `deleted` is False only where the service says so."""
-    fields = _object(answer, "deletion")
-    return FileDeleted(id=_required_id(fields, "deletion"), deleted=fields.get("deleted") is not False)
+    fields = object_from(answer, "deletion")
+    return FileDeleted(id=required_id(fields, "deletion"), deleted=fields.get("deleted") is not False)
 
 
 def page_from(answer: object, item_from: Callable[[object], T]) -> Page[T]:
     """Read a page of items; also from a bare array."""
     if isinstance(answer, list):
         return Page(data=tuple(item_from(item) for item in answer))
-    fields = _object(answer, "list")
+    fields = object_from(answer, "list")
     data = fields.get("data")
     if not isinstance(data, list):
         raise ProtocolError("The list has no `data` array")
     has_more = fields.get("has_more")
     return Page(
         data=tuple(item_from(item) for item in data),
-        first_id=_text(fields.get("first_id")),
-        last_id=_text(fields.get("last_id")),
+        first_id=text_from(fields.get("first_id")),
+        last_id=text_from(fields.get("last_id")),
         has_more=has_more if isinstance(has_more, bool) else None,
     )
 
 
-def time_from(value: object) -> int | None:
-    """Read a time as Unix seconds: a number, a number as text, or ISO 8601 (UTC unless it says otherwise)."""
-    if isinstance(value, str):
-        return _time_from_text(value)
-    return _int(value)
-
-
-def code_from(value: object) -> str | None:
-    """Read an error code as text; gateways also send numbers."""
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST_CODE:
-        return str(value)
-    return _text(value)
-
-
-def _time_from_text(text: str) -> int | None:
-    try:
-        return _int(float(text))
-    except ValueError:
-        pass  # not a number: then ISO 8601
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return _timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-
-
-def _timestamp(moment: datetime) -> int | None:
-    try:
-        return int(moment.timestamp())
-    except (OverflowError, ValueError):
-        return None
-
-
-def _object(value: object, what: str) -> Mapping[str, object]:
-    if not isinstance(value, dict):
-        raise ProtocolError(f"The answer is not a {what} object")
-    return value
-
-
-def _required_id(fields: Mapping[str, object], what: str) -> str:
-    found = _id(fields, "id")
-    if found is None:
-        raise ProtocolError(f"The {what} has no id")
-    return found
-
-
-def _id(fields: Mapping[str, object], name: str) -> str | None:
-    value = fields.get(name)
-    if value is not None and not isinstance(value, str):
-        raise ProtocolError(f"`{name}` is not text")
-    return value or None
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _int(value: object) -> int | None:
-    if isinstance(value, float):
-        return int(value) if math.isfinite(value) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
 def _status(value: object) -> str:
-    status = (_text(value) or "unknown").strip().lower()
+    status = (text_from(value) or "unknown").strip().lower()
     return _STATUS_SPELLINGS.get(status, status)
 
 
@@ -169,16 +104,16 @@ def _error(entry: object) -> BatchError | None:
         return None
     return BatchError(
         code=code_from(entry.get("code")),
-        message=_text(entry.get("message")),
-        param=_text(entry.get("param")),
-        line=_int(entry.get("line")),
+        message=text_from(entry.get("message")),
+        param=text_from(entry.get("param")),
+        line=int_from(entry.get("line")),
     )
 
 
 def _counts(value: object) -> RequestCounts | None:
     if not isinstance(value, dict):
         return None
-    total, completed, failed = (_int(value.get(name)) for name in ("total", "completed", "failed"))
+    total, completed, failed = (int_from(value.get(name)) for name in ("total", "completed", "failed"))
     if total is None or completed is None or failed is None:
         return None
     return RequestCounts(total, completed, failed)
@@ -187,7 +122,7 @@ def _counts(value: object) -> RequestCounts | None:
 def _usage(value: object) -> Usage | None:
     if not isinstance(value, dict):
         return None
-    used, made, total = (_int(value.get(name)) for name in ("input_tokens", "output_tokens", "total_tokens"))
+    used, made, total = (int_from(value.get(name)) for name in ("input_tokens", "output_tokens", "total_tokens"))
     if used is None or made is None or total is None:
         return None
     cached = _detail(value.get("input_tokens_details"), "cached_tokens")
@@ -196,7 +131,7 @@ def _usage(value: object) -> Usage | None:
 
 
 def _detail(value: object, name: str) -> int:
-    return (_int(value.get(name)) if isinstance(value, dict) else None) or 0
+    return (int_from(value.get(name)) if isinstance(value, dict) else None) or 0
 
 
 def _metadata(value: object) -> dict[str, str]:

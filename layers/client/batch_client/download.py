@@ -12,16 +12,14 @@ from contextlib import closing
 
 import requests
 
+from .address import path_id
+from .body import Body, is_plain, length_of
 from .errors import APIConnectionError, APIStatusError, BatchClientError, DownloadIncomplete, ProtocolError
-from .foreign import FOREIGN, translate
 from .http_info import HttpInfo
-from .inflate import Inflater
-from .transport import Call, Transport, path_id
+from .transport import Call, Transport
 
-_READ_BYTES = 256 * 1024
-_PROGRESS_BYTES = (
-    64 * 1024
-)  # an answer that brings this much starts the count of retries anew: bounded by the file's size
+# An answer that brings this much starts the count of retries anew; so the file's size bounds them.
+_PROGRESS_BYTES = 64 * 1024
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", re.ASCII)
 
 
@@ -57,27 +55,26 @@ class Download:
             except BatchClientError as error:
                 if self._given - before >= _PROGRESS_BYTES:
                     started, retry = retrier.clock.monotonic(), 0
-                if not error.retryable or not retrier.wait(retry, error, started):
-                    raise self._final(error) from error
                 retry += 1
+                if error.retryable and retrier.wait(retry - 1, error, started):
+                    continue
+                if not isinstance(error, APIConnectionError):
+                    raise
+                raise self._incomplete(error) from error
             else:
                 return
 
-    def _final(self, error: BatchClientError) -> BatchClientError:
-        if not isinstance(error, APIConnectionError):
-            return error
+    def _incomplete(self, error: BatchClientError) -> DownloadIncomplete:
         of = "" if self._size is None else f" of {self._size}"
-        found = DownloadIncomplete(
+        return DownloadIncomplete(
             f"{self._file_id} ended after {self._given}{of} bytes: {error.message}", retryable=error.retryable
         )
-        found.attempts = error.attempts
-        return found
 
     def _one_answer(self) -> Iterator[bytes]:
         response, self._opened = self._opened or self._open(), None
         with closing(response):
             again = self._start(response)
-            body = _Body(response, self._transport.host)
+            body = Body(response, self._transport.address.host)
             if body.inflater:
                 self._may_continue = False  # a range counts compressed bytes
             for chunk in self._fresh(body.chunks(), again):
@@ -104,7 +101,7 @@ class Download:
         """Take in an answer's headers and return how many of its bytes were given before."""
         if response.status_code == 206:
             return self._continued(response)
-        length = _length(response) if _is_plain(response) else None
+        length = length_of(response) if is_plain(response) else None
         if self._size is not None and length is not None and length != self._size:
             raise self._changed()
         self._size = self._size if length is None else length
@@ -114,14 +111,13 @@ class Download:
 
     def _continued(self, response: requests.Response) -> int:
         found = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
-        if not found or int(found[1]) != self._given or not _is_plain(response) or not self._given:
+        total = self._size if not found or found[2] == "*" else int(found[2])
+        if not found or int(found[1]) != self._given or total is None or not is_plain(response) or not self._given:
             self._may_continue = False
-            raise APIConnectionError("The service continues the content elsewhere than asked", status=206)
-        if found[2] != "*":
-            total = int(found[2])
-            if self._size is not None and total != self._size:
-                raise self._changed()
-            self._size = total
+            raise APIConnectionError("The service continues the content otherwise than asked", status=206)
+        if self._size not in (None, total):
+            raise self._changed()
+        self._size = total
         return 0
 
     def _fresh(self, chunks: Iterator[bytes], again: int) -> Iterator[bytes]:
@@ -134,16 +130,16 @@ class Download:
                 raise self._changed()
             if new:
                 yield new
+        if again:
+            raise APIConnectionError("The content ended before the point it had reached")
 
-    def _check_end(self, body: "_Body") -> None:
+    def _check_end(self, body: Body) -> None:
         if self._size is None and body.proves_its_end:
             return
         if self._size is None:
             size = self._size_of(self._file_id)
             if size is None or size < self._given:
-                raise DownloadIncomplete(
-                    f"Nothing tells whether the {self._given} bytes of {self._file_id} are whole", retryable=False
-                )
+                raise APIConnectionError("nothing tells whether that is all", retryable=False)
             self._size = size
         if self._given < self._size:
             raise APIConnectionError("The content ended short")
@@ -152,52 +148,3 @@ class Download:
 
     def _changed(self) -> ProtocolError:
         return ProtocolError(f"The content of {self._file_id} is not what it was when the download began")
-
-
-class _Body:
-    """Read one answer's body, and know whether its own framing proves it whole."""
-
-    def __init__(self, response: requests.Response, host: str) -> None:
-        self._raw = response.raw
-        self._host = host
-        self._length = _length(response)
-        self.inflater = None if _is_plain(response) else Inflater(response.headers["content-encoding"])
-        self._chunked = _is_chunked(response)
-
-    @property
-    def proves_its_end(self) -> bool:
-        """Tell whether a body read to its end is known to be whole."""
-        return self._chunked or self._length is not None or (self.inflater is not None and self.inflater.ended)
-
-    def chunks(self) -> Iterator[bytes]:
-        """Yield the content, without its compression; raise APIConnectionError where it ends short."""
-        received = 0
-        while chunk := self._read():
-            received += len(chunk)
-            if self.inflater:
-                yield from self.inflater.pieces(chunk)
-            else:
-                yield chunk
-        cut = self._length is not None and received != self._length
-        if cut or (received and self.inflater and not self.inflater.ended):
-            raise APIConnectionError(f"The body ended after {received} bytes")
-
-    def _read(self) -> bytes:
-        try:
-            chunk: bytes = self._raw.read(_READ_BYTES, decode_content=False)
-        except FOREIGN as error:
-            raise translate(error, self._host) from error
-        return chunk
-
-
-def _is_plain(response: requests.Response) -> bool:
-    return response.headers.get("content-encoding", "").strip().lower() in ("", "identity")
-
-
-def _is_chunked(response: requests.Response) -> bool:
-    return "chunked" in response.headers.get("transfer-encoding", "").lower()  # it overrides a length
-
-
-def _length(response: requests.Response) -> int | None:
-    text = response.headers.get("content-length", "")
-    return int(text) if not _is_chunked(response) and re.fullmatch(r"\d{1,18}", text, re.ASCII) else None

@@ -6,24 +6,21 @@ from typing import BinaryIO
 
 import msgspec
 
+from .address import path_id
 from .decode import deleted_from, file_from, page_from
 from .download import Download
 from .errors import (
-    APIConnectionError,
     InvalidArgumentError,
     NotFoundError,
-    ProtocolError,
-    ServerError,
     UploadOutcomeUnknown,
 )
 from .http_info import HttpInfo
 from .models import ExpiresAfter, File, FileDeleted, FilePage
+from .outcome import known_or_raise, never_sent
 from .paging import all_items, query_of
-from .retry import never_sent
-from .transport import Call, Transport, path_id
-from .upload import Source, UploadBody, source_from
-
-_LOST_ANSWER = (APIConnectionError, ServerError, ProtocolError)
+from .sources import Source, source_from
+from .transport import Call, Transport
+from .upload import UploadBody
 
 
 class Files:
@@ -56,18 +53,9 @@ class Files:
         purpose = self._transport.profile.purposes.get(purpose, purpose)
         body = UploadBody(source_from(source), filename, {"purpose": purpose, **_expiry(expires_after)})
         call = Call(method="POST", path="/files", headers={"Content-Type": body.content_type}, body=body)
-        try:
-            return self._transport.call(call, file_from, never_sent)
-        except _LOST_ANSWER as error:
-            if never_sent(error):
-                raise
-            raise UploadOutcomeUnknown(
-                f"The file may or may not have been stored: {error.message}",
-                status=error.status,
-                code=error.code,
-                request_id=error.request_id,
-                retry_after=error.retry_after,
-            ) from error
+        return known_or_raise(
+            lambda: self._transport.call(call, file_from, never_sent), UploadOutcomeUnknown, "The file"
+        )
 
     def retrieve_file(self, file_id: str) -> File:
         """Read a file's description."""

@@ -7,7 +7,6 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
-from .decode import code_from
 from .errors import (
     APITimeoutError,
     AuthenticationError,
@@ -21,6 +20,7 @@ from .errors import (
     ServerError,
     TokenLimitError,
 )
+from .members import code_from
 
 _BY_STATUS: dict[int, type[BatchClientError]] = {
     401: AuthenticationError,

@@ -1,11 +1,12 @@
 """When to try again, and how long to wait before: bounded in count, in each delay and in total."""
 
 from collections.abc import Callable
+from itertools import count
 from typing import Protocol, TypeVar
 
 import msgspec
 
-from .errors import APIConnectionError, BatchClientError
+from .errors import BatchClientError
 
 T = TypeVar("T")
 
@@ -53,14 +54,14 @@ class Retrier:
     def run(self, call: Callable[[], T], may_repeat: Callable[[BatchClientError], bool]) -> T:
         """Return what `call` returns; repeat it after errors that `may_repeat`, then let the last error pass."""
         started = self.clock.monotonic()
-        for retry in range(self.policy.max_retries + 1):
+        for retry in count():  # wait() refuses after the last
             try:
                 return call()
             except BatchClientError as error:
                 error.attempts = retry + 1
                 if not may_repeat(error) or not self.wait(retry, error, started):
                     raise
-        raise AssertionError("the last retry returns or raises")  # wait() refuses after it
+        raise AssertionError  # never: count() has no end
 
     def wait(self, retry: int, error: BatchClientError, started: float) -> bool:
         """Sleep before the next try and answer True, or answer False at once when count or time is used up."""
@@ -75,8 +76,3 @@ class Retrier:
 def harmless(error: BatchClientError) -> bool:
     """Allow repeating a call without lasting effect: whenever it may help."""
     return error.retryable
-
-
-def never_sent(error: BatchClientError) -> bool:
-    """Allow repeating a POST: only when it is certain that nothing reached the service."""
-    return isinstance(error, APIConnectionError) and not error.sent

@@ -1,117 +1,10 @@
 """Send a file as one multipart request of known length, in constant memory."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import BinaryIO, Protocol, cast, runtime_checkable
+from collections.abc import Iterable, Iterator, Mapping
 
-from .errors import InvalidArgumentError, SourceError
-
-CHUNK_BYTES = 256 * 1024  # large enough that neither Python nor the kernel shows in a profile
-
-
-@runtime_checkable
-class Source(Protocol):
-    """Give `len(source)` bytes in chunks; each iteration starts again from the first."""
-
-    def __len__(self) -> int:
-        """Count the bytes of all chunks."""
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Start from the first byte."""
-
-
-class BytesSource:
-    """Send bytes that are in memory."""
-
-    def __init__(self, data: bytes | bytearray | memoryview) -> None:
-        self._data = memoryview(data).cast("B")
-
-    def __len__(self) -> int:
-        return len(self._data)
-
-    def __iter__(self) -> Iterator[bytes]:
-        for start in range(0, len(self._data), CHUNK_BYTES):
-            yield bytes(self._data[start : start + CHUNK_BYTES])
-
-
-class PathSource:
-    """Send a file of the file system; its size is taken now."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._size = path.stat().st_size
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __iter__(self) -> Iterator[bytes]:
-        with self._path.open("rb", buffering=0) as file:
-            while chunk := file.read(CHUNK_BYTES):
-                yield chunk
-
-
-class FileSource:
-    """Send an open binary file, which must seek, from where it stands to its end."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        try:
-            self._start = file.tell()
-            self._size = file.seek(0, os.SEEK_END) - self._start
-            file.seek(self._start)
-        except (OSError, AttributeError) as error:
-            raise InvalidArgumentError("The file to upload cannot seek, so its length is not known") from error
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __iter__(self) -> Iterator[bytes]:
-        self._file.seek(self._start)
-        while chunk := self._file.read(CHUNK_BYTES):
-            yield chunk
-
-
-class ByteRanges:
-    """Send ranges of something, one after the other; `read(start, length)` gives the chunks of one of them."""
-
-    def __init__(self, read: Callable[[int, int], Iterable[bytes]], ranges: Sequence[tuple[int, int]]) -> None:
-        self._read = read
-        self._ranges = tuple(ranges)
-
-    def __len__(self) -> int:
-        return sum(length for _, length in self._ranges)
-
-    def __iter__(self) -> Iterator[bytes]:
-        for start, length in self._ranges:
-            yield from self._read(start, length)
-
-
-def source_from(given: object) -> Source:
-    """Make a Source of a path, bytes, an open binary file, or anything that already is one.
-
-    Raises InvalidArgumentError for what has no length in bytes or cannot be read twice.
-    """
-    if isinstance(given, bytes | bytearray | memoryview):
-        return BytesSource(given)
-    if isinstance(given, Path):
-        return _path_source(given)
-    if isinstance(given, str | list | tuple | Mapping | set | frozenset):
-        raise InvalidArgumentError(
-            f"A {type(given).__name__} is no source of bytes of known length; give a Path or bytes"
-        )
-    if isinstance(given, Source):
-        return given
-    if hasattr(given, "read"):
-        return FileSource(cast("BinaryIO", given))
-    raise InvalidArgumentError(f"A {type(given).__name__} has no length in bytes, or can be read only once")
-
-
-def _path_source(path: Path) -> PathSource:
-    try:
-        return PathSource(path)
-    except OSError as error:
-        raise InvalidArgumentError(f"{path.name} cannot be read: {error.strerror}") from error
+from .errors import SourceError
+from .sources import CHUNK_BYTES, Source
 
 
 class UploadBody:
@@ -149,10 +42,23 @@ class UploadBody:
         yield self._tail
 
     def _read_source(self) -> Iterator[bytes]:
-        try:
-            yield from self._source
-        except Exception as error:  # the source is the caller's, and so is what it raises
-            raise SourceError(f"The source broke: {type(error).__name__}", retryable=True) from error
+        chunks = iter(self._source)
+        while True:
+            try:
+                chunk = next(chunks, None)
+            except Exception as error:  # the source is the caller's, and so is what it raises
+                raise SourceError(f"The source broke: {type(error).__name__}", retryable=True) from error
+            if chunk is None:
+                return
+            yield _own_bytes(chunk)
+
+
+def _own_bytes(chunk: object) -> bytes:
+    if isinstance(chunk, bytes):
+        return chunk
+    if isinstance(chunk, bytearray | memoryview):
+        return bytes(chunk)  # a source may use its buffer again while we still hold the chunk
+    raise SourceError(f"The source gives {type(chunk).__name__} instead of bytes")
 
 
 def gathered(chunks: Iterable[bytes], size: int = CHUNK_BYTES) -> Iterator[bytes]:

@@ -1,0 +1,70 @@
+"""Where calls go: the base URL, its query, and which redirects stay home."""
+
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, quote, urljoin, urlsplit
+
+from .errors import InvalidArgumentError, ProtocolError
+
+
+class Address:
+    """Build and judge URLs of one service.
+
+    Raises InvalidArgumentError for a base URL that is not http(s) with a host, or that holds a password.
+    """
+
+    def __init__(self, base_url: str, query: Mapping[str, str]) -> None:
+        if not _is_usable(base_url):
+            raise InvalidArgumentError("The base URL must be http(s)://host/path, without a password in it")
+        parts = urlsplit(base_url)
+        self.host = parts.netloc
+        self.base_url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+        self._origin = parts[:2]
+        self._query = {**dict(parse_qsl(parts.query)), **query}
+
+    def url(self, path: str, query: Mapping[str, str]) -> str:
+        """Build the URL of a call."""
+        pairs = {**self._query, **query}.items()
+        text = "&".join(f"{quote(name)}={quote(value, safe='')}" for name, value in pairs)
+        return f"{self.base_url}{path}" + (f"?{text}" if text else "")
+
+    def is_home(self, url: str) -> bool:
+        """Tell whether a URL has our scheme, host and port: only there the key may go."""
+        return urlsplit(url)[:2] == self._origin
+
+    def redirected(self, url: str, location: str, *, may_leave: bool) -> str:
+        """Give the URL a redirect of `url` leads to.
+
+        Raises ProtocolError where it leads nowhere, away from https, or away from home unless it `may_leave`.
+        """
+        target = _joined(url, location)
+        secure = target.startswith("https:") or url.startswith("http:")
+        if not target or not secure or not (may_leave or self.is_home(target)):
+            raise ProtocolError(f"{self.host} redirects where we do not follow")
+        return target
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        target = urljoin(url, location) if location else ""
+    except ValueError:
+        return ""
+    return target if _is_usable(target) else ""
+
+
+def _is_usable(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port  # reading it is what checks it
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc and port != 0
+
+
+def path_id(identifier: str) -> str:
+    """Quote an id for a path.
+
+    Raises InvalidArgumentError for an empty id and for dots, which would name another path.
+    """
+    if not identifier or not identifier.strip("."):
+        raise InvalidArgumentError(f"{identifier!r} is no id")
+    return quote(identifier, safe="")

@@ -1,0 +1,64 @@
+"""Read one answer's body and know whether it is whole."""
+
+import re
+from collections.abc import Iterator
+
+import requests
+
+from .errors import APIConnectionError
+from .foreign import FOREIGN, translate
+from .inflate import Inflater
+
+_READ_BYTES = 256 * 1024
+
+
+class Body:
+    """Read one answer's body, and know whether its own framing proves it whole."""
+
+    def __init__(self, response: requests.Response, host: str) -> None:
+        self._raw = response.raw
+        self._host = host
+        self._length = length_of(response)
+        self.inflater = None if is_plain(response) else Inflater(response.headers["content-encoding"])
+        self._chunked = is_chunked(response)
+
+    @property
+    def proves_its_end(self) -> bool:
+        """Tell whether a body read to its end is known to be whole."""
+        return self._chunked or self._length is not None or (self.inflater is not None and self.inflater.ended)
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the content, without its compression; raise APIConnectionError where it ends short."""
+        received = 0
+        while chunk := self._read():
+            received += len(chunk)
+            if self.inflater:
+                yield from self.inflater.pieces(chunk)
+            else:
+                yield chunk
+        cut = self._length is not None and received != self._length
+        if cut or (received and self.inflater and not self.inflater.ended):
+            raise APIConnectionError(f"The body ended after {received} bytes")
+
+    def _read(self) -> bytes:
+        try:
+            chunk: bytes = self._raw.read(_READ_BYTES, decode_content=False)
+        except FOREIGN as error:
+            raise translate(error, self._host) from error
+        return chunk
+
+
+def is_plain(response: requests.Response) -> bool:
+    """Tell whether the body is the content itself, not a compressed form of it."""
+    return response.headers.get("content-encoding", "").strip().lower() in ("", "identity")
+
+
+def is_chunked(response: requests.Response) -> bool:
+    """Tell whether the framing itself marks the end."""
+    return "chunked" in response.headers.get("transfer-encoding", "").lower()  # it overrides a length
+
+
+def length_of(response: requests.Response) -> int | None:
+    """Give the number of bytes the body must have, as its headers say."""
+    text = response.headers.get("content-length", "")
+    return int(text) if not is_chunked(response) and re.fullmatch(r"\d{1,18}", text, re.ASCII) else None
