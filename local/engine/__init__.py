@@ -1,0 +1,63 @@
+"""The AWS of the local stack: ministack, served on one loopback port, with the mends that template.yaml needs.
+
+Everything that knows ministack is in this package; the rest of the project speaks boto3 to its endpoint.
+`python -m local.engine` serves it, `mends` holds what ministack gets wrong, and this module what its users need.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import boto3
+
+REGION = "us-east-1"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+_KEPT_FROM_HOST = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "VIRTUAL_ENV"),
+    # a real provider may be behind a proxy or a private certificate authority
+    *("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
+)
+
+
+def client_environment(port: int) -> dict[str, str]:
+    """Return the variables that point boto3, and nothing else of the host's configuration, at the engine on `port`."""
+    return {
+        **CREDENTIALS,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": REGION,
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def session(port: int) -> boto3.Session:
+    """Point this whole process's boto3 at the engine on `port`, and return a session."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(client_environment(port))
+    return boto3.Session()
+
+
+def environment(port: int, scratch: Path, host: Mapping[str, str]) -> dict[str, str]:
+    """Return the whole environment of the engine's process, which its Lambda workers inherit.
+
+    Of `host` only what programs need to run is kept: no credential or AWS setting of the user reaches a function.
+    """
+    kept = {name: host[name] for name in _KEPT_FROM_HOST if name in host}
+    return {
+        **kept,
+        **client_environment(port),
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": "127.0.0.1",
+        "MINISTACK_HOST": "localhost",
+        "SFTP_ENABLED": "0",
+        "IOT_MTLS_ENABLED": "0",
+        "AUTH": "true",  # Lambda roles are enforced: a permission the template forgot fails here too
+        "DOCKER_HOST": "unix:///nonexistent",
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+        "TMPDIR": str(scratch),
+        "LOG_LEVEL": "INFO",
+    }

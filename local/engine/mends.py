@@ -1,0 +1,96 @@
+"""What ministack 1.5.33 gets wrong and template.yaml needs right, one function each.
+
+Every mend has a test that fails when it no longer works, and when ministack no longer needs it.
+"""
+# ruff: noqa: SLF001 - ministack offers no public way in; tests/integration/local/test_engine_mends.py holds these names
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+from local.engine.http_api import import_body
+
+
+def _ministack(module: str) -> Any:  # noqa: ANN401 - the engine ships no types
+    # imported late: ministack reads its environment while it is imported
+    return import_module(f"ministack.{module}")
+
+
+def mend_http_api_body() -> None:
+    """Give an AWS::ApiGatewayV2::Api the routes of its `Body`, where SAM writes them and ministack does not look."""
+    handlers = _ministack("services.cloudformation.provisioners")._RESOURCE_HANDLERS["AWS::ApiGatewayV2::Api"]
+    create = handlers["create"]
+
+    def create_with_body(logical_id: str, properties: dict[str, Any], stack: str) -> tuple[str, dict[str, Any]]:
+        api_id, attributes = create(logical_id, properties, stack)
+        import_body(api_id, properties.get("Body") or {})
+        return api_id, attributes
+
+    handlers["create"] = create_with_body
+
+
+def mend_max_concurrency_path() -> None:
+    """Read a Distributed Map's `MaxConcurrencyPath`, which ministack ignores and runs up to 64 items at once."""
+    states = _ministack("services.stepfunctions")
+    run = states._run_distributed_map
+
+    def run_bounded(
+        state: dict[str, object], raw: object, effective: object, iterator: object, execution: object, context: object
+    ) -> object:
+        if path := state.get("MaxConcurrencyPath"):
+            state = {**state, "MaxConcurrency": states._resolve_path_or_ctx(path, effective, context)}
+        return run(state, raw, effective, iterator, execution, context)
+
+    states._run_distributed_map = run_bounded
+
+
+def mend_error_class() -> None:
+    """Tell a failed function's exception class and stack, as Lambda does; ministack says Runtime.HandlerError."""
+    runtime, functions = _ministack("core.lambda_runtime"), _ministack("services.lambda_svc")
+    told = """"error": str(e), "trace": traceback.format_exc()"""
+    whole = """"error": "\\x00" + json.dumps({"errorMessage": str(e), "errorType": type(e).__name__,
+                "requestId": context.aws_request_id, "stackTrace": traceback.format_tb(e.__traceback__)[1:]}),
+                "trace": traceback.format_exc()"""
+    if runtime._PYTHON_WORKER_SCRIPT.count(told) != 1:
+        raise ValueError("ministack's worker reports errors in another way than this mend knows")
+    runtime._PYTHON_WORKER_SCRIPT = runtime._PYTHON_WORKER_SCRIPT.replace(told, whole)
+    execute = functions._execute_function_warm
+
+    def execute_telling_class(function: object, event: object, request_id: str) -> dict[str, Any]:
+        result: dict[str, Any] = execute(function, event, request_id)
+        body = result.get("body")
+        if result.get("error") and isinstance(body, dict) and body["errorMessage"].startswith("\0"):
+            result["body"] = json.loads(body["errorMessage"][1:])
+        return result
+
+    functions._execute_function_warm = execute_telling_class
+
+
+def mend_object_version() -> None:
+    """Name the version in EventBridge's "Object Created" of a versioned bucket; ministack leaves `version-id` out."""
+    s3, bus = _ministack("services.s3"), _ministack("services.eventbridge")
+    fire, dispatch, fired = s3._fire_s3_event, bus._dispatch_event, threading.local()
+
+    def fire_with_version(*event: object, version_id: str | None = None, **more: object) -> None:
+        fired.version_id = version_id
+        fire(*event, version_id=version_id, **more)
+
+    def dispatch_with_version(event: dict[str, Any], *more: object) -> object:
+        version_id = getattr(fired, "version_id", None)
+        if event["Source"] == "aws.s3" and version_id:
+            detail = json.loads(event["Detail"])
+            detail["object"]["version-id"] = version_id
+            event = {**event, "Detail": json.dumps(detail)}
+        return dispatch(event, *more)
+
+    s3._fire_s3_event, bus._dispatch_event = fire_with_version, dispatch_with_version
+
+
+MENDS: Mapping[str, Callable[[], None]] = {
+    "http_api_body": mend_http_api_body,
+    "max_concurrency_path": mend_max_concurrency_path,
+    "error_class": mend_error_class,
+    "object_version": mend_object_version,
+}
