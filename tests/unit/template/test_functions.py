@@ -1,0 +1,183 @@
+"""Every function folder is deployed, is told what it reads, and is watched where it can fail unseen."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+from aws_lambda_powertools.shared import constants
+
+from batchyard.settings import Settings
+from tests.unit.template.documents import ROOT, Json, expanded, functions, references, resources, template
+
+FIELDS = {field.name.upper(): field for field in dataclasses.fields(Settings)}
+each_function = pytest.mark.parametrize("name", functions())
+each_field = pytest.mark.parametrize("variable", FIELDS)
+
+
+def everywhere() -> dict[str, Json]:
+    variables: dict[str, Json] = template()["Globals"]["Function"]["Environment"]["Variables"]
+    return variables
+
+
+def own(name: str) -> dict[str, Json]:
+    variables: dict[str, Json] = functions()[name].get("Environment", {}).get("Variables", {})
+    return variables
+
+
+def actions(name: str) -> set[str]:
+    found: set[str] = set()
+    for policy in functions()[name]["Policies"]:
+        for statement in policy["Statement"]:
+            found |= {statement["Action"]} if isinstance(statement["Action"], str) else set(statement["Action"])
+    return found
+
+
+def test_every_function_folder_has_a_resource_of_its_name_and_the_other_way_round() -> None:
+    folders = {path.parent.name for path in ROOT.glob("functions/*/handler.py")}
+    assert {properties["CodeUri"]: name for name, properties in functions().items()} == {
+        f"functions/{folder}": f"{folder.capitalize()}Function" for folder in folders
+    }
+
+
+@each_function
+def test_a_function_folder_holds_nothing_to_build(name: str) -> None:
+    folder = ROOT / functions()[name]["CodeUri"]
+    assert template()["Resources"][name]["Metadata"] == {"SkipBuild": True}
+    assert {path.suffix for path in folder.iterdir() if path.is_file()} == {".py"}
+
+
+@each_field
+def test_what_settings_reads_the_template_sets(variable: str) -> None:
+    everyone = {variable} & set(everywhere())
+    assert everyone or any(variable in own(name) for name in functions())
+    if FIELDS[variable].default is dataclasses.MISSING:
+        assert everyone
+
+
+def test_the_template_sets_nothing_that_nobody_reads() -> None:
+    known = {value for name, value in vars(constants).items() if name.isupper() and isinstance(value, str)}
+    given = set(everywhere()).union(*(own(name) for name in functions()))
+    assert {variable for variable in given if not variable.startswith("POWERTOOLS_")} == set(FIELDS)
+    assert {variable for variable in given if variable.startswith("POWERTOOLS_")} <= known
+
+
+@each_field
+def test_a_parameter_defaults_to_what_settings_defaults_to(variable: str) -> None:
+    default = FIELDS[variable].default
+    parameter: Any = everywhere().get(variable, {}).get("Ref")
+    if default is not dataclasses.MISSING and parameter:
+        assert template()["Parameters"][parameter]["Default"] == default
+
+
+@pytest.mark.parametrize(
+    ("variable", "action"),
+    [("STATE_MACHINE_ARN", "states:StartExecution"), ("CANCEL_FUNCTION", "lambda:InvokeFunction")],
+)
+def test_who_is_told_of_another_resource_may_use_it_and_the_other_way_round(variable: str, action: str) -> None:
+    told = {name for name in functions() if variable in own(name)}
+    assert told
+    assert told == {name for name in functions() if action in actions(name)}
+
+
+@each_function
+def test_a_function_logs_into_a_group_of_its_own(name: str) -> None:
+    groups = [properties["LoggingConfig"]["LogGroup"]["Ref"] for properties in functions().values()]
+    group = functions()[name]["LoggingConfig"]["LogGroup"]["Ref"]
+    assert groups.count(group) == 1
+    assert group == name.removesuffix("Function") + "Logs"
+
+
+def test_every_log_group_expires_and_is_used() -> None:
+    groups = resources("AWS::Logs::LogGroup")
+    used = references([body for name, body in template()["Resources"].items() if name not in groups])
+    for name, properties in groups.items():
+        assert properties["RetentionInDays"] == {"Ref": "LogDays"}
+        assert name in used
+
+
+def test_what_is_invoked_asynchronously_leaves_a_dead_letter_when_it_fails() -> None:
+    on_events = {
+        name
+        for name, properties in functions().items()
+        for event in properties.get("Events", {}).values()
+        if event["Type"] in {"EventBridgeRule", "ScheduleV2"}
+    }
+    asynchronous = on_events | {"CancelFunction"}
+    configured = {name for name, properties in functions().items() if "EventInvokeConfig" in properties}
+    assert configured == asynchronous
+    for name in asynchronous:
+        destination = functions()[name]["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
+        assert references(destination) == {"DeadLetters"}
+
+
+def test_every_event_source_leaves_a_dead_letter_when_nobody_takes_it() -> None:
+    events = [event for properties in functions().values() for event in properties.get("Events", {}).values()]
+    senders = [event["Properties"] for event in events if event["Type"] in {"EventBridgeRule", "ScheduleV2"}]
+    assert len(senders) == 3
+    for sender in senders:
+        assert references(sender["DeadLetterConfig"]) == {"DeadLetters"}
+        assert sender["RetryPolicy"]["MaximumRetryAttempts"] > 0
+
+
+def test_the_queue_takes_the_dead_letters_of_every_rule_and_of_no_other() -> None:
+    (policy,) = resources("AWS::SQS::QueuePolicy").values()
+    allowed = {
+        source
+        for statement in policy["PolicyDocument"]["Statement"]
+        for source in references(statement["Condition"]["ArnEquals"])
+    }
+    assert allowed == set(resources("AWS::Events::Rule", expanded()))
+
+
+def test_the_schedule_may_leave_its_dead_letters() -> None:
+    (schedule,) = resources("AWS::Scheduler::Schedule", expanded()).values()
+    (role,) = references(schedule["Target"]["RoleArn"])
+    policies = resources("AWS::IAM::Role", expanded())[role]["Policies"]
+    statements = [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
+    assert {"DeadLetters"} in [
+        references(item["Resource"]) for item in statements if item["Action"] == "sqs:SendMessage"
+    ]
+
+
+def test_every_state_change_that_no_catch_sees_reaches_fail() -> None:
+    pattern = functions()["FailFunction"]["Events"]["ExecutionEnded"]["Properties"]["Pattern"]
+    assert pattern["source"] == ["aws.states"]
+    assert pattern["detail-type"] == ["Step Functions Execution Status Change"]
+    assert pattern["detail"] == {
+        "stateMachineArn": [{"Ref": "BatchStateMachine"}],
+        "status": ["FAILED", "TIMED_OUT", "ABORTED"],
+    }
+
+
+def test_only_uploads_into_the_inbox_reach_intake() -> None:
+    pattern = functions()["IntakeFunction"]["Events"]["Upload"]["Properties"]["Pattern"]
+    assert pattern == {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {"bucket": {"name": [{"Ref": "DataBucket"}]}, "object": {"key": [{"prefix": "inbox/"}]}},
+    }
+
+
+def test_the_api_has_openais_routes_and_each_asks_for_a_key() -> None:
+    (api,) = resources("AWS::ApiGatewayV2::Api", expanded()).values()
+    routes = {
+        f"{method.upper()} {path}": operation["security"]
+        for path, operations in api["Body"]["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert set(routes) == {
+        "POST /v1/batches",
+        "GET /v1/batches",
+        "GET /v1/batches/{batch_id}",
+        "POST /v1/batches/{batch_id}/cancel",
+    }
+    assert all(security == [{"ApiKey": []}] for security in routes.values())
+
+
+def test_the_authorizer_answers_simply_and_is_asked_once_a_minute_for_one_key() -> None:
+    (api,) = resources("AWS::ApiGatewayV2::Api", expanded()).values()
+    scheme = api["Body"]["components"]["securitySchemes"]["ApiKey"]["x-amazon-apigateway-authorizer"]
+    assert scheme["enableSimpleResponses"] is True
+    assert scheme["authorizerPayloadFormatVersion"] == "2.0"
+    assert scheme["identitySource"] == ["$request.header.Authorization"]
+    assert scheme["authorizerResultTtlInSeconds"] == 60

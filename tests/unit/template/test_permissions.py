@@ -1,0 +1,112 @@
+"""Least privilege: one statement, the actions used, one resource."""
+
+import re
+from typing import NamedTuple
+
+import pytest
+
+from tests.unit.template.documents import Json, expanded, functions, listed, references, resources, template
+
+UNNAMEABLE = {"Log", "Trace"}  # log deliveries and traces have no resource that a policy could name
+SERVICE_OF = {
+    "AWS::S3::Bucket": "s3",
+    "AWS::DynamoDB::Table": "dynamodb",
+    "AWS::SecretsManager::Secret": "secretsmanager",
+    "AWS::Events::EventBus": "events",
+    "AWS::SQS::Queue": "sqs",
+    "AWS::Serverless::Function": "lambda",
+    "AWS::Serverless::StateMachine": "states",
+}
+OBJECT_ACTIONS = {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload"}
+
+
+class Grant(NamedTuple):
+    """A statement of a policy that is written in the template, and whose it is."""
+
+    owner: str
+    statement: Json
+
+
+def grants() -> list[Grant]:
+    found = [
+        Grant(name, statement)
+        for name, properties in functions().items()
+        for policy in properties["Policies"]
+        for statement in policy["Statement"]
+    ]
+    for name, properties in resources("AWS::IAM::Role").items():
+        for policy in properties["Policies"]:
+            found += [Grant(name, statement) for statement in policy["PolicyDocument"]["Statement"]]
+    for name, properties in resources("AWS::IAM::Policy").items():
+        found += [Grant(name, statement) for statement in properties["PolicyDocument"]["Statement"]]
+    return found
+
+
+each_grant = pytest.mark.parametrize("grant", grants(), ids=lambda grant: f"{grant.owner}-{grant.statement['Sid']}")
+
+
+@each_grant
+def test_a_statement_allows_named_actions_on_one_resource(grant: Grant) -> None:
+    assert grant.statement["Effect"] == "Allow"
+    assert not isinstance(grant.statement["Resource"], list)
+    assert all(re.fullmatch(r"[a-z0-9]+:[A-Z][A-Za-z]+", action) for action in listed(grant.statement["Action"]))
+    assert (grant.statement["Resource"] == "*") is (grant.statement["Sid"] in UNNAMEABLE)
+
+
+@each_grant
+def test_the_actions_belong_to_the_resource(grant: Grant) -> None:
+    if grant.statement["Sid"] not in UNNAMEABLE:
+        (target,) = {name for name in references(grant.statement["Resource"]) if not name.startswith("AWS::")}
+        service = SERVICE_OF[template()["Resources"][target]["Type"]]
+        assert {action.split(":")[0] for action in listed(grant.statement["Action"])} == {service}
+
+
+@each_grant
+def test_objects_are_reached_by_the_folder_they_are_in(grant: Grant) -> None:
+    if OBJECT_ACTIONS & set(listed(grant.statement["Action"])):
+        assert set(listed(grant.statement["Action"])) <= OBJECT_ACTIONS
+        assert re.fullmatch(
+            r"\$\{DataBucket\.Arn\}/(inbox|files|work|results)/\*", grant.statement["Resource"]["Fn::Sub"]
+        )
+
+
+def test_a_role_says_each_thing_once() -> None:
+    said = [(grant.owner, grant.statement["Sid"]) for grant in grants()]
+    assert len(said) == len(set(said))
+    places = [
+        (grant.owner, str(grant.statement["Resource"])) for grant in grants() if grant.statement["Resource"] != "*"
+    ]
+    assert len(places) == len(set(places))
+
+
+def test_whoever_may_list_the_bucket_may_list_only_the_inbox() -> None:
+    listing = [grant for grant in grants() if "s3:ListBucket" in listed(grant.statement["Action"])]
+    assert [grant.owner for grant in listing] == ["IntakeFunction"]
+    assert listing[0].statement["Condition"] == {"StringLike": {"s3:prefix": "inbox/*"}}
+
+
+def test_nobody_may_write_an_input_or_remove_anything() -> None:
+    for grant in grants():
+        for action in listed(grant.statement["Action"]):
+            assert not action.split(":")[1].startswith(("Delete", "Scan")) or grant.statement["Sid"] == "Log"
+        if "s3:PutObject" in listed(grant.statement["Action"]):
+            assert re.search(r"/(work|results)/", grant.statement["Resource"]["Fn::Sub"])
+
+
+def test_only_those_who_talk_to_the_provider_may_read_its_key() -> None:
+    readers = {grant.owner for grant in grants() if grant.statement["Action"] == "secretsmanager:GetSecretValue"}
+    assert readers == {"SubmitFunction", "PollFunction", "CollectFunction", "CancelFunction"}
+
+
+def test_sam_adds_nothing_but_logs_traces_and_dead_letters() -> None:
+    for name, role in resources("AWS::IAM::Role", expanded()).items():
+        managed = [str(arn).rsplit("/", 1)[-1] for arn in role.get("ManagedPolicyArns", ())]
+        assert set(managed) <= {"AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess"}, name
+        for policy in role["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                assert "*" not in str(statement["Action"]), name
+
+
+def test_no_role_has_a_fixed_name_so_that_the_plain_capability_is_enough() -> None:
+    for role in resources("AWS::IAM::Role", expanded()).values():
+        assert "RoleName" not in role

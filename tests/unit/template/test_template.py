@@ -1,0 +1,202 @@
+"""The rest of the template: parameters, alarms, what is kept, and that it is sound as a whole."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from tests.unit.template.documents import ROOT, expanded, functions, references, resources, template, walk
+
+# namespace and metric -> the dimension it is published under, and what kind of resource that names
+# (the "metrics and dimensions" pages of SQS, API Gateway for HTTP APIs, Step Functions and Lambda)
+METRICS = {
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): ("QueueName", "AWS::SQS::Queue"),
+    ("AWS/ApiGateway", "5xx"): ("ApiId", "AWS::Serverless::HttpApi"),
+    ("AWS/States", "ExecutionsTimedOut"): ("StateMachineArn", "AWS::Serverless::StateMachine"),
+    ("AWS/Lambda", "Errors"): ("FunctionName", "AWS::Serverless::Function"),
+}
+OUTPUTS = {"ApiUrl", "BucketName", "TableName", "StateMachineArn", "InboxUri", "ProviderSecretArn", "EventBusName"}
+each_alarm = pytest.mark.parametrize("name", resources("AWS::CloudWatch::Alarm"))
+each_parameter = pytest.mark.parametrize("name", template()["Parameters"])
+
+
+def test_cfn_lint_finds_nothing() -> None:
+    command = [Path(sys.executable).with_name("cfn-lint"), ROOT / "template.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=120)  # noqa: S603 - our own linter
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_resource_waits_for_itself() -> None:
+    document = expanded()["Resources"]
+    needs = {
+        name: (references(body) | set(body.get("DependsOn", ()))) & set(document) for name, body in document.items()
+    }
+    assert len(list(TopologicalSorter(needs).static_order())) == len(document)
+
+
+def test_every_reference_has_a_target() -> None:
+    known = set(expanded()["Resources"]) | set(template()["Parameters"])
+    for name in references(expanded()["Resources"]) | references(template()["Outputs"]):
+        assert name in known or name.startswith(("AWS::", "__")), name
+
+
+def test_two_stacks_fit_one_account() -> None:
+    names = {f"{kind}Name" for kind in ("Alarm", "Bucket", "Function", "Queue", "StateMachine", "Table", "Topic", "")}
+    for name, resource in expanded()["Resources"].items():
+        for key in names & set(resource.get("Properties", ())):
+            assert references(resource["Properties"][key]), (name, key)
+    for properties in resources("AWS::Logs::LogGroup").values():
+        assert references(properties["LogGroupName"]) == {"AWS::StackName"}
+
+
+@each_parameter
+def test_a_parameter_is_described_bounded_and_used(name: str) -> None:
+    parameter = template()["Parameters"][name]
+    assert re.fullmatch(r"[A-Z0-9].+\.", parameter["Description"])
+    assert {"MinValue", "MaxValue"} <= set(parameter) or {"AllowedPattern", "AllowedValues", "MinLength"} & set(
+        parameter
+    )
+    assert ("AllowedPattern" in parameter) is ("ConstraintDescription" in parameter)
+    used = references([template()["Resources"], template()["Globals"], template()["Conditions"]])
+    assert name in used
+
+
+@each_parameter
+def test_a_parameter_has_a_default_unless_it_is_a_secret(name: str) -> None:
+    parameter = template()["Parameters"][name]
+    assert ("Default" in parameter) is not parameter.get("NoEcho", False)
+
+
+@each_parameter
+def test_a_default_keeps_its_own_rules(name: str) -> None:
+    parameter = template()["Parameters"][name]
+    default = parameter.get("Default")
+    if "MinValue" in parameter:
+        assert parameter["MinValue"] <= default <= parameter["MaxValue"]
+    if "AllowedValues" in parameter:
+        assert default in parameter["AllowedValues"]
+    if "AllowedPattern" in parameter:
+        assert re.fullmatch(parameter["AllowedPattern"], default)
+
+
+def test_every_parameter_is_shown_in_one_group() -> None:
+    groups = template()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    shown = [name for group in groups for name in group["Parameters"]]
+    assert sorted(shown) == sorted(template()["Parameters"])
+
+
+def test_the_outputs_are_those_the_readme_names() -> None:
+    assert set(template()["Outputs"]) == OUTPUTS
+    assert all(output["Description"] for output in template()["Outputs"].values())
+
+
+@each_alarm
+def test_an_alarm_watches_a_metric_that_exists(name: str) -> None:
+    alarm = resources("AWS::CloudWatch::Alarm")[name]
+    dimension, kind = METRICS[alarm["Namespace"], alarm["MetricName"]]
+    (given,) = alarm["Dimensions"]
+    (target,) = references(given["Value"])
+    assert given["Name"] == dimension
+    assert template()["Resources"][target]["Type"] == kind
+
+
+@each_alarm
+def test_an_alarm_says_what_is_wrong_and_tells_somebody(name: str) -> None:
+    alarm = resources("AWS::CloudWatch::Alarm")[name]
+    assert alarm["AlarmDescription"].endswith(".")
+    assert references(alarm["AlarmActions"]) == references(alarm["OKActions"]) == {"AlarmTopic"}
+    assert alarm["TreatMissingData"] == "notBreaching"
+
+
+def test_every_function_that_the_state_machine_runs_has_an_alarm() -> None:
+    (machine,) = resources("AWS::Serverless::StateMachine").values()
+    watched = {
+        target
+        for alarm in resources("AWS::CloudWatch::Alarm").values()
+        for target in references(alarm["Dimensions"])
+        if target in functions()
+    }
+    assert watched == set(machine["DefinitionSubstitutions"]) - {"FailFunction"}  # its failures are dead letters
+
+
+def test_the_bucket_is_closed_encrypted_versioned_and_heard() -> None:
+    (bucket,) = resources("AWS::S3::Bucket").values()
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert bucket["NotificationConfiguration"] == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
+    assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+
+
+def test_the_bucket_speaks_tls_only() -> None:
+    (policy,) = resources("AWS::S3::BucketPolicy").values()
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Action"], statement["Principal"]) == ("Deny", "s3:*", "*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert len(statement["Resource"]) == 2
+
+
+def test_work_leftovers_and_overwritten_versions_go_and_inputs_stay() -> None:
+    (bucket,) = resources("AWS::S3::Bucket").values()
+    rules = bucket["LifecycleConfiguration"]["Rules"]
+    expiring = {rule.get("Prefix") for rule in rules if "ExpirationInDays" in rule}
+    assert expiring == {"work/", "results/"}
+    (leftovers,) = [rule for rule in rules if "Prefix" not in rule]
+    assert {"AbortIncompleteMultipartUpload", "NoncurrentVersionExpiration"} <= set(leftovers)
+
+
+def test_a_shards_files_outlive_its_longest_window() -> None:
+    assert template()["Parameters"]["WorkDays"]["MinValue"] > 7
+
+
+def test_the_table_is_on_demand_recoverable_encrypted_and_listed_by_tenant() -> None:
+    (table,) = resources("AWS::DynamoDB::Table").values()
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["SSESpecification"] == {"SSEEnabled": True}
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at_ttl", "Enabled": True}
+    (index,) = table["GlobalSecondaryIndexes"]
+    assert (index["IndexName"], [key["AttributeName"] for key in index["KeySchema"]]) == (
+        "by_tenant",
+        ["gsi1pk", "gsi1sk"],
+    )
+
+
+@pytest.mark.parametrize("name", ["DataBucket", "Table"])
+def test_what_users_gave_us_outlives_the_stack(name: str) -> None:
+    resource = template()["Resources"][name]
+    assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+
+
+def test_the_providers_key_is_in_the_secret_and_nowhere_else() -> None:
+    holders = [name for name, body in template()["Resources"].items() if "ProviderApiKey" in references(body)]
+    assert holders == ["ProviderSecret"]
+    assert "ProviderApiKey" not in references([template()["Globals"], template()["Outputs"]])
+    assert template()["Parameters"]["ProviderApiKey"]["NoEcho"] is True
+
+
+def test_users_text_stays_out_of_the_state_machines_logs() -> None:
+    (machine,) = resources("AWS::Serverless::StateMachine").values()
+    assert machine["Logging"]["IncludeExecutionData"] is False
+    assert machine["Logging"]["Level"] == "ERROR"
+    assert machine["Tracing"] == {"Enabled": True}
+
+
+def test_the_same_python_is_named_everywhere() -> None:
+    named = {item["Runtime"] for item in walk(template()) if "Runtime" in item}
+    compatible = {
+        runtime
+        for layer in resources("AWS::Serverless::LayerVersion").values()
+        for runtime in layer["CompatibleRuntimes"]
+    }
+    assert named == compatible == {"python3.14"}
+
+
+def test_sam_needs_no_further_option_to_build_and_deploy() -> None:
+    options = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))["default"]
+    assert options["global"]["parameters"] == {"stack_name": "batchyard"}
+    assert options["deploy"]["parameters"]["capabilities"] == "CAPABILITY_IAM"
+    assert options["deploy"]["parameters"]["resolve_s3"] is True
