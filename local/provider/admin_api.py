@@ -17,8 +17,8 @@ from local.provider.state import State
 async def set_scenario(state: State, request: Request) -> Reply:
     """Follow the scenario in the body from now on."""
     try:
-        state.play(faults.parse(await request.body()))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        state.play(msgspec.convert({**state.defaults, **await json_object(request)}, faults.Scenario))
+    except msgspec.ValidationError as error:
         raise ApiError(400, f"Not a scenario: {error}") from error
     return await get_scenario(state, request)
 

@@ -2,8 +2,9 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
 import requests
@@ -69,15 +70,18 @@ class Forwarded:
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._concurrency = concurrency
         self._timeout = timeout
-        self._pool = ThreadPoolExecutor(concurrency, "forward")
-        self._sessions = threading.local()
+        self._places = threading.BoundedSemaphore(concurrency)
+        self._session = requests.Session()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=concurrency))
 
     def ask(self, endpoint: str, line: InputLine, created: int) -> Answer:  # noqa: ARG002 # the real server dates it
         """Return the server's answer; a timeout becomes `request_timeout`, no connection a 503."""
         try:
-            response = self._session().post(
-                self._url + endpoint, json=line.body, headers=self._headers, timeout=(5.0, self._timeout)
-            )
+            with self._places:
+                response = self._session.post(
+                    self._url + endpoint, json=line.body, headers=self._headers, timeout=(5.0, self._timeout)
+                )
         except requests.Timeout:
             message = f"The request took longer than {self._timeout:g} seconds."
             return Answer(0, {}, ("request_timeout", message))
@@ -86,20 +90,27 @@ class Forwarded:
         return Answer(response.status_code, _json_object(response))
 
     def each(self, work: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
-        """Yield results in order while up to `concurrency` further items are worked on."""
-        running: list[Future[_R]] = []
+        """Yield results as they come while up to `concurrency` items are worked on."""
+        finished: SimpleQueue[Future[_R]] = SimpleQueue()
+        running = 0
         for item in items:
-            running.append(self._pool.submit(work, item))
-            if len(running) >= self._concurrency:
-                yield running.pop(0).result()
-        for future in running:
-            yield future.result()
+            # Daemon threads, not a pool: the emulator must be able to end while a model is still writing.
+            threading.Thread(target=_work, args=(work, item, finished), daemon=True).start()
+            running += 1
+            if running == self._concurrency:
+                yield finished.get().result()
+                running -= 1
+        for _ in range(running):
+            yield finished.get().result()
 
-    def _session(self) -> requests.Session:
-        if not hasattr(self._sessions, "session"):
-            self._sessions.session = requests.Session()
-        session: requests.Session = self._sessions.session
-        return session
+
+def _work(work: Callable[[_T], _R], item: _T, finished: "SimpleQueue[Future[_R]]") -> None:
+    future: Future[_R] = Future()
+    try:
+        future.set_result(work(item))
+    except Exception as error:  # noqa: BLE001 # handed to whoever asks for the result
+        future.set_exception(error)
+    finished.put(future)
 
 
 def _json_object(response: requests.Response) -> dict[str, Any]:

@@ -5,23 +5,35 @@ from starlette.requests import Request
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from local.provider import admin_api, batches_api, files_api
+from local.provider import admin_api, batches_api, files_api, uploads_api, webhooks_api
 from local.provider.errors import ApiError
 from local.provider.operations import Handler, Operation
 from local.provider.reply import Reply
 from local.provider.state import State
 from local.provider.wire import NO_FAULT, Connection
 
+_WEBHOOKS = "/webhook_endpoints"
 _OPERATIONS: list[tuple[str, str, str, Handler]] = [
     ("createFile", "POST", "/files", files_api.create_file),
     ("listFiles", "GET", "/files", files_api.list_files),
     ("retrieveFile", "GET", "/files/{file_id}", files_api.retrieve_file),
     ("deleteFile", "DELETE", "/files/{file_id}", files_api.delete_file),
     ("downloadFile", "GET", "/files/{file_id}/content", files_api.download_file),
+    ("createUpload", "POST", "/uploads", uploads_api.create_upload),
+    ("addUploadPart", "POST", "/uploads/{upload_id}/parts", uploads_api.add_upload_part),
+    ("completeUpload", "POST", "/uploads/{upload_id}/complete", uploads_api.complete_upload),
+    ("cancelUpload", "POST", "/uploads/{upload_id}/cancel", uploads_api.cancel_upload),
     ("createBatch", "POST", "/batches", batches_api.create_batch),
     ("listBatches", "GET", "/batches", batches_api.list_batches),
     ("retrieveBatch", "GET", "/batches/{batch_id}", batches_api.retrieve_batch),
     ("cancelBatch", "POST", "/batches/{batch_id}/cancel", batches_api.cancel_batch),
+    ("createWebhookEndpoint", "POST", _WEBHOOKS, webhooks_api.create_webhook_endpoint),
+    ("listWebhookEndpoints", "GET", _WEBHOOKS, webhooks_api.list_webhook_endpoints),
+    ("retrieveWebhookEndpoint", "GET", f"{_WEBHOOKS}/{{endpoint_id}}", webhooks_api.retrieve_webhook_endpoint),
+    ("updateWebhookEndpoint", "POST", f"{_WEBHOOKS}/{{endpoint_id}}", webhooks_api.update_webhook_endpoint),
+    ("deleteWebhookEndpoint", "DELETE", f"{_WEBHOOKS}/{{endpoint_id}}", webhooks_api.delete_webhook_endpoint),
+    ("rotateWebhookSecret", "POST", f"{_WEBHOOKS}/{{endpoint_id}}/rotate_secret", webhooks_api.rotate_webhook_secret),
+    ("testWebhookEndpoint", "POST", f"{_WEBHOOKS}/{{endpoint_id}}/test", webhooks_api.test_webhook_endpoint),
 ]
 _ADMIN: list[tuple[str, str, Handler]] = [
     ("POST", "/scenario", admin_api.set_scenario),

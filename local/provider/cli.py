@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -18,6 +19,7 @@ from local.provider.answering import Answerer, Forwarded, Invented
 from local.provider.faults import Scenario
 from local.provider.guide import GUIDE
 from local.provider.state import State
+from local.provider.webhooks import Endpoint, new_secret
 
 _ANY_KEY = "sk-emulator"
 
@@ -26,14 +28,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the emulator until it is told to end; returns the exit status."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    given = _given_members(options)
     try:
-        scenario = _scenario(options)
+        scenario = _scenario(options.scenario, given)
     except (OSError, msgspec.DecodeError) as error:
         print(f"The scenario cannot be read: {error}", file=sys.stderr)
         return 2
     directory = options.data or Path(tempfile.mkdtemp(prefix="provider-"))
     directory.mkdir(parents=True, exist_ok=True)
-    state = State(directory, scenario, _answerer(options), options.api_key or None)
+    state = State(directory, scenario, _answerer(options), options.api_key or None, given)
+    if options.webhook is not None:
+        endpoint = Endpoint(options.webhook, "command line", state.clock.seconds(), secrets=[options.webhook_secret])
+        state.webhook_endpoints[endpoint.id] = endpoint
     try:
         asyncio.run(_serve(state, options))
     finally:
@@ -50,12 +56,19 @@ async def _serve(state: State, options: argparse.Namespace) -> None:
         await server.serve(app.build(state), listening, lambda: print(ready, flush=True))
 
 
-def _scenario(options: argparse.Namespace) -> Scenario:
-    scenario = faults.parse(options.scenario.read_bytes()) if options.scenario else Scenario()
-    changes = {"seconds_per_batch": options.seconds_per_batch, "seed": options.seed}
-    if options.enqueued_tokens is not None:
-        changes["enqueued_token_limits"] = {"*": options.enqueued_tokens, **scenario.enqueued_token_limits}
-    given = {name: value for name, value in changes.items() if value is not None}
+def _given_members(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the scenario members that are given as options."""
+    limits = None if options.enqueued_tokens is None else {"*": options.enqueued_tokens}
+    members = {
+        "seconds_per_batch": options.seconds_per_batch,
+        "seed": options.seed,
+        "enqueued_token_limits": limits,
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _scenario(path: Path | None, given: dict[str, Any]) -> Scenario:
+    scenario = Scenario() if path is None else faults.parse(path.read_bytes())
     return msgspec.structs.replace(scenario, **given)
 
 
@@ -82,4 +95,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--forward", metavar="URL", help="run lines on this OpenAI-compatible server; key from FORWARD_API_KEY")
     add("--forward-concurrency", type=int, default=8, metavar="N", help="requests at a time (default: 8)")
     add("--forward-timeout", type=float, default=120.0, metavar="S", help="then a line is request_timeout (120)")
+    add("--webhook", metavar="URL", help="tell this endpoint when a batch ends")
+    add("--webhook-secret", metavar="SECRET", default=os.environ.get("WEBHOOK_SECRET") or new_secret(), help="signs it")
     return parser

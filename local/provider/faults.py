@@ -7,10 +7,32 @@ from typing import Any, Literal
 
 import msgspec
 
-Range = int | str
-"""`3`, `"2-4"`, `"3-"` or `"1,4-5"`, counted from 1."""
+from local.provider import ranges
+from local.provider.ranges import EVERY, Range
 
-EVERY = "1-"
+OperationName = Literal[
+    "*",
+    "createFile",
+    "listFiles",
+    "retrieveFile",
+    "deleteFile",
+    "downloadFile",
+    "createBatch",
+    "listBatches",
+    "retrieveBatch",
+    "cancelBatch",
+    "createUpload",
+    "addUploadPart",
+    "completeUpload",
+    "cancelUpload",
+    "createWebhookEndpoint",
+    "listWebhookEndpoints",
+    "retrieveWebhookEndpoint",
+    "updateWebhookEndpoint",
+    "deleteWebhookEndpoint",
+    "rotateWebhookSecret",
+    "testWebhookEndpoint",
+]
 
 
 class Rule(msgspec.Struct, forbid_unknown_fields=True):
@@ -59,13 +81,24 @@ class CallFault(Rule):
 
 
 class CallRule(Rule):
-    """Order `do` for the calls of `operation` whose count falls into `nth`."""
+    """Order `do` for the calls of `operation` whose count falls into `nth`.
+
+    `batch` (ordinal, 1 = the first made) and `filename` (with `*` and `?`) pick the calls that are about those;
+    with `each_batch` the calls about each batch are counted apart.
+    """
 
     do: CallFault
-    operation: str = "*"
+    operation: OperationName = "*"
     nth: Range = EVERY
     batch: Range | None = None
+    filename: str | None = None
+    each_batch: bool = False
     share: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse a malformed range."""
+        ranges.check(self.nth)
+        ranges.check(self.batch or EVERY)
 
 
 class LineFault(Rule):
@@ -95,6 +128,10 @@ class LineRule(Rule):
     share: float = 1.0
     times: int | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse a malformed range."""
+        ranges.check(self.lines)
+
 
 class BatchFault(Rule):
     """What goes wrong with one batch."""
@@ -106,6 +143,7 @@ class BatchFault(Rule):
     empty_file_ids: bool = False
     no_output_file: bool = False
     cancel_finishes: bool = False
+    webhook: Literal["lost", "twice", "forged", "late"] | None = None
     lines: list[LineRule] = []
 
 
@@ -118,6 +156,11 @@ class BatchRule(Rule):
     model: str | None = None
     endpoint: str | None = None
     metadata: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        """Refuse a malformed range."""
+        ranges.check(self.batch)
+        ranges.check(self.nth)
 
 
 class Scenario(Rule):

@@ -62,11 +62,15 @@ class FileStore:
 
     def get(self, file_id: str) -> StoredFile:
         """Return a file; 404 when unknown, deleted or expired."""
-        with self._lock:
-            stored = self._files.get(file_id)
+        stored = self.find(file_id)
         if stored is None or self._expired(stored):
             raise no_such_file(file_id)
         return stored
+
+    def find(self, file_id: str) -> StoredFile | None:
+        """Return a file, even an expired one, or None."""
+        with self._lock:
+            return self._files.get(file_id)
 
     def delete(self, file_id: str) -> StoredFile:
         """Forget a file and its bytes; 404 when unknown."""

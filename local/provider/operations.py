@@ -13,10 +13,12 @@ from local.provider import identifiers
 from local.provider.errors import ApiError
 from local.provider.faults import CallFault
 from local.provider.reply import Reply
+from local.provider.scenario import CallSubject
 from local.provider.state import State
 from local.provider.wire import NO_FAULT, Connection
 
 Handler = Callable[[State, Request], Awaitable[Reply]]
+_MADE = {"createFile": "file_id", "completeUpload": "file_id", "createBatch": "batch_id"}
 _HTML = "<html><head><title>{status}</title></head><body><center><h1>{status}</h1></center></body></html>"
 
 
@@ -31,7 +33,7 @@ class Operation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope, receive)
-        fault = self._state.director.for_call(self._name, self._batch_ordinal(request))
+        fault = self._state.director.for_call(self._name, self._subject(request))
         call = self._record(request, fault)
         began = time.monotonic()
         reply = await self._reply(request, fault)
@@ -47,16 +49,21 @@ class Operation:
             return _ordered_reply(fault)
         try:
             check_key(request, self._state.api_key)
+        except ApiError as error:
+            await _drain(request)  # a caller still sending would meet a broken pipe before it reads the refusal
+            return Reply(error.envelope(), error.status)
+        try:
             reply = await self._handler(self._state, request)
         except ApiError as error:
             reply = Reply(error.envelope(), error.status)
         return _replaced(reply, fault) if fault.replaces_reply else _altered(reply, fault)
 
-    def _batch_ordinal(self, request: Request) -> int | None:
+    def _subject(self, request: Request) -> CallSubject:
         if self._name == "createBatch":
-            return self._state.batches.next_ordinal()
+            return CallSubject(batch=self._state.batches.next_ordinal())
         batch = self._state.batches.find(request.path_params.get("batch_id", ""))
-        return None if batch is None else batch.ordinal
+        stored = self._state.files.find(request.path_params.get("file_id", ""))
+        return CallSubject(batch.ordinal if batch else None, stored.filename if stored else None)
 
     def _record(self, request: Request, fault: CallFault) -> dict[str, Any]:
         call = {
@@ -77,7 +84,7 @@ class Operation:
         """Record what the caller gets (status None: no answer) and the id of what the call made."""
         call["status"] = None if fault.connection else reply.status
         if reply.made is not None:
-            call["file_id" if self._name == "createFile" else "batch_id"] = reply.made
+            call[_MADE.get(self._name, "id")] = reply.made
 
     def _headers(self, request_id: str, began: float) -> dict[str, str]:
         return {

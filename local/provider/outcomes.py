@@ -1,6 +1,7 @@
 """Collect a batch's outcome lines on disk and write them out in another order than the input's."""
 
 import array
+import os
 import random
 from pathlib import Path
 
@@ -32,10 +33,10 @@ class OutcomeSpool:
         self._file.flush()
         order = list(range(len(self)))
         random.Random(seed).shuffle(order)  # noqa: S311 # an order, not a secret
+        spool = self._file.fileno()
         with target.open("wb", buffering=_SPOOL_BUFFER) as output:
             for place in order:
-                self._file.seek(self._starts[place])
-                output.write(self._file.read(self._lengths[place]))
+                output.write(os.pread(spool, self._lengths[place], self._starts[place]))
 
     def remove(self) -> None:
         """Delete the spool."""

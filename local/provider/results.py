@@ -30,7 +30,7 @@ class Results:
         self._usage = Usage()
         self._output = OutcomeSpool(state.directory / f"output-{batch.ordinal}")
         self._errors = OutcomeSpool(state.directory / f"errors-{batch.ordinal}")
-        self._billed = batch.ledger_path.open("wb")
+        self._billed = batch.ledger_path.open("wb", buffering=0)  # a checker may read it at any time
 
     def collect(self, requests: Iterator[InputLine]) -> None:
         """Answer every line as it comes and count it."""

@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Iterator
 
+from local.provider import webhooks
 from local.provider.answers import snapshot
 from local.provider.batches import Batch
 from local.provider.clock import ClockStoppedError
@@ -48,6 +49,7 @@ class Run:
                 self._execute()
             else:
                 self._results.publish(self._end())
+            webhooks.announce(list(self._state.webhook_endpoints.values()), self._batch, self._clock.seconds())
         except ClockStoppedError:
             return
         finally:
@@ -101,8 +103,9 @@ class Run:
             self._linger("finalizing", self._clock.now() + self._seconds * _FINALIZING)
         if self._end() == "cancelled":
             self._linger_cancelling()
-        self._results.abandon(lines, self._end())
-        self._results.publish(self._end())
+        end = self._end()
+        self._results.abandon(lines, end)
+        self._results.publish(end)
 
     def _paced(self, lines: Iterator[InputLine], began: float) -> Iterator[InputLine]:
         """Yield the lines spread evenly over the time in progress, until the batch is cancelled or expires."""

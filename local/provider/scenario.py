@@ -4,6 +4,7 @@ import hashlib
 import threading
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from local.provider.faults import (
@@ -13,24 +14,20 @@ from local.provider.faults import (
     CallRule,
     LineFault,
     LineRule,
-    Range,
     Scenario,
 )
+from local.provider.ranges import in_range
 
 NO_CALL_FAULT = CallFault()
 NO_LINE_FAULT = LineFault()
 
 
-def in_range(number: int, wanted: Range) -> bool:
-    """Say whether `number` is in `3`, `"2-4"`, `"3-"` or `"1,4-5"`."""
-    return any(_in_stretch(number, stretch) for stretch in str(wanted).split(","))
+@dataclass(frozen=True)
+class CallSubject:
+    """What a call is about: the ordinal of its batch and the name of its file, where it has one."""
 
-
-def _in_stretch(number: int, stretch: str) -> bool:
-    first, dash, last = stretch.strip().partition("-")
-    if not dash:
-        return number == int(first)
-    return int(first or 1) <= number <= (int(last) if last else number)
+    batch: int | None = None
+    filename: str | None = None
 
 
 class Director:
@@ -38,23 +35,23 @@ class Director:
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
-        self._seen: Counter[tuple[str, int]] = Counter()
+        self._seen: Counter[tuple[str, int, int | None]] = Counter()
         self._runs: Counter[tuple[int, str]] = Counter()
         self._lock = threading.Lock()
 
-    def for_call(self, operation: str, batch: int | None) -> CallFault:
-        """Return the fault of this call of `operation` about the batch with that ordinal (None: about no batch).
+    def for_call(self, operation: str, subject: CallSubject) -> CallFault:
+        """Return the fault of this call.
 
         Every rule counts the calls it matches; the first whose count is in its `nth` acts.
         """
         with self._lock:
             counted = [
-                (rule, self._count("call", place))
+                (place, rule, self._count("call", place, subject.batch if rule.each_batch else None))
                 for place, rule in enumerate(self.scenario.calls)
-                if _concerns(rule, operation, batch)
+                if _concerns(rule, operation, subject)
             ]
-        for rule, nth in counted:
-            if in_range(nth, rule.nth) and self._chance("call", operation, str(nth)) < rule.share:
+        for place, rule, nth in counted:
+            if in_range(nth, rule.nth) and self._chance("call", place, f"{operation}/{nth}") < rule.share:
                 return rule.do
         return NO_CALL_FAULT
 
@@ -64,18 +61,18 @@ class Director:
             if not _fits(rule, ordinal, endpoint, model, metadata or {}):
                 continue
             with self._lock:
-                nth = self._count("batch", place)
+                nth = self._count("batch", place, None)
             if in_range(nth, rule.nth):
                 return rule.do
         return BatchFault()
 
     def for_line(self, fault: BatchFault, custom_id: str, number: int) -> LineFault:
         """Return the fault of line `number` (1-based); the batch's own rules come before the scenario's."""
-        for rule in [*fault.lines, *self.scenario.lines]:
+        for place, rule in enumerate([*fault.lines, *self.scenario.lines]):
             if (
                 in_range(number, rule.lines)
                 and _named(custom_id, rule.custom_id)
-                and self._chance("line", custom_id) < rule.share
+                and self._chance("line", place, custom_id) < rule.share
                 and self._within_times(rule, custom_id)
             ):
                 return rule.do
@@ -86,9 +83,9 @@ class Director:
         """Say whether any rule can touch a line; lets the runner skip asking 50,000 times."""
         return bool(self.scenario.lines) or any(rule.do.lines for rule in self.scenario.batches)
 
-    def _count(self, sort: str, place: int) -> int:
-        self._seen[sort, place] += 1
-        return self._seen[sort, place]
+    def _count(self, sort: str, place: int, apart: int | None) -> int:
+        self._seen[sort, place, apart] += 1
+        return self._seen[sort, place, apart]
 
     def _within_times(self, rule: LineRule, custom_id: str) -> bool:
         if rule.times is None:
@@ -97,16 +94,18 @@ class Director:
             self._runs[id(rule), custom_id] += 1
             return self._runs[id(rule), custom_id] <= rule.times
 
-    def _chance(self, *words: str) -> float:
-        """Return a number in 0..1 that depends on the seed and `words` alone, so a run can be repeated."""
-        digest = hashlib.sha256("\0".join([str(self.scenario.seed), *words]).encode()).digest()
+    def _chance(self, sort: str, place: int, what: str) -> float:
+        """Return a number in 0..1 that depends on the seed, the rule and `what`, so that a run can be repeated."""
+        digest = hashlib.sha256(f"{self.scenario.seed}/{sort}/{place}/{what}".encode()).digest()
         return int.from_bytes(digest[:7], "big") / 2**56
 
 
-def _concerns(rule: CallRule, operation: str, batch: int | None) -> bool:
+def _concerns(rule: CallRule, operation: str, subject: CallSubject) -> bool:
     if rule.operation not in ("*", operation):
         return False
-    return rule.batch is None or (batch is not None and in_range(batch, rule.batch))
+    if rule.filename is not None and not fnmatchcase(subject.filename or "", rule.filename):
+        return False
+    return rule.batch is None or (subject.batch is not None and in_range(subject.batch, rule.batch))
 
 
 def _fits(rule: BatchRule, ordinal: int, endpoint: str, model: str | None, metadata: dict[str, str]) -> bool:

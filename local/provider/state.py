@@ -1,6 +1,5 @@
 """Everything one emulator holds."""
 
-import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,27 +12,35 @@ from local.provider.clock import Clock
 from local.provider.faults import Scenario
 from local.provider.files import FileStore
 from local.provider.scenario import Director
+from local.provider.uploads import UploadStore
+from local.provider.webhooks import Endpoint
 
 _CALLS_KEPT = 100_000
 
 
 @dataclass
 class State:
-    """One emulator: its clock, its stores, the scenario it plays and the calls it has seen."""
+    """One emulator: its clock, its stores, the scenario it plays and the calls it has seen.
+
+    `defaults` are the scenario members given on the command line; a scenario set later keeps them unless it names them.
+    """
 
     directory: Path
     scenario: Scenario
     answerer: Callable[[Scenario], Answerer]
     api_key: str | None = None
+    defaults: dict[str, Any] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
     calls: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_CALLS_KEPT))
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    webhook_endpoints: dict[str, Endpoint] = field(default_factory=dict)
     files: FileStore = field(init=False)
+    uploads: UploadStore = field(init=False)
     batches: BatchStore = field(init=False)
     director: Director = field(init=False)
 
     def __post_init__(self) -> None:
         self.files = FileStore(self.directory, self.clock)
+        self.uploads = UploadStore(self.clock)
         self.batches = BatchStore(self.directory, self.clock)
         self.play(self.scenario)
 
