@@ -1,0 +1,16 @@
+"""Put the results of a batch together."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from batchyard import yard
+from batchyard.assemble import assemble
+from batchyard.log import logger
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda passes it
+    """Take `{"batch_id"}` and answer it with `next`: `done` or `failed`."""
+    logger.append_keys(batch_id=event["batch_id"])
+    return {"batch_id": event["batch_id"], "next": assemble(yard.current(), event["batch_id"])}

@@ -1,0 +1,24 @@
+"""Record that a batch or a shard failed."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from batchyard import yard
+from batchyard.fail import fail_batch, fail_shard
+from batchyard.log import logger
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda passes it
+    """Take `{"batch_id", "shard"?, "error"}` from the state machine, or EventBridge's word that an execution ended badly."""
+    if "detail" in event:
+        detail = event["detail"]
+        cause = detail.get("cause") or f"The execution ended {detail['status']}."
+        event = {"batch_id": detail["name"], "error": {"Error": detail.get("error"), "Cause": cause}}
+    logger.append_keys(batch_id=event["batch_id"])
+    if "shard" in event:
+        fail_shard(yard.current(), event["batch_id"], event["shard"], event["error"])
+    else:
+        fail_batch(yard.current(), event["batch_id"], event["error"])
+    return {"batch_id": event["batch_id"]}

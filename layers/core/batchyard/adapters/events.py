@@ -1,0 +1,40 @@
+"""The event bus: what became of batches, for whoever listens."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from batchyard.adapters.aws import client, translated
+from batchyard.batch import Batch, shape
+from batchyard.errors import StoreError
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
+
+
+class Events:
+    """Put events of source `batchyard` on the bus."""
+
+    def __init__(self, bus: str, eventbridge: EventBridgeClient | None = None) -> None:
+        """Use this bus."""
+        self._bus = bus
+        self._eventbridge: EventBridgeClient = eventbridge or client("events")
+
+    def announce(self, batch: Batch) -> None:
+        """Say that a batch reached its status, as `Batch Completed` and the like; the detail is OpenAI's Batch and the tenant.
+
+        An event holds 256 KB at most, so a refused batch's list of errors is left out; the record keeps it.
+        """
+        detail = {**shape(batch), "tenant": batch.tenant, "errors": None, "errors_total": batch.errors_total}
+        entry: PutEventsRequestEntryTypeDef = {
+            "EventBusName": self._bus,
+            "Source": "batchyard",
+            "DetailType": f"Batch {batch.status.replace('_', ' ').title()}",
+            "Detail": json.dumps(detail),
+        }
+        with translated(f"announcing {batch.batch_id}"):
+            answer = self._eventbridge.put_events(Entries=[entry])
+        if answer["FailedEntryCount"]:
+            raise StoreError(f"announcing {batch.batch_id}: {answer['Entries'][0].get('ErrorCode')}")

@@ -1,0 +1,29 @@
+"""Other functions of ours, called without waiting for them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from batchyard.adapters.aws import client, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mypy_boto3_lambda import LambdaClient
+
+
+class Functions:
+    """Invoke one function asynchronously."""
+
+    def __init__(self, function: str, lambda_client: LambdaClient | None = None) -> None:
+        """Use this function, by name or ARN."""
+        self._function = function
+        self._lambda: LambdaClient = lambda_client or client("lambda")
+
+    def invoke(self, payload: Mapping[str, object]) -> None:
+        """Queue an invocation; Lambda repeats it if it fails."""
+        with translated(f"invoking {self._function}"):
+            self._lambda.invoke(
+                FunctionName=self._function, InvocationType="Event", Payload=json.dumps(payload).encode()
+            )

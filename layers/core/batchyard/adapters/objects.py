@@ -1,0 +1,160 @@
+"""The data bucket."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from email.header import decode_header, make_header
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+
+from batchyard.adapters.aws import client, translated
+from batchyard.batch import InputObject
+from batchyard.errors import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+CHUNK: Final = 8 * 1024 * 1024
+PART: Final = 8 * 1024 * 1024
+PARTS_PER_SIZE: Final = 1_000  # S3 takes 10,000 parts; growing every thousand reaches its largest object
+
+
+class Arrived(NamedTuple):
+    """An object in the inbox and when it came."""
+
+    object: InputObject
+    at: datetime
+
+
+class Objects:
+    """Read and write objects of one bucket."""
+
+    def __init__(self, bucket: str, s3: S3Client | None = None) -> None:
+        """Use this bucket."""
+        self.bucket = bucket
+        self._s3: S3Client = s3 or client("s3")
+
+    def head(self, key: str, version_id: str | None = None) -> tuple[InputObject, dict[str, str]]:
+        """Pin the object's version and read its user metadata; raises NotFound."""
+        with translated(f"looking at s3://{self.bucket}/{key}"):
+            version: dict[str, Any] = {"VersionId": version_id} if version_id else {}
+            found = self._s3.head_object(Bucket=self.bucket, Key=key, **version)
+        pinned = InputObject(self.bucket, key, found["ETag"], found["ContentLength"], found.get("VersionId"))
+        metadata = {name.replace("_", "-").lower(): _plain(value) for name, value in found["Metadata"].items()}
+        return pinned, metadata
+
+    def inbox(self, prefix: str) -> Iterator[Arrived]:
+        """Yield the newest version of every object under `prefix`."""
+        with translated(f"listing s3://{self.bucket}/{prefix}"):
+            pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix)
+            for page in pages:
+                for row in page.get("Versions", []):
+                    if row["IsLatest"]:
+                        version = row["VersionId"]
+                        pinned = InputObject(self.bucket, row["Key"], row["ETag"], row["Size"], version)
+                        yield Arrived(pinned, row["LastModified"].astimezone(UTC))
+
+    def chunks(self, source: InputObject, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """Yield the bytes `[start, stop)` of a pinned object; each request is checked for its length and repeated if short."""
+        stop = source.size if stop is None else stop
+        for begin in range(start, stop, CHUNK):
+            yield self._range(source, begin, min(begin + CHUNK, stop))
+
+    def _range(self, source: InputObject, start: int, stop: int) -> bytes:
+        pin: dict[str, Any] = {"VersionId": source.version_id} if source.version_id else {}
+        wanted = f"bytes={start}-{stop - 1}"
+        with translated(f"reading {source.uri} at byte {start}"):
+            answer = self._s3.get_object(Bucket=source.bucket, Key=source.key, Range=wanted, IfMatch=source.etag, **pin)
+            return answer["Body"].read()
+
+    def get(self, key: str) -> bytes:
+        """Read a whole small object; raises NotFound."""
+        with translated(f"reading s3://{self.bucket}/{key}"):
+            return self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write a whole small object."""
+        with translated(f"writing s3://{self.bucket}/{key}"):
+            self._s3.put_object(Bucket=self.bucket, Key=key, Body=data)
+
+    def pin(self, key: str) -> InputObject | None:
+        """Return the newest version of an object of ours, or None."""
+        try:
+            return self.head(key)[0]
+        except NotFound:
+            return None
+
+    def writer(self, key: str) -> Writer:
+        """Open an object for writing in pieces; it appears when the block ends without an error."""
+        return Writer(self, self._s3, key)
+
+
+class Writer:
+    """Write one object of any size with the memory of one part; counts bytes and their SHA-256."""
+
+    def __init__(self, objects: Objects, s3: S3Client, key: str) -> None:
+        """Prepare; nothing is sent before the first part is full."""
+        self._objects, self._s3, self.key = objects, s3, key
+        self._buffer = bytearray()
+        self._upload_id: str | None = None
+        self._parts: list[CompletedPartTypeDef] = []
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    @property
+    def sha256(self) -> str:
+        """Return the digest of what was written so far, in hex."""
+        return self._digest.hexdigest()
+
+    def write(self, data: bytes) -> None:
+        """Append bytes."""
+        self._digest.update(data)
+        self.size += len(data)
+        self._buffer += data
+        if len(self._buffer) >= PART * (1 + len(self._parts) // PARTS_PER_SIZE):
+            self._send_part()
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Complete the object, or leave nothing behind."""
+        if kind is None:
+            self._complete()
+        elif self._upload_id:
+            with translated(f"giving up s3://{self._objects.bucket}/{self.key}"):
+                self._s3.abort_multipart_upload(**self._where())
+
+    def _where(self) -> Any:  # noqa: ANN401 - unpacked into calls that take these three among others
+        return {"Bucket": self._objects.bucket, "Key": self.key, "UploadId": self._upload_id}
+
+    def _send_part(self) -> None:
+        with translated(f"writing s3://{self._objects.bucket}/{self.key}"):
+            if self._upload_id is None:
+                self._upload_id = self._s3.create_multipart_upload(Bucket=self._objects.bucket, Key=self.key)[
+                    "UploadId"
+                ]
+            number = len(self._parts) + 1
+            sent = self._s3.upload_part(**self._where(), PartNumber=number, Body=bytes(self._buffer))
+        self._parts.append({"PartNumber": number, "ETag": sent["ETag"]})
+        self._buffer.clear()
+
+    def _complete(self) -> None:
+        if self._upload_id is None:
+            self._objects.put(self.key, bytes(self._buffer))
+            return
+        if self._buffer:
+            self._send_part()
+        with translated(f"completing s3://{self._objects.bucket}/{self.key}"):
+            self._s3.complete_multipart_upload(**self._where(), MultipartUpload={"Parts": self._parts})
+
+
+def _plain(value: str) -> str:
+    return str(make_header(decode_header(value)))  # S3 sends text beyond ASCII in the encoding of mail headers

@@ -1,0 +1,230 @@
+"""The DynamoDB table: batches, shards, and who owns a provider batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from batchyard import statuses
+from batchyard.adapters.aws import client, translated
+from batchyard.batch import Batch
+from batchyard.errors import NotFound, StaleRecord
+from batchyard.shard import Shard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+BATCH: Final = "BATCH"
+INDEX: Final = "by_tenant"
+_to_dynamo = TypeSerializer().serialize
+_from_dynamo = TypeDeserializer().deserialize
+
+
+class Records:
+    """Read and write records; every write is conditional, so that a late or second worker changes nothing."""
+
+    def __init__(self, table: str, dynamodb: DynamoDBClient | None = None) -> None:
+        """Use this table."""
+        self._table = table
+        self._dynamodb: DynamoDBClient = dynamodb or client("dynamodb")
+
+    def create_batch(self, batch: Batch) -> bool:
+        """Record a new batch; False when one of this id is there already."""
+        item = {**_batch_key(batch.batch_id), **_item(batch), **_index_key(batch)}
+        try:
+            with translated(f"recording {batch.batch_id}"):
+                self._dynamodb.put_item(
+                    TableName=self._table, Item=_encode(item), ConditionExpression="attribute_not_exists(pk)"
+                )
+        except StaleRecord:
+            return False
+        return True
+
+    def batch(self, batch_id: str) -> Batch:
+        """Read a batch as it is now; raises NotFound."""
+        return msgspec.convert(self._get(_batch_key(batch_id)), Batch)
+
+    def move_batch(self, batch_id: str, status: str, now: int, **changes: object) -> Batch | None:
+        """Move a batch to a status and change members with it; None when that move is not allowed from where it is."""
+        sources = {f":from{at}": source for at, source in enumerate(statuses.sources_of(status))}
+        may_move = f"#status IN ({', '.join(sources)})"
+        try:
+            return self._update(
+                batch_id, {"status": status, statuses.STAMPS[status]: now, **changes}, may_move, sources
+            )
+        except StaleRecord:
+            return None
+
+    def change_batch(self, batch_id: str, **changes: object) -> Batch:
+        """Change members of a batch that has not ended; raises StaleRecord when it has."""
+        ended = {f":ended{at}": status for at, status in enumerate(sorted(statuses.ENDED))}
+        still_open = f"NOT #status IN ({', '.join(ended)})"
+        return self._update(batch_id, changes, still_open, ended)
+
+    def claim_batch(self, batch_id: str, **changes: object) -> Batch | None:
+        """Give a batch that an upload made to the first API call that names its object; None when it has been claimed."""
+        unclaimed = "claimed = :no"
+        try:
+            return self._update(batch_id, {"claimed": True, **changes}, unclaimed, {":no": False})
+        except StaleRecord:
+            return None
+
+    def _update(
+        self, batch_id: str, changes: Mapping[str, object], condition: str, values: Mapping[str, object]
+    ) -> Batch:
+        names = {f"#{name}": name for name in ("status", *changes)}
+        assigned = {f":{name}": msgspec.to_builtins(value) for name, value in changes.items()}
+        with translated(f"changing {batch_id}"):
+            answer = self._dynamodb.update_item(
+                TableName=self._table,
+                Key=_encode(_batch_key(batch_id)),
+                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in changes),
+                ConditionExpression=f"attribute_exists(pk) AND {condition}",
+                ExpressionAttributeNames={
+                    name: full for name, full in names.items() if full in changes or name in condition
+                },
+                ExpressionAttributeValues=_encode({**assigned, **values}),
+                ReturnValues="ALL_NEW",
+            )
+        return msgspec.convert(_decode(answer["Attributes"]), Batch)
+
+    def list_batches(self, tenant: str, after: str | None, limit: int) -> tuple[list[Batch], bool]:
+        """List a tenant's batches, newest first, behind the batch `after`; the flag says whether more follow."""
+        condition, values = "gsi1pk = :tenant", {":tenant": f"TENANT#{tenant}"}
+        if after is not None:
+            condition, values[":after"] = f"{condition} AND gsi1sk < :after", self._position(tenant, after)
+        with translated("listing batches"):
+            answer = self._dynamodb.query(
+                TableName=self._table,
+                IndexName=INDEX,
+                KeyConditionExpression=condition,
+                ExpressionAttributeValues=_encode(values),
+                ScanIndexForward=False,
+                Limit=limit + 1,
+            )
+        found = [msgspec.convert(_decode(item), Batch) for item in answer["Items"]]
+        return found[:limit], len(found) > limit or "LastEvaluatedKey" in answer
+
+    def _position(self, tenant: str, batch_id: str) -> str:
+        batch = self.batch(batch_id)
+        if batch.tenant != tenant:
+            raise NotFound(f"no batch {batch_id}")
+        return _index_key(batch)["gsi1sk"]
+
+    def shard(self, batch_id: str, number: int) -> Shard | None:
+        """Read a shard as it is now; None before its first attempt."""
+        try:
+            return msgspec.convert(self._get(_shard_key(batch_id, number)), Shard)
+        except NotFound:
+            return None
+
+    def shards(self, batch_id: str) -> Iterator[Shard]:
+        """Yield the recorded shards of a batch, in order."""
+        request: Any = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :shard)",
+            "ExpressionAttributeValues": _encode({":pk": f"BATCH#{batch_id}", ":shard": "SHARD#"}),
+            "ConsistentRead": True,
+        }
+        with translated(f"reading the shards of {batch_id}"):
+            for page in self._dynamodb.get_paginator("query").paginate(**request):
+                yield from (msgspec.convert(_decode(item), Shard) for item in page["Items"])
+
+    def save_shard(self, before: Shard | None, after: Shard) -> Shard:
+        """Write a shard over the version `before` and move its batch's counts with it; raises StaleRecord if it was moved."""
+        saved = msgspec.structs.replace(after, version=(before.version if before else 0) + 1)
+        unmoved = "version = :version" if before else "attribute_not_exists(pk)"
+        put: Any = {
+            "TableName": self._table,
+            "Item": _encode({**_shard_key(saved.batch_id, saved.shard), **_item(saved)}),
+            "ConditionExpression": unmoved,
+            **({"ExpressionAttributeValues": _encode({":version": before.version})} if before else {}),
+        }
+        completed = after.completed - (before.completed if before else 0)
+        failed = after.failed - (before.failed if before else 0)
+        with translated(f"recording shard {saved.shard} of {saved.batch_id}"):
+            if completed or failed:
+                count = self._count(saved.batch_id, completed, failed)
+                self._dynamodb.transact_write_items(TransactItems=[{"Put": put}, {"Update": count}])
+            else:
+                self._dynamodb.put_item(**put)
+        return saved
+
+    def _count(self, batch_id: str, completed: int, failed: int) -> Any:  # noqa: ANN401 - one member of a request
+        return {
+            "TableName": self._table,
+            "Key": _encode(_batch_key(batch_id)),
+            "UpdateExpression": "SET #counts.completed = #counts.completed + :completed, "
+            "#counts.failed = #counts.failed + :failed",
+            "ConditionExpression": "attribute_exists(pk)",
+            "ExpressionAttributeNames": {"#counts": "counts"},
+            "ExpressionAttributeValues": _encode({":completed": completed, ":failed": failed}),
+        }
+
+    def link(self, provider_batch_id: str, shard: Shard) -> None:
+        """Record whose a provider batch is."""
+        item = {"pk": f"PROVIDER#{provider_batch_id}", "sk": "LINK", "batch_id": shard.batch_id, "shard": shard.shard}
+        with translated(f"linking {provider_batch_id}"):
+            self._dynamodb.put_item(TableName=self._table, Item=_encode(item))
+
+    def item(self, pk: str, sk: str) -> dict[str, Any]:
+        """Read any other record, as plain values; raises NotFound."""
+        return self._get({"pk": pk, "sk": sk})
+
+    def put_once(self, item: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Write any other record unless there is one, and return the one that is there then."""
+        try:
+            with translated("writing a record"):
+                self._dynamodb.put_item(
+                    TableName=self._table, Item=_encode(item), ConditionExpression="attribute_not_exists(pk)"
+                )
+        except StaleRecord:
+            return self.item(item["pk"], item["sk"])
+        return item
+
+    def _get(self, key: Mapping[str, str]) -> dict[str, Any]:
+        with translated(f"reading {key['pk']}"):
+            answer = self._dynamodb.get_item(TableName=self._table, Key=_encode(key), ConsistentRead=True)
+        if "Item" not in answer:
+            raise NotFound(f"no record {key['pk']}")
+        return _decode(answer["Item"])
+
+
+def _batch_key(batch_id: str) -> dict[str, str]:
+    return {"pk": f"BATCH#{batch_id}", "sk": BATCH}
+
+
+def _shard_key(batch_id: str, number: int) -> dict[str, str]:
+    return {"pk": f"BATCH#{batch_id}", "sk": f"SHARD#{number:05}"}
+
+
+def _index_key(batch: Batch) -> dict[str, str]:
+    return {"gsi1pk": f"TENANT#{batch.tenant}", "gsi1sk": f"{batch.created_at:010}#{batch.batch_id}"}
+
+
+def _item(record: Batch | Shard) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__struct_fields__ if getattr(record, name) is not None}
+
+
+def _encode(item: Mapping[str, object]) -> dict[str, Any]:
+    return {name: _to_dynamo(msgspec.to_builtins(value)) for name, value in item.items()}
+
+
+def _decode(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _plain(_from_dynamo(value)) for name, value in item.items()}
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401 - what DynamoDB holds is known only to the caller
+    match value:
+        case dict():
+            return {name: _plain(member) for name, member in value.items()}
+        case list():
+            return [_plain(member) for member in value]
+        case str() | bool() | None:
+            return value
+        case _:
+            return int(str(value))  # every number in the table is whole

@@ -1,0 +1,78 @@
+"""The front door: OpenAI's four batch operations, as its clients know them.
+
+Statuses, codes and params follow OpenAI's API reference and recorded exchanges of the live service.
+"""
+
+import re
+from http import HTTPStatus
+from typing import Any, Final
+
+from batchyard import statuses
+from batchyard.batch import Batch, LineError, shape
+from batchyard.claim import claim
+from batchyard.create_request import check, refusal
+from batchyard.errors import ApiError, NotFound
+from batchyard.yard import Yard
+
+DEFAULT_LIMIT, MOST = 20, 100
+OPENAI_WINDOW: Final = "24h"
+
+
+def create_batch(yard: Yard, tenant: str, body: object, idempotency_key: str | None = None) -> dict[str, Any]:
+    """Create a batch of an `s3://bucket/key` in the data bucket; the same Idempotency-Key and body give the same batch."""
+    wanted = check(body, {OPENAI_WINDOW, yard.settings.completion_window})
+    return shape(claim(yard, tenant, wanted, idempotency_key))
+
+
+def retrieve_batch(yard: Yard, tenant: str, batch_id: str) -> dict[str, Any]:
+    """Show a batch; raises ApiError 404 for one that is not there or another tenant's."""
+    return shape(_own(yard, tenant, batch_id))
+
+
+def list_batches(yard: Yard, tenant: str, after: str | None, limit: str | None) -> dict[str, Any]:
+    """List the tenant's batches, newest first, `limit` 0 to 100 (20) behind the batch `after`."""
+    if after is not None:
+        _own(yard, tenant, after)
+    count = _limit(limit)
+    batches, more = yard.records.list_batches(tenant, after, count) if count else ([], False)
+    data = [shape(batch) for batch in batches]
+    first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
+    return {"object": "list", "data": data, "first_id": first, "last_id": last, "has_more": more}
+
+
+def cancel_batch(yard: Yard, tenant: str, batch_id: str) -> dict[str, Any]:
+    """Cancel a batch; one that is cancelled already is shown as it is, one that ended otherwise is a 409."""
+    batch = _own(yard, tenant, batch_id)
+    moved = yard.records.move_batch(batch_id, statuses.CANCELLING, yard.now())
+    batch = moved or yard.records.batch(batch_id)
+    if batch.status in {statuses.COMPLETED, statuses.FAILED}:
+        raise ApiError(HTTPStatus.CONFLICT, f"Cannot cancel a batch with status '{batch.status}'.")
+    if batch.status == statuses.CANCELLING:
+        yard.cancel_function.invoke({"batch_id": batch_id})
+    return shape(batch)
+
+
+def _own(yard: Yard, tenant: str, batch_id: str) -> Batch:
+    try:
+        batch = yard.records.batch(batch_id)
+    except NotFound as error:
+        raise _no_batch(batch_id) from error
+    if batch.tenant != tenant:
+        raise _no_batch(batch_id)
+    return batch
+
+
+def _no_batch(batch_id: str) -> ApiError:
+    return ApiError(HTTPStatus.NOT_FOUND, f"No batch found with id '{batch_id}'.")
+
+
+def _limit(text: str | None) -> int:
+    if not text:
+        return DEFAULT_LIMIT
+    if not re.fullmatch(r"-?[0-9]{1,9}", text):
+        raise refusal(LineError("invalid_type", f"limit must be a whole number, not '{text[:20]}'.", "limit"))
+    if int(text) > MOST:
+        raise refusal(LineError("integer_above_max_value", f"limit must be at most {MOST}, not {text}.", "limit"))
+    if int(text) < 0:
+        raise refusal(LineError("integer_below_min_value", f"limit must be at least 0, not {text}.", "limit"))
+    return int(text)

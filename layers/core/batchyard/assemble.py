@@ -1,0 +1,90 @@
+"""Put the results of a batch together: output.jsonl, errors.jsonl and report.json."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from batchyard import keys, statuses
+from batchyard.batch import SHOWN_ERRORS, Batch, Counts, LineError, Usage
+from batchyard.errors import BatchyardError
+from batchyard.plan import read_summary
+from batchyard.report import report
+from batchyard.results import Tally, write
+from batchyard.shard import Shard, finish
+from batchyard.splitting import ShardLines
+from batchyard.yard import Yard
+
+UNRECORDED: Final = LineError("server_error", "The shard of this request stopped before it was finished.")
+# Lines that were never run because the user cancelled are in neither count, as with OpenAI.
+UNCOUNTED: Final = "batch_cancelled"
+
+
+def assemble(yard: Yard, batch_id: str) -> str:
+    """Write the results and end the batch; answers what is next: `done`, or `failed` when it ended in failure.
+
+    Running it again writes the same bytes; a batch that has ended is only announced again.
+    """
+    batch = yard.records.move_batch(batch_id, statuses.FINALIZING, yard.now()) or yard.records.batch(batch_id)
+    if not batch.ended:
+        batch = _finish(yard, batch)
+    yard.events.announce(batch)
+    return "failed" if batch.status == statuses.FAILED else "done"
+
+
+def _finish(yard: Yard, batch: Batch) -> Batch:
+    summary = read_summary(yard, batch.batch_id)
+    shards = list(_shards(yard, batch.batch_id, summary.shards))
+    output_key, errors_key, report_key = (
+        keys.result(batch.tenant, batch.batch_id, name) for name in ("output.jsonl", "errors.jsonl", "report.json")
+    )
+    with yard.objects.writer(output_key) as output, yard.objects.writer(errors_key) as errors:
+        tally = write(yard.objects, shards, output, errors)
+    if tally.succeeded + tally.failed != summary.lines:
+        raise BatchyardError(
+            f"{batch.batch_id} has {summary.lines} lines but {tally.succeeded} + {tally.failed} outcomes"
+        )
+    found = {
+        "counts": Counts(summary.lines, tally.succeeded, tally.failed - tally.codes[UNCOUNTED]),
+        "usage": sum((attempt.usage for shard in shards for attempt in shard.attempts if attempt.usage), Usage()),
+        "output_file_id": _uri(yard, output_key) if tally.succeeded else None,
+        "error_file_id": _uri(yard, errors_key) if tally.failed else None,
+        **_refusals(shards, tally),
+    }
+    status = _status(batch, shards, tally)
+    proof = report(msgspec.structs.replace(batch, status=status, **found), summary, shards, tally, output, errors)
+    yard.objects.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))
+    return yard.records.move_batch(batch.batch_id, status, yard.now(), **found) or yard.records.batch(batch.batch_id)
+
+
+def _shards(yard: Yard, batch_id: str, count: int) -> Iterator[Shard]:
+    recorded = {shard.shard: shard for shard in yard.records.shards(batch_id)}
+    for number in range(count):
+        shard = recorded.get(number) or _unrecorded(yard, batch_id, number)
+        yield shard if shard.done else finish(shard, shard.reason or UNRECORDED)
+
+
+def _unrecorded(yard: Yard, batch_id: str, number: int) -> Shard:
+    lines = ShardLines.unpack(yard.objects.get(keys.shard_lines(batch_id, number)))
+    return Shard(
+        batch_id=batch_id, shard=number, endpoint=lines.endpoint, model=lines.model, lines=len(lines),
+        first=lines.positions[0], last=lines.positions[-1], unfinished=len(lines),
+    )  # fmt: skip
+
+
+def _status(batch: Batch, shards: list[Shard], tally: Tally) -> str:
+    """Choose the end: `failed` only when no line was ever run, as with a provider that refuses every file."""
+    if batch.status == statuses.CANCELLING:
+        return statuses.CANCELLED
+    never_ran = not tally.succeeded and all(shard.unfinished == shard.lines and shard.reason for shard in shards)
+    return statuses.FAILED if never_ran else statuses.COMPLETED
+
+
+def _refusals(shards: list[Shard], tally: Tally) -> dict[str, object]:
+    """List why lines were given up, once per reason."""
+    reasons = list(dict.fromkeys(shard.reason for shard in shards if shard.reason and shard.reason.code != UNCOUNTED))
+    return {"errors": reasons[:SHOWN_ERRORS], "errors_total": len(reasons)} if not tally.succeeded else {}
+
+
+def _uri(yard: Yard, key: str) -> str:
+    return f"s3://{yard.settings.bucket}/{key}"

@@ -1,0 +1,155 @@
+"""The batch our user made, as we record it and as OpenAI's clients see it."""
+
+import hashlib
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import astuple
+
+from batchyard import statuses
+
+SHOWN_ERRORS: Final = 1_000
+# OpenAI's clients refuse a batch without an endpoint; until Plan has read the first line, this most usual one is shown.
+USUAL_ENDPOINT: Final = "/v1/chat/completions"
+WINDOW_UNITS: Final = {"h": 3_600, "d": 86_400}
+
+TIMES: Final = (
+    "in_progress_at", "expires_at", "finalizing_at", "completed_at", "failed_at", "expired_at", "cancelling_at", "cancelled_at",
+)  # fmt: skip
+
+
+class InputObject(msgspec.Struct, frozen=True):
+    """One version of one object in the data bucket. `size` in bytes."""
+
+    bucket: str
+    key: str
+    etag: str
+    size: int
+    version_id: str | None = None
+
+    @property
+    def uri(self) -> str:
+        """Name the object as `s3://bucket/key`."""
+        return f"s3://{self.bucket}/{self.key}"
+
+
+class LineError(msgspec.Struct, frozen=True):
+    """One entry of a batch's `errors.data`. `line` is 1-based, None where the whole input is meant."""
+
+    code: str
+    message: str
+    param: str | None = None
+    line: int | None = None
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """OpenAI's `request_counts`."""
+
+    total: int = 0
+    completed: int = 0
+    failed: int = 0
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens as the provider counted them."""
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    total_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        """Sum member by member."""
+        return Usage(*(ours + theirs for ours, theirs in zip(astuple(self), astuple(other), strict=True)))
+
+    def shape(self) -> dict[str, Any]:
+        """Shape OpenAI's `usage`."""
+        return {
+            "input_tokens": self.input_tokens,
+            "input_tokens_details": {"cached_tokens": self.cached_tokens},
+            "output_tokens": self.output_tokens,
+            "output_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
+            "total_tokens": self.total_tokens,
+        }
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """The record `BATCH#<id>` / `BATCH`. Times are Unix seconds; `expires_at_ttl` is when DynamoDB may drop it."""
+
+    batch_id: str
+    tenant: str
+    status: str
+    created_at: int
+    input: InputObject
+    completion_window: str
+    expires_at: int
+    expires_at_ttl: int
+    input_file_id: str
+    endpoint: str | None = None
+    model: str | None = None
+    metadata: dict[str, str] | None = None
+    output_expires_after: dict[str, Any] | None = None
+    claimed: bool = False
+    counts: Counts = Counts()
+    usage: Usage | None = None
+    shards: int = 0
+    errors: list[LineError] = []
+    errors_total: int = 0
+    paused: str | None = None
+    output_file_id: str | None = None
+    error_file_id: str | None = None
+    in_progress_at: int | None = None
+    finalizing_at: int | None = None
+    completed_at: int | None = None
+    failed_at: int | None = None
+    expired_at: int | None = None
+    cancelling_at: int | None = None
+    cancelled_at: int | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether the status can change no more."""
+        return self.status in statuses.ENDED
+
+
+def shape(batch: Batch) -> dict[str, Any]:
+    """Shape OpenAI's `Batch`: every member present, null where unset, as the service itself answers."""
+    return {
+        "id": batch.batch_id,
+        "object": "batch",
+        "endpoint": batch.endpoint or USUAL_ENDPOINT,
+        "model": batch.model,
+        "errors": _errors(batch),
+        "input_file_id": batch.input_file_id,
+        "completion_window": batch.completion_window,
+        "status": batch.status,
+        "output_file_id": batch.output_file_id,
+        "error_file_id": batch.error_file_id,
+        "created_at": batch.created_at,
+        **{name: getattr(batch, name) for name in TIMES},
+        "request_counts": msgspec.to_builtins(batch.counts),
+        "usage": batch.usage.shape() if batch.usage else None,
+        "metadata": batch.metadata,
+        **({"paused": batch.paused} if batch.paused and not batch.ended else {}),
+    }
+
+
+def _errors(batch: Batch) -> dict[str, Any] | None:
+    if not batch.errors:
+        return None
+    return {"object": "list", "data": msgspec.to_builtins(batch.errors), "total": batch.errors_total}
+
+
+def derived_id(*parts: str) -> str:
+    """Name a batch after what made it, so that the same cause met twice names the same batch."""
+    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass"))
+    return f"batch_{digest.hexdigest()[:32]}"
+
+
+def window_seconds(window: str) -> int:
+    """Read `24h` or `7d` as seconds; raises ValueError for anything else."""
+    amount, unit = window[:-1], window[-1:]
+    if not (amount.isascii() and amount.isdigit() and int(amount)) or unit not in WINDOW_UNITS:
+        raise ValueError(f"completion_window must look like 24h or 7d, not {window!r}")
+    return int(amount) * WINDOW_UNITS[unit]

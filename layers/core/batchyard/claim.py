@@ -1,0 +1,81 @@
+"""Give a caller of `POST /batches` the batch that is theirs: a new one, or the one their upload or first try has made."""
+
+import re
+import uuid
+from http import HTTPStatus
+from typing import Any, Final
+
+from batchyard import keys, new_batch
+from batchyard.batch import Batch, InputObject, LineError, derived_id
+from batchyard.create_request import refusal
+from batchyard.errors import ApiError, NotFound
+from batchyard.yard import Yard
+
+S3_URI: Final = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
+KEEP_KEYS: Final = 30 * 86_400  # seconds an Idempotency-Key is remembered
+
+
+def claim(yard: Yard, tenant: str, wanted: dict[str, Any], idempotency_key: str | None) -> Batch:
+    """Create or find the batch for a checked body, and start it; raises ApiError for another's object or a key used before."""
+    source = _source(yard, tenant, wanted["input_file_id"])
+    digest = new_batch.fingerprint(wanted)
+    batch_id = _batch_id(yard, wanted, source)
+    if idempotency_key is not None:
+        batch_id = _remembered(yard, derived_id("api", tenant, idempotency_key), batch_id, digest)
+    members = {name: wanted.get(name) for name in ("endpoint", "metadata", "output_expires_after", "input_file_id")}
+    batch = new_batch.build(
+        yard, batch_id, tenant, source or _nowhere(yard), wanted["completion_window"], claimed=True, **members
+    )
+    if source is None:
+        message = f"The input file '{wanted['input_file_id']}' was not found, or is not yours."
+        return new_batch.refuse(yard, batch, LineError("invalid_request", message, "file_id"))
+    if not new_batch.start(yard, batch):
+        kept = {name: members[name] for name in ("metadata", "output_expires_after")}
+        yard.records.claim_batch(batch_id, **kept)
+    return yard.records.batch(batch_id)
+
+
+def _source(yard: Yard, tenant: str, input_file_id: str) -> InputObject | None:
+    """Pin the object an `s3://` names; None when there is none, as OpenAI finds out only after it has answered."""
+    found = S3_URI.fullmatch(input_file_id)
+    if found is None:
+        return None
+    bucket, key = found.groups()
+    if bucket != yard.settings.bucket or not keys.readable_by(tenant, key):
+        allowed = f"s3://{yard.settings.bucket}/{keys.FILES}{tenant}/ or {keys.INBOX}{tenant}/"
+        raise refusal(LineError("invalid_value", f"The input file must be below {allowed}.", "input_file_id"))
+    try:
+        return yard.objects.head(key)[0]
+    except NotFound:
+        return None
+
+
+def _nowhere(yard: Yard) -> InputObject:
+    return InputObject(yard.settings.bucket, "", "", 0)
+
+
+def _batch_id(yard: Yard, wanted: dict[str, Any], source: InputObject | None) -> str:
+    """Name the batch an upload to the inbox made or will make, if nobody has asked for it yet; else a new one."""
+    fresh = f"batch_{uuid.uuid4().hex}"
+    if source is None or not source.key.startswith(keys.INBOX):
+        return fresh
+    dropped = new_batch.upload_id(source)
+    try:
+        batch = yard.records.batch(dropped)
+    except NotFound:
+        return dropped
+    free = not (batch.claimed or batch.ended) and batch.endpoint in {None, wanted["endpoint"]}
+    return dropped if free else fresh
+
+
+def _remembered(yard: Yard, key: str, batch_id: str, digest: str) -> str:
+    """Return the batch that belongs to an Idempotency-Key, which is this one if the key is new."""
+    item = {
+        "pk": f"IDEMPOTENCY#{key}", "sk": "KEY", "batch_id": batch_id, "digest": digest,
+        "expires_at_ttl": yard.now() + KEEP_KEYS,
+    }  # fmt: skip
+    known = yard.records.put_once(item)
+    if known["digest"] != digest:
+        message = "This Idempotency-Key was used with another body. Use a new key for a new batch."
+        raise ApiError(HTTPStatus.CONFLICT, message, code="idempotency_key_reused")
+    return str(known["batch_id"])

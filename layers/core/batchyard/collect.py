@@ -1,0 +1,137 @@
+"""Collect the answers of an ended provider batch: give each line its outcome and name the unfinished ones."""
+
+from contextlib import ExitStack
+from operator import methodcaller
+from typing import Final
+
+import msgspec
+
+from batch_client import Batch as ProviderBatch
+from batch_client import BatchClientError
+from batchyard import keys, setback, statuses
+from batchyard.answers import Answers
+from batchyard.batch import LineError, Usage
+from batchyard.failed_batch import after_failed
+from batchyard.log import logger
+from batchyard.outcomes import Outcome
+from batchyard.runs import RunWriter
+from batchyard.shard import Shard, Step, change, change_attempt, finish
+from batchyard.splitting import ShardLines
+from batchyard.unfinished import Unfinished
+from batchyard.yard import Yard
+
+PATIENCE: Final = 5  # so often in a row we wait for answers that the provider's own counts promise
+
+
+def collect(yard: Yard, step: Step) -> Step:
+    """Bring in what the provider answered; then the shard is done, or what is unfinished goes out again."""
+    shard = yard.records.shard(step.batch_id, step.shard)
+    if shard is None or shard.done or shard.attempt is None or shard.attempt.provider_batch_id is None:
+        return step.then("submit")
+    provider_batch_id = shard.attempt.provider_batch_id
+    try:
+        seen = yard.ask(lambda provider: provider.retrieve_batch(provider_batch_id))
+        if not seen.ended:
+            return step.then("poll", yard.settings.poll_floor_seconds)
+        return after_failed(yard, shard, seen, step) if seen.status == "failed" else _take(yard, shard, seen, step)
+    except BatchClientError as error:
+        return setback.after_read(yard, step, error)
+
+
+def _take(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step) -> Step:
+    lines = ShardLines.unpack(yard.objects.get(keys.shard_lines(shard.batch_id, shard.shard)))
+    sent = Unfinished.read(yard.objects, shard.unfinished_key, len(lines))
+    with Answers(lines.custom_ids[ordinal] for ordinal in sent.ordinals) as answers:
+        for file_id in filter(None, (seen.output_file_id, seen.error_file_id)):
+            answers.read(yard.ask(methodcaller("download_file", file_id)))
+        if _short(seen, answers) and shard.setbacks < PATIENCE:
+            logger.warning("answers missing", batch_id=shard.batch_id, shard=shard.shard, found=answers.succeeded())
+            waiting = yard.records.save_shard(shard, change(shard, setbacks=shard.setbacks + 1))
+            return step.then("collect", setback.wait_after(yard, waiting.setbacks))
+        return _settle(yard, shard, seen, step, _Sorted(yard, shard, lines, sent, answers))
+
+
+def _short(seen: ProviderBatch, answers: Answers) -> bool:
+    """Tell whether the files hold fewer successes than the provider counted: they may not be all there yet."""
+    return seen.request_counts is not None and answers.succeeded() < seen.request_counts.completed
+
+
+class _Sorted:
+    """The answers of an attempt, written as runs in input order; what stays unfinished is listed for the next one."""
+
+    def __init__(self, yard: Yard, shard: Shard, lines: ShardLines, sent: Unfinished, answers: Answers) -> None:
+        self.codes: dict[str, int] = dict(shard.codes)
+        self.unfinished = Unfinished.none()
+        self.answers = answers
+        self._lines, self._sent = lines, sent
+        self._most_tries = yard.settings.max_attempts
+        self._last = yard.records.batch(shard.batch_id).status == statuses.CANCELLING
+        number = len(shard.attempts)
+        with ExitStack() as open_runs:
+            self.output, self.errors, self.transient = (
+                open_runs.enter_context(
+                    RunWriter(yard.objects, keys.attempt(shard.batch_id, shard.shard, number, name))
+                )
+                for name in ("output", "errors", "transient")
+            )
+            for index in range(len(sent)):
+                self._sort(index)
+        self.key = keys.attempt(shard.batch_id, shard.shard, number, "unfinished.msgpack") if self.unfinished else ""
+        if self.key:
+            yard.objects.put(self.key, self.unfinished.pack())
+
+    @property
+    def finished(self) -> int:
+        return len(self.output) + len(self.errors)
+
+    def _sort(self, index: int) -> None:
+        ordinal, tries = self._sent.ordinals[index], self._sent.tries[index]
+        position = self._lines.positions[ordinal]
+        match self.answers.outcome(index):
+            case Outcome.SUCCEEDED:
+                self.output.write(position, self.answers.line(index))
+            case Outcome.TRANSIENT if tries + 1 < self._most_tries and not self._last:
+                self.transient.write(position, self.answers.line(index))
+                self.unfinished.add(ordinal, tries + 1)
+            case Outcome.TRANSIENT | Outcome.REFUSED:
+                self.errors.write(position, self.answers.line(index))
+                code = self.answers.code(index)
+                self.codes[code] = self.codes.get(code, 0) + 1
+            case _:
+                self.unfinished.add(ordinal, tries)
+
+
+def _settle(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step, found: _Sorted) -> Step:
+    ended = change_attempt(
+        shard, provider_status=seen.status, ended_at=yard.now(), succeeded=len(found.output), failed=len(found.errors),
+        transient=len(found.transient), strays=found.answers.strays, usage=_usage(seen) or found.answers.usage,
+    )  # fmt: skip
+    settled = change(
+        ended, unfinished=len(found.unfinished), unfinished_key=found.key, file_id=None, codes=found.codes,
+        completed=sum(attempt.succeeded for attempt in ended.attempts),
+        failed=sum(attempt.failed for attempt in ended.attempts),
+        setbacks=0, stalls=0 if found.finished else shard.stalls + 1,
+    )  # fmt: skip
+    reason = _end(yard, settled, seen)
+    if not settled.unfinished or reason:
+        yard.records.save_shard(shard, finish(settled, reason))
+        return step.then("done")
+    yard.records.save_shard(shard, settled)
+    return step.then("submit", setback.wait_after(yard, settled.stalls + 1) if len(found.transient) else 0)
+
+
+def _end(yard: Yard, shard: Shard, seen: ProviderBatch) -> LineError | None:
+    """Say why the unfinished lines of a shard are not sent again, if they are not."""
+    if yard.records.batch(shard.batch_id).status != statuses.IN_PROGRESS:
+        return LineError("batch_cancelled", "The batch was cancelled before this request was finished.")
+    if shard.stalls < yard.settings.max_attempts:
+        return None
+    code = "batch_expired" if seen.status == "expired" else "no_answer"
+    return LineError(code, f"The provider answered none of the last {shard.stalls} attempts at this request.")
+
+
+def _usage(seen: ProviderBatch) -> Usage | None:
+    used = seen.usage
+    if used is None or not used.total_tokens:
+        return None
+    return msgspec.convert(used, Usage, from_attributes=True)

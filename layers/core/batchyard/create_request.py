@@ -1,0 +1,85 @@
+"""The body of `POST /batches`: what OpenAI would refuse in it, with OpenAI's own codes."""
+
+from collections.abc import Collection, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from batchyard.batch import LineError
+from batchyard.errors import ApiError
+from batchyard.lines import ENDPOINTS
+
+MEMBERS: Final = ("input_file_id", "endpoint", "completion_window")
+SHORTEST_LIFE, LONGEST_LIFE = 3_600, 2_592_000  # seconds
+MOST_PAIRS, LONGEST_KEY, LONGEST_VALUE = 16, 64, 512
+
+
+def check(body: object, windows: Collection[str]) -> dict[str, Any]:
+    """Return the body of a create request if OpenAI would take it, else raise ApiError 400."""
+    if not isinstance(body, dict):
+        raise refusal(LineError("invalid_type", "The body must be a JSON object."))
+    for name in MEMBERS:
+        if body.get(name) is None:
+            raise refusal(LineError("missing_required_parameter", f"Missing required parameter: '{name}'.", name))
+        if not isinstance(body[name], str):
+            raise refusal(LineError("invalid_type", f"'{name}' must be a string.", name))
+    wrong = _wrong_endpoint(body) or _wrong_window(body, windows) or _wrong_metadata(body) or _wrong_expiry(body)
+    if wrong is not None:
+        raise refusal(wrong)
+    return body
+
+
+def _wrong_endpoint(body: dict[str, Any]) -> LineError | None:
+    if body["endpoint"] in ENDPOINTS:
+        return None
+    known = ", ".join(f"'{endpoint}'" for endpoint in sorted(ENDPOINTS))
+    return LineError(
+        "invalid_value", f"Invalid value: '{body['endpoint'][:64]}'. Supported values are: {known}.", "endpoint"
+    )
+
+
+def _wrong_window(body: dict[str, Any], windows: Collection[str]) -> LineError | None:
+    if body["completion_window"] in windows:
+        return None
+    known = " or ".join(f"'{window}'" for window in sorted(windows))
+    return LineError("invalid_value", f"Invalid value: completion_window must be {known}.", "completion_window")
+
+
+def _wrong_metadata(body: dict[str, Any]) -> LineError | None:
+    metadata = body.get("metadata")
+    if metadata is None:
+        return None
+    if not isinstance(metadata, dict):
+        return LineError("invalid_type", "'metadata' must be an object of strings.", "metadata")
+    return check_metadata(metadata)
+
+
+def _wrong_expiry(body: dict[str, Any]) -> LineError | None:
+    expiry = body.get("output_expires_after")
+    if expiry is None:
+        return None
+    seconds = expiry.get("seconds") if isinstance(expiry, dict) else None
+    in_range = isinstance(seconds, int) and not isinstance(seconds, bool) and SHORTEST_LIFE <= seconds <= LONGEST_LIFE
+    if in_range and expiry.get("anchor") == "created_at":
+        return None
+    message = f"'output_expires_after' needs anchor 'created_at' and seconds from {SHORTEST_LIFE} to {LONGEST_LIFE}."
+    return LineError("invalid_value", message, "output_expires_after")
+
+
+def check_metadata(metadata: Mapping[str, object]) -> LineError | None:
+    """Name what OpenAI would refuse in `metadata`: 16 pairs at most, keys of 64 and values of 512 characters."""
+    if len(metadata) > MOST_PAIRS:
+        message = f"metadata holds {len(metadata)} pairs; at most {MOST_PAIRS} are allowed."
+        return LineError("invalid_value", message, "metadata")
+    for key, value in metadata.items():
+        param = f"metadata.{key[:LONGEST_KEY]}"
+        if not isinstance(value, str):
+            return LineError("invalid_type", f"{param} must be a string.", param)
+        if len(key) > LONGEST_KEY or len(value) > LONGEST_VALUE:
+            message = f"A metadata key has at most {LONGEST_KEY} characters and a value {LONGEST_VALUE}."
+            return LineError("string_above_max_length", message, param)
+    return None
+
+
+def refusal(error: LineError) -> ApiError:
+    """Turn what is wrong into a 400."""
+    return ApiError(HTTPStatus.BAD_REQUEST, error.message, code=error.code, param=error.param)

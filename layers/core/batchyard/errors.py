@@ -1,0 +1,58 @@
+"""What can go wrong in the yard.
+
+BatchyardError
+├── ApiError            a caller of the front door is told so, in OpenAI's error envelope
+├── SettingsError       the environment of a function is incomplete or of the wrong type
+├── NotFound            a record or object that should be there is not
+│   └── InputGone       the input object was deleted or replaced while the batch needed it
+├── StaleRecord         somebody else moved the record first; read it again
+└── StoreError          AWS refused or failed a call for another reason
+"""
+
+from http import HTTPStatus
+
+
+class BatchyardError(Exception):
+    """The root of every error this package raises."""
+
+    retryable = False
+
+
+class ApiError(BatchyardError):
+    """An answer of the front door that is not 2xx, in OpenAI's envelope (contract of `POST /batches` and friends)."""
+
+    def __init__(self, status: HTTPStatus, message: str, *, code: str | None = None, param: str | None = None) -> None:
+        """Keep the HTTP status and the envelope's members."""
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.param = param
+
+    def envelope(self) -> dict[str, dict[str, str | None]]:
+        """Shape the body `{"error": {message, type, param, code}}`."""
+        kind = "server_error" if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
+        return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
+
+
+class SettingsError(BatchyardError):
+    """The environment lacks a variable or holds one of the wrong type."""
+
+
+class NotFound(BatchyardError):  # noqa: N818 - names what was seen, as its kin do
+    """A record or object that should be there is not."""
+
+
+class InputGone(NotFound):
+    """The input object was deleted or replaced while the batch needed it."""
+
+
+class StaleRecord(BatchyardError):  # noqa: N818 - names what was seen, as its kin do
+    """Somebody else moved the record first; read it again."""
+
+    retryable = True
+
+
+class StoreError(BatchyardError):
+    """AWS refused or failed a call; the message carries AWS's own code."""
+
+    retryable = True

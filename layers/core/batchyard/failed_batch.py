@@ -1,0 +1,80 @@
+"""What a shard does when its provider batch ended `failed`: nothing ran and nothing was paid."""
+
+from batch_client import Batch as ProviderBatch
+from batch_client import BatchError
+from batchyard import keys, setback
+from batchyard.batch import LineError
+from batchyard.log import logger
+from batchyard.policy import Move, after_failed_batch
+from batchyard.results import answer_line
+from batchyard.runs import RunWriter
+from batchyard.shard import Shard, Step, change, change_attempt, finish
+from batchyard.splitting import ShardLines
+from batchyard.unfinished import Unfinished
+from batchyard.yard import Yard
+
+
+def after_failed(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step) -> Step:
+    """End the attempt and make the move the policy has for the provider's errors."""
+    errors = [_line_error(error) for error in seen.errors]
+    move = after_failed_batch(errors)
+    logger.warning(
+        "provider batch failed",
+        batch_id=shard.batch_id,
+        shard=shard.shard,
+        move=move,
+        codes=sorted({e.code for e in errors}),
+    )
+    if move is Move.SET_ASIDE:
+        return _set_aside(yard, shard, errors, step)
+    ended = change_attempt(shard, provider_status="failed", ended_at=yard.now())
+    if move is Move.PAUSE:
+        ended = setback.pause(yard, shard, errors[0].message, ended)
+    elif move is Move.REUSE:
+        ended = yard.records.save_shard(shard, change(ended, setbacks=shard.setbacks + 1))
+    elif move is Move.UPLOAD:
+        ended = yard.records.save_shard(shard, change(ended, setbacks=shard.setbacks + 1, file_id=None))
+    else:
+        return _stall(yard, shard, ended, errors, step)
+    return step.then("submit", setback.wait_after(yard, ended.setbacks))
+
+
+def _stall(yard: Yard, shard: Shard, ended: Shard, errors: list[LineError], step: Step) -> Step:
+    stalled = change(ended, stalls=shard.stalls + 1, file_id=None)
+    if stalled.stalls < yard.settings.max_attempts:
+        yard.records.save_shard(shard, stalled)
+        return step.then("submit", setback.wait_after(yard, stalled.stalls))
+    reason = errors[0] if errors else LineError("batch_failed", "The provider failed the batch and did not say why.")
+    yard.records.save_shard(shard, finish(stalled, reason))
+    return step.then("done")
+
+
+def _set_aside(yard: Yard, shard: Shard, errors: list[LineError], step: Step) -> Step:
+    lines = ShardLines.unpack(yard.objects.get(keys.shard_lines(shard.batch_id, shard.shard)))
+    sent = Unfinished.read(yard.objects, shard.unfinished_key, len(lines))
+    named = {error.line - 1: error for error in errors if error.line}
+    rest, number, codes = Unfinished.none(), len(shard.attempts), dict(shard.codes)
+    with RunWriter(yard.objects, keys.attempt(shard.batch_id, shard.shard, number, "errors")) as refused:
+        for index, (ordinal, tries) in enumerate(zip(sent.ordinals, sent.tries, strict=True)):
+            error = named.get(index)
+            if error is None:
+                rest.add(ordinal, tries)
+                continue
+            position = lines.positions[ordinal]
+            refused.write(position, answer_line(shard.batch_id, position, lines.custom_ids[ordinal], error))
+            codes[error.code] = codes.get(error.code, 0) + 1
+    ended = change_attempt(shard, provider_status="failed", ended_at=yard.now(), failed=len(refused))
+    if not len(refused):  # the lines it names are not in the file
+        return _stall(yard, shard, ended, errors, step)
+    key = keys.attempt(shard.batch_id, shard.shard, number, "unfinished.msgpack")
+    yard.objects.put(key, rest.pack())
+    settled = change(
+        ended, unfinished=len(rest), unfinished_key=key, file_id=None, codes=codes,
+        failed=shard.failed + len(refused), setbacks=0, stalls=0,
+    )  # fmt: skip
+    yard.records.save_shard(shard, settled if len(rest) else finish(settled))
+    return step.then("submit" if len(rest) else "done")
+
+
+def _line_error(error: BatchError) -> LineError:
+    return LineError(error.code or "unknown", error.message or "", error.param, error.line)

@@ -1,0 +1,142 @@
+"""One line of an input: what the plan needs from it, or what is wrong with it in the provider's own codes."""
+
+import json
+from typing import Any, Final, Literal
+
+import msgspec
+
+from batchyard.batch import LineError
+
+# Source: OpenAI's API reference, `POST /batches`, member `endpoint`.
+ENDPOINTS: Final = frozenset({
+    "/v1/responses", "/v1/chat/completions", "/v1/embeddings", "/v1/completions", "/v1/moderations",
+    "/v1/images/generations", "/v1/images/edits", "/v1/videos",
+})  # fmt: skip
+EMBEDDINGS: Final = "/v1/embeddings"
+SHOWN_TEXT: Final = 64
+BOM: Final = b"\xef\xbb\xbf"
+
+
+class Body(msgspec.Struct):
+    """The members of a request body that decide where a line goes."""
+
+    model: str
+    stream: Any = None
+    input: msgspec.Raw = msgspec.Raw(b"")
+
+
+class Line(msgspec.Struct):
+    """A well-formed line; every other member is left unread."""
+
+    custom_id: str
+    method: Literal["POST"]
+    url: str
+    body: Body
+
+
+_LINE = msgspec.json.Decoder(Line)
+_INPUTS = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def parse(text: bytes) -> Line:
+    """Decode a line; raises ValueError (or RecursionError) when it is not well-formed."""
+    text.decode()  # the decoder does not look inside the members it skips
+    return _LINE.decode(text)
+
+
+def refuse(line: Line, endpoint: str | None) -> LineError | None:
+    """Name what the provider would refuse in a well-formed line; `endpoint` is the batch's, None when the lines decide."""
+    if line.url not in ENDPOINTS or (endpoint is not None and line.url != endpoint):
+        expected = endpoint or "one of " + ", ".join(sorted(ENDPOINTS))
+        return LineError("invalid_url", f"The url {_shown(line.url)} is not {expected}. Change `url`.", "url")
+    if line.body.stream is True:
+        return LineError(
+            "streaming_unsupported", "A batch cannot stream. Remove `stream` from the body.", "body.stream"
+        )
+    if not line.custom_id:
+        return LineError("invalid_value", "The custom_id is empty. Give the line a unique one.", "custom_id")
+    if not line.body.model:
+        return LineError("invalid_request", "The model is empty. Name one in the body.", "body.model")
+    return None
+
+
+def duplicate(custom_id: str) -> LineError:
+    """Say that an earlier line has this custom_id."""
+    message = f"The custom_id {_shown(custom_id)} is used by an earlier line. Each must be unique in the file."
+    return LineError("duplicate_custom_id", message, "custom_id")
+
+
+def too_long(size: int, limit: int) -> LineError:
+    """Say that a line of `size` bytes or more is over the limit."""
+    return LineError(
+        "invalid_request",
+        f"The line is longer than {limit:,} bytes ({size:,} or more). Shorten it or send it on its own.",
+    )
+
+
+def embedding_inputs(line: Line) -> int:
+    """Count the inputs of an embeddings line: the items of an array of texts or token lists; one for anything else."""
+    if line.url != EMBEDDINGS:
+        return 0
+    inputs = bytes(line.body.input)
+    items = _INPUTS.decode(inputs) if inputs.startswith(b"[") else []
+    one_text_as_tokens = bool(items) and bytes(items[0])[:1] not in {b'"', b"["}
+    return 1 if one_text_as_tokens else max(1, len(items))
+
+
+def diagnose(text: bytes) -> LineError:
+    """Say what is wrong with a line that `parse` refused, with the provider's code, the member and the remedy."""
+    try:
+        members = json.loads(text.decode())
+    except UnicodeDecodeError as error:
+        return _broken(f"it is not UTF-8 at byte {error.start + 1} of the line. Save the file as UTF-8.")
+    except RecursionError:
+        return _broken("it is nested too deeply.")
+    except json.JSONDecodeError as error:
+        return _broken(_syntax(text, error))
+    except ValueError:
+        return _broken("it holds a number too long to read.")
+    if not isinstance(members, dict):
+        return _broken("it is not a JSON object. Write one request object per line.")
+    return _member(members) or _broken("it holds a value JSON does not know, such as NaN or a lone surrogate.")
+
+
+def _syntax(text: bytes, error: json.JSONDecodeError) -> str:
+    if text.startswith(BOM):
+        return "it begins with a byte order mark. Save the file as UTF-8 without BOM."
+    return f"{error.msg} at character {error.pos + 1}. Write one complete JSON object per line."
+
+
+def _broken(why: str) -> LineError:
+    return LineError("invalid_json_line", f"The line could not be read as JSON: {why}")
+
+
+def _member(members: dict[str, Any]) -> LineError | None:
+    for name, kind, said in (
+        ("custom_id", str, "a string"),
+        ("method", str, "a string"),
+        ("url", str, "a string"),
+        ("body", dict, "an object"),
+    ):
+        if name not in members or members[name] is None:
+            return LineError("missing_required_parameter", f"The required parameter '{name}' is missing. Add it.", name)
+        if not isinstance(members[name], kind):
+            return LineError("invalid_type", f"The parameter '{name}' must be {said}.", name)
+    if members["method"] != "POST":
+        return LineError(
+            "invalid_value", f"The method {_shown(members['method'])} is not POST. Change `method`.", "method"
+        )
+    return _model(members["body"])
+
+
+def _model(body: dict[str, Any]) -> LineError | None:
+    if body.get("model") is None:
+        return LineError("invalid_request", "The model is missing from the body. Name one.", "body.model")
+    if not isinstance(body["model"], str):
+        return LineError("invalid_type", "The parameter 'body.model' must be a string.", "body.model")
+    return None
+
+
+def _shown(text: str) -> str:
+    short = text if len(text) <= SHOWN_TEXT else text[:SHOWN_TEXT] + "…"
+    return repr(short.encode("utf-8", "replace").decode())

@@ -1,0 +1,54 @@
+"""A new batch of an input object: recorded first, then its execution is started."""
+
+import hashlib
+from typing import Any, Final
+
+import msgspec
+
+from batchyard import statuses
+from batchyard.batch import Batch, InputObject, LineError, derived_id, window_seconds
+from batchyard.yard import Yard
+
+DAY: Final = 86_400
+
+
+def upload_id(source: InputObject) -> str:
+    """Name the batch that one upload makes: the same for every notice of that upload, another for the next upload."""
+    return derived_id("s3", source.bucket, source.key, source.version_id or source.etag)
+
+
+def build(yard: Yard, batch_id: str, tenant: str, source: InputObject, window: str, **members: Any) -> Batch:  # noqa: ANN401 - members of Batch
+    """Build a batch as it is before anything was done about it; raises ValueError for a window that is none."""
+    now = yard.now()
+    return Batch(
+        batch_id=batch_id, tenant=tenant, status=statuses.VALIDATING, created_at=now, input=source,
+        completion_window=window, expires_at=now + window_seconds(window),
+        expires_at_ttl=now + yard.settings.record_days * DAY,
+        **{"input_file_id": source.uri, **members},
+    )  # fmt: skip
+
+
+def start(yard: Yard, batch: Batch) -> bool:
+    """Record the batch and start its execution; False when it was there already.
+
+    The execution is started in either case: an earlier run may have ended between the two, and its name is the batch's id.
+    """
+    created = yard.records.create_batch(batch)
+    if created or not yard.records.batch(batch.batch_id).ended:
+        yard.executions.start(batch.batch_id)
+    return created
+
+
+def refuse(yard: Yard, batch: Batch, error: LineError) -> Batch:
+    """Record a batch that cannot be run at all, as failed from the start."""
+    refused = msgspec.structs.replace(
+        batch, status=statuses.FAILED, failed_at=yard.now(), errors=[error], errors_total=1
+    )
+    if yard.records.create_batch(refused):
+        yard.events.announce(refused)
+    return yard.records.batch(batch.batch_id)
+
+
+def fingerprint(body: object) -> str:
+    """Digest a request's body, whatever the order of its members."""
+    return hashlib.sha256(msgspec.json.encode(body, order="deterministic")).hexdigest()

@@ -1,0 +1,128 @@
+"""What became of a line: read from the provider's output and error files."""
+
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from batchyard.batch import Usage
+
+TIMEOUT, CONFLICT, TOO_MANY, SERVER_ERROR = 408, 409, 429, 500
+OK, REDIRECT, BAD_REQUEST = 200, 300, 400
+TRANSIENT_STATUSES: Final = frozenset({0, TIMEOUT, CONFLICT, TOO_MANY})
+UNFINISHED_CODES: Final = frozenset({"batch_expired", "batch_cancelled"})
+
+
+class Outcome(StrEnum):
+    """The classes of the policy: `succeeded` and `refused` are final, `transient` costs the line a try, `unfinished` none."""
+
+    SUCCEEDED = "succeeded"
+    REFUSED = "refused"
+    TRANSIENT = "transient"
+    UNFINISHED = "unfinished"
+
+
+class Response(msgspec.Struct, frozen=True):
+    """The HTTP answer of one line; the body stays unread until it is asked for."""
+
+    status_code: int | None = None
+    body: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class AnswerError(msgspec.Struct, frozen=True):
+    """Why a line has no HTTP answer."""
+
+    code: str | None = None
+    message: str | None = None
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """One line of an output or error file."""
+
+    custom_id: str
+    response: Response | None = None
+    error: AnswerError | None = None
+
+
+_ANSWER = msgspec.json.Decoder(Answer)
+
+
+def parse(text: bytes) -> Answer | None:
+    """Decode one line of the provider's files; None when it is no such line (the request then counts as unanswered)."""
+    try:
+        text.decode()
+        return _ANSWER.decode(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def outcome_of(answer: Answer) -> Outcome:
+    """Classify an answer; what is unknown is transient."""
+    if answer.error is not None:
+        return Outcome.UNFINISHED if answer.error.code in UNFINISHED_CODES else Outcome.TRANSIENT
+    status = answer.response.status_code if answer.response else None
+    if status is None or status in TRANSIENT_STATUSES or status >= SERVER_ERROR:
+        return Outcome.TRANSIENT
+    if OK <= status < REDIRECT:
+        return Outcome.SUCCEEDED
+    return Outcome.REFUSED if status >= BAD_REQUEST else Outcome.TRANSIENT
+
+
+def code_of(answer: Answer) -> str:
+    """Name an error for the report: the error's own code, else its type, else the HTTP status."""
+    if answer.error is not None and answer.error.code:
+        return answer.error.code
+    if answer.response is None:
+        return "no_response"
+    error = _error_member(bytes(answer.response.body))
+    return str(error.get("code") or error.get("type") or f"http_{answer.response.status_code}")
+
+
+def _error_member(body: bytes) -> dict[str, Any]:
+    try:
+        decoded = msgspec.json.decode(body)
+    except (ValueError, RecursionError):
+        return {}
+    error = decoded.get("error") if isinstance(decoded, dict) else None
+    return error if isinstance(error, dict) else {}
+
+
+class _Details(msgspec.Struct, frozen=True):
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+class _BodyUsage(msgspec.Struct, frozen=True):
+    """Tokens as the chat, completions and embeddings endpoints name them, and as the responses endpoint does."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+    input_tokens_details: _Details | None = None
+    output_tokens_details: _Details | None = None
+
+
+class _Body(msgspec.Struct, frozen=True):
+    usage: _BodyUsage | None = None
+
+
+_BODY = msgspec.json.Decoder(_Body)
+_NO_DETAILS: Final = _Details()
+
+
+def usage_of(answer: Answer) -> Usage:
+    """Read the tokens a request used; zeros where the answer does not say."""
+    try:
+        used = _BODY.decode(answer.response.body).usage if answer.response else None
+    except (ValueError, RecursionError):
+        return Usage()
+    if used is None:
+        return Usage()
+    inputs, outputs = used.prompt_tokens or used.input_tokens, used.completion_tokens or used.output_tokens
+    taken = used.prompt_tokens_details or used.input_tokens_details or _NO_DETAILS
+    given = used.completion_tokens_details or used.output_tokens_details or _NO_DETAILS
+    return Usage(inputs, taken.cached_tokens, outputs, given.reasoning_tokens, used.total_tokens or inputs + outputs)

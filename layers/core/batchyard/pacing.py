@@ -1,0 +1,27 @@
+"""How long to wait: before looking at a provider batch again, and before trying again what failed."""
+
+from typing import Final
+
+SHARE_OF_ELAPSED: Final = 0.05
+JITTER: Final = 0.1
+MOST_DOUBLINGS: Final = 16
+
+
+def poll_wait(elapsed: float, finished: int, total: int, floor: int, ceiling: int, chance: float) -> int:
+    """Answer the whole seconds until the next poll.
+
+    A small share of the seconds `elapsed` since the batch was created, or half of what its progress predicts is left if
+    that is less; between `floor` and `ceiling`, then spread by `chance` in [0, 1) over the ten percent below.
+    """
+    share = elapsed * SHARE_OF_ELAPSED
+    left = elapsed * (total - finished) / finished if finished else share * 2
+    return _spread(min(max(min(share, left / 2), floor), ceiling), chance)
+
+
+def retry_wait(setbacks: int, floor: int, ceiling: int, chance: float) -> int:
+    """Answer the whole seconds before the next try after so many failures in a row: doubling, capped, with jitter."""
+    return _spread(min(floor * 2 ** min(max(setbacks - 1, 0), MOST_DOUBLINGS), ceiling), chance)
+
+
+def _spread(seconds: float, chance: float) -> int:
+    return max(1, round(seconds * (1 - JITTER * chance)))

@@ -1,0 +1,53 @@
+"""What to do about what was seen: the one table from a provider's answer to our next move."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Final
+
+from batch_client import BatchClientError, NotFoundError, OutcomeUnknown, ProtocolError, SourceError
+from batchyard.batch import LineError
+
+
+class Move(StrEnum):
+    """What to do next with a shard."""
+
+    RETRY = "retry"  # the same again, later, but not for ever
+    REUSE = "reuse"  # a new provider batch of the same file, when there is room
+    UPLOAD = "upload"  # wait, then upload anew and create a new provider batch
+    PAUSE = "pause"  # an operator must act; look again now and then
+    SET_ASIDE = "set_aside"  # these lines are errors; the rest goes out again
+    GIVE_UP = "give_up"  # the unfinished lines are errors
+
+
+CAPACITY: Final = frozenset({"token_limit_exceeded", "too_many_tasks", "quotaExceeded"})
+OPERATOR: Final = frozenset({
+    "billing_hard_limit_reached", "insufficient_quota", "credit_balance_exhausted", "organization_spend_limit_exceeded",
+    "project_spend_limit_exceeded", "organization_usage_limit_exceeded", "invalid_api_key", "account_deactivated",
+})  # fmt: skip
+OPERATOR_STATUSES: Final = frozenset({401, 403})
+
+
+VISIBILITY: Final = ("invalid_request", "file_id")
+PASSING: Final = (OutcomeUnknown, ProtocolError, SourceError)
+
+
+def after_failed_call(error: BatchClientError) -> Move:
+    """Decide about a call the provider did not answer with success."""
+    if error.status in OPERATOR_STATUSES or error.code in OPERATOR:
+        return Move.PAUSE
+    if error.code in CAPACITY or error.retryable or isinstance(error, PASSING):
+        return Move.RETRY
+    return Move.UPLOAD if isinstance(error, NotFoundError) else Move.GIVE_UP
+
+
+def after_failed_batch(errors: Iterable[LineError]) -> Move:
+    """Decide about a provider batch that ended `failed`; an unknown code is taken for a passing fault."""
+    seen = list(errors)
+    codes = {error.code for error in seen}
+    if codes & OPERATOR:
+        return Move.PAUSE
+    if codes & CAPACITY:
+        return Move.REUSE
+    if any((error.code, error.param) == VISIBILITY for error in seen):
+        return Move.UPLOAD
+    return Move.SET_ASIDE if any(error.line for error in seen) else Move.RETRY

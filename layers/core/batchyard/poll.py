@@ -1,0 +1,63 @@
+"""Look at a shard's provider batch and say when to look again."""
+
+from typing import Final
+
+from batch_client import Batch as ProviderBatch
+from batch_client import BatchClientError, NotFoundError
+from batchyard import setback, statuses
+from batchyard.batch import Batch
+from batchyard.log import logger
+from batchyard.pacing import poll_wait
+from batchyard.shard import Attempt, Shard, Step, change, change_attempt
+from batchyard.yard import Yard
+
+LOST_AFTER: Final = 10  # a provider batch that is "not found" so often in a row is gone
+ENDING: Final = frozenset({"cancelling", "finalizing"})
+
+
+def poll(yard: Yard, step: Step) -> Step:
+    """Read the provider batch once: go on to collect when it has ended, else wait as long as its progress suggests."""
+    batch = yard.records.batch(step.batch_id)
+    shard = yard.records.shard(step.batch_id, step.shard)
+    if shard is None or shard.done or shard.attempt is None or shard.attempt.provider_batch_id is None:
+        return step.then("submit")
+    provider_batch_id = shard.attempt.provider_batch_id
+    try:
+        seen = yard.ask(lambda provider: provider.retrieve_batch(provider_batch_id))
+        if batch.status == statuses.CANCELLING and not (seen.ended or seen.status in ENDING):
+            seen = yard.ask(lambda provider: provider.cancel_batch(provider_batch_id))
+    except NotFoundError as error:
+        return _missing(yard, shard, step, error)
+    except BatchClientError as error:
+        return setback.after_read(yard, step, error)
+    _note(yard, shard, shard.attempt, seen)
+    return step.then("collect") if seen.ended else step.then("poll", _wait(yard, batch, shard.attempt, seen))
+
+
+def _note(yard: Yard, shard: Shard, attempt: Attempt, seen: ProviderBatch) -> None:
+    """Record what changed; an unchanged provider batch costs no write."""
+    before = sum(past.succeeded for past in shard.attempts)
+    running = min(seen.request_counts.completed, attempt.lines) if seen.request_counts else 0
+    completed = max(shard.completed, before + running)
+    if (completed, seen.status, 0, None) != (shard.completed, attempt.provider_status, shard.setbacks, shard.paused):
+        looked = change_attempt(shard, provider_status=seen.status)
+        setback.resume(yard, shard, attempts=looked.attempts, completed=completed)
+
+
+def _wait(yard: Yard, batch: Batch, attempt: Attempt, seen: ProviderBatch) -> int:
+    settings, counts = yard.settings, seen.request_counts
+    floor, ceiling = settings.poll_floor_seconds, settings.poll_ceiling_seconds
+    if batch.status == statuses.CANCELLING:
+        return floor
+    elapsed = yard.now() - (attempt.creating_at or attempt.started_at)
+    finished = counts.completed + counts.failed if counts else 0
+    return poll_wait(elapsed, finished, counts.total if counts else 0, floor, ceiling, yard.chance())
+
+
+def _missing(yard: Yard, shard: Shard, step: Step, error: NotFoundError) -> Step:
+    if shard.setbacks < LOST_AFTER:
+        return setback.after_read(yard, step, error)
+    logger.error("provider batch lost", batch_id=step.batch_id, shard=step.shard, attempt=len(shard.attempts))
+    ended = change_attempt(shard, provider_status="lost", ended_at=yard.now())
+    yard.records.save_shard(shard, change(ended, file_id=None, setbacks=0))
+    return step.then("submit")

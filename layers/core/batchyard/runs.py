@@ -1,0 +1,78 @@
+"""Runs: lines of a result in input order, as one attempt left them, with an index of where each stands."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from batchyard.adapters.objects import Objects
+
+
+class _Packed(msgspec.Struct, frozen=True):
+    positions: bytes
+    sizes: bytes
+
+
+class RunWriter:
+    """Write lines in ascending position below `prefix`; an empty run leaves no objects."""
+
+    def __init__(self, objects: Objects, prefix: str) -> None:
+        """Prepare the run."""
+        self._objects, self._prefix = objects, prefix
+        self._positions, self._sizes = array("Q"), array("I")
+        self._lines = objects.writer(f"{prefix}.jsonl")
+
+    def __len__(self) -> int:
+        """Count the lines."""
+        return len(self._positions)
+
+    def write(self, position: int, line: bytes) -> None:
+        """Append a line; it gets a line end if it has none."""
+        whole = line if line.endswith(b"\n") else line + b"\n"
+        self._positions.append(position)
+        self._sizes.append(len(whole))
+        self._lines.write(whole)
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Complete lines and index, unless there was an error."""
+        if kind is not None or self._positions:
+            self._lines.__exit__(kind, error, trace)
+        if kind is None and self._positions:
+            packed = _Packed(self._positions.tobytes(), self._sizes.tobytes())
+            self._objects.put(f"{self._prefix}.index", msgspec.msgpack.encode(packed))
+
+
+class Run:
+    """A run to read."""
+
+    def __init__(self, objects: Objects, prefix: str) -> None:
+        """Name the run; nothing is read yet."""
+        self._objects, self._prefix = objects, prefix
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the run's bytes, in chunks."""
+        pinned, _ = self._objects.head(f"{self._prefix}.jsonl")
+        return self._objects.chunks(pinned)
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """Yield each position and its line."""
+        packed = msgspec.msgpack.decode(self._objects.get(f"{self._prefix}.index"), type=_Packed)
+        chunks = self.chunks()
+        held, at = b"", 0
+        for position, size in zip(array("Q", packed.positions), array("I", packed.sizes), strict=True):
+            while len(held) - at < size:
+                held, at = held[at:] + next(chunks), 0
+            yield position, held[at : at + size]
+            at += size

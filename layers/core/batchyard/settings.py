@@ -1,0 +1,61 @@
+"""The environment of a function, read once."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from functools import cache
+
+from batchyard.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What template.yaml tells a function; each field is the lower-case name of an environment variable.
+
+    Times are seconds, sizes bytes. `state_machine_arn` and `cancel_function` are empty where a function needs none.
+    """
+
+    bucket: str
+    table: str
+    event_bus: str
+    provider_base_url: str
+    provider_secret_id: str
+    provider_profile: str = ""
+    state_machine_arn: str = ""
+    cancel_function: str = ""
+    completion_window: str = "24h"
+    max_requests_per_shard: int = 50_000
+    max_bytes_per_shard: int = 200_000_000
+    max_embedding_inputs_per_shard: int = 50_000
+    max_concurrent_shards: int = 20
+    max_attempts: int = 3
+    poll_floor_seconds: int = 30
+    poll_ceiling_seconds: int = 600
+    retry_floor_seconds: int = 30
+    retry_ceiling_seconds: int = 600
+    record_days: int = 90
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """Build Settings from variables; raises SettingsError naming the variable that is missing or no number."""
+    values: dict[str, str | int] = {}
+    for field in fields(Settings):
+        text = environment.get(field.name.upper())
+        if text is not None:
+            values[field.name] = _number(field.name, text) if field.type is int else text
+        elif field.default is MISSING:
+            raise SettingsError(f"{field.name.upper()} is not set; template.yaml sets it for every function")
+    return Settings(**values)  # type: ignore[arg-type]  # the loop above gave each field its own type
+
+
+def _number(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise SettingsError(f"{name.upper()} must be a whole number, not {text!r}") from error
+
+
+@cache
+def current() -> Settings:
+    """Read this process's environment, once."""
+    return read(os.environ)

@@ -1,0 +1,114 @@
+"""A shard and its attempts, as recorded while the state machine works on it."""
+
+from typing import Final
+
+import msgspec
+
+from batchyard.batch import LineError, Usage
+
+WAITING: Final = "waiting"
+DONE: Final = "done"
+
+# The metadata member that carries our own key on every provider batch, so that a lost answer can be looked up.
+ATTEMPT_KEY: Final = "batchyard_attempt"
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One submission of what was unfinished of a shard. Times are Unix seconds.
+
+    `lines_key` names the work object with the lines to send ("" means all of the shard's). `creating_at` is written
+    before `POST /batches`: with it and without `provider_batch_id`, the outcome of that call is unknown.
+    `succeeded`, `failed` and `transient` count the lines in the runs this attempt left.
+    """
+
+    number: int
+    started_at: int
+    lines: int
+    lines_key: str = ""
+    file_id: str | None = None
+    creating_at: int | None = None
+    provider_batch_id: str | None = None
+    provider_status: str | None = None
+    ended_at: int | None = None
+    succeeded: int = 0
+    failed: int = 0
+    transient: int = 0
+    strays: int = 0
+    usage: Usage | None = None
+
+
+class Shard(msgspec.Struct, frozen=True, kw_only=True):
+    """The record `BATCH#<id>` / `SHARD#<n>`; `version` rises with every write and guards against a second worker.
+
+    `first` and `last` are positions in the batch. `completed` and `failed` are lines, as they count in the batch;
+    `unfinished` lines have no final outcome yet, and `unfinished_key` names their list ("" means all). `file_id` is an
+    uploaded file that holds just these.
+    `setbacks` counts failed calls in a row, `stalls` attempts in a row that finished no line. `reason` is the outcome of
+    the lines that were still unfinished when the shard was done.
+    """
+
+    batch_id: str
+    shard: int
+    endpoint: str
+    model: str
+    lines: int
+    first: int
+    last: int
+    unfinished: int
+    unfinished_key: str = ""
+    file_id: str | None = None
+    version: int = 0
+    status: str = WAITING
+    attempts: list[Attempt] = []
+    completed: int = 0
+    failed: int = 0
+    codes: dict[str, int] = {}
+    setbacks: int = 0
+    stalls: int = 0
+    reason: LineError | None = None
+    paused: str | None = None
+
+    @property
+    def done(self) -> bool:
+        """Tell whether every line has its outcome or `reason` gives it one."""
+        return self.status == DONE
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """Return the attempt under way, if there is one."""
+        last = self.attempts[-1] if self.attempts else None
+        return last if last is not None and last.ended_at is None else None
+
+    @property
+    def attempt_key(self) -> str:
+        """Name the latest attempt; unique among all batches."""
+        return f"{self.batch_id}/{self.shard}/{len(self.attempts)}"
+
+
+def change(shard: Shard, **changes: object) -> Shard:
+    """Return the shard with these members changed."""
+    return msgspec.structs.replace(shard, **changes)
+
+
+def finish(shard: Shard, reason: LineError | None = None) -> Shard:
+    """Return the shard done; `reason` is the outcome of the lines that are still unfinished."""
+    return change(shard, status=DONE, reason=reason, paused=None)
+
+
+def change_attempt(shard: Shard, **changes: object) -> Shard:
+    """Return the shard with these members of its latest attempt changed."""
+    latest = msgspec.structs.replace(shard.attempts[-1], **changes)
+    return change(shard, attempts=[*shard.attempts[:-1], latest])
+
+
+class Step(msgspec.Struct, frozen=True):
+    """What a shard's state machine hands from state to state."""
+
+    batch_id: str
+    shard: int
+    next: str = "submit"
+    wait_seconds: int = 0
+
+    def then(self, following: str, wait_seconds: int = 0) -> "Step":
+        """Name the state that follows, after so many seconds."""
+        return Step(self.batch_id, self.shard, following, wait_seconds)

@@ -1,0 +1,31 @@
+"""The life of a batch, as OpenAI names it, and the moves that are allowed."""
+
+from typing import Final
+
+VALIDATING: Final = "validating"
+FAILED: Final = "failed"
+IN_PROGRESS: Final = "in_progress"
+FINALIZING: Final = "finalizing"
+COMPLETED: Final = "completed"
+CANCELLING: Final = "cancelling"
+CANCELLED: Final = "cancelled"
+
+# From a status to those it may move to. A message that comes late or twice finds no move and changes nothing.
+MOVES: Final[dict[str, frozenset[str]]] = {
+    VALIDATING: frozenset({IN_PROGRESS, FAILED, CANCELLING}),
+    IN_PROGRESS: frozenset({FINALIZING, FAILED, CANCELLING}),
+    FINALIZING: frozenset({COMPLETED, FAILED, CANCELLING}),
+    CANCELLING: frozenset({CANCELLED, FAILED}),
+    COMPLETED: frozenset(),
+    FAILED: frozenset(),
+    CANCELLED: frozenset(),
+}
+ENDED: Final = frozenset(status for status, moves in MOVES.items() if not moves)
+
+# The timestamp a status leaves on the batch.
+STAMPS: Final = {status: f"{status}_at" for status in MOVES if status != VALIDATING}
+
+
+def sources_of(status: str) -> list[str]:
+    """Name the statuses from which `status` may be reached."""
+    return sorted(source for source, targets in MOVES.items() if status in targets)

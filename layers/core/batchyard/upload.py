@@ -1,0 +1,54 @@
+"""What one attempt uploads: byte ranges of the input, streamed from the bucket as they are."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from batchyard.batch import InputObject
+
+if TYPE_CHECKING:
+    from batchyard.adapters.objects import Objects
+
+# Ranges closer than this are read in one request and what lies between is dropped: a request costs more than the bytes.
+NEAR: Final = 256 * 1024
+
+
+class Upload:
+    """A body of known length that can be read from its start again; holds one chunk at a time."""
+
+    def __init__(self, objects: "Objects", source: InputObject, ranges: list[tuple[int, int]]) -> None:
+        """Take byte ranges `[start, stop)` of `source`, in order and apart."""
+        self._objects, self._source, self._ranges = objects, source, ranges
+
+    def __len__(self) -> int:
+        """Count the bytes."""
+        return sum(stop - start for start, stop in self._ranges)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the ranges' bytes, whole and in order."""
+        for group in near(self._ranges):
+            yield from self._group(group)
+
+    def _group(self, ranges: list[tuple[int, int]]) -> Iterator[bytes]:
+        at = ranges[0][0]
+        waiting = iter(ranges)
+        start, stop = next(waiting)
+        for chunk in self._objects.chunks(self._source, at, ranges[-1][1]):
+            end = at + len(chunk)
+            while start < end:
+                yield chunk[max(start, at) - at : min(stop, end) - at]
+                if stop > end:
+                    break
+                start, stop = next(waiting, (end, end))
+            at = end
+
+
+def near(ranges: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+    """Group ranges that are worth reading together."""
+    group: list[tuple[int, int]] = []
+    for start, stop in ranges:
+        if group and start - group[-1][1] > NEAR:
+            yield group
+            group = []
+        group.append((start, stop))
+    if group:
+        yield group

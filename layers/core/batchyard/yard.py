@@ -1,0 +1,120 @@
+"""Everything an operation works with: built once, in one place, each part when it is first used."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from functools import cache, cached_property
+from typing import Protocol, TypeVar
+
+from batch_client import AuthenticationError, BatchClient, File
+from batch_client import Batch as ProviderBatch
+from batchyard import settings
+from batchyard.adapters.events import Events
+from batchyard.adapters.executions import Executions
+from batchyard.adapters.functions import Functions
+from batchyard.adapters.objects import Objects
+from batchyard.adapters.records import Records
+from batchyard.adapters.secrets import Secret
+from batchyard.settings import Settings
+from batchyard.upload import Upload
+
+T = TypeVar("T")
+
+
+class Provider(Protocol):
+    """What we ask of a provider; `batch_client.BatchClient` is the real one and names what each call raises."""
+
+    def create_file(self, source: Upload, filename: str) -> File:
+        """Upload the input of a provider batch."""
+        ...
+
+    def create_batch(
+        self, *, input_file_id: str, endpoint: str, completion_window: str, metadata: dict[str, str]
+    ) -> ProviderBatch:
+        """Create a provider batch."""
+        ...
+
+    def retrieve_batch(self, batch_id: str) -> ProviderBatch:
+        """Read a provider batch."""
+        ...
+
+    def cancel_batch(self, batch_id: str) -> ProviderBatch:
+        """Cancel a provider batch; one that has ended is returned as it is."""
+        ...
+
+    def find_batch(self, metadata_key: str, value: str, since: int) -> ProviderBatch | None:
+        """Look for the provider batch that carries our own key."""
+        ...
+
+    def download_file(self, file_id: str) -> Iterator[bytes]:
+        """Read an output or error file to its very end."""
+        ...
+
+
+class Yard:
+    """Settings, adapters, provider, clock (Unix seconds) and chance ([0, 1)) of one process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        provider: Provider | None = None,
+        clock: Callable[[], float] = time.time,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """Keep what is given; the rest is built from the settings."""
+        self.settings, self.clock, self.chance = settings, clock, chance
+        self._provider = provider
+
+    @cached_property
+    def objects(self) -> Objects:
+        """The data bucket."""
+        return Objects(self.settings.bucket)
+
+    @cached_property
+    def records(self) -> Records:
+        """The table."""
+        return Records(self.settings.table)
+
+    @cached_property
+    def executions(self) -> Executions:
+        """The state machine."""
+        return Executions(self.settings.state_machine_arn)
+
+    @cached_property
+    def cancel_function(self) -> Functions:
+        """The function that cancels provider batches."""
+        return Functions(self.settings.cancel_function)
+
+    @cached_property
+    def events(self) -> Events:
+        """The event bus."""
+        return Events(self.settings.event_bus)
+
+    @cached_property
+    def secret(self) -> Secret:
+        """The provider's API key."""
+        return Secret(self.settings.provider_secret_id)
+
+    @cached_property
+    def provider(self) -> Provider:
+        """The provider's API."""
+        profile = self.settings.provider_profile or None
+        return self._provider or BatchClient(self.secret, self.settings.provider_base_url, profile=profile)
+
+    def now(self) -> int:
+        """Tell the time in whole Unix seconds."""
+        return int(self.clock())
+
+    def ask(self, call: Callable[[Provider], T]) -> T:
+        """Make a call to the provider; a refused key is read anew once, since it may have been rotated."""
+        try:
+            return call(self.provider)
+        except AuthenticationError:
+            self.secret.forget()
+            return call(self.provider)
+
+
+@cache
+def current() -> Yard:
+    """Return this process's yard, built from its environment."""
+    return Yard(settings.current())
