@@ -1,0 +1,154 @@
+"""The state machine of functions/batch.asl.json, run in process by moto's interpreter with scripted functions."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
+
+DEFINITION = Path(__file__).resolve().parents[3] / "functions/batch.asl.json"
+REGION = "us-east-1"
+BUCKET = "data"
+SHARDS_KEY = "work/batch_1/shards.json"
+PATIENCE = 30.0  # seconds; an execution here takes well under one
+
+Json = dict[str, Any]
+Answer = Json | Exception
+Answers = Answer | list[Answer] | Callable[[Json], Answer]
+
+
+class HandlerError(Exception):
+    """What a function raises: its class name is the error that the state machine sees."""
+
+
+class ThrottledError(Exception):
+    """Lambda itself refuses the call."""
+
+
+@dataclass
+class Functions:
+    """Scripted functions: an answer, a list of answers to be given in turn (the last one for good), or a callable."""
+
+    answers: dict[str, Answers]
+    calls: list[tuple[str, Json]] = field(default_factory=list)
+
+    def invoke(self, parameters: Mapping[str, Any], *_: object, **__: object) -> Json:
+        name = parameters["FunctionName"].rsplit(":", 1)[-1]
+        payload = json.loads(parameters["Payload"])
+        self.calls.append((name, payload))
+        answer = self._answer(name, payload)
+        if isinstance(answer, ThrottledError):
+            raise ClientError(_THROTTLE, "Invoke")  # type: ignore[arg-type]  # the stub wants what only boto fills in
+        if isinstance(answer, Exception):
+            error = {"errorType": type(answer).__name__, "errorMessage": str(answer)}
+            return {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": error}
+        return {"StatusCode": 200, "Payload": answer}
+
+    def _answer(self, name: str, payload: Json) -> Answer:
+        script = self.answers[name]
+        if isinstance(script, list):
+            return script.pop(0) if len(script) > 1 else script[0]
+        return script(payload) if callable(script) else script
+
+    def names(self) -> list[str]:
+        return [name for name, _ in self.calls]
+
+    def payloads(self, function: str) -> list[Json]:
+        return [payload for name, payload in self.calls if name == function]
+
+
+_THROTTLE = {
+    "Error": {"Code": "TooManyRequestsException", "Message": "Rate Exceeded."},
+    "ResponseMetadata": {"HTTPStatusCode": 429, "RequestId": "request"},
+}
+
+
+@dataclass
+class Yard:
+    """One state machine with its scripted functions, and how long it waited and was held back, in seconds."""
+
+    functions: Functions
+    waits: list[float]
+    backoffs: list[float]
+    machine: str
+
+    def run(self, batch_id: str = "batch_1") -> Json:
+        """Run a batch to its end and return the execution's description."""
+        client = boto3.client("stepfunctions", REGION)
+        execution = client.start_execution(
+            stateMachineArn=self.machine, name=batch_id, input=json.dumps({"batch_id": batch_id})
+        )
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            described = client.describe_execution(executionArn=execution["executionArn"])
+            if described["status"] != "RUNNING":
+                return dict(described)
+            time.sleep(0.01)
+        pytest.fail(f"the execution still runs after {PATIENCE} s; calls so far: {self.functions.names()}")
+
+
+def step(**changes: object) -> Callable[[Json], Answer]:
+    """Answer as a step does: what came in, with some of it changed."""
+    return lambda payload: {**payload, **changes}
+
+
+PLANNED: Json = {
+    "batch_id": "batch_1",
+    "next": "run",
+    "max_concurrency": 2,
+    "shards": {"bucket": BUCKET, "key": SHARDS_KEY},
+}
+
+
+def smooth() -> dict[str, Answers]:
+    """Return the answers of a batch that goes well."""
+    return {
+        "PlanFunction": PLANNED,
+        "SubmitFunction": step(next="poll", wait_seconds=30),
+        "PollFunction": step(next="collect", wait_seconds=0),
+        "CollectFunction": step(next="done", wait_seconds=0),
+        "AssembleFunction": {"batch_id": "batch_1", "next": "done"},
+        "FailFunction": lambda payload: {"batch_id": payload["batch_id"]},
+    }
+
+
+@pytest.fixture
+def yard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Yard]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    functions, waits, backoffs = Functions(smooth()), list[float](), list[float]()
+    # the one place where moto hands a task's call to its Lambda, which would want Docker
+    monkeypatch.setattr(lambda_eval_utils, "_invoke_lambda_function", functions.invoke)
+    # moto waits in real time; these two are all its waiting
+    monkeypatch.setattr(retrier_decl, "time", SimpleNamespace(sleep=backoffs.append))
+    monkeypatch.setattr(WaitFunction, "_wait_interval", lambda _self, env, wait_seconds: waits.append(wait_seconds))  # noqa: ARG005 - moto passes them by name
+    with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
+        s3 = boto3.client("s3", REGION)
+        s3.create_bucket(Bucket=BUCKET)
+        s3.put_object(
+            Bucket=BUCKET, Key=SHARDS_KEY, Body=BytesIO(json.dumps([{"shard": n} for n in range(3)]).encode())
+        )
+        yield Yard(functions, waits, backoffs, _create_machine())
+
+
+def _create_machine() -> str:
+    text = DEFINITION.read_text(encoding="utf-8")
+    for name in smooth():
+        text = text.replace(f"${{{name}}}", f"arn:aws:lambda:{REGION}:123456789012:function:{name}")
+    # moto's grammar knows this percentage only with a decimal point; AWS takes both
+    text = text.replace('"ToleratedFailurePercentage": 100', '"ToleratedFailurePercentage": 100.0')
+    client = boto3.client("stepfunctions", REGION)
+    role = "arn:aws:iam::123456789012:role/machine"
+    return client.create_state_machine(name="machine", definition=text, roleArn=role)["stateMachineArn"]
