@@ -141,7 +141,7 @@ def _response(question: Question) -> dict[str, Any]:
         "truncation": body.get("truncation", "disabled"),
         "usage": {
             "input_tokens": prompt,
-            "input_tokens_details": {"cached_tokens": 0},
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
             "output_tokens": written,
             "output_tokens_details": {"reasoning_tokens": 0},
             "total_tokens": prompt + written,
