@@ -18,6 +18,7 @@ _GARBLED = (
 )
 _TIMEOUTS = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
 _NEVER_CONNECTED = (
+    requests.ConnectTimeout,
     urllib3.exceptions.NewConnectionError,  # refused, or no such name
     urllib3.exceptions.ConnectTimeoutError,
     urllib3.exceptions.ProxyError,  # raised only before the proxy let us through

@@ -1,0 +1,190 @@
+import pytest
+
+from batch_client import Batch, BatchError, ProtocolError, RequestCounts, Usage
+from batch_client.decode import batch_from, deleted_from, file_from, page_from
+from tests.unit.batch_client.fake_service import BATCH, FILE, page
+
+
+def test_a_batch_with_every_member_is_read_whole() -> None:
+    usage = {
+        "input_tokens": 5,
+        "input_tokens_details": {"cached_tokens": 1},
+        "output_tokens": 7,
+        "output_tokens_details": {"reasoning_tokens": 2},
+        "total_tokens": 12,
+    }
+    error = {"code": "duplicate_custom_id", "message": "twice", "param": "custom_id", "line": 3}
+    whole = {
+        **BATCH,
+        "model": "m-1",
+        "status": "failed",
+        "errors": {"object": "list", "data": [error]},
+        "output_file_id": "file-o",
+        "error_file_id": "file-e",
+        "in_progress_at": 1,
+        "finalizing_at": 2,
+        "completed_at": 3,
+        "failed_at": 4,
+        "expired_at": 5,
+        "cancelling_at": 6,
+        "cancelled_at": 7,
+        "request_counts": {"total": 10, "completed": 1, "failed": 2},
+        "usage": usage,
+        "a_member_of_tomorrow": [1],
+    }
+    assert batch_from(whole) == Batch(
+        id="batch_00000000000000000000000000000001",
+        status="failed",
+        endpoint="/v1/responses",
+        model="m-1",
+        errors=(BatchError("duplicate_custom_id", "twice", "custom_id", 3),),
+        input_file_id="file-AAAAAAAAAAAAAAAAAAAAAA",
+        completion_window="24h",
+        output_file_id="file-o",
+        error_file_id="file-e",
+        created_at=1790000000,
+        in_progress_at=1,
+        expires_at=1790086400,
+        finalizing_at=2,
+        completed_at=3,
+        failed_at=4,
+        expired_at=5,
+        cancelling_at=6,
+        cancelled_at=7,
+        request_counts=RequestCounts(10, 1, 2),
+        usage=Usage(5, 7, 12, cached_tokens=1, reasoning_tokens=2),
+        metadata={"run": "7"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "status", "ended"),
+    [
+        ("completed", "completed", True),
+        ("Completed", "completed", True),
+        ("EXPIRED", "expired", True),
+        ("failed", "failed", True),
+        ("CANCELED", "cancelled", True),
+        ("canceling", "cancelling", False),
+        ("finalizing", "finalizing", False),
+        ("pending", "pending", False),
+        ("a_status_of_tomorrow", "a_status_of_tomorrow", False),
+        (None, "unknown", False),
+        (7, "unknown", False),
+    ],
+)
+def test_statuses_are_lower_cased_and_only_the_four_known_ones_have_ended(
+    told: object, status: str, ended: bool
+) -> None:
+    batch = batch_from({**BATCH, "status": told})
+    assert (batch.status, batch.ended) == (status, ended)
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [
+        (1790000000, 1790000000),
+        (1790000000.9, 1790000000),
+        ("1790000000", 1790000000),
+        ("2026-09-21T14:13:20Z", 1790000000),
+        ("2026-09-21T14:13:20.123456789Z", 1790000000),
+        ("2026-09-21T16:13:20+02:00", 1790000000),
+        ("2026-09-21T14:13:20", 1790000000),
+        (None, None),
+        ("", None),
+        ("soon", None),
+        ("nan", None),
+        (True, None),
+        (-1, None),
+        (10**400, None),
+        ("0001-01-01T00:00:00+14:00", None),
+        ([], None),
+    ],
+)
+def test_times_are_unix_seconds_however_they_are_told(told: object, seconds: int | None) -> None:
+    assert batch_from({**BATCH, "created_at": told}).created_at == seconds
+
+
+@pytest.mark.parametrize("none", ["", None])
+def test_an_empty_file_id_is_none(none: str | None) -> None:
+    batch = batch_from({**BATCH, "output_file_id": none, "error_file_id": none})
+    assert (batch.output_file_id, batch.error_file_id) == (None, None)
+
+
+@pytest.mark.parametrize("member", ["id", "output_file_id", "error_file_id", "input_file_id"])
+def test_an_id_that_is_not_text_is_never_guessed(member: str) -> None:
+    with pytest.raises(ProtocolError):
+        batch_from({**BATCH, member: 7})
+
+
+@pytest.mark.parametrize("answer", [None, [], "text", 7, {}, {"id": ""}, {"job": {}}, {"job": "text"}])
+def test_what_has_no_id_is_no_batch(answer: object) -> None:
+    with pytest.raises(ProtocolError):
+        batch_from(answer)
+
+
+def test_a_job_in_its_wrapper_is_a_batch() -> None:
+    job = {"id": "b", "status": "IN_PROGRESS", "created_at": "2026-09-21T14:13:20Z", "error": "why", "model_id": "m"}
+    batch = batch_from({"job": job, "warning": ""})
+    assert (batch.id, batch.status, batch.created_at) == ("b", "in_progress", 1790000000)
+    assert (batch.errors, batch.model) == ((BatchError(message="why"),), "m")
+
+
+@pytest.mark.parametrize(
+    "counts", [None, [], {}, {"total": 1}, {"total": None, "completed": 0, "failed": 0}, {"total": "1"}]
+)
+def test_counts_that_are_not_all_told_are_none(counts: object) -> None:
+    assert batch_from({**BATCH, "request_counts": counts}).request_counts is None
+
+
+@pytest.mark.parametrize("usage", [None, {}, {"input_tokens": 1}, "much"])
+def test_a_usage_that_is_not_all_told_is_none(usage: object) -> None:
+    assert batch_from({**BATCH, "usage": usage}).usage is None
+
+
+@pytest.mark.parametrize(
+    ("told", "errors"),
+    [
+        ({"object": "list", "data": []}, ()),
+        ({"data": None}, ()),
+        ([{"code": 429, "line": "3"}], (BatchError(code="429"),)),
+        (["why"], (BatchError(message="why"),)),
+        ({"code": "x"}, (BatchError(code="x"),)),
+        ("why", (BatchError(message="why"),)),
+        (7, ()),
+    ],
+)
+def test_errors_are_read_in_every_shape(told: object, errors: tuple[BatchError, ...]) -> None:
+    assert batch_from({**BATCH, "errors": told}).errors == errors
+
+
+@pytest.mark.parametrize(("told", "metadata"), [(None, {}), ([], {}), ({"a": "b", "c": 1, "d": None}, {"a": "b"})])
+def test_metadata_is_text_by_text(told: object, metadata: dict[str, str]) -> None:
+    assert batch_from({**BATCH, "metadata": told}).metadata == metadata
+
+
+def test_a_file_is_read_and_forgiven_what_is_missing() -> None:
+    assert file_from(FILE).bytes == 3
+    assert file_from({"id": "f"}).bytes is None
+    assert file_from({"id": "f", "filename": None}).filename == ""
+
+
+def test_a_deletion_is_believed_unless_denied() -> None:
+    assert deleted_from({"id": "f"}).deleted
+    assert not deleted_from({"id": "f", "deleted": False}).deleted
+
+
+def test_a_page_may_be_a_bare_array() -> None:
+    assert page_from([BATCH], batch_from).data[0].id == BATCH["id"]
+    assert page_from([BATCH], batch_from).has_more is None
+
+
+@pytest.mark.parametrize("answer", [None, "text", {}, {"data": {}}, {"data": [7]}, {"data": [{}]}])
+def test_a_page_without_readable_items_is_refused(answer: object) -> None:
+    with pytest.raises(ProtocolError):
+        page_from(answer, batch_from)
+
+
+def test_a_page_keeps_its_cursors() -> None:
+    found = page_from(page(BATCH, has_more=True, first_id="a", last_id=""), batch_from)
+    assert (found.first_id, found.last_id, found.has_more) == ("a", None, True)
