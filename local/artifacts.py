@@ -15,17 +15,22 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from local.errors import BuildError
+
 CACHE = Path(__file__).resolve().parent.parent / ".cache" / "artifacts"
 _CACHES = {"__pycache__", ".mypy_cache", ".ruff_cache"}
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # equal content gives equal bytes
 
 
-class BuildError(Exception):
-    """A layer could not be built; the message ends with the words of the program that failed."""
-
-
 def function_zip(folder: Path, scratch: Path) -> Path:
-    """Return the zip of a function's `folder`, compiled. What is half made stays in `scratch`."""
+    """Return the zip of a function's `folder`, compiled. What is half made stays in `scratch`.
+
+    Raises:
+        BuildError: there is no such folder.
+
+    """
+    if not folder.is_dir():
+        raise BuildError(f"template.yaml names the function folder {folder}, which does not exist.")
 
     def fill(tree: Path) -> None:
         shutil.copytree(folder, tree, ignore=shutil.ignore_patterns(*_CACHES), dirs_exist_ok=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from samtranslator.yaml_helper import yaml_parse
 
 from local.artifacts import function_zip, layer_zip
+from local.errors import DeployError
 
 if TYPE_CHECKING:
     import boto3
@@ -24,10 +25,6 @@ Change = Callable[[Template], None]
 
 # What the engine cannot do with the template as it is, and why. Nothing else of it is changed.
 ALTERATIONS: Mapping[str, Change] = {}
-
-
-class DeployError(Exception):
-    """The stack could not be created; the message names the resource and the reason."""
 
 
 def read_template(path: Path) -> Template:
@@ -97,7 +94,7 @@ def deploy(
     return _outputs(cloudformation)
 
 
-def _outputs(cloudformation: Any) -> dict[str, str]:
+def _outputs(cloudformation: Any) -> dict[str, str]:  # noqa: ANN401 - CloudFormation's stubs are not installed
     deadline = time.monotonic() + _TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
@@ -109,7 +106,7 @@ def _outputs(cloudformation: Any) -> dict[str, str]:
     raise DeployError(f"The stack was not complete after {_TIMEOUT_SECONDS:.0f} seconds.")
 
 
-def _reasons(cloudformation: Any) -> str:
+def _reasons(cloudformation: Any) -> str:  # noqa: ANN401 - as _outputs
     events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
     failed = [event for event in events if event["ResourceStatus"] == "CREATE_FAILED"]
     return "\n".join(f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in failed)

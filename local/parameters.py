@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from local.errors import ParameterError
+
 PREFIX = "BATCHYARD_"
-
-
-class ParameterError(Exception):
-    """A BATCHYARD_ variable names no parameter, or its value does not fit; the message says what would."""
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from local.errors import PartEnded
+
 ROOT = Path(__file__).resolve().parent.parent
 _READY_SECONDS = 30.0
 _GRACE_SECONDS = 2.0
-
-
-class PartEnded(Exception):  # noqa: N818 - a fact about a part, not an error of the program
-    """A part of the stack ended by itself; the message names it and its log."""
 
 
 class Part:

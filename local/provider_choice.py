@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from local.errors import ProviderUnclearError
+
 URL = "PROVIDER_BASE_URL"
 KEY = "PROVIDER_API_KEY"
-
-
-class ProviderUnclearError(Exception):
-    """Only one half of the provider, its address or its key, is set."""
 
 
 @dataclass(frozen=True)

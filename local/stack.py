@@ -8,19 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
+from botocore.exceptions import BotoCoreError
 
 from local import engine
-from local.deploy import build, deploy, read_template
+from local.deploy import Template, build, deploy, read_template
 from local.parameters import overrides, parameters
 from local.parts import ROOT, Part
 from local.provider_choice import Provider, own_provider
 
 TEMPLATE = ROOT / "template.yaml"
 TENANT = "default"
+# The emulator answers within seconds: waiting as long as for a real provider would only make a trial run slow.
+EMULATOR_VALUES: Mapping[str, str] = {"PollFloorSeconds": "1", "RetryFloorSeconds": "1"}
 _READY_SECONDS = 60.0
 _GRACE_SECONDS = 2.0
-# The emulator answers within seconds: waiting as long as for a real provider would only make a trial run slow.
-_EMULATOR_VALUES = {"PollFloorSeconds": "1", "RetryFloorSeconds": "1"}
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Stack:
     provider_url: str
     session: boto3.Session
     parts: tuple[Part, ...]
+    folder: Path
 
     @property
     def base_url(self) -> str:
@@ -48,10 +50,10 @@ class Stack:
         """Return the name of the table of records."""
         return self.outputs["TableName"]
 
-    def check(self) -> None:
-        """Raise PartEnded when a part of the stack is gone."""
+    def check(self, wait_seconds: float = 0.0) -> None:
+        """Raise PartEnded when a part of the stack is gone, or goes within `wait_seconds`."""
         for part in self.parts:
-            part.check()
+            part.check(wait_seconds)
 
 
 @contextmanager
@@ -64,8 +66,7 @@ def running(
     of their own. `say` is told what takes a while.
 
     Raises:
-        ParameterError: a setting is unknown or does not fit.
-        ProviderUnclearError: only one half of the provider is set.
+        UsageError: a setting is unknown, does not fit, or lacks its other half.
         BuildError: a layer could not be built.
         DeployError: the engine refused the template.
         PartEnded: a process ended by itself.
@@ -79,15 +80,30 @@ def running(
         emulator = None if own else _start_emulator(folder, host, started)
         say("Building the layers and functions …")
         files = build(content, template.parent, folder / "scratch")
-        _await_engine(aws, port)
         provider = own or _emulated(emulator)
-        values = {**({} if own else _EMULATOR_VALUES), **given, **provider.values}
-        known = {name: value for name, value in values.items() if name in content.get("Parameters", {})}
+        _await_engine(aws, port)
+        parts = tuple(part for part in (aws, emulator) if part)
         session = engine.session(port)
         say("Deploying template.yaml …")
-        outputs = deploy(content, files, known, session)
-        parts = (aws,) if emulator is None else (aws, emulator)
-        yield Stack(f"http://127.0.0.1:{port}", outputs, provider.url, session, parts)
+        with _blaming(parts):
+            outputs = deploy(content, files, _values(content, given, provider, own is None), session)
+            yield Stack(f"http://127.0.0.1:{port}", outputs, provider.url, session, parts, folder)
+
+
+def _values(content: Template, given: Mapping[str, str], provider: Provider, emulated: bool) -> dict[str, str]:
+    values = {**(EMULATOR_VALUES if emulated else {}), **given, **provider.values}
+    return {name: value for name, value in values.items() if name in content.get("Parameters", {})}
+
+
+@contextmanager
+def _blaming(parts: tuple[Part, ...]) -> Iterator[None]:
+    """Name the part that ended when talking to the engine fails because of it."""
+    try:
+        yield
+    except (BotoCoreError, OSError):
+        for part in parts:
+            part.check(_GRACE_SECONDS)
+        raise
 
 
 def _start_engine(folder: Path, host: Mapping[str, str], started: ExitStack) -> tuple[int, Part]:
@@ -102,14 +118,12 @@ def _start_engine(folder: Path, host: Mapping[str, str], started: ExitStack) -> 
 
 def _await_engine(part: Part, port: int) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_READY_SECONDS)
-    try:
-        connection.request("GET", "/_ministack/health")
-        connection.getresponse().read()
-    except OSError:
-        part.check(_GRACE_SECONDS)
-        raise
-    finally:
-        connection.close()
+    with _blaming((part,)):
+        try:
+            connection.request("GET", "/_ministack/health")
+            connection.getresponse().read()
+        finally:
+            connection.close()
 
 
 def _start_emulator(folder: Path, host: Mapping[str, str], started: ExitStack) -> Part:

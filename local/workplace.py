@@ -1,6 +1,6 @@
 """A folder of its own for every run under `.cache/runs`: logs, and scratch space that is gone when the run is.
 
-A living run holds a lock on its folder. The operating system lets go of it however the run ends, so whatever a killed run left
+A living run holds a lock on its folder. The system lets go of it however the run ends, so whatever a killed run left
 behind is known for what it is, and the next run removes it.
 """
 
@@ -19,7 +19,7 @@ _LOGS_KEPT_SECONDS = 24 * 3600.0
 
 @contextmanager
 def workplace(runs: Path = RUNS) -> Iterator[Path]:
-    """Yield the new folder of this run, with an empty `scratch` in it. Logs stay a day, for whoever looks into a failure."""
+    """Yield the new folder of this run, with an empty `scratch` in it. Logs stay for a day."""
     runs.mkdir(parents=True, exist_ok=True)
     with _locked(runs / "lock"):  # nobody may sweep away a folder between its making and its locking
         _sweep(runs)

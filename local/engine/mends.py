@@ -4,10 +4,14 @@ Every mend has a test that fails when it no longer works, and when ministack no 
 """
 # ruff: noqa: SLF001 - ministack offers no public way in; tests/integration/local/test_engine_mends.py holds these names
 
+import hashlib
 import json
 import threading
+import zipfile
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from local.engine.http_api import import_body
@@ -88,9 +92,39 @@ def mend_object_version() -> None:
     s3._fire_s3_event, bus._dispatch_event = fire_with_version, dispatch_with_version
 
 
+def mend_layer_sharing() -> None:
+    """Unpack a layer once for all workers; ministack unpacks it for each, half a second and all of its bytes again."""
+    runtime, lock = _ministack("core.lambda_runtime"), threading.Lock()
+
+    class SharingZipFile(zipfile.ZipFile):
+        def namelist(self) -> list[str]:
+            # a layer's names are asked for only to look for paths that escape; ours have none, and looking takes as long again
+            return [] if self._layer() else super().namelist()
+
+        def extractall(self, path: Any = None, members: Any = None, pwd: Any = None) -> None:  # noqa: ANN401 - as inherited
+            source = self._layer()
+            if source is None:
+                super().extractall(path, members, pwd)
+                return
+            shared = source.parent.parent / f"layer-{hashlib.sha256(source.read_bytes()).hexdigest()[:16]}"
+            with lock:
+                if not shared.exists():
+                    super().extractall(shared, super().namelist())
+            for entry in shared.iterdir():
+                Path(path, entry.name).symlink_to(entry)
+            source.unlink()
+
+        def _layer(self) -> Path | None:
+            path = Path(str(self.filename))
+            return path if path.name.startswith("layer_") else None
+
+    runtime.zipfile = SimpleNamespace(**{**vars(zipfile), "ZipFile": SharingZipFile})
+
+
 MENDS: Mapping[str, Callable[[], None]] = {
     "http_api_body": mend_http_api_body,
     "max_concurrency_path": mend_max_concurrency_path,
     "error_class": mend_error_class,
     "object_version": mend_object_version,
+    "layer_sharing": mend_layer_sharing,
 }

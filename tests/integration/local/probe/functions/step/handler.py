@@ -2,6 +2,7 @@
 
 import os
 import time
+from typing import Any
 
 import boto3
 
@@ -10,7 +11,8 @@ class OfItsOwnError(Exception):
     """An error whose name a state machine can catch."""
 
 
-def handler(event, context):
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Do what the event asks for, and answer with it."""
     if event.get("fail"):
         raise OfItsOwnError("on purpose")
     if event.get("environment"):
@@ -24,7 +26,7 @@ def handler(event, context):
     return event
 
 
-def _count(change):
+def _count(change: int) -> None:
     table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
     running = table.update_item(
         Key={"pk": "running"},

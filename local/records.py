@@ -1,0 +1,85 @@
+"""What the table says about one batch, as far as a watching person wants to know."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.conditions import Attr, Key
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+ENDED = frozenset({"completed", "failed", "cancelled"})
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How a batch stands. Lines are those of the input; `done` have their outcome."""
+
+    batch_id: str
+    status: str
+    total: int = 0
+    completed: int = 0
+    failed: int = 0
+    shards: int = 0
+    shards_done: int = 0
+    paused: str | None = None
+    errors: list[Mapping[str, Any]] = field(default_factory=list)
+    errors_total: int = 0
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether the status can change no more."""
+        return self.status in ENDED
+
+    @property
+    def done(self) -> int:
+        """Return the lines that have their outcome."""
+        return self.completed + self.failed
+
+
+def find_batch(table: "Table", tenant: str, key: str, version_id: str) -> str | None:
+    """Return the id of the batch made of this version of the object `key`, or None while there is none."""
+    answer = table.query(
+        IndexName="by_tenant",
+        KeyConditionExpression=Key("gsi1pk").eq(f"TENANT#{tenant}"),
+        FilterExpression=Attr("input.key").eq(key) & Attr("input.version_id").eq(version_id),
+        ScanIndexForward=False,
+    )
+    ids = [str(item["batch_id"]) for item in answer["Items"]]
+    return ids[0] if ids else None
+
+
+def progress(table: "Table", batch_id: str) -> Progress:
+    """Return how the batch stands now; while its shards run, the lines are counted from their records."""
+    items = _items(table, batch_id)
+    batch = next(item for item in items if item["sk"] == "BATCH")
+    shards = [item for item in items if item["sk"].startswith("SHARD#")]
+    counts = batch.get("counts", {})
+    return Progress(
+        batch_id,
+        batch["status"],
+        total=int(counts.get("total", 0)),
+        completed=max(int(counts.get("completed", 0)), _sum(shards, "completed")),
+        failed=max(int(counts.get("failed", 0)), _sum(shards, "failed")),
+        shards=int(batch.get("shards", 0)),
+        shards_done=sum(shard.get("status") == "done" for shard in shards),
+        paused=batch.get("paused"),
+        errors=list(batch.get("errors", [])),
+        errors_total=int(batch.get("errors_total", 0)),
+    )
+
+
+def _items(table: "Table", batch_id: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = []
+    start: Any = {}
+    while True:
+        answer = table.query(KeyConditionExpression=Key("pk").eq(f"BATCH#{batch_id}"), ConsistentRead=True, **start)
+        items += answer["Items"]
+        if "LastEvaluatedKey" not in answer:
+            return items
+        start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+
+def _sum(shards: list[dict[str, Any]], member: str) -> int:
+    return sum(int(shard.get(member, 0)) for shard in shards)

@@ -1,0 +1,134 @@
+"""One batch, end to end: drop the input, watch, fetch the results, and tell how it went."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from local.errors import NoBatchError, UsageError
+from local.function_logs import save_logs
+from local.records import Progress, find_batch, progress
+from local.reporting import Display, closing
+from local.stack import TENANT, Stack
+
+RESULTS = ("output.jsonl", "errors.jsonl", "report.json")
+_POLL_SECONDS = 0.5
+_INTAKE_SECONDS = 60.0
+_STRANDED_SECONDS = 15.0
+T = TypeVar("T")
+
+
+def check_paths(source: Path, out: Path) -> None:
+    """Raise a UsageError unless `source` can be read and `out` can hold the results."""
+    if not source.exists():
+        raise UsageError(f"There is no file {source}. Name yours with: make run INPUT=requests.jsonl")
+    if not source.is_file():
+        raise UsageError(f"{source} is not a file. INPUT is one JSONL file of batch requests.")
+    try:
+        source.open("rb").close()
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{error.filename}: {error.strerror}.") from error
+
+
+def run(stack: Stack, source: Path, out: Path) -> int:
+    """Put `source` through the stack and its results into the folder `out`; return 0 for a completed batch, else 1.
+
+    Raises:
+        NoBatchError: nothing became of the input.
+        PartEnded: a process of the stack ended by itself.
+
+    """
+    for name in RESULTS:
+        (out / name).unlink(missing_ok=True)  # nobody shall take an earlier run's results for these
+    started = time.monotonic()
+    try:
+        last = _follow(stack, _dropped(stack, source))
+    except NoBatchError:
+        save_logs(stack)
+        raise
+    fetched = fetch(stack, last.batch_id, out)
+    closing(last, fetched, time.monotonic() - started)
+    if last.status == "completed":
+        return 0
+    print(f"What the functions logged: {save_logs(stack)}", file=sys.stderr)
+    return 1
+
+
+def _dropped(stack: Stack, source: Path) -> str:
+    """Upload the input to the inbox and return the id of the batch that the stack makes of it."""
+    s3 = stack.session.client("s3")
+    key = f"inbox/{TENANT}/{source.name}"
+    s3.upload_file(str(source), stack.bucket, key)
+    version_id = s3.head_object(Bucket=stack.bucket, Key=key)["VersionId"]
+    print(f"Dropped {source} into s3://{stack.bucket}/{key}", file=sys.stderr, flush=True)
+    table = stack.session.resource("dynamodb").Table(stack.table)
+    found = _until(stack, lambda: find_batch(table, TENANT, key, version_id), _INTAKE_SECONDS)
+    if found is None:
+        raise NoBatchError(
+            f"No batch was made of the input within {_INTAKE_SECONDS:.0f} seconds. "
+            f"What the functions logged: {stack.folder / 'functions.log'}"
+        )
+    return found
+
+
+def _follow(stack: Stack, batch_id: str) -> Progress:
+    """Show the batch's progress until it has ended, and return its last state."""
+    table = stack.session.resource("dynamodb").Table(stack.table)
+    with Display() as display:
+        while True:
+            now = progress(table, batch_id)
+            display.show(now)
+            if now.ended:
+                return now
+            if _stranded(stack, batch_id):
+                ended = _until(stack, lambda: _ended(progress(table, batch_id)), _STRANDED_SECONDS)
+                return ended or _left(stack, batch_id)
+            stack.check()
+            time.sleep(_POLL_SECONDS)
+
+
+def _stranded(stack: Stack, batch_id: str) -> bool:
+    """Tell whether the batch's execution has failed, in which case its record must soon say so."""
+    machine = stack.outputs["StateMachineArn"]
+    arn = f"{machine.replace(':stateMachine:', ':execution:')}:{batch_id}"
+    states = stack.session.client("stepfunctions")
+    try:
+        return states.describe_execution(executionArn=arn)["status"] not in ("RUNNING", "SUCCEEDED")
+    except states.exceptions.ExecutionDoesNotExist:
+        return False  # the intake records a batch first and starts it then
+
+
+def _ended(state: Progress) -> Progress | None:
+    return state if state.ended else None
+
+
+def _left(stack: Stack, batch_id: str) -> Progress:
+    raise NoBatchError(
+        f"The execution of {batch_id} failed and left no record of why. "
+        f"What the functions logged: {stack.folder / 'functions.log'}"
+    )
+
+
+def _until(stack: Stack, ask: Callable[[], T | None], seconds: float) -> T | None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        answer = ask()
+        if answer is not None:
+            return answer
+        stack.check()
+        time.sleep(_POLL_SECONDS)
+    return None
+
+
+def fetch(stack: Stack, batch_id: str, out: Path) -> list[Path]:
+    """Download what results the batch has into `out`, each under its name only when it is whole; return their paths."""
+    s3 = stack.session.client("s3")
+    prefix = f"results/{TENANT}/{batch_id}/"
+    listed = s3.list_objects_v2(Bucket=stack.bucket, Prefix=prefix).get("Contents", [])
+    present = {item["Key"].removeprefix(prefix) for item in listed}
+    fetched = [out / name for name in RESULTS if name in present]
+    for path in fetched:
+        s3.download_file(stack.bucket, prefix + path.name, str(path))  # writes aside and renames
+    return fetched

@@ -1,0 +1,38 @@
+"""Keep the stack up, and tell programs where it is."""
+
+import json
+import sys
+import time
+
+from local.api_key import api_key
+from local.stack import TENANT, Stack
+
+_CHECK_SECONDS = 0.3
+
+
+def up(stack: Stack) -> None:
+    """Print one JSON line that says where everything is, then watch over the stack until this process is stopped.
+
+    Raises:
+        PartEnded: a process of the stack ended by itself.
+
+    """
+    print(json.dumps(doors(stack)), flush=True)
+    print("The stack is up; Ctrl-C ends it.", file=sys.stderr, flush=True)
+    while True:
+        stack.check()
+        time.sleep(_CHECK_SECONDS)
+
+
+def doors(stack: Stack) -> dict[str, str]:
+    """Return where the stack's doors are, with an API key made for this occasion."""
+    return {
+        "base_url": stack.base_url,
+        "api_key": api_key(stack.table, TENANT),
+        "endpoint_url": stack.endpoint_url,
+        "bucket": stack.bucket,
+        "inbox": f"s3://{stack.bucket}/inbox/{TENANT}/",
+        "table": stack.table,
+        "state_machine": stack.outputs["StateMachineArn"],
+        "provider_url": stack.provider_url,
+    }
