@@ -15,9 +15,7 @@ from .http_info import HttpInfo
 from .models import Batch, BatchPage, ExpiresAfter
 from .outcome import known_or_raise, never_sent
 from .paging import all_items, query_of
-from .transport import Call, Transport
-
-_JSON = {"Content-Type": "application/json"}
+from .transport import JSON, Call, Transport
 
 
 class Batches:
@@ -64,10 +62,8 @@ class Batches:
             "metadata": metadata,
             "output_expires_after": output_expires_after,
         }
-        body = msgspec.json.encode(
-            {name: value for name, value in members.items() if value is not None}, order="sorted"
-        )
-        call = Call(method="POST", path="/batches", headers=_JSON, body=body)
+        body = msgspec.json.encode({name: value for name, value in members.items() if value is not None})
+        call = Call(method="POST", path="/batches", headers=JSON, body=body)
         return known_or_raise(
             lambda: self._transport.call(call, batch_from, never_sent), CreateOutcomeUnknown, "The batch"
         )
@@ -93,7 +89,7 @@ class Batches:
         path = profile.cancel_path.format(id=path_id(batch_id))
         try:
             return self._transport.call(
-                Call(method=profile.cancel_method, path=path, headers=_JSON), batch_from, never_sent
+                Call(method=profile.cancel_method, path=path, headers=JSON), batch_from, never_sent
             )
         except (ConflictError, BadRequestError):  # some gateways say 400 where OpenAI says 409
             found = self.retrieve_batch_with_http_info(batch_id)

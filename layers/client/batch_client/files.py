@@ -19,7 +19,7 @@ from .models import ExpiresAfter, File, FileDeleted, FilePage
 from .outcome import known_or_raise, never_sent
 from .paging import all_items, query_of
 from .sources import Source, source_from
-from .transport import Call, Transport
+from .transport import JSON, Call, Transport
 from .upload import UploadBody
 
 
@@ -100,7 +100,7 @@ class Files:
     def delete_file_with_http_info(self, file_id: str) -> HttpInfo[FileDeleted]:
         """Do as `delete_file`, and give status and headers too."""
         gone = FileDeleted(id=file_id)
-        call = Call(method="DELETE", path=f"/files/{path_id(file_id)}")
+        call = Call(method="DELETE", path=f"/files/{path_id(file_id)}", headers=JSON)
         try:
             return self._transport.call(call, lambda answer: gone if answer is None else deleted_from(answer))
         except NotFoundError as error:

@@ -20,6 +20,7 @@ from .upload import UploadBody
 
 T = TypeVar("T")
 
+JSON = {"Content-Type": "application/json"}
 _READ_BYTES = 64 * 1024
 _LARGEST_ANSWER = 64 * 1024 * 1024  # 10,000 files or 50,000 line errors stay far below
 _LARGEST_REFUSAL = 1024 * 1024
@@ -135,6 +136,8 @@ class Transport:
         # An `auth` of our own keeps requests from putting in a password of ~/.netrc or of the session.
         request = requests.Request(call.method, url, headers=headers, data=call.body, auth=lambda prepared: prepared)
         prepared = self._session.prepare_request(request)
+        if call.method == "DELETE":
+            prepared.headers.pop("Content-Length", None)  # there is no body to count, and the SDK does not either
         if self.address.is_home(url):
             prepared.headers[self.profile.key_header] = self.profile.key_prefix + key
         return prepared

@@ -49,7 +49,7 @@ def test_create_sends_compact_members_in_order_and_only_those_given() -> None:
     client.create_batch(**CREATE, metadata={"run": "7"}, output_expires_after=ExpiresAfter(3600))
     assert service.sent[0].body == (
         b'{"completion_window":"24h","endpoint":"/v1/responses","input_file_id":"file-1",'
-        b'"metadata":{"run":"7"},"output_expires_after":{"anchor":"created_at","seconds":3600}}'
+        b'"metadata":{"run":"7"},"output_expires_after":{"seconds":3600,"anchor":"created_at"}}'
     )
     assert (service.sent[0].method, service.sent[0].url) == ("POST", "https://service.test/v1/batches")
     assert service.sent[0].headers["Authorization"] == f"Bearer {KEY}"
