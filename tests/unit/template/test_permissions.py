@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.unit.template.documents import Json, expanded, functions, listed, references, resources, template
+from tests.unit.template.documents import ROOT, Json, expanded, functions, listed, references, resources, template
 
 UNNAMEABLE = {"Log", "Trace"}  # log deliveries and traces have no resource that a policy could name
 SERVICE_OF = {
@@ -17,6 +17,32 @@ SERVICE_OF = {
     "AWS::Serverless::Function": "lambda",
     "AWS::Serverless::StateMachine": "states",
 }
+CORE = ROOT / "layers/core/batchyard"
+# what a call needs, by the Service Authorization Reference; parts of an upload come under PutObject,
+# the members of a transaction under the action of each
+ACTIONS_OF = {
+    "s3.head_object": {"s3:GetObject", "s3:GetObjectVersion"},
+    "s3.get_object": {"s3:GetObject", "s3:GetObjectVersion"},
+    "s3.put_object": {"s3:PutObject"},
+    "s3.create_multipart_upload": {"s3:PutObject"},
+    "s3.upload_part": {"s3:PutObject"},
+    "s3.complete_multipart_upload": {"s3:PutObject"},
+    "s3.abort_multipart_upload": {"s3:AbortMultipartUpload"},
+    "s3.list_objects_v2": {"s3:ListBucket"},
+    "s3.list_object_versions": {"s3:ListBucketVersions"},
+    "dynamodb.get_item": {"dynamodb:GetItem"},
+    "dynamodb.put_item": {"dynamodb:PutItem"},
+    "dynamodb.update_item": {"dynamodb:UpdateItem"},
+    "dynamodb.query": {"dynamodb:Query"},
+    "dynamodb.transact_write_items": {"dynamodb:PutItem", "dynamodb:UpdateItem"},
+    "eventbridge.put_events": {"events:PutEvents"},
+    "lambda.invoke": {"lambda:InvokeFunction"},
+    "secretsmanager.get_secret_value": {"secretsmanager:GetSecretValue"},
+    "stepfunctions.start_execution": {"states:StartExecution"},
+}
+CALL = re.compile(
+    r'self\._(?P<client>s3|dynamodb|eventbridge|lambda|secretsmanager|stepfunctions)\.(?:get_paginator\(")?(?P<call>\w+)["(]'
+)
 OBJECT_ACTIONS = {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload"}
 
 
@@ -80,9 +106,18 @@ def test_a_role_says_each_thing_once() -> None:
 
 
 def test_whoever_may_list_the_bucket_may_list_only_the_inbox() -> None:
-    listing = [grant for grant in grants() if "s3:ListBucket" in listed(grant.statement["Action"])]
+    listing = [grant for grant in grants() if "s3:ListBucketVersions" in listed(grant.statement["Action"])]
     assert [grant.owner for grant in listing] == ["IntakeFunction"]
     assert listing[0].statement["Condition"] == {"StringLike": {"s3:prefix": "inbox/*"}}
+
+
+def test_what_the_adapters_call_somebody_may_do_and_nothing_else_is_granted() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in (CORE / "adapters").glob("*.py"))
+    called = {action for call in CALL.finditer(sources) for action in ACTIONS_OF[".".join(call.groups())]}
+    granted = {
+        action for grant in grants() if grant.owner in functions() for action in listed(grant.statement["Action"])
+    }
+    assert granted == called
 
 
 def test_nobody_may_write_an_input_or_remove_anything() -> None:
