@@ -1,0 +1,186 @@
+"""The front door's four operations, and what they refuse."""
+
+from http import HTTPStatus
+from typing import Any
+
+import boto3
+import pytest
+from batchyard import api
+from batchyard.cancel import cancel
+from batchyard.errors import ApiError
+from batchyard.plan import plan
+from batchyard.shard import Step
+from batchyard.submit import submit
+
+from tests.integration.batchyard.world import BUCKET, World, jsonl, request
+
+TWO = jsonl([request("a"), request("b")])
+
+
+def put(key: str = "files/default/in.jsonl", data: bytes = TWO) -> str:
+    boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=data)
+    return f"s3://{BUCKET}/{key}"
+
+
+def body(**changes: Any) -> dict[str, Any]:
+    return {"input_file_id": put(), "endpoint": "/v1/chat/completions", "completion_window": "24h", **changes}
+
+
+class Invoked:
+    """Stands where the cancel function's invoker stands."""
+
+    def __init__(self) -> None:
+        self.payloads: list[object] = []
+
+    def invoke(self, payload: object) -> None:
+        self.payloads.append(payload)
+
+
+@pytest.fixture(autouse=True)
+def invoked(world: World) -> Invoked:
+    world.yard.cancel_function = Invoked()  # type: ignore[assignment]
+    return world.yard.cancel_function  # type: ignore[return-value]
+
+
+def test_a_batch_is_created_run_and_shown(world: World) -> None:
+    made = api.create_batch(world.yard, "default", body(metadata={"run": "7"}))
+    assert (made["status"], made["metadata"], made["object"]) == ("validating", {"run": "7"}, "batch")
+    assert world.run(made["id"]) == "done"
+    shown = api.retrieve_batch(world.yard, "default", made["id"])
+    assert (shown["status"], shown["request_counts"]) == ("completed", {"total": 2, "completed": 2, "failed": 0})
+    assert shown["output_file_id"] == f"s3://{BUCKET}/results/default/{made['id']}/output.jsonl"
+    assert shown["error_file_id"] is None
+
+
+def test_counts_rise_while_it_runs(world: World) -> None:
+    made = api.create_batch(world.yard, "default", body())
+    plan(world.yard, made["id"])
+    assert api.retrieve_batch(world.yard, "default", made["id"])["request_counts"]["total"] == 2
+
+
+def test_the_same_idempotency_key_gives_the_same_batch(world: World) -> None:
+    wanted = body()
+    first = api.create_batch(world.yard, "default", wanted, "key-1")
+    assert api.create_batch(world.yard, "default", dict(reversed(wanted.items())), "key-1")["id"] == first["id"]
+    assert api.create_batch(world.yard, "default", wanted, "key-2")["id"] != first["id"]
+    put("files/other/in.jsonl")
+    theirs = {**wanted, "input_file_id": f"s3://{BUCKET}/files/other/in.jsonl"}
+    assert api.create_batch(world.yard, "other", theirs, "key-1")["id"] != first["id"]
+
+
+def test_an_idempotency_key_is_not_for_another_body(world: World) -> None:
+    api.create_batch(world.yard, "default", body(), "key-1")
+    with pytest.raises(ApiError) as refused:
+        api.create_batch(world.yard, "default", body(metadata={"run": "8"}), "key-1")
+    assert refused.value.status == HTTPStatus.CONFLICT
+
+
+def test_the_first_call_for_a_dropped_file_takes_the_batch_its_upload_made(world: World) -> None:
+    dropped = world.drop(TWO)
+    wanted = body(input_file_id=f"s3://{BUCKET}/inbox/default/in.jsonl", metadata={"run": "7"})
+    claimed = api.create_batch(world.yard, "default", wanted)
+    assert (claimed["id"], claimed["metadata"]) == (dropped, {"run": "7"})
+    assert api.create_batch(world.yard, "default", wanted)["id"] != dropped
+
+
+def test_a_call_that_comes_before_the_upload_s_event_makes_the_batch_the_event_would(world: World) -> None:
+    uri = put("inbox/default/early.jsonl")
+    made = api.create_batch(world.yard, "default", body(input_file_id=uri))
+    from batchyard.intake import intake
+
+    assert intake(world.yard, BUCKET, "inbox/default/early.jsonl") == made["id"]
+
+
+def test_an_unknown_file_is_found_out_after_the_answer_as_with_openai(world: World) -> None:
+    made = api.create_batch(world.yard, "default", body(input_file_id=f"s3://{BUCKET}/files/default/none.jsonl"))
+    assert made["status"] == "failed"
+    assert made["errors"]["data"][0]["code"] == "invalid_request"
+    assert made["errors"]["data"][0]["param"] == "file_id"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "param"),
+    [
+        ({"input_file_id": None}, "missing_required_parameter", "input_file_id"),
+        ({"endpoint": None}, "missing_required_parameter", "endpoint"),
+        ({"completion_window": None}, "missing_required_parameter", "completion_window"),
+        ({"endpoint": "/v1/nonsense"}, "invalid_value", "endpoint"),
+        ({"completion_window": "48h"}, "invalid_value", "completion_window"),
+        ({"completion_window": ""}, "invalid_value", "completion_window"),
+        ({"metadata": {"a": 1}}, "invalid_type", "metadata.a"),
+        ({"metadata": []}, "invalid_type", "metadata"),
+        ({"input_file_id": "s3://another/files/default/x"}, "invalid_value", "input_file_id"),
+        ({"input_file_id": f"s3://{BUCKET}/files/other/x"}, "invalid_value", "input_file_id"),
+        ({"input_file_id": f"s3://{BUCKET}/results/default/x"}, "invalid_value", "input_file_id"),
+        ({"output_expires_after": {"anchor": "created_at", "seconds": 5}}, "invalid_value", "output_expires_after"),
+    ],
+)
+def test_a_bad_request_is_refused_in_openai_s_words(world: World, changes: dict[str, Any], code: str, param: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        api.create_batch(world.yard, "default", body(**changes))
+    assert (refused.value.status, refused.value.code, refused.value.param) == (HTTPStatus.BAD_REQUEST, code, param)
+
+
+def test_batches_are_listed_newest_first_in_pages(world: World) -> None:
+    made = []
+    for _ in range(7):
+        world.clock.now += 1
+        made.append(api.create_batch(world.yard, "default", body())["id"])
+    seen: list[str] = []
+    page: dict[str, Any] = {"has_more": True, "last_id": None}
+    while page["has_more"]:
+        page = api.list_batches(world.yard, "default", page["last_id"], "2")
+        seen += [each["id"] for each in page["data"]]
+    assert seen == made[::-1]
+    assert api.list_batches(world.yard, "other", None, None)["data"] == []
+
+
+@pytest.mark.parametrize(("limit", "code"), [("101", "integer_above_max_value"), ("-1", "integer_below_min_value"), ("x", "invalid_type")])
+def test_a_limit_out_of_range_is_refused(world: World, limit: str, code: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        api.list_batches(world.yard, "default", None, limit)
+    assert (refused.value.code, refused.value.param) == (code, "limit")
+
+
+def test_a_limit_of_none_is_an_empty_page(world: World) -> None:
+    api.create_batch(world.yard, "default", body())
+    assert api.list_batches(world.yard, "default", None, "0")["data"] == []
+
+
+def test_another_tenant_s_batch_is_not_there(world: World) -> None:
+    made = api.create_batch(world.yard, "default", body())["id"]
+    for call in (api.retrieve_batch, api.cancel_batch):
+        with pytest.raises(ApiError) as refused:
+            call(world.yard, "other", made)
+        assert refused.value.status == HTTPStatus.NOT_FOUND
+
+
+def test_a_batch_cancelled_before_its_plan_ends_cancelled_and_sends_nothing(world: World) -> None:
+    made = api.create_batch(world.yard, "default", body())["id"]
+    assert api.cancel_batch(world.yard, "default", made)["status"] == "cancelling"
+    assert world.run(made) == "done"
+    shown = api.retrieve_batch(world.yard, "default", made)
+    assert (shown["status"], shown["request_counts"]) == ("cancelled", {"total": 2, "completed": 0, "failed": 0})
+    assert world.provider.calls == []
+    assert [each["error"]["code"] for each in world.answered(made, "errors.jsonl")] == ["batch_cancelled"] * 2
+    assert api.cancel_batch(world.yard, "default", made)["status"] == "cancelled"
+
+
+def test_a_running_batch_is_cancelled_at_the_provider(world: World, invoked: Invoked) -> None:
+    made = api.create_batch(world.yard, "default", body())["id"]
+    plan(world.yard, made)
+    step = submit(world.yard, Step(made, 0))
+    api.cancel_batch(world.yard, "default", made)
+    assert invoked.payloads == [{"batch_id": made}]
+    assert cancel(world.yard, made) == 1
+    world.run_shard(step)
+    assert world.run(made) == "done"
+    assert world.yard.records.batch(made).status == "cancelled"
+
+
+def test_a_completed_batch_cannot_be_cancelled(world: World) -> None:
+    made = api.create_batch(world.yard, "default", body())["id"]
+    world.run(made)
+    with pytest.raises(ApiError) as refused:
+        api.cancel_batch(world.yard, "default", made)
+    assert refused.value.status == HTTPStatus.CONFLICT

@@ -1,0 +1,96 @@
+"""One upload, one batch, however often and in whatever way we hear of it."""
+
+from datetime import timedelta
+
+import boto3
+import pytest
+from batchyard import statuses
+from batchyard.intake import intake, sweep
+
+from tests.integration.batchyard.world import BUCKET, World, jsonl, request
+
+ONE = jsonl([request("a")])
+
+
+def executions() -> list[str]:
+    stepfunctions = boto3.client("stepfunctions")
+    [machine] = stepfunctions.list_state_machines()["stateMachines"]
+    return [each["name"] for each in stepfunctions.list_executions(stateMachineArn=machine["stateMachineArn"])["executions"]]
+
+
+def test_an_event_heard_twice_makes_one_batch_and_one_execution(world: World) -> None:
+    first = world.drop(ONE)
+    assert intake(world.yard, BUCKET, "inbox/default/in.jsonl") == first
+    assert executions() == [first]
+
+
+def test_the_next_upload_of_the_same_key_is_another_batch(world: World) -> None:
+    assert world.drop(ONE) != world.drop(ONE)
+
+
+def test_an_execution_that_was_never_started_is_started_by_the_next_event(world: World) -> None:
+    batch_id = world.drop(ONE)
+    boto3.client("dynamodb").get_item(TableName="yard-table", Key={"pk": {"S": "x"}, "sk": {"S": "x"}})
+    world.yard.executions.start = lambda _: False  # type: ignore[method-assign]  # the process died before this call
+    late = world.drop(ONE, "inbox/default/late.jsonl")
+    del world.yard.executions.start  # type: ignore[method-assign]
+    assert executions() == [batch_id]
+    assert intake(world.yard, BUCKET, "inbox/default/late.jsonl") == late
+    assert set(executions()) == {batch_id, late}
+
+
+def test_the_sweep_starts_what_was_missed_and_only_that(world: World) -> None:
+    known = world.drop(ONE)
+    s3 = boto3.client("s3")
+    s3.put_object(Bucket=BUCKET, Key="inbox/team/missed.jsonl", Body=ONE)
+    s3.put_object(Bucket=BUCKET, Key="inbox/team/", Body=b"")
+    world.clock.now = s3.head_object(Bucket=BUCKET, Key="inbox/team/missed.jsonl")["LastModified"].timestamp() + 60
+    [missed] = sweep(world.yard)
+    assert missed != known
+    assert world.yard.records.batch(missed).tenant == "team"
+    assert sweep(world.yard) == []
+
+
+def test_the_sweep_leaves_uploads_whose_record_may_have_expired(world: World) -> None:
+    boto3.client("s3").put_object(Bucket=BUCKET, Key="inbox/team/old.jsonl", Body=ONE)
+    head = boto3.client("s3").head_object(Bucket=BUCKET, Key="inbox/team/old.jsonl")
+    world.clock.now = head["LastModified"].timestamp() + timedelta(days=80).total_seconds()
+    assert sweep(world.yard) == []
+
+
+@pytest.mark.parametrize("key", ["inbox/default/", "files/default/x.jsonl", "results/x", "inbox/default/never-was.jsonl"])
+def test_what_is_no_input_is_left_alone(world: World, key: str) -> None:
+    assert intake(world.yard, BUCKET, key) is None
+    assert executions() == []
+
+
+def test_another_bucket_is_left_alone(world: World) -> None:
+    assert intake(world.yard, "another", "inbox/default/in.jsonl") is None
+
+
+@pytest.mark.parametrize("name", ["a b.jsonl", "a+b.jsonl", "100%.jsonl", "a%2Bb.jsonl", "Ünïcødé-名前-🚂.jsonl", "..x"])
+def test_any_key_works(world: World, name: str) -> None:
+    batch_id = world.drop(ONE, f"inbox/default/{name}")
+    assert world.run(batch_id) == "done"
+
+
+def test_user_metadata_sets_metadata_and_window(world: World) -> None:
+    batch_id = world.drop(ONE, **{"metadata": '{"run": "7"}', "completion-window": "7d"})
+    batch = world.yard.records.batch(batch_id)
+    assert (batch.metadata, batch.completion_window) == ({"run": "7"}, "7d")
+    assert batch.expires_at - batch.created_at == 7 * 86_400
+
+
+@pytest.mark.parametrize(
+    ("given", "param"),
+    [
+        ({"metadata": "not json"}, "metadata"),
+        ({"metadata": "[1]"}, "metadata"),
+        ({"metadata": '{"a": 1}'}, "metadata.a"),
+        ({"completion-window": "soon"}, "completion_window"),
+    ],
+)
+def test_bad_user_metadata_refuses_the_batch_and_says_why(world: World, given: dict[str, str], param: str) -> None:
+    batch = world.yard.records.batch(world.drop(ONE, **given))
+    assert (batch.status, batch.errors[0].param) == (statuses.FAILED, param)
+    assert executions() == []

@@ -1,0 +1,86 @@
+"""What is wrong with an input is found before anything is sent, and said with line, member and remedy."""
+
+import json
+
+import boto3
+import pytest
+from batchyard import statuses
+from batchyard.plan import plan
+
+from tests.integration.batchyard.world import BUCKET, World, jsonl, request
+
+GOOD = jsonl([request("a")])
+
+
+def line(**changes: object) -> bytes:
+    members = {**request("b"), **changes}
+    return json.dumps({name: value for name, value in members.items() if value is not None}).encode() + b"\n"
+
+
+CASES = [
+    ("an empty file", b"", "empty_file", None),
+    ("only blank lines", b"\n \r\n\n", "empty_file", None),
+    ("not JSONL", b"PK\x03\x04 not json\n", "invalid_json_line", 1),
+    ("a byte order mark", b"\xef\xbb\xbf" + GOOD, "invalid_json_line", 1),
+    ("a truncated last line", GOOD + GOOD[:40], "invalid_json_line", 2),
+    ("no custom_id", GOOD + line(custom_id=None), "missing_required_parameter", 2),
+    ("no method", GOOD + line(method=None), "missing_required_parameter", 2),
+    ("no url", GOOD + line(url=None), "missing_required_parameter", 2),
+    ("no body", GOOD + line(body=None), "missing_required_parameter", 2),
+    ("no model", GOOD + line(body={"messages": []}), "invalid_request", 2),
+    ("a wrong method", GOOD + line(method="GET"), "invalid_value", 2),
+    ("a custom_id used twice", GOOD + GOOD, "duplicate_custom_id", 2),
+    ("an unknown endpoint", GOOD + line(url="/v1/files"), "invalid_url", 2),
+    ("a stream", GOOD + line(body={"model": "m", "stream": True}), "streaming_unsupported", 2),
+    ("a custom_id that is no string", GOOD + line(custom_id=7), "invalid_type", 2),
+    ("bytes that are not UTF-8", GOOD + line(custom_id="é").replace(b"\\u00e9", b"\xe9"), "invalid_json_line", 2),
+]
+
+
+@pytest.mark.parametrize(("data", "code", "number"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_a_bad_input_is_refused_and_nothing_is_sent(world: World, data: bytes, code: str, number: int | None) -> None:
+    batch_id = world.drop(data)
+    assert world.run(batch_id) == "refused"
+    batch = world.yard.records.batch(batch_id)
+    assert (batch.status, batch.errors_total) == (statuses.FAILED, 1)
+    assert (batch.errors[0].code, batch.errors[0].line) == (code, number)
+    assert world.provider.calls == []
+
+
+def test_windows_line_ends_and_blank_lines_are_accepted(world: World) -> None:
+    data = b"\r\n".join([b"", *jsonl([request("a"), request("b")]).splitlines(), b"", b""])
+    batch_id = world.drop(data)
+    assert world.run(batch_id) == "done"
+    assert [each["custom_id"] for each in world.answered(batch_id, "output.jsonl")] == ["a", "b"]
+
+
+def test_a_last_line_without_its_end_is_accepted(world: World) -> None:
+    assert world.run(world.drop(GOOD.rstrip(b"\n"))) == "done"
+
+
+def test_all_errors_are_counted_and_the_first_thousand_kept(world: World) -> None:
+    batch_id = world.drop(b"nonsense\n" * 1_500)
+    world.run(batch_id)
+    batch = world.yard.records.batch(batch_id)
+    assert (len(batch.errors), batch.errors_total) == (1_000, 1_500)
+    assert batch.errors[-1].line == 1_000
+
+
+def test_planning_twice_changes_nothing(world: World) -> None:
+    batch_id = world.drop(GOOD)
+    assert plan(world.yard, batch_id) == plan(world.yard, batch_id)
+
+
+def test_a_batch_reads_the_version_it_was_made_from(world: World) -> None:
+    batch_id = world.drop(GOOD)
+    boto3.client("s3").put_object(Bucket=BUCKET, Key="inbox/default/in.jsonl", Body=jsonl([request("replaced")]))
+    assert world.run(batch_id) == "done"
+    assert [each["custom_id"] for each in world.answered(batch_id, "output.jsonl")] == ["a"]
+
+
+def test_an_input_that_is_gone_refuses_the_batch(world: World) -> None:
+    batch_id = world.drop(GOOD)
+    version = world.yard.records.batch(batch_id).input.version_id or ""
+    boto3.client("s3").delete_object(Bucket=BUCKET, Key="inbox/default/in.jsonl", VersionId=version)
+    assert world.run(batch_id) == "refused"
+    assert world.yard.records.batch(batch_id).errors[0].param == "file_id"

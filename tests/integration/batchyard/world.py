@@ -1,0 +1,221 @@
+"""What the tests of the yard hold in their hands: a clock, a provider of memory, and the state machine played by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+from batch_client import Batch, BatchError, File, RequestCounts
+from batchyard.assemble import assemble
+from batchyard.collect import collect
+from batchyard.intake import intake
+from batchyard.plan import plan
+from batchyard.poll import poll
+from batchyard.shard import Step
+from batchyard.submit import submit
+
+if TYPE_CHECKING:
+    from batchyard.upload import Upload
+    from batchyard.yard import Yard
+
+BUCKET, TABLE, BUS, SECRET, REGION = "yard-data", "yard-table", "yard-bus", "yard-secret", "us-east-1"
+MOST_STEPS: Final = 200
+Request = dict[str, Any]
+Ending = Callable[["Provider", Batch], Batch]
+
+
+def request(custom_id: str, model: str = "m-1", url: str = "/v1/chat/completions", **body: Any) -> Request:
+    members = {"model": model, "messages": [{"role": "user", "content": custom_id}], **body}
+    return {"custom_id": custom_id, "method": "POST", "url": url, "body": members}
+
+
+def jsonl(requests: list[Request]) -> bytes:
+    return b"".join(json.dumps(each, ensure_ascii=False).encode() + b"\n" for each in requests)
+
+
+def good(custom_id: str) -> bytes:
+    body = {"object": "chat.completion", "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}}
+    answer = {"id": f"batch_req_{custom_id}", "custom_id": custom_id, "error": None}
+    return json.dumps({**answer, "response": {"status_code": 200, "request_id": "r", "body": body}}).encode() + b"\n"
+
+
+def bad(custom_id: str, status: int, code: str = "some_code") -> bytes:
+    response = {"status_code": status, "request_id": "r", "body": {"error": {"code": code, "message": "no"}}}
+    return json.dumps({"id": "x", "custom_id": custom_id, "response": response, "error": None}).encode() + b"\n"
+
+
+def unrun(custom_id: str, code: str = "batch_expired") -> bytes:
+    error = {"code": code, "message": "not run"}
+    return json.dumps({"id": "x", "custom_id": custom_id, "response": None, "error": error}).encode() + b"\n"
+
+
+class Clock:
+    """Unix seconds that pass only when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1_790_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Provider:
+    """The Protocol `batchyard.yard.Provider`, in memory; `endings` say how each batch ends, in the order of creation."""
+
+    clock: Clock
+    files: dict[str, bytes] = field(default_factory=dict)
+    batches: dict[str, Batch] = field(default_factory=dict)
+    endings: list[Ending] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    before: list[Exception | None] = field(default_factory=list)
+    polls_before_end: int = 1
+    looked: dict[str, int] = field(default_factory=dict)
+
+    def create_file(self, source: Upload, filename: str) -> File:
+        self._called("create_file")
+        data = b"".join(source)
+        assert len(data) == len(source)
+        return self.add(data, filename)
+
+    def add(self, data: bytes, filename: str = "answers.jsonl") -> File:
+        file = File(id=f"file-{len(self.files)}", bytes=len(data), filename=filename)
+        self.files[file.id] = data
+        return file
+
+    def create_batch(self, *, input_file_id: str, endpoint: str, completion_window: str, metadata: dict[str, str]) -> Batch:
+        self._called("create_batch")
+        return self.make(input_file_id, endpoint, completion_window, metadata)
+
+    def make(self, input_file_id: str, endpoint: str, completion_window: str, metadata: dict[str, str]) -> Batch:
+        batch = Batch(
+            id=f"pb-{len(self.batches)}", status="validating", endpoint=endpoint, input_file_id=input_file_id,
+            completion_window=completion_window, metadata=metadata, created_at=int(self.clock()),
+        )  # fmt: skip
+        self.batches[batch.id] = batch
+        return batch
+
+    def retrieve_batch(self, batch_id: str) -> Batch:
+        self._called("retrieve_batch")
+        batch = self.batches[batch_id]
+        self.looked[batch_id] = self.looked.get(batch_id, 0) + 1
+        if batch.status == "cancelling":
+            return self.end(batch_id, cancelled())
+        if not batch.ended and self.looked[batch_id] > self.polls_before_end:
+            number = list(self.batches).index(batch_id)
+            return self.end(batch_id, self.endings[number] if number < len(self.endings) else completed)
+        running = replace(batch, status=batch.status if batch.ended else "in_progress")
+        return running
+
+    def end(self, batch_id: str, ending: Ending) -> Batch:
+        self.batches[batch_id] = ending(self, self.batches[batch_id])
+        return self.batches[batch_id]
+
+    def cancel_batch(self, batch_id: str) -> Batch:
+        self._called("cancel_batch")
+        if not self.batches[batch_id].ended:
+            self.batches[batch_id] = replace(self.batches[batch_id], status="cancelling")
+        return self.batches[batch_id]
+
+    def find_batch(self, metadata_key: str, value: str, since: int) -> Batch | None:
+        self._called("find_batch")
+        newest_first = reversed(self.batches.values())
+        found = (b for b in newest_first if b.metadata.get(metadata_key) == value and (b.created_at or 0) >= since)
+        return next(found, None)
+
+    def download_file(self, file_id: str) -> Iterator[bytes]:
+        self._called("download_file")
+        data = self.files[file_id]
+        return iter([data[at : at + 1000] for at in range(0, len(data), 1000)])
+
+    def custom_ids(self, batch: Batch) -> list[str]:
+        return [json.loads(line)["custom_id"] for line in self.files[batch.input_file_id or ""].splitlines() if line.strip()]
+
+    def _called(self, name: str) -> None:
+        self.calls.append(name)
+        trouble = self.before.pop(0) if self.before else None
+        if trouble is not None:
+            raise trouble
+
+
+def replace(batch: Batch, **changes: Any) -> Batch:
+    import msgspec
+
+    return msgspec.structs.replace(batch, **changes)
+
+
+def ended(provider: Provider, batch: Batch, status: str, output: list[bytes], errors: list[bytes]) -> Batch:
+    total = len(provider.custom_ids(batch))
+    return replace(
+        batch, status=status,
+        request_counts=RequestCounts(total=total, completed=len(output), failed=len(errors) if status == "completed" else 0),
+        output_file_id=provider.add(b"".join(output)).id if output else None,
+        error_file_id=provider.add(b"".join(errors)).id if errors else None,
+    )  # fmt: skip
+
+
+def completed(provider: Provider, batch: Batch) -> Batch:
+    """Answer every request, last first, as order is not promised."""
+    return ended(provider, batch, "completed", [good(each) for each in reversed(provider.custom_ids(batch))], [])
+
+
+def answering(answer: Callable[[str], bytes | None], status: str = "completed") -> Ending:
+    """End with what `answer` makes of each custom_id: bytes of a good line, another line, or nothing."""
+
+    def ending(provider: Provider, batch: Batch) -> Batch:
+        lines = [line for each in provider.custom_ids(batch) if (line := answer(each))]
+        output = [line for line in lines if b'"status_code": 200' in line]
+        return ended(provider, batch, status, output, [line for line in lines if line not in output])
+
+    return ending
+
+
+def cancelled() -> Ending:
+    return answering(lambda custom_id: unrun(custom_id, "batch_cancelled"), "cancelled")
+
+
+def failed(*errors: BatchError) -> Ending:
+    return lambda _, batch: replace(batch, status="failed", errors=errors, request_counts=RequestCounts(0, 0, 0))
+
+
+@dataclass
+class World:
+    yard: Yard
+    provider: Provider
+    clock: Clock
+
+    def drop(self, data: bytes, key: str = "inbox/default/in.jsonl", **metadata: str) -> str:
+        boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=data, Metadata=metadata)
+        batch_id = intake(self.yard, BUCKET, key)
+        assert batch_id is not None
+        return batch_id
+
+    def run(self, batch_id: str) -> str:
+        """Play the state machine to its end and answer the last `next`."""
+        planned = plan(self.yard, batch_id)
+        if planned.next != "run":
+            return planned.next
+        for each in json.loads(self.read(planned.shards["key"])):
+            self.run_shard(Step(batch_id, each["shard"]))
+        return assemble(self.yard, batch_id)
+
+    def run_shard(self, step: Step) -> None:
+        doors = {"submit": submit, "poll": poll, "collect": collect}
+        for _ in range(MOST_STEPS):
+            if step.next == "done":
+                return
+            self.clock.now += step.wait_seconds
+            step = doors[step.next](self.yard, step)
+        raise AssertionError(f"{step} after {MOST_STEPS} steps")
+
+    def read(self, key: str) -> bytes:
+        return boto3.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+    def result(self, batch_id: str, name: str) -> bytes:
+        return self.read(f"results/default/{batch_id}/{name}")
+
+    def answered(self, batch_id: str, name: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.result(batch_id, name).splitlines()]
