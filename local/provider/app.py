@@ -1,7 +1,9 @@
 """The emulator as an ASGI application: which path and method is which operation."""
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
@@ -60,10 +62,11 @@ class AdminOperation:
         await Connection(scope, receive, send).deliver(reply, NO_FAULT)
 
 
-async def unknown_url(scope: Scope, receive: Receive, send: Send) -> None:
-    """Refuse a path or method the provider does not have."""
-    error = ApiError(404, f"Invalid URL ({scope['method']} {scope['path']})")
-    await Connection(scope, receive, send).deliver(Reply(error.envelope(), 404), NO_FAULT)
+def unknown_url(request: Request, error: Exception) -> Response:
+    """Refuse a path or a method the provider does not have."""
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    refused = ApiError(status, f"Invalid URL ({request.method} {request.url.path})")
+    return JSONResponse(refused.envelope(), status)
 
 
 def build(state: State) -> Starlette:
@@ -72,6 +75,5 @@ def build(state: State) -> Starlette:
         Route(path, Operation(state, name, handler), methods=[method]) for name, method, path, handler in _OPERATIONS
     ]
     admin = [Route(path, AdminOperation(state, handler), methods=[method]) for method, path, handler in _ADMIN]
-    application = Starlette(routes=[Mount("/v1", routes=api), Mount("/_emulator", routes=admin)])
-    application.router.default = unknown_url
-    return application
+    routes = [Mount("/v1", routes=api), Mount("/_emulator", routes=admin)]
+    return Starlette(routes=routes, exception_handlers={404: unknown_url, 405: unknown_url})

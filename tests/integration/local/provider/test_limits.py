@@ -55,4 +55,4 @@ def test_settings_of_the_command_line_outlive_a_new_scenario() -> None:
         emulator.play(ranges=True)
         now = emulator.admin("/scenario")
         assert (now["seconds_per_batch"], now["enqueued_token_limits"], now["seed"]) == (0.1, {"*": 2}, 9)
-        assert emulator.run(1)["status"] == "failed"
+        assert emulator.run(2)["status"] == "failed"

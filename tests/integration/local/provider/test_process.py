@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from local.provider.faults import BatchFault, CallFault, LineFault, Scenario
 from tests.integration.local.provider.emulator import ROOT, chat_line, jsonl, started
 
 COMMAND = [sys.executable, "-m", "local.provider"]
@@ -31,15 +32,19 @@ def test_a_signal_ends_it_at_once_even_while_an_answer_stalls(number: signal.Sig
 
 def test_it_ends_when_the_process_that_started_it_is_gone() -> None:
     script = "import subprocess, sys; p = subprocess.Popen(sys.argv[1:]); print(p.pid, flush=True)"
-    with subprocess.Popen(
-        [sys.executable, "-c", script + "; import time; time.sleep(60)", *COMMAND], cwd=ROOT, stdout=subprocess.PIPE
-    ) as parent:
+    command = [sys.executable, "-c", script + "; import time; time.sleep(60)", *COMMAND]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as parent:  # noqa: S603 # our own
         assert parent.stdout is not None
         lines = sorted((parent.stdout.readline(), parent.stdout.readline()), key=len)
         url = json.loads(lines[1])["provider_url"]
         assert requests.get(url + "/batches", headers={"Authorization": "Bearer x"}, timeout=5).ok
         parent.kill()
     assert ends(int(lines[0]))
+
+
+def finished(*options: str) -> "subprocess.CompletedProcess[str]":
+    command = [*COMMAND, *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)  # noqa: S603 # ours
 
 
 def ends(pid: int) -> bool:
@@ -86,16 +91,14 @@ def test_a_scenario_file_is_played_from_the_start(tmp_path: Path) -> None:
 def test_a_misspelt_scenario_file_ends_it_with_the_reason(tmp_path: Path) -> None:
     path = tmp_path / "scenario.json"
     path.write_text('{"cals": []}')
-    ended = subprocess.run([*COMMAND, "--scenario", str(path)], cwd=ROOT, capture_output=True, text=True, timeout=20)
+    ended = finished("--scenario", str(path))
     assert ended.returncode == 2
     assert "cals" in ended.stderr
     assert ended.stdout == ""
 
 
 def test_help_shows_every_member_a_scenario_may_have() -> None:
-    from local.provider.faults import BatchFault, CallFault, LineFault, Scenario  # noqa: PLC0415
-
-    text = subprocess.run([*COMMAND, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=20).stdout
+    text = finished("--help").stdout
     for rule in (Scenario, CallFault, BatchFault, LineFault):
         missing = [name for name in rule.__struct_fields__ if name not in text]
         assert missing == [], rule.__name__
