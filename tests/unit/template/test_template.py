@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from batch_client.profiles import PROFILES
 from tests.unit.template.documents import ROOT, expanded, functions, references, resources, template, walk
 
 # namespace and metric -> the dimension it is published under, and what kind of resource that names
@@ -81,6 +82,10 @@ def test_a_default_keeps_its_own_rules(name: str) -> None:
         assert default in parameter["AllowedValues"]
     if "AllowedPattern" in parameter:
         assert re.fullmatch(parameter["AllowedPattern"], default)
+
+
+def test_the_profiles_to_choose_from_are_those_the_client_knows() -> None:
+    assert set(template()["Parameters"]["ProviderProfile"]["AllowedValues"]) == {"", *PROFILES}
 
 
 def test_every_parameter_is_shown_in_one_group() -> None:
