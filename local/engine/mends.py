@@ -9,6 +9,7 @@ import json
 import threading
 import zipfile
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -92,6 +93,24 @@ def mend_object_version() -> None:
     s3._fire_s3_event, bus._dispatch_event = fire_with_version, dispatch_with_version
 
 
+def mend_version_range() -> None:
+    """Heed `Range` when a version is read; ministack answers the whole version."""
+    s3 = _ministack("services.s3")
+    read = s3._get_object
+
+    def read_range(bucket: str, key: str, headers: dict[str, str], query: dict[str, Any] | None = None) -> Any:  # noqa: ANN401 - as answered
+        status, answered, body = read(bucket, key, headers, query)
+        wanted = headers.get("range", "")
+        if status != HTTPStatus.OK or not wanted or not (query or {}).get("versionId"):
+            return status, answered, body
+        start, last = s3._parse_range(wanted, len(body))
+        part = body[start : last + 1]
+        where = {"Content-Length": str(len(part)), "Content-Range": f"bytes {start}-{last}/{len(body)}"}
+        return HTTPStatus.PARTIAL_CONTENT.value, {**answered, **where}, part
+
+    s3._get_object = read_range
+
+
 def mend_layer_sharing() -> None:
     """Unpack a layer once for all workers; ministack unpacks it for each, half a second and all of its bytes again."""
     runtime, lock = _ministack("core.lambda_runtime"), threading.Lock()
@@ -126,5 +145,6 @@ MENDS: Mapping[str, Callable[[], None]] = {
     "max_concurrency_path": mend_max_concurrency_path,
     "error_class": mend_error_class,
     "object_version": mend_object_version,
+    "version_range": mend_version_range,
     "layer_sharing": mend_layer_sharing,
 }

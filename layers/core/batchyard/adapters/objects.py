@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from batchyard.adapters.aws import client, translated
 from batchyard.batch import InputObject
-from batchyard.errors import NotFound
+from batchyard.errors import NotFound, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,17 +59,20 @@ class Objects:
                         yield Arrived(pinned, row["LastModified"].astimezone(UTC))
 
     def chunks(self, source: InputObject, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """Yield the bytes `[start, stop)` of a pinned object; each request is checked for its length and repeated if short."""
+        """Yield the bytes `[start, stop)` of a pinned object; each request is checked for its length."""
         stop = source.size if stop is None else stop
         for begin in range(start, stop, CHUNK):
             yield self._range(source, begin, min(begin + CHUNK, stop))
 
     def _range(self, source: InputObject, start: int, stop: int) -> bytes:
-        pin: dict[str, Any] = {"VersionId": source.version_id} if source.version_id else {}
-        wanted = f"bytes={start}-{stop - 1}"
+        pin: Any = {"Bucket": source.bucket, "Key": source.key, "IfMatch": source.etag}
+        version: Any = {"VersionId": source.version_id} if source.version_id else {}
         with translated(f"reading {source.uri} at byte {start}"):
-            answer = self._s3.get_object(Bucket=source.bucket, Key=source.key, Range=wanted, IfMatch=source.etag, **pin)
-            return answer["Body"].read()
+            answer = self._s3.get_object(**pin, **version, Range=f"bytes={start}-{stop - 1}")
+            data = answer["Body"].read()
+        if len(data) != stop - start:
+            raise StoreError(f"reading {source.uri} at byte {start}: got {len(data)} bytes instead of {stop - start}")
+        return data
 
     def get(self, key: str) -> bytes:
         """Read a whole small object; raises NotFound."""
