@@ -7,7 +7,7 @@ from tests.integration.local.provider.emulator import Emulator, started
 
 @pytest.fixture(scope="package")
 def shared() -> Iterator[Emulator]:
-    with started("--seconds-per-batch", "0.2") as emulator:
+    with started("--seconds-per-batch", "0.05") as emulator:
         yield emulator
 
 
@@ -21,5 +21,5 @@ def emulator(shared: Emulator) -> Emulator:
 @pytest.fixture
 def fresh() -> Iterator[Emulator]:
     """An emulator of the test's own, whose first batch has ordinal 1."""
-    with started("--seconds-per-batch", "0.2") as emulator:
+    with started("--seconds-per-batch", "0.05") as emulator:
         yield emulator

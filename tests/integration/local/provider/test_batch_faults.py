@@ -90,7 +90,7 @@ def test_a_cancel_keeps_finished_lines_and_names_the_others(emulator: Emulator) 
 
 
 def test_a_cancel_can_lose_the_race(emulator: Emulator) -> None:
-    order(emulator, cancel_finishes=True)
+    order(emulator, cancel_finishes=True, seconds=0.5)
     batch_id = emulator.submit(5)
     emulator.wait(batch_id, "in_progress")
     emulator.call("POST", f"/batches/{batch_id}/cancel")
