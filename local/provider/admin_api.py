@@ -25,7 +25,8 @@ async def set_scenario(state: State, request: Request) -> Reply:
 
 async def get_scenario(state: State, request: Request) -> Reply:  # noqa: ARG001 # every operation has this shape
     """Answer the scenario being played."""
-    return Reply(msgspec.to_builtins(state.scenario))
+    shown = msgspec.structs.replace(state.scenario, api_key=None)  # a key is never shown
+    return Reply(msgspec.to_builtins(shown))
 
 
 async def advance_clock(state: State, request: Request) -> Reply:

@@ -167,6 +167,7 @@ class Scenario(Rule):
     """Every ordered failure and every limit of one emulator."""
 
     seed: int = 0
+    api_key: str | None = None
     calls: list[CallRule] = []
     batches: list[BatchRule] = []
     lines: list[LineRule] = []

@@ -18,6 +18,7 @@ Doors of its own (no key needed), beside /v1:
 SCENARIO: a JSON object; every member may be left out, an unknown one is refused.
   "seed": 0                  order of output lines, and who is hit by a share
   "seconds_per_batch": 1.5   a batch's whole life, on the emulator's clock
+  "api_key": "new"           the only key accepted from now on: a rotated secret (never shown again)
   "models": ["m"]            the only models known (default: any)
   "enqueued_token_limits": {"gpt-4o-mini": 2000000, "*": 90000}   prompt tokens of live batches, per model
   "creates_per_hour": 2000, "max_file_bytes": 209715200, "max_lines": 50000

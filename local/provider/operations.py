@@ -48,7 +48,7 @@ class Operation:
                 await _drain(request)
             return _ordered_reply(fault)
         try:
-            check_key(request, self._state.api_key)
+            check_key(request, self._state.scenario.api_key or self._state.api_key)
         except ApiError as error:
             await _drain(request)  # a caller still sending would meet a broken pipe before it reads the refusal
             return Reply(error.envelope(), error.status)

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from local.provider.wire import ReachableProtocol
 
 _ORPHAN_CHECK_SECONDS = 0.5
+_KEEP_ALIVE_SECONDS = 75
 
 
 class _Server(uvicorn.Server):
@@ -42,7 +43,13 @@ def listen(port: int) -> socket.socket:
 async def serve(application: ASGIApp, listening: socket.socket, ready: Callable[[], None]) -> None:
     """Serve until SIGTERM, SIGINT or the parent's end; calls `ready` once connections are accepted."""
     config = uvicorn.Config(
-        application, http=ReachableProtocol, ws="none", lifespan="off", log_config=None, access_log=False
+        application,
+        http=ReachableProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
     )
     server = _Server(config)
     watching = asyncio.create_task(_watch(server, ready))

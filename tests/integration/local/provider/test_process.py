@@ -74,6 +74,14 @@ def test_a_given_key_is_the_only_one() -> None:
         assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_api_key")
 
 
+def test_the_key_can_be_rotated_while_it_runs() -> None:
+    with started("--api-key", "old") as emulator:
+        emulator.play(api_key="new")
+        assert emulator.call("GET", "/batches").status_code == 401
+        assert requests.get(emulator.url + "/batches", headers={"Authorization": "Bearer new"}, timeout=5).ok
+        assert "new" not in emulator.admin("/scenario").values()
+
+
 def test_files_stay_in_a_directory_that_is_given(tmp_path: Path) -> None:
     with started("--data", str(tmp_path / "kept"), "--seconds-per-batch", "0.1") as emulator:
         content = jsonl([chat_line("a")])
