@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
-from batch_client import BatchClientError, NotFoundError, OutcomeUnknown, ProtocolError, SourceError
+from batch_client import BatchClientError, NotFoundError, OutcomeUnknown, ProtocolError, QuotaError, SourceError
 from batchyard.batch import LineError
 
 
@@ -19,7 +19,7 @@ class Move(StrEnum):
     GIVE_UP = "give_up"  # the unfinished lines are errors
 
 
-CAPACITY: Final = frozenset({"token_limit_exceeded", "too_many_tasks", "quotaExceeded"})
+CAPACITY: Final = frozenset({"token_limit_exceeded", "quotaExceeded"})
 OPERATOR: Final = frozenset({
     "billing_hard_limit_reached", "insufficient_quota", "credit_balance_exhausted", "organization_spend_limit_exceeded",
     "project_spend_limit_exceeded", "organization_usage_limit_exceeded", "invalid_api_key", "account_deactivated",
@@ -33,7 +33,7 @@ PASSING: Final = (OutcomeUnknown, ProtocolError, SourceError)
 
 def after_failed_call(error: BatchClientError) -> Move:
     """Decide about a call the provider did not answer with success."""
-    if error.status in OPERATOR_STATUSES or error.code in OPERATOR:
+    if error.status in OPERATOR_STATUSES or error.code in OPERATOR or isinstance(error, QuotaError):
         return Move.PAUSE
     if error.code in CAPACITY or error.retryable or isinstance(error, PASSING):
         return Move.RETRY
