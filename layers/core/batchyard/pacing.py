@@ -3,6 +3,9 @@
 from typing import Final
 
 SHARE_OF_ELAPSED: Final = 0.05
+# However near the end seems: one last slow request must not have us look every `floor` seconds for days, for the state
+# machine holds 25,000 events, nine a look.
+LEAST_SHARE: Final = 0.01
 JITTER: Final = 0.1
 MOST_DOUBLINGS: Final = 16
 
@@ -11,11 +14,12 @@ def poll_wait(elapsed: float, finished: int, total: int, floor: int, ceiling: in
     """Answer the whole seconds until the next poll.
 
     A small share of the seconds `elapsed` since the batch was created, or half of what its progress predicts is left if
-    that is less; between `floor` and `ceiling`, then spread by `chance` in [0, 1) over the ten percent below.
+    that is less, but one percent of `elapsed` at least; between `floor` and `ceiling`, then spread by `chance` in [0, 1)
+    over the ten percent below.
     """
     share = elapsed * SHARE_OF_ELAPSED
     left = elapsed * (total - finished) / finished if finished else share * 2
-    return _spread(min(max(min(share, left / 2), floor), ceiling), chance)
+    return _spread(min(max(min(share, left / 2), elapsed * LEAST_SHARE, floor), ceiling), chance)
 
 
 def retry_wait(setbacks: int, floor: int, ceiling: int, chance: float) -> int:
