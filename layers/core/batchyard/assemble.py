@@ -21,13 +21,16 @@ UNCOUNTED: Final = "batch_cancelled"
 
 
 def assemble(yard: Yard, batch_id: str) -> str:
-    """Write the results and end the batch; answers what is next: `done`, or `failed` when it ended in failure.
+    """Write the results and end the batch; answers what is next: `done`, `failed` when it ended so, or `assemble`.
 
-    Running it again writes the same bytes; a batch that has ended is only announced again.
+    Running it again writes the same bytes; a batch that has ended is only announced again. One that was cancelled while its
+    results were written is assembled once more, to end as cancelled.
     """
     batch = yard.records.move_batch(batch_id, statuses.FINALIZING, yard.now()) or yard.records.batch(batch_id)
     if not batch.ended:
         batch = _finish(yard, batch)
+    if not batch.ended:
+        return "assemble"
     yard.events.announce(batch)
     return "failed" if batch.status == statuses.FAILED else "done"
 
