@@ -64,7 +64,10 @@ def _advance(yard: Yard, batch: Batch, shard: Shard, step: Step) -> Step:
         return step.then("poll", yard.settings.poll_floor_seconds)
     if attempt.creating_at is not None:
         since = attempt.creating_at - CLOCK_SKEW
-        made = yard.ask(lambda provider: provider.find_batch(ATTEMPT_KEY, shard.attempt_key, since))
+        try:
+            made = yard.ask(lambda provider: provider.find_batch(ATTEMPT_KEY, shard.attempt_key, since))
+        except BatchClientError as error:  # this refusal says nothing about the batch we look for: it may exist
+            return setback.after_read(yard, step, error)
         if made is not None:
             return _adopt(yard, shard, made, step)
         if yard.now() - attempt.creating_at < LISTED_WITHIN:
