@@ -1,5 +1,7 @@
 """What a shard does when its provider batch ended `failed`: nothing ran and nothing was paid."""
 
+from itertools import takewhile
+
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchError
 from batchyard import keys, setback
@@ -36,7 +38,12 @@ def after_failed(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step) -> S
         ended = yard.records.save_shard(shard, change(ended, setbacks=shard.setbacks + 1, file_id=None))
     else:
         return _stall(yard, shard, ended, errors, step)
-    return step.then("submit", setback.wait_after(yard, ended.setbacks))
+    return step.then("submit", setback.wait_after(yard, _failed_in_a_row(ended)))
+
+
+def _failed_in_a_row(shard: Shard) -> int:
+    """Count the latest attempts that failed whole; `setbacks` cannot, for every call that works sets it back to none."""
+    return sum(1 for _ in takewhile(lambda attempt: attempt.provider_status == "failed", reversed(shard.attempts)))
 
 
 def _stall(yard: Yard, shard: Shard, ended: Shard, errors: list[LineError], step: Step) -> Step:
