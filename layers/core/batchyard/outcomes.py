@@ -1,5 +1,7 @@
 """What became of a line: read from the provider's output and error files."""
 
+import json
+import re
 from enum import StrEnum
 from typing import Any, Final
 
@@ -10,6 +12,7 @@ from batchyard.batch import Usage
 TIMEOUT, CONFLICT, TOO_MANY, SERVER_ERROR = 408, 409, 429, 500
 OK, REDIRECT, BAD_REQUEST = 200, 300, 400
 TRANSIENT_STATUSES: Final = frozenset({0, TIMEOUT, CONFLICT, TOO_MANY})
+STATUS: Final = re.compile(r"[0-9]{1,3}")
 UNFINISHED_CODES: Final = frozenset({"batch_expired", "batch_cancelled"})
 
 
@@ -53,7 +56,36 @@ def parse(text: bytes) -> Answer | None:
         text.decode()
         return _ANSWER.decode(text)
     except (ValueError, RecursionError):
+        return _leniently(text)
+
+
+def _leniently(text: bytes) -> Answer | None:
+    """Read a line that is not quite JSON or not quite of the contract: what it tells was paid for all the same.
+
+    Python-made services write NaN and half surrogate pairs; gateways write codes as numbers and errors as bare text.
+    """
+    try:
+        members = json.loads(text.decode())
+    except (ValueError, RecursionError):
         return None
+    if not isinstance(members, dict) or not isinstance(members.get("custom_id"), str):
+        return None
+    return Answer(members["custom_id"], _response(members.get("response")), _error(members.get("error")))
+
+
+def _response(member: object) -> Response | None:
+    if not isinstance(member, dict):
+        return None
+    status, body = str(member.get("status_code")), member.get("body")
+    told = {name: body.get(name) for name in ("usage", "error")} if isinstance(body, dict) else None
+    return Response(int(status) if STATUS.fullmatch(status) else None, msgspec.Raw(json.dumps(told).encode()))
+
+
+def _error(member: object) -> AnswerError | None:
+    if member is None:
+        return None
+    code = member.get("code") if isinstance(member, dict) else None
+    return AnswerError(None if code is None else str(code), str(member))
 
 
 def outcome_of(answer: Answer) -> Outcome:
@@ -88,18 +120,18 @@ def _error_member(body: bytes) -> dict[str, Any]:
 
 
 class _Details(msgspec.Struct, frozen=True):
-    cached_tokens: int = 0
-    reasoning_tokens: int = 0
+    cached_tokens: int | None = 0
+    reasoning_tokens: int | None = 0
 
 
 class _BodyUsage(msgspec.Struct, frozen=True):
     """Tokens as the chat, completions and embeddings endpoints name them, and as the responses endpoint does."""
 
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    total_tokens: int = 0
+    prompt_tokens: int | None = 0
+    completion_tokens: int | None = 0
+    input_tokens: int | None = 0
+    output_tokens: int | None = 0
+    total_tokens: int | None = 0
     prompt_tokens_details: _Details | None = None
     completion_tokens_details: _Details | None = None
     input_tokens_details: _Details | None = None
@@ -122,7 +154,8 @@ def usage_of(answer: Answer) -> Usage:
         return Usage()
     if used is None:
         return Usage()
-    inputs, outputs = used.prompt_tokens or used.input_tokens, used.completion_tokens or used.output_tokens
+    inputs, outputs = used.prompt_tokens or used.input_tokens or 0, used.completion_tokens or used.output_tokens or 0
     taken = used.prompt_tokens_details or used.input_tokens_details or _NO_DETAILS
     given = used.completion_tokens_details or used.output_tokens_details or _NO_DETAILS
-    return Usage(inputs, taken.cached_tokens, outputs, given.reasoning_tokens, used.total_tokens or inputs + outputs)
+    cached, reasoning = taken.cached_tokens or 0, given.reasoning_tokens or 0
+    return Usage(inputs, cached, outputs, reasoning, used.total_tokens or inputs + outputs)
