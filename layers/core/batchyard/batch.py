@@ -12,6 +12,7 @@ SHOWN_ERRORS: Final = 1_000
 # OpenAI's clients refuse a batch without an endpoint; until Plan has read the first line, this most usual one is shown.
 USUAL_ENDPOINT: Final = "/v1/chat/completions"
 WINDOW_UNITS: Final = {"h": 3_600, "d": 86_400}
+LONGEST_AMOUNT: Final = 3  # digits: clients that OpenAI's description generates read times as 32 bits
 
 TIMES: Final = (
     "in_progress_at", "expires_at", "finalizing_at", "completed_at", "failed_at", "expired_at", "cancelling_at", "cancelled_at",
@@ -150,6 +151,7 @@ def derived_id(*parts: str) -> str:
 def window_seconds(window: str) -> int:
     """Read `24h` or `7d` as seconds; raises ValueError for anything else."""
     amount, unit = window[:-1], window[-1:]
-    if not (amount.isascii() and amount.isdigit() and int(amount)) or unit not in WINDOW_UNITS:
+    sound = amount.isascii() and amount.isdigit() and len(amount) <= LONGEST_AMOUNT
+    if not sound or not int(amount) or unit not in WINDOW_UNITS:
         raise ValueError(f"completion_window must look like 24h or 7d, not {window!r}")
     return int(amount) * WINDOW_UNITS[unit]

@@ -1,8 +1,9 @@
 """Take in what was dropped into the inbox: one upload, one batch."""
 
-import json
 from datetime import timedelta
 from typing import Any
+
+import msgspec
 
 from batchyard import keys, new_batch
 from batchyard.adapters.objects import Arrived
@@ -74,8 +75,8 @@ def _metadata(metadata: dict[str, str]) -> tuple[dict[str, str] | None, LineErro
     if "metadata" not in metadata:
         return None, None
     try:
-        members: Any = json.loads(metadata["metadata"])
-    except ValueError:
+        members: Any = msgspec.json.decode(metadata["metadata"])
+    except (ValueError, RecursionError):
         members = None
     if not isinstance(members, dict):
         message = "The object's user metadata `metadata` must be a JSON object of strings."

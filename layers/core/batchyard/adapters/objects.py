@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
+from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
@@ -160,4 +161,7 @@ class Writer:
 
 
 def _plain(value: str) -> str:
-    return str(make_header(decode_header(value)))  # S3 sends text beyond ASCII in the encoding of mail headers
+    try:
+        return str(make_header(decode_header(value)))  # S3 sends text beyond ASCII in the encoding of mail headers
+    except (LookupError, UnicodeError, HeaderParseError):  # it only looks like one
+        return value
