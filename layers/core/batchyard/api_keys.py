@@ -5,6 +5,7 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 import sys
 from typing import Any, Final
@@ -13,6 +14,7 @@ from batchyard.adapters.records import Records
 from batchyard.errors import NotFound
 
 PREFIX: Final = "by"
+KEY_ID: Final = re.compile(r"[0-9a-f]{16}")
 BEARER: Final = "bearer "
 USAGE: Final = "usage: python -m batchyard.api_keys TABLE TENANT"
 
@@ -29,7 +31,7 @@ def tenant_of(records: Records, authorization: str) -> str | None:
     """Tell whose key an `Authorization: Bearer …` header carries; None for any that is not good."""
     prefix, _, rest = _bearer(authorization).partition("_")
     key_id, _, secret = rest.partition("_")
-    if prefix != PREFIX or not key_id.isalnum() or not secret:
+    if prefix != PREFIX or not KEY_ID.fullmatch(key_id) or not secret:
         return None
     try:
         item: dict[str, Any] = records.item(f"KEY#{key_id}", "KEY")

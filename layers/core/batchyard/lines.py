@@ -104,7 +104,7 @@ def diagnose(text: bytes) -> LineError:
 def _syntax(text: bytes, error: json.JSONDecodeError) -> str:
     if text.startswith(BOM):
         return "it begins with a byte order mark. Save the file as UTF-8 without BOM."
-    return f"{error.msg} at character {error.pos + 1}. Write one complete JSON object per line."
+    return f"{error.msg.removesuffix(' at')} at character {error.pos + 1}. Write one complete JSON object per line."
 
 
 def _broken(why: str) -> LineError:
