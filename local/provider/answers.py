@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from local.provider import media, vectors
+from local.provider import media, structured, vectors
 from local.provider.prompts import last_text, prompt_text, tokens
 
 _SNAPSHOTS = {
@@ -51,9 +51,14 @@ class Question:
 
     @cached_property
     def text(self) -> str:
-        """Return the answer's text: what was asked, cut to 200 characters, filled up to `answer_bytes`."""
+        """Return the answer's text: what was asked, cut to 200 characters, filled up to `answer_bytes`.
+
+        A request for structured output gets JSON that fits its schema, with that text wherever a string goes.
+        """
         asked = last_text(self.endpoint, self.body)[:_ECHOED]
-        return f"You asked: {asked}".ljust(self.answer_bytes, ".")
+        text = f"You asked: {asked}".ljust(self.answer_bytes, ".")
+        schema = structured.wanted_schema(self.endpoint, self.body)
+        return text if schema is None else structured.structured_text(schema, text)
 
 
 def answer(question: Question) -> dict[str, Any]:
