@@ -28,7 +28,7 @@ class Body:
         return self._chunked or self._length is not None or (self.inflater is not None and self.inflater.ended)
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the content, without its compression; raise APIConnectionError where it ends short."""
+        """Yield the content, without its compression; raise APIConnectionError where that tells of a cut."""
         received = 0
         while chunk := self._read():
             received += len(chunk)
@@ -36,9 +36,8 @@ class Body:
                 yield from self.inflater.pieces(chunk)
             else:
                 yield chunk
-        cut = self._length is not None and received != self._length
-        if cut or (received and self.inflater and not self.inflater.ended):
-            raise APIConnectionError(f"The body ended after {received} bytes")
+        if received and self.inflater and not self.inflater.ended:
+            raise APIConnectionError(f"The compressed body ended after {received} bytes")
 
     def _read(self) -> bytes:
         try:

@@ -1,7 +1,7 @@
 """One request, one answer: the headers and the key, redirects, refusals and reading."""
 
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -86,12 +86,13 @@ class Transport:
     def _answer(self, call: Call) -> HttpInfo[object]:
         key = self._credentials.current()
         response = self._open(call, key)
+        body = bytearray()
         with closing(response):
-            body = self._read(response, _LARGEST_ANSWER)
+            self._read_into(body, response, _LARGEST_ANSWER)
         try:
             data = msgspec.json.decode(body) if body.strip() else None
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            said = read_envelope(without_key(body, key), response.headers.get("content-type", ""))
+            said = read_envelope(without_key(bytes(body), key), response.headers.get("content-type", ""))
             request_id = response.headers.get("x-request-id")
             status = response.status_code
             raise ProtocolError(said.message, status=status, request_id=request_id, retryable=True) from error
@@ -154,16 +155,14 @@ class Transport:
         status = response.status_code
         if status < 400:
             return ProtocolError(f"{self.address.host} answered with the unexpected status {status}", status=status)
-        try:
-            body = self._read(response, _LARGEST_REFUSAL)
-        except BatchClientError:
-            body = b""  # the status says enough
-        return refusal(status, response.headers, without_key(body, key), self.retrier.clock.time())
+        body = bytearray()
+        with suppress(BatchClientError):  # the status says most, and what came of the body is said too
+            self._read_into(body, response, _LARGEST_REFUSAL)
+        return refusal(status, response.headers, without_key(bytes(body), key), self.retrier.clock.time())
 
-    def _read(self, response: requests.Response, limit: int) -> bytes:
+    def _read_into(self, body: bytearray, response: requests.Response, limit: int) -> None:
         clock = self.retrier.clock
         deadline = clock.monotonic() + self.retrier.policy.total
-        body = bytearray()
         try:
             while chunk := response.raw.read1(_READ_BYTES, decode_content=True):
                 body += chunk
@@ -173,4 +172,3 @@ class Transport:
                     raise APITimeoutError(f"The answer of {self.address.host} does not end")
         except FOREIGN as error:
             raise translate(error, self.address.host) from error
-        return bytes(body)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import requests
 
 from batch_client import (
     APIConnectionError,
@@ -95,6 +96,17 @@ def test_a_lost_create_is_found_again_by_its_metadata() -> None:
         assert found is not None
         assert found.id == BATCH["id"]
         assert [seen.method for seen in server.seen] == ["POST", "GET"]
+
+
+def test_the_key_is_not_in_the_causes_of_an_error() -> None:
+    with serving(resets) as server, client_of(server) as client, pytest.raises(CreateOutcomeUnknown) as caught:
+        create(client)
+    causes: list[BaseException | None] = [caught.value]
+    while causes[-1] is not None:
+        causes.append(causes[-1].__cause__ or causes[-1].__context__)
+    requests_sent = [cause.request for cause in causes if isinstance(cause, requests.RequestException)]
+    assert requests_sent
+    assert all(KEY not in str(vars(request)) for request in requests_sent)
 
 
 def test_a_create_that_is_answered_too_late_is_unknown() -> None:
@@ -218,6 +230,15 @@ def test_an_upload_that_is_refused_early_says_why() -> None:
         client.create_file(Lines(8_000), "a.jsonl")
 
 
+def test_an_upload_may_wait_longer_than_a_connection_may_take() -> None:
+    def busy(wire: Wire) -> None:
+        time.sleep(0.4)
+        says(FILE)(wire)
+
+    with serving(busy) as server, BatchClient(KEY, server.url, timeout=(0.1, 5.0)) as client:
+        assert client.create_file(Lines(20_000), "a.jsonl").id == FILE["id"]
+
+
 def test_an_upload_whose_answer_is_lost_reaches_the_service_once() -> None:
     source = Lines(10)
     with serving(resets) as server, client_of(server) as client:
@@ -226,7 +247,7 @@ def test_an_upload_whose_answer_is_lost_reaches_the_service_once() -> None:
         assert (len(server.seen), source.read) == (1, 1)
 
 
-@pytest.mark.parametrize("says_bytes", [4_999, 5_001])
+@pytest.mark.parametrize("says_bytes", [100, 4_999, 5_001])
 def test_a_source_of_another_length_never_makes_a_whole_request(says_bytes: int) -> None:
     with serving(says(FILE)) as server, client_of(server) as client:
         with pytest.raises(SourceError):
@@ -234,6 +255,13 @@ def test_a_source_of_another_length_never_makes_a_whole_request(says_bytes: int)
         assert create(client) == FILE["id"]  # the client still works, over a new connection
         whole = [seen for seen in server.seen if len(seen.body) == int(seen.headers["content-length"])]
         assert [seen.path for seen in whole] == ["/v1/batches"]
+
+
+def part_of_unknown(wire: Wire) -> None:
+    """Continue by 1,000 bytes without saying how many there are in all."""
+    start = int(wire.take().headers["range"].removeprefix("bytes=").removesuffix("-"))
+    span = f"Content-Range: bytes {start}-{start + 999}/*"
+    wire.send("HTTP/1.1 206 Partial Content", span, "Content-Length: 1000", body=CONTENT[start : start + 1000])
 
 
 FILE_OF_CONTENT = {**FILE, "bytes": len(CONTENT)}
@@ -252,6 +280,7 @@ HALF = len(CONTENT) // 2
         [resets_in_body(CONTENT[:HALF], len(CONTENT)), continues],
         [resets, plays(HTML, 503), continues],
         [chunks(CONTENT[:HALF], whole=False), chunks(CONTENT)],
+        [chunks(CONTENT[:HALF], whole=False), part_of_unknown, chunks(CONTENT)],
         [until_close(CONTENT[:HALF]), says(FILE_OF_CONTENT), continues],
         [until_close(CONTENT[:HALF]), says(FILE_OF_CONTENT), until_close(CONTENT)],
         [plays(gzip.compress(CONTENT), 200, "Content-Encoding: gzip")],
@@ -310,10 +339,11 @@ def test_a_download_that_is_not_read_to_its_end_lets_its_connection_go() -> None
 def test_a_redirect_to_storage_is_followed_without_the_key() -> None:
     with serving(plays(CONTENT)) as storage:
         moved = plays(b"", 302, f"Location: http://127.0.0.1:{storage.server_port}/signed?x=1")
-        with serving(moved) as server, client_of(server) as client:
+        with serving(moved) as server, BatchClient(KEY, server.url, organization="org-1", project="proj-1") as client:
             assert b"".join(client.download_file("file-1")) == CONTENT
             assert server.seen[0].headers["authorization"] == f"Bearer {KEY}"
-        assert "authorization" not in storage.seen[0].headers
+            assert server.seen[0].headers["openai-organization"] == "org-1"
+        assert not {"authorization", "openai-organization", "openai-project"} & set(storage.seen[0].headers)
         assert KEY not in str(storage.seen[0])
 
 

@@ -7,6 +7,7 @@ import requests
 from batch_client import (
     APIConnectionError,
     APITimeoutError,
+    BadRequestError,
     BatchClientError,
     ConflictError,
     CreateOutcomeUnknown,
@@ -245,6 +246,19 @@ def test_a_timeout_is_a_timeout_error() -> None:
     client, _ = client_of(requests.ReadTimeout(), retry=RetryPolicy(max_retries=0))
     with pytest.raises(APITimeoutError):
         client.retrieve_batch("batch_1")
+
+
+def test_a_refusal_too_long_to_read_is_still_that_refusal() -> None:
+    client, _ = client_of(Answer(b"x" * 1_500_000, 400))
+    with pytest.raises(BadRequestError, match="xxx"):
+        client.retrieve_batch("batch_1")
+
+
+def test_an_answer_too_long_to_be_one_is_refused() -> None:
+    client, service = client_of(Answer(b"[" + b" " * 65 * 1024 * 1024 + b"]"))
+    with pytest.raises(ProtocolError, match="longer than"):
+        client.list_batches()
+    assert len(service.sent) == 1
 
 
 def test_an_answer_that_takes_longer_than_the_total_is_given_up() -> None:

@@ -110,7 +110,18 @@ def test_other_content_on_starting_again_is_refused() -> None:
     with pytest.raises(ProtocolError):
         read(Answer(CONTENT, cut=1000), Answer(CONTENT + b"x"))
     with pytest.raises(ProtocolError):
-        read(Answer(CONTENT, cut=1), Answer(b"x", 206, {"content-range": f"bytes {len(CONTENT) - 1}-{len(CONTENT)}/9"}))
+        read(
+            Answer(CONTENT, cut=1),
+            Answer(b"x", 206, {"content-range": f"bytes {len(CONTENT) - 1}-{len(CONTENT)}/{len(CONTENT) + 5}"}),
+        )
+
+
+def test_a_shorter_content_on_starting_again_is_refused() -> None:
+    def stored(content: bytes, cut: int) -> Answer:
+        return Answer(gzip.compress(content, 0), headers={"content-encoding": "gzip"}, length=False, cut=cut)
+
+    with pytest.raises(DownloadIncomplete):
+        read(stored(CONTENT, 100_000), stored(CONTENT[:1000], 0))
 
 
 def test_a_download_that_stays_short_raises_after_what_it_gave() -> None:
@@ -145,8 +156,9 @@ def test_a_body_that_nothing_proves_whole_is_refused(size: int | None) -> None:
 @pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "deflate"])
 @pytest.mark.parametrize("length", [True, False])
 def test_a_compressed_body_is_inflated(encoding: str, length: bool) -> None:
-    body = zlib.compress(CONTENT) if encoding == "deflate" else gzip.compress(CONTENT)
-    assert read(Answer(body, headers={"content-encoding": encoding}, length=length)) == CONTENT
+    content = CONTENT * 4  # more than one piece of what a chunk inflates to
+    body = zlib.compress(content) if encoding == "deflate" else gzip.compress(content)
+    assert read(Answer(body, headers={"content-encoding": encoding}, length=length)) == content
 
 
 def test_gzip_streams_one_after_the_other_are_inflated() -> None:

@@ -44,7 +44,7 @@ def test_an_empty_page_that_claims_more_and_leads_nowhere_is_an_error(last: str 
 
 
 def test_a_list_that_turns_in_circles_is_an_error() -> None:
-    with pytest.raises(ProtocolError):
+    with pytest.raises(ProtocolError, match="no way to them"):
         walk(Pages(of("a", more=True)))
 
 
