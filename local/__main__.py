@@ -31,6 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]  # neither a profile nor an endpoint of the user's may reach the engine's clients
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     try:
         status: int = options.command(options)

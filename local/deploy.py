@@ -5,15 +5,13 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse
 
 from local.artifacts import function_zip, layer_zip
+from local.clients import Clients
 from local.errors import DeployError
-
-if TYPE_CHECKING:
-    import boto3
 
 STACK = "batchyard"
 ARTIFACTS_BUCKET = "batchyard-artifacts"
@@ -65,7 +63,7 @@ def local_paths(template: Template) -> list[tuple[str, dict[str, Any], str]]:
 
 
 def deploy(
-    template: Template, files: Mapping[str, Path], values: Mapping[str, str], session: "boto3.Session"
+    template: Template, files: Mapping[str, Path], values: Mapping[str, str], clients: Clients
 ) -> dict[str, str]:
     """Create the stack from `template`, whose local paths become objects in the engine's S3, and return its outputs.
 
@@ -75,7 +73,7 @@ def deploy(
         DeployError: the engine refused the template or rolled it back.
 
     """
-    s3 = session.client("s3")
+    s3 = clients.s3
     s3.create_bucket(Bucket=ARTIFACTS_BUCKET)
     for logical_id, properties, member in local_paths(template):
         key = f"{logical_id}/{files[logical_id].name}"
@@ -84,10 +82,10 @@ def deploy(
     for change in ALTERATIONS.values():
         change(template)
     s3.put_object(Bucket=ARTIFACTS_BUCKET, Key="template.json", Body=json.dumps(template).encode())
-    cloudformation = session.client("cloudformation")
+    cloudformation = clients.other("cloudformation")
     cloudformation.create_stack(
         StackName=STACK,
-        TemplateURL=f"{s3.meta.endpoint_url}/{ARTIFACTS_BUCKET}/template.json",
+        TemplateURL=f"{clients.endpoint_url}/{ARTIFACTS_BUCKET}/template.json",
         Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()],
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
     )

@@ -7,7 +7,7 @@ from local.stack import Stack
 
 def save_logs(stack: Stack) -> Path:
     """Write every message of every log group, oldest first, into `functions.log` of the run's folder."""
-    logs = stack.session.client("logs")
+    logs = stack.clients.other("logs")
     path = stack.folder / "functions.log"
     with path.open("w", encoding="utf-8") as target:
         for page in logs.get_paginator("describe_log_groups").paginate():

@@ -58,12 +58,12 @@ def run(stack: Stack, source: Path, out: Path) -> int:
 
 def _dropped(stack: Stack, source: Path) -> str:
     """Upload the input to the inbox and return the id of the batch that the stack makes of it."""
-    s3 = stack.session.client("s3")
+    s3 = stack.clients.s3
     key = f"inbox/{TENANT}/{source.name}"
     s3.upload_file(str(source), stack.bucket, key)
     version_id = s3.head_object(Bucket=stack.bucket, Key=key)["VersionId"]
     print(f"Dropped {source} into s3://{stack.bucket}/{key}", file=sys.stderr, flush=True)
-    table = stack.session.resource("dynamodb").Table(stack.table)
+    table = stack.clients.table(stack.table)
     found = _until(stack, lambda: find_batch(table, TENANT, key, version_id), _INTAKE_SECONDS)
     if found is None:
         raise NoBatchError(
@@ -75,7 +75,7 @@ def _dropped(stack: Stack, source: Path) -> str:
 
 def _follow(stack: Stack, batch_id: str) -> Progress:
     """Show the batch's progress until it has ended, and return its last state."""
-    table = stack.session.resource("dynamodb").Table(stack.table)
+    table = stack.clients.table(stack.table)
     with Display() as display:
         while True:
             now = progress(table, batch_id)
@@ -93,7 +93,7 @@ def _stranded(stack: Stack, batch_id: str) -> bool:
     """Tell whether the batch's execution has failed, in which case its record must soon say so."""
     machine = stack.outputs["StateMachineArn"]
     arn = f"{machine.replace(':stateMachine:', ':execution:')}:{batch_id}"
-    states = stack.session.client("stepfunctions")
+    states = stack.clients.stepfunctions
     try:
         return states.describe_execution(executionArn=arn)["status"] not in ("RUNNING", "SUCCEEDED")
     except states.exceptions.ExecutionDoesNotExist:
@@ -124,7 +124,7 @@ def _until(stack: Stack, ask: Callable[[], T | None], seconds: float) -> T | Non
 
 def fetch(stack: Stack, batch_id: str, out: Path) -> list[Path]:
     """Download what results the batch has into `out`, each under its name only when it is whole; return their paths."""
-    s3 = stack.session.client("s3")
+    s3 = stack.clients.s3
     prefix = f"results/{TENANT}/{batch_id}/"
     listed = s3.list_objects_v2(Bucket=stack.bucket, Prefix=prefix).get("Contents", [])
     present = {item["Key"].removeprefix(prefix) for item in listed}

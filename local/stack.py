@@ -2,15 +2,15 @@
 
 import http.client
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import boto3
 from botocore.exceptions import BotoCoreError
 
 from local import engine
+from local.clients import Clients
 from local.deploy import Template, build, deploy, read_template
 from local.parameters import overrides, parameters
 from local.parts import ROOT, Part
@@ -28,12 +28,16 @@ _GRACE_SECONDS = 2.0
 class Stack:
     """A running stack, and where its doors are."""
 
-    endpoint_url: str
+    clients: Clients
     outputs: Mapping[str, str]
     provider_url: str
-    session: boto3.Session
     parts: tuple[Part, ...]
     folder: Path
+
+    @property
+    def endpoint_url(self) -> str:
+        """Return the engine's address, for AWS's own clients."""
+        return self.clients.endpoint_url
 
     @property
     def base_url(self) -> str:
@@ -76,18 +80,18 @@ def running(
     given = overrides(parameters(content), host)
     own = own_provider(host)
     with ExitStack() as started:
-        port, aws = _start_engine(folder, host, started)
+        port, aws = start_engine(folder, host, started)
         emulator = None if own else _start_emulator(folder, host, started)
         say("Building the layers and functions …")
         files = build(content, template.parent, folder / "scratch")
         provider = own or _emulated(emulator)
-        _await_engine(aws, port)
+        await_engine(aws, port)
         parts = tuple(part for part in (aws, emulator) if part)
-        session = engine.session(port)
+        clients = Clients(engine.endpoint_url(port))
         say("Deploying template.yaml …")
         with _blaming(parts):
-            outputs = deploy(content, files, _values(content, given, provider, own is None), session)
-            yield Stack(f"http://127.0.0.1:{port}", outputs, provider.url, session, parts, folder)
+            outputs = deploy(content, files, _values(content, given, provider, own is None), clients)
+            yield Stack(clients, outputs, provider.url, parts, folder)
 
 
 def _values(content: Template, given: Mapping[str, str], provider: Provider, emulated: bool) -> dict[str, str]:
@@ -106,17 +110,26 @@ def _blaming(parts: tuple[Part, ...]) -> Iterator[None]:
         raise
 
 
-def _start_engine(folder: Path, host: Mapping[str, str], started: ExitStack) -> tuple[int, Part]:
+def start_engine(
+    folder: Path, host: Mapping[str, str], started: ExitStack, without: Sequence[str] = ()
+) -> tuple[int, Part]:
+    """Start the engine, `without` some of its mends, until `started` is closed; return its port and its process."""
     with socket.create_server(("127.0.0.1", 0)) as listening:  # bound here, handed over open: nobody can take the port
         port = listening.getsockname()[1]
         environment = engine.environment(port, folder / "scratch", host)
-        command = ("local.engine", str(listening.fileno()))
+        command = ("local.engine", str(listening.fileno()), *without)
         part = Part("engine", command, folder, environment, [listening.fileno()])
     started.callback(part.end)
     return port, part
 
 
-def _await_engine(part: Part, port: int) -> None:
+def await_engine(part: Part, port: int) -> None:
+    """Return when the engine answers.
+
+    Raises:
+        PartEnded: it ended instead.
+
+    """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_READY_SECONDS)
     with _blaming((part,)):
         try:

@@ -28,7 +28,7 @@ def doors(stack: Stack) -> dict[str, str]:
     """Return where the stack's doors are, with an API key made for this occasion."""
     return {
         "base_url": stack.base_url,
-        "api_key": api_key(stack.table, TENANT),
+        "api_key": api_key(stack.endpoint_url, stack.table, TENANT),
         "endpoint_url": stack.endpoint_url,
         "bucket": stack.bucket,
         "inbox": f"s3://{stack.bucket}/inbox/{TENANT}/",

@@ -7,11 +7,18 @@ Everything that knows ministack is in this package; the rest of the project spea
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-import boto3
+
+class Credentials(NamedTuple):
+    """An AWS access key."""
+
+    access_key_id: str
+    secret_access_key: str
+
 
 REGION = "us-east-1"
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+CREDENTIALS = Credentials("test", "test")  # the engine's root user
 _KEPT_FROM_HOST = (
     *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "VIRTUAL_ENV"),
     # a real provider may be behind a proxy or a private certificate authority
@@ -19,25 +26,23 @@ _KEPT_FROM_HOST = (
 )
 
 
-def client_environment(port: int) -> dict[str, str]:
-    """Return the variables that point boto3, and nothing else of the host's configuration, at the engine on `port`."""
+def endpoint_url(port: int) -> str:
+    """Return the engine's address."""
+    return f"http://127.0.0.1:{port}"
+
+
+def client_environment(endpoint_url: str) -> dict[str, str]:
+    """Return the variables that point boto3, and nothing else of the host's configuration, at the engine."""
     return {
-        **CREDENTIALS,
+        "AWS_ACCESS_KEY_ID": CREDENTIALS.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": CREDENTIALS.secret_access_key,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_REGION": REGION,
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ENDPOINT_URL": endpoint_url,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-
-
-def session(port: int) -> boto3.Session:
-    """Point this whole process's boto3 at the engine on `port`, and return a session."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]
-    os.environ.update(client_environment(port))
-    return boto3.Session()
 
 
 def environment(port: int, scratch: Path, host: Mapping[str, str]) -> dict[str, str]:
@@ -48,7 +53,7 @@ def environment(port: int, scratch: Path, host: Mapping[str, str]) -> dict[str, 
     kept = {name: host[name] for name in _KEPT_FROM_HOST if name in host}
     return {
         **kept,
-        **client_environment(port),
+        **client_environment(endpoint_url(port)),
         "GATEWAY_PORT": str(port),
         "BIND_HOST": "127.0.0.1",
         "MINISTACK_HOST": "localhost",
