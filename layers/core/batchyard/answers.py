@@ -67,6 +67,10 @@ class Answers:
         """Count the requests answered with success."""
         return self._worth.count(WORTH[Outcome.SUCCEEDED])
 
+    def missing(self) -> int:
+        """Count the requests that have no answer at all."""
+        return self._worth.count(0)
+
     def _spooled(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
             self._spool.write(chunk)
@@ -80,8 +84,8 @@ class Answers:
             self.strays += 1
             return
         outcome = outcomes.outcome_of(answer)
+        self.strays += bool(self._worth[index])  # one of the two is not counted
         if WORTH[outcome] <= self._worth[index]:
-            self.strays += 1
             return
         self._worth[index], self._offsets[index], self._sizes[index] = WORTH[outcome], offset, size
         if outcome is Outcome.SUCCEEDED:

@@ -52,8 +52,9 @@ def _take(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step) -> Step:
 
 
 def _short(seen: ProviderBatch, answers: Answers) -> bool:
-    """Tell whether the files hold fewer successes than the provider counted: they may not be all there yet."""
-    return seen.request_counts is not None and answers.succeeded() < seen.request_counts.completed
+    """Tell whether answers are missing that the provider counted: its files may not be all there yet."""
+    counted = seen.request_counts.completed if seen.request_counts else 0
+    return bool(answers.missing()) and answers.succeeded() < counted
 
 
 class _Sorted:
@@ -110,13 +111,13 @@ def _settle(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step, found: _S
         ended, unfinished=len(found.unfinished), unfinished_key=found.key, file_id=None, codes=found.codes,
         completed=sum(attempt.succeeded for attempt in ended.attempts),
         failed=sum(attempt.failed for attempt in ended.attempts),
-        setbacks=0, stalls=0 if found.finished else shard.stalls + 1,
+        stalls=0 if found.finished else shard.stalls + 1,
     )  # fmt: skip
     reason = _end(yard, settled, seen)
     if not settled.unfinished or reason:
-        yard.records.save_shard(shard, finish(settled, reason))
+        setback.save_after_answer(yard, shard, finish(settled, reason))
         return step.then("done")
-    yard.records.save_shard(shard, settled)
+    setback.save_after_answer(yard, shard, settled)
     return step.then("submit", setback.wait_after(yard, settled.stalls + 1) if len(found.transient) else 0)
 
 

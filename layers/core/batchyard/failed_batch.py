@@ -31,7 +31,7 @@ def after_failed(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step) -> S
         return _set_aside(yard, shard, errors, step)
     ended = change_attempt(shard, provider_status="failed", ended_at=yard.now())
     if move is Move.PAUSE:
-        ended = setback.pause(yard, shard, errors[0].message, ended)
+        ended = setback.pause(yard, shard, ended, errors[0].message)
     elif move is Move.REUSE:
         ended = yard.records.save_shard(shard, change(ended, setbacks=shard.setbacks + 1))
     elif move is Move.UPLOAD:
@@ -49,10 +49,10 @@ def _failed_in_a_row(shard: Shard) -> int:
 def _stall(yard: Yard, shard: Shard, ended: Shard, errors: list[LineError], step: Step) -> Step:
     stalled = change(ended, stalls=shard.stalls + 1, file_id=None)
     if stalled.stalls < yard.settings.max_attempts:
-        yard.records.save_shard(shard, stalled)
+        setback.save_after_answer(yard, shard, stalled)
         return step.then("submit", setback.wait_after(yard, stalled.stalls))
     reason = errors[0] if errors else LineError("batch_failed", "The provider failed the batch and did not say why.")
-    yard.records.save_shard(shard, finish(stalled, reason))
+    setback.save_after_answer(yard, shard, finish(stalled, reason))
     return step.then("done")
 
 
@@ -77,9 +77,9 @@ def _set_aside(yard: Yard, shard: Shard, errors: list[LineError], step: Step) ->
     yard.objects.put(key, rest.pack())
     settled = change(
         ended, unfinished=len(rest), unfinished_key=key, file_id=None, codes=codes,
-        failed=shard.failed + len(refused), setbacks=0, stalls=0,
+        failed=shard.failed + len(refused), stalls=0,
     )  # fmt: skip
-    yard.records.save_shard(shard, settled if len(rest) else finish(settled))
+    setback.save_after_answer(yard, shard, settled if len(rest) else finish(settled))
     return step.then("submit" if len(rest) else "done")
 
 

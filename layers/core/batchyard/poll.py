@@ -41,7 +41,7 @@ def _note(yard: Yard, shard: Shard, attempt: Attempt, seen: ProviderBatch) -> No
     completed = max(shard.completed, before + running)
     if (completed, seen.status, 0, None) != (shard.completed, attempt.provider_status, shard.setbacks, shard.paused):
         looked = change_attempt(shard, provider_status=seen.status)
-        setback.resume(yard, shard, attempts=looked.attempts, completed=completed)
+        setback.save_after_answer(yard, shard, change(looked, completed=completed))
 
 
 def _wait(yard: Yard, batch: Batch, attempt: Attempt, seen: ProviderBatch) -> int:

@@ -99,6 +99,6 @@ def _create(yard: Yard, batch: Batch, shard: Shard) -> ProviderBatch:
 
 def _adopt(yard: Yard, shard: Shard, made: ProviderBatch, step: Step) -> Step:
     known = change_attempt(shard, provider_batch_id=made.id, file_id=made.input_file_id or shard.file_id)
-    setback.resume(yard, shard, attempts=known.attempts)
+    setback.save_after_answer(yard, shard, known)
     yard.records.link(made.id, shard)
     return step.then("poll", yard.settings.poll_floor_seconds)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from batchyard.settings import Settings
-from batchyard.yard import Yard
 from moto import mock_aws
 
+from batchyard.settings import Settings
+from batchyard.yard import Yard
 from tests.integration.batchyard.world import BUCKET, BUS, REGION, SECRET, TABLE, Clock, Provider, World
 
 if TYPE_CHECKING:
@@ -43,7 +43,9 @@ def _build() -> str:
         TableName=TABLE,
         BillingMode="PAY_PER_REQUEST",
         KeySchema=keys,
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "gsi1pk", "gsi1sk")],
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "gsi1pk", "gsi1sk")
+        ],
         GlobalSecondaryIndexes=[
             {"IndexName": "by_tenant", "KeySchema": index, "Projection": {"ProjectionType": "ALL"}}
         ],

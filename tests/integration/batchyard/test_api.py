@@ -5,13 +5,14 @@ from typing import Any
 
 import boto3
 import pytest
+
 from batchyard import api
 from batchyard.cancel import cancel
 from batchyard.errors import ApiError
+from batchyard.intake import intake
 from batchyard.plan import plan
 from batchyard.shard import Step
 from batchyard.submit import submit
-
 from tests.integration.batchyard.world import BUCKET, World, jsonl, request
 
 TWO = jsonl([request("a"), request("b")])
@@ -86,8 +87,6 @@ def test_the_first_call_for_a_dropped_file_takes_the_batch_its_upload_made(world
 def test_a_call_that_comes_before_the_upload_s_event_makes_the_batch_the_event_would(world: World) -> None:
     uri = put("inbox/default/early.jsonl")
     made = api.create_batch(world.yard, "default", body(input_file_id=uri))
-    from batchyard.intake import intake
-
     assert intake(world.yard, BUCKET, "inbox/default/early.jsonl") == made["id"]
 
 
@@ -115,7 +114,9 @@ def test_an_unknown_file_is_found_out_after_the_answer_as_with_openai(world: Wor
         ({"output_expires_after": {"anchor": "created_at", "seconds": 5}}, "invalid_value", "output_expires_after"),
     ],
 )
-def test_a_bad_request_is_refused_in_openai_s_words(world: World, changes: dict[str, Any], code: str, param: str) -> None:
+def test_a_bad_request_is_refused_in_openai_s_words(
+    world: World, changes: dict[str, Any], code: str, param: str
+) -> None:
     with pytest.raises(ApiError) as refused:
         api.create_batch(world.yard, "default", body(**changes))
     assert (refused.value.status, refused.value.code, refused.value.param) == (HTTPStatus.BAD_REQUEST, code, param)
@@ -135,7 +136,9 @@ def test_batches_are_listed_newest_first_in_pages(world: World) -> None:
     assert api.list_batches(world.yard, "other", None, None)["data"] == []
 
 
-@pytest.mark.parametrize(("limit", "code"), [("101", "integer_above_max_value"), ("-1", "integer_below_min_value"), ("x", "invalid_type")])
+@pytest.mark.parametrize(
+    ("limit", "code"), [("101", "integer_above_max_value"), ("-1", "integer_below_min_value"), ("x", "invalid_type")]
+)
 def test_a_limit_out_of_range_is_refused(world: World, limit: str, code: str) -> None:
     with pytest.raises(ApiError) as refused:
         api.list_batches(world.yard, "default", None, limit)

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import boto3
 import pytest
+
 from batchyard import statuses
 from batchyard.intake import intake, sweep
-
 from tests.integration.batchyard.world import BUCKET, World, jsonl, request
 
 ONE = jsonl([request("a")])
@@ -15,7 +15,9 @@ ONE = jsonl([request("a")])
 def executions() -> list[str]:
     stepfunctions = boto3.client("stepfunctions")
     [machine] = stepfunctions.list_state_machines()["stateMachines"]
-    return [each["name"] for each in stepfunctions.list_executions(stateMachineArn=machine["stateMachineArn"])["executions"]]
+    return [
+        each["name"] for each in stepfunctions.list_executions(stateMachineArn=machine["stateMachineArn"])["executions"]
+    ]
 
 
 def test_an_event_heard_twice_makes_one_batch_and_one_execution(world: World) -> None:
@@ -30,10 +32,10 @@ def test_the_next_upload_of_the_same_key_is_another_batch(world: World) -> None:
 
 def test_an_execution_that_was_never_started_is_started_by_the_next_event(world: World) -> None:
     batch_id = world.drop(ONE)
-    boto3.client("dynamodb").get_item(TableName="yard-table", Key={"pk": {"S": "x"}, "sk": {"S": "x"}})
-    world.yard.executions.start = lambda _: False  # type: ignore[method-assign]  # the process died before this call
+    start = world.yard.executions.start
+    world.yard.executions.start = lambda batch_id: not batch_id  # type: ignore[method-assign]  # died before this call
     late = world.drop(ONE, "inbox/default/late.jsonl")
-    del world.yard.executions.start  # type: ignore[method-assign]
+    world.yard.executions.start = start  # type: ignore[method-assign]
     assert executions() == [batch_id]
     assert intake(world.yard, BUCKET, "inbox/default/late.jsonl") == late
     assert set(executions()) == {batch_id, late}
@@ -58,7 +60,9 @@ def test_the_sweep_leaves_uploads_whose_record_may_have_expired(world: World) ->
     assert sweep(world.yard) == []
 
 
-@pytest.mark.parametrize("key", ["inbox/default/", "files/default/x.jsonl", "results/x", "inbox/default/never-was.jsonl"])
+@pytest.mark.parametrize(
+    "key", ["inbox/default/", "files/default/x.jsonl", "results/x", "inbox/default/never-was.jsonl"]
+)
 def test_what_is_no_input_is_left_alone(world: World, key: str) -> None:
     assert intake(world.yard, BUCKET, key) is None
     assert executions() == []
@@ -68,7 +72,9 @@ def test_another_bucket_is_left_alone(world: World) -> None:
     assert intake(world.yard, "another", "inbox/default/in.jsonl") is None
 
 
-@pytest.mark.parametrize("name", ["a b.jsonl", "a+b.jsonl", "100%.jsonl", "a%2Bb.jsonl", "Ünïcødé-名前-🚂.jsonl", "..x"])
+@pytest.mark.parametrize(
+    "name", ["a b.jsonl", "a+b.jsonl", "100%.jsonl", "a%2Bb.jsonl", "Ünïcødé-名前-🚂.jsonl", "..x"]
+)
 def test_any_key_works(world: World, name: str) -> None:
     batch_id = world.drop(ONE, f"inbox/default/{name}")
     assert world.run(batch_id) == "done"

@@ -4,9 +4,9 @@ import json
 
 import boto3
 import pytest
+
 from batchyard import statuses
 from batchyard.plan import plan
-
 from tests.integration.batchyard.world import BUCKET, World, jsonl, request
 
 GOOD = jsonl([request("a")])

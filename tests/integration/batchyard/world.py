@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
+import msgspec
+
 from batch_client import Batch, BatchError, File, RequestCounts
 from batchyard.assemble import assemble
 from batchyard.collect import collect
@@ -86,7 +88,9 @@ class Provider:
         self.files[file.id] = data
         return file
 
-    def create_batch(self, *, input_file_id: str, endpoint: str, completion_window: str, metadata: dict[str, str]) -> Batch:
+    def create_batch(
+        self, *, input_file_id: str, endpoint: str, completion_window: str, metadata: dict[str, str]
+    ) -> Batch:
         self._called("create_batch")
         return self.make(input_file_id, endpoint, completion_window, metadata)
 
@@ -107,8 +111,7 @@ class Provider:
         if not batch.ended and self.looked[batch_id] > self.polls_before_end:
             number = list(self.batches).index(batch_id)
             return self.end(batch_id, self.endings[number] if number < len(self.endings) else completed)
-        running = replace(batch, status=batch.status if batch.ended else "in_progress")
-        return running
+        return replace(batch, status=batch.status if batch.ended else "in_progress")
 
     def end(self, batch_id: str, ending: Ending) -> Batch:
         self.batches[batch_id] = ending(self, self.batches[batch_id])
@@ -132,7 +135,15 @@ class Provider:
         return iter([data[at : at + 1000] for at in range(0, len(data), 1000)])
 
     def custom_ids(self, batch: Batch) -> list[str]:
-        return [json.loads(line)["custom_id"] for line in self.files[batch.input_file_id or ""].splitlines() if line.strip()]
+        return [
+            json.loads(line)["custom_id"] for line in self.files[batch.input_file_id or ""].splitlines() if line.strip()
+        ]
+
+    def ledger(self) -> Iterator[tuple[str, str]]:
+        """Yield what was paid: each custom_id and `2xx` for every answer the provider made."""
+        for batch in self.batches.values():
+            for line in self.files.get(batch.output_file_id or "", b"").splitlines():
+                yield json.loads(line)["custom_id"], "2xx"
 
     def _called(self, name: str) -> None:
         self.calls.append(name)
@@ -142,8 +153,6 @@ class Provider:
 
 
 def replace(batch: Batch, **changes: Any) -> Batch:
-    import msgspec
-
     return msgspec.structs.replace(batch, **changes)
 
 
@@ -203,13 +212,16 @@ class World:
         return assemble(self.yard, batch_id)
 
     def run_shard(self, step: Step) -> None:
-        doors = {"submit": submit, "poll": poll, "collect": collect}
         for _ in range(MOST_STEPS):
             if step.next == "done":
                 return
             self.clock.now += step.wait_seconds
-            step = doors[step.next](self.yard, step)
+            step = self.step(step)
         raise AssertionError(f"{step} after {MOST_STEPS} steps")
+
+    def step(self, step: Step) -> Step:
+        doors = {"submit": submit, "poll": poll, "collect": collect}
+        return doors[step.next](self.yard, step)
 
     def read(self, key: str) -> bytes:
         return boto3.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()

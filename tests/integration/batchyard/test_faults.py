@@ -1,0 +1,302 @@
+"""What a provider can do to a shard, and what becomes of its lines."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from batch_client import (
+    APIConnectionError,
+    AuthenticationError,
+    BadRequestError,
+    BatchError,
+    CreateOutcomeUnknown,
+    NotFoundError,
+    QuotaError,
+    RateLimitError,
+    ServerError,
+)  # fmt: skip
+from batchyard.fail import fail_shard
+from batchyard.plan import plan
+from batchyard.shard import Step
+from batchyard.submit import submit
+from tests.integration.batchyard.world import (
+    World,
+    answering,
+    bad,
+    completed,
+    ended,
+    failed,
+    good,
+    jsonl,
+    replace,
+    request,
+    unrun,
+)  # fmt: skip
+
+TEN = [f"r{at}" for at in range(10)]
+
+
+def drop(world: World) -> str:
+    return world.drop(jsonl([request(each) for each in TEN]))
+
+
+def report(world: World, batch_id: str) -> Any:
+    return json.loads(world.result(batch_id, "report.json"))
+
+
+def outcomes(world: World, batch_id: str) -> dict[str, str]:
+    """Map each custom_id to `ok` or to its error's code; every line must have exactly one outcome."""
+    output, errors = world.answered(batch_id, "output.jsonl"), world.answered(batch_id, "errors.jsonl")
+    assert sorted(each["custom_id"] for each in output + errors) == sorted(TEN)
+    codes = {each["custom_id"]: (each["error"] or each["response"]["body"]["error"])["code"] for each in errors}
+    return {**{each["custom_id"]: "ok" for each in output}, **codes}
+
+
+def all_ok(world: World, batch_id: str) -> bool:
+    return set(outcomes(world, batch_id).values()) == {"ok"}
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        APIConnectionError("reset"), RateLimitError("slow down", status=429, retryable=True), ServerError("oops", status=503),
+        AuthenticationError("bad key", status=401), QuotaError("no money", status=429, code="insufficient_quota"),
+    ],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+@pytest.mark.parametrize("call", range(8))
+def test_a_call_that_fails_is_made_good(world: World, trouble: Exception, call: int) -> None:
+    batch_id = drop(world)
+    twice = [trouble, trouble]  # a refused key is tried again once before it counts
+    world.provider.before = [*([None] * call), *twice]
+    assert world.run(batch_id) == "done"
+    assert all_ok(world, batch_id)
+    assert len(world.provider.batches) == 1
+    assert world.yard.records.batch(batch_id).paused is None
+
+
+@pytest.mark.parametrize("made", [True, False], ids=["the batch was made", "it was not"])
+def test_a_lost_answer_to_create_ends_with_one_batch(world: World, made: bool) -> None:
+    batch_id = drop(world)
+    provider = world.provider
+    create = provider.create_batch
+
+    def lose(**wanted: Any) -> Any:
+        provider.create_batch = create  # type: ignore[method-assign]
+        if made:
+            create(**wanted)
+        raise CreateOutcomeUnknown("the answer was lost")
+
+    provider.create_batch = lose  # type: ignore[method-assign]
+    assert world.run(batch_id) == "done"
+    assert (all_ok(world, batch_id), len(provider.batches)) == (True, 1)
+
+
+def test_a_request_the_provider_will_not_take_is_an_error_line_and_the_batch_failed(world: World) -> None:
+    batch_id = drop(world)
+    world.provider.before = [BadRequestError("too large", status=400, code="file_too_large")]
+    assert world.run(batch_id) == "failed"
+    batch = world.yard.records.batch(batch_id)
+    assert (batch.status, batch.errors[0].code) == ("failed", "file_too_large")
+    assert set(outcomes(world, batch_id).values()) == {"file_too_large"}
+
+
+def test_a_file_the_provider_forgot_is_uploaded_again(world: World) -> None:
+    batch_id = drop(world)
+    world.provider.before = [None, NotFoundError("no such file", status=404)]
+    assert world.run(batch_id) == "done"
+    assert world.provider.calls.count("create_file") == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "uploads"),
+    [
+        (BatchError(code="token_limit_exceeded", message="Enqueued token limit reached"), 1),
+        (BatchError(code="invalid_request", param="file_id", message="not found"), 2),
+        (BatchError(code="billing_hard_limit_reached", message="no money"), 1),
+        (BatchError(code="never_seen_before", message="?"), 2),
+    ],
+    ids=lambda value: getattr(value, "code", None),
+)
+def test_a_provider_batch_that_failed_for_a_passing_reason_is_made_again(
+    world: World, error: BatchError, uploads: int
+) -> None:
+    batch_id = drop(world)
+    world.provider.endings = [failed(error)]
+    assert world.run(batch_id) == "done"
+    assert all_ok(world, batch_id)
+    assert world.provider.calls.count("create_file") == uploads
+
+
+def test_a_capacity_failure_may_come_often_and_costs_no_try(world: World) -> None:
+    batch_id = drop(world)
+    world.provider.endings = [failed(BatchError(code="token_limit_exceeded", message="full"))] * 7
+    assert world.run(batch_id) == "done"
+    assert all_ok(world, batch_id)
+
+
+def test_the_batch_says_why_it_waits_for_an_operator(world: World) -> None:
+    batch_id = drop(world)
+    plan(world.yard, batch_id)
+    world.provider.before = [QuotaError("You exceeded your quota", status=429, code="insufficient_quota")]
+    step = submit(world.yard, Step(batch_id, 0))
+    assert step.next == "submit"
+    assert "exceeded your quota" in (world.yard.records.batch(batch_id).paused or "")
+
+
+def test_lines_the_provider_refuses_by_number_are_set_aside_and_the_rest_runs(world: World) -> None:
+    refused = [BatchError(code="model_not_found", param="body.model", line=line, message="unknown") for line in (2, 5)]
+    batch_id = drop(world)
+    world.provider.endings = [failed(*refused)]
+    assert world.run(batch_id) == "done"
+    seen = outcomes(world, batch_id)
+    assert [each for each in TEN if seen[each] != "ok"] == ["r1", "r4"]
+    assert seen["r1"] == "model_not_found"
+
+
+def test_a_batch_the_provider_always_fails_ends_failed_with_its_reason(world: World) -> None:
+    batch_id = drop(world)
+    world.provider.endings = [failed(BatchError(code="mystery", message="?"))] * 3
+    assert world.run(batch_id) == "failed"
+    assert set(outcomes(world, batch_id).values()) == {"mystery"}
+
+
+def test_expiries_cost_no_try_and_every_line_is_paid_once(world: World) -> None:
+    done = iter(range(100))
+    world.provider.endings = [
+        answering(lambda each: good(each) if next(done) < 3 else unrun(each), "expired"),
+        answering(lambda each: good(each) if next(done) < 16 else unrun(each), "expired"),
+    ]
+    batch_id = drop(world)
+    assert world.run(batch_id) == "done"
+    assert all_ok(world, batch_id)
+    assert len(world.provider.batches) == 3
+    assert len(list(world.provider.ledger())) == 10
+
+
+def test_a_line_out_of_tries_keeps_its_last_true_error(world: World) -> None:
+    world.provider.endings = [
+        answering(lambda each: bad(each, 500, "server_error") if each == "r3" else good(each))
+    ] * 3
+    batch_id = drop(world)
+    assert world.run(batch_id) == "done"
+    assert outcomes(world, batch_id)["r3"] == "server_error"
+    assert len(world.provider.batches) == 3
+
+
+def test_a_line_that_fails_and_is_then_lost_keeps_its_last_true_error(world: World) -> None:
+    world.provider.endings = [
+        answering(lambda each: bad(each, 500, "server_error") if each == "r3" else good(each)),
+        *[answering(lambda _: None)] * 3,
+    ]
+    batch_id = drop(world)
+    assert world.run(batch_id) == "done"
+    assert outcomes(world, batch_id)["r3"] == "server_error"
+
+
+def test_a_line_no_attempt_answers_is_an_error_in_the_end(world: World) -> None:
+    world.provider.endings = [answering(lambda each: None if each == "r3" else good(each))] * 9
+    batch_id = drop(world)
+    assert world.run(batch_id) == "done"
+    assert outcomes(world, batch_id)["r3"] == "no_answer"
+
+
+def test_all_lines_failed_is_a_completed_batch_without_output(world: World) -> None:
+    world.provider.endings = [answering(lambda each: bad(each, 400))]
+    batch_id = drop(world)
+    assert world.run(batch_id) == "done"
+    batch = world.yard.records.batch(batch_id)
+    assert (batch.status, batch.output_file_id, batch.counts.failed) == ("completed", None, 10)
+
+
+def test_an_output_file_that_is_late_is_waited_for(world: World) -> None:
+    late = []
+
+    def ending(provider: Any, batch: Any) -> Any:
+        whole = completed(provider, batch)
+        late.append(whole)
+        return replace(whole, output_file_id=None)
+
+    world.provider.endings = [ending]
+    retrieve = world.provider.retrieve_batch
+    looks = iter(range(100))
+
+    def show(batch_id: str) -> Any:
+        seen = retrieve(batch_id)
+        return late[0] if late and next(looks) > 3 else seen
+
+    world.provider.retrieve_batch = show  # type: ignore[method-assign]
+    batch_id = drop(world)
+    assert world.run(batch_id) == "done"
+    assert (all_ok(world, batch_id), len(world.provider.batches)) == (True, 1)
+
+
+def test_answers_twice_unknown_or_broken_are_not_believed(world: World) -> None:
+    def ending(provider: Any, batch: Any) -> Any:
+        lines = [good(each) for each in TEN]
+        twice = [bad("r0", 500), *lines, good("r1"), good("stranger"), b"not json\n", b'{"custom_id": 5}\n', b"\n"]
+        return ended(provider, batch, "completed", twice, [])
+
+    world.provider.endings = [ending]
+    batch_id = drop(world)
+    assert world.run(batch_id) == "done"
+    assert all_ok(world, batch_id)
+    assert report(world, batch_id)["shards"][0]["attempts"][0]["strays"] == 5
+
+
+@pytest.mark.parametrize("line", [
+    b'{"custom_id": "r3", "response": {"status_code": 0, "body": {}}, "error": null}\n',
+    b'{"custom_id": "r3", "response": null, "error": null}\n',
+    b'{"custom_id": "r3"}\n',
+    b'{"custom_id": "r3", "response": null, "error": {"code": "request_timeout", "message": "?"}}\n',
+])  # fmt: skip
+def test_a_line_without_a_true_answer_is_sent_again(world: World, line: bytes) -> None:
+    world.provider.endings = [answering(lambda each: line if each == "r3" else good(each))]
+    batch_id = drop(world)
+    assert world.run(batch_id) == "done"
+    assert all_ok(world, batch_id)
+    assert world.provider.custom_ids(list(world.provider.batches.values())[1]) == ["r3"]
+
+
+def test_an_unknown_status_is_waited_out(world: World) -> None:
+    retrieve = world.provider.retrieve_batch
+    looks = iter(range(100))
+
+    def show(batch_id: str) -> Any:
+        return replace(retrieve(batch_id), status="pondering") if next(looks) < 10 else retrieve(batch_id)
+
+    world.provider.retrieve_batch = show  # type: ignore[method-assign]
+    world.provider.polls_before_end = 15
+    batch_id = drop(world)
+    assert world.run(batch_id) == "done"
+    assert (all_ok(world, batch_id), len(world.provider.batches)) == (True, 1)
+
+
+def test_a_provider_batch_that_is_lost_is_made_again(world: World) -> None:
+    retrieve, lost = world.provider.retrieve_batch, []
+
+    def show(batch_id: str) -> Any:
+        if batch_id == "pb-0":
+            lost.append(batch_id)
+            raise NotFoundError("no batch found", status=404)
+        return retrieve(batch_id)
+
+    world.provider.retrieve_batch = show  # type: ignore[method-assign]
+    batch_id = drop(world)
+    assert world.run(batch_id) == "done"
+    assert (all_ok(world, batch_id), len(world.provider.batches)) == (True, 2)
+
+
+def test_a_shard_that_fails_for_good_leaves_its_siblings_alone(world: World) -> None:
+    batch_id = world.drop(jsonl([request(each, model="a" if each < "r5" else "b") for each in TEN]))
+    plan(world.yard, batch_id)
+    submit(world.yard, Step(batch_id, 0))
+    fail_shard(world.yard, batch_id, 0, {"Error": "States.Timeout", "Cause": ""})
+    assert world.run(batch_id) == "done"
+    seen = outcomes(world, batch_id)
+    assert [each for each in TEN if seen[each] == "ok"] == TEN[5:]
+    assert seen["r0"] == "server_error"
+    assert world.yard.records.batch(batch_id).status == "completed"
