@@ -1,0 +1,262 @@
+"""A yard whose bucket, table, state machine, bus and provider are dictionaries: the real ones' methods without a socket."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import msgspec
+
+from batch_client import Batch as ProviderBatch
+from batch_client import BatchClientError, File
+from batchyard import statuses
+from batchyard.adapters.events import Events
+from batchyard.adapters.executions import Executions
+from batchyard.adapters.functions import Functions
+from batchyard.adapters.objects import Arrived, Objects, Writer
+from batchyard.adapters.records import Records
+from batchyard.adapters.secrets import Secret
+from batchyard.batch import Batch, InputObject
+from batchyard.errors import InputGone, NotFound, StaleRecord
+from batchyard.settings import Settings
+from batchyard.shard import Shard
+from batchyard.upload import Upload
+from batchyard.yard import Yard
+
+BUCKET = "batchyard-data-example"
+NOW = 1_790_000_000
+BATCH_ID = "batch_5f0c1e8a9b7d4c3e8f2a6b1d0e9c8a7f"
+
+
+class MemoryObjects(Objects):
+    """Objects in a dictionary, handed out in chunks of `chunk` bytes."""
+
+    def __init__(self, chunk: int = 65_536) -> None:
+        self.bucket = BUCKET
+        self.chunk = chunk
+        self.stored: dict[str, bytes] = {}
+        self.metadata: dict[str, dict[str, str]] = {}
+        self.reads: list[tuple[int, int]] = []
+
+    def head(self, key: str, version_id: str | None = None) -> tuple[InputObject, dict[str, str]]:
+        data = self.get(key)
+        etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        return InputObject(self.bucket, key, etag, len(data), version_id or "v1"), self.metadata.get(key, {})
+
+    def inbox(self, prefix: str) -> Iterator[Arrived]:
+        for key in sorted(self.stored):
+            if key.startswith(prefix):
+                yield Arrived(self.head(key)[0], datetime.fromtimestamp(NOW, UTC))
+
+    def chunks(self, source: InputObject, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        data, stop = self.get(source.key), source.size if stop is None else stop
+        if hashlib.md5(data, usedforsecurity=False).hexdigest() != source.etag:
+            raise InputGone(source.uri)
+        self.reads.append((start, stop))
+        for begin in range(start, stop, self.chunk):
+            yield data[begin : min(begin + self.chunk, stop)]
+
+    def get(self, key: str) -> bytes:
+        if key not in self.stored:
+            raise NotFound(key)
+        return self.stored[key]
+
+    def put(self, key: str, data: bytes) -> None:
+        self.stored[key] = data
+
+    def writer(self, key: str) -> Writer:
+        return Writer(self, cast("Any", None), key)  # below one part, a writer only puts
+
+
+class MemoryRecords(Records):
+    """Records in dictionaries, under the real ones' conditions."""
+
+    def __init__(self) -> None:
+        self.batches: dict[str, Batch] = {}
+        self.kept: dict[tuple[str, int], Shard] = {}
+        self.others: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def create_batch(self, batch: Batch) -> bool:
+        new = batch.batch_id not in self.batches
+        self.batches.setdefault(batch.batch_id, batch)
+        return new
+
+    def batch(self, batch_id: str) -> Batch:
+        if batch_id not in self.batches:
+            raise NotFound(batch_id)
+        return self.batches[batch_id]
+
+    def move_batch(self, batch_id: str, status: str, now: int, **changes: object) -> Batch | None:
+        if self.batch(batch_id).status not in statuses.sources_of(status):
+            return None
+        return self._change(batch_id, {"status": status, statuses.STAMPS[status]: now, **changes})
+
+    def change_batch(self, batch_id: str, **changes: object) -> Batch:
+        if self.batch(batch_id).ended:
+            raise StaleRecord(batch_id)
+        return self._change(batch_id, changes)
+
+    def claim_batch(self, batch_id: str, **changes: object) -> Batch | None:
+        return None if self.batch(batch_id).claimed else self._change(batch_id, {"claimed": True, **changes})
+
+    def _change(self, batch_id: str, changes: Mapping[str, object]) -> Batch:
+        self.batches[batch_id] = msgspec.structs.replace(self.batches[batch_id], **changes)
+        return self.batches[batch_id]
+
+    def list_batches(self, tenant: str, after: str | None, limit: int) -> tuple[list[Batch], bool]:
+        own = [batch for batch in reversed(self.batches.values()) if batch.tenant == tenant]
+        begin = next((at + 1 for at, batch in enumerate(own) if batch.batch_id == after), 0)
+        return own[begin : begin + limit], len(own) > begin + limit
+
+    def shard(self, batch_id: str, number: int) -> Shard | None:
+        return self.kept.get((batch_id, number))
+
+    def shards(self, batch_id: str) -> Iterator[Shard]:
+        return iter([self.kept[key] for key in sorted(self.kept) if key[0] == batch_id])
+
+    def save_shard(self, before: Shard | None, after: Shard) -> Shard:
+        key = after.batch_id, after.shard
+        if (self.kept[key].version if key in self.kept else None) != (before.version if before else None):
+            raise StaleRecord(str(key))
+        self.kept[key] = msgspec.structs.replace(after, version=(before.version if before else 0) + 1)
+        return self.kept[key]
+
+    def link(self, provider_batch_id: str, shard: Shard) -> None:
+        self.others[f"PROVIDER#{provider_batch_id}", "LINK"] = {"batch_id": shard.batch_id, "shard": shard.shard}
+
+    def item(self, pk: str, sk: str) -> dict[str, Any]:
+        if (pk, sk) not in self.others:
+            raise NotFound(pk)
+        return self.others[pk, sk]
+
+    def put_once(self, item: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self.others.setdefault((item["pk"], item["sk"]), dict(item))
+
+
+class MemoryExecutions(Executions):
+    """The executions started, by name."""
+
+    def __init__(self) -> None:
+        self.started: list[str] = []
+
+    def start(self, batch_id: str) -> bool:
+        self.started.append(batch_id)
+        return self.started.count(batch_id) == 1
+
+
+class MemoryFunctions(Functions):
+    """The invocations asked for."""
+
+    def __init__(self) -> None:
+        self.invoked: list[dict[str, object]] = []
+
+    def invoke(self, payload: Mapping[str, object]) -> None:
+        self.invoked.append(dict(payload))
+
+
+class MemoryEvents(Events):
+    """The statuses announced."""
+
+    def __init__(self) -> None:
+        self.announced: list[str] = []
+
+    def announce(self, batch: Batch) -> None:
+        self.announced.append(batch.status)
+
+
+class MemorySecret(Secret):
+    """A made-up key that counts how often it was said to be stale."""
+
+    def __init__(self) -> None:
+        self.forgotten = 0
+
+    def __call__(self) -> str:
+        return "sk-made-up"
+
+    def forget(self) -> None:
+        self.forgotten += 1
+
+
+class MemoryProvider:
+    """The Protocol of `batchyard.yard.Provider`; what it is to do wrong stands in `trouble`, by method."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.batches: dict[str, ProviderBatch] = {}
+        self.calls: list[str] = []
+        self.trouble: dict[str, list[BatchClientError]] = {}
+
+    def create_file(self, source: Upload, filename: str) -> File:
+        self._called("create_file")
+        file = File(id=f"file-{len(self.files)}", filename=filename)
+        self.files[file.id] = b"".join(source)
+        return file
+
+    def create_batch(
+        self, *, input_file_id: str, endpoint: str, completion_window: str, metadata: dict[str, str]
+    ) -> ProviderBatch:
+        self._called("create_batch")
+        batch = ProviderBatch(
+            id=f"pb-{len(self.batches)}", status="in_progress", endpoint=endpoint, input_file_id=input_file_id,
+            completion_window=completion_window, metadata=metadata,
+        )  # fmt: skip
+        self.batches[batch.id] = batch
+        return batch
+
+    def retrieve_batch(self, batch_id: str) -> ProviderBatch:
+        self._called("retrieve_batch")
+        return self.batches[batch_id]
+
+    def cancel_batch(self, batch_id: str) -> ProviderBatch:
+        self._called("cancel_batch")
+        self.batches[batch_id] = msgspec.structs.replace(self.batches[batch_id], status="cancelling")
+        return self.batches[batch_id]
+
+    def find_batch(self, metadata_key: str, value: str, since: int) -> ProviderBatch | None:
+        self._called("find_batch")
+        found = (batch for batch in self.batches.values() if batch.metadata.get(metadata_key) == value and since)
+        return next(found, None)
+
+    def download_file(self, file_id: str) -> Iterator[bytes]:
+        self._called("download_file")
+        return iter([self.files[file_id]])
+
+    def end(self, batch_id: str, status: str, **members: object) -> None:
+        self.batches[batch_id] = msgspec.structs.replace(self.batches[batch_id], status=status, **members)
+
+    def _called(self, name: str) -> None:
+        self.calls.append(name)
+        if self.trouble.get(name):
+            raise self.trouble[name].pop(0)
+
+
+class MemoryYard(Yard):
+    """A yard without AWS; `now_is` is its clock."""
+
+    def __init__(self, **settings: str | int) -> None:
+        self.now_is = float(NOW)
+        self.scripted = MemoryProvider()
+        given = Settings(**{**_SETTINGS, **settings})  # type: ignore[arg-type]  # each test gives a field its own type
+        super().__init__(given, self.scripted, lambda: self.now_is, lambda: 0.0)
+        self.bucket, self.table = MemoryObjects(), MemoryRecords()
+        self.started, self.invoked, self.bus, self.key = (
+            MemoryExecutions(), MemoryFunctions(), MemoryEvents(), MemorySecret(),
+        )  # fmt: skip
+        self.objects, self.records, self.executions = self.bucket, self.table, self.started
+        self.cancel_function, self.events, self.secret = self.invoked, self.bus, self.key
+
+
+_SETTINGS: dict[str, str | int] = {
+    "bucket": BUCKET, "table": "table", "event_bus": "bus", "provider_base_url": "http://127.0.0.1/v1",
+    "provider_secret_id": "secret",
+}  # fmt: skip
+
+
+def batch(**members: object) -> Batch:
+    """Make a batch as it is when it was just created, but for these members."""
+    source = InputObject(BUCKET, "inbox/default/requests.jsonl", "etag", 10, "v1")
+    new = Batch(
+        batch_id=BATCH_ID, tenant="default", status=statuses.VALIDATING, created_at=NOW, input=source,
+        completion_window="24h", expires_at=NOW + 86_400, expires_at_ttl=NOW + 90 * 86_400, input_file_id=source.uri,
+    )  # fmt: skip
+    return msgspec.structs.replace(new, **members)

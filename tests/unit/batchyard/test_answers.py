@@ -1,0 +1,95 @@
+"""The provider's files joined to what was sent."""
+
+import json
+from itertools import permutations
+
+import pytest
+
+from batchyard.answers import Answers
+from batchyard.outcomes import Outcome
+
+
+def line(custom_id: str, status: int = 200, tokens: int = 5) -> bytes:
+    body = {"usage": {"prompt_tokens": tokens, "total_tokens": tokens}, "error": {"code": f"code_{status}"}}
+    response = {"status_code": status, "body": body}
+    return json.dumps({"custom_id": custom_id, "response": response, "error": None}).encode() + b"\n"
+
+
+def expired(custom_id: str) -> bytes:
+    return json.dumps({"custom_id": custom_id, "response": None, "error": {"code": "batch_expired"}}).encode() + b"\n"
+
+
+def test_every_answer_is_found_by_the_place_of_its_request_in_any_order_and_file() -> None:
+    with Answers(["a", "b", "c", "d"]) as answers:
+        answers.read([line("c"), line("a")])
+        answers.read([line("b", 400), expired("d")])
+        assert [answers.outcome(at) for at in range(4)] == [
+            Outcome.SUCCEEDED, Outcome.REFUSED, Outcome.SUCCEEDED, Outcome.UNFINISHED,
+        ]  # fmt: skip
+        assert [answers.line(at) for at in range(4)] == [line("a"), line("b", 400), line("c"), expired("d")]
+        assert (answers.code(1), answers.code(3)) == ("code_400", "batch_expired")
+        assert (answers.succeeded(), answers.strays, answers.usage.total_tokens) == (2, 0, 10)
+
+
+@pytest.mark.parametrize("size", [1, 7, 1_000])
+def test_the_cut_of_the_download_changes_nothing(size: int) -> None:
+    data = line("b") + b"\r\n" + line("a", 500).rstrip(b"\n")
+    with Answers(["a", "b"]) as answers:
+        answers.read(data[at : at + size] for at in range(0, len(data), size))
+        assert (answers.line(0), answers.line(1)) == (line("a", 500).rstrip(b"\n"), line("b"))
+        assert answers.strays == 0
+
+
+def test_a_file_without_a_last_line_end_does_not_run_into_the_next() -> None:
+    with Answers(["a", "b"]) as answers:
+        answers.read([line("a").rstrip(b"\n")])
+        answers.read([line("b")])
+        assert [answers.outcome(at) for at in (0, 1)] == [Outcome.SUCCEEDED, Outcome.SUCCEEDED]
+        assert answers.line(1) == line("b")
+
+
+def test_a_request_without_an_answer_has_no_outcome() -> None:
+    with Answers(["a", "b"]) as answers:
+        answers.read([line("a")])
+        assert answers.outcome(1) is None
+
+
+def test_answers_to_nobody_and_broken_lines_are_strays() -> None:
+    with Answers(["a"]) as answers:
+        answers.read([line("z"), b"{oops\n", b'{"custom_id":7}\n', line("a"), b"\xff\n", b"\n"])
+        assert answers.strays == 4
+        assert answers.outcome(0) is Outcome.SUCCEEDED
+        assert answers.line(0) == line("a")
+
+
+BY_WORTH = [line("a", 200), line("a", 400), line("a", 503), expired("a")]
+
+
+@pytest.mark.parametrize("order", [*permutations(BY_WORTH)])
+def test_of_several_answers_the_most_worth_stands_whatever_their_order(order: tuple[bytes, ...]) -> None:
+    with Answers(["a"]) as answers:
+        for each in order:
+            answers.read([each])
+        assert answers.line(0) == BY_WORTH[0]
+        assert answers.succeeded() == 1
+        assert answers.usage.total_tokens == 5
+
+
+def test_of_equals_the_first_stands_and_is_counted_once() -> None:
+    with Answers(["a"]) as answers:
+        answers.read([line("a", tokens=5), line("a", tokens=900)])
+        assert answers.line(0) == line("a", tokens=5)
+        assert (answers.usage.total_tokens, answers.strays, answers.succeeded()) == (5, 1, 1)
+
+
+def test_nothing_sent_makes_everything_a_stray() -> None:
+    with Answers([]) as answers:
+        answers.read([line("a")])
+        assert (answers.strays, answers.succeeded()) == (1, 0)
+
+
+def test_ids_are_told_apart_by_every_character() -> None:
+    ids = ["a", "A", "a ", "é", "e\u0301", "", "\u0000", "1", "01"]
+    with Answers(ids) as answers:
+        answers.read(line(each) for each in reversed(ids))
+        assert [answers.line(at) for at in range(len(ids))] == [line(each) for each in ids]

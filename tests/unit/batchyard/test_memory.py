@@ -1,0 +1,56 @@
+"""The fakes have every method of the real things, with the same parameters."""
+
+import inspect
+
+import pytest
+
+from batch_client import BatchClient
+from batchyard.adapters.events import Events
+from batchyard.adapters.executions import Executions
+from batchyard.adapters.functions import Functions
+from batchyard.adapters.objects import Objects
+from batchyard.adapters.records import Records
+from batchyard.adapters.secrets import Secret
+from batchyard.yard import Provider
+from tests.unit.batchyard.memory import (
+    MemoryEvents,
+    MemoryExecutions,
+    MemoryFunctions,
+    MemoryObjects,
+    MemoryProvider,
+    MemoryRecords,
+    MemorySecret,
+)
+
+INHERITED = {"pin"}  # it only calls `head`
+
+
+def methods(kind: type) -> list[str]:
+    return [name for name, _ in inspect.getmembers(kind, inspect.isfunction) if not name.startswith("_")]
+
+
+@pytest.mark.parametrize(
+    ("real", "fake"),
+    [
+        (Objects, MemoryObjects),
+        (Records, MemoryRecords),
+        (Executions, MemoryExecutions),
+        (Functions, MemoryFunctions),
+        (Events, MemoryEvents),
+        (Secret, MemorySecret),
+        (Provider, MemoryProvider),
+    ],
+)
+def test_a_fake_answers_every_call_the_real_thing_answers(real: type, fake: type) -> None:
+    for name in methods(real):
+        assert name in vars(fake) or name in INHERITED, name
+        assert list(inspect.signature(getattr(real, name)).parameters) == list(
+            inspect.signature(getattr(fake, name)).parameters
+        )
+
+
+def test_the_real_client_takes_the_calls_we_make_of_a_provider() -> None:
+    for name in methods(Provider):
+        ours = set(inspect.signature(getattr(Provider, name)).parameters) - {"self"}
+        theirs = set(inspect.signature(getattr(BatchClient, name)).parameters) - {"self"}
+        assert ours <= theirs, name

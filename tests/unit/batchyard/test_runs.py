@@ -1,0 +1,50 @@
+"""Runs give back the lines they were given, where they were."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchyard.runs import Run, RunWriter
+from tests.unit.batchyard.memory import MemoryObjects
+
+LINE = st.binary(min_size=1, max_size=30).map(lambda line: line.replace(b"\n", b"x"))
+
+
+@given(st.dictionaries(st.integers(0, 2**60), LINE, min_size=1), st.integers(1, 50))
+def test_lines_come_back_at_their_positions_whatever_the_chunks(lines: dict[int, bytes], chunk: int) -> None:
+    objects, ordered = MemoryObjects(chunk), sorted(lines.items())
+    with RunWriter(objects, "run") as run:
+        for position, line in ordered:
+            run.write(position, line)
+        assert len(run) == len(lines)
+    assert list(Run(objects, "run").lines()) == [(position, line + b"\n") for position, line in ordered]
+    assert b"".join(Run(objects, "run").chunks()) == b"".join(line + b"\n" for _, line in ordered)
+
+
+@pytest.mark.parametrize("line", [b"{}\n", b"{}"])
+def test_a_line_has_one_line_end_whether_it_came_with_one_or_not(line: bytes) -> None:
+    objects = MemoryObjects()
+    with RunWriter(objects, "run") as run:
+        run.write(7, line)
+        run.write(8, b"next")
+    assert list(Run(objects, "run").lines()) == [(7, b"{}\n"), (8, b"next\n")]
+
+
+def test_an_empty_run_leaves_nothing() -> None:
+    objects = MemoryObjects()
+    with RunWriter(objects, "run") as run:
+        assert len(run) == 0
+    assert objects.stored == {}
+
+
+def stop_half_way(objects: MemoryObjects) -> None:
+    with RunWriter(objects, "run") as run:
+        run.write(0, b"{}")
+        raise KeyboardInterrupt
+
+
+def test_a_run_that_was_not_finished_leaves_nothing() -> None:
+    objects = MemoryObjects()
+    with pytest.raises(KeyboardInterrupt):
+        stop_half_way(objects)
+    assert objects.stored == {}

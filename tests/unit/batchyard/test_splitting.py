@@ -1,0 +1,141 @@
+"""Shards that each fit one provider batch, and together are the batch."""
+
+from array import array
+from collections import Counter
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchyard.lines import EMBEDDINGS, Line, embedding_inputs, parse
+from batchyard.scanning import Found, scan
+from batchyard.splitting import Limits, ShardLines, Splitter
+
+Made = tuple[str, str, int, int]  # url, model, embedding inputs, padding
+MADE: st.SearchStrategy[list[Made]] = st.lists(
+    st.tuples(
+        st.sampled_from(["/v1/responses", EMBEDDINGS]),
+        st.sampled_from(["m", "n"]),
+        st.integers(1, 4),
+        st.integers(0, 120),
+    ),
+    max_size=40,
+)
+LIMITS = st.builds(Limits, st.integers(1, 7), st.integers(300, 900), st.integers(4, 9))
+
+
+def write(made: list[Made], between: bytes = b"") -> bytes:
+    text = '{"custom_id":"r%d","method":"POST","url":"%s","body":{"model":"%s","input":[%s]}}%s\n'
+    rows = [
+        text % (at, url, model, ",".join(['"é"'] * inputs), " " * padding)
+        for at, (url, model, inputs, padding) in enumerate(made)
+    ]
+    return between.join(row.encode() for row in rows)
+
+
+def split(data: bytes, limits: Limits) -> tuple[list[ShardLines], list[tuple[Found, Line]]]:
+    splitter, shards, lines = Splitter(limits), [], []
+    for position, found in enumerate(scan([data], 10_000)):
+        assert found.text is not None
+        line = parse(found.text)
+        lines.append((found, line))
+        closed = splitter.add(position, found, line)
+        shards += [closed] if closed else []
+    shards += splitter.rest()
+    assert len(shards) == splitter.shards
+    return sorted(shards, key=lambda shard: shard.shard), lines
+
+
+def every(shard: ShardLines) -> "array[int]":
+    return array("I", range(len(shard)))
+
+
+@given(MADE, LIMITS)
+def test_every_line_is_in_exactly_one_shard_in_order(made: list[Made], limits: Limits) -> None:
+    shards, lines = split(write(made), limits)
+    assert Counter(position for shard in shards for position in shard.positions) == Counter(range(len(lines)))
+    assert [shard.shard for shard in shards] == list(range(len(shards)))
+    for shard in shards:
+        assert list(shard.positions) == sorted(shard.positions)
+        assert shard.custom_ids == [lines[position][1].custom_id for position in shard.positions]
+
+
+@given(MADE, LIMITS)
+def test_a_shard_has_one_endpoint_and_one_model_and_keeps_every_limit(made: list[Made], limits: Limits) -> None:
+    shards, lines = split(write(made), limits)
+    for shard in shards:
+        own = [lines[position] for position in shard.positions]
+        assert {(line.url, line.body.model) for _, line in own} == {(shard.endpoint, shard.model)}
+        assert 1 <= len(own) <= limits.requests
+        assert sum(found.size for found, _ in own) == shard.size <= limits.bytes
+        assert sum(embedding_inputs(line) for _, line in own) == shard.embedding_inputs <= limits.embedding_inputs
+
+
+@given(MADE, LIMITS)
+def test_no_shard_is_closed_while_the_next_line_of_its_kind_fits(made: list[Made], limits: Limits) -> None:
+    shards, lines = split(write(made), limits)
+    for at, shard in enumerate(shards):
+        after = next(
+            (each for each in shards[at + 1 :] if (each.endpoint, each.model) == (shard.endpoint, shard.model)), None
+        )
+        if after is not None:
+            found, line = lines[after.positions[0]]
+            assert (
+                len(shard) == limits.requests
+                or shard.size + found.size > limits.bytes
+                or shard.embedding_inputs + embedding_inputs(line) > limits.embedding_inputs
+            )
+
+
+@given(MADE, LIMITS, st.sampled_from([b"", b"\n", b"  \r\n"]), st.data())
+def test_the_ranges_hold_exactly_the_bytes_of_the_lines_asked_for(
+    made: list[Made], limits: Limits, between: bytes, data: st.DataObject
+) -> None:
+    text = write(made, between)
+    shards, lines = split(text, limits)
+    for shard in shards:
+        asked = sorted(data.draw(st.sets(st.sampled_from(range(len(shard))), min_size=1)))
+        ranges = list(shard.ranges(array("I", asked)))
+        wanted = [lines[shard.positions[ordinal]][0].text or b"" for ordinal in asked]
+        assert b"".join(text[start:stop] for start, stop in ranges) == b"".join(wanted)
+        assert all(stop < start for (_, stop), (start, _) in pairwise(ranges))  # neighbours are joined
+
+
+def test_no_lines_have_no_ranges() -> None:
+    (shard,), _ = split(write([("/v1/responses", "m", 1, 0)]), Limits(5, 900, 9))
+    assert list(shard.ranges(array("I"))) == []
+
+
+def test_lines_beside_each_other_are_one_range() -> None:
+    text = write([("/v1/responses", "m", 1, 0)] * 5)
+    (shard,), _ = split(text, Limits(5, 10_000, 9))
+    assert list(shard.ranges(every(shard))) == [(0, len(text))]
+
+
+@given(MADE, LIMITS)
+def test_a_shard_read_back_is_the_shard_written(made: list[Made], limits: Limits) -> None:
+    for shard in split(write(made), limits)[0]:
+        back = ShardLines.unpack(shard.pack())
+        assert (back.shard, back.endpoint, back.model, back.size) == (
+            shard.shard,
+            shard.endpoint,
+            shard.model,
+            shard.size,
+        )
+        assert (back.positions, back.offsets, back.sizes) == (shard.positions, shard.offsets, shard.sizes)
+        assert back.custom_ids == shard.custom_ids
+
+
+def test_a_line_that_no_limit_fits_stands_alone() -> None:
+    made: list[Made] = [(EMBEDDINGS, "m", 1, 0), (EMBEDDINGS, "m", 4, 0), (EMBEDDINGS, "m", 1, 0)]
+    shards, _ = split(write(made), Limits(5, 10_000, 3))
+    assert [list(shard.positions) for shard in shards] == [[0], [1], [2]]
+
+
+def test_offsets_past_four_gigabytes_are_kept() -> None:
+    shard = ShardLines(0, "/v1/responses", "m")
+    shard.positions.append(2**40)
+    shard.offsets.append(2**40)
+    shard.sizes.append(2**32 - 1)
+    shard.custom_ids.append("a")
+    assert list(ShardLines.unpack(shard.pack()).ranges(array("I", [0]))) == [(2**40, 2**40 + 2**32 - 1)]

@@ -1,0 +1,29 @@
+"""The lines that wait and the tries they have used."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchyard.unfinished import Unfinished
+from tests.unit.batchyard.memory import MemoryObjects
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 255))))
+def test_a_list_read_back_is_the_list_written(lines: list[tuple[int, int]]) -> None:
+    objects, unfinished = MemoryObjects(), Unfinished.none()
+    for ordinal, tries in lines:
+        unfinished.add(ordinal, tries)
+    objects.put("key", unfinished.pack())
+    back = Unfinished.read(objects, "key", 0)
+    assert list(zip(back.ordinals, back.tries, strict=True)) == lines
+    assert len(back) == len(lines)
+
+
+def test_the_empty_key_means_every_line_untried() -> None:
+    everything = Unfinished.read(MemoryObjects(), "", 5)
+    assert (list(everything.ordinals), list(everything.tries)) == ([0, 1, 2, 3, 4], [0] * 5)
+
+
+def test_tries_past_counting_stay_at_the_most() -> None:
+    unfinished = Unfinished.none()
+    unfinished.add(0, 256)
+    assert list(unfinished.tries) == [255]
