@@ -6,7 +6,7 @@ export PYTHONPATH := .:layers/client:layers/core
 INPUT ?= local/requests.jsonl
 OUT ?= out
 
-.PHONY: help setup run up provider key test lint bench lock format
+.PHONY: help setup run up provider key test lint bench faults lock format
 
 help: setup ## show the commands and every setting
 	@$(PY) -m local.help
@@ -42,3 +42,9 @@ lock: setup ## resolve all extras together, then cut each layer's requirements f
 	@for layer in client core; do \
 	  .venv/bin/uv pip compile -q --universal --generate-hashes --extra $$layer -c requirements.lock --python-version 3.11 \
 	    --custom-compile-command "make lock" -o layers/$$layer/requirements.txt pyproject.toml; done
+
+bench: setup ## the benchmarks, as ratios; BENCH="upload plan" picks some
+	@$(PY) -m tests.benchmarks $(BENCH)
+
+faults: setup ## kill the whole flow at every single effect (a few minutes)
+	@EVERY_EFFECT=1 $(PY) -m pytest tests/integration/batchyard/test_crash.py tests/integration/batchyard/test_faults.py
