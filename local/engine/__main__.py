@@ -1,12 +1,12 @@
 """Serve the engine: `python -m local.tether local.engine LISTENING_SOCKET [MEND_TO_LEAVE_OUT …]`."""
-# ruff: noqa: SLF001 - ministack offers no public way in; tests/integration/local/test_engine.py holds these names
+# ruff: noqa: SLF001 - ministack offers no public way in; tests/integration/local/test_engine_mends.py holds these names
 
 import asyncio
 import logging
 import os
 import resource
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from importlib import import_module
 from typing import Any
 
@@ -18,38 +18,49 @@ Send = Callable[[Any], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-def as_the_stack_expects(application: Application) -> Application:
-    """Serve the stack's HTTP API at `/v1` of the engine's own address, and count every request as encrypted.
+def counted_as_encrypted(application: Application) -> Application:
+    """Let the application take every request as one over TLS: the data bucket refuses others, and the loopback is private."""
 
-    No S3 bucket has a name as short as `v1`. The data bucket refuses what does not come over TLS; the loopback is as private.
-    """
+    async def encrypted(scope: Scope, receive: Receive, send: Send) -> None:
+        await application({**scope, "scheme": "https"} if scope["type"] == "http" else scope, receive, send)
 
-    async def changed(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            scope = {**scope, "scheme": "https"}
+    return encrypted
+
+
+def with_api_at_v1(application: Application) -> Application:
+    """Serve the stack's one HTTP API at `/v1` of the engine's own address; no S3 bucket has a name as short as that."""
+
+    async def with_api(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (scope["path"] + "/").startswith("/v1/"):
             apis = import_module("ministack.services.apigateway")._apis
-            if (scope["path"] + "/").startswith("/v1/") and len(apis) == 1:
-                prefix = f"/_aws/execute-api/{next(iter(apis))}"
-                scope |= {"path": prefix + scope["path"], "raw_path": prefix.encode() + scope["raw_path"]}
+            prefix = f"/_aws/execute-api/{next(iter(apis), 'none')}"
+            scope = {**scope, "path": prefix + scope["path"], "raw_path": prefix.encode() + scope["raw_path"]}
         await application(scope, receive, send)
 
-    return changed
+    return with_api
+
+
+WRAPPERS: Mapping[str, Callable[[Application], Application]] = {
+    "encrypted": counted_as_encrypted,
+    "api_at_v1": with_api_at_v1,
+}
 
 
 def main(socket: str, *left_out: str) -> None:
     """Serve on the inherited listening `socket` (its number) until the process is ended."""
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # one log
     application: Application = import_module("ministack.app").app
-    for name, mend in MENDS.items():
-        if name not in left_out:
-            mend()
+    for name in MENDS.keys() - set(left_out):
+        MENDS[name]()
+    for name in WRAPPERS.keys() - set(left_out):
+        application = WRAPPERS[name](application)
     _raise_open_files()
     config = import_module("hypercorn.config").Config()
     config.bind = [f"fd://{socket}"]
     logging.getLogger("hypercorn.access").setLevel(logging.WARNING)
     serve = import_module("hypercorn.asyncio").serve
     # a trigger that never comes leaves SIGTERM its plain meaning: nothing here is worth saving
-    asyncio.run(serve(as_the_stack_expects(application), config, shutdown_trigger=asyncio.Event().wait))
+    asyncio.run(serve(application, config, shutdown_trigger=asyncio.Event().wait))
 
 
 def _raise_open_files() -> None:

@@ -17,6 +17,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         raise OfItsOwnError("on purpose")
     if event.get("environment"):
         return dict(os.environ)
+    if event.get("forbidden"):
+        boto3.resource("dynamodb").Table(os.environ["TABLE"]).scan()
     if event.get("sleep"):
         time.sleep(event["sleep"])
     if "item" in event:
@@ -35,5 +37,5 @@ def _count(change: int) -> None:
         ReturnValues="UPDATED_NEW",
     )["Attributes"]["running"]
     if change > 0:
-        most = {"pk": f"most-{int(running):03}"}
+        most = {"pk": f"most-{running!s:>03}"}
         table.update_item(Key=most, UpdateExpression="ADD seen :one", ExpressionAttributeValues={":one": 1})

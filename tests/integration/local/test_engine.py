@@ -1,0 +1,118 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.local.probe.running import Probe, probe
+
+HOST = {
+    "PATH": "/usr/bin:/bin",
+    "AWS_PROFILE": "somebody",
+    "AWS_SECRET_ACCESS_KEY": "a real secret",
+    "AWS_ENDPOINT_URL_S3": "https://elsewhere.example",
+    "PROVIDER_API_KEY": "sk-real",
+}
+
+
+@pytest.fixture(scope="module")
+def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Probe]:
+    with probe(tmp_path_factory.mktemp("engine"), host=HOST) as running:
+        yield running
+
+
+def test_a_request_reaches_its_function_as_it_was_sent(yard: Probe) -> None:
+    sent = "/echo/a%20b%2Bc%25d%C3%A9?limit=2&after=x%2By&empty="
+    event = yard.call("GET", sent, headers={"Idempotency-Key": "K 1"}).json()
+    assert event["version"] == "2.0"
+    assert event["routeKey"] == "GET /v1/echo/{name}"
+    assert event["rawPath"] == "/v1/echo/a b+c%25dé"
+    assert event["rawQueryString"] == "limit=2&after=x%2By&empty="
+    assert event["queryStringParameters"] == {"limit": "2", "after": "x+y", "empty": ""}
+    assert event["headers"]["idempotency-key"] == "K 1"
+    assert event["headers"]["authorization"] == "Bearer letmein"
+    assert event["requestContext"]["http"]["method"] == "GET"
+
+
+def test_a_body_reaches_its_function_as_text(yard: Probe) -> None:
+    event = yard.call("POST", "/echo", content='{"é": 1}', headers={"content-type": "application/json"}).json()
+    assert (event["body"], event["isBase64Encoded"]) == ('{"é": 1}', False)
+
+
+def test_an_answer_keeps_its_status_and_headers(yard: Probe) -> None:
+    answer = yard.call("POST", "/echo", content="{}")
+    assert answer.status_code == 201
+    assert answer.headers["content-type"] == "application/x-probe; charset=utf-8"
+    assert answer.headers["x-probe"] == "yes"
+
+
+def test_what_the_authorizer_says_reaches_the_function(yard: Probe) -> None:
+    event = yard.call("POST", "/echo", content="{}").json()
+    assert event["requestContext"]["authorizer"]["lambda"] == {"tenant": "default"}
+
+
+@pytest.mark.parametrize(("key", "status"), [("wrong", 403), (None, 401)])
+def test_a_request_without_a_good_key_is_turned_away(yard: Probe, key: str | None, status: int) -> None:
+    assert yard.call("GET", "/echo/x", key=key).status_code == status
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", ""), ("GET", "/other"), ("DELETE", "/echo/x")])
+def test_a_route_that_is_not_there_is_not_found(yard: Probe, method: str, path: str) -> None:
+    assert yard.call(method, path).status_code == 404
+
+
+def test_a_function_has_its_roles_permissions_and_no_others(yard: Probe) -> None:
+    answer, failure = yard.invoke("StepFunction", {"forbidden": True})
+    assert failure == "Unhandled"
+    assert "dynamodb:Scan" in answer["errorMessage"]
+
+
+def test_a_function_sees_nothing_of_the_users_secrets_and_settings(yard: Probe) -> None:
+    seen, _ = yard.invoke("StepFunction", {"environment": True})
+    assert "AWS_PROFILE" not in seen
+    assert "AWS_ENDPOINT_URL_S3" not in seen
+    assert "PROVIDER_API_KEY" not in seen
+    assert seen["AWS_ACCESS_KEY_ID"].startswith("ASIA")
+    assert seen["AWS_SECRET_ACCESS_KEY"] != "a real secret"
+
+
+@pytest.mark.parametrize("name", ["plain.jsonl", "a b+c%d%20 é 文.jsonl", "sub/folder.jsonl"])
+def test_an_upload_reaches_its_function_under_the_very_same_key(yard: Probe, name: str) -> None:
+    key = f"inbox/default/{name}"
+    version_id = yard.clients.s3.put_object(Bucket=yard.outputs["BucketName"], Key=key, Body=b"x")["VersionId"]
+    assert yard.item(key)["VersionId"] == version_id
+
+
+def test_a_failed_execution_becomes_an_event(yard: Probe) -> None:
+    assert yard.execute({"fail": True})["status"] == "FAILED"
+    detail = json.loads(yard.item("Step Functions Execution Status Change")["event"])["detail"]
+    assert detail["status"] == "FAILED"
+    assert json.loads(detail["input"]) == {"fail": True}
+
+
+def test_the_error_path_ends_with_the_whole_error_as_text(yard: Probe) -> None:
+    ended = yard.execute({"fail": True})
+    assert ended["error"] == "OfItsOwnError"
+    assert json.loads(json.loads(ended["cause"])["Cause"])["errorMessage"] == "on purpose"
+
+
+def test_a_failing_item_of_a_map_fails_no_other(yard: Probe) -> None:
+    bucket = yard.outputs["BucketName"]
+    items = [{"item": number, "fail": number == 1} for number in range(3)]
+    yard.clients.s3.put_object(Bucket=bucket, Key="work/items.json", Body=json.dumps(items).encode())
+    given = {"items": {"bucket": bucket, "key": "work/items.json"}, "max_concurrency": 3}
+    ended = yard.execute(given)
+    assert (ended["status"], json.loads(ended["output"])) == ("SUCCEEDED", given)
+
+
+def test_the_engine_and_its_workers_end_together(tmp_path: Path) -> None:
+    with probe(tmp_path) as running:
+        running.invoke("StepFunction", {})
+        members = _group(running.part.pid)
+        assert len(members) == 2
+    assert _group(running.part.pid) == []
+
+
+def _group(number: int) -> list[int]:
+    stats = [path.read_text().rpartition(")")[2].split() for path in Path("/proc").glob("[0-9]*/stat") if path.exists()]
+    return [int(stat[2]) for stat in stats if int(stat[2]) == number and stat[0] != "Z"]

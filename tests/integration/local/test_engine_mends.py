@@ -1,0 +1,91 @@
+"""Every mend works, and is still needed: what it mends is wrong on an engine without it."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from local.engine.__main__ import WRAPPERS
+from local.engine.mends import MENDS
+from tests.integration.local.probe.running import Probe, probe
+
+
+def a_route_of_the_body_answers(yard: Probe) -> bool:
+    return yard.call("POST", "/echo", content="{}").status_code == 201
+
+
+def the_map_keeps_to_its_concurrency(yard: Probe) -> bool:
+    bucket = yard.outputs["BucketName"]
+    items = [{"item": number, "fail": False} for number in range(8)]
+    yard.clients.s3.put_object(Bucket=bucket, Key="work/concurrency.json", Body=json.dumps(items).encode())
+    yard.execute({"items": {"bucket": bucket, "key": "work/concurrency.json"}, "max_concurrency": 2})
+    counted = yard.clients.table(yard.outputs["TableName"]).scan()["Items"]
+    most = max(str(item["pk"]) for item in counted if str(item["pk"]).startswith("most-"))
+    return most == "most-002"
+
+
+def a_failure_is_caught_by_its_class(yard: Probe) -> bool:
+    return yard.execute({"fail": True})["error"] == "OfItsOwnError"
+
+
+def an_uploads_event_names_its_version(yard: Probe) -> bool:
+    given = yard.clients.s3.put_object(Bucket=yard.outputs["BucketName"], Key="inbox/default/x", Body=b"x")
+    told = json.loads(yard.item("Object Created")["event"])["detail"]["object"]
+    return told.get("version-id") == given["VersionId"]
+
+
+def a_range_of_a_version_is_read(yard: Probe) -> bool:
+    bucket = yard.outputs["BucketName"]
+    given = yard.clients.s3.put_object(Bucket=bucket, Key="work/range", Body=b"0123456789")
+    answer = yard.clients.s3.get_object(
+        Bucket=bucket, Key="work/range", VersionId=given["VersionId"], Range="bytes=2-5"
+    )
+    return answer["Body"].read() == b"2345" and answer.get("ContentRange") == "bytes 2-5/10"
+
+
+def two_workers_share_a_layer(yard: Probe) -> bool:
+    yard.invoke("StepFunction", {})
+    yard.invoke("AuthorizeFunction", {"headers": {}})
+    places = {path.resolve() for path in yard.scratch.glob("ministack-lambda-*/layer_0/python")}
+    return len(places) == 1
+
+
+def a_bucket_for_tls_only_can_be_read(yard: Probe) -> bool:
+    given = yard.clients.s3.put_object(Bucket=yard.outputs["BucketName"], Key="inbox/default/y", Body=b"x")
+    told = {"key": "inbox/default/y", "version-id": given["VersionId"]}
+    _, failure = yard.invoke("DoorFunction", {"detail-type": "By hand", "detail": {"object": told}})
+    return failure is None
+
+
+OBSERVED: Mapping[str, Callable[[Probe], bool]] = {
+    "http_api_body": a_route_of_the_body_answers,
+    "max_concurrency_path": the_map_keeps_to_its_concurrency,
+    "error_class": a_failure_is_caught_by_its_class,
+    "object_version": an_uploads_event_names_its_version,
+    "version_range": a_range_of_a_version_is_read,
+    "layer_sharing": two_workers_share_a_layer,
+    "encrypted": a_bucket_for_tls_only_can_be_read,
+    "api_at_v1": a_route_of_the_body_answers,
+}
+
+
+@pytest.fixture
+def mended(tmp_path: Path) -> Iterator[Probe]:
+    with probe(tmp_path) as running:
+        yield running
+
+
+def test_every_mend_is_observed() -> None:
+    assert OBSERVED.keys() == MENDS.keys() | WRAPPERS.keys()
+
+
+@pytest.mark.parametrize("mend", OBSERVED)
+def test_the_mend_works(mend: str, mended: Probe) -> None:
+    assert OBSERVED[mend](mended)
+
+
+@pytest.mark.parametrize("mend", OBSERVED)
+def test_the_engine_still_needs_the_mend(mend: str, tmp_path: Path) -> None:
+    with probe(tmp_path, mend) as without:
+        assert not OBSERVED[mend](without)
