@@ -5,6 +5,7 @@ export PYTHONPATH := .:layers/client:layers/core
 
 INPUT ?= local/requests.jsonl
 OUT ?= out
+TENANT ?= default
 
 .PHONY: help setup run up provider key test lint bench faults lock format
 
@@ -22,6 +23,9 @@ up: setup ## the whole stack until Ctrl-C
 
 provider: setup ## the provider emulator alone
 	@$(PY) -m local.provider
+
+key: setup ## an API key for the HTTP API: TABLE=… (of the stack) TENANT=default
+	@$(PY) -m batchyard.api_keys "$(TABLE)" "$(TENANT)"
 
 lint: setup ## every static check
 	@.venv/bin/ruff format --check .
