@@ -19,11 +19,11 @@ BEARER: Final = "bearer "
 USAGE: Final = "usage: python -m batchyard.api_keys TABLE TENANT"
 
 
-def create(table: str, tenant: str) -> str:
+def create(records: Records, tenant: str) -> str:
     """Make a key for a tenant and return it; it cannot be shown again."""
     key_id, secret, salt = secrets.token_hex(8), secrets.token_hex(24), secrets.token_hex(16)
     item = {"pk": f"KEY#{key_id}", "sk": "KEY", "tenant": tenant, "salt": salt, "hash": _hash(salt, secret)}
-    Records(table).put_once(item)
+    records.put_once(item)
     return f"{PREFIX}_{key_id}_{secret}"
 
 
@@ -53,4 +53,4 @@ def _hash(salt: str, secret: str) -> str:
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit(USAGE)
-    sys.stdout.write(create(*sys.argv[1:]) + "\n")
+    sys.stdout.write(create(Records(sys.argv[1]), sys.argv[2]) + "\n")
