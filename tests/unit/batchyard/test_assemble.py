@@ -1,0 +1,81 @@
+"""The end of a batch, and a user who cancels just then."""
+
+import json
+
+from batchyard.assemble import assemble
+from batchyard.batch import Batch, LineError
+from batchyard.collect import collect
+from batchyard.shard import Step, finish
+from batchyard.submit import submit
+from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryRecords, MemoryYard
+from tests.unit.batchyard.planned import planned
+
+
+def answered() -> MemoryYard:
+    """Make a yard whose one shard is collected."""
+    yard = planned()
+    step = submit(yard, Step(BATCH_ID, 0))
+    lines = [{"custom_id": f"r{at}", "response": {"status_code": 200, "body": {}}, "error": None} for at in (2, 0, 1)]
+    yard.scripted.files["out"] = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    yard.scripted.end("pb-0", "completed", output_file_id="out")
+    assert collect(yard, step).next == "done"
+    return yard
+
+
+def output(yard: MemoryYard) -> list[str]:
+    return [
+        json.loads(line)["custom_id"]
+        for line in yard.bucket.stored[f"results/default/{BATCH_ID}/output.jsonl"].splitlines()
+    ]
+
+
+def test_the_answers_lie_in_input_order_and_running_again_changes_nothing() -> None:
+    yard = answered()
+    assert assemble(yard, BATCH_ID) == "done"
+    before = dict(yard.bucket.stored), yard.table.batch(BATCH_ID)
+    assert output(yard) == ["r0", "r1", "r2"]
+    assert assemble(yard, BATCH_ID) == "done"
+    assert (yard.bucket.stored, yard.table.batch(BATCH_ID)) == before
+
+
+class CancelledMeanwhile(MemoryRecords):
+    """The user cancels between the first result's byte and the last move."""
+
+    def move_batch(self, batch_id: str, status: str, now: int, **changes: object) -> Batch | None:
+        if status == "completed":
+            super().move_batch(batch_id, "cancelling", NOW)
+        return super().move_batch(batch_id, status, now, **changes)
+
+
+def test_a_batch_cancelled_while_its_results_are_written_ends_as_cancelled_with_them() -> None:
+    yard, late = answered(), CancelledMeanwhile()
+    late.batches, late.kept, late.others = yard.table.batches, yard.table.kept, yard.table.others
+    yard.records = late
+    assert assemble(yard, BATCH_ID) == "assemble"
+    assert "cancelling" not in yard.bus.announced
+    assert assemble(yard, BATCH_ID) == "done"
+    ended = late.batch(BATCH_ID)
+    assert (ended.status, ended.counts.completed) == ("cancelled", 3)
+    assert yard.bus.announced[-1] == "cancelled"
+    assert output(yard) == ["r0", "r1", "r2"]
+
+
+def errors(yard: MemoryYard) -> list[tuple[str, str]]:
+    lines = map(json.loads, yard.bucket.stored[f"results/default/{BATCH_ID}/errors.jsonl"].splitlines())
+    return [(line["custom_id"], line["error"]["code"]) for line in lines]
+
+
+def test_a_batch_of_which_nothing_ever_ran_has_failed_with_the_reason_on_every_line() -> None:
+    yard = planned()
+    submit(yard, Step(BATCH_ID, 0))
+    shard, reason = yard.table.kept[BATCH_ID, 0], LineError("batch_failed", "the provider said no")
+    yard.table.save_shard(shard, finish(shard, reason))
+    assert assemble(yard, BATCH_ID) == "failed"
+    assert yard.table.batch(BATCH_ID).errors == [reason]
+    assert errors(yard) == [(f"r{at}", "batch_failed") for at in range(3)]
+
+
+def test_a_shard_that_stopped_without_a_word_has_its_lines_all_the_same() -> None:
+    yard = planned()
+    assert assemble(yard, BATCH_ID) == "failed"
+    assert errors(yard) == [(f"r{at}", "server_error") for at in range(3)]

@@ -1,0 +1,75 @@
+"""What follows when the provider fails a batch whole."""
+
+import pytest
+
+from batch_client import BatchError
+from batchyard.collect import collect
+from batchyard.poll import poll
+from batchyard.shard import Step
+from batchyard.submit import submit
+from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
+from tests.unit.batchyard.planned import INPUT, planned
+
+FIRST = Step(BATCH_ID, 0)
+
+
+def fail_once(yard: MemoryYard, *errors: BatchError) -> Step:
+    """Play one attempt that the provider fails, and answer what is next."""
+    step = submit(yard, FIRST)
+    assert step.next == "poll"
+    yard.scripted.end(list(yard.scripted.batches)[-1], "failed", errors=errors)
+    step = poll(yard, step)
+    assert step.next == "collect"
+    return collect(yard, step)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BatchError("token_limit_exceeded", "Enqueued token limit reached"),
+        BatchError("invalid_request", "no such file", "file_id"),
+        BatchError("insufficient_quota", "pay first"),
+    ],
+    ids=lambda error: error.code,
+)
+def test_the_wait_grows_with_each_failure_in_a_row_and_never_ends_the_shard(error: BatchError) -> None:
+    yard = planned()
+    steps = [fail_once(yard, error) for _ in range(8)]
+    assert {step.next for step in steps} == {"submit"}
+    assert [step.wait_seconds for step in steps] == [30, 60, 120, 240, 480, 600, 600, 600]
+
+
+def test_room_for_tokens_is_waited_for_with_the_same_file() -> None:
+    yard = planned()
+    for _ in range(3):
+        fail_once(yard, BatchError("token_limit_exceeded", "no room"))
+    assert yard.scripted.calls.count("create_file") == 1
+    assert yard.scripted.calls.count("create_batch") == 3
+
+
+def test_a_file_the_provider_cannot_see_is_uploaded_again() -> None:
+    yard = planned()
+    fail_once(yard, BatchError("invalid_request", "no such file", "file_id"))
+    submit(yard, FIRST)
+    assert yard.scripted.calls.count("create_file") == 2
+
+
+def test_lines_the_provider_names_are_set_aside_and_the_rest_goes_out_again() -> None:
+    yard = planned()
+    step = fail_once(yard, BatchError("model_not_found", "no", "body.model", 2))
+    assert (step.next, step.wait_seconds) == ("submit", 0)
+    submit(yard, FIRST)
+    first, second, third = INPUT.splitlines(keepends=True)
+    assert list(yard.scripted.files.values()) == [first + second + third, first + third]
+    shard = yard.table.kept[BATCH_ID, 0]
+    assert (shard.failed, shard.unfinished, shard.codes) == (1, 2, {"model_not_found": 1})
+
+
+@pytest.mark.parametrize("errors", [(), (BatchError("too_many_tasks", "too long"),), (BatchError("x", "y", None, 99),)])
+def test_a_failure_that_names_no_line_of_ours_is_tried_a_few_times_only(errors: tuple[BatchError, ...]) -> None:
+    yard = planned(max_attempts=3)
+    assert [fail_once(yard, *errors).next for _ in range(3)] == ["submit", "submit", "done"]
+    shard = yard.table.kept[BATCH_ID, 0]
+    assert shard.done
+    assert shard.reason is not None
+    assert shard.reason.code == (errors[0].code if errors else "batch_failed")

@@ -1,0 +1,53 @@
+"""Where things lie, and whose they are."""
+
+import pytest
+
+from batchyard import keys
+
+ODD = "märz 2026/100% a+b = c/%2B 問い 🚂.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("key", "tenant"),
+    [
+        ("inbox/acme/in.jsonl", "acme"),
+        ("inbox/acme/2026/11/in.jsonl", "acme"),
+        (f"inbox/acme/{ODD}", "acme"),
+        ("inbox/in.jsonl", "default"),
+        ("inbox/default/in.jsonl", "default"),
+        ("inbox//in.jsonl", "default"),
+        ("inbox/inbox/in.jsonl", "inbox"),
+        ("inbox/..//in.jsonl", ".."),
+        ("inbox/ä%2B b/in.jsonl", "ä%2B b"),
+    ],
+)
+def test_the_folder_below_the_inbox_is_the_tenant(key: str, tenant: str) -> None:
+    assert keys.tenant_of(key) == tenant
+    assert keys.readable_by(tenant, key)
+    assert not keys.readable_by("somebody", key)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "inbox/acme2/in.jsonl", "inbox/acm/in.jsonl", "files/acme2/f", "files/acme", "results/acme/b/output.jsonl",
+        "work/batch_0/plan/shards.json", "acme/in.jsonl", "/inbox/acme/in.jsonl", "Inbox/acme/in.jsonl", "",
+    ],
+)  # fmt: skip
+def test_nobody_reads_what_is_not_theirs_or_no_input(key: str) -> None:
+    assert not keys.readable_by("acme", key)
+
+
+def test_an_upload_by_api_is_its_tenant_s() -> None:
+    assert keys.readable_by("acme", "files/acme/file-1")
+
+
+def test_work_and_results_of_batches_and_shards_never_meet() -> None:
+    names = [
+        keys.result("t", "b", "output.jsonl"), keys.result("t", "c", "output.jsonl"), keys.plan("b", "shards.json"),
+        keys.shard_lines("b", 0), keys.shard_lines("b", 1), keys.shard_lines("b", 100_000),
+        keys.attempt("b", 0, 1, "output"), keys.attempt("b", 0, 2, "output"), keys.attempt("b", 1, 1, "output"),
+    ]  # fmt: skip
+    assert len(set(names)) == len(names)
+    assert all(name.startswith(("work/b/", "results/t/")) for name in names)
+    assert not any(keys.readable_by("t", name) for name in names)

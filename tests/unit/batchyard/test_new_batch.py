@@ -1,0 +1,79 @@
+"""A new batch is recorded before its execution starts, and one cause makes one batch."""
+
+import msgspec
+import pytest
+
+from batchyard import new_batch
+from batchyard.batch import InputObject, LineError
+from batchyard.errors import StoreError
+from tests.unit.batchyard.memory import BATCH_ID, BUCKET, NOW, MemoryExecutions, MemoryYard, batch
+
+SOURCE = InputObject(BUCKET, "inbox/acme/in.jsonl", "etag", 10, "v1")
+
+
+def test_one_upload_has_one_id_however_often_it_is_told() -> None:
+    again = msgspec.structs.replace(SOURCE, etag="another", size=11)
+    assert new_batch.upload_id(SOURCE) == new_batch.upload_id(again)
+
+
+@pytest.mark.parametrize("changes", [{"version_id": "v2"}, {"key": "inbox/acme/in2.jsonl"}, {"bucket": "b2"}])
+def test_another_upload_has_another_id(changes: dict[str, str]) -> None:
+    assert new_batch.upload_id(SOURCE) != new_batch.upload_id(msgspec.structs.replace(SOURCE, **changes))
+
+
+def test_without_versions_the_etag_tells_uploads_apart() -> None:
+    ids = {new_batch.upload_id(InputObject(BUCKET, "k", etag, 1, version)) for etag in "ab" for version in (None, "")}
+    assert len(ids) == 2
+
+
+def test_a_new_batch_expires_after_its_window_and_its_record_after_the_days_kept() -> None:
+    yard = MemoryYard(record_days=3)
+    made = new_batch.build(yard, BATCH_ID, "acme", SOURCE, "7d", metadata={"a": "b"})
+    assert (made.status, made.created_at, made.expires_at) == ("validating", NOW, NOW + 7 * 86_400)
+    assert made.expires_at_ttl == NOW + 3 * 86_400
+    assert (made.input_file_id, made.metadata) == (SOURCE.uri, {"a": "b"})
+
+
+def test_a_batch_is_recorded_and_started_once_even_if_told_twice() -> None:
+    yard = MemoryYard()
+    assert new_batch.start(yard, batch())
+    assert not new_batch.start(yard, batch())
+    assert set(yard.started.started) == {BATCH_ID}
+
+
+class Broken(MemoryExecutions):
+    def start(self, batch_id: str) -> bool:
+        raise StoreError(batch_id)
+
+
+def test_a_start_that_was_lost_after_the_record_is_made_up_for() -> None:
+    yard = MemoryYard()
+    yard.executions = Broken()
+    with pytest.raises(StoreError):
+        new_batch.start(yard, batch())
+    yard.executions = yard.started
+    assert not new_batch.start(yard, batch())
+    assert yard.started.started == [BATCH_ID]
+
+
+def test_a_batch_that_has_ended_is_not_started_again() -> None:
+    yard = MemoryYard()
+    yard.table.create_batch(batch(status="completed"))
+    assert not new_batch.start(yard, batch())
+    assert yard.started.started == []
+
+
+def test_a_refused_batch_is_failed_from_the_start_and_announced_once() -> None:
+    yard = MemoryYard()
+    for _ in range(2):
+        refused = new_batch.refuse(yard, batch(), LineError("invalid_type", "no", "metadata"))
+        assert (refused.status, refused.failed_at, refused.errors_total) == ("failed", NOW, 1)
+    assert yard.bus.announced == ["failed"]
+    assert yard.started.started == []
+
+
+def test_the_same_body_in_another_order_has_the_same_fingerprint() -> None:
+    assert new_batch.fingerprint({"a": 1, "b": {"c": 2, "d": 3}}) == new_batch.fingerprint(
+        {"b": {"d": 3, "c": 2}, "a": 1}
+    )
+    assert new_batch.fingerprint({"a": [1, 2]}) != new_batch.fingerprint({"a": [2, 1]})

@@ -1,0 +1,74 @@
+"""report.json proves that every line has one outcome."""
+
+import hashlib
+from collections import Counter
+from importlib.metadata import version
+
+import msgspec
+
+from batchyard import __version__
+from batchyard.batch import LineError, Usage
+from batchyard.plan import Summary
+from batchyard.report import report
+from batchyard.results import Tally
+from batchyard.shard import Attempt, Shard
+from tests.unit.batchyard.memory import BATCH_ID, MemoryObjects, batch
+
+ATTEMPT = Attempt(
+    number=1,
+    started_at=5,
+    lines=3,
+    provider_batch_id="pb",
+    provider_status="expired",
+    succeeded=2,
+    usage=Usage(1, 0, 2, 0, 3),
+)
+SHARD = Shard(
+    batch_id=BATCH_ID, shard=0, endpoint="/v1/responses", model="m", lines=3, first=0, last=2, unfinished=1, completed=2,
+    attempts=[ATTEMPT], reason=LineError("batch_expired", "late"),
+)  # fmt: skip
+
+
+def made(tally: Tally) -> dict[str, object]:
+    objects = MemoryObjects()
+    with objects.writer("o") as output, objects.writer("e") as errors:
+        output.write(b"{}\n{}\n")
+        errors.write(b"{}\n")
+    summary = Summary(3, 1, "5f" * 32, "/v1/responses", "m")
+    known = report(batch(status="completed", usage=Usage(1, 0, 2, 0, 3)), summary, [SHARD], tally, output, errors)
+    decoded: dict[str, object] = msgspec.json.decode(msgspec.json.encode(known))  # as it will lie in the bucket
+    return decoded
+
+
+def test_the_report_counts_lines_and_bytes_and_names_checksums() -> None:
+    proof = made(Tally(2, 1, Counter(batch_expired=1)))
+    assert proof["batch_id"] == BATCH_ID
+    assert proof["outcomes_equal_lines"] is True
+    assert proof["input"] == {
+        "bucket": "batchyard-data-example", "key": "inbox/default/requests.jsonl", "etag": "etag", "size": 10,
+        "version_id": "v1", "lines": 3, "sha256": "5f" * 32,
+    }  # fmt: skip
+    two, one = hashlib.sha256(b"{}\n{}\n").hexdigest(), hashlib.sha256(b"{}\n").hexdigest()
+    assert proof["output"] == {"lines": 2, "bytes": 6, "sha256": two}
+    assert proof["errors"] == {"lines": 1, "bytes": 3, "sha256": one, "by_code": {"batch_expired": 1}}
+    assert proof["usage"] == Usage(1, 0, 2, 0, 3).shape()
+
+
+def test_a_missing_outcome_is_told() -> None:
+    assert made(Tally(2, 0))["outcomes_equal_lines"] is False
+
+
+def test_a_shard_shows_its_attempts_and_why_lines_were_given_up() -> None:
+    (shard,) = msgspec.convert(made(Tally(2, 1))["shards"], list[dict[str, object]])
+    assert (shard["lines"], shard["completed"], shard["unfinished"]) == (3, 2, 1)
+    assert shard["reason"] == {"code": "batch_expired", "message": "late", "param": None, "line": None}
+    (attempt,) = msgspec.convert(shard["attempts"], list[dict[str, object]])
+    assert attempt["provider_batch_id"] == "pb"
+    assert attempt["usage"] == Usage(1, 0, 2, 0, 3).shape()
+
+
+def test_a_report_says_what_made_it() -> None:
+    versions = msgspec.convert(made(Tally())["versions"], dict[str, str])
+    assert versions.pop("batchyard") == __version__
+    assert versions == {name: version(name) for name in versions}
+    assert {"boto3", "msgspec", "requests"} <= set(versions)
