@@ -1,0 +1,303 @@
+"""Every sample event goes through its door, and is accepted or refused as its name says."""
+
+import base64
+import hashlib
+import importlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from batchyard import keys, yard
+from batchyard.splitting import ShardLines
+from batchyard.statuses import MOVES
+from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryYard, batch
+from tests.unit.batchyard.planned import INPUT
+
+ROOT = Path(__file__).resolve().parents[3]
+KEY = "by_0f9a2c4e6b8d1357_EXAMPLEexampleEXAMPLEexampleEXAMPLEexample"
+SHARD, UPLOAD = 2, "inbox/default/requests.jsonl"
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+
+
+@dataclass
+class Context:
+    """What Lambda hands to a function beside its event."""
+
+    function_name: str = "door"
+    memory_limit_in_mb: int = 1_769
+    invoked_function_arn: str = "arn:aws:lambda:eu-central-1:123456789012:function:door"
+    aws_request_id: str = "8f5ae2c4-7d1f-4a55-9a1a-2f6f0d8b7c11"
+    tenant_id: str | None = None
+
+
+@pytest.fixture
+def at_hand(monkeypatch: pytest.MonkeyPatch) -> MemoryYard:
+    """Hand the doors a yard of memory in which the samples' batch, shard, upload and key are there."""
+    made = MemoryYard()
+    made.bucket.put(UPLOAD, INPUT)
+    made.table.create_batch(batch(input=made.bucket.head(UPLOAD)[0]))
+    key_id, secret, salt = *KEY.split("_")[1:], "salt"
+    digest = hashlib.sha256(f"{salt}:{secret}".encode()).hexdigest()
+    made.table.put_once({"pk": f"KEY#{key_id}", "sk": "KEY", "tenant": "acme", "salt": salt, "hash": digest})
+    monkeypatch.setattr(yard, "current", lambda: made)
+    return made
+
+
+def samples(door: str, *cases: str) -> pytest.MarkDecorator:
+    """Parametrize over the door's samples whose case begins so; never over none."""
+    found = sorted(
+        path for path in (ROOT / "events").glob(f"{door}.*.json") if path.name.split(".")[1].startswith(cases or ("",))
+    )
+    assert found, (door, cases)
+    return pytest.mark.parametrize("path", found, ids=lambda path: path.stem)
+
+
+def accepted(door: str) -> pytest.MarkDecorator:
+    found = sorted(path for path in (ROOT / "events").glob(f"{door}.*.json") if ".refused-" not in path.name)
+    assert found, door
+    return pytest.mark.parametrize("path", found, ids=lambda path: path.stem)
+
+
+def call(path: Path) -> dict[str, Any]:
+    """Give a sample to its door; the answer must be plain JSON, as Lambda demands."""
+    handler: Handler = importlib.import_module(f"functions.{path.name.split('.')[0]}.handler").handler
+    answer = handler(json.loads(path.read_text(encoding="utf-8")), Context())
+    whole: dict[str, Any] = json.loads(json.dumps(answer, allow_nan=False))
+    return whole
+
+
+def put_shard(made: MemoryYard) -> None:
+    """Plan the samples' shard, as the third of its batch."""
+    lines = ShardLines(SHARD, "/v1/responses", "m")
+    lines.positions.extend(range(3))
+    sizes = [len(line) for line in INPUT.splitlines(keepends=True)]
+    lines.sizes.extend(sizes)
+    lines.offsets.extend(sum(sizes[:at]) for at in range(3))
+    lines.custom_ids.extend(f"r{at}" for at in range(3))
+    made.bucket.put(keys.shard_lines(BATCH_ID, SHARD), lines.pack())
+    made.table.move_batch(BATCH_ID, "in_progress", made.now())
+
+
+def submitted(made: MemoryYard) -> None:
+    put_shard(made)
+    assert call(ROOT / "events/submit.first-attempt.json")["next"] == "poll"
+
+
+def body(answer: dict[str, Any]) -> dict[str, Any]:
+    assert answer["headers"]["x-request-id"] == Context.aws_request_id
+    assert answer["headers"]["Content-Type"].startswith("application/json")
+    text = base64.b64decode(answer["body"]).decode() if answer["isBase64Encoded"] else answer["body"]
+    decoded: dict[str, Any] = json.loads(text)
+    return decoded
+
+
+@accepted("api")
+def test_a_good_call_is_answered_with_openai_s_objects(at_hand: MemoryYard, path: Path) -> None:
+    at_hand.table.move_batch(BATCH_ID, "in_progress", at_hand.now())
+    answer = call(path)
+    assert answer["statusCode"] == 200
+    shown = body(answer)
+    assert shown["object"] == ("list" if "list" in path.name else "batch")
+    for each in shown["data"] if "list" in path.name else [shown]:
+        assert each["status"] in MOVES
+
+
+@samples("api", "create-batch")
+def test_a_created_batch_is_started_under_its_own_id(at_hand: MemoryYard, path: Path) -> None:
+    shown = body(call(path))
+    assert at_hand.started.started == [shown["id"]]
+    assert shown["input_file_id"] == f"s3://{BUCKET}/{UPLOAD}"
+    assert shown["status"] == "validating"
+
+
+@samples("api", "create-batch-with-idempotency-key")
+def test_a_call_repeated_with_its_key_names_the_same_batch(at_hand: MemoryYard, path: Path) -> None:
+    assert body(call(path))["id"] == body(call(path))["id"]
+    assert len(set(at_hand.started.started)) == 1
+
+
+@samples("api", "cancel-batch")
+def test_a_cancelled_batch_is_cancelling_and_its_provider_batches_are_told(at_hand: MemoryYard, path: Path) -> None:
+    assert body(call(path))["status"] == "cancelling"
+    assert at_hand.invoked.invoked == [{"batch_id": BATCH_ID}]
+
+
+REFUSALS = {
+    "cancel-batch-unknown": (404, None, None),
+    "create-batch-bad-completion-window": (400, "invalid_value", "completion_window"),
+    "create-batch-bad-endpoint": (400, "invalid_value", "endpoint"),
+    "create-batch-metadata-not-text": (400, "invalid_type", "metadata.run"),
+    "create-batch-missing-input-file-id": (400, "missing_required_parameter", "input_file_id"),
+    "create-batch-no-body": (400, None, None),
+    "create-batch-not-json": (400, None, None),
+    "create-batch-other-bucket": (400, "invalid_value", "input_file_id"),
+    "create-batch-other-tenants-inbox": (400, "invalid_value", "input_file_id"),
+    "list-batches-limit-too-high": (400, "integer_above_max_value", "limit"),
+    "retrieve-batch-unknown": (404, None, None),
+    "unknown-route": (404, None, None),
+}
+
+
+@samples("api", "refused-")
+def test_a_refused_call_gets_openai_s_envelope_and_changes_nothing(at_hand: MemoryYard, path: Path) -> None:
+    before = dict(at_hand.table.batches)
+    answer = call(path)
+    error = body(answer)["error"]
+    case = path.name.split(".")[1].removeprefix("refused-")
+    assert (answer["statusCode"], error["code"], error["param"]) == REFUSALS[case]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["type"] == "invalid_request_error"
+    assert (at_hand.table.batches, at_hand.started.started, at_hand.invoked.invoked) == (before, [], [])
+
+
+@samples("api", "retrieve-batch")
+def test_another_tenant_s_batch_is_not_there(at_hand: MemoryYard, path: Path) -> None:
+    at_hand.table.batches[BATCH_ID] = msgspec.structs.replace(at_hand.table.batch(BATCH_ID), tenant="acme")
+    answer = call(path)
+    assert answer["statusCode"] == 404
+    assert "acme" not in answer["body"]
+
+
+@samples("api", "retrieve-batch")
+def test_a_fault_of_ours_is_a_500_without_its_details(at_hand: MemoryYard, path: Path) -> None:
+    del at_hand.table.batches
+    answer = call(path)
+    assert answer["statusCode"] == 500
+    assert body(answer)["error"]["type"] == "server_error"
+    assert "batches" not in body(answer)["error"]["message"]
+
+
+@accepted("authorize")
+def test_a_good_key_opens_and_names_its_tenant(at_hand: MemoryYard, path: Path) -> None:
+    assert at_hand.table.others
+    assert call(path) == {"isAuthorized": True, "context": {"tenant": "acme"}}
+
+
+@samples("authorize", "refused-")
+def test_any_other_header_does_not_open(at_hand: MemoryYard, path: Path) -> None:
+    assert at_hand.table.others
+    assert call(path) == {"isAuthorized": False, "context": {"tenant": ""}}
+
+
+@samples("intake", "s3-")
+def test_an_upload_makes_one_batch_however_often_it_is_told(at_hand: MemoryYard, path: Path) -> None:
+    uploaded = json.loads(path.read_text(encoding="utf-8"))["detail"]["object"]
+    at_hand.bucket.put(uploaded["key"], INPUT)
+    answers = [call(path), call(path)]
+    (batch_id,) = answers[0]["batch_ids"]
+    assert answers[0] == answers[1]
+    made = at_hand.table.batch(batch_id)
+    assert (made.tenant, made.input.key) == (keys.tenant_of(uploaded["key"]), uploaded["key"])
+    assert made.input.version_id == uploaded["version-id"]
+    assert set(at_hand.started.started) == {batch_id}
+
+
+@samples("intake", "s3-object-created")
+def test_an_upload_that_is_gone_makes_nothing(at_hand: MemoryYard, path: Path) -> None:
+    at_hand.bucket.stored.clear()
+    assert call(path) == {"batch_ids": []}
+    assert at_hand.started.started == []
+
+
+@samples("intake", "refused-")
+def test_what_is_no_input_of_ours_makes_nothing(at_hand: MemoryYard, path: Path) -> None:
+    uploaded = json.loads(path.read_text(encoding="utf-8"))["detail"]["object"]
+    at_hand.bucket.put(uploaded["key"], INPUT)
+    assert call(path) == {"batch_ids": []}
+    assert at_hand.started.started == []
+
+
+@samples("intake", "schedule")
+def test_the_sweep_makes_a_batch_of_each_upload_without_one_and_only_once(at_hand: MemoryYard, path: Path) -> None:
+    at_hand.bucket.put("inbox/acme/missed.jsonl", INPUT)
+    at_hand.bucket.put("inbox/acme/folder/", b"")
+    swept = call(path)["batch_ids"]
+    assert sorted(at_hand.table.batch(each).input.key for each in swept) == ["inbox/acme/missed.jsonl", UPLOAD]
+    assert call(path) == {"batch_ids": []}
+
+
+@accepted("plan")
+def test_a_planned_batch_goes_on_to_its_shards(at_hand: MemoryYard, path: Path) -> None:
+    answer = call(path)
+    assert (answer["batch_id"], answer["next"], answer["max_concurrency"]) == (BATCH_ID, "run", 20)
+    assert answer["shards"]["bucket"] == BUCKET
+    assert json.loads(at_hand.bucket.stored[answer["shards"]["key"]]) == [{"shard": 0}]
+    assert call(path) == answer
+
+
+@accepted("submit")
+def test_a_submitted_shard_is_polled_next(at_hand: MemoryYard, path: Path) -> None:
+    put_shard(at_hand)
+    assert call(path) == {"batch_id": BATCH_ID, "shard": SHARD, "next": "poll", "wait_seconds": 30}
+    assert list(at_hand.scripted.files.values()) == [INPUT]
+
+
+@accepted("poll")
+def test_a_running_shard_is_polled_again_and_an_ended_one_collected(at_hand: MemoryYard, path: Path) -> None:
+    submitted(at_hand)
+    assert call(path) == {"batch_id": BATCH_ID, "shard": SHARD, "next": "poll", "wait_seconds": 30}
+    at_hand.scripted.end("pb-0", "completed")
+    assert call(path) == {"batch_id": BATCH_ID, "shard": SHARD, "next": "collect", "wait_seconds": 0}
+
+
+@accepted("collect")
+def test_a_collected_shard_is_done(at_hand: MemoryYard, path: Path) -> None:
+    submitted(at_hand)
+    answers = [{"custom_id": f"r{at}", "response": {"status_code": 200, "body": {}}} for at in range(3)]
+    at_hand.scripted.files["out"] = b"\n".join(json.dumps(each).encode() for each in answers)
+    at_hand.scripted.end("pb-0", "completed", output_file_id="out", error_file_id=None)
+    assert call(path) == {"batch_id": BATCH_ID, "shard": SHARD, "next": "done", "wait_seconds": 0}
+
+
+@accepted("assemble")
+def test_an_assembled_batch_is_done(at_hand: MemoryYard, path: Path) -> None:
+    at_hand.table.move_batch(BATCH_ID, "in_progress", at_hand.now())
+    at_hand.table.move_batch(BATCH_ID, "finalizing", at_hand.now())
+    at_hand.table.move_batch(BATCH_ID, "completed", at_hand.now())
+    assert call(path) == {"batch_id": BATCH_ID, "next": "done"}
+
+
+@accepted("cancel")
+def test_what_the_provider_runs_is_cancelled(at_hand: MemoryYard, path: Path) -> None:
+    submitted(at_hand)
+    assert call(path) == {"batch_id": BATCH_ID, "cancelled": 1}
+    assert [each.status for each in at_hand.scripted.batches.values()] == ["cancelling"]
+
+
+@samples("fail", "batch", "execution")
+def test_a_failure_is_recorded_on_the_batch_and_announced_once(at_hand: MemoryYard, path: Path) -> None:
+    assert [call(path), call(path)] == [{"batch_id": BATCH_ID}] * 2
+    failed = at_hand.table.batch(BATCH_ID)
+    assert failed.status == "failed"
+    assert failed.errors[0].code == "server_error"
+    assert len(failed.errors[0].message) < 700
+    assert at_hand.bus.announced == ["failed"]
+
+
+@samples("fail", "shard")
+def test_a_failed_shard_is_done_with_a_reason_and_its_batch_goes_on(at_hand: MemoryYard, path: Path) -> None:
+    submitted(at_hand)
+    assert call(path) == {"batch_id": BATCH_ID}
+    shard = at_hand.table.kept[BATCH_ID, SHARD]
+    assert shard.done
+    assert shard.reason is not None
+    assert at_hand.table.batch(BATCH_ID).status == "in_progress"
+
+
+@samples("fail", "shard")
+def test_a_shard_that_failed_before_it_was_recorded_is_no_crash(at_hand: MemoryYard, path: Path) -> None:
+    assert call(path) == {"batch_id": BATCH_ID}
+    assert at_hand.table.batch(BATCH_ID).status == "validating"
+
+
+@samples("fail", "batch", "execution")
+def test_a_failure_told_after_the_end_changes_nothing(at_hand: MemoryYard, path: Path) -> None:
+    at_hand.table.batches[BATCH_ID] = ended = batch(status="completed")
+    call(path)
+    assert at_hand.table.batch(BATCH_ID) == ended
+    assert at_hand.bus.announced == []
