@@ -1,0 +1,79 @@
+"""An upload becomes a batch, or a batch that says why not; nothing a user writes beside it can stop the intake."""
+
+import pytest
+
+from batchyard.adapters.objects import Objects
+from batchyard.intake import intake
+from tests.unit.batchyard.memory import BUCKET, MemoryYard
+from tests.unit.batchyard.planned import INPUT, KEY
+
+
+def drop(**metadata: str) -> tuple[MemoryYard, str]:
+    yard = MemoryYard()
+    yard.bucket.put(KEY, INPUT)
+    yard.bucket.metadata[KEY] = {name.replace("_", "-"): value for name, value in metadata.items()}
+    batch_id = intake(yard, BUCKET, KEY, "v1")
+    assert batch_id is not None
+    return yard, batch_id
+
+
+def test_metadata_and_window_of_the_object_are_the_batch_s() -> None:
+    yard, batch_id = drop(metadata='{"run": "7", "ü": "🚂"}', completion_window="7d", other="x")
+    made = yard.table.batch(batch_id)
+    assert (made.metadata, made.completion_window) == ({"run": "7", "ü": "🚂"}, "7d")
+    assert made.expires_at - made.created_at == 7 * 86_400
+    assert yard.started.started == [batch_id]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "code", "param"),
+    [
+        ({"metadata": "run=7"}, "invalid_type", "metadata"),
+        ({"metadata": "[]"}, "invalid_type", "metadata"),
+        ({"metadata": ""}, "invalid_type", "metadata"),
+        ({"metadata": "null"}, "invalid_type", "metadata"),
+        ({"metadata": '{"a": NaN}'}, "invalid_type", "metadata"),
+        ({"metadata": '{"a": "\\ud800"}'}, "invalid_type", "metadata"),
+        ({"metadata": "[" * 2_000}, "invalid_type", "metadata"),
+        ({"metadata": '{"a":' + "[" * 1_000 + "]" * 1_000 + "}"}, "invalid_type", "metadata"),
+        ({"metadata": '{"a": 1}'}, "invalid_type", "metadata.a"),
+        ({"metadata": '{"a": "' + "x" * 513 + '"}'}, "string_above_max_length", "metadata.a"),
+        ({"completion_window": "soon"}, "invalid_value", "completion_window"),
+        ({"completion_window": "9" * 40 + "h"}, "invalid_value", "completion_window"),
+    ],
+)
+def test_what_is_wrong_beside_the_object_fails_the_batch_and_says_so(
+    metadata: dict[str, str], code: str, param: str
+) -> None:
+    yard, batch_id = drop(**metadata)
+    made = yard.table.batch(batch_id)
+    assert (made.status, made.errors[0].code, made.errors[0].param) == ("failed", code, param)
+    assert yard.started.started == []
+    assert yard.bus.announced == ["failed"]
+
+
+class OneObject:
+    """An S3 client that knows one object, and what was written beside it."""
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+
+    def head_object(self, **_: str) -> dict[str, object]:
+        return {"ETag": "e", "ContentLength": 1, "Metadata": {"Completion_Window": self.value}}
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ("7d", "7d"),
+        ("=?UTF-8?B?w7w=?=", "ü"),
+        ("=?UTF-8?Q?=C3=BC?=", "ü"),
+        ("=?no-such-charset?Q?x?=", "=?no-such-charset?Q?x?="),
+        ("=?UTF-8?B?A?=", "=?UTF-8?B?A?="),
+        ("=?UTF-8?Q?=FF?=", "=?UTF-8?Q?=FF?="),
+        ("a=?b", "a=?b"),
+    ],
+)
+def test_user_metadata_is_read_as_mail_headers_are_or_left_as_it_is(sent: str, read: str) -> None:
+    objects = Objects(BUCKET, OneObject(sent))  # type: ignore[arg-type]  # one method is enough
+    assert objects.head("k")[1] == {"completion-window": read}

@@ -1,0 +1,129 @@
+"""A plan finds every fault before anything is sent, and tells each with its line."""
+
+import json
+
+import pytest
+
+from batchyard.lines import BOM
+from batchyard.plan import plan, read_summary
+from batchyard.splitting import ShardLines
+from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
+from tests.unit.batchyard.planned import INPUT, KEY, dropped
+
+
+def request(custom_id: str, **members: object) -> bytes:
+    line = {"custom_id": custom_id, "method": "POST", "url": "/v1/responses", "body": {"model": "m"}, **members}
+    return json.dumps(line).encode() + b"\n"
+
+
+def planned_of(data: bytes, endpoint: str | None = None, **settings: str | int) -> tuple[MemoryYard, str]:
+    yard = MemoryYard(**settings)
+    yard.bucket.put(KEY, data)
+    yard.table.create_batch(batch(input=yard.bucket.head(KEY)[0], endpoint=endpoint))
+    return yard, plan(yard, BATCH_ID).next
+
+
+def faults(data: bytes, endpoint: str | None = None, **settings: str | int) -> list[tuple[int | None, str]]:
+    """Plan an input that must be refused; answer line and code of each error."""
+    yard, following = planned_of(data, endpoint, **settings)
+    made = yard.table.batch(BATCH_ID)
+    assert (following, made.status, yard.bus.announced) == ("refused", "failed", ["failed"])
+    assert not [key for key in yard.bucket.stored if "/shards/" in key]
+    assert yard.scripted.calls == []
+    return [(error.line, error.code) for error in made.errors]
+
+
+A, B = request("a"), request("b")
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        pytest.param(b"", [(None, "empty_file")], id="empty"),
+        pytest.param(b"\n \r\n\n", [(None, "empty_file")], id="only blank lines"),
+        pytest.param(b"hello\nworld\n", [(1, "invalid_json_line"), (2, "invalid_json_line")], id="no JSONL"),
+        pytest.param(BOM + A + B, [(1, "invalid_json_line")], id="byte order mark first"),
+        pytest.param(A + BOM + B, [(2, "invalid_json_line")], id="byte order mark in the middle"),
+        pytest.param(BOM, [(1, "invalid_json_line")], id="only a byte order mark"),
+        pytest.param(A + B[:-10], [(2, "invalid_json_line")], id="truncated"),
+        pytest.param(A + B + A, [(3, "duplicate_custom_id")], id="duplicate"),
+        pytest.param(A + A + A, [(2, "duplicate_custom_id"), (3, "duplicate_custom_id")], id="twice a duplicate"),
+        pytest.param(A + b"\n\r\n" + A, [(4, "duplicate_custom_id")], id="numbered as an editor does"),
+        pytest.param(request("a", method="GET") + A, [(1, "invalid_value")], id="a refused line keeps no id"),
+        pytest.param(request("a", url="/v1/x"), [(1, "invalid_url")], id="unknown endpoint"),
+        pytest.param(A + b"\xff\n" + B, [(2, "invalid_json_line")], id="not UTF-8"),
+        pytest.param(json.dumps([json.loads(A), json.loads(B)]).encode(), [(1, "invalid_json_line")], id="one array"),
+    ],
+)
+def test_every_fault_is_told_with_its_line_and_nothing_is_sent(
+    data: bytes, found: list[tuple[int | None, str]]
+) -> None:
+    assert faults(data) == found
+
+
+def test_lines_for_another_endpoint_than_the_batch_s_are_refused() -> None:
+    assert faults(A + request("b", url="/v1/embeddings"), "/v1/responses") == [(2, "invalid_url")]
+
+
+def test_a_line_that_fits_no_shard_is_refused_by_its_length() -> None:
+    assert faults(A + request("b", pad="x" * 1_000), max_bytes_per_shard=500) == [(2, "invalid_request")]
+
+
+def test_the_first_thousand_errors_are_shown_and_all_are_counted() -> None:
+    yard, _ = planned_of(b"?\n" * 1_500)
+    made = yard.table.batch(BATCH_ID)
+    assert (len(made.errors), made.errors_total) == (1_000, 1_500)
+    assert [error.line for error in made.errors] == list(range(1, 1_001))
+
+
+@pytest.mark.parametrize("data", [A + B, (A + B)[:-1], b"\n" + A + b"\r\n\n" + B, A.replace(b"\n", b"\r\n") + B])
+def test_windows_line_ends_blank_lines_and_no_last_line_end_are_fine(data: bytes) -> None:
+    yard, following = planned_of(data)
+    assert (following, yard.table.batch(BATCH_ID).counts.total) == ("run", 2)
+
+
+def test_endpoint_and_model_of_the_batch_come_from_the_lines() -> None:
+    yard, _ = planned_of(A + B)
+    made = yard.table.batch(BATCH_ID)
+    assert (made.endpoint, made.model, made.shards, made.status) == ("/v1/responses", "m", 1, "in_progress")
+    several, _ = planned_of(A + request("b", body={"model": "n"}))
+    assert (several.table.batch(BATCH_ID).model, several.table.batch(BATCH_ID).shards) == (None, 2)
+
+
+def test_a_plan_is_the_same_however_the_bytes_come() -> None:
+    plans = []
+    for chunk in (1, 7, 64, 65_536):
+        yard = dropped(max_requests_per_shard=2)
+        yard.bucket.chunk = chunk
+        plan(yard, BATCH_ID)
+        plans.append({key: data for key, data in yard.bucket.stored.items() if key != KEY})
+    assert all(each == plans[0] for each in plans)
+    assert [len(ShardLines.unpack(data)) for key, data in sorted(plans[0].items()) if "/shards/" in key] == [2, 1]
+
+
+def test_a_planned_batch_is_not_read_again() -> None:
+    yard = dropped()
+    first = plan(yard, BATCH_ID)
+    yard.bucket.reads.clear()
+    assert plan(yard, BATCH_ID) == first
+    assert yard.bucket.reads == []
+    assert read_summary(yard, BATCH_ID).lines == 3
+
+
+@pytest.mark.parametrize("data", [None, INPUT + b"\n"], ids=["deleted", "replaced"])
+def test_an_input_that_is_gone_fails_the_batch_with_the_provider_s_code(data: bytes | None) -> None:
+    yard = dropped()
+    del yard.bucket.stored[KEY]
+    if data is not None:
+        yard.bucket.put(KEY, data)
+    assert plan(yard, BATCH_ID).next == "refused"
+    (error,) = yard.table.batch(BATCH_ID).errors
+    assert (error.code, error.param, error.line) == ("invalid_request", "file_id", None)
+
+
+def test_a_batch_cancelled_before_its_plan_still_goes_through_its_shards_to_end_as_cancelled() -> None:
+    yard = dropped()
+    yard.table.move_batch(BATCH_ID, "cancelling", yard.now())
+    assert plan(yard, BATCH_ID).next == "run"
+    made = yard.table.batch(BATCH_ID)
+    assert (made.status, made.counts.total, made.shards) == ("cancelling", 3, 1)
