@@ -1,0 +1,129 @@
+"""Collecting and assembling the answers of a file, against a join with a dict of lines and `json.loads`."""
+
+import json
+import random
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from batch_client import RequestCounts
+from batchyard import keys
+from batchyard.assemble import assemble
+from batchyard.collect import collect
+from batchyard.plan import plan
+from batchyard.shard import Step
+from batchyard.splitting import ShardLines
+from batchyard.submit import submit
+from tests.benchmarks import inputs
+from tests.benchmarks.disk import BATCH_ID, DiskYard
+from tests.benchmarks.measure import MB, Job, interleaved, run
+from tests.benchmarks.row import Row
+
+LINES_PER_SHARD = 15_000
+REFUSED_SHARE = 0.02
+OUTPUT = 200 * MB
+MOST_TURNS = 10_000
+
+
+def setting(path: str, room: str) -> Callable[[], None]:
+    """Prepare to plan and submit a file and to write the provider's answers, shuffled as they come."""
+    return lambda: _set_up(Path(path), Path(room))
+
+
+def ours(path: str, room: str) -> Callable[[], None]:
+    """Prepare Collect of every shard and Assemble."""
+    yard = DiskYard(Path(room), Path(path), max_requests_per_shard=LINES_PER_SHARD)
+    yard.recall()
+
+    def work() -> None:
+        for shard in range(yard.records.batch(BATCH_ID).shards):
+            if collect(yard, Step(BATCH_ID, shard)).next != "done":
+                raise AssertionError(f"shard {shard} is not done")
+        ending = next(said for said in (assemble(yard, BATCH_ID) for _ in range(MOST_TURNS)) if said != "assemble")
+        counts = yard.records.batch(BATCH_ID).counts
+        if ending != "done" or counts.completed + counts.failed != counts.total:
+            raise AssertionError(f"the batch ended as {ending} with {counts}")
+
+    return work
+
+
+def join(path: str, room: str, order: str) -> Callable[[], None]:
+    """Prepare the baseline; the order of the lines is read from the input, or given for nothing (`order` is "given")."""
+    given = _custom_ids(Path(path)) if order == "given" else None
+
+    def work() -> None:
+        lines: dict[str, tuple[int, bytes]] = {}
+        for file in sorted(Path(room).glob("answers-*")):
+            with file.open("rb") as answers:
+                for line in answers:
+                    answer = json.loads(line)
+                    lines[answer["custom_id"]] = answer["response"]["status_code"], line
+        with Path(room, "joined").open("wb") as output, Path(room, "joined-errors").open("wb") as errors:
+            for custom_id in given or _custom_ids(Path(path)):
+                status, line = lines[custom_id]
+                (output if status < 300 else errors).write(line)
+
+    return work
+
+
+def rows(*, full: bool) -> Iterator[Row]:
+    """Compare on 200 MB of answers; show that memory does not grow with the number of shards."""
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as many:
+        small, large = str(_input(OUTPUT // 4)), str(_input(OUTPUT))
+        run(Job("assemble", "setting", [small, one]))
+        run(Job("assemble", "setting", [large, many]))
+        jobs = {
+            "ours": Job("assemble", "ours", [large, many]),
+            "join": Job("assemble", "join", [large, many, "given"]),
+            "whole": Job("assemble", "join", [large, many, "read"]),
+        }
+        found = interleaved(jobs, 7 if full else 5)
+        title = "assemble 200 MB"
+        yield Row.ratio(f"{title}: CPU / dict join", found["ours"], found["whole"], 0.45)
+        yield Row.ratio(f"{title}: CPU / dict join that knows the order", found["ours"], found["join"])
+        yield Row.memory(f"{title} (4 shards): memory", found["ours"])
+        yield Row.memory("assemble 50 MB (1 shard): memory", run(Job("assemble", "ours", [small, one])))
+        yield Row.memory(f"{title}: memory of the dict join", found["whole"])
+
+
+def _input(output: int) -> Path:
+    """Return the requests whose answers make up `output` bytes: they are about as long as the answers."""
+    return inputs.chat(output, _answer_length, "asked")
+
+
+def _answer_length(chance: random.Random) -> int:
+    return chance.randint(700, 6_000)
+
+
+def _custom_ids(path: Path) -> list[str]:
+    with path.open("rb") as file:
+        return [json.loads(line)["custom_id"] for line in file]
+
+
+def _set_up(path: Path, room: Path) -> None:
+    yard = DiskYard(room, path, max_requests_per_shard=LINES_PER_SHARD)
+    chance = random.Random(5)  # noqa: S311 - made the same each time
+    while plan(yard, BATCH_ID).next == "plan":
+        pass
+    for shard in range(yard.records.batch(BATCH_ID).shards):
+        submit(yard, Step(BATCH_ID, shard))
+        _answer(yard, room, shard, chance)
+    yard.keep()
+
+
+def _answer(yard: DiskYard, room: Path, shard: int, chance: random.Random) -> None:
+    ids = ShardLines.unpack(yard.objects.get(keys.shard_lines(BATCH_ID, shard))).custom_ids
+    shuffled = chance.sample(ids, len(ids))
+    refused = int(len(ids) * REFUSED_SHARE)
+    names = [f"answers-{shard}-{kind}.jsonl" for kind in ("output", "error")]
+    for name, answered, status in zip(names, (shuffled[refused:], shuffled[:refused]), (200, 400), strict=True):
+        with (room / name).open("wb") as file:
+            for number, custom_id in enumerate(answered):
+                file.write(inputs.answer(chance, number, custom_id, _answer_length(chance), status))
+    recorded = yard.records.shard(BATCH_ID, shard)
+    if recorded is None or recorded.attempts[-1].provider_batch_id is None:
+        raise AssertionError(f"shard {shard} was not submitted")
+    yard.scripted.end(
+        recorded.attempts[-1].provider_batch_id, "completed", output_file_id=names[0], error_file_id=names[1],
+        request_counts=RequestCounts(total=len(ids), completed=len(ids) - refused, failed=refused),
+    )  # fmt: skip

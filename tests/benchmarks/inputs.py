@@ -1,0 +1,100 @@
+"""The files the benchmarks read: made once, the same on every machine, kept below `.cache/bench`."""
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+CACHE = Path(".cache/bench")
+MODEL = "gpt-4o-mini"
+WORDS = (
+    "the of and to in a is that for it as was with be by on not he his but at are this have from or had an they which "
+    "one you were all her she there would their we him been has when who will no more if out so said what up its about "
+    'than into them can only other time new some could these two may first then do any like my now over such "quoted"'
+)
+FOREIGN = " résumé naïve Zürich 東京 … €"
+FOREIGN_SHARE = 0.2  # of the lines have characters beyond ASCII
+
+
+def chat(size: int, lines: Callable[[random.Random], int], name: str) -> Path:
+    """Return a file of chat requests of about `size` bytes, each line as long as `lines` draws."""
+    return _kept(f"{name}-{size}.jsonl", lambda: _chat_lines(size, lines))
+
+
+def mixed(chance: random.Random) -> int:
+    """Draw a length from 300 B to 20 kB."""
+    return chance.randint(300, 20_000)
+
+
+def small(chance: random.Random) -> int:
+    """Draw a length about 600 B."""
+    return chance.randint(450, 750)
+
+
+def shortest(chance: random.Random) -> int:
+    """Draw a length about 240 B: many lines in few bytes."""
+    return chance.randint(220, 260)
+
+
+def answer(chance: random.Random, number: int, custom_id: str, length: int, status: int = 200) -> bytes:
+    """Make a line of an output or error file as the provider writes it, about `length` bytes long."""
+    mark = f"{chance.getrandbits(96):024x}"
+    usage = {"prompt_tokens": 300, "completion_tokens": length // 4, "total_tokens": 300 + length // 4}
+    told = {"role": "assistant", "content": _text(chance, length - 640), "refusal": None}
+    body = {
+        "id": f"chatcmpl-{mark}", "object": "chat.completion", "created": 1_790_000_000 + number, "model": MODEL,
+        "choices": [{"index": 0, "message": told, "logprobs": None, "finish_reason": "stop"}], "usage": usage,
+        "system_fingerprint": "fp_44709d6fcb",
+    }  # fmt: skip
+    refused = {"error": {"message": "Too long", "type": "invalid_request_error", "code": "context_length_exceeded"}}
+    response = {"status_code": status, "request_id": mark, "body": body if status < 300 else refused}
+    line = {"id": f"batch_req_{mark}", "custom_id": custom_id, "response": response, "error": None}
+    return json.dumps(line, ensure_ascii=False).encode() + b"\n"
+
+
+def _kept(name: str, make: Callable[[], Iterator[bytes]]) -> Path:
+    path = CACHE / name
+    if not path.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".part")
+        with partial.open("wb") as file:
+            file.writelines(make())
+        partial.rename(path)
+    return path
+
+
+def _chat_lines(size: int, lines: Callable[[random.Random], int]) -> Iterator[bytes]:
+    chance = random.Random(7)  # noqa: S311 - made the same each time
+    written = number = 0
+    while written < size:
+        line = _request(chance, number, lines(chance))
+        yield line
+        written += len(line)
+        number += 1
+
+
+def _request(chance: random.Random, number: int, length: int) -> bytes:
+    messages = [
+        {"role": "system", "content": "Answer shortly."},
+        {"role": "user", "content": _text(chance, length - 215)},
+    ]
+    body = {"model": MODEL, "messages": messages, "max_tokens": 400}
+    custom_id = f"task-{number:08}-{chance.getrandbits(44):011x}"
+    line = {"custom_id": custom_id, "method": "POST", "url": "/v1/chat/completions", "body": body}
+    return json.dumps(line, ensure_ascii=False).encode() + b"\n"
+
+
+def _prose(told: str) -> str:
+    words = told.split()
+    chance = random.Random(11)  # noqa: S311 - made the same each time
+    ends = (" ", " ", " ", " ", " ", " ", " ", ", ", ".\n")
+    return "".join(chance.choice(words) + chance.choice(ends) for _ in range(60_000))
+
+
+_PLAIN, _FOREIGN = _prose(WORDS), _prose(WORDS + FOREIGN)
+
+
+def _text(chance: random.Random, length: int) -> str:
+    prose = _FOREIGN if chance.random() < FOREIGN_SHARE else _PLAIN
+    start = chance.randrange(len(prose) - 30_000)
+    return prose[start : start + max(1, length)]

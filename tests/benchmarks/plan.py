@@ -1,0 +1,58 @@
+"""Planning a file, against a loop that only calls `json.loads` on each of its lines."""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from batchyard.plan import plan
+from tests.benchmarks import inputs
+from tests.benchmarks.disk import BATCH_ID, DiskYard
+from tests.benchmarks.measure import MB, Job, interleaved, run
+from tests.benchmarks.row import Row
+
+GB = 1_000 * MB
+MOST_TURNS = 10_000
+
+
+def ours(path: str) -> Callable[[], None]:
+    """Prepare the whole Plan step over a local file."""
+    room = tempfile.TemporaryDirectory()
+    yard = DiskYard(Path(room.name), Path(path))
+
+    def work() -> None:
+        following = next(step for step in (plan(yard, BATCH_ID).next for _ in range(MOST_TURNS)) if step != "plan")
+        found = yard.records.batch(BATCH_ID)
+        if following != "run" or not found.counts.total:
+            raise AssertionError(f"the file was not planned: {found.errors[:1]}")
+        room.cleanup()
+
+    return work
+
+
+def json_loop(path: str) -> Callable[[], None]:
+    """Prepare the baseline."""
+
+    def work() -> None:
+        with Path(path).open("rb") as file:
+            for line in file:
+                json.loads(line)
+
+    return work
+
+
+def rows(*, full: bool) -> Iterator[Row]:
+    """Compare on 200 MB; with `full`, measure the memory at 1 GB and at 5 M lines too."""
+    for title, lengths, most in (("300 B - 20 kB", inputs.mixed, 0.45), ("600 B", inputs.small, 0.30)):
+        path = str(inputs.chat(200 * MB, lengths, lengths.__name__))
+        jobs = {"ours": Job("plan", "ours", [path]), "loop": Job("plan", "json_loop", [path])}
+        found = interleaved(jobs, 5)
+        yield Row.ratio(f"plan 200 MB, lines of {title}: CPU / json.loads", found["ours"], found["loop"], most)
+        yield Row.memory(f"plan 200 MB, lines of {title}: memory", found["ours"])
+    if full:
+        yield _memory("plan 1 GB, lines of 300 B - 20 kB: memory", inputs.chat(GB, inputs.mixed, "mixed"), 80)
+        yield _memory("plan 5 M lines: memory", inputs.chat(1_200 * MB, inputs.shortest, "shortest"), 160)
+
+
+def _memory(title: str, path: Path, most: int) -> Row:
+    return Row.memory(title, run(Job("plan", "ours", [str(path)])), most * MB)
