@@ -47,8 +47,8 @@ def _note(yard: Yard, shard: Shard, attempt: Attempt, seen: ProviderBatch) -> No
 def _wait(yard: Yard, batch: Batch, attempt: Attempt, seen: ProviderBatch) -> int:
     settings, counts = yard.settings, seen.request_counts
     floor, ceiling = settings.poll_floor_seconds, settings.poll_ceiling_seconds
-    if batch.status == statuses.CANCELLING:
-        return floor
+    if batch.status == statuses.CANCELLING:  # ten minutes as a rule, but a provider may take days
+        return poll_wait(yard.now() - (batch.cancelling_at or yard.now()), 0, 0, floor, ceiling, yard.chance())
     elapsed = yard.now() - (attempt.creating_at or attempt.started_at)
     finished = counts.completed + counts.failed if counts else 0
     return poll_wait(elapsed, finished, counts.total if counts else 0, floor, ceiling, yard.chance())

@@ -26,7 +26,8 @@ def after_create(yard: Yard, step: Step, error: BatchClientError) -> Step:
     move = after_failed_call(error)
     if isinstance(error, APIStatusError) and not error.retryable and shard.attempts:
         shard = yard.records.save_shard(shard, change_attempt(shard, creating_at=None))  # a refusal made no batch
-    if move is Move.GIVE_UP or shard.setbacks > MOST_SETBACKS:
+    tired = move is not Move.PAUSE and shard.setbacks > MOST_SETBACKS  # whoever pays may come on Monday
+    if move is Move.GIVE_UP or tired:
         return _give_up(yard, shard, step, error)
     if move is Move.UPLOAD:
         shard = yard.records.save_shard(shard, change(shard, file_id=None))
