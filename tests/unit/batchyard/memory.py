@@ -87,17 +87,20 @@ class MemoryRecords(Records):
         return self.batches[batch_id]
 
     def move_batch(self, batch_id: str, status: str, now: int, **changes: object) -> Batch | None:
-        if self.batch(batch_id).status not in statuses.sources_of(status):
+        known = self.batches.get(batch_id)
+        if known is None or known.status not in statuses.sources_of(status):
             return None
         return self._change(batch_id, {"status": status, statuses.STAMPS[status]: now, **changes})
 
     def change_batch(self, batch_id: str, **changes: object) -> Batch:
-        if self.batch(batch_id).ended:
+        known = self.batches.get(batch_id)
+        if known is None or known.ended:
             raise StaleRecord(batch_id)
         return self._change(batch_id, changes)
 
     def claim_batch(self, batch_id: str, **changes: object) -> Batch | None:
-        return None if self.batch(batch_id).claimed else self._change(batch_id, {"claimed": True, **changes})
+        known = self.batches.get(batch_id)
+        return None if known is None or known.claimed else self._change(batch_id, {"claimed": True, **changes})
 
     def _change(self, batch_id: str, changes: Mapping[str, object]) -> Batch:
         self.batches[batch_id] = msgspec.structs.replace(self.batches[batch_id], **changes)

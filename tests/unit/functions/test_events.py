@@ -34,6 +34,9 @@ class Context:
     aws_request_id: str = "8f5ae2c4-7d1f-4a55-9a1a-2f6f0d8b7c11"
     tenant_id: str | None = None
 
+    def get_remaining_time_in_millis(self) -> int:
+        return 900_000
+
 
 @pytest.fixture
 def at_hand(monkeypatch: pytest.MonkeyPatch) -> MemoryYard:

@@ -1,0 +1,98 @@
+"""Looking at a provider batch: what is noted, and how long until the next look."""
+
+import msgspec
+import pytest
+
+from batch_client import ConflictError, NotFoundError, RequestCounts, ServerError
+from batchyard.poll import LOST_AFTER, poll
+from batchyard.shard import Step
+from batchyard.submit import submit
+from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
+from tests.unit.batchyard.planned import planned
+
+FIRST = Step(BATCH_ID, 0, "poll")
+
+
+def submitted() -> MemoryYard:
+    yard = planned()
+    assert submit(yard, FIRST.then("submit")).next == "poll"
+    return yard
+
+
+def look(yard: MemoryYard) -> Step:
+    return poll(yard, FIRST)
+
+
+@pytest.mark.parametrize("status", ["validating", "in_progress", "finalizing", "cancelling", "a_status_of_tomorrow"])
+def test_a_batch_that_has_not_ended_is_looked_at_again(status: str) -> None:
+    yard = submitted()
+    yard.scripted.end("pb-0", status)
+    yard.now_is += 7_200
+    assert look(yard) == FIRST.then("poll", 360)
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "expired", "cancelled"])
+def test_a_batch_that_has_ended_is_collected_at_once(status: str) -> None:
+    yard = submitted()
+    yard.scripted.end("pb-0", status)
+    assert look(yard) == FIRST.then("collect")
+
+
+def test_counts_rise_and_never_fall_back_and_nothing_new_is_not_written() -> None:
+    yard, seen, versions = submitted(), [], []
+    for completed in (0, 2, 2, 1, 3, 99):
+        yard.scripted.end("pb-0", "in_progress", request_counts=RequestCounts(3, completed, 0))
+        look(yard)
+        shard = yard.table.kept[BATCH_ID, 0]
+        seen.append(shard.completed)
+        versions.append(shard.version)
+    assert seen == [0, 2, 2, 2, 3, 3]
+    assert versions[2] == versions[1]
+
+
+def test_a_cancelled_batch_is_cancelled_at_the_provider_once() -> None:
+    yard = submitted()
+    yard.table.move_batch(BATCH_ID, "cancelling", yard.now())
+    for _ in range(3):
+        assert look(yard).next == "poll"
+    assert yard.scripted.calls.count("cancel_batch") == 1
+
+
+def test_looks_at_a_cancelling_batch_grow_rarer_for_a_provider_may_take_days() -> None:
+    yard, waits = submitted(), []
+    yard.table.move_batch(BATCH_ID, "cancelling", yard.now())
+    for hours in (0, 1, 2, 48):
+        yard.now_is = float((yard.table.batch(BATCH_ID).cancelling_at or 0) + hours * 3_600)
+        waits.append(look(yard).wait_seconds)
+    assert waits == [30, 180, 360, 600]
+
+
+def test_a_batch_that_ends_while_it_is_being_cancelled_is_seen_at_the_next_look() -> None:
+    yard = submitted()
+    yard.table.move_batch(BATCH_ID, "cancelling", yard.now())
+    yard.scripted.trouble["cancel_batch"] = [ConflictError("it has ended", status=409)]
+    assert look(yard).next == "poll"
+    yard.scripted.end("pb-0", "completed")
+    assert look(yard).next == "collect"
+
+
+def test_a_look_that_fails_is_made_again_later() -> None:
+    yard = submitted()
+    yard.scripted.trouble["retrieve_batch"] = [ServerError("down", status=500)]
+    assert look(yard) == FIRST.then("poll", 30)
+
+
+def test_a_batch_the_provider_no_longer_knows_is_sent_again_only_after_many_looks() -> None:
+    yard = submitted()
+    yard.scripted.trouble["retrieve_batch"] = [NotFoundError("who?", status=404) for _ in range(LOST_AFTER + 1)]
+    assert [look(yard).next for _ in range(LOST_AFTER + 1)] == ["poll"] * LOST_AFTER + ["submit"]
+    assert yard.table.kept[BATCH_ID, 0].attempts[0].provider_status == "lost"
+
+
+@pytest.mark.parametrize("changes", [{"status": "done"}, {"attempts": []}])
+def test_a_shard_without_a_provider_batch_goes_back_to_submit(changes: dict[str, object]) -> None:
+    yard = submitted()
+    shard = yard.table.kept[BATCH_ID, 0]
+    yard.table.save_shard(shard, msgspec.structs.replace(shard, **changes))
+    assert look(yard).next == "submit"
+    assert "retrieve_batch" not in yard.scripted.calls

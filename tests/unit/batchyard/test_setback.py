@@ -1,0 +1,56 @@
+"""What a failed call costs: a wait, a pause, or the shard."""
+
+import pytest
+
+from batch_client import BadRequestError, QuotaError, RateLimitError, ServerError
+from batchyard.setback import MOST_SETBACKS
+from batchyard.shard import Step
+from batchyard.submit import submit
+from tests.unit.batchyard.memory import BATCH_ID
+from tests.unit.batchyard.planned import planned
+
+FIRST = Step(BATCH_ID, 0)
+
+
+def test_a_shard_waits_for_money_as_long_as_it_takes() -> None:
+    yard = planned()
+    yard.scripted.trouble["create_file"] = [QuotaError("pay first", status=429) for _ in range(3 * MOST_SETBACKS)]
+    steps = [submit(yard, FIRST) for _ in range(3 * MOST_SETBACKS)]
+    assert {step.next for step in steps} == {"submit"}
+    assert steps[-1].wait_seconds == yard.settings.retry_ceiling_seconds
+    assert submit(yard, FIRST).next == "poll"
+    assert yard.table.batch(BATCH_ID).paused is None
+
+
+def test_a_service_that_stays_down_is_given_up_in_the_end() -> None:
+    yard = planned()
+    yard.scripted.trouble["create_file"] = [ServerError("down", status=503) for _ in range(3 * MOST_SETBACKS)]
+    answers = [submit(yard, FIRST).next for _ in range(MOST_SETBACKS + 1)]
+    assert answers == ["submit"] * MOST_SETBACKS + ["done"]
+    reason = yard.table.kept[BATCH_ID, 0].reason
+    assert reason is not None
+    assert reason.code == "provider_unavailable"
+
+
+def test_a_refusal_that_cannot_change_ends_the_shard_at_once_with_the_provider_s_code() -> None:
+    yard = planned()
+    yard.scripted.trouble["create_batch"] = [BadRequestError("no", status=400, code="invalid_value")]
+    assert submit(yard, FIRST).next == "done"
+    reason = yard.table.kept[BATCH_ID, 0].reason
+    assert reason is not None
+    assert reason.code == "invalid_value"
+
+
+@pytest.mark.parametrize(("asked", "wait"), [(None, 30), (5, 30), (100, 100), (21_600, 600)])
+def test_the_wait_a_provider_asks_for_is_kept_up_to_the_ceiling(asked: float | None, wait: int) -> None:
+    yard = planned()
+    yard.scripted.trouble["create_file"] = [RateLimitError("slow down", status=429, retry_after=asked)]
+    assert submit(yard, FIRST).wait_seconds == wait
+
+
+def test_setbacks_in_a_row_double_the_wait_and_success_forgets_them() -> None:
+    yard = planned()
+    yard.scripted.trouble["create_file"] = [ServerError("down", status=500) for _ in range(4)]
+    assert [submit(yard, FIRST).wait_seconds for _ in range(4)] == [30, 60, 120, 240]
+    assert submit(yard, FIRST).next == "poll"
+    assert yard.table.kept[BATCH_ID, 0].setbacks == 0
