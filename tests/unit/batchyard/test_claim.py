@@ -1,0 +1,100 @@
+"""Whose batch a call gets: the one its upload made, the one its first try made, or a new one."""
+
+from typing import Any
+
+import pytest
+
+from batchyard.claim import claim
+from batchyard.create_request import check
+from batchyard.errors import ApiError
+from batchyard.intake import intake
+from tests.unit.batchyard.memory import BUCKET, MemoryYard
+from tests.unit.batchyard.planned import INPUT, KEY
+
+FILE = "files/default/file-1"
+
+
+@pytest.fixture
+def yard() -> MemoryYard:
+    made = MemoryYard()
+    made.bucket.put(KEY, INPUT)
+    made.bucket.put(FILE, INPUT)
+    return made
+
+
+def wanted(key: str = KEY, **changes: object) -> dict[str, Any]:
+    body = {"input_file_id": f"s3://{BUCKET}/{key}", "endpoint": "/v1/responses", "completion_window": "24h", **changes}
+    return check(body, {"24h"})
+
+
+def ids(yard: MemoryYard, *claims: tuple[dict[str, Any], str | None]) -> list[str]:
+    return [claim(yard, "default", body, key).batch_id for body, key in claims]
+
+
+def test_a_call_gets_the_batch_its_upload_has_made_with_the_call_s_metadata(yard: MemoryYard) -> None:
+    dropped = intake(yard, BUCKET, KEY, "v1")
+    made = claim(yard, "default", wanted(metadata={"run": "7"}), None)
+    assert (made.batch_id, made.metadata, made.claimed) == (dropped, {"run": "7"}, True)
+    assert len(yard.table.batches) == 1
+
+
+def test_an_upload_told_after_the_call_makes_no_second_batch(yard: MemoryYard) -> None:
+    made = claim(yard, "default", wanted(), None)
+    assert intake(yard, BUCKET, KEY, "v1") == made.batch_id
+    assert len(yard.table.batches) == 1
+
+
+def test_a_second_call_for_the_same_upload_wants_a_second_batch(yard: MemoryYard) -> None:
+    first, second = ids(yard, (wanted(), None), (wanted(), None))
+    assert first != second
+
+
+def test_a_call_for_a_file_makes_a_new_batch_each_time(yard: MemoryYard) -> None:
+    assert len(set(ids(yard, (wanted(FILE), None), (wanted(FILE), None)))) == 2
+
+
+@pytest.mark.parametrize("key", [KEY, FILE])
+def test_a_repeated_idempotency_key_gets_the_same_batch(yard: MemoryYard, key: str) -> None:
+    assert len(set(ids(yard, (wanted(key), "once"), (wanted(key), "once"), (wanted(key), "once")))) == 1
+    assert len(yard.table.batches) == 1
+
+
+def test_the_order_of_members_is_no_other_body(yard: MemoryYard) -> None:
+    body = wanted(FILE)
+    assert len(set(ids(yard, (body, "once"), (dict(reversed(body.items())), "once")))) == 1
+
+
+def test_an_idempotency_key_with_another_body_is_a_conflict(yard: MemoryYard) -> None:
+    claim(yard, "default", wanted(FILE), "once")
+    with pytest.raises(ApiError) as caught:
+        claim(yard, "default", wanted(FILE, metadata={"run": "8"}), "once")
+    assert (caught.value.status, caught.value.code) == (409, "idempotency_key_reused")
+    assert len(yard.table.batches) == 1
+
+
+def test_tenants_do_not_share_their_idempotency_keys(yard: MemoryYard) -> None:
+    yard.bucket.put("files/acme/file-1", INPUT)
+    ours = claim(yard, "default", wanted(FILE), "once")
+    theirs = claim(yard, "acme", wanted("files/acme/file-1"), "once")
+    assert (ours.tenant, theirs.tenant) == ("default", "acme")
+    assert ours.batch_id != theirs.batch_id
+
+
+@pytest.mark.parametrize(
+    "file_id", ["file-abc", "", "https://example.org/x", "s3://", f"s3://{BUCKET}/{KEY}.gone", f"s3://{BUCKET}/"]
+)
+def test_a_file_that_is_not_there_fails_the_batch_afterwards_as_with_openai(yard: MemoryYard, file_id: str) -> None:
+    made = claim(yard, "default", {**wanted(), "input_file_id": file_id}, None)
+    assert (made.status, made.errors[0].code, made.errors[0].param) == ("failed", "invalid_request", "file_id")
+    assert made.input_file_id == file_id
+    assert yard.started.started == []
+
+
+@pytest.mark.parametrize(
+    "uri", [f"s3://other/{KEY}", f"s3://{BUCKET}/inbox/acme/x", f"s3://{BUCKET}/results/default/b/output.jsonl"]
+)
+def test_what_is_another_s_is_refused_at_once_whether_it_is_there_or_not(yard: MemoryYard, uri: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        claim(yard, "default", {**wanted(), "input_file_id": uri}, None)
+    assert (caught.value.status, caught.value.param) == (400, "input_file_id")
+    assert yard.table.batches == {}
