@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore.config import Config
 
 from local.engine import CREDENTIALS, REGION
 
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
+
+# The engine is next door: when it does not answer it is gone, and asking ten times only delays saying so.
+_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 2})
 
 
 class Clients:
@@ -22,17 +26,17 @@ class Clients:
     @property
     def s3(self) -> "S3Client":
         """Return a client of S3."""
-        return self._session.client("s3", endpoint_url=self.endpoint_url)
+        return self._session.client("s3", endpoint_url=self.endpoint_url, config=_CONFIG)
 
     @property
     def stepfunctions(self) -> "SFNClient":
         """Return a client of Step Functions."""
-        return self._session.client("stepfunctions", endpoint_url=self.endpoint_url)
+        return self._session.client("stepfunctions", endpoint_url=self.endpoint_url, config=_CONFIG)
 
     def table(self, name: str) -> "Table":
         """Return a DynamoDB table."""
-        return self._session.resource("dynamodb", endpoint_url=self.endpoint_url).Table(name)
+        return self._session.resource("dynamodb", endpoint_url=self.endpoint_url, config=_CONFIG).Table(name)
 
     def other(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time, and these have no stubs here
         """Return a client of any other service."""
-        return self._session.client(service, endpoint_url=self.endpoint_url)  # type: ignore[call-overload]  # not a literal
+        return self._session.client(service, endpoint_url=self.endpoint_url, config=_CONFIG)  # type: ignore[call-overload]  # not a literal

@@ -1,8 +1,8 @@
-"""Bring template.yaml up on the engine, as `sam deploy` brings it up on AWS."""
+"""Bring template.yaml up on the engine, as `sam deploy` brings it up on AWS: the same template, nothing left out."""
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,6 @@ _TIMEOUT_SECONDS = 300.0
 _POLL_SECONDS = 0.1
 
 Template = dict[str, Any]
-Change = Callable[[Template], None]
-
-# What the engine cannot do with the template as it is, and why. Nothing else of it is changed.
-ALTERATIONS: Mapping[str, Change] = {}
 
 
 def read_template(path: Path) -> Template:
@@ -79,8 +75,6 @@ def deploy(
         key = f"{logical_id}/{files[logical_id].name}"
         s3.upload_file(str(files[logical_id]), ARTIFACTS_BUCKET, key)
         properties[member] = {"Bucket": ARTIFACTS_BUCKET, "Key": key}
-    for change in ALTERATIONS.values():
-        change(template)
     s3.put_object(Bucket=ARTIFACTS_BUCKET, Key="template.json", Body=json.dumps(template).encode())
     cloudformation = clients.other("cloudformation")
     cloudformation.create_stack(

@@ -30,7 +30,7 @@ class Display:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._bar = Bar(*columns, console=self._console, disable=not self._console.is_terminal)
         self._task = self._bar.add_task("…", total=None)
-        self._plain = ("", 0.0)
+        self._plain = (Progress("", ""), 0.0)
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -46,11 +46,12 @@ class Display:
         if self._console.is_terminal:
             self._bar.update(self._task, description=escape(_doing(now)), completed=now.done, total=now.total or None)
             return
-        line = f"{_doing(now)}, {now.done:,}/{now.total:,} lines"
         last, at = self._plain
-        if line != last and (time.monotonic() - at >= _PLAIN_SECONDS or now.ended):
-            self._plain = (line, time.monotonic())
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        waited = time.monotonic() - at >= _PLAIN_SECONDS
+        if now.status != last.status or (waited and now != last):
+            self._plain = (now, time.monotonic())
+            lines = f"{now.done:,}/{now.total:,} lines"
+            self._console.print(f"{_doing(now)}, {lines}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _doing(now: Progress) -> str:

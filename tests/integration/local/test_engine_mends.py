@@ -26,13 +26,13 @@ def the_map_keeps_to_its_concurrency(yard: Probe) -> bool:
 
 
 def a_failure_is_caught_by_its_class(yard: Probe) -> bool:
-    return yard.execute({"fail": True})["error"] == "OfItsOwnError"
+    return str(yard.execute({"fail": True})["error"]) == "OfItsOwnError"
 
 
 def an_uploads_event_names_its_version(yard: Probe) -> bool:
     given = yard.clients.s3.put_object(Bucket=yard.outputs["BucketName"], Key="inbox/default/x", Body=b"x")
     told = json.loads(yard.item("Object Created")["event"])["detail"]["object"]
-    return told.get("version-id") == given["VersionId"]
+    return str(told.get("version-id")) == given["VersionId"]
 
 
 def a_range_of_a_version_is_read(yard: Probe) -> bool:

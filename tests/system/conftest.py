@@ -1,0 +1,13 @@
+from collections.abc import Iterator
+
+import pytest
+
+from tests.system.processes import up
+from tests.system.yard import Yard
+
+
+@pytest.fixture(scope="session")
+def yard() -> Iterator[Yard]:
+    """One whole stack for all tests of this folder; it sweeps its inbox as often as a schedule allows."""
+    with up(BATCHYARD_SWEEP_SCHEDULE="rate(1 minute)") as doors:
+        yield Yard(doors)

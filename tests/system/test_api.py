@@ -1,0 +1,86 @@
+import httpx
+import openai
+import pytest
+
+from local.api_key import api_key
+from tests.system.processes import eventually
+from tests.system.yard import TENANT, Yard, jsonl, request
+
+
+@pytest.fixture(scope="module")
+def client(yard: Yard) -> openai.OpenAI:
+    """A user's own client, pointed here."""
+    return openai.OpenAI(base_url=yard.doors["base_url"], api_key=yard.doors["api_key"], max_retries=0, timeout=30)
+
+
+def uploaded(yard: Yard, name: str, lines: int = 3) -> str:
+    yard.drop(name, jsonl(request(number) for number in range(lines)))
+    return f"s3://{yard.doors['bucket']}/inbox/{TENANT}/{name}"
+
+
+def test_a_batch_made_through_the_api_is_done_and_shown(yard: Yard, client: openai.OpenAI) -> None:
+    source = uploaded(yard, "by api ü+%.jsonl")
+    made = client.batches.create(
+        input_file_id=source, endpoint="/v1/chat/completions", completion_window="24h", metadata={"who": "me"}
+    )
+    assert made.metadata == {"who": "me"}
+    yard.ended(made.id)
+    shown = client.batches.retrieve(made.id)
+    assert shown.status == "completed"
+    assert shown.request_counts is not None
+    assert (shown.request_counts.total, shown.request_counts.completed) == (3, 3)
+    assert shown.output_file_id is not None
+    assert len(yard.results(made.id).output) == 3
+
+
+def test_batches_are_listed_newest_first_page_by_page(yard: Yard, client: openai.OpenAI) -> None:
+    made = [yard.run(f"listed-{number}.jsonl", jsonl([request(number)])).batch_id for number in range(3)]
+    page = client.batches.list(limit=2)
+    assert page.has_more
+    listed = [batch.id for batch in client.batches.list(limit=2)]
+    assert len(listed) == len(set(listed))
+    assert set(made) <= set(listed)
+    created = [batch.created_at for batch in client.batches.list(limit=2)]
+    assert created == sorted(created, reverse=True)
+
+
+def test_a_batch_can_be_cancelled_and_keeps_what_was_finished(yard: Yard, client: openai.OpenAI) -> None:
+    batch_id = yard.batch_of("cancelled.jsonl", yard.drop("cancelled.jsonl", jsonl(request(n) for n in range(50))))
+    eventually(lambda: yard.provider_batches(batch_id))
+    assert client.batches.cancel(batch_id).status == "cancelling"
+    ended = yard.ended(batch_id)
+    results = yard.results(batch_id)
+    assert ended.status == "cancelled"
+    assert len(results.output) + len(results.errors) == 50
+
+
+def test_an_unknown_batch_is_not_found_in_openais_words(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError) as caught:
+        client.batches.retrieve("batch_unknown")
+    assert isinstance(caught.value.body, dict)
+    assert {"message", "type", "param", "code"} <= caught.value.body.keys()
+
+
+def test_a_request_that_makes_no_sense_is_refused_in_openais_words(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.batches.create(input_file_id="s3://other/x", endpoint="/v1/chat/completions", completion_window="24h")
+    assert caught.value.param == "input_file_id"
+
+
+def test_a_wrong_key_is_turned_away(yard: Yard) -> None:
+    stranger = openai.OpenAI(base_url=yard.doors["base_url"], api_key="by_0000_wrong", max_retries=0)
+    with pytest.raises(openai.PermissionDeniedError):
+        stranger.batches.list()
+
+
+def test_a_request_without_a_key_is_turned_away(yard: Yard) -> None:
+    assert httpx.get(f"{yard.doors['base_url']}/batches").status_code == 401
+
+
+def test_another_tenants_batch_is_not_found(yard: Yard) -> None:
+    batch = yard.run("mine.jsonl", jsonl([request(1)]))
+    other = api_key(yard.doors["endpoint_url"], yard.doors["table"], "other")
+    theirs = openai.OpenAI(base_url=yard.doors["base_url"], api_key=other, max_retries=0)
+    with pytest.raises(openai.NotFoundError):
+        theirs.batches.retrieve(batch.batch_id)
+    assert list(theirs.batches.list()) == []

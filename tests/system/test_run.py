@@ -1,0 +1,179 @@
+"""`make run` and `make up` as processes: what they say, what they leave, and how they end."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from local.workplace import RUNS
+from tests.system.processes import ROOT, alive, descendants, environment, eventually, local
+from tests.system.yard import jsonl, request
+
+SLOW = {"BATCHYARD_POLL_FLOOR_SECONDS": "600"}  # a batch that will not end while a test looks
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "my requests +100%.jsonl"
+    path.write_bytes(jsonl(request(number) for number in range(5)))
+    return path
+
+
+def finished(*arguments: str, **settings: str) -> tuple[int, str]:
+    """Run a command to its end; return its exit status and what it said on standard error."""
+    command = [sys.executable, "-m", "local", *arguments]
+    done = subprocess.run(  # noqa: S603 - our own program
+        command, cwd=ROOT, env=environment(**settings), capture_output=True, text=True, timeout=120, check=False
+    )
+    return done.returncode, done.stderr
+
+
+@contextmanager
+def waiting(
+    source: Path, tmp_path: Path, settings: Mapping[str, str] = SLOW
+) -> Iterator[tuple[subprocess.Popen[str], set[int], Path]]:
+    """Yield a run whose batch waits, the ids of all its processes, and what it says."""
+    said = tmp_path / "said"
+    with said.open("w") as stderr:
+        process = local("run", "--input", str(source), "--out", str(tmp_path / "out"), settings=settings, stderr=stderr)
+    with process:
+        try:
+            eventually(lambda: "in_progress" in said.read_text())
+            yield process, descendants(process.pid), said
+        finally:
+            process.kill()
+
+
+def test_a_run_ends_well_and_replaces_the_results_of_an_earlier_one(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("output.jsonl", "errors.jsonl", "report.json", "notes.txt"):
+        (out / name).write_text("from before")
+    status, said = finished("run", "--input", str(source), "--out", str(out))
+    assert status == 0, said
+    answered = [json.loads(line)["custom_id"] for line in (out / "output.jsonl").read_text().splitlines()]
+    assert answered == [f"request-{number}" for number in range(5)]
+    assert json.loads((out / "report.json").read_text())["outcomes_equal_lines"] is True
+    assert (out / "errors.jsonl").read_text() == ""
+    assert (out / "notes.txt").read_text() == "from before"
+    assert sorted(path.name for path in out.iterdir()) == ["errors.jsonl", "notes.txt", "output.jsonl", "report.json"]
+
+
+def test_a_refused_input_ends_with_its_line_numbers_and_no_results_from_before(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "output.jsonl").write_text("from before")
+    source.write_bytes(b"not json\n" + jsonl([request(1)]))
+    status, said = finished("run", "--input", str(source), "--out", str(out))
+    assert status == 1
+    assert "line 1: " in said
+    assert "invalid_json_line" in said
+    assert not (out / "output.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "told"),
+    [
+        (("run", "--input", "nowhere.jsonl"), {}, "There is no file nowhere.jsonl"),
+        (("run", "--input", "local"), {}, "local is not a file"),
+        (("up",), {"BATCHYARD_MAX_ATTEMTPS": "1"}, "Did you mean BATCHYARD_MAX_ATTEMPTS?"),
+        (("up",), {"BATCHYARD_MAX_ATTEMPTS": "many"}, "'many' is not a number"),
+        (("up",), {"PROVIDER_API_KEY": "sk-1"}, "PROVIDER_BASE_URL is not"),
+        (("up",), {"PROVIDER_BASE_URL": "http://127.0.0.1:1/v1"}, "PROVIDER_API_KEY is not"),
+    ],
+)
+def test_what_cannot_be_followed_is_said_plainly(
+    arguments: tuple[str, ...], settings: dict[str, str], told: str
+) -> None:
+    status, said = finished(*arguments, **settings)
+    assert (status, told in said) == (2, True), said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_is_stopped_takes_everything_with_it(
+    source: Path, tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    with waiting(source, tmp_path) as (process, parts, _):
+        assert len(parts) > 3
+        process.send_signal(number)
+        assert process.wait(20) == status
+        assert alive(parts) == set()
+        assert not (_folder(process.pid) / "scratch").exists()
+
+
+def test_a_run_that_is_killed_leaves_no_process(source: Path, tmp_path: Path) -> None:
+    with waiting(source, tmp_path) as (process, parts, _):
+        process.kill()
+        process.wait()
+        eventually(lambda: not alive(parts), 10)
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(source: Path, tmp_path: Path) -> None:
+    with waiting(source, tmp_path) as (process, parts, _):
+        process.kill()
+        process.wait()
+        eventually(lambda: not alive(parts), 10)
+        assert (_folder(process.pid) / "scratch").exists()
+    assert finished("run", "--input", str(source), "--out", str(tmp_path / "out"))[0] == 0
+    assert not (_folder(process.pid) / "scratch").exists()
+
+
+def test_a_make_that_is_killed_takes_everything_with_it() -> None:
+    command = ["make", "--silent", "up", f"PYTHON={sys.executable}"]
+    with subprocess.Popen(  # noqa: S603 - our own Makefile
+        command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True
+    ) as make:
+        assert make.stdout is not None
+        assert "base_url" in make.stdout.readline()
+        parts = descendants(make.pid)
+        make.kill()
+        make.wait()
+        eventually(lambda: not alive(parts), 15)
+
+
+@pytest.mark.parametrize("part", ["engine", "provider"])
+def test_a_part_that_crashes_ends_the_run_and_is_named_with_its_log(source: Path, tmp_path: Path, part: str) -> None:
+    with waiting(source, tmp_path) as (process, parts, said):
+        os.kill(_part(part, process.pid), signal.SIGKILL)
+        assert process.wait(30) == 1
+        assert alive(parts) == set()
+        told = re.search(rf"The {part}.* ended by itself \(killed by SIGKILL\)\. Its log: (.+)", said.read_text())
+        assert told is not None
+        assert Path(told[1]).exists()
+        assert "Traceback" not in said.read_text()
+
+
+def test_two_runs_go_side_by_side(source: Path, tmp_path: Path) -> None:
+    outs = [tmp_path / "one", tmp_path / "two"]
+    runs = [local("run", "--input", str(source), "--out", str(out)) for out in outs]
+    for run, out in zip(runs, outs, strict=True):
+        with run:
+            assert run.wait(120) == 0
+        assert len((out / "output.jsonl").read_text().splitlines()) == 5
+
+
+def test_no_secret_is_in_any_log(source: Path, tmp_path: Path) -> None:
+    settings = {**SLOW, "PROVIDER_BASE_URL": "http://127.0.0.1:9/v1", "PROVIDER_API_KEY": "sk-very-secret-0123456789"}
+    with waiting(source, tmp_path, settings) as (process, _, said):
+        logs = [path.read_text() for path in _folder(process.pid).glob("*.log")]
+        assert logs
+        assert not any("sk-very-secret" in text for text in [*logs, said.read_text()])
+
+
+def _folder(pid: int) -> Path:
+    return next(RUNS.glob(f"*-{pid}"))
+
+
+def _part(name: str, pid: int) -> int:
+    command = ["ps", "-A", "-o", "pid=,ppid=,args="]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 - a fixed command
+    rows = [row.split(maxsplit=2) for row in listed.splitlines()]
+    return next(int(row[0]) for row in rows if row[1] == str(pid) and f"local.tether local.{name}" in row[2])
