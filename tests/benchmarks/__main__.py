@@ -5,7 +5,10 @@
 
 import argparse
 import importlib
+import os
 import sys
+
+from tests.benchmarks.measure import PATH
 
 PARTS = {"upload": "upload", "import": "importing", "plan": "plan", "assemble": "assemble"}
 
@@ -21,6 +24,7 @@ def main() -> None:
     unknown = set(given.parts) - set(PARTS)
     if unknown:
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
+    sys.path += PATH.split(os.pathsep)
     for part in given.parts or PARTS:
         for row in importlib.import_module(f"tests.benchmarks.{PARTS[part]}").rows(full=given.full):
             sys.stdout.write(f"{row}\n")
