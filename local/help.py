@@ -42,7 +42,9 @@ def _settings() -> Iterator[tuple[str, str]]:
 
 def _entry(name: str, description: str) -> str:
     indent = " " * 6
-    return f"  {name}\n" + textwrap.fill(description, 100, initial_indent=indent, subsequent_indent=indent)
+    return f"  {name}\n" + textwrap.fill(
+        description, 100, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+    )
 
 
 if __name__ == "__main__":

@@ -48,10 +48,11 @@ class Parameter:
         return None
 
     def _number_complaint(self, value: str) -> str | None:
-        try:
-            number = float(value)
-        except ValueError:
+        if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value):
             return "is not a number"
+        if "." in value and (self.default or "").isdecimal():
+            return "is not a whole number"
+        number = float(value)
         if number < float(self.rules.get("MinValue", number)):
             return f"is less than {self.rules['MinValue']}"
         if number > float(self.rules.get("MaxValue", number)):

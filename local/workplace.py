@@ -7,6 +7,7 @@ behind is known for what it is, and the next run removes it.
 import fcntl
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,8 +24,8 @@ def workplace(runs: Path = RUNS) -> Iterator[Path]:
     runs.mkdir(parents=True, exist_ok=True)
     with _locked(runs / "lock"):  # nobody may sweep away a folder between its making and its locking
         _sweep(runs)
-        folder = runs / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
-        (folder / "scratch").mkdir(parents=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}-", dir=runs))
+        (folder / "scratch").mkdir()
         held = _held(folder)
     with held:
         try:

@@ -169,7 +169,7 @@ def test_no_secret_is_in_any_log(source: Path, tmp_path: Path) -> None:
 
 
 def _folder(pid: int) -> Path:
-    return next(RUNS.glob(f"*-{pid}"))
+    return next(RUNS.glob(f"*-{pid}-*"))
 
 
 def _part(name: str, pid: int) -> int:

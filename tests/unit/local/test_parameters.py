@@ -1,0 +1,82 @@
+import pytest
+
+from local.errors import ParameterError, UsageError
+from local.parameters import Parameter, overrides, parameters
+
+TEMPLATE = {
+    "Parameters": {
+        "MaxAttempts": {
+            "Type": "Number",
+            "Default": 3,
+            "MinValue": 1,
+            "MaxValue": 20,
+            "Description": "How often\n  at most.",
+        },
+        "LogLevel": {"Type": "String", "Default": "INFO", "AllowedValues": ["DEBUG", "INFO"]},
+        "LogDays": {"Type": "Number", "AllowedValues": [1, 30]},
+        "ProviderBaseUrl": {
+            "Type": "String",
+            "AllowedPattern": "^https?://.+$",
+            "ConstraintDescription": "must be a URL",
+        },
+        "ProviderApiKey": {"Type": "String", "NoEcho": True, "MinLength": 8},
+    }
+}
+KNOWN = parameters(TEMPLATE)
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"),
+    [
+        ("MaxAttempts", "BATCHYARD_MAX_ATTEMPTS"),
+        ("ProviderBaseUrl", "BATCHYARD_PROVIDER_BASE_URL"),
+        ("MaxEmbeddingInputsPerShard", "BATCHYARD_MAX_EMBEDDING_INPUTS_PER_SHARD"),
+    ],
+)
+def test_a_parameter_is_set_by_its_name_in_snake_case(name: str, variable: str) -> None:
+    assert Parameter(name).variable == variable
+
+
+def test_a_parameter_tells_its_default_and_its_description_on_one_line() -> None:
+    known = KNOWN["BATCHYARD_MAX_ATTEMPTS"]
+    assert (known.name, known.kind, known.default, known.description) == (
+        "MaxAttempts",
+        "Number",
+        "3",
+        "How often at most.",
+    )
+
+
+def test_given_values_are_found_among_other_variables() -> None:
+    environment = {"BATCHYARD_MAX_ATTEMPTS": "5", "HOME": "/root", "BATCHYARD_LOG_LEVEL": "DEBUG"}
+    assert overrides(KNOWN, environment) == {"MaxAttempts": "5", "LogLevel": "DEBUG"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "complaint"),
+    [
+        ("BATCHYARD_MAX_ATTEMPTS", "many", "BATCHYARD_MAX_ATTEMPTS: 'many' is not a number."),
+        ("BATCHYARD_MAX_ATTEMPTS", "nan", "BATCHYARD_MAX_ATTEMPTS: 'nan' is not a number."),
+        ("BATCHYARD_MAX_ATTEMPTS", "1.5", "BATCHYARD_MAX_ATTEMPTS: '1.5' is not a whole number."),
+        ("BATCHYARD_MAX_ATTEMPTS", "0", "BATCHYARD_MAX_ATTEMPTS: '0' is less than 1."),
+        ("BATCHYARD_MAX_ATTEMPTS", "21", "BATCHYARD_MAX_ATTEMPTS: '21' is more than 20."),
+        ("BATCHYARD_LOG_LEVEL", "LOUD", "BATCHYARD_LOG_LEVEL: 'LOUD' is none of DEBUG, INFO."),
+        ("BATCHYARD_LOG_DAYS", "2", "BATCHYARD_LOG_DAYS: '2' is none of 1, 30."),
+        ("BATCHYARD_PROVIDER_BASE_URL", "ftp://x", "BATCHYARD_PROVIDER_BASE_URL: 'ftp://x' must be a URL."),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused_with_the_reason(variable: str, value: str, complaint: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        overrides(KNOWN, {variable: value})
+    assert str(caught.value) == complaint
+
+
+def test_a_secret_value_that_does_not_fit_is_not_repeated() -> None:
+    with pytest.raises(ParameterError) as caught:
+        overrides(KNOWN, {"BATCHYARD_PROVIDER_API_KEY": "sk-abc"})
+    assert "sk-abc" not in str(caught.value)
+
+
+def test_an_unknown_variable_is_refused_with_the_nearest_known_one() -> None:
+    with pytest.raises(UsageError, match=r"BATCHYARD_MAX_ATEMPTS .*Did you mean BATCHYARD_MAX_ATTEMPTS\?"):
+        overrides(KNOWN, {"BATCHYARD_MAX_ATEMPTS": "1"})

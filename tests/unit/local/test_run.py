@@ -1,0 +1,30 @@
+from pathlib import Path
+
+import pytest
+
+from local.errors import UsageError
+from local.run import check_paths
+
+
+def test_a_file_and_a_folder_yet_to_be_made_are_fine(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text("{}\n")
+    check_paths(source, tmp_path / "new" / "out")
+    assert (tmp_path / "new" / "out").is_dir()
+
+
+def test_a_missing_input_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"There is no file .*in\.jsonl"):
+        check_paths(tmp_path / "in.jsonl", tmp_path / "out")
+
+
+def test_a_folder_is_no_input(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is not a file"):
+        check_paths(tmp_path, tmp_path / "out")
+
+
+def test_a_file_cannot_hold_the_results(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text("{}\n")
+    with pytest.raises(UsageError, match=r"in\.jsonl: File exists"):
+        check_paths(source, source)

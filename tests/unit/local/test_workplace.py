@@ -1,0 +1,55 @@
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from local.workplace import workplace
+
+
+def test_a_run_has_a_folder_of_its_own_with_scratch_space(tmp_path: Path) -> None:
+    with workplace(tmp_path) as folder:
+        assert folder.parent == tmp_path
+        assert list((folder / "scratch").iterdir()) == []
+
+
+def test_an_ended_run_leaves_its_logs_and_no_scratch(tmp_path: Path) -> None:
+    with workplace(tmp_path) as folder:
+        (folder / "engine.log").write_text("log")
+        (folder / "scratch" / "big").write_text("x")
+    assert (folder / "engine.log").read_text() == "log"
+    assert not (folder / "scratch").exists()
+
+
+def test_a_failing_run_leaves_no_scratch_either(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), workplace(tmp_path) as folder:
+        raise KeyError
+    assert not (folder / "scratch").exists()
+
+
+def test_what_a_dead_run_left_is_removed_and_its_logs_stay(tmp_path: Path) -> None:
+    dead = tmp_path / "20260101T000000-1"
+    (dead / "scratch" / "worker").mkdir(parents=True)
+    (dead / "engine.log").write_text("log")
+    with workplace(tmp_path):
+        assert not (dead / "scratch").exists()
+        assert (dead / "engine.log").exists()
+
+
+def test_logs_older_than_a_day_are_removed(tmp_path: Path) -> None:
+    dead = tmp_path / "20260101T000000-1"
+    dead.mkdir()
+    (dead / "lock").touch()
+    past = time.time() - 25 * 3600
+    os.utime(dead, (past, past))
+    with workplace(tmp_path):
+        assert not dead.exists()
+
+
+def test_a_living_run_is_left_alone(tmp_path: Path) -> None:
+    with workplace(tmp_path) as living:
+        past = time.time() - 25 * 3600
+        os.utime(living, (past, past))
+        with workplace(tmp_path) as other:
+            assert other != living
+            assert (living / "scratch").exists()
