@@ -11,8 +11,10 @@ from batchyard.plan import plan
 
 
 @logger.inject_lambda_context(clear_state=True)
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda passes it
-    """Take `{"batch_id"}` and answer what the state machine goes on with."""
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Take `{"batch_id"}`, or our own answer when there is more to plan, and answer what the state machine goes on with."""
     logger.append_keys(batch_id=event["batch_id"])
-    planned: dict[str, Any] = msgspec.to_builtins(plan(yard.current(), event["batch_id"]))
+    resume, seconds_left = event.get("next") == "plan", lambda: context.get_remaining_time_in_millis() / 1_000
+    done = plan(yard.current(), event["batch_id"], resume=resume, seconds_left=seconds_left)
+    planned: dict[str, Any] = msgspec.to_builtins(done)
     return planned

@@ -20,13 +20,14 @@ TIMES: Final = (
 
 
 class InputObject(msgspec.Struct, frozen=True):
-    """One version of one object in the data bucket. `size` in bytes."""
+    """One version of one object in the data bucket. `size` in bytes; `checksum` is S3's own, as `CRC64NVME:…` in base64."""
 
     bucket: str
     key: str
     etag: str
     size: int
     version_id: str | None = None
+    checksum: str | None = None
 
     @property
     def uri(self) -> str:

@@ -1,6 +1,8 @@
 """One line of an input: what the plan needs from it, or what is wrong with it in the provider's own codes."""
 
 import json
+from functools import lru_cache
+from operator import itemgetter, sub
 from typing import Any, Final, Literal
 
 import msgspec
@@ -15,9 +17,10 @@ ENDPOINTS: Final = frozenset({
 EMBEDDINGS: Final = "/v1/embeddings"
 SHOWN_TEXT: Final = 64
 BOM: Final = b"\xef\xbb\xbf"
+OPEN, CLOSE = b"{}"
 
 
-class Body(msgspec.Struct):
+class Body(msgspec.Struct, gc=False):
     """The members of a request body that decide where a line goes."""
 
     model: str
@@ -25,7 +28,7 @@ class Body(msgspec.Struct):
     input: msgspec.Raw = msgspec.Raw(b"")
 
 
-class Line(msgspec.Struct):
+class Line(msgspec.Struct, gc=False):
     """A well-formed line; every other member is left unread."""
 
     custom_id: str
@@ -42,6 +45,52 @@ def parse(text: bytes) -> Line:
     """Decode a line; raises ValueError (or RecursionError) when it is not well-formed."""
     text.decode()  # the decoder does not look inside the members it skips
     return _LINE.decode(text)
+
+
+def parse_block(block: bytes, url: str, model: str) -> tuple[list[str], list[int]] | None:
+    """Decode a block of plain lines for one url and model at once; None if any line is another or needs a look of its own.
+
+    Answers the custom_ids and the lines' sizes in bytes. Every line must begin with `{` and end with `}`: as no JSON has
+    `}`, a line end and `{` in a row, each line end then stands between two requests, and as many requests as lines means
+    one a line.
+    """
+    sizes = _sizes(block)
+    if sizes is None:
+        return None
+    try:
+        block.isascii() or block.decode()
+        custom_ids = [line.custom_id for line in _alike(url, model).decode_lines(block)]
+    except (ValueError, RecursionError):
+        return None
+    return (custom_ids, sizes) if len(custom_ids) == len(sizes) and "" not in custom_ids else None
+
+
+@lru_cache(maxsize=64)
+def _alike(url: str, model: str) -> Any:  # noqa: ANN401 - a decoder of a type made here
+    """Make a decoder that takes only lines of this url and model without a stream; comparing is cheaper than decoding."""
+    body = msgspec.defstruct(
+        "AlikeBody", [("model", Literal[model]), ("stream", Literal[False] | None, None)], gc=False
+    )
+    line = msgspec.defstruct(
+        "AlikeLine", [("custom_id", str), ("method", Literal["POST"]), ("url", Literal[url]), ("body", body)], gc=False
+    )
+    return msgspec.json.Decoder(line)
+
+
+def _sizes(block: bytes) -> list[int] | None:
+    stops: list[int] = []
+    stop = 0
+    while stop := block.find(b"\n", stop) + 1:
+        stops.append(stop)
+    if not stops or stops[-1] != len(block):
+        return None
+    starts = [0, *stops[:-1]]
+    first, last = _bytes_at(starts, block), _bytes_at(stops, b"  " + block)
+    return list(map(sub, stops, starts)) if first == {OPEN} and last == {CLOSE} else None
+
+
+def _bytes_at(places: list[int], block: bytes) -> set[int]:
+    return set(itemgetter(*places, places[0])(block))  # the repeated place makes it a tuple for one place, too
 
 
 def refuse(line: Line, endpoint: str | None) -> LineError | None:

@@ -1,36 +1,37 @@
 """Plan a batch: check every line, find its shards, and write down where each line stands."""
 
-import hashlib
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
 
 from batchyard import keys, lines, statuses
-from batchyard.batch import SHOWN_ERRORS, Batch, Counts, InputObject, LineError
+from batchyard.batch import SHOWN_ERRORS, Batch, Counts, LineError
+from batchyard.duplicates import duplicates
 from batchyard.errors import NotFound
 from batchyard.log import logger
-from batchyard.scanning import Found, scan
-from batchyard.splitting import Limits, ShardLines, Splitter
+from batchyard.splitting import Limits, ShardLines
+from batchyard.survey import Progress, Survey
 from batchyard.yard import Yard
 
-LONGEST_LINE: Final = 16 * 1024 * 1024
 SUMMARY: Final = "summary.msgpack"
+PROGRESS: Final = "progress.msgpack"
 SHARDS: Final = "shards.json"
+TIME_TO_END: Final = 60.0  # seconds a plan needs to hand over or to finish
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """What the plan found out: written last, so that a plan with a summary is whole. `sha256` is the input's, in hex."""
+    """What the plan found out: written last, so that a plan with a summary is whole."""
 
     lines: int
     shards: int
-    sha256: str
     endpoint: str | None
     model: str | None
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """What the state machine goes on with."""
+    """What the state machine goes on with; `next` is `run`, `refused`, or `plan` when there was not time enough."""
 
     batch_id: str
     next: str
@@ -38,20 +39,20 @@ class Planned(msgspec.Struct, frozen=True):
     shards: dict[str, str]
 
 
-def plan(yard: Yard, batch_id: str) -> Planned:
-    """Plan the batch, or refuse it with the errors of its lines; a batch that is planned already is left as it is."""
+def plan(
+    yard: Yard, batch_id: str, *, resume: bool = False, seconds_left: Callable[[], float] = lambda: math.inf
+) -> Planned:
+    """Plan the batch, or refuse it with the errors of its lines; a batch that is planned already is left as it is.
+
+    When `seconds_left` runs low, what was found so far is put down, and the next call, with `resume`, goes on from there.
+    """
     batch = yard.records.batch(batch_id)
     if not batch.ended and batch.in_progress_at is None:
-        survey = _Survey(yard, batch)
-        try:
-            survey.run()
-        except NotFound as error:
-            logger.warning("input gone", batch_id=batch_id, reason=str(error))
-            survey.gone()
-        batch = _refuse(yard, batch, survey) if survey.errors_total else _accept(yard, batch, survey)
-    following = "refused" if batch.ended else "run"
-    where = {"bucket": yard.settings.bucket, "key": keys.plan(batch_id, SHARDS)}
-    return Planned(batch_id, following, yard.settings.max_concurrent_shards, where)
+        progress = read_progress(yard, batch_id) if resume else Progress()
+        if not _survey(yard, batch, progress, seconds_left):
+            return _planned(yard, batch_id, "plan")
+        batch = _refuse(yard, batch, progress) if progress.errors_total else _accept(yard, batch, progress)
+    return _planned(yard, batch_id, "refused" if batch.ended else "run")
 
 
 def read_summary(yard: Yard, batch_id: str) -> Summary:
@@ -59,17 +60,91 @@ def read_summary(yard: Yard, batch_id: str) -> Summary:
     return msgspec.msgpack.decode(yard.objects.get(keys.plan(batch_id, SUMMARY)), type=Summary)
 
 
-def _refuse(yard: Yard, batch: Batch, survey: "_Survey") -> Batch:
+def read_progress(yard: Yard, batch_id: str) -> Progress:
+    """Read how far an unfinished plan came."""
+    return msgspec.msgpack.decode(yard.objects.get(keys.plan(batch_id, PROGRESS)), type=Progress)
+
+
+def _planned(yard: Yard, batch_id: str, following: str) -> Planned:
+    where = {"bucket": yard.settings.bucket, "key": keys.plan(batch_id, SHARDS)}
+    return Planned(batch_id, following, yard.settings.max_concurrent_shards, where)
+
+
+def _survey(yard: Yard, batch: Batch, progress: Progress, seconds_left: Callable[[], float]) -> bool:
+    """Bring the progress to the end of the input; False when time ran out before and it was put down."""
+    settings = yard.settings
+    limits = Limits(
+        settings.max_requests_per_shard, settings.max_bytes_per_shard, settings.max_embedding_inputs_per_shard
+    )
+    survey = Survey(limits, batch.endpoint, progress)
+    try:
+        for full in survey.take(yard.objects.chunks(batch.input, progress.offset)):
+            if full is not None:
+                _write(yard, batch, full)
+            elif seconds_left() < TIME_TO_END:
+                _put_down(yard, batch, survey)
+                return False
+    except NotFound as error:
+        logger.warning("input gone", batch_id=batch.batch_id, reason=str(error))
+        message = f"The input {batch.input.uri} was deleted, replaced or cannot be read. Upload it again."
+        survey.complain(LineError("invalid_request", message, "file_id"))
+        return True
+    for open_shard in survey.rest():
+        _write(yard, batch, open_shard)
+    _look_back(yard, batch, survey)
+    return True
+
+
+def _write(yard: Yard, batch: Batch, shard: ShardLines) -> None:
+    yard.objects.put(keys.shard_lines(batch.batch_id, shard.shard), shard.pack())
+
+
+def _put_down(yard: Yard, batch: Batch, survey: Survey) -> None:
+    survey.progress.opened = [shard.packed() for shard in survey.rest()]
+    yard.objects.put(keys.plan(batch.batch_id, PROGRESS), msgspec.msgpack.encode(survey.progress))
+    logger.info("plan goes on in another run", batch_id=batch.batch_id, offset=survey.progress.offset)
+
+
+def _look_back(yard: Yard, batch: Batch, survey: Survey) -> None:
+    """Find what only the whole input shows: that it is empty, and which custom_ids it uses twice."""
+    progress = survey.progress
+    if not progress.lines and not progress.errors_total:
+        message = "The input has no requests. Write one JSON request object per line."
+        survey.complain(LineError("empty_file", message))
+    found = duplicates(lambda: _shards(yard, batch, progress.shards), progress.lines)
+    shown = found[:SHOWN_ERRORS]
+    for duplicate, number in zip(shown, _line_numbers(yard, batch, [each.offset for each in shown]), strict=True):
+        survey.complain(lines.duplicate(duplicate.custom_id), number)
+    progress.errors_total += len(found) - len(shown)
+    progress.errors.sort(key=lambda error: error.line or 0)
+
+
+def _shards(yard: Yard, batch: Batch, count: int) -> Iterator[ShardLines]:
+    for number in range(count):
+        yield ShardLines.unpack(yard.objects.get(keys.shard_lines(batch.batch_id, number)))
+
+
+def _line_numbers(yard: Yard, batch: Batch, offsets: list[int]) -> Iterator[int]:
+    """Count the lines before each offset, as an editor numbers them; offsets ascend."""
+    number, at = 1, 0
+    for offset in offsets:
+        number += sum(chunk.count(b"\n") for chunk in yard.objects.chunks(batch.input, at, offset))
+        at = offset
+        yield number
+
+
+def _refuse(yard: Yard, batch: Batch, progress: Progress) -> Batch:
     refused = yard.records.move_batch(
-        batch.batch_id, statuses.FAILED, yard.now(), errors=survey.errors, errors_total=survey.errors_total
+        batch.batch_id, statuses.FAILED, yard.now(), errors=progress.errors, errors_total=progress.errors_total
     )
     if refused is not None:
         yard.events.announce(refused)
     return refused or yard.records.batch(batch.batch_id)
 
 
-def _accept(yard: Yard, batch: Batch, survey: "_Survey") -> Batch:
-    summary = survey.summary()
+def _accept(yard: Yard, batch: Batch, progress: Progress) -> Batch:
+    model = next(iter(progress.models)) if len(progress.models) == 1 else None
+    summary = Summary(progress.lines, progress.shards, progress.endpoint, model)
     listed = msgspec.json.encode([{"shard": number} for number in range(summary.shards)])
     yard.objects.put(keys.plan(batch.batch_id, SHARDS), listed)
     yard.objects.put(keys.plan(batch.batch_id, SUMMARY), msgspec.msgpack.encode(summary))
@@ -83,77 +158,3 @@ def _accept(yard: Yard, batch: Batch, survey: "_Survey") -> Batch:
         return moved
     batch = yard.records.batch(batch.batch_id)  # it was cancelled, or ended, meanwhile
     return batch if batch.ended else yard.records.change_batch(batch.batch_id, **found)
-
-
-class _Survey:
-    """One pass over the input."""
-
-    def __init__(self, yard: Yard, batch: Batch) -> None:
-        self._yard, self._batch = yard, batch
-        limits = yard.settings
-        self._splitter = Splitter(
-            Limits(limits.max_requests_per_shard, limits.max_bytes_per_shard, limits.max_embedding_inputs_per_shard)
-        )
-        self._longest = min(LONGEST_LINE, limits.max_bytes_per_shard)
-        self._digest = hashlib.sha256()
-        self._seen: set[str] = set()
-        self._lines = 0
-        self._models: set[str] = set()
-        self._first: str | None = None
-        self.errors: list[LineError] = []
-        self.errors_total = 0
-
-    def run(self) -> None:
-        for found in scan(self._chunks(self._batch.input), self._longest):
-            self._take(found)
-        for shard in self._splitter.rest():
-            self._write(shard)
-        if not self._lines and not self.errors_total:
-            message = "The input has no requests. Write one JSON request object per line."
-            self._complain(LineError("empty_file", message))
-
-    def gone(self) -> None:
-        message = f"The input {self._batch.input.uri} was deleted, replaced or cannot be read. Upload it again."
-        self._complain(LineError("invalid_request", message, "file_id"))
-
-    def summary(self) -> Summary:
-        model = self._models.pop() if len(self._models) == 1 else None
-        return Summary(self._lines, self._splitter.shards, self._digest.hexdigest(), self._first, model)
-
-    def _chunks(self, source: InputObject) -> Iterator[bytes]:
-        for chunk in self._yard.objects.chunks(source):
-            self._digest.update(chunk)
-            yield chunk
-
-    def _take(self, found: Found) -> None:
-        line = self._parsed(found)
-        if isinstance(line, LineError):
-            self._complain(line, found.number)
-            return
-        self._first = self._first or line.url
-        self._models.add(line.body.model)
-        closed = self._splitter.add(self._lines, found, line)
-        self._lines += 1
-        if closed is not None:
-            self._write(closed)
-
-    def _parsed(self, found: Found) -> lines.Line | LineError:
-        if found.text is None:
-            return lines.too_long(found.size, self._longest)
-        try:
-            line = lines.parse(found.text)
-        except (ValueError, RecursionError):
-            return lines.diagnose(found.text)
-        if line.custom_id in self._seen:
-            return lines.duplicate(line.custom_id)
-        self._seen.add(line.custom_id)
-        return lines.refuse(line, self._batch.endpoint) or line
-
-    def _complain(self, error: LineError, number: int | None = None) -> None:
-        self.errors_total += 1
-        if len(self.errors) < SHOWN_ERRORS:
-            self.errors.append(msgspec.structs.replace(error, line=number))
-
-    def _write(self, shard: ShardLines) -> None:
-        if not self.errors_total:
-            self._yard.objects.put(keys.shard_lines(self._batch.batch_id, shard.shard), shard.pack())

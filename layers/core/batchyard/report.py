@@ -24,7 +24,7 @@ def report(
         "tenant": batch.tenant,
         "status": batch.status,
         "created_at": batch.created_at,
-        "input": {**msgspec.to_builtins(batch.input), "lines": summary.lines, "sha256": summary.sha256},
+        "input": {**msgspec.to_builtins(batch.input), "lines": summary.lines},
         "output": {"lines": tally.succeeded, "bytes": output.size, "sha256": output.sha256},
         "errors": {
             "lines": tally.failed,

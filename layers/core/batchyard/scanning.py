@@ -1,7 +1,9 @@
 """Find the lines in a stream of bytes, holding no more than one of them."""
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+BLOCK: Final = 128 * 1024
 
 
 class Found(NamedTuple):
@@ -23,6 +25,35 @@ def scan(chunks: Iterable[bytes], longest: int) -> Iterator[Found]:
         if text is None or not text.isspace():
             yield Found(number, offset, size, text)
         offset += size
+
+
+def blocks(chunks: Iterable[bytes], longest: int) -> Iterator[tuple[bytes | None, int]]:
+    """Yield the bytes as blocks of whole lines, small enough to stay in the processor's cache, each with its size.
+
+    A line of more than `longest` bytes comes alone, with None for its bytes; one that is longer than a block comes alone.
+    """
+    held: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        start = chunk.find(b"\n") + 1 if size else 0
+        if size:
+            begun = chunk[:start] if start else chunk
+            size += len(begun)
+            held = [*held, begun] if size <= longest else []
+            if not start:
+                continue
+            yield (b"".join(held) if size <= longest else None), size
+        while stop := _block_end(chunk, start):
+            yield (chunk[start:stop] if stop - start <= max(longest, BLOCK) else None), stop - start
+            start = stop
+        held, size = [chunk[start:]], len(chunk) - start
+    if size:
+        yield (b"".join(held) if size <= longest else None), size
+
+
+def _block_end(chunk: bytes, start: int) -> int:
+    """Find where the block that begins at `start` ends: behind the last line end within its size, or the first after it."""
+    return chunk.rfind(b"\n", start, start + BLOCK) + 1 or chunk.find(b"\n", start) + 1
 
 
 def _lines(chunks: Iterable[bytes], longest: int) -> Iterator[tuple[bytes | None, int]]:

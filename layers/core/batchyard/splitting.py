@@ -1,8 +1,9 @@
 """Split the lines of a batch into shards that each fit one provider batch."""
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import msgspec
 
@@ -29,6 +30,7 @@ class PackedLines(msgspec.Struct, frozen=True):
     offsets: bytes
     sizes: bytes
     custom_ids: list[str]
+    embedding_inputs: int = 0
 
 
 @dataclass
@@ -49,17 +51,33 @@ class ShardLines:
         """Count the lines."""
         return len(self.custom_ids)
 
+    def packed(self) -> PackedLines:
+        """Make the form that can be stored."""
+        arrays = (self.positions.tobytes(), self.offsets.tobytes(), self.sizes.tobytes())
+        return PackedLines(self.shard, self.endpoint, self.model, *arrays, self.custom_ids, self.embedding_inputs)
+
     def pack(self) -> bytes:
         """Encode for storage."""
-        arrays = (self.positions.tobytes(), self.offsets.tobytes(), self.sizes.tobytes())
-        return msgspec.msgpack.encode(PackedLines(self.shard, self.endpoint, self.model, *arrays, self.custom_ids))
+        return msgspec.msgpack.encode(self.packed())
 
     @classmethod
     def unpack(cls, data: bytes) -> "ShardLines":
         """Decode what `pack` encoded."""
-        packed = msgspec.msgpack.decode(data, type=PackedLines)
+        return cls.unpacked(msgspec.msgpack.decode(data, type=PackedLines))
+
+    @classmethod
+    def unpacked(cls, packed: PackedLines) -> "ShardLines":
+        """Read what `packed` made."""
         arrays = array("Q", packed.positions), array("Q", packed.offsets), array("I", packed.sizes)
-        return cls(packed.shard, packed.endpoint, packed.model, *arrays, packed.custom_ids, sum(arrays[2]))
+        return cls(
+            packed.shard,
+            packed.endpoint,
+            packed.model,
+            *arrays,
+            packed.custom_ids,
+            sum(arrays[2]),
+            packed.embedding_inputs,
+        )
 
     def ranges(self, ordinals: "array[int]") -> Iterator[tuple[int, int]]:
         """Yield the byte ranges `[start, stop)` that hold the lines of these ordinals, neighbours joined."""
@@ -78,11 +96,11 @@ class ShardLines:
 class Splitter:
     """Fill one open shard per endpoint and model; a shard is closed by the first line that would not fit."""
 
-    def __init__(self, limits: Limits) -> None:
-        """Start with no shard."""
+    def __init__(self, limits: Limits, shards: int = 0, opened: Iterable[ShardLines] = ()) -> None:
+        """Start with no shard, or go on after so many, of which these are open."""
         self._limits = limits
-        self._open: dict[tuple[str, str], ShardLines] = {}
-        self.shards = 0
+        self._open = {(shard.endpoint, shard.model): shard for shard in opened}
+        self.shards = shards
 
     def add(self, position: int, found: Found, line: Line) -> ShardLines | None:
         """Put a line into its shard and return the shard this closed, if any."""
@@ -100,6 +118,20 @@ class Splitter:
         shard.size += found.size
         shard.embedding_inputs += inputs
         return closed
+
+    def add_run(
+        self, position: int, offset: int, kind: tuple[str, str], custom_ids: list[str], sizes: list[int]
+    ) -> bool:
+        """Put neighbouring lines of one kind, without embedding inputs, into the open shard; False if they do not all fit."""
+        shard, size = self._open.get(kind), sum(sizes)
+        if shard is None or len(shard) + len(sizes) > self._limits.requests or shard.size + size > self._limits.bytes:
+            return False
+        shard.positions.extend(range(position, position + len(sizes)))
+        shard.offsets.extend(accumulate(sizes[:-1], initial=offset))
+        shard.sizes.extend(sizes)
+        shard.custom_ids.extend(custom_ids)
+        shard.size += size
+        return True
 
     def rest(self) -> list[ShardLines]:
         """Return the shards still open, at the end of the input."""

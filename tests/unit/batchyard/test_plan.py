@@ -28,7 +28,7 @@ def faults(data: bytes, endpoint: str | None = None, **settings: str | int) -> l
     yard, following = planned_of(data, endpoint, **settings)
     made = yard.table.batch(BATCH_ID)
     assert (following, made.status, yard.bus.announced) == ("refused", "failed", ["failed"])
-    assert not [key for key in yard.bucket.stored if "/shards/" in key]
+    assert not [key for key in yard.bucket.stored if key.endswith("/plan/shards.json")]
     assert yard.scripted.calls == []
     return [(error.line, error.code) for error in made.errors]
 

@@ -15,6 +15,7 @@ CONFIG: Final = Config(connect_timeout=5, read_timeout=60, retries={"mode": "sta
 _MEANINGS: Final[dict[str, type[BatchyardError]]] = {
     "404": NotFound,
     "403": NotFound,  # what S3 answers for a missing object to those who may not list
+    "AccessDenied": NotFound,  # the same, with a body
     "NoSuchKey": NotFound,
     "NoSuchVersion": NotFound,
     "ResourceNotFoundException": NotFound,

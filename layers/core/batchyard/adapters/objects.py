@@ -13,13 +13,14 @@ from batchyard.batch import InputObject
 from batchyard.errors import NotFound, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 CHUNK: Final = 8 * 1024 * 1024
+CHECKSUMS: Final = ("CRC64NVME", "CRC32C", "CRC32", "SHA256", "SHA1")
 PART: Final = 8 * 1024 * 1024
 PARTS_PER_SIZE: Final = 1_000  # S3 takes 10,000 parts; growing every thousand reaches its largest object
 
@@ -43,8 +44,10 @@ class Objects:
         """Pin the object's version and read its user metadata; raises NotFound."""
         with translated(f"looking at s3://{self.bucket}/{key}"):
             version: dict[str, Any] = {"VersionId": version_id} if version_id else {}
-            found = self._s3.head_object(Bucket=self.bucket, Key=key, **version)
-        pinned = InputObject(self.bucket, key, found["ETag"], found["ContentLength"], found.get("VersionId"))
+            found = self._s3.head_object(Bucket=self.bucket, Key=key, ChecksumMode="ENABLED", **version)
+        pinned = InputObject(
+            self.bucket, key, found["ETag"], found["ContentLength"], found.get("VersionId"), _checksum(found)
+        )
         metadata = {name.replace("_", "-").lower(): _plain(value) for name, value in found["Metadata"].items()}
         return pinned, metadata
 
@@ -165,3 +168,10 @@ def _plain(value: str) -> str:
         return str(make_header(decode_header(value)))  # S3 sends text beyond ASCII in the encoding of mail headers
     except (LookupError, UnicodeError, HeaderParseError):  # it only looks like one
         return value
+
+
+def _checksum(found: Mapping[str, Any]) -> str | None:
+    """Read the checksum S3 keeps of the whole object, whichever of its algorithms the upload chose."""
+    whole = found.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT"
+    kept = (f"{name}:{found[f'Checksum{name}']}" for name in CHECKSUMS if f"Checksum{name}" in found)
+    return next(kept, None) if whole else None

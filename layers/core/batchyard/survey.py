@@ -1,0 +1,105 @@
+"""One pass over an input: every line checked, every good line in its shard."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from batchyard import lines
+from batchyard.batch import SHOWN_ERRORS, LineError
+from batchyard.lines import Line
+from batchyard.scanning import blocks, scan
+from batchyard.splitting import Limits, PackedLines, ShardLines, Splitter
+
+LONGEST_LINE: Final = 16 * 1024 * 1024
+
+
+class Progress(msgspec.Struct, kw_only=True):
+    """How far the pass has come: all it needs to go on in another process. `offset` is in bytes; counts begin at 0."""
+
+    offset: int = 0
+    numbers: int = 0
+    lines: int = 0
+    shards: int = 0
+    opened: list[PackedLines] = []
+    endpoint: str | None = None
+    models: set[str] = set()
+    errors: list[LineError] = []
+    errors_total: int = 0
+
+
+class Survey:
+    """The pass. `endpoint` is the one the batch was made for, None when the lines decide."""
+
+    def __init__(self, limits: Limits, endpoint: str | None, progress: Progress) -> None:
+        """Go on from `progress`, which this keeps up to date except for its open shards."""
+        self.progress = progress
+        self._endpoint = endpoint
+        self._latest: tuple[str, str] | None = None  # where the last good line went, if it has no inputs to count
+        self._longest = min(LONGEST_LINE, limits.bytes)
+        self._splitter = Splitter(limits, progress.shards, map(ShardLines.unpacked, progress.opened))
+
+    def take(self, chunks: Iterable[bytes]) -> Iterator[ShardLines | None]:
+        """Take the input from where the progress stands; yield each shard that is full, and None between blocks.
+
+        Whenever this has yielded, the progress stands between two lines and the pass may be left.
+        """
+        for block, size in blocks(chunks, self._longest):
+            if not self._take_alike(block):
+                yield from self._take_each(block, size)
+            self.progress.offset += size
+            self.progress.shards = self._splitter.shards
+            yield None
+
+    def rest(self) -> list[ShardLines]:
+        """Return the shards that are not full."""
+        return self._splitter.rest()
+
+    def complain(self, error: LineError, number: int | None = None) -> None:
+        """Note an error; the first thousand are kept and all are counted."""
+        self.progress.errors_total += 1
+        if len(self.progress.errors) < SHOWN_ERRORS:
+            self.progress.errors.append(msgspec.structs.replace(error, line=number))
+
+    def _take_alike(self, block: bytes | None) -> bool:
+        """Take a block whose lines are all good and go where the last line went, as nearly every block does."""
+        if block is None or self._latest is None:
+            return False
+        parsed = lines.parse_block(block, *self._latest)
+        if parsed is None or not self._splitter.add_run(
+            self.progress.lines, self.progress.offset, self._latest, *parsed
+        ):
+            return False
+        self.progress.lines += len(parsed[0])
+        self.progress.numbers += len(parsed[0])
+        return True
+
+    def _take_each(self, block: bytes | None, size: int) -> Iterator[ShardLines]:
+        if block is None:
+            self.progress.numbers += 1
+            self.complain(lines.too_long(size, self._longest), self.progress.numbers)
+            return
+        for found in scan([block], self._longest):
+            line = self._parsed(found.text, found.size)
+            number = self.progress.numbers + found.number
+            if isinstance(line, LineError):
+                self.complain(line, number)
+                continue
+            self.progress.endpoint = self.progress.endpoint or line.url
+            self.progress.models.add(line.body.model)
+            placed = found._replace(offset=self.progress.offset + found.offset)
+            self._latest = None if line.url == lines.EMBEDDINGS else (line.url, line.body.model)
+            closed = self._splitter.add(self.progress.lines, placed, line)
+            self.progress.lines += 1
+            if closed is not None:
+                yield closed
+        self.progress.numbers += block.count(b"\n") or 1
+
+    def _parsed(self, text: bytes | None, size: int) -> Line | LineError:
+        if text is None:
+            return lines.too_long(size, self._longest)
+        try:
+            line = lines.parse(text)
+        except (ValueError, RecursionError):
+            return lines.diagnose(text)
+        return lines.refuse(line, self._endpoint) or line
