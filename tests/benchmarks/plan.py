@@ -51,7 +51,7 @@ def rows(*, full: bool) -> Iterator[Row]:
         yield Row.memory(f"plan 200 MB, lines of {title}: memory", found["ours"])
     if full:
         yield _memory("plan 1 GB, lines of 300 B - 20 kB: memory", inputs.chat(GB, inputs.mixed, "mixed"), 80)
-        yield _memory("plan 5 M lines: memory", inputs.chat(1_200 * MB, inputs.shortest, "shortest"), 160)
+        yield _memory("plan 5 M lines: memory", inputs.chat(1_350 * MB, inputs.shortest, "shortest"), 160)
 
 
 def _memory(title: str, path: Path, most: int) -> Row:
