@@ -29,8 +29,10 @@ class Stopped(BaseException):
 def main(arguments: list[str] | None = None) -> int:
     """Obey the command line; return 0 when done, 1 when it failed, 2 when not understood, 128 + a signal's number."""
     options = _parser().parse_args(arguments)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+        signal.signal(signal.SIGHUP, _stop)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]  # neither a profile nor an endpoint of the user's may reach the engine's clients
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()

@@ -5,9 +5,9 @@ Zips are cached by content under `.cache/artifacts` and appear there in one rena
 
 import compileall
 import hashlib
+import os
 import py_compile
 import shutil
-import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -16,9 +16,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from local.errors import BuildError
+from local.parts import Part
 
 CACHE = Path(__file__).resolve().parent.parent / ".cache" / "artifacts"
 _CACHES = {"__pycache__", ".mypy_cache", ".ruff_cache"}
+_KEPT = 5
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # equal content gives equal bytes
 
 
@@ -38,7 +40,7 @@ def function_zip(folder: Path, scratch: Path) -> Path:
         mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
         compileall.compile_dir(tree, quiet=2, stripdir=str(tree), invalidation_mode=mode)
 
-    return _cached("function", folder, fill, scratch)
+    return _cached(f"function-{folder.name}", folder, fill, scratch)
 
 
 def layer_zip(folder: Path, logical_id: str, scratch: Path) -> Path:
@@ -52,23 +54,41 @@ def layer_zip(folder: Path, logical_id: str, scratch: Path) -> Path:
     def fill(tree: Path) -> None:
         settings = [f"ARTIFACTS_DIR={tree}", "LAYER_PLATFORM=", f"PYTHON={sys.executable}"]
         command = ["make", "--no-print-directory", "-C", str(folder), f"build-{logical_id}", *settings]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise BuildError(f"The layer {logical_id} could not be built:\n{(done.stderr or done.stdout).strip()}")
+        _make(logical_id, command, scratch)
 
     return _cached(f"layer-{logical_id}", folder, fill, scratch)
 
 
+def _make(logical_id: str, command: list[str], scratch: Path) -> None:
+    part = Part(f"build of {logical_id}", ("local.program", *command), scratch, os.environ)
+    try:
+        if part.wait():
+            raise BuildError(f"The layer {logical_id} could not be built:\n{part.log.read_text().strip()}")
+    finally:
+        part.end()  # pip too, when someone stops us amid a download
+        part.log.unlink()
+
+
 def _cached(kind: str, folder: Path, fill: Callable[[Path], None], scratch: Path) -> Path:
     target = CACHE / f"{kind}-{_digest(folder)}.zip"
-    if not target.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=scratch) as place:
-            tree = Path(place, "tree")
-            tree.mkdir()
-            fill(tree)
-            _zip(tree, Path(place, "zip")).replace(target)
+    if target.exists():
+        target.touch()
+        return target
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=scratch) as place:
+        tree = Path(place, "tree")
+        tree.mkdir()
+        fill(tree)
+        _zip(tree, Path(place, "zip")).replace(target)
+    _forget_old(kind)
     return target
+
+
+def _forget_old(kind: str) -> None:
+    # more than one: a run beside this one, of a moment ago, may still be about to read its own
+    newest_first = sorted(CACHE.glob(f"{kind}-*.zip"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in newest_first[_KEPT:]:
+        path.unlink(missing_ok=True)
 
 
 def _zip(tree: Path, target: Path) -> Path:

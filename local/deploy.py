@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +28,16 @@ def read_template(path: Path) -> Template:
 
 def build(template: Template, root: Path, scratch: Path) -> dict[str, Path]:
     """Return the file for every local path in `template`, by logical id; folders become zips."""
+    return {
+        logical_id: _built(logical_id, root / properties[member], member, scratch)
+        for logical_id, properties, member in local_paths(template)
+    }
 
-    def made(item: tuple[str, dict[str, Any], str]) -> tuple[str, Path]:
-        logical_id, properties, member = item
-        path = root / properties[member]
-        if member == "DefinitionUri":
-            return logical_id, path
-        if member == "ContentUri":
-            return logical_id, layer_zip(path, logical_id, scratch)
-        return logical_id, function_zip(path, scratch)
 
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        return dict(pool.map(made, local_paths(template)))
+def _built(logical_id: str, path: Path, member: str, scratch: Path) -> Path:
+    if member == "DefinitionUri":
+        return path
+    return layer_zip(path, logical_id, scratch) if member == "ContentUri" else function_zip(path, scratch)
 
 
 def local_paths(template: Template) -> list[tuple[str, dict[str, Any], str]]:

@@ -42,6 +42,10 @@ class Part:
                 process_group=0,  # Ctrl-C reaches us, and we end the parts
             )
 
+    def wait(self) -> int:
+        """Wait until the part has done its work and return its exit status."""
+        return self._process.wait()
+
     @property
     def pid(self) -> int:
         """Return the id of its process, which is also that of its process group."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from local.workplace import RUNS
@@ -149,6 +150,44 @@ def test_a_part_that_crashes_ends_the_run_and_is_named_with_its_log(source: Path
         assert told is not None
         assert Path(told[1]).exists()
         assert "Traceback" not in said.read_text()
+
+
+def test_a_provider_of_the_users_own_is_used_in_place_of_the_emulator(source: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "local.provider"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as theirs:  # noqa: S603 - our own program
+        try:
+            assert theirs.stdout is not None
+            ready = json.loads(theirs.stdout.readline())
+            settings = {"PROVIDER_BASE_URL": ready["provider_url"], "PROVIDER_API_KEY": ready["api_key"]}
+            status, said = finished(
+                "run",
+                "--input",
+                str(source),
+                "--out",
+                str(tmp_path / "out"),
+                BATCHYARD_POLL_FLOOR_SECONDS="1",
+                **settings,
+            )
+            assert status == 0, said
+            ledger = httpx.get(ready["provider_url"].removesuffix("/v1") + "/_emulator/ledger").json()["data"]
+            assert [batch["billed_requests"] for batch in ledger] == [5]
+        finally:
+            theirs.terminate()
+
+
+def test_a_stopped_build_leaves_no_process(tmp_path: Path) -> None:
+    """A layer whose packages take for ever, as on a slow network."""
+    (tmp_path / "layer").mkdir()
+    (tmp_path / "layer" / "Makefile").write_text("build-OneLayer:\n\t@sleep 600\n")
+    code = "import sys, pathlib; from local.artifacts import layer_zip; folder = pathlib.Path(sys.argv[1]); "
+    code += "layer_zip(folder / 'layer', 'OneLayer', folder)"
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, env=environment()) as building:  # noqa: S603 - our own program
+        eventually(lambda: len(descendants(building.pid)) >= 3)
+        parts = descendants(building.pid)
+        building.kill()
+        building.wait()
+        eventually(lambda: not alive(parts), 10)
 
 
 def test_two_runs_go_side_by_side(source: Path, tmp_path: Path) -> None:

@@ -1,5 +1,3 @@
-import gzip
-
 import pytest
 
 from tests.system.processes import eventually
@@ -44,11 +42,6 @@ def test_an_input_may_have_any_name(yard: Yard, name: str) -> None:
     batch = yard.run(name, jsonl([request(1)]))
     assert batch.status == "completed"
     assert yard.results(batch.batch_id).report["input"]["key"] == f"inbox/{TENANT}/{name}"
-
-
-def test_a_compressed_input_is_read_as_what_it_holds(yard: Yard) -> None:
-    batch = yard.run("compressed.jsonl.gz", gzip.compress(jsonl(request(number) for number in range(7))))
-    assert [line["custom_id"] for line in yard.results(batch.batch_id).output] == [f"request-{n}" for n in range(7)]
 
 
 def test_a_bad_input_is_refused_with_its_line_numbers_and_nothing_is_sent(yard: Yard) -> None:

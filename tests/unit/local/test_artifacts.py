@@ -46,8 +46,8 @@ def test_the_byte_code_is_used_wherever_and_whenever_it_is_unpacked(
 
 def test_equal_content_is_built_once_and_to_equal_bytes(folder: Path, scratch: Path) -> None:
     first = function_zip(folder, scratch)
-    content, made = first.read_bytes(), first.stat().st_mtime_ns
-    assert function_zip(folder, scratch).stat().st_mtime_ns == made
+    content, made = first.read_bytes(), first.stat().st_ino
+    assert function_zip(folder, scratch).stat().st_ino == made
     first.unlink()
     assert function_zip(folder, scratch).read_bytes() == content
 
@@ -56,6 +56,15 @@ def test_other_content_is_another_zip(folder: Path, scratch: Path) -> None:
     before = function_zip(folder, scratch)
     (folder / "handler.py").write_text("ANSWER = 43\n")
     assert function_zip(folder, scratch) != before
+
+
+def test_only_the_latest_zips_are_kept(folder: Path, scratch: Path) -> None:
+    for number in range(9):
+        (folder / "handler.py").write_text(f"ANSWER = {number}\n")
+        latest = function_zip(folder, scratch)
+    kept = list(artifacts.CACHE.glob("function-*.zip"))
+    assert len(kept) == 5
+    assert latest in kept
 
 
 def test_nothing_half_made_is_left(folder: Path, scratch: Path) -> None:
