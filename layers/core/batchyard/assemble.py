@@ -11,7 +11,7 @@ from batchyard.errors import BatchyardError
 from batchyard.plan import read_summary
 from batchyard.report import report
 from batchyard.results import Tally, write
-from batchyard.shard import Shard, finish
+from batchyard.shard import Shard, finish, new_shard
 from batchyard.splitting import ShardLines
 from batchyard.yard import Yard
 
@@ -37,7 +37,7 @@ def assemble(yard: Yard, batch_id: str) -> str:
 
 def _finish(yard: Yard, batch: Batch) -> Batch:
     summary = read_summary(yard, batch.batch_id)
-    shards = list(_shards(yard, batch.batch_id, summary.shards))
+    shards = list(_shards(yard, batch, summary.shards))
     output_key, errors_key, report_key = (
         keys.result(batch.tenant, batch.batch_id, name) for name in ("output.jsonl", "errors.jsonl", "report.json")
     )
@@ -60,19 +60,15 @@ def _finish(yard: Yard, batch: Batch) -> Batch:
     return yard.records.move_batch(batch.batch_id, status, yard.now(), **found) or yard.records.batch(batch.batch_id)
 
 
-def _shards(yard: Yard, batch_id: str, count: int) -> Iterator[Shard]:
-    recorded = {shard.shard: shard for shard in yard.records.shards(batch_id)}
+def _shards(yard: Yard, batch: Batch, count: int) -> Iterator[Shard]:
+    recorded = {shard.shard: shard for shard in yard.records.shards(batch.batch_id)}
     for number in range(count):
-        shard = recorded.get(number) or _unrecorded(yard, batch_id, number)
-        yield shard if shard.done else finish(shard, shard.reason or UNRECORDED)
+        shard = recorded.get(number) or _unrecorded(yard, batch, number)
+        yield shard if shard.done else finish(shard, UNRECORDED)
 
 
-def _unrecorded(yard: Yard, batch_id: str, number: int) -> Shard:
-    lines = ShardLines.unpack(yard.objects.get(keys.shard_lines(batch_id, number)))
-    return Shard(
-        batch_id=batch_id, shard=number, endpoint=lines.endpoint, model=lines.model, lines=len(lines),
-        first=lines.positions[0], last=lines.positions[-1], unfinished=len(lines),
-    )  # fmt: skip
+def _unrecorded(yard: Yard, batch: Batch, number: int) -> Shard:
+    return new_shard(batch, ShardLines.unpack(yard.objects.get(keys.shard_lines(batch.batch_id, number))))
 
 
 def _status(batch: Batch, shards: list[Shard], tally: Tally) -> str:
@@ -85,7 +81,8 @@ def _status(batch: Batch, shards: list[Shard], tally: Tally) -> str:
 
 def _refusals(shards: list[Shard], tally: Tally) -> dict[str, object]:
     """List why lines were given up, once per reason."""
-    reasons = list(dict.fromkeys(shard.reason for shard in shards if shard.reason and shard.reason.code != UNCOUNTED))
+    given = (shard.reason for shard in shards if shard.reason and shard.reason.code != UNCOUNTED)
+    reasons = list({(reason.code, reason.param): reason for reason in given}.values())
     return {"errors": reasons[:SHOWN_ERRORS], "errors_total": len(reasons)} if not tally.succeeded else {}
 
 

@@ -3,20 +3,26 @@
 from operator import methodcaller
 
 from batch_client import BatchClientError
+from batchyard import statuses
 from batchyard.log import logger
 from batchyard.yard import Yard
 
 
 def cancel(yard: Yard, batch_id: str) -> int:
-    """Cancel every live provider batch of the batch and return how many; each shard's own poll sees to what fails here."""
+    """Cancel every provider batch of the batch that nobody waits for any more, and return how many.
+
+    Those are all, when the batch was cancelled or has failed, else those of shards that were given up. What fails here is
+    seen to by the shard's own poll, if it still has one.
+    """
+    stopping = yard.records.batch(batch_id).status in {statuses.CANCELLING, statuses.FAILED}
     cancelled = 0
     for shard in yard.records.shards(batch_id):
         attempt = shard.attempt
-        if shard.done or attempt is None or attempt.provider_batch_id is None:
+        if attempt is None or attempt.provider_batch_id is None or not (stopping or shard.done):
             continue
         try:
             yard.ask(methodcaller("cancel_batch", attempt.provider_batch_id))
             cancelled += 1
         except BatchClientError as error:
-            logger.warning("not cancelled yet", batch_id=batch_id, shard=shard.shard, error=type(error).__name__)
+            logger.warning("not cancelled", batch_id=batch_id, shard=shard.shard, error=type(error).__name__)
     return cancelled

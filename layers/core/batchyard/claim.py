@@ -5,6 +5,8 @@ import uuid
 from http import HTTPStatus
 from typing import Any, Final
 
+import msgspec
+
 from batchyard import keys, new_batch
 from batchyard.batch import Batch, InputObject, LineError, derived_id
 from batchyard.create_request import refusal
@@ -12,6 +14,8 @@ from batchyard.errors import ApiError, NotFound
 from batchyard.yard import Yard
 
 S3_URI: Final = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
+SHOWN_ID: Final = 200
+LONGEST_KEY: Final = 1_024  # bytes, in S3
 KEEP_KEYS: Final = 30 * 86_400  # seconds an Idempotency-Key is remembered
 
 
@@ -27,12 +31,23 @@ def claim(yard: Yard, tenant: str, wanted: dict[str, Any], idempotency_key: str 
         yard, batch_id, tenant, source or _nowhere(yard), wanted["completion_window"], claimed=True, **members
     )
     if source is None:
-        message = f"The input file '{wanted['input_file_id']}' was not found, or is not yours."
+        message = f"The input file '{wanted['input_file_id'][:SHOWN_ID]}' was not found, or is not yours."
         return new_batch.refuse(yard, batch, LineError("invalid_request", message, "file_id"))
-    if not new_batch.start(yard, batch):
-        kept = {name: members[name] for name in ("metadata", "output_expires_after")}
-        yard.records.claim_batch(batch_id, **kept)
-    return yard.records.batch(batch_id)
+    if new_batch.start(yard, batch) or idempotency_key is not None or _taken_over(yard, batch):
+        return yard.records.batch(batch_id)
+    another = msgspec.structs.replace(batch, batch_id=_fresh())  # somebody else was given the upload's batch just now
+    new_batch.start(yard, another)
+    return another
+
+
+def _taken_over(yard: Yard, batch: Batch) -> bool:
+    """Give the batch that an upload has made to this caller, unless another has it or it runs for another endpoint."""
+    changes = {
+        "metadata": batch.metadata, "output_expires_after": batch.output_expires_after, "endpoint": batch.endpoint,
+        "completion_window": batch.completion_window, "expires_at": batch.expires_at,
+    }  # fmt: skip
+    given = {name: value for name, value in changes.items() if value is not None}
+    return yard.records.claim_batch(batch.batch_id, batch.endpoint or "", **given) is not None
 
 
 def _source(yard: Yard, tenant: str, input_file_id: str) -> InputObject | None:
@@ -44,6 +59,8 @@ def _source(yard: Yard, tenant: str, input_file_id: str) -> InputObject | None:
     if bucket != yard.settings.bucket or not keys.readable_by(tenant, key):
         allowed = f"s3://{yard.settings.bucket}/{keys.FILES}{tenant}/ or {keys.INBOX}{tenant}/"
         raise refusal(LineError("invalid_value", f"The input file must be below {allowed}.", "input_file_id"))
+    if len(key.encode("utf-8", "surrogatepass")) > LONGEST_KEY:
+        return None
     try:
         return yard.objects.head(key)[0]
     except NotFound:
@@ -55,17 +72,23 @@ def _nowhere(yard: Yard) -> InputObject:
 
 
 def _batch_id(yard: Yard, wanted: dict[str, Any], source: InputObject | None) -> str:
-    """Name the batch an upload to the inbox made or will make, if nobody has asked for it yet; else a new one."""
-    fresh = f"batch_{uuid.uuid4().hex}"
+    """Name the batch an upload to the inbox made or will make, if nobody has asked for it yet; else a new one.
+
+    One that has ended already is shown, for running it again would be paid again.
+    """
     if source is None or not source.key.startswith(keys.INBOX):
-        return fresh
+        return _fresh()
     dropped = new_batch.upload_id(source)
     try:
         batch = yard.records.batch(dropped)
     except NotFound:
         return dropped
-    free = not (batch.claimed or batch.ended) and batch.endpoint in {None, wanted["endpoint"]}
-    return dropped if free else fresh
+    free = not batch.claimed and batch.endpoint in {None, wanted["endpoint"]}
+    return dropped if free else _fresh()
+
+
+def _fresh() -> str:
+    return f"batch_{uuid.uuid4().hex}"
 
 
 def _remembered(yard: Yard, key: str, batch_id: str, digest: str) -> str:

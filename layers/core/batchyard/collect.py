@@ -2,7 +2,6 @@
 
 from contextlib import ExitStack
 from operator import methodcaller
-from typing import Final
 
 import msgspec
 
@@ -12,15 +11,16 @@ from batchyard import keys, setback, statuses
 from batchyard.answers import Answers
 from batchyard.batch import LineError, Usage
 from batchyard.failed_batch import after_failed
-from batchyard.log import logger
-from batchyard.outcomes import Outcome
+from batchyard.outcomes import Outcome, count_code
 from batchyard.runs import RunWriter
 from batchyard.shard import Shard, Step, change, change_attempt, finish
 from batchyard.splitting import ShardLines
 from batchyard.unfinished import Unfinished
 from batchyard.yard import Yard
 
-PATIENCE: Final = 5  # so often in a row we wait for answers that the provider's own counts promise
+# So often we look again for answers that the provider's own counts promise: long if there are none at all, as files may
+# come late; not so long if only some are missing, as those seldom come.
+PATIENCE_FOR_ALL, PATIENCE_FOR_SOME = 8, 3
 
 
 def collect(yard: Yard, step: Step) -> Step:
@@ -35,7 +35,7 @@ def collect(yard: Yard, step: Step) -> Step:
             return step.then("poll", yard.settings.poll_floor_seconds)
         return after_failed(yard, shard, seen, step) if seen.status == "failed" else _take(yard, shard, seen, step)
     except BatchClientError as error:
-        return setback.after_read(yard, step, error)
+        return setback.after_read(yard, shard, step, error)
 
 
 def _take(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step) -> Step:
@@ -44,17 +44,22 @@ def _take(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step) -> Step:
     with Answers(lines.custom_ids[ordinal] for ordinal in sent.ordinals) as answers:
         for file_id in filter(None, (seen.output_file_id, seen.error_file_id)):
             answers.read(yard.ask(methodcaller("download_file", file_id)))
-        if _short(seen, answers) and shard.setbacks < PATIENCE:
-            logger.warning("answers missing", batch_id=shard.batch_id, shard=shard.shard, found=answers.succeeded())
-            waiting = yard.records.save_shard(shard, change(shard, setbacks=shard.setbacks + 1))
-            return step.then("collect", setback.wait_after(yard, waiting.setbacks))
+        missing = _missing(seen, answers)
+        if missing and shard.attempts[-1].looks < (PATIENCE_FOR_SOME if answers.succeeded() else PATIENCE_FOR_ALL):
+            return _look_again(yard, shard, missing, step)
         return _settle(yard, shard, seen, step, _Sorted(yard, shard, lines, sent, answers))
 
 
-def _short(seen: ProviderBatch, answers: Answers) -> bool:
-    """Tell whether answers are missing that the provider counted: its files may not be all there yet."""
+def _missing(seen: ProviderBatch, answers: Answers) -> int:
+    """Count the answers that the provider counted and its files do not hold: they may not be all there yet."""
     counted = seen.request_counts.completed if seen.request_counts else 0
-    return bool(answers.missing()) and answers.succeeded() < counted
+    return min(answers.missing(), max(0, counted - answers.succeeded()))
+
+
+def _look_again(yard: Yard, shard: Shard, missing: int, step: Step) -> Step:
+    looked = change_attempt(shard, looks=shard.attempts[-1].looks + 1)
+    setback.pause(yard, shard, looked, f"The provider counts {missing} answers that its files do not hold yet.")
+    return step.then("collect", setback.wait_after(yard, looked.attempts[-1].looks))
 
 
 class _Sorted:
@@ -67,17 +72,15 @@ class _Sorted:
         self._lines, self._sent = lines, sent
         self._most_tries = yard.settings.max_attempts
         self._last = yard.records.batch(shard.batch_id).status == statuses.CANCELLING
-        number = len(shard.attempts)
+        place = shard.batch_id, shard.shard, shard.attempts[-1].number, shard.version
         with ExitStack() as open_runs:
             self.output, self.errors, self.transient = (
-                open_runs.enter_context(
-                    RunWriter(yard.objects, keys.attempt(shard.batch_id, shard.shard, number, name))
-                )
+                open_runs.enter_context(RunWriter(yard.objects, keys.attempt(*place, name)))
                 for name in ("output", "errors", "transient")
             )
             for index in range(len(sent)):
                 self._sort(index)
-        self.key = keys.attempt(shard.batch_id, shard.shard, number, "unfinished.msgpack") if self.unfinished else ""
+        self.key = keys.attempt(*place, "unfinished.msgpack") if self.unfinished else ""
         if self.key:
             yard.objects.put(self.key, self.unfinished.pack())
 
@@ -96,8 +99,7 @@ class _Sorted:
                 self.unfinished.add(ordinal, tries + 1)
             case Outcome.TRANSIENT | Outcome.REFUSED:
                 self.errors.write(position, self.answers.line(index))
-                code = self.answers.code(index)
-                self.codes[code] = self.codes.get(code, 0) + 1
+                count_code(self.codes, self.answers.code(index))
             case _:
                 self.unfinished.add(ordinal, tries)
 
@@ -105,7 +107,8 @@ class _Sorted:
 def _settle(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step, found: _Sorted) -> Step:
     ended = change_attempt(
         shard, provider_status=seen.status, ended_at=yard.now(), succeeded=len(found.output), failed=len(found.errors),
-        transient=len(found.transient), strays=found.answers.strays, usage=_usage(seen) or found.answers.usage,
+        transient=len(found.transient), strays=found.answers.strays, runs=shard.version,
+        usage=_usage(seen) or found.answers.usage,
     )  # fmt: skip
     settled = change(
         ended, unfinished=len(found.unfinished), unfinished_key=found.key, file_id=None, codes=found.codes,

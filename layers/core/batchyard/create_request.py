@@ -8,6 +8,7 @@ from batchyard.batch import LineError
 from batchyard.errors import ApiError
 from batchyard.lines import ENDPOINTS
 
+EXPIRY_MEMBERS: Final = {"anchor", "seconds"}
 MEMBERS: Final = ("input_file_id", "endpoint", "completion_window")
 SHORTEST_LIFE, LONGEST_LIFE = 3_600, 2_592_000  # seconds
 MOST_PAIRS, LONGEST_KEY, LONGEST_VALUE = 16, 64, 512
@@ -59,7 +60,7 @@ def _wrong_expiry(body: dict[str, Any]) -> LineError | None:
         return None
     seconds = expiry.get("seconds") if isinstance(expiry, dict) else None
     in_range = isinstance(seconds, int) and not isinstance(seconds, bool) and SHORTEST_LIFE <= seconds <= LONGEST_LIFE
-    if in_range and expiry.get("anchor") == "created_at":
+    if in_range and set(expiry) == EXPIRY_MEMBERS and expiry["anchor"] == "created_at":
         return None
     message = f"'output_expires_after' needs anchor 'created_at' and seconds from {SHORTEST_LIFE} to {LONGEST_LIFE}."
     return LineError("invalid_value", message, "output_expires_after")

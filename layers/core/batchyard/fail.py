@@ -3,22 +3,28 @@
 import json
 from typing import Any, Final
 
-from batchyard import statuses
+from batchyard import keys, statuses
 from batchyard.batch import LineError
 from batchyard.log import logger
-from batchyard.shard import finish
+from batchyard.shard import finish, new_shard
+from batchyard.splitting import ShardLines
 from batchyard.yard import Yard
 
 LONGEST_CAUSE: Final = 500
+RECORDED: Final = frozenset({"BatchRefused", "BatchFailed"})  # what Plan or Assemble has recorded with its true reason
 
 
 def fail_batch(yard: Yard, batch_id: str, error: dict[str, Any]) -> None:
-    """Record that the batch failed; one that has ended stays as it is."""
+    """Record that the batch failed, and have cancelled what the provider still runs of it; an ended one stays as it is."""
+    if error.get("Error") in RECORDED:
+        return
     reason = _reason(error)
     logger.error("batch failed", batch_id=batch_id, reason=reason.message)
     failed = yard.records.move_batch(batch_id, statuses.FAILED, yard.now(), errors=[reason], errors_total=1)
-    if failed is not None:
-        yard.events.announce(failed)
+    batch = failed or yard.records.batch(batch_id)
+    if batch.status == statuses.FAILED:  # told again rather than never, if the last run ended before it could tell
+        yard.cancel_function.invoke({"batch_id": batch_id})
+        yard.events.announce(batch)
 
 
 def fail_shard(yard: Yard, batch_id: str, number: int, error: dict[str, Any]) -> None:
@@ -26,8 +32,12 @@ def fail_shard(yard: Yard, batch_id: str, number: int, error: dict[str, Any]) ->
     reason = _reason(error)
     logger.error("shard failed", batch_id=batch_id, shard=number, reason=reason.message)
     shard = yard.records.shard(batch_id, number)
-    if shard is not None and not shard.done:
+    if shard is None:
+        lines = ShardLines.unpack(yard.objects.get(keys.shard_lines(batch_id, number)))
+        shard = yard.records.save_shard(None, new_shard(yard.records.batch(batch_id), lines))
+    if not shard.done:
         yard.records.save_shard(shard, finish(shard, reason))
+    yard.cancel_function.invoke({"batch_id": batch_id})
 
 
 def _reason(error: dict[str, Any]) -> LineError:

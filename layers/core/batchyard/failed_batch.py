@@ -1,19 +1,27 @@
 """What a shard does when its provider batch ended `failed`: nothing ran and nothing was paid."""
 
 from itertools import takewhile
+from typing import Final
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchError
 from batchyard import keys, setback
 from batchyard.batch import LineError
 from batchyard.log import logger
+from batchyard.outcomes import answer_line, count_code
 from batchyard.policy import Move, after_failed_batch
-from batchyard.results import answer_line
 from batchyard.runs import RunWriter
 from batchyard.shard import Shard, Step, change, change_attempt, finish
 from batchyard.splitting import ShardLines
 from batchyard.unfinished import Unfinished
 from batchyard.yard import Yard
+
+WAITS: Final = {
+    Move.PAUSE: "The provider wants its operator",
+    Move.REUSE: "The provider has no room",
+    Move.UPLOAD: "The provider does not see the uploaded file",
+}
+LONGEST_MESSAGE: Final = 300
 
 
 def after_failed(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step) -> Step:
@@ -30,15 +38,11 @@ def after_failed(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step) -> S
     if move is Move.SET_ASIDE:
         return _set_aside(yard, shard, errors, step)
     ended = change_attempt(shard, provider_status="failed", ended_at=yard.now())
-    if move is Move.PAUSE:
-        ended = setback.pause(yard, shard, ended, errors[0].message)
-    elif move is Move.REUSE:
-        ended = yard.records.save_shard(shard, change(ended, setbacks=shard.setbacks + 1))
-    elif move is Move.UPLOAD:
-        ended = yard.records.save_shard(shard, change(ended, setbacks=shard.setbacks + 1, file_id=None))
-    else:
+    if move not in WAITS:
         return _stall(yard, shard, ended, errors, step)
-    return step.then("submit", setback.wait_after(yard, _failed_in_a_row(ended)))
+    after = change(ended, file_id=None) if move is Move.UPLOAD else ended
+    waiting = setback.pause(yard, shard, after, f"{WAITS[move]}: {errors[0].message[:LONGEST_MESSAGE]}")
+    return step.then("submit", setback.wait_after(yard, _failed_in_a_row(waiting)))
 
 
 def _failed_in_a_row(shard: Shard) -> int:
@@ -60,8 +64,9 @@ def _set_aside(yard: Yard, shard: Shard, errors: list[LineError], step: Step) ->
     lines = ShardLines.unpack(yard.objects.get(keys.shard_lines(shard.batch_id, shard.shard)))
     sent = Unfinished.read(yard.objects, shard.unfinished_key, len(lines))
     named = {error.line - 1: error for error in errors if error.line}
-    rest, number, codes = Unfinished.none(), len(shard.attempts), dict(shard.codes)
-    with RunWriter(yard.objects, keys.attempt(shard.batch_id, shard.shard, number, "errors")) as refused:
+    rest, codes = Unfinished.none(), dict(shard.codes)
+    place = shard.batch_id, shard.shard, shard.attempts[-1].number, shard.version
+    with RunWriter(yard.objects, keys.attempt(*place, "errors")) as refused:
         for index, (ordinal, tries) in enumerate(zip(sent.ordinals, sent.tries, strict=True)):
             error = named.get(index)
             if error is None:
@@ -69,11 +74,13 @@ def _set_aside(yard: Yard, shard: Shard, errors: list[LineError], step: Step) ->
                 continue
             position = lines.positions[ordinal]
             refused.write(position, answer_line(shard.batch_id, position, lines.custom_ids[ordinal], error))
-            codes[error.code] = codes.get(error.code, 0) + 1
-    ended = change_attempt(shard, provider_status="failed", ended_at=yard.now(), failed=len(refused))
+            count_code(codes, error.code)
+    ended = change_attempt(
+        shard, provider_status="failed", ended_at=yard.now(), failed=len(refused), runs=shard.version
+    )
     if not len(refused):  # the lines it names are not in the file
         return _stall(yard, shard, ended, errors, step)
-    key = keys.attempt(shard.batch_id, shard.shard, number, "unfinished.msgpack")
+    key = keys.attempt(*place, "unfinished.msgpack")
     yard.objects.put(key, rest.pack())
     settled = change(
         ended, unfinished=len(rest), unfinished_key=key, file_id=None, codes=codes,

@@ -1,57 +1,79 @@
 """Take in what was dropped into the inbox: one upload, one batch."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from batchyard import keys, new_batch
+from batchyard import keys, new_batch, statuses
 from batchyard.adapters.objects import Arrived
 from batchyard.batch import InputObject, LineError, window_seconds
 from batchyard.create_request import check_metadata
-from batchyard.errors import NotFound
+from batchyard.errors import BatchyardError, NotFound, StoreError
 from batchyard.log import logger
 from batchyard.yard import Yard
+
+# An event is tried for a day. The record of a much older upload may have expired: starting it again would pay again.
+SWEEP_OLDEST: Final = timedelta(days=7)
 
 
 def intake(yard: Yard, bucket: str, key: str, version_id: str | None = None) -> str | None:
     """Make a batch of an uploaded object and return its id; None for what is no input of ours, with the reason logged."""
-    ignored = _ignored(yard, bucket, key)
+    reason = _not_ours(yard, bucket, key)
     try:
-        source, metadata = (None, {}) if ignored else yard.objects.head(key, version_id)
+        found = None if reason else yard.objects.head(key, version_id)
     except NotFound:
-        source, metadata, ignored = None, {}, "it is gone"
-    if source is None:
-        logger.info("upload ignored", bucket=bucket, key=key, reason=ignored)
+        found, reason = None, "it is gone, or may not be read"
+    if found and _is_folder(found[0]):
+        reason = "it is a folder"
+    if found is None or reason:
+        logger.warning("upload ignored", bucket=bucket, key=key, reason=reason)
         return None
-    return _accept(yard, source, metadata)
+    return _accept(yard, *found)
 
 
 def sweep(yard: Yard) -> list[str]:
-    """Make a batch of every upload that has none, because its event was missed; returns their ids."""
-    return [batch_id for arrived in yard.objects.inbox(keys.INBOX) if (batch_id := _missed(yard, arrived))]
+    """Start every upload of the last days that was not, because its event was missed; returns their batches' ids.
+
+    An upload that cannot be taken in does not keep the others; it is told of at the end, by a StoreError.
+    """
+    started, failed = [], []
+    for arrived in yard.objects.inbox(keys.INBOX):
+        try:
+            batch_id = _missed(yard, arrived)
+        except BatchyardError as error:
+            logger.exception("upload not taken in", key=arrived.object.key)
+            failed.append(f"{arrived.object.key}: {error}")
+            continue
+        started += [batch_id] if batch_id else []
+    if failed:
+        raise StoreError(f"{len(failed)} uploads could not be taken in, the first: {failed[0]}")
+    return started
 
 
-def _ignored(yard: Yard, bucket: str, key: str) -> str | None:
+def _not_ours(yard: Yard, bucket: str, key: str) -> str | None:
     if bucket != yard.settings.bucket:
         return "it is in another bucket"
     if not key.startswith(keys.INBOX):
         return "it is not in the inbox"
-    return "it is a folder" if key.endswith("/") else None
+    return None
+
+
+def _is_folder(uploaded: InputObject) -> bool:
+    return uploaded.key.endswith("/") and not uploaded.size
 
 
 def _missed(yard: Yard, arrived: Arrived) -> str | None:
-    oldest = (
-        timedelta(days=yard.settings.record_days) / 2
-    )  # the record of an older one may be gone: never pay for it again
-    if yard.clock() - arrived.at.timestamp() > oldest.total_seconds() or arrived.object.key.endswith("/"):
+    age = timedelta(seconds=yard.clock() - arrived.at.timestamp())
+    if age > SWEEP_OLDEST or _is_folder(arrived.object):
         return None
     batch_id = new_batch.upload_id(arrived.object)
     try:
-        yard.records.batch(batch_id)
+        batch = yard.records.batch(batch_id)
     except NotFound:
         return intake(yard, arrived.object.bucket, arrived.object.key, arrived.object.version_id)
-    return None
+    waiting = batch.status == statuses.VALIDATING  # recorded, but perhaps never started
+    return batch_id if waiting and yard.executions.start(batch_id) else None
 
 
 def _accept(yard: Yard, source: InputObject, metadata: dict[str, str]) -> str:

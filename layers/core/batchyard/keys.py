@@ -5,12 +5,14 @@ from typing import Final
 INBOX: Final = "inbox/"
 FILES: Final = "files/"
 DEFAULT_TENANT: Final = "default"
+LONGEST_TENANT: Final = 256  # bytes
 
 
 def tenant_of(key: str) -> str:
-    """Read the tenant from `inbox/<tenant>/…`; an object right below `inbox/` is the default tenant's."""
+    """Read the tenant from `inbox/<tenant>/…`; it is the default one right below `inbox/`, and for an endless name."""
     tenant, slash, _ = key.removeprefix(INBOX).partition("/")
-    return tenant if slash and tenant else DEFAULT_TENANT
+    short = len(tenant.encode()) <= LONGEST_TENANT  # the keys of its results must stay within S3's 1,024 bytes
+    return tenant if slash and tenant and short else DEFAULT_TENANT
 
 
 def readable_by(tenant: str, key: str) -> bool:
@@ -33,6 +35,6 @@ def shard_lines(batch_id: str, shard: int) -> str:
     return f"work/{batch_id}/shards/{shard:05}/lines.msgpack"
 
 
-def attempt(batch_id: str, shard: int, number: int, name: str) -> str:
-    """Name an object that one attempt of a shard left."""
-    return f"work/{batch_id}/shards/{shard:05}/attempt-{number:04}/{name}"
+def attempt(batch_id: str, shard: int, number: int, runs: int, name: str) -> str:
+    """Name an object that one attempt of a shard left; `runs` tells apart what two workers wrote for the same attempt."""
+    return f"work/{batch_id}/shards/{shard:05}/attempt-{number:04}-{runs}/{name}"

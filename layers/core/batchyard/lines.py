@@ -17,6 +17,10 @@ ENDPOINTS: Final = frozenset({
 EMBEDDINGS: Final = "/v1/embeddings"
 SHOWN_TEXT: Final = 64
 BOM: Final = b"\xef\xbb\xbf"
+MAGIC: Final = {
+    b"\x1f\x8b": "a gzip file", b"PK": "a zip or spreadsheet file", b"BZh": "a bzip2 file", b"\x28\xb5\x2f\xfd": "a zstd file",
+    b"\xff\xfe": "UTF-16 text", b"\xfe\xff": "UTF-16 text", b"PAR1": "a Parquet file", b"%PDF": "a PDF file",
+}  # fmt: skip
 OPEN, CLOSE = b"{}"
 
 
@@ -138,6 +142,9 @@ def diagnose(text: bytes) -> LineError:
     try:
         members = json.loads(text.decode())
     except UnicodeDecodeError as error:
+        known = next((name for magic, name in MAGIC.items() if text.startswith(magic)), None)
+        if known is not None:
+            return _broken(f"it is {known}. Write the requests as UTF-8 text, one JSON object per line.")
         return _broken(f"it is not UTF-8 at byte {error.start + 1} of the line. Save the file as UTF-8.")
     except RecursionError:
         return _broken("it is nested too deeply.")

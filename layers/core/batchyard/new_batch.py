@@ -44,9 +44,11 @@ def refuse(yard: Yard, batch: Batch, error: LineError) -> Batch:
     refused = msgspec.structs.replace(
         batch, status=statuses.FAILED, failed_at=yard.now(), errors=[error], errors_total=1
     )
-    if yard.records.create_batch(refused):
-        yard.events.announce(refused)
-    return yard.records.batch(batch.batch_id)
+    yard.records.create_batch(refused)
+    kept = yard.records.batch(batch.batch_id)
+    if kept.ended:
+        yard.events.announce(kept)
+    return kept
 
 
 def fingerprint(body: object) -> str:

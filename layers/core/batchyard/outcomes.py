@@ -1,17 +1,20 @@
 """What became of a line: read from the provider's output and error files."""
 
+import hashlib
 import json
 import re
+from collections.abc import MutableMapping
 from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
 
-from batchyard.batch import Usage
+from batchyard.batch import LineError, Usage
 
 TIMEOUT, CONFLICT, TOO_MANY, SERVER_ERROR = 408, 409, 429, 500
 OK, REDIRECT, BAD_REQUEST = 200, 300, 400
 TRANSIENT_STATUSES: Final = frozenset({0, TIMEOUT, CONFLICT, TOO_MANY})
+LONGEST_CODE, MOST_CODES, OTHER = 64, 100, "other"
 STATUS: Final = re.compile(r"[0-9]{1,3}")
 UNFINISHED_CODES: Final = frozenset({"batch_expired", "batch_cancelled"})
 
@@ -159,3 +162,20 @@ def usage_of(answer: Answer) -> Usage:
     given = used.completion_tokens_details or used.output_tokens_details or _NO_DETAILS
     cached, reasoning = taken.cached_tokens or 0, given.reasoning_tokens or 0
     return Usage(inputs, cached, outputs, reasoning, used.total_tokens or inputs + outputs)
+
+
+def answer_line(batch_id: str, position: int, custom_id: str, error: LineError) -> bytes:
+    """Shape an error line as the provider would, for a request that has no answer of its own."""
+    digest = hashlib.sha256(f"{batch_id}/{position}".encode()).hexdigest()
+    line = {
+        "id": f"batch_req_{digest[:32]}", "custom_id": custom_id, "response": None,
+        "error": {"code": error.code, "message": error.message},
+    }  # fmt: skip
+    return msgspec.json.encode(line) + b"\n"
+
+
+def count_code(codes: MutableMapping[str, int], code: str) -> None:
+    """Count an error by its code; the provider's word for it is cut, and so many kinds at most are told apart."""
+    short = code[:LONGEST_CODE]
+    name = short if short in codes or len(codes) < MOST_CODES else OTHER
+    codes[name] = codes.get(name, 0) + 1

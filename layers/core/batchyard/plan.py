@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from batchyard import keys, lines, statuses
-from batchyard.batch import SHOWN_ERRORS, Batch, Counts, LineError
+from batchyard.batch import SHOWN_ERRORS, Batch, Counts, LineError, shape
 from batchyard.duplicates import duplicates
 from batchyard.errors import NotFound
 from batchyard.log import logger
@@ -51,6 +51,8 @@ def plan(
         progress = read_progress(yard, batch_id) if resume else Progress()
         if not _survey(yard, batch, progress, seconds_left):
             return _planned(yard, batch_id, "plan")
+        if yard.records.batch(batch_id).endpoint != batch.endpoint:  # somebody asked for one while we read
+            return plan(yard, batch_id, seconds_left=seconds_left)
         batch = _refuse(yard, batch, progress) if progress.errors_total else _accept(yard, batch, progress)
     return _planned(yard, batch_id, "refused" if batch.ended else "run")
 
@@ -137,9 +139,13 @@ def _refuse(yard: Yard, batch: Batch, progress: Progress) -> Batch:
     refused = yard.records.move_batch(
         batch.batch_id, statuses.FAILED, yard.now(), errors=progress.errors, errors_total=progress.errors_total
     )
-    if refused is not None:
-        yard.events.announce(refused)
-    return refused or yard.records.batch(batch.batch_id)
+    batch = refused or yard.records.batch(batch.batch_id)
+    if batch.ended:
+        proof = {**shape(batch), "tenant": batch.tenant, "input": msgspec.to_builtins(batch.input)}
+        report_key = keys.result(batch.tenant, batch.batch_id, "report.json")
+        yard.objects.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))
+        yard.events.announce(batch)
+    return batch
 
 
 def _accept(yard: Yard, batch: Batch, progress: Progress) -> Batch:

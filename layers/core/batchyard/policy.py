@@ -4,8 +4,17 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
-from batch_client import BatchClientError, NotFoundError, OutcomeUnknown, ProtocolError, QuotaError, SourceError
+from batch_client import (
+    BatchClientError,
+    InvalidArgumentError,
+    NotFoundError,
+    OutcomeUnknown,
+    ProtocolError,
+    QuotaError,
+    SourceError,
+)
 from batchyard.batch import LineError
+from batchyard.errors import NotFound
 
 
 class Move(StrEnum):
@@ -25,17 +34,21 @@ OPERATOR: Final = frozenset({
     "project_spend_limit_exceeded", "organization_usage_limit_exceeded", "invalid_api_key", "account_deactivated",
 })  # fmt: skip
 OPERATOR_STATUSES: Final = frozenset({401, 403})
-
-
-VISIBILITY: Final = ("invalid_request", "file_id")
+OPERATOR_ERRORS: Final = (QuotaError, InvalidArgumentError)  # no money; a key or address that cannot be sent
+PASSING_STATUSES: Final = frozenset({409, 423, 425})
 PASSING: Final = (OutcomeUnknown, ProtocolError, SourceError)
+VISIBILITY: Final = ("invalid_request", "file_id")
 
 
 def after_failed_call(error: BatchClientError) -> Move:
     """Decide about a call the provider did not answer with success."""
-    if error.status in OPERATOR_STATUSES or error.code in OPERATOR or isinstance(error, QuotaError):
+    if error.status in OPERATOR_STATUSES or error.code in OPERATOR or isinstance(error, OPERATOR_ERRORS):
         return Move.PAUSE
-    if error.code in CAPACITY or error.retryable or isinstance(error, PASSING):
+    if isinstance(error, SourceError) and isinstance(error.__cause__, NotFound):
+        return Move.GIVE_UP  # what was to be sent is gone
+    if error.code in CAPACITY:
+        return Move.REUSE
+    if error.retryable or error.status in PASSING_STATUSES or isinstance(error, PASSING):
         return Move.RETRY
     return Move.UPLOAD if isinstance(error, NotFoundError) else Move.GIVE_UP
 

@@ -5,13 +5,12 @@ from typing import Final
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError
 from batchyard import setback, statuses
-from batchyard.batch import Batch
+from batchyard.batch import Batch, LineError, window_seconds
 from batchyard.log import logger
 from batchyard.pacing import poll_wait
-from batchyard.shard import Attempt, Shard, Step, change, change_attempt
+from batchyard.shard import Attempt, Shard, Step, change, change_attempt, finish
 from batchyard.yard import Yard
 
-LOST_AFTER: Final = 10  # a provider batch that is "not found" so often in a row is gone
 ENDING: Final = frozenset({"cancelling", "finalizing"})
 
 
@@ -24,12 +23,13 @@ def poll(yard: Yard, step: Step) -> Step:
     provider_batch_id = shard.attempt.provider_batch_id
     try:
         seen = yard.ask(lambda provider: provider.retrieve_batch(provider_batch_id))
-        if batch.status == statuses.CANCELLING and not (seen.ended or seen.status in ENDING):
+        stopping = batch.status == statuses.CANCELLING or batch.ended
+        if stopping and not (seen.ended or seen.status in ENDING):
             seen = yard.ask(lambda provider: provider.cancel_batch(provider_batch_id))
     except NotFoundError as error:
-        return _missing(yard, shard, step, error)
+        return _missing(yard, batch, shard, step, error)
     except BatchClientError as error:
-        return setback.after_read(yard, step, error)
+        return setback.after_read(yard, shard, step, error)
     _note(yard, shard, shard.attempt, seen)
     return step.then("collect") if seen.ended else step.then("poll", _wait(yard, batch, shard.attempt, seen))
 
@@ -54,10 +54,15 @@ def _wait(yard: Yard, batch: Batch, attempt: Attempt, seen: ProviderBatch) -> in
     return poll_wait(elapsed, finished, counts.total if counts else 0, floor, ceiling, yard.chance())
 
 
-def _missing(yard: Yard, shard: Shard, step: Step, error: NotFoundError) -> Step:
-    if shard.setbacks < LOST_AFTER:
-        return setback.after_read(yard, step, error)
-    logger.error("provider batch lost", batch_id=step.batch_id, shard=step.shard, attempt=len(shard.attempts))
+def _missing(yard: Yard, batch: Batch, shard: Shard, step: Step, error: NotFoundError) -> Step:
+    """Take a provider batch that is not found: it may be there again, and is given up only when its window is over."""
+    started = shard.attempts[-1].creating_at or shard.attempts[-1].started_at
+    if yard.now() < started + window_seconds(batch.completion_window):
+        return setback.after_read(yard, shard, step, error)
+    logger.error("provider batch lost", batch_id=step.batch_id, shard=step.shard, attempt=shard.attempts[-1].number)
     ended = change_attempt(shard, provider_status="lost", ended_at=yard.now())
-    yard.records.save_shard(shard, change(ended, file_id=None, setbacks=0))
-    return step.then("submit")
+    lost = change(ended, file_id=None, stalls=shard.stalls + 1)
+    reason = LineError("no_answer", "The provider lost every batch of this request.")
+    given_up = lost.stalls >= yard.settings.max_attempts
+    setback.save_after_answer(yard, shard, finish(lost, reason) if given_up else lost)
+    return step.then("done" if given_up else "submit")

@@ -1,13 +1,11 @@
 """The result of a batch: every line's outcome, in input order, from the runs its shards left."""
 
-import hashlib
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from operator import itemgetter
-
-import msgspec
 
 from batchyard import keys, outcomes
 from batchyard.adapters.objects import Objects, Writer
@@ -16,6 +14,8 @@ from batchyard.runs import Run
 from batchyard.shard import Attempt, Shard
 from batchyard.splitting import ShardLines
 from batchyard.unfinished import Unfinished
+
+Lines = Iterator[tuple[int, bytes]]
 
 NO_REASON = LineError("server_error", "The request was not finished and its shard does not say why.")
 
@@ -47,45 +47,57 @@ def write(objects: Objects, shards: Iterable[Shard], output: Writer, errors: Wri
     """Write every line's outcome to one of the two results, in input order; memory is bounded by a shard."""
     tally = Tally()
     for group in groups(shards):
-        _output(objects, group, output)
+        _output(objects, group, output, tally)
         _errors(objects, group, errors, tally)
         for shard in group:
-            tally.succeeded += sum(attempt.succeeded for attempt in shard.attempts)
             tally.codes.update(shard.codes)
     return tally
 
 
-def answer_line(batch_id: str, position: int, custom_id: str, error: LineError) -> bytes:
-    """Shape an error line as the provider would, for a request that has no answer of its own."""
-    digest = hashlib.sha256(f"{batch_id}/{position}".encode()).hexdigest()
-    line = {
-        "id": f"batch_req_{digest[:32]}", "custom_id": custom_id, "response": None,
-        "error": {"code": error.code, "message": error.message},
-    }  # fmt: skip
-    return msgspec.json.encode(line) + b"\n"
-
-
-def _output(objects: Objects, group: list[Shard], output: Writer) -> None:
+def _output(objects: Objects, group: list[Shard], output: Writer, tally: Tally) -> None:
     runs = _runs(objects, group, "output", lambda attempt: attempt.succeeded)
     if len(runs) == 1:  # in order as it is
-        for chunk in runs[0].chunks():
+        [(_, run)] = runs
+        for chunk in run.chunks():
             output.write(chunk)
+        tally.succeeded += len(run)
         return
-    for _, line in heapq.merge(*(run.lines() for run in runs), key=itemgetter(0)):
+    for _, line in merged([(first, run.lines) for first, run in runs]):
         output.write(line)
+        tally.succeeded += 1
 
 
 def _errors(objects: Objects, group: list[Shard], errors: Writer, tally: Tally) -> None:
-    written = [run.lines() for run in _runs(objects, group, "errors", lambda attempt: attempt.failed)]
-    left = [_left(objects, shard, tally) for shard in group if shard.unfinished]
-    for _, line in heapq.merge(*written, *left, key=itemgetter(0)):
+    parts = [(first, run.lines) for first, run in _runs(objects, group, "errors", lambda attempt: attempt.failed)]
+    left = [(shard.first, partial(_left, objects, shard, tally)) for shard in group if shard.unfinished]
+    for _, line in merged([*parts, *left]):
         errors.write(line)
         tally.failed += 1
 
 
-def _runs(objects: Objects, group: list[Shard], name: str, lines: Callable[[Attempt], int]) -> list[Run]:
+def merged(parts: list[tuple[int, Callable[[], Lines]]]) -> Lines:
+    """Merge parts, each in ascending position and beginning at or after its number; each is opened only when it is due."""
+    waiting = sorted(parts, key=itemgetter(0), reverse=True)
+    due: list[tuple[int, int, bytes, Lines]] = []
+    while waiting or due:
+        while waiting and (not due or waiting[-1][0] <= due[0][0]):
+            _, begin = waiting.pop()
+            _push(due, len(waiting), begin())
+        if due:
+            position, order, line, rest = heapq.heappop(due)
+            yield position, line
+            _push(due, order, rest)
+
+
+def _push(due: list[tuple[int, int, bytes, Lines]], order: int, rest: Lines) -> None:
+    for position, line in rest:
+        heapq.heappush(due, (position, order, line, rest))
+        return
+
+
+def _runs(objects: Objects, group: list[Shard], name: str, lines: Callable[[Attempt], int]) -> list[tuple[int, Run]]:
     return [
-        Run(objects, keys.attempt(shard.batch_id, shard.shard, attempt.number, name))
+        (shard.first, Run(objects, keys.attempt(shard.batch_id, shard.shard, attempt.number, attempt.runs, name)))
         for shard in group
         for attempt in shard.attempts
         if lines(attempt)
@@ -97,12 +109,14 @@ def _left(objects: Objects, shard: Shard, tally: Tally) -> Iterator[tuple[int, b
     lines = ShardLines.unpack(objects.get(keys.shard_lines(shard.batch_id, shard.shard)))
     ordinals = Unfinished.read(objects, shard.unfinished_key, len(lines)).ordinals
     last_errors: dict[int, bytes] = {}
-    for run in _runs(objects, [shard], "transient", lambda attempt: attempt.transient):
+    for _, run in _runs(objects, [shard], "transient", lambda attempt: attempt.transient):
         last_errors.update(run.lines())
     for ordinal in ordinals:
         position = lines.positions[ordinal]
         known = last_errors.get(position)
-        line = known or answer_line(shard.batch_id, position, lines.custom_ids[ordinal], shard.reason or NO_REASON)
+        line = known or outcomes.answer_line(
+            shard.batch_id, position, lines.custom_ids[ordinal], shard.reason or NO_REASON
+        )
         answer = outcomes.parse(line)
-        tally.codes[outcomes.code_of(answer) if answer else NO_REASON.code] += 1
+        outcomes.count_code(tally.codes, outcomes.code_of(answer) if answer else NO_REASON.code)
         yield position, line

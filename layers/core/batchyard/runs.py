@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
+
+from batchyard.errors import BatchyardError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
     from batchyard.adapters.objects import Objects
+
+
+POSITION_BYTES: Final = 8
 
 
 class _Packed(msgspec.Struct, frozen=True):
@@ -61,17 +67,27 @@ class Run:
         """Name the run; nothing is read yet."""
         self._objects, self._prefix = objects, prefix
 
+    def __len__(self) -> int:
+        """Count the lines."""
+        return len(self._index.positions) // POSITION_BYTES
+
+    @cached_property
+    def _index(self) -> _Packed:
+        return msgspec.msgpack.decode(self._objects.get(f"{self._prefix}.index"), type=_Packed)
+
     def chunks(self) -> Iterator[bytes]:
-        """Yield the run's bytes, in chunks."""
+        """Yield the run's bytes, in chunks; raises BatchyardError if they are not those of its index."""
         pinned, _ = self._objects.head(f"{self._prefix}.jsonl")
+        expected = sum(array("I", self._index.sizes))
+        if pinned.size != expected:
+            raise BatchyardError(f"{pinned.uri} has {pinned.size} bytes, but its index {expected}")
         return self._objects.chunks(pinned)
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """Yield each position and its line."""
-        packed = msgspec.msgpack.decode(self._objects.get(f"{self._prefix}.index"), type=_Packed)
         chunks = self.chunks()
         held, at = b"", 0
-        for position, size in zip(array("Q", packed.positions), array("I", packed.sizes), strict=True):
+        for position, size in zip(array("Q", self._index.positions), array("I", self._index.sizes), strict=True):
             while len(held) - at < size:
                 held, at = held[at:] + next(chunks), 0
             yield position, held[at : at + size]

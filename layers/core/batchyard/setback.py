@@ -1,16 +1,20 @@
-"""What a shard does when a call to the provider fails."""
+"""What a shard does when a call to the provider fails.
+
+Each function takes the shard as it was when the call was made: if another worker has moved it since, the write fails.
+"""
 
 from typing import Final
 
 from batch_client import APIStatusError, BatchClientError
 from batchyard.batch import LineError
+from batchyard.errors import NotFound, StaleRecord
 from batchyard.log import logger
 from batchyard.pacing import retry_wait
 from batchyard.policy import Move, after_failed_call
 from batchyard.shard import Shard, Step, change, change_attempt, finish
 from batchyard.yard import Yard
 
-MOST_SETBACKS: Final = 100  # in a row, before a shard is given up: most of a day with the usual waits
+MOST_SETBACKS: Final = 100  # in a row, before a shard that cannot be sent is given up: most of a day
 TOLD_AFTER: Final = 3  # in a row, before the batch tells that it waits
 
 
@@ -20,59 +24,62 @@ def wait_after(yard: Yard, setbacks: int, asked: float | None = None) -> int:
     return max(retry_wait(setbacks, floor, ceiling, yard.chance()), min(int(asked or 0), ceiling))
 
 
-def after_create(yard: Yard, step: Step, error: BatchClientError) -> Step:
+def after_create(yard: Yard, shard: Shard, step: Step, error: BatchClientError) -> Step:
     """Take a failed upload or `POST /batches`: try again later, pause, or give the shard up."""
-    shard = _noted(yard, step, error)
     move = after_failed_call(error)
-    if isinstance(error, APIStatusError) and not error.retryable and shard.attempts:
-        shard = yard.records.save_shard(shard, change_attempt(shard, creating_at=None))  # a refusal made no batch
-    tired = move is not Move.PAUSE and shard.setbacks > MOST_SETBACKS  # whoever pays may come on Monday
-    if move is Move.GIVE_UP or tired:
-        return _give_up(yard, shard, step, error)
+    after = shard
+    if isinstance(error, APIStatusError) and not error.retryable:
+        after = change_attempt(shard, creating_at=None, lost_at=None)  # a refusal made no batch
     if move is Move.UPLOAD:
-        shard = yard.records.save_shard(shard, change(shard, file_id=None))
-    return step.then("submit", wait_after(yard, shard.setbacks, error.retry_after))
+        after = change(after, file_id=None)
+    if move is Move.GIVE_UP or (move is Move.RETRY and shard.setbacks >= MOST_SETBACKS):
+        return _give_up(yard, shard, after, step, error)
+    return _wait(yard, shard, after, step.then("submit"), error)
 
 
-def after_read(yard: Yard, step: Step, error: BatchClientError) -> Step:
+def after_read(yard: Yard, shard: Shard, step: Step, error: BatchClientError) -> Step:
     """Take a failed look at a provider batch or its files: the same again later, for what was paid for is there."""
-    shard = _noted(yard, step, error)
-    if shard.setbacks > MOST_SETBACKS:
-        return _give_up(yard, shard, step, error)
-    return step.then(step.next, wait_after(yard, shard.setbacks, error.retry_after))
+    return _wait(yard, shard, shard, step, error)
 
 
 def save_after_answer(yard: Yard, before: Shard, after: Shard) -> Shard:
     """Save a shard whose provider answers: its setbacks are over, and so is the pause it had put on the batch."""
     if before.paused:
-        yard.records.change_batch(before.batch_id, paused=None)
+        _tell(yard, before.batch_id, None)
     return yard.records.save_shard(before, change(after, setbacks=0, paused=None))
 
 
-def pause(yard: Yard, shard: Shard, after: Shard, reason: str) -> Shard:
-    """Save a shard that waits, with the batch telling why: nothing goes on before the provider serves us again."""
-    yard.records.change_batch(shard.batch_id, paused=reason)
-    return yard.records.save_shard(shard, change(after, paused=reason, setbacks=shard.setbacks + 1))
+def pause(yard: Yard, before: Shard, after: Shard, reason: str) -> Shard:
+    """Save a shard that waits, with the batch telling why."""
+    _tell(yard, before.batch_id, reason)
+    return yard.records.save_shard(before, change(after, paused=reason, setbacks=before.setbacks + 1))
 
 
-def _give_up(yard: Yard, shard: Shard, step: Step, error: BatchClientError) -> Step:
-    code = error.code or "provider_unavailable"
-    reason = LineError(code, f"The provider did not serve this request's batch: {error}")
-    save_after_answer(yard, shard, finish(shard, reason))
-    return step.then("done")
+def _tell(yard: Yard, batch_id: str, reason: str | None) -> None:
+    try:
+        yard.records.change_batch(batch_id, paused=reason)
+    except StaleRecord:
+        logger.info("batch has ended, nobody waits", batch_id=batch_id)
 
 
-def _noted(yard: Yard, step: Step, error: BatchClientError) -> Shard:
-    shard = yard.records.shard(step.batch_id, step.shard)
-    if shard is None:
-        raise error
-    setbacks = shard.setbacks + 1
+def _wait(yard: Yard, shard: Shard, after: Shard, step: Step, error: BatchClientError) -> Step:
+    setbacks, move = shard.setbacks + 1, after_failed_call(error)
     logger.warning(
-        "provider call failed", batch_id=step.batch_id, shard=step.shard, error=type(error).__name__,
+        "provider call failed", batch_id=shard.batch_id, shard=shard.shard, error=type(error).__name__,
         status=error.status, code=error.code, request_id=error.request_id, setbacks=setbacks,
     )  # fmt: skip
-    if after_failed_call(error) is Move.PAUSE:
-        return pause(yard, shard, shard, f"The provider refused us: {error}")
-    if setbacks >= TOLD_AFTER:
-        return pause(yard, shard, shard, f"The provider has not served us {setbacks} times in a row: {error}")
-    return yard.records.save_shard(shard, change(shard, setbacks=setbacks))
+    if move is Move.PAUSE:
+        pause(yard, shard, after, f"The provider refused us: {error.message}")
+    elif setbacks >= TOLD_AFTER:
+        pause(yard, shard, after, f"The provider has not served us {setbacks} times in a row: {error.message}")
+    else:
+        yard.records.save_shard(shard, change(after, setbacks=setbacks))
+    return step.then(step.next, wait_after(yard, setbacks, error.retry_after))
+
+
+def _give_up(yard: Yard, shard: Shard, after: Shard, step: Step, error: BatchClientError) -> Step:
+    reason = LineError(error.code or "provider_unavailable", f"The provider did not take the batch: {error.message}")
+    if isinstance(error.__cause__, NotFound):
+        reason = LineError("invalid_request", "The input was deleted before all of it was sent.", "file_id")
+    save_after_answer(yard, shard, finish(after, reason))
+    return step.then("done")

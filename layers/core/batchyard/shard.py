@@ -4,10 +4,12 @@ from typing import Final
 
 import msgspec
 
-from batchyard.batch import LineError, Usage
+from batchyard.batch import Batch, LineError, Usage
+from batchyard.splitting import ShardLines
 
 WAITING: Final = "waiting"
 DONE: Final = "done"
+KEPT_ATTEMPTS: Final = 100
 
 # The metadata member that carries our own key on every provider batch, so that a lost answer can be looked up.
 ATTEMPT_KEY: Final = "batchyard_attempt"
@@ -18,7 +20,9 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
     `lines_key` names the work object with the lines to send ("" means all of the shard's). `creating_at` is written
     before `POST /batches`: with it and without `provider_batch_id`, the outcome of that call is unknown.
-    `succeeded`, `failed` and `transient` count the lines in the runs this attempt left.
+    `lost_at` is when the answer to it was lost, if we lived to see that. `looks` counts how often an ended provider batch
+    did not yet show what it had counted. `succeeded`, `failed` and `transient` count the lines in the runs this attempt
+    left, which `runs` tells from those of a worker that was overtaken.
     """
 
     number: int
@@ -27,6 +31,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     lines_key: str = ""
     file_id: str | None = None
     creating_at: int | None = None
+    lost_at: int | None = None
     provider_batch_id: str | None = None
     provider_status: str | None = None
     ended_at: int | None = None
@@ -34,6 +39,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     failed: int = 0
     transient: int = 0
     strays: int = 0
+    looks: int = 0
+    runs: int = 0
     usage: Usage | None = None
 
 
@@ -49,6 +56,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
 
     batch_id: str
     shard: int
+    expires_at_ttl: int
     endpoint: str
     model: str
     lines: int
@@ -82,7 +90,23 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def attempt_key(self) -> str:
         """Name the latest attempt; unique among all batches."""
-        return f"{self.batch_id}/{self.shard}/{len(self.attempts)}"
+        return f"{self.batch_id}/{self.shard}/{self.attempts[-1].number}"
+
+
+def new_shard(batch: Batch, lines: ShardLines) -> Shard:
+    """Make the record of a shard before its first attempt."""
+    return Shard(
+        batch_id=batch.batch_id, shard=lines.shard, expires_at_ttl=batch.expires_at_ttl, endpoint=lines.endpoint,
+        model=lines.model, lines=len(lines), first=lines.positions[0], last=lines.positions[-1], unfinished=len(lines),
+    )  # fmt: skip
+
+
+def begin_attempt(shard: Shard, now: int) -> Shard:
+    """Return the shard with a new attempt; of old ones that left nothing only the latest are kept."""
+    number = shard.attempts[-1].number + 1 if shard.attempts else 1
+    attempt = Attempt(number=number, started_at=now, lines=shard.unfinished, lines_key=shard.unfinished_key)
+    kept = [old for old in shard.attempts[:-KEPT_ATTEMPTS] if old.succeeded or old.failed or old.transient]
+    return change(shard, attempts=[*kept, *shard.attempts[-KEPT_ATTEMPTS:], attempt])
 
 
 def change(shard: Shard, **changes: object) -> Shard:

@@ -3,10 +3,11 @@
 from typing import Final
 
 from batch_client import Batch as ProviderBatch
-from batch_client import BatchClientError
+from batch_client import BatchClientError, OutcomeUnknown
 from batchyard import keys, setback, statuses
 from batchyard.batch import Batch, LineError
-from batchyard.shard import ATTEMPT_KEY, Attempt, Shard, Step, change, change_attempt, finish
+from batchyard.errors import StaleRecord
+from batchyard.shard import ATTEMPT_KEY, Attempt, Shard, Step, begin_attempt, change, change_attempt, finish, new_shard
 from batchyard.splitting import ShardLines
 from batchyard.unfinished import Unfinished
 from batchyard.upload import Upload
@@ -14,6 +15,7 @@ from batchyard.yard import Yard
 
 CLOCK_SKEW: Final = 300  # the provider's clock and ours may differ by so many seconds
 LISTED_WITHIN: Final = 10  # a batch just created may not be listed at once
+LONGEST_CREATE: Final = 120  # a worker that was killed may have a create on its way for so long; see Yard.provider
 
 
 def submit(yard: Yard, step: Step) -> Step:
@@ -22,83 +24,104 @@ def submit(yard: Yard, step: Step) -> Step:
     What is known of the attempt is recorded before and after each effect: a second run goes on where one stopped.
     """
     batch = yard.records.batch(step.batch_id)
-    shard = yard.records.shard(step.batch_id, step.shard) or _new(yard, step)
+    lines = ShardLines.unpack(yard.objects.get(keys.shard_lines(step.batch_id, step.shard)))
+    shard = yard.records.shard(step.batch_id, step.shard) or yard.records.save_shard(None, new_shard(batch, lines))
     if shard.done:
         return step.then("done")
-    try:
-        if batch.status != statuses.IN_PROGRESS and not _perhaps_created(shard):
-            return _stop(yard, shard, step)
-        return _advance(yard, batch, shard if shard.attempt else _begin(yard, shard), step)
-    except BatchClientError as error:
-        return setback.after_create(yard, step, error)
+    return _Submission(yard, batch, shard, lines, step).run()
 
 
-def _new(yard: Yard, step: Step) -> Shard:
-    lines = ShardLines.unpack(yard.objects.get(keys.shard_lines(step.batch_id, step.shard)))
-    return yard.records.save_shard(None, Shard(
-        batch_id=step.batch_id, shard=step.shard, endpoint=lines.endpoint, model=lines.model, lines=len(lines),
-        first=lines.positions[0], last=lines.positions[-1], unfinished=len(lines),
-    ))  # fmt: skip
+class _Submission:
+    """One run of the step; `shard` is always as this run last saw or wrote it."""
 
+    def __init__(self, yard: Yard, batch: Batch, shard: Shard, lines: ShardLines, step: Step) -> None:
+        self._yard, self._batch, self._shard, self._lines, self._step = yard, batch, shard, lines, step
 
-def _perhaps_created(shard: Shard) -> bool:
-    return shard.attempt is not None and shard.attempt.creating_at is not None
+    def run(self) -> Step:
+        if self._shard.attempt is None:
+            if self._stopping():
+                return self._stop()
+            self._save(begin_attempt(self._shard, self._yard.now()))
+        attempt = self._shard.attempts[-1]
+        if attempt.provider_batch_id is not None:
+            return self._step.then("poll", self._yard.settings.poll_floor_seconds)
+        if attempt.creating_at is not None:
+            return self._look_up(attempt, attempt.creating_at)
+        return self._send()
 
-
-def _stop(yard: Yard, shard: Shard, step: Step) -> Step:
-    reason = LineError("batch_cancelled", "The batch was cancelled before this request was run.")
-    yard.records.save_shard(shard, finish(shard, reason))
-    return step.then("done")
-
-
-def _begin(yard: Yard, shard: Shard) -> Shard:
-    attempt = Attempt(
-        number=len(shard.attempts) + 1, started_at=yard.now(), lines=shard.unfinished, lines_key=shard.unfinished_key
-    )
-    return yard.records.save_shard(shard, change(shard, attempts=[*shard.attempts, attempt]))
-
-
-def _advance(yard: Yard, batch: Batch, shard: Shard, step: Step) -> Step:
-    attempt = shard.attempts[-1]
-    if attempt.provider_batch_id is not None:
-        return step.then("poll", yard.settings.poll_floor_seconds)
-    if attempt.creating_at is not None:
-        since = attempt.creating_at - CLOCK_SKEW
+    def _look_up(self, attempt: Attempt, creating_at: int) -> Step:
+        """Find out what became of a create whose answer we do not have."""
+        since = creating_at - CLOCK_SKEW
         try:
-            made = yard.ask(lambda provider: provider.find_batch(ATTEMPT_KEY, shard.attempt_key, since))
+            made = self._yard.ask(lambda provider: provider.find_batch(ATTEMPT_KEY, self._shard.attempt_key, since))
         except BatchClientError as error:  # this refusal says nothing about the batch we look for: it may exist
-            return setback.after_read(yard, step, error)
+            return setback.after_read(self._yard, self._shard, self._step, error)
         if made is not None:
-            return _adopt(yard, shard, made, step)
-        if yard.now() - attempt.creating_at < LISTED_WITHIN:
-            return step.then("submit", LISTED_WITHIN)
-        if batch.status != statuses.IN_PROGRESS:
-            return _stop(yard, shard, step)
-    shard = _upload(yard, batch, shard)
-    shard = yard.records.save_shard(shard, change_attempt(shard, creating_at=yard.now()))
-    return _adopt(yard, shard, _create(yard, batch, shard), step)
+            return self._adopt(made)
+        certain_at = attempt.lost_at + LISTED_WITHIN if attempt.lost_at else creating_at + LONGEST_CREATE
+        if self._yard.now() < certain_at:
+            return self._step.then("submit", certain_at - self._yard.now())
+        return self._send()
+
+    def _send(self) -> Step:
+        if self._stopping():
+            return self._stop()
+        try:
+            self._upload()
+            if self._stopping():
+                return self._stop()
+            self._save(change_attempt(self._shard, creating_at=self._yard.now(), lost_at=None))
+            return self._adopt(self._create())
+        except OutcomeUnknown as error:
+            lost = change_attempt(self._shard, lost_at=self._yard.now()) if _creating(self._shard) else self._shard
+            return setback.after_create(self._yard, self._save(lost), self._step, error)
+        except BatchClientError as error:
+            return setback.after_create(self._yard, self._shard, self._step, error)
+
+    def _upload(self) -> None:
+        if self._shard.file_id is None:
+            ordinals = Unfinished.read(self._yard.objects, self._shard.unfinished_key, len(self._lines)).ordinals
+            upload = Upload(self._yard.objects, self._batch.input, list(self._lines.ranges(ordinals)))
+            name = f"{self._shard.batch_id}-{self._shard.shard:05}-{self._shard.attempts[-1].number:04}.jsonl"
+            file = self._yard.ask(lambda provider: provider.create_file(upload, name))
+            self._save(change(self._shard, file_id=file.id))
+
+    def _create(self) -> ProviderBatch:
+        shard, window = self._shard, self._batch.completion_window
+        return self._yard.ask(lambda provider: provider.create_batch(
+            input_file_id=shard.file_id or "", endpoint=shard.endpoint, completion_window=window,
+            metadata={ATTEMPT_KEY: shard.attempt_key, "batchyard_batch": shard.batch_id},
+        ))  # fmt: skip
+
+    def _adopt(self, made: ProviderBatch) -> Step:
+        file_id = made.input_file_id or self._shard.file_id
+        known = change_attempt(self._shard, provider_batch_id=made.id, file_id=file_id)
+        self._yard.records.link(made.id, self._shard)
+        try:
+            setback.save_after_answer(self._yard, self._shard, known)
+        except StaleRecord:
+            self._disown(made)
+            raise
+        return self._step.then("poll", self._yard.settings.poll_floor_seconds)
+
+    def _disown(self, made: ProviderBatch) -> None:
+        """Cancel a provider batch that another worker's has overtaken: nobody would collect it."""
+        now = self._yard.records.shard(self._shard.batch_id, self._shard.shard)
+        if now is None or all(attempt.provider_batch_id != made.id for attempt in now.attempts):
+            self._yard.ask(lambda provider: provider.cancel_batch(made.id))
+
+    def _stopping(self) -> bool:
+        return self._yard.records.batch(self._batch.batch_id).status != statuses.IN_PROGRESS
+
+    def _stop(self) -> Step:
+        reason = LineError("batch_cancelled", "The batch was cancelled before this request was run.")
+        self._save(finish(self._shard, reason))
+        return self._step.then("done")
+
+    def _save(self, after: Shard) -> Shard:
+        self._shard = self._yard.records.save_shard(self._shard, after)
+        return self._shard
 
 
-def _upload(yard: Yard, batch: Batch, shard: Shard) -> Shard:
-    if shard.file_id is None:
-        lines = ShardLines.unpack(yard.objects.get(keys.shard_lines(shard.batch_id, shard.shard)))
-        ordinals = Unfinished.read(yard.objects, shard.unfinished_key, len(lines)).ordinals
-        upload = Upload(yard.objects, batch.input, list(lines.ranges(ordinals)))
-        name = f"{shard.batch_id}-{shard.shard:05}-{len(shard.attempts):04}.jsonl"
-        file = yard.ask(lambda provider: provider.create_file(upload, name))
-        shard = yard.records.save_shard(shard, change(shard, file_id=file.id))
-    return shard
-
-
-def _create(yard: Yard, batch: Batch, shard: Shard) -> ProviderBatch:
-    return yard.ask(lambda provider: provider.create_batch(
-        input_file_id=shard.file_id or "", endpoint=shard.endpoint, completion_window=batch.completion_window,
-        metadata={ATTEMPT_KEY: shard.attempt_key, "batchyard_batch": shard.batch_id},
-    ))  # fmt: skip
-
-
-def _adopt(yard: Yard, shard: Shard, made: ProviderBatch, step: Step) -> Step:
-    known = change_attempt(shard, provider_batch_id=made.id, file_id=made.input_file_id or shard.file_id)
-    setback.save_after_answer(yard, shard, known)
-    yard.records.link(made.id, shard)
-    return step.then("poll", yard.settings.poll_floor_seconds)
+def _creating(shard: Shard) -> bool:
+    return shard.attempts[-1].creating_at is not None

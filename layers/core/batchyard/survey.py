@@ -12,6 +12,7 @@ from batchyard.scanning import blocks, scan
 from batchyard.splitting import Limits, PackedLines, ShardLines, Splitter
 
 LONGEST_LINE: Final = 16 * 1024 * 1024
+MOST_ERROR_BYTES, ERROR_OVERHEAD = 300_000, 100  # they share the batch's record, which holds 400 KB
 
 
 class Progress(msgspec.Struct, kw_only=True):
@@ -26,6 +27,7 @@ class Progress(msgspec.Struct, kw_only=True):
     models: set[str] = set()
     errors: list[LineError] = []
     errors_total: int = 0
+    errors_bytes: int = 0
 
 
 class Survey:
@@ -56,10 +58,13 @@ class Survey:
         return self._splitter.rest()
 
     def complain(self, error: LineError, number: int | None = None) -> None:
-        """Note an error; the first thousand are kept and all are counted."""
-        self.progress.errors_total += 1
-        if len(self.progress.errors) < SHOWN_ERRORS:
-            self.progress.errors.append(msgspec.structs.replace(error, line=number))
+        """Note an error; the first thousand are kept, as far as they fit the record, and all are counted."""
+        progress = self.progress
+        size = len(error.message.encode("utf-8", "replace")) + ERROR_OVERHEAD
+        if len(progress.errors) < SHOWN_ERRORS and progress.errors_bytes + size <= MOST_ERROR_BYTES:
+            progress.errors.append(msgspec.structs.replace(error, line=number))
+            progress.errors_bytes += size
+        progress.errors_total += 1
 
     def _take_alike(self, block: bytes | None) -> bool:
         """Take a block whose lines are all good and go where the last line went, as nearly every block does."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import cache, cached_property
 from typing import Protocol, TypeVar
 
-from batch_client import AuthenticationError, BatchClient, File
+from batch_client import AuthenticationError, BatchClient, File, InvalidArgumentError, RetryPolicy
 from batch_client import Batch as ProviderBatch
 from batchyard import settings
 from batchyard.adapters.events import Events
@@ -99,17 +99,20 @@ class Yard:
     def provider(self) -> Provider:
         """The provider's API."""
         profile = self.settings.provider_profile or None
-        return self._provider or BatchClient(self.secret, self.settings.provider_base_url, profile=profile)
+        retry = RetryPolicy(
+            total=30.0
+        )  # the state machine repeats the rest; submit relies on a create that ends in time
+        return self._provider or BatchClient(self.secret, self.settings.provider_base_url, profile=profile, retry=retry)
 
     def now(self) -> int:
         """Tell the time in whole Unix seconds."""
         return int(self.clock())
 
     def ask(self, call: Callable[[Provider], T]) -> T:
-        """Make a call to the provider; a refused key is read anew once, since it may have been rotated."""
+        """Make a call to the provider; a key that is refused or cannot be sent is read anew once: it may be rotated."""
         try:
             return call(self.provider)
-        except AuthenticationError:
+        except (AuthenticationError, InvalidArgumentError):
             self.secret.forget()
             return call(self.provider)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from batchyard.yard import Yard
 
 BUCKET, TABLE, BUS, SECRET, REGION = "yard-data", "yard-table", "yard-bus", "yard-secret", "us-east-1"
-MOST_STEPS: Final = 200
+MOST_STEPS: Final = 400
 Request = dict[str, Any]
 Ending = Callable[["Provider", Batch], Batch]
 

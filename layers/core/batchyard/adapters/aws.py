@@ -1,8 +1,10 @@
 """Make boto3 clients and translate what they raise."""
 
-from collections.abc import Iterator
+import random
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -10,6 +12,10 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from batchyard.errors import BatchyardError, InputGone, NotFound, StaleRecord, StoreError
 
+T = TypeVar("T")
+
+CONFLICT_TRIES: Final = 8
+CONFLICT_WAIT: Final = (0.02, 0.2)  # seconds
 CONFIG: Final = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 6})
 
 _MEANINGS: Final[dict[str, type[BatchyardError]]] = {
@@ -38,8 +44,35 @@ def translated(doing: str) -> Iterator[None]:
         yield
     except ClientError as error:
         code = error.response["Error"]["Code"]
-        raise _MEANINGS.get(code, StoreError)(
+        raise _meaning(error, code)(
             f"{doing}: AWS answered {code}: {error.response['Error'].get('Message', '')}"
         ) from error
     except (BotoCoreError, HTTPClientError) as error:
         raise StoreError(f"{doing}: {error}") from error
+
+
+def _meaning(error: ClientError, code: str) -> type[BatchyardError]:
+    """Find our name for an error; a transaction is stale only if its condition failed, not when it was throttled."""
+    reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
+    if reasons and "ConditionalCheckFailed" not in reasons:
+        return StoreError
+    return _MEANINGS.get(code, StoreError)
+
+
+def through_conflicts(call: Callable[[], T]) -> T:
+    """Make a DynamoDB write again while it only meets another one under way, which botocore leaves to us."""
+    for _ in range(CONFLICT_TRIES):
+        try:
+            return call()
+        except ClientError as error:
+            if not _is_conflict(error):
+                raise
+            time.sleep(random.uniform(*CONFLICT_WAIT))  # noqa: S311 - a wait is no secret
+    return call()
+
+
+def _is_conflict(error: ClientError) -> bool:
+    if error.response["Error"]["Code"] == "TransactionConflictException":
+        return True
+    codes = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
+    return "TransactionConflict" in codes and "ConditionalCheckFailed" not in codes

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from batchyard.adapters.aws import client, translated
 from batchyard.batch import InputObject
-from batchyard.errors import NotFound, StoreError
+from batchyard.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 CHUNK: Final = 8 * 1024 * 1024
 CHECKSUMS: Final = ("CRC64NVME", "CRC32C", "CRC32", "SHA256", "SHA1")
 PART: Final = 8 * 1024 * 1024
-PARTS_PER_SIZE: Final = 1_000  # S3 takes 10,000 parts; growing every thousand reaches its largest object
+PARTS_PER_SIZE: Final = 1_000  # S3 takes 10,000 parts; growing every thousand reaches 430 GiB
+TRIES: Final = 3
 
 
 class Arrived(NamedTuple):
@@ -69,6 +70,16 @@ class Objects:
             yield self._range(source, begin, min(begin + CHUNK, stop))
 
     def _range(self, source: InputObject, start: int, stop: int) -> bytes:
+        """Read a range; a body that breaks off is asked for again, which botocore leaves to us."""
+        for left in reversed(range(TRIES)):
+            try:
+                return self._range_once(source, start, stop)
+            except StoreError:
+                if not left:
+                    raise
+        raise AssertionError("a range was neither read nor refused")
+
+    def _range_once(self, source: InputObject, start: int, stop: int) -> bytes:
         pin: Any = {"Bucket": source.bucket, "Key": source.key, "IfMatch": source.etag}
         version: Any = {"VersionId": source.version_id} if source.version_id else {}
         with translated(f"reading {source.uri} at byte {start}"):
@@ -87,13 +98,6 @@ class Objects:
         """Write a whole small object."""
         with translated(f"writing s3://{self.bucket}/{key}"):
             self._s3.put_object(Bucket=self.bucket, Key=key, Body=data)
-
-    def pin(self, key: str) -> InputObject | None:
-        """Return the newest version of an object of ours, or None."""
-        try:
-            return self.head(key)[0]
-        except NotFound:
-            return None
 
     def writer(self, key: str) -> Writer:
         """Open an object for writing in pieces; it appears when the block ends without an error."""

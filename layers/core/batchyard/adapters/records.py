@@ -8,7 +8,7 @@ import msgspec
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from batchyard import statuses
-from batchyard.adapters.aws import client, translated
+from batchyard.adapters.aws import client, through_conflicts, translated
 from batchyard.batch import Batch
 from batchyard.errors import NotFound, StaleRecord
 from batchyard.shard import Shard
@@ -65,21 +65,23 @@ class Records:
         still_open = f"NOT #status IN ({', '.join(ended)})"
         return self._update(batch_id, changes, still_open, ended)
 
-    def claim_batch(self, batch_id: str, **changes: object) -> Batch | None:
-        """Give a batch that an upload made to the first API call that names its object; None when it has been claimed."""
+    def claim_batch(self, batch_id: str, endpoint: str, **changes: object) -> Batch | None:
+        """Give a batch that an upload made to the first API call that names its object; None when it is not to be had."""
         unclaimed = "claimed = :no"
+        fits = "(#status = :validating OR #endpoint = :wanted)"  # its lines are not known yet, or are for this endpoint
+        values = {":no": False, ":validating": statuses.VALIDATING, ":wanted": endpoint}
         try:
-            return self._update(batch_id, {"claimed": True, **changes}, unclaimed, {":no": False})
+            return self._update(batch_id, {"claimed": True, **changes}, f"{unclaimed} AND {fits}", values)
         except StaleRecord:
             return None
 
     def _update(
         self, batch_id: str, changes: Mapping[str, object], condition: str, values: Mapping[str, object]
     ) -> Batch:
-        names = {f"#{name}": name for name in ("status", *changes)}
+        names = {f"#{name}": name for name in ("status", "endpoint", *changes)}
         assigned = {f":{name}": msgspec.to_builtins(value) for name, value in changes.items()}
         with translated(f"changing {batch_id}"):
-            answer = self._dynamodb.update_item(
+            answer = through_conflicts(lambda: self._dynamodb.update_item(
                 TableName=self._table,
                 Key=_encode(_batch_key(batch_id)),
                 UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in changes),
@@ -89,7 +91,7 @@ class Records:
                 },
                 ExpressionAttributeValues=_encode({**assigned, **values}),
                 ReturnValues="ALL_NEW",
-            )
+            ))  # fmt: skip
         return msgspec.convert(_decode(answer["Attributes"]), Batch)
 
     def list_batches(self, tenant: str, after: str | None, limit: int) -> tuple[list[Batch], bool]:
@@ -137,6 +139,7 @@ class Records:
     def save_shard(self, before: Shard | None, after: Shard) -> Shard:
         """Write a shard over the version `before` and move its batch's counts with it; raises StaleRecord if it was moved."""
         saved = msgspec.structs.replace(after, version=(before.version if before else 0) + 1)
+        # A worker that was overtaken must not undo what the other did.
         unmoved = "version = :version" if before else "attribute_not_exists(pk)"
         put: Any = {
             "TableName": self._table,
@@ -148,8 +151,8 @@ class Records:
         failed = after.failed - (before.failed if before else 0)
         with translated(f"recording shard {saved.shard} of {saved.batch_id}"):
             if completed or failed:
-                count = self._count(saved.batch_id, completed, failed)
-                self._dynamodb.transact_write_items(TransactItems=[{"Put": put}, {"Update": count}])
+                both: Any = [{"Put": put}, {"Update": self._count(saved.batch_id, completed, failed)}]
+                through_conflicts(lambda: self._dynamodb.transact_write_items(TransactItems=both))
             else:
                 self._dynamodb.put_item(**put)
         return saved
@@ -167,7 +170,10 @@ class Records:
 
     def link(self, provider_batch_id: str, shard: Shard) -> None:
         """Record whose a provider batch is."""
-        item = {"pk": f"PROVIDER#{provider_batch_id}", "sk": "LINK", "batch_id": shard.batch_id, "shard": shard.shard}
+        item = {
+            "pk": f"PROVIDER#{provider_batch_id}", "sk": "LINK", "batch_id": shard.batch_id, "shard": shard.shard,
+            "expires_at_ttl": shard.expires_at_ttl,
+        }  # fmt: skip
         with translated(f"linking {provider_batch_id}"):
             self._dynamodb.put_item(TableName=self._table, Item=_encode(item))
 
