@@ -83,8 +83,7 @@ def _follow(stack: Stack, batch_id: str) -> Progress:
             if now.ended:
                 return now
             if _stranded(stack, batch_id):
-                ended = _until(stack, lambda: _ended(progress(table, batch_id)), _STRANDED_SECONDS)
-                return ended or _left(stack, batch_id)
+                return _recorded(stack, batch_id)
             stack.check()
             time.sleep(_POLL_SECONDS)
 
@@ -100,15 +99,21 @@ def _stranded(stack: Stack, batch_id: str) -> bool:
         return False  # the intake records a batch first and starts it then
 
 
-def _ended(state: Progress) -> Progress | None:
-    return state if state.ended else None
+def _recorded(stack: Stack, batch_id: str) -> Progress:
+    """Return the last state of a batch whose execution has failed, as soon as it is recorded."""
+    table = stack.clients.table(stack.table)
 
+    def last() -> Progress | None:
+        now = progress(table, batch_id)
+        return now if now.ended else None
 
-def _left(stack: Stack, batch_id: str) -> Progress:
-    raise NoBatchError(
-        f"The execution of {batch_id} failed and left no record of why. "
-        f"What the functions logged: {stack.folder / 'functions.log'}"
-    )
+    ended = _until(stack, last, _STRANDED_SECONDS)
+    if ended is None:
+        raise NoBatchError(
+            f"The execution of {batch_id} failed and left no record of why. "
+            f"What the functions logged: {stack.folder / 'functions.log'}"
+        )
+    return ended
 
 
 def _until(stack: Stack, ask: Callable[[], T | None], seconds: float) -> T | None:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from local.function_logs import save_logs
+from local.stack import Stack
 from tests.integration.local.probe.running import Probe, probe
 
 HOST = {
@@ -103,6 +105,12 @@ def test_a_failing_item_of_a_map_fails_no_other(yard: Probe) -> None:
     given = {"items": {"bucket": bucket, "key": "work/items.json"}, "max_concurrency": 3}
     ended = yard.execute(given)
     assert (ended["status"], json.loads(ended["output"])) == ("SUCCEEDED", given)
+
+
+def test_what_the_functions_logged_can_be_kept(yard: Probe, tmp_path: Path) -> None:
+    yard.invoke("StepFunction", {"fail": True})
+    path = save_logs(Stack(yard.clients, yard.outputs, "", (), tmp_path))
+    assert "OfItsOwnError: on purpose" in path.read_text()
 
 
 def test_the_engine_and_its_workers_end_together(tmp_path: Path) -> None:
