@@ -64,5 +64,7 @@ def environment(port: int, scratch: Path, host: Mapping[str, str]) -> dict[str, 
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
         "TMPDIR": str(scratch),
+        "STATE_DIR": str(scratch / "state"),
+        "S3_DATA_DIR": str(scratch / "s3"),
         "LOG_LEVEL": "INFO",
     }

@@ -32,6 +32,11 @@ def test_the_functions_speak_to_the_engine_past_any_proxy(tmp_path: Path) -> Non
     assert "127.0.0.1" in seen["NO_PROXY"]
 
 
+def test_whatever_the_engine_writes_lies_in_the_scratch_of_its_run(tmp_path: Path) -> None:
+    seen = environment(4566, tmp_path, {})
+    assert all(Path(seen[name]).is_relative_to(tmp_path) for name in ("TMPDIR", "STATE_DIR", "S3_DATA_DIR"))
+
+
 def test_a_client_reads_no_configuration_of_the_users() -> None:
     seen = client_environment("http://127.0.0.1:1")
     assert (seen["AWS_CONFIG_FILE"], seen["AWS_SHARED_CREDENTIALS_FILE"]) == ("/dev/null", "/dev/null")
