@@ -33,7 +33,7 @@ def intake(yard: Yard, bucket: str, key: str, version_id: str | None = None) -> 
 
 
 def sweep(yard: Yard) -> list[str]:
-    """Start every upload of the last days that was not, because its event was missed; returns their batches' ids.
+    """Start every upload of the last days that was not, because its event was missed; returns the ids of new batches.
 
     An upload that cannot be taken in does not keep the others; it is told of at the end, by a StoreError.
     """
@@ -72,8 +72,9 @@ def _missed(yard: Yard, arrived: Arrived) -> str | None:
         batch = yard.records.batch(batch_id)
     except NotFound:
         return intake(yard, arrived.object.bucket, arrived.object.key, arrived.object.version_id)
-    waiting = batch.status == statuses.VALIDATING  # recorded, but perhaps never started
-    return batch_id if waiting and yard.executions.start(batch_id) else None
+    if batch.status == statuses.VALIDATING:  # recorded, but perhaps never started
+        yard.executions.start(batch_id)
+    return None
 
 
 def _accept(yard: Yard, source: InputObject, metadata: dict[str, str]) -> str:

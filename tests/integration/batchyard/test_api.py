@@ -27,22 +27,6 @@ def body(**changes: Any) -> dict[str, Any]:
     return {"input_file_id": put(), "endpoint": "/v1/chat/completions", "completion_window": "24h", **changes}
 
 
-class Invoked:
-    """Stands where the cancel function's invoker stands."""
-
-    def __init__(self) -> None:
-        self.payloads: list[object] = []
-
-    def invoke(self, payload: object) -> None:
-        self.payloads.append(payload)
-
-
-@pytest.fixture(autouse=True)
-def invoked(world: World) -> Invoked:
-    world.yard.cancel_function = Invoked()  # type: ignore[assignment]
-    return world.yard.cancel_function  # type: ignore[return-value]
-
-
 def test_a_batch_is_created_run_and_shown(world: World) -> None:
     made = api.create_batch(world.yard, "default", body(metadata={"run": "7"}))
     assert (made["status"], made["metadata"], made["object"]) == ("validating", {"run": "7"}, "batch")
@@ -169,12 +153,12 @@ def test_a_batch_cancelled_before_its_plan_ends_cancelled_and_sends_nothing(worl
     assert api.cancel_batch(world.yard, "default", made)["status"] == "cancelled"
 
 
-def test_a_running_batch_is_cancelled_at_the_provider(world: World, invoked: Invoked) -> None:
+def test_a_running_batch_is_cancelled_at_the_provider(world: World) -> None:
     made = api.create_batch(world.yard, "default", body())["id"]
     plan(world.yard, made)
     step = submit(world.yard, Step(made, 0))
     api.cancel_batch(world.yard, "default", made)
-    assert invoked.payloads == [{"batch_id": made}]
+    assert world.invoked == [{"batch_id": made}]
     assert cancel(world.yard, made) == 1
     world.run_shard(step)
     assert world.run(made) == "done"

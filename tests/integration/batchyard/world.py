@@ -195,6 +195,14 @@ class World:
     yard: Yard
     provider: Provider
     clock: Clock
+    invoked: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.yard.cancel_function = self  # type: ignore[assignment]
+
+    def invoke(self, payload: Any) -> None:
+        """Stand where the cancel function's invoker stands."""
+        self.invoked.append(payload)
 
     def drop(self, data: bytes, key: str = "inbox/default/in.jsonl", **metadata: str) -> str:
         boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=data, Metadata=metadata)

@@ -65,11 +65,11 @@ class Records:
         still_open = f"NOT #status IN ({', '.join(ended)})"
         return self._update(batch_id, changes, still_open, ended)
 
-    def claim_batch(self, batch_id: str, endpoint: str, **changes: object) -> Batch | None:
+    def claim_batch(self, batch_id: str, wanted: str, /, **changes: object) -> Batch | None:
         """Give a batch that an upload made to the first API call that names its object; None when it is not to be had."""
         unclaimed = "claimed = :no"
         fits = "(#status = :validating OR #endpoint = :wanted)"  # its lines are not known yet, or are for this endpoint
-        values = {":no": False, ":validating": statuses.VALIDATING, ":wanted": endpoint}
+        values = {":no": False, ":validating": statuses.VALIDATING, ":wanted": wanted}
         try:
             return self._update(batch_id, {"claimed": True, **changes}, f"{unclaimed} AND {fits}", values)
         except StaleRecord:
