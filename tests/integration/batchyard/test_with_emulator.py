@@ -1,0 +1,101 @@
+"""The whole flow with the real client and a provider that fails to order, judged by the provider's own ledger."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from batch_client import BatchClient, RetryPolicy
+from batchyard.assemble import assemble
+from batchyard.plan import plan
+from batchyard.shard import Step
+from batchyard.yard import Yard
+from tests.integration.batchyard.world import World, jsonl, request
+from tests.integration.local.provider.emulator import Emulator, started
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+IDS = [f"r{at}" for at in range(60)]
+Rule = dict[str, Any]
+
+
+def call(operation: str, nth: str = "1", **do: Any) -> Rule:
+    return {"operation": operation, "nth": nth, "do": do}
+
+
+def batch(number: str, **do: Any) -> Rule:
+    return {"batch": number, "do": do}
+
+
+def line(custom_id: str, times: int | None = 1, **do: Any) -> Rule:
+    return {"custom_id": custom_id, "do": do, **({"times": times} if times else {})}
+
+
+SCENARIOS: dict[str, dict[str, Any]] = {
+    "a create lost after its effect": {"calls": [call("createBatch", connection="reset", after_effect=True)]},
+    "a create lost before its effect": {"calls": [call("createBatch", connection="reset")]},
+    "creates lost four times": {"calls": [call("createBatch", "1-4", status=502)]},
+    "an upload lost after its effect": {"calls": [call("createFile", connection="close", after_effect=True)]},
+    "rate limits everywhere": {"calls": [{"share": 0.3, "do": {"status": 429, "headers": {"retry-after": "0"}}}]},
+    "errors of a gateway everywhere": {"calls": [{"share": 0.3, "do": {"status": 503, "html": True}}]},
+    "expired at 30 %, then at 60 %": {"batches": [batch("1", expire_after=0.3), batch("2", expire_after=0.6)]},
+    "a cut download": {"calls": [call("downloadFile", "1-2", cut={"at": 0.5})]},
+    "a gzip download": {"calls": [{"operation": "downloadFile", "do": {"gzip": True}}]},
+    "empty file ids": {"batches": [batch("1-", empty_file_ids=True)]},
+    "status goes back": {"calls": [call("retrieveBatch", "4-6", set={"status": "validating"})]},
+    "an unknown status": {"calls": [call("retrieveBatch", "1-10", set={"status": "pondering"})]},
+    "a wrapped job": {"calls": [{"operation": "retrieveBatch", "do": {"wrap": "job"}}]},
+    "token limits": {"batches": [batch("1-2", fail="token_limit_exceeded")]},
+    "a file not visible yet": {"batches": [batch("1", fail="file_not_found")]},
+    "a few lines of 500, once": {"lines": [line("r1*", status=500)]},
+    "lines timed out, once": {"lines": [line("r2*", error="request_timeout")]},
+    "lines missing, once": {"lines": [line("r3*", missing=True)]},
+    "lines twice": {"lines": [line("r4*", None, duplicate=True)]},
+    "strangers among the lines": {"lines": [line("r5*", None, unknown_custom_id=True)]},
+    "broken lines, once": {"lines": [line("r1*", malformed=True), line("r2*", bare=True)]},
+    "status 0, once": {"lines": [line("r1*", status=0)]},
+}
+# Lines that the provider ran, and told us nothing of, can only be run again.
+ANSWERS_LOST = {"lines missing, once", "broken lines, once"}
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    with started("--seconds-per-batch", "0.05") as emulator:
+        yield emulator
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_line_has_its_answer_and_is_paid_once(world: World, emulator: Emulator, name: str) -> None:
+    emulator.play(**SCENARIOS[name])
+    before = {each["id"] for each in emulator.admin("/ledger?lines=false")["data"]}
+    retry = RetryPolicy(floor=0.001, ceiling=0.002, max_retries=2)
+    client = BatchClient(emulator.api_key, emulator.url, retry=retry)
+    world.yard = Yard(world.yard.settings, client, world.clock, world.yard.chance)
+    batch_id = world.drop(jsonl([request(each) for each in IDS]))
+    assert run(world, batch_id) == "done"
+    assert [each["custom_id"] for each in world.answered(batch_id, "output.jsonl")] == IDS
+    made = [each for each in emulator.admin("/ledger")["data"] if each["id"] not in before]
+    paid = Counter(custom_id for each in made for custom_id in each["billed"])
+    assert set(paid) == set(IDS)
+    assert name in ANSWERS_LOST or max(paid.values()) == 1
+    assert {each["status"] for each in made} <= {"completed", "expired", "failed", "cancelled"}
+
+
+def run(world: World, batch_id: str) -> str:
+    """Play the state machine, letting the emulator's time pass where ours is only told to."""
+    for each in json.loads(world.read(plan(world.yard, batch_id).shards["key"])):
+        step = Step(batch_id, each["shard"])
+        for _ in range(200):
+            if step.next == "done":
+                break
+            world.clock.now += step.wait_seconds
+            time.sleep(0.01)
+            step = world.step(step)
+        assert step.next == "done"
+    return assemble(world.yard, batch_id)
