@@ -18,10 +18,10 @@ from tests.integration.state_machine.conftest import (
 )
 
 
-def of_shard(shard: int, yes: Any, no: Any) -> Any:  # noqa: ANN401 - whatever a scripted function may answer
+def of_shard(shard: int, yes: Any, no: Any) -> Any:
     """Answer `yes` for one shard and `no` for its siblings; both may be callables."""
 
-    def answer(payload: dict[str, Any]) -> Any:  # noqa: ANN401 - as above
+    def answer(payload: dict[str, Any]) -> Any:
         chosen = yes if payload["shard"] == shard else no
         return chosen(payload) if callable(chosen) else chosen
 
@@ -118,7 +118,7 @@ def test_a_passing_fault_of_a_step_is_retried(yard: Yard, function: str) -> None
     well = yard.functions.answers[function]
     faults = [HandlerError("lost the table"), HandlerError("lost it again")]
 
-    def faulty(payload: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever the well-behaved function answers
+    def faulty(payload: dict[str, Any]) -> Any:
         return faults.pop() if faults else well(payload) if callable(well) else well
 
     yard.functions.answers[function] = faulty

@@ -1,7 +1,7 @@
 """A yard whose bucket, table, state machine, bus and provider are dictionaries: the real ones' methods without a socket."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -16,7 +16,7 @@ from batchyard.adapters.functions import Functions
 from batchyard.adapters.objects import Arrived, Objects, Writer
 from batchyard.adapters.records import Records
 from batchyard.adapters.secrets import Secret
-from batchyard.batch import Batch, InputObject
+from batchyard.batch import Batch, Counts, InputObject
 from batchyard.errors import InputGone, NotFound, StaleRecord
 from batchyard.settings import Settings
 from batchyard.shard import Shard
@@ -98,9 +98,12 @@ class MemoryRecords(Records):
             raise StaleRecord(batch_id)
         return self._change(batch_id, changes)
 
-    def claim_batch(self, batch_id: str, **changes: object) -> Batch | None:
+    def claim_batch(self, batch_id: str, wanted: str, /, **changes: object) -> Batch | None:
         known = self.batches.get(batch_id)
-        return None if known is None or known.claimed else self._change(batch_id, {"claimed": True, **changes})
+        fits = known is not None and (known.status == statuses.VALIDATING or known.endpoint == wanted)
+        if known is None or known.claimed or not fits:
+            return None
+        return self._change(batch_id, {"claimed": True, **changes})
 
     def _change(self, batch_id: str, changes: Mapping[str, object]) -> Batch:
         self.batches[batch_id] = msgspec.structs.replace(self.batches[batch_id], **changes)
@@ -121,11 +124,21 @@ class MemoryRecords(Records):
         key = after.batch_id, after.shard
         if (self.kept[key].version if key in self.kept else None) != (before.version if before else None):
             raise StaleRecord(str(key))
+        self._move_counts(before, after)
         self.kept[key] = msgspec.structs.replace(after, version=(before.version if before else 0) + 1)
         return self.kept[key]
 
+    def _move_counts(self, before: Shard | None, after: Shard) -> None:
+        completed = after.completed - (before.completed if before else 0)
+        failed = after.failed - (before.failed if before else 0)
+        if completed or failed:
+            counts = self.batch(after.batch_id).counts
+            moved = Counts(counts.total, counts.completed + completed, counts.failed + failed)
+            self._change(after.batch_id, {"counts": moved})
+
     def link(self, provider_batch_id: str, shard: Shard) -> None:
-        self.others[f"PROVIDER#{provider_batch_id}", "LINK"] = {"batch_id": shard.batch_id, "shard": shard.shard}
+        item = {"batch_id": shard.batch_id, "shard": shard.shard, "expires_at_ttl": shard.expires_at_ttl}
+        self.others[f"PROVIDER#{provider_batch_id}", "LINK"] = item
 
     def item(self, pk: str, sk: str) -> dict[str, Any]:
         if (pk, sk) not in self.others:
@@ -181,13 +194,18 @@ class MemorySecret(Secret):
 
 
 class MemoryProvider:
-    """The Protocol of `batchyard.yard.Provider`; what it is to do wrong stands in `trouble`, by method."""
+    """The Protocol of `batchyard.yard.Provider`; what it is to do wrong stands in `trouble`, by method.
+
+    `meanwhile` is what another worker does while a call is on its way there, `on_the_way_back` while its answer is; once.
+    """
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, ProviderBatch] = {}
         self.calls: list[str] = []
         self.trouble: dict[str, list[BatchClientError]] = {}
+        self.meanwhile: dict[str, Callable[[], object]] = {}
+        self.on_the_way_back: dict[str, Callable[[], object]] = {}
 
     def create_file(self, source: Upload, filename: str) -> File:
         self._called("create_file")
@@ -204,11 +222,14 @@ class MemoryProvider:
             completion_window=completion_window, metadata=metadata,
         )  # fmt: skip
         self.batches[batch.id] = batch
+        self.on_the_way_back.pop("create_batch", lambda: None)()
         return batch
 
     def retrieve_batch(self, batch_id: str) -> ProviderBatch:
         self._called("retrieve_batch")
-        return self.batches[batch_id]
+        seen = self.batches[batch_id]
+        self.on_the_way_back.pop("retrieve_batch", lambda: None)()
+        return seen
 
     def cancel_batch(self, batch_id: str) -> ProviderBatch:
         self._called("cancel_batch")
@@ -222,13 +243,16 @@ class MemoryProvider:
 
     def download_file(self, file_id: str) -> Iterator[bytes]:
         self._called("download_file")
-        return iter([self.files[file_id]])
+        data = self.files[file_id]
+        self.on_the_way_back.pop("download_file", lambda: None)()
+        return iter([data])
 
     def end(self, batch_id: str, status: str, **members: object) -> None:
         self.batches[batch_id] = msgspec.structs.replace(self.batches[batch_id], status=status, **members)
 
     def _called(self, name: str) -> None:
         self.calls.append(name)
+        self.meanwhile.pop(name, lambda: None)()
         if self.trouble.get(name):
             raise self.trouble[name].pop(0)
 
@@ -247,6 +271,10 @@ class MemoryYard(Yard):
         )  # fmt: skip
         self.objects, self.records, self.executions = self.bucket, self.table, self.started
         self.cancel_function, self.events, self.secret = self.invoked, self.bus, self.key
+
+    def wait(self, seconds: int) -> None:
+        """Let time pass."""
+        self.now_is += seconds
 
 
 _SETTINGS: dict[str, str | int] = {

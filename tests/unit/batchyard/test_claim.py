@@ -2,13 +2,15 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from batchyard.batch import Batch
 from batchyard.claim import claim
 from batchyard.create_request import check
 from batchyard.errors import ApiError
 from batchyard.intake import intake
-from tests.unit.batchyard.memory import BUCKET, MemoryYard
+from tests.unit.batchyard.memory import BUCKET, MemoryRecords, MemoryYard
 from tests.unit.batchyard.planned import INPUT, KEY
 
 FILE = "files/default/file-1"
@@ -36,6 +38,47 @@ def test_a_call_gets_the_batch_its_upload_has_made_with_the_call_s_metadata(yard
     made = claim(yard, "default", wanted(metadata={"run": "7"}), None)
     assert (made.batch_id, made.metadata, made.claimed) == (dropped, {"run": "7"}, True)
     assert len(yard.table.batches) == 1
+
+
+def test_a_batch_that_has_ended_unclaimed_is_shown_for_running_it_again_would_be_paid_again(yard: MemoryYard) -> None:
+    dropped = intake(yard, BUCKET, KEY, "v1")
+    assert dropped is not None
+    ended = msgspec.structs.replace(yard.table.batch(dropped), status="completed", endpoint="/v1/responses")
+    yard.table.batches[dropped] = ended
+    made = claim(yard, "default", wanted(metadata={"run": "7"}), None)
+    assert (made.batch_id, made.status, made.claimed) == (dropped, "completed", True)
+    assert claim(yard, "default", wanted(), None).batch_id != dropped
+
+
+@pytest.mark.parametrize("status", ["in_progress", "completed"])
+def test_a_batch_of_the_upload_that_runs_for_another_endpoint_is_left_as_it_is(yard: MemoryYard, status: str) -> None:
+    dropped = intake(yard, BUCKET, KEY, "v1")
+    assert dropped is not None
+    running = msgspec.structs.replace(yard.table.batch(dropped), status=status, endpoint="/v1/embeddings")
+    yard.table.batches[dropped] = running
+    made = claim(yard, "default", wanted(), None)
+    assert (made.batch_id != dropped, made.endpoint) == (True, "/v1/responses")
+    assert yard.table.batch(dropped) == running
+    assert yard.started.started[-1] == made.batch_id
+
+
+class PlannedJustThen(MemoryRecords):
+    """The plan finds another endpoint between the look at the batch and the claim."""
+
+    def claim_batch(self, batch_id: str, wanted: str, /, **changes: object) -> Batch | None:
+        self.move_batch(batch_id, "in_progress", 1, endpoint="/v1/embeddings")
+        return super().claim_batch(batch_id, wanted, **changes)
+
+
+def test_a_batch_whose_endpoint_is_found_at_the_last_moment_is_not_taken_over(yard: MemoryYard) -> None:
+    dropped = intake(yard, BUCKET, KEY, "v1")
+    late = PlannedJustThen()
+    late.batches = yard.table.batches
+    yard.records = late
+    made = claim(yard, "default", wanted(), None)
+    assert made.batch_id != dropped
+    assert yard.table.batches[dropped or ""].claimed is False
+    assert yard.started.started[-1] == made.batch_id
 
 
 def test_an_upload_told_after_the_call_makes_no_second_batch(yard: MemoryYard) -> None:

@@ -46,7 +46,8 @@ def test_work_and_results_of_batches_and_shards_never_meet() -> None:
     names = [
         keys.result("t", "b", "output.jsonl"), keys.result("t", "c", "output.jsonl"), keys.plan("b", "shards.json"),
         keys.shard_lines("b", 0), keys.shard_lines("b", 1), keys.shard_lines("b", 100_000),
-        keys.attempt("b", 0, 1, "output"), keys.attempt("b", 0, 2, "output"), keys.attempt("b", 1, 1, "output"),
+        keys.attempt("b", 0, 1, 1, "output"), keys.attempt("b", 0, 2, 1, "output"), keys.attempt("b", 1, 1, 1, "output"),
+        keys.attempt("b", 0, 1, 2, "output"), keys.attempt("b", 0, 1, 11, "output"), keys.attempt("b", 0, 11, 1, "output"),
     ]  # fmt: skip
     assert len(set(names)) == len(names)
     assert all(name.startswith(("work/b/", "results/t/")) for name in names)

@@ -5,8 +5,19 @@ from typing import Any
 
 import pytest
 
-from batchyard.batch import Usage
-from batchyard.outcomes import Outcome, code_of, outcome_of, parse, usage_of
+from batchyard.batch import LineError, Usage
+from batchyard.outcomes import (
+    LONGEST_CODE,
+    MOST_CODES,
+    OTHER,
+    Outcome,
+    answer_line,
+    code_of,
+    count_code,
+    outcome_of,
+    parse,
+    usage_of,
+)
 
 SUCCEEDED, REFUSED, TRANSIENT, UNFINISHED = Outcome
 
@@ -152,3 +163,25 @@ def test_an_answer_without_response_has_no_usage() -> None:
     parsed = parse(answer(None))
     assert parsed is not None
     assert usage_of(parsed) == Usage()
+
+
+def test_a_line_without_an_answer_of_its_own_reads_like_the_provider_s() -> None:
+    line = answer_line("batch_1", 7, "é\n", LineError("batch_expired", "late"))
+    parsed = parse(line)
+    assert parsed is not None
+    assert (parsed.custom_id, outcome_of(parsed), code_of(parsed)) == ("é\n", Outcome.UNFINISHED, "batch_expired")
+    assert line.count(b"\n") == 1
+    assert line == answer_line("batch_1", 7, "é\n", LineError("batch_expired", "late"))
+    assert line != answer_line("batch_1", 8, "é\n", LineError("batch_expired", "late"))
+
+
+def test_however_many_and_long_the_codes_a_provider_makes_up_the_counts_stay_small_and_whole() -> None:
+    codes: dict[str, int] = {}
+    for at in range(3 * MOST_CODES):
+        count_code(codes, f"{at:03}" + "x" * 10_000)
+    count_code(codes, "000" + "x" * 10_000)
+    assert len(codes) == MOST_CODES + 1
+    assert max(map(len, codes)) == LONGEST_CODE
+    assert codes["000" + "x" * (LONGEST_CODE - 3)] == 2
+    assert codes[OTHER] == 2 * MOST_CODES
+    assert sum(codes.values()) == 3 * MOST_CODES + 1

@@ -13,21 +13,23 @@ HOUR, DAY = 3_600, 86_400
 CHANCE = st.floats(0, 1, exclude_max=True)
 
 
-def turns(length: int, finished_at: float, total: int, chance: float) -> int:
+def turns(length: int, finished_at: float, total: int, chance: float, ceiling: int = CEILING) -> int:
     """Count the looks at a batch of which all but one request are finished at a share of its length."""
     elapsed, count = 0, 0
     while elapsed < length:
         finished = min(total - 1, int(total * elapsed / (length * finished_at)))
-        elapsed += poll_wait(elapsed, finished, total, FLOOR, CEILING, chance)
+        elapsed += poll_wait(elapsed, finished, total, min(FLOOR, ceiling), ceiling, chance)
         count += 1
     return count
 
 
 @given(st.floats(-DAY, 30 * DAY), st.integers(0, 50_000), st.integers(0, 50_000), CHANCE)
-def test_a_wait_is_between_the_floor_and_the_ceiling_less_its_spread(
+def test_a_wait_is_between_the_floor_and_the_ceiling_less_its_spread_until_a_history_could_not_hold_the_looks(
     elapsed: float, finished: int, total: int, chance: float
 ) -> None:
-    assert FLOOR * 0.9 <= poll_wait(elapsed, finished, total, FLOOR, CEILING, chance) <= CEILING
+    wait = poll_wait(elapsed, finished, total, FLOOR, CEILING, chance)
+    assert FLOOR * 0.9 <= wait <= max(CEILING, round(elapsed / 800))
+    assert wait <= CEILING or elapsed > 5 * DAY
 
 
 @given(st.floats(0, 30 * DAY), st.integers(0, 50_000), CHANCE)
@@ -44,6 +46,12 @@ def test_an_execution_can_hold_the_looks_even_when_the_last_request_hangs(
     length: int, finished_at: float, total: int, chance: float
 ) -> None:
     assert turns(length, finished_at, total, chance) * EVENTS_A_TURN < MOST_EVENTS
+
+
+@pytest.mark.parametrize("ceiling", [30, 60, 300])
+@pytest.mark.parametrize("chance", [0.0, 0.999])
+def test_a_day_of_looks_can_be_held_however_low_the_ceiling_is_set(ceiling: int, chance: float) -> None:
+    assert turns(DAY, 1.0, 50_000, chance, ceiling) * EVENTS_A_TURN < MOST_EVENTS
 
 
 def test_a_wait_without_progress_is_a_twentieth_of_the_time_gone() -> None:

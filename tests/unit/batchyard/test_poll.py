@@ -4,13 +4,14 @@ import msgspec
 import pytest
 
 from batch_client import ConflictError, NotFoundError, RequestCounts, ServerError
-from batchyard.poll import LOST_AFTER, poll
+from batchyard.poll import poll
 from batchyard.shard import Step
 from batchyard.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
+from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryYard
 from tests.unit.batchyard.planned import planned
 
 FIRST = Step(BATCH_ID, 0, "poll")
+WINDOW = 86_400  # seconds; the batch of the memory
 
 
 def submitted() -> MemoryYard:
@@ -82,11 +83,51 @@ def test_a_look_that_fails_is_made_again_later() -> None:
     assert look(yard) == FIRST.then("poll", 30)
 
 
-def test_a_batch_the_provider_no_longer_knows_is_sent_again_only_after_many_looks() -> None:
+def not_found(yard: MemoryYard) -> Step:
+    yard.scripted.trouble["retrieve_batch"] = [NotFoundError("who?", status=404)]
+    return look(yard)
+
+
+def test_a_batch_the_provider_no_longer_knows_is_waited_for_until_its_window_is_over() -> None:
     yard = submitted()
-    yard.scripted.trouble["retrieve_batch"] = [NotFoundError("who?", status=404) for _ in range(LOST_AFTER + 1)]
-    assert [look(yard).next for _ in range(LOST_AFTER + 1)] == ["poll"] * LOST_AFTER + ["submit"]
-    assert yard.table.kept[BATCH_ID, 0].attempts[0].provider_status == "lost"
+    for seconds in (0, 3_600, WINDOW - 1):
+        yard.now_is = float(NOW + seconds)
+        assert not_found(yard).next == "poll"
+    assert yard.table.kept[BATCH_ID, 0].attempt is not None
+    yard.now_is = float(NOW + WINDOW)
+    assert not_found(yard) == FIRST.then("submit")
+    shard = yard.table.kept[BATCH_ID, 0]
+    lost = shard.attempts[0]
+    assert (lost.provider_status, lost.ended_at) == ("lost", NOW + WINDOW)
+    assert (shard.attempt, shard.stalls, shard.unfinished, shard.file_id) == (None, 1, 3, None)
+
+
+def test_the_window_of_a_batch_is_counted_from_its_creation_not_from_its_upload() -> None:
+    yard = planned()
+    yard.scripted.meanwhile["create_file"] = lambda: yard.wait(WINDOW)
+    submit(yard, FIRST.then("submit"))
+    assert not_found(yard).next == "poll"
+
+
+def test_a_batch_that_is_found_again_is_collected() -> None:
+    yard = submitted()
+    for _ in range(5):
+        assert not_found(yard).next == "poll"
+    yard.scripted.end("pb-0", "completed")
+    assert look(yard) == FIRST.then("collect")
+    assert (yard.table.kept[BATCH_ID, 0].setbacks, yard.table.batch(BATCH_ID).paused) == (0, None)
+
+
+def test_a_provider_that_loses_every_batch_is_given_up_with_the_reason_on_the_lines() -> None:
+    yard, answers = planned(max_attempts=3), []
+    for _ in range(3):
+        submit(yard, FIRST.then("submit"))
+        yard.wait(WINDOW)
+        answers.append(not_found(yard).next)
+    assert answers == ["submit", "submit", "done"]
+    reason = yard.table.kept[BATCH_ID, 0].reason
+    assert reason is not None
+    assert reason.code == "no_answer"
 
 
 @pytest.mark.parametrize("changes", [{"status": "done"}, {"attempts": []}])

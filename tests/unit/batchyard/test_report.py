@@ -12,7 +12,7 @@ from batchyard.plan import Summary
 from batchyard.report import report
 from batchyard.results import Tally
 from batchyard.shard import Attempt, Shard
-from tests.unit.batchyard.memory import BATCH_ID, MemoryObjects, batch
+from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryObjects, batch
 
 ATTEMPT = Attempt(
     number=1,
@@ -24,8 +24,8 @@ ATTEMPT = Attempt(
     usage=Usage(1, 0, 2, 0, 3),
 )
 SHARD = Shard(
-    batch_id=BATCH_ID, shard=0, endpoint="/v1/responses", model="m", lines=3, first=0, last=2, unfinished=1, completed=2,
-    attempts=[ATTEMPT], reason=LineError("batch_expired", "late"),
+    batch_id=BATCH_ID, shard=0, expires_at_ttl=NOW, endpoint="/v1/responses", model="m", lines=3, first=0, last=2,
+    unfinished=1, completed=2, attempts=[ATTEMPT], reason=LineError("batch_expired", "late"),
 )  # fmt: skip
 
 

@@ -5,14 +5,14 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.batch import LineError
-from batchyard.outcomes import Outcome, code_of, outcome_of, parse
-from batchyard.results import answer_line, groups
+from batchyard.results import groups
 from batchyard.shard import Shard
 
 
 def shard(number: int, first: int, last: int) -> Shard:
-    return Shard(batch_id="b", shard=number, endpoint="e", model="m", lines=1, first=first, last=last, unfinished=0)
+    return Shard(
+        batch_id="b", shard=number, expires_at_ttl=0, endpoint="e", model="m", lines=1, first=first, last=last, unfinished=0
+    )  # fmt: skip
 
 
 SPANS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 10)), max_size=12)
@@ -30,13 +30,3 @@ def test_every_group_lies_wholly_before_the_next(spans: list[tuple[int, int]]) -
 def test_shards_one_after_another_are_not_merged() -> None:
     made = groups([shard(1, 10, 19), shard(0, 0, 9), shard(2, 20, 29)])
     assert [[each.shard for each in group] for group in made] == [[0], [1], [2]]
-
-
-def test_a_line_without_an_answer_of_its_own_reads_like_the_provider_s() -> None:
-    line = answer_line("batch_1", 7, "é\n", LineError("batch_expired", "late"))
-    parsed = parse(line)
-    assert parsed is not None
-    assert (parsed.custom_id, outcome_of(parsed), code_of(parsed)) == ("é\n", Outcome.UNFINISHED, "batch_expired")
-    assert line.count(b"\n") == 1
-    assert line == answer_line("batch_1", 7, "é\n", LineError("batch_expired", "late"))
-    assert line != answer_line("batch_1", 8, "é\n", LineError("batch_expired", "late"))

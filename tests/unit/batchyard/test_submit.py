@@ -12,7 +12,7 @@ from batch_client import (
     RateLimitError,
 )
 from batchyard.shard import Step
-from batchyard.submit import submit
+from batchyard.submit import LISTED_WITHIN, LONGEST_CREATE, submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import planned
 
@@ -54,6 +54,73 @@ def test_a_refused_look_up_never_leads_to_a_second_batch(refusal: APIStatusError
     assert list(yard.scripted.batches) == ["pb-0"]
 
 
+def test_a_lost_create_is_looked_for_until_it_would_be_listed_and_then_made_again() -> None:
+    yard = planned()
+    yard.scripted.trouble["create_batch"] = [CreateOutcomeUnknown("the answer was lost")]
+    submit(yard, FIRST)
+    lost_at = yard.now()
+    assert yard.table.kept[BATCH_ID, 0].attempts[0].lost_at == lost_at
+    assert submit(yard, FIRST) == FIRST.then("submit", LISTED_WITHIN)
+    yard.wait(LISTED_WITHIN - 1)
+    assert submit(yard, FIRST) == FIRST.then("submit", 1)
+    yard.wait(1)
+    assert submit(yard, FIRST).next == "poll"
+    assert yard.scripted.calls == ["create_file", "create_batch", *["find_batch"] * 3, "create_batch"]
+
+
+class Killed(BaseException):
+    """The end of a worker that could write nothing more."""
+
+
+def die() -> None:
+    raise Killed
+
+
+def test_a_create_whose_worker_was_killed_is_looked_for_as_long_as_it_may_be_on_its_way() -> None:
+    yard = planned()
+    yard.scripted.meanwhile["create_batch"] = die
+    with pytest.raises(Killed):
+        submit(yard, FIRST)
+    killed = yard.table.kept[BATCH_ID, 0].attempts[0]
+    assert (killed.creating_at, killed.lost_at, killed.provider_batch_id) == (yard.now(), None, None)
+    yard.wait(LISTED_WITHIN + 1)
+    assert submit(yard, FIRST) == FIRST.then("submit", LONGEST_CREATE - LISTED_WITHIN - 1)
+    yard.wait(LONGEST_CREATE - LISTED_WITHIN - 1)
+    assert submit(yard, FIRST).next == "poll"
+    assert len(yard.scripted.batches) == 1
+
+
+def test_a_create_whose_worker_was_killed_after_it_worked_is_adopted() -> None:
+    yard = planned()
+    yard.scripted.on_the_way_back["create_batch"] = die
+    with pytest.raises(Killed):
+        submit(yard, FIRST)
+    assert submit(yard, FIRST).next == "poll"
+    attempt = yard.table.kept[BATCH_ID, 0].attempts[0]
+    assert (attempt.provider_batch_id, list(yard.scripted.batches)) == ("pb-0", ["pb-0"])
+
+
+def test_a_create_that_was_made_again_and_lost_again_has_its_own_time() -> None:
+    yard = planned()
+    yard.scripted.trouble["create_batch"] = [CreateOutcomeUnknown("lost")]
+    submit(yard, FIRST)
+    yard.wait(LISTED_WITHIN)
+    yard.scripted.meanwhile["create_batch"] = die
+    with pytest.raises(Killed):
+        submit(yard, FIRST)
+    assert submit(yard, FIRST) == FIRST.then("submit", LONGEST_CREATE)
+
+
+def test_a_batch_cancelled_during_the_upload_is_not_created_at_the_provider() -> None:
+    yard = planned()
+    yard.scripted.meanwhile["create_file"] = lambda: yard.table.move_batch(BATCH_ID, "cancelling", yard.now())
+    assert submit(yard, FIRST).next == "done"
+    assert yard.scripted.batches == {}
+    reason = yard.table.kept[BATCH_ID, 0].reason
+    assert reason is not None
+    assert reason.code == "batch_cancelled"
+
+
 @pytest.mark.parametrize("refusal", REFUSALS[:-1], ids=lambda error: type(error).__name__)
 def test_a_refused_create_made_no_batch_and_is_not_looked_for(refusal: APIStatusError) -> None:
     yard = planned()
@@ -78,7 +145,9 @@ def test_a_second_run_after_success_goes_on_to_poll_without_another_batch() -> N
     yard = planned()
     assert [submit(yard, FIRST).next for _ in range(3)] == ["poll"] * 3
     assert yard.scripted.calls == ["create_file", "create_batch"]
-    assert yard.table.others["PROVIDER#pb-0", "LINK"] == {"batch_id": BATCH_ID, "shard": 0}
+    assert yard.table.others["PROVIDER#pb-0", "LINK"] == {
+        "batch_id": BATCH_ID, "shard": 0, "expires_at_ttl": yard.table.batch(BATCH_ID).expires_at_ttl,
+    }  # fmt: skip
 
 
 def test_what_is_uploaded_is_the_input_s_own_bytes() -> None:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
+from batchyard.errors import StaleRecord, StoreError
 from tests.unit.template.documents import Json, functions, references, resources, state_machine, template, walk
 
 LAMBDA_TROUBLE = {
@@ -14,6 +15,8 @@ LAMBDA_TROUBLE = {
     "Lambda.ClientExecutionTimeoutException",
     "Lambda.TooManyRequestsException",
 }
+# Lambda names an error after its class.
+RETRYABLE = [each.__name__ for each in (StoreError, StaleRecord) if each.retryable]
 HISTORY_EVENTS = 25_000  # the most a Standard execution may have
 EVENTS_OF = {"Task": 5, "Wait": 2, "Choice": 2}
 LONGEST_WINDOW = 7 * 86_400  # seconds; the longest completion window a provider offers
@@ -102,13 +105,22 @@ def test_a_task_is_given_longer_than_its_function_so_that_the_function_is_what_t
 
 @each_task
 def test_a_task_retries_with_jitter_and_bounds(state: State) -> None:
-    trouble, anything = state.body["Retry"]
+    trouble, stores, anything = state.body["Retry"]
     assert set(trouble["ErrorEquals"]) == LAMBDA_TROUBLE
+    assert stores["ErrorEquals"] == RETRYABLE
     assert anything["ErrorEquals"] == ["States.ALL"]
-    for retry in (trouble, anything):
+    for retry, longest, most in ((trouble, 120, 10), (stores, 600, 30), (anything, 120, 3)):
         assert retry["JitterStrategy"] == "FULL"
-        assert retry["IntervalSeconds"] < retry["MaxDelaySeconds"] <= 120
-        assert 3 <= retry["MaxAttempts"] <= 10
+        assert retry["IntervalSeconds"] < retry["MaxDelaySeconds"] <= longest
+        assert 3 <= retry["MaxAttempts"] <= most
+
+
+@each_task
+def test_trouble_of_the_stores_is_outlived_by_hours(state: State) -> None:
+    (stores,) = [retry for retry in state.body["Retry"] if retry["ErrorEquals"] == RETRYABLE]
+    delays = (stores["IntervalSeconds"] * stores["BackoffRate"] ** at for at in range(stores["MaxAttempts"]))
+    expected = sum(min(delay, stores["MaxDelaySeconds"]) for delay in delays) / 2  # full jitter takes half on average
+    assert expected > 3_600
 
 
 @each_worker
