@@ -77,7 +77,10 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """The record `BATCH#<id>` / `BATCH`. Times are Unix seconds; `expires_at_ttl` is when DynamoDB may drop it."""
+    """The record `BATCH#<id>` / `BATCH`. Times are Unix seconds; `expires_at_ttl` is when DynamoDB may drop it.
+
+    `source` is the unpacked input, where the input is packed.
+    """
 
     batch_id: str
     tenant: str
@@ -88,6 +91,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int
     expires_at_ttl: int
     input_file_id: str
+    source: InputObject | None = None
     endpoint: str | None = None
     model: str | None = None
     metadata: dict[str, str] | None = None

@@ -7,12 +7,13 @@ from typing import Final
 import msgspec
 
 from batchyard import keys, lines, statuses
-from batchyard.batch import SHOWN_ERRORS, Batch, Counts, LineError, shape
+from batchyard.batch import SHOWN_ERRORS, Batch, Counts, InputObject, LineError, shape
 from batchyard.duplicates import duplicates
 from batchyard.errors import NotFound
 from batchyard.log import logger
 from batchyard.splitting import Limits, ShardLines
 from batchyard.survey import Progress, Survey
+from batchyard.unpacking import Damaged, source_of
 from batchyard.yard import Yard
 
 SUMMARY: Final = "summary.msgpack"
@@ -80,7 +81,8 @@ def _survey(yard: Yard, batch: Batch, progress: Progress, seconds_left: Callable
     )
     survey = Survey(limits, batch.endpoint, progress)
     try:
-        for full in survey.take(yard.objects.chunks(batch.input, progress.offset)):
+        source = source_of(yard, batch)
+        for full in survey.take(yard.objects.chunks(source, progress.offset)):
             if full is not None:
                 _write(yard, batch, full)
             elif seconds_left() < TIME_TO_END:
@@ -88,12 +90,17 @@ def _survey(yard: Yard, batch: Batch, progress: Progress, seconds_left: Callable
                 return False
     except NotFound as error:
         logger.warning("input gone", batch_id=batch.batch_id, reason=str(error))
-        message = f"The input {batch.input.uri} was deleted, replaced or cannot be read. Upload it again."
-        survey.complain(LineError("invalid_request", message, "file_id"))
-        return True
+        return _unreadable(survey, f"The input {batch.input.uri} was deleted, replaced or cannot be read.")
+    except Damaged as error:
+        return _unreadable(survey, f"The input {batch.input.uri} is a damaged gzip file: {error}.")
     for open_shard in survey.rest():
         _write(yard, batch, open_shard)
-    _look_back(yard, batch, survey)
+    _look_back(yard, batch, source, survey)
+    return True
+
+
+def _unreadable(survey: Survey, why: str) -> bool:
+    survey.complain(LineError("invalid_request", f"{why} Upload it again.", "file_id"))
     return True
 
 
@@ -107,7 +114,7 @@ def _put_down(yard: Yard, batch: Batch, survey: Survey) -> None:
     logger.info("plan goes on in another run", batch_id=batch.batch_id, offset=survey.progress.offset)
 
 
-def _look_back(yard: Yard, batch: Batch, survey: Survey) -> None:
+def _look_back(yard: Yard, batch: Batch, source: InputObject, survey: Survey) -> None:
     """Find what only the whole input shows: that it is empty, and which custom_ids it uses twice."""
     progress = survey.progress
     if not progress.lines and not progress.errors_total:
@@ -115,7 +122,7 @@ def _look_back(yard: Yard, batch: Batch, survey: Survey) -> None:
         survey.complain(LineError("empty_file", message))
     found = duplicates(lambda: _shards(yard, batch, progress.shards), progress.lines)
     shown = found[:SHOWN_ERRORS]
-    for duplicate, number in zip(shown, _line_numbers(yard, batch, [each.offset for each in shown]), strict=True):
+    for duplicate, number in zip(shown, _line_numbers(yard, source, [each.offset for each in shown]), strict=True):
         survey.complain(lines.duplicate(duplicate.custom_id), number)
     progress.errors_total += len(found) - len(shown)
     progress.errors.sort(key=lambda error: error.line or 0)
@@ -126,11 +133,11 @@ def _shards(yard: Yard, batch: Batch, count: int) -> Iterator[ShardLines]:
         yield ShardLines.unpack(yard.objects.get(keys.shard_lines(batch.batch_id, number)))
 
 
-def _line_numbers(yard: Yard, batch: Batch, offsets: list[int]) -> Iterator[int]:
+def _line_numbers(yard: Yard, source: InputObject, offsets: list[int]) -> Iterator[int]:
     """Count the lines before each offset, as an editor numbers them; offsets ascend."""
     number, at = 1, 0
     for offset in offsets:
-        number += sum(chunk.count(b"\n") for chunk in yard.objects.chunks(batch.input, at, offset))
+        number += sum(chunk.count(b"\n") for chunk in yard.objects.chunks(source, at, offset))
         at = offset
         yield number
 

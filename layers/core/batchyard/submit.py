@@ -81,7 +81,9 @@ class _Submission:
     def _upload(self) -> None:
         if self._shard.file_id is None:
             ordinals = Unfinished.read(self._yard.objects, self._shard.unfinished_key, len(self._lines)).ordinals
-            upload = Upload(self._yard.objects, self._batch.input, list(self._lines.ranges(ordinals)))
+            upload = Upload(
+                self._yard.objects, self._batch.source or self._batch.input, list(self._lines.ranges(ordinals))
+            )
             name = f"{self._shard.batch_id}-{self._shard.shard:05}-{self._shard.attempts[-1].number:04}.jsonl"
             file = self._yard.ask(lambda provider: provider.create_file(upload, name))
             self._save(change(self._shard, file_id=file.id))

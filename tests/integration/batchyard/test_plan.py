@@ -1,5 +1,6 @@
 """What is wrong with an input is found before anything is sent, and said with line, member and remedy."""
 
+import gzip
 import json
 
 import boto3
@@ -76,6 +77,30 @@ def test_a_batch_reads_the_version_it_was_made_from(world: World) -> None:
     boto3.client("s3").put_object(Bucket=BUCKET, Key="inbox/default/in.jsonl", Body=jsonl([request("replaced")]))
     assert world.run(batch_id) == "done"
     assert [each["custom_id"] for each in world.answered(batch_id, "output.jsonl")] == ["a"]
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_a_gzip_input_is_unpacked_and_run(world: World, members: int) -> None:
+    requests = [request(f"r{at}") for at in range(30)]
+    size = len(requests) // members
+    parts = [requests[at : at + size] for at in range(0, len(requests), size)]
+    data = b"".join(gzip.compress(jsonl(part)) for part in parts)
+    batch_id = world.drop(data, "inbox/default/in.jsonl.gz")
+    assert world.run(batch_id) == "done"
+    assert [each["custom_id"] for each in world.answered(batch_id, "output.jsonl")] == [f"r{at}" for at in range(30)]
+
+
+@pytest.mark.parametrize("damaged", [gzip.compress(GOOD)[:-9], gzip.compress(GOOD)[:10] + b"nonsense", b"\x1f\x8b"])
+def test_a_damaged_gzip_input_is_refused(world: World, damaged: bytes) -> None:
+    batch_id = world.drop(damaged)
+    assert world.run(batch_id) == "refused"
+    assert "damaged gzip" in world.yard.records.batch(batch_id).errors[0].message
+
+
+def test_the_lines_of_a_gzip_input_are_numbered_as_in_the_text(world: World) -> None:
+    batch_id = world.drop(gzip.compress(GOOD + b"\n" + GOOD))
+    assert world.run(batch_id) == "refused"
+    assert world.yard.records.batch(batch_id).errors[0].line == 3
 
 
 def test_an_input_that_is_gone_refuses_the_batch(world: World) -> None:

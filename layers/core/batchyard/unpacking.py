@@ -1,0 +1,68 @@
+"""Inputs that are packed: told by their first bytes, unpacked once into a work object that ranges can be read of."""
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from typing import Final
+
+from batchyard import keys
+from batchyard.batch import Batch, InputObject
+from batchyard.yard import Yard
+
+GZIP: Final = b"\x1f\x8b"
+PIECE: Final = 1024 * 1024
+DAMAGED: Final = (EOFError, gzip.BadGzipFile, zlib.error)
+NAME: Final = "input.jsonl"
+
+
+class Damaged(ValueError):  # noqa: N818 - names what was seen
+    """The packed input is cut off or not what its first bytes say."""
+
+
+def source_of(yard: Yard, batch: Batch) -> InputObject:
+    """Return the object whose bytes are the batch's lines: its input, or what was unpacked of it; raises Damaged."""
+    if batch.source is not None:
+        return batch.source
+    first = b"".join(yard.objects.chunks(batch.input, 0, min(len(GZIP), batch.input.size)))
+    if first != GZIP:
+        return batch.input
+    key = keys.plan(batch.batch_id, NAME)
+    try:
+        with yard.objects.writer(key) as unpacked:
+            for piece in gunzip(yard.objects.chunks(batch.input)):
+                unpacked.write(piece)
+    except DAMAGED as error:
+        raise Damaged(str(error)) from error
+    source, _ = yard.objects.head(key)
+    yard.records.change_batch(batch.batch_id, source=source)
+    return source
+
+
+def gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the unpacked bytes of all members; raises EOFError, BadGzipFile or zlib.error for what is damaged."""
+    with gzip.GzipFile(fileobj=io.BufferedReader(_Chunks(chunks), PIECE)) as unpacked:
+        while piece := unpacked.read(PIECE):
+            yield piece
+
+
+class _Chunks(io.RawIOBase):
+    """A stream to read of an iterator of bytes."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._held = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # any writable buffer
+        while not self._held:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._held = memoryview(chunk)
+        size = min(len(buffer), len(self._held))
+        buffer[:size] = self._held[:size]
+        self._held = self._held[size:]
+        return size
