@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from local.provider.state import State
 from local.provider.webhooks import Endpoint, new_secret
 
 _ANY_KEY = "sk-emulator"
+_HIGHEST_PORT = 65_535
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,6 +36,11 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, msgspec.DecodeError) as error:
         print(f"The scenario cannot be read: {error}", file=sys.stderr)
         return 2
+    try:
+        listening = server.listen(options.port)
+    except OSError as error:
+        print(f"Port {options.port} of 127.0.0.1 cannot be used: {error.strerror}.", file=sys.stderr)
+        return 2
     directory = options.data or Path(tempfile.mkdtemp(prefix="provider-"))
     directory.mkdir(parents=True, exist_ok=True)
     state = State(directory, scenario, _answerer(options), options.api_key or None, given)
@@ -41,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         endpoint = Endpoint(options.webhook, "command line", state.clock.seconds(), secrets=[options.webhook_secret])
         state.webhook_endpoints[endpoint.id] = endpoint
     try:
-        asyncio.run(_serve(state, options))
+        asyncio.run(_serve(state, listening))
     finally:
         state.clock.stop()
         if options.data is None:
@@ -49,8 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-async def _serve(state: State, options: argparse.Namespace) -> None:
-    with server.listen(options.port) as listening:
+async def _serve(state: State, listening: socket.socket) -> None:
+    with listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
         ready = json.dumps({"provider_url": url, "api_key": state.api_key or _ANY_KEY})
         await server.serve(app.build(state), listening, lambda: print(ready, flush=True))
@@ -80,12 +87,18 @@ def _answerer(options: argparse.Namespace) -> Callable[[Scenario], Answerer]:
     return lambda _scenario: forwarded
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to {_HIGHEST_PORT}")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "python -m local.provider", description=GUIDE, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--port", type=int, default=0, help="port on 127.0.0.1; 0 (the default) takes a free one")
+    add("--port", type=_port, default=0, help="port on 127.0.0.1; 0 (the default) takes a free one")
     add("--api-key", default=os.environ.get("PROVIDER_EMULATOR_API_KEY"), help="the only key accepted (default: any)")
     add("--scenario", type=Path, metavar="FILE", help="failures to play, as JSON")
     add("--data", type=Path, metavar="DIR", help="keep files here and leave them at the end (default: temporary)")

@@ -9,7 +9,8 @@ It ends on SIGTERM, on Ctrl-C, and when the process that started it is gone.
 Answers are made up from the request: the same request gets the same answer. Output lines come shuffled.
 
 Doors of its own (no key needed), beside /v1:
-  POST /_emulator/scenario   follow another scenario from now on; counters start at zero, command-line settings stay
+  POST /_emulator/scenario   follow another scenario from now on; counters start at zero, a batch's ordinal too;
+                             command-line settings stay
   GET  /_emulator/scenario   the scenario being played
   POST /_emulator/clock      {"seconds": 86400} moves the clock; batches then expire, files too
   GET  /_emulator/calls      every call: time, operation, ids, status (null: no answer), faulted; ?operation=createBatch
@@ -35,7 +36,7 @@ CALLS   {"operation": "createBatch", "nth": "1-2", "do": {...}}
   operation  createFile listFiles retrieveFile deleteFile downloadFile createBatch listBatches retrieveBatch
              cancelBatch createUpload addUploadPart completeUpload cancelUpload; * is the default and means any
   nth        which of the calls this rule matches, counted by the rule; each_batch counts apart for each batch
-  batch      only calls about the batches with these ordinals (1: the first made; createBatch: the one it would make)
+  batch      only calls about the batches with these ordinals (1: the first made under this scenario; createBatch: the one it would make)
   filename   only calls about files so named: "*_output.jsonl"
   share      chance
   do

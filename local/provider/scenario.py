@@ -31,10 +31,14 @@ class CallSubject:
 
 
 class Director:
-    """Plays one scenario; its counters start at zero and are safe to share between threads."""
+    """Plays one scenario; its counters start at zero and are safe to share between threads.
 
-    def __init__(self, scenario: Scenario) -> None:
+    `made` batches are older than the scenario: the ordinals of its rules count from the next one, and none is about those.
+    """
+
+    def __init__(self, scenario: Scenario, made: int = 0) -> None:
         self.scenario = scenario
+        self._made = made
         self._seen: Counter[tuple[str, int, int | None]] = Counter()
         self._runs: Counter[tuple[int, str]] = Counter()
         self._lock = threading.Lock()
@@ -48,7 +52,7 @@ class Director:
             counted = [
                 (place, rule, self._count("call", place, subject.batch if rule.each_batch else None))
                 for place, rule in enumerate(self.scenario.calls)
-                if _concerns(rule, operation, subject)
+                if self._concerns(rule, operation, subject)
             ]
         for place, rule, nth in counted:
             if in_range(nth, rule.nth) and self._chance("call", place, f"{operation}/{nth}") < rule.share:
@@ -58,7 +62,7 @@ class Director:
     def for_batch(self, ordinal: int, endpoint: str, model: str | None, metadata: dict[str, str] | None) -> BatchFault:
         """Return the fault of a batch; the first rule that fits acts."""
         for place, rule in enumerate(self.scenario.batches):
-            if not _fits(rule, ordinal, endpoint, model, metadata or {}):
+            if not _fits(rule, ordinal - self._made, endpoint, model, metadata or {}):
                 continue
             with self._lock:
                 nth = self._count("batch", place, None)
@@ -83,6 +87,13 @@ class Director:
         """Say whether any rule can touch a line; lets the runner skip asking 50,000 times."""
         return bool(self.scenario.lines) or any(rule.do.lines for rule in self.scenario.batches)
 
+    def _concerns(self, rule: CallRule, operation: str, subject: CallSubject) -> bool:
+        if rule.operation not in ("*", operation):
+            return False
+        if rule.filename is not None and not fnmatchcase(subject.filename or "", rule.filename):
+            return False
+        return rule.batch is None or (subject.batch is not None and in_range(subject.batch - self._made, rule.batch))
+
     def _count(self, sort: str, place: int, apart: int | None) -> int:
         self._seen[sort, place, apart] += 1
         return self._seen[sort, place, apart]
@@ -98,14 +109,6 @@ class Director:
         """Return a number in 0..1 that depends on the seed, the rule and `what`, so that a run can be repeated."""
         digest = hashlib.sha256(f"{self.scenario.seed}/{sort}/{place}/{what}".encode()).digest()
         return int.from_bytes(digest[:7], "big") / 2**56
-
-
-def _concerns(rule: CallRule, operation: str, subject: CallSubject) -> bool:
-    if rule.operation not in ("*", operation):
-        return False
-    if rule.filename is not None and not fnmatchcase(subject.filename or "", rule.filename):
-        return False
-    return rule.batch is None or (subject.batch is not None and in_range(subject.batch, rule.batch))
 
 
 def _fits(rule: BatchRule, ordinal: int, endpoint: str, model: str | None, metadata: dict[str, str]) -> bool:

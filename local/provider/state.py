@@ -47,4 +47,4 @@ class State:
     def play(self, scenario: Scenario) -> None:
         """Follow another scenario from now on; its counters start at zero."""
         self.scenario = scenario
-        self.director = Director(scenario)
+        self.director = Director(scenario, self.batches.next_ordinal() - 1)

@@ -37,7 +37,7 @@ class Emulator:
         self.session = requests.Session()
         self.session.headers["Authorization"] = f"Bearer {api_key}"
 
-    def call(self, method: str, path: str, **options: Any) -> requests.Response:  # noqa: ANN401 # as requests takes them
+    def call(self, method: str, path: str, **options: Any) -> requests.Response:
         """Send one request under /v1 and return whatever comes."""
         return self.session.request(method, self.url + path, timeout=10, **options)
 

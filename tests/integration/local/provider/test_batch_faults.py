@@ -210,3 +210,9 @@ def test_a_file_deleted_while_its_batch_runs_does_not_hurt_it(emulator: Emulator
     emulator.wait(batch_id, "in_progress")
     emulator.call("DELETE", f"/files/{file_id}")
     assert emulator.wait(batch_id)["request_counts"]["completed"] == 2
+
+
+def test_ordinals_count_from_the_post_of_the_scenario(emulator: Emulator) -> None:
+    emulator.run(1)
+    emulator.play(batches=[{"batch": 2, "do": {"fail": "token_limit_exceeded"}}])
+    assert [emulator.run(1)["status"] for _ in range(3)] == ["completed", "failed", "completed"]

@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -55,6 +57,18 @@ def ends(pid: int) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def test_a_port_that_is_taken_is_said_in_one_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = finished("--port", str(taken.getsockname()[1]))
+    assert done.returncode == 2
+    assert re.fullmatch(r"Port \d+ of 127\.0\.0\.1 cannot be used: Address already in use\.\n", done.stderr)
+
+
+def test_a_number_that_is_no_port_is_refused() -> None:
+    done = finished("--port", "99999")
+    assert (done.returncode, "'99999' is no port" in done.stderr) == (2, True)
 
 
 def test_any_key_opens_it_unless_one_is_given() -> None:

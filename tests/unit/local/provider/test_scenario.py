@@ -136,3 +136,17 @@ def test_nth_of_a_batch_rule_counts_only_batches_that_fit() -> None:
 def test_a_misspelt_scenario_is_refused(wrong: str) -> None:
     with pytest.raises(msgspec.DecodeError):
         faults.parse(wrong.encode())
+
+
+def test_ordinals_count_from_the_scenario_on() -> None:
+    rules = (
+        '{"calls": [{"batch": 1, "do": {"status": 503}}], "batches": [{"batch": 1, "do": {"stuck": "in_progress"}}]}'
+    )
+    played = Director(faults.parse(rules.encode()), made=4)
+    assert [played.for_batch(number, "/v1/responses", "m", None).stuck for number in (1, 4, 5, 6)] == [
+        None,
+        None,
+        "in_progress",
+        None,
+    ]
+    assert [played.for_call("retrieveBatch", CallSubject(number)).status for number in (1, 5, 6)] == [None, 503, None]
