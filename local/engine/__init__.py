@@ -60,6 +60,7 @@ def environment(port: int, scratch: Path, host: Mapping[str, str]) -> dict[str, 
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
         "AUTH": "true",  # Lambda roles are enforced: a permission the template forgot fails here too
+        "LAMBDA_WARM_TTL_SECONDS": "20",  # a burst of uploads starts a hundred workers; ministack keeps them for minutes
         "DOCKER_HOST": "unix:///nonexistent",
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",

@@ -40,3 +40,7 @@ def test_whatever_the_engine_writes_lies_in_the_scratch_of_its_run(tmp_path: Pat
 def test_a_client_reads_no_configuration_of_the_users() -> None:
     seen = client_environment("http://127.0.0.1:1")
     assert (seen["AWS_CONFIG_FILE"], seen["AWS_SHARED_CREDENTIALS_FILE"]) == ("/dev/null", "/dev/null")
+
+
+def test_idle_workers_of_a_burst_do_not_stay_for_minutes(tmp_path: Path) -> None:
+    assert int(environment(4566, tmp_path, {})["LAMBDA_WARM_TTL_SECONDS"]) <= 30
