@@ -10,13 +10,16 @@ import secrets
 import sys
 from typing import Any, Final
 
+from batchyard.adapters.aws import translated
 from batchyard.adapters.records import Records
-from batchyard.errors import NotFound
+from batchyard.errors import BatchyardError, NotFound
 
 PREFIX: Final = "by"
 KEY_ID: Final = re.compile(r"[0-9a-f]{16}")
 BEARER: Final = "bearer "
-USAGE: Final = "usage: python -m batchyard.api_keys TABLE TENANT"
+USAGE: Final = """usage: python -m batchyard.api_keys TABLE TENANT
+   or: make key TABLE=… TENANT=default
+TABLE is the stack's output TableName."""
 
 
 def create(records: Records, tenant: str) -> str:
@@ -50,7 +53,17 @@ def _hash(salt: str, secret: str) -> str:
     ).hexdigest()  # the secret has 192 random bits: no stretching needed
 
 
-if __name__ == "__main__":
-    if len(sys.argv) != 3:
+def main(arguments: list[str]) -> str:
+    """Make a key from the command line and return it; what is wrong becomes the exit's one sentence."""
+    if len(arguments) != 2 or not all(arguments):
         sys.exit(USAGE)
-    sys.stdout.write(create(Records(sys.argv[1]), sys.argv[2]) + "\n")
+    table, tenant = arguments
+    try:
+        with translated("making the key"):
+            return create(Records(table), tenant)
+    except BatchyardError as error:
+        sys.exit(f"No key was made: {error} AWS_REGION and the credentials must be those of the stack.")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(main(sys.argv[1:]) + "\n")
