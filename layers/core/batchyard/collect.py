@@ -47,7 +47,8 @@ def _take(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step) -> Step:
         missing = _missing(seen, answers)
         if missing and shard.attempts[-1].looks < (PATIENCE_FOR_SOME if answers.succeeded() else PATIENCE_FOR_ALL):
             return _look_again(yard, shard, missing, step)
-        return _settle(yard, shard, seen, step, _Sorted(yard, shard, lines, sent, answers))
+        own = yard.records.save_shard(shard, shard)  # a version, and so a place for the runs, that no other worker has
+        return _settle(yard, own, seen, step, _Sorted(yard, own, lines, sent, answers))
 
 
 def _missing(seen: ProviderBatch, answers: Answers) -> int:

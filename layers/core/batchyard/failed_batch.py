@@ -65,6 +65,7 @@ def _set_aside(yard: Yard, shard: Shard, errors: list[LineError], step: Step) ->
     sent = Unfinished.read(yard.objects, shard.unfinished_key, len(lines))
     named = {error.line - 1: error for error in errors if error.line}
     rest, codes = Unfinished.none(), dict(shard.codes)
+    shard = yard.records.save_shard(shard, shard)  # a version, and so a place for the run, that no other worker has
     place = shard.batch_id, shard.shard, shard.attempts[-1].number, shard.version
     with RunWriter(yard.objects, keys.attempt(*place, "errors")) as refused:
         for index, (ordinal, tries) in enumerate(zip(sent.ordinals, sent.tries, strict=True)):

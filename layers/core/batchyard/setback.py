@@ -50,9 +50,10 @@ def save_after_answer(yard: Yard, before: Shard, after: Shard) -> Shard:
 
 
 def pause(yard: Yard, before: Shard, after: Shard, reason: str) -> Shard:
-    """Save a shard that waits, with the batch telling why."""
+    """Save a shard that waits, with the batch telling why; a worker that was overtaken tells nothing."""
+    saved = yard.records.save_shard(before, change(after, paused=reason, setbacks=before.setbacks + 1))
     _tell(yard, before.batch_id, reason)
-    return yard.records.save_shard(before, change(after, paused=reason, setbacks=before.setbacks + 1))
+    return saved
 
 
 def _tell(yard: Yard, batch_id: str, reason: str | None) -> None:
