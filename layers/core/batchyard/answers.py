@@ -14,6 +14,7 @@ from batchyard.scanning import scan
 LONGEST_ANSWER: Final = 512 * 1024 * 1024
 # When a request is answered more than once, the answer that is worth most stands, and among equals the first.
 WORTH: Final = {Outcome.UNFINISHED: 1, Outcome.TRANSIENT: 2, Outcome.REFUSED: 3, Outcome.SUCCEEDED: 4}
+BY_WORTH: Final = (None, *WORTH)
 
 
 class Answers:
@@ -52,8 +53,7 @@ class Answers:
 
     def outcome(self, index: int) -> Outcome | None:
         """Tell what became of a request; None when it has no answer."""
-        worth = self._worth[index]
-        return next((outcome for outcome, value in WORTH.items() if value == worth), None)
+        return BY_WORTH[self._worth[index]]
 
     def code(self, index: int) -> str:
         """Name the error of a request that did not succeed."""

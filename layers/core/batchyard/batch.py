@@ -4,7 +4,6 @@ import hashlib
 from typing import Any, Final
 
 import msgspec
-from msgspec.structs import astuple
 
 from batchyard import statuses
 
@@ -63,7 +62,13 @@ class Usage(msgspec.Struct, frozen=True):
 
     def __add__(self, other: "Usage") -> "Usage":
         """Sum member by member."""
-        return Usage(*(ours + theirs for ours, theirs in zip(astuple(self), astuple(other), strict=True)))
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.output_tokens + other.output_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+            self.total_tokens + other.total_tokens,
+        )
 
     def shape(self) -> dict[str, Any]:
         """Shape OpenAI's `usage`."""

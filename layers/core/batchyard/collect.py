@@ -20,7 +20,7 @@ from batchyard.yard import Yard
 
 # So often we look again for answers that the provider's own counts promise: long if there are none at all, as files may
 # come late; not so long if only some are missing, as those seldom come.
-PATIENCE_FOR_ALL, PATIENCE_FOR_SOME = 8, 3
+PATIENCE_FOR_ALL, PATIENCE_FOR_SOME = 6, 3
 
 
 def collect(yard: Yard, step: Step) -> Step:

@@ -28,11 +28,39 @@ class Outcome(StrEnum):
     UNFINISHED = "unfinished"
 
 
+class Details(msgspec.Struct, frozen=True):
+    """What part of the tokens came from a cache, or went into reasoning."""
+
+    cached_tokens: int | None = 0
+    reasoning_tokens: int | None = 0
+
+
+class BodyUsage(msgspec.Struct, frozen=True):
+    """Tokens as the chat, completions and embeddings endpoints name them, and as the responses endpoint does."""
+
+    prompt_tokens: int | None = 0
+    completion_tokens: int | None = 0
+    input_tokens: int | None = 0
+    output_tokens: int | None = 0
+    total_tokens: int | None = 0
+    prompt_tokens_details: Details | None = None
+    completion_tokens_details: Details | None = None
+    input_tokens_details: Details | None = None
+    output_tokens_details: Details | None = None
+
+
+class ResponseBody(msgspec.Struct, frozen=True):
+    """What we read of an answer's body."""
+
+    usage: BodyUsage | None = None
+    error: Any = None
+
+
 class Response(msgspec.Struct, frozen=True):
-    """The HTTP answer of one line; the body stays unread until it is asked for."""
+    """The HTTP answer of one line."""
 
     status_code: int | None = None
-    body: msgspec.Raw = msgspec.Raw(b"null")
+    body: ResponseBody | None = None
 
 
 class AnswerError(msgspec.Struct, frozen=True):
@@ -56,7 +84,7 @@ _ANSWER = msgspec.json.Decoder(Answer)
 def parse(text: bytes) -> Answer | None:
     """Decode one line of the provider's files; None when it is no such line (the request then counts as unanswered)."""
     try:
-        text.decode()
+        text.isascii() or text.decode()
         return _ANSWER.decode(text)
     except (ValueError, RecursionError):
         return _leniently(text)
@@ -80,8 +108,15 @@ def _response(member: object) -> Response | None:
     if not isinstance(member, dict):
         return None
     status, body = str(member.get("status_code")), member.get("body")
-    told = {name: body.get(name) for name in ("usage", "error")} if isinstance(body, dict) else None
-    return Response(int(status) if STATUS.fullmatch(status) else None, msgspec.Raw(json.dumps(told).encode()))
+    told = ResponseBody(_usage(body.get("usage")), body.get("error")) if isinstance(body, dict) else None
+    return Response(int(status) if STATUS.fullmatch(status) else None, told)
+
+
+def _usage(member: object) -> BodyUsage | None:
+    try:
+        return msgspec.convert(member, BodyUsage)
+    except msgspec.ValidationError:
+        return None
 
 
 def _error(member: object) -> AnswerError | None:
@@ -109,52 +144,17 @@ def code_of(answer: Answer) -> str:
         return answer.error.code
     if answer.response is None:
         return "no_response"
-    error = _error_member(bytes(answer.response.body))
+    told = answer.response.body.error if answer.response.body else None
+    error = told if isinstance(told, dict) else {}
     return str(error.get("code") or error.get("type") or f"http_{answer.response.status_code}")
 
 
-def _error_member(body: bytes) -> dict[str, Any]:
-    try:
-        decoded = msgspec.json.decode(body)
-    except (ValueError, RecursionError):
-        return {}
-    error = decoded.get("error") if isinstance(decoded, dict) else None
-    return error if isinstance(error, dict) else {}
-
-
-class _Details(msgspec.Struct, frozen=True):
-    cached_tokens: int | None = 0
-    reasoning_tokens: int | None = 0
-
-
-class _BodyUsage(msgspec.Struct, frozen=True):
-    """Tokens as the chat, completions and embeddings endpoints name them, and as the responses endpoint does."""
-
-    prompt_tokens: int | None = 0
-    completion_tokens: int | None = 0
-    input_tokens: int | None = 0
-    output_tokens: int | None = 0
-    total_tokens: int | None = 0
-    prompt_tokens_details: _Details | None = None
-    completion_tokens_details: _Details | None = None
-    input_tokens_details: _Details | None = None
-    output_tokens_details: _Details | None = None
-
-
-class _Body(msgspec.Struct, frozen=True):
-    usage: _BodyUsage | None = None
-
-
-_BODY = msgspec.json.Decoder(_Body)
-_NO_DETAILS: Final = _Details()
+_NO_DETAILS: Final = Details()
 
 
 def usage_of(answer: Answer) -> Usage:
     """Read the tokens a request used; zeros where the answer does not say."""
-    try:
-        used = _BODY.decode(answer.response.body).usage if answer.response else None
-    except (ValueError, RecursionError):
-        return Usage()
+    used = answer.response.body.usage if answer.response and answer.response.body else None
     if used is None:
         return Usage()
     inputs, outputs = used.prompt_tokens or used.input_tokens or 0, used.completion_tokens or used.output_tokens or 0

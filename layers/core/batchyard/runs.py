@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 POSITION_BYTES: Final = 8
+PIECE: Final = 512 * 1024
 
 
 class _Packed(msgspec.Struct, frozen=True):
@@ -32,7 +33,9 @@ class RunWriter:
         """Prepare the run."""
         self._objects, self._prefix = objects, prefix
         self._positions, self._sizes = array("Q"), array("I")
-        self._lines = objects.writer(f"{prefix}.jsonl")
+        self._lines = objects.writer(f"{prefix}.jsonl", hashing=False)
+        self._held: list[bytes] = []
+        self._held_bytes = 0
 
     def __len__(self) -> int:
         """Count the lines."""
@@ -43,7 +46,14 @@ class RunWriter:
         whole = line if line.endswith(b"\n") else line + b"\n"
         self._positions.append(position)
         self._sizes.append(len(whole))
-        self._lines.write(whole)
+        self._held.append(whole)
+        self._held_bytes += len(whole)
+        if self._held_bytes >= PIECE:
+            self._write_held()
+
+    def _write_held(self) -> None:
+        self._lines.write(b"".join(self._held))
+        self._held, self._held_bytes = [], 0
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -53,6 +63,8 @@ class RunWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Complete lines and index, unless there was an error."""
+        if kind is None and self._held:
+            self._write_held()
         if kind is not None or self._positions:
             self._lines.__exit__(kind, error, trace)
         if kind is None and self._positions:

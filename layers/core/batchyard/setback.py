@@ -15,12 +15,13 @@ from batchyard.shard import Shard, Step, change, change_attempt, finish
 from batchyard.yard import Yard
 
 MOST_SETBACKS: Final = 100  # in a row, before a shard that cannot be sent is given up: most of a day
+READ_CEILING: Final = 60  # seconds between looks at a provider that does not answer
 TOLD_AFTER: Final = 3  # in a row, before the batch tells that it waits
 
 
-def wait_after(yard: Yard, setbacks: int, asked: float | None = None) -> int:
+def wait_after(yard: Yard, setbacks: int, asked: float | None = None, most: int | None = None) -> int:
     """Answer the seconds to wait after so many setbacks in a row, or what the provider asked for if longer; capped."""
-    floor, ceiling = yard.settings.retry_floor_seconds, yard.settings.retry_ceiling_seconds
+    floor, ceiling = yard.settings.retry_floor_seconds, most or yard.settings.retry_ceiling_seconds
     return max(retry_wait(setbacks, floor, ceiling, yard.chance()), min(int(asked or 0), ceiling))
 
 
@@ -39,7 +40,8 @@ def after_create(yard: Yard, shard: Shard, step: Step, error: BatchClientError) 
 
 def after_read(yard: Yard, shard: Shard, step: Step, error: BatchClientError) -> Step:
     """Take a failed look at a provider batch or its files: the same again later, for what was paid for is there."""
-    return _wait(yard, shard, shard, step, error)
+    patient = shard.setbacks > MOST_SETBACKS  # looking costs nothing, so first often, then as rarely as anything
+    return _wait(yard, shard, shard, step, error, None if patient else READ_CEILING)
 
 
 def save_after_answer(yard: Yard, before: Shard, after: Shard) -> Shard:
@@ -63,7 +65,7 @@ def _tell(yard: Yard, batch_id: str, reason: str | None) -> None:
         logger.info("batch has ended, nobody waits", batch_id=batch_id)
 
 
-def _wait(yard: Yard, shard: Shard, after: Shard, step: Step, error: BatchClientError) -> Step:
+def _wait(yard: Yard, shard: Shard, after: Shard, step: Step, error: BatchClientError, most: int | None = None) -> Step:
     setbacks, move = shard.setbacks + 1, after_failed_call(error)
     logger.warning(
         "provider call failed", batch_id=shard.batch_id, shard=shard.shard, error=type(error).__name__,
@@ -75,7 +77,7 @@ def _wait(yard: Yard, shard: Shard, after: Shard, step: Step, error: BatchClient
         pause(yard, shard, after, f"The provider has not served us {setbacks} times in a row: {error.message}")
     else:
         yard.records.save_shard(shard, change(after, setbacks=setbacks))
-    return step.then(step.next, wait_after(yard, setbacks, error.retry_after))
+    return step.then(step.next, wait_after(yard, setbacks, error.retry_after, most))
 
 
 def _give_up(yard: Yard, shard: Shard, after: Shard, step: Step, error: BatchClientError) -> Step:

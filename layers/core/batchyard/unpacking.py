@@ -29,7 +29,7 @@ def source_of(yard: Yard, batch: Batch) -> InputObject:
         return batch.input
     key = keys.plan(batch.batch_id, NAME)
     try:
-        with yard.objects.writer(key) as unpacked:
+        with yard.objects.writer(key, hashing=False) as unpacked:
             for piece in gunzip(yard.objects.chunks(batch.input)):
                 unpacked.write(piece)
     except DAMAGED as error:

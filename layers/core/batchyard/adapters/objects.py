@@ -99,31 +99,32 @@ class Objects:
         with translated(f"writing s3://{self.bucket}/{key}"):
             self._s3.put_object(Bucket=self.bucket, Key=key, Body=data)
 
-    def writer(self, key: str) -> Writer:
+    def writer(self, key: str, *, hashing: bool = True) -> Writer:
         """Open an object for writing in pieces; it appears when the block ends without an error."""
-        return Writer(self, self._s3, key)
+        return Writer(self, self._s3, key, hashing=hashing)
 
 
 class Writer:
     """Write one object of any size with the memory of one part; counts bytes and their SHA-256."""
 
-    def __init__(self, objects: Objects, s3: S3Client, key: str) -> None:
+    def __init__(self, objects: Objects, s3: S3Client, key: str, *, hashing: bool) -> None:
         """Prepare; nothing is sent before the first part is full."""
         self._objects, self._s3, self.key = objects, s3, key
         self._buffer = bytearray()
         self._upload_id: str | None = None
         self._parts: list[CompletedPartTypeDef] = []
-        self._digest = hashlib.sha256()
+        self._digest = hashlib.sha256() if hashing else None
         self.size = 0
 
     @property
-    def sha256(self) -> str:
-        """Return the digest of what was written so far, in hex."""
-        return self._digest.hexdigest()
+    def sha256(self) -> str | None:
+        """Return the digest of what was written so far, in hex; None if it was not wanted."""
+        return self._digest.hexdigest() if self._digest else None
 
     def write(self, data: bytes) -> None:
         """Append bytes."""
-        self._digest.update(data)
+        if self._digest:
+            self._digest.update(data)
         self.size += len(data)
         self._buffer += data
         if len(self._buffer) >= PART * (1 + len(self._parts) // PARTS_PER_SIZE):
