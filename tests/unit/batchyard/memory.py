@@ -64,8 +64,8 @@ class MemoryObjects(Objects):
     def put(self, key: str, data: bytes) -> None:
         self.stored[key] = data
 
-    def writer(self, key: str) -> Writer:
-        return Writer(self, cast("Any", None), key)  # below one part, a writer only puts
+    def writer(self, key: str, *, hashing: bool = True) -> Writer:
+        return Writer(self, cast("Any", None), key, hashing=hashing)  # below one part, a writer only puts
 
 
 class MemoryRecords(Records):

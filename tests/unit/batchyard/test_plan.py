@@ -127,3 +127,18 @@ def test_a_batch_cancelled_before_its_plan_still_goes_through_its_shards_to_end_
     assert plan(yard, BATCH_ID).next == "run"
     made = yard.table.batch(BATCH_ID)
     assert (made.status, made.counts.total, made.shards) == ("cancelling", 3, 1)
+
+
+def test_a_refused_batch_has_a_report_that_says_why() -> None:
+    yard, following = planned_of(A + b"?\n")
+    assert following == "refused"
+    proof = json.loads(yard.bucket.stored[f"results/default/{BATCH_ID}/report.json"])
+    assert (proof["id"], proof["status"], proof["tenant"]) == (BATCH_ID, "failed", "default")
+    assert [(error["line"], error["code"]) for error in proof["errors"]["data"]] == [(2, "invalid_json_line")]
+    assert proof["input"]["key"] == KEY
+
+
+def test_a_batch_that_is_planned_has_no_report_yet() -> None:
+    yard, following = planned_of(A)
+    assert following == "run"
+    assert not [key for key in yard.bucket.stored if key.startswith("results/")]

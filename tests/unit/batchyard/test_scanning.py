@@ -1,13 +1,15 @@
 """Lines are found alike however the bytes come, and put together again they are the input."""
 
+import itertools
 import tracemalloc
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchyard.scanning import Found, scan
+from batchyard import scanning
+from batchyard.scanning import Found, blocks, scan
 
 LONGEST = 1_000_000
 BLOCK = 65_536
@@ -101,4 +103,55 @@ def test_a_line_far_over_the_limit_is_never_held() -> None:
     tracemalloc.stop()
     assert (long.text, long.size, long.number) == (None, 4_000_001, 1)
     assert (short.text, short.offset, short.number) == (b"{}", 4_000_001, 2)
+    assert most < 100_000
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Make blocks so small that a few bytes fill several."""
+    monkeypatch.setattr(scanning, "BLOCK", 12)
+    return scanning.BLOCK
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    data=TELLING | st.binary(max_size=300),
+    sizes=st.lists(st.integers(0, 40), min_size=1, max_size=8),
+    longest=st.integers(1, 60),
+)
+def test_blocks_are_the_input_in_whole_lines_however_the_bytes_come(
+    small: int, data: bytes, sizes: list[int], longest: int
+) -> None:
+    starts = [0, *itertools.accumulate(itertools.islice(itertools.cycle(sizes), len(data)))]
+    chunks = (data[start:stop] for start, stop in itertools.pairwise([*starts, max(len(data), starts[-1])]))
+    at = 0
+    for block, size in blocks(chunks, longest):
+        bytes_there = data[at : at + size]
+        at += size
+        assert bytes_there.endswith(b"\n") or at == len(data)
+        lines = bytes_there.count(b"\n", 0, size - 1) + 1
+        if block is None:
+            assert (lines, size > longest) == (1, True)
+        else:
+            assert block == bytes_there
+            assert size <= small or (lines, size <= longest) == (1, True)
+    assert at == len(data)
+
+
+def test_lines_that_fit_a_block_together_come_together() -> None:
+    data = b"{}\n" * 100_000
+    assert [size for _, size in blocks([data], LONGEST)] == [131_070, 131_070, 300_000 - 2 * 131_070]
+
+
+def test_a_block_s_line_far_over_the_limit_is_never_held() -> None:
+    def chunks() -> Iterator[bytes]:
+        for _ in range(4_000):
+            yield bytes(1_000)
+        yield b"\n{}"
+
+    tracemalloc.start()
+    found = list(blocks(chunks(), 10_000))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == [(None, 4_000_001), (b"{}", 2)]
     assert most < 100_000

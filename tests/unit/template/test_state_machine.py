@@ -90,11 +90,6 @@ def test_only_a_succeed_or_a_fail_ends_an_execution() -> None:
         assert "End" not in state.body, state.name
 
 
-def test_the_whole_has_a_time_limit_that_its_record_outlives() -> None:
-    days = state_machine()["TimeoutSeconds"] / 86_400
-    assert days < template()["Parameters"]["RecordDays"]["MinValue"]
-
-
 @each_task
 def test_a_task_is_given_longer_than_its_function_so_that_the_function_is_what_times_out(state: State) -> None:
     name = state.body["Parameters"]["FunctionName"].strip("${}")

@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from batch_client.profiles import PROFILES
-from tests.unit.template.documents import ROOT, expanded, functions, references, resources, template, walk
+from tests.unit.template.documents import (
+    ROOT,
+    expanded,
+    functions,
+    references,
+    resources,
+    state_machine,
+    template,
+    walk,
+)
 
 # namespace and metric -> the dimension it is published under, and what kind of resource that names
 # (the "metrics and dimensions" pages of SQS, API Gateway for HTTP APIs, Step Functions and Lambda)
@@ -153,8 +162,10 @@ def test_work_leftovers_and_overwritten_versions_go_and_inputs_stay() -> None:
     assert {"AbortIncompleteMultipartUpload", "NoncurrentVersionExpiration"} <= set(leftovers)
 
 
-def test_a_shards_files_outlive_its_longest_window() -> None:
-    assert template()["Parameters"]["WorkDays"]["MinValue"] > 7
+def test_the_work_files_and_the_record_of_a_batch_outlive_its_execution() -> None:
+    days = state_machine()["TimeoutSeconds"] / 86_400
+    assert template()["Parameters"]["WorkDays"]["MinValue"] > days
+    assert template()["Parameters"]["RecordDays"]["MinValue"] > days
 
 
 def test_the_table_is_on_demand_recoverable_encrypted_and_listed_by_tenant() -> None:

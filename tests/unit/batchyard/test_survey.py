@@ -1,0 +1,99 @@
+"""A pass over an input may be left between any two blocks, and goes on in another process as if nothing had been."""
+
+import itertools
+import json
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from batchyard import scanning
+from batchyard.batch import SHOWN_ERRORS, LineError
+from batchyard.splitting import Limits
+from batchyard.survey import MOST_ERROR_BYTES, Progress, Survey
+
+Plan = tuple[dict[int, bytes], Progress]
+ODD = [b"", b"{}", b"?", b"{}{}", b"\xff", b"\r", b'{"custom_id":1}', b"x" * 500]
+
+
+def request(custom_id: str, url: str, model: str, pad: int) -> bytes:
+    body = {"model": model, "input": ["x"] * (1 + pad % 3), "pad": "x" * pad}
+    return json.dumps({"custom_id": custom_id, "method": "POST", "url": url, "body": body}).encode()
+
+
+REQUEST = st.builds(
+    request, st.sampled_from("abcdef"), st.sampled_from(["/v1/responses", "/v1/responses", "/v1/embeddings"]),
+    st.sampled_from("mmmn"), st.integers(0, 60),
+)  # fmt: skip
+TEXT = st.tuples(
+    st.lists(REQUEST | REQUEST | REQUEST | st.sampled_from(ODD), max_size=30), st.sampled_from([b"", b"\n"])
+).map(lambda drawn: b"\n".join(drawn[0]) + drawn[1])
+
+
+def surveyed(text: bytes, limits: Limits, chunk: int, stops: set[int]) -> Plan:
+    """Take the input, leaving the pass behind the blocks `stops` names; answer the shards and what is known at the end."""
+    progress, shards, seen = Progress(), {}, itertools.count()
+    ended = False
+    while not ended:
+        survey = Survey(limits, None, progress)
+        left = text[progress.offset :]
+        ended = True
+        for full in survey.take(left[at : at + chunk] for at in range(0, len(left), chunk)):
+            if full is not None:
+                shards[full.shard] = full.pack()
+            elif next(seen) in stops:
+                ended = False
+                break
+        if not ended:
+            survey.progress.opened = [shard.packed() for shard in survey.rest()]
+            progress = msgspec.msgpack.decode(msgspec.msgpack.encode(survey.progress), type=Progress)
+    shards.update({shard.shard: shard.pack() for shard in survey.rest()})
+    survey.progress.opened = []
+    return shards, survey.progress
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanning, "BLOCK", 400)
+
+
+@pytest.mark.usefixtures("small")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    text=TEXT,
+    limits=st.builds(Limits, st.integers(1, 8), st.integers(300, 3_000), st.integers(3, 9)),
+    chunk=st.integers(1, 2_000),
+    stops=st.sets(st.integers(0, 30)),
+)
+def test_a_pass_that_was_left_and_gone_on_with_finds_what_an_uninterrupted_one_finds(
+    text: bytes, limits: Limits, chunk: int, stops: set[int]
+) -> None:
+    whole = surveyed(text, limits, 10**6, set())
+    assert surveyed(text, limits, chunk, stops) == whole
+    assert whole[1].offset == len(text)
+    assert sorted(whole[0]) == list(range(whole[1].shards))
+
+
+def test_errors_are_kept_only_as_far_as_the_record_holds_them_and_all_are_counted() -> None:
+    survey = Survey(Limits(1, 1, 1), None, Progress())
+    for number in range(SHOWN_ERRORS):
+        survey.complain(LineError("invalid_value", "é" * 1_000), number)
+    kept = survey.progress.errors
+    assert survey.progress.errors_total == SHOWN_ERRORS
+    assert 0.9 * MOST_ERROR_BYTES < len(msgspec.json.encode(kept)) < 400_000
+    assert [error.line for error in kept] == list(range(len(kept)))
+    survey.complain(LineError("invalid_value", "short"), SHOWN_ERRORS)
+    assert survey.progress.errors[-1].message == "short" or len(survey.progress.errors) == len(kept)
+    assert survey.progress.errors_total == SHOWN_ERRORS + 1
+
+
+def test_the_bytes_of_errors_are_counted_on_when_the_pass_goes_on() -> None:
+    first = Survey(Limits(1, 1, 1), None, Progress())
+    for number in range(100):
+        first.complain(LineError("invalid_value", "x" * 2_000), number)
+    progress = msgspec.msgpack.decode(msgspec.msgpack.encode(first.progress), type=Progress)
+    second = Survey(Limits(1, 1, 1), None, progress)
+    for number in range(100, 200):
+        second.complain(LineError("invalid_value", "x" * 2_000), number)
+    assert (len(second.progress.errors), second.progress.errors_total) == (MOST_ERROR_BYTES // 2_100, 200)

@@ -1,0 +1,228 @@
+"""Two workers of one shard: whoever is overtaken changes nothing, leaves nothing running, and says so."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from batch_client import (
+    APIConnectionError,
+    BadRequestError,
+    BatchClientError,
+    BatchError,
+    CreateOutcomeUnknown,
+    NotFoundError,
+    PermissionDeniedError,
+    QuotaError,
+    RateLimitError,
+    ServerError,
+    UploadOutcomeUnknown,
+)
+from batchyard.assemble import assemble
+from batchyard.batch import Batch
+from batchyard.collect import PATIENCE_FOR_SOME, collect
+from batchyard.errors import StaleRecord
+from batchyard.poll import poll
+from batchyard.setback import TOLD_AFTER
+from batchyard.shard import Shard, Step, change, change_attempt
+from batchyard.submit import LONGEST_CREATE, submit
+from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
+from tests.unit.batchyard.planned import planned
+
+FIRST = Step(BATCH_ID, 0)
+WINDOW = 86_400
+FAILURES = [
+    ServerError("down", status=500),
+    RateLimitError("slow down", status=429),
+    PermissionDeniedError("no", status=403),
+    QuotaError("pay first", status=429),
+    NotFoundError("gone", status=404),
+    BadRequestError("no", status=400),
+    APIConnectionError("no line"),
+    CreateOutcomeUnknown("lost"),
+    UploadOutcomeUnknown("lost"),
+]
+each_failure = pytest.mark.parametrize("failure", FAILURES, ids=lambda error: type(error).__name__)
+
+
+def recorded(yard: MemoryYard) -> tuple[Shard, Batch]:
+    return yard.table.kept[BATCH_ID, 0], yard.table.batch(BATCH_ID)
+
+
+def answers(*numbers: int, text: str = "") -> bytes:
+    """Make an output file."""
+    lines = [{"custom_id": f"r{at}", "response": {"status_code": 200, "body": {"text": text}}} for at in numbers]
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def overtaken(yard: MemoryYard, late: Callable[[MemoryYard, Step], Step]) -> tuple[Shard, Batch]:
+    """Run the late worker, whose call another one is set to overtake; answer what the other one had recorded."""
+    kept: list[tuple[Shard, Batch]] = []
+
+    def and_look(winner: Callable[[], object]) -> Callable[[], object]:
+        def winner_and_look() -> None:
+            winner()
+            kept.append(recorded(yard))
+
+        return winner_and_look
+
+    for hooks in (yard.scripted.meanwhile, yard.scripted.on_the_way_back):
+        hooks.update({name: and_look(winner) for name, winner in hooks.items()})
+    with pytest.raises(StaleRecord):
+        late(yard, FIRST)
+    (left,) = kept
+    return left
+
+
+def submit_elsewhere(yard: MemoryYard, name: str) -> None:
+    """Let another worker's call go through long after ours, which is still to end."""
+    ours = yard.scripted.trouble.pop(name, [])
+    yard.wait(LONGEST_CREATE)
+    assert submit(yard, FIRST).next == "poll"
+    yard.scripted.trouble[name] = ours
+
+
+@each_failure
+def test_a_late_upload_that_fails_changes_nothing_of_what_another_worker_did(failure: BatchClientError) -> None:
+    yard = planned()
+    yard.scripted.trouble["create_file"] = [failure]
+    yard.scripted.meanwhile["create_file"] = lambda: submit_elsewhere(yard, "create_file")
+    assert overtaken(yard, submit) == recorded(yard)
+    assert yard.table.kept[BATCH_ID, 0].attempts[-1].provider_batch_id == "pb-0"
+
+
+@each_failure
+def test_a_late_create_that_fails_changes_nothing_of_what_another_worker_did(failure: BatchClientError) -> None:
+    yard = planned()
+
+    yard.scripted.trouble["create_batch"] = [failure]
+    yard.scripted.meanwhile["create_batch"] = lambda: submit_elsewhere(yard, "create_batch")
+    assert overtaken(yard, submit) == recorded(yard)
+    assert yard.table.kept[BATCH_ID, 0].attempts[-1].provider_batch_id == "pb-0"
+    assert [each.status for each in yard.scripted.batches.values()] == ["in_progress"]
+
+
+def test_a_late_create_that_works_is_cancelled_for_nobody_would_collect_it() -> None:
+    yard = planned()
+    yard.scripted.meanwhile["create_batch"] = lambda: submit_elsewhere(yard, "create_batch")
+    assert overtaken(yard, submit) == recorded(yard)
+    assert yard.table.kept[BATCH_ID, 0].attempts[0].provider_batch_id == "pb-0"
+    assert {each.id: each.status for each in yard.scripted.batches.values()} == {
+        "pb-0": "in_progress",
+        "pb-1": "cancelling",
+    }
+
+
+def test_a_create_that_another_worker_has_adopted_already_runs_on() -> None:
+    yard = planned()
+    yard.scripted.on_the_way_back["create_batch"] = lambda: submit(yard, FIRST)  # it finds the batch by our key
+    assert overtaken(yard, submit) == recorded(yard)
+    assert {each.id: each.status for each in yard.scripted.batches.values()} == {"pb-0": "in_progress"}
+    assert "cancel_batch" not in yard.scripted.calls
+
+
+def test_a_create_adopted_and_already_done_with_is_not_cancelled_by_the_late_worker() -> None:
+    yard = planned()
+
+    def another() -> None:
+        step = submit(yard, FIRST)
+        yard.scripted.files["out"] = answers(0, 1, 2)
+        yard.scripted.end("pb-0", "completed", output_file_id="out")
+        assert collect(yard, step).next == "done"
+
+    yard.scripted.on_the_way_back["create_batch"] = another
+    assert overtaken(yard, submit) == recorded(yard)
+    assert "cancel_batch" not in yard.scripted.calls
+
+
+def submitted() -> MemoryYard:
+    yard = planned()
+    assert submit(yard, FIRST).next == "poll"
+    return yard
+
+
+def set_back(yard: MemoryYard) -> None:
+    """Let the shard have failed so often that the next failure is told."""
+    shard = yard.table.kept[BATCH_ID, 0]
+    yard.table.save_shard(shard, change(shard, setbacks=TOLD_AFTER))
+
+
+def finish_elsewhere(yard: MemoryYard, name: str) -> None:
+    ours = yard.scripted.trouble.pop(name, [])
+    yard.scripted.files["out"] = answers(0, 1, 2)
+    yard.scripted.end("pb-0", "completed", output_file_id="out")
+    assert poll(yard, FIRST.then("poll")).next == "collect"
+    assert collect(yard, FIRST.then("collect")).next == "done"
+    yard.scripted.trouble[name] = ours
+
+
+@each_failure
+@pytest.mark.parametrize("late", [poll, collect])
+def test_a_late_look_that_fails_changes_nothing_even_after_the_window(
+    late: Callable[[MemoryYard, Step], Step], failure: BatchClientError
+) -> None:
+    yard = submitted()
+    set_back(yard)
+    yard.wait(2 * WINDOW)
+    yard.scripted.trouble["retrieve_batch"] = [failure]
+    yard.scripted.meanwhile["retrieve_batch"] = lambda: finish_elsewhere(yard, "retrieve_batch")
+    assert overtaken(yard, late) == recorded(yard)
+    assert yard.table.batch(BATCH_ID).paused is None
+    assert assemble(yard, BATCH_ID) == "done"
+
+
+def test_a_late_look_at_a_running_batch_does_not_undo_its_end() -> None:
+    yard = submitted()
+    yard.scripted.on_the_way_back["retrieve_batch"] = lambda: finish_elsewhere(yard, "retrieve_batch")
+    assert overtaken(yard, poll) == recorded(yard)
+
+
+def test_a_late_failure_of_the_batch_does_not_pause_or_end_what_another_worker_has_moved_on() -> None:
+    yard = submitted()
+    yard.scripted.end("pb-0", "failed", errors=(BatchError("token_limit_exceeded", "no room"),))
+
+    def another() -> None:
+        assert collect(yard, FIRST.then("collect")).next == "submit"
+        assert submit(yard, FIRST).next == "poll"
+        assert poll(yard, FIRST.then("poll")).next == "poll"
+
+    yard.scripted.on_the_way_back["retrieve_batch"] = another
+    assert overtaken(yard, collect) == recorded(yard)
+    assert yard.table.batch(BATCH_ID).paused is None
+
+
+def test_a_late_collect_touches_neither_the_record_nor_the_runs_of_the_one_that_was_faster() -> None:
+    yard = submitted()
+    shard = yard.table.kept[BATCH_ID, 0]
+    patient = change_attempt(shard, looks=PATIENCE_FOR_SOME)  # the late one takes what it sees
+    yard.table.save_shard(shard, patient)
+    yard.scripted.files["out"] = answers(0, text="late")
+    yard.scripted.end("pb-0", "completed", output_file_id="out")
+    runs: dict[str, bytes] = {}
+
+    def another() -> None:
+        finish_elsewhere(yard, "download_file")
+        runs.update(yard.bucket.stored)
+
+    yard.scripted.on_the_way_back["download_file"] = another
+    assert overtaken(yard, collect) == recorded(yard)
+    assert {key: yard.bucket.stored[key] for key in runs} == runs
+    assert assemble(yard, BATCH_ID) == "done"
+    assert yard.bucket.stored[f"results/default/{BATCH_ID}/output.jsonl"] == answers(0, 1, 2)
+
+
+def test_lines_set_aside_late_touch_neither_the_record_nor_the_run_of_the_one_that_was_faster() -> None:
+    yard = submitted()
+    yard.scripted.end("pb-0", "failed", errors=(BatchError("invalid_value", "no", None, 2),))
+    runs: dict[str, bytes] = {}
+
+    def another() -> None:
+        both = (BatchError("invalid_value", "no", None, 1), BatchError("invalid_value", "no", None, 3))
+        yard.scripted.end("pb-0", "failed", errors=both)
+        assert collect(yard, FIRST.then("collect")).next == "submit"
+        runs.update(yard.bucket.stored)
+
+    yard.scripted.on_the_way_back["retrieve_batch"] = another
+    assert overtaken(yard, collect) == recorded(yard)
+    assert {key: yard.bucket.stored[key] for key in runs} == runs
+    assert yard.table.batch(BATCH_ID).counts.failed == 2
