@@ -99,3 +99,12 @@ def test_the_line_ends_stand_where_the_sizes_say() -> None:
     assert found is not None
     assert found[1] == [len(line) + 1 for line in GOOD]
     assert sum(found[1]) == len(block)
+
+
+@pytest.mark.parametrize("piece", PIECES)
+@pytest.mark.parametrize("place", range(3))
+def test_one_odd_piece_among_plain_lines_is_read_as_line_by_line_or_left(piece: bytes, place: int) -> None:
+    plain = GOOD[:2]
+    block = b"\n".join([*plain[:place], piece, *plain[place:]]) + b"\n"
+    found = parse_block(block, URL, MODEL)
+    assert found is None or found == one_by_one(block)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from batch_client import BadRequestError, QuotaError, RateLimitError, ServerError
+from batch_client import BadRequestError, QuotaError, RateLimitError, ServerError, SourceError
+from batchyard.errors import InputGone, StoreError
 from batchyard.setback import MOST_SETBACKS
 from batchyard.shard import Step
 from batchyard.submit import submit
@@ -54,3 +55,14 @@ def test_setbacks_in_a_row_double_the_wait_and_success_forgets_them() -> None:
     assert [submit(yard, FIRST).wait_seconds for _ in range(4)] == [30, 60, 120, 240]
     assert submit(yard, FIRST).next == "poll"
     assert yard.table.kept[BATCH_ID, 0].setbacks == 0
+
+
+def test_an_input_that_was_deleted_ends_the_shard_with_the_provider_s_code_and_other_trouble_with_it_does_not() -> None:
+    for cause, following in ((InputGone("gone"), "done"), (StoreError("slow down"), "submit")):
+        yard, error = planned(), SourceError("the source failed")
+        error.__cause__ = cause
+        yard.scripted.trouble["create_file"] = [error]
+        assert submit(yard, FIRST).next == following
+        reason = yard.table.kept[BATCH_ID, 0].reason
+        assert reason is None or (reason.code, reason.param) == ("invalid_request", "file_id")
+        assert (reason is None) is (following == "submit")

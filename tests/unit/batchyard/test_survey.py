@@ -97,3 +97,10 @@ def test_the_bytes_of_errors_are_counted_on_when_the_pass_goes_on() -> None:
     for number in range(100, 200):
         second.complain(LineError("invalid_value", "x" * 2_000), number)
     assert (len(second.progress.errors), second.progress.errors_total) == (MOST_ERROR_BYTES // 2_100, 200)
+
+
+@pytest.mark.usefixtures("small")
+def test_inputs_of_embeddings_are_counted_in_every_block() -> None:
+    line = request("a", "/v1/embeddings", "m", 2) + b"\n"
+    shards, progress = surveyed(line * 100, Limits(1_000, 10**6, 9), 10**6, set())
+    assert (len(shards), progress.lines) == (34, 100)

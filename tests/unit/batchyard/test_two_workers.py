@@ -201,7 +201,8 @@ def test_a_late_collect_touches_neither_the_record_nor_the_runs_of_the_one_that_
     runs: dict[str, bytes] = {}
 
     def another() -> None:
-        finish_elsewhere(yard, "download_file")
+        yard.scripted.files["out"] = answers(0, 1, 2)
+        assert collect(yard, FIRST.then("collect")).next == "done"  # of the very version that the late one has read
         runs.update(yard.bucket.stored)
 
     yard.scripted.on_the_way_back["download_file"] = another

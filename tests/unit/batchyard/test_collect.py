@@ -1,0 +1,54 @@
+"""Answers that the provider counts and does not show are waited for, but not for ever."""
+
+import json
+
+import pytest
+
+from batch_client import RequestCounts
+from batchyard.collect import PATIENCE_FOR_ALL, PATIENCE_FOR_SOME, collect
+from batchyard.shard import Step
+from batchyard.submit import submit
+from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
+from tests.unit.batchyard.planned import planned
+
+FIRST = Step(BATCH_ID, 0)
+
+
+def ended(*shown: str) -> MemoryYard:
+    """Make a yard whose provider counts three answers and shows these."""
+    yard = planned()
+    assert submit(yard, FIRST).next == "poll"
+    lines = [{"custom_id": each, "response": {"status_code": 200, "body": {}}} for each in shown]
+    yard.scripted.files["out"] = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    yard.scripted.end("pb-0", "completed", output_file_id="out", request_counts=RequestCounts(3, 3, 0))
+    return yard
+
+
+@pytest.mark.parametrize(("shown", "patience"), [((), PATIENCE_FOR_ALL), (("r1",), PATIENCE_FOR_SOME)])
+def test_it_looks_so_often_and_then_takes_what_there_is(shown: tuple[str, ...], patience: int) -> None:
+    yard = ended(*shown)
+    steps = [collect(yard, FIRST.then("collect")) for _ in range(patience + 1)]
+    assert [step.next for step in steps] == ["collect"] * patience + ["submit"]
+    assert steps[0].wait_seconds >= yard.settings.retry_floor_seconds
+    shard = yard.table.kept[BATCH_ID, 0]
+    assert (shard.completed, shard.unfinished) == (len(shown), 3 - len(shown))
+
+
+def test_a_batch_tells_that_it_waits_for_answers_and_that_it_no_longer_does() -> None:
+    yard = ended("r0")
+    collect(yard, FIRST.then("collect"))
+    assert "2 answers" in (yard.table.batch(BATCH_ID).paused or "")
+    yard.scripted.files["out"] += yard.scripted.files["out"].replace(b"r0", b"r1") + yard.scripted.files["out"].replace(
+        b"r0", b"r2"
+    )
+    assert collect(yard, FIRST.then("collect")).next == "done"
+    assert yard.table.batch(BATCH_ID).paused is None
+
+
+def test_patience_begins_anew_with_each_attempt() -> None:
+    yard = ended("r1")
+    for _ in range(PATIENCE_FOR_SOME + 1):
+        collect(yard, FIRST.then("collect"))
+    submit(yard, FIRST)
+    yard.scripted.end("pb-1", "completed", output_file_id="out", request_counts=RequestCounts(2, 2, 0))
+    assert collect(yard, FIRST.then("collect")).next == "collect"
