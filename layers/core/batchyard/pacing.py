@@ -6,8 +6,9 @@ SHARE_OF_ELAPSED: Final = 0.05
 # However near the end seems: one last slow request must not have us look every `floor` seconds for days, for the state
 # machine holds 25,000 events, nine a look.
 LEAST_SHARE: Final = 0.01
-# However low the ceiling is set, a day of looking must fit.
-LEAST_SHARE_OVER_CEILING: Final = 1 / 800
+# However low the ceiling is set, seven days of looking must fit: some 2,600 looks with a ceiling of one second.
+LEAST_SHARE_OVER_CEILING: Final = 1 / 250
+MOST_OVER_CEILING: Final = 600  # seconds
 JITTER: Final = 0.1
 MOST_DOUBLINGS: Final = 16
 
@@ -22,7 +23,8 @@ def poll_wait(elapsed: float, finished: int, total: int, floor: int, ceiling: in
     share = elapsed * SHARE_OF_ELAPSED
     left = elapsed * (total - finished) / finished if finished else share * 2
     wanted = max(min(share, left / 2), elapsed * LEAST_SHARE, floor)
-    return _spread(max(min(wanted, ceiling), elapsed * LEAST_SHARE_OVER_CEILING), chance)
+    least = min(elapsed * LEAST_SHARE_OVER_CEILING, MOST_OVER_CEILING)
+    return _spread(max(min(wanted, ceiling), least), chance)
 
 
 def retry_wait(setbacks: int, floor: int, ceiling: int, chance: float) -> int:
