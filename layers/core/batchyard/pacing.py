@@ -7,7 +7,7 @@ SHARE_OF_ELAPSED: Final = 0.05
 # machine holds 25,000 events, nine a look.
 LEAST_SHARE: Final = 0.01
 # However low the ceiling is set, seven days of looking must fit: some 2,600 looks with a ceiling of one second.
-LEAST_SHARE_OVER_CEILING: Final = 1 / 250
+LEAST_SHARE_OVER_CEILING: Final = 1 / 200
 MOST_OVER_CEILING: Final = 600  # seconds
 JITTER: Final = 0.1
 MOST_DOUBLINGS: Final = 16
