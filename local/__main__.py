@@ -2,40 +2,30 @@
 
 import argparse
 import os
-import signal
 import sys
 import threading
-import time
 from pathlib import Path
-from types import FrameType
 
+from local.abandon import abandon
+from local.answering import check_answers
+from local.deploy import read_template
 from local.errors import LocalError
+from local.results import told_of_earlier
 from local.run import check_paths, run
-from local.stack import running
+from local.settings import Settings, chosen
+from local.stack import TEMPLATE, Stack, running
+from local.stopping import Stopped, end_with_parent, heed_signals, ignore_signals
 from local.up import up
 from local.workplace import workplace
-
-_WATCH_SECONDS = 0.5
-
-
-class Stopped(BaseException):
-    """Someone asked the program to end; its number is that of the signal."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.status = 128 + number
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Obey the command line; return 0 when done, 1 when it failed, 2 when not understood, 128 + a signal's number."""
     options = _parser().parse_args(arguments)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
-        signal.signal(signal.SIGHUP, _stop)
+    heed_signals()
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]  # neither a profile nor an endpoint of the user's may reach the engine's clients
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
     try:
         status: int = options.command(options)
     except Stopped as stopped:
@@ -59,31 +49,42 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
+    settings = _settings()
     check_paths(options.input, options.out)
-    with workplace() as folder, running(folder, os.environ, _say) as stack:
-        return run(stack, options.input, options.out)
+    with told_of_earlier(options.out, _say):
+        if settings.own:
+            check_answers(settings.own)
+        with workplace() as folder, running(folder, os.environ, _say, settings) as stack:
+            try:
+                return run(stack, options.input, options.out)
+            except Stopped:
+                _abandon(stack)
+                raise
 
 
 def _up(_options: argparse.Namespace) -> int:
-    with workplace() as folder, running(folder, os.environ, _say) as stack:
+    settings = _settings()
+    with workplace() as folder, running(folder, os.environ, _say, settings) as stack:
         try:
             up(stack)
         except Stopped:
             _say("Ending the stack …")
+            _abandon(stack)
     return 0
 
 
-def _stop(number: int, _frame: FrameType | None) -> None:
-    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ignored, signal.SIG_IGN)  # once is enough: ending takes seconds and should not be torn
-    raise Stopped(number)
+def _settings() -> Settings:
+    return chosen(read_template(TEMPLATE), os.environ)
 
 
-def _end_with_parent(parent: int) -> None:
-    # `make`, or a terminal, may be killed without a word to us
-    while os.getppid() == parent:
-        time.sleep(_WATCH_SECONDS)
-    os.kill(os.getpid(), signal.SIGTERM)
+def _abandon(stack: Stack) -> None:
+    if stack.own is None:
+        return
+    heed_signals()  # a second Ctrl-C ends at once
+    try:
+        abandon(stack, stack.own, _say)
+    finally:
+        ignore_signals()
 
 
 def _say(text: str) -> None:

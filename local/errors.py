@@ -6,7 +6,9 @@ LocalError                    exit status 1
 │   └── ProviderUnclearError  only one half of the provider
 ├── BuildError                a layer or function could not be built
 ├── DeployError               the engine refused the template
+├── ProviderError             the user's own provider does not answer, or refuses the key
 ├── PartEnded                 a process of the stack is gone
+├── ResultsError              the results cannot be written
 └── NoBatchError              nothing became of the input
 """
 
@@ -39,6 +41,14 @@ class BuildError(LocalError):
 
 class DeployError(LocalError):
     """The stack could not be created; the text names the resources and the reasons."""
+
+
+class ProviderError(LocalError):
+    """The user's own provider does not answer, or refuses the key."""
+
+
+class ResultsError(LocalError):
+    """The results cannot be written where the user wants them."""
 
 
 class PartEnded(LocalError):  # noqa: N818 - a fact about a part, not an error of the program

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from local.deploy import read_template
 from local.parameters import parameters
 from local.parts import ROOT
-from local.stack import EMULATOR_VALUES, TEMPLATE
+from local.settings import EMULATOR_VALUES
+from local.stack import TEMPLATE
 
 _OTHERS = {
     "INPUT=…": "The JSONL file of requests for `make run`. Default: local/requests.jsonl",

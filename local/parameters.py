@@ -2,13 +2,14 @@
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from local.errors import ParameterError
 
 PREFIX = "BATCHYARD_"
+_NEAR = 0.6
 
 
 @dataclass(frozen=True)
@@ -26,25 +27,27 @@ class Parameter:
         """Return the environment variable that sets it: `MaxAttempts` → `BATCHYARD_MAX_ATTEMPTS`."""
         return PREFIX + re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", self.name).upper()
 
-    def check(self, value: str) -> str:
-        """Return `value`, or raise a ParameterError that says why CloudFormation would refuse it."""
-        complaint = self._complaint(value)
-        if complaint:
-            shown = "The value" if self.rules.get("NoEcho") else repr(value)
-            raise ParameterError(f"{self.variable}: {shown} {complaint}.")
-        return value
+    def complaint(self, value: str, variable: str) -> str | None:
+        """Say in a sentence why CloudFormation would refuse the `value` that `variable` gives; None when it would not."""
+        reason = self._complaint(value)
+        if reason is None:
+            return None
+        shown = "the value" if self.rules.get("NoEcho") else repr(value)
+        return f"{variable}: {shown} {reason}." + _hint(value, self.rules.get("AllowedValues", ()), _NEAR)
 
     def _complaint(self, value: str) -> str | None:
         allowed = [str(choice) for choice in self.rules.get("AllowedValues", ())]
         if allowed and value not in allowed:
-            return f"is none of {', '.join(allowed)}"
+            return f"is none of {', '.join(filter(None, allowed))}"
         if self.kind == "Number":
             return self._number_complaint(value)
         pattern = self.rules.get("AllowedPattern")
         if pattern and not re.fullmatch(pattern, value):
             return self.rules.get("ConstraintDescription") or f"does not match {pattern}"
-        if not self.rules.get("MinLength", 0) <= len(value) <= self.rules.get("MaxLength", len(value)):
-            return "is too short or too long"
+        if len(value) < int(self.rules.get("MinLength", 0)):
+            return f"is shorter than {self.rules['MinLength']}"
+        if len(value) > int(self.rules.get("MaxLength", len(value))):
+            return f"is longer than {self.rules['MaxLength']}"
         return None
 
     def _number_complaint(self, value: str) -> str | None:
@@ -70,20 +73,27 @@ def overrides(known: Mapping[str, Parameter], environment: Mapping[str, str]) ->
     """Return the values that `environment` gives, by parameter name.
 
     Raises:
-        ParameterError: a variable with the prefix is unknown, or a value does not fit its parameter.
+        ParameterError: variables with the prefix are unknown, or values do not fit; a line each.
 
     """
-    given = {variable: value for variable, value in environment.items() if variable.startswith(PREFIX)}
-    for variable in given:
-        if variable not in known:
-            raise ParameterError(_unknown(variable, known))
-    return {known[variable].name: known[variable].check(value) for variable, value in given.items()}
+    given = {
+        variable: value for variable, value in environment.items() if variable.startswith(PREFIX) or variable in known
+    }
+    complaints = [_complaint(known, variable, value) for variable, value in given.items()]
+    if any(complaints):
+        raise ParameterError("\n".join(filter(None, complaints)))
+    return {known[variable].name: value for variable, value in given.items()}
 
 
-def _unknown(variable: str, known: Mapping[str, Parameter]) -> str:
-    near = difflib.get_close_matches(variable, known, n=1, cutoff=0)
-    hint = f" Did you mean {near[0]}?" if near else ""
-    return f"{variable} is no setting of Batchyard.{hint} `make help` lists them all."
+def _complaint(known: Mapping[str, Parameter], variable: str, value: str) -> str | None:
+    if variable in known:
+        return known[variable].complaint(value, variable)
+    return f"{variable} is no setting of Batchyard.{_hint(variable, known, 0)} `make help` lists them all."
+
+
+def _hint(given: str, choices: Iterable[object], cutoff: float) -> str:
+    near = difflib.get_close_matches(given, [str(choice) for choice in choices], n=1, cutoff=cutoff)
+    return f" Did you mean {near[0]}?" if near else ""
 
 
 def _parameter(name: str, rules: Mapping[str, Any]) -> Parameter:

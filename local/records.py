@@ -50,6 +50,35 @@ def find_batch(table: "Table", tenant: str, key: str, version_id: str) -> str | 
     return ids[0] if ids else None
 
 
+@dataclass(frozen=True)
+class Sent:
+    """What a batch has at the provider: the ids of provider batches that run, as far as is recorded.
+
+    `creating` tells of a provider batch whose id is not known yet, `any` of one at any time.
+    """
+
+    running: list[str]
+    creating: bool
+    any: bool
+
+
+def unended(table: "Table", tenant: str) -> list[str]:
+    """Return the ids of the tenant's batches that have not ended."""
+    of_tenant = Key("gsi1pk").eq(f"TENANT#{tenant}")
+    answer = table.query(IndexName="by_tenant", KeyConditionExpression=of_tenant)
+    return [str(item["batch_id"]) for item in answer["Items"] if item["status"] not in ENDED]
+
+
+def sent(table: "Table", batch_id: str) -> Sent:
+    """Return what the batch has at the provider now."""
+    shards = [item for item in _items(table, batch_id) if item["sk"].startswith("SHARD#")]
+    attempts = [attempt for shard in shards for attempt in shard.get("attempts", [])]
+    live = [attempt for attempt in attempts if attempt.get("ended_at") is None]
+    creating = any(attempt.get("creating_at") and not attempt.get("provider_batch_id") for attempt in live)
+    running = [attempt["provider_batch_id"] for attempt in live if attempt.get("provider_batch_id")]
+    return Sent(running, creating, creating or any(attempt.get("provider_batch_id") for attempt in attempts))
+
+
 def progress(table: "Table", batch_id: str) -> Progress:
     """Return how the batch stands now; while its shards run, the lines are counted from their records."""
     items = _items(table, batch_id)

@@ -1,6 +1,8 @@
 """What a watching person sees of a batch: a bar on a terminal, plain lines elsewhere, a table at the end."""
 
+import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,6 +17,7 @@ from local.records import Progress
 
 _PLAIN_SECONDS = 5.0
 _SHOWN_ERRORS = 5
+_CORRECT = " Correct these lines of the input and run it again."
 _VERDICTS = {
     "completed": "The batch is complete: every line has its outcome.",
     "failed": "The batch failed.",
@@ -31,6 +34,7 @@ class Display:
         self._bar = Bar(*columns, console=self._console, disable=not self._console.is_terminal)
         self._task = self._bar.add_task("…", total=None)
         self._plain = (Progress("", ""), 0.0)
+        self._explained = False
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -43,20 +47,35 @@ class Display:
 
     def show(self, now: Progress) -> None:
         """Show the batch as it stands now."""
+        if now.paused and not self._explained:
+            self._explained = True
+            self._say("The batch waits for the provider, and goes on by itself once it can. Ctrl-C ends it.")
         if self._console.is_terminal:
             self._bar.update(self._task, description=escape(_doing(now)), completed=now.done, total=now.total or None)
             return
         last, at = self._plain
         waited = time.monotonic() - at >= _PLAIN_SECONDS
-        if now.status != last.status or (waited and now != last):
+        if now.status != last.status or (waited and _without_ids(now) != _without_ids(last)):
             self._plain = (now, time.monotonic())
-            lines = f"{now.done:,}/{now.total:,} lines"
-            self._console.print(f"{_doing(now)}, {lines}", markup=False, highlight=False, soft_wrap=True)
+            same = _without_ids(now).paused == _without_ids(last).paused
+            self._say(f"{_doing(replace(now, paused='as before') if now.paused and same else now)}, {_lines(now)}")
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _doing(now: Progress) -> str:
     shards = f", {now.shards_done}/{now.shards} shards" if now.shards else ""
     return f"{now.status}{shards}" + (f" (paused: {now.paused})" if now.paused else "")
+
+
+def _lines(now: Progress) -> str:
+    return f"{now.done:,}/{now.total:,} lines"
+
+
+def _without_ids(now: Progress) -> Progress:
+    """Return it with what differs from one failed call to the next, ids and counts, left out of the reason."""
+    return replace(now, paused=re.sub(r"\S*\d\S*", "…", now.paused)) if now.paused else now
 
 
 def closing(last: Progress, fetched: list[Path], seconds: float) -> None:
@@ -65,18 +84,20 @@ def closing(last: Progress, fetched: list[Path], seconds: float) -> None:
     table = Table(show_header=False)
     table.add_row("batch", last.batch_id)
     table.add_row("status", last.status)
-    table.add_row("lines", f"{last.total:,} ({last.completed:,} succeeded, {last.failed:,} failed)")
-    table.add_row("shards", f"{last.shards:,}")
+    if last.shards:  # one that was refused has neither
+        table.add_row("lines", f"{last.total:,} ({last.completed:,} succeeded, {last.failed:,} failed)")
+        table.add_row("shards", f"{last.shards:,}")
     table.add_row("seconds", f"{seconds:.1f}")
     for path in fetched:
         table.add_row(path.name, escape(str(path)))
     console.print(table)
     console.print(_VERDICTS[last.status])
-    for line in error_lines(last):
+    report = next((path for path in fetched if path.name == "report.json"), None)
+    for line in error_lines(last, report):
         console.print(line, markup=False, soft_wrap=True)
 
 
-def error_lines(last: Progress) -> list[str]:
+def error_lines(last: Progress, report: Path | None) -> list[str]:
     """Return the first errors of the batch in plain sentences, with their line numbers and what to do about them."""
     lines = []
     for error in last.errors[:_SHOWN_ERRORS]:
@@ -84,7 +105,8 @@ def error_lines(last: Progress) -> list[str]:
         lines.append(f"  {where}{error['message']} ({error['code']})")
     more = last.errors_total - len(lines)
     if more > 0:
-        lines.append(f"  … and {more:,} more; report.json and the batch's record list them.")
-    if any(error.get("line") is not None for error in last.errors):
-        lines.append("Nothing was sent. Correct these lines of the input and run it again.")
+        listed = "" if len(last.errors) == last.errors_total else f" the first {len(last.errors):,} of"
+        lines.append(f"  … and {more:,} more" + (f"; {report} lists{listed} them all." if report else "."))
+    if last.status == "failed" and not last.shards:
+        lines.append("Nothing was sent." + (_CORRECT if any(error.get("line") for error in last.errors) else ""))
     return lines

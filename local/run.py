@@ -1,5 +1,6 @@
 """One batch, end to end: drop the input, watch, fetch the results, and tell how it went."""
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -10,26 +11,40 @@ from local.errors import NoBatchError, UsageError
 from local.function_logs import save_logs
 from local.records import Progress, find_batch, progress
 from local.reporting import Display, closing
+from local.results import fetch, result_paths
 from local.stack import TENANT, Stack
 
-RESULTS = ("output.jsonl", "errors.jsonl", "report.json")
 _POLL_SECONDS = 0.5
 _INTAKE_SECONDS = 60.0
 _STRANDED_SECONDS = 15.0
+_ANOTHER = "Name another folder: make run OUT=results"
 T = TypeVar("T")
 
 
 def check_paths(source: Path, out: Path) -> None:
-    """Raise a UsageError unless `source` can be read and `out` can hold the results."""
+    """Raise a UsageError unless `source` can be read and `out` can hold the results without harm to it."""
     if not source.exists():
         raise UsageError(f"There is no file {source}. Name yours with: make run INPUT=requests.jsonl")
     if not source.is_file():
         raise UsageError(f"{source} is not a file. INPUT is one JSONL file of batch requests.")
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file. OUT must be a folder, for three files of results.")
+    for path in result_paths(out):
+        _check_result(path, source)
     try:
         source.open("rb").close()
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{error.filename}: {error.strerror}.") from error
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise UsageError(f"Nothing may be written to {out}. {_ANOTHER}")
+
+
+def _check_result(path: Path, source: Path) -> None:
+    if path.resolve() == source.resolve():
+        raise UsageError(f"The results would overwrite the input, {source}. {_ANOTHER}")
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder, where a result should be. {_ANOTHER}")
 
 
 def run(stack: Stack, source: Path, out: Path) -> int:
@@ -40,14 +55,14 @@ def run(stack: Stack, source: Path, out: Path) -> int:
         PartEnded: a process of the stack ended by itself.
 
     """
-    for name in RESULTS:
-        (out / name).unlink(missing_ok=True)  # nobody shall take an earlier run's results for these
     started = time.monotonic()
     try:
         last = _follow(stack, _dropped(stack, source))
     except NoBatchError:
         save_logs(stack)
         raise
+    if last.status == "failed":
+        _until(stack, lambda: _at_rest(stack, last.batch_id), _STRANDED_SECONDS)  # its report comes after its status
     fetched = fetch(stack, last.batch_id, out)
     closing(last, fetched, time.monotonic() - started)
     if last.status == "completed":
@@ -90,13 +105,22 @@ def _follow(stack: Stack, batch_id: str) -> Progress:
 
 def _stranded(stack: Stack, batch_id: str) -> bool:
     """Tell whether the batch's execution has failed, in which case its record must soon say so."""
+    return _execution(stack, batch_id) not in (None, "RUNNING", "SUCCEEDED")
+
+
+def _at_rest(stack: Stack, batch_id: str) -> bool | None:
+    """Answer True when nothing works on the batch any more, else None."""
+    return None if _execution(stack, batch_id) == "RUNNING" else True
+
+
+def _execution(stack: Stack, batch_id: str) -> str | None:
     machine = stack.outputs["StateMachineArn"]
     arn = f"{machine.replace(':stateMachine:', ':execution:')}:{batch_id}"
     states = stack.clients.stepfunctions
     try:
-        return states.describe_execution(executionArn=arn)["status"] not in ("RUNNING", "SUCCEEDED")
+        return states.describe_execution(executionArn=arn)["status"]
     except states.exceptions.ExecutionDoesNotExist:
-        return False  # the intake records a batch first and starts it then
+        return None  # the intake records a batch first and starts it then
 
 
 def _recorded(stack: Stack, batch_id: str) -> Progress:
@@ -125,15 +149,3 @@ def _until(stack: Stack, ask: Callable[[], T | None], seconds: float) -> T | Non
         stack.check()
         time.sleep(_POLL_SECONDS)
     return None
-
-
-def fetch(stack: Stack, batch_id: str, out: Path) -> list[Path]:
-    """Download what results the batch has into `out`, each under its name only when it is whole; return their paths."""
-    s3 = stack.clients.s3
-    prefix = f"results/{TENANT}/{batch_id}/"
-    listed = s3.list_objects_v2(Bucket=stack.bucket, Prefix=prefix).get("Contents", [])
-    present = {item["Key"].removeprefix(prefix) for item in listed}
-    fetched = [out / name for name in RESULTS if name in present]
-    for path in fetched:
-        s3.download_file(stack.bucket, prefix + path.name, str(path))  # writes aside and renames
-    return fetched

@@ -11,28 +11,27 @@ from botocore.exceptions import BotoCoreError
 
 from local import engine
 from local.clients import Clients
-from local.deploy import Template, build, deploy, read_template
-from local.parameters import overrides, parameters
+from local.deploy import build, deploy, read_template
 from local.parts import ROOT, Part
-from local.provider_choice import Provider, own_provider
+from local.provider_choice import Provider
+from local.settings import Settings
 
 TEMPLATE = ROOT / "template.yaml"
 TENANT = "default"
-# The emulator answers within seconds: waiting as long as for a real provider would only make a trial run slow.
-EMULATOR_VALUES: Mapping[str, str] = {"PollFloorSeconds": "1", "RetryFloorSeconds": "1"}
 _READY_SECONDS = 60.0
 _GRACE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A running stack, and where its doors are."""
+    """A running stack, and where its doors are; `own` is the user's provider, None with the emulator."""
 
     clients: Clients
     outputs: Mapping[str, str]
     provider_url: str
     parts: tuple[Part, ...]
     folder: Path
+    own: Provider | None = None
 
     @property
     def endpoint_url(self) -> str:
@@ -62,23 +61,19 @@ class Stack:
 
 @contextmanager
 def running(
-    folder: Path, host: Mapping[str, str], say: Callable[[str], None], template: Path = TEMPLATE
+    folder: Path, host: Mapping[str, str], say: Callable[[str], None], settings: Settings, template: Path = TEMPLATE
 ) -> Iterator[Stack]:
     """Yield the whole stack, deployed and ready; its logs and scratch space are in `folder`. It ends with the block.
 
-    `host` is the user's environment: BATCHYARD_* settings, and PROVIDER_BASE_URL with PROVIDER_API_KEY for a provider
-    of their own. `say` is told what takes a while.
+    `host` is the user's environment, of which the processes keep what programs need. `say` is told what takes a while.
 
     Raises:
-        UsageError: a setting is unknown, does not fit, or lacks its other half.
         BuildError: a layer could not be built.
         DeployError: the engine refused the template.
         PartEnded: a process ended by itself.
 
     """
-    content = read_template(template)
-    given = overrides(parameters(content), host)
-    own = own_provider(host)
+    content, own = read_template(template), settings.own
     with ExitStack() as started:
         port, aws = start_engine(folder, host, started)
         emulator = None if own else _start_emulator(folder, host, started)
@@ -90,13 +85,8 @@ def running(
         clients = Clients(engine.endpoint_url(port))
         say("Deploying template.yaml …")
         with _blaming(parts):
-            outputs = deploy(content, files, _values(content, given, provider, own is None), clients)
-            yield Stack(clients, outputs, provider.url, parts, folder)
-
-
-def _values(content: Template, given: Mapping[str, str], provider: Provider, emulated: bool) -> dict[str, str]:
-    values = {**(EMULATOR_VALUES if emulated else {}), **given, **provider.values}
-    return {name: value for name, value in values.items() if name in content.get("Parameters", {})}
+            outputs = deploy(content, files, settings.deployed(content, provider), clients)
+            yield Stack(clients, outputs, provider.url, parts, folder, own)
 
 
 @contextmanager

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import IO
 
 RUNS = Path(__file__).resolve().parent.parent / ".cache" / "runs"
-_LOGS_KEPT_SECONDS = 24 * 3600.0
+_LOGS_KEPT = 10
 
 
 @contextmanager
 def workplace(runs: Path = RUNS) -> Iterator[Path]:
-    """Yield the new folder of this run, with an empty `scratch` in it. Logs stay for a day."""
+    """Yield the new folder of this run, with an empty `scratch` in it. The logs of the latest ten stay."""
     runs.mkdir(parents=True, exist_ok=True)
     with _locked(runs / "lock"):  # nobody may sweep away a folder between its making and its locking
         _sweep(runs)
@@ -52,12 +52,13 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _sweep(runs: Path) -> None:
-    for folder in [path for path in runs.iterdir() if path.is_dir()]:
+    newest_first = sorted((path for path in runs.iterdir() if path.is_dir()), reverse=True)
+    for place, folder in enumerate(newest_first, start=2):  # the run that sweeps is the newest
         try:
             held = _held(folder)
         except BlockingIOError:
             continue  # its run is alive
         with held:
             shutil.rmtree(folder / "scratch", ignore_errors=True)
-            if folder.stat().st_mtime < time.time() - _LOGS_KEPT_SECONDS:
+            if place > _LOGS_KEPT:
                 shutil.rmtree(folder, ignore_errors=True)

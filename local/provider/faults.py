@@ -83,7 +83,7 @@ class CallFault(Rule):
 class CallRule(Rule):
     """Order `do` for the calls of `operation` whose count falls into `nth`.
 
-    `batch` (ordinal, 1 = the first made under this scenario) and `filename` (with `*` and `?`) pick the calls that are about those;
+    `batch` (1 = the first made under this scenario) and `filename` (with `*` and `?`) pick the calls that are about those;
     with `each_batch` the calls about each batch are counted apart.
     """
 

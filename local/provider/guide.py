@@ -36,7 +36,8 @@ CALLS   {"operation": "createBatch", "nth": "1-2", "do": {...}}
   operation  createFile listFiles retrieveFile deleteFile downloadFile createBatch listBatches retrieveBatch
              cancelBatch createUpload addUploadPart completeUpload cancelUpload; * is the default and means any
   nth        which of the calls this rule matches, counted by the rule; each_batch counts apart for each batch
-  batch      only calls about the batches with these ordinals (1: the first made under this scenario; createBatch: the one it would make)
+  batch      only calls about the batches with these ordinals (1: the first made under this
+             scenario; createBatch: the one it would make)
   filename   only calls about files so named: "*_output.jsonl"
   share      chance
   do

@@ -13,6 +13,7 @@ TEMPLATE = {
             "Description": "How often\n  at most.",
         },
         "LogLevel": {"Type": "String", "Default": "INFO", "AllowedValues": ["DEBUG", "INFO"]},
+        "Profile": {"Type": "String", "Default": "", "AllowedValues": ["", "openai", "azure"]},
         "LogDays": {"Type": "Number", "AllowedValues": [1, 30]},
         "ProviderBaseUrl": {
             "Type": "String",
@@ -62,6 +63,8 @@ def test_given_values_are_found_among_other_variables() -> None:
         ("BATCHYARD_MAX_ATTEMPTS", "21", "BATCHYARD_MAX_ATTEMPTS: '21' is more than 20."),
         ("BATCHYARD_LOG_LEVEL", "LOUD", "BATCHYARD_LOG_LEVEL: 'LOUD' is none of DEBUG, INFO."),
         ("BATCHYARD_LOG_DAYS", "2", "BATCHYARD_LOG_DAYS: '2' is none of 1, 30."),
+        ("BATCHYARD_PROFILE", "opnai", "BATCHYARD_PROFILE: 'opnai' is none of openai, azure. Did you mean openai?"),
+        ("BATCHYARD_PROVIDER_API_KEY", "short", "BATCHYARD_PROVIDER_API_KEY: the value is shorter than 8."),
         ("BATCHYARD_PROVIDER_BASE_URL", "ftp://x", "BATCHYARD_PROVIDER_BASE_URL: 'ftp://x' must be a URL."),
     ],
 )
@@ -80,3 +83,13 @@ def test_a_secret_value_that_does_not_fit_is_not_repeated() -> None:
 def test_an_unknown_variable_is_refused_with_the_nearest_known_one() -> None:
     with pytest.raises(UsageError, match=r"BATCHYARD_MAX_ATEMPTS .*Did you mean BATCHYARD_MAX_ATTEMPTS\?"):
         overrides(KNOWN, {"BATCHYARD_MAX_ATEMPTS": "1"})
+
+
+def test_every_fault_is_told_on_a_line_of_its_own() -> None:
+    with pytest.raises(ParameterError) as caught:
+        overrides(KNOWN, {"BATCHYARD_MAX_ATTEMPTS": "0", "BATCHYARD_LOG_LEVEL": "LOUD", "BATCHYARD_NO": ""})
+    assert [line.split()[0] for line in str(caught.value).splitlines()] == [
+        "BATCHYARD_MAX_ATTEMPTS:",
+        "BATCHYARD_LOG_LEVEL:",
+        "BATCHYARD_NO",
+    ]

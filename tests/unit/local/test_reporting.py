@@ -1,7 +1,9 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local import reporting
 from local.records import Progress
 from local.reporting import Display, closing, error_lines
 
@@ -15,20 +17,41 @@ def batch(status: str, **members: Any) -> Progress:
 
 
 def test_an_error_is_told_with_its_line_and_what_to_do() -> None:
-    told = error_lines(batch("failed", errors=[an_error(3)], errors_total=1))
+    told = error_lines(batch("failed", errors=[an_error(3)], errors_total=1), None)
     assert told[0] == "  line 3: This is no JSON. (invalid_json_line)"
     assert told[-1].startswith("Nothing was sent. Correct these lines")
 
 
-def test_only_the_first_errors_are_told_and_the_rest_counted() -> None:
-    told = error_lines(batch("failed", errors=[an_error(line) for line in range(1, 21)], errors_total=1_234))
+def test_only_the_first_errors_are_told_and_where_the_rest_is(tmp_path: Path) -> None:
+    errors = [an_error(line) for line in range(1, 21)]
+    told = error_lines(batch("failed", errors=errors, errors_total=20), tmp_path / "report.json")
     assert [line for line in told if "line" in line and "This is" in line] == told[:5]
-    assert "1,229 more" in told[5]
+    assert told[5] == f"  … and 15 more; {tmp_path / 'report.json'} lists them all."
+
+
+def test_a_report_that_lists_not_all_is_not_said_to() -> None:
+    errors = [an_error(line) for line in range(1, 21)]
+    told = error_lines(batch("failed", errors=errors, errors_total=1_234), Path("out/report.json"))
+    assert told[5] == "  … and 1,229 more; out/report.json lists the first 20 of them all."
+
+
+def test_without_a_report_none_is_named() -> None:
+    told = error_lines(batch("failed", errors=[an_error(1)], errors_total=3), None)
+    assert told[1] == "  … and 2 more."
 
 
 def test_an_error_of_the_whole_is_told_without_a_line() -> None:
-    told = error_lines(batch("failed", errors=[an_error(None, message="The file is empty.")], errors_total=1))
-    assert told == ["  The file is empty. (invalid_json_line)"]
+    told = error_lines(batch("failed", errors=[an_error(None, message="The file is empty.")], errors_total=1), None)
+    assert told == ["  The file is empty. (invalid_json_line)", "Nothing was sent."]
+
+
+def test_of_a_batch_that_was_sent_it_is_not_said_that_nothing_was() -> None:
+    assert error_lines(batch("failed", shards=1, errors=[an_error(None)], errors_total=1), None)[1:] == []
+
+
+def test_a_refused_batch_has_no_count_of_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    closing(batch("failed", errors=[an_error(1)], errors_total=1), [], 1.0)
+    assert "succeeded" not in capsys.readouterr().err
 
 
 def test_text_of_the_users_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,7 +62,7 @@ def test_text_of_the_users_is_shown_as_it_is(capsys: pytest.CaptureFixture[str])
 
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
 def test_every_end_has_its_sentence(status: str, capsys: pytest.CaptureFixture[str]) -> None:
-    closing(batch(status, total=3, completed=2, failed=1), [], 1.0)
+    closing(batch(status, shards=1, total=3, completed=2, failed=1), [], 1.0)
     told = capsys.readouterr().err
     assert "3 (2 succeeded, 1 failed)" in told
     assert "The batch " in told
@@ -58,7 +81,31 @@ def test_away_from_a_terminal_a_changed_status_is_a_line_at_once(capsys: pytest.
     ]
 
 
-def test_a_paused_batch_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+def paused(reason: str, **members: Any) -> Progress:
+    return batch("in_progress", total=10, paused=reason, **members)
+
+
+def test_a_paused_batch_says_why_and_how_to_end_it(capsys: pytest.CaptureFixture[str]) -> None:
     with Display() as display:
-        display.show(batch("in_progress", total=10, paused="the quota is used up"))
-    assert "(paused: the quota is used up)" in capsys.readouterr().err
+        display.show(paused("the quota is used up"))
+        display.show(paused("the quota is used up"))
+    told = capsys.readouterr().err
+    assert "(paused: the quota is used up)" in told
+    assert told.count("Ctrl-C ends it") == 1
+
+
+def test_a_reason_that_differs_in_ids_alone_is_told_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporting, "_PLAIN_SECONDS", 0.0)
+    with Display() as display:
+        display.show(paused("not served 3 times: no money (request id req_1)"))
+        display.show(paused("not served 4 times: no money (request id req_2)"))
+        display.show(paused("not served 5 times: no money (request id req_3)", completed=2))
+        display.show(paused("not served 6 times: no way (request id req_4)"))
+    told = [line for line in capsys.readouterr().err.splitlines() if "in_progress" in line]
+    assert told == [
+        "in_progress (paused: not served 3 times: no money (request id req_1)), 0/10 lines",
+        "in_progress (paused: as before), 2/10 lines",
+        "in_progress (paused: not served 6 times: no way (request id req_4)), 0/10 lines",
+    ]

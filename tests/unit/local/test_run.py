@@ -26,5 +26,24 @@ def test_a_folder_is_no_input(tmp_path: Path) -> None:
 def test_a_file_cannot_hold_the_results(tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     source.write_text("{}\n")
-    with pytest.raises(UsageError, match=r"in\.jsonl: File exists"):
+    with pytest.raises(UsageError, match="OUT must be a folder"):
         check_paths(source, source)
+
+
+@pytest.mark.parametrize("name", ["output.jsonl", "errors.jsonl", "report.json"])
+def test_an_input_that_the_results_would_overwrite_is_refused(tmp_path: Path, name: str) -> None:
+    source, link = tmp_path / name, tmp_path / "elsewhere" / "link"
+    source.write_text("{}\n")
+    link.parent.mkdir()
+    link.symlink_to(source)
+    for given in (source, link, link.parent / ".." / name):
+        with pytest.raises(UsageError, match="would overwrite the input"):
+            check_paths(given, tmp_path)
+
+
+def test_a_folder_in_the_place_of_a_result_is_told_before_the_run(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text("{}\n")
+    (tmp_path / "report.json").mkdir()
+    with pytest.raises(UsageError, match="where a result should be"):
+        check_paths(source, tmp_path)

@@ -1,5 +1,3 @@
-import os
-import time
 from pathlib import Path
 
 import pytest
@@ -36,20 +34,18 @@ def test_what_a_dead_run_left_is_removed_and_its_logs_stay(tmp_path: Path) -> No
         assert (dead / "engine.log").exists()
 
 
-def test_logs_older_than_a_day_are_removed(tmp_path: Path) -> None:
-    dead = tmp_path / "20260101T000000-1"
-    dead.mkdir()
-    (dead / "lock").touch()
-    past = time.time() - 25 * 3600
-    os.utime(dead, (past, past))
-    with workplace(tmp_path):
-        assert not dead.exists()
+def test_the_logs_of_the_latest_ten_are_kept(tmp_path: Path) -> None:
+    for number in range(12):
+        (tmp_path / f"20260101T0000{number:02}-1").mkdir()
+    with workplace(tmp_path) as latest:
+        kept = sorted(path.name for path in tmp_path.iterdir() if path.is_dir())
+    assert kept == [f"20260101T0000{number:02}-1" for number in range(3, 12)] + [latest.name]
 
 
 def test_a_living_run_is_left_alone(tmp_path: Path) -> None:
     with workplace(tmp_path) as living:
-        past = time.time() - 25 * 3600
-        os.utime(living, (past, past))
+        for second in range(12):
+            (tmp_path / f"29990101T0000{second:02}-1").mkdir()
         with workplace(tmp_path) as other:
             assert other != living
             assert (living / "scratch").exists()
