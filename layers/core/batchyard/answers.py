@@ -8,6 +8,7 @@ from typing import Final
 
 from batchyard import outcomes
 from batchyard.batch import Usage
+from batchyard.lines import BOM
 from batchyard.outcomes import Outcome
 from batchyard.scanning import scan
 
@@ -61,7 +62,7 @@ class Answers:
 
     def line(self, index: int) -> bytes:
         """Return the provider's line for a request, as it came."""
-        return os.pread(self._spool.fileno(), self._sizes[index], self._offsets[index])
+        return os.pread(self._spool.fileno(), self._sizes[index], self._offsets[index]).removeprefix(BOM)
 
     def succeeded(self) -> int:
         """Count the requests answered with success."""

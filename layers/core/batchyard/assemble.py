@@ -16,6 +16,7 @@ from batchyard.splitting import ShardLines
 from batchyard.yard import Yard
 
 UNRECORDED: Final = LineError("server_error", "The shard of this request stopped before it was finished.")
+RAN: Final = frozenset({"completed", "expired", "cancelled"})  # how a provider batch ends that ran lines
 # Lines that were never run because the user cancelled are in neither count, as with OpenAI.
 UNCOUNTED: Final = "batch_cancelled"
 
@@ -75,7 +76,8 @@ def _status(batch: Batch, shards: list[Shard], tally: Tally) -> str:
     """Choose the end: `failed` only when no line was ever run, as with a provider that refuses every file."""
     if batch.status == statuses.CANCELLING:
         return statuses.CANCELLED
-    never_ran = not tally.succeeded and all(shard.unfinished == shard.lines and shard.reason for shard in shards)
+    ran = any(attempt.provider_status in RAN for shard in shards for attempt in shard.attempts)
+    never_ran = not tally.succeeded and not ran and any(shard.reason for shard in shards)
     return statuses.FAILED if never_ran else statuses.COMPLETED
 
 

@@ -101,7 +101,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
     metadata: dict[str, str] | None = None
     output_expires_after: dict[str, Any] | None = None
-    claimed: bool = False
+    claimed_by: str | None = None
     counts: Counts = Counts()
     usage: Usage | None = None
     shards: int = 0

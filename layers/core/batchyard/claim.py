@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard import keys, new_batch
+from batchyard import keys, new_batch, statuses
 from batchyard.batch import Batch, InputObject, LineError, derived_id
 from batchyard.create_request import refusal
-from batchyard.errors import ApiError, NotFound
+from batchyard.errors import ApiError, BatchyardError, NotFound
 from batchyard.yard import Yard
 
 S3_URI: Final = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
@@ -22,32 +22,52 @@ KEEP_KEYS: Final = 30 * 86_400  # seconds an Idempotency-Key is remembered
 def claim(yard: Yard, tenant: str, wanted: dict[str, Any], idempotency_key: str | None) -> Batch:
     """Create or find the batch for a checked body, and start it; raises ApiError for another's object or a key used before."""
     source = _source(yard, tenant, wanted["input_file_id"])
-    digest = new_batch.fingerprint(wanted)
-    batch_id = _batch_id(yard, wanted, source)
+    batch_id, token = _batch_id(yard, wanted, source), f"batch_{uuid.uuid4().hex}"
     if idempotency_key is not None:
-        batch_id = _remembered(yard, derived_id("api", tenant, idempotency_key), batch_id, digest)
+        token = derived_id("api", tenant, idempotency_key)
+        batch_id = _remembered(yard, token, batch_id, new_batch.fingerprint(wanted))
     members = {name: wanted.get(name) for name in ("endpoint", "metadata", "output_expires_after", "input_file_id")}
     batch = new_batch.build(
-        yard, batch_id, tenant, source or _nowhere(yard), wanted["completion_window"], claimed=True, **members
+        yard, batch_id, tenant, source or _nowhere(yard), wanted["completion_window"], claimed_by=token, **members
     )
     if source is None:
         message = f"The input file '{wanted['input_file_id'][:SHOWN_ID]}' was not found, or is not yours."
         return new_batch.refuse(yard, batch, LineError("invalid_request", message, "file_id"))
-    if new_batch.start(yard, batch) or idempotency_key is not None or _taken_over(yard, batch):
-        return yard.records.batch(batch_id)
-    another = msgspec.structs.replace(batch, batch_id=_fresh())  # somebody else was given the upload's batch just now
-    new_batch.start(yard, another)
-    return another
+    if not _obtained(yard, batch):  # the upload's batch is somebody else's, or runs for another endpoint
+        batch = msgspec.structs.replace(batch, batch_id=token)
+        yard.records.create_batch(batch)
+    return _started(yard, batch, forget=idempotency_key is None)
 
 
-def _taken_over(yard: Yard, batch: Batch) -> bool:
-    """Give the batch that an upload has made to this caller, unless another has it or it runs for another endpoint."""
+def _obtained(yard: Yard, batch: Batch) -> bool:
+    """Record the batch, or take over the one that an upload has made; the token tells our own write from another's."""
+    if yard.records.create_batch(batch) or _owner(yard, batch) == batch.claimed_by:
+        return True
     changes = {
         "metadata": batch.metadata, "output_expires_after": batch.output_expires_after, "endpoint": batch.endpoint,
-        "completion_window": batch.completion_window, "expires_at": batch.expires_at,
+        "completion_window": batch.completion_window, "expires_at": batch.expires_at, "claimed_by": batch.claimed_by,
     }  # fmt: skip
     given = {name: value for name, value in changes.items() if value is not None}
-    return yard.records.claim_batch(batch.batch_id, batch.endpoint or "", **given) is not None
+    taken = yard.records.claim_batch(batch.batch_id, batch.endpoint or "", **given)
+    return taken is not None or _owner(yard, batch) == batch.claimed_by
+
+
+def _owner(yard: Yard, batch: Batch) -> str | None:
+    return yard.records.batch(batch.batch_id).claimed_by
+
+
+def _started(yard: Yard, batch: Batch, *, forget: bool) -> Batch:
+    """Start the batch; if that fails, a caller who cannot name it again must not find it running later."""
+    now = yard.records.batch(batch.batch_id)
+    try:
+        if not now.ended:
+            yard.executions.start(batch.batch_id)
+    except BatchyardError:
+        if forget:
+            reason = LineError("server_error", "The batch could not be started. Create it again.")
+            yard.records.move_batch(batch.batch_id, statuses.FAILED, yard.now(), errors=[reason], errors_total=1)
+        raise
+    return now
 
 
 def _source(yard: Yard, tenant: str, input_file_id: str) -> InputObject | None:
@@ -76,19 +96,16 @@ def _batch_id(yard: Yard, wanted: dict[str, Any], source: InputObject | None) ->
 
     One that has ended already is shown, for running it again would be paid again.
     """
+    fresh = f"batch_{uuid.uuid4().hex}"
     if source is None or not source.key.startswith(keys.INBOX):
-        return _fresh()
+        return fresh
     dropped = new_batch.upload_id(source)
     try:
         batch = yard.records.batch(dropped)
     except NotFound:
         return dropped
-    free = not batch.claimed and batch.endpoint in {None, wanted["endpoint"]}
-    return dropped if free else _fresh()
-
-
-def _fresh() -> str:
-    return f"batch_{uuid.uuid4().hex}"
+    free = batch.claimed_by is None and batch.endpoint in {None, wanted["endpoint"]}
+    return dropped if free else fresh
 
 
 def _remembered(yard: Yard, key: str, batch_id: str, digest: str) -> str:

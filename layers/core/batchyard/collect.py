@@ -3,15 +3,13 @@
 from contextlib import ExitStack
 from operator import methodcaller
 
-import msgspec
-
 from batch_client import Batch as ProviderBatch
-from batch_client import BatchClientError
+from batch_client import BatchClientError, NotFoundError
 from batchyard import keys, setback, statuses
 from batchyard.answers import Answers
 from batchyard.batch import LineError, Usage
 from batchyard.failed_batch import after_failed
-from batchyard.outcomes import Outcome, count_code
+from batchyard.outcomes import Outcome, count_code, counted
 from batchyard.runs import RunWriter
 from batchyard.shard import Shard, Step, change, change_attempt, finish
 from batchyard.splitting import ShardLines
@@ -33,9 +31,14 @@ def collect(yard: Yard, step: Step) -> Step:
         seen = yard.ask(lambda provider: provider.retrieve_batch(provider_batch_id))
         if not seen.ended:
             return step.then("poll", yard.settings.poll_floor_seconds)
+    except NotFoundError:
+        return step.then("poll", yard.settings.poll_floor_seconds)  # which knows how long to wait for it
+    except BatchClientError as error:
+        return setback.after_read(yard, shard, shard, step, error)
+    try:
         return after_failed(yard, shard, seen, step) if seen.status == "failed" else _take(yard, shard, seen, step)
     except BatchClientError as error:
-        return setback.after_read(yard, shard, step, error)
+        return setback.after_read(yard, shard, shard, step, error)
 
 
 def _take(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step) -> Step:
@@ -43,9 +46,11 @@ def _take(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step) -> Step:
     sent = Unfinished.read(yard.objects, shard.unfinished_key, len(lines))
     with Answers(lines.custom_ids[ordinal] for ordinal in sent.ordinals) as answers:
         for file_id in filter(None, (seen.output_file_id, seen.error_file_id)):
-            answers.read(yard.ask(methodcaller("download_file", file_id)))
+            gone = _read(yard, answers, file_id)
+            if gone and yard.records.batch(shard.batch_id).status == statuses.IN_PROGRESS and _may_look(shard, answers):
+                return setback.after_read(yard, shard, _looked(shard), step, gone)
         missing = _missing(seen, answers)
-        if missing and shard.attempts[-1].looks < (PATIENCE_FOR_SOME if answers.succeeded() else PATIENCE_FOR_ALL):
+        if missing and _may_look(shard, answers):
             return _look_again(yard, shard, missing, step)
         own = yard.records.save_shard(shard, shard)  # a version, and so a place for the runs, that no other worker has
         return _settle(yard, own, seen, step, _Sorted(yard, own, lines, sent, answers))
@@ -57,8 +62,25 @@ def _missing(seen: ProviderBatch, answers: Answers) -> int:
     return min(answers.missing(), max(0, counted - answers.succeeded()))
 
 
+def _read(yard: Yard, answers: Answers, file_id: str) -> NotFoundError | None:
+    """Read a file; one that is not there is told, and holds no answers if it stays away."""
+    try:
+        answers.read(yard.ask(methodcaller("download_file", file_id)))
+    except NotFoundError as error:
+        return error
+    return None
+
+
+def _may_look(shard: Shard, answers: Answers) -> bool:
+    return shard.attempts[-1].looks < (PATIENCE_FOR_SOME if answers.succeeded() else PATIENCE_FOR_ALL)
+
+
+def _looked(shard: Shard) -> Shard:
+    return change_attempt(shard, looks=shard.attempts[-1].looks + 1)
+
+
 def _look_again(yard: Yard, shard: Shard, missing: int, step: Step) -> Step:
-    looked = change_attempt(shard, looks=shard.attempts[-1].looks + 1)
+    looked = _looked(shard)
     setback.pause(yard, shard, looked, f"The provider counts {missing} answers that its files do not hold yet.")
     return step.then("collect", setback.wait_after(yard, looked.attempts[-1].looks))
 
@@ -137,6 +159,6 @@ def _end(yard: Yard, shard: Shard, seen: ProviderBatch) -> LineError | None:
 
 def _usage(seen: ProviderBatch) -> Usage | None:
     used = seen.usage
-    if used is None or not used.total_tokens:
+    if used is None or not counted(used.total_tokens):
         return None
-    return msgspec.convert(used, Usage, from_attributes=True)
+    return Usage(*(counted(getattr(used, name)) for name in Usage.__struct_fields__))

@@ -22,6 +22,7 @@ WAITS: Final = {
     Move.UPLOAD: "The provider does not see the uploaded file",
 }
 LONGEST_MESSAGE: Final = 300
+MOST_ROUNDS: Final = 10  # of setting lines aside, before one code that is always the reason is taken for that of all
 
 
 def after_failed(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step) -> Step:
@@ -87,8 +88,12 @@ def _set_aside(yard: Yard, shard: Shard, errors: list[LineError], step: Step) ->
         ended, unfinished=len(rest), unfinished_key=key, file_id=None, codes=codes,
         failed=shard.failed + len(refused), stalls=0,
     )  # fmt: skip
-    setback.save_after_answer(yard, shard, settled if len(rest) else finish(settled))
-    return step.then("submit" if len(rest) else "done")
+    rounds, codes_named = _failed_in_a_row(settled), {error.code for error in errors}
+    if not len(rest) or (rounds >= MOST_ROUNDS and len(codes_named) == 1):  # it names a few of many each time
+        setback.save_after_answer(yard, shard, finish(settled, errors[0]))
+        return step.then("done")
+    setback.save_after_answer(yard, shard, settled)
+    return step.then("submit", setback.wait_after(yard, rounds) if rounds > 1 else 0)
 
 
 def _line_error(error: BatchError) -> LineError:

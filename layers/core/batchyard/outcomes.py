@@ -15,6 +15,7 @@ TIMEOUT, CONFLICT, TOO_MANY, SERVER_ERROR = 408, 409, 429, 500
 OK, REDIRECT, BAD_REQUEST = 200, 300, 400
 TRANSIENT_STATUSES: Final = frozenset({0, TIMEOUT, CONFLICT, TOO_MANY})
 LONGEST_CODE, MOST_CODES, OTHER = 64, 100, "other"
+MOST_TOKENS: Final = 2**53
 STATUS: Final = re.compile(r"[0-9]{1,3}")
 UNFINISHED_CODES: Final = frozenset({"batch_expired", "batch_cancelled"})
 
@@ -93,21 +94,23 @@ def parse(text: bytes) -> Answer | None:
 def _leniently(text: bytes) -> Answer | None:
     """Read a line that is not quite JSON or not quite of the contract: what it tells was paid for all the same.
 
-    Python-made services write NaN and half surrogate pairs; gateways write codes as numbers and errors as bare text.
+    Services write a byte order mark, bytes that are no UTF-8, NaN and half surrogate pairs; gateways write codes as
+    numbers, ids as numbers, statuses as text or fractions, and errors as bare text.
     """
     try:
-        members = json.loads(text.decode())
+        members = json.loads(text.decode("utf-8-sig", "replace"), strict=False)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(members, dict) or not isinstance(members.get("custom_id"), str):
+    custom_id = members.get("custom_id") if isinstance(members, dict) else None
+    if not isinstance(custom_id, str | int) or isinstance(custom_id, bool):
         return None
-    return Answer(members["custom_id"], _response(members.get("response")), _error(members.get("error")))
+    return Answer(str(custom_id), _response(members.get("response")), _error(members.get("error")))
 
 
 def _response(member: object) -> Response | None:
     if not isinstance(member, dict):
         return None
-    status, body = str(member.get("status_code")), member.get("body")
+    status, body = str(member.get("status_code")).removesuffix(".0"), member.get("body")
     told = ResponseBody(_usage(body.get("usage")), body.get("error")) if isinstance(body, dict) else None
     return Response(int(status) if STATUS.fullmatch(status) else None, told)
 
@@ -120,7 +123,7 @@ def _usage(member: object) -> BodyUsage | None:
 
 
 def _error(member: object) -> AnswerError | None:
-    if member is None:
+    if not member:
         return None
     code = member.get("code") if isinstance(member, dict) else None
     return AnswerError(None if code is None else str(code), str(member))
@@ -128,9 +131,10 @@ def _error(member: object) -> AnswerError | None:
 
 def outcome_of(answer: Answer) -> Outcome:
     """Classify an answer; what is unknown is transient."""
-    if answer.error is not None:
-        return Outcome.UNFINISHED if answer.error.code in UNFINISHED_CODES else Outcome.TRANSIENT
     status = answer.response.status_code if answer.response else None
+    told = answer.error is not None and bool(answer.error.code or answer.error.message)
+    if answer.error is not None and (told or answer.response is None):
+        return Outcome.UNFINISHED if answer.error.code in UNFINISHED_CODES else Outcome.TRANSIENT
     if status is None or status in TRANSIENT_STATUSES or status >= SERVER_ERROR:
         return Outcome.TRANSIENT
     if OK <= status < REDIRECT:
@@ -157,11 +161,17 @@ def usage_of(answer: Answer) -> Usage:
     used = answer.response.body.usage if answer.response and answer.response.body else None
     if used is None:
         return Usage()
-    inputs, outputs = used.prompt_tokens or used.input_tokens or 0, used.completion_tokens or used.output_tokens or 0
+    inputs = counted(used.prompt_tokens or used.input_tokens)
+    outputs = counted(used.completion_tokens or used.output_tokens)
     taken = used.prompt_tokens_details or used.input_tokens_details or _NO_DETAILS
     given = used.completion_tokens_details or used.output_tokens_details or _NO_DETAILS
-    cached, reasoning = taken.cached_tokens or 0, given.reasoning_tokens or 0
-    return Usage(inputs, cached, outputs, reasoning, used.total_tokens or inputs + outputs)
+    cached, reasoning = counted(taken.cached_tokens), counted(given.reasoning_tokens)
+    return Usage(inputs, cached, outputs, reasoning, counted(used.total_tokens) or inputs + outputs)
+
+
+def counted(tokens: int | None) -> int:
+    """Take a count of tokens; 0 for none and for what cannot be one."""
+    return tokens if tokens is not None and 0 <= tokens <= MOST_TOKENS else 0
 
 
 def answer_line(batch_id: str, position: int, custom_id: str, error: LineError) -> bytes:
@@ -176,6 +186,6 @@ def answer_line(batch_id: str, position: int, custom_id: str, error: LineError) 
 
 def count_code(codes: MutableMapping[str, int], code: str) -> None:
     """Count an error by its code; the provider's word for it is cut, and so many kinds at most are told apart."""
-    short = code[:LONGEST_CODE]
+    short = code.encode("utf-8", "replace").decode()[:LONGEST_CODE]
     name = short if short in codes or len(codes) < MOST_CODES else OTHER
     codes[name] = codes.get(name, 0) + 1

@@ -49,12 +49,16 @@ def plan(
     """
     batch = yard.records.batch(batch_id)
     if not batch.ended and batch.in_progress_at is None:
-        progress = read_progress(yard, batch_id) if resume else Progress()
+        progress = read_progress(yard, batch_id) if resume else Progress(asked=batch.endpoint)
+        if progress.asked != batch.endpoint:  # somebody asked for another while the plan was put down
+            progress = Progress(asked=batch.endpoint)
         if not _survey(yard, batch, progress, seconds_left):
             return _planned(yard, batch_id, "plan")
         if yard.records.batch(batch_id).endpoint != batch.endpoint:  # somebody asked for one while we read
             return plan(yard, batch_id, seconds_left=seconds_left)
         batch = _refuse(yard, batch, progress) if progress.errors_total else _accept(yard, batch, progress)
+    if batch.status == statuses.FAILED and batch.in_progress_at is None:
+        _tell_refusal(yard, batch)
     return _planned(yard, batch_id, "refused" if batch.ended else "run")
 
 
@@ -146,13 +150,15 @@ def _refuse(yard: Yard, batch: Batch, progress: Progress) -> Batch:
     refused = yard.records.move_batch(
         batch.batch_id, statuses.FAILED, yard.now(), errors=progress.errors, errors_total=progress.errors_total
     )
-    batch = refused or yard.records.batch(batch.batch_id)
-    if batch.ended:
-        proof = {**shape(batch), "tenant": batch.tenant, "input": msgspec.to_builtins(batch.input)}
-        report_key = keys.result(batch.tenant, batch.batch_id, "report.json")
-        yard.objects.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))
-        yard.events.announce(batch)
-    return batch
+    return refused or yard.records.batch(batch.batch_id)
+
+
+def _tell_refusal(yard: Yard, batch: Batch) -> None:
+    """Write the report of a refused batch and announce it; again rather than never, if an earlier run ended in between."""
+    proof = {**shape(batch), "tenant": batch.tenant, "input": msgspec.to_builtins(batch.input)}
+    report_key = keys.result(batch.tenant, batch.batch_id, "report.json")
+    yard.objects.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))
+    yard.events.announce(batch)
 
 
 def _accept(yard: Yard, batch: Batch, progress: Progress) -> Batch:

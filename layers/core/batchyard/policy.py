@@ -35,7 +35,7 @@ OPERATOR: Final = frozenset({
 })  # fmt: skip
 OPERATOR_STATUSES: Final = frozenset({401, 403})
 OPERATOR_ERRORS: Final = (QuotaError, InvalidArgumentError)  # no money; a key or address that cannot be sent
-PASSING_STATUSES: Final = frozenset({409, 423, 425})
+PASSING_STATUSES: Final = frozenset({408, 409, 423, 425, 429})
 PASSING: Final = (OutcomeUnknown, ProtocolError, SourceError)
 VISIBILITY: Final = ("invalid_request", "file_id")
 

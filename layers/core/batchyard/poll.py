@@ -29,7 +29,7 @@ def poll(yard: Yard, step: Step) -> Step:
     except NotFoundError as error:
         return _missing(yard, batch, shard, step, error)
     except BatchClientError as error:
-        return setback.after_read(yard, shard, step, error)
+        return setback.after_read(yard, shard, shard, step, error)
     _note(yard, shard, shard.attempt, seen)
     return step.then("collect") if seen.ended else step.then("poll", _wait(yard, batch, shard.attempt, seen))
 
@@ -58,7 +58,7 @@ def _missing(yard: Yard, batch: Batch, shard: Shard, step: Step, error: NotFound
     """Take a provider batch that is not found: it may be there again, and is given up only when its window is over."""
     started = shard.attempts[-1].creating_at or shard.attempts[-1].started_at
     if yard.now() < started + window_seconds(batch.completion_window):
-        return setback.after_read(yard, shard, step, error)
+        return setback.after_read(yard, shard, shard, step, error)
     logger.error("provider batch lost", batch_id=step.batch_id, shard=step.shard, attempt=shard.attempts[-1].number)
     ended = change_attempt(shard, provider_status="lost", ended_at=yard.now())
     lost = change(ended, file_id=None, stalls=shard.stalls + 1)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from array import array
-from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
+from batchyard.adapters.objects import CHUNK
 from batchyard.errors import BatchyardError
 
 if TYPE_CHECKING:
@@ -81,26 +81,29 @@ class Run:
 
     def __len__(self) -> int:
         """Count the lines."""
-        return len(self._index.positions) // POSITION_BYTES
+        return len(self._index().positions) // POSITION_BYTES
 
-    @cached_property
     def _index(self) -> _Packed:
         return msgspec.msgpack.decode(self._objects.get(f"{self._prefix}.index"), type=_Packed)
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the run's bytes, in chunks; raises BatchyardError if they are not those of its index."""
-        pinned, _ = self._objects.head(f"{self._prefix}.jsonl")
-        expected = sum(array("I", self._index.sizes))
-        if pinned.size != expected:
-            raise BatchyardError(f"{pinned.uri} has {pinned.size} bytes, but its index {expected}")
-        return self._objects.chunks(pinned)
+        return self._chunks(sum(array("I", self._index().sizes)), CHUNK)
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
-        """Yield each position and its line."""
-        chunks = self.chunks()
+        """Yield each position and its line; many runs may be read side by side, so each reads in small pieces."""
+        index = self._index()
+        positions, sizes = array("Q", index.positions), array("I", index.sizes)
+        chunks = self._chunks(sum(sizes), PIECE)
         held, at = b"", 0
-        for position, size in zip(array("Q", self._index.positions), array("I", self._index.sizes), strict=True):
+        for position, size in zip(positions, sizes, strict=True):
             while len(held) - at < size:
                 held, at = held[at:] + next(chunks), 0
             yield position, held[at : at + size]
             at += size
+
+    def _chunks(self, expected: int, size: int) -> Iterator[bytes]:
+        pinned, _ = self._objects.head(f"{self._prefix}.jsonl")
+        if pinned.size != expected:
+            raise BatchyardError(f"{pinned.uri} has {pinned.size} bytes, but its index {expected}")
+        return self._objects.chunks(pinned, size=size)

@@ -38,10 +38,10 @@ def after_create(yard: Yard, shard: Shard, step: Step, error: BatchClientError) 
     return _wait(yard, shard, after, step.then("submit"), error)
 
 
-def after_read(yard: Yard, shard: Shard, step: Step, error: BatchClientError) -> Step:
+def after_read(yard: Yard, shard: Shard, after: Shard, step: Step, error: BatchClientError) -> Step:
     """Take a failed look at a provider batch or its files: the same again later, for what was paid for is there."""
     patient = shard.setbacks > MOST_SETBACKS  # looking costs nothing, so first often, then as rarely as anything
-    return _wait(yard, shard, shard, step, error, None if patient else READ_CEILING)
+    return _wait(yard, shard, after, step, error, None if patient else READ_CEILING)
 
 
 def save_after_answer(yard: Yard, before: Shard, after: Shard) -> Shard:

@@ -15,6 +15,7 @@ from batchyard.yard import Yard
 
 CLOCK_SKEW: Final = 300  # the provider's clock and ours may differ by so many seconds
 LISTED_WITHIN: Final = 10  # a batch just created may not be listed at once
+QUICKLY: Final = 15  # seconds; an answer that was lost later may belong to a create that is still under way
 LONGEST_CREATE: Final = 120  # a worker that was killed may have a create on its way for so long; see Yard.provider
 
 
@@ -55,12 +56,12 @@ class _Submission:
         try:
             made = self._yard.ask(lambda provider: provider.find_batch(ATTEMPT_KEY, self._shard.attempt_key, since))
         except BatchClientError as error:  # this refusal says nothing about the batch we look for: it may exist
-            return setback.after_read(self._yard, self._shard, self._step, error)
+            return setback.after_read(self._yard, self._shard, self._shard, self._step, error)
         if made is not None:
             return self._adopt(made)
-        certain_at = attempt.lost_at + LISTED_WITHIN if attempt.lost_at else creating_at + LONGEST_CREATE
-        if self._yard.now() < certain_at:
-            return self._step.then("submit", certain_at - self._yard.now())
+        left = _certain_at(creating_at, attempt.lost_at) - self._yard.now()
+        if left > 0:
+            return self._step.then("submit", min(left, LISTED_WITHIN))
         return self._send()
 
     def _send(self) -> Step:
@@ -123,6 +124,13 @@ class _Submission:
     def _save(self, after: Shard) -> Shard:
         self._shard = self._yard.records.save_shard(self._shard, after)
         return self._shard
+
+
+def _certain_at(creating_at: int, lost_at: int | None) -> int:
+    """Tell when a batch that is not listed was not made: soon, if the answer was cut off at once; else it may be slow."""
+    if lost_at is not None and lost_at - creating_at < QUICKLY:
+        return lost_at + LISTED_WITHIN
+    return max(creating_at + LONGEST_CREATE, (lost_at or 0) + LISTED_WITHIN)
 
 
 def _creating(shard: Shard) -> bool:

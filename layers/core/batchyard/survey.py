@@ -16,13 +16,17 @@ MOST_ERROR_BYTES, ERROR_OVERHEAD = 300_000, 100  # they share the batch's record
 
 
 class Progress(msgspec.Struct, kw_only=True):
-    """How far the pass has come: all it needs to go on in another process. `offset` is in bytes; counts begin at 0."""
+    """How far the pass has come: all it needs to go on in another process.
+
+    `offset` is in bytes; counts begin at 0; `asked` is the endpoint the lines were checked against.
+    """
 
     offset: int = 0
     numbers: int = 0
     lines: int = 0
     shards: int = 0
     opened: list[PackedLines] = []
+    asked: str | None = None
     endpoint: str | None = None
     models: set[str] = set()
     errors: list[LineError] = []

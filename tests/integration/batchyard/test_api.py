@@ -8,8 +8,8 @@ import pytest
 
 from batchyard import api
 from batchyard.cancel import cancel
-from batchyard.errors import ApiError
-from batchyard.intake import intake
+from batchyard.errors import ApiError, StoreError
+from batchyard.intake import intake, sweep
 from batchyard.plan import plan
 from batchyard.shard import Step
 from batchyard.submit import submit
@@ -171,3 +171,43 @@ def test_a_completed_batch_cannot_be_cancelled(world: World) -> None:
     with pytest.raises(ApiError) as refused:
         api.cancel_batch(world.yard, "default", made)
     assert refused.value.status == HTTPStatus.CONFLICT
+
+
+def test_with_an_idempotency_key_too_an_upload_s_batch_belongs_to_one_caller(world: World) -> None:
+    dropped = world.drop(TWO)
+    wanted = body(input_file_id=f"s3://{BUCKET}/inbox/default/in.jsonl", metadata={"run": "7"})
+    first = api.create_batch(world.yard, "default", wanted, "key-1")
+    assert (first["id"], first["metadata"]) == (dropped, {"run": "7"})
+    assert api.create_batch(world.yard, "default", wanted, "key-1")["id"] == dropped
+    second = api.create_batch(world.yard, "default", wanted, "key-2")
+    assert second["id"] != dropped
+    assert api.create_batch(world.yard, "default", wanted, "key-2")["id"] == second["id"]
+    assert api.create_batch(world.yard, "default", wanted)["id"] not in {dropped, second["id"]}
+
+
+def test_a_record_whose_answer_was_lost_is_not_written_twice(world: World) -> None:
+    create = world.yard.records.create_batch
+
+    def lose_the_answer(batch: Any) -> bool:
+        return create(batch) and create(batch)  # as botocore repeats a call whose answer it did not get
+
+    world.yard.records.create_batch = lose_the_answer  # type: ignore[method-assign]
+    made = api.create_batch(world.yard, "default", body())
+    assert [each["id"] for each in api.list_batches(world.yard, "default", None, None)["data"]] == [made["id"]]
+
+
+def test_a_batch_that_could_not_be_started_is_not_started_later(world: World) -> None:
+    world.drop(TWO)
+    wanted = body(input_file_id=f"s3://{BUCKET}/inbox/default/in.jsonl")
+
+    def refuse(batch_id: str) -> bool:
+        raise StoreError(f"no {batch_id}")
+
+    start = world.yard.executions.start
+    world.yard.executions.start = refuse  # type: ignore[method-assign]
+    with pytest.raises(StoreError):
+        api.create_batch(world.yard, "default", wanted)
+    world.yard.executions.start = start  # type: ignore[method-assign]
+    [failed] = api.list_batches(world.yard, "default", None, None)["data"]
+    assert failed["status"] == "failed"
+    assert sweep(world.yard) == []

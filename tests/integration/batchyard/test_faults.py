@@ -300,3 +300,75 @@ def test_a_shard_that_fails_for_good_leaves_its_siblings_alone(world: World) -> 
     assert [each for each in TEN if seen[each] == "ok"] == TEN[5:]
     assert seen["r0"] == "server_error"
     assert world.yard.records.batch(batch_id).status == "completed"
+
+
+def odd(custom_id: str, text: str) -> bytes:
+    return text.replace("ID", custom_id).encode() + b"\n"
+
+
+OK_BODY = '{"usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}}'
+OK = '"response": {"status_code": 200, "request_id": "r", "body": ' + OK_BODY + "}"
+
+
+@pytest.mark.parametrize("line", [
+    '\ufeff{"custom_id": "ID", ' + OK + ', "error": null}',
+    '{"custom_id": "ID", ' + OK + ', "error": {}}',
+    '{"custom_id": "ID", ' + OK + ', "error": ""}',
+    '{"custom_id": "ID", ' + OK + ', "error": false}',
+    '{"custom_id": "ID", ' + OK + ', "error": {"code": "", "message": ""}}',
+    '{"custom_id": "ID", ' + OK.replace("200", "200.0") + ', "error": null}',
+    '{"custom_id": "ID", ' + OK.replace("200", '"200"') + "}",
+    '{"custom_id": "ID", ' + OK.replace('"r"', '"a\tb"') + ', "error": null}',
+    '{"custom_id": "ID", ' + OK.replace("2}", "1" * 60 + "}") + ', "error": null}',
+    '{"custom_id": "ID", ' + OK.replace("2}", '"two"}') + ', "error": null}',
+    '{"custom_id": "ID", ' + OK.replace(OK_BODY, '"just text"') + ', "error": null}',
+    '{"custom_id": "ID", ' + OK.replace(OK_BODY, "[NaN]") + ', "error": null}',
+])  # fmt: skip
+def test_an_odd_answer_that_was_paid_is_an_answer(world: World, line: str) -> None:
+    def ending(provider: Any, batch: Any) -> Any:
+        return ended(provider, batch, "completed", [odd(each, line) for each in provider.custom_ids(batch)], [])
+
+    world.provider.endings = [ending]
+    batch_id = drop(world)
+    assert world.run(batch_id) == "done"
+    batch = world.yard.records.batch(batch_id)
+    assert (batch.counts.completed, batch.counts.failed, len(world.provider.batches)) == (10, 0, 1)
+
+
+def test_error_codes_no_store_could_hold_are_held(world: World) -> None:
+    codes = iter(range(1_000))
+    world.provider.endings = [answering(lambda each: bad(each, 400, "\ud800" * 300 + str(next(codes))))]
+    batch_id = drop(world)
+    assert world.run(batch_id) == "done"
+    assert sum(report(world, batch_id)["errors"]["by_code"].values()) == 10
+
+
+def test_answers_that_are_gone_are_looked_for_and_then_asked_for_again(world: World) -> None:
+    download, gone = world.provider.download_file, []
+
+    def lose(file_id: str) -> Any:
+        if len(world.provider.batches) == 1:
+            gone.append(file_id)
+            raise NotFoundError("no such file", status=404)
+        return download(file_id)
+
+    world.provider.download_file = lose  # type: ignore[method-assign]
+    batch_id = drop(world)
+    assert world.run(batch_id) == "done"
+    assert (all_ok(world, batch_id), len(world.provider.batches), len(gone) > 3) == (True, 2, True)
+
+
+def test_a_provider_that_names_a_few_bad_lines_at_a_time_is_not_asked_for_ever(world: World) -> None:
+    refused = BatchError(code="model_not_found", param="body.model", line=1, message="unknown model")
+    batch_id = world.drop(jsonl([request(f"r{at}") for at in range(40)]))
+    world.provider.endings = [failed(refused)] * 40
+    assert world.run(batch_id) == "failed"
+    assert len(world.provider.batches) <= 10
+    assert report(world, batch_id)["errors"]["by_code"] == {"model_not_found": 40}
+
+
+def test_a_rate_limit_that_says_not_to_retry_is_a_rate_limit_all_the_same(world: World) -> None:
+    batch_id = drop(world)
+    world.provider.before = [RateLimitError("slow down", status=429, retryable=False)]
+    assert world.run(batch_id) == "done"
+    assert all_ok(world, batch_id)

@@ -13,7 +13,7 @@ from batchyard import statuses
 from batchyard.adapters.events import Events
 from batchyard.adapters.executions import Executions
 from batchyard.adapters.functions import Functions
-from batchyard.adapters.objects import Arrived, Objects, Writer
+from batchyard.adapters.objects import CHUNK, Arrived, Objects, Writer
 from batchyard.adapters.records import Records
 from batchyard.adapters.secrets import Secret
 from batchyard.batch import Batch, Counts, InputObject
@@ -48,13 +48,16 @@ class MemoryObjects(Objects):
             if key.startswith(prefix):
                 yield Arrived(self.head(key)[0], datetime.fromtimestamp(NOW, UTC))
 
-    def chunks(self, source: InputObject, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    def chunks(
+        self, source: InputObject, start: int = 0, stop: int | None = None, size: int = CHUNK
+    ) -> Iterator[bytes]:
         data, stop = self.get(source.key), source.size if stop is None else stop
         if hashlib.md5(data, usedforsecurity=False).hexdigest() != source.etag:
             raise InputGone(source.uri)
         self.reads.append((start, stop))
-        for begin in range(start, stop, self.chunk):
-            yield data[begin : min(begin + self.chunk, stop)]
+        piece = min(size, self.chunk)
+        for begin in range(start, stop, piece):
+            yield data[begin : min(begin + piece, stop)]
 
     def get(self, key: str) -> bytes:
         if key not in self.stored:
@@ -101,9 +104,9 @@ class MemoryRecords(Records):
     def claim_batch(self, batch_id: str, wanted: str, /, **changes: object) -> Batch | None:
         known = self.batches.get(batch_id)
         fits = known is not None and (known.status == statuses.VALIDATING or known.endpoint == wanted)
-        if known is None or known.claimed or not fits:
+        if known is None or known.claimed_by or not fits:
             return None
-        return self._change(batch_id, {"claimed": True, **changes})
+        return self._change(batch_id, changes)
 
     def _change(self, batch_id: str, changes: Mapping[str, object]) -> Batch:
         self.batches[batch_id] = msgspec.structs.replace(self.batches[batch_id], **changes)

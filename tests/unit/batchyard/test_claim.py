@@ -36,7 +36,7 @@ def ids(yard: MemoryYard, *claims: tuple[dict[str, Any], str | None]) -> list[st
 def test_a_call_gets_the_batch_its_upload_has_made_with_the_call_s_metadata(yard: MemoryYard) -> None:
     dropped = intake(yard, BUCKET, KEY, "v1")
     made = claim(yard, "default", wanted(metadata={"run": "7"}), None)
-    assert (made.batch_id, made.metadata, made.claimed) == (dropped, {"run": "7"}, True)
+    assert (made.batch_id, made.metadata, bool(made.claimed_by)) == (dropped, {"run": "7"}, True)
     assert len(yard.table.batches) == 1
 
 
@@ -46,7 +46,7 @@ def test_a_batch_that_has_ended_unclaimed_is_shown_for_running_it_again_would_be
     ended = msgspec.structs.replace(yard.table.batch(dropped), status="completed", endpoint="/v1/responses")
     yard.table.batches[dropped] = ended
     made = claim(yard, "default", wanted(metadata={"run": "7"}), None)
-    assert (made.batch_id, made.status, made.claimed) == (dropped, "completed", True)
+    assert (made.batch_id, made.status, bool(made.claimed_by)) == (dropped, "completed", True)
     assert claim(yard, "default", wanted(), None).batch_id != dropped
 
 
@@ -77,7 +77,7 @@ def test_a_batch_whose_endpoint_is_found_at_the_last_moment_is_not_taken_over(ya
     yard.records = late
     made = claim(yard, "default", wanted(), None)
     assert made.batch_id != dropped
-    assert yard.table.batches[dropped or ""].claimed is False
+    assert yard.table.batches[dropped or ""].claimed_by is None
     assert yard.started.started[-1] == made.batch_id
 
 

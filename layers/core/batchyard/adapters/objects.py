@@ -63,11 +63,13 @@ class Objects:
                         pinned = InputObject(self.bucket, row["Key"], row["ETag"], row["Size"], version)
                         yield Arrived(pinned, row["LastModified"].astimezone(UTC))
 
-    def chunks(self, source: InputObject, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    def chunks(
+        self, source: InputObject, start: int = 0, stop: int | None = None, size: int = CHUNK
+    ) -> Iterator[bytes]:
         """Yield the bytes `[start, stop)` of a pinned object; each request is checked for its length."""
         stop = source.size if stop is None else stop
-        for begin in range(start, stop, CHUNK):
-            yield self._range(source, begin, min(begin + CHUNK, stop))
+        for begin in range(start, stop, size):
+            yield self._range(source, begin, min(begin + size, stop))
 
     def _range(self, source: InputObject, start: int, stop: int) -> bytes:
         """Read a range; a body that breaks off is asked for again, which botocore leaves to us."""

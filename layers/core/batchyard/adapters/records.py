@@ -67,11 +67,11 @@ class Records:
 
     def claim_batch(self, batch_id: str, wanted: str, /, **changes: object) -> Batch | None:
         """Give a batch that an upload made to the first API call that names its object; None when it is not to be had."""
-        unclaimed = "claimed = :no"
+        unclaimed = "attribute_not_exists(claimed_by)"
         fits = "(#status = :validating OR #endpoint = :wanted)"  # its lines are not known yet, or are for this endpoint
-        values = {":no": False, ":validating": statuses.VALIDATING, ":wanted": wanted}
+        values = {":validating": statuses.VALIDATING, ":wanted": wanted}
         try:
-            return self._update(batch_id, {"claimed": True, **changes}, f"{unclaimed} AND {fits}", values)
+            return self._update(batch_id, changes, f"{unclaimed} AND {fits}", values)
         except StaleRecord:
             return None
 
