@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from local.abandon import abandon
@@ -26,14 +27,18 @@ def main(arguments: list[str] | None = None) -> int:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]  # neither a profile nor an endpoint of the user's may reach the engine's clients
     threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
+    return _ended(lambda: options.command(options))
+
+
+def _ended(work: Callable[[], int]) -> int:
+    """Do the work and return its exit status; what made it fail is said."""
     try:
-        status: int = options.command(options)
+        return work()
     except Stopped as stopped:
         return stopped.status
     except LocalError as error:
         _say(str(error))
         return error.status
-    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,14 +57,18 @@ def _run(options: argparse.Namespace) -> int:
     settings = _settings()
     check_paths(options.input, options.out)
     with told_of_earlier(options.out, _say):
-        if settings.own:
-            check_answers(settings.own)
-        with workplace() as folder, running(folder, os.environ, _say, settings) as stack:
-            try:
-                return run(stack, options.input, options.out)
-            except Stopped:
-                _abandon(stack)
-                raise
+        return _ended(lambda: _one_batch(settings, options.input, options.out))
+
+
+def _one_batch(settings: Settings, source: Path, out: Path) -> int:
+    if settings.own:
+        check_answers(settings.own)
+    with workplace() as folder, running(folder, os.environ, _say, settings) as stack:
+        try:
+            return run(stack, source, out)
+        except Stopped:
+            _abandon(stack)
+            raise
 
 
 def _up(_options: argparse.Namespace) -> int:

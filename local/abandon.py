@@ -32,13 +32,18 @@ def abandon(stack: Stack, provider: Provider, say: Callable[[str], None]) -> Non
 
 def _abandoned(stack: Stack, provider: Provider, batch_id: str, say: Callable[[str], None]) -> Iterator[str]:
     table = stack.clients.table(stack.table)
-    before = sent(table, batch_id)
-    if before.running or before.creating:
-        known = f": {', '.join(before.running)}" if before.running else ""
-        say(f"Cancelling what the provider still runs{known}. Ctrl-C again ends at once, and leaves it running.")
-        yield from _cancelled(stack, provider, batch_id)
+    running = sent(table, batch_id).running
+    if running:
+        say(
+            f"Cancelling at the provider: {', '.join(running)}. Ctrl-C again ends at once; they then run on, and are paid."
+        )
+    else:
+        say("Cancelling the batch. Ctrl-C again ends at once.")  # a function may be about to send it
+    yield from _cancelled(stack, provider, batch_id)
     if sent(table, batch_id).any:
         yield "Running this input again sends, and pays for, all of its requests again."
+    else:
+        yield "The provider was given no batch, so nothing is paid."
 
 
 def _cancelled(stack: Stack, provider: Provider, batch_id: str) -> Iterator[str]:
@@ -46,7 +51,7 @@ def _cancelled(stack: Stack, provider: Provider, batch_id: str) -> Iterator[str]
     _ask(stack, batch_id)
     while True:
         now = sent(stack.clients.table(stack.table), batch_id)
-        statuses = {running: _status(provider, running) for running in now.running}
+        statuses = {running: _status(provider, running, deadline) for running in now.running}
         settled = not now.creating and all(status in _CANCELLED | _ENDED for status in statuses.values())
         if settled or time.monotonic() > deadline:
             yield from _told(batch_id, now, statuses)
@@ -59,12 +64,14 @@ def _ask(stack: Stack, batch_id: str) -> None:
     try:
         key = api_key(stack.endpoint_url, stack.table, TENANT)
         url, headers = f"{stack.base_url}/batches/{batch_id}/cancel", {"Authorization": f"Bearer {key}"}
-        requests.post(url, headers=headers, timeout=_SECONDS)
+        requests.post(url, headers=headers, timeout=_SECONDS / 2)
     except (LocalError, requests.RequestException):
         return  # what it came to is looked up in either case
 
 
-def _status(provider: Provider, provider_batch_id: str) -> str:
+def _status(provider: Provider, provider_batch_id: str, deadline: float) -> str:
+    if time.monotonic() > deadline:  # a provider that stalls must not hold us up for each of its batches
+        return "unknown"
     try:
         with provider.client(_CALL_SECONDS) as client:
             return client.retrieve_batch(provider_batch_id).status

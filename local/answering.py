@@ -1,6 +1,6 @@
 """Find out whether the user's own provider answers at all, before anything is built for it or sent to it."""
 
-from batch_client import BatchClientError, ProtocolError
+from batch_client import APIConnectionError, APIStatusError, InvalidArgumentError, ProtocolError
 from local.errors import ProviderError
 from local.provider_choice import Provider
 
@@ -19,10 +19,14 @@ def check_answers(provider: Provider) -> None:
             client.list_batches(limit=1)
     except ProtocolError:
         return  # it may be no more than unable to list
-    except BatchClientError as error:
+    except APIConnectionError as error:
+        if error.status is None:
+            why = error.message.rpartition(": ")[2]
+            raise ProviderError(f"Nothing answers at {provider.url} ({why}). Is it up? Nothing was sent.") from error
+    except APIStatusError as error:
         if error.status in _REFUSALS:
             raise ProviderError(
                 f"{provider.url} refused PROVIDER_API_KEY (HTTP {error.status}). Nothing was sent."
             ) from error
-        if error.status is None:
-            raise ProviderError(f"{provider.url} cannot be used: {error.message}. Nothing was sent.") from error
+    except InvalidArgumentError as error:
+        raise ProviderError(f"{provider.url} cannot be used: {error.message}. Nothing was sent.") from error

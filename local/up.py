@@ -5,6 +5,7 @@ import sys
 import time
 
 from local.api_key import api_key
+from local.engine import CREDENTIALS, REGION
 from local.stack import TENANT, Stack
 
 _CHECK_SECONDS = 0.3
@@ -18,10 +19,20 @@ def up(stack: Stack) -> None:
 
     """
     print(json.dumps(doors(stack)), flush=True)
-    print("The stack is up; Ctrl-C ends it.", file=sys.stderr, flush=True)
+    print(_guide(stack), file=sys.stderr, flush=True)
     while True:
         stack.check()
         time.sleep(_CHECK_SECONDS)
+
+
+def _guide(stack: Stack) -> str:
+    access = f"AWS_ACCESS_KEY_ID={CREDENTIALS.access_key_id} AWS_SECRET_ACCESS_KEY={CREDENTIALS.secret_access_key}"
+    inbox = f"s3://{stack.bucket}/inbox/{TENANT}/"
+    return (
+        "The stack is up; Ctrl-C ends it. AWS's own clients reach it so:\n"
+        f"  {access} AWS_DEFAULT_REGION={REGION} aws --endpoint-url {stack.endpoint_url} s3 cp mine.jsonl {inbox}\n"
+        f"and OpenAI's with base_url={stack.base_url} and the api_key above."
+    )
 
 
 def doors(stack: Stack) -> dict[str, str]:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -52,6 +53,28 @@ def waiting(
             process.kill()
 
 
+@contextmanager
+def own_provider(*options: str) -> Iterator[Mapping[str, str]]:
+    """Yield the settings that name a provider of the user's own, which outlives the run."""
+    command = [sys.executable, "-m", "local.provider", *options]
+    with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as theirs:  # noqa: S603 - our own program
+        try:
+            assert theirs.stdout is not None
+            ready = json.loads(theirs.stdout.readline())
+            yield {"PROVIDER_BASE_URL": ready["provider_url"], "PROVIDER_API_KEY": ready["api_key"]}
+        finally:
+            theirs.terminate()
+
+
+def admin(own: Mapping[str, str], door: str) -> str:
+    return f"{own['PROVIDER_BASE_URL'].removesuffix('/v1')}/_emulator/{door}"
+
+
+def ledger(own: Mapping[str, str]) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = httpx.get(admin(own, "ledger")).json()["data"]
+    return entries
+
+
 def test_a_run_ends_well_and_replaces_the_results_of_an_earlier_one(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
@@ -67,16 +90,42 @@ def test_a_run_ends_well_and_replaces_the_results_of_an_earlier_one(source: Path
     assert sorted(path.name for path in out.iterdir()) == ["errors.jsonl", "notes.txt", "output.jsonl", "report.json"]
 
 
-def test_a_refused_input_ends_with_its_line_numbers_and_no_results_from_before(source: Path, tmp_path: Path) -> None:
+def test_a_refused_input_ends_with_its_report_in_place_of_results_from_before(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "output.jsonl").write_text("from before")
-    source.write_bytes(b"not json\n" + jsonl([request(1)]))
+    source.write_bytes(b"not json\n" * 7)
     status, said = finished("run", "--input", str(source), "--out", str(out))
     assert status == 1
     assert "line 1: " in said
-    assert "invalid_json_line" in said
-    assert not (out / "output.jsonl").exists()
+    assert f"… and 2 more; {out / 'report.json'} lists them all." in said
+    assert "Nothing was sent." in said
+    assert "earlier run" not in said
+    assert [path.name for path in out.iterdir()] == ["report.json"]
+    listed = json.loads((out / "report.json").read_text())["errors"]["data"]
+    assert [error["line"] for error in listed] == list(range(1, 8))
+
+
+def test_an_input_in_the_place_of_a_result_is_left_alone(tmp_path: Path) -> None:
+    source = tmp_path / "errors.jsonl"
+    source.write_bytes(jsonl([request(1)]))
+    status, said = finished("run", "--input", str(source), "--out", str(tmp_path))
+    assert (status, "would overwrite the input" in said) == (2, True)
+    assert source.read_bytes() == jsonl([request(1)])
+
+
+def test_a_provider_that_does_not_answer_ends_the_run_and_leaves_earlier_results(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "output.jsonl").write_text("from before")
+    nowhere = {"PROVIDER_BASE_URL": "http://127.0.0.1:9/v1", "PROVIDER_API_KEY": "sk-1"}
+    status, said = finished("run", "--input", str(source), "--out", str(out), **nowhere)
+    assert status == 1
+    assert said.splitlines() == [
+        "Nothing answers at http://127.0.0.1:9/v1 (NewConnectionError). Is it up? Nothing was sent.",
+        f"What is in {out} is from an earlier run: output.jsonl.",
+    ]
+    assert (out / "output.jsonl").read_text() == "from before"
 
 
 @pytest.mark.parametrize(
@@ -88,13 +137,18 @@ def test_a_refused_input_ends_with_its_line_numbers_and_no_results_from_before(s
         (("up",), {"BATCHYARD_MAX_ATTEMPTS": "many"}, "'many' is not a number"),
         (("up",), {"PROVIDER_API_KEY": "sk-1"}, "PROVIDER_BASE_URL is not"),
         (("up",), {"PROVIDER_BASE_URL": "http://127.0.0.1:1/v1"}, "PROVIDER_API_KEY is not"),
+        (("run",), {"PROVIDER_BASE_URL": "nonsense", "PROVIDER_API_KEY": "x"}, "must be an http or https URL"),
+        (("run", "--out", "README.md"), {}, "OUT must be a folder"),
     ],
 )
 def test_what_cannot_be_followed_is_said_plainly(
     arguments: tuple[str, ...], settings: dict[str, str], told: str
 ) -> None:
+    before = set(RUNS.iterdir()) if RUNS.exists() else set()
     status, said = finished(*arguments, **settings)
     assert (status, told in said) == (2, True), said
+    assert said.count("\n") == 1
+    assert {path for path in RUNS.iterdir() if path not in before} == set()
     assert "Traceback" not in said
 
 
@@ -108,6 +162,45 @@ def test_a_run_that_is_stopped_takes_everything_with_it(
         assert process.wait(20) == status
         assert alive(parts) == set()
         assert not (_folder(process.pid) / "scratch").exists()
+
+
+def test_a_stopped_run_has_the_users_own_provider_cancel_and_tells_of_it(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "report.json").write_text("from before")
+    with own_provider("--seconds-per-batch", "600") as own, waiting(source, tmp_path, {**SLOW, **own}) as run:
+        process, parts, said = run
+        made = eventually(lambda: ledger(own) or None)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        assert [batch["status"] for batch in ledger(own)] == ["cancelled"]
+        assert alive(parts) == set()
+    told = said.read_text()
+    assert f"The provider cancels {made[0]['id']}; what it has finished of them is paid." in told
+    assert "Running this input again sends, and pays for, all of its requests again." in told
+    assert f"What is in {out} is from an earlier run: report.json." in told
+    assert (out / "report.json").read_text() == "from before"
+
+
+def test_a_second_ctrl_c_ends_at_once(source: Path, tmp_path: Path) -> None:
+    with own_provider("--seconds-per-batch", "600") as own, waiting(source, tmp_path, {**SLOW, **own}) as run:
+        process, parts, said = run
+        eventually(lambda: ledger(own) or None)
+        # a provider that never answers again would hold the first wish up
+        httpx.post(admin(own, "scenario"), json={"calls": [{"operation": "*", "do": {"connection": "stall"}}]})
+        process.send_signal(signal.SIGINT)
+        eventually(lambda: "Ctrl-C again ends at once" in said.read_text())
+        process.send_signal(signal.SIGINT)
+        assert process.wait(5) == 130
+        assert alive(parts) == set()
+
+
+def test_with_the_emulator_a_stopped_run_says_nothing_of_money(source: Path, tmp_path: Path) -> None:
+    with waiting(source, tmp_path) as (process, _, said):
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+    assert "pays" not in said.read_text()
+    assert "Cancelling" not in said.read_text()
 
 
 def test_a_run_that_is_killed_leaves_no_process(source: Path, tmp_path: Path) -> None:
@@ -143,7 +236,7 @@ def test_a_make_that_is_killed_takes_everything_with_it() -> None:
 @pytest.mark.parametrize("part", ["engine", "provider"])
 def test_a_part_that_crashes_ends_the_run_and_is_named_with_its_log(source: Path, tmp_path: Path, part: str) -> None:
     with waiting(source, tmp_path) as (process, parts, said):
-        os.kill(_part(part, process.pid), signal.SIGKILL)
+        os.kill(eventually(lambda: _part(part, process.pid)), signal.SIGKILL)
         assert process.wait(30) == 1
         assert alive(parts) == set()
         told = re.search(rf"The {part}.* ended by itself \(killed by SIGKILL\)\. Its log: (.+)", said.read_text())
@@ -153,26 +246,11 @@ def test_a_part_that_crashes_ends_the_run_and_is_named_with_its_log(source: Path
 
 
 def test_a_provider_of_the_users_own_is_used_in_place_of_the_emulator(source: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "local.provider"]
-    with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as theirs:  # noqa: S603 - our own program
-        try:
-            assert theirs.stdout is not None
-            ready = json.loads(theirs.stdout.readline())
-            settings = {"PROVIDER_BASE_URL": ready["provider_url"], "PROVIDER_API_KEY": ready["api_key"]}
-            status, said = finished(
-                "run",
-                "--input",
-                str(source),
-                "--out",
-                str(tmp_path / "out"),
-                BATCHYARD_POLL_FLOOR_SECONDS="1",
-                **settings,
-            )
-            assert status == 0, said
-            ledger = httpx.get(ready["provider_url"].removesuffix("/v1") + "/_emulator/ledger").json()["data"]
-            assert [batch["billed_requests"] for batch in ledger] == [5]
-        finally:
-            theirs.terminate()
+    with own_provider() as own:
+        quick = {**own, "BATCHYARD_POLL_FLOOR_SECONDS": "1"}
+        status, said = finished("run", "--input", str(source), "--out", str(tmp_path / "out"), **quick)
+        assert status == 0, said
+        assert [batch["billed_requests"] for batch in ledger(own)] == [5]
 
 
 def test_a_stopped_build_leaves_no_process(tmp_path: Path) -> None:
@@ -200,19 +278,21 @@ def test_two_runs_go_side_by_side(source: Path, tmp_path: Path) -> None:
 
 
 def test_no_secret_is_in_any_log(source: Path, tmp_path: Path) -> None:
-    settings = {**SLOW, "PROVIDER_BASE_URL": "http://127.0.0.1:9/v1", "PROVIDER_API_KEY": "sk-very-secret-0123456789"}
-    with waiting(source, tmp_path, settings) as (process, _, said):
-        logs = [path.read_text() for path in _folder(process.pid).glob("*.log")]
-        assert logs
-        assert not any("sk-very-secret" in text for text in [*logs, said.read_text()])
+    with own_provider() as own:
+        settings = {**SLOW, **own, "PROVIDER_API_KEY": "sk-very-secret-0123456789"}
+        with waiting(source, tmp_path, settings) as (process, _, said):
+            logs = [path.read_text() for path in _folder(process.pid).glob("*.log")]
+            assert logs
+            assert not any("sk-very-secret" in text for text in [*logs, said.read_text()])
 
 
 def _folder(pid: int) -> Path:
     return next(RUNS.glob(f"*-{pid}-*"))
 
 
-def _part(name: str, pid: int) -> int:
+def _part(name: str, pid: int) -> int | None:
     command = ["ps", "-A", "-o", "pid=,ppid=,args="]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 - a fixed command
     rows = [row.split(maxsplit=2) for row in listed.splitlines()]
-    return next(int(row[0]) for row in rows if row[1] == str(pid) and f"local.tether local.{name}" in row[2])
+    found = (int(row[0]) for row in rows if row[1] == str(pid) and f"local.tether local.{name}" in row[2])
+    return next(found, None)
