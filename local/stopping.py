@@ -6,7 +6,7 @@ import time
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_WATCH_SECONDS = 0.5
+_WATCH_SECONDS = 0.2
 
 
 class Stopped(BaseException):

@@ -13,7 +13,7 @@ from local.up import up
 class Ended(Stack):
     """A stack that has ended by the first look at it."""
 
-    def check(self, wait_seconds: float = 0.0) -> None:
+    def check(self, wait_seconds: float = 0.0) -> None:  # noqa: ARG002 - as inherited
         raise PartEnded("gone")
 
 
