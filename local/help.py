@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from local.deploy import read_template
 from local.parameters import parameters
 from local.parts import ROOT
-from local.settings import EMULATOR_VALUES
+from local.settings import EMULATOR_VALUES, OWN_VALUES
 from local.stack import TEMPLATE
 
 _OTHERS = {
@@ -37,7 +37,7 @@ def _settings() -> Iterator[tuple[str, str]]:
         if parameter.name in ("ProviderBaseUrl", "ProviderApiKey"):
             continue  # told above under their usual names
         local = EMULATOR_VALUES.get(parameter.name)
-        here = f" ({local} with the emulator)" if local else ""
+        here = f" ({local} with the emulator, {OWN_VALUES[parameter.name]} with your own provider)" if local else ""
         yield f"{parameter.variable}=…", f"{parameter.description} Default: {parameter.default or 'empty'}{here}"
 
 

@@ -9,6 +9,8 @@ from local.provider_choice import KEY, URL, Provider, named_provider
 
 # The emulator answers within seconds: waiting as long as for a real provider would only make a trial run slow.
 EMULATOR_VALUES: Mapping[str, str] = {"PollFloorSeconds": "1", "RetryFloorSeconds": "1"}
+# A person watches a local run, and the waits grow by themselves with a provider that takes long.
+OWN_VALUES: Mapping[str, str] = {"PollFloorSeconds": "5", "RetryFloorSeconds": "5"}
 _USUAL_NAMES = {URL: "BATCHYARD_" + URL, KEY: "BATCHYARD_" + KEY}
 
 
@@ -21,7 +23,7 @@ class Settings:
 
     def deployed(self, template: Template, provider: Provider) -> dict[str, str]:
         """Return the parameters to deploy `template` with, its batches going to `provider`."""
-        values = {**({} if self.own else EMULATOR_VALUES), **self.values, **provider.values}
+        values = {**(OWN_VALUES if self.own else EMULATOR_VALUES), **self.values, **provider.values}
         return {name: value for name, value in values.items() if name in template.get("Parameters", {})}
 
 

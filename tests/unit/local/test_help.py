@@ -25,4 +25,5 @@ def test_every_explained_target_of_the_makefile_is_told() -> None:
 
 
 def test_what_the_emulator_changes_is_told() -> None:
-    assert "Default: 30 (1 with the emulator)" in text()
+    told = " ".join(text().split())
+    assert "Default: 30 (1 with the emulator, 5 with your own provider)" in told

@@ -16,13 +16,15 @@ def test_nothing_set_means_the_emulator_and_its_short_waits() -> None:
     assert settings.deployed(TEMPLATE_READ, Provider("http://e", "k"))["PollFloorSeconds"] == "1"
 
 
-def test_an_own_provider_keeps_the_templates_waits_and_its_profile() -> None:
+def test_an_own_provider_has_the_waits_of_a_watched_run_and_its_profile() -> None:
     settings = chosen(TEMPLATE_READ, {**OWN, "BATCHYARD_PROVIDER_PROFILE": "groq"})
     assert settings.own == Provider("https://api.example.com/v1", "sk-1", "groq")
     assert settings.deployed(TEMPLATE_READ, settings.own) == {
         "ProviderBaseUrl": "https://api.example.com/v1",
         "ProviderApiKey": "sk-1",
         "ProviderProfile": "groq",
+        "PollFloorSeconds": "5",
+        "RetryFloorSeconds": "5",
     }
 
 
