@@ -1,6 +1,8 @@
 import re
 
 from local.deploy import read_template
+from local.engine.__main__ import WRAPPERS
+from local.engine.mends import MENDS
 from local.help import text
 from local.parts import ROOT
 from local.stack import TEMPLATE
@@ -27,3 +29,8 @@ def test_every_explained_target_of_the_makefile_is_told() -> None:
 def test_what_the_emulator_changes_is_told() -> None:
     told = " ".join(text().split())
     assert "Default: 30 (1 with the emulator, 5 with your own provider)" in told
+
+
+def test_the_readme_names_every_mend_and_wrapper_of_the_engine() -> None:
+    named = set(re.findall(r"^\| `(\w+)` \| ", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
+    assert MENDS.keys() | WRAPPERS.keys() <= named
