@@ -60,7 +60,7 @@ def alive(pids: set[int]) -> set[int]:
 
 
 def _processes() -> dict[int, tuple[str, str]]:
-    command = ["ps", "-A", "-o", "pid=,ppid=,stat="]
+    command = ["ps", "-A", "-ww", "-o", "pid=,ppid=,stat="]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 - a fixed command
     return {int(pid): (parent, state) for pid, parent, state in map(str.split, listed.splitlines())}
 

@@ -291,7 +291,7 @@ def _folder(pid: int) -> Path:
 
 
 def _part(name: str, pid: int) -> int | None:
-    command = ["ps", "-A", "-o", "pid=,ppid=,args="]
+    command = ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 - a fixed command
     rows = [row.split(maxsplit=2) for row in listed.splitlines()]
     found = (int(row[0]) for row in rows if row[1] == str(pid) and f"local.tether local.{name}" in row[2])
