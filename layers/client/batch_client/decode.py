@@ -1,7 +1,8 @@
 """Read models from JSON, forgiving what compatible services do differently.
 
 Identity is never guessed: an id or a file id of another type is a ProtocolError. Everything else that cannot be read
-is taken as absent, so that a service's oddity never hides a batch that exists. Source: contract sections 2.3, 7 and 10.
+is taken as absent, so that a service's oddity never hides a batch that exists. Source: OpenAI's API reference,
+and answers of live and compatible services on record.
 """
 
 from collections.abc import Callable, Mapping

@@ -39,7 +39,7 @@ class BatchClientError(Exception):
         *,
         status: int | None = None,
         code: str | None = None,
-        type: str | None = None,  # noqa: A002 - the contract's own name for it
+        type: str | None = None,  # noqa: A002 - the API's own name for it
         param: str | None = None,
         request_id: str | None = None,
         retryable: bool | None = None,

@@ -1,4 +1,4 @@
-"""How compatible services differ, as data. Source: contract section 7."""
+"""How compatible services differ, as data. Source: their documentation and client libraries."""
 
 from collections.abc import Mapping
 from urllib.parse import urlsplit

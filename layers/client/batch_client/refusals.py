@@ -1,4 +1,4 @@
-"""Turn an HTTP error answer into the error that says what it means. Source: contract section 4."""
+"""Turn an HTTP error answer into the error that says what it means. Source: OpenAI's API reference."""
 
 import math
 import re
