@@ -1,0 +1,34 @@
+"""The routes of `/v1/batches`."""
+
+from typing import Any
+
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+
+from batchyard import api, yard
+from batchyard.front_door import body, header, query, tenant
+
+router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # powertools leaves it untyped
+
+
+@router.post("/v1/batches")
+def create_batch() -> dict[str, Any]:
+    """CreateBatch."""
+    return api.create_batch(yard.current(), tenant(), body(), header("idempotency-key"))
+
+
+@router.get("/v1/batches")
+def list_batches() -> dict[str, Any]:
+    """ListBatches."""
+    return api.list_batches(yard.current(), tenant(), query("after"), query("limit"))
+
+
+@router.get("/v1/batches/<batch_id>")
+def retrieve_batch(batch_id: str) -> dict[str, Any]:
+    """RetrieveBatch."""
+    return api.retrieve_batch(yard.current(), tenant(), batch_id)
+
+
+@router.post("/v1/batches/<batch_id>/cancel")
+def cancel_batch(batch_id: str) -> dict[str, Any]:
+    """CancelBatch."""
+    return api.cancel_batch(yard.current(), tenant(), batch_id)
