@@ -50,7 +50,7 @@ def _finish(yard: Yard, batch: Batch) -> Batch:
         )
     found = {
         "counts": Counts(summary.lines, tally.succeeded, tally.failed - tally.codes[UNCOUNTED]),
-        "usage": sum((attempt.usage for shard in shards for attempt in shard.attempts if attempt.usage), Usage()),
+        "usage": sum((shard.usage for shard in shards), Usage()),
         "output_file_id": _uri(yard, output_key) if tally.succeeded else None,
         "error_file_id": _uri(yard, errors_key) if tally.failed else None,
         **_refusals(shards, tally),

@@ -1,6 +1,7 @@
 """The batch our user made, as we record it and as OpenAI's clients see it."""
 
 import hashlib
+from operator import add, sub
 from typing import Any, Final
 
 import msgspec
@@ -62,13 +63,15 @@ class Usage(msgspec.Struct, frozen=True):
 
     def __add__(self, other: "Usage") -> "Usage":
         """Sum member by member."""
-        return Usage(
-            self.input_tokens + other.input_tokens,
-            self.cached_tokens + other.cached_tokens,
-            self.output_tokens + other.output_tokens,
-            self.reasoning_tokens + other.reasoning_tokens,
-            self.total_tokens + other.total_tokens,
-        )
+        return Usage(*map(add, msgspec.structs.astuple(self), msgspec.structs.astuple(other)))
+
+    def __sub__(self, other: "Usage") -> "Usage":
+        """Tell member by member what came since `other`."""
+        return Usage(*map(sub, msgspec.structs.astuple(self), msgspec.structs.astuple(other)))
+
+    def most(self, other: "Usage | None") -> "Usage":
+        """Take the greater of the two, member by member."""
+        return Usage(*map(max, msgspec.structs.astuple(self), msgspec.structs.astuple(other or Usage())))
 
     def shape(self) -> dict[str, Any]:
         """Shape OpenAI's `usage`."""

@@ -7,9 +7,9 @@ from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError
 from batchyard import keys, setback, statuses
 from batchyard.answers import Answers
-from batchyard.batch import LineError, Usage
+from batchyard.batch import LineError
 from batchyard.failed_batch import after_failed
-from batchyard.outcomes import Outcome, count_code, counted
+from batchyard.outcomes import Outcome, count_code, usage_of_batch
 from batchyard.runs import RunWriter
 from batchyard.shard import Shard, Step, change, change_attempt, finish
 from batchyard.splitting import ShardLines
@@ -131,7 +131,7 @@ def _settle(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step, found: _S
     ended = change_attempt(
         shard, provider_status=seen.status, ended_at=yard.now(), succeeded=len(found.output), failed=len(found.errors),
         transient=len(found.transient), strays=found.answers.strays, runs=shard.version,
-        usage=_usage(seen) or found.answers.usage,
+        usage=(usage_of_batch(seen.usage) or found.answers.usage).most(shard.attempts[-1].usage),
     )  # fmt: skip
     settled = change(
         ended, unfinished=len(found.unfinished), unfinished_key=found.key, file_id=None, codes=found.codes,
@@ -155,10 +155,3 @@ def _end(yard: Yard, shard: Shard, seen: ProviderBatch) -> LineError | None:
         return None
     code = "batch_expired" if seen.status == "expired" else "no_answer"
     return LineError(code, f"The provider answered none of the last {shard.stalls} attempts at this request.")
-
-
-def _usage(seen: ProviderBatch) -> Usage | None:
-    used = seen.usage
-    if used is None or not counted(used.total_tokens):
-        return None
-    return Usage(*(counted(getattr(used, name)) for name in Usage.__struct_fields__))

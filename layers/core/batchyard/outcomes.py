@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from batch_client import Usage as ProviderUsage
 from batchyard.batch import LineError, Usage
 
 TIMEOUT, CONFLICT, TOO_MANY, SERVER_ERROR = 408, 409, 429, 500
@@ -167,6 +168,13 @@ def usage_of(answer: Answer) -> Usage:
     given = used.completion_tokens_details or used.output_tokens_details or _NO_DETAILS
     cached, reasoning = counted(taken.cached_tokens), counted(given.reasoning_tokens)
     return Usage(inputs, cached, outputs, reasoning, counted(used.total_tokens) or inputs + outputs)
+
+
+def usage_of_batch(used: ProviderUsage | None) -> Usage | None:
+    """Read the tokens a provider batch says it used; None where it does not say."""
+    if used is None or not counted(used.total_tokens):
+        return None
+    return Usage(*(counted(getattr(used, name)) for name in Usage.__struct_fields__))
 
 
 def counted(tokens: int | None) -> int:

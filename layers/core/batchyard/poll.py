@@ -7,6 +7,7 @@ from batch_client import BatchClientError, NotFoundError
 from batchyard import setback, statuses
 from batchyard.batch import Batch, LineError, window_seconds
 from batchyard.log import logger
+from batchyard.outcomes import usage_of_batch
 from batchyard.pacing import poll_wait
 from batchyard.shard import Attempt, Shard, Step, change, change_attempt, finish
 from batchyard.yard import Yard
@@ -39,8 +40,11 @@ def _note(yard: Yard, shard: Shard, attempt: Attempt, seen: ProviderBatch) -> No
     before = sum(past.succeeded for past in shard.attempts)
     running = min(seen.request_counts.completed, attempt.lines) if seen.request_counts else 0
     completed = max(shard.completed, before + running)
-    if (completed, seen.status, 0, None) != (shard.completed, attempt.provider_status, shard.setbacks, shard.paused):
-        looked = change_attempt(shard, provider_status=seen.status)
+    told = usage_of_batch(seen.usage)
+    usage = told.most(attempt.usage) if told else attempt.usage
+    known = (shard.completed, attempt.provider_status, attempt.usage, shard.setbacks, shard.paused)
+    if (completed, seen.status, usage, 0, None) != known:
+        looked = change_attempt(shard, provider_status=seen.status, usage=usage)
         setback.save_after_answer(yard, shard, change(looked, completed=completed))
 
 

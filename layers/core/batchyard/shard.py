@@ -22,7 +22,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     before `POST /batches`: with it and without `provider_batch_id`, the outcome of that call is unknown.
     `lost_at` is when the answer to it was lost, if we lived to see that. `looks` counts how often an ended provider batch
     did not yet show what it had counted. `succeeded`, `failed` and `transient` count the lines in the runs this attempt
-    left, which `runs` tells from those of a worker that was overtaken.
+    left, which `runs` tells from those of a worker that was overtaken. `usage` only rises.
     """
 
     number: int
@@ -88,6 +88,11 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
         return last if last is not None and last.ended_at is None else None
 
     @property
+    def usage(self) -> Usage:
+        """Sum what the attempts are known to have used, the one under way included."""
+        return sum((attempt.usage for attempt in self.attempts if attempt.usage), Usage())
+
+    @property
     def attempt_key(self) -> str:
         """Name the latest attempt; unique among all batches."""
         return f"{self.batch_id}/{self.shard}/{self.attempts[-1].number}"
@@ -102,11 +107,15 @@ def new_shard(batch: Batch, lines: ShardLines) -> Shard:
 
 
 def begin_attempt(shard: Shard, now: int) -> Shard:
-    """Return the shard with a new attempt; of old ones that left nothing only the latest are kept."""
+    """Return the shard with a new attempt; of old ones that left and used nothing only the latest are kept."""
     number = shard.attempts[-1].number + 1 if shard.attempts else 1
     attempt = Attempt(number=number, started_at=now, lines=shard.unfinished, lines_key=shard.unfinished_key)
-    kept = [old for old in shard.attempts[:-KEPT_ATTEMPTS] if old.succeeded or old.failed or old.transient]
+    kept = [old for old in shard.attempts[:-KEPT_ATTEMPTS] if _left_something(old)]
     return change(shard, attempts=[*kept, *shard.attempts[-KEPT_ATTEMPTS:], attempt])
+
+
+def _left_something(attempt: Attempt) -> bool:
+    return bool(attempt.succeeded or attempt.failed or attempt.transient or (attempt.usage or Usage()) != Usage())
 
 
 def change(shard: Shard, **changes: object) -> Shard:

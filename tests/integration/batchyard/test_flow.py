@@ -2,7 +2,12 @@
 
 import json
 
-from tests.integration.batchyard.world import World, answering, bad, good, jsonl, request, unrun
+from batch_client import RequestCounts, Usage
+from batchyard.assemble import assemble
+from batchyard.batch import shape
+from batchyard.plan import plan
+from batchyard.shard import Step
+from tests.integration.batchyard.world import World, answering, bad, good, jsonl, replace, request, unrun
 
 MANY = [request(f"r{number}") for number in range(50)]
 
@@ -43,3 +48,32 @@ def test_unfinished_lines_alone_are_sent_again_and_refused_ones_kept(world: Worl
     assert world.provider.custom_ids(second_batch) == [f"r{at}" for at in range(50) if at % 5 >= 2]
     assert ids(world.answered(batch_id, "errors.jsonl")) == [f"r{at}" for at in range(50) if at % 5 == 1]
     assert ids(world.answered(batch_id, "output.jsonl")) == [f"r{at}" for at in range(50) if at % 5 != 1]
+
+
+def test_counts_and_tokens_of_the_batch_rise_while_its_shards_run_and_end_as_the_report_has_them(world: World) -> None:
+    batch_id = world.drop(jsonl([request(f"r{at}", model=f"m{at % 2}") for at in range(6)]))
+    assert plan(world.yard, batch_id).next == "run"
+    seen = []
+
+    def look() -> None:
+        shown = shape(world.yard.records.batch(batch_id))
+        used = shown["usage"]["total_tokens"] if shown["usage"] else None
+        seen.append((shown["request_counts"]["completed"], used))
+
+    look()
+    world.run_shard(Step(batch_id, 0))
+    look()
+    world.step(Step(batch_id, 1))
+    counts, used = RequestCounts(total=3, completed=1, failed=0), Usage(input_tokens=3, output_tokens=2, total_tokens=5)
+    world.provider.batches["pb-1"] = replace(world.provider.batches["pb-1"], request_counts=counts, usage=used)
+    world.step(Step(batch_id, 1, "poll"))
+    look()
+    world.provider.batches["pb-1"] = replace(world.provider.batches["pb-1"], usage=None)
+    world.run_shard(Step(batch_id, 1, "poll"))
+    look()
+    assert assemble(world.yard, batch_id) == "done"
+    look()
+    assert seen == [(0, None), (3, 15), (4, 20), (6, 30), (6, 30)]
+    assert (
+        json.loads(world.result(batch_id, "report.json"))["usage"] == shape(world.yard.records.batch(batch_id))["usage"]
+    )

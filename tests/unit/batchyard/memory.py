@@ -16,7 +16,7 @@ from batchyard.adapters.functions import Functions
 from batchyard.adapters.objects import CHUNK, Arrived, Objects, Writer
 from batchyard.adapters.records import Records
 from batchyard.adapters.secrets import Secret
-from batchyard.batch import Batch, Counts, InputObject
+from batchyard.batch import Batch, Counts, InputObject, Usage
 from batchyard.errors import InputGone, NotFound, StaleRecord
 from batchyard.settings import Settings
 from batchyard.shard import Shard
@@ -134,10 +134,12 @@ class MemoryRecords(Records):
     def _move_counts(self, before: Shard | None, after: Shard) -> None:
         completed = after.completed - (before.completed if before else 0)
         failed = after.failed - (before.failed if before else 0)
-        if completed or failed:
-            counts = self.batch(after.batch_id).counts
+        used = after.usage - (before.usage if before else Usage())
+        if completed or failed or used != Usage():
+            known = self.batch(after.batch_id)
+            counts = known.counts
             moved = Counts(counts.total, counts.completed + completed, counts.failed + failed)
-            self._change(after.batch_id, {"counts": moved})
+            self._change(after.batch_id, {"counts": moved, "usage": (known.usage or Usage()) + used})
 
     def link(self, provider_batch_id: str, shard: Shard) -> None:
         item = {"batch_id": shard.batch_id, "shard": shard.shard, "expires_at_ttl": shard.expires_at_ttl}

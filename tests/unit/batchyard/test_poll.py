@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from batch_client import ConflictError, NotFoundError, RequestCounts, ServerError
+from batch_client import ConflictError, NotFoundError, RequestCounts, ServerError, Usage
 from batchyard.poll import poll
 from batchyard.shard import Step
 from batchyard.submit import submit
@@ -48,6 +48,18 @@ def test_counts_rise_and_never_fall_back_and_nothing_new_is_not_written() -> Non
         seen.append(shard.completed)
         versions.append(shard.version)
     assert seen == [0, 2, 2, 2, 3, 3]
+    assert versions[2] == versions[1]
+
+
+def test_tokens_are_shown_while_the_shard_runs_and_never_fall_back() -> None:
+    yard, seen, versions = submitted(), [], []
+    for told in (None, Usage(5, 2, 7), Usage(5, 2, 7), Usage(4, 9, 13), None, Usage(-1, 0, 2**60)):
+        yard.scripted.end("pb-0", "in_progress", usage=told)
+        look(yard)
+        used = yard.table.batch(BATCH_ID).usage
+        seen.append((used.input_tokens, used.output_tokens, used.total_tokens) if used else None)
+        versions.append(yard.table.kept[BATCH_ID, 0].version)
+    assert seen == [None, (5, 2, 7), (5, 2, 7), (5, 9, 13), (5, 9, 13), (5, 9, 13)]
     assert versions[2] == versions[1]
 
 

@@ -9,7 +9,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from batchyard import statuses
 from batchyard.adapters.aws import client, through_conflicts, translated
-from batchyard.batch import Batch
+from batchyard.batch import Batch, Usage
 from batchyard.errors import NotFound, StaleRecord
 from batchyard.shard import Shard
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 BATCH: Final = "BATCH"
+USED: Final = "used_"
 INDEX: Final = "by_tenant"
 _to_dynamo = TypeSerializer().serialize
 _from_dynamo = TypeDeserializer().deserialize
@@ -46,7 +47,7 @@ class Records:
 
     def batch(self, batch_id: str) -> Batch:
         """Read a batch as it is now; raises NotFound."""
-        return msgspec.convert(self._get(_batch_key(batch_id)), Batch)
+        return _batch(self._get(_batch_key(batch_id)))
 
     def move_batch(self, batch_id: str, status: str, now: int, **changes: object) -> Batch | None:
         """Move a batch to a status and change members with it; None when that move is not allowed from where it is."""
@@ -92,7 +93,7 @@ class Records:
                 ExpressionAttributeValues=_encode({**assigned, **values}),
                 ReturnValues="ALL_NEW",
             ))  # fmt: skip
-        return msgspec.convert(_decode(answer["Attributes"]), Batch)
+        return _batch(_decode(answer["Attributes"]))
 
     def list_batches(self, tenant: str, after: str | None, limit: int) -> tuple[list[Batch], bool]:
         """List a tenant's batches, newest first, behind the batch `after`; the flag says whether more follow."""
@@ -108,7 +109,7 @@ class Records:
                 ScanIndexForward=False,
                 Limit=limit + 1,
             )
-        found = [msgspec.convert(_decode(item), Batch) for item in answer["Items"]]
+        found = [_batch(_decode(item)) for item in answer["Items"]]
         return found[:limit], len(found) > limit or "LastEvaluatedKey" in answer
 
     def _position(self, tenant: str, batch_id: str) -> str:
@@ -149,24 +150,30 @@ class Records:
         }
         completed = after.completed - (before.completed if before else 0)
         failed = after.failed - (before.failed if before else 0)
+        used = after.usage - (before.usage if before else Usage())
         with translated(f"recording shard {saved.shard} of {saved.batch_id}"):
-            if completed or failed:
-                both: Any = [{"Put": put}, {"Update": self._count(saved.batch_id, completed, failed)}]
+            if completed or failed or used != Usage():
+                both: Any = [{"Put": put}, {"Update": self._count(saved.batch_id, completed, failed, used)}]
                 through_conflicts(lambda: self._dynamodb.transact_write_items(TransactItems=both))
             else:
                 self._dynamodb.put_item(**put)
         return saved
 
-    def _count(self, batch_id: str, completed: int, failed: int) -> Any:  # noqa: ANN401 - one member of a request
+    def _count(self, batch_id: str, completed: int, failed: int, used: Usage) -> Any:  # noqa: ANN401 - one member of a request
+        # Each kind of token is an attribute of its own, for one that is not there yet can be added to.
+        tokens = {f"{USED}{name}": count for name, count in msgspec.structs.asdict(used).items() if count}
         return {
             "TableName": self._table,
             "Key": _encode(_batch_key(batch_id)),
             "UpdateExpression": "SET #counts.completed = #counts.completed + :completed, "
-            "#counts.failed = #counts.failed + :failed",
+            "#counts.failed = #counts.failed + :failed" + (" ADD " if tokens else "")
+            + ", ".join(f"{name} :{name}" for name in tokens),
             "ConditionExpression": "attribute_exists(pk)",
             "ExpressionAttributeNames": {"#counts": "counts"},
-            "ExpressionAttributeValues": _encode({":completed": completed, ":failed": failed}),
-        }
+            "ExpressionAttributeValues": _encode({
+                ":completed": completed, ":failed": failed, **{f":{name}": count for name, count in tokens.items()},
+            }),
+        }  # fmt: skip
 
     def link(self, provider_batch_id: str, shard: Shard) -> None:
         """Record whose a provider batch is."""
@@ -198,6 +205,12 @@ class Records:
         if "Item" not in answer:
             raise NotFound(f"no record {key['pk']}")
         return _decode(answer["Item"])
+
+
+def _batch(item: dict[str, Any]) -> Batch:
+    """Read a batch; until its usage is summed up at its end, it is what its shards have counted."""
+    used = {name: item.get(f"{USED}{name}", 0) for name in Usage.__struct_fields__}
+    return msgspec.convert({"usage": used if any(used.values()) else None, **item}, Batch)
 
 
 def _batch_key(batch_id: str) -> dict[str, str]:
