@@ -8,7 +8,7 @@ from batchyard import setback, statuses
 from batchyard.batch import Batch, LineError, window_seconds
 from batchyard.log import logger
 from batchyard.outcomes import usage_of_batch
-from batchyard.pacing import poll_wait
+from batchyard.pacing import Look, poll_wait, remembered
 from batchyard.shard import Attempt, Shard, Step, change, change_attempt, finish
 from batchyard.yard import Yard
 
@@ -32,7 +32,7 @@ def poll(yard: Yard, step: Step) -> Step:
     except BatchClientError as error:
         return setback.after_read(yard, shard, shard, step, error)
     _note(yard, shard, shard.attempt, seen)
-    return step.then("collect") if seen.ended else step.then("poll", _wait(yard, batch, shard.attempt, seen))
+    return step.then("collect") if seen.ended else _look_again(yard, batch, shard.attempt, seen, step)
 
 
 def _note(yard: Yard, shard: Shard, attempt: Attempt, seen: ProviderBatch) -> None:
@@ -48,14 +48,17 @@ def _note(yard: Yard, shard: Shard, attempt: Attempt, seen: ProviderBatch) -> No
         setback.save_after_answer(yard, shard, change(looked, completed=completed))
 
 
-def _wait(yard: Yard, batch: Batch, attempt: Attempt, seen: ProviderBatch) -> int:
-    settings, counts = yard.settings, seen.request_counts
-    floor, ceiling = settings.poll_floor_seconds, settings.poll_ceiling_seconds
-    if batch.status == statuses.CANCELLING:  # ten minutes as a rule, but a provider may take days
-        return poll_wait(yard.now() - (batch.cancelling_at or yard.now()), 0, 0, floor, ceiling, yard.chance())
-    elapsed = yard.now() - (attempt.creating_at or attempt.started_at)
+def _look_again(yard: Yard, batch: Batch, attempt: Attempt, seen: ProviderBatch, step: Step) -> Step:
+    counts, since, total = seen.request_counts, attempt.creating_at or attempt.started_at, 0
     finished = counts.completed + counts.failed if counts else 0
-    return poll_wait(elapsed, finished, counts.total if counts else 0, floor, ceiling, yard.chance())
+    if batch.status == statuses.CANCELLING:  # ten minutes as a rule, but a provider may take days
+        since, finished = batch.cancelling_at or yard.now(), 0
+    elif counts:
+        total = counts.total
+    now, before = Look(yard.now() - since, finished), Look(step.seen_age, step.seen_finished)
+    floor, ceiling = yard.settings.poll_floor_seconds, yard.settings.poll_ceiling_seconds
+    wait = poll_wait(now, before, total, floor, ceiling, yard.chance())
+    return step.then("poll", wait, remembered(now, before))
 
 
 def _missing(yard: Yard, batch: Batch, shard: Shard, step: Step, error: NotFoundError) -> Step:

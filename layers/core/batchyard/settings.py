@@ -30,7 +30,7 @@ class Settings:
     max_concurrent_shards: int = 20
     max_attempts: int = 3
     poll_floor_seconds: int = 30
-    poll_ceiling_seconds: int = 600
+    poll_ceiling_seconds: int = 3_600
     retry_floor_seconds: int = 30
     retry_ceiling_seconds: int = 600
     record_days: int = 90

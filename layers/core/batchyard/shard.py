@@ -5,11 +5,13 @@ from typing import Final
 import msgspec
 
 from batchyard.batch import Batch, LineError, Usage
+from batchyard.pacing import Look
 from batchyard.splitting import ShardLines
 
 WAITING: Final = "waiting"
 DONE: Final = "done"
 KEPT_ATTEMPTS: Final = 100
+NOTHING_SEEN: Final = Look(0)
 
 # The metadata member that carries our own key on every provider batch, so that a lost answer can be looked up.
 ATTEMPT_KEY: Final = "batchyard_attempt"
@@ -135,13 +137,18 @@ def change_attempt(shard: Shard, **changes: object) -> Shard:
 
 
 class Step(msgspec.Struct, frozen=True):
-    """What a shard's state machine hands from state to state."""
+    """What a shard's state machine hands from state to state.
+
+    `seen_age` and `seen_finished` are what the last look at the provider batch showed; see `pacing.Look`.
+    """
 
     batch_id: str
     shard: int
     next: str = "submit"
     wait_seconds: int = 0
+    seen_age: int = 0
+    seen_finished: int = 0
 
-    def then(self, following: str, wait_seconds: int = 0) -> "Step":
-        """Name the state that follows, after so many seconds."""
-        return Step(self.batch_id, self.shard, following, wait_seconds)
+    def then(self, following: str, wait_seconds: int = 0, look: Look = NOTHING_SEEN) -> "Step":
+        """Name the state that follows, after so many seconds, and what was seen of a provider batch that is looked at again."""
+        return Step(self.batch_id, self.shard, following, wait_seconds, int(look.age), look.finished)

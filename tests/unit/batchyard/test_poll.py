@@ -74,10 +74,10 @@ def test_a_cancelled_batch_is_cancelled_at_the_provider_once() -> None:
 def test_looks_at_a_cancelling_batch_grow_rarer_for_a_provider_may_take_days() -> None:
     yard, waits = submitted(), []
     yard.table.move_batch(BATCH_ID, "cancelling", yard.now())
-    for hours in (0, 1, 2, 48):
+    for hours in (0, 1, 2, 12):
         yard.now_is = float((yard.table.batch(BATCH_ID).cancelling_at or 0) + hours * 3_600)
         waits.append(look(yard).wait_seconds)
-    assert waits == [30, 180, 360, 600]
+    assert waits == [30, 180, 360, 2_160]
 
 
 def test_a_batch_that_ends_while_it_is_being_cancelled_is_seen_at_the_next_look() -> None:
@@ -93,6 +93,20 @@ def test_a_look_that_fails_is_made_again_later() -> None:
     yard = submitted()
     yard.scripted.trouble["retrieve_batch"] = [ServerError("down", status=500)]
     assert look(yard) == FIRST.then("poll", 30)
+
+
+def test_a_day_of_steady_progress_takes_sixty_calls_of_the_provider_and_its_end_is_noticed_at_once() -> None:
+    yard = submitted()
+    step = FIRST.then("poll", 30)
+    while step.next == "poll":
+        yard.wait(step.wait_seconds)
+        done = (yard.now() - NOW) * 50_000 // WINDOW
+        ended = {"status": "completed" if done >= 50_000 else "in_progress"}
+        yard.scripted.end("pb-0", request_counts=RequestCounts(50_000, min(done, 50_000), 0), **ended)
+        step = poll(yard, step)
+    assert step.next == "collect"
+    assert yard.scripted.calls.count("retrieve_batch") <= 60
+    assert WINDOW <= yard.now() - NOW <= WINDOW * 1.02
 
 
 def not_found(yard: MemoryYard) -> Step:

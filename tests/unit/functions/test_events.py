@@ -75,6 +75,13 @@ def call(path: Path, seconds_left: int = 900) -> dict[str, Any]:
     return whole
 
 
+def following(step: str, wait_seconds: int = 0) -> dict[str, Any]:
+    """Say what a shard's function answers that saw no progress."""
+    return {
+        "batch_id": BATCH_ID, "shard": SHARD, "next": step, "wait_seconds": wait_seconds, "seen_age": 0, "seen_finished": 0,
+    }  # fmt: skip
+
+
 def put_shard(made: MemoryYard) -> None:
     """Plan the samples' shard, as the third of its batch."""
     lines = ShardLines(SHARD, "/v1/responses", "m")
@@ -239,16 +246,16 @@ def test_a_planned_batch_goes_on_to_its_shards(at_hand: MemoryYard, path: Path) 
 @accepted("submit")
 def test_a_submitted_shard_is_polled_next(at_hand: MemoryYard, path: Path) -> None:
     put_shard(at_hand)
-    assert call(path) == {"batch_id": BATCH_ID, "shard": SHARD, "next": "poll", "wait_seconds": 30}
+    assert call(path) == following("poll", 30)
     assert list(at_hand.scripted.files.values()) == [INPUT]
 
 
 @accepted("poll")
 def test_a_running_shard_is_polled_again_and_an_ended_one_collected(at_hand: MemoryYard, path: Path) -> None:
     submitted(at_hand)
-    assert call(path) == {"batch_id": BATCH_ID, "shard": SHARD, "next": "poll", "wait_seconds": 30}
+    assert call(path) == following("poll", 30)
     at_hand.scripted.end("pb-0", "completed")
-    assert call(path) == {"batch_id": BATCH_ID, "shard": SHARD, "next": "collect", "wait_seconds": 0}
+    assert call(path) == following("collect")
 
 
 @accepted("collect")
@@ -257,7 +264,7 @@ def test_a_collected_shard_is_done(at_hand: MemoryYard, path: Path) -> None:
     answers = [{"custom_id": f"r{at}", "response": {"status_code": 200, "body": {}}} for at in range(3)]
     at_hand.scripted.files["out"] = b"\n".join(json.dumps(each).encode() for each in answers)
     at_hand.scripted.end("pb-0", "completed", output_file_id="out", error_file_id=None)
-    assert call(path) == {"batch_id": BATCH_ID, "shard": SHARD, "next": "done", "wait_seconds": 0}
+    assert call(path) == following("done")
 
 
 @accepted("assemble")
