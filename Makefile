@@ -24,8 +24,8 @@ up: setup ## the whole stack until Ctrl-C
 provider: setup ## the provider emulator alone
 	@$(PY) -m local.provider
 
-key: setup ## an API key for the HTTP API: TABLE=… (of the stack) TENANT=default
-	@$(PY) -m batchyard.api_keys "$(TABLE)" "$(TENANT)"
+key: setup ## an API key for the HTTP API: TABLE=… (of the stack) TENANT=default; LIST=1 shows all, REVOKE=… ends one
+	@$(PY) -m batchyard.api_keys "$(TABLE)" $(if $(REVOKE),--revoke "$(REVOKE)",$(if $(LIST),--list,"$(TENANT)"))
 
 lint: setup ## every static check
 	@.venv/bin/ruff format --check .

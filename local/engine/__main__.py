@@ -28,10 +28,10 @@ def counted_as_encrypted(application: Application) -> Application:
 
 
 def with_api_at_v1(application: Application) -> Application:
-    """Serve the stack's one HTTP API at `/v1` of the engine's own address; no S3 bucket has a name as short as that."""
+    """Serve the stack's one HTTP API at `/v1` and `/health` of the engine's own address; no S3 bucket of ours is named so."""
 
     async def with_api(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (scope["path"] + "/").startswith("/v1/"):
+        if scope["type"] == "http" and (scope["path"] + "/").startswith(("/v1/", "/health/")):
             apis = import_module("ministack.services.apigateway")._apis
             prefix = f"/_aws/execute-api/{next(iter(apis), 'none')}"
             scope = {**scope, "path": prefix + scope["path"], "raw_path": prefix.encode() + scope["raw_path"]}

@@ -1,4 +1,4 @@
-"""Read the OpenAPI document in which SAM writes an HttpApi into ministack's routes, integrations and authorizers."""
+"""Read the OpenAPI document in which SAM writes an HttpApi into ministack's routes and integrations."""
 # ruff: noqa: SLF001 - ministack offers no public way in; tests/integration/local/test_engine_mends.py holds these names
 
 import json
@@ -8,35 +8,17 @@ from typing import Any
 
 
 def import_body(api_id: str, body: Mapping[str, Any]) -> None:
-    """Create in the API of this id what the document `body` describes: Lambda proxies behind request authorizers.
+    """Create in the API of this id what the document `body` describes: Lambda proxies.
 
     Raises:
         ValueError: ministack refused a part of it.
 
     """
     gateway = import_module("ministack.services.apigateway")
-    schemes = body.get("components", {}).get("securitySchemes", {})
-    authorizers = {
-        name: _answer(gateway._create_authorizer(api_id, _authorizer(name, scheme)))["authorizerId"]
-        for name, scheme in schemes.items()
-    }
     for path, operations in body.get("paths", {}).items():
         for method, operation in operations.items():
             integration = _answer(gateway._create_integration(api_id, _integration(operation)))
-            gateway._create_route(api_id, _route(path, method, operation, integration["integrationId"], authorizers))
-
-
-def _authorizer(name: str, scheme: Mapping[str, Any]) -> dict[str, Any]:
-    settings = scheme["x-amazon-apigateway-authorizer"]
-    return {
-        "name": name,
-        "authorizerType": "REQUEST",
-        "identitySource": settings.get("identitySource", []),
-        "authorizerUri": settings["authorizerUri"],
-        "authorizerPayloadFormatVersion": str(settings["authorizerPayloadFormatVersion"]),
-        "authorizerResultTtlInSeconds": int(settings.get("authorizerResultTtlInSeconds", 0)),
-        "enableSimpleResponses": bool(settings.get("enableSimpleResponses", False)),
-    }
+            gateway._create_route(api_id, _route(path, method, integration["integrationId"]))
 
 
 def _integration(operation: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,18 +31,10 @@ def _integration(operation: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _route(
-    path: str, method: str, operation: Mapping[str, Any], integration: str, authorizers: Mapping[str, str]
-) -> dict[str, Any]:
+def _route(path: str, method: str, integration: str) -> dict[str, Any]:
     verb = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
-    route = {
-        "routeKey": "$default" if path == "/$default" else f"{verb} {path}",
-        "target": f"integrations/{integration}",
-    }
-    required = [name for requirement in operation.get("security", []) for name in requirement if name in authorizers]
-    if required:
-        route |= {"authorizationType": "CUSTOM", "authorizerId": authorizers[required[0]]}
-    return route
+    key = "$default" if path == "/$default" else f"{verb} {path}"
+    return {"routeKey": key, "target": f"integrations/{integration}"}
 
 
 def _answer(response: tuple[int, Any, bytes | str]) -> dict[str, Any]:

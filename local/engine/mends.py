@@ -147,6 +147,23 @@ def mend_layer_sharing() -> None:
     runtime.zipfile = SimpleNamespace(**{**vars(zipfile), "ZipFile": SharingZipFile})
 
 
+def mend_options() -> None:
+    """Give an OPTIONS to the function behind an HTTP API that has no CORS; ministack refuses it by itself."""
+    gateway = _ministack("services.apigateway")
+    handle, invoke = gateway._handle_execute_in_scope, gateway._invoke_lambda_proxy
+
+    def handle_options(api_id: str, stage: str, path: str, method: str, *request: object) -> object:
+        plain = method == "OPTIONS" and not gateway._apis[api_id].get("corsConfiguration")
+        return handle(api_id, stage, path, "options" if plain else method, *request)
+
+    def invoke_options(
+        integration: object, api_id: str, stage: str, path: str, method: str, *request: object, **more: object
+    ) -> object:
+        return invoke(integration, api_id, stage, path, method.upper(), *request, **more)
+
+    gateway._handle_execute_in_scope, gateway._invoke_lambda_proxy = handle_options, invoke_options
+
+
 MENDS: Mapping[str, Callable[[], None]] = {
     "http_api_body": mend_http_api_body,
     "max_concurrency_path": mend_max_concurrency_path,
@@ -154,4 +171,5 @@ MENDS: Mapping[str, Callable[[], None]] = {
     "object_version": mend_object_version,
     "version_range": mend_version_range,
     "layer_sharing": mend_layer_sharing,
+    "options": mend_options,
 }

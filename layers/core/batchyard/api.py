@@ -16,6 +16,7 @@ from batchyard.yard import Yard
 
 DEFAULT_LIMIT, MOST = 20, 100
 OPENAI_WINDOW: Final = "24h"
+BATCH_ID: Final = re.compile(r"batch_[0-9a-f]{32}")
 
 
 def create_batch(yard: Yard, tenant: str, body: object, idempotency_key: str | None = None) -> dict[str, Any]:
@@ -53,6 +54,8 @@ def cancel_batch(yard: Yard, tenant: str, batch_id: str) -> dict[str, Any]:
 
 
 def _own(yard: Yard, tenant: str, batch_id: str) -> Batch:
+    if not BATCH_ID.fullmatch(batch_id):
+        raise _no_batch(batch_id)
     try:
         batch = yard.records.batch(batch_id)
     except NotFound as error:
@@ -63,7 +66,7 @@ def _own(yard: Yard, tenant: str, batch_id: str) -> Batch:
 
 
 def _no_batch(batch_id: str) -> ApiError:
-    return ApiError(HTTPStatus.NOT_FOUND, f"No batch found with id '{batch_id}'.")
+    return ApiError(HTTPStatus.NOT_FOUND, f"No batch found with id '{batch_id[:64]}'.")
 
 
 def _limit(text: str | None) -> int:

@@ -1,6 +1,7 @@
 """API keys of the front door: `by_<key id>_<secret>`, of which only a salted hash is stored.
 
-`python -m batchyard.api_keys TABLE TENANT` makes a key and prints it, once.
+`python -m batchyard.api_keys TABLE TENANT` makes a key and prints it, once; `TABLE --list` shows which there are, and
+`TABLE --revoke KEY_ID` makes one worthless within a minute.
 """
 
 import hashlib
@@ -8,8 +9,11 @@ import hmac
 import re
 import secrets
 import sys
-from typing import Any, Final
+import time
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
 
+from batchyard import keys
 from batchyard.adapters.aws import translated
 from batchyard.adapters.records import Records
 from batchyard.errors import BatchyardError, NotFound
@@ -17,30 +21,55 @@ from batchyard.errors import BatchyardError, NotFound
 PREFIX: Final = "by"
 KEY_ID: Final = re.compile(r"[0-9a-f]{16}")
 BEARER: Final = "bearer "
-USAGE: Final = """usage: python -m batchyard.api_keys TABLE TENANT
-   or: make key TABLE=… TENANT=default
-TABLE is the stack's output TableName."""
+ALL: Final = "KEYS"  # where the index has them
+USAGE: Final = """usage: python -m batchyard.api_keys TABLE TENANT            make a key
+       python -m batchyard.api_keys TABLE --list            show every key's id, tenant, birth and end
+       python -m batchyard.api_keys TABLE --revoke KEY_ID   make a key worthless within a minute
+   or: make key TABLE=… TENANT=default | LIST=1 | REVOKE=…
+TABLE is the stack's output TableName; a tenant's name has no slash and at most 256 bytes."""
+
+
+class Key(NamedTuple):
+    """What a caller brings."""
+
+    key_id: str
+    secret: str
 
 
 def create(records: Records, tenant: str) -> str:
     """Make a key for a tenant and return it; it cannot be shown again."""
-    key_id, secret, salt = secrets.token_hex(8), secrets.token_hex(24), secrets.token_hex(16)
-    item = {"pk": f"KEY#{key_id}", "sk": "KEY", "tenant": tenant, "salt": salt, "hash": _hash(salt, secret)}
+    key_id, secret, salt, now = secrets.token_hex(8), secrets.token_hex(24), secrets.token_hex(16), int(time.time())
+    item = {
+        "pk": f"KEY#{key_id}", "sk": "KEY", "gsi1pk": ALL, "gsi1sk": f"{tenant}#{now:010}#{key_id}",
+        "key_id": key_id, "tenant": tenant, "created_at": now, "salt": salt, "hash": _hash(salt, secret),
+    }  # fmt: skip
     records.put_once(item)
     return f"{PREFIX}_{key_id}_{secret}"
 
 
-def tenant_of(records: Records, authorization: str) -> str | None:
-    """Tell whose key an `Authorization: Bearer …` header carries; None for any that is not good."""
+def listed(records: Records) -> list[str]:
+    """Show every key in a line of its own, by tenant and age, never its secret."""
+    return [_line(item) for item in records.items_of(ALL)]
+
+
+def revoke(records: Records, key_id: str) -> None:
+    """Make a key worthless; raises NotFound if there is none of this id."""
+    if not KEY_ID.fullmatch(key_id):
+        raise NotFound(f"{key_id!r} is no key id; the list shows them.")
+    records.change_item(f"KEY#{key_id}", "KEY", revoked_at=int(time.time()))
+
+
+def parse(authorization: str) -> Key | None:
+    """Read a key from an `Authorization: Bearer …` header; None for what cannot be one."""
     prefix, _, rest = _bearer(authorization).partition("_")
     key_id, _, secret = rest.partition("_")
-    if prefix != PREFIX or not KEY_ID.fullmatch(key_id) or not secret:
-        return None
-    try:
-        item: dict[str, Any] = records.item(f"KEY#{key_id}", "KEY")
-    except NotFound:
-        return None
-    return item["tenant"] if hmac.compare_digest(item["hash"], _hash(item["salt"], secret)) else None
+    return Key(key_id, secret) if prefix == PREFIX and KEY_ID.fullmatch(key_id) and secret else None
+
+
+def opened_by(record: dict[str, Any], key: Key) -> str | None:
+    """Return the tenant of a key's record if the key is the right one and was not revoked."""
+    right = hmac.compare_digest(record["hash"], _hash(record["salt"], key.secret))
+    return record["tenant"] if right and "revoked_at" not in record else None
 
 
 def _bearer(authorization: str) -> str:
@@ -48,21 +77,38 @@ def _bearer(authorization: str) -> str:
 
 
 def _hash(salt: str, secret: str) -> str:
-    return hashlib.sha256(
-        f"{salt}:{secret}".encode()
-    ).hexdigest()  # the secret has 192 random bits: no stretching needed
+    # the secret has 192 random bits: no stretching needed
+    return hashlib.sha256(f"{salt}:{secret}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _line(item: dict[str, Any]) -> str:
+    ended = f"  revoked {_day(item['revoked_at'])}" if "revoked_at" in item else ""
+    return f"{item['key_id']}  made {_day(item['created_at'])}  {item['tenant']}{ended}"
+
+
+def _day(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def main(arguments: list[str]) -> str:
-    """Make a key from the command line and return it; what is wrong becomes the exit's one sentence."""
-    if len(arguments) != 2 or not all(arguments):
-        sys.exit(USAGE)
-    table, tenant = arguments
+    """Do what the command line asks and return what to print; what is wrong becomes the exit's one sentence."""
     try:
-        with translated("making the key"):
-            return create(Records(table), tenant)
+        with translated("reaching the keys"):
+            return _done(arguments)
     except BatchyardError as error:
-        sys.exit(f"No key was made: {error} AWS_REGION and the credentials must be those of the stack.")
+        sys.exit(f"Nothing was done: {error} AWS_REGION and the credentials must be those of the stack.")
+
+
+def _done(arguments: list[str]) -> str:
+    match arguments:
+        case [table, "--list"] if table:
+            return "\n".join(listed(Records(table)))
+        case [table, "--revoke", key_id] if table:
+            revoke(Records(table), key_id)
+            return f"{key_id} is revoked."
+        case [table, tenant] if table and keys.sound_tenant(tenant):
+            return create(Records(table), tenant)
+    sys.exit(USAGE)
 
 
 if __name__ == "__main__":

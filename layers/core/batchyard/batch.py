@@ -13,6 +13,7 @@ SHOWN_ERRORS: Final = 1_000
 USUAL_ENDPOINT: Final = "/v1/chat/completions"
 WINDOW_UNITS: Final = {"h": 3_600, "d": 86_400}
 LONGEST_AMOUNT: Final = 3  # digits: clients that OpenAI's description generates read times as 32 bits
+LARGEST: Final = 2**31 - 1  # and every other number
 
 TIMES: Final = (
     "in_progress_at", "expires_at", "finalizing_at", "completed_at", "failed_at", "expired_at", "cancelling_at", "cancelled_at",
@@ -72,6 +73,11 @@ class Usage(msgspec.Struct, frozen=True):
     def most(self, other: "Usage | None") -> "Usage":
         """Take the greater of the two, member by member."""
         return Usage(*map(max, msgspec.structs.astuple(self), msgspec.structs.astuple(other or Usage())))
+
+    @property
+    def fits(self) -> bool:
+        """Tell whether every sum can be shown: generated clients read 32 bits and fail on more; the report has them all."""
+        return max(msgspec.structs.astuple(self)) <= LARGEST
 
     def shape(self) -> dict[str, Any]:
         """Shape OpenAI's `usage`."""
@@ -143,16 +149,17 @@ def shape(batch: Batch) -> dict[str, Any]:
         "created_at": batch.created_at,
         **{name: getattr(batch, name) for name in TIMES},
         "request_counts": msgspec.to_builtins(batch.counts),
-        "usage": batch.usage.shape() if batch.usage else None,
+        "usage": batch.usage.shape() if batch.usage and batch.usage.fits else None,
         "metadata": batch.metadata,
         **({"paused": batch.paused} if batch.paused and not batch.ended else {}),
+        **({"errors_total": batch.errors_total} if batch.errors else {}),
     }
 
 
 def _errors(batch: Batch) -> dict[str, Any] | None:
     if not batch.errors:
         return None
-    return {"object": "list", "data": msgspec.to_builtins(batch.errors), "total": batch.errors_total}
+    return {"object": "list", "data": msgspec.to_builtins(batch.errors)}
 
 
 def derived_id(*parts: str) -> str:

@@ -9,7 +9,18 @@ BatchyardError
 └── StoreError          AWS refused or failed a call for another reason
 """
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Final
+
+USUAL_KIND: Final = "invalid_request_error"
+KINDS: Final = {HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error"}
+# OpenAI's own clients repeat a 409 and a 429 by themselves, which helps nobody here: what is ended stays so.
+HEADERS: Final[Mapping[HTTPStatus, Mapping[str, str]]] = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
+    HTTPStatus.CONFLICT: {"x-should-retry": "false"},
+    HTTPStatus.TOO_MANY_REQUESTS: {"x-should-retry": "false"},
+}
 
 
 class BatchyardError(Exception):
@@ -27,11 +38,13 @@ class ApiError(BatchyardError):
         self.status = status
         self.code = code
         self.param = param
+        self.headers: dict[str, str] = dict(HEADERS.get(status, {}))
 
     def envelope(self) -> dict[str, dict[str, str | None]]:
-        """Shape the body `{"error": {message, type, param, code}}`."""
-        kind = "server_error" if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
-        return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
+        """Shape the body `{"error": {message, type, param, code}}`; what is no text in UTF-8 is replaced."""
+        kind = "server_error" if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR else KINDS.get(self.status, USUAL_KIND)
+        members = {"message": str(self), "type": kind, "param": self.param, "code": self.code}
+        return {"error": {name: text and text.encode("utf-8", "replace").decode() for name, text in members.items()}}
 
 
 class SettingsError(BatchyardError):

@@ -1,23 +1,40 @@
-"""HTTP at the front door: reading requests, and errors in OpenAI's envelope with a request id on every answer."""
+"""HTTP at the front door: whose request it is, reading it, and errors in OpenAI's envelope, whatever the request."""
 
+import time
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from batchyard import openapi, yard
 from batchyard.errors import ApiError
 from batchyard.log import logger
+
+OPEN: Final = {"/health", "/v1/health"}  # what answers without a key
+VERSION: Final = "2020-10-01"  # of OpenAI's API, as its service names it
+JSON: Final = "application/json"
 
 app = APIGatewayHttpResolver(serializer=lambda answer: msgspec.json.encode(answer).decode())
 
 
+def answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer an HTTP API request (payload 2.0); every answer carries its request's id."""
+    began = time.perf_counter()
+    answered = app.resolve(event, context)
+    milliseconds = (time.perf_counter() - began) * 1_000
+    answered["headers"] |= {
+        "x-request-id": context.aws_request_id, "openai-version": VERSION, "openai-processing-ms": f"{milliseconds:.0f}",
+    }  # fmt: skip
+    return answered
+
+
 def tenant() -> str:
-    """Return the tenant the authorizer found."""
-    lambda_context: dict[str, Any] = app.current_event.request_context.authorizer.get_lambda or {}
-    return str(lambda_context["tenant"])
+    """Return whose key the request carries."""
+    return str(app.context["tenant"])
 
 
 def header(name: str) -> str | None:
@@ -26,45 +43,73 @@ def header(name: str) -> str | None:
 
 
 def query(name: str) -> str | None:
-    """Return a query parameter."""
-    return app.current_event.query_string_parameters.get(name)
+    """Return a query parameter; one that is empty says nothing."""
+    return app.current_event.query_string_parameters.get(name) or None
 
 
 def body() -> object:
-    """Decode the request's JSON body; raises ApiError 400."""
+    """Decode the request's JSON body; raises ApiError 415 or 400."""
+    kind = (header("content-type") or JSON).partition(";")[0].strip().lower()
+    if kind != JSON:
+        message = f"Unsupported content type: '{kind[:64]}'. Send the body as '{JSON}'."
+        raise ApiError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message, code="unsupported_content_type")
     try:
         return msgspec.json.decode(app.current_event.decoded_body or "")
     except (ValueError, RecursionError) as error:
         raise ApiError(HTTPStatus.BAD_REQUEST, f"The body could not be read as JSON: {error}.") from error
 
 
-def _with_request_id(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
-    answer: Response[Any] = next_middleware(app)
-    answer.headers["x-request-id"] = app.lambda_context.aws_request_id
-    return answer
+def _for_holders_of_keys(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
+    if not (app.current_event.path in OPEN and app.current_event.http_method == "GET"):
+        app.append_context(tenant=_tenant(app.current_event.headers.get("authorization")))
+    answered: Response[Any] = next_middleware(app)
+    return answered
 
 
-app.use([_with_request_id])
+def _tenant(authorization: str | None) -> str:
+    if not authorization:
+        message = "No API key was given. Send it in a header, as 'Authorization: Bearer YOUR_KEY'."
+        raise ApiError(HTTPStatus.UNAUTHORIZED, message)
+    found = yard.current().keyring.tenant_of(authorization)
+    if found is None:
+        message = "Incorrect API key provided: it is unknown or revoked. Whoever runs this service makes keys."
+        raise ApiError(HTTPStatus.UNAUTHORIZED, message, code="invalid_api_key")
+    return found
+
+
+app.use([_for_holders_of_keys])
+
+
+@app.get("/health")
+@app.get("/v1/health")
+def _health() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@app.get("/v1/openapi.json")
+def _description() -> Response[str]:
+    return Response(200, JSON, openapi.text())
 
 
 @app.exception_handler(ApiError)  # type: ignore[untyped-decorator]  # powertools leaves it untyped
 def _refused(error: ApiError) -> Response[str]:
-    return _answer(error)
+    envelope = msgspec.json.encode(error.envelope()).decode()
+    return Response(error.status, JSON, envelope, headers=dict(error.headers))
 
 
 @app.not_found
 def _unknown_route(_: NotFoundError) -> Response[str]:
-    path = app.current_event.path
-    return _answer(ApiError(HTTPStatus.NOT_FOUND, f"Unknown request URL: {app.current_event.http_method} {path}."))
+    method, path = app.current_event.http_method, app.current_event.path
+    allowed = openapi.allowed(path)
+    if not allowed:
+        return _refused(ApiError(HTTPStatus.NOT_FOUND, f"Unknown request URL: {method} {path[:200]}."))
+    message = f"Not allowed to {method} on {path[:200]}. Allowed: {', '.join(allowed)}."
+    error = ApiError(HTTPStatus.METHOD_NOT_ALLOWED, message, code="method_not_supported")
+    error.headers["Allow"] = ", ".join(allowed)
+    return _refused(error)
 
 
 @app.exception_handler(Exception)  # type: ignore[untyped-decorator]  # as above
 def _failed(error: Exception) -> Response[str]:
     logger.exception("request failed", error=type(error).__name__)
-    return _answer(ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "The request failed on our side. Try again."))
-
-
-def _answer(error: ApiError) -> Response[str]:
-    headers = {"x-request-id": app.lambda_context.aws_request_id}
-    envelope = msgspec.json.encode(error.envelope()).decode()
-    return Response(error.status, "application/json", envelope, headers=headers)
+    return _refused(ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "The request failed on our side. Try again."))

@@ -15,6 +15,12 @@ def tenant_of(key: str) -> str:
     return tenant if slash and tenant and short else DEFAULT_TENANT
 
 
+def sound_tenant(tenant: str) -> bool:
+    """Tell whether a tenant may have this name: it is one folder, and no part of it is another tenant's."""
+    short = 0 < len(tenant.encode("utf-8", "replace")) <= LONGEST_TENANT
+    return short and tenant.isprintable() and "/" not in tenant and tenant.strip() == tenant and tenant[0] not in "-."
+
+
 def readable_by(tenant: str, key: str) -> bool:
     """Tell whether an input object belongs to the tenant."""
     return key.startswith(f"{FILES}{tenant}/") or (key.startswith(INBOX) and tenant_of(key) == tenant)

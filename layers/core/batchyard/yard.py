@@ -15,6 +15,7 @@ from batchyard.adapters.functions import Functions
 from batchyard.adapters.objects import Objects
 from batchyard.adapters.records import Records
 from batchyard.adapters.secrets import Secret
+from batchyard.keyring import Keyring
 from batchyard.settings import Settings
 from batchyard.upload import Upload
 
@@ -74,6 +75,11 @@ class Yard:
     def records(self) -> Records:
         """The table."""
         return Records(self.settings.table)
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """The API keys this process has met."""
+        return Keyring(self.records, self.clock)
 
     @cached_property
     def executions(self) -> Executions:

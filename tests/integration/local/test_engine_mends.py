@@ -46,7 +46,7 @@ def a_range_of_a_version_is_read(yard: Probe) -> bool:
 
 def two_workers_share_a_layer(yard: Probe) -> bool:
     yard.invoke("StepFunction", {})
-    yard.invoke("AuthorizeFunction", {"headers": {}})
+    yard.invoke("WordFunction", {})
     places = {path.resolve() for path in yard.scratch.glob("ministack-lambda-*/layer_0/python")}
     return len(places) == 1
 
@@ -58,6 +58,11 @@ def a_bucket_for_tls_only_can_be_read(yard: Probe) -> bool:
     return failure is None
 
 
+def an_options_reaches_the_function(yard: Probe) -> bool:
+    answer = yard.call("OPTIONS", "/echo")
+    return answer.status_code == 201 and answer.json()["requestContext"]["http"]["method"] == "OPTIONS"
+
+
 OBSERVED: Mapping[str, Callable[[Probe], bool]] = {
     "http_api_body": a_route_of_the_body_answers,
     "max_concurrency_path": the_map_keeps_to_its_concurrency,
@@ -65,6 +70,7 @@ OBSERVED: Mapping[str, Callable[[Probe], bool]] = {
     "object_version": an_uploads_event_names_its_version,
     "version_range": a_range_of_a_version_is_read,
     "layer_sharing": two_workers_share_a_layer,
+    "options": an_options_reaches_the_function,
     "encrypted": a_bucket_for_tls_only_can_be_read,
     "api_at_v1": a_route_of_the_body_answers,
 }

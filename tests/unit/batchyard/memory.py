@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any, cast
 
 import msgspec
@@ -152,6 +153,16 @@ class MemoryRecords(Records):
 
     def put_once(self, item: Mapping[str, Any]) -> Mapping[str, Any]:
         return self.others.setdefault((item["pk"], item["sk"]), dict(item))
+
+    def items_of(self, owner: str) -> Iterator[dict[str, Any]]:
+        return iter(
+            sorted((each for each in self.others.values() if each.get("gsi1pk") == owner), key=itemgetter("gsi1sk"))
+        )
+
+    def change_item(self, pk: str, sk: str, **changes: object) -> None:
+        if (pk, sk) not in self.others:
+            raise NotFound(pk)
+        self.others[pk, sk].update(changes)
 
 
 class MemoryExecutions(Executions):

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2, S3EventBridgeNotificationEvent
-from aws_lambda_powertools.utilities.data_classes.api_gateway_authorizer_event import APIGatewayAuthorizerEventV2
 
 ROOT = Path(__file__).resolve().parents[3]
 SAMPLES = sorted((ROOT / "events").iterdir())
@@ -96,10 +95,9 @@ def test_a_schedule_names_what_fired_it(path: Path) -> None:
 
 
 @of("api.")
-def test_a_call_comes_as_payload_2_0_with_its_tenant(path: Path) -> None:
+def test_a_call_comes_as_payload_2_0(path: Path) -> None:
     event = APIGatewayProxyEventV2(read(path))
     assert event.version == "2.0"
-    assert event.request_context.authorizer.get_lambda == {"tenant": "default"}
     assert event.raw_path == event.request_context.http.path
     assert event["routeKey"] == event.request_context.route_key
     assert all(name == name.lower() for name in event.headers)
@@ -110,16 +108,6 @@ def test_an_accepted_creation_names_an_object_of_its_own_tenant(path: Path) -> N
     body = APIGatewayProxyEventV2(read(path)).json_body
     assert {"input_file_id", "endpoint", "completion_window"} <= body.keys()
     assert body["input_file_id"].startswith("s3://batchyard-data-example/inbox/default/")
-
-
-@of("authorize.")
-def test_an_authorizer_is_asked_with_the_route_and_the_bearer(path: Path) -> None:
-    event = APIGatewayAuthorizerEventV2(read(path))
-    assert (event.version, event.get_type) == ("2.0", "REQUEST")
-    assert event.parsed_arn.aws_account_id == ACCOUNT
-    header = event.headers.get("authorization")
-    assert event.identity_source == ([header] if header is not None else [])
-    assert "authorizer" not in read(path)["requestContext"]
 
 
 @of("plan.", "assemble.", "cancel.", "fail.batch")

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from batchyard import keys, yard
+from batchyard import keys, openapi, yard
 from batchyard.splitting import ShardLines
 from batchyard.statuses import MOVES
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryYard, batch
@@ -20,6 +20,7 @@ from tests.unit.batchyard.planned import INPUT
 
 ROOT = Path(__file__).resolve().parents[3]
 KEY = "by_0f9a2c4e6b8d1357_EXAMPLEexampleEXAMPLEexampleEXAMPLEexample"
+REVOKED = "1f9a2c4e6b8d1357"
 SHARD, UPLOAD = 2, "inbox/default/requests.jsonl"
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
@@ -47,7 +48,9 @@ def at_hand(monkeypatch: pytest.MonkeyPatch) -> MemoryYard:
     made.table.create_batch(batch(input=made.bucket.head(UPLOAD)[0]))
     key_id, secret, salt = *KEY.split("_")[1:], "salt"
     digest = hashlib.sha256(f"{salt}:{secret}".encode()).hexdigest()
-    made.table.put_once({"pk": f"KEY#{key_id}", "sk": "KEY", "tenant": "acme", "salt": salt, "hash": digest})
+    made.table.put_once({"pk": f"KEY#{key_id}", "sk": "KEY", "tenant": "default", "salt": salt, "hash": digest})
+    revoked = {"pk": f"KEY#{REVOKED}", "sk": "KEY", "tenant": "default", "salt": salt, "hash": digest, "revoked_at": 1}
+    made.table.put_once(revoked)
     monkeypatch.setattr(yard, "current", lambda: made)
     return made
 
@@ -107,7 +110,7 @@ def body(answer: dict[str, Any]) -> dict[str, Any]:
     return decoded
 
 
-@accepted("api")
+@samples("api", "create-", "list-", "retrieve-", "cancel-")
 def test_a_good_call_is_answered_with_openai_s_objects(at_hand: MemoryYard, path: Path) -> None:
     at_hand.table.move_batch(BATCH_ID, "in_progress", at_hand.now())
     answer = call(path)
@@ -140,6 +143,7 @@ def test_a_cancelled_batch_is_cancelling_and_its_provider_batches_are_told(at_ha
 
 REFUSALS = {
     "cancel-batch-unknown": (404, None, None),
+    "create-batch-as-plain-text": (415, "unsupported_content_type", None),
     "create-batch-bad-completion-window": (400, "invalid_value", "completion_window"),
     "create-batch-bad-endpoint": (400, "invalid_value", "endpoint"),
     "create-batch-metadata-not-text": (400, "invalid_type", "metadata.run"),
@@ -148,7 +152,13 @@ REFUSALS = {
     "create-batch-not-json": (400, None, None),
     "create-batch-other-bucket": (400, "invalid_value", "input_file_id"),
     "create-batch-other-tenants-inbox": (400, "invalid_value", "input_file_id"),
+    "key-basic": (401, "invalid_api_key", None),
+    "key-empty": (401, "invalid_api_key", None),
+    "key-malformed": (401, "invalid_api_key", None),
+    "key-missing": (401, None, None),
+    "key-revoked": (401, "invalid_api_key", None),
     "list-batches-limit-too-high": (400, "integer_above_max_value", "limit"),
+    "method-not-allowed": (405, "method_not_supported", None),
     "retrieve-batch-unknown": (404, None, None),
     "unknown-route": (404, None, None),
 }
@@ -160,6 +170,7 @@ def test_a_refused_call_gets_openai_s_envelope_and_changes_nothing(at_hand: Memo
     answer = call(path)
     error = body(answer)["error"]
     case = path.name.split(".")[1].removeprefix("refused-")
+    assert answer["headers"]["openai-version"] == "2020-10-01"
     assert (answer["statusCode"], error["code"], error["param"]) == REFUSALS[case]
     assert set(error) == {"message", "type", "param", "code"}
     assert error["type"] == "invalid_request_error"
@@ -183,16 +194,22 @@ def test_a_fault_of_ours_is_a_500_without_its_details(at_hand: MemoryYard, path:
     assert "batches" not in body(answer)["error"]["message"]
 
 
-@accepted("authorize")
-def test_a_good_key_opens_and_names_its_tenant(at_hand: MemoryYard, path: Path) -> None:
-    assert at_hand.table.others
-    assert call(path) == {"isAuthorized": True, "context": {"tenant": "acme"}}
+@samples("api", "health")
+def test_health_is_told_without_a_key(at_hand: MemoryYard, path: Path) -> None:
+    at_hand.table.others.clear()
+    assert body(call(path)) == {"status": "ok"}
 
 
-@samples("authorize", "refused-")
-def test_any_other_header_does_not_open(at_hand: MemoryYard, path: Path) -> None:
+@samples("api", "describe")
+def test_the_description_is_handed_out_as_it_is(at_hand: MemoryYard, path: Path) -> None:
     assert at_hand.table.others
-    assert call(path) == {"isAuthorized": False, "context": {"tenant": ""}}
+    assert body(call(path)) == json.loads(openapi.text())
+
+
+@samples("api", "refused-method-not-allowed")
+def test_a_method_that_is_not_allowed_is_told_which_are(at_hand: MemoryYard, path: Path) -> None:
+    assert at_hand.table.others
+    assert call(path)["headers"]["Allow"] == "GET"
 
 
 @samples("intake", "s3-")

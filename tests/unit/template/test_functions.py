@@ -1,11 +1,13 @@
 """Every function folder is deployed, is told what it reads, and is watched where it can fail unseen."""
 
 import dataclasses
+import json
 from typing import Any
 
 import pytest
 from aws_lambda_powertools.shared import constants
 
+from batchyard import openapi
 from batchyard.settings import Settings
 from tests.unit.template.documents import ROOT, Json, expanded, functions, references, resources, template
 
@@ -158,26 +160,23 @@ def test_only_uploads_into_the_inbox_reach_intake() -> None:
     }
 
 
-def test_the_api_has_openais_routes_and_each_asks_for_a_key() -> None:
+def routes() -> dict[str, Json]:
     (api,) = resources("AWS::ApiGatewayV2::Api", expanded()).values()
-    routes = {
-        f"{method.upper()} {path}": operation["security"]
+    return {
+        f"{method.upper()} {path}": operation
         for path, operations in api["Body"]["paths"].items()
         for method, operation in operations.items()
     }
-    assert set(routes) == {
-        "POST /v1/batches",
-        "GET /v1/batches",
-        "GET /v1/batches/{batch_id}",
-        "POST /v1/batches/{batch_id}/cancel",
+
+
+def test_the_api_has_the_routes_of_its_description_and_one_for_whatever_fits_none() -> None:
+    described = {
+        f"{method.upper()} {path}"
+        for path, operations in json.loads(openapi.text())["paths"].items()
+        for method in operations
     }
-    assert all(security == [{"ApiKey": []}] for security in routes.values())
+    assert set(routes()) == {*described, "X-AMAZON-APIGATEWAY-ANY-METHOD /$default"}
 
 
-def test_the_authorizer_answers_simply_and_is_asked_once_a_minute_for_one_key() -> None:
-    (api,) = resources("AWS::ApiGatewayV2::Api", expanded()).values()
-    scheme = api["Body"]["components"]["securitySchemes"]["ApiKey"]["x-amazon-apigateway-authorizer"]
-    assert scheme["enableSimpleResponses"] is True
-    assert scheme["authorizerPayloadFormatVersion"] == "2.0"
-    assert scheme["identitySource"] == ["$request.header.Authorization"]
-    assert scheme["authorizerResultTtlInSeconds"] == 60
+def test_the_gateway_refuses_nobody_by_itself_for_its_words_are_not_openais() -> None:
+    assert not [route for route, operation in routes().items() if operation.get("security")]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from batchyard import statuses
-from batchyard.adapters.aws import client, through_conflicts, translated
+from batchyard.adapters.aws import through_conflicts, translated
+from batchyard.adapters.items import INDEX, Items, decode, encode
 from batchyard.batch import Batch, Usage
 from batchyard.errors import NotFound, StaleRecord
 from batchyard.shard import Shard
@@ -16,22 +16,12 @@ from batchyard.shard import Shard
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mypy_boto3_dynamodb import DynamoDBClient
-
 BATCH: Final = "BATCH"
 USED: Final = "used_"
-INDEX: Final = "by_tenant"
-_to_dynamo = TypeSerializer().serialize
-_from_dynamo = TypeDeserializer().deserialize
 
 
-class Records:
+class Records(Items):
     """Read and write records; every write is conditional, so that a late or second worker changes nothing."""
-
-    def __init__(self, table: str, dynamodb: DynamoDBClient | None = None) -> None:
-        """Use this table."""
-        self._table = table
-        self._dynamodb: DynamoDBClient = dynamodb or client("dynamodb")
 
     def create_batch(self, batch: Batch) -> bool:
         """Record a new batch; False when one of this id is there already."""
@@ -39,7 +29,7 @@ class Records:
         try:
             with translated(f"recording {batch.batch_id}"):
                 self._dynamodb.put_item(
-                    TableName=self._table, Item=_encode(item), ConditionExpression="attribute_not_exists(pk)"
+                    TableName=self._table, Item=encode(item), ConditionExpression="attribute_not_exists(pk)"
                 )
         except StaleRecord:
             return False
@@ -84,16 +74,16 @@ class Records:
         with translated(f"changing {batch_id}"):
             answer = through_conflicts(lambda: self._dynamodb.update_item(
                 TableName=self._table,
-                Key=_encode(_batch_key(batch_id)),
+                Key=encode(_batch_key(batch_id)),
                 UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in changes),
                 ConditionExpression=f"attribute_exists(pk) AND {condition}",
                 ExpressionAttributeNames={
                     name: full for name, full in names.items() if full in changes or name in condition
                 },
-                ExpressionAttributeValues=_encode({**assigned, **values}),
+                ExpressionAttributeValues=encode({**assigned, **values}),
                 ReturnValues="ALL_NEW",
             ))  # fmt: skip
-        return _batch(_decode(answer["Attributes"]))
+        return _batch(decode(answer["Attributes"]))
 
     def list_batches(self, tenant: str, after: str | None, limit: int) -> tuple[list[Batch], bool]:
         """List a tenant's batches, newest first, behind the batch `after`; the flag says whether more follow."""
@@ -105,11 +95,11 @@ class Records:
                 TableName=self._table,
                 IndexName=INDEX,
                 KeyConditionExpression=condition,
-                ExpressionAttributeValues=_encode(values),
+                ExpressionAttributeValues=encode(values),
                 ScanIndexForward=False,
                 Limit=limit + 1,
             )
-        found = [_batch(_decode(item)) for item in answer["Items"]]
+        found = [_batch(decode(item)) for item in answer["Items"]]
         return found[:limit], len(found) > limit or "LastEvaluatedKey" in answer
 
     def _position(self, tenant: str, batch_id: str) -> str:
@@ -130,12 +120,12 @@ class Records:
         request: Any = {
             "TableName": self._table,
             "KeyConditionExpression": "pk = :pk AND begins_with(sk, :shard)",
-            "ExpressionAttributeValues": _encode({":pk": f"BATCH#{batch_id}", ":shard": "SHARD#"}),
+            "ExpressionAttributeValues": encode({":pk": f"BATCH#{batch_id}", ":shard": "SHARD#"}),
             "ConsistentRead": True,
         }
         with translated(f"reading the shards of {batch_id}"):
             for page in self._dynamodb.get_paginator("query").paginate(**request):
-                yield from (msgspec.convert(_decode(item), Shard) for item in page["Items"])
+                yield from (msgspec.convert(decode(item), Shard) for item in page["Items"])
 
     def save_shard(self, before: Shard | None, after: Shard) -> Shard:
         """Write a shard over the version `before` and move its batch's counts with it; raises StaleRecord if it was moved."""
@@ -144,9 +134,9 @@ class Records:
         unmoved = "version = :version" if before else "attribute_not_exists(pk)"
         put: Any = {
             "TableName": self._table,
-            "Item": _encode({**_shard_key(saved.batch_id, saved.shard), **_item(saved)}),
+            "Item": encode({**_shard_key(saved.batch_id, saved.shard), **_item(saved)}),
             "ConditionExpression": unmoved,
-            **({"ExpressionAttributeValues": _encode({":version": before.version})} if before else {}),
+            **({"ExpressionAttributeValues": encode({":version": before.version})} if before else {}),
         }
         completed = after.completed - (before.completed if before else 0)
         failed = after.failed - (before.failed if before else 0)
@@ -164,13 +154,13 @@ class Records:
         tokens = {f"{USED}{name}": count for name, count in msgspec.structs.asdict(used).items() if count}
         return {
             "TableName": self._table,
-            "Key": _encode(_batch_key(batch_id)),
+            "Key": encode(_batch_key(batch_id)),
             "UpdateExpression": "SET #counts.completed = #counts.completed + :completed, "
             "#counts.failed = #counts.failed + :failed" + (" ADD " if tokens else "")
             + ", ".join(f"{name} :{name}" for name in tokens),
             "ConditionExpression": "attribute_exists(pk)",
             "ExpressionAttributeNames": {"#counts": "counts"},
-            "ExpressionAttributeValues": _encode({
+            "ExpressionAttributeValues": encode({
                 ":completed": completed, ":failed": failed, **{f":{name}": count for name, count in tokens.items()},
             }),
         }  # fmt: skip
@@ -182,29 +172,7 @@ class Records:
             "expires_at_ttl": shard.expires_at_ttl,
         }  # fmt: skip
         with translated(f"linking {provider_batch_id}"):
-            self._dynamodb.put_item(TableName=self._table, Item=_encode(item))
-
-    def item(self, pk: str, sk: str) -> dict[str, Any]:
-        """Read any other record, as plain values; raises NotFound."""
-        return self._get({"pk": pk, "sk": sk})
-
-    def put_once(self, item: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Write any other record unless there is one, and return the one that is there then."""
-        try:
-            with translated("writing a record"):
-                self._dynamodb.put_item(
-                    TableName=self._table, Item=_encode(item), ConditionExpression="attribute_not_exists(pk)"
-                )
-        except StaleRecord:
-            return self.item(item["pk"], item["sk"])
-        return item
-
-    def _get(self, key: Mapping[str, str]) -> dict[str, Any]:
-        with translated(f"reading {key['pk']}"):
-            answer = self._dynamodb.get_item(TableName=self._table, Key=_encode(key), ConsistentRead=True)
-        if "Item" not in answer:
-            raise NotFound(f"no record {key['pk']}")
-        return _decode(answer["Item"])
+            self._dynamodb.put_item(TableName=self._table, Item=encode(item))
 
 
 def _batch(item: dict[str, Any]) -> Batch:
@@ -227,23 +195,3 @@ def _index_key(batch: Batch) -> dict[str, str]:
 
 def _item(record: Batch | Shard) -> dict[str, Any]:
     return {name: getattr(record, name) for name in record.__struct_fields__ if getattr(record, name) is not None}
-
-
-def _encode(item: Mapping[str, object]) -> dict[str, Any]:
-    return {name: _to_dynamo(msgspec.to_builtins(value)) for name, value in item.items()}
-
-
-def _decode(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _plain(_from_dynamo(value)) for name, value in item.items()}
-
-
-def _plain(value: object) -> Any:  # noqa: ANN401 - what DynamoDB holds is known only to the caller
-    match value:
-        case dict():
-            return {name: _plain(member) for name, member in value.items()}
-        case list():
-            return [_plain(member) for member in value]
-        case str() | bool() | None:
-            return value
-        case _:
-            return int(str(value))  # every number in the table is whole
