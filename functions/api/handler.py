@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard import batch_routes
-from batchyard.front_door import app
+from batchyard.front_door import answer, app
 from batchyard.log import logger
 
 app.include_router(batch_routes.router)
@@ -14,4 +14,4 @@ app.include_router(batch_routes.router)
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take an HTTP API request (payload 2.0) and answer it."""
-    return app.resolve(event, context)
+    return answer(event, context)

@@ -69,12 +69,33 @@ def test_a_request_that_makes_no_sense_is_refused_in_openais_words(client: opena
 
 def test_a_wrong_key_is_turned_away(yard: Yard) -> None:
     stranger = openai.OpenAI(base_url=yard.doors["base_url"], api_key="by_0000_wrong", max_retries=0)
-    with pytest.raises(openai.PermissionDeniedError):
+    with pytest.raises(openai.AuthenticationError) as caught:
         stranger.batches.list()
+    assert caught.value.code == "invalid_api_key"
+    assert caught.value.request_id
 
 
 def test_a_request_without_a_key_is_turned_away(yard: Yard) -> None:
-    assert httpx.get(f"{yard.doors['base_url']}/batches").status_code == 401
+    answer = httpx.get(f"{yard.doors['base_url']}/batches")
+    assert answer.status_code == 401
+    assert answer.json()["error"].keys() == {"message", "type", "param", "code"}
+
+
+def test_whether_the_door_is_open_is_told_to_anyone(yard: Yard) -> None:
+    assert httpx.get(f"{yard.doors['endpoint_url']}/health").json() == {"status": "ok"}
+    assert httpx.get(f"{yard.doors['base_url']}/health").json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("PUT", "/batches", 405), ("OPTIONS", "/batches", 405), ("GET", "/models", 404), ("GET", "/batches/", 404)],
+)
+def test_what_there_is_not_is_refused_in_openais_words(yard: Yard, method: str, path: str, status: int) -> None:
+    key = {"Authorization": f"Bearer {yard.doors['api_key']}"}
+    answer = httpx.request(method, yard.doors["base_url"] + path, headers=key)
+    assert answer.status_code == status
+    assert answer.json()["error"]["type"] == "invalid_request_error"
+    assert answer.headers["x-request-id"]
 
 
 def test_another_tenants_batch_is_not_found(yard: Yard) -> None:

@@ -77,7 +77,7 @@ class Usage(msgspec.Struct, frozen=True):
     @property
     def fits(self) -> bool:
         """Tell whether every sum can be shown: generated clients read 32 bits and fail on more; the report has them all."""
-        return max(msgspec.structs.astuple(self)) <= LARGEST
+        return all(count <= LARGEST for count in msgspec.structs.astuple(self))
 
     def shape(self) -> dict[str, Any]:
         """Shape OpenAI's `usage`."""

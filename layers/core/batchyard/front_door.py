@@ -61,7 +61,7 @@ def body() -> object:
 
 def _for_holders_of_keys(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
     if not (app.current_event.path in OPEN and app.current_event.http_method == "GET"):
-        app.append_context(tenant=_tenant(app.current_event.headers.get("authorization")))
+        app.context["tenant"] = _tenant(app.current_event.headers.get("authorization"))
     answered: Response[Any] = next_middleware(app)
     return answered
 
@@ -91,13 +91,11 @@ def _description() -> Response[str]:
     return Response(200, JSON, openapi.text())
 
 
-@app.exception_handler(ApiError)  # type: ignore[untyped-decorator]  # powertools leaves it untyped
 def _refused(error: ApiError) -> Response[str]:
     envelope = msgspec.json.encode(error.envelope()).decode()
     return Response(error.status, JSON, envelope, headers=dict(error.headers))
 
 
-@app.not_found
 def _unknown_route(_: NotFoundError) -> Response[str]:
     method, path = app.current_event.http_method, app.current_event.path
     allowed = openapi.allowed(path)
@@ -109,7 +107,11 @@ def _unknown_route(_: NotFoundError) -> Response[str]:
     return _refused(error)
 
 
-@app.exception_handler(Exception)  # type: ignore[untyped-decorator]  # as above
 def _failed(error: Exception) -> Response[str]:
     logger.exception("request failed", error=type(error).__name__)
     return _refused(ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "The request failed on our side. Try again."))
+
+
+app.exception_handler(ApiError)(_refused)
+app.exception_handler(NotFoundError)(_unknown_route)
+app.exception_handler(Exception)(_failed)

@@ -7,8 +7,13 @@ import re
 import pytest
 
 from batchyard import api_keys
-from batchyard.api_keys import tenant_of
+from batchyard.errors import NotFound
+from batchyard.keyring import FRESH, Keyring
 from tests.unit.batchyard.memory import MemoryRecords
+
+
+def tenant_of(records: MemoryRecords, authorization: str) -> str | None:
+    return Keyring(records).tenant_of(authorization)
 
 
 @pytest.fixture
@@ -28,7 +33,7 @@ def test_a_key_opens_for_its_tenant(door: tuple[MemoryRecords, str]) -> None:
 def test_only_a_salted_hash_is_stored(door: tuple[MemoryRecords, str]) -> None:
     records, key = door
     (item,) = records.others.values()
-    assert set(item) == {"pk", "sk", "tenant", "salt", "hash"}
+    assert set(item) == {"pk", "sk", "gsi1pk", "gsi1sk", "key_id", "tenant", "created_at", "salt", "hash"}
     assert key.split("_")[2] not in str(item)
     assert re.fullmatch(r"[0-9a-f]{64}", item["hash"])
 
@@ -81,7 +86,97 @@ def test_a_key_id_that_cannot_be_ours_costs_no_look_at_the_table(key_id: str) ->
 
 
 def test_hashes_are_compared_in_constant_time() -> None:
-    tree = ast.parse(inspect.getsource(api_keys.tenant_of))
+    tree = ast.parse(inspect.getsource(api_keys.opened_by))
     compared = [node for node in ast.walk(tree) if isinstance(node, ast.Compare) and "hash" in ast.dump(node)]
     assert not compared
-    assert "hmac.compare_digest" in inspect.getsource(api_keys.tenant_of)
+    assert "hmac.compare_digest" in inspect.getsource(api_keys.opened_by)
+
+
+class Clock:
+    now = 1_790_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Counted(MemoryRecords):
+    looks = 0
+
+    def item(self, pk: str, sk: str) -> dict[str, object]:
+        self.looks += 1
+        return dict(super().item(pk, sk))
+
+
+def test_a_revoked_key_opens_nothing_a_minute_later() -> None:
+    records, clock = Counted(), Clock()
+    key, other = api_keys.create(records, "acme"), api_keys.create(records, "acme")
+    ring = Keyring(records, clock)
+    assert ring.tenant_of(f"Bearer {key}") == "acme"
+    api_keys.revoke(records, key.split("_")[1])
+    clock.now += FRESH
+    assert FRESH < 60
+    assert ring.tenant_of(f"Bearer {key}") is None
+    assert ring.tenant_of(f"Bearer {other}") == "acme"
+
+
+def test_a_key_in_use_is_read_once_in_a_while_and_its_secret_is_still_compared() -> None:
+    records, clock = Counted(), Clock()
+    key = api_keys.create(records, "acme")
+    ring = Keyring(records, clock)
+    for _ in range(10):
+        assert ring.tenant_of(f"Bearer {key}") == "acme"
+        assert ring.tenant_of(f"Bearer {key}x") is None
+        clock.now += 1
+    assert records.looks == 1
+
+
+def test_a_clock_that_goes_back_makes_no_key_immortal() -> None:
+    records, clock = Counted(), Clock()
+    key = api_keys.create(records, "acme")
+    ring = Keyring(records, clock)
+    assert ring.tenant_of(f"Bearer {key}") == "acme"
+    api_keys.revoke(records, key.split("_")[1])
+    clock.now -= 3_600
+    assert ring.tenant_of(f"Bearer {key}") is None
+
+
+def test_guesses_are_not_remembered() -> None:
+    records = Counted()
+    ring = Keyring(records)
+    for number in range(50):
+        assert ring.tenant_of(f"Bearer by_{number:016x}_guess") is None
+    assert ring._known == {}  # noqa: SLF001 - what is meant is that it does not grow
+
+
+def test_keys_are_listed_by_tenant_without_their_secrets() -> None:
+    records = MemoryRecords()
+    made = [api_keys.create(records, tenant) for tenant in ("other", "acme", "acme")]
+    api_keys.revoke(records, made[0].split("_")[1])
+    lines = api_keys.listed(records)
+    assert [line.split("  ")[2] for line in lines] == ["acme", "acme", "other"]
+    assert {line.split("  ")[0] for line in lines} == {key.split("_")[1] for key in made}
+    assert ["revoked" in line for line in lines] == [False, False, True]
+    assert not [key for key in made if key.split("_")[2] in "".join(lines)]
+
+
+@pytest.mark.parametrize("key_id", ["", "0" * 16, "no key id", "0" * 2_000])
+def test_what_is_no_key_cannot_be_revoked(key_id: str) -> None:
+    with pytest.raises(NotFound):
+        api_keys.revoke(MemoryRecords(), key_id)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["table", "a/b"],
+        ["table", ".."],
+        ["table", " a"],
+        ["table", "a\n"],
+        ["table", "x" * 257],
+        ["table", "-x"],
+        ["", "a"],
+    ],
+)
+def test_a_tenant_whose_name_would_reach_into_another_s_folder_gets_no_key(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit, match="usage"):
+        api_keys.main(arguments)
