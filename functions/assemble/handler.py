@@ -11,6 +11,6 @@ from batchyard.log import logger
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda passes it
-    """Take `{"batch_id"}` and answer it with `next`: `done` or `failed`."""
+    """Take what Plan answered, or our own answer, and answer it with another `next`."""
     logger.append_keys(batch_id=event["batch_id"])
-    return {"batch_id": event["batch_id"], "next": assemble(yard.current(), event["batch_id"])}
+    return {**event, "next": assemble(yard.current(), event["batch_id"])}

@@ -9,6 +9,7 @@ from batchyard import keys, statuses
 from batchyard.batch import SHOWN_ERRORS, Batch, Counts, LineError, Usage
 from batchyard.errors import BatchyardError
 from batchyard.plan import read_summary
+from batchyard.relay import any_relayed
 from batchyard.report import report
 from batchyard.results import Tally, write
 from batchyard.shard import Shard, finish, new_shard
@@ -22,11 +23,13 @@ UNCOUNTED: Final = "batch_cancelled"
 
 
 def assemble(yard: Yard, batch_id: str) -> str:
-    """Write the results and end the batch; answers what is next: `done`, `failed` when it ended so, or `assemble`.
+    """Write the results and end the batch; answers what is next: `done`, `failed` when it ended so, `assemble` or `run`.
 
     Running it again writes the same bytes; a batch that has ended is only announced again. One that was cancelled while its
-    results were written is assembled once more, to end as cancelled.
+    results were written is assembled once more, to end as cancelled. One with a shard that was handed over is run again first.
     """
+    if any_relayed(yard, batch_id):
+        return "run"
     batch = yard.records.move_batch(batch_id, statuses.FINALIZING, yard.now()) or yard.records.batch(batch_id)
     if not batch.ended:
         batch = _finish(yard, batch)

@@ -10,6 +10,7 @@ from batchyard.answers import Answers
 from batchyard.batch import LineError
 from batchyard.failed_batch import after_failed
 from batchyard.outcomes import Outcome, count_code, usage_of_batch
+from batchyard.relay import must_relay, relay
 from batchyard.runs import RunWriter
 from batchyard.shard import Shard, Step, change, change_attempt, finish
 from batchyard.splitting import ShardLines
@@ -26,6 +27,8 @@ def collect(yard: Yard, step: Step) -> Step:
     shard = yard.records.shard(step.batch_id, step.shard)
     if shard is None or shard.done or shard.attempt is None or shard.attempt.provider_batch_id is None:
         return step.then("submit")
+    if must_relay(step):
+        return relay(yard, shard, step)
     provider_batch_id = shard.attempt.provider_batch_id
     try:
         seen = yard.ask(lambda provider: provider.retrieve_batch(provider_batch_id))

@@ -9,6 +9,7 @@ from batchyard.batch import Batch, LineError, window_seconds
 from batchyard.log import logger
 from batchyard.outcomes import usage_of_batch
 from batchyard.pacing import Look, poll_wait, remembered
+from batchyard.relay import must_relay, relay
 from batchyard.shard import Attempt, Shard, Step, change, change_attempt, finish
 from batchyard.yard import Yard
 
@@ -21,6 +22,8 @@ def poll(yard: Yard, step: Step) -> Step:
     shard = yard.records.shard(step.batch_id, step.shard)
     if shard is None or shard.done or shard.attempt is None or shard.attempt.provider_batch_id is None:
         return step.then("submit")
+    if must_relay(step):
+        return relay(yard, shard, step)
     provider_batch_id = shard.attempt.provider_batch_id
     try:
         seen = yard.ask(lambda provider: provider.retrieve_batch(provider_batch_id))

@@ -11,13 +11,14 @@ from batchyard.splitting import ShardLines
 WAITING: Final = "waiting"
 DONE: Final = "done"
 KEPT_ATTEMPTS: Final = 100
+MOST_BYTES: Final = 300_000  # of the attempts as JSON: a record of DynamoDB holds 400 KB
 NOTHING_SEEN: Final = Look(0)
 
 # The metadata member that carries our own key on every provider batch, so that a lost answer can be looked up.
 ATTEMPT_KEY: Final = "batchyard_attempt"
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One submission of what was unfinished of a shard. Times are Unix seconds.
 
     `lines_key` names the work object with the lines to send ("" means all of the shard's). `creating_at` is written
@@ -53,7 +54,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     `unfinished` lines have no final outcome yet, and `unfinished_key` names their list ("" means all). `file_id` is an
     uploaded file that holds just these.
     `setbacks` counts failed calls in a row, `stalls` attempts in a row that finished no line. `reason` is the outcome of
-    the lines that were still unfinished when the shard was done.
+    the lines that were still unfinished when the shard was done. `relayed` says that it waits for a fresh execution.
     """
 
     batch_id: str
@@ -77,6 +78,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     stalls: int = 0
     reason: LineError | None = None
     paused: str | None = None
+    relayed: bool = False
 
     @property
     def done(self) -> bool:
@@ -113,7 +115,13 @@ def begin_attempt(shard: Shard, now: int) -> Shard:
     number = shard.attempts[-1].number + 1 if shard.attempts else 1
     attempt = Attempt(number=number, started_at=now, lines=shard.unfinished, lines_key=shard.unfinished_key)
     kept = [old for old in shard.attempts[:-KEPT_ATTEMPTS] if _left_something(old)]
-    return change(shard, attempts=[*kept, *shard.attempts[-KEPT_ATTEMPTS:], attempt])
+    before = [msgspec.structs.replace(old, lines_key="") for old in (*kept, *shard.attempts[-KEPT_ATTEMPTS:])]
+    return change(shard, attempts=[*before, attempt])
+
+
+def is_full(shard: Shard) -> bool:
+    """Tell whether the record can hold no further attempt; it holds about a thousand that left something."""
+    return len(msgspec.json.encode(shard.attempts)) > MOST_BYTES
 
 
 def _left_something(attempt: Attempt) -> bool:
@@ -139,7 +147,8 @@ def change_attempt(shard: Shard, **changes: object) -> Shard:
 class Step(msgspec.Struct, frozen=True):
     """What a shard's state machine hands from state to state.
 
-    `seen_age` and `seen_finished` are what the last look at the provider batch showed; see `pacing.Look`.
+    `seen_age` and `seen_finished` are what the last look at the provider batch showed; see `pacing.Look`. `turns` counts the
+    steps of this execution.
     """
 
     batch_id: str
@@ -148,7 +157,8 @@ class Step(msgspec.Struct, frozen=True):
     wait_seconds: int = 0
     seen_age: int = 0
     seen_finished: int = 0
+    turns: int = 0
 
     def then(self, following: str, wait_seconds: int = 0, look: Look = NOTHING_SEEN) -> "Step":
         """Name the state that follows, after so many seconds, and what was seen of a provider batch that is looked at again."""
-        return Step(self.batch_id, self.shard, following, wait_seconds, int(look.age), look.finished)
+        return Step(self.batch_id, self.shard, following, wait_seconds, int(look.age), look.finished, self.turns + 1)

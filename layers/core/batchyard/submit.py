@@ -7,7 +7,19 @@ from batch_client import BatchClientError, OutcomeUnknown
 from batchyard import keys, setback, statuses
 from batchyard.batch import Batch, LineError
 from batchyard.errors import StaleRecord
-from batchyard.shard import ATTEMPT_KEY, Attempt, Shard, Step, begin_attempt, change, change_attempt, finish, new_shard
+from batchyard.relay import must_relay, relay, take_over
+from batchyard.shard import (
+    ATTEMPT_KEY,
+    Attempt,
+    Shard,
+    Step,
+    begin_attempt,
+    change,
+    change_attempt,
+    finish,
+    is_full,
+    new_shard,
+)
 from batchyard.splitting import ShardLines
 from batchyard.unfinished import Unfinished
 from batchyard.upload import Upload
@@ -16,6 +28,11 @@ from batchyard.yard import Yard
 CLOCK_SKEW: Final = 300  # the provider's clock and ours may differ by so many seconds
 LISTED_WITHIN: Final = 10  # a batch just created may not be listed at once
 QUICKLY: Final = 15  # seconds; an answer that was lost later may belong to a create that is still under way
+CANCELLED: Final = LineError("batch_cancelled", "The batch was cancelled before this request was run.")
+TOO_MANY_ATTEMPTS: Final = LineError(
+    "too_many_attempts",
+    "Its shard was sent so often that its record is full. Send the rest as a new batch, with fewer requests per shard.",
+)
 LONGEST_CREATE: Final = 120  # a worker that was killed may have a create on its way for so long; see Yard.provider
 
 
@@ -29,7 +46,9 @@ def submit(yard: Yard, step: Step) -> Step:
     shard = yard.records.shard(step.batch_id, step.shard) or yard.records.save_shard(None, new_shard(batch, lines))
     if shard.done:
         return step.then("done")
-    return _Submission(yard, batch, shard, lines, step).run()
+    if must_relay(step):
+        return relay(yard, shard, step)
+    return _Submission(yard, batch, take_over(yard, shard), lines, step).run()
 
 
 class _Submission:
@@ -42,6 +61,8 @@ class _Submission:
         if self._shard.attempt is None:
             if self._stopping():
                 return self._stop()
+            if is_full(self._shard):
+                return self._stop(TOO_MANY_ATTEMPTS)
             self._save(begin_attempt(self._shard, self._yard.now()))
         attempt = self._shard.attempts[-1]
         if attempt.provider_batch_id is not None:
@@ -116,8 +137,7 @@ class _Submission:
     def _stopping(self) -> bool:
         return self._yard.records.batch(self._batch.batch_id).status != statuses.IN_PROGRESS
 
-    def _stop(self) -> Step:
-        reason = LineError("batch_cancelled", "The batch was cancelled before this request was run.")
+    def _stop(self, reason: LineError = CANCELLED) -> Step:
         self._save(finish(self._shard, reason))
         return self._step.then("done")
 

@@ -6,6 +6,7 @@ from batch_client import RequestCounts, Usage
 from batchyard.assemble import assemble
 from batchyard.batch import shape
 from batchyard.plan import plan
+from batchyard.relay import MOST_TURNS
 from batchyard.shard import Step
 from tests.integration.batchyard.world import World, answering, bad, good, jsonl, replace, request, unrun
 
@@ -33,6 +34,16 @@ def test_lines_of_several_models_and_endpoints_come_back_in_one_order(world: Wor
     assert world.run(batch_id) == "done"
     assert len(world.provider.batches) == 6
     assert ids(world.answered(batch_id, "output.jsonl")) == [f"r{at}" for at in range(60)]
+
+
+def test_a_shard_goes_on_in_a_fresh_execution_where_the_history_of_one_would_be_full(world: World) -> None:
+    batch_id = world.drop(jsonl(MANY))
+    plan(world.yard, batch_id)
+    world.run_shard(Step(batch_id, 0, turns=MOST_TURNS - 2))
+    assert not world.provider.batches["pb-0"].ended
+    assert world.run(batch_id) == "done"
+    assert ids(world.answered(batch_id, "output.jsonl")) == [f"r{number}" for number in range(50)]
+    assert len(world.provider.batches) == 1
 
 
 def test_unfinished_lines_alone_are_sent_again_and_refused_ones_kept(world: World) -> None:

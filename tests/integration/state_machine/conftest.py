@@ -118,7 +118,7 @@ def smooth() -> dict[str, Answers]:
         "SubmitFunction": step(next="poll", wait_seconds=30),
         "PollFunction": step(next="collect", wait_seconds=0),
         "CollectFunction": step(next="done", wait_seconds=0),
-        "AssembleFunction": {"batch_id": "batch_1", "next": "done"},
+        "AssembleFunction": {**PLANNED, "next": "done"},
         "FailFunction": lambda payload: {"batch_id": payload["batch_id"]},
     }
 

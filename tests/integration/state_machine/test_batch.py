@@ -93,6 +93,17 @@ def test_a_step_that_ran_out_of_time_goes_on_in_another_turn(yard: Yard, functio
     assert yard.functions.names().count(function) == 3
 
 
+def test_shards_that_were_handed_over_run_in_fresh_executions_until_the_batch_can_be_assembled(yard: Yard) -> None:
+    runs = yard.functions.payloads
+    yard.functions.answers["PollFunction"] = lambda payload: {
+        **payload, "next": "collect" if runs("AssembleFunction") else "relay", "wait_seconds": 0,
+    }  # fmt: skip
+    yard.functions.answers["AssembleFunction"] = [{**PLANNED, "next": "run"}, {**PLANNED, "next": "done"}]
+    assert yard.run()["status"] == "SUCCEEDED"
+    assert (yard.functions.names().count("SubmitFunction"), yard.functions.names().count("CollectFunction")) == (6, 3)
+    assert [payload["next"] for payload in yard.functions.payloads("AssembleFunction")] == ["run", "run"]
+
+
 def test_a_batch_without_shards_to_run_is_assembled_at_once(yard: Yard) -> None:
     yard.functions.answers["PlanFunction"] = {"batch_id": "batch_1", "next": "assemble"}
     assert yard.run()["status"] == "SUCCEEDED"

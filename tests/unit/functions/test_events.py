@@ -82,6 +82,7 @@ def following(step: str, wait_seconds: int = 0) -> dict[str, Any]:
     """Say what a shard's function answers that saw no progress."""
     return {
         "batch_id": BATCH_ID, "shard": SHARD, "next": step, "wait_seconds": wait_seconds, "seen_age": 0, "seen_finished": 0,
+        "turns": 1,
     }  # fmt: skip
 
 
@@ -289,7 +290,7 @@ def test_an_assembled_batch_is_done(at_hand: MemoryYard, path: Path) -> None:
     at_hand.table.move_batch(BATCH_ID, "in_progress", at_hand.now())
     at_hand.table.move_batch(BATCH_ID, "finalizing", at_hand.now())
     at_hand.table.move_batch(BATCH_ID, "completed", at_hand.now())
-    assert call(path) == {"batch_id": BATCH_ID, "next": "done"}
+    assert call(path) == {**json.loads(path.read_text(encoding="utf-8")), "next": "done"}
 
 
 @accepted("cancel")

@@ -1,0 +1,121 @@
+"""A shard outlives the execution that works on it, and its record outlives any number of attempts."""
+
+import json
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from batchyard.assemble import assemble
+from batchyard.batch import Usage
+from batchyard.collect import collect
+from batchyard.poll import poll
+from batchyard.relay import MOST_TURNS
+from batchyard.shard import KEPT_ATTEMPTS, Attempt, Shard, Step, begin_attempt, is_full
+from batchyard.submit import submit
+from batchyard.yard import Yard
+from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryYard
+from tests.unit.batchyard.planned import planned
+
+FIRST = Step(BATCH_ID, 0)
+LAST_TURN = Step(BATCH_ID, 0, turns=MOST_TURNS)
+MOST_OF_A_RECORD = 400_000  # bytes, in DynamoDB
+
+
+def running() -> MemoryYard:
+    yard = planned()
+    assert submit(yard, FIRST).next == "poll"
+    return yard
+
+
+@pytest.mark.parametrize("play", [submit, poll, collect])
+def test_a_step_after_the_last_turn_asks_nobody_and_hands_the_shard_over(play: Callable[[Yard, Step], Step]) -> None:
+    yard = running()
+    yard.scripted.calls.clear()
+    assert play(yard, LAST_TURN).next == "relay"
+    assert yard.table.kept[BATCH_ID, 0].relayed
+    assert yard.scripted.calls == []
+
+
+def test_every_step_is_a_turn() -> None:
+    yard, step = planned(), FIRST
+    for turn in range(1, 5):
+        step = submit(yard, step) if step.next == "submit" else poll(yard, step)
+        assert step.turns == turn
+
+
+def test_a_batch_with_a_shard_that_was_handed_over_is_run_again_and_then_assembled() -> None:
+    yard = running()
+    poll(yard, LAST_TURN)
+    assert assemble(yard, BATCH_ID) == "run"
+    assert yard.table.batch(BATCH_ID).status == "in_progress"
+    step = submit(yard, FIRST)
+    assert (step.next, yard.scripted.calls.count("create_batch")) == ("poll", 1)
+    assert not yard.table.kept[BATCH_ID, 0].relayed
+    answers = [{"custom_id": f"r{at}", "response": {"status_code": 200, "body": {}}} for at in range(3)]
+    yard.scripted.files["out"] = b"\n".join(json.dumps(each).encode() for each in answers)
+    yard.scripted.end("pb-0", "completed", output_file_id="out")
+    assert collect(yard, step).next == "done"
+    assert assemble(yard, BATCH_ID) == "done"
+
+
+def test_a_shard_whose_fresh_execution_died_is_not_run_for_ever() -> None:
+    yard = running()
+    poll(yard, LAST_TURN)
+    submit(yard, FIRST)
+    assert assemble(yard, BATCH_ID) == "failed"
+
+
+def test_a_shard_that_is_done_is_not_handed_over() -> None:
+    yard = running()
+    shard = yard.table.kept[BATCH_ID, 0]
+    yard.table.save_shard(shard, msgspec.structs.replace(shard, status="done"))
+    assert submit(yard, LAST_TURN).next == "done"
+
+
+def attempt(number: int, succeeded: int) -> Attempt:
+    """Make an attempt as rich as they come."""
+    return Attempt(
+        number=number, started_at=NOW, lines=50_000, lines_key="work/" + "x" * 100, file_id="file-" + "x" * 22,
+        creating_at=NOW, lost_at=NOW, provider_batch_id="batch_" + "0" * 32, provider_status="completed", ended_at=NOW,
+        succeeded=succeeded, failed=succeeded, transient=succeeded, strays=1, looks=3, runs=999_999,
+        usage=Usage(10**9, 10**9, 10**9, 10**9, 10**9) if succeeded else None,
+    )  # fmt: skip
+
+
+def after(waves: int, succeeded: int) -> Shard:
+    shard = Shard(
+        batch_id=BATCH_ID, shard=0, expires_at_ttl=NOW, endpoint="e", model="m", lines=1, first=0, last=0, unfinished=1
+    )
+    while len(shard.attempts) < waves and not is_full(shard):
+        shard = begin_attempt(shard, NOW)
+        last = attempt(shard.attempts[-1].number, succeeded)
+        shard = msgspec.structs.replace(shard, attempts=[*shard.attempts[:-1], last])
+        if not succeeded and last.number >= waves:
+            break
+    return shard
+
+
+def test_ten_thousand_attempts_that_left_nothing_leave_room() -> None:
+    shard = after(10_000, 0)
+    assert shard.attempts[-1].number == 10_000
+    assert len(shard.attempts) <= KEPT_ATTEMPTS + 1
+    assert len(msgspec.json.encode(shard)) < MOST_OF_A_RECORD / 4
+
+
+def test_a_record_is_full_long_before_it_cannot_be_written() -> None:
+    shard = after(10_000, 7)
+    assert 500 < len(shard.attempts) < 2_000
+    assert len(msgspec.json.encode(shard)) < MOST_OF_A_RECORD * 0.8
+
+
+def test_a_shard_whose_record_is_full_ends_with_a_reason_and_its_answers_are_kept() -> None:
+    yard = planned()
+    submit(yard, FIRST)
+    shard = yard.table.kept[BATCH_ID, 0]
+    yard.table.save_shard(shard, msgspec.structs.replace(shard, attempts=after(10_000, 7).attempts))
+    assert submit(yard, FIRST).next == "done"
+    ended = yard.table.kept[BATCH_ID, 0]
+    assert ended.reason is not None
+    assert ended.reason.code == "too_many_attempts"
+    assert len(ended.attempts) > 500
