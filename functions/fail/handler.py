@@ -11,11 +11,7 @@ from batchyard.log import logger
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda passes it
-    """Take `{"batch_id", "shard"?, "error"}` from the state machine, or EventBridge's word that an execution ended badly."""
-    if "detail" in event:
-        detail = event["detail"]
-        cause = detail.get("cause") or f"The execution ended {detail['status']}."
-        event = {"batch_id": detail["name"], "error": {"Error": detail.get("error"), "Cause": cause}}
+    """Take `{"batch_id", "shard"?, "error"}` from the state machine."""
     logger.append_keys(batch_id=event["batch_id"])
     if "shard" in event:
         fail_shard(yard.current(), event["batch_id"], event["shard"], event["error"])

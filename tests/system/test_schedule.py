@@ -25,6 +25,6 @@ def test_the_schedule_finds_an_upload_whose_event_went_missing(yard: Yard) -> No
 
 
 def test_a_sweep_makes_no_batch_of_what_has_one(yard: Yard) -> None:
-    batch = yard.run("seen.jsonl", jsonl([request(1)]))
-    swept = yard.invoke("Intake", {"detail-type": "Scheduled Event", "source": "aws.scheduler", "detail": "{}"})
-    assert batch.batch_id not in swept["batch_ids"]
+    yard.run("seen.jsonl", jsonl([request(1)]))
+    swept = yard.invoke("Sweep", {"detail-type": "Scheduled Event", "source": "aws.scheduler", "detail": "{}"})
+    assert "UploadsStarted" not in swept

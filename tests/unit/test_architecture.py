@@ -178,7 +178,7 @@ def test_a_handler_is_a_door(path: Path) -> None:
 
 
 # The doors that stand before more than one operation: one for each route, or for each kind of event.
-SEVERAL = {"api", "fail", "intake"}
+SEVERAL = {"api", "fail", "sweep"}
 SCAFFOLD = {"yard", "log", "shard", "front_door"}
 
 

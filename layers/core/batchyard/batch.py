@@ -93,7 +93,7 @@ class Usage(msgspec.Struct, frozen=True):
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """The record `BATCH#<id>` / `BATCH`. Times are Unix seconds; `expires_at_ttl` is when DynamoDB may drop it.
 
-    `source` is the unpacked input, where the input is packed.
+    `source` is the unpacked input, where the input is packed. `restarts` counts executions that died before the present one.
     """
 
     batch_id: str
@@ -117,6 +117,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     errors: list[LineError] = []
     errors_total: int = 0
     paused: str | None = None
+    restarts: int = 0
     output_file_id: str | None = None
     error_file_id: str | None = None
     in_progress_at: int | None = None

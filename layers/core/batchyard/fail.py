@@ -11,13 +11,10 @@ from batchyard.splitting import ShardLines
 from batchyard.yard import Yard
 
 LONGEST_CAUSE: Final = 500
-RECORDED: Final = frozenset({"BatchRefused", "BatchFailed"})  # what Plan or Assemble has recorded with its true reason
 
 
 def fail_batch(yard: Yard, batch_id: str, error: dict[str, Any]) -> None:
     """Record that the batch failed, and have cancelled what the provider still runs of it; an ended one stays as it is."""
-    if error.get("Error") in RECORDED:
-        return
     reason = _reason(error)
     logger.error("batch failed", batch_id=batch_id, reason=reason.message)
     failed = yard.records.move_batch(batch_id, statuses.FAILED, yard.now(), errors=[reason], errors_total=1)

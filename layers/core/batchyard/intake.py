@@ -1,20 +1,15 @@
 """Take in what was dropped into the inbox: one upload, one batch."""
 
-from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-from batchyard import keys, new_batch, statuses
-from batchyard.adapters.objects import Arrived
+from batchyard import keys, new_batch
 from batchyard.batch import InputObject, LineError, window_seconds
 from batchyard.create_request import check_metadata
-from batchyard.errors import BatchyardError, NotFound, StoreError
+from batchyard.errors import NotFound
 from batchyard.log import logger
 from batchyard.yard import Yard
-
-# An event is tried for a day. The record of a much older upload may have expired: starting it again would pay again.
-SWEEP_OLDEST: Final = timedelta(days=7)
 
 
 def intake(yard: Yard, bucket: str, key: str, version_id: str | None = None) -> str | None:
@@ -24,31 +19,12 @@ def intake(yard: Yard, bucket: str, key: str, version_id: str | None = None) -> 
         found = None if reason else yard.objects.head(key, version_id)
     except NotFound:
         found, reason = None, "it is gone, or may not be read"
-    if found and _is_folder(found[0]):
+    if found and is_folder(found[0]):
         reason = "it is a folder"
     if found is None or reason:
         logger.warning("upload ignored", bucket=bucket, key=key, reason=reason)
         return None
     return _accept(yard, *found)
-
-
-def sweep(yard: Yard) -> list[str]:
-    """Start every upload of the last days that was not, because its event was missed; returns the ids of new batches.
-
-    An upload that cannot be taken in does not keep the others; it is told of at the end, by a StoreError.
-    """
-    started, failed = [], []
-    for arrived in yard.objects.inbox(keys.INBOX):
-        try:
-            batch_id = _missed(yard, arrived)
-        except BatchyardError as error:
-            logger.exception("upload not taken in", key=arrived.object.key)
-            failed.append(f"{arrived.object.key}: {error}")
-            continue
-        started += [batch_id] if batch_id else []
-    if failed:
-        raise StoreError(f"{len(failed)} uploads could not be taken in, the first: {failed[0]}")
-    return started
 
 
 def _not_ours(yard: Yard, bucket: str, key: str) -> str | None:
@@ -59,22 +35,9 @@ def _not_ours(yard: Yard, bucket: str, key: str) -> str | None:
     return None
 
 
-def _is_folder(uploaded: InputObject) -> bool:
+def is_folder(uploaded: InputObject) -> bool:
+    """Tell a folder, as some tools make them, from an input."""
     return uploaded.key.endswith("/") and not uploaded.size
-
-
-def _missed(yard: Yard, arrived: Arrived) -> str | None:
-    age = timedelta(seconds=yard.clock() - arrived.at.timestamp())
-    if age > SWEEP_OLDEST or _is_folder(arrived.object):
-        return None
-    batch_id = new_batch.upload_id(arrived.object)
-    try:
-        batch = yard.records.batch(batch_id)
-    except NotFound:
-        return intake(yard, arrived.object.bucket, arrived.object.key, arrived.object.version_id)
-    if batch.status == statuses.VALIDATING:  # recorded, but perhaps never started
-        yard.executions.start(batch_id)
-    return None
 
 
 def _accept(yard: Yard, source: InputObject, metadata: dict[str, str]) -> str:

@@ -12,7 +12,8 @@ from batchyard.errors import SettingsError
 class Settings:
     """What template.yaml tells a function; each field is the lower-case name of an environment variable.
 
-    Times are seconds, sizes bytes. `state_machine_arn` and `cancel_function` are empty where a function needs none.
+    Times are seconds, sizes bytes. `stack` tells what we leave at the provider from what another stack leaves there.
+    `state_machine_arn` and `cancel_function` are empty where a function needs none.
     """
 
     bucket: str
@@ -20,6 +21,7 @@ class Settings:
     event_bus: str
     provider_base_url: str
     provider_secret_id: str
+    stack: str
     provider_profile: str = ""
     state_machine_arn: str = ""
     cancel_function: str = ""

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from batch_client import AuthenticationError, BatchClient, File, InvalidArgumentError, RetryPolicy
 from batch_client import Batch as ProviderBatch
 from batchyard import settings
+from batchyard.adapters.chores import Chores
 from batchyard.adapters.events import Events
 from batchyard.adapters.executions import Executions
 from batchyard.adapters.functions import Functions
@@ -80,6 +81,11 @@ class Yard:
     def keyring(self) -> Keyring:
         """The API keys this process has met."""
         return Keyring(self.records, self.clock)
+
+    @cached_property
+    def chores(self) -> Chores:
+        """What the sweep has to see to."""
+        return Chores(self.settings.table)
 
     @cached_property
     def executions(self) -> Executions:

@@ -26,7 +26,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         clock = Clock()
         settings = Settings(
             bucket=BUCKET, table=TABLE, event_bus=BUS, provider_base_url="http://127.0.0.1/v1", provider_secret_id=SECRET,
-            state_machine_arn=state_machine, cancel_function="cancel",
+            stack="stack-1", state_machine_arn=state_machine, cancel_function="cancel",
         )  # fmt: skip
         provider = Provider(clock)
         yard = Yard(settings, provider, clock, lambda: 0.5)
@@ -39,15 +39,20 @@ def _build() -> str:
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     keys: list[Any] = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
     index: list[Any] = [{"AttributeName": "gsi1pk", "KeyType": "HASH"}, {"AttributeName": "gsi1sk", "KeyType": "RANGE"}]
+    unsettled: list[Any] = [
+        {"AttributeName": "unsettled", "KeyType": "HASH"},
+        {"AttributeName": "pk", "KeyType": "RANGE"},
+    ]
     dynamodb.create_table(
         TableName=TABLE,
         BillingMode="PAY_PER_REQUEST",
         KeySchema=keys,
         AttributeDefinitions=[
-            {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "gsi1pk", "gsi1sk")
+            {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "gsi1pk", "gsi1sk", "unsettled")
         ],
         GlobalSecondaryIndexes=[
-            {"IndexName": "by_tenant", "KeySchema": index, "Projection": {"ProjectionType": "ALL"}}
+            {"IndexName": "by_tenant", "KeySchema": index, "Projection": {"ProjectionType": "ALL"}},
+            {"IndexName": "unsettled", "KeySchema": unsettled, "Projection": {"ProjectionType": "KEYS_ONLY"}},
         ],
     )
     boto3.client("events").create_event_bus(Name=BUS)

@@ -9,10 +9,11 @@ import pytest
 from batchyard import api
 from batchyard.cancel import cancel
 from batchyard.errors import ApiError, StoreError
-from batchyard.intake import intake, sweep
+from batchyard.intake import intake
 from batchyard.plan import plan
 from batchyard.shard import Step
 from batchyard.submit import submit
+from batchyard.sweep import sweep
 from tests.integration.batchyard.world import BUCKET, World, jsonl, request
 
 TWO = jsonl([request("a"), request("b")])
@@ -200,8 +201,8 @@ def test_a_batch_that_could_not_be_started_is_not_started_later(world: World) ->
     world.drop(TWO)
     wanted = body(input_file_id=f"s3://{BUCKET}/inbox/default/in.jsonl")
 
-    def refuse(batch_id: str) -> bool:
-        raise StoreError(f"no {batch_id}")
+    def refuse(batch_id: str, restarts: int = 0) -> bool:
+        raise StoreError(f"no {batch_id} after {restarts}")
 
     start = world.yard.executions.start
     world.yard.executions.start = refuse  # type: ignore[method-assign]
@@ -210,4 +211,4 @@ def test_a_batch_that_could_not_be_started_is_not_started_later(world: World) ->
     world.yard.executions.start = start  # type: ignore[method-assign]
     [failed] = api.list_batches(world.yard, "default", None, None)["data"]
     assert failed["status"] == "failed"
-    assert sweep(world.yard) == []
+    assert sweep(world.yard) == {}

@@ -101,7 +101,7 @@ def deliver(world: World, killer: Killer, call: Callable[[], Any]) -> Any:
 def same_adapters(world: World) -> Yard:
     """Make a yard of a new process; the adapters hold no state, and their clients are slow to make."""
     fresh = Yard(world.yard.settings, world.provider, world.clock, world.yard.chance)
-    for name in ("objects", "records", "executions", "events", "cancel_function"):
+    for name in ("objects", "records", "chores", "executions", "events", "cancel_function"):
         setattr(fresh, name, getattr(world.yard, name))
     return fresh
 

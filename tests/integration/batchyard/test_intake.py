@@ -1,12 +1,10 @@
 """One upload, one batch, however often and in whatever way we hear of it."""
 
-from datetime import timedelta
-
 import boto3
 import pytest
 
 from batchyard import statuses
-from batchyard.intake import intake, sweep
+from batchyard.intake import intake
 from tests.integration.batchyard.world import BUCKET, World, jsonl, request
 
 ONE = jsonl([request("a")])
@@ -33,31 +31,12 @@ def test_the_next_upload_of_the_same_key_is_another_batch(world: World) -> None:
 def test_an_execution_that_was_never_started_is_started_by_the_next_event(world: World) -> None:
     batch_id = world.drop(ONE)
     start = world.yard.executions.start
-    world.yard.executions.start = lambda batch_id: not batch_id  # type: ignore[method-assign]  # died before this call
+    world.yard.executions.start = lambda batch_id, restarts=0: not (batch_id or restarts)  # type: ignore[method-assign]  # died
     late = world.drop(ONE, "inbox/default/late.jsonl")
     world.yard.executions.start = start  # type: ignore[method-assign]
     assert executions() == [batch_id]
     assert intake(world.yard, BUCKET, "inbox/default/late.jsonl") == late
     assert set(executions()) == {batch_id, late}
-
-
-def test_the_sweep_starts_what_was_missed_and_only_that(world: World) -> None:
-    known = world.drop(ONE)
-    s3 = boto3.client("s3")
-    s3.put_object(Bucket=BUCKET, Key="inbox/team/missed.jsonl", Body=ONE)
-    s3.put_object(Bucket=BUCKET, Key="inbox/team/", Body=b"")
-    world.clock.now = s3.head_object(Bucket=BUCKET, Key="inbox/team/missed.jsonl")["LastModified"].timestamp() + 60
-    [missed] = sweep(world.yard)
-    assert missed != known
-    assert world.yard.records.batch(missed).tenant == "team"
-    assert sweep(world.yard) == []
-
-
-def test_the_sweep_leaves_uploads_whose_record_may_have_expired(world: World) -> None:
-    boto3.client("s3").put_object(Bucket=BUCKET, Key="inbox/team/old.jsonl", Body=ONE)
-    head = boto3.client("s3").head_object(Bucket=BUCKET, Key="inbox/team/old.jsonl")
-    world.clock.now = head["LastModified"].timestamp() + timedelta(days=80).total_seconds()
-    assert sweep(world.yard) == []
 
 
 @pytest.mark.parametrize(

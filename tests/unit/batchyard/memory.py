@@ -11,6 +11,7 @@ import msgspec
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, File
 from batchyard import statuses
+from batchyard.adapters.chores import PAGE, Chores
 from batchyard.adapters.events import Events
 from batchyard.adapters.executions import Executions
 from batchyard.adapters.functions import Functions
@@ -44,9 +45,9 @@ class MemoryObjects(Objects):
         etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
         return InputObject(self.bucket, key, etag, len(data), version_id or "v1"), self.metadata.get(key, {})
 
-    def inbox(self, prefix: str) -> Iterator[Arrived]:
+    def inbox(self, prefix: str, after: str = "") -> Iterator[Arrived]:
         for key in sorted(self.stored):
-            if key.startswith(prefix):
+            if key.startswith(prefix) and key > after:
                 yield Arrived(self.head(key)[0], datetime.fromtimestamp(NOW, UTC))
 
     def chunks(
@@ -165,15 +166,52 @@ class MemoryRecords(Records):
         self.others[pk, sk].update(changes)
 
 
+class MemoryChores(Chores):
+    """The records of memory, seen by the sweep."""
+
+    def __init__(self, records: MemoryRecords) -> None:
+        self._records = records
+        self.done_with: set[str] = set()
+        self.bookmarks: dict[str, dict[str, Any]] = {}
+
+    def unsettled(self, after: str | None) -> list[str]:
+        left = sorted(set(self._records.batches) - self.done_with)
+        return [each for each in left if after is None or each > after][:PAGE]
+
+    def settled(self, batch_id: str) -> None:
+        if not self._records.batch(batch_id).ended:
+            raise StaleRecord(batch_id)
+        self.done_with.add(batch_id)
+
+    def restart(self, batch_id: str, restarts: int) -> bool:
+        known = self._records.batch(batch_id)
+        if known.ended or known.restarts != restarts:
+            return False
+        self._records.batches[batch_id] = msgspec.structs.replace(known, restarts=restarts + 1)
+        return True
+
+    def bookmark(self, part: str) -> dict[str, Any]:
+        return self.bookmarks.get(part, {})
+
+    def keep_bookmark(self, part: str, members: dict[str, object]) -> None:
+        self.bookmarks[part] = members
+
+
 class MemoryExecutions(Executions):
-    """The executions started, by name."""
+    """The executions started, by name; `statuses` tells those that do not run any more."""
 
     def __init__(self) -> None:
         self.started: list[str] = []
+        self.statuses: dict[str, str] = {}
 
-    def start(self, batch_id: str) -> bool:
-        self.started.append(batch_id)
-        return self.started.count(batch_id) == 1
+    def start(self, batch_id: str, restarts: int = 0) -> bool:
+        name = f"{batch_id}-{restarts + 1}" if restarts else batch_id
+        self.started.append(name)
+        return self.started.count(name) == 1
+
+    def status(self, batch_id: str, restarts: int) -> str | None:
+        name = f"{batch_id}-{restarts + 1}" if restarts else batch_id
+        return self.statuses.get(name, "RUNNING") if name in self.started else None
 
 
 class MemoryFunctions(Functions):
@@ -286,6 +324,7 @@ class MemoryYard(Yard):
             MemoryExecutions(), MemoryFunctions(), MemoryEvents(), MemorySecret(),
         )  # fmt: skip
         self.objects, self.records, self.executions = self.bucket, self.table, self.started
+        self.chores = MemoryChores(self.table)
         self.cancel_function, self.events, self.secret = self.invoked, self.bus, self.key
 
     def wait(self, seconds: int) -> None:
@@ -295,7 +334,7 @@ class MemoryYard(Yard):
 
 _SETTINGS: dict[str, str | int] = {
     "bucket": BUCKET, "table": "table", "event_bus": "bus", "provider_base_url": "http://127.0.0.1/v1",
-    "provider_secret_id": "secret",
+    "provider_secret_id": "secret", "stack": "stack-1",
 }  # fmt: skip
 
 

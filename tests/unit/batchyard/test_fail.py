@@ -1,21 +1,10 @@
 """A failure nobody can mend is recorded once, and what the provider still runs is not left running."""
 
-import pytest
-
 from batchyard.fail import fail_batch, fail_shard
 from batchyard.shard import Step
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID
 from tests.unit.batchyard.planned import planned
-
-
-@pytest.mark.parametrize("error", ["BatchRefused", "BatchFailed"])
-def test_what_plan_or_assemble_has_recorded_keeps_its_true_reason(error: str) -> None:
-    yard = planned()
-    before = yard.table.batch(BATCH_ID)
-    fail_batch(yard, BATCH_ID, {"Error": error, "Cause": "the record lists its errors"})
-    assert yard.table.batch(BATCH_ID) == before
-    assert (yard.invoked.invoked, "failed" in yard.bus.announced) == ([], False)
 
 
 def test_a_failed_batch_has_its_provider_batches_cancelled() -> None:

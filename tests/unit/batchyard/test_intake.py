@@ -1,13 +1,10 @@
 """An upload becomes a batch, or a batch that says why not; nothing a user writes beside it can stop the intake."""
 
-import msgspec
 import pytest
 
 from batchyard.adapters.objects import Objects
-from batchyard.batch import InputObject
-from batchyard.errors import StoreError
-from batchyard.intake import intake, sweep
-from tests.unit.batchyard.memory import BUCKET, MemoryObjects, MemoryYard
+from batchyard.intake import intake
+from tests.unit.batchyard.memory import BUCKET, MemoryYard
 from tests.unit.batchyard.planned import INPUT, KEY
 
 
@@ -88,34 +85,3 @@ def test_an_object_with_a_folder_s_name_and_bytes_of_its_own_is_an_input() -> No
     yard.bucket.put("inbox/default/folder/", b"")
     assert intake(yard, BUCKET, "inbox/default/odd/", "v1") is not None
     assert intake(yard, BUCKET, "inbox/default/folder/", "v1") is None
-
-
-class OneUnreadable(MemoryObjects):
-    """A bucket of which one object cannot be looked at just now."""
-
-    def head(self, key: str, version_id: str | None = None) -> tuple[InputObject, dict[str, str]]:
-        if version_id and "bad" in key:
-            raise StoreError(key)
-        return super().head(key, version_id)
-
-
-def test_an_upload_that_cannot_be_taken_in_does_not_keep_the_others_and_is_told_at_the_end() -> None:
-    yard = MemoryYard()
-    yard.bucket = yard.objects = OneUnreadable()
-    for name in ("a", "bad", "c"):
-        yard.bucket.put(f"inbox/default/{name}.jsonl", INPUT)
-    with pytest.raises(StoreError, match=r"1 uploads .*bad"):
-        sweep(yard)
-    assert sorted(each.input.key for each in yard.table.batches.values()) == [
-        "inbox/default/a.jsonl",
-        "inbox/default/c.jsonl",
-    ]
-    assert sorted(yard.started.started) == sorted(yard.table.batches)
-
-
-@pytest.mark.parametrize(("status", "starts"), [("validating", 2), ("in_progress", 1), ("completed", 1)])
-def test_a_batch_that_was_recorded_but_perhaps_never_started_is_started_by_the_sweep(status: str, starts: int) -> None:
-    yard, batch_id = drop()
-    yard.table.batches[batch_id] = msgspec.structs.replace(yard.table.batch(batch_id), status=status)
-    assert sweep(yard) == []
-    assert yard.started.started == [batch_id] * starts

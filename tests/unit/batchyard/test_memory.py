@@ -5,6 +5,7 @@ import inspect
 import pytest
 
 from batch_client import BatchClient
+from batchyard.adapters.chores import Chores
 from batchyard.adapters.events import Events
 from batchyard.adapters.executions import Executions
 from batchyard.adapters.functions import Functions
@@ -13,6 +14,7 @@ from batchyard.adapters.records import Records
 from batchyard.adapters.secrets import Secret
 from batchyard.yard import Provider
 from tests.unit.batchyard.memory import (
+    MemoryChores,
     MemoryEvents,
     MemoryExecutions,
     MemoryFunctions,
@@ -34,6 +36,7 @@ def methods(kind: type) -> list[str]:
     [
         (Objects, MemoryObjects),
         (Records, MemoryRecords),
+        (Chores, MemoryChores),
         (Executions, MemoryExecutions),
         (Functions, MemoryFunctions),
         (Events, MemoryEvents),

@@ -55,7 +55,7 @@ def test_a_sample_names_nobody_real(path: Path) -> None:
         assert ipaddress.ip_address(address) in ipaddress.ip_network("203.0.113.0/24")  # RFC 5737: for documentation
 
 
-@of("intake.s3-", "intake.schedule", "intake.refused-", "fail.execution-")
+@of("intake.s3-", "sweep.schedule", "intake.refused-", "sweep.execution-")
 def test_an_eventbridge_sample_has_the_whole_envelope(path: Path) -> None:
     event = read(path)
     assert set(event) == ENVELOPE
@@ -86,7 +86,7 @@ def test_eventbridge_hands_a_key_over_as_it_is(path: Path) -> None:
     assert all(character in key for character in (" ", "+", "%", "ä", "問", "🚂"))
 
 
-@of("intake.schedule")
+@of("sweep.schedule")
 def test_a_schedule_names_what_fired_it(path: Path) -> None:
     event = read(path)
     assert event["detail-type"] == "Scheduled Event"
@@ -135,7 +135,7 @@ def test_a_function_s_own_error_comes_as_text_of_lambda_s_document(path: Path) -
     assert "errorMessage" in json.loads(read(path)["error"]["Cause"])
 
 
-@of("fail.execution-")
+@of("sweep.execution-")
 def test_an_execution_that_ended_badly_is_named_after_its_batch(path: Path) -> None:
     detail = read(path)["detail"]
     assert detail["status"] in {"FAILED", "TIMED_OUT", "ABORTED"}

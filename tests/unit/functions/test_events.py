@@ -241,13 +241,33 @@ def test_what_is_no_input_of_ours_makes_nothing(at_hand: MemoryYard, path: Path)
     assert at_hand.started.started == []
 
 
-@samples("intake", "schedule")
+@samples("sweep", "schedule")
 def test_the_sweep_makes_a_batch_of_each_upload_without_one_and_only_once(at_hand: MemoryYard, path: Path) -> None:
     at_hand.bucket.put("inbox/acme/missed.jsonl", INPUT)
     at_hand.bucket.put("inbox/acme/folder/", b"")
-    swept = call(path)["batch_ids"]
-    assert sorted(at_hand.table.batch(each).input.key for each in swept) == ["inbox/acme/missed.jsonl", UPLOAD]
-    assert call(path) == {"batch_ids": []}
+    assert call(path) == {"UploadsStarted": 2, "ExecutionsStarted": 1}  # the batch at hand was never started
+    keys = {each.input.key for each in at_hand.table.batches.values()}
+    assert keys == {"inbox/acme/missed.jsonl", UPLOAD}
+    assert call(path) == {}
+
+
+@samples("sweep", "execution")
+def test_a_batch_whose_execution_died_is_started_again_at_once_and_once(at_hand: MemoryYard, path: Path) -> None:
+    at_hand.started.start(BATCH_ID)
+    at_hand.started.statuses[BATCH_ID] = json.loads(path.read_text(encoding="utf-8"))["detail"]["status"]
+    answers = [call(path), call(path)]
+    if "timed-out" in path.name:
+        assert (answers, at_hand.table.batch(BATCH_ID).status) == ([{"BatchesGivenUp": 1}, {}], "failed")
+    else:
+        assert answers == [{"ExecutionsRestarted": 1}, {}]
+        assert at_hand.started.started == [BATCH_ID, f"{BATCH_ID}-2"]
+
+
+@samples("sweep", "execution")
+def test_the_end_of_an_execution_whose_batch_has_ended_changes_nothing(at_hand: MemoryYard, path: Path) -> None:
+    at_hand.table.batches[BATCH_ID] = ended = batch(status="failed")
+    assert call(path) == {}
+    assert (at_hand.table.batch(BATCH_ID), at_hand.bus.announced, at_hand.started.started) == (ended, [], [])
 
 
 @accepted("plan")
@@ -302,7 +322,7 @@ def test_what_the_provider_runs_of_a_cancelled_batch_is_cancelled(at_hand: Memor
     assert [each.status for each in at_hand.scripted.batches.values()] == ["cancelling"]
 
 
-@samples("fail", "batch", "execution")
+@samples("fail", "batch")
 def test_a_failure_is_recorded_once_and_told_each_time(at_hand: MemoryYard, path: Path) -> None:
     assert call(path) == {"batch_id": BATCH_ID}
     failed = at_hand.table.batch(BATCH_ID)
@@ -340,7 +360,7 @@ def test_a_shard_that_failed_before_it_was_recorded_has_a_record_with_the_reason
     assert at_hand.table.batch(BATCH_ID).status == "in_progress"
 
 
-@samples("fail", "batch", "execution")
+@samples("fail", "batch")
 def test_a_failure_told_after_the_end_changes_nothing(at_hand: MemoryYard, path: Path) -> None:
     at_hand.table.batches[BATCH_ID] = ended = batch(status="completed")
     call(path)

@@ -141,8 +141,8 @@ def test_the_schedule_may_leave_its_dead_letters() -> None:
     ]
 
 
-def test_every_state_change_that_no_catch_sees_reaches_fail() -> None:
-    pattern = functions()["FailFunction"]["Events"]["ExecutionEnded"]["Properties"]["Pattern"]
+def test_every_state_change_that_no_catch_sees_reaches_the_sweep() -> None:
+    pattern = functions()["SweepFunction"]["Events"]["ExecutionEnded"]["Properties"]["Pattern"]
     assert pattern["source"] == ["aws.states"]
     assert pattern["detail-type"] == ["Step Functions Execution Status Change"]
     assert pattern["detail"] == {

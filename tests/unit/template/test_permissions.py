@@ -39,6 +39,7 @@ ACTIONS_OF = {
     "lambda.invoke": {"lambda:InvokeFunction"},
     "secretsmanager.get_secret_value": {"secretsmanager:GetSecretValue"},
     "stepfunctions.start_execution": {"states:StartExecution"},
+    "stepfunctions.describe_execution": {"states:DescribeExecution"},
 }
 CALL = re.compile(
     r'self\._(?P<client>s3|dynamodb|eventbridge|lambda|secretsmanager|stepfunctions)\.(?:get_paginator\(")?(?P<call>\w+)["(]'
@@ -107,7 +108,7 @@ def test_a_role_says_each_thing_once() -> None:
 
 def test_whoever_may_list_the_bucket_may_list_only_the_inbox() -> None:
     listing = [grant for grant in grants() if "s3:ListBucketVersions" in listed(grant.statement["Action"])]
-    assert [grant.owner for grant in listing] == ["IntakeFunction"]
+    assert [grant.owner for grant in listing] == ["SweepFunction"]
     assert listing[0].statement["Condition"] == {"StringLike": {"s3:prefix": "inbox/*"}}
 
 

@@ -134,7 +134,7 @@ def test_every_function_that_the_state_machine_runs_has_an_alarm() -> None:
         for target in references(alarm["Dimensions"])
         if target in functions()
     }
-    assert watched == set(machine["DefinitionSubstitutions"]) - {"FailFunction"}  # its failures are dead letters
+    assert watched == set(machine["DefinitionSubstitutions"]) - {"FailFunction"}  # what it cannot record the sweep does
 
 
 def test_the_bucket_is_closed_encrypted_versioned_and_heard() -> None:
@@ -168,17 +168,17 @@ def test_the_work_files_and_the_record_of_a_batch_outlive_its_execution() -> Non
     assert template()["Parameters"]["RecordDays"]["MinValue"] > days
 
 
-def test_the_table_is_on_demand_recoverable_encrypted_and_listed_by_tenant() -> None:
+def test_the_table_is_on_demand_recoverable_encrypted_and_listed_by_tenant_and_by_need() -> None:
     (table,) = resources("AWS::DynamoDB::Table").values()
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert table["SSESpecification"] == {"SSEEnabled": True}
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at_ttl", "Enabled": True}
-    (index,) = table["GlobalSecondaryIndexes"]
-    assert (index["IndexName"], [key["AttributeName"] for key in index["KeySchema"]]) == (
-        "by_tenant",
-        ["gsi1pk", "gsi1sk"],
-    )
+    indexes = table["GlobalSecondaryIndexes"]
+    assert {index["IndexName"]: [key["AttributeName"] for key in index["KeySchema"]] for index in indexes} == {
+        "by_tenant": ["gsi1pk", "gsi1sk"],
+        "unsettled": ["unsettled", "pk"],
+    }
 
 
 @pytest.mark.parametrize("name", ["DataBucket", "Table"])

@@ -12,20 +12,34 @@ if TYPE_CHECKING:
 
 
 class Executions:
-    """Start one execution a batch."""
+    """Start executions of a batch, one after the other, and look at them."""
 
     def __init__(self, state_machine_arn: str, stepfunctions: SFNClient | None = None) -> None:
         """Use this state machine."""
         self._arn = state_machine_arn
         self._stepfunctions: SFNClient = stepfunctions or client("stepfunctions")
 
-    def start(self, batch_id: str) -> bool:
-        """Start the execution named after the batch; False when there was one already."""
+    def start(self, batch_id: str, restarts: int = 0) -> bool:
+        """Start the execution a batch has after so many restarts; False when there was one already."""
         with translated(f"starting {batch_id}"):
             try:
                 self._stepfunctions.start_execution(
-                    stateMachineArn=self._arn, name=batch_id, input=json.dumps({"batch_id": batch_id})
+                    stateMachineArn=self._arn, name=_name(batch_id, restarts), input=json.dumps({"batch_id": batch_id})
                 )
             except self._stepfunctions.exceptions.ExecutionAlreadyExists:
                 return False
         return True
+
+    def status(self, batch_id: str, restarts: int) -> str | None:
+        """Tell how the batch's execution stands, in Step Functions' own word; None when it was never started."""
+        arn = f"{self._arn.replace(':stateMachine:', ':execution:')}:{_name(batch_id, restarts)}"
+        with translated(f"looking at {batch_id}"):
+            try:
+                return self._stepfunctions.describe_execution(executionArn=arn)["status"]
+            except self._stepfunctions.exceptions.ExecutionDoesNotExist:
+                return None
+
+
+def _name(batch_id: str, restarts: int) -> str:
+    """Name an execution: the first one after its batch, as a name cannot be used again for 90 days."""
+    return f"{batch_id}-{restarts + 1}" if restarts else batch_id

@@ -52,10 +52,11 @@ class Objects:
         metadata = {name.replace("_", "-").lower(): _plain(value) for name, value in found["Metadata"].items()}
         return pinned, metadata
 
-    def inbox(self, prefix: str) -> Iterator[Arrived]:
-        """Yield the newest version of every object under `prefix`."""
+    def inbox(self, prefix: str, after: str = "") -> Iterator[Arrived]:
+        """Yield the newest version of every object under `prefix`, in the order of keys, behind the key `after`."""
         with translated(f"listing s3://{self.bucket}/{prefix}"):
-            pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix)
+            marker: Any = {"KeyMarker": after} if after else {}
+            pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix, **marker)
             for page in pages:
                 for row in page.get("Versions", []):
                     if row["IsLatest"]:

@@ -24,8 +24,9 @@ class Records(Items):
     """Read and write records; every write is conditional, so that a late or second worker changes nothing."""
 
     def create_batch(self, batch: Batch) -> bool:
-        """Record a new batch; False when one of this id is there already."""
-        item = {**_batch_key(batch.batch_id), **_item(batch), **_index_key(batch)}
+        """Record a new batch; False when one of this id is there already. Unless it ended at once, the sweep sees to it."""
+        unsettled = {} if batch.ended else {"unsettled": "unsettled"}
+        item = {**batch_key(batch.batch_id), **_item(batch), **_index_key(batch), **unsettled}
         try:
             with translated(f"recording {batch.batch_id}"):
                 self._dynamodb.put_item(
@@ -37,7 +38,7 @@ class Records(Items):
 
     def batch(self, batch_id: str) -> Batch:
         """Read a batch as it is now; raises NotFound."""
-        return _batch(self._get(_batch_key(batch_id)))
+        return _batch(self._get(batch_key(batch_id)))
 
     def move_batch(self, batch_id: str, status: str, now: int, **changes: object) -> Batch | None:
         """Move a batch to a status and change members with it; None when that move is not allowed from where it is."""
@@ -74,7 +75,7 @@ class Records(Items):
         with translated(f"changing {batch_id}"):
             answer = through_conflicts(lambda: self._dynamodb.update_item(
                 TableName=self._table,
-                Key=encode(_batch_key(batch_id)),
+                Key=encode(batch_key(batch_id)),
                 UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in changes),
                 ConditionExpression=f"attribute_exists(pk) AND {condition}",
                 ExpressionAttributeNames={
@@ -154,7 +155,7 @@ class Records(Items):
         tokens = {f"{USED}{name}": count for name, count in msgspec.structs.asdict(used).items() if count}
         return {
             "TableName": self._table,
-            "Key": encode(_batch_key(batch_id)),
+            "Key": encode(batch_key(batch_id)),
             "UpdateExpression": "SET #counts.completed = #counts.completed + :completed, "
             "#counts.failed = #counts.failed + :failed" + (" ADD " if tokens else "")
             + ", ".join(f"{name} :{name}" for name in tokens),
@@ -181,7 +182,8 @@ def _batch(item: dict[str, Any]) -> Batch:
     return msgspec.convert({"usage": used if any(used.values()) else None, **item}, Batch)
 
 
-def _batch_key(batch_id: str) -> dict[str, str]:
+def batch_key(batch_id: str) -> dict[str, str]:
+    """Name the record of a batch."""
     return {"pk": f"BATCH#{batch_id}", "sk": BATCH}
 
 

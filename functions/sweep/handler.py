@@ -1,0 +1,20 @@
+"""Sweep: on schedule everything, and at once a batch whose execution ended badly."""
+
+import json
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from batchyard import yard
+from batchyard.log import logger
+from batchyard.sweep import sweep, sweep_batch
+
+EXECUTION_ENDED = "Step Functions Execution Status Change"
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Take the schedule's event, or EventBridge's word of an execution, and answer what was done, by name of metric."""
+    if event.get("detail-type") == EXECUTION_ENDED:
+        return sweep_batch(yard.current(), json.loads(event["detail"]["input"])["batch_id"])
+    return sweep(yard.current(), lambda: context.get_remaining_time_in_millis() / 1_000)

@@ -1,0 +1,41 @@
+"""Uploads whose event was missed."""
+
+from datetime import timedelta
+from typing import Final
+
+from batchyard import keys, new_batch
+from batchyard.adapters.objects import Arrived
+from batchyard.errors import NotFound
+from batchyard.intake import intake, is_folder
+from batchyard.shift import Shift
+
+PART: Final = "inbox"
+# An event is tried for a day. The record of a much older upload may have expired: starting it again would pay again.
+OLDEST: Final = timedelta(days=7)
+
+
+def start_missed(shift: Shift) -> None:
+    """Make a batch of every upload of the last days that has none."""
+    after = shift.yard.chores.bookmark(PART).get("after", "")
+    for arrived in shift.yard.objects.inbox(keys.INBOX, after):
+        if shift.over():
+            break
+        with shift.trying(key=arrived.object.key):
+            _start(shift, arrived)
+        after = arrived.object.key
+    else:
+        after = ""
+    shift.yard.chores.keep_bookmark(PART, {"after": after})
+
+
+def _start(shift: Shift, arrived: Arrived) -> None:
+    yard, upload = shift.yard, arrived.object
+    age = timedelta(seconds=yard.clock() - arrived.at.timestamp())
+    if age > OLDEST or is_folder(upload):
+        return
+    batch_id = new_batch.upload_id(upload)
+    try:
+        yard.records.batch(batch_id)
+    except NotFound:
+        if intake(yard, upload.bucket, upload.key, upload.version_id):
+            shift.did("UploadsStarted", batch_id=batch_id)

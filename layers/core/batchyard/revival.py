@@ -1,0 +1,38 @@
+"""Batches whose execution is dead: started anew, and given up when that does not help."""
+
+from typing import Final
+
+from batchyard.errors import NotFound
+from batchyard.fail import fail_batch
+from batchyard.shift import Shift
+
+ALIVE: Final = frozenset({"RUNNING", "PENDING_REDRIVE"})
+# An execution lasts as long as the work files it needs, so what ran out of time is not started again.
+FINAL: Final = "TIMED_OUT"
+MOST_RESTARTS: Final = 3
+
+
+def revive(shift: Shift, batch_id: str) -> None:
+    """See that a batch which has not ended has an execution; whatever ended the last one, the records tell where to go on.
+
+    An execution is stopped by hand to be started anew: who wants a batch to end cancels it. A restart is counted before
+    it is made, and its name follows from the count, so that two workers make one.
+    """
+    yard = shift.yard
+    try:
+        batch = yard.records.batch(batch_id)
+    except NotFound:
+        return  # its days are over
+    status = None if batch.ended else yard.executions.status(batch_id, batch.restarts)
+    if batch.ended or status in ALIVE:
+        return
+    if status is None:
+        yard.executions.start(batch_id, batch.restarts)
+        shift.did("ExecutionsStarted", batch_id=batch_id)
+    elif status == FINAL or batch.restarts >= MOST_RESTARTS:
+        cause = f"The execution ended {status}, after {batch.restarts} restarts."
+        fail_batch(yard, batch_id, {"Error": "ExecutionEnded", "Cause": cause})
+        shift.did("BatchesGivenUp", batch_id=batch_id)
+    elif yard.chores.restart(batch_id, batch.restarts):
+        yard.executions.start(batch_id, batch.restarts + 1)
+        shift.did("ExecutionsRestarted", batch_id=batch_id, ended=status, restarts=batch.restarts + 1)

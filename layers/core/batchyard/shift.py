@@ -1,0 +1,58 @@
+"""One run of the sweep: what it did, what it could not do, and how long it may go on."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from batch_client import BatchClientError
+from batchyard.errors import BatchyardError, StaleRecord, StoreError
+from batchyard.log import logger
+from batchyard.yard import Yard
+
+RESERVE: Final = 120.0  # seconds; a call to a provider that does not answer may take this long
+
+
+class Shift:
+    """The yard with a count of what was done in it, by the name of the metric, and a share of the time for each part."""
+
+    def __init__(self, yard: Yard, seconds_left: Callable[[], float]) -> None:
+        """Begin with nothing done."""
+        self.yard, self.done = yard, Counter[str]()
+        self._seconds_left, self._until = seconds_left, RESERVE
+        self._failures: list[str] = []
+
+    def share(self, parts_left: int) -> None:
+        """Give the part that begins now its share of the time that is left."""
+        left = self._seconds_left()
+        self._until = max(RESERVE, left - (left - RESERVE) / parts_left)
+
+    def over(self) -> bool:
+        """Tell that the part under way must stop, to go on in the next run."""
+        return self._seconds_left() <= self._until
+
+    def did(self, action: str, **facts: object) -> None:
+        """Count an action, and log it with what tells where."""
+        self.done[action] += 1
+        logger.info("swept", extra={"action": action, **facts})
+
+    @contextmanager
+    def trying(self, **facts: object) -> Iterator[None]:
+        """Keep a failure from the rest of the run; what is not the provider's is told at its end."""
+        try:
+            yield
+        except StaleRecord:
+            logger.info("somebody else saw to it", extra=facts)
+        except BatchClientError as error:
+            self.done["ProviderFailures"] += 1
+            told = {"error": type(error).__name__, "status": error.status, "code": error.code}
+            logger.warning("provider call failed", extra={**told, **facts})
+        except BatchyardError as error:
+            logger.exception("not swept", extra=facts)
+            self._failures.append(f"{facts}: {error}")
+
+    def end(self) -> dict[str, int]:
+        """Return what was done; raises StoreError when something of ours failed, so that an alarm tells it."""
+        if self._failures:
+            raise StoreError(f"{len(self._failures)} things could not be swept, the first: {self._failures[0]}")
+        return dict(self.done)

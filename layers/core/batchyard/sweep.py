@@ -1,0 +1,56 @@
+"""See to what events and executions left undone; each run is bounded in time, and goes on where the last one stopped."""
+
+from collections.abc import Callable
+from typing import Final
+
+from batchyard.metrics import publish
+from batchyard.missed import start_missed
+from batchyard.revival import revive
+from batchyard.shift import Shift
+from batchyard.yard import Yard
+
+
+def sweep(yard: Yard, seconds_left: Callable[[], float] = lambda: 600.0) -> dict[str, int]:
+    """Do every part of the sweep and return how often each action was taken, by the name of its metric.
+
+    A part that fails does not keep the others; what failed and is not the provider's fault is told by a StoreError.
+    """
+    shift = Shift(yard, seconds_left)
+    for at, part in enumerate(PARTS):
+        shift.share(len(PARTS) - at)
+        with shift.trying(part=part.__name__):
+            part(shift)
+    return _ended(shift)
+
+
+def sweep_batch(yard: Yard, batch_id: str) -> dict[str, int]:
+    """Do at once for one batch what the sweep would do: its execution is said to have ended badly."""
+    shift = Shift(yard, lambda: 600.0)
+    with shift.trying(batch_id=batch_id):
+        revive(shift, batch_id)
+    return _ended(shift)
+
+
+def _look_after(shift: Shift) -> None:
+    """See to the batches that are not settled, in the order of their ids and in turns."""
+    chores, after = shift.yard.chores, shift.yard.chores.bookmark("batches").get("after")
+    while not shift.over():
+        found = chores.unsettled(after)
+        for batch_id in found:
+            if shift.over():
+                break
+            with shift.trying(batch_id=batch_id):
+                revive(shift, batch_id)
+            after = batch_id
+        if not found:
+            after = None
+            break
+    chores.keep_bookmark("batches", {"after": after})
+
+
+def _ended(shift: Shift) -> dict[str, int]:
+    publish(shift.done)
+    return shift.end()
+
+
+PARTS: Final = (start_missed, _look_after)

@@ -1,0 +1,103 @@
+"""The sweep on AWS's own terms: an index, a listing, and executions that die."""
+
+from datetime import timedelta
+
+import boto3
+import pytest
+
+from batchyard.sweep import sweep
+from tests.integration.batchyard.world import BUCKET, World, jsonl, request
+
+ONE = jsonl([request("a")])
+
+
+def machine() -> str:
+    [found] = boto3.client("stepfunctions").list_state_machines()["stateMachines"]
+    return found["stateMachineArn"]
+
+
+def executions() -> dict[str, str]:
+    listed = boto3.client("stepfunctions").list_executions(stateMachineArn=machine())["executions"]
+    return {each["name"]: each["status"] for each in listed}
+
+
+def stop(name: str) -> None:
+    arn = f"{machine().replace(':stateMachine:', ':execution:')}:{name}"
+    boto3.client("stepfunctions").stop_execution(executionArn=arn)
+
+
+def at_the_time_of(world: World, key: str) -> None:
+    world.clock.now = boto3.client("s3").head_object(Bucket=BUCKET, Key=key)["LastModified"].timestamp() + 60
+
+
+def test_it_starts_what_was_missed_and_only_that(world: World) -> None:
+    known = world.drop(ONE)
+    s3 = boto3.client("s3")
+    s3.put_object(Bucket=BUCKET, Key="inbox/team/missed.jsonl", Body=ONE)
+    s3.put_object(Bucket=BUCKET, Key="inbox/team/", Body=b"")
+    at_the_time_of(world, "inbox/team/missed.jsonl")
+    assert sweep(world.yard) == {"UploadsStarted": 1}
+    (missed,) = set(executions()) - {known}
+    assert world.yard.records.batch(missed).tenant == "team"
+    assert sweep(world.yard) == {}
+
+
+def test_it_leaves_uploads_whose_record_may_have_expired(world: World) -> None:
+    boto3.client("s3").put_object(Bucket=BUCKET, Key="inbox/team/old.jsonl", Body=ONE)
+    at_the_time_of(world, "inbox/team/old.jsonl")
+    world.clock.now += timedelta(days=80).total_seconds()
+    assert sweep(world.yard) == {}
+
+
+def test_an_inbox_of_many_pages_is_walked_from_where_the_last_run_stopped(world: World) -> None:
+    for at in range(5):
+        boto3.client("s3").put_object(Bucket=BUCKET, Key=f"inbox/team/{at}.jsonl", Body=ONE)
+    at_the_time_of(world, "inbox/team/4.jsonl")
+    world.yard.chores.keep_bookmark("inbox", {"after": "inbox/team/2.jsonl"})
+    assert sweep(world.yard) == {"UploadsStarted": 2}
+    assert sweep(world.yard) == {"UploadsStarted": 3}
+
+
+@pytest.mark.parametrize("moment", ["before the plan", "after the plan", "while cancelling"])
+def test_a_batch_whose_execution_was_stopped_is_started_anew_and_finishes(world: World, moment: str) -> None:
+    batch_id = world.drop(ONE)
+    if moment != "before the plan":
+        world.run_until_submitted(batch_id)
+    if moment == "while cancelling":
+        world.yard.records.move_batch(batch_id, "cancelling", world.yard.now())
+    stop(batch_id)
+    assert sweep(world.yard) == {"ExecutionsRestarted": 1}
+    assert executions() == {batch_id: "ABORTED", f"{batch_id}-2": "RUNNING"}
+    assert sweep(world.yard) == {}
+    assert world.run(batch_id) == "done"
+    assert len(world.provider.batches) == 1
+    assert world.yard.records.batch(batch_id).restarts == 1
+
+
+def test_a_batch_whose_executions_die_again_and_again_fails_and_what_runs_of_it_is_cancelled(world: World) -> None:
+    batch_id = world.drop(ONE)
+    for name in (batch_id, *(f"{batch_id}-{at}" for at in (2, 3, 4))):
+        stop(name)
+        done = sweep(world.yard)
+    assert done == {"BatchesGivenUp": 1}
+    assert world.yard.records.batch(batch_id).status == "failed"
+    assert world.invoked == [{"batch_id": batch_id}]
+
+
+def test_only_batches_that_need_a_look_are_in_the_index(world: World) -> None:
+    running, refused = world.drop(ONE), world.drop(ONE, "inbox/default/r.jsonl", **{"completion-window": "soon"})
+    assert world.yard.chores.unsettled(None) == [running]
+    assert world.yard.chores.unsettled(running) == []
+    assert world.run(running) == "done"
+    world.yard.chores.settled(running)
+    assert world.yard.chores.unsettled(None) == []
+    assert world.yard.records.batch(refused).status == "failed"
+
+
+def test_a_batch_recorded_before_restarts_were_counted_can_be_restarted_once(world: World) -> None:
+    batch_id = world.drop(ONE)
+    boto3.resource("dynamodb").Table(world.yard.settings.table).update_item(
+        Key={"pk": f"BATCH#{batch_id}", "sk": "BATCH"}, UpdateExpression="REMOVE restarts"
+    )
+    assert world.yard.records.batch(batch_id).restarts == 0
+    assert [world.yard.chores.restart(batch_id, 0) for _ in range(2)] == [True, False]

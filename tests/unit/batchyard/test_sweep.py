@@ -1,0 +1,178 @@
+"""Whatever events and executions left undone is seen to, in bounded time, and no failure keeps the rest."""
+
+import json
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from batchyard.batch import InputObject
+from batchyard.errors import StoreError
+from batchyard.revival import MOST_RESTARTS
+from batchyard.shift import RESERVE
+from batchyard.sweep import sweep
+from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryObjects, MemoryYard
+from tests.unit.batchyard.planned import INPUT, dropped, planned
+
+
+def started(**members: object) -> MemoryYard:
+    """Make a yard whose batch has an execution."""
+    yard = dropped()
+    yard.bucket.stored.clear()  # its upload is no concern here
+    yard.started.start(BATCH_ID)
+    yard.table.batches[BATCH_ID] = msgspec.structs.replace(yard.table.batch(BATCH_ID), **members)
+    return yard
+
+
+class OneUnreadable(MemoryObjects):
+    """A bucket of which one object cannot be looked at just now."""
+
+    def head(self, key: str, version_id: str | None = None) -> tuple[InputObject, dict[str, str]]:
+        if version_id and "bad" in key:
+            raise StoreError(key)
+        return super().head(key, version_id)
+
+
+def test_an_upload_that_cannot_be_taken_in_does_not_keep_the_others_and_is_told_at_the_end() -> None:
+    yard = MemoryYard()
+    yard.bucket = yard.objects = OneUnreadable()
+    for name in ("a", "bad", "c"):
+        yard.bucket.put(f"inbox/default/{name}.jsonl", INPUT)
+    with pytest.raises(StoreError, match=r"1 things .*bad"):
+        sweep(yard)
+    taken = sorted(each.input.key for each in yard.table.batches.values())
+    assert taken == ["inbox/default/a.jsonl", "inbox/default/c.jsonl"]
+    assert sorted(yard.started.started) == sorted(yard.table.batches)
+
+
+def clock(*readings: float) -> Callable[[], float]:
+    """Tell these seconds left, the last one for good."""
+    left = list(readings)
+    return lambda: left.pop(0) if len(left) > 1 else left[0]
+
+
+def test_a_part_that_runs_out_of_time_goes_on_in_the_next_run() -> None:
+    yard = MemoryYard()
+    for name in "abcd":
+        yard.bucket.put(f"inbox/default/{name}.jsonl", INPUT)
+    assert sweep(yard, clock(600, 600, 600, RESERVE)) == {"UploadsStarted": 2}
+    assert yard.chores.bookmark("inbox") == {"after": "inbox/default/b.jsonl"}
+    assert sweep(yard) == {"UploadsStarted": 2}
+    assert yard.chores.bookmark("inbox") == {"after": ""}
+    assert sweep(yard) == {}
+
+
+def test_one_part_that_takes_long_leaves_the_others_their_time() -> None:
+    yard = started()
+    yard.started.statuses[BATCH_ID] = "ABORTED"
+    for number in range(500):
+        yard.bucket.put(f"inbox/default/{number:03}.jsonl", INPUT)
+    at = [600.0]
+
+    def seconds_left() -> float:
+        at[0] -= 1
+        return at[0]
+
+    done = sweep(yard, seconds_left)
+    assert done["ExecutionsRestarted"] == 1
+    assert 0 < done["UploadsStarted"] < 500
+
+
+@pytest.mark.parametrize("status", ["validating", "in_progress", "finalizing", "cancelling"])
+@pytest.mark.parametrize("end", ["FAILED", "ABORTED", "SUCCEEDED"])
+def test_a_dead_execution_of_a_batch_that_has_not_ended_is_started_anew_under_another_name(
+    status: str, end: str
+) -> None:
+    yard = started(status=status)
+    yard.started.statuses[BATCH_ID] = end
+    assert sweep(yard) == {"ExecutionsRestarted": 1}
+    assert yard.table.batch(BATCH_ID).restarts == 1
+    assert yard.started.started == [BATCH_ID, f"{BATCH_ID}-2"]
+    assert sweep(yard) == {}
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "PENDING_REDRIVE"])
+def test_an_execution_that_lives_is_left_alone(status: str) -> None:
+    yard = started()
+    yard.started.statuses[BATCH_ID] = status
+    assert sweep(yard) == {}
+
+
+def test_an_execution_that_was_never_started_is_started_under_its_own_name() -> None:
+    yard = started()
+    yard.started.started.clear()
+    assert sweep(yard) == {"ExecutionsStarted": 1}
+    yard.started.started.clear()
+    yard.table.batches[BATCH_ID] = msgspec.structs.replace(yard.table.batch(BATCH_ID), restarts=1)
+    assert sweep(yard) == {"ExecutionsStarted": 1}  # the last worker died between counting a restart and making it
+    assert yard.started.started == [f"{BATCH_ID}-2"]
+
+
+def test_a_batch_whose_executions_die_again_and_again_fails() -> None:
+    yard = started(status="in_progress")
+    for _ in range(MOST_RESTARTS):
+        yard.started.statuses[yard.started.started[-1]] = "FAILED"
+        assert sweep(yard) == {"ExecutionsRestarted": 1}
+    yard.started.statuses[yard.started.started[-1]] = "FAILED"
+    assert sweep(yard) == {"BatchesGivenUp": 1}
+    given_up = yard.table.batch(BATCH_ID)
+    assert (given_up.status, given_up.restarts) == ("failed", MOST_RESTARTS)
+    assert "FAILED, after 3 restarts" in given_up.errors[0].message
+    assert (yard.bus.announced, yard.invoked.invoked) == (["failed"], [{"batch_id": BATCH_ID}])
+
+
+def test_an_execution_that_ran_out_of_its_sixty_days_is_not_started_again() -> None:
+    yard = started(status="in_progress")
+    yard.started.statuses[BATCH_ID] = "TIMED_OUT"
+    assert sweep(yard) == {"BatchesGivenUp": 1}
+    assert yard.table.batch(BATCH_ID).status == "failed"
+
+
+def test_two_sweeps_that_see_the_same_dead_execution_start_one() -> None:
+    yard = started(status="in_progress")
+    yard.started.statuses[BATCH_ID] = "ABORTED"
+    look = yard.started.status
+
+    def overtaken(batch_id: str, restarts: int) -> str | None:
+        yard.started.status = look  # type: ignore[method-assign]  # the other one meets no third
+        seen = look(batch_id, restarts)
+        assert sweep(yard) == {"ExecutionsRestarted": 1}
+        return seen
+
+    yard.started.status = overtaken  # type: ignore[method-assign]
+    assert sweep(yard) == {}
+    assert yard.started.started == [BATCH_ID, f"{BATCH_ID}-2"]
+
+
+def test_a_batch_that_ends_while_it_is_looked_at_is_not_started_again() -> None:
+    yard = started(status="finalizing")
+    look = yard.started.status
+
+    def ends(batch_id: str, restarts: int) -> str | None:
+        yard.table.move_batch(BATCH_ID, "completed", NOW)
+        yard.started.statuses[BATCH_ID] = "SUCCEEDED"
+        return look(batch_id, restarts)
+
+    yard.started.status = ends  # type: ignore[method-assign]
+    assert sweep(yard) == {}
+    assert yard.started.started == [BATCH_ID]
+
+
+def test_what_was_done_is_published_as_metrics(capsys: pytest.CaptureFixture[str]) -> None:
+    yard = started()
+    yard.started.statuses[BATCH_ID] = "ABORTED"
+    sweep(yard)
+    sweep(yard)
+    published = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "CloudWatchMetrics" in line]
+    assert [(each["ExecutionsRestarted"], each["service"]) for each in published] == [([1.0], "batchyard")]
+    (metrics,) = published[0]["_aws"]["CloudWatchMetrics"]
+    assert metrics["Namespace"] == "Batchyard"
+
+
+def test_a_batch_restarted_in_the_middle_is_not_planned_again() -> None:
+    yard = planned()
+    yard.bucket.stored.pop("inbox/default/requests.jsonl")
+    yard.started.start(BATCH_ID)
+    yard.started.statuses[BATCH_ID] = "ABORTED"
+    assert sweep(yard) == {"ExecutionsRestarted": 1}
+    assert yard.table.batch(BATCH_ID).status == "in_progress"
