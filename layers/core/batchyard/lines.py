@@ -2,7 +2,6 @@
 
 import json
 from functools import lru_cache
-from operator import itemgetter, sub
 from typing import Any, Final, Literal
 
 import msgspec
@@ -22,7 +21,6 @@ MAGIC: Final = {
     b"PK": "a zip or spreadsheet file", b"BZh": "a bzip2 file", b"\x28\xb5\x2f\xfd": "a zstd file",
     b"\xff\xfe": "UTF-16 text", b"\xfe\xff": "UTF-16 text", b"PAR1": "a Parquet file", b"%PDF": "a PDF file",
 }  # fmt: skip
-OPEN, CLOSE = b"{}"
 
 
 class Body(msgspec.Struct, gc=False):
@@ -52,22 +50,18 @@ def parse(text: bytes) -> Line:
     return _LINE.decode(text)
 
 
-def parse_block(block: bytes, url: str, model: str) -> tuple[list[str], list[int]] | None:
-    """Decode a block of plain lines for one url and model at once; None if any line is another or needs a look of its own.
+def parse_alike(lines: list[bytes], url: str, model: str) -> list[str] | None:
+    """Decode lines that are all well-formed requests for one url and model; None if any is another or needs a look of its own.
 
-    Answers the custom_ids and the lines' sizes in bytes. Every line must begin with `{` and end with `}`: as no JSON has
-    `}`, a line end and `{` in a row, each line end then stands between two requests, and as many requests as lines means
-    one a line.
+    Answers their custom_ids.
     """
-    sizes = _sizes(block)
-    if sizes is None:
-        return None
     try:
-        block.isascii() or block.decode()
-        custom_ids = [line.custom_id for line in _alike(url, model).decode_lines(block)]
+        custom_ids = [line.custom_id for line in map(_alike(url, model).decode, lines)]
+        for line in lines:
+            line.isascii() or line.decode()  # as in `parse`
     except (ValueError, RecursionError):
         return None
-    return (custom_ids, sizes) if len(custom_ids) == len(sizes) and "" not in custom_ids else None
+    return None if "" in custom_ids else custom_ids
 
 
 @lru_cache(maxsize=64)
@@ -80,22 +74,6 @@ def _alike(url: str, model: str) -> Any:  # noqa: ANN401 - a decoder of a type m
         "AlikeLine", [("custom_id", str), ("method", Literal["POST"]), ("url", Literal[url]), ("body", body)], gc=False
     )
     return msgspec.json.Decoder(line)
-
-
-def _sizes(block: bytes) -> list[int] | None:
-    stops: list[int] = []
-    stop = 0
-    while stop := block.find(b"\n", stop) + 1:
-        stops.append(stop)
-    if not stops or stops[-1] != len(block):
-        return None
-    starts = [0, *stops[:-1]]
-    first, last = _bytes_at(starts, block), _bytes_at(stops, b"  " + block)
-    return list(map(sub, stops, starts)) if first == {OPEN} and last == {CLOSE} else None
-
-
-def _bytes_at(places: list[int], block: bytes) -> set[int]:
-    return set(itemgetter(*places, places[0])(block))  # the repeated place makes it a tuple for one place, too
 
 
 def refuse(line: Line, endpoint: str | None) -> LineError | None:

@@ -3,12 +3,12 @@
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate
+from functools import cached_property
+from itertools import accumulate, chain, islice
 
 import msgspec
 
 from batchyard.lines import Line, embedding_inputs
-from batchyard.scanning import Found
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Limits:
 
 
 class PackedLines(msgspec.Struct, frozen=True):
-    """ShardLines as stored: the arrays as little-endian bytes."""
+    """ShardLines as stored: the arrays as little-endian bytes; `positions` and `offsets` in place of `runs` in old ones."""
 
     shard: int
     endpoint: str
@@ -31,30 +31,66 @@ class PackedLines(msgspec.Struct, frozen=True):
     sizes: bytes
     custom_ids: list[str]
     embedding_inputs: int = 0
+    runs: bytes = b""
 
 
 @dataclass
 class ShardLines:
-    """The lines of one shard: for each its position in the batch, its byte range in the input, and its custom_id."""
+    """The lines of one shard: for each its position in the batch, its byte range in the input, and its custom_id.
+
+    `runs` has three numbers for each run of neighbours: the ordinal of the first, its position, and its offset.
+    """
 
     shard: int
     endpoint: str
     model: str
-    positions: "array[int]" = field(default_factory=lambda: array("Q"))
-    offsets: "array[int]" = field(default_factory=lambda: array("Q"))
+    runs: "array[int]" = field(default_factory=lambda: array("Q"))
     sizes: "array[int]" = field(default_factory=lambda: array("I"))
     custom_ids: list[str] = field(default_factory=list)
     size: int = 0
     embedding_inputs: int = 0
+    _next: tuple[int, int] = (-1, -1)  # the position and offset that would go on with the last run
 
     def __len__(self) -> int:
         """Count the lines."""
         return len(self.custom_ids)
 
+    @cached_property
+    def positions(self) -> "array[int]":
+        """Tell each line's position; to be asked when all lines are there."""
+        return array("Q", chain.from_iterable(range(first, first + count) for _, first, _, count in self._spans()))
+
+    @cached_property
+    def offsets(self) -> "array[int]":
+        """Tell where each line begins in the input; to be asked when all lines are there."""
+        offsets = array("Q")
+        for ordinal, _, offset, count in self._spans():
+            offsets.extend(accumulate(self.sizes[ordinal : ordinal + count - 1], initial=offset))
+        return offsets
+
+    def _spans(self) -> Iterator[tuple[int, int, int, int]]:
+        """Yield of each run the ordinal, position and offset of its first line, and its lines."""
+        ordinals = self.runs[::3]
+        stops = chain(islice(ordinals, 1, None), (len(self),))
+        for ordinal, position, offset, stop in zip(ordinals, self.runs[1::3], self.runs[2::3], stops, strict=True):
+            yield ordinal, position, offset, stop - ordinal
+
+    def add(self, position: int, offset: int, custom_ids: list[str], sizes: list[int]) -> None:
+        """Append neighbouring lines, given the position and the offset of the first."""
+        if (position, offset) != self._next:
+            self.runs.extend((len(self), position, offset))
+        size = sum(sizes)
+        self.custom_ids += custom_ids
+        self.sizes.extend(sizes)
+        self.size += size
+        self._next = position + len(sizes), offset + size
+
     def packed(self) -> PackedLines:
         """Make the form that can be stored."""
-        arrays = (self.positions.tobytes(), self.offsets.tobytes(), self.sizes.tobytes())
-        return PackedLines(self.shard, self.endpoint, self.model, *arrays, self.custom_ids, self.embedding_inputs)
+        return PackedLines(
+            self.shard, self.endpoint, self.model, b"", b"", self.sizes.tobytes(), self.custom_ids,
+            self.embedding_inputs, self.runs.tobytes(),
+        )  # fmt: skip
 
     def pack(self) -> bytes:
         """Encode for storage."""
@@ -68,16 +104,15 @@ class ShardLines:
     @classmethod
     def unpacked(cls, packed: PackedLines) -> "ShardLines":
         """Read what `packed` made."""
-        arrays = array("Q", packed.positions), array("Q", packed.offsets), array("I", packed.sizes)
-        return cls(
-            packed.shard,
-            packed.endpoint,
-            packed.model,
-            *arrays,
-            packed.custom_ids,
-            sum(arrays[2]),
-            packed.embedding_inputs,
+        sizes, runs = array("I", packed.sizes), array("Q", packed.runs or _runs_of(packed))
+        size = sum(sizes)
+        read = cls(
+            packed.shard, packed.endpoint, packed.model, runs, sizes, packed.custom_ids, size, packed.embedding_inputs
         )
+        if runs:
+            ordinal, position, offset = runs[-3:]
+            read._next = position + len(sizes) - ordinal, offset + sum(sizes[ordinal:])
+        return read
 
     def ranges(self, ordinals: "array[int]") -> Iterator[tuple[int, int]]:
         """Yield the byte ranges `[start, stop)` that hold the lines of these ordinals, neighbours joined."""
@@ -93,6 +128,12 @@ class ShardLines:
             yield start, stop
 
 
+def _runs_of(old: PackedLines) -> "array[int]":
+    """Read the positions and offsets of an older plan, as runs of one line each."""
+    columns = range(len(old.custom_ids)), array("Q", old.positions), array("Q", old.offsets)
+    return array("Q", chain.from_iterable(zip(*columns, strict=True)))
+
+
 class Splitter:
     """Fill one open shard per endpoint and model; a shard is closed by the first line that would not fit."""
 
@@ -102,20 +143,16 @@ class Splitter:
         self._open = {(shard.endpoint, shard.model): shard for shard in opened}
         self.shards = shards
 
-    def add(self, position: int, found: Found, line: Line) -> ShardLines | None:
+    def add(self, position: int, offset: int, size: int, line: Line) -> ShardLines | None:
         """Put a line into its shard and return the shard this closed, if any."""
         kind = (line.url, line.body.model)
         inputs = embedding_inputs(line)
         shard = self._open.get(kind)
-        closed = shard if shard is not None and not self._fits(shard, found.size, inputs) else None
+        closed = shard if shard is not None and not self._fits(shard, size, inputs) else None
         if shard is None or closed is not None:
             shard = self._open[kind] = ShardLines(self.shards, *kind)
             self.shards += 1
-        shard.positions.append(position)
-        shard.offsets.append(found.offset)
-        shard.sizes.append(found.size)
-        shard.custom_ids.append(line.custom_id)
-        shard.size += found.size
+        shard.add(position, offset, [line.custom_id], [size])
         shard.embedding_inputs += inputs
         return closed
 
@@ -126,11 +163,7 @@ class Splitter:
         shard, size = self._open.get(kind), sum(sizes)
         if shard is None or len(shard) + len(sizes) > self._limits.requests or shard.size + size > self._limits.bytes:
             return False
-        shard.positions.extend(range(position, position + len(sizes)))
-        shard.offsets.extend(accumulate(sizes[:-1], initial=offset))
-        shard.sizes.extend(sizes)
-        shard.custom_ids.extend(custom_ids)
-        shard.size += size
+        shard.add(position, offset, custom_ids, sizes)
         return True
 
     def rest(self) -> list[ShardLines]:

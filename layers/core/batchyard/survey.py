@@ -8,10 +8,11 @@ import msgspec
 from batchyard import lines
 from batchyard.batch import SHOWN_ERRORS, LineError
 from batchyard.lines import Line
-from batchyard.scanning import blocks, scan
+from batchyard.scanning import Block, blocks
 from batchyard.splitting import Limits, PackedLines, ShardLines, Splitter
 
 LONGEST_LINE: Final = 16 * 1024 * 1024
+AT_ONCE: Final = 200  # lines that are read together if they are alike
 MOST_ERROR_BYTES, ERROR_OVERHEAD = 300_000, 100  # they share the batch's record, which holds 400 KB
 
 
@@ -50,10 +51,11 @@ class Survey:
 
         Whenever this has yielded, the progress stands between two lines and the pass may be left.
         """
-        for block, size in blocks(chunks, self._longest):
-            if not self._take_alike(block):
-                yield from self._take_each(block, size)
-            self.progress.offset += size
+        for block in blocks(chunks, self._longest):
+            for first in range(0, len(block.lines), AT_ONCE):
+                part = block.part(first, AT_ONCE)
+                if not self._take_alike(part):
+                    yield from self._take_each(part)
             self.progress.shards = self._splitter.shards
             yield None
 
@@ -70,43 +72,42 @@ class Survey:
             progress.errors_bytes += size
         progress.errors_total += 1
 
-    def _take_alike(self, block: bytes | None) -> bool:
-        """Take a block whose lines are all good and go where the last line went, as nearly every block does."""
-        if block is None or self._latest is None:
+    def _take_alike(self, block: Block) -> bool:
+        """Take lines that are all good and go where the last line went, as nearly all do."""
+        if self._latest is None or max(block.sizes) > self._longest:
             return False
-        parsed = lines.parse_block(block, *self._latest)
-        if parsed is None or not self._splitter.add_run(
-            self.progress.lines, self.progress.offset, self._latest, *parsed
-        ):
+        custom_ids = lines.parse_alike(block.lines, *self._latest)
+        place = self.progress.lines, self.progress.offset, self._latest
+        if custom_ids is None or not self._splitter.add_run(*place, custom_ids, block.sizes):
             return False
-        self.progress.lines += len(parsed[0])
-        self.progress.numbers += len(parsed[0])
+        self.progress.lines += len(custom_ids)
+        self.progress.numbers += len(custom_ids)
+        self.progress.offset += sum(block.sizes)
         return True
 
-    def _take_each(self, block: bytes | None, size: int) -> Iterator[ShardLines]:
-        if block is None:
+    def _take_each(self, block: Block) -> Iterator[ShardLines]:
+        for text, size in zip(*block, strict=True):
             self.progress.numbers += 1
-            self.complain(lines.too_long(size, self._longest), self.progress.numbers)
-            return
-        for found in scan([block], self._longest):
-            line = self._parsed(found.text, found.size)
-            number = self.progress.numbers + found.number
-            if isinstance(line, LineError):
-                self.complain(line, number)
-                continue
-            self.progress.endpoint = self.progress.endpoint or line.url
-            self.progress.models.add(line.body.model)
-            placed = found._replace(offset=self.progress.offset + found.offset)
-            self._latest = None if line.url == lines.EMBEDDINGS else (line.url, line.body.model)
-            closed = self._splitter.add(self.progress.lines, placed, line)
-            self.progress.lines += 1
-            if closed is not None:
-                yield closed
-        self.progress.numbers += block.count(b"\n") or 1
+            if size > self._longest:
+                self.complain(lines.too_long(size, self._longest), self.progress.numbers)
+            elif not text.isspace():
+                yield from self._take_line(text, size)
+            self.progress.offset += size
 
-    def _parsed(self, text: bytes | None, size: int) -> Line | LineError:
-        if text is None:
-            return lines.too_long(size, self._longest)
+    def _take_line(self, text: bytes, size: int) -> Iterator[ShardLines]:
+        line = self._parsed(text)
+        if isinstance(line, LineError):
+            self.complain(line, self.progress.numbers)
+            return
+        self.progress.endpoint = self.progress.endpoint or line.url
+        self.progress.models.add(line.body.model)
+        self._latest = None if line.url == lines.EMBEDDINGS else (line.url, line.body.model)
+        closed = self._splitter.add(self.progress.lines, self.progress.offset, size, line)
+        self.progress.lines += 1
+        if closed is not None:
+            yield closed
+
+    def _parsed(self, text: bytes) -> Line | LineError:
         try:
             line = lines.parse(text)
         except (ValueError, RecursionError):

@@ -1,6 +1,5 @@
 """Every custom_id used before is found, however many lines there are, and none that only hashes like another."""
 
-from array import array
 from collections.abc import Iterator
 
 import pytest
@@ -26,13 +25,9 @@ class Passes:
 
     def __init__(self, custom_ids: list[str], shards: int) -> None:
         self.count = 0
-        self._shards = [
-            ShardLines(
-                number, "e", "m", array("Q", range(number, len(custom_ids), shards)),
-                array("Q", [10 * at for at in range(number, len(custom_ids), shards)]), custom_ids=custom_ids[number::shards],
-            )
-            for number in range(shards)
-        ]  # fmt: skip
+        self._shards = [ShardLines(number, "e", "m") for number in range(shards)]
+        for position, custom_id in enumerate(custom_ids):
+            self._shards[position % shards].add(position, 10 * position, [custom_id], [10])
 
     def __call__(self) -> Iterator[ShardLines]:
         self.count += 1

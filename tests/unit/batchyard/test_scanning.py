@@ -1,18 +1,18 @@
 """Lines are found alike however the bytes come, and put together again they are the input."""
 
 import itertools
+import re
 import tracemalloc
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard import scanning
 from batchyard.scanning import Found, blocks, scan
 
 LONGEST = 1_000_000
-BLOCK = 65_536
+EDGE = 65_536
 # Bytes that mean something to one reader or another: line ends, blanks, and the ends and middles of characters.
 TELLING = st.lists(
     st.sampled_from(
@@ -67,10 +67,10 @@ def test_offset_and_size_give_back_the_line_and_all_but_blank_lines_are_there(da
     assert [each.number for each in found] == sorted({each.number for each in found})
 
 
-@pytest.mark.parametrize("size", [BLOCK - 1, BLOCK, BLOCK + 1])
-@pytest.mark.parametrize("length", [BLOCK - 2, BLOCK - 1, BLOCK, BLOCK + 1])
+@pytest.mark.parametrize("size", [EDGE - 1, EDGE, EDGE + 1])
+@pytest.mark.parametrize("length", [EDGE - 2, EDGE - 1, EDGE, EDGE + 1])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b""])
-def test_a_line_end_at_the_edge_of_a_block_is_one_line_end(size: int, length: int, end: bytes) -> None:
+def test_a_line_end_at_the_edge_of_a_chunk_is_one_line_end(size: int, length: int, end: bytes) -> None:
     data = b"x" * length + b"\n" + b"\n" + "é".encode() * 3 + end
     assert list(scan(cut(data, size), LONGEST)) == expected(data)
 
@@ -106,41 +106,22 @@ def test_a_line_far_over_the_limit_is_never_held() -> None:
     assert most < 100_000
 
 
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Make blocks so small that a few bytes fill several."""
-    monkeypatch.setattr(scanning, "BLOCK", 12)
-    return scanning.BLOCK
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    data=TELLING | st.binary(max_size=300),
-    sizes=st.lists(st.integers(0, 40), min_size=1, max_size=8),
-    longest=st.integers(1, 60),
-)
+@given(TELLING | st.binary(max_size=300), st.lists(st.integers(0, 40), min_size=1, max_size=8), st.integers(1, 60))
 def test_blocks_are_the_input_in_whole_lines_however_the_bytes_come(
-    small: int, data: bytes, sizes: list[int], longest: int
+    data: bytes, sizes: list[int], longest: int
 ) -> None:
     starts = [0, *itertools.accumulate(itertools.islice(itertools.cycle(sizes), len(data)))]
     chunks = (data[start:stop] for start, stop in itertools.pairwise([*starts, max(len(data), starts[-1])]))
-    at = 0
-    for block, size in blocks(chunks, longest):
-        bytes_there = data[at : at + size]
-        at += size
-        assert bytes_there.endswith(b"\n") or at == len(data)
-        lines = bytes_there.count(b"\n", 0, size - 1) + 1
-        if block is None:
-            assert (lines, size > longest) == (1, True)
-        else:
-            assert block == bytes_there
-            assert size <= small or (lines, size <= longest) == (1, True)
-    assert at == len(data)
+    found = [each for block in blocks(chunks, longest) for each in zip(*block, strict=True)]
+    lines = [line for line in re.findall(rb"[^\n]*\n?", data) if line]
+    assert [size for _, size in found] == [len(line) for line in lines]
+    for (text, size), line in zip(found, lines, strict=True):
+        assert text == line or (text == b"" and size > longest)
 
 
-def test_lines_that_fit_a_block_together_come_together() -> None:
+def test_lines_that_come_in_one_chunk_come_in_one_block() -> None:
     data = b"{}\n" * 100_000
-    assert [size for _, size in blocks([data], LONGEST)] == [131_070, 131_070, 300_000 - 2 * 131_070]
+    assert [len(block.lines) for block in blocks([data[:100], data[100:]], LONGEST)] == [33, 1, 99_966]
 
 
 def test_a_block_s_line_far_over_the_limit_is_never_held() -> None:
@@ -153,5 +134,5 @@ def test_a_block_s_line_far_over_the_limit_is_never_held() -> None:
     found = list(blocks(chunks(), 10_000))
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert found == [(None, 4_000_001), (b"{}", 2)]
+    assert found == [([b""], [4_000_001]), ([b"{}"], [2])]
     assert most < 100_000

@@ -4,6 +4,7 @@ from array import array
 from collections import Counter
 from itertools import pairwise
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,7 +40,7 @@ def split(data: bytes, limits: Limits) -> tuple[list[ShardLines], list[tuple[Fou
         assert found.text is not None
         line = parse(found.text)
         lines.append((found, line))
-        closed = splitter.add(position, found, line)
+        closed = splitter.add(position, found.offset, found.size, line)
         shards += [closed] if closed else []
     shards += splitter.rest()
     assert len(shards) == splitter.shards
@@ -134,8 +135,39 @@ def test_a_line_that_no_limit_fits_stands_alone() -> None:
 
 def test_offsets_past_four_gigabytes_are_kept() -> None:
     shard = ShardLines(0, "/v1/responses", "m")
-    shard.positions.append(2**40)
-    shard.offsets.append(2**40)
-    shard.sizes.append(2**32 - 1)
-    shard.custom_ids.append("a")
+    shard.add(2**40, 2**40, ["a"], [2**32 - 1])
     assert list(ShardLines.unpack(shard.pack()).ranges(array("I", [0]))) == [(2**40, 2**40 + 2**32 - 1)]
+
+
+@given(MADE, LIMITS, st.data())
+def test_lines_added_to_a_shard_that_was_read_back_go_on_with_it(
+    made: list[Made], limits: Limits, draw: st.DataObject
+) -> None:
+    for shard in split(write(made), limits)[0]:
+        cut = draw.draw(st.integers(0, len(shard)))
+        again = ShardLines(shard.shard, shard.endpoint, shard.model, embedding_inputs=shard.embedding_inputs)
+        for ordinal in range(len(shard)):
+            again = ShardLines.unpack(again.pack()) if ordinal == cut else again
+            place = shard.positions[ordinal], shard.offsets[ordinal]
+            again.add(*place, [shard.custom_ids[ordinal]], [shard.sizes[ordinal]])
+        assert again.pack() == shard.pack()
+
+
+@given(MADE, LIMITS)
+def test_a_shard_of_an_older_plan_is_read_as_it_was(made: list[Made], limits: Limits) -> None:
+    for shard in split(write(made), limits)[0]:
+        columns = (shard.positions.tobytes(), shard.offsets.tobytes(), shard.sizes.tobytes())
+        stored = {
+            "shard": shard.shard, "endpoint": shard.endpoint, "model": shard.model, "custom_ids": shard.custom_ids,
+            "positions": columns[0], "offsets": columns[1], "sizes": columns[2],
+        }  # fmt: skip
+        back = ShardLines.unpack(msgspec.msgpack.encode(stored))
+        assert (back.positions, back.offsets, back.sizes) == (shard.positions, shard.offsets, shard.sizes)
+        assert list(back.ranges(every(back))) == list(shard.ranges(every(shard)))
+
+
+def test_neighbours_are_stored_in_a_few_bytes_each() -> None:
+    shard = ShardLines(0, "/v1/responses", "m")
+    shard.add(7, 11, [f"r{at:08}" for at in range(10_000)], [600] * 10_000)
+    shard.add(10_007, 11 + 600 * 10_000, ["last"], [600])
+    assert len(shard.pack()) < 16 * len(shard)

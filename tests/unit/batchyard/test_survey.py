@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchyard import scanning
+from batchyard import survey
 from batchyard.batch import SHOWN_ERRORS, LineError
 from batchyard.splitting import Limits
 from batchyard.survey import MOST_ERROR_BYTES, Progress, Survey
@@ -55,7 +55,7 @@ def surveyed(text: bytes, limits: Limits, chunk: int, stops: set[int]) -> Plan:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scanning, "BLOCK", 400)
+    monkeypatch.setattr(survey, "AT_ONCE", 3)
 
 
 @pytest.mark.usefixtures("small")

@@ -89,11 +89,7 @@ def following(step: str, wait_seconds: int = 0) -> dict[str, Any]:
 def put_shard(made: MemoryYard) -> None:
     """Plan the samples' shard, as the third of its batch."""
     lines = ShardLines(SHARD, "/v1/responses", "m")
-    lines.positions.extend(range(3))
-    sizes = [len(line) for line in INPUT.splitlines(keepends=True)]
-    lines.sizes.extend(sizes)
-    lines.offsets.extend(sum(sizes[:at]) for at in range(3))
-    lines.custom_ids.extend(f"r{at}" for at in range(3))
+    lines.add(0, 0, [f"r{at}" for at in range(3)], [len(line) for line in INPUT.splitlines(keepends=True)])
     made.bucket.put(keys.shard_lines(BATCH_ID, SHARD), lines.pack())
     made.table.move_batch(BATCH_ID, "in_progress", made.now())
 

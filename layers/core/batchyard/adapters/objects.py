@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
-CHUNK: Final = 8 * 1024 * 1024
+CHUNK: Final = 8 * 1024 * 1024  # bytes a request
+PIECE: Final = 1024 * 1024  # bytes at a time: they stay in the processor's cache
 CHECKSUMS: Final = ("CRC64NVME", "CRC32C", "CRC32", "SHA256", "SHA1")
 PART: Final = 8 * 1024 * 1024
 PARTS_PER_SIZE: Final = 1_000  # S3 takes 10,000 parts; growing every thousand reaches 430 GiB
@@ -67,30 +68,35 @@ class Objects:
     def chunks(
         self, source: InputObject, start: int = 0, stop: int | None = None, size: int = CHUNK
     ) -> Iterator[bytes]:
-        """Yield the bytes `[start, stop)` of a pinned object; each request is checked for its length."""
+        """Yield the bytes `[start, stop)` of a pinned object in small pieces, `size` of them a request."""
         stop = source.size if stop is None else stop
         for begin in range(start, stop, size):
-            yield self._range(source, begin, min(begin + size, stop))
+            yield from self._range(source, begin, min(begin + size, stop))
 
-    def _range(self, source: InputObject, start: int, stop: int) -> bytes:
-        """Read a range; a body that breaks off is asked for again, which botocore leaves to us."""
-        for left in reversed(range(TRIES)):
+    def _range(self, source: InputObject, start: int, stop: int) -> Iterator[bytes]:
+        """Read a range; of a body that breaks off the rest is asked for, which botocore leaves to us."""
+        failures = 0
+        while start < stop:
             try:
-                return self._range_once(source, start, stop)
+                for piece in self._range_once(source, start, stop):
+                    start, failures = start + len(piece), 0
+                    yield piece
             except StoreError:
-                if not left:
+                failures += 1
+                if failures == TRIES:
                     raise
-        raise AssertionError("a range was neither read nor refused")
 
-    def _range_once(self, source: InputObject, start: int, stop: int) -> bytes:
+    def _range_once(self, source: InputObject, start: int, stop: int) -> Iterator[bytes]:
         pin: Any = {"Bucket": source.bucket, "Key": source.key, "IfMatch": source.etag}
         version: Any = {"VersionId": source.version_id} if source.version_id else {}
         with translated(f"reading {source.uri} at byte {start}"):
             answer = self._s3.get_object(**pin, **version, Range=f"bytes={start}-{stop - 1}")
-            data = answer["Body"].read()
-        if len(data) != stop - start:
-            raise StoreError(f"reading {source.uri} at byte {start}: got {len(data)} bytes instead of {stop - start}")
-        return data
+            while start < stop:
+                piece = answer["Body"].read(min(PIECE, stop - start))
+                if not piece:
+                    raise StoreError(f"{source.uri} ends at byte {start} instead of {stop}")
+                start += len(piece)
+                yield piece
 
     def get(self, key: str) -> bytes:
         """Read a whole small object; raises NotFound."""

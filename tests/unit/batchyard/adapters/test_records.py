@@ -65,8 +65,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def save(table: Table) -> None:
     """Write a shard whose counts move its batch's."""
-    lines = ShardLines(0, "/v1/responses", "m", custom_ids=["a"])
-    lines.positions.append(0)
+    lines = ShardLines(0, "/v1/responses", "m")
+    lines.add(0, 0, ["a"], [1])
     shard = new_shard(batch(), lines)
     Records("table", table).save_shard(shard, change(shard, completed=1))  # type: ignore[arg-type]  # what it calls is there
 
