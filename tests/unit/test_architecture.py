@@ -18,15 +18,23 @@ STANDARD = sys.stdlib_module_names
 # What a room may import beside the standard library and itself.
 ALLOWED = {
     "functions": {"batchyard", "msgspec", "aws_lambda_powertools"},
-    "batchyard": {"batch_client", "msgspec", "aws_lambda_powertools", "boto3", "botocore", "mypy_boto3_*"},
+    "batchyard": {
+        "batch_client",
+        "msgspec",
+        "aws_lambda_powertools",
+        "boto3",
+        "botocore",
+        "mypy_boto3_*",
+        "python_multipart",
+    },
     "batch_client": {"requests", "urllib3", "msgspec"},
 }
 AWS = {"boto3", "botocore", "mypy_boto3_*"}
 VAGUE = {"utils", "util", "common", "helpers", "helper", "base", "manager", "misc", "shared"}
 # The rules of the domain: no adapter, no AWS, no clock, no environment, no yard.
 PURE = [
-    "answers", "batch", "create_request", "errors", "keys", "lines", "outcomes", "pacing", "policy", "scanning", "shard",
-    "splitting", "statuses",
+    "answers", "batch", "create_request", "errors", "form", "keys", "lines", "outcomes", "pacing", "policy", "scanning",
+    "shard", "splitting", "statuses", "stored_file",
 ]  # fmt: skip
 IMPURE = {"boto3", "botocore", "requests", "urllib3", "time", "random", "socket", "logging", "aws_lambda_powertools"}
 LONGEST_MODULE, LONGEST_FUNCTION, LONGEST_HANDLER = 250, 40, 40

@@ -20,7 +20,7 @@ BATCH_ID: Final = re.compile(r"batch_[0-9a-f]{32}")
 
 
 def create_batch(yard: Yard, tenant: str, body: object, idempotency_key: str | None = None) -> dict[str, Any]:
-    """Create a batch of an `s3://bucket/key` in the data bucket; the same Idempotency-Key and body give the same batch."""
+    """Create a batch of a file or of an `s3://` in the data bucket; the same Idempotency-Key and body give the same batch."""
     wanted = check(body, {OPENAI_WINDOW, yard.settings.completion_window})
     return shape(claim(yard, tenant, wanted, idempotency_key))
 

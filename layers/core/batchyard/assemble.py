@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from batchyard import keys, statuses
+from batchyard import keys, result_files, statuses
 from batchyard.batch import SHOWN_ERRORS, Batch, Counts, LineError, Usage
 from batchyard.errors import BatchyardError
 from batchyard.plan import read_summary
@@ -54,8 +54,8 @@ def _finish(yard: Yard, batch: Batch) -> Batch:
     found = {
         "counts": Counts(summary.lines, tally.succeeded, tally.failed - tally.codes[UNCOUNTED]),
         "usage": sum((shard.usage for shard in shards), Usage()),
-        "output_file_id": _uri(yard, output_key) if tally.succeeded else None,
-        "error_file_id": _uri(yard, errors_key) if tally.failed else None,
+        "output_file_id": result_files.keep(yard, batch, "output.jsonl", output.size) if tally.succeeded else None,
+        "error_file_id": result_files.keep(yard, batch, "errors.jsonl", errors.size) if tally.failed else None,
         **_refusals(shards, tally),
     }
     status = _status(batch, shards, tally)
@@ -89,7 +89,3 @@ def _refusals(shards: list[Shard], tally: Tally) -> dict[str, object]:
     given = (shard.reason for shard in shards if shard.reason and shard.reason.code != UNCOUNTED)
     reasons = list({(reason.code, reason.param): reason for reason in given}.values())
     return {"errors": reasons[:SHOWN_ERRORS], "errors_total": len(reasons)} if not tally.succeeded else {}
-
-
-def _uri(yard: Yard, key: str) -> str:
-    return f"s3://{yard.settings.bucket}/{key}"

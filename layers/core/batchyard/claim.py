@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard import keys, new_batch, statuses
+from batchyard import files, keys, new_batch, statuses
 from batchyard.batch import Batch, InputObject, LineError, derived_id
 from batchyard.create_request import refusal
 from batchyard.errors import ApiError, BatchyardError, NotFound
@@ -71,10 +71,10 @@ def _started(yard: Yard, batch: Batch, *, forget: bool) -> Batch:
 
 
 def _source(yard: Yard, tenant: str, input_file_id: str) -> InputObject | None:
-    """Pin the object an `s3://` names; None when there is none, as OpenAI finds out only after it has answered."""
+    """Pin the object that a file id or `s3://` names; None when there is none, as OpenAI finds out only after it answered."""
     found = S3_URI.fullmatch(input_file_id)
     if found is None:
-        return None
+        return files.input_of(yard, tenant, input_file_id)
     bucket, key = found.groups()
     if bucket != yard.settings.bucket or not keys.readable_by(tenant, key):
         allowed = f"s3://{yard.settings.bucket}/{keys.FILES}{tenant}/ or {keys.INBOX}{tenant}/"

@@ -1,5 +1,6 @@
 """HTTP at the front door: whose request it is, reading it, and errors in OpenAI's envelope, whatever the request."""
 
+import base64
 import time
 from http import HTTPStatus
 from typing import Any, Final
@@ -57,6 +58,20 @@ def body() -> object:
         return msgspec.json.decode(app.current_event.decoded_body or "")
     except (ValueError, RecursionError) as error:
         raise ApiError(HTTPStatus.BAD_REQUEST, f"The body could not be read as JSON: {error}.") from error
+
+
+def raw_body() -> bytes:
+    """Return the request's body as its bytes were sent; API Gateway hands anything but JSON and text over in base64."""
+    event = app.current_event
+    text = event.body or ""
+    return base64.b64decode(text) if event.is_base64_encoded else text.encode("utf-8", "surrogatepass")
+
+
+def inline_or_elsewhere(content: bytes | str) -> Response[Any]:
+    """Answer with bytes, or send the client to the URL where they are."""
+    if isinstance(content, bytes):
+        return Response(HTTPStatus.OK, "application/octet-stream", content)
+    return Response(HTTPStatus.FOUND, "application/octet-stream", b"", headers={"location": content})
 
 
 def _for_holders_of_keys(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:

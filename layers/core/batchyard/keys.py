@@ -26,6 +26,11 @@ def readable_by(tenant: str, key: str) -> bool:
     return key.startswith(f"{FILES}{tenant}/") or (key.startswith(INBOX) and tenant_of(key) == tenant)
 
 
+def file(tenant: str, file_id: str) -> str:
+    """Name the object of a file that came through the front door."""
+    return f"{FILES}{tenant}/{file_id}"
+
+
 def result(tenant: str, batch_id: str, name: str) -> str:
     """Name a result: output.jsonl, errors.jsonl or report.json."""
     return f"results/{tenant}/{batch_id}/{name}"

@@ -36,6 +36,7 @@ class Settings:
     retry_floor_seconds: int = 30
     retry_ceiling_seconds: int = 600
     record_days: int = 90
+    results_days: int = 0
 
 
 def read(environment: Mapping[str, str]) -> Settings:

@@ -12,6 +12,8 @@ from batchyard import settings
 from batchyard.adapters.chores import Chores
 from batchyard.adapters.events import Events
 from batchyard.adapters.executions import Executions
+from batchyard.adapters.file_objects import FileObjects
+from batchyard.adapters.file_records import FileRecords
 from batchyard.adapters.functions import Functions
 from batchyard.adapters.objects import Objects
 from batchyard.adapters.records import Records
@@ -86,6 +88,16 @@ class Yard:
     def chores(self) -> Chores:
         """What the sweep has to see to."""
         return Chores(self.settings.table)
+
+    @cached_property
+    def file_objects(self) -> FileObjects:
+        """The data bucket's files."""
+        return FileObjects(self.settings.bucket)
+
+    @cached_property
+    def file_records(self) -> FileRecords:
+        """The table's files."""
+        return FileRecords(self.settings.table)
 
     @cached_property
     def executions(self) -> Executions:

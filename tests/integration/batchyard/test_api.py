@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 import pytest
 
-from batchyard import api
+from batchyard import api, files
 from batchyard.cancel import cancel
 from batchyard.errors import ApiError, StoreError
 from batchyard.intake import intake
@@ -34,7 +34,9 @@ def test_a_batch_is_created_run_and_shown(world: World) -> None:
     assert world.run(made["id"]) == "done"
     shown = api.retrieve_batch(world.yard, "default", made["id"])
     assert (shown["status"], shown["request_counts"]) == ("completed", {"total": 2, "completed": 2, "failed": 0})
-    assert shown["output_file_id"] == f"s3://{BUCKET}/results/default/{made['id']}/output.jsonl"
+    assert files.file_content(world.yard, "default", shown["output_file_id"]) == world.result(
+        made["id"], "output.jsonl"
+    )
     assert shown["error_file_id"] is None
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from batchyard.adapters.events import Events
 from batchyard.adapters.executions import Executions
+from batchyard.adapters.file_objects import FileObjects
+from batchyard.adapters.file_records import FileRecords
 from batchyard.adapters.objects import Objects
 from batchyard.adapters.records import Records
 from batchyard.assemble import assemble
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 EFFECTS: list[tuple[type, str]] = [
     (Objects, "put"), (Records, "create_batch"), (Records, "move_batch"), (Records, "change_batch"), (Records, "save_shard"),
     (Records, "link"), (Executions, "start"), (Events, "announce"), (Provider, "create_file"), (Provider, "create_batch"),
-    (Provider, "cancel_batch"),
+    (Provider, "cancel_batch"), (FileRecords, "keep"), (FileObjects, "tag"),
 ]  # fmt: skip
 MOST_DELIVERIES = 12
 # Each kill is a whole run; `make faults` kills at every effect, the usual tests at every seventh.
@@ -101,7 +103,17 @@ def deliver(world: World, killer: Killer, call: Callable[[], Any]) -> Any:
 def same_adapters(world: World) -> Yard:
     """Make a yard of a new process; the adapters hold no state, and their clients are slow to make."""
     fresh = Yard(world.yard.settings, world.provider, world.clock, world.yard.chance)
-    for name in ("objects", "records", "chores", "executions", "events", "cancel_function"):
+    adapters = (
+        "objects",
+        "records",
+        "chores",
+        "executions",
+        "events",
+        "cancel_function",
+        "file_records",
+        "file_objects",
+    )
+    for name in adapters:
         setattr(fresh, name, getattr(world.yard, name))
     return fresh
 

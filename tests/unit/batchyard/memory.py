@@ -14,6 +14,8 @@ from batchyard import statuses
 from batchyard.adapters.chores import PAGE, Chores
 from batchyard.adapters.events import Events
 from batchyard.adapters.executions import Executions
+from batchyard.adapters.file_objects import FileObjects
+from batchyard.adapters.file_records import FileRecords
 from batchyard.adapters.functions import Functions
 from batchyard.adapters.objects import CHUNK, Arrived, Objects, Writer
 from batchyard.adapters.records import Records
@@ -22,6 +24,7 @@ from batchyard.batch import Batch, Counts, InputObject, Usage
 from batchyard.errors import InputGone, NotFound, StaleRecord
 from batchyard.settings import Settings
 from batchyard.shard import Shard
+from batchyard.stored_file import StoredFile
 from batchyard.upload import Upload
 from batchyard.yard import Yard
 
@@ -197,6 +200,66 @@ class MemoryChores(Chores):
         self.bookmarks[part] = members
 
 
+class MemoryFileObjects(FileObjects):
+    """The objects of files, in the same dictionary as all others; `tags` say for how many seconds each is to live."""
+
+    def __init__(self, objects: MemoryObjects) -> None:
+        self.objects = objects
+        self.lives: dict[str, int | None] = {}
+
+    def put(self, key: str, data: bytes, life: int | None) -> str | None:
+        self.objects.put(key, data)
+        self.lives[key] = life
+        return "v1"
+
+    def tag(self, key: str, life: int) -> None:
+        self.lives[key] = life
+
+    def read(self, file: StoredFile) -> bytes:
+        return self.objects.get(file.key)
+
+    def link(self, file: StoredFile) -> str:
+        return f"https://{BUCKET}.example/{file.key}"
+
+    def delete(self, key: str) -> None:
+        self.objects.stored.pop(key, None)
+
+
+class MemoryFileRecords(FileRecords):
+    """The records of files in a dictionary, under the real ones' conditions."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, StoredFile] = {}
+
+    def keep(self, file: StoredFile) -> bool:
+        known = self.known.get(file.file_id)
+        if known is not None and known.bytes == file.bytes:
+            return False
+        self.known[file.file_id] = file
+        return True
+
+    def file(self, file_id: str) -> StoredFile:
+        if file_id not in self.known:
+            raise NotFound(file_id)
+        return self.known[file_id]
+
+    def change(self, file_id: str, **changes: object) -> StoredFile:
+        known = self.known.get(file_id)
+        if known is None or known.deleted_at is not None:
+            raise StaleRecord(file_id)
+        self.known[file_id] = msgspec.structs.replace(known, **changes)
+        return self.known[file_id]
+
+    def files(
+        self, tenant: str, now: int, purpose: str | None, after: str | None, *, newest_first: bool
+    ) -> Iterator[StoredFile]:
+        for file in sorted(self.known.values(), key=lambda each: each.position, reverse=newest_first):
+            wanted = file.tenant == tenant and file.there(now) and purpose in {None, file.purpose}
+            behind = after is None or (file.position < after if newest_first else file.position > after)
+            if wanted and behind:
+                yield file
+
+
 class MemoryExecutions(Executions):
     """The executions started, by name; `statuses` tells those that do not run any more."""
 
@@ -325,6 +388,8 @@ class MemoryYard(Yard):
         )  # fmt: skip
         self.objects, self.records, self.executions = self.bucket, self.table, self.started
         self.chores = MemoryChores(self.table)
+        self.kept_files, self.file_bodies = MemoryFileRecords(), MemoryFileObjects(self.bucket)
+        self.file_records, self.file_objects = self.kept_files, self.file_bodies
         self.cancel_function, self.events, self.secret = self.invoked, self.bus, self.key
 
     def wait(self, seconds: int) -> None:

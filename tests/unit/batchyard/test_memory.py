@@ -8,6 +8,8 @@ from batch_client import BatchClient
 from batchyard.adapters.chores import Chores
 from batchyard.adapters.events import Events
 from batchyard.adapters.executions import Executions
+from batchyard.adapters.file_objects import FileObjects
+from batchyard.adapters.file_records import FileRecords
 from batchyard.adapters.functions import Functions
 from batchyard.adapters.objects import Objects
 from batchyard.adapters.records import Records
@@ -17,6 +19,8 @@ from tests.unit.batchyard.memory import (
     MemoryChores,
     MemoryEvents,
     MemoryExecutions,
+    MemoryFileObjects,
+    MemoryFileRecords,
     MemoryFunctions,
     MemoryObjects,
     MemoryProvider,
@@ -40,6 +44,8 @@ def methods(kind: type) -> list[str]:
         (Executions, MemoryExecutions),
         (Functions, MemoryFunctions),
         (Events, MemoryEvents),
+        (FileObjects, MemoryFileObjects),
+        (FileRecords, MemoryFileRecords),
         (Secret, MemorySecret),
         (Provider, MemoryProvider),
     ],

@@ -1,5 +1,6 @@
 """Every file in events/ is named after a door, and looks as AWS sends it to that door."""
 
+import base64
 import ipaddress
 import json
 import re
@@ -107,7 +108,15 @@ def test_a_call_comes_as_payload_2_0(path: Path) -> None:
 def test_an_accepted_creation_names_an_object_of_its_own_tenant(path: Path) -> None:
     body = APIGatewayProxyEventV2(read(path)).json_body
     assert {"input_file_id", "endpoint", "completion_window"} <= body.keys()
-    assert body["input_file_id"].startswith("s3://batchyard-data-example/inbox/default/")
+    assert body["input_file_id"].startswith(("s3://batchyard-data-example/inbox/default/", "file-"))
+
+
+@of("api.create-file")
+def test_a_form_comes_in_base64_with_its_boundary(path: Path) -> None:
+    event = APIGatewayProxyEventV2(read(path))
+    assert event.is_base64_encoded
+    assert event.headers["content-type"].startswith("multipart/form-data; boundary=")
+    assert int(event.headers["content-length"]) == len(base64.b64decode(event.body or ""))
 
 
 @of("plan.", "assemble.", "cancel.", "fail.batch")

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from batchyard import keys, openapi, yard
+from batchyard import keys, openapi, stored_file, yard
+from batchyard.files import MOST_INLINE
 from batchyard.splitting import ShardLines
 from batchyard.statuses import MOVES
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryYard, batch
@@ -21,7 +22,7 @@ from tests.unit.batchyard.planned import INPUT
 ROOT = Path(__file__).resolve().parents[3]
 KEY = "by_0f9a2c4e6b8d1357_EXAMPLEexampleEXAMPLEexampleEXAMPLEexample"
 REVOKED = "1f9a2c4e6b8d1357"
-SHARD, UPLOAD = 2, "inbox/default/requests.jsonl"
+SHARD, UPLOAD, FILE_ID = 2, "inbox/default/requests.jsonl", "file-3sT9bK2mQxV7cLwZ0rYpHd"
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
@@ -51,6 +52,12 @@ def at_hand(monkeypatch: pytest.MonkeyPatch) -> MemoryYard:
     made.table.put_once({"pk": f"KEY#{key_id}", "sk": "KEY", "tenant": "default", "salt": salt, "hash": digest})
     revoked = {"pk": f"KEY#{REVOKED}", "sk": "KEY", "tenant": "default", "salt": salt, "hash": digest, "revoked_at": 1}
     made.table.put_once(revoked)
+    made.bucket.put(keys.file("default", FILE_ID), INPUT)
+    members: dict[str, Any] = {"bytes": len(INPUT), "filename": "requests.jsonl", "purpose": "batch"}
+    key = keys.file("default", FILE_ID)
+    made.file_records.keep(
+        stored_file.new(FILE_ID, "default", made.clock(), 86_400, key=key, version_id="v1", **members)
+    )
     monkeypatch.setattr(yard, "current", lambda: made)
     return made
 
@@ -107,7 +114,7 @@ def body(answer: dict[str, Any]) -> dict[str, Any]:
     return decoded
 
 
-@samples("api", "create-", "list-", "retrieve-", "cancel-")
+@samples("api", "create-batch", "list-batches", "retrieve-batch", "cancel-batch")
 def test_a_good_call_is_answered_with_openai_s_objects(at_hand: MemoryYard, path: Path) -> None:
     at_hand.table.move_batch(BATCH_ID, "in_progress", at_hand.now())
     answer = call(path)
@@ -122,7 +129,7 @@ def test_a_good_call_is_answered_with_openai_s_objects(at_hand: MemoryYard, path
 def test_a_created_batch_is_started_under_its_own_id(at_hand: MemoryYard, path: Path) -> None:
     shown = body(call(path))
     assert at_hand.started.started == [shown["id"]]
-    assert shown["input_file_id"] == f"s3://{BUCKET}/{UPLOAD}"
+    assert shown["input_file_id"] in {f"s3://{BUCKET}/{UPLOAD}", FILE_ID}
     assert shown["status"] == "validating"
 
 
@@ -138,7 +145,61 @@ def test_a_cancelled_batch_is_cancelling_and_its_provider_batches_are_told(at_ha
     assert at_hand.invoked.invoked == [{"batch_id": BATCH_ID}]
 
 
+@samples("api", "create-file")
+def test_a_created_file_is_there_byte_by_byte(at_hand: MemoryYard, path: Path) -> None:
+    answer = call(path)
+    shown = body(answer)
+    assert (answer["statusCode"], shown["object"], shown["status"]) == (200, "file", "processed")
+    assert "Sapere aude! 📚" in at_hand.bucket.stored[keys.file("default", shown["id"])].decode()
+
+
+@samples("api", "list-files", "retrieve-file")
+def test_a_file_is_shown_with_openai_s_members(at_hand: MemoryYard, path: Path) -> None:
+    shown = body(call(path))
+    [file] = shown["data"] if "list" in path.name else [shown]
+    assert file == stored_file.shape(at_hand.file_records.file(FILE_ID))
+
+
+@samples("api", "delete-file")
+def test_a_deleted_file_is_said_to_be_and_gone(at_hand: MemoryYard, path: Path) -> None:
+    assert body(call(path)) == {"id": FILE_ID, "object": "file", "deleted": True}
+    assert call(path)["statusCode"] == 404
+    assert keys.file("default", FILE_ID) not in at_hand.bucket.stored
+
+
+@samples("api", "download-file")
+def test_a_small_file_comes_as_its_bytes(at_hand: MemoryYard, path: Path) -> None:
+    answer = call(path)
+    assert at_hand.bucket.stored
+    assert (answer["headers"]["Content-Type"], answer["isBase64Encoded"]) == ("application/octet-stream", True)
+    assert answer["headers"]["x-request-id"] == Context.aws_request_id
+    assert base64.b64decode(answer["body"]) == INPUT
+
+
+@samples("api", "download-file")
+def test_a_large_file_is_to_be_fetched_elsewhere(at_hand: MemoryYard, path: Path) -> None:
+    at_hand.kept_files.known[FILE_ID] = msgspec.structs.replace(
+        at_hand.file_records.file(FILE_ID), bytes=MOST_INLINE + 1
+    )
+    answer = call(path)
+    assert (answer["statusCode"], answer["body"]) == (302, "")
+    assert answer["headers"]["location"].endswith(FILE_ID)
+
+
 REFUSALS = {
+    "create-file-bad-purpose": (400, "invalid_value", "purpose"),
+    "create-file-cut-off": (400, None, None),
+    "create-file-expiry-too-short": (400, "integer_below_min_value", "expires_after.seconds"),
+    "create-file-first-line-not-json": (400, None, None),
+    "create-file-no-form": (415, "invalid_content_type", None),
+    "create-file-not-jsonl": (400, None, None),
+    "create-file-without-file": (400, "missing_required_parameter", "file"),
+    "create-file-without-purpose": (400, "missing_required_parameter", "purpose"),
+    "delete-file-unknown": (404, None, "id"),
+    "download-file-unknown": (404, None, "id"),
+    "list-files-bad-order": (400, "invalid_value", "order"),
+    "list-files-limit-too-high": (400, "integer_above_max_value", "limit"),
+    "retrieve-file-unknown": (404, None, "id"),
     "cancel-batch-unknown": (404, None, None),
     "create-batch-as-plain-text": (415, "unsupported_content_type", None),
     "create-batch-bad-completion-window": (400, "invalid_value", "completion_window"),
@@ -163,9 +224,10 @@ REFUSALS = {
 
 @samples("api", "refused-")
 def test_a_refused_call_gets_openai_s_envelope_and_changes_nothing(at_hand: MemoryYard, path: Path) -> None:
-    before = dict(at_hand.table.batches)
+    before, files_before = dict(at_hand.table.batches), dict(at_hand.kept_files.known)
     answer = call(path)
     error = body(answer)["error"]
+    assert at_hand.kept_files.known == files_before
     case = path.name.split(".")[1].removeprefix("refused-")
     assert answer["headers"]["openai-version"] == "2020-10-01"
     assert (answer["statusCode"], error["code"], error["param"]) == REFUSALS[case]

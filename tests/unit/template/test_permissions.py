@@ -27,6 +27,9 @@ ACTIONS_OF = {
     "s3.create_multipart_upload": {"s3:PutObject"},
     "s3.upload_part": {"s3:PutObject"},
     "s3.complete_multipart_upload": {"s3:PutObject"},
+    "s3.put_object_tagging": {"s3:PutObjectTagging"},
+    "s3.delete_object": {"s3:DeleteObject"},
+    "s3.generate_presigned_url": {"s3:GetObject", "s3:GetObjectVersion"},
     "s3.abort_multipart_upload": {"s3:AbortMultipartUpload"},
     "s3.list_objects_v2": {"s3:ListBucket"},
     "s3.list_object_versions": {"s3:ListBucketVersions"},
@@ -44,7 +47,9 @@ ACTIONS_OF = {
 CALL = re.compile(
     r'self\._(?P<client>s3|dynamodb|eventbridge|lambda|secretsmanager|stepfunctions)\.(?:get_paginator\(")?(?P<call>\w+)["(]'
 )
-OBJECT_ACTIONS = {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:AbortMultipartUpload"}
+OBJECT_ACTIONS = {
+    "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload", "s3:DeleteObject",
+}  # fmt: skip
 
 
 class Grant(NamedTuple):
@@ -121,12 +126,19 @@ def test_what_the_adapters_call_somebody_may_do_and_nothing_else_is_granted() ->
     assert granted == called
 
 
-def test_nobody_may_write_an_input_or_remove_anything() -> None:
+def test_nobody_may_write_what_was_uploaded_to_the_inbox() -> None:
     for grant in grants():
-        for action in listed(grant.statement["Action"]):
-            assert not action.split(":")[1].startswith(("Delete", "Scan")) or grant.statement["Sid"] == "Log"
         if "s3:PutObject" in listed(grant.statement["Action"]):
-            assert re.search(r"/(work|results)/", grant.statement["Resource"]["Fn::Sub"])
+            assert re.search(r"/(files|work|results)/", grant.statement["Resource"]["Fn::Sub"])
+
+
+def test_only_a_caller_of_the_front_door_may_have_a_file_written_or_removed_and_never_for_good() -> None:
+    for grant in grants():
+        actions, sid = set(listed(grant.statement["Action"])), grant.statement["Sid"]
+        removing = {action for action in actions if action.split(":")[1].startswith(("Delete", "Scan"))}
+        assert not removing or sid == "Log" or (grant.owner, removing) == ("ApiFunction", {"s3:DeleteObject"})
+        if "s3:PutObject" in actions and "/files/" in grant.statement["Resource"]["Fn::Sub"]:
+            assert grant.owner == "ApiFunction"
 
 
 def test_only_those_who_talk_to_the_provider_may_read_its_key() -> None:

@@ -17,6 +17,9 @@ T = TypeVar("T")
 CONFLICT_TRIES: Final = 8
 CONFLICT_WAIT: Final = (0.02, 0.2)  # seconds
 CONFIG: Final = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 6})
+# Presigned URLs name the bucket's own region only where the bucket is asked for as a host; botocore's default signs for
+# the global address, which redirects, and so breaks the signature (https://github.com/boto/boto3/issues/3015).
+S3: Final = CONFIG.merge(Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
 
 _MEANINGS: Final[dict[str, type[BatchyardError]]] = {
     "404": NotFound,
@@ -34,7 +37,7 @@ _MEANINGS: Final[dict[str, type[BatchyardError]]] = {
 
 def client(service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time; each adapter names the type it wants
     """Make a client of this process's region and credentials."""
-    return boto3.client(service, config=CONFIG)  # type: ignore[call-overload]  # the name is not a literal here
+    return boto3.client(service, config=S3 if service == "s3" else CONFIG)  # type: ignore[call-overload]  # the name is not a literal here
 
 
 @contextmanager

@@ -1,0 +1,163 @@
+"""The files of the front door: OpenAI's five operations on them, over objects in the data bucket."""
+
+import re
+import secrets
+from http import HTTPStatus
+from typing import Any, Final
+
+from batchyard import keys, stored_file
+from batchyard.batch import InputObject, LineError
+from batchyard.create_request import refusal
+from batchyard.errors import ApiError, NotFound, StaleRecord
+from batchyard.form import Part, parse
+from batchyard.stored_file import BATCH, DAY, PROCESSED, StoredFile, check_first_line, missing, shape, unknown
+from batchyard.yard import Yard
+
+# API Gateway hands a body to Lambda in base64, and Lambda takes 6 MiB with the request's headers beside it.
+MOST_IN_FORM: Final = 4_500_000  # bytes
+# Lambda answers with 6 MiB at most, which is 4.5 MiB of bytes that travel in base64.
+MOST_INLINE: Final = 4_000_000  # bytes
+MOST_LISTED: Final = 10_000
+MOST_ANSWER, SHAPE_OVERHEAD = 5_000_000, 400  # bytes of a list, and of one entry without its name
+
+
+def create_file(yard: Yard, tenant: str, content_type: str | None, body: bytes) -> dict[str, Any]:
+    """Store the file of a multipart form."""
+    if len(body) > MOST_IN_FORM:
+        raise too_large(len(body))
+    parts = parse(content_type, body)
+    file, purpose, life = _checked(parts)
+    file_id = stored_file.file_id(secrets.token_hex(16))
+    key = keys.file(tenant, file_id)
+    version_id = yard.file_objects.put(key, file.data, life)
+    made = stored_file.new(
+        file_id, tenant, yard.clock(), life, key=key, bytes=len(file.data), filename=file.filename or "",
+        purpose=purpose, version_id=version_id,
+    )  # fmt: skip
+    yard.file_records.keep(made)
+    return shape(made)
+
+
+def retrieve_file(yard: Yard, tenant: str, file_id: str) -> dict[str, Any]:
+    """Show a file; raises ApiError 404 for one that is not there, is expired, or is another tenant's."""
+    return shape(own(yard, tenant, file_id))
+
+
+def list_files(
+    yard: Yard, tenant: str, *, purpose: str | None, limit: str | None, order: str | None, after: str | None
+) -> dict[str, Any]:
+    """List the tenant's files, newest first unless `order` is asc, behind the file `after`; at most 5 MB of them."""
+    count, newest_first = _limit(limit), _newest_first(order)
+    position = _known(yard, tenant, after).position if after else None
+    data: list[dict[str, Any]] = []
+    room, more = MOST_ANSWER, False
+    for file in (
+        yard.file_records.files(tenant, yard.now(), purpose or None, position, newest_first=newest_first)
+        if count
+        else ()
+    ):
+        room -= SHAPE_OVERHEAD + len(file.filename.encode("utf-8", "replace")) * 6  # an escape has six bytes
+        if len(data) == count or room < 0:
+            more = True
+            break
+        data.append(shape(file))
+    # clients that OpenAI's description generates demand both, and text
+    first, last = (data[0]["id"], data[-1]["id"]) if data else ("", "")
+    return {"object": "list", "data": data, "first_id": first, "last_id": last, "has_more": more}
+
+
+def delete_file(yard: Yard, tenant: str, file_id: str) -> dict[str, Any]:
+    """Delete a file; a batch that reads it already goes on."""
+    file = own(yard, tenant, file_id)
+    yard.file_objects.delete(file.key)
+    try:
+        yard.file_records.change(file_id, deleted_at=yard.now(), expires_at_ttl=yard.now() + DAY)
+    except StaleRecord as error:
+        raise unknown(file_id) from error
+    return {"id": file_id, "object": "file", "deleted": True}
+
+
+def file_content(yard: Yard, tenant: str, file_id: str) -> bytes | str:
+    """Return a small file's bytes, or the URL of a large one's."""
+    file = own(yard, tenant, file_id)
+    if file.status != PROCESSED:
+        raise ApiError(HTTPStatus.BAD_REQUEST, f"The content of {file_id} has not been uploaded yet.", param="id")
+    if file.bytes > MOST_INLINE:
+        return yard.file_objects.link(file)
+    try:
+        return yard.file_objects.read(file)
+    except NotFound as error:  # removed from the bucket by hand
+        raise unknown(file_id) from error
+
+
+def input_of(yard: Yard, tenant: str, file_id: str) -> InputObject | None:
+    """Pin the object of a batch's input; None for a file that is not there, not the tenant's, or for another purpose."""
+    try:
+        file = own(yard, tenant, file_id)
+        usable = file.purpose == BATCH and file.status == PROCESSED
+        return yard.objects.head(file.key, file.version_id)[0] if usable else None
+    except (ApiError, NotFound):
+        return None
+
+
+def own(yard: Yard, tenant: str, file_id: str) -> StoredFile:
+    """Find a file of the tenant that is there; raises ApiError 404."""
+    file = _known(yard, tenant, file_id)
+    if not file.there(yard.now()):
+        raise unknown(file_id)
+    return file
+
+
+def too_large(size: int) -> ApiError:
+    """Say what a form can carry, and how more is sent."""
+    message = (
+        f"The body has {size} bytes; a form carries at most {MOST_IN_FORM}. Send more in parts, by the Uploads API."
+    )
+    return ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message, code="file_too_large")
+
+
+def _known(yard: Yard, tenant: str, file_id: str) -> StoredFile:
+    try:
+        file = yard.file_records.file(file_id)
+    except NotFound as error:
+        raise unknown(file_id) from error
+    if file.tenant != tenant:
+        raise unknown(file_id)
+    return file
+
+
+def _checked(parts: dict[str, Part]) -> tuple[Part, str, int | None]:
+    """Return the file, its purpose and its life in seconds; raises ApiError 400 for what OpenAI would refuse."""
+    file = parts.get("file")
+    if file is None or file.filename is None:
+        raise missing("file")
+    purpose = stored_file.check_purpose(parts["purpose"].text if "purpose" in parts else None)
+    stored_file.check_filename(file.filename, purpose)
+    if purpose == BATCH:
+        check_first_line(file.data)
+    given = {
+        name: parts[f"expires_after[{name}]"].text
+        for name in ("anchor", "seconds")
+        if f"expires_after[{name}]" in parts
+    }
+    return file, purpose, stored_file.check_life(given or None, purpose)
+
+
+def _newest_first(order: str | None) -> bool:
+    if order not in {None, "", "asc", "desc"}:
+        raise refusal(LineError("invalid_value", "Invalid value: order must be 'asc' or 'desc'.", "order"))
+    return order != "asc"
+
+
+def _limit(text: str | None) -> int:
+    if not text:
+        return MOST_LISTED
+    if not re.fullmatch(r"-?[0-9]{1,9}", text):
+        raise refusal(LineError("invalid_type", f"limit must be a whole number, not '{text[:20]}'.", "limit"))
+    if int(text) > MOST_LISTED:
+        raise refusal(
+            LineError("integer_above_max_value", f"limit must be at most {MOST_LISTED}, not {text}.", "limit")
+        )
+    if int(text) < 0:
+        raise refusal(LineError("integer_below_min_value", f"limit must be at least 0, not {text}.", "limit"))
+    return int(text)

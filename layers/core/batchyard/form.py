@@ -1,0 +1,80 @@
+"""A `multipart/form-data` body: its parts, in whatever order they come."""
+
+from http import HTTPStatus
+from typing import NamedTuple
+
+from python_multipart import MultipartParser
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
+
+from batchyard.errors import ApiError
+
+
+class Part(NamedTuple):
+    """One part of a form; `filename` is None where it has none, as a part of text does."""
+
+    data: bytes
+    filename: str | None
+
+    @property
+    def text(self) -> str:
+        """Return the part as text."""
+        return self.data.decode("utf-8", "replace")
+
+
+def parse(content_type: str | None, body: bytes) -> dict[str, Part]:
+    """Split a form into its parts by name; raises ApiError 415 for another kind of body and 400 for a broken one."""
+    kind, options = parse_options_header(content_type or "")
+    if kind != b"multipart/form-data":
+        raise ApiError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body must be multipart/form-data.", code="invalid_content_type"
+        )
+    taker = _Taker()
+    try:
+        parser = MultipartParser(options.get(b"boundary", b""), taker.callbacks())  # type: ignore[arg-type]  # a TypedDict there
+        parser.write(body)
+        parser.finalize()
+    except (FormParserError, ValueError) as error:
+        raise ApiError(HTTPStatus.BAD_REQUEST, f"The multipart form could not be read: {error}") from error
+    if not taker.ended:
+        raise ApiError(HTTPStatus.BAD_REQUEST, "The multipart form breaks off before its last boundary.")
+    return taker.parts
+
+
+class _Taker:
+    """Take the parser's callbacks."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, Part] = {}
+        self.ended = False
+        self._field, self._value, self._data = bytearray(), bytearray(), bytearray()
+        self._name = ""
+        self._filename: str | None = None
+
+    def callbacks(self) -> dict[str, object]:
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": lambda data, start, end: self._field.extend(data[start:end]),
+            "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
+            "on_header_end": self._header,
+            "on_part_data": lambda data, start, end: self._data.extend(data[start:end]),
+            "on_part_end": self._end_part,
+            "on_end": self._end,
+        }
+
+    def _begin(self) -> None:
+        self._data, self._name, self._filename = bytearray(), "", None
+
+    def _header(self) -> None:
+        if self._field.lower() == b"content-disposition":
+            _, options = parse_options_header(bytes(self._value))
+            self._name = options.get(b"name", b"").decode("utf-8", "replace")
+            filename = options.get(b"filename")
+            self._filename = None if filename is None else filename.decode("utf-8", "replace")
+        self._field, self._value = bytearray(), bytearray()
+
+    def _end_part(self) -> None:
+        self.parts[self._name] = Part(bytes(self._data), self._filename)
+
+    def _end(self) -> None:
+        self.ended = True

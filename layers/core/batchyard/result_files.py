@@ -1,0 +1,28 @@
+"""The results of a batch as files of the front door."""
+
+from typing import Final
+
+from batchyard import keys, stored_file
+from batchyard.batch import Batch
+from batchyard.stored_file import BATCH_OUTPUT, DAY
+from batchyard.yard import Yard
+
+SHOWN_NAMES: Final = {"output.jsonl": "output", "errors.jsonl": "error"}
+
+
+def keep(yard: Yard, batch: Batch, name: str, size: int) -> str:
+    """Record a result that is written, of `size` bytes, as a file of its tenant's, and return its id: the same each time.
+
+    It expires as the batch's creator wished, and at the latest when the bucket removes all results.
+    """
+    file_id, key = stored_file.file_id(batch.batch_id, name), keys.result(batch.tenant, batch.batch_id, name)
+    wished = batch.output_expires_after["seconds"] if batch.output_expires_after else None
+    if wished is not None:
+        yard.file_objects.tag(key, wished)
+    lives = [life for life in (wished, yard.settings.results_days * DAY) if life]
+    file = stored_file.new(
+        file_id, batch.tenant, yard.clock(), min(lives, default=None), key=key, bytes=size,
+        filename=f"{batch.batch_id}_{SHOWN_NAMES[name]}.jsonl", purpose=BATCH_OUTPUT,
+    )  # fmt: skip
+    yard.file_records.keep(file)
+    return file_id

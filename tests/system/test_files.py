@@ -1,0 +1,83 @@
+"""OpenAI's own client, unchanged but for its address and key: files in, batches, files out."""
+
+from pathlib import Path
+
+import httpx
+import openai
+import pytest
+from openai.types import FileObject
+
+from tests.system.processes import eventually
+from tests.system.yard import Yard, jsonl, request
+
+LARGE = 4_100_000  # bytes: more than is answered inline
+
+
+@pytest.fixture(scope="module")
+def client(yard: Yard) -> openai.OpenAI:
+    return openai.OpenAI(base_url=yard.doors["base_url"], api_key=yard.doors["api_key"], max_retries=0, timeout=60)
+
+
+def uploaded(client: openai.OpenAI, data: bytes, name: str = "in.jsonl") -> FileObject:
+    return client.files.create(file=(name, data), purpose="batch")
+
+
+def test_a_file_becomes_a_batch_and_the_results_are_files(yard: Yard, client: openai.OpenAI, tmp_path: Path) -> None:
+    source = tmp_path / "Übersetzungen 📚.jsonl"
+    source.write_bytes(jsonl(request(number, note="grüße") for number in range(3)))
+    file = client.files.create(file=source, purpose="batch", expires_after={"anchor": "created_at", "seconds": 86_400})
+    assert (file.filename, file.bytes, file.expires_at) == (
+        source.name,
+        source.stat().st_size,
+        file.created_at + 86_400,
+    )
+    made = client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
+    ended = eventually(lambda: next((b for b in [client.batches.retrieve(made.id)] if b.status == "completed"), None))
+    assert ended.input_file_id == file.id
+    assert ended.output_file_id is not None
+    content = client.files.content(ended.output_file_id)
+    key = f"results/default/{made.id}/output.jsonl"
+    assert content.read() == yard.clients.s3.get_object(Bucket=yard.doors["bucket"], Key=key)["Body"].read()
+    output = client.files.retrieve(ended.output_file_id)
+    assert (output.purpose, output.filename, output.bytes) == (
+        "batch_output",
+        f"{made.id}_output.jsonl",
+        len(content.read()),
+    )
+
+
+def test_files_come_back_byte_by_byte_small_or_large(client: openai.OpenAI) -> None:
+    small = b'{"custom_id": "\xc3\xbc"}\r\n\x00\xff\xfe'
+    large = b"{}\n" + bytes(range(256)) * (LARGE // 256)
+    for data in (small, large):
+        assert client.files.content(uploaded(client, data).id).read() == data
+
+
+def test_a_large_file_is_redirected_to_a_link_that_needs_no_key(yard: Yard, client: openai.OpenAI) -> None:
+    file = uploaded(client, b"{}\n" + b" " * LARGE)
+    headers = {"Authorization": f"Bearer {yard.doors['api_key']}"}
+    sent = httpx.get(f"{yard.doors['base_url']}/files/{file.id}/content", headers=headers)
+    assert sent.status_code == 302
+    assert len(httpx.get(sent.headers["location"]).content) == file.bytes
+
+
+def test_files_are_listed_page_by_page_and_deleted(client: openai.OpenAI) -> None:
+    made = [uploaded(client, b"{}\n").id for _ in range(5)]
+    listed = [file.id for file in client.files.list(limit=2, purpose="batch")]
+    assert [file_id for file_id in listed if file_id in made] == made[::-1]
+    assert client.files.delete(made[0]).deleted
+    with pytest.raises(openai.NotFoundError) as caught:
+        client.files.retrieve(made[0])
+    assert (caught.value.param, caught.value.type) == ("id", "invalid_request_error")
+
+
+def test_what_is_no_batch_file_is_refused_at_once(client: openai.OpenAI) -> None:
+    for name, data in (("in.csv", b"{}\n"), ("in.jsonl", b"a;b\n"), ("in.jsonl", b"")):
+        with pytest.raises(openai.BadRequestError):
+            uploaded(client, data, name)
+
+
+def test_more_than_a_form_carries_is_a_413_that_names_the_way(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.APIStatusError, match="Uploads API") as caught:
+        uploaded(client, b"{}\n" + b" " * 4_500_000)
+    assert (caught.value.status_code, caught.value.code) == (413, "file_too_large")

@@ -1,0 +1,189 @@
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+import pytest
+
+from batchyard import files
+from batchyard.errors import ApiError
+from batchyard.files import MOST_IN_FORM, MOST_INLINE
+from batchyard.stored_file import DAY
+from tests.unit.batchyard.memory import MemoryYard
+
+LINES = '{"custom_id": "ü"}\r\n{"custom_id": "2"}\n'.encode()
+
+
+@pytest.fixture
+def yard() -> MemoryYard:
+    return MemoryYard()
+
+
+def form(data: bytes = LINES, name: str = "in.jsonl", purpose: str = "batch", **texts: str) -> tuple[str, bytes]:
+    parts: dict[str, Any] = {"purpose": (None, purpose), "file": (name, data)}
+    parts |= {key: (None, text) for key, text in texts.items()}
+    request = httpx.Request("POST", "http://127.0.0.1", files=parts)
+    return request.headers["content-type"], request.read()
+
+
+def create(yard: MemoryYard, *arguments: Any, tenant: str = "default", **named: Any) -> dict[str, Any]:
+    yard.now_is += 1
+    return files.create_file(yard, tenant, *form(*arguments, **named))
+
+
+def listed(yard: MemoryYard, tenant: str = "default", **asked: str) -> dict[str, Any]:
+    wanted = {name: asked.get(name) for name in ("purpose", "limit", "order", "after")}
+    return files.list_files(yard, tenant, **wanted)
+
+
+def refused(call: Any, *arguments: Any, **named: Any) -> tuple[int, str | None, str | None]:
+    with pytest.raises(ApiError) as error:
+        call(*arguments, **named)
+    return error.value.status, error.value.code, error.value.param
+
+
+def test_a_file_is_stored_as_it_came(yard: MemoryYard) -> None:
+    made = create(yard)
+    assert (made["object"], made["bytes"], made["filename"], made["purpose"], made["status"]) == (
+        "file", len(LINES), "in.jsonl", "batch", "processed",
+    )  # fmt: skip
+    assert made["expires_at"] == made["created_at"] + 30 * DAY
+    assert files.retrieve_file(yard, "default", made["id"]) == made
+    assert files.file_content(yard, "default", made["id"]) == LINES
+    assert yard.bucket.stored == {f"files/default/{made['id']}": LINES}
+
+
+def test_a_file_of_an_hour_is_gone_after_it_and_its_object_a_day_later(yard: MemoryYard) -> None:
+    made = create(yard, **{"expires_after[anchor]": "created_at", "expires_after[seconds]": "3600"})
+    assert list(yard.file_bodies.lives.values()) == [3_600]
+    yard.wait(3_600)
+    for call in (files.retrieve_file, files.file_content, files.delete_file):
+        assert refused(call, yard, "default", made["id"]) == (404, None, "id")
+    assert listed(yard)["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("parts", "answer"),
+    [
+        ({"name": "in.txt"}, (400, None, None)),
+        ({"purpose": "everything"}, (400, "invalid_value", "purpose")),
+        ({"data": b""}, (400, None, None)),
+        ({"data": b"not json\n"}, (400, None, None)),
+        ({"expires_after[seconds]": "3600"}, (400, "invalid_value", "expires_after.anchor")),
+    ],
+)
+def test_what_openai_refuses_at_once_is_not_stored(
+    yard: MemoryYard, parts: dict[str, Any], answer: tuple[int, str | None, str | None]
+) -> None:
+    assert refused(create, yard, **parts) == answer
+    assert yard.bucket.stored == {}
+
+
+@pytest.mark.parametrize("left_out", ["file", "purpose"])
+def test_a_form_without_a_part_is_refused_by_its_name(yard: MemoryYard, left_out: str) -> None:
+    parts = {"purpose": (None, "batch"), "file": ("in.jsonl", LINES)}
+    del parts[left_out]
+    request = httpx.Request("POST", "http://127.0.0.1", files=parts)  # type: ignore[arg-type]
+    answer = refused(files.create_file, yard, "default", request.headers["content-type"], request.read())
+    assert answer == (400, "missing_required_parameter", left_out)
+
+
+def test_a_file_part_without_a_filename_is_no_file(yard: MemoryYard) -> None:
+    request = httpx.Request("POST", "http://127.0.0.1", files={"purpose": (None, "batch"), "file": (None, "{}")})
+    answer = refused(files.create_file, yard, "default", request.headers["content-type"], request.read())
+    assert answer == (400, "missing_required_parameter", "file")
+
+
+def test_more_than_a_form_carries_is_refused_with_the_way_for_it(yard: MemoryYard) -> None:
+    with pytest.raises(ApiError, match="Uploads API") as error:
+        create(yard, data=b"{}\n" + b" " * MOST_IN_FORM)
+    assert error.value.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+def test_what_a_form_carries_fits_what_lambda_takes_and_answers_in_base64() -> None:
+    base64_of_it, headers, lambda_takes = MOST_IN_FORM * 4 / 3, 20_000, 6 * 2**20
+    assert base64_of_it + headers < lambda_takes
+    assert MOST_INLINE * 4 / 3 + headers < lambda_takes
+
+
+def test_a_large_file_is_elsewhere(yard: MemoryYard) -> None:
+    made = create(yard, b"{}\n" + b"x" * MOST_INLINE)
+    assert str(files.file_content(yard, "default", made["id"])).endswith(f"/files/default/{made['id']}")
+
+
+def test_lists_go_both_ways_in_pages(yard: MemoryYard) -> None:
+    made = [create(yard)["id"] for _ in range(5)]
+    first = listed(yard, limit="2")
+    assert [each["id"] for each in first["data"]] == made[:2:-1]
+    assert (first["first_id"], first["last_id"], first["has_more"]) == (made[4], made[3], True)
+    last = listed(yard, limit="3", after=first["last_id"])
+    assert ([each["id"] for each in last["data"]], last["has_more"]) == (made[2::-1], False)
+    assert [each["id"] for each in listed(yard, order="asc", after=made[2])["data"]] == made[3:]
+
+
+def test_a_list_of_nothing_decodes_everywhere(yard: MemoryYard) -> None:
+    create(yard)
+    assert listed(yard, limit="0") == {"object": "list", "data": [], "first_id": "", "last_id": "", "has_more": False}
+
+
+def test_a_list_goes_on_behind_a_file_that_was_deleted(yard: MemoryYard) -> None:
+    made = [create(yard)["id"] for _ in range(4)]
+    page = listed(yard, limit="2")
+    for each in page["data"]:
+        files.delete_file(yard, "default", each["id"])
+    assert [each["id"] for each in listed(yard, after=page["last_id"])["data"]] == made[1::-1]
+
+
+def test_a_list_shows_one_purpose_and_one_tenant(yard: MemoryYard) -> None:
+    mine, picture = create(yard)["id"], create(yard, name="a.png", purpose="vision")["id"]
+    create(yard, tenant="other")
+    assert [each["id"] for each in listed(yard, purpose="vision")["data"]] == [picture]
+    assert [each["id"] for each in listed(yard)["data"]] == [picture, mine]
+
+
+def test_a_list_that_would_not_fit_an_answer_ends_early_and_says_so(yard: MemoryYard) -> None:
+    for number in range(1_700):
+        create(yard, name="ü" * 260 + f"{number}.jsonl")
+    page = listed(yard)
+    assert page["has_more"]
+    assert 1_000 < len(page["data"]) < 1_700
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "param"),
+    [
+        ({"limit": "10001"}, "integer_above_max_value", "limit"),
+        ({"limit": "-1"}, "integer_below_min_value", "limit"),
+        ({"limit": "many"}, "invalid_type", "limit"),
+        ({"order": "sideways"}, "invalid_value", "order"),
+    ],
+)
+def test_a_list_out_of_bounds_is_refused(yard: MemoryYard, asked: dict[str, str], code: str, param: str) -> None:
+    assert refused(listed, yard, **asked) == (400, code, param)
+
+
+def test_a_deleted_file_is_gone(yard: MemoryYard) -> None:
+    made = create(yard)
+    assert files.delete_file(yard, "default", made["id"]) == {"id": made["id"], "object": "file", "deleted": True}
+    for call in (files.retrieve_file, files.file_content, files.delete_file):
+        assert refused(call, yard, "default", made["id"]) == (404, None, "id")
+    assert yard.bucket.stored == {}
+    assert listed(yard)["data"] == []
+
+
+def test_another_tenant_s_file_is_not_there(yard: MemoryYard) -> None:
+    made = create(yard, tenant="other")
+    for call in (files.retrieve_file, files.file_content, files.delete_file):
+        assert refused(call, yard, "default", made["id"]) == (404, None, "id")
+    assert refused(listed, yard, after=made["id"]) == (404, None, "id")
+    assert files.input_of(yard, "default", made["id"]) is None
+
+
+def test_only_a_batch_s_input_can_be_one(yard: MemoryYard) -> None:
+    batch, picture = create(yard), create(yard, name="a.png", purpose="vision")
+    source = files.input_of(yard, "default", batch["id"])
+    assert source is not None
+    assert (source.key, source.size, source.version_id) == (f"files/default/{batch['id']}", len(LINES), "v1")
+    assert files.input_of(yard, "default", picture["id"]) is None
+    assert files.input_of(yard, "default", "file-unknown") is None
+    yard.wait(31 * DAY)
+    assert files.input_of(yard, "default", batch["id"]) is None

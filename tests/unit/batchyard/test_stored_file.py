@@ -1,0 +1,117 @@
+from typing import Any
+
+import pytest
+
+from batchyard import stored_file
+from batchyard.errors import ApiError
+from batchyard.stored_file import (
+    DAY,
+    KEEP_DAYS,
+    check_filename,
+    check_first_line,
+    check_life,
+    check_purpose,
+    keep_tag,
+    shape,
+)
+
+
+def refused(call: Any, *arguments: Any) -> tuple[int, str | None, str | None]:
+    with pytest.raises(ApiError) as error:
+        call(*arguments)
+    return error.value.status, error.value.code, error.value.param
+
+
+def test_a_file_is_named_after_its_cause_in_openai_s_look() -> None:
+    assert stored_file.file_id("a", "b") == stored_file.file_id("a", "b") != stored_file.file_id("ab")
+    assert stored_file.file_id("a").removeprefix("file-").isalnum()
+    assert len(stored_file.file_id("a")) == len("file-") + 22
+
+
+def made(**members: Any) -> stored_file.StoredFile:
+    given = {"key": "k", "bytes": 5, "filename": "a.jsonl", "purpose": "batch", **members}
+    return stored_file.new("file-1", "default", 1_790_000_000.25, 3_600, **given)
+
+
+def test_a_shape_has_every_member_and_no_required_one_is_null() -> None:
+    shown = shape(made())
+    assert [name for name, value in shown.items() if value is None] == ["status_details"]
+    assert (shown["created_at"], shown["expires_at"]) == (1_790_000_000, 1_790_003_600)
+
+
+def test_a_size_beyond_32_bits_is_shown_beside_the_largest_that_clients_can_read() -> None:
+    shown = shape(made(bytes=5_000_000_000))
+    assert (shown["bytes"], shown["true_bytes"]) == (2**31 - 1, 5_000_000_000)
+    assert "true_bytes" not in shape(made())
+
+
+def test_a_file_is_there_until_it_expires() -> None:
+    assert made().there(1_790_003_599)
+    assert not made().there(1_790_003_600)
+    assert not stored_file.new("file-1", "t", 1.0, None, key="", bytes=0, filename="", purpose="", deleted_at=3).there(
+        2
+    )
+
+
+@pytest.mark.parametrize("life", [3_600, DAY, DAY + 1, 5 * DAY, 20 * DAY, 30 * DAY])
+def test_an_object_outlives_its_file_by_the_least_that_a_rule_allows(life: int) -> None:
+    name, _, days = keep_tag(life).partition("=")
+    assert name == "keep-days"
+    assert int(days) * DAY >= life
+    assert all(shorter * DAY < life for shorter in KEEP_DAYS if shorter < int(days))
+
+
+def test_an_object_that_stays_has_no_tag() -> None:
+    assert keep_tag(None) == ""
+
+
+def test_a_batch_s_input_lives_thirty_days_and_any_other_file_for_good() -> None:
+    assert check_life(None, "batch") == 30 * DAY
+    assert check_life(None, "vision") is None
+    assert check_life({"anchor": "created_at", "seconds": "3600"}, "vision") == 3_600
+    assert check_life({"anchor": "created_at", "seconds": 2_592_000}, "batch") == 2_592_000
+
+
+@pytest.mark.parametrize(
+    ("expires_after", "code", "param"),
+    [
+        ({"seconds": "3600"}, "invalid_value", "expires_after.anchor"),
+        ({"anchor": "last_active_at", "seconds": "3600"}, "invalid_value", "expires_after.anchor"),
+        ({"anchor": "created_at"}, "invalid_type", "expires_after.seconds"),
+        ({"anchor": "created_at", "seconds": "soon"}, "invalid_type", "expires_after.seconds"),
+        ({"anchor": "created_at", "seconds": "٣٦٠٠"}, "invalid_type", "expires_after.seconds"),
+        ({"anchor": "created_at", "seconds": True}, "invalid_type", "expires_after.seconds"),
+        ({"anchor": "created_at", "seconds": 3_599}, "integer_below_min_value", "expires_after.seconds"),
+        ({"anchor": "created_at", "seconds": "2592001"}, "integer_above_max_value", "expires_after.seconds"),
+        ("created_at", "invalid_type", "expires_after"),
+    ],
+)
+def test_a_life_out_of_bounds_is_refused(expires_after: object, code: str, param: str) -> None:
+    assert refused(check_life, expires_after, "batch") == (400, code, param)
+
+
+def test_a_purpose_is_one_of_those_a_user_may_give() -> None:
+    assert check_purpose("batch") == "batch"
+    assert refused(check_purpose, "batch_output") == (400, "invalid_value", "purpose")
+    assert refused(check_purpose, None) == (400, "missing_required_parameter", "purpose")
+
+
+def test_a_batch_s_input_is_named_jsonl() -> None:
+    assert check_filename("a.jsonl", "batch") == "a.jsonl"
+    assert check_filename("a.txt", "vision") == "a.txt"
+    assert refused(check_filename, "a.txt", "batch") == (400, None, None)
+    assert refused(check_filename, "", "batch") == (400, "missing_required_parameter", "filename")
+    assert refused(check_filename, 7, "batch") == (400, "invalid_type", "filename")
+    assert refused(check_filename, "x" * 513, "vision") == (400, "string_above_max_length", "filename")
+
+
+@pytest.mark.parametrize("start", [b'{"a": 1}\nnot json', b"{}", b' {"a": 1}\r\n'])
+def test_a_first_line_that_is_an_object_is_enough(start: bytes) -> None:
+    check_first_line(start)
+
+
+@pytest.mark.parametrize(
+    "start", [b"", b"\n{}", b"not json\n", b"[]\n", b"\xef\xbb\xbf{}\n", b"\xff\n", b"[" * 100_000]
+)
+def test_any_other_first_line_is_refused_at_once(start: bytes) -> None:
+    assert refused(check_first_line, start) == (400, None, None)
