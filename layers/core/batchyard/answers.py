@@ -3,19 +3,26 @@
 import os
 import tempfile
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import accumulate, repeat
 from typing import Final
 
 from batchyard import outcomes
 from batchyard.batch import Usage
+from batchyard.errors import BatchyardError
 from batchyard.lines import BOM
 from batchyard.outcomes import Outcome
-from batchyard.scanning import scan
+from batchyard.scanning import Block, blocks
+from batchyard.successes import successes
 
+PIECE: Final = 512 * 1024
+AT_ONCE: Final = 64  # lines: one that needs a look of its own costs its neighbours one, too
 LONGEST_ANSWER: Final = 512 * 1024 * 1024
 # When a request is answered more than once, the answer that is worth most stands, and among equals the first.
 WORTH: Final = {Outcome.UNFINISHED: 1, Outcome.TRANSIENT: 2, Outcome.REFUSED: 3, Outcome.SUCCEEDED: 4}
 BY_WORTH: Final = (None, *WORTH)
+BEST: Final = WORTH[Outcome.SUCCEEDED]
 
 
 class Answers:
@@ -32,7 +39,7 @@ class Answers:
         self._offsets = array("Q", bytes(8 * count))
         self._sizes = array("I", bytes(4 * count))
         self._codes: dict[int, str] = {}
-        self._spool = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the object, which is a context manager
+        self._spool = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed with the object, a context manager
         self._end = 0
         self.strays = 0
         self.usage = Usage()
@@ -47,10 +54,13 @@ class Answers:
 
     def read(self, chunks: Iterable[bytes]) -> None:
         """Take an output or error file; lines that are no answer to a request of ours are counted as strays."""
-        start = self._end
-        for found in scan(self._spooled(chunks), LONGEST_ANSWER):
-            self._take(found.text, start + found.offset, found.size)
-        self._spool.flush()
+        at = self._end
+        for block in blocks(self._spooled(chunks), LONGEST_ANSWER):
+            for first in range(0, len(block.lines), AT_ONCE):
+                part = block.part(first, AT_ONCE)
+                if not self._take_successes(part, at):
+                    self._take_each(part, at)
+                at += sum(part.sizes)
 
     def outcome(self, index: int) -> Outcome | None:
         """Tell what became of a request; None when it has no answer."""
@@ -62,11 +72,30 @@ class Answers:
 
     def line(self, index: int) -> bytes:
         """Return the provider's line for a request, as it came."""
-        return os.pread(self._spool.fileno(), self._sizes[index], self._offsets[index]).removeprefix(BOM)
+        return self._spool_at(self._sizes[index], self._offsets[index])
+
+    def lines(self, indexes: list[int]) -> Iterator[tuple[list[int], bytes]]:
+        """Yield the lines of these requests in this order, some at a time: their sizes and, joined, their bytes.
+
+        Each has a line end, whether it came with one or not.
+        """
+        ends = list(accumulate(self._sizes[index] for index in indexes))
+        at, taken = 0, 0
+        while at < len(indexes):
+            stop = max(at + 1, bisect_right(ends, taken + PIECE))
+            yield self._some(indexes[at:stop])
+            at, taken = stop, ends[stop - 1]
 
     def succeeded(self) -> int:
         """Count the requests answered with success."""
-        return self._worth.count(WORTH[Outcome.SUCCEEDED])
+        return self._worth.count(BEST)
+
+    def parted(self) -> tuple[list[int], list[int]]:
+        """Part the requests, in order, into those answered with success and all others."""
+        found: tuple[list[int], list[int]] = [], []
+        for index, worth in enumerate(self._worth):
+            found[worth != BEST].append(index)
+        return found
 
     def missing(self) -> int:
         """Count the requests that have no answer at all."""
@@ -74,12 +103,49 @@ class Answers:
 
     def _spooled(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
-            self._spool.write(chunk)
+            left = memoryview(chunk)
+            while left:
+                left = left[self._spool.write(left) :]
             self._end += len(chunk)
             yield chunk
 
-    def _take(self, text: bytes | None, offset: int, size: int) -> None:
-        answer = outcomes.parse(text) if text is not None else None
+    def _spool_at(self, size: int, offset: int) -> bytes:
+        return os.pread(self._spool.fileno(), size, offset)
+
+    def _some(self, indexes: list[int]) -> tuple[list[int], bytes]:
+        sizes, offsets = [self._sizes[index] for index in indexes], [self._offsets[index] for index in indexes]
+        if offsets == list(accumulate(sizes[:-1], initial=offsets[0])):  # they came in order
+            data = self._spool_at(sum(sizes), offsets[0])
+        else:
+            data = b"".join(map(self._spool_at, sizes, offsets))
+        if len(data) != sum(sizes):
+            raise BatchyardError(f"{len(data)} bytes of {sum(sizes)} were read back from the disk")
+        if data.count(b"\n") == len(sizes):
+            return sizes, data
+        whole = [line if line.endswith(b"\n") else line + b"\n" for line in map(self._spool_at, sizes, offsets)]
+        return list(map(len, whole)), b"".join(whole)
+
+    def _take_successes(self, block: Block, start: int) -> bool:
+        """Take lines at once if all are plain successes, each the only answer to its request so far."""
+        found = successes(block.lines)
+        if found is None:
+            return False
+        indexes = list(map(self._indexes.get, found.custom_ids, repeat(-1)))
+        if -1 in indexes or len(set(indexes)) < len(indexes) or any(map(self._worth.__getitem__, indexes)):
+            return False
+        for index, offset, size in zip(indexes, accumulate(block.sizes, initial=start), block.sizes, strict=False):
+            self._worth[index], self._offsets[index], self._sizes[index] = BEST, offset, size
+        self.usage += found.usage
+        return True
+
+    def _take_each(self, block: Block, start: int) -> None:
+        for text, offset, size in zip(block.lines, accumulate(block.sizes, initial=start), block.sizes, strict=False):
+            mark = len(BOM) if text.startswith(BOM) else 0
+            if size > LONGEST_ANSWER or not text.isspace():
+                self._take(text, offset + mark, size - mark)
+
+    def _take(self, text: bytes, offset: int, size: int) -> None:
+        answer = outcomes.parse(text)  # a line that was too long to hold is empty: no answer
         index = self._indexes.get(answer.custom_id) if answer else None
         if answer is None or index is None:
             self.strays += 1

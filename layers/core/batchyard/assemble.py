@@ -6,11 +6,12 @@ from typing import Final
 import msgspec
 
 from batchyard import keys, result_files, statuses
+from batchyard.adapters.writer import Writer
 from batchyard.batch import SHOWN_ERRORS, Batch, Counts, LineError, Usage
 from batchyard.errors import BatchyardError
 from batchyard.plan import read_summary
 from batchyard.relay import any_relayed
-from batchyard.report import report
+from batchyard.report import Result, report
 from batchyard.results import Tally, write
 from batchyard.shard import Shard, finish, new_shard
 from batchyard.splitting import ShardLines
@@ -59,7 +60,8 @@ def _finish(yard: Yard, batch: Batch) -> Batch:
         **_refusals(shards, tally),
     }
     status = _status(batch, shards, tally)
-    proof = report(msgspec.structs.replace(batch, status=status, **found), summary, shards, tally, output, errors)
+    results = _result(yard, output), _result(yard, errors)
+    proof = report(msgspec.structs.replace(batch, status=status, **found), summary, shards, tally, *results)
     yard.objects.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))
     return yard.records.move_batch(batch.batch_id, status, yard.now(), **found) or yard.records.batch(batch.batch_id)
 
@@ -89,3 +91,11 @@ def _refusals(shards: list[Shard], tally: Tally) -> dict[str, object]:
     given = (shard.reason for shard in shards if shard.reason and shard.reason.code != UNCOUNTED)
     reasons = list({(reason.code, reason.param): reason for reason in given}.values())
     return {"errors": reasons[:SHOWN_ERRORS], "errors_total": len(reasons)} if not tally.succeeded else {}
+
+
+def _result(yard: Yard, written: Writer) -> Result:
+    """Look at what S3 keeps of a result: its version, and a checksum of all of it, whoever moved its bytes."""
+    kept, _ = yard.objects.head(written.key)
+    if kept.size != written.size:
+        raise BatchyardError(f"{kept.uri} has {kept.size} bytes instead of the {written.size} that were written")
+    return Result(kept, written.sha256)

@@ -104,7 +104,9 @@ class _Sorted:
                 open_runs.enter_context(RunWriter(yard.objects, keys.attempt(*place, name)))
                 for name in ("output", "errors", "transient")
             )
-            for index in range(len(sent)):
+            succeeded, others = answers.parted()
+            self._keep(succeeded)
+            for index in others:
                 self._sort(index)
         self.key = keys.attempt(*place, "unfinished.msgpack") if self.unfinished else ""
         if self.key:
@@ -114,12 +116,15 @@ class _Sorted:
     def finished(self) -> int:
         return len(self.output) + len(self.errors)
 
+    def _keep(self, succeeded: list[int]) -> None:
+        positions = [self._lines.positions[self._sent.ordinals[index]] for index in succeeded]
+        for sizes, data in self.answers.lines(succeeded):
+            self.output.write_lines(positions[len(self.output) : len(self.output) + len(sizes)], sizes, data)
+
     def _sort(self, index: int) -> None:
         ordinal, tries = self._sent.ordinals[index], self._sent.tries[index]
         position = self._lines.positions[ordinal]
         match self.answers.outcome(index):
-            case Outcome.SUCCEEDED:
-                self.output.write(position, self.answers.line(index))
             case Outcome.TRANSIENT if tries + 1 < self._most_tries and not self._last:
                 self.transient.write(position, self.answers.line(index))
                 self.unfinished.add(ordinal, tries + 1)

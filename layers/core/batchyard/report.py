@@ -6,8 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from batchyard import __version__
-from batchyard.adapters.objects import Writer
-from batchyard.batch import Batch, Usage
+from batchyard.batch import Batch, InputObject, Usage
 from batchyard.plan import Summary
 from batchyard.results import Tally
 from batchyard.shard import Attempt, Shard
@@ -15,23 +14,36 @@ from batchyard.shard import Attempt, Shard
 PACKAGES: Final = ("aws-lambda-powertools", "boto3", "msgspec", "requests")
 
 
+class Result(msgspec.Struct, frozen=True):
+    """A result as it lies in the bucket; `sha256` in hex, None where not all of its bytes came by us."""
+
+    object: InputObject
+    sha256: str | None
+
+    def shape(self, lines: int) -> dict[str, Any]:
+        """Shape its part of the report."""
+        kept = self.object
+        return {
+            "key": kept.key, "version_id": kept.version_id, "lines": lines, "bytes": kept.size, "sha256": self.sha256,
+            "checksum": kept.checksum,
+        }  # fmt: skip
+
+
 def report(
-    batch: Batch, summary: Summary, shards: list[Shard], tally: Tally, output: Writer, errors: Writer
+    batch: Batch, summary: Summary, shards: list[Shard], tally: Tally, output: Result, errors: Result
 ) -> dict[str, Any]:
-    """Shape the report of a batch whose results are written. Times are Unix seconds, sizes bytes, checksums SHA-256 in hex."""
+    """Shape the report of a batch whose results are written.
+
+    Times are Unix seconds, sizes bytes; `sha256` is in hex, `checksum` the one S3 keeps of the whole object, in base64.
+    """
     return {
         "batch_id": batch.batch_id,
         "tenant": batch.tenant,
         "status": batch.status,
         "created_at": batch.created_at,
         "input": {**msgspec.to_builtins(batch.input), "lines": summary.lines},
-        "output": {"lines": tally.succeeded, "bytes": output.size, "sha256": output.sha256},
-        "errors": {
-            "lines": tally.failed,
-            "bytes": errors.size,
-            "sha256": errors.sha256,
-            "by_code": dict(sorted(tally.codes.items())),
-        },
+        "output": output.shape(tally.succeeded),
+        "errors": {**errors.shape(tally.failed), "by_code": dict(sorted(tally.codes.items()))},
         "outcomes_equal_lines": tally.succeeded + tally.failed == summary.lines,
         "usage": (batch.usage or Usage()).shape(),
         "shards": [_shard(shard) for shard in shards],

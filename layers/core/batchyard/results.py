@@ -8,7 +8,8 @@ from functools import partial
 from operator import itemgetter
 
 from batchyard import keys, outcomes
-from batchyard.adapters.objects import Objects, Writer
+from batchyard.adapters.objects import Objects
+from batchyard.adapters.writer import Writer
 from batchyard.batch import LineError
 from batchyard.runs import Run
 from batchyard.shard import Attempt, Shard
@@ -58,9 +59,7 @@ def _output(objects: Objects, group: list[Shard], output: Writer, tally: Tally) 
     runs = _runs(objects, group, "output", lambda attempt: attempt.succeeded)
     if len(runs) == 1:  # in order as it is
         [(_, run)] = runs
-        for chunk in run.chunks():
-            output.write(chunk)
-        tally.succeeded += len(run)
+        tally.succeeded += run.copy_to(output)
         return
     for _, line in merged([(first, run.lines) for first, run in runs]):
         output.write(line)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
-from batchyard.adapters.objects import CHUNK
 from batchyard.errors import BatchyardError
 
 if TYPE_CHECKING:
@@ -15,9 +14,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from batchyard.adapters.objects import Objects
+    from batchyard.adapters.writer import Writer
+    from batchyard.batch import InputObject
 
 
-POSITION_BYTES: Final = 8
 PIECE: Final = 512 * 1024
 
 
@@ -51,9 +51,17 @@ class RunWriter:
         if self._held_bytes >= PIECE:
             self._write_held()
 
+    def write_lines(self, positions: list[int], sizes: list[int], data: bytes) -> None:
+        """Append lines that have their line ends, joined, of these sizes in bytes."""
+        self._write_held()
+        self._positions.extend(positions)
+        self._sizes.extend(sizes)
+        self._lines.write(data)
+
     def _write_held(self) -> None:
-        self._lines.write(b"".join(self._held))
-        self._held, self._held_bytes = [], 0
+        if self._held:
+            self._lines.write(b"".join(self._held))
+            self._held, self._held_bytes = [], 0
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -63,7 +71,7 @@ class RunWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Complete lines and index, unless there was an error."""
-        if kind is None and self._held:
+        if kind is None:
             self._write_held()
         if kind is not None or self._positions:
             self._lines.__exit__(kind, error, trace)
@@ -79,22 +87,20 @@ class Run:
         """Name the run; nothing is read yet."""
         self._objects, self._prefix = objects, prefix
 
-    def __len__(self) -> int:
-        """Count the lines."""
-        return len(self._index().positions) // POSITION_BYTES
-
     def _index(self) -> _Packed:
         return msgspec.msgpack.decode(self._objects.get(f"{self._prefix}.index"), type=_Packed)
 
-    def chunks(self) -> Iterator[bytes]:
-        """Yield the run's bytes, in chunks; raises BatchyardError if they are not those of its index."""
-        return self._chunks(sum(array("I", self._index().sizes)), CHUNK)
+    def copy_to(self, writer: Writer) -> int:
+        """Append the run's bytes as they are, and count its lines; raises BatchyardError if they are not those of its index."""
+        sizes = array("I", self._index().sizes)
+        writer.copy(self._lines(sum(sizes)))
+        return len(sizes)
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """Yield each position and its line; many runs may be read side by side, so each reads in small pieces."""
         index = self._index()
         positions, sizes = array("Q", index.positions), array("I", index.sizes)
-        chunks = self._chunks(sum(sizes), PIECE)
+        chunks = self._objects.chunks(self._lines(sum(sizes)), size=PIECE)
         held, at = b"", 0
         for position, size in zip(positions, sizes, strict=True):
             while len(held) - at < size:
@@ -102,8 +108,8 @@ class Run:
             yield position, held[at : at + size]
             at += size
 
-    def _chunks(self, expected: int, size: int) -> Iterator[bytes]:
+    def _lines(self, expected: int) -> InputObject:
         pinned, _ = self._objects.head(f"{self._prefix}.jsonl")
         if pinned.size != expected:
             raise BatchyardError(f"{pinned.uri} has {pinned.size} bytes, but its index {expected}")
-        return self._objects.chunks(pinned, size=size)
+        return pinned

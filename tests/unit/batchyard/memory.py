@@ -1,6 +1,8 @@
 """A yard whose bucket, table, state machine, bus and provider are dictionaries: the real ones' methods without a socket."""
 
+import base64
 import hashlib
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -17,9 +19,10 @@ from batchyard.adapters.executions import Executions
 from batchyard.adapters.file_objects import FileObjects
 from batchyard.adapters.file_records import FileRecords
 from batchyard.adapters.functions import Functions
-from batchyard.adapters.objects import CHUNK, Arrived, Objects, Writer
+from batchyard.adapters.objects import CHUNK, Arrived, Objects
 from batchyard.adapters.records import Records
 from batchyard.adapters.secrets import Secret
+from batchyard.adapters.writer import Begun, Writer
 from batchyard.batch import Batch, Counts, InputObject, Usage
 from batchyard.errors import InputGone, NotFound, StaleRecord
 from batchyard.settings import Settings
@@ -46,7 +49,8 @@ class MemoryObjects(Objects):
     def head(self, key: str, version_id: str | None = None) -> tuple[InputObject, dict[str, str]]:
         data = self.get(key)
         etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
-        return InputObject(self.bucket, key, etag, len(data), version_id or "v1"), self.metadata.get(key, {})
+        checksum = f"CRC32:{base64.b64encode(zlib.crc32(data).to_bytes(4, 'big')).decode()}"
+        return InputObject(self.bucket, key, etag, len(data), version_id or "v1", checksum), self.metadata.get(key, {})
 
     def inbox(self, prefix: str, after: str = "") -> Iterator[Arrived]:
         for key in sorted(self.stored):
@@ -72,8 +76,8 @@ class MemoryObjects(Objects):
     def put(self, key: str, data: bytes) -> None:
         self.stored[key] = data
 
-    def writer(self, key: str, *, hashing: bool = True) -> Writer:
-        return Writer(self, cast("Any", None), key, hashing=hashing)  # below one part, a writer only puts
+    def writer(self, key: str, *, hashing: bool = True, begun: Begun | None = None) -> Writer:
+        return Writer(self, cast("Any", None), key, hashing=hashing, begun=begun)  # below one part, a writer only puts
 
 
 class MemoryRecords(Records):

@@ -18,7 +18,10 @@ def test_lines_come_back_at_their_positions_whatever_the_chunks(lines: dict[int,
             run.write(position, line)
         assert len(run) == len(lines)
     assert list(Run(objects, "run").lines()) == [(position, line + b"\n") for position, line in ordered]
-    assert b"".join(Run(objects, "run").chunks()) == b"".join(line + b"\n" for _, line in ordered)
+    with objects.writer("copy") as copy:
+        copy.write(b"first\n")
+        assert Run(objects, "run").copy_to(copy) == len(lines)
+    assert objects.stored["copy"] == b"first\n" + b"".join(line + b"\n" for _, line in ordered)
 
 
 @pytest.mark.parametrize("line", [b"{}\n", b"{}"])

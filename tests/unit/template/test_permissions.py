@@ -26,6 +26,7 @@ ACTIONS_OF = {
     "s3.put_object": {"s3:PutObject"},
     "s3.create_multipart_upload": {"s3:PutObject"},
     "s3.upload_part": {"s3:PutObject"},
+    "s3.upload_part_copy": {"s3:PutObject", "s3:GetObject", "s3:GetObjectVersion"},
     "s3.complete_multipart_upload": {"s3:PutObject"},
     "s3.put_object_tagging": {"s3:PutObjectTagging"},
     "s3.delete_object": {"s3:DeleteObject"},

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from batchyard.adapters.aws import client, translated
+from batchyard.adapters.writer import Begun, Writer
 from batchyard.batch import InputObject
 from batchyard.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from types import TracebackType
 
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 CHUNK: Final = 8 * 1024 * 1024  # bytes a request
 PIECE: Final = 1024 * 1024  # bytes at a time: they stay in the processor's cache
 CHECKSUMS: Final = ("CRC64NVME", "CRC32C", "CRC32", "SHA256", "SHA1")
-PART: Final = 8 * 1024 * 1024
-PARTS_PER_SIZE: Final = 1_000  # S3 takes 10,000 parts; growing every thousand reaches 430 GiB
 TRIES: Final = 3
 
 
@@ -108,73 +104,9 @@ class Objects:
         with translated(f"writing s3://{self.bucket}/{key}"):
             self._s3.put_object(Bucket=self.bucket, Key=key, Body=data)
 
-    def writer(self, key: str, *, hashing: bool = True) -> Writer:
-        """Open an object for writing in pieces; it appears when the block ends without an error."""
-        return Writer(self, self._s3, key, hashing=hashing)
-
-
-class Writer:
-    """Write one object of any size with the memory of one part; counts bytes and their SHA-256."""
-
-    def __init__(self, objects: Objects, s3: S3Client, key: str, *, hashing: bool) -> None:
-        """Prepare; nothing is sent before the first part is full."""
-        self._objects, self._s3, self.key = objects, s3, key
-        self._buffer = bytearray()
-        self._upload_id: str | None = None
-        self._parts: list[CompletedPartTypeDef] = []
-        self._digest = hashlib.sha256() if hashing else None
-        self.size = 0
-
-    @property
-    def sha256(self) -> str | None:
-        """Return the digest of what was written so far, in hex; None if it was not wanted."""
-        return self._digest.hexdigest() if self._digest else None
-
-    def write(self, data: bytes) -> None:
-        """Append bytes."""
-        if self._digest:
-            self._digest.update(data)
-        self.size += len(data)
-        self._buffer += data
-        if len(self._buffer) >= PART * (1 + len(self._parts) // PARTS_PER_SIZE):
-            self._send_part()
-
-    def __enter__(self) -> Self:
-        """Begin."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Complete the object, or leave nothing behind."""
-        if kind is None:
-            self._complete()
-        elif self._upload_id:
-            with translated(f"giving up s3://{self._objects.bucket}/{self.key}"):
-                self._s3.abort_multipart_upload(**self._where())
-
-    def _where(self) -> Any:  # noqa: ANN401 - unpacked into calls that take these three among others
-        return {"Bucket": self._objects.bucket, "Key": self.key, "UploadId": self._upload_id}
-
-    def _send_part(self) -> None:
-        with translated(f"writing s3://{self._objects.bucket}/{self.key}"):
-            if self._upload_id is None:
-                self._upload_id = self._s3.create_multipart_upload(Bucket=self._objects.bucket, Key=self.key)[
-                    "UploadId"
-                ]
-            number = len(self._parts) + 1
-            sent = self._s3.upload_part(**self._where(), PartNumber=number, Body=bytes(self._buffer))
-        self._parts.append({"PartNumber": number, "ETag": sent["ETag"]})
-        self._buffer.clear()
-
-    def _complete(self) -> None:
-        if self._upload_id is None:
-            self._objects.put(self.key, bytes(self._buffer))
-            return
-        if self._buffer:
-            self._send_part()
-        with translated(f"completing s3://{self._objects.bucket}/{self.key}"):
-            self._s3.complete_multipart_upload(**self._where(), MultipartUpload={"Parts": self._parts})
+    def writer(self, key: str, *, hashing: bool = True, begun: Begun | None = None) -> Writer:
+        """Open an object for writing in pieces, or go on with one that was begun; it appears when the block ends well."""
+        return Writer(self, self._s3, key, hashing=hashing, begun=begun)
 
 
 def _plain(value: str) -> str:

@@ -1,0 +1,166 @@
+"""Write one object in pieces: bytes of ours, and ranges of other objects that the store copies on its own side."""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import msgspec
+
+from batchyard.adapters.aws import translated
+from batchyard.errors import BatchyardError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from mypy_boto3_s3 import S3Client
+
+    from batchyard.adapters.objects import Objects
+    from batchyard.batch import InputObject
+
+# Source: "Amazon S3 multipart upload limits": at most 10,000 parts of 5 MiB to 5 GiB, but that the last may be smaller.
+SMALLEST_PART: Final = 5 * 1024 * 1024
+MOST_PARTS: Final = 10_000
+PART: Final = 8 * 1024 * 1024
+PARTS_PER_SIZE: Final = 1_000  # parts grow every thousand: 10,000 of them reach 430 GiB, and copies far more
+LARGEST_COPY: Final = 512 * 1024 * 1024  # is done well within a request's time-out
+# A checksum of the whole object, which S3 makes from those of the parts whether we sent or it copied them.
+CHECKSUM: Final = {"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"}
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A part as S3 knows it; `crc32` is None where it did not say."""
+
+    etag: str
+    crc32: str | None = None
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """An object that is written in part: all a writer in another process needs to go on. `held` was not sent yet."""
+
+    upload_id: str | None = None
+    parts: list[Part] = []
+    held: bytes = b""
+    size: int = 0
+
+
+class Writer:
+    """Write one object of any size with the memory of one part; counts bytes and, while it sees them all, their SHA-256."""
+
+    def __init__(self, objects: Objects, s3: S3Client, key: str, *, hashing: bool, begun: Begun | None = None) -> None:
+        """Prepare, or go on where another writer was put down; nothing is sent before the first part is full."""
+        self._objects, self._s3, self.key = objects, s3, key
+        self._kept = begun is not None  # somebody may go on with this upload after us
+        begun = begun or Begun()
+        self._upload_id, self._parts, self.size = begun.upload_id, list(begun.parts), begun.size
+        self._held, self._held_bytes = [begun.held], len(begun.held)
+        self._digest = hashlib.sha256() if hashing and not self._kept else None
+        self._left = False
+
+    @property
+    def sha256(self) -> str | None:
+        """Return the digest of what was written so far, in hex; None if it was not wanted or not all bytes were seen."""
+        return self._digest.hexdigest() if self._digest else None
+
+    def write(self, data: bytes) -> None:
+        """Append bytes."""
+        if self._digest:
+            self._digest.update(data)
+        self.size += len(data)
+        self._held.append(data)
+        self._held_bytes += len(data)
+        if self._held_bytes >= self._part:
+            self._send_part()
+
+    def copy(self, source: InputObject) -> None:
+        """Append the bytes of another object of the bucket; those of a large one never come here."""
+        start = max(0, SMALLEST_PART - self._held_bytes) if self._held_bytes else 0
+        if source.size - start < self._part:
+            start = source.size
+        for chunk in self._objects.chunks(source, 0, start):
+            self.write(chunk)
+        if start < source.size:
+            self._copy(source, start)
+
+    def put_down(self) -> Begun:
+        """Leave the object unfinished for another writer; this one writes no more."""
+        self._left = True
+        return Begun(self._upload_id, self._parts, b"".join(self._held), self.size)
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Complete the object, or leave nothing behind but what was put down."""
+        if self._left:
+            return
+        if kind is None:
+            self._complete()
+        elif self._upload_id and not self._kept:
+            with translated(f"giving up s3://{self._objects.bucket}/{self.key}"):
+                self._s3.abort_multipart_upload(**self._where())
+
+    @property
+    def _part(self) -> int:
+        return PART * (1 + len(self._parts) // PARTS_PER_SIZE)
+
+    def _where(self) -> Any:  # noqa: ANN401 - unpacked into calls that take these three among others
+        return {"Bucket": self._objects.bucket, "Key": self.key, "UploadId": self._upload_id}
+
+    def _next(self) -> Any:  # noqa: ANN401 - as above, and the number of the part
+        if self._upload_id is None:
+            made = self._s3.create_multipart_upload(Bucket=self._objects.bucket, Key=self.key, **CHECKSUM)  # type: ignore[arg-type]  # literals
+            self._upload_id = made["UploadId"]
+        if len(self._parts) == MOST_PARTS:
+            raise BatchyardError(f"s3://{self._objects.bucket}/{self.key} is larger than {MOST_PARTS:,} parts can hold")
+        return {**self._where(), "PartNumber": len(self._parts) + 1}
+
+    def _send_part(self) -> None:
+        body = b"".join(self._held)
+        self._held, self._held_bytes = [], 0
+        with translated(f"writing s3://{self._objects.bucket}/{self.key}"):
+            sent = self._s3.upload_part(**self._next(), Body=body)
+        self._parts.append(Part(sent["ETag"], sent.get("ChecksumCRC32")))
+
+    def _copy(self, source: InputObject, start: int) -> None:
+        if self._held_bytes:
+            self._send_part()
+        self._digest = None
+        count = -(-(source.size - start) // LARGEST_COPY)
+        bounds = (start + (source.size - start) * at // count for at in range(count + 1))
+        for first, stop in pairwise(bounds):
+            self._copy_part(source, first, stop)
+        self.size += source.size - start
+
+    def _copy_part(self, source: InputObject, start: int, stop: int) -> None:
+        given: Any = {"Bucket": source.bucket, "Key": source.key}
+        if source.version_id:
+            given["VersionId"] = source.version_id
+        with translated(f"copying {source.uri} to s3://{self._objects.bucket}/{self.key}"):
+            copied = self._s3.upload_part_copy(
+                **self._next(),
+                CopySource=given,
+                CopySourceIfMatch=source.etag,
+                CopySourceRange=f"bytes={start}-{stop - 1}",
+            )["CopyPartResult"]
+        self._parts.append(Part(copied["ETag"], copied.get("ChecksumCRC32")))
+
+    def _complete(self) -> None:
+        if self._upload_id is None:
+            self._objects.put(self.key, b"".join(self._held))
+            return
+        if self._held_bytes:
+            self._send_part()
+        with translated(f"completing s3://{self._objects.bucket}/{self.key}"):
+            self._s3.complete_multipart_upload(
+                **self._where(), MultipartUpload={"Parts": [_told(part, at) for at, part in enumerate(self._parts, 1)]}
+            )
+
+
+def _told(part: Part, number: int) -> Any:  # noqa: ANN401 - a checksum that is not known must be left out
+    told = {"PartNumber": number, "ETag": part.etag}
+    return {**told, "ChecksumCRC32": part.crc32} if part.crc32 else told
