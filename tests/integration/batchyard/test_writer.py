@@ -41,13 +41,13 @@ def objects(world: World) -> Objects:
 
 
 SIZES = [
-    [0], [1], [PART], [PART + 1], [3, PART], [SMALLEST_PART, PART], [SMALLEST_PART - 1, PART + 1], [PART, 1, PART],
-    [PART - 1, PART + SMALLEST_PART - 1, 2 * PART], [1, 1, PART + 2 * MB, 1, PART, 5],
+    [], [1], [PART], [SMALLEST_PART - 1, PART + 1], [PART - 1, PART + SMALLEST_PART - 1, 9],
+    [1, 1, PART + 2 * MB, 1, PART, 5],
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
-@pytest.mark.parametrize("copying", range(3))
+@pytest.mark.parametrize("copying", range(1, 3))
 def test_what_was_written_and_copied_lies_there_in_order_with_the_checksum_of_the_whole(
     objects: Objects, sizes: list[int], copying: int
 ) -> None:
@@ -78,7 +78,7 @@ def test_an_object_of_which_all_bytes_came_by_has_their_sha256_and_one_that_was_
     assert writer.sha256 is None
 
 
-@pytest.mark.parametrize("stop", range(1, 6))
+@pytest.mark.parametrize("stop", [1, 2, 4])
 def test_an_object_that_is_put_down_anywhere_is_gone_on_with_by_another_writer(objects: Objects, stop: int) -> None:
     given = [source(objects, seed, size) for seed, size in enumerate([7, PART + MB, 2 * PART, 5, SMALLEST_PART, 9])]
     begun: Begun | None = None
