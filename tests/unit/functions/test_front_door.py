@@ -1,0 +1,211 @@
+"""The front door, whatever comes: keys, tenants, methods and requests that nobody should send."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from batchyard import api_keys, openapi, yard
+from batchyard.batch import InputObject
+from batchyard.front_door import OPEN
+from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryYard, batch
+from tests.unit.functions.gateway import Answer, call
+
+DOCUMENT: dict[str, Any] = json.loads(openapi.text())
+ROUTES = [(method.upper(), path) for path, operations in DOCUMENT["paths"].items() for method in operations]
+LOCKED = [(method, path) for method, path in ROUTES if path not in OPEN]
+NAMED = [(method, path) for method, path in LOCKED if "{" in path]
+MEMBERS = {"message", "type", "param", "code"}
+SOURCE = InputObject(BUCKET, "inbox/acme/requests.jsonl", "etag", 10, "v1")
+BODY = {"endpoint": "/v1/chat/completions", "completion_window": "24h"}
+# What the tenant `acme` owns, by the parameter that names it in a path. A new kind of object must be put here.
+OWNED: dict[str, tuple[str, Callable[[MemoryYard], object]]] = {
+    "batch_id": (BATCH_ID, lambda made: made.table.create_batch(batch(tenant="acme", input=SOURCE))),
+}
+
+
+@pytest.fixture(scope="module")
+def made() -> MemoryYard:
+    return MemoryYard()
+
+
+@pytest.fixture(scope="module")
+def acme(made: MemoryYard) -> str:
+    return f"Bearer {api_keys.create(made.table, 'acme')}"
+
+
+@pytest.fixture(scope="module")
+def other(made: MemoryYard) -> str:
+    return f"Bearer {api_keys.create(made.table, 'other')}"
+
+
+@pytest.fixture(autouse=True)
+def at_hand(made: MemoryYard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yard, "current", lambda: made)
+
+
+def sound(answer: Answer) -> dict[str, Any]:
+    """Return the error of a refusal in OpenAI's envelope."""
+    assert 400 <= answer.status < 500, answer
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-request-id"]
+    (error,) = answer.json.values()
+    assert error.keys() == MEMBERS
+    assert error["message"]
+    return dict(error)
+
+
+def filled(path: str) -> str:
+    return re.sub(r"\{(\w+)\}", lambda found: OWNED[found[1]][0], path)
+
+
+@pytest.mark.parametrize(("method", "path"), [*LOCKED, ("GET", "/"), ("GET", "/v1/models"), ("POST", "/health")])
+def test_nothing_but_health_answers_without_a_good_key(method: str, path: str, acme: str) -> None:
+    assert sound(call(method, path))["code"] is None
+    for wrong in (acme[:-1], "Bearer by_0f9a2c4e6b8d1357_wrong", acme.replace("Bearer", "Basic"), f"{acme}, {acme}"):
+        answer = call(method, path, authorization=wrong)
+        assert (answer.status, sound(answer)["code"]) == (401, "invalid_api_key")
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(("method", "path"), NAMED)
+def test_what_another_tenant_owns_is_not_there_on_any_route(
+    method: str, path: str, made: MemoryYard, acme: str, other: str
+) -> None:
+    for _, put in OWNED.values():
+        put(made)
+    before = dict(made.table.batches)
+    theirs = call(method, filled(path), "{}", authorization=other, content_type="application/json")
+    unknown = call(method, filled(path).replace("5f0c1e8a", "00000000"), "{}", authorization=other)
+    assert (theirs.status, sound(theirs)["type"]) == (404, "invalid_request_error")
+    assert sound(theirs)["message"].replace("5f0c1e8a", "") == sound(unknown)["message"].replace("00000000", "")
+    assert made.table.batches == before
+    assert call(method, filled(path), authorization=acme).status != 404
+
+
+def test_another_tenant_s_objects_are_in_no_list_and_behind_no_cursor(made: MemoryYard, acme: str, other: str) -> None:
+    OWNED["batch_id"][1](made)
+    assert [each["id"] for each in call("GET", "/v1/batches", authorization=acme).json["data"]] == [BATCH_ID]
+    assert call("GET", "/v1/batches", authorization=other).json["data"] == []
+    assert call("GET", "/v1/batches", query=f"after={BATCH_ID}", authorization=other).status == 404
+
+
+@pytest.mark.parametrize(("method", "path"), LOCKED)
+@pytest.mark.parametrize("wrong", ["PUT", "PATCH", "OPTIONS", "HEAD", "TRACE", "NONSENSE"])
+def test_a_method_that_a_path_has_not_is_refused_with_those_it_has(
+    method: str, path: str, wrong: str, acme: str
+) -> None:
+    answer = call(wrong, filled(path), authorization=acme)
+    assert (answer.status, sound(answer)["code"]) == (405, "method_not_supported")
+    assert method in answer.headers["allow"].split(", ")
+
+
+HOSTILE = [
+    "", "/", "//v1/batches", "/v1/batches/", "/v1/batches//", "/v1/batches/%00", "/v1/batches/\0", "/v1/batches/\ud800",
+    "/v1/batches/..", "/v1/batches/../../health", "/health/", "/v1/batches/" + "x" * 9_000, "/v1/batches/�",
+    "/v1/batches/batch_\n", f"/v1/batches/{BATCH_ID.upper()}", "/v1/batches/BATCH#1",
+    f"/v1/batches/{BATCH_ID}/cancel/", "/v1/batches/ ", "/v1/batches/🚂", "/v1/batches/" + "9" * 2_049, "/V1/batches",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", HOSTILE)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_path_that_is_none_is_not_found(method: str, path: str, acme: str) -> None:
+    assert call(method, path, authorization=acme).status in {404, 405}
+    sound(call(method, path, authorization=acme))
+
+
+@pytest.mark.parametrize(
+    "header", ["Bearer \ud800", "Bearer by_0f9a2c4e6b8d1357_\ud800", "\0", "Bearer " + "x" * 70_000]
+)
+def test_a_header_that_is_no_key_opens_nothing(header: str) -> None:
+    assert call("GET", "/v1/batches", authorization=header).status == 401
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        None, "", "[]", "null", "1", '"x"', "{", "\ufeff{}", "NaN", b"\xff\xfe", b"\0", "[" * 100_000, '{"a":' * 100_000,
+        '{"input_file_id": "\\ud800", "endpoint": "/v1/responses", "completion_window": "24h"}',
+        json.dumps({**BODY, "input_file_id": "x", "metadata": {"": "x"}}),
+        json.dumps({**BODY, "input_file_id": "x", "metadata": {"a": None}}),
+        json.dumps({**BODY, "input_file_id": "x", "metadata": {"a" * 65: "x"}}),
+        json.dumps({**BODY, "input_file_id": 7}),
+        json.dumps({**BODY, "input_file_id": "x", "output_expires_after": {"anchor": "created_at", "seconds": 1e300}}),
+    ],
+)  # fmt: skip
+def test_a_body_that_makes_no_sense_is_a_400(body: str | bytes | None, acme: str, made: MemoryYard) -> None:
+    before = dict(made.table.batches)
+    answer = call("POST", "/v1/batches", body, authorization=acme, content_type="application/json")
+    assert answer.status == 400
+    sound(answer)
+    assert made.table.batches == before
+
+
+def test_members_of_a_body_that_are_unknown_are_let_be(acme: str, made: MemoryYard) -> None:
+    made.bucket.put("files/acme/in.jsonl", b"{}\n")
+    body = {**BODY, "input_file_id": f"s3://{BUCKET}/files/acme/in.jsonl", "priority": "high", "nested": {"a": [None]}}
+    answer = call("POST", "/v1/batches", json.dumps(body), authorization=acme, content_type="application/json")
+    assert (answer.status, answer.json["status"]) == (200, "validating")
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ";"]
+)
+def test_a_body_of_another_content_type_is_a_415(kind: str, acme: str) -> None:
+    answer = call("POST", "/v1/batches", "{}", authorization=acme, content_type=kind)
+    assert (answer.status, sound(answer)["code"]) == (415, "unsupported_content_type")
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/json", "application/json; charset=utf-8", "APPLICATION/JSON;charset=UTF-8"]
+)
+def test_json_by_any_of_its_names_is_read(kind: str, acme: str) -> None:
+    assert call("POST", "/v1/batches", "{}", authorization=acme, content_type=kind).status == 400
+
+
+@pytest.mark.parametrize("limit", ["0", "1", "100", "", "00001", "٣"])
+def test_a_limit_from_0_to_100_is_a_page(limit: str, acme: str) -> None:
+    answer = call("GET", "/v1/batches", query=f"limit={limit}", authorization=acme)
+    assert answer.status == (200 if limit != "٣" else 400)
+
+
+@pytest.mark.parametrize("body", [None, "", "{}", b"", b"\xff", "no JSON"])
+@pytest.mark.parametrize("kind", ["", "application/json", "text/plain", "application/x-www-form-urlencoded"])
+def test_a_cancel_needs_no_body_and_reads_none(
+    body: str | bytes | None, kind: str, acme: str, made: MemoryYard
+) -> None:
+    made.table.batches[BATCH_ID] = batch(tenant="acme", input=SOURCE)
+    answer = call("POST", f"/v1/batches/{BATCH_ID}/cancel", body, authorization=acme, content_type=kind)
+    assert (answer.status, answer.json["status"]) == (200, "cancelling")
+
+
+def test_an_ended_batch_cannot_be_cancelled_and_a_client_need_not_try_again(acme: str, made: MemoryYard) -> None:
+    made.table.batches[BATCH_ID] = batch(tenant="acme", input=SOURCE, status="completed")
+    answer = call("POST", f"/v1/batches/{BATCH_ID}/cancel", authorization=acme)
+    assert (answer.status, answer.headers["x-should-retry"]) == (409, "false")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
+@given(
+    method=st.sampled_from(["GET", "POST", "DELETE", "PUT", "HEAD"]),
+    tail=st.text(),
+    body=st.binary(),
+    query=st.text(),
+    keyed=st.booleans(),
+)
+def test_no_request_at_all_is_a_fault_of_ours(
+    method: str,
+    tail: str,
+    body: bytes,
+    query: str,
+    keyed: bool,
+    acme: str,
+) -> None:
+    headers = {"authorization": acme} if keyed else {"authorization": tail}
+    for path in (f"/v1/batches/{tail}", f"/v1/{tail}", tail, "/v1/batches"):
+        assert call(method, path, body, query=f"limit={query}&after={query}", **headers).status < 500
