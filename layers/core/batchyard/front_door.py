@@ -114,7 +114,7 @@ def _refused(error: ApiError) -> Response[str]:
 def _unknown_route(_: NotFoundError) -> Response[str]:
     method, path = app.current_event.http_method, app.current_event.path
     allowed = openapi.allowed(path)
-    if not allowed:
+    if not allowed or method in allowed:  # where the path is ours, what it names cannot be
         return _refused(ApiError(HTTPStatus.NOT_FOUND, f"Unknown request URL: {method} {path[:200]}."))
     message = f"Not allowed to {method} on {path[:200]}. Allowed: {', '.join(allowed)}."
     error = ApiError(HTTPStatus.METHOD_NOT_ALLOWED, message, code="method_not_supported")

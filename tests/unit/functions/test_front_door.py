@@ -108,15 +108,17 @@ HOSTILE = [
     "", "/", "//v1/batches", "/v1/batches/", "/v1/batches//", "/v1/batches/%00", "/v1/batches/\0", "/v1/batches/\ud800",
     "/v1/batches/..", "/v1/batches/../../health", "/health/", "/v1/batches/" + "x" * 9_000, "/v1/batches/�",
     "/v1/batches/batch_\n", f"/v1/batches/{BATCH_ID.upper()}", "/v1/batches/BATCH#1",
-    f"/v1/batches/{BATCH_ID}/cancel/", "/v1/batches/ ", "/v1/batches/🚂", "/v1/batches/" + "9" * 2_049, "/V1/batches",
+    f"/v1/batches/{BATCH_ID}/cancel/", "/v1/batches/ ", "/v1/batches/🚂", "/v1/batches/0𷭣",
+    "/v1/batches/" + "9" * 2_049, "/V1/batches",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", HOSTILE)
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_path_that_is_none_is_not_found(method: str, path: str, acme: str) -> None:
-    assert call(method, path, authorization=acme).status in {404, 405}
-    sound(call(method, path, authorization=acme))
+    answer = call(method, path, authorization=acme)
+    sound(answer)
+    assert answer.status == 404 or method not in answer.headers["allow"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,37 @@
+"""Requests made up from the front door's own description, right and wrong ones: none is a fault of ours."""
+
+import json
+from typing import Any
+
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi import checks
+
+from batchyard import openapi
+from tests.system.yard import Yard
+
+description = schemathesis.openapi.from_dict(json.loads(openapi.text()))
+CHECKS = [
+    not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+    checks.negative_data_rejection,
+    checks.missing_required_header,
+    checks.unsupported_method,
+    checks.allow_header_conformance,
+]
+
+
+@description.parametrize()
+@settings(
+    max_examples=15, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)  # fmt: skip
+def test_a_request_made_up_is_answered_as_described(case: "schemathesis.Case[Any]", yard: Yard) -> None:
+    with requests.Session() as session:
+        session.headers["Authorization"] = f"Bearer {yard.doors['api_key']}"
+        case.call_and_validate(base_url=yard.doors["endpoint_url"], session=session, checks=CHECKS)
