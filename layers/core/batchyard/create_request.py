@@ -78,7 +78,7 @@ def check_metadata(metadata: Mapping[str, object]) -> LineError | None:
         if len(key) > LONGEST_KEY or len(value) > LONGEST_VALUE:
             message = f"A metadata key has at most {LONGEST_KEY} characters and a value {LONGEST_VALUE}."
             return LineError("string_above_max_length", message, param)
-        if not key:
+        if not key:  # a name in DynamoDB has at least one character
             return LineError("invalid_value", "A metadata key has at least one character.", param)
     return None
 
