@@ -10,7 +10,7 @@ from batchyard.batch import InputObject, LineError
 from batchyard.create_request import refusal
 from batchyard.errors import ApiError, NotFound, StaleRecord
 from batchyard.form import Part, parse
-from batchyard.stored_file import BATCH, DAY, PROCESSED, StoredFile, check_first_line, missing, shape, unknown
+from batchyard.stored_file import BATCH, DAY, FILE_ID, PROCESSED, StoredFile, check_first_line, missing, shape, unknown
 from batchyard.yard import Yard
 
 # API Gateway hands a body to Lambda in base64, and Lambda takes 6 MiB with the request's headers beside it.
@@ -117,6 +117,8 @@ def too_large(size: int) -> ApiError:
 
 
 def _known(yard: Yard, tenant: str, file_id: str) -> StoredFile:
+    if not FILE_ID.fullmatch(file_id):  # nor is every text a key that the table could hold
+        raise unknown(file_id)
     try:
         file = yard.file_records.file(file_id)
     except NotFound as error:

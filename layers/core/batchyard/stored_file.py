@@ -1,6 +1,7 @@
 """A file of the front door, as recorded and as OpenAI's clients see it, and what OpenAI would refuse in a new one."""
 
 import hashlib
+import re
 import string
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -20,6 +21,7 @@ DAY: Final = 86_400
 # An object that ends is tagged with the days until the bucket's lifecycle rules remove it: the next of these.
 KEEP_TAG, KEEP_DAYS = "keep-days", (1, 3, 7, 14, 30)
 LARGEST_SHOWN: Final = 2**31 - 1  # clients that OpenAI's description generates read sizes as 32 bits
+FILE_ID: Final = re.compile(r"file-[0-9A-Za-z]{1,64}")
 _DIGITS: Final = string.digits + string.ascii_letters
 _ID_DIGITS: Final = 22
 

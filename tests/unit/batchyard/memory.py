@@ -24,7 +24,7 @@ from batchyard.adapters.records import Records
 from batchyard.adapters.secrets import Secret
 from batchyard.adapters.writer import Begun, Writer
 from batchyard.batch import Batch, Counts, InputObject, Usage
-from batchyard.errors import InputGone, NotFound, StaleRecord
+from batchyard.errors import InputGone, NotFound, StaleRecord, StoreError
 from batchyard.settings import Settings
 from batchyard.shard import Shard
 from batchyard.stored_file import StoredFile
@@ -33,6 +33,7 @@ from batchyard.yard import Yard
 
 BUCKET = "batchyard-data-example"
 NOW = 1_790_000_000
+LONGEST_KEY = 2_000  # bytes; DynamoDB's 2,048 have room for a prefix
 BATCH_ID = "batch_5f0c1e8a9b7d4c3e8f2a6b1d0e9c8a7f"
 
 
@@ -80,6 +81,16 @@ class MemoryObjects(Objects):
         return Writer(self, cast("Any", None), key, hashing=hashing, begun=begun)  # below one part, a writer only puts
 
 
+def _fit(key: str) -> None:
+    """Refuse what DynamoDB would: a key of more than 2,048 bytes, or one that is no text in UTF-8."""
+    try:
+        if len(key.encode()) <= LONGEST_KEY:
+            return
+    except UnicodeEncodeError as error:
+        raise StoreError(f"no text: {key!r}") from error
+    raise StoreError(f"too long: {key[:64]}")
+
+
 class MemoryRecords(Records):
     """Records in dictionaries, under the real ones' conditions."""
 
@@ -94,6 +105,7 @@ class MemoryRecords(Records):
         return new
 
     def batch(self, batch_id: str) -> Batch:
+        _fit(batch_id)
         if batch_id not in self.batches:
             raise NotFound(batch_id)
         return self.batches[batch_id]
@@ -155,6 +167,7 @@ class MemoryRecords(Records):
         self.others[f"PROVIDER#{provider_batch_id}", "LINK"] = item
 
     def item(self, pk: str, sk: str) -> dict[str, Any]:
+        _fit(pk)
         if (pk, sk) not in self.others:
             raise NotFound(pk)
         return self.others[pk, sk]
@@ -243,6 +256,7 @@ class MemoryFileRecords(FileRecords):
         return True
 
     def file(self, file_id: str) -> StoredFile:
+        _fit(file_id)
         if file_id not in self.known:
             raise NotFound(file_id)
         return self.known[file_id]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchyard import api_keys, openapi, yard
+from batchyard import api_keys, keys, openapi, stored_file, yard
 from batchyard.batch import InputObject
 from batchyard.front_door import OPEN
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryYard, batch
@@ -22,9 +22,25 @@ NAMED = [(method, path) for method, path in LOCKED if "{" in path]
 MEMBERS = {"message", "type", "param", "code"}
 SOURCE = InputObject(BUCKET, "inbox/acme/requests.jsonl", "etag", 10, "v1")
 BODY = {"endpoint": "/v1/chat/completions", "completion_window": "24h"}
-# What the tenant `acme` owns, by the parameter that names it in a path. A new kind of object must be put here.
-OWNED: dict[str, tuple[str, Callable[[MemoryYard], object]]] = {
-    "batch_id": (BATCH_ID, lambda made: made.table.create_batch(batch(tenant="acme", input=SOURCE))),
+FILE_ID = "file-3sT9bK2mQxV7cLwZ0rYpHd"
+
+
+def put_batch(made: MemoryYard) -> None:
+    made.table.batches[BATCH_ID] = batch(tenant="acme", input=SOURCE)
+
+
+def put_file(made: MemoryYard) -> None:
+    members: dict[str, Any] = {"bytes": 3, "filename": "in.jsonl", "purpose": "batch", "version_id": "v1"}
+    key = keys.file("acme", FILE_ID)
+    made.bucket.put(key, b"{}\n")
+    made.kept_files.known[FILE_ID] = stored_file.new(FILE_ID, "acme", made.clock(), None, key=key, **members)
+
+
+# What the tenant `acme` owns, by the parameter that names it in a path, and an id that names nothing.
+# A route of a new kind of object fails here until such an object is put.
+OWNED: dict[str, tuple[str, str, Callable[[MemoryYard], None]]] = {
+    "batch_id": (BATCH_ID, f"batch_{'0' * 32}", put_batch),
+    "file_id": (FILE_ID, f"file-{'0' * 22}", put_file),
 }
 
 
@@ -59,8 +75,13 @@ def sound(answer: Answer) -> dict[str, Any]:
     return dict(error)
 
 
-def filled(path: str) -> str:
-    return re.sub(r"\{(\w+)\}", lambda found: OWNED[found[1]][0], path)
+def filled(path: str, *, known: bool = True) -> str:
+    """Put ids into a path: of objects that acme owns, or of none."""
+    return re.sub(r"\{(\w+)\}", lambda found: OWNED[found[1]][0 if known else 1], path)
+
+
+def without_ids(text: str) -> str:
+    return re.sub("|".join(each for known, unknown, _ in OWNED.values() for each in (known, unknown)), "", text)
 
 
 @pytest.mark.parametrize(("method", "path"), [*LOCKED, ("GET", "/"), ("GET", "/v1/models"), ("POST", "/health")])
@@ -76,22 +97,24 @@ def test_nothing_but_health_answers_without_a_good_key(method: str, path: str, a
 def test_what_another_tenant_owns_is_not_there_on_any_route(
     method: str, path: str, made: MemoryYard, acme: str, other: str
 ) -> None:
-    for _, put in OWNED.values():
+    for _, _, put in OWNED.values():
         put(made)
-    before = dict(made.table.batches)
+    before = dict(made.table.batches), dict(made.kept_files.known), dict(made.bucket.stored)
     theirs = call(method, filled(path), "{}", authorization=other, content_type="application/json")
-    unknown = call(method, filled(path).replace("5f0c1e8a", "00000000"), "{}", authorization=other)
+    unknown = call(method, filled(path, known=False), "{}", authorization=other, content_type="application/json")
     assert (theirs.status, sound(theirs)["type"]) == (404, "invalid_request_error")
-    assert sound(theirs)["message"].replace("5f0c1e8a", "") == sound(unknown)["message"].replace("00000000", "")
-    assert made.table.batches == before
+    assert without_ids(str(sound(theirs))) == without_ids(str(sound(unknown)))
+    assert (made.table.batches, made.kept_files.known, made.bucket.stored) == before
     assert call(method, filled(path), authorization=acme).status != 404
 
 
 def test_another_tenant_s_objects_are_in_no_list_and_behind_no_cursor(made: MemoryYard, acme: str, other: str) -> None:
-    OWNED["batch_id"][1](made)
-    assert [each["id"] for each in call("GET", "/v1/batches", authorization=acme).json["data"]] == [BATCH_ID]
-    assert call("GET", "/v1/batches", authorization=other).json["data"] == []
-    assert call("GET", "/v1/batches", query=f"after={BATCH_ID}", authorization=other).status == 404
+    put_batch(made)
+    put_file(made)
+    for path, known in (("/v1/batches", BATCH_ID), ("/v1/files", FILE_ID)):
+        assert known in [each["id"] for each in call("GET", path, authorization=acme).json["data"]]
+        assert call("GET", path, authorization=other).json["data"] == []
+        assert call("GET", path, query=f"after={known}", authorization=other).status == 404
 
 
 @pytest.mark.parametrize(("method", "path"), LOCKED)
@@ -109,7 +132,7 @@ HOSTILE = [
     "/v1/batches/..", "/v1/batches/../../health", "/health/", "/v1/batches/" + "x" * 9_000, "/v1/batches/�",
     "/v1/batches/batch_\n", f"/v1/batches/{BATCH_ID.upper()}", "/v1/batches/BATCH#1",
     f"/v1/batches/{BATCH_ID}/cancel/", "/v1/batches/ ", "/v1/batches/🚂", "/v1/batches/0𷭣",
-    "/v1/batches/" + "9" * 2_049, "/V1/batches",
+    "/v1/batches/" + "9" * 2_049, "/V1/batches", "/v1/files/" + "9" * 2_049, f"/v1/files/file-{'9' * 2_049}/content",
 ]  # fmt: skip
 
 
@@ -209,5 +232,6 @@ def test_no_request_at_all_is_a_fault_of_ours(
     acme: str,
 ) -> None:
     headers = {"authorization": acme} if keyed else {"authorization": tail}
-    for path in (f"/v1/batches/{tail}", f"/v1/{tail}", tail, "/v1/batches"):
-        assert call(method, path, body, query=f"limit={query}&after={query}", **headers).status < 500
+    asked = f"limit={query}&after={query}&purpose={query}&order={query}"
+    for path in (f"/v1/batches/{tail}", f"/v1/files/{tail}", f"/v1/{tail}", tail, "/v1/batches", "/v1/files"):
+        assert call(method, path, body, query=asked, **headers).status < 500
