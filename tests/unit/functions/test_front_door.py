@@ -77,7 +77,7 @@ def sound(answer: Answer) -> dict[str, Any]:
 
 def filled(path: str, *, known: bool = True) -> str:
     """Put ids into a path: of objects that acme owns, or of none."""
-    return re.sub(r"\{(\w+)\}", lambda found: OWNED[found[1]][0 if known else 1], path)
+    return re.sub(r"\{(\w+)\}", lambda found: OWNED[found[1]][0] if known else OWNED[found[1]][1], path)
 
 
 def without_ids(text: str) -> str:
