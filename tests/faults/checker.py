@@ -1,0 +1,105 @@
+"""Judge a batch by what is left of it: the results, the record and the provider's own books; nothing of ours is asked."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from tests.faults.provider import FickleProvider
+
+ENDED = {"completed", "failed", "cancelled"}
+
+
+class Evidence(Protocol):
+    """Where to look."""
+
+    def read(self, key: str) -> bytes | None:
+        """Return an object of the data bucket, None when there is none."""
+        ...
+
+    def record(self, batch_id: str) -> dict[str, Any]:
+        """Return the record of a batch as plain values."""
+        ...
+
+    def held_tokens(self) -> dict[str, int]:
+        """Return the reservations left in the token ledgers."""
+        ...
+
+    def log(self) -> str:
+        """Return all that was logged."""
+        ...
+
+
+@dataclass(frozen=True)
+class Case:
+    """A batch that has ended, what was in its input, and what must never be logged."""
+
+    batch_id: str
+    custom_ids: list[str]
+    secrets: tuple[str, ...]
+
+
+def wrongs(case: Case, evidence: Evidence, provider: FickleProvider) -> list[str]:
+    """List every promise that was broken; an empty list is a pass."""
+    record = evidence.record(case.batch_id)
+    found = [*provider.wrongs]
+    if record["status"] not in ENDED:
+        return [*found, f"the batch hangs as {record['status']}"]
+    output, errors = (_lines(evidence, record, name) for name in ("output.jsonl", "errors.jsonl"))
+    if record["in_progress_at"] is not None:
+        found += _outcomes(case, output, errors)
+        found += _counted(record, output, errors)
+    found += _paid(case, provider, [line["custom_id"] for line in map(json.loads, output)])
+    found += _invented(provider, output)
+    found += [f"{batch.id} still runs as {batch.status}" for batch in provider.live()]
+    found += [f"{held} tokens are still held for {attempt}" for attempt, held in evidence.held_tokens().items()]
+    found += [f"the log holds {secret!r}" for secret in case.secrets if secret in evidence.log()]
+    return found
+
+
+def _lines(evidence: Evidence, record: dict[str, Any], name: str) -> list[bytes]:
+    data = evidence.read(f"results/{record['tenant']}/{record['batch_id']}/{name}")
+    return data.splitlines(keepends=True) if data else []
+
+
+def _outcomes(case: Case, output: list[bytes], errors: list[bytes]) -> list[str]:
+    """Every line once, each result in the order of the input."""
+    place = {custom_id: at for at, custom_id in enumerate(case.custom_ids)}
+    results = [[json.loads(line)["custom_id"] for line in result] for result in (output, errors)]
+    count = Counter(results[0] + results[1])
+    found = [f"{each} has {count[each]} outcomes" for each in case.custom_ids if count[each] != 1]
+    found += [f"{each} is nobody's" for each in count if each not in place]
+    for name, result in zip(("output", "errors"), results, strict=True):
+        places = [place.get(each, -1) for each in result]
+        found += [f"{name} is out of order"] if places != sorted(places) else []
+    return found
+
+
+def _counted(record: dict[str, Any], output: list[bytes], errors: list[bytes]) -> list[str]:
+    counts = record["counts"]
+    unrun = sum(b'"batch_cancelled"' in line for line in errors)
+    told = counts["completed"], counts["failed"]
+    return [] if told == (len(output), len(errors) - unrun) else [f"the record counts {counts}, the results differ"]
+
+
+def _paid(case: Case, provider: FickleProvider, succeeded: list[str]) -> list[str]:
+    """A line whose answer could be read was not run again, and its answer was not thrown away."""
+    found = [
+        f"{each} was paid {provider.ran[each]} times and answered {len(provider.readable.get(each, []))}"
+        for each in case.custom_ids
+        if len(provider.readable.get(each, [])) > 1
+    ]
+    kept = set(succeeded)
+    return found + [
+        f"the answer to {each} was thrown away"
+        for each in case.custom_ids
+        if provider.readable.get(each) and each not in kept
+    ]
+
+
+def _invented(provider: FickleProvider, output: list[bytes]) -> list[str]:
+    known = {line for lines in provider.readable.values() for line in lines}
+    return [f"the provider never wrote {line[:80]!r}" for line in output if line not in known]

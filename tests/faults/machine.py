@@ -1,0 +1,175 @@
+"""The state machine of functions/batch.asl.json, played in any order of its shards, with its retries and error paths."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from batchyard.assemble import assemble
+from batchyard.cancel import cancel
+from batchyard.collect import collect
+from batchyard.errors import BatchyardError, StaleRecord, StoreError
+from batchyard.fail import fail_batch, fail_shard
+from batchyard.plan import plan
+from batchyard.poll import poll
+from batchyard.shard import Step
+from batchyard.submit import submit
+from tests.faults.strikes import Killed, Strikes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchyard.yard import Yard
+
+DOORS: Final = {"submit": submit, "poll": poll, "collect": collect}
+TRIES: Final = 4  # of a step whose process dies or that raises what is neither StoreError nor StaleRecord
+STORE_TRIES: Final = 31
+
+
+@dataclass
+class Sleeper:
+    """A shard's child execution: its next step, and when that is due."""
+
+    step: Step
+    due: float = 0.0
+    tries: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class Execution:
+    """One execution: where it is, and its shards'. `ended` is the last state's name."""
+
+    batch_id: str
+    next: str = "plan"
+    resumed: bool = False
+    shards: dict[int, Sleeper] = field(default_factory=dict)
+    tries: Counter[str] = field(default_factory=Counter)
+    error: dict[str, str] | None = None
+    ended: str | None = None
+
+
+class Machine:
+    """Play executions step by step; whoever plays chooses which shard is next."""
+
+    def __init__(self, yard: Yard, clock: Any, strikes: Strikes) -> None:
+        self.yard, self.clock, self.strikes = yard, clock, strikes
+        self.executions: dict[str, Execution] = {}
+        self.cancels: list[str] = []
+        self.payloads: list[Step] = []
+        self.surprises: list[str] = []
+        self.turns = 0
+
+    def start(self, batch_id: str) -> bool:
+        """Stand where Step Functions' StartExecution stands: a name starts once."""
+        new = batch_id not in self.executions
+        self.executions.setdefault(batch_id, Execution(batch_id))
+        return new
+
+    def invoke(self, payload: dict[str, Any]) -> None:
+        """Stand where the cancel function's invoker stands."""
+        self.cancels.append(str(payload["batch_id"]))
+
+    @property
+    def running(self) -> list[Execution]:
+        return [execution for execution in self.executions.values() if execution.ended is None]
+
+    def turn(self, execution: Execution, choice: int = 0) -> None:
+        """Play one state of an execution: of one of its shards, while it has any."""
+        self.turns += 1
+        if execution.next == "shards":
+            waiting = [number for number, each in execution.shards.items() if each.step.next != "done"]
+            if not waiting:
+                execution.next = "assemble"
+                return
+            self._shard(execution, waiting[choice % len(waiting)])
+        elif execution.next == "fail":
+            self._attempt(execution.tries, lambda: fail_batch(self.yard, execution.batch_id, execution.error or {}))
+            execution.ended = "Failed"
+        else:
+            self._batch(execution)
+
+    def deliver(self, call: Callable[[], Any]) -> Any:
+        """Call a function until it comes to its end, as events are delivered."""
+        for _ in range(TRIES):
+            answer = self._attempt(Counter(), call)
+            if answer is not FAILED:
+                return answer
+        raise AssertionError("not delivered")
+
+    def cancel(self, choice: int = 0) -> None:
+        """Run one of the cancel function's pending invocations; Lambda tries an asynchronous one three times."""
+        if self.cancels:
+            batch_id = self.cancels.pop(choice % len(self.cancels))
+            for _ in range(3):
+                if self._attempt(Counter(), lambda: cancel(self.yard, batch_id)) is not FAILED:
+                    return
+
+    def replay(self, choice: int) -> None:
+        """Deliver an old step once more, late; nobody waits for what it answers."""
+        if self.payloads:
+            step = self.payloads[choice % len(self.payloads)]
+            self._attempt(Counter(), lambda: DOORS[step.next](self.yard, step))
+
+    def _batch(self, execution: Execution) -> None:
+        if execution.next == "plan":
+            call: Callable[[], Any] = lambda: plan(self.yard, execution.batch_id, resume=execution.resumed).next  # noqa: E731
+        else:
+            call = lambda: assemble(self.yard, execution.batch_id)  # noqa: E731
+        answer = self._attempt(execution.tries, call)
+        if answer is FAILED:
+            if exhausted(execution.tries):
+                execution.error, execution.next = {"Error": "Exhausted", "Cause": "tried too often"}, "fail"
+            return
+        execution.tries.clear()
+        execution.resumed = answer == "plan"
+        if answer == "run":
+            listed = json.loads(self.yard.objects.get(f"work/{execution.batch_id}/plan/shards.json"))
+            execution.shards = {each["shard"]: Sleeper(Step(execution.batch_id, each["shard"])) for each in listed}
+            execution.next = "shards"
+        elif answer in {"plan", "assemble"}:
+            execution.next = str(answer)
+        else:
+            execution.ended = str(answer)
+
+    def _shard(self, execution: Execution, number: int) -> None:
+        sleeper = execution.shards[number]
+        self.clock.now = max(self.clock.now, sleeper.due)
+        step = sleeper.step
+        self.payloads.append(step)
+        answer = self._attempt(sleeper.tries, lambda: DOORS[step.next](self.yard, step))
+        if answer is FAILED:
+            if exhausted(sleeper.tries):
+                error = {"Error": "Exhausted", "Cause": "tried too often"}
+                for _ in range(TRIES):
+                    if self._attempt(Counter(), lambda: fail_shard(self.yard, step.batch_id, number, error)) is not FAILED:
+                        break
+                sleeper.step = step.then("done")
+            return
+        sleeper.tries.clear()
+        sleeper.step, sleeper.due = answer, self.clock.now + answer.wait_seconds
+
+    def _attempt(self, tries: Counter[str], call: Callable[[], Any]) -> Any:
+        """Run a function once, as Lambda would; FAILED when it did not come to its end."""
+        self.strikes.step = call
+        try:
+            return call()
+        except (StoreError, StaleRecord):
+            tries["store"] += 1
+        except (Killed, BatchyardError):
+            tries["other"] += 1
+        except Exception:  # noqa: BLE001 - the state machine retries any; the checker wants to know of these
+            self.surprises.append(traceback.format_exc())
+            tries["other"] += 1
+        self.clock.now += 2
+        return FAILED
+
+
+FAILED: Final = object()
+
+
+def exhausted(tries: Counter[str]) -> bool:
+    """Tell whether the state machine would take its error path."""
+    return tries["other"] >= TRIES or tries["store"] >= STORE_TRIES

@@ -1,0 +1,83 @@
+"""Strike at the effects a step has on AWS: a process that dies, a store that fails, a second worker that comes between."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from batchyard.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ADAPTERS: Final = ("objects", "records", "executions", "events", "cancel_function")
+
+
+class Killed(BaseException):
+    """The process is gone: nothing of ours may catch it."""
+
+
+@dataclass
+class Strike:
+    """At the effect that comes `after_effects` from now: `kind` is kill, fail or overtake, before or after the effect."""
+
+    kind: str
+    after_effects: int
+    after: bool = False
+
+
+@dataclass
+class Strikes:
+    """The strike that is due, if any; `step` is the step under way, for another worker to do in between."""
+
+    due: Strike | None = None
+    step: Callable[[], object] = lambda: None
+    struck: list[str] = field(default_factory=list)
+
+    def around(self, name: str, effect: Callable[..., Any]) -> Callable[..., Any]:
+        """Wrap a method so that it can be struck."""
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            now = self._now()
+            if now is not None and not now.after:
+                self._strike(now, name)
+            result = effect(*arguments, **named)
+            if now is not None and now.after:
+                self._strike(now, name)
+            return result
+
+        return call
+
+    def _now(self) -> Strike | None:
+        if self.due is None:
+            return None
+        if self.due.after_effects:
+            self.due.after_effects -= 1
+            return None
+        now, self.due = self.due, None
+        return now
+
+    def _strike(self, strike: Strike, name: str) -> None:
+        self.struck.append(f"{strike.kind} {'after' if strike.after else 'before'} {name}")
+        if strike.kind == "kill":
+            raise Killed
+        if strike.kind == "fail":
+            raise StoreError(f"{name}: struck")
+        self.step()
+
+
+class Struck:
+    """An adapter whose every method can be struck."""
+
+    def __init__(self, adapter: object, strikes: Strikes) -> None:
+        self._adapter, self._strikes = adapter, strikes
+
+    def __getattr__(self, name: str) -> Any:
+        member = getattr(self._adapter, name)
+        return self._strikes.around(name, member) if callable(member) else member
+
+
+def exposed(yard: Any, strikes: Strikes) -> None:
+    """Put every adapter of the yard where it can be struck."""
+    for name in ADAPTERS:
+        setattr(yard, name, Struck(getattr(yard, name), strikes))

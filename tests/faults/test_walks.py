@@ -1,0 +1,127 @@
+"""Random walks through all that may go wrong at once. A failing walk prints the steps that lead to it, as few as can be."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from batch_client import (
+    AuthenticationError,
+    BadRequestError,
+    BatchError,
+    NotFoundError,
+    QuotaError,
+    RateLimitError,
+    ServerError,
+)
+from tests.faults.provider import Fate, Trouble, lost
+from tests.faults.strikes import Strike
+from tests.faults.yard import Scene
+
+WALKS = int(os.environ.get("WALKS", "120"))
+IDS = [f"r{at}" for at in range(12)]
+SORTS = ["good", "refused", "unavailable", "slow down", "zero", "timed out", "expired", "missing", "malformed", "twice", "stranger"]
+STATUSES = ["validating", "in_progress", "finalizing", "pondering", "cancelling"]
+ERRORS = [
+    BatchError("token_limit_exceeded", "Enqueued token limit reached for m0 in organization o. Limit: 90,000 enqueued tokens."),
+    BatchError("invalid_request", "not found", "file_id"), BatchError("billing_hard_limit_reached", "pay"),
+    BatchError("never_seen", "?"), BatchError("invalid_json_line", "bad", None, 1), BatchError("duplicate_custom_id", "twice", None, 2),
+]  # fmt: skip
+# A refusal is no trouble of every call: one that says "never" ends the shard, and rightly.
+TROUBLES = {
+    "lost": lost,
+    "429": lambda _: RateLimitError("slow down", status=429, retry_after=3),
+    "500": lambda call: lost(call) if call.startswith("create") else ServerError("oops", status=500),
+    "401": lambda _: AuthenticationError("bad key", status=401),
+    "quota": lambda _: QuotaError("no money", status=429, code="insufficient_quota"),
+    "404": lambda call: NotFoundError("gone", status=404) if call == "retrieve_batch" else lost(call),
+    "400": lambda call: BadRequestError("no", status=400) if call == "cancel_batch" else lost(call),
+}
+
+fates = st.builds(
+    Fate,
+    end=st.sampled_from(["completed", "completed", "expired", "cancelled", "failed"]),
+    seconds=st.sampled_from([1.0, 90.0, 4_000.0, 86_400.0]),
+    share=st.sampled_from([0.0, 0.3, 0.6, 0.9]),
+    lines=st.dictionaries(st.sampled_from(IDS), st.sampled_from(SORTS), max_size=6),
+    errors=st.lists(st.sampled_from(ERRORS), min_size=1, max_size=2).map(tuple),
+    shown=st.lists(st.sampled_from(STATUSES), max_size=3),
+    late=st.sampled_from([0, 0, 1, 2]),
+    no_counts=st.booleans(),
+    empty_ids=st.booleans(),
+    cancel_finishes=st.booleans(),
+)
+troubles = st.builds(
+    lambda name, after: Trouble(TROUBLES[name], after=after and name in {"lost", "500"}),
+    st.sampled_from(sorted(TROUBLES)), st.booleans(),
+)  # fmt: skip
+strikes = st.builds(Strike, st.sampled_from(["kill", "fail", "overtake"]), st.integers(0, 6), st.booleans())
+
+
+class Walk(RuleBasedStateMachine):
+    """A yard to which anything may happen, in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scene = Scene(max_requests_per_shard=4)
+        self.statuses: dict[str, list[str]] = {}
+
+    @initialize(lines=st.integers(1, len(IDS)), models=st.integers(1, 2))
+    def upload(self, lines: int, models: int) -> None:
+        self.scene.drop(IDS[:lines], models)
+
+    @rule(choice=st.integers(0, 7), turns=st.integers(1, 6))
+    def go_on(self, choice: int, turns: int) -> None:
+        for _ in range(turns):
+            for execution in self.scene.machine.running:
+                self.scene.machine.turn(execution, choice)
+
+    @rule(fate=fates)
+    def ordain(self, fate: Fate) -> None:
+        self.scene.provider.fates.append(fate)
+
+    @rule(trouble=troubles, calls=st.integers(0, 2))
+    def trouble_a_call(self, trouble: Trouble, calls: int) -> None:
+        self.scene.provider.troubles += [*[None] * calls, trouble]
+
+    @rule(strike=strikes)
+    def strike(self, strike: Strike) -> None:
+        self.scene.strikes.due = strike
+
+    @rule()
+    def notice_again(self) -> None:
+        self.scene.notice("inbox/default/0.jsonl")
+
+    @rule(choice=st.integers(0, 99))
+    def replay(self, choice: int) -> None:
+        self.scene.machine.replay(choice)
+
+    @rule(seconds=st.sampled_from([5, 700, 40_000]))
+    def wait(self, seconds: int) -> None:
+        self.scene.clock.now += seconds
+
+    @precondition(lambda self: len(self.statuses) < 2)
+    @rule()
+    def cancel(self) -> None:
+        self.statuses.setdefault("cancelled", [])
+        self.scene.cancel()
+
+    @rule(choice=st.integers(0, 3))
+    def run_a_cancel(self, choice: int) -> None:
+        self.scene.machine.cancel(choice)
+
+    def teardown(self) -> None:
+        if self.scene.cases:
+            self.scene.finish()
+            assert self.scene.wrongs() == []
+
+
+TestWalk: Any = Walk.TestCase
+TestWalk.settings = settings(
+    max_examples=WALKS, stateful_step_count=25, deadline=None, derandomize="WALKS" not in os.environ,
+    suppress_health_check=list(HealthCheck), print_blob=True,
+)  # fmt: skip

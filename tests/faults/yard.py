@@ -1,0 +1,103 @@
+"""A yard in memory whose every effect can be struck, with its provider, its state machine and its checker."""
+
+from __future__ import annotations
+
+import io
+import logging
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from batchyard.api import cancel_batch
+from batchyard.errors import ApiError
+from batchyard.intake import intake
+from batchyard.log import logger
+from tests.faults.checker import Case, wrongs
+from tests.faults.machine import Machine
+from tests.faults.provider import FickleProvider
+from tests.faults.strikes import Strikes, exposed
+from tests.integration.batchyard.world import Clock, jsonl, request
+from tests.unit.batchyard.memory import BUCKET, MemoryYard
+
+if TYPE_CHECKING:
+    from batchyard.yard import Yard
+
+PROMPT, KEY = "the prompt nobody logs", "sk-made-up"
+MOST_TURNS = 3_000
+
+
+class Scene:
+    """One yard, its provider and clock, and whatever befalls them."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.clock, self.strikes = Clock(), Strikes()
+        self.provider = FickleProvider(self.clock)
+        self.memory = MemoryYard(**settings)
+        self.yard: Yard = self.memory
+        self.memory.clock = self.clock
+        self.memory._provider = self.provider  # noqa: SLF001 - the yard is made of memory, but for its provider
+        self.machine = Machine(self.yard, self.clock, self.strikes)
+        self.memory.executions = self.memory.cancel_function = self.machine  # type: ignore[assignment]
+        exposed(self.yard, self.strikes)
+        self.cases: list[Case] = []
+        self.logged = io.StringIO()
+        self._listen()
+
+    def drop(self, custom_ids: list[str], models: int = 1) -> str:
+        """Upload an input; its notice comes at once."""
+        key = f"inbox/default/{len(self.cases)}.jsonl"
+        requests = [request(each, model=f"m{at % models}", prompt=PROMPT) for at, each in enumerate(custom_ids)]
+        self.memory.bucket.stored[key] = jsonl(requests)
+        batch_id = self.notice(key)
+        self.cases.append(Case(batch_id, custom_ids, (PROMPT, KEY)))
+        return batch_id
+
+    def notice(self, key: str) -> str:
+        """Deliver the event of an upload until it goes through."""
+        batch_id = self.machine.deliver(lambda: intake(self.yard, BUCKET, key))
+        return str(batch_id)
+
+    def cancel(self) -> None:
+        """Cancel the first batch, as its user does; one that has ended already cannot be."""
+
+        def call() -> None:
+            with suppress(ApiError):
+                cancel_batch(self.yard, "default", self.cases[0].batch_id)
+
+        self.machine.deliver(call)
+
+    def finish(self) -> None:
+        """Let nothing more go wrong, and play everything to its end."""
+        self.strikes.due = None
+        self.provider.troubles.clear()
+        while self.machine.running or self.machine.cancels:
+            assert self.machine.turns < MOST_TURNS, f"hangs: {self.machine.running}"
+            self.machine.cancel()
+            for execution in self.machine.running:
+                self.machine.turn(execution)
+        for _ in range(3):  # the provider takes a moment to cancel
+            self.provider.live()
+
+    def wrongs(self) -> list[str]:
+        """List what the checker finds, over all batches."""
+        found = [wrong for case in self.cases for wrong in wrongs(case, self, self.provider)]
+        return found + self.machine.surprises
+
+    def read(self, key: str) -> bytes | None:
+        return self.memory.bucket.stored.get(key)
+
+    def record(self, batch_id: str) -> dict[str, Any]:
+        members: dict[str, Any] = msgspec.to_builtins(self.memory.table.batches[batch_id])
+        return members
+
+    def held_tokens(self) -> dict[str, int]:
+        return {}
+
+    def log(self) -> str:
+        return self.logged.getvalue()
+
+    def _listen(self) -> None:
+        handler = logging.StreamHandler(self.logged)
+        handler.setFormatter(logger.handlers[0].formatter)
+        logging.getLogger("batchyard").handlers[:] = [handler]
