@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from tests.faults.provider import FickleProvider
 
+ATTEMPTS = 3
 ENDED = {"completed", "failed", "cancelled"}
 
 
@@ -40,6 +41,7 @@ class Case:
     batch_id: str
     custom_ids: list[str]
     secrets: tuple[str, ...]
+    shard_failed: bool = False
 
 
 def wrongs(case: Case, evidence: Evidence, provider: FickleProvider) -> list[str]:
@@ -52,6 +54,8 @@ def wrongs(case: Case, evidence: Evidence, provider: FickleProvider) -> list[str
     if record["in_progress_at"] is not None:
         found += _outcomes(case, output, errors)
         found += _counted(record, output, errors)
+        if record["status"] != "cancelled" and not case.shard_failed:
+            found += _given_up(provider, [json.loads(line)["custom_id"] for line in errors])
     found += _paid(case, provider, [line["custom_id"] for line in map(json.loads, output)])
     found += _invented(provider, output)
     found += [f"{batch.id} still runs as {batch.status}" for batch in provider.live()]
@@ -97,6 +101,15 @@ def _paid(case: Case, provider: FickleProvider, succeeded: list[str]) -> list[st
         f"the answer to {each} was thrown away"
         for each in case.custom_ids
         if provider.readable.get(each) and each not in kept
+    ]
+
+
+def _given_up(provider: FickleProvider, errors: list[str]) -> list[str]:
+    """A line is an error only if the provider refused it or it was tried as often as the settings say."""
+    return [
+        f"{each} was given up after {provider.sent[each]} attempts"
+        for each in errors
+        if each not in provider.refused and provider.sent[each] < ATTEMPTS
     ]
 
 

@@ -60,6 +60,7 @@ class Machine:
         self.cancels: list[str] = []
         self.payloads: list[Step] = []
         self.surprises: list[str] = []
+        self.failed_shards: list[Step] = []
         self.turns = 0
 
     def start(self, batch_id: str) -> bool:
@@ -146,6 +147,7 @@ class Machine:
                 for _ in range(TRIES):
                     if self._attempt(Counter(), lambda: fail_shard(self.yard, step.batch_id, number, error)) is not FAILED:
                         break
+                self.failed_shards.append(step)
                 sleeper.step = step.then("done")
             return
         sleeper.tries.clear()

@@ -78,6 +78,7 @@ class FickleProvider:
     """The Protocol `batchyard.yard.Provider`; `fates` are those of the batches to come, `troubles` those of the calls."""
 
     clock: Callable[[], float]
+    may_create: Callable[[str], bool] = lambda _: True
     fates: list[Fate] = field(default_factory=list)
     troubles: list[Trouble | None] = field(default_factory=list)
     token_limit: int | None = None
@@ -85,6 +86,8 @@ class FickleProvider:
     deleted: set[str] = field(default_factory=set)
     made: dict[str, Made] = field(default_factory=dict)
     late: Counter[str] = field(default_factory=Counter)
+    sent: Counter[str] = field(default_factory=Counter)
+    refused: set[str] = field(default_factory=set)
     ran: Counter[str] = field(default_factory=Counter)
     readable: dict[str, list[bytes]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
@@ -182,8 +185,11 @@ class FickleProvider:
         attempt = batch.metadata["batchyard_attempt"].rpartition("/")[0]
         if any(each.metadata["batchyard_attempt"].rpartition("/")[0] == attempt for each in self.live()):
             self.wrongs.append(f"{batch.id} was made while another batch of shard {attempt} runs")
+        if not self.may_create(batch.metadata["batchyard_batch"]):
+            self.wrongs.append(f"{batch.id} was made after its batch was stopped")
         fate = self.fates.pop(0) if self.fates else Fate()
         made = Made(batch, *self._input(batch, fate))
+        self.sent.update(made.custom_ids)
         self.made[batch.id] = made
         return batch
 
@@ -232,6 +238,8 @@ class FickleProvider:
     def _end(self, made: Made, end: str) -> None:
         if end == "failed":
             counts = RequestCounts(0, 0, 0)
+            named = [error.line - 1 for error in made.fate.errors if error.line]
+            self.refused.update(made.custom_ids[at] for at in named if at < len(made.custom_ids))
             made.batch = msgspec.structs.replace(
                 made.batch, status=end, errors=made.fate.errors, request_counts=counts
             )
@@ -256,6 +264,8 @@ class FickleProvider:
             if sort in RAN:
                 self.ran[custom_id] += 1
                 succeeded += 1
+            if sort == "refused":
+                self.refused.add(custom_id)
             if sort in READABLE:
                 self.readable.setdefault(custom_id, []).append(lines[0])
         return output, errors, succeeded, len(done) - succeeded

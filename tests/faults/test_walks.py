@@ -114,6 +114,10 @@ class Walk(RuleBasedStateMachine):
     def run_a_cancel(self, choice: int) -> None:
         self.scene.machine.cancel(choice)
 
+    @rule()
+    def lose_a_cancel(self) -> None:
+        del self.scene.machine.cancels[:1]
+
     def teardown(self) -> None:
         if self.scene.cases:
             self.scene.finish()
@@ -122,6 +126,6 @@ class Walk(RuleBasedStateMachine):
 
 TestWalk: Any = Walk.TestCase
 TestWalk.settings = settings(
-    max_examples=WALKS, stateful_step_count=25, deadline=None, derandomize="WALKS" not in os.environ,
+    max_examples=WALKS, stateful_step_count=40, deadline=None, derandomize="WALKS" not in os.environ,
     suppress_health_check=list(HealthCheck), print_blob=True,
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import logging
 from contextlib import suppress
@@ -32,7 +33,7 @@ class Scene:
 
     def __init__(self, **settings: Any) -> None:
         self.clock, self.strikes = Clock(), Strikes()
-        self.provider = FickleProvider(self.clock)
+        self.provider = FickleProvider(self.clock, self._may_create)
         self.memory = MemoryYard(**settings)
         self.yard: Yard = self.memory
         self.memory.clock = self.clock
@@ -81,7 +82,8 @@ class Scene:
 
     def wrongs(self) -> list[str]:
         """List what the checker finds, over all batches."""
-        found = [wrong for case in self.cases for wrong in wrongs(case, self, self.provider)]
+        cases = [dataclasses.replace(case, shard_failed=bool(self.machine.failed_shards)) for case in self.cases]
+        found = [wrong for case in cases for wrong in wrongs(case, self, self.provider)]
         return found + self.machine.surprises
 
     def read(self, key: str) -> bytes | None:
@@ -96,6 +98,9 @@ class Scene:
 
     def log(self) -> str:
         return self.logged.getvalue()
+
+    def _may_create(self, batch_id: str) -> bool:
+        return self.memory.table.batches[batch_id].status == "in_progress"
 
     def _listen(self) -> None:
         handler = logging.StreamHandler(self.logged)
