@@ -6,6 +6,7 @@ export PYTHONPATH := .:layers/client:layers/core
 INPUT ?= local/requests.jsonl
 OUT ?= out
 TENANT ?= default
+WALKS ?= 1000
 
 .PHONY: help setup run up provider key test lint bench faults lock format
 
@@ -50,5 +51,5 @@ lock: setup ## resolve all extras together, then cut each layer's requirements f
 bench: setup ## the benchmarks, as ratios; BENCH="upload plan" picks some
 	@$(PY) -m tests.benchmarks $(BENCH)
 
-faults: setup ## kill the whole flow at every single effect (a few minutes)
-	@EVERY_EFFECT=1 $(PY) -m pytest tests/integration/batchyard/test_crash.py tests/integration/batchyard/test_faults.py
+faults: setup ## the fault suite at length: WALKS=1000 random walks, a fault at every single effect (some minutes)
+	@EVERY_EFFECT=1 WALKS="$(WALKS)" $(PY) -m pytest tests/faults tests/integration/batchyard

@@ -56,7 +56,8 @@ def wrongs(case: Case, evidence: Evidence, provider: FickleProvider) -> list[str
         found += _counted(record, output, errors)
         if record["status"] != "cancelled" and not case.shard_failed:
             found += _given_up(provider, [json.loads(line)["custom_id"] for line in errors])
-    found += _paid(case, provider, [line["custom_id"] for line in map(json.loads, output)])
+    found += _paid(case, provider)
+    found += [] if case.shard_failed else _thrown_away(case, provider, output)
     found += _invented(provider, output)
     found += [f"{batch.id} still runs as {batch.status}" for batch in provider.live()]
     found += [f"{held} tokens are still held for {attempt}" for attempt, held in evidence.held_tokens().items()]
@@ -89,19 +90,17 @@ def _counted(record: dict[str, Any], output: list[bytes], errors: list[bytes]) -
     return [] if told == (len(output), len(errors) - unrun) else [f"the record counts {counts}, the results differ"]
 
 
-def _paid(case: Case, provider: FickleProvider, succeeded: list[str]) -> list[str]:
-    """A line whose answer could be read was not run again, and its answer was not thrown away."""
-    found = [
-        f"{each} was paid {provider.ran[each]} times and answered {len(provider.readable.get(each, []))}"
-        for each in case.custom_ids
-        if len(provider.readable.get(each, [])) > 1
-    ]
-    kept = set(succeeded)
-    return found + [
-        f"the answer to {each} was thrown away"
-        for each in case.custom_ids
-        if provider.readable.get(each) and each not in kept
-    ]
+def _paid(case: Case, provider: FickleProvider) -> list[str]:
+    """No line whose answer could be read was run again."""
+    answers = {each: len(provider.readable.get(each, [])) for each in case.custom_ids}
+    return [f"{each} was answered {count} times" for each, count in answers.items() if count > 1]
+
+
+def _thrown_away(case: Case, provider: FickleProvider, output: list[bytes]) -> list[str]:
+    """Every answer that could be read is in the result; only a shard whose steps die at every try may leave some."""
+    kept = {json.loads(line)["custom_id"] for line in output}
+    readable = (each for each in case.custom_ids if provider.readable.get(each))
+    return [f"the answer to {each} was thrown away" for each in readable if each not in kept]
 
 
 def _given_up(provider: FickleProvider, errors: list[str]) -> list[str]:

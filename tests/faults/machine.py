@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchyard.yard import Yard
+    from tests.integration.batchyard.world import Clock
 
 DOORS: Final = {"submit": submit, "poll": poll, "collect": collect}
 TRIES: Final = 4  # of a step whose process dies or that raises what is neither StoreError nor StaleRecord
@@ -54,8 +55,8 @@ class Execution:
 class Machine:
     """Play executions step by step; whoever plays chooses which shard is next."""
 
-    def __init__(self, yard: Yard, clock: Any, strikes: Strikes) -> None:
-        self.yard, self.clock, self.strikes = yard, clock, strikes
+    def __init__(self, yard: Yard, clock: Clock, strikes: Strikes, read: Callable[[str], bytes | None]) -> None:
+        self.yard, self.clock, self.strikes, self.read = yard, clock, strikes, read
         self.executions: dict[str, Execution] = {}
         self.cancels: list[str] = []
         self.payloads: list[Step] = []
@@ -127,7 +128,7 @@ class Machine:
         execution.tries.clear()
         execution.resumed = answer == "plan"
         if answer == "run":
-            listed = json.loads(self.yard.objects.get(f"work/{execution.batch_id}/plan/shards.json"))
+            listed = json.loads(self.read(f"work/{execution.batch_id}/plan/shards.json") or b"")
             execution.shards = {each["shard"]: Sleeper(Step(execution.batch_id, each["shard"])) for each in listed}
             execution.next = "shards"
         elif answer in {"plan", "assemble"}:
@@ -145,7 +146,10 @@ class Machine:
             if exhausted(sleeper.tries):
                 error = {"Error": "Exhausted", "Cause": "tried too often"}
                 for _ in range(TRIES):
-                    if self._attempt(Counter(), lambda: fail_shard(self.yard, step.batch_id, number, error)) is not FAILED:
+                    if (
+                        self._attempt(Counter(), lambda: fail_shard(self.yard, step.batch_id, number, error))
+                        is not FAILED
+                    ):
                         break
                 self.failed_shards.append(step)
                 sleeper.step = step.then("done")

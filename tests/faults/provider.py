@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
@@ -21,7 +23,6 @@ from batch_client import (
     RequestCounts,
     UploadOutcomeUnknown,
 )
-
 from tests.faults.answers import RAN, READABLE, answer
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
     from batchyard.upload import Upload
 
-ENDED: Final = frozenset({"completed", "failed", "expired", "cancelled"})
+T = TypeVar("T")
+
 CHUNK: Final = 700  # bytes of a download: lines are cut anywhere
 
 
@@ -92,6 +94,7 @@ class FickleProvider:
     readable: dict[str, list[bytes]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     wrongs: list[str] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
     refused_for_tokens: int = 0
 
     def create_file(self, source: Upload, filename: str) -> File:
@@ -102,7 +105,7 @@ class FickleProvider:
     ) -> Batch:
         def make() -> Batch:
             return self._make(Batch(
-                id=f"pb-{len(self.made)}", status="validating", endpoint=endpoint, input_file_id=input_file_id,
+                id=f"pb-{next(self.numbers)}", status="validating", endpoint=endpoint, input_file_id=input_file_id,
                 completion_window=completion_window, metadata=metadata, created_at=int(self.clock()),
             ))  # fmt: skip
 
@@ -145,7 +148,7 @@ class FickleProvider:
         """List the batches that still run."""
         return [made.batch for made in self.made.values() if not self._now(made).ended]
 
-    def _call(self, operation: str, effect: Callable[[], Any]) -> Any:
+    def _call(self, operation: str, effect: Callable[[], T]) -> T:
         self.calls.append(operation)
         trouble = self._trouble(operation)
         if trouble is not None and not trouble.after:
@@ -202,8 +205,7 @@ class FickleProvider:
         queued = sum(self.made[each.id].tokens for each in self.live() if self.made[each.id].model == model)
         if self.token_limit is not None and queued + tokens > self.token_limit:
             self.refused_for_tokens += 1
-            message = f"Enqueued token limit reached for {model} in organization org-x. Limit: {self.token_limit:,} enqueued tokens."
-            fate, tokens = Fate("failed", 1, errors=(BatchError("token_limit_exceeded", message),)), 0
+            fate, tokens = Fate("failed", 1, errors=(no_room(model, self.token_limit),)), 0
         return [each["custom_id"] for each in requests], fate, tokens, model
 
     def _shown(self, batch_id: str) -> Batch:
@@ -212,9 +214,7 @@ class FickleProvider:
         made = self.made[batch_id]
         seen = self._now(made)
         if made.fate.shown:
-            return msgspec.structs.replace(
-                seen, status=made.fate.shown.pop(0), output_file_id=None, error_file_id=None
-            )
+            return msgspec.structs.replace(seen, status=made.fate.shown.pop(0), output_file_id=None, error_file_id=None)
         return seen
 
     def _now(self, made: Made) -> Batch:
@@ -240,12 +240,10 @@ class FickleProvider:
             counts = RequestCounts(0, 0, 0)
             named = [error.line - 1 for error in made.fate.errors if error.line]
             self.refused.update(made.custom_ids[at] for at in named if at < len(made.custom_ids))
-            made.batch = msgspec.structs.replace(
-                made.batch, status=end, errors=made.fate.errors, request_counts=counts
-            )
+            made.batch = msgspec.structs.replace(made.batch, status=end, errors=made.fate.errors, request_counts=counts)
             return
         share = 1.0 if end == "completed" else min(made.fate.share, 0.99)
-        done = made.custom_ids[: int(share * len(made.custom_ids))] if end != "completed" else made.custom_ids
+        done = made.custom_ids[: math.ceil(share * len(made.custom_ids))] if end != "completed" else made.custom_ids
         output, errors, succeeded, failed = self._answers(made, done, end)
         counts = RequestCounts(len(made.custom_ids), succeeded, failed)
         made.batch = msgspec.structs.replace(
@@ -276,6 +274,12 @@ class FickleProvider:
         file = self._keep(b"".join(lines), "answers.jsonl")
         self.late[file.id] = fate.late
         return file.id
+
+
+def no_room(model: str, limit: int) -> BatchError:
+    """Say as OpenAI does that the queue of a model is full."""
+    message = f"Enqueued token limit reached for {model} in organization org-x. Limit: {limit:,} enqueued tokens."
+    return BatchError("token_limit_exceeded", message)
 
 
 def lost(operation: str) -> BatchClientError:

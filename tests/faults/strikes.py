@@ -33,11 +33,13 @@ class Strikes:
     due: Strike | None = None
     step: Callable[[], object] = lambda: None
     struck: list[str] = field(default_factory=list)
+    count: int = 0
 
     def around(self, name: str, effect: Callable[..., Any]) -> Callable[..., Any]:
         """Wrap a method so that it can be struck."""
 
         def call(*arguments: Any, **named: Any) -> Any:
+            self.count += 1
             now = self._now()
             if now is not None and not now.after:
                 self._strike(now, name)

@@ -18,18 +18,31 @@ from batch_client import (
     RateLimitError,
     ServerError,
 )
-from tests.faults.provider import Fate, Trouble, lost
+from tests.faults.provider import Fate, Trouble, lost, no_room
 from tests.faults.strikes import Strike
 from tests.faults.yard import Scene
 
-WALKS = int(os.environ.get("WALKS", "120"))
+WALKS = int(os.environ.get("WALKS", "150"))
 IDS = [f"r{at}" for at in range(12)]
-SORTS = ["good", "refused", "unavailable", "slow down", "zero", "timed out", "expired", "missing", "malformed", "twice", "stranger"]
+SORTS = [
+    "good",
+    "refused",
+    "unavailable",
+    "slow down",
+    "zero",
+    "timed out",
+    "expired",
+    "missing",
+    "malformed",
+    "twice",
+    "stranger",
+]
 STATUSES = ["validating", "in_progress", "finalizing", "pondering", "cancelling"]
 ERRORS = [
-    BatchError("token_limit_exceeded", "Enqueued token limit reached for m0 in organization o. Limit: 90,000 enqueued tokens."),
+    no_room("m0", 90_000),
     BatchError("invalid_request", "not found", "file_id"), BatchError("billing_hard_limit_reached", "pay"),
-    BatchError("never_seen", "?"), BatchError("invalid_json_line", "bad", None, 1), BatchError("duplicate_custom_id", "twice", None, 2),
+    BatchError("never_seen", "?"), BatchError("invalid_json_line", "bad", None, 1),
+    BatchError("duplicate_custom_id", "twice", None, 2),
 ]  # fmt: skip
 # A refusal is no trouble of every call: one that says "never" ends the shard, and rightly.
 TROUBLES = {

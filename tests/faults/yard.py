@@ -16,7 +16,7 @@ from batchyard.intake import intake
 from batchyard.log import logger
 from tests.faults.checker import Case, wrongs
 from tests.faults.machine import Machine
-from tests.faults.provider import FickleProvider
+from tests.faults.provider import FickleProvider, Trouble, lost
 from tests.faults.strikes import Strikes, exposed
 from tests.integration.batchyard.world import Clock, jsonl, request
 from tests.unit.batchyard.memory import BUCKET, MemoryYard
@@ -38,7 +38,7 @@ class Scene:
         self.yard: Yard = self.memory
         self.memory.clock = self.clock
         self.memory._provider = self.provider  # noqa: SLF001 - the yard is made of memory, but for its provider
-        self.machine = Machine(self.yard, self.clock, self.strikes)
+        self.machine = Machine(self.yard, self.clock, self.strikes, self.read)
         self.memory.executions = self.memory.cancel_function = self.machine  # type: ignore[assignment]
         exposed(self.yard, self.strikes)
         self.cases: list[Case] = []
@@ -68,10 +68,11 @@ class Scene:
 
         self.machine.deliver(call)
 
-    def finish(self) -> None:
-        """Let nothing more go wrong, and play everything to its end."""
-        self.strikes.due = None
-        self.provider.troubles.clear()
+    def finish(self, *, calm: bool = True) -> None:
+        """Play everything to its end; if `calm`, let nothing more go wrong."""
+        if calm:
+            self.strikes.due = None
+            self.provider.troubles.clear()
         while self.machine.running or self.machine.cancels:
             assert self.machine.turns < MOST_TURNS, f"hangs: {self.machine.running}"
             self.machine.cancel()
@@ -85,6 +86,25 @@ class Scene:
         cases = [dataclasses.replace(case, shard_failed=bool(self.machine.failed_shards)) for case in self.cases]
         found = [wrong for case in cases for wrong in wrongs(case, self, self.provider)]
         return found + self.machine.surprises
+
+    def resize(self, lines: int) -> None:
+        """Let a shard take so many lines."""
+        self.memory.settings = dataclasses.replace(self.memory.settings, max_requests_per_shard=lines)
+
+    def play_until(self, operation: str, *, before: bool = False) -> None:
+        """Play until the provider was called so, or is about to be."""
+        calls = self.provider.calls
+        seen = calls.count(operation)
+        if before:
+            self.provider.troubles.append(Trouble(lost, operation=operation))
+        while calls.count(operation) == seen:
+            assert self.machine.running, f"ended without {operation}"
+            for execution in self.machine.running:
+                self.machine.turn(execution)
+
+    def result(self, name: str) -> bytes | None:
+        """Read a result of the first batch."""
+        return self.read(f"results/default/{self.cases[0].batch_id}/{name}")
 
     def read(self, key: str) -> bytes | None:
         return self.memory.bucket.stored.get(key)
