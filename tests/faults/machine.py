@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 DOORS: Final = {"submit": submit, "poll": poll, "collect": collect}
 TRIES: Final = 4  # of a step whose process dies or that raises what is neither StoreError nor StaleRecord
 STORE_TRIES: Final = 31
+LEFT: Final = frozenset({"done", "relay"})  # what a shard's own execution ends with
+STATUSES: Final = {"done": "SUCCEEDED", "Aborted": "ABORTED"}
 
 
 @dataclass
@@ -41,7 +43,7 @@ class Sleeper:
 
 @dataclass
 class Execution:
-    """One execution: where it is, and its shards'. `ended` is the last state's name."""
+    """One execution: where it is, and its shards'. `ended` is how it ended."""
 
     batch_id: str
     next: str = "plan"
@@ -57,18 +59,25 @@ class Machine:
 
     def __init__(self, yard: Yard, clock: Clock, strikes: Strikes, read: Callable[[str], bytes | None]) -> None:
         self.yard, self.clock, self.strikes, self.read = yard, clock, strikes, read
-        self.executions: dict[str, Execution] = {}
+        self.executions: dict[tuple[str, int], Execution] = {}
         self.cancels: list[str] = []
         self.payloads: list[Step] = []
         self.surprises: list[str] = []
         self.failed_shards: list[Step] = []
         self.turns = 0
 
-    def start(self, batch_id: str) -> bool:
+    def start(self, batch_id: str, restarts: int = 0) -> bool:
         """Stand where Step Functions' StartExecution stands: a name starts once."""
-        new = batch_id not in self.executions
-        self.executions.setdefault(batch_id, Execution(batch_id))
+        new = (batch_id, restarts) not in self.executions
+        self.executions.setdefault((batch_id, restarts), Execution(batch_id))
         return new
+
+    def status(self, batch_id: str, restarts: int) -> str | None:
+        """Stand where DescribeExecution stands."""
+        execution = self.executions.get((batch_id, restarts))
+        if execution is None:
+            return None
+        return STATUSES.get(execution.ended, "FAILED") if execution.ended else "RUNNING"
 
     def invoke(self, payload: dict[str, Any]) -> None:
         """Stand where the cancel function's invoker stands."""
@@ -82,7 +91,7 @@ class Machine:
         """Play one state of an execution: of one of its shards, while it has any."""
         self.turns += 1
         if execution.next == "shards":
-            waiting = [number for number, each in execution.shards.items() if each.step.next != "done"]
+            waiting = [number for number, each in execution.shards.items() if each.step.next not in LEFT]
             if not waiting:
                 execution.next = "assemble"
                 return

@@ -10,7 +10,16 @@ from batchyard.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ADAPTERS: Final = ("objects", "records", "executions", "events", "cancel_function")
+ADAPTERS: Final = (
+    "objects",
+    "records",
+    "chores",
+    "executions",
+    "events",
+    "cancel_function",
+    "file_records",
+    "file_objects",
+)
 
 
 class Killed(BaseException):

@@ -127,6 +127,14 @@ class Walk(RuleBasedStateMachine):
     def run_a_cancel(self, choice: int) -> None:
         self.scene.machine.cancel(choice)
 
+    @rule(choice=st.integers(0, 3))
+    def stop_an_execution(self, choice: int) -> None:
+        self.scene.abort(choice)
+
+    @rule()
+    def sweep(self) -> None:
+        self.scene.sweep()
+
     @rule()
     def lose_a_cancel(self) -> None:
         del self.scene.machine.cancels[:1]

@@ -14,6 +14,7 @@ from batchyard.api import cancel_batch
 from batchyard.errors import ApiError
 from batchyard.intake import intake
 from batchyard.log import logger
+from batchyard.sweep import sweep
 from tests.faults.checker import Case, wrongs
 from tests.faults.machine import Machine
 from tests.faults.provider import FickleProvider, Trouble, lost
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 PROMPT, KEY = "the prompt nobody logs", "sk-made-up"
 MOST_TURNS = 3_000
+A_WHILE = 3_600  # seconds, after which the sweep takes nothing for just begun
 
 
 class Scene:
@@ -68,18 +70,34 @@ class Scene:
 
         self.machine.deliver(call)
 
+    def abort(self, choice: int) -> None:
+        """Stop an execution by hand."""
+        running = self.machine.running
+        if running:
+            running[choice % len(running)].ended = "Aborted"
+
+    def sweep(self) -> None:
+        """Let the schedule come."""
+        self.machine.deliver(lambda: sweep(self.yard))
+
     def finish(self, *, calm: bool = True) -> None:
         """Play everything to its end; if `calm`, let nothing more go wrong."""
         if calm:
             self.strikes.due = None
             self.provider.troubles.clear()
+        self._play()
+        self.clock.now += A_WHILE
+        self.sweep()
+        self._play()
+        for _ in range(3):  # the provider takes a moment to cancel
+            self.provider.live()
+
+    def _play(self) -> None:
         while self.machine.running or self.machine.cancels:
             assert self.machine.turns < MOST_TURNS, f"hangs: {self.machine.running}"
             self.machine.cancel()
             for execution in self.machine.running:
                 self.machine.turn(execution)
-        for _ in range(3):  # the provider takes a moment to cancel
-            self.provider.live()
 
     def wrongs(self) -> list[str]:
         """List what the checker finds, over all batches."""
