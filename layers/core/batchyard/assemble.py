@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from batchyard import keys, result_files, statuses
+from batchyard import aside, keys, result_files, statuses
 from batchyard.adapters.writer import Writer
 from batchyard.batch import SHOWN_ERRORS, Batch, Counts, LineError, Usage
 from batchyard.errors import BatchyardError
@@ -41,13 +41,15 @@ def assemble(yard: Yard, batch_id: str) -> str:
 
 
 def _finish(yard: Yard, batch: Batch) -> Batch:
-    summary = read_summary(yard, batch.batch_id)
+    batch_id = batch.batch_id
+    summary = read_summary(yard, batch_id)
     shards = list(_shards(yard, batch, summary.shards))
     output_key, errors_key, report_key = (
         keys.result(batch.tenant, batch.batch_id, name) for name in ("output.jsonl", "errors.jsonl", "report.json")
     )
     with yard.objects.writer(output_key) as output, yard.objects.writer(errors_key) as errors:
-        tally = write(yard.objects, shards, output, errors)
+        tally = write(yard.objects, shards, output, errors, aside.runs(yard.objects, batch_id, summary.asides))
+    tally.codes.update(summary.codes)
     if tally.succeeded + tally.failed != summary.lines:
         raise BatchyardError(
             f"{batch.batch_id} has {summary.lines} lines but {tally.succeeded} + {tally.failed} outcomes"
@@ -70,7 +72,7 @@ def _shards(yard: Yard, batch: Batch, count: int) -> Iterator[Shard]:
     recorded = {shard.shard: shard for shard in yard.records.shards(batch.batch_id)}
     for number in range(count):
         shard = recorded.get(number) or _unrecorded(yard, batch, number)
-        yield shard if shard.done else finish(shard, UNRECORDED)
+        yield shard if shard.done else finish(shard, UNRECORDED if shard.unfinished else None)
 
 
 def _unrecorded(yard: Yard, batch: Batch, number: int) -> Shard:

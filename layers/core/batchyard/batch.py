@@ -9,6 +9,7 @@ import msgspec
 from batchyard import statuses
 
 SHOWN_ERRORS: Final = 1_000
+REFUSE, SKIP = "refuse", "skip"  # what becomes of a batch with bad lines: refused, or run without them
 # OpenAI's clients refuse a batch without an endpoint; until Plan has read the first line, this most usual one is shown.
 USUAL_ENDPOINT: Final = "/v1/chat/completions"
 WINDOW_UNITS: Final = {"h": 3_600, "d": 86_400}
@@ -111,6 +112,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str] | None = None
     output_expires_after: dict[str, Any] | None = None
     claimed_by: str | None = None
+    on_invalid: str = REFUSE
     counts: Counts = Counts()
     usage: Usage | None = None
     shards: int = 0
@@ -154,6 +156,7 @@ def shape(batch: Batch) -> dict[str, Any]:
         "metadata": batch.metadata,
         **({"paused": batch.paused} if batch.paused and not batch.ended else {}),
         **({"errors_total": batch.errors_total} if batch.errors else {}),
+        **({"on_invalid": batch.on_invalid} if batch.on_invalid != REFUSE else {}),
     }
 
 

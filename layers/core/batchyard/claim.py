@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard import files, keys, new_batch, statuses
+from batchyard import files, keys, new_batch, options, statuses
 from batchyard.batch import Batch, InputObject, LineError, derived_id
 from batchyard.create_request import refusal
 from batchyard.errors import ApiError, BatchyardError, NotFound
@@ -28,24 +28,27 @@ def claim(yard: Yard, tenant: str, wanted: dict[str, Any], idempotency_key: str 
         batch_id = _remembered(yard, token, batch_id, new_batch.fingerprint(wanted))
     members = {name: wanted.get(name) for name in ("endpoint", "metadata", "output_expires_after", "input_file_id")}
     batch = new_batch.build(
-        yard, batch_id, tenant, source or _nowhere(yard), wanted["completion_window"], claimed_by=token, **members
-    )
+        yard, batch_id, tenant, source or _nowhere(yard), wanted["completion_window"], claimed_by=token, **members,
+        **options.of_body(wanted),
+    )  # fmt: skip
     if source is None:
         message = f"The input file '{wanted['input_file_id'][:SHOWN_ID]}' was not found, or is not yours."
         return new_batch.refuse(yard, batch, LineError("invalid_request", message, "file_id"))
-    if not _obtained(yard, batch):  # the upload's batch is somebody else's, or runs for another endpoint
+    if not _obtained(
+        yard, batch, options.of_body(wanted)
+    ):  # the upload's batch is somebody else's, or runs for another endpoint
         batch = msgspec.structs.replace(batch, batch_id=token)
         yard.records.create_batch(batch)
     return _started(yard, batch, forget=idempotency_key is None)
 
 
-def _obtained(yard: Yard, batch: Batch) -> bool:
+def _obtained(yard: Yard, batch: Batch, named: dict[str, Any]) -> bool:
     """Record the batch, or take over the one that an upload has made; the token tells our own write from another's."""
     if yard.records.create_batch(batch) or _owner(yard, batch) == batch.claimed_by:
         return True
     changes = {
         "metadata": batch.metadata, "output_expires_after": batch.output_expires_after, "endpoint": batch.endpoint,
-        "completion_window": batch.completion_window, "expires_at": batch.expires_at, "claimed_by": batch.claimed_by,
+        "completion_window": batch.completion_window, "expires_at": batch.expires_at, "claimed_by": batch.claimed_by, **named,
     }  # fmt: skip
     given = {name: value for name, value in changes.items() if value is not None}
     taken = yard.records.claim_batch(batch.batch_id, batch.endpoint or "", **given)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
+from batchyard import options
 from batchyard.batch import LineError
 from batchyard.errors import ApiError
 from batchyard.lines import ENDPOINTS
@@ -24,6 +25,7 @@ def check(body: object, windows: Collection[str]) -> dict[str, Any]:
         if not isinstance(body[name], str):
             raise refusal(LineError("invalid_type", f"'{name}' must be a string.", name))
     wrong = _wrong_endpoint(body) or _wrong_window(body, windows) or _wrong_metadata(body) or _wrong_expiry(body)
+    wrong = wrong or options.wrong(options.of_body(body))
     if wrong is not None:
         raise refusal(wrong)
     return body

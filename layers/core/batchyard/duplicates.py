@@ -1,7 +1,8 @@
 """Find custom_ids that are used twice in a batch of any number of lines, in bounded memory."""
 
+import heapq
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
 from typing import Final, NamedTuple
@@ -22,21 +23,38 @@ class Duplicate(NamedTuple):
     custom_id: str
 
 
-def duplicates(shards: Shards, lines: int) -> list[Duplicate]:
-    """List every line whose custom_id was used before, in input order; `shards` begins a new pass over the shards' lines.
+def repeats(shards: Shards, lines: int) -> Iterator[tuple[ShardLines, "array[int]"]]:
+    """Yield each shard that has lines whose custom_id was used before in the input, with those lines' ordinals.
 
-    Hashes are compared first; what they say is checked against the text, so two ids that only hash alike are not confused.
+    `shards` begins a new pass over the lists of `lines` lines. Hashes are compared first; what they say is checked against
+    the text, so two ids that only hash alike are not confused.
     """
     suspects = _suspects(shards, lines)
     if not suspects:
-        return []
-    used: dict[str, list[Duplicate]] = {}
+        return
+    first: dict[str, int] = {}
     for shard in shards():
-        for index, custom_id in enumerate(shard.custom_ids):
+        for at, custom_id in enumerate(shard.custom_ids):
             if hash(custom_id) in suspects:
-                place = Duplicate(shard.positions[index], shard.offsets[index], custom_id)
-                used.setdefault(custom_id, []).append(place)
-    return sorted(place for places in used.values() for place in sorted(places)[1:])
+                position = shard.positions[at]
+                first[custom_id] = min(position, first.get(custom_id, position))
+    for shard in shards():
+        suspected = (at for at, custom_id in enumerate(shard.custom_ids) if custom_id in first)
+        ordinals = array("I", (at for at in suspected if first[shard.custom_ids[at]] != shard.positions[at]))
+        if ordinals:
+            yield shard, ordinals
+
+
+def earliest(found: Iterable[tuple[ShardLines, "array[int]"]], most: int) -> list[Duplicate]:
+    """List the first lines in input order of those found, at most so many."""
+    return heapq.nsmallest(
+        most,
+        (
+            Duplicate(shard.positions[ordinal], shard.offsets[ordinal], shard.custom_ids[ordinal])
+            for shard, ordinals in found
+            for ordinal in ordinals
+        ),
+    )
 
 
 def _suspects(shards: Shards, lines: int) -> set[int]:

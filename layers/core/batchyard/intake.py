@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from batchyard import keys, new_batch
+from batchyard import keys, new_batch, options
 from batchyard.batch import InputObject, LineError, window_seconds
 from batchyard.create_request import check_metadata
 from batchyard.errors import NotFound
@@ -44,11 +44,14 @@ def _accept(yard: Yard, source: InputObject, metadata: dict[str, str]) -> str:
     batch_id, tenant = new_batch.upload_id(source), keys.tenant_of(source.key)
     window = metadata.get("completion-window", yard.settings.completion_window)
     members, error = _metadata(metadata)
+    named = options.of_metadata(metadata)
+    if wrong_option := options.wrong(named):
+        named, error = {}, wrong_option
     try:
         window_seconds(window)
     except ValueError as wrong:
         window, error = yard.settings.completion_window, LineError("invalid_value", str(wrong), "completion_window")
-    batch = new_batch.build(yard, batch_id, tenant, source, window, metadata=members)
+    batch = new_batch.build(yard, batch_id, tenant, source, window, metadata=members, **named)
     if error is not None:
         new_batch.refuse(yard, batch, error)
     elif new_batch.start(yard, batch):

@@ -46,6 +46,16 @@ def shard_lines(batch_id: str, shard: int) -> str:
     return f"work/{batch_id}/shards/{shard:05}/lines.msgpack"
 
 
+def shard_left(batch_id: str, shard: int) -> str:
+    """Name the list of a shard's lines without those that were set aside."""
+    return f"work/{batch_id}/shards/{shard:05}/left.msgpack"
+
+
+def aside(batch_id: str, first: int, count: int) -> str:
+    """Name a run of so many lines that were set aside, from this position on."""
+    return f"work/{batch_id}/plan/aside-{first:012}-{count}"
+
+
 def attempt(batch_id: str, shard: int, number: int, runs: int, name: str) -> str:
     """Name an object that one attempt of a shard left; `runs` tells apart what two workers wrote for the same attempt."""
     return f"work/{batch_id}/shards/{shard:05}/attempt-{number:04}-{runs}/{name}"

@@ -136,6 +136,16 @@ def diagnose(text: bytes) -> LineError:
     return _member(members) or _broken("it holds a value JSON does not know, such as NaN or a lone surrogate.")
 
 
+def custom_id_of(text: bytes) -> str | None:
+    """Read the custom_id of a bad line as far as it has one, for its owner to know it by."""
+    try:
+        members = json.loads(text.decode("utf-8-sig"))
+        custom_id = members.get("custom_id") if isinstance(members, dict) else None
+        return custom_id if isinstance(custom_id, str) and custom_id.encode() else None
+    except (ValueError, RecursionError):  # no JSON, or half a surrogate pair
+        return None
+
+
 def _syntax(text: bytes, error: json.JSONDecodeError) -> str:
     if text.startswith(BOM):
         return "it begins with a byte order mark. Save the file as UTF-8 without BOM."

@@ -24,7 +24,7 @@ def build(yard: Yard, batch_id: str, tenant: str, source: InputObject, window: s
         batch_id=batch_id, tenant=tenant, status=statuses.VALIDATING, created_at=now, input=source,
         completion_window=window, expires_at=now + window_seconds(window),
         expires_at_ttl=now + yard.settings.record_days * DAY,
-        **{"input_file_id": source.uri, **members},
+        **{"input_file_id": source.uri, "on_invalid": yard.settings.on_invalid, **members},
     )  # fmt: skip
 
 

@@ -182,12 +182,17 @@ def counted(tokens: int | None) -> int:
     return tokens if tokens is not None and 0 <= tokens <= MOST_TOKENS else 0
 
 
-def answer_line(batch_id: str, position: int, custom_id: str, error: LineError) -> bytes:
-    """Shape an error line as the provider would, for a request that has no answer of its own."""
+def answer_line(
+    batch_id: str, position: int, custom_id: str | None, error: LineError, number: int | None = None
+) -> bytes:
+    """Shape an error line as the provider would, for a request that has no answer of its own.
+
+    `number` is the request's line in the input, told where it may have no `custom_id` to be known by.
+    """
     digest = hashlib.sha256(f"{batch_id}/{position}".encode()).hexdigest()
     line = {
         "id": f"batch_req_{digest[:32]}", "custom_id": custom_id, "response": None,
-        "error": {"code": error.code, "message": error.message},
+        "error": {"code": error.code, "message": error.message, **({"line": number} if number else {})},
     }  # fmt: skip
     return msgspec.json.encode(line) + b"\n"
 

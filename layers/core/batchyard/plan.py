@@ -1,16 +1,17 @@
 """Plan a batch: check every line, find its shards, and write down where each line stands."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
-from batchyard import keys, lines, statuses
-from batchyard.batch import SHOWN_ERRORS, Batch, Counts, InputObject, LineError, shape
-from batchyard.duplicates import duplicates
+from batchyard import keys, statuses
+from batchyard.aside import Aside
+from batchyard.batch import SKIP, Batch, Counts, LineError, shape
 from batchyard.errors import NotFound
 from batchyard.log import logger
+from batchyard.look_back import look_back
 from batchyard.splitting import Limits, ShardLines
 from batchyard.survey import Progress, Survey
 from batchyard.unpacking import Damaged, source_of
@@ -23,12 +24,17 @@ TIME_TO_END: Final = 60.0  # seconds a plan needs to hand over or to finish
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """What the plan found out: written last, so that a plan with a summary is whole."""
+    """What the plan found out: written last, so that a plan with a summary is whole.
+
+    `asides` are the runs of lines set aside, each by its first position and its count; `codes` counts those lines by error.
+    """
 
     lines: int
     shards: int
     endpoint: str | None
     model: str | None
+    asides: list[tuple[int, int]] = []
+    codes: dict[str, int] = {}
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -49,17 +55,28 @@ def plan(
     """
     batch = yard.records.batch(batch_id)
     if not batch.ended and batch.in_progress_at is None:
-        progress = read_progress(yard, batch_id) if resume else Progress(asked=batch.endpoint)
-        if progress.asked != batch.endpoint:  # somebody asked for another while the plan was put down
-            progress = Progress(asked=batch.endpoint)
+        fresh = Progress(asked=batch.endpoint, on_invalid=batch.on_invalid)
+        progress = read_progress(yard, batch_id) if resume else fresh
+        if not _same(progress, batch):  # somebody asked for another while the plan was put down
+            progress = fresh
         if not _survey(yard, batch, progress, seconds_left):
             return _planned(yard, batch_id, "plan")
-        if yard.records.batch(batch_id).endpoint != batch.endpoint:  # somebody asked for one while we read
+        if not _same(progress, yard.records.batch(batch_id)):  # somebody asked for one while we read
             return plan(yard, batch_id, seconds_left=seconds_left)
-        batch = _refuse(yard, batch, progress) if progress.errors_total else _accept(yard, batch, progress)
+        batch = _accept(yard, batch, progress) if _runs(progress) else _refuse(yard, batch, progress)
     if batch.status == statuses.FAILED and batch.in_progress_at is None:
         _tell_refusal(yard, batch)
     return _planned(yard, batch_id, "refused" if batch.ended else "run")
+
+
+def _same(progress: Progress, batch: Batch) -> bool:
+    """Tell whether the batch is still asked for as the progress took it."""
+    return (progress.asked, progress.on_invalid) == (batch.endpoint, batch.on_invalid)
+
+
+def _runs(progress: Progress) -> bool:
+    """Tell whether there is nothing wrong but with lines that were set aside, and something to run beside them."""
+    return progress.errors_total == progress.set_aside < progress.lines
 
 
 def read_summary(yard: Yard, batch_id: str) -> Summary:
@@ -83,13 +100,16 @@ def _survey(yard: Yard, batch: Batch, progress: Progress, seconds_left: Callable
     limits = Limits(
         settings.max_requests_per_shard, settings.max_bytes_per_shard, settings.max_embedding_inputs_per_shard
     )
-    survey = Survey(limits, batch.endpoint, progress)
+    aside = Aside(yard.objects, batch.batch_id, progress)
+    skipping = aside if batch.on_invalid == SKIP else None
+    survey = Survey(limits, batch.endpoint, progress, skipping)
     try:
         source = source_of(yard, batch)
         for full in survey.take(yard.objects.chunks(source, progress.offset)):
             if full is not None:
                 _write(yard, batch, full)
             elif seconds_left() < TIME_TO_END:
+                aside.close()
                 _put_down(yard, batch, survey)
                 return False
     except NotFound as error:
@@ -99,7 +119,8 @@ def _survey(yard: Yard, batch: Batch, progress: Progress, seconds_left: Callable
         return _unreadable(survey, f"The input {batch.input.uri} is a damaged gzip file: {error}.")
     for open_shard in survey.rest():
         _write(yard, batch, open_shard)
-    _look_back(yard, batch, source, survey)
+    aside.close()
+    look_back(yard, batch, source, survey, skipping)
     return True
 
 
@@ -116,34 +137,6 @@ def _put_down(yard: Yard, batch: Batch, survey: Survey) -> None:
     survey.progress.opened = [shard.packed() for shard in survey.rest()]
     yard.objects.put(keys.plan(batch.batch_id, PROGRESS), msgspec.msgpack.encode(survey.progress))
     logger.info("plan goes on in another run", batch_id=batch.batch_id, offset=survey.progress.offset)
-
-
-def _look_back(yard: Yard, batch: Batch, source: InputObject, survey: Survey) -> None:
-    """Find what only the whole input shows: that it is empty, and which custom_ids it uses twice."""
-    progress = survey.progress
-    if not progress.lines and not progress.errors_total:
-        message = "The input has no requests. Write one JSON request object per line."
-        survey.complain(LineError("empty_file", message))
-    found = duplicates(lambda: _shards(yard, batch, progress.shards), progress.lines)
-    shown = found[:SHOWN_ERRORS]
-    for duplicate, number in zip(shown, _line_numbers(yard, source, [each.offset for each in shown]), strict=True):
-        survey.complain(lines.duplicate(duplicate.custom_id), number)
-    progress.errors_total += len(found) - len(shown)
-    progress.errors.sort(key=lambda error: error.line or 0)
-
-
-def _shards(yard: Yard, batch: Batch, count: int) -> Iterator[ShardLines]:
-    for number in range(count):
-        yield ShardLines.unpack(yard.objects.get(keys.shard_lines(batch.batch_id, number)))
-
-
-def _line_numbers(yard: Yard, source: InputObject, offsets: list[int]) -> Iterator[int]:
-    """Count the lines before each offset, as an editor numbers them; offsets ascend."""
-    number, at = 1, 0
-    for offset in offsets:
-        number += sum(chunk.count(b"\n") for chunk in yard.objects.chunks(source, at, offset))
-        at = offset
-        yield number
 
 
 def _refuse(yard: Yard, batch: Batch, progress: Progress) -> Batch:
@@ -163,12 +156,13 @@ def _tell_refusal(yard: Yard, batch: Batch) -> None:
 
 def _accept(yard: Yard, batch: Batch, progress: Progress) -> Batch:
     model = next(iter(progress.models)) if len(progress.models) == 1 else None
-    summary = Summary(progress.lines, progress.shards, progress.endpoint, model)
-    listed = msgspec.json.encode([{"shard": number} for number in range(summary.shards)])
+    summary = Summary(progress.lines, progress.shards, progress.endpoint, model, progress.asides, progress.codes)
+    emptied = set(progress.emptied)
+    listed = msgspec.json.encode([{"shard": number} for number in range(summary.shards) if number not in emptied])
     yard.objects.put(keys.plan(batch.batch_id, SHARDS), listed)
     yard.objects.put(keys.plan(batch.batch_id, SUMMARY), msgspec.msgpack.encode(summary))
     found = {
-        "counts": Counts(total=summary.lines), "shards": summary.shards,
+        "counts": Counts(total=summary.lines, failed=progress.set_aside), "shards": summary.shards,
         "endpoint": summary.endpoint, "model": summary.model,
     }  # fmt: skip
     moved = yard.records.move_batch(batch.batch_id, statuses.IN_PROGRESS, yard.now(), **found)

@@ -2,7 +2,7 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
@@ -44,15 +44,44 @@ def groups(shards: Iterable[Shard]) -> Iterator[list[Shard]]:
         yield group
 
 
-def write(objects: Objects, shards: Iterable[Shard], output: Writer, errors: Writer) -> Tally:
-    """Write every line's outcome to one of the two results, in input order; memory is bounded by a shard."""
+def write(
+    objects: Objects, shards: Iterable[Shard], output: Writer, errors: Writer, aside: Sequence[tuple[int, Run]] = ()
+) -> Tally:
+    """Write every line's outcome to one of the two results, in input order; memory is bounded by a shard.
+
+    `aside` are runs of error lines that belong to no shard, each with its first position.
+    """
     tally = Tally()
+    waiting = _Waiting(merged([(first, run.lines) for first, run in aside]))
     for group in groups(shards):
         _output(objects, group, output, tally)
-        _errors(objects, group, errors, tally)
+        _errors(objects, group, errors, tally, waiting)
         for shard in group:
             tally.codes.update(shard.codes)
+    for _, line in waiting.rest():
+        errors.write(line)
+        tally.failed += 1
     return tally
+
+
+class _Waiting:
+    """Lines in ascending position, handed out as far as they are due."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self._next = next(lines, None)
+
+    def until(self, last: int) -> Lines:
+        """Yield the lines up to a position."""
+        while self._next is not None and self._next[0] <= last:
+            yield self._next
+            self._next = next(self._lines, None)
+
+    def rest(self) -> Lines:
+        """Yield the lines that are left."""
+        if self._next is not None:
+            yield self._next
+        yield from self._lines
 
 
 def _output(objects: Objects, group: list[Shard], output: Writer, tally: Tally) -> None:
@@ -66,10 +95,11 @@ def _output(objects: Objects, group: list[Shard], output: Writer, tally: Tally) 
         tally.succeeded += 1
 
 
-def _errors(objects: Objects, group: list[Shard], errors: Writer, tally: Tally) -> None:
+def _errors(objects: Objects, group: list[Shard], errors: Writer, tally: Tally, waiting: _Waiting) -> None:
     parts = [(first, run.lines) for first, run in _runs(objects, group, "errors", lambda attempt: attempt.failed)]
     left = [(shard.first, partial(_left, objects, shard, tally)) for shard in group if shard.unfinished]
-    for _, line in merged([*parts, *left]):
+    aside = (0, partial(waiting.until, max(shard.last for shard in group)))
+    for _, line in merged([*parts, *left, aside]):
         errors.write(line)
         tally.failed += 1
 

@@ -31,6 +31,7 @@ class Settings:
     max_embedding_inputs_per_shard: int = 50_000
     max_concurrent_shards: int = 20
     max_attempts: int = 3
+    on_invalid: str = "refuse"
     poll_floor_seconds: int = 30
     poll_ceiling_seconds: int = 3_600
     retry_floor_seconds: int = 30

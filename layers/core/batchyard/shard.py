@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from batchyard import keys
 from batchyard.batch import Batch, LineError, Usage
 from batchyard.pacing import Look
 from batchyard.splitting import ShardLines
@@ -104,9 +105,11 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
 
 def new_shard(batch: Batch, lines: ShardLines) -> Shard:
     """Make the record of a shard before its first attempt."""
+    count = len(lines) - lines.dropped
     return Shard(
         batch_id=batch.batch_id, shard=lines.shard, expires_at_ttl=batch.expires_at_ttl, endpoint=lines.endpoint,
-        model=lines.model, lines=len(lines), first=lines.positions[0], last=lines.positions[-1], unfinished=len(lines),
+        model=lines.model, lines=count, first=lines.positions[0], last=lines.positions[-1], unfinished=count,
+        unfinished_key=keys.shard_left(batch.batch_id, lines.shard) if lines.dropped else "",
     )  # fmt: skip
 
 

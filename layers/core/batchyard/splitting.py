@@ -32,6 +32,7 @@ class PackedLines(msgspec.Struct, frozen=True):
     custom_ids: list[str]
     embedding_inputs: int = 0
     runs: bytes = b""
+    dropped: int = 0
 
 
 @dataclass
@@ -39,6 +40,7 @@ class ShardLines:
     """The lines of one shard: for each its position in the batch, its byte range in the input, and its custom_id.
 
     `runs` has three numbers for each run of neighbours: the ordinal of the first, its position, and its offset.
+    `dropped` of them were set aside after they were listed, and are not to be sent.
     """
 
     shard: int
@@ -49,6 +51,7 @@ class ShardLines:
     custom_ids: list[str] = field(default_factory=list)
     size: int = 0
     embedding_inputs: int = 0
+    dropped: int = 0
     _next: tuple[int, int] = (-1, -1)  # the position and offset that would go on with the last run
 
     def __len__(self) -> int:
@@ -89,7 +92,7 @@ class ShardLines:
         """Make the form that can be stored."""
         return PackedLines(
             self.shard, self.endpoint, self.model, b"", b"", self.sizes.tobytes(), self.custom_ids,
-            self.embedding_inputs, self.runs.tobytes(),
+            self.embedding_inputs, self.runs.tobytes(), self.dropped,
         )  # fmt: skip
 
     def pack(self) -> bytes:
@@ -107,7 +110,15 @@ class ShardLines:
         sizes, runs = array("I", packed.sizes), array("Q", packed.runs or _runs_of(packed))
         size = sum(sizes)
         read = cls(
-            packed.shard, packed.endpoint, packed.model, runs, sizes, packed.custom_ids, size, packed.embedding_inputs
+            packed.shard,
+            packed.endpoint,
+            packed.model,
+            runs,
+            sizes,
+            packed.custom_ids,
+            size,
+            packed.embedding_inputs,
+            packed.dropped,
         )
         if runs:
             ordinal, position, offset = runs[-3:]

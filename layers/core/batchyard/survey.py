@@ -1,12 +1,12 @@
 """One pass over an input: every line checked, every good line in its shard."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
 from batchyard import lines
-from batchyard.batch import SHOWN_ERRORS, LineError
+from batchyard.batch import REFUSE, SHOWN_ERRORS, LineError
 from batchyard.lines import Line
 from batchyard.scanning import Block, blocks
 from batchyard.splitting import Limits, PackedLines, ShardLines, Splitter
@@ -20,6 +20,8 @@ class Progress(msgspec.Struct, kw_only=True):
     """How far the pass has come: all it needs to go on in another process.
 
     `offset` is in bytes; counts begin at 0; `asked` is the endpoint the lines were checked against.
+    `asides` are the runs of lines set aside, each by its first position and its count, `codes` those lines by their errors,
+    and `emptied` the shards that have no other lines.
     """
 
     offset: int = 0
@@ -33,13 +35,27 @@ class Progress(msgspec.Struct, kw_only=True):
     errors: list[LineError] = []
     errors_total: int = 0
     errors_bytes: int = 0
+    on_invalid: str = REFUSE
+    set_aside: int = 0
+    asides: list[tuple[int, int]] = []
+    codes: dict[str, int] = {}
+    emptied: list[int] = []
+
+
+class SetAside(Protocol):
+    """Where bad lines go."""
+
+    def add(self, position: int, number: int, custom_id: str | None, error: LineError) -> None:
+        """Take a line by its position, its line number and its custom_id, if it has one."""
+        ...
 
 
 class Survey:
     """The pass. `endpoint` is the one the batch was made for, None when the lines decide."""
 
-    def __init__(self, limits: Limits, endpoint: str | None, progress: Progress) -> None:
-        """Go on from `progress`, which this keeps up to date except for its open shards."""
+    def __init__(self, limits: Limits, endpoint: str | None, progress: Progress, aside: SetAside | None = None) -> None:
+        """Go on from `progress`, which this keeps up to date except for its open shards; `aside` takes bad lines."""
+        self._aside = aside
         self.progress = progress
         self._endpoint = endpoint
         self._latest: tuple[str, str] | None = None  # where the last good line went, if it has no inputs to count
@@ -89,7 +105,7 @@ class Survey:
         for text, size in zip(*block, strict=True):
             self.progress.numbers += 1
             if size > self._longest:
-                self.complain(lines.too_long(size, self._longest), self.progress.numbers)
+                self._refused(lines.too_long(size, self._longest), None)
             elif not text.isspace():
                 yield from self._take_line(text, size)
             self.progress.offset += size
@@ -97,7 +113,7 @@ class Survey:
     def _take_line(self, text: bytes, size: int) -> Iterator[ShardLines]:
         line = self._parsed(text)
         if isinstance(line, LineError):
-            self.complain(line, self.progress.numbers)
+            self._refused(line, text)
             return
         self.progress.endpoint = self.progress.endpoint or line.url
         self.progress.models.add(line.body.model)
@@ -106,6 +122,14 @@ class Survey:
         self.progress.lines += 1
         if closed is not None:
             yield closed
+
+    def _refused(self, error: LineError, text: bytes | None) -> None:
+        """Complain of a bad line; where it is set aside, it keeps its place among the others."""
+        self.complain(error, self.progress.numbers)
+        if self._aside is not None:
+            custom_id = lines.custom_id_of(text) if text else None
+            self._aside.add(self.progress.lines, self.progress.numbers, custom_id, error)
+            self.progress.lines += 1
 
     def _parsed(self, text: bytes) -> Line | LineError:
         try:

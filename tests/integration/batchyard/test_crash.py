@@ -26,6 +26,7 @@ EFFECTS: list[tuple[type, str]] = [
     (Records, "link"), (Executions, "start"), (Events, "announce"), (Provider, "create_file"), (Provider, "create_batch"),
     (Provider, "cancel_batch"), (FileRecords, "keep"), (FileObjects, "tag"),
 ]  # fmt: skip
+BAD = b'{"custom_id":"bad"}\n'  # is set aside, and the rest runs
 # Each kill is a whole run; `make faults` kills at every effect, the usual tests at a few: tests/faults does at each, in memory.
 STRIDE = 1 if os.environ.get("EVERY_EFFECT") else 23
 
@@ -77,7 +78,7 @@ def test_a_step_that_is_killed_or_overtaken_at_any_effect_loses_nothing_and_pays
     world: World, monkeypatch: pytest.MonkeyPatch, kind: type[Killer], *, after: bool
 ) -> None:
     originals = {(owner, name): getattr(owner, name) for owner, name in EFFECTS}
-    data = jsonl([request(f"r{at}", model=f"m{at % 2}") for at in range(10)])
+    data = jsonl([request(f"r{at}", model=f"m{at % 2}") for at in range(10)]) + BAD
     at = 1 - STRIDE
     while True:
         at += STRIDE
@@ -87,8 +88,8 @@ def test_a_step_that_is_killed_or_overtaken_at_any_effect_loses_nothing_and_pays
         world.provider = Provider(world.clock, endings=[answering(first_answers)] * 2)
         world.yard = same_adapters(world)
         key = f"inbox/default/{kind.__name__}-{after}-{at}.jsonl"
-        boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=data)
-        check(world, run_whole(world, key, killer.about), [f"r{at}" for at in range(10)])
+        boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=data, Metadata={"on-invalid": "skip"})
+        check(world, run_whole(world, key, killer.about), [*(f"r{at}" for at in range(10)), "bad"])
         if killer.count < at:
             break
     assert at > 30, "the run had fewer effects than a batch of two shards has"

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchyard import duplicates as module
-from batchyard.duplicates import Duplicate, duplicates
+from batchyard.duplicates import Duplicate, Shards, earliest, repeats
 from batchyard.splitting import ShardLines
 
 
@@ -32,6 +32,10 @@ class Passes:
     def __call__(self) -> Iterator[ShardLines]:
         self.count += 1
         return iter(self._shards)
+
+
+def duplicates(shards: Shards, lines: int) -> list[Duplicate]:
+    return earliest(repeats(shards, lines), lines)
 
 
 def plainly(custom_ids: list[str]) -> list[Duplicate]:
@@ -59,6 +63,11 @@ def test_the_lines_found_are_those_whose_id_came_before(
     monkeypatch.setattr(module, "FEW", few)
     monkeypatch.setattr(module, "MOST_AT_ONCE", most)
     assert duplicates(Passes(custom_ids, shards), len(custom_ids)) == plainly(custom_ids)
+
+
+def test_the_earliest_are_told_where_not_all_are_wanted() -> None:
+    passes = Passes(["a", "b", "a", "b", "a"], 2)
+    assert earliest(repeats(passes, 5), 2) == [Duplicate(2, 20, "a"), Duplicate(3, 30, "b")]
 
 
 @pytest.mark.parametrize(("few", "most"), FEW_AND_MOST)

@@ -1,0 +1,47 @@
+"""Lines that are set aside while the rest of their batch runs: error lines of the result, written before anything is sent."""
+
+from typing import Final
+
+from batchyard import keys, outcomes
+from batchyard.adapters.objects import Objects
+from batchyard.batch import LineError
+from batchyard.runs import Run, RunWriter
+from batchyard.survey import Progress
+
+MOST_HELD: Final = 4 * 1024 * 1024  # bytes of lines in memory, and so of a run
+
+
+class Aside:
+    """Write error lines as runs, each named by what it holds, so that a plan made again writes the same ones."""
+
+    def __init__(self, objects: Objects, batch_id: str, progress: Progress) -> None:
+        """Note runs, lines and codes in the progress."""
+        self._objects, self._batch_id, self._progress = objects, batch_id, progress
+        self._held: list[tuple[int, bytes]] = []
+        self._size = 0
+
+    def add(self, position: int, number: int, custom_id: str | None, error: LineError) -> None:
+        """Set a line aside; positions ascend until `close`. `number` is its line in the input as an editor numbers them."""
+        line = outcomes.answer_line(self._batch_id, position, custom_id, error, number)
+        self._held.append((position, line))
+        self._size += len(line)
+        self._progress.set_aside += 1
+        outcomes.count_code(self._progress.codes, error.code)
+        if self._size >= MOST_HELD:
+            self.close()
+
+    def close(self) -> None:
+        """Write what is held."""
+        if not self._held:
+            return
+        first, count = self._held[0][0], len(self._held)
+        with RunWriter(self._objects, keys.aside(self._batch_id, first, count)) as run:
+            for position, line in self._held:
+                run.write(position, line)
+        self._progress.asides.append((first, count))
+        self._held, self._size = [], 0
+
+
+def runs(objects: Objects, batch_id: str, asides: list[tuple[int, int]]) -> list[tuple[int, Run]]:
+    """Name the runs of a batch, each with its first position."""
+    return [(first, Run(objects, keys.aside(batch_id, first, count))) for first, count in asides]
