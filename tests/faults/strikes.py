@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 ADAPTERS: Final = (
     "objects",
     "records",
+    "ledgers",
     "chores",
     "executions",
     "events",

@@ -132,7 +132,10 @@ class Scene:
         return members
 
     def held_tokens(self) -> dict[str, int]:
-        return {}
+        room = self.memory.room
+        claims = (claim for name in room.names() for claim in room.claims(name))
+        sums = {name: room.read(name).enqueued for name in room.names() if room.read(name).enqueued}
+        return {**sums, **{claim.attempt: claim.tokens or claim.wanted for claim in claims}}
 
     def log(self) -> str:
         return self.logged.getvalue()

@@ -3,7 +3,7 @@
 from operator import methodcaller
 
 from batch_client import BatchClientError
-from batchyard import statuses
+from batchyard import ledger, statuses
 from batchyard.log import logger
 from batchyard.yard import Yard
 
@@ -14,10 +14,13 @@ def cancel(yard: Yard, batch_id: str) -> int:
     Those are all, when the batch was cancelled or has failed, else those of shards that were given up. What fails here is
     seen to by the shard's own poll, if it still has one.
     """
-    stopping = yard.records.batch(batch_id).status in {statuses.CANCELLING, statuses.FAILED}
+    status = yard.records.batch(batch_id).status
+    stopping = status in {statuses.CANCELLING, statuses.FAILED}
     cancelled = 0
     for shard in yard.records.shards(batch_id):
         attempt = shard.attempt
+        if attempt is not None and status == statuses.FAILED:  # no step of the shard follows that could
+            ledger.leave(yard, shard, ended=True)
         if attempt is None or attempt.provider_batch_id is None or not (stopping or shard.done):
             continue
         try:

@@ -5,7 +5,7 @@ from operator import methodcaller
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError
-from batchyard import keys, setback, statuses
+from batchyard import keys, ledger, setback, statuses
 from batchyard.answers import Answers
 from batchyard.batch import LineError
 from batchyard.failed_batch import after_failed
@@ -24,6 +24,13 @@ PATIENCE_FOR_ALL, PATIENCE_FOR_SOME = 6, 3
 
 def collect(yard: Yard, step: Step) -> Step:
     """Bring in what the provider answered; then the shard is done, or what is unfinished goes out again."""
+    following = _collect(yard, step)
+    if following.next in {"done", "submit"}:
+        ledger.settle(yard, step.batch_id, step.shard)
+    return following
+
+
+def _collect(yard: Yard, step: Step) -> Step:
     shard = yard.records.shard(step.batch_id, step.shard)
     if shard is None or shard.done or shard.attempt is None or shard.attempt.provider_batch_id is None:
         return step.then("submit")
@@ -47,7 +54,7 @@ def collect(yard: Yard, step: Step) -> Step:
 def _take(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step) -> Step:
     lines = ShardLines.unpack(yard.objects.get(keys.shard_lines(shard.batch_id, shard.shard)))
     sent = Unfinished.read(yard.objects, shard.unfinished_key, len(lines))
-    with Answers(lines.custom_ids[ordinal] for ordinal in sent.ordinals) as answers:
+    with Answers(lines.custom_ids[ordinal] for ordinal in sent.ordinals[: shard.attempts[-1].lines]) as answers:
         for file_id in filter(None, (seen.output_file_id, seen.error_file_id)):
             gone = _read(yard, answers, file_id)
             if gone and _may_look(shard, answers):  # of a batch that was cancelled, too: what has run was paid for
@@ -108,6 +115,8 @@ class _Sorted:
             self._keep(succeeded)
             for index in others:
                 self._sort(index)
+            for ordinal, tries in sent.beyond(shard.attempts[-1].lines):
+                self.unfinished.add(ordinal, tries)
         self.key = keys.attempt(*place, "unfinished.msgpack") if self.unfinished else ""
         if self.key:
             yard.objects.put(self.key, self.unfinished.pack())

@@ -1,15 +1,17 @@
 """What a shard does when its provider batch ended `failed`: nothing ran and nothing was paid."""
 
+import math
 from itertools import takewhile
 from typing import Final
 
 from batch_client import Batch as ProviderBatch
-from batch_client import BatchError
-from batchyard import keys, setback
+from batch_client import BatchClientError, BatchError
+from batchyard import keys, ledger, setback
 from batchyard.batch import LineError
+from batchyard.ledger import Refusal
 from batchyard.log import logger
 from batchyard.outcomes import answer_line, count_code
-from batchyard.policy import Move, after_failed_batch
+from batchyard.policy import Move, after_failed_batch, after_failed_call
 from batchyard.runs import RunWriter
 from batchyard.shard import Shard, Step, change, change_attempt, finish
 from batchyard.splitting import ShardLines
@@ -21,6 +23,9 @@ WAITS: Final = {
     Move.REUSE: "The provider has no room",
     Move.UPLOAD: "The provider does not see the uploaded file",
 }
+# So often a line is sent alone before it is taken for larger than the limit: others may fill the queue that we do not see.
+ALONE_IF_STATED, ALONE_IF_NOT = 3, 8
+PATIENCE_WITH_FEW_BYTES: Final = 4
 LONGEST_MESSAGE: Final = 300
 MOST_ROUNDS: Final = 10  # of setting lines aside, before one code that is always the reason is taken for that of all
 
@@ -38,6 +43,11 @@ def after_failed(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step) -> S
     )
     if move is Move.SET_ASIDE:
         return _set_aside(yard, shard, errors, step)
+    if move is Move.REUSE:
+        refusal = ledger.refused(yard, shard, (error.message for error in errors), _refused_in_a_row(shard))
+        if _never_fits(shard, refusal):
+            return _set_aside(yard, shard, [_too_large(shard, refusal)], step)
+        shard = _smaller(shard, refusal, _refused_in_a_row(shard))
     ended = change_attempt(shard, provider_status="failed", ended_at=yard.now())
     if move not in WAITS:
         return _stall(yard, shard, ended, errors, step)
@@ -46,9 +56,57 @@ def after_failed(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step) -> S
     return step.then("submit", setback.wait_after(yard, _failed_in_a_row(waiting)))
 
 
+def after_refused_create(yard: Yard, shard: Shard, step: Step, error: BatchClientError) -> Step:
+    """Take a failed upload or `POST /batches`: learn from it if there was no room, and give back what was claimed."""
+    if after_failed_call(error) is Move.REUSE:
+        refusal = ledger.refused(yard, shard, [error.message], shard.setbacks + 1)
+        if _never_fits(shard, refusal):
+            return _set_aside(yard, shard, [_too_large(shard, refusal)], step)
+        shard = _smaller(shard, refusal, shard.setbacks + 1)
+    following = setback.after_create(yard, shard, step, error)
+    if following.next == "done":
+        ledger.settle(yard, shard.batch_id, shard.shard)
+    elif shard.attempts[-1].creating_at is None or setback.is_sure_refusal(error):
+        ledger.leave(yard, shard, ended=False)
+    return following
+
+
+def _never_fits(shard: Shard, refusal: Refusal) -> bool:
+    """Tell whether the one line that was sent alone is the reason, for all we can know: others may fill the queue, too."""
+    attempt = shard.attempts[-1]
+    if attempt.lines > 1 or not refusal.alone or max(attempt.bytes, attempt.tokens) < (refusal.limit or math.inf):
+        return False
+    before = takewhile(lambda past: past.provider_status == "failed" and past.lines == 1, reversed(shard.attempts[:-1]))
+    alone = 1 + max(sum(1 for _ in before), shard.setbacks)
+    return alone >= (ALONE_IF_STATED if refusal.stated else ALONE_IF_NOT)
+
+
+def _too_large(shard: Shard, refusal: Refusal) -> LineError:
+    size = f"This request of {shard.attempts[-1].bytes:,} bytes alone is more than the provider takes"
+    message = f"{size} for {shard.model}: {refusal.limit:,} enqueued tokens. Shorten it, or ask for a higher limit."
+    return LineError("token_limit_exceeded", message, None, 1)
+
+
+def _smaller(shard: Shard, refusal: Refusal, in_a_row: int) -> Shard:
+    """Have less sent at once, when what should fit is refused time after time though nothing else of ours is there.
+
+    What has fewer bytes than the limit has tokens is seldom the reason, so that is sent as it is for longer.
+    """
+    attempt = shard.attempts[-1]
+    patience = 1 if refusal.stated and attempt.bytes >= (refusal.limit or 0) else PATIENCE_WITH_FEW_BYTES
+    if in_a_row > patience and refusal.unexpected and refusal.alone:
+        return change(shard, wave=max(1, attempt.tokens // 2))
+    return shard
+
+
 def _failed_in_a_row(shard: Shard) -> int:
     """Count the latest attempts that failed whole; `setbacks` cannot, for every call that works sets it back to none."""
     return sum(1 for _ in takewhile(lambda attempt: attempt.provider_status == "failed", reversed(shard.attempts)))
+
+
+def _refused_in_a_row(shard: Shard) -> int:
+    """Count the attempt under way, which was refused, and those before it that failed whole."""
+    return 1 + _failed_in_a_row(change(shard, attempts=shard.attempts[:-1]))
 
 
 def _stall(yard: Yard, shard: Shard, ended: Shard, errors: list[LineError], step: Step) -> Step:
@@ -70,7 +128,7 @@ def _set_aside(yard: Yard, shard: Shard, errors: list[LineError], step: Step) ->
     place = shard.batch_id, shard.shard, shard.attempts[-1].number, shard.version
     with RunWriter(yard.objects, keys.attempt(*place, "errors")) as refused:
         for index, (ordinal, tries) in enumerate(zip(sent.ordinals, sent.tries, strict=True)):
-            error = named.get(index)
+            error = named.get(index) if index < shard.attempts[-1].lines else None
             if error is None:
                 rest.add(ordinal, tries)
                 continue

@@ -10,6 +10,7 @@ later than the ceiling. Steady progress over 24 hours takes about 50 looks. Figu
 from typing import Final, NamedTuple
 
 SHARE_OF_AGE: Final = 0.05
+SHARE_OF_QUEUEING: Final = 0.5
 SOON: Final = 60  # seconds: no need to be nearer to the end of a young batch
 SHARE_WHILE_YOUNG: Final = 0.2
 FAR: Final = 1.5  # times the age still ahead
@@ -70,6 +71,15 @@ def _seconds_left(now: Look, before: Look, total: int) -> float | None:
 def retry_wait(setbacks: int, floor: int, ceiling: int, chance: float) -> int:
     """Answer the whole seconds before the next try after so many failures in a row: doubling, capped, with jitter."""
     return _spread(min(floor * 2 ** min(max(setbacks - 1, 0), MOST_DOUBLINGS), ceiling), chance)
+
+
+def room_wait(elapsed: float, floor: int, ceiling: int, chance: float, *, soon: bool) -> int:
+    """Answer the whole seconds before looking for room again, after waiting `elapsed` seconds for it.
+
+    Half as long again, or a small share if it may come `soon`: only who is next in line needs to see it at once.
+    """
+    share = SHARE_OF_AGE if soon else SHARE_OF_QUEUEING
+    return _spread(max(min(elapsed * share, ceiling), floor), chance)
 
 
 def _spread(seconds: float, chance: float) -> int:

@@ -4,7 +4,7 @@ from typing import Final
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError
-from batchyard import setback, statuses
+from batchyard import ledger, setback, statuses
 from batchyard.batch import Batch, LineError, window_seconds
 from batchyard.log import logger
 from batchyard.outcomes import usage_of_batch
@@ -13,6 +13,7 @@ from batchyard.relay import must_relay, relay
 from batchyard.shard import Attempt, Shard, Step, change, change_attempt, finish
 from batchyard.yard import Yard
 
+TAKEN_IN: Final = frozenset({"in_progress", "finalizing", "completed"})  # its tokens had room
 ENDING: Final = frozenset({"cancelling", "finalizing"})
 
 
@@ -34,6 +35,8 @@ def poll(yard: Yard, step: Step) -> Step:
         return _missing(yard, batch, shard, step, error)
     except BatchClientError as error:
         return setback.after_read(yard, shard, shard, step, error)
+    if seen.status in TAKEN_IN and shard.attempt.provider_status not in TAKEN_IN:
+        ledger.accepted(yard, shard)
     _note(yard, shard, shard.attempt, seen)
     return step.then("collect") if seen.ended else _look_again(yard, batch, shard.attempt, seen, step)
 
@@ -75,4 +78,5 @@ def _missing(yard: Yard, batch: Batch, shard: Shard, step: Step, error: NotFound
     reason = LineError("no_answer", "The provider lost every batch of this request.")
     given_up = lost.stalls >= yard.settings.max_attempts
     setback.save_after_answer(yard, shard, finish(lost, reason) if given_up else lost)
+    ledger.settle(yard, step.batch_id, step.shard)
     return step.then("done" if given_up else "submit")

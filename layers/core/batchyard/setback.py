@@ -5,7 +5,7 @@ Each function takes the shard as it was when the call was made: if another worke
 
 from typing import Final
 
-from batch_client import APIStatusError, BatchClientError
+from batch_client import APIStatusError, BatchClientError, ConflictError, ServerError
 from batchyard.batch import LineError
 from batchyard.errors import NotFound, StaleRecord
 from batchyard.log import logger
@@ -16,6 +16,7 @@ from batchyard.yard import Yard
 
 MOST_SETBACKS: Final = 100  # in a row, before a shard that cannot be sent is given up: most of a day
 READ_CEILING: Final = 60  # seconds between looks at a provider that does not answer
+REQUEST_TIMEOUT: Final = 408
 TOLD_AFTER: Final = 3  # in a row, before the batch tells that it waits
 
 
@@ -29,7 +30,7 @@ def after_create(yard: Yard, shard: Shard, step: Step, error: BatchClientError) 
     """Take a failed upload or `POST /batches`: try again later, pause, or give the shard up."""
     move = after_failed_call(error)
     after = shard
-    if isinstance(error, APIStatusError) and not error.retryable:
+    if is_sure_refusal(error):
         after = change_attempt(shard, creating_at=None, lost_at=None)  # a refusal made no batch
     if move is Move.UPLOAD:
         after = change(after, file_id=None)
@@ -56,6 +57,21 @@ def pause(yard: Yard, before: Shard, after: Shard, reason: str) -> Shard:
     saved = yard.records.save_shard(before, change(after, paused=reason, setbacks=before.setbacks + 1))
     _tell(yard, before.batch_id, reason)
     return saved
+
+
+def wait_for_room(yard: Yard, shard: Shard, reason: str) -> Shard:
+    """Save a shard that waits for room, with the batch telling why: nothing has failed, so it is no setback."""
+    if shard.paused == reason:
+        return shard
+    saved = yard.records.save_shard(shard, change(shard, paused=reason))
+    _tell(yard, shard.batch_id, reason)
+    return saved
+
+
+def is_sure_refusal(error: BatchClientError) -> bool:
+    """Tell whether a `POST /batches` made no batch: a timeout, a conflict or a failing server may come after the effect."""
+    unsure = isinstance(error, ServerError | ConflictError) or error.status == REQUEST_TIMEOUT
+    return isinstance(error, APIStatusError) and not unsure
 
 
 def _tell(yard: Yard, batch_id: str, reason: str | None) -> None:

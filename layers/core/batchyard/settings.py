@@ -32,6 +32,8 @@ class Settings:
     max_concurrent_shards: int = 20
     max_attempts: int = 3
     on_invalid: str = "refuse"
+    max_enqueued_tokens: str = "0"
+    max_creates_per_hour: int = 2_000
     poll_floor_seconds: int = 30
     poll_ceiling_seconds: int = 3_600
     retry_floor_seconds: int = 30

@@ -24,6 +24,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `lines_key` names the work object with the lines to send ("" means all of the shard's). `creating_at` is written
     before `POST /batches`: with it and without `provider_batch_id`, the outcome of that call is unknown.
+    `lines` are sent, the first of those, with so many `bytes` and by our estimate `tokens` (0: an older version's record).
     `lost_at` is when the answer to it was lost, if we lived to see that. `looks` counts how often an ended provider batch
     did not yet show what it had counted. `succeeded`, `failed` and `transient` count the lines in the runs this attempt
     left, which `runs` tells from those of a worker that was overtaken. `usage` only rises.
@@ -32,6 +33,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     number: int
     started_at: int
     lines: int
+    bytes: int = 0
+    tokens: int = 0
     lines_key: str = ""
     file_id: str | None = None
     creating_at: int | None = None
@@ -53,7 +56,8 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
 
     `first` and `last` are positions in the batch. `completed` and `failed` are lines, as they count in the batch;
     `unfinished` lines have no final outcome yet, and `unfinished_key` names their list ("" means all). `file_id` is an
-    uploaded file that holds just these.
+    uploaded file that holds just the first `file_lines` of these (0: all), and `wave` the most tokens, by our estimate,
+    that the next attempt may have (0: any).
     `setbacks` counts failed calls in a row, `stalls` attempts in a row that finished no line. `reason` is the outcome of
     the lines that were still unfinished when the shard was done. `relayed` says that it waits for a fresh execution.
     """
@@ -69,6 +73,8 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     unfinished: int
     unfinished_key: str = ""
     file_id: str | None = None
+    file_lines: int = 0
+    wave: int = 0
     version: int = 0
     status: str = WAITING
     attempts: list[Attempt] = []
@@ -119,7 +125,8 @@ def begin_attempt(shard: Shard, now: int) -> Shard:
     attempt = Attempt(number=number, started_at=now, lines=shard.unfinished, lines_key=shard.unfinished_key)
     kept = [old for old in shard.attempts[:-KEPT_ATTEMPTS] if _left_something(old)]
     before = [msgspec.structs.replace(old, lines_key="") for old in (*kept, *shard.attempts[-KEPT_ATTEMPTS:])]
-    return change(shard, attempts=[*before, attempt])
+    grown = shard.wave * 3 // 2 if shard.attempts and shard.attempts[-1].provider_status != "failed" else shard.wave
+    return change(shard, wave=grown, attempts=[*before, attempt])
 
 
 def is_full(shard: Shard) -> bool:

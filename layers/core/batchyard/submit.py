@@ -1,12 +1,13 @@
 """Submit what is unfinished of a shard as a new provider batch, at most once."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, OutcomeUnknown
-from batchyard import keys, setback, statuses
+from batchyard import keys, ledger, setback, statuses
 from batchyard.batch import Batch, LineError
 from batchyard.errors import StaleRecord
+from batchyard.failed_batch import after_refused_create
 from batchyard.relay import must_relay, relay, take_over
 from batchyard.shard import (
     ATTEMPT_KEY,
@@ -24,6 +25,9 @@ from batchyard.splitting import ShardLines
 from batchyard.unfinished import Unfinished
 from batchyard.upload import Upload
 from batchyard.yard import Yard
+
+if TYPE_CHECKING:
+    from array import array
 
 CLOCK_SKEW: Final = 300  # the provider's clock and ours may differ by so many seconds
 LISTED_WITHIN: Final = 10  # a batch just created may not be listed at once
@@ -44,6 +48,8 @@ def submit(yard: Yard, step: Step) -> Step:
     batch = yard.records.batch(step.batch_id)
     lines = ShardLines.unpack(yard.objects.get(keys.shard_lines(step.batch_id, step.shard)))
     shard = yard.records.shard(step.batch_id, step.shard) or yard.records.save_shard(None, new_shard(batch, lines))
+    if shard.attempt is None or shard.done:  # if the last step was cut off before it gave the room back
+        ledger.settle(yard, step.batch_id, step.shard)
     if shard.done:
         return step.then("done")
     if must_relay(step):
@@ -88,21 +94,27 @@ class _Submission:
     def _send(self) -> Step:
         if self._stopping():
             return self._stop()
+        unfinished = Unfinished.read(self._yard.objects, self._shard.unfinished_key, len(self._lines)).ordinals
+        sizes = [self._lines.sizes[ordinal] for ordinal in unfinished]
+        self._shard, wait = ledger.enter(self._yard, self._shard, sizes)
+        if wait:
+            return self._step.then("submit", wait)
         try:
-            self._upload()
+            self._upload(unfinished[: self._shard.attempts[-1].lines])
             if self._stopping():
                 return self._stop()
+            if wait := ledger.may_create(self._yard, self._shard):
+                return self._step.then("submit", wait)
             self._save(change_attempt(self._shard, creating_at=self._yard.now(), lost_at=None))
             return self._adopt(self._create())
         except OutcomeUnknown as error:
             lost = change_attempt(self._shard, lost_at=self._yard.now()) if _creating(self._shard) else self._shard
             return setback.after_create(self._yard, self._save(lost), self._step, error)
         except BatchClientError as error:
-            return setback.after_create(self._yard, self._shard, self._step, error)
+            return after_refused_create(self._yard, self._shard, self._step, error)
 
-    def _upload(self) -> None:
+    def _upload(self, ordinals: "array[int]") -> None:
         if self._shard.file_id is None:
-            ordinals = Unfinished.read(self._yard.objects, self._shard.unfinished_key, len(self._lines)).ordinals
             upload = Upload(
                 self._yard.objects, self._batch.source or self._batch.input, list(self._lines.ranges(ordinals))
             )
@@ -139,6 +151,7 @@ class _Submission:
 
     def _stop(self, reason: LineError = CANCELLED) -> Step:
         self._save(finish(self._shard, reason))
+        ledger.settle(self._yard, self._shard.batch_id, self._shard.shard)
         return self._step.then("done")
 
     def _save(self, after: Shard) -> Shard:

@@ -1,6 +1,7 @@
 """Which lines of a shard still wait for their outcome, and how many tries each has used."""
 
 from array import array
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -29,6 +30,10 @@ class Unfinished:
         """Append a line."""
         self.ordinals.append(ordinal)
         self.tries.append(min(tries, 255))
+
+    def beyond(self, count: int) -> Iterator[tuple[int, int]]:
+        """Yield ordinal and tries of every line behind the first so many."""
+        return zip(self.ordinals[count:], self.tries[count:], strict=True)
 
     def pack(self) -> bytes:
         """Encode for storage."""

@@ -15,6 +15,7 @@ from batchyard.adapters.executions import Executions
 from batchyard.adapters.file_objects import FileObjects
 from batchyard.adapters.file_records import FileRecords
 from batchyard.adapters.functions import Functions
+from batchyard.adapters.ledgers import Ledgers
 from batchyard.adapters.objects import Objects
 from batchyard.adapters.records import Records
 from batchyard.adapters.secrets import Secret
@@ -98,6 +99,11 @@ class Yard:
     def file_records(self) -> FileRecords:
         """The table's files."""
         return FileRecords(self.settings.table)
+
+    @cached_property
+    def ledgers(self) -> Ledgers:
+        """The ledgers of enqueued tokens, in the same table."""
+        return Ledgers(self.settings.table)
 
     @cached_property
     def executions(self) -> Executions:

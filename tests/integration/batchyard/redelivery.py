@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MOST_DELIVERIES: Final = 12
 ADAPTERS: Final = (
-    "objects", "records", "chores", "executions", "events", "cancel_function", "file_records", "file_objects",
+    "objects", "records", "ledgers", "chores", "executions", "events", "cancel_function", "file_records", "file_objects",
 )  # fmt: skip
 
 
@@ -77,3 +77,7 @@ def check(world: World, batch_id: str, lines: list[str]) -> None:
     paid = Counter(custom_id for custom_id, answer in world.provider.ledger() if answer == "2xx")
     assert max(paid.values()) == 1, f"paid twice: {paid.most_common(3)}"
     assert all(batch.ended or batch.status == "cancelling" for batch in world.provider.batches.values())
+    for name in world.yard.ledgers.names():
+        book = world.yard.ledgers.read(name)
+        assert (book.enqueued, book.claims, book.confirmed, book.unconfirmed) == (0, 0, 0, 0)
+        assert not list(world.yard.ledgers.claims(name))

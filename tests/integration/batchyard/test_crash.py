@@ -12,6 +12,7 @@ from batchyard.adapters.events import Events
 from batchyard.adapters.executions import Executions
 from batchyard.adapters.file_objects import FileObjects
 from batchyard.adapters.file_records import FileRecords
+from batchyard.adapters.ledgers import Ledgers
 from batchyard.adapters.objects import Objects
 from batchyard.adapters.records import Records
 from tests.integration.batchyard.redelivery import Killed, check, first_answers, run_whole, same_adapters
@@ -25,6 +26,8 @@ EFFECTS: list[tuple[type, str]] = [
     (Objects, "put"), (Records, "create_batch"), (Records, "move_batch"), (Records, "change_batch"), (Records, "save_shard"),
     (Records, "link"), (Executions, "start"), (Events, "announce"), (Provider, "create_file"), (Provider, "create_batch"),
     (Provider, "cancel_batch"), (FileRecords, "keep"), (FileObjects, "tag"),
+    (Ledgers, "take"), (Ledgers, "wait"), (Ledgers, "confirm"), (Ledgers, "release"), (Ledgers, "change"),
+    (Ledgers, "save_creations"),
 ]  # fmt: skip
 BAD = b'{"custom_id":"bad"}\n'  # is set aside, and the rest runs
 # Each kill is a whole run; `make faults` kills at every effect, the usual tests at a few: tests/faults does at each, in memory.

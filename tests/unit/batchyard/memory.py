@@ -19,11 +19,14 @@ from batchyard.adapters.executions import Executions
 from batchyard.adapters.file_objects import FileObjects
 from batchyard.adapters.file_records import FileRecords
 from batchyard.adapters.functions import Functions
+from batchyard.adapters.ledgers import Ledgers
 from batchyard.adapters.objects import CHUNK, Arrived, Objects
 from batchyard.adapters.records import Records
 from batchyard.adapters.secrets import Secret
 from batchyard.adapters.writer import Begun, Writer
 from batchyard.batch import Batch, Counts, InputObject, Usage
+from batchyard.capacity import Claim, Ledger, Terms
+from batchyard.creations import Creations
 from batchyard.errors import InputGone, NotFound, StaleRecord, StoreError
 from batchyard.settings import Settings
 from batchyard.shard import Shard
@@ -278,6 +281,105 @@ class MemoryFileRecords(FileRecords):
                 yield file
 
 
+class MemoryLedgers(Ledgers):
+    """Ledgers in dictionaries, under the real ones' conditions."""
+
+    def __init__(self) -> None:
+        self.books: dict[str, Ledger] = {}
+        self.held: dict[str, dict[str, Claim]] = {}
+        self.created: dict[str, Creations] = {}
+
+    def read(self, name: str) -> Ledger:
+        return self.books.get(name, Ledger())
+
+    def claim(self, name: str, attempt: str) -> Claim | None:
+        return self.held.get(name, {}).get(attempt)
+
+    def ahead(self, name: str, claim: Claim) -> Iterator[Claim]:
+        waiting = [each for each in self.held.get(name, {}).values() if each.waiting]
+        older = (each for each in waiting if (each.since, each.attempt) < (claim.since, claim.attempt))
+        return iter(sorted(older, key=lambda each: (each.since, each.attempt)))
+
+    def names(self) -> Iterator[str]:
+        return iter(sorted(self.books))
+
+    def claims(self, name: str) -> Iterator[Claim]:
+        return iter([each for each in self.held.get(name, {}).values() if each.tokens or each.waiting])
+
+    def wait(self, name: str, claim: Claim, ttl: int) -> bool:  # noqa: ARG002 - time drops nothing here
+        return self._free(name, claim) and self._keep(name, claim, tokens=0, waiting=True, confirmed=False, ended=False)
+
+    def take(self, name: str, claim: Claim, terms: Terms, ttl: int) -> bool:  # noqa: ARG002 - as above
+        book = self.read(name)
+        too_much = terms.most_enqueued is not None and book.enqueued > terms.most_enqueued
+        too_many = terms.most_unconfirmed is not None and book.unconfirmed > terms.most_unconfirmed
+        probed = terms.probed_at is not None and book.probe_at != terms.probed_at
+        if not self._free(name, claim) or too_much or too_many or probed:
+            return False
+        if terms.probed_at is not None:
+            self._move(name, probe_at=claim.seen_at + terms.probe_patience)
+        self._add(name, enqueued=claim.wanted, claims=1, unconfirmed=1)
+        return self._keep(name, claim, tokens=claim.wanted, waiting=False, confirmed=False, ended=False)
+
+    def confirm(self, name: str, claim: Claim) -> bool:
+        if not self._unmoved(name, claim):
+            return False
+        self._add(name, confirmed=claim.tokens, unconfirmed=-1)
+        return self._keep(name, claim, confirmed=True)
+
+    def release(self, name: str, claim: Claim, ttl: int, *, ended: bool) -> bool:  # noqa: ARG002 - as above
+        if not self._unmoved(name, claim):
+            return False
+        if claim.tokens:
+            part = {"confirmed": -claim.tokens} if claim.confirmed else {"unconfirmed": -1}
+            self._add(name, enqueued=-claim.tokens, claims=-1, **part)
+        return self._keep(name, claim, tokens=0, waiting=False, confirmed=False, ended=ended)
+
+    def change(self, name: str, **learned: object) -> None:
+        self._move(name, **learned)
+
+    def recount(self, name: str, before: Ledger, after: Ledger) -> bool:
+        if self.read(name).version != before.version:
+            return False
+        self._move(
+            name, enqueued=after.enqueued, claims=after.claims, confirmed=after.confirmed, unconfirmed=after.unconfirmed
+        )
+        return True
+
+    def creations(self, provider: str) -> Creations:
+        return self.created.get(provider, Creations())
+
+    def save_creations(self, provider: str, before: Creations, after: Creations) -> bool:
+        if self.creations(provider).version != before.version:
+            return False
+        self.created[provider] = msgspec.structs.replace(after, version=before.version + 1)
+        return True
+
+    def _free(self, name: str, claim: Claim) -> bool:
+        known = self.claim(name, claim.attempt)
+        return known is None or not (known.tokens or known.ended)
+
+    def _unmoved(self, name: str, claim: Claim) -> bool:
+        now = self.claim(name, claim.attempt)
+        return now is not None and (now.tokens, now.confirmed, now.ended) == (
+            claim.tokens,
+            claim.confirmed,
+            claim.ended,
+        )
+
+    def _keep(self, name: str, claim: Claim, **members: object) -> bool:
+        self.held.setdefault(name, {})[claim.attempt] = msgspec.structs.replace(claim, **members)
+        return True
+
+    def _move(self, name: str, **members: object) -> None:
+        book = self.read(name)
+        self.books[name] = msgspec.structs.replace(book, version=book.version + 1, **members)
+
+    def _add(self, name: str, **more: int) -> None:
+        book = self.read(name)
+        self._move(name, **{each: getattr(book, each) + add for each, add in more.items()})
+
+
 class MemoryExecutions(Executions):
     """The executions started, by name; `statuses` tells those that do not run any more."""
 
@@ -400,7 +502,7 @@ class MemoryYard(Yard):
         self.scripted = MemoryProvider()
         given = Settings(**{**_SETTINGS, **settings})  # type: ignore[arg-type]  # each test gives a field its own type
         super().__init__(given, self.scripted, lambda: self.now_is, lambda: 0.0)
-        self.bucket, self.table = MemoryObjects(), MemoryRecords()
+        self.bucket, self.table, self.room = MemoryObjects(), MemoryRecords(), MemoryLedgers()
         self.started, self.invoked, self.bus, self.key = (
             MemoryExecutions(), MemoryFunctions(), MemoryEvents(), MemorySecret(),
         )  # fmt: skip
@@ -408,6 +510,7 @@ class MemoryYard(Yard):
         self.chores = MemoryChores(self.table)
         self.kept_files, self.file_bodies = MemoryFileRecords(), MemoryFileObjects(self.bucket)
         self.file_records, self.file_objects = self.kept_files, self.file_bodies
+        self.ledgers = self.room
         self.cancel_function, self.events, self.secret = self.invoked, self.bus, self.key
 
     def wait(self, seconds: int) -> None:
@@ -417,7 +520,7 @@ class MemoryYard(Yard):
 
 _SETTINGS: dict[str, str | int] = {
     "bucket": BUCKET, "table": "table", "event_bus": "bus", "provider_base_url": "http://127.0.0.1/v1",
-    "provider_secret_id": "secret", "stack": "stack-1",
+    "provider_secret_id": "secret", "stack": "stack-1", "max_enqueued_tokens": "1000000000",
 }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from batchyard.adapters.executions import Executions
 from batchyard.adapters.file_objects import FileObjects
 from batchyard.adapters.file_records import FileRecords
 from batchyard.adapters.functions import Functions
+from batchyard.adapters.ledgers import Ledgers
 from batchyard.adapters.objects import Objects
 from batchyard.adapters.records import Records
 from batchyard.adapters.secrets import Secret
@@ -22,6 +23,7 @@ from tests.unit.batchyard.memory import (
     MemoryFileObjects,
     MemoryFileRecords,
     MemoryFunctions,
+    MemoryLedgers,
     MemoryObjects,
     MemoryProvider,
     MemoryRecords,
@@ -41,6 +43,7 @@ def methods(kind: type) -> list[str]:
         (Objects, MemoryObjects),
         (Records, MemoryRecords),
         (Chores, MemoryChores),
+        (Ledgers, MemoryLedgers),
         (Executions, MemoryExecutions),
         (Functions, MemoryFunctions),
         (Events, MemoryEvents),

@@ -1,0 +1,239 @@
+"""The rules of the room that a provider has for enqueued tokens: who may enter, how much at once, and what is learned."""
+
+import hashlib
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from typing import Final
+
+import msgspec
+
+from batchyard.tokens import BYTES_PER_TOKEN
+
+MILLION: Final = 1_000_000
+USUAL_RATIO: Final = MILLION // BYTES_PER_TOKEN
+# Pictures in base64 have some hundred bytes to a token, addresses of pictures many tokens to a byte.
+LEAST_RATIO, MOST_RATIO = 1_000, 20 * MILLION
+LONGEST_NAME: Final = 256  # bytes
+MARGIN: Final = 1.1  # a learned ratio is taken for so much more
+DECAY: Final = 8  # a ratio rises at once, and falls by this part of the difference
+DENSER: Final = 1.25  # so much more is expected when what should have fitted is refused
+MOST_REFUSED_RATIO: Final = MILLION  # … but no more than a token to a byte, as long as nobody has counted
+# Enough of an attempt's lines must be answered for its usage to tell of all its bytes.
+ENOUGH_ANSWERS: Final = 0.9
+
+# So often in a row an attempt that is alone is sent again as it is, when the provider does not say what its limit is.
+PATIENCE: Final = 2
+
+# Before any limit is known, so many attempts may be at the provider without a sign that it has taken them in, and half
+# of those it has taken in if that is more: so few can be refused when the limit shows.
+FIRST_UNCONFIRMED: Final = 2
+MOST_COUNTED: Final = 100  # of those ahead, when no limit says when to stop counting
+# A limit that was learned is tried again so rarely when more is wanted, and more often once more was taken.
+PROBE_AFTER_REFUSAL, PROBE_AFTER_SUCCESS = 86_400, 3_600
+MOST_PROBED: Final = 2  # times the limit
+
+_NUMBER: Final = r"([0-9][0-9,._]*)\s*([KMB]?)\b"
+STATED: Final = (
+    re.compile(r"\blimit(?:\s+(?:of|is)|\s*[:=])\s*" + _NUMBER, re.IGNORECASE),
+    re.compile(_NUMBER + r"\s+enqueued\s+tokens", re.IGNORECASE),
+)
+UNITS: Final = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
+
+
+class Ledger(msgspec.Struct, frozen=True, kw_only=True):
+    """What is at a provider of one model: the record `TOKENS#<provider>#<model>` / `LEDGER`.
+
+    `claims` and `unconfirmed` count attempts, the others tokens. `enqueued` is all that is reserved, and `confirmed` the
+    part of it that the provider has shown to have taken in; `accepted` is the most that ever was. `limit` is learned, and
+    `stated` when the provider's own message told it; from `probe_at` (Unix seconds) on one attempt may try whether it has
+    risen. `ratio` is in tokens per million bytes.
+    """
+
+    enqueued: int = 0
+    claims: int = 0
+    confirmed: int = 0
+    unconfirmed: int = 0
+    accepted: int = 0
+    limit: int | None = None
+    stated: bool = False
+    probe_at: int = 0
+    ratio: int = USUAL_RATIO
+    version: int = 0
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """What one attempt holds or waits for. `since` and `seen_at` are Unix seconds, the latter of its last look for room.
+
+    `tokens` are reserved, `wanted` are waited for. An attempt that has `ended` can claim no more, however late its worker.
+    """
+
+    attempt: str
+    since: int
+    tokens: int = 0
+    wanted: int = 0
+    seen_at: int = 0
+    waiting: bool = False
+    confirmed: bool = False
+    ended: bool = False
+
+
+class Ahead(msgspec.Struct, frozen=True):
+    """How many attempts have waited longer, and how many tokens they want together."""
+
+    claims: int = 0
+    tokens: int = 0
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """On what condition an attempt may enter: what must still be so of the ledger when its tokens are reserved."""
+
+    most_enqueued: int | None = None
+    most_unconfirmed: int | None = None
+    probed_at: int | None = None  # this is the one attempt that may try whether a limit has risen …
+    probe_patience: int = PROBE_AFTER_REFUSAL  # … and the next one may so many seconds later
+
+
+def tokens_of(size: int, ratio: int) -> int:
+    """Estimate the prompt tokens of `size` bytes of requests at a ratio in tokens per million bytes."""
+    return max(1, -(-size * ratio // MILLION))
+
+
+def wave(sizes: Sequence[int], ratio: int, most: int | None) -> tuple[int, int]:
+    """Tell how many of the first lines of these sizes go out in one attempt of at most so many tokens, and their bytes.
+
+    One line goes in any case: whether it fits, only the provider knows.
+    """
+    ends = list(accumulate(sizes))
+    if most is None or not ends:
+        return len(ends), ends[-1] if ends else 0
+    count = max(1, bisect_right(ends, most * MILLION // ratio))
+    return count, ends[count - 1]
+
+
+def ahead_of(older: Iterable[Claim], limit: int | None, alive_since: int) -> Ahead:
+    """Sum up those who have waited longer and still come to look; none can take more than the whole limit."""
+    claims = tokens = 0
+    for claim in older:
+        if claim.seen_at >= alive_since:
+            claims, tokens = claims + 1, tokens + min(claim.wanted, limit or claim.wanted)
+        if claims >= MOST_COUNTED or (limit is not None and tokens > limit):
+            break
+    return Ahead(claims, tokens)
+
+
+def terms(ledger: Ledger, limit: int | None, ahead: Ahead, tokens: int, now: int) -> Terms | None:
+    """Tell on what condition an attempt may enter, or None when it has to wait: nobody overtakes who waits longer.
+
+    `limit` is the one to keep to, configured or learned.
+    """
+    together = ledger.enqueued + ahead.tokens + tokens
+    if limit is None:
+        return _unlimited(ledger, ahead, together, tokens)
+    if together <= limit:
+        return Terms(most_enqueued=limit - tokens)
+    if ledger.enqueued <= 0 and not ahead.claims:  # a line that is larger than the limit by our estimate
+        return Terms(most_enqueued=0)
+    learned = ledger.limit is not None and ledger.limit <= limit
+    first = not ahead.claims and not ledger.unconfirmed
+    if learned and first and now >= ledger.probe_at and together <= MOST_PROBED * limit:
+        return Terms(most_unconfirmed=0, probed_at=ledger.probe_at)
+    return None
+
+
+def _unlimited(ledger: Ledger, ahead: Ahead, together: int, tokens: int) -> Terms | None:
+    if together <= ledger.accepted:
+        return Terms(most_enqueued=ledger.accepted - tokens)
+    window = max(FIRST_UNCONFIRMED, (ledger.claims - ledger.unconfirmed) // 2)
+    return Terms(most_unconfirmed=window - 1) if ledger.unconfirmed + ahead.claims < window else None
+
+
+def recounted(ledger: Ledger, claims: Iterable[Claim]) -> Ledger:
+    """Return the ledger with the sums of these claims, which are all there are."""
+    held = [claim for claim in claims if claim.tokens]
+    confirmed = [claim.tokens for claim in held if claim.confirmed]
+    return msgspec.structs.replace(
+        ledger, enqueued=sum(claim.tokens for claim in held), claims=len(held), confirmed=sum(confirmed),
+        unconfirmed=len(held) - len(confirmed),
+    )  # fmt: skip
+
+
+def short(model: str) -> str:
+    """Name a model in a key: DynamoDB's keys end at 1,024 bytes, and a user's model need not."""
+    name = model.encode("utf-8", "replace")
+    return name.decode() if len(name) <= LONGEST_NAME else f"sha256:{hashlib.sha256(name).hexdigest()}"
+
+
+def limit_of(configured: int | None, learned: int | None) -> int | None:
+    """Choose the limit to keep to: the lower of the two that are known."""
+    return min((limit for limit in (configured, learned) if limit), default=None)
+
+
+def configured_limit(text: str, model: str) -> int | None:
+    """Read the limit of a model from `2000000` or `gpt-4o=90000,gpt-4o-mini=2000000,5000000`; None for 0 or none.
+
+    A number without a model is for every model not named. Raises ValueError for anything else.
+    """
+    limits: dict[str, int] = {}
+    for part in filter(None, map(str.strip, text.split(","))):
+        name, _, number = part.rpartition("=")
+        if not (number.isascii() and number.isdigit()):
+            raise ValueError(f"MaxEnqueuedTokens must be a number or model=number, with commas between, not {part!r}")
+        limits[name.strip()] = int(number)
+    return limits.get(model, limits.get("", 0)) or None
+
+
+def stated_limit(message: str) -> int | None:
+    """Read the limit from the provider's message: the one thing that only its text tells.
+
+    OpenAI writes `Limit: 90,000 enqueued tokens`, Azure `the configured limit of 30K for the deployment`.
+    """
+    for pattern in STATED:
+        found = pattern.search(message)
+        if found is not None:
+            number, unit = re.sub(r"[,_]|\.(?=\d{3}\b)", "", found[1]).rstrip("."), UNITS[found[2].upper()]
+            limit = int(float(number) * unit) if number.count(".") <= 1 else 0
+            return limit or None
+    return None
+
+
+def after_refusal(
+    ledger: Ledger, stated: int | None, limit: int | None, tokens: int, now: int
+) -> dict[str, int | bool]:
+    """Tell what a refusal teaches about the ledger, in which the refused attempt's `tokens` are still reserved.
+
+    Without a stated limit it is what has been taken in beside, or half of what was too much.
+    """
+    probe_at = now + PROBE_AFTER_REFUSAL
+    if stated is None:
+        return {"limit": max(1, ledger.confirmed, ledger.enqueued // 2), "stated": False, "probe_at": probe_at}
+    learned: dict[str, int | bool] = {"limit": stated, "stated": True, "probe_at": probe_at}
+    if is_unexpected(ledger, limit) and ledger.enqueued > tokens:  # all together must be more than we think
+        learned["ratio"] = max(ledger.ratio, min(round(ledger.ratio * DENSER), MOST_REFUSED_RATIO))
+    return learned
+
+
+def is_unexpected(ledger: Ledger, limit: int | None) -> bool:
+    """Tell whether what is reserved should have fitted the limit we kept to."""
+    return limit is not None and ledger.enqueued <= limit
+
+
+def after_acceptance(ledger: Ledger, now: int) -> dict[str, int | bool]:
+    """Tell what it teaches that the provider has taken in all that is confirmed; nothing when it is no more than known."""
+    if ledger.limit is not None and ledger.confirmed > ledger.limit:
+        return {"limit": ledger.confirmed, "stated": False, "probe_at": now + PROBE_AFTER_SUCCESS}
+    return {"accepted": ledger.confirmed} if ledger.confirmed > ledger.accepted else {}
+
+
+def sample_of(size: int, lines: int, answered: int, input_tokens: int) -> int | None:
+    """Take the ratio from the usage of an attempt, in tokens per million bytes; None when too little was answered."""
+    if not size or not input_tokens or answered < lines * ENOUGH_ANSWERS:
+        return None
+    return round(input_tokens * MILLION * lines / (size * answered))
+
+
+def corrected(ratio: int, sample: int) -> int:
+    """Move the ratio to what was seen: up at once, down slowly, for a wrong guess upwards only costs room."""
+    seen = max(LEAST_RATIO, min(round(sample * MARGIN), MOST_RATIO))
+    return seen if seen >= ratio else ratio - -(-(ratio - seen) // DECAY)

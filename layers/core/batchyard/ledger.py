@@ -1,0 +1,205 @@
+"""The room of enqueued tokens that all shards share: claim it before a provider batch is made, give it back at its end.
+
+A claim goes by its attempt's key, so each move may be made again. What a crash leaves behind the shard's next step mends;
+`rebuild` mends the rest from the records of the shards.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+
+from batchyard import capacity, creations, setback
+from batchyard.capacity import Claim, Ledger
+from batchyard.errors import NotFound, SettingsError
+from batchyard.log import logger
+from batchyard.pacing import room_wait
+from batchyard.shard import Shard, change, change_attempt
+from batchyard.yard import Yard
+
+KEPT: Final = 2 * 86_400  # seconds an ended claim is remembered, that no late worker may claim again
+LOOKS_MISSED: Final = 3  # the longest waits that one who waits may let pass, before others wait for him no more
+TOLD_AFTER: Final = 300  # seconds of waiting before the batch tells of it
+TRIES: Final = 5  # to count a creation that others count at the same time
+NEAR: Final = 10  # an estimate is kept as it is until it is a tenth off
+
+
+class Refusal(NamedTuple):
+    """What the ledger made of a refusal: the limit kept to from now on, and whether we had known no better."""
+
+    limit: int | None
+    stated: bool
+    unexpected: bool
+    alone: bool
+
+
+def provider_of(yard: Yard) -> str:
+    """Name the provider whose room it is."""
+    return urlsplit(yard.settings.provider_base_url).netloc.rpartition("@")[2].lower()
+
+
+def name_of(yard: Yard, model: str) -> str:
+    """Name the ledger of a model; the name of a model may be of any length."""
+    return f"{provider_of(yard)}#{capacity.short(model)}"
+
+
+def limit(yard: Yard, model: str) -> int | None:
+    """Tell how many tokens of a model may be enqueued, as configured or learned; None when nobody knows."""
+    return _limit(yard, model, yard.ledgers.read(name_of(yard, model)))
+
+
+def enter(yard: Yard, shard: Shard, sizes: Sequence[int]) -> tuple[Shard, int]:
+    """Reserve room for the attempt under way; answer the shard as it is then, and the seconds to wait if there is none.
+
+    `sizes` are the bytes of its unfinished lines, of which as many of the first go out as the limit allows.
+    """
+    name, now = name_of(yard, shard.model), yard.now()
+    known = yard.ledgers.claim(name, shard.attempt_key)
+    if known is not None and known.tokens:
+        return shard, 0
+    book = yard.ledgers.read(name)
+    most = _limit(yard, shard.model, book)
+    shard = _sized(yard, shard, sizes, book, most)
+    attempt = shard.attempts[-1]
+    claim = Claim(attempt=shard.attempt_key, since=attempt.started_at, wanted=attempt.tokens, seen_at=now)
+    alive_since = now - LOOKS_MISSED * yard.settings.retry_ceiling_seconds
+    ahead = capacity.ahead_of(yard.ledgers.ahead(name, claim), most, alive_since)
+    terms = capacity.terms(book, most, ahead, claim.wanted, now)
+    if terms is not None and yard.ledgers.take(name, claim, terms, shard.expires_at_ttl):
+        return shard, 0
+    yard.ledgers.wait(name, claim, shard.expires_at_ttl)
+    soon = most is None or not ahead.claims
+    return _told(yard, shard, most, now), _wait(yard, now - attempt.started_at, soon=soon)
+
+
+def may_create(yard: Yard, shard: Shard) -> int:
+    """Count a creation in the provider's hour; answer the seconds to wait when there may be no more."""
+    most, provider, since = yard.settings.max_creates_per_hour, provider_of(yard), shard.attempts[-1].started_at
+    for _ in range(TRIES if most else 0):
+        seen = yard.ledgers.creations(provider)
+        counted = creations.one_more(seen, most, since, yard.now())
+        if isinstance(counted, int):
+            logger.info("no more creations this hour", provider=provider, seconds=counted)
+            return min(counted, yard.settings.retry_ceiling_seconds)
+        if yard.ledgers.save_creations(provider, seen, counted):
+            return 0
+    return _wait(yard, 0, soon=True) if most else 0
+
+
+def accepted(yard: Yard, shard: Shard) -> None:
+    """Note that the provider has taken in the provider batch of the attempt under way."""
+    name = name_of(yard, shard.model)
+    claim = yard.ledgers.claim(name, shard.attempt_key)
+    if claim is None or not claim.tokens or claim.confirmed or not yard.ledgers.confirm(name, claim):
+        return
+    learned = capacity.after_acceptance(yard.ledgers.read(name), yard.now())
+    if learned:
+        logger.info("room learned", ledger=name, learned=learned)
+        yard.ledgers.change(name, **learned)
+
+
+def refused(yard: Yard, shard: Shard, messages: Iterable[str], in_a_row: int) -> Refusal:
+    """Learn from the provider's word that there is no room for the attempt under way, which is the `in_a_row`th refused."""
+    name, tokens = name_of(yard, shard.model), shard.attempts[-1].tokens
+    book = yard.ledgers.read(name)
+    before = _limit(yard, shard.model, book)
+    stated = next(filter(None, map(capacity.stated_limit, messages)), None)
+    alone = book.enqueued <= tokens
+    unexpected = capacity.is_unexpected(book, before)
+    if stated is not None or not alone or in_a_row > capacity.PATIENCE:
+        learned = capacity.after_refusal(book, stated, before, tokens, yard.now())
+        logger.warning("room learned", ledger=name, enqueued=book.enqueued, learned=learned)
+        yard.ledgers.change(name, **learned)
+        book = msgspec.structs.replace(book, **learned)
+    return Refusal(_limit(yard, shard.model, book), book.stated, unexpected, alone)
+
+
+def settle(yard: Yard, batch_id: str, number: int) -> None:
+    """Give back what a shard holds, if its latest attempt has ended, and learn how many tokens its bytes were."""
+    shard = yard.records.shard(batch_id, number)
+    if shard is None or not shard.attempts or not (shard.done or shard.attempt is None):
+        return
+    name, book = name_of(yard, shard.model), None
+    if not leave(yard, shard, ended=True):
+        return
+    attempt = shard.attempts[-1]
+    counted = attempt.usage.input_tokens if attempt.usage else 0
+    sample = capacity.sample_of(attempt.bytes, attempt.lines, attempt.succeeded, counted)
+    if sample is not None:
+        book = yard.ledgers.read(name)
+        ratio = capacity.corrected(book.ratio, sample)
+        if ratio != book.ratio:
+            yard.ledgers.change(name, ratio=ratio)
+
+
+def leave(yard: Yard, shard: Shard, *, ended: bool) -> bool:
+    """Give back what the latest attempt holds and leave the queue, for good if it has `ended`; False if that is done."""
+    name = name_of(yard, shard.model)
+    claim = yard.ledgers.claim(name, shard.attempt_key)
+    if claim is None or claim.ended or not (claim.tokens or claim.waiting or ended):
+        return False
+    return yard.ledgers.release(name, claim, yard.now() + KEPT, ended=ended)
+
+
+def rebuild(yard: Yard) -> dict[str, int]:
+    """Correct every ledger from the records of the shards; answer how many claims were stale and how many sums wrong.
+
+    A claim is stale when its shard has done with that attempt, or its batch has ended. It is safe at any time: a claim
+    that is moved meanwhile is left for the next time.
+    """
+    stale = wrong = 0
+    for name in list(yard.ledgers.names()):
+        for claim in list(yard.ledgers.claims(name)):
+            if not _is_live(yard, claim):
+                logger.warning("stale claim released", ledger=name, attempt=claim.attempt, tokens=claim.tokens)
+                stale += yard.ledgers.release(name, claim, yard.now() + KEPT, ended=True)
+        book = yard.ledgers.read(name)
+        true = capacity.recounted(book, yard.ledgers.claims(name))
+        if true != book:
+            logger.warning("ledger corrected", ledger=name, enqueued=book.enqueued, truly=true.enqueued)
+            wrong += yard.ledgers.recount(name, book, true)
+    return {"stale_claims": stale, "wrong_sums": wrong}
+
+
+def _is_live(yard: Yard, claim: Claim) -> bool:
+    batch_id, number, _ = claim.attempt.rsplit("/", 2)
+    try:
+        if yard.records.batch(batch_id).ended:
+            return False
+    except NotFound:
+        return False
+    shard = yard.records.shard(batch_id, int(number))
+    return shard is not None and not shard.done and shard.attempt is not None and shard.attempt_key == claim.attempt
+
+
+def _limit(yard: Yard, model: str, book: Ledger) -> int | None:
+    try:
+        configured = capacity.configured_limit(yard.settings.max_enqueued_tokens, model)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+    return capacity.limit_of(configured, book.limit)
+
+
+def _sized(yard: Yard, shard: Shard, sizes: Sequence[int], book: Ledger, most: int | None) -> Shard:
+    """Record what the attempt will send; a file that was uploaded is kept only if it holds just these lines."""
+    attempt = shard.attempts[-1]
+    lines, size = capacity.wave(sizes, book.ratio, min(filter(None, (most, shard.wave)), default=None))
+    tokens = capacity.tokens_of(size, book.ratio)
+    if lines == attempt.lines and size == attempt.bytes and abs(tokens - attempt.tokens) * NEAR <= tokens:
+        return shard
+    sized: dict[str, Any] = {} if lines == (shard.file_lines or shard.unfinished) else {"file_id": None}
+    after = change(change_attempt(shard, lines=lines, bytes=size, tokens=tokens), file_lines=lines, **sized)
+    return yard.records.save_shard(shard, after)
+
+
+def _told(yard: Yard, shard: Shard, most: int | None, now: int) -> Shard:
+    if now - shard.attempts[-1].started_at < TOLD_AFTER:
+        return shard
+    known = f"the limit is {most:,} enqueued tokens" if most else "how much it takes is being found out"
+    return setback.wait_for_room(yard, shard, f"Waiting for room at the provider for {shard.model}: {known}.")
+
+
+def _wait(yard: Yard, elapsed: int, *, soon: bool) -> int:
+    settings = yard.settings
+    return room_wait(elapsed, settings.retry_floor_seconds, settings.retry_ceiling_seconds, yard.chance(), soon=soon)
