@@ -94,6 +94,7 @@ class Usage(msgspec.Struct, frozen=True):
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """The record `BATCH#<id>` / `BATCH`. Times are Unix seconds; `expires_at_ttl` is when DynamoDB may drop it.
 
+    `created_ms` are the milliseconds behind `created_at`, by which batches of one second are listed in their order.
     `source` is the unpacked input, where the input is packed. `restarts` counts executions that died before the present one.
     """
 
@@ -106,6 +107,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int
     expires_at_ttl: int
     input_file_id: str
+    created_ms: int | None = None
     source: InputObject | None = None
     endpoint: str | None = None
     model: str | None = None

@@ -19,9 +19,9 @@ def upload_id(source: InputObject) -> str:
 
 def build(yard: Yard, batch_id: str, tenant: str, source: InputObject, window: str, **members: Any) -> Batch:  # noqa: ANN401 - members of Batch
     """Build a batch as it is before anything was done about it; raises ValueError for a window that is none."""
-    now = yard.now()
+    now, milliseconds = divmod(int(yard.clock() * 1_000), 1_000)
     return Batch(
-        batch_id=batch_id, tenant=tenant, status=statuses.VALIDATING, created_at=now, input=source,
+        batch_id=batch_id, tenant=tenant, status=statuses.VALIDATING, created_at=now, created_ms=milliseconds, input=source,
         completion_window=window, expires_at=now + window_seconds(window),
         expires_at_ttl=now + yard.settings.record_days * DAY,
         **{"input_file_id": source.uri, "on_invalid": yard.settings.on_invalid, **members},

@@ -192,7 +192,8 @@ def _shard_key(batch_id: str, number: int) -> dict[str, str]:
 
 
 def _index_key(batch: Batch) -> dict[str, str]:
-    return {"gsi1pk": f"TENANT#{batch.tenant}", "gsi1sk": f"{batch.created_at:010}#{batch.batch_id}"}
+    milliseconds = "" if batch.created_ms is None else f"{batch.created_ms:03}"
+    return {"gsi1pk": f"TENANT#{batch.tenant}", "gsi1sk": f"{batch.created_at:010}{milliseconds}#{batch.batch_id}"}
 
 
 def _item(record: Batch | Shard) -> dict[str, Any]:
