@@ -39,6 +39,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def node_journey(yard: Yard, inputs: list[Path]) -> Journey:
+    if not shutil.which("npm"):
+        pytest.skip("there is no Node here; .ci/run installs it")
     given = environment(OPENAI_BASE_URL=yard.doors["base_url"], OPENAI_API_KEY=yard.doors["api_key"])
     command = ["node", "journey.mjs", *map(str, inputs)]
     done = subprocess.run(  # noqa: S603 - our own program
@@ -55,7 +57,6 @@ def installed() -> Path:
     digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()[:16]
     place = ROOT / ".cache" / "node" / digest
     if not (place / "done").exists():
-        assert shutil.which("npm"), "the official Node client needs node and npm"
         shutil.copytree(NODE, place, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules"))
         command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         subprocess.run(command, cwd=place, check=True, capture_output=True, timeout=200)  # noqa: S603 - as above
