@@ -1,95 +1,157 @@
 """Find custom_ids that are used twice in a batch of any number of lines, in bounded memory."""
 
+import hashlib
 import heapq
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from itertools import chain
 from typing import Final, NamedTuple
+from zlib import crc32
+
+import msgspec
 
 from batchyard.splitting import ShardLines
 
-MOST_AT_ONCE: Final = 8_000_000  # hashes held at a time, 8 bytes each; more lines take more passes
+MOST_AT_ONCE: Final = 8_000_000  # hashes held at a time, 8 bytes each; more lines are looked through in parts
 FEW: Final = 400_000  # hashes compared at a time
+MOST_SUSPECTS: Final = 100_000  # custom_ids compared at a time
+LONG: Final = 64  # characters; longer custom_ids are compared by their SHA-256, so that few bytes are held
+ENCODING: Final = ("utf-8", "surrogatepass")
 
 Shards = Callable[[], Iterable[ShardLines]]
+IsOwn = Callable[[str], bool]
+Ordinals = dict[int, "array[int]"]
 
 
 class Duplicate(NamedTuple):
-    """A line whose custom_id an earlier line has: its position, and the offset of its first byte in the input."""
+    """A line whose custom_id an earlier line has: its position, its number as an editor counts, and the custom_id."""
 
     position: int
-    offset: int
+    number: int
     custom_id: str
 
 
-def repeats(shards: Shards, lines: int) -> Iterator[tuple[ShardLines, "array[int]"]]:
-    """Yield each shard that has lines whose custom_id was used before in the input, with those lines' ordinals.
+class Repeats(msgspec.Struct):
+    """The lines whose custom_id was used before, as ordinals by shard, as far as was looked: in `part` parts of all lines."""
 
-    `shards` begins a new pass over the lists of `lines` lines. Hashes are compared first; what they say is checked against
-    the text, so two ids that only hash alike are not confused.
+    part: int = 0
+    ordinals: dict[int, bytes] = {}
+
+    def __len__(self) -> int:
+        """Count the lines."""
+        return sum(map(len, self.ordinals.values())) // array("I").itemsize
+
+    def of(self, shard: int) -> "array[int]":
+        """List the ordinals of a shard's lines, ascending."""
+        return array("I", sorted(array("I", self.ordinals.get(shard, b""))))
+
+
+def look_through(shards: Shards, lines: int, repeats: Repeats, hashes: "array[int] | None" = None) -> None:
+    """Find every line whose custom_id an earlier line of the input has; `shards` begins a new pass over the shards' lines.
+
+    Goes on with the part that `repeats` names. Hashes are compared first: `hashes`, which are taken, if they are at hand. What
+    they say is checked against the text, so two ids that only hash alike are not confused.
     """
-    suspects = _suspects(shards, lines)
-    if not suspects:
-        return
-    first: dict[str, int] = {}
-    for shard in shards():
-        for at, custom_id in enumerate(shard.custom_ids):
-            if hash(custom_id) in suspects:
-                position = shard.positions[at]
-                first[custom_id] = min(position, first.get(custom_id, position))
-    for shard in shards():
-        suspected = (at for at, custom_id in enumerate(shard.custom_ids) if custom_id in first)
-        ordinals = array("I", (at for at in suspected if first[shard.custom_ids[at]] != shard.positions[at]))
-        if ordinals:
-            yield shard, ordinals
+    parts = 1 + lines // MOST_AT_ONCE
+    while repeats.part < parts:
+        own = partial(_is_of, parts, repeats.part)
+        if hashes is None or parts > 1:
+            buckets = _buckets(_hashes(shards, parts, own), 1 + lines // parts // FEW)
+        else:
+            buckets = iter([hashes]) if lines <= FEW else _buckets(_taken(hashes), 1 + lines // FEW)
+        found: Ordinals = {}
+        for suspects in _suspects(buckets):
+            _compare(shards, suspects, own, found)
+        for shard, ordinals in found.items():
+            repeats.ordinals[shard] = repeats.ordinals.get(shard, b"") + ordinals.tobytes()
+        repeats.part += 1
 
 
-def earliest(found: Iterable[tuple[ShardLines, "array[int]"]], most: int) -> list[Duplicate]:
-    """List the first lines in input order of those found, at most so many."""
+def earliest(shards: Iterable[ShardLines], repeats: Repeats, most: int) -> list[Duplicate]:
+    """List the first lines in input order of those found, at most so many, of the shards that have any."""
     return heapq.nsmallest(
         most,
         (
-            Duplicate(shard.positions[ordinal], shard.offsets[ordinal], shard.custom_ids[ordinal])
-            for shard, ordinals in found
-            for ordinal in ordinals
+            Duplicate(shard.positions[ordinal], shard.numbers[ordinal], shard.custom_ids[ordinal])
+            for shard in shards
+            for ordinal in repeats.of(shard.shard)
         ),
     )
 
 
-def _suspects(shards: Shards, lines: int) -> set[int]:
-    """List the hashes that occur more than once."""
-    if lines <= FEW:
-        return _repeated(lambda: chain.from_iterable(map(hash, shard.custom_ids) for shard in shards()), lines)
-    passes = 1 + lines // MOST_AT_ONCE
-    count = 1 + lines // passes // FEW
+def _taken(hashes: "array[int]") -> Iterator[int]:
+    """Yield all, and let go of what was yielded."""
+    while hashes:
+        piece = hashes[-FEW:]
+        del hashes[-FEW:]
+        yield from piece
+
+
+def _hashes(shards: Shards, parts: int, own: IsOwn) -> Iterator[int]:
+    """Yield the hashes of a part."""
+    for shard in shards():
+        yield from map(hash, shard.custom_ids if parts == 1 else filter(own, shard.custom_ids))
+
+
+def _is_of(parts: int, part: int, custom_id: str) -> bool:
+    """Tell whether a custom_id is in the part, which must not change with the process, as Python's hashes do."""
+    return crc32(custom_id.encode(*ENCODING)) % parts == part
+
+
+def _suspects(buckets: "Iterable[array[int]]") -> Iterator[set[int]]:
+    """Yield the hashes that occur more than once in a bucket, in sets that are not large."""
     suspects: set[int] = set()
-    for part in range(passes):
-        for bucket in _buckets(shards(), count, passes, part):
-            suspects |= _repeated(partial(iter, bucket), len(bucket))
-    return suspects
+    for bucket in buckets:
+        suspects |= _repeated(bucket)
+        if len(suspects) >= MOST_SUSPECTS:
+            yield suspects
+            suspects = set()
+    if suspects:
+        yield suspects
 
 
-def _buckets(shards: Iterable[ShardLines], count: int, passes: int, part: int) -> "list[array[int]]":
-    """Sort the hashes that this pass is for into buckets, so that equal ones meet in one."""
+def _buckets(hashes: Iterator[int], count: int) -> "Iterator[array[int]]":
+    """Sort hashes into buckets, so that equal ones meet in one, and let go of each when it was seen."""
     buckets = [array("q") for _ in range(count)]
     appends = [bucket.append for bucket in buckets]
-    for shard in shards:
-        for each in map(hash, shard.custom_ids):
-            if each % passes == part:
-                appends[(each >> 16) % count](each)
-    return buckets
+    for each in hashes:
+        appends[(each >> 16) % count](each)
+    appends.clear()
+    while buckets:
+        yield buckets.pop()
 
 
-def _repeated(hashes: Callable[[], Iterable[int]], count: int) -> set[int]:
-    """List which of `count` hashes occur more than once; nearly always none."""
-    seen = set(hashes())
-    if len(seen) == count:
+def _repeated(hashes: "array[int]") -> set[int]:
+    """List the hashes that occur more than once; nearly always none."""
+    seen = set(hashes)
+    if len(seen) == len(hashes):
         return set()
     repeated = set()
-    for each in hashes():
+    for each in hashes:
         if each in seen:
             seen.remove(each)
         else:
             repeated.add(each)
     return repeated
+
+
+def _compare(shards: Shards, suspects: set[int], own: IsOwn, found: Ordinals) -> None:
+    """Compare the part's own custom_ids of these hashes, and note all lines but the first of each."""
+    first: dict[str | bytes, int] = {}
+    for shard in shards():
+        for ordinal, each in enumerate(map(hash, shard.custom_ids)):
+            if each in suspects and own(shard.custom_ids[ordinal]):
+                place = shard.positions[ordinal] << 64 | shard.shard << 32 | ordinal
+                earlier = first.setdefault(_key(shard.custom_ids[ordinal]), place)
+                if earlier != place:
+                    first[_key(shard.custom_ids[ordinal])] = min(earlier, place)
+                    _note(max(earlier, place), found)
+
+
+def _key(custom_id: str) -> str | bytes:
+    return custom_id if len(custom_id) <= LONG else hashlib.sha256(custom_id.encode(*ENCODING)).digest()
+
+
+def _note(place: int, found: Ordinals) -> None:
+    shard, ordinal = divmod(place & (1 << 64) - 1, 1 << 32)
+    found.setdefault(shard, array("I")).append(ordinal)

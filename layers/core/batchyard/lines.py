@@ -98,6 +98,12 @@ def duplicate(custom_id: str) -> LineError:
     return LineError("duplicate_custom_id", message, "custom_id")
 
 
+def too_many_kinds(most: int) -> LineError:
+    """Say that the line's endpoint and model would be one pair too many."""
+    message = f"The input has more than {most:,} different models (counted for each endpoint). Split it by model."
+    return LineError("invalid_request", message, "body.model")
+
+
 def too_long(size: int, limit: int) -> LineError:
     """Say that a line of `size` bytes or more is over the limit."""
     return LineError(

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from batchyard import keys, statuses
 from batchyard.aside import Aside
 from batchyard.batch import SKIP, Batch, Counts, LineError, shape
-from batchyard.errors import NotFound
+from batchyard.errors import BatchyardError, NotFound
 from batchyard.log import logger
 from batchyard.look_back import look_back
 from batchyard.splitting import Limits, ShardLines
@@ -98,8 +99,10 @@ def _survey(yard: Yard, batch: Batch, progress: Progress, seconds_left: Callable
     """Bring the progress to the end of the input; False when time ran out before and it was put down."""
     settings = yard.settings
     limits = Limits(
-        settings.max_requests_per_shard, settings.max_bytes_per_shard, settings.max_embedding_inputs_per_shard
-    )
+        settings.max_requests_per_shard, settings.max_bytes_per_shard, settings.max_embedding_inputs_per_shard,
+        settings.max_tokens_per_shard,
+    )  # fmt: skip
+    begun = _stage(progress)
     aside = Aside(yard.objects, batch.batch_id, progress)
     skipping = aside if batch.on_invalid == SKIP else None
     survey = Survey(limits, batch.endpoint, progress, skipping)
@@ -110,7 +113,7 @@ def _survey(yard: Yard, batch: Batch, progress: Progress, seconds_left: Callable
                 _write(yard, batch, full)
             elif seconds_left() < TIME_TO_END:
                 aside.close()
-                _put_down(yard, batch, survey)
+                _put_down(yard, batch, survey, begun)
                 return False
     except NotFound as error:
         logger.warning("input gone", batch_id=batch.batch_id, reason=str(error))
@@ -120,8 +123,26 @@ def _survey(yard: Yard, batch: Batch, progress: Progress, seconds_left: Callable
     for open_shard in survey.rest():
         _write(yard, batch, open_shard)
     aside.close()
-    look_back(yard, batch, source, survey, skipping)
+    try:
+        look_back(yard, batch, survey, skipping, partial(_in_time, seconds_left))
+    except _OutOfTime:
+        _put_down(yard, batch, survey, begun)
+        return False
     return True
+
+
+class _OutOfTime(Exception):  # noqa: N818 - names what happened
+    """What is under way goes on in another invocation."""
+
+
+def _in_time(seconds_left: Callable[[], float]) -> None:
+    if seconds_left() < TIME_TO_END:
+        raise _OutOfTime
+
+
+def _stage(progress: Progress) -> tuple[int, ...]:
+    """Tell how far the plan is: it rises, or there is no use in another invocation."""
+    return progress.offset, progress.repeats.part
 
 
 def _unreadable(survey: Survey, why: str) -> bool:
@@ -133,7 +154,9 @@ def _write(yard: Yard, batch: Batch, shard: ShardLines) -> None:
     yard.objects.put(keys.shard_lines(batch.batch_id, shard.shard), shard.pack())
 
 
-def _put_down(yard: Yard, batch: Batch, survey: Survey) -> None:
+def _put_down(yard: Yard, batch: Batch, survey: Survey, begun: tuple[int, ...]) -> None:
+    if _stage(survey.progress) == begun:
+        raise BatchyardError(f"planning {batch.batch_id} came no further in a whole invocation: its input is too large")
     survey.progress.opened = [shard.packed() for shard in survey.rest()]
     yard.objects.put(keys.plan(batch.batch_id, PROGRESS), msgspec.msgpack.encode(survey.progress))
     logger.info("plan goes on in another run", batch_id=batch.batch_id, offset=survey.progress.offset)

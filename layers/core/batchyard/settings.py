@@ -13,7 +13,7 @@ class Settings:
     """What template.yaml tells a function; each field is the lower-case name of an environment variable.
 
     Times are seconds, sizes bytes. `stack` tells what we leave at the provider from what another stack leaves there.
-    `state_machine_arn` and `cancel_function` are empty where a function needs none.
+    `max_tokens_per_shard` 0 is no limit. `state_machine_arn` and `cancel_function` are empty where a function needs none.
     """
 
     bucket: str
@@ -29,6 +29,7 @@ class Settings:
     max_requests_per_shard: int = 50_000
     max_bytes_per_shard: int = 200_000_000
     max_embedding_inputs_per_shard: int = 50_000
+    max_tokens_per_shard: int = 0
     max_concurrent_shards: int = 20
     max_attempts: int = 3
     on_invalid: str = "refuse"

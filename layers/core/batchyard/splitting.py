@@ -4,20 +4,55 @@ from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate, chain, islice
+from itertools import accumulate, chain
+from typing import Final, NamedTuple
 
 import msgspec
 
 from batchyard.lines import Line, embedding_inputs
+from batchyard.tokens import estimated
+
+RUN: Final = 4  # numbers of a run
+MOST_KINDS: Final = 1_000  # pairs of endpoint and model in one batch: each has a shard open
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one provider batch takes: requests, bytes of upload, and inputs of embeddings requests."""
+    """What one provider batch takes: requests, bytes of upload, inputs of embeddings requests, and prompt tokens.
+
+    Tokens are estimated; 0 is no limit, and a line that is over it alone has a shard of its own.
+    """
 
     requests: int
     bytes: int
     embedding_inputs: int
+    tokens: int = 0
+
+    def fit(self, requests: int, size: int) -> bool:
+        """Tell whether so many requests of so many bytes together are within the limits."""
+        tokens_fit = not self.tokens or estimated(size) <= self.tokens
+        return requests <= self.requests and size <= self.bytes and tokens_fit
+
+
+class Place(NamedTuple):
+    """Where a line stands: its position in the batch, its number as an editor counts, and its offset in the input."""
+
+    position: int
+    number: int
+    offset: int
+
+    def after(self, count: int, size: int) -> "Place":
+        """Return the place behind so many lines of so many bytes."""
+        return Place(self.position + count, self.number + count, self.offset + size)
+
+
+class Run(NamedTuple):
+    """The first of some neighbours: its ordinal in the shard, and its place."""
+
+    ordinal: int
+    position: int
+    number: int
+    offset: int
 
 
 class PackedLines(msgspec.Struct, frozen=True):
@@ -39,7 +74,8 @@ class PackedLines(msgspec.Struct, frozen=True):
 class ShardLines:
     """The lines of one shard: for each its position in the batch, its byte range in the input, and its custom_id.
 
-    `runs` has three numbers for each run of neighbours: the ordinal of the first, its position, and its offset.
+    `runs` has four numbers for each run of neighbours: of the first, the ordinal, the position, the number of its line in the
+    input as an editor counts, and the offset.
     `dropped` of them were set aside after they were listed, and are not to be sent.
     """
 
@@ -52,7 +88,7 @@ class ShardLines:
     size: int = 0
     embedding_inputs: int = 0
     dropped: int = 0
-    _next: tuple[int, int] = (-1, -1)  # the position and offset that would go on with the last run
+    _next: Place | None = None  # which would go on with the last run
 
     def __len__(self) -> int:
         """Count the lines."""
@@ -61,32 +97,36 @@ class ShardLines:
     @cached_property
     def positions(self) -> "array[int]":
         """Tell each line's position; to be asked when all lines are there."""
-        return array("Q", chain.from_iterable(range(first, first + count) for _, first, _, count in self._spans()))
+        return array("Q", chain.from_iterable(range(run.position, run.position + count) for run, count in self._runs()))
+
+    @cached_property
+    def numbers(self) -> "array[int]":
+        """Tell each line's number as an editor counts, blank and bad ones too; to be asked when all lines are there."""
+        return array("Q", chain.from_iterable(range(run.number, run.number + count) for run, count in self._runs()))
 
     @cached_property
     def offsets(self) -> "array[int]":
         """Tell where each line begins in the input; to be asked when all lines are there."""
         offsets = array("Q")
-        for ordinal, _, offset, count in self._spans():
-            offsets.extend(accumulate(self.sizes[ordinal : ordinal + count - 1], initial=offset))
+        for run, count in self._runs():
+            offsets.extend(accumulate(self.sizes[run.ordinal : run.ordinal + count - 1], initial=run.offset))
         return offsets
 
-    def _spans(self) -> Iterator[tuple[int, int, int, int]]:
-        """Yield of each run the ordinal, position and offset of its first line, and its lines."""
-        ordinals = self.runs[::3]
-        stops = chain(islice(ordinals, 1, None), (len(self),))
-        for ordinal, position, offset, stop in zip(ordinals, self.runs[1::3], self.runs[2::3], stops, strict=True):
-            yield ordinal, position, offset, stop - ordinal
+    def _runs(self) -> Iterator[tuple[Run, int]]:
+        """Yield each run and the count of its lines."""
+        runs = [Run(*self.runs[at : at + RUN]) for at in range(0, len(self.runs), RUN)]
+        for run, stop in zip(runs, [*(run.ordinal for run in runs[1:]), len(self)], strict=True):
+            yield run, stop - run.ordinal
 
-    def add(self, position: int, offset: int, custom_ids: list[str], sizes: list[int]) -> None:
-        """Append neighbouring lines, given the position and the offset of the first."""
-        if (position, offset) != self._next:
-            self.runs.extend((len(self), position, offset))
-        size = sum(sizes)
+    def add(self, place: Place, custom_ids: list[str], sizes: list[int]) -> None:
+        """Append neighbouring lines, given the place of the first."""
+        if place != self._next:
+            self.runs.extend((len(self), *place))
+        size, count = sum(sizes), len(sizes)
         self.custom_ids += custom_ids
         self.sizes.extend(sizes)
         self.size += size
-        self._next = position + len(sizes), offset + size
+        self._next = place.after(count, size)
 
     def packed(self) -> PackedLines:
         """Make the form that can be stored."""
@@ -121,8 +161,8 @@ class ShardLines:
             packed.dropped,
         )
         if runs:
-            ordinal, position, offset = runs[-3:]
-            read._next = position + len(sizes) - ordinal, offset + sum(sizes[ordinal:])
+            ordinal, *place = runs[-RUN:]
+            read._next = Place(*place).after(len(sizes) - ordinal, sum(sizes[ordinal:]))
         return read
 
     def ranges(self, ordinals: "array[int]") -> Iterator[tuple[int, int]]:
@@ -141,7 +181,8 @@ class ShardLines:
 
 def _runs_of(old: PackedLines) -> "array[int]":
     """Read the positions and offsets of an older plan, as runs of one line each."""
-    columns = range(len(old.custom_ids)), array("Q", old.positions), array("Q", old.offsets)
+    positions = array("Q", old.positions)
+    columns = range(len(positions)), positions, (position + 1 for position in positions), array("Q", old.offsets)
     return array("Q", chain.from_iterable(zip(*columns, strict=True)))
 
 
@@ -154,7 +195,7 @@ class Splitter:
         self._open = {(shard.endpoint, shard.model): shard for shard in opened}
         self.shards = shards
 
-    def add(self, position: int, offset: int, size: int, line: Line) -> ShardLines | None:
+    def add(self, place: Place, size: int, line: Line) -> ShardLines | None:
         """Put a line into its shard and return the shard this closed, if any."""
         kind = (line.url, line.body.model)
         inputs = embedding_inputs(line)
@@ -163,27 +204,26 @@ class Splitter:
         if shard is None or closed is not None:
             shard = self._open[kind] = ShardLines(self.shards, *kind)
             self.shards += 1
-        shard.add(position, offset, [line.custom_id], [size])
+        shard.add(place, [line.custom_id], [size])
         shard.embedding_inputs += inputs
         return closed
 
-    def add_run(
-        self, position: int, offset: int, kind: tuple[str, str], custom_ids: list[str], sizes: list[int]
-    ) -> bool:
+    def add_run(self, place: Place, kind: tuple[str, str], custom_ids: list[str], sizes: list[int]) -> bool:
         """Put neighbouring lines of one kind, without embedding inputs, into the open shard; False if they do not all fit."""
         shard, size = self._open.get(kind), sum(sizes)
-        if shard is None or len(shard) + len(sizes) > self._limits.requests or shard.size + size > self._limits.bytes:
+        if shard is None or not self._limits.fit(len(shard) + len(sizes), shard.size + size):
             return False
-        shard.add(position, offset, custom_ids, sizes)
+        shard.add(place, custom_ids, sizes)
         return True
+
+    def takes(self, line: Line) -> bool:
+        """Tell whether the line goes where others went or may be the first of its kind."""
+        return (line.url, line.body.model) in self._open or len(self._open) < MOST_KINDS
 
     def rest(self) -> list[ShardLines]:
         """Return the shards still open, at the end of the input."""
         return list(self._open.values())
 
     def _fits(self, shard: ShardLines, size: int, inputs: int) -> bool:
-        return (
-            len(shard) < self._limits.requests
-            and shard.size + size <= self._limits.bytes
-            and shard.embedding_inputs + inputs <= self._limits.embedding_inputs
-        )
+        enough = shard.embedding_inputs + inputs <= self._limits.embedding_inputs
+        return enough and self._limits.fit(len(shard) + 1, shard.size + size)

@@ -1,5 +1,6 @@
 """One pass over an input: every line checked, every good line in its shard."""
 
+from array import array
 from collections.abc import Iterable, Iterator
 from typing import Final, Protocol
 
@@ -7,9 +8,10 @@ import msgspec
 
 from batchyard import lines
 from batchyard.batch import REFUSE, SHOWN_ERRORS, LineError
+from batchyard.duplicates import MOST_AT_ONCE, Repeats
 from batchyard.lines import Line
 from batchyard.scanning import Block, blocks
-from batchyard.splitting import Limits, PackedLines, ShardLines, Splitter
+from batchyard.splitting import MOST_KINDS, Limits, PackedLines, Place, ShardLines, Splitter
 
 LONGEST_LINE: Final = 16 * 1024 * 1024
 AT_ONCE: Final = 200  # lines that are read together if they are alike
@@ -40,6 +42,7 @@ class Progress(msgspec.Struct, kw_only=True):
     asides: list[tuple[int, int]] = []
     codes: dict[str, int] = {}
     emptied: list[int] = []
+    repeats: Repeats = msgspec.field(default_factory=Repeats)
 
 
 class SetAside(Protocol):
@@ -60,6 +63,7 @@ class Survey:
         self._endpoint = endpoint
         self._latest: tuple[str, str] | None = None  # where the last good line went, if it has no inputs to count
         self._longest = min(LONGEST_LINE, limits.bytes)
+        self.hashes: array[int] | None = None if progress.offset else array("q")
         self._splitter = Splitter(limits, progress.shards, map(ShardLines.unpacked, progress.opened))
 
     def take(self, chunks: Iterable[bytes]) -> Iterator[ShardLines | None]:
@@ -93,9 +97,11 @@ class Survey:
         if self._latest is None or max(block.sizes) > self._longest:
             return False
         custom_ids = lines.parse_alike(block.lines, *self._latest)
-        place = self.progress.lines, self.progress.offset, self._latest
-        if custom_ids is None or not self._splitter.add_run(*place, custom_ids, block.sizes):
+        if custom_ids is None or not self._splitter.add_run(
+            self._place(self.progress.numbers + 1), self._latest, custom_ids, block.sizes
+        ):
             return False
+        self._remember(custom_ids)
         self.progress.lines += len(custom_ids)
         self.progress.numbers += len(custom_ids)
         self.progress.offset += sum(block.sizes)
@@ -115,13 +121,27 @@ class Survey:
         if isinstance(line, LineError):
             self._refused(line, text)
             return
+        if not self._splitter.takes(line):
+            self._refused(lines.too_many_kinds(MOST_KINDS), text)
+            return
         self.progress.endpoint = self.progress.endpoint or line.url
         self.progress.models.add(line.body.model)
         self._latest = None if line.url == lines.EMBEDDINGS else (line.url, line.body.model)
-        closed = self._splitter.add(self.progress.lines, self.progress.offset, size, line)
+        closed = self._splitter.add(self._place(self.progress.numbers), size, line)
+        self._remember([line.custom_id])
         self.progress.lines += 1
         if closed is not None:
             yield closed
+
+    def _place(self, number: int) -> Place:
+        return Place(self.progress.lines, number, self.progress.offset)
+
+    def _remember(self, custom_ids: list[str]) -> None:
+        """Keep the ids' hashes while they are all of this process, which hashes otherwise than the next, and few enough."""
+        if self.hashes is not None:
+            self.hashes.extend(map(hash, custom_ids))
+            if len(self.hashes) >= MOST_AT_ONCE:
+                self.hashes = None
 
     def _refused(self, error: LineError, text: bytes | None) -> None:
         """Complain of a bad line; where it is set aside, it keeps its place among the others."""

@@ -1,14 +1,18 @@
 """Every custom_id used before is found, however many lines there are, and none that only hashes like another."""
 
+import contextlib
+from array import array
 from collections.abc import Iterator
+from functools import partial
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchyard import duplicates as module
-from batchyard.duplicates import Duplicate, Shards, earliest, repeats
-from batchyard.splitting import ShardLines
+from batchyard.duplicates import Duplicate, Repeats, earliest, look_through
+from batchyard.splitting import Place, ShardLines
 
 
 class Alike(str):
@@ -27,15 +31,19 @@ class Passes:
         self.count = 0
         self._shards = [ShardLines(number, "e", "m") for number in range(shards)]
         for position, custom_id in enumerate(custom_ids):
-            self._shards[position % shards].add(position, 10 * position, [custom_id], [10])
+            self._shards[position % shards].add(Place(position, position + 1, 10 * position), [custom_id], [10])
 
     def __call__(self) -> Iterator[ShardLines]:
         self.count += 1
         return iter(self._shards)
 
 
-def duplicates(shards: Shards, lines: int) -> list[Duplicate]:
-    return earliest(repeats(shards, lines), lines)
+def duplicates(passes: Passes, lines: int, hashes: "array[int] | None" = None) -> list[Duplicate]:
+    repeats = Repeats()
+    look_through(passes, lines, repeats, hashes)
+    found = earliest([shard for shard in passes() if shard.shard in repeats.ordinals], repeats, lines)
+    assert len(found) == len(repeats)
+    return found
 
 
 def plainly(custom_ids: list[str]) -> list[Duplicate]:
@@ -43,7 +51,7 @@ def plainly(custom_ids: list[str]) -> list[Duplicate]:
     found = []
     for position, custom_id in enumerate(custom_ids):
         if any(str.__eq__(custom_id, each) for each in seen):
-            found.append(Duplicate(position, 10 * position, custom_id))
+            found.append(Duplicate(position, position + 1, custom_id))
         seen.append(custom_id)
     return found
 
@@ -66,8 +74,9 @@ def test_the_lines_found_are_those_whose_id_came_before(
 
 
 def test_the_earliest_are_told_where_not_all_are_wanted() -> None:
-    passes = Passes(["a", "b", "a", "b", "a"], 2)
-    assert earliest(repeats(passes, 5), 2) == [Duplicate(2, 20, "a"), Duplicate(3, 30, "b")]
+    passes, repeats = Passes(["a", "b", "a", "b", "a"], 2), Repeats()
+    look_through(passes, 5, repeats)
+    assert earliest(passes(), repeats, 2) == [Duplicate(2, 3, "a"), Duplicate(3, 4, "b")]
 
 
 @pytest.mark.parametrize(("few", "most"), FEW_AND_MOST)
@@ -76,22 +85,81 @@ def test_ids_that_only_hash_alike_are_no_duplicates(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(module, "MOST_AT_ONCE", most)
     custom_ids: list[str] = [Alike(str(at)) for at in range(20)]
     assert duplicates(Passes(custom_ids, 3), 20) == []
-    assert duplicates(Passes([*custom_ids, Alike("7")], 3), 21) == [Duplicate(20, 200, "7")]
+    assert duplicates(Passes([*custom_ids, Alike("7")], 3), 21) == [Duplicate(20, 21, "7")]
 
 
-def test_more_lines_take_more_passes_and_never_more_hashes_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("few", "most"), FEW_AND_MOST)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(custom_ids=IDS, shards=st.integers(1, 5))
+def test_hashes_at_hand_spare_a_pass_and_change_nothing(
+    monkeypatch: pytest.MonkeyPatch, few: int, most: int, custom_ids: list[str], shards: int
+) -> None:
+    monkeypatch.setattr(module, "FEW", few)
+    monkeypatch.setattr(module, "MOST_AT_ONCE", most)
+    hashes = array("q", map(hash, custom_ids))
+    assert duplicates(Passes(custom_ids, shards), len(custom_ids), hashes) == plainly(custom_ids)
+
+
+def test_where_all_ids_differ_and_their_hashes_are_at_hand_no_shard_is_read() -> None:
+    passes, repeats = Passes([f"r{at}" for at in range(1_000)], 4), Repeats()
+    look_through(passes, 1_000, repeats, array("q", map(hash, (f"r{at}" for at in range(1_000)))))
+    assert (passes.count, len(repeats)) == (0, 0)
+
+
+def test_more_lines_take_more_parts_and_never_more_hashes_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FEW", 10)
     monkeypatch.setattr(module, "MOST_AT_ONCE", 100)
     held: list[int] = []
     buckets = module._buckets  # noqa: SLF001 - its answer is what is held
 
-    def watched(*args: object) -> object:
-        made = buckets(*args)  # type: ignore[arg-type]  # handed through
+    def watched(hashes: Iterator[int], count: int) -> "Iterator[array[int]]":
+        made = list(buckets(hashes, count))
         held.append(sum(map(len, made)))
-        return made
+        return iter(made)
 
     monkeypatch.setattr(module, "_buckets", watched)
     passes = Passes([f"r{at}" for at in range(1_000)], 4)
-    assert duplicates(passes, 1_000) == []
+    look_through(passes, 1_000, Repeats())
     assert (passes.count, sum(held)) == (11, 1_000)
     assert max(held) < 200
+
+
+def test_many_duplicates_are_compared_few_at_a_time_and_all_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FEW", 10)
+    monkeypatch.setattr(module, "MOST_SUSPECTS", 50)
+    compared: list[int] = []
+    compare = module._compare  # noqa: SLF001 - its question is what is held
+
+    def watched(shards: module.Shards, suspects: set[int], own: module.IsOwn, found: module.Ordinals) -> None:
+        compared.append(len(suspects))
+        compare(shards, suspects, own, found)
+
+    monkeypatch.setattr(module, "_compare", watched)
+    custom_ids = [f"r{at % 500}" for at in range(1_000)]
+    assert duplicates(Passes(custom_ids, 3), 1_000) == plainly(custom_ids)
+    assert (sum(compared), max(compared) < 60) == (500, True)
+
+
+def _left_after_a_part(passes: Passes, repeats: Repeats, part: int) -> Iterator[ShardLines]:
+    for shard in passes():
+        if repeats.part > part:
+            raise TimeoutError
+        yield shard
+
+
+def test_a_look_that_was_left_goes_on_with_the_part_at_hand_in_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_AT_ONCE", 100)
+    custom_ids = [f"r{at % 400}" for at in range(450)]
+    repeats, parts = Repeats(), []
+    while repeats.part < 5:
+        parts.append(repeats.part)
+        with contextlib.suppress(TimeoutError):
+            look_through(partial(_left_after_a_part, Passes(custom_ids, 3), repeats, repeats.part), 450, repeats)
+        repeats = msgspec.msgpack.decode(msgspec.msgpack.encode(repeats), type=Repeats)
+    assert parts == [0, 1, 2, 3, 4]
+    assert earliest(Passes(custom_ids, 3)(), repeats, 450) == plainly(custom_ids)
+
+
+def test_a_long_custom_id_is_compared_as_a_whole() -> None:
+    custom_ids = ["x" * 70_000 + "a", "x" * 70_000 + "b", "x" * 70_000 + "a", "\ud800" * 70, "\ud800" * 70]
+    assert [each.position for each in duplicates(Passes(custom_ids, 2), 5)] == [2, 4]

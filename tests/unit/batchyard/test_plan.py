@@ -2,11 +2,14 @@
 
 import json
 
+import msgspec
 import pytest
 
+from batchyard import duplicates
+from batchyard.errors import BatchyardError
 from batchyard.lines import BOM
 from batchyard.plan import plan, read_summary
-from batchyard.splitting import ShardLines
+from batchyard.splitting import MOST_KINDS, ShardLines
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
 from tests.unit.batchyard.planned import INPUT, KEY, dropped
 
@@ -16,10 +19,15 @@ def request(custom_id: str, **members: object) -> bytes:
     return json.dumps(line).encode() + b"\n"
 
 
-def planned_of(data: bytes, endpoint: str | None = None, **settings: str | int) -> tuple[MemoryYard, str]:
+def dropped_of(data: bytes, endpoint: str | None = None, **settings: str | int) -> MemoryYard:
     yard = MemoryYard(**settings)
     yard.bucket.put(KEY, data)
     yard.table.create_batch(batch(input=yard.bucket.head(KEY)[0], endpoint=endpoint))
+    return yard
+
+
+def planned_of(data: bytes, endpoint: str | None = None, **settings: str | int) -> tuple[MemoryYard, str]:
+    yard = dropped_of(data, endpoint, **settings)
     return yard, plan(yard, BATCH_ID).next
 
 
@@ -142,3 +150,64 @@ def test_a_batch_that_is_planned_has_no_report_yet() -> None:
     yard, following = planned_of(A)
     assert following == "run"
     assert not [key for key in yard.bucket.stored if key.startswith("results/")]
+
+
+def test_a_shard_keeps_to_the_limit_of_tokens_and_a_line_over_it_is_alone() -> None:
+    small, large = request("a"), request("b", body={"model": "m", "input": "x" * 400})
+    yard, _ = planned_of(
+        large + b"".join(request(f"r{at}") for at in range(10)), max_tokens_per_shard=2 * len(small) // 4 + 1
+    )
+    shards = [ShardLines.unpack(data) for key, data in sorted(yard.bucket.stored.items()) if "/shards/" in key]
+    assert [len(shard) for shard in shards] == [1, 2, 2, 2, 2, 2]
+
+
+def test_more_models_than_a_batch_may_have_are_refused_at_the_first_line_that_is_one_too_many() -> None:
+    models = b"".join(request(f"r{at}", body={"model": f"m{at}"}) for at in range(MOST_KINDS))
+    again = b"".join(request(f"s{at}", body={"model": f"m{at}"}) for at in range(MOST_KINDS))
+    yard, following = planned_of(models + again)
+    assert (following, yard.table.batch(BATCH_ID).shards) == ("run", MOST_KINDS)
+    assert faults(models + request("x", body={"model": "x"}) + again) == [(MOST_KINDS + 1, "invalid_request")]
+
+
+class Clock:
+    """The seconds an invocation has left: little, after so many looks."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+
+    def __call__(self) -> float:
+        self.looks -= 1
+        return 900 if self.looks >= 0 else 0
+
+
+def invocations(yard: MemoryYard, looks: int) -> int:
+    """Plan in as many invocations as it takes, each with so many looks at its clock, and count them."""
+    for number in range(1, 10_000):
+        if plan(yard, BATCH_ID, resume=number > 1, seconds_left=Clock(looks)).next != "plan":
+            return number
+    raise AssertionError("the plan did not end")
+
+
+@pytest.mark.parametrize("repeated", [b"", request("r7")], ids=["all differ", "one twice"])
+@pytest.mark.parametrize("looks", [3, 6, 1_000])
+def test_a_look_back_for_duplicates_that_runs_out_of_time_goes_on_in_the_next_invocation(
+    monkeypatch: pytest.MonkeyPatch, looks: int, repeated: bytes
+) -> None:
+    monkeypatch.setattr(duplicates, "MOST_AT_ONCE", 5)
+    yard = dropped_of(b"".join(request(f"r{at}") for at in range(20)) + repeated, max_requests_per_shard=9)
+    if looks == 3 and repeated:  # a part takes six looks then
+        with pytest.raises(BatchyardError, match="came no further"):
+            invocations(yard, looks)
+        return
+    assert (invocations(yard, looks) > 1) == (looks < 1_000)
+    made = yard.table.batch(BATCH_ID)
+    assert [(error.line, error.code) for error in made.errors] == ([(21, "duplicate_custom_id")] if repeated else [])
+    assert made.counts.total == (0 if repeated else 20)
+
+
+def test_what_the_state_machine_is_handed_stays_small_however_many_shards_there_are() -> None:
+    yard = dropped_of(b"".join(request(f"r{at}") for at in range(10_000)), max_requests_per_shard=1)
+    answer = plan(yard, BATCH_ID)
+    assert len(msgspec.json.encode(answer)) < 1_000
+    assert json.loads(yard.bucket.get(answer.shards["key"])) == [{"shard": at} for at in range(10_000)]
+    assert len(yard.bucket.get(answer.shards["key"])) < 200_000

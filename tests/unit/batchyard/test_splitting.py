@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from batchyard.lines import EMBEDDINGS, Line, embedding_inputs, parse
 from batchyard.scanning import Found, scan
-from batchyard.splitting import Limits, ShardLines, Splitter
+from batchyard.splitting import Limits, Place, ShardLines, Splitter
+from batchyard.tokens import estimated
 
 Made = tuple[str, str, int, int]  # url, model, embedding inputs, padding
 MADE: st.SearchStrategy[list[Made]] = st.lists(
@@ -22,7 +23,9 @@ MADE: st.SearchStrategy[list[Made]] = st.lists(
     ),
     max_size=40,
 )
-LIMITS = st.builds(Limits, st.integers(1, 7), st.integers(300, 900), st.integers(4, 9))
+LIMITS = st.builds(
+    Limits, st.integers(1, 7), st.integers(300, 900), st.integers(4, 9), st.just(0) | st.integers(30, 200)
+)
 
 
 def write(made: list[Made], between: bytes = b"") -> bytes:
@@ -40,7 +43,7 @@ def split(data: bytes, limits: Limits) -> tuple[list[ShardLines], list[tuple[Fou
         assert found.text is not None
         line = parse(found.text)
         lines.append((found, line))
-        closed = splitter.add(position, found.offset, found.size, line)
+        closed = splitter.add(Place(position, found.number, found.offset), found.size, line)
         shards += [closed] if closed else []
     shards += splitter.rest()
     assert len(shards) == splitter.shards
@@ -59,6 +62,7 @@ def test_every_line_is_in_exactly_one_shard_in_order(made: list[Made], limits: L
     for shard in shards:
         assert list(shard.positions) == sorted(shard.positions)
         assert shard.custom_ids == [lines[position][1].custom_id for position in shard.positions]
+        assert list(shard.numbers) == [lines[position][0].number for position in shard.positions]
 
 
 @given(MADE, LIMITS)
@@ -69,6 +73,7 @@ def test_a_shard_has_one_endpoint_and_one_model_and_keeps_every_limit(made: list
         assert {(line.url, line.body.model) for _, line in own} == {(shard.endpoint, shard.model)}
         assert 1 <= len(own) <= limits.requests
         assert sum(found.size for found, _ in own) == shard.size <= limits.bytes
+        assert not limits.tokens or estimated(shard.size) <= limits.tokens or len(shard) == 1
         assert sum(embedding_inputs(line) for _, line in own) == shard.embedding_inputs <= limits.embedding_inputs
 
 
@@ -84,6 +89,7 @@ def test_no_shard_is_closed_while_the_next_line_of_its_kind_fits(made: list[Made
             assert (
                 len(shard) == limits.requests
                 or shard.size + found.size > limits.bytes
+                or estimated(shard.size + found.size) > (limits.tokens or limits.bytes)
                 or shard.embedding_inputs + embedding_inputs(line) > limits.embedding_inputs
             )
 
@@ -135,7 +141,7 @@ def test_a_line_that_no_limit_fits_stands_alone() -> None:
 
 def test_offsets_past_four_gigabytes_are_kept() -> None:
     shard = ShardLines(0, "/v1/responses", "m")
-    shard.add(2**40, 2**40, ["a"], [2**32 - 1])
+    shard.add(Place(2**40, 2**40, 2**40), ["a"], [2**32 - 1])
     assert list(ShardLines.unpack(shard.pack()).ranges(array("I", [0]))) == [(2**40, 2**40 + 2**32 - 1)]
 
 
@@ -148,8 +154,8 @@ def test_lines_added_to_a_shard_that_was_read_back_go_on_with_it(
         again = ShardLines(shard.shard, shard.endpoint, shard.model, embedding_inputs=shard.embedding_inputs)
         for ordinal in range(len(shard)):
             again = ShardLines.unpack(again.pack()) if ordinal == cut else again
-            place = shard.positions[ordinal], shard.offsets[ordinal]
-            again.add(*place, [shard.custom_ids[ordinal]], [shard.sizes[ordinal]])
+            place = Place(shard.positions[ordinal], shard.numbers[ordinal], shard.offsets[ordinal])
+            again.add(place, [shard.custom_ids[ordinal]], [shard.sizes[ordinal]])
         assert again.pack() == shard.pack()
 
 
@@ -168,6 +174,6 @@ def test_a_shard_of_an_older_plan_is_read_as_it_was(made: list[Made], limits: Li
 
 def test_neighbours_are_stored_in_a_few_bytes_each() -> None:
     shard = ShardLines(0, "/v1/responses", "m")
-    shard.add(7, 11, [f"r{at:08}" for at in range(10_000)], [600] * 10_000)
-    shard.add(10_007, 11 + 600 * 10_000, ["last"], [600])
+    shard.add(Place(7, 8, 11), [f"r{at:08}" for at in range(10_000)], [600] * 10_000)
+    shard.add(Place(10_007, 10_008, 11 + 600 * 10_000), ["last"], [600])
     assert len(shard.pack()) < 16 * len(shard)

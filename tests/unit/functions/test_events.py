@@ -14,7 +14,7 @@ import pytest
 
 from batchyard import keys, openapi, stored_file, yard
 from batchyard.files import MOST_INLINE
-from batchyard.splitting import ShardLines
+from batchyard.splitting import Place, ShardLines
 from batchyard.statuses import MOVES
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryYard, batch
 from tests.unit.batchyard.planned import INPUT
@@ -96,7 +96,7 @@ def following(step: str, wait_seconds: int = 0) -> dict[str, Any]:
 def put_shard(made: MemoryYard) -> None:
     """Plan the samples' shard, as the third of its batch."""
     lines = ShardLines(SHARD, "/v1/responses", "m")
-    lines.add(0, 0, [f"r{at}" for at in range(3)], [len(line) for line in INPUT.splitlines(keepends=True)])
+    lines.add(Place(0, 1, 0), [f"r{at}" for at in range(3)], [len(line) for line in INPUT.splitlines(keepends=True)])
     made.bucket.put(keys.shard_lines(BATCH_ID, SHARD), lines.pack())
     made.table.move_batch(BATCH_ID, "in_progress", made.now())
 

@@ -11,7 +11,7 @@ from batchyard.adapters.records import Records
 from batchyard.batch import Counts
 from batchyard.errors import StaleRecord, StoreError
 from batchyard.shard import change, new_shard
-from batchyard.splitting import ShardLines
+from batchyard.splitting import Place, ShardLines
 from tests.unit.batchyard.memory import BATCH_ID, batch
 
 CONFLICT, CONDITION, NONE, THROTTLED = "TransactionConflict", "ConditionalCheckFailed", "None", "ThrottlingError"
@@ -66,7 +66,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def save(table: Table) -> None:
     """Write a shard whose counts move its batch's."""
     lines = ShardLines(0, "/v1/responses", "m")
-    lines.add(0, 0, ["a"], [1])
+    lines.add(Place(0, 1, 0), ["a"], [1])
     shard = new_shard(batch(), lines)
     Records("table", table).save_shard(shard, change(shard, completed=1))  # type: ignore[arg-type]  # what it calls is there
 
