@@ -126,13 +126,19 @@ class FickleProvider:
 
         return self._call("find_batch", find)
 
-    def iter_batches(self, limit: int = 100) -> Iterator[Batch]:
+    def iter_batches(self, *, after: str | None) -> Iterator[Batch]:
         newest_first = list(reversed(self.made))
-        return self._call("iter_batches", lambda: iter([self._shown(each) for each in newest_first][: limit * 100]))
+        begin = newest_first.index(after) + 1 if after else 0
+        return self._call("iter_batches", lambda: iter([self._shown(each) for each in newest_first[begin:]]))
 
-    def iter_files(self, *, purpose: str | None = None, limit: int = 1000) -> Iterator[File]:
-        live = [File(id=each, filename=name) for each, (name, _) in self.files.items() if each not in self.deleted]
-        return self._call("iter_files", lambda: iter(live[: limit * 100] if purpose else live))
+    def iter_files(self, *, purpose: str, after: str | None) -> Iterator[File]:
+        live = [
+            File(id=each, filename=name, purpose=purpose)
+            for each, (name, _) in reversed(self.files.items())
+            if each not in self.deleted
+        ]
+        begin = next((at + 1 for at, file in enumerate(live) if file.id == after), 0)
+        return self._call("iter_files", lambda: iter(live[begin:]))
 
     def delete_file(self, file_id: str) -> FileDeleted:
         return self._call("delete_file", lambda: self._delete(file_id))

@@ -34,7 +34,7 @@ VAGUE = {"utils", "util", "common", "helpers", "helper", "base", "manager", "mis
 # The rules of the domain: no adapter, no AWS, no clock, no environment, no yard.
 PURE = [
     "answers", "batch", "capacity", "create_request", "creations", "errors", "form", "keys", "lines", "options", "outcomes",
-    "pacing", "policy", "scanning", "shard", "splitting", "statuses", "stored_file", "successes", "tokens",
+    "ownership", "pacing", "policy", "scanning", "shard", "splitting", "statuses", "stored_file", "successes", "tokens",
 ]  # fmt: skip
 IMPURE = {"boto3", "botocore", "requests", "urllib3", "time", "random", "socket", "logging", "aws_lambda_powertools"}
 LONGEST_MODULE, LONGEST_FUNCTION, LONGEST_HANDLER = 250, 40, 40

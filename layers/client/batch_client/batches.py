@@ -106,12 +106,12 @@ class Batches:
         call = Call(method="GET", path="/batches", query=query_of(after=after, limit=limit))
         return self._transport.call(call, lambda answer: page_from(answer, batch_from))
 
-    def iter_batches(self, limit: int = 100) -> Iterator[Batch]:
-        """Walk all batches, newest first, in pages of `limit`.
+    def iter_batches(self, limit: int = 100, after: str | None = None) -> Iterator[Batch]:
+        """Walk all batches behind the one with the id `after`, newest first, in pages of `limit`.
 
         Raises ProtocolError where the service says that there are more and does not show them.
         """
-        return all_items(lambda after: self.list_batches(after, limit), lambda batch: batch.id)
+        return all_items(lambda last: self.list_batches(last, limit), lambda batch: batch.id, after)
 
     def find_batch(self, metadata_key: str, value: str, since: int) -> Batch | None:
         """Find the newest batch whose metadata has `value` under `metadata_key`, or tell by None that there is none.

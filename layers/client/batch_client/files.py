@@ -85,13 +85,17 @@ class Files:
         after: str | None = None,
     ) -> HttpInfo[FilePage]:
         """Do as `list_files`, and give status and headers too."""
+        if purpose is not None:
+            purpose = self._transport.profile.purposes.get(purpose, purpose)
         query = query_of(purpose=purpose, limit=limit, order=order, after=after)
         call = Call(method="GET", path="/files", query=query)
         return self._transport.call(call, lambda answer: page_from(answer, file_from))
 
-    def iter_files(self, *, purpose: str | None = None, limit: int = 1000) -> Iterator[File]:
-        """Walk all files, newest first, in pages of `limit`."""
-        return all_items(lambda after: self.list_files(purpose=purpose, limit=limit, after=after), lambda file: file.id)
+    def iter_files(self, *, purpose: str | None = None, limit: int = 1000, after: str | None = None) -> Iterator[File]:
+        """Walk all files behind the one with the id `after`, newest first, in pages of `limit`."""
+        return all_items(
+            lambda last: self.list_files(purpose=purpose, limit=limit, after=last), lambda file: file.id, after
+        )
 
     def delete_file(self, file_id: str) -> FileDeleted:
         """Delete a file."""

@@ -11,13 +11,14 @@ T = TypeVar("T")
 _MOST_PAGES = 100_000
 
 
-def all_items(page_after: Callable[[str | None], Page[T]], id_of: Callable[[T], str]) -> Iterator[T]:
-    """Yield the items of all pages.
+def all_items(
+    page_after: Callable[[str | None], Page[T]], id_of: Callable[[T], str], after: str | None = None
+) -> Iterator[T]:
+    """Yield the items of all pages, behind the one with the id `after`.
 
     An empty page is the end only if the service does not say that there are more; then its `last_id` leads on.
     Raises ProtocolError for a list that says there are more and gives no way to them.
     """
-    after: str | None = None
     seen: set[str] = set()
     for _ in range(_MOST_PAGES):
         page = page_after(after)

@@ -12,7 +12,7 @@ from batchyard.failed_batch import after_failed
 from batchyard.outcomes import Outcome, count_code, usage_of_batch
 from batchyard.relay import must_relay, relay
 from batchyard.runs import RunWriter
-from batchyard.shard import Shard, Step, change, change_attempt, finish
+from batchyard.shard import Shard, Step, change, change_attempt, finish, leave
 from batchyard.splitting import ShardLines
 from batchyard.unfinished import Unfinished
 from batchyard.yard import Yard
@@ -145,8 +145,9 @@ class _Sorted:
 
 
 def _settle(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step, found: _Sorted) -> Step:
+    left = leave(shard, seen.output_file_id, seen.error_file_id)
     ended = change_attempt(
-        shard, provider_status=seen.status, ended_at=yard.now(), succeeded=len(found.output), failed=len(found.errors),
+        left, provider_status=seen.status, ended_at=yard.now(), succeeded=len(found.output), failed=len(found.errors),
         transient=len(found.transient), strays=found.answers.strays, runs=shard.version,
         usage=(usage_of_batch(seen.usage) or found.answers.usage).most(shard.attempts[-1].usage),
     )  # fmt: skip

@@ -1,11 +1,14 @@
 """Where things lie in the data bucket."""
 
+import re
 from typing import Final
 
 INBOX: Final = "inbox/"
 FILES: Final = "files/"
 DEFAULT_TENANT: Final = "default"
 LONGEST_TENANT: Final = 256  # bytes
+UPLOAD: Final = re.compile(r"(batch_[0-9a-f]+)-([0-9]{5,9})-([0-9]{4,9})")
+ATTEMPT: Final = re.compile(r"(batch_[0-9a-f]+)/([0-9]{1,9})/([0-9]{1,9})")
 
 
 def tenant_of(key: str) -> str:
@@ -59,3 +62,22 @@ def aside(batch_id: str, first: int, count: int) -> str:
 def attempt(batch_id: str, shard: int, number: int, runs: int, name: str) -> str:
     """Name an object that one attempt of a shard left; `runs` tells apart what two workers wrote for the same attempt."""
     return f"work/{batch_id}/shards/{shard:05}/attempt-{number:04}-{runs}/{name}"
+
+
+def upload(batch_id: str, shard: int, number: int, stack: str) -> str:
+    """Name the file that one attempt of a shard uploads to the provider."""
+    return f"{batch_id}-{shard:05}-{number:04}.{stack}.jsonl"
+
+
+def attempt_of_upload(filename: str, stack: str) -> tuple[str, int, int] | None:
+    """Read batch, shard and attempt from the name of a file that this stack uploaded; None for any other."""
+    found = UPLOAD.fullmatch(filename.removesuffix(f".{stack}.jsonl"))
+    if found is None or not filename.endswith(f".{stack}.jsonl"):
+        return None
+    return found[1], int(found[2]), int(found[3])
+
+
+def attempt_of(key: str) -> tuple[str, int, int] | None:
+    """Read batch, shard and attempt from the key that a provider batch carries; None for what is no such key."""
+    found = ATTEMPT.fullmatch(key)
+    return (found[1], int(found[2]), int(found[3])) if found else None

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from batchyard.errors import NotFound
+from batchyard.batch import Batch
 from batchyard.fail import fail_batch
 from batchyard.shift import Shift
 
@@ -12,19 +12,15 @@ FINAL: Final = "TIMED_OUT"
 MOST_RESTARTS: Final = 3
 
 
-def revive(shift: Shift, batch_id: str) -> None:
+def revive(shift: Shift, batch: Batch) -> None:
     """See that a batch which has not ended has an execution; whatever ended the last one, the records tell where to go on.
 
     An execution is stopped by hand to be started anew: who wants a batch to end cancels it. A restart is counted before
     it is made, and its name follows from the count, so that two workers make one.
     """
-    yard = shift.yard
-    try:
-        batch = yard.records.batch(batch_id)
-    except NotFound:
-        return  # its days are over
-    status = None if batch.ended else yard.executions.status(batch_id, batch.restarts)
-    if batch.ended or status in ALIVE:
+    yard, batch_id = shift.yard, batch.batch_id
+    status = yard.executions.status(batch_id, batch.restarts)
+    if status in ALIVE:
         return
     if status is None:
         yard.executions.start(batch_id, batch.restarts)

@@ -6,6 +6,7 @@ Each function takes the shard as it was when the call was made: if another worke
 from typing import Final
 
 from batch_client import APIStatusError, BatchClientError, ConflictError, ServerError
+from batchyard import leftovers
 from batchyard.batch import LineError
 from batchyard.errors import NotFound, StaleRecord
 from batchyard.log import logger
@@ -49,7 +50,7 @@ def save_after_answer(yard: Yard, before: Shard, after: Shard) -> Shard:
     """Save a shard whose provider answers: its setbacks are over, and so is the pause it had put on the batch."""
     if before.paused:
         _tell(yard, before.batch_id, None)
-    return yard.records.save_shard(before, change(after, setbacks=0, paused=None))
+    return leftovers.delete(yard, yard.records.save_shard(before, change(after, setbacks=0, paused=None)))
 
 
 def pause(yard: Yard, before: Shard, after: Shard, reason: str) -> Shard:

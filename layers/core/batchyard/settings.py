@@ -41,6 +41,7 @@ class Settings:
     retry_ceiling_seconds: int = 600
     record_days: int = 90
     results_days: int = 0
+    keep_provider_files: str = "false"
 
 
 def read(environment: Mapping[str, str]) -> Settings:

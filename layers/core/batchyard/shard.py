@@ -12,11 +12,13 @@ from batchyard.splitting import ShardLines
 WAITING: Final = "waiting"
 DONE: Final = "done"
 KEPT_ATTEMPTS: Final = 100
+MOST_LEFTOVERS: Final = 300  # files; a provider that deletes none must not fill the record
 MOST_BYTES: Final = 300_000  # of the attempts as JSON: a record of DynamoDB holds 400 KB
 NOTHING_SEEN: Final = Look(0)
 
 # The metadata member that carries our own key on every provider batch, so that a lost answer can be looked up.
 ATTEMPT_KEY: Final = "batchyard_attempt"
+STACK_KEY: Final = "batchyard_stack"  # and the one that tells it from what another stack left at the same provider
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -58,6 +60,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     `unfinished` lines have no final outcome yet, and `unfinished_key` names their list ("" means all). `file_id` is an
     uploaded file that holds just the first `file_lines` of these (0: all), and `wave` the most tokens, by our estimate,
     that the next attempt may have (0: any).
+    `leftovers` are files at the provider that nobody needs any more and that are still to be deleted.
     `setbacks` counts failed calls in a row, `stalls` attempts in a row that finished no line. `reason` is the outcome of
     the lines that were still unfinished when the shard was done. `relayed` says that it waits for a fresh execution.
     """
@@ -75,6 +78,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     file_id: str | None = None
     file_lines: int = 0
     wave: int = 0
+    leftovers: list[str] = []
     version: int = 0
     status: str = WAITING
     attempts: list[Attempt] = []
@@ -102,6 +106,11 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     def usage(self) -> Usage:
         """Sum what the attempts are known to have used, the one under way included."""
         return sum((attempt.usage for attempt in self.attempts if attempt.usage), Usage())
+
+    @property
+    def at_provider(self) -> bool:
+        """Tell whether the provider has a batch of it that we have not seen to the end."""
+        return self.attempt is not None and self.attempt.provider_batch_id is not None
 
     @property
     def attempt_key(self) -> str:
@@ -141,6 +150,19 @@ def _left_something(attempt: Attempt) -> bool:
 def change(shard: Shard, **changes: object) -> Shard:
     """Return the shard with these members changed."""
     return msgspec.structs.replace(shard, **changes)
+
+
+def leave(shard: Shard, *file_ids: str | None) -> Shard:
+    """Return the shard with these files at the provider to be deleted."""
+    every = [*shard.leftovers, *(file_id for file_id in file_ids if file_id)]
+    return change(shard, leftovers=list(dict.fromkeys(every))[-MOST_LEFTOVERS:])
+
+
+def superseding(before: Shard | None, after: Shard) -> Shard:
+    """Return `after` as it is written over `before`: the upload that is not for any further attempt is left over."""
+    kept = None if after.done else after.file_id
+    uploads = {shard.file_id for shard in (before, after) if shard is not None} - {kept}
+    return change(leave(after, *uploads), file_id=kept, version=(before.version if before else 0) + 1)
 
 
 def finish(shard: Shard, reason: LineError | None = None) -> Shard:

@@ -21,6 +21,7 @@ class Shift:
         self.yard, self.done = yard, Counter[str]()
         self._seconds_left, self._until = seconds_left, RESERVE
         self._failures: list[str] = []
+        self.unreachable = False  # the provider does not serve us just now
 
     def share(self, parts_left: int) -> None:
         """Give the part that begins now its share of the time that is left."""
@@ -33,8 +34,18 @@ class Shift:
 
     def did(self, action: str, **facts: object) -> None:
         """Count an action, and log it with what tells where."""
-        self.done[action] += 1
-        logger.info("swept", extra={"action": action, **facts})
+        self.did_often(action, 1, **facts)
+
+    def did_often(self, action: str, times: int, **facts: object) -> None:
+        """Count an action taken so many times."""
+        if times:
+            self.done[action] += times
+            logger.info("swept", extra={"action": action, "times": times, **facts})
+
+    def failed_at_provider(self, *, passing: bool) -> None:
+        """Count a call that the provider did not serve; where that passes, no more calls are made in this run."""
+        self.done["ProviderFailures"] += 1
+        self.unreachable = self.unreachable or passing
 
     @contextmanager
     def trying(self, **facts: object) -> Iterator[None]:
@@ -44,7 +55,7 @@ class Shift:
         except StaleRecord:
             logger.info("somebody else saw to it", extra=facts)
         except BatchClientError as error:
-            self.done["ProviderFailures"] += 1
+            self.failed_at_provider(passing=error.retryable)
             told = {"error": type(error).__name__, "status": error.status, "code": error.code}
             logger.warning("provider call failed", extra={**told, **facts})
         except BatchyardError as error:

@@ -11,6 +11,7 @@ from batchyard.failed_batch import after_refused_create
 from batchyard.relay import must_relay, relay, take_over
 from batchyard.shard import (
     ATTEMPT_KEY,
+    STACK_KEY,
     Attempt,
     Shard,
     Step,
@@ -118,7 +119,8 @@ class _Submission:
             upload = Upload(
                 self._yard.objects, self._batch.source or self._batch.input, list(self._lines.ranges(ordinals))
             )
-            name = f"{self._shard.batch_id}-{self._shard.shard:05}-{self._shard.attempts[-1].number:04}.jsonl"
+            place = self._shard.batch_id, self._shard.shard, self._shard.attempts[-1].number
+            name = keys.upload(*place, self._yard.settings.stack)
             file = self._yard.ask(lambda provider: provider.create_file(upload, name))
             self._save(change(self._shard, file_id=file.id))
 
@@ -126,7 +128,9 @@ class _Submission:
         shard, window = self._shard, self._batch.completion_window
         return self._yard.ask(lambda provider: provider.create_batch(
             input_file_id=shard.file_id or "", endpoint=shard.endpoint, completion_window=window,
-            metadata={ATTEMPT_KEY: shard.attempt_key, "batchyard_batch": shard.batch_id},
+            metadata={
+                ATTEMPT_KEY: shard.attempt_key, "batchyard_batch": shard.batch_id, STACK_KEY: self._yard.settings.stack,
+            },
         ))  # fmt: skip
 
     def _adopt(self, made: ProviderBatch) -> Step:

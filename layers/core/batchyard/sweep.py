@@ -3,9 +3,13 @@
 from collections.abc import Callable
 from typing import Final
 
+from batchyard import ledger
+from batchyard.errors import NotFound
 from batchyard.metrics import publish
 from batchyard.missed import start_missed
+from batchyard.orphans import look_for_batches, look_for_files
 from batchyard.revival import revive
+from batchyard.settling import settle
 from batchyard.shift import Shift
 from batchyard.yard import Yard
 
@@ -27,7 +31,7 @@ def sweep_batch(yard: Yard, batch_id: str) -> dict[str, int]:
     """Do at once for one batch what the sweep would do: its execution is said to have ended badly."""
     shift = Shift(yard, lambda: 600.0)
     with shift.trying(batch_id=batch_id):
-        revive(shift, batch_id)
+        _see_to(shift, batch_id)
     return _ended(shift)
 
 
@@ -40,7 +44,7 @@ def _look_after(shift: Shift) -> None:
             if shift.over():
                 break
             with shift.trying(batch_id=batch_id):
-                revive(shift, batch_id)
+                _see_to(shift, batch_id)
             after = batch_id
         if not found:
             after = None
@@ -48,9 +52,27 @@ def _look_after(shift: Shift) -> None:
     chores.keep_bookmark("batches", {"after": after})
 
 
+def _correct_ledgers(shift: Shift) -> None:
+    """Give back the tokens that no attempt holds any more."""
+    corrected = ledger.rebuild(shift.yard)
+    shift.did_often("ClaimsReleased", corrected["stale_claims"])
+    shift.did_often("LedgersCorrected", corrected["wrong_sums"])
+
+
+def _see_to(shift: Shift, batch_id: str) -> None:
+    try:
+        batch = shift.yard.records.batch(batch_id)
+    except NotFound:
+        return  # its days are over
+    if batch.ended:
+        settle(shift, batch)
+    else:
+        revive(shift, batch)
+
+
 def _ended(shift: Shift) -> dict[str, int]:
     publish(shift.done)
     return shift.end()
 
 
-PARTS: Final = (start_missed, _look_after)
+PARTS: Final = (start_missed, _look_after, _correct_ledgers, look_for_batches, look_for_files)

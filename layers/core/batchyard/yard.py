@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import cache, cached_property
 from typing import Protocol, TypeVar
 
-from batch_client import AuthenticationError, BatchClient, File, InvalidArgumentError, RetryPolicy
+from batch_client import AuthenticationError, BatchClient, File, FileDeleted, InvalidArgumentError, RetryPolicy
 from batch_client import Batch as ProviderBatch
 from batchyard import settings
 from batchyard.adapters.chores import Chores
@@ -49,6 +49,18 @@ class Provider(Protocol):
 
     def find_batch(self, metadata_key: str, value: str, since: int) -> ProviderBatch | None:
         """Look for the provider batch that carries our own key."""
+        ...
+
+    def iter_batches(self, *, after: str | None) -> Iterator[ProviderBatch]:
+        """List the provider batches there are, behind one of them."""
+        ...
+
+    def iter_files(self, *, purpose: str, after: str | None) -> Iterator[File]:
+        """List the files there are, behind one of them."""
+        ...
+
+    def delete_file(self, file_id: str) -> FileDeleted:
+        """Delete a file."""
         ...
 
     def download_file(self, file_id: str) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 import msgspec
 
-from batch_client import Batch, BatchError, File, RequestCounts
+from batch_client import Batch, BatchError, File, FileDeleted, NotFoundError, RequestCounts
 from batchyard.assemble import assemble
 from batchyard.collect import collect
 from batchyard.intake import intake
@@ -70,6 +70,7 @@ class Provider:
 
     clock: Clock
     files: dict[str, bytes] = field(default_factory=dict)
+    there: dict[str, File] = field(default_factory=dict)  # those of them that were not deleted
     batches: dict[str, Batch] = field(default_factory=dict)
     endings: list[Ending] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
@@ -84,8 +85,8 @@ class Provider:
         return self.add(data, filename)
 
     def add(self, data: bytes, filename: str = "answers.jsonl") -> File:
-        file = File(id=f"file-{len(self.files)}", bytes=len(data), filename=filename)
-        self.files[file.id] = data
+        file = File(id=f"file-{len(self.files)}", bytes=len(data), filename=filename, created_at=int(self.clock()))
+        self.files[file.id], self.there[file.id] = data, file
         return file
 
     def create_batch(
@@ -129,8 +130,27 @@ class Provider:
         found = (b for b in newest_first if b.metadata.get(metadata_key) == value and (b.created_at or 0) >= since)
         return next(found, None)
 
+    def iter_batches(self, *, after: str | None) -> Iterator[Batch]:
+        self._called("iter_batches")
+        newest_first = list(reversed(self.batches))
+        return iter([self.batches[each] for each in newest_first[newest_first.index(after) + 1 if after else 0 :]])
+
+    def iter_files(self, *, purpose: str, after: str | None) -> Iterator[File]:
+        self._called("iter_files")
+        assert purpose == "batch"
+        newest_first = [each for each in reversed(self.there) if self.there[each].filename != "answers.jsonl"]
+        return iter([self.there[each] for each in newest_first[newest_first.index(after) + 1 if after else 0 :]])
+
+    def delete_file(self, file_id: str) -> FileDeleted:
+        self._called("delete_file")
+        if self.there.pop(file_id, None) is None:
+            raise NotFoundError("no such file", status=404)
+        return FileDeleted(id=file_id)
+
     def download_file(self, file_id: str) -> Iterator[bytes]:
         self._called("download_file")
+        if file_id not in self.there:
+            raise NotFoundError("no such file", status=404)
         data = self.files[file_id]
         return iter([data[at : at + 1000] for at in range(0, len(data), 1000)])
 

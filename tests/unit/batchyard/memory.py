@@ -11,7 +11,7 @@ from typing import Any, cast
 import msgspec
 
 from batch_client import Batch as ProviderBatch
-from batch_client import BatchClientError, File
+from batch_client import BatchClientError, File, FileDeleted, NotFoundError
 from batchyard import statuses
 from batchyard.adapters.chores import PAGE, Chores
 from batchyard.adapters.events import Events
@@ -29,7 +29,7 @@ from batchyard.capacity import Claim, Ledger, Terms
 from batchyard.creations import Creations
 from batchyard.errors import InputGone, NotFound, StaleRecord, StoreError
 from batchyard.settings import Settings
-from batchyard.shard import Shard
+from batchyard.shard import Shard, superseding
 from batchyard.stored_file import StoredFile
 from batchyard.upload import Upload
 from batchyard.yard import Yard
@@ -152,7 +152,7 @@ class MemoryRecords(Records):
         if (self.kept[key].version if key in self.kept else None) != (before.version if before else None):
             raise StaleRecord(str(key))
         self._move_counts(before, after)
-        self.kept[key] = msgspec.structs.replace(after, version=(before.version if before else 0) + 1)
+        self.kept[key] = superseding(before, after)
         return self.kept[key]
 
     def _move_counts(self, before: Shard | None, after: Shard) -> None:
@@ -437,7 +437,10 @@ class MemoryProvider:
     """
 
     def __init__(self) -> None:
+        self.clock: Callable[[], int] = lambda: NOW
         self.files: dict[str, bytes] = {}
+        self.uploads: dict[str, File] = {}
+        self.deleted: list[str] = []  # a test may read what it held all the same
         self.batches: dict[str, ProviderBatch] = {}
         self.calls: list[str] = []
         self.trouble: dict[str, list[BatchClientError]] = {}
@@ -446,8 +449,8 @@ class MemoryProvider:
 
     def create_file(self, source: Upload, filename: str) -> File:
         self._called("create_file")
-        file = File(id=f"file-{len(self.files)}", filename=filename)
-        self.files[file.id] = b"".join(source)
+        file = File(id=f"file-{len(self.files)}", filename=filename, created_at=self.clock())
+        self.files[file.id], self.uploads[file.id] = b"".join(source), file
         return file
 
     def create_batch(
@@ -456,7 +459,7 @@ class MemoryProvider:
         self._called("create_batch")
         batch = ProviderBatch(
             id=f"pb-{len(self.batches)}", status="in_progress", endpoint=endpoint, input_file_id=input_file_id,
-            completion_window=completion_window, metadata=metadata,
+            completion_window=completion_window, metadata=metadata, created_at=self.clock(),
         )  # fmt: skip
         self.batches[batch.id] = batch
         self.on_the_way_back.pop("create_batch", lambda: None)()
@@ -464,6 +467,8 @@ class MemoryProvider:
 
     def retrieve_batch(self, batch_id: str) -> ProviderBatch:
         self._called("retrieve_batch")
+        if batch_id not in self.batches:
+            raise NotFoundError("no such batch", status=404)
         seen = self.batches[batch_id]
         self.on_the_way_back.pop("retrieve_batch", lambda: None)()
         return seen
@@ -477,6 +482,27 @@ class MemoryProvider:
         self._called("find_batch")
         found = (batch for batch in self.batches.values() if batch.metadata.get(metadata_key) == value and since)
         return next(found, None)
+
+    def iter_batches(self, *, after: str | None) -> Iterator[ProviderBatch]:
+        self._called("iter_batches")
+        newest_first = list(reversed(self.batches.values()))
+        begin = next((at + 1 for at, batch in enumerate(newest_first) if batch.id == after), 0)
+        yield from newest_first[begin:]
+
+    def iter_files(self, *, purpose: str, after: str | None) -> Iterator[File]:
+        self._called("iter_files")
+        assert purpose == "batch"
+        newest_first = list(reversed(self.uploads.values()))
+        begin = next((at + 1 for at, file in enumerate(newest_first) if file.id == after), 0)
+        yield from newest_first[begin:]
+
+    def delete_file(self, file_id: str) -> FileDeleted:
+        self._called("delete_file")
+        if file_id not in self.files or file_id in self.deleted:
+            raise NotFoundError("no such file", status=404)
+        self.deleted.append(file_id)
+        self.uploads.pop(file_id, None)
+        return FileDeleted(id=file_id)
 
     def download_file(self, file_id: str) -> Iterator[bytes]:
         self._called("download_file")
@@ -500,6 +526,7 @@ class MemoryYard(Yard):
     def __init__(self, **settings: str | int) -> None:
         self.now_is = float(NOW)
         self.scripted = MemoryProvider()
+        self.scripted.clock = self.now
         given = Settings(**{**_SETTINGS, **settings})  # type: ignore[arg-type]  # each test gives a field its own type
         super().__init__(given, self.scripted, lambda: self.now_is, lambda: 0.0)
         self.bucket, self.table, self.room = MemoryObjects(), MemoryRecords(), MemoryLedgers()

@@ -16,7 +16,7 @@ from batchyard import keys, openapi, stored_file, yard
 from batchyard.files import MOST_INLINE
 from batchyard.splitting import Place, ShardLines
 from batchyard.statuses import MOVES
-from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryYard, batch
+from tests.unit.batchyard.memory import BATCH_ID, BUCKET, NOW, MemoryYard, batch
 from tests.unit.batchyard.planned import INPUT
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -324,7 +324,7 @@ def test_a_batch_whose_execution_died_is_started_again_at_once_and_once(at_hand:
 
 @samples("sweep", "execution")
 def test_the_end_of_an_execution_whose_batch_has_ended_changes_nothing(at_hand: MemoryYard, path: Path) -> None:
-    at_hand.table.batches[BATCH_ID] = ended = batch(status="failed")
+    at_hand.table.batches[BATCH_ID] = ended = batch(status="failed", failed_at=NOW)
     assert call(path) == {}
     assert (at_hand.table.batch(BATCH_ID), at_hand.bus.announced, at_hand.started.started) == (ended, [], [])
 

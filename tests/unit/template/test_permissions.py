@@ -144,7 +144,7 @@ def test_only_a_caller_of_the_front_door_may_have_a_file_written_or_removed_and_
 
 def test_only_those_who_talk_to_the_provider_may_read_its_key() -> None:
     readers = {grant.owner for grant in grants() if grant.statement["Action"] == "secretsmanager:GetSecretValue"}
-    assert readers == {"SubmitFunction", "PollFunction", "CollectFunction", "CancelFunction"}
+    assert readers == {"SubmitFunction", "PollFunction", "CollectFunction", "CancelFunction", "SweepFunction"}
 
 
 def test_sam_adds_nothing_but_logs_traces_and_dead_letters() -> None:

@@ -11,7 +11,7 @@ from batchyard.adapters.aws import through_conflicts, translated
 from batchyard.adapters.items import INDEX, Items, decode, encode
 from batchyard.batch import Batch, Usage
 from batchyard.errors import NotFound, StaleRecord
-from batchyard.shard import Shard
+from batchyard.shard import Shard, superseding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -130,7 +130,7 @@ class Records(Items):
 
     def save_shard(self, before: Shard | None, after: Shard) -> Shard:
         """Write a shard over the version `before` and move its batch's counts with it; raises StaleRecord if it was moved."""
-        saved = msgspec.structs.replace(after, version=(before.version if before else 0) + 1)
+        saved = superseding(before, after)
         # A worker that was overtaken must not undo what the other did.
         unmoved = "version = :version" if before else "attribute_not_exists(pk)"
         put: Any = {

@@ -1,0 +1,58 @@
+"""Files at the provider that nobody needs any more."""
+
+from collections.abc import Sequence
+from operator import methodcaller
+from typing import Final, NamedTuple
+
+from batch_client import BatchClientError
+from batchyard.errors import StaleRecord
+from batchyard.log import logger
+from batchyard.policy import Move, after_failed_call
+from batchyard.shard import Shard, change
+from batchyard.yard import Yard
+
+# It is gone, or the provider does not delete files, or not for our key: asking again would change nothing.
+FINAL_MOVES: Final = frozenset({Move.GIVE_UP, Move.UPLOAD})
+FINAL_STATUSES: Final = frozenset({403, 405, 501})
+
+
+class Deletion(NamedTuple):
+    """How many files were deleted, and which are left because the provider does not serve us just now."""
+
+    deleted: int
+    left: list[str]
+
+
+def delete(yard: Yard, shard: Shard) -> Shard:
+    """Delete what a saved shard has left at the provider, one try each; what fails stays listed, for the next time."""
+    if not shard.leftovers or shard.at_provider or not deleting(yard):
+        return shard
+    left = delete_files(yard, shard.leftovers).left
+    if left == shard.leftovers:
+        return shard
+    try:
+        return yard.records.save_shard(shard, change(shard, leftovers=left))
+    except StaleRecord:
+        logger.info("files deleted, but another worker moved the shard", batch_id=shard.batch_id, shard=shard.shard)
+        return shard
+
+
+def deleting(yard: Yard) -> bool:
+    """Tell whether files may be deleted at the provider at all."""
+    return yard.settings.keep_provider_files != "true"
+
+
+def delete_files(yard: Yard, file_ids: Sequence[str]) -> Deletion:
+    """Delete files, up to where the provider does not serve us just now."""
+    deleted = 0
+    for at, file_id in enumerate(file_ids):
+        try:
+            yard.ask(methodcaller("delete_file", file_id))
+            deleted += 1
+        except BatchClientError as error:
+            final = after_failed_call(error) in FINAL_MOVES or error.status in FINAL_STATUSES
+            told = {"file_id": file_id, "error": type(error).__name__, "status": error.status, "final": final}
+            logger.info("file not deleted", extra=told)
+            if not final:
+                return Deletion(deleted, list(file_ids[at:]))
+    return Deletion(deleted, [])

@@ -1,0 +1,190 @@
+"""What carries our stack's name at the provider and no record knows: adopted, cancelled or deleted."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from operator import methodcaller
+from typing import Final, Generic, Protocol, TypeVar
+
+from batch_client import AuthenticationError, BatchClientError, File
+from batch_client import Batch as ProviderBatch
+from batchyard import keys, leftovers, ownership
+from batchyard.errors import NotFound
+from batchyard.ownership import Owner, Verdict
+from batchyard.poll import ENDING
+from batchyard.shard import ATTEMPT_KEY, STACK_KEY, Shard, change_attempt
+from batchyard.shift import Shift
+
+LOOK_BACK: Final = 7 * 86_400  # seconds; what is older has long ended, and its files expire by themselves
+MOST_AT_ONCE: Final = 100  # orphans that a run puts away, before it walks on in the next one
+CLOCK_SKEW: Final = 300  # the provider's clock and ours may differ by so many seconds
+
+
+class Listed(Protocol):
+    """What a provider lists."""
+
+    @property
+    def id(self) -> str:
+        """Name it."""
+        ...
+
+    @property
+    def created_at(self) -> int | None:
+        """Tell its Unix seconds, if the provider does."""
+        ...
+
+
+T = TypeVar("T", bound=Listed)
+
+
+class Look(Generic[T]):
+    """A walk over what the provider lists, newest first, back to where the last whole one began.
+
+    One that does not come to its end in time goes on in the next run. What is not clear yet, or was not done with, is
+    met again, for the next walk goes back as far.
+    """
+
+    def __init__(self, shift: Shift, part: str, *, stays: bool) -> None:
+        """Go on where the last run stopped; `stays` says that what is put away is listed all the same."""
+        self.stays = stays
+        self._shift, self._part, now = shift, part, shift.yard.now()
+        mark = shift.yard.chores.bookmark(part)
+        self._since = max(mark.get("since") or 0, now - LOOK_BACK)
+        self._after: str | None = mark.get("after")
+        self._next_since: int = mark.get("next_since") or now - CLOCK_SKEW
+        self._whole = False
+
+    def items(self, listed: Callable[[str | None], Iterator[T]]) -> Iterator[T]:
+        """Yield what is listed."""
+        behind, first = self._after, None
+        try:
+            for item in listed(behind):
+                # Where a provider lists the oldest first, nothing is older than the first: then all are looked at.
+                first = first or item.created_at
+                if item.created_at and first and item.created_at < min(self._since, first):
+                    break
+                if self._shift.over():
+                    return
+                yield item
+                behind = None
+        except BatchClientError as error:
+            if isinstance(error, AuthenticationError):
+                self._shift.yard.secret.forget()  # it may have been rotated
+            self._shift.yard.chores.keep_bookmark(self._part, {"since": self._since})  # the mark itself may be refused
+            raise
+        self._whole, self._after = (
+            behind is None,
+            None,
+        )  # nothing behind the mark: it may be gone, so from the start again
+
+    def passed(self, item: T, verdict: Verdict) -> None:
+        """Have the next run go on behind this, if there is not time enough for the rest."""
+        if verdict is not Verdict.ORPHAN or self.stays:
+            self._after = item.id
+        if verdict in {Verdict.AWAITED, Verdict.UNCLEAR}:
+            self.again(item)
+
+    def again(self, item: T) -> None:
+        """Have the next walk meet this again."""
+        self._next_since = min(self._next_since, item.created_at or self._next_since)
+
+    def close(self) -> None:
+        """Write down how far it came."""
+        mark: dict[str, object] = {"since": self._next_since}
+        if not self._whole:
+            mark = {"since": self._since, "after": self._after, "next_since": self._next_since}
+        self._shift.yard.chores.keep_bookmark(self._part, mark)
+
+
+def look_for_batches(shift: Shift) -> None:
+    """Adopt the provider batches that a shard waits for without knowing, and cancel those that nobody waits for."""
+    batches: Look[ProviderBatch] = Look(shift, "provider batches", stays=True)
+    _look(shift, batches, lambda after: shift.yard.provider.iter_batches(after=after), _judge, _put_away)
+
+
+def look_for_files(shift: Shift) -> None:
+    """Delete the uploads that no record knows, because their worker died before it could write them down."""
+    if leftovers.deleting(shift.yard):
+        files: Look[File] = Look(shift, "provider files", stays=False)
+        listed = partial(shift.yard.provider.iter_files, purpose="batch")
+        _look(
+            shift, files, lambda after: listed(after=after), _judge_file, lambda shift, file: _delete(shift, [file.id])
+        )
+
+
+def _look(
+    shift: Shift, look: Look[T], listed: Callable[[str | None], Iterator[T]], judge: Callable[[Shift, T], Verdict],
+    put_away: Callable[[Shift, T], bool],
+) -> None:  # fmt: skip
+    if shift.unreachable:
+        return
+    orphans: list[T] = []  # put away when the walk is over, for the next page is asked for by the name of the last one
+    for seen in look.items(listed):
+        verdict = judge(shift, seen)
+        look.passed(seen, verdict)
+        orphans += [seen] if verdict is Verdict.ORPHAN else []
+        if len(orphans) >= MOST_AT_ONCE:
+            break
+    for orphan in orphans:
+        if shift.unreachable or not put_away(shift, orphan):
+            look.again(orphan)
+    look.close()
+
+
+def _judge(shift: Shift, seen: ProviderBatch) -> Verdict:
+    key = keys.attempt_of(seen.metadata.get(ATTEMPT_KEY, ""))
+    if key is None or seen.metadata.get(STACK_KEY) != shift.yard.settings.stack:
+        return Verdict.OWNED  # by somebody else
+    owner = _owner(shift, *key)
+    verdict = ownership.of_batch(owner, seen.id, _age(shift, seen))
+    if verdict is Verdict.AWAITED and owner.shard is not None:
+        _adopt(shift, owner.shard, seen)
+    return verdict
+
+
+def _judge_file(shift: Shift, seen: File) -> Verdict:
+    key = keys.attempt_of_upload(seen.filename, shift.yard.settings.stack)
+    if key is None:
+        return Verdict.OWNED  # by somebody else
+    return ownership.of_file(_owner(shift, *key), seen.id, _age(shift, seen))
+
+
+def _age(shift: Shift, seen: Listed) -> int:
+    return shift.yard.now() - seen.created_at if seen.created_at else 0  # where nobody knows, it may be new
+
+
+def _owner(shift: Shift, batch_id: str, shard: int, number: int) -> Owner:
+    try:
+        batch = shift.yard.records.batch(batch_id)
+    except NotFound:
+        return Owner(None, None, number)
+    return Owner(batch, shift.yard.records.shard(batch_id, shard), number)
+
+
+def _adopt(shift: Shift, shard: Shard, seen: ProviderBatch) -> None:
+    known = change_attempt(shard, provider_batch_id=seen.id, file_id=seen.input_file_id or shard.file_id)
+    shift.yard.records.link(seen.id, shard)
+    with shift.trying(provider_batch_id=seen.id):
+        shift.yard.records.save_shard(shard, known)
+        shift.did("ProviderBatchesAdopted", provider_batch_id=seen.id, batch_id=shard.batch_id, shard=shard.shard)
+
+
+def _put_away(shift: Shift, orphan: ProviderBatch) -> bool:
+    """Cancel an orphan, and delete its answers once it has ended; True when nothing is left to do."""
+    if orphan.ended:
+        return _delete(shift, [each for each in (orphan.output_file_id, orphan.error_file_id) if each])
+    if orphan.status not in ENDING:
+        with shift.trying(provider_batch_id=orphan.id):
+            shift.yard.ask(methodcaller("cancel_batch", orphan.id))
+            shift.did("ProviderBatchesCancelled", provider_batch_id=orphan.id)
+    return False
+
+
+def _delete(shift: Shift, file_ids: list[str]) -> bool:
+    """Delete files that no record knows; True when there is no more to do about them."""
+    if not leftovers.deleting(shift.yard):
+        return True
+    deletion = leftovers.delete_files(shift.yard, file_ids)
+    shift.did_often("ProviderFilesDeleted", deletion.deleted, files=file_ids)
+    if deletion.left:
+        shift.failed_at_provider(passing=True)
+    return not deletion.left

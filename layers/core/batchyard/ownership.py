@@ -1,0 +1,58 @@
+"""Whose a provider batch or a file is that the provider lists under our stack's name."""
+
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from batchyard.batch import Batch
+from batchyard.shard import Attempt, Shard
+
+# Seconds after which a worker that could still record what it made is dead: a function lives for 900 at most.
+LATEST_RECORD: Final = 1_200
+# Seconds after which a provider batch is adopted for a worker that lost the answer; it looks for it itself until then.
+LATEST_LOOK: Final = 300
+
+
+class Verdict(StrEnum):
+    """What a record says of it; `unclear` means that a worker may be about to record it."""
+
+    OWNED = "owned"
+    AWAITED = "awaited"
+    UNCLEAR = "unclear"
+    ORPHAN = "orphan"
+
+
+class Owner(NamedTuple):
+    """The records an attempt's key names, as far as they are there."""
+
+    batch: Batch | None
+    shard: Shard | None
+    number: int
+
+    @property
+    def under_way(self) -> Attempt | None:
+        """Return the attempt if somebody still works for it."""
+        if self.batch is None or self.shard is None or self.batch.ended or self.shard.done:
+            return None
+        latest = self.shard.attempt
+        return latest if latest is not None and latest.number == self.number else None
+
+
+def of_batch(owner: Owner, provider_batch_id: str, age: int) -> Verdict:
+    """Judge a provider batch of so many seconds; an orphan stays one, for an attempt never changes its provider batch."""
+    attempts = owner.shard.attempts if owner.shard else []
+    if any(attempt.provider_batch_id == provider_batch_id for attempt in attempts):
+        return Verdict.OWNED
+    attempt = owner.under_way
+    if attempt is None or attempt.provider_batch_id is not None or attempt.creating_at is None:
+        return Verdict.ORPHAN
+    return Verdict.AWAITED if age > LATEST_LOOK else Verdict.UNCLEAR
+
+
+def of_file(owner: Owner, file_id: str, age: int) -> Verdict:
+    """Judge an uploaded file of so many seconds."""
+    shard = owner.shard
+    if shard is not None and (file_id in shard.leftovers or file_id == shard.file_id):
+        return Verdict.OWNED
+    if shard is not None and shard.at_provider and shard.attempts[-1].file_id == file_id:
+        return Verdict.OWNED
+    return Verdict.UNCLEAR if owner.under_way and age < LATEST_RECORD else Verdict.ORPHAN

@@ -1,0 +1,70 @@
+"""What a batch that has ended may have left at the provider."""
+
+from operator import methodcaller
+from typing import Final
+
+from batch_client import NotFoundError
+from batchyard import leftovers
+from batchyard.batch import Batch
+from batchyard.log import logger
+from batchyard.poll import ENDING
+from batchyard.shard import Shard, change, change_attempt, leave
+from batchyard.shift import Shift
+
+LATE: Final = 1_200  # seconds after the end in which a worker may still come late with what it made
+LONGEST: Final = 7 * 86_400  # seconds, then the provider has long ended everything itself
+
+
+def settle(shift: Shift, batch: Batch) -> None:
+    """Have nothing of the batch run on or lie at the provider; it is looked at again until that is so."""
+    age = shift.yard.now() - max(batch.completed_at or 0, batch.failed_at or 0, batch.cancelled_at or 0)
+    if shift.unreachable:
+        return
+    whole = _all_settled(shift, batch)
+    if not whole and age > LONGEST:
+        logger.error("batch not settled", batch_id=batch.batch_id)
+    elif not whole or age < LATE:
+        return
+    shift.yard.chores.settled(batch.batch_id)
+    shift.did("BatchesSettled", batch_id=batch.batch_id)
+
+
+def _all_settled(shift: Shift, batch: Batch) -> bool:
+    whole = True
+    for shard in shift.yard.records.shards(batch.batch_id):
+        if shift.over():
+            return False
+        whole = _settled(shift, shard) and whole
+    return whole
+
+
+def _settled(shift: Shift, shard: Shard) -> bool:
+    if shard.at_provider:
+        ended = _ended(shift, shard)
+        if ended is None:
+            return False
+        shard = shift.yard.records.save_shard(shard, ended)
+    if shard.file_id is not None:
+        shard = shift.yard.records.save_shard(shard, change(shard, file_id=None))
+    if not shard.leftovers or not leftovers.deleting(shift.yard):
+        return True
+    deletion = leftovers.delete_files(shift.yard, shard.leftovers)
+    shift.did_often("ProviderFilesDeleted", deletion.deleted, batch_id=shard.batch_id, shard=shard.shard)
+    shift.yard.records.save_shard(shard, change(shard, leftovers=deletion.left))
+    return not deletion.left
+
+
+def _ended(shift: Shift, shard: Shard) -> Shard | None:
+    """Return the shard with its attempt ended, as its provider batch has; None while that one has to be waited for."""
+    provider_batch_id = shard.attempts[-1].provider_batch_id or ""
+    try:
+        seen = shift.yard.ask(methodcaller("retrieve_batch", provider_batch_id))
+    except NotFoundError:
+        return change_attempt(shard, provider_status="lost", ended_at=shift.yard.now())
+    if seen.ended:
+        ended = change_attempt(shard, provider_status=seen.status, ended_at=shift.yard.now())
+        return leave(ended, seen.output_file_id, seen.error_file_id)
+    if seen.status not in ENDING:
+        shift.yard.ask(methodcaller("cancel_batch", provider_batch_id))
+        shift.did("ProviderBatchesCancelled", provider_batch_id=provider_batch_id, batch_id=shard.batch_id)
+    return None

@@ -1,0 +1,138 @@
+"""A file at the provider is deleted when nothing needs it any more, and never before."""
+
+import json
+
+import pytest
+
+from batch_client import (
+    APIConnectionError,
+    AuthenticationError,
+    BadRequestError,
+    BatchClientError,
+    BatchError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+)
+from batchyard.collect import collect
+from batchyard.fail import fail_shard
+from batchyard.shard import MOST_LEFTOVERS, Step, change, leave, superseding
+from batchyard.submit import submit
+from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
+from tests.unit.batchyard.planned import planned
+
+FIRST = Step(BATCH_ID, 0)
+
+
+def ended(status: str = "completed", answered: int = 3, **settings: str | int) -> MemoryYard:
+    """Make a yard whose provider batch has ended with so many answers."""
+    yard = planned(**settings)
+    assert submit(yard, FIRST).next == "poll"
+    lines = [{"custom_id": f"r{at}", "response": {"status_code": 200, "body": {}}} for at in range(answered)]
+    yard.scripted.files["out"] = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    yard.scripted.files["err"] = b""
+    yard.scripted.end("pb-0", status, output_file_id="out", error_file_id="err")
+    return yard
+
+
+def test_input_and_answers_are_deleted_once_the_answers_are_stored() -> None:
+    yard = ended()
+    stored: list[bool] = []
+    yard.scripted.meanwhile["delete_file"] = lambda: stored.append(yard.table.kept[BATCH_ID, 0].done)
+    assert collect(yard, FIRST.then("collect")).next == "done"
+    assert sorted(yard.scripted.deleted) == ["err", "file-0", "out"]
+    assert stored == [True]
+    assert yard.table.kept[BATCH_ID, 0].leftovers == []
+
+
+def test_nothing_is_deleted_where_files_are_to_be_kept() -> None:
+    yard = ended(keep_provider_files="true")
+    assert collect(yard, FIRST.then("collect")).next == "done"
+    assert yard.scripted.deleted == []
+
+
+def test_what_is_sent_again_is_uploaded_anew_and_the_first_upload_is_deleted() -> None:
+    yard = ended("expired", answered=1)
+    assert collect(yard, FIRST.then("collect")).next == "submit"
+    assert "file-0" in yard.scripted.deleted
+    assert submit(yard, FIRST).next == "poll"
+    assert yard.scripted.batches["pb-1"].input_file_id not in yard.scripted.deleted
+
+
+def test_an_upload_that_is_used_again_when_there_is_room_is_kept() -> None:
+    yard = planned()
+    submit(yard, FIRST)
+    yard.scripted.end("pb-0", "failed", errors=(BatchError("token_limit_exceeded", "no room"),))
+    assert collect(yard, FIRST.then("collect")).next == "submit"
+    assert yard.scripted.deleted == []
+    assert submit(yard, FIRST).next == "poll"
+    assert yard.scripted.batches["pb-1"].input_file_id == "file-0"
+
+
+def test_the_files_of_a_provider_batch_that_may_still_run_are_kept() -> None:
+    yard = planned()
+    submit(yard, FIRST)
+    fail_shard(yard, BATCH_ID, 0, {"Error": "States.Timeout"})
+    assert yard.table.kept[BATCH_ID, 0].leftovers == ["file-0"]  # until it has ended
+    assert yard.scripted.deleted == []
+
+
+FINAL = [
+    NotFoundError("gone", status=404), BadRequestError("no", status=405), ServerError("no", status=501),
+    PermissionDeniedError("no", status=403), BadRequestError("no", status=400),
+]  # fmt: skip
+PASSING = [
+    ServerError("down", status=503), RateLimitError("slow", status=429), APIConnectionError("no line"),
+    AuthenticationError("no", status=401),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("refusal", FINAL, ids=lambda error: f"{type(error).__name__}-{error.status}")
+def test_a_provider_that_deletes_nothing_is_not_asked_again_and_the_batch_goes_on(refusal: BatchClientError) -> None:
+    yard = ended()
+    yard.scripted.trouble["delete_file"] = [refusal] * 3
+    assert collect(yard, FIRST.then("collect")).next == "done"
+    assert yard.table.kept[BATCH_ID, 0].leftovers == []
+    assert yard.table.batch(BATCH_ID).paused is None
+
+
+@pytest.mark.parametrize("refusal", PASSING, ids=lambda error: type(error).__name__)
+def test_a_file_that_cannot_be_deleted_just_now_stays_listed_and_holds_nothing_up(refusal: BatchClientError) -> None:
+    yard = ended()
+    yard.scripted.trouble["delete_file"] = [refusal] * 2  # a refused key is tried twice
+    assert collect(yard, FIRST.then("collect")).next == "done"
+    shard = yard.table.kept[BATCH_ID, 0]
+    assert (sorted(shard.leftovers), yard.scripted.deleted) == (["err", "file-0", "out"], [])
+
+
+def test_a_worker_that_was_overtaken_while_it_deleted_changes_nothing_more() -> None:
+    yard = ended("expired", answered=1)
+
+    def another() -> None:
+        assert submit(yard, FIRST).next == "poll"
+
+    yard.scripted.meanwhile["delete_file"] = another
+    assert collect(yard, FIRST.then("collect")).next == "submit"
+    assert sorted(yard.scripted.deleted) == ["err", "file-0", "out"]
+    attempt = yard.table.kept[BATCH_ID, 0].attempt
+    assert attempt is not None
+    assert attempt.provider_batch_id == "pb-1"
+
+
+def test_a_record_lists_so_many_files_at_most_and_each_once() -> None:
+    yard = planned()
+    submit(yard, FIRST)
+    shard = yard.table.kept[BATCH_ID, 0]
+    assert leave(leave(shard, "a", None, ""), "a", "b", "b").leftovers == ["a", "b"]
+    many = leave(shard, *(f"file-{at:04}" for at in range(MOST_LEFTOVERS + 50)))
+    assert (len(many.leftovers), many.leftovers[-1]) == (MOST_LEFTOVERS, f"file-{MOST_LEFTOVERS + 49:04}")
+
+
+def test_an_upload_that_the_record_lets_go_of_is_left_over_whoever_lets_go() -> None:
+    yard = planned()
+    submit(yard, FIRST)
+    shard = yard.table.kept[BATCH_ID, 0]
+    assert superseding(shard, change(shard, file_id=None)).leftovers == ["file-0"]
+    assert superseding(shard, change(shard, file_id="file-9")).leftovers == ["file-0"]
+    assert superseding(shard, shard).leftovers == []

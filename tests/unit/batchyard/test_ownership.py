@@ -1,0 +1,73 @@
+"""A record tells whose a provider batch or a file is; only what no record can still want is an orphan."""
+
+import pytest
+
+from batchyard.batch import LineError
+from batchyard.ownership import LATEST_LOOK, LATEST_RECORD, Owner, Verdict, of_batch, of_file
+from batchyard.shard import Shard, begin_attempt, change, change_attempt, finish, leave
+from tests.unit.batchyard.memory import NOW, batch
+
+RUNNING, ENDED = batch(status="in_progress"), batch(status="cancelled")
+OLD, NEW = LATEST_RECORD + 1, 1
+NEW_SHARD = Shard(
+    batch_id=RUNNING.batch_id, shard=0, expires_at_ttl=0, endpoint="/v1/responses", model="m", lines=3, first=0, last=2,
+    unfinished=3,
+)  # fmt: skip
+BEGUN = begin_attempt(NEW_SHARD, NOW)
+UPLOADED = change(BEGUN, file_id="file-1")
+CREATING = change_attempt(UPLOADED, creating_at=NOW)
+SUBMITTED = change_attempt(CREATING, provider_batch_id="pb-1", file_id="file-1")
+COLLECTED = leave(change(change_attempt(SUBMITTED, ended_at=NOW), file_id=None), "file-1", "file-2")
+AGAIN = change_attempt(begin_attempt(COLLECTED, NOW), creating_at=NOW)
+GIVEN_UP = finish(CREATING, LineError("server_error", "no"))
+OVERTAKEN = change_attempt(CREATING, provider_batch_id="pb-2")
+
+
+@pytest.mark.parametrize(
+    ("shard", "number", "age", "verdict"),
+    [
+        (SUBMITTED, 1, OLD, Verdict.OWNED),
+        (COLLECTED, 1, OLD, Verdict.OWNED),
+        (finish(SUBMITTED), 1, OLD, Verdict.OWNED),
+        (CREATING, 1, LATEST_LOOK, Verdict.UNCLEAR),
+        (CREATING, 1, LATEST_LOOK + 1, Verdict.AWAITED),
+        (OVERTAKEN, 1, NEW, Verdict.ORPHAN),
+        (AGAIN, 1, OLD, Verdict.OWNED),
+        (GIVEN_UP, 1, NEW, Verdict.ORPHAN),
+        (None, 1, NEW, Verdict.ORPHAN),
+    ],
+)
+def test_a_provider_batch_of_a_running_batch(shard: Shard | None, number: int, age: int, verdict: Verdict) -> None:
+    assert of_batch(Owner(RUNNING, shard, number), "pb-1", age) is verdict
+
+
+def test_a_provider_batch_of_a_further_attempt() -> None:
+    assert of_batch(Owner(RUNNING, AGAIN, 2), "pb-9", OLD) is Verdict.AWAITED
+    assert of_batch(Owner(RUNNING, AGAIN, 1), "pb-9", OLD) is Verdict.ORPHAN
+    overtaken = change_attempt(AGAIN, provider_batch_id="pb-3")
+    assert of_batch(Owner(RUNNING, overtaken, 2), "pb-9", OLD) is Verdict.ORPHAN
+
+
+@pytest.mark.parametrize("owner", [Owner(None, None, 1), Owner(ENDED, None, 1), Owner(ENDED, CREATING, 1)])
+def test_nothing_waits_for_a_provider_batch_or_file_whose_batch_ended_or_has_no_record(owner: Owner) -> None:
+    assert of_batch(owner, "pb-1", NEW) is Verdict.ORPHAN
+    assert of_file(owner, "file-9", NEW) is Verdict.ORPHAN
+
+
+@pytest.mark.parametrize(
+    ("shard", "file_id", "number", "age", "verdict"),
+    [
+        (BEGUN, "file-1", 1, LATEST_RECORD - 1, Verdict.UNCLEAR),  # a worker may be about to record it
+        (BEGUN, "file-1", 1, LATEST_RECORD, Verdict.ORPHAN),
+        (UPLOADED, "file-1", 1, OLD, Verdict.OWNED),
+        (UPLOADED, "file-0", 1, OLD, Verdict.ORPHAN),
+        (SUBMITTED, "file-1", 1, OLD, Verdict.OWNED),
+        (change(SUBMITTED, file_id=None), "file-1", 1, OLD, Verdict.OWNED),
+        (change_attempt(SUBMITTED, ended_at=NOW), "file-1", 1, OLD, Verdict.OWNED),  # used again when there is room
+        (COLLECTED, "file-2", 1, OLD, Verdict.OWNED),  # its shard sees to it
+        (change(COLLECTED, leftovers=[]), "file-1", 1, OLD, Verdict.ORPHAN),
+        (AGAIN, "file-0", 1, NEW, Verdict.ORPHAN),
+    ],
+)
+def test_a_file_of_a_running_batch(shard: Shard, file_id: str, number: int, age: int, verdict: Verdict) -> None:
+    assert of_file(Owner(RUNNING, shard, number), file_id, age) is verdict
