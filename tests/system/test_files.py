@@ -1,5 +1,6 @@
 """OpenAI's own client, unchanged but for its address and key: files in, batches, files out."""
 
+import hashlib
 from pathlib import Path
 
 import httpx
@@ -81,3 +82,39 @@ def test_more_than_a_form_carries_is_a_413_that_names_the_way(client: openai.Ope
     with pytest.raises(openai.APIStatusError, match="Uploads API") as caught:
         uploaded(client, b"{}\n" + b" " * 4_500_000)
     assert (caught.value.status_code, caught.value.code) == (413, "file_too_large")
+
+
+def test_a_file_in_parts_is_joined_byte_by_byte(client: openai.OpenAI) -> None:
+    data = jsonl(request(number, note="ü" * 500_000) for number in range(9))
+    done = client.uploads.upload_file_chunked(
+        file=data, filename="in.jsonl", bytes=len(data), mime_type="application/jsonl", purpose="batch",
+        part_size=4_000_000, md5=hashlib.md5(data, usedforsecurity=False).hexdigest(),
+    )  # fmt: skip
+    assert done.status == "completed"
+    assert done.file is not None
+    assert client.files.content(done.file.id).read() == data
+
+
+def test_a_part_beyond_what_a_form_carries_is_a_413_that_says_how(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.APIStatusError, match="part_size=4_000_000") as caught:
+        client.uploads.upload_file_chunked(
+            file=b"{}\n" + b" " * 4_600_000,
+            filename="in.jsonl",
+            bytes=4_600_003,
+            mime_type="application/jsonl",
+            purpose="batch",
+        )
+    assert caught.value.status_code == 413
+
+
+def test_a_file_goes_straight_to_s3_and_a_batch_takes_it(yard: Yard, client: openai.OpenAI) -> None:
+    data = jsonl(request(number) for number in range(3))
+    headers = {"Authorization": f"Bearer {yard.doors['api_key']}"}
+    wanted = {"filename": "in.jsonl", "purpose": "batch", "bytes": len(data)}
+    file = httpx.post(f"{yard.doors['base_url']}/uploads/presign", headers=headers, json=wanted).json()
+    assert client.files.retrieve(file["id"]).status == "uploaded"
+    [part] = file["upload"]["parts"]
+    httpx.put(part["url"], content=data, headers=file["upload"]["headers"]).raise_for_status()
+    assert client.files.retrieve(file["id"]).status == "processed"
+    made = client.batches.create(input_file_id=file["id"], endpoint="/v1/chat/completions", completion_window="24h")
+    assert yard.ended(made.id).status == "completed"

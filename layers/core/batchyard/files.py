@@ -10,11 +10,13 @@ from batchyard.batch import InputObject, LineError
 from batchyard.create_request import refusal
 from batchyard.errors import ApiError, NotFound, StaleRecord
 from batchyard.form import Part, parse
+from batchyard.presigned import settled
 from batchyard.stored_file import BATCH, DAY, FILE_ID, PROCESSED, StoredFile, check_first_line, missing, shape, unknown
 from batchyard.yard import Yard
 
 # API Gateway hands a body to Lambda in base64, and Lambda takes 6 MiB with the request's headers beside it.
 MOST_IN_FORM: Final = 4_500_000  # bytes
+WAY_FOR_MORE: Final = "Send more in parts, by the Uploads API, or to the addresses that POST /v1/uploads/presign gives."
 # Lambda answers with 6 MiB at most, which is 4.5 MiB of bytes that travel in base64.
 MOST_INLINE: Final = 4_000_000  # bytes
 MOST_LISTED: Final = 10_000
@@ -69,7 +71,7 @@ def list_files(
 def delete_file(yard: Yard, tenant: str, file_id: str) -> dict[str, Any]:
     """Delete a file; a batch that reads it already goes on."""
     file = own(yard, tenant, file_id)
-    yard.file_objects.delete(file.key)
+    yard.file_objects.delete(file)
     try:
         yard.file_records.change(file_id, deleted_at=yard.now(), expires_at_ttl=yard.now() + DAY)
     except StaleRecord as error:
@@ -105,14 +107,12 @@ def own(yard: Yard, tenant: str, file_id: str) -> StoredFile:
     file = _known(yard, tenant, file_id)
     if not file.there(yard.now()):
         raise unknown(file_id)
-    return file
+    return settled(yard, file)
 
 
-def too_large(size: int) -> ApiError:
+def too_large(size: int, way: str = WAY_FOR_MORE) -> ApiError:
     """Say what a form can carry, and how more is sent."""
-    message = (
-        f"The body has {size} bytes; a form carries at most {MOST_IN_FORM}. Send more in parts, by the Uploads API."
-    )
+    message = f"The body has {size} bytes; a form carries at most {MOST_IN_FORM}. {way}"
     return ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message, code="file_too_large")
 
 

@@ -34,6 +34,11 @@ def file(tenant: str, file_id: str) -> str:
     return f"{FILES}{tenant}/{file_id}"
 
 
+def upload_part(upload_id: str, part_id: str) -> str:
+    """Name a part of an upload that is not joined yet."""
+    return f"work/uploads/{upload_id}/{part_id}"
+
+
 def result(tenant: str, batch_id: str, name: str) -> str:
     """Name a result: output.jsonl, errors.jsonl or report.json."""
     return f"results/{tenant}/{batch_id}/{name}"

@@ -19,6 +19,7 @@ from batchyard.adapters.ledgers import Ledgers
 from batchyard.adapters.objects import Objects
 from batchyard.adapters.records import Records
 from batchyard.adapters.secrets import Secret
+from batchyard.adapters.upload_records import UploadRecords
 from batchyard.keyring import Keyring
 from batchyard.settings import Settings
 from batchyard.upload import Upload
@@ -116,6 +117,11 @@ class Yard:
     def ledgers(self) -> Ledgers:
         """The ledgers of enqueued tokens, in the same table."""
         return Ledgers(self.settings.table)
+
+    @cached_property
+    def upload_records(self) -> UploadRecords:
+        """The table's uploads in parts."""
+        return UploadRecords(self.settings.table)
 
     @cached_property
     def executions(self) -> Executions:

@@ -3,10 +3,10 @@
 import base64
 import hashlib
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import itemgetter
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import msgspec
 
@@ -19,10 +19,12 @@ from batchyard.adapters.executions import Executions
 from batchyard.adapters.file_objects import FileObjects
 from batchyard.adapters.file_records import FileRecords
 from batchyard.adapters.functions import Functions
+from batchyard.adapters.joint import Joint, Source
 from batchyard.adapters.ledgers import Ledgers
 from batchyard.adapters.objects import CHUNK, Arrived, Objects
 from batchyard.adapters.records import Records
 from batchyard.adapters.secrets import Secret
+from batchyard.adapters.upload_records import UploadRecords
 from batchyard.adapters.writer import Begun, Writer
 from batchyard.batch import Batch, Counts, InputObject, Usage
 from batchyard.capacity import Claim, Ledger, Terms
@@ -31,6 +33,7 @@ from batchyard.errors import InputGone, NotFound, StaleRecord, StoreError
 from batchyard.settings import Settings
 from batchyard.shard import Shard, superseding
 from batchyard.stored_file import StoredFile
+from batchyard.stored_upload import Part, StoredUpload
 from batchyard.upload import Upload
 from batchyard.yard import Yard
 
@@ -220,6 +223,27 @@ class MemoryChores(Chores):
         self.bookmarks[part] = members
 
 
+class MemoryJoint(Joint):
+    """Objects of a dictionary joined in their order."""
+
+    def __init__(self, objects: MemoryObjects, key: str) -> None:
+        self._objects, self._into, self._whole = objects, key, b""
+
+    def take(self, sources: Sequence[Source]) -> Iterator[bytes]:
+        for source in sources:
+            piece = self._objects.get(source.key)
+            self._whole += piece
+            yield piece
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is None:
+            self._objects.put(self._into, self._whole)
+            self.version_id = "v1"
+
+
 class MemoryFileObjects(FileObjects):
     """The objects of files, in the same dictionary as all others; `tags` say for how many seconds each is to live."""
 
@@ -241,8 +265,28 @@ class MemoryFileObjects(FileObjects):
     def link(self, file: StoredFile) -> str:
         return f"https://{BUCKET}.example/{file.key}"
 
-    def delete(self, key: str) -> None:
-        self.objects.stored.pop(key, None)
+    def delete(self, file: StoredFile) -> None:
+        self.objects.stored.pop(file.key, None)
+
+    def joint(self, key: str, life: int | None) -> Joint:
+        self.lives[key] = life
+        return MemoryJoint(self.objects, key)
+
+    def put_link(self, file: StoredFile, life: int | None) -> str:
+        self.lives[file.key] = life
+        return f"{self.link(file)}?put"
+
+    def begin(self, key: str, life: int | None) -> str:
+        self.lives[key] = life
+        return f"parts of {key}"
+
+    def part_link(self, file: StoredFile, multipart_id: str, number: int, size: int) -> str:
+        return f"{self.link(file)}?{multipart_id}/{number}/{size}"
+
+    def finish(self, file: StoredFile, multipart_id: str) -> None:
+        sent = self.objects.stored.pop(multipart_id, b"")
+        if len(sent) == file.bytes:
+            self.objects.put(file.key, sent)
 
 
 class MemoryFileRecords(FileRecords):
@@ -279,6 +323,36 @@ class MemoryFileRecords(FileRecords):
             behind = after is None or (file.position < after if newest_first else file.position > after)
             if wanted and behind:
                 yield file
+
+
+class MemoryUploadRecords(UploadRecords):
+    """The records of uploads in dictionaries; `meanwhile` is what another caller does while the parts are read, once."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, StoredUpload] = {}
+        self.parts: list[Part] = []
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    def create(self, upload: StoredUpload) -> None:
+        self.known[upload.upload_id] = upload
+
+    def upload(self, upload_id: str) -> StoredUpload:
+        if upload_id not in self.known:
+            raise NotFound(upload_id)
+        return self.known[upload_id]
+
+    def add_part(self, part: Part) -> None:
+        self.parts.append(part)
+
+    def part_sizes(self, upload_id: str) -> dict[str, int]:
+        self.meanwhile()
+        return {part.part_id: part.bytes for part in self.parts if part.upload_id == upload_id}
+
+    def end(self, upload_id: str, status: str) -> StoredUpload:
+        if self.known[upload_id].status != "pending":
+            raise StaleRecord(upload_id)
+        self.known[upload_id] = msgspec.structs.replace(self.known[upload_id], status=status)
+        return self.known[upload_id]
 
 
 class MemoryLedgers(Ledgers):
@@ -536,8 +610,9 @@ class MemoryYard(Yard):
         self.objects, self.records, self.executions = self.bucket, self.table, self.started
         self.chores = MemoryChores(self.table)
         self.kept_files, self.file_bodies = MemoryFileRecords(), MemoryFileObjects(self.bucket)
-        self.file_records, self.file_objects = self.kept_files, self.file_bodies
         self.ledgers = self.room
+        self.kept_uploads = MemoryUploadRecords()
+        self.file_records, self.file_objects, self.upload_records = self.kept_files, self.file_bodies, self.kept_uploads
         self.cancel_function, self.events, self.secret = self.invoked, self.bus, self.key
 
     def wait(self, seconds: int) -> None:

@@ -15,6 +15,7 @@ from batchyard.adapters.ledgers import Ledgers
 from batchyard.adapters.objects import Objects
 from batchyard.adapters.records import Records
 from batchyard.adapters.secrets import Secret
+from batchyard.adapters.upload_records import UploadRecords
 from batchyard.yard import Provider
 from tests.unit.batchyard.memory import (
     MemoryChores,
@@ -28,9 +29,10 @@ from tests.unit.batchyard.memory import (
     MemoryProvider,
     MemoryRecords,
     MemorySecret,
+    MemoryUploadRecords,
 )
 
-INHERITED = {"pin"}  # it only calls `head`
+INHERITED = {"pin", "put_headers"}  # they call nothing but what is here
 
 
 def methods(kind: type) -> list[str]:
@@ -49,6 +51,7 @@ def methods(kind: type) -> list[str]:
         (Events, MemoryEvents),
         (FileObjects, MemoryFileObjects),
         (FileRecords, MemoryFileRecords),
+        (UploadRecords, MemoryUploadRecords),
         (Secret, MemorySecret),
         (Provider, MemoryProvider),
     ],

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from batchyard import keys, openapi, stored_file, yard
+from batchyard import keys, openapi, stored_file, stored_upload, yard
 from batchyard.files import MOST_INLINE
 from batchyard.splitting import Place, ShardLines
 from batchyard.statuses import MOVES
@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parents[3]
 KEY = "by_0f9a2c4e6b8d1357_EXAMPLEexampleEXAMPLEexampleEXAMPLEexample"
 REVOKED = "1f9a2c4e6b8d1357"
 SHARD, UPLOAD, FILE_ID = 2, "inbox/default/requests.jsonl", "file-3sT9bK2mQxV7cLwZ0rYpHd"
+UPLOAD_ID, PART_ID = "upload_7d1f8f5ae2c44a559a1a2f6f0d8b7c11", "part_2c8e1f0a4b6d8c0e2a4c6e808f5ae2c4"
+PIECE = b'{"custom_id":"kant-1"}'
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
@@ -58,8 +60,20 @@ def at_hand(monkeypatch: pytest.MonkeyPatch) -> MemoryYard:
     made.file_records.keep(
         stored_file.new(FILE_ID, "default", made.clock(), 86_400, key=key, version_id="v1", **members)
     )
+    put_upload(made)
     monkeypatch.setattr(yard, "current", lambda: made)
     return made
+
+
+def put_upload(made: MemoryYard) -> None:
+    """Begin the samples' upload, with one part."""
+    wanted = stored_upload.Wanted("requests.jsonl", "batch", len(PIECE), 86_400)
+    made.upload_records.create(stored_upload.new(UPLOAD_ID, "default", made.now(), wanted))
+    made.bucket.put(keys.upload_part(UPLOAD_ID, PART_ID), PIECE)
+    part = stored_upload.Part(
+        part_id=PART_ID, upload_id=UPLOAD_ID, bytes=len(PIECE), created_at=made.now(), expires_at_ttl=made.now() + 1
+    )
+    made.upload_records.add_part(part)
 
 
 def samples(door: str, *cases: str) -> pytest.MarkDecorator:
@@ -186,7 +200,46 @@ def test_a_large_file_is_to_be_fetched_elsewhere(at_hand: MemoryYard, path: Path
     assert answer["headers"]["location"].endswith(FILE_ID)
 
 
+@samples("api", "create-upload", "complete-upload", "cancel-upload")
+def test_an_upload_is_shown_with_openai_s_members(at_hand: MemoryYard, path: Path) -> None:
+    shown = body(call(path))
+    status = {"create": "pending", "complete": "completed", "cancel": "cancelled"}[
+        path.name.split(".")[1].split("-")[0]
+    ]
+    assert (shown["object"], shown["status"]) == ("upload", status)
+    assert at_hand.upload_records.upload(shown["id"]).bytes == len(PIECE)
+    assert (shown["file"] is not None) is (status == "completed")
+
+
+@samples("api", "complete-upload")
+def test_a_completed_upload_is_a_file(at_hand: MemoryYard, path: Path) -> None:
+    file = body(call(path))["file"]
+    assert at_hand.bucket.stored[keys.file("default", file["id"])] == PIECE
+
+
+@samples("api", "add-upload-part")
+def test_a_part_is_kept_until_its_upload_is_completed(at_hand: MemoryYard, path: Path) -> None:
+    shown = body(call(path))
+    assert (shown["object"], shown["upload_id"]) == ("upload.part", UPLOAD_ID)
+    assert at_hand.bucket.stored[keys.upload_part(UPLOAD_ID, shown["id"])] == PIECE + b"\n"
+
+
+@samples("api", "presign-file")
+def test_an_announced_file_comes_with_the_addresses_of_all_its_bytes(at_hand: MemoryYard, path: Path) -> None:
+    shown = body(call(path))
+    assert sum(part["bytes"] for part in shown["upload"]["parts"]) == at_hand.file_records.file(shown["id"]).bytes
+
+
 REFUSALS = {
+    "add-upload-part-of-another-name": (400, "missing_required_parameter", "data"),
+    "add-upload-part-unknown": (404, None, "id"),
+    "cancel-upload-unknown": (404, None, "id"),
+    "complete-upload-of-no-part": (400, None, "part_ids"),
+    "complete-upload-unknown": (404, None, "id"),
+    "complete-upload-wrong-md5": (400, None, "md5"),
+    "create-upload-too-large": (400, "integer_above_max_value", "bytes"),
+    "create-upload-without-bytes": (400, "missing_required_parameter", "bytes"),
+    "presign-file-too-large": (400, "integer_above_max_value", "bytes"),
     "create-file-bad-purpose": (400, "invalid_value", "purpose"),
     "create-file-cut-off": (400, None, None),
     "create-file-expiry-too-short": (400, "integer_below_min_value", "expires_after.seconds"),

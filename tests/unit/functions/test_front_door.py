@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchyard import api_keys, keys, openapi, stored_file, yard
+from batchyard import api_keys, keys, openapi, stored_file, stored_upload, yard
 from batchyard.batch import InputObject
 from batchyard.front_door import OPEN
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryYard, batch
@@ -22,7 +22,7 @@ NAMED = [(method, path) for method, path in LOCKED if "{" in path]
 MEMBERS = {"message", "type", "param", "code"}
 SOURCE = InputObject(BUCKET, "inbox/acme/requests.jsonl", "etag", 10, "v1")
 BODY = {"endpoint": "/v1/chat/completions", "completion_window": "24h"}
-FILE_ID = "file-3sT9bK2mQxV7cLwZ0rYpHd"
+FILE_ID, UPLOAD_ID = "file-3sT9bK2mQxV7cLwZ0rYpHd", "upload_7d1f8f5ae2c44a559a1a2f6f0d8b7c11"
 
 
 def put_batch(made: MemoryYard) -> None:
@@ -36,11 +36,17 @@ def put_file(made: MemoryYard) -> None:
     made.kept_files.known[FILE_ID] = stored_file.new(FILE_ID, "acme", made.clock(), None, key=key, **members)
 
 
+def put_upload(made: MemoryYard) -> None:
+    wanted = stored_upload.Wanted("in.jsonl", "batch", 3, None)
+    made.kept_uploads.known[UPLOAD_ID] = stored_upload.new(UPLOAD_ID, "acme", made.now(), wanted)
+
+
 # What the tenant `acme` owns, by the parameter that names it in a path, and an id that names nothing.
 # A route of a new kind of object fails here until such an object is put.
 OWNED: dict[str, tuple[str, str, Callable[[MemoryYard], None]]] = {
     "batch_id": (BATCH_ID, f"batch_{'0' * 32}", put_batch),
     "file_id": (FILE_ID, f"file-{'0' * 22}", put_file),
+    "upload_id": (UPLOAD_ID, f"upload_{'0' * 32}", put_upload),
 }
 
 
@@ -99,12 +105,13 @@ def test_what_another_tenant_owns_is_not_there_on_any_route(
 ) -> None:
     for _, _, put in OWNED.values():
         put(made)
-    before = dict(made.table.batches), dict(made.kept_files.known), dict(made.bucket.stored)
+    kept = made.table.batches, made.kept_files.known, made.kept_uploads.known, made.bucket.stored
+    before = [dict(each) for each in kept]
     theirs = call(method, filled(path), "{}", authorization=other, content_type="application/json")
     unknown = call(method, filled(path, known=False), "{}", authorization=other, content_type="application/json")
     assert (theirs.status, sound(theirs)["type"]) == (404, "invalid_request_error")
     assert without_ids(str(sound(theirs))) == without_ids(str(sound(unknown)))
-    assert (made.table.batches, made.kept_files.known, made.bucket.stored) == before
+    assert list(kept) == before
     assert call(method, filled(path), authorization=acme).status != 404
 
 

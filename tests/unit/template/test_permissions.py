@@ -30,7 +30,9 @@ ACTIONS_OF = {
     "s3.complete_multipart_upload": {"s3:PutObject"},
     "s3.put_object_tagging": {"s3:PutObjectTagging"},
     "s3.delete_object": {"s3:DeleteObject"},
-    "s3.generate_presigned_url": {"s3:GetObject", "s3:GetObjectVersion"},
+    # presigned: the one who signs must be allowed what the holder of the URL does
+    "s3.generate_presigned_url": {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:PutObjectTagging"},
+    "s3.list_parts": {"s3:ListMultipartUploadParts"},
     "s3.abort_multipart_upload": {"s3:AbortMultipartUpload"},
     "s3.list_objects_v2": {"s3:ListBucket"},
     "s3.list_object_versions": {"s3:ListBucketVersions"},
@@ -50,6 +52,7 @@ CALL = re.compile(
 )
 OBJECT_ACTIONS = {
     "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload", "s3:DeleteObject",
+    "s3:ListMultipartUploadParts",
 }  # fmt: skip
 
 
@@ -99,7 +102,7 @@ def test_objects_are_reached_by_the_folder_they_are_in(grant: Grant) -> None:
     if OBJECT_ACTIONS & set(listed(grant.statement["Action"])):
         assert set(listed(grant.statement["Action"])) <= OBJECT_ACTIONS
         assert re.fullmatch(
-            r"\$\{DataBucket\.Arn\}/(inbox|files|work|results)/\*", grant.statement["Resource"]["Fn::Sub"]
+            r"\$\{DataBucket\.Arn\}/(inbox|files|work|work/uploads|results)/\*", grant.statement["Resource"]["Fn::Sub"]
         )
 
 

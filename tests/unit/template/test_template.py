@@ -158,7 +158,7 @@ def test_work_leftovers_and_overwritten_versions_go_and_inputs_stay() -> None:
     (bucket,) = resources("AWS::S3::Bucket").values()
     rules = bucket["LifecycleConfiguration"]["Rules"]
     expiring = {rule.get("Prefix") for rule in rules if "ExpirationInDays" in rule and "TagFilters" not in rule}
-    assert expiring == {"work/", "results/"}
+    assert expiring == {"work/", "work/uploads/", "results/"}
     (leftovers,) = [rule for rule in rules if not {"Prefix", "TagFilters"} & set(rule)]
     assert {"AbortIncompleteMultipartUpload", "NoncurrentVersionExpiration"} <= set(leftovers)
 

@@ -27,6 +27,7 @@ _MEANINGS: Final[dict[str, type[BatchyardError]]] = {
     "AccessDenied": NotFound,  # the same, with a body
     "NoSuchKey": NotFound,
     "NoSuchVersion": NotFound,
+    "NoSuchUpload": NotFound,
     "ResourceNotFoundException": NotFound,
     "PreconditionFailed": InputGone,
     "412": InputGone,

@@ -1,0 +1,162 @@
+"""OpenAI's Uploads API: a file in parts, joined at the end.
+
+Parts come through the gateway and are smaller than S3's own may be, so each is an object of its own until they are joined.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+from batchyard import keys, stored_file, stored_upload
+from batchyard.adapters.joint import Source
+from batchyard.errors import ApiError, NotFound, StaleRecord
+from batchyard.files import MOST_IN_FORM, too_large
+from batchyard.form import parse
+from batchyard.stored_file import BATCH, StoredFile, check_first_line, missing
+from batchyard.stored_upload import (
+    CANCELLED,
+    COMPLETED,
+    PENDING,
+    UPLOAD_ID,
+    Part,
+    StoredUpload,
+    not_pending,
+    shape,
+    shape_part,
+    unknown,
+)
+from batchyard.yard import Yard
+
+# The parts are read and written again before the gateway gives up: 29 s at tens of MB a second, several at a time.
+MOST_JOINED: Final = 512_000_000  # bytes
+WAY_FOR_MORE: Final = "POST /v1/uploads/presign gives addresses for more."
+
+
+def create_upload(yard: Yard, tenant: str, body: object) -> dict[str, Any]:
+    """Begin an upload of so many bytes."""
+    wanted = stored_upload.check(body, MOST_JOINED, WAY_FOR_MORE)
+    if not isinstance(body, dict) or body.get("mime_type") is None:
+        raise missing("mime_type")
+    upload = stored_upload.new(f"upload_{secrets.token_hex(16)}", tenant, yard.now(), wanted)
+    yard.upload_records.create(upload)
+    return shape(upload, yard.now())
+
+
+def add_part(yard: Yard, tenant: str, upload_id: str, content_type: str | None, body: bytes) -> dict[str, Any]:
+    """Take one part; parts may come side by side."""
+    if len(body) > MOST_IN_FORM:
+        raise too_large(len(body), "Send smaller parts: in OpenAI's Python client, part_size=4_000_000.")
+    upload = _pending(yard, tenant, upload_id)
+    data = parse(content_type, body).get("data")
+    if data is None:
+        raise missing("data")
+    part = Part(
+        part_id=f"part_{secrets.token_hex(16)}", upload_id=upload_id, bytes=len(data.data), created_at=yard.now(),
+        expires_at_ttl=upload.expires_at_ttl,
+    )  # fmt: skip
+    yard.file_objects.put(keys.upload_part(upload_id, part.part_id), data.data, None)
+    yard.upload_records.add_part(part)
+    return shape_part(part)
+
+
+def complete_upload(yard: Yard, tenant: str, upload_id: str, body: object) -> dict[str, Any]:
+    """Join the parts in the order of `part_ids`; done again, it answers the same file."""
+    upload = _own(yard, tenant, upload_id)
+    if upload.status == COMPLETED:
+        return shape(upload, yard.now(), _made(yard, upload))
+    upload = _pending(yard, tenant, upload_id)
+    sources = _sources(yard, upload, stored_upload.check_part_ids(body))
+    file = _joined(yard, upload, sources, body.get("md5") if isinstance(body, dict) else None)
+    yard.file_records.keep(file)
+    try:
+        ended = yard.upload_records.end(upload_id, COMPLETED)
+    except StaleRecord as error:
+        ended = _overtaken(yard, file, upload_id, error)
+    return shape(ended, yard.now(), file)
+
+
+def cancel_upload(yard: Yard, tenant: str, upload_id: str) -> dict[str, Any]:
+    """Give an upload up; its parts go in a day."""
+    upload = _own(yard, tenant, upload_id)
+    if upload.status != CANCELLED:
+        _pending(yard, tenant, upload_id)
+        try:
+            upload = yard.upload_records.end(upload_id, CANCELLED)
+        except StaleRecord as error:
+            raise not_pending(_own(yard, tenant, upload_id).status) from error
+    return shape(upload, yard.now())
+
+
+def _own(yard: Yard, tenant: str, upload_id: str) -> StoredUpload:
+    if not UPLOAD_ID.fullmatch(upload_id):  # nor is every text a key that the table could hold
+        raise unknown(upload_id)
+    try:
+        upload = yard.upload_records.upload(upload_id)
+    except NotFound as error:
+        raise unknown(upload_id) from error
+    if upload.tenant != tenant:
+        raise unknown(upload_id)
+    return upload
+
+
+def _pending(yard: Yard, tenant: str, upload_id: str) -> StoredUpload:
+    upload = _own(yard, tenant, upload_id)
+    status = upload.status_at(yard.now())
+    if status != PENDING:
+        raise not_pending(status)
+    return upload
+
+
+def _sources(yard: Yard, upload: StoredUpload, part_ids: Sequence[str]) -> list[Source]:
+    sizes = yard.upload_records.part_sizes(upload.upload_id)
+    for part_id in part_ids:
+        if part_id not in sizes:
+            raise ApiError(
+                HTTPStatus.BAD_REQUEST, f"No such part of {upload.upload_id}: {part_id[:64]}", param="part_ids"
+            )
+    total = sum(sizes[part_id] for part_id in part_ids)
+    if total != upload.bytes:
+        message = f"The parts have {total} bytes together; the upload was announced with {upload.bytes}."
+        raise ApiError(HTTPStatus.BAD_REQUEST, message, param="part_ids")
+    return [Source(keys.upload_part(upload.upload_id, part_id), sizes[part_id]) for part_id in part_ids]
+
+
+def _joined(yard: Yard, upload: StoredUpload, sources: Sequence[Source], md5: object) -> StoredFile:
+    """Write the parts into one object; a wrong digest or first line leaves nothing behind."""
+    key, digest, passed = keys.file(upload.tenant, _file_id(upload)), hashlib.md5(usedforsecurity=False), 0
+    with yard.file_objects.joint(key, upload.life) as joint:
+        for piece in joint.take(sources):
+            # a first line that goes on behind the first piece is left to the batch
+            if upload.purpose == BATCH and not passed and (b"\n" in piece or len(piece) == upload.bytes):
+                check_first_line(piece)
+            digest.update(piece)
+            passed += len(piece)
+        if md5 is not None and str(md5).lower() != digest.hexdigest():
+            raise ApiError(HTTPStatus.BAD_REQUEST, "The md5 of the parts differs from the one given.", param="md5")
+    return stored_file.new(
+        _file_id(upload), upload.tenant, yard.clock(), upload.life, key=key, bytes=upload.bytes,
+        filename=upload.filename, purpose=upload.purpose, version_id=joint.version_id,
+    )  # fmt: skip
+
+
+def _made(yard: Yard, upload: StoredUpload) -> StoredFile | None:
+    try:
+        return yard.file_records.file(_file_id(upload))
+    except NotFound:  # expired long ago
+        return None
+
+
+def _overtaken(yard: Yard, file: StoredFile, upload_id: str, error: StaleRecord) -> StoredUpload:
+    """Take back the file of an upload that was cancelled while it was joined; another call may as well have completed it."""
+    upload = yard.upload_records.upload(upload_id)
+    if upload.status == COMPLETED:
+        return upload
+    yard.file_objects.delete(file)
+    yard.file_records.change(file.file_id, deleted_at=yard.now(), expires_at_ttl=yard.now() + stored_file.DAY)
+    raise not_pending(upload.status) from error
+
+
+def _file_id(upload: StoredUpload) -> str:
+    return stored_file.file_id(upload.upload_id)

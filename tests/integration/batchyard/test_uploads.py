@@ -1,0 +1,94 @@
+"""Files in parts and straight to S3, on S3 and DynamoDB."""
+
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+import requests
+
+from batchyard import api, files, presigned, stored_file, uploads
+from batchyard.errors import ApiError
+from batchyard.stored_file import UPLOADED
+from tests.integration.batchyard.world import BUCKET, World, jsonl, request
+
+PART = 4_000_000
+FIVE_MIB = 5 * 2**20
+LINES = jsonl([request(f"r{number}", note="ü" * 40_000) for number in range(260)])  # 21 MB: more than two parts of S3's
+
+
+def put_parts(world: World, data: bytes, **members: Any) -> tuple[str, list[str]]:
+    body = {"filename": "in.jsonl", "purpose": "batch", "bytes": len(data), "mime_type": "text/jsonl", **members}
+    upload_id = uploads.create_upload(world.yard, "default", body)["id"]
+    part_ids = []
+    for start in range(0, len(data), PART):
+        form = httpx.Request("POST", "http://127.0.0.1", files={"data": ("upload", data[start : start + PART])})
+        kind, sent = form.headers["content-type"], form.read()
+        part_ids.append(uploads.add_part(world.yard, "default", upload_id, kind, sent)["id"])
+    return upload_id, part_ids
+
+
+def under(prefix: str) -> list[str]:
+    return [row["Key"] for row in boto3.client("s3").list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])]
+
+
+def test_parts_smaller_than_s3_s_own_become_one_file_and_a_batch(world: World) -> None:
+    assert len(LINES) > 2 * FIVE_MIB
+    upload_id, part_ids = put_parts(world, LINES)
+    done = uploads.complete_upload(world.yard, "default", upload_id, {"part_ids": part_ids})
+    file = world.yard.file_records.file(done["file"]["id"])
+    assert world.yard.file_objects.read(file) == LINES
+    body = {"input_file_id": file.file_id, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+    made = api.create_batch(world.yard, "default", body)
+    assert world.run(made["id"]) == "done"
+    assert api.retrieve_batch(world.yard, "default", made["id"])["request_counts"]["completed"] == 260
+    assert uploads.complete_upload(world.yard, "default", upload_id, {"part_ids": part_ids}) == done
+
+
+def test_a_wrong_digest_leaves_nothing_behind(world: World) -> None:
+    upload_id, part_ids = put_parts(world, LINES)
+    with pytest.raises(ApiError, match="md5"):
+        uploads.complete_upload(world.yard, "default", upload_id, {"part_ids": part_ids, "md5": "0" * 32})
+    assert under("files/") == []
+    assert "Uploads" not in boto3.client("s3").list_multipart_uploads(Bucket=BUCKET)
+
+
+def test_a_cancelled_upload_cannot_be_completed(world: World) -> None:
+    upload_id, part_ids = put_parts(world, b"{}\n")
+    assert uploads.cancel_upload(world.yard, "default", upload_id)["status"] == "cancelled"
+    with pytest.raises(ApiError, match="is cancelled"):
+        uploads.complete_upload(world.yard, "default", upload_id, {"part_ids": part_ids})
+    with pytest.raises(ApiError, match="No such Upload object"):
+        uploads.cancel_upload(world.yard, "other", upload_id)
+
+
+def test_a_file_sent_straight_to_s3_is_a_file_at_once(world: World) -> None:
+    body = {"filename": "in.jsonl", "purpose": "batch", "bytes": len(LINES)}
+    file = presigned.presign_file(world.yard, "default", body)
+    assert files.retrieve_file(world.yard, "default", file["id"])["status"] == "uploaded"
+    [part] = file["upload"]["parts"]
+    assert requests.put(part["url"], data=LINES, headers=file["upload"]["headers"], timeout=10).status_code == 200
+    tags = boto3.client("s3").get_object_tagging(Bucket=BUCKET, Key=f"files/default/{file['id']}")["TagSet"]
+    assert tags == [{"Key": "keep-days", "Value": "30"}]
+    source = files.input_of(world.yard, "default", file["id"])
+    assert source is not None
+    assert source.size == len(LINES)
+    settled = world.yard.file_records.file(file["id"])
+    assert (settled.status, settled.version_id) == ("processed", source.version_id)
+    assert requests.get(str(files.file_content(world.yard, "default", file["id"])), timeout=10).content == LINES
+
+
+def test_a_file_sent_to_s3_in_parts_is_joined_when_it_is_asked_for(world: World) -> None:
+    file_id, key = stored_file.file_id("made up"), "files/default/made-up"
+    multipart_id = world.yard.file_objects.begin(key, 3_600)
+    members: dict[str, Any] = {"bytes": len(LINES), "filename": "in.jsonl", "purpose": "batch", "status": UPLOADED}
+    file = stored_file.new(file_id, "default", world.yard.clock(), 3_600, key=key, multipart_id=multipart_id, **members)
+    world.yard.file_records.keep(file)
+    sizes = [2 * FIVE_MIB, len(LINES) - 2 * FIVE_MIB]
+    links = [world.yard.file_objects.part_link(file, multipart_id, at + 1, size) for at, size in enumerate(sizes)]
+    assert requests.put(links[1], data=LINES[sizes[0] :], timeout=10).status_code == 200
+    assert files.retrieve_file(world.yard, "default", file_id)["status"] == "uploaded"
+    assert requests.put(links[0], data=LINES[: sizes[0]], timeout=10).status_code == 200
+    assert files.retrieve_file(world.yard, "default", file_id)["status"] == "processed"
+    assert world.yard.file_objects.read(world.yard.file_records.file(file_id)) == LINES
+    assert presigned.settled(world.yard, file).status == "processed"  # joined by another call before

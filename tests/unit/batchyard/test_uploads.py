@@ -1,0 +1,222 @@
+import hashlib
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+import pytest
+
+from batchyard import files, uploads
+from batchyard.errors import ApiError
+from batchyard.files import MOST_IN_FORM
+from batchyard.stored_file import DAY
+from batchyard.stored_upload import LIFE, MOST_PARTS
+from batchyard.uploads import MOST_JOINED
+from tests.unit.batchyard.memory import MemoryYard
+
+PIECES = [b'{"custom_id": "1"}\n{"cus', b'tom_id": "\xc3', b"\xbc", b'"}\n']
+WHOLE = b"".join(PIECES)
+
+
+@pytest.fixture
+def yard() -> MemoryYard:
+    return MemoryYard()
+
+
+def create(yard: MemoryYard, tenant: str = "default", **members: Any) -> dict[str, Any]:
+    body = {"filename": "in.jsonl", "purpose": "batch", "bytes": len(WHOLE), "mime_type": "text/jsonl", **members}
+    return uploads.create_upload(yard, tenant, {name: value for name, value in body.items() if value is not None})
+
+
+def add(yard: MemoryYard, upload_id: str, data: bytes, tenant: str = "default", name: str = "data") -> str:
+    form = httpx.Request("POST", "http://127.0.0.1", files={name: ("upload", data)})
+    part = uploads.add_part(yard, tenant, upload_id, form.headers["content-type"], form.read())
+    assert (part["object"], part["upload_id"]) == ("upload.part", upload_id)
+    return str(part["id"])
+
+
+def whole(yard: MemoryYard, **members: Any) -> tuple[str, list[str]]:
+    upload_id = create(yard, **members)["id"]
+    return upload_id, [add(yard, upload_id, piece) for piece in PIECES]
+
+
+def complete(
+    yard: MemoryYard, upload_id: str, part_ids: object, tenant: str = "default", **members: Any
+) -> dict[str, Any]:
+    return uploads.complete_upload(yard, tenant, upload_id, {"part_ids": part_ids, **members})
+
+
+def refused(call: Any, *arguments: Any, **named: Any) -> tuple[int, str | None, str | None]:
+    with pytest.raises(ApiError) as error:
+        call(*arguments, **named)
+    return error.value.status, error.value.code, error.value.param
+
+
+def test_an_upload_begins_pending_with_every_member(yard: MemoryYard) -> None:
+    made = create(yard)
+    assert made == {
+        "id": made["id"], "object": "upload", "bytes": len(WHOLE), "created_at": yard.now(), "filename": "in.jsonl",
+        "purpose": "batch", "status": "pending", "expires_at": yard.now() + LIFE, "file": None,
+    }  # fmt: skip
+
+
+def test_the_order_of_the_ids_is_the_order_of_the_bytes(yard: MemoryYard) -> None:
+    upload_id = create(yard)["id"]
+    last_first = [add(yard, upload_id, piece) for piece in reversed(PIECES)]
+    done = complete(
+        yard, upload_id, last_first[::-1], md5=hashlib.md5(WHOLE, usedforsecurity=False).hexdigest().upper()
+    )
+    assert (done["status"], done["file"]["bytes"], done["file"]["filename"]) == ("completed", len(WHOLE), "in.jsonl")
+    assert files.file_content(yard, "default", done["file"]["id"]) == WHOLE
+    assert files.input_of(yard, "default", done["file"]["id"]) is not None
+
+
+def test_the_file_lives_as_long_as_was_asked_for(yard: MemoryYard) -> None:
+    done = complete(yard, *whole(yard, expires_after={"anchor": "created_at", "seconds": 7_200}))
+    assert done["file"]["expires_at"] == done["file"]["created_at"] + 7_200
+    assert complete(yard, *whole(yard))["file"]["expires_at"] == yard.now() + 30 * DAY
+    assert list(yard.file_bodies.lives.values())[-1] == 30 * DAY
+
+
+def test_completed_again_it_is_the_same_file(yard: MemoryYard) -> None:
+    upload_id, part_ids = whole(yard)
+    assert complete(yard, upload_id, part_ids) == complete(yard, upload_id, part_ids)
+    assert len(yard.kept_files.known) == 1
+
+
+def test_a_call_that_died_before_the_end_is_simply_made_again(yard: MemoryYard) -> None:
+    upload_id, part_ids = whole(yard)
+    pending = yard.kept_uploads.known[upload_id]
+    done = complete(yard, upload_id, part_ids)
+    yard.kept_uploads.known[upload_id] = pending
+    yard.wait(60)
+    assert complete(yard, upload_id, part_ids)["file"]["id"] == done["file"]["id"]
+    assert len(yard.kept_files.known) == 1
+
+
+@pytest.mark.parametrize(
+    ("members", "code", "param"),
+    [
+        ({"filename": None}, "missing_required_parameter", "filename"),
+        ({"filename": "in.csv"}, None, None),
+        ({"purpose": None}, "missing_required_parameter", "purpose"),
+        ({"purpose": "batch_output"}, "invalid_value", "purpose"),
+        ({"bytes": None}, "missing_required_parameter", "bytes"),
+        ({"bytes": "5"}, "invalid_type", "bytes"),
+        ({"bytes": True}, "invalid_type", "bytes"),
+        ({"bytes": 0}, "integer_below_min_value", "bytes"),
+        ({"bytes": MOST_JOINED + 1}, "integer_above_max_value", "bytes"),
+        ({"mime_type": None}, "missing_required_parameter", "mime_type"),
+        ({"expires_after": {"anchor": "created_at", "seconds": 5}}, "integer_below_min_value", "expires_after.seconds"),
+    ],
+)
+def test_what_openai_would_not_take_is_refused(
+    yard: MemoryYard, members: dict[str, Any], code: str | None, param: str | None
+) -> None:
+    assert refused(create, yard, **members) == (400, code, param)
+
+
+def test_what_is_no_object_is_refused(yard: MemoryYard) -> None:
+    assert refused(uploads.create_upload, yard, "default", [])[0] == 400
+    upload_id, _ = whole(yard)
+    assert refused(uploads.complete_upload, yard, "default", upload_id, [])[1] == "missing_required_parameter"
+
+
+def test_too_much_for_one_upload_or_part_is_refused_with_the_way_for_it(yard: MemoryYard) -> None:
+    with pytest.raises(ApiError, match="/v1/uploads/presign"):
+        create(yard, bytes=MOST_JOINED + 1)
+    with pytest.raises(ApiError, match="part_size=4_000_000") as error:
+        add(yard, create(yard)["id"], b"x" * MOST_IN_FORM)
+    assert error.value.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+def test_a_part_is_called_data(yard: MemoryYard) -> None:
+    assert refused(add, yard, create(yard)["id"], b"x", name="file") == (400, "missing_required_parameter", "data")
+
+
+@pytest.mark.parametrize(
+    ("part_ids", "code"),
+    [
+        (None, "missing_required_parameter"),
+        ("part_1", "invalid_type"),
+        ([1], "invalid_type"),
+        (["part_of_nothing"], None),
+        (["part_1"] * (MOST_PARTS + 1), "array_above_max_length"),
+        ([], None),
+    ],
+)
+def test_parts_that_are_none_are_refused(yard: MemoryYard, part_ids: object, code: str | None) -> None:
+    upload_id, _ = whole(yard)
+    assert refused(complete, yard, upload_id, part_ids) == (400, code, "part_ids")
+
+
+def test_parts_must_sum_up_to_what_was_announced(yard: MemoryYard) -> None:
+    upload_id, part_ids = whole(yard)
+    assert refused(complete, yard, upload_id, part_ids[:-1]) == (400, None, "part_ids")
+    assert refused(complete, yard, upload_id, [*part_ids, part_ids[0]]) == (400, None, "part_ids")
+    assert complete(yard, upload_id, part_ids)["status"] == "completed"
+
+
+def test_parts_of_another_upload_are_none_of_this(yard: MemoryYard) -> None:
+    (one, _), (_, others) = whole(yard), whole(yard)
+    assert refused(complete, yard, one, others) == (400, None, "part_ids")
+
+
+def test_a_wrong_digest_or_first_line_leaves_no_file(yard: MemoryYard) -> None:
+    upload_id, part_ids = whole(yard)
+    assert refused(complete, yard, upload_id, part_ids, md5="0" * 32) == (400, None, "md5")
+    other = create(yard, bytes=8)["id"]
+    assert refused(complete, yard, other, [add(yard, other, b"not json")]) == (400, None, None)
+    assert yard.kept_files.known == {}
+    assert not [key for key in yard.bucket.stored if key.startswith("files/")]
+    assert complete(yard, upload_id, part_ids)["status"] == "completed"
+
+
+def test_an_hour_later_it_takes_nothing_more(yard: MemoryYard) -> None:
+    upload_id, part_ids = whole(yard)
+    yard.wait(LIFE)
+    for call in (lambda: add(yard, upload_id, b"x"), lambda: complete(yard, upload_id, part_ids)):
+        with pytest.raises(ApiError, match="is expired"):
+            call()
+
+
+def test_a_cancelled_one_takes_nothing_more_and_a_completed_one_stays(yard: MemoryYard) -> None:
+    upload_id, part_ids = whole(yard)
+    assert uploads.cancel_upload(yard, "default", upload_id)["status"] == "cancelled"
+    assert uploads.cancel_upload(yard, "default", upload_id)["status"] == "cancelled"
+    with pytest.raises(ApiError, match="is cancelled"):
+        complete(yard, upload_id, part_ids)
+    done = complete(yard, *whole(yard))
+    with pytest.raises(ApiError, match="is completed"):
+        uploads.cancel_upload(yard, "default", done["id"])
+    with pytest.raises(ApiError, match="is completed"):
+        add(yard, done["id"], b"x")
+
+
+def test_one_cancelled_while_it_is_joined_leaves_no_file(yard: MemoryYard) -> None:
+    upload_id, part_ids = whole(yard)
+    yard.kept_uploads.meanwhile = lambda: uploads.cancel_upload(yard, "default", upload_id)
+    with pytest.raises(ApiError, match="is cancelled"):
+        complete(yard, upload_id, part_ids)
+    assert not [key for key in yard.bucket.stored if key.startswith("files/")]
+    assert files.list_files(yard, "default", purpose=None, limit=None, order=None, after=None)["data"] == []
+
+
+def test_two_completions_at_once_make_one_file(yard: MemoryYard) -> None:
+    upload_id, part_ids = whole(yard)
+
+    def overtake() -> None:
+        yard.kept_uploads.meanwhile = lambda: None
+        complete(yard, upload_id, part_ids)
+
+    yard.kept_uploads.meanwhile = overtake
+    assert complete(yard, upload_id, part_ids)["status"] == "completed"
+    assert len(yard.kept_files.known) == 1
+
+
+def test_another_tenant_s_upload_is_not_there(yard: MemoryYard) -> None:
+    upload_id, part_ids = whole(yard)
+    assert refused(add, yard, upload_id, b"x", tenant="other") == (404, None, "id")
+    assert refused(complete, yard, upload_id, part_ids, tenant="other") == (404, None, "id")
+    assert refused(uploads.cancel_upload, yard, "other", upload_id) == (404, None, "id")
+    for other in ("upload_0", "upload_ü", "", "x" * 3_000):
+        assert refused(uploads.cancel_upload, yard, "default", other) == (404, None, "id")
