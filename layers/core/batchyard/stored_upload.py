@@ -74,6 +74,14 @@ def check(body: object, most: int, way_for_more: str) -> Wanted:
     return Wanted(filename, purpose, size, stored_file.check_life(body.get("expires_after"), purpose))
 
 
+def text_of(body: object, name: str) -> str | None:
+    """Return a text member of a body, None where it has none; raises ApiError 400 for anything but text."""
+    value = body.get(name) if isinstance(body, dict) else None
+    if value is not None and not isinstance(value, str):
+        raise refusal(LineError("invalid_type", f"'{name}' must be a string.", name))
+    return value
+
+
 def new(upload_id: str, tenant: str, now: int, wanted: Wanted) -> StoredUpload:
     """Build the record of an upload that begins."""
     return StoredUpload(

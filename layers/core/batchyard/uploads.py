@@ -37,7 +37,7 @@ WAY_FOR_MORE: Final = "POST /v1/uploads/presign gives addresses for more."
 def create_upload(yard: Yard, tenant: str, body: object) -> dict[str, Any]:
     """Begin an upload of so many bytes."""
     wanted = stored_upload.check(body, MOST_JOINED, WAY_FOR_MORE)
-    if not isinstance(body, dict) or body.get("mime_type") is None:
+    if stored_upload.text_of(body, "mime_type") is None:
         raise missing("mime_type")
     upload = stored_upload.new(f"upload_{secrets.token_hex(16)}", tenant, yard.now(), wanted)
     yard.upload_records.create(upload)
@@ -68,7 +68,7 @@ def complete_upload(yard: Yard, tenant: str, upload_id: str, body: object) -> di
         return shape(upload, yard.now(), _made(yard, upload))
     upload = _pending(yard, tenant, upload_id)
     sources = _sources(yard, upload, stored_upload.check_part_ids(body))
-    file = _joined(yard, upload, sources, body.get("md5") if isinstance(body, dict) else None)
+    file = _joined(yard, upload, sources, stored_upload.text_of(body, "md5"))
     yard.file_records.keep(file)
     try:
         ended = yard.upload_records.end(upload_id, COMPLETED)
@@ -123,7 +123,7 @@ def _sources(yard: Yard, upload: StoredUpload, part_ids: Sequence[str]) -> list[
     return [Source(keys.upload_part(upload.upload_id, part_id), sizes[part_id]) for part_id in part_ids]
 
 
-def _joined(yard: Yard, upload: StoredUpload, sources: Sequence[Source], md5: object) -> StoredFile:
+def _joined(yard: Yard, upload: StoredUpload, sources: Sequence[Source], md5: str | None) -> StoredFile:
     """Write the parts into one object; a wrong digest or first line leaves nothing behind."""
     key, digest, passed = keys.file(upload.tenant, _file_id(upload)), hashlib.md5(usedforsecurity=False), 0
     with yard.file_objects.joint(key, upload.life) as joint:
@@ -133,7 +133,7 @@ def _joined(yard: Yard, upload: StoredUpload, sources: Sequence[Source], md5: ob
                 check_first_line(piece)
             digest.update(piece)
             passed += len(piece)
-        if md5 is not None and str(md5).lower() != digest.hexdigest():
+        if md5 is not None and md5.lower() != digest.hexdigest():
             raise ApiError(HTTPStatus.BAD_REQUEST, "The md5 of the parts differs from the one given.", param="md5")
     return stored_file.new(
         _file_id(upload), upload.tenant, yard.clock(), upload.life, key=key, bytes=upload.bytes,

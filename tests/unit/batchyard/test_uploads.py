@@ -106,6 +106,7 @@ def test_a_call_that_died_before_the_end_is_simply_made_again(yard: MemoryYard) 
         ({"bytes": 0}, "integer_below_min_value", "bytes"),
         ({"bytes": MOST_JOINED + 1}, "integer_above_max_value", "bytes"),
         ({"mime_type": None}, "missing_required_parameter", "mime_type"),
+        ({"mime_type": {}}, "invalid_type", "mime_type"),
         ({"expires_after": {"anchor": "created_at", "seconds": 5}}, "integer_below_min_value", "expires_after.seconds"),
     ],
 )
@@ -164,6 +165,7 @@ def test_parts_of_another_upload_are_none_of_this(yard: MemoryYard) -> None:
 def test_a_wrong_digest_or_first_line_leaves_no_file(yard: MemoryYard) -> None:
     upload_id, part_ids = whole(yard)
     assert refused(complete, yard, upload_id, part_ids, md5="0" * 32) == (400, None, "md5")
+    assert refused(complete, yard, upload_id, part_ids, md5=7) == (400, "invalid_type", "md5")
     other = create(yard, bytes=8)["id"]
     assert refused(complete, yard, other, [add(yard, other, b"not json")]) == (400, None, None)
     assert yard.kept_files.known == {}
