@@ -12,6 +12,7 @@ from batchyard.batch import Batch, LineError, shape
 from batchyard.claim import claim
 from batchyard.create_request import check, refusal
 from batchyard.errors import ApiError, NotFound
+from batchyard.resume import resume
 from batchyard.yard import Yard
 
 DEFAULT_LIMIT, MOST = 20, 100
@@ -50,6 +51,14 @@ def cancel_batch(yard: Yard, tenant: str, batch_id: str) -> dict[str, Any]:
         raise ApiError(HTTPStatus.CONFLICT, f"Cannot cancel a batch with status '{batch.status}'.")
     if batch.status == statuses.CANCELLING:
         yard.cancel_function.invoke({"batch_id": batch_id})
+    return shape(batch)
+
+
+def resume_batch(yard: Yard, tenant: str, batch_id: str) -> dict[str, Any]:
+    """Have what a paused batch waits for tried again at once; one that does not wait is shown as it is."""
+    batch = _own(yard, tenant, batch_id)
+    if batch.paused and not batch.ended:
+        resume(yard, batch_id)
     return shape(batch)
 
 

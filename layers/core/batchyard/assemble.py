@@ -32,6 +32,8 @@ def assemble(yard: Yard, batch_id: str) -> str:
     if any_relayed(yard, batch_id):
         return "run"
     batch = yard.records.move_batch(batch_id, statuses.FINALIZING, yard.now()) or yard.records.batch(batch_id)
+    if batch.status == statuses.FINALIZING:
+        yard.events.announce(batch)
     if not batch.ended:
         batch = _finish(yard, batch)
     if not batch.ended:

@@ -96,6 +96,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
     `created_ms` are the milliseconds behind `created_at`, by which batches of one second are listed in their order.
     `source` is the unpacked input, where the input is packed. `restarts` counts executions that died before the present one.
+    `paused` says what its shards wait for, as long as one does, and `told_paused` what the bus was told last of that.
     """
 
     batch_id: str
@@ -122,6 +123,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     errors_total: int = 0
     paused: str | None = None
     restarts: int = 0
+    told_paused: bool = False
     output_file_id: str | None = None
     error_file_id: str | None = None
     in_progress_at: int | None = None

@@ -32,3 +32,9 @@ def retrieve_batch(batch_id: str) -> dict[str, Any]:
 def cancel_batch(batch_id: str) -> dict[str, Any]:
     """CancelBatch."""
     return api.cancel_batch(yard.current(), tenant(), batch_id)
+
+
+@router.post("/v1/batches/<batch_id>/resume")
+def resume_batch(batch_id: str) -> dict[str, Any]:
+    """Resume a paused batch; ours, not OpenAI's."""
+    return api.resume_batch(yard.current(), tenant(), batch_id)

@@ -34,17 +34,18 @@ def claim(yard: Yard, tenant: str, wanted: dict[str, Any], idempotency_key: str 
     if source is None:
         message = f"The input file '{wanted['input_file_id'][:SHOWN_ID]}' was not found, or is not yours."
         return new_batch.refuse(yard, batch, LineError("invalid_request", message, "file_id"))
-    if not _obtained(
+    created = yard.records.create_batch(batch)
+    if not created and not _obtained(
         yard, batch, options.of_body(wanted)
     ):  # the upload's batch is somebody else's, or runs for another endpoint
         batch = msgspec.structs.replace(batch, batch_id=token)
-        yard.records.create_batch(batch)
-    return _started(yard, batch, forget=idempotency_key is None)
+        created = yard.records.create_batch(batch)
+    return _started(yard, batch, created=created, forget=idempotency_key is None)
 
 
 def _obtained(yard: Yard, batch: Batch, named: dict[str, Any]) -> bool:
-    """Record the batch, or take over the one that an upload has made; the token tells our own write from another's."""
-    if yard.records.create_batch(batch) or _owner(yard, batch) == batch.claimed_by:
+    """Take over the batch that an upload has made; the token tells our own write from another's."""
+    if _owner(yard, batch) == batch.claimed_by:
         return True
     changes = {
         "metadata": batch.metadata, "output_expires_after": batch.output_expires_after, "endpoint": batch.endpoint,
@@ -59,12 +60,11 @@ def _owner(yard: Yard, batch: Batch) -> str | None:
     return yard.records.batch(batch.batch_id).claimed_by
 
 
-def _started(yard: Yard, batch: Batch, *, forget: bool) -> Batch:
+def _started(yard: Yard, batch: Batch, *, created: bool, forget: bool) -> Batch:
     """Start the batch; if that fails, a caller who cannot name it again must not find it running later."""
     now = yard.records.batch(batch.batch_id)
     try:
-        if not now.ended:
-            yard.executions.start(batch.batch_id)
+        new_batch.run(yard, now, created=created)
     except BatchyardError:
         if forget:
             reason = LineError("server_error", "The batch could not be started. Create it again.")

@@ -3,7 +3,7 @@
 import json
 from typing import Any, Final
 
-from batchyard import keys, ledger, statuses
+from batchyard import keys, ledger, pauses, statuses
 from batchyard.batch import LineError
 from batchyard.log import logger
 from batchyard.shard import finish, new_shard
@@ -34,6 +34,7 @@ def fail_shard(yard: Yard, batch_id: str, number: int, error: dict[str, Any]) ->
         shard = yard.records.save_shard(None, new_shard(yard.records.batch(batch_id), lines))
     if not shard.done:
         yard.records.save_shard(shard, finish(shard, reason))
+        pauses.tell(yard, yard.records.batch(batch_id))
     ledger.settle(yard, batch_id, number)
     yard.cancel_function.invoke({"batch_id": batch_id})
 

@@ -65,6 +65,8 @@ def plan(
         if not _same(progress, yard.records.batch(batch_id)):  # somebody asked for one while we read
             return plan(yard, batch_id, seconds_left=seconds_left)
         batch = _accept(yard, batch, progress) if _runs(progress) else _refuse(yard, batch, progress)
+    if batch.status == statuses.IN_PROGRESS:  # told again rather than never, if the last run ended before it could tell
+        yard.events.announce(batch)
     if batch.status == statuses.FAILED and batch.in_progress_at is None:
         _tell_refusal(yard, batch)
     return _planned(yard, batch_id, "refused" if batch.ended else "run")
@@ -190,7 +192,6 @@ def _accept(yard: Yard, batch: Batch, progress: Progress) -> Batch:
     }  # fmt: skip
     moved = yard.records.move_batch(batch.batch_id, statuses.IN_PROGRESS, yard.now(), **found)
     if moved is not None:
-        yard.events.announce(moved)
         return moved
     batch = yard.records.batch(batch.batch_id)  # it was cancelled, or ended, meanwhile
     return batch if batch.ended else yard.records.change_batch(batch.batch_id, **found)

@@ -4,7 +4,7 @@ from typing import Final
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError
-from batchyard import ledger, setback, statuses
+from batchyard import ledger, pauses, setback, statuses
 from batchyard.batch import Batch, LineError, window_seconds
 from batchyard.log import logger
 from batchyard.outcomes import usage_of_batch
@@ -23,6 +23,8 @@ def poll(yard: Yard, step: Step) -> Step:
     shard = yard.records.shard(step.batch_id, step.shard)
     if shard is None or shard.done or shard.attempt is None or shard.attempt.provider_batch_id is None:
         return step.then("submit")
+    if batch.told_paused and not batch.paused:
+        pauses.tell(yard, batch)
     if must_relay(step):
         return relay(yard, shard, step)
     provider_batch_id = shard.attempt.provider_batch_id

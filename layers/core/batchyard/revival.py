@@ -24,6 +24,7 @@ def revive(shift: Shift, batch: Batch) -> None:
         return
     if status is None:
         yard.executions.start(batch_id, batch.restarts)
+        yard.events.announce(batch)  # whoever ended before it could start the batch may not have told of it
         shift.did("ExecutionsStarted", batch_id=batch_id)
     elif status == FINAL or batch.restarts >= MOST_RESTARTS:
         cause = f"The execution ended {status}, after {batch.restarts} restarts."

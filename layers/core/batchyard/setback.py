@@ -6,9 +6,9 @@ Each function takes the shard as it was when the call was made: if another worke
 from typing import Final
 
 from batch_client import APIStatusError, BatchClientError, ConflictError, ServerError
-from batchyard import leftovers
+from batchyard import leftovers, pauses
 from batchyard.batch import LineError
-from batchyard.errors import NotFound, StaleRecord
+from batchyard.errors import NotFound
 from batchyard.log import logger
 from batchyard.pacing import retry_wait
 from batchyard.policy import Move, after_failed_call
@@ -47,16 +47,17 @@ def after_read(yard: Yard, shard: Shard, after: Shard, step: Step, error: BatchC
 
 
 def save_after_answer(yard: Yard, before: Shard, after: Shard) -> Shard:
-    """Save a shard whose provider answers: its setbacks are over, and so is the pause it had put on the batch."""
+    """Save a shard whose provider answers: its setbacks are over, and so is what it waited for."""
+    saved = yard.records.save_shard(before, change(after, setbacks=0, paused=None))
     if before.paused:
-        _tell(yard, before.batch_id, None)
-    return leftovers.delete(yard, yard.records.save_shard(before, change(after, setbacks=0, paused=None)))
+        pauses.tell(yard, yard.records.batch(saved.batch_id))
+    return leftovers.delete(yard, saved)
 
 
 def pause(yard: Yard, before: Shard, after: Shard, reason: str) -> Shard:
     """Save a shard that waits, with the batch telling why; a worker that was overtaken tells nothing."""
     saved = yard.records.save_shard(before, change(after, paused=reason, setbacks=before.setbacks + 1))
-    _tell(yard, before.batch_id, reason)
+    pauses.tell(yard, yard.records.batch(saved.batch_id))
     return saved
 
 
@@ -64,22 +65,13 @@ def wait_for_room(yard: Yard, shard: Shard, reason: str) -> Shard:
     """Save a shard that waits for room, with the batch telling why: nothing has failed, so it is no setback."""
     if shard.paused == reason:
         return shard
-    saved = yard.records.save_shard(shard, change(shard, paused=reason))
-    _tell(yard, shard.batch_id, reason)
-    return saved
+    return yard.records.save_shard(shard, change(shard, paused=reason))
 
 
 def is_sure_refusal(error: BatchClientError) -> bool:
     """Tell whether a `POST /batches` made no batch: a timeout, a conflict or a failing server may come after the effect."""
     unsure = isinstance(error, ServerError | ConflictError) or error.status == REQUEST_TIMEOUT
     return isinstance(error, APIStatusError) and not unsure
-
-
-def _tell(yard: Yard, batch_id: str, reason: str | None) -> None:
-    try:
-        yard.records.change_batch(batch_id, paused=reason)
-    except StaleRecord:
-        logger.info("batch has ended, nobody waits", batch_id=batch_id)
 
 
 def _wait(yard: Yard, shard: Shard, after: Shard, step: Step, error: BatchClientError, most: int | None = None) -> Step:

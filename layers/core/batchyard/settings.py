@@ -13,7 +13,7 @@ class Settings:
     """What template.yaml tells a function; each field is the lower-case name of an environment variable.
 
     Times are seconds, sizes bytes. `stack` tells what we leave at the provider from what another stack leaves there.
-    `max_tokens_per_shard` 0 is no limit. `state_machine_arn` and `cancel_function` are empty where a function needs none.
+    `max_tokens_per_shard` 0 is no limit. `state_machine_arn` and the names of functions are empty where none is needed.
     """
 
     bucket: str
@@ -25,6 +25,8 @@ class Settings:
     provider_profile: str = ""
     state_machine_arn: str = ""
     cancel_function: str = ""
+    submit_function: str = ""
+    poll_function: str = ""
     completion_window: str = "24h"
     max_requests_per_shard: int = 50_000
     max_bytes_per_shard: int = 200_000_000

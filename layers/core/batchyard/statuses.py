@@ -10,6 +10,10 @@ COMPLETED: Final = "completed"
 CANCELLING: Final = "cancelling"
 CANCELLED: Final = "cancelled"
 
+# What may happen to a batch meanwhile, without a move.
+PAUSED: Final = "paused"
+RESUMED: Final = "resumed"
+
 # From a status to those it may move to. A message that comes late or twice finds no move and changes nothing.
 MOVES: Final[dict[str, frozenset[str]]] = {
     VALIDATING: frozenset({IN_PROGRESS, FAILED, CANCELLING}),

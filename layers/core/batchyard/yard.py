@@ -134,6 +134,16 @@ class Yard:
         return Functions(self.settings.cancel_function)
 
     @cached_property
+    def submit_function(self) -> Functions:
+        """The function that submits a shard."""
+        return Functions(self.settings.submit_function)
+
+    @cached_property
+    def poll_function(self) -> Functions:
+        """The function that looks at a shard's provider batch."""
+        return Functions(self.settings.poll_function)
+
+    @cached_property
     def events(self) -> Events:
         """The event bus."""
         return Events(self.settings.event_bus)

@@ -147,6 +147,22 @@ def test_the_batch_says_why_it_waits_for_an_operator(world: World) -> None:
     assert "exceeded your quota" in (world.yard.records.batch(batch_id).paused or "")
 
 
+def test_a_batch_is_paused_in_the_table_until_none_of_its_shards_waits(world: World) -> None:
+    batch_id = world.drop(jsonl([request(each, model="a" if each < "r5" else "b") for each in TEN]))
+    plan(world.yard, batch_id)
+    for number in (0, 1):
+        world.provider.before = [QuotaError("You exceeded your quota", status=429, code="insufficient_quota")]
+        submit(world.yard, Step(batch_id, number))
+    seen = []
+    for number in (0, 1):
+        submit(world.yard, Step(batch_id, number))
+        batch = world.yard.records.batch(batch_id)
+        seen.append((bool(batch.paused), batch.told_paused, batch.status))
+    assert seen == [(True, True, "in_progress"), (False, False, "in_progress")]
+    assert world.run(batch_id) == "done"
+    assert all_ok(world, batch_id)
+
+
 def test_lines_the_provider_refuses_by_number_are_set_aside_and_the_rest_runs(world: World) -> None:
     refused = [BatchError(code="model_not_found", param="body.model", line=line, message="unknown") for line in (2, 5)]
     batch_id = drop(world)

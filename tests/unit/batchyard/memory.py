@@ -103,6 +103,7 @@ class MemoryRecords(Records):
     def __init__(self) -> None:
         self.batches: dict[str, Batch] = {}
         self.kept: dict[tuple[str, int], Shard] = {}
+        self.held_by: dict[str, set[int]] = {}
         self.others: dict[tuple[str, str], dict[str, Any]] = {}
 
     def create_batch(self, batch: Batch) -> bool:
@@ -155,8 +156,17 @@ class MemoryRecords(Records):
         if (self.kept[key].version if key in self.kept else None) != (before.version if before else None):
             raise StaleRecord(str(key))
         self._move_counts(before, after)
+        self._move_pause(before.paused if before else None, after)
         self.kept[key] = superseding(before, after)
         return self.kept[key]
+
+    def _move_pause(self, before: str | None, after: Shard) -> None:
+        if after.paused == before:
+            return
+        held = self.held_by.setdefault(after.batch_id, set())
+        (held.add if after.paused else held.discard)(after.shard)
+        known = self.batch(after.batch_id).paused
+        self._change(after.batch_id, {"paused": (after.paused or known) if held else None})
 
     def _move_counts(self, before: Shard | None, after: Shard) -> None:
         completed = after.completed - (before.completed if before else 0)
@@ -487,8 +497,8 @@ class MemoryEvents(Events):
     def __init__(self) -> None:
         self.announced: list[str] = []
 
-    def announce(self, batch: Batch) -> None:
-        self.announced.append(batch.status)
+    def announce(self, batch: Batch, what: str | None = None) -> None:
+        self.announced.append(what or batch.status)
 
 
 class MemorySecret(Secret):
@@ -604,6 +614,7 @@ class MemoryYard(Yard):
         given = Settings(**{**_SETTINGS, **settings})  # type: ignore[arg-type]  # each test gives a field its own type
         super().__init__(given, self.scripted, lambda: self.now_is, lambda: 0.0)
         self.bucket, self.table, self.room = MemoryObjects(), MemoryRecords(), MemoryLedgers()
+        self.asked_to_submit, self.asked_to_poll = MemoryFunctions(), MemoryFunctions()
         self.started, self.invoked, self.bus, self.key = (
             MemoryExecutions(), MemoryFunctions(), MemoryEvents(), MemorySecret(),
         )  # fmt: skip
@@ -614,6 +625,7 @@ class MemoryYard(Yard):
         self.kept_uploads = MemoryUploadRecords()
         self.file_records, self.file_objects, self.upload_records = self.kept_files, self.file_bodies, self.kept_uploads
         self.cancel_function, self.events, self.secret = self.invoked, self.bus, self.key
+        self.submit_function, self.poll_function = self.asked_to_submit, self.asked_to_poll
 
     def wait(self, seconds: int) -> None:
         """Let time pass."""

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from batch_client import QuotaError
 from batchyard import keys, openapi, stored_file, stored_upload, yard
 from batchyard.files import MOST_INLINE
 from batchyard.splitting import Place, ShardLines
@@ -128,7 +129,7 @@ def body(answer: dict[str, Any]) -> dict[str, Any]:
     return decoded
 
 
-@samples("api", "create-batch", "list-batches", "retrieve-batch", "cancel-batch")
+@samples("api", "create-batch", "list-batches", "retrieve-batch", "cancel-batch", "resume-batch")
 def test_a_good_call_is_answered_with_openai_s_objects(at_hand: MemoryYard, path: Path) -> None:
     at_hand.table.move_batch(BATCH_ID, "in_progress", at_hand.now())
     answer = call(path)
@@ -151,6 +152,18 @@ def test_a_created_batch_is_started_under_its_own_id(at_hand: MemoryYard, path: 
 def test_a_call_repeated_with_its_key_names_the_same_batch(at_hand: MemoryYard, path: Path) -> None:
     assert body(call(path))["id"] == body(call(path))["id"]
     assert len(set(at_hand.started.started)) == 1
+
+
+@samples("api", "resume-batch")
+def test_a_paused_batch_is_tried_at_once_and_another_is_shown_as_it_is(at_hand: MemoryYard, path: Path) -> None:
+    assert body(call(path))["id"] == BATCH_ID
+    assert at_hand.asked_to_submit.invoked == []
+    put_shard(at_hand)
+    at_hand.scripted.trouble["create_file"] = [QuotaError("pay first", status=429)]
+    assert call(ROOT / "events/submit.first-attempt.json")["next"] == "submit"
+    assert "pay first" in body(call(path))["paused"]
+    (asked,) = at_hand.asked_to_submit.invoked
+    assert (asked["batch_id"], asked["shard"], asked["next"]) == (BATCH_ID, SHARD, "submit")
 
 
 @samples("api", "cancel-batch")
@@ -254,6 +267,7 @@ REFUSALS = {
     "list-files-limit-too-high": (400, "integer_above_max_value", "limit"),
     "retrieve-file-unknown": (404, None, "id"),
     "cancel-batch-unknown": (404, None, None),
+    "resume-batch-unknown": (404, None, None),
     "create-batch-as-plain-text": (415, "unsupported_content_type", None),
     "create-batch-bad-completion-window": (400, "invalid_value", "completion_window"),
     "create-batch-bad-endpoint": (400, "invalid_value", "endpoint"),

@@ -127,6 +127,13 @@ def test_an_alarm_says_what_is_wrong_and_tells_somebody(name: str) -> None:
     assert alarm["TreatMissingData"] == "notBreaching"
 
 
+def test_every_queue_has_an_alarm() -> None:
+    watched = {
+        name for alarm in resources("AWS::CloudWatch::Alarm").values() for name in references(alarm["Dimensions"])
+    }
+    assert set(resources("AWS::SQS::Queue")) <= watched
+
+
 def test_every_function_that_the_state_machine_runs_has_an_alarm() -> None:
     (machine,) = resources("AWS::Serverless::StateMachine").values()
     watched = {

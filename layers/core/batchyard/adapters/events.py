@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batchyard.adapters.aws import client, translated
 from batchyard.batch import Batch, shape
 from batchyard.errors import StoreError
+from batchyard.statuses import MOVES, PAUSED, RESUMED, VALIDATING
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
+
+NAMES: Final = {
+    **{status: status.replace("_", " ").title() for status in MOVES},
+    **{what: what.title() for what in (PAUSED, RESUMED)},
+    VALIDATING: "Created",
+}
 
 
 class Events:
@@ -22,16 +29,17 @@ class Events:
         self._bus = bus
         self._eventbridge: EventBridgeClient = eventbridge or client("events")
 
-    def announce(self, batch: Batch) -> None:
-        """Say that a batch reached its status, as `Batch Completed` and the like; the detail is OpenAI's Batch and the tenant.
+    def announce(self, batch: Batch, what: str | None = None) -> None:
+        """Say what became of a batch, as `Batch Completed` and the like: its status, or `what`; the detail is OpenAI's Batch.
 
+        A detail type is `Batch` and one of `NAMES`; the detail has the tenant, too, and why a batch waits, if it does.
         An event holds 256 KB at most, so a refused batch's list of errors is left out; the record keeps it.
         """
         detail = {**shape(batch), "tenant": batch.tenant, "errors": None, "errors_total": batch.errors_total}
         entry: PutEventsRequestEntryTypeDef = {
             "EventBusName": self._bus,
             "Source": "batchyard",
-            "DetailType": f"Batch {batch.status.replace('_', ' ').title()}",
+            "DetailType": f"Batch {NAMES[what or batch.status]}",
             "Detail": json.dumps(detail),
         }
         with translated(f"announcing {batch.batch_id}"):

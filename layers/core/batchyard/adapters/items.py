@@ -92,7 +92,7 @@ def _plain(value: object) -> Any:  # noqa: ANN401 - what DynamoDB holds is known
     match value:
         case dict():
             return {name: _plain(member) for name, member in value.items()}
-        case list():
+        case list() | set():
             return [_plain(member) for member in value]
         case str() | bool() | None:
             return value

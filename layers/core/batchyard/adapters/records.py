@@ -9,6 +9,7 @@ import msgspec
 from batchyard import statuses
 from batchyard.adapters.aws import through_conflicts, translated
 from batchyard.adapters.items import INDEX, Items, decode, encode
+from batchyard.adapters.shares import HELD, USED, share
 from batchyard.batch import Batch, Usage
 from batchyard.errors import NotFound, StaleRecord
 from batchyard.shard import Shard, superseding
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 BATCH: Final = "BATCH"
-USED: Final = "used_"
 
 
 class Records(Items):
@@ -129,7 +129,7 @@ class Records(Items):
                 yield from (msgspec.convert(decode(item), Shard) for item in page["Items"])
 
     def save_shard(self, before: Shard | None, after: Shard) -> Shard:
-        """Write a shard over the version `before` and move its batch's counts with it; raises StaleRecord if it was moved."""
+        """Write a shard over the version `before` and move its batch's record with it; raises StaleRecord if it was moved."""
         saved = superseding(before, after)
         # A worker that was overtaken must not undo what the other did.
         unmoved = "version = :version" if before else "attribute_not_exists(pk)"
@@ -139,32 +139,15 @@ class Records(Items):
             "ConditionExpression": unmoved,
             **({"ExpressionAttributeValues": encode({":version": before.version})} if before else {}),
         }
-        completed = after.completed - (before.completed if before else 0)
-        failed = after.failed - (before.failed if before else 0)
-        used = after.usage - (before.usage if before else Usage())
+        change = share(before, saved)
         with translated(f"recording shard {saved.shard} of {saved.batch_id}"):
-            if completed or failed or used != Usage():
-                both: Any = [{"Put": put}, {"Update": self._count(saved.batch_id, completed, failed, used)}]
+            if change:
+                of_batch = {"TableName": self._table, "Key": encode(batch_key(saved.batch_id)), **change}
+                both: Any = [{"Put": put}, {"Update": of_batch}]
                 through_conflicts(lambda: self._dynamodb.transact_write_items(TransactItems=both))
             else:
                 self._dynamodb.put_item(**put)
         return saved
-
-    def _count(self, batch_id: str, completed: int, failed: int, used: Usage) -> Any:  # noqa: ANN401 - one member of a request
-        # Each kind of token is an attribute of its own, for one that is not there yet can be added to.
-        tokens = {f"{USED}{name}": count for name, count in msgspec.structs.asdict(used).items() if count}
-        return {
-            "TableName": self._table,
-            "Key": encode(batch_key(batch_id)),
-            "UpdateExpression": "SET #counts.completed = #counts.completed + :completed, "
-            "#counts.failed = #counts.failed + :failed" + (" ADD " if tokens else "")
-            + ", ".join(f"{name} :{name}" for name in tokens),
-            "ConditionExpression": "attribute_exists(pk)",
-            "ExpressionAttributeNames": {"#counts": "counts"},
-            "ExpressionAttributeValues": encode({
-                ":completed": completed, ":failed": failed, **{f":{name}": count for name, count in tokens.items()},
-            }),
-        }  # fmt: skip
 
     def link(self, provider_batch_id: str, shard: Shard) -> None:
         """Record whose a provider batch is."""
@@ -177,9 +160,10 @@ class Records(Items):
 
 
 def _batch(item: dict[str, Any]) -> Batch:
-    """Read a batch; until its usage is summed up at its end, it is what its shards have counted."""
+    """Read a batch: its usage is what its shards have counted until it is summed up, its pause that of shards that wait."""
     used = {name: item.get(f"{USED}{name}", 0) for name in Usage.__struct_fields__}
-    return msgspec.convert({"usage": used if any(used.values()) else None, **item}, Batch)
+    known = {"usage": used if any(used.values()) else None, **item}
+    return msgspec.convert({**known, "paused": item.get("paused") if item.get(HELD) else None}, Batch)
 
 
 def batch_key(batch_id: str) -> dict[str, str]:

@@ -1,0 +1,23 @@
+"""Tell the bus when a batch begins to wait for its operator or its provider, and when nothing of it waits any more.
+
+The record knows which shards wait; a worker that ends between the record and the bus leaves the telling to the next one, so
+an event may come twice, but each pause is told.
+"""
+
+from batchyard.batch import Batch
+from batchyard.errors import StaleRecord
+from batchyard.log import logger
+from batchyard.statuses import PAUSED, RESUMED
+from batchyard.yard import Yard
+
+
+def tell(yard: Yard, batch: Batch) -> None:
+    """Announce that the batch is paused or goes on again, once it has changed since the last time."""
+    paused = bool(batch.paused)
+    if batch.ended or paused == batch.told_paused:
+        return
+    yard.events.announce(batch, PAUSED if paused else RESUMED)
+    try:
+        yard.records.change_batch(batch.batch_id, told_paused=paused)
+    except StaleRecord:
+        logger.info("batch has ended, nobody waits", batch_id=batch.batch_id)

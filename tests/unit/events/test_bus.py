@@ -1,0 +1,98 @@
+"""What we put on the bus is what the samples say: one for everything that may happen to a batch."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from batchyard.adapters.events import NAMES, Events
+from batchyard.batch import Batch, Counts, LineError, Usage
+from batchyard.errors import StoreError
+from batchyard.statuses import MOVES, PAUSED, RESUMED, STAMPS
+from tests.unit.batchyard.memory import BATCH_ID, BUCKET, NOW, batch
+
+ROOT = Path(__file__).resolve().parents[3]
+# What a batch has been through before; the others come straight from its creation.
+PATHS = {
+    "validating": [],
+    "failed": [],
+    "finalizing": ["in_progress"],
+    "completed": ["in_progress", "finalizing"],
+    "cancelling": ["in_progress"],
+    "cancelled": ["in_progress", "cancelling"],
+    PAUSED: ["in_progress"],
+    RESUMED: ["in_progress"],
+}
+RESULTS = f"s3://{BUCKET}/results/default/{BATCH_ID}"
+NO_LINES = LineError("empty_file", "The input has no requests. Write one JSON request object per line.")
+
+
+class Bus:
+    """An EventBridge client that keeps what it is given, or answers that it did not take it."""
+
+    def __init__(self, failed: int = 0) -> None:
+        self.entries: list[dict[str, Any]] = []
+        self.failed = failed
+
+    def put_events(self, *, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - boto3's own name
+        self.entries += Entries
+        return {"FailedEntryCount": self.failed, "Entries": [{"ErrorCode": "ThrottlingException"}]}
+
+
+def after(what: str) -> Batch:
+    """Make the batch of the samples as it is when this happens to it."""
+    been = [*PATHS.get(what, []), *([what] if what in STAMPS else [])]
+    stamps = {STAMPS[status]: NOW + 60 * (at + 1) for at, status in enumerate(been)}
+    status = been[-1] if been else "validating"
+    planned = {"endpoint": "/v1/responses", "model": "gpt-4.1-mini", "counts": Counts(total=3)}
+    ended = {
+        "counts": Counts(3, 2, 1), "usage": Usage(300, 0, 120, 0, 420),
+        "output_file_id": f"{RESULTS}/output.jsonl", "error_file_id": f"{RESULTS}/errors.jsonl",
+    }  # fmt: skip
+    members: dict[str, Any] = {**(planned if "in_progress" in been else {})}
+    members |= ended if status in {"completed", "cancelled"} else {}
+    members |= {"errors": [NO_LINES], "errors_total": 1} if status == "failed" else {}
+    members |= {"paused": "The provider refused us: You exceeded your current quota."} if what == PAUSED else {}
+    return msgspec.structs.replace(batch(), status=status, metadata={"project": "corpus"}, **stamps, **members)
+
+
+def emitted(what: str) -> dict[str, Any]:
+    bus = Bus()
+    Events("bus", bus).announce(after(what), what)  # type: ignore[arg-type]  # it calls nothing else
+    (entry,) = bus.entries
+    return entry
+
+
+@pytest.mark.parametrize("what", NAMES)
+def test_the_sample_is_what_is_emitted(what: str) -> None:
+    name = NAMES[what].lower().replace(" ", "-")
+    sample = json.loads((ROOT / f"events/bus.batch-{name}.json").read_text(encoding="utf-8"))
+    entry = emitted(what)
+    assert (entry["Source"], entry["DetailType"], entry["EventBusName"]) == (
+        sample["source"],
+        sample["detail-type"],
+        "bus",
+    )
+    assert json.loads(entry["Detail"]) == sample["detail"]
+
+
+def test_there_is_a_sample_for_everything_that_may_happen_and_no_other() -> None:
+    named = {f"bus.batch-{name.lower().replace(' ', '-')}.json" for name in NAMES.values()}
+    assert {path.name for path in (ROOT / "events").glob("bus.*")} == named
+    assert set(NAMES) == {*MOVES, PAUSED, RESUMED}
+
+
+def test_an_event_holds_the_longest_batch() -> None:
+    longest = msgspec.structs.replace(
+        after("failed"), errors=[NO_LINES] * 1_000, metadata={f"k{at}": "v" * 512 for at in range(16)}
+    )
+    bus = Bus()
+    Events("bus", bus).announce(longest)  # type: ignore[arg-type]  # as above
+    assert len(json.dumps(bus.entries[0])) < 256_000
+
+
+def test_an_event_the_bus_did_not_take_is_trouble_of_the_store_and_so_tried_again() -> None:
+    with pytest.raises(StoreError, match="ThrottlingException"):
+        Events("bus", Bus(failed=1)).announce(after("completed"))  # type: ignore[arg-type]  # as above
