@@ -8,7 +8,7 @@ OUT ?= out
 TENANT ?= default
 WALKS ?= 1000
 
-.PHONY: help setup run up provider key test lint bench faults lock format
+.PHONY: help setup run up provider key test lint bench faults lock prices format
 
 help: setup ## show the commands and every setting
 	@$(PY) -m local.help
@@ -47,6 +47,9 @@ lock: setup ## resolve all extras together, then cut each layer's requirements f
 	@for layer in client core; do \
 	  .venv/bin/uv pip compile -q --universal --generate-hashes --extra $$layer -c requirements.lock --python-version 3.11 \
 	    --custom-compile-command "make lock" -o layers/$$layer/requirements.txt pyproject.toml; done
+
+prices: setup ## the price list of the installed genai-prices, for estimates
+	@$(PY) -m local.prices
 
 bench: setup ## the benchmarks, as ratios; BENCH="upload plan" picks some
 	@$(PY) -m tests.benchmarks $(BENCH)

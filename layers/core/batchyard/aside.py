@@ -15,7 +15,7 @@ class Aside:
     """Write error lines as runs, each named by what it holds, so that a plan made again writes the same ones."""
 
     def __init__(self, objects: Objects, batch_id: str, progress: Progress) -> None:
-        """Note runs, lines and codes in the progress."""
+        """Note runs and lines in the progress."""
         self._objects, self._batch_id, self._progress = objects, batch_id, progress
         self._held: list[tuple[int, bytes]] = []
         self._size = 0
@@ -26,7 +26,6 @@ class Aside:
         self._held.append((position, line))
         self._size += len(line)
         self._progress.set_aside += 1
-        outcomes.count_code(self._progress.codes, error.code)
         if self._size >= MOST_HELD:
             self.close()
 

@@ -10,6 +10,7 @@ from batchyard.adapters.writer import Writer
 from batchyard.batch import SHOWN_ERRORS, Batch, Counts, LineError, Usage
 from batchyard.errors import BatchyardError
 from batchyard.plan import read_summary
+from batchyard.preflight import report_unsent
 from batchyard.relay import any_relayed
 from batchyard.report import Result, report
 from batchyard.results import Tally, write
@@ -35,7 +36,7 @@ def assemble(yard: Yard, batch_id: str) -> str:
     if batch.status == statuses.FINALIZING:
         yard.events.announce(batch)
     if not batch.ended:
-        batch = _finish(yard, batch)
+        batch = _finish_dry_run(yard, batch) if batch.dry_run else _finish(yard, batch)
     if not batch.ended:
         return "assemble"
     yard.events.announce(batch)
@@ -68,6 +69,13 @@ def _finish(yard: Yard, batch: Batch) -> Batch:
     proof = report(msgspec.structs.replace(batch, status=status, **found), summary, shards, tally, *results)
     yard.objects.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))
     return yard.records.move_batch(batch.batch_id, status, yard.now(), **found) or yard.records.batch(batch.batch_id)
+
+
+def _finish_dry_run(yard: Yard, batch: Batch) -> Batch:
+    """End a batch that was only to be estimated: a report, and no other result."""
+    status = statuses.CANCELLED if batch.status == statuses.CANCELLING else statuses.COMPLETED
+    report_unsent(yard, msgspec.structs.replace(batch, status=status))
+    return yard.records.move_batch(batch.batch_id, status, yard.now()) or yard.records.batch(batch.batch_id)
 
 
 def _shards(yard: Yard, batch: Batch, count: int) -> Iterator[Shard]:

@@ -95,6 +95,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """The record `BATCH#<id>` / `BATCH`. Times are Unix seconds; `expires_at_ttl` is when DynamoDB may drop it.
 
     `created_ms` are the milliseconds behind `created_at`, by which batches of one second are listed in their order.
+    `max_cost_usd` is an amount in text and `preflight` an estimate in JSON, as the table holds whole numbers only.
     `source` is the unpacked input, where the input is packed. `restarts` counts executions that died before the present one.
     `paused` says what its shards wait for, as long as one does, and `told_paused` what the bus was told last of that.
     """
@@ -116,6 +117,9 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     output_expires_after: dict[str, Any] | None = None
     claimed_by: str | None = None
     on_invalid: str = REFUSE
+    dry_run: bool = False
+    max_cost_usd: str | None = None
+    preflight: str | None = None
     counts: Counts = Counts()
     usage: Usage | None = None
     shards: int = 0
@@ -133,6 +137,11 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     expired_at: int | None = None
     cancelling_at: int | None = None
     cancelled_at: int | None = None
+
+    @property
+    def estimated(self) -> bool:
+        """Tell whether its price is asked for before anything is sent."""
+        return self.dry_run or self.max_cost_usd is not None
 
     @property
     def ended(self) -> bool:
@@ -160,8 +169,19 @@ def shape(batch: Batch) -> dict[str, Any]:
         "metadata": batch.metadata,
         **({"paused": batch.paused} if batch.paused and not batch.ended else {}),
         **({"errors_total": batch.errors_total} if batch.errors else {}),
-        **({"on_invalid": batch.on_invalid} if batch.on_invalid != REFUSE else {}),
+        **_options(batch),
     }
+
+
+def _options(batch: Batch) -> dict[str, Any]:
+    """Show what was asked for beside OpenAI's members, and what came of it; nothing to those who asked for nothing."""
+    asked = {
+        "on_invalid": batch.on_invalid if batch.on_invalid != REFUSE else None,
+        "dry_run": batch.dry_run or None,
+        "max_cost_usd": float(batch.max_cost_usd) if batch.max_cost_usd else None,
+        "preflight": msgspec.json.decode(batch.preflight) if batch.preflight else None,
+    }
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def _errors(batch: Batch) -> dict[str, Any] | None:

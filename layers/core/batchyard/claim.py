@@ -47,6 +47,8 @@ def _obtained(yard: Yard, batch: Batch, named: dict[str, Any]) -> bool:
     """Take over the batch that an upload has made; the token tells our own write from another's."""
     if _owner(yard, batch) == batch.claimed_by:
         return True
+    if yard.records.batch(batch.batch_id).dry_run:
+        return False  # an upload that was only to be estimated
     changes = {
         "metadata": batch.metadata, "output_expires_after": batch.output_expires_after, "endpoint": batch.endpoint,
         "completion_window": batch.completion_window, "expires_at": batch.expires_at, "claimed_by": batch.claimed_by, **named,
@@ -100,14 +102,14 @@ def _batch_id(yard: Yard, wanted: dict[str, Any], source: InputObject | None) ->
     One that has ended already is shown, for running it again would be paid again.
     """
     fresh = f"batch_{uuid.uuid4().hex}"
-    if source is None or not source.key.startswith(keys.INBOX):
+    if source is None or not source.key.startswith(keys.INBOX) or wanted.get("dry_run"):
         return fresh
     dropped = new_batch.upload_id(source)
     try:
         batch = yard.records.batch(dropped)
     except NotFound:
         return dropped
-    free = batch.claimed_by is None and batch.endpoint in {None, wanted["endpoint"]}
+    free = batch.claimed_by is None and batch.endpoint in {None, wanted["endpoint"]} and not batch.dry_run
     return dropped if free else fresh
 
 

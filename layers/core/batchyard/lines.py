@@ -14,6 +14,7 @@ ENDPOINTS: Final = frozenset({
     "/v1/images/generations", "/v1/images/edits", "/v1/videos",
 })  # fmt: skip
 EMBEDDINGS: Final = "/v1/embeddings"
+DUPLICATE: Final = "duplicate_custom_id"
 SHOWN_TEXT: Final = 64
 BOM: Final = b"\xef\xbb\xbf"
 MAGIC: Final = {
@@ -95,7 +96,7 @@ def refuse(line: Line, endpoint: str | None) -> LineError | None:
 def duplicate(custom_id: str) -> LineError:
     """Say that an earlier line has this custom_id."""
     message = f"The custom_id {_shown(custom_id)} is used by an earlier line. Each must be unique in the file."
-    return LineError("duplicate_custom_id", message, "custom_id")
+    return LineError(DUPLICATE, message, "custom_id")
 
 
 def too_many_kinds(most: int) -> LineError:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from typing import Final
 
 from batchyard import keys, lines
 from batchyard.aside import Aside
@@ -11,6 +12,8 @@ from batchyard.splitting import ShardLines
 from batchyard.survey import Survey
 from batchyard.unfinished import Unfinished
 from batchyard.yard import Yard
+
+EMPTY: Final = "empty_file"
 
 
 def look_back(
@@ -26,7 +29,7 @@ def look_back(
     look_through(shards, good, progress.repeats, survey.hashes)
     if not progress.lines and not progress.errors_total:
         message = "The input has no requests. Write one JSON request object per line."
-        survey.complain(LineError("empty_file", message))
+        survey.complain(LineError(EMPTY, message))
     if progress.repeats.ordinals:
         _complain(yard, batch, survey)
         progress.errors.sort(key=lambda error: error.line or 0)
@@ -54,7 +57,7 @@ def _complain(yard: Yard, batch: Batch, survey: Survey) -> None:
     shown = earliest(_shards(yard, batch, repeats.ordinals), repeats, SHOWN_ERRORS)
     for duplicate in shown:
         survey.complain(lines.duplicate(duplicate.custom_id), duplicate.number)
-    survey.progress.errors_total += len(repeats) - len(shown)
+    survey.complain_of_more(lines.duplicate(""), len(repeats) - len(shown))
 
 
 def _drop(yard: Yard, batch: Batch, survey: Survey, aside: Aside, shard: ShardLines) -> None:

@@ -1,29 +1,47 @@
 """What a caller may ask for beside OpenAI's own members: as members of `POST /batches`, or as user metadata of an upload."""
 
 from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from batchyard.batch import REFUSE, SKIP, LineError
 
-NAMES: Final = ("on_invalid",)
+NAMES: Final = ("on_invalid", "dry_run", "max_cost_usd")
+WORDS: Final = {"true": True, "false": False}
+LONGEST_AMOUNT: Final = 20  # characters
 
 
 def of_body(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Pick the options a checked body names."""
-    return {name: body[name] for name in NAMES if body.get(name) is not None}
+    """Pick the options a body names; an amount becomes text, as it is kept."""
+    named = {name: body[name] for name in NAMES if body.get(name) is not None}
+    amount = named.get("max_cost_usd")
+    if isinstance(amount, int | float) and not isinstance(amount, bool):
+        named["max_cost_usd"] = str(amount)
+    return named
 
 
 def of_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
     """Pick the options an object's user metadata names, with hyphens for underscores."""
-    return {name: text for name in NAMES if (text := metadata.get(name.replace("_", "-"))) is not None}
+    named: dict[str, Any] = {name: text for name in NAMES if (text := metadata.get(name.replace("_", "-"))) is not None}
+    if "dry_run" in named:
+        named["dry_run"] = WORDS.get(named["dry_run"].lower(), named["dry_run"])
+    return named
 
 
 def wrong(options: Mapping[str, Any]) -> LineError | None:
     """Name the first option that cannot be followed."""
-    return _wrong_on_invalid(options.get("on_invalid"))
+    if options.get("on_invalid", REFUSE) not in (REFUSE, SKIP):
+        return LineError("invalid_value", f"on_invalid must be '{REFUSE}' or '{SKIP}'.", "on_invalid")
+    if not isinstance(options.get("dry_run", False), bool):
+        return LineError("invalid_type", "dry_run must be true or false.", "dry_run")
+    if not _is_amount(options.get("max_cost_usd", "1")):
+        return LineError("invalid_value", "max_cost_usd must be an amount of US dollars above 0.", "max_cost_usd")
+    return None
 
 
-def _wrong_on_invalid(wanted: object) -> LineError | None:
-    if wanted in {None, REFUSE, SKIP}:
-        return None
-    return LineError("invalid_value", f"on_invalid must be '{REFUSE}' or '{SKIP}'.", "on_invalid")
+def _is_amount(text: object) -> bool:
+    try:
+        amount = Decimal(text) if isinstance(text, str) and len(text) <= LONGEST_AMOUNT else Decimal(0)
+    except InvalidOperation:
+        return False
+    return amount.is_finite() and amount > 0

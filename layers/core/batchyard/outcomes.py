@@ -197,8 +197,8 @@ def answer_line(
     return msgspec.json.encode(line) + b"\n"
 
 
-def count_code(codes: MutableMapping[str, int], code: str) -> None:
+def count_code(codes: MutableMapping[str, int], code: str, count: int = 1) -> None:
     """Count an error by its code; the provider's word for it is cut, and so many kinds at most are told apart."""
     short = code.encode("utf-8", "replace").decode()[:LONGEST_CODE]
     name = short if short in codes or len(codes) < MOST_CODES else OTHER
-    codes[name] = codes.get(name, 0) + 1
+    codes[name] = codes.get(name, 0) + count

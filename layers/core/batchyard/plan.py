@@ -3,16 +3,17 @@
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from batchyard import keys, statuses
 from batchyard.aside import Aside
-from batchyard.batch import SKIP, Batch, Counts, LineError, shape
+from batchyard.batch import SKIP, Batch, Counts, LineError
 from batchyard.errors import BatchyardError, NotFound
 from batchyard.log import logger
 from batchyard.look_back import look_back
+from batchyard.preflight import all_lines, preflight, report_unsent, too_dear
 from batchyard.splitting import Limits, ShardLines
 from batchyard.survey import Progress, Survey
 from batchyard.unpacking import Damaged, source_of
@@ -56,30 +57,46 @@ def plan(
     """
     batch = yard.records.batch(batch_id)
     if not batch.ended and batch.in_progress_at is None:
-        fresh = Progress(asked=batch.endpoint, on_invalid=batch.on_invalid)
+        fresh = Progress(asked=batch.endpoint, on_invalid=batch.on_invalid, metered=batch.estimated)
         progress = read_progress(yard, batch_id) if resume else fresh
         if not _same(progress, batch):  # somebody asked for another while the plan was put down
             progress = fresh
         if not _survey(yard, batch, progress, seconds_left):
             return _planned(yard, batch_id, "plan")
-        if not _same(progress, yard.records.batch(batch_id)):  # somebody asked for one while we read
+        batch = yard.records.batch(batch_id)
+        if not _same(progress, batch):  # somebody asked for one while we read
             return plan(yard, batch_id, seconds_left=seconds_left)
-        batch = _accept(yard, batch, progress) if _runs(progress) else _refuse(yard, batch, progress)
+        found = _estimate(yard, batch, progress) if batch.estimated and not progress.unreadable else {}
+        accepted = _runs(progress) or (batch.dry_run and not progress.unreadable)
+        batch = _accept(yard, batch, progress, found) if accepted else _refuse(yard, batch, progress, found)
     if batch.status == statuses.IN_PROGRESS:  # told again rather than never, if the last run ended before it could tell
         yard.events.announce(batch)
     if batch.status == statuses.FAILED and batch.in_progress_at is None:
         _tell_refusal(yard, batch)
-    return _planned(yard, batch_id, "refused" if batch.ended else "run")
+    return _planned(yard, batch_id, "refused" if batch.ended else "assemble" if batch.dry_run else "run")
 
 
 def _same(progress: Progress, batch: Batch) -> bool:
     """Tell whether the batch is still asked for as the progress took it."""
-    return (progress.asked, progress.on_invalid) == (batch.endpoint, batch.on_invalid)
+    taken = progress.asked, progress.on_invalid, progress.metered
+    return taken == (batch.endpoint, batch.on_invalid, batch.estimated)
 
 
 def _runs(progress: Progress) -> bool:
     """Tell whether there is nothing wrong but with lines that were set aside, and something to run beside them."""
     return progress.errors_total == progress.set_aside < progress.lines
+
+
+def _estimate(yard: Yard, batch: Batch, progress: Progress) -> dict[str, Any]:
+    """Estimate the batch for its record; one that would cost too much gets an error of its own, before all others."""
+    found = preflight(yard, batch, progress)
+    dear = too_dear(found, batch.max_cost_usd) if batch.max_cost_usd else None
+    if dear is not None:
+        progress.errors.insert(0, dear)
+        progress.errors_total += 1
+    found = msgspec.structs.replace(found, would_run=_runs(progress))
+    told = {"errors": progress.errors, "errors_total": progress.errors_total} if batch.dry_run else {}
+    return {"preflight": msgspec.json.encode(found).decode(), **told}
 
 
 def read_summary(yard: Yard, batch_id: str) -> Summary:
@@ -149,6 +166,7 @@ def _stage(progress: Progress) -> tuple[int, ...]:
 
 def _unreadable(survey: Survey, why: str) -> bool:
     survey.complain(LineError("invalid_request", f"{why} Upload it again.", "file_id"))
+    survey.progress.unreadable = True
     return True
 
 
@@ -164,22 +182,19 @@ def _put_down(yard: Yard, batch: Batch, survey: Survey, begun: tuple[int, ...]) 
     logger.info("plan goes on in another run", batch_id=batch.batch_id, offset=survey.progress.offset)
 
 
-def _refuse(yard: Yard, batch: Batch, progress: Progress) -> Batch:
-    refused = yard.records.move_batch(
-        batch.batch_id, statuses.FAILED, yard.now(), errors=progress.errors, errors_total=progress.errors_total
-    )
+def _refuse(yard: Yard, batch: Batch, progress: Progress, found: dict[str, Any]) -> Batch:
+    given = {"errors": progress.errors, "errors_total": progress.errors_total, **found}
+    refused = yard.records.move_batch(batch.batch_id, statuses.FAILED, yard.now(), **given)
     return refused or yard.records.batch(batch.batch_id)
 
 
 def _tell_refusal(yard: Yard, batch: Batch) -> None:
     """Write the report of a refused batch and announce it; again rather than never, if an earlier run ended in between."""
-    proof = {**shape(batch), "tenant": batch.tenant, "input": msgspec.to_builtins(batch.input)}
-    report_key = keys.result(batch.tenant, batch.batch_id, "report.json")
-    yard.objects.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))
+    report_unsent(yard, batch)
     yard.events.announce(batch)
 
 
-def _accept(yard: Yard, batch: Batch, progress: Progress) -> Batch:
+def _accept(yard: Yard, batch: Batch, progress: Progress, estimate: dict[str, Any]) -> Batch:
     model = next(iter(progress.models)) if len(progress.models) == 1 else None
     summary = Summary(progress.lines, progress.shards, progress.endpoint, model, progress.asides, progress.codes)
     emptied = set(progress.emptied)
@@ -187,8 +202,9 @@ def _accept(yard: Yard, batch: Batch, progress: Progress) -> Batch:
     yard.objects.put(keys.plan(batch.batch_id, SHARDS), listed)
     yard.objects.put(keys.plan(batch.batch_id, SUMMARY), msgspec.msgpack.encode(summary))
     found = {
-        "counts": Counts(total=summary.lines, failed=progress.set_aside), "shards": summary.shards,
-        "endpoint": summary.endpoint, "model": summary.model,
+        "counts": Counts(all_lines(progress)) if batch.dry_run else Counts(summary.lines, failed=progress.set_aside),
+        "shards": summary.shards,
+        "endpoint": summary.endpoint, "model": summary.model, **estimate,
     }  # fmt: skip
     moved = yard.records.move_batch(batch.batch_id, statuses.IN_PROGRESS, yard.now(), **found)
     if moved is not None:

@@ -4,7 +4,6 @@ from typing import Final
 
 import msgspec
 
-from batchyard import keys
 from batchyard.batch import Batch, LineError, Usage
 from batchyard.pacing import Look
 from batchyard.splitting import ShardLines
@@ -124,7 +123,7 @@ def new_shard(batch: Batch, lines: ShardLines) -> Shard:
     return Shard(
         batch_id=batch.batch_id, shard=lines.shard, expires_at_ttl=batch.expires_at_ttl, endpoint=lines.endpoint,
         model=lines.model, lines=count, first=lines.positions[0], last=lines.positions[-1], unfinished=count,
-        unfinished_key=keys.shard_left(batch.batch_id, lines.shard) if lines.dropped else "",
+        unfinished_key=lines.left_key(batch.batch_id),
     )  # fmt: skip
 
 

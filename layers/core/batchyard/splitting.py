@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from batchyard import keys
 from batchyard.lines import Line, embedding_inputs
 from batchyard.tokens import estimated
 
@@ -164,6 +165,10 @@ class ShardLines:
             ordinal, *place = runs[-RUN:]
             read._next = Place(*place).after(len(sizes) - ordinal, sum(sizes[ordinal:]))
         return read
+
+    def left_key(self, batch_id: str) -> str:
+        """Name the list of the lines that are to be sent; "" means all."""
+        return keys.shard_left(batch_id, self.shard) if self.dropped else ""
 
     def ranges(self, ordinals: "array[int]") -> Iterator[tuple[int, int]]:
         """Yield the byte ranges `[start, stop)` that hold the lines of these ordinals, neighbours joined."""

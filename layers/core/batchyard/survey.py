@@ -6,10 +6,11 @@ from typing import Final, Protocol
 
 import msgspec
 
-from batchyard import lines
+from batchyard import lines, outcomes
 from batchyard.batch import REFUSE, SHOWN_ERRORS, LineError
 from batchyard.duplicates import MOST_AT_ONCE, Repeats
 from batchyard.lines import Line
+from batchyard.metering import Meter, Outputs
 from batchyard.scanning import Block, blocks
 from batchyard.splitting import MOST_KINDS, Limits, PackedLines, Place, ShardLines, Splitter
 
@@ -23,7 +24,7 @@ class Progress(msgspec.Struct, kw_only=True):
 
     `offset` is in bytes; counts begin at 0; `asked` is the endpoint the lines were checked against.
     `asides` are the runs of lines set aside, each by its first position and its count, `codes` those lines by their errors,
-    and `emptied` the shards that have no other lines.
+    and `emptied` the shards that have no other lines. `outputs` is what lines allow of output, where that is `metered`.
     """
 
     offset: int = 0
@@ -43,6 +44,9 @@ class Progress(msgspec.Struct, kw_only=True):
     codes: dict[str, int] = {}
     emptied: list[int] = []
     repeats: Repeats = msgspec.field(default_factory=Repeats)
+    metered: bool = False
+    outputs: list[Outputs] = []
+    unreadable: bool = False
 
 
 class SetAside(Protocol):
@@ -60,6 +64,7 @@ class Survey:
         """Go on from `progress`, which this keeps up to date except for its open shards; `aside` takes bad lines."""
         self._aside = aside
         self.progress = progress
+        self._meter = Meter(progress.outputs) if progress.metered else None
         self._endpoint = endpoint
         self._latest: tuple[str, str] | None = None  # where the last good line went, if it has no inputs to count
         self._longest = min(LONGEST_LINE, limits.bytes)
@@ -91,10 +96,16 @@ class Survey:
             progress.errors.append(msgspec.structs.replace(error, line=number))
             progress.errors_bytes += size
         progress.errors_total += 1
+        outcomes.count_code(progress.codes, error.code)
+
+    def complain_of_more(self, error: LineError, count: int) -> None:
+        """Count errors of a kind that are not kept."""
+        self.progress.errors_total += count
+        outcomes.count_code(self.progress.codes, error.code, count)
 
     def _take_alike(self, block: Block) -> bool:
         """Take lines that are all good and go where the last line went, as nearly all do."""
-        if self._latest is None or max(block.sizes) > self._longest:
+        if self._latest is None or self._meter is not None or max(block.sizes) > self._longest:
             return False
         custom_ids = lines.parse_alike(block.lines, *self._latest)
         if custom_ids is None or not self._splitter.add_run(
@@ -127,6 +138,8 @@ class Survey:
         self.progress.endpoint = self.progress.endpoint or line.url
         self.progress.models.add(line.body.model)
         self._latest = None if line.url == lines.EMBEDDINGS else (line.url, line.body.model)
+        if self._meter is not None:
+            self._meter.add(line, text)
         closed = self._splitter.add(self._place(self.progress.numbers), size, line)
         self._remember([line.custom_id])
         self.progress.lines += 1

@@ -73,10 +73,7 @@ def emulator() -> Iterator[Emulator]:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_line_has_its_answer_and_is_paid_once(world: World, emulator: Emulator, name: str) -> None:
     emulator.play(**SCENARIOS[name])
-    before = {each["id"] for each in emulator.admin("/ledger?lines=false")["data"]}
-    retry = RetryPolicy(floor=0.001, ceiling=0.002, max_retries=2)
-    client = BatchClient(emulator.api_key, emulator.url, retry=retry)
-    world.yard = Yard(world.yard.settings, client, world.clock, world.yard.chance)
+    before = connect(world, emulator)
     batch_id = world.drop(jsonl([request(each) for each in IDS]))
     assert run(world, batch_id) == "done"
     assert [each["custom_id"] for each in world.answered(batch_id, "output.jsonl")] == IDS
@@ -85,6 +82,38 @@ def test_every_line_has_its_answer_and_is_paid_once(world: World, emulator: Emul
     assert set(paid) == set(IDS)
     assert name in ANSWERS_LOST or max(paid.values()) == 1
     assert {each["status"] for each in made} <= {"completed", "expired", "failed", "cancelled"}
+
+
+def test_lines_set_aside_are_never_sent_and_the_rest_is_answered_through_trouble(
+    world: World, emulator: Emulator
+) -> None:
+    emulator.play(batches=[batch("1", expire_after=0.3)], lines=[line("r1*", status=500)])
+    before = connect(world, emulator)
+    data = b"?\n" + jsonl([request(each) for each in [*IDS, "r7", "r7"]])
+    batch_id = world.drop(data, **{"on-invalid": "skip"})
+    assert run(world, batch_id) == "done"
+    assert [each["custom_id"] for each in world.answered(batch_id, "output.jsonl")] == IDS
+    assert [each["custom_id"] for each in world.answered(batch_id, "errors.jsonl")] == [None, "r7", "r7"]
+    made = [each for each in emulator.admin("/ledger")["data"] if each["id"] not in before]
+    assert Counter(custom_id for each in made for custom_id in each["billed"]) == Counter(IDS)
+
+
+def test_a_dry_run_and_a_batch_that_is_too_dear_leave_nothing_at_the_provider(world: World, emulator: Emulator) -> None:
+    emulator.play()
+    before, files = connect(world, emulator), emulator.admin("/ledger?lines=false")["data"]
+    data = jsonl([request(each, model="gpt-4.1-mini") for each in IDS])
+    for metadata, end in (({"dry-run": "true"}, "done"), ({"max-cost-usd": "0.00001"}, "refused")):
+        assert world.run(world.drop(data, f"inbox/default/{end}.jsonl", **metadata)) == end
+    assert emulator.admin("/ledger?lines=false")["data"] == files
+    assert len(before) == len(files)
+
+
+def connect(world: World, emulator: Emulator) -> set[str]:
+    """Have the yard talk to the emulator; answer the provider batches it has already."""
+    retry = RetryPolicy(floor=0.001, ceiling=0.002, max_retries=2)
+    client = BatchClient(emulator.api_key, emulator.url, retry=retry)
+    world.yard = Yard(world.yard.settings, client, world.clock, world.yard.chance)
+    return {each["id"] for each in emulator.admin("/ledger?lines=false")["data"]}
 
 
 def run(world: World, batch_id: str) -> str:

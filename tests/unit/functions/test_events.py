@@ -271,6 +271,8 @@ REFUSALS = {
     "create-batch-as-plain-text": (415, "unsupported_content_type", None),
     "create-batch-bad-completion-window": (400, "invalid_value", "completion_window"),
     "create-batch-bad-endpoint": (400, "invalid_value", "endpoint"),
+    "create-batch-bad-dry-run": (400, "invalid_type", "dry_run"),
+    "create-batch-bad-max-cost": (400, "invalid_value", "max_cost_usd"),
     "create-batch-bad-on-invalid": (400, "invalid_value", "on_invalid"),
     "create-batch-metadata-not-text": (400, "invalid_type", "metadata.run"),
     "create-batch-missing-input-file-id": (400, "missing_required_parameter", "input_file_id"),

@@ -1,0 +1,55 @@
+"""Write the price list that Batchyard estimates with, from the one that genai-prices keeps: `make prices`."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from genai_prices import Usage
+from genai_prices.data_snapshot import get_snapshot
+from genai_prices.types import ModelInfo, Provider
+
+PLACE: Final = Path(__file__).resolve().parents[1] / "layers/core/batchyard/prices.json"
+# Services with a batch API of OpenAI's shape, and makers of models that gateways offer.
+SELLERS: Final = ("openai", "azure", "groq", "together", "anthropic", "google", "mistral", "deepseek", "x-ai")
+SAMPLE: Final = 1_000  # tokens; short enough for the price of a short prompt where long ones cost more
+BATCH: Final = {"processing": "batch"}
+
+
+def document(at: datetime) -> dict[str, Any]:
+    """Shape the list as it is at a time: for each seller how its models are named, and US dollars per million tokens."""
+    known = {provider.id: provider for provider in get_snapshot().providers}
+    sellers = {name: [_model(known[name], model, at) for model in known[name].models] for name in SELLERS}
+    return {
+        "source": f"genai-prices {version('genai-prices')}",
+        "at": at.date().isoformat(),
+        "sellers": {name: [model for model in models if model is not None] for name, models in sellers.items()},
+    }
+
+
+def _model(provider: Provider, model: ModelInfo, at: datetime) -> dict[str, Any] | None:
+    """Shape one model; None for one that is free or not sold by input tokens."""
+    usual, batch = _prices(provider, model, at, {}), _prices(provider, model, at, BATCH)
+    if not usual[0]:
+        return None
+    listed = {} if batch == usual else {"batch_input": str(batch[0]), "batch_output": str(batch[1])}
+    return {"named": msgspec.to_builtins(model.match), "input": str(usual[0]), "output": str(usual[1]), **listed}
+
+
+def _prices(provider: Provider, model: ModelInfo, at: datetime, context: dict[str, str]) -> tuple[Decimal, Decimal]:
+    usage = Usage(input_tokens=SAMPLE, output_tokens=SAMPLE)
+    found = model.calc_price(usage, provider, genai_request_timestamp=at, price_context=context)
+    million = Decimal(1_000_000) / SAMPLE
+    return _plain(found.input_price * million), _plain(found.output_price * million)
+
+
+def _plain(amount: Decimal) -> Decimal:
+    """Drop the zeros behind, without an exponent in their place."""
+    return amount.quantize(Decimal(1)) if amount == amount.to_integral() else amount.normalize()
+
+
+if __name__ == "__main__":
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    PLACE.write_bytes(msgspec.json.format(msgspec.json.encode(document(today)), indent=1) + b"\n")

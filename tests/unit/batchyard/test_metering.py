@@ -1,0 +1,52 @@
+"""How many tokens of output lines allow is summed up per endpoint and model."""
+
+import json
+from typing import Any
+
+import pytest
+
+from batchyard.lines import parse
+from batchyard.metering import Meter, Outputs
+
+
+def metered(*bodies: dict[str, Any], url: str = "/v1/chat/completions") -> list[Outputs]:
+    outputs: list[Outputs] = []
+    meter = Meter(outputs)
+    for body in bodies:
+        line = {"custom_id": "a", "method": "POST", "url": url, "body": {"model": "m", **body}}
+        text = json.dumps(line).encode()
+        meter.add(parse(text), text)
+    return outputs
+
+
+@pytest.mark.parametrize(
+    ("body", "tokens", "unlimited"),
+    [
+        ({"max_tokens": 7}, 7, 0),
+        ({"max_completion_tokens": 8, "max_tokens": 7}, 8, 0),
+        ({"max_output_tokens": 9}, 9, 0),
+        ({"max_tokens": 7, "n": 3}, 21, 0),
+        ({}, 0, 1),
+        ({"n": 2}, 0, 2),
+        ({"max_tokens": None, "n": None}, 0, 1),
+        ({"max_tokens": "7"}, 0, 1),
+        ({"max_tokens": -1, "n": 0}, 0, 1),
+        ({"max_tokens": True, "n": True}, 0, 1),
+        ({"max_tokens": 2**40}, 0, 1),
+    ],
+)
+def test_a_line_allows_what_it_names_for_each_of_its_answers(body: dict[str, Any], tokens: int, unlimited: int) -> None:
+    assert metered(body) == [Outputs("/v1/chat/completions", "m", 1, tokens, unlimited)]
+
+
+@pytest.mark.parametrize("url", ["/v1/embeddings", "/v1/moderations"])
+def test_an_embedding_has_no_tokens_of_output(url: str) -> None:
+    assert metered({"max_tokens": 7}, {}, url=url) == [Outputs(url, "m", 2)]
+
+
+def test_sums_are_kept_apart_by_model_and_gone_on_with() -> None:
+    outputs = [Outputs("/v1/responses", "m", 1, 5, 0)]
+    text = b'{"custom_id":"a","method":"POST","url":"/v1/responses","body":{"model":"m","max_output_tokens":6}}'
+    for _ in range(2):
+        Meter(outputs).add(parse(text), text)
+    assert outputs == [Outputs("/v1/responses", "m", 3, 17, 0)]

@@ -1,0 +1,45 @@
+"""The price list in the layer is that of the locked genai-prices, and is read as genai-prices reads its own."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import msgspec
+import pytest
+from genai_prices import Usage, calc_price
+
+from batchyard.prices import FILE, batch_price, price_list
+from local.prices import BATCH, document
+
+AT = datetime.fromisoformat(price_list().at).replace(tzinfo=UTC)
+
+
+def test_the_list_is_what_make_prices_writes() -> None:
+    assert msgspec.json.decode(FILE.read_bytes()) == document(AT), "run `make prices`"
+
+
+@pytest.mark.parametrize(
+    ("profile", "seller", "model"),
+    [
+        ("openai", "openai", "gpt-4.1-mini"),
+        ("openai", "openai", "GPT-4.1-mini-2025-04-14"),
+        ("openai", "openai", "o3"),
+        ("openai", "openai", "text-embedding-3-small"),
+        ("azure", "azure", "gpt-4.1-mini"),
+        ("groq", "groq", "llama-3.3-70b-versatile"),
+        ("together", "together", "meta-llama/Llama-3.3-70B-Instruct-Turbo"),
+        ("compatible", "anthropic", "claude-sonnet-4-5"),
+    ],
+)
+def test_a_model_costs_what_the_library_says_or_half_where_it_has_no_batch_price(
+    profile: str, seller: str, model: str
+) -> None:
+    usage = Usage(input_tokens=1_000, output_tokens=1_000)
+    usual, batch = (
+        calc_price(usage, model, provider_id=seller, genai_request_timestamp=AT, price_context=context)
+        for context in ({}, BATCH)
+    )
+    listed = batch.total_price != usual.total_price
+    share = Decimal(1) if listed else Decimal("0.5")
+    price = batch_price(profile, model)
+    assert price is not None
+    assert price == (batch.input_price * 1_000 * share, batch.output_price * 1_000 * share, listed)
