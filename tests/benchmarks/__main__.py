@@ -1,6 +1,6 @@
 """Print how the project's work compares with a baseline timed in the same run.
 
-`python -m tests.benchmarks [--full] [upload] [import] [plan] [assemble]`
+`python -m tests.benchmarks [--full] [upload] [import] [plan] [assemble] [door]`
 """
 
 import argparse
@@ -10,7 +10,7 @@ import sys
 
 from tests.benchmarks.measure import PATH
 
-PARTS = {"upload": "upload", "import": "importing", "plan": "plan", "assemble": "assemble"}
+PARTS = {"upload": "upload", "import": "importing", "plan": "plan", "assemble": "assemble", "door": "door"}
 
 
 def main() -> None:
