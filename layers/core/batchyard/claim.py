@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard import files, keys, new_batch, options, statuses
+from batchyard import files, keys, limits, new_batch, options, statuses
 from batchyard.batch import Batch, InputObject, LineError, derived_id
 from batchyard.create_request import refusal
 from batchyard.errors import ApiError, BatchyardError, NotFound
@@ -34,6 +34,7 @@ def claim(yard: Yard, tenant: str, wanted: dict[str, Any], idempotency_key: str 
     if source is None:
         message = f"The input file '{wanted['input_file_id'][:SHOWN_ID]}' was not found, or is not yours."
         return new_batch.refuse(yard, batch, LineError("invalid_request", message, "file_id"))
+    limits.check_open_batches(yard, tenant, batch_id, token)
     created = yard.records.create_batch(batch)
     if not created and not _obtained(
         yard, batch, options.of_body(wanted)

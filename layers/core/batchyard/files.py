@@ -5,7 +5,7 @@ import secrets
 from http import HTTPStatus
 from typing import Any, Final
 
-from batchyard import keys, stored_file
+from batchyard import keys, limits, stored_file
 from batchyard.batch import InputObject, LineError
 from batchyard.create_request import refusal
 from batchyard.errors import ApiError, NotFound, StaleRecord
@@ -29,6 +29,7 @@ def create_file(yard: Yard, tenant: str, content_type: str | None, body: bytes) 
         raise too_large(len(body))
     parts = parse(content_type, body)
     file, purpose, life = _checked(parts)
+    limits.check_stored_bytes(yard, tenant, len(file.data))
     file_id = stored_file.file_id(secrets.token_hex(16))
     key = keys.file(tenant, file_id)
     version_id = yard.file_objects.put(key, file.data, life)

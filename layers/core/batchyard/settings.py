@@ -34,6 +34,8 @@ class Settings:
     max_tokens_per_shard: int = 0
     max_concurrent_shards: int = 20
     max_attempts: int = 3
+    max_open_batches: int = 1_000
+    max_stored_bytes: int = 0
     on_invalid: str = "refuse"
     max_enqueued_tokens: str = "0"
     max_creates_per_hour: int = 2_000

@@ -43,16 +43,22 @@ def _build() -> str:
         {"AttributeName": "unsettled", "KeyType": "HASH"},
         {"AttributeName": "pk", "KeyType": "RANGE"},
     ]
+    open_for: list[Any] = [
+        {"AttributeName": "open_for", "KeyType": "HASH"},
+        {"AttributeName": "pk", "KeyType": "RANGE"},
+    ]
     dynamodb.create_table(
         TableName=TABLE,
         BillingMode="PAY_PER_REQUEST",
         KeySchema=keys,
         AttributeDefinitions=[
-            {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "gsi1pk", "gsi1sk", "unsettled")
+            {"AttributeName": name, "AttributeType": "S"}
+            for name in ("pk", "sk", "gsi1pk", "gsi1sk", "unsettled", "open_for")
         ],
         GlobalSecondaryIndexes=[
             {"IndexName": "by_tenant", "KeySchema": index, "Projection": {"ProjectionType": "ALL"}},
             {"IndexName": "unsettled", "KeySchema": unsettled, "Projection": {"ProjectionType": "KEYS_ONLY"}},
+            {"IndexName": "open_for", "KeySchema": open_for, "Projection": {"ProjectionType": "KEYS_ONLY"}},
         ],
     )
     boto3.client("events").create_event_bus(Name=BUS)

@@ -1,5 +1,6 @@
 """The front door's four operations, and what they refuse."""
 
+import dataclasses
 from http import HTTPStatus
 from typing import Any
 
@@ -214,3 +215,26 @@ def test_a_batch_that_could_not_be_started_is_not_started_later(world: World) ->
     [failed] = api.list_batches(world.yard, "default", None, None)["data"]
     assert failed["status"] == "failed"
     assert sweep(world.yard) == {}
+
+
+def test_open_batches_are_counted_until_they_end_and_the_next_is_refused(world: World) -> None:
+    world.yard.settings = dataclasses.replace(world.yard.settings, max_open_batches=2)
+    wanted = body()
+    first, second = (api.create_batch(world.yard, "default", wanted, f"key-{number}")["id"] for number in range(2))
+    with pytest.raises(ApiError) as refused:
+        api.create_batch(world.yard, "default", wanted, "key-2")
+    assert (refused.value.status, refused.value.code) == (429, "open_batches_limit_exceeded")
+    assert api.create_batch(world.yard, "default", wanted, "key-1")["id"] == second
+    assert world.run(first) == "done"
+    assert world.yard.records.open_batches("default", 10) == 1
+    assert api.create_batch(world.yard, "default", wanted, "key-2")["status"] == "validating"
+    assert world.yard.records.open_batches("other", 10) == 0
+
+
+def test_a_batch_that_is_refused_or_cancelled_is_not_counted(world: World) -> None:
+    api.create_batch(world.yard, "default", body(input_file_id=f"s3://{BUCKET}/files/default/none.jsonl"))
+    made = api.create_batch(world.yard, "default", body())["id"]
+    assert world.yard.records.open_batches("default", 10) == 1
+    api.cancel_batch(world.yard, "default", made)
+    assert world.run(made) == "done"
+    assert world.yard.records.open_batches("default", 10) == 0

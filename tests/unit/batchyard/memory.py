@@ -140,6 +140,9 @@ class MemoryRecords(Records):
         self.batches[batch_id] = msgspec.structs.replace(self.batches[batch_id], **changes)
         return self.batches[batch_id]
 
+    def open_batches(self, tenant: str, most: int) -> int:
+        return min(most, sum(batch.tenant == tenant and not batch.ended for batch in self.batches.values()))
+
     def list_batches(self, tenant: str, after: str | None, limit: int) -> tuple[list[Batch], bool]:
         own = [batch for batch in reversed(self.batches.values()) if batch.tenant == tenant]
         begin = next((at + 1 for at, batch in enumerate(own) if batch.batch_id == after), 0)

@@ -193,6 +193,7 @@ def test_the_table_is_on_demand_recoverable_encrypted_and_listed_by_tenant_and_b
     assert {index["IndexName"]: [key["AttributeName"] for key in index["KeySchema"]] for index in indexes} == {
         "by_tenant": ["gsi1pk", "gsi1sk"],
         "unsettled": ["unsettled", "pk"],
+        "open_for": ["open_for", "pk"],
     }
 
 

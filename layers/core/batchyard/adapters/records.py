@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 BATCH: Final = "BATCH"
+OPEN: Final = "open_for"  # the member, and the index, of those batches that have not ended
 
 
 class Records(Items):
@@ -25,7 +26,7 @@ class Records(Items):
 
     def create_batch(self, batch: Batch) -> bool:
         """Record a new batch; False when one of this id is there already. Unless it ended at once, the sweep sees to it."""
-        unsettled = {} if batch.ended else {"unsettled": "unsettled"}
+        unsettled = {} if batch.ended else {"unsettled": "unsettled", OPEN: batch.tenant}
         item = {**batch_key(batch.batch_id), **_item(batch), **_index_key(batch), **unsettled}
         try:
             with translated(f"recording {batch.batch_id}"):
@@ -72,11 +73,12 @@ class Records(Items):
     ) -> Batch:
         names = {f"#{name}": name for name in ("status", "endpoint", *changes)}
         assigned = {f":{name}": msgspec.to_builtins(value) for name, value in changes.items()}
+        closing = f" REMOVE {OPEN}" if changes.get("status") in statuses.ENDED else ""
         with translated(f"changing {batch_id}"):
             answer = through_conflicts(lambda: self._dynamodb.update_item(
                 TableName=self._table,
                 Key=encode(batch_key(batch_id)),
-                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in changes),
+                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in changes) + closing,
                 ConditionExpression=f"attribute_exists(pk) AND {condition}",
                 ExpressionAttributeNames={
                     name: full for name, full in names.items() if full in changes or name in condition
@@ -85,6 +87,19 @@ class Records(Items):
                 ReturnValues="ALL_NEW",
             ))  # fmt: skip
         return _batch(decode(answer["Attributes"]))
+
+    def open_batches(self, tenant: str, most: int) -> int:
+        """Count a tenant's batches that have not ended, up to `most`; one of this very second may be missing."""
+        request: Any = {
+            "TableName": self._table,
+            "IndexName": OPEN,
+            "KeyConditionExpression": f"{OPEN} = :tenant",
+            "ExpressionAttributeValues": encode({":tenant": tenant}),
+            "Select": "COUNT",
+            "PaginationConfig": {"MaxItems": most},
+        }
+        with translated(f"counting the open batches of {tenant}"):
+            return sum(page["Count"] for page in self._dynamodb.get_paginator("query").paginate(**request))
 
     def list_batches(self, tenant: str, after: str | None, limit: int) -> tuple[list[Batch], bool]:
         """List a tenant's batches, newest first, behind the batch `after`; the flag says whether more follow."""
