@@ -60,6 +60,7 @@ def wrongs(case: Case, evidence: Evidence, provider: FickleProvider) -> list[str
     found += [] if case.shard_failed else _thrown_away(case, provider, output)
     found += _invented(provider, output)
     found += [f"{batch.id} still runs as {batch.status}" for batch in provider.live()]
+    found += [f"{file_id} is left at the provider" for file_id in provider.left()]
     found += [f"{held} tokens are still held for {attempt}" for attempt, held in evidence.held_tokens().items()]
     found += [f"the log holds {secret!r}" for secret in case.secrets if secret in evidence.log()]
     return found

@@ -154,6 +154,10 @@ class FickleProvider:
         """List the batches that still run."""
         return [made.batch for made in self.made.values() if not self._now(made).ended]
 
+    def left(self) -> list[str]:
+        """Name the files that were not deleted."""
+        return [file_id for file_id in self.files if file_id not in self.deleted]
+
     def _call(self, operation: str, effect: Callable[[], T]) -> T:
         self.calls.append(operation)
         trouble = self._trouble(operation)
@@ -186,7 +190,8 @@ class FickleProvider:
         return self.files[file_id][1]
 
     def _delete(self, file_id: str) -> FileDeleted:
-        self._file(file_id)
+        if file_id not in self.files or file_id in self.deleted:
+            raise NotFoundError("No such File object", status=404)
         self.deleted.add(file_id)
         return FileDeleted(id=file_id)
 

@@ -91,6 +91,8 @@ class Scene:
         self._play()
         for _ in range(3):  # the provider takes a moment to cancel
             self.provider.live()
+        self.provider.troubles.clear()
+        self.sweep()
 
     def _play(self) -> None:
         while self.machine.running or self.machine.cancels:

@@ -11,13 +11,13 @@ from batchyard.policy import Move, after_failed_call
 from batchyard.shard import Shard, change
 from batchyard.yard import Yard
 
-# It is gone, or the provider does not delete files, or not for our key: asking again would change nothing.
+# It is gone, or the provider does not delete files: asking again would change nothing.
 FINAL_MOVES: Final = frozenset({Move.GIVE_UP, Move.UPLOAD})
-FINAL_STATUSES: Final = frozenset({403, 405, 501})
+FINAL_STATUSES: Final = frozenset({405, 501})
 
 
 class Deletion(NamedTuple):
-    """How many files were deleted, and which are left because the provider does not serve us just now."""
+    """How many files were deleted, and which are left because the provider does not serve us just now, or not this key."""
 
     deleted: int
     left: list[str]

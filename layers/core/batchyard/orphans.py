@@ -181,10 +181,4 @@ def _put_away(shift: Shift, orphan: ProviderBatch) -> bool:
 
 def _delete(shift: Shift, file_ids: list[str]) -> bool:
     """Delete files that no record knows; True when there is no more to do about them."""
-    if not leftovers.deleting(shift.yard):
-        return True
-    deletion = leftovers.delete_files(shift.yard, file_ids)
-    shift.did_often("ProviderFilesDeleted", deletion.deleted, files=file_ids)
-    if deletion.left:
-        shift.failed_at_provider(passing=True)
-    return not deletion.left
+    return not leftovers.deleting(shift.yard) or not shift.delete(file_ids)

@@ -48,10 +48,10 @@ def _settled(shift: Shift, shard: Shard) -> bool:
         shard = shift.yard.records.save_shard(shard, change(shard, file_id=None))
     if not shard.leftovers or not leftovers.deleting(shift.yard):
         return True
-    deletion = leftovers.delete_files(shift.yard, shard.leftovers)
-    shift.did_often("ProviderFilesDeleted", deletion.deleted, batch_id=shard.batch_id, shard=shard.shard)
-    shift.yard.records.save_shard(shard, change(shard, leftovers=deletion.left))
-    return not deletion.left
+    left = shift.delete(shard.leftovers, batch_id=shard.batch_id, shard=shard.shard)
+    if left != shard.leftovers:
+        shift.yard.records.save_shard(shard, change(shard, leftovers=left))
+    return not left
 
 
 def _ended(shift: Shift, shard: Shard) -> Shard | None:

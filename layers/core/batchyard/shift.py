@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from batch_client import BatchClientError
+from batchyard import leftovers
 from batchyard.errors import BatchyardError, StaleRecord, StoreError
 from batchyard.log import logger
 from batchyard.yard import Yard
@@ -22,6 +23,7 @@ class Shift:
         self._seconds_left, self._until = seconds_left, RESERVE
         self._failures: list[str] = []
         self.unreachable = False  # the provider does not serve us just now
+        self.deletes = leftovers.deleting(yard)
 
     def share(self, parts_left: int) -> None:
         """Give the part that begins now its share of the time that is left."""
@@ -42,10 +44,16 @@ class Shift:
             self.done[action] += times
             logger.info("swept", extra={"action": action, "times": times, **facts})
 
-    def failed_at_provider(self, *, passing: bool) -> None:
-        """Count a call that the provider did not serve; where that passes, no more calls are made in this run."""
-        self.done["ProviderFailures"] += 1
-        self.unreachable = self.unreachable or passing
+    def delete(self, file_ids: list[str], **facts: object) -> list[str]:
+        """Delete files at the provider and return those that are left; when one is, no more are tried in this run."""
+        if not file_ids or not self.deletes:
+            return file_ids
+        deletion = leftovers.delete_files(self.yard, file_ids)
+        self.did_often("ProviderFilesDeleted", deletion.deleted, files=file_ids, **facts)
+        if deletion.left:
+            self.done["ProviderFailures"] += 1
+            self.deletes = False
+        return deletion.left
 
     @contextmanager
     def trying(self, **facts: object) -> Iterator[None]:
@@ -55,7 +63,8 @@ class Shift:
         except StaleRecord:
             logger.info("somebody else saw to it", extra=facts)
         except BatchClientError as error:
-            self.failed_at_provider(passing=error.retryable)
+            self.unreachable = self.unreachable or error.retryable
+            self.done["ProviderFailures"] += 1
             told = {"error": type(error).__name__, "status": error.status, "code": error.code}
             logger.warning("provider call failed", extra={**told, **facts})
         except BatchyardError as error:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 EFFECTS: list[tuple[type, str]] = [
     (Objects, "put"), (Records, "create_batch"), (Records, "move_batch"), (Records, "change_batch"), (Records, "save_shard"),
     (Records, "link"), (Executions, "start"), (Events, "announce"), (Provider, "create_file"), (Provider, "create_batch"),
-    (Provider, "cancel_batch"), (FileRecords, "keep"), (FileObjects, "tag"),
+    (Provider, "cancel_batch"), (Provider, "delete_file"), (FileRecords, "keep"), (FileObjects, "tag"),
     (Ledgers, "take"), (Ledgers, "wait"), (Ledgers, "confirm"), (Ledgers, "release"), (Ledgers, "change"),
     (Ledgers, "save_creations"),
 ]  # fmt: skip

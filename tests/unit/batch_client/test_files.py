@@ -172,6 +172,12 @@ def test_files_are_listed_and_walked() -> None:
     assert client.list_files(order="asc").data[0].filename == "requests.jsonl"
 
 
+def test_a_walk_can_begin_behind_a_file_and_asks_for_its_purpose_in_the_service_s_own_word() -> None:
+    client, service = client_of(answer(page(FILE)), profile="together")
+    assert [file.id for file in client.iter_files(purpose="batch", after="file-0")] == [FILE["id"]]
+    assert service.sent[0].url == "https://service.test/v1/files?purpose=batch-api&limit=1000&after=file-0"
+
+
 def test_every_form_with_http_info_gives_status_and_headers() -> None:
     client, _ = client_of(answer({**FILE, **page(FILE)}, headers={"x-request-id": "req_1"}))
     for info in (

@@ -58,3 +58,9 @@ def test_a_service_that_does_not_page_is_walked_once() -> None:
 
 def test_an_empty_list_is_empty() -> None:
     assert walk(Pages(of(more=False))) == []
+
+
+def test_a_walk_can_begin_behind_an_item() -> None:
+    pages = Pages(of("b", more=True), of("c", more=False))
+    assert list(all_items(pages, lambda item: item, "a")) == ["b", "c"]
+    assert pages.asked == ["a", "b"]

@@ -562,7 +562,8 @@ class MemoryProvider:
 
     def cancel_batch(self, batch_id: str) -> ProviderBatch:
         self._called("cancel_batch")
-        self.batches[batch_id] = msgspec.structs.replace(self.batches[batch_id], status="cancelling")
+        if not self.batches[batch_id].ended:
+            self.batches[batch_id] = msgspec.structs.replace(self.batches[batch_id], status="cancelling")
         return self.batches[batch_id]
 
     def find_batch(self, metadata_key: str, value: str, since: int) -> ProviderBatch | None:

@@ -80,11 +80,11 @@ def test_the_files_of_a_provider_batch_that_may_still_run_are_kept() -> None:
 
 FINAL = [
     NotFoundError("gone", status=404), BadRequestError("no", status=405), ServerError("no", status=501),
-    PermissionDeniedError("no", status=403), BadRequestError("no", status=400),
+    BadRequestError("no", status=400),
 ]  # fmt: skip
 PASSING = [
     ServerError("down", status=503), RateLimitError("slow", status=429), APIConnectionError("no line"),
-    AuthenticationError("no", status=401),
+    AuthenticationError("no", status=401), PermissionDeniedError("no", status=403),
 ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from batch_client import AuthenticationError, CreateOutcomeUnknown, ServerError
+from batch_client import AuthenticationError, CreateOutcomeUnknown, PermissionDeniedError, ServerError
 from batchyard import keys
 from batchyard.errors import StaleRecord
 from batchyard.orphans import CLOCK_SKEW, LOOK_BACK
@@ -277,3 +277,18 @@ def test_a_provider_batch_that_is_gone_is_no_concern_any_more() -> None:
     yard.scripted.batches.clear()
     yard.wait(LATEST_RECORD)
     assert sweep(yard) == {"ProviderFilesDeleted": 1, "BatchesSettled": 1, "ClaimsReleased": 1}
+
+
+def test_a_key_that_may_not_delete_is_tried_once_a_run_and_keeps_nothing_else_from_being_done() -> None:
+    yard = running()
+    submit(yard, FIRST)
+    make(yard, "batch_00/0/1")
+    for at in range(3):
+        upload(yard, keys.upload("batch_00", at, 1, "stack-1"))
+    yard.table.move_batch(BATCH_ID, "failed", yard.now())
+    yard.scripted.end("pb-0", "failed")
+    yard.scripted.trouble["delete_file"] = [PermissionDeniedError("no", status=403)]
+    assert sweep(yard) == {"ClaimsReleased": 1, "ProviderFailures": 1, "ProviderBatchesCancelled": 1}
+    assert yard.table.kept[BATCH_ID, 0].leftovers == ["file-0"]
+    assert sweep(yard) == {"ProviderFilesDeleted": 4}
+    assert sweep(yard) == {}

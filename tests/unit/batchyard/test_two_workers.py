@@ -21,12 +21,15 @@ from batch_client import (
 )
 from batchyard.assemble import assemble
 from batchyard.batch import Batch
+from batchyard.cancel import cancel
 from batchyard.collect import PATIENCE_FOR_SOME, collect
 from batchyard.errors import StaleRecord
+from batchyard.fail import fail_batch
 from batchyard.poll import poll
 from batchyard.setback import TOLD_AFTER
 from batchyard.shard import Shard, Step, change, change_attempt
 from batchyard.submit import LONGEST_CREATE, submit
+from batchyard.sweep import sweep
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import planned
 
@@ -231,3 +234,53 @@ def test_lines_set_aside_late_touch_neither_the_record_nor_the_run_of_the_one_th
     assert overtaken(yard, collect) == recorded(yard)
     assert {key: yard.bucket.stored[key] for key in runs} == runs
     assert yard.table.batch(BATCH_ID).counts.failed == 2
+
+
+def ended_badly() -> MemoryYard:
+    """Make a yard whose batch has failed while its provider batch runs, seen by a sweep that has time to settle it."""
+    yard = submitted()
+    fail_batch(yard, BATCH_ID, {"Error": "States.Runtime"})
+    return yard
+
+
+@pytest.mark.parametrize("late", [sweep, lambda yard: cancel(yard, BATCH_ID)], ids=["sweep", "cancel"])
+@pytest.mark.parametrize("first", [sweep, lambda yard: cancel(yard, BATCH_ID)], ids=["sweep", "cancel"])
+@pytest.mark.parametrize("call", ["retrieve_batch", "cancel_batch"])
+def test_two_that_put_away_what_a_failed_batch_left_do_no_more_than_one(
+    late: Callable[[MemoryYard], object], first: Callable[[MemoryYard], object], call: str
+) -> None:
+    yard = ended_badly()
+    yard.scripted.meanwhile[call] = lambda: first(yard)
+    late(yard)
+    assert [each.status for each in yard.scripted.batches.values()] == ["cancelling"]
+    yard.scripted.files["out"] = answers(0)
+    yard.scripted.end("pb-0", "cancelled", output_file_id="out")
+    yard.scripted.meanwhile["delete_file"] = lambda: sweep(yard)
+    sweep(yard)
+    assert sorted(yard.scripted.deleted) == ["file-0", "out"]
+    assert yard.table.kept[BATCH_ID, 0].leftovers == []
+    assert yard.table.batch(BATCH_ID).status == "failed"
+
+
+def test_two_that_record_a_failure_record_the_first_one_and_both_tell_of_it() -> None:
+    yard = submitted()
+    fail_batch(yard, BATCH_ID, {"Error": "first"})
+    failed = yard.table.batch(BATCH_ID)
+    fail_batch(yard, BATCH_ID, {"Error": "second"})
+    assert yard.table.batch(BATCH_ID) == failed
+    assert yard.invoked.invoked == [{"batch_id": BATCH_ID}] * 2
+
+
+def test_a_late_collect_whose_files_another_one_has_deleted_changes_nothing() -> None:
+    yard = submitted()
+
+    def another() -> None:
+        finish_elsewhere(yard, "retrieve_batch")
+        yard.scripted.trouble["download_file"] = [NotFoundError("deleted", status=404)]
+
+    yard.scripted.files["out"] = answers(0, 1, 2)
+    yard.scripted.end("pb-0", "completed", output_file_id="out")
+    yard.scripted.on_the_way_back["retrieve_batch"] = another
+    assert overtaken(yard, collect) == recorded(yard)
+    assert assemble(yard, BATCH_ID) == "done"
+    assert yard.bucket.stored[f"results/default/{BATCH_ID}/output.jsonl"] == answers(0, 1, 2)
