@@ -4,13 +4,14 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from batchyard import batch_routes, file_routes, upload_routes
+from batchyard import batch_routes, file_routes, upload_routes, webhook_routes
 from batchyard.front_door import answer, app
 from batchyard.log import logger
 
 app.include_router(batch_routes.router)
 app.include_router(file_routes.router)
 app.include_router(upload_routes.router)
+app.include_router(webhook_routes.router)
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -26,6 +26,7 @@ ALLOWED = {
         "botocore",
         "mypy_boto3_*",
         "python_multipart",
+        "standardwebhooks",
     },
     "batch_client": {"requests", "urllib3", "msgspec"},
 }

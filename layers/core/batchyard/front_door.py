@@ -15,7 +15,8 @@ from batchyard import openapi, yard
 from batchyard.errors import ApiError
 from batchyard.log import logger
 
-OPEN: Final = {"/health", "/v1/health"}  # what answers without a key
+# What answers without a key; the provider's webhook proves itself by its signature.
+OPEN: Final = {("GET", "/health"), ("GET", "/v1/health"), ("POST", "/v1/webhooks/provider")}
 VERSION: Final = "2020-10-01"  # of OpenAI's API, as its service names it
 JSON: Final = "application/json"
 
@@ -41,6 +42,11 @@ def tenant() -> str:
 def header(name: str) -> str | None:
     """Return a request header; `name` in lower case."""
     return app.current_event.headers.get(name)
+
+
+def headers() -> dict[str, str]:
+    """Return all request headers; names in lower case."""
+    return dict(app.current_event.headers)
 
 
 def query(name: str) -> str | None:
@@ -75,7 +81,7 @@ def inline_or_elsewhere(content: bytes | str) -> Response[Any]:
 
 
 def _for_holders_of_keys(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
-    if not (app.current_event.path in OPEN and app.current_event.http_method == "GET"):
+    if (app.current_event.http_method, app.current_event.path) not in OPEN:
         app.context["tenant"] = _tenant(app.current_event.headers.get("authorization"))
     answered: Response[Any] = next_middleware(app)
     return answered

@@ -25,8 +25,8 @@ class Settings:
     provider_profile: str = ""
     state_machine_arn: str = ""
     cancel_function: str = ""
-    submit_function: str = ""
-    poll_function: str = ""
+    advance_function: str = ""
+    provider_webhook_secret_id: str = ""
     completion_window: str = "24h"
     max_requests_per_shard: int = 50_000
     max_bytes_per_shard: int = 200_000_000

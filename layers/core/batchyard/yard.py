@@ -134,14 +134,14 @@ class Yard:
         return Functions(self.settings.cancel_function)
 
     @cached_property
-    def submit_function(self) -> Functions:
-        """The function that submits a shard."""
-        return Functions(self.settings.submit_function)
+    def advance_function(self) -> Functions:
+        """The function that does what is due for a shard."""
+        return Functions(self.settings.advance_function)
 
     @cached_property
-    def poll_function(self) -> Functions:
-        """The function that looks at a shard's provider batch."""
-        return Functions(self.settings.poll_function)
+    def webhook_secret(self) -> Secret:
+        """The secrets that sign the provider's webhooks, with spaces between."""
+        return Secret(self.settings.provider_webhook_secret_id)
 
     @cached_property
     def events(self) -> Events:

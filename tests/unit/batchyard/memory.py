@@ -509,12 +509,15 @@ class MemorySecret(Secret):
 
     def __init__(self) -> None:
         self.forgotten = 0
+        self.age = 0.0
+        self.text = "sk-made-up"
 
     def __call__(self) -> str:
-        return "sk-made-up"
+        return self.text
 
-    def forget(self) -> None:
+    def forget(self, older_than: float = 0.0) -> bool:
         self.forgotten += 1
+        return self.age >= older_than
 
 
 class MemoryProvider:
@@ -629,7 +632,8 @@ class MemoryYard(Yard):
         self.kept_uploads = MemoryUploadRecords()
         self.file_records, self.file_objects, self.upload_records = self.kept_files, self.file_bodies, self.kept_uploads
         self.cancel_function, self.events, self.secret = self.invoked, self.bus, self.key
-        self.submit_function, self.poll_function = self.asked_to_submit, self.asked_to_poll
+        self.advanced, self.signing = MemoryFunctions(), MemorySecret()
+        self.advance_function, self.webhook_secret = self.advanced, self.signing
 
     def wait(self, seconds: int) -> None:
         """Let time pass."""

@@ -424,6 +424,12 @@ def test_a_running_shard_is_polled_again_and_an_ended_one_collected(at_hand: Mem
     assert call(path) == following("collect")
 
 
+@accepted("advance")
+def test_a_shard_that_was_told_of_is_advanced(at_hand: MemoryYard, path: Path) -> None:
+    submitted(at_hand)
+    assert call(path) == {"batch_id": BATCH_ID, "shard": SHARD, "next": "poll"}
+
+
 @accepted("collect")
 def test_a_collected_shard_is_done(at_hand: MemoryYard, path: Path) -> None:
     submitted(at_hand)

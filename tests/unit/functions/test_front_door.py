@@ -17,7 +17,7 @@ from tests.unit.functions.gateway import Answer, call
 
 DOCUMENT: dict[str, Any] = json.loads(openapi.text())
 ROUTES = [(method.upper(), path) for path, operations in DOCUMENT["paths"].items() for method in operations]
-LOCKED = [(method, path) for method, path in ROUTES if path not in OPEN]
+LOCKED = [(method, path) for method, path in ROUTES if (method, path) not in OPEN]
 NAMED = [(method, path) for method, path in LOCKED if "{" in path]
 MEMBERS = {"message", "type", "param", "code"}
 SOURCE = InputObject(BUCKET, "inbox/acme/requests.jsonl", "etag", 10, "v1")

@@ -73,7 +73,11 @@ def test_a_parameter_defaults_to_what_settings_defaults_to(variable: str) -> Non
 
 @pytest.mark.parametrize(
     ("variable", "action"),
-    [("STATE_MACHINE_ARN", "states:StartExecution"), ("CANCEL_FUNCTION", "lambda:InvokeFunction")],
+    [
+        ("STATE_MACHINE_ARN", "states:StartExecution"),
+        ("CANCEL_FUNCTION", "lambda:InvokeFunction"),
+        ("PROVIDER_WEBHOOK_SECRET_ID", "secretsmanager:GetSecretValue"),
+    ],
 )
 def test_who_is_told_of_another_resource_may_use_it_and_the_other_way_round(variable: str, action: str) -> None:
     told = {name for name in functions() if variable in own(name)}
@@ -104,7 +108,7 @@ def test_what_is_invoked_asynchronously_leaves_a_dead_letter_when_it_fails() -> 
         for event in properties.get("Events", {}).values()
         if event["Type"] in {"EventBridgeRule", "ScheduleV2"}
     }
-    asynchronous = on_events | {"CancelFunction"}
+    asynchronous = on_events | {"CancelFunction", "AdvanceFunction"}
     configured = {name for name, properties in functions().items() if "EventInvokeConfig" in properties}
     for name in (
         "SubmitFunction",

@@ -146,8 +146,20 @@ def test_only_a_caller_of_the_front_door_may_have_a_file_written_or_removed_and_
 
 
 def test_only_those_who_talk_to_the_provider_may_read_its_key() -> None:
-    readers = {grant.owner for grant in grants() if grant.statement["Action"] == "secretsmanager:GetSecretValue"}
-    assert readers == {"SubmitFunction", "PollFunction", "CollectFunction", "CancelFunction", "SweepFunction"}
+    readers = {grant.owner for grant in grants() if "ProviderSecret" in references(grant.statement["Resource"])}
+    assert readers == {
+        "SubmitFunction", "PollFunction", "CollectFunction", "CancelFunction", "SweepFunction", "AdvanceFunction",
+    }  # fmt: skip
+
+
+def test_who_does_what_is_due_may_do_what_the_steps_may() -> None:
+    may = {
+        owner: {(action, str(grant.statement["Resource"])) for grant in grants() if grant.owner == owner
+                for action in listed(grant.statement["Action"])}
+        for owner in ("AdvanceFunction", "SubmitFunction", "PollFunction", "CollectFunction", "AssembleFunction")
+    }  # fmt: skip
+    advance = may.pop("AdvanceFunction")
+    assert advance == set.union(*may.values())
 
 
 def test_sam_adds_nothing_but_logs_traces_and_dead_letters() -> None:

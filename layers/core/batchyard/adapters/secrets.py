@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from batchyard.adapters.aws import client, translated
@@ -18,14 +19,19 @@ class Secret:
         self._id = secret_id
         self._secretsmanager: SecretsManagerClient = secretsmanager or client("secretsmanager")
         self._value: str | None = None
+        self._read_at = 0.0
 
     def __call__(self) -> str:
         """Return the secret's text."""
         if self._value is None:
             with translated("reading the provider's secret"):
                 self._value = self._secretsmanager.get_secret_value(SecretId=self._id)["SecretString"].strip()
+            self._read_at = time.monotonic()
         return self._value
 
-    def forget(self) -> None:
-        """Read anew next time: the provider refused what we had."""
+    def forget(self, older_than: float = 0.0) -> bool:
+        """Read anew next time, for what we had did not fit; False if it was read less than so many seconds ago."""
+        if time.monotonic() - self._read_at < older_than:
+            return False
         self._value = None
+        return True

@@ -1,0 +1,16 @@
+"""Do what is due for a shard now, rather than when its execution wakes."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from batchyard import yard
+from batchyard.advance import advance
+from batchyard.log import logger
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda passes it
+    """Take `{"batch_id", "shard"}` and answer what is next for the shard, or for the batch if that was its last."""
+    logger.append_keys(batch_id=event["batch_id"], shard=event["shard"])
+    return {**event, "next": advance(yard.current(), event["batch_id"], event["shard"])}

@@ -1,0 +1,34 @@
+"""Do what is due for a shard now, rather than when its execution wakes: the provider has told that something happened."""
+
+from collections.abc import Callable
+from typing import Final
+
+from batchyard.assemble import assemble
+from batchyard.collect import collect
+from batchyard.log import logger
+from batchyard.poll import poll
+from batchyard.shard import Step
+from batchyard.submit import submit
+from batchyard.yard import Yard
+
+STEPS: Final[dict[str, Callable[[Yard, Step], Step]]] = {"submit": submit, "poll": poll, "collect": collect}
+MOST_STEPS: Final = 10
+
+
+def advance(yard: Yard, batch_id: str, shard: int) -> str:
+    """Play the shard's steps up to the first that waits, and put the batch together if it was the last; answers what is next.
+
+    The shard's own execution sleeps on, and finds at its next turn what was done: each step may run twice, here and there.
+    """
+    step = Step(batch_id, shard, "poll")
+    for _ in range(MOST_STEPS):
+        step = STEPS[step.next](yard, step)
+        if step.next not in STEPS or step.wait_seconds:
+            break
+    logger.info("advanced", next=step.next)
+    return assemble(yard, batch_id) if step.next == "done" and _all_done(yard, batch_id) else step.next
+
+
+def _all_done(yard: Yard, batch_id: str) -> bool:
+    done = sum(shard.done for shard in yard.records.shards(batch_id))
+    return done == yard.records.batch(batch_id).shards

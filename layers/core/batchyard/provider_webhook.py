@@ -1,0 +1,96 @@
+"""Take a provider's webhook: a hint that one of our provider batches has ended. The truth is asked for, never taken from it.
+
+Signatures follow Standard Webhooks, as OpenAI's do: https://platform.openai.com/docs/guides/webhooks
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from batchyard.errors import ApiError, NotFound
+from batchyard.log import logger
+from batchyard.yard import Yard
+
+BATCH_EVENTS: Final = "batch."
+KEEP_IDS: Final = 7 * 86_400  # seconds a webhook-id is remembered; OpenAI repeats one for 72 hours
+LONGEST_ID: Final = 512
+ONCE_IN: Final = 60  # seconds; whoever forges webhooks shall not have us read the secret each time
+
+
+class _Data(msgspec.Struct, frozen=True):
+    id: str = ""
+
+
+class _Event(msgspec.Struct, frozen=True):
+    """What we read of an event."""
+
+    type: str
+    data: _Data = _Data()
+
+
+def receive(yard: Yard, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    """Have the shard that waits for this event looked after at once; raises ApiError 400 for what the provider did not sign.
+
+    An event that was taken before, or is about nothing of ours, is answered alike: the provider shall not repeat it.
+    """
+    _verify(yard, headers, body)
+    webhook_id = headers["webhook-id"][:LONGEST_ID]
+    event = _read(body)
+    if event.type.startswith(BATCH_EVENTS) and not _taken(yard, webhook_id):
+        _pass_on(yard, event.data.id)
+        yard.records.put_once({
+            "pk": f"WEBHOOK#{webhook_id}", "sk": "WEBHOOK", "expires_at_ttl": yard.now() + KEEP_IDS,
+        })  # fmt: skip
+    return {"received": True}
+
+
+def _verify(yard: Yard, headers: Mapping[str, str], body: bytes) -> None:
+    """Compare with each secret there is; if none fits, they may have been rotated and are read anew."""
+    if _signed(yard.webhook_secret(), headers, body):
+        return
+    if yard.webhook_secret.forget(ONCE_IN) and _signed(yard.webhook_secret(), headers, body):
+        return
+    message = "The signature does not fit. Is the endpoint's signing secret the one this service was given?"
+    raise ApiError(HTTPStatus.BAD_REQUEST, message, code="invalid_webhook_signature")
+
+
+def _signed(secrets: str, headers: Mapping[str, str], body: bytes) -> bool:
+    return any(_signed_with(secret, headers, body) for secret in secrets.split())
+
+
+def _signed_with(secret: str, headers: Mapping[str, str], body: bytes) -> bool:
+    try:
+        # A secret without the prefix is its own bytes, as OpenAI's SDK takes it.
+        key = secret if secret.startswith("whsec_") else secret.encode()
+        Webhook(key).verify(body, dict(headers), json_parse=False)
+    except (WebhookVerificationError, ValueError):  # malformed headers and bodies that are no text
+        return False
+    return True
+
+
+def _read(body: bytes) -> _Event:
+    try:
+        return msgspec.json.decode(body, type=_Event)
+    except (ValueError, RecursionError) as error:
+        raise ApiError(HTTPStatus.BAD_REQUEST, f"The body is no webhook event: {error}.") from error
+
+
+def _taken(yard: Yard, webhook_id: str) -> bool:
+    try:
+        yard.records.item(f"WEBHOOK#{webhook_id}", "WEBHOOK")
+    except NotFound:
+        return False
+    return True
+
+
+def _pass_on(yard: Yard, provider_batch_id: str) -> None:
+    """Find whose the provider batch is; one that is not recorded yet is left to its poll."""
+    try:
+        link = yard.records.item(f"PROVIDER#{provider_batch_id}", "LINK")
+    except NotFound:
+        logger.info("webhook about nothing of ours")
+        return
+    yard.advance_function.invoke({"batch_id": link["batch_id"], "shard": link["shard"]})

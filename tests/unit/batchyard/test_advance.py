@@ -1,0 +1,34 @@
+"""What is due is done at once; the state machine finds it done."""
+
+import json
+
+from batchyard.advance import advance
+from batchyard.assemble import assemble
+from batchyard.shard import Step
+from batchyard.submit import submit
+from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
+from tests.unit.batchyard.planned import planned
+
+
+def answered(yard: MemoryYard, provider_batch: str) -> None:
+    lines = yard.scripted.files[yard.scripted.batches[provider_batch].input_file_id or ""].splitlines()
+    ids = [json.loads(line)["custom_id"] for line in lines]
+    output = [{"custom_id": each, "response": {"status_code": 200, "body": {}}} for each in ids]
+    yard.scripted.files["file-out"] = b"".join(json.dumps(each).encode() + b"\n" for each in output)
+    yard.scripted.end(provider_batch, "completed", output_file_id="file-out")
+
+
+def test_a_shard_that_has_ended_is_collected_and_the_batch_put_together() -> None:
+    yard = planned()
+    submit(yard, Step(BATCH_ID, 0))
+    answered(yard, "pb-0")
+    assert advance(yard, BATCH_ID, 0) == "done"
+    assert yard.table.batch(BATCH_ID).status == "completed"
+    assert assemble(yard, BATCH_ID) == "done"
+
+
+def test_a_shard_that_still_runs_is_left_to_its_own_execution() -> None:
+    yard = planned()
+    submit(yard, Step(BATCH_ID, 0))
+    assert advance(yard, BATCH_ID, 0) == "poll"
+    assert yard.table.batch(BATCH_ID).status == "in_progress"
