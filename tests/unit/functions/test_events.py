@@ -285,6 +285,7 @@ REFUSALS = {
     "key-malformed": (401, "invalid_api_key", None),
     "key-missing": (401, None, None),
     "key-revoked": (401, "invalid_api_key", None),
+    "provider-webhook-too-old": (400, "invalid_webhook_signature", None),
     "list-batches-limit-too-high": (400, "integer_above_max_value", "limit"),
     "method-not-allowed": (405, "method_not_supported", None),
     "retrieve-batch-unknown": (404, None, None),

@@ -73,11 +73,7 @@ def test_a_parameter_defaults_to_what_settings_defaults_to(variable: str) -> Non
 
 @pytest.mark.parametrize(
     ("variable", "action"),
-    [
-        ("STATE_MACHINE_ARN", "states:StartExecution"),
-        ("CANCEL_FUNCTION", "lambda:InvokeFunction"),
-        ("PROVIDER_WEBHOOK_SECRET_ID", "secretsmanager:GetSecretValue"),
-    ],
+    [("STATE_MACHINE_ARN", "states:StartExecution"), ("CANCEL_FUNCTION", "lambda:InvokeFunction")],
 )
 def test_who_is_told_of_another_resource_may_use_it_and_the_other_way_round(variable: str, action: str) -> None:
     told = {name for name in functions() if variable in own(name)}

@@ -162,6 +162,11 @@ def test_who_does_what_is_due_may_do_what_the_steps_may() -> None:
     assert advance == set.union(*may.values())
 
 
+def test_only_the_front_door_may_read_what_webhooks_are_signed_with() -> None:
+    readers = {grant.owner for grant in grants() if "WebhookSecret" in references(grant.statement["Resource"])}
+    assert readers == {"ApiFunction"}
+
+
 def test_sam_adds_nothing_but_logs_traces_and_dead_letters() -> None:
     for name, role in resources("AWS::IAM::Role", expanded()).items():
         managed = [str(arn).rsplit("/", 1)[-1] for arn in role.get("ManagedPolicyArns", ())]
