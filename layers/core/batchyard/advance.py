@@ -1,4 +1,4 @@
-"""Do what is due for a shard now, rather than when its execution wakes: the provider has told that something happened."""
+"""Do what is due for a shard now, rather than when its execution wakes: the provider or the operator has told us to look."""
 
 from collections.abc import Callable
 from typing import Final
@@ -20,6 +20,9 @@ def advance(yard: Yard, batch_id: str, shard: int) -> str:
 
     The shard's own execution sleeps on, and finds at its next turn what was done: each step may run twice, here and there.
     """
+    known = yard.records.shard(batch_id, shard)
+    if known is not None and known.relayed:
+        return "relay"  # it waits for an execution of its own, which must find the mark
     step = Step(batch_id, shard, "poll")
     for _ in range(MOST_STEPS):
         step = STEPS[step.next](yard, step)

@@ -621,7 +621,6 @@ class MemoryYard(Yard):
         given = Settings(**{**_SETTINGS, **settings})  # type: ignore[arg-type]  # each test gives a field its own type
         super().__init__(given, self.scripted, lambda: self.now_is, lambda: 0.0)
         self.bucket, self.table, self.room = MemoryObjects(), MemoryRecords(), MemoryLedgers()
-        self.asked_to_submit, self.asked_to_poll = MemoryFunctions(), MemoryFunctions()
         self.started, self.invoked, self.bus, self.key = (
             MemoryExecutions(), MemoryFunctions(), MemoryEvents(), MemorySecret(),
         )  # fmt: skip

@@ -4,7 +4,7 @@ import json
 
 from batchyard.advance import advance
 from batchyard.assemble import assemble
-from batchyard.shard import Step
+from batchyard.shard import Step, change
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import planned
@@ -25,6 +25,16 @@ def test_a_shard_that_has_ended_is_collected_and_the_batch_put_together() -> Non
     assert advance(yard, BATCH_ID, 0) == "done"
     assert yard.table.batch(BATCH_ID).status == "completed"
     assert assemble(yard, BATCH_ID) == "done"
+
+
+def test_a_shard_that_waits_for_an_execution_of_its_own_is_left_to_it() -> None:
+    yard = planned()
+    submit(yard, Step(BATCH_ID, 0))
+    shard = yard.table.kept[BATCH_ID, 0]
+    yard.table.save_shard(shard, change(shard, relayed=True))
+    answered(yard, "pb-0")
+    assert advance(yard, BATCH_ID, 0) == "relay"
+    assert yard.table.kept[BATCH_ID, 0].relayed
 
 
 def test_a_shard_that_still_runs_is_left_to_its_own_execution() -> None:

@@ -157,13 +157,12 @@ def test_a_call_repeated_with_its_key_names_the_same_batch(at_hand: MemoryYard, 
 @samples("api", "resume-batch")
 def test_a_paused_batch_is_tried_at_once_and_another_is_shown_as_it_is(at_hand: MemoryYard, path: Path) -> None:
     assert body(call(path))["id"] == BATCH_ID
-    assert at_hand.asked_to_submit.invoked == []
+    assert at_hand.advanced.invoked == []
     put_shard(at_hand)
     at_hand.scripted.trouble["create_file"] = [QuotaError("pay first", status=429)]
     assert call(ROOT / "events/submit.first-attempt.json")["next"] == "submit"
     assert "pay first" in body(call(path))["paused"]
-    (asked,) = at_hand.asked_to_submit.invoked
-    assert (asked["batch_id"], asked["shard"], asked["next"]) == (BATCH_ID, SHARD, "submit")
+    assert at_hand.advanced.invoked == [{"batch_id": BATCH_ID, "shard": SHARD}]
 
 
 @samples("api", "cancel-batch")

@@ -106,12 +106,7 @@ def test_what_is_invoked_asynchronously_leaves_a_dead_letter_when_it_fails() -> 
     }
     asynchronous = on_events | {"CancelFunction", "AdvanceFunction"}
     configured = {name for name, properties in functions().items() if "EventInvokeConfig" in properties}
-    for name in (
-        "SubmitFunction",
-        "PollFunction",
-    ):  # a resume asks for what the shard's own execution does a little later
-        assert functions()[name]["EventInvokeConfig"] == {"MaximumRetryAttempts": 0}
-    assert configured == asynchronous | {"SubmitFunction", "PollFunction"}
+    assert configured == asynchronous
     for name in asynchronous:
         destination = functions()[name]["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
         assert references(destination) == {"DeadLetters"}
