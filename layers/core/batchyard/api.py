@@ -7,7 +7,7 @@ import re
 from http import HTTPStatus
 from typing import Any, Final
 
-from batchyard import statuses
+from batchyard import keys, statuses
 from batchyard.batch import Batch, LineError, shape
 from batchyard.claim import claim
 from batchyard.create_request import check, refusal
@@ -16,6 +16,7 @@ from batchyard.resume import resume
 from batchyard.yard import Yard
 
 DEFAULT_LIMIT, MOST = 20, 100
+MOST_INLINE: Final = 2_000_000  # bytes of a report: as text in JSON it may be twice as long, and Lambda answers 6 MB
 OPENAI_WINDOW: Final = "24h"
 BATCH_ID: Final = re.compile(r"batch_[0-9a-f]{32}")
 
@@ -60,6 +61,17 @@ def resume_batch(yard: Yard, tenant: str, batch_id: str) -> dict[str, Any]:
     if batch.paused and not batch.ended:
         resume(yard, batch_id)
     return shape(batch)
+
+
+def batch_report(yard: Yard, tenant: str, batch_id: str) -> bytes | str:
+    """Return a batch's report.json, or the URL of a large one; raises ApiError 404 while there is none."""
+    batch = _own(yard, tenant, batch_id)
+    try:
+        found, _ = yard.objects.head(keys.result(batch.tenant, batch_id, "report.json"))
+    except NotFound as error:
+        message = f"The batch '{batch_id}' has no report yet: it is written when the batch ends."
+        raise ApiError(HTTPStatus.NOT_FOUND, message) from error
+    return yard.objects.get(found.key) if found.size <= MOST_INLINE else yard.objects.link(found)
 
 
 def _own(yard: Yard, tenant: str, batch_id: str) -> Batch:

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from batchyard import api, yard
-from batchyard.front_door import body, header, query, tenant
+from batchyard.front_door import JSON, body, header, inline_or_elsewhere, query, tenant
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # powertools leaves it untyped
 
@@ -38,3 +39,9 @@ def cancel_batch(batch_id: str) -> dict[str, Any]:
 def resume_batch(batch_id: str) -> dict[str, Any]:
     """Resume a paused batch; ours, not OpenAI's."""
     return api.resume_batch(yard.current(), tenant(), batch_id)
+
+
+@router.get("/v1/batches/<batch_id>/report")
+def batch_report(batch_id: str) -> Response[Any]:
+    """RetrieveReport."""
+    return inline_or_elsewhere(api.batch_report(yard.current(), tenant(), batch_id), JSON)

@@ -73,11 +73,13 @@ def raw_body() -> bytes:
     return base64.b64decode(text) if event.is_base64_encoded else text.encode("utf-8", "surrogatepass")
 
 
-def inline_or_elsewhere(content: bytes | str) -> Response[Any]:
+def inline_or_elsewhere(content: bytes | str, kind: str = "application/octet-stream") -> Response[Any]:
     """Answer with bytes, or send the client to the URL where they are."""
     if isinstance(content, bytes):
-        return Response(HTTPStatus.OK, "application/octet-stream", content)
-    return Response(HTTPStatus.FOUND, "application/octet-stream", b"", headers={"location": content})
+        return Response(
+            HTTPStatus.OK, kind, content.decode() if kind == JSON else content
+        )  # bytes would be encoded again
+    return Response(HTTPStatus.FOUND, kind, b"", headers={"location": content})
 
 
 def _for_holders_of_keys(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:

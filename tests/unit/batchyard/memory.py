@@ -80,6 +80,9 @@ class MemoryObjects(Objects):
             raise NotFound(key)
         return self.stored[key]
 
+    def link(self, source: InputObject) -> str:
+        return f"https://{BUCKET}.example/{source.key}"
+
     def put(self, key: str, data: bytes) -> None:
         self.stored[key] = data
 

@@ -287,6 +287,7 @@ REFUSALS = {
     "provider-webhook-too-old": (400, "invalid_webhook_signature", None),
     "list-batches-limit-too-high": (400, "integer_above_max_value", "limit"),
     "method-not-allowed": (405, "method_not_supported", None),
+    "report-unknown": (404, None, None),
     "retrieve-batch-unknown": (404, None, None),
     "unknown-route": (404, None, None),
 }
@@ -321,6 +322,19 @@ def test_a_fault_of_ours_is_a_500_without_its_details(at_hand: MemoryYard, path:
     assert answer["statusCode"] == 500
     assert body(answer)["error"]["type"] == "server_error"
     assert "batches" not in body(answer)["error"]["message"]
+
+
+@samples("api", "report")
+def test_a_report_is_handed_out_inline_or_by_a_link_once_it_is_there(at_hand: MemoryYard, path: Path) -> None:
+    assert call(path)["statusCode"] == 404
+    assert "no report yet" in body(call(path))["error"]["message"]
+    place = keys.result("default", BATCH_ID, "report.json")
+    at_hand.bucket.put(place, b'{"outcomes_equal_lines": true}')
+    answer = call(path)
+    assert (answer["statusCode"], body(answer)) == (200, {"outcomes_equal_lines": True})
+    at_hand.bucket.put(place, b"{}" + b" " * 2_000_000)
+    answer = call(path)
+    assert (answer["statusCode"], answer["headers"]["location"]) == (302, f"https://{BUCKET}.example/{place}")
 
 
 @samples("api", "health")

@@ -27,6 +27,7 @@ FILE_ID, UPLOAD_ID = "file-3sT9bK2mQxV7cLwZ0rYpHd", "upload_7d1f8f5ae2c44a559a1a
 
 def put_batch(made: MemoryYard) -> None:
     made.table.batches[BATCH_ID] = batch(tenant="acme", input=SOURCE)
+    made.bucket.put(keys.result("acme", BATCH_ID, "report.json"), b"{}")
 
 
 def put_file(made: MemoryYard) -> None:

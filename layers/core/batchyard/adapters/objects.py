@@ -21,6 +21,7 @@ CHUNK: Final = 8 * 1024 * 1024  # bytes a request
 PIECE: Final = 1024 * 1024  # bytes at a time: they stay in the processor's cache
 CHECKSUMS: Final = ("CRC64NVME", "CRC32C", "CRC32", "SHA256", "SHA1")
 TRIES: Final = 3
+LINK_SECONDS: Final = 3_600
 
 
 class Arrived(NamedTuple):
@@ -98,6 +99,14 @@ class Objects:
         """Read a whole small object; raises NotFound."""
         with translated(f"reading s3://{self.bucket}/{key}"):
             return self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+
+    def link(self, source: InputObject) -> str:
+        """Make a URL that gives a pinned object of JSON to whoever holds it, for an hour."""
+        version = {"VersionId": source.version_id} if source.version_id else {}
+        shown = {"ResponseContentType": "application/json", **version}
+        return self._s3.generate_presigned_url(
+            "get_object", Params={"Bucket": source.bucket, "Key": source.key, **shown}, ExpiresIn=LINK_SECONDS
+        )
 
     def put(self, key: str, data: bytes) -> None:
         """Write a whole small object."""
