@@ -10,7 +10,10 @@ from batchyard.log import logger
 
 
 @logger.inject_lambda_context(clear_state=True)
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda passes it
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take what Plan answered, or our own answer, and answer it with another `next`."""
     logger.append_keys(batch_id=event["batch_id"])
-    return {**event, "next": assemble(yard.current(), event["batch_id"])}
+    following = assemble(
+        yard.current(), event["batch_id"], seconds_left=lambda: context.get_remaining_time_in_millis() / 1_000
+    )
+    return {**event, "next": following}

@@ -4,7 +4,8 @@ BatchyardError
 ├── ApiError            a caller of the front door is told so, in OpenAI's error envelope
 ├── SettingsError       the environment of a function is incomplete or of the wrong type
 ├── NotFound            a record or object that should be there is not
-│   └── InputGone       the input object was deleted or replaced while the batch needed it
+│   ├── InputGone       the input object was deleted or replaced while the batch needed it
+│   └── UploadGone      an object that was begun can be written no further: it was completed or given up
 ├── StaleRecord         somebody else moved the record first; read it again
 └── StoreError          AWS refused or failed a call for another reason
 """
@@ -57,6 +58,10 @@ class NotFound(BatchyardError):  # noqa: N818 - names what was seen, as its kin 
 
 class InputGone(NotFound):
     """The input object was deleted or replaced while the batch needed it."""
+
+
+class UploadGone(NotFound):
+    """An object that was begun can be written no further: it was completed or given up, or others write its parts."""
 
 
 class StaleRecord(BatchyardError):  # noqa: N818 - names what was seen, as its kin do

@@ -86,3 +86,13 @@ def attempt_of(key: str) -> tuple[str, int, int] | None:
     """Read batch, shard and attempt from the key that a provider batch carries; None for what is no such key."""
     found = ATTEMPT.fullmatch(key)
     return (found[1], int(found[2]), int(found[3])) if found else None
+
+
+def given_up(batch_id: str, shard: int, version: int, name: str) -> str:
+    """Name an object with the lines of a shard that never got a final answer, as the record of this version knows them."""
+    return f"work/{batch_id}/shards/{shard:05}/left-{version}/{name}"
+
+
+def results_progress(batch_id: str) -> str:
+    """Name the note that tells how far the results are written."""
+    return f"work/{batch_id}/results/progress.msgpack"

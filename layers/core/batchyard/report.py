@@ -6,27 +6,12 @@ from typing import Any, Final
 import msgspec
 
 from batchyard import __version__
-from batchyard.batch import Batch, InputObject, Usage
+from batchyard.batch import Batch, Usage
 from batchyard.plan import Summary
-from batchyard.results import Tally
+from batchyard.results import Result, Tally
 from batchyard.shard import Attempt, Shard
 
 PACKAGES: Final = ("aws-lambda-powertools", "boto3", "msgspec", "requests")
-
-
-class Result(msgspec.Struct, frozen=True):
-    """A result as it lies in the bucket; `sha256` in hex, None where not all of its bytes came by us."""
-
-    object: InputObject
-    sha256: str | None
-
-    def shape(self, lines: int) -> dict[str, Any]:
-        """Shape its part of the report."""
-        kept = self.object
-        return {
-            "key": kept.key, "version_id": kept.version_id, "lines": lines, "bytes": kept.size, "sha256": self.sha256,
-            "checksum": kept.checksum,
-        }  # fmt: skip
 
 
 def report(
@@ -42,13 +27,21 @@ def report(
         "status": batch.status,
         "created_at": batch.created_at,
         "input": {**msgspec.to_builtins(batch.input), "lines": summary.lines},
-        "output": output.shape(tally.succeeded),
-        "errors": {**errors.shape(tally.failed), "by_code": dict(sorted(tally.codes.items()))},
+        "output": _result(output, tally.succeeded),
+        "errors": {**_result(errors, tally.failed), "by_code": dict(sorted(tally.codes.items()))},
         "outcomes_equal_lines": tally.succeeded + tally.failed == summary.lines,
         "usage": (batch.usage or Usage()).shape(),
         "shards": [_shard(shard) for shard in shards],
         "versions": {"batchyard": __version__, **{name: version(name) for name in PACKAGES}},
     }
+
+
+def _result(result: Result, lines: int) -> dict[str, Any]:
+    kept = result.object
+    return {
+        "key": kept.key, "version_id": kept.version_id, "lines": lines, "bytes": kept.size, "sha256": result.sha256,
+        "checksum": kept.checksum,
+    }  # fmt: skip
 
 
 def _shard(shard: Shard) -> dict[str, Any]:

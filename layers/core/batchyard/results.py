@@ -1,33 +1,61 @@
-"""The result of a batch: every line's outcome, in input order, from the runs its shards left."""
+"""The results of a batch: every line's outcome, in input order, from the runs its shards left."""
 
-import heapq
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from operator import itemgetter
+from typing import NamedTuple
 
-from batchyard import keys, outcomes
+import msgspec
+
+from batchyard import keys
 from batchyard.adapters.objects import Objects
-from batchyard.adapters.writer import Writer
-from batchyard.batch import LineError
+from batchyard.adapters.writer import Begun, Writer
+from batchyard.batch import InputObject
+from batchyard.given_up import given_up_key, put_given_up
+from batchyard.merging import NOWHERE, Part, merged
 from batchyard.runs import Run
 from batchyard.shard import Attempt, Shard
-from batchyard.splitting import ShardLines
-from batchyard.unfinished import Unfinished
 
-Lines = Iterator[tuple[int, bytes]]
-
-NO_REASON = LineError("server_error", "The request was not finished and its shard does not say why.")
+Asides = list[tuple[int, Run]]
 
 
-@dataclass
-class Tally:
+class Tally(msgspec.Struct):
     """What was written: lines of each result, and errors by code."""
 
     succeeded: int = 0
     failed: int = 0
-    codes: "Counter[str]" = field(default_factory=Counter)
+    codes: dict[str, int] = {}
+
+    def count(self, codes: dict[str, int]) -> None:
+        """Add errors by their code."""
+        for code, lines in codes.items():
+            self.codes[code] = self.codes.get(code, 0) + lines
+
+
+class Result(msgspec.Struct, frozen=True):
+    """A result as it lies in the bucket; `sha256` in hex, None where not all of its bytes came by us."""
+
+    object: InputObject
+    sha256: str | None
+
+
+class Progress(msgspec.Struct, kw_only=True):
+    """How far the results are written: all it needs to go on in another process.
+
+    `versions` are those of the shards it was begun for. Before `group` everything is written. Of that group the lines given up
+    are put down for so many shards (`left`), and one of the two results has the lines up to position `after`, or so many bytes
+    of a run (`copied`); `output_written` tells which one. `completed` is set when both lie there.
+    """
+
+    versions: list[int] = []
+    group: int = 0
+    left: int = 0
+    output_written: bool = False
+    after: int = -1
+    copied: int = 0
+    tally: Tally = msgspec.field(default_factory=Tally)
+    output: Begun | None = None
+    errors: Begun | None = None
+    completed: bool = False
 
 
 def groups(shards: Iterable[Shard]) -> Iterator[list[Shard]]:
@@ -44,108 +72,122 @@ def groups(shards: Iterable[Shard]) -> Iterator[list[Shard]]:
         yield group
 
 
-def write(
-    objects: Objects, shards: Iterable[Shard], output: Writer, errors: Writer, aside: Sequence[tuple[int, Run]] = ()
-) -> Tally:
-    """Write every line's outcome to one of the two results, in input order; memory is bounded by a shard.
+class Span(NamedTuple):
+    """A run, or of one that is not wanted whole the lines from the position `first` to `last`."""
 
-    `aside` are runs of error lines that belong to no shard, each with its first position.
-    """
-    tally = Tally()
-    waiting = _Waiting(merged([(first, run.lines) for first, run in aside]))
-    for group in groups(shards):
-        _output(objects, group, output, tally)
-        _errors(objects, group, errors, tally, waiting)
-        for shard in group:
-            tally.codes.update(shard.codes)
-    for _, line in waiting.rest():
-        errors.write(line)
-        tally.failed += 1
-    return tally
+    run: Run
+    first: int
+    last: int
+    whole: bool = True
+
+    def part(self, after: int) -> Part:
+        """Make what is to be merged of it: the lines behind `after`."""
+        blocks = partial(self.run.blocks, max(after, self.first - 1), self.last)
+        return Part(self.first, self.last, blocks)
 
 
-class _Waiting:
-    """Lines in ascending position, handed out as far as they are due."""
+class Results:
+    """Write every line's outcome to one of the two results, in input order; memory is bounded by a shard."""
 
-    def __init__(self, lines: Lines) -> None:
-        self._lines = lines
-        self._next = next(lines, None)
+    def __init__(
+        self,
+        objects: Objects,
+        shards: Iterable[Shard],
+        asides: Asides,
+        progress: Progress,
+        must_stop: Callable[[], bool],
+    ) -> None:
+        """Go on from `progress`, which this keeps up to date but for what the writers know.
 
-    def until(self, last: int) -> Lines:
-        """Yield the lines up to a position."""
-        while self._next is not None and self._next[0] <= last:
-            yield self._next
-            self._next = next(self._lines, None)
+        `asides` are runs of error lines that belong to no shard, each with its first position.
+        """
+        self._objects, self._groups, self._asides = objects, [*groups(shards), []], asides
+        self._progress, self._must_stop = progress, must_stop
 
-    def rest(self) -> Lines:
-        """Yield the lines that are left."""
-        if self._next is not None:
-            yield self._next
-        yield from self._lines
+    def write(self, output: Writer, errors: Writer) -> bool:
+        """Go on to the end; False if it had to stop before."""
+        before = -1
+        for number, group in enumerate(self._groups):
+            last = max((shard.last for shard in group), default=NOWHERE)
+            if number >= self._progress.group and not self._write(group, (before, last), output, errors):
+                return False
+            before = last
+        return True
 
+    def _write(self, group: list[Shard], span: tuple[int, int], output: Writer, errors: Writer) -> bool:
+        progress = self._progress
+        for shard in group[progress.left :]:
+            if self._must_stop():
+                return False
+            progress.tally.count(shard.codes)
+            if shard.unfinished:
+                progress.tally.count(put_given_up(self._objects, shard))
+            progress.left += 1
+        if not progress.output_written:
+            if not self._append(output, self._output(group)):
+                return False
+            self._move_on(output_written=True)
+        if not self._append(errors, [*self._errors(group), *self._set_aside(*span)]):
+            return False
+        self._move_on(output_written=False)
+        progress.group, progress.left = progress.group + 1, 0
+        return not self._must_stop()
 
-def _output(objects: Objects, group: list[Shard], output: Writer, tally: Tally) -> None:
-    runs = _runs(objects, group, "output", lambda attempt: attempt.succeeded)
-    if len(runs) == 1:  # in order as it is
-        [(_, run)] = runs
-        tally.succeeded += run.copy_to(output)
-        return
-    for _, line in merged([(first, run.lines) for first, run in runs]):
-        output.write(line)
-        tally.succeeded += 1
+    def _move_on(self, *, output_written: bool) -> None:
+        self._progress.output_written, self._progress.after, self._progress.copied = output_written, -1, 0
 
+    def _append(self, writer: Writer, runs: list[Span]) -> bool:
+        """Append lines to a result; a shard's run that is alone is in order as it is."""
+        if len(runs) == 1 and runs[0].whole:
+            return self._copy(writer, runs[0].run)
+        after = self._progress.after
+        for stretch in merged(span.part(after) for span in runs if span.last > after):
+            writer.write(stretch.data)
+            self._count(stretch.lines)
+            self._progress.after = stretch.last
+            if self._must_stop():
+                return False
+        return True
 
-def _errors(objects: Objects, group: list[Shard], errors: Writer, tally: Tally, waiting: _Waiting) -> None:
-    parts = [(first, run.lines) for first, run in _runs(objects, group, "errors", lambda attempt: attempt.failed)]
-    left = [(shard.first, partial(_left, objects, shard, tally)) for shard in group if shard.unfinished]
-    aside = (0, partial(waiting.until, max(shard.last for shard in group)))
-    for _, line in merged([*parts, *left, aside]):
-        errors.write(line)
-        tally.failed += 1
+    def _copy(self, writer: Writer, run: Run) -> bool:
+        for reached, lines in run.copy_to(writer, self._progress.copied):
+            if not self._progress.copied:
+                self._count(lines)
+            self._progress.copied = reached
+            if self._must_stop():
+                return False
+        return True
 
+    def _count(self, lines: int) -> None:
+        if self._progress.output_written:
+            self._progress.tally.failed += lines
+        else:
+            self._progress.tally.succeeded += lines
 
-def merged(parts: list[tuple[int, Callable[[], Lines]]]) -> Lines:
-    """Merge parts, each in ascending position and beginning at or after its number; each is opened only when it is due."""
-    waiting = sorted(parts, key=itemgetter(0), reverse=True)
-    due: list[tuple[int, int, bytes, Lines]] = []
-    while waiting or due:
-        while waiting and (not due or waiting[-1][0] <= due[0][0]):
-            _, begin = waiting.pop()
-            _push(due, len(waiting), begin())
-        if due:
-            position, order, line, rest = heapq.heappop(due)
-            yield position, line
-            _push(due, order, rest)
+    def _output(self, group: list[Shard]) -> list[Span]:
+        return self._runs(group, "output", lambda attempt: attempt.succeeded)
 
+    def _errors(self, group: list[Shard]) -> list[Span]:
+        left = [
+            Span(Run(self._objects, given_up_key(shard)), shard.first, shard.last)
+            for shard in group
+            if shard.unfinished
+        ]
+        return [*self._runs(group, "errors", lambda attempt: attempt.failed), *left]
 
-def _push(due: list[tuple[int, int, bytes, Lines]], order: int, rest: Lines) -> None:
-    for position, line in rest:
-        heapq.heappush(due, (position, order, line, rest))
-        return
+    def _set_aside(self, before: int, last: int) -> list[Span]:
+        """Find the lines set aside that lie behind the group before and not behind this one."""
+        return [
+            Span(run, max(first, before + 1), min(run.last, last), whole=False)
+            for first, run in self._asides
+            if first <= last and run.last > before
+        ]
 
-
-def _runs(objects: Objects, group: list[Shard], name: str, lines: Callable[[Attempt], int]) -> list[tuple[int, Run]]:
-    return [
-        (shard.first, Run(objects, keys.attempt(shard.batch_id, shard.shard, attempt.number, attempt.runs, name)))
-        for shard in group
-        for attempt in shard.attempts
-        if lines(attempt)
-    ]
-
-
-def _left(objects: Objects, shard: Shard, tally: Tally) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines that never got a final answer: with their last true error, or with the shard's reason."""
-    lines = ShardLines.unpack(objects.get(keys.shard_lines(shard.batch_id, shard.shard)))
-    ordinals = Unfinished.read(objects, shard.unfinished_key, len(lines)).ordinals
-    last_errors: dict[int, bytes] = {}
-    for _, run in _runs(objects, [shard], "transient", lambda attempt: attempt.transient):
-        last_errors.update(run.lines())
-    for ordinal in ordinals:
-        position = lines.positions[ordinal]
-        known = last_errors.get(position)
-        line = known or outcomes.answer_line(
-            shard.batch_id, position, lines.custom_ids[ordinal], shard.reason or NO_REASON
-        )
-        answer = outcomes.parse(line)
-        outcomes.count_code(tally.codes, outcomes.code_of(answer) if answer else NO_REASON.code)
-        yield position, line
+    def _runs(self, group: list[Shard], name: str, lines: Callable[[Attempt], int]) -> list[Span]:
+        keys_of = [
+            (keys.attempt(shard.batch_id, shard.shard, attempt.number, attempt.runs, name), shard)
+            for shard in group
+            for attempt in shard.attempts
+            if lines(attempt)
+        ]
+        return [Span(Run(self._objects, key), shard.first, shard.last) for key, shard in keys_of]

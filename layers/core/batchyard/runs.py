@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING, Final, Self
+from bisect import bisect_right
+from functools import cached_property
+from itertools import chain
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
 from batchyard.errors import BatchyardError
+from batchyard.merging import NOWHERE, PIECE, Block
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,9 +20,6 @@ if TYPE_CHECKING:
     from batchyard.adapters.objects import Objects
     from batchyard.adapters.writer import Writer
     from batchyard.batch import InputObject
-
-
-PIECE: Final = 512 * 1024
 
 
 class _Packed(msgspec.Struct, frozen=True):
@@ -87,26 +88,44 @@ class Run:
         """Name the run; nothing is read yet."""
         self._objects, self._prefix = objects, prefix
 
+    @cached_property
+    def last(self) -> int:
+        """Return the position of the last line."""
+        return memoryview(self._index().positions).cast("Q")[-1]
+
+    def blocks(self, after: int = -1, last: int = NOWHERE, piece: int = PIECE) -> Iterator[Block]:
+        """Yield the lines behind the position `after` and up to `last`, in blocks of `piece` bytes or of one longer line."""
+        index = self._index()
+        positions, sizes = memoryview(index.positions).cast("Q"), memoryview(index.sizes).cast("I")
+        source = self._lines(sum(sizes))
+        at = bisect_right(positions, after)
+        offset, end = sum(sizes[:at]), bisect_right(positions, last)
+        while at < end:
+            stop, size = at + 1, sizes[at]
+            while stop < end and size + sizes[stop] <= piece:
+                size += sizes[stop]
+                stop += 1
+            data = b"".join(self._objects.chunks(source, offset, offset + size))
+            yield Block(positions[at:stop], sizes[at:stop], data)
+            at, offset = stop, offset + size
+
+    def lines(self, piece: int = PIECE) -> Iterator[tuple[int, bytes]]:
+        """Yield each position and its line."""
+        return chain.from_iterable(block.lines() for block in self.blocks(piece=piece))
+
+    def copy_to(self, writer: Writer, start: int = 0) -> Iterator[tuple[int, int]]:
+        """Append the run's bytes from `start` on as they are; yield, step by step, how far it came and of how many lines.
+
+        Raises BatchyardError if they are not those of its index.
+        """
+        sizes = memoryview(msgspec.msgpack.decode(self._objects.get(f"{self._prefix}.index"), type=_Packed).sizes).cast(
+            "I"
+        )
+        for reached in writer.copying(self._lines(sum(sizes)), start):
+            yield reached, len(sizes)
+
     def _index(self) -> _Packed:
         return msgspec.msgpack.decode(self._objects.get(f"{self._prefix}.index"), type=_Packed)
-
-    def copy_to(self, writer: Writer) -> int:
-        """Append the run's bytes as they are, and count its lines; raises BatchyardError if they are not those of its index."""
-        sizes = array("I", self._index().sizes)
-        writer.copy(self._lines(sum(sizes)))
-        return len(sizes)
-
-    def lines(self) -> Iterator[tuple[int, bytes]]:
-        """Yield each position and its line; many runs may be read side by side, so each reads in small pieces."""
-        index = self._index()
-        positions, sizes = array("Q", index.positions), array("I", index.sizes)
-        chunks = self._objects.chunks(self._lines(sum(sizes)), size=PIECE)
-        held, at = b"", 0
-        for position, size in zip(positions, sizes, strict=True):
-            while len(held) - at < size:
-                held, at = held[at:] + next(chunks), 0
-            yield position, held[at : at + size]
-            at += size
 
     def _lines(self, expected: int) -> InputObject:
         pinned, _ = self._objects.head(f"{self._prefix}.jsonl")

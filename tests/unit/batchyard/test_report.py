@@ -10,8 +10,8 @@ import msgspec
 from batchyard import __version__
 from batchyard.batch import LineError, Usage
 from batchyard.plan import Summary
-from batchyard.report import Result, report
-from batchyard.results import Tally
+from batchyard.report import report
+from batchyard.results import Result, Tally
 from batchyard.shard import Attempt, Shard
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryObjects, batch
 

@@ -20,8 +20,25 @@ def test_lines_come_back_at_their_positions_whatever_the_chunks(lines: dict[int,
     assert list(Run(objects, "run").lines()) == [(position, line + b"\n") for position, line in ordered]
     with objects.writer("copy") as copy:
         copy.write(b"first\n")
-        assert Run(objects, "run").copy_to(copy) == len(lines)
+        assert [count for _, count in Run(objects, "run").copy_to(copy)] == [len(lines)]
     assert objects.stored["copy"] == b"first\n" + b"".join(line + b"\n" for _, line in ordered)
+
+
+@given(
+    st.dictionaries(st.integers(0, 50), LINE, min_size=1), st.integers(-1, 51), st.integers(-1, 60), st.integers(1, 99)
+)
+def test_a_run_is_read_between_any_positions_in_blocks_no_larger_than_wanted_but_for_one_line(
+    lines: dict[int, bytes], after: int, last: int, piece: int
+) -> None:
+    objects, ordered = MemoryObjects(7), sorted(lines.items())
+    with RunWriter(objects, "run") as run:
+        for position, line in ordered:
+            run.write(position, line)
+    found = list(Run(objects, "run").blocks(after, last, piece))
+    whole = [(position, line + b"\n") for position, line in ordered if after < position <= last]
+    assert Run(objects, "run").last == ordered[-1][0]
+    assert [line for block in found for line in block.lines()] == whole
+    assert all(len(block.data) <= piece or len(block.sizes) == 1 for block in found)
 
 
 @pytest.mark.parametrize("line", [b"{}\n", b"{}"])

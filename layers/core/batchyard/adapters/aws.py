@@ -10,7 +10,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
-from batchyard.errors import BatchyardError, InputGone, NotFound, StaleRecord, StoreError
+from batchyard.errors import BatchyardError, InputGone, NotFound, StaleRecord, StoreError, UploadGone
 
 T = TypeVar("T")
 
@@ -27,7 +27,8 @@ _MEANINGS: Final[dict[str, type[BatchyardError]]] = {
     "AccessDenied": NotFound,  # the same, with a body
     "NoSuchKey": NotFound,
     "NoSuchVersion": NotFound,
-    "NoSuchUpload": NotFound,
+    "NoSuchUpload": UploadGone,
+    "InvalidPart": UploadGone,
     "ResourceNotFoundException": NotFound,
     "PreconditionFailed": InputGone,
     "412": InputGone,

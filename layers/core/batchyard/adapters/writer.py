@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
@@ -12,6 +11,7 @@ from batchyard.adapters.aws import translated
 from batchyard.errors import BatchyardError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from mypy_boto3_s3 import S3Client
@@ -73,15 +73,21 @@ class Writer:
         if self._held_bytes >= self._part:
             self._send_part()
 
+    def copying(self, source: InputObject, start: int = 0) -> Iterator[int]:
+        """Append another object of the bucket from `start` on, and yield how far it came after each step of bounded size.
+
+        The bytes of a large one never come here; the writer may be put down between two steps.
+        """
+        while start < source.size:
+            stop = min(start + LARGEST_COPY, source.size)
+            self._copy(source, start, stop)
+            start = stop
+            yield start
+
     def copy(self, source: InputObject) -> None:
-        """Append the bytes of another object of the bucket; those of a large one never come here."""
-        start = max(0, SMALLEST_PART - self._held_bytes) if self._held_bytes else 0
-        if source.size - start < self._part:
-            start = source.size
-        for chunk in self._objects.chunks(source, 0, start):
-            self.write(chunk)
-        if start < source.size:
-            self._copy(source, start)
+        """Append all bytes of another object of the bucket."""
+        for _ in self.copying(source):
+            pass
 
     def put_down(self) -> Begun:
         """Leave the object unfinished for another writer; this one writes no more."""
@@ -126,15 +132,17 @@ class Writer:
             sent = self._s3.upload_part(**self._next(), Body=body)
         self._parts.append(Part(sent["ETag"], sent.get("ChecksumCRC32")))
 
-    def _copy(self, source: InputObject, start: int) -> None:
-        if self._held_bytes:
-            self._send_part()
-        self._digest = None
-        count = -(-(source.size - start) // LARGEST_COPY)
-        bounds = (start + (source.size - start) * at // count for at in range(count + 1))
-        for first, stop in pairwise(bounds):
-            self._copy_part(source, first, stop)
-        self.size += source.size - start
+    def _copy(self, source: InputObject, start: int, stop: int) -> None:
+        missing = (
+            max(0, SMALLEST_PART - self._held_bytes) if self._held_bytes else 0
+        )  # until what is held may be a part
+        begin = start + missing if stop - start - missing >= self._part else stop
+        for chunk in self._objects.chunks(source, start, begin):
+            self.write(chunk)
+        if begin < stop:
+            if self._held_bytes:
+                self._send_part()
+            self._copy_part(source, begin, stop)
 
     def _copy_part(self, source: InputObject, start: int, stop: int) -> None:
         given: Any = {"Bucket": source.bucket, "Key": source.key}
@@ -148,6 +156,8 @@ class Writer:
                 CopySourceRange=f"bytes={start}-{stop - 1}",
             )["CopyPartResult"]
         self._parts.append(Part(copied["ETag"], copied.get("ChecksumCRC32")))
+        self._digest = None
+        self.size += stop - start
 
     def _complete(self) -> None:
         if self._upload_id is None:

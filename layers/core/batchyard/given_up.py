@@ -1,0 +1,63 @@
+"""The lines of a shard that never got a final answer: each with its last true error, or with the shard's reason."""
+
+import heapq
+from collections.abc import Iterator
+from functools import partial
+from itertools import chain, groupby
+from operator import itemgetter
+from typing import Final
+
+from batchyard import keys, outcomes
+from batchyard.adapters.objects import Objects
+from batchyard.batch import LineError
+from batchyard.merging import Part, piece_of
+from batchyard.runs import Run, RunWriter
+from batchyard.shard import Shard
+from batchyard.splitting import ShardLines
+from batchyard.unfinished import Unfinished
+
+NO_REASON: Final = LineError("server_error", "The request was not finished and its shard does not say why.")
+NO_MORE: Final = (2**64, b"")
+
+
+def put_given_up(objects: Objects, shard: Shard) -> dict[str, int]:
+    """Write them down as a run of their own, and count them by the code of their errors; memory is that of one shard."""
+    codes: dict[str, int] = {}
+    with RunWriter(objects, given_up_key(shard)) as run:
+        for position, line in _given_up(objects, shard):
+            answer = outcomes.parse(line)
+            outcomes.count_code(codes, outcomes.code_of(answer) if answer else NO_REASON.code)
+            run.write(position, line)
+    return codes
+
+
+def given_up_key(shard: Shard) -> str:
+    """Name that run."""
+    return keys.given_up(shard.batch_id, shard.shard, shard.version, "errors")
+
+
+def _given_up(objects: Objects, shard: Shard) -> Iterator[tuple[int, bytes]]:
+    lines = ShardLines.unpack(objects.get(keys.shard_lines(shard.batch_id, shard.shard)))
+    ordinals = Unfinished.read(objects, shard.unfinished_key, len(lines)).ordinals
+    errors = chain(_last_errors(objects, shard), [NO_MORE])
+    known = next(errors)
+    for ordinal in ordinals:
+        position = lines.positions[ordinal]
+        while known[0] < position:
+            known = next(errors)
+        own = outcomes.answer_line(shard.batch_id, position, lines.custom_ids[ordinal], shard.reason or NO_REASON)
+        yield position, known[1] if known[0] == position else own
+
+
+def _last_errors(objects: Objects, shard: Shard) -> Iterator[tuple[int, bytes]]:
+    """Yield for each line that met a passing error the last of them."""
+    runs = [
+        Run(objects, keys.attempt(shard.batch_id, shard.shard, attempt.number, attempt.runs, "transient"))
+        for attempt in shard.attempts
+        if attempt.transient
+    ]
+    piece = piece_of(Part(shard.first, shard.last, partial(run.blocks, -1, shard.last)) for run in runs)
+    in_order = heapq.merge(*(run.lines(piece) for run in runs), key=itemgetter(0))
+    for _, same in groupby(in_order, key=itemgetter(0)):
+        *_, last = same
+        yield last

@@ -1,0 +1,83 @@
+"""Write the results of a batch, in as many runs of Assemble as it takes."""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import msgspec
+
+from batchyard import keys
+from batchyard.adapters.writer import Begun
+from batchyard.batch import Batch
+from batchyard.errors import BatchyardError, NotFound, UploadGone
+from batchyard.log import logger
+from batchyard.results import Asides, Progress, Result, Results, Tally
+from batchyard.shard import Shard
+from batchyard.yard import Yard
+
+NAMES: Final = ("output.jsonl", "errors.jsonl")
+
+
+class Written(NamedTuple):
+    """Both results, whole."""
+
+    tally: Tally
+    output: Result
+    errors: Result
+
+
+def written_results(
+    yard: Yard, batch: Batch, shards: list[Shard], asides: Asides, must_stop: Callable[[], bool]
+) -> Written | None:
+    """Write the results, going on where an earlier run put them down; None if this one had to put them down, too."""
+    versions = [shard.version for shard in shards]
+    known = _put_down(yard, batch)
+    if known is not None and known.versions == versions:  # else a late worker changed a shard, and so its lines
+        try:
+            return _write(yard, batch, Results(yard.objects, shards, asides, known, must_stop), known)
+        except UploadGone as error:
+            logger.warning("results are begun anew", batch_id=batch.batch_id, reason=str(error))
+    progress = Progress(versions=versions)
+    return _write(yard, batch, Results(yard.objects, shards, asides, progress, must_stop), progress)
+
+
+def _put_down(yard: Yard, batch: Batch) -> Progress | None:
+    try:
+        return msgspec.msgpack.decode(yard.objects.get(keys.results_progress(batch.batch_id)), type=Progress)
+    except NotFound:
+        return None
+
+
+def _put(yard: Yard, batch: Batch, progress: Progress, output: Begun, errors: Begun) -> None:
+    progress.output, progress.errors = output, errors
+    yard.objects.put(keys.results_progress(batch.batch_id), msgspec.msgpack.encode(progress))
+
+
+def _write(yard: Yard, batch: Batch, results: Results, progress: Progress) -> Written | None:
+    places = [keys.result(batch.tenant, batch.batch_id, name) for name in NAMES]
+    if progress.completed:
+        sizes = (begun.size if begun else 0 for begun in (progress.output, progress.errors))
+        return Written(
+            progress.tally, *(_result(yard, key, size, None) for key, size in zip(places, sizes, strict=True))
+        )
+    resumed = progress.output is not None
+    output, errors = (
+        yard.objects.writer(key, begun=begun)
+        for key, begun in zip(places, (progress.output, progress.errors), strict=True)
+    )
+    with output, errors:
+        if not results.write(output, errors):
+            _put(yard, batch, progress, output.put_down(), errors.put_down())
+            logger.info("assembling goes on in another run", batch_id=batch.batch_id, group=progress.group)
+            return None
+    if resumed:  # a run after this one is not to find uploads it should go on with
+        progress.completed = True
+        _put(yard, batch, progress, Begun(size=output.size), Begun(size=errors.size))
+    return Written(progress.tally, *(_result(yard, each.key, each.size, each.sha256) for each in (output, errors)))
+
+
+def _result(yard: Yard, key: str, size: int, sha256: str | None) -> Result:
+    """Look at what S3 keeps of a result: its version, and a checksum of all of it, whoever moved its bytes."""
+    kept, _ = yard.objects.head(key)
+    if kept.size != size:
+        raise BatchyardError(f"{kept.uri} has {kept.size} bytes instead of the {size} that were written")
+    return Result(kept, sha256)

@@ -1,0 +1,217 @@
+"""Assemble runs out of time, again and again, and is killed: the results are those of one run."""
+
+import json
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+
+from batchyard.assemble import TIME_TO_END, assemble
+from batchyard.batch import SKIP, Batch, LineError
+from batchyard.collect import collect
+from batchyard.plan import plan
+from batchyard.shard import Step, change, finish
+from batchyard.submit import submit
+from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryObjects, MemoryRecords, MemoryYard, batch
+
+KEY = "inbox/default/requests.jsonl"
+LINES = [(f"r{at}", f"m{at % 3 if at < 30 else 0}") for at in range(48)]  # shards among each other, then in a row
+MOST_TURNS = 300
+
+
+class Killed(BaseException):
+    """The process is gone: nothing of ours may catch it."""
+
+
+class Watch:
+    """A function's remaining time: enough for so many looks at it, and then too little; or the process dies at one."""
+
+    def __init__(self, looks: int, dies_at: int = 0) -> None:
+        self.left, self.dies_at, self.looked = looks, dies_at, 0
+
+    def __call__(self) -> float:
+        self.looked += 1
+        if self.looked == self.dies_at:
+            raise Killed
+        return TIME_TO_END + 1 if self.looked <= self.left else TIME_TO_END - 1
+
+
+def answer(custom_id: str, attempt: int) -> bytes:
+    """Answer well, badly, with an error that passes, with two kinds of no answer; the errors that pass tell their attempt."""
+    status = {1: 400, 2: 503, 5: 200}.get(int(custom_id[1:]) % 6, 200)
+    error = {"code": "batch_expired"} if int(custom_id[1:]) % 6 == 3 else None
+    response = None if error else {"status_code": status, "body": {"error": {"code": f"{status}-{attempt}"}}}
+    line = json.dumps({"custom_id": custom_id, "response": response, "error": error}).encode() + b"\n"
+    return b"" if int(custom_id[1:]) % 6 == 4 else line
+
+
+def collected() -> MemoryYard:
+    """Make a yard whose batch is to be assembled; every kind of line, several attempts, several shards."""
+    yard = MemoryYard(max_requests_per_shard=8, max_attempts=3)
+    requests = [
+        {"custom_id": each, "method": "POST", "url": "/v1/responses", "body": {"model": m}} for each, m in LINES
+    ]
+    lines = [json.dumps(each).encode() + b"\n" for each in requests]
+    lines[20:20], lines[40:40] = [b"?\n", lines[3]], [b"?\n"]  # set aside
+    yard.bucket.put(KEY, b"".join([*lines, lines[5], b"?\n"]))
+    yard.table.create_batch(batch(input=yard.bucket.head(KEY)[0], on_invalid=SKIP))
+    plan(yard, BATCH_ID)
+    for shard in range(yard.table.batch(BATCH_ID).shards):
+        step = Step(BATCH_ID, shard)
+        while step.next != "done":
+            step = submit(yard, step)
+            end_latest(yard)
+            step = collect(yard, step)
+    return yard
+
+
+def end_latest(yard: MemoryYard) -> None:
+    latest = yard.scripted.batches[f"pb-{len(yard.scripted.batches) - 1}"]
+    asked = [json.loads(line)["custom_id"] for line in yard.scripted.files[latest.input_file_id or ""].splitlines()]
+    attempt = int(latest.metadata["batchyard_attempt"].rsplit("/", 1)[1])
+    yard.scripted.files[latest.id] = b"".join(answer(each, attempt) for each in reversed(asked))
+    yard.scripted.end(latest.id, "completed", output_file_id=latest.id)
+
+
+COLLECTED = collected()
+
+
+def fresh() -> MemoryYard:
+    """Return a copy of such a yard."""
+    yard = MemoryYard(max_requests_per_shard=8, max_attempts=3)
+    yard.bucket.stored, yard.table.others = COLLECTED.bucket.stored.copy(), COLLECTED.table.others.copy()
+    yard.table.batches, yard.table.kept = COLLECTED.table.batches.copy(), COLLECTED.table.kept.copy()
+    return yard
+
+
+def by_turns(yard: MemoryYard, watch: Callable[[], Watch]) -> int:
+    """Assemble in as many runs as it takes, delivered again after each death; answer how many those were."""
+    for turn in range(1, MOST_TURNS):
+        try:
+            if assemble(yard, BATCH_ID, watch()) == "done":
+                return turn
+        except Killed:
+            continue
+    raise AssertionError(f"not done after {MOST_TURNS} turns")
+
+
+def results(yard: MemoryYard) -> dict[str, bytes]:
+    stored = {key: data for key, data in yard.bucket.stored.items() if key.startswith("results/")}
+    report = json.loads(stored.pop(f"results/default/{BATCH_ID}/report.json"))
+    for name in ("output", "errors"):
+        del report[name]["sha256"]  # is known only if all was written in one run
+    return {**stored, "report": json.dumps(report).encode()}
+
+
+@pytest.fixture(scope="module")
+def whole() -> dict[str, bytes]:
+    yard = fresh()
+    assert by_turns(yard, lambda: Watch(10_000)) == 1
+    return results(yard)
+
+
+def test_each_line_has_its_last_true_error_or_the_reason_of_its_shard(whole: dict[str, bytes]) -> None:
+    lines = [json.loads(line) for line in whole[f"results/default/{BATCH_ID}/errors.jsonl"].splitlines()]
+    aside: dict[int, list[str | None]] = {19: [None, "r3"], 37: [None], 47: ["r5", None]}  # behind these they stand
+    places = (([f"r{at}"] if at % 6 in {1, 2, 3, 4} else [], aside.get(at, [])) for at in range(48))
+    expected = [each for own, behind in places for each in (*own, *behind)]
+    assert [line["custom_id"] for line in lines] == expected
+    lines = [line for line in lines if (line["error"] or {}).get("line") is None]
+    codes = {1: "400-1", 2: "503-3"}
+    for line in lines:
+        kind = int(line["custom_id"][1:]) % 6
+        assert (line["response"]["body"]["error"]["code"] == codes[kind]) if kind in codes else line["error"]
+    assert json.loads(whole["report"])["errors"]["by_code"] == {
+        "400-1": 8, "503-3": 8, "duplicate_custom_id": 2, "invalid_json_line": 3, "no_answer": 16,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("looks", [1, 2, 3, 7, 20])
+def test_the_results_are_the_same_however_often_their_writing_is_left(whole: dict[str, bytes], looks: int) -> None:
+    yard = fresh()
+    assert by_turns(yard, lambda: Watch(looks)) >= 30 // looks
+    assert results(yard) == whole
+
+
+@pytest.mark.parametrize("looks", [1, 4, 9])
+def test_a_death_at_any_look_at_the_clock_costs_no_line_and_none_comes_twice(
+    whole: dict[str, bytes], looks: int
+) -> None:
+    yard, turn = fresh(), count()
+    by_turns(yard, lambda: Watch(looks, dies_at=next(turn) % (looks + 3)))
+    assert results(yard) == whole
+
+
+class DyingObjects(MemoryObjects):
+    """A bucket where the process dies each second time it puts down how far it came."""
+
+    def __init__(self, stored: dict[str, bytes], *, after: bool) -> None:
+        super().__init__()
+        self.stored, self.after, self.notes = stored, after, 0
+
+    def put(self, key: str, data: bytes) -> None:
+        self.notes += key.endswith("progress.msgpack")
+        dies = key.endswith("progress.msgpack") and self.notes % 2 == 1
+        if dies and not self.after:
+            raise Killed
+        super().put(key, data)
+        if dies:
+            raise Killed
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_death_before_or_after_it_is_put_down_how_far_it_came_changes_nothing(
+    whole: dict[str, bytes], *, after: bool
+) -> None:
+    yard = fresh()
+    yard.objects = DyingObjects(yard.bucket.stored, after=after)
+    by_turns(yard, lambda: Watch(5))
+    assert results(yard) == whole
+
+
+def test_two_workers_at_once_write_the_same(whole: dict[str, bytes]) -> None:
+    yard = fresh()
+    assert assemble(yard, BATCH_ID, Watch(6)) == "assemble"
+    early = dict(yard.bucket.stored)
+    for _ in range(3):
+        assert assemble(yard, BATCH_ID, Watch(6)) == "assemble"
+    yard.bucket.stored.update(
+        {key: data for key, data in early.items() if key.endswith("progress.msgpack")}
+    )  # a late one
+    by_turns(yard, lambda: Watch(6))
+    assert results(yard) == whole
+
+
+def test_a_shard_that_a_late_worker_changed_meanwhile_has_its_lines_as_it_is_now() -> None:
+    yard = fresh()
+    while yard.bucket.stored.get(f"work/{BATCH_ID}/results/progress.msgpack", b"").count(b"custom_id") < 4:
+        assert assemble(yard, BATCH_ID, Watch(2)) == "assemble"
+    shard = yard.table.kept[BATCH_ID, 1]
+    nothing = change(shard, attempts=[], unfinished=8, unfinished_key="", completed=0, failed=0, codes={})
+    yard.table.save_shard(shard, finish(nothing, LineError("late", "Late.")))
+    by_turns(yard, lambda: Watch(2))
+    report = json.loads(results(yard)["report"])
+    assert report["errors"]["by_code"]["late"] == 8
+    assert report["outcomes_equal_lines"] is True
+
+
+class CancelledMeanwhile(MemoryRecords):
+    """A table whose user cancels when both results are written, just before the batch ends."""
+
+    def move_batch(self, batch_id: str, status: str, now: int, **changes: object) -> Batch | None:
+        if status == "completed":
+            super().move_batch(batch_id, "cancelling", NOW)
+        return super().move_batch(batch_id, status, now, **changes)
+
+
+def test_results_written_in_turns_are_not_written_again_when_the_batch_is_cancelled_at_the_end() -> None:
+    yard, late = fresh(), CancelledMeanwhile()
+    late.batches, late.kept, late.others = yard.table.batches, yard.table.kept, yard.table.others
+    yard.records = late
+    while late.batch(BATCH_ID).status != "cancelling":
+        assert assemble(yard, BATCH_ID, Watch(9)) == "assemble"
+    runs = {key for key in yard.bucket.stored if "/attempt-" in key or "/left-" in key}
+    for key in runs:
+        del yard.bucket.stored[key]
+    assert assemble(yard, BATCH_ID, Watch(9)) == "done"
+    assert late.batch(BATCH_ID).status == "cancelled"
