@@ -3,7 +3,7 @@
 import secrets
 from typing import Any, Final
 
-from batchyard import keys, stored_file, stored_upload
+from batchyard import keys, limits, stored_file, stored_upload
 from batchyard.adapters.file_objects import LINK_SECONDS
 from batchyard.errors import NotFound, StaleRecord
 from batchyard.stored_file import PROCESSED, UPLOADED, StoredFile
@@ -18,6 +18,7 @@ SMALLEST_PART: Final = 1_000_000_000
 def presign_file(yard: Yard, tenant: str, body: object) -> dict[str, Any]:
     """Announce a file and get the addresses to PUT its bytes to, for an hour: one, or several to be filled in their order."""
     wanted = stored_upload.check(body, LARGEST, "No object in S3 is larger.")
+    limits.check_stored_bytes(yard, tenant, wanted.bytes)
     file_id = stored_file.file_id(secrets.token_hex(16))
     key = keys.file(tenant, file_id)
     whole = wanted.bytes <= MOST_AT_ONCE

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
-from batchyard import keys, stored_file, stored_upload
+from batchyard import keys, limits, stored_file, stored_upload
 from batchyard.adapters.joint import Source
 from batchyard.errors import ApiError, NotFound, StaleRecord
 from batchyard.files import MOST_IN_FORM, too_large
@@ -39,6 +39,7 @@ def create_upload(yard: Yard, tenant: str, body: object) -> dict[str, Any]:
     wanted = stored_upload.check(body, MOST_JOINED, WAY_FOR_MORE)
     if stored_upload.text_of(body, "mime_type") is None:
         raise missing("mime_type")
+    limits.check_stored_bytes(yard, tenant, wanted.bytes)
     upload = stored_upload.new(f"upload_{secrets.token_hex(16)}", tenant, yard.now(), wanted)
     yard.upload_records.create(upload)
     return shape(upload, yard.now())

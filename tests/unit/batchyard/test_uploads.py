@@ -8,6 +8,7 @@ import pytest
 from batchyard import files, uploads
 from batchyard.errors import ApiError
 from batchyard.files import MOST_IN_FORM
+from batchyard.presigned import presign_file
 from batchyard.stored_file import DAY
 from batchyard.stored_upload import LIFE, MOST_PARTS
 from batchyard.uploads import MOST_JOINED
@@ -114,6 +115,14 @@ def test_what_openai_would_not_take_is_refused(
     yard: MemoryYard, members: dict[str, Any], code: str | None, param: str | None
 ) -> None:
     assert refused(create, yard, **members) == (400, code, param)
+
+
+def test_what_a_tenant_may_not_store_is_refused_before_it_is_sent() -> None:
+    yard = MemoryYard(max_stored_bytes=100)
+    announced = {"filename": "in.jsonl", "purpose": "batch", "bytes": 101}
+    assert refused(create, yard, bytes=101) == (403, "storage_limit_exceeded", None)
+    assert refused(presign_file, yard, "default", announced) == (403, "storage_limit_exceeded", None)
+    assert create(yard, bytes=100)["status"] == "pending"
 
 
 def test_what_is_no_object_is_refused(yard: MemoryYard) -> None:

@@ -11,6 +11,7 @@ from batchyard.adapters.events import NAMES, Events
 from batchyard.batch import Batch, Counts, LineError, Usage
 from batchyard.errors import StoreError
 from batchyard.statuses import MOVES, PAUSED, RESUMED, STAMPS
+from batchyard.stored_file import file_id
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, NOW, batch
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -25,7 +26,6 @@ PATHS = {
     PAUSED: ["in_progress"],
     RESUMED: ["in_progress"],
 }
-RESULTS = f"s3://{BUCKET}/results/default/{BATCH_ID}"
 NO_LINES = LineError("empty_file", "The input has no requests. Write one JSON request object per line.")
 
 
@@ -49,7 +49,7 @@ def after(what: str) -> Batch:
     planned = {"endpoint": "/v1/responses", "model": "gpt-4.1-mini", "counts": Counts(total=3)}
     ended = {
         "counts": Counts(3, 2, 1), "usage": Usage(300, 0, 120, 0, 420),
-        "output_file_id": f"{RESULTS}/output.jsonl", "error_file_id": f"{RESULTS}/errors.jsonl",
+        "output_file_id": file_id(BATCH_ID, "output.jsonl"), "error_file_id": file_id(BATCH_ID, "errors.jsonl"),
     }  # fmt: skip
     members: dict[str, Any] = {**(planned if "in_progress" in been else {})}
     members |= ended if status in {"completed", "cancelled"} else {}
@@ -76,6 +76,13 @@ def test_the_sample_is_what_is_emitted(what: str) -> None:
         "bus",
     )
     assert json.loads(entry["Detail"]) == sample["detail"]
+
+
+def test_an_event_names_the_results_that_are_there_and_where() -> None:
+    there = json.loads(emitted("completed")["Detail"])["results"]
+    place = f"s3://{BUCKET}/results/default/{BATCH_ID}"
+    assert there == {name: f"{place}/{name}" for name in ("output.jsonl", "errors.jsonl")}
+    assert set(json.loads(emitted("in_progress")["Detail"])["results"].values()) == {None}
 
 
 def test_there_is_a_sample_for_everything_that_may_happen_and_no_other() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
+from batchyard import keys
 from batchyard.adapters.aws import client, translated
 from batchyard.batch import Batch, shape
 from batchyard.errors import StoreError
@@ -32,10 +33,17 @@ class Events:
     def announce(self, batch: Batch, what: str | None = None) -> None:
         """Say what became of a batch, as `Batch Completed` and the like: its status, or `what`; the detail is OpenAI's Batch.
 
-        A detail type is `Batch` and one of `NAMES`; the detail has the tenant, too, and why a batch waits, if it does.
+        A detail type is `Batch` and one of `NAMES`; the detail has the tenant, too, why a batch waits, if it does, and
+        `results`: where in S3 they lie, for those who need no file ids.
         An event holds 256 KB at most, so a refused batch's list of errors is left out; the record keeps it.
         """
-        detail = {**shape(batch), "tenant": batch.tenant, "errors": None, "errors_total": batch.errors_total}
+        beside = {
+            "tenant": batch.tenant,
+            "errors": None,
+            "errors_total": batch.errors_total,
+            "results": _results(batch),
+        }
+        detail = {**shape(batch), **beside}
         entry: PutEventsRequestEntryTypeDef = {
             "EventBusName": self._bus,
             "Source": "batchyard",
@@ -46,3 +54,13 @@ class Events:
             answer = self._eventbridge.put_events(Entries=[entry])
         if answer["FailedEntryCount"]:
             raise StoreError(f"announcing {batch.batch_id}: {answer['Entries'][0].get('ErrorCode')}")
+
+
+def _results(batch: Batch) -> dict[str, str | None]:
+    """Name the results in S3; None for one that does not exist."""
+    there = {"output.jsonl": batch.output_file_id, "errors.jsonl": batch.error_file_id}
+    place = f"s3://{batch.input.bucket}/"
+    return {
+        name: f"{place}{keys.result(batch.tenant, batch.batch_id, name)}" if file_id else None
+        for name, file_id in there.items()
+    }
