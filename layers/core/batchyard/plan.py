@@ -2,19 +2,21 @@
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Final
 
 import msgspec
 
 from batchyard import keys, statuses
 from batchyard.aside import Aside
-from batchyard.batch import SKIP, Batch, Counts, LineError
+from batchyard.batch import SKIP, Batch, Counts, InputObject, LineError
 from batchyard.errors import BatchyardError, NotFound
+from batchyard.handover import InTime, OutOfTime, watch
 from batchyard.log import logger
 from batchyard.look_back import look_back
 from batchyard.preflight import all_lines, preflight, report_unsent, too_dear
-from batchyard.splitting import Limits, ShardLines
+from batchyard.regroup import regroup, scattered
+from batchyard.shard_limits import Limits
+from batchyard.splitting import ShardLines
 from batchyard.survey import Progress, Survey
 from batchyard.unpacking import Damaged, source_of
 from batchyard.yard import Yard
@@ -22,7 +24,6 @@ from batchyard.yard import Yard
 SUMMARY: Final = "summary.msgpack"
 PROGRESS: Final = "progress.msgpack"
 SHARDS: Final = "shards.json"
-TIME_TO_END: Final = 60.0  # seconds a plan needs to hand over or to finish
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -121,47 +122,46 @@ def _survey(yard: Yard, batch: Batch, progress: Progress, seconds_left: Callable
         settings.max_requests_per_shard, settings.max_bytes_per_shard, settings.max_embedding_inputs_per_shard,
         settings.max_tokens_per_shard,
     )  # fmt: skip
-    begun = _stage(progress)
+    begun, in_time = _stage(progress), watch(seconds_left)
     aside = Aside(yard.objects, batch.batch_id, progress)
     skipping = aside if batch.on_invalid == SKIP else None
     survey = Survey(limits, batch.endpoint, progress, skipping)
     try:
-        source = source_of(yard, batch)
+        source = source_of(yard, batch, progress, in_time)
         for full in survey.take(yard.objects.chunks(source, progress.offset)):
             if full is not None:
-                _write(yard, batch, full)
-            elif seconds_left() < TIME_TO_END:
-                aside.close()
-                _put_down(yard, batch, survey, begun)
-                return False
+                _write(yard, batch, full, progress)
+            else:
+                in_time()
+        _finish(yard, batch, source, survey, aside, in_time)
     except NotFound as error:
         logger.warning("input gone", batch_id=batch.batch_id, reason=str(error))
         return _unreadable(survey, f"The input {batch.input.uri} was deleted, replaced or cannot be read.")
     except Damaged as error:
         return _unreadable(survey, f"The input {batch.input.uri} is a damaged gzip file: {error}.")
-    for open_shard in survey.rest():
-        _write(yard, batch, open_shard)
-    aside.close()
-    try:
-        look_back(yard, batch, survey, skipping, partial(_in_time, seconds_left))
-    except _OutOfTime:
+    except OutOfTime:
+        aside.close()
         _put_down(yard, batch, survey, begun)
         return False
     return True
 
 
-class _OutOfTime(Exception):  # noqa: N818 - names what happened
-    """What is under way goes on in another invocation."""
-
-
-def _in_time(seconds_left: Callable[[], float]) -> None:
-    if seconds_left() < TIME_TO_END:
-        raise _OutOfTime
+def _finish(yard: Yard, batch: Batch, source: InputObject, survey: Survey, aside: Aside, in_time: InTime) -> None:
+    """Do what only the end of the input allows."""
+    if not survey.progress.looked:
+        for open_shard in survey.rest():
+            _write(yard, batch, open_shard, survey.progress)
+        aside.close()
+        look_back(yard, batch, survey, aside if batch.on_invalid == SKIP else None, in_time)
+        survey.progress.looked = True
+    if _runs(survey.progress) and not batch.dry_run:
+        regroup(yard, batch, source, survey.progress, in_time)
 
 
 def _stage(progress: Progress) -> tuple[int, ...]:
-    """Tell how far the plan is: it rises, or there is no use in another invocation."""
-    return progress.offset, progress.repeats.part
+    """Tell how far the plan is: it changes, or there is no use in another invocation."""
+    unpacked = progress.unpacking.size if progress.unpacking else 0
+    return unpacked, progress.offset, progress.repeats.part, len(progress.scattered)
 
 
 def _unreadable(survey: Survey, why: str) -> bool:
@@ -170,14 +170,16 @@ def _unreadable(survey: Survey, why: str) -> bool:
     return True
 
 
-def _write(yard: Yard, batch: Batch, shard: ShardLines) -> None:
+def _write(yard: Yard, batch: Batch, shard: ShardLines, progress: Progress) -> None:
+    if scattered(shard):
+        progress.scattered.add(shard.shard)
     yard.objects.put(keys.shard_lines(batch.batch_id, shard.shard), shard.pack())
 
 
 def _put_down(yard: Yard, batch: Batch, survey: Survey, begun: tuple[int, ...]) -> None:
     if _stage(survey.progress) == begun:
         raise BatchyardError(f"planning {batch.batch_id} came no further in a whole invocation: its input is too large")
-    survey.progress.opened = [shard.packed() for shard in survey.rest()]
+    survey.progress.opened = [] if survey.progress.looked else [shard.packed() for shard in survey.rest()]
     yard.objects.put(keys.plan(batch.batch_id, PROGRESS), msgspec.msgpack.encode(survey.progress))
     logger.info("plan goes on in another run", batch_id=batch.batch_id, offset=survey.progress.offset)
 

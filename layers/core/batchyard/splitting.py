@@ -10,29 +10,13 @@ from typing import Final, NamedTuple
 import msgspec
 
 from batchyard import keys
+from batchyard.batch import InputObject
 from batchyard.lines import Line, embedding_inputs
-from batchyard.tokens import estimated
+from batchyard.shard_limits import Limits
 
 RUN: Final = 4  # numbers of a run
 MOST_KINDS: Final = 1_000  # pairs of endpoint and model in one batch: each has a shard open
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one provider batch takes: requests, bytes of upload, inputs of embeddings requests, and prompt tokens.
-
-    Tokens are estimated; 0 is no limit, and a line that is over it alone has a shard of its own.
-    """
-
-    requests: int
-    bytes: int
-    embedding_inputs: int
-    tokens: int = 0
-
-    def fit(self, requests: int, size: int) -> bool:
-        """Tell whether so many requests of so many bytes together are within the limits."""
-        tokens_fit = not self.tokens or estimated(size) <= self.tokens
-        return requests <= self.requests and size <= self.bytes and tokens_fit
+MOST_OPEN: Final = 1_000_000  # lines in all open shards; beyond, the longest is closed before it is full
 
 
 class Place(NamedTuple):
@@ -69,6 +53,8 @@ class PackedLines(msgspec.Struct, frozen=True):
     embedding_inputs: int = 0
     runs: bytes = b""
     dropped: int = 0
+    source: InputObject | None = None
+    pieces: bytes = b""
 
 
 @dataclass
@@ -77,7 +63,8 @@ class ShardLines:
 
     `runs` has four numbers for each run of neighbours: of the first, the ordinal, the position, the number of its line in the
     input as an editor counts, and the offset.
-    `dropped` of them were set aside after they were listed, and are not to be sent.
+    `source`, if there is one, is a work object that holds the lines in place of the input, in `pieces`: of the first line of
+    each, the ordinal and the offset. `dropped` of them were set aside after they were listed, and are not to be sent.
     """
 
     shard: int
@@ -89,6 +76,8 @@ class ShardLines:
     size: int = 0
     embedding_inputs: int = 0
     dropped: int = 0
+    source: InputObject | None = None
+    pieces: "array[int]" = field(default_factory=lambda: array("Q"))
     _next: Place | None = None  # which would go on with the last run
 
     def __len__(self) -> int:
@@ -107,11 +96,27 @@ class ShardLines:
 
     @cached_property
     def offsets(self) -> "array[int]":
-        """Tell where each line begins in the input; to be asked when all lines are there."""
+        """Tell where each line begins in the input, or in `source`; to be asked when all lines are there."""
+        firsts = (
+            [(run.ordinal, run.offset) for run, _ in self._runs()]
+            if self.source is None
+            else list(zip(self.pieces[::2], self.pieces[1::2], strict=True))
+        )
+        stops = [*(ordinal for ordinal, _ in firsts[1:]), len(self)]
         offsets = array("Q")
-        for run, count in self._runs():
-            offsets.extend(accumulate(self.sizes[run.ordinal : run.ordinal + count - 1], initial=run.offset))
+        for (ordinal, offset), stop in zip(firsts, stops, strict=True):
+            offsets.extend(accumulate(self.sizes[ordinal : stop - 1], initial=offset))
         return offsets
+
+    @property
+    def contiguous(self) -> bool:
+        """Tell whether all lines are neighbours."""
+        return len(self.runs) <= RUN
+
+    def move(self, source: InputObject, pieces: "array[int]") -> None:
+        """Note that the lines are to be read from another object."""
+        self.source, self.pieces = source, pieces
+        self.__dict__.pop("offsets", None)
 
     def _runs(self) -> Iterator[tuple[Run, int]]:
         """Yield each run and the count of its lines."""
@@ -133,7 +138,7 @@ class ShardLines:
         """Make the form that can be stored."""
         return PackedLines(
             self.shard, self.endpoint, self.model, b"", b"", self.sizes.tobytes(), self.custom_ids,
-            self.embedding_inputs, self.runs.tobytes(), self.dropped,
+            self.embedding_inputs, self.runs.tobytes(), self.dropped, self.source, self.pieces.tobytes(),
         )  # fmt: skip
 
     def pack(self) -> bytes:
@@ -151,16 +156,9 @@ class ShardLines:
         sizes, runs = array("I", packed.sizes), array("Q", packed.runs or _runs_of(packed))
         size = sum(sizes)
         read = cls(
-            packed.shard,
-            packed.endpoint,
-            packed.model,
-            runs,
-            sizes,
-            packed.custom_ids,
-            size,
-            packed.embedding_inputs,
-            packed.dropped,
-        )
+            packed.shard, packed.endpoint, packed.model, runs, sizes, packed.custom_ids, size,
+            packed.embedding_inputs, packed.dropped, packed.source, array("Q", packed.pieces),
+        )  # fmt: skip
         if runs:
             ordinal, *place = runs[-RUN:]
             read._next = Place(*place).after(len(sizes) - ordinal, sum(sizes[ordinal:]))
@@ -198,6 +196,8 @@ class Splitter:
         """Start with no shard, or go on after so many, of which these are open."""
         self._limits = limits
         self._open = {(shard.endpoint, shard.model): shard for shard in opened}
+        self._kinds = set(self._open)
+        self._lines = sum(map(len, self._open.values()))
         self.shards = shards
 
     def add(self, place: Place, size: int, line: Line) -> ShardLines | None:
@@ -209,9 +209,19 @@ class Splitter:
         if shard is None or closed is not None:
             shard = self._open[kind] = ShardLines(self.shards, *kind)
             self.shards += 1
+        self._lines += 1 - (len(closed) if closed else 0)
+        self._kinds.add(kind)
         shard.add(place, [line.custom_id], [size])
         shard.embedding_inputs += inputs
-        return closed
+        return closed or self._overflow()
+
+    def _overflow(self) -> ShardLines | None:
+        """Close the longest shard if too many lines are in open ones."""
+        if self._lines <= MOST_OPEN:
+            return None
+        longest = max(self._open, key=lambda kind: len(self._open[kind]))
+        self._lines -= len(self._open[longest])
+        return self._open.pop(longest)
 
     def add_run(self, place: Place, kind: tuple[str, str], custom_ids: list[str], sizes: list[int]) -> bool:
         """Put neighbouring lines of one kind, without embedding inputs, into the open shard; False if they do not all fit."""
@@ -219,11 +229,12 @@ class Splitter:
         if shard is None or not self._limits.fit(len(shard) + len(sizes), shard.size + size):
             return False
         shard.add(place, custom_ids, sizes)
+        self._lines += len(sizes)
         return True
 
     def takes(self, line: Line) -> bool:
         """Tell whether the line goes where others went or may be the first of its kind."""
-        return (line.url, line.body.model) in self._open or len(self._open) < MOST_KINDS
+        return (line.url, line.body.model) in self._kinds or len(self._kinds) < MOST_KINDS
 
     def rest(self) -> list[ShardLines]:
         """Return the shards still open, at the end of the input."""

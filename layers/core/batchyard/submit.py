@@ -116,9 +116,8 @@ class _Submission:
 
     def _upload(self, ordinals: "array[int]") -> None:
         if self._shard.file_id is None:
-            upload = Upload(
-                self._yard.objects, self._batch.source or self._batch.input, list(self._lines.ranges(ordinals))
-            )
+            source = self._lines.source or self._batch.source or self._batch.input
+            upload = Upload(self._yard.objects, source, list(self._lines.ranges(ordinals)))
             place = self._shard.batch_id, self._shard.shard, self._shard.attempts[-1].number
             name = keys.upload(*place, self._yard.settings.stack)
             file = self._yard.ask(lambda provider: provider.create_file(upload, name))

@@ -7,12 +7,14 @@ from typing import Final, Protocol
 import msgspec
 
 from batchyard import lines, outcomes
+from batchyard.adapters.writer import Begun
 from batchyard.batch import REFUSE, SHOWN_ERRORS, LineError
 from batchyard.duplicates import MOST_AT_ONCE, Repeats
 from batchyard.lines import Line
 from batchyard.metering import Meter, Outputs
 from batchyard.scanning import Block, blocks
-from batchyard.splitting import MOST_KINDS, Limits, PackedLines, Place, ShardLines, Splitter
+from batchyard.shard_limits import Limits
+from batchyard.splitting import MOST_KINDS, PackedLines, Place, ShardLines, Splitter
 
 LONGEST_LINE: Final = 16 * 1024 * 1024
 AT_ONCE: Final = 200  # lines that are read together if they are alike
@@ -25,6 +27,8 @@ class Progress(msgspec.Struct, kw_only=True):
     `offset` is in bytes; counts begin at 0; `asked` is the endpoint the lines were checked against.
     `asides` are the runs of lines set aside, each by its first position and its count, `codes` those lines by their errors,
     and `emptied` the shards that have no other lines. `outputs` is what lines allow of output, where that is `metered`.
+    `unpacking` is how far a packed input is unpacked; once duplicates were `looked` for, no shard is open any more, and
+    `scattered` are the shards that are still to be copied to be read at all fast.
     """
 
     offset: int = 0
@@ -43,6 +47,9 @@ class Progress(msgspec.Struct, kw_only=True):
     asides: list[tuple[int, int]] = []
     codes: dict[str, int] = {}
     emptied: list[int] = []
+    unpacking: Begun | None = None
+    looked: bool = False
+    scattered: set[int] = set()
     repeats: Repeats = msgspec.field(default_factory=Repeats)
     metered: bool = False
     outputs: list[Outputs] = []

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from batchyard import keys
+from batchyard.adapters.writer import Writer
 from batchyard.batch import Batch, InputObject
+from batchyard.handover import InTime, OutOfTime
+from batchyard.survey import Progress
 from batchyard.yard import Yard
 
 GZIP: Final = b"\x1f\x8b"
@@ -20,8 +23,12 @@ class Damaged(ValueError):  # noqa: N818 - names what was seen
     """The packed input is cut off or not what its first bytes say."""
 
 
-def source_of(yard: Yard, batch: Batch) -> InputObject:
-    """Return the object whose bytes are the batch's lines: its input, or what was unpacked of it; raises Damaged."""
+def source_of(yard: Yard, batch: Batch, progress: Progress, in_time: InTime) -> InputObject:
+    """Return the object whose bytes are the batch's lines: its input, or what was unpacked of it; raises Damaged.
+
+    What was unpacked when `in_time` raises is noted in the progress. The next call unpacks from the start again, as gzip must
+    be, but writes only what was not written: in one invocation as much as it can unpack, which bounds the whole.
+    """
     if batch.source is not None:
         return batch.source
     first = b"".join(yard.objects.chunks(batch.input, 0, min(len(GZIP), batch.input.size)))
@@ -29,14 +36,27 @@ def source_of(yard: Yard, batch: Batch) -> InputObject:
         return batch.input
     key = keys.plan(batch.batch_id, NAME)
     try:
-        with yard.objects.writer(key, hashing=False) as unpacked:
-            for piece in gunzip(yard.objects.chunks(batch.input)):
-                unpacked.write(piece)
+        with yard.objects.writer(key, hashing=False, begun=progress.unpacking) as unpacked:
+            _unpack(yard.objects.chunks(batch.input), unpacked, progress, in_time)
     except DAMAGED as error:
         raise Damaged(str(error)) from error
     source, _ = yard.objects.head(key)
     yard.records.change_batch(batch.batch_id, source=source)
+    progress.unpacking = None
     return source
+
+
+def _unpack(chunks: Iterator[bytes], unpacked: Writer, progress: Progress, in_time: InTime) -> None:
+    written = unpacked.size
+    for piece in gunzip(chunks):
+        if written < len(piece):
+            unpacked.write(piece[written:])
+        written = max(0, written - len(piece))
+        try:
+            in_time()
+        except OutOfTime:
+            progress.unpacking = unpacked.put_down()
+            raise
 
 
 def gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:

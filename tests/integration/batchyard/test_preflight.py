@@ -9,7 +9,8 @@ import pytest
 
 from batchyard.api import cancel_batch, create_batch, retrieve_batch
 from batchyard.batch import shape
-from batchyard.plan import TIME_TO_END, plan
+from batchyard.handover import TIME_TO_END
+from batchyard.plan import plan
 from batchyard.yard import Yard
 from tests.integration.batchyard.world import BUCKET, World, jsonl, request
 

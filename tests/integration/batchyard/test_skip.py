@@ -10,7 +10,8 @@ from batchyard.adapters.objects import Objects
 from batchyard.adapters.records import Records
 from batchyard.api import create_batch, retrieve_batch
 from batchyard.batch import SKIP
-from batchyard.plan import TIME_TO_END, plan
+from batchyard.handover import TIME_TO_END
+from batchyard.plan import plan
 from tests.integration.batchyard.redelivery import Killed
 from tests.integration.batchyard.test_crash import Killer
 from tests.integration.batchyard.world import BUCKET, World, answering, bad, good, jsonl, request

@@ -5,12 +5,15 @@ from collections import Counter
 from itertools import pairwise
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchyard import splitting
 from batchyard.lines import EMBEDDINGS, Line, embedding_inputs, parse
 from batchyard.scanning import Found, scan
-from batchyard.splitting import Limits, Place, ShardLines, Splitter
+from batchyard.shard_limits import Limits
+from batchyard.splitting import Place, ShardLines, Splitter
 from batchyard.tokens import estimated
 
 Made = tuple[str, str, int, int]  # url, model, embedding inputs, padding
@@ -177,3 +180,11 @@ def test_neighbours_are_stored_in_a_few_bytes_each() -> None:
     shard.add(Place(7, 8, 11), [f"r{at:08}" for at in range(10_000)], [600] * 10_000)
     shard.add(Place(10_007, 10_008, 11 + 600 * 10_000), ["last"], [600])
     assert len(shard.pack()) < 16 * len(shard)
+
+
+def test_of_very_many_open_lines_the_longest_shard_is_closed_before_it_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splitting, "MOST_OPEN", 20)
+    shards, lines = split(write([("/v1/responses", f"m{at % 7}", 1, 0) for at in range(200)]), Limits(50, 10_000, 9))
+    assert Counter(position for shard in shards for position in shard.positions) == Counter(range(len(lines)))
+    assert max(map(len, shards)) <= 20
+    assert min(map(len, shards[:-7])) >= 3

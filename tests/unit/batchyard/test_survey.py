@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from batchyard import survey
 from batchyard.batch import SHOWN_ERRORS, LineError
-from batchyard.splitting import Limits
+from batchyard.shard_limits import Limits
 from batchyard.survey import MOST_ERROR_BYTES, Progress, Survey
 
 Plan = tuple[dict[int, bytes], Progress]

@@ -4,6 +4,8 @@ import gzip
 
 import pytest
 
+from batchyard import unpacking
+from batchyard.errors import BatchyardError
 from batchyard.plan import plan
 from batchyard.shard import Step
 from batchyard.submit import submit
@@ -14,11 +16,16 @@ CUT = INPUT.index(b"\n") + 1
 MEMBERS = gzip.compress(INPUT[:CUT]) + gzip.compress(INPUT[CUT:])
 
 
-def dropped(data: bytes, chunk: int) -> tuple[MemoryYard, str]:
+def waiting(data: bytes, chunk: int) -> MemoryYard:
     yard = MemoryYard()
     yard.bucket.chunk = chunk
     yard.bucket.put(KEY, data)
     yard.table.create_batch(batch(input=yard.bucket.head(KEY)[0]))
+    return yard
+
+
+def dropped(data: bytes, chunk: int) -> tuple[MemoryYard, str]:
+    yard = waiting(data, chunk)
     return yard, plan(yard, BATCH_ID).next
 
 
@@ -37,3 +44,39 @@ def test_a_damaged_file_is_refused_as_a_whole(data: bytes) -> None:
     (error,) = yard.table.batch(BATCH_ID).errors
     assert (following, error.code, error.param, error.line) == ("refused", "invalid_request", "file_id", None)
     assert "gzip" in error.message
+
+
+class Looks:
+    """The seconds left of an invocation, enough for so many looks at the clock."""
+
+    def __init__(self, enough: int) -> None:
+        self.enough = enough
+
+    def __call__(self) -> float:
+        self.enough -= 1
+        return 900.0 if self.enough >= 0 else 0.0
+
+
+@pytest.mark.parametrize("data", [gzip.compress(INPUT), MEMBERS], ids=["one member", "two members"])
+def test_an_input_that_takes_long_to_unpack_is_unpacked_in_several_invocations(
+    monkeypatch: pytest.MonkeyPatch, data: bytes
+) -> None:
+    monkeypatch.setattr(unpacking, "PIECE", 40)
+    yard, following, invocations = waiting(data, 7), "plan", 0
+    while following == "plan":
+        looks = Looks(2 + 2 * invocations)  # each has to unpack again what the ones before it did
+        following = plan(yard, BATCH_ID, resume=invocations > 0, seconds_left=looks).next
+        invocations += 1
+    assert (following, invocations > 2) == ("run", True)
+    assert submit(yard, Step(BATCH_ID, 0)).next == "poll"
+    assert list(yard.scripted.files.values()) == [INPUT]
+
+
+def test_an_input_that_no_invocation_can_unpack_is_refused_rather_than_tried_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(unpacking, "PIECE", 40)
+    yard = waiting(gzip.compress(INPUT), 7)
+    assert plan(yard, BATCH_ID, seconds_left=Looks(1)).next == "plan"
+    with pytest.raises(BatchyardError, match="came no further"):
+        plan(yard, BATCH_ID, resume=True, seconds_left=Looks(1))

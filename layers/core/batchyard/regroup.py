@@ -1,0 +1,108 @@
+"""Shards whose lines lie scattered over the input: copied once into a work object, where each lies in a few long ranges."""
+
+from array import array
+from collections.abc import Iterable, Iterator
+from heapq import merge
+from typing import Final
+
+from batchyard import keys
+from batchyard.adapters.writer import Writer
+from batchyard.batch import Batch, InputObject
+from batchyard.handover import InTime
+from batchyard.splitting import ShardLines
+from batchyard.survey import Progress
+from batchyard.upload import near
+from batchyard.yard import Yard
+
+# A shard is scattered if to read it takes more requests than this, or this many times its own bytes and not just a few.
+MOST_REQUESTS: Final = 1_000
+MOST_TIMES, FEW_BYTES = 8, 64 * 1024 * 1024
+MOST_LINES: Final = 1_000_000  # of shards that are copied in one pass over the input
+MOST_HELD: Final = 48 * 1024 * 1024  # bytes of lines in memory, over all shards
+
+Line = tuple[int, int, int]  # offset, which of the shards, size
+
+
+def scattered(shard: ShardLines) -> bool:
+    """Tell whether a shard's lines lie so that reading them from the input takes far too long."""
+    if shard.contiguous:
+        return False
+    groups = list(near(list(shard.ranges(array("I", range(len(shard)))))))
+    read = sum(group[-1][1] - group[0][0] for group in groups)
+    return len(groups) > MOST_REQUESTS or read > MOST_TIMES * shard.size + FEW_BYTES
+
+
+def regroup(yard: Yard, batch: Batch, source: InputObject, progress: Progress, in_time: InTime) -> None:
+    """Copy the scattered shards, as many at once as memory allows; the progress lists those that are left."""
+    while progress.scattered:
+        in_time()
+        shards = list(_some(yard, batch, sorted(progress.scattered)))
+        _Copy(yard, batch, shards).run(source)
+        progress.scattered.difference_update(shard.shard for shard in shards)
+
+
+def _some(yard: Yard, batch: Batch, numbers: list[int]) -> Iterator[ShardLines]:
+    count = 0
+    for number in numbers:
+        shard = ShardLines.unpack(yard.objects.get(keys.shard_lines(batch.batch_id, number)))
+        count += len(shard)
+        if count > max(MOST_LINES, len(shard)):
+            return
+        yield shard
+
+
+class _Copy:
+    """One pass over the input: each shard's lines are gathered, and the most that were gathered are written at a time."""
+
+    def __init__(self, yard: Yard, batch: Batch, shards: list[ShardLines]) -> None:
+        self._yard, self._batch, self._shards = yard, batch, shards
+        self._held: list[list[bytes]] = [[] for _ in shards]
+        self._sizes = [0] * len(shards)
+        self._written = [0] * len(shards)
+        self._pieces = [array("Q") for _ in shards]
+
+    def run(self, source: InputObject) -> None:
+        key = keys.plan(self._batch.batch_id, f"regrouped-{self._shards[0].shard:05}.jsonl")
+        lines = list(merge(*(_lines(at, shard) for at, shard in enumerate(self._shards))))
+        start, (last, _, size) = lines[0][0], lines[-1]
+        with self._yard.objects.writer(key, hashing=False) as writer:
+            self._gather(cut(self._yard.objects.chunks(source, start, last + size), start, lines), writer)
+        copy, _ = self._yard.objects.head(key)
+        for shard, pieces in zip(self._shards, self._pieces, strict=True):
+            shard.move(copy, pieces)
+            self._yard.objects.put(keys.shard_lines(self._batch.batch_id, shard.shard), shard.pack())
+
+    def _gather(self, lines: Iterable[tuple[int, bytes]], writer: Writer) -> None:
+        held = 0
+        for at, text in lines:
+            self._held[at].append(text)
+            self._sizes[at] += len(text)
+            held += len(text)
+            if held >= MOST_HELD:
+                held -= self._write(self._sizes.index(max(self._sizes)), writer)
+        for at in range(len(self._shards)):
+            self._write(at, writer)
+
+    def _write(self, at: int, writer: Writer) -> int:
+        size = self._sizes[at]
+        if size:
+            self._pieces[at].extend((self._written[at], writer.size))
+            self._written[at] += len(self._held[at])
+            writer.write(b"".join(self._held[at]))
+            self._held[at], self._sizes[at] = [], 0
+        return size
+
+
+def _lines(at: int, shard: ShardLines) -> Iterator[Line]:
+    return ((offset, at, size) for offset, size in zip(shard.offsets, shard.sizes, strict=True))
+
+
+def cut(chunks: Iterable[bytes], start: int, lines: Iterable[Line]) -> Iterator[tuple[int, bytes]]:
+    """Cut lines, whose offsets ascend, out of chunks that begin at `start`; yield whose each is, and its bytes."""
+    rest, held = iter(chunks), b""
+    for offset, at, size in lines:
+        while start + len(held) <= offset:
+            start, held = start + len(held), next(rest)
+        while start + len(held) < offset + size:
+            start, held = offset, held[offset - start :] + next(rest)
+        yield at, held[offset - start : offset - start + size]
