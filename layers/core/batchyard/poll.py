@@ -1,11 +1,13 @@
 """Look at a shard's provider batch and say when to look again."""
 
+import math
 from typing import Final
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError
 from batchyard import ledger, pauses, setback, statuses
 from batchyard.batch import Batch, LineError, window_seconds
+from batchyard.deadline import deadline
 from batchyard.log import logger
 from batchyard.outcomes import usage_of_batch
 from batchyard.pacing import Look, poll_wait, remembered
@@ -30,8 +32,10 @@ def poll(yard: Yard, step: Step) -> Step:
     provider_batch_id = shard.attempt.provider_batch_id
     try:
         seen = yard.ask(lambda provider: provider.retrieve_batch(provider_batch_id))
-        stopping = batch.status == statuses.CANCELLING or batch.ended
+        late = yard.now() >= _deadline(yard, batch, shard.attempt)
+        stopping = batch.status == statuses.CANCELLING or batch.ended or late
         if stopping and not (seen.ended or seen.status in ENDING):
+            logger.info("stopping a provider batch", batch_id=step.batch_id, shard=step.shard, late=late)
             seen = yard.ask(lambda provider: provider.cancel_batch(provider_batch_id))
     except NotFoundError as error:
         return _missing(yard, batch, shard, step, error)
@@ -58,15 +62,23 @@ def _note(yard: Yard, shard: Shard, attempt: Attempt, seen: ProviderBatch) -> No
 
 def _look_again(yard: Yard, batch: Batch, attempt: Attempt, seen: ProviderBatch, step: Step) -> Step:
     counts, since, total = seen.request_counts, attempt.creating_at or attempt.started_at, 0
-    finished = counts.completed + counts.failed if counts else 0
-    if batch.status == statuses.CANCELLING:  # ten minutes as a rule, but a provider may take days
-        since, finished = batch.cancelling_at or yard.now(), 0
+    finished, deadline_at = counts.completed + counts.failed if counts else 0, _deadline(yard, batch, attempt)
+    if batch.status == statuses.CANCELLING or yard.now() >= deadline_at:
+        # Ten minutes as a rule, but a provider may take days.
+        since, finished = int(min(batch.cancelling_at or yard.now(), deadline_at)), 0
     elif counts:
         total = counts.total
     now, before = Look(yard.now() - since, finished), Look(step.seen_age, step.seen_finished)
     floor, ceiling = yard.settings.poll_floor_seconds, yard.settings.poll_ceiling_seconds
     wait = poll_wait(now, before, total, floor, ceiling, yard.chance())
+    if yard.now() < deadline_at < yard.now() + wait:
+        wait = math.ceil(deadline_at - yard.now())
     return step.then("poll", wait, remembered(now, before))
+
+
+def _deadline(yard: Yard, batch: Batch, attempt: Attempt) -> float:
+    started = attempt.creating_at or attempt.started_at
+    return deadline(yard.settings.deadline_action, started, window_seconds(batch.completion_window))
 
 
 def _missing(yard: Yard, batch: Batch, shard: Shard, step: Step, error: NotFoundError) -> Step:

@@ -34,6 +34,7 @@ class Settings:
     max_tokens_per_shard: int = 0
     max_concurrent_shards: int = 20
     max_attempts: int = 3
+    deadline_action: str = "wait"
     max_open_batches: int = 1_000
     max_stored_bytes: int = 0
     on_invalid: str = "refuse"

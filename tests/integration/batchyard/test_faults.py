@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace as replaced
 from typing import Any
 
 import pytest
@@ -190,6 +191,27 @@ def test_expiries_cost_no_try_and_every_line_is_paid_once(world: World) -> None:
     assert world.run(batch_id) == "done"
     assert all_ok(world, batch_id)
     assert len(world.provider.batches) == 3
+    assert len(list(world.provider.ledger())) == 10
+
+
+def test_at_the_deadline_what_is_finished_is_kept_and_the_rest_is_sent_anew_and_paid_once(world: World) -> None:
+    world.yard.settings = replaced(world.yard.settings, deadline_action="resubmit")
+    stop = world.provider.cancel_batch
+
+    def stop_half_done(batch_id: str) -> Any:
+        stop(batch_id)
+        half = answering(lambda each: good(each) if each < "r5" else unrun(each, "batch_cancelled"), "cancelled")
+        world.provider.polls_before_end = 1
+        return world.provider.end(batch_id, half)
+
+    world.provider.cancel_batch = stop_half_done  # type: ignore[method-assign]
+    world.provider.polls_before_end = 10_000
+    batch_id, began = drop(world), world.clock.now
+    assert world.run(batch_id) == "done"
+    assert all_ok(world, batch_id)
+    first, second = report(world, batch_id)["shards"][0]["attempts"]
+    assert (first["provider_status"], first["succeeded"], second["lines"]) == ("cancelled", 5, 5)
+    assert 0.9 * 86_400 <= first["ended_at"] - began < 0.91 * 86_400
     assert len(list(world.provider.ledger())) == 10
 
 

@@ -163,3 +163,44 @@ def test_a_shard_without_a_provider_batch_goes_back_to_submit(changes: dict[str,
     yard.table.save_shard(shard, msgspec.structs.replace(shard, **changes))
     assert look(yard).next == "submit"
     assert "retrieve_batch" not in yard.scripted.calls
+
+
+def near_its_end(action: str) -> MemoryYard:
+    yard = planned(deadline_action=action)
+    assert submit(yard, FIRST.then("submit")).next == "poll"
+    yard.scripted.end("pb-0", "in_progress", request_counts=RequestCounts(3, 1, 0))
+    return yard
+
+
+def test_a_look_falls_on_the_deadline_and_there_the_batch_is_cancelled_once_and_watched_closely() -> None:
+    yard = near_its_end("resubmit")
+    yard.now_is = NOW + WINDOW * 0.9 - 100
+    assert look(yard).wait_seconds == 100
+    assert "cancel_batch" not in yard.scripted.calls
+    yard.wait(100)
+    waits = []
+    for _ in range(3):
+        step = look(yard)
+        assert step.next == "poll"
+        waits.append(step.wait_seconds)
+        yard.wait(step.wait_seconds)
+    assert waits == [30, 30, 30]
+    assert yard.scripted.calls.count("cancel_batch") == 1
+    yard.scripted.end("pb-0", "cancelled")
+    assert look(yard).next == "collect"
+
+
+def test_a_batch_that_is_waited_for_is_never_cancelled_for_being_late() -> None:
+    yard = near_its_end("wait")
+    yard.now_is = NOW + WINDOW * 3.0
+    assert look(yard).next == "poll"
+    assert "cancel_batch" not in yard.scripted.calls
+
+
+@pytest.mark.parametrize("status", ["finalizing", "cancelling", "completed", "expired"])
+def test_what_ends_anyway_is_not_cancelled_at_the_deadline(status: str) -> None:
+    yard = near_its_end("resubmit")
+    yard.scripted.end("pb-0", status)
+    yard.now_is = NOW + WINDOW * 0.95
+    look(yard)
+    assert "cancel_batch" not in yard.scripted.calls
