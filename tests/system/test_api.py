@@ -1,9 +1,15 @@
+import http.client
+import json
+import subprocess
+import sys
+
 import httpx
 import openai
 import pytest
 
 from local.api_key import api_key
-from tests.system.processes import eventually
+from local.engine import client_environment
+from tests.system.processes import ROOT, environment, eventually
 from tests.system.yard import TENANT, Yard, jsonl, request
 
 
@@ -105,3 +111,46 @@ def test_another_tenants_batch_is_not_found(yard: Yard) -> None:
     with pytest.raises(openai.NotFoundError):
         theirs.batches.retrieve(batch.batch_id)
     assert list(theirs.batches.list()) == []
+
+
+def test_a_key_is_listed_and_opens_nothing_once_it_is_revoked(yard: Yard) -> None:
+    made = api_key(yard.doors["endpoint_url"], yard.doors["table"], "leaver")
+    key_id = made.split("_")[1]
+    assert f"{key_id}  made " in keys(yard, "--list")
+    assert made.split("_")[2] not in keys(yard, "--list")
+    assert keys(yard, "--revoke", key_id) == f"{key_id} is revoked.\n"
+    assert [line for line in keys(yard, "--list").splitlines() if key_id in line and "  revoked " in line]
+    answer = httpx.get(f"{yard.doors['base_url']}/batches", headers={"Authorization": f"Bearer {made}"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
+
+
+def keys(yard: Yard, *arguments: str) -> str:
+    command = [sys.executable, "-m", "batchyard.api_keys", yard.doors["table"], *arguments]
+    given = environment(**client_environment(yard.doors["endpoint_url"]))
+    return subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, check=True).stdout  # noqa: S603 - our own
+
+
+ODD = [
+    "/v1/batches/%00", "/v1/batches/%ff%fe", "/v1/batches/%zz", "/v1/batches/%", "/v1/batches/%2e%2e%2fhealth",
+    "/v1/batches/" + "a" * 6_000, "/v1/batches?limit=%ff", "/v1/batches?limit=1&limit=2", "/v1/batches?after=%00",
+    "/v1//batches", "/v1/batches/a%2Fb", "/v1/batches?%zz=%", "/v1/files/%ED%A0%80", "/v1/batches/%F0%9F%9A%82",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("target", ODD)
+def test_an_odd_target_is_refused_in_openais_words(yard: Yard, target: str) -> None:
+    host, _, port = yard.doors["endpoint_url"].removeprefix("http://").partition(":")
+    wire = http.client.HTTPConnection(host, int(port), timeout=30)  # sends what it is given, as it is
+    wire.request("GET", target, headers={"Authorization": f"Bearer {yard.doors['api_key']}"})
+    answer = wire.getresponse()
+    body = json.loads(answer.read())
+    wire.close()
+    assert answer.status < 500
+    assert answer.status == 200 or body["error"]["message"]
+
+
+def test_many_headers_and_a_long_one_are_no_fault_of_ours(yard: Yard) -> None:
+    many = {f"x-{number}": "y" * 100 for number in range(60)}
+    for headers in (many, {"x-long": "y" * 7_000}, {"Authorization": "Bearer " + "y" * 7_000}):
+        answer = httpx.get(f"{yard.doors['base_url']}/batches", headers=headers)
+        assert answer.status_code == 401

@@ -28,7 +28,7 @@ CHECKS = [
 
 @description.parametrize()
 @settings(
-    max_examples=15, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate],
+    max_examples=10, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 def test_a_request_made_up_is_answered_as_described(case: "schemathesis.Case[Any]", yard: Yard) -> None:
