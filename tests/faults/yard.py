@@ -44,6 +44,7 @@ class Scene:
         self.memory.executions = self.memory.cancel_function = self.machine  # type: ignore[assignment]
         exposed(self.yard, self.strikes)
         self.cases: list[Case] = []
+        self.aborted = 0
         self.logged = io.StringIO()
         self._listen()
 
@@ -74,6 +75,7 @@ class Scene:
         """Stop an execution by hand."""
         running = self.machine.running
         if running:
+            self.aborted += 1
             running[choice % len(running)].ended = "Aborted"
 
     def sweep(self) -> None:
