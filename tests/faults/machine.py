@@ -110,6 +110,10 @@ class Machine:
                 return answer
         raise AssertionError("not delivered")
 
+    def once(self, call: Callable[[], Any]) -> None:
+        """Call a function as an asynchronous invocation does that nobody repeats."""
+        self._attempt(Counter(), call)
+
     def cancel(self, choice: int = 0) -> None:
         """Run one of the cancel function's pending invocations; Lambda tries an asynchronous one three times."""
         if self.cancels:

@@ -84,8 +84,9 @@ class Walk(RuleBasedStateMachine):
         self.scene = Scene(max_requests_per_shard=4)
         self.statuses: dict[str, list[str]] = {}
 
-    @initialize(lines=st.integers(1, len(IDS)), models=st.integers(1, 2))
-    def upload(self, lines: int, models: int) -> None:
+    @initialize(lines=st.integers(1, len(IDS)), models=st.integers(1, 2), room=st.sampled_from([None, None, 60, 200]))
+    def upload(self, lines: int, models: int, room: int | None) -> None:
+        self.scene.provider.token_limit = room
         self.scene.drop(IDS[:lines], models)
 
     @rule(choice=st.integers(0, 7), turns=st.integers(1, 6))
@@ -113,6 +114,14 @@ class Walk(RuleBasedStateMachine):
     @rule(choice=st.integers(0, 99))
     def replay(self, choice: int) -> None:
         self.scene.machine.replay(choice)
+
+    @rule(shard=st.integers(0, 2))
+    def hear_from_the_provider(self, shard: int) -> None:
+        self.scene.hear(shard)
+
+    @rule()
+    def resume(self) -> None:
+        self.scene.resume()
 
     @rule(seconds=st.sampled_from([5, 700, 40_000]))
     def wait(self, seconds: int) -> None:

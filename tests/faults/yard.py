@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from batchyard.advance import advance
 from batchyard.api import cancel_batch
 from batchyard.errors import ApiError
 from batchyard.intake import intake
 from batchyard.log import logger
+from batchyard.resume import resume
 from batchyard.sweep import sweep
 from tests.faults.checker import Case, wrongs
 from tests.faults.machine import Machine
@@ -70,6 +72,19 @@ class Scene:
                 cancel_batch(self.yard, "default", self.cases[0].batch_id)
 
         self.machine.deliver(call)
+
+    def hear(self, shard: int) -> None:
+        """Let a webhook come about a shard that has been recorded."""
+        batch_id = self.cases[0].batch_id
+        if (batch_id, shard) in self.memory.table.kept:
+            self.machine.once(lambda: advance(self.yard, batch_id, shard))
+
+    def resume(self) -> None:
+        """Ask for the first batch to be resumed, and have done what that asks for."""
+        self.machine.deliver(lambda: resume(self.yard, self.cases[0].batch_id))
+        for asked in self.memory.advanced.invoked:
+            self.machine.once(lambda asked=asked: advance(self.yard, asked["batch_id"], asked["shard"]))  # type: ignore[misc]
+        self.memory.advanced.invoked.clear()
 
     def abort(self, choice: int) -> None:
         """Stop an execution by hand."""
