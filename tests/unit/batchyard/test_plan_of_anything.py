@@ -8,8 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchyard import keys
-from batchyard.plan import plan
+from batchyard.aside import runs
+from batchyard.batch import REFUSE, SKIP
+from batchyard.plan import SHARDS, plan, read_summary
 from batchyard.splitting import ShardLines
+from batchyard.unfinished import Unfinished
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
 from tests.unit.batchyard.planned import KEY
 
@@ -60,11 +63,11 @@ def text_of(drawn: list[Row], ends: Iterator[bytes], *, last_end: bool) -> bytes
     return text if last_end else text.rstrip()
 
 
-def planned(text: bytes, chunk: int, **settings: str | int) -> tuple[MemoryYard, str]:
+def planned(text: bytes, chunk: int, on_invalid: str = REFUSE, **settings: str | int) -> tuple[MemoryYard, str]:
     yard = MemoryYard(**settings)
     yard.bucket.chunk = chunk
     yard.bucket.put(KEY, text)
-    yard.table.create_batch(batch(input=yard.bucket.head(KEY)[0]))
+    yard.table.create_batch(batch(input=yard.bucket.head(KEY)[0], on_invalid=on_invalid))
     return yard, plan(yard, BATCH_ID).next
 
 
@@ -109,6 +112,29 @@ def test_every_faulty_line_is_told_once_with_its_number_and_code(
     assert following == "refused"
     assert [(error.line, error.code) for error in made.errors] == wanted
     assert made.errors_total == len(wanted)
+
+
+@given(st.data(), st.integers(1, 300), st.integers(1, 7), st.booleans())
+def test_faulty_lines_set_aside_and_lines_to_send_are_all_lines_each_once_at_its_place(
+    draw: st.DataObject, chunk: int, most: int, last_end: bool
+) -> None:
+    drawn = draw.draw(rows(faulty=True).filter(lambda each: any(not code for _, code in each)))
+    text = text_of(drawn, iter(lambda: draw.draw(ENDS), None), last_end=last_end)
+    yard, following = planned(text, chunk, SKIP, max_requests_per_shard=most)
+    assert (following, yard.table.batch(BATCH_ID).counts.total) == ("run", len(drawn))
+    found: dict[int, str | None] = {}
+    for each in json.loads(yard.bucket.get(keys.plan(BATCH_ID, SHARDS))):
+        shard = ShardLines.unpack(yard.bucket.get(keys.shard_lines(BATCH_ID, each["shard"])))
+        ordinals = Unfinished.read(yard.objects, shard.left_key(BATCH_ID), len(shard)).ordinals
+        assert len(ordinals) == len(shard) - shard.dropped > 0
+        found.update({shard.positions[ordinal]: None for ordinal in ordinals})
+    numbers = [number for number, _ in requests_in(text)]
+    for _, run in runs(yard.objects, BATCH_ID, read_summary(yard, BATCH_ID).asides):
+        for position, line in run.lines():
+            error = json.loads(line)["error"]
+            assert (position in found, error["line"]) == (False, numbers[position])
+            found[position] = error["code"]
+    assert [found[at] for at in range(len(found))] == [code for _, code in drawn]
 
 
 MANY = 2_000
