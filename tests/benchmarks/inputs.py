@@ -21,6 +21,17 @@ def chat(size: int, lines: Callable[[random.Random], int], name: str) -> Path:
     return _kept(f"{name}-{size}.jsonl", lambda: _chat_lines(size, lines))
 
 
+def doubled(path: Path) -> Path:
+    """Return a file that holds another twice, so that each custom_id is used twice."""
+
+    def twice() -> Iterator[bytes]:
+        for _ in range(2):
+            with path.open("rb") as file:
+                yield from file
+
+    return _kept(f"doubled-{path.name}", twice)
+
+
 def mixed(chance: random.Random) -> int:
     """Draw a length from 300 B to 20 kB."""
     return chance.randint(300, 20_000)

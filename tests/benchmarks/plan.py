@@ -17,14 +17,23 @@ MOST_TURNS = 10_000
 
 def ours(path: str) -> Callable[[], None]:
     """Prepare the whole Plan step over a local file."""
+    return _planning(path, "run")
+
+
+def refusing(path: str) -> Callable[[], None]:
+    """Prepare the same over a file that is refused."""
+    return _planning(path, "refused")
+
+
+def _planning(path: str, wanted: str) -> Callable[[], None]:
     room = tempfile.TemporaryDirectory()
     yard = DiskYard(Path(room.name), Path(path))
 
     def work() -> None:
         following = next(step for step in (plan(yard, BATCH_ID).next for _ in range(MOST_TURNS)) if step != "plan")
         found = yard.records.batch(BATCH_ID)
-        if following != "run" or not found.counts.total:
-            raise AssertionError(f"the file was not planned: {found.errors[:1]}")
+        if following != wanted or not (found.counts.total or found.errors_total):
+            raise AssertionError(f"the plan of the file was {following}: {found.errors[:1]}")
         room.cleanup()
 
     return work
@@ -52,7 +61,9 @@ def rows(*, full: bool) -> Iterator[Row]:
     if full:
         yield _memory("plan 1 GB, lines of 300 B - 20 kB: memory", inputs.chat(GB, inputs.mixed, "mixed"), 80)
         yield _memory("plan 5 M lines: memory", inputs.chat(1_350 * MB, inputs.shortest, "shortest"), 160)
+        halves = inputs.doubled(inputs.chat(675 * MB, inputs.shortest, "shortest"))
+        yield _memory("plan 5 M lines, each custom_id twice: memory", halves, 160, "refusing")
 
 
-def _memory(title: str, path: Path, most: int) -> Row:
-    return Row.memory(title, run(Job("plan", "ours", [str(path)])), most * MB)
+def _memory(title: str, path: Path, most: int, function: str = "ours") -> Row:
+    return Row.memory(title, run(Job("plan", function, [str(path)])), most * MB)

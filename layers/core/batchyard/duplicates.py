@@ -46,19 +46,59 @@ class Repeats(msgspec.Struct):
         return array("I", sorted(array("I", self.ordinals.get(shard, b""))))
 
 
-def look_through(shards: Shards, lines: int, repeats: Repeats, hashes: "array[int] | None" = None) -> None:
+class Ids:
+    """The custom_ids of a pass while they are at hand: themselves if they are few and short, or else their hashes."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._seen: set[str] = set()
+        self._count = self._size = 0
+        self.hashes: array[int] | None = None
+        self.all_kept = True
+
+    @property
+    def differ(self) -> bool:
+        """Tell whether they surely all differ."""
+        return self.all_kept and self.hashes is None and len(self._seen) == self._count
+
+    def add(self, custom_ids: list[str]) -> None:
+        """Take more."""
+        self._count += len(custom_ids)
+        if not self.all_kept:
+            return
+        if self.hashes is not None:
+            self.hashes.extend(map(hash, custom_ids))
+            self.all_kept = len(self.hashes) < MOST_AT_ONCE
+        else:
+            self._seen.update(custom_ids)
+            self._size += sum(map(len, custom_ids))
+            if self._count > FEW or self._size > FEW * LONG:
+                self._hash()
+        if not self.all_kept:
+            self.hashes = None
+
+    def _hash(self) -> None:
+        self.all_kept = len(self._seen) == self._count
+        self.hashes = array("q", map(hash, self._seen))
+        self._seen = set()
+
+
+def look_through(shards: Shards, lines: int, repeats: Repeats, ids: Ids | None = None) -> None:
     """Find every line whose custom_id an earlier line of the input has; `shards` begins a new pass over the shards' lines.
 
-    Goes on with the part that `repeats` names. Hashes are compared first: `hashes`, which are taken, if they are at hand. What
-    they say is checked against the text, so two ids that only hash alike are not confused.
+    Goes on with the part that `repeats` names. Hashes are compared first, those of `ids`, which are taken, if they are at
+    hand. What they say is checked against the text, so two ids that only hash alike are not confused.
     """
     parts = 1 + lines // MOST_AT_ONCE
+    if ids is not None and ids.differ:
+        repeats.part = parts
+    hashes = ids.hashes if ids is not None else None
     while repeats.part < parts:
         own = partial(_is_of, parts, repeats.part)
         if hashes is None or parts > 1:
             buckets = _buckets(_hashes(shards, parts, own), 1 + lines // parts // FEW)
         else:
-            buckets = iter([hashes]) if lines <= FEW else _buckets(_taken(hashes), 1 + lines // FEW)
+            buckets = _buckets(_taken(hashes), 1 + lines // FEW)
         found: Ordinals = {}
         for suspects in _suspects(buckets):
             _compare(shards, suspects, own, found)

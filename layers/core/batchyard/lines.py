@@ -2,6 +2,7 @@
 
 import json
 from functools import lru_cache
+from itertools import filterfalse
 from typing import Any, Final, Literal
 
 import msgspec
@@ -58,8 +59,8 @@ def parse_alike(lines: list[bytes], url: str, model: str) -> list[str] | None:
     """
     try:
         custom_ids = [line.custom_id for line in map(_alike(url, model).decode, lines)]
-        for line in lines:
-            line.isascii() or line.decode()  # as in `parse`
+        for line in filterfalse(bytes.isascii, lines):
+            line.decode()  # as in `parse`
     except (ValueError, RecursionError):
         return None
     return None if "" in custom_ids else custom_ids

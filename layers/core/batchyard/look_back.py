@@ -26,7 +26,7 @@ def look_back(
     progress = survey.progress
     good = progress.lines - progress.set_aside
     shards = partial(_shards, yard, batch, range(progress.shards), in_time)
-    look_through(shards, good, progress.repeats, survey.hashes)
+    look_through(shards, good, progress.repeats, survey.ids)
     if not progress.lines and not progress.errors_total:
         message = "The input has no requests. Write one JSON request object per line."
         survey.complain(LineError(EMPTY, message))

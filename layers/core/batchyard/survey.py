@@ -1,6 +1,5 @@
 """One pass over an input: every line checked, every good line in its shard."""
 
-from array import array
 from collections.abc import Iterable, Iterator
 from typing import Final, Protocol
 
@@ -9,7 +8,7 @@ import msgspec
 from batchyard import lines, outcomes
 from batchyard.adapters.writer import Begun
 from batchyard.batch import REFUSE, SHOWN_ERRORS, LineError
-from batchyard.duplicates import MOST_AT_ONCE, Repeats
+from batchyard.duplicates import Ids, Repeats
 from batchyard.lines import Line
 from batchyard.metering import Meter, Outputs
 from batchyard.scanning import Block, blocks
@@ -75,7 +74,7 @@ class Survey:
         self._endpoint = endpoint
         self._latest: tuple[str, str] | None = None  # where the last good line went, if it has no inputs to count
         self._longest = min(LONGEST_LINE, limits.bytes)
-        self.hashes: array[int] | None = None if progress.offset else array("q")
+        self.ids = None if progress.offset else Ids()  # hashes mean nothing in another process
         self._splitter = Splitter(limits, progress.shards, map(ShardLines.unpacked, progress.opened))
 
     def take(self, chunks: Iterable[bytes]) -> Iterator[ShardLines | None]:
@@ -119,7 +118,8 @@ class Survey:
             self._place(self.progress.numbers + 1), self._latest, custom_ids, block.sizes
         ):
             return False
-        self._remember(custom_ids)
+        if self.ids is not None:
+            self.ids.add(custom_ids)
         self.progress.lines += len(custom_ids)
         self.progress.numbers += len(custom_ids)
         self.progress.offset += sum(block.sizes)
@@ -148,20 +148,14 @@ class Survey:
         if self._meter is not None:
             self._meter.add(line, text)
         closed = self._splitter.add(self._place(self.progress.numbers), size, line)
-        self._remember([line.custom_id])
+        if self.ids is not None:
+            self.ids.add([line.custom_id])
         self.progress.lines += 1
         if closed is not None:
             yield closed
 
     def _place(self, number: int) -> Place:
         return Place(self.progress.lines, number, self.progress.offset)
-
-    def _remember(self, custom_ids: list[str]) -> None:
-        """Keep the ids' hashes while they are all of this process, which hashes otherwise than the next, and few enough."""
-        if self.hashes is not None:
-            self.hashes.extend(map(hash, custom_ids))
-            if len(self.hashes) >= MOST_AT_ONCE:
-                self.hashes = None
 
     def _refused(self, error: LineError, text: bytes | None) -> None:
         """Complain of a bad line; where it is set aside, it keeps its place among the others."""

@@ -2,11 +2,12 @@
 
 import gzip
 import json
+from functools import partial
 
 import boto3
 import pytest
 
-from batchyard import statuses
+from batchyard import regroup, statuses, unpacking
 from batchyard.plan import plan
 from tests.integration.batchyard.world import BUCKET, World, jsonl, request
 
@@ -109,3 +110,39 @@ def test_an_input_that_is_gone_refuses_the_batch(world: World) -> None:
     boto3.client("s3").delete_object(Bucket=BUCKET, Key="inbox/default/in.jsonl", VersionId=version)
     assert world.run(batch_id) == "refused"
     assert world.yard.records.batch(batch_id).errors[0].param == "file_id"
+
+
+def test_a_line_of_megabytes_is_sent_and_one_of_fifty_is_refused_with_its_number(world: World) -> None:
+    fits, over = (jsonl([request(name, pad="x" * size)]) for name, size in (("fits", 5_000_000), ("over", 50_000_000)))
+    assert world.run(world.drop(GOOD + fits)) == "done"
+    batch_id = world.drop(GOOD + fits + over + line(custom_id="c"))
+    assert world.run(batch_id) == "refused"
+    (error,) = world.yard.records.batch(batch_id).errors
+    assert (error.code, error.line) == ("invalid_request", 3)
+    assert "16,777,216 bytes" in error.message
+
+
+def test_many_models_mixed_line_by_line_are_copied_once_and_answered_in_order(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(regroup, "FEW_BYTES", 0)
+    batch_id = world.drop(jsonl([request(f"r{at}", model=f"m{at % 12}") for at in range(240)]))
+    assert world.run(batch_id) == "done"
+    assert [each["custom_id"] for each in world.answered(batch_id, "output.jsonl")] == [f"r{at}" for at in range(240)]
+    assert len(world.provider.batches) == 12
+    copies = boto3.client("s3").list_objects_v2(Bucket=BUCKET, Prefix=f"work/{batch_id}/plan/regrouped-")
+    assert copies["KeyCount"] == 1
+
+
+def test_a_gzip_input_that_takes_several_invocations_is_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unpacking, "PIECE", 1_000)
+    lines = jsonl([request(f"r{at}") for at in range(40)])
+    batch_id = world.drop(gzip.compress(lines), "inbox/default/in.jsonl.gz")
+    following, invocations = "plan", 0
+    while following == "plan":
+        left = partial(next, iter([900.0] * (2 + 2 * invocations)), 0.0)
+        following = plan(world.yard, batch_id, resume=invocations > 0, seconds_left=left).next
+        invocations += 1
+    assert invocations > 2
+    assert world.run(batch_id) == "done"
+    assert [each["custom_id"] for each in world.answered(batch_id, "output.jsonl")] == [f"r{at}" for at in range(40)]

@@ -1,9 +1,9 @@
 """Every custom_id used before is found, however many lines there are, and none that only hashes like another."""
 
 import contextlib
-from array import array
 from collections.abc import Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -11,8 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchyard import duplicates as module
-from batchyard.duplicates import Duplicate, Repeats, earliest, look_through
+from batchyard.duplicates import Duplicate, Ids, Repeats, earliest, look_through
 from batchyard.splitting import Place, ShardLines
+
+if TYPE_CHECKING:
+    from array import array
 
 
 class Alike(str):
@@ -38,9 +41,9 @@ class Passes:
         return iter(self._shards)
 
 
-def duplicates(passes: Passes, lines: int, hashes: "array[int] | None" = None) -> list[Duplicate]:
+def duplicates(passes: Passes, lines: int, ids: Ids | None = None) -> list[Duplicate]:
     repeats = Repeats()
-    look_through(passes, lines, repeats, hashes)
+    look_through(passes, lines, repeats, ids)
     found = earliest([shard for shard in passes() if shard.shard in repeats.ordinals], repeats, lines)
     assert len(found) == len(repeats)
     return found
@@ -96,14 +99,24 @@ def test_hashes_at_hand_spare_a_pass_and_change_nothing(
 ) -> None:
     monkeypatch.setattr(module, "FEW", few)
     monkeypatch.setattr(module, "MOST_AT_ONCE", most)
-    hashes = array("q", map(hash, custom_ids))
-    assert duplicates(Passes(custom_ids, shards), len(custom_ids), hashes) == plainly(custom_ids)
+    ids = Ids()
+    for at in range(0, len(custom_ids), 3):
+        ids.add(custom_ids[at : at + 3])
+    assert duplicates(Passes(custom_ids, shards), len(custom_ids), ids) == plainly(custom_ids)
 
 
-def test_where_all_ids_differ_and_their_hashes_are_at_hand_no_shard_is_read() -> None:
-    passes, repeats = Passes([f"r{at}" for at in range(1_000)], 4), Repeats()
-    look_through(passes, 1_000, repeats, array("q", map(hash, (f"r{at}" for at in range(1_000)))))
-    assert (passes.count, len(repeats)) == (0, 0)
+@pytest.mark.parametrize(("few", "size"), [(10, 64), (1_000, 64), (1_000, 1)])
+def test_where_all_ids_differ_and_are_at_hand_no_shard_is_read(
+    monkeypatch: pytest.MonkeyPatch, few: int, size: int
+) -> None:
+    monkeypatch.setattr(module, "FEW", few)
+    monkeypatch.setattr(module, "LONG", size)
+    custom_ids, ids, repeats = [f"r{at}" for at in range(1_000)], Ids(), Repeats()
+    for custom_id in custom_ids:
+        ids.add([custom_id])
+    passes = Passes(custom_ids, 4)
+    look_through(passes, 1_000, repeats, ids)
+    assert (passes.count, len(repeats), repeats.part) == (0, 0, 1)
 
 
 def test_more_lines_take_more_parts_and_never_more_hashes_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """A plan finds every fault before anything is sent, and tells each with its line."""
 
 import json
+import tracemalloc
 
 import msgspec
 import pytest
@@ -193,6 +194,7 @@ def invocations(yard: MemoryYard, looks: int) -> int:
 def test_a_look_back_for_duplicates_that_runs_out_of_time_goes_on_in_the_next_invocation(
     monkeypatch: pytest.MonkeyPatch, looks: int, repeated: bytes
 ) -> None:
+    monkeypatch.setattr(duplicates, "FEW", 3)
     monkeypatch.setattr(duplicates, "MOST_AT_ONCE", 5)
     yard = dropped_of(b"".join(request(f"r{at}") for at in range(20)) + repeated, max_requests_per_shard=9)
     if looks == 3 and repeated:  # a part takes six looks then
@@ -211,3 +213,16 @@ def test_what_the_state_machine_is_handed_stays_small_however_many_shards_there_
     assert len(msgspec.json.encode(answer)) < 1_000
     assert json.loads(yard.bucket.get(answer.shards["key"])) == [{"shard": at} for at in range(10_000)]
     assert len(yard.bucket.get(answer.shards["key"])) < 200_000
+
+
+def test_a_line_of_fifty_megabytes_is_refused_with_its_number_and_never_held() -> None:
+    large = request("b", body={"model": "m", "input": "x" * 5_000_000})
+    yard = dropped_of(A + large + request("c", body={"model": "m", "input": "x" * 50_000_000}) + request("d"))
+    tracemalloc.start()
+    plan(yard, BATCH_ID)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    (error,) = yard.table.batch(BATCH_ID).errors
+    assert (error.code, error.line) == ("invalid_request", 3)
+    assert "16,777,216" in error.message
+    assert most < 45_000_000  # twice the longest line there may be, and a little
