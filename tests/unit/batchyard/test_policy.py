@@ -34,6 +34,16 @@ MONEY = [
     "billing_hard_limit_reached",
 ]
 
+# What OpenAI says of a line, and what only Azure, gateways and emulators say, of a line or of the whole.
+OF_A_LINE = [
+    "invalid_json_line", "missing_required_parameter", "invalid_request", "duplicate_custom_id", "mismatched_model",
+    "model_not_found", "invalid_url", "streaming_unsupported", "invalid_type", "invalid_value",
+]  # fmt: skip
+OF_OTHERS = [
+    "too_many_tasks", "url_mismatch", "model_mismatch", "empty_batch", "input_modified", "input_no_permissions",
+    "missing_custom_id", "invalid_method", "batch_request_limit_exceeded", "batch_failed", "internal_error", "output_failed",
+]  # fmt: skip
+
 
 @pytest.mark.parametrize(
     ("error", "move"),
@@ -57,7 +67,10 @@ MONEY = [
         (QuotaError("no", status=402), Move.PAUSE),
         (QuotaError("no", status=429, type="insufficient_quota"), Move.PAUSE),
         (ServerError("no", status=500), Move.RETRY),
+        (ServerError("no", status=502), Move.RETRY),
         (ServerError("no", status=503), Move.RETRY),
+        (ServerError("no", status=504), Move.RETRY),
+        (RateLimitError("no", status=429, code="slow_down"), Move.RETRY),
         (APIConnectionError("no"), Move.RETRY),
         (DownloadIncomplete("no"), Move.RETRY),
         (CreateOutcomeUnknown("no"), Move.RETRY),
@@ -94,6 +107,8 @@ def entry(code: str, param: str | None = None, line: int | None = None) -> LineE
         ([entry("invalid_url", "url", 2)], Move.SET_ASIDE),
         ([entry("streaming_unsupported", "body.stream", 2)], Move.SET_ASIDE),
         ([entry("a_code_of_tomorrow", "body.x", 2)], Move.SET_ASIDE),
+        *(([entry(code, None, 2)], Move.SET_ASIDE) for code in (*OF_A_LINE, *OF_OTHERS)),
+        *(([entry(code)], Move.RETRY) for code in OF_OTHERS),
         ([entry("empty_file")], Move.RETRY),
         ([entry("too_many_tasks")], Move.RETRY),
         ([entry("internal_error")], Move.RETRY),
