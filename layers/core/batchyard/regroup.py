@@ -63,10 +63,11 @@ class _Copy:
 
     def run(self, source: InputObject) -> None:
         key = keys.plan(self._batch.batch_id, f"regrouped-{self._shards[0].shard:05}.jsonl")
-        lines = list(merge(*(_lines(at, shard) for at, shard in enumerate(self._shards))))
-        start, (last, _, size) = lines[0][0], lines[-1]
+        lines = merge(*(_lines(at, shard) for at, shard in enumerate(self._shards)))
+        start = min(shard.offsets[0] for shard in self._shards)
+        stop = max(shard.offsets[-1] + shard.sizes[-1] for shard in self._shards)
         with self._yard.objects.writer(key, hashing=False) as writer:
-            self._gather(cut(self._yard.objects.chunks(source, start, last + size), start, lines), writer)
+            self._gather(cut(self._yard.objects.chunks(source, start, stop), start, lines), writer)
         copy, _ = self._yard.objects.head(key)
         for shard, pieces in zip(self._shards, self._pieces, strict=True):
             shard.move(copy, pieces)
