@@ -12,12 +12,12 @@ STATUSES: Final = {"refused": 400, "unavailable": 503, "slow down": 429, "zero":
 UNRUN: Final = {"expired": "batch_expired", "timed out": "request_timeout", "cancelled": "batch_cancelled"}
 
 
-def answer(custom_id: str, sort: str, batch_id: str) -> list[bytes]:
+def answer(custom_id: str, sort: str, batch_id: str, tokens: int = 3) -> list[bytes]:
     """Write what the provider's files hold for a line: none, one or two lines."""
     if sort == "missing":
         return []
     body: Any = {"object": "chat.completion", "from": batch_id,
-                 "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}}  # fmt: skip
+                 "usage": {"prompt_tokens": tokens, "completion_tokens": 2, "total_tokens": tokens + 2}}  # fmt: skip
     shape: dict[str, Any] = {"id": f"batch_req_{batch_id}_{custom_id}", "custom_id": custom_id, "error": None}
     if sort in RAN:
         shape["response"] = {"status_code": 200, "request_id": "r", "body": body}

@@ -84,6 +84,10 @@ class FickleProvider:
     fates: list[Fate] = field(default_factory=list)
     troubles: list[Trouble | None] = field(default_factory=list)
     token_limit: int | None = None
+    tells_limit: bool = True
+    bytes_per_token: int = 4
+    usage_is_a: int = 1  # … th part of what counts in the queue
+    others: int = 0  # tokens that others of the same account have queued
     files: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     made: dict[str, Made] = field(default_factory=dict)
@@ -96,6 +100,8 @@ class FickleProvider:
     wrongs: list[str] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=itertools.count)
     refused_for_tokens: int = 0
+    most_queued: int = 0
+    largest: int = 0
 
     def create_file(self, source: Upload, filename: str) -> File:
         return self._call("create_file", lambda: self._keep(b"".join(source), filename))
@@ -212,11 +218,18 @@ class FickleProvider:
         if batch.input_file_id not in self.files or batch.input_file_id in self.deleted:
             return [], Fate("failed", 1, errors=(BatchError("invalid_request", "not found", "file_id"),)), 0, ""
         requests = [json.loads(line) for line in self.files[batch.input_file_id][1].splitlines()]
-        tokens, model = sum(len(json.dumps(each["body"])) for each in requests) // 4, requests[0]["body"]["model"]
-        queued = sum(self.made[each.id].tokens for each in self.live() if self.made[each.id].model == model)
+        size, model = sum(len(json.dumps(each["body"])) for each in requests), requests[0]["body"]["model"]
+        tokens = size // self.bytes_per_token
+        queued = self.others + sum(
+            self.made[each.id].tokens for each in self.live() if self.made[each.id].model == model
+        )
         if self.token_limit is not None and queued + tokens > self.token_limit:
             self.refused_for_tokens += 1
-            fate, tokens = Fate("failed", 1, errors=(no_room(model, self.token_limit),)), 0
+            fate, tokens = (
+                Fate("failed", 1, errors=(no_room(model, self.token_limit if self.tells_limit else None),)),
+                0,
+            )
+        self.most_queued, self.largest = max(self.most_queued, queued + tokens), max(self.largest, tokens)
         return [each["custom_id"] for each in requests], fate, tokens, model
 
     def _shown(self, batch_id: str) -> Batch:
@@ -268,7 +281,7 @@ class FickleProvider:
         succeeded = 0
         for custom_id in reversed(made.custom_ids):
             sort = made.fate.lines.get(custom_id, "good") if custom_id in done else end
-            lines = answer(custom_id, sort, made.batch.id)
+            lines = answer(custom_id, sort, made.batch.id, made.tokens // len(made.custom_ids) // self.usage_is_a)
             (output if sort in RAN else errors).extend(lines)
             if sort in RAN:
                 self.ran[custom_id] += 1
@@ -287,10 +300,10 @@ class FickleProvider:
         return file.id
 
 
-def no_room(model: str, limit: int) -> BatchError:
+def no_room(model: str, limit: int | None) -> BatchError:
     """Say as OpenAI does that the queue of a model is full."""
-    message = f"Enqueued token limit reached for {model} in organization org-x. Limit: {limit:,} enqueued tokens."
-    return BatchError("token_limit_exceeded", message)
+    told = f" Limit: {limit:,} enqueued tokens." if limit else ""
+    return BatchError("token_limit_exceeded", f"Enqueued token limit reached for {model} in organization org-4.{told}")
 
 
 def lost(operation: str) -> BatchClientError:

@@ -38,7 +38,7 @@ class Scene:
     def __init__(self, **settings: Any) -> None:
         self.clock, self.strikes = Clock(), Strikes()
         self.provider = FickleProvider(self.clock, self._may_create)
-        self.memory = MemoryYard(**settings)
+        self.memory = MemoryYard(**{"max_enqueued_tokens": "0", **settings})
         self.yard: Yard = self.memory
         self.memory.clock = self.clock
         self.memory._provider = self.provider  # noqa: SLF001 - the yard is made of memory, but for its provider

@@ -36,7 +36,7 @@ VAGUE = {"utils", "util", "common", "helpers", "helper", "base", "manager", "mis
 PURE = [
     "answers", "batch", "capacity", "create_request", "creations", "errors", "form", "keys", "lines", "options",
     "outcomes", "ownership", "pacing", "policy", "scanning", "shard", "shard_limits", "splitting", "statuses",
-    "stored_file", "successes", "tokens",
+    "stored_file", "successes", "token_limits", "tokens",
 ]  # fmt: skip
 IMPURE = {"boto3", "botocore", "requests", "urllib3", "time", "random", "socket", "logging", "aws_lambda_powertools"}
 LONGEST_MODULE, LONGEST_FUNCTION, LONGEST_HANDLER = 250, 40, 40

@@ -1,7 +1,6 @@
 """The rules of the room that a provider has for enqueued tokens: who may enter, how much at once, and what is learned."""
 
 import hashlib
-import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
@@ -16,9 +15,12 @@ USUAL_RATIO: Final = MILLION // BYTES_PER_TOKEN
 # Pictures in base64 have some hundred bytes to a token, addresses of pictures many tokens to a byte.
 LEAST_RATIO, MOST_RATIO = 1_000, 20 * MILLION
 LONGEST_NAME: Final = 256  # bytes
-MARGIN: Final = 1.1  # a learned ratio is taken for so much more
-DECAY: Final = 8  # a ratio rises at once, and falls by this part of the difference
-DENSER: Final = 1.25  # so much more is expected when what should have fitted is refused
+MARGIN: Final = 1.03  # a learned ratio is taken for so much more
+# An attempt moves the ratio as far as its bytes are evidence: half the way with so many. It is soon raised and slowly lowered,
+# for a guess that is too high only costs room.
+HALFWAY_UP, HALFWAY_DOWN = 50_000, MILLION
+DENSER: Final = 1.5  # so much more is expected when what should have fitted is refused, …
+KEPT_DENSER: Final = 86_400  # … for so many seconds at least
 MOST_REFUSED_RATIO: Final = MILLION  # … but no more than a token to a byte, as long as nobody has counted
 # Enough of an attempt's lines must be answered for its usage to tell of all its bytes.
 ENOUGH_ANSWERS: Final = 0.9
@@ -34,13 +36,6 @@ MOST_COUNTED: Final = 100  # of those ahead, when no limit says when to stop cou
 PROBE_AFTER_REFUSAL, PROBE_AFTER_SUCCESS = 86_400, 3_600
 MOST_PROBED: Final = 2  # times the limit
 
-_NUMBER: Final = r"([0-9][0-9,._]*)\s*([KMB]?)\b"
-STATED: Final = (
-    re.compile(r"\blimit(?:\s+(?:of|is)|\s*[:=])\s*" + _NUMBER, re.IGNORECASE),
-    re.compile(_NUMBER + r"\s+enqueued\s+tokens", re.IGNORECASE),
-)
-UNITS: Final = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
-
 
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     """What is at a provider of one model: the record `TOKENS#<provider>#<model>` / `LEDGER`.
@@ -48,7 +43,9 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     `claims` and `unconfirmed` count attempts, the others tokens. `enqueued` is all that is reserved, and `confirmed` the
     part of it that the provider has shown to have taken in; `accepted` is the most that ever was. `limit` is learned, and
     `stated` when the provider's own message told it; from `probe_at` (Unix seconds) on one attempt may try whether it has
-    risen. `ratio` is in tokens per million bytes.
+    risen. `ratio` is in tokens per million bytes, and until `least_until` not less than `least_ratio`; it has been as high as
+    `highest_ratio`. `crowded` counts the
+    refusals in a row of what should have fitted: until `crowded_until` nobody need try, and then one at a time.
     """
 
     enqueued: int = 0
@@ -60,6 +57,11 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     stated: bool = False
     probe_at: int = 0
     ratio: int = USUAL_RATIO
+    highest_ratio: int = 0
+    least_ratio: int = 0
+    least_until: int = 0
+    crowded: int = 0
+    crowded_until: int = 0
     version: int = 0
 
 
@@ -128,11 +130,13 @@ def terms(ledger: Ledger, limit: int | None, ahead: Ahead, tokens: int, now: int
 
     `limit` is the one to keep to, configured or learned.
     """
+    if ledger.crowded and (now < ledger.crowded_until or ledger.unconfirmed or ahead.claims):
+        return None
     together = ledger.enqueued + ahead.tokens + tokens
     if limit is None:
         return _unlimited(ledger, ahead, together, tokens)
     if together <= limit:
-        return Terms(most_enqueued=limit - tokens)
+        return Terms(most_enqueued=limit - tokens, most_unconfirmed=0 if ledger.crowded else None)
     if ledger.enqueued <= 0 and not ahead.claims:  # a line that is larger than the limit by our estimate
         return Terms(most_enqueued=0)
     learned = ledger.limit is not None and ledger.limit <= limit
@@ -165,53 +169,30 @@ def short(model: str) -> str:
     return name.decode() if len(name) <= LONGEST_NAME else f"sha256:{hashlib.sha256(name).hexdigest()}"
 
 
-def limit_of(configured: int | None, learned: int | None) -> int | None:
-    """Choose the limit to keep to: the lower of the two that are known."""
-    return min((limit for limit in (configured, learned) if limit), default=None)
+def after_refusal(ledger: Ledger, stated: int | None, limit: int | None, now: int) -> dict[str, int | bool]:
+    """Tell what a refusal teaches about the ledger, in which the refused attempt's tokens are still reserved.
 
-
-def configured_limit(text: str, model: str) -> int | None:
-    """Read the limit of a model from `2000000` or `gpt-4o=90000,gpt-4o-mini=2000000,5000000`; None for 0 or none.
-
-    A number without a model is for every model not named. Raises ValueError for anything else.
-    """
-    limits: dict[str, int] = {}
-    for part in filter(None, map(str.strip, text.split(","))):
-        name, _, number = part.rpartition("=")
-        if not (number.isascii() and number.isdigit()):
-            raise ValueError(f"MaxEnqueuedTokens must be a number or model=number, with commas between, not {part!r}")
-        limits[name.strip()] = int(number)
-    return limits.get(model, limits.get("", 0)) or None
-
-
-def stated_limit(message: str) -> int | None:
-    """Read the limit from the provider's message: the one thing that only its text tells.
-
-    OpenAI writes `Limit: 90,000 enqueued tokens`, Azure `the configured limit of 30K for the deployment`.
-    """
-    for pattern in STATED:
-        found = pattern.search(message)
-        if found is not None:
-            number, unit = re.sub(r"[,_]|\.(?=\d{3}\b)", "", found[1]).rstrip("."), UNITS[found[2].upper()]
-            limit = int(float(number) * unit) if number.count(".") <= 1 else 0
-            return limit or None
-    return None
-
-
-def after_refusal(
-    ledger: Ledger, stated: int | None, limit: int | None, tokens: int, now: int
-) -> dict[str, int | bool]:
-    """Tell what a refusal teaches about the ledger, in which the refused attempt's `tokens` are still reserved.
-
-    Without a stated limit it is what has been taken in beside, or half of what was too much.
+    Without a stated limit that is what has been taken in beside, or half of what was too much. With one, all together must
+    be more than we think when they should have fitted, unless they have fewer bytes than the limit has tokens: then others
+    of the same account fill the queue.
     """
     probe_at = now + PROBE_AFTER_REFUSAL
     if stated is None:
         return {"limit": max(1, ledger.confirmed, ledger.enqueued // 2), "stated": False, "probe_at": probe_at}
     learned: dict[str, int | bool] = {"limit": stated, "stated": True, "probe_at": probe_at}
-    if is_unexpected(ledger, limit) and ledger.enqueued > tokens:  # all together must be more than we think
-        learned["ratio"] = max(ledger.ratio, min(round(ledger.ratio * DENSER), MOST_REFUSED_RATIO))
+    if is_unexpected(ledger, limit) and ledger.enqueued * MILLION // ledger.ratio >= stated:
+        ratio = max(ledger.ratio, min(max(round(ledger.ratio * DENSER), ledger.highest_ratio), MOST_REFUSED_RATIO))
+        learned.update(ratio=ratio, least_ratio=ratio, least_until=now + KEPT_DENSER)
+    elif (
+        ledger.limit is None and ledger.confirmed > stated
+    ):  # all that was taken in together must be less than we think
+        learned["ratio"] = max(LEAST_RATIO, ledger.ratio * stated // ledger.confirmed)
     return learned
+
+
+def crowding(ledger: Ledger, until: int) -> dict[str, int]:
+    """Tell what follows when what should have fitted is refused: the queue is fuller than we can know."""
+    return {"crowded": ledger.crowded + 1, "crowded_until": until}
 
 
 def is_unexpected(ledger: Ledger, limit: int | None) -> bool:
@@ -222,8 +203,9 @@ def is_unexpected(ledger: Ledger, limit: int | None) -> bool:
 def after_acceptance(ledger: Ledger, now: int) -> dict[str, int | bool]:
     """Tell what it teaches that the provider has taken in all that is confirmed; nothing when it is no more than known."""
     if ledger.limit is not None and ledger.confirmed > ledger.limit:
-        return {"limit": ledger.confirmed, "stated": False, "probe_at": now + PROBE_AFTER_SUCCESS}
-    return {"accepted": ledger.confirmed} if ledger.confirmed > ledger.accepted else {}
+        return {"limit": ledger.confirmed, "stated": False, "probe_at": now + PROBE_AFTER_SUCCESS, "crowded": 0}
+    relieved: dict[str, int | bool] = {"crowded": 0} if ledger.crowded else {}
+    return {**relieved, "accepted": ledger.confirmed} if ledger.confirmed > ledger.accepted else relieved
 
 
 def sample_of(size: int, lines: int, answered: int, input_tokens: int) -> int | None:
@@ -233,7 +215,26 @@ def sample_of(size: int, lines: int, answered: int, input_tokens: int) -> int | 
     return round(input_tokens * MILLION * lines / (size * answered))
 
 
-def corrected(ratio: int, sample: int) -> int:
-    """Move the ratio to what was seen: up at once, down slowly, for a wrong guess upwards only costs room."""
-    seen = max(LEAST_RATIO, min(round(sample * MARGIN), MOST_RATIO))
-    return seen if seen >= ratio else ratio - -(-(ratio - seen) // DECAY)
+def after_usage(ledger: Ledger, sample: int, size: int, now: int) -> dict[str, int]:
+    """Tell what it teaches that an attempt of `size` bytes had this ratio; nothing when it is no news.
+
+    The ratio it is lowered from is kept, to go back there when what should have fitted is refused.
+    """
+    ratio = corrected(ledger, sample, size, now)
+    return (
+        {}
+        if ratio == ledger.ratio
+        else {"ratio": ratio, "highest_ratio": max(ratio, ledger.ratio, ledger.highest_ratio)}
+    )
+
+
+def corrected(ledger: Ledger, sample: int, size: int, now: int) -> int:
+    """Move the ratio towards what an attempt of `size` bytes has shown.
+
+    What fills the limit is evidence enough to lower it, but by half at most: what is guessed too low is refused.
+    """
+    least = ledger.least_ratio if now < ledger.least_until else LEAST_RATIO
+    seen = max(least, LEAST_RATIO, ledger.ratio // 2, min(round(sample * MARGIN), MOST_RATIO))
+    filling = min((ledger.limit or HALFWAY_DOWN) * MILLION // ledger.ratio, HALFWAY_DOWN)
+    halfway = HALFWAY_UP if seen > ledger.ratio else filling
+    return ledger.ratio + round((seen - ledger.ratio) * size / (size + halfway))

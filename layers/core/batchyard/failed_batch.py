@@ -25,7 +25,7 @@ WAITS: Final = {
 }
 # So often a line is sent alone before it is taken for larger than the limit: others may fill the queue that we do not see.
 ALONE_IF_STATED, ALONE_IF_NOT = 3, 8
-PATIENCE_WITH_FEW_BYTES: Final = 4
+PATIENCE_ALONE: Final = 4
 LONGEST_MESSAGE: Final = 300
 MOST_ROUNDS: Final = 10  # of setting lines aside, before one code that is always the reason is taken for that of all
 
@@ -88,14 +88,9 @@ def _too_large(shard: Shard, refusal: Refusal) -> LineError:
 
 
 def _smaller(shard: Shard, refusal: Refusal, in_a_row: int) -> Shard:
-    """Have less sent at once, when what should fit is refused time after time though nothing else of ours is there.
-
-    What has fewer bytes than the limit has tokens is seldom the reason, so that is sent as it is for longer.
-    """
-    attempt = shard.attempts[-1]
-    patience = 1 if refusal.stated and attempt.bytes >= (refusal.limit or 0) else PATIENCE_WITH_FEW_BYTES
-    if in_a_row > patience and refusal.unexpected and refusal.alone:
-        return change(shard, wave=max(1, attempt.tokens // 2))
+    """Have less sent at once, when what should fit is refused time after time though nothing else of ours is there."""
+    if in_a_row > PATIENCE_ALONE and refusal.unexpected and refusal.alone:
+        return change(shard, wave=max(1, shard.attempts[-1].tokens // 2))
     return shard
 
 

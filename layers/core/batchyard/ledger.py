@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from batchyard import capacity, creations, setback
+from batchyard import capacity, creations, setback, token_limits
 from batchyard.capacity import Claim, Ledger
 from batchyard.errors import NotFound, SettingsError
 from batchyard.log import logger
@@ -104,11 +104,15 @@ def refused(yard: Yard, shard: Shard, messages: Iterable[str], in_a_row: int) ->
     name, tokens = name_of(yard, shard.model), shard.attempts[-1].tokens
     book = yard.ledgers.read(name)
     before = _limit(yard, shard.model, book)
-    stated = next(filter(None, map(capacity.stated_limit, messages)), None)
+    stated = next(filter(None, map(token_limits.stated_limit, messages)), None)
     alone = book.enqueued <= tokens
     unexpected = capacity.is_unexpected(book, before)
+    learned: dict[str, int | bool] = {}
     if stated is not None or not alone or in_a_row > capacity.PATIENCE:
-        learned = capacity.after_refusal(book, stated, before, tokens, yard.now())
+        learned.update(capacity.after_refusal(book, stated, before, yard.now()))
+    if unexpected:
+        learned.update(capacity.crowding(book, yard.now() + setback.wait_after(yard, book.crowded + 1)))
+    if learned:
         logger.warning("room learned", ledger=name, enqueued=book.enqueued, learned=learned)
         yard.ledgers.change(name, **learned)
         book = msgspec.structs.replace(book, **learned)
@@ -120,17 +124,16 @@ def settle(yard: Yard, batch_id: str, number: int) -> None:
     shard = yard.records.shard(batch_id, number)
     if shard is None or not shard.attempts or not (shard.done or shard.attempt is None):
         return
-    name, book = name_of(yard, shard.model), None
+    name = name_of(yard, shard.model)
     if not leave(yard, shard, ended=True):
         return
     attempt = shard.attempts[-1]
     counted = attempt.usage.input_tokens if attempt.usage else 0
     sample = capacity.sample_of(attempt.bytes, attempt.lines, attempt.succeeded, counted)
     if sample is not None:
-        book = yard.ledgers.read(name)
-        ratio = capacity.corrected(book.ratio, sample)
-        if ratio != book.ratio:
-            yard.ledgers.change(name, ratio=ratio)
+        learned = capacity.after_usage(yard.ledgers.read(name), sample, attempt.bytes, yard.now())
+        if learned:
+            yard.ledgers.change(name, **learned)
 
 
 def leave(yard: Yard, shard: Shard, *, ended: bool) -> bool:
@@ -175,10 +178,10 @@ def _is_live(yard: Yard, claim: Claim) -> bool:
 
 def _limit(yard: Yard, model: str, book: Ledger) -> int | None:
     try:
-        configured = capacity.configured_limit(yard.settings.max_enqueued_tokens, model)
+        configured = token_limits.configured_limit(yard.settings.max_enqueued_tokens, model)
     except ValueError as error:
         raise SettingsError(str(error)) from error
-    return capacity.limit_of(configured, book.limit)
+    return token_limits.limit_of(configured, book.limit)
 
 
 def _sized(yard: Yard, shard: Shard, sizes: Sequence[int], book: Ledger, most: int | None) -> Shard:

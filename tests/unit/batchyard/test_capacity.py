@@ -7,7 +7,6 @@ from itertools import islice
 from operator import attrgetter
 
 import msgspec
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from batchyard.capacity import (
     FIRST_UNCONFIRMED,
     LEAST_RATIO,
     LONGEST_NAME,
+    MARGIN,
     MILLION,
     MOST_RATIO,
     PROBE_AFTER_REFUSAL,
@@ -25,14 +25,13 @@ from batchyard.capacity import (
     Terms,
     after_acceptance,
     after_refusal,
+    after_usage,
     ahead_of,
-    configured_limit,
     corrected,
-    limit_of,
+    crowding,
     recounted,
     sample_of,
     short,
-    stated_limit,
     terms,
     tokens_of,
     wave,
@@ -42,65 +41,6 @@ from batchyard.pacing import room_wait
 NOW = 1_790_000_000
 NOBODY = Ahead()
 BY_AGE = attrgetter("since")
-
-
-@pytest.mark.parametrize(
-    ("message", "limit"),
-    [
-        (
-            "Enqueued token limit reached for gpt-4o in organization org-6fjq2. Limit: 90,000 enqueued tokens. Please try …",
-            90_000,
-        ),
-        ("Enqueued token limit reached for gpt-4o-mini-2024-07-18. Limit: 2,000,000 enqueued tokens.", 2_000_000),
-        (
-            "The number of enqueued tokens has surpassed the configured limit of 30K for the deployment 'gpt-4.1-batch'.",
-            30_000,
-        ),
-        ("The configured limit of 1.5M for the deployment 'm' is reached", 1_500_000),
-        ("limit is 5_000_000", 5_000_000),
-        ("Limit: 1.350.000 Token", 1_350_000),
-        ("You may have 100000 enqueued tokens at most", 100_000),
-        ("Enqueued token limit reached for gpt-4o in organization org-2.", None),
-        ("Limit: 0 enqueued tokens", None),
-        ("no room", None),
-        ("", None),
-    ],
-)
-def test_the_limit_is_read_from_what_services_really_write(message: str, limit: int | None) -> None:
-    assert stated_limit(message) == limit
-
-
-@given(st.text())
-def test_no_message_breaks_the_reading(message: str) -> None:
-    assert (stated_limit(f"limit: {message}") or 1) > 0
-
-
-@pytest.mark.parametrize(
-    ("text", "model", "limit"),
-    [
-        ("0", "m", None),
-        ("", "m", None),
-        ("90000", "m", 90_000),
-        ("gpt-4o=90000,gpt-4o-mini=2000000,7", "gpt-4o", 90_000),
-        ("gpt-4o=90000,gpt-4o-mini=2000000,7", "gpt-4o-mini", 2_000_000),
-        ("gpt-4o=90000,gpt-4o-mini=2000000,7", "other", 7),
-        ("gpt-4o=90000", "other", None),
-        ("gpt-4o=0,7", "gpt-4o", None),
-        ("ft:m:x=1=5", "ft:m:x=1", 5),
-    ],
-)
-def test_the_configured_limit_is_that_of_the_model_or_that_of_all(text: str, model: str, limit: int | None) -> None:
-    assert configured_limit(text, model) == limit
-
-
-@pytest.mark.parametrize("text", ["many", "m=", "m=-1", "1,m=x", "1.5"])
-def test_a_configured_limit_that_is_none_is_told(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^MaxEnqueuedTokens must be a number or model=number"):
-        configured_limit(text, "m")
-
-
-def test_the_lower_of_the_known_limits_is_kept_to() -> None:
-    assert [limit_of(*each) for each in ((None, None), (5, None), (None, 7), (5, 7), (9, 7))] == [None, 5, 7, 5, 7]
 
 
 @given(
@@ -159,20 +99,40 @@ def test_a_learned_limit_is_tried_rarely_and_a_configured_one_never() -> None:
     assert terms(book, 95, NOBODY, 90, NOW) is None, "the user wants it lower"
 
 
+def test_after_what_should_fit_was_refused_only_one_tries_and_only_after_a_while() -> None:
+    book = msgspec.structs.replace(Ledger(limit=100, probe_at=NOW), **crowding(Ledger(crowded=2), NOW + 60))
+    assert book.crowded == 3
+    assert terms(book, 100, NOBODY, 10, NOW + 59) is None
+    assert terms(book, 100, NOBODY, 10, NOW + 60) == Terms(most_enqueued=90, most_unconfirmed=0)
+    assert terms(book, 100, Ahead(1, 1), 10, NOW + 60) is None
+    trying = msgspec.structs.replace(book, enqueued=10, claims=1, unconfirmed=1)
+    assert terms(trying, 100, NOBODY, 10, NOW + 60) is None
+    assert after_acceptance(msgspec.structs.replace(book, confirmed=10), NOW) == {"crowded": 0, "accepted": 10}
+
+
 def test_a_stated_limit_is_believed_and_an_unstated_one_guessed() -> None:
     book = Ledger(enqueued=100, claims=2, confirmed=40, unconfirmed=1)
     later = NOW + PROBE_AFTER_REFUSAL
-    assert after_refusal(book, 90, None, 60, NOW) == {"limit": 90, "stated": True, "probe_at": later}
-    assert after_refusal(book, None, None, 60, NOW) == {"limit": 50, "stated": False, "probe_at": later}
+    assert after_refusal(book, 90, None, NOW) == {"limit": 90, "stated": True, "probe_at": later}
+    assert after_refusal(book, None, None, NOW) == {"limit": 50, "stated": False, "probe_at": later}
     alone = Ledger(enqueued=1, claims=1, unconfirmed=1)
-    assert after_refusal(alone, None, None, 1, NOW)["limit"] == 1
+    assert after_refusal(alone, None, None, NOW)["limit"] == 1
 
 
-def test_tokens_are_taken_for_more_when_what_should_fit_is_refused_beside_others() -> None:
+def test_tokens_are_taken_for_more_when_what_should_fit_is_refused() -> None:
     book = Ledger(enqueued=80, claims=2, confirmed=40, unconfirmed=1, limit=90, ratio=USUAL_RATIO)
-    assert after_refusal(book, 90, 90, 40, NOW)["ratio"] == USUAL_RATIO * 5 // 4
-    assert "ratio" not in after_refusal(book, 90, 90, 80, NOW), "it was alone: its shard sends less instead"
-    assert "ratio" not in after_refusal(book, 70, 70, 40, NOW), "no wonder"
+    learned = after_refusal(book, 90, 90, NOW)
+    denser = USUAL_RATIO * 3 // 2
+    assert (learned["ratio"], learned["least_ratio"], learned["least_until"] > NOW) == (denser, denser, True)
+    assert "ratio" not in after_refusal(book, 70, 70, NOW), "no wonder"
+    assert "ratio" not in after_refusal(book, 321, 321, NOW), "320 bytes are no 321 tokens: others must be there"
+    dense = msgspec.structs.replace(book, ratio=MILLION)
+    assert after_refusal(dense, 80, 90, NOW)["ratio"] == MILLION
+
+
+def test_tokens_are_taken_for_less_when_more_than_the_stated_limit_was_taken_in() -> None:
+    book = Ledger(enqueued=180, claims=2, confirmed=100, unconfirmed=1)
+    assert after_refusal(book, 80, None, NOW)["ratio"] == USUAL_RATIO * 80 // 100
 
 
 def test_what_was_taken_in_raises_a_limit_or_what_is_known_to_fit() -> None:
@@ -183,12 +143,39 @@ def test_what_was_taken_in_raises_a_limit_or_what_is_known_to_fit() -> None:
     assert after_acceptance(Ledger(confirmed=90, limit=100, accepted=95), NOW) == {}
 
 
-@given(st.integers(LEAST_RATIO, MOST_RATIO), st.integers(0, 100 * MILLION))
-def test_a_ratio_stays_bounded_rises_at_once_and_falls_slowly(ratio: int, sample: int) -> None:
-    after = corrected(ratio, sample)
-    assert LEAST_RATIO <= after <= MOST_RATIO
-    assert after >= min(sample, MOST_RATIO) or after < ratio
-    assert after >= ratio * 7 // 8 - 1
+@given(st.integers(LEAST_RATIO, MOST_RATIO), st.integers(0, 100 * MILLION), st.integers(1, 200 * MILLION))
+def test_a_ratio_stays_bounded_and_moves_towards_what_was_seen(ratio: int, sample: int, size: int) -> None:
+    after = corrected(Ledger(ratio=ratio), sample, size, NOW)
+    seen = max(LEAST_RATIO, min(round(sample * MARGIN), MOST_RATIO))
+    assert min(ratio, seen) <= after <= max(ratio, seen)
+
+
+def test_few_bytes_are_little_evidence_and_less_of_it_for_a_lower_ratio() -> None:
+    book = Ledger(ratio=200_000)
+    up, down = (corrected(book, sample, 50_000, NOW) - book.ratio for sample in (300_000, 50_000))
+    assert (up > 50_000, -8_000 < down < 0) == (True, True)
+    assert corrected(book, 150_000, 200 * MILLION, NOW) < 156_000
+
+
+def test_what_would_fill_the_limit_is_evidence_enough_for_a_lower_ratio() -> None:
+    small = Ledger(ratio=200_000, limit=1_000)
+    assert corrected(small, 150_000, 5_000, NOW) == (200_000 + round(150_000 * MARGIN)) // 2
+    assert corrected(small, 1_000, 200 * MILLION, NOW) >= 100_000, "by half at most"
+
+
+def test_a_ratio_that_was_lowered_too_far_goes_back_to_where_it_was() -> None:
+    assert after_usage(Ledger(ratio=200_000), round(200_000 / MARGIN), 1_000, NOW) == {}
+    book = Ledger(ratio=200_000, limit=1_000, enqueued=900)
+    lowered = msgspec.structs.replace(book, **after_usage(book, 10_000, 5_000, NOW))
+    lowered = msgspec.structs.replace(lowered, **after_usage(lowered, 10_000, 5_000, NOW))
+    assert lowered.ratio < 130_000
+    assert after_refusal(lowered, 1_000, 1_000, NOW)["ratio"] == 200_000
+
+
+def test_after_a_refusal_the_ratio_is_kept_up_for_a_day() -> None:
+    book = Ledger(ratio=200_000, least_ratio=150_000, least_until=NOW + 1)
+    assert corrected(book, 10_000, 200 * MILLION, NOW) >= 150_000
+    assert corrected(book, 10_000, 200 * MILLION, NOW + 1) < 101_000
 
 
 def test_the_ratio_is_that_of_the_lines_that_were_answered_if_they_were_most() -> None:
