@@ -14,7 +14,7 @@ from batchyard import capacity, creations, setback, token_limits
 from batchyard.capacity import Claim, Ledger
 from batchyard.errors import NotFound, SettingsError
 from batchyard.log import logger
-from batchyard.pacing import room_wait
+from batchyard.pacing import retry_wait, room_wait
 from batchyard.shard import Shard, change, change_attempt
 from batchyard.yard import Yard
 
@@ -111,7 +111,7 @@ def refused(yard: Yard, shard: Shard, messages: Iterable[str], in_a_row: int) ->
     if stated is not None or not alone or in_a_row > capacity.PATIENCE:
         learned.update(capacity.after_refusal(book, stated, before, yard.now()))
     if unexpected:
-        learned.update(capacity.crowding(book, yard.now() + setback.wait_after(yard, book.crowded + 1)))
+        learned.update(capacity.crowding(book, yard.now() + _pause_of_all(yard, book.crowded)))
     if learned:
         logger.warning("room learned", ledger=name, enqueued=book.enqueued, learned=learned)
         yard.ledgers.change(name, **learned)
@@ -201,6 +201,13 @@ def _told(yard: Yard, shard: Shard, most: int | None, now: int) -> Shard:
         return shard
     known = f"the limit is {most:,} enqueued tokens" if most else "how much it takes is being found out"
     return setback.wait_for_room(yard, shard, f"Waiting for room at the provider for {shard.model}: {known}.")
+
+
+def _pause_of_all(yard: Yard, refusals: int) -> int:
+    """Answer the seconds in which nobody tries after so many refusals before this one: never longer than a shard waits."""
+    return refusals and retry_wait(
+        refusals, yard.settings.retry_floor_seconds, yard.settings.retry_ceiling_seconds, 1.0
+    )
 
 
 def _wait(yard: Yard, elapsed: int, *, soon: bool) -> int:

@@ -20,7 +20,9 @@ def fail_once(yard: MemoryYard, *errors: BatchError) -> Step:
     yard.scripted.end(list(yard.scripted.batches)[-1], "failed", errors=errors)
     step = poll(yard, step)
     assert step.next == "collect"
-    return collect(yard, step)
+    step = collect(yard, step)
+    yard.wait(step.wait_seconds)
+    return step
 
 
 @pytest.mark.parametrize(
