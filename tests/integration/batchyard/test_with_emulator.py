@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import heapq
 import json
 import time
 from collections import Counter
@@ -128,3 +130,43 @@ def run(world: World, batch_id: str) -> str:
             step = world.step(step)
         assert step.next == "done"
     return assemble(world.yard, batch_id)
+
+
+def side_by_side(world: World, batch_id: str) -> str:
+    """Play all shards at once: whichever is due next goes on."""
+    listed = json.loads(world.read(plan(world.yard, batch_id).shards["key"]))
+    due = [(0.0, at, Step(batch_id, each["shard"])) for at, each in enumerate(listed)]
+    for turn in range(len(due), 1_500):
+        if not due:
+            break
+        moment, _, step = heapq.heappop(due)
+        world.clock.now = max(world.clock.now, moment)
+        time.sleep(0.01)
+        step = world.step(step)
+        if step.next != "done":
+            heapq.heappush(due, (world.clock.now + step.wait_seconds, turn, step))
+    assert not due
+    return assemble(world.yard, batch_id)
+
+
+@pytest.mark.parametrize(
+    ("fits", "ids"), [(1.1, IDS), (0.4, IDS[:18])], ids=["one shard of ten", "less than half a shard"]
+)
+def test_a_token_limit_is_learned_and_then_kept_to(
+    world: World, emulator: Emulator, fits: float, ids: list[str]
+) -> None:
+    text, lines = "four of them each ", 6
+    limit = int(lines * len(text) * 20 / 4 * fits)
+    emulator.play(enqueued_token_limits={"*": limit})
+    before = {each["id"] for each in emulator.admin("/ledger?lines=false")["data"]}
+    settings = dataclasses.replace(world.yard.settings, max_requests_per_shard=lines)
+    world.yard = Yard(settings, BatchClient(emulator.api_key, emulator.url), world.clock, world.yard.chance)
+    said = [{"role": "user", "content": text * 20}]
+    batch_id = world.drop(jsonl([request(each, messages=said) for each in ids]))
+    assert side_by_side(world, batch_id) == "done"
+    assert [each["custom_id"] for each in world.answered(batch_id, "output.jsonl")] == ids
+    made = [each for each in emulator.admin("/ledger")["data"] if each["id"] not in before]
+    assert max(Counter(custom_id for each in made for custom_id in each["billed"]).values()) == 1
+    assert Counter(each["status"] for each in made)["failed"] <= 2
+    (name,) = world.yard.ledgers.names()
+    assert world.yard.ledgers.read(name).enqueued == 0

@@ -406,9 +406,13 @@ class MemoryLedgers(Ledgers):
         probed = terms.probed_at is not None and book.probe_at != terms.probed_at
         if not self._free(name, claim) or too_much or too_many or probed:
             return False
-        if terms.probed_at is not None:
-            self._move(name, probe_at=claim.seen_at + terms.probe_patience)
-        self._add(name, enqueued=claim.wanted, claims=1, unconfirmed=1)
+        until = claim.seen_at + terms.probe_patience if terms.probed_at is not None else book.probe_at
+        more = {
+            "enqueued": book.enqueued + claim.wanted,
+            "claims": book.claims + 1,
+            "unconfirmed": book.unconfirmed + 1,
+        }
+        self._move(name, probe_at=until, **more)
         return self._keep(name, claim, tokens=claim.wanted, waiting=False, confirmed=False, ended=False)
 
     def confirm(self, name: str, claim: Claim) -> bool:

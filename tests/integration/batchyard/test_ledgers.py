@@ -1,0 +1,82 @@
+"""The table's ledgers do what those in memory do, move for move."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from batchyard.capacity import Claim, Ledger, Terms
+from batchyard.creations import Creations
+from tests.unit.batchyard.memory import MemoryLedgers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchyard.adapters.ledgers import Ledgers
+    from tests.integration.batchyard.world import World
+
+NAME, TTL = "api.example.com#m", 1_800_000_000
+A, B, C = (Claim(attempt=f"b/{at}/1", since=100 + at, wanted=40, seen_at=500) for at in range(3))
+
+
+def held(book: Ledgers, claim: Claim) -> Claim:
+    known = book.claim(NAME, claim.attempt)
+    assert known is not None
+    return known
+
+
+# Every move, each in the state that those before it left.
+MOVES: list[Callable[[Ledgers], object]] = [
+    lambda book: book.take(NAME, A, Terms(most_enqueued=60), TTL),
+    lambda book: book.take(NAME, A, Terms(), TTL),  # again
+    lambda book: book.take(NAME, B, Terms(most_enqueued=39), TTL),  # there is more by now
+    lambda book: book.take(NAME, B, Terms(most_unconfirmed=0), TTL),
+    lambda book: book.wait(NAME, C, TTL),
+    lambda book: book.wait(NAME, B, TTL),
+    lambda book: book.wait(NAME, A, TTL),  # it holds its tokens
+    lambda book: book.confirm(NAME, held(book, A)),
+    lambda book: book.confirm(NAME, A),  # as it was before it held any
+    lambda book: book.take(NAME, B, Terms(most_enqueued=40, most_unconfirmed=0), TTL),
+    lambda book: book.change(NAME, limit=90, stated=True, probe_at=7, ratio=200_000),
+    lambda book: book.take(NAME, C, Terms(probed_at=6), TTL),
+    lambda book: book.take(NAME, C, Terms(probed_at=7, most_unconfirmed=1), TTL),
+    lambda book: book.release(NAME, held(book, A), TTL, ended=True),
+    lambda book: book.release(NAME, held(book, B), TTL, ended=False),
+    lambda book: book.release(NAME, held(book, B), TTL, ended=False),
+    lambda book: book.take(NAME, A, Terms(), TTL),  # it has ended
+    lambda book: book.wait(NAME, A, TTL),
+    lambda book: book.take(NAME, B, Terms(), TTL),
+    lambda book: book.recount(NAME, book.read(NAME), Ledger(enqueued=5, claims=1, confirmed=2, unconfirmed=0)),
+    lambda book: book.recount(NAME, Ledger(version=1), Ledger()),
+    lambda book: book.save_creations("p", Creations(), Creations(counts={"5": 1})),
+    lambda book: book.save_creations("p", Creations(), Creations(counts={"5": 9})),  # somebody was faster
+    lambda book: book.save_creations("p", book.creations("p"), Creations(counts={"5": 2, "6": 1})),
+]
+
+
+def seen(book: Ledgers) -> Any:
+    claims = sorted(book.claims(NAME), key=lambda claim: claim.attempt)
+    late = Claim(attempt="z", since=10**9)
+    queue = [claim.attempt for claim in book.ahead(NAME, late)]
+    return book.read(NAME), claims, queue, list(book.ahead(NAME, B)), list(book.names()), book.creations("p")
+
+
+def test_every_move_has_the_same_answer_and_leaves_the_same(world: World) -> None:
+    real, fake = world.yard.ledgers, MemoryLedgers()
+    for at, move in enumerate(MOVES):
+        assert move(real) == move(fake), f"move {at}"
+        assert seen(real) == seen(fake), f"after move {at}"
+
+
+def test_the_attempt_that_waits_longest_is_first_whoever_came_first(world: World) -> None:
+    for claim in (C, A, B):
+        world.yard.ledgers.wait(NAME, claim, TTL)
+    assert [claim.attempt for claim in world.yard.ledgers.ahead(NAME, C)] == [A.attempt, B.attempt]
+
+
+@pytest.mark.parametrize("model", ["m", "gpt-4o", "ft:gpt-4o:a/b#c", "m" * 256, "模型"])
+def test_ledgers_of_any_model_are_told_apart(world: World, model: str) -> None:
+    world.yard.ledgers.change(f"p#{model}", limit=5)
+    assert list(world.yard.ledgers.names()) == [f"p#{model}"]
+    assert world.yard.ledgers.read(f"p#{model}").limit == 5
