@@ -93,7 +93,7 @@ def progress(table: "Table", batch_id: str) -> Progress:
         failed=max(int(counts.get("failed", 0)), _sum(shards, "failed")),
         shards=int(batch.get("shards", 0)),
         shards_done=sum(shard.get("status") == "done" for shard in shards),
-        paused=batch.get("paused"),
+        paused=batch.get("paused") if batch.get("held_by") else None,  # the reason outlasts those who had it
         errors=list(batch.get("errors", [])),
         errors_total=int(batch.get("errors_total", 0)),
     )
