@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from botocore.exceptions import ClientError
+
 from batch_client import File
 from batchyard.adapters.objects import Objects
 from batchyard.batch import InputObject
@@ -59,6 +61,8 @@ class DiskS3:
 
     def get_object(self, *, Key: str, Range: str | None = None, **_: Any) -> dict[str, Any]:  # noqa: N803 - as above
         path = self._path(Key)
+        if not path.exists():
+            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
         start, stop = 0, path.stat().st_size
         if Range is not None:
             first, last = Range.removeprefix("bytes=").split("-")

@@ -46,7 +46,7 @@ def run(job: Job) -> Cost:
     done = subprocess.run(  # noqa: S603 - our own modules
         command, env=environment(), stdout=subprocess.PIPE, check=True, timeout=LONGEST
     )
-    return Cost(**json.loads(done.stdout))
+    return Cost(**json.loads(done.stdout.splitlines()[-1]))  # what is logged comes before
 
 
 def interleaved(jobs: Mapping[str, Job], repeats: int) -> dict[str, Cost]:

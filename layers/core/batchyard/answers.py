@@ -10,7 +10,7 @@ from typing import Final
 
 from batchyard import outcomes
 from batchyard.batch import Usage
-from batchyard.errors import BatchyardError
+from batchyard.errors import BatchyardError, DiskFull
 from batchyard.lines import BOM
 from batchyard.outcomes import Outcome
 from batchyard.scanning import Block, blocks
@@ -103,11 +103,20 @@ class Answers:
 
     def _spooled(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
-            left = memoryview(chunk)
-            while left:
-                left = left[self._spool.write(left) :]
+            self._keep(chunk)
             self._end += len(chunk)
             yield chunk
+
+    def _keep(self, chunk: bytes) -> None:
+        left = memoryview(chunk)
+        try:
+            while left:
+                left = left[self._spool.write(left) :]
+        except OSError as error:
+            raise DiskFull(
+                f"{self._end:,} bytes of answers were kept, and no more fit: {error}. Lower MaxRequestsPerShard, so that the "
+                "answers of one provider batch fit, and run the batch again."
+            ) from error
 
     def _spool_at(self, size: int, offset: int) -> bytes:
         return os.pread(self._spool.fileno(), size, offset)

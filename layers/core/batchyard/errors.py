@@ -6,6 +6,7 @@ BatchyardError
 ├── NotFound            a record or object that should be there is not
 │   ├── InputGone       the input object was deleted or replaced while the batch needed it
 │   └── UploadGone      an object that was begun can be written no further: it was completed or given up
+├── DiskFull            the answers of a provider batch do not fit the function's own disk
 ├── StaleRecord         somebody else moved the record first; read it again
 └── StoreError          AWS refused or failed a call for another reason
 """
@@ -62,6 +63,10 @@ class InputGone(NotFound):
 
 class UploadGone(NotFound):
     """An object that was begun can be written no further: it was completed or given up, or others write its parts."""
+
+
+class DiskFull(BatchyardError):  # noqa: N818 - names what was seen, as its kin do
+    """The answers of a provider batch do not fit the function's own disk."""
 
 
 class StaleRecord(BatchyardError):  # noqa: N818 - names what was seen, as its kin do

@@ -1,5 +1,6 @@
 """report.json: the proof that every line has one outcome, and what each shard went through."""
 
+import platform
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -32,7 +33,11 @@ def report(
         "outcomes_equal_lines": tally.succeeded + tally.failed == summary.lines,
         "usage": (batch.usage or Usage()).shape(),
         "shards": [_shard(shard) for shard in shards],
-        "versions": {"batchyard": __version__, **{name: version(name) for name in PACKAGES}},
+        "versions": {
+            "batchyard": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in PACKAGES},
+        },
     }
 
 
@@ -52,6 +57,7 @@ def _shard(shard: Shard) -> dict[str, Any]:
         "lines": shard.lines,
         "first_line": shard.first,
         "last_line": shard.last,
+        "ranges": msgspec.to_builtins(shard.ranges),
         "completed": shard.completed,
         "unfinished": shard.unfinished,
         "reason": msgspec.to_builtins(shard.reason),

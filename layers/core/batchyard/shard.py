@@ -1,5 +1,6 @@
 """A shard and its attempts, as recorded while the state machine works on it."""
 
+from array import array
 from typing import Final
 
 import msgspec
@@ -52,6 +53,14 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     usage: Usage | None = None
 
 
+class Ranges(msgspec.Struct, frozen=True):
+    """Where in the input a shard's lines lie: the first and the last of `count` byte ranges `[start, stop)`."""
+
+    first: tuple[int, int]
+    last: tuple[int, int]
+    count: int
+
+
 class Shard(msgspec.Struct, frozen=True, kw_only=True):
     """The record `BATCH#<id>` / `SHARD#<n>`; `version` rises with every write and guards against a second worker.
 
@@ -62,6 +71,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     `leftovers` are files at the provider that nobody needs any more and that are still to be deleted.
     `setbacks` counts failed calls in a row, `stalls` attempts in a row that finished no line. `reason` is the outcome of
     the lines that were still unfinished when the shard was done. `relayed` says that it waits for a fresh execution.
+    `ranges` is None in records of before there was such a note.
     """
 
     batch_id: str
@@ -89,6 +99,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     reason: LineError | None = None
     paused: str | None = None
     relayed: bool = False
+    ranges: Ranges | None = None
 
     @property
     def done(self) -> bool:
@@ -123,8 +134,13 @@ def new_shard(batch: Batch, lines: ShardLines) -> Shard:
     return Shard(
         batch_id=batch.batch_id, shard=lines.shard, expires_at_ttl=batch.expires_at_ttl, endpoint=lines.endpoint,
         model=lines.model, lines=count, first=lines.positions[0], last=lines.positions[-1], unfinished=count,
-        unfinished_key=lines.left_key(batch.batch_id),
+        unfinished_key=lines.left_key(batch.batch_id), ranges=_ranges(lines),
     )  # fmt: skip
+
+
+def _ranges(lines: ShardLines) -> Ranges:
+    found = list(lines.ranges(array("I", range(len(lines)))))
+    return Ranges(found[0], found[-1], len(found))
 
 
 def begin_attempt(shard: Shard, now: int) -> Shard:

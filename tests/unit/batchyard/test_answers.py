@@ -1,11 +1,13 @@
 """The provider's files joined to what was sent."""
 
 import json
+import resource
 from itertools import permutations
 
 import pytest
 
 from batchyard.answers import Answers
+from batchyard.errors import DiskFull
 from batchyard.outcomes import Outcome
 
 
@@ -93,3 +95,16 @@ def test_ids_are_told_apart_by_every_character() -> None:
     with Answers(ids) as answers:
         answers.read(line(each) for each in reversed(ids))
         assert [answers.line(at) for at in range(len(ids))] == [line(each) for each in ids]
+
+
+def test_answers_that_do_not_fit_the_disk_say_so_and_what_to_do() -> None:
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    chunks = iter([line("a"), line("b") * 1_000])
+    with Answers(["a", "b"]) as answers:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, usual[1]))
+        try:
+            with pytest.raises(DiskFull, match="MaxRequestsPerShard"):
+                answers.read(chunks)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+        assert answers.line(0) == line("a")

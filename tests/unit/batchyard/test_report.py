@@ -1,6 +1,7 @@
 """report.json proves that every line has one outcome."""
 
 import base64
+import platform
 import zlib
 from collections import Counter
 from importlib.metadata import version
@@ -12,7 +13,7 @@ from batchyard.batch import LineError, Usage
 from batchyard.plan import Summary
 from batchyard.report import report
 from batchyard.results import Result, Tally
-from batchyard.shard import Attempt, Shard
+from batchyard.shard import Attempt, Ranges, Shard
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryObjects, batch
 
 ATTEMPT = Attempt(
@@ -27,6 +28,7 @@ ATTEMPT = Attempt(
 SHARD = Shard(
     batch_id=BATCH_ID, shard=0, expires_at_ttl=NOW, endpoint="/v1/responses", model="m", lines=3, first=0, last=2,
     unfinished=1, completed=2, attempts=[ATTEMPT], reason=LineError("batch_expired", "late"),
+    ranges=Ranges((0, 90), (120, 150), 7),
 )  # fmt: skip
 
 
@@ -69,6 +71,7 @@ def test_a_missing_outcome_is_told() -> None:
 
 def test_a_shard_shows_its_attempts_and_why_lines_were_given_up() -> None:
     (shard,) = msgspec.convert(made(Tally(2, 1))["shards"], list[dict[str, object]])
+    assert shard["ranges"] == {"first": [0, 90], "last": [120, 150], "count": 7}
     assert (shard["lines"], shard["completed"], shard["unfinished"]) == (3, 2, 1)
     assert shard["reason"] == {"code": "batch_expired", "message": "late", "param": None, "line": None}
     (attempt,) = msgspec.convert(shard["attempts"], list[dict[str, object]])
@@ -79,5 +82,6 @@ def test_a_shard_shows_its_attempts_and_why_lines_were_given_up() -> None:
 def test_a_report_says_what_made_it() -> None:
     versions = msgspec.convert(made(Tally())["versions"], dict[str, str])
     assert versions.pop("batchyard") == __version__
+    assert versions.pop("python") == platform.python_version()
     assert versions == {name: version(name) for name in versions}
     assert {"boto3", "msgspec", "requests"} <= set(versions)
