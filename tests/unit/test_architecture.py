@@ -26,17 +26,20 @@ ALLOWED = {
         "botocore",
         "mypy_boto3_*",
         "python_multipart",
+        "requests",
+        "requests_hardened",
         "standardwebhooks",
     },
     "batch_client": {"requests", "urllib3", "msgspec"},
 }
+WEB = {"requests", "requests_hardened"}
 AWS = {"boto3", "botocore", "mypy_boto3_*"}
 VAGUE = {"utils", "util", "common", "helpers", "helper", "base", "manager", "misc", "shared"}
 # The rules of the domain: no adapter, no AWS, no clock, no environment, no yard.
 PURE = [
-    "answers", "batch", "capacity", "create_request", "creations", "errors", "form", "keys", "lines", "options",
+    "answers", "batch", "callback_url", "capacity", "create_request", "creations", "errors", "form", "keys", "lines", "options",
     "outcomes", "ownership", "pacing", "policy", "scanning", "shard", "shard_limits", "splitting", "statuses",
-    "stored_file", "successes", "token_limits", "tokens",
+    "stored_file", "successes", "token_limits", "tokens", "webhook_delivery", "webhook_endpoint",
 ]  # fmt: skip
 IMPURE = {"boto3", "botocore", "requests", "urllib3", "time", "random", "socket", "logging", "aws_lambda_powertools"}
 LONGEST_MODULE, LONGEST_FUNCTION, LONGEST_HANDLER = 250, 40, 40
@@ -107,6 +110,12 @@ def test_imports_point_one_way(path: Path) -> None:
 def test_only_the_adapters_know_aws(path: Path) -> None:
     touched = {top(name) for name in imported(path)} & AWS
     assert not touched or path.is_relative_to(CORE / "adapters")
+
+
+@each_module
+def test_only_one_adapter_of_the_core_and_the_client_call_the_web(path: Path) -> None:
+    touched = {top(name) for name in imported(path)} & WEB
+    assert not touched or path == CORE / "adapters/callbacks.py" or room_of(path) == "batch_client"
 
 
 @each_module
@@ -188,8 +197,8 @@ def test_a_handler_is_a_door(path: Path) -> None:
 
 
 # The doors that stand before more than one operation: one for each route, or for each kind of event.
-SEVERAL = {"api", "fail", "sweep"}
-SCAFFOLD = {"yard", "log", "shard", "front_door"}
+SEVERAL = {"api", "deliver", "fail", "sweep"}
+SCAFFOLD = {"yard", "log", "shard", "front_door", "webhook_delivery"}
 
 
 @each_handler

@@ -1,0 +1,69 @@
+"""Where a webhook may go: to public addresses and by TLS, lest a tenant have us call what only we can reach."""
+
+import ipaddress
+import re
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from batchyard.batch import LineError
+
+LONGEST_URL: Final = 2_048
+HTTPS_PORT: Final = 443
+NAME: Final = re.compile(r"([a-z0-9_-]+\.)+[a-z0-9-]*[a-z][a-z0-9-]*\.?")  # of two labels or more, the last no number
+GLOBAL_UNICAST: Final = ipaddress.ip_network("2000::/3")  # the only part of IPv6 that is handed out
+# Where an IPv4 address is written into an IPv6 one, or one is not routed at all, and some Pythons call it global.
+NOT_PUBLIC: Final = tuple(
+    ipaddress.ip_network(each)
+    for each in ("192.0.0.0/24", "192.88.99.0/24", "100.64.0.0/10", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
+)  # fmt: skip
+
+
+def public(address: str) -> bool:
+    """Tell whether an IP address, without brackets, is one of the open internet."""
+    ip = ipaddress.ip_address(address)
+    routed = ip.version == 4 or ip in GLOBAL_UNICAST
+    known = not any(ip in each for each in NOT_PUBLIC if each.version == ip.version)
+    return routed and known and ip.is_global and not ip.is_multicast and not ip.is_reserved
+
+
+def wrong_url(url: object, *, private: bool) -> LineError | None:
+    """Name what is wrong with the URL of a webhook; with `private` it may be plain http, of any port, and lead anywhere.
+
+    A name is not looked up here: what it leads to is known only when it is called, and is checked then.
+    """
+    if not isinstance(url, str):
+        return LineError("invalid_type", "'url' must be a string.", "url")
+    if len(url) > LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
+        return _wrong(f"must have at most {LONGEST_URL} characters, all of them printable ASCII and no space")
+    try:
+        parts = urlsplit(url)
+        return _wrong_parts(parts, parts.port, private=private)
+    except ValueError:
+        return _wrong("is no URL")
+
+
+def _wrong_parts(parts: SplitResult, port: int | None, *, private: bool) -> LineError | None:
+    if parts.scheme != "https" and not (private and parts.scheme == "http"):
+        return _wrong("must begin with https://")
+    if not parts.hostname:
+        return _wrong("names no host")
+    if "@" in parts.netloc or parts.fragment:
+        return _wrong("must hold no user, password or fragment; the signature proves who calls")
+    if port not in {None, HTTPS_PORT} and not private:
+        return _wrong(f"must lead to port {HTTPS_PORT}")
+    return (
+        None
+        if private or _maybe_public(parts.hostname, bracketed="[" in parts.netloc)
+        else _wrong("must lead to a public address")
+    )
+
+
+def _maybe_public(host: str, *, bracketed: bool) -> bool:
+    try:
+        return public(host)
+    except ValueError:  # a name
+        return not bracketed and bool(NAME.fullmatch(host))
+
+
+def _wrong(what: str) -> LineError:
+    return LineError("invalid_value", f"Invalid value: 'url' {what}.", "url")
