@@ -36,7 +36,7 @@ def list_batches(yard: Yard, tenant: str, after: str | None, limit: str | None) 
     """List the tenant's batches, newest first, `limit` 0 to 100 (20) behind the batch `after`."""
     if after is not None:
         _own(yard, tenant, after)
-    count = _limit(limit)
+    count = page_limit(limit)
     batches, more = yard.records.list_batches(tenant, after, count) if count else ([], False)
     data = [shape(batch) for batch in batches]
     first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
@@ -90,7 +90,8 @@ def _no_batch(batch_id: str) -> ApiError:
     return ApiError(HTTPStatus.NOT_FOUND, f"No batch found with id '{batch_id[:64]}'.")
 
 
-def _limit(text: str | None) -> int:
+def page_limit(text: str | None) -> int:
+    """Read the `limit` of a list; raises ApiError 400."""
     if not text:
         return DEFAULT_LIMIT
     if not re.fullmatch(r"-?[0-9]{1,9}", text):

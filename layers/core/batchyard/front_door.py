@@ -66,6 +66,11 @@ def body() -> object:
         raise ApiError(HTTPStatus.BAD_REQUEST, f"The body could not be read as JSON: {error}.") from error
 
 
+def optional_body() -> object:
+    """Decode the request's JSON body; none at all is an empty object. Raises ApiError 415 or 400."""
+    return body() if app.current_event.body else {}
+
+
 def raw_body() -> bytes:
     """Return the request's body as its bytes were sent; API Gateway hands anything but JSON and text over in base64."""
     event = app.current_event

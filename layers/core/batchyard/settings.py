@@ -27,6 +27,8 @@ class Settings:
     cancel_function: str = ""
     advance_function: str = ""
     provider_webhook_secret_id: str = ""
+    webhook_state_machine_arn: str = ""
+    signing_secret_id: str = ""
     completion_window: str = "24h"
     max_requests_per_shard: int = 50_000
     max_bytes_per_shard: int = 200_000_000
@@ -47,6 +49,12 @@ class Settings:
     record_days: int = 90
     results_days: int = 0
     keep_provider_files: str = "false"
+    webhooks_to_private_addresses: str = "false"
+
+    @property
+    def private_webhooks(self) -> bool:
+        """Tell whether webhooks may go to any address, and by plain http."""
+        return self.webhooks_to_private_addresses == "true"
 
 
 def read(environment: Mapping[str, str]) -> Settings:

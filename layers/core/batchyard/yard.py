@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from batch_client import AuthenticationError, BatchClient, File, FileDeleted, InvalidArgumentError, RetryPolicy
 from batch_client import Batch as ProviderBatch
 from batchyard import settings
+from batchyard.adapters.callbacks import Callbacks
 from batchyard.adapters.chores import Chores
 from batchyard.adapters.events import Events
 from batchyard.adapters.executions import Executions
@@ -20,6 +21,8 @@ from batchyard.adapters.objects import Objects
 from batchyard.adapters.records import Records
 from batchyard.adapters.secrets import Secret
 from batchyard.adapters.upload_records import UploadRecords
+from batchyard.adapters.webhook_executions import WebhookExecutions
+from batchyard.adapters.webhook_records import WebhookRecords
 from batchyard.keyring import Keyring
 from batchyard.settings import Settings
 from batchyard.upload import Upload
@@ -142,6 +145,26 @@ class Yard:
     def webhook_secret(self) -> Secret:
         """The secrets that sign the provider's webhooks, with spaces between."""
         return Secret(self.settings.provider_webhook_secret_id)
+
+    @cached_property
+    def signing_secret(self) -> Secret:
+        """The secret from which those of the webhook endpoints follow."""
+        return Secret(self.settings.signing_secret_id)
+
+    @cached_property
+    def webhook_records(self) -> WebhookRecords:
+        """The table's webhook endpoints and deliveries."""
+        return WebhookRecords(self.settings.table)
+
+    @cached_property
+    def webhook_executions(self) -> WebhookExecutions:
+        """The state machine that delivers webhooks."""
+        return WebhookExecutions(self.settings.webhook_state_machine_arn)
+
+    @cached_property
+    def callbacks(self) -> Callbacks:
+        """What calls the addresses of tenants."""
+        return Callbacks(private=self.settings.private_webhooks)
 
     @cached_property
     def events(self) -> Events:

@@ -36,6 +36,7 @@ from batchyard.stored_file import StoredFile
 from batchyard.stored_upload import Part, StoredUpload
 from batchyard.upload import Upload
 from batchyard.yard import Yard
+from tests.unit.batchyard.webhook_memory import MemoryCallbacks, MemoryWebhookExecutions, MemoryWebhookRecords
 
 BUCKET = "batchyard-data-example"
 NOW = 1_790_000_000
@@ -640,6 +641,11 @@ class MemoryYard(Yard):
         self.cancel_function, self.events, self.secret = self.invoked, self.bus, self.key
         self.advanced, self.signing = MemoryFunctions(), MemorySecret()
         self.advance_function, self.webhook_secret = self.advanced, self.signing
+        self.root, self.hooks, self.deliveries, self.called = (
+            MemorySecret(), MemoryWebhookRecords(), MemoryWebhookExecutions(), MemoryCallbacks(),
+        )  # fmt: skip
+        self.signing_secret, self.webhook_records = self.root, self.hooks
+        self.webhook_executions, self.callbacks = self.deliveries, self.called
 
     def wait(self, seconds: int) -> None:
         """Let time pass."""

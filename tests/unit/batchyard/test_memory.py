@@ -5,6 +5,7 @@ import inspect
 import pytest
 
 from batch_client import BatchClient
+from batchyard.adapters.callbacks import Callbacks
 from batchyard.adapters.chores import Chores
 from batchyard.adapters.events import Events
 from batchyard.adapters.executions import Executions
@@ -16,6 +17,8 @@ from batchyard.adapters.objects import Objects
 from batchyard.adapters.records import Records
 from batchyard.adapters.secrets import Secret
 from batchyard.adapters.upload_records import UploadRecords
+from batchyard.adapters.webhook_executions import WebhookExecutions
+from batchyard.adapters.webhook_records import WebhookRecords
 from batchyard.yard import Provider
 from tests.unit.batchyard.memory import (
     MemoryChores,
@@ -31,6 +34,7 @@ from tests.unit.batchyard.memory import (
     MemorySecret,
     MemoryUploadRecords,
 )
+from tests.unit.batchyard.webhook_memory import MemoryCallbacks, MemoryWebhookExecutions, MemoryWebhookRecords
 
 INHERITED = {"pin", "put_headers"}  # they call nothing but what is here
 
@@ -53,6 +57,9 @@ def methods(kind: type) -> list[str]:
         (FileRecords, MemoryFileRecords),
         (UploadRecords, MemoryUploadRecords),
         (Secret, MemorySecret),
+        (WebhookRecords, MemoryWebhookRecords),
+        (WebhookExecutions, MemoryWebhookExecutions),
+        (Callbacks, MemoryCallbacks),
         (Provider, MemoryProvider),
     ],
 )

@@ -56,7 +56,7 @@ def test_a_sample_names_nobody_real(path: Path) -> None:
         assert ipaddress.ip_address(address) in ipaddress.ip_network("203.0.113.0/24")  # RFC 5737: for documentation
 
 
-@of("intake.s3-", "sweep.schedule", "intake.refused-", "sweep.execution-", "bus.")
+@of("intake.s3-", "sweep.schedule", "intake.refused-", "sweep.execution-", "bus.", "notify.")
 def test_an_eventbridge_sample_has_the_whole_envelope(path: Path) -> None:
     event = read(path)
     assert set(event) == ENVELOPE
@@ -142,6 +142,19 @@ def test_a_caught_error_comes_with_step_functions_two_members(path: Path) -> Non
 @of("fail.batch.", "fail.shard.")
 def test_a_function_s_own_error_comes_as_text_of_lambda_s_document(path: Path) -> None:
     assert "errorMessage" in json.loads(read(path)["error"]["Cause"])
+
+
+@of("notify.")
+def test_what_webhooks_are_made_of_is_what_the_bus_tells(path: Path) -> None:
+    assert read(path) == read(path.with_name(path.name.replace("notify.", "bus.")))
+
+
+@of("deliver.")
+def test_a_delivery_names_an_endpoint_and_an_event_of_a_batch(path: Path) -> None:
+    event = read(path)
+    assert re.fullmatch(r"we_[0-9a-f]{32}", event["endpoint_id"])
+    assert re.fullmatch(r"evt_[0-9a-f]{32}", event["event"]["event_id"])
+    assert BATCH_ID.fullmatch(event["event"]["batch_id"])
 
 
 @of("sweep.execution-")

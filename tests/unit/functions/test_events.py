@@ -13,10 +13,11 @@ import msgspec
 import pytest
 
 from batch_client import QuotaError
-from batchyard import keys, openapi, stored_file, stored_upload, yard
+from batchyard import keys, openapi, stored_file, stored_upload, webhook_endpoint, yard
 from batchyard.files import MOST_INLINE
 from batchyard.splitting import Place, ShardLines
 from batchyard.statuses import MOVES
+from batchyard.webhook_endpoint import WebhookEndpoint
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, NOW, MemoryYard, batch
 from tests.unit.batchyard.planned import INPUT
 
@@ -24,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[3]
 KEY = "by_0f9a2c4e6b8d1357_EXAMPLEexampleEXAMPLEexampleEXAMPLEexample"
 REVOKED = "1f9a2c4e6b8d1357"
 SHARD, UPLOAD, FILE_ID = 2, "inbox/default/requests.jsonl", "file-3sT9bK2mQxV7cLwZ0rYpHd"
+ENDPOINT_ID = "we_6f0d8b7c11a54c2e9d1a7d1f8f5ae2c4"
 UPLOAD_ID, PART_ID = "upload_7d1f8f5ae2c44a559a1a2f6f0d8b7c11", "part_2c8e1f0a4b6d8c0e2a4c6e808f5ae2c4"
 PIECE = b'{"custom_id":"kant-1"}'
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
@@ -44,6 +46,15 @@ class Context:
         return self.seconds_left * 1_000
 
 
+def put_endpoint(made: MemoryYard) -> None:
+    """Register the samples' webhook endpoint."""
+    endpoint = WebhookEndpoint(
+        endpoint_id=ENDPOINT_ID, tenant="default", name="nightly corpus", url="https://hooks.example.com/batchyard",
+        event_types=["batch.completed", "batch.failed"], created_at=NOW, updated_at=NOW,
+    )  # fmt: skip
+    made.hooks.create(endpoint)
+
+
 @pytest.fixture
 def at_hand(monkeypatch: pytest.MonkeyPatch) -> MemoryYard:
     """Hand the doors a yard of memory in which the samples' batch, shard, upload and key are there."""
@@ -62,6 +73,7 @@ def at_hand(monkeypatch: pytest.MonkeyPatch) -> MemoryYard:
         stored_file.new(FILE_ID, "default", made.clock(), 86_400, key=key, version_id="v1", **members)
     )
     put_upload(made)
+    put_endpoint(made)
     monkeypatch.setattr(yard, "current", lambda: made)
     return made
 
@@ -279,6 +291,14 @@ REFUSALS = {
     "create-batch-not-json": (400, None, None),
     "create-batch-other-bucket": (400, "invalid_value", "input_file_id"),
     "create-batch-other-tenants-inbox": (400, "invalid_value", "input_file_id"),
+    "create-webhook-endpoint-plain-http": (400, "invalid_value", "url"),
+    "create-webhook-endpoint-private-address": (400, "invalid_value", "url"),
+    "create-webhook-endpoint-unknown-event-type": (400, "invalid_value", "event_types"),
+    "create-webhook-endpoint-without-name": (400, "missing_required_parameter", "name"),
+    "list-webhook-deliveries-unknown": (404, None, None),
+    "retrieve-webhook-endpoint-unknown": (404, None, None),
+    "rotate-webhook-secret-not-a-flag": (400, "invalid_type", "keep_old_secret_active_for_24_hours"),
+    "test-webhook-endpoint-without-event-type": (400, "missing_required_parameter", "event_type"),
     "key-basic": (401, "invalid_api_key", None),
     "key-empty": (401, "invalid_api_key", None),
     "key-malformed": (401, "invalid_api_key", None),
@@ -296,9 +316,11 @@ REFUSALS = {
 @samples("api", "refused-")
 def test_a_refused_call_gets_openai_s_envelope_and_changes_nothing(at_hand: MemoryYard, path: Path) -> None:
     before, files_before = dict(at_hand.table.batches), dict(at_hand.kept_files.known)
+    endpoints_before = dict(at_hand.hooks.known)
     answer = call(path)
     error = body(answer)["error"]
     assert at_hand.kept_files.known == files_before
+    assert (at_hand.hooks.known, at_hand.called.posted) == (endpoints_before, [])
     case = path.name.split(".")[1].removeprefix("refused-")
     assert answer["headers"]["openai-version"] == "2020-10-01"
     assert (answer["statusCode"], error["code"], error["param"]) == REFUSALS[case]
@@ -335,6 +357,71 @@ def test_a_report_is_handed_out_inline_or_by_a_link_once_it_is_there(at_hand: Me
     at_hand.bucket.put(place, b"{}" + b" " * 2_000_000)
     answer = call(path)
     assert (answer["statusCode"], answer["headers"]["location"]) == (302, f"https://{BUCKET}.example/{place}")
+
+
+@samples("api", "create-webhook-endpoint", "rotate-webhook-secret")
+def test_a_signing_secret_is_shown_when_it_is_made(at_hand: MemoryYard, path: Path) -> None:
+    shown = body(call(path))
+    assert shown["object"] == "webhook_endpoint"
+    assert shown["signing_secret"].startswith("whsec_")
+    assert at_hand.hooks.endpoint("default", shown["id"]).hint in shown["signing_secret"]
+
+
+@samples("api", "list-webhook-endpoints", "retrieve-webhook-endpoint", "update-webhook-endpoint")
+def test_a_webhook_endpoint_is_shown_without_its_secret(at_hand: MemoryYard, path: Path) -> None:
+    shown = body(call(path))
+    [endpoint] = shown["data"] if "list" in path.name else [shown]
+    assert endpoint == webhook_endpoint.shape(at_hand.hooks.endpoint("default", ENDPOINT_ID))
+    assert "signing_secret" not in endpoint
+
+
+@samples("api", "delete-webhook-endpoint")
+def test_a_deleted_webhook_endpoint_is_said_to_be_and_gone(at_hand: MemoryYard, path: Path) -> None:
+    assert body(call(path)) == {"id": ENDPOINT_ID, "object": "webhook_endpoint.deleted", "deleted": True}
+    assert call(path)["statusCode"] == 404
+    assert at_hand.hooks.endpoints("default") == []
+
+
+@samples("api", "test-webhook-endpoint")
+def test_a_webhook_endpoint_that_is_tried_is_sent_one_event(at_hand: MemoryYard, path: Path) -> None:
+    at_hand.called.answers = [503]
+    shown = body(call(path))
+    assert (shown["object"], shown["status_code"], shown["success"]) == ("webhook_endpoint.test", 503, True)
+    assert [url for url, _, _ in at_hand.called.posted] == ["https://hooks.example.com/batchyard"]
+
+
+@samples("api", "list-webhook-deliveries")
+def test_deliveries_are_listed_as_they_stand(at_hand: MemoryYard, path: Path) -> None:
+    assert call(ROOT / "events/notify.batch-completed.json")["deliveries"]
+    assert [each["state"] for each in body(call(path))["data"]] == ["pending"]
+    assert call(ROOT / "events/deliver.attempt.json") == {"state": "delivered"}
+    [shown] = body(call(path))["data"]
+    assert (shown["state"], shown["attempts"], shown["last_status_code"]) == ("delivered", 1, 200)
+    assert len(at_hand.called.posted) == 1
+
+
+@samples("api", "list-webhook-event-types")
+def test_the_types_of_events_are_listed(at_hand: MemoryYard, path: Path) -> None:
+    assert at_hand.hooks.known
+    assert "batch.completed" in body(call(path))["data"]
+
+
+@accepted("notify")
+def test_the_end_of_a_batch_is_delivered_once_to_each_endpoint_that_wants_it(at_hand: MemoryYard, path: Path) -> None:
+    wanted = "cancelled" not in path.name
+    answers = [call(path), call(path)]
+    assert answers[0] == answers[1]
+    assert len(answers[0]["deliveries"]) == wanted
+    assert {order.name for order in at_hand.deliveries.started} == set(answers[0]["deliveries"])
+    assert len(at_hand.hooks.told) == wanted
+
+
+@accepted("deliver")
+def test_an_event_is_delivered_or_given_up(at_hand: MemoryYard, path: Path) -> None:
+    call(ROOT / "events/notify.batch-completed.json")
+    given_up = "given-up" in path.name
+    assert call(path) == {"state": "failed" if given_up else "delivered"}
+    assert len(at_hand.called.posted) == (not given_up)
 
 
 @samples("api", "health")

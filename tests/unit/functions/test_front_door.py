@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from batchyard import api_keys, keys, openapi, stored_file, stored_upload, yard
 from batchyard.batch import InputObject
 from batchyard.front_door import OPEN
+from batchyard.webhook_endpoint import WebhookEndpoint
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryYard, batch
 from tests.unit.functions.gateway import Answer, call
 
@@ -22,6 +23,7 @@ NAMED = [(method, path) for method, path in LOCKED if "{" in path]
 MEMBERS = {"message", "type", "param", "code"}
 SOURCE = InputObject(BUCKET, "inbox/acme/requests.jsonl", "etag", 10, "v1")
 BODY = {"endpoint": "/v1/chat/completions", "completion_window": "24h"}
+ENDPOINT_ID = "we_6f0d8b7c11a54c2e9d1a7d1f8f5ae2c4"
 FILE_ID, UPLOAD_ID = "file-3sT9bK2mQxV7cLwZ0rYpHd", "upload_7d1f8f5ae2c44a559a1a2f6f0d8b7c11"
 
 
@@ -42,12 +44,22 @@ def put_upload(made: MemoryYard) -> None:
     made.kept_uploads.known[UPLOAD_ID] = stored_upload.new(UPLOAD_ID, "acme", made.now(), wanted)
 
 
+def put_endpoint(made: MemoryYard) -> None:
+    made.hooks.create(
+        WebhookEndpoint(
+            endpoint_id=ENDPOINT_ID, tenant="acme", name="ci", url="https://hooks.example.com/", created_at=1, updated_at=1,
+            event_types=["batch.completed"],
+        )
+    )  # fmt: skip
+
+
 # What the tenant `acme` owns, by the parameter that names it in a path, and an id that names nothing.
 # A route of a new kind of object fails here until such an object is put.
 OWNED: dict[str, tuple[str, str, Callable[[MemoryYard], None]]] = {
     "batch_id": (BATCH_ID, f"batch_{'0' * 32}", put_batch),
     "file_id": (FILE_ID, f"file-{'0' * 22}", put_file),
     "upload_id": (UPLOAD_ID, f"upload_{'0' * 32}", put_upload),
+    "webhook_endpoint_id": (ENDPOINT_ID, f"we_{'0' * 32}", put_endpoint),
 }
 
 
@@ -106,7 +118,7 @@ def test_what_another_tenant_owns_is_not_there_on_any_route(
 ) -> None:
     for _, _, put in OWNED.values():
         put(made)
-    kept = made.table.batches, made.kept_files.known, made.kept_uploads.known, made.bucket.stored
+    kept = made.table.batches, made.kept_files.known, made.kept_uploads.known, made.bucket.stored, made.hooks.known
     before = [dict(each) for each in kept]
     theirs = call(method, filled(path), "{}", authorization=other, content_type="application/json")
     unknown = call(method, filled(path, known=False), "{}", authorization=other, content_type="application/json")
@@ -119,7 +131,10 @@ def test_what_another_tenant_owns_is_not_there_on_any_route(
 def test_another_tenant_s_objects_are_in_no_list_and_behind_no_cursor(made: MemoryYard, acme: str, other: str) -> None:
     put_batch(made)
     put_file(made)
-    for path, known in (("/v1/batches", BATCH_ID), ("/v1/files", FILE_ID)):
+    put_endpoint(made)
+    for path, known in (
+        ("/v1/batches", BATCH_ID), ("/v1/files", FILE_ID), ("/v1/webhook_endpoints", ENDPOINT_ID),
+    ):  # fmt: skip
         assert known in [each["id"] for each in call("GET", path, authorization=acme).json["data"]]
         assert call("GET", path, authorization=other).json["data"] == []
         assert call("GET", path, query=f"after={known}", authorization=other).status == 404

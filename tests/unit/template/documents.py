@@ -35,8 +35,8 @@ def expanded() -> Json:
 
 
 @cache
-def state_machine() -> Json:
-    return json.loads((ROOT / "functions/batch.asl.json").read_text(encoding="utf-8"))
+def state_machine(name: str = "batch") -> Json:
+    return json.loads((ROOT / f"functions/{name}.asl.json").read_text(encoding="utf-8"))
 
 
 def resources(kind: str, document: Json = None) -> dict[str, Json]:

@@ -8,7 +8,9 @@ import pytest
 from aws_lambda_powertools.shared import constants
 
 from batchyard import openapi
+from batchyard.adapters.events import NAMES
 from batchyard.settings import Settings
+from batchyard.statuses import ENDED
 from tests.unit.template.documents import ROOT, Json, expanded, functions, references, resources, template
 
 FIELDS = {field.name.upper(): field for field in dataclasses.fields(Settings)}
@@ -26,10 +28,10 @@ def own(name: str) -> dict[str, Json]:
     return variables
 
 
-def actions(name: str) -> set[str]:
+def actions(name: str, target: str) -> set[str]:
     found: set[str] = set()
     for policy in functions()[name]["Policies"]:
-        for statement in policy["Statement"]:
+        for statement in (each for each in policy["Statement"] if target in references(each["Resource"])):
             found |= {statement["Action"]} if isinstance(statement["Action"], str) else set(statement["Action"])
     return found
 
@@ -73,12 +75,17 @@ def test_a_parameter_defaults_to_what_settings_defaults_to(variable: str) -> Non
 
 @pytest.mark.parametrize(
     ("variable", "action"),
-    [("STATE_MACHINE_ARN", "states:StartExecution"), ("CANCEL_FUNCTION", "lambda:InvokeFunction")],
+    [
+        ("STATE_MACHINE_ARN", "states:StartExecution"),
+        ("WEBHOOK_STATE_MACHINE_ARN", "states:StartExecution"),
+        ("CANCEL_FUNCTION", "lambda:InvokeFunction"),
+    ],
 )
 def test_who_is_told_of_another_resource_may_use_it_and_the_other_way_round(variable: str, action: str) -> None:
-    told = {name for name in functions() if variable in own(name)}
+    told = {name: own(name)[variable]["Ref"] for name in functions() if variable in own(name)}
     assert told
-    assert told == {name for name in functions() if action in actions(name)}
+    (target,) = set(told.values())
+    assert set(told) == {name for name in functions() if action in actions(name, target)}
 
 
 @each_function
@@ -115,7 +122,7 @@ def test_what_is_invoked_asynchronously_leaves_a_dead_letter_when_it_fails() -> 
 def test_every_event_source_leaves_a_dead_letter_when_nobody_takes_it() -> None:
     events = [event for properties in functions().values() for event in properties.get("Events", {}).values()]
     senders = [event["Properties"] for event in events if event["Type"] in {"EventBridgeRule", "ScheduleV2"}]
-    assert len(senders) == 3
+    assert len(senders) == 4
     for sender in senders:
         assert references(sender["DeadLetterConfig"]) == {"DeadLetters"}
         assert sender["RetryPolicy"]["MaximumRetryAttempts"] > 0
@@ -149,6 +156,15 @@ def test_every_state_change_that_no_catch_sees_reaches_the_sweep() -> None:
         "stateMachineArn": [{"Ref": "BatchStateMachine"}],
         "status": ["FAILED", "TIMED_OUT", "ABORTED"],
     }
+
+
+def test_every_end_of_a_batch_that_the_bus_tells_reaches_the_webhooks() -> None:
+    properties = functions()["NotifyFunction"]["Events"]["BatchEnded"]["Properties"]
+    assert properties["EventBusName"] == {"Ref": "EventBus"}
+    ends = [f"Batch {NAMES[status]}" for status in ENDED]
+    assert properties["Pattern"].keys() == {"source", "detail-type"}
+    assert properties["Pattern"]["source"] == ["batchyard"]
+    assert sorted(properties["Pattern"]["detail-type"]) == sorted(ends)
 
 
 def test_only_uploads_into_the_inbox_reach_intake() -> None:

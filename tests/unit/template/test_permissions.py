@@ -167,6 +167,18 @@ def test_only_the_front_door_may_read_what_webhooks_are_signed_with() -> None:
     assert readers == {"ApiFunction"}
 
 
+def test_only_those_who_show_or_use_the_tenants_signing_secrets_may_read_what_they_follow_from() -> None:
+    readers = {grant.owner for grant in grants() if "SigningSecret" in references(grant.statement["Resource"])}
+    assert readers == {"ApiFunction", "DeliverFunction"}
+
+
+def test_who_calls_addresses_of_tenants_may_do_nothing_but_read_and_change_records() -> None:
+    may = {
+        action for grant in grants() if grant.owner == "DeliverFunction" for action in listed(grant.statement["Action"])
+    }
+    assert may == {"dynamodb:GetItem", "dynamodb:UpdateItem", "secretsmanager:GetSecretValue"}
+
+
 def test_sam_adds_nothing_but_logs_traces_and_dead_letters() -> None:
     for name, role in resources("AWS::IAM::Role", expanded()).items():
         managed = [str(arn).rsplit("/", 1)[-1] for arn in role.get("ManagedPolicyArns", ())]

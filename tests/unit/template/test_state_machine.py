@@ -201,7 +201,7 @@ def test_an_execution_hands_its_shard_over_long_before_its_history_is_full() -> 
 
 
 def test_the_template_substitutes_exactly_the_functions_that_the_definition_names() -> None:
-    (machine,) = resources("AWS::Serverless::StateMachine").values()
+    machine = resources("AWS::Serverless::StateMachine")["BatchStateMachine"]
     named = {task.body["Parameters"]["FunctionName"] for task in TASKS}
     assert {f"${{{name}}}" for name in machine["DefinitionSubstitutions"]} == named
     for name, value in machine["DefinitionSubstitutions"].items():
@@ -209,7 +209,7 @@ def test_the_template_substitutes_exactly_the_functions_that_the_definition_name
 
 
 def test_the_role_may_invoke_exactly_those_functions_and_start_its_own_shards() -> None:
-    (role,) = resources("AWS::IAM::Role").values()
+    role = resources("AWS::IAM::Role")["BatchStateMachineRole"]
     (own,) = resources("AWS::IAM::Policy").values()
     statements = [statement for policy in role["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
     invoked = [references(item["Resource"]) for item in statements if item["Action"] == "lambda:InvokeFunction"]

@@ -134,8 +134,8 @@ def test_every_queue_has_an_alarm() -> None:
     assert set(resources("AWS::SQS::Queue")) <= watched
 
 
-def test_every_function_that_the_state_machine_runs_has_an_alarm() -> None:
-    (machine,) = resources("AWS::Serverless::StateMachine").values()
+def test_every_function_that_the_state_machine_of_batches_runs_has_an_alarm() -> None:
+    machine = resources("AWS::Serverless::StateMachine")["BatchStateMachine"]
     watched = {
         target
         for alarm in resources("AWS::CloudWatch::Alarm").values()
@@ -210,8 +210,9 @@ def test_the_providers_key_is_in_the_secret_and_nowhere_else() -> None:
     assert template()["Parameters"]["ProviderApiKey"]["NoEcho"] is True
 
 
-def test_users_text_stays_out_of_the_state_machines_logs() -> None:
-    (machine,) = resources("AWS::Serverless::StateMachine").values()
+@pytest.mark.parametrize("name", resources("AWS::Serverless::StateMachine"))
+def test_users_text_stays_out_of_the_state_machines_logs(name: str) -> None:
+    machine = resources("AWS::Serverless::StateMachine")[name]
     assert machine["Logging"]["IncludeExecutionData"] is False
     assert machine["Logging"]["Level"] == "ERROR"
     assert machine["Tracing"] == {"Enabled": True}

@@ -1,0 +1,21 @@
+"""Deliver an event to a webhook endpoint."""
+
+from typing import Any
+
+import msgspec
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from batchyard import yard
+from batchyard.deliver import deliver, give_up
+from batchyard.log import logger
+from batchyard.webhook_delivery import Order
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda passes it
+    """Take an Order, with the error of the last attempt once there is to be no other, and answer how its delivery stands."""
+    order = msgspec.convert(event, Order)
+    logger.append_keys(batch_id=order.event.batch_id, endpoint_id=order.endpoint_id)
+    if "error" in event:
+        return {"state": give_up(yard.current(), order)}
+    return {"state": deliver(yard.current(), order)}

@@ -1,0 +1,107 @@
+"""The delivery of one event to one webhook endpoint: what is sent, how it is signed, and how it stands.
+
+Events have OpenAI's shape, signatures that of Standard Webhooks: https://www.standardwebhooks.com
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+from standardwebhooks.webhooks import Webhook
+
+PENDING, DELIVERED, FAILED = "pending", "delivered", "failed"
+KEEP: Final = 30 * 86_400  # seconds a delivery is shown
+USER_AGENT: Final = "Batchyard/1.0 (webhooks)"
+
+
+class WebhookEvent(msgspec.Struct, frozen=True):
+    """One thing that happened to a batch; told twice, it has the same id."""
+
+    event_id: str
+    event_type: str
+    batch_id: str
+    created_at: int
+
+    def body(self) -> bytes:
+        """Write the event as it is sent, the same bytes at every attempt."""
+        event = {
+            "id": self.event_id, "object": "event", "type": self.event_type, "created_at": self.created_at,
+            "data": {"id": self.batch_id},
+        }  # fmt: skip
+        return json.dumps(event).encode()
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What the state machine of deliveries carries: an event and whom to tell it."""
+
+    tenant: str
+    endpoint_id: str
+    event: WebhookEvent
+
+    @property
+    def name(self) -> str:
+        """Name the execution: an event that is told twice is delivered once."""
+        return f"{self.event.event_id}-{self.endpoint_id}"
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """The record `DELIVERIES#<endpoint id>` / `<time>#<event id>`. Times are Unix seconds.
+
+    `last_status` is the HTTP status of the last attempt, None where there was no answer; `last_error` says why in words.
+    """
+
+    event: WebhookEvent
+    endpoint_id: str
+    tenant: str
+    created_at: int
+    expires_at_ttl: int
+    state: str = PENDING
+    attempts: int = 0
+    last_attempt_at: int | None = None
+    last_status: int | None = None
+    last_error: str | None = None
+    delivered_at: int | None = None
+
+
+def event_of(batch_id: str, event_type: str, created_at: int) -> WebhookEvent:
+    """Name the event of a batch's end: there is one, however often the bus tells it."""
+    digest = hashlib.sha256(f"{batch_id}\0{event_type}".encode()).hexdigest()
+    return WebhookEvent(f"evt_{digest[:32]}", event_type, batch_id, created_at)
+
+
+def new(event: WebhookEvent, tenant: str, endpoint_id: str, now: int) -> Delivery:
+    """Begin a delivery that is not sent yet."""
+    return Delivery(event=event, endpoint_id=endpoint_id, tenant=tenant, created_at=now, expires_at_ttl=now + KEEP)
+
+
+def headers(event: WebhookEvent, secrets: Sequence[str], now: float) -> dict[str, str]:
+    """Return the headers of one attempt, signed with each secret; receivers refuse a timestamp of five minutes ago."""
+    when, body = datetime.fromtimestamp(int(now), UTC), event.body().decode()
+    return {
+        "content-type": "application/json",
+        "user-agent": USER_AGENT,
+        "webhook-id": event.event_id,
+        "webhook-timestamp": str(int(now)),
+        "webhook-signature": " ".join(Webhook(secret).sign(event.event_id, when, body) for secret in secrets),
+    }
+
+
+def shape(delivery: Delivery) -> dict[str, Any]:
+    """Shape a delivery as the front door shows it."""
+    return {
+        "id": delivery.event.event_id,
+        "object": "webhook_endpoint.delivery",
+        "webhook_endpoint_id": delivery.endpoint_id,
+        "event_type": delivery.event.event_type,
+        "batch_id": delivery.event.batch_id,
+        "state": delivery.state,
+        "attempts": delivery.attempts,
+        "last_status_code": delivery.last_status,
+        "last_error": delivery.last_error,
+        "created_at": delivery.created_at,
+        "last_attempt_at": delivery.last_attempt_at,
+        "delivered_at": delivery.delivered_at,
+    }

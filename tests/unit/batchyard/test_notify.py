@@ -1,0 +1,78 @@
+"""The end of a batch is told to the endpoints of its tenant that want it, and to no other."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batchyard.errors import StoreError
+from batchyard.notify import notify
+from batchyard.webhook_delivery import Order
+from batchyard.webhook_endpoint import WebhookEndpoint
+from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
+
+ROOT = Path(__file__).resolve().parents[3]
+ENDS = ["completed", "failed", "cancelled"]
+
+
+def told(what: str) -> dict[str, Any]:
+    detail: dict[str, Any] = json.loads((ROOT / f"events/bus.batch-{what}.json").read_text(encoding="utf-8"))["detail"]
+    return detail
+
+
+def endpoint(made: MemoryYard, number: int, tenant: str, *event_types: str) -> str:
+    endpoint_id = f"we_{number:032x}"
+    made.hooks.create(
+        WebhookEndpoint(
+            endpoint_id=endpoint_id, tenant=tenant, name="n", url="https://hooks.example.com/", created_at=number, updated_at=1,
+            event_types=list(event_types),
+        )
+    )  # fmt: skip
+    return endpoint_id
+
+
+@pytest.mark.parametrize("what", ENDS)
+def test_those_that_want_it_are_told_and_no_other_tenant_s(what: str) -> None:
+    made = MemoryYard()
+    wanting = [
+        endpoint(made, 1, "default", f"batch.{what}"),
+        endpoint(made, 2, "default", *(f"batch.{each}" for each in ENDS)),
+    ]
+    endpoint(made, 3, "default", "batch.expired")
+    endpoint(made, 4, "acme", f"batch.{what}")
+    assert len(notify(made, told(what))) == 2
+    assert [order.endpoint_id for order in made.deliveries.started] == wanting[::-1]
+    (event,) = {order.event for order in made.deliveries.started}
+    assert (event.event_type, event.batch_id) == (f"batch.{what}", BATCH_ID)
+    assert event.created_at == told(what)[f"{what}_at"]
+
+
+def test_a_tenant_without_endpoints_costs_no_execution() -> None:
+    made = MemoryYard()
+    assert notify(made, told("completed")) == []
+    assert made.deliveries.started == []
+
+
+class Down:
+    """A state machine that cannot be reached, once."""
+
+    def __init__(self, made: MemoryYard) -> None:
+        self.made, self.down = made, True
+
+    def start(self, order: Order) -> bool:
+        if self.down:
+            self.down = False
+            raise StoreError("down")
+        return self.made.deliveries.start(order)
+
+
+def test_a_delivery_that_could_not_be_started_is_started_when_the_event_comes_again() -> None:
+    made = MemoryYard()
+    endpoint(made, 1, "default", "batch.completed")
+    made.webhook_executions = Down(made)  # type: ignore[assignment]  # it starts, as the real one does
+    with pytest.raises(StoreError):
+        notify(made, told("completed"))
+    notify(made, told("completed"))
+    assert len(made.deliveries.started) == 1
+    assert [each.state for each in made.hooks.told.values()] == ["pending"]

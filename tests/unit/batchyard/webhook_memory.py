@@ -1,0 +1,93 @@
+"""Webhook endpoints, their deliveries and what calls them, in memory: the real ones' methods without a socket."""
+
+from typing import Any
+
+import msgspec
+
+from batchyard.adapters.callbacks import Callbacks
+from batchyard.adapters.webhook_executions import WebhookExecutions
+from batchyard.adapters.webhook_records import WebhookRecords
+from batchyard.errors import DeliveryFailed, NotFound, StaleRecord
+from batchyard.webhook_delivery import DELIVERED, PENDING, Delivery, Order, WebhookEvent
+from batchyard.webhook_endpoint import WebhookEndpoint
+
+
+class MemoryWebhookRecords(WebhookRecords):
+    """Endpoints and deliveries in dictionaries, under the real ones' conditions."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, WebhookEndpoint] = {}
+        self.told: dict[tuple[str, str], Delivery] = {}
+
+    def create(self, endpoint: WebhookEndpoint) -> None:
+        self.known[endpoint.endpoint_id] = endpoint
+
+    def endpoint(self, tenant: str, endpoint_id: str) -> WebhookEndpoint:
+        found = self.known.get(endpoint_id)
+        if found is None or found.tenant != tenant or found.deleted_at is not None:
+            raise NotFound(endpoint_id)
+        return found
+
+    def endpoints(self, tenant: str) -> list[WebhookEndpoint]:
+        there = [each for each in self.known.values() if each.tenant == tenant and each.deleted_at is None]
+        return sorted(there, key=lambda each: (each.created_at, each.endpoint_id), reverse=True)
+
+    def change(self, before: WebhookEndpoint, **changes: object) -> WebhookEndpoint:
+        now = self.known[before.endpoint_id]
+        if now.generation != before.generation or now.deleted_at is not None:
+            raise StaleRecord(before.endpoint_id)
+        self.known[before.endpoint_id] = msgspec.structs.replace(now, **changes)
+        return self.known[before.endpoint_id]
+
+    def begin(self, delivery: Delivery) -> Delivery:
+        return self.told.setdefault((delivery.endpoint_id, delivery.event.event_id), delivery)
+
+    def delivery(self, endpoint_id: str, event: WebhookEvent) -> Delivery:
+        if (endpoint_id, event.event_id) not in self.told:
+            raise NotFound(event.event_id)
+        return self.told[endpoint_id, event.event_id]
+
+    def deliveries(self, endpoint_id: str, most: int) -> list[Delivery]:
+        own = [each for each in self.told.values() if each.endpoint_id == endpoint_id]
+        return sorted(own, key=lambda each: (each.event.created_at, each.event.event_id), reverse=True)[:most]
+
+    def attempt(self, delivery: Delivery, now: int) -> Delivery:
+        changes: dict[str, Any] = {"attempts": delivery.attempts + 1, "last_attempt_at": now, "state": PENDING}
+        return self._write(delivery, {**changes, "last_status": None, "last_error": None})
+
+    def note(self, delivery: Delivery, **changes: object) -> Delivery:
+        return self._write(delivery, changes)
+
+    def _write(self, delivery: Delivery, changes: dict[str, object]) -> Delivery:
+        key = delivery.endpoint_id, delivery.event.event_id
+        if self.told[key].state == DELIVERED:
+            raise StaleRecord(str(key))
+        self.told[key] = msgspec.structs.replace(self.told[key], **changes)
+        return self.told[key]
+
+
+class MemoryWebhookExecutions(WebhookExecutions):
+    """The deliveries started."""
+
+    def __init__(self) -> None:
+        self.started: list[Order] = []
+
+    def start(self, order: Order) -> bool:
+        new = order.name not in [each.name for each in self.started]
+        self.started.append(order)
+        return new
+
+
+class MemoryCallbacks(Callbacks):
+    """What was posted; `answers` are given in turn and 200 after them, one of text being why there is no answer."""
+
+    def __init__(self) -> None:
+        self.posted: list[tuple[str, dict[str, str], bytes]] = []
+        self.answers: list[int | str] = []
+
+    def post(self, url: str, headers: dict[str, str], body: bytes) -> int:
+        self.posted.append((url, headers, body))
+        answer = self.answers.pop(0) if self.answers else 200
+        if isinstance(answer, str):
+            raise DeliveryFailed(answer)
+        return answer
