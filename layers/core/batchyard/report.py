@@ -20,7 +20,7 @@ def report(
 ) -> dict[str, Any]:
     """Shape the report of a batch whose results are written.
 
-    Times are Unix seconds, sizes bytes; `sha256` is in hex, `checksum` the one S3 keeps of the whole object, in base64.
+    Times are Unix seconds, sizes bytes; `sha256` is in hex, `checksum` is the CRC-32 of the whole, in base64 as S3 writes it.
     """
     return {
         "batch_id": batch.batch_id,

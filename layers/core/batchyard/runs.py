@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 class _Packed(msgspec.Struct, frozen=True):
     positions: bytes
     sizes: bytes
+    crc32: int | None = None  # of the lines; runs of before it was kept have none
 
 
 class RunWriter:
@@ -77,7 +78,7 @@ class RunWriter:
         if kind is not None or self._positions:
             self._lines.__exit__(kind, error, trace)
         if kind is None and self._positions:
-            packed = _Packed(self._positions.tobytes(), self._sizes.tobytes())
+            packed = _Packed(self._positions.tobytes(), self._sizes.tobytes(), self._lines.crc32)
             self._objects.put(f"{self._prefix}.index", msgspec.msgpack.encode(packed))
 
 
@@ -118,10 +119,9 @@ class Run:
 
         Raises BatchyardError if they are not those of its index.
         """
-        sizes = memoryview(msgspec.msgpack.decode(self._objects.get(f"{self._prefix}.index"), type=_Packed).sizes).cast(
-            "I"
-        )
-        for reached in writer.copying(self._lines(sum(sizes)), start):
+        index = self._index()
+        sizes = memoryview(index.sizes).cast("I")
+        for reached in writer.copying(self._lines(sum(sizes)), start, index.crc32):
             yield reached, len(sizes)
 
     def _index(self) -> _Packed:

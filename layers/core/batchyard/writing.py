@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from batchyard import keys
+from batchyard import checksums, keys
 from batchyard.adapters.writer import Begun
 from batchyard.batch import Batch
 from batchyard.errors import BatchyardError, NotFound, UploadGone
@@ -55,9 +55,10 @@ def _put(yard: Yard, batch: Batch, progress: Progress, output: Begun, errors: Be
 def _write(yard: Yard, batch: Batch, results: Results, progress: Progress) -> Written | None:
     places = [keys.result(batch.tenant, batch.batch_id, name) for name in NAMES]
     if progress.completed:
-        sizes = (begun.size if begun else 0 for begun in (progress.output, progress.errors))
+        ends = (begun or Begun() for begun in (progress.output, progress.errors))
         return Written(
-            progress.tally, *(_result(yard, key, size, None) for key, size in zip(places, sizes, strict=True))
+            progress.tally,
+            *(_result(yard, key, end.size, end.crc32, None) for key, end in zip(places, ends, strict=True)),
         )
     resumed = progress.output is not None
     output, errors = (
@@ -71,13 +72,21 @@ def _write(yard: Yard, batch: Batch, results: Results, progress: Progress) -> Wr
             return None
     if resumed:  # a run after this one is not to find uploads it should go on with
         progress.completed = True
-        _put(yard, batch, progress, Begun(size=output.size), Begun(size=errors.size))
-    return Written(progress.tally, *(_result(yard, each.key, each.size, each.sha256) for each in (output, errors)))
+        _put(yard, batch, progress, *(Begun(size=each.size, crc32=each.crc32) for each in (output, errors)))
+    return Written(
+        progress.tally,
+        *(_result(yard, each.key, each.size, each.crc32, each.sha256) for each in (output, errors)),
+    )
 
 
-def _result(yard: Yard, key: str, size: int, sha256: str | None) -> Result:
-    """Look at what S3 keeps of a result: its version, and a checksum of all of it, whoever moved its bytes."""
+def _result(yard: Yard, key: str, size: int, crc32: int | None, sha256: str | None) -> Result:
+    """Look at what S3 keeps of a result: its size and checksum must be those of what was written."""
     kept, _ = yard.objects.head(key)
     if kept.size != size:
         raise BatchyardError(f"{kept.uri} has {kept.size} bytes instead of the {size} that were written")
-    return Result(kept, sha256)
+    if crc32 is None:  # some of it was collected before checksums were kept
+        return Result(kept, sha256)
+    checksum = checksums.shown(crc32)
+    if kept.checksum and kept.checksum.startswith("CRC32:") and kept.checksum != checksum:
+        raise BatchyardError(f"{kept.uri} has the checksum {kept.checksum} instead of {checksum}")
+    return Result(msgspec.structs.replace(kept, checksum=checksum), sha256)

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import boto3
+import msgspec
+import pytest
 from botocore.exceptions import ClientError
 
+from batchyard import checksums
 from batchyard.adapters.objects import Objects
 from batchyard.assemble import TIME_TO_END, assemble
 from batchyard.plan import plan
 from batchyard.shard import Step
 from tests.integration.batchyard.world import BUCKET, World, answering, good, jsonl, request
+
+if TYPE_CHECKING:
+    from batchyard.batch import InputObject
 
 FILLED = 1_100_000  # bytes of an answer: eight make a run that is copied
 LINES = [f"r{at}" for at in range(24)]
@@ -62,7 +70,7 @@ def check(world: World, batch_id: str) -> None:
     assert world.result(batch_id, "output.jsonl") == expected
     report = json.loads(world.result(batch_id, "report.json"))
     assert (report["output"]["bytes"], report["output"]["lines"]) == (len(expected), len(LINES))
-    assert report["output"]["checksum"].startswith("CRC32:")
+    assert report["output"]["checksum"] == checksums.shown(zlib.crc32(expected))
     assert report["outcomes_equal_lines"] is True
 
 
@@ -71,6 +79,25 @@ def test_runs_that_are_copied_are_gone_on_with_in_the_same_upload(world: World) 
     assert by_turns(world, batch_id) > 3
     check(world, batch_id)
     assert boto3.client("s3").list_multipart_uploads(Bucket=BUCKET).get("Uploads", []) == []
+
+
+class KeepsNoChecksums(Objects):
+    """A bucket that answers no checksum of any object."""
+
+    def head(self, key: str, version_id: str | None = None) -> tuple[InputObject, dict[str, str]]:
+        pinned, metadata = super().head(key, version_id)
+        return msgspec.structs.replace(pinned, checksum=None), metadata
+
+
+@pytest.mark.parametrize("enough", [False, True], ids=["many turns", "one turn"])
+def test_a_store_that_keeps_no_checksum_takes_none_from_the_report(world: World, *, enough: bool) -> None:
+    batch_id = collected(world)
+    world.yard.objects = KeepsNoChecksums(BUCKET)
+    if enough:
+        assert assemble(world.yard, batch_id) == "done"
+    else:
+        by_turns(world, batch_id)
+    check(world, batch_id)
 
 
 class DiesAfterCompletion(Objects):

@@ -55,13 +55,14 @@ def test_what_was_written_and_copied_lies_there_in_order_with_the_checksum_of_th
     with objects.writer("results/r") as writer:
         for at, (pinned, data) in enumerate(given):
             if at % 2 == copying or copying == 2:
-                writer.copy(pinned)
+                writer.copy(pinned, zlib.crc32(data))
             else:
                 writer.write(data)
     whole = b"".join(data for _, data in given)
     assert objects.get("results/r") == whole
     assert writer.size == len(whole)
     assert objects.head("results/r")[0].checksum == crc32(whole)
+    assert writer.crc32 == zlib.crc32(whole)
     assert writer.sha256 in {None, hashlib.sha256(whole).hexdigest()}
 
 
@@ -85,14 +86,21 @@ def test_an_object_that_is_put_down_anywhere_is_gone_on_with_by_another_writer(o
     for part in (given[:stop], given[stop:], []):
         with objects.writer("results/r", begun=begun) as writer:
             for at, (pinned, data) in enumerate(part):
-                writer.copy(pinned) if at % 2 else writer.write(data)
+                writer.copy(pinned, zlib.crc32(data)) if at % 2 else writer.write(data)
             begun = writer.put_down()
     with objects.writer("results/r", begun=begun) as writer:
         pass
     whole = b"".join(data for _, data in given)
     assert objects.get("results/r") == whole
-    assert (writer.size, writer.sha256) == (len(whole), None)
+    assert (writer.size, writer.sha256, writer.crc32) == (len(whole), None, zlib.crc32(whole))
     assert objects.head("results/r")[0].checksum == crc32(whole)
+
+
+def test_of_an_object_that_holds_a_copy_of_unknown_checksum_the_checksum_is_unknown(objects: Objects) -> None:
+    with objects.writer("results/r") as writer:
+        writer.copy(source(objects, 1, PART)[0])
+        writer.write(b"more")
+    assert writer.crc32 is None
 
 
 def uploads() -> list[Any]:

@@ -4,11 +4,13 @@ import json
 from collections.abc import Callable
 from itertools import count
 
+import msgspec
 import pytest
 
 from batchyard.assemble import TIME_TO_END, assemble
 from batchyard.batch import SKIP, Batch, LineError
 from batchyard.collect import collect
+from batchyard.errors import BatchyardError
 from batchyard.plan import plan
 from batchyard.shard import Step, change, finish
 from batchyard.submit import submit
@@ -193,6 +195,32 @@ def test_a_shard_that_a_late_worker_changed_meanwhile_has_its_lines_as_it_is_now
     report = json.loads(results(yard)["report"])
     assert report["errors"]["by_code"]["late"] == 8
     assert report["outcomes_equal_lines"] is True
+
+
+class OtherBytes(MemoryObjects):
+    """A bucket that has other bytes of a result than were written, as many as those."""
+
+    def put(self, key: str, data: bytes) -> None:
+        super().put(key, data[::-1] if key.endswith("output.jsonl") and key.startswith("results/") else data)
+
+
+def test_a_result_that_the_store_has_other_bytes_of_is_an_error() -> None:
+    yard = fresh()
+    bucket = OtherBytes()
+    bucket.stored, yard.objects = yard.bucket.stored, bucket
+    with pytest.raises(BatchyardError, match=r"has the checksum CRC32:.* instead of CRC32:"):
+        assemble(yard, BATCH_ID)
+
+
+def test_runs_of_before_checksums_were_kept_leave_that_of_the_store(whole: dict[str, bytes]) -> None:
+    yard = fresh()
+    for key, data in yard.bucket.stored.items():
+        if key.endswith(".index"):
+            index = msgspec.msgpack.decode(data)
+            del index["crc32"]
+            yard.bucket.stored[key] = msgspec.msgpack.encode(index)
+    assert by_turns(yard, lambda: Watch(3)) > 1
+    assert results(yard) == whole
 
 
 class CancelledMeanwhile(MemoryRecords):
