@@ -5,15 +5,6 @@ from io import BytesIO
 from typing import NamedTuple
 
 
-class Found(NamedTuple):
-    """A line where it stands: `offset` and `size` in bytes with its line end; `text` is None if it was too long to hold."""
-
-    number: int
-    offset: int
-    size: int
-    text: bytes | None
-
-
 class Block(NamedTuple):
     """Neighbouring lines with their line ends, and their sizes; a line that was too long to hold is empty."""
 
@@ -23,20 +14,6 @@ class Block(NamedTuple):
     def part(self, first: int, count: int) -> "Block":
         """Take some of the lines."""
         return Block(self.lines[first : first + count], self.sizes[first : first + count])
-
-
-def scan(chunks: Iterable[bytes], longest: int) -> Iterator[Found]:
-    r"""Yield each line that is not blank, numbered from 1 as an editor numbers them; lines end at "\n" only.
-
-    The text keeps its line end. A line of more than `longest` bytes comes with text None.
-    """
-    offset = number = 0
-    for block in blocks(chunks, longest):
-        for text, size in zip(*block, strict=True):
-            number += 1
-            if size > longest or not text.isspace():
-                yield Found(number, offset, size, text if size <= longest else None)
-            offset += size
 
 
 def blocks(chunks: Iterable[bytes], longest: int) -> Iterator[Block]:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from batchyard import splitting
 from batchyard.lines import EMBEDDINGS, Line, embedding_inputs, parse
-from batchyard.scanning import Found, scan
 from batchyard.shard_limits import Limits
 from batchyard.splitting import Place, ShardLines, Splitter
 from batchyard.tokens import estimated
+from tests.unit.batchyard.found_lines import Found, scan
 
 Made = tuple[str, str, int, int]  # url, model, embedding inputs, padding
 MADE: st.SearchStrategy[list[Made]] = st.lists(
