@@ -162,6 +162,21 @@ def test_who_does_what_is_due_may_do_what_the_steps_may() -> None:
     assert advance == set.union(*may.values())
 
 
+@pytest.mark.parametrize(
+    ("owner", "folder", "actions"),
+    [
+        # a provider that refuses to make a batch may be saying that a line never fits: Submit sets it aside
+        ("SubmitFunction", "work", {"s3:PutObject", "s3:AbortMultipartUpload"}),
+        # the address of a large report names the version it was found in
+        ("ApiFunction", "results", {"s3:GetObject", "s3:GetObjectVersion"}),
+    ],
+)
+def test_a_path_that_is_seldom_taken_is_allowed_too(owner: str, folder: str, actions: set[str]) -> None:
+    place = f"${{DataBucket.Arn}}/{folder}/*"
+    (grant,) = (each for each in grants() if each.owner == owner and each.statement["Resource"] == {"Fn::Sub": place})
+    assert actions <= set(listed(grant.statement["Action"]))
+
+
 def test_only_the_front_door_may_read_what_webhooks_are_signed_with() -> None:
     readers = {grant.owner for grant in grants() if "WebhookSecret" in references(grant.statement["Resource"])}
     assert readers == {"ApiFunction"}
