@@ -10,7 +10,13 @@ from batchyard.log import logger
 
 
 @logger.inject_lambda_context(clear_state=True)
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda passes it
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take `{"batch_id", "shard"}` and answer what is next for the shard, or for the batch if that was its last."""
     logger.append_keys(batch_id=event["batch_id"], shard=event["shard"])
-    return {**event, "next": advance(yard.current(), event["batch_id"], event["shard"])}
+    following = advance(
+        yard.current(),
+        event["batch_id"],
+        event["shard"],
+        seconds_left=lambda: context.get_remaining_time_in_millis() / 1_000,
+    )
+    return {**event, "next": following}

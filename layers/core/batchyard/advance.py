@@ -1,5 +1,6 @@
 """Do what is due for a shard now, rather than when its execution wakes: the provider or the operator has told us to look."""
 
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -15,10 +16,11 @@ STEPS: Final[dict[str, Callable[[Yard, Step], Step]]] = {"submit": submit, "poll
 MOST_STEPS: Final = 10
 
 
-def advance(yard: Yard, batch_id: str, shard: int) -> str:
+def advance(yard: Yard, batch_id: str, shard: int, seconds_left: Callable[[], float] = lambda: math.inf) -> str:
     """Play the shard's steps up to the first that waits, and put the batch together if it was the last; answers what is next.
 
     The shard's own execution sleeps on, and finds at its next turn what was done: each step may run twice, here and there.
+    When `seconds_left` runs low, the rest of the results is left to the batch's own execution.
     """
     known = yard.records.shard(batch_id, shard)
     if known is not None and known.relayed:
@@ -29,7 +31,9 @@ def advance(yard: Yard, batch_id: str, shard: int) -> str:
         if step.next not in STEPS or step.wait_seconds:
             break
     logger.info("advanced", next=step.next)
-    return assemble(yard, batch_id) if step.next == "done" and _all_done(yard, batch_id) else step.next
+    if step.next == "done" and _all_done(yard, batch_id):
+        return assemble(yard, batch_id, seconds_left)
+    return step.next
 
 
 def _all_done(yard: Yard, batch_id: str) -> bool:

@@ -27,6 +27,15 @@ def test_a_shard_that_has_ended_is_collected_and_the_batch_put_together() -> Non
     assert assemble(yard, BATCH_ID) == "done"
 
 
+def test_results_there_is_no_time_to_write_are_left_to_the_batchs_own_execution() -> None:
+    yard = planned()
+    submit(yard, Step(BATCH_ID, 0))
+    answered(yard, "pb-0")
+    assert advance(yard, BATCH_ID, 0, seconds_left=lambda: 10.0) == "assemble"
+    assert yard.table.batch(BATCH_ID).status == "finalizing"
+    assert assemble(yard, BATCH_ID) == "done"
+
+
 def test_a_shard_that_waits_for_an_execution_of_its_own_is_left_to_it() -> None:
     yard = planned()
     submit(yard, Step(BATCH_ID, 0))
