@@ -16,6 +16,7 @@ ENDPOINTS: Final = frozenset({
 })  # fmt: skip
 EMBEDDINGS: Final = "/v1/embeddings"
 DUPLICATE: Final = "duplicate_custom_id"
+LONGEST_MODEL: Final = 1_000  # characters; it stands in the records of its batch and shards
 SHOWN_TEXT: Final = 64
 BOM: Final = b"\xef\xbb\xbf"
 MAGIC: Final = {
@@ -91,6 +92,9 @@ def refuse(line: Line, endpoint: str | None) -> LineError | None:
         return LineError("invalid_value", "The custom_id is empty. Give the line a unique one.", "custom_id")
     if not line.body.model:
         return LineError("invalid_request", "The model is empty. Name one in the body.", "body.model")
+    if len(line.body.model) > LONGEST_MODEL:
+        message = f"The model's name is longer than {LONGEST_MODEL:,} characters. Name one that there is."
+        return LineError("invalid_request", message, "body.model")
     return None
 
 

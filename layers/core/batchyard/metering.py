@@ -5,6 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from batchyard.lines import EMBEDDINGS, Line
+from batchyard.outcomes import MOST_TOKENS
 
 ASSUMED_OUTPUT: Final = 1_000  # tokens, of a line that sets itself no limit
 SILENT: Final = frozenset({EMBEDDINGS, "/v1/moderations"})  # endpoints whose answers are no tokens
@@ -52,14 +53,22 @@ class Meter:
         outputs.lines += 1
         if line.url in SILENT:
             return
-        body = _REQUEST.decode(text).body
+        body = _body(text)
         limits = body.max_completion_tokens, body.max_output_tokens, body.max_tokens
         limit = next((each for each in limits if _is_count(each)), None)
         answers = body.n if _is_count(body.n) else 1
         if limit is None:
             outputs.unlimited += answers
         else:
-            outputs.tokens += limit * answers
+            outputs.tokens = min(outputs.tokens + limit * answers, MOST_TOKENS)
+
+
+def _body(text: bytes) -> _Body:
+    """Read what a body allows; a number that is too large to read, which the line's own check passes over, is no limit."""
+    try:
+        return _REQUEST.decode(text).body
+    except ValueError:
+        return _Body()
 
 
 def _is_count(value: object) -> bool:

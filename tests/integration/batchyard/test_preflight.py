@@ -77,6 +77,15 @@ def test_a_model_without_a_price_makes_the_sum_unknown_never_zero(world: World) 
     assert prices[MINI] > 0
 
 
+def test_the_estimate_of_many_models_with_long_names_fits_an_event(world: World) -> None:
+    lines = [request(f"r{at}", model="\N{GRINNING FACE}" * 300 + str(at)) for at in range(150)]
+    batch_id = world.drop(jsonl(lines), **{"dry-run": "true"})
+    assert world.run(batch_id) == "done"
+    found = shown(world, batch_id)["preflight"]
+    assert (found["models_total"], found["lines"]) == (150, 150)
+    assert len(json.dumps(found)) < 64_000
+
+
 @pytest.mark.parametrize(("policy", "runs"), [("refuse", False), ("skip", True)])
 def test_bad_lines_are_told_by_code_and_the_first_with_their_numbers(world: World, policy: str, *, runs: bool) -> None:
     data = b"?\n" + jsonl([*LINES, LINES[0]]) + b'{"custom_id":"bare"}\n??\n'

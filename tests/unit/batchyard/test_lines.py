@@ -91,6 +91,7 @@ def test_a_missing_parameter_is_named(name: str, how: str) -> None:
         pytest.param(line(body={}), "invalid_request", "body.model", "Name one", id="no model"),
         pytest.param(line(body={"model": None}), "invalid_request", "body.model", "Name one", id="model null"),
         pytest.param(line(body={"model": ""}), "invalid_request", "body.model", "Name one", id="model empty"),
+        pytest.param(line(body={"model": "m" * 1_001}), "invalid_request", "body.model", "longer", id="model endless"),
         pytest.param(line(body={"model": 4}), "invalid_type", "body.model", "must be a string", id="model a number"),
         pytest.param(
             line(body={**BODY, "stream": True}), "streaming_unsupported", "body.stream", "Remove `stream`", id="stream"

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from batchyard.lines import parse
@@ -37,6 +38,21 @@ def metered(*bodies: dict[str, Any], url: str = "/v1/chat/completions") -> list[
 )
 def test_a_line_allows_what_it_names_for_each_of_its_answers(body: dict[str, Any], tokens: int, unlimited: int) -> None:
     assert metered(body) == [Outputs("/v1/chat/completions", "m", 1, tokens, unlimited)]
+
+
+@pytest.mark.parametrize("number", ["9" * 5_000, "1e999"])
+def test_a_number_too_large_to_read_is_no_limit(number: str) -> None:
+    body = f'{{"model":"m","max_tokens":{number}}}'
+    text = f'{{"custom_id":"a","method":"POST","url":"/v1/chat/completions","body":{body}}}'.encode()
+    outputs: list[Outputs] = []
+    Meter(outputs).add(parse(text), text)
+    assert outputs == [Outputs("/v1/chat/completions", "m", 1, 0, 1)]
+
+
+def test_no_sum_outgrows_what_the_plan_can_put_down() -> None:
+    largest = {"max_tokens": 2**31 - 1, "n": 2**31 - 1}
+    outputs = metered(*[largest] * 10)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(outputs), type=list[Outputs]) == outputs
 
 
 @pytest.mark.parametrize("url", ["/v1/embeddings", "/v1/moderations"])
