@@ -80,7 +80,8 @@ def preflight(yard: Yard, batch: Batch, progress: Progress) -> Preflight:
     profile = choose_profile(yard.settings.provider_profile or None, yard.settings.provider_base_url).name
     outputs = {(each.endpoint, each.model): each for each in progress.outputs}
     models = [_estimate(profile, load, outputs[load.endpoint, load.model]) for load in _loads(yard, batch, progress)]
-    models.sort(key=lambda each: (-each.estimated_input_tokens, each.model))
+    # those without a price first: they make the sum unknown, and not all may be shown
+    models.sort(key=lambda each: (each.estimated_usd is not None, -each.estimated_input_tokens, each.model))
     known = [each.estimated_usd for each in models if each.estimated_usd is not None]
     return Preflight(
         lines=all_lines(progress),

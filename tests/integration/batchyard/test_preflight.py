@@ -77,6 +77,15 @@ def test_a_model_without_a_price_makes_the_sum_unknown_never_zero(world: World) 
     assert prices[MINI] > 0
 
 
+def test_a_model_without_a_price_is_named_however_many_there_are(world: World) -> None:
+    priced = [request(f"r{at}", model=f"{MINI}-{'x' * at}") for at in range(50)]
+    batch_id = world.drop(jsonl([*priced, request("own", model="our-own")]), **{"max-cost-usd": "100"})
+    assert world.run(batch_id) == "refused"
+    (error,) = shown(world, batch_id)["errors"]["data"]
+    assert error["code"] == "unknown_price"
+    assert "'our-own'" in error["message"]
+
+
 def test_the_estimate_of_many_models_with_long_names_fits_an_event(world: World) -> None:
     lines = [request(f"r{at}", model="\N{GRINNING FACE}" * 300 + str(at)) for at in range(150)]
     batch_id = world.drop(jsonl(lines), **{"dry-run": "true"})
