@@ -91,7 +91,11 @@ def test_a_gzip_input_is_unpacked_and_run(world: World, members: int) -> None:
     assert [each["custom_id"] for each in world.answered(batch_id, "output.jsonl")] == [f"r{at}" for at in range(30)]
 
 
-@pytest.mark.parametrize("damaged", [gzip.compress(GOOD)[:-9], gzip.compress(GOOD)[:10] + b"nonsense", b"\x1f\x8b"])
+@pytest.mark.parametrize(
+    "damaged",
+    [gzip.compress(GOOD)[:-9], gzip.compress(GOOD)[:10] + b"nonsense", b"\x1f\x8b"],
+    ids=["cut off", "not packed", "its first bytes alone"],
+)
 def test_a_damaged_gzip_input_is_refused(world: World, damaged: bytes) -> None:
     batch_id = world.drop(damaged)
     assert world.run(batch_id) == "refused"

@@ -11,7 +11,7 @@ from batchyard.lines import ENDPOINTS
 
 GOOD: dict[str, object] = {"input_file_id": "s3://b/k", "endpoint": "/v1/responses", "completion_window": "24h"}
 WINDOWS = {"24h", "7d"}
-ABSENT = object()
+ABSENT = "absent"
 
 
 def refused(body: object) -> ApiError:

@@ -21,7 +21,7 @@ def unwrap(body: bytes, headers: dict[str, str], secret: str) -> str:
         return client.webhooks.unwrap(body, headers).type
 
 
-@pytest.mark.parametrize("secret", [new_secret(), "plain words"])
+@pytest.mark.parametrize("secret", [new_secret(), "plain words"], ids=["made here", "plain words"])
 def test_the_official_client_accepts_the_signature(secret: str) -> None:
     body, headers = signed(endpoint(secret), event("batch.completed", "batch_1", now()), now())
     assert unwrap(body, headers, secret) == "batch.completed"
