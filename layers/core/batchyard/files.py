@@ -5,6 +5,8 @@ import secrets
 from http import HTTPStatus
 from typing import Any, Final
 
+import msgspec
+
 from batchyard import keys, limits, stored_file
 from batchyard.batch import InputObject, LineError
 from batchyard.create_request import refusal
@@ -132,18 +134,32 @@ def _known(yard: Yard, tenant: str, file_id: str) -> StoredFile:
 def _checked(parts: dict[str, Part]) -> tuple[Part, str, int | None]:
     """Return the file, its purpose and its life in seconds; raises ApiError 400 for what OpenAI would refuse."""
     file = parts.get("file")
-    if file is None or file.filename is None:
+    if file is None:
         raise missing("file")
+    if file.filename is None:
+        message = "'file' came without a filename. Send it as a file, in a part that has one."
+        raise refusal(LineError("missing_required_parameter", message, "file"))
     purpose = stored_file.check_purpose(parts["purpose"].text if "purpose" in parts else None)
     stored_file.check_filename(file.filename, purpose)
     if purpose == BATCH:
         check_first_line(file.data)
+    return file, purpose, stored_file.check_life(_expires_after(parts), purpose)
+
+
+def _expires_after(parts: dict[str, Part]) -> object:
+    """Return the object that OpenAI's clients send as a part for each member, and generated ones as one part of JSON."""
     given = {
         name: parts[f"expires_after[{name}]"].text
         for name in ("anchor", "seconds")
         if f"expires_after[{name}]" in parts
     }
-    return file, purpose, stored_file.check_life(given or None, purpose)
+    if given or "expires_after" not in parts:
+        return given or None
+    text = parts["expires_after"].text
+    try:
+        return msgspec.json.decode(text)
+    except (ValueError, RecursionError):
+        return text  # which is no object, and refused as such
 
 
 def _newest_first(order: str | None) -> bool:

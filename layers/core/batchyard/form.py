@@ -74,6 +74,9 @@ class _Taker:
         self._field, self._value = bytearray(), bytearray()
 
     def _end_part(self) -> None:
+        known = self.parts.get(self._name)
+        if self._filename is None and known is not None and known.filename is not None:
+            return  # generated Dart sends a text of the same name beside each file
         self.parts[self._name] = Part(bytes(self._data), self._filename)
 
     def _end(self) -> None:

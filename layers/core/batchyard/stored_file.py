@@ -126,7 +126,10 @@ def check_life(expires_after: object, purpose: str) -> int | None:
     if expires_after is None:
         return LONGEST_LIFE if purpose == BATCH else None
     if not isinstance(expires_after, Mapping):
-        raise refusal(LineError("invalid_type", "'expires_after' must be an object.", "expires_after"))
+        message = (
+            "'expires_after' must be an object: in a form, the parts expires_after[anchor] and expires_after[seconds]."
+        )
+        raise refusal(LineError("invalid_type", message, "expires_after"))
     if expires_after.get("anchor") != "created_at":
         raise refusal(
             LineError("invalid_value", "'expires_after.anchor' must be 'created_at'.", "expires_after.anchor")

@@ -52,6 +52,12 @@ def test_a_file_is_stored_as_it_came(yard: MemoryYard) -> None:
     assert yard.bucket.stored == {f"files/default/{made['id']}": LINES}
 
 
+def test_a_life_may_come_as_one_part_of_json_as_generated_clients_send_it(yard: MemoryYard) -> None:
+    made = create(yard, expires_after='{"anchor":"created_at","seconds":7200}')
+    assert made["expires_at"] == made["created_at"] + 7_200
+    assert list(yard.file_bodies.lives.values()) == [7_200]
+
+
 def test_a_file_of_an_hour_is_gone_after_it_and_its_object_a_day_later(yard: MemoryYard) -> None:
     made = create(yard, **{"expires_after[anchor]": "created_at", "expires_after[seconds]": "3600"})
     assert list(yard.file_bodies.lives.values()) == [3_600]
@@ -69,6 +75,11 @@ def test_a_file_of_an_hour_is_gone_after_it_and_its_object_a_day_later(yard: Mem
         ({"data": b""}, (400, None, None)),
         ({"data": b"not json\n"}, (400, None, None)),
         ({"expires_after[seconds]": "3600"}, (400, "invalid_value", "expires_after.anchor")),
+        # What generated Ruby and Dart make of an object in a form: nothing is kept longer than was asked, unsaid.
+        ({"expires_after": '{:anchor=>"created_at", :seconds=>3600}'}, (400, "invalid_type", "expires_after")),
+        ({"expires_after": "ExpiresAfter[anchor=created_at, seconds=3600]"}, (400, "invalid_type", "expires_after")),
+        ({"expires_after": "[" * 100_000}, (400, "invalid_type", "expires_after")),
+        ({"expires_after": '{"anchor": "created_at"}'}, (400, "invalid_type", "expires_after.seconds")),
     ],
 )
 def test_what_openai_refuses_at_once_is_not_stored(
@@ -91,6 +102,8 @@ def test_a_file_part_without_a_filename_is_no_file(yard: MemoryYard) -> None:
     request = httpx.Request("POST", "http://127.0.0.1", files={"purpose": (None, "batch"), "file": (None, "{}")})
     answer = refused(files.create_file, yard, "default", request.headers["content-type"], request.read())
     assert answer == (400, "missing_required_parameter", "file")
+    with pytest.raises(ApiError, match="without a filename"):
+        files.create_file(yard, "default", request.headers["content-type"], request.read())
 
 
 def test_more_than_a_form_carries_is_refused_with_the_way_for_it(yard: MemoryYard) -> None:

@@ -37,6 +37,13 @@ def test_parts_may_come_in_any_order() -> None:
     assert one == other
 
 
+@pytest.mark.parametrize("text_first", [True, False])
+def test_a_file_stands_against_a_text_of_its_name(*, text_first: bool) -> None:
+    both = [("file", ("a.jsonl", b"{}")), ("file", (None, "file"))]
+    request = httpx.Request("POST", "http://127.0.0.1", files=both[::-1] if text_first else both)  # type: ignore[arg-type]
+    assert parse(request.headers["content-type"], request.read())["file"] == (b"{}", "a.jsonl")
+
+
 def test_line_ends_inside_a_part_are_its_own() -> None:
     data = b"{}\r\n\r\n--lin\r\n--\n\r"
     body = b'--line\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + data + b"\r\n--line--\r\n"
