@@ -78,7 +78,7 @@ def test_a_model_without_a_price_makes_the_sum_unknown_never_zero(world: World) 
 
 
 def test_a_model_without_a_price_is_named_however_many_there_are(world: World) -> None:
-    priced = [request(f"r{at}", model=f"{MINI}-{'x' * at}") for at in range(50)]
+    priced = [request(f"r{at}", model=f"gpt-5-nano-{at}") for at in range(50)]
     batch_id = world.drop(jsonl([*priced, request("own", model="our-own")]), **{"max-cost-usd": "100"})
     assert world.run(batch_id) == "refused"
     (error,) = shown(world, batch_id)["errors"]["data"]
