@@ -61,7 +61,9 @@ def after_refused_create(yard: Yard, shard: Shard, step: Step, error: BatchClien
     if after_failed_call(error) is Move.REUSE:
         refusal = ledger.refused(yard, shard, [error.message], shard.setbacks + 1)
         if _never_fits(shard, refusal):
-            return _set_aside(yard, shard, [_too_large(shard, refusal)], step)
+            following = _set_aside(yard, shard, [_too_large(shard, refusal)], step)
+            ledger.settle(yard, shard.batch_id, shard.shard)
+            return following
         shard = _smaller(shard, refusal, shard.setbacks + 1)
     following = setback.after_create(yard, shard, step, error)
     if following.next == "done":

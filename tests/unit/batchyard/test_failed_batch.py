@@ -2,7 +2,7 @@
 
 import pytest
 
-from batch_client import BatchError
+from batch_client import BatchError, TokenLimitError
 from batchyard.collect import collect
 from batchyard.poll import poll
 from batchyard.shard import Step
@@ -47,6 +47,21 @@ def test_room_for_tokens_is_waited_for_with_the_same_file() -> None:
         fail_once(yard, BatchError("token_limit_exceeded", "no room"))
     assert yard.scripted.calls.count("create_file") == 1
     assert yard.scripted.calls.count("create_batch") == 3
+
+
+def test_lines_too_large_for_the_provider_s_queue_are_set_aside_and_hold_no_room() -> None:
+    yard = planned(max_enqueued_tokens="1")
+    full = TokenLimitError("Limit: 1 enqueued tokens", status=429, code="token_limit_exceeded")
+    yard.scripted.trouble["create_batch"] = [full] * 50
+    step = FIRST
+    while step.next == "submit":
+        yard.wait(step.wait_seconds)
+        step = submit(yard, step)
+    shard = yard.table.kept[BATCH_ID, 0]
+    assert (step.next, shard.failed, shard.codes) == ("done", 3, {"token_limit_exceeded": 3})
+    (name,) = yard.room.names()
+    assert list(yard.room.claims(name)) == []
+    assert yard.room.read(name).enqueued == 0
 
 
 def test_a_file_the_provider_cannot_see_is_uploaded_again() -> None:
