@@ -69,8 +69,10 @@ def complete_upload(yard: Yard, tenant: str, upload_id: str, body: object) -> di
         return shape(upload, yard.now(), _made(yard, upload))
     upload = _pending(yard, tenant, upload_id)
     sources = _sources(yard, upload, stored_upload.check_part_ids(body))
-    file = _joined(yard, upload, sources, stored_upload.text_of(body, "md5"))
-    yard.file_records.keep(file)
+    file = _made(yard, upload)  # by a call that died before it could end the upload: its version is the one recorded
+    if file is None:
+        file = _joined(yard, upload, sources, stored_upload.text_of(body, "md5"))
+        yard.file_records.keep(file)
     try:
         ended = yard.upload_records.end(upload_id, COMPLETED)
     except StaleRecord as error:
@@ -145,7 +147,7 @@ def _joined(yard: Yard, upload: StoredUpload, sources: Sequence[Source], md5: st
 def _made(yard: Yard, upload: StoredUpload) -> StoredFile | None:
     try:
         return yard.file_records.file(_file_id(upload))
-    except NotFound:  # expired long ago
+    except NotFound:  # not yet, or it expired long ago
         return None
 
 

@@ -88,10 +88,12 @@ def test_a_call_that_died_before_the_end_is_simply_made_again(yard: MemoryYard) 
     upload_id, part_ids = whole(yard)
     pending = yard.kept_uploads.known[upload_id]
     done = complete(yard, upload_id, part_ids)
+    (kept,) = yard.kept_files.known.values()
     yard.kept_uploads.known[upload_id] = pending
     yard.wait(60)
-    assert complete(yard, upload_id, part_ids)["file"]["id"] == done["file"]["id"]
-    assert len(yard.kept_files.known) == 1
+    assert complete(yard, upload_id, part_ids) == done
+    assert list(yard.kept_files.known.values()) == [kept]
+    assert yard.bucket.head(kept.key)[0].version_id == kept.version_id  # an older one would be removed after WorkDays
 
 
 @pytest.mark.parametrize(
