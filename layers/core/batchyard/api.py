@@ -8,14 +8,15 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from batchyard import keys, statuses
-from batchyard.batch import Batch, LineError, shape
+from batchyard.batch import Batch, shape
 from batchyard.claim import claim
-from batchyard.create_request import check, refusal
+from batchyard.create_request import check
 from batchyard.errors import ApiError, NotFound
+from batchyard.paging import page_limit
 from batchyard.resume import resume
 from batchyard.yard import Yard
 
-DEFAULT_LIMIT, MOST = 20, 100
+LIMITS: Final = (20, 100)  # entries of a list: usually, and at most
 MOST_INLINE: Final = 2_000_000  # bytes of a report: as text in JSON it may be twice as long, and Lambda answers 6 MB
 OPENAI_WINDOW: Final = "24h"
 BATCH_ID: Final = re.compile(r"batch_[0-9a-f]{32}")
@@ -36,7 +37,7 @@ def list_batches(yard: Yard, tenant: str, after: str | None, limit: str | None) 
     """List the tenant's batches, newest first, `limit` 0 to 100 (20) behind the batch `after`."""
     if after is not None:
         _own(yard, tenant, after)
-    count = page_limit(limit)
+    count = page_limit(limit, *LIMITS)
     batches, more = yard.records.list_batches(tenant, after, count) if count else ([], False)
     data = [shape(batch) for batch in batches]
     first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
@@ -88,16 +89,3 @@ def _own(yard: Yard, tenant: str, batch_id: str) -> Batch:
 
 def _no_batch(batch_id: str) -> ApiError:
     return ApiError(HTTPStatus.NOT_FOUND, f"No batch found with id '{batch_id[:64]}'.")
-
-
-def page_limit(text: str | None) -> int:
-    """Read the `limit` of a list; raises ApiError 400."""
-    if not text:
-        return DEFAULT_LIMIT
-    if not re.fullmatch(r"-?[0-9]{1,9}", text):
-        raise refusal(LineError("invalid_type", f"limit must be a whole number, not '{text[:20]}'.", "limit"))
-    if int(text) > MOST:
-        raise refusal(LineError("integer_above_max_value", f"limit must be at most {MOST}, not {text}.", "limit"))
-    if int(text) < 0:
-        raise refusal(LineError("integer_below_min_value", f"limit must be at least 0, not {text}.", "limit"))
-    return int(text)

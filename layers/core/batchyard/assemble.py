@@ -9,6 +9,7 @@ import msgspec
 from batchyard import aside, keys, result_files, statuses
 from batchyard.batch import SHOWN_ERRORS, Batch, Counts, LineError, Usage
 from batchyard.errors import BatchyardError
+from batchyard.handover import TIME_TO_END
 from batchyard.plan import read_summary
 from batchyard.preflight import report_unsent
 from batchyard.relay import any_relayed
@@ -19,7 +20,6 @@ from batchyard.splitting import ShardLines
 from batchyard.writing import written_results
 from batchyard.yard import Yard
 
-TIME_TO_END: Final = 60.0  # seconds it takes to put the work down, or to complete the results and report
 UNRECORDED: Final = LineError("server_error", "The shard of this request stopped before it was finished.")
 RAN: Final = frozenset({"completed", "expired", "cancelled"})  # how a provider batch ends that ran lines
 # Lines that were never run because the user cancelled are in neither count, as with OpenAI.

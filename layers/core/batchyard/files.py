@@ -1,6 +1,5 @@
 """The files of the front door: OpenAI's five operations on them, over objects in the data bucket."""
 
-import re
 import secrets
 from http import HTTPStatus
 from typing import Any, Final
@@ -12,6 +11,7 @@ from batchyard.batch import InputObject, LineError
 from batchyard.create_request import refusal
 from batchyard.errors import ApiError, NotFound, StaleRecord
 from batchyard.form import Part, parse
+from batchyard.paging import page_limit
 from batchyard.presigned import settled
 from batchyard.stored_file import BATCH, DAY, FILE_ID, PROCESSED, StoredFile, check_first_line, missing, shape, unknown
 from batchyard.yard import Yard
@@ -52,7 +52,7 @@ def list_files(
     yard: Yard, tenant: str, *, purpose: str | None, limit: str | None, order: str | None, after: str | None
 ) -> dict[str, Any]:
     """List the tenant's files, newest first unless `order` is asc, behind the file `after`; at most 5 MB of them."""
-    count, newest_first = _limit(limit), _newest_first(order)
+    count, newest_first = page_limit(limit, MOST_LISTED, MOST_LISTED), _newest_first(order)
     position = _known(yard, tenant, after).position if after else None
     data: list[dict[str, Any]] = []
     room, more = MOST_ANSWER, False
@@ -166,17 +166,3 @@ def _newest_first(order: str | None) -> bool:
     if order not in {None, "", "asc", "desc"}:
         raise refusal(LineError("invalid_value", "Invalid value: order must be 'asc' or 'desc'.", "order"))
     return order != "asc"
-
-
-def _limit(text: str | None) -> int:
-    if not text:
-        return MOST_LISTED
-    if not re.fullmatch(r"-?[0-9]{1,9}", text):
-        raise refusal(LineError("invalid_type", f"limit must be a whole number, not '{text[:20]}'.", "limit"))
-    if int(text) > MOST_LISTED:
-        raise refusal(
-            LineError("integer_above_max_value", f"limit must be at most {MOST_LISTED}, not {text}.", "limit")
-        )
-    if int(text) < 0:
-        raise refusal(LineError("integer_below_min_value", f"limit must be at least 0, not {text}.", "limit"))
-    return int(text)

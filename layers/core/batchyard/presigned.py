@@ -4,7 +4,7 @@ import secrets
 from typing import Any, Final
 
 from batchyard import keys, limits, stored_file, stored_upload
-from batchyard.adapters.file_objects import LINK_SECONDS
+from batchyard.adapters.objects import LINK_SECONDS
 from batchyard.errors import NotFound, StaleRecord
 from batchyard.stored_file import PROCESSED, UPLOADED, StoredFile
 from batchyard.yard import Yard

@@ -5,9 +5,10 @@ from http import HTTPStatus
 from typing import Any
 
 from batchyard import webhook_delivery, webhook_endpoint
-from batchyard.api import page_limit
+from batchyard.api import LIMITS
 from batchyard.deliver import post
 from batchyard.errors import ApiError, DeliveryFailed, NotFound, StaleRecord
+from batchyard.paging import page_limit
 from batchyard.webhook_endpoint import ENDPOINT_ID, MOST_ENDPOINTS, OVERLAP, WebhookEndpoint, check, shape, unknown
 from batchyard.yard import Yard
 
@@ -33,7 +34,7 @@ def create_webhook_endpoint(yard: Yard, tenant: str, body: object) -> dict[str, 
 
 def list_webhook_endpoints(yard: Yard, tenant: str, after: str | None, limit: str | None) -> dict[str, Any]:
     """List the tenant's endpoints, newest first, behind the endpoint `after`."""
-    count, every = page_limit(limit), yard.webhook_records.endpoints(tenant)
+    count, every = page_limit(limit, *LIMITS), yard.webhook_records.endpoints(tenant)
     ids = [each.endpoint_id for each in every]
     if after is not None and after not in ids:
         raise unknown(after)

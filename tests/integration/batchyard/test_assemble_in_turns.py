@@ -14,7 +14,8 @@ from botocore.exceptions import ClientError
 
 from batchyard import checksums
 from batchyard.adapters.objects import Objects
-from batchyard.assemble import TIME_TO_END, assemble
+from batchyard.assemble import assemble
+from batchyard.handover import TIME_TO_END
 from batchyard.plan import plan
 from batchyard.shard import Step
 from tests.integration.batchyard.world import BUCKET, World, answering, good, jsonl, request

@@ -7,10 +7,11 @@ from itertools import count
 import msgspec
 import pytest
 
-from batchyard.assemble import TIME_TO_END, assemble
+from batchyard.assemble import assemble
 from batchyard.batch import SKIP, Batch, LineError
 from batchyard.collect import collect
 from batchyard.errors import BatchyardError
+from batchyard.handover import TIME_TO_END
 from batchyard.plan import plan
 from batchyard.shard import Step, change, finish
 from batchyard.submit import submit

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from batchyard.adapters.aws import client, translated
 from batchyard.adapters.joint import Joint
+from batchyard.adapters.objects import LINK_SECONDS
 from batchyard.errors import NotFound
 from batchyard.log import logger
 from batchyard.stored_file import keep_tag
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from batchyard.stored_file import StoredFile
-
-LINK_SECONDS: Final = 3_600
 
 
 class FileObjects:

@@ -1,0 +1,19 @@
+"""What the lists of the front door have in common."""
+
+import re
+
+from batchyard.batch import LineError
+from batchyard.create_request import refusal
+
+
+def page_limit(text: str | None, usual: int, most: int) -> int:
+    """Read the `limit` of a list, which has `usual` entries where none is given; raises ApiError 400."""
+    if not text:
+        return usual
+    if not re.fullmatch(r"-?[0-9]{1,9}", text):
+        raise refusal(LineError("invalid_type", f"limit must be a whole number, not '{text[:20]}'.", "limit"))
+    if int(text) > most:
+        raise refusal(LineError("integer_above_max_value", f"limit must be at most {most}, not {text}.", "limit"))
+    if int(text) < 0:
+        raise refusal(LineError("integer_below_min_value", f"limit must be at least 0, not {text}.", "limit"))
+    return int(text)
