@@ -17,7 +17,7 @@ from batchyard.report import report
 from batchyard.results import Tally
 from batchyard.shard import Shard, finish, new_shard
 from batchyard.splitting import ShardLines
-from batchyard.writing import written_results
+from batchyard.writing import any_written, written_results
 from batchyard.yard import Yard
 
 UNRECORDED: Final = LineError("server_error", "The shard of this request stopped before it was finished.")
@@ -36,7 +36,7 @@ def assemble(yard: Yard, batch_id: str, seconds_left: Callable[[], float] = lamb
     if any_relayed(yard, batch_id):
         return "run"
     batch = yard.records.move_batch(batch_id, statuses.FINALIZING, yard.now()) or yard.records.batch(batch_id)
-    if batch.status == statuses.FINALIZING:
+    if batch.status == statuses.FINALIZING and not any_written(yard, batch_id):  # else the run before has told it
         yard.events.announce(batch)
     if not batch.ended:
         batch = _finish_dry_run(yard, batch) if batch.dry_run else _finish(yard, batch, seconds_left)

@@ -30,7 +30,7 @@ def written_results(
 ) -> Written | None:
     """Write the results, going on where an earlier run put them down; None if this one had to put them down, too."""
     versions = [shard.version for shard in shards]
-    known = _put_down(yard, batch)
+    known = _put_down(yard, batch.batch_id)
     if known is not None and known.versions == versions:  # else a late worker changed a shard, and so its lines
         try:
             return _write(yard, batch, Results(yard.objects, shards, asides, known, must_stop), known)
@@ -40,9 +40,14 @@ def written_results(
     return _write(yard, batch, Results(yard.objects, shards, asides, progress, must_stop), progress)
 
 
-def _put_down(yard: Yard, batch: Batch) -> Progress | None:
+def any_written(yard: Yard, batch_id: str) -> bool:
+    """Tell whether an earlier run of Assemble put the results down."""
+    return _put_down(yard, batch_id) is not None
+
+
+def _put_down(yard: Yard, batch_id: str) -> Progress | None:
     try:
-        return msgspec.msgpack.decode(yard.objects.get(keys.results_progress(batch.batch_id)), type=Progress)
+        return msgspec.msgpack.decode(yard.objects.get(keys.results_progress(batch_id)), type=Progress)
     except NotFound:
         return None
 

@@ -134,6 +134,7 @@ def test_the_results_are_the_same_however_often_their_writing_is_left(whole: dic
     yard = fresh()
     assert by_turns(yard, lambda: Watch(looks)) >= 30 // looks
     assert results(yard) == whole
+    assert (yard.bus.announced.count("finalizing"), yard.bus.announced[-1]) == (1, "completed")
 
 
 @pytest.mark.parametrize("looks", [1, 4, 9])
