@@ -36,11 +36,17 @@ class Evidence(Protocol):
 
 @dataclass(frozen=True)
 class Case:
-    """A batch that has ended, what was in its input, and what must never be logged."""
+    """A batch that has ended, what was in its input, and what must never be logged.
+
+    `numbers` are the lines of its requests in the input, counted from 1, by custom_id and in order; `asides` are its lines
+    that are no requests, each with its number, its error's code and its custom_id.
+    """
 
     batch_id: str
-    custom_ids: list[str]
+    numbers: dict[str, int]
     secrets: tuple[str, ...]
+    asides: tuple[tuple[int, str, str | None], ...] = ()
+    dry_run: bool = False
     shard_failed: bool = False
 
 
@@ -51,11 +57,15 @@ def wrongs(case: Case, evidence: Evidence, provider: FickleProvider) -> list[str
     if record["status"] not in ENDED:
         return [*found, f"the batch hangs as {record['status']}"]
     output, errors = (_lines(evidence, record, name) for name in ("output.jsonl", "errors.jsonl"))
-    if record["in_progress_at"] is not None:
-        found += _outcomes(case, output, errors)
+    if case.dry_run:
+        found += _only_estimated(case, record, provider, output + errors)
+    elif record["in_progress_at"] is not None:
+        answered = [line for line in errors if not _is_aside(line)]
+        found += _outcomes(case, output, answered)
+        found += _set_aside(case, errors)
         found += _counted(record, output, errors)
         if record["status"] != "cancelled" and not case.shard_failed:
-            found += _given_up(provider, [json.loads(line)["custom_id"] for line in errors])
+            found += _given_up(provider, [json.loads(line)["custom_id"] for line in answered])
     found += _paid(case, provider)
     found += [] if case.shard_failed else _thrown_away(case, provider, output)
     found += _invented(provider, output)
@@ -73,10 +83,10 @@ def _lines(evidence: Evidence, record: dict[str, Any], name: str) -> list[bytes]
 
 def _outcomes(case: Case, output: list[bytes], errors: list[bytes]) -> list[str]:
     """Every line once, each result in the order of the input."""
-    place = {custom_id: at for at, custom_id in enumerate(case.custom_ids)}
+    place = case.numbers
     results = [[json.loads(line)["custom_id"] for line in result] for result in (output, errors)]
     count = Counter(results[0] + results[1])
-    found = [f"{each} has {count[each]} outcomes" for each in case.custom_ids if count[each] != 1]
+    found = [f"{each} has {count[each]} outcomes" for each in case.numbers if count[each] != 1]
     found += [f"{each} is nobody's" for each in count if each not in place]
     for name, result in zip(("output", "errors"), results, strict=True):
         places = [place.get(each, -1) for each in result]
@@ -84,23 +94,59 @@ def _outcomes(case: Case, output: list[bytes], errors: list[bytes]) -> list[str]
     return found
 
 
+def _is_aside(line: bytes) -> bool:
+    """Tell a line of errors.jsonl that is about a line that was no request: it names that line."""
+    return "line" in (json.loads(line)["error"] or {})
+
+
+def _set_aside(case: Case, errors: list[bytes]) -> list[str]:
+    """Every line that is no request stands among the errors once, at its place, with its code."""
+    shown = [json.loads(line) for line in errors]
+    told = [
+        (each["error"]["line"], each["error"]["code"], each["custom_id"])
+        for line, each in zip(errors, shown, strict=True)
+        if _is_aside(line)
+    ]
+    found = [] if told == list(case.asides) else [f"set aside are {told} instead of {list(case.asides)}"]
+    places = [
+        each["error"]["line"] if _is_aside(line) else case.numbers.get(each["custom_id"], -1)
+        for line, each in zip(errors, shown, strict=True)
+    ]
+    return [*found, *(["the lines set aside are out of order"] if places != sorted(places) else [])]
+
+
+def _only_estimated(case: Case, record: dict[str, Any], provider: FickleProvider, results: list[bytes]) -> list[str]:
+    """A dry run sends nothing, has no results, and tells how many lines it read."""
+    found = [f"{each} of a dry run was sent" for each in case.numbers if provider.sent[each]]
+    found += ["a dry run has results"] if results else []
+    if record["status"] != "completed":
+        return found
+    counts, lines = record["counts"], len(case.numbers) + len(case.asides)
+    if (counts["total"], counts["completed"], counts["failed"]) != (lines, 0, 0):
+        found.append(f"a dry run of {lines} lines counts {counts}")
+    if json.loads(record["preflight"])["lines"] != lines:
+        found.append(f"a dry run of {lines} lines found {record['preflight']}")
+    return found
+
+
 def _counted(record: dict[str, Any], output: list[bytes], errors: list[bytes]) -> list[str]:
     counts = record["counts"]
     unrun = sum(b'"batch_cancelled"' in line for line in errors)
-    told = counts["completed"], counts["failed"]
-    return [] if told == (len(output), len(errors) - unrun) else [f"the record counts {counts}, the results differ"]
+    told = counts["total"], counts["completed"], counts["failed"]
+    there = len(output) + len(errors), len(output), len(errors) - unrun
+    return [] if told == there else [f"the record counts {counts}, the results differ"]
 
 
 def _paid(case: Case, provider: FickleProvider) -> list[str]:
     """No line whose answer could be read was run again."""
-    answers = {each: len(provider.readable.get(each, [])) for each in case.custom_ids}
+    answers = {each: len(provider.readable.get(each, [])) for each in case.numbers}
     return [f"{each} was answered {count} times" for each, count in answers.items() if count > 1]
 
 
 def _thrown_away(case: Case, provider: FickleProvider, output: list[bytes]) -> list[str]:
     """Every answer that could be read is in the result; only a shard whose steps die at every try may leave some."""
     kept = {json.loads(line)["custom_id"] for line in output}
-    readable = (each for each in case.custom_ids if provider.readable.get(each))
+    readable = (each for each in case.numbers if provider.readable.get(each))
     return [f"the answer to {each} was thrown away" for each in readable if each not in kept]
 
 

@@ -6,15 +6,20 @@ import json
 import traceback
 from collections import Counter
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from batchyard.assemble import assemble
 from batchyard.cancel import cancel
 from batchyard.collect import collect
 from batchyard.errors import BatchyardError, StaleRecord, StoreError
 from batchyard.fail import fail_batch, fail_shard
+from batchyard.handover import TIME_TO_END
 from batchyard.plan import plan
 from batchyard.poll import poll
+from batchyard.relay import MOST_TURNS
 from batchyard.shard import Step
 from batchyard.submit import submit
 from tests.faults.strikes import Killed, Strikes
@@ -54,6 +59,17 @@ class Execution:
     ended: str | None = None
 
 
+class Watch:
+    """The time an invocation has left: enough for so many looks at it, or for any number."""
+
+    def __init__(self, looks: int | None) -> None:
+        self.looks = inf if looks is None else looks
+
+    def __call__(self) -> float:
+        self.looks -= 1
+        return TIME_TO_END + 1 if self.looks >= 0 else TIME_TO_END - 1
+
+
 class Machine:
     """Play executions step by step; whoever plays chooses which shard is next."""
 
@@ -64,6 +80,10 @@ class Machine:
         self.payloads: list[Step] = []
         self.surprises: list[str] = []
         self.failed_shards: list[Step] = []
+        self.short: list[
+            int
+        ] = []  # how often the next runs of Plan and Assemble may look at the clock before time is up
+        self.handed_over = 0
         self.turns = 0
 
     def start(self, batch_id: str, restarts: int = 0) -> bool:
@@ -128,11 +148,20 @@ class Machine:
             step = self.payloads[choice % len(self.payloads)]
             self._attempt(Counter(), lambda: DOORS[step.next](self.yard, step))
 
+    def tire(self, choice: int) -> None:
+        """Let an execution of a shard have had so many turns that its history is nearly full."""
+        sleepers = [each for execution in self.running for each in execution.shards.values()]
+        if sleepers:
+            sleeper = sleepers[choice % len(sleepers)]
+            sleeper.step = msgspec.structs.replace(sleeper.step, turns=MOST_TURNS)
+
     def _batch(self, execution: Execution) -> None:
+        left = Watch(self.short.pop(0) if self.short else None)
+        batch_id, resume = execution.batch_id, execution.resumed
         if execution.next == "plan":
-            call: Callable[[], Any] = lambda: plan(self.yard, execution.batch_id, resume=execution.resumed).next  # noqa: E731
+            call: Callable[[], Any] = lambda: plan(self.yard, batch_id, resume=resume, seconds_left=left).next  # noqa: E731
         else:
-            call = lambda: assemble(self.yard, execution.batch_id)  # noqa: E731
+            call = lambda: assemble(self.yard, batch_id, left)  # noqa: E731
         answer = self._attempt(execution.tries, call)
         if answer is FAILED:
             if exhausted(execution.tries):
@@ -140,6 +169,7 @@ class Machine:
             return
         execution.tries.clear()
         execution.resumed = answer == "plan"
+        self.handed_over += left.looks < 0
         if answer == "run":
             listed = json.loads(self.read(f"work/{execution.batch_id}/plan/shards.json") or b"")
             execution.shards = {each["shard"]: Sleeper(Step(execution.batch_id, each["shard"])) for each in listed}

@@ -19,12 +19,14 @@ from batch_client import (
     ServerError,
 )
 from batchyard.revival import MOST_RESTARTS
+from tests.faults.inputs import SORTS as BAD
 from tests.faults.provider import Fate, Trouble, lost, no_room
 from tests.faults.strikes import Strike
 from tests.faults.yard import Scene
 
 WALKS = int(os.environ.get("WALKS", "150"))
 IDS = [f"r{at}" for at in range(12)]
+OTHERS = [f"s{at}" for at in range(6)]  # of a second batch
 SORTS = [
     "good",
     "refused",
@@ -61,7 +63,7 @@ fates = st.builds(
     end=st.sampled_from(["completed", "completed", "expired", "cancelled", "failed"]),
     seconds=st.sampled_from([1.0, 90.0, 4_000.0, 86_400.0]),
     share=st.sampled_from([0.0, 0.3, 0.6, 0.9]),
-    lines=st.dictionaries(st.sampled_from(IDS), st.sampled_from(SORTS), max_size=6),
+    lines=st.dictionaries(st.sampled_from([*IDS, *OTHERS[:3]]), st.sampled_from(SORTS), max_size=6),
     errors=st.lists(st.sampled_from(ERRORS), min_size=1, max_size=2).map(tuple),
     shown=st.lists(st.sampled_from(STATUSES), max_size=3),
     late=st.sampled_from([0, 0, 1, 2]),
@@ -73,6 +75,7 @@ troubles = st.builds(
     lambda name, after: Trouble(TROUBLES[name], after=after and name in {"lost", "500"}),
     st.sampled_from(sorted(TROUBLES)), st.booleans(),
 )  # fmt: skip
+bad = st.dictionaries(st.integers(0, len(IDS) - 1), st.sampled_from(BAD), max_size=4)
 strikes = st.builds(Strike, st.sampled_from(["kill", "fail", "overtake"]), st.integers(0, 6), st.booleans())
 
 
@@ -84,10 +87,30 @@ class Walk(RuleBasedStateMachine):
         self.scene = Scene(max_requests_per_shard=4)
         self.statuses: dict[str, list[str]] = {}
 
-    @initialize(lines=st.integers(1, len(IDS)), models=st.integers(1, 2), room=st.sampled_from([None, None, 60, 200]))
-    def upload(self, lines: int, models: int, room: int | None) -> None:
+    @initialize(
+        lines=st.integers(1, len(IDS)), models=st.integers(1, 2), room=st.sampled_from([None, None, 60, 200]),
+        bad=st.just({}) | bad, deadline_action=st.sampled_from(["wait", "resubmit"]), chunk=st.sampled_from([65_536, 300]),
+    )  # fmt: skip
+    def upload(
+        self, lines: int, models: int, room: int | None, bad: dict[int, str], deadline_action: str, chunk: int
+    ) -> None:
+        self.scene.change(deadline_action=deadline_action)
+        self.scene.memory.bucket.chunk = chunk  # a plan looks at the clock between two
         self.scene.provider.token_limit = room
-        self.scene.drop(IDS[:lines], models)
+        self.scene.drop(IDS[:lines], models, bad)
+
+    @precondition(lambda self: len(self.scene.cases) == 1)
+    @rule(lines=st.integers(1, len(OTHERS)), models=st.integers(1, 2), bad=st.just({}) | bad, dry_run=st.booleans())
+    def upload_another(self, lines: int, models: int, bad: dict[int, str], *, dry_run: bool) -> None:
+        self.scene.drop(OTHERS[:lines], models, bad, dry_run=dry_run)
+
+    @rule(looks=st.lists(st.integers(0, 4), min_size=1, max_size=2))
+    def run_short_of_time(self, looks: list[int]) -> None:
+        self.scene.machine.short = looks
+
+    @rule(choice=st.integers(0, 5))
+    def tire(self, choice: int) -> None:
+        self.scene.machine.tire(choice)
 
     @rule(choice=st.integers(0, 7), turns=st.integers(1, 6))
     def go_on(self, choice: int, turns: int) -> None:
@@ -128,10 +151,10 @@ class Walk(RuleBasedStateMachine):
         self.scene.clock.now += seconds
 
     @precondition(lambda self: len(self.statuses) < 2)
-    @rule()
-    def cancel(self) -> None:
+    @rule(choice=st.integers(0, 1))
+    def cancel(self, choice: int) -> None:
         self.statuses.setdefault("cancelled", [])
-        self.scene.cancel()
+        self.scene.cancel(choice)
 
     @rule(choice=st.integers(0, 3))
     def run_a_cancel(self, choice: int) -> None:

@@ -18,16 +18,17 @@ from batchyard.log import logger
 from batchyard.resume import resume
 from batchyard.sweep import sweep
 from tests.faults.checker import Case, wrongs
+from tests.faults.inputs import PROMPT, written
 from tests.faults.machine import Machine
 from tests.faults.provider import FickleProvider, Trouble, lost
 from tests.faults.strikes import Strikes, exposed
-from tests.integration.batchyard.world import Clock, jsonl, request
+from tests.integration.batchyard.world import Clock
 from tests.unit.batchyard.memory import BUCKET, MemoryYard
 
 if TYPE_CHECKING:
     from batchyard.yard import Yard
 
-PROMPT, KEY = "the prompt nobody logs", "sk-made-up"
+KEY = "sk-made-up"
 MOST_TURNS = 3_000
 A_WHILE = 3_600  # seconds, after which the sweep takes nothing for just begun
 
@@ -50,13 +51,16 @@ class Scene:
         self.logged = io.StringIO()
         self._listen()
 
-    def drop(self, custom_ids: list[str], models: int = 1) -> str:
-        """Upload an input; its notice comes at once."""
+    def drop(
+        self, custom_ids: list[str], models: int = 1, bad: dict[int, str] | None = None, *, dry_run: bool = False
+    ) -> str:
+        """Upload an input of which the bad lines are to be set aside; its notice comes at once."""
         key = f"inbox/default/{len(self.cases)}.jsonl"
-        requests = [request(each, model=f"m{at % models}", prompt=PROMPT) for at, each in enumerate(custom_ids)]
-        self.memory.bucket.stored[key] = jsonl(requests)
+        upload = written(custom_ids, models, bad or {})
+        self.memory.bucket.stored[key] = upload.data
+        self.memory.bucket.metadata[key] = {"on-invalid": "skip" if bad else "refuse", "dry-run": str(dry_run)}
         batch_id = self.notice(key)
-        self.cases.append(Case(batch_id, custom_ids, (PROMPT, KEY)))
+        self.cases.append(Case(batch_id, upload.numbers, (PROMPT, KEY), tuple(upload.asides), dry_run))
         return batch_id
 
     def notice(self, key: str) -> str:
@@ -64,12 +68,13 @@ class Scene:
         batch_id = self.machine.deliver(lambda: intake(self.yard, BUCKET, key))
         return str(batch_id)
 
-    def cancel(self) -> None:
-        """Cancel the first batch, as its user does; one that has ended already cannot be."""
+    def cancel(self, choice: int = 0) -> None:
+        """Cancel a batch, as its user does; one that has ended already cannot be."""
+        batch_id = self.cases[choice % len(self.cases)].batch_id
 
         def call() -> None:
             with suppress(ApiError):
-                cancel_batch(self.yard, "default", self.cases[0].batch_id)
+                cancel_batch(self.yard, "default", batch_id)
 
         self.machine.deliver(call)
 
@@ -126,7 +131,11 @@ class Scene:
 
     def resize(self, lines: int) -> None:
         """Let a shard take so many lines."""
-        self.memory.settings = dataclasses.replace(self.memory.settings, max_requests_per_shard=lines)
+        self.change(max_requests_per_shard=lines)
+
+    def change(self, **settings: Any) -> None:
+        """Change settings of the yard."""
+        self.memory.settings = dataclasses.replace(self.memory.settings, **settings)
 
     def play_until(self, operation: str, *, before: bool = False) -> None:
         """Play until the provider was called so, or is about to be."""
