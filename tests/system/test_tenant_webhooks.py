@@ -47,6 +47,7 @@ def test_the_end_of_a_batch_is_delivered_though_the_endpoint_failed_at_first(try
         endpoint = client.webhooks.create(event_types=["batch.completed"], name="nightly", url=url)
         assert [each.id for each in client.webhooks.list()] == [endpoint.id]
         assert client.webhooks.test(endpoint.id, event_type="batch.failed").status_code == 500
+        rotated = client.webhooks.rotate_secret(endpoint.id, keep_old_secret_active_for_24_hours=True)
         batch = trying.run("told.jsonl", jsonl([request(number) for number in range(3)]))
         states = f"/webhook_endpoints/{endpoint.id}/deliveries"
 
@@ -56,9 +57,11 @@ def test_the_end_of_a_batch_is_delivered_though_the_endpoint_failed_at_first(try
             return delivery if delivery["state"] == "delivered" else None
 
         state = eventually(delivered)
-        verified = OpenAI(api_key="made-up", webhook_secret=endpoint.signing_secret)
         (headers, body) = got[-1]
-        event = verified.webhooks.unwrap(body, headers)
+        event, again = (
+            client.webhooks.unwrap(body, headers, secret=each.signing_secret) for each in (endpoint, rotated)
+        )
+        assert event == again
         assert (event.type, event.id) == ("batch.completed", state["id"])
         assert event.data.id == state["batch_id"] == batch.batch_id  # type: ignore[union-attr]  # some events of others have no id
         assert (len(got), state["attempts"], state["last_status_code"]) == (2, 1, 200)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
 from openai import OpenAI
 
 from batchyard import webhook_delivery, webhook_endpoints
@@ -261,3 +262,53 @@ def test_endpoints_are_counted_in_the_table(yard: Yard) -> None:
     for _ in range(MOST_ENDPOINTS):
         register(yard, "http://127.0.0.1:9/")
     assert len(yard.webhook_records.endpoints("default")) == MOST_ENDPOINTS
+
+
+class Killed(BaseException):
+    """The end of a worker, in the middle of what it does."""
+
+
+def killing(monkeypatch: pytest.MonkeyPatch, at: int, *, before: bool) -> list[str]:
+    """Have the worker die before or after its call number `at` of AWS; return the calls it has made."""
+    calls: list[str] = []
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]  # noqa: SLF001 - where moto, too, takes the place of AWS
+
+    def dying(self: BaseClient, operation: str, parameters: dict[str, Any]) -> object:
+        calls.append(operation)
+        if before and len(calls) == at:
+            raise Killed
+        answer = call(self, operation, parameters)
+        if not before and len(calls) == at:
+            raise Killed
+        return answer
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", dying)
+    return calls
+
+
+def begin_and_deliver(yard: Yard, endpoint_id: str) -> None:
+    ended = {"id": EVENT.batch_id, "tenant": "default", "status": "completed", "completed_at": EVENT.created_at}
+    notify(yard, ended)
+    assert deliver(yard, Order("default", endpoint_id, EVENT)) == "delivered"
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("at", range(1, 10))
+def test_a_worker_may_die_at_any_call_and_the_event_is_delivered_when_it_is_done_again(
+    yard: Yard, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, at: int, before: bool
+) -> None:
+    made = register(yard, receiver.url)
+    with monkeypatch.context() as patched:
+        calls = killing(patched, at, before=before)
+        try:
+            begin_and_deliver(yard, made["id"])
+        except Killed:
+            assert len(calls) == at
+        else:
+            assert len(calls) < at <= 9  # there are not so many calls
+    begin_and_deliver(yard, made["id"])
+    assert shown(yard, made["id"])["state"] == "delivered"
+    assert len({headers["webhook-id"] for _, headers, _ in receiver.got}) == 1
+    assert len(receiver.got) <= 2
+    listed = boto3.client("stepfunctions").list_executions(stateMachineArn=yard.settings.webhook_state_machine_arn)
+    assert len(listed["executions"]) == 1

@@ -83,11 +83,11 @@ class Yard:
     backoffs: list[float]
     machine: str
 
-    def run(self, batch_id: str = "batch_1") -> Json:
-        """Run a batch to its end and return the execution's description."""
+    def run(self, batch_id: str = "batch_1", given: Json | None = None) -> Json:
+        """Run a batch, or what is given, to its end and return the execution's description."""
         client = boto3.client("stepfunctions", REGION)
         execution = client.start_execution(
-            stateMachineArn=self.machine, name=batch_id, input=json.dumps({"batch_id": batch_id})
+            stateMachineArn=self.machine, name=batch_id, input=json.dumps(given or {"batch_id": batch_id})
         )
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
