@@ -11,6 +11,7 @@ import requests
 from .address import Address
 from .batches import Batches
 from .credentials import Credentials
+from .direct import Direct
 from .files import Files
 from .profiles import Profile, choose_profile
 from .retry import Clock, Retrier, RetryPolicy
@@ -19,7 +20,7 @@ from .transport import Transport
 USER_AGENT = "batch-client/0.1.0"
 
 
-class BatchClient(Batches, Files):
+class BatchClient(Batches, Files, Direct):
     """Call the Batch and Files API of OpenAI or of a service like it.
 
     `api_key` is a key or a callable asked for one before each request. A query in `base_url`, such as Azure's

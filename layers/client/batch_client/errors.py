@@ -9,7 +9,8 @@ BatchClientError
 ├── ProtocolError             an answer came that is not what the contract says
 ├── OutcomeUnknown            a POST was sent and its answer was lost
 │   ├── CreateOutcomeUnknown  … the batch may exist: look with `find_batch` before creating again
-│   └── UploadOutcomeUnknown  … the file may exist
+│   ├── UploadOutcomeUnknown  … the file may exist
+│   └── RequestOutcomeUnknown … the request may have been run and billed
 └── APIStatusError            the service refused
     ├── BadRequestError       400, 413, 422 and any 4xx not named here
     ├── AuthenticationError   401
@@ -27,7 +28,8 @@ class BatchClientError(Exception):
     """Say that a call failed, and how.
 
     `status` is the HTTP status (None without an answer); `code`, `type` and `param` are the service's own words;
-    `retry_after` is the wait the service asked for, in seconds and not capped; `attempts` counts the requests made.
+    `retry_after` is the wait the service asked for, in seconds and not capped; `attempts` counts the requests made;
+    `body` is the refusal as it came, but for the key (b"" without one).
     `retryable` says that the same call may succeed later and that making it again does no harm.
     """
 
@@ -44,6 +46,7 @@ class BatchClientError(Exception):
         request_id: str | None = None,
         retryable: bool | None = None,
         retry_after: float | None = None,
+        body: bytes = b"",
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -54,6 +57,7 @@ class BatchClientError(Exception):
         self.request_id = request_id
         self.retryable = self.retryable_by_nature if retryable is None else retryable
         self.retry_after = retry_after
+        self.body = body
         self.attempts = 1
 
     def __str__(self) -> str:
@@ -101,6 +105,10 @@ class UploadOutcomeUnknown(OutcomeUnknown):
     """Report a lost answer to `create_file`; uploading again costs at most an unused file."""
 
     retryable_by_nature = True
+
+
+class RequestOutcomeUnknown(OutcomeUnknown):
+    """Report a lost answer to `send`; sending again may pay twice."""
 
 
 class APIStatusError(BatchClientError):

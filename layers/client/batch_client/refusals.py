@@ -67,6 +67,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, now: float) ->
         request_id=headers.get("x-request-id"),
         retryable={"true": True, "false": False}.get(headers.get("x-should-retry", "").lower()),
         retry_after=retry_after(headers, now),
+        body=body,
     )
 
 

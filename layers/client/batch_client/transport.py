@@ -30,7 +30,10 @@ _STALE_SECONDS = 15.0  # load balancers drop idle connections, some after 20 s a
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """Describe a request; `may_leave` lets redirects lead to another origin, where the key does not follow."""
+    """Describe a request; `may_leave` lets redirects lead to another origin, where the key does not follow.
+
+    `patience` is the seconds to wait for its answer, where they are not those of every call.
+    """
 
     method: str
     path: str
@@ -38,6 +41,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     body: bytes | UploadBody | None = None
     may_leave: bool = False
+    patience: float | None = None
 
 
 class Transport:
@@ -83,20 +87,27 @@ class Transport:
         """
         return self._open(call, self._credentials.current())
 
+    def fetch(self, call: Call, may_repeat: Callable[[BatchClientError], bool]) -> HttpInfo[bytes]:
+        """Return an answer with status 2xx as it came; repeat the request after errors that `may_repeat`."""
+        return self.retrier.run(lambda: self._whole(call, self._credentials.current()), may_repeat)
+
+    def _whole(self, call: Call, key: str) -> HttpInfo[bytes]:
+        body = bytearray()
+        with closing(self._open(call, key)) as response:
+            self._read_into(body, response, _LARGEST_ANSWER)
+        return HttpInfo(bytes(body), response.status_code, response.headers)
+
     def _answer(self, call: Call) -> HttpInfo[object]:
         key = self._credentials.current()
-        response = self._open(call, key)
-        body = bytearray()
-        with closing(response):
-            self._read_into(body, response, _LARGEST_ANSWER)
+        whole = self._whole(call, key)
+        body = whole.data
         try:
             data = msgspec.json.decode(body) if body.strip() else None
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            said = read_envelope(without_key(bytes(body), key), response.headers.get("content-type", ""))
-            request_id = response.headers.get("x-request-id")
-            status = response.status_code
-            raise ProtocolError(said.message, status=status, request_id=request_id, retryable=True) from error
-        return HttpInfo(data, response.status_code, response.headers)
+            said = read_envelope(without_key(body, key), whole.headers.get("content-type", ""))
+            request_id = whole.request_id
+            raise ProtocolError(said.message, status=whole.status, request_id=request_id, retryable=True) from error
+        return HttpInfo(data, whole.status, whole.headers)
 
     def _open(self, call: Call, key: str) -> requests.Response:
         url = self.address.url(call.path, call.query)
@@ -113,7 +124,7 @@ class Transport:
     def _exchange(self, call: Call, url: str, key: str) -> requests.Response:
         request = self._prepared(call, url, key)
         settings = self._session.merge_environment_settings(request.url, {}, True, None, None)
-        connect, read = self._timeout
+        connect, read = self._timeout[0], call.patience or self._timeout[1]
         if isinstance(call.body, UploadBody):
             connect = max(connect, read)  # urllib3 bounds each send by the connect timeout
         self._drop_stale_connections(call, url)
