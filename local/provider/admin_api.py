@@ -47,11 +47,12 @@ async def list_calls(state: State, request: Request) -> Reply:
 async def list_ledger(state: State, request: Request) -> Reply:
     """Answer every batch, oldest first, with the custom_ids answered 2xx, which are the billed ones.
 
-    `lines=false` leaves the custom_ids out.
+    `lines=false` leaves the custom_ids out. `direct` are the requests that were answered 2xx at once.
     """
     with_lines = request.query_params.get("lines") != "false"
     batches = reversed(state.batches.newest_first())
-    return Reply({"data": [_entry(batch, with_lines=with_lines) for batch in batches]})
+    entries = [_entry(batch, with_lines=with_lines) for batch in batches]
+    return Reply({"data": entries, "direct": list(state.direct)})
 
 
 def _entry(batch: Batch, *, with_lines: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from local.provider import admin_api, batches_api, files_api, uploads_api, webhooks_api
+from local.provider import admin_api, batches_api, direct_api, files_api, uploads_api, webhooks_api
 from local.provider.errors import ApiError
 from local.provider.operations import Handler, Operation
 from local.provider.reply import Reply
@@ -36,6 +36,12 @@ _OPERATIONS: list[tuple[str, str, str, Handler]] = [
     ("deleteWebhookEndpoint", "DELETE", f"{_WEBHOOKS}/{{endpoint_id}}", webhooks_api.delete_webhook_endpoint),
     ("rotateWebhookSecret", "POST", f"{_WEBHOOKS}/{{endpoint_id}}/rotate_secret", webhooks_api.rotate_webhook_secret),
     ("testWebhookEndpoint", "POST", f"{_WEBHOOKS}/{{endpoint_id}}/test", webhooks_api.test_webhook_endpoint),
+    ("createResponse", "POST", "/responses", direct_api.answer),
+    ("createChatCompletion", "POST", "/chat/completions", direct_api.answer),
+    ("createEmbedding", "POST", "/embeddings", direct_api.answer),
+    ("createCompletion", "POST", "/completions", direct_api.answer),
+    ("createModeration", "POST", "/moderations", direct_api.answer),
+    ("createImage", "POST", "/images/generations", direct_api.answer),
 ]
 _ADMIN: list[tuple[str, str, Handler]] = [
     ("POST", "/scenario", admin_api.set_scenario),

@@ -32,6 +32,12 @@ OperationName = Literal[
     "deleteWebhookEndpoint",
     "rotateWebhookSecret",
     "testWebhookEndpoint",
+    "createResponse",
+    "createChatCompletion",
+    "createEmbedding",
+    "createCompletion",
+    "createModeration",
+    "createImage",
 ]
 
 

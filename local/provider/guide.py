@@ -14,7 +14,8 @@ Doors of its own (no key needed), beside /v1:
   GET  /_emulator/scenario   the scenario being played
   POST /_emulator/clock      {"seconds": 86400} moves the clock; batches then expire, files too
   GET  /_emulator/calls      every call: time, operation, ids, status (null: no answer), faulted; ?operation=createBatch
-  GET  /_emulator/ledger     every batch, with the custom_ids answered 2xx (billed); ?lines=false leaves those out
+  GET  /_emulator/ledger     every batch, with the custom_ids answered 2xx (billed); ?lines=false leaves those out;
+                             "direct" are the requests answered 2xx at once, outside of a batch (billed too)
 
 SCENARIO: a JSON object; every member may be left out, an unknown one is refused.
   "seed": 0                  order of output lines, and who is hit by a share
@@ -34,7 +35,9 @@ A range is 3, "2-4", "3-" or "1,4-5", counted from 1. A share is 0 to 1.
 
 CALLS   {"operation": "createBatch", "nth": "1-2", "do": {...}}
   operation  createFile listFiles retrieveFile deleteFile downloadFile createBatch listBatches retrieveBatch
-             cancelBatch createUpload addUploadPart completeUpload cancelUpload; * is the default and means any
+             cancelBatch createUpload addUploadPart completeUpload cancelUpload,
+             and those that answer one request at once: createResponse createChatCompletion createEmbedding
+             createCompletion createModeration createImage; * is the default and means any
   nth        which of the calls this rule matches, counted by the rule; each_batch counts apart for each batch
   batch      only calls about the batches with these ordinals (1: the first made under this
              scenario; createBatch: the one it would make)

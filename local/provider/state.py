@@ -22,6 +22,7 @@ _CALLS_KEPT = 100_000
 class State:
     """One emulator: its clock, its stores, the scenario it plays and the calls it has seen.
 
+    `direct` are the requests answered 2xx at once, outside of any batch, and so billed.
     `defaults` are the scenario members given on the command line; a scenario set later keeps them unless it names them.
     """
 
@@ -32,6 +33,7 @@ class State:
     defaults: dict[str, Any] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
     calls: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_CALLS_KEPT))
+    direct: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_CALLS_KEPT))
     webhook_endpoints: dict[str, Endpoint] = field(default_factory=dict)
     files: FileStore = field(init=False)
     uploads: UploadStore = field(init=False)
