@@ -65,7 +65,7 @@ def wrongs(case: Case, evidence: Evidence, provider: FickleProvider) -> list[str
         found += _set_aside(case, errors)
         found += _counted(record, output, errors)
         if record["status"] != "cancelled" and not case.shard_failed:
-            found += _given_up(provider, [json.loads(line)["custom_id"] for line in answered])
+            found += _given_up(provider, answered)
     found += _paid(case, provider)
     found += [] if case.shard_failed else _thrown_away(case, provider, output)
     found += _invented(provider, output)
@@ -138,8 +138,8 @@ def _counted(record: dict[str, Any], output: list[bytes], errors: list[bytes]) -
 
 
 def _paid(case: Case, provider: FickleProvider) -> list[str]:
-    """No line whose answer could be read was run again."""
-    answers = {each: len(provider.readable.get(each, [])) for each in case.numbers}
+    """No line whose answer could be read was run again, nor any that was sent on its own."""
+    answers = {each: len(provider.readable.get(each, [])) + provider.direct[each] for each in case.numbers}
     return [f"{each} was answered {count} times" for each, count in answers.items() if count > 1]
 
 
@@ -150,15 +150,19 @@ def _thrown_away(case: Case, provider: FickleProvider, output: list[bytes]) -> l
     return [f"the answer to {each} was thrown away" for each in readable if each not in kept]
 
 
-def _given_up(provider: FickleProvider, errors: list[str]) -> list[str]:
-    """A line is an error only if the provider refused it or it was tried as often as the settings say."""
+def _given_up(provider: FickleProvider, errors: list[bytes]) -> list[str]:
+    """A line is an error only if the provider refused it, it was tried as often as the settings say, or nobody knows."""
+    unknown = {json.loads(line)["custom_id"] for line in errors if b'"outcome_unknown"' in line}
     return [
         f"{each} was given up after {provider.sent[each]} attempts"
-        for each in errors
-        if each not in provider.refused and provider.sent[each] < ATTEMPTS
+        for each in (json.loads(line)["custom_id"] for line in errors)
+        if each not in provider.refused
+        and provider.sent[each] < ATTEMPTS
+        and not (each in unknown and provider.asked[each] <= 1)
     ]
 
 
 def _invented(provider: FickleProvider, output: list[bytes]) -> list[str]:
     known = {line for lines in provider.readable.values() for line in lines}
-    return [f"the provider never wrote {line[:80]!r}" for line in output if line not in known]
+    by_batch = [line for line in output if not provider.direct[json.loads(line)["custom_id"]]]
+    return [f"the provider never wrote {line[:80]!r}" for line in by_batch if line not in known]

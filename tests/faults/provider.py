@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -19,8 +20,10 @@ from batch_client import (
     CreateOutcomeUnknown,
     File,
     FileDeleted,
+    HttpInfo,
     NotFoundError,
     RequestCounts,
+    RequestOutcomeUnknown,
     UploadOutcomeUnknown,
 )
 from tests.faults.answers import RAN, READABLE, answer
@@ -91,6 +94,11 @@ class FickleProvider:
     files: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     made: dict[str, Made] = field(default_factory=dict)
+    one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
+    asked: Counter[str] = field(
+        default_factory=Counter
+    )  # requests sent on their own, by custom_id; those that were lost, too
+    direct: Counter[str] = field(default_factory=Counter)  # what it ran of requests sent on their own, by custom_id
     late: Counter[str] = field(default_factory=Counter)
     sent: Counter[str] = field(default_factory=Counter)
     refused: set[str] = field(default_factory=set)
@@ -155,6 +163,20 @@ class FickleProvider:
             return iter([data[at : at + CHUNK] for at in range(0, len(data), CHUNK)])
 
         return self._call("download_file", read)
+
+    def send(self, url: str, body: bytes) -> HttpInfo[bytes]:
+        custom_id = json.loads(body)["messages"][0]["content"]
+
+        def run() -> HttpInfo[bytes]:
+            if any(custom_id in self.made[batch.id].custom_ids for batch in self.live()):
+                self.wrongs.append(f"{custom_id} was sent to {url} while a batch with it runs")
+            self.direct[custom_id] += 1
+            usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+            return HttpInfo(json.dumps({"object": "chat.completion", "usage": usage}).encode(), 200, {})
+
+        with self.one_at_a_time:  # several lines are under way at once
+            self.asked[custom_id] += 1
+            return self._call("send", run)
 
     def live(self) -> list[Batch]:
         """List the batches that still run."""
@@ -308,5 +330,9 @@ def no_room(model: str, limit: int | None) -> BatchError:
 
 def lost(operation: str) -> BatchClientError:
     """Lose the answer to a call, as the client tells it of each operation."""
-    kinds = {"create_batch": CreateOutcomeUnknown, "create_file": UploadOutcomeUnknown}
+    kinds = {
+        "create_batch": CreateOutcomeUnknown,
+        "create_file": UploadOutcomeUnknown,
+        "send": RequestOutcomeUnknown,
+    }
     return kinds.get(operation, APIConnectionError)("the answer was lost")

@@ -7,7 +7,7 @@ from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError
 from batchyard import keys, ledger, setback, statuses
 from batchyard.answers import Answers
-from batchyard.batch import LineError
+from batchyard.batch import LineError, Usage
 from batchyard.failed_batch import after_failed
 from batchyard.outcomes import Outcome, count_code, usage_of_batch
 from batchyard.relay import must_relay, relay
@@ -63,7 +63,7 @@ def _take(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step) -> Step:
         if missing and _may_look(shard, answers):
             return _look_again(yard, shard, missing, step)
         own = yard.records.save_shard(shard, shard)  # a version, and so a place for the runs, that no other worker has
-        return _settle(yard, own, seen, step, _Sorted(yard, own, lines, sent, answers))
+        return _settle(yard, own, seen, step, Sorted(yard, own, lines, sent, answers))
 
 
 def _missing(seen: ProviderBatch, answers: Answers) -> int:
@@ -95,13 +95,13 @@ def _look_again(yard: Yard, shard: Shard, missing: int, step: Step) -> Step:
     return step.then("collect", setback.wait_after(yard, looked.attempts[-1].looks))
 
 
-class _Sorted:
+class Sorted:
     """The answers of an attempt, written as runs in input order; what stays unfinished is listed for the next one."""
 
     def __init__(self, yard: Yard, shard: Shard, lines: ShardLines, sent: Unfinished, answers: Answers) -> None:
         self.codes: dict[str, int] = dict(shard.codes)
         self.unfinished = Unfinished.none()
-        self.answers = answers
+        self.answers, self.runs = answers, shard.version
         self._lines, self._sent = lines, sent
         self._most_tries = yard.settings.max_attempts
         self._last = yard.records.batch(shard.batch_id).status == statuses.CANCELLING
@@ -123,6 +123,7 @@ class _Sorted:
 
     @property
     def finished(self) -> int:
+        """Count the lines that have their outcome."""
         return len(self.output) + len(self.errors)
 
     def _keep(self, succeeded: list[int]) -> None:
@@ -144,20 +145,30 @@ class _Sorted:
                 self.unfinished.add(ordinal, tries)
 
 
-def _settle(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step, found: _Sorted) -> Step:
+def _settle(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step, found: Sorted) -> Step:
     left = leave(shard, seen.output_file_id, seen.error_file_id)
+    usage = usage_of_batch(seen.usage) or found.answers.usage
+    return bring_in(yard, shard, brought_in(yard, left, found, seen.status, usage), step, found)
+
+
+def brought_in(yard: Yard, shard: Shard, found: Sorted, status: str, usage: Usage) -> Shard:
+    """Return the shard with its attempt ended by what was found; one without a provider batch is no stall."""
+    latest = shard.attempts[-1]
     ended = change_attempt(
-        left, provider_status=seen.status, ended_at=yard.now(), succeeded=len(found.output), failed=len(found.errors),
-        transient=len(found.transient), strays=found.answers.strays, runs=shard.version,
-        usage=(usage_of_batch(seen.usage) or found.answers.usage).most(shard.attempts[-1].usage),
+        shard, provider_status=status, ended_at=yard.now(), succeeded=len(found.output), failed=len(found.errors),
+        transient=len(found.transient), strays=found.answers.strays, runs=found.runs, usage=usage.most(latest.usage),
     )  # fmt: skip
-    settled = change(
+    return change(
         ended, unfinished=len(found.unfinished), unfinished_key=found.key, file_id=None, codes=found.codes,
         completed=sum(attempt.succeeded for attempt in ended.attempts),
         failed=sum(attempt.failed for attempt in ended.attempts),
-        stalls=0 if found.finished else shard.stalls + 1,
+        stalls=0 if found.finished else shard.stalls + (not latest.direct),
     )  # fmt: skip
-    reason = _end(yard, settled, seen)
+
+
+def bring_in(yard: Yard, shard: Shard, settled: Shard, step: Step, found: Sorted) -> Step:
+    """Save what became of an attempt: the shard is done, or what is unfinished goes out again."""
+    reason = _end(yard, settled)
     if not settled.unfinished or reason:
         setback.save_after_answer(yard, shard, finish(settled, reason))
         return step.then("done")
@@ -165,11 +176,11 @@ def _settle(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step, found: _S
     return step.then("submit", setback.wait_after(yard, settled.stalls + 1) if len(found.transient) else 0)
 
 
-def _end(yard: Yard, shard: Shard, seen: ProviderBatch) -> LineError | None:
+def _end(yard: Yard, shard: Shard) -> LineError | None:
     """Say why the unfinished lines of a shard are not sent again, if they are not."""
     if yard.records.batch(shard.batch_id).status != statuses.IN_PROGRESS:
         return LineError("batch_cancelled", "The batch was cancelled before this request was finished.")
     if shard.stalls < yard.settings.max_attempts:
         return None
-    code = "batch_expired" if seen.status == "expired" else "no_answer"
+    code = "batch_expired" if shard.attempts[-1].provider_status == "expired" else "no_answer"
     return LineError(code, f"The provider answered none of the last {shard.stalls} attempts at this request.")

@@ -19,6 +19,7 @@ LONGEST_CODE, MOST_CODES, OTHER = 64, 100, "other"
 MOST_TOKENS: Final = 2**53
 STATUS: Final = re.compile(r"[0-9]{1,3}")
 UNFINISHED_CODES: Final = frozenset({"batch_expired", "batch_cancelled"})
+OUTCOME_UNKNOWN: Final = "outcome_unknown"  # our own: it may have been run and billed, so it is final
 
 
 class Outcome(StrEnum):
@@ -135,6 +136,8 @@ def outcome_of(answer: Answer) -> Outcome:
     status = answer.response.status_code if answer.response else None
     told = answer.error is not None and bool(answer.error.code or answer.error.message)
     if answer.error is not None and (told or answer.response is None):
+        if answer.error.code == OUTCOME_UNKNOWN:
+            return Outcome.REFUSED
         return Outcome.UNFINISHED if answer.error.code in UNFINISHED_CODES else Outcome.TRANSIENT
     if status is None or status in TRANSIENT_STATUSES or status >= SERVER_ERROR:
         return Outcome.TRANSIENT
@@ -189,12 +192,16 @@ def answer_line(
 
     `number` is the request's line in the input, told where it may have no `custom_id` to be known by.
     """
-    digest = hashlib.sha256(f"{batch_id}/{position}".encode()).hexdigest()
     line = {
-        "id": f"batch_req_{digest[:32]}", "custom_id": custom_id, "response": None,
+        "id": line_id(batch_id, position), "custom_id": custom_id, "response": None,
         "error": {"code": error.code, "message": error.message, **({"line": number} if number else {})},
     }  # fmt: skip
     return msgspec.json.encode(line) + b"\n"
+
+
+def line_id(batch_id: str, position: int) -> str:
+    """Name an answer as the provider would, always by the same id."""
+    return f"batch_req_{hashlib.sha256(f'{batch_id}/{position}'.encode()).hexdigest()[:32]}"
 
 
 def count_code(codes: MutableMapping[str, int], code: str, count: int = 1) -> None:

@@ -37,6 +37,7 @@ class Settings:
     max_concurrent_shards: int = 20
     max_attempts: int = 3
     deadline_action: str = "wait"
+    deadline_budget_requests: int = 100
     max_open_batches: int = 1_000
     max_stored_bytes: int = 0
     on_invalid: str = "refuse"

@@ -30,6 +30,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `lost_at` is when the answer to it was lost, if we lived to see that. `looks` counts how often an ended provider batch
     did not yet show what it had counted. `succeeded`, `failed` and `transient` count the lines in the runs this attempt
     left, which `runs` tells from those of a worker that was overtaken. `usage` only rises.
+    A `direct` attempt has no provider batch: its lines go one by one, the first `sent` of them so far, which is written
+    before they go, with the time in `sending_at`.
     """
 
     number: int
@@ -51,6 +53,9 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     looks: int = 0
     runs: int = 0
     usage: Usage | None = None
+    direct: bool = False
+    sent: int = 0
+    sending_at: int | None = None
 
 
 class Ranges(msgspec.Struct, frozen=True):

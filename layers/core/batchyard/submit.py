@@ -6,6 +6,7 @@ from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, OutcomeUnknown
 from batchyard import keys, ledger, setback, statuses
 from batchyard.batch import Batch, LineError
+from batchyard.direct import begin_direct, is_due, send_tail
 from batchyard.errors import StaleRecord
 from batchyard.failed_batch import after_refused_create
 from batchyard.relay import must_relay, relay, take_over
@@ -70,8 +71,11 @@ class _Submission:
                 return self._stop()
             if is_full(self._shard):
                 return self._stop(TOO_MANY_ATTEMPTS)
-            self._save(begin_attempt(self._shard, self._yard.now()))
+            begin = begin_direct if is_due(self._yard, self._batch, self._shard) else begin_attempt
+            self._save(begin(self._shard, self._yard.now()))
         attempt = self._shard.attempts[-1]
+        if attempt.direct:
+            return send_tail(self._yard, self._shard, self._lines, self._batch, self._step)
         if attempt.provider_batch_id is not None:
             return self._step.then("poll", self._yard.settings.poll_floor_seconds)
         if attempt.creating_at is not None:

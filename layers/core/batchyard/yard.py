@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterator
 from functools import cache, cached_property
 from typing import Protocol, TypeVar
 
-from batch_client import AuthenticationError, BatchClient, File, FileDeleted, InvalidArgumentError, RetryPolicy
+from batch_client import (
+    AuthenticationError,
+    BatchClient,
+    File,
+    FileDeleted,
+    HttpInfo,
+    InvalidArgumentError,
+    RetryPolicy,
+)
 from batch_client import Batch as ProviderBatch
 from batchyard import settings
 from batchyard.adapters.callbacks import Callbacks
@@ -69,6 +77,10 @@ class Provider(Protocol):
 
     def download_file(self, file_id: str) -> Iterator[bytes]:
         """Read an output or error file to its very end."""
+        ...
+
+    def send(self, url: str, body: bytes) -> HttpInfo[bytes]:
+        """Have one request answered at once; it is repeated only where it was certainly not run."""
         ...
 
 

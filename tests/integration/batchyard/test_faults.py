@@ -215,6 +215,31 @@ def test_at_the_deadline_what_is_finished_is_kept_and_the_rest_is_sent_anew_and_
     assert len(list(world.provider.ledger())) == 10
 
 
+def test_at_the_deadline_the_tail_is_finished_line_by_line_and_paid_once(world: World) -> None:
+    world.yard.settings = replaced(world.yard.settings, deadline_action="finish", deadline_budget_requests=5)
+    stop = world.provider.cancel_batch
+
+    def stop_half_done(batch_id: str) -> Any:
+        stop(batch_id)
+        half = answering(lambda each: good(each) if each < "r5" else unrun(each, "batch_cancelled"), "cancelled")
+        return world.provider.end(batch_id, half)
+
+    world.provider.cancel_batch = stop_half_done  # type: ignore[method-assign]
+    world.provider.polls_before_end = 10_000
+    batch_id, began = drop(world), world.clock.now
+    assert world.run(batch_id) == "done"
+    assert all_ok(world, batch_id)
+    first, second = report(world, batch_id)["shards"][0]["attempts"]
+    assert (first["provider_status"], first["succeeded"]) == ("cancelled", 5)
+    assert (second["provider_status"], second["succeeded"], second["usage"]["total_tokens"]) == ("direct", 5, 25)
+    assert 0.9 * 86_400 <= second["ended_at"] - began < 0.91 * 86_400
+    assert sorted(world.provider.direct) == ["r5", "r6", "r7", "r8", "r9"]
+    assert len(list(world.provider.ledger())) == 10
+    (name,) = world.yard.ledgers.names()
+    assert world.yard.ledgers.read(name).enqueued == 0
+    assert not list(world.yard.ledgers.claims(name))
+
+
 def test_a_line_out_of_tries_keeps_its_last_true_error(world: World) -> None:
     world.provider.endings = [
         answering(lambda each: bad(each, 500, "server_error") if each == "r3" else good(each))

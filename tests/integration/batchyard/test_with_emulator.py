@@ -170,3 +170,36 @@ def test_a_token_limit_is_learned_and_then_kept_to(
     assert Counter(each["status"] for each in made)["failed"] <= 2
     (name,) = world.yard.ledgers.names()
     assert world.yard.ledgers.read(name).enqueued == 0
+
+
+@pytest.mark.parametrize(
+    ("calls", "unknown"),
+    [
+        ([], 0),
+        ([call("createChatCompletion", "1-6", status=429, headers={"retry-after": "0"})], 0),
+        ([call("createChatCompletion", "2", connection="reset", after_effect=True)], 1),
+        ([call("createChatCompletion", "2", status=502, html=True)], 1),
+    ],
+    ids=["all is well", "too fast", "an answer lost", "a gateway fails"],
+)
+def test_the_tail_of_a_batch_that_stalls_is_finished_line_by_line(
+    world: World, emulator: Emulator, calls: list[Rule], unknown: int
+) -> None:
+    emulator.play(calls=calls, seconds_per_batch=60)
+    before, direct = connect(world, emulator), len(emulator.admin("/ledger")["direct"])
+    world.yard.settings = dataclasses.replace(
+        world.yard.settings, deadline_action="finish", poll_floor_seconds=21_600, poll_ceiling_seconds=86_400
+    )
+    ids = IDS[:20]
+    batch_id = world.drop(jsonl([request(each) for each in ids]))
+    assert run(world, batch_id) == "done"
+    errors = world.answered(batch_id, "errors.jsonl") if unknown else []
+    assert [each["error"]["code"] for each in errors] == ["outcome_unknown"] * unknown
+    answered = {each["custom_id"] for each in world.answered(batch_id, "output.jsonl")}
+    assert answered | {each["custom_id"] for each in errors} == set(ids)
+    books = emulator.admin("/ledger")
+    billed = Counter(custom_id for each in books["data"] if each["id"] not in before for custom_id in each["billed"])
+    at_once = Counter(each["body"]["messages"][0]["content"] for each in books["direct"][direct:])
+    assert at_once
+    assert max((billed + at_once).values()) == 1
+    assert answered <= set(billed + at_once)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 import msgspec
 
-from batch_client import Batch, BatchError, File, FileDeleted, NotFoundError, RequestCounts
+from batch_client import Batch, BatchError, File, FileDeleted, HttpInfo, NotFoundError, RequestCounts
 from batchyard.assemble import assemble
 from batchyard.collect import collect
 from batchyard.intake import intake
@@ -77,6 +78,10 @@ class Provider:
     before: list[Exception | None] = field(default_factory=list)
     polls_before_end: int = 1
     looked: dict[str, int] = field(default_factory=dict)
+    one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
+    direct: list[str] = field(
+        default_factory=list
+    )  # what was asked of it at once: the custom_ids, which the prompts are
 
     def create_file(self, source: Upload, filename: str) -> File:
         self._called("create_file")
@@ -154,6 +159,13 @@ class Provider:
         data = self.files[file_id]
         return iter([data[at : at + 1000] for at in range(0, len(data), 1000)])
 
+    def send(self, url: str, body: bytes) -> HttpInfo[bytes]:
+        assert url == "/v1/chat/completions"
+        with self.one_at_a_time:  # several lines are under way at once
+            self._called("send")
+            self.direct.append(json.loads(body)["messages"][0]["content"])
+        return HttpInfo(json.dumps(json.loads(good("any"))["response"]["body"], indent=2).encode(), 200, {})
+
     def custom_ids(self, batch: Batch) -> list[str]:
         return [
             json.loads(line)["custom_id"] for line in self.files[batch.input_file_id or ""].splitlines() if line.strip()
@@ -164,6 +176,8 @@ class Provider:
         for batch in self.batches.values():
             for line in self.files.get(batch.output_file_id or "", b"").splitlines():
                 yield json.loads(line)["custom_id"], "2xx"
+        for custom_id in self.direct:
+            yield custom_id, "2xx"
 
     def _called(self, name: str) -> None:
         self.calls.append(name)

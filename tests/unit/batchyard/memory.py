@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from typing import Any, Self, cast
 import msgspec
 
 from batch_client import Batch as ProviderBatch
-from batch_client import BatchClientError, File, FileDeleted, NotFoundError
+from batch_client import BatchClientError, File, FileDeleted, HttpInfo, NotFoundError
 from batchyard import statuses
 from batchyard.adapters.chores import PAGE, Chores
 from batchyard.adapters.events import Events
@@ -540,6 +541,9 @@ class MemoryProvider:
         self.uploads: dict[str, File] = {}
         self.deleted: list[str] = []  # a test may read what it held all the same
         self.batches: dict[str, ProviderBatch] = {}
+        self.sent: list[tuple[str, bytes]] = []
+        self._one_at_a_time = threading.Lock()
+        self.says = b'{"usage": {"input_tokens": 5, "output_tokens": 2, "total_tokens": 7}}'
         self.calls: list[str] = []
         self.trouble: dict[str, list[BatchClientError]] = {}
         self.meanwhile: dict[str, Callable[[], object]] = {}
@@ -608,6 +612,13 @@ class MemoryProvider:
         data = self.files[file_id]
         self.on_the_way_back.pop("download_file", lambda: None)()
         return iter([data])
+
+    def send(self, url: str, body: bytes) -> HttpInfo[bytes]:
+        with self._one_at_a_time:  # several lines are under way at once
+            self.sent.append((url, body))
+            self._called("send")
+        self.on_the_way_back.pop("send", lambda: None)()
+        return HttpInfo(self.says, 200, {"x-request-id": f"req_{len(self.sent)}"})
 
     def end(self, batch_id: str, status: str, **members: object) -> None:
         self.batches[batch_id] = msgspec.structs.replace(self.batches[batch_id], status=status, **members)

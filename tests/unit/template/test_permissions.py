@@ -206,3 +206,9 @@ def test_sam_adds_nothing_but_logs_traces_and_dead_letters() -> None:
 def test_no_role_has_a_fixed_name_so_that_the_plain_capability_is_enough() -> None:
     for role in resources("AWS::IAM::Role", expanded()).values():
         assert "RoleName" not in role
+
+
+@pytest.mark.parametrize("owner", ["SubmitFunction", "CollectFunction"])
+def test_whoever_gets_answers_of_the_provider_may_store_them(owner: str) -> None:
+    (work,) = [grant for grant in grants() if grant.owner == owner and "/work/" in str(grant.statement["Resource"])]
+    assert {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"} <= set(listed(work.statement["Action"]))

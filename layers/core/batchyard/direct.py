@@ -1,0 +1,179 @@
+"""Finish the tail of a shard: its few unfinished lines are sent one by one, to be answered at once and not in a batch.
+
+No line is paid twice: before some are sent it is recorded that they are, and each answer is stored as it comes. Of a line
+that was sent and has no answer nobody knows whether it was run, so it is not sent again: that is its outcome.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from batch_client import BatchClientError
+from batchyard import direct_answers, keys, statuses
+from batchyard.answers import Answers
+from batchyard.batch import Batch, window_seconds
+from batchyard.collect import Sorted, bring_in, brought_in
+from batchyard.deadline import FINISH, deadline
+from batchyard.direct_answers import Place
+from batchyard.errors import BatchyardError, InputGone, NotFound, StoreError
+from batchyard.log import logger
+from batchyard.outcomes import OUTCOME_UNKNOWN, Outcome
+from batchyard.shard import Shard, Step, begin_attempt, change_attempt
+from batchyard.splitting import ShardLines
+from batchyard.unfinished import Unfinished
+from batchyard.upload import Upload
+from batchyard.yard import Yard
+
+if TYPE_CHECKING:
+    from array import array
+
+AT_ONCE: Final = 8  # lines under way, which is also how many a crash can leave without an outcome
+TURN: Final = 180  # seconds after which no more are sent in this invocation
+LONGEST_SEND: Final = 600  # seconds; with TURN less than an invocation has, and no request of the client takes longer
+NEVER_HEARD: Final = "the function that sent it died."
+COLLECTED: Final = frozenset({"completed", "expired", "cancelled"})  # how a provider batch ends that has run
+# What these answer at once is not what a batch answers: a job to be waited for, and a form in place of JSON.
+ONLY_BY_BATCH: Final = frozenset({"/v1/videos", "/v1/images/edits"})
+
+
+class _Request(msgspec.Struct):
+    body: msgspec.Raw
+
+
+def is_due(yard: Yard, batch: Batch, shard: Shard) -> bool:
+    """Tell whether the next attempt sends one by one: the last provider batch met its deadline, and the budget is enough.
+
+    It is all or nothing: a part would cost the full price and end the batch no earlier, as the rest takes as long.
+    """
+    if yard.settings.deadline_action != FINISH or shard.endpoint in ONLY_BY_BATCH or not shard.attempts:
+        return False
+    last = shard.attempts[-1]
+    late = deadline(FINISH, last.creating_at or last.started_at, window_seconds(batch.completion_window))
+    left = yard.settings.deadline_budget_requests - sum(attempt.sent for attempt in shard.attempts)
+    return last.provider_status in COLLECTED and (last.ended_at or 0) >= late and shard.unfinished <= left
+
+
+def begin_direct(shard: Shard, now: int) -> Shard:
+    """Return the shard with a new attempt that sends one by one."""
+    return change_attempt(begin_attempt(shard, now), direct=True)
+
+
+def send_tail(yard: Yard, shard: Shard, lines: ShardLines, batch: Batch, step: Step) -> Step:
+    """Send the lines of the attempt under way, or go on with that; what is not run goes out in a batch after all."""
+    sent = Unfinished.read(yard.objects, shard.unfinished_key, len(lines))
+    with Answers(lines.custom_ids[ordinal] for ordinal in sent.ordinals) as answers:
+        return _Tail(yard, shard, lines, batch, sent, answers).run(step)
+
+
+class _Tail:
+    """One run of it; a line is known by its index: its place among the lines of the attempt."""
+
+    def __init__(
+        self, yard: Yard, shard: Shard, lines: ShardLines, batch: Batch, unfinished: Unfinished, answers: Answers
+    ) -> None:
+        self._yard, self._shard, self._lines, self._batch = yard, shard, lines, batch
+        self._unfinished, self._answers = unfinished, answers
+        self._input_gone = False
+
+    def run(self, step: Step) -> Step:
+        began, attempt = self._yard.now(), self._shard.attempts[-1]
+        self._answers.read(self._stored(attempt.sent))
+        unheard = [index for index in range(attempt.sent) if self._answers.outcome(index) is None]
+        left = (attempt.sending_at or 0) + LONGEST_SEND - began
+        if unheard and left > 0:
+            return step.then("submit", left)  # another worker may be sending them
+        for index in unheard:
+            self._keep(index, direct_answers.unknown(self._place(index), NEVER_HEARD))
+        while self._may_send():
+            if self._yard.now() - began >= TURN:
+                return step.then("submit", 1)
+            self._send_some()
+        return self._settle(step)
+
+    def _stored(self, sent: int) -> Iterator[bytes]:
+        for index in range(sent):
+            try:
+                yield self._yard.objects.get(self._key(index))
+            except NotFound:
+                continue  # no answer has come
+
+    def _may_send(self) -> bool:
+        """Tell whether to send more: not after a line without an outcome, for the next might have none either."""
+        attempt = self._shard.attempts[-1]
+        if attempt.sent >= attempt.lines or self._input_gone or any(map(self._stops, range(attempt.sent))):
+            return False
+        return self._yard.records.batch(self._shard.batch_id).status == statuses.IN_PROGRESS
+
+    def _stops(self, index: int) -> bool:
+        outcome = self._answers.outcome(index)
+        refused = outcome is Outcome.REFUSED and self._answers.code(index) == OUTCOME_UNKNOWN
+        return refused or outcome is Outcome.UNFINISHED
+
+    def _send_some(self) -> None:
+        attempt = self._shard.attempts[-1]
+        indexes = range(attempt.sent, min(attempt.sent + AT_ONCE, attempt.lines))
+        try:
+            bodies = list(self._bodies(self._unfinished.ordinals[indexes.start : indexes.stop]))
+        except InputGone:
+            self._input_gone = True  # which Submit tells, of these and all that is left
+            return
+        self._yard.secret()  # read before there are threads to share it
+        marked = change_attempt(self._shard, sent=indexes.stop, sending_at=self._yard.now())
+        self._shard = self._yard.records.save_shard(self._shard, marked)
+        logger.info(
+            "sending lines one by one", batch_id=self._shard.batch_id, shard=self._shard.shard, lines=len(bodies)
+        )
+        self._gather(dict(zip(indexes, bodies, strict=True)))
+
+    def _gather(self, bodies: dict[int, bytes]) -> None:
+        unstored = {}
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            asked = {pool.submit(self._ask, index, body): index for index, body in bodies.items()}
+            for done in as_completed(asked):
+                try:
+                    self._keep(asked[done], done.result())
+                except StoreError as error:  # it was paid: tried once more when the others are safe
+                    logger.warning("answer not stored yet", error=str(error))
+                    unstored[asked[done]] = done.result()
+        for index, line in unstored.items():
+            self._keep(index, line)
+
+    def _bodies(self, ordinals: "array[int]") -> Iterator[bytes]:
+        source = self._lines.source or self._batch.source or self._batch.input
+        data, at = b"".join(Upload(self._yard.objects, source, list(self._lines.ranges(ordinals)))), 0
+        for ordinal in ordinals:
+            size = self._lines.sizes[ordinal]
+            yield bytes(msgspec.json.decode(data[at : at + size], type=_Request).body)
+            at += size
+
+    def _ask(self, index: int, body: bytes) -> bytes:
+        place = self._place(index)
+        try:
+            answer = self._yard.ask(lambda provider: provider.send(self._shard.endpoint, body))
+        except BatchClientError as error:
+            logger.warning("request not answered", error=type(error).__name__, status=error.status, code=error.code)
+            return direct_answers.not_answered(place, error)
+        except BatchyardError as error:  # a refused key could not be read anew: nothing was run
+            logger.warning("request not sent", error=type(error).__name__)
+            return direct_answers.not_run(place)
+        return direct_answers.answered(place, answer)
+
+    def _keep(self, index: int, line: bytes) -> None:
+        self._yard.objects.put(self._key(index), line)
+        self._answers.read([line])
+
+    def _settle(self, step: Step) -> Step:
+        own = self._yard.records.save_shard(self._shard, self._shard)  # as in Collect: a place of its own for the runs
+        found = Sorted(self._yard, own, self._lines, self._unfinished, self._answers)
+        settled = brought_in(self._yard, own, found, "direct", self._answers.usage)
+        return bring_in(self._yard, own, settled, step, found)
+
+    def _place(self, index: int) -> Place:
+        ordinal = self._unfinished.ordinals[index]
+        return Place(self._shard.batch_id, self._lines.positions[ordinal], self._lines.custom_ids[ordinal])
+
+    def _key(self, index: int) -> str:
+        number = self._shard.attempts[-1].number
+        return keys.attempt(self._shard.batch_id, self._shard.shard, number, 0, f"direct-{index:05}.json")

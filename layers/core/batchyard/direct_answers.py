@@ -1,0 +1,70 @@
+"""What a request that was sent on its own came to, as the line that a provider batch would have had for it."""
+
+import json
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple
+
+from batch_client import APIConnectionError, BadRequestError, BatchClientError, ConflictError, HttpInfo, OutcomeUnknown
+from batch_client import ServerError as ServiceError
+from batchyard.batch import LineError
+from batchyard.outcomes import OUTCOME_UNKNOWN, answer_line, line_id
+
+NOT_RUN: Final = LineError("batch_cancelled", "The request was not run on its own either.")  # so it goes out again
+
+
+class Place(NamedTuple):
+    """Whose line it is."""
+
+    batch_id: str
+    position: int
+    custom_id: str
+
+
+def answered(place: Place, answer: HttpInfo[bytes]) -> bytes:
+    """Shape the line of a request that was answered with success."""
+    return _line(place, answer.status, answer.request_id, _json(answer.data))
+
+
+def not_answered(place: Place, error: BatchClientError) -> bytes:
+    """Shape the line of any other: the provider's refusal, the lack of an outcome, or that it was not run.
+
+    What may have been run is never sent again. A 404 or 405 may be that of a service without such an endpoint, and a
+    refused key or a 429 says nothing about the request: those are not run.
+    """
+    may_have_run = isinstance(error, OutcomeUnknown | ConflictError | ServiceError)
+    if may_have_run or (isinstance(error, APIConnectionError) and error.sent):
+        return unknown(place, error.message)
+    if isinstance(error, BadRequestError) and error.status not in {None, HTTPStatus.METHOD_NOT_ALLOWED}:
+        return _line(place, error.status or 0, error.request_id, _refusal(error))
+    return not_run(place)
+
+
+def not_run(place: Place) -> bytes:
+    """Shape the line of a request that was certainly not run."""
+    return answer_line(*place, NOT_RUN)
+
+
+def unknown(place: Place, why: str) -> bytes:
+    """Shape the line of a request that may have been run and billed, of which nobody knows."""
+    message = f"The request was sent on its own and may have been run and billed, so it was not sent again: {why}"
+    return answer_line(*place, LineError(OUTCOME_UNKNOWN, message))
+
+
+def _line(place: Place, status: int, request_id: str | None, body: Any) -> bytes:  # noqa: ANN401 - any JSON
+    line = {
+        "id": line_id(place.batch_id, place.position), "custom_id": place.custom_id,
+        "response": {"status_code": status, "request_id": request_id, "body": body}, "error": None,
+    }  # fmt: skip
+    return json.dumps(line, separators=(",", ":")).encode() + b"\n"
+
+
+def _refusal(error: BatchClientError) -> object:
+    try:
+        return _json(error.body)
+    except (ValueError, RecursionError):  # a page of HTML; what it says is in the message
+        return {"error": {"message": error.message, "type": error.type, "param": error.param, "code": error.code}}
+
+
+def _json(data: bytes) -> object:
+    """Read an answer as it is put into a line; forgiving, as what it tells was paid for."""
+    return json.loads(data.decode("utf-8-sig", "replace"), strict=False)
