@@ -89,7 +89,8 @@ class Walk(RuleBasedStateMachine):
 
     @initialize(
         lines=st.integers(1, len(IDS)), models=st.integers(1, 2), room=st.sampled_from([None, None, 60, 200]),
-        bad=st.just({}) | bad, deadline_action=st.sampled_from(["wait", "resubmit", "finish"]), chunk=st.sampled_from([65_536, 300]),
+        bad=st.just({}) | bad, deadline_action=st.sampled_from(["wait", "resubmit", "finish"]),
+        chunk=st.sampled_from([65_536, 300]),
     )  # fmt: skip
     def upload(
         self, lines: int, models: int, room: int | None, bad: dict[int, str], deadline_action: str, chunk: int
