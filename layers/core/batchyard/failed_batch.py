@@ -26,7 +26,8 @@ WAITS: Final = {
 # So often a line is sent alone before it is taken for larger than the limit: others may fill the queue that we do not see.
 ALONE_IF_STATED, ALONE_IF_NOT = 3, 8
 PATIENCE_ALONE: Final = 4
-LONGEST_MESSAGE: Final = 300
+LONGEST_MESSAGE: Final = 300  # characters of a pause's reason
+LONGEST_SAID: Final = 1_000  # characters of what is kept of an error's code, message and param
 MOST_ROUNDS: Final = 10  # of setting lines aside, before one code that is always the reason is taken for that of all
 
 
@@ -152,4 +153,6 @@ def _set_aside(yard: Yard, shard: Shard, errors: list[LineError], step: Step) ->
 
 
 def _line_error(error: BatchError) -> LineError:
-    return LineError(error.code or "unknown", error.message or "", error.param, error.line)
+    """Take a provider's error, as much of it as the records of the shard and its batch have room for."""
+    code, message, param = ((text or "")[:LONGEST_SAID] for text in (error.code, error.message, error.param))
+    return LineError(code or "unknown", message, param or None, error.line)

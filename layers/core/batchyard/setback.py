@@ -10,6 +10,7 @@ from batchyard import leftovers, pauses
 from batchyard.batch import LineError
 from batchyard.errors import NotFound
 from batchyard.log import logger
+from batchyard.outcomes import LONGEST_CODE
 from batchyard.pacing import retry_wait
 from batchyard.policy import Move, after_failed_call
 from batchyard.shard import Shard, Step, change, change_attempt, finish
@@ -90,7 +91,8 @@ def _wait(yard: Yard, shard: Shard, after: Shard, step: Step, error: BatchClient
 
 
 def _give_up(yard: Yard, shard: Shard, after: Shard, step: Step, error: BatchClientError) -> Step:
-    reason = LineError(error.code or "provider_unavailable", f"The provider did not take the batch: {error.message}")
+    code = (error.code or "provider_unavailable")[:LONGEST_CODE]
+    reason = LineError(code, f"The provider did not take the batch: {error.message}")
     if isinstance(error.__cause__, NotFound):
         reason = LineError("invalid_request", "The input was deleted before all of it was sent.", "file_id")
     save_after_answer(yard, shard, finish(after, reason))

@@ -1,5 +1,6 @@
 """What follows when the provider fails a batch whole."""
 
+import msgspec
 import pytest
 
 from batch_client import BatchError, TokenLimitError
@@ -39,6 +40,17 @@ def test_the_wait_grows_with_each_failure_in_a_row_and_never_ends_the_shard(erro
     steps = [fail_once(yard, error) for _ in range(8)]
     assert {step.next for step in steps} == {"submit"}
     assert [step.wait_seconds for step in steps] == [30, 60, 120, 240, 480, 600, 600, 600]
+
+
+def test_of_an_endless_error_the_record_keeps_what_it_has_room_for() -> None:
+    yard = planned()
+    endless = "x" * 1_000_000
+    step = FIRST
+    while step.next != "done":
+        step = fail_once(yard, BatchError(endless, endless, endless))
+    reason = yard.table.kept[BATCH_ID, 0].reason
+    assert reason is not None
+    assert len(msgspec.json.encode(reason)) < 4_000
 
 
 def test_room_for_tokens_is_waited_for_with_the_same_file() -> None:
