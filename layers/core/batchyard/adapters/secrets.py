@@ -1,4 +1,4 @@
-"""The provider's API key."""
+"""Secrets: the provider's API key, and what webhooks are signed with."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Secret:
     def __call__(self) -> str:
         """Return the secret's text."""
         if self._value is None:
-            with translated("reading the provider's secret"):
+            with translated(f"reading the secret {self._id}"):
                 self._value = self._secretsmanager.get_secret_value(SecretId=self._id)["SecretString"].strip()
             self._read_at = time.monotonic()
         return self._value
