@@ -25,7 +25,9 @@ def advance(yard: Yard, batch_id: str, shard: int, seconds_left: Callable[[], fl
     known = yard.records.shard(batch_id, shard)
     if known is not None and known.relayed:
         return "relay"  # it waits for an execution of its own, which must find the mark
-    step = Step(batch_id, shard, "poll")
+    step = Step(
+        batch_id, shard, "poll", turns=1
+    )  # no fresh execution, which alone may take over a shard that is handed over
     for _ in range(MOST_STEPS):
         step = STEPS[step.next](yard, step)
         if step.next not in STEPS or step.wait_seconds:

@@ -56,6 +56,10 @@ def submit(yard: Yard, step: Step) -> Step:
         return step.then("done")
     if must_relay(step):
         return relay(yard, shard, step)
+    if (
+        shard.relayed and step.turns
+    ):  # it waits for a fresh execution, and whoever works on it besides must leave the mark
+        return step.then("relay")
     return _Submission(yard, batch, take_over(yard, shard), lines, step).run()
 
 

@@ -46,6 +46,17 @@ def test_a_shard_that_waits_for_an_execution_of_its_own_is_left_to_it() -> None:
     assert yard.table.kept[BATCH_ID, 0].relayed
 
 
+def test_a_shard_that_is_handed_over_meanwhile_keeps_its_mark() -> None:
+    yard = planned()
+    submit(yard, Step(BATCH_ID, 0))
+    shard = yard.table.kept[BATCH_ID, 0]
+    yard.table.save_shard(shard, change(shard, relayed=True))
+    assert submit(yard, Step(BATCH_ID, 0, turns=1)).next == "relay"
+    assert yard.table.kept[BATCH_ID, 0].relayed
+    assert submit(yard, Step(BATCH_ID, 0)).next == "poll"
+    assert not yard.table.kept[BATCH_ID, 0].relayed
+
+
 def test_a_shard_that_still_runs_is_left_to_its_own_execution() -> None:
     yard = planned()
     submit(yard, Step(BATCH_ID, 0))
