@@ -150,7 +150,10 @@ def test_many_duplicates_are_compared_few_at_a_time_and_all_found(monkeypatch: p
     monkeypatch.setattr(module, "_compare", watched)
     custom_ids = [f"r{at % 500}" for at in range(1_000)]
     assert duplicates(Passes(custom_ids, 3), 1_000) == plainly(custom_ids)
-    assert (sum(compared), max(compared) < 60) == (500, True)
+    assert (sum(compared), max(compared) < 100) == (
+        500,
+        True,
+    )  # 50 and a bucket, whose size is up to the hashes' chance
 
 
 def _left_after_a_part(passes: Passes, repeats: Repeats, part: int) -> Iterator[ShardLines]:
