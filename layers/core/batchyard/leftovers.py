@@ -14,6 +14,7 @@ from batchyard.yard import Yard
 # It is gone, or the provider does not delete files: asking again would change nothing.
 FINAL_MOVES: Final = frozenset({Move.GIVE_UP, Move.UPLOAD})
 FINAL_STATUSES: Final = frozenset({405, 501})
+MOST_AT_ONCE: Final = 20  # a step must end in time though a provider needs seconds for each
 
 
 class Deletion(NamedTuple):
@@ -24,10 +25,11 @@ class Deletion(NamedTuple):
 
 
 def delete(yard: Yard, shard: Shard) -> Shard:
-    """Delete what a saved shard has left at the provider, one try each; what fails stays listed, for the next time."""
+    """Delete what a saved shard has left at the provider, one try each; what fails or is too much stays for the next time."""
     if not shard.leftovers or shard.at_provider or not deleting(yard):
         return shard
-    left = delete_files(yard, shard.leftovers).left
+    first, rest = shard.leftovers[:MOST_AT_ONCE], shard.leftovers[MOST_AT_ONCE:]
+    left = [*delete_files(yard, first).left, *rest]
     if left == shard.leftovers:
         return shard
     try:

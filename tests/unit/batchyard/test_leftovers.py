@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 
 from batch_client import (
@@ -15,9 +16,11 @@ from batch_client import (
     RateLimitError,
     ServerError,
 )
+from batchyard import leftovers
 from batchyard.collect import collect
 from batchyard.fail import fail_shard
-from batchyard.shard import MOST_LEFTOVERS, Step, change, leave, superseding
+from batchyard.leftovers import MOST_AT_ONCE
+from batchyard.shard import MOST_LEFTOVERS, Attempt, Shard, Step, change, leave, superseding
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import planned
@@ -136,3 +139,19 @@ def test_an_upload_that_the_record_lets_go_of_is_left_over_whoever_lets_go() -> 
     assert superseding(shard, change(shard, file_id=None)).leftovers == ["file-0"]
     assert superseding(shard, change(shard, file_id="file-9")).leftovers == ["file-0"]
     assert superseding(shard, shard).leftovers == []
+
+
+def test_a_step_deletes_so_many_files_at_most_and_leaves_the_rest_for_the_next() -> None:
+    yard = ended()
+    shard = yard.table.kept[BATCH_ID, 0]
+    many = [f"file-old-{at}" for at in range(MOST_AT_ONCE + 5)]
+    yard.scripted.files.update(dict.fromkeys(many, b""))
+    before = change(shard, leftovers=many, attempts=[change_last(shard)])
+    after = leftovers.delete(yard, yard.table.save_shard(shard, before))
+    assert (len(yard.scripted.deleted), len(after.leftovers)) == (MOST_AT_ONCE, 5)
+    assert leftovers.delete(yard, after).leftovers == []
+
+
+def change_last(shard: Shard) -> Attempt:
+    """Return the latest attempt as one that has ended."""
+    return msgspec.structs.replace(shard.attempts[-1], ended_at=1, provider_status="completed")
