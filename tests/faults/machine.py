@@ -107,15 +107,16 @@ class Machine:
     def running(self) -> list[Execution]:
         return [execution for execution in self.executions.values() if execution.ended is None]
 
-    def turn(self, execution: Execution, choice: int = 0) -> None:
-        """Play one state of an execution: of one of its shards, while it has any."""
+    def turn(self, execution: Execution, choice: int | None = None) -> None:
+        """Play one state of an execution: while it has shards that of the chosen one, else of the one that is due first."""
         self.turns += 1
         if execution.next == "shards":
             waiting = [number for number, each in execution.shards.items() if each.step.next not in LEFT]
             if not waiting:
                 execution.next = "assemble"
                 return
-            self._shard(execution, waiting[choice % len(waiting)])
+            first = min(waiting, key=lambda number: execution.shards[number].due)
+            self._shard(execution, first if choice is None else waiting[choice % len(waiting)])
         elif execution.next == "fail":
             self._attempt(execution.tries, lambda: fail_batch(self.yard, execution.batch_id, execution.error or {}))
             execution.ended = "Failed"

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+NEVER_SEEN: Final = "never_seen"  # the code of an error that nobody knows
 CHUNK: Final = 700  # bytes of a download: lines are cut anywhere
 
 
@@ -67,6 +68,7 @@ class Made:
     fate: Fate
     tokens: int
     model: str
+    answers: int | None = None  # lines with a final answer that can be read; None of one that failed for a known reason
 
 
 @dataclass
@@ -285,6 +287,7 @@ class FickleProvider:
         if end == "failed":
             counts = RequestCounts(0, 0, 0)
             named = [error.line - 1 for error in made.fate.errors if error.line]
+            made.answers = 0 if any(error.code == NEVER_SEEN for error in made.fate.errors) else None
             self.refused.update(made.custom_ids[at] for at in named if at < len(made.custom_ids))
             made.batch = msgspec.structs.replace(made.batch, status=end, errors=made.fate.errors, request_counts=counts)
             return
@@ -312,6 +315,7 @@ class FickleProvider:
                 self.refused.add(custom_id)
             if sort in READABLE:
                 self.readable.setdefault(custom_id, []).append(lines[0])
+            made.answers = (made.answers or 0) + (sort in READABLE or sort == "refused")
         return output, errors, succeeded, len(done) - succeeded
 
     def _result(self, lines: list[bytes], fate: Fate) -> str | None:
