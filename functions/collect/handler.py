@@ -12,9 +12,10 @@ from batchyard.shard import Step
 
 
 @logger.inject_lambda_context(clear_state=True)
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda passes it
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take a Step and answer the one that follows."""
     step = msgspec.convert(event, Step)
     logger.append_keys(batch_id=step.batch_id, shard=step.shard)
-    following: dict[str, Any] = msgspec.to_builtins(collect(yard.current(), step))
-    return following
+    following = collect(yard.current(), step, seconds_left=lambda: context.get_remaining_time_in_millis() / 1_000)
+    answer: dict[str, Any] = msgspec.to_builtins(following)
+    return answer

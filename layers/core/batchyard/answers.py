@@ -1,16 +1,18 @@
 """The answers of one provider batch, joined to the lines they answer."""
 
+import math
 import os
 import tempfile
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate, repeat
 from typing import Final
 
 from batchyard import outcomes
 from batchyard.batch import Usage
-from batchyard.errors import BatchyardError, DiskFull
+from batchyard.errors import BatchyardError, DiskFull, TooSlow
+from batchyard.handover import TIME_TO_END
 from batchyard.lines import BOM
 from batchyard.outcomes import Outcome
 from batchyard.scanning import Block, blocks
@@ -23,6 +25,7 @@ LONGEST_ANSWER: Final = 512 * 1024 * 1024
 WORTH: Final = {Outcome.UNFINISHED: 1, Outcome.TRANSIENT: 2, Outcome.REFUSED: 3, Outcome.SUCCEEDED: 4}
 BY_WORTH: Final = (None, *WORTH)
 BEST: Final = WORTH[Outcome.SUCCEEDED]
+REMEDY: Final = "Lower MaxRequestsPerShard, so that the answers of one provider batch fit, and run the batch again."
 
 
 class Answers:
@@ -31,8 +34,9 @@ class Answers:
     Requests are known by index: their place in what the attempt uploaded. Memory is a few bytes a request.
     """
 
-    def __init__(self, custom_ids: Iterable[str]) -> None:
-        """Expect answers to these requests."""
+    def __init__(self, custom_ids: Iterable[str], seconds_left: Callable[[], float] = lambda: math.inf) -> None:
+        """Expect answers to these requests; taking or giving them raises TooSlow when `seconds_left` runs low."""
+        self._seconds_left = seconds_left
         self._indexes = {custom_id: index for index, custom_id in enumerate(custom_ids)}
         count = len(self._indexes)
         self._worth = bytearray(count)
@@ -72,6 +76,7 @@ class Answers:
 
     def line(self, index: int) -> bytes:
         """Return the provider's line for a request, as it came."""
+        self._check_time()
         return self._spool_at(self._sizes[index], self._offsets[index])
 
     def lines(self, indexes: list[int]) -> Iterator[tuple[list[int], bytes]]:
@@ -82,6 +87,7 @@ class Answers:
         ends = list(accumulate(self._sizes[index] for index in indexes))
         at, taken = 0, 0
         while at < len(indexes):
+            self._check_time()
             stop = max(at + 1, bisect_right(ends, taken + PIECE))
             yield self._some(indexes[at:stop])
             at, taken = stop, ends[stop - 1]
@@ -103,6 +109,7 @@ class Answers:
 
     def _spooled(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
+            self._check_time()
             self._keep(chunk)
             self._end += len(chunk)
             yield chunk
@@ -113,10 +120,13 @@ class Answers:
             while left:
                 left = left[self._spool.write(left) :]
         except OSError as error:
-            raise DiskFull(
-                f"{self._end:,} bytes of answers were kept, and no more fit: {error}. Lower MaxRequestsPerShard, so that the "
-                "answers of one provider batch fit, and run the batch again."
-            ) from error
+            raise DiskFull(f"{self._end:,} bytes of answers were kept, and no more fit: {error}. {REMEDY}") from error
+
+    def _check_time(self) -> None:
+        if self._seconds_left() < TIME_TO_END:
+            raise TooSlow(
+                f"{self._end:,} bytes of answers came, and a function's 15 minutes are too few to store all. {REMEDY}"
+            )
 
     def _spool_at(self, size: int, offset: int) -> bytes:
         return os.pread(self._spool.fileno(), size, offset)

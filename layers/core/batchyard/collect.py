@@ -1,5 +1,7 @@
 """Collect the answers of an ended provider batch: give each line its outcome and name the unfinished ones."""
 
+import math
+from collections.abc import Callable
 from contextlib import ExitStack
 from operator import methodcaller
 
@@ -22,15 +24,18 @@ from batchyard.yard import Yard
 PATIENCE_FOR_ALL, PATIENCE_FOR_SOME = 6, 3
 
 
-def collect(yard: Yard, step: Step) -> Step:
-    """Bring in what the provider answered; then the shard is done, or what is unfinished goes out again."""
-    following = _collect(yard, step)
+def collect(yard: Yard, step: Step, seconds_left: Callable[[], float] = lambda: math.inf) -> Step:
+    """Bring in what the provider answered; then the shard is done, or what is unfinished goes out again.
+
+    All of it is the work of one invocation: raises TooSlow when `seconds_left` runs low before the answers are stored.
+    """
+    following = _collect(yard, step, seconds_left)
     if following.next in {"done", "submit"}:
         ledger.settle(yard, step.batch_id, step.shard)
     return following
 
 
-def _collect(yard: Yard, step: Step) -> Step:
+def _collect(yard: Yard, step: Step, seconds_left: Callable[[], float]) -> Step:
     shard = yard.records.shard(step.batch_id, step.shard)
     if shard is None or shard.done or shard.attempt is None or shard.attempt.provider_batch_id is None:
         return step.then("submit")
@@ -46,15 +51,18 @@ def _collect(yard: Yard, step: Step) -> Step:
     except BatchClientError as error:
         return setback.after_read(yard, shard, shard, step, error)
     try:
-        return after_failed(yard, shard, seen, step) if seen.status == "failed" else _take(yard, shard, seen, step)
+        if seen.status == "failed":
+            return after_failed(yard, shard, seen, step)
+        return _take(yard, shard, seen, step, seconds_left)
     except BatchClientError as error:
         return setback.after_read(yard, shard, shard, step, error)
 
 
-def _take(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step) -> Step:
+def _take(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step, seconds_left: Callable[[], float]) -> Step:
     lines = ShardLines.unpack(yard.objects.get(keys.shard_lines(shard.batch_id, shard.shard)))
     sent = Unfinished.read(yard.objects, shard.unfinished_key, len(lines))
-    with Answers(lines.custom_ids[ordinal] for ordinal in sent.ordinals[: shard.attempts[-1].lines]) as answers:
+    asked = (lines.custom_ids[ordinal] for ordinal in sent.ordinals[: shard.attempts[-1].lines])
+    with Answers(asked, seconds_left) as answers:
         for file_id in filter(None, (seen.output_file_id, seen.error_file_id)):
             gone = _read(yard, answers, file_id)
             if gone and _may_look(shard, answers):  # of a batch that was cancelled, too: what has run was paid for

@@ -7,6 +7,7 @@ BatchyardError
 │   ├── InputGone       the input object was deleted or replaced while the batch needed it
 │   └── UploadGone      an object that was begun can be written no further: it was completed or given up
 ├── DiskFull            the answers of a provider batch do not fit the function's own disk
+├── TooSlow             the answers of a provider batch take longer to store than a function may run
 ├── DeliveryFailed      a tenant's webhook endpoint did not take an event
 ├── StaleRecord         somebody else moved the record first; read it again
 └── StoreError          AWS refused or failed a call for another reason
@@ -68,6 +69,10 @@ class UploadGone(NotFound):
 
 class DiskFull(BatchyardError):  # noqa: N818 - names what was seen, as its kin do
     """The answers of a provider batch do not fit the function's own disk."""
+
+
+class TooSlow(BatchyardError):  # noqa: N818 - names what was seen, as its kin do
+    """The answers of a provider batch take longer to store than a function may run."""
 
 
 class DeliveryFailed(BatchyardError):  # noqa: N818 - names what was seen, as its kin do

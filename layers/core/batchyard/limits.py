@@ -19,7 +19,11 @@ def check_open_batches(yard: Yard, tenant: str, *batch_ids: str) -> None:
 
 
 def check_stored_bytes(yard: Yard, tenant: str, size: int) -> None:
-    """Raise ApiError 403 if a file of this size would be more than the tenant may store."""
+    """Raise ApiError 403 if a file of this size would be more than the tenant may store.
+
+    Where there is a limit the records are summed each time, a query of 1 MB for some 2,000 files: a running sum would not
+    notice files that expire.
+    """
     most = yard.settings.max_stored_bytes
     if not most:
         return

@@ -2,10 +2,13 @@
 
 import json
 
+import msgspec
 import pytest
 
 from batch_client import RequestCounts
 from batchyard.collect import PATIENCE_FOR_ALL, PATIENCE_FOR_SOME, collect
+from batchyard.errors import TooSlow
+from batchyard.handover import TIME_TO_END
 from batchyard.shard import Step
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
@@ -43,6 +46,19 @@ def test_a_batch_tells_that_it_waits_for_answers_and_that_it_no_longer_does() ->
     )
     assert collect(yard, FIRST.then("collect")).next == "done"
     assert yard.table.batch(BATCH_ID).paused is None
+
+
+@pytest.mark.parametrize("looks", [0, 1], ids=["while they come", "while they are stored"])
+def test_answers_that_take_too_long_say_so_and_are_taken_whole_by_a_quicker_run(looks: int) -> None:
+    yard = ended("r0", "r1", "r2")
+    before, stored = yard.table.kept[BATCH_ID, 0], set(yard.bucket.stored)
+    left = iter([TIME_TO_END + 1.0] * looks)
+    with pytest.raises(TooSlow, match=r"bytes of answers came.* Lower MaxRequestsPerShard"):
+        collect(yard, FIRST.then("collect"), lambda: next(left, TIME_TO_END - 1.0))
+    assert set(yard.bucket.stored) == stored
+    assert msgspec.structs.replace(yard.table.kept[BATCH_ID, 0], version=before.version) == before
+    assert collect(yard, FIRST.then("collect"), lambda: TIME_TO_END).next == "done"
+    assert yard.table.kept[BATCH_ID, 0].completed == 3
 
 
 def test_patience_begins_anew_with_each_attempt() -> None:
