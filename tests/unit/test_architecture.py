@@ -37,9 +37,10 @@ AWS = {"boto3", "botocore", "mypy_boto3_*"}
 VAGUE = {"utils", "util", "common", "helpers", "helper", "base", "manager", "misc", "shared"}
 # The rules of the domain: no adapter, no AWS, no clock, no environment, no yard.
 PURE = [
-    "answers", "batch", "callback_url", "capacity", "create_request", "creations", "errors", "form", "keys", "lines", "options",
-    "outcomes", "ownership", "pacing", "policy", "scanning", "shard", "shard_limits", "splitting", "statuses",
-    "stored_file", "successes", "token_limits", "tokens", "webhook_delivery", "webhook_endpoint",
+    "answers", "batch", "callback_url", "capacity", "checksums", "create_request", "creations", "errors", "form",
+    "handover", "keys", "lines", "options", "outcomes", "ownership", "pacing", "policy", "scanning", "shard",
+    "shard_limits", "splitting", "statuses", "stored_file", "successes", "token_limits", "tokens", "webhook_delivery",
+    "webhook_endpoint",
 ]  # fmt: skip
 IMPURE = {"boto3", "botocore", "requests", "urllib3", "time", "random", "socket", "logging", "aws_lambda_powertools"}
 LONGEST_MODULE, LONGEST_FUNCTION, LONGEST_HANDLER = 250, 40, 40

@@ -31,7 +31,8 @@ EFFECTS: list[tuple[type, str]] = [
 ]  # fmt: skip
 BAD = b'{"custom_id":"bad"}\n'  # is set aside, and the rest runs
 # Each kill is a whole run; `make faults` kills at every effect, the usual tests at a few: tests/faults does at each, in memory.
-STRIDE = 1 if os.environ.get("EVERY_EFFECT") else 23
+PARTS = 12 if os.environ.get("EVERY_EFFECT") else 1  # each within a test's time on a busy machine
+STRIDE = PARTS if PARTS > 1 else 23
 
 
 class Killer:
@@ -75,14 +76,15 @@ class Overtaker(Killer):
         return call
 
 
+@pytest.mark.parametrize("first", range(1, PARTS + 1))
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("kind", [Killer, Overtaker], ids=["killed", "overtaken"])
 def test_a_step_that_is_killed_or_overtaken_at_any_effect_loses_nothing_and_pays_once(
-    world: World, monkeypatch: pytest.MonkeyPatch, kind: type[Killer], *, after: bool
+    world: World, monkeypatch: pytest.MonkeyPatch, kind: type[Killer], *, after: bool, first: int
 ) -> None:
     originals = {(owner, name): getattr(owner, name) for owner, name in EFFECTS}
     data = jsonl([request(f"r{at}", model=f"m{at % 2}") for at in range(10)]) + BAD
-    at = 1 - STRIDE
+    at = first - STRIDE
     while True:
         at += STRIDE
         killer = kind(at, after=after)

@@ -16,7 +16,8 @@ from tests.integration.batchyard.world import BUCKET, Provider, World, answering
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-STRIDE = 1 if os.environ.get("EVERY_EFFECT") else 29
+PARTS = 12 if os.environ.get("EVERY_EFFECT") else 1  # each within a test's time on a busy machine
+STRIDE = PARTS if PARTS > 1 else 29
 LINES = [f"r{at}" for at in range(10)]
 THROTTLED = {
     "s3": (503, "SlowDown"), "dynamodb": (400, "ProvisionedThroughputExceededException"),
@@ -60,10 +61,11 @@ def storm(world: World) -> Iterator[Storm]:
         events.unregister(event, hook)
 
 
+@pytest.mark.parametrize("first", range(1, PARTS + 1))
 @pytest.mark.parametrize("kind", ["throttled", "failing", "lost"])
-def test_any_call_to_aws_may_fail(world: World, storm: Storm, kind: str) -> None:
+def test_any_call_to_aws_may_fail(world: World, storm: Storm, kind: str, first: int) -> None:
     data = jsonl([request(each, model=f"m{at % 2}") for at, each in enumerate(LINES)])
-    at = 1
+    at = first
     while True:
         world.provider = Provider(world.clock, endings=[answering(first_answers)] * 2)
         world.yard = same_adapters(world)
