@@ -16,7 +16,7 @@ MOST_PAIRS, LONGEST_KEY, LONGEST_VALUE = 16, 64, 512
 
 
 def check(body: object, windows: Collection[str]) -> dict[str, Any]:
-    """Return the body of a create request if OpenAI would take it, else raise ApiError 400."""
+    """Return the body of a create request, our options spelled alike, if OpenAI would take it, else raise ApiError 400."""
     if not isinstance(body, dict):
         raise refusal(LineError("invalid_type", "The body must be a JSON object."))
     for name in MEMBERS:
@@ -25,10 +25,11 @@ def check(body: object, windows: Collection[str]) -> dict[str, Any]:
         if not isinstance(body[name], str):
             raise refusal(LineError("invalid_type", f"'{name}' must be a string.", name))
     wrong = _wrong_endpoint(body) or _wrong_window(body, windows) or _wrong_metadata(body) or _wrong_expiry(body)
-    wrong = wrong or options.wrong(options.of_body(body))
+    spelled = options.spelled(body)
+    wrong = wrong or options.misspelled(body) or options.twice(body) or options.wrong(options.of_body(spelled))
     if wrong is not None:
         raise refusal(wrong)
-    return body
+    return spelled
 
 
 def _wrong_endpoint(body: dict[str, Any]) -> LineError | None:

@@ -1,7 +1,8 @@
 """What a caller may ask for beside OpenAI's own members: as members of `POST /batches`, or as user metadata of an upload."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
 from typing import Any, Final
 
 from batchyard.batch import REFUSE, SKIP, LineError
@@ -9,6 +10,41 @@ from batchyard.batch import REFUSE, SKIP, LineError
 NAMES: Final = ("on_invalid", "dry_run", "max_cost_usd")
 WORDS: Final = {"true": True, "false": False}
 LONGEST_AMOUNT: Final = 20  # characters
+BARE: Final = {name.replace("_", ""): name for name in NAMES}
+CLOSE: Final = 0.8  # of difflib's ratio: lets one letter of `dry_run` be wrong, and a unit be missing or another
+SHOWN_NAME: Final = 64
+
+
+def spelled(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Spell the options of a body as their names are, with underscores; one that is named already stays as it is."""
+    renamed = {_own(name): value for name, value in body.items() if _own(name) != name and value is not None}
+    kept = {name: value for name, value in body.items() if _own(name) == name}
+    return {**kept, **{name: value for name, value in renamed.items() if kept.get(name) is None}}
+
+
+def twice(body: Mapping[str, Any]) -> LineError | None:
+    """Name an option that a body gives in two spellings, of which only one could be followed."""
+    given = [_own(name) for name, value in body.items() if _own(name) in NAMES and value is not None]
+    double = next((name for name in given if given.count(name) > 1), None)
+    return None if double is None else LineError("invalid_value", f"'{double}' is named twice. Name it once.", double)
+
+
+def misspelled(names: Iterable[str]) -> LineError | None:
+    """Name the first that was meant to be one of ours; left unread, it would let a batch run that was not to be paid."""
+    for name in names:
+        bare = "".join(filter(str.isalnum, name)).lower()
+        meant = get_close_matches(bare, BARE, n=1, cutoff=CLOSE) if _own(name) not in NAMES else []
+        if meant:
+            shown = name[:SHOWN_NAME]
+            message = f"Unknown parameter: '{shown}'. Did you mean '{BARE[meant[0]]}'?"
+            return LineError("unknown_parameter", message, shown)
+    return None
+
+
+def _own(name: str) -> str:
+    """Return the option that a name spells with hyphens or underscores, else the name."""
+    underscored = name.replace("-", "_")
+    return underscored if underscored in NAMES else name
 
 
 def of_body(body: Mapping[str, Any]) -> dict[str, Any]:

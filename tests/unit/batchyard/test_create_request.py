@@ -43,6 +43,18 @@ def test_a_body_openai_takes_is_returned_as_it_is(changes: dict[str, object]) ->
     assert check({**GOOD, **changes}, WINDOWS) == {**GOOD, **changes}
 
 
+def test_our_options_are_taken_with_hyphens_too() -> None:
+    assert check({**GOOD, "dry-run": True, "other": 1}, WINDOWS) == {**GOOD, "dry_run": True, "other": 1}
+    assert refused({**GOOD, "dry-run": "yes"}).param == "dry_run"
+    assert refused({**GOOD, "dry-run": True, "dry_run": False}).code == "invalid_value"
+
+
+def test_a_member_that_was_meant_to_be_an_option_is_refused() -> None:
+    error = refused({**GOOD, "dryrun": True})
+    assert (error.code, error.param) == ("unknown_parameter", "dryrun")
+    assert str(error) == "Unknown parameter: 'dryrun'. Did you mean 'dry_run'?"
+
+
 @pytest.mark.parametrize(
     ("changes", "code", "param"),
     [

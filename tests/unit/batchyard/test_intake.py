@@ -39,6 +39,8 @@ def test_metadata_and_window_of_the_object_are_the_batch_s() -> None:
         ({"metadata": '{"a": 1}'}, "invalid_type", "metadata.a"),
         ({"metadata": '{"a": "' + "x" * 513 + '"}'}, "string_above_max_length", "metadata.a"),
         ({"completion_window": "soon"}, "invalid_value", "completion_window"),
+        ({"dryrun": "true"}, "unknown_parameter", "dryrun"),
+        ({"max_cost": "1"}, "unknown_parameter", "max-cost"),
         ({"completion_window": "9" * 40 + "h"}, "invalid_value", "completion_window"),
     ],
 )

@@ -19,6 +19,49 @@ def test_options_are_picked_from_user_metadata() -> None:
     assert options.of_metadata({"dry-run": "false"}) == {"dry_run": False}
 
 
+def test_a_body_may_spell_options_as_user_metadata_does() -> None:
+    spelled = options.spelled({"dry-run": True, "max-cost-usd": 2, "on-invalid": None, "completion-window": "7d"})
+    assert spelled == {"dry_run": True, "max_cost_usd": 2, "completion-window": "7d"}
+    assert options.spelled({"dry_run": None, "dry-run": True}) == {"dry_run": True}
+    assert options.spelled({"dry-run": True, "dry_run": None}) == {"dry_run": True}
+
+
+def test_an_option_named_in_two_spellings_is_refused() -> None:
+    error = options.twice({"dry_run": False, "dry-run": True})
+    assert error is not None
+    assert (error.code, error.param) == ("invalid_value", "dry_run")
+    assert options.twice({"dry_run": None, "dry-run": True, "max_cost_usd": 1}) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("dryrun", "dry_run"), ("DryRun", "dry_run"), ("Dry_Run", "dry_run"), ("dry.run", "dry_run"), ("dry_rum", "dry_run"),
+        ("dry-runs", "dry_run"), ("max_cost", "max_cost_usd"), ("maxCostUsd", "max_cost_usd"),
+        ("max_costs_usd", "max_cost_usd"),
+        ("max-cost-eur", "max_cost_usd"), ("onInvalid", "on_invalid"), ("on_invalids", "on_invalid"),
+    ],
+)  # fmt: skip
+def test_a_name_close_to_an_option_is_refused_with_the_one_that_was_meant(name: str, meant: str) -> None:
+    error = options.misspelled(["endpoint", name])
+    assert error is not None
+    assert (error.code, error.param) == ("unknown_parameter", name)
+    assert error.message == f"Unknown parameter: '{name}'. Did you mean '{meant}'?"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *options.NAMES, *(name.replace("_", "-") for name in options.NAMES), "input_file_id", "endpoint", "completion_window",
+        "completion-window", "metadata", "output_expires_after", "model", "max_tokens", "run", "dry", "cost", "user", "",
+        "mtime", "atime", "s3cmd-attrs", "sha256", "md5chksum", "cb-modifiedtime", "file-owner", "goog-reserved-file-mtime",
+        "x" * 100_000, "ü", "\ud800",
+    ],
+)  # fmt: skip
+def test_any_other_name_is_harmless(name: str) -> None:
+    assert options.misspelled([name]) is None
+
+
 @pytest.mark.parametrize(
     "named",
     [

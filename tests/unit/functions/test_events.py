@@ -283,6 +283,7 @@ REFUSALS = {
     "create-batch-bad-completion-window": (400, "invalid_value", "completion_window"),
     "create-batch-bad-endpoint": (400, "invalid_value", "endpoint"),
     "create-batch-bad-dry-run": (400, "invalid_type", "dry_run"),
+    "create-batch-misspelled-option": (400, "unknown_parameter", "dryrun"),
     "create-batch-bad-max-cost": (400, "invalid_value", "max_cost_usd"),
     "create-batch-bad-on-invalid": (400, "invalid_value", "on_invalid"),
     "create-batch-metadata-not-text": (400, "invalid_type", "metadata.run"),
