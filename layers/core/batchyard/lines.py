@@ -19,8 +19,9 @@ DUPLICATE: Final = "duplicate_custom_id"
 LONGEST_MODEL: Final = 1_000  # characters; it stands in the records of its batch and shards
 SHOWN_TEXT: Final = 64
 BOM: Final = b"\xef\xbb\xbf"
+GZIP: Final = b"\x1f\x8b"
 MAGIC: Final = {
-    b"\x1f\x8b": "a gzip file",
+    GZIP: "a gzip file",
     b"PK": "a zip or spreadsheet file", b"BZh": "a bzip2 file", b"\x28\xb5\x2f\xfd": "a zstd file",
     b"\xff\xfe": "UTF-16 text", b"\xfe\xff": "UTF-16 text", b"PAR1": "a Parquet file", b"%PDF": "a PDF file",
 }  # fmt: skip

@@ -12,7 +12,9 @@ import msgspec
 from batchyard.batch import LineError
 from batchyard.create_request import LONGEST_LIFE, SHORTEST_LIFE, refusal
 from batchyard.errors import ApiError
+from batchyard.lines import GZIP, diagnose
 
+INPUT_NAMES: Final = (".jsonl", ".jsonl.gz")
 PURPOSES: Final = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 BATCH, BATCH_OUTPUT = "batch", "batch_output"
 UPLOADED, PROCESSED = "uploaded", "processed"  # `uploaded` shows a file whose bytes have not come yet
@@ -116,8 +118,9 @@ def check_filename(filename: object, purpose: str) -> str:
     if len(filename) > LONGEST_FILENAME:
         message = f"'filename' has at most {LONGEST_FILENAME} characters, not {len(filename)}."
         raise refusal(LineError("string_above_max_length", message, "filename"))
-    if purpose == BATCH and not filename.endswith(".jsonl"):
-        raise ApiError(HTTPStatus.BAD_REQUEST, "Invalid file format for Batch API. Must be .jsonl")
+    if purpose == BATCH and not filename.endswith(INPUT_NAMES):
+        message = f"Invalid file format for Batch API. Must be {' or '.join(INPUT_NAMES)}"
+        raise ApiError(HTTPStatus.BAD_REQUEST, message)
     return filename
 
 
@@ -146,17 +149,20 @@ def check_life(expires_after: object, purpose: str) -> int | None:
 
 
 def check_first_line(start: bytes) -> None:
-    """Refuse the start of a batch's input whose first line is no JSON object, as OpenAI does at once; all else comes later."""
+    """Refuse the start of a batch's input whose first line is no JSON object, as OpenAI does at once; all else comes later.
+
+    What is packed is looked into by the batch.
+    """
+    if start.startswith(GZIP):
+        return
     first = start.partition(b"\n")[0]
     try:
         line = msgspec.json.decode(first)
     except (ValueError, RecursionError):
         line = None
     if not isinstance(line, dict):
-        message = (
-            "Invalid file format. Input file must be in .jsonl format for Batch API: its first line is no JSON object."
-        )
-        raise ApiError(HTTPStatus.BAD_REQUEST, message)
+        message = "Invalid file format. Input file must be in .jsonl format for Batch API: look at its first line."
+        raise ApiError(HTTPStatus.BAD_REQUEST, f"{message} {diagnose(first).message}")
 
 
 def missing(name: str) -> ApiError:

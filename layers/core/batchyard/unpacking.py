@@ -10,10 +10,10 @@ from batchyard import keys
 from batchyard.adapters.writer import Writer
 from batchyard.batch import Batch, InputObject
 from batchyard.handover import InTime, OutOfTime
+from batchyard.lines import GZIP
 from batchyard.survey import Progress
 from batchyard.yard import Yard
 
-GZIP: Final = b"\x1f\x8b"
 PIECE: Final = 1024 * 1024
 DAMAGED: Final = (EOFError, gzip.BadGzipFile, zlib.error)
 NAME: Final = "input.jsonl"

@@ -1,3 +1,4 @@
+import gzip
 from http import HTTPStatus
 from typing import Any
 
@@ -87,6 +88,14 @@ def test_what_openai_refuses_at_once_is_not_stored(
 ) -> None:
     assert refused(create, yard, **parts) == answer
     assert yard.bucket.stored == {}
+
+
+@pytest.mark.parametrize("name", ["in.jsonl.gz", "in.jsonl"])
+def test_a_packed_file_is_stored_as_it_is(yard: MemoryYard, name: str) -> None:
+    packed = gzip.compress(LINES)
+    made = create(yard, packed, name=name)
+    assert (made["filename"], made["bytes"]) == (name, len(packed))
+    assert files.file_content(yard, "default", made["id"]) == packed
 
 
 @pytest.mark.parametrize("left_out", ["file", "purpose"])

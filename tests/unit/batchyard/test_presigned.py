@@ -40,6 +40,10 @@ def test_an_announced_file_is_shown_but_has_no_content_until_its_bytes_are_there
     ]
 
 
+def test_a_packed_file_may_be_announced(yard: MemoryYard) -> None:
+    assert announced(yard, filename="in.jsonl.gz")["filename"] == "in.jsonl.gz"
+
+
 def test_a_file_is_whole_as_soon_as_its_bytes_are_there(yard: MemoryYard) -> None:
     file = announced(yard)
     yard.bucket.put(key_of(file), LINES)

@@ -96,8 +96,10 @@ def test_a_purpose_is_one_of_those_a_user_may_give() -> None:
     assert refused(check_purpose, None) == (400, "missing_required_parameter", "purpose")
 
 
-def test_a_batch_s_input_is_named_jsonl() -> None:
+def test_a_batch_s_input_is_named_jsonl_packed_or_not() -> None:
     assert check_filename("a.jsonl", "batch") == "a.jsonl"
+    assert check_filename("a.jsonl.gz", "batch") == "a.jsonl.gz"
+    assert refused(check_filename, "a.gz", "batch") == (400, None, None)
     assert check_filename("a.txt", "vision") == "a.txt"
     assert refused(check_filename, "a.txt", "batch") == (400, None, None)
     assert refused(check_filename, "", "batch") == (400, "missing_required_parameter", "filename")
@@ -105,8 +107,8 @@ def test_a_batch_s_input_is_named_jsonl() -> None:
     assert refused(check_filename, "x" * 513, "vision") == (400, "string_above_max_length", "filename")
 
 
-@pytest.mark.parametrize("start", [b'{"a": 1}\nnot json', b"{}", b' {"a": 1}\r\n'])
-def test_a_first_line_that_is_an_object_is_enough(start: bytes) -> None:
+@pytest.mark.parametrize("start", [b'{"a": 1}\nnot json', b"{}", b' {"a": 1}\r\n', b"\x1f\x8b\x08\n"])
+def test_a_first_line_that_is_an_object_or_packed_is_enough(start: bytes) -> None:
     check_first_line(start)
 
 
@@ -115,3 +117,17 @@ def test_a_first_line_that_is_an_object_is_enough(start: bytes) -> None:
 )
 def test_any_other_first_line_is_refused_at_once(start: bytes) -> None:
     assert refused(check_first_line, start) == (400, None, None)
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        ('{"a": 1}\n'.encode("utf-16"), "it is UTF-16 text."),
+        (b"PK\x03\x04\x14\x00\x08\x00\xff\n", "it is a zip or spreadsheet file."),
+        (b"\xef\xbb\xbf{}\n", "it begins with a byte order mark."),
+        (b"[]\n", "it is not a JSON object."),
+    ],
+)
+def test_the_refusal_says_what_the_first_line_is(start: bytes, said: str) -> None:
+    with pytest.raises(ApiError, match=said):
+        check_first_line(start)

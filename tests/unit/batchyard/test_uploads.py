@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 from http import HTTPStatus
 from typing import Any
@@ -182,6 +183,17 @@ def test_a_wrong_digest_or_first_line_leaves_no_file(yard: MemoryYard) -> None:
     assert yard.kept_files.known == {}
     assert not [key for key in yard.bucket.stored if key.startswith("files/")]
     assert complete(yard, upload_id, part_ids)["status"] == "completed"
+
+
+def test_a_packed_file_is_joined_as_it_is(yard: MemoryYard) -> None:
+    packed = gzip.compress(WHOLE)
+    upload_id = create(yard, filename="in.jsonl.gz", bytes=len(packed))["id"]
+    done = complete(yard, upload_id, [add(yard, upload_id, packed)])
+    assert (done["status"], done["file"]["filename"], done["file"]["bytes"]) == (
+        "completed",
+        "in.jsonl.gz",
+        len(packed),
+    )
 
 
 def test_an_hour_later_it_takes_nothing_more(yard: MemoryYard) -> None:
