@@ -14,27 +14,27 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from local.records import Progress
+from local.verdict import outcome_lines, verdict
 
 _PLAIN_SECONDS = 5.0
 _SHOWN_ERRORS = 5
 _CORRECT = " Correct these lines of the input and run it again."
-_VERDICTS = {
-    "completed": "The batch is complete: every line has its outcome.",
-    "failed": "The batch failed.",
-    "cancelled": "The batch was cancelled; what was finished by then is kept.",
-}
+_WAITS = "The batch waits for the provider, and goes on by itself once it can. Ctrl-C ends it."
+_KEY_REFUSED = "The provider refused our key"  # as the application words it
+_NEW_KEY = "Check PROVIDER_API_KEY; a key cannot be changed in a running make run: end it with Ctrl-C and start again."
 
 
 class Display:
     """Show a batch's progress on standard error while the block lasts."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, own_provider: bool = False) -> None:
+        self._own_provider = own_provider
         self._console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._bar = Bar(*columns, console=self._console, disable=not self._console.is_terminal)
         self._task = self._bar.add_task("…", total=None)
         self._plain = (Progress("", ""), 0.0)
-        self._explained = False
+        self._explained: set[str] = set()
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -47,9 +47,8 @@ class Display:
 
     def show(self, now: Progress) -> None:
         """Show the batch as it stands now."""
-        if now.paused and not self._explained:
-            self._explained = True
-            self._say("The batch waits for the provider, and goes on by itself once it can. Ctrl-C ends it.")
+        if now.paused:
+            self._explain(now.paused)
         if self._console.is_terminal:
             self._bar.update(self._task, description=escape(_doing(now)), completed=now.done, total=now.total or None)
             return
@@ -59,6 +58,12 @@ class Display:
             self._plain = (now, time.monotonic())
             same = _without_ids(now).paused == _without_ids(last).paused
             self._say(f"{_doing(replace(now, paused='as before') if now.paused and same else now)}, {_lines(now)}")
+
+    def _explain(self, reason: str) -> None:
+        advice = _NEW_KEY if self._own_provider and reason.startswith(_KEY_REFUSED) else _WAITS
+        if advice not in self._explained:
+            self._explained.add(advice)
+            self._say(advice)
 
     def _say(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -91,7 +96,9 @@ def closing(last: Progress, fetched: list[Path], seconds: float) -> None:
     for path in fetched:
         table.add_row(path.name, escape(str(path)))
     console.print(table)
-    console.print(_VERDICTS[last.status])
+    console.print(verdict(last))
+    for line in outcome_lines(fetched):
+        console.print(line, markup=False, soft_wrap=True)
     report = next((path for path in fetched if path.name == "report.json"), None)
     for line in error_lines(last, report):
         console.print(line, markup=False, soft_wrap=True)

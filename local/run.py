@@ -13,6 +13,7 @@ from local.records import Progress, find_batch, progress
 from local.reporting import Display, closing
 from local.results import fetch, result_paths
 from local.stack import TENANT, Stack
+from local.verdict import inputs_fault
 
 _POLL_SECONDS = 0.5
 _INTAKE_SECONDS = 60.0
@@ -67,7 +68,8 @@ def run(stack: Stack, source: Path, out: Path) -> int:
     closing(last, fetched, time.monotonic() - started)
     if last.status == "completed":
         return 0
-    print(f"What the functions logged: {save_logs(stack)}", file=sys.stderr)
+    if not inputs_fault(last):
+        print(f"What the functions logged: {save_logs(stack)}", file=sys.stderr)
     return 1
 
 
@@ -91,7 +93,7 @@ def _dropped(stack: Stack, source: Path) -> str:
 def _follow(stack: Stack, batch_id: str) -> Progress:
     """Show the batch's progress until it has ended, and return its last state."""
     table = stack.clients.table(stack.table)
-    with Display() as display:
+    with Display(own_provider=stack.own is not None) as display:
         while True:
             now = progress(table, batch_id)
             display.show(now)

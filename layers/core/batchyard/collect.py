@@ -99,7 +99,8 @@ def _looked(shard: Shard) -> Shard:
 
 def _look_again(yard: Yard, shard: Shard, missing: int, step: Step) -> Step:
     looked = _looked(shard)
-    setback.pause(yard, shard, looked, f"The provider counts {missing} answers that its files do not hold yet.")
+    answers = "1 answer" if missing == 1 else f"{missing} answers"
+    setback.pause(yard, shard, looked, f"The provider counts {answers} that its files do not hold yet.")
     return step.then("collect", setback.wait_after(yard, looked.attempts[-1].looks))
 
 

@@ -5,7 +5,7 @@ Each function takes the shard as it was when the call was made: if another worke
 
 from typing import Final
 
-from batch_client import APIStatusError, BatchClientError, ConflictError, ServerError
+from batch_client import APIStatusError, AuthenticationError, BatchClientError, ConflictError, ServerError
 from batchyard import leftovers, pauses
 from batchyard.batch import LineError
 from batchyard.errors import NotFound
@@ -19,6 +19,7 @@ from batchyard.yard import Yard
 MOST_SETBACKS: Final = 100  # in a row, before a shard that cannot be sent is given up: most of a day
 READ_CEILING: Final = 60  # seconds between looks at a provider that does not answer
 REQUEST_TIMEOUT: Final = 408
+INVALID_KEY: Final = "invalid_api_key"
 TOLD_AFTER: Final = 3  # in a row, before the batch tells that it waits
 
 
@@ -75,6 +76,11 @@ def is_sure_refusal(error: BatchClientError) -> bool:
     return isinstance(error, APIStatusError) and not unsure
 
 
+def is_key_refused(error: BatchClientError) -> bool:
+    """Tell whether the provider does not take the key, which no waiting mends."""
+    return isinstance(error, AuthenticationError) or error.code == INVALID_KEY
+
+
 def _wait(yard: Yard, shard: Shard, after: Shard, step: Step, error: BatchClientError, most: int | None = None) -> Step:
     setbacks, move = shard.setbacks + 1, after_failed_call(error)
     logger.warning(
@@ -82,7 +88,8 @@ def _wait(yard: Yard, shard: Shard, after: Shard, step: Step, error: BatchClient
         status=error.status, code=error.code, request_id=error.request_id, setbacks=setbacks,
     )  # fmt: skip
     if move is Move.PAUSE:
-        pause(yard, shard, after, f"The provider refused us: {error.message}")
+        who = "our key" if is_key_refused(error) else "us"
+        pause(yard, shard, after, f"The provider refused {who}: {error.message}")
     elif setbacks >= TOLD_AFTER:
         pause(yard, shard, after, f"The provider has not served us {setbacks} times in a row: {error.message}")
     else:

@@ -2,7 +2,16 @@
 
 import pytest
 
-from batch_client import BadRequestError, QuotaError, RateLimitError, ServerError, SourceError
+from batch_client import (
+    AuthenticationError,
+    BadRequestError,
+    BatchClientError,
+    PermissionDeniedError,
+    QuotaError,
+    RateLimitError,
+    ServerError,
+    SourceError,
+)
 from batchyard.errors import InputGone, StoreError
 from batchyard.setback import MOST_SETBACKS
 from batchyard.shard import Step
@@ -21,6 +30,22 @@ def test_a_shard_waits_for_money_as_long_as_it_takes() -> None:
     assert steps[-1].wait_seconds == yard.settings.retry_ceiling_seconds
     assert submit(yard, FIRST).next == "poll"
     assert yard.table.batch(BATCH_ID).paused is None
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (AuthenticationError("no", status=401), "The provider refused our key: no"),
+        (PermissionDeniedError("no", status=403, code="invalid_api_key"), "The provider refused our key: no"),
+        (PermissionDeniedError("no", status=403), "The provider refused us: no"),
+        (QuotaError("no", status=429), "The provider refused us: no"),
+    ],
+)
+def test_a_pause_tells_a_refused_key_from_other_refusals(error: BatchClientError, told: str) -> None:
+    yard = planned()
+    yard.scripted.trouble["create_file"] = [error, error]  # a refused key is read anew and tried once more
+    assert submit(yard, FIRST).next == "submit"
+    assert yard.table.batch(BATCH_ID).paused == told
 
 
 def test_a_service_that_stays_down_is_given_up_in_the_end() -> None:

@@ -94,6 +94,31 @@ def test_a_paused_batch_says_why_and_how_to_end_it(capsys: pytest.CaptureFixture
     assert told.count("Ctrl-C ends it") == 1
 
 
+KEY_REFUSED = "The provider refused our key: Incorrect API key provided."
+
+
+def test_a_refused_key_of_one_s_own_is_to_be_checked_and_the_run_begun_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Display(own_provider=True) as display:
+        display.show(paused(KEY_REFUSED))
+        display.show(paused(KEY_REFUSED))
+    told = capsys.readouterr().err
+    assert told.count("Check PROVIDER_API_KEY; a key cannot be changed in a running make run") == 1
+    assert "goes on by itself" not in told
+
+
+@pytest.mark.parametrize(("own", "reason"), [(True, "The provider refused us: no money"), (False, KEY_REFUSED)])
+def test_of_another_pause_and_of_the_emulator_no_key_is_spoken(
+    own: bool, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Display(own_provider=own) as display:
+        display.show(paused(reason))
+    told = capsys.readouterr().err
+    assert "goes on by itself" in told
+    assert "Check PROVIDER_API_KEY" not in told
+
+
 def test_a_reason_that_differs_in_ids_alone_is_told_once(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
