@@ -10,6 +10,7 @@ from local.errors import ParameterError
 
 PREFIX = "BATCHYARD_"
 _NEAR = 0.6
+_BOUNDS = ("_FLOOR_", "_CEILING_")
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,22 @@ def overrides(known: Mapping[str, Parameter], environment: Mapping[str, str]) ->
         variable: value for variable, value in environment.items() if variable.startswith(PREFIX) or variable in known
     }
     complaints = [_complaint(known, variable, value) for variable, value in given.items()]
+    if not any(complaints):
+        complaints = [_upside_down(known, variable, given) for variable in given]
     if any(complaints):
         raise ParameterError("\n".join(filter(None, complaints)))
     return {known[variable].name: value for variable, value in given.items()}
+
+
+def _upside_down(known: Mapping[str, Parameter], variable: str, given: Mapping[str, str]) -> str | None:
+    """Complain of a floor that is above its ceiling, be that given or the default: CloudFormation cannot compare them."""
+    over = variable.replace(*_BOUNDS)
+    if over == variable or over not in known:
+        return None
+    ceiling = given.get(over) or known[over].default
+    if ceiling is None or float(given[variable]) <= float(ceiling):
+        return None
+    return f"{variable} ({given[variable]}) is above {over} ({ceiling}). Lower the one or raise the other."
 
 
 def _complaint(known: Mapping[str, Parameter], variable: str, value: str) -> str | None:

@@ -93,3 +93,31 @@ def test_every_fault_is_told_on_a_line_of_its_own() -> None:
         "BATCHYARD_LOG_LEVEL:",
         "BATCHYARD_NO",
     ]
+
+
+BOUNDS = parameters(
+    {
+        "Parameters": {
+            "PollFloorSeconds": {"Type": "Number", "Default": 30},
+            "PollCeilingSeconds": {"Type": "Number", "Default": 60},
+            "RetryFloorSeconds": {"Type": "Number", "Default": 30},
+            "RetryCeilingSeconds": {"Type": "Number", "Default": 60},
+        }
+    }
+)
+
+
+@pytest.mark.parametrize("what", ["POLL", "RETRY"])
+@pytest.mark.parametrize(("ceiling", "shown"), [({"CEILING": "5"}, 5), ({}, 60)])
+def test_a_floor_above_its_ceiling_is_refused_with_both_names(what: str, ceiling: dict[str, str], shown: int) -> None:
+    given = {f"BATCHYARD_{what}_{bound}_SECONDS": value for bound, value in {"FLOOR": "100", **ceiling}.items()}
+    with pytest.raises(ParameterError) as caught:
+        overrides(BOUNDS, given)
+    floor, over = f"BATCHYARD_{what}_FLOOR_SECONDS", f"BATCHYARD_{what}_CEILING_SECONDS"
+    assert str(caught.value) == f"{floor} (100) is above {over} ({shown}). Lower the one or raise the other."
+
+
+@pytest.mark.parametrize("bounds", [{"FLOOR": "9", "CEILING": "9"}, {"CEILING": "1"}, {"FLOOR": "60"}])
+def test_a_floor_up_to_its_ceiling_and_a_low_ceiling_alone_are_taken(bounds: dict[str, str]) -> None:
+    given = {f"BATCHYARD_POLL_{bound}_SECONDS": value for bound, value in bounds.items()}
+    assert sorted(overrides(BOUNDS, given).values()) == sorted(bounds.values())
