@@ -31,7 +31,8 @@ def _guide(stack: Stack) -> str:
     return (
         "The stack is up; Ctrl-C ends it. AWS's own clients reach it so:\n"
         f"  {access} AWS_DEFAULT_REGION={REGION} aws --endpoint-url {stack.endpoint_url} s3 cp mine.jsonl {inbox}\n"
-        f"and OpenAI's with base_url={stack.base_url} and the api_key above."
+        f"  AWS_ENDPOINT_URL={stack.endpoint_url} {access} AWS_DEFAULT_REGION={REGION} make key TABLE={stack.table}\n"
+        f"(the second makes another API key), and OpenAI's with base_url={stack.base_url} and the api_key above."
     )
 
 

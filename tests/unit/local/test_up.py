@@ -28,4 +28,6 @@ def test_a_stack_that_is_up_says_how_to_reach_it(
     assert json.loads(told.out)["api_key"] == "by_1"
     assert "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1" in told.err
     assert "aws --endpoint-url http://127.0.0.1:4566 s3 cp mine.jsonl s3://data/inbox/default/" in told.err
+    key = "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1 make key TABLE=table"
+    assert f"AWS_ENDPOINT_URL=http://127.0.0.1:4566 {key}\n" in told.err
     assert "base_url=http://127.0.0.1:4566/v1" in told.err
