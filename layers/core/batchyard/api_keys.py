@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from batchyard import keys
 from batchyard.adapters.aws import translated
 from batchyard.adapters.records import Records
-from batchyard.errors import BatchyardError, NotFound
+from batchyard.errors import BatchyardError, NotFound, StaleRecord
 
 PREFIX: Final = "by"
 KEY_ID: Final = re.compile(r"[0-9a-f]{16}")
@@ -27,6 +27,10 @@ USAGE: Final = """usage: python -m batchyard.api_keys TABLE TENANT            ma
        python -m batchyard.api_keys TABLE --revoke KEY_ID   make a key worthless within a minute
    or: make key TABLE=… TENANT=default | LIST=1 | REVOKE=…
 TABLE is the stack's output TableName; a tenant's name has no slash and at most 256 bytes."""
+
+
+class NoSuchKey(NotFound):
+    """The table was reached, and has no key of this id."""
 
 
 class Key(NamedTuple):
@@ -53,10 +57,15 @@ def listed(records: Records) -> list[str]:
 
 
 def revoke(records: Records, key_id: str) -> None:
-    """Make a key worthless; raises NotFound if there is none of this id."""
+    """Make a key worthless; raises NoSuchKey if there is none of this id."""
     if not KEY_ID.fullmatch(key_id):
-        raise NotFound(f"{key_id!r} is no key id; the list shows them.")
-    records.change_item(f"KEY#{key_id}", "KEY", revoked_at=int(time.time()))
+        raise NoSuchKey(f"{key_id!r} is no key id; the list shows them.")
+    try:
+        records.change_item(f"KEY#{key_id}", "KEY", revoked_at=int(time.time()))
+    except NotFound as error:
+        if isinstance(error.__cause__, StaleRecord):  # else it is the table that is not there
+            raise NoSuchKey(f"There is no key {key_id}; the list shows them.") from error
+        raise
 
 
 def parse(authorization: str) -> Key | None:
@@ -95,8 +104,12 @@ def main(arguments: list[str]) -> str:
     try:
         with translated("reaching the keys"):
             return _done(arguments)
+    except NoSuchKey as error:
+        sys.exit(f"Nothing was done: {error}")
     except BatchyardError as error:
-        sys.exit(f"Nothing was done: {error} AWS_REGION and the credentials must be those of the stack.")
+        sys.exit(
+            f"Nothing was done: {str(error).rstrip('.')}. AWS_REGION and the credentials must be those of the stack."
+        )
 
 
 def _done(arguments: list[str]) -> str:

@@ -115,7 +115,7 @@ def too_long(size: int, limit: int) -> LineError:
     """Say that a line of `size` bytes or more is over the limit."""
     return LineError(
         "invalid_request",
-        f"The line is longer than {limit:,} bytes ({size:,} or more). Shorten it or send it on its own.",
+        f"The line is longer than {limit:,} bytes ({size:,} or more). Shorten it.",
     )
 
 

@@ -17,6 +17,7 @@ from batchyard.yard import Yard
 BATCH_EVENTS: Final = "batch."
 KEEP_IDS: Final = 7 * 86_400  # seconds a webhook-id is remembered; OpenAI repeats one for 72 hours
 LONGEST_ID: Final = 512
+HEADERS: Final = ("webhook-id", "webhook-timestamp", "webhook-signature")
 ONCE_IN: Final = 60  # seconds; whoever forges webhooks shall not have us read the secret each time
 
 
@@ -36,6 +37,7 @@ def receive(yard: Yard, headers: Mapping[str, str], body: bytes) -> dict[str, An
 
     An event that was taken before, or is about nothing of ours, is answered alike: the provider shall not repeat it.
     """
+    _check_headers(headers)
     _verify(yard, headers, body)
     webhook_id = headers["webhook-id"][:LONGEST_ID]
     event = _read(body)
@@ -45,6 +47,14 @@ def receive(yard: Yard, headers: Mapping[str, str], body: bytes) -> dict[str, An
             "pk": f"WEBHOOK#{webhook_id}", "sk": "WEBHOOK", "expires_at_ttl": yard.now() + KEEP_IDS,
         })  # fmt: skip
     return {"received": True}
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    """Name the headers that every signed webhook has and this one lacks."""
+    absent = ", ".join(f"'{name}'" for name in HEADERS if not headers.get(name))
+    if absent:
+        message = f"Headers of a signed webhook are missing: {absent}. Is it the provider that sends it?"
+        raise ApiError(HTTPStatus.BAD_REQUEST, message, code="invalid_webhook_signature")
 
 
 def _verify(yard: Yard, headers: Mapping[str, str], body: bytes) -> None:

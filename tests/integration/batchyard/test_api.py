@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 
-from batchyard import api, files
+from batchyard import api, api_keys, files
 from batchyard.cancel import cancel
 from batchyard.errors import ApiError, StoreError
 from batchyard.intake import intake
@@ -238,3 +238,8 @@ def test_a_batch_that_is_refused_or_cancelled_is_not_counted(world: World) -> No
     api.cancel_batch(world.yard, "default", made)
     assert world.run(made) == "done"
     assert world.yard.records.open_batches("default", 10) == 0
+
+
+def test_a_key_that_there_is_not_cannot_be_revoked(world: World) -> None:
+    with pytest.raises(api_keys.NoSuchKey, match="the list shows them"):
+        api_keys.revoke(world.yard.records, "0" * 16)

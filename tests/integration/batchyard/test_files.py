@@ -1,5 +1,6 @@
 """Files over S3 and DynamoDB: kept, listed, handed out and removed, as a batch's input and as its results."""
 
+import gzip
 from typing import Any
 
 import boto3
@@ -53,6 +54,13 @@ def test_a_file_becomes_a_batch_and_its_results_are_files(world: World) -> None:
         assert content == world.result(shown["id"], name)
         assert (file["purpose"], file["bytes"], file["expires_at"]) == ("batch_output", len(content), None)
     assert {each["id"] for each in listed(world, purpose="batch_output")["data"]} == {output["id"], errors["id"]}
+
+
+def test_a_packed_file_becomes_a_batch(world: World) -> None:
+    world.provider.endings = [answering(good)]
+    made = create(world, gzip.compress(TWO), name="in.jsonl.gz")
+    shown = run(world, made["id"])
+    assert shown["request_counts"] == {"total": 2, "completed": 2, "failed": 0}
 
 
 def test_a_result_that_was_to_expire_does_and_its_object_is_tagged_for_removal(world: World) -> None:

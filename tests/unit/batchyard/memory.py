@@ -206,7 +206,7 @@ class MemoryRecords(Records):
 
     def change_item(self, pk: str, sk: str, **changes: object) -> None:
         if (pk, sk) not in self.others:
-            raise NotFound(pk)
+            raise NotFound(pk) from StaleRecord(pk)
         self.others[pk, sk].update(changes)
 
 

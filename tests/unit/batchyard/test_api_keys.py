@@ -7,7 +7,6 @@ import re
 import pytest
 
 from batchyard import api_keys
-from batchyard.errors import NotFound
 from batchyard.keyring import FRESH, Keyring
 from tests.unit.batchyard.memory import MemoryRecords
 
@@ -161,7 +160,7 @@ def test_keys_are_listed_by_tenant_without_their_secrets() -> None:
 
 @pytest.mark.parametrize("key_id", ["", "0" * 16, "no key id", "0" * 2_000])
 def test_what_is_no_key_cannot_be_revoked(key_id: str) -> None:
-    with pytest.raises(NotFound):
+    with pytest.raises(api_keys.NoSuchKey, match="the list shows them"):
         api_keys.revoke(MemoryRecords(), key_id)
 
 

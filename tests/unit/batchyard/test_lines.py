@@ -198,6 +198,7 @@ def test_a_line_over_the_limit_is_told_both_sizes() -> None:
     assert found.code == "invalid_request"
     assert "2,000,000" in found.message
     assert "3,000,000" in found.message
+    assert found.message.endswith("Shorten it.")
 
 
 @pytest.mark.parametrize(

@@ -85,8 +85,10 @@ def test_headers_that_are_wrong_are_a_400(yard: MemoryYard, wrong: dict[str, str
 def test_a_header_that_is_missing_is_a_400(yard: MemoryYard, name: str) -> None:
     headers = signed()
     del headers[name]
-    with pytest.raises(ApiError):
+    with pytest.raises(ApiError, match=f"missing: '{name}'") as refused:
         receive(yard, headers, BODY)
+    assert (refused.value.status, refused.value.code) == (400, "invalid_webhook_signature")
+    assert yard.signing.forgotten == 0
 
 
 def test_another_body_or_secret_is_refused(yard: MemoryYard) -> None:
