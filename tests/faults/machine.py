@@ -155,6 +155,7 @@ class Machine:
         if sleepers:
             sleeper = sleepers[choice % len(sleepers)]
             sleeper.step = msgspec.structs.replace(sleeper.step, turns=MOST_TURNS)
+            self.payloads.clear()  # so many turns later, no delivery of those comes any more
 
     def _batch(self, execution: Execution) -> None:
         left = Watch(self.short.pop(0) if self.short else None)

@@ -39,7 +39,7 @@ def _collect(yard: Yard, step: Step, seconds_left: Callable[[], float]) -> Step:
     shard = yard.records.shard(step.batch_id, step.shard)
     if shard is None or shard.done or shard.attempt is None or shard.attempt.provider_batch_id is None:
         return step.then("submit")
-    if must_relay(step):
+    if must_relay(shard, step):
         return relay(yard, shard, step)
     provider_batch_id = shard.attempt.provider_batch_id
     try:

@@ -27,7 +27,7 @@ def poll(yard: Yard, step: Step) -> Step:
         return step.then("submit")
     if batch.told_paused and not batch.paused:
         pauses.tell(yard, batch)
-    if must_relay(step):
+    if must_relay(shard, step):
         return relay(yard, shard, step)
     provider_batch_id = shard.attempt.provider_batch_id
     try:

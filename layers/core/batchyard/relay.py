@@ -7,20 +7,27 @@ go on from the record, and a shard that is done ends at once.
 
 from typing import Final
 
+from batchyard import ledger
 from batchyard.log import logger
 from batchyard.shard import Shard, Step, change
 from batchyard.yard import Yard
 
 MOST_TURNS: Final = 2_000
+# What is at the provider holds room that the shards beside it may wait for, and a shard that is handed over waits for those:
+# so it goes on for as long as the provider takes to end it.
+MOST_BUSY_TURNS: Final = 2_200
 
 
-def must_relay(step: Step) -> bool:
+def must_relay(shard: Shard, step: Step) -> bool:
     """Tell whether this execution has had its turns."""
-    return step.turns >= MOST_TURNS
+    busy = shard.attempt is not None and shard.attempt.creating_at is not None
+    return step.turns >= (MOST_BUSY_TURNS if busy else MOST_TURNS)
 
 
 def relay(yard: Yard, shard: Shard, step: Step) -> Step:
-    """End this execution and mark the shard, so that another goes on with it."""
+    """End this execution and mark the shard, so that another goes on with it; room that is not used is given back."""
+    if shard.attempt is not None and shard.attempt.creating_at is None:
+        ledger.leave(yard, shard, ended=False)
     logger.info("handing over to another execution", batch_id=shard.batch_id, shard=shard.shard, turns=step.turns)
     yard.records.save_shard(shard, change(shard, relayed=True))
     return step.then("relay")

@@ -54,7 +54,7 @@ def submit(yard: Yard, step: Step) -> Step:
         ledger.settle(yard, step.batch_id, step.shard)
     if shard.done:
         return step.then("done")
-    if must_relay(step):
+    if must_relay(shard, step):
         return relay(yard, shard, step)
     if (
         shard.relayed and step.turns

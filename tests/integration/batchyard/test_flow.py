@@ -2,11 +2,13 @@
 
 import json
 
+import msgspec
+
 from batch_client import RequestCounts, Usage
 from batchyard.assemble import assemble
 from batchyard.batch import shape
 from batchyard.plan import plan
-from batchyard.relay import MOST_TURNS
+from batchyard.relay import MOST_BUSY_TURNS
 from batchyard.shard import Step
 from tests.integration.batchyard.world import World, answering, bad, good, jsonl, replace, request, unrun
 
@@ -39,7 +41,8 @@ def test_lines_of_several_models_and_endpoints_come_back_in_one_order(world: Wor
 def test_a_shard_goes_on_in_a_fresh_execution_where_the_history_of_one_would_be_full(world: World) -> None:
     batch_id = world.drop(jsonl(MANY))
     plan(world.yard, batch_id)
-    world.run_shard(Step(batch_id, 0, turns=MOST_TURNS - 2))
+    submitted = world.step(Step(batch_id, 0))
+    world.run_shard(msgspec.structs.replace(submitted, turns=MOST_BUSY_TURNS - 1))
     assert not world.provider.batches["pb-0"].ended
     assert world.run(batch_id) == "done"
     assert ids(world.answered(batch_id, "output.jsonl")) == [f"r{number}" for number in range(50)]

@@ -6,11 +6,12 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from batch_client import RateLimitError
 from batchyard.assemble import assemble
 from batchyard.batch import Usage
 from batchyard.collect import collect
 from batchyard.poll import poll
-from batchyard.relay import MOST_TURNS
+from batchyard.relay import MOST_BUSY_TURNS, MOST_TURNS
 from batchyard.shard import KEPT_ATTEMPTS, Attempt, Shard, Step, begin_attempt, is_full
 from batchyard.submit import submit
 from batchyard.yard import Yard
@@ -18,7 +19,7 @@ from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryYard
 from tests.unit.batchyard.planned import planned
 
 FIRST = Step(BATCH_ID, 0)
-LAST_TURN = Step(BATCH_ID, 0, turns=MOST_TURNS)
+LAST_TURN = Step(BATCH_ID, 0, turns=MOST_BUSY_TURNS)
 MOST_OF_A_RECORD = 400_000  # bytes, in DynamoDB
 
 
@@ -35,6 +36,24 @@ def test_a_step_after_the_last_turn_asks_nobody_and_hands_the_shard_over(play: C
     assert play(yard, LAST_TURN).next == "relay"
     assert yard.table.kept[BATCH_ID, 0].relayed
     assert yard.scripted.calls == []
+
+
+@pytest.mark.parametrize("play", [poll, collect])
+def test_a_shard_that_is_at_the_provider_goes_on_a_while_for_others_may_wait_for_its_room(
+    play: Callable[[Yard, Step], Step],
+) -> None:
+    yard = running()
+    assert play(yard, Step(BATCH_ID, 0, turns=MOST_TURNS)).next == "poll"
+    assert not yard.table.kept[BATCH_ID, 0].relayed
+
+
+def test_a_shard_that_waits_for_room_is_handed_over_and_holds_none() -> None:
+    yard = planned(max_enqueued_tokens="1000000", max_creates_per_hour=1)
+    refuse = RateLimitError("slow down", status=429)
+    yard.scripted.trouble["create_file"] = [refuse]
+    assert submit(yard, FIRST).next == "submit"
+    assert submit(yard, Step(BATCH_ID, 0, turns=MOST_TURNS)).next == "relay"
+    assert [claim.tokens for name in yard.room.names() for claim in yard.room.claims(name)] == []
 
 
 def test_every_step_is_a_turn() -> None:
