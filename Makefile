@@ -54,5 +54,5 @@ prices: setup ## the price list of the installed genai-prices, for estimates
 bench: setup ## the benchmarks, as ratios; BENCH="upload plan" picks some
 	@$(PY) -m tests.benchmarks $(BENCH)
 
-faults: setup ## the fault suite at length: WALKS=1000 random walks, a fault at every single effect (some minutes)
+faults: setup ## the fault suite at length: WALKS=1000 random walks, a fault at every single effect (half an hour or more)
 	@EVERY_EFFECT=1 WALKS="$(WALKS)" $(PY) -m pytest tests/faults tests/integration/batchyard
