@@ -149,12 +149,12 @@ class Machine:
             step = self.payloads[choice % len(self.payloads)]
             self._attempt(Counter(), lambda: DOORS[step.next](self.yard, step))
 
-    def tire(self, choice: int) -> None:
+    def tire(self, choice: int, turns: int = MOST_TURNS) -> None:
         """Let an execution of a shard have had so many turns that its history is nearly full."""
         sleepers = [each for execution in self.running for each in execution.shards.values()]
         if sleepers:
             sleeper = sleepers[choice % len(sleepers)]
-            sleeper.step = msgspec.structs.replace(sleeper.step, turns=MOST_TURNS)
+            sleeper.step = msgspec.structs.replace(sleeper.step, turns=turns)
             self.payloads.clear()  # so many turns later, no delivery of those comes any more
 
     def _batch(self, execution: Execution) -> None:
