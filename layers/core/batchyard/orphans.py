@@ -11,12 +11,11 @@ from batchyard import keys, leftovers, ownership
 from batchyard.errors import NotFound
 from batchyard.ownership import Owner, Verdict
 from batchyard.poll import ENDING
-from batchyard.shard import ATTEMPT_KEY, STACK_KEY, Shard, change_attempt
+from batchyard.shard import ATTEMPT_KEY, CLOCK_SKEW, STACK_KEY, Shard, change_attempt
 from batchyard.shift import Shift
 
 LOOK_BACK: Final = 7 * 86_400  # seconds; what is older has long ended, and its files expire by themselves
 MOST_AT_ONCE: Final = 100  # orphans that a run puts away, before it walks on in the next one
-CLOCK_SKEW: Final = 300  # the provider's clock and ours may differ by so many seconds
 
 
 class Listed(Protocol):

@@ -16,6 +16,8 @@ MOST_LEFTOVERS: Final = 300  # files; a provider that deletes none must not fill
 MOST_BYTES: Final = 300_000  # of the attempts as JSON: a record of DynamoDB holds 400 KB
 NOTHING_SEEN: Final = Look(0)
 
+CLOCK_SKEW: Final = 300  # the provider's clock and ours may differ by so many seconds
+
 # The metadata member that carries our own key on every provider batch, so that a lost answer can be looked up.
 ATTEMPT_KEY: Final = "batchyard_attempt"
 STACK_KEY: Final = "batchyard_stack"  # and the one that tells it from what another stack left at the same provider

@@ -12,6 +12,7 @@ from batchyard.failed_batch import after_refused_create
 from batchyard.relay import must_relay, relay, take_over
 from batchyard.shard import (
     ATTEMPT_KEY,
+    CLOCK_SKEW,
     STACK_KEY,
     Attempt,
     Shard,
@@ -31,7 +32,6 @@ from batchyard.yard import Yard
 if TYPE_CHECKING:
     from array import array
 
-CLOCK_SKEW: Final = 300  # the provider's clock and ours may differ by so many seconds
 LISTED_WITHIN: Final = 10  # a batch just created may not be listed at once
 QUICKLY: Final = 15  # seconds; an answer that was lost later may belong to a create that is still under way
 CANCELLED: Final = LineError("batch_cancelled", "The batch was cancelled before this request was run.")
@@ -56,9 +56,7 @@ def submit(yard: Yard, step: Step) -> Step:
         return step.then("done")
     if must_relay(shard, step):
         return relay(yard, shard, step)
-    if (
-        shard.relayed and step.turns
-    ):  # it waits for a fresh execution, and whoever works on it besides must leave the mark
+    if shard.relayed and step.turns:  # whoever is not the fresh execution it waits for must leave the mark
         return step.then("relay")
     return _Submission(yard, batch, take_over(yard, shard), lines, step).run()
 

@@ -194,18 +194,23 @@ def test_expiries_cost_no_try_and_every_line_is_paid_once(world: World) -> None:
     assert len(list(world.provider.ledger())) == 10
 
 
-def test_at_the_deadline_what_is_finished_is_kept_and_the_rest_is_sent_anew_and_paid_once(world: World) -> None:
-    world.yard.settings = replaced(world.yard.settings, deadline_action="resubmit")
+def stop_half_done(world: World) -> None:
+    """Have the provider run for ever, and finish half of the lines when it is told to cancel."""
     stop = world.provider.cancel_batch
 
-    def stop_half_done(batch_id: str) -> Any:
+    def cancel(batch_id: str) -> Any:
         stop(batch_id)
         half = answering(lambda each: good(each) if each < "r5" else unrun(each, "batch_cancelled"), "cancelled")
         world.provider.polls_before_end = 1
         return world.provider.end(batch_id, half)
 
-    world.provider.cancel_batch = stop_half_done  # type: ignore[method-assign]
+    world.provider.cancel_batch = cancel  # type: ignore[method-assign]
     world.provider.polls_before_end = 10_000
+
+
+def test_at_the_deadline_what_is_finished_is_kept_and_the_rest_is_sent_anew_and_paid_once(world: World) -> None:
+    world.yard.settings = replaced(world.yard.settings, deadline_action="resubmit")
+    stop_half_done(world)
     batch_id, began = drop(world), world.clock.now
     assert world.run(batch_id) == "done"
     assert all_ok(world, batch_id)
@@ -217,15 +222,7 @@ def test_at_the_deadline_what_is_finished_is_kept_and_the_rest_is_sent_anew_and_
 
 def test_at_the_deadline_the_tail_is_finished_line_by_line_and_paid_once(world: World) -> None:
     world.yard.settings = replaced(world.yard.settings, deadline_action="finish", deadline_budget_requests=5)
-    stop = world.provider.cancel_batch
-
-    def stop_half_done(batch_id: str) -> Any:
-        stop(batch_id)
-        half = answering(lambda each: good(each) if each < "r5" else unrun(each, "batch_cancelled"), "cancelled")
-        return world.provider.end(batch_id, half)
-
-    world.provider.cancel_batch = stop_half_done  # type: ignore[method-assign]
-    world.provider.polls_before_end = 10_000
+    stop_half_done(world)
     batch_id, began = drop(world), world.clock.now
     assert world.run(batch_id) == "done"
     assert all_ok(world, batch_id)

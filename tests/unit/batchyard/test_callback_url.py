@@ -84,4 +84,5 @@ def test_even_there_a_url_is_one_of_http(url: str) -> None:
 @given(st.text())
 def test_no_text_is_a_fault(text: str) -> None:
     for url in (text, f"https://{text}", f"https://[{text}]/", f"https://a.example:{text}/"):
-        wrong_url(url, private=False)
+        error = wrong_url(url, private=False)
+        assert error is None or error.param == "url"

@@ -10,9 +10,9 @@ import pytest
 from batch_client import AuthenticationError, CreateOutcomeUnknown, PermissionDeniedError, ServerError
 from batchyard import keys
 from batchyard.errors import StaleRecord
-from batchyard.orphans import CLOCK_SKEW, LOOK_BACK
+from batchyard.orphans import LOOK_BACK
 from batchyard.ownership import LATEST_LOOK, LATEST_RECORD
-from batchyard.shard import Step, change_attempt
+from batchyard.shard import CLOCK_SKEW, Step, change_attempt
 from batchyard.shift import RESERVE
 from batchyard.submit import submit
 from batchyard.sweep import sweep

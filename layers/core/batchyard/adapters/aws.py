@@ -23,8 +23,6 @@ S3: Final = CONFIG.merge(Config(signature_version="s3v4", s3={"addressing_style"
 
 _MEANINGS: Final[dict[str, type[BatchyardError]]] = {
     "404": NotFound,
-    "403": NotFound,  # what S3 answers for a missing object to those who may not list
-    "AccessDenied": NotFound,  # the same, with a body
     "NoSuchKey": NotFound,
     "NoSuchVersion": NotFound,
     "NoSuchUpload": UploadGone,
@@ -35,6 +33,10 @@ _MEANINGS: Final[dict[str, type[BatchyardError]]] = {
     "ConditionalCheckFailedException": StaleRecord,
     "TransactionCanceledException": StaleRecord,
 }
+
+# What S3 answers for a missing object to those who may not list; of any other call it says that a grant is missing.
+_HIDDEN: Final = frozenset({"403", "AccessDenied"})
+_OF_OBJECTS: Final = frozenset({"GetObject", "HeadObject"})
 
 
 def client(service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time; each adapter names the type it wants
@@ -61,6 +63,8 @@ def _meaning(error: ClientError, code: str) -> type[BatchyardError]:
     reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
     if reasons and "ConditionalCheckFailed" not in reasons:
         return StoreError
+    if code in _HIDDEN and error.operation_name in _OF_OBJECTS:
+        return NotFound
     return _MEANINGS.get(code, StoreError)
 
 
