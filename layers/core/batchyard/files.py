@@ -10,7 +10,7 @@ from batchyard import keys, limits, stored_file
 from batchyard.batch import InputObject, LineError
 from batchyard.create_request import refusal
 from batchyard.errors import ApiError, NotFound, StaleRecord
-from batchyard.form import Part, parse
+from batchyard.form import Field, parse
 from batchyard.paging import page_limit
 from batchyard.presigned import settled
 from batchyard.stored_file import BATCH, DAY, FILE_ID, PROCESSED, StoredFile, check_first_line, missing, shape, unknown
@@ -29,8 +29,7 @@ def create_file(yard: Yard, tenant: str, content_type: str | None, body: bytes) 
     """Store the file of a multipart form."""
     if len(body) > MOST_IN_FORM:
         raise too_large(len(body))
-    parts = parse(content_type, body)
-    file, purpose, life = _checked(parts)
+    file, purpose, life = _checked(parse(content_type, body))
     limits.check_stored_bytes(yard, tenant, len(file.data))
     file_id = stored_file.file_id(secrets.token_hex(16))
     key = keys.file(tenant, file_id)
@@ -131,31 +130,31 @@ def _known(yard: Yard, tenant: str, file_id: str) -> StoredFile:
     return file
 
 
-def _checked(parts: dict[str, Part]) -> tuple[Part, str, int | None]:
+def _checked(fields: dict[str, Field]) -> tuple[Field, str, int | None]:
     """Return the file, its purpose and its life in seconds; raises ApiError 400 for what OpenAI would refuse."""
-    file = parts.get("file")
+    file = fields.get("file")
     if file is None:
         raise missing("file")
     if file.filename is None:
         message = "'file' came without a filename. Send it as a file, in a part that has one."
         raise refusal(LineError("missing_required_parameter", message, "file"))
-    purpose = stored_file.check_purpose(parts["purpose"].text if "purpose" in parts else None)
+    purpose = stored_file.check_purpose(fields["purpose"].text if "purpose" in fields else None)
     stored_file.check_filename(file.filename, purpose)
     if purpose == BATCH:
         check_first_line(file.data)
-    return file, purpose, stored_file.check_life(_expires_after(parts), purpose)
+    return file, purpose, stored_file.check_life(_expires_after(fields), purpose)
 
 
-def _expires_after(parts: dict[str, Part]) -> object:
-    """Return the object that OpenAI's clients send as a part for each member, and generated ones as one part of JSON."""
+def _expires_after(fields: dict[str, Field]) -> object:
+    """Return the object that OpenAI's clients send as a field for each member, and generated ones as one of JSON."""
     given = {
-        name: parts[f"expires_after[{name}]"].text
+        name: fields[f"expires_after[{name}]"].text
         for name in ("anchor", "seconds")
-        if f"expires_after[{name}]" in parts
+        if f"expires_after[{name}]" in fields
     }
-    if given or "expires_after" not in parts:
+    if given or "expires_after" not in fields:
         return given or None
-    text = parts["expires_after"].text
+    text = fields["expires_after"].text
     try:
         return msgspec.json.decode(text)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""A `multipart/form-data` body: its parts, in whatever order they come."""
+"""A `multipart/form-data` body: its fields, in whatever order they come."""
 
 from http import HTTPStatus
 from typing import NamedTuple
@@ -10,20 +10,20 @@ from python_multipart.multipart import parse_options_header
 from batchyard.errors import ApiError
 
 
-class Part(NamedTuple):
-    """One part of a form; `filename` is None where it has none, as a part of text does."""
+class Field(NamedTuple):
+    """One field of a form; `filename` is None where it has none, as a field of text does."""
 
     data: bytes
     filename: str | None
 
     @property
     def text(self) -> str:
-        """Return the part as text."""
+        """Return the field as text."""
         return self.data.decode("utf-8", "replace")
 
 
-def parse(content_type: str | None, body: bytes) -> dict[str, Part]:
-    """Split a form into its parts by name; raises ApiError 415 for another kind of body and 400 for a broken one."""
+def parse(content_type: str | None, body: bytes) -> dict[str, Field]:
+    """Split a form into its fields by name; raises ApiError 415 for another kind of body and 400 for a broken one."""
     kind, options = parse_options_header(content_type or "")
     if kind != b"multipart/form-data":
         raise ApiError(
@@ -38,14 +38,14 @@ def parse(content_type: str | None, body: bytes) -> dict[str, Part]:
         raise ApiError(HTTPStatus.BAD_REQUEST, f"The multipart form could not be read: {error}") from error
     if not taker.ended:
         raise ApiError(HTTPStatus.BAD_REQUEST, "The multipart form breaks off before its last boundary.")
-    return taker.parts
+    return taker.fields
 
 
 class _Taker:
     """Take the parser's callbacks."""
 
     def __init__(self) -> None:
-        self.parts: dict[str, Part] = {}
+        self.fields: dict[str, Field] = {}
         self.ended = False
         self._field, self._value, self._data = bytearray(), bytearray(), bytearray()
         self._name = ""
@@ -58,7 +58,7 @@ class _Taker:
             "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
             "on_header_end": self._header,
             "on_part_data": lambda data, start, end: self._data.extend(data[start:end]),
-            "on_part_end": self._end_part,
+            "on_part_end": self._end_field,
             "on_end": self._end,
         }
 
@@ -73,11 +73,11 @@ class _Taker:
             self._filename = None if filename is None else filename.decode("utf-8", "replace")
         self._field, self._value = bytearray(), bytearray()
 
-    def _end_part(self) -> None:
-        known = self.parts.get(self._name)
+    def _end_field(self) -> None:
+        known = self.fields.get(self._name)
         if self._filename is None and known is not None and known.filename is not None:
             return  # generated Dart sends a text of the same name beside each file
-        self.parts[self._name] = Part(bytes(self._data), self._filename)
+        self.fields[self._name] = Field(bytes(self._data), self._filename)
 
     def _end(self) -> None:
         self.ended = True

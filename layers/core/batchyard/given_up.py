@@ -10,7 +10,7 @@ from typing import Final
 from batchyard import keys, outcomes
 from batchyard.adapters.objects import Objects
 from batchyard.batch import LineError
-from batchyard.merging import Part, piece_of
+from batchyard.merging import Feed, piece_of
 from batchyard.runs import Run, RunWriter
 from batchyard.shard import Shard
 from batchyard.splitting import ShardLines
@@ -56,7 +56,7 @@ def _last_errors(objects: Objects, shard: Shard) -> Iterator[tuple[int, bytes]]:
         for attempt in shard.attempts
         if attempt.transient
     ]
-    piece = piece_of(Part(shard.first, shard.last, partial(run.blocks, -1, shard.last)) for run in runs)
+    piece = piece_of(Feed(shard.first, shard.last, partial(run.blocks, -1, shard.last)) for run in runs)
     in_order = heapq.merge(*(run.lines(piece) for run in runs), key=itemgetter(0))
     for _, same in groupby(in_order, key=itemgetter(0)):
         *_, last = same

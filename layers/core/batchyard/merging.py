@@ -27,7 +27,7 @@ class Block(NamedTuple):
             yield position, self.data[stop - size : stop]
 
 
-class Part(NamedTuple):
+class Feed(NamedTuple):
     """A run to merge: no line of it lies before `first` or after `last`; it is begun with a bound for its blocks in bytes."""
 
     first: int
@@ -43,15 +43,15 @@ class Stretch(NamedTuple):
     data: bytes
 
 
-def merged(parts: Iterable[Part]) -> Iterator[Stretch]:
-    """Merge parts; each is opened only when it is due, and what all open ones hold stays within bounds."""
-    waiting = sorted(parts, key=attrgetter("first"), reverse=True)
+def merged(feeds: Iterable[Feed]) -> Iterator[Stretch]:
+    """Merge feeds; each is opened only when it is due, and what all open ones hold stays within bounds."""
+    waiting = sorted(feeds, key=attrgetter("first"), reverse=True)
     piece = piece_of(waiting)
     due: list[tuple[int, int, _Reader]] = []
     while waiting or due:
         while waiting and (not due or waiting[-1].first <= due[0][0]):
-            part = waiting.pop()
-            _push(due, len(waiting), _Reader(part.begin(piece)))
+            feed = waiting.pop()
+            _push(due, len(waiting), _Reader(feed.begin(piece)))
         if due:
             _, order, reader = heapq.heappop(due)
             bound = min(due[0][0] if due else NOWHERE, waiting[-1].first if waiting else NOWHERE)
@@ -59,15 +59,15 @@ def merged(parts: Iterable[Part]) -> Iterator[Stretch]:
             _push(due, order, reader)
 
 
-def piece_of(parts: Iterable[Part]) -> int:
-    """Choose how many bytes each part may hold, by how many of them are open at once."""
-    ends = sorted((at, step) for part in parts for at, step in ((part.first, 1), (part.last + 1, -1)))
+def piece_of(feeds: Iterable[Feed]) -> int:
+    """Choose how many bytes each feed may hold, by how many of them are open at once."""
+    ends = sorted((at, step) for feed in feeds for at, step in ((feed.first, 1), (feed.last + 1, -1)))
     most = max(accumulate(step for _, step in ends), default=1)
     return min(PIECE, max(SMALLEST_PIECE, AT_ONCE // max(1, most)))
 
 
 class _Reader:
-    """Where the reading of a part stands."""
+    """Where the reading of a feed stands."""
 
     def __init__(self, blocks: Iterator[Block]) -> None:
         self._blocks = blocks

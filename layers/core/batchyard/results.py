@@ -11,7 +11,7 @@ from batchyard.adapters.objects import Objects
 from batchyard.adapters.writer import Begun, Writer
 from batchyard.batch import InputObject
 from batchyard.given_up import given_up_key, put_given_up
-from batchyard.merging import NOWHERE, Part, merged
+from batchyard.merging import NOWHERE, Feed, merged
 from batchyard.runs import Run
 from batchyard.shard import Attempt, Shard
 
@@ -80,10 +80,10 @@ class Span(NamedTuple):
     last: int
     whole: bool = True
 
-    def part(self, after: int) -> Part:
+    def feed(self, after: int) -> Feed:
         """Make what is to be merged of it: the lines behind `after`."""
         blocks = partial(self.run.blocks, max(after, self.first - 1), self.last)
-        return Part(self.first, self.last, blocks)
+        return Feed(self.first, self.last, blocks)
 
 
 class Results:
@@ -141,7 +141,7 @@ class Results:
         if len(runs) == 1 and runs[0].whole:
             return self._copy(writer, runs[0].run)
         after = self._progress.after
-        for stretch in merged(span.part(after) for span in runs if span.last > after):
+        for stretch in merged(span.feed(after) for span in runs if span.last > after):
             writer.write(stretch.data)
             self._count(stretch.lines)
             self._progress.after = stretch.last

@@ -18,7 +18,7 @@ LIFE: Final = 3_600  # seconds
 MOST_PARTS: Final = 1_000
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
+class UploadPart(msgspec.Struct, frozen=True, kw_only=True):
     """The record `UPLOAD#<id>` / `PART#<part id>` of an object in the upload's work folder."""
 
     part_id: str
@@ -118,7 +118,7 @@ def shape(upload: StoredUpload, now: int, file: StoredFile | None = None) -> dic
     }
 
 
-def shape_part(part: Part) -> dict[str, Any]:
+def shape_part(part: UploadPart) -> dict[str, Any]:
     """Shape OpenAI's `UploadPart`."""
     return {"id": part.part_id, "object": "upload.part", "created_at": part.created_at, "upload_id": part.upload_id}
 

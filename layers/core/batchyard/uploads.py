@@ -20,8 +20,8 @@ from batchyard.stored_upload import (
     COMPLETED,
     PENDING,
     UPLOAD_ID,
-    Part,
     StoredUpload,
+    UploadPart,
     not_pending,
     shape,
     shape_part,
@@ -53,7 +53,7 @@ def add_part(yard: Yard, tenant: str, upload_id: str, content_type: str | None, 
     data = parse(content_type, body).get("data")
     if data is None:
         raise missing("data")
-    part = Part(
+    part = UploadPart(
         part_id=f"part_{secrets.token_hex(16)}", upload_id=upload_id, bytes=len(data.data), created_at=yard.now(),
         expires_at_ttl=upload.expires_at_ttl,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from batchyard.adapters.writer import LARGEST_COPY, PART, PARTS_PER_SIZE, SMALLEST_PART, Begun, Part, Writer
+from batchyard.adapters.writer import LARGEST_COPY, PART, PARTS_PER_SIZE, SMALLEST_PART, Begun, CompletedPart, Writer
 from batchyard.errors import BatchyardError
 from tests.integration.batchyard.world import BUCKET, World
 
@@ -174,11 +174,13 @@ def test_a_huge_source_is_copied_in_steps_that_are_done_in_time_and_may_be_left_
 
 def test_parts_grow_so_that_ten_thousand_hold_much_and_one_more_is_refused_in_words(objects: Objects) -> None:
     counting: Any = Counting()
-    many = Writer(objects, counting, "results/r", hashing=False, begun=Begun("u", [Part("e")] * 9 * PARTS_PER_SIZE))
+    many = Writer(
+        objects, counting, "results/r", hashing=False, begun=Begun("u", [CompletedPart("e")] * 9 * PARTS_PER_SIZE)
+    )
     many.write(bytes(9 * PART))
     assert counting.sent == []
     many.write(bytes(PART))
     assert counting.sent == [10 * PART]
-    full = Writer(objects, counting, "results/r", hashing=False, begun=Begun("u", [Part("e")] * 10_000))
+    full = Writer(objects, counting, "results/r", hashing=False, begun=Begun("u", [CompletedPart("e")] * 10_000))
     with pytest.raises(BatchyardError, match="10,000 parts"):
         full.write(bytes(11 * PART))

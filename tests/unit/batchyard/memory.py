@@ -34,7 +34,7 @@ from batchyard.errors import InputGone, NotFound, StaleRecord, StoreError
 from batchyard.settings import Settings
 from batchyard.shard import Shard, superseding
 from batchyard.stored_file import StoredFile
-from batchyard.stored_upload import Part, StoredUpload
+from batchyard.stored_upload import StoredUpload, UploadPart
 from batchyard.upload import Upload
 from batchyard.yard import Yard
 from tests.unit.batchyard.webhook_memory import MemoryCallbacks, MemoryWebhookExecutions, MemoryWebhookRecords
@@ -348,7 +348,7 @@ class MemoryUploadRecords(UploadRecords):
 
     def __init__(self) -> None:
         self.known: dict[str, StoredUpload] = {}
-        self.parts: list[Part] = []
+        self.parts: list[UploadPart] = []
         self.meanwhile: Callable[[], object] = lambda: None
 
     def create(self, upload: StoredUpload) -> None:
@@ -359,7 +359,7 @@ class MemoryUploadRecords(UploadRecords):
             raise NotFound(upload_id)
         return self.known[upload_id]
 
-    def add_part(self, part: Part) -> None:
+    def add_part(self, part: UploadPart) -> None:
         self.parts.append(part)
 
     def part_sizes(self, upload_id: str) -> dict[str, int]:

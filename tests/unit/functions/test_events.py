@@ -83,7 +83,7 @@ def put_upload(made: MemoryYard) -> None:
     wanted = stored_upload.Wanted("requests.jsonl", "batch", len(PIECE), 86_400)
     made.upload_records.create(stored_upload.new(UPLOAD_ID, "default", made.now(), wanted))
     made.bucket.put(keys.upload_part(UPLOAD_ID, PART_ID), PIECE)
-    part = stored_upload.Part(
+    part = stored_upload.UploadPart(
         part_id=PART_ID, upload_id=UPLOAD_ID, bytes=len(PIECE), created_at=made.now(), expires_at_ttl=made.now() + 1
     )
     made.upload_records.add_part(part)

@@ -14,7 +14,7 @@ from batchyard.stored_upload import PENDING, StoredUpload
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from batchyard.stored_upload import Part
+    from batchyard.stored_upload import UploadPart
 
 
 class UploadRecords:
@@ -37,7 +37,7 @@ class UploadRecords:
             raise NotFound(f"no upload {upload_id}")
         return msgspec.convert(decode(answer["Item"]), StoredUpload)
 
-    def add_part(self, part: Part) -> None:
+    def add_part(self, part: UploadPart) -> None:
         """Record a part whose object is written."""
         self._put({**_key(part.upload_id), "sk": f"PART#{part.part_id}"}, part)
 
@@ -68,7 +68,7 @@ class UploadRecords:
             )
         return msgspec.convert(decode(answer["Attributes"]), StoredUpload)
 
-    def _put(self, key: dict[str, str], record: StoredUpload | Part) -> None:
+    def _put(self, key: dict[str, str], record: StoredUpload | UploadPart) -> None:
         members = {name: getattr(record, name) for name in record.__struct_fields__}
         item = {**key, **{name: value for name, value in members.items() if value is not None}}
         with translated(f"recording {record.upload_id}"):

@@ -31,7 +31,7 @@ LARGEST_COPY: Final = 512 * 1024 * 1024  # is done well within a request's time-
 CHECKSUM: Final = {"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"}
 
 
-class Part(msgspec.Struct, frozen=True):
+class CompletedPart(msgspec.Struct, frozen=True):
     """A part as S3 knows it; `crc32` is None where it did not say."""
 
     etag: str
@@ -45,7 +45,7 @@ class Begun(msgspec.Struct, frozen=True):
     """
 
     upload_id: str | None = None
-    parts: list[Part] = []
+    parts: list[CompletedPart] = []
     held: bytes = b""
     size: int = 0
     crc32: int | None = None
@@ -145,7 +145,7 @@ class Writer:
         self._held, self._held_bytes = [], 0
         with translated(f"writing s3://{self._objects.bucket}/{self.key}"):
             sent = self._s3.upload_part(**self._next(), Body=body)
-        self._parts.append(Part(sent["ETag"], sent.get("ChecksumCRC32")))
+        self._parts.append(CompletedPart(sent["ETag"], sent.get("ChecksumCRC32")))
 
     def _copy(self, source: InputObject, start: int, stop: int) -> None:
         missing = (
@@ -170,7 +170,7 @@ class Writer:
                 CopySourceIfMatch=source.etag,
                 CopySourceRange=f"bytes={start}-{stop - 1}",
             )["CopyPartResult"]
-        self._parts.append(Part(copied["ETag"], copied.get("ChecksumCRC32")))
+        self._parts.append(CompletedPart(copied["ETag"], copied.get("ChecksumCRC32")))
         self._digest = None
         self.size += stop - start
 
@@ -186,6 +186,6 @@ class Writer:
             )
 
 
-def _told(part: Part, number: int) -> Any:  # noqa: ANN401 - a checksum that is not known must be left out
+def _told(part: CompletedPart, number: int) -> Any:  # noqa: ANN401 - a checksum that is not known must be left out
     told = {"PartNumber": number, "ETag": part.etag}
     return {**told, "ChecksumCRC32": part.crc32} if part.crc32 else told
