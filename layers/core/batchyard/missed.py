@@ -9,14 +9,14 @@ from batchyard.errors import NotFound
 from batchyard.intake import intake, is_folder
 from batchyard.shift import Shift
 
-PART: Final = "inbox"
+CHORE: Final = "inbox"
 # An event is tried for a day. The record of a much older upload may have expired: starting it again would pay again.
 OLDEST: Final = timedelta(days=7)
 
 
 def start_missed(shift: Shift) -> None:
     """Make a batch of every upload of the last days that has none."""
-    after = shift.yard.chores.bookmark(PART).get("after", "")
+    after = shift.yard.chores.bookmark(CHORE).get("after", "")
     for arrived in shift.yard.objects.inbox(keys.INBOX, after):
         if shift.over():
             break
@@ -25,7 +25,7 @@ def start_missed(shift: Shift) -> None:
         after = arrived.object.key
     else:
         after = ""
-    shift.yard.chores.keep_bookmark(PART, {"after": after})
+    shift.yard.chores.keep_bookmark(CHORE, {"after": after})
 
 
 def _start(shift: Shift, arrived: Arrived) -> None:

@@ -42,11 +42,11 @@ class Look(Generic[T]):
     met again, for the next walk goes back as far.
     """
 
-    def __init__(self, shift: Shift, part: str, *, stays: bool) -> None:
+    def __init__(self, shift: Shift, chore: str, *, stays: bool) -> None:
         """Go on where the last run stopped; `stays` says that what is put away is listed all the same."""
         self.stays = stays
-        self._shift, self._part, now = shift, part, shift.yard.now()
-        mark = shift.yard.chores.bookmark(part)
+        self._shift, self._chore, now = shift, chore, shift.yard.now()
+        mark = shift.yard.chores.bookmark(chore)
         self._since = max(mark.get("since") or 0, now - LOOK_BACK)
         self._after: str | None = mark.get("after")
         self._next_since: int = mark.get("next_since") or now - CLOCK_SKEW
@@ -68,7 +68,7 @@ class Look(Generic[T]):
         except BatchClientError as error:
             if isinstance(error, AuthenticationError):
                 self._shift.yard.secret.forget()  # it may have been rotated
-            self._shift.yard.chores.keep_bookmark(self._part, {"since": self._since})  # the mark itself may be refused
+            self._shift.yard.chores.keep_bookmark(self._chore, {"since": self._since})  # the mark itself may be refused
             raise
         self._whole, self._after = (
             behind is None,
@@ -91,7 +91,7 @@ class Look(Generic[T]):
         mark: dict[str, object] = {"since": self._next_since}
         if not self._whole:
             mark = {"since": self._since, "after": self._after, "next_since": self._next_since}
-        self._shift.yard.chores.keep_bookmark(self._part, mark)
+        self._shift.yard.chores.keep_bookmark(self._chore, mark)
 
 
 def look_for_batches(shift: Shift) -> None:

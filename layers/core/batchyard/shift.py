@@ -15,7 +15,7 @@ RESERVE: Final = 120.0  # seconds; a call to a provider that does not answer may
 
 
 class Shift:
-    """The yard with a count of what was done in it, by the name of the metric, and a share of the time for each part."""
+    """The yard with a count of what was done in it, by the name of the metric, and a share of the time for each chore."""
 
     def __init__(self, yard: Yard, seconds_left: Callable[[], float]) -> None:
         """Begin with nothing done."""
@@ -25,13 +25,13 @@ class Shift:
         self.unreachable = False  # the provider does not serve us just now
         self.deletes = leftovers.deleting(yard)
 
-    def share(self, parts_left: int) -> None:
-        """Give the part that begins now its share of the time that is left."""
+    def share(self, chores_left: int) -> None:
+        """Give the chore that begins now its share of the time that is left."""
         left = self._seconds_left()
-        self._until = max(RESERVE, left - (left - RESERVE) / parts_left)
+        self._until = max(RESERVE, left - (left - RESERVE) / chores_left)
 
     def over(self) -> bool:
-        """Tell that the part under way must stop, to go on in the next run."""
+        """Tell that the chore under way must stop, to go on in the next run."""
         return self._seconds_left() <= self._until
 
     def did(self, action: str, **facts: object) -> None:

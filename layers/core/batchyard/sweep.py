@@ -15,15 +15,15 @@ from batchyard.yard import Yard
 
 
 def sweep(yard: Yard, seconds_left: Callable[[], float] = lambda: 600.0) -> dict[str, int]:
-    """Do every part of the sweep and return how often each action was taken, by the name of its metric.
+    """Do every chore of the sweep and return how often each action was taken, by the name of its metric.
 
-    A part that fails does not keep the others; what failed and is not the provider's fault is told by a StoreError.
+    A chore that fails does not keep the others; what failed and is not the provider's fault is told by a StoreError.
     """
     shift = Shift(yard, seconds_left)
-    for at, part in enumerate(PARTS):
-        shift.share(len(PARTS) - at)
-        with shift.trying(part=part.__name__):
-            part(shift)
+    for at, chore in enumerate(CHORES):
+        shift.share(len(CHORES) - at)
+        with shift.trying(chore=chore.__name__):
+            chore(shift)
     return _ended(shift)
 
 
@@ -75,4 +75,4 @@ def _ended(shift: Shift) -> dict[str, int]:
     return shift.end()
 
 
-PARTS: Final = (start_missed, _look_after, _correct_ledgers, look_for_batches, look_for_files)
+CHORES: Final = (start_missed, _look_after, _correct_ledgers, look_for_batches, look_for_files)

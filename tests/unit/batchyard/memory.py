@@ -234,11 +234,11 @@ class MemoryChores(Chores):
         self._records.batches[batch_id] = msgspec.structs.replace(known, restarts=restarts + 1)
         return True
 
-    def bookmark(self, part: str) -> dict[str, Any]:
-        return self.bookmarks.get(part, {})
+    def bookmark(self, chore: str) -> dict[str, Any]:
+        return self.bookmarks.get(chore, {})
 
-    def keep_bookmark(self, part: str, members: dict[str, object]) -> None:
-        self.bookmarks[part] = members
+    def keep_bookmark(self, chore: str, members: dict[str, object]) -> None:
+        self.bookmarks[chore] = members
 
 
 class MemoryJoint(Joint):

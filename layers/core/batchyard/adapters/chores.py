@@ -1,4 +1,4 @@
-"""What the sweep has to see to: batches that are not settled yet, and how far each of its parts came."""
+"""What the sweep has to see to: batches that are not settled yet, and how far each chore came."""
 
 from __future__ import annotations
 
@@ -68,19 +68,19 @@ class Chores:
                 ExpressionAttributeValues=encode(values),
             )
 
-    def bookmark(self, part: str) -> dict[str, Any]:
-        """Read where a part of the sweep stopped; empty when it came to its end."""
-        with translated(f"reading the bookmark of {part}"):
+    def bookmark(self, chore: str) -> dict[str, Any]:
+        """Read where a chore stopped; empty when it came to its end."""
+        with translated(f"reading the bookmark of {chore}"):
             answer = self._dynamodb.get_item(
-                TableName=self._table, Key=encode(_bookmark_key(part)), ConsistentRead=True
+                TableName=self._table, Key=encode(_bookmark_key(chore)), ConsistentRead=True
             )
         return decode(answer.get("Item", {}))
 
-    def keep_bookmark(self, part: str, members: dict[str, object]) -> None:
-        """Write down where a part of the sweep stopped."""
-        with translated(f"writing the bookmark of {part}"):
-            self._dynamodb.put_item(TableName=self._table, Item=encode({**_bookmark_key(part), **members}))
+    def keep_bookmark(self, chore: str, members: dict[str, object]) -> None:
+        """Write down where a chore stopped."""
+        with translated(f"writing the bookmark of {chore}"):
+            self._dynamodb.put_item(TableName=self._table, Item=encode({**_bookmark_key(chore), **members}))
 
 
-def _bookmark_key(part: str) -> dict[str, str]:
-    return {"pk": f"SWEEP#{part}", "sk": "BOOKMARK"}
+def _bookmark_key(chore: str) -> dict[str, str]:
+    return {"pk": f"SWEEP#{chore}", "sk": "BOOKMARK"}
