@@ -31,7 +31,7 @@ def collect(yard: Yard, step: Step, seconds_left: Callable[[], float] = lambda: 
     """
     following = _collect(yard, step, seconds_left)
     if following.next in {"done", "submit"}:
-        ledger.settle(yard, step.batch_id, step.shard)
+        ledger.give_back(yard, step.batch_id, step.shard)
     return following
 
 
@@ -71,7 +71,7 @@ def _take(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step, seconds_lef
         if missing and _may_look(shard, answers):
             return _look_again(yard, shard, missing, step)
         own = yard.records.save_shard(shard, shard)  # a version, and so a place for the runs, that no other worker has
-        return _settle(yard, own, seen, step, Sorted(yard, own, lines, sent, answers))
+        return _end_attempt(yard, own, seen, step, Sorted(yard, own, lines, sent, answers))
 
 
 def _missing(seen: ProviderBatch, answers: Answers) -> int:
@@ -154,7 +154,7 @@ class Sorted:
                 self.unfinished.add(ordinal, tries)
 
 
-def _settle(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step, found: Sorted) -> Step:
+def _end_attempt(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step, found: Sorted) -> Step:
     left = leave(shard, seen.output_file_id, seen.error_file_id)
     usage = usage_of_batch(seen.usage) or found.answers.usage
     return bring_in(yard, shard, brought_in(yard, left, found, seen.status, usage), step, found)
@@ -175,17 +175,17 @@ def brought_in(yard: Yard, shard: Shard, found: Sorted, status: str, usage: Usag
     )  # fmt: skip
 
 
-def bring_in(yard: Yard, shard: Shard, settled: Shard, step: Step, found: Sorted) -> Step:
+def bring_in(yard: Yard, shard: Shard, ended: Shard, step: Step, found: Sorted) -> Step:
     """Save what became of an attempt: the shard is done, or what is unfinished goes out again."""
-    reason = _end(yard, settled)
-    if not settled.unfinished or reason:
-        setback.save_after_answer(yard, shard, finish(settled, reason))
+    reason = _reason(yard, ended)
+    if not ended.unfinished or reason:
+        setback.save_after_answer(yard, shard, finish(ended, reason))
         return step.then("done")
-    setback.save_after_answer(yard, shard, settled)
-    return step.then("submit", setback.wait_after(yard, settled.stalls + 1) if len(found.transient) else 0)
+    setback.save_after_answer(yard, shard, ended)
+    return step.then("submit", setback.wait_after(yard, ended.stalls + 1) if len(found.transient) else 0)
 
 
-def _end(yard: Yard, shard: Shard) -> LineError | None:
+def _reason(yard: Yard, shard: Shard) -> LineError | None:
     """Say why the unfinished lines of a shard are not sent again, if they are not."""
     if yard.records.batch(shard.batch_id).status != statuses.IN_PROGRESS:
         return LineError("batch_cancelled", "The batch was cancelled before this request was finished.")

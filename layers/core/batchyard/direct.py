@@ -90,7 +90,7 @@ class _Tail:
             if self._yard.now() - began >= TURN:
                 return step.then("submit", 1)
             self._send_some()
-        return self._settle(step)
+        return self._finish(step)
 
     def _stored(self, sent: int) -> Iterator[bytes]:
         for index in range(sent):
@@ -164,11 +164,11 @@ class _Tail:
         self._yard.objects.put(self._key(index), line)
         self._answers.read([line])
 
-    def _settle(self, step: Step) -> Step:
+    def _finish(self, step: Step) -> Step:
         own = self._yard.records.save_shard(self._shard, self._shard)  # as in Collect: a place of its own for the runs
         found = Sorted(self._yard, own, self._lines, self._unfinished, self._answers)
-        settled = brought_in(self._yard, own, found, "direct", self._answers.usage)
-        return bring_in(self._yard, own, settled, step, found)
+        ended = brought_in(self._yard, own, found, "direct", self._answers.usage)
+        return bring_in(self._yard, own, ended, step, found)
 
     def _place(self, index: int) -> Place:
         ordinal = self._unfinished.ordinals[index]

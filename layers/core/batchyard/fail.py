@@ -35,7 +35,7 @@ def fail_shard(yard: Yard, batch_id: str, number: int, error: dict[str, Any]) ->
     if not shard.done:
         yard.records.save_shard(shard, finish(shard, reason))
         pauses.tell(yard, yard.records.batch(batch_id))
-    ledger.settle(yard, batch_id, number)
+    ledger.give_back(yard, batch_id, number)
     yard.cancel_function.invoke({"batch_id": batch_id})
 
 

@@ -63,12 +63,12 @@ def after_refused_create(yard: Yard, shard: Shard, step: Step, error: BatchClien
         refusal = ledger.refused(yard, shard, [error.message], shard.setbacks + 1)
         if _never_fits(shard, refusal):
             following = _set_aside(yard, shard, [_too_large(shard, refusal)], step)
-            ledger.settle(yard, shard.batch_id, shard.shard)
+            ledger.give_back(yard, shard.batch_id, shard.shard)
             return following
         shard = _smaller(shard, refusal, shard.setbacks + 1)
     following = setback.after_create(yard, shard, step, error)
     if following.next == "done":
-        ledger.settle(yard, shard.batch_id, shard.shard)
+        ledger.give_back(yard, shard.batch_id, shard.shard)
     elif shard.attempts[-1].creating_at is None or setback.is_sure_refusal(error):
         ledger.leave(yard, shard, ended=False)
     return following
@@ -140,15 +140,15 @@ def _set_aside(yard: Yard, shard: Shard, errors: list[LineError], step: Step) ->
         return _stall(yard, shard, ended, errors, step)
     key = keys.attempt(*place, "unfinished.msgpack")
     yard.objects.put(key, rest.pack())
-    settled = change(
+    after = change(
         ended, unfinished=len(rest), unfinished_key=key, file_id=None, codes=codes,
         failed=shard.failed + len(refused), stalls=0,
     )  # fmt: skip
-    rounds, codes_named = _failed_in_a_row(settled), {error.code for error in errors}
+    rounds, codes_named = _failed_in_a_row(after), {error.code for error in errors}
     if not len(rest) or (rounds >= MOST_ROUNDS and len(codes_named) == 1):  # it names a few of many each time
-        setback.save_after_answer(yard, shard, finish(settled, errors[0]))
+        setback.save_after_answer(yard, shard, finish(after, errors[0]))
         return step.then("done")
-    setback.save_after_answer(yard, shard, settled)
+    setback.save_after_answer(yard, shard, after)
     return step.then("submit", setback.wait_after(yard, rounds) if rounds > 1 else 0)
 
 

@@ -12,7 +12,7 @@ from batchyard.create_request import refusal
 from batchyard.errors import ApiError, NotFound, StaleRecord
 from batchyard.form import Field, parse
 from batchyard.paging import page_limit
-from batchyard.presigned import settled
+from batchyard.presigned import up_to_date
 from batchyard.stored_file import BATCH, DAY, FILE_ID, PROCESSED, StoredFile, check_first_line, missing, shape, unknown
 from batchyard.yard import Yard
 
@@ -109,7 +109,7 @@ def own(yard: Yard, tenant: str, file_id: str) -> StoredFile:
     file = _known(yard, tenant, file_id)
     if not file.there(yard.now()):
         raise unknown(file_id)
-    return settled(yard, file)
+    return up_to_date(yard, file)
 
 
 def too_large(size: int, way: str = WAY_FOR_MORE) -> ApiError:

@@ -119,7 +119,7 @@ def refused(yard: Yard, shard: Shard, messages: Iterable[str], in_a_row: int) ->
     return Refusal(_limit(yard, shard.model, book), book.stated, unexpected, alone)
 
 
-def settle(yard: Yard, batch_id: str, number: int) -> None:
+def give_back(yard: Yard, batch_id: str, number: int) -> None:
     """Give back what a shard holds, if its latest attempt has ended, and learn how many tokens its bytes were."""
     shard = yard.records.shard(batch_id, number)
     if shard is None or not shard.attempts or not (shard.done or shard.attempt is None):

@@ -92,5 +92,5 @@ def _missing(yard: Yard, batch: Batch, shard: Shard, step: Step, error: NotFound
     reason = LineError("no_answer", "The provider lost every batch of this request.")
     given_up = lost.stalls >= yard.settings.max_attempts
     setback.save_after_answer(yard, shard, finish(lost, reason) if given_up else lost)
-    ledger.settle(yard, step.batch_id, step.shard)
+    ledger.give_back(yard, step.batch_id, step.shard)
     return step.then("done" if given_up else "submit")

@@ -31,7 +31,7 @@ def presign_file(yard: Yard, tenant: str, body: object) -> dict[str, Any]:
     return {**stored_file.shape(file), "upload": _upload(yard, file, wanted.life)}
 
 
-def settled(yard: Yard, file: StoredFile) -> StoredFile:
+def up_to_date(yard: Yard, file: StoredFile) -> StoredFile:
     """Return the file as it is now that its bytes may have come; looked for whenever somebody asks for the file."""
     if file.status == PROCESSED:
         return file

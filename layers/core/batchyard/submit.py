@@ -51,7 +51,7 @@ def submit(yard: Yard, step: Step) -> Step:
     lines = ShardLines.unpack(yard.objects.get(keys.shard_lines(step.batch_id, step.shard)))
     shard = yard.records.shard(step.batch_id, step.shard) or yard.records.save_shard(None, new_shard(batch, lines))
     if shard.attempt is None or shard.done:  # if the last step was cut off before it gave the room back
-        ledger.settle(yard, step.batch_id, step.shard)
+        ledger.give_back(yard, step.batch_id, step.shard)
     if shard.done:
         return step.then("done")
     if must_relay(shard, step):
@@ -160,7 +160,7 @@ class _Submission:
 
     def _stop(self, reason: LineError = CANCELLED) -> Step:
         self._save(finish(self._shard, reason))
-        ledger.settle(self._yard, self._shard.batch_id, self._shard.shard)
+        ledger.give_back(self._yard, self._shard.batch_id, self._shard.shard)
         return self._step.then("done")
 
     def _save(self, after: Shard) -> Shard:

@@ -73,8 +73,8 @@ def test_a_file_sent_straight_to_s3_is_a_file_at_once(world: World) -> None:
     source = files.input_of(world.yard, "default", file["id"])
     assert source is not None
     assert source.size == len(LINES)
-    settled = world.yard.file_records.file(file["id"])
-    assert (settled.status, settled.version_id) == ("processed", source.version_id)
+    kept = world.yard.file_records.file(file["id"])
+    assert (kept.status, kept.version_id) == ("processed", source.version_id)
     assert requests.get(str(files.file_content(world.yard, "default", file["id"])), timeout=10).content == LINES
 
 
@@ -91,4 +91,4 @@ def test_a_file_sent_to_s3_in_parts_is_joined_when_it_is_asked_for(world: World)
     assert requests.put(links[0], data=LINES[: sizes[0]], timeout=10).status_code == 200
     assert files.retrieve_file(world.yard, "default", file_id)["status"] == "processed"
     assert world.yard.file_objects.read(world.yard.file_records.file(file_id)) == LINES
-    assert presigned.settled(world.yard, file).status == "processed"  # joined by another call before
+    assert presigned.up_to_date(world.yard, file).status == "processed"  # joined by another call before
