@@ -67,7 +67,7 @@ def _started(yard: Yard, batch: Batch, *, created: bool, forget: bool) -> Batch:
     """Start the batch; if that fails, a caller who cannot name it again must not find it running later."""
     now = yard.records.batch(batch.batch_id)
     try:
-        new_batch.run(yard, now, created=created)
+        new_batch.start_execution(yard, now, created=created)
     except BatchyardError:
         if forget:
             reason = LineError("server_error", "The batch could not be started. Create it again.")

@@ -34,11 +34,11 @@ def start(yard: Yard, batch: Batch) -> bool:
     The execution is started in either case: an earlier run may have ended between the two, and its name is the batch's id.
     """
     created = yard.records.create_batch(batch)
-    run(yard, batch if created else yard.records.batch(batch.batch_id), created=created)
+    start_execution(yard, batch if created else yard.records.batch(batch.batch_id), created=created)
     return created
 
 
-def run(yard: Yard, batch: Batch, *, created: bool) -> None:
+def start_execution(yard: Yard, batch: Batch, *, created: bool) -> None:
     """Start the execution of a batch that has not ended, and announce the batch when it is new.
 
     An earlier run may have ended after it had recorded the batch: then the execution is new, and tells that nobody was told.

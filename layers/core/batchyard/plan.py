@@ -68,7 +68,7 @@ def plan(
         if not _same(progress, batch):  # somebody asked for one while we read
             return plan(yard, batch_id, seconds_left=seconds_left)
         found = _estimate(yard, batch, progress) if batch.estimated and not progress.unreadable else {}
-        accepted = _runs(progress) or (batch.dry_run and not progress.unreadable)
+        accepted = _may_run(progress) or (batch.dry_run and not progress.unreadable)
         batch = _accept(yard, batch, progress, found) if accepted else _refuse(yard, batch, progress, found)
     if batch.status == statuses.IN_PROGRESS:  # told again rather than never, if the last run ended before it could tell
         yard.events.announce(batch)
@@ -83,7 +83,7 @@ def _same(progress: Progress, batch: Batch) -> bool:
     return taken == (batch.endpoint, batch.on_invalid, batch.estimated)
 
 
-def _runs(progress: Progress) -> bool:
+def _may_run(progress: Progress) -> bool:
     """Tell whether there is nothing wrong but with lines that were set aside, and something to run beside them."""
     return progress.errors_total == progress.set_aside < progress.lines
 
@@ -95,7 +95,7 @@ def _estimate(yard: Yard, batch: Batch, progress: Progress) -> dict[str, Any]:
     if dear is not None:
         progress.errors.insert(0, dear)
         progress.errors_total += 1
-    found = msgspec.structs.replace(found, would_run=_runs(progress))
+    found = msgspec.structs.replace(found, would_run=_may_run(progress))
     told = {"errors": progress.errors, "errors_total": progress.errors_total} if batch.dry_run else {}
     return {"preflight": msgspec.json.encode(found).decode(), **told}
 
@@ -154,7 +154,7 @@ def _finish(yard: Yard, batch: Batch, source: InputObject, survey: Survey, aside
         aside.close()
         look_back(yard, batch, survey, aside if batch.on_invalid == SKIP else None, in_time)
         survey.progress.looked = True
-    if _runs(survey.progress) and not batch.dry_run:
+    if _may_run(survey.progress) and not batch.dry_run:
         regroup(yard, batch, source, survey.progress, in_time)
 
 
