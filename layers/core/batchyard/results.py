@@ -38,7 +38,7 @@ class Result(msgspec.Struct, frozen=True):
     sha256: str | None
 
 
-class Progress(msgspec.Struct, kw_only=True):
+class ResultsProgress(msgspec.Struct, kw_only=True):
     """How far the results are written: all it needs to go on in another process.
 
     `versions` are those of the shards it was begun for. Before `group` everything is written. Of that group the lines given up
@@ -94,7 +94,7 @@ class Results:
         objects: Objects,
         shards: Iterable[Shard],
         asides: Asides,
-        progress: Progress,
+        progress: ResultsProgress,
         must_stop: Callable[[], bool],
     ) -> None:
         """Go on from `progress`, which this keeps up to date but for what the writers know.

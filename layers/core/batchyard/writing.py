@@ -10,7 +10,7 @@ from batchyard.adapters.writer import Begun
 from batchyard.batch import Batch
 from batchyard.errors import BatchyardError, NotFound, UploadGone
 from batchyard.log import logger
-from batchyard.results import Asides, Progress, Result, Results, Tally
+from batchyard.results import Asides, Result, Results, ResultsProgress, Tally
 from batchyard.shard import Shard
 from batchyard.yard import Yard
 
@@ -36,7 +36,7 @@ def written_results(
             return _write(yard, batch, Results(yard.objects, shards, asides, known, must_stop), known)
         except UploadGone as error:
             logger.warning("results are begun anew", batch_id=batch.batch_id, reason=str(error))
-    progress = Progress(versions=versions)
+    progress = ResultsProgress(versions=versions)
     return _write(yard, batch, Results(yard.objects, shards, asides, progress, must_stop), progress)
 
 
@@ -45,19 +45,19 @@ def any_written(yard: Yard, batch_id: str) -> bool:
     return _put_down(yard, batch_id) is not None
 
 
-def _put_down(yard: Yard, batch_id: str) -> Progress | None:
+def _put_down(yard: Yard, batch_id: str) -> ResultsProgress | None:
     try:
-        return msgspec.msgpack.decode(yard.objects.get(keys.results_progress(batch_id)), type=Progress)
+        return msgspec.msgpack.decode(yard.objects.get(keys.results_progress(batch_id)), type=ResultsProgress)
     except NotFound:
         return None
 
 
-def _put(yard: Yard, batch: Batch, progress: Progress, output: Begun, errors: Begun) -> None:
+def _put(yard: Yard, batch: Batch, progress: ResultsProgress, output: Begun, errors: Begun) -> None:
     progress.output, progress.errors = output, errors
     yard.objects.put(keys.results_progress(batch.batch_id), msgspec.msgpack.encode(progress))
 
 
-def _write(yard: Yard, batch: Batch, results: Results, progress: Progress) -> Written | None:
+def _write(yard: Yard, batch: Batch, results: Results, progress: ResultsProgress) -> Written | None:
     places = [keys.result(batch.tenant, batch.batch_id, name) for name in NAMES]
     if progress.completed:
         ends = (begun or Begun() for begun in (progress.output, progress.errors))
