@@ -10,10 +10,10 @@ WALKS ?= 1000
 
 .PHONY: help setup run up provider key test lint bench faults lock prices format
 
-help: setup ## show the commands and every setting
-	@$(PY) -m local.help
+help: ## show the commands and every setting
+	@if $(PYTHON) local/bootstrap.py --ready; then $(PY) -m local.help; else $(PYTHON) -m local.commands; fi
 
-setup:
+setup: ## prepare the environment, once; every other command does so by itself
 	@$(PYTHON) local/bootstrap.py
 
 run: setup ## one batch, end to end, on this machine

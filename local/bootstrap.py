@@ -20,11 +20,13 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
-    """Bring `.venv` up to date and return the exit status."""
+    """Bring `.venv` up to date and return the exit status; with `--ready`, only tell by it whether it is."""
     if sys.version_info < OLDEST_PYTHON:
         return _complain(
             f"Batchyard needs Python 3.11 or newer; this is {sys.version.split()[0]}. Try: make PYTHON=python3.12"
         )
+    if sys.argv[1:] == ["--ready"]:
+        return 0 if _stamp().exists() else 1
     for number in _SIGNALS:
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, _stop)

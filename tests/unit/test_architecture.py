@@ -38,7 +38,7 @@ VAGUE = {"utils", "util", "common", "helpers", "helper", "base", "manager", "mis
 # The rules of the domain: no adapter, no AWS, no clock, no environment, no yard.
 PURE = [
     "answers", "batch", "callback_url", "capacity", "checksums", "create_request", "creations", "errors", "form",
-    "handover", "keys", "lines", "options", "outcomes", "ownership", "pacing", "policy", "scanning", "shard",
+    "handover", "keys", "kinds", "lines", "options", "outcomes", "ownership", "pacing", "policy", "scanning", "shard",
     "shard_limits", "splitting", "statuses", "stored_file", "successes", "token_limits", "tokens", "webhook_delivery",
     "webhook_endpoint",
 ]  # fmt: skip

@@ -141,7 +141,7 @@ def _checked(fields: dict[str, Field]) -> tuple[Field, str, int | None]:
     purpose = stored_file.check_purpose(fields["purpose"].text if "purpose" in fields else None)
     stored_file.check_filename(file.filename, purpose)
     if purpose == BATCH:
-        check_first_line(file.data)
+        check_first_line(file.data, whole=True)
     return file, purpose, stored_file.check_life(_expires_after(fields), purpose)
 
 

@@ -45,7 +45,7 @@ def _accept(yard: Yard, source: InputObject, metadata: dict[str, str]) -> str:
     window = metadata.get("completion-window", yard.settings.completion_window)
     members, error = _metadata(metadata)
     named = options.of_metadata(metadata)
-    if wrong_option := options.misspelled(metadata) or options.wrong(named):
+    if wrong_option := options.misspelled(metadata, options.OF_UPLOADS) or options.wrong(named):
         named, error = {}, wrong_option
     try:
         window_seconds(window)

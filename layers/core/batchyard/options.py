@@ -10,7 +10,9 @@ from batchyard.batch import REFUSE, SKIP, LineError
 NAMES: Final = ("on_invalid", "dry_run", "max_cost_usd")
 WORDS: Final = {"true": True, "false": False}
 LONGEST_AMOUNT: Final = 20  # characters
-BARE: Final = {name.replace("_", ""): name for name in NAMES}
+# What else of a request, or of an upload's user metadata, changes what becomes of the batch.
+MEMBERS: Final = (*NAMES, "metadata", "output_expires_after")
+OF_UPLOADS: Final = (*(name.replace("_", "-") for name in NAMES), "completion-window", "metadata")
 CLOSE: Final = 0.8  # of difflib's ratio: lets one letter of `dry_run` be wrong, and a unit be missing or another
 SHOWN_NAME: Final = 64
 
@@ -29,16 +31,21 @@ def twice(body: Mapping[str, Any]) -> LineError | None:
     return None if double is None else LineError("invalid_value", f"'{double}' is named twice. Name it once.", double)
 
 
-def misspelled(names: Iterable[str]) -> LineError | None:
-    """Name the first that was meant to be one of ours; left unread, it would let a batch run that was not to be paid."""
+def misspelled(names: Iterable[str], known: Iterable[str] = MEMBERS) -> LineError | None:
+    """Name the first that was meant to be a `known` one; left unread, it would let a batch run that was not to be paid."""
+    spellings = {_bare(name): name for name in known}
     for name in names:
-        bare = "".join(filter(str.isalnum, name)).lower()
-        meant = get_close_matches(bare, BARE, n=1, cutoff=CLOSE) if _own(name) not in NAMES else []
+        right = _own(name) in NAMES or name in spellings.values()
+        meant = [] if right else get_close_matches(_bare(name), spellings, n=1, cutoff=CLOSE)
         if meant:
             shown = name[:SHOWN_NAME]
-            message = f"Unknown parameter: '{shown}'. Did you mean '{BARE[meant[0]]}'?"
+            message = f"Unknown parameter: '{shown}'. Did you mean '{spellings[meant[0]]}'?"
             return LineError("unknown_parameter", message, shown)
     return None
+
+
+def _bare(name: str) -> str:
+    return "".join(filter(str.isalnum, name)).lower()
 
 
 def _own(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard import keys, statuses
+from batchyard import keys, kinds, statuses
 from batchyard.aside import Aside
 from batchyard.batch import SKIP, Batch, Counts, InputObject, LineError
 from batchyard.errors import BatchyardError, NotFound
@@ -128,6 +128,8 @@ def _survey(yard: Yard, batch: Batch, progress: Progress, seconds_left: Callable
     survey = Survey(limits, batch.endpoint, progress, skipping)
     try:
         source = source_of(yard, batch, progress, in_time)
+        if wrong_kind := _wrong_kind(yard, batch, source, progress):
+            return _refuse_whole(survey, wrong_kind)
         for full in survey.take(yard.objects.chunks(source, progress.offset)):
             if full is not None:
                 _write(yard, batch, full, progress)
@@ -136,9 +138,9 @@ def _survey(yard: Yard, batch: Batch, progress: Progress, seconds_left: Callable
         _finish(yard, batch, source, survey, aside, in_time)
     except NotFound as error:
         logger.warning("input gone", batch_id=batch.batch_id, reason=str(error))
-        return _unreadable(survey, f"The input {batch.input.uri} was deleted, replaced or cannot be read.")
+        return _lost(survey, f"The input {batch.input.uri} was deleted, replaced or cannot be read.")
     except Damaged as error:
-        return _unreadable(survey, f"The input {batch.input.uri} is a damaged gzip file: {error}.")
+        return _lost(survey, f"The input {batch.input.uri} is a damaged gzip file: {error}.")
     except OutOfTime:
         aside.close()
         _put_down(yard, batch, survey, begun)
@@ -164,8 +166,20 @@ def _stage(progress: Progress) -> tuple[int, ...]:
     return unpacked, progress.offset, progress.repeats.part, len(progress.scattered)
 
 
-def _unreadable(survey: Survey, why: str) -> bool:
-    survey.complain(LineError("invalid_request", f"{why} Upload it again.", "file_id"))
+def _wrong_kind(yard: Yard, batch: Batch, source: InputObject, progress: Progress) -> LineError | None:
+    """Say what the input is if it holds no lines; where bad lines are skipped, only what no line could be of."""
+    if progress.offset:
+        return None
+    start = b"".join(yard.objects.chunks(source, 0, min(kinds.START, source.size)))
+    return kinds.foreign(start, of_lines=batch.on_invalid == SKIP)
+
+
+def _lost(survey: Survey, why: str) -> bool:
+    return _refuse_whole(survey, LineError("invalid_request", f"{why} Upload it again.", "file_id"))
+
+
+def _refuse_whole(survey: Survey, error: LineError) -> bool:
+    survey.complain(error, error.line)
     survey.progress.unreadable = True
     return True
 

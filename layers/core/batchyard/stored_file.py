@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from batchyard import kinds
 from batchyard.batch import LineError
 from batchyard.create_request import LONGEST_LIFE, SHORTEST_LIFE, refusal
 from batchyard.errors import ApiError
@@ -148,21 +149,29 @@ def check_life(expires_after: object, purpose: str) -> int | None:
     return seconds
 
 
-def check_first_line(start: bytes) -> None:
-    """Refuse the start of a batch's input whose first line is no JSON object, as OpenAI does at once; all else comes later.
+def check_first_line(start: bytes, *, whole: bool) -> None:
+    """Refuse a batch's input whose first line is no JSON object, as OpenAI does at once; all else comes later.
 
-    What is packed is looked into by the batch.
+    Blank lines are no lines. What is packed is looked into by the batch, and so is a line that ends behind the `start`.
     """
     if start.startswith(GZIP):
         return
-    first = start.partition(b"\n")[0]
-    try:
-        line = msgspec.json.decode(first)
-    except (ValueError, RecursionError):
-        line = None
-    if not isinstance(line, dict):
-        message = "Invalid file format. Input file must be in .jsonl format for Batch API: look at its first line."
-        raise ApiError(HTTPStatus.BAD_REQUEST, f"{message} {diagnose(first).message}")
+    if wrong_kind := kinds.foreign(start, of_lines=False):
+        raise _no_input(wrong_kind.message)
+    for first in kinds.first_lines(start, 1, whole=whole):
+        try:
+            line = msgspec.json.decode(first)
+        except (ValueError, RecursionError):
+            line = None
+        if not isinstance(line, dict):
+            raise _no_input(f"look at its first line. {diagnose(first).message}")
+    if whole and not start.strip():
+        raise _no_input("it has no requests. Write one JSON request object per line.")
+
+
+def _no_input(why: str) -> ApiError:
+    message = f"Invalid file format. Input file must be in .jsonl format for Batch API: {why}"
+    return ApiError(HTTPStatus.BAD_REQUEST, message)
 
 
 def missing(name: str) -> ApiError:

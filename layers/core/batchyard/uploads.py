@@ -131,9 +131,8 @@ def _joined(yard: Yard, upload: StoredUpload, sources: Sequence[Source], md5: st
     key, digest, passed = keys.file(upload.tenant, _file_id(upload)), hashlib.md5(usedforsecurity=False), 0
     with yard.file_objects.joint(key, upload.life) as joint:
         for piece in joint.take(sources):
-            # a first line that goes on behind the first piece is left to the batch
-            if upload.purpose == BATCH and not passed and (b"\n" in piece or len(piece) == upload.bytes):
-                check_first_line(piece)
+            if upload.purpose == BATCH and not passed:
+                check_first_line(piece, whole=len(piece) == upload.bytes)
             digest.update(piece)
             passed += len(piece)
         if md5 is not None and md5.lower() != digest.hexdigest():

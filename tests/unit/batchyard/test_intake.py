@@ -41,6 +41,8 @@ def test_metadata_and_window_of_the_object_are_the_batch_s() -> None:
         ({"completion_window": "soon"}, "invalid_value", "completion_window"),
         ({"dryrun": "true"}, "unknown_parameter", "dryrun"),
         ({"max_cost": "1"}, "unknown_parameter", "max-cost"),
+        ({"completion-windw": "7d"}, "unknown_parameter", "completion-windw"),
+        ({"onvalid": "skip", "metadata": "{}"}, "unknown_parameter", "onvalid"),
         ({"completion_window": "9" * 40 + "h"}, "invalid_value", "completion_window"),
     ],
 )

@@ -40,6 +40,7 @@ def test_an_option_named_in_two_spellings_is_refused() -> None:
         ("dry-runs", "dry_run"), ("max_cost", "max_cost_usd"), ("maxCostUsd", "max_cost_usd"),
         ("max_costs_usd", "max_cost_usd"),
         ("max-cost-eur", "max_cost_usd"), ("onInvalid", "on_invalid"), ("on_invalids", "on_invalid"),
+        ("metdata", "metadata"), ("meta_data", "metadata"), ("output_expire_after", "output_expires_after"),
     ],
 )  # fmt: skip
 def test_a_name_close_to_an_option_is_refused_with_the_one_that_was_meant(name: str, meant: str) -> None:
@@ -47,6 +48,31 @@ def test_a_name_close_to_an_option_is_refused_with_the_one_that_was_meant(name: 
     assert error is not None
     assert (error.code, error.param) == ("unknown_parameter", name)
     assert error.message == f"Unknown parameter: '{name}'. Did you mean '{meant}'?"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("dryrun", "dry-run"), ("onvalid", "on-invalid"), ("maxcost", "max-cost-usd"),
+        ("completion-windw", "completion-window"),
+        ("completionwindow", "completion-window"), ("completion-windows", "completion-window"), ("meta-data", "metadata"),
+    ],
+)  # fmt: skip
+def test_user_metadata_close_to_what_an_upload_may_say_is_refused_in_its_spelling(name: str, meant: str) -> None:
+    error = options.misspelled(["mtime", name], options.OF_UPLOADS)
+    assert error is not None
+    assert error.message == f"Unknown parameter: '{name}'. Did you mean '{meant}'?"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *options.OF_UPLOADS, "mtime", "s3cmd-attrs", "sha256", "file-owner", "hdi-isfolder", "project", "output-expires-after",
+        "window", "endpoint", "metadata-directive", "dataset-metadata",
+    ],
+)  # fmt: skip
+def test_other_user_metadata_is_harmless(name: str) -> None:
+    assert options.misspelled([name], options.OF_UPLOADS) is None
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,24 @@ def test_every_fault_is_told_with_its_line_and_nothing_is_sent(
     assert faults(data) == found
 
 
+@pytest.mark.parametrize("on_invalid", ["refuse", "skip"])
+@pytest.mark.parametrize("data", [(A + B).decode().encode("utf-16"), b"PAR1" + bytes(range(256)) * 9])
+def test_a_file_of_no_lines_is_refused_as_a_whole_in_one_sentence(data: bytes, on_invalid: str) -> None:
+    yard = dropped_of(data)
+    yard.table.change_batch(BATCH_ID, on_invalid=on_invalid)
+    assert plan(yard, BATCH_ID).next == "refused"
+    (error,) = yard.table.batch(BATCH_ID).errors
+    assert (error.code, error.line) == ("invalid_json_line", 1)
+
+
+def test_an_array_over_many_lines_is_told_once_and_set_aside_line_by_line() -> None:
+    data = json.dumps([json.loads(A), json.loads(B)], indent=1).encode()
+    assert faults(data) == [(1, "invalid_json_line")]
+    yard = dropped_of(data + b"\n" + A)
+    yard.table.change_batch(BATCH_ID, on_invalid="skip")
+    assert plan(yard, BATCH_ID).next == "run"
+
+
 def test_lines_for_another_endpoint_than_the_batch_s_are_refused() -> None:
     assert faults(A + request("b", url="/v1/embeddings"), "/v1/responses") == [(2, "invalid_url")]
 

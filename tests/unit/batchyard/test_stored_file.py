@@ -16,9 +16,9 @@ from batchyard.stored_file import (
 )
 
 
-def refused(call: Any, *arguments: Any) -> tuple[int, str | None, str | None]:
+def refused(call: Any, *arguments: Any, **named: Any) -> tuple[int, str | None, str | None]:
     with pytest.raises(ApiError) as error:
-        call(*arguments)
+        call(*arguments, **named)
     return error.value.status, error.value.code, error.value.param
 
 
@@ -107,16 +107,16 @@ def test_a_batch_s_input_is_named_jsonl_packed_or_not() -> None:
     assert refused(check_filename, "x" * 513, "vision") == (400, "string_above_max_length", "filename")
 
 
-@pytest.mark.parametrize("start", [b'{"a": 1}\nnot json', b"{}", b' {"a": 1}\r\n', b"\x1f\x8b\x08\n"])
+@pytest.mark.parametrize("start", [b'{"a": 1}\nnot json', b"{}", b' {"a": 1}\r\n', b"\x1f\x8b\x08\n", b"\n \r\n{}"])
 def test_a_first_line_that_is_an_object_or_packed_is_enough(start: bytes) -> None:
-    check_first_line(start)
+    check_first_line(start, whole=True)
 
 
 @pytest.mark.parametrize(
-    "start", [b"", b"\n{}", b"not json\n", b"[]\n", b"\xef\xbb\xbf{}\n", b"\xff\n", b"[" * 100_000]
+    "start", [b"", b"\n\n", b"\nnot json\n", b"not json\n", b"[]\n", b"\xef\xbb\xbf{}\n", b"\xff\n", b"[" * 100_000]
 )
 def test_any_other_first_line_is_refused_at_once(start: bytes) -> None:
-    assert refused(check_first_line, start) == (400, None, None)
+    assert refused(check_first_line, start, whole=True) == (400, None, None)
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,15 @@ def test_any_other_first_line_is_refused_at_once(start: bytes) -> None:
         (b"PK\x03\x04\x14\x00\x08\x00\xff\n", "it is a zip or spreadsheet file."),
         (b"\xef\xbb\xbf{}\n", "it begins with a byte order mark."),
         (b"[]\n", "it is not a JSON object."),
+        (b"PAR1\x15\x04", "it is a Parquet file."),
+        (b"\n", "it has no requests."),
     ],
 )
 def test_the_refusal_says_what_the_first_line_is(start: bytes, said: str) -> None:
     with pytest.raises(ApiError, match=said):
-        check_first_line(start)
+        check_first_line(start, whole=True)
+
+
+@pytest.mark.parametrize("start", [b"", b"\n", b'{"a": ', b"\n\nnot json, as far as it goes"])
+def test_a_first_line_that_goes_on_is_left_to_the_batch(start: bytes) -> None:
+    check_first_line(start, whole=False)

@@ -1,4 +1,8 @@
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 from local.deploy import read_template
 from local.engine.__main__ import WRAPPERS
@@ -29,6 +33,18 @@ def test_every_explained_target_of_the_makefile_is_told() -> None:
 def test_what_the_emulator_changes_is_told() -> None:
     told = " ".join(text().split())
     assert "Default: 30 (1 with the emulator, 5 with your own provider)" in told
+
+
+def test_where_nothing_is_set_up_the_commands_are_told_by_the_standard_library_alone(tmp_path: Path) -> None:
+    (tmp_path / "local").mkdir()
+    for name in ("Makefile", "requirements.lock", "local/bootstrap.py", "local/commands.py"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    python = f"PYTHON={sys.executable} -S"
+    told = subprocess.run(["make", "-s", "help", python], cwd=tmp_path, capture_output=True, text=True, check=True)  # noqa: S603, S607
+    assert "  make run\n      one batch, end to end, on this machine\n" in told.stdout
+    assert "make setup" in told.stdout
+    assert told.stderr == ""
+    assert not (tmp_path / ".venv").exists()
 
 
 def test_the_readme_names_every_mend_and_wrapper_of_the_engine() -> None:

@@ -1,0 +1,44 @@
+"""Show the make targets and what goes with them; needs nothing but the standard library: `python -m local.commands`."""
+
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+MAKEFILE = Path(__file__).resolve().parent.parent / "Makefile"
+WITH_THEM = {
+    "INPUT=…": "The JSONL file of requests for `make run`. Default: local/requests.jsonl",
+    "OUT=…": "The folder for its results. Default: out",
+    "PROVIDER_BASE_URL=…": "Your own provider, such as https://api.openai.com/v1, instead of the emulator.",
+    "PROVIDER_API_KEY=…": "The key that goes with it.",
+}
+_MORE = "`make setup` prepares the environment (once, about a minute); `make help` then lists every other setting, too."
+
+
+def targets() -> Iterator[tuple[str, str]]:
+    """Yield every explained target of the Makefile as it is typed, and what it does."""
+    for line in MAKEFILE.read_text(encoding="utf-8").splitlines():
+        found = re.fullmatch(r"([a-z][a-z-]*):.*?## (.+)", line)
+        if found:
+            yield f"make {found[1]}", found[2]
+
+
+def section(title: str, rows: Iterator[tuple[str, str]]) -> str:
+    """Return a titled list of names and what they mean."""
+    return f"{title}\n" + "\n".join(_entry(*row) for row in rows)
+
+
+def text() -> str:
+    """Return the help of a place where nothing is set up yet."""
+    return "\n\n".join((section("Commands", targets()), section("Settings", iter(WITH_THEM.items())), _MORE))
+
+
+def _entry(name: str, description: str) -> str:
+    indent = " " * 6
+    return f"  {name}\n" + textwrap.fill(
+        description, 100, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+    )
+
+
+if __name__ == "__main__":
+    print(text())

@@ -1,0 +1,94 @@
+"""A file that holds no requests is told by its start, in one sentence."""
+
+import bz2
+import io
+import json
+import lzma
+import tarfile
+import zipfile
+
+import pytest
+
+from batchyard.kinds import first_lines, foreign
+from batchyard.lines import BOM
+from tests.unit.batchyard.planned import INPUT
+
+REQUESTS = [json.loads(line) for line in INPUT.splitlines()]
+TEXT = INPUT.decode()
+
+
+def zipped(*names: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in names:
+            archive.writestr(name, INPUT)
+    return packed.getvalue()
+
+
+def tarred() -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("requests.jsonl"))
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (zipped("in.jsonl"), "a zip or spreadsheet file"),
+        (zipped(), "an empty zip file"),
+        (bz2.compress(INPUT), "a bzip2 file"),
+        (lzma.compress(INPUT), "an xz file"),
+        (b"\x1f\x8b\x08", "a gzip file in a gzip file"),
+        (tarred(), "a tar file"),
+        (b"PAR1\x15\x04\x15", "a Parquet file"),
+        (b"%PDF-1.7\n", "a PDF file"),
+        (TEXT.encode("utf-16"), "UTF-16 text"),
+        (b"\xfe\xff" + TEXT.encode("utf-16-be"), "UTF-16 text"),
+        (TEXT.encode("utf-32"), "UTF-32 text"),
+        (TEXT.encode("utf-16-le"), "UTF-16 text, or no text at all"),
+        (TEXT.encode("utf-32-be"), "UTF-16 text, or no text at all"),
+        (b"\0" * 512, "UTF-16 text, or no text at all"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_no_text_is_named_with_its_remedy(start: bytes, kind: str) -> None:
+    error = foreign(start)
+    assert error is not None
+    assert (error.code, error.line) == ("invalid_json_line", 1)
+    assert f"it is {kind}. Write the requests as UTF-8 text, one JSON object per line." in error.message
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        (json.dumps(REQUESTS, indent=2).encode(), "an array over several lines"),
+        (b"[\n" + b",\n".join(INPUT.splitlines()) + b"\n]\n", "an array over several lines"),
+        (b"\r\n[" + b",\r\n".join(INPUT.splitlines()) + b"]", "an array over several lines"),
+        (b"\n".join(json.dumps(request, indent=4).encode() for request in REQUESTS), "line breaks in its objects"),
+    ],
+)
+def test_one_document_over_many_lines_is_told_where_lines_are_not_skipped(start: bytes, said: str) -> None:
+    error = foreign(start, of_lines=False)
+    assert error is not None
+    assert said in error.message
+    assert foreign(start) is None
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        INPUT, b"", b"\n", b"\n\n" + INPUT, BOM + INPUT, b"hello\nworld\n", b"custom_id,method,url\n", b"[]\n" + INPUT,
+        b"[1,\n" + INPUT, b"{\n" + INPUT, b"[\n" + INPUT, b"[{}]\n" + INPUT, b"{", b"[", b"PK", b"B", b'{"a": "\0"}\n',
+        json.dumps(REQUESTS).encode(), "é\n".encode("latin-1"),
+    ],
+)  # fmt: skip
+def test_all_else_is_read_line_by_line(start: bytes) -> None:
+    assert foreign(start, of_lines=False) is None
+
+
+def test_the_first_lines_are_those_that_are_not_blank() -> None:
+    assert first_lines(b"\n \r\na\r\n\nb\nc", 2, whole=False) == [b"a\r", b"b"]
+    assert first_lines(b"a\nb", 2, whole=False) == [b"a"]
+    assert first_lines(b"a\nb", 2, whole=True) == [b"a", b"b"]
+    assert first_lines(b"\n \t\n", 2, whole=True) == []
