@@ -11,7 +11,7 @@ from batchyard.log import logger
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take `{"batch_id", "shard"}` and answer what is next for the shard, or for the batch if that was its last."""
+    """Take `{"batch_id", "shard"}` and answer what is next for the shard, or for the batch if that was its last or null."""
     logger.append_keys(batch_id=event["batch_id"], shard=event["shard"])
     following = advance(
         yard.current(),

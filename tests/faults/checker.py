@@ -39,7 +39,8 @@ class Case:
     """A batch that has ended, what was in its input, and what must never be logged.
 
     `numbers` are the lines of its requests in the input, counted from 1, by custom_id and in order; `asides` are its lines
-    that are no requests, each with its number, its error's code and its custom_id.
+    that are no requests, each with its number, its error's code and its custom_id. A shard that failed may have lines that
+    were not tried often enough; only one that failed at every rest was `abandoned`, with answers that nobody brought in.
     """
 
     batch_id: str
@@ -48,6 +49,7 @@ class Case:
     asides: tuple[tuple[int, str, str | None], ...] = ()
     dry_run: bool = False
     shard_failed: bool = False
+    abandoned: bool = False
 
 
 def wrongs(case: Case, evidence: Evidence, provider: FickleProvider) -> list[str]:
@@ -64,13 +66,14 @@ def wrongs(case: Case, evidence: Evidence, provider: FickleProvider) -> list[str
         found += _outcomes(case, output, answered)
         found += _set_aside(case, errors)
         found += _counted(record, output, errors)
-        if record["status"] != "cancelled" and not case.shard_failed and not _barren(case, provider):
+        stopped = record["status"] == "cancelled" or record["given_up"] or case.shard_failed
+        if not stopped and not _barren(case, provider):
             found += _given_up(provider, answered)
     found += _paid(case, provider)
-    found += [] if case.shard_failed else _thrown_away(case, provider, output)
+    found += [] if case.abandoned else _thrown_away(case, provider, output)
     found += _invented(provider, output)
     found += [f"{batch.id} still runs as {batch.status}" for batch in provider.live()]
-    found += [f"{file_id} is left at the provider" for file_id in provider.left()]
+    found += [] if case.abandoned else [f"{file_id} is left at the provider" for file_id in provider.left()]
     found += [f"{held} tokens are still held for {attempt}" for attempt, held in evidence.held_tokens().items()]
     found += [f"the log holds {secret!r}" for secret in case.secrets if secret in evidence.log()]
     return found
@@ -144,7 +147,7 @@ def _paid(case: Case, provider: FickleProvider) -> list[str]:
 
 
 def _thrown_away(case: Case, provider: FickleProvider, output: list[bytes]) -> list[str]:
-    """Every answer that could be read is in the result; only a shard whose steps die at every try may leave some."""
+    """Every answer that could be read is in the result."""
     kept = {json.loads(line)["custom_id"] for line in output}
     readable = (each for each in case.numbers if provider.readable.get(each))
     return [f"the answer to {each} was thrown away" for each in readable if each not in kept]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from batchyard.advance import advance
 from batchyard.assemble import assemble
 from batchyard.cancel import cancel
 from batchyard.collect import collect
@@ -25,7 +26,7 @@ from batchyard.submit import submit
 from tests.faults.strikes import Killed, Strikes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from batchyard.yard import Yard
     from tests.integration.batchyard.world import Clock
@@ -102,6 +103,10 @@ class Machine:
     def invoke(self, payload: dict[str, Any]) -> None:
         """Stand where the cancel function's invoker stands."""
         self.cancels.append(str(payload["batch_id"]))
+
+    def advance(self, asked: Mapping[str, Any]) -> None:
+        """Run the advance function once, as it was asked to."""
+        self.once(lambda: advance(self.yard, asked["batch_id"], asked["shard"]))
 
     @property
     def running(self) -> list[Execution]:

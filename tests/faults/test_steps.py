@@ -122,6 +122,7 @@ def test_the_user_cancels_what_has_ended(scene: Scene) -> None:
 
 
 def test_a_shard_that_cannot_go_on_leaves_its_siblings_alone(scene: Scene) -> None:
+    scene.provider.fates = [Fate("expired", seconds=40_000, share=0.0)]
     batch_id = scene.drop(SIX)
     scene.play_until("create_batch")
     for _ in range(4):

@@ -18,7 +18,6 @@ from batch_client import (
     RateLimitError,
     ServerError,
 )
-from batchyard.revival import MOST_RESTARTS
 from tests.faults.inputs import SORTS as BAD
 from tests.faults.provider import NEVER_SEEN, Fate, Trouble, lost, no_room
 from tests.faults.strikes import Strike
@@ -162,7 +161,6 @@ class Walk(RuleBasedStateMachine):
     def run_a_cancel(self, choice: int) -> None:
         self.scene.machine.cancel(choice)
 
-    @precondition(lambda self: self.scene.aborted < MOST_RESTARTS)  # a fourth time, the batch is given up
     @rule(choice=st.integers(0, 3))
     def stop_an_execution(self, choice: int) -> None:
         self.scene.abort(choice)

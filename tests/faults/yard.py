@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 import io
 import logging
+from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from batchyard.advance import advance
 from batchyard.api import cancel_batch
 from batchyard.errors import ApiError
+from batchyard.fail import RESTS
 from batchyard.intake import intake
 from batchyard.log import logger
 from batchyard.resume import resume
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 KEY = "sk-made-up"
 MOST_TURNS = 3_000
+BETWEEN_SWEEPS = 300
 A_WHILE = 3_600  # seconds, after which the sweep takes nothing for just begun
 
 
@@ -47,7 +49,6 @@ class Scene:
         self.memory.executions = self.memory.cancel_function = self.machine  # type: ignore[assignment]
         exposed(self.yard, self.strikes)
         self.cases: list[Case] = []
-        self.aborted = 0
         self.logged = io.StringIO()
         self._listen()
 
@@ -82,25 +83,28 @@ class Scene:
         """Let a webhook come about a shard that has been recorded."""
         batch_id = self.cases[0].batch_id
         if (batch_id, shard) in self.memory.table.kept:
-            self.machine.once(lambda: advance(self.yard, batch_id, shard))
+            self.machine.advance({"batch_id": batch_id, "shard": shard})
 
     def resume(self) -> None:
         """Ask for the first batch to be resumed, and have done what that asks for."""
         self.machine.deliver(lambda: resume(self.yard, self.cases[0].batch_id))
-        for asked in self.memory.advanced.invoked:
-            self.machine.once(lambda asked=asked: advance(self.yard, asked["batch_id"], asked["shard"]))  # type: ignore[misc]
-        self.memory.advanced.invoked.clear()
+        self._advance()
 
     def abort(self, choice: int) -> None:
         """Stop an execution by hand."""
         running = self.machine.running
         if running:
-            self.aborted += 1
             running[choice % len(running)].ended = "Aborted"
 
     def sweep(self) -> None:
         """Let the schedule come."""
         self.machine.deliver(lambda: sweep(self.yard))
+        self._advance()
+
+    def _advance(self) -> None:
+        asked, self.memory.advanced.invoked[:] = list(self.memory.advanced.invoked), []
+        for each in asked:
+            self.machine.advance(each)
 
     def finish(self, *, calm: bool = True) -> None:
         """Play everything to its end; if `calm`, let nothing more go wrong."""
@@ -111,6 +115,10 @@ class Scene:
         self.clock.now += A_WHILE
         self.sweep()
         self._play()
+        while any(self.memory.table.batches[case.batch_id].given_up for case in self.open()):
+            self.clock.now += BETWEEN_SWEEPS
+            self.sweep()
+            self._play()
         for _ in range(3):  # the provider takes a moment to cancel
             self.provider.live()
         self.provider.troubles.clear()
@@ -123,9 +131,15 @@ class Scene:
             for execution in self.machine.running:
                 self.machine.turn(execution)
 
+    def open(self) -> list[Case]:
+        """List the batches that have not ended."""
+        return [case for case in self.cases if not self.memory.table.batches[case.batch_id].ended]
+
     def wrongs(self) -> list[str]:
         """List what the checker finds, over all batches."""
-        cases = [dataclasses.replace(case, shard_failed=bool(self.machine.failed_shards)) for case in self.cases]
+        failures = Counter(step.shard for step in self.machine.failed_shards)
+        abandoned = any(times > len(RESTS) for times in failures.values())
+        cases = [dataclasses.replace(case, shard_failed=bool(failures), abandoned=abandoned) for case in self.cases]
         found = [wrong for case in cases for wrong in wrongs(case, self, self.provider)]
         return found + self.machine.surprises
 

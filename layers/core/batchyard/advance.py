@@ -16,14 +16,23 @@ STEPS: Final[dict[str, Callable[[Yard, Step], Step]]] = {"submit": submit, "poll
 MOST_STEPS: Final = 10
 
 
-def advance(yard: Yard, batch_id: str, shard: int, seconds_left: Callable[[], float] = lambda: math.inf) -> str:
+def advance(yard: Yard, batch_id: str, shard: int | None, seconds_left: Callable[[], float] = lambda: math.inf) -> str:
     """Play the shard's steps up to the first that waits, and put the batch together if it was the last; answers what is next.
 
-    The shard's own execution sleeps on, and finds at its next turn what was done: each step may run twice, here and there.
-    When `seconds_left` runs low, the rest of the results is left to the batch's own execution.
+    Without a shard, the batch is put together if none is left. The shard's own execution sleeps on, and finds at its next
+    turn what was done: each step may run twice, here and there. When `seconds_left` runs low, the rest of the results is
+    left to the batch's own execution.
     """
+    following = "done" if shard is None else _played(yard, batch_id, shard)
+    logger.info("advanced", next=following)
+    if following == "done" and _all_done(yard, batch_id):
+        return assemble(yard, batch_id, seconds_left)
+    return following
+
+
+def _played(yard: Yard, batch_id: str, shard: int) -> str:
     known = yard.records.shard(batch_id, shard)
-    if known is not None and known.relayed:
+    if known is not None and known.relayed and yard.records.batch(batch_id).given_up is None:
         return "relay"  # it waits for an execution of its own, which must find the mark
     step = Step(
         batch_id, shard, "poll", turns=1
@@ -32,12 +41,11 @@ def advance(yard: Yard, batch_id: str, shard: int, seconds_left: Callable[[], fl
         step = STEPS[step.next](yard, step)
         if step.next not in STEPS or step.wait_seconds:
             break
-    logger.info("advanced", next=step.next)
-    if step.next == "done" and _all_done(yard, batch_id):
-        return assemble(yard, batch_id, seconds_left)
     return step.next
 
 
 def _all_done(yard: Yard, batch_id: str) -> bool:
-    done = sum(shard.done for shard in yard.records.shards(batch_id))
-    return done == yard.records.batch(batch_id).shards
+    """Tell whether every shard is done; of a batch that is given up, those that were never begun are not waited for."""
+    batch = yard.records.batch(batch_id)
+    done = [shard.done for shard in yard.records.shards(batch_id)]
+    return all(done) and (batch.given_up is not None or len(done) == batch.shards)

@@ -86,7 +86,7 @@ def _shards(yard: Yard, batch: Batch, count: int) -> Iterator[Shard]:
     recorded = {shard.shard: shard for shard in yard.records.shards(batch.batch_id)}
     for number in range(count):
         shard = recorded.get(number) or _unrecorded(yard, batch, number)
-        yield shard if shard.done else finish(shard, UNRECORDED if shard.unfinished else None)
+        yield shard if shard.done else finish(shard, (batch.given_up or UNRECORDED) if shard.unfinished else None)
 
 
 def _unrecorded(yard: Yard, batch: Batch, number: int) -> Shard:

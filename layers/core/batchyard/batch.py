@@ -98,6 +98,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     `max_cost_usd` is an amount in text and `preflight` an estimate in JSON, as the table holds whole numbers only.
     `source` is the unpacked input, where the input is packed. `restarts` counts executions that died before the present one.
     `paused` says what its shards wait for, as long as one does, and `told_paused` what the bus was told last of that.
+    `given_up` says since `given_up_at` why nothing more is sent, while what was paid for is still brought in.
     """
 
     batch_id: str
@@ -128,6 +129,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     paused: str | None = None
     restarts: int = 0
     told_paused: bool = False
+    given_up: LineError | None = None
+    given_up_at: int | None = None
     output_file_id: str | None = None
     error_file_id: str | None = None
     in_progress_at: int | None = None
@@ -147,6 +150,11 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     def ended(self) -> bool:
         """Tell whether the status can change no more."""
         return self.status in statuses.ENDED
+
+    @property
+    def stopping(self) -> bool:
+        """Tell whether whatever the provider still runs of it is to be cancelled."""
+        return self.ended or self.status == statuses.CANCELLING or self.given_up is not None
 
 
 def shape(batch: Batch) -> dict[str, Any]:

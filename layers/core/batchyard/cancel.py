@@ -11,18 +11,17 @@ from batchyard.yard import Yard
 def cancel(yard: Yard, batch_id: str) -> int:
     """Cancel every provider batch of the batch that nobody waits for any more, and return how many; a cancel is announced.
 
-    Those are all, when the batch was cancelled or has failed, else those of shards that were given up. What fails here is
-    seen to by the shard's own poll, if it still has one.
+    Those are all, when the batch was cancelled, was given up or has failed, else those of shards that were given up. What
+    fails here is seen to by the shard's own poll, if it still has one.
     """
     batch, cancelled = yard.records.batch(batch_id), 0
-    stopping = batch.status in {statuses.CANCELLING, statuses.FAILED}
     if batch.status == statuses.CANCELLING:
         yard.events.announce(batch)
     for shard in yard.records.shards(batch_id):
         attempt = shard.attempt
         if attempt is not None and batch.status == statuses.FAILED:  # no step of the shard follows that could
             ledger.leave(yard, shard, ended=True)
-        if attempt is None or attempt.provider_batch_id is None or not (stopping or shard.done):
+        if attempt is None or attempt.provider_batch_id is None or not (batch.stopping or shard.done or shard.given_up):
             continue
         try:
             yard.ask(methodcaller("cancel_batch", attempt.provider_batch_id))

@@ -7,7 +7,7 @@ from operator import methodcaller
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError
-from batchyard import keys, ledger, setback, statuses
+from batchyard import keys, ledger, setback
 from batchyard.answers import Answers
 from batchyard.batch import LineError, Usage
 from batchyard.failed_batch import after_failed
@@ -16,6 +16,7 @@ from batchyard.relay import must_relay, relay
 from batchyard.runs import RunWriter
 from batchyard.shard import Shard, Step, change, change_attempt, finish, leave
 from batchyard.splitting import ShardLines
+from batchyard.stopping import why_stopped
 from batchyard.unfinished import Unfinished
 from batchyard.yard import Yard
 
@@ -113,7 +114,7 @@ class Sorted:
         self.answers, self.runs = answers, shard.version
         self._lines, self._sent = lines, sent
         self._most_tries = yard.settings.max_attempts
-        self._last = yard.records.batch(shard.batch_id).status == statuses.CANCELLING
+        self._last = why_stopped(yard.records.batch(shard.batch_id), shard) is not None
         place = shard.batch_id, shard.shard, shard.attempts[-1].number, shard.version
         with ExitStack() as open_runs:
             self.output, self.errors, self.transient = (
@@ -179,7 +180,7 @@ def bring_in(yard: Yard, shard: Shard, ended: Shard, step: Step, found: Sorted) 
     """Save what became of an attempt: the shard is done, or what is unfinished goes out again."""
     reason = _reason(yard, ended)
     if not ended.unfinished or reason:
-        setback.save_after_answer(yard, shard, finish(ended, reason))
+        setback.save_after_answer(yard, shard, finish(ended, reason if ended.unfinished else None))
         return step.then("done")
     setback.save_after_answer(yard, shard, ended)
     return step.then("submit", setback.wait_after(yard, ended.stalls + 1) if len(found.transient) else 0)
@@ -187,9 +188,8 @@ def bring_in(yard: Yard, shard: Shard, ended: Shard, step: Step, found: Sorted) 
 
 def _reason(yard: Yard, shard: Shard) -> LineError | None:
     """Say why the unfinished lines of a shard are not sent again, if they are not."""
-    if yard.records.batch(shard.batch_id).status != statuses.IN_PROGRESS:
-        return LineError("batch_cancelled", "The batch was cancelled before this request was finished.")
-    if shard.stalls < yard.settings.max_attempts:
-        return None
+    stopped = why_stopped(yard.records.batch(shard.batch_id), shard)
+    if stopped or shard.stalls < yard.settings.max_attempts:
+        return stopped
     code = "batch_expired" if shard.attempts[-1].provider_status == "expired" else "no_answer"
     return LineError(code, f"The provider answered none of the last {shard.stalls} attempts at this request.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from batch_client import BatchClientError
-from batchyard import direct_answers, keys, statuses
+from batchyard import direct_answers, keys
 from batchyard.answers import Answers
 from batchyard.batch import Batch, window_seconds
 from batchyard.collect import Sorted, bring_in, brought_in
@@ -22,6 +22,7 @@ from batchyard.log import logger
 from batchyard.outcomes import OUTCOME_UNKNOWN, Outcome
 from batchyard.shard import Shard, Step, begin_attempt, change_attempt
 from batchyard.splitting import ShardLines
+from batchyard.stopping import why_stopped
 from batchyard.unfinished import Unfinished
 from batchyard.upload import Upload
 from batchyard.yard import Yard
@@ -104,7 +105,7 @@ class _Tail:
         attempt = self._shard.attempts[-1]
         if attempt.sent >= attempt.lines or self._input_gone or any(map(self._stops, range(attempt.sent))):
             return False
-        return self._yard.records.batch(self._shard.batch_id).status == statuses.IN_PROGRESS
+        return why_stopped(self._yard.records.batch(self._shard.batch_id), self._shard) is None
 
     def _stops(self, index: int) -> bool:
         outcome = self._answers.outcome(index)

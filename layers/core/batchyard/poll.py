@@ -5,7 +5,7 @@ from typing import Final
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError
-from batchyard import ledger, pauses, setback, statuses
+from batchyard import ledger, pauses, setback
 from batchyard.batch import Batch, LineError, window_seconds
 from batchyard.deadline import deadline
 from batchyard.log import logger
@@ -33,7 +33,7 @@ def poll(yard: Yard, step: Step) -> Step:
     try:
         seen = yard.ask(lambda provider: provider.retrieve_batch(provider_batch_id))
         late = yard.now() >= _deadline(yard, batch, shard.attempt)
-        stopping = batch.status == statuses.CANCELLING or batch.ended or late
+        stopping = batch.stopping or shard.given_up or late
         if stopping and not (seen.ended or seen.status in ENDING):
             logger.info("stopping a provider batch", batch_id=step.batch_id, shard=step.shard, late=late)
             seen = yard.ask(lambda provider: provider.cancel_batch(provider_batch_id))
@@ -44,7 +44,7 @@ def poll(yard: Yard, step: Step) -> Step:
     if seen.status in TAKEN_IN and shard.attempt.provider_status not in TAKEN_IN:
         ledger.accepted(yard, shard)
     _note(yard, shard, shard.attempt, seen)
-    return step.then("collect") if seen.ended else _look_again(yard, batch, shard.attempt, seen, step)
+    return step.then("collect") if seen.ended else _look_again(yard, batch, shard, seen, step)
 
 
 def _note(yard: Yard, shard: Shard, attempt: Attempt, seen: ProviderBatch) -> None:
@@ -60,12 +60,14 @@ def _note(yard: Yard, shard: Shard, attempt: Attempt, seen: ProviderBatch) -> No
         setback.save_after_answer(yard, shard, change(looked, completed=completed))
 
 
-def _look_again(yard: Yard, batch: Batch, attempt: Attempt, seen: ProviderBatch, step: Step) -> Step:
+def _look_again(yard: Yard, batch: Batch, shard: Shard, seen: ProviderBatch, step: Step) -> Step:
+    attempt = shard.attempts[-1]
     counts, since, total = seen.request_counts, attempt.creating_at or attempt.started_at, 0
     finished, deadline_at = counts.completed + counts.failed if counts else 0, _deadline(yard, batch, attempt)
-    if batch.status == statuses.CANCELLING or yard.now() >= deadline_at:
+    if batch.stopping or shard.given_up or yard.now() >= deadline_at:
         # Ten minutes as a rule, but a provider may take days.
-        since, finished = int(min(batch.cancelling_at or yard.now(), deadline_at)), 0
+        stopped_at = batch.cancelling_at or batch.given_up_at or shard.rest_until or yard.now()
+        since, finished = int(min(stopped_at, deadline_at, yard.now())), 0
     elif counts:
         total = counts.total
     now, before = Look(yard.now() - since, finished), Look(step.seen_age, step.seen_finished)

@@ -102,5 +102,8 @@ def _give_up(yard: Yard, shard: Shard, after: Shard, step: Step, error: BatchCli
     reason = LineError(code, f"The provider did not take the batch: {error.message}")
     if isinstance(error.__cause__, NotFound):
         reason = LineError("invalid_request", "The input was deleted before all of it was sent.", "file_id")
+    if after.may_be_paid:  # it is looked for before its lines are given up
+        yard.records.save_shard(shard, change(after, reason=reason, paused=None))
+        return step.then("submit")
     save_after_answer(yard, shard, finish(after, reason))
     return step.then("done")

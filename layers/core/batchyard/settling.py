@@ -8,7 +8,7 @@ from batchyard import leftovers
 from batchyard.batch import Batch
 from batchyard.log import logger
 from batchyard.poll import ENDING
-from batchyard.shard import Shard, change, change_attempt, leave
+from batchyard.shard import Shard, change, change_attempt
 from batchyard.shift import Shift
 
 LATE: Final = 1_200  # seconds after the end in which a worker may still come late with what it made
@@ -55,15 +55,19 @@ def _settled(shift: Shift, shard: Shard) -> bool:
 
 
 def _ended(shift: Shift, shard: Shard) -> Shard | None:
-    """Return the shard with its attempt ended, as its provider batch has; None while that one has to be waited for."""
+    """Return the shard with its attempt ended, as its provider batch has; None while that one has to be waited for.
+
+    Its answers were paid for and nobody brought them in, so they are left for a person to fetch, until they expire there.
+    """
     provider_batch_id = shard.attempts[-1].provider_batch_id or ""
     try:
         seen = shift.yard.ask(methodcaller("retrieve_batch", provider_batch_id))
     except NotFoundError:
         return change_attempt(shard, provider_status="lost", ended_at=shift.yard.now())
     if seen.ended:
-        ended = change_attempt(shard, provider_status=seen.status, ended_at=shift.yard.now())
-        return leave(ended, seen.output_file_id, seen.error_file_id)
+        told = {"provider_batch_id": seen.id, "files": [seen.output_file_id, seen.error_file_id]}
+        logger.error("answers not brought in", batch_id=shard.batch_id, shard=shard.shard, **told)
+        return change_attempt(shard, provider_status=seen.status, ended_at=shift.yard.now())
     if seen.status not in ENDING:
         shift.yard.ask(methodcaller("cancel_batch", provider_batch_id))
         shift.did("ProviderBatchesCancelled", provider_batch_id=provider_batch_id, batch_id=shard.batch_id)

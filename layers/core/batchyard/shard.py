@@ -77,7 +77,9 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     that the next attempt may have (0: any).
     `leftovers` are files at the provider that nobody needs any more and that are still to be deleted.
     `setbacks` counts failed calls in a row, `stalls` attempts in a row that finished no line. `reason` is the outcome of
-    the lines that were still unfinished when the shard was done. `relayed` says that it waits for a fresh execution.
+    the lines that were still unfinished when the shard was done, or are when what the provider has of it is brought in.
+    `relayed` says that it waits for a fresh execution, which is to rest until `rest_until` (Unix seconds); `failures`
+    counts executions whose steps died at every try.
     `ranges` is None in records of before there was such a note.
     """
 
@@ -106,12 +108,19 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     reason: LineError | None = None
     paused: str | None = None
     relayed: bool = False
+    failures: int = 0
+    rest_until: int = 0
     ranges: Ranges | None = None
 
     @property
     def done(self) -> bool:
         """Tell whether every line has its outcome or `reason` gives it one."""
         return self.status == DONE
+
+    @property
+    def given_up(self) -> bool:
+        """Tell whether nothing more of it is sent, and it is done once its last attempt is brought in."""
+        return self.reason is not None and not self.done
 
     @property
     def attempt(self) -> Attempt | None:
@@ -128,6 +137,12 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     def at_provider(self) -> bool:
         """Tell whether the provider has a batch of it that we have not seen to the end."""
         return self.attempt is not None and self.attempt.provider_batch_id is not None
+
+    @property
+    def may_be_paid(self) -> bool:
+        """Tell whether the attempt under way may have answers that we have not brought in."""
+        attempt = self.attempt
+        return attempt is not None and (attempt.creating_at is not None or attempt.direct)
 
     @property
     def attempt_key(self) -> str:

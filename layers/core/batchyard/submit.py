@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, OutcomeUnknown
-from batchyard import keys, ledger, setback, statuses
+from batchyard import keys, ledger, setback
 from batchyard.batch import Batch, LineError
 from batchyard.direct import begin_direct, is_due, send_tail
 from batchyard.errors import StaleRecord
@@ -25,6 +25,7 @@ from batchyard.shard import (
     new_shard,
 )
 from batchyard.splitting import ShardLines
+from batchyard.stopping import why_stopped
 from batchyard.unfinished import Unfinished
 from batchyard.upload import Upload
 from batchyard.yard import Yard
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 LISTED_WITHIN: Final = 10  # a batch just created may not be listed at once
 QUICKLY: Final = 15  # seconds; an answer that was lost later may belong to a create that is still under way
-CANCELLED: Final = LineError("batch_cancelled", "The batch was cancelled before this request was run.")
 TOO_MANY_ATTEMPTS: Final = LineError(
     "too_many_attempts",
     "Its shard was sent so often that its record is full. Send the rest as a new batch, with fewer requests per shard.",
@@ -48,29 +48,41 @@ def submit(yard: Yard, step: Step) -> Step:
     What is known of the attempt is recorded before and after each effect: a second run goes on where one stopped.
     """
     batch = yard.records.batch(step.batch_id)
-    lines = ShardLines.unpack(yard.objects.get(keys.shard_lines(step.batch_id, step.shard)))
-    shard = yard.records.shard(step.batch_id, step.shard) or yard.records.save_shard(None, new_shard(batch, lines))
+    shard = yard.records.shard(step.batch_id, step.shard) or begun(yard, batch, step.shard)
     if shard.attempt is None or shard.done:  # if the last step was cut off before it gave the room back
         ledger.give_back(yard, step.batch_id, step.shard)
     if shard.done:
         return step.then("done")
     if must_relay(shard, step):
         return relay(yard, shard, step)
-    if shard.relayed and step.turns:  # whoever is not the fresh execution it waits for must leave the mark
+    if shard.relayed and step.turns and batch.given_up is None:  # no fresh execution, which alone may take off the mark
         return step.then("relay")
-    return _Submission(yard, batch, take_over(yard, shard), lines, step).run()
+    shard = take_over(yard, shard)
+    if (rest := shard.rest_until - yard.now()) > 0:
+        return step.then("submit", rest)
+    return _Submission(yard, batch, shard, step).run()
+
+
+def begun(yard: Yard, batch: Batch, number: int) -> Shard:
+    """Record a shard of which nothing was sent yet."""
+    return yard.records.save_shard(None, new_shard(batch, _lines(yard, batch.batch_id, number)))
+
+
+def _lines(yard: Yard, batch_id: str, number: int) -> ShardLines:
+    return ShardLines.unpack(yard.objects.get(keys.shard_lines(batch_id, number)))
 
 
 class _Submission:
     """One run of the step; `shard` is always as this run last saw or wrote it."""
 
-    def __init__(self, yard: Yard, batch: Batch, shard: Shard, lines: ShardLines, step: Step) -> None:
-        self._yard, self._batch, self._shard, self._lines, self._step = yard, batch, shard, lines, step
+    def __init__(self, yard: Yard, batch: Batch, shard: Shard, step: Step) -> None:
+        self._yard, self._batch, self._shard, self._step = yard, batch, shard, step
+        self._lines = _lines(yard, shard.batch_id, shard.shard)
 
     def run(self) -> Step:
         if self._shard.attempt is None:
-            if self._stopping():
-                return self._stop()
+            if reason := self._stopping():
+                return self._stop(reason)
             if is_full(self._shard):
                 return self._stop(TOO_MANY_ATTEMPTS)
             begin = begin_direct if is_due(self._yard, self._batch, self._shard) else begin_attempt
@@ -99,8 +111,8 @@ class _Submission:
         return self._send()
 
     def _send(self) -> Step:
-        if self._stopping():
-            return self._stop()
+        if reason := self._stopping():
+            return self._stop(reason)
         unfinished = Unfinished.read(self._yard.objects, self._shard.unfinished_key, len(self._lines)).ordinals
         sizes = [self._lines.sizes[ordinal] for ordinal in unfinished]
         self._shard, wait = ledger.enter(self._yard, self._shard, sizes)
@@ -108,8 +120,8 @@ class _Submission:
             return self._step.then("submit", wait)
         try:
             self._upload(unfinished[: self._shard.attempts[-1].lines])
-            if self._stopping():
-                return self._stop()
+            if reason := self._stopping():
+                return self._stop(reason)
             if wait := ledger.may_create(self._yard, self._shard):
                 return self._step.then("submit", wait)
             self._save(change_attempt(self._shard, creating_at=self._yard.now(), lost_at=None))
@@ -155,10 +167,10 @@ class _Submission:
         if now is None or all(attempt.provider_batch_id != made.id for attempt in now.attempts):
             self._yard.ask(lambda provider: provider.cancel_batch(made.id))
 
-    def _stopping(self) -> bool:
-        return self._yard.records.batch(self._batch.batch_id).status != statuses.IN_PROGRESS
+    def _stopping(self) -> LineError | None:
+        return why_stopped(self._yard.records.batch(self._batch.batch_id), self._shard)
 
-    def _stop(self, reason: LineError = CANCELLED) -> Step:
+    def _stop(self, reason: LineError) -> Step:
         self._save(finish(self._shard, reason))
         ledger.give_back(self._yard, self._shard.batch_id, self._shard.shard)
         return self._step.then("done")

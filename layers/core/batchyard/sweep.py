@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from batchyard import ledger
+from batchyard.drain import drain
 from batchyard.errors import NotFound
 from batchyard.metrics import publish
 from batchyard.missed import start_missed
@@ -66,6 +67,8 @@ def _see_to(shift: Shift, batch_id: str) -> None:
         return  # its days are over
     if batch.ended:
         settle(shift, batch)
+    elif batch.given_up is not None:
+        drain(shift, batch, batch.given_up)
     else:
         revive(shift, batch)
 

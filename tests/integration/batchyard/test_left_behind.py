@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batch_client import BatchClient, RetryPolicy
-from batchyard.fail import fail_batch
+from batchyard.batch import LineError
+from batchyard.fail import end_batch
 from batchyard.plan import plan
 from batchyard.shard import Step
 from batchyard.submit import submit
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 TWENTY = jsonl([request(f"r{at}") for at in range(20)])
 SLOWLY = "60"  # seconds a batch takes: it runs until it is cancelled
 LATER = 3_600
+GIVEN_UP = LineError("server_error", "Batchyard could not go on.")
 
 
 class Killed(BaseException):
@@ -100,7 +102,7 @@ def test_what_a_worker_made_as_it_died_is_gone_after_its_batch_has_ended(
 ) -> None:
     batch_id = at_emulator(world, emulator, call)
     assert any(there(emulator, batch_id))
-    fail_batch(world.yard, batch_id, {"Error": "ExecutionEnded"})
+    end_batch(world.yard, batch_id, GIVEN_UP)
     sweep(world.yard)
     assert cancelled(emulator, batch_id)
     sweep(world.yard)
@@ -136,7 +138,7 @@ def test_two_stacks_at_one_provider_leave_each_other_alone(world: World, emulato
     metadata = {"batchyard_batch": "batch_00", "batchyard_attempt": "batch_00/0/1", "batchyard_stack": "stack-2"}
     running = emulator.create(theirs["id"], metadata=metadata)
     batch_id = at_emulator(world, emulator, "create_batch")
-    fail_batch(world.yard, batch_id, {"Error": "ExecutionEnded"})
+    end_batch(world.yard, batch_id, GIVEN_UP)
     world.clock.now += LATER
     sweep(world.yard)
     assert emulator.get(f"/batches/{running['id']}")["status"] in {"validating", "in_progress"}

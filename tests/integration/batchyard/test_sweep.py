@@ -1,12 +1,14 @@
 """The sweep on AWS's own terms: an index, a listing, and executions that die."""
 
 from datetime import timedelta
+from typing import Any
 
 import boto3
 import pytest
 
+from batchyard.advance import advance
 from batchyard.sweep import sweep
-from tests.integration.batchyard.world import BUCKET, World, jsonl, request
+from tests.integration.batchyard.world import BUCKET, World, answering, good, jsonl, request, unrun
 
 ONE = jsonl([request("a")])
 
@@ -82,6 +84,36 @@ def test_a_batch_whose_executions_die_again_and_again_fails_and_what_runs_of_it_
     assert done == {"BatchesGivenUp": 1}
     assert world.yard.records.batch(batch_id).status == "failed"
     assert world.invoked == [{"batch_id": batch_id}]
+
+
+def test_a_batch_that_is_given_up_while_it_runs_has_what_was_answered_as_its_results(world: World) -> None:
+    world.yard.advance_function = Advancing(world)  # type: ignore[assignment]
+    batch_id = world.drop(jsonl([request(each) for each in "abcd"]))
+    world.provider.endings = [answering(lambda each: good(each) if each in "ab" else unrun(each), "cancelled")]
+    world.provider.polls_before_end = 0  # it has ended before anybody could cancel it
+    world.run_until_submitted(batch_id)
+    for name in (batch_id, *(f"{batch_id}-{at}" for at in (2, 3, 4))):
+        stop(name)
+        done = sweep(world.yard)
+    assert done == {"BatchesGivenUp": 1}
+    given_up = world.yard.records.batch(batch_id)
+    assert (given_up.status, given_up.given_up_at) == ("in_progress", world.yard.now())
+    while not world.yard.records.batch(batch_id).ended:
+        world.clock.now += 300
+        assert sweep(world.yard) == {"GivenUpBatchesAdvanced": 1}
+    ended = world.yard.records.batch(batch_id)
+    assert (ended.status, ended.counts.completed, ended.counts.failed) == ("completed", 2, 2)
+    assert {line["error"]["code"] for line in world.answered(batch_id, "errors.jsonl")} == {"server_error"}
+
+
+class Advancing:
+    """Stand where the advance function's invoker stands."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def invoke(self, payload: dict[str, Any]) -> None:
+        advance(self.world.yard, payload["batch_id"], payload["shard"])
 
 
 def test_only_batches_that_need_a_look_are_in_the_index(world: World) -> None:

@@ -77,7 +77,7 @@ def test_the_files_of_a_provider_batch_that_may_still_run_are_kept() -> None:
     yard = planned()
     submit(yard, FIRST)
     fail_shard(yard, BATCH_ID, 0, {"Error": "States.Timeout"})
-    assert yard.table.kept[BATCH_ID, 0].leftovers == ["file-0"]  # until it has ended
+    assert (yard.table.kept[BATCH_ID, 0].file_id, yard.table.kept[BATCH_ID, 0].leftovers) == ("file-0", [])
     assert yard.scripted.deleted == []
 
 

@@ -20,11 +20,11 @@ from batch_client import (
     UploadOutcomeUnknown,
 )
 from batchyard.assemble import assemble
-from batchyard.batch import Batch
+from batchyard.batch import Batch, LineError
 from batchyard.cancel import cancel
 from batchyard.collect import PATIENCE_FOR_SOME, collect
 from batchyard.errors import StaleRecord
-from batchyard.fail import fail_batch
+from batchyard.fail import end_batch, fail_batch
 from batchyard.poll import poll
 from batchyard.setback import TOLD_AFTER
 from batchyard.shard import Shard, Step, change, change_attempt
@@ -239,7 +239,7 @@ def test_lines_set_aside_late_touch_neither_the_record_nor_the_run_of_the_one_th
 def ended_badly() -> MemoryYard:
     """Make a yard whose batch has failed while its provider batch runs, seen by a sweep that has time to settle it."""
     yard = submitted()
-    fail_batch(yard, BATCH_ID, {"Error": "States.Runtime"})
+    end_batch(yard, BATCH_ID, LineError("server_error", "no"))
     return yard
 
 
@@ -257,7 +257,7 @@ def test_two_that_put_away_what_a_failed_batch_left_do_no_more_than_one(
     yard.scripted.end("pb-0", "cancelled", output_file_id="out")
     yard.scripted.meanwhile["delete_file"] = lambda: sweep(yard)
     sweep(yard)
-    assert sorted(yard.scripted.deleted) == ["file-0", "out"]
+    assert yard.scripted.deleted == ["file-0"]
     assert yard.table.kept[BATCH_ID, 0].leftovers == []
     assert yard.table.batch(BATCH_ID).status == "failed"
 

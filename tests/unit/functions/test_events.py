@@ -526,10 +526,22 @@ def test_a_running_shard_is_polled_again_and_an_ended_one_collected(at_hand: Mem
     assert call(path) == following("collect")
 
 
-@accepted("advance")
+@samples("advance", "ended")
 def test_a_shard_that_was_told_of_is_advanced(at_hand: MemoryYard, path: Path) -> None:
     submitted(at_hand)
     assert call(path) == {"batch_id": BATCH_ID, "shard": SHARD, "next": "poll"}
+
+
+@samples("advance", "results")
+def test_a_batch_without_a_shard_that_is_left_is_put_together(at_hand: MemoryYard, path: Path) -> None:
+    submitted(at_hand)
+    answer = {"batch_id": BATCH_ID, "shard": None, "next": "done"}
+    assert call(path) == answer
+    assert at_hand.table.batch(BATCH_ID).status == "in_progress"  # its shard is still at the provider
+    at_hand.table.batches[BATCH_ID] = ended = batch(status="failed", failed_at=NOW)
+    at_hand.table.kept.clear()
+    assert call(path) == {**answer, "next": "failed"}
+    assert at_hand.table.batch(BATCH_ID) == ended
 
 
 @accepted("collect")
@@ -573,11 +585,11 @@ def test_a_failure_is_recorded_once_and_told_each_time(at_hand: MemoryYard, path
 
 
 @samples("fail", "shard")
-def test_a_failed_shard_is_done_with_a_reason_and_its_batch_goes_on(at_hand: MemoryYard, path: Path) -> None:
+def test_a_failed_shard_is_given_up_with_a_reason_and_its_batch_goes_on(at_hand: MemoryYard, path: Path) -> None:
     submitted(at_hand)
     assert call(path) == {"batch_id": BATCH_ID}
     shard = at_hand.table.kept[BATCH_ID, SHARD]
-    assert shard.done
+    assert (shard.given_up, shard.relayed) == (True, True)  # another execution brings in what the provider has of it
     assert shard.reason is not None
     assert at_hand.table.batch(BATCH_ID).status == "in_progress"
     assert at_hand.invoked.invoked == [{"batch_id": BATCH_ID}]  # so that its provider batch does not run on
