@@ -6,16 +6,11 @@ import logging
 import os
 import resource
 import sys
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any
 
 from local.engine.mends import MENDS
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+from local.engine.objects_on_disk import Application, Receive, Scope, Send, with_objects_on_disk
 
 
 def counted_as_encrypted(application: Application) -> Application:
@@ -43,6 +38,7 @@ def with_api_at_v1(application: Application) -> Application:
 WRAPPERS: Mapping[str, Callable[[Application], Application]] = {
     "encrypted": counted_as_encrypted,
     "api_at_v1": with_api_at_v1,
+    "objects_on_disk": with_objects_on_disk,
 }
 
 

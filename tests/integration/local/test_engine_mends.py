@@ -63,6 +63,21 @@ def an_options_reaches_the_function(yard: Probe) -> bool:
     return answer.status_code == 201 and answer.json()["requestContext"]["http"]["method"] == "OPTIONS"
 
 
+def a_large_object_takes_no_memory(yard: Probe) -> bool:
+    before, size = _peak_memory(yard), 64 << 20
+    s3, where = yard.clients.other("s3"), {"Bucket": yard.outputs["BucketName"], "Key": "files/large"}
+    begun = {**where, "UploadId": s3.create_multipart_upload(**where)["UploadId"]}
+    etag = s3.upload_part(**begun, PartNumber=1, Body=bytes(size))["ETag"]
+    s3.complete_multipart_upload(**begun, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etag}]})
+    read = sum(len(piece) for piece in s3.get_object(**where)["Body"].iter_chunks(1 << 20))
+    return read == size and _peak_memory(yard) < before + size // 4
+
+
+def _peak_memory(yard: Probe) -> int:
+    status = Path(f"/proc/{yard.part.pid}/status").read_text()
+    return next(1024 * int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
+
+
 OBSERVED: Mapping[str, Callable[[Probe], bool]] = {
     "http_api_body": a_route_of_the_body_answers,
     "max_concurrency_path": the_map_keeps_to_its_concurrency,
@@ -73,6 +88,7 @@ OBSERVED: Mapping[str, Callable[[Probe], bool]] = {
     "options": an_options_reaches_the_function,
     "encrypted": a_bucket_for_tls_only_can_be_read,
     "api_at_v1": a_route_of_the_body_answers,
+    "objects_on_disk": a_large_object_takes_no_memory,
 }
 
 
