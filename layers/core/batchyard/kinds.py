@@ -26,7 +26,7 @@ def foreign(start: bytes, *, of_lines: bool = True) -> LineError | None:
     kind = next((name for signature, name in SIGNATURES.items() if start.startswith(signature)), None)
     if kind is None and start[TAR_AT:].startswith(TAR):
         kind = "a tar file"
-    if kind is None and b"\0" in start[:NUL_WITHIN]:
+    if kind is None and b"\0" in start[:NUL_WITHIN] and not (of_lines and _has_request(start)):
         kind = "UTF-16 text, or no text at all"
     if kind is not None:
         return _no_lines(f"it is {kind}. {TEXT}.")
@@ -46,6 +46,11 @@ def is_json(text: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
+
+
+def _has_request(start: bytes) -> bool:
+    """Tell whether some line is an object: then the NULs are of a line that a crash tore, and the others may be run."""
+    return any(line.startswith(b"{") and is_json(line) for line in first_lines(start, START, whole=False))
 
 
 def _one_document(start: bytes) -> LineError | None:

@@ -146,7 +146,9 @@ def diagnose(text: bytes) -> LineError:
         return _broken("it holds a number too long to read.")
     if not isinstance(members, dict):
         return _broken("it is not a JSON object. Write one request object per line.")
-    return _member(members) or _broken("it holds a value JSON does not know, such as NaN or a lone surrogate.")
+    return _member(members) or _broken(
+        "it holds a value JSON does not know, such as NaN or a lone surrogate, or names one parameter twice."
+    )
 
 
 def custom_id_of(text: bytes) -> str | None:

@@ -1,13 +1,12 @@
 """A shard and its attempts, as recorded while the state machine works on it."""
 
-from array import array
 from typing import Final
 
 import msgspec
 
 from batchyard.batch import Batch, LineError, Usage
 from batchyard.pacing import Look
-from batchyard.splitting import ShardLines
+from batchyard.splitting import RUN, Run, ShardLines
 
 WAITING: Final = "waiting"
 DONE: Final = "done"
@@ -161,8 +160,14 @@ def new_shard(batch: Batch, lines: ShardLines) -> Shard:
 
 
 def _ranges(lines: ShardLines) -> Ranges:
-    found = list(lines.ranges(array("I", range(len(lines)))))
-    return Ranges(found[0], found[-1], len(found))
+    """Tell where the lines lie in the input, even if they are read from a copy."""
+    first, last = Run(*lines.runs[:RUN]), Run(*lines.runs[-RUN:])
+    second = len(lines) if lines.contiguous else lines.runs[RUN]
+    return Ranges(
+        (first.offset, first.offset + sum(lines.sizes[:second])),
+        (last.offset, last.offset + sum(lines.sizes[last.ordinal :])),
+        len(lines.runs) // RUN,
+    )
 
 
 def begin_attempt(shard: Shard, now: int) -> Shard:

@@ -87,6 +87,12 @@ def test_all_else_is_read_line_by_line(start: bytes) -> None:
     assert foreign(start, of_lines=False) is None
 
 
+def test_a_first_line_that_a_crash_filled_with_nuls_does_not_cost_the_others_where_bad_lines_are_skipped() -> None:
+    torn = b"\0" * 4096 + b"\n" + INPUT
+    assert foreign(torn) is None
+    assert foreign(torn, of_lines=False) is not None
+
+
 def test_the_first_lines_are_those_that_are_not_blank() -> None:
     assert first_lines(b"\n \r\na\r\n\nb\nc", 2, whole=False) == [b"a\r", b"b"]
     assert first_lines(b"a\nb", 2, whole=False) == [b"a"]

@@ -124,6 +124,7 @@ def test_a_wrong_member_is_named_with_its_code_and_remedy(text: bytes, code: str
         pytest.param(around(b'"input":-Infinity'), "such as NaN", id="minus infinity as input"),
         pytest.param(around(b'"x":"\\ud800"'), "lone surrogate", id="lone surrogate"),
         pytest.param(around(b'"\\udc00":1'), "lone surrogate", id="lone surrogate as a name"),
+        pytest.param(b'{"custom_id":1,' + line().lstrip(b"{"), "names one parameter twice", id="custom_id twice"),
         pytest.param(around(b'"x":"a\x00b"'), "Invalid control character at character", id="NUL"),
         pytest.param(b"\x00" * 20, "Write one complete JSON object per line", id="only NUL"),
         pytest.param(around(b'"x":"a\tb"'), "Invalid control character", id="a bare tab"),

@@ -1,6 +1,11 @@
-"""Attempts are numbered once and for all, and only what left nothing is forgotten."""
+"""A shard tells where its lines lie; attempts are numbered once and for all, and only what left nothing is forgotten."""
 
-from batchyard.shard import KEPT_ATTEMPTS, begin_attempt, change_attempt, new_shard
+from array import array
+
+import pytest
+
+from batchyard.batch import InputObject
+from batchyard.shard import KEPT_ATTEMPTS, Ranges, begin_attempt, change_attempt, new_shard
 from batchyard.splitting import Place, ShardLines
 from tests.unit.batchyard.memory import NOW, batch
 
@@ -14,3 +19,19 @@ def test_attempts_keep_their_numbers_and_their_runs_however_many_there_are() -> 
     numbers = [attempt.number for attempt in shard.attempts]
     assert numbers[:2] == [5, 50]
     assert numbers[2:] == list(range(2 * KEPT_ATTEMPTS, 3 * KEPT_ATTEMPTS + 1))
+
+
+@pytest.mark.parametrize(
+    ("places", "ranges"),
+    [
+        ([Place(0, 1, 0), Place(1, 2, 10)], Ranges((0, 20), (0, 20), 1)),
+        ([Place(0, 1, 0), Place(1, 2, 10), Place(5, 6, 50), Place(9, 10, 90)], Ranges((0, 20), (90, 100), 3)),
+    ],
+)
+def test_the_ranges_are_those_of_the_input_even_if_the_lines_were_copied(places: list[Place], ranges: Ranges) -> None:
+    lines = ShardLines(0, "/v1/responses", "m")
+    for at, place in enumerate(places):
+        lines.add(place, [f"r{at}"], [10])
+    assert new_shard(batch(), lines).ranges == ranges
+    lines.move(InputObject("bucket", "work/copy.jsonl", "etag", 1_000), array("Q", [0, 500]))
+    assert new_shard(batch(), lines).ranges == ranges
