@@ -50,7 +50,7 @@ def is_json(text: bytes) -> bool:
 
 def _has_request(start: bytes) -> bool:
     """Tell whether some line is an object: then the NULs are of a line that a crash tore, and the others may be run."""
-    return any(line.startswith(b"{") and is_json(line) for line in first_lines(start, START, whole=False))
+    return any(line.startswith(b"{") and is_json(line) for line in first_lines(start, START, whole=True))
 
 
 def _one_document(start: bytes) -> LineError | None:

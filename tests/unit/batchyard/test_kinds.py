@@ -90,6 +90,7 @@ def test_all_else_is_read_line_by_line(start: bytes) -> None:
 def test_a_first_line_that_a_crash_filled_with_nuls_does_not_cost_the_others_where_bad_lines_are_skipped() -> None:
     torn = b"\0" * 4096 + b"\n" + INPUT
     assert foreign(torn) is None
+    assert foreign(torn[: 4097 + INPUT.index(b"\n")]) is None  # of which only one is left, without a line end
     assert foreign(torn, of_lines=False) is not None
 
 
