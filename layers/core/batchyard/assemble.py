@@ -9,7 +9,7 @@ import msgspec
 from batchyard import aside, keys, result_files, statuses
 from batchyard.batch import SHOWN_ERRORS, Batch, Counts, LineError, Usage
 from batchyard.errors import BatchyardError
-from batchyard.handover import TIME_TO_END
+from batchyard.handover import watch
 from batchyard.plan import read_summary
 from batchyard.preflight import report_unsent
 from batchyard.relay import any_relayed
@@ -50,7 +50,7 @@ def _finish(yard: Yard, batch: Batch, seconds_left: Callable[[], float]) -> Batc
     summary = read_summary(yard, batch.batch_id)
     shards = list(_shards(yard, batch, summary.shards))
     asides = aside.runs(yard.objects, batch.batch_id, summary.asides)
-    written = written_results(yard, batch, shards, asides, lambda: seconds_left() < TIME_TO_END)
+    written = written_results(yard, batch, shards, asides, watch(seconds_left))
     if written is None:
         return batch
     tally, output, errors = written

@@ -11,6 +11,7 @@ from batchyard.adapters.objects import Objects
 from batchyard.adapters.writer import Begun, Writer
 from batchyard.batch import InputObject
 from batchyard.given_up import given_up_key, put_given_up
+from batchyard.handover import InTime
 from batchyard.merging import NOWHERE, Feed, merged
 from batchyard.runs import Run
 from batchyard.shard import Attempt, Shard
@@ -90,73 +91,61 @@ class Results:
     """Write every line's outcome to one of the two results, in input order; memory is bounded by a shard."""
 
     def __init__(
-        self,
-        objects: Objects,
-        shards: Iterable[Shard],
-        asides: Asides,
-        progress: ResultsProgress,
-        must_stop: Callable[[], bool],
+        self, objects: Objects, shards: Iterable[Shard], asides: Asides, progress: ResultsProgress, in_time: InTime
     ) -> None:
         """Go on from `progress`, which this keeps up to date but for what the writers know.
 
         `asides` are runs of error lines that belong to no shard, each with its first position.
         """
         self._objects, self._groups, self._asides = objects, [*groups(shards), []], asides
-        self._progress, self._must_stop = progress, must_stop
+        self._progress, self._in_time = progress, in_time
 
-    def write(self, output: Writer, errors: Writer) -> bool:
-        """Go on to the end; False if it had to stop before."""
+    def write(self, output: Writer, errors: Writer) -> None:
+        """Go on to the end; wherever `in_time` raises, the writers may be put down and the progress kept."""
         before = -1
         for number, group in enumerate(self._groups):
             last = max((shard.last for shard in group), default=NOWHERE)
-            if number >= self._progress.group and not self._write(group, (before, last), output, errors):
-                return False
+            if number >= self._progress.group:
+                self._write(group, (before, last), output, errors)
             before = last
-        return True
 
-    def _write(self, group: list[Shard], span: tuple[int, int], output: Writer, errors: Writer) -> bool:
+    def _write(self, group: list[Shard], span: tuple[int, int], output: Writer, errors: Writer) -> None:
         progress = self._progress
         for shard in group[progress.left :]:
-            if self._must_stop():
-                return False
+            self._in_time()
             progress.tally.count(shard.codes)
             if shard.unfinished:
                 progress.tally.count(put_given_up(self._objects, shard))
             progress.left += 1
         if not progress.output_written:
-            if not self._append(output, self._output(group)):
-                return False
+            self._append(output, self._output(group))
             self._move_on(output_written=True)
-        if not self._append(errors, [*self._errors(group), *self._set_aside(*span)]):
-            return False
+        self._append(errors, [*self._errors(group), *self._set_aside(*span)])
         self._move_on(output_written=False)
         progress.group, progress.left = progress.group + 1, 0
-        return not self._must_stop()
+        self._in_time()
 
     def _move_on(self, *, output_written: bool) -> None:
         self._progress.output_written, self._progress.after, self._progress.copied = output_written, -1, 0
 
-    def _append(self, writer: Writer, runs: list[Span]) -> bool:
+    def _append(self, writer: Writer, spans: list[Span]) -> None:
         """Append lines to a result; a shard's run that is alone is in order as it is."""
-        if len(runs) == 1 and runs[0].whole:
-            return self._copy(writer, runs[0].run)
+        if len(spans) == 1 and spans[0].whole:
+            self._copy(writer, spans[0].run)
+            return
         after = self._progress.after
-        for stretch in merged(span.feed(after) for span in runs if span.last > after):
+        for stretch in merged(span.feed(after) for span in spans if span.last > after):
             writer.write(stretch.data)
             self._count(stretch.lines)
             self._progress.after = stretch.last
-            if self._must_stop():
-                return False
-        return True
+            self._in_time()
 
-    def _copy(self, writer: Writer, run: Run) -> bool:
+    def _copy(self, writer: Writer, run: Run) -> None:
         for reached, lines in run.copy_to(writer, self._progress.copied):
             if not self._progress.copied:
                 self._count(lines)
             self._progress.copied = reached
-            if self._must_stop():
-                return False
-        return True
+            self._in_time()
 
     def _count(self, lines: int) -> None:
         if self._progress.output_written:

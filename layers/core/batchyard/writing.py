@@ -1,6 +1,5 @@
 """Write the results of a batch, in as many runs of Assemble as it takes."""
 
-from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import msgspec
@@ -9,6 +8,7 @@ from batchyard import checksums, keys
 from batchyard.adapters.writer import Begun
 from batchyard.batch import Batch
 from batchyard.errors import BatchyardError, NotFound, UploadGone
+from batchyard.handover import InTime, OutOfTime
 from batchyard.log import logger
 from batchyard.results import Asides, Result, Results, ResultsProgress, Tally
 from batchyard.shard import Shard
@@ -25,19 +25,17 @@ class Written(NamedTuple):
     errors: Result
 
 
-def written_results(
-    yard: Yard, batch: Batch, shards: list[Shard], asides: Asides, must_stop: Callable[[], bool]
-) -> Written | None:
+def written_results(yard: Yard, batch: Batch, shards: list[Shard], asides: Asides, in_time: InTime) -> Written | None:
     """Write the results, going on where an earlier run put them down; None if this one had to put them down, too."""
     versions = [shard.version for shard in shards]
     known = _put_down(yard, batch.batch_id)
     if known is not None and known.versions == versions:  # else a late worker changed a shard, and so its lines
         try:
-            return _write(yard, batch, Results(yard.objects, shards, asides, known, must_stop), known)
+            return _write(yard, batch, Results(yard.objects, shards, asides, known, in_time), known)
         except UploadGone as error:
             logger.warning("results are begun anew", batch_id=batch.batch_id, reason=str(error))
     progress = ResultsProgress(versions=versions)
-    return _write(yard, batch, Results(yard.objects, shards, asides, progress, must_stop), progress)
+    return _write(yard, batch, Results(yard.objects, shards, asides, progress, in_time), progress)
 
 
 def any_written(yard: Yard, batch_id: str) -> bool:
@@ -71,7 +69,9 @@ def _write(yard: Yard, batch: Batch, results: Results, progress: ResultsProgress
         for key, begun in zip(places, (progress.output, progress.errors), strict=True)
     )
     with output, errors:
-        if not results.write(output, errors):
+        try:
+            results.write(output, errors)
+        except OutOfTime:
             _put(yard, batch, progress, output.put_down(), errors.put_down())
             logger.info("assembling goes on in another run", batch_id=batch.batch_id, group=progress.group)
             return None
