@@ -14,6 +14,7 @@ from batchyard.create_request import check
 from batchyard.errors import ApiError, NotFound
 from batchyard.paging import page_limit
 from batchyard.resume import resume
+from batchyard.tenancy import own
 from batchyard.yard import Yard
 
 LIMITS: Final = (20, 100)  # entries of a list: usually, and at most
@@ -76,16 +77,8 @@ def batch_report(yard: Yard, tenant: str, batch_id: str) -> bytes | str:
 
 
 def _own(yard: Yard, tenant: str, batch_id: str) -> Batch:
-    if not BATCH_ID.fullmatch(batch_id):
-        raise _no_batch(batch_id)
-    try:
-        batch = yard.records.batch(batch_id)
-    except NotFound as error:
-        raise _no_batch(batch_id) from error
-    if batch.tenant != tenant:
-        raise _no_batch(batch_id)
-    return batch
+    return own(tenant, batch_id, BATCH_ID, yard.records.batch, _unknown)
 
 
-def _no_batch(batch_id: str) -> ApiError:
+def _unknown(batch_id: str) -> ApiError:
     return ApiError(HTTPStatus.NOT_FOUND, f"No batch found with id '{batch_id[:64]}'.")

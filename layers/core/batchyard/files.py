@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard import keys, limits, stored_file
+from batchyard import keys, limits, stored_file, tenancy
 from batchyard.batch import InputObject, LineError
 from batchyard.create_request import refusal
 from batchyard.errors import ApiError, NotFound, StaleRecord
@@ -119,15 +119,7 @@ def too_large(size: int, way: str = WAY_FOR_MORE) -> ApiError:
 
 
 def _known(yard: Yard, tenant: str, file_id: str) -> StoredFile:
-    if not FILE_ID.fullmatch(file_id):  # nor is every text a key that the table could hold
-        raise unknown(file_id)
-    try:
-        file = yard.file_records.file(file_id)
-    except NotFound as error:
-        raise unknown(file_id) from error
-    if file.tenant != tenant:
-        raise unknown(file_id)
-    return file
+    return tenancy.own(tenant, file_id, FILE_ID, yard.file_records.file, unknown)
 
 
 def _checked(fields: dict[str, Field]) -> tuple[Field, str, int | None]:

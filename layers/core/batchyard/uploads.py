@@ -27,6 +27,7 @@ from batchyard.stored_upload import (
     shape_part,
     unknown,
 )
+from batchyard.tenancy import own
 from batchyard.yard import Yard
 
 # The parts are read and written again before the gateway gives up: 29 s at tens of MB a second, several at a time.
@@ -93,15 +94,7 @@ def cancel_upload(yard: Yard, tenant: str, upload_id: str) -> dict[str, Any]:
 
 
 def _own(yard: Yard, tenant: str, upload_id: str) -> StoredUpload:
-    if not UPLOAD_ID.fullmatch(upload_id):  # nor is every text a key that the table could hold
-        raise unknown(upload_id)
-    try:
-        upload = yard.upload_records.upload(upload_id)
-    except NotFound as error:
-        raise unknown(upload_id) from error
-    if upload.tenant != tenant:
-        raise unknown(upload_id)
-    return upload
+    return own(tenant, upload_id, UPLOAD_ID, yard.upload_records.upload, unknown)
 
 
 def _pending(yard: Yard, tenant: str, upload_id: str) -> StoredUpload:

@@ -1,14 +1,16 @@
 """The webhook endpoints of the front door: OpenAI's operations on them, and how deliveries stand."""
 
 import secrets
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 from batchyard import webhook_delivery, webhook_endpoint
 from batchyard.api import LIMITS
 from batchyard.deliver import post
-from batchyard.errors import ApiError, DeliveryFailed, NotFound, StaleRecord
+from batchyard.errors import ApiError, DeliveryFailed, StaleRecord
 from batchyard.paging import page_limit
+from batchyard.tenancy import own
 from batchyard.webhook_endpoint import ENDPOINT_ID, MOST_ENDPOINTS, OVERLAP, WebhookEndpoint, check, shape, unknown
 from batchyard.yard import Yard
 
@@ -102,12 +104,7 @@ def list_webhook_event_types(yard: Yard) -> dict[str, Any]:  # noqa: ARG001 - ev
 
 
 def _own(yard: Yard, tenant: str, endpoint_id: str) -> WebhookEndpoint:
-    if not ENDPOINT_ID.fullmatch(endpoint_id):  # nor is every text a key that the table could hold
-        raise unknown(endpoint_id)
-    try:
-        return yard.webhook_records.endpoint(tenant, endpoint_id)
-    except NotFound as error:
-        raise unknown(endpoint_id) from error
+    return own(tenant, endpoint_id, ENDPOINT_ID, partial(yard.webhook_records.endpoint, tenant), unknown)
 
 
 def _changed(yard: Yard, endpoint: WebhookEndpoint, **changes: object) -> WebhookEndpoint:
