@@ -126,22 +126,22 @@ class MemoryRecords(Records):
         known = self.batches.get(batch_id)
         if known is None or known.status not in statuses.sources_of(status):
             return None
-        return self._change(batch_id, {"status": status, statuses.STAMPS[status]: now, **changes})
+        return self._replace(batch_id, {"status": status, statuses.STAMPS[status]: now, **changes})
 
     def change_batch(self, batch_id: str, **changes: object) -> Batch:
         known = self.batches.get(batch_id)
         if known is None or known.ended:
             raise StaleRecord(batch_id)
-        return self._change(batch_id, changes)
+        return self._replace(batch_id, changes)
 
     def claim_batch(self, batch_id: str, wanted: str, /, **changes: object) -> Batch | None:
         known = self.batches.get(batch_id)
         fits = known is not None and (known.status == statuses.VALIDATING or known.endpoint == wanted)
         if known is None or known.claimed_by or not fits:
             return None
-        return self._change(batch_id, changes)
+        return self._replace(batch_id, changes)
 
-    def _change(self, batch_id: str, changes: Mapping[str, object]) -> Batch:
+    def _replace(self, batch_id: str, changes: Mapping[str, object]) -> Batch:
         self.batches[batch_id] = msgspec.structs.replace(self.batches[batch_id], **changes)
         return self.batches[batch_id]
 
@@ -174,7 +174,7 @@ class MemoryRecords(Records):
         held = self.held_by.setdefault(after.batch_id, set())
         (held.add if after.paused else held.discard)(after.shard)
         known = self.batch(after.batch_id).paused
-        self._change(after.batch_id, {"paused": (after.paused or known) if held else None})
+        self._replace(after.batch_id, {"paused": (after.paused or known) if held else None})
 
     def _move_counts(self, before: Shard | None, after: Shard) -> None:
         completed = after.completed - (before.completed if before else 0)
@@ -184,7 +184,7 @@ class MemoryRecords(Records):
             known = self.batch(after.batch_id)
             counts = known.counts
             moved = Counts(counts.total, counts.completed + completed, counts.failed + failed)
-            self._change(after.batch_id, {"counts": moved, "usage": (known.usage or Usage()) + used})
+            self._replace(after.batch_id, {"counts": moved, "usage": (known.usage or Usage()) + used})
 
     def link(self, provider_batch_id: str, shard: Shard) -> None:
         item = {"batch_id": shard.batch_id, "shard": shard.shard, "expires_at_ttl": shard.expires_at_ttl}

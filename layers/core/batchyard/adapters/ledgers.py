@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from batchyard.adapters.aws import client, through_conflicts, translated
-from batchyard.adapters.items import INDEX, decode, encode
+from batchyard.adapters.aws import through_conflicts, translated
+from batchyard.adapters.table import ANY, INDEX, NEW, Table, changing
 from batchyard.capacity import Claim, Ledger, Terms
 from batchyard.creations import Creations
 from batchyard.errors import StaleRecord
@@ -16,30 +15,23 @@ from batchyard.errors import StaleRecord
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mypy_boto3_dynamodb import DynamoDBClient
-
 LEDGER, CLAIM, HOUR = "LEDGER", "CLAIM#", "HOUR"
 LEDGERS: Final = "LEDGERS"  # what the index calls all ledgers; beside, it holds those who wait, oldest first
 INDEX_KEY: Final = ("gsi1pk", "gsi1sk")
 # A claim that holds nothing, of an attempt that is still under way: a late worker must not claim for one that has ended.
-FREE: Final = "(attribute_not_exists(pk) OR (#tokens = :zero AND #ended = :no))"
+FREE: Final = f"({NEW} OR (#tokens = :zero AND #ended = :no))", {":zero": 0, ":no": False}
 
 
-class Ledgers:
+class Ledgers(Table):
     """Read and change ledgers by their names, `<provider>#<model>`; tokens move only together with the claim on them."""
-
-    def __init__(self, table: str, dynamodb: DynamoDBClient | None = None) -> None:
-        """Use this table."""
-        self._table = table
-        self._dynamodb: DynamoDBClient = dynamodb or client("dynamodb")
 
     def read(self, name: str) -> Ledger:
         """Read a ledger as it is now; an empty one if there is none yet."""
-        return msgspec.convert(self._get(f"TOKENS#{name}", LEDGER), Ledger)
+        return msgspec.convert(self._find(_ledger_key(name)), Ledger)
 
     def claim(self, name: str, attempt: str) -> Claim | None:
         """Read what an attempt holds or waits for."""
-        item = self._get(f"TOKENS#{name}", CLAIM + attempt)
+        item = self._find(_claim_key(name, attempt))
         return msgspec.convert(item, Claim) if item else None
 
     def ahead(self, name: str, claim: Claim) -> Iterator[Claim]:
@@ -67,12 +59,12 @@ class Ledgers:
         """Queue an attempt by its age, or note that it is still there; False when it holds tokens or has ended."""
         waiting = msgspec.structs.replace(claim, tokens=0, waiting=True, confirmed=False, ended=False)
         place = {**_members(waiting, ttl), "gsi1pk": _queue(name), "gsi1sk": _place(claim)}
-        return self._once(self._claim(name, claim, place, FREE), f"queueing {claim.attempt}")
+        return self._once(self._claim(name, claim, place, *FREE))
 
     def take(self, name: str, claim: Claim, terms: Terms, ttl: int) -> bool:
         """Reserve what a claim wants, once; False when the terms hold no more, or it holds its tokens or has ended."""
         held = msgspec.structs.replace(claim, tokens=claim.wanted, waiting=False, confirmed=False, ended=False)
-        taken = self._claim(name, claim, _members(held, ttl), FREE)
+        taken = self._claim(name, claim, _members(held, ttl), *FREE)
         adds = {"enqueued": claim.wanted, "claims": 1, "unconfirmed": 1}
         probing = {"probe_at": claim.seen_at + terms.probe_patience} if terms.probed_at is not None else {}
         condition, values = _condition(terms)
@@ -90,71 +82,52 @@ class Ledgers:
         empty = msgspec.structs.replace(claim, tokens=0, waiting=False, confirmed=False, ended=ended)
         left = self._claim(name, claim, _members(empty, ttl), *_unmoved(claim))
         if not claim.tokens:
-            return self._once(left, f"leaving the queue with {claim.attempt}")
+            return self._once(left)
         part = {"confirmed": -claim.tokens} if claim.confirmed else {"unconfirmed": -1}
         adds = {"enqueued": -claim.tokens, "claims": -1, **part}
         return self._both(left, self._ledger(name, {}, adds), f"releasing {claim.attempt}")
 
     def change(self, name: str, **learned: object) -> None:
         """Write what was learned."""
-        self._once(self._ledger(name, learned, {}), f"learning about {name}")
+        self._once(self._ledger(name, learned, {}))
 
     def recount(self, name: str, before: Ledger, after: Ledger) -> bool:
         """Correct the sums of a ledger; False when it was moved since it was read as `before`."""
         sums = {each: getattr(after, each) for each in ("enqueued", "claims", "confirmed", "unconfirmed")}
         unmoved = "#version = :seen"
-        return self._once(self._ledger(name, sums, {}, unmoved, {":seen": before.version}), f"correcting {name}")
+        return self._once(self._ledger(name, sums, {}, unmoved, {":seen": before.version}))
 
     def creations(self, provider: str) -> Creations:
         """Read what was created at a provider in the last hour."""
-        return msgspec.convert(self._get(f"CREATES#{provider}", HOUR), Creations)
+        return msgspec.convert(self._find(_hour_key(provider)), Creations)
 
     def save_creations(self, provider: str, before: Creations, after: Creations) -> bool:
         """Write the creations of the last hour over those read as `before`; False when they were moved since."""
         sets = {"counts": after.counts, "version": before.version + 1}
-        unmoved = "attribute_not_exists(pk) OR #version = :seen"
-        update = _update(f"CREATES#{provider}", HOUR, sets, {}, (), unmoved, {":seen": before.version})
-        return self._once(update, f"counting a creation at {provider}")
+        unmoved = f"{NEW} OR #version = :seen"
+        return self._once(changing(_hour_key(provider), sets, unmoved, {":seen": before.version}))
 
     def _claim(
-        self,
-        name: str,
-        claim: Claim,
-        sets: Mapping[str, object],
-        condition: str,
-        values: Mapping[str, object] | None = None,
-    ) -> dict[str, Any]:
+        self, name: str, claim: Claim, sets: Mapping[str, object], condition: str, values: Mapping[str, object]
+    ) -> dict[str, Any]:  # fmt: skip
         removed = () if "gsi1pk" in sets else INDEX_KEY
-        given = {":zero": 0, ":no": False} if values is None else values
-        return _update(f"TOKENS#{name}", CLAIM + claim.attempt, sets, {}, removed, condition, given)
+        return changing(_claim_key(name, claim.attempt), sets, condition, values, removed=removed)
 
     def _ledger(
-        self, name: str, sets: Mapping[str, object], adds: Mapping[str, int], condition: str = "",
+        self, name: str, sets: Mapping[str, object], adds: Mapping[str, int], condition: str = ANY,
         values: Mapping[str, object] | None = None,
     ) -> dict[str, Any]:  # fmt: skip
         listed = {**sets, "gsi1pk": LEDGERS, "gsi1sk": name}
-        return _update(f"TOKENS#{name}", LEDGER, listed, {**adds, "version": 1}, (), condition, values or {})
+        return changing(_ledger_key(name), listed, condition, values, adds={**adds, "version": 1})
 
-    def _get(self, pk: str, sk: str) -> dict[str, Any]:
-        key = encode({"pk": pk, "sk": sk})
-        with translated(f"reading {pk}"):
-            return decode(self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item", {}))
-
-    def _query(self, condition: str, values: Mapping[str, object], **how: object) -> Iterator[dict[str, Any]]:
-        request: Any = {"KeyConditionExpression": condition, "ExpressionAttributeValues": encode(values), **how}
-        with translated("reading ledgers"):
-            for page in self._dynamodb.get_paginator("query").paginate(TableName=self._table, **request):
-                yield from map(decode, page["Items"])
-
-    def _once(self, update: Any, doing: str) -> bool:  # noqa: ANN401 - members of a request
+    def _once(self, change: Mapping[str, Any]) -> bool:
         try:
-            with translated(doing):
-                through_conflicts(lambda: self._dynamodb.update_item(TableName=self._table, **update))
+            self._change(change)
         except StaleRecord:
             return False
         return True
 
-    def _both(self, claim: Any, ledger: Any, doing: str) -> bool:  # noqa: ANN401 - members of two requests
+    def _both(self, claim: Mapping[str, Any], ledger: Mapping[str, Any], doing: str) -> bool:
         both: Any = [{"Update": {"TableName": self._table, **each}} for each in (claim, ledger)]
         try:
             with translated(doing):
@@ -162,6 +135,18 @@ class Ledgers:
         except StaleRecord:
             return False
         return True
+
+
+def _ledger_key(name: str) -> dict[str, str]:
+    return {"pk": f"TOKENS#{name}", "sk": LEDGER}
+
+
+def _claim_key(name: str, attempt: str) -> dict[str, str]:
+    return {"pk": f"TOKENS#{name}", "sk": CLAIM + attempt}
+
+
+def _hour_key(provider: str) -> dict[str, str]:
+    return {"pk": f"CREATES#{provider}", "sk": HOUR}
 
 
 def _queue(name: str) -> str:
@@ -191,28 +176,3 @@ def _condition(terms: Terms) -> tuple[str, dict[str, object]]:
         clauses.append("#probe_at = :probed")
         values[":probed"] = terms.probed_at
     return " AND ".join(clauses), values
-
-
-def _update(
-    pk: str, sk: str, sets: Mapping[str, object], adds: Mapping[str, int], removed: tuple[str, ...], condition: str,
-    values: Mapping[str, object],
-) -> dict[str, Any]:  # fmt: skip
-    """Shape an update; every name goes by an alias, for DynamoDB keeps some hundred words to itself."""
-    parts = [
-        ("SET", [f"#{each} = :set_{each}" for each in sets]),
-        ("ADD", [f"#{each} :add_{each}" for each in adds]),
-        ("REMOVE", [f"#{each}" for each in removed]),
-    ]
-    expression = " ".join(f"{word} {', '.join(clauses)}" for word, clauses in parts if clauses)
-    given = {
-        **{f":set_{each}": value for each, value in sets.items()},
-        **{f":add_{each}": more for each, more in adds.items()},
-    }
-    names = sorted(set(re.findall(r"#(\w+)", f"{expression} {condition}")))
-    return {
-        "Key": encode({"pk": pk, "sk": sk}),
-        "UpdateExpression": expression,
-        "ExpressionAttributeNames": {f"#{each}": each for each in names},
-        "ExpressionAttributeValues": encode({**given, **values}),
-        **({"ConditionExpression": condition} if condition else {}),
-    }

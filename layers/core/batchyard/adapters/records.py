@@ -8,17 +8,27 @@ import msgspec
 
 from batchyard import statuses
 from batchyard.adapters.aws import through_conflicts, translated
-from batchyard.adapters.items import INDEX, Items, decode, encode
+from batchyard.adapters.items import Items
 from batchyard.adapters.shares import HELD, USED, share
+from batchyard.adapters.table import ANY, INDEX, NEW, THERE, behind, changing, encode, members
 from batchyard.batch import Batch, Usage
 from batchyard.errors import NotFound, StaleRecord
 from batchyard.shard import Shard, superseding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 BATCH: Final = "BATCH"
 OPEN: Final = "open_for"  # the member, and the index, of those batches that have not ended
+
+
+def _among(some: Iterable[str]) -> tuple[str, dict[str, str]]:
+    """Shape the condition that a status is one of these, and its values."""
+    values = {f":status{at}": status for at, status in enumerate(sorted(some))}
+    return f"#status IN ({', '.join(values)})", values
+
+
+ENDED: Final = _among(statuses.ENDED)
 
 
 class Records(Items):
@@ -27,12 +37,8 @@ class Records(Items):
     def create_batch(self, batch: Batch) -> bool:
         """Record a new batch; False when one of this id is there already. Unless it ended at once, the sweep sees to it."""
         unsettled = {} if batch.ended else {"unsettled": "unsettled", OPEN: batch.tenant}
-        item = {**batch_key(batch.batch_id), **_item(batch), **_index_key(batch), **unsettled}
         try:
-            with translated(f"recording {batch.batch_id}"):
-                self._dynamodb.put_item(
-                    TableName=self._table, Item=encode(item), ConditionExpression="attribute_not_exists(pk)"
-                )
+            self._put(batch_key(batch.batch_id), {**members(batch), **_index_key(batch), **unsettled})
         except StaleRecord:
             return False
         return True
@@ -43,20 +49,16 @@ class Records(Items):
 
     def move_batch(self, batch_id: str, status: str, now: int, **changes: object) -> Batch | None:
         """Move a batch to a status and change members with it; None when that move is not allowed from where it is."""
-        sources = {f":from{at}": source for at, source in enumerate(statuses.sources_of(status))}
-        may_move = f"#status IN ({', '.join(sources)})"
+        moved = {"status": status, statuses.STAMPS[status]: now, **changes}
         try:
-            return self._update(
-                batch_id, {"status": status, statuses.STAMPS[status]: now, **changes}, may_move, sources
-            )
+            return self._change_batch(batch_id, moved, *_among(statuses.sources_of(status)))
         except StaleRecord:
             return None
 
     def change_batch(self, batch_id: str, **changes: object) -> Batch:
         """Change members of a batch that has not ended; raises StaleRecord when it has."""
-        ended = {f":ended{at}": status for at, status in enumerate(sorted(statuses.ENDED))}
-        still_open = f"NOT #status IN ({', '.join(ended)})"
-        return self._update(batch_id, changes, still_open, ended)
+        ended, values = ENDED
+        return self._change_batch(batch_id, changes, f"NOT {ended}", values)
 
     def claim_batch(self, batch_id: str, wanted: str, /, **changes: object) -> Batch | None:
         """Give a batch that an upload made to the first API call that names its object; None when it is not to be had."""
@@ -64,29 +66,16 @@ class Records(Items):
         fits = "(#status = :validating OR #endpoint = :wanted)"  # its lines are not known yet, or are for this endpoint
         values = {":validating": statuses.VALIDATING, ":wanted": wanted}
         try:
-            return self._update(batch_id, changes, f"{unclaimed} AND {fits}", values)
+            return self._change_batch(batch_id, changes, f"{unclaimed} AND {fits}", values)
         except StaleRecord:
             return None
 
-    def _update(
+    def _change_batch(
         self, batch_id: str, changes: Mapping[str, object], condition: str, values: Mapping[str, object]
     ) -> Batch:
-        names = {f"#{name}": name for name in ("status", "endpoint", *changes)}
-        assigned = {f":{name}": msgspec.to_builtins(value) for name, value in changes.items()}
-        closing = f" REMOVE {OPEN}" if changes.get("status") in statuses.ENDED else ""
-        with translated(f"changing {batch_id}"):
-            answer = through_conflicts(lambda: self._dynamodb.update_item(
-                TableName=self._table,
-                Key=encode(batch_key(batch_id)),
-                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in changes) + closing,
-                ConditionExpression=f"attribute_exists(pk) AND {condition}",
-                ExpressionAttributeNames={
-                    name: full for name, full in names.items() if full in changes or name in condition
-                },
-                ExpressionAttributeValues=encode({**assigned, **values}),
-                ReturnValues="ALL_NEW",
-            ))  # fmt: skip
-        return _batch(decode(answer["Attributes"]))
+        removed = [OPEN] if changes.get("status") in statuses.ENDED else []
+        change = changing(batch_key(batch_id), changes, f"{THERE} AND {condition}", values, removed=removed)
+        return _batch(self._change(change))
 
     def open_batches(self, tenant: str, most: int) -> int:
         """Count a tenant's batches that have not ended, up to `most`; one of this very second may be missing."""
@@ -103,20 +92,12 @@ class Records(Items):
 
     def list_batches(self, tenant: str, after: str | None, limit: int) -> tuple[list[Batch], bool]:
         """List a tenant's batches, newest first, behind the batch `after`; the flag says whether more follow."""
-        condition, values = "gsi1pk = :tenant", {":tenant": f"TENANT#{tenant}"}
-        if after is not None:
-            condition, values[":after"] = f"{condition} AND gsi1sk < :after", self._position(tenant, after)
-        with translated("listing batches"):
-            answer = self._dynamodb.query(
-                TableName=self._table,
-                IndexName=INDEX,
-                KeyConditionExpression=condition,
-                ExpressionAttributeValues=encode(values),
-                ScanIndexForward=False,
-                Limit=limit + 1,
-            )
-        found = [_batch(decode(item)) for item in answer["Items"]]
-        return found[:limit], len(found) > limit or "LastEvaluatedKey" in answer
+        position = None if after is None else self._position(tenant, after)
+        rest, start = behind("gsi1sk", position, newest_first=True)
+        values = {":tenant": f"TENANT#{tenant}", **start}
+        items = self._query(f"gsi1pk = :tenant{rest}", values, limit + 1, IndexName=INDEX, ScanIndexForward=False)
+        found = [_batch(item) for item in items]
+        return found[:limit], len(found) > limit
 
     def _position(self, tenant: str, batch_id: str) -> str:
         batch = self.batch(batch_id)
@@ -133,27 +114,16 @@ class Records(Items):
 
     def shards(self, batch_id: str) -> Iterator[Shard]:
         """Yield the recorded shards of a batch, in order."""
-        request: Any = {
-            "TableName": self._table,
-            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :shard)",
-            "ExpressionAttributeValues": encode({":pk": f"BATCH#{batch_id}", ":shard": "SHARD#"}),
-            "ConsistentRead": True,
-        }
-        with translated(f"reading the shards of {batch_id}"):
-            for page in self._dynamodb.get_paginator("query").paginate(**request):
-                yield from (msgspec.convert(decode(item), Shard) for item in page["Items"])
+        values = {":pk": f"BATCH#{batch_id}", ":shard": "SHARD#"}
+        found = self._query("pk = :pk AND begins_with(sk, :shard)", values, ConsistentRead=True)
+        return (msgspec.convert(item, Shard) for item in found)
 
     def save_shard(self, before: Shard | None, after: Shard) -> Shard:
         """Write a shard over the version `before` and move its batch's record with it; raises StaleRecord if it was moved."""
         saved = superseding(before, after)
         # A worker that was overtaken must not undo what the other did.
-        unmoved = "version = :version" if before else "attribute_not_exists(pk)"
-        put: Any = {
-            "TableName": self._table,
-            "Item": encode({**_shard_key(saved.batch_id, saved.shard), **_item(saved)}),
-            "ConditionExpression": unmoved,
-            **({"ExpressionAttributeValues": encode({":version": before.version})} if before else {}),
-        }
+        unmoved = ("#version = :version", {":version": before.version}) if before else (NEW, {})
+        put = self._putting(_shard_key(saved.batch_id, saved.shard), members(saved), *unmoved)
         change = share(before, saved)
         with translated(f"recording shard {saved.shard} of {saved.batch_id}"):
             if change:
@@ -166,12 +136,8 @@ class Records(Items):
 
     def link(self, provider_batch_id: str, shard: Shard) -> None:
         """Record whose a provider batch is."""
-        item = {
-            "pk": f"PROVIDER#{provider_batch_id}", "sk": "LINK", "batch_id": shard.batch_id, "shard": shard.shard,
-            "expires_at_ttl": shard.expires_at_ttl,
-        }  # fmt: skip
-        with translated(f"linking {provider_batch_id}"):
-            self._dynamodb.put_item(TableName=self._table, Item=encode(item))
+        owner = {"batch_id": shard.batch_id, "shard": shard.shard, "expires_at_ttl": shard.expires_at_ttl}
+        self._put({"pk": f"PROVIDER#{provider_batch_id}", "sk": "LINK"}, owner, ANY)
 
 
 def _batch(item: dict[str, Any]) -> Batch:
@@ -193,7 +159,3 @@ def _shard_key(batch_id: str, number: int) -> dict[str, str]:
 def _index_key(batch: Batch) -> dict[str, str]:
     milliseconds = "" if batch.created_ms is None else f"{batch.created_ms:03}"
     return {"gsi1pk": f"TENANT#{batch.tenant}", "gsi1sk": f"{batch.created_at:010}{milliseconds}#{batch.batch_id}"}
-
-
-def _item(record: Batch | Shard) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in record.__struct_fields__ if getattr(record, name) is not None}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from batchyard.adapters.items import encode
+from batchyard.adapters.table import encode
 from batchyard.batch import Usage
 
 if TYPE_CHECKING:

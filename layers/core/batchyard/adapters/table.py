@@ -1,0 +1,147 @@
+"""The DynamoDB table of all records: read as it is now, changed under conditions."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from batchyard.adapters.aws import client, through_conflicts, translated
+from batchyard.errors import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+INDEX: Final = "by_tenant"
+NEW: Final = "attribute_not_exists(pk)"
+THERE: Final = "attribute_exists(pk)"
+ANY: Final = ""  # no condition, for what has a random name or may be written over
+_to_dynamo = TypeSerializer().serialize
+_from_dynamo = TypeDeserializer().deserialize
+
+
+class Table:
+    """What records of every kind are read and written with."""
+
+    def __init__(self, table: str, dynamodb: DynamoDBClient | None = None) -> None:
+        """Use this table."""
+        self._table = table
+        self._dynamodb: DynamoDBClient = dynamodb or client("dynamodb")
+
+    def _find(self, key: Mapping[str, str]) -> dict[str, Any]:
+        """Read a record as it is now; empty where there is none."""
+        with translated(f"reading {key['pk']}"):
+            answer = self._dynamodb.get_item(TableName=self._table, Key=encode(key), ConsistentRead=True)
+        return decode(answer.get("Item", {}))
+
+    def _get(self, key: Mapping[str, str]) -> dict[str, Any]:
+        """Read a record that should be there; raises NotFound."""
+        found = self._find(key)
+        if not found:
+            raise NotFound(f"no record {key['pk']} {key['sk']}")
+        return found
+
+    def _put(
+        self, key: Mapping[str, str], members: Mapping[str, object], condition: str = NEW,
+        values: Mapping[str, object] | None = None,
+    ) -> None:  # fmt: skip
+        """Write a whole record; raises StaleRecord where the condition does not hold."""
+        with translated(f"recording {key['pk']}"):
+            self._dynamodb.put_item(**self._putting(key, members, condition, values))
+
+    def _putting(
+        self, key: Mapping[str, str], members: Mapping[str, object], condition: str,
+        values: Mapping[str, object] | None = None,
+    ) -> Any:  # noqa: ANN401 - members of a request  # fmt: skip
+        item = encode({**key, **members})
+        return {"TableName": self._table, "Item": item, **_conditional(condition, values or {})}
+
+    def _change(self, change: Mapping[str, Any]) -> dict[str, Any]:
+        """Make a change that `changing` shaped, and return the record as it is then; raises StaleRecord as `_put` does."""
+        request: Any = {"TableName": self._table, "ReturnValues": "ALL_NEW", **change}
+        with translated(f"changing {decode(change['Key'])['pk']}"):
+            answer = through_conflicts(lambda: self._dynamodb.update_item(**request))
+        return decode(answer["Attributes"])
+
+    def _query(
+        self, condition: str, values: Mapping[str, object], most: int | None = None, **how: object
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the records of one key in their order, `most` at most; no more of them are read."""
+        request: Any = {
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeValues": encode(values),
+            "PaginationConfig": {"MaxItems": most, "PageSize": most},
+            **how,
+        }
+        with translated(f"listing {next(iter(values.values()))}"):
+            for page in self._dynamodb.get_paginator("query").paginate(TableName=self._table, **request):
+                yield from map(decode, page["Items"])
+
+
+def behind(sort_key: str, after: str | None, *, newest_first: bool = False) -> tuple[str, dict[str, str]]:
+    """Shape the end of a key condition by which a list goes on behind what was seen, and its value; None is the start."""
+    if after is None:
+        return "", {}
+    return f" AND {sort_key} {'<' if newest_first else '>'} :after", {":after": after}
+
+
+def changing(
+    key: Mapping[str, str], sets: Mapping[str, object], condition: str, values: Mapping[str, object] | None = None, *,
+    adds: Mapping[str, int] | None = None, removed: Sequence[str] = (),
+) -> dict[str, Any]:  # fmt: skip
+    """Shape a change of a record; in its condition `#name` is a member, and `:name` one of the values.
+
+    Every name goes by an alias, for DynamoDB keeps some hundred words to itself.
+    """
+    added = adds or {}
+    clauses = {
+        "SET": [f"#{name} = :set_{name}" for name in sets],
+        "ADD": [f"#{name} :add_{name}" for name in added],
+        "REMOVE": [f"#{name}" for name in removed],
+    }
+    expression = " ".join(f"{word} {', '.join(each)}" for word, each in clauses.items() if each)
+    given = {**{f":set_{name}": value for name, value in sets.items()}, **(values or {})}
+    given.update({f":add_{name}": more for name, more in added.items()})
+    return {"Key": encode(key), "UpdateExpression": expression, **_conditional(condition, given, expression)}
+
+
+def members(record: msgspec.Struct) -> dict[str, object]:
+    """Return the members of a record that say something."""
+    return {name: value for name in record.__struct_fields__ if (value := getattr(record, name)) is not None}
+
+
+def encode(item: Mapping[str, object]) -> dict[str, Any]:
+    """Write plain values as DynamoDB does."""
+    return {name: _to_dynamo(msgspec.to_builtins(value)) for name, value in item.items()}
+
+
+def decode(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Read what DynamoDB wrote as plain values."""
+    return {name: _plain(_from_dynamo(value)) for name, value in item.items()}
+
+
+def _conditional(condition: str, values: Mapping[str, object], expression: str = "") -> Any:  # noqa: ANN401 - members of a request
+    """Shape what a write holds beside its key: DynamoDB refuses members that are empty."""
+    names = sorted(set(re.findall(r"#(\w+)", f"{expression} {condition}")))
+    shaped = {
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": {f"#{name}": name for name in names},
+        "ExpressionAttributeValues": encode(values),
+    }
+    return {name: member for name, member in shaped.items() if member}
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401 - what DynamoDB holds is known only to the caller
+    match value:
+        case dict():
+            return {name: _plain(member) for name, member in value.items()}
+        case list() | set():
+            return [_plain(member) for member in value]
+        case str() | bool() | None:
+            return value
+        case _:
+            return int(str(value))  # every number in the table is whole
