@@ -105,7 +105,7 @@ def test_a_line_larger_than_the_limit_is_an_error_and_the_others_go_on() -> None
     scene.drop(ids)
     scene.memory.bucket.stored["inbox/default/0.jsonl"] = data
     source = scene.memory.bucket.head("inbox/default/0.jsonl")[0]
-    scene.memory.table._replace(scene.cases[0].batch_id, {"input": source})  # noqa: SLF001 - another input than the usual
+    scene.memory.table._replace(scene.cases[0].batch_id, {"input": source})
     side_by_side(scene)
     scene.provider.refused.add("big")
     scene.finish()

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from enum import StrEnum
 from typing import Any, Final
 
@@ -31,14 +31,14 @@ class Outcome(StrEnum):
     UNFINISHED = "unfinished"
 
 
-class Details(msgspec.Struct, frozen=True):
+class Details(msgspec.Struct, frozen=True, gc=False):
     """What part of the tokens came from a cache, or went into reasoning."""
 
     cached_tokens: int | None = 0
     reasoning_tokens: int | None = 0
 
 
-class BodyUsage(msgspec.Struct, frozen=True):
+class BodyUsage(msgspec.Struct, frozen=True, gc=False):
     """Tokens as the chat, completions and embeddings endpoints name them, and as the responses endpoint does."""
 
     prompt_tokens: int | None = 0
@@ -163,14 +163,26 @@ _NO_DETAILS: Final = Details()
 def usage_of(answer: Answer) -> Usage:
     """Read the tokens a request used; zeros where the answer does not say."""
     used = answer.response.body.usage if answer.response and answer.response.body else None
-    if used is None:
-        return Usage()
-    inputs = counted(used.prompt_tokens or used.input_tokens)
-    outputs = counted(used.completion_tokens or used.output_tokens)
-    taken = used.prompt_tokens_details or used.input_tokens_details or _NO_DETAILS
-    given = used.completion_tokens_details or used.output_tokens_details or _NO_DETAILS
-    cached, reasoning = counted(taken.cached_tokens), counted(given.reasoning_tokens)
-    return Usage(inputs, cached, outputs, reasoning, counted(used.total_tokens) or inputs + outputs)
+    return usage_in([used] if used is not None else [])
+
+
+def usage_in(used: Sequence[BodyUsage]) -> Usage:
+    """Sum the tokens of answers; member by member over all of them, which is the fastest way there is."""
+    inputs = _counts([each.prompt_tokens or each.input_tokens or 0 for each in used])
+    outputs = _counts([each.completion_tokens or each.output_tokens or 0 for each in used])
+    cached = _counts(
+        [(each.prompt_tokens_details or each.input_tokens_details or _NO_DETAILS).cached_tokens or 0 for each in used]
+    )
+    reasoning = _counts(
+        [
+            (each.completion_tokens_details or each.output_tokens_details or _NO_DETAILS).reasoning_tokens or 0
+            for each in used
+        ]
+    )
+    totals = _counts([each.total_tokens or 0 for each in used])
+    if 0 in totals:  # it was not told
+        totals = [told or one + other for told, one, other in zip(totals, inputs, outputs, strict=True)]
+    return Usage(sum(inputs), sum(cached), sum(outputs), sum(reasoning), sum(totals))
 
 
 def usage_of_batch(used: ProviderUsage | None) -> Usage | None:
@@ -178,6 +190,12 @@ def usage_of_batch(used: ProviderUsage | None) -> Usage | None:
     if used is None or not counted(used.total_tokens):
         return None
     return Usage(*(counted(getattr(used, name)) for name in Usage.__struct_fields__))
+
+
+def _counts(tokens: list[int]) -> list[int]:
+    """Take counts of tokens, each looked at only if the least or the greatest cannot be one."""
+    sound = not tokens or (min(tokens) >= 0 and max(tokens) <= MOST_TOKENS)
+    return tokens if sound else list(map(counted, tokens))
 
 
 def counted(tokens: int | None) -> int:
