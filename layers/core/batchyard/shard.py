@@ -25,12 +25,11 @@ STACK_KEY: Final = "batchyard_stack"  # and the one that tells it from what anot
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One submission of what was unfinished of a shard. Times are Unix seconds.
 
-    `lines_key` names the work object with the lines to send ("" means all of the shard's). `creating_at` is written
-    before `POST /batches`: with it and without `provider_batch_id`, the outcome of that call is unknown.
-    `lines` are sent, the first of those, with so many `bytes` and by our estimate `tokens` (0: an older version's record).
-    `lost_at` is when the answer to it was lost, if we lived to see that. `looks` counts how often an ended provider batch
-    did not yet show what it had counted. `succeeded`, `failed` and `transient` count the lines in the runs this attempt
-    left, which `runs` tells from those of a worker that was overtaken. `usage` only rises.
+    So many `lines` are sent, the first of what was unfinished, with so many `bytes` and by our estimate `tokens` (0: an older
+    version's record). `creating_at` is written before `POST /batches`: with it and without `provider_batch_id`, the outcome of
+    that call is unknown. `lost_at` is when the answer to it was lost, if we lived to see that. `looks` counts how often an
+    ended provider batch did not yet show what it had counted. `succeeded`, `failed` and `transient` count the lines in the
+    runs this attempt left, which `runs` tells from those of a worker that was overtaken. `usage` only rises.
     A `direct` attempt has no provider batch: its lines go one by one, the first `sent` of them so far, which is written
     before they go, with the time in `sending_at`.
     """
@@ -40,7 +39,6 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     lines: int
     bytes: int = 0
     tokens: int = 0
-    lines_key: str = ""
     file_id: str | None = None
     creating_at: int | None = None
     lost_at: int | None = None
@@ -173,11 +171,10 @@ def _ranges(lines: ShardLines) -> Ranges:
 def begin_attempt(shard: Shard, now: int) -> Shard:
     """Return the shard with a new attempt; of old ones that left and used nothing only the latest are kept."""
     number = shard.attempts[-1].number + 1 if shard.attempts else 1
-    attempt = Attempt(number=number, started_at=now, lines=shard.unfinished, lines_key=shard.unfinished_key)
+    attempt = Attempt(number=number, started_at=now, lines=shard.unfinished)
     kept = [old for old in shard.attempts[:-KEPT_ATTEMPTS] if _left_something(old)]
-    before = [msgspec.structs.replace(old, lines_key="") for old in (*kept, *shard.attempts[-KEPT_ATTEMPTS:])]
     grown = shard.wave * 3 // 2 if shard.attempts and shard.attempts[-1].provider_status != "failed" else shard.wave
-    return change(shard, wave=grown, attempts=[*before, attempt])
+    return change(shard, wave=grown, attempts=[*kept, *shard.attempts[-KEPT_ATTEMPTS:], attempt])
 
 
 def is_full(shard: Shard) -> bool:

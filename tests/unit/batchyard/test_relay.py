@@ -95,7 +95,7 @@ def test_a_shard_that_is_done_is_not_handed_over() -> None:
 def attempt(number: int, succeeded: int) -> Attempt:
     """Make an attempt as rich as they come."""
     return Attempt(
-        number=number, started_at=NOW, lines=50_000, lines_key="work/" + "x" * 100, file_id="file-" + "x" * 22,
+        number=number, started_at=NOW, lines=50_000, bytes=200_000_000, tokens=50_000_000, file_id="file-" + "x" * 22,
         creating_at=NOW, lost_at=NOW, provider_batch_id="batch_" + "0" * 32, provider_status="completed", ended_at=NOW,
         succeeded=succeeded, failed=succeeded, transient=succeeded, strays=1, looks=3, runs=999_999,
         usage=Usage(10**9, 10**9, 10**9, 10**9, 10**9) if succeeded else None,
