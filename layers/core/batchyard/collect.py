@@ -14,7 +14,7 @@ from batchyard.failed_batch import after_failed
 from batchyard.outcomes import Outcome, count_code, usage_of_batch
 from batchyard.relay import must_relay, relay
 from batchyard.runs import RunWriter
-from batchyard.shard import Shard, Step, change, change_attempt, finish, leave
+from batchyard.shard import Shard, Step, change, change_attempt, discard, finish
 from batchyard.splitting import ShardLines
 from batchyard.stopping import why_stopped
 from batchyard.unfinished import Unfinished
@@ -156,7 +156,7 @@ class Sorted:
 
 
 def _end_attempt(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step, found: Sorted) -> Step:
-    left = leave(shard, seen.output_file_id, seen.error_file_id)
+    left = discard(shard, seen.output_file_id, seen.error_file_id)
     usage = usage_of_batch(seen.usage) or found.answers.usage
     return bring_in(yard, shard, brought_in(yard, left, found, seen.status, usage), step, found)
 

@@ -16,7 +16,7 @@ from batchyard.answers import Answers
 from batchyard.batch import Batch, window_seconds
 from batchyard.collect import Sorted, bring_in, brought_in
 from batchyard.deadline import FINISH, deadline
-from batchyard.direct_answers import Place
+from batchyard.direct_answers import LineName
 from batchyard.errors import BatchyardError, InputGone, NotFound, StoreError
 from batchyard.log import logger
 from batchyard.outcomes import OUTCOME_UNKNOWN, Outcome
@@ -86,7 +86,7 @@ class _Tail:
         if unheard and left > 0:
             return step.then("submit", left)  # another worker may be sending them
         for index in unheard:
-            self._keep(index, direct_answers.unknown(self._place(index), NEVER_HEARD))
+            self._keep(index, direct_answers.unknown(self._name(index), NEVER_HEARD))
         while self._may_send():
             if self._yard.now() - began >= TURN:
                 return step.then("submit", 1)
@@ -150,16 +150,16 @@ class _Tail:
             at += size
 
     def _ask(self, index: int, body: bytes) -> bytes:
-        place = self._place(index)
+        name = self._name(index)
         try:
             answer = self._yard.ask(lambda provider: provider.send(self._shard.endpoint, body))
         except BatchClientError as error:
             logger.warning("request not answered", error=type(error).__name__, status=error.status, code=error.code)
-            return direct_answers.not_answered(place, error)
+            return direct_answers.not_answered(name, error)
         except BatchyardError as error:  # a refused key could not be read anew: nothing was run
             logger.warning("request not sent", error=type(error).__name__)
-            return direct_answers.not_run(place)
-        return direct_answers.answered(place, answer)
+            return direct_answers.not_run(name)
+        return direct_answers.answered(name, answer)
 
     def _keep(self, index: int, line: bytes) -> None:
         self._yard.objects.put(self._key(index), line)
@@ -171,9 +171,9 @@ class _Tail:
         ended = brought_in(self._yard, own, found, "direct", self._answers.usage)
         return bring_in(self._yard, own, ended, step, found)
 
-    def _place(self, index: int) -> Place:
+    def _name(self, index: int) -> LineName:
         ordinal = self._unfinished.ordinals[index]
-        return Place(self._shard.batch_id, self._lines.positions[ordinal], self._lines.custom_ids[ordinal])
+        return LineName(self._shard.batch_id, self._lines.positions[ordinal], self._lines.custom_ids[ordinal])
 
     def _key(self, index: int) -> str:
         number = self._shard.attempts[-1].number

@@ -12,20 +12,20 @@ from batchyard.outcomes import OUTCOME_UNKNOWN, answer_line, line_id
 NOT_RUN: Final = LineError("batch_cancelled", "The request was not run on its own either.")  # so it goes out again
 
 
-class Place(NamedTuple):
-    """Whose line it is."""
+class LineName(NamedTuple):
+    """What a line is known by."""
 
     batch_id: str
     position: int
     custom_id: str
 
 
-def answered(place: Place, answer: HttpInfo[bytes]) -> bytes:
+def answered(name: LineName, answer: HttpInfo[bytes]) -> bytes:
     """Shape the line of a request that was answered with success."""
-    return _line(place, answer.status, answer.request_id, _json(answer.data))
+    return _line(name, answer.status, answer.request_id, _json(answer.data))
 
 
-def not_answered(place: Place, error: BatchClientError) -> bytes:
+def not_answered(name: LineName, error: BatchClientError) -> bytes:
     """Shape the line of any other: the provider's refusal, the lack of an outcome, or that it was not run.
 
     What may have been run is never sent again. A 404 or 405 may be that of a service without such an endpoint, and a
@@ -33,26 +33,26 @@ def not_answered(place: Place, error: BatchClientError) -> bytes:
     """
     may_have_run = isinstance(error, OutcomeUnknown | ConflictError | ServiceError)
     if may_have_run or (isinstance(error, APIConnectionError) and error.sent):
-        return unknown(place, error.message)
+        return unknown(name, error.message)
     if isinstance(error, BadRequestError) and error.status not in {None, HTTPStatus.METHOD_NOT_ALLOWED}:
-        return _line(place, error.status or 0, error.request_id, _refusal(error))
-    return not_run(place)
+        return _line(name, error.status or 0, error.request_id, _refusal(error))
+    return not_run(name)
 
 
-def not_run(place: Place) -> bytes:
+def not_run(name: LineName) -> bytes:
     """Shape the line of a request that was certainly not run."""
-    return answer_line(*place, NOT_RUN)
+    return answer_line(*name, NOT_RUN)
 
 
-def unknown(place: Place, why: str) -> bytes:
+def unknown(name: LineName, why: str) -> bytes:
     """Shape the line of a request that may have been run and billed, of which nobody knows."""
     message = f"The request was sent on its own and may have been run and billed, so it was not sent again: {why}"
-    return answer_line(*place, LineError(OUTCOME_UNKNOWN, message))
+    return answer_line(*name, LineError(OUTCOME_UNKNOWN, message))
 
 
-def _line(place: Place, status: int, request_id: str | None, body: Any) -> bytes:  # noqa: ANN401 - any JSON
+def _line(name: LineName, status: int, request_id: str | None, body: Any) -> bytes:  # noqa: ANN401 - any JSON
     line = {
-        "id": line_id(place.batch_id, place.position), "custom_id": place.custom_id,
+        "id": line_id(name.batch_id, name.position), "custom_id": name.custom_id,
         "response": {"status_code": status, "request_id": request_id, "body": body}, "error": None,
     }  # fmt: skip
     return json.dumps(line, separators=(",", ":")).encode() + b"\n"

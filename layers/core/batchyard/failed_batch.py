@@ -13,7 +13,7 @@ from batchyard.log import logger
 from batchyard.outcomes import answer_line, count_code
 from batchyard.policy import Move, after_failed_batch, after_failed_call
 from batchyard.runs import RunWriter
-from batchyard.shard import Shard, Step, change, change_attempt, finish, leave
+from batchyard.shard import Shard, Step, change, change_attempt, discard, finish
 from batchyard.splitting import ShardLines
 from batchyard.unfinished import Unfinished
 from batchyard.yard import Yard
@@ -33,7 +33,10 @@ MOST_ROUNDS: Final = 10  # of setting lines aside, before one code that is alway
 
 def after_failed(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step) -> Step:
     """End the attempt and make the move the policy has for the provider's errors."""
-    errors, shard = [_line_error(error) for error in seen.errors], leave(shard, seen.output_file_id, seen.error_file_id)
+    errors, shard = (
+        [_line_error(error) for error in seen.errors],
+        discard(shard, seen.output_file_id, seen.error_file_id),
+    )
     move = after_failed_batch(errors)
     logger.warning(
         "provider batch failed",

@@ -35,7 +35,7 @@ class Listed(Protocol):
 T = TypeVar("T", bound=Listed)
 
 
-class Look(Generic[T]):
+class Walk(Generic[T]):
     """A walk over what the provider lists, newest first, back to where the last whole one began.
 
     One that does not come to its end in time goes on in the next run. What is not clear yet, or was not done with, is
@@ -96,37 +96,37 @@ class Look(Generic[T]):
 
 def look_for_batches(shift: Shift) -> None:
     """Adopt the provider batches that a shard waits for without knowing, and cancel those that nobody waits for."""
-    batches: Look[ProviderBatch] = Look(shift, "provider batches", stays=True)
-    _look(shift, batches, lambda after: shift.yard.provider.iter_batches(after=after), _judge, _put_away)
+    batches: Walk[ProviderBatch] = Walk(shift, "provider batches", stays=True)
+    _walk(shift, batches, lambda after: shift.yard.provider.iter_batches(after=after), _judge, _put_away)
 
 
 def look_for_files(shift: Shift) -> None:
     """Delete the uploads that no record knows, because their worker died before it could write them down."""
     if leftovers.deleting(shift.yard):
-        files: Look[File] = Look(shift, "provider files", stays=False)
+        files: Walk[File] = Walk(shift, "provider files", stays=False)
         listed = partial(shift.yard.provider.iter_files, purpose="batch")
-        _look(
+        _walk(
             shift, files, lambda after: listed(after=after), _judge_file, lambda shift, file: _delete(shift, [file.id])
         )
 
 
-def _look(
-    shift: Shift, look: Look[T], listed: Callable[[str | None], Iterator[T]], judge: Callable[[Shift, T], Verdict],
+def _walk(
+    shift: Shift, walk: Walk[T], listed: Callable[[str | None], Iterator[T]], judge: Callable[[Shift, T], Verdict],
     put_away: Callable[[Shift, T], bool],
 ) -> None:  # fmt: skip
     if shift.unreachable:
         return
     orphans: list[T] = []  # put away when the walk is over, for the next page is asked for by the name of the last one
-    for seen in look.items(listed):
+    for seen in walk.items(listed):
         verdict = judge(shift, seen)
-        look.passed(seen, verdict)
+        walk.passed(seen, verdict)
         orphans += [seen] if verdict is Verdict.ORPHAN else []
         if len(orphans) >= MOST_AT_ONCE:
             break
     for orphan in orphans:
         if shift.unreachable or not put_away(shift, orphan):
-            look.again(orphan)
-    look.close()
+            walk.again(orphan)
+    walk.close()
 
 
 def _judge(shift: Shift, seen: ProviderBatch) -> Verdict:

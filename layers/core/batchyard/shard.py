@@ -191,7 +191,7 @@ def change(shard: Shard, **changes: object) -> Shard:
     return msgspec.structs.replace(shard, **changes)
 
 
-def leave(shard: Shard, *file_ids: str | None) -> Shard:
+def discard(shard: Shard, *file_ids: str | None) -> Shard:
     """Return the shard with these files at the provider to be deleted."""
     every = [*shard.leftovers, *(file_id for file_id in file_ids if file_id)]
     return change(shard, leftovers=list(dict.fromkeys(every))[-MOST_LEFTOVERS:])
@@ -201,7 +201,7 @@ def superseding(before: Shard | None, after: Shard) -> Shard:
     """Return `after` as it is written over `before`: the upload that is not for any further attempt is left over."""
     kept = None if after.done else after.file_id
     uploads = {shard.file_id for shard in (before, after) if shard is not None} - {kept}
-    return change(leave(after, *uploads), file_id=kept, version=(before.version if before else 0) + 1)
+    return change(discard(after, *uploads), file_id=kept, version=(before.version if before else 0) + 1)
 
 
 def finish(shard: Shard, reason: LineError | None = None) -> Shard:

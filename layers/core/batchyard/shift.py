@@ -25,7 +25,7 @@ class Shift:
         self.unreachable = False  # the provider does not serve us just now
         self.deletes = leftovers.deleting(yard)
 
-    def share(self, chores_left: int) -> None:
+    def allot(self, chores_left: int) -> None:
         """Give the chore that begins now its share of the time that is left."""
         left = self._seconds_left()
         self._until = max(RESERVE, left - (left - RESERVE) / chores_left)

@@ -22,7 +22,7 @@ def sweep(yard: Yard, seconds_left: Callable[[], float] = lambda: 600.0) -> dict
     """
     shift = Shift(yard, seconds_left)
     for at, chore in enumerate(CHORES):
-        shift.share(len(CHORES) - at)
+        shift.allot(len(CHORES) - at)
         with shift.trying(chore=chore.__name__):
             chore(shift)
     return _ended(shift)

@@ -20,10 +20,10 @@ from batch_client import (
     ServerError,
 )
 from batchyard import outcomes
-from batchyard.direct_answers import Place, answered, not_answered
+from batchyard.direct_answers import LineName, answered, not_answered
 from batchyard.outcomes import OUTCOME_UNKNOWN, Outcome
 
-PLACE = Place("batch_1", 7, "r7")
+NAME = LineName("batch_1", 7, "r7")
 
 
 def read(line: bytes) -> tuple[dict[str, Any], Outcome]:
@@ -36,7 +36,7 @@ def read(line: bytes) -> tuple[dict[str, Any], Outcome]:
 
 def test_an_answer_is_put_into_one_line_of_the_providers_shape() -> None:
     said = b'\xef\xbb\xbf{\n "text": "na\xc3\xafve \\ud83d",\n "big": 123456789012345678901234567890}'
-    line, outcome = read(answered(PLACE, HttpInfo(said, 200, {"x-request-id": "req_7"})))
+    line, outcome = read(answered(NAME, HttpInfo(said, 200, {"x-request-id": "req_7"})))
     assert set(line) == {"id", "custom_id", "response", "error"}
     assert line["response"] == {
         "status_code": 200,
@@ -47,13 +47,13 @@ def test_an_answer_is_put_into_one_line_of_the_providers_shape() -> None:
 
 
 def test_an_answer_that_is_no_object_was_paid_for_too() -> None:
-    line, outcome = read(answered(PLACE, HttpInfo(b"[1]", 200, {})))
+    line, outcome = read(answered(NAME, HttpInfo(b"[1]", 200, {})))
     assert (line["response"]["body"], outcome) == ([1], Outcome.SUCCEEDED)
 
 
 def test_a_refusal_of_the_request_is_its_error_as_the_provider_said_it() -> None:
     error = BadRequestError("no", status=400, request_id="req_1", body=b'{"error": {"code": "bad"}, "more": 1}')
-    line, outcome = read(not_answered(PLACE, error))
+    line, outcome = read(not_answered(NAME, error))
     assert line["response"] == {
         "status_code": 400, "request_id": "req_1", "body": {"error": {"code": "bad"}, "more": 1},
     }  # fmt: skip
@@ -61,7 +61,7 @@ def test_a_refusal_of_the_request_is_its_error_as_the_provider_said_it() -> None
 
 
 def test_a_refusal_that_is_a_page_is_told_in_the_providers_envelope() -> None:
-    line, _ = read(not_answered(PLACE, BadRequestError("too large", status=413, body=b"<html>")))
+    line, _ = read(not_answered(NAME, BadRequestError("too large", status=413, body=b"<html>")))
     assert line["response"]["status_code"] == 413
     assert line["response"]["body"]["error"]["message"] == "too large"
 
@@ -77,7 +77,7 @@ def test_a_refusal_that_is_a_page_is_told_in_the_providers_envelope() -> None:
     ids=lambda error: type(error).__name__,
 )
 def test_what_may_have_been_run_is_final_and_says_so(error: BatchClientError) -> None:
-    line, outcome = read(not_answered(PLACE, error))
+    line, outcome = read(not_answered(NAME, error))
     assert (line["response"], line["error"]["code"], outcome) == (None, OUTCOME_UNKNOWN, Outcome.REFUSED)
     assert error.message in line["error"]["message"]
 
@@ -102,4 +102,4 @@ def never_sent() -> APIConnectionError:
     ids=lambda error: f"{type(error).__name__} {error.status}",
 )
 def test_what_was_not_run_waits_for_a_batch_and_loses_no_try(error: BatchClientError) -> None:
-    assert read(not_answered(PLACE, error))[1] is Outcome.UNFINISHED
+    assert read(not_answered(NAME, error))[1] is Outcome.UNFINISHED

@@ -20,7 +20,7 @@ from batchyard import leftovers
 from batchyard.collect import collect
 from batchyard.fail import fail_shard
 from batchyard.leftovers import MOST_AT_ONCE
-from batchyard.shard import MOST_LEFTOVERS, Attempt, Shard, Step, change, leave, superseding
+from batchyard.shard import MOST_LEFTOVERS, Attempt, Shard, Step, change, discard, superseding
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import planned
@@ -127,8 +127,8 @@ def test_a_record_lists_so_many_files_at_most_and_each_once() -> None:
     yard = planned()
     submit(yard, FIRST)
     shard = yard.table.kept[BATCH_ID, 0]
-    assert leave(leave(shard, "a", None, ""), "a", "b", "b").leftovers == ["a", "b"]
-    many = leave(shard, *(f"file-{at:04}" for at in range(MOST_LEFTOVERS + 50)))
+    assert discard(discard(shard, "a", None, ""), "a", "b", "b").leftovers == ["a", "b"]
+    many = discard(shard, *(f"file-{at:04}" for at in range(MOST_LEFTOVERS + 50)))
     assert (len(many.leftovers), many.leftovers[-1]) == (MOST_LEFTOVERS, f"file-{MOST_LEFTOVERS + 49:04}")
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from batchyard.batch import LineError
 from batchyard.ownership import LATEST_LOOK, LATEST_RECORD, Owner, Verdict, of_batch, of_file
-from batchyard.shard import Shard, begin_attempt, change, change_attempt, finish, leave
+from batchyard.shard import Shard, begin_attempt, change, change_attempt, discard, finish
 from tests.unit.batchyard.memory import NOW, batch
 
 RUNNING, ENDED = batch(status="in_progress"), batch(status="cancelled")
@@ -17,7 +17,7 @@ BEGUN = begin_attempt(NEW_SHARD, NOW)
 UPLOADED = change(BEGUN, file_id="file-1")
 CREATING = change_attempt(UPLOADED, creating_at=NOW)
 SUBMITTED = change_attempt(CREATING, provider_batch_id="pb-1", file_id="file-1")
-COLLECTED = leave(change(change_attempt(SUBMITTED, ended_at=NOW), file_id=None), "file-1", "file-2")
+COLLECTED = discard(change(change_attempt(SUBMITTED, ended_at=NOW), file_id=None), "file-1", "file-2")
 AGAIN = change_attempt(begin_attempt(COLLECTED, NOW), creating_at=NOW)
 GIVEN_UP = finish(CREATING, LineError("server_error", "no"))
 OVERTAKEN = change_attempt(CREATING, provider_batch_id="pb-2")
