@@ -106,9 +106,8 @@ def _batch_id(yard: Yard, wanted: dict[str, Any], source: InputObject | None) ->
     if source is None or not source.key.startswith(keys.INBOX) or wanted.get("dry_run"):
         return fresh
     dropped = new_batch.upload_id(source)
-    try:
-        batch = yard.records.batch(dropped)
-    except NotFound:
+    batch = yard.records.find_batch(dropped)
+    if batch is None:
         return dropped
     free = batch.claimed_by is None and batch.endpoint in {None, wanted["endpoint"]} and not batch.dry_run
     return dropped if free else fresh

@@ -12,7 +12,7 @@ import msgspec
 
 from batchyard import capacity, creations, setback, token_limits
 from batchyard.capacity import Claim, Ledger
-from batchyard.errors import NotFound, SettingsError
+from batchyard.errors import SettingsError
 from batchyard.log import logger
 from batchyard.pacing import retry_wait, room_wait
 from batchyard.shard import Shard, change, change_attempt
@@ -167,10 +167,8 @@ def rebuild(yard: Yard) -> dict[str, int]:
 
 def _is_live(yard: Yard, claim: Claim) -> bool:
     batch_id, number, _ = claim.attempt.rsplit("/", 2)
-    try:
-        if yard.records.batch(batch_id).ended:
-            return False
-    except NotFound:
+    batch = yard.records.find_batch(batch_id)
+    if batch is None or batch.ended:
         return False
     shard = yard.records.shard(batch_id, int(number))
     return shard is not None and not shard.done and shard.attempt is not None and shard.attempt_key == claim.attempt

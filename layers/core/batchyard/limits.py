@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from batchyard.errors import ApiError, NotFound
+from batchyard.errors import ApiError
 from batchyard.yard import Yard
 
 
@@ -12,7 +12,7 @@ def check_open_batches(yard: Yard, tenant: str, *batch_ids: str) -> None:
     Batches that uploads to the inbox made are counted, but never refused. Calls at the very same time may each find room.
     """
     most = yard.settings.max_open_batches
-    if not most or yard.records.open_batches(tenant, most) < most or any(_recorded(yard, each) for each in batch_ids):
+    if not most or yard.records.open_batches(tenant, most) < most or any(map(yard.records.find_batch, batch_ids)):
         return
     message = f"You have {most} open batches, the most there may be. Wait until one has ended, or cancel one."
     raise ApiError(HTTPStatus.TOO_MANY_REQUESTS, message, code="open_batches_limit_exceeded")
@@ -32,11 +32,3 @@ def check_stored_bytes(yard: Yard, tenant: str, size: int) -> None:
         return
     message = f"Your files have {stored} bytes of {most}; {size} more do not fit. Delete what you no longer need."
     raise ApiError(HTTPStatus.FORBIDDEN, message, code="storage_limit_exceeded")
-
-
-def _recorded(yard: Yard, batch_id: str) -> bool:
-    try:
-        yard.records.batch(batch_id)
-    except NotFound:
-        return False
-    return True

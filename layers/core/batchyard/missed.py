@@ -5,7 +5,6 @@ from typing import Final
 
 from batchyard import keys, new_batch
 from batchyard.adapters.objects import Arrived
-from batchyard.errors import NotFound
 from batchyard.intake import intake, is_folder
 from batchyard.shift import Shift
 
@@ -34,8 +33,5 @@ def _start(shift: Shift, arrived: Arrived) -> None:
     if age > OLDEST or is_folder(upload):
         return
     batch_id = new_batch.upload_id(upload)
-    try:
-        yard.records.batch(batch_id)
-    except NotFound:
-        if intake(yard, upload.bucket, upload.key, upload.version_id):
-            shift.did("UploadsStarted", batch_id=batch_id)
+    if yard.records.find_batch(batch_id) is None and intake(yard, upload.bucket, upload.key, upload.version_id):
+        shift.did("UploadsStarted", batch_id=batch_id)

@@ -8,7 +8,6 @@ from typing import Final, Generic, Protocol, TypeVar
 from batch_client import AuthenticationError, BatchClientError, File
 from batch_client import Batch as ProviderBatch
 from batchyard import keys, leftovers, ownership
-from batchyard.errors import NotFound
 from batchyard.ownership import Owner, Verdict
 from batchyard.poll import ENDING
 from batchyard.shard import ATTEMPT_KEY, CLOCK_SKEW, STACK_KEY, Shard, change_attempt
@@ -152,11 +151,8 @@ def _age(shift: Shift, seen: Listed) -> int:
 
 
 def _owner(shift: Shift, batch_id: str, shard: int, number: int) -> Owner:
-    try:
-        batch = shift.yard.records.batch(batch_id)
-    except NotFound:
-        return Owner(None, None, number)
-    return Owner(batch, shift.yard.records.shard(batch_id, shard), number)
+    batch = shift.yard.records.find_batch(batch_id)
+    return Owner(batch, shift.yard.records.shard(batch_id, shard) if batch else None, number)
 
 
 def _adopt(shift: Shift, shard: Shard, seen: ProviderBatch) -> None:

@@ -5,7 +5,6 @@ from typing import Final
 
 from batchyard import ledger
 from batchyard.drain import drain
-from batchyard.errors import NotFound
 from batchyard.metrics import publish
 from batchyard.missed import start_missed
 from batchyard.orphans import look_for_batches, look_for_files
@@ -61,9 +60,8 @@ def _correct_ledgers(shift: Shift) -> None:
 
 
 def _see_to(shift: Shift, batch_id: str) -> None:
-    try:
-        batch = shift.yard.records.batch(batch_id)
-    except NotFound:
+    batch = shift.yard.records.find_batch(batch_id)
+    if batch is None:
         return  # its days are over
     if batch.ended:
         settle(shift, batch)

@@ -117,10 +117,14 @@ class MemoryRecords(Records):
         return new
 
     def batch(self, batch_id: str) -> Batch:
-        _fit(batch_id)
-        if batch_id not in self.batches:
+        found = self.find_batch(batch_id)
+        if found is None:
             raise NotFound(batch_id)
-        return self.batches[batch_id]
+        return found
+
+    def find_batch(self, batch_id: str) -> Batch | None:
+        _fit(batch_id)
+        return self.batches.get(batch_id)
 
     def move_batch(self, batch_id: str, status: str, now: int, **changes: object) -> Batch | None:
         known = self.batches.get(batch_id)

@@ -47,6 +47,11 @@ class Records(Items):
         """Read a batch as it is now; raises NotFound."""
         return _batch(self._get(batch_key(batch_id)))
 
+    def find_batch(self, batch_id: str) -> Batch | None:
+        """Read a batch as it is now; None where there is none, or none any more."""
+        found = self._find(batch_key(batch_id))
+        return _batch(found) if found else None
+
     def move_batch(self, batch_id: str, status: str, now: int, **changes: object) -> Batch | None:
         """Move a batch to a status and change members with it; None when that move is not allowed from where it is."""
         moved = {"status": status, statuses.STAMPS[status]: now, **changes}
@@ -107,10 +112,8 @@ class Records(Items):
 
     def shard(self, batch_id: str, number: int) -> Shard | None:
         """Read a shard as it is now; None before its first attempt."""
-        try:
-            return msgspec.convert(self._get(_shard_key(batch_id, number)), Shard)
-        except NotFound:
-            return None
+        found = self._find(_shard_key(batch_id, number))
+        return msgspec.convert(found, Shard) if found else None
 
     def shards(self, batch_id: str) -> Iterator[Shard]:
         """Yield the recorded shards of a batch, in order."""
