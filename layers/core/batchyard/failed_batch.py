@@ -121,13 +121,34 @@ def _stall(yard: Yard, shard: Shard, ended: Shard, errors: list[LineError], step
 
 
 def _set_aside(yard: Yard, shard: Shard, errors: list[LineError], step: Step) -> Step:
+    """Make errors of the lines that the provider names, and have the rest sent again."""
+    shard = yard.records.save_shard(shard, shard)  # a version, and so a place for the run, that no other worker has
+    codes = dict(shard.codes)
+    refused, rest = _parted(yard, shard, errors, codes)
+    ended = change_attempt(shard, provider_status="failed", ended_at=yard.now(), failed=refused, runs=shard.version)
+    if not refused:  # the lines it names are not in the file
+        return _stall(yard, shard, ended, errors, step)
+    key = keys.attempt(*_place(shard), "unfinished.msgpack")
+    yard.objects.put(key, rest.pack())
+    after = change(
+        ended, unfinished=len(rest), unfinished_key=key, file_id=None, codes=codes,
+        failed=shard.failed + refused, stalls=0,
+    )  # fmt: skip
+    rounds, codes_named = _failed_in_a_row(after), {error.code for error in errors}
+    if not len(rest) or (rounds >= MOST_ROUNDS and len(codes_named) == 1):  # it names a few of many each time
+        setback.save_after_answer(yard, shard, finish(after, errors[0]))
+        return step.then("done")
+    setback.save_after_answer(yard, shard, after)
+    return step.then("submit", setback.wait_after(yard, rounds) if rounds > 1 else 0)
+
+
+def _parted(yard: Yard, shard: Shard, errors: list[LineError], codes: dict[str, int]) -> tuple[int, Unfinished]:
+    """Write the lines that errors name, counting them in `codes`; answer how many those were, and the rest."""
     lines = ShardLines.unpack(yard.objects.get(keys.shard_lines(shard.batch_id, shard.shard)))
     sent = Unfinished.read(yard.objects, shard.unfinished_key, len(lines))
     named = {error.line - 1: error for error in errors if error.line}
-    rest, codes = Unfinished.none(), dict(shard.codes)
-    shard = yard.records.save_shard(shard, shard)  # a version, and so a place for the run, that no other worker has
-    place = shard.batch_id, shard.shard, shard.attempts[-1].number, shard.version
-    with RunWriter(yard.objects, keys.attempt(*place, "errors")) as refused:
+    rest = Unfinished.none()
+    with RunWriter(yard.objects, keys.attempt(*_place(shard), "errors")) as refused:
         for index, (ordinal, tries) in enumerate(zip(sent.ordinals, sent.tries, strict=True)):
             error = named.get(index) if index < shard.attempts[-1].lines else None
             if error is None:
@@ -136,23 +157,11 @@ def _set_aside(yard: Yard, shard: Shard, errors: list[LineError], step: Step) ->
             position = lines.positions[ordinal]
             refused.write(position, answer_line(shard.batch_id, position, lines.custom_ids[ordinal], error))
             count_code(codes, error.code)
-    ended = change_attempt(
-        shard, provider_status="failed", ended_at=yard.now(), failed=len(refused), runs=shard.version
-    )
-    if not len(refused):  # the lines it names are not in the file
-        return _stall(yard, shard, ended, errors, step)
-    key = keys.attempt(*place, "unfinished.msgpack")
-    yard.objects.put(key, rest.pack())
-    after = change(
-        ended, unfinished=len(rest), unfinished_key=key, file_id=None, codes=codes,
-        failed=shard.failed + len(refused), stalls=0,
-    )  # fmt: skip
-    rounds, codes_named = _failed_in_a_row(after), {error.code for error in errors}
-    if not len(rest) or (rounds >= MOST_ROUNDS and len(codes_named) == 1):  # it names a few of many each time
-        setback.save_after_answer(yard, shard, finish(after, errors[0]))
-        return step.then("done")
-    setback.save_after_answer(yard, shard, after)
-    return step.then("submit", setback.wait_after(yard, rounds) if rounds > 1 else 0)
+    return len(refused), rest
+
+
+def _place(shard: Shard) -> tuple[str, int, int, int]:
+    return shard.batch_id, shard.shard, shard.attempts[-1].number, shard.version
 
 
 def _line_error(error: BatchError) -> LineError:

@@ -1,5 +1,6 @@
 """Write the results of a batch, in as many runs of Assemble as it takes."""
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import msgspec
@@ -55,19 +56,17 @@ def _put(yard: Yard, batch: Batch, progress: ResultsProgress, output: Begun, err
     yard.objects.put(keys.results_progress(batch.batch_id), msgspec.msgpack.encode(progress))
 
 
+def _begun(batch: Batch, progress: ResultsProgress) -> Iterator[tuple[str, Begun | None]]:
+    """Yield the key of each result and what was begun of it."""
+    where = (keys.result(batch.tenant, batch.batch_id, name) for name in NAMES)
+    return zip(where, (progress.output, progress.errors), strict=True)
+
+
 def _write(yard: Yard, batch: Batch, results: Results, progress: ResultsProgress) -> Written | None:
-    places = [keys.result(batch.tenant, batch.batch_id, name) for name in NAMES]
     if progress.completed:
-        ends = (begun or Begun() for begun in (progress.output, progress.errors))
-        return Written(
-            progress.tally,
-            *(_result(yard, key, end.size, end.crc32, None) for key, end in zip(places, ends, strict=True)),
-        )
+        return _completed(yard, batch, progress)
     resumed = progress.output is not None
-    output, errors = (
-        yard.objects.writer(key, begun=begun)
-        for key, begun in zip(places, (progress.output, progress.errors), strict=True)
-    )
+    output, errors = (yard.objects.writer(key, begun=begun) for key, begun in _begun(batch, progress))
     with output, errors:
         try:
             results.write(output, errors)
@@ -82,6 +81,12 @@ def _write(yard: Yard, batch: Batch, results: Results, progress: ResultsProgress
         progress.tally,
         *(_result(yard, each.key, each.size, each.crc32, each.sha256) for each in (output, errors)),
     )
+
+
+def _completed(yard: Yard, batch: Batch, progress: ResultsProgress) -> Written:
+    """Tell of results that an earlier run completed, before it could end the batch."""
+    ends = ((key, begun or Begun()) for key, begun in _begun(batch, progress))
+    return Written(progress.tally, *(_result(yard, key, end.size, end.crc32, None) for key, end in ends))
 
 
 def _result(yard: Yard, key: str, size: int, crc32: int | None, sha256: str | None) -> Result:
