@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from batchyard.api import cancel_batch
+from batchyard.batches import cancel_batch
 from batchyard.errors import ApiError
 from batchyard.fail import RESTS
 from batchyard.intake import intake

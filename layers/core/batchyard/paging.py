@@ -1,9 +1,19 @@
 """What the lists of the front door have in common."""
 
 import re
+from collections.abc import Sequence
+from typing import Any, Final
 
 from batchyard.batch import LineError
 from batchyard.create_request import refusal
+
+LIMITS: Final = (20, 100)  # entries of a list: usually, and at most
+
+
+def page(data: Sequence[dict[str, Any]], *, more: bool) -> dict[str, Any]:
+    """Shape a page of a list, and say whether more follow."""
+    first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
+    return {"object": "list", "data": data, "first_id": first, "last_id": last, "has_more": more}
 
 
 def page_limit(text: str | None, usual: int, most: int) -> int:

@@ -6,10 +6,9 @@ from http import HTTPStatus
 from typing import Any
 
 from batchyard import webhook_delivery, webhook_endpoint
-from batchyard.api import LIMITS
 from batchyard.deliver import post
 from batchyard.errors import ApiError, DeliveryFailed, StaleRecord
-from batchyard.paging import page_limit
+from batchyard.paging import LIMITS, page, page_limit
 from batchyard.tenancy import own
 from batchyard.webhook_endpoint import ENDPOINT_ID, MOST_ENDPOINTS, OVERLAP, WebhookEndpoint, check, shape, unknown
 from batchyard.yard import Yard
@@ -41,7 +40,7 @@ def list_webhook_endpoints(yard: Yard, tenant: str, after: str | None, limit: st
     if after is not None and after not in ids:
         raise unknown(after)
     rest = every[ids.index(after) + 1 :] if after is not None else every
-    return _page([shape(each) for each in rest[:count]], more=len(rest) > count > 0)
+    return page([shape(each) for each in rest[:count]], more=len(rest) > count > 0)
 
 
 def retrieve_webhook_endpoint(yard: Yard, tenant: str, endpoint_id: str) -> dict[str, Any]:
@@ -95,7 +94,7 @@ def list_webhook_deliveries(yard: Yard, tenant: str, endpoint_id: str) -> dict[s
     endpoint = _own(yard, tenant, endpoint_id)
     found = yard.webhook_records.deliveries(endpoint.endpoint_id, MOST_DELIVERIES + 1)
     shown = [webhook_delivery.shape(each) for each in found[:MOST_DELIVERIES]]
-    return _page(shown, more=len(found) > MOST_DELIVERIES)
+    return page(shown, more=len(found) > MOST_DELIVERIES)
 
 
 def list_webhook_event_types(yard: Yard) -> dict[str, Any]:  # noqa: ARG001 - every operation takes its yard
@@ -113,8 +112,3 @@ def _changed(yard: Yard, endpoint: WebhookEndpoint, **changes: object) -> Webhoo
     except StaleRecord as error:
         message = "The webhook endpoint was deleted, or its secret rotated, by another request meanwhile. Look again."
         raise ApiError(HTTPStatus.CONFLICT, message) from error
-
-
-def _page(data: list[dict[str, Any]], *, more: bool) -> dict[str, Any]:
-    first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
-    return {"object": "list", "data": data, "first_id": first, "last_id": last, "has_more": more}

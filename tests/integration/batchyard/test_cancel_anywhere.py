@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchyard import api
+from batchyard import batches
 from tests.integration.batchyard.world import World, answering, good, jsonl, request, unrun
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def drop(world: World) -> str:
 
 
 def cancel(world: World, batch_id: str) -> str:
-    return str(api.cancel_batch(world.yard, "default", batch_id)["status"])
+    return str(batches.cancel_batch(world.yard, "default", batch_id)["status"])
 
 
 def cancelled_during(world: World, batch_id: str, call: str, *, after: bool) -> None:

@@ -7,7 +7,7 @@ import boto3
 import httpx
 import pytest
 
-from batchyard import api, files
+from batchyard import batches, files
 from batchyard.errors import ApiError
 from batchyard.stored_file import DAY
 from tests.integration.batchyard.world import BUCKET, World, answering, bad, good, jsonl, request
@@ -32,9 +32,9 @@ def listed(world: World, **asked: str) -> dict[str, Any]:
 
 def run(world: World, file_id: str, **members: Any) -> dict[str, Any]:
     body = {"input_file_id": file_id, "endpoint": "/v1/chat/completions", "completion_window": "24h", **members}
-    made = api.create_batch(world.yard, "default", body)
+    made = batches.create_batch(world.yard, "default", body)
     assert world.run(made["id"]) == "done"
-    return api.retrieve_batch(world.yard, "default", made["id"])
+    return batches.retrieve_batch(world.yard, "default", made["id"])
 
 
 def tags(key: str) -> list[Any]:
@@ -71,7 +71,7 @@ def test_a_result_that_was_to_expire_does_and_its_object_is_tagged_for_removal(w
     world.clock.now += 3_600
     with pytest.raises(ApiError, match="No such File object"):
         files.file_content(world.yard, "default", shown["output_file_id"])
-    assert api.retrieve_batch(world.yard, "default", shown["id"])["status"] == "completed"
+    assert batches.retrieve_batch(world.yard, "default", shown["id"])["status"] == "completed"
 
 
 def test_an_input_is_tagged_for_removal_and_any_other_file_stays(world: World) -> None:
@@ -82,10 +82,10 @@ def test_an_input_is_tagged_for_removal_and_any_other_file_stays(world: World) -
 def test_an_input_deleted_after_its_batch_was_made_is_still_read_by_it(world: World) -> None:
     file_id = create(world)["id"]
     body = {"input_file_id": file_id, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
-    made = api.create_batch(world.yard, "default", body)
+    made = batches.create_batch(world.yard, "default", body)
     files.delete_file(world.yard, "default", file_id)
     assert world.run(made["id"]) == "done"
-    assert api.retrieve_batch(world.yard, "default", made["id"])["request_counts"]["completed"] == 2
+    assert batches.retrieve_batch(world.yard, "default", made["id"])["request_counts"]["completed"] == 2
 
 
 @pytest.mark.parametrize(
@@ -106,17 +106,17 @@ def test_a_file_that_is_no_input_is_found_out_after_the_answer_as_with_openai(wo
     else:
         file_id = run(world, file_id)["output_file_id"]
     body = {"input_file_id": file_id, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
-    made = api.create_batch(world.yard, tenant, body)
+    made = batches.create_batch(world.yard, tenant, body)
     [error] = made["errors"]["data"]
     assert (made["status"], error["code"], error["param"]) == ("failed", "invalid_request", "file_id")
 
 
 def test_the_same_idempotency_key_and_file_give_the_same_batch(world: World) -> None:
     body = {"input_file_id": create(world)["id"], "endpoint": "/v1/chat/completions", "completion_window": "24h"}
-    first = api.create_batch(world.yard, "default", body, "key-1")
-    assert api.create_batch(world.yard, "default", body, "key-1")["id"] == first["id"]
+    first = batches.create_batch(world.yard, "default", body, "key-1")
+    assert batches.create_batch(world.yard, "default", body, "key-1")["id"] == first["id"]
     with pytest.raises(ApiError) as refused:
-        api.create_batch(world.yard, "default", {**body, "input_file_id": create(world)["id"]}, "key-1")
+        batches.create_batch(world.yard, "default", {**body, "input_file_id": create(world)["id"]}, "key-1")
     assert refused.value.status == 409
 
 

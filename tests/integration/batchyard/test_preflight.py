@@ -7,8 +7,8 @@ from typing import Any
 import boto3
 import pytest
 
-from batchyard.api import cancel_batch, create_batch, retrieve_batch
 from batchyard.batch import shape
+from batchyard.batches import cancel_batch, create_batch, retrieve_batch
 from batchyard.handover import TIME_TO_END
 from batchyard.plan import plan
 from batchyard.yard import Yard

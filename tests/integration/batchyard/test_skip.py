@@ -8,8 +8,8 @@ import pytest
 from batchyard import aside
 from batchyard.adapters.objects import Objects
 from batchyard.adapters.records import Records
-from batchyard.api import create_batch, retrieve_batch
 from batchyard.batch import SKIP
+from batchyard.batches import create_batch, retrieve_batch
 from batchyard.handover import TIME_TO_END
 from batchyard.plan import plan
 from tests.integration.batchyard.redelivery import Killed

@@ -7,7 +7,7 @@ import httpx
 import pytest
 import requests
 
-from batchyard import api, files, presigned, stored_file, uploads
+from batchyard import batches, files, presigned, stored_file, uploads
 from batchyard.errors import ApiError
 from batchyard.stored_file import UPLOADED
 from tests.integration.batchyard.world import BUCKET, World, jsonl, request
@@ -39,9 +39,9 @@ def test_parts_smaller_than_s3_s_own_become_one_file_and_a_batch(world: World) -
     file = world.yard.file_records.file(done["file"]["id"])
     assert world.yard.file_objects.read(file) == LINES
     body = {"input_file_id": file.file_id, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
-    made = api.create_batch(world.yard, "default", body)
+    made = batches.create_batch(world.yard, "default", body)
     assert world.run(made["id"]) == "done"
-    assert api.retrieve_batch(world.yard, "default", made["id"])["request_counts"]["completed"] == 260
+    assert batches.retrieve_batch(world.yard, "default", made["id"])["request_counts"]["completed"] == 260
     assert uploads.complete_upload(world.yard, "default", upload_id, {"part_ids": part_ids}) == done
 
 

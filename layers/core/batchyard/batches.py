@@ -1,4 +1,4 @@
-"""The front door: OpenAI's four batch operations, as its clients know them.
+"""The batches of the front door: OpenAI's four operations on them, and two of our own.
 
 Statuses, codes and params follow OpenAI's API reference and recorded exchanges of the live service.
 """
@@ -12,12 +12,11 @@ from batchyard.batch import Batch, shape
 from batchyard.claim import claim
 from batchyard.create_request import check
 from batchyard.errors import ApiError, NotFound
-from batchyard.paging import page_limit
+from batchyard.paging import LIMITS, page, page_limit
 from batchyard.resume import resume
 from batchyard.tenancy import own
 from batchyard.yard import Yard
 
-LIMITS: Final = (20, 100)  # entries of a list: usually, and at most
 MOST_INLINE: Final = 2_000_000  # bytes of a report: as text in JSON it may be twice as long, and Lambda answers 6 MB
 OPENAI_WINDOW: Final = "24h"
 BATCH_ID: Final = re.compile(r"batch_[0-9a-f]{32}")
@@ -40,9 +39,7 @@ def list_batches(yard: Yard, tenant: str, after: str | None, limit: str | None) 
         _own(yard, tenant, after)
     count = page_limit(limit, *LIMITS)
     batches, more = yard.records.list_batches(tenant, after, count) if count else ([], False)
-    data = [shape(batch) for batch in batches]
-    first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
-    return {"object": "list", "data": data, "first_id": first, "last_id": last, "has_more": more}
+    return page([shape(batch) for batch in batches], more=more)
 
 
 def cancel_batch(yard: Yard, tenant: str, batch_id: str) -> dict[str, Any]:
