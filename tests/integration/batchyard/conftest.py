@@ -11,29 +11,39 @@ from moto import mock_aws
 
 from batchyard.settings import Settings
 from batchyard.yard import Yard
-from tests.integration.batchyard.world import BUCKET, BUS, REGION, SECRET, TABLE, Clock, Provider, World
+from tests.integration.batchyard.roles import Roles
+from tests.integration.batchyard.world import BUCKET, BUS, MACHINE, REGION, SECRET, TABLE, Clock, Provider, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+SECRETS = {"provider": SECRET, "webhooks": "yard-webhook-secret", "signing": "yard-signing-secret"}
+
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A world in which every operation may do what its function may, and nothing else."""
     for name, value in (("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test"), ("DEFAULT_REGION", REGION)):
         monkeypatch.setenv(f"AWS_{name}", value)
     with mock_aws():
-        state_machine = _build()
-        clock = Clock()
         settings = Settings(
             bucket=BUCKET, table=TABLE, event_bus=BUS, provider_base_url="http://127.0.0.1/v1", provider_secret_id=SECRET,
-            stack="stack-1", state_machine_arn=state_machine, cancel_function="cancel",
+            stack="stack-1", state_machine_arn=MACHINE, webhook_state_machine_arn=MACHINE.replace("batch", "webhooks"),
+            cancel_function="cancel", advance_function="advance",
+            provider_webhook_secret_id=SECRETS["webhooks"], signing_secret_id=SECRETS["signing"],
         )  # fmt: skip
+        boto3.setup_default_session()
+        assert boto3.DEFAULT_SESSION is not None
+        roles = Roles(settings, REGION)
+        roles.listen(boto3.DEFAULT_SESSION.events)
+        _build()
+        clock = Clock()
         provider = Provider(clock)
-        yard = Yard(settings, provider, clock, lambda: 0.5)
-        yield World(yard, provider, clock)
+        yield World(Yard(settings, provider, clock, lambda: 0.5), provider, clock, roles)
+        assert roles.denied == []
 
 
-def _build() -> str:
+def _build() -> None:
     s3, dynamodb = boto3.client("s3"), boto3.client("dynamodb")
     s3.create_bucket(Bucket=BUCKET)
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
@@ -62,9 +72,10 @@ def _build() -> str:
         ],
     )
     boto3.client("events").create_event_bus(Name=BUS)
-    boto3.client("secretsmanager").create_secret(Name=SECRET, SecretString="sk-made-up")
-    definition = {"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}
-    made = boto3.client("stepfunctions").create_state_machine(
-        name="batch", definition=json.dumps(definition), roleArn="arn:aws:iam::123456789012:role/r"
-    )
-    return made["stateMachineArn"]
+    for owner, name in SECRETS.items():
+        boto3.client("secretsmanager").create_secret(Name=name, SecretString=f"made-up-of-{owner}")
+    definition = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
+    for name in ("batch", "webhooks"):
+        boto3.client("stepfunctions").create_state_machine(
+            name=name, definition=definition, roleArn="arn:aws:iam::123456789012:role/r"
+        )

@@ -5,17 +5,14 @@ import pytest
 
 from batchyard import statuses
 from batchyard.intake import intake
-from tests.integration.batchyard.world import BUCKET, World, jsonl, request
+from tests.integration.batchyard.world import BUCKET, MACHINE, World, jsonl, request
 
 ONE = jsonl([request("a")])
 
 
 def executions() -> list[str]:
-    stepfunctions = boto3.client("stepfunctions")
-    [machine] = stepfunctions.list_state_machines()["stateMachines"]
-    return [
-        each["name"] for each in stepfunctions.list_executions(stateMachineArn=machine["stateMachineArn"])["executions"]
-    ]
+    listed = boto3.client("stepfunctions").list_executions(stateMachineArn=MACHINE)["executions"]
+    return [each["name"] for each in listed]
 
 
 def test_an_event_heard_twice_makes_one_batch_and_one_execution(world: World) -> None:

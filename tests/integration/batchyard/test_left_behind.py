@@ -69,14 +69,12 @@ def at_emulator(world: World, emulator: Emulator, dies_at: str = "") -> str:
         return Yard(settings, client, world.clock, world.yard.chance)
 
     world.yard = yard(Deadly(dies_at, emulator.api_key, emulator.url, retry=retry))
-    world.yard.cancel_function = world  # type: ignore[assignment]
     batch_id = world.drop(TWENTY, f"inbox/default/{dies_at}{time.time_ns()}.jsonl")
     plan(world.yard, batch_id)
     if dies_at:
         with pytest.raises(Killed):
             submit(world.yard, Step(batch_id, 0))
     world.yard = yard(BatchClient(emulator.api_key, emulator.url, retry=retry))
-    world.yard.cancel_function = world  # type: ignore[assignment]
     return batch_id
 
 

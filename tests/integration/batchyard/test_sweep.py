@@ -8,23 +8,18 @@ import pytest
 
 from batchyard.advance import advance
 from batchyard.sweep import sweep
-from tests.integration.batchyard.world import BUCKET, World, answering, good, jsonl, request, unrun
+from tests.integration.batchyard.world import BUCKET, MACHINE, World, answering, good, jsonl, request, unrun
 
 ONE = jsonl([request("a")])
 
 
-def machine() -> str:
-    [found] = boto3.client("stepfunctions").list_state_machines()["stateMachines"]
-    return found["stateMachineArn"]
-
-
 def executions() -> dict[str, str]:
-    listed = boto3.client("stepfunctions").list_executions(stateMachineArn=machine())["executions"]
+    listed = boto3.client("stepfunctions").list_executions(stateMachineArn=MACHINE)["executions"]
     return {each["name"]: each["status"] for each in listed}
 
 
 def stop(name: str) -> None:
-    arn = f"{machine().replace(':stateMachine:', ':execution:')}:{name}"
+    arn = f"{MACHINE.replace(':stateMachine:', ':execution:')}:{name}"
     boto3.client("stepfunctions").stop_execution(executionArn=arn)
 
 

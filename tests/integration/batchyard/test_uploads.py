@@ -1,5 +1,7 @@
 """Files in parts and straight to S3, on S3 and DynamoDB."""
 
+import base64
+import zlib
 from typing import Any
 
 import boto3
@@ -38,6 +40,8 @@ def test_parts_smaller_than_s3_s_own_become_one_file_and_a_batch(world: World) -
     done = uploads.complete_upload(world.yard, "default", upload_id, {"part_ids": part_ids})
     file = world.yard.file_records.file(done["file"]["id"])
     assert world.yard.file_objects.read(file) == LINES
+    checksum = base64.b64encode(zlib.crc32(LINES).to_bytes(4, "big")).decode()
+    assert world.yard.objects.head(file.key)[0].checksum == f"CRC32:{checksum}"
     body = {"input_file_id": file.file_id, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
     made = batches.create_batch(world.yard, "default", body)
     assert world.run(made["id"]) == "done"

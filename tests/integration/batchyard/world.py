@@ -6,12 +6,15 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 import msgspec
 
 from batch_client import Batch, BatchError, File, FileDeleted, HttpInfo, NotFoundError, RequestCounts
+from batchyard.adapters.secrets import Secret
 from batchyard.assemble import assemble
 from batchyard.collect import collect
 from batchyard.intake import intake
@@ -23,8 +26,10 @@ from batchyard.submit import submit
 if TYPE_CHECKING:
     from batchyard.upload import Upload
     from batchyard.yard import Yard
+    from tests.integration.batchyard.roles import Roles
 
 BUCKET, TABLE, BUS, SECRET, REGION = "yard-data", "yard-table", "yard-bus", "yard-secret", "us-east-1"
+MACHINE = f"arn:aws:states:{REGION}:123456789012:stateMachine:batch"
 MOST_STEPS: Final = 400
 Request = dict[str, Any]
 Ending = Callable[["Provider", Batch], Batch]
@@ -79,6 +84,7 @@ class Provider:
     polls_before_end: int = 1
     looked: dict[str, int] = field(default_factory=dict)
     one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
+    key: Secret | None = None  # is read for each call, so that whoever calls must be allowed to
     direct: list[str] = field(
         default_factory=list
     )  # what was asked of it at once: the custom_ids, which the prompts are
@@ -181,6 +187,9 @@ class Provider:
 
     def _called(self, name: str) -> None:
         self.calls.append(name)
+        if self.key is not None:
+            self.key.forget()
+            self.key()
         trouble = self.before.pop(0) if self.before else None
         if trouble is not None:
             raise trouble
@@ -229,14 +238,18 @@ class World:
     yard: Yard
     provider: Provider
     clock: Clock
-    invoked: list[Any] = field(default_factory=list)
+    roles: Roles
+    invoked: list[Any] = field(default_factory=list)  # the payloads of functions that were called and not waited for
 
     def __post_init__(self) -> None:
-        self.yard.cancel_function = self  # type: ignore[assignment]
+        assert boto3.DEFAULT_SESSION is not None
+        boto3.DEFAULT_SESSION.events.register("before-call.lambda.Invoke", self._invoke)
+        self.provider.key = Secret(self.yard.settings.provider_secret_id)
 
-    def invoke(self, payload: Any) -> None:
-        """Stand where the cancel function's invoker stands."""
-        self.invoked.append(payload)
+    def _invoke(self, params: Any, **_: Any) -> Any:
+        """Stand where Lambda stands, which takes an asynchronous invocation in."""
+        self.invoked.append(json.loads(params["body"]))
+        return SimpleNamespace(status_code=HTTPStatus.ACCEPTED, headers={}), {"StatusCode": HTTPStatus.ACCEPTED}
 
     def drop(self, data: bytes, key: str = "inbox/default/in.jsonl", **metadata: str) -> str:
         boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=data, Metadata=metadata)

@@ -7,13 +7,13 @@ from itertools import count, islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from batchyard.adapters.aws import translated
+from batchyard.adapters.writer import CHECKSUM, CompletedPart, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
 
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 SMALLEST_PART: Final = 8 * 1024 * 1024  # S3 wants 5 MiB of all parts but the last
 WORKERS: Final = 6
@@ -33,7 +33,7 @@ class Joint:
         """Prepare; nothing is sent yet."""
         self._s3, self._bucket, self._key, self._tagging = s3, bucket, key, tagging
         self._upload_id = ""
-        self._parts: list[CompletedPartTypeDef] = []
+        self._parts: list[CompletedPart] = []
         self.version_id: str | None = None
 
     def take(self, sources: Sequence[Source]) -> Iterator[bytes]:
@@ -49,7 +49,7 @@ class Joint:
     def __enter__(self) -> Self:
         """Begin."""
         with translated(f"beginning s3://{self._bucket}/{self._key}"):
-            begin: Any = {"Bucket": self._bucket, "Key": self._key, **self._tagging}
+            begin: Any = {"Bucket": self._bucket, "Key": self._key, **self._tagging, **CHECKSUM}
             self._upload_id = self._s3.create_multipart_upload(**begin)["UploadId"]
         return self
 
@@ -62,17 +62,17 @@ class Joint:
                 self._s3.abort_multipart_upload(**self._where())
             return
         with translated(f"completing s3://{self._bucket}/{self._key}"):
-            done = self._s3.complete_multipart_upload(**self._where(), MultipartUpload={"Parts": self._parts})
+            done = self._s3.complete_multipart_upload(**self._where(), MultipartUpload={"Parts": told(self._parts)})
         self.version_id = done.get("VersionId")
 
     def _read(self, group: Sequence[Source]) -> bytes:
         with translated(f"reading parts of s3://{self._bucket}/{self._key}"):
             return b"".join(self._s3.get_object(Bucket=self._bucket, Key=source.key)["Body"].read() for source in group)
 
-    def _send(self, number: int, piece: bytes) -> CompletedPartTypeDef:
+    def _send(self, number: int, piece: bytes) -> CompletedPart:
         with translated(f"writing s3://{self._bucket}/{self._key}"):
             sent = self._s3.upload_part(**self._where(), PartNumber=number, Body=piece)
-        return {"PartNumber": number, "ETag": sent["ETag"]}
+        return CompletedPart(sent["ETag"], sent.get("ChecksumCRC32"))
 
     def _where(self) -> Any:  # noqa: ANN401 - unpacked into calls that take these three among others
         return {"Bucket": self._bucket, "Key": self._key, "UploadId": self._upload_id}

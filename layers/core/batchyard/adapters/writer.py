@@ -13,7 +13,7 @@ from batchyard.adapters.aws import translated
 from batchyard.errors import BatchyardError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
     from mypy_boto3_s3 import S3Client
@@ -181,11 +181,10 @@ class Writer:
         if self._held_bytes:
             self._send_part()
         with translated(f"completing s3://{self._objects.bucket}/{self.key}"):
-            self._s3.complete_multipart_upload(
-                **self._where(), MultipartUpload={"Parts": [_told(part, at) for at, part in enumerate(self._parts, 1)]}
-            )
+            self._s3.complete_multipart_upload(**self._where(), MultipartUpload={"Parts": told(self._parts)})
 
 
-def _told(part: CompletedPart, number: int) -> Any:  # noqa: ANN401 - a checksum that is not known must be left out
-    told = {"PartNumber": number, "ETag": part.etag}
-    return {**told, "ChecksumCRC32": part.crc32} if part.crc32 else told
+def told(parts: Iterable[CompletedPart]) -> Any:  # noqa: ANN401 - members of a request
+    """List the parts of an object from the first on as S3 wants them told; a checksum that is not known is left out."""
+    rows = ({"PartNumber": at, "ETag": part.etag, "ChecksumCRC32": part.crc32} for at, part in enumerate(parts, 1))
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]

@@ -1,0 +1,133 @@
+"""What IAM asks for each call to AWS, by the Service Authorization Reference and the pages of the calls themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    Parameters: TypeAlias = Mapping[str, Any]
+
+ACCOUNT: Final = "123456789012"  # moto's own
+
+
+class Permission(NamedTuple):
+    """An action on a resource, and what conditions may ask about it."""
+
+    action: str
+    resource: str
+    context: tuple[tuple[str, str], ...] = ()
+
+
+def needed(service: str, operation: str, parameters: Parameters, region: str) -> list[Permission]:
+    """List what a call asks for; KeyError for one that nothing is known about: say it here."""
+    return list(_NEEDS[service, operation](parameters, f"{region}:{ACCOUNT}"))
+
+
+def _object(action: str) -> Callable[[Parameters, str], Iterator[Permission]]:
+    def permissions(parameters: Parameters, _: str) -> Iterator[Permission]:
+        yield Permission(f"s3:{action}", _arn(parameters))
+
+    return permissions
+
+
+def _read(parameters: Parameters, _: str) -> Iterator[Permission]:
+    """A version that is named asks for another permission than the current one, not for both."""
+    yield Permission("s3:GetObjectVersion" if "VersionId" in parameters else "s3:GetObject", _arn(parameters))
+
+
+def _write(parameters: Parameters, _: str) -> Iterator[Permission]:
+    yield Permission("s3:PutObject", _arn(parameters))
+    if "Tagging" in parameters:
+        yield Permission("s3:PutObjectTagging", _arn(parameters))
+
+
+def _copy(parameters: Parameters, where: str) -> Iterator[Permission]:
+    """The parts of a copy carry no tags, unlike CopyObject."""
+    yield from _write(parameters, where)
+    yield from _read(parameters["CopySource"], where)
+
+
+def _remove(parameters: Parameters, _: str) -> Iterator[Permission]:
+    yield Permission("s3:DeleteObjectVersion" if "VersionId" in parameters else "s3:DeleteObject", _arn(parameters))
+
+
+def _list_versions(parameters: Parameters, _: str) -> Iterator[Permission]:
+    prefix = (("s3:prefix", parameters.get("Prefix", "")),)
+    yield Permission("s3:ListBucketVersions", f"arn:aws:s3:::{parameters['Bucket']}", prefix)
+
+
+def _item(action: str) -> Callable[[Parameters, str], Iterator[Permission]]:
+    def permissions(parameters: Parameters, where: str) -> Iterator[Permission]:
+        yield Permission(f"dynamodb:{action}", _table(parameters, where))
+
+    return permissions
+
+
+def _query(parameters: Parameters, where: str) -> Iterator[Permission]:
+    index = f"/index/{parameters['IndexName']}" if "IndexName" in parameters else ""
+    yield Permission("dynamodb:Query", _table(parameters, where) + index)
+
+
+def _transaction(parameters: Parameters, where: str) -> Iterator[Permission]:
+    """A transaction has no action of its own: each member asks for what it would alone, and a check for one of its own."""
+    for member in parameters["TransactItems"]:
+        for kind, request in member.items():
+            action = kind if kind == "ConditionCheck" else kind.removesuffix("Item")
+            yield Permission(f"dynamodb:{action}Item", _table(request, where))
+
+
+def _start(parameters: Parameters, _: str) -> Iterator[Permission]:
+    yield Permission("states:StartExecution", parameters["stateMachineArn"])
+
+
+def _describe(parameters: Parameters, _: str) -> Iterator[Permission]:
+    yield Permission("states:DescribeExecution", parameters["executionArn"])
+
+
+def _tell(parameters: Parameters, where: str) -> Iterator[Permission]:
+    for entry in parameters["Entries"]:
+        yield Permission("events:PutEvents", f"arn:aws:events:{where}:event-bus/{entry['EventBusName']}")
+
+
+def _invoke(parameters: Parameters, where: str) -> Iterator[Permission]:
+    yield Permission("lambda:InvokeFunction", f"arn:aws:lambda:{where}:function:{parameters['FunctionName']}")
+
+
+def _secret(parameters: Parameters, where: str) -> Iterator[Permission]:
+    yield Permission("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{where}:secret:{parameters['SecretId']}")
+
+
+def _arn(parameters: Parameters) -> str:
+    return f"arn:aws:s3:::{parameters['Bucket']}/{parameters['Key']}"
+
+
+def _table(parameters: Parameters, where: str) -> str:
+    return f"arn:aws:dynamodb:{where}:table/{parameters['TableName']}"
+
+
+_NEEDS: Final[dict[tuple[str, str], Callable[[Parameters, str], Iterator[Permission]]]] = {
+    ("s3", "HeadObject"): _read,
+    ("s3", "GetObject"): _read,
+    ("s3", "PutObject"): _write,
+    ("s3", "PutObjectTagging"): _object("PutObjectTagging"),
+    ("s3", "DeleteObject"): _remove,
+    ("s3", "CreateMultipartUpload"): _write,
+    ("s3", "UploadPart"): _object("PutObject"),
+    ("s3", "UploadPartCopy"): _copy,
+    ("s3", "ListParts"): _object("ListMultipartUploadParts"),
+    ("s3", "CompleteMultipartUpload"): _object("PutObject"),
+    ("s3", "AbortMultipartUpload"): _object("AbortMultipartUpload"),
+    ("s3", "ListObjectVersions"): _list_versions,
+    ("dynamodb", "GetItem"): _item("GetItem"),
+    ("dynamodb", "PutItem"): _item("PutItem"),
+    ("dynamodb", "UpdateItem"): _item("UpdateItem"),
+    ("dynamodb", "Query"): _query,
+    ("dynamodb", "TransactWriteItems"): _transaction,
+    ("sfn", "StartExecution"): _start,
+    ("sfn", "DescribeExecution"): _describe,
+    ("eventbridge", "PutEvents"): _tell,
+    ("lambda", "Invoke"): _invoke,
+    ("secrets-manager", "GetSecretValue"): _secret,
+}

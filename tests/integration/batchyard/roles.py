@@ -1,0 +1,154 @@
+"""Each call to AWS is held against the policy of the function that makes it, as IAM would hold it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from botocore.exceptions import ClientError
+
+from tests.integration.batchyard.permissions import ACCOUNT, Permission, needed
+from tests.unit.template.documents import ROOT, functions, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from types import FrameType
+
+    from botocore.hooks import BaseEventHooks
+    from botocore.model import OperationModel
+
+    from batchyard.settings import Settings
+
+OPERATIONS: Final = {f"batchyard.{path.parent.name}": path.parent.name for path in ROOT.glob("functions/*/handler.py")}
+# the front door has a module for each group of its routes
+DOORS: Final = OPERATIONS | dict.fromkeys(
+    [f"batchyard.{each}" for each in ("front_door", "files", "uploads", "presigned", "webhook_endpoints", "provider_webhook")],
+    "api",
+)  # fmt: skip
+MISSING: Final = {"NoSuchKey": "AccessDenied", "NoSuchVersion": "AccessDenied", "404": "403"}
+
+
+class Grant(NamedTuple):
+    """One action of one statement."""
+
+    function: str
+    sid: str
+    action: str
+
+
+@dataclass
+class Roles:
+    """The functions' policies in a world's own names; what was used of them, and what was denied."""
+
+    settings: Settings
+    region: str
+    used: set[Grant] = field(default_factory=set)
+    denied: list[str] = field(default_factory=list)
+
+    def listen(self, events: BaseEventHooks) -> None:
+        """Hear of every call before it is made, presigned ones too, and of what comes of those to S3."""
+        events.register("provide-client-params", self._called)
+        events.register("after-call.s3", self._hide)
+
+    def _called(self, params: dict[str, Any], model: OperationModel, **_: Any) -> None:
+        door = playing()
+        if door is None:
+            return
+        service = model.service_model.service_id.hyphenize()
+        for permission in needed(service, model.name, params, self.region):
+            grant = self._grant(door, permission)
+            if grant is None:
+                self.denied.append(f"{door} may not {permission.action} on {permission.resource}")
+                told: Any = {"Error": {"Code": "AccessDenied", "Message": self.denied[-1]}}
+                raise ClientError(told, model.name)
+            self.used.add(grant)
+
+    def _hide(self, parsed: dict[str, Any], **_: Any) -> None:
+        """Say no more of a missing object than S3 does to those who may not list the bucket, which is nobody here."""
+        code = parsed.get("Error", {}).get("Code")
+        if code in MISSING and playing() is not None:
+            parsed["Error"]["Code"] = MISSING[code]
+
+    def _grant(self, door: str, permission: Permission) -> Grant | None:
+        for statement in statements(door):
+            if permission.action in listed(statement["Action"]) and self._fits(statement, permission):
+                return Grant(door, statement["Sid"], permission.action)
+        return None
+
+    def _fits(self, statement: Mapping[str, Any], permission: Permission) -> bool:
+        asked = statement.get("Condition", {})
+        assert asked.keys() <= {"StringLike"}, "the only condition these tests know"
+        wanted = asked.get("StringLike", {}).items()
+        context = dict(permission.context)
+        return fnmatchcase(permission.resource, self._resolved(statement["Resource"])) and all(
+            fnmatchcase(context.get(key, ""), pattern) for key, pattern in wanted
+        )
+
+    def _resolved(self, resource: Mapping[str, Any]) -> str:
+        ((kind, value),) = resource.items()
+        text = value if kind == "Fn::Sub" else f"${{{'.'.join(listed(value))}}}"
+        for name, arn in _arns(self.settings, self.region).items():
+            text = text.replace(f"${{{name}}}", arn)
+        assert "${" not in text, f"no name for {text} in this world"
+        return str(text)
+
+
+@cache
+def _arns(settings: Settings, region: str) -> dict[str, str]:
+    """Name what the template's policies name, as it is called in a world of these settings."""
+    where = f"{region}:{ACCOUNT}"
+    return {
+        "AWS::Partition": "aws", "AWS::Region": region, "AWS::AccountId": ACCOUNT,
+        "DataBucket.Arn": f"arn:aws:s3:::{settings.bucket}",
+        "Table.Arn": f"arn:aws:dynamodb:{where}:table/{settings.table}",
+        "EventBus.Arn": f"arn:aws:events:{where}:event-bus/{settings.event_bus}",
+        "BatchStateMachine": settings.state_machine_arn,
+        "BatchStateMachine.Name": settings.state_machine_arn.rpartition(":")[2],
+        "WebhookStateMachine": settings.webhook_state_machine_arn,
+        "CancelFunction.Arn": f"arn:aws:lambda:{where}:function:{settings.cancel_function}",
+        "AdvanceFunction.Arn": f"arn:aws:lambda:{where}:function:{settings.advance_function}",
+        "ProviderSecret.Id": f"arn:aws:secretsmanager:{where}:secret:{settings.provider_secret_id}",
+        "WebhookSecret.Id": f"arn:aws:secretsmanager:{where}:secret:{settings.provider_webhook_secret_id}",
+        "SigningSecret.Id": f"arn:aws:secretsmanager:{where}:secret:{settings.signing_secret_id}",
+    }  # fmt: skip
+
+
+@cache
+def statements(door: str) -> list[Any]:
+    """List what the function of a door may do."""
+    (properties,) = (each for each in functions().values() if each["CodeUri"] == f"functions/{door}")
+    return [statement for policy in properties["Policies"] for statement in policy["Statement"]]
+
+
+def playing() -> str | None:
+    """Name the door whose operation makes the call that is under way; None for a call of the test itself.
+
+    A thread that an operation started has none of its own: then it is the operation that the test's own thread is in.
+    """
+    own, main = list(_modules(sys._getframe())), threading.main_thread().ident or 0  # noqa: SLF001 - who calls is what counts
+    if not own or own[0].startswith("tests."):
+        return None
+    return _door(own) or _door(_modules(sys._current_frames().get(main)))  # noqa: SLF001 - as above
+
+
+def _modules(frame: FrameType | None) -> Iterator[str]:
+    """Yield the modules of ours that call, innermost first."""
+    while frame is not None:
+        module = frame.f_globals.get("__name__", "")
+        if module.startswith(("batchyard.", "tests.")) and module != __name__:
+            yield module
+        frame = frame.f_back
+
+
+def _door(modules: Iterable[str]) -> str | None:
+    """Find the outermost operation that runs; what a test lets happen amid another operation is a door of its own."""
+    found = None
+    for module in modules:
+        if found and module.startswith("tests."):
+            break
+        found = DOORS.get(module, found)
+    return found
