@@ -11,11 +11,12 @@ from zlib import crc32
 import msgspec
 
 from batchyard.splitting import ShardLines
+from batchyard.stretches import LONG, Stretches
 
 MOST_AT_ONCE: Final = 8_000_000  # hashes held at a time, 8 bytes each; more lines are looked through in parts
-FEW: Final = 400_000  # hashes compared at a time
+AT_ONCE: Final = 1_000  # custom_ids taken in at a time
+FEW: Final = 25_000  # hashes compared at a time: a set of them stays in the processor's cache
 MOST_SUSPECTS: Final = 100_000  # custom_ids compared at a time
-LONG: Final = 64  # characters; longer custom_ids are compared by their SHA-256, so that few bytes are held
 ENCODING: Final = ("utf-8", "surrogatepass")
 
 Shards = Callable[[], Iterable[ShardLines]]
@@ -47,40 +48,43 @@ class Repeats(msgspec.Struct):
 
 
 class Ids:
-    """The custom_ids of a pass while they are at hand: themselves if they are few and short, or else their hashes."""
+    """The custom_ids of a pass while they are at hand: their stretches as long as they ascend, or their hashes."""
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._seen: set[str] = set()
-        self._count = self._size = 0
-        self.hashes: array[int] | None = None
-        self.all_kept = True
+        self._fresh: list[str] = []
+        self._fresh_size = 0  # characters
+        self._stretches: Stretches | None = Stretches()
+        self._hashes: array[int] | None = array("q")
 
-    @property
     def differ(self) -> bool:
         """Tell whether they surely all differ."""
-        return self.all_kept and self.hashes is None and len(self._seen) == self._count
+        self._take_in()
+        return self._stretches is not None and self._stretches.differ()
+
+    def hashes(self) -> "array[int] | None":
+        """Return the hashes of all, if they are kept."""
+        self._take_in()
+        return self._hashes if self._stretches is None else None
 
     def add(self, custom_ids: list[str]) -> None:
         """Take more."""
-        self._count += len(custom_ids)
-        if not self.all_kept:
-            return
-        if self.hashes is not None:
-            self.hashes.extend(map(hash, custom_ids))
-            self.all_kept = len(self.hashes) < MOST_AT_ONCE
-        else:
-            self._seen.update(custom_ids)
-            self._size += sum(map(len, custom_ids))
-            if self._count > FEW or self._size > FEW * LONG:
-                self._hash()
-        if not self.all_kept:
-            self.hashes = None
+        self._fresh += custom_ids
+        self._fresh_size += sum(map(len, custom_ids))
+        if len(self._fresh) >= AT_ONCE or self._fresh_size >= AT_ONCE * LONG:
+            self._take_in()
 
-    def _hash(self) -> None:
-        self.all_kept = len(self._seen) == self._count
-        self.hashes = array("q", map(hash, self._seen))
-        self._seen = set()
+    def _take_in(self) -> None:
+        fresh, self._fresh, self._fresh_size = self._fresh, [], 0
+        if self._stretches is not None:
+            taken = self._stretches.count
+            if self._stretches.take(fresh):
+                return
+            self._stretches = None
+            self._hashes = None if taken else self._hashes  # those taken were let go
+        if self._hashes is not None:
+            self._hashes.extend(map(hash, fresh))
+            self._hashes = self._hashes if len(self._hashes) < MOST_AT_ONCE else None
 
 
 def look_through(shards: Shards, lines: int, repeats: Repeats, ids: Ids | None = None) -> None:
@@ -90,9 +94,9 @@ def look_through(shards: Shards, lines: int, repeats: Repeats, ids: Ids | None =
     hand. What they say is checked against the text, so two ids that only hash alike are not confused.
     """
     parts = 1 + lines // MOST_AT_ONCE
-    if ids is not None and ids.differ:
+    if ids is not None and ids.differ():
         repeats.part = parts
-    hashes = ids.hashes if ids is not None else None
+    hashes = ids.hashes() if ids is not None else None
     while repeats.part < parts:
         own = partial(_is_of, parts, repeats.part)
         if hashes is None or parts > 1:

@@ -30,6 +30,7 @@ def blocks(chunks: Iterable[bytes], longest: int) -> Iterator[Block]:
             yield Block(lines, list(map(len, lines)))
         size += len(rest)
         begun = [*begun, rest] if size <= longest else []
+        del chunk, lines, rest  # or the next ones get memory of their own
     if size:
         yield _one(begun, size, longest)
 

@@ -87,6 +87,7 @@ class Survey:
                 part = block.part(first, AT_ONCE)
                 if not self._take_alike(part):
                     yield from self._take_each(part)
+            del block, part  # as in `blocks`
             self.progress.shards = self._splitter.shards
             yield None
 
@@ -111,7 +112,7 @@ class Survey:
 
     def _take_alike(self, block: Block) -> bool:
         """Take lines that are all good and go where the last line went, as nearly all do."""
-        if self._latest is None or self._meter is not None or max(block.sizes) > self._longest:
+        if self._latest is None or self._meter is not None:
             return False
         custom_ids = lines.parse_alike(block.lines, *self._latest)
         if custom_ids is None or not self._splitter.add_run(

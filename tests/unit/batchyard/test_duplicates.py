@@ -1,6 +1,7 @@
 """Every custom_id used before is found, however many lines there are, and none that only hashes like another."""
 
 import contextlib
+import tracemalloc
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchyard import duplicates as module
+from batchyard import stretches as stretches_module
 from batchyard.duplicates import Duplicate, Ids, Repeats, earliest, look_through
 from batchyard.splitting import Place, ShardLines
 
@@ -92,31 +94,70 @@ def test_ids_that_only_hash_alike_are_no_duplicates(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(("few", "most"), FEW_AND_MOST)
+@pytest.mark.parametrize("stretches", [0, 2, 300])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(custom_ids=IDS, shards=st.integers(1, 5))
-def test_hashes_at_hand_spare_a_pass_and_change_nothing(
-    monkeypatch: pytest.MonkeyPatch, few: int, most: int, custom_ids: list[str], shards: int
+@given(custom_ids=IDS | IDS.map(sorted), shards=st.integers(1, 5), at_once=st.integers(1, 20))
+def test_what_is_known_of_ids_at_hand_spares_a_pass_and_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+    few: int,
+    most: int,
+    stretches: int,
+    custom_ids: list[str],
+    shards: int,
+    at_once: int,
 ) -> None:
     monkeypatch.setattr(module, "FEW", few)
     monkeypatch.setattr(module, "MOST_AT_ONCE", most)
+    monkeypatch.setattr(module, "AT_ONCE", at_once)
+    monkeypatch.setattr(stretches_module, "MOST", stretches)
     ids = Ids()
     for at in range(0, len(custom_ids), 3):
         ids.add(custom_ids[at : at + 3])
     assert duplicates(Passes(custom_ids, shards), len(custom_ids), ids) == plainly(custom_ids)
 
 
-@pytest.mark.parametrize(("few", "size"), [(10, 64), (1_000, 64), (1_000, 1)])
-def test_where_all_ids_differ_and_are_at_hand_no_shard_is_read(
-    monkeypatch: pytest.MonkeyPatch, few: int, size: int
-) -> None:
-    monkeypatch.setattr(module, "FEW", few)
-    monkeypatch.setattr(module, "LONG", size)
-    custom_ids, ids, repeats = [f"r{at}" for at in range(1_000)], Ids(), Repeats()
+COUNTERS = [f"r{at}" for at in range(3_000)]
+MIXED_UP = [f"{at * 7_919 % 3_001:x}" for at in range(3_000)]
+
+
+@pytest.mark.parametrize(
+    "custom_ids", [COUNTERS, MIXED_UP, [each * 100 for each in COUNTERS], COUNTERS[2_000:] + COUNTERS[:2_000]]
+)
+@pytest.mark.parametrize("at_a_time", [1, 100, 3_000])
+def test_where_all_ids_differ_and_are_at_hand_no_shard_is_read(custom_ids: list[str], at_a_time: int) -> None:
+    ids, repeats, passes = Ids(), Repeats(), Passes(custom_ids, 4)
+    for at in range(0, len(custom_ids), at_a_time):
+        ids.add(custom_ids[at : at + at_a_time])
+    look_through(passes, len(custom_ids), repeats, ids)
+    assert (passes.count, len(repeats), repeats.part) == (0, 0, 1)
+
+
+@pytest.mark.parametrize("at", [1, 999, 1_000, 2_999])
+@pytest.mark.parametrize("custom_ids", [COUNTERS, MIXED_UP])
+def test_one_id_used_twice_among_thousands_is_found(custom_ids: list[str], at: int) -> None:
+    twice = [*custom_ids[:at], custom_ids[0], *custom_ids[at:]]
+    ids = Ids()
+    ids.add(twice)
+    assert duplicates(Passes(twice, 4), len(twice), ids) == [Duplicate(at, at + 1, custom_ids[0])]
+
+
+def test_ids_that_begin_to_come_in_any_order_are_read_from_their_shards() -> None:
+    custom_ids = [*COUNTERS, *MIXED_UP]
+    ids, repeats, passes = Ids(), Repeats(), Passes(custom_ids, 4)
     for custom_id in custom_ids:
         ids.add([custom_id])
-    passes = Passes(custom_ids, 4)
-    look_through(passes, 1_000, repeats, ids)
-    assert (passes.count, len(repeats), repeats.part) == (0, 0, 1)
+    look_through(passes, len(custom_ids), repeats, ids)
+    assert (passes.count, len(repeats), repeats.part) == (1, 0, 1)
+
+
+def test_few_long_ids_are_held_at_a_time() -> None:
+    ids = Ids()
+    tracemalloc.start()
+    for at in range(200):
+        ids.add([f"{at}" * 100_000])
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2_000_000
 
 
 def test_more_lines_take_more_parts_and_never_more_hashes_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

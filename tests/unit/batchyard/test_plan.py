@@ -6,7 +6,7 @@ import tracemalloc
 import msgspec
 import pytest
 
-from batchyard import duplicates
+from batchyard import duplicates, stretches
 from batchyard.errors import BatchyardError
 from batchyard.lines import BOM
 from batchyard.plan import plan, read_summary
@@ -212,6 +212,7 @@ def invocations(yard: MemoryYard, looks: int) -> int:
 def test_a_look_back_for_duplicates_that_runs_out_of_time_goes_on_in_the_next_invocation(
     monkeypatch: pytest.MonkeyPatch, looks: int, repeated: bytes
 ) -> None:
+    monkeypatch.setattr(stretches, "MOST", 0)
     monkeypatch.setattr(duplicates, "FEW", 3)
     monkeypatch.setattr(duplicates, "MOST_AT_ONCE", 5)
     yard = dropped_of(b"".join(request(f"r{at}") for at in range(20)) + repeated, max_requests_per_shard=9)

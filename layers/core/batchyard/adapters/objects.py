@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 CHUNK: Final = 8 * 1024 * 1024  # bytes a request
-PIECE: Final = 1024 * 1024  # bytes at a time: they stay in the processor's cache
+PIECE: Final = 256 * 1024  # bytes at a time: they stay in the processor's cache, and in memory that is at hand
 CHECKSUMS: Final = ("CRC64NVME", "CRC32C", "CRC32", "SHA256", "SHA1")
 TRIES: Final = 3
 LINK_SECONDS: Final = 3_600
