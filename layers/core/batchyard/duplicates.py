@@ -16,12 +16,14 @@ from batchyard.stretches import LONG, Stretches
 MOST_AT_ONCE: Final = 8_000_000  # hashes held at a time, 8 bytes each; more lines are looked through in parts
 AT_ONCE: Final = 1_000  # custom_ids taken in at a time
 FEW: Final = 25_000  # hashes compared at a time: a set of them stays in the processor's cache
+BUCKETS: Final = 64  # of the hashes at hand, which are not counted before
 MOST_SUSPECTS: Final = 100_000  # custom_ids compared at a time
 ENCODING: Final = ("utf-8", "surrogatepass")
 
 Shards = Callable[[], Iterable[ShardLines]]
 IsOwn = Callable[[str], bool]
 Ordinals = dict[int, "array[int]"]
+Buckets = list["array[int]"]
 
 
 class Duplicate(NamedTuple):
@@ -55,15 +57,16 @@ class Ids:
         self._fresh: list[str] = []
         self._fresh_size = 0  # characters
         self._stretches: Stretches | None = Stretches()
-        self._hashes: array[int] | None = array("q")
+        self._hashes: Buckets | None = [array("q") for _ in range(BUCKETS)]
+        self._hashed = 0
 
     def differ(self) -> bool:
         """Tell whether they surely all differ."""
         self._take_in()
         return self._stretches is not None and self._stretches.differ()
 
-    def hashes(self) -> "array[int] | None":
-        """Return the hashes of all, if they are kept."""
+    def hashes(self) -> "Buckets | None":
+        """Return the hashes of all, equal ones in one bucket, if they are kept."""
         self._take_in()
         return self._hashes if self._stretches is None else None
 
@@ -83,8 +86,9 @@ class Ids:
             self._stretches = None
             self._hashes = None if taken else self._hashes  # those taken were let go
         if self._hashes is not None:
-            self._hashes.extend(map(hash, fresh))
-            self._hashes = self._hashes if len(self._hashes) < MOST_AT_ONCE else None
+            _deal(map(hash, fresh), self._hashes)
+            self._hashed += len(fresh)
+            self._hashes = self._hashes if self._hashed < MOST_AT_ONCE else None
 
 
 def look_through(shards: Shards, lines: int, repeats: Repeats, ids: Ids | None = None) -> None:
@@ -100,15 +104,15 @@ def look_through(shards: Shards, lines: int, repeats: Repeats, ids: Ids | None =
     while repeats.part < parts:
         own = partial(_is_of, parts, repeats.part)
         if hashes is None or parts > 1:
-            buckets = _buckets(_hashes(shards, parts, own), 1 + lines // parts // FEW)
-        else:
-            buckets = _buckets(_taken(hashes), 1 + lines // FEW)
+            hashes = [array("q") for _ in range(1 + lines // parts // FEW)]
+            _deal(_hashes(shards, parts, own), hashes)
         found: Ordinals = {}
-        for suspects in _suspects(buckets):
+        for suspects in _suspects(hashes):
             _compare(shards, suspects, own, found)
         for shard, ordinals in found.items():
             repeats.ordinals[shard] = repeats.ordinals.get(shard, b"") + ordinals.tobytes()
         repeats.part += 1
+        hashes = None
 
 
 def earliest(shards: Iterable[ShardLines], repeats: Repeats, most: int) -> list[Duplicate]:
@@ -123,14 +127,6 @@ def earliest(shards: Iterable[ShardLines], repeats: Repeats, most: int) -> list[
     )
 
 
-def _taken(hashes: "array[int]") -> Iterator[int]:
-    """Yield all, and let go of what was yielded."""
-    while hashes:
-        piece = hashes[-FEW:]
-        del hashes[-FEW:]
-        yield from piece
-
-
 def _hashes(shards: Shards, parts: int, own: IsOwn) -> Iterator[int]:
     """Yield the hashes of a part."""
     for shard in shards():
@@ -142,27 +138,23 @@ def _is_of(parts: int, part: int, custom_id: str) -> bool:
     return crc32(custom_id.encode(*ENCODING)) % parts == part
 
 
-def _suspects(buckets: "Iterable[array[int]]") -> Iterator[set[int]]:
-    """Yield the hashes that occur more than once in a bucket, in sets that are not large."""
+def _deal(hashes: Iterable[int], buckets: Buckets) -> None:
+    """Put hashes into buckets, so that equal ones meet in one."""
+    appends = [bucket.append for bucket in buckets]
+    for each in hashes:
+        appends[each % len(appends)](each)
+
+
+def _suspects(buckets: Buckets) -> Iterator[set[int]]:
+    """Yield the hashes that occur more than once in a bucket, in sets that are not large; each bucket is let go of."""
     suspects: set[int] = set()
-    for bucket in buckets:
-        suspects |= _repeated(bucket)
+    while buckets:
+        suspects |= _repeated(buckets.pop())
         if len(suspects) >= MOST_SUSPECTS:
             yield suspects
             suspects = set()
     if suspects:
         yield suspects
-
-
-def _buckets(hashes: Iterator[int], count: int) -> "Iterator[array[int]]":
-    """Sort hashes into buckets, so that equal ones meet in one, and let go of each when it was seen."""
-    buckets = [array("q") for _ in range(count)]
-    appends = [bucket.append for bucket in buckets]
-    for each in hashes:
-        appends[(each >> 16) % count](each)
-    appends.clear()
-    while buckets:
-        yield buckets.pop()
 
 
 def _repeated(hashes: "array[int]") -> set[int]:

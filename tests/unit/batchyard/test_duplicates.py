@@ -4,7 +4,6 @@ import contextlib
 import tracemalloc
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -15,9 +14,6 @@ from batchyard import duplicates as module
 from batchyard import stretches as stretches_module
 from batchyard.duplicates import Duplicate, Ids, Repeats, earliest, look_through
 from batchyard.splitting import Place, ShardLines
-
-if TYPE_CHECKING:
-    from array import array
 
 
 class Alike(str):
@@ -161,21 +157,15 @@ def test_few_long_ids_are_held_at_a_time() -> None:
 
 
 def test_more_lines_take_more_parts_and_never_more_hashes_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FEW", 10)
-    monkeypatch.setattr(module, "MOST_AT_ONCE", 100)
-    held: list[int] = []
-    buckets = module._buckets  # noqa: SLF001 - its answer is what is held
-
-    def watched(hashes: Iterator[int], count: int) -> "Iterator[array[int]]":
-        made = list(buckets(hashes, count))
-        held.append(sum(map(len, made)))
-        return iter(made)
-
-    monkeypatch.setattr(module, "_buckets", watched)
-    passes = Passes([f"r{at}" for at in range(1_000)], 4)
-    look_through(passes, 1_000, Repeats())
-    assert (passes.count, sum(held)) == (11, 1_000)
-    assert max(held) < 200
+    monkeypatch.setattr(module, "FEW", 500)
+    monkeypatch.setattr(module, "MOST_AT_ONCE", 5_000)
+    passes = Passes([f"r{at}" for at in range(50_000)], 4)
+    tracemalloc.start()
+    look_through(passes, 50_000, Repeats())
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert passes.count == 11
+    assert most < 50_000 * 8 / 2  # bytes
 
 
 def test_many_duplicates_are_compared_few_at_a_time_and_all_found(monkeypatch: pytest.MonkeyPatch) -> None:
