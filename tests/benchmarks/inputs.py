@@ -32,6 +32,19 @@ def doubled(path: Path) -> Path:
     return _kept(f"doubled-{path.name}", twice)
 
 
+def unordered(path: Path) -> Path:
+    """Return a file of the same lines whose custom_ids are written backwards, and so come in no order."""
+
+    def lines() -> Iterator[bytes]:
+        start = len(b'{"custom_id": "')
+        with path.open("rb") as file:
+            for line in file:
+                stop = line.index(b'"', start)
+                yield line[:start] + line[start:stop][::-1] + line[stop:]
+
+    return _kept(f"unordered-{path.name}", lines)
+
+
 def mixed(chance: random.Random) -> int:
     """Draw a length from 300 B to 20 kB."""
     return chance.randint(300, 20_000)

@@ -52,9 +52,13 @@ def json_loop(path: str) -> Callable[[], None]:
 
 def rows(*, full: bool) -> Iterator[Row]:
     """Compare on 200 MB; with `full`, measure the memory at 1 GB and at 5 M lines too."""
-    for title, lengths, most in (("300 B - 20 kB", inputs.mixed, 0.45), ("600 B", inputs.small, 0.30)):
-        path = str(inputs.chat(200 * MB, lengths, lengths.__name__))
-        jobs = {"ours": Job("plan", "ours", [path]), "loop": Job("plan", "json_loop", [path])}
+    mixed, small = (inputs.chat(200 * MB, lengths, lengths.__name__) for lengths in (inputs.mixed, inputs.small))
+    for title, path, most in (
+        ("300 B - 20 kB", mixed, 0.45),
+        ("600 B", small, 0.30),
+        ("600 B, ids in no order", inputs.unordered(small), None),
+    ):
+        jobs = {"ours": Job("plan", "ours", [str(path)]), "loop": Job("plan", "json_loop", [str(path)])}
         found = interleaved(jobs, 5)
         yield Row.ratio(f"plan 200 MB, lines of {title}: CPU / json.loads", found["ours"], found["loop"], most)
         yield Row.memory(f"plan 200 MB, lines of {title}: memory", found["ours"])

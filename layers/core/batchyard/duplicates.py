@@ -140,9 +140,9 @@ def _is_of(parts: int, part: int, custom_id: str) -> bool:
 
 def _deal(hashes: Iterable[int], buckets: Buckets) -> None:
     """Put hashes into buckets, so that equal ones meet in one."""
-    appends = [bucket.append for bucket in buckets]
+    appends, count = [bucket.append for bucket in buckets], len(buckets)
     for each in hashes:
-        appends[each % len(appends)](each)
+        appends[each % count](each)
 
 
 def _suspects(buckets: Buckets) -> Iterator[set[int]]:
