@@ -66,8 +66,8 @@ def _one_batch(settings: Settings, source: Path, out: Path) -> int:
     with workplace() as folder, running(folder, os.environ, _say, settings) as stack:
         try:
             return run(stack, source, out)
-        except Stopped:
-            _abandon(stack)
+        except Stopped as stopped:
+            _abandon(stack, out if stopped.patient else None)
             raise
 
 
@@ -86,12 +86,12 @@ def _settings() -> Settings:
     return chosen(read_template(TEMPLATE), os.environ)
 
 
-def _abandon(stack: Stack) -> None:
+def _abandon(stack: Stack, out: Path | None = None) -> None:
     if stack.own is None:
         return
     heed_signals()  # a second Ctrl-C ends at once
     try:
-        abandon(stack, stack.own, _say)
+        abandon(stack, stack.own, _say, out)
     finally:
         ignore_signals()
 

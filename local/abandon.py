@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import requests
 from botocore.exceptions import BotoCoreError, ClientError
@@ -10,7 +12,8 @@ from batch_client import BatchClientError
 from local.api_key import api_key
 from local.errors import LocalError
 from local.provider_choice import Provider
-from local.records import Sent, sent, unended
+from local.records import Sent, files_left, sent, unended
+from local.salvage import salvage
 from local.stack import TENANT, Stack
 
 _SECONDS = 10.0
@@ -20,17 +23,19 @@ _CANCELLED = frozenset({"cancelling", "cancelled"})
 _ENDED = frozenset({"completed", "failed", "expired"})
 
 
-def abandon(stack: Stack, provider: Provider, say: Callable[[str], None]) -> None:
-    """Have what the provider still runs cancelled, within about ten seconds, and say what became of it."""
+def abandon(stack: Stack, provider: Provider, say: Callable[[str], None], out: Path | None = None) -> None:
+    """Have what the provider still runs cancelled, within about ten seconds, and say what became of it.
+
+    With a folder `out`, what is finished is waited for and put there.
+    """
     try:
         for batch_id in unended(stack.clients.table(stack.table), TENANT):
-            for sentence in _abandoned(stack, provider, batch_id, say):
-                say(sentence)
+            _abandon(stack, provider, batch_id, say, out)
     except (BotoCoreError, ClientError):
         say("What still runs at the provider could not be found out; its own list of batches shows it.")
 
 
-def _abandoned(stack: Stack, provider: Provider, batch_id: str, say: Callable[[str], None]) -> Iterator[str]:
+def _abandon(stack: Stack, provider: Provider, batch_id: str, say: Callable[[str], None], out: Path | None) -> None:
     table = stack.clients.table(stack.table)
     running = sent(table, batch_id).running
     if running:
@@ -39,24 +44,37 @@ def _abandoned(stack: Stack, provider: Provider, batch_id: str, say: Callable[[s
         )
     else:
         say("Cancelling the batch. Ctrl-C again ends at once.")  # a function may be about to send it
-    yield from _cancelled(stack, provider, batch_id)
-    if sent(table, batch_id).any:
-        yield "Running this input again sends, and pays for, all of its requests again."
+    seen, fetched = _cancelled(stack, provider, batch_id), False
+    if out and (seen.sent.any or files_left(table, batch_id)):
+        fetched = salvage(stack, provider, batch_id, out, say)
+        seen = _seen(stack, provider, batch_id)
+    for sentence in () if fetched else _told(batch_id, seen):
+        say(sentence)
+    if seen.sent.any:
+        say("Running this input again sends, and pays for, all of its requests again.")
     else:
-        yield "The provider was given no batch, so nothing is paid."
+        say("The provider was given no batch, so nothing is paid.")
 
 
-def _cancelled(stack: Stack, provider: Provider, batch_id: str) -> Iterator[str]:
+@dataclass(frozen=True)
+class _Seen:
+    """What the records say is at the provider, and the status there of each batch that runs."""
+
+    sent: Sent
+    statuses: dict[str, str]
+
+    @property
+    def settled(self) -> bool:
+        return not self.sent.creating and all(status in _CANCELLED | _ENDED for status in self.statuses.values())
+
+
+def _cancelled(stack: Stack, provider: Provider, batch_id: str) -> _Seen:
+    """Cancel the batch, and return what is seen of it once the provider has taken that in, or ten seconds later."""
     deadline = time.monotonic() + _SECONDS
     _ask(stack, batch_id)
-    while True:
-        now = sent(stack.clients.table(stack.table), batch_id)
-        statuses = {running: _status(provider, running, deadline) for running in now.running}
-        settled = not now.creating and all(status in _CANCELLED | _ENDED for status in statuses.values())
-        if settled or time.monotonic() > deadline:
-            yield from _told(batch_id, now, statuses)
-            return
+    while not (seen := _seen(stack, provider, batch_id)).settled and time.monotonic() < deadline:
         time.sleep(_LOOK_SECONDS)
+    return seen
 
 
 def _ask(stack: Stack, batch_id: str) -> None:
@@ -69,6 +87,11 @@ def _ask(stack: Stack, batch_id: str) -> None:
         return  # what it came to is looked up in either case
 
 
+def _seen(stack: Stack, provider: Provider, batch_id: str) -> _Seen:
+    now, deadline = sent(stack.clients.table(stack.table), batch_id), time.monotonic() + _SECONDS
+    return _Seen(now, {running: _status(provider, running, deadline) for running in now.running})
+
+
 def _status(provider: Provider, provider_batch_id: str, deadline: float) -> str:
     if time.monotonic() > deadline:  # a provider that stalls must not hold us up for each of its batches
         return "unknown"
@@ -79,15 +102,15 @@ def _status(provider: Provider, provider_batch_id: str, deadline: float) -> str:
         return "unknown"
 
 
-def _told(batch_id: str, now: Sent, statuses: dict[str, str]) -> Iterator[str]:
+def _told(batch_id: str, seen: _Seen) -> Iterator[str]:
     kinds = {
         "The provider cancels {}; what it has finished of them is paid.": _CANCELLED,
         "The provider has ended {}; their answers were not fetched.": _ENDED,
     }
     for sentence, members in kinds.items():
-        if ids := [each for each, status in statuses.items() if status in members]:
+        if ids := [each for each, status in seen.statuses.items() if status in members]:
             yield sentence.format(", ".join(ids))
-    if left := [each for each, status in statuses.items() if status not in _CANCELLED | _ENDED]:
+    if left := [each for each, status in seen.statuses.items() if status not in _CANCELLED | _ENDED]:
         yield f"Still running at the provider, and paid for: {', '.join(left)}."
-    if now.creating:
+    if seen.sent.creating:
         yield f"One more may just have been created; its metadata says batchyard_batch = {batch_id}."

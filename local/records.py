@@ -71,19 +71,40 @@ def unended(table: "Table", tenant: str) -> list[str]:
 
 def sent(table: "Table", batch_id: str) -> Sent:
     """Return what the batch has at the provider now."""
-    shards = [item for item in _items(table, batch_id) if item["sk"].startswith("SHARD#")]
+    shards = _shards(_items(table, batch_id))
     attempts = [attempt for shard in shards for attempt in shard.get("attempts", [])]
-    live = [attempt for attempt in attempts if attempt.get("ended_at") is None]
+    live = [attempt for shard in shards for attempt in _live(shard)]
     creating = any(attempt.get("creating_at") and not attempt.get("provider_batch_id") for attempt in live)
-    running = [attempt["provider_batch_id"] for attempt in live if attempt.get("provider_batch_id")]
+    running = [attempt["provider_batch_id"] for shard in shards for attempt in _running(shard)]
     return Sent(running, creating, creating or any(attempt.get("provider_batch_id") for attempt in attempts))
+
+
+def undone(table: "Table", batch_id: str) -> dict[int, str | None]:
+    """Return the batch's shards that are not done, each with the id of its provider batch if one is recorded and not ended."""
+    items = _items(table, batch_id)
+    batch = next(item for item in items if item["sk"] == "BATCH")
+    found = dict[int, str | None].fromkeys(range(int(batch.get("shards", 0))))
+    for shard in _shards(items):
+        if shard.get("status") == "done":
+            found.pop(int(shard["shard"]), None)
+        else:
+            found[int(shard["shard"])] = next((each["provider_batch_id"] for each in _running(shard)), None)
+    return found
+
+
+def files_left(table: "Table", batch_id: str) -> list[str]:
+    """Return the ids of what the batch is known to have left at the provider: uploads, and answers that were fetched."""
+    shards = _shards(_items(table, batch_id))
+    uploads = [attempt.get("file_id") for shard in shards for attempt in _live(shard)]
+    kept = [file_id for shard in shards for file_id in (shard.get("file_id"), *shard.get("leftovers", []))]
+    return list(dict.fromkeys(file_id for file_id in (*kept, *uploads) if file_id))
 
 
 def progress(table: "Table", batch_id: str) -> Progress:
     """Return how the batch stands now; while its shards run, the lines are counted from their records."""
     items = _items(table, batch_id)
     batch = next(item for item in items if item["sk"] == "BATCH")
-    shards = [item for item in items if item["sk"].startswith("SHARD#")]
+    shards = _shards(items)
     counts = batch.get("counts", {})
     return Progress(
         batch_id,
@@ -97,6 +118,18 @@ def progress(table: "Table", batch_id: str) -> Progress:
         errors=list(batch.get("errors", [])),
         errors_total=int(batch.get("errors_total", 0)),
     )
+
+
+def _shards(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [item for item in items if item["sk"].startswith("SHARD#")]
+
+
+def _live(shard: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [attempt for attempt in shard.get("attempts", []) if attempt.get("ended_at") is None]
+
+
+def _running(shard: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [attempt for attempt in _live(shard) if attempt.get("provider_batch_id")]
 
 
 def _items(table: "Table", batch_id: str) -> list[dict[str, Any]]:

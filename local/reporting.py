@@ -83,7 +83,7 @@ def _without_ids(now: Progress) -> Progress:
     return replace(now, paused=re.sub(r"\S*\d\S*", "…", now.paused)) if now.paused else now
 
 
-def closing(last: Progress, fetched: list[Path], seconds: float) -> None:
+def closing(last: Progress, fetched: list[Path], seconds: float | None = None) -> None:
     """Say on standard error how the batch went, what went wrong first, and where the results are."""
     console = Console(stderr=True, highlight=False)
     table = Table(show_header=False)
@@ -92,7 +92,8 @@ def closing(last: Progress, fetched: list[Path], seconds: float) -> None:
     if last.shards:  # one that was refused has neither
         table.add_row("lines", f"{last.total:,} ({last.completed:,} succeeded, {last.failed:,} failed)")
         table.add_row("shards", f"{last.shards:,}")
-    table.add_row("seconds", f"{seconds:.1f}")
+    if seconds is not None:
+        table.add_row("seconds", f"{seconds:.1f}")
     for path in fetched:
         table.add_row(path.name, escape(str(path)))
     console.print(table)

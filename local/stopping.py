@@ -15,6 +15,7 @@ class Stopped(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.status = 128 + number
+        self.patient = number == signal.SIGINT  # a person at the keyboard, who can stop the stopping
 
 
 def heed_signals() -> None:

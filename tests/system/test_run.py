@@ -164,15 +164,36 @@ def test_a_run_that_is_stopped_takes_everything_with_it(
         assert not (_folder(process.pid) / "scratch").exists()
 
 
-def test_a_stopped_run_has_the_users_own_provider_cancel_and_tells_of_it(source: Path, tmp_path: Path) -> None:
+def test_a_stopped_run_fetches_what_the_users_own_provider_has_finished_and_leaves_nothing_there(
+    source: Path, tmp_path: Path
+) -> None:
+    with own_provider("--seconds-per-batch", "40") as own, waiting(source, tmp_path, {**SLOW, **own}) as run:
+        process, parts, said = run
+        eventually(lambda: any(batch["request_counts"]["completed"] for batch in ledger(own)))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(90) == 130
+        assert alive(parts) == set()
+        (batch,) = ledger(own)
+        assert batch["status"] == "cancelled"
+        headers = {"Authorization": f"Bearer {own['PROVIDER_API_KEY']}"}
+        assert httpx.get(f"{own['PROVIDER_BASE_URL']}/files", headers=headers).json()["data"] == []
+    output, errors = ((tmp_path / "out" / name).read_bytes().splitlines() for name in ("output.jsonl", "errors.jsonl"))
+    assert (len(output), len(output) + len(errors)) == (batch["billed_requests"], 5)
+    told = said.read_text()
+    assert "The batch was cancelled; what was finished by then is kept." in told
+    assert "No file of it is left at the provider." in told
+    assert "Running this input again sends, and pays for, all of its requests again." in told
+
+
+def test_a_terminated_run_has_the_users_own_provider_cancel_and_waits_no_longer(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "report.json").write_text("from before")
     with own_provider("--seconds-per-batch", "600") as own, waiting(source, tmp_path, {**SLOW, **own}) as run:
         process, parts, said = run
         made = eventually(lambda: ledger(own) or None)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 143
         assert [batch["status"] for batch in ledger(own)] == ["cancelled"]
         assert alive(parts) == set()
     told = said.read_text()
