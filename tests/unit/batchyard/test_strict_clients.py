@@ -5,97 +5,19 @@ Clients can be generated from our own description, too.
 
 import json
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, get_args
 
 import jsonschema_rs
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard import openapi
+from batchyard import openapi, stored_file, stored_upload
 from batchyard.batch import TIMES, Counts, LineError, Usage, shape
+from batchyard.stored_file import StoredFile
+from batchyard.stored_upload import StoredUpload
 from tests.unit.batchyard.memory import NOW, batch
-
-# Generated Rust, Java and Go read every whole number as 32 bits with a sign, and fail on the whole answer otherwise.
-Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
-Status = Literal["validating", "failed", "in_progress", "finalizing", "completed", "expired", "cancelling", "cancelled"]
-
-
-class Strict(msgspec.Struct, forbid_unknown_fields=True):
-    """An object of OpenAI's: nothing of ours may stand inside it."""
-
-
-class StrictError(Strict):
-    """One entry of `errors.data`."""
-
-    code: str
-    message: str
-    param: str | None
-    line: Int32 | None
-
-
-class StrictErrors(Strict):
-    """`errors`."""
-
-    object: Literal["list"]
-    data: list[StrictError]
-
-
-class StrictCounts(Strict):
-    """`request_counts`: absent, or all three."""
-
-    total: Int32
-    completed: Int32
-    failed: Int32
-
-
-class Cached(Strict):
-    """`usage.input_tokens_details`."""
-
-    cached_tokens: Int32
-
-
-class Reasoning(Strict):
-    """`usage.output_tokens_details`."""
-
-    reasoning_tokens: Int32
-
-
-class StrictUsage(Strict):
-    """`usage`: every member is required in it."""
-
-    input_tokens: Int32
-    input_tokens_details: Cached
-    output_tokens: Int32
-    output_tokens_details: Reasoning
-    total_tokens: Int32
-
-
-class StrictBatch(msgspec.Struct):
-    """A batch as generated clients decode it: these never null, beside them what they do not know."""
-
-    id: str
-    object: Literal["batch"]
-    endpoint: str
-    input_file_id: str
-    completion_window: str
-    status: Status
-    created_at: Int32
-    request_counts: StrictCounts
-    errors: StrictErrors | None
-    usage: StrictUsage | None
-    metadata: dict[str, str] | None
-    output_file_id: str | None
-    error_file_id: str | None
-    in_progress_at: Int32 | None
-    expires_at: Int32 | None
-    finalizing_at: Int32 | None
-    completed_at: Int32 | None
-    failed_at: Int32 | None
-    expired_at: Int32 | None
-    cancelling_at: Int32 | None
-    cancelled_at: Int32 | None
-
+from tests.unit.strict_models import Status, StrictBatch, StrictFile, StrictUpload
 
 DOCUMENT: dict[str, Any] = json.loads(openapi.text())
 DESCRIBED = jsonschema_rs.Draft202012Validator({**DOCUMENT, "$ref": "#/components/schemas/Batch"})
@@ -124,6 +46,35 @@ def test_any_batch_decodes_in_the_strictest_client_and_is_as_described(given_mem
     decoded = msgspec.json.decode(text, type=StrictBatch)
     assert decoded.request_counts.total == given_members.get("counts", Counts()).total
     DESCRIBED.validate(json.loads(text))
+
+
+GIVEN = ("assistants", "batch", "fine-tune", "vision", "user_data")
+files = st.builds(
+    StoredFile,
+    file_id=st.text(), tenant=st.just("acme"), key=st.just("files/acme/f"), bytes=st.integers(0, 5 * 10**12),
+    filename=st.text(), purpose=st.sampled_from([*GIVEN, "batch_output"]), created_at=st.integers(NOW, NOW + 86_400),
+    position=st.just("p"), status=st.sampled_from(["uploaded", "processed"]), expires_at=times,
+)  # fmt: skip
+uploads = st.builds(
+    StoredUpload,
+    upload_id=st.text(), tenant=st.just("acme"), bytes=st.integers(0, 512_000_000), filename=st.text(),
+    purpose=st.sampled_from(GIVEN), created_at=st.just(NOW), expires_at=st.just(NOW + 3_600),
+    expires_at_ttl=st.just(NOW + 7_200), status=st.sampled_from(["pending", "completed", "cancelled"]),
+)  # fmt: skip
+
+
+@given(files)
+def test_any_file_decodes_in_the_strictest_client_whatever_its_size(file: StoredFile) -> None:
+    decoded = msgspec.json.decode(msgspec.json.encode(stored_file.shape(file)), type=StrictFile)
+    assert (decoded.id, decoded.purpose) == (file.file_id, file.purpose)
+
+
+@given(uploads, st.none() | files, st.integers(NOW, NOW + 10_000))
+def test_any_upload_decodes_in_the_strictest_client_at_any_time(
+    upload: StoredUpload, file: StoredFile | None, now: int
+) -> None:
+    shown = stored_upload.shape(upload, now, file)
+    assert msgspec.json.decode(msgspec.json.encode(shown), type=StrictUpload).id == upload.upload_id
 
 
 def schemas(within: Any) -> Iterator[dict[str, Any]]:

@@ -20,6 +20,16 @@ from batchyard.statuses import MOVES
 from batchyard.webhook_endpoint import WebhookEndpoint
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, NOW, MemoryYard, batch
 from tests.unit.batchyard.planned import INPUT
+from tests.unit.strict_models import (
+    StrictBatch,
+    StrictBatches,
+    StrictDeleted,
+    StrictEnvelope,
+    StrictFile,
+    StrictFiles,
+    StrictPart,
+    StrictUpload,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 KEY = "by_0f9a2c4e6b8d1357_EXAMPLEexampleEXAMPLEexampleEXAMPLEexample"
@@ -150,6 +160,23 @@ def test_a_good_call_is_answered_with_openai_s_objects(at_hand: MemoryYard, path
     assert shown["object"] == ("list" if "list" in path.name else "batch")
     for each in shown["data"] if "list" in path.name else [shown]:
         assert each["status"] in MOVES
+
+
+# By the beginning of the case's name; ours alone have no model of OpenAI's.
+MODELS: dict[str, type] = {
+    "create-batch": StrictBatch, "retrieve-batch": StrictBatch, "cancel-batch": StrictBatch, "resume-batch": StrictBatch,
+    "list-batches": StrictBatches, "create-file": StrictFile, "retrieve-file": StrictFile, "presign-file": StrictFile,
+    "list-files": StrictFiles, "delete-file": StrictDeleted, "create-upload": StrictUpload, "cancel-upload": StrictUpload,
+    "complete-upload": StrictUpload, "add-upload-part": StrictPart, "refused-": StrictEnvelope,
+}  # fmt: skip
+
+
+@samples("api", *MODELS)
+@pytest.mark.usefixtures("at_hand")
+def test_an_answer_decodes_in_the_strictest_of_generated_clients(path: Path) -> None:
+    case = path.name.split(".")[1]
+    model = next(model for beginning, model in MODELS.items() if case.startswith(beginning))
+    assert isinstance(msgspec.convert(body(call(path)), model, strict=True), model)
 
 
 @samples("api", "create-batch")
