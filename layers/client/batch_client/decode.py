@@ -115,7 +115,7 @@ def _counts(value: object) -> RequestCounts | None:
     if not isinstance(value, dict):
         return None
     total, completed, failed = (int_from(value.get(name)) for name in ("total", "completed", "failed"))
-    if total is None or completed is None or failed is None:
+    if total is None or completed is None or failed is None or min(total, completed, failed) < 0:
         return None
     return RequestCounts(total, completed, failed)
 

@@ -96,6 +96,10 @@ class Answers:
         """Count the requests answered with success."""
         return self._worth.count(BEST)
 
+    def settled(self) -> int:
+        """Count the requests whose outcome is final."""
+        return self.succeeded() + self._worth.count(WORTH[Outcome.REFUSED])
+
     def parted(self) -> tuple[list[int], list[int]]:
         """Part the requests, in order, into those answered with success and all others."""
         found: tuple[list[int], list[int]] = [], []

@@ -52,8 +52,6 @@ def _collect(yard: Yard, step: Step, seconds_left: Callable[[], float]) -> Step:
     except BatchClientError as error:
         return setback.after_read(yard, shard, shard, step, error)
     try:
-        if seen.status == "failed":
-            return after_failed(yard, shard, seen, step)
         return _take(yard, shard, seen, step, seconds_left)
     except BatchClientError as error:
         return setback.after_read(yard, shard, shard, step, error)
@@ -71,6 +69,8 @@ def _take(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step, seconds_lef
         missing = _missing(seen, answers)
         if missing and _may_look(shard, answers):
             return _look_again(yard, shard, missing, step)
+        if seen.status == "failed" and not answers.settled():
+            return after_failed(yard, shard, seen, step)
         own = yard.records.save_shard(shard, shard)  # a version, and so a place for the runs, that no other worker has
         return _end_attempt(yard, own, seen, step, Sorted(yard, own, lines, sent, answers))
 

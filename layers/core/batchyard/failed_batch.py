@@ -1,4 +1,4 @@
-"""What a shard does when its provider batch ended `failed`: nothing ran and nothing was paid."""
+"""What a shard does when its provider batch ended `failed` without an answer: nothing ran and nothing was paid."""
 
 import math
 from itertools import takewhile
@@ -53,7 +53,7 @@ def after_failed(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step) -> S
             return _set_aside(yard, shard, [_too_large(shard, refusal)], step)
         shard = _smaller(shard, refusal, _refused_in_a_row(shard))
     ended = change_attempt(shard, provider_status="failed", ended_at=yard.now())
-    if move not in WAITS:
+    if move not in WAITS or (move is Move.UPLOAD and _refused_in_a_row(shard) > setback.MOST_SETBACKS):
         return _stall(yard, shard, ended, errors, step)
     after = change(ended, file_id=None) if move is Move.UPLOAD else ended
     waiting = setback.pause(yard, shard, after, f"{WAITS[move]}: {errors[0].message[:LONGEST_MESSAGE]}")

@@ -48,6 +48,8 @@ def after_failed_call(error: BatchClientError) -> Move:
         return Move.GIVE_UP  # what was to be sent is gone
     if error.code in CAPACITY:
         return Move.REUSE
+    if (error.code, error.param) == VISIBILITY:
+        return Move.UPLOAD
     if error.retryable or error.status in PASSING_STATUSES or isinstance(error, PASSING):
         return Move.RETRY
     return Move.UPLOAD if isinstance(error, NotFoundError) else Move.GIVE_UP

@@ -17,6 +17,7 @@ from batchyard.shard import Shard, Step, change, change_attempt, finish
 from batchyard.yard import Yard
 
 MOST_SETBACKS: Final = 100  # in a row, before a shard that cannot be sent is given up: most of a day
+BOUNDED: Final = frozenset({Move.RETRY, Move.UPLOAD})  # what waits for room or an operator may take longer
 READ_CEILING: Final = 60  # seconds between looks at a provider that does not answer
 REQUEST_TIMEOUT: Final = 408
 INVALID_KEY: Final = "invalid_api_key"
@@ -37,7 +38,7 @@ def after_create(yard: Yard, shard: Shard, step: Step, error: BatchClientError) 
         after = change_attempt(shard, creating_at=None, lost_at=None)  # a refusal made no batch
     if move is Move.UPLOAD:
         after = change(after, file_id=None)
-    if move is Move.GIVE_UP or (move is Move.RETRY and shard.setbacks >= MOST_SETBACKS):
+    if move is Move.GIVE_UP or (move in BOUNDED and shard.setbacks >= MOST_SETBACKS):
         return _give_up(yard, shard, after, step, error)
     return _wait(yard, shard, after, step.then("submit"), error)
 

@@ -27,9 +27,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     So many `lines` are sent, the first of what was unfinished, with so many `bytes` and by our estimate `tokens` (0: an older
     version's record). `creating_at` is written before `POST /batches`: with it and without `provider_batch_id`, the outcome of
-    that call is unknown. `lost_at` is when the answer to it was lost, if we lived to see that. `looks` counts how often an
-    ended provider batch did not yet show what it had counted. `succeeded`, `failed` and `transient` count the lines in the
-    runs this attempt left, which `runs` tells from those of a worker that was overtaken. `usage` only rises.
+    that call is unknown. `lost_at` is when the answer to it was lost, if we lived to see that, and `lookups` how often the
+    provider's list has not shown what became of it. `looks` counts how often an ended provider batch did not yet show what it
+    had counted. `succeeded`, `failed` and `transient` count the lines in the runs this attempt
+    left, which `runs` tells from those of a worker that was overtaken. `usage` only rises.
     A `direct` attempt has no provider batch: its lines go one by one, the first `sent` of them so far, which is written
     before they go, with the time in `sending_at`.
     """
@@ -42,6 +43,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     file_id: str | None = None
     creating_at: int | None = None
     lost_at: int | None = None
+    lookups: int = 0
     provider_batch_id: str | None = None
     provider_status: str | None = None
     ended_at: int | None = None

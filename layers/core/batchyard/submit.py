@@ -33,7 +33,8 @@ from batchyard.yard import Yard
 if TYPE_CHECKING:
     from array import array
 
-LISTED_WITHIN: Final = 10  # a batch just created may not be listed at once
+LISTED_WITHIN, LOOKS = 20, 3  # a batch just created may not be listed at once, nor by each of a service's replicas
+BETWEEN_LOOKS: Final = 10
 QUICKLY: Final = 15  # seconds; an answer that was lost later may belong to a create that is still under way
 TOO_MANY_ATTEMPTS: Final = LineError(
     "too_many_attempts",
@@ -106,9 +107,10 @@ class _Submission:
         if made is not None:
             return self._adopt(made)
         left = _certain_at(creating_at, attempt.lost_at) - self._yard.now()
-        if left > 0:
-            return self._step.then("submit", min(left, LISTED_WITHIN))
-        return self._send()
+        if left <= 0 and attempt.lookups + 1 >= LOOKS:
+            return self._send()
+        self._save(change_attempt(self._shard, lookups=attempt.lookups + 1))
+        return self._step.then("submit", min(left, BETWEEN_LOOKS) if left > 0 else BETWEEN_LOOKS)
 
     def _send(self) -> Step:
         if reason := self._stopping():
@@ -124,7 +126,7 @@ class _Submission:
                 return self._stop(reason)
             if wait := ledger.may_create(self._yard, self._shard):
                 return self._step.then("submit", wait)
-            self._save(change_attempt(self._shard, creating_at=self._yard.now(), lost_at=None))
+            self._save(change_attempt(self._shard, creating_at=self._yard.now(), lost_at=None, lookups=0))
             return self._adopt(self._create())
         except OutcomeUnknown as error:
             lost = change_attempt(self._shard, lost_at=self._yard.now()) if _creating(self._shard) else self._shard

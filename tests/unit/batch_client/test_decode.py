@@ -131,7 +131,16 @@ def test_a_job_in_its_wrapper_is_a_batch() -> None:
 
 
 @pytest.mark.parametrize(
-    "counts", [None, [], {}, {"total": 1}, {"total": None, "completed": 0, "failed": 0}, {"total": "1"}]
+    "counts",
+    [
+        None,
+        [],
+        {},
+        {"total": 1},
+        {"total": None, "completed": 0, "failed": 0},
+        {"total": "1"},
+        {"total": 3, "completed": -1, "failed": 0},
+    ],
 )
 def test_counts_that_are_not_all_told_are_none(counts: object) -> None:
     assert batch_from({**BATCH, "request_counts": counts}).request_counts is None

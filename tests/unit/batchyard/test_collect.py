@@ -5,7 +5,7 @@ import json
 import msgspec
 import pytest
 
-from batch_client import RequestCounts
+from batch_client import BatchError, RequestCounts
 from batchyard.collect import PATIENCE_FOR_ALL, PATIENCE_FOR_SOME, collect
 from batchyard.errors import TooSlow
 from batchyard.handover import TIME_TO_END
@@ -65,6 +65,26 @@ def test_answers_that_take_too_long_say_so_and_are_taken_whole_by_a_quicker_run(
     assert msgspec.structs.replace(yard.table.kept[BATCH_ID, 0], version=before.version) == before
     assert collect(yard, FIRST.then("collect"), lambda: TIME_TO_END).next == "done"
     assert yard.table.kept[BATCH_ID, 0].completed == 3
+
+
+@pytest.mark.parametrize("error", [BatchError("insufficient_quota", "pay first"), BatchError("whatever", "it broke")])
+def test_what_a_batch_finished_before_it_failed_is_kept_and_only_the_rest_goes_out_again(error: BatchError) -> None:
+    yard = ended("r0", "r2")
+    yard.scripted.end("pb-0", "failed", output_file_id="out", request_counts=RequestCounts(3, 2, 0), errors=(error,))
+    assert collect(yard, FIRST.then("collect")).next == "submit"
+    shard = yard.table.kept[BATCH_ID, 0]
+    assert (shard.completed, shard.unfinished, shard.stalls, shard.paused) == (2, 1, 0, None)
+    submit(yard, FIRST)
+    assert [json.loads(line)["custom_id"] for line in list(yard.scripted.files.values())[-1].splitlines()] == ["r1"]
+
+
+def test_a_failed_batch_whose_files_answer_nothing_is_judged_by_its_errors() -> None:
+    yard = ended()
+    faulty = BatchError("invalid_json_line", "no JSON", None, 2)
+    yard.scripted.end("pb-0", "failed", output_file_id=None, error_file_id="out", request_counts=None, errors=(faulty,))
+    assert collect(yard, FIRST.then("collect")).next == "submit"
+    shard = yard.table.kept[BATCH_ID, 0]
+    assert (shard.failed, shard.unfinished, shard.codes) == (1, 2, {"invalid_json_line": 1})
 
 
 def test_patience_begins_anew_with_each_attempt() -> None:

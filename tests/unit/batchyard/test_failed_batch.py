@@ -42,6 +42,18 @@ def test_the_wait_grows_with_each_failure_in_a_row_and_never_ends_the_shard(erro
     assert [step.wait_seconds for step in steps] == [30, 60, 120, 240, 480, 600, 600, 600]
 
 
+def test_a_file_that_the_provider_never_sees_is_given_up_after_most_of_a_day() -> None:
+    yard = planned()
+    started = yard.now()
+    unseen = BatchError("invalid_request", "no such file", "file_id")
+    while fail_once(yard, unseen).next != "done":
+        assert yard.now() - started < 24 * 3_600
+    assert yard.now() - started > 12 * 3_600
+    reason = yard.table.kept[BATCH_ID, 0].reason
+    assert reason is not None
+    assert (reason.code, reason.param) == ("invalid_request", "file_id")
+
+
 def test_of_an_endless_error_the_record_keeps_what_it_has_room_for() -> None:
     yard = planned()
     endless = "x" * 1_000_000

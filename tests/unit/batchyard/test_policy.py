@@ -49,6 +49,7 @@ OF_OTHERS = [
     ("error", "move"),
     [
         (BadRequestError("no", status=400, code="invalid_value"), Move.GIVE_UP),
+        (BadRequestError("no", status=400, code="invalid_request", param="file_id"), Move.UPLOAD),
         (BadRequestError("no", status=413), Move.GIVE_UP),
         (BadRequestError("no", status=422), Move.GIVE_UP),
         (ConflictError("no", status=409), Move.RETRY),

@@ -6,6 +6,7 @@ from batch_client import (
     AuthenticationError,
     BadRequestError,
     BatchClientError,
+    NotFoundError,
     PermissionDeniedError,
     QuotaError,
     RateLimitError,
@@ -48,9 +49,12 @@ def test_a_pause_tells_a_refused_key_from_other_refusals(error: BatchClientError
     assert yard.table.batch(BATCH_ID).paused == told
 
 
-def test_a_service_that_stays_down_is_given_up_in_the_end() -> None:
+@pytest.mark.parametrize(
+    "error", [ServerError("down", status=503), NotFoundError("no such path", status=404)], ids=["down", "elsewhere"]
+)
+def test_a_service_that_is_not_there_is_given_up_in_the_end(error: BatchClientError) -> None:
     yard = planned()
-    yard.scripted.trouble["create_file"] = [ServerError("down", status=503) for _ in range(3 * MOST_SETBACKS)]
+    yard.scripted.trouble["create_file"] = [error for _ in range(3 * MOST_SETBACKS)]
     answers = [submit(yard, FIRST).next for _ in range(MOST_SETBACKS + 1)]
     assert answers == ["submit"] * MOST_SETBACKS + ["done"]
     reason = yard.table.kept[BATCH_ID, 0].reason

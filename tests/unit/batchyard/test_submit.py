@@ -12,7 +12,7 @@ from batch_client import (
     RateLimitError,
 )
 from batchyard.shard import Step
-from batchyard.submit import LISTED_WITHIN, LONGEST_CREATE, submit
+from batchyard.submit import BETWEEN_LOOKS, LISTED_WITHIN, LONGEST_CREATE, LOOKS, submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import planned
 
@@ -41,6 +41,13 @@ def lose_the_answer(yard: MemoryYard) -> None:
     yard.now_is += 60
 
 
+def look_in_vain(yard: MemoryYard) -> None:
+    """Look for a lost create as often as it takes; the next step makes another if enough time has passed, too."""
+    for _ in range(LOOKS - 1):
+        assert submit(yard, FIRST).next == "submit"
+        yard.wait(BETWEEN_LOOKS)
+
+
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda error: type(error).__name__)
 def test_a_refused_look_up_never_leads_to_a_second_batch(refusal: APIStatusError) -> None:
     yard = planned()
@@ -60,12 +67,24 @@ def test_a_lost_create_is_looked_for_until_it_would_be_listed_and_then_made_agai
     submit(yard, FIRST)
     lost_at = yard.now()
     assert yard.table.kept[BATCH_ID, 0].attempts[0].lost_at == lost_at
-    assert submit(yard, FIRST) == FIRST.then("submit", LISTED_WITHIN)
+    assert submit(yard, FIRST) == FIRST.then("submit", BETWEEN_LOOKS)
     yard.wait(LISTED_WITHIN - 1)
     assert submit(yard, FIRST) == FIRST.then("submit", 1)
     yard.wait(1)
     assert submit(yard, FIRST).next == "poll"
     assert yard.scripted.calls == ["create_file", "create_batch", *["find_batch"] * 3, "create_batch"]
+
+
+def test_however_late_a_lost_create_is_looked_for_one_look_at_the_list_is_not_enough() -> None:
+    yard = planned()
+    yard.scripted.trouble["create_batch"] = [CreateOutcomeUnknown("the answer was lost")]
+    submit(yard, FIRST)
+    for _ in range(LOOKS - 1):
+        yard.wait(10 * LISTED_WITHIN)
+        assert submit(yard, FIRST) == FIRST.then("submit", BETWEEN_LOOKS)
+    assert submit(yard, FIRST).next == "poll"
+    assert yard.table.kept[BATCH_ID, 0].attempts[0].lookups == 0
+    assert yard.scripted.calls[-2:] == ["find_batch", "create_batch"]
 
 
 class Killed(BaseException):
@@ -84,8 +103,7 @@ def test_a_create_whose_worker_was_killed_is_looked_for_as_long_as_it_may_be_on_
     killed = yard.table.kept[BATCH_ID, 0].attempts[0]
     assert (killed.creating_at, killed.lost_at, killed.provider_batch_id) == (yard.now(), None, None)
     yard.wait(LONGEST_CREATE - LISTED_WITHIN)
-    assert submit(yard, FIRST) == FIRST.then("submit", LISTED_WITHIN)
-    yard.wait(LISTED_WITHIN)
+    look_in_vain(yard)
     assert submit(yard, FIRST).next == "poll"
     assert len(yard.scripted.batches) == 1
 
@@ -104,11 +122,12 @@ def test_a_create_that_was_made_again_and_lost_again_has_its_own_time() -> None:
     yard = planned()
     yard.scripted.trouble["create_batch"] = [CreateOutcomeUnknown("lost")]
     submit(yard, FIRST)
-    yard.wait(LISTED_WITHIN)
+    look_in_vain(yard)
     yard.scripted.meanwhile["create_batch"] = die
     with pytest.raises(Killed):
         submit(yard, FIRST)
-    yard.wait(LONGEST_CREATE - 1)
+    look_in_vain(yard)
+    yard.wait(LONGEST_CREATE - LISTED_WITHIN - 1)
     assert submit(yard, FIRST) == FIRST.then("submit", 1)
 
 
