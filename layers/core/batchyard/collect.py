@@ -1,7 +1,7 @@
 """Collect the answers of an ended provider batch: give each line its outcome and name the unfinished ones."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from operator import methodcaller
 
@@ -11,7 +11,9 @@ from batchyard import keys, ledger, setback
 from batchyard.answers import Answers
 from batchyard.batch import LineError, Usage
 from batchyard.failed_batch import after_failed
+from batchyard.log import logger
 from batchyard.outcomes import Outcome, count_code, usage_of_batch
+from batchyard.policy import Move, after_failed_call
 from batchyard.relay import must_relay, relay
 from batchyard.runs import RunWriter
 from batchyard.shard import Shard, Step, change, change_attempt, discard, finish
@@ -23,6 +25,9 @@ from batchyard.yard import Yard
 # So often we look again for answers that the provider's own counts promise: long if there are none at all, as files may
 # come late; not so long if only some are missing, as those seldom come.
 PATIENCE_FOR_ALL, PATIENCE_FOR_SOME = 6, 3
+# So often a file that does not come whole is read anew, before what came of it is all we get: for a day, and if nothing more
+# of the shard is sent, for an hour.
+PATIENCE_FOR_CONTENT, PATIENCE_AT_THE_END = 240, 60
 
 
 def collect(yard: Yard, step: Step, seconds_left: Callable[[], float] = lambda: math.inf) -> Step:
@@ -54,7 +59,7 @@ def _collect(yard: Yard, step: Step, seconds_left: Callable[[], float]) -> Step:
     try:
         return _take(yard, shard, seen, step, seconds_left)
     except BatchClientError as error:
-        return setback.after_read(yard, shard, shard, step, error)
+        return setback.after_read(yard, shard, _unread(shard, error), step, error)
 
 
 def _take(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step, seconds_left: Callable[[], float]) -> Step:
@@ -63,7 +68,7 @@ def _take(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step, seconds_lef
     asked = (lines.custom_ids[ordinal] for ordinal in sent.ordinals[: shard.attempts[-1].lines])
     with Answers(asked, seconds_left) as answers:
         for file_id in filter(None, (seen.output_file_id, seen.error_file_id)):
-            gone = _read(yard, answers, file_id)
+            gone = _read(yard, answers, file_id, whole=_may_read(yard, shard))
             if gone and _may_look(shard, answers):  # of a batch that was cancelled, too: what has run was paid for
                 return setback.after_read(yard, shard, _looked(shard), step, gone)
         missing = _missing(seen, answers)
@@ -81,13 +86,33 @@ def _missing(seen: ProviderBatch, answers: Answers) -> int:
     return min(answers.missing(), max(0, counted - answers.succeeded()))
 
 
-def _read(yard: Yard, answers: Answers, file_id: str) -> NotFoundError | None:
+def _read(yard: Yard, answers: Answers, file_id: str, *, whole: bool) -> NotFoundError | None:
     """Read a file; one that is not there is told, and holds no answers if it stays away."""
+    chunks = yard.ask(methodcaller("download_file", file_id))
     try:
-        answers.read(yard.ask(methodcaller("download_file", file_id)))
+        answers.read(chunks if whole else _as_far_as_it_comes(chunks))
     except NotFoundError as error:
         return error
     return None
+
+
+def _as_far_as_it_comes(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield from chunks
+    except NotFoundError:
+        raise
+    except BatchClientError as error:
+        logger.error("answers are taken as far as they come", error=type(error).__name__, status=error.status)
+
+
+def _may_read(yard: Yard, shard: Shard) -> bool:
+    stopped = why_stopped(yard.records.batch(shard.batch_id), shard)
+    return shard.attempts[-1].unread < (PATIENCE_AT_THE_END if stopped else PATIENCE_FOR_CONTENT)
+
+
+def _unread(shard: Shard, error: BatchClientError) -> Shard:
+    """Count that its answers could not be read, unless that is the operator's to mend, however long it takes."""
+    return change_attempt(shard, unread=shard.attempts[-1].unread + (after_failed_call(error) is not Move.PAUSE))
 
 
 def _may_look(shard: Shard, answers: Answers) -> bool:

@@ -21,6 +21,13 @@ ENDING: Final = frozenset({"cancelling", "finalizing"})
 
 def poll(yard: Yard, step: Step) -> Step:
     """Read the provider batch once: go on to collect when it has ended, else wait as long as its progress suggests."""
+    following = _poll(yard, step)
+    if following.next == "done":
+        ledger.give_back(yard, step.batch_id, step.shard)
+    return following
+
+
+def _poll(yard: Yard, step: Step) -> Step:
     batch = yard.records.batch(step.batch_id)
     shard = yard.records.shard(step.batch_id, step.shard)
     if shard is None or shard.done or shard.attempt is None or shard.attempt.provider_batch_id is None:

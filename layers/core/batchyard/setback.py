@@ -14,6 +14,7 @@ from batchyard.outcomes import LONGEST_CODE
 from batchyard.pacing import retry_wait
 from batchyard.policy import Move, after_failed_call
 from batchyard.shard import Shard, Step, change, change_attempt, finish
+from batchyard.stopping import why_stopped
 from batchyard.yard import Yard
 
 MOST_SETBACKS: Final = 100  # in a row, before a shard that cannot be sent is given up: most of a day
@@ -44,7 +45,14 @@ def after_create(yard: Yard, shard: Shard, step: Step, error: BatchClientError) 
 
 
 def after_read(yard: Yard, shard: Shard, after: Shard, step: Step, error: BatchClientError) -> Step:
-    """Take a failed look at a provider batch or its files: the same again later, for what was paid for is there."""
+    """Take a failed look at a provider batch or its files: the same again later, for what was paid for is there.
+
+    Only of a shard of which nothing more is sent it is not awaited for ever: whoever cancels wants an end.
+    """
+    stopped = why_stopped(yard.records.batch(shard.batch_id), shard) if shard.setbacks >= MOST_SETBACKS else None
+    if stopped is not None:
+        save_after_answer(yard, shard, finish(after, stopped))
+        return step.then("done")
     patient = shard.setbacks > MOST_SETBACKS  # looking costs nothing, so first often, then as rarely as anything
     return _wait(yard, shard, after, step, error, None if patient else READ_CEILING)
 

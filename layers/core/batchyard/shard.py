@@ -29,8 +29,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version's record). `creating_at` is written before `POST /batches`: with it and without `provider_batch_id`, the outcome of
     that call is unknown. `lost_at` is when the answer to it was lost, if we lived to see that, and `lookups` how often the
     provider's list has not shown what became of it. `looks` counts how often an ended provider batch did not yet show what it
-    had counted. `succeeded`, `failed` and `transient` count the lines in the runs this attempt
-    left, which `runs` tells from those of a worker that was overtaken. `usage` only rises.
+    had counted, and `unread` how often its files did not come whole. `succeeded`, `failed` and `transient` count the lines in
+    the runs this attempt left, which `runs` tells from those of a worker that was overtaken. `usage` only rises.
     A `direct` attempt has no provider batch: its lines go one by one, the first `sent` of them so far, which is written
     before they go, with the time in `sending_at`.
     """
@@ -52,6 +52,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     transient: int = 0
     strays: int = 0
     looks: int = 0
+    unread: int = 0
     runs: int = 0
     usage: Usage | None = None
     direct: bool = False

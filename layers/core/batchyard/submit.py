@@ -103,7 +103,10 @@ class _Submission:
         try:
             made = self._yard.ask(lambda provider: provider.find_batch(ATTEMPT_KEY, self._shard.attempt_key, since))
         except BatchClientError as error:  # this refusal says nothing about the batch we look for: it may exist
-            return setback.after_read(self._yard, self._shard, self._shard, self._step, error)
+            following = setback.after_read(self._yard, self._shard, self._shard, self._step, error)
+            if following.next == "done":
+                ledger.give_back(self._yard, self._shard.batch_id, self._shard.shard)
+            return following
         if made is not None:
             return self._adopt(made)
         left = _certain_at(creating_at, attempt.lost_at) - self._yard.now()

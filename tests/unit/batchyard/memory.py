@@ -550,6 +550,7 @@ class MemoryProvider:
         self.says = b'{"usage": {"input_tokens": 5, "output_tokens": 2, "total_tokens": 7}}'
         self.calls: list[str] = []
         self.trouble: dict[str, list[BatchClientError]] = {}
+        self.cut: dict[str, BatchClientError] = {}  # how a file's download ends, when not well
         self.meanwhile: dict[str, Callable[[], object]] = {}
         self.on_the_way_back: dict[str, Callable[[], object]] = {}
 
@@ -615,7 +616,9 @@ class MemoryProvider:
         self._called("download_file")
         data = self.files[file_id]
         self.on_the_way_back.pop("download_file", lambda: None)()
-        return iter([data])
+        yield data
+        if file_id in self.cut:
+            raise self.cut[file_id]
 
     def send(self, url: str, body: bytes) -> HttpInfo[bytes]:
         with self._one_at_a_time:  # several lines are under way at once

@@ -5,8 +5,8 @@ import json
 import msgspec
 import pytest
 
-from batch_client import BatchError, RequestCounts
-from batchyard.collect import PATIENCE_FOR_ALL, PATIENCE_FOR_SOME, collect
+from batch_client import BatchError, DownloadIncomplete, PermissionDeniedError, RequestCounts
+from batchyard.collect import PATIENCE_FOR_ALL, PATIENCE_FOR_CONTENT, PATIENCE_FOR_SOME, collect
 from batchyard.errors import TooSlow
 from batchyard.handover import TIME_TO_END
 from batchyard.shard import Step
@@ -85,6 +85,48 @@ def test_a_failed_batch_whose_files_answer_nothing_is_judged_by_its_errors() -> 
     assert collect(yard, FIRST.then("collect")).next == "submit"
     shard = yard.table.kept[BATCH_ID, 0]
     assert (shard.failed, shard.unfinished, shard.codes) == (1, 2, {"invalid_json_line": 1})
+
+
+def cut(yard: MemoryYard) -> None:
+    """Let the file end in the middle of its second answer, each time it is read."""
+    whole = yard.scripted.files["out"]
+    yard.scripted.files["out"] = whole[: len(whole) // 2]
+    yard.scripted.cut["out"] = DownloadIncomplete("it ends short")
+
+
+def play_to_the_end(yard: MemoryYard) -> int:
+    """Read again and again, and answer the seconds until something else is next."""
+    started, step = yard.now(), FIRST.then("collect")
+    while step.next == "collect":
+        yard.wait(step.wait_seconds)
+        step = collect(yard, step)
+    return yard.now() - started
+
+
+def test_of_a_file_that_never_comes_whole_what_came_is_kept_after_a_day_and_the_rest_is_sent_again() -> None:
+    yard = ended("r0", "r1", "r2")
+    cut(yard)
+    assert 20 * 3_600 < play_to_the_end(yard) < 30 * 3_600
+    shard = yard.table.kept[BATCH_ID, 0]
+    assert (shard.done, shard.completed, shard.unfinished) == (False, 1, 2)
+
+
+def test_of_a_file_that_never_comes_whole_a_cancelled_batch_keeps_what_came_and_ends_after_an_hour() -> None:
+    yard = ended("r0", "r1", "r2")
+    cut(yard)
+    yard.table.move_batch(BATCH_ID, "cancelling", yard.now())
+    assert play_to_the_end(yard) < 2 * 3_600
+    shard = yard.table.kept[BATCH_ID, 0]
+    assert (shard.done, shard.completed, shard.unfinished) == (True, 1, 2)
+
+
+def test_a_key_that_is_refused_never_costs_answers() -> None:
+    yard = ended("r0", "r1", "r2")
+    yard.scripted.cut["out"] = PermissionDeniedError("no", status=403)
+    assert {collect(yard, FIRST.then("collect")).next for _ in range(2 * PATIENCE_FOR_CONTENT)} == {"collect"}
+    del yard.scripted.cut["out"]
+    assert collect(yard, FIRST.then("collect")).next == "done"
+    assert yard.table.kept[BATCH_ID, 0].completed == 3
 
 
 def test_patience_begins_anew_with_each_attempt() -> None:

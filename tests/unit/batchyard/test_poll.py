@@ -4,7 +4,9 @@ import msgspec
 import pytest
 
 from batch_client import ConflictError, NotFoundError, RequestCounts, ServerError, Usage
+from batchyard.cancel import cancel
 from batchyard.poll import poll
+from batchyard.setback import MOST_SETBACKS
 from batchyard.shard import Step
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryYard
@@ -61,6 +63,22 @@ def test_tokens_are_shown_while_the_shard_runs_and_never_fall_back() -> None:
         versions.append(yard.table.kept[BATCH_ID, 0].version)
     assert seen == [None, (5, 2, 7), (5, 2, 7), (5, 9, 13), (5, 9, 13), (5, 9, 13)]
     assert versions[2] == versions[1]
+
+
+def test_a_cancelled_batch_does_not_wait_for_ever_for_a_provider_that_does_not_tell_how_it_stands() -> None:
+    yard = submitted()
+    yard.table.move_batch(BATCH_ID, "cancelling", yard.now())
+    yard.scripted.trouble["retrieve_batch"] = [ServerError("down", status=503) for _ in range(2 * MOST_SETBACKS)]
+    started, step = yard.now(), FIRST
+    while step.next == "poll":
+        yard.wait(step.wait_seconds)
+        step = look(yard)
+    assert step.next == "done"
+    assert 3_600 < yard.now() - started < 2 * 3_600
+    reason = yard.table.kept[BATCH_ID, 0].reason
+    assert reason is not None
+    assert reason.code == "batch_cancelled"
+    assert cancel(yard, BATCH_ID) == 1
 
 
 def test_a_cancelled_batch_is_cancelled_at_the_provider_once() -> None:

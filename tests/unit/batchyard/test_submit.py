@@ -8,9 +8,11 @@ from batch_client import (
     CreateOutcomeUnknown,
     NotFoundError,
     PermissionDeniedError,
+    ProtocolError,
     QuotaError,
     RateLimitError,
 )
+from batchyard.setback import MOST_SETBACKS
 from batchyard.shard import Step
 from batchyard.submit import BETWEEN_LOOKS, LISTED_WITHIN, LONGEST_CREATE, LOOKS, submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
@@ -129,6 +131,19 @@ def test_a_create_that_was_made_again_and_lost_again_has_its_own_time() -> None:
     look_in_vain(yard)
     yard.wait(LONGEST_CREATE - LISTED_WITHIN - 1)
     assert submit(yard, FIRST) == FIRST.then("submit", 1)
+
+
+def test_a_cancelled_batch_ends_though_nobody_can_tell_what_became_of_a_lost_create() -> None:
+    yard = planned(max_enqueued_tokens="1000")
+    yard.scripted.trouble["create_batch"] = [CreateOutcomeUnknown("the answer was lost")]
+    submit(yard, FIRST)
+    yard.table.move_batch(BATCH_ID, "cancelling", yard.now())
+    yard.scripted.trouble["find_batch"] = [ProtocolError("no way on") for _ in range(2 * MOST_SETBACKS)]
+    started = yard.now()
+    while (step := submit(yard, FIRST)).next == "submit":
+        yard.wait(step.wait_seconds)
+    assert yard.now() - started < 2 * 3_600
+    assert [yard.room.read(name).enqueued for name in yard.room.names()] == [0]
 
 
 def test_a_batch_cancelled_during_the_upload_is_not_created_at_the_provider() -> None:
