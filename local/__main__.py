@@ -12,6 +12,7 @@ from local.answering import check_answers
 from local.deploy import read_template
 from local.errors import LocalError
 from local.results import told_of_earlier
+from local.room import check_room
 from local.run import check_paths, run
 from local.settings import Settings, chosen
 from local.stack import TEMPLATE, Stack, running
@@ -56,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     settings = _settings()
     check_paths(options.input, options.out)
+    check_room(options.input.stat().st_size, _say)
     with told_of_earlier(options.out, _say):
         return _ended(lambda: _one_batch(settings, options.input, options.out))
 

@@ -7,17 +7,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from boto3.exceptions import S3UploadFailedError
+
 from local.errors import NoBatchError, UsageError
 from local.function_logs import save_logs
 from local.records import Progress, find_batch, progress
 from local.reporting import Display, closing
 from local.results import fetch, result_paths
+from local.room import room, told_room
 from local.stack import TENANT, Stack
 from local.verdict import inputs_fault
 
 _POLL_SECONDS = 0.5
 _INTAKE_SECONDS = 60.0
 _STRANDED_SECONDS = 15.0
+_FULL = 1_000_000_000  # bytes free: what a large file needs next is more
 _ANOTHER = "Name another folder: make run OUT=results"
 T = TypeVar("T")
 
@@ -70,6 +74,8 @@ def run(stack: Stack, source: Path, out: Path) -> int:
         return 0
     if not inputs_fault(last):
         print(f"What the functions logged: {save_logs(stack)}", file=sys.stderr)
+        if room() < _FULL:
+            print(told_room(), file=sys.stderr)
     return 1
 
 
@@ -77,7 +83,13 @@ def _dropped(stack: Stack, source: Path) -> str:
     """Upload the input to the inbox and return the id of the batch that the stack makes of it."""
     s3 = stack.clients.s3
     key = f"inbox/{TENANT}/{source.name}"
-    s3.upload_file(str(source), stack.bucket, key)
+    try:
+        s3.upload_file(str(source), stack.bucket, key)
+    except S3UploadFailedError as error:
+        stack.check()
+        raise NoBatchError(
+            f"The input could not be put into S3, which is on disk here. {told_room()} {error}"
+        ) from error
     version_id = s3.head_object(Bucket=stack.bucket, Key=key)["VersionId"]
     print(f"Dropped {source} into s3://{stack.bucket}/{key}", file=sys.stderr, flush=True)
     table = stack.clients.table(stack.table)

@@ -132,7 +132,9 @@ def mend_layer_sharing() -> None:
             if source is None:
                 super().extractall(path, members, pwd)
                 return
-            shared = source.parent.parent / f"layer-{hashlib.sha256(source.read_bytes()).hexdigest()[:16]}"
+            with source.open("rb") as packed:  # not read whole: a hundred workers may start at once
+                digest = hashlib.file_digest(packed, "sha256").hexdigest()
+            shared = source.parent.parent / f"layer-{digest[:16]}"
             with lock:
                 if not shared.exists():
                     super().extractall(shared, super().namelist())

@@ -99,6 +99,13 @@ def test_a_failing_item_of_a_map_fails_no_other(yard: Probe) -> None:
     assert (ended["status"], json.loads(ended["output"])) == ("SUCCEEDED", given)
 
 
+def test_a_map_reads_a_list_that_is_kept_on_disk(yard: Probe) -> None:
+    bucket, listed = yard.outputs["BucketName"], json.dumps([{"item": 1, "fail": False}]).ljust(3 << 20)
+    yard.clients.s3.put_object(Bucket=bucket, Key="work/long.json", Body=listed.encode())
+    given = {"items": {"bucket": bucket, "key": "work/long.json"}, "max_concurrency": 1}
+    assert yard.execute(given)["status"] == "SUCCEEDED"
+
+
 def test_what_the_functions_logged_can_be_kept(yard: Probe, tmp_path: Path) -> None:
     yard.invoke("StepFunction", {"fail": True})
     path = save_logs(Stack(yard.clients, yard.outputs, "", (), tmp_path))
