@@ -11,7 +11,7 @@ from moto import mock_aws
 
 from batchyard.settings import Settings
 from batchyard.yard import Yard
-from tests.integration.batchyard.roles import Roles
+from tests.integration.batchyard.roles import Roles, needed_by
 from tests.integration.batchyard.world import BUCKET, BUS, MACHINE, REGION, SECRET, TABLE, Clock, Provider, World
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ SECRETS = {"provider": SECRET, "webhooks": "yard-webhook-secret", "signing": "ya
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A world in which every operation may do what its function may, and nothing else."""
     for name, value in (("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test"), ("DEFAULT_REGION", REGION)):
         monkeypatch.setenv(f"AWS_{name}", value)
@@ -41,6 +41,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         provider = Provider(clock)
         yield World(Yard(settings, provider, clock, lambda: 0.5), provider, clock, roles)
         assert roles.denied == []
+        assert needed_by(request.node) <= roles.used, "uses.toml names this test for what it does not need"
 
 
 def _build() -> None:

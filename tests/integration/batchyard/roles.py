@@ -7,28 +7,33 @@ import threading
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
+from inspect import ismodule
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from botocore.exceptions import ClientError
 
+from batchyard import batch_routes, file_routes, upload_routes, webhook_routes
 from tests.integration.batchyard.permissions import ACCOUNT, Permission, needed
-from tests.unit.template.documents import ROOT, functions, listed
+from tests.unit.template.documents import ROOT, functions, listed, uses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from types import FrameType
 
+    import pytest
     from botocore.hooks import BaseEventHooks
     from botocore.model import OperationModel
 
     from batchyard.settings import Settings
 
-OPERATIONS: Final = {f"batchyard.{path.parent.name}": path.parent.name for path in ROOT.glob("functions/*/handler.py")}
-# the front door has a module for each group of its routes
-DOORS: Final = OPERATIONS | dict.fromkeys(
-    [f"batchyard.{each}" for each in ("front_door", "files", "uploads", "presigned", "webhook_endpoints", "provider_webhook")],
-    "api",
-)  # fmt: skip
+# the front door has no operation of its own name, but modules of them, which its routes call
+ROUTES: Final = (batch_routes, file_routes, upload_routes, webhook_routes)
+BEHIND: Final = {
+    value.__name__ if ismodule(value) else getattr(value, "__module__", "") for each in ROUTES for value in vars(each).values()
+}  # fmt: skip
+DOORS: Final = {f"batchyard.{path.parent.name}": path.parent.name for path in ROOT.glob("functions/*/handler.py")} | {
+    module: "api" for module in BEHIND if module.startswith("batchyard.") and module != "batchyard.yard"
+}
 MISSING: Final = {"NoSuchKey": "AccessDenied", "NoSuchVersion": "AccessDenied", "404": "403"}
 
 
@@ -122,6 +127,12 @@ def statements(door: str) -> list[Any]:
     """List what the function of a door may do."""
     (properties,) = (each for each in functions().values() if each["CodeUri"] == f"functions/{door}")
     return [statement for policy in properties["Policies"] for statement in policy["Statement"]]
+
+
+def needed_by(test: pytest.Item) -> set[Grant]:
+    """List what the table of uses names this test for."""
+    name = f"{test.path.name}::{test.name}"
+    return {Grant(door, *use.split()) for door, tests in uses().items() for use in tests.get(name, ())}
 
 
 def playing() -> str | None:

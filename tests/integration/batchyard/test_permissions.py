@@ -1,19 +1,49 @@
-"""What a function may do: every test here plays operations under the policies of their functions; these look at that itself."""
+"""What a function may do: every test here plays operations under the policies of their functions; these look at that itself.
+
+Those below the line take paths that the others do not, for permissions that are needed only there.
+"""
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
+import time
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
+from http import HTTPStatus
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from standardwebhooks.webhooks import Webhook
 
-from batchyard.errors import StoreError
+from batch_client import HttpInfo
+from batchyard import batches, files, webhook_delivery, webhook_endpoints
+from batchyard.advance import advance
+from batchyard.assemble import assemble
+from batchyard.batch import LineError
+from batchyard.cancel import cancel
+from batchyard.deliver import deliver
+from batchyard.errors import DeliveryFailed, StoreError
+from batchyard.fail import end_batch, fail_shard
+from batchyard.intake import intake
 from batchyard.plan import plan
+from batchyard.provider_webhook import receive
+from batchyard.shard import Step
+from batchyard.webhook_delivery import Order
 from batchyard.yard import Yard
 from tests.integration.batchyard.roles import Grant
-from tests.integration.batchyard.world import BUCKET, World, jsonl, request
+from tests.integration.batchyard.world import BUCKET, World, answering, good, jsonl, request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ONE = jsonl([request("a")])
+EIGHT = [f"r{at}" for at in range(8)]
+FILL = "x" * 1_100_000  # eight of them are more than a part
 
 
 def test_a_function_that_reaches_for_what_is_not_its_own_is_denied(world: World) -> None:
@@ -33,3 +63,143 @@ def test_what_a_function_uses_is_told_by_statement_and_a_test_itself_uses_nothin
     plan(world.yard, world.drop(ONE))
     assert Grant("plan", "ReadInbox", "s3:GetObjectVersion") in world.roles.used
     assert {grant.function for grant in world.roles.used} == {"intake", "plan"}
+
+
+# ---- Paths that are seldom taken ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def full(world: World) -> Iterator[None]:
+    """Have S3 take no part of any object, and look that nothing is left of what was begun."""
+
+    def refused(**_: Any) -> Any:
+        told = {"Error": {"Code": "InternalError", "Message": "no"}}
+        return SimpleNamespace(status_code=HTTPStatus.BAD_REQUEST, headers={}), told
+
+    s3 = world.yard.objects._s3  # noqa: SLF001 - the store that is to fail
+    for call in ("UploadPart", "UploadPartCopy"):
+        s3.meta.events.register(f"before-call.s3.{call}", refused)
+    with pytest.raises(StoreError, match="InternalError"):
+        yield
+    assert "Uploads" not in boto3.client("s3").list_multipart_uploads(Bucket=BUCKET)
+
+
+def filled(custom_id: str) -> bytes:
+    return good(custom_id).replace(b'"object"', b'"text": "' + FILL.encode() + b'", "object"')
+
+
+def collecting(world: World) -> Step:
+    """Bring a batch of one shard with large answers to where they are to be collected."""
+    world.provider.endings = [answering(filled)]
+    step = Step(world.drop(jsonl([request(each) for each in EIGHT])), 0)
+    plan(world.yard, step.batch_id)
+    while step.next != "collect":
+        world.clock.now += step.wait_seconds
+        step = world.step(step)
+    return step
+
+
+def test_an_input_that_cannot_be_unpacked_whole_leaves_nothing_begun(world: World) -> None:
+    batch_id = world.drop(gzip.compress(jsonl([request(each, note=FILL) for each in EIGHT])))
+    with full(world):
+        plan(world.yard, batch_id)
+
+
+def test_answers_that_cannot_be_stored_whole_leave_nothing_begun(world: World) -> None:
+    step = collecting(world)
+    with full(world):
+        world.step(step)
+
+
+def test_answers_to_requests_sent_one_by_one_that_cannot_be_stored_whole_leave_nothing_begun(world: World) -> None:
+    world.yard.settings = replace(world.yard.settings, deadline_action="finish")
+    world.provider.endings = [answering(lambda _: None, "cancelled")]
+    world.provider.send = lambda *_: HttpInfo(json.dumps({"text": FILL}).encode(), 200, {})  # type: ignore[method-assign]
+    step = Step(world.drop(jsonl([request(each) for each in EIGHT])), 0)
+    plan(world.yard, step.batch_id)
+    step = world.step(step)
+    world.clock.now += 86_400
+    while step.next != "submit":
+        world.clock.now += step.wait_seconds
+        step = world.step(step)
+    with full(world):
+        world.step(step)
+
+
+def test_results_that_cannot_be_written_whole_leave_nothing_begun(world: World) -> None:
+    step = collecting(world)
+    assert world.step(step).next == "done"
+    with full(world):
+        assemble(world.yard, step.batch_id)
+
+
+def test_lines_given_up_that_cannot_be_written_whole_leave_nothing_begun(world: World) -> None:
+    long = [f"{at:05}".ljust(500, "x") for at in range(14_000)]
+    batch_id = world.drop(jsonl([request(each) for each in long]))
+    plan(world.yard, batch_id)
+    fail_shard(world.yard, batch_id, 0, {"Error": "Killed"})
+    with full(world):
+        assemble(world.yard, batch_id)
+
+
+def test_a_shard_fails_before_it_was_begun(world: World) -> None:
+    batch_id = world.drop(ONE)
+    plan(world.yard, batch_id)
+    fail_shard(world.yard, batch_id, 0, {"Error": "Killed"})
+    assert world.invoked == [{"batch_id": batch_id}]
+    assert assemble(world.yard, batch_id) == "failed"
+
+
+def test_a_batch_that_failed_gives_back_the_room_it_held(world: World) -> None:
+    batch_id = world.drop(ONE)
+    world.run_until_submitted(batch_id)
+    end_batch(world.yard, batch_id, LineError("server_error", "No more."))
+    assert cancel(world.yard, world.invoked.pop()["batch_id"]) == 1
+    (name,) = world.yard.ledgers.names()
+    assert world.yard.ledgers.read(name).enqueued == 0
+
+
+def test_the_very_version_that_an_event_names_is_taken_in(world: World) -> None:
+    put = boto3.client("s3").put_object(Bucket=BUCKET, Key="inbox/default/in.jsonl", Body=ONE)
+    batch_id = intake(world.yard, BUCKET, "inbox/default/in.jsonl", put["VersionId"])
+    assert batch_id is not None
+    assert world.yard.records.batch(batch_id).input.version_id == put["VersionId"]
+
+
+def test_a_webhook_of_the_provider_has_its_shard_done_at_once(world: World) -> None:
+    batch_id = world.drop(ONE)
+    world.run_until_submitted(batch_id)
+    (provider_batch_id,) = world.provider.batches
+    world.provider.polls_before_end = 0
+    secret = "whsec_" + base64.b64encode(b"a secret of the provider").decode()
+    named = world.yard.settings.provider_webhook_secret_id
+    boto3.client("secretsmanager").put_secret_value(SecretId=named, SecretString=secret)
+    body = json.dumps({"type": "batch.completed", "data": {"id": provider_batch_id}})
+    now = datetime.fromtimestamp(time.time(), UTC)
+    signature = Webhook(secret).sign("wh_1", now, body)
+    world.clock.now = now.timestamp()
+    headers = {"webhook-id": "wh_1", "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": signature}
+    assert receive(world.yard, headers, body.encode()) == {"received": True}
+    assert world.invoked == [{"batch_id": batch_id, "shard": 0}]
+    assert advance(world.yard, **world.invoked.pop()) == "done"
+
+
+def test_an_event_is_signed_by_a_process_that_has_not_read_the_secret_yet(world: World) -> None:
+    settings = replace(world.yard.settings, webhooks_to_private_addresses="true")
+    yard = Yard(settings, world.provider, world.clock)
+    wanted = {"name": "test", "url": "http://127.0.0.1:9/", "event_types": ["batch.completed"]}
+    made = webhook_endpoints.create_webhook_endpoint(yard, "default", wanted)
+    event = webhook_delivery.event_of(f"batch_{'0' * 32}", "batch.completed", yard.now())
+    yard.webhook_records.begin(webhook_delivery.new(event, "default", made["id"], yard.now()))
+    with pytest.raises(DeliveryFailed):  # nobody listens there
+        deliver(Yard(settings, world.provider, world.clock), Order("default", made["id"], event))
+
+
+def test_results_are_linked_to_if_large_and_removed_if_the_user_wants(world: World) -> None:
+    batch_id = world.drop(ONE)
+    world.run(batch_id)
+    key = f"results/default/{batch_id}/report.json"
+    boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b" " * batches.MOST_INLINE + world.read(key))
+    assert "versionId=" in str(batches.batch_report(world.yard, "default", batch_id))
+    output = batches.retrieve_batch(world.yard, "default", batch_id)["output_file_id"]
+    assert files.delete_file(world.yard, "default", output)["deleted"] is True

@@ -1,7 +1,6 @@
 """The sweep on AWS's own terms: an index, a listing, and executions that die."""
 
 from datetime import timedelta
-from typing import Any
 
 import boto3
 import pytest
@@ -82,7 +81,6 @@ def test_a_batch_whose_executions_die_again_and_again_fails_and_what_runs_of_it_
 
 
 def test_a_batch_that_is_given_up_while_it_runs_has_what_was_answered_as_its_results(world: World) -> None:
-    world.yard.advance_function = Advancing(world)  # type: ignore[assignment]
     batch_id = world.drop(jsonl([request(each) for each in "abcd"]))
     world.provider.endings = [answering(lambda each: good(each) if each in "ab" else unrun(each), "cancelled")]
     world.provider.polls_before_end = 0  # it has ended before anybody could cancel it
@@ -96,19 +94,11 @@ def test_a_batch_that_is_given_up_while_it_runs_has_what_was_answered_as_its_res
     while not world.yard.records.batch(batch_id).ended:
         world.clock.now += 300
         assert sweep(world.yard) == {"GivenUpBatchesAdvanced": 1}
+        assert world.invoked.pop() == {"batch_id": batch_id, "shard": 0}
+        advance(world.yard, batch_id, 0)
     ended = world.yard.records.batch(batch_id)
     assert (ended.status, ended.counts.completed, ended.counts.failed) == ("completed", 2, 2)
     assert {line["error"]["code"] for line in world.answered(batch_id, "errors.jsonl")} == {"server_error"}
-
-
-class Advancing:
-    """Stand where the advance function's invoker stands."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    def invoke(self, payload: dict[str, Any]) -> None:
-        advance(self.world.yard, payload["batch_id"], payload["shard"])
 
 
 def test_only_batches_that_need_a_look_are_in_the_index(world: World) -> None:

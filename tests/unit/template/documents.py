@@ -1,6 +1,7 @@
 """The template and the state machine as data: as they are written, and as SAM expands them."""
 
 import json
+import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -37,6 +38,12 @@ def expanded() -> Json:
 @cache
 def state_machine(name: str = "batch") -> Json:
     return json.loads((ROOT / f"functions/{name}.asl.json").read_text(encoding="utf-8"))
+
+
+@cache
+def uses() -> dict[str, dict[str, list[str]]]:
+    """Return by door, and by the test that needs them, the actions that a function is granted: `<Sid> <action>`."""
+    return tomllib.loads((ROOT / "tests/unit/template/uses.toml").read_text(encoding="utf-8"))
 
 
 def resources(kind: str, document: Json = None) -> dict[str, Json]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.unit.template.documents import ROOT, Json, expanded, functions, listed, references, resources, template
+from tests.unit.template.documents import ROOT, Json, expanded, functions, listed, references, resources, template, uses
 
 UNNAMEABLE = {"Log", "Trace"}  # log deliveries and traces have no resource that a policy could name
 SERVICE_OF = {
@@ -17,39 +17,7 @@ SERVICE_OF = {
     "AWS::Serverless::Function": "lambda",
     "AWS::Serverless::StateMachine": "states",
 }
-CORE = ROOT / "layers/core/batchyard"
-# what a call needs, by the Service Authorization Reference; parts of an upload come under PutObject,
-# the members of a transaction under the action of each
-ACTIONS_OF = {
-    "s3.head_object": {"s3:GetObject", "s3:GetObjectVersion"},
-    "s3.get_object": {"s3:GetObject", "s3:GetObjectVersion"},
-    "s3.put_object": {"s3:PutObject"},
-    "s3.create_multipart_upload": {"s3:PutObject"},
-    "s3.upload_part": {"s3:PutObject"},
-    "s3.upload_part_copy": {"s3:PutObject", "s3:GetObject", "s3:GetObjectVersion"},
-    "s3.complete_multipart_upload": {"s3:PutObject"},
-    "s3.put_object_tagging": {"s3:PutObjectTagging"},
-    "s3.delete_object": {"s3:DeleteObject"},
-    # presigned: the one who signs must be allowed what the holder of the URL does
-    "s3.generate_presigned_url": {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:PutObjectTagging"},
-    "s3.list_parts": {"s3:ListMultipartUploadParts"},
-    "s3.abort_multipart_upload": {"s3:AbortMultipartUpload"},
-    "s3.list_objects_v2": {"s3:ListBucket"},
-    "s3.list_object_versions": {"s3:ListBucketVersions"},
-    "dynamodb.get_item": {"dynamodb:GetItem"},
-    "dynamodb.put_item": {"dynamodb:PutItem"},
-    "dynamodb.update_item": {"dynamodb:UpdateItem"},
-    "dynamodb.query": {"dynamodb:Query"},
-    "dynamodb.transact_write_items": {"dynamodb:PutItem", "dynamodb:UpdateItem"},
-    "eventbridge.put_events": {"events:PutEvents"},
-    "lambda.invoke": {"lambda:InvokeFunction"},
-    "secretsmanager.get_secret_value": {"secretsmanager:GetSecretValue"},
-    "stepfunctions.start_execution": {"states:StartExecution"},
-    "stepfunctions.describe_execution": {"states:DescribeExecution"},
-}
-CALL = re.compile(
-    r'self\._(?P<client>s3|dynamodb|eventbridge|lambda|secretsmanager|stepfunctions)\.(?:get_paginator\(")?(?P<call>\w+)["(]'
-)
+CODE_OF = {name: properties["CodeUri"].removeprefix("functions/") for name, properties in functions().items()}
 OBJECT_ACTIONS = {
     "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload", "s3:DeleteObject",
     "s3:ListMultipartUploadParts",
@@ -121,13 +89,22 @@ def test_whoever_may_list_the_bucket_may_list_only_the_inbox() -> None:
     assert listing[0].statement["Condition"] == {"StringLike": {"s3:prefix": "inbox/*"}}
 
 
-def test_what_the_adapters_call_somebody_may_do_and_nothing_else_is_granted() -> None:
-    sources = "".join(path.read_text(encoding="utf-8") for path in (CORE / "adapters").glob("*.py"))
-    called = {action for call in CALL.finditer(sources) for action in ACTIONS_OF[".".join(call.groups())]}
+def test_every_action_that_a_function_is_granted_is_one_that_a_test_needs() -> None:
     granted = {
-        action for grant in grants() if grant.owner in functions() for action in listed(grant.statement["Action"])
+        (CODE_OF[grant.owner], f"{grant.statement['Sid']} {action}")
+        for grant in grants()
+        if grant.owner in CODE_OF
+        and grant.owner != "AdvanceFunction"  # it may do what the steps that it plays may, see below
+        for action in listed(grant.statement["Action"])
     }
-    assert granted == called
+    assert granted == {(door, use) for door, tests in uses().items() for needed in tests.values() for use in needed}
+
+
+@pytest.mark.parametrize("test", sorted({test for tests in uses().values() for test in tests}))
+def test_the_tests_that_are_named_for_a_use_exist(test: str) -> None:
+    file, _, name = test.partition("::")
+    source = (ROOT / "tests/integration/batchyard" / file).read_text(encoding="utf-8")
+    assert f"\ndef {name}(" in source
 
 
 def test_nobody_may_write_what_was_uploaded_to_the_inbox() -> None:
@@ -162,21 +139,6 @@ def test_who_does_what_is_due_may_do_what_the_steps_may() -> None:
     assert advance == set.union(*may.values())
 
 
-@pytest.mark.parametrize(
-    ("owner", "folder", "actions"),
-    [
-        # a provider that refuses to make a batch may be saying that a line never fits: Submit sets it aside
-        ("SubmitFunction", "work", {"s3:PutObject", "s3:AbortMultipartUpload"}),
-        # the address of a large report names the version it was found in
-        ("ApiFunction", "results", {"s3:GetObject", "s3:GetObjectVersion"}),
-    ],
-)
-def test_a_path_that_is_seldom_taken_is_allowed_too(owner: str, folder: str, actions: set[str]) -> None:
-    place = f"${{DataBucket.Arn}}/{folder}/*"
-    (grant,) = (each for each in grants() if each.owner == owner and each.statement["Resource"] == {"Fn::Sub": place})
-    assert actions <= set(listed(grant.statement["Action"]))
-
-
 def test_only_the_front_door_may_read_what_webhooks_are_signed_with() -> None:
     readers = {grant.owner for grant in grants() if "WebhookSecret" in references(grant.statement["Resource"])}
     assert readers == {"ApiFunction"}
@@ -206,9 +168,3 @@ def test_sam_adds_nothing_but_logs_traces_and_dead_letters() -> None:
 def test_no_role_has_a_fixed_name_so_that_the_plain_capability_is_enough() -> None:
     for role in resources("AWS::IAM::Role", expanded()).values():
         assert "RoleName" not in role
-
-
-@pytest.mark.parametrize("owner", ["SubmitFunction", "CollectFunction"])
-def test_whoever_gets_answers_of_the_provider_may_store_them(owner: str) -> None:
-    (work,) = [grant for grant in grants() if grant.owner == owner and "/work/" in str(grant.statement["Resource"])]
-    assert {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"} <= set(listed(work.statement["Action"]))

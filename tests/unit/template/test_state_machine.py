@@ -1,13 +1,15 @@
 """The state machine as written: nothing dangles, nothing is unbounded, and every error is recorded before it fails."""
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 import pytest
 
+from batchyard import keys
 from batchyard.errors import StaleRecord, StoreError
 from batchyard.relay import MOST_BUSY_TURNS
-from tests.unit.template.documents import Json, functions, references, resources, state_machine, template, walk
+from tests.unit.template.documents import Json, functions, listed, references, resources, state_machine, template, walk
 
 LAMBDA_TROUBLE = {
     "Lambda.ServiceException",
@@ -216,6 +218,27 @@ def test_the_role_may_invoke_exactly_those_functions_and_start_its_own_shards() 
     assert {f"${{{name}}}" for names in invoked for name in names} == {
         task.body["Parameters"]["FunctionName"] for task in TASKS
     }
-    resource = {item["Sid"]: str(item["Resource"]) for item in own["PolicyDocument"]["Statement"]}
-    assert resource["StartShards"] == str({"Ref": "BatchStateMachine"})
-    assert f"/{state_machine()['States']['Shards']['Label']}:*" in resource["RedriveShards"]
+    label = state_machine()["States"]["Shards"]["Label"]
+    executions = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${BatchStateMachine.Name}"
+    given = {
+        action: [item["Resource"] for item in own["PolicyDocument"]["Statement"] if action in listed(item["Action"])]
+        for item in own["PolicyDocument"]["Statement"]
+        for action in listed(item["Action"])
+    }
+    of_map_runs, of_shards = {"Fn::Sub": f"{executions}:*"}, {"Fn::Sub": f"{executions}/{label}:*"}
+    # Source: "IAM policies for using Distributed Map states" of the developer guide
+    assert given == {
+        "states:StartExecution": [{"Ref": "BatchStateMachine"}],
+        "states:DescribeExecution": [of_map_runs, of_shards],
+        "states:StopExecution": [of_map_runs, of_shards],
+        "states:RedriveExecution": [of_shards],
+    }
+
+
+def test_the_role_may_read_the_list_of_shards_where_plan_writes_it_and_nothing_else_of_the_bucket() -> None:
+    role = resources("AWS::IAM::Role")["BatchStateMachineRole"]
+    statements = [statement for policy in role["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
+    (read,) = [item for item in statements if str(item["Action"]).startswith("s3:")]
+    assert read["Action"] == "s3:GetObject"
+    place = read["Resource"]["Fn::Sub"].removeprefix("${DataBucket.Arn}/")
+    assert fnmatchcase(keys.plan(f"batch_{'0' * 32}", "shards.json"), place)
