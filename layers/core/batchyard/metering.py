@@ -21,6 +21,16 @@ class Outputs(msgspec.Struct):
     unlimited: int = 0
 
 
+class Load(msgspec.Struct):
+    """What would be sent of one endpoint and model."""
+
+    endpoint: str
+    model: str
+    lines: int = 0
+    shards: int = 0
+    bytes: int = 0
+
+
 class _Body(msgspec.Struct, gc=False):
     max_tokens: Any = None
     max_completion_tokens: Any = None

@@ -13,7 +13,7 @@ from batchyard.errors import BatchyardError, NotFound
 from batchyard.handover import InTime, OutOfTime, watch
 from batchyard.log import logger
 from batchyard.look_back import look_back
-from batchyard.preflight import all_lines, preflight, report_unsent, too_dear
+from batchyard.preflight import all_lines, preflight, report_unsent, too_dear, weigh
 from batchyard.regroup import regroup, scattered
 from batchyard.shard_limits import Limits
 from batchyard.splitting import ShardLines
@@ -90,7 +90,7 @@ def _may_run(progress: Progress) -> bool:
 
 def _estimate(yard: Yard, batch: Batch, progress: Progress) -> dict[str, Any]:
     """Estimate the batch for its record; one that would cost too much gets an error of its own, before all others."""
-    found = preflight(yard, batch, progress)
+    found = preflight(yard, progress)
     dear = too_dear(found, batch.max_cost_usd) if batch.max_cost_usd else None
     if dear is not None:
         progress.errors.insert(0, dear)
@@ -156,6 +156,8 @@ def _finish(yard: Yard, batch: Batch, source: InputObject, survey: Survey, aside
         aside.close()
         look_back(yard, batch, survey, aside if batch.on_invalid == SKIP else None, in_time)
         survey.progress.looked = True
+    if survey.progress.metered:
+        weigh(yard, batch, survey.progress, in_time)
     if _may_run(survey.progress) and not batch.dry_run:
         regroup(yard, batch, source, survey.progress, in_time)
 
@@ -163,7 +165,8 @@ def _finish(yard: Yard, batch: Batch, source: InputObject, survey: Survey, aside
 def _stage(progress: Progress) -> tuple[int, ...]:
     """Tell how far the plan is: it changes, or there is no use in another invocation."""
     unpacked = progress.unpacking.size if progress.unpacking else 0
-    return unpacked, progress.offset, progress.repeats.part, len(progress.scattered)
+    found = progress.repeats.part, progress.looked, progress.weighed, len(progress.scattered)
+    return unpacked, progress.offset, *found
 
 
 def _wrong_kind(yard: Yard, batch: Batch, source: InputObject, progress: Progress) -> LineError | None:

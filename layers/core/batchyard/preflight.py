@@ -1,6 +1,5 @@
 """What a batch would cost and how it would run, found out before anything is sent."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
@@ -9,9 +8,10 @@ import msgspec
 from batch_client.profiles import choose_profile
 from batchyard import keys, ledger, prices
 from batchyard.batch import SKIP, Batch, LineError, shape
+from batchyard.handover import InTime
 from batchyard.lines import DUPLICATE
 from batchyard.look_back import EMPTY, read_lines
-from batchyard.metering import ASSUMED_OUTPUT, Outputs
+from batchyard.metering import ASSUMED_OUTPUT, Load, Outputs
 from batchyard.survey import Progress
 from batchyard.tokens import estimated
 from batchyard.unfinished import Unfinished
@@ -25,16 +25,6 @@ NOTE: Final = (
     "An estimate, not a bill: one token for four bytes of a request, and for each answer all the tokens its request allows, "
     f"or {ASSUMED_OUTPUT:,} where it sets no limit. Prices in US dollars, with the batch discount."
 )
-
-
-class Load(msgspec.Struct):
-    """What would be sent of one endpoint and model."""
-
-    endpoint: str
-    model: str
-    lines: int = 0
-    shards: int = 0
-    bytes: int = 0
 
 
 class ModelEstimate(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,11 +65,25 @@ class Preflight(msgspec.Struct, frozen=True, kw_only=True):
     prices: str
 
 
-def preflight(yard: Yard, batch: Batch, progress: Progress) -> Preflight:
-    """Estimate a batch whose lines are all read."""
+def weigh(yard: Yard, batch: Batch, progress: Progress, in_time: InTime) -> None:
+    """Sum up the lists of the shards, without the lines that were set aside; `in_time` may raise between any two."""
+    loads = {(each.endpoint, each.model): each for each in progress.loads}
+    for number in range(progress.weighed, progress.shards):
+        in_time()
+        shard = read_lines(yard, batch.batch_id, number)
+        ordinals = Unfinished.read(yard.objects, shard.left_key(batch.batch_id), len(shard)).ordinals
+        load = loads.setdefault((shard.endpoint, shard.model), Load(shard.endpoint, shard.model))
+        load.lines += len(ordinals)
+        load.shards += bool(ordinals)
+        load.bytes += sum(shard.sizes[ordinal] for ordinal in ordinals)
+        progress.loads, progress.weighed = list(loads.values()), number + 1
+
+
+def preflight(yard: Yard, progress: Progress) -> Preflight:
+    """Estimate a batch whose lines are all read and whose shards are weighed."""
     profile = choose_profile(yard.settings.provider_profile or None, yard.settings.provider_base_url).name
     outputs = {(each.endpoint, each.model): each for each in progress.outputs}
-    models = [_estimate(profile, load, outputs[load.endpoint, load.model]) for load in _loads(yard, batch, progress)]
+    models = [_estimate(profile, load, outputs[load.endpoint, load.model]) for load in progress.loads if load.lines]
     # those without a price first: they make the sum unknown, and not all may be shown
     models.sort(key=lambda each: (each.estimated_usd is not None, -each.estimated_input_tokens, each.model))
     known = [each.estimated_usd for each in models if each.estimated_usd is not None]
@@ -130,19 +134,6 @@ def too_dear(found: Preflight, most: str) -> LineError | None:
         f"The batch is estimated at ${found.estimated_usd:,.6f}, above max_cost_usd of ${most}. Raise it, or send less."
     )
     return LineError("max_cost_exceeded", message, "max_cost_usd")
-
-
-def _loads(yard: Yard, batch: Batch, progress: Progress) -> Iterator[Load]:
-    """Sum up the lists of the shards, without the lines that were set aside."""
-    loads: dict[tuple[str, str], Load] = {}
-    for number in range(progress.shards):
-        shard = read_lines(yard, batch.batch_id, number)
-        ordinals = Unfinished.read(yard.objects, shard.left_key(batch.batch_id), len(shard)).ordinals
-        load = loads.setdefault((shard.endpoint, shard.model), Load(shard.endpoint, shard.model))
-        load.lines += len(ordinals)
-        load.shards += bool(ordinals)
-        load.bytes += sum(shard.sizes[ordinal] for ordinal in ordinals)
-    return (load for load in loads.values() if load.lines)
 
 
 def _in_waves(yard: Yard, model: ModelEstimate) -> ModelEstimate:

@@ -10,7 +10,7 @@ from batchyard.adapters.writer import Begun
 from batchyard.batch import REFUSE, SHOWN_ERRORS, LineError
 from batchyard.duplicates import Ids, Repeats
 from batchyard.lines import Line
-from batchyard.metering import Meter, Outputs
+from batchyard.metering import Load, Meter, Outputs
 from batchyard.scanning import Block, blocks
 from batchyard.shard_limits import Limits
 from batchyard.splitting import MOST_KINDS, PackedLines, Place, ShardLines, Splitter
@@ -27,7 +27,7 @@ class Progress(msgspec.Struct, kw_only=True):
     `asides` are the runs of lines set aside, each by its first position and its count, `codes` those lines by their errors,
     and `emptied` the shards that have no other lines. `outputs` is what lines allow of output, where that is `metered`.
     `unpacking` is how far a packed input is unpacked; once duplicates were `looked` for, no shard is open any more, and
-    `scattered` are the shards that are still to be copied to be read at all fast.
+    `scattered` are the shards that are still to be copied to be read at all fast. `loads` sum up the first `weighed` shards.
     """
 
     offset: int = 0
@@ -49,6 +49,8 @@ class Progress(msgspec.Struct, kw_only=True):
     unpacking: Begun | None = None
     looked: bool = False
     scattered: set[int] = set()
+    weighed: int = 0
+    loads: list[Load] = []
     repeats: Repeats = msgspec.field(default_factory=Repeats)
     metered: bool = False
     outputs: list[Outputs] = []

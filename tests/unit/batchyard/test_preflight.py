@@ -1,0 +1,51 @@
+"""An estimate of many shards takes as many invocations as it needs, and is the same as one that was made in a breath."""
+
+import json
+
+import pytest
+
+from batchyard.handover import TIME_TO_END
+from batchyard.plan import plan
+from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
+from tests.unit.batchyard.planned import KEY
+
+LINE = {"method": "POST", "url": "/v1/responses"}
+BODIES = [{"model": f"m{at % 3}", "max_output_tokens": 10 * at or 1} for at in range(12)]
+TWELVE = b"".join(
+    json.dumps({"custom_id": f"r{at}", "body": body, **LINE}).encode() + b"\n" for at, body in enumerate(BODIES)
+)
+
+
+def dry_run(*, skip: bool = False) -> MemoryYard:
+    """Make a yard with a batch of twelve shards that is only to be estimated, of which one is a duplicate if wanted."""
+    yard = MemoryYard(max_requests_per_shard=1)
+    yard.bucket.put(KEY, TWELVE + (TWELVE.splitlines(keepends=True)[0] if skip else b""))
+    members = {"on_invalid": "skip"} if skip else {}
+    yard.table.create_batch(batch(input=yard.bucket.head(KEY)[0], dry_run=True, **members))
+    return yard
+
+
+class Looks:
+    """The time of an invocation: enough for so many looks at the clock."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+
+    def __call__(self) -> float:
+        self.looks -= 1
+        return TIME_TO_END + (1 if self.looks >= 0 else -1)
+
+
+@pytest.mark.parametrize(("looks", "skip"), [(1, False), (4, False), (30, True), (40, False), (40, True)])
+def test_a_plan_that_runs_out_of_time_between_two_shards_weighs_each_once(looks: int, *, skip: bool) -> None:
+    whole, parts = dry_run(skip=skip), dry_run(skip=skip)
+    assert plan(whole, BATCH_ID).next == "assemble"
+    runs = 1
+    for more in range(100):
+        if plan(parts, BATCH_ID, resume=more > 0, seconds_left=Looks(looks + more)).next == "assemble":
+            break
+        runs += 1
+    assert parts.table.batch(BATCH_ID).preflight == whole.table.batch(BATCH_ID).preflight
+    assert (runs > 1) == (looks < 40)
+    found = json.loads(parts.table.batch(BATCH_ID).preflight or "")
+    assert (found["shards"], found["models_total"], found["bad_lines"]) == (12, 3, int(skip))
