@@ -67,7 +67,7 @@ def wrongs(case: Case, evidence: Evidence, provider: FickleProvider) -> list[str
         found += _set_aside(case, errors)
         found += _counted(record, output, errors)
         stopped = record["status"] == "cancelled" or record["given_up"] or case.shard_failed
-        if not stopped and not _barren(case, provider):
+        if not stopped:
             found += _given_up(provider, answered)
     found += _paid(case, provider)
     found += [] if case.abandoned else _thrown_away(case, provider, output)
@@ -151,16 +151,6 @@ def _thrown_away(case: Case, provider: FickleProvider, output: list[bytes]) -> l
     kept = {json.loads(line)["custom_id"] for line in output}
     readable = (each for each in case.numbers if provider.readable.get(each))
     return [f"the answer to {each} was thrown away" for each in readable if each not in kept]
-
-
-def _barren(case: Case, provider: FickleProvider) -> bool:
-    """Tell whether batches of one shard had no answer so often in a row that its lines are given up, tried or not."""
-    shards: dict[str, list[bool]] = {}
-    for made in provider.made.values():
-        attempt = made.batch.metadata["batchyard_attempt"].rpartition("/")[0]
-        if attempt.startswith(case.batch_id) and made.answers is not None:
-            shards.setdefault(attempt, []).append(made.answers > 0)
-    return any(len(answered) >= ATTEMPTS and not any(answered[-ATTEMPTS:]) for answered in shards.values())
 
 
 def _given_up(provider: FickleProvider, errors: list[bytes]) -> list[str]:

@@ -106,7 +106,7 @@ def test_a_provider_batch_is_taken_back_near_the_end_of_its_window(finishes: boo
 
 
 def lose_everything(scene: Scene) -> None:
-    scene.provider.fates = [Fate(lines=dict.fromkeys(TWELVE, "missing")) for _ in range(20)]
+    scene.provider.fates = [Fate(lines=dict.fromkeys(TWELVE, "missing")) for _ in range(60)]
 
 
 def give_up_nothing(scene: Scene) -> None:

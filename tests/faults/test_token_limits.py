@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from batch_client import BatchError
+from batchyard.auditing import correct_ledgers
 from batchyard.capacity import Claim, Terms
-from batchyard.ledger import rebuild
-from tests.faults.provider import Fate
+from batchyard.shift import RESERVE, Shift
+from tests.faults.provider import NEVER_SEEN, Fate, no_room
 from tests.faults.strikes import Strike
 from tests.faults.yard import Scene
 from tests.integration.batchyard.world import jsonl, request
@@ -80,6 +82,42 @@ def test_a_shard_larger_than_the_limit_goes_in_waves(lines_a_shard: int, *, tell
     assert all(len(made.custom_ids) <= 3 for made in scene.provider.made.values() if made.tokens)
     if tells:
         assert scene.provider.refused_for_tokens <= 2
+
+
+@pytest.mark.parametrize("befalls", ["missing", "never_seen"])
+def test_a_wave_that_is_never_answered_takes_no_line_with_it_that_was_not_in_it(befalls: str) -> None:
+    scene = limited(3 * LINE, max_requests_per_shard=40, max_enqueued_tokens=str(4 * LINE))
+    lost = FORTY[:2]
+    if befalls == "missing":
+        scene.provider.fates = [Fate(lines=dict.fromkeys(lost, "missing")) for _ in range(60)]
+    else:
+        scene.provider.fates = [Fate("failed", errors=(BatchError(NEVER_SEEN, "?"),)) for _ in range(3)]
+    found = ran(scene)
+    assert 2 <= len(found) <= 3
+    assert set(lost) <= set(found) <= set(FORTY[:3])
+    assert set(found.values()) == {NEVER_SEEN if befalls == "never_seen" else "no_answer"}
+    assert all(scene.provider.sent[each] == 3 for each in found)
+
+
+@pytest.mark.parametrize("window", [DAY, 0.95 * DAY])
+def test_a_provider_that_has_no_time_for_a_batch_day_after_day_costs_no_try(window: float) -> None:
+    scene = limited(3 * LINE)
+    scene.provider.fates = [Fate("expired", seconds=window, share=0.0) for _ in range(7)]
+    assert ran(scene, FORTY[:8]) == {}
+
+
+def test_a_provider_that_takes_batches_back_at_once_is_not_tried_for_ever() -> None:
+    scene = limited(None)
+    scene.provider.fates = [Fate("expired", seconds=60, share=0.0) for _ in range(9)]
+    assert set(ran(scene, FORTY[:4]).values()) == {"batch_expired"}
+    assert len(scene.provider.made) == 3
+
+
+@pytest.mark.parametrize("times", [4, 9])
+def test_a_provider_that_has_no_room_time_after_time_costs_no_try(times: int) -> None:
+    scene = limited(None)
+    scene.provider.fates = [Fate("failed", errors=(no_room("m0", None),)) for _ in range(times)]
+    assert ran(scene, FORTY[:4]) == {}
 
 
 def test_text_denser_than_estimated_finishes_all_the_same() -> None:
@@ -213,15 +251,37 @@ def test_a_step_is_struck_at_any_call_while_room_is_scarce(kind: str, *, after: 
         assert scene.record(scene.cases[0].batch_id)["counts"]["completed"] == len(ids)
 
 
+def corrected(scene: Scene, looks: int = 10_000) -> dict[str, int]:
+    """Correct the ledgers in a run that may look at the clock so often before its time is up."""
+    left = iter([*[RESERVE + 1] * looks, *[RESERVE] * 10_000])
+    shift = Shift(scene.yard, lambda: next(left))
+    correct_ledgers(shift)
+    return dict(shift.done)
+
+
+@pytest.mark.parametrize("looks", [1, 3])
+def test_a_correction_that_runs_out_of_time_goes_on_behind_the_last_claim_it_saw(looks: int) -> None:
+    scene = limited(None)
+    room = scene.memory.room
+    for model in ("m0", "m1"):
+        for number in range(5):
+            room.take(f"provider#{model}", Claim(attempt=f"batch_gone/{number}/1", since=0, wanted=7), Terms(), 0)
+    room.change("provider#m0", enqueued=10**6)
+    runs = [corrected(scene, looks) for _ in range(-(-10 // looks) + 1)]
+    assert max(run.get("ClaimsReleased", 0) for run in runs) <= looks
+    assert sum(run.get("ClaimsReleased", 0) for run in runs) == 10
+    assert [room.read(name).enqueued for name in room.names()] == [0, 0]
+    assert scene.memory.chores.bookmark("ledgers") == {}
+
+
 def test_the_sweep_s_correction_gives_back_what_nobody_holds_any_more_and_nothing_else() -> None:
     scene = limited(None)
     scene.drop(FORTY)
     side_by_side(scene, scene.clock.now + 60)
     room, (name,) = scene.memory.room, scene.memory.room.names()
     held = {claim.attempt: claim.tokens for claim in room.claims(name)}
-    assert rebuild(scene.yard) == {"stale_claims": 0, "wrong_sums": 0}
+    assert corrected(scene) == {}
     room.take(name, Claim(attempt="batch_gone/0/1", since=0, wanted=7), Terms(), 0)
     room.change(name, enqueued=7 * 10**6)
-    found = rebuild(scene.yard)
-    assert found == {"stale_claims": 1, "wrong_sums": 1}
+    assert corrected(scene) == {"ClaimsReleased": 1, "LedgersCorrected": 1}
     assert room.read(name).enqueued == sum(held.values())

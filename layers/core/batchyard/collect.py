@@ -7,16 +7,16 @@ from operator import methodcaller
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError
-from batchyard import keys, ledger, setback
+from batchyard import barren, keys, ledger, setback
 from batchyard.answers import Answers
-from batchyard.batch import LineError, Usage
+from batchyard.batch import Batch, LineError, Usage
 from batchyard.failed_batch import after_failed
 from batchyard.log import logger
 from batchyard.outcomes import Outcome, count_code, usage_of_batch
 from batchyard.policy import Move, after_failed_call
 from batchyard.relay import must_relay, relay
 from batchyard.runs import RunWriter
-from batchyard.shard import Shard, Step, change, change_attempt, discard, finish
+from batchyard.shard import Attempt, Shard, Step, change, change_attempt, discard, finish
 from batchyard.splitting import ShardLines
 from batchyard.stopping import why_stopped
 from batchyard.unfinished import Unfinished
@@ -197,24 +197,31 @@ def brought_in(yard: Yard, shard: Shard, found: Sorted, status: str, usage: Usag
         ended, unfinished=len(found.unfinished), unfinished_key=found.key, file_id=None, codes=found.codes,
         completed=sum(attempt.succeeded for attempt in ended.attempts),
         failed=sum(attempt.failed for attempt in ended.attempts),
-        stalls=0 if found.finished else shard.stalls + (not latest.direct),
+        stalls=0 if found.finished else shard.stalls, stalled_lines=0 if found.finished else shard.stalled_lines,
     )  # fmt: skip
 
 
 def bring_in(yard: Yard, shard: Shard, ended: Shard, step: Step, found: Sorted) -> Step:
     """Save what became of an attempt: the shard is done, or what is unfinished goes out again."""
-    reason = _reason(yard, ended)
-    if not ended.unfinished or reason:
-        setback.save_after_answer(yard, shard, finish(ended, reason if ended.unfinished else None))
+    batch, after = yard.records.batch(shard.batch_id), ended
+    if not found.finished and _is_barren(yard, batch, ended.attempts[-1]):
+        after = barren.counted(ended)
+    stopped = why_stopped(batch, shard)
+    if stopped or not ended.unfinished:
+        after = finish(after, stopped if ended.unfinished else None)
+    elif after.stalls >= yard.settings.max_attempts:
+        after = barren.give_up(yard, shard, after, _no_answer(after))
+    setback.save_after_answer(yard, shard, after)
+    if after.done:
         return step.then("done")
-    setback.save_after_answer(yard, shard, ended)
-    return step.then("submit", setback.wait_after(yard, ended.stalls + 1) if len(found.transient) else 0)
+    return step.then("submit", setback.wait_after(yard, after.stalls + 1) if len(found.transient) else 0)
 
 
-def _reason(yard: Yard, shard: Shard) -> LineError | None:
-    """Say why the unfinished lines of a shard are not sent again, if they are not."""
-    stopped = why_stopped(yard.records.batch(shard.batch_id), shard)
-    if stopped or shard.stalls < yard.settings.max_attempts:
-        return stopped
+def _is_barren(yard: Yard, batch: Batch, attempt: Attempt) -> bool:
+    ran = yard.now() - (attempt.creating_at or attempt.started_at)
+    return not attempt.direct and barren.is_barren(attempt.provider_status or "", ran, batch.completion_window)
+
+
+def _no_answer(shard: Shard) -> LineError:
     code = "batch_expired" if shard.attempts[-1].provider_status == "expired" else "no_answer"
     return LineError(code, f"The provider answered none of the last {shard.stalls} attempts at this request.")

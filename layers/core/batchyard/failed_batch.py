@@ -6,7 +6,7 @@ from typing import Final
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, BatchError
-from batchyard import keys, ledger, setback
+from batchyard import barren, keys, ledger, setback
 from batchyard.batch import LineError
 from batchyard.ledger import Refusal
 from batchyard.log import logger
@@ -111,20 +111,24 @@ def _refused_in_a_row(shard: Shard) -> int:
 
 
 def _stall(yard: Yard, shard: Shard, ended: Shard, errors: list[LineError], step: Step) -> Step:
-    stalled = change(ended, stalls=shard.stalls + 1, file_id=None)
+    stalled = barren.counted(change(ended, file_id=None))
     if stalled.stalls < yard.settings.max_attempts:
         setback.save_after_answer(yard, shard, stalled)
         return step.then("submit", setback.wait_after(yard, stalled.stalls))
     reason = errors[0] if errors else LineError("batch_failed", "The provider failed the batch and did not say why.")
-    setback.save_after_answer(yard, shard, finish(stalled, reason))
-    return step.then("done")
+    shard = yard.records.save_shard(shard, shard)  # a version, and so a place for a run, that no other worker has
+    after = barren.give_up(yard, shard, stalled, reason)
+    setback.save_after_answer(yard, shard, after)
+    return step.then("done" if after.done else "submit")
 
 
 def _set_aside(yard: Yard, shard: Shard, errors: list[LineError], step: Step) -> Step:
     """Make errors of the lines that the provider names, and have the rest sent again."""
+    rounds, codes = _refused_in_a_row(shard), dict(shard.codes)
+    # It names a few of many each time, for a reason that is that of all.
+    of_all = errors[0] if rounds >= MOST_ROUNDS and len({error.code for error in errors}) == 1 else None
     shard = yard.records.save_shard(shard, shard)  # a version, and so a place for the run, that no other worker has
-    codes = dict(shard.codes)
-    refused, rest = _parted(yard, shard, errors, codes)
+    refused, rest = _parted(yard, shard, errors, of_all, codes)
     ended = change_attempt(shard, provider_status="failed", ended_at=yard.now(), failed=refused, runs=shard.version)
     if not refused:  # the lines it names are not in the file
         return _stall(yard, shard, ended, errors, step)
@@ -132,25 +136,29 @@ def _set_aside(yard: Yard, shard: Shard, errors: list[LineError], step: Step) ->
     yard.objects.put(key, rest.pack())
     after = change(
         ended, unfinished=len(rest), unfinished_key=key, file_id=None, codes=codes,
-        failed=shard.failed + refused, stalls=0,
+        failed=shard.failed + refused, stalls=0, stalled_lines=0,
     )  # fmt: skip
-    rounds, codes_named = _failed_in_a_row(after), {error.code for error in errors}
-    if not len(rest) or (rounds >= MOST_ROUNDS and len(codes_named) == 1):  # it names a few of many each time
+    if not len(rest):
         setback.save_after_answer(yard, shard, finish(after, errors[0]))
         return step.then("done")
     setback.save_after_answer(yard, shard, after)
     return step.then("submit", setback.wait_after(yard, rounds) if rounds > 1 else 0)
 
 
-def _parted(yard: Yard, shard: Shard, errors: list[LineError], codes: dict[str, int]) -> tuple[int, Unfinished]:
-    """Write the lines that errors name, counting them in `codes`; answer how many those were, and the rest."""
+def _parted(
+    yard: Yard, shard: Shard, errors: list[LineError], of_all: LineError | None, codes: dict[str, int]
+) -> tuple[int, Unfinished]:
+    """Write the lines that errors name, counting them in `codes`; answer how many those were, and the rest.
+
+    With an error `of_all`, it is that of every line that was sent.
+    """
     lines = ShardLines.unpack(yard.objects.get(keys.shard_lines(shard.batch_id, shard.shard)))
     sent = Unfinished.read(yard.objects, shard.unfinished_key, len(lines))
     named = {error.line - 1: error for error in errors if error.line}
     rest = Unfinished.none()
     with RunWriter(yard.objects, keys.attempt(*_place(shard), "errors")) as refused:
         for index, (ordinal, tries) in enumerate(zip(sent.ordinals, sent.tries, strict=True)):
-            error = named.get(index) if index < shard.attempts[-1].lines else None
+            error = named.get(index, of_all) if index < shard.attempts[-1].lines else None
             if error is None:
                 rest.add(ordinal, tries)
                 continue

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import chain, groupby
 from operator import itemgetter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from batchyard import keys, outcomes
 from batchyard.adapters.objects import Objects
@@ -16,6 +16,9 @@ from batchyard.shard import Shard
 from batchyard.splitting import ShardLines
 from batchyard.unfinished import Unfinished
 
+if TYPE_CHECKING:
+    from array import array
+
 NO_REASON: Final = LineError("server_error", "The request was not finished and its shard does not say why.")
 NO_MORE: Final = (2**64, b"")
 
@@ -24,7 +27,9 @@ def put_given_up(objects: Objects, shard: Shard) -> dict[str, int]:
     """Write them down as a run of their own, and count them by the code of their errors; memory is that of one shard."""
     codes: dict[str, int] = {}
     with RunWriter(objects, given_up_key(shard)) as run:
-        for position, line in _given_up(objects, shard):
+        lines = ShardLines.unpack(objects.get(keys.shard_lines(shard.batch_id, shard.shard)))
+        left = Unfinished.read(objects, shard.unfinished_key, len(lines)).ordinals
+        for position, line in last_words(objects, shard, lines, left, shard.reason or NO_REASON):
             answer = outcomes.parse(line)
             outcomes.count_code(codes, outcomes.code_of(answer) if answer else NO_REASON.code)
             run.write(position, line)
@@ -36,16 +41,17 @@ def given_up_key(shard: Shard) -> str:
     return keys.given_up(shard.batch_id, shard.shard, shard.version, "errors")
 
 
-def _given_up(objects: Objects, shard: Shard) -> Iterator[tuple[int, bytes]]:
-    lines = ShardLines.unpack(objects.get(keys.shard_lines(shard.batch_id, shard.shard)))
-    ordinals = Unfinished.read(objects, shard.unfinished_key, len(lines)).ordinals
+def last_words(
+    objects: Objects, shard: Shard, lines: ShardLines, ordinals: "array[int]", reason: LineError
+) -> Iterator[tuple[int, bytes]]:
+    """Yield position and error line of each of these lines of the shard: the last passing error it met, else the reason."""
     errors = chain(_last_errors(objects, shard), [NO_MORE])
     known = next(errors)
     for ordinal in ordinals:
         position = lines.positions[ordinal]
         while known[0] < position:
             known = next(errors)
-        own = outcomes.answer_line(shard.batch_id, position, lines.custom_ids[ordinal], shard.reason or NO_REASON)
+        own = outcomes.answer_line(shard.batch_id, position, lines.custom_ids[ordinal], reason)
         yield position, known[1] if known[0] == position else own
 
 

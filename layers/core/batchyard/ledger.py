@@ -1,7 +1,7 @@
 """The room of enqueued tokens that all shards share: claim it before a provider batch is made, give it back at its end.
 
 A claim goes by its attempt's key, so each move may be made again. What a crash leaves behind the shard's next step mends;
-`rebuild` mends the rest from the records of the shards.
+the sweep mends the rest from the records of the shards; see `auditing`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -143,35 +143,6 @@ def leave(yard: Yard, shard: Shard, *, ended: bool) -> bool:
     if claim is None or claim.ended or not (claim.tokens or claim.waiting or ended):
         return False
     return yard.ledgers.release(name, claim, yard.now() + KEPT, ended=ended)
-
-
-def rebuild(yard: Yard) -> dict[str, int]:
-    """Correct every ledger from the records of the shards; answer how many claims were stale and how many sums wrong.
-
-    A claim is stale when its shard has done with that attempt, or its batch has ended. It is safe at any time: a claim
-    that is moved meanwhile is left for the next time.
-    """
-    stale = wrong = 0
-    for name in list(yard.ledgers.names()):
-        for claim in list(yard.ledgers.claims(name)):
-            if not _is_live(yard, claim):
-                logger.warning("stale claim released", ledger=name, attempt=claim.attempt, tokens=claim.tokens)
-                stale += yard.ledgers.release(name, claim, yard.now() + KEPT, ended=True)
-        book = yard.ledgers.read(name)
-        true = capacity.recounted(book, yard.ledgers.claims(name))
-        if true != book:
-            logger.warning("ledger corrected", ledger=name, enqueued=book.enqueued, truly=true.enqueued)
-            wrong += yard.ledgers.recount(name, book, true)
-    return {"stale_claims": stale, "wrong_sums": wrong}
-
-
-def _is_live(yard: Yard, claim: Claim) -> bool:
-    batch_id, number, _ = claim.attempt.rsplit("/", 2)
-    batch = yard.records.find_batch(batch_id)
-    if batch is None or batch.ended:
-        return False
-    shard = yard.records.shard(batch_id, int(number))
-    return shard is not None and not shard.done and shard.attempt is not None and shard.attempt_key == claim.attempt
 
 
 def _limit(yard: Yard, model: str, book: Ledger) -> int | None:

@@ -5,14 +5,14 @@ from typing import Final
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError
-from batchyard import ledger, pauses, setback
+from batchyard import barren, ledger, pauses, setback
 from batchyard.batch import Batch, LineError, window_seconds
 from batchyard.deadline import deadline
 from batchyard.log import logger
 from batchyard.outcomes import usage_of_batch
 from batchyard.pacing import Look, poll_wait, remembered
 from batchyard.relay import must_relay, relay
-from batchyard.shard import Attempt, Shard, Step, change, change_attempt, finish
+from batchyard.shard import Attempt, Shard, Step, change, change_attempt
 from batchyard.yard import Yard
 
 TAKEN_IN: Final = frozenset({"in_progress", "finalizing", "completed"})  # its tokens had room
@@ -97,9 +97,11 @@ def _missing(yard: Yard, batch: Batch, shard: Shard, step: Step, error: NotFound
         return setback.after_read(yard, shard, shard, step, error)
     logger.error("provider batch lost", batch_id=step.batch_id, shard=step.shard, attempt=shard.attempts[-1].number)
     ended = change_attempt(shard, provider_status="lost", ended_at=yard.now())
-    lost = change(ended, file_id=None, stalls=shard.stalls + 1)
-    reason = LineError("no_answer", "The provider lost every batch of this request.")
-    given_up = lost.stalls >= yard.settings.max_attempts
-    setback.save_after_answer(yard, shard, finish(lost, reason) if given_up else lost)
+    lost = barren.counted(change(ended, file_id=None))
+    if lost.stalls >= yard.settings.max_attempts:
+        reason = LineError("no_answer", "The provider lost every batch of this request.")
+        shard = yard.records.save_shard(shard, shard)  # a version, and so a place for a run, that no other worker has
+        lost = barren.give_up(yard, shard, lost, reason)
+    setback.save_after_answer(yard, shard, lost)
     ledger.give_back(yard, step.batch_id, step.shard)
-    return step.then("done" if given_up else "submit")
+    return step.then("done" if lost.done else "submit")

@@ -76,10 +76,10 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     uploaded file that holds just the first `file_lines` of these (0: all), and `wave` the most tokens, by our estimate,
     that the next attempt may have (0: any).
     `leftovers` are files at the provider that nobody needs any more and that are still to be deleted.
-    `setbacks` counts failed calls in a row, `stalls` attempts in a row that finished no line. `reason` is the outcome of
-    the lines that were still unfinished when the shard was done, or are when what the provider has of it is brought in.
-    `relayed` says that it waits for a fresh execution, which is to rest until `rest_until` (Unix seconds); `failures`
-    counts executions whose steps died at every try.
+    `setbacks` counts failed calls in a row, `stalls` attempts in a row that finished no line, each of which sent at least the
+    first `stalled_lines` of what is unfinished. `reason` is the outcome of the lines that were still unfinished when the
+    shard was done, or are when what the provider has of it is brought in. `relayed` says that it waits for a fresh
+    execution, which is to rest until `rest_until` (Unix seconds); `failures` counts executions whose steps died at every try.
     `ranges` is None in records of before there was such a note.
     """
 
@@ -105,6 +105,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     codes: dict[str, int] = {}
     setbacks: int = 0
     stalls: int = 0
+    stalled_lines: int = 0
     reason: LineError | None = None
     paused: str | None = None
     relayed: bool = False

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from batchyard import ledger
+from batchyard.auditing import correct_ledgers
 from batchyard.drain import drain
 from batchyard.metrics import publish
 from batchyard.missed import start_missed
@@ -52,13 +52,6 @@ def _look_after(shift: Shift) -> None:
     chores.keep_bookmark("batches", {"after": after})
 
 
-def _correct_ledgers(shift: Shift) -> None:
-    """Give back the tokens that no attempt holds any more."""
-    corrected = ledger.rebuild(shift.yard)
-    shift.did_often("ClaimsReleased", corrected["stale_claims"])
-    shift.did_often("LedgersCorrected", corrected["wrong_sums"])
-
-
 def _see_to(shift: Shift, batch_id: str) -> None:
     batch = shift.yard.records.find_batch(batch_id)
     if batch is None:
@@ -76,4 +69,4 @@ def _ended(shift: Shift) -> dict[str, int]:
     return shift.end()
 
 
-CHORES: Final = (start_missed, _look_after, _correct_ledgers, look_for_batches, look_for_files)
+CHORES: Final = (start_missed, _look_after, correct_ledgers, look_for_batches, look_for_files)

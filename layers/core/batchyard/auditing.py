@@ -1,0 +1,63 @@
+"""Correct the ledgers of enqueued tokens from the records of the shards, in turns: each run goes on where the last stopped."""
+
+from typing import Final
+
+from batchyard import capacity
+from batchyard.capacity import Claim
+from batchyard.ledger import KEPT
+from batchyard.log import logger
+from batchyard.shift import Shift
+from batchyard.yard import Yard
+
+CHORE: Final = "ledgers"
+
+
+def correct_ledgers(shift: Shift) -> None:
+    """Give back the tokens that no attempt holds any more, and count a ledger anew whose sums are wrong.
+
+    A claim is stale when its shard has done with that attempt, or its batch has ended. It is safe at any time: a claim
+    that is moved meanwhile is left for the next time.
+    """
+    chores = shift.yard.chores
+    mark = chores.bookmark(CHORE)
+    at, behind = mark.get("at", ""), mark.get("behind", "")
+    for name in [each for each in shift.yard.ledgers.names() if each >= at]:
+        reached = _release_stale(shift, name, behind if name == at else "")
+        if reached is not None:
+            chores.keep_bookmark(CHORE, {"at": name, "behind": reached})
+            return
+        _count(shift, name)
+    chores.keep_bookmark(CHORE, {})
+
+
+def _release_stale(shift: Shift, name: str, behind: str) -> str | None:
+    """Release the stale claims behind one of them; answer the one it came to if time ran out before the last."""
+    yard = shift.yard
+    for claim in sorted(yard.ledgers.claims(name), key=lambda each: each.attempt):
+        if claim.attempt <= behind:
+            continue
+        if shift.over():
+            return behind
+        if not _is_live(yard, claim):
+            logger.warning("stale claim released", ledger=name, attempt=claim.attempt, tokens=claim.tokens)
+            released = yard.ledgers.release(name, claim, yard.now() + KEPT, ended=True)
+            shift.did_often("ClaimsReleased", int(released), ledger=name)
+        behind = claim.attempt
+    return None
+
+
+def _count(shift: Shift, name: str) -> None:
+    book = shift.yard.ledgers.read(name)
+    true = capacity.recounted(book, shift.yard.ledgers.claims(name))
+    if true != book:
+        logger.warning("ledger corrected", ledger=name, enqueued=book.enqueued, truly=true.enqueued)
+        shift.did_often("LedgersCorrected", int(shift.yard.ledgers.recount(name, book, true)), ledger=name)
+
+
+def _is_live(yard: Yard, claim: Claim) -> bool:
+    batch_id, number, _ = claim.attempt.rsplit("/", 2)
+    batch = yard.records.find_batch(batch_id)
+    if batch is None or batch.ended:
+        return False
+    shard = yard.records.shard(batch_id, int(number))
+    return shard is not None and not shard.done and shard.attempt is not None and shard.attempt_key == claim.attempt

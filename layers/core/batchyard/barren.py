@@ -1,0 +1,73 @@
+"""Attempts that finished no line: they are counted, and after so many in a row the lines that all of them sent are given up.
+
+A shard that is larger than the provider's room goes out in waves, the first lines of what is unfinished each time. Those
+behind a wave were not tried, so they go on.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from batchyard import keys, outcomes
+from batchyard.batch import LineError, window_seconds
+from batchyard.deadline import WAITED_FOR
+from batchyard.given_up import last_words
+from batchyard.runs import RunWriter
+from batchyard.shard import Shard, change, change_attempt, finish
+from batchyard.splitting import ShardLines
+from batchyard.unfinished import Unfinished
+from batchyard.yard import Yard
+
+if TYPE_CHECKING:
+    from array import array
+
+OUT_OF_TIME: Final = frozenset(
+    {"expired", "cancelled"}
+)  # how a provider batch ends that the provider, or we, gave no more time
+
+
+def is_barren(status: str, ran: float, window: str) -> bool:
+    """Tell whether an attempt that finished no line after so many seconds counts: its window being over costs none."""
+    return status not in OUT_OF_TIME or ran < WAITED_FOR * window_seconds(window)
+
+
+def counted(shard: Shard) -> Shard:
+    """Return the shard with its latest attempt counted as one that finished no line."""
+    sent = min(filter(None, (shard.stalled_lines, shard.attempts[-1].lines)), default=0)
+    return change(shard, stalls=shard.stalls + 1, stalled_lines=sent)
+
+
+def give_up(yard: Yard, before: Shard, after: Shard, reason: LineError) -> Shard:
+    """Return `after` without the lines that were sent in vain: it is done, or goes on with those that were not among them.
+
+    `before` is the record as this worker last wrote it, whose version no other worker has: it names the place for the run.
+    """
+    sent = after.stalled_lines or after.unfinished
+    if sent >= after.unfinished:
+        return finish(after, reason)
+    lines = ShardLines.unpack(yard.objects.get(keys.shard_lines(after.batch_id, after.shard)))
+    left, rest = Unfinished.read(yard.objects, after.unfinished_key, len(lines)), Unfinished.none()
+    for ordinal, tries in left.beyond(sent):
+        rest.add(ordinal, tries)
+    codes = _written(yard, before, after, lines, left.ordinals[:sent], reason)
+    key = keys.attempt(*_place(before, after), "behind.msgpack")
+    yard.objects.put(key, rest.pack())
+    ended = change_attempt(after, failed=sent, runs=before.version)
+    return change(
+        ended, unfinished=len(rest), unfinished_key=key, file_id=None, codes=codes, failed=after.failed + sent,
+        stalls=0, stalled_lines=0,
+    )  # fmt: skip
+
+
+def _written(
+    yard: Yard, before: Shard, after: Shard, lines: ShardLines, ordinals: "array[int]", reason: LineError
+) -> dict[str, int]:
+    codes = dict(after.codes)
+    with RunWriter(yard.objects, keys.attempt(*_place(before, after), "errors")) as run:
+        for position, line in last_words(yard.objects, after, lines, ordinals, reason):
+            answer = outcomes.parse(line)
+            outcomes.count_code(codes, outcomes.code_of(answer) if answer else reason.code)
+            run.write(position, line)
+    return codes
+
+
+def _place(before: Shard, after: Shard) -> tuple[str, int, int, int]:
+    return after.batch_id, after.shard, after.attempts[-1].number, before.version

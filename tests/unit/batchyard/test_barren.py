@@ -1,0 +1,105 @@
+"""Attempts without an answer are counted, and give up no line that was not in all of them."""
+
+import json
+
+import pytest
+
+from batch_client import NotFoundError
+from batchyard import barren
+from batchyard.assemble import assemble
+from batchyard.batch import LineError
+from batchyard.collect import collect
+from batchyard.poll import poll
+from batchyard.shard import Shard, Step, change
+from batchyard.submit import submit
+from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
+from tests.unit.batchyard.planned import INPUT, planned
+
+FIRST = Step(BATCH_ID, 0)
+NO = LineError("no_answer", "none came")
+TWO_LINES = 2 * (len(INPUT.splitlines()[0]) + 1)
+DAY = 86_400
+
+
+@pytest.mark.parametrize(
+    ("status", "ran", "window", "counts"),
+    [
+        ("completed", 2 * DAY, "24h", True),
+        ("failed", DAY, "24h", True),
+        ("expired", DAY, "24h", False),
+        ("expired", 0.9 * DAY, "24h", False),
+        ("expired", 0.8 * DAY, "24h", True),
+        ("expired", 60, "24h", True),
+        ("expired", DAY, "7d", True),
+        ("cancelled", DAY, "24h", False),
+        ("cancelled", 60, "24h", True),
+    ],
+)
+def test_a_window_that_was_over_counts_for_nothing(status: str, ran: float, window: str, counts: bool) -> None:
+    assert barren.is_barren(status, ran, window) is counts
+
+
+def test_what_is_counted_is_the_least_that_was_sent_in_a_row() -> None:
+    yard = sent()
+    shard = yard.table.kept[BATCH_ID, 0]
+    assert shard.attempts[-1].lines == 2
+    once = barren.counted(shard)
+    assert (once.stalls, once.stalled_lines) == (1, 2)
+    assert barren.counted(change(once, stalled_lines=1)).stalled_lines == 1
+
+
+def sent() -> MemoryYard:
+    """Make a yard whose shard of three lines goes in waves of two, the first of which is at the provider."""
+    yard = planned(max_enqueued_tokens=str(TWO_LINES // 4 + 1))
+    assert submit(yard, FIRST).next == "poll"
+    return yard
+
+
+def recorded(yard: MemoryYard) -> Shard:
+    return yard.table.kept[BATCH_ID, 0]
+
+
+def answered(yard: MemoryYard, provider_batch: str, status: int) -> None:
+    lines = yard.scripted.files[yard.scripted.batches[provider_batch].input_file_id or ""].splitlines()
+    answers = [{"custom_id": json.loads(line)["custom_id"], "response": {"status_code": status}} for line in lines]
+    name = f"answers of {provider_batch}"
+    yard.scripted.files[name] = b"".join(json.dumps(each).encode() + b"\n" for each in answers)
+    yard.scripted.end(provider_batch, "completed", output_file_id=name)
+
+
+def test_the_lines_of_a_wave_that_the_provider_lost_again_and_again_are_errors_and_the_rest_goes_on() -> None:
+    yard = sent()
+    for number in range(3):
+        assert submit(yard, FIRST).next == "poll"
+        yard.now_is += DAY
+        yard.scripted.trouble["retrieve_batch"] = [NotFoundError("gone", status=404)]
+        assert poll(yard, FIRST.then("poll")).next == "submit", number
+    shard = recorded(yard)
+    assert (shard.done, shard.unfinished, shard.failed, shard.stalls, shard.stalled_lines) == (False, 1, 2, 0, 0)
+    assert submit(yard, FIRST).next == "poll"
+    answered(yard, "pb-3", 200)
+    assert collect(yard, FIRST.then("collect")).next == "done"
+    assert assemble(yard, BATCH_ID) == "done"
+    counts = yard.table.batch(BATCH_ID).counts
+    assert (counts.completed, counts.failed) == (1, 2)
+    assert yard.bucket.stored[f"results/default/{BATCH_ID}/errors.jsonl"].count(b"lost every batch") == 2
+
+
+def test_a_line_that_met_a_passing_error_before_has_that_as_its_outcome() -> None:
+    yard = sent()
+    answered(yard, "pb-0", 503)
+    assert collect(yard, FIRST.then("collect")).next == "submit"
+    for number in (1, 2):
+        assert submit(yard, FIRST).next == "poll"
+        yard.scripted.end(f"pb-{number}", "completed")
+        assert collect(yard, FIRST.then("collect")).next == "submit"
+    shard = recorded(yard)
+    assert (shard.unfinished, shard.failed, shard.codes) == (1, 2, {"http_503": 2})
+
+
+def test_a_shard_of_which_all_lines_were_sent_in_vain_is_done() -> None:
+    yard = planned()
+    submit(yard, FIRST)
+    shard = barren.counted(recorded(yard))
+    done = barren.give_up(yard, recorded(yard), shard, NO)
+    assert (done.done, done.unfinished, done.reason) == (True, 3, NO)
