@@ -30,8 +30,6 @@ HEADERS: Final[Mapping[HTTPStatus, Mapping[str, str]]] = {
 class BatchyardError(Exception):
     """The root of every error this package raises."""
 
-    retryable = False
-
 
 class ApiError(BatchyardError):
     """An answer of the front door that is not 2xx, in OpenAI's envelope (contract of `POST /batches` and friends)."""
@@ -78,16 +76,10 @@ class TooSlow(BatchyardError):  # noqa: N818 - names what was seen, as its kin d
 class DeliveryFailed(BatchyardError):  # noqa: N818 - names what was seen, as its kin do
     """A tenant's webhook endpoint did not take an event; the state machine tries again for three days."""
 
-    retryable = True
-
 
 class StaleRecord(BatchyardError):  # noqa: N818 - names what was seen, as its kin do
     """Somebody else moved the record first; read it again."""
 
-    retryable = True
-
 
 class StoreError(BatchyardError):
     """AWS refused or failed a call; the message carries AWS's own code."""
-
-    retryable = True

@@ -5,7 +5,15 @@ Each function takes the shard as it was when the call was made: if another worke
 
 from typing import Final
 
-from batch_client import APIStatusError, AuthenticationError, BatchClientError, ConflictError, ServerError
+from batch_client import (
+    APIConnectionError,
+    APIStatusError,
+    AuthenticationError,
+    BatchClientError,
+    ConflictError,
+    InvalidArgumentError,
+    ServerError,
+)
 from batchyard import leftovers, pauses
 from batchyard.batch import LineError
 from batchyard.errors import NotFound
@@ -80,9 +88,14 @@ def wait_for_room(yard: Yard, shard: Shard, reason: str) -> Shard:
 
 
 def is_sure_refusal(error: BatchClientError) -> bool:
-    """Tell whether a `POST /batches` made no batch: a timeout, a conflict or a failing server may come after the effect."""
+    """Tell whether a `POST /batches` made no batch: a timeout, a conflict or a failing server may come after the effect.
+
+    The same goes for what was never sent: without a line to the provider, or with a key that no header can carry.
+    """
+    if isinstance(error, APIConnectionError):
+        return not error.sent
     unsure = isinstance(error, ServerError | ConflictError) or error.status == REQUEST_TIMEOUT
-    return isinstance(error, APIStatusError) and not unsure
+    return isinstance(error, APIStatusError | InvalidArgumentError) and not unsure
 
 
 def is_key_refused(error: BatchClientError) -> bool:

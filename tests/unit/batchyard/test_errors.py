@@ -24,9 +24,8 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_error_has_the_one_root_and_says_whether_trying_again_may_help(kind: type[BatchyardError]) -> None:
+def test_every_error_has_the_one_root(kind: type[BatchyardError]) -> None:
     assert issubclass(kind, BatchyardError)
-    assert isinstance(kind.retryable, bool)
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,14 @@
 import pytest
 
 from batch_client import (
+    APIConnectionError,
+    APITimeoutError,
     AuthenticationError,
     BadRequestError,
     BatchClientError,
+    ConflictError,
+    CreateOutcomeUnknown,
+    InvalidArgumentError,
     NotFoundError,
     PermissionDeniedError,
     QuotaError,
@@ -13,9 +18,10 @@ from batch_client import (
     ServerError,
     SourceError,
 )
+from batchyard.collect import collect
 from batchyard.errors import InputGone, StoreError
 from batchyard.setback import MOST_SETBACKS
-from batchyard.shard import Step
+from batchyard.shard import Step, change
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID
 from tests.unit.batchyard.planned import planned
@@ -95,3 +101,66 @@ def test_an_input_that_was_deleted_ends_the_shard_with_the_provider_s_code_and_o
         reason = yard.table.kept[BATCH_ID, 0].reason
         assert reason is None or (reason.code, reason.param) == ("invalid_request", "file_id")
         assert (reason is None) is (following == "submit")
+
+
+def unsent() -> APIConnectionError:
+    error = APIConnectionError("refused at the door")
+    error.sent = False
+    return error
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        RateLimitError("slow down", status=429), PermissionDeniedError("no", status=403), QuotaError("pay", status=402),
+        BadRequestError("locked", status=423), InvalidArgumentError("no such key"), unsent(),
+    ],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+def test_a_create_that_was_surely_refused_is_made_again_without_being_looked_for(refusal: BatchClientError) -> None:
+    yard = planned()
+    yard.scripted.trouble["create_batch"] = [refusal, refusal]  # a key is read anew once
+    while yard.scripted.trouble["create_batch"]:
+        assert submit(yard, FIRST).next == "submit"
+        attempt = yard.table.kept[BATCH_ID, 0].attempts[-1]
+        assert (attempt.creating_at, attempt.lost_at) == (None, None)
+    assert submit(yard, FIRST).next == "poll"
+    assert "find_batch" not in yard.scripted.calls
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        CreateOutcomeUnknown("lost"), ServerError("oops", status=503), ConflictError("busy", status=409),
+        APITimeoutError("late", status=408), BadRequestError("late", status=408), APIConnectionError("cut off"),
+    ],
+    ids=lambda error: f"{type(error).__name__}-{error.status}",
+)  # fmt: skip
+def test_a_create_that_may_have_made_a_batch_is_looked_for_first(trouble: BatchClientError) -> None:
+    yard = planned()
+    yard.scripted.trouble["create_batch"] = [trouble]
+    assert submit(yard, FIRST).next == "submit"
+    assert yard.table.kept[BATCH_ID, 0].attempts[-1].creating_at == yard.now()
+    assert submit(yard, FIRST).next == "submit"
+    assert yard.scripted.calls.count("create_batch") == 1
+    assert yard.scripted.calls.count("find_batch") == 1
+
+
+def test_a_create_that_is_lost_at_last_is_looked_for_before_the_shard_is_given_up() -> None:
+    def lost() -> None:
+        raise CreateOutcomeUnknown("lost")
+
+    yard = planned()
+    yard.scripted.trouble["create_file"] = [RateLimitError("slow down", status=429)]
+    submit(yard, FIRST)
+    shard = yard.table.kept[BATCH_ID, 0]
+    yard.table.save_shard(shard, change(shard, setbacks=MOST_SETBACKS))
+    yard.scripted.on_the_way_back["create_batch"] = lost
+    assert submit(yard, FIRST).next == "submit"
+    assert yard.table.kept[BATCH_ID, 0].given_up
+    assert submit(yard, FIRST).next == "poll"
+    yard.scripted.end("pb-0", "expired")
+    assert collect(yard, FIRST.then("collect")).next == "done"
+    reason = yard.table.kept[BATCH_ID, 0].reason
+    assert reason is not None
+    assert reason.code == "provider_unavailable"
