@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 KEY = "sk-made-up"
 MOST_TURNS = 3_000
 BETWEEN_SWEEPS = 300
+BEFORE_A_SWEEP = 600  # turns; one batch may wait for the room of another whose execution was stopped
 A_WHILE = 3_600  # seconds, after which the sweep takes nothing for just begun
 
 
@@ -125,8 +126,12 @@ class Scene:
         self.sweep()
 
     def _play(self) -> None:
+        swept = self.machine.turns
         while self.machine.running or self.machine.cancels:
             assert self.machine.turns < MOST_TURNS, f"hangs: {self.machine.running}"
+            if self.machine.turns - swept > BEFORE_A_SWEEP:
+                swept = self.machine.turns
+                self.sweep()
             self.machine.cancel()
             for execution in self.machine.running:
                 self.machine.turn(execution)

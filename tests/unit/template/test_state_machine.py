@@ -19,7 +19,7 @@ LAMBDA_TROUBLE = {
     "Lambda.TooManyRequestsException",
 }
 # Lambda names an error after its class.
-RETRYABLE = [each.__name__ for each in (StoreError, StaleRecord) if each.retryable]
+RETRYABLE = [each.__name__ for each in (StoreError, StaleRecord)]
 HISTORY_EVENTS = 25_000  # the most a Standard execution may have
 EVENTS_OF = {"Task": 5, "Wait": 2, "Choice": 2}
 
