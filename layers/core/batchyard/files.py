@@ -30,15 +30,15 @@ def create_file(yard: Yard, tenant: str, content_type: str | None, body: bytes) 
     if len(body) > MOST_IN_FORM:
         raise too_large(len(body))
     file, purpose, life = _checked(parse(content_type, body))
-    limits.check_stored_bytes(yard, tenant, len(file.data))
     file_id = stored_file.file_id(secrets.token_hex(16))
     key = keys.file(tenant, file_id)
-    version_id = yard.file_objects.put(key, file.data, life)
-    made = stored_file.new(
-        file_id, tenant, yard.clock(), life, key=key, bytes=len(file.data), filename=file.filename or "",
-        purpose=purpose, version_id=version_id,
-    )  # fmt: skip
-    yard.file_records.keep(made)
+    with limits.room_for(yard, tenant, len(file.data)):
+        version_id = yard.file_objects.put(key, file.data, life)
+        made = stored_file.new(
+            file_id, tenant, yard.clock(), life, key=key, bytes=len(file.data), filename=file.filename or "",
+            purpose=purpose, version_id=version_id,
+        )  # fmt: skip
+        yard.file_records.keep(made)
     return shape(made)
 
 
@@ -78,6 +78,7 @@ def delete_file(yard: Yard, tenant: str, file_id: str) -> dict[str, Any]:
         yard.file_records.change(file_id, deleted_at=yard.now(), expires_at_ttl=yard.now() + DAY)
     except StaleRecord as error:
         raise unknown(file_id) from error
+    limits.give_back(yard, tenant, file.bytes)
     return {"id": file_id, "object": "file", "deleted": True}
 
 

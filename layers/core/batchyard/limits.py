@@ -1,8 +1,10 @@
 """What one tenant may have at once: open batches, and bytes of files."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 
-from batchyard.errors import ApiError
+from batchyard.errors import ApiError, BatchyardError
 from batchyard.yard import Yard
 
 
@@ -18,17 +20,30 @@ def check_open_batches(yard: Yard, tenant: str, *batch_ids: str) -> None:
     raise ApiError(HTTPStatus.TOO_MANY_REQUESTS, message, code="open_batches_limit_exceeded")
 
 
-def check_stored_bytes(yard: Yard, tenant: str, size: int) -> None:
-    """Raise ApiError 403 if a file of this size would be more than the tenant may store.
+@contextmanager
+def room_for(yard: Yard, tenant: str, size: int) -> Iterator[None]:
+    """Count the bytes of a file while it is recorded; raises ApiError 403 if they are more than the tenant may store.
 
-    Where there is a limit the records are summed each time, a query of 1 MB for some 2,000 files: a running sum would not
-    notice files that expire.
+    The sum is kept as it changes. What it misses (files that expire, functions that die) the sweep corrects; see `storage`.
     """
     most = yard.settings.max_stored_bytes
-    if not most:
-        return
-    stored = sum(file.bytes for file in yard.file_records.files(tenant, yard.now(), None, None, newest_first=True))
-    if stored + size <= most:
-        return
-    message = f"Your files have {stored} bytes of {most}; {size} more do not fit. Delete what you no longer need."
-    raise ApiError(HTTPStatus.FORBIDDEN, message, code="storage_limit_exceeded")
+    if most and not yard.stored_bytes.add(tenant, size, yard.now(), most):
+        stored = yard.stored_bytes.read(tenant).bytes
+        message = f"Your files have {stored} bytes of {most}; {size} more do not fit. Delete what you no longer need."
+        raise ApiError(HTTPStatus.FORBIDDEN, message, code="storage_limit_exceeded")
+    try:
+        yield
+    except BatchyardError:
+        give_back(yard, tenant, size)
+        raise
+
+
+def count(yard: Yard, tenant: str, size: int) -> None:
+    """Count bytes that are stored whatever the limit."""
+    if yard.settings.max_stored_bytes:
+        yard.stored_bytes.add(tenant, size, yard.now(), None)
+
+
+def give_back(yard: Yard, tenant: str, size: int) -> None:
+    """Count bytes that are stored no more."""
+    count(yard, tenant, -size)

@@ -18,16 +18,16 @@ SMALLEST_PART: Final = 1_000_000_000
 def presign_file(yard: Yard, tenant: str, body: object) -> dict[str, Any]:
     """Announce a file and get the addresses to PUT its bytes to, for an hour: one, or several to be filled in their order."""
     wanted = stored_upload.check(body, LARGEST, "No object in S3 is larger.")
-    limits.check_stored_bytes(yard, tenant, wanted.bytes)
     file_id = stored_file.file_id(secrets.token_hex(16))
     key = keys.file(tenant, file_id)
-    whole = wanted.bytes <= MOST_AT_ONCE
-    multipart_id = None if whole else yard.file_objects.begin(key, wanted.life)
-    file = stored_file.new(
-        file_id, tenant, yard.clock(), wanted.life, key=key, bytes=wanted.bytes, filename=wanted.filename,
-        purpose=wanted.purpose, status=UPLOADED, multipart_id=multipart_id,
-    )  # fmt: skip
-    yard.file_records.keep(file)
+    with limits.room_for(yard, tenant, wanted.bytes):
+        whole = wanted.bytes <= MOST_AT_ONCE
+        multipart_id = None if whole else yard.file_objects.begin(key, wanted.life)
+        file = stored_file.new(
+            file_id, tenant, yard.clock(), wanted.life, key=key, bytes=wanted.bytes, filename=wanted.filename,
+            purpose=wanted.purpose, status=UPLOADED, multipart_id=multipart_id,
+        )  # fmt: skip
+        yard.file_records.keep(file)
     return {**stored_file.shape(file), "upload": _upload(yard, file, wanted.life)}
 
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from batchyard import keys, stored_file
+from batchyard import keys, limits, stored_file
 from batchyard.batch import Batch
 from batchyard.stored_file import BATCH_OUTPUT, DAY
 from batchyard.yard import Yard
@@ -24,5 +24,6 @@ def keep(yard: Yard, batch: Batch, name: str, size: int) -> str:
         file_id, batch.tenant, yard.clock(), min(lives, default=None), key=key, bytes=size,
         filename=f"{batch.batch_id}_{SHOWN_NAMES[name]}.jsonl", purpose=BATCH_OUTPUT,
     )  # fmt: skip
-    yard.file_records.keep(file)
+    if yard.file_records.keep(file):
+        limits.count(yard, batch.tenant, size)
     return file_id

@@ -16,6 +16,7 @@ PENDING, COMPLETED, CANCELLED, EXPIRED = "pending", "completed", "cancelled", "e
 UPLOAD_ID: Final = re.compile(r"upload_[0-9a-f]{1,64}")
 LIFE: Final = 3_600  # seconds
 MOST_PARTS: Final = 1_000
+MOST_OFTEN: Final = 2  # each part may be sent so often: a client whose connection broke sends it again
 
 
 class UploadPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +30,10 @@ class UploadPart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredUpload(msgspec.Struct, frozen=True, kw_only=True):
-    """The record `UPLOAD#<id>` / `UPLOAD`. Times are Unix seconds; the file made of it is to live `life` seconds."""
+    """The record `UPLOAD#<id>` / `UPLOAD`. Times are Unix seconds; the file made of it is to live `life` seconds.
+
+    `parts` and the bytes `received` count whatever was sent, also what a client sent twice.
+    """
 
     upload_id: str
     tenant: str
@@ -41,6 +45,8 @@ class StoredUpload(msgspec.Struct, frozen=True, kw_only=True):
     expires_at_ttl: int
     life: int | None = None
     status: str = PENDING
+    parts: int = 0
+    received: int = 0
 
     def status_at(self, now: int) -> str:
         """Tell the status: a pending upload dies of age."""
@@ -126,6 +132,13 @@ def shape_part(part: UploadPart) -> dict[str, Any]:
 def unknown(upload_id: str) -> ApiError:
     """Say that there is no such upload."""
     return ApiError(HTTPStatus.NOT_FOUND, f"No such Upload object: {upload_id}", param="id")
+
+
+def too_many_parts(upload: StoredUpload) -> ApiError:
+    """Say that an upload was sent more than it was announced with, even if each part came twice."""
+    sent = f"has had {upload.parts} parts of {upload.received} bytes together"
+    message = f"The upload {sent}; it was announced with {upload.bytes} bytes. Begin another one."
+    return ApiError(HTTPStatus.BAD_REQUEST, message, param="data")
 
 
 def not_pending(status: str) -> ApiError:

@@ -11,6 +11,7 @@ from batchyard.orphans import look_for_batches, look_for_files
 from batchyard.revival import revive
 from batchyard.settling import settle
 from batchyard.shift import Shift
+from batchyard.summing import sum_up
 from batchyard.yard import Yard
 
 
@@ -69,4 +70,4 @@ def _ended(shift: Shift) -> dict[str, int]:
     return shift.end()
 
 
-CHORES: Final = (start_missed, _look_after, correct_ledgers, look_for_batches, look_for_files)
+CHORES: Final = (start_missed, _look_after, correct_ledgers, sum_up, look_for_batches, look_for_files)

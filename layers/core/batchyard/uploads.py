@@ -18,6 +18,8 @@ from batchyard.stored_file import BATCH, StoredFile, check_first_line, missing
 from batchyard.stored_upload import (
     CANCELLED,
     COMPLETED,
+    MOST_OFTEN,
+    MOST_PARTS,
     PENDING,
     UPLOAD_ID,
     StoredUpload,
@@ -25,6 +27,7 @@ from batchyard.stored_upload import (
     not_pending,
     shape,
     shape_part,
+    too_many_parts,
     unknown,
 )
 from batchyard.tenancy import own
@@ -40,9 +43,9 @@ def create_upload(yard: Yard, tenant: str, body: object) -> dict[str, Any]:
     wanted = stored_upload.check(body, MOST_JOINED, WAY_FOR_MORE)
     if stored_upload.text_of(body, "mime_type") is None:
         raise missing("mime_type")
-    limits.check_stored_bytes(yard, tenant, wanted.bytes)
     upload = stored_upload.new(f"upload_{secrets.token_hex(16)}", tenant, yard.now(), wanted)
-    yard.upload_records.create(upload)
+    with limits.room_for(yard, tenant, wanted.bytes):
+        yard.upload_records.create(upload)
     return shape(upload, yard.now())
 
 
@@ -54,6 +57,9 @@ def add_part(yard: Yard, tenant: str, upload_id: str, content_type: str | None, 
     data = parse(content_type, body).get("data")
     if data is None:
         raise missing("data")
+    most = MOST_OFTEN * upload.bytes
+    if not yard.upload_records.count_part(upload_id, len(data.data), most, MOST_OFTEN * MOST_PARTS):
+        raise too_many_parts(_own(yard, tenant, upload_id))
     part = UploadPart(
         part_id=f"part_{secrets.token_hex(16)}", upload_id=upload_id, bytes=len(data.data), created_at=yard.now(),
         expires_at_ttl=upload.expires_at_ttl,
@@ -88,6 +94,7 @@ def cancel_upload(yard: Yard, tenant: str, upload_id: str) -> dict[str, Any]:
         _pending(yard, tenant, upload_id)
         try:
             upload = yard.upload_records.end(upload_id, CANCELLED)
+            limits.give_back(yard, tenant, upload.bytes)
         except StaleRecord as error:
             raise not_pending(_own(yard, tenant, upload_id).status) from error
     return shape(upload, yard.now())

@@ -28,6 +28,7 @@ from batchyard.adapters.ledgers import Ledgers
 from batchyard.adapters.objects import Objects
 from batchyard.adapters.records import Records
 from batchyard.adapters.secrets import Secret
+from batchyard.adapters.stored_bytes import StoredBytes
 from batchyard.adapters.upload_records import UploadRecords
 from batchyard.adapters.webhook_executions import WebhookExecutions
 from batchyard.adapters.webhook_records import WebhookRecords
@@ -137,6 +138,11 @@ class Yard:
     def upload_records(self) -> UploadRecords:
         """The table's uploads in parts."""
         return UploadRecords(self.settings.table)
+
+    @cached_property
+    def stored_bytes(self) -> StoredBytes:
+        """The sums of what tenants store, in the same table."""
+        return StoredBytes(self.settings.table)
 
     @cached_property
     def executions(self) -> Executions:

@@ -1,6 +1,7 @@
 """Files in parts and straight to S3, on S3 and DynamoDB."""
 
 import base64
+import dataclasses
 import zlib
 from typing import Any
 
@@ -11,7 +12,10 @@ import requests
 
 from batchyard import batches, files, presigned, stored_file, uploads
 from batchyard.errors import ApiError
+from batchyard.storage import Stored
 from batchyard.stored_file import UPLOADED
+from batchyard.stored_upload import LIFE
+from batchyard.sweep import sweep
 from tests.integration.batchyard.world import BUCKET, World, jsonl, request
 
 PART = 4_000_000
@@ -96,3 +100,61 @@ def test_a_file_sent_to_s3_in_parts_is_joined_when_it_is_asked_for(world: World)
     assert files.retrieve_file(world.yard, "default", file_id)["status"] == "processed"
     assert world.yard.file_objects.read(world.yard.file_records.file(file_id)) == LINES
     assert presigned.up_to_date(world.yard, file).status == "processed"  # joined by another call before
+
+
+def test_parts_are_counted_before_they_are_written(world: World) -> None:
+    upload_id, part_ids = put_parts(world, b"{}\n")
+    records = world.yard.upload_records
+    assert records.count_part(upload_id, 3, 6, 2)
+    assert not records.count_part(upload_id, 1, 6, 9)  # as many bytes as there may be
+    assert not records.count_part(upload_id, 0, 9, 2)  # as many parts
+    assert (records.upload(upload_id).parts, records.upload(upload_id).received) == (2, 6)
+    done = uploads.complete_upload(world.yard, "default", upload_id, {"part_ids": part_ids})
+    assert done["status"] == "completed"
+
+
+def test_uploads_that_are_not_over_are_listed_for_their_tenant(world: World) -> None:
+    first, _ = put_parts(world, b"{}\n")
+    world.clock.now += 1
+    second, _ = put_parts(world, b"{}\n")
+    cancelled, _ = put_parts(world, b"{}\n")
+    uploads.cancel_upload(world.yard, "default", cancelled)
+
+    def pending(now: float) -> list[str]:
+        return [each.upload_id for each in world.yard.upload_records.pending("default", int(now))]
+
+    assert pending(world.clock.now) == [first, second]
+    assert pending(world.clock.now + LIFE - 1) == [second]
+    assert list(world.yard.upload_records.pending("other", int(world.clock.now))) == []
+
+
+def test_the_sum_of_what_a_tenant_stores_is_kept_and_corrected(world: World) -> None:
+    sums, now = world.yard.stored_bytes, world.yard.now()
+    assert sums.read("default") == Stored(tenant="default")
+    assert not sums.add("default", 11, now, 10)
+    assert sums.add("default", 6, now, 10)
+    assert not sums.add("default", 5, now, 10)
+    assert sums.add("default", 5, now, None)
+    assert sums.add("default", -1, now + 1, None)
+    assert sums.add("team", 1, now, 10)
+    before = sums.read("default")
+    assert (before.bytes, before.changed_at, before.counted_at) == (10, now + 1, 0)
+    assert [each.tenant for each in sums.all("")] == ["default", "team"]
+    assert [each.tenant for each in sums.all("default")] == ["team"]
+    assert sums.correct(before, 3, now + 9)
+    assert not sums.correct(before, 4, now + 9)
+    assert sums.read("default") == Stored(tenant="default", bytes=3, changed_at=now + 1, counted_at=now + 9)
+
+
+def test_a_tenant_s_room_is_kept_by_every_way_in_and_the_sweep_finds_it_right(world: World) -> None:
+    world.yard.settings = dataclasses.replace(world.yard.settings, max_stored_bytes=100)
+    put_parts(world, b"{}\n")
+    announced = {"filename": "in.jsonl", "purpose": "batch", "bytes": 98}
+    with pytest.raises(ApiError, match="have 3 bytes of 100"):
+        presigned.presign_file(world.yard, "default", announced)
+    presigned.presign_file(world.yard, "default", {**announced, "bytes": 97})
+    assert sweep(world.yard) == {}
+    assert world.yard.stored_bytes.read("default").counted_at == world.yard.now()
+    world.clock.now += LIFE
+    assert sweep(world.yard) == {"StoredBytesCorrected": 1}
+    assert world.yard.stored_bytes.read("default").bytes == 97

@@ -25,6 +25,7 @@ from batchyard.adapters.ledgers import Ledgers
 from batchyard.adapters.objects import CHUNK, Arrived, Objects
 from batchyard.adapters.records import Records
 from batchyard.adapters.secrets import Secret
+from batchyard.adapters.stored_bytes import StoredBytes
 from batchyard.adapters.upload_records import UploadRecords
 from batchyard.adapters.writer import Begun, Writer
 from batchyard.batch import Batch, Counts, InputObject, Usage
@@ -33,6 +34,7 @@ from batchyard.creations import Creations
 from batchyard.errors import InputGone, NotFound, StaleRecord, StoreError
 from batchyard.settings import Settings
 from batchyard.shard import Shard, superseding
+from batchyard.storage import Stored
 from batchyard.stored_file import StoredFile
 from batchyard.stored_upload import StoredUpload, UploadPart
 from batchyard.upload import Upload
@@ -366,6 +368,18 @@ class MemoryUploadRecords(UploadRecords):
     def add_part(self, part: UploadPart) -> None:
         self.parts.append(part)
 
+    def pending(self, tenant: str, now: int) -> Iterator[StoredUpload]:
+        own = (each for each in self.known.values() if each.tenant == tenant)
+        return iter([each for each in own if each.status_at(now) == "pending"])
+
+    def count_part(self, upload_id: str, size: int, most_bytes: int, most_parts: int) -> bool:
+        known = self.known[upload_id]
+        if known.received + size > most_bytes or known.parts >= most_parts:
+            return False
+        more = {"parts": known.parts + 1, "received": known.received + size}
+        self.known[upload_id] = msgspec.structs.replace(known, **more)
+        return True
+
     def part_sizes(self, upload_id: str) -> dict[str, int]:
         self.meanwhile()
         return {part.part_id: part.bytes for part in self.parts if part.upload_id == upload_id}
@@ -375,6 +389,32 @@ class MemoryUploadRecords(UploadRecords):
             raise StaleRecord(upload_id)
         self.known[upload_id] = msgspec.structs.replace(self.known[upload_id], status=status)
         return self.known[upload_id]
+
+
+class MemoryStoredBytes(StoredBytes):
+    """The sums of what tenants store in a dictionary, under the real ones' conditions."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Stored] = {}
+
+    def read(self, tenant: str) -> Stored:
+        return self.known.get(tenant, Stored(tenant=tenant))
+
+    def add(self, tenant: str, size: int, now: int, most: int | None) -> bool:
+        stored = self.read(tenant)
+        if most is not None and (size > most or (tenant in self.known and stored.bytes + size > most)):
+            return False
+        self.known[tenant] = msgspec.structs.replace(stored, bytes=stored.bytes + size, changed_at=now)
+        return True
+
+    def all(self, after: str) -> Iterator[Stored]:
+        return iter([self.known[tenant] for tenant in sorted(self.known) if tenant > after])
+
+    def correct(self, before: Stored, size: int, now: int) -> bool:
+        if self.read(before.tenant).bytes != before.bytes:
+            return False
+        self.known[before.tenant] = msgspec.structs.replace(self.read(before.tenant), bytes=size, counted_at=now)
+        return True
 
 
 class MemoryLedgers(Ledgers):
@@ -655,6 +695,7 @@ class MemoryYard(Yard):
         self.kept_files, self.file_bodies = MemoryFileRecords(), MemoryFileObjects(self.bucket)
         self.ledgers = self.room
         self.kept_uploads = MemoryUploadRecords()
+        self.stored_bytes = self.sums = MemoryStoredBytes()
         self.file_records, self.file_objects, self.upload_records = self.kept_files, self.file_bodies, self.kept_uploads
         self.cancel_function, self.events, self.secret = self.invoked, self.bus, self.key
         self.advanced, self.signing = MemoryFunctions(), MemorySecret()

@@ -5,9 +5,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from batchyard import keys, stored_file
-from batchyard.errors import ApiError
-from batchyard.limits import check_open_batches, check_stored_bytes
+from batchyard.errors import ApiError, StoreError
+from batchyard.limits import check_open_batches, count, give_back, room_for
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
 
 
@@ -54,18 +53,38 @@ def test_without_a_limit_nothing_is_counted() -> None:
     yard = MemoryYard(max_open_batches=0, max_stored_bytes=0)
     open_batches(yard, 5)
     assert refused(lambda: check_open_batches(yard, "default", BATCH_ID)) is None
-    assert refused(lambda: check_stored_bytes(yard, "default", 10**12)) is None
+    assert refused(lambda: stores(yard, 10**12)) is None
+    assert yard.sums.known == {}
+
+
+def stores(yard: MemoryYard, size: int, tenant: str = "default") -> None:
+    with room_for(yard, tenant, size):
+        pass
 
 
 @pytest.mark.parametrize(("size", "answer"), [(40, None), (41, (403, "storage_limit_exceeded"))])
 def test_a_file_must_fit_into_what_a_tenant_may_store(size: int, answer: tuple[int, str] | None) -> None:
     yard = MemoryYard(max_stored_bytes=100)
-    for name, tenant, life in (("a", "default", None), ("b", "default", 1), ("c", "other", None)):
-        key = keys.file(tenant, f"file-{name}")
-        yard.kept_files.keep(
-            stored_file.new(
-                f"file-{name}", tenant, yard.clock(), life, key=key, bytes=60, filename="f", purpose="batch"
-            )
-        )
-    yard.wait(5)  # the second is gone by then
-    assert refused(lambda: check_stored_bytes(yard, "default", size)) == answer
+    stores(yard, 60)
+    stores(yard, 100, "other")
+    assert refused(lambda: stores(yard, size)) == answer
+
+
+def test_a_first_file_must_fit_too() -> None:
+    assert refused(lambda: stores(MemoryYard(max_stored_bytes=100), 101)) == (403, "storage_limit_exceeded")
+
+
+def test_what_is_deleted_makes_room_and_results_take_it_whatever_the_limit() -> None:
+    yard = MemoryYard(max_stored_bytes=100)
+    stores(yard, 60)
+    count(yard, "default", 70)
+    assert refused(lambda: stores(yard, 1)) is not None
+    give_back(yard, "default", 60)
+    assert refused(lambda: stores(yard, 30)) is None
+
+
+def test_a_file_that_could_not_be_recorded_takes_no_room() -> None:
+    yard = MemoryYard(max_stored_bytes=100)
+    with pytest.raises(StoreError), room_for(yard, "default", 60):
+        raise StoreError("no")
+    assert yard.sums.read("default").bytes == 0

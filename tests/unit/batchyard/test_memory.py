@@ -16,6 +16,7 @@ from batchyard.adapters.ledgers import Ledgers
 from batchyard.adapters.objects import Objects
 from batchyard.adapters.records import Records
 from batchyard.adapters.secrets import Secret
+from batchyard.adapters.stored_bytes import StoredBytes
 from batchyard.adapters.upload_records import UploadRecords
 from batchyard.adapters.webhook_executions import WebhookExecutions
 from batchyard.adapters.webhook_records import WebhookRecords
@@ -32,6 +33,7 @@ from tests.unit.batchyard.memory import (
     MemoryProvider,
     MemoryRecords,
     MemorySecret,
+    MemoryStoredBytes,
     MemoryUploadRecords,
 )
 from tests.unit.batchyard.webhook_memory import MemoryCallbacks, MemoryWebhookExecutions, MemoryWebhookRecords
@@ -56,6 +58,7 @@ def methods(kind: type) -> list[str]:
         (FileObjects, MemoryFileObjects),
         (FileRecords, MemoryFileRecords),
         (UploadRecords, MemoryUploadRecords),
+        (StoredBytes, MemoryStoredBytes),
         (Secret, MemorySecret),
         (WebhookRecords, MemoryWebhookRecords),
         (WebhookExecutions, MemoryWebhookExecutions),

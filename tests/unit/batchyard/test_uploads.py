@@ -4,6 +4,7 @@ from http import HTTPStatus
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from batchyard import files, uploads
@@ -11,7 +12,7 @@ from batchyard.errors import ApiError
 from batchyard.files import MOST_IN_FORM
 from batchyard.presigned import presign_file
 from batchyard.stored_file import DAY
-from batchyard.stored_upload import LIFE, MOST_PARTS
+from batchyard.stored_upload import LIFE, MOST_OFTEN, MOST_PARTS
 from batchyard.uploads import MOST_JOINED
 from tests.unit.batchyard.memory import MemoryYard
 
@@ -140,6 +141,23 @@ def test_too_much_for_one_upload_or_part_is_refused_with_the_way_for_it(yard: Me
     with pytest.raises(ApiError, match="part_size=4_000_000") as error:
         add(yard, create(yard)["id"], b"x" * MOST_IN_FORM)
     assert error.value.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+def test_an_upload_takes_each_part_twice_and_then_no_more(yard: MemoryYard) -> None:
+    upload_id = create(yard)["id"]
+    twice = [add(yard, upload_id, piece) for piece in (*PIECES, *PIECES)]
+    assert refused(add, yard, upload_id, b"x") == (400, None, "data")
+    assert len([key for key in yard.bucket.stored if key.startswith("work/uploads/")]) == 8
+    assert complete(yard, upload_id, twice[4:])["status"] == "completed"
+
+
+def test_an_upload_takes_so_many_parts_however_small(yard: MemoryYard) -> None:
+    upload_id = create(yard, bytes=MOST_JOINED)["id"]
+    known = yard.kept_uploads.known
+    known[upload_id] = msgspec.structs.replace(known[upload_id], parts=MOST_OFTEN * MOST_PARTS - 1, received=9)
+    add(yard, upload_id, b"x")
+    with pytest.raises(ApiError, match="2000 parts of 10 bytes"):
+        add(yard, upload_id, b"x")
 
 
 def test_a_part_is_called_data(yard: MemoryYard) -> None:

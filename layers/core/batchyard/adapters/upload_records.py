@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from batchyard.adapters.table import ANY, Table, changing, members
+from batchyard.adapters.table import ANY, INDEX, Table, changing, members
+from batchyard.errors import StaleRecord
 from batchyard.stored_upload import PENDING, StoredUpload
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from batchyard.stored_upload import UploadPart
 
 
@@ -18,7 +21,27 @@ class UploadRecords(Table):
 
     def create(self, upload: StoredUpload) -> None:
         """Record an upload that begins."""
-        self._put(_key(upload.upload_id), members(upload), ANY)
+        place = {"gsi1pk": f"UPLOADS#{upload.tenant}", "gsi1sk": f"{upload.expires_at:010}#{upload.upload_id}"}
+        self._put(_key(upload.upload_id), {**members(upload), **place}, ANY)
+
+    def pending(self, tenant: str, now: int) -> Iterator[StoredUpload]:
+        """Yield a tenant's uploads that are not over."""
+        values = {":tenant": f"UPLOADS#{tenant}", ":now": f"{now:010}$", ":pending": PENDING}
+        found = self._query(
+            "gsi1pk = :tenant AND gsi1sk > :now", values,
+            IndexName=INDEX, FilterExpression="#status = :pending", ExpressionAttributeNames={"#status": "status"},
+        )  # fmt: skip
+        return (msgspec.convert(item, StoredUpload) for item in found)
+
+    def count_part(self, upload_id: str, size: int, most_bytes: int, most_parts: int) -> bool:
+        """Count a part that is about to be written; False when there were as many, or as many bytes, as there may be."""
+        fits = "attribute_not_exists(#received) OR (#received <= :room AND #parts < :most)"
+        values = {":room": most_bytes - size, ":most": most_parts}
+        try:
+            self._change(changing(_key(upload_id), {}, fits, values, adds={"parts": 1, "received": size}))
+        except StaleRecord:
+            return False
+        return True
 
     def upload(self, upload_id: str) -> StoredUpload:
         """Read an upload; raises NotFound."""

@@ -1,0 +1,56 @@
+"""How many bytes each tenant has stored, as a sum that is kept in the same table as all else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from batchyard.adapters.table import INDEX, Table, behind, changing
+from batchyard.errors import StaleRecord
+from batchyard.storage import Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SUMS: Final = "STORED"  # what the index calls all of them
+
+
+class StoredBytes(Table):
+    """Read and move the sums; each move is one write, so that calls side by side lose none."""
+
+    def read(self, tenant: str) -> Stored:
+        """Read a tenant's sum as it is now."""
+        return msgspec.convert({"tenant": tenant, **self._find(_key(tenant))}, Stored)
+
+    def add(self, tenant: str, size: int, now: int, most: int | None) -> bool:
+        """Add so many bytes, or take them away; False when the sum would be more than `most`."""
+        listed = {"changed_at": now, "tenant": tenant, "gsi1pk": SUMS, "gsi1sk": tenant}
+        fits, values = "", dict[str, object]()
+        if most is not None:
+            if size > most:
+                return False
+            fits, values = "attribute_not_exists(#bytes) OR #bytes <= :room", {":room": most - size}
+        return self._moved(changing(_key(tenant), listed, fits, values, adds={"bytes": size}))
+
+    def all(self, after: str) -> Iterator[Stored]:
+        """Yield the sums of the tenants whose names come behind `after`, in the order of the names."""
+        rest, start = behind("gsi1sk", after or None)
+        found = self._query(f"gsi1pk = :sums{rest}", {":sums": SUMS, **start}, IndexName=INDEX)
+        return (msgspec.convert(item, Stored) for item in found)
+
+    def correct(self, before: Stored, size: int, now: int) -> bool:
+        """Write the true sum over the one read as `before`; False when it was moved since."""
+        counted = {"bytes": size, "counted_at": now}
+        return self._moved(changing(_key(before.tenant), counted, "#bytes = :seen", {":seen": before.bytes}))
+
+    def _moved(self, change: dict[str, Any]) -> bool:
+        try:
+            self._change(change)
+        except StaleRecord:
+            return False
+        return True
+
+
+def _key(tenant: str) -> dict[str, str]:
+    return {"pk": f"STORED#{tenant}", "sk": "BYTES"}
