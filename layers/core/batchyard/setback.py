@@ -22,11 +22,12 @@ from batchyard.outcomes import LONGEST_CODE
 from batchyard.pacing import retry_wait
 from batchyard.policy import Move, after_failed_call
 from batchyard.shard import Shard, Step, change, change_attempt, finish
-from batchyard.stopping import why_stopped
+from batchyard.stopping import CANCELLED, why_stopped
 from batchyard.yard import Yard
 
 MOST_SETBACKS: Final = 100  # in a row, before a shard that cannot be sent is given up: most of a day
 BOUNDED: Final = frozenset({Move.RETRY, Move.UPLOAD})  # what waits for room or an operator may take longer
+A_DAY_OF_LOOKS: Final = 240  # in a row, the first hundred of them within READ_CEILING of each other
 READ_CEILING: Final = 60  # seconds between looks at a provider that does not answer
 REQUEST_TIMEOUT: Final = 408
 INVALID_KEY: Final = "invalid_api_key"
@@ -55,10 +56,11 @@ def after_create(yard: Yard, shard: Shard, step: Step, error: BatchClientError) 
 def after_read(yard: Yard, shard: Shard, after: Shard, step: Step, error: BatchClientError) -> Step:
     """Take a failed look at a provider batch or its files: the same again later, for what was paid for is there.
 
-    Only of a shard of which nothing more is sent it is not awaited for ever: whoever cancels wants an end.
+    Only of a shard of which nothing more is sent it is not awaited for ever: whoever cancels wants an end, and nobody else
+    ends one that was given up.
     """
     stopped = why_stopped(yard.records.batch(shard.batch_id), shard) if shard.setbacks >= MOST_SETBACKS else None
-    if stopped is not None:
+    if stopped is not None and (stopped == CANCELLED or shard.setbacks >= A_DAY_OF_LOOKS):
         save_after_answer(yard, shard, finish(after, stopped))
         return step.then("done")
     patient = shard.setbacks > MOST_SETBACKS  # looking costs nothing, so first often, then as rarely as anything

@@ -20,7 +20,9 @@ from batch_client import (
 )
 from batchyard.collect import collect
 from batchyard.errors import InputGone, StoreError
-from batchyard.setback import MOST_SETBACKS
+from batchyard.fail import fail_batch
+from batchyard.poll import poll
+from batchyard.setback import A_DAY_OF_LOOKS, MOST_SETBACKS
 from batchyard.shard import Step, change
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID
@@ -164,3 +166,18 @@ def test_a_create_that_is_lost_at_last_is_looked_for_before_the_shard_is_given_u
     reason = yard.table.kept[BATCH_ID, 0].reason
     assert reason is not None
     assert reason.code == "provider_unavailable"
+
+
+@pytest.mark.parametrize(("cancelled", "looks"), [(True, MOST_SETBACKS), (False, A_DAY_OF_LOOKS)])
+def test_a_provider_that_serves_us_no_more_is_waited_for_longer_when_nobody_has_cancelled(
+    *, cancelled: bool, looks: int
+) -> None:
+    yard = planned()
+    submit(yard, FIRST)
+    if cancelled:
+        yard.table.move_batch(BATCH_ID, "cancelling", yard.now())
+    else:
+        fail_batch(yard, BATCH_ID, {"Error": "ExecutionEnded"})
+    yard.scripted.trouble["retrieve_batch"] = [ServerError("down", status=503) for _ in range(2 * looks)]
+    answers = [poll(yard, FIRST.then("poll")).next for _ in range(looks + 1)]
+    assert answers == ["poll"] * looks + ["done"]
