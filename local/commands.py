@@ -1,6 +1,8 @@
 """Show the make targets and what goes with them; needs nothing but the standard library: `python -m local.commands`."""
 
+import os
 import re
+import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +35,14 @@ def text() -> str:
     return "\n\n".join((section("Commands", targets()), section("Settings", iter(WITH_THEM.items())), _MORE))
 
 
+def show(told: str) -> None:
+    """Print it all, or as much as a reader as `head` wants of it."""
+    try:
+        print(told, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter complains as it ends
+
+
 def _entry(name: str, description: str) -> str:
     indent = " " * 6
     return f"  {name}\n" + textwrap.fill(
@@ -41,4 +51,4 @@ def _entry(name: str, description: str) -> str:
 
 
 if __name__ == "__main__":
-    print(text())
+    show(text())

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from local.commands import WITH_THEM, section, targets
+from local.commands import WITH_THEM, section, show, targets
 from local.deploy import read_template
 from local.parameters import parameters
 from local.settings import EMULATOR_VALUES, OWN_VALUES
@@ -25,4 +25,4 @@ def _settings() -> Iterator[tuple[str, str]]:
 
 
 if __name__ == "__main__":
-    print(text())
+    show(text())

@@ -25,7 +25,9 @@ _CALL_SECONDS = 3.0
 _MOST_AT_ONCE = 10
 
 
-def salvage(stack: Stack, provider: Provider, batch_id: str, out: Path, say: Callable[[str], None]) -> bool:
+def salvage(
+    stack: Stack, provider: Provider, batch_id: str, out: Path, say: Callable[[str], None], minutes: float = MINUTES
+) -> bool:
     """Wait for the end of a batch that is being cancelled and put what it has into the folder `out`; False if it did not end.
 
     Raises:
@@ -33,22 +35,22 @@ def salvage(stack: Stack, provider: Provider, batch_id: str, out: Path, say: Cal
         PartEnded: a process of the stack ended by itself.
 
     """
-    say(f"Waiting for its end, {MINUTES} minutes at most, to fetch what is finished. Ctrl-C again ends at once.")
+    say(f"Waiting for its end, {minutes:g} minutes at most, to fetch what is finished. Ctrl-C again ends at once.")
     table = stack.clients.table(stack.table)
-    ended = _ended(stack, provider, batch_id)
+    ended = _ended(stack, provider, batch_id, minutes)
     if ended:
         closing(progress(table, batch_id), fetch(stack, batch_id, out))
     else:
-        say(f"It has not ended after {MINUTES} minutes: nothing was fetched.")
+        say(f"It has not ended after {minutes:g} minutes: nothing was fetched.")
     left = files_left(table, batch_id)
     say(f"Files left at the provider: {', '.join(left)}." if left else "No file of it is left at the provider.")
     return ended
 
 
-def _ended(stack: Stack, provider: Provider, batch_id: str) -> bool:
+def _ended(stack: Stack, provider: Provider, batch_id: str, minutes: float) -> bool:
     """Tell whether the batch has ended: as soon as it has, or when the time is over."""
     table, function = stack.clients.table(stack.table), _advance_function(stack)
-    deadline, asked = time.monotonic() + MINUTES * 60, dict[int, float]()
+    deadline, asked = time.monotonic() + minutes * 60, dict[int, float]()
     with Display(own_provider=True) as display:
         while not (now := progress(table, batch_id)).ended and time.monotonic() < deadline:
             display.show(now)

@@ -1,3 +1,4 @@
+import os
 import re
 import shutil
 import subprocess
@@ -45,6 +46,16 @@ def test_where_nothing_is_set_up_the_commands_are_told_by_the_standard_library_a
     assert "make setup" in told.stdout
     assert told.stderr == ""
     assert not (tmp_path / ".venv").exists()
+
+
+def test_a_reader_who_wants_only_the_beginning_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    told = subprocess.run(
+        [sys.executable, "-m", "local.commands"], cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writing)
+    assert (told.returncode, told.stderr) == (0, b"")
 
 
 def test_the_readme_names_every_mend_and_wrapper_of_the_engine() -> None:
