@@ -297,6 +297,7 @@ REFUSALS = {
     "create-file-first-line-not-json": (400, None, None),
     "create-file-no-form": (415, "invalid_content_type", None),
     "create-file-not-jsonl": (400, None, None),
+    "create-file-not-of-lines": (400, None, None),
     "create-file-without-file": (400, "missing_required_parameter", "file"),
     "create-file-without-purpose": (400, "missing_required_parameter", "purpose"),
     "delete-file-unknown": (404, None, "id"),
