@@ -13,7 +13,7 @@ from batchyard.assemble import assemble
 from batchyard.collect import collect
 from batchyard.plan import plan
 from batchyard.shard import Step
-from batchyard.splitting import ShardLines
+from batchyard.shard_lines import ShardLines
 from batchyard.submit import submit
 from tests.benchmarks import inputs
 from tests.benchmarks.disk import BATCH_ID, DiskYard

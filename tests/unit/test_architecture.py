@@ -39,7 +39,7 @@ VAGUE = {"utils", "util", "common", "helpers", "helper", "base", "manager", "mis
 PURE = [
     "answers", "batch", "callback_url", "capacity", "checksums", "create_request", "creations", "errors", "form",
     "handover", "keys", "kinds", "lines", "options", "outcomes", "ownership", "pacing", "policy", "scanning", "shard",
-    "shard_limits", "splitting", "statuses", "stored_file", "successes", "tenancy", "token_limits", "tokens",
+    "shard_limits", "shard_lines", "splitting", "statuses", "stored_file", "successes", "tenancy", "token_limits", "tokens",
     "webhook_delivery", "webhook_endpoint",
 ]  # fmt: skip
 IMPURE = {"boto3", "botocore", "requests", "urllib3", "time", "random", "socket", "logging", "aws_lambda_powertools"}

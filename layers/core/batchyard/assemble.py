@@ -16,7 +16,7 @@ from batchyard.relay import any_relayed
 from batchyard.report import report
 from batchyard.results import Tally
 from batchyard.shard import Shard, finish, new_shard
-from batchyard.splitting import ShardLines
+from batchyard.shard_lines import ShardLines
 from batchyard.writing import any_written, written_results
 from batchyard.yard import Yard
 

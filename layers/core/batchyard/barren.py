@@ -12,7 +12,7 @@ from batchyard.deadline import WAITED_FOR
 from batchyard.given_up import last_words
 from batchyard.runs import RunWriter
 from batchyard.shard import Shard, change, change_attempt, finish
-from batchyard.splitting import ShardLines
+from batchyard.shard_lines import ShardLines
 from batchyard.unfinished import Unfinished
 from batchyard.yard import Yard
 

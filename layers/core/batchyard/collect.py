@@ -17,7 +17,7 @@ from batchyard.policy import Move, after_failed_call
 from batchyard.relay import must_relay, relay
 from batchyard.runs import RunWriter
 from batchyard.shard import Attempt, Shard, Step, change, change_attempt, discard, finish
-from batchyard.splitting import ShardLines
+from batchyard.shard_lines import ShardLines
 from batchyard.stopping import why_stopped
 from batchyard.unfinished import Unfinished
 from batchyard.yard import Yard

@@ -21,7 +21,7 @@ from batchyard.errors import BatchyardError, InputGone, NotFound, StoreError
 from batchyard.log import logger
 from batchyard.outcomes import OUTCOME_UNKNOWN, Outcome
 from batchyard.shard import Shard, Step, begin_attempt, change_attempt
-from batchyard.splitting import ShardLines
+from batchyard.shard_lines import ShardLines
 from batchyard.stopping import why_stopped
 from batchyard.unfinished import Unfinished
 from batchyard.upload import Upload

@@ -14,7 +14,7 @@ from batchyard.outcomes import answer_line, count_code
 from batchyard.policy import Move, after_failed_batch, after_failed_call
 from batchyard.runs import RunWriter
 from batchyard.shard import Shard, Step, change, change_attempt, discard, finish
-from batchyard.splitting import ShardLines
+from batchyard.shard_lines import ShardLines
 from batchyard.unfinished import Unfinished
 from batchyard.yard import Yard
 

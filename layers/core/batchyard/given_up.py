@@ -13,7 +13,7 @@ from batchyard.batch import LineError
 from batchyard.merging import Feed, piece_of
 from batchyard.runs import Run, RunWriter
 from batchyard.shard import Shard
-from batchyard.splitting import ShardLines
+from batchyard.shard_lines import ShardLines
 from batchyard.unfinished import Unfinished
 
 if TYPE_CHECKING:

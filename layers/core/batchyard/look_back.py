@@ -8,7 +8,7 @@ from batchyard import keys, lines
 from batchyard.aside import Aside
 from batchyard.batch import SHOWN_ERRORS, Batch, LineError
 from batchyard.duplicates import earliest, look_through
-from batchyard.splitting import ShardLines
+from batchyard.shard_lines import ShardLines
 from batchyard.survey import Survey
 from batchyard.unfinished import Unfinished
 from batchyard.yard import Yard

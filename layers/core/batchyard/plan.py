@@ -16,7 +16,7 @@ from batchyard.look_back import look_back
 from batchyard.preflight import all_lines, preflight, report_unsent, too_dear, weigh
 from batchyard.regroup import regroup, scattered
 from batchyard.shard_limits import Limits
-from batchyard.splitting import ShardLines
+from batchyard.shard_lines import ShardLines
 from batchyard.survey import Progress, Survey
 from batchyard.unpacking import Damaged, source_of
 from batchyard.yard import Yard

@@ -9,7 +9,7 @@ from batchyard import keys
 from batchyard.adapters.writer import Writer
 from batchyard.batch import Batch, InputObject
 from batchyard.handover import InTime
-from batchyard.splitting import ShardLines
+from batchyard.shard_lines import ShardLines
 from batchyard.survey import Progress
 from batchyard.upload import near
 from batchyard.yard import Yard

@@ -6,7 +6,7 @@ import msgspec
 
 from batchyard.batch import Batch, LineError, Usage
 from batchyard.pacing import Look
-from batchyard.splitting import RUN, Run, ShardLines
+from batchyard.shard_lines import RUN, Run, ShardLines
 
 WAITING: Final = "waiting"
 DONE: Final = "done"

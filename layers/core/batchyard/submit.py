@@ -24,7 +24,7 @@ from batchyard.shard import (
     is_full,
     new_shard,
 )
-from batchyard.splitting import ShardLines
+from batchyard.shard_lines import ShardLines
 from batchyard.stopping import why_stopped
 from batchyard.unfinished import Unfinished
 from batchyard.upload import Upload

@@ -13,7 +13,8 @@ from batchyard.lines import Line
 from batchyard.metering import Load, Meter, Outputs
 from batchyard.scanning import Block, blocks
 from batchyard.shard_limits import Limits
-from batchyard.splitting import MOST_KINDS, PackedLines, Place, ShardLines, Splitter
+from batchyard.shard_lines import PackedLines, Place, ShardLines
+from batchyard.splitting import MOST_KINDS, Splitter
 
 LONGEST_LINE: Final = 16 * 1024 * 1024
 AT_ONCE: Final = 200  # lines that are read together if they are alike

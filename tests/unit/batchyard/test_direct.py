@@ -24,7 +24,7 @@ from batchyard.plan import plan
 from batchyard.poll import poll
 from batchyard.runs import Run
 from batchyard.shard import Attempt, Shard, Step, change, change_attempt, new_shard
-from batchyard.splitting import ShardLines
+from batchyard.shard_lines import ShardLines
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryYard, batch
 from tests.unit.batchyard.planned import KEY

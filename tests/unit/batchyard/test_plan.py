@@ -10,7 +10,8 @@ from batchyard import duplicates, stretches
 from batchyard.errors import BatchyardError
 from batchyard.lines import BOM
 from batchyard.plan import plan, read_summary
-from batchyard.splitting import MOST_KINDS, ShardLines
+from batchyard.shard_lines import ShardLines
+from batchyard.splitting import MOST_KINDS
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
 from tests.unit.batchyard.planned import INPUT, KEY, dropped
 

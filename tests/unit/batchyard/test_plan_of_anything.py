@@ -11,7 +11,7 @@ from batchyard import keys
 from batchyard.aside import runs
 from batchyard.batch import REFUSE, SKIP
 from batchyard.plan import SHARDS, plan, read_summary
-from batchyard.splitting import ShardLines
+from batchyard.shard_lines import ShardLines
 from batchyard.unfinished import Unfinished
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
 from tests.unit.batchyard.planned import KEY

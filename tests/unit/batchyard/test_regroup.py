@@ -13,7 +13,7 @@ from batchyard import keys, regroup
 from batchyard.plan import plan
 from batchyard.regroup import cut, scattered
 from batchyard.shard import Step
-from batchyard.splitting import Place, ShardLines
+from batchyard.shard_lines import Place, ShardLines
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
 from tests.unit.batchyard.planned import KEY

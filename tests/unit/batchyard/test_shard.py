@@ -6,7 +6,7 @@ import pytest
 
 from batchyard.batch import InputObject
 from batchyard.shard import KEPT_ATTEMPTS, Ranges, begin_attempt, change_attempt, new_shard
-from batchyard.splitting import Place, ShardLines
+from batchyard.shard_lines import Place, ShardLines
 from tests.unit.batchyard.memory import NOW, batch
 
 

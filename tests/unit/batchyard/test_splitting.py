@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchyard import splitting
-from batchyard.lines import EMBEDDINGS, Line, embedding_inputs, parse
+from batchyard.lines import EMBEDDINGS, Body, Line, embedding_inputs, parse
 from batchyard.shard_limits import Limits
-from batchyard.splitting import Place, ShardLines, Splitter
+from batchyard.shard_lines import Place, ShardLines
+from batchyard.splitting import Splitter
 from batchyard.tokens import estimated
 from tests.unit.batchyard.found_lines import Found, scan
 
@@ -188,3 +189,19 @@ def test_of_very_many_open_lines_the_longest_shard_is_closed_before_it_is_full(m
     assert Counter(position for shard in shards for position in shard.positions) == Counter(range(len(lines)))
     assert max(map(len, shards)) <= 20
     assert min(map(len, shards[:-7])) >= 3
+
+
+def test_of_much_text_in_open_lines_the_shard_with_most_is_closed_before_it_is_full(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(splitting, "MOST_OPEN_TEXT", 1_000)
+    splitter, held, most = Splitter(Limits(1_000, 10**9, 9)), 0, 0
+    for at in range(600):
+        custom_id = f"{at:0{1 + 40 * (at % 3)}}"
+        line = Line(custom_id, "POST", "/v1/responses", Body(f"m{at % 3}"))
+        closed = splitter.add(Place(at, at + 1, 1_000 * at), 1_000, line)
+        held += len(custom_id) - sum(map(len, closed.custom_ids if closed else []))
+        most = max(most, held)
+        assert closed is None or sum(map(len, closed.custom_ids)) >= 1_000 / 3
+    assert 900 <= most <= 1_000
+    assert sum(len(custom_id) for shard in splitter.rest() for custom_id in shard.custom_ids) == held

@@ -15,7 +15,7 @@ import pytest
 from batch_client import QuotaError
 from batchyard import keys, openapi, stored_file, stored_upload, webhook_endpoint, yard
 from batchyard.files import MOST_INLINE
-from batchyard.splitting import Place, ShardLines
+from batchyard.shard_lines import Place, ShardLines
 from batchyard.statuses import MOVES
 from batchyard.webhook_endpoint import WebhookEndpoint
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, NOW, MemoryYard, batch

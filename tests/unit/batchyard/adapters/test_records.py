@@ -11,7 +11,7 @@ from batchyard.adapters.records import Records
 from batchyard.batch import Counts
 from batchyard.errors import StaleRecord, StoreError
 from batchyard.shard import change, new_shard
-from batchyard.splitting import Place, ShardLines
+from batchyard.shard_lines import Place, ShardLines
 from tests.unit.batchyard.memory import BATCH_ID, batch
 
 CONFLICT, CONDITION, NONE, THROTTLED = "TransactionConflict", "ConditionalCheckFailed", "None", "ThrottlingError"
