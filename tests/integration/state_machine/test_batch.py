@@ -138,12 +138,12 @@ def test_a_passing_fault_of_a_step_is_retried(yard: Yard, function: str) -> None
     assert "FailFunction" not in yard.functions.names()
 
 
-def test_lambdas_own_throttling_is_retried_for_longer_and_within_bounds(yard: Yard) -> None:
-    yard.functions.answers["PlanFunction"] = [*[ThrottledError()] * 8, PLANNED]
+def test_a_function_for_which_the_account_has_no_room_is_waited_for_and_within_bounds(yard: Yard) -> None:
+    yard.functions.answers["PlanFunction"] = [*[ThrottledError()] * 30, PLANNED]
     assert yard.run()["status"] == "SUCCEEDED"
-    assert yard.functions.names().count("PlanFunction") == 9
-    assert len(yard.backoffs) == 8
-    assert all(0 <= seconds <= 60 for seconds in yard.backoffs)
+    assert yard.functions.names().count("PlanFunction") == 31
+    assert len(yard.backoffs) == 30
+    assert all(0 <= seconds <= 600 for seconds in yard.backoffs)
 
 
 @pytest.mark.parametrize("function", ["PlanFunction", "AssembleFunction"])

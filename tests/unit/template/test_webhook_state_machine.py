@@ -49,6 +49,7 @@ def test_trouble_of_ours_is_tried_again_with_jitter_and_bounds(name: str) -> Non
     assert set(trouble["ErrorEquals"]) == LAMBDA_TROUBLE
     assert (stores["ErrorEquals"], anything["ErrorEquals"]) == (RETRYABLE, ["States.ALL"])
     assert {each["JitterStrategy"] for each in (trouble, stores, anything)} == {"FULL"}
+    assert {(each["MaxAttempts"], each["MaxDelaySeconds"]) for each in (trouble, stores)} == {(30, 600)}
 
 
 @each_task
