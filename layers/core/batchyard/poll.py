@@ -1,6 +1,7 @@
 """Look at a shard's provider batch and say when to look again."""
 
 import math
+from operator import methodcaller
 from typing import Final
 
 from batch_client import Batch as ProviderBatch
@@ -36,22 +37,33 @@ def _poll(yard: Yard, step: Step) -> Step:
         pauses.tell(yard, batch)
     if must_relay(shard, step):
         return relay(yard, shard, step)
-    provider_batch_id = shard.attempt.provider_batch_id
+    return _look(yard, batch, shard, shard.attempt.provider_batch_id, step)
+
+
+def _look(yard: Yard, batch: Batch, shard: Shard, provider_batch_id: str, step: Step) -> Step:
     try:
-        seen = yard.ask(lambda provider: provider.retrieve_batch(provider_batch_id))
-        late = yard.now() >= _deadline(yard, batch, shard.attempt)
-        stopping = batch.stopping or shard.given_up or late
-        if stopping and not (seen.ended or seen.status in ENDING):
-            logger.info("stopping a provider batch", batch_id=step.batch_id, shard=step.shard, late=late)
-            seen = yard.ask(lambda provider: provider.cancel_batch(provider_batch_id))
+        seen = yard.ask(methodcaller("retrieve_batch", provider_batch_id))
     except NotFoundError as error:
         return _missing(yard, batch, shard, step, error)
     except BatchClientError as error:
         return setback.after_read(yard, shard, shard, step, error)
-    if seen.status in TAKEN_IN and shard.attempt.provider_status not in TAKEN_IN:
+    if not seen.ended and seen.status not in ENDING and _is_to_stop(yard, batch, shard):
+        try:
+            seen = yard.ask(methodcaller("cancel_batch", provider_batch_id))
+        except BatchClientError as error:
+            return setback.after_cancel(yard, shard, step, error)
+    if seen.status in TAKEN_IN and shard.attempts[-1].provider_status not in TAKEN_IN:
         ledger.accepted(yard, shard)
-    _note(yard, shard, shard.attempt, seen)
+    _note(yard, shard, shard.attempts[-1], seen)
     return step.then("collect") if seen.ended else _look_again(yard, batch, shard, seen, step)
+
+
+def _is_to_stop(yard: Yard, batch: Batch, shard: Shard) -> bool:
+    late = yard.now() >= _deadline(yard, batch, shard.attempts[-1])
+    if late or batch.stopping or shard.given_up:
+        logger.info("stopping a provider batch", batch_id=batch.batch_id, shard=shard.shard, late=late)
+        return True
+    return False
 
 
 def _note(yard: Yard, shard: Shard, attempt: Attempt, seen: ProviderBatch) -> None:
@@ -103,5 +115,7 @@ def _missing(yard: Yard, batch: Batch, shard: Shard, step: Step, error: NotFound
         shard = yard.records.save_shard(shard, shard)  # a version, and so a place for a run, that no other worker has
         lost = barren.give_up(yard, shard, lost, reason)
     setback.save_after_answer(yard, shard, lost)
+    if lost.done:
+        return step.then("done")
     ledger.give_back(yard, step.batch_id, step.shard)
-    return step.then("done" if lost.done else "submit")
+    return step.then("submit")

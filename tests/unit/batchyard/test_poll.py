@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from batch_client import ConflictError, NotFoundError, RequestCounts, ServerError, Usage
+from batch_client import BadRequestError, ConflictError, NotFoundError, RequestCounts, ServerError, Usage
 from batchyard.cancel import cancel
 from batchyard.poll import poll
 from batchyard.setback import MOST_SETBACKS
@@ -79,6 +79,16 @@ def test_a_cancelled_batch_does_not_wait_for_ever_for_a_provider_that_does_not_t
     assert reason is not None
     assert reason.code == "batch_cancelled"
     assert cancel(yard, BATCH_ID) == 1
+
+
+def test_a_provider_batch_that_cannot_be_cancelled_is_waited_for_and_what_it_finished_is_collected() -> None:
+    yard = submitted()
+    yard.table.move_batch(BATCH_ID, "cancelling", yard.now())
+    for _ in range(2 * MOST_SETBACKS):
+        yard.scripted.trouble["cancel_batch"] = [BadRequestError("there is no such method", status=405)]
+        assert look(yard).next == "poll"
+    yard.scripted.end("pb-0", "completed")
+    assert look(yard).next == "collect"
 
 
 def test_a_cancelled_batch_is_cancelled_at_the_provider_once() -> None:
