@@ -28,7 +28,7 @@ _MOST_AT_ONCE = 10
 def salvage(
     stack: Stack, provider: Provider, batch_id: str, out: Path, say: Callable[[str], None], minutes: float = MINUTES
 ) -> bool:
-    """Wait for the end of a batch that is being cancelled and put what it has into the folder `out`; False if it did not end.
+    """Wait for a batch that is being cancelled and put what is finished into the folder `out`; False if it does not end.
 
     Raises:
         ResultsError: it cannot be written.
@@ -37,9 +37,11 @@ def salvage(
     """
     say(f"Waiting for its end, {minutes:g} minutes at most, to fetch what is finished. Ctrl-C again ends at once.")
     table = stack.clients.table(stack.table)
-    ended = _ended(stack, provider, batch_id, minutes)
-    if ended:
-        closing(progress(table, batch_id), fetch(stack, batch_id, out))
+    ended, last = _ended(stack, provider, batch_id, minutes), progress(table, batch_id)
+    if ended and last.done:
+        closing(last, fetch(stack, batch_id, out))
+    elif ended:
+        say("Nothing of it was finished.")  # what an earlier run has left in `out` is worth more than that
     else:
         say(f"It has not ended after {minutes:g} minutes: nothing was fetched.")
     left = files_left(table, batch_id)
@@ -52,12 +54,14 @@ def _ended(stack: Stack, provider: Provider, batch_id: str, minutes: float) -> b
     table, function = stack.clients.table(stack.table), _advance_function(stack)
     deadline, asked = time.monotonic() + minutes * 60, dict[int, float]()
     with Display(own_provider=True) as display:
-        while not (now := progress(table, batch_id)).ended and time.monotonic() < deadline:
+        while not (now := progress(table, batch_id)).ended:
             display.show(now)
             for shard in islice(_due(stack, provider, batch_id, asked), _MOST_AT_ONCE):
                 asked[shard] = time.monotonic()
                 payload = json.dumps({"batch_id": batch_id, "shard": shard}).encode()
                 function(payload)
+            if time.monotonic() >= deadline:
+                break
             stack.check()
             time.sleep(_LOOK_SECONDS)
     return now.ended

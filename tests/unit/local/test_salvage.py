@@ -11,7 +11,7 @@ from local.salvage import salvage
 from local.stack import Stack
 
 BATCH = "batch_1"
-NO_TIME, ONE_LOOK = 0.0, 0.0001  # minutes
+ONE_LOOK = 0.0  # minutes
 
 
 class Clients:
@@ -66,9 +66,10 @@ def shard(number: int, status: str, **attempt: Any) -> dict[str, Any]:
 
 
 def test_what_a_batch_has_at_its_end_is_put_into_the_folder(tmp_path: Path) -> None:
-    clients = Clients(batch("cancelled", shards=1), shard(0, "done", ended_at=7))
+    counts = {"total": 2, "completed": 1}
+    clients = Clients(batch("cancelled", shards=1, counts=counts), shard(0, "done", ended_at=7))
     clients.kept = {f"results/default/{BATCH}/output.jsonl": "{}\n", f"results/default/{BATCH}/report.json": "{}"}
-    assert salvaged(clients, Provider(), tmp_path, NO_TIME) == (
+    assert salvaged(clients, Provider(), tmp_path, ONE_LOOK) == (
         True,
         [
             "Waiting for its end, 0 minutes at most, to fetch what is finished. Ctrl-C again ends at once.",
@@ -78,9 +79,18 @@ def test_what_a_batch_has_at_its_end_is_put_into_the_folder(tmp_path: Path) -> N
     assert sorted(path.name for path in tmp_path.iterdir()) == ["output.jsonl", "report.json"]
 
 
+def test_results_of_an_earlier_run_stay_where_nothing_was_finished(tmp_path: Path) -> None:
+    clients = Clients(batch("cancelled", shards=1, counts={"total": 2}), shard(0, "done", ended_at=7))
+    clients.kept = {f"results/default/{BATCH}/report.json": "{}"}
+    ended, told = salvaged(clients, Provider(), tmp_path, ONE_LOOK)
+    assert ended
+    assert told[1:] == ["Nothing of it was finished.", "No file of it is left at the provider."]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_batch_that_does_not_end_in_time_is_told_with_the_files_it_leaves(tmp_path: Path) -> None:
     clients = Clients(batch("cancelling", shards=1), shard(0, "waiting", provider_batch_id="a", file_id="file-a"))
-    ended, told = salvaged(clients, Provider(a=False), tmp_path, NO_TIME)
+    ended, told = salvaged(clients, Provider(a=False), tmp_path, ONE_LOOK)
     assert not ended
     assert told[1:] == ["It has not ended after 0 minutes: nothing was fetched.", "Files left at the provider: file-a."]
     assert list(tmp_path.iterdir()) == []
