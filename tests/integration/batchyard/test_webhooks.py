@@ -238,6 +238,12 @@ def test_records_of_endpoints_and_deliveries_keep_their_conditions(yard: Yard, r
         records.endpoint("default", made["id"])
 
 
+def test_a_request_to_record_an_endpoint_may_be_repeated_after_a_lost_answer(yard: Yard) -> None:
+    made = yard.webhook_records.endpoint("default", register(yard, "http://127.0.0.1:9/")["id"])
+    yard.webhook_records.create(made)
+    assert yard.webhook_records.endpoints("default") == [made]
+
+
 def test_deliveries_are_listed_newest_first_up_to_a_hundred(yard: Yard) -> None:
     made = register(yard, "http://127.0.0.1:9/")
     for at in range(101):

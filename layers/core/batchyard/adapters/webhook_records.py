@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from batchyard.adapters.table import THERE, Table, changing, members
+from batchyard.adapters.table import ANY, THERE, Table, changing, members
 from batchyard.errors import NotFound, StaleRecord
 from batchyard.webhook_delivery import DELIVERED, PENDING, Delivery
 from batchyard.webhook_endpoint import WebhookEndpoint
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class WebhookRecords(Table):
-    """Read and write the records of endpoints and deliveries; every write is conditional."""
+    """Read and write the records of endpoints and deliveries; every change is conditional."""
 
     def create(self, endpoint: WebhookEndpoint) -> None:
-        """Record a new endpoint."""
-        self._put(_endpoint_key(endpoint.tenant, endpoint.endpoint_id), members(endpoint))
+        """Record a new endpoint; its name is random, and a request repeated after a lost answer is no other."""
+        self._put(_endpoint_key(endpoint.tenant, endpoint.endpoint_id), members(endpoint), ANY)
 
     def endpoint(self, tenant: str, endpoint_id: str) -> WebhookEndpoint:
         """Read an endpoint of this tenant; raises NotFound, also for one that was deleted."""
