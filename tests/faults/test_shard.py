@@ -23,6 +23,7 @@ from batchyard.fail import fail_shard
 from batchyard.plan import plan
 from batchyard.shard import Step
 from batchyard.submit import submit
+from tests.faults.memory_world import MemoryWorld
 from tests.integration.batchyard.world import (
     World,
     answering,
@@ -38,6 +39,11 @@ from tests.integration.batchyard.world import (
 )  # fmt: skip
 
 TEN = [f"r{at}" for at in range(10)]
+
+
+@pytest.fixture
+def world() -> World:
+    return MemoryWorld()
 
 
 def drop(world: World) -> str:
@@ -146,22 +152,6 @@ def test_the_batch_says_why_it_waits_for_an_operator(world: World) -> None:
     step = submit(world.yard, Step(batch_id, 0))
     assert step.next == "submit"
     assert "exceeded your quota" in (world.yard.records.batch(batch_id).paused or "")
-
-
-def test_a_batch_is_paused_in_the_table_until_none_of_its_shards_waits(world: World) -> None:
-    batch_id = world.drop(jsonl([request(each, model="a" if each < "r5" else "b") for each in TEN]))
-    plan(world.yard, batch_id)
-    for number in (0, 1):
-        world.provider.before = [QuotaError("You exceeded your quota", status=429, code="insufficient_quota")]
-        submit(world.yard, Step(batch_id, number))
-    seen = []
-    for number in (0, 1):
-        submit(world.yard, Step(batch_id, number))
-        batch = world.yard.records.batch(batch_id)
-        seen.append((bool(batch.paused), batch.told_paused, batch.status))
-    assert seen == [(True, True, "in_progress"), (False, False, "in_progress")]
-    assert world.run(batch_id) == "done"
-    assert all_ok(world, batch_id)
 
 
 def test_lines_the_provider_refuses_by_number_are_set_aside_and_the_rest_runs(world: World) -> None:
@@ -393,14 +383,6 @@ def test_an_odd_answer_that_was_paid_is_an_answer(world: World, line: str) -> No
     assert world.run(batch_id) == "done"
     batch = world.yard.records.batch(batch_id)
     assert (batch.counts.completed, batch.counts.failed, len(world.provider.batches)) == (10, 0, 1)
-
-
-def test_error_codes_no_store_could_hold_are_held(world: World) -> None:
-    codes = iter(range(1_000))
-    world.provider.endings = [answering(lambda each: bad(each, 400, "\ud800" * 300 + str(next(codes))))]
-    batch_id = drop(world)
-    assert world.run(batch_id) == "done"
-    assert sum(report(world, batch_id)["errors"]["by_code"].values()) == 10
 
 
 def test_answers_that_are_gone_are_looked_for_and_then_asked_for_again(world: World) -> None:
