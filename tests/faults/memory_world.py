@@ -1,4 +1,4 @@
-"""The world of the tests on moto, on a yard of memory: for what does not turn upon AWS, in a hundredth of the time."""
+"""The world of the tests on moto, but on a yard of memory: for what does not turn upon AWS, in a hundredth of the time."""
 
 from __future__ import annotations
 

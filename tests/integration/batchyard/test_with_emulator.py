@@ -1,4 +1,4 @@
-"""The whole flow with the real client and a provider that fails to order, judged by the provider's own ledger."""
+"""The flow with the real client and a provider that fails to order, judged by its own ledger; what AWS does is in memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from batch_client import BatchClient, RetryPolicy
 from batchyard.assemble import assemble
 from batchyard.plan import plan
 from batchyard.shard import Step
-from batchyard.yard import Yard
+from tests.faults.memory_world import MemoryWorld
 from tests.integration.batchyard.world import World, jsonl, request
 from tests.integration.local.provider.emulator import Emulator, started
 
@@ -66,6 +66,11 @@ SCENARIOS: dict[str, dict[str, Any]] = {
 ANSWERS_LOST = {"lines missing, once", "broken lines, once"}
 
 
+@pytest.fixture
+def world() -> World:
+    return MemoryWorld()
+
+
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
     with started("--seconds-per-batch", "0.05") as emulator:
@@ -114,7 +119,7 @@ def connect(world: World, emulator: Emulator) -> set[str]:
     """Have the yard talk to the emulator; answer the provider batches it has already."""
     retry = RetryPolicy(floor=0.001, ceiling=0.002, max_retries=2)
     client = BatchClient(emulator.api_key, emulator.url, retry=retry)
-    world.yard = Yard(world.yard.settings, client, world.clock, world.yard.chance)
+    world.yard.provider = client
     return {each["id"] for each in emulator.admin("/ledger?lines=false")["data"]}
 
 
@@ -159,8 +164,8 @@ def test_a_token_limit_is_learned_and_then_kept_to(
     limit = int(lines * len(text) * 20 / 4 * fits)
     emulator.play(enqueued_token_limits={"*": limit})
     before = {each["id"] for each in emulator.admin("/ledger?lines=false")["data"]}
-    settings = dataclasses.replace(world.yard.settings, max_requests_per_shard=lines)
-    world.yard = Yard(settings, BatchClient(emulator.api_key, emulator.url), world.clock, world.yard.chance)
+    world.yard.settings = dataclasses.replace(world.yard.settings, max_requests_per_shard=lines)
+    world.yard.provider = BatchClient(emulator.api_key, emulator.url)
     said = [{"role": "user", "content": text * 20}]
     batch_id = world.drop(jsonl([request(each, messages=said) for each in ids]))
     assert side_by_side(world, batch_id) == "done"
