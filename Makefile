@@ -35,7 +35,7 @@ lint: setup ## every static check
 	@.venv/bin/cfn-lint template.yaml
 
 test: lint ## every test
-	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile
+	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 format: setup
 	@.venv/bin/ruff format .

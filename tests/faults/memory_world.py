@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from batchyard.intake import intake
 from batchyard.settings import Settings
-from tests.integration.batchyard.world import Clock, Provider, World
+from tests.integration.batchyard.roles import Roles
+from tests.integration.batchyard.world import REGION, Clock, Provider, World
 from tests.unit.batchyard.memory import BUCKET, MemoryYard
 
 
@@ -17,7 +18,10 @@ class MemoryWorld(World):
         self.memory = MemoryYard(max_enqueued_tokens=Settings.max_enqueued_tokens)
         self.memory.clock, self.memory.chance = clock, lambda: 0.5
         self.memory._provider = provider  # noqa: SLF001 - the yard is made of memory, but for its provider
-        super().__init__(self.memory, provider, clock)
+        super().__init__(self.memory, provider, clock, Roles(self.memory.settings, REGION))
+
+    def __post_init__(self) -> None:
+        """Leave AWS alone."""
 
     def drop(self, data: bytes, key: str = "inbox/default/in.jsonl", **metadata: str) -> str:
         self.memory.bucket.stored[key], self.memory.bucket.metadata[key] = data, metadata

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace as replaced
 from typing import Any
 
 import pytest
@@ -19,7 +18,6 @@ from batch_client import (
     RateLimitError,
     ServerError,
 )  # fmt: skip
-from batchyard.fail import fail_shard
 from batchyard.plan import plan
 from batchyard.shard import Step
 from batchyard.submit import submit
@@ -184,49 +182,6 @@ def test_expiries_cost_no_try_and_every_line_is_paid_once(world: World) -> None:
     assert len(list(world.provider.ledger())) == 10
 
 
-def stop_half_done(world: World) -> None:
-    """Have the provider run for ever, and finish half of the lines when it is told to cancel."""
-    stop = world.provider.cancel_batch
-
-    def cancel(batch_id: str) -> Any:
-        stop(batch_id)
-        half = answering(lambda each: good(each) if each < "r5" else unrun(each, "batch_cancelled"), "cancelled")
-        world.provider.polls_before_end = 1
-        return world.provider.end(batch_id, half)
-
-    world.provider.cancel_batch = cancel  # type: ignore[method-assign]
-    world.provider.polls_before_end = 10_000
-
-
-def test_at_the_deadline_what_is_finished_is_kept_and_the_rest_is_sent_anew_and_paid_once(world: World) -> None:
-    world.yard.settings = replaced(world.yard.settings, deadline_action="resubmit")
-    stop_half_done(world)
-    batch_id, began = drop(world), world.clock.now
-    assert world.run(batch_id) == "done"
-    assert all_ok(world, batch_id)
-    first, second = report(world, batch_id)["shards"][0]["attempts"]
-    assert (first["provider_status"], first["succeeded"], second["lines"]) == ("cancelled", 5, 5)
-    assert 0.9 * 86_400 <= first["ended_at"] - began < 0.91 * 86_400
-    assert len(list(world.provider.ledger())) == 10
-
-
-def test_at_the_deadline_the_tail_is_finished_line_by_line_and_paid_once(world: World) -> None:
-    world.yard.settings = replaced(world.yard.settings, deadline_action="finish", deadline_budget_requests=5)
-    stop_half_done(world)
-    batch_id, began = drop(world), world.clock.now
-    assert world.run(batch_id) == "done"
-    assert all_ok(world, batch_id)
-    first, second = report(world, batch_id)["shards"][0]["attempts"]
-    assert (first["provider_status"], first["succeeded"]) == ("cancelled", 5)
-    assert (second["provider_status"], second["succeeded"], second["usage"]["total_tokens"]) == ("direct", 5, 25)
-    assert 0.9 * 86_400 <= second["ended_at"] - began < 0.91 * 86_400
-    assert sorted(world.provider.direct) == ["r5", "r6", "r7", "r8", "r9"]
-    assert len(list(world.provider.ledger())) == 10
-    (name,) = world.yard.ledgers.names()
-    assert world.yard.ledgers.read(name).enqueued == 0
-    assert not list(world.yard.ledgers.claims(name))
-
-
 def test_a_line_out_of_tries_keeps_its_last_true_error(world: World) -> None:
     world.provider.endings = [
         answering(lambda each: bad(each, 500, "server_error") if each == "r3" else good(each))
@@ -338,18 +293,6 @@ def test_a_provider_batch_that_is_lost_is_made_again(world: World) -> None:
     batch_id = drop(world)
     assert world.run(batch_id) == "done"
     assert (all_ok(world, batch_id), len(world.provider.batches)) == (True, 2)
-
-
-def test_a_shard_that_fails_for_good_leaves_its_siblings_alone(world: World) -> None:
-    batch_id = world.drop(jsonl([request(each, model="a" if each < "r5" else "b") for each in TEN]))
-    plan(world.yard, batch_id)
-    submit(world.yard, Step(batch_id, 0))
-    fail_shard(world.yard, batch_id, 0, {"Error": "States.Timeout", "Cause": ""})
-    assert world.run(batch_id) == "done"
-    seen = outcomes(world, batch_id)
-    assert [each for each in TEN if seen[each] == "ok"] == TEN[5:]
-    assert seen["r0"] == "server_error"
-    assert world.yard.records.batch(batch_id).status == "completed"
 
 
 def odd(custom_id: str, text: str) -> bytes:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from batchyard.settings import Settings
 from batchyard.yard import Yard
+from tests.integration.aws import empty_aws
 from tests.integration.batchyard.roles import Roles, needed_by
 from tests.integration.batchyard.world import BUCKET, BUS, MACHINE, REGION, SECRET, TABLE, Clock, Provider, World
 
@@ -21,21 +21,17 @@ SECRETS = {"provider": SECRET, "webhooks": "yard-webhook-secret", "signing": "ya
 
 
 @pytest.fixture
-def world(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
     """A world in which every operation may do what its function may, and nothing else."""
-    for name, value in (("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test"), ("DEFAULT_REGION", REGION)):
-        monkeypatch.setenv(f"AWS_{name}", value)
-    with mock_aws():
+    with empty_aws() as session:
         settings = Settings(
             bucket=BUCKET, table=TABLE, event_bus=BUS, provider_base_url="http://127.0.0.1/v1", provider_secret_id=SECRET,
             stack="stack-1", state_machine_arn=MACHINE, webhook_state_machine_arn=MACHINE.replace("batch", "webhooks"),
             cancel_function="cancel", advance_function="advance",
             provider_webhook_secret_id=SECRETS["webhooks"], signing_secret_id=SECRETS["signing"],
         )  # fmt: skip
-        boto3.setup_default_session()
-        assert boto3.DEFAULT_SESSION is not None
         roles = Roles(settings, REGION)
-        roles.listen(boto3.DEFAULT_SESSION.events)
+        roles.listen(session.events)
         _build()
         clock = Clock()
         provider = Provider(clock)

@@ -12,13 +12,13 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 
+from tests.integration.aws import REGION, empty_aws
+
 DEFINITION = Path(__file__).resolve().parents[3] / "functions/batch.asl.json"
-REGION = "us-east-1"
 BUCKET = "data"
 SHARDS_KEY = "work/batch_1/shards.json"
 PATIENCE = 30.0  # seconds; an execution here takes well under one
@@ -125,8 +125,6 @@ def smooth() -> dict[str, Answers]:
 
 @pytest.fixture
 def yard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Yard]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     functions, waits, backoffs = Functions(smooth()), list[float](), list[float]()
     # the one place where moto hands a task's call to its Lambda, which would want Docker
@@ -134,7 +132,7 @@ def yard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Yard]:
     # moto waits in real time; these two are all its waiting
     monkeypatch.setattr(retrier_decl, "time", SimpleNamespace(sleep=backoffs.append))
     monkeypatch.setattr(WaitFunction, "_wait_interval", lambda _self, env, wait_seconds: waits.append(wait_seconds))  # noqa: ARG005 - moto passes them by name
-    with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
+    with empty_aws(machines_run=True):
         s3 = boto3.client("s3", REGION)
         s3.create_bucket(Bucket=BUCKET)
         s3.put_object(

@@ -6,10 +6,10 @@ from typing import Any
 import boto3
 import pytest
 
+from tests.integration.aws import REGION
 from tests.integration.state_machine.conftest import (
     BUCKET,
     PLANNED,
-    REGION,
     SHARDS_KEY,
     HandlerError,
     ThrottledError,

@@ -8,11 +8,11 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 
-from tests.integration.state_machine.conftest import REGION, Answers, Functions, HandlerError, Yard
+from tests.integration.aws import REGION, empty_aws
+from tests.integration.state_machine.conftest import Answers, Functions, HandlerError, Yard
 from tests.unit.template.test_webhook_state_machine import delivery_retry, waits
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -30,13 +30,11 @@ class StoreError(HandlerError):
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Answers], Yard]]:
     """Make a state machine whose one function answers so."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     functions, backoffs = Functions({}), list[float]()
     monkeypatch.setattr(lambda_eval_utils, "_invoke_lambda_function", functions.invoke)
     monkeypatch.setattr(retrier_decl, "time", SimpleNamespace(sleep=backoffs.append))
-    with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
+    with empty_aws(machines_run=True):
 
         def make(answers: Answers) -> Yard:
             functions.answers["DeliverFunction"] = answers

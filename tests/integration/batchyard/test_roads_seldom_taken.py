@@ -1,0 +1,122 @@
+"""What AWS has a say in of all that a provider does: what the table holds, and what a function may seldom need to do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace as replaced
+from typing import TYPE_CHECKING, Any
+
+from batch_client import QuotaError
+from batchyard.fail import fail_shard
+from batchyard.plan import plan
+from batchyard.shard import Step
+from batchyard.submit import submit
+from tests.integration.batchyard.world import answering, bad, good, jsonl, request, unrun
+
+if TYPE_CHECKING:
+    from tests.integration.batchyard.world import World
+
+TEN = [f"r{at}" for at in range(10)]
+LONG = "1" * 60  # digits; a number of DynamoDB has 38
+
+
+def drop(world: World) -> str:
+    return world.drop(jsonl([request(each) for each in TEN]))
+
+
+def all_ok(world: World, batch_id: str) -> bool:
+    answered = world.answered(batch_id, "output.jsonl")
+    return sorted(each["custom_id"] for each in answered) == TEN and not world.answered(batch_id, "errors.jsonl")
+
+
+def report(world: World, batch_id: str) -> Any:
+    return json.loads(world.result(batch_id, "report.json"))
+
+
+def test_error_codes_no_store_could_hold_are_held(world: World) -> None:
+    codes = iter(range(1_000))
+    world.provider.endings = [answering(lambda each: bad(each, 400, "\ud800" * 300 + str(next(codes))))]
+    batch_id = drop(world)
+    assert world.run(batch_id) == "done"
+    assert sum(report(world, batch_id)["errors"]["by_code"].values()) == 10
+
+
+def test_a_count_of_tokens_no_store_could_hold_spoils_no_answer(world: World) -> None:
+    world.provider.endings = [
+        answering(lambda each: good(each).replace(b'"total_tokens": 5', b'"total_tokens": ' + LONG.encode()))
+    ]
+    batch_id = drop(world)
+    assert world.run(batch_id) == "done"
+    assert world.yard.records.batch(batch_id).counts.completed == 10
+    assert LONG.encode() in world.result(batch_id, "output.jsonl")
+
+
+def test_a_batch_is_paused_in_the_table_until_none_of_its_shards_waits(world: World) -> None:
+    batch_id = world.drop(jsonl([request(each, model="a" if each < "r5" else "b") for each in TEN]))
+    plan(world.yard, batch_id)
+    for number in (0, 1):
+        world.provider.before = [QuotaError("You exceeded your quota", status=429, code="insufficient_quota")]
+        submit(world.yard, Step(batch_id, number))
+    seen = []
+    for number in (0, 1):
+        submit(world.yard, Step(batch_id, number))
+        batch = world.yard.records.batch(batch_id)
+        seen.append((bool(batch.paused), batch.told_paused, batch.status))
+    assert seen == [(True, True, "in_progress"), (False, False, "in_progress")]
+    assert world.run(batch_id) == "done"
+    assert all_ok(world, batch_id)
+
+
+def stop_half_done(world: World) -> None:
+    """Have the provider run for ever, and finish half of the lines when it is told to cancel."""
+    stop = world.provider.cancel_batch
+
+    def cancel(batch_id: str) -> Any:
+        stop(batch_id)
+        half = answering(lambda each: good(each) if each < "r5" else unrun(each, "batch_cancelled"), "cancelled")
+        world.provider.polls_before_end = 1
+        return world.provider.end(batch_id, half)
+
+    world.provider.cancel_batch = cancel  # type: ignore[method-assign]
+    world.provider.polls_before_end = 10_000
+
+
+def test_at_the_deadline_what_is_finished_is_kept_and_the_rest_is_sent_anew_and_paid_once(world: World) -> None:
+    world.yard.settings = replaced(world.yard.settings, deadline_action="resubmit")
+    stop_half_done(world)
+    batch_id, began = drop(world), world.clock.now
+    assert world.run(batch_id) == "done"
+    assert all_ok(world, batch_id)
+    first, second = report(world, batch_id)["shards"][0]["attempts"]
+    assert (first["provider_status"], first["succeeded"], second["lines"]) == ("cancelled", 5, 5)
+    assert 0.9 * 86_400 <= first["ended_at"] - began < 0.91 * 86_400
+    assert len(list(world.provider.ledger())) == 10
+
+
+def test_at_the_deadline_the_tail_is_finished_line_by_line_and_paid_once(world: World) -> None:
+    world.yard.settings = replaced(world.yard.settings, deadline_action="finish", deadline_budget_requests=5)
+    stop_half_done(world)
+    batch_id, began = drop(world), world.clock.now
+    assert world.run(batch_id) == "done"
+    assert all_ok(world, batch_id)
+    first, second = report(world, batch_id)["shards"][0]["attempts"]
+    assert (first["provider_status"], first["succeeded"]) == ("cancelled", 5)
+    assert (second["provider_status"], second["succeeded"], second["usage"]["total_tokens"]) == ("direct", 5, 25)
+    assert 0.9 * 86_400 <= second["ended_at"] - began < 0.91 * 86_400
+    assert sorted(world.provider.direct) == ["r5", "r6", "r7", "r8", "r9"]
+    assert len(list(world.provider.ledger())) == 10
+    (name,) = world.yard.ledgers.names()
+    assert world.yard.ledgers.read(name).enqueued == 0
+    assert not list(world.yard.ledgers.claims(name))
+
+
+def test_a_shard_that_fails_for_good_leaves_its_siblings_alone(world: World) -> None:
+    batch_id = world.drop(jsonl([request(each, model="a" if each < "r5" else "b") for each in TEN]))
+    plan(world.yard, batch_id)
+    submit(world.yard, Step(batch_id, 0))
+    fail_shard(world.yard, batch_id, 0, {"Error": "States.Timeout", "Cause": ""})
+    assert world.run(batch_id) == "done"
+    answered, errors = (world.answered(batch_id, name) for name in ("output.jsonl", "errors.jsonl"))
+    assert sorted(each["custom_id"] for each in answered) == TEN[5:]
+    assert {each["error"]["code"] for each in errors} == {"server_error"}
+    assert world.yard.records.batch(batch_id).status == "completed"
