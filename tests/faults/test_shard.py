@@ -18,9 +18,6 @@ from batch_client import (
     RateLimitError,
     ServerError,
 )  # fmt: skip
-from batchyard.plan import plan
-from batchyard.shard import Step
-from batchyard.submit import submit
 from tests.faults.memory_world import MemoryWorld
 from tests.integration.batchyard.world import (
     World,
@@ -141,15 +138,6 @@ def test_a_capacity_failure_may_come_often_and_costs_no_try(world: World) -> Non
     world.provider.endings = [failed(BatchError(code="token_limit_exceeded", message="full"))] * 7
     assert world.run(batch_id) == "done"
     assert all_ok(world, batch_id)
-
-
-def test_the_batch_says_why_it_waits_for_an_operator(world: World) -> None:
-    batch_id = drop(world)
-    plan(world.yard, batch_id)
-    world.provider.before = [QuotaError("You exceeded your quota", status=429, code="insufficient_quota")]
-    step = submit(world.yard, Step(batch_id, 0))
-    assert step.next == "submit"
-    assert "exceeded your quota" in (world.yard.records.batch(batch_id).paused or "")
 
 
 def test_lines_the_provider_refuses_by_number_are_set_aside_and_the_rest_runs(world: World) -> None:
@@ -280,21 +268,6 @@ def test_an_unknown_status_is_waited_out(world: World) -> None:
     assert (all_ok(world, batch_id), len(world.provider.batches)) == (True, 1)
 
 
-def test_a_provider_batch_that_is_lost_is_made_again(world: World) -> None:
-    retrieve, lost = world.provider.retrieve_batch, []
-
-    def show(batch_id: str) -> Any:
-        if batch_id == "pb-0":
-            lost.append(batch_id)
-            raise NotFoundError("no batch found", status=404)
-        return retrieve(batch_id)
-
-    world.provider.retrieve_batch = show  # type: ignore[method-assign]
-    batch_id = drop(world)
-    assert world.run(batch_id) == "done"
-    assert (all_ok(world, batch_id), len(world.provider.batches)) == (True, 2)
-
-
 def odd(custom_id: str, text: str) -> bytes:
     return text.replace("ID", custom_id).encode() + b"\n"
 
@@ -326,21 +299,6 @@ def test_an_odd_answer_that_was_paid_is_an_answer(world: World, line: str) -> No
     assert world.run(batch_id) == "done"
     batch = world.yard.records.batch(batch_id)
     assert (batch.counts.completed, batch.counts.failed, len(world.provider.batches)) == (10, 0, 1)
-
-
-def test_answers_that_are_gone_are_looked_for_and_then_asked_for_again(world: World) -> None:
-    download, gone = world.provider.download_file, []
-
-    def lose(file_id: str) -> Any:
-        if len(world.provider.batches) == 1:
-            gone.append(file_id)
-            raise NotFoundError("no such file", status=404)
-        return download(file_id)
-
-    world.provider.download_file = lose  # type: ignore[method-assign]
-    batch_id = drop(world)
-    assert world.run(batch_id) == "done"
-    assert (all_ok(world, batch_id), len(world.provider.batches), len(gone) > 3) == (True, 2, True)
 
 
 def test_a_provider_that_names_a_few_bad_lines_at_a_time_is_not_asked_for_ever(world: World) -> None:

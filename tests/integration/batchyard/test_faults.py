@@ -6,7 +6,7 @@ import json
 from dataclasses import replace as replaced
 from typing import TYPE_CHECKING, Any
 
-from batch_client import QuotaError
+from batch_client import NotFoundError, QuotaError
 from batchyard.fail import fail_shard
 from batchyard.plan import plan
 from batchyard.shard import Step
@@ -120,3 +120,42 @@ def test_a_shard_that_fails_for_good_leaves_its_siblings_alone(world: World) -> 
     assert sorted(each["custom_id"] for each in answered) == TEN[5:]
     assert {each["error"]["code"] for each in errors} == {"server_error"}
     assert world.yard.records.batch(batch_id).status == "completed"
+
+
+def test_the_batch_says_why_it_waits_for_an_operator(world: World) -> None:
+    batch_id = drop(world)
+    plan(world.yard, batch_id)
+    world.provider.before = [QuotaError("You exceeded your quota", status=429, code="insufficient_quota")]
+    step = submit(world.yard, Step(batch_id, 0))
+    assert step.next == "submit"
+    assert "exceeded your quota" in (world.yard.records.batch(batch_id).paused or "")
+
+
+def test_a_provider_batch_that_is_lost_is_made_again(world: World) -> None:
+    retrieve, lost = world.provider.retrieve_batch, []
+
+    def show(batch_id: str) -> Any:
+        if batch_id == "pb-0":
+            lost.append(batch_id)
+            raise NotFoundError("no batch found", status=404)
+        return retrieve(batch_id)
+
+    world.provider.retrieve_batch = show  # type: ignore[method-assign]
+    batch_id = drop(world)
+    assert world.run(batch_id) == "done"
+    assert (all_ok(world, batch_id), len(world.provider.batches)) == (True, 2)
+
+
+def test_answers_that_are_gone_are_looked_for_and_then_asked_for_again(world: World) -> None:
+    download, gone = world.provider.download_file, list[str]()
+
+    def lose(file_id: str) -> Any:
+        if len(world.provider.batches) == 1:
+            gone.append(file_id)
+            raise NotFoundError("no such file", status=404)
+        yield from download(file_id)  # the real client, too, speaks only once it is read from
+
+    world.provider.download_file = lose  # type: ignore[method-assign]
+    batch_id = drop(world)
+    assert world.run(batch_id) == "done"
+    assert (all_ok(world, batch_id), len(world.provider.batches), len(gone) > 3) == (True, 2, True)
