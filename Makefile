@@ -8,7 +8,7 @@ OUT ?= out
 TENANT ?= default
 WALKS ?= 1000
 
-.PHONY: help setup run up provider key test lint bench faults lock prices format
+.PHONY: help setup run up provider key test lint pytest bench faults lock prices format
 
 help: ## show the commands and every setting
 	@if $(PYTHON) local/bootstrap.py --ready; then $(PY) -m local.help; else $(PYTHON) -m local.commands; fi
@@ -34,7 +34,10 @@ lint: setup ## every static check
 	@.venv/bin/mypy
 	@.venv/bin/cfn-lint template.yaml
 
-test: lint ## every test
+test: setup ## every static check and every test
+	@$(MAKE) --no-print-directory --jobs 2 lint pytest
+
+pytest: setup
 	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 format: setup

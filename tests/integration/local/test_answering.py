@@ -20,7 +20,9 @@ def emulator() -> Iterator[Emulator]:
 @pytest.mark.parametrize("status", [200, 404, 405, 429, 500, 503])
 def test_a_provider_that_answers_is_gone_on_with(emulator: Emulator, status: int) -> None:
     emulator.play(calls=[{"operation": "listBatches", "do": {"status": status, "html": True}}])
+    before = len(emulator.calls("listBatches"))
     check_answers(Provider(emulator.url, emulator.api_key))
+    assert len(emulator.calls("listBatches")) == before + 1
 
 
 @pytest.mark.parametrize("status", [401, 403])
