@@ -36,8 +36,9 @@ CHECKS = [
 def test_a_request_made_up_is_answered_as_described(case: "schemathesis.Case[Any]", yard: Yard) -> None:
     with requests.Session() as session:
         session.headers["Authorization"] = f"Bearer {yard.doors['api_key']}"
+        # raises what of the answer is not as described
         answer = case.call_and_validate(base_url=yard.doors["endpoint_url"], session=session, checks=CHECKS, timeout=60)
         if case.operation.label == "POST /v1/webhook_endpoints" and answer.status_code == HTTPStatus.OK:
             made = answer.json()["id"]  # it shall not be told of the batches of other tests
             session.delete(f"{yard.doors['base_url']}/webhook_endpoints/{made}").raise_for_status()
-        assert str(answer.status_code) in case.operation.definition.raw["responses"]
+        assert answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
