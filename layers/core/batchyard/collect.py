@@ -88,8 +88,8 @@ def _missing(seen: ProviderBatch, answers: Answers) -> int:
 
 def _read(yard: Yard, answers: Answers, file_id: str, *, whole: bool) -> NotFoundError | None:
     """Read a file; one that is not there is told, and holds no answers if it stays away."""
-    chunks = yard.ask(methodcaller("download_file", file_id))
     try:
+        chunks = yard.ask(methodcaller("download_file", file_id))
         answers.read(chunks if whole else _as_far_as_it_comes(chunks))
     except NotFoundError as error:
         return error
