@@ -27,9 +27,10 @@ from batch_client import (
     UploadOutcomeUnknown,
 )
 from tests.faults.answers import RAN, READABLE, answer
+from tests.unit.batchyard.memory import is_it
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Container, Iterator
 
     from batchyard.upload import Upload
 
@@ -133,12 +134,12 @@ class FickleProvider:
     def cancel_batch(self, batch_id: str) -> Batch:
         return self._call("cancel_batch", lambda: self._cancel(batch_id))
 
-    def find_batch(self, metadata_key: str, value: str, since: int) -> Batch | None:
+    def find_batch(
+        self, metadata_key: str, value: str, since: int, *, input_file_id: str | None = None, but: Container[str] = ()
+    ) -> Batch | None:
         def find() -> Batch | None:
-            fitting = (
-                made.batch for made in reversed(self.made.values()) if made.batch.metadata.get(metadata_key) == value
-            )
-            return next((batch for batch in fitting if (batch.created_at or 0) >= since), None)
+            given = since, metadata_key, value, input_file_id, but
+            return next((each.batch for each in reversed(self.made.values()) if is_it(each.batch, *given)), None)
 
         return self._call("find_batch", find)
 

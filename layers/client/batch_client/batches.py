@@ -1,6 +1,6 @@
 """The Batch API."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 import msgspec
 
@@ -113,14 +113,20 @@ class Batches:
         """
         return all_items(lambda last: self.list_batches(last, limit), lambda batch: batch.id, after)
 
-    def find_batch(self, metadata_key: str, value: str, since: int) -> Batch | None:
+    def find_batch(
+        self, metadata_key: str, value: str, since: int, *, input_file_id: str | None = None, but: Container[str] = ()
+    ) -> Batch | None:
         """Find the newest batch whose metadata has `value` under `metadata_key`, or tell by None that there is none.
 
-        `since` is Unix seconds by the service's clock; batches created before it are not looked at.
+        `since` is Unix seconds by the service's clock; batches created before it are not looked at. Some services keep no
+        metadata: there a batch without any of this `input_file_id` is the one, if its id is not among `but`.
         """
         first = None  # where a service lists the oldest first, nothing is older than the first: then all are looked at
         for batch in self.iter_batches():
             if batch.metadata.get(metadata_key) == value:
+                return batch
+            of_file = input_file_id is not None and batch.input_file_id == input_file_id
+            if of_file and not batch.metadata and batch.id not in but:
                 return batch
             if batch.created_at is None:
                 continue

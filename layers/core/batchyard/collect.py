@@ -81,9 +81,13 @@ def _take(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step, seconds_lef
 
 
 def _missing(seen: ProviderBatch, answers: Answers) -> int:
-    """Count the answers that the provider counted and its files do not hold: they may not be all there yet."""
-    counted = seen.request_counts.completed if seen.request_counts else 0
-    return min(answers.missing(), max(0, counted - answers.succeeded()))
+    """Count the answers that the provider counted and its files do not hold: they may not be all there yet.
+
+    A batch that is completed without counts has an answer to each request, as far as we know.
+    """
+    if seen.request_counts is None or not seen.request_counts.total:
+        return answers.missing() if seen.status == "completed" else 0
+    return min(answers.missing(), max(0, seen.request_counts.completed - answers.succeeded()))
 
 
 def _read(yard: Yard, answers: Answers, file_id: str, *, whole: bool) -> NotFoundError | None:

@@ -100,8 +100,13 @@ class _Submission:
     def _look_up(self, attempt: Attempt, creating_at: int) -> Step:
         """Find out what became of a create whose answer we do not have."""
         since = creating_at - CLOCK_SKEW
+        shard, known = self._shard, {each.provider_batch_id or "" for each in self._shard.attempts}
         try:
-            made = self._yard.ask(lambda provider: provider.find_batch(ATTEMPT_KEY, self._shard.attempt_key, since))
+            made = self._yard.ask(
+                lambda provider: provider.find_batch(
+                    ATTEMPT_KEY, shard.attempt_key, since, input_file_id=shard.file_id, but=known
+                )
+            )
         except BatchClientError as error:  # this refusal says nothing about the batch we look for: it may exist
             following = setback.after_read(self._yard, self._shard, self._shard, self._step, error)
             if following.next == "done":

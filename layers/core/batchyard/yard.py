@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from functools import cache, cached_property
 from typing import Protocol, TypeVar
 
@@ -60,8 +60,10 @@ class Provider(Protocol):
         """Cancel a provider batch; one that has ended is returned as it is."""
         ...
 
-    def find_batch(self, metadata_key: str, value: str, since: int) -> ProviderBatch | None:
-        """Look for the provider batch that carries our own key."""
+    def find_batch(
+        self, metadata_key: str, value: str, since: int, *, input_file_id: str | None = None, but: Container[str] = ()
+    ) -> ProviderBatch | None:
+        """Look for the provider batch that carries our own key, or, if it carries none, that was made of this file."""
         ...
 
     def iter_batches(self, *, after: str | None) -> Iterator[ProviderBatch]:

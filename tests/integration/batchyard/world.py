@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import SimpleNamespace
@@ -22,6 +22,7 @@ from batchyard.plan import plan
 from batchyard.poll import poll
 from batchyard.shard import Step
 from batchyard.submit import submit
+from tests.unit.batchyard.memory import is_it
 
 if TYPE_CHECKING:
     from batchyard.upload import Upload
@@ -135,11 +136,12 @@ class Provider:
             self.batches[batch_id] = replace(self.batches[batch_id], status="cancelling")
         return self.batches[batch_id]
 
-    def find_batch(self, metadata_key: str, value: str, since: int) -> Batch | None:
+    def find_batch(
+        self, metadata_key: str, value: str, since: int, *, input_file_id: str | None = None, but: Container[str] = ()
+    ) -> Batch | None:
         self._called("find_batch")
-        newest_first = reversed(self.batches.values())
-        found = (b for b in newest_first if b.metadata.get(metadata_key) == value and (b.created_at or 0) >= since)
-        return next(found, None)
+        given = since, metadata_key, value, input_file_id, but
+        return next((batch for batch in reversed(self.batches.values()) if is_it(batch, *given)), None)
 
     def iter_batches(self, *, after: str | None) -> Iterator[Batch]:
         self._called("iter_batches")

@@ -205,6 +205,22 @@ def test_find_batch_gives_the_newest_with_the_metadata() -> None:
     assert found.id == "batch_2"
 
 
+def test_where_a_service_keeps_no_metadata_the_batch_made_of_the_file_is_found() -> None:
+    bare = {**BATCH, "metadata": None}
+    made: list[dict[str, object]] = [
+        {**bare, "id": "later", "input_file_id": "file-2"},
+        batch(3, 30, key="other"),
+        {**bare, "id": "known"},
+        {**bare, "id": "lost"},
+    ]
+    client, _ = client_of(answer(page(*made)))
+    found = client.find_batch("key", "x", since=0, input_file_id=str(BATCH["input_file_id"]), but={"known"})
+    assert found is not None
+    assert found.id == "lost"
+    client, _ = client_of(answer(page(*made)))
+    assert client.find_batch("key", "x", since=0) is None
+
+
 def test_find_batch_walks_pages_until_they_are_too_old() -> None:
     pages = [
         answer(page(batch(4, 40), has_more=True)),

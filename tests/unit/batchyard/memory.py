@@ -4,7 +4,7 @@ import base64
 import hashlib
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any, Self, cast
@@ -573,6 +573,14 @@ class MemorySecret(Secret):
         return self.age >= older_than
 
 
+def is_it(
+    made: ProviderBatch, since: int, metadata_key: str, value: str, input_file_id: str | None, but: Container[str]
+) -> bool:
+    """Tell whether a provider's batch is the one that `find_batch` is asked for."""
+    of_the_file = not made.metadata and made.input_file_id == input_file_id and made.id not in but
+    return (made.metadata.get(metadata_key) == value or of_the_file) and (made.created_at or since) >= since
+
+
 class MemoryProvider:
     """The Protocol of `batchyard.yard.Provider`; what it is to do wrong stands in `trouble`, by method.
 
@@ -626,10 +634,12 @@ class MemoryProvider:
             self.batches[batch_id] = msgspec.structs.replace(self.batches[batch_id], status="cancelling")
         return self.batches[batch_id]
 
-    def find_batch(self, metadata_key: str, value: str, since: int) -> ProviderBatch | None:
+    def find_batch(
+        self, metadata_key: str, value: str, since: int, *, input_file_id: str | None = None, but: Container[str] = ()
+    ) -> ProviderBatch | None:
         self._called("find_batch")
-        found = (batch for batch in self.batches.values() if batch.metadata.get(metadata_key) == value and since)
-        return next(found, None)
+        given = since, metadata_key, value, input_file_id, but
+        return next((batch for batch in self.batches.values() if is_it(batch, *given)), None)
 
     def iter_batches(self, *, after: str | None) -> Iterator[ProviderBatch]:
         self._called("iter_batches")

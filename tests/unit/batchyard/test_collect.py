@@ -87,6 +87,16 @@ def test_a_failed_batch_whose_files_answer_nothing_is_judged_by_its_errors() -> 
     assert (shard.failed, shard.unfinished, shard.codes) == (1, 2, {"invalid_json_line": 1})
 
 
+@pytest.mark.parametrize("counts", [None, RequestCounts(0, 0, 0)])
+def test_a_completed_batch_without_counts_may_still_have_answers_to_come(counts: RequestCounts | None) -> None:
+    yard = ended()
+    yard.scripted.files["out"] = b"<html>Try again later.</html>"
+    yard.scripted.end("pb-0", "completed", output_file_id="out", error_file_id=None, request_counts=counts)
+    following = collect(yard, FIRST.then("collect"))
+    assert (following.next, following.wait_seconds > 0) == ("collect", True)
+    assert len(yard.table.kept[BATCH_ID, 0].attempts) == 1
+
+
 def cut(yard: MemoryYard) -> None:
     """Let the file end in the middle of its second answer, each time it is read."""
     whole = yard.scripted.files["out"]

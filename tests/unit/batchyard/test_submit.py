@@ -1,5 +1,6 @@
 """An attempt is paid for once, whatever the provider refuses in between."""
 
+import msgspec
 import pytest
 
 from batch_client import (
@@ -75,6 +76,16 @@ def test_a_lost_create_is_looked_for_until_it_would_be_listed_and_then_made_agai
     yard.wait(1)
     assert submit(yard, FIRST).next == "poll"
     assert yard.scripted.calls == ["create_file", "create_batch", *["find_batch"] * 3, "create_batch"]
+
+
+def test_a_lost_create_is_found_where_the_provider_keeps_no_metadata() -> None:
+    yard = planned()
+    lose_the_answer(yard)
+    (made,) = yard.scripted.batches.values()
+    yard.scripted.batches[made.id] = msgspec.structs.replace(made, metadata={})
+    yard.scripted.trouble.clear()
+    assert submit(yard, FIRST).next == "poll"
+    assert yard.table.kept[BATCH_ID, 0].attempts[-1].provider_batch_id == made.id
 
 
 def test_however_late_a_lost_create_is_looked_for_one_look_at_the_list_is_not_enough() -> None:
