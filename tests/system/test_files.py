@@ -49,7 +49,7 @@ def test_a_file_becomes_a_batch_and_the_results_are_files(yard: Yard, client: op
 
 def test_files_come_back_byte_by_byte_small_or_large(client: openai.OpenAI) -> None:
     small = b'{"custom_id": "\xc3\xbc"}\r\n\x00\xff\xfe'
-    large = b"{}\n" + bytes(range(256)) * (LARGE // 256)
+    large = b"{} \n" + bytes(range(256)) * (LARGE // 256)
     for data in (small, large):
         assert client.files.content(uploaded(client, data).id).read() == data
 
