@@ -9,6 +9,7 @@ from batchyard.collect import collect
 from batchyard.log import logger
 from batchyard.poll import poll
 from batchyard.shard import Step
+from batchyard.stopping import is_drained
 from batchyard.submit import submit
 from batchyard.yard import Yard
 
@@ -48,4 +49,4 @@ def _all_done(yard: Yard, batch_id: str) -> bool:
     """Tell whether every shard is done; of a batch that is given up, those that were never begun are not waited for."""
     batch = yard.records.batch(batch_id)
     done = [shard.done for shard in yard.records.shards(batch_id)]
-    return all(done) and (batch.given_up is not None or len(done) == batch.shards)
+    return is_drained(batch, yard.now()) or (all(done) and (batch.given_up is not None or len(done) == batch.shards))

@@ -1,26 +1,32 @@
 """Batches that were given up: what the provider has finished of them is brought in, and the results are put together."""
 
-from typing import Final
+from typing import TYPE_CHECKING
 
 from batchyard.batch import Batch, LineError
 from batchyard.fail import end_batch
 from batchyard.shift import Shift
+from batchyard.stopping import DRAINING, is_drained
 
-LONGEST: Final = 86_400  # seconds; whatever keeps the results from being written then does not pass by itself
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def drain(shift: Shift, batch: Batch, reason: LineError) -> None:
     """Have the next step taken of shards that are not done, or the results put together; at last the batch fails without.
 
-    No execution is left to do it, so each run of the sweep asks for one step of as many shards as may run side by side.
+    No execution is left to do it, so each run of the sweep asks for one step of as many shards as may run side by side, of
+    others each time. After a day those left are not waited for, so that the others' answers are not lost with them.
     """
     yard, batch_id = shift.yard, batch.batch_id
-    if yard.now() - (batch.given_up_at or 0) >= LONGEST:
+    if is_drained(
+        batch, yard.now() - DRAINING
+    ):  # whatever keeps the results from being written does not pass by itself
         end_batch(yard, batch_id, reason)
         shift.did("BatchesFailed", batch_id=batch_id)
         return
-    left = [shard.shard for shard in yard.records.shards(batch_id) if not shard.done]
-    steps: list[int | None] = [*left[: yard.settings.max_concurrent_shards]]
+    drained = is_drained(batch, yard.now())
+    left = [shard.shard for shard in yard.records.shards(batch_id) if not (shard.done or drained)]
+    steps: Sequence[int | None] = sorted(left, key=lambda _: yard.chance())[: yard.settings.max_concurrent_shards]
     for number in steps or [None]:
         yard.advance_function.invoke({"batch_id": batch_id, "shard": number})
     shift.did("GivenUpBatchesAdvanced", batch_id=batch_id, shards=len(left))

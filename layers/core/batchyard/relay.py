@@ -39,5 +39,7 @@ def take_over(yard: Yard, shard: Shard) -> Shard:
 
 
 def any_relayed(yard: Yard, batch_id: str) -> bool:
-    """Tell whether a shard of the batch waits for another execution."""
+    """Tell whether a shard of the batch waits for another execution, of which one that is given up has none."""
+    if yard.records.batch(batch_id).given_up is not None:
+        return False
     return any(shard.relayed and not shard.done for shard in yard.records.shards(batch_id))

@@ -7,6 +7,12 @@ from batchyard.batch import Batch, LineError
 from batchyard.shard import Shard
 
 CANCELLED: Final = LineError("batch_cancelled", "The batch was cancelled before this request was finished.")
+DRAINING: Final = 86_400  # seconds in which what was paid for of a batch that is given up is brought in
+
+
+def is_drained(batch: Batch, now: float) -> bool:
+    """Tell whether a batch that is given up waits for none of its shards any more."""
+    return batch.given_up is not None and now - (batch.given_up_at or 0) >= DRAINING
 
 
 def why_stopped(batch: Batch, shard: Shard) -> LineError | None:

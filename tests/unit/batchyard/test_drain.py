@@ -3,10 +3,10 @@
 import json
 
 from batchyard.advance import advance
-from batchyard.drain import LONGEST
 from batchyard.fail import fail_batch
 from batchyard.plan import plan
 from batchyard.shard import Step, change
+from batchyard.stopping import DRAINING
 from batchyard.submit import submit
 from batchyard.sweep import sweep
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
@@ -37,7 +37,13 @@ def asked(yard: MemoryYard) -> list[object]:
 
 def test_a_step_is_asked_for_of_as_many_shards_as_may_run_side_by_side() -> None:
     assert asked(given_up(3)) == [0, 1, 2]
-    assert asked(given_up(3, max_concurrent_shards=2)) == [0, 1]
+    yard, seen = given_up(5, max_concurrent_shards=2), set[object]()
+    for chances in ((0.1, 0.2, 0.3, 0.4, 0.5), (0.5, 0.4, 0.3, 0.2, 0.1)):
+        yard.chance = iter(chances).__next__
+        shards = asked(yard)
+        assert len(shards) == 2
+        seen.update(shards)
+    assert seen == {0, 1, 3, 4}
 
 
 def test_no_execution_is_started_for_it() -> None:
@@ -77,9 +83,24 @@ def test_a_shard_that_waits_for_an_execution_is_not_left_to_it() -> None:
     assert yard.table.batch(BATCH_ID).ended
 
 
-def test_a_batch_that_cannot_be_brought_to_its_end_fails_after_a_day() -> None:
+def test_a_shard_that_does_not_end_in_a_day_does_not_cost_the_answers_of_the_others() -> None:
+    yard = given_up(2)
+    yard.table.save_shard(yard.table.kept[BATCH_ID, 1], change(yard.table.kept[BATCH_ID, 1], relayed=True))
+    answer = {"custom_id": "r0", "response": {"status_code": 200, "body": {}}}
+    yard.scripted.files["out"] = json.dumps(answer).encode()
+    yard.scripted.end("pb-0", "cancelled", output_file_id="out")
+    assert advance(yard, BATCH_ID, 0) == "done"
+    assert not yard.table.batch(BATCH_ID).ended
+    yard.now_is += DRAINING
+    assert asked(yard) == [None]
+    assert advance(yard, BATCH_ID, None) == "done"
+    ended = yard.table.batch(BATCH_ID)
+    assert (ended.status, ended.counts.completed, ended.counts.failed) == ("completed", 1, 4)
+
+
+def test_a_batch_whose_results_cannot_be_written_either_fails_after_another_day() -> None:
     yard = given_up(1)
-    yard.now_is += LONGEST
+    yard.now_is += 2 * DRAINING
     assert sweep(yard)["BatchesFailed"] == 1
     ended = yard.table.batch(BATCH_ID)
     assert (ended.status, ended.errors) == ("failed", [ended.given_up])
