@@ -50,8 +50,8 @@ def _look(yard: Yard, batch: Batch, shard: Shard, provider_batch_id: str, step: 
     if not seen.ended and seen.status not in ENDING and _is_to_stop(yard, batch, shard):
         try:
             seen = yard.ask(methodcaller("cancel_batch", provider_batch_id))
-        except BatchClientError as error:
-            return setback.after_cancel(yard, shard, step, error)
+        except BatchClientError as error:  # the next look tries again; what it finishes meanwhile is paid, and kept
+            logger.warning("not cancelled", batch_id=batch.batch_id, shard=shard.shard, status=error.status)
     if seen.status in TAKEN_IN and shard.attempts[-1].provider_status not in TAKEN_IN:
         ledger.accepted(yard, shard)
     _note(yard, shard, shard.attempts[-1], seen)

@@ -67,11 +67,6 @@ def after_read(yard: Yard, shard: Shard, after: Shard, step: Step, error: BatchC
     return _wait(yard, shard, after, step, error, None if patient else READ_CEILING)
 
 
-def after_cancel(yard: Yard, shard: Shard, step: Step, error: BatchClientError) -> Step:
-    """Take a failed cancel: the same again later, until the provider batch ends by itself, for what it finishes is paid."""
-    return _wait(yard, shard, shard, step, error, READ_CEILING)
-
-
 def save_after_answer(yard: Yard, before: Shard, after: Shard) -> Shard:
     """Save a shard whose provider answers: its setbacks are over, and so is what it waited for."""
     saved = yard.records.save_shard(before, change(after, setbacks=0, paused=None))

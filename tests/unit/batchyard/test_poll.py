@@ -87,6 +87,8 @@ def test_a_provider_batch_that_cannot_be_cancelled_is_waited_for_and_what_it_fin
     for _ in range(2 * MOST_SETBACKS):
         yard.scripted.trouble["cancel_batch"] = [BadRequestError("there is no such method", status=405)]
         assert look(yard).next == "poll"
+    yard.scripted.trouble["retrieve_batch"] = [ServerError("down", status=500)]
+    assert look(yard).next == "poll"  # one look that fails, after many that did not
     yard.scripted.end("pb-0", "completed")
     assert look(yard).next == "collect"
 
