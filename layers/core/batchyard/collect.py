@@ -106,6 +106,8 @@ def _as_far_as_it_comes(chunks: Iterator[bytes]) -> Iterator[bytes]:
     except NotFoundError:
         raise
     except BatchClientError as error:
+        if after_failed_call(error) is Move.PAUSE:
+            raise
         logger.error("answers are taken as far as they come", error=type(error).__name__, status=error.status)
 
 
@@ -129,8 +131,8 @@ def _looked(shard: Shard) -> Shard:
 
 def _look_again(yard: Yard, shard: Shard, missing: int, step: Step) -> Step:
     looked = _looked(shard)
-    answers = "1 answer" if missing == 1 else f"{missing} answers"
-    setback.pause(yard, shard, looked, f"The provider counts {answers} that its files do not hold yet.")
+    answers = "1 answer is" if missing == 1 else f"{missing} answers are"
+    setback.pause(yard, shard, looked, f"{answers} not in the provider's files yet.")
     return step.then("collect", setback.wait_after(yard, looked.attempts[-1].looks))
 
 

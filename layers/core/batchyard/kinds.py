@@ -24,7 +24,7 @@ NUL_WITHIN: Final = 4  # bytes: text of 16 or 32 bits without a byte order mark 
 def foreign(start: bytes, *, of_lines: bool = True) -> LineError | None:
     """Say what a file is if it is no text or, unless read line by line (`of_lines`), one JSON document over many."""
     kind = next((name for signature, name in SIGNATURES.items() if start.startswith(signature)), None)
-    if kind is None and start[TAR_AT:].startswith(TAR):
+    if kind is None and start[TAR_AT:].startswith(TAR) and b"\0" in start[:TAR_AT]:  # and not of mustard
         kind = "a tar file"
     if kind is None and b"\0" in start[:NUL_WITHIN] and not (of_lines and _has_request(start)):
         kind = "UTF-16 text, or no text at all"

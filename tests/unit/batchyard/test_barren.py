@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from batch_client import NotFoundError
+from batch_client import NotFoundError, RequestCounts
 from batchyard import barren
 from batchyard.assemble import assemble
 from batchyard.batch import LineError
@@ -91,7 +91,7 @@ def test_a_line_that_met_a_passing_error_before_has_that_as_its_outcome() -> Non
     assert collect(yard, FIRST.then("collect")).next == "submit"
     for number in (1, 2):
         assert submit(yard, FIRST).next == "poll"
-        yard.scripted.end(f"pb-{number}", "completed")
+        yard.scripted.end(f"pb-{number}", "completed", request_counts=RequestCounts(total=2, completed=0, failed=2))
         assert collect(yard, FIRST.then("collect")).next == "submit"
     shard = recorded(yard)
     assert (shard.unfinished, shard.failed, shard.codes) == (1, 2, {"http_503": 2})

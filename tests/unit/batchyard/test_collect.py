@@ -40,7 +40,7 @@ def test_it_looks_so_often_and_then_takes_what_there_is(shown: tuple[str, ...], 
 def test_a_batch_tells_that_it_waits_for_answers_and_that_it_no_longer_does() -> None:
     yard = ended("r0")
     collect(yard, FIRST.then("collect"))
-    assert "2 answers that its files do not hold" in (yard.table.batch(BATCH_ID).paused or "")
+    assert "2 answers are not in the provider's files" in (yard.table.batch(BATCH_ID).paused or "")
     yard.scripted.files["out"] += yard.scripted.files["out"].replace(b"r0", b"r1") + yard.scripted.files["out"].replace(
         b"r0", b"r2"
     )
@@ -51,7 +51,7 @@ def test_a_batch_tells_that_it_waits_for_answers_and_that_it_no_longer_does() ->
 def test_of_one_answer_a_batch_does_not_speak_as_of_many() -> None:
     yard = ended("r0", "r1")
     collect(yard, FIRST.then("collect"))
-    assert yard.table.batch(BATCH_ID).paused == "The provider counts 1 answer that its files do not hold yet."
+    assert yard.table.batch(BATCH_ID).paused == "1 answer is not in the provider's files yet."
 
 
 @pytest.mark.parametrize("looks", [0, 1], ids=["while they come", "while they are stored"])

@@ -75,6 +75,10 @@ def test_one_document_over_many_lines_is_told_where_lines_are_not_skipped(start:
     assert foreign(start) is None
 
 
+def test_a_line_about_mustard_is_no_tar_file() -> None:
+    assert foreign(b'{"custom_id": "'.ljust(256, b"a") + b'mustard"}') is None
+
+
 @pytest.mark.parametrize(
     "start",
     [
