@@ -37,8 +37,8 @@ lint: setup ## every static check
 test: setup ## every static check and every test
 	@$(MAKE) --no-print-directory --jobs 2 lint pytest
 
-pytest: setup
-	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+pytest: setup # the tests call make themselves, and are not its children in this
+	@env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 format: setup
 	@.venv/bin/ruff format .

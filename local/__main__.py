@@ -57,7 +57,6 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     settings = _settings()
     check_paths(options.input, options.out)
-    check_room(options.input.stat().st_size, _say)
     with told_of_earlier(options.out, _say):
         return _ended(lambda: _one_batch(settings, options.input, options.out))
 
@@ -65,12 +64,14 @@ def _run(options: argparse.Namespace) -> int:
 def _one_batch(settings: Settings, source: Path, out: Path) -> int:
     if settings.own:
         check_answers(settings.own)
-    with workplace() as folder, running(folder, os.environ, _say, settings) as stack:
-        try:
-            return run(stack, source, out)
-        except Stopped as stopped:
-            _abandon(stack, out if stopped.patient else None)
-            raise
+    with workplace() as folder:  # which has taken away what a killed run left
+        check_room(source.stat().st_size, _say)
+        with running(folder, os.environ, _say, settings) as stack:
+            try:
+                return run(stack, source, out)
+            except Stopped as stopped:
+                _abandon(stack, out if stopped.patient else None)
+                raise
 
 
 def _up(_options: argparse.Namespace) -> int:

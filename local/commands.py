@@ -1,11 +1,16 @@
 """Show the make targets and what goes with them; needs nothing but the standard library: `python -m local.commands`."""
 
+from __future__ import annotations
+
 import os
 import re
 import sys
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAKEFILE = Path(__file__).resolve().parent.parent / "Makefile"
 WITH_THEM = {

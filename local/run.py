@@ -4,10 +4,12 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from boto3.exceptions import S3UploadFailedError
+from botocore.exceptions import BotoCoreError
 
 from local.errors import NoBatchError, UsageError
 from local.function_logs import save_logs
@@ -64,7 +66,8 @@ def run(stack: Stack, source: Path, out: Path) -> int:
     try:
         last = _follow(stack, _dropped(stack, source))
     except NoBatchError:
-        save_logs(stack)
+        with suppress(OSError):  # a disk that is full takes no log either, and is told of already
+            save_logs(stack)
         raise
     if last.status == "failed":
         _until(stack, lambda: _at_rest(stack, last.batch_id), _STRANDED_SECONDS)  # its report comes after its status
@@ -85,7 +88,7 @@ def _dropped(stack: Stack, source: Path) -> str:
     key = f"inbox/{TENANT}/{source.name}"
     try:
         s3.upload_file(str(source), stack.bucket, key)
-    except S3UploadFailedError as error:
+    except (S3UploadFailedError, BotoCoreError) as error:
         stack.check()
         raise NoBatchError(
             f"The input could not be put into S3, which is on disk here. {told_room()} {error}"

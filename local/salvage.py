@@ -69,7 +69,9 @@ def _ended(stack: Stack, provider: Provider, batch_id: str, minutes: float) -> b
 
 def _due(stack: Stack, provider: Provider, batch_id: str, asked: dict[int, float]) -> Iterator[int]:
     """Yield the shards that nothing at the provider keeps from their end; again, if one of them does not come to it."""
-    for shard, provider_batch_id in undone(stack.clients.table(stack.table), batch_id).items():
+    left = undone(stack.clients.table(stack.table), batch_id)
+    for shard in sorted(left, key=lambda shard: asked.get(shard, 0.0)):
+        provider_batch_id = left[shard]
         lately = shard in asked and time.monotonic() - asked[shard] < _AGAIN_SECONDS
         if not lately and (provider_batch_id is None or _over(provider, provider_batch_id)):
             yield shard

@@ -28,7 +28,7 @@ def test_a_signal_ends_it_at_once_even_while_an_answer_stalls(number: signal.Sig
             requests.get(emulator.url + "/batches", timeout=0.2)
         assert len(list(tmp_path.iterdir())) == 1
         emulator.process.send_signal(number)
-        assert emulator.process.wait(5) == 0
+        assert emulator.process.wait(30) == 0
     assert list(tmp_path.iterdir()) == []
 
 
