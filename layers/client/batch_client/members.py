@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from .errors import ProtocolError
@@ -24,10 +25,8 @@ def code_from(value: object) -> str | None:
 
 
 def _time_from_text(text: str) -> int | None:
-    try:
+    with suppress(ValueError):  # it is ISO 8601, if it is no number
         return int_from(float(text))
-    except ValueError:
-        pass  # not a number: then ISO 8601
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -19,9 +19,8 @@ from batchyard.yard import Yard
 if TYPE_CHECKING:
     from array import array
 
-OUT_OF_TIME: Final = frozenset(
-    {"expired", "cancelled"}
-)  # how a provider batch ends that the provider, or we, gave no more time
+# How a provider batch ends that the provider, or we, gave no more time.
+OUT_OF_TIME: Final = frozenset({"expired", "cancelled"})
 
 
 def is_barren(status: str, ran: float, window: str) -> bool:
@@ -38,7 +37,7 @@ def counted(shard: Shard) -> Shard:
 def give_up(yard: Yard, before: Shard, after: Shard, reason: LineError) -> Shard:
     """Return `after` without the lines that were sent in vain: it is done, or goes on with those that were not among them.
 
-    `before` is the record as this worker last wrote it, whose version no other worker has: it names the place for the run.
+    `before` is the record as this worker has fenced it.
     """
     sent = after.stalled_lines or after.unfinished
     if sent >= after.unfinished:
@@ -48,7 +47,7 @@ def give_up(yard: Yard, before: Shard, after: Shard, reason: LineError) -> Shard
     for ordinal, tries in left.beyond(sent):
         rest.add(ordinal, tries)
     codes = _written(yard, before, after, lines, left.ordinals[:sent], reason)
-    key = keys.attempt(*_place(before, after), "behind.msgpack")
+    key = keys.attempt(*before.attempt_place, "behind.msgpack")
     yard.objects.put(key, rest.pack())
     ended = change_attempt(after, failed=sent, runs=before.version)
     return change(
@@ -61,13 +60,9 @@ def _written(
     yard: Yard, before: Shard, after: Shard, lines: ShardLines, ordinals: "array[int]", reason: LineError
 ) -> dict[str, int]:
     codes = dict(after.codes)
-    with RunWriter(yard.objects, keys.attempt(*_place(before, after), "errors")) as run:
+    with RunWriter(yard.objects, keys.attempt(*before.attempt_place, "errors")) as run:
         for position, line in last_words(yard.objects, after, lines, ordinals, reason):
             answer = outcomes.parse(line)
             outcomes.count_code(codes, outcomes.code_of(answer) if answer else reason.code)
             run.write(position, line)
     return codes
-
-
-def _place(before: Shard, after: Shard) -> tuple[str, int, int, int]:
-    return after.batch_id, after.shard, after.attempts[-1].number, before.version

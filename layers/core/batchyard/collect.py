@@ -11,6 +11,7 @@ from batchyard import barren, keys, ledger, setback
 from batchyard.answers import Answers
 from batchyard.batch import Batch, LineError, Usage
 from batchyard.failed_batch import after_failed
+from batchyard.fencing import fence
 from batchyard.log import logger
 from batchyard.outcomes import Outcome, count_code, usage_of_batch
 from batchyard.policy import Move, after_failed_call
@@ -76,7 +77,7 @@ def _take(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step, seconds_lef
             return _look_again(yard, shard, missing, step)
         if seen.status == "failed" and not answers.settled():
             return after_failed(yard, shard, seen, step)
-        own = yard.records.save_shard(shard, shard)  # a version, and so a place for the runs, that no other worker has
+        own = fence(yard, shard)
         return _end_attempt(yard, own, seen, step, Sorted(yard, own, lines, sent, answers))
 
 
@@ -146,7 +147,7 @@ class Sorted:
         self._lines, self._sent = lines, sent
         self._most_tries = yard.settings.max_attempts
         self._last = why_stopped(yard.records.batch(shard.batch_id), shard) is not None
-        place = shard.batch_id, shard.shard, shard.attempts[-1].number, shard.version
+        place = shard.attempt_place
         with ExitStack() as open_runs:
             self.output, self.errors, self.transient = (
                 open_runs.enter_context(RunWriter(yard.objects, keys.attempt(*place, name)))

@@ -18,6 +18,7 @@ from batchyard.collect import Sorted, bring_in, brought_in
 from batchyard.deadline import FINISH, deadline
 from batchyard.direct_answers import LineName
 from batchyard.errors import BatchyardError, InputGone, NotFound, StoreError
+from batchyard.fencing import fence
 from batchyard.log import logger
 from batchyard.outcomes import OUTCOME_UNKNOWN, Outcome
 from batchyard.shard import Shard, Step, begin_attempt, change_attempt
@@ -166,7 +167,7 @@ class _Tail:
         self._answers.read([line])
 
     def _finish(self, step: Step) -> Step:
-        own = self._yard.records.save_shard(self._shard, self._shard)  # as in Collect: a place of its own for the runs
+        own = fence(self._yard, self._shard)
         found = Sorted(self._yard, own, self._lines, self._unfinished, self._answers)
         ended = brought_in(self._yard, own, found, "direct", self._answers.usage)
         return bring_in(self._yard, own, ended, step, found)

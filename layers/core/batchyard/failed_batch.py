@@ -8,6 +8,7 @@ from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, BatchError
 from batchyard import barren, keys, ledger, setback
 from batchyard.batch import LineError
+from batchyard.fencing import fence
 from batchyard.ledger import Refusal
 from batchyard.log import logger
 from batchyard.outcomes import answer_line, count_code
@@ -116,7 +117,7 @@ def _stall(yard: Yard, shard: Shard, ended: Shard, errors: list[LineError], step
         setback.save_after_answer(yard, shard, stalled)
         return step.then("submit", setback.wait_after(yard, stalled.stalls))
     reason = errors[0] if errors else LineError("batch_failed", "The provider failed the batch and did not say why.")
-    shard = yard.records.save_shard(shard, shard)  # a version, and so a place for a run, that no other worker has
+    shard = fence(yard, shard)
     after = barren.give_up(yard, shard, stalled, reason)
     setback.save_after_answer(yard, shard, after)
     return step.then("done" if after.done else "submit")
@@ -127,12 +128,12 @@ def _set_aside(yard: Yard, shard: Shard, errors: list[LineError], step: Step) ->
     rounds, codes = _refused_in_a_row(shard), dict(shard.codes)
     # It names a few of many each time, for a reason that is that of all.
     of_all = errors[0] if rounds >= MOST_ROUNDS and len({error.code for error in errors}) == 1 else None
-    shard = yard.records.save_shard(shard, shard)  # a version, and so a place for the run, that no other worker has
+    shard = fence(yard, shard)
     refused, rest = _parted(yard, shard, errors, of_all, codes)
     ended = change_attempt(shard, provider_status="failed", ended_at=yard.now(), failed=refused, runs=shard.version)
     if not refused:  # the lines it names are not in the file
         return _stall(yard, shard, ended, errors, step)
-    key = keys.attempt(*_place(shard), "unfinished.msgpack")
+    key = keys.attempt(*shard.attempt_place, "unfinished.msgpack")
     yard.objects.put(key, rest.pack())
     after = change(
         ended, unfinished=len(rest), unfinished_key=key, file_id=None, codes=codes,
@@ -156,7 +157,7 @@ def _parted(
     sent = Unfinished.read(yard.objects, shard.unfinished_key, len(lines))
     named = {error.line - 1: error for error in errors if error.line}
     rest = Unfinished.none()
-    with RunWriter(yard.objects, keys.attempt(*_place(shard), "errors")) as refused:
+    with RunWriter(yard.objects, keys.attempt(*shard.attempt_place, "errors")) as refused:
         for index, (ordinal, tries) in enumerate(zip(sent.ordinals, sent.tries, strict=True)):
             error = named.get(index, of_all) if index < shard.attempts[-1].lines else None
             if error is None:
@@ -166,10 +167,6 @@ def _parted(
             refused.write(position, answer_line(shard.batch_id, position, lines.custom_ids[ordinal], error))
             count_code(codes, error.code)
     return len(refused), rest
-
-
-def _place(shard: Shard) -> tuple[str, int, int, int]:
-    return shard.batch_id, shard.shard, shard.attempts[-1].number, shard.version
 
 
 def _line_error(error: BatchError) -> LineError:

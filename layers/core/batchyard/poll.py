@@ -9,6 +9,7 @@ from batch_client import BatchClientError, NotFoundError
 from batchyard import barren, ledger, pauses, setback
 from batchyard.batch import Batch, LineError, window_seconds
 from batchyard.deadline import deadline
+from batchyard.fencing import fence
 from batchyard.log import logger
 from batchyard.outcomes import usage_of_batch
 from batchyard.pacing import Look, poll_wait, remembered
@@ -112,7 +113,7 @@ def _missing(yard: Yard, batch: Batch, shard: Shard, step: Step, error: NotFound
     lost = barren.counted(change(ended, file_id=None))
     if lost.stalls >= yard.settings.max_attempts:
         reason = LineError("no_answer", "The provider lost every batch of this request.")
-        shard = yard.records.save_shard(shard, shard)  # a version, and so a place for a run, that no other worker has
+        shard = fence(yard, shard)
         lost = barren.give_up(yard, shard, lost, reason)
     setback.save_after_answer(yard, shard, lost)
     if lost.done:

@@ -150,6 +150,11 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
         """Name the latest attempt; unique among all batches."""
         return f"{self.batch_id}/{self.shard}/{self.attempts[-1].number}"
 
+    @property
+    def attempt_place(self) -> tuple[str, int, int, int]:
+        """Tell where what is written of the latest attempt goes, for `keys.attempt`; once fenced, it is one worker's alone."""
+        return self.batch_id, self.shard, self.attempts[-1].number, self.version
+
 
 def new_shard(batch: Batch, lines: ShardLines) -> Shard:
     """Make the record of a shard before its first attempt."""

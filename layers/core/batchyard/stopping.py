@@ -7,6 +7,7 @@ from batchyard.batch import Batch, LineError
 from batchyard.shard import Shard
 
 CANCELLED: Final = LineError("batch_cancelled", "The batch was cancelled before this request was finished.")
+CUT_SHORT: Final = LineError("server_error", "The results were put together before this request was finished.")
 DRAINING: Final = 86_400  # seconds in which what was paid for of a batch that is given up is brought in
 
 
@@ -21,4 +22,4 @@ def why_stopped(batch: Batch, shard: Shard) -> LineError | None:
         return shard.reason
     if batch.status in {statuses.IN_PROGRESS, statuses.FINALIZING} and batch.given_up is not None:
         return batch.given_up
-    return None if batch.status == statuses.IN_PROGRESS else CANCELLED
+    return {statuses.IN_PROGRESS: None, statuses.FINALIZING: CUT_SHORT}.get(batch.status, CANCELLED)

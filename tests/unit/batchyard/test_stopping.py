@@ -4,7 +4,7 @@ import pytest
 
 from batchyard.batch import LineError
 from batchyard.shard import Shard, change
-from batchyard.stopping import CANCELLED, why_stopped
+from batchyard.stopping import CANCELLED, CUT_SHORT, why_stopped
 from tests.unit.batchyard.memory import BATCH_ID, batch
 
 OWN, ALL = LineError("server_error", "the shard"), LineError("server_error", "the batch")
@@ -22,7 +22,7 @@ SHARD = Shard(
         ("cancelling", ALL, None, CANCELLED),
         ("in_progress", ALL, OWN, OWN),
         ("cancelling", None, OWN, OWN),
-        ("finalizing", None, None, CANCELLED),
+        ("finalizing", None, None, CUT_SHORT),
         ("failed", ALL, None, CANCELLED),
     ],
 )

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from batchyard.adapters.records import ENDED, batch_key
 from batchyard.adapters.table import ANY, THERE, Table, behind, changing
-from batchyard.errors import StaleRecord
 
 INDEX: Final = "unsettled"  # it holds only the records that have the member of this name
 PAGE: Final = 100
@@ -31,11 +30,7 @@ class Chores(Table):
         ended, values = ENDED
         condition = f"{THERE} AND {uncounted} AND NOT {ended}"
         sets, seen = {"restarts": restarts + 1}, {":restarts": restarts, **values}
-        try:
-            self._change(changing(batch_key(batch_id), sets, condition, seen))
-        except StaleRecord:
-            return False
-        return True
+        return self._changed(changing(batch_key(batch_id), sets, condition, seen))
 
     def bookmark(self, chore: str) -> dict[str, Any]:
         """Read where a chore stopped; empty when it came to its end."""

@@ -59,7 +59,7 @@ class Ledgers(Table):
         """Queue an attempt by its age, or note that it is still there; False when it holds tokens or has ended."""
         waiting = msgspec.structs.replace(claim, tokens=0, waiting=True, confirmed=False, ended=False)
         place = {**_members(waiting, ttl), "gsi1pk": _queue(name), "gsi1sk": _place(claim)}
-        return self._once(self._claim(name, claim, place, *FREE))
+        return self._changed(self._claim(name, claim, place, *FREE))
 
     def take(self, name: str, claim: Claim, terms: Terms, ttl: int) -> bool:
         """Reserve what a claim wants, once; False when the terms hold no more, or it holds its tokens or has ended."""
@@ -82,20 +82,20 @@ class Ledgers(Table):
         empty = msgspec.structs.replace(claim, tokens=0, waiting=False, confirmed=False, ended=ended)
         left = self._claim(name, claim, _members(empty, ttl), *_unmoved(claim))
         if not claim.tokens:
-            return self._once(left)
+            return self._changed(left)
         part = {"confirmed": -claim.tokens} if claim.confirmed else {"unconfirmed": -1}
         adds = {"enqueued": -claim.tokens, "claims": -1, **part}
         return self._both(left, self._ledger(name, {}, adds), f"releasing {claim.attempt}")
 
     def change(self, name: str, **learned: object) -> None:
         """Write what was learned."""
-        self._once(self._ledger(name, learned, {}))
+        self._changed(self._ledger(name, learned, {}))
 
     def recount(self, name: str, before: Ledger, after: Ledger) -> bool:
         """Correct the sums of a ledger; False when it was moved since it was read as `before`."""
         sums = {each: getattr(after, each) for each in ("enqueued", "claims", "confirmed", "unconfirmed")}
         unmoved = "#version = :seen"
-        return self._once(self._ledger(name, sums, {}, unmoved, {":seen": before.version}))
+        return self._changed(self._ledger(name, sums, {}, unmoved, {":seen": before.version}))
 
     def creations(self, provider: str) -> Creations:
         """Read what was created at a provider in the last hour."""
@@ -105,7 +105,7 @@ class Ledgers(Table):
         """Write the creations of the last hour over those read as `before`; False when they were moved since."""
         sets = {"counts": after.counts, "version": before.version + 1}
         unmoved = f"{NEW} OR #version = :seen"
-        return self._once(changing(_hour_key(provider), sets, unmoved, {":seen": before.version}))
+        return self._changed(changing(_hour_key(provider), sets, unmoved, {":seen": before.version}))
 
     def _claim(
         self, name: str, claim: Claim, sets: Mapping[str, object], condition: str, values: Mapping[str, object]
@@ -119,13 +119,6 @@ class Ledgers(Table):
     ) -> dict[str, Any]:  # fmt: skip
         listed = {**sets, "gsi1pk": LEDGERS, "gsi1sk": name}
         return changing(_ledger_key(name), listed, condition, values, adds={**adds, "version": 1})
-
-    def _once(self, change: Mapping[str, Any]) -> bool:
-        try:
-            self._change(change)
-        except StaleRecord:
-            return False
-        return True
 
     def _both(self, claim: Mapping[str, Any], ledger: Mapping[str, Any], doing: str) -> bool:
         both: Any = [{"Update": {"TableName": self._table, **each}} for each in (claim, ledger)]

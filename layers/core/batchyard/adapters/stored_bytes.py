@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from batchyard.adapters.table import INDEX, Table, behind, changing
-from batchyard.errors import StaleRecord
 from batchyard.storage import Stored
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ class StoredBytes(Table):
             if size > most:
                 return False
             fits, values = "attribute_not_exists(#bytes) OR #bytes <= :room", {":room": most - size}
-        return self._moved(changing(_key(tenant), listed, fits, values, adds={"bytes": size}))
+        return self._changed(changing(_key(tenant), listed, fits, values, adds={"bytes": size}))
 
     def all(self, after: str) -> Iterator[Stored]:
         """Yield the sums of the tenants whose names come behind `after`, in the order of the names."""
@@ -42,14 +41,7 @@ class StoredBytes(Table):
     def correct(self, before: Stored, size: int, now: int) -> bool:
         """Write the true sum over the one read as `before`; False when it was moved since."""
         counted = {"bytes": size, "counted_at": now}
-        return self._moved(changing(_key(before.tenant), counted, "#bytes = :seen", {":seen": before.bytes}))
-
-    def _moved(self, change: dict[str, Any]) -> bool:
-        try:
-            self._change(change)
-        except StaleRecord:
-            return False
-        return True
+        return self._changed(changing(_key(before.tenant), counted, "#bytes = :seen", {":seen": before.bytes}))
 
 
 def _key(tenant: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ import msgspec
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from batchyard.adapters.aws import client, through_conflicts, translated
-from batchyard.errors import NotFound
+from batchyard.errors import NotFound, StaleRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -66,6 +66,14 @@ class Table:
         with translated(f"changing {decode(change['Key'])['pk']}"):
             answer = through_conflicts(lambda: self._dynamodb.update_item(**request))
         return decode(answer["Attributes"])
+
+    def _changed(self, change: Mapping[str, Any]) -> bool:
+        """Make a change, unless its condition does not hold; tell whether it did."""
+        try:
+            self._change(change)
+        except StaleRecord:
+            return False
+        return True
 
     def _query(
         self, condition: str, values: Mapping[str, object], most: int | None = None, **how: object
