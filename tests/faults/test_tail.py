@@ -6,11 +6,12 @@ import json
 
 import pytest
 
-from batch_client import APIConnectionError, BatchClientError, RateLimitError
+from batch_client import RateLimitError
 from batchyard.direct import AT_ONCE
 from tests.faults.provider import Fate, Trouble, lost
 from tests.faults.strikes import Strike
 from tests.faults.yard import Scene
+from tests.unit.batchyard.memory import never_sent
 
 LINES = [f"r{at:02}" for at in range(20)]
 HALF = len(LINES) // 2
@@ -86,14 +87,8 @@ def test_answers_to_the_last_lines_are_lost() -> None:
     assert len(played.provider.made) == 1
 
 
-def refused_connection(_: str) -> BatchClientError:
-    error = APIConnectionError("nobody listens")
-    error.sent = False
-    return error
-
-
 @pytest.mark.parametrize(
-    "refusal", [refused_connection, lambda _: RateLimitError("slow down", status=429)], ids=["no connection", "429"]
+    "refusal", [lambda _: never_sent(), lambda _: RateLimitError("slow down", status=429)], ids=["no connection", "429"]
 )
 def test_lines_that_were_not_run_are_sent_in_a_batch(refusal: object) -> None:
     played = scene()

@@ -9,7 +9,6 @@ import base64
 import gzip
 import json
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -39,7 +38,7 @@ from tests.integration.batchyard.roles import Grant
 from tests.integration.batchyard.world import BUCKET, World, answering, good, jsonl, request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
 ONE = jsonl([request("a")])
 EIGHT = [f"r{at}" for at in range(8)]
@@ -68,9 +67,8 @@ def test_what_a_function_uses_is_told_by_statement_and_a_test_itself_uses_nothin
 # ---- Paths that are seldom taken ----------------------------------------------------------------------------------------
 
 
-@contextmanager
-def full(world: World) -> Iterator[None]:
-    """Have S3 take no part of any object, and look that nothing is left of what was begun."""
+def left_begun(world: World, work: Callable[[], object]) -> list[str]:
+    """Have S3 take no part of any object, so that the work fails; list the objects that it has left begun."""
 
     def refused(**_: Any) -> Any:
         told = {"Error": {"Code": "InternalError", "Message": "no"}}
@@ -80,8 +78,8 @@ def full(world: World) -> Iterator[None]:
     for call in ("UploadPart", "UploadPartCopy"):
         s3.meta.events.register(f"before-call.s3.{call}", refused)
     with pytest.raises(StoreError, match="InternalError"):
-        yield
-    assert "Uploads" not in boto3.client("s3").list_multipart_uploads(Bucket=BUCKET)
+        work()
+    return [each["Key"] for each in boto3.client("s3").list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])]
 
 
 def filled(custom_id: str) -> bytes:
@@ -101,14 +99,12 @@ def collecting(world: World) -> Step:
 
 def test_an_input_that_cannot_be_unpacked_whole_leaves_nothing_begun(world: World) -> None:
     batch_id = world.drop(gzip.compress(jsonl([request(each, note=FILL) for each in EIGHT])))
-    with full(world):
-        plan(world.yard, batch_id)
+    assert left_begun(world, lambda: plan(world.yard, batch_id)) == []
 
 
 def test_answers_that_cannot_be_stored_whole_leave_nothing_begun(world: World) -> None:
     step = collecting(world)
-    with full(world):
-        world.step(step)
+    assert left_begun(world, lambda: world.step(step)) == []
 
 
 def test_answers_to_requests_sent_one_by_one_that_cannot_be_stored_whole_leave_nothing_begun(world: World) -> None:
@@ -122,15 +118,13 @@ def test_answers_to_requests_sent_one_by_one_that_cannot_be_stored_whole_leave_n
     while step.next != "submit":
         world.clock.now += step.wait_seconds
         step = world.step(step)
-    with full(world):
-        world.step(step)
+    assert left_begun(world, lambda: world.step(step)) == []
 
 
 def test_results_that_cannot_be_written_whole_leave_nothing_begun(world: World) -> None:
     step = collecting(world)
     assert world.step(step).next == "done"
-    with full(world):
-        assemble(world.yard, step.batch_id)
+    assert left_begun(world, lambda: assemble(world.yard, step.batch_id)) == []
 
 
 def test_lines_given_up_that_cannot_be_written_whole_leave_nothing_begun(world: World) -> None:
@@ -138,8 +132,7 @@ def test_lines_given_up_that_cannot_be_written_whole_leave_nothing_begun(world: 
     batch_id = world.drop(jsonl([request(each) for each in long]))
     plan(world.yard, batch_id)
     fail_shard(world.yard, batch_id, 0, {"Error": "Killed"})
-    with full(world):
-        assemble(world.yard, batch_id)
+    assert left_begun(world, lambda: assemble(world.yard, batch_id)) == []
 
 
 def test_a_shard_fails_before_it_was_begun(world: World) -> None:

@@ -184,3 +184,17 @@ def envelope(code: str | None, message: str = "no", **more: object) -> dict[str,
 def page(*items: Mapping[str, object], has_more: bool | None = False, **more: object) -> dict[str, object]:
     known = {} if has_more is None else {"has_more": has_more}
     return {"object": "list", "data": list(items), **known, **more}
+
+
+def lost_answers() -> list[Step]:
+    """List what comes in place of an answer after which nobody knows what was done."""
+    return [
+        reset(),
+        requests.ReadTimeout(),
+        answer(envelope(None), 500),
+        Answer(b"<html>Bad gateway</html>", 502),
+        Answer(b"", 504),
+        Answer(b"", 408),
+        Answer(b"<html>Sign in</html>", 200),
+        Answer(b"", 200),
+    ]

@@ -26,6 +26,7 @@ from tests.unit.batch_client.fake_service import (
     answer,
     client_of,
     envelope,
+    lost_answers,
     page,
     proxy_refused,
     refused,
@@ -66,14 +67,7 @@ def test_create_passes_unknown_endpoints_and_windows_on() -> None:
 @pytest.mark.parametrize(
     "lost",
     [
-        reset(),
-        requests.ReadTimeout(),
-        answer(envelope(None), 500),
-        Answer(b"<html>Bad gateway</html>", 502),
-        Answer(b"", 504),
-        Answer(b"", 408),
-        Answer(b"<html>Sign in</html>", 200),
-        Answer(b"", 200),
+        *lost_answers(),
         answer({"status": "validating"}),
         answer({"id": 7}),
         Answer(json.dumps(BATCH).encode(), cut=20),

@@ -1,7 +1,6 @@
 """Requests that are answered at once: sent where they belong, and never again if they may have been run."""
 
 import pytest
-import requests
 
 from batch_client import (
     BadRequestError,
@@ -12,7 +11,7 @@ from batch_client import (
     RateLimitError,
     RequestOutcomeUnknown,
 )
-from tests.unit.batch_client.fake_service import KEY, Answer, Step, answer, client_of, envelope, refused, reset
+from tests.unit.batch_client.fake_service import KEY, Answer, Step, answer, client_of, envelope, lost_answers, refused
 
 URL = "/v1/responses"
 BODY = b'{"model": "m",  "input": "as it stands"}'
@@ -44,13 +43,7 @@ def test_the_answer_is_given_as_it_came_with_status_and_request_id() -> None:
 @pytest.mark.parametrize(
     "lost",
     [
-        reset(),
-        requests.ReadTimeout(),
-        answer(envelope(None), 500),
-        Answer(b"<html>Bad gateway</html>", 502),
-        Answer(b"", 408),
-        Answer(b"<html>Sign in</html>", 200),
-        Answer(b"", 200),
+        *lost_answers(),
         Answer(b'{"id": "resp_1"}', cut=4),
         Answer(b'{"id": "resp_1"}', length=False, cut=4),
     ],

@@ -11,8 +11,8 @@ from typing import Any, Self, cast
 
 import msgspec
 
+from batch_client import APIConnectionError, BatchClientError, File, FileDeleted, HttpInfo, NotFoundError
 from batch_client import Batch as ProviderBatch
-from batch_client import BatchClientError, File, FileDeleted, HttpInfo, NotFoundError
 from batchyard import statuses
 from batchyard.adapters.chores import PAGE, Chores
 from batchyard.adapters.events import Events
@@ -571,6 +571,13 @@ class MemorySecret(Secret):
     def forget(self, older_than: float = 0.0) -> bool:
         self.forgotten += 1
         return self.age >= older_than
+
+
+def never_sent() -> APIConnectionError:
+    """Make the error of a request that no byte of has left."""
+    error = APIConnectionError("refused at the door")
+    error.sent = False
+    return error
 
 
 def is_it(

@@ -22,6 +22,7 @@ from batch_client import (
 from batchyard import outcomes
 from batchyard.direct_answers import LineName, answered, not_answered
 from batchyard.outcomes import OUTCOME_UNKNOWN, Outcome
+from tests.unit.batchyard.memory import never_sent
 
 NAME = LineName("batch_1", 7, "r7")
 
@@ -80,12 +81,6 @@ def test_what_may_have_been_run_is_final_and_says_so(error: BatchClientError) ->
     line, outcome = read(not_answered(NAME, error))
     assert (line["response"], line["error"]["code"], outcome) == (None, OUTCOME_UNKNOWN, Outcome.REFUSED)
     assert error.message in line["error"]["message"]
-
-
-def never_sent() -> APIConnectionError:
-    error = APIConnectionError("refused")
-    error.sent = False
-    return error
 
 
 @pytest.mark.parametrize(

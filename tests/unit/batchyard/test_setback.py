@@ -25,7 +25,7 @@ from batchyard.poll import poll
 from batchyard.setback import A_DAY_OF_LOOKS, MOST_SETBACKS
 from batchyard.shard import Step, change
 from batchyard.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID
+from tests.unit.batchyard.memory import BATCH_ID, never_sent
 from tests.unit.batchyard.planned import planned
 
 FIRST = Step(BATCH_ID, 0)
@@ -105,17 +105,11 @@ def test_an_input_that_was_deleted_ends_the_shard_with_the_provider_s_code_and_o
         assert (reason is None) is (following == "submit")
 
 
-def unsent() -> APIConnectionError:
-    error = APIConnectionError("refused at the door")
-    error.sent = False
-    return error
-
-
 @pytest.mark.parametrize(
     "refusal",
     [
         RateLimitError("slow down", status=429), PermissionDeniedError("no", status=403), QuotaError("pay", status=402),
-        BadRequestError("locked", status=423), InvalidArgumentError("no such key"), unsent(),
+        BadRequestError("locked", status=423), InvalidArgumentError("no such key"), never_sent(),
     ],
     ids=lambda error: type(error).__name__,
 )  # fmt: skip
