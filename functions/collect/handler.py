@@ -7,8 +7,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard import yard
 from batchyard.collect import collect
+from batchyard.domain.shard import Step
 from batchyard.log import logger
-from batchyard.shard import Step
 
 
 @logger.inject_lambda_context(clear_state=True)

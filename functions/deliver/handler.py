@@ -7,8 +7,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard import yard
 from batchyard.deliver import deliver, give_up
+from batchyard.domain.webhook_delivery import Order
 from batchyard.log import logger
-from batchyard.webhook_delivery import Order
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -6,9 +6,9 @@ import msgspec
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard import yard
+from batchyard.domain.shard import Step
 from batchyard.log import logger
 from batchyard.poll import poll
-from batchyard.shard import Step
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -6,8 +6,8 @@ import msgspec
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard import yard
+from batchyard.domain.shard import Step
 from batchyard.log import logger
-from batchyard.shard import Step
 from batchyard.submit import submit
 
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from batch_client import RequestCounts
-from batchyard import keys
 from batchyard.assemble import assemble
 from batchyard.collect import collect
+from batchyard.domain import object_keys
+from batchyard.domain.shard import Step
 from batchyard.plan import plan
-from batchyard.shard import Step
 from batchyard.shard_lines import ShardLines
 from batchyard.submit import submit
 from tests.benchmarks import inputs
@@ -124,7 +124,7 @@ def _set_up(path: Path, room: Path) -> None:
 
 
 def _answer(yard: DiskYard, room: Path, shard: int, chance: random.Random) -> None:
-    ids = ShardLines.unpack(yard.objects.get(keys.shard_lines(BATCH_ID, shard))).custom_ids
+    ids = ShardLines.unpack(yard.objects.get(object_keys.shard_lines(BATCH_ID, shard))).custom_ids
     shuffled = chance.sample(ids, len(ids))
     refused = int(len(ids) * REFUSED_SHARE)
     names = [f"answers-{shard}-{kind}.jsonl" for kind in ("output", "error")]

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from batch_client import File
 from batchyard.adapters.objects import Objects
-from batchyard.batch import InputObject
+from batchyard.domain.batch import InputObject
 from batchyard.upload import Upload
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryProvider, MemoryYard, batch
 

@@ -15,13 +15,13 @@ from batchyard.advance import advance
 from batchyard.assemble import assemble
 from batchyard.cancel import cancel
 from batchyard.collect import collect
-from batchyard.errors import BatchyardError, StaleRecord, StoreError
+from batchyard.domain.errors import BatchyardError, StaleRecord, StoreError
+from batchyard.domain.shard import Step
+from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.fail import fail_batch, fail_shard
-from batchyard.handover import TIME_TO_END
 from batchyard.plan import plan
 from batchyard.poll import poll
 from batchyard.relay import MOST_TURNS
-from batchyard.shard import Step
 from batchyard.submit import submit
 from tests.faults.strikes import Killed, Strikes
 

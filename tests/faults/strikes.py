@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from batchyard.errors import StoreError
+from batchyard.domain.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

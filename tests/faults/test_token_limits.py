@@ -10,7 +10,7 @@ import pytest
 
 from batch_client import BatchError
 from batchyard.auditing import correct_ledgers
-from batchyard.capacity import Claim, Terms
+from batchyard.domain.token_ledger import Claim, Terms
 from batchyard.shift import RESERVE, Shift
 from tests.faults.provider import NEVER_SEEN, Fate, no_room
 from tests.faults.strikes import Strike

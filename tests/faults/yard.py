@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchyard.batches import cancel_batch
-from batchyard.errors import ApiError
+from batchyard.domain.errors import ApiError
 from batchyard.fail import RESTS
 from batchyard.intake import intake
 from batchyard.log import logger

@@ -6,10 +6,10 @@ from typing import Final
 
 from batchyard.assemble import assemble
 from batchyard.collect import collect
+from batchyard.domain.shard import Step
+from batchyard.domain.stopping import is_drained
 from batchyard.log import logger
 from batchyard.poll import poll
-from batchyard.shard import Step
-from batchyard.stopping import is_drained
 from batchyard.submit import submit
 from batchyard.yard import Yard
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate, repeat
 from typing import Final
 
-from batchyard import outcomes
-from batchyard.batch import Usage
-from batchyard.errors import BatchyardError, DiskFull, TooSlow
-from batchyard.handover import TIME_TO_END
+from batchyard.domain import outcomes
+from batchyard.domain.batch import Usage
+from batchyard.domain.errors import BatchyardError, DiskFull, TooSlow
+from batchyard.domain.outcomes import Outcome
+from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.lines import BOM
-from batchyard.outcomes import Outcome
 from batchyard.scanning import Block, blocks
 from batchyard.successes import successes
 

@@ -13,10 +13,10 @@ import time
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from batchyard import keys
 from batchyard.adapters.aws import translated
 from batchyard.adapters.records import Records
-from batchyard.errors import BatchyardError, NotFound, StaleRecord
+from batchyard.domain import object_keys
+from batchyard.domain.errors import BatchyardError, NotFound, StaleRecord
 
 PREFIX: Final = "by"
 KEY_ID: Final = re.compile(r"[0-9a-f]{16}")
@@ -119,7 +119,7 @@ def _done(arguments: list[str]) -> str:
         case [table, "--revoke", key_id] if table:
             revoke(Records(table), key_id)
             return f"{key_id} is revoked."
-        case [table, tenant] if table and keys.sound_tenant(tenant):
+        case [table, tenant] if table and object_keys.sound_tenant(tenant):
             return create(Records(table), tenant)
     sys.exit(USAGE)
 

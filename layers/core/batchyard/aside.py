@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from batchyard import keys, outcomes
 from batchyard.adapters.objects import Objects
-from batchyard.batch import LineError
+from batchyard.domain import object_keys, outcomes
+from batchyard.domain.batch import LineError
 from batchyard.runs import Run, RunWriter
 from batchyard.survey import Progress
 
@@ -34,7 +34,7 @@ class Aside:
         if not self._held:
             return
         first, count = self._held[0][0], len(self._held)
-        with RunWriter(self._objects, keys.aside(self._batch_id, first, count)) as run:
+        with RunWriter(self._objects, object_keys.aside(self._batch_id, first, count)) as run:
             for position, line in self._held:
                 run.write(position, line)
         self._progress.asides.append((first, count))
@@ -43,4 +43,4 @@ class Aside:
 
 def runs(objects: Objects, batch_id: str, asides: list[tuple[int, int]]) -> list[tuple[int, Run]]:
     """Name the runs of a batch, each with its first position."""
-    return [(first, Run(objects, keys.aside(batch_id, first, count))) for first, count in asides]
+    return [(first, Run(objects, object_keys.aside(batch_id, first, count))) for first, count in asides]

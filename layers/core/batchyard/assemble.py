@@ -6,16 +6,17 @@ from typing import Final
 
 import msgspec
 
-from batchyard import aside, keys, result_files, statuses
-from batchyard.batch import SHOWN_ERRORS, Batch, Counts, LineError, Usage
-from batchyard.errors import BatchyardError
-from batchyard.handover import watch
+from batchyard import aside, result_files
+from batchyard.domain import object_keys, statuses
+from batchyard.domain.batch import SHOWN_ERRORS, Batch, Counts, LineError, Usage
+from batchyard.domain.errors import BatchyardError
+from batchyard.domain.shard import Shard, finish, new_shard
+from batchyard.domain.time_budget import watch
 from batchyard.plan import read_summary
 from batchyard.preflight import report_unsent
 from batchyard.relay import any_relayed
 from batchyard.report import report
 from batchyard.results import Tally
-from batchyard.shard import Shard, finish, new_shard
 from batchyard.shard_lines import ShardLines
 from batchyard.writing import any_written, written_results
 from batchyard.yard import Yard
@@ -70,7 +71,7 @@ def _finish(yard: Yard, batch: Batch, seconds_left: Callable[[], float]) -> Batc
     }
     status = _status(batch, shards, tally)
     proof = report(msgspec.structs.replace(batch, status=status, **found), summary, shards, tally, output, errors)
-    report_key = keys.result(batch.tenant, batch.batch_id, "report.json")
+    report_key = object_keys.result(batch.tenant, batch.batch_id, "report.json")
     yard.objects.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))
     return yard.records.move_batch(batch.batch_id, status, yard.now(), **found) or yard.records.batch(batch.batch_id)
 
@@ -90,7 +91,7 @@ def _shards(yard: Yard, batch: Batch, count: int) -> Iterator[Shard]:
 
 
 def _unrecorded(yard: Yard, batch: Batch, number: int) -> Shard:
-    return new_shard(batch, ShardLines.unpack(yard.objects.get(keys.shard_lines(batch.batch_id, number))))
+    return new_shard(batch, ShardLines.unpack(yard.objects.get(object_keys.shard_lines(batch.batch_id, number))))
 
 
 def _status(batch: Batch, shards: list[Shard], tally: Tally) -> str:

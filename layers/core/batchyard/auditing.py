@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from batchyard import capacity
-from batchyard.capacity import Claim
+from batchyard.domain import token_ledger
+from batchyard.domain.token_ledger import Claim
 from batchyard.ledger import KEPT
 from batchyard.log import logger
 from batchyard.shift import Shift
@@ -48,7 +48,7 @@ def _release_stale(shift: Shift, name: str, behind: str) -> str | None:
 
 def _count(shift: Shift, name: str) -> None:
     book = shift.yard.ledgers.read(name)
-    true = capacity.recounted(book, shift.yard.ledgers.claims(name))
+    true = token_ledger.recounted(book, shift.yard.ledgers.claims(name))
     if true != book:
         logger.warning("ledger corrected", ledger=name, enqueued=book.enqueued, truly=true.enqueued)
         shift.did_often("LedgersCorrected", int(shift.yard.ledgers.recount(name, book, true)), ledger=name)

@@ -6,12 +6,12 @@ behind a wave were not tried, so they go on.
 
 from typing import TYPE_CHECKING, Final
 
-from batchyard import keys, outcomes
-from batchyard.batch import LineError, window_seconds
-from batchyard.deadline import WAITED_FOR
+from batchyard.domain import object_keys, outcomes
+from batchyard.domain.batch import LineError, window_seconds
+from batchyard.domain.deadline import WAITED_FOR
+from batchyard.domain.shard import Shard, change, change_attempt, finish
 from batchyard.given_up import last_words
 from batchyard.runs import RunWriter
-from batchyard.shard import Shard, change, change_attempt, finish
 from batchyard.shard_lines import ShardLines
 from batchyard.unfinished import Unfinished
 from batchyard.yard import Yard
@@ -42,12 +42,12 @@ def give_up(yard: Yard, before: Shard, after: Shard, reason: LineError) -> Shard
     sent = after.stalled_lines or after.unfinished
     if sent >= after.unfinished:
         return finish(after, reason)
-    lines = ShardLines.unpack(yard.objects.get(keys.shard_lines(after.batch_id, after.shard)))
+    lines = ShardLines.unpack(yard.objects.get(object_keys.shard_lines(after.batch_id, after.shard)))
     left, rest = Unfinished.read(yard.objects, after.unfinished_key, len(lines)), Unfinished.none()
     for ordinal, tries in left.beyond(sent):
         rest.add(ordinal, tries)
     codes = _written(yard, before, after, lines, left.ordinals[:sent], reason)
-    key = keys.attempt(*before.attempt_place, "behind.msgpack")
+    key = object_keys.attempt(*before.attempt_place, "behind.msgpack")
     yard.objects.put(key, rest.pack())
     ended = change_attempt(after, failed=sent, runs=before.version)
     return change(
@@ -60,7 +60,7 @@ def _written(
     yard: Yard, before: Shard, after: Shard, lines: ShardLines, ordinals: "array[int]", reason: LineError
 ) -> dict[str, int]:
     codes = dict(after.codes)
-    with RunWriter(yard.objects, keys.attempt(*before.attempt_place, "errors")) as run:
+    with RunWriter(yard.objects, object_keys.attempt(*before.attempt_place, "errors")) as run:
         for position, line in last_words(yard.objects, after, lines, ordinals, reason):
             answer = outcomes.parse(line)
             outcomes.count_code(codes, outcomes.code_of(answer) if answer else reason.code)

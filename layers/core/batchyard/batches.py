@@ -7,11 +7,11 @@ import re
 from http import HTTPStatus
 from typing import Any, Final
 
-from batchyard import keys, statuses
-from batchyard.batch import Batch, shape
 from batchyard.claim import claim
 from batchyard.create_request import check
-from batchyard.errors import ApiError, NotFound
+from batchyard.domain import object_keys, statuses
+from batchyard.domain.batch import Batch, shape
+from batchyard.domain.errors import ApiError, NotFound
 from batchyard.paging import LIMITS, page, page_limit
 from batchyard.resume import resume
 from batchyard.tenancy import own
@@ -66,7 +66,7 @@ def batch_report(yard: Yard, tenant: str, batch_id: str) -> bytes | str:
     """Return a batch's report.json, or the URL of a large one; raises ApiError 404 while there is none."""
     batch = _own(yard, tenant, batch_id)
     try:
-        found, _ = yard.objects.head(keys.result(batch.tenant, batch_id, "report.json"))
+        found, _ = yard.objects.head(object_keys.result(batch.tenant, batch_id, "report.json"))
     except NotFound as error:
         message = f"The batch '{batch_id}' has no report yet: it is written when the batch ends."
         raise ApiError(HTTPStatus.NOT_FOUND, message) from error

@@ -3,7 +3,8 @@
 from operator import methodcaller
 
 from batch_client import BatchClientError
-from batchyard import ledger, statuses
+from batchyard import ledger
+from batchyard.domain import statuses
 from batchyard.log import logger
 from batchyard.yard import Yard
 

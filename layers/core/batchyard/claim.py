@@ -7,10 +7,11 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard import files, keys, limits, new_batch, options, statuses
-from batchyard.batch import Batch, InputObject, LineError, derived_id
+from batchyard import files, limits, new_batch, options
 from batchyard.create_request import refusal
-from batchyard.errors import ApiError, BatchyardError, NotFound
+from batchyard.domain import object_keys, statuses
+from batchyard.domain.batch import Batch, InputObject, LineError, derived_id
+from batchyard.domain.errors import ApiError, BatchyardError, NotFound
 from batchyard.yard import Yard
 
 S3_URI: Final = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
@@ -82,8 +83,8 @@ def _source(yard: Yard, tenant: str, input_file_id: str) -> InputObject | None:
     if found is None:
         return files.input_of(yard, tenant, input_file_id)
     bucket, key = found.groups()
-    if bucket != yard.settings.bucket or not keys.readable_by(tenant, key):
-        allowed = f"s3://{yard.settings.bucket}/{keys.FILES}{tenant}/ or {keys.INBOX}{tenant}/"
+    if bucket != yard.settings.bucket or not object_keys.readable_by(tenant, key):
+        allowed = f"s3://{yard.settings.bucket}/{object_keys.FILES}{tenant}/ or {object_keys.INBOX}{tenant}/"
         raise refusal(LineError("invalid_value", f"The input file must be below {allowed}.", "input_file_id"))
     if len(key.encode("utf-8", "surrogatepass")) > LONGEST_KEY:
         return None
@@ -103,7 +104,7 @@ def _batch_id(yard: Yard, wanted: dict[str, Any], source: InputObject | None) ->
     One that has ended already is shown, for running it again would be paid again.
     """
     fresh = f"batch_{uuid.uuid4().hex}"
-    if source is None or not source.key.startswith(keys.INBOX) or wanted.get("dry_run"):
+    if source is None or not source.key.startswith(object_keys.INBOX) or wanted.get("dry_run"):
         return fresh
     dropped = new_batch.upload_id(source)
     batch = yard.records.find_batch(dropped)

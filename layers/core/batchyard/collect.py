@@ -7,19 +7,20 @@ from operator import methodcaller
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError
-from batchyard import barren, keys, ledger, setback
+from batchyard import barren, ledger, setback
 from batchyard.answers import Answers
-from batchyard.batch import Batch, LineError, Usage
+from batchyard.domain import object_keys
+from batchyard.domain.batch import Batch, LineError, Usage
+from batchyard.domain.outcomes import Outcome, count_code, usage_of_batch
+from batchyard.domain.policy import Move, after_failed_call
+from batchyard.domain.shard import Attempt, Shard, Step, change, change_attempt, discard, finish
+from batchyard.domain.stopping import why_stopped
 from batchyard.failed_batch import after_failed
 from batchyard.fencing import fence
 from batchyard.log import logger
-from batchyard.outcomes import Outcome, count_code, usage_of_batch
-from batchyard.policy import Move, after_failed_call
 from batchyard.relay import must_relay, relay
 from batchyard.runs import RunWriter
-from batchyard.shard import Attempt, Shard, Step, change, change_attempt, discard, finish
 from batchyard.shard_lines import ShardLines
-from batchyard.stopping import why_stopped
 from batchyard.unfinished import Unfinished
 from batchyard.yard import Yard
 
@@ -64,7 +65,7 @@ def _collect(yard: Yard, step: Step, seconds_left: Callable[[], float]) -> Step:
 
 
 def _take(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step, seconds_left: Callable[[], float]) -> Step:
-    lines = ShardLines.unpack(yard.objects.get(keys.shard_lines(shard.batch_id, shard.shard)))
+    lines = ShardLines.unpack(yard.objects.get(object_keys.shard_lines(shard.batch_id, shard.shard)))
     sent = Unfinished.read(yard.objects, shard.unfinished_key, len(lines))
     asked = (lines.custom_ids[ordinal] for ordinal in sent.ordinals[: shard.attempts[-1].lines])
     with Answers(asked, seconds_left) as answers:
@@ -150,7 +151,7 @@ class Sorted:
         place = shard.attempt_place
         with ExitStack() as open_runs:
             self.output, self.errors, self.transient = (
-                open_runs.enter_context(RunWriter(yard.objects, keys.attempt(*place, name)))
+                open_runs.enter_context(RunWriter(yard.objects, object_keys.attempt(*place, name)))
                 for name in ("output", "errors", "transient")
             )
             succeeded, others = answers.parted()
@@ -159,7 +160,7 @@ class Sorted:
                 self._sort(index)
             for ordinal, tries in sent.beyond(shard.attempts[-1].lines):
                 self.unfinished.add(ordinal, tries)
-        self.key = keys.attempt(*place, "unfinished.msgpack") if self.unfinished else ""
+        self.key = object_keys.attempt(*place, "unfinished.msgpack") if self.unfinished else ""
         if self.key:
             yard.objects.put(self.key, self.unfinished.pack())
 

@@ -5,8 +5,8 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from batchyard import options
-from batchyard.batch import LineError
-from batchyard.errors import ApiError
+from batchyard.domain.batch import LineError
+from batchyard.domain.errors import ApiError
 from batchyard.lines import ENDPOINTS
 
 EXPIRY_MEMBERS: Final = {"anchor", "seconds"}

@@ -2,11 +2,11 @@
 
 from http import HTTPStatus
 
-from batchyard.callback_url import wrong_url
-from batchyard.errors import DeliveryFailed, NotFound, StaleRecord
+from batchyard.domain.errors import DeliveryFailed, NotFound, StaleRecord
+from batchyard.domain.webhook_delivery import DELIVERED, FAILED, Delivery, Order, headers
+from batchyard.domain.webhook_endpoint import WebhookEndpoint, secrets_of
+from batchyard.domain.webhook_url import wrong_url
 from batchyard.log import logger
-from batchyard.webhook_delivery import DELIVERED, FAILED, Delivery, Order, headers
-from batchyard.webhook_endpoint import WebhookEndpoint, secrets_of
 from batchyard.yard import Yard
 
 GONE = "The endpoint was deleted before it took the event."

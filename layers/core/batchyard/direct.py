@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from batch_client import BatchClientError
-from batchyard import direct_answers, keys
+from batchyard import direct_answers
 from batchyard.answers import Answers
-from batchyard.batch import Batch, window_seconds
 from batchyard.collect import Sorted, bring_in, brought_in
-from batchyard.deadline import FINISH, deadline
 from batchyard.direct_answers import LineName
-from batchyard.errors import BatchyardError, InputGone, NotFound, StoreError
+from batchyard.domain import object_keys
+from batchyard.domain.batch import Batch, window_seconds
+from batchyard.domain.deadline import FINISH, deadline
+from batchyard.domain.errors import BatchyardError, InputGone, NotFound, StoreError
+from batchyard.domain.outcomes import OUTCOME_UNKNOWN, Outcome
+from batchyard.domain.shard import Shard, Step, begin_attempt, change_attempt
+from batchyard.domain.stopping import why_stopped
 from batchyard.fencing import fence
 from batchyard.log import logger
-from batchyard.outcomes import OUTCOME_UNKNOWN, Outcome
-from batchyard.shard import Shard, Step, begin_attempt, change_attempt
 from batchyard.shard_lines import ShardLines
-from batchyard.stopping import why_stopped
 from batchyard.unfinished import Unfinished
 from batchyard.upload import Upload
 from batchyard.yard import Yard
@@ -178,4 +179,4 @@ class _Tail:
 
     def _key(self, index: int) -> str:
         number = self._shard.attempts[-1].number
-        return keys.attempt(self._shard.batch_id, self._shard.shard, number, 0, f"direct-{index:05}.json")
+        return object_keys.attempt(self._shard.batch_id, self._shard.shard, number, 0, f"direct-{index:05}.json")

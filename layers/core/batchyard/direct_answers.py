@@ -6,8 +6,8 @@ from typing import Any, Final, NamedTuple
 
 from batch_client import APIConnectionError, BadRequestError, BatchClientError, ConflictError, HttpInfo, OutcomeUnknown
 from batch_client import ServerError as ServiceError
-from batchyard.batch import LineError
-from batchyard.outcomes import OUTCOME_UNKNOWN, answer_line, line_id
+from batchyard.domain.batch import LineError
+from batchyard.domain.outcomes import OUTCOME_UNKNOWN, answer_line, line_id
 
 NOT_RUN: Final = LineError("batch_cancelled", "The request was not run on its own either.")  # so it goes out again
 

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from batchyard.batch import Batch, LineError
+from batchyard.domain.batch import Batch, LineError
+from batchyard.domain.stopping import DRAINING, is_drained
 from batchyard.fail import end_batch
 from batchyard.shift import Shift
-from batchyard.stopping import DRAINING, is_drained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

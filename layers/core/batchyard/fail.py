@@ -3,10 +3,11 @@
 import json
 from typing import Any, Final
 
-from batchyard import ledger, pauses, statuses
-from batchyard.batch import Batch, LineError
+from batchyard import ledger, pauses
+from batchyard.domain import statuses
+from batchyard.domain.batch import Batch, LineError
+from batchyard.domain.shard import Shard, change, finish
 from batchyard.log import logger
-from batchyard.shard import Shard, change, finish
 from batchyard.submit import begun
 from batchyard.yard import Yard
 

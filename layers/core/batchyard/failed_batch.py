@@ -6,15 +6,16 @@ from typing import Final
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, BatchError
-from batchyard import barren, keys, ledger, setback
-from batchyard.batch import LineError
+from batchyard import barren, ledger, setback
+from batchyard.domain import object_keys
+from batchyard.domain.batch import LineError
+from batchyard.domain.outcomes import answer_line, count_code
+from batchyard.domain.policy import Move, after_failed_batch, after_failed_call
+from batchyard.domain.shard import Shard, Step, change, change_attempt, discard, finish
 from batchyard.fencing import fence
 from batchyard.ledger import Refusal
 from batchyard.log import logger
-from batchyard.outcomes import answer_line, count_code
-from batchyard.policy import Move, after_failed_batch, after_failed_call
 from batchyard.runs import RunWriter
-from batchyard.shard import Shard, Step, change, change_attempt, discard, finish
 from batchyard.shard_lines import ShardLines
 from batchyard.unfinished import Unfinished
 from batchyard.yard import Yard
@@ -133,7 +134,7 @@ def _set_aside(yard: Yard, shard: Shard, errors: list[LineError], step: Step) ->
     ended = change_attempt(shard, provider_status="failed", ended_at=yard.now(), failed=refused, runs=shard.version)
     if not refused:  # the lines it names are not in the file
         return _stall(yard, shard, ended, errors, step)
-    key = keys.attempt(*shard.attempt_place, "unfinished.msgpack")
+    key = object_keys.attempt(*shard.attempt_place, "unfinished.msgpack")
     yard.objects.put(key, rest.pack())
     after = change(
         ended, unfinished=len(rest), unfinished_key=key, file_id=None, codes=codes,
@@ -153,11 +154,11 @@ def _parted(
 
     With an error `of_all`, it is that of every line that was sent.
     """
-    lines = ShardLines.unpack(yard.objects.get(keys.shard_lines(shard.batch_id, shard.shard)))
+    lines = ShardLines.unpack(yard.objects.get(object_keys.shard_lines(shard.batch_id, shard.shard)))
     sent = Unfinished.read(yard.objects, shard.unfinished_key, len(lines))
     named = {error.line - 1: error for error in errors if error.line}
     rest = Unfinished.none()
-    with RunWriter(yard.objects, keys.attempt(*shard.attempt_place, "errors")) as refused:
+    with RunWriter(yard.objects, object_keys.attempt(*shard.attempt_place, "errors")) as refused:
         for index, (ordinal, tries) in enumerate(zip(sent.ordinals, sent.tries, strict=True)):
             error = named.get(index, of_all) if index < shard.attempts[-1].lines else None
             if error is None:

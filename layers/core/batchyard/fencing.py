@@ -1,6 +1,6 @@
 """Keep what a worker writes of an attempt apart from what another, that it overtook or that overtakes it, writes."""
 
-from batchyard.shard import Shard
+from batchyard.domain.shard import Shard
 from batchyard.yard import Yard
 
 

@@ -6,14 +6,25 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard import keys, limits, stored_file, tenancy
-from batchyard.batch import InputObject, LineError
+from batchyard import limits, tenancy
 from batchyard.create_request import refusal
-from batchyard.errors import ApiError, NotFound, StaleRecord
+from batchyard.domain import object_keys, stored_file
+from batchyard.domain.batch import InputObject, LineError
+from batchyard.domain.errors import ApiError, NotFound, StaleRecord
+from batchyard.domain.stored_file import (
+    BATCH,
+    DAY,
+    FILE_ID,
+    PROCESSED,
+    StoredFile,
+    check_first_line,
+    missing,
+    shape,
+    unknown,
+)
 from batchyard.form import Field, parse
 from batchyard.paging import page_limit
 from batchyard.presigned import up_to_date
-from batchyard.stored_file import BATCH, DAY, FILE_ID, PROCESSED, StoredFile, check_first_line, missing, shape, unknown
 from batchyard.yard import Yard
 
 # API Gateway hands a body to Lambda in base64, and Lambda takes 6 MiB with the request's headers beside it.
@@ -31,7 +42,7 @@ def create_file(yard: Yard, tenant: str, content_type: str | None, body: bytes) 
         raise too_large(len(body))
     file, purpose, life = _checked(parse(content_type, body))
     file_id = stored_file.file_id(secrets.token_hex(16))
-    key = keys.file(tenant, file_id)
+    key = object_keys.file(tenant, file_id)
     with limits.room_for(yard, tenant, len(file.data)):
         version_id = yard.file_objects.put(key, file.data, life)
         made = stored_file.new(

@@ -7,7 +7,7 @@ from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
-from batchyard.errors import ApiError
+from batchyard.domain.errors import ApiError
 
 
 class Field(NamedTuple):

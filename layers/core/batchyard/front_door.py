@@ -12,7 +12,7 @@ from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard import openapi, yard
-from batchyard.errors import ApiError
+from batchyard.domain.errors import ApiError
 from batchyard.log import logger
 
 # What answers without a key; the provider's webhook proves itself by its signature.

@@ -7,12 +7,12 @@ from itertools import chain, groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
-from batchyard import keys, outcomes
 from batchyard.adapters.objects import Objects
-from batchyard.batch import LineError
+from batchyard.domain import object_keys, outcomes
+from batchyard.domain.batch import LineError
+from batchyard.domain.shard import Shard
 from batchyard.merging import Feed, piece_of
 from batchyard.runs import Run, RunWriter
-from batchyard.shard import Shard
 from batchyard.shard_lines import ShardLines
 from batchyard.unfinished import Unfinished
 
@@ -27,7 +27,7 @@ def put_given_up(objects: Objects, shard: Shard) -> dict[str, int]:
     """Write them down as a run of their own, and count them by the code of their errors; memory is that of one shard."""
     codes: dict[str, int] = {}
     with RunWriter(objects, given_up_key(shard)) as run:
-        lines = ShardLines.unpack(objects.get(keys.shard_lines(shard.batch_id, shard.shard)))
+        lines = ShardLines.unpack(objects.get(object_keys.shard_lines(shard.batch_id, shard.shard)))
         left = Unfinished.read(objects, shard.unfinished_key, len(lines)).ordinals
         for position, line in last_words(objects, shard, lines, left, shard.reason or NO_REASON):
             answer = outcomes.parse(line)
@@ -38,7 +38,7 @@ def put_given_up(objects: Objects, shard: Shard) -> dict[str, int]:
 
 def given_up_key(shard: Shard) -> str:
     """Name that run."""
-    return keys.given_up(shard.batch_id, shard.shard, shard.version, "errors")
+    return object_keys.given_up(shard.batch_id, shard.shard, shard.version, "errors")
 
 
 def last_words(
@@ -58,7 +58,7 @@ def last_words(
 def _last_errors(objects: Objects, shard: Shard) -> Iterator[tuple[int, bytes]]:
     """Yield for each line that met a passing error the last of them."""
     runs = [
-        Run(objects, keys.attempt(shard.batch_id, shard.shard, attempt.number, attempt.runs, "transient"))
+        Run(objects, object_keys.attempt(shard.batch_id, shard.shard, attempt.number, attempt.runs, "transient"))
         for attempt in shard.attempts
         if attempt.transient
     ]

@@ -4,10 +4,11 @@ from typing import Any
 
 import msgspec
 
-from batchyard import keys, new_batch, options
-from batchyard.batch import InputObject, LineError, window_seconds
+from batchyard import new_batch, options
 from batchyard.create_request import check_metadata
-from batchyard.errors import NotFound
+from batchyard.domain import object_keys
+from batchyard.domain.batch import InputObject, LineError, window_seconds
+from batchyard.domain.errors import NotFound
 from batchyard.log import logger
 from batchyard.yard import Yard
 
@@ -30,7 +31,7 @@ def intake(yard: Yard, bucket: str, key: str, version_id: str | None = None) -> 
 def _not_ours(yard: Yard, bucket: str, key: str) -> str | None:
     if bucket != yard.settings.bucket:
         return "it is in another bucket"
-    if not key.startswith(keys.INBOX):
+    if not key.startswith(object_keys.INBOX):
         return "it is not in the inbox"
     return None
 
@@ -41,7 +42,7 @@ def is_folder(uploaded: InputObject) -> bool:
 
 
 def _accept(yard: Yard, source: InputObject, metadata: dict[str, str]) -> str:
-    batch_id, tenant = new_batch.upload_id(source), keys.tenant_of(source.key)
+    batch_id, tenant = new_batch.upload_id(source), object_keys.tenant_of(source.key)
     window = metadata.get("completion-window", yard.settings.completion_window)
     members, error = _metadata(metadata)
     named = options.of_metadata(metadata)

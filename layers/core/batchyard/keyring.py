@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from batchyard import api_keys
 from batchyard.adapters.records import Records
-from batchyard.errors import NotFound
+from batchyard.domain.errors import NotFound
 
 FRESH: Final = 30.0  # seconds; a revoked key must open nothing a minute later
 

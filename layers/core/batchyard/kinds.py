@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from batchyard.batch import LineError
+from batchyard.domain.batch import LineError
 
 START: Final = 64 * 1024  # bytes that tell
 TEXT: Final = "Write the requests as UTF-8 text, one JSON object per line"

@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from batchyard import capacity, creations, setback, token_limits
-from batchyard.capacity import Claim, Ledger
-from batchyard.errors import SettingsError
+from batchyard import setback
+from batchyard.domain import create_rate, token_ledger, token_limits
+from batchyard.domain.errors import SettingsError
+from batchyard.domain.pacing import retry_wait, room_wait
+from batchyard.domain.shard import Shard, change, change_attempt
+from batchyard.domain.token_ledger import Claim, Ledger
 from batchyard.log import logger
-from batchyard.pacing import retry_wait, room_wait
-from batchyard.shard import Shard, change, change_attempt
 from batchyard.yard import Yard
 
 KEPT: Final = 2 * 86_400  # seconds an ended claim is remembered, that no late worker may claim again
@@ -41,7 +42,7 @@ def provider_of(yard: Yard) -> str:
 
 def name_of(yard: Yard, model: str) -> str:
     """Name the ledger of a model; the name of a model may be of any length."""
-    return f"{provider_of(yard)}#{capacity.short(model)}"
+    return f"{provider_of(yard)}#{token_ledger.short(model)}"
 
 
 def limit(yard: Yard, model: str) -> int | None:
@@ -64,8 +65,8 @@ def enter(yard: Yard, shard: Shard, sizes: Sequence[int]) -> tuple[Shard, int]:
     attempt = shard.attempts[-1]
     claim = Claim(attempt=shard.attempt_key, since=attempt.started_at, wanted=attempt.tokens, seen_at=now)
     alive_since = now - LOOKS_MISSED * yard.settings.retry_ceiling_seconds
-    ahead = capacity.ahead_of(yard.ledgers.ahead(name, claim), most, alive_since)
-    terms = capacity.terms(book, most, ahead, claim.wanted, now)
+    ahead = token_ledger.ahead_of(yard.ledgers.ahead(name, claim), most, alive_since)
+    terms = token_ledger.terms(book, most, ahead, claim.wanted, now)
     if terms is not None and yard.ledgers.take(name, claim, terms, shard.expires_at_ttl):
         return shard, 0
     yard.ledgers.wait(name, claim, shard.expires_at_ttl)
@@ -78,7 +79,7 @@ def may_create(yard: Yard, shard: Shard) -> int:
     most, provider, since = yard.settings.max_creates_per_hour, provider_of(yard), shard.attempts[-1].started_at
     for _ in range(TRIES if most else 0):
         seen = yard.ledgers.creations(provider)
-        counted = creations.one_more(seen, most, since, yard.now())
+        counted = create_rate.one_more(seen, most, since, yard.now())
         if isinstance(counted, int):
             logger.info("no more creations this hour", provider=provider, seconds=counted)
             return min(counted, yard.settings.retry_ceiling_seconds)
@@ -93,7 +94,7 @@ def accepted(yard: Yard, shard: Shard) -> None:
     claim = yard.ledgers.claim(name, shard.attempt_key)
     if claim is None or not claim.tokens or claim.confirmed or not yard.ledgers.confirm(name, claim):
         return
-    learned = capacity.after_acceptance(yard.ledgers.read(name), yard.now())
+    learned = token_ledger.after_acceptance(yard.ledgers.read(name), yard.now())
     if learned:
         logger.info("room learned", ledger=name, learned=learned)
         yard.ledgers.change(name, **learned)
@@ -106,12 +107,12 @@ def refused(yard: Yard, shard: Shard, messages: Iterable[str], in_a_row: int) ->
     before = _limit(yard, shard.model, book)
     stated = next(filter(None, map(token_limits.stated_limit, messages)), None)
     alone = book.enqueued <= tokens
-    unexpected = capacity.is_unexpected(book, before)
+    unexpected = token_ledger.is_unexpected(book, before)
     learned: dict[str, int | bool] = {}
-    if stated is not None or not alone or in_a_row > capacity.PATIENCE:
-        learned.update(capacity.after_refusal(book, stated, before, yard.now()))
+    if stated is not None or not alone or in_a_row > token_ledger.PATIENCE:
+        learned.update(token_ledger.after_refusal(book, stated, before, yard.now()))
     if unexpected:
-        learned.update(capacity.crowding(book, yard.now() + _pause_of_all(yard, book.crowded)))
+        learned.update(token_ledger.crowding(book, yard.now() + _pause_of_all(yard, book.crowded)))
     if learned:
         logger.warning("room learned", ledger=name, enqueued=book.enqueued, learned=learned)
         yard.ledgers.change(name, **learned)
@@ -129,9 +130,9 @@ def give_back(yard: Yard, batch_id: str, number: int) -> None:
         return
     attempt = shard.attempts[-1]
     counted = attempt.usage.input_tokens if attempt.usage else 0
-    sample = capacity.sample_of(attempt.bytes, attempt.lines, attempt.succeeded, counted)
+    sample = token_ledger.sample_of(attempt.bytes, attempt.lines, attempt.succeeded, counted)
     if sample is not None:
-        learned = capacity.after_usage(yard.ledgers.read(name), sample, attempt.bytes, yard.now())
+        learned = token_ledger.after_usage(yard.ledgers.read(name), sample, attempt.bytes, yard.now())
         if learned:
             yard.ledgers.change(name, **learned)
 
@@ -156,8 +157,8 @@ def _limit(yard: Yard, model: str, book: Ledger) -> int | None:
 def _sized(yard: Yard, shard: Shard, sizes: Sequence[int], book: Ledger, most: int | None) -> Shard:
     """Record what the attempt will send; a file that was uploaded is kept only if it holds just these lines."""
     attempt = shard.attempts[-1]
-    lines, size = capacity.wave(sizes, book.ratio, min(filter(None, (most, shard.wave)), default=None))
-    tokens = capacity.tokens_of(size, book.ratio)
+    lines, size = token_ledger.wave(sizes, book.ratio, min(filter(None, (most, shard.wave)), default=None))
+    tokens = token_ledger.tokens_of(size, book.ratio)
     if lines == attempt.lines and size == attempt.bytes and abs(tokens - attempt.tokens) * NEAR <= tokens:
         return shard
     sized: dict[str, Any] = {} if lines == (shard.file_lines or shard.unfinished) else {"file_id": None}

@@ -5,10 +5,10 @@ from operator import methodcaller
 from typing import Final, NamedTuple
 
 from batch_client import BatchClientError
-from batchyard.errors import StaleRecord
+from batchyard.domain.errors import StaleRecord
+from batchyard.domain.policy import Move, after_failed_call
+from batchyard.domain.shard import Shard, change
 from batchyard.log import logger
-from batchyard.policy import Move, after_failed_call
-from batchyard.shard import Shard, change
 from batchyard.yard import Yard
 
 # It is gone, or the provider does not delete files: asking again would change nothing.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 
-from batchyard.errors import ApiError, BatchyardError
+from batchyard.domain.errors import ApiError, BatchyardError
 from batchyard.yard import Yard
 
 

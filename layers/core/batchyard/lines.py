@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from batchyard.batch import LineError
+from batchyard.domain.batch import LineError
 
 # Source: OpenAI's API reference, `POST /batches`, member `endpoint`.
 ENDPOINTS: Final = frozenset({

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Final
 
-from batchyard import keys, lines
+from batchyard import lines
 from batchyard.aside import Aside
-from batchyard.batch import SHOWN_ERRORS, Batch, LineError
+from batchyard.domain import object_keys
+from batchyard.domain.batch import SHOWN_ERRORS, Batch, LineError
 from batchyard.duplicates import earliest, look_through
 from batchyard.shard_lines import ShardLines
 from batchyard.survey import Survey
@@ -40,7 +41,7 @@ def look_back(
 
 def read_lines(yard: Yard, batch_id: str, shard: int) -> ShardLines:
     """Read the list of a shard's lines."""
-    return ShardLines.unpack(yard.objects.get(keys.shard_lines(batch_id, shard)))
+    return ShardLines.unpack(yard.objects.get(object_keys.shard_lines(batch_id, shard)))
 
 
 def _shards(
@@ -72,8 +73,8 @@ def _drop(yard: Yard, batch: Batch, survey: Survey, aside: Aside, shard: ShardLi
     for ordinal in range(len(shard)):
         if ordinal not in dropped:
             left.add(ordinal, 0)
-    yard.objects.put(keys.shard_left(batch.batch_id, shard.shard), left.pack())
+    yard.objects.put(object_keys.shard_left(batch.batch_id, shard.shard), left.pack())
     shard.dropped = len(ordinals)
-    yard.objects.put(keys.shard_lines(batch.batch_id, shard.shard), shard.pack())
+    yard.objects.put(object_keys.shard_lines(batch.batch_id, shard.shard), shard.pack())
     if not len(left):
         survey.progress.emptied.append(shard.shard)

@@ -3,8 +3,9 @@
 from datetime import timedelta
 from typing import Final
 
-from batchyard import keys, new_batch
+from batchyard import new_batch
 from batchyard.adapters.objects import Arrived
+from batchyard.domain import object_keys
 from batchyard.intake import intake, is_folder
 from batchyard.shift import Shift
 
@@ -16,7 +17,7 @@ OLDEST: Final = timedelta(days=7)
 def start_missed(shift: Shift) -> None:
     """Make a batch of every upload of the last days that has none."""
     after = shift.yard.chores.bookmark(CHORE).get("after", "")
-    for arrived in shift.yard.objects.inbox(keys.INBOX, after):
+    for arrived in shift.yard.objects.inbox(object_keys.INBOX, after):
         if shift.over():
             break
         with shift.trying(key=arrived.object.key):

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard import statuses
-from batchyard.batch import Batch, InputObject, LineError, derived_id, window_seconds
+from batchyard.domain import statuses
+from batchyard.domain.batch import Batch, InputObject, LineError, derived_id, window_seconds
 from batchyard.yard import Yard
 
 DAY: Final = 86_400

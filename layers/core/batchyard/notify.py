@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from batchyard import webhook_delivery
+from batchyard.domain import webhook_delivery
+from batchyard.domain.statuses import STAMPS
+from batchyard.domain.webhook_delivery import Order, WebhookEvent
 from batchyard.log import logger
-from batchyard.statuses import STAMPS
-from batchyard.webhook_delivery import Order, WebhookEvent
 from batchyard.yard import Yard
 
 

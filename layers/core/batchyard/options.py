@@ -5,7 +5,7 @@ from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from typing import Any, Final
 
-from batchyard.batch import REFUSE, SKIP, LineError
+from batchyard.domain.batch import REFUSE, SKIP, LineError
 
 NAMES: Final = ("on_invalid", "dry_run", "max_cost_usd")
 WORDS: Final = {"true": True, "false": False}

@@ -7,10 +7,11 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from batch_client import AuthenticationError, BatchClientError, File
 from batch_client import Batch as ProviderBatch
-from batchyard import keys, leftovers, ownership
+from batchyard import leftovers, ownership
+from batchyard.domain import object_keys
+from batchyard.domain.shard import ATTEMPT_KEY, CLOCK_SKEW, STACK_KEY, Shard, change_attempt
 from batchyard.ownership import Owner, Verdict
 from batchyard.poll import ENDING
-from batchyard.shard import ATTEMPT_KEY, CLOCK_SKEW, STACK_KEY, Shard, change_attempt
 from batchyard.shift import Shift
 
 LOOK_BACK: Final = 7 * 86_400  # seconds; what is older has long ended, and its files expire by themselves
@@ -129,7 +130,7 @@ def _walk(
 
 
 def _judge(shift: Shift, seen: ProviderBatch) -> Verdict:
-    key = keys.attempt_of(seen.metadata.get(ATTEMPT_KEY, ""))
+    key = object_keys.attempt_of(seen.metadata.get(ATTEMPT_KEY, ""))
     if key is None or seen.metadata.get(STACK_KEY) != shift.yard.settings.stack:
         return Verdict.OWNED  # by somebody else
     owner = _owner(shift, *key)
@@ -140,7 +141,7 @@ def _judge(shift: Shift, seen: ProviderBatch) -> Verdict:
 
 
 def _judge_file(shift: Shift, seen: File) -> Verdict:
-    key = keys.attempt_of_upload(seen.filename, shift.yard.settings.stack)
+    key = object_keys.attempt_of_upload(seen.filename, shift.yard.settings.stack)
     if key is None:
         return Verdict.OWNED  # by somebody else
     return ownership.of_file(_owner(shift, *key), seen.id, _age(shift, seen))

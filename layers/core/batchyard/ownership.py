@@ -3,8 +3,8 @@
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from batchyard.batch import Batch
-from batchyard.shard import Attempt, Shard
+from batchyard.domain.batch import Batch
+from batchyard.domain.shard import Attempt, Shard
 
 # Seconds after which a worker that could still record what it made is dead: a function lives for 900 at most.
 LATEST_RECORD: Final = 1_200

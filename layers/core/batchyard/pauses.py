@@ -4,10 +4,10 @@ The record knows which shards wait; a worker that ends between the record and th
 an event may come twice, but each pause is told.
 """
 
-from batchyard.batch import Batch
-from batchyard.errors import StaleRecord
+from batchyard.domain.batch import Batch
+from batchyard.domain.errors import StaleRecord
+from batchyard.domain.statuses import PAUSED, RESUMED
 from batchyard.log import logger
-from batchyard.statuses import PAUSED, RESUMED
 from batchyard.yard import Yard
 
 

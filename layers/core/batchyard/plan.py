@@ -6,11 +6,12 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard import keys, kinds, statuses
+from batchyard import kinds
 from batchyard.aside import Aside
-from batchyard.batch import SKIP, Batch, Counts, InputObject, LineError
-from batchyard.errors import BatchyardError, NotFound
-from batchyard.handover import InTime, OutOfTime, watch
+from batchyard.domain import object_keys, statuses
+from batchyard.domain.batch import SKIP, Batch, Counts, InputObject, LineError
+from batchyard.domain.errors import BatchyardError, NotFound
+from batchyard.domain.time_budget import InTime, OutOfTime, watch
 from batchyard.log import logger
 from batchyard.look_back import look_back
 from batchyard.preflight import all_lines, preflight, report_unsent, too_dear, weigh
@@ -102,16 +103,16 @@ def _estimate(yard: Yard, batch: Batch, progress: Progress) -> dict[str, Any]:
 
 def read_summary(yard: Yard, batch_id: str) -> Summary:
     """Read what the plan found out."""
-    return msgspec.msgpack.decode(yard.objects.get(keys.plan(batch_id, SUMMARY)), type=Summary)
+    return msgspec.msgpack.decode(yard.objects.get(object_keys.plan(batch_id, SUMMARY)), type=Summary)
 
 
 def read_progress(yard: Yard, batch_id: str) -> Progress:
     """Read how far an unfinished plan came."""
-    return msgspec.msgpack.decode(yard.objects.get(keys.plan(batch_id, PROGRESS)), type=Progress)
+    return msgspec.msgpack.decode(yard.objects.get(object_keys.plan(batch_id, PROGRESS)), type=Progress)
 
 
 def _planned(yard: Yard, batch_id: str, following: str) -> Planned:
-    where = {"bucket": yard.settings.bucket, "key": keys.plan(batch_id, SHARDS)}
+    where = {"bucket": yard.settings.bucket, "key": object_keys.plan(batch_id, SHARDS)}
     return Planned(batch_id, following, yard.settings.max_concurrent_shards, where)
 
 
@@ -190,14 +191,14 @@ def _refuse_whole(survey: Survey, error: LineError) -> bool:
 def _write(yard: Yard, batch: Batch, shard: ShardLines, progress: Progress) -> None:
     if scattered(shard):
         progress.scattered.add(shard.shard)
-    yard.objects.put(keys.shard_lines(batch.batch_id, shard.shard), shard.pack())
+    yard.objects.put(object_keys.shard_lines(batch.batch_id, shard.shard), shard.pack())
 
 
 def _put_down(yard: Yard, batch: Batch, survey: Survey, begun: tuple[int, ...]) -> None:
     if _stage(survey.progress) == begun:
         raise BatchyardError(f"planning {batch.batch_id} came no further in a whole invocation: its input is too large")
     survey.progress.opened = [] if survey.progress.looked else [shard.packed() for shard in survey.rest()]
-    yard.objects.put(keys.plan(batch.batch_id, PROGRESS), msgspec.msgpack.encode(survey.progress))
+    yard.objects.put(object_keys.plan(batch.batch_id, PROGRESS), msgspec.msgpack.encode(survey.progress))
     logger.info("plan goes on in another run", batch_id=batch.batch_id, offset=survey.progress.offset)
 
 
@@ -218,8 +219,8 @@ def _accept(yard: Yard, batch: Batch, progress: Progress, estimate: dict[str, An
     summary = Summary(progress.lines, progress.shards, progress.endpoint, model, progress.asides, progress.codes)
     emptied = set(progress.emptied)
     listed = msgspec.json.encode([{"shard": number} for number in range(summary.shards) if number not in emptied])
-    yard.objects.put(keys.plan(batch.batch_id, SHARDS), listed)
-    yard.objects.put(keys.plan(batch.batch_id, SUMMARY), msgspec.msgpack.encode(summary))
+    yard.objects.put(object_keys.plan(batch.batch_id, SHARDS), listed)
+    yard.objects.put(object_keys.plan(batch.batch_id, SUMMARY), msgspec.msgpack.encode(summary))
     found = {
         "counts": Counts(all_lines(progress)) if batch.dry_run else Counts(summary.lines, failed=progress.set_aside),
         "shards": summary.shards,

@@ -6,14 +6,15 @@ from typing import Final
 import msgspec
 
 from batch_client.profiles import choose_profile
-from batchyard import keys, ledger, prices
-from batchyard.batch import SKIP, Batch, LineError, shape
-from batchyard.handover import InTime
+from batchyard import ledger, prices
+from batchyard.domain import object_keys
+from batchyard.domain.batch import SKIP, Batch, LineError, shape
+from batchyard.domain.time_budget import InTime
+from batchyard.domain.tokens import estimated
 from batchyard.lines import DUPLICATE
 from batchyard.look_back import EMPTY, read_lines
 from batchyard.metering import ASSUMED_OUTPUT, Load, Outputs
 from batchyard.survey import Progress
-from batchyard.tokens import estimated
 from batchyard.unfinished import Unfinished
 from batchyard.yard import Yard
 
@@ -114,7 +115,7 @@ def all_lines(progress: Progress) -> int:
 def report_unsent(yard: Yard, batch: Batch) -> None:
     """Write the report of a batch of which nothing was sent: the batch as its user sees it, its tenant and its input."""
     proof = {**shape(batch), "tenant": batch.tenant, "input": msgspec.to_builtins(batch.input)}
-    report_key = keys.result(batch.tenant, batch.batch_id, "report.json")
+    report_key = object_keys.result(batch.tenant, batch.batch_id, "report.json")
     yard.objects.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))
 
 

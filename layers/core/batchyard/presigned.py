@@ -3,10 +3,11 @@
 import secrets
 from typing import Any, Final
 
-from batchyard import keys, limits, stored_file, stored_upload
+from batchyard import limits
 from batchyard.adapters.objects import LINK_SECONDS
-from batchyard.errors import NotFound, StaleRecord
-from batchyard.stored_file import PROCESSED, UPLOADED, StoredFile
+from batchyard.domain import multipart_upload, object_keys, stored_file
+from batchyard.domain.errors import NotFound, StaleRecord
+from batchyard.domain.stored_file import PROCESSED, UPLOADED, StoredFile
 from batchyard.yard import Yard
 
 MOST_AT_ONCE: Final = 5_000_000_000  # bytes that S3 takes in one request
@@ -17,9 +18,9 @@ SMALLEST_PART: Final = 1_000_000_000
 
 def presign_file(yard: Yard, tenant: str, body: object) -> dict[str, Any]:
     """Announce a file and get the addresses to PUT its bytes to, for an hour: one, or several to be filled in their order."""
-    wanted = stored_upload.check(body, LARGEST, "No object in S3 is larger.")
+    wanted = multipart_upload.check(body, LARGEST, "No object in S3 is larger.")
     file_id = stored_file.file_id(secrets.token_hex(16))
-    key = keys.file(tenant, file_id)
+    key = object_keys.file(tenant, file_id)
     with limits.room_for(yard, tenant, wanted.bytes):
         whole = wanted.bytes <= MOST_AT_ONCE
         multipart_id = None if whole else yard.file_objects.begin(key, wanted.life)

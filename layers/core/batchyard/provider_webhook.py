@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from batchyard.errors import ApiError, NotFound
+from batchyard.domain.errors import ApiError, NotFound
 from batchyard.log import logger
 from batchyard.yard import Yard
 

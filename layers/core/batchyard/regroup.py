@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from heapq import merge
 from typing import Final
 
-from batchyard import keys
 from batchyard.adapters.writer import Writer
-from batchyard.batch import Batch, InputObject
-from batchyard.handover import InTime
+from batchyard.domain import object_keys
+from batchyard.domain.batch import Batch, InputObject
+from batchyard.domain.time_budget import InTime
 from batchyard.shard_lines import ShardLines
 from batchyard.survey import Progress
 from batchyard.upload import near
@@ -44,7 +44,7 @@ def regroup(yard: Yard, batch: Batch, source: InputObject, progress: Progress, i
 def _some(yard: Yard, batch: Batch, numbers: list[int]) -> Iterator[ShardLines]:
     count = 0
     for number in numbers:
-        shard = ShardLines.unpack(yard.objects.get(keys.shard_lines(batch.batch_id, number)))
+        shard = ShardLines.unpack(yard.objects.get(object_keys.shard_lines(batch.batch_id, number)))
         count += len(shard)
         if count > max(MOST_LINES, len(shard)):
             return
@@ -62,7 +62,7 @@ class _Copy:
         self._pieces = [array("Q") for _ in shards]
 
     def run(self, source: InputObject) -> None:
-        key = keys.plan(self._batch.batch_id, f"regrouped-{self._shards[0].shard:05}.jsonl")
+        key = object_keys.plan(self._batch.batch_id, f"regrouped-{self._shards[0].shard:05}.jsonl")
         lines = merge(*(_lines(at, shard) for at, shard in enumerate(self._shards)))
         start = min(shard.offsets[0] for shard in self._shards)
         stop = max(shard.offsets[-1] + shard.sizes[-1] for shard in self._shards)
@@ -71,7 +71,7 @@ class _Copy:
         copy, _ = self._yard.objects.head(key)
         for shard, pieces in zip(self._shards, self._pieces, strict=True):
             shard.move(copy, pieces)
-            self._yard.objects.put(keys.shard_lines(self._batch.batch_id, shard.shard), shard.pack())
+            self._yard.objects.put(object_keys.shard_lines(self._batch.batch_id, shard.shard), shard.pack())
 
     def _gather(self, lines: Iterable[tuple[int, bytes]], writer: Writer) -> None:
         held = 0

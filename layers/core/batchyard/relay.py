@@ -8,8 +8,8 @@ go on from the record, and a shard that is done ends at once.
 from typing import Final
 
 from batchyard import ledger
+from batchyard.domain.shard import Shard, Step, change
 from batchyard.log import logger
-from batchyard.shard import Shard, Step, change
 from batchyard.yard import Yard
 
 MOST_TURNS: Final = 2_000

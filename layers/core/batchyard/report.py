@@ -7,10 +7,10 @@ from typing import Any, Final
 import msgspec
 
 from batchyard import __version__
-from batchyard.batch import Batch, Usage
+from batchyard.domain.batch import Batch, Usage
+from batchyard.domain.shard import Attempt, Shard
 from batchyard.plan import Summary
 from batchyard.results import Result, Tally
-from batchyard.shard import Attempt, Shard
 
 PACKAGES: Final = ("aws-lambda-powertools", "boto3", "msgspec", "requests")
 

@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from batchyard import keys, limits, stored_file
-from batchyard.batch import Batch
-from batchyard.stored_file import BATCH_OUTPUT, DAY
+from batchyard import limits
+from batchyard.domain import object_keys, stored_file
+from batchyard.domain.batch import Batch
+from batchyard.domain.stored_file import BATCH_OUTPUT, DAY
 from batchyard.yard import Yard
 
 SHOWN_NAMES: Final = {"output.jsonl": "output", "errors.jsonl": "error"}
@@ -15,7 +16,7 @@ def keep(yard: Yard, batch: Batch, name: str, size: int) -> str:
 
     It expires as the batch's creator wished, and at the latest when the bucket removes all results.
     """
-    file_id, key = stored_file.file_id(batch.batch_id, name), keys.result(batch.tenant, batch.batch_id, name)
+    file_id, key = stored_file.file_id(batch.batch_id, name), object_keys.result(batch.tenant, batch.batch_id, name)
     wished = batch.output_expires_after["seconds"] if batch.output_expires_after else None
     if wished is not None:
         yard.file_objects.tag(key, wished)

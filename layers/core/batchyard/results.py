@@ -6,15 +6,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from batchyard import keys
 from batchyard.adapters.objects import Objects
 from batchyard.adapters.writer import Begun, Writer
-from batchyard.batch import InputObject
+from batchyard.domain import object_keys
+from batchyard.domain.batch import InputObject
+from batchyard.domain.shard import Attempt, Shard
+from batchyard.domain.time_budget import InTime
 from batchyard.given_up import given_up_key, put_given_up
-from batchyard.handover import InTime
 from batchyard.merging import NOWHERE, Feed, merged
 from batchyard.runs import Run
-from batchyard.shard import Attempt, Shard
 
 Asides = list[tuple[int, Run]]
 
@@ -174,7 +174,7 @@ class Results:
 
     def _runs(self, group: list[Shard], name: str, lines: Callable[[Attempt], int]) -> list[Span]:
         keys_of = [
-            (keys.attempt(shard.batch_id, shard.shard, attempt.number, attempt.runs, name), shard)
+            (object_keys.attempt(shard.batch_id, shard.shard, attempt.number, attempt.runs, name), shard)
             for shard in group
             for attempt in shard.attempts
             if lines(attempt)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from batchyard.batch import Batch
+from batchyard.domain.batch import Batch
 from batchyard.fail import fail_batch
 from batchyard.shift import Shift
 

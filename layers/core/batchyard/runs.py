@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from batchyard.errors import BatchyardError
+from batchyard.domain.errors import BatchyardError
 from batchyard.merging import NOWHERE, PIECE, Block
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from batchyard.adapters.objects import Objects
     from batchyard.adapters.writer import Writer
-    from batchyard.batch import InputObject
+    from batchyard.domain.batch import InputObject
 
 
 class _Packed(msgspec.Struct, frozen=True):

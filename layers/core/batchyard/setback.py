@@ -15,14 +15,14 @@ from batch_client import (
     ServerError,
 )
 from batchyard import leftovers, pauses
-from batchyard.batch import LineError
-from batchyard.errors import NotFound
+from batchyard.domain.batch import LineError
+from batchyard.domain.errors import NotFound
+from batchyard.domain.outcomes import LONGEST_CODE
+from batchyard.domain.pacing import retry_wait
+from batchyard.domain.policy import Move, after_failed_call
+from batchyard.domain.shard import Shard, Step, change, change_attempt, finish
+from batchyard.domain.stopping import CANCELLED, why_stopped
 from batchyard.log import logger
-from batchyard.outcomes import LONGEST_CODE
-from batchyard.pacing import retry_wait
-from batchyard.policy import Move, after_failed_call
-from batchyard.shard import Shard, Step, change, change_attempt, finish
-from batchyard.stopping import CANCELLED, why_stopped
 from batchyard.yard import Yard
 
 MOST_SETBACKS: Final = 100  # in a row, before a shard that cannot be sent is given up: most of a day

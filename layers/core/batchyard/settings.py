@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 
-from batchyard.errors import SettingsError
+from batchyard.domain.errors import SettingsError
 
 
 @dataclass(frozen=True)

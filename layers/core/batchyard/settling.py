@@ -5,10 +5,10 @@ from typing import Final
 
 from batch_client import NotFoundError
 from batchyard import leftovers
-from batchyard.batch import Batch
+from batchyard.domain.batch import Batch
+from batchyard.domain.shard import Shard, change, change_attempt
 from batchyard.log import logger
 from batchyard.poll import ENDING
-from batchyard.shard import Shard, change, change_attempt
 from batchyard.shift import Shift
 
 LATE: Final = 1_200  # seconds after the end in which a worker may still come late with what it made

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from batchyard.tokens import estimated
+from batchyard.domain.tokens import estimated
 
 
 @dataclass(frozen=True)

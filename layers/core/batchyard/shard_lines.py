@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from batchyard import keys
-from batchyard.batch import InputObject
+from batchyard.domain import object_keys
+from batchyard.domain.batch import InputObject
 
 RUN: Final = 4  # numbers of a run
 
@@ -162,7 +162,7 @@ class ShardLines:
 
     def left_key(self, batch_id: str) -> str:
         """Name the list of the lines that are to be sent; "" means all."""
-        return keys.shard_left(batch_id, self.shard) if self.dropped else ""
+        return object_keys.shard_left(batch_id, self.shard) if self.dropped else ""
 
     def ranges(self, ordinals: "array[int]") -> Iterator[tuple[int, int]]:
         """Yield the byte ranges `[start, stop)` that hold the lines of these ordinals, neighbours joined."""

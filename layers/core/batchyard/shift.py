@@ -7,7 +7,7 @@ from typing import Final
 
 from batch_client import BatchClientError
 from batchyard import leftovers
-from batchyard.errors import BatchyardError, StaleRecord, StoreError
+from batchyard.domain.errors import BatchyardError, StaleRecord, StoreError
 from batchyard.log import logger
 from batchyard.yard import Yard
 

@@ -4,13 +4,12 @@ from typing import TYPE_CHECKING, Final
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, OutcomeUnknown
-from batchyard import keys, ledger, setback
-from batchyard.batch import Batch, LineError
+from batchyard import ledger, setback
 from batchyard.direct import begin_direct, is_due, send_tail
-from batchyard.errors import StaleRecord
-from batchyard.failed_batch import after_refused_create
-from batchyard.relay import must_relay, relay, take_over
-from batchyard.shard import (
+from batchyard.domain import object_keys
+from batchyard.domain.batch import Batch, LineError
+from batchyard.domain.errors import StaleRecord
+from batchyard.domain.shard import (
     ATTEMPT_KEY,
     CLOCK_SKEW,
     STACK_KEY,
@@ -24,8 +23,10 @@ from batchyard.shard import (
     is_full,
     new_shard,
 )
+from batchyard.domain.stopping import why_stopped
+from batchyard.failed_batch import after_refused_create
+from batchyard.relay import must_relay, relay, take_over
 from batchyard.shard_lines import ShardLines
-from batchyard.stopping import why_stopped
 from batchyard.unfinished import Unfinished
 from batchyard.upload import Upload
 from batchyard.yard import Yard
@@ -70,7 +71,7 @@ def begun(yard: Yard, batch: Batch, number: int) -> Shard:
 
 
 def _lines(yard: Yard, batch_id: str, number: int) -> ShardLines:
-    return ShardLines.unpack(yard.objects.get(keys.shard_lines(batch_id, number)))
+    return ShardLines.unpack(yard.objects.get(object_keys.shard_lines(batch_id, number)))
 
 
 class _Submission:
@@ -147,7 +148,7 @@ class _Submission:
             source = self._lines.source or self._batch.source or self._batch.input
             upload = Upload(self._yard.objects, source, list(self._lines.ranges(ordinals)))
             place = self._shard.batch_id, self._shard.shard, self._shard.attempts[-1].number
-            name = keys.upload(*place, self._yard.settings.stack)
+            name = object_keys.upload(*place, self._yard.settings.stack)
             file = self._yard.ask(lambda provider: provider.create_file(upload, name))
             self._save(change(self._shard, file_id=file.id))
 

@@ -4,8 +4,8 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from batchyard.batch import Usage
-from batchyard.outcomes import BodyUsage, usage_in
+from batchyard.domain.batch import Usage
+from batchyard.domain.outcomes import BodyUsage, usage_in
 
 
 class _Body(msgspec.Struct, gc=False):

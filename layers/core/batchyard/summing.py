@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
+from batchyard.domain.quota import Stored
 from batchyard.log import logger
 from batchyard.shift import Shift
-from batchyard.storage import Stored
 
 CHORE: Final = "stored bytes"
 AT_ONCE: Final = 1_000  # records between two looks at the clock

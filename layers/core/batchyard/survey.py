@@ -5,9 +5,10 @@ from typing import Final, Protocol
 
 import msgspec
 
-from batchyard import lines, outcomes
+from batchyard import lines
 from batchyard.adapters.writer import Begun
-from batchyard.batch import REFUSE, SHOWN_ERRORS, LineError
+from batchyard.domain import outcomes
+from batchyard.domain.batch import REFUSE, SHOWN_ERRORS, LineError
 from batchyard.duplicates import Ids, Repeats
 from batchyard.lines import Line
 from batchyard.metering import Load, Meter, Outputs

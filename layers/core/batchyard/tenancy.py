@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from batchyard.errors import ApiError, NotFound
+from batchyard.domain.errors import ApiError, NotFound
 
 
 class OfTenant(Protocol):

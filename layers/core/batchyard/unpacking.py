@@ -6,10 +6,10 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
-from batchyard import keys
 from batchyard.adapters.writer import Writer
-from batchyard.batch import Batch, InputObject
-from batchyard.handover import InTime, OutOfTime
+from batchyard.domain import object_keys
+from batchyard.domain.batch import Batch, InputObject
+from batchyard.domain.time_budget import InTime, OutOfTime
 from batchyard.lines import GZIP
 from batchyard.survey import Progress
 from batchyard.yard import Yard
@@ -34,7 +34,7 @@ def source_of(yard: Yard, batch: Batch, progress: Progress, in_time: InTime) -> 
     first = b"".join(yard.objects.chunks(batch.input, 0, min(len(GZIP), batch.input.size)))
     if first != GZIP:
         return batch.input
-    key = keys.plan(batch.batch_id, NAME)
+    key = object_keys.plan(batch.batch_id, NAME)
     try:
         with yard.objects.writer(key, hashing=False, begun=progress.unpacking) as unpacked:
             _unpack(yard.objects.chunks(batch.input), unpacked, progress, in_time)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from batchyard.batch import InputObject
+from batchyard.domain.batch import InputObject
 
 if TYPE_CHECKING:
     from batchyard.adapters.objects import Objects

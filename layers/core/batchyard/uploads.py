@@ -9,13 +9,11 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
-from batchyard import keys, limits, stored_file, stored_upload
+from batchyard import limits
 from batchyard.adapters.joint import Source
-from batchyard.errors import ApiError, NotFound, StaleRecord
-from batchyard.files import MOST_IN_FORM, too_large
-from batchyard.form import parse
-from batchyard.stored_file import BATCH, StoredFile, check_first_line, missing
-from batchyard.stored_upload import (
+from batchyard.domain import multipart_upload, object_keys, stored_file
+from batchyard.domain.errors import ApiError, NotFound, StaleRecord
+from batchyard.domain.multipart_upload import (
     CANCELLED,
     COMPLETED,
     MOST_OFTEN,
@@ -30,6 +28,9 @@ from batchyard.stored_upload import (
     too_many_parts,
     unknown,
 )
+from batchyard.domain.stored_file import BATCH, StoredFile, check_first_line, missing
+from batchyard.files import MOST_IN_FORM, too_large
+from batchyard.form import parse
 from batchyard.tenancy import own
 from batchyard.yard import Yard
 
@@ -40,10 +41,10 @@ WAY_FOR_MORE: Final = "POST /v1/uploads/presign gives addresses for more."
 
 def create_upload(yard: Yard, tenant: str, body: object) -> dict[str, Any]:
     """Begin an upload of so many bytes."""
-    wanted = stored_upload.check(body, MOST_JOINED, WAY_FOR_MORE)
-    if stored_upload.text_of(body, "mime_type") is None:
+    wanted = multipart_upload.check(body, MOST_JOINED, WAY_FOR_MORE)
+    if multipart_upload.text_of(body, "mime_type") is None:
         raise missing("mime_type")
-    upload = stored_upload.new(f"upload_{secrets.token_hex(16)}", tenant, yard.now(), wanted)
+    upload = multipart_upload.new(f"upload_{secrets.token_hex(16)}", tenant, yard.now(), wanted)
     with limits.room_for(yard, tenant, wanted.bytes):
         yard.upload_records.create(upload)
     return shape(upload, yard.now())
@@ -64,7 +65,7 @@ def add_part(yard: Yard, tenant: str, upload_id: str, content_type: str | None, 
         part_id=f"part_{secrets.token_hex(16)}", upload_id=upload_id, bytes=len(data.data), created_at=yard.now(),
         expires_at_ttl=upload.expires_at_ttl,
     )  # fmt: skip
-    yard.file_objects.put(keys.upload_part(upload_id, part.part_id), data.data, None)
+    yard.file_objects.put(object_keys.upload_part(upload_id, part.part_id), data.data, None)
     yard.upload_records.add_part(part)
     return shape_part(part)
 
@@ -75,10 +76,10 @@ def complete_upload(yard: Yard, tenant: str, upload_id: str, body: object) -> di
     if upload.status == COMPLETED:
         return shape(upload, yard.now(), _made(yard, upload))
     upload = _pending(yard, tenant, upload_id)
-    sources = _sources(yard, upload, stored_upload.check_part_ids(body))
+    sources = _sources(yard, upload, multipart_upload.check_part_ids(body))
     file = _made(yard, upload)  # by a call that died before it could end the upload: its version is the one recorded
     if file is None:
-        file = _joined(yard, upload, sources, stored_upload.text_of(body, "md5"))
+        file = _joined(yard, upload, sources, multipart_upload.text_of(body, "md5"))
         yard.file_records.keep(file)
     try:
         ended = yard.upload_records.end(upload_id, COMPLETED)
@@ -123,12 +124,12 @@ def _sources(yard: Yard, upload: StoredUpload, part_ids: Sequence[str]) -> list[
     if total != upload.bytes:
         message = f"The parts have {total} bytes together; the upload was announced with {upload.bytes}."
         raise ApiError(HTTPStatus.BAD_REQUEST, message, param="part_ids")
-    return [Source(keys.upload_part(upload.upload_id, part_id), sizes[part_id]) for part_id in part_ids]
+    return [Source(object_keys.upload_part(upload.upload_id, part_id), sizes[part_id]) for part_id in part_ids]
 
 
 def _joined(yard: Yard, upload: StoredUpload, sources: Sequence[Source], md5: str | None) -> StoredFile:
     """Write the parts into one object; a wrong digest or first line leaves nothing behind."""
-    key, digest, passed = keys.file(upload.tenant, _file_id(upload)), hashlib.md5(usedforsecurity=False), 0
+    key, digest, passed = object_keys.file(upload.tenant, _file_id(upload)), hashlib.md5(usedforsecurity=False), 0
     with yard.file_objects.joint(key, upload.life) as joint:
         for piece in joint.take(sources):
             if upload.purpose == BATCH and not passed:

@@ -5,12 +5,20 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from batchyard import webhook_delivery, webhook_endpoint
 from batchyard.deliver import post
-from batchyard.errors import ApiError, DeliveryFailed, StaleRecord
+from batchyard.domain import webhook_delivery, webhook_endpoint
+from batchyard.domain.errors import ApiError, DeliveryFailed, StaleRecord
+from batchyard.domain.webhook_endpoint import (
+    ENDPOINT_ID,
+    MOST_ENDPOINTS,
+    OVERLAP,
+    WebhookEndpoint,
+    check,
+    shape,
+    unknown,
+)
 from batchyard.paging import LIMITS, page, page_limit
 from batchyard.tenancy import own
-from batchyard.webhook_endpoint import ENDPOINT_ID, MOST_ENDPOINTS, OVERLAP, WebhookEndpoint, check, shape, unknown
 from batchyard.yard import Yard
 
 MOST_DELIVERIES = 100

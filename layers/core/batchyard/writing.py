@@ -5,14 +5,15 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from batchyard import checksums, keys
+from batchyard import checksums
 from batchyard.adapters.writer import Begun
-from batchyard.batch import Batch
-from batchyard.errors import BatchyardError, NotFound, UploadGone
-from batchyard.handover import InTime, OutOfTime
+from batchyard.domain import object_keys
+from batchyard.domain.batch import Batch
+from batchyard.domain.errors import BatchyardError, NotFound, UploadGone
+from batchyard.domain.shard import Shard
+from batchyard.domain.time_budget import InTime, OutOfTime
 from batchyard.log import logger
 from batchyard.results import Asides, Result, Results, ResultsProgress, Tally
-from batchyard.shard import Shard
 from batchyard.yard import Yard
 
 NAMES: Final = ("output.jsonl", "errors.jsonl")
@@ -46,19 +47,19 @@ def any_written(yard: Yard, batch_id: str) -> bool:
 
 def _put_down(yard: Yard, batch_id: str) -> ResultsProgress | None:
     try:
-        return msgspec.msgpack.decode(yard.objects.get(keys.results_progress(batch_id)), type=ResultsProgress)
+        return msgspec.msgpack.decode(yard.objects.get(object_keys.results_progress(batch_id)), type=ResultsProgress)
     except NotFound:
         return None
 
 
 def _put(yard: Yard, batch: Batch, progress: ResultsProgress, output: Begun, errors: Begun) -> None:
     progress.output, progress.errors = output, errors
-    yard.objects.put(keys.results_progress(batch.batch_id), msgspec.msgpack.encode(progress))
+    yard.objects.put(object_keys.results_progress(batch.batch_id), msgspec.msgpack.encode(progress))
 
 
 def _begun(batch: Batch, progress: ResultsProgress) -> Iterator[tuple[str, Begun | None]]:
     """Yield the key of each result and what was begun of it."""
-    where = (keys.result(batch.tenant, batch.batch_id, name) for name in NAMES)
+    where = (object_keys.result(batch.tenant, batch.batch_id, name) for name in NAMES)
     return zip(where, (progress.output, progress.errors), strict=True)
 
 

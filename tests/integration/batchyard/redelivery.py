@@ -7,10 +7,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from batchyard.assemble import assemble
-from batchyard.errors import StaleRecord, StoreError
+from batchyard.domain.errors import StaleRecord, StoreError
+from batchyard.domain.shard import Step
 from batchyard.intake import intake
 from batchyard.plan import plan
-from batchyard.shard import Step
 from batchyard.yard import Yard
 from tests.integration.batchyard.world import BUCKET, World, bad, good, unrun
 

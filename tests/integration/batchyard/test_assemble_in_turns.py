@@ -15,13 +15,13 @@ from botocore.exceptions import ClientError
 from batchyard import checksums
 from batchyard.adapters.objects import Objects
 from batchyard.assemble import assemble
-from batchyard.handover import TIME_TO_END
+from batchyard.domain.shard import Step
+from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.plan import plan
-from batchyard.shard import Step
 from tests.integration.batchyard.world import BUCKET, World, answering, good, jsonl, request
 
 if TYPE_CHECKING:
-    from batchyard.batch import InputObject
+    from batchyard.domain.batch import InputObject
 
 FILLED = 1_100_000  # bytes of an answer: eight make a run that is copied
 LINES = [f"r{at}" for at in range(24)]

@@ -9,10 +9,10 @@ import pytest
 
 from batchyard import api_keys, batches, files
 from batchyard.cancel import cancel
-from batchyard.errors import ApiError, StoreError
+from batchyard.domain.errors import ApiError, StoreError
+from batchyard.domain.shard import Step
 from batchyard.intake import intake
 from batchyard.plan import plan
-from batchyard.shard import Step
 from batchyard.submit import submit
 from batchyard.sweep import sweep
 from tests.integration.batchyard.world import BUCKET, World, jsonl, request

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from batchyard.adapters.callbacks import Callbacks
-from batchyard.errors import DeliveryFailed
+from batchyard.domain.errors import DeliveryFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,10 +6,10 @@ import msgspec
 
 from batch_client import RequestCounts, Usage
 from batchyard.assemble import assemble
-from batchyard.batch import shape
+from batchyard.domain.batch import shape
+from batchyard.domain.shard import Step
 from batchyard.plan import plan
 from batchyard.relay import MOST_BUSY_TURNS
-from batchyard.shard import Step
 from tests.integration.batchyard.world import World, answering, bad, good, jsonl, replace, request, unrun
 
 MANY = [request(f"r{number}") for number in range(50)]

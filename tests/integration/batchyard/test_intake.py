@@ -3,7 +3,7 @@
 import boto3
 import pytest
 
-from batchyard import statuses
+from batchyard.domain import statuses
 from batchyard.intake import intake
 from tests.integration.batchyard.world import BUCKET, MACHINE, World, jsonl, request
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchyard.capacity import Claim, Ledger, Terms
-from batchyard.creations import Creations
+from batchyard.domain.create_rate import Creations
+from batchyard.domain.token_ledger import Claim, Ledger, Terms
 from tests.unit.batchyard.memory import MemoryLedgers
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batch_client import BatchClient, RetryPolicy
-from batchyard.batch import LineError
+from batchyard.domain.batch import LineError
+from batchyard.domain.shard import Step
 from batchyard.fail import end_batch
 from batchyard.plan import plan
-from batchyard.shard import Step
 from batchyard.submit import submit
 from batchyard.sweep import sweep
 from batchyard.yard import Yard

@@ -20,19 +20,20 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from batch_client import HttpInfo
-from batchyard import batches, files, webhook_delivery, webhook_endpoints
+from batchyard import batches, files, webhook_endpoints
 from batchyard.advance import advance
 from batchyard.assemble import assemble
-from batchyard.batch import LineError
 from batchyard.cancel import cancel
 from batchyard.deliver import deliver
-from batchyard.errors import DeliveryFailed, StoreError
+from batchyard.domain import webhook_delivery
+from batchyard.domain.batch import LineError
+from batchyard.domain.errors import DeliveryFailed, StoreError
+from batchyard.domain.shard import Step
+from batchyard.domain.webhook_delivery import Order
 from batchyard.fail import end_batch, fail_shard
 from batchyard.intake import intake
 from batchyard.plan import plan
 from batchyard.provider_webhook import receive
-from batchyard.shard import Step
-from batchyard.webhook_delivery import Order
 from batchyard.yard import Yard
 from tests.integration.batchyard.roles import Grant
 from tests.integration.batchyard.world import BUCKET, World, answering, good, jsonl, request

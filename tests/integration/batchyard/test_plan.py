@@ -7,7 +7,8 @@ from functools import partial
 import boto3
 import pytest
 
-from batchyard import regroup, statuses, unpacking
+from batchyard import regroup, unpacking
+from batchyard.domain import statuses
 from batchyard.plan import plan
 from tests.integration.batchyard.world import BUCKET, World, jsonl, request
 

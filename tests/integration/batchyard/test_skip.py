@@ -8,9 +8,9 @@ import pytest
 from batchyard import aside
 from batchyard.adapters.objects import Objects
 from batchyard.adapters.records import Records
-from batchyard.batch import SKIP
 from batchyard.batches import create_batch, retrieve_batch
-from batchyard.handover import TIME_TO_END
+from batchyard.domain.batch import SKIP
+from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.plan import plan
 from tests.integration.batchyard.redelivery import Killed
 from tests.integration.batchyard.test_crash import Killer

@@ -10,11 +10,12 @@ import httpx
 import pytest
 import requests
 
-from batchyard import batches, files, presigned, stored_file, uploads
-from batchyard.errors import ApiError
-from batchyard.storage import Stored
-from batchyard.stored_file import UPLOADED
-from batchyard.stored_upload import LIFE
+from batchyard import batches, files, presigned, uploads
+from batchyard.domain import stored_file
+from batchyard.domain.errors import ApiError
+from batchyard.domain.multipart_upload import LIFE
+from batchyard.domain.quota import Stored
+from batchyard.domain.stored_file import UPLOADED
 from batchyard.sweep import sweep
 from tests.integration.batchyard.world import BUCKET, World, jsonl, request
 

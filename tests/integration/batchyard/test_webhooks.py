@@ -14,14 +14,15 @@ import pytest
 from botocore.client import BaseClient
 from openai import OpenAI
 
-from batchyard import webhook_delivery, webhook_endpoints
+from batchyard import webhook_endpoints
 from batchyard.adapters import callbacks
 from batchyard.adapters.callbacks import Callbacks
 from batchyard.deliver import deliver, give_up
-from batchyard.errors import DeliveryFailed, NotFound, StaleRecord
+from batchyard.domain import webhook_delivery
+from batchyard.domain.errors import DeliveryFailed, NotFound, StaleRecord
+from batchyard.domain.webhook_delivery import Order, event_of
+from batchyard.domain.webhook_endpoint import MOST_ENDPOINTS
 from batchyard.notify import notify
-from batchyard.webhook_delivery import Order, event_of
-from batchyard.webhook_endpoint import MOST_ENDPOINTS
 from batchyard.yard import Yard
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from batch_client import Batch, BatchError, File, FileDeleted, HttpInfo, NotFoun
 from batchyard.adapters.secrets import Secret
 from batchyard.assemble import assemble
 from batchyard.collect import collect
+from batchyard.domain.shard import Step
 from batchyard.intake import intake
 from batchyard.plan import plan
 from batchyard.poll import poll
-from batchyard.shard import Step
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import is_it
 

@@ -13,7 +13,6 @@ import msgspec
 
 from batch_client import APIConnectionError, BatchClientError, File, FileDeleted, HttpInfo, NotFoundError
 from batch_client import Batch as ProviderBatch
-from batchyard import statuses
 from batchyard.adapters.chores import PAGE, Chores
 from batchyard.adapters.events import Events
 from batchyard.adapters.executions import Executions
@@ -28,15 +27,16 @@ from batchyard.adapters.secrets import Secret
 from batchyard.adapters.stored_bytes import StoredBytes
 from batchyard.adapters.upload_records import UploadRecords
 from batchyard.adapters.writer import Begun, Writer
-from batchyard.batch import Batch, Counts, InputObject, Usage
-from batchyard.capacity import Claim, Ledger, Terms
-from batchyard.creations import Creations
-from batchyard.errors import InputGone, NotFound, StaleRecord, StoreError
+from batchyard.domain import statuses
+from batchyard.domain.batch import Batch, Counts, InputObject, Usage
+from batchyard.domain.create_rate import Creations
+from batchyard.domain.errors import InputGone, NotFound, StaleRecord, StoreError
+from batchyard.domain.multipart_upload import StoredUpload, UploadPart
+from batchyard.domain.quota import Stored
+from batchyard.domain.shard import Shard, superseding
+from batchyard.domain.stored_file import StoredFile
+from batchyard.domain.token_ledger import Claim, Ledger, Terms
 from batchyard.settings import Settings
-from batchyard.shard import Shard, superseding
-from batchyard.storage import Stored
-from batchyard.stored_file import StoredFile
-from batchyard.stored_upload import StoredUpload, UploadPart
 from batchyard.upload import Upload
 from batchyard.yard import Yard
 from tests.unit.batchyard.webhook_memory import MemoryCallbacks, MemoryWebhookExecutions, MemoryWebhookRecords

@@ -4,7 +4,7 @@ import json
 
 from batchyard.advance import advance
 from batchyard.assemble import assemble
-from batchyard.shard import Step, change
+from batchyard.domain.shard import Step, change
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import planned

@@ -7,8 +7,8 @@ from itertools import permutations
 import pytest
 
 from batchyard.answers import Answers
-from batchyard.errors import DiskFull
-from batchyard.outcomes import Outcome
+from batchyard.domain.errors import DiskFull
+from batchyard.domain.outcomes import Outcome
 
 
 def line(custom_id: str, status: int = 200, tokens: int = 5) -> bytes:

@@ -3,9 +3,9 @@
 import json
 
 from batchyard.assemble import assemble
-from batchyard.batch import Batch, LineError
 from batchyard.collect import collect
-from batchyard.shard import Step, finish
+from batchyard.domain.batch import Batch, LineError
+from batchyard.domain.shard import Step, finish
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryRecords, MemoryYard
 from tests.unit.batchyard.planned import planned

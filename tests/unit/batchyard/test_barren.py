@@ -7,10 +7,10 @@ import pytest
 from batch_client import NotFoundError, RequestCounts
 from batchyard import barren
 from batchyard.assemble import assemble
-from batchyard.batch import LineError
 from batchyard.collect import collect
+from batchyard.domain.batch import LineError
+from batchyard.domain.shard import Shard, Step, change
 from batchyard.poll import poll
-from batchyard.shard import Shard, Step, change
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import INPUT, planned

@@ -3,9 +3,9 @@
 import pytest
 
 from batch_client import ServerError
-from batchyard.batch import LineError
 from batchyard.cancel import cancel
-from batchyard.shard import Step, finish
+from batchyard.domain.batch import LineError
+from batchyard.domain.shard import Step, finish
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import planned

@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from batchyard.batch import Batch
 from batchyard.claim import claim
 from batchyard.create_request import check
-from batchyard.errors import ApiError
+from batchyard.domain.batch import Batch
+from batchyard.domain.errors import ApiError
 from batchyard.intake import intake
 from tests.unit.batchyard.memory import BUCKET, MemoryRecords, MemoryYard
 from tests.unit.batchyard.planned import INPUT, KEY

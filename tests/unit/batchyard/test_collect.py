@@ -7,9 +7,9 @@ import pytest
 
 from batch_client import BatchError, DownloadIncomplete, PermissionDeniedError, RequestCounts
 from batchyard.collect import PATIENCE_FOR_ALL, PATIENCE_FOR_CONTENT, PATIENCE_FOR_SOME, collect
-from batchyard.errors import TooSlow
-from batchyard.handover import TIME_TO_END
-from batchyard.shard import Step
+from batchyard.domain.errors import TooSlow
+from batchyard.domain.shard import Step
+from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import planned

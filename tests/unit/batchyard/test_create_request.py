@@ -4,9 +4,9 @@ from http import HTTPStatus
 
 import pytest
 
-from batchyard.batch import LineError
 from batchyard.create_request import check, check_metadata, refusal
-from batchyard.errors import ApiError
+from batchyard.domain.batch import LineError
+from batchyard.domain.errors import ApiError
 from batchyard.lines import ENDPOINTS
 
 GOOD: dict[str, object] = {"input_file_id": "s3://b/k", "endpoint": "/v1/responses", "completion_window": "24h"}

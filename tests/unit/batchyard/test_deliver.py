@@ -5,10 +5,11 @@ import time
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from batchyard import webhook_delivery, webhook_endpoints
+from batchyard import webhook_endpoints
 from batchyard.deliver import GONE, deliver, give_up
-from batchyard.errors import DeliveryFailed, StaleRecord
-from batchyard.webhook_delivery import Delivery, Order, event_of
+from batchyard.domain import webhook_delivery
+from batchyard.domain.errors import DeliveryFailed, StaleRecord
+from batchyard.domain.webhook_delivery import Delivery, Order, event_of
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryYard
 
 EVENT = event_of(BATCH_ID, "batch.completed", NOW)

@@ -18,12 +18,12 @@ from batch_client import (
 )
 from batchyard.collect import collect
 from batchyard.direct import AT_ONCE, LONGEST_SEND, TURN, is_due
-from batchyard.errors import StaleRecord, StoreError
-from batchyard.outcomes import OUTCOME_UNKNOWN
+from batchyard.domain.errors import StaleRecord, StoreError
+from batchyard.domain.outcomes import OUTCOME_UNKNOWN
+from batchyard.domain.shard import Attempt, Shard, Step, change, change_attempt, new_shard
 from batchyard.plan import plan
 from batchyard.poll import poll
 from batchyard.runs import Run
-from batchyard.shard import Attempt, Shard, Step, change, change_attempt, new_shard
 from batchyard.shard_lines import ShardLines
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryYard, batch

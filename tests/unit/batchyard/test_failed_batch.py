@@ -5,8 +5,8 @@ import pytest
 
 from batch_client import BatchError, TokenLimitError
 from batchyard.collect import collect
+from batchyard.domain.shard import Step
 from batchyard.poll import poll
-from batchyard.shard import Step
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import INPUT, planned

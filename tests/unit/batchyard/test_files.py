@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from batchyard import files
-from batchyard.errors import ApiError
+from batchyard.domain.errors import ApiError
+from batchyard.domain.stored_file import DAY
 from batchyard.files import MOST_IN_FORM, MOST_INLINE
-from batchyard.stored_file import DAY
 from tests.unit.batchyard.memory import MemoryYard
 
 LINES = '{"custom_id": "ü"}\r\n{"custom_id": "2"}\n'.encode()

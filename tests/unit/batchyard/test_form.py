@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.errors import ApiError
+from batchyard.domain.errors import ApiError
 from batchyard.form import parse
 
 KIND = "multipart/form-data; boundary=line"

@@ -18,9 +18,9 @@ from batch_client import (
 )
 from batchyard import leftovers
 from batchyard.collect import collect
+from batchyard.domain.shard import MOST_LEFTOVERS, Attempt, Shard, Step, change, discard, superseding
 from batchyard.fail import fail_shard
 from batchyard.leftovers import MOST_AT_ONCE
-from batchyard.shard import MOST_LEFTOVERS, Attempt, Shard, Step, change, discard, superseding
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import planned

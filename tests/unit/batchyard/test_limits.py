@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from batchyard.errors import ApiError, StoreError
+from batchyard.domain.errors import ApiError, StoreError
 from batchyard.limits import check_open_batches, count, give_back, room_for
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
 

@@ -7,7 +7,7 @@ import pytest
 from openai.types import batch_create_params
 
 from batchyard import lines
-from batchyard.batch import LineError
+from batchyard.domain.batch import LineError
 from batchyard.lines import BOM, ENDPOINTS, Line, diagnose, duplicate, embedding_inputs, parse, refuse, too_long
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from batchyard.errors import StoreError
+from batchyard.domain.errors import StoreError
+from batchyard.domain.webhook_delivery import Order
+from batchyard.domain.webhook_endpoint import WebhookEndpoint
 from batchyard.notify import notify
-from batchyard.webhook_delivery import Order
-from batchyard.webhook_endpoint import WebhookEndpoint
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from batch_client import AuthenticationError, CreateOutcomeUnknown, PermissionDeniedError, ServerError
-from batchyard import keys
-from batchyard.errors import StaleRecord
+from batchyard.domain import object_keys
+from batchyard.domain.errors import StaleRecord
+from batchyard.domain.shard import CLOCK_SKEW, Step, change_attempt
 from batchyard.orphans import LOOK_BACK
 from batchyard.ownership import LATEST_LOOK, LATEST_RECORD
-from batchyard.shard import CLOCK_SKEW, Step, change_attempt
 from batchyard.shift import RESERVE
 from batchyard.submit import submit
 from batchyard.sweep import sweep
@@ -129,7 +129,7 @@ def test_the_answers_of_a_cancelled_orphan_are_deleted_when_it_has_ended_however
 def test_what_another_stack_made_at_the_same_provider_is_never_touched(key: str, stack: str | None) -> None:
     yard = running()
     make(yard, key, stack)
-    upload(yard, keys.upload("batch_00", 0, 1, stack or "stack-2"))
+    upload(yard, object_keys.upload("batch_00", 0, 1, stack or "stack-2"))
     yard.wait(LATEST_RECORD + LATEST_LOOK)
     assert sweep(yard) == {}
     assert [each.status for each in yard.scripted.batches.values()] == ["in_progress"]
@@ -150,7 +150,7 @@ def upload(yard: MemoryYard, name: str) -> str:
 
 def test_an_upload_that_no_record_knows_is_deleted_once_its_worker_must_be_dead() -> None:
     yard = running()
-    orphan = upload(yard, keys.upload(BATCH_ID, 0, 1, "stack-1"))
+    orphan = upload(yard, object_keys.upload(BATCH_ID, 0, 1, "stack-1"))
     submit(yard, FIRST)
     used = yard.table.kept[BATCH_ID, 0].file_id
     assert sweep(yard) == {}
@@ -175,7 +175,7 @@ def test_a_file_that_this_stack_did_not_upload_is_never_deleted(name: str) -> No
 
 def test_no_file_is_looked_for_where_files_are_kept() -> None:
     yard = MemoryYard(keep_provider_files="true")
-    upload(yard, keys.upload("batch_00", 0, 1, "stack-1"))
+    upload(yard, object_keys.upload("batch_00", 0, 1, "stack-1"))
     assert sweep(yard) == {}
     assert "iter_files" not in yard.scripted.calls
 
@@ -219,7 +219,7 @@ def test_a_mark_that_the_provider_does_not_list_any_more_has_the_walk_begin_anew
     everything = yard.scripted.iter_files
     yard.scripted.iter_files = lambda **asked: iter([]) if asked["after"] else everything(**asked)  # type: ignore[method-assign]
     yard.chores.keep_bookmark("provider files", {"after": "file-99", "since": 0})
-    upload(yard, keys.upload("batch_00", 0, 1, "stack-1"))
+    upload(yard, object_keys.upload("batch_00", 0, 1, "stack-1"))
     assert sweep(yard) == {}
     assert sweep(yard) == {"ProviderFilesDeleted": 1}
 
@@ -284,7 +284,7 @@ def test_a_key_that_may_not_delete_is_tried_once_a_run_and_keeps_nothing_else_fr
     submit(yard, FIRST)
     make(yard, "batch_00/0/1")
     for at in range(3):
-        upload(yard, keys.upload("batch_00", at, 1, "stack-1"))
+        upload(yard, object_keys.upload("batch_00", at, 1, "stack-1"))
     yard.table.move_batch(BATCH_ID, "failed", yard.now())
     yard.scripted.end("pb-0", "failed")
     yard.scripted.trouble["delete_file"] = [PermissionDeniedError("no", status=403)]

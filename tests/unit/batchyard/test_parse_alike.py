@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batchyard.batch import LineError
+from batchyard.domain.batch import LineError
 from batchyard.lines import parse, parse_alike, refuse
 
 URL, MODEL = "/v1/responses", "m"

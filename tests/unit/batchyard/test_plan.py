@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from batchyard import duplicates, stretches
-from batchyard.errors import BatchyardError
+from batchyard.domain.errors import BatchyardError
 from batchyard.lines import BOM
 from batchyard.plan import plan, read_summary
 from batchyard.shard_lines import ShardLines

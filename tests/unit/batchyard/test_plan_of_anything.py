@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard import keys
 from batchyard.aside import runs
-from batchyard.batch import REFUSE, SKIP
+from batchyard.domain import object_keys
+from batchyard.domain.batch import REFUSE, SKIP
 from batchyard.plan import SHARDS, plan, read_summary
 from batchyard.shard_lines import ShardLines
 from batchyard.unfinished import Unfinished
@@ -87,7 +87,7 @@ def test_good_lines_are_all_in_shards_that_hold_their_very_bytes(
     assert following == ("run" if lines else "refused")
     found: dict[int, tuple[str, bytes]] = {}
     for number in range(yard.table.batch(BATCH_ID).shards):
-        shard = ShardLines.unpack(yard.bucket.get(keys.shard_lines(BATCH_ID, number)))
+        shard = ShardLines.unpack(yard.bucket.get(object_keys.shard_lines(BATCH_ID, number)))
         assert 1 <= len(shard) <= yard.settings.max_requests_per_shard
         for ordinal, position in enumerate(shard.positions):
             ((start, stop),) = shard.ranges(array("I", [ordinal]))
@@ -123,8 +123,8 @@ def test_faulty_lines_set_aside_and_lines_to_send_are_all_lines_each_once_at_its
     yard, following = planned(text, chunk, SKIP, max_requests_per_shard=most)
     assert (following, yard.table.batch(BATCH_ID).counts.total) == ("run", len(drawn))
     found: dict[int, str | None] = {}
-    for each in json.loads(yard.bucket.get(keys.plan(BATCH_ID, SHARDS))):
-        shard = ShardLines.unpack(yard.bucket.get(keys.shard_lines(BATCH_ID, each["shard"])))
+    for each in json.loads(yard.bucket.get(object_keys.plan(BATCH_ID, SHARDS))):
+        shard = ShardLines.unpack(yard.bucket.get(object_keys.shard_lines(BATCH_ID, each["shard"])))
         ordinals = Unfinished.read(yard.objects, shard.left_key(BATCH_ID), len(shard)).ordinals
         assert len(ordinals) == len(shard) - shard.dropped > 0
         found.update({shard.positions[ordinal]: None for ordinal in ordinals})
@@ -171,7 +171,7 @@ def test_one_odd_line_among_thousands_alike_is_seen_wherever_it_stands(
     assert (following, made.counts.total) == ("run", MANY)
     found = {}
     for number in range(made.shards):
-        shard = ShardLines.unpack(yard.bucket.get(keys.shard_lines(BATCH_ID, number)))
+        shard = ShardLines.unpack(yard.bucket.get(object_keys.shard_lines(BATCH_ID, number)))
         starts = zip(shard.positions, shard.offsets, shard.sizes, strict=True)
         found.update({position: text[start : start + size] for position, start, size in starts})
     assert [found[at] for at in range(MANY)] == [line + b"\n" for line in lines]

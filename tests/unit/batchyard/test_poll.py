@@ -5,9 +5,9 @@ import pytest
 
 from batch_client import BadRequestError, ConflictError, NotFoundError, RequestCounts, ServerError, Usage
 from batchyard.cancel import cancel
+from batchyard.domain.shard import Step
 from batchyard.poll import poll
 from batchyard.setback import MOST_SETBACKS
-from batchyard.shard import Step
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryYard
 from tests.unit.batchyard.planned import planned

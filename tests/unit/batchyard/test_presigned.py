@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 
 from batchyard import files
-from batchyard.errors import ApiError
+from batchyard.domain.errors import ApiError
+from batchyard.domain.stored_file import DAY
 from batchyard.presigned import LARGEST, MOST_AT_ONCE, MOST_LINKS, presign_file
-from batchyard.stored_file import DAY
 from tests.unit.batchyard.memory import MemoryYard
 
 LINES = b'{"custom_id": "1"}\n'

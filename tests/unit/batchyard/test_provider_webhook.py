@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from batchyard.errors import ApiError
+from batchyard.domain.errors import ApiError
 from batchyard.provider_webhook import receive
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchyard import keys, regroup
+from batchyard import regroup
+from batchyard.domain import object_keys
+from batchyard.domain.shard import Step
 from batchyard.plan import plan
 from batchyard.regroup import cut, scattered
-from batchyard.shard import Step
 from batchyard.shard_lines import Place, ShardLines
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
@@ -39,7 +40,7 @@ def dropped(data: bytes, chunk: int, **settings: int) -> MemoryYard:
 
 def lists(yard: MemoryYard) -> list[ShardLines]:
     shards = range(yard.table.batch(BATCH_ID).shards)
-    return [ShardLines.unpack(yard.bucket.get(keys.shard_lines(BATCH_ID, number))) for number in shards]
+    return [ShardLines.unpack(yard.bucket.get(object_keys.shard_lines(BATCH_ID, number))) for number in shards]
 
 
 @pytest.fixture

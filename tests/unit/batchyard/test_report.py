@@ -9,11 +9,11 @@ from importlib.metadata import version
 import msgspec
 
 from batchyard import __version__
-from batchyard.batch import LineError, Usage
+from batchyard.domain.batch import LineError, Usage
+from batchyard.domain.shard import Attempt, Ranges, Shard
 from batchyard.plan import Summary
 from batchyard.report import report
 from batchyard.results import Result, Tally
-from batchyard.shard import Attempt, Ranges, Shard
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryObjects, batch
 
 ATTEMPT = Attempt(

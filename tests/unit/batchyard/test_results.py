@@ -7,9 +7,9 @@ from functools import partial
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchyard.domain.shard import Shard
 from batchyard.merging import AT_ONCE, PIECE, SMALLEST_PIECE, Block, Feed, merged, piece_of
 from batchyard.results import groups
-from batchyard.shard import Shard
 
 
 def shard(number: int, first: int, last: int) -> Shard:

@@ -3,14 +3,14 @@
 import pytest
 
 from batch_client import AuthenticationError, BatchError, QuotaError, RateLimitError
-from batchyard.batch import LineError
 from batchyard.collect import collect
-from batchyard.errors import StaleRecord
+from batchyard.domain.batch import LineError
+from batchyard.domain.errors import StaleRecord
+from batchyard.domain.shard import Step, finish
 from batchyard.fail import fail_shard
 from batchyard.poll import poll
 from batchyard.resume import resume
 from batchyard.setback import save_after_answer
-from batchyard.shard import Step, finish
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import planned

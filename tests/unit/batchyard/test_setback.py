@@ -19,11 +19,11 @@ from batch_client import (
     SourceError,
 )
 from batchyard.collect import collect
-from batchyard.errors import InputGone, StoreError
+from batchyard.domain.errors import InputGone, StoreError
+from batchyard.domain.shard import Step, change
 from batchyard.fail import fail_batch
 from batchyard.poll import poll
 from batchyard.setback import A_DAY_OF_LOOKS, MOST_SETBACKS
-from batchyard.shard import Step, change
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, never_sent
 from tests.unit.batchyard.planned import planned

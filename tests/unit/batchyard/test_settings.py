@@ -4,7 +4,7 @@ from dataclasses import MISSING, FrozenInstanceError, fields
 
 import pytest
 
-from batchyard.errors import SettingsError
+from batchyard.domain.errors import SettingsError
 from batchyard.settings import Settings, read
 
 NUMBERS = [field.name for field in fields(Settings) if field.type is int]

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchyard import splitting
+from batchyard.domain.tokens import estimated
 from batchyard.lines import EMBEDDINGS, Body, Line, embedding_inputs, parse
 from batchyard.shard_limits import Limits
 from batchyard.shard_lines import Place, ShardLines
 from batchyard.splitting import Splitter
-from batchyard.tokens import estimated
 from tests.unit.batchyard.found_lines import Found, scan
 
 Made = tuple[str, str, int, int]  # url, model, embedding inputs, padding

@@ -12,10 +12,11 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard import openapi, stored_file, stored_upload
-from batchyard.batch import TIMES, Counts, LineError, Usage, shape
-from batchyard.stored_file import StoredFile
-from batchyard.stored_upload import StoredUpload
+from batchyard import openapi
+from batchyard.domain import multipart_upload, stored_file
+from batchyard.domain.batch import TIMES, Counts, LineError, Usage, shape
+from batchyard.domain.multipart_upload import StoredUpload
+from batchyard.domain.stored_file import StoredFile
 from tests.unit.batchyard.memory import NOW, batch
 from tests.unit.strict_models import Status, StrictBatch, StrictFile, StrictUpload
 
@@ -73,7 +74,7 @@ def test_any_file_decodes_in_the_strictest_client_whatever_its_size(file: Stored
 def test_any_upload_decodes_in_the_strictest_client_at_any_time(
     upload: StoredUpload, file: StoredFile | None, now: int
 ) -> None:
-    shown = stored_upload.shape(upload, now, file)
+    shown = multipart_upload.shape(upload, now, file)
     assert msgspec.json.decode(msgspec.json.encode(shown), type=StrictUpload).id == upload.upload_id
 
 

@@ -13,8 +13,8 @@ from batch_client import (
     QuotaError,
     RateLimitError,
 )
+from batchyard.domain.shard import Step
 from batchyard.setback import MOST_SETBACKS
-from batchyard.shard import Step
 from batchyard.submit import BETWEEN_LOOKS, LISTED_WITHIN, LONGEST_CREATE, LOOKS, submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import planned

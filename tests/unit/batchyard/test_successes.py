@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard import outcomes
 from batchyard.answers import Answers
-from batchyard.batch import Usage
-from batchyard.outcomes import Outcome
+from batchyard.domain import outcomes
+from batchyard.domain.batch import Usage
+from batchyard.domain.outcomes import Outcome
 from batchyard.successes import Successes, successes
 
 CHAT = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 9, "prompt_tokens_details": {"cached_tokens": 1}}

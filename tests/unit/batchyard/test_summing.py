@@ -3,11 +3,11 @@
 import pytest
 
 from batchyard import limits, uploads
+from batchyard.domain.multipart_upload import LIFE
+from batchyard.domain.quota import DAY, HOUR
 from batchyard.files import delete_file
 from batchyard.presigned import presign_file
 from batchyard.shift import RESERVE, Shift
-from batchyard.storage import DAY, HOUR
-from batchyard.stored_upload import LIFE
 from batchyard.summing import AT_ONCE, sum_up
 from tests.unit.batchyard.memory import MemoryYard
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchyard import survey
-from batchyard.batch import SHOWN_ERRORS, LineError
+from batchyard.domain.batch import SHOWN_ERRORS, LineError
 from batchyard.shard_limits import Limits
 from batchyard.survey import MOST_ERROR_BYTES, Progress, Survey
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from batchyard.batch import InputObject
-from batchyard.errors import StoreError
+from batchyard.domain.batch import InputObject
+from batchyard.domain.errors import StoreError
 from batchyard.revival import MOST_RESTARTS
 from batchyard.shift import RESERVE
 from batchyard.sweep import sweep

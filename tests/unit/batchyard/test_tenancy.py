@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from batchyard.errors import ApiError, NotFound, StoreError
+from batchyard.domain.errors import ApiError, NotFound, StoreError
 from batchyard.tenancy import own
 
 IDS = re.compile(r"thing_[0-9]+")

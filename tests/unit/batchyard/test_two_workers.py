@@ -20,14 +20,14 @@ from batch_client import (
     UploadOutcomeUnknown,
 )
 from batchyard.assemble import assemble
-from batchyard.batch import Batch, LineError
 from batchyard.cancel import cancel
 from batchyard.collect import PATIENCE_FOR_SOME, collect
-from batchyard.errors import StaleRecord
+from batchyard.domain.batch import Batch, LineError
+from batchyard.domain.errors import StaleRecord
+from batchyard.domain.shard import Shard, Step, change, change_attempt
 from batchyard.fail import end_batch, fail_batch
 from batchyard.poll import poll
 from batchyard.setback import TOLD_AFTER
-from batchyard.shard import Shard, Step, change, change_attempt
 from batchyard.submit import LISTED_WITHIN, LONGEST_CREATE, submit
 from batchyard.sweep import sweep
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard

@@ -5,9 +5,9 @@ import gzip
 import pytest
 
 from batchyard import unpacking
-from batchyard.errors import BatchyardError
+from batchyard.domain.errors import BatchyardError
+from batchyard.domain.shard import Step
 from batchyard.plan import plan
-from batchyard.shard import Step
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
 from tests.unit.batchyard.planned import INPUT, KEY

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from batchyard import files, uploads
-from batchyard.errors import ApiError
+from batchyard.domain.errors import ApiError
+from batchyard.domain.multipart_upload import LIFE, MOST_OFTEN, MOST_PARTS
+from batchyard.domain.stored_file import DAY
 from batchyard.files import MOST_IN_FORM
 from batchyard.presigned import presign_file
-from batchyard.stored_file import DAY
-from batchyard.stored_upload import LIFE, MOST_OFTEN, MOST_PARTS
 from batchyard.uploads import MOST_JOINED
 from tests.unit.batchyard.memory import MemoryYard
 

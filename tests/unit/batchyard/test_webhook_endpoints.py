@@ -7,8 +7,8 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from batchyard import webhook_endpoints as door
-from batchyard.errors import ApiError, StaleRecord
-from batchyard.webhook_endpoint import MOST_ENDPOINTS, secrets_of
+from batchyard.domain.errors import ApiError, StaleRecord
+from batchyard.domain.webhook_endpoint import MOST_ENDPOINTS, secrets_of
 from tests.unit.batchyard.memory import NOW, MemoryYard
 
 BODY = {"name": "ci", "url": "https://hooks.example.com/", "event_types": ["batch.completed"]}

@@ -8,12 +8,12 @@ import msgspec
 import pytest
 
 from batchyard.assemble import assemble
-from batchyard.batch import SKIP, Batch, LineError
 from batchyard.collect import collect
-from batchyard.errors import BatchyardError
-from batchyard.handover import TIME_TO_END
+from batchyard.domain.batch import SKIP, Batch, LineError
+from batchyard.domain.errors import BatchyardError
+from batchyard.domain.shard import Step, change, finish
+from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.plan import plan
-from batchyard.shard import Step, change, finish
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryObjects, MemoryRecords, MemoryYard, batch
 

@@ -7,9 +7,9 @@ import msgspec
 from batchyard.adapters.callbacks import Callbacks
 from batchyard.adapters.webhook_executions import WebhookExecutions
 from batchyard.adapters.webhook_records import WebhookRecords
-from batchyard.errors import DeliveryFailed, NotFound, StaleRecord
-from batchyard.webhook_delivery import DELIVERED, PENDING, Delivery, Order, WebhookEvent
-from batchyard.webhook_endpoint import WebhookEndpoint
+from batchyard.domain.errors import DeliveryFailed, NotFound, StaleRecord
+from batchyard.domain.webhook_delivery import DELIVERED, PENDING, Delivery, Order, WebhookEvent
+from batchyard.domain.webhook_endpoint import WebhookEndpoint
 
 
 class MemoryWebhookRecords(WebhookRecords):

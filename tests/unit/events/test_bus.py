@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from batchyard.adapters.events import NAMES, Events
-from batchyard.batch import Batch, Counts, LineError, Usage
-from batchyard.errors import StoreError
-from batchyard.statuses import MOVES, PAUSED, RESUMED, STAMPS
-from batchyard.stored_file import file_id
+from batchyard.domain.batch import Batch, Counts, LineError, Usage
+from batchyard.domain.errors import StoreError
+from batchyard.domain.statuses import MOVES, PAUSED, RESUMED, STAMPS
+from batchyard.domain.stored_file import file_id
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, NOW, batch
 
 ROOT = Path(__file__).resolve().parents[3]

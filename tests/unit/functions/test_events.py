@@ -13,11 +13,12 @@ import msgspec
 import pytest
 
 from batch_client import QuotaError
-from batchyard import keys, openapi, stored_file, stored_upload, webhook_endpoint, yard
+from batchyard import openapi, yard
+from batchyard.domain import multipart_upload, object_keys, stored_file, webhook_endpoint
+from batchyard.domain.statuses import MOVES
+from batchyard.domain.webhook_endpoint import WebhookEndpoint
 from batchyard.files import MOST_INLINE
 from batchyard.shard_lines import Place, ShardLines
-from batchyard.statuses import MOVES
-from batchyard.webhook_endpoint import WebhookEndpoint
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, NOW, MemoryYard, batch
 from tests.unit.batchyard.planned import INPUT
 from tests.unit.strict_models import (
@@ -76,9 +77,9 @@ def at_hand(monkeypatch: pytest.MonkeyPatch) -> MemoryYard:
     made.table.put_once({"pk": f"KEY#{key_id}", "sk": "KEY", "tenant": "default", "salt": salt, "hash": digest})
     revoked = {"pk": f"KEY#{REVOKED}", "sk": "KEY", "tenant": "default", "salt": salt, "hash": digest, "revoked_at": 1}
     made.table.put_once(revoked)
-    made.bucket.put(keys.file("default", FILE_ID), INPUT)
+    made.bucket.put(object_keys.file("default", FILE_ID), INPUT)
     members: dict[str, Any] = {"bytes": len(INPUT), "filename": "requests.jsonl", "purpose": "batch"}
-    key = keys.file("default", FILE_ID)
+    key = object_keys.file("default", FILE_ID)
     made.file_records.keep(
         stored_file.new(FILE_ID, "default", made.clock(), 86_400, key=key, version_id="v1", **members)
     )
@@ -90,10 +91,10 @@ def at_hand(monkeypatch: pytest.MonkeyPatch) -> MemoryYard:
 
 def put_upload(made: MemoryYard) -> None:
     """Begin the samples' upload, with one part."""
-    wanted = stored_upload.Wanted("requests.jsonl", "batch", len(PIECE), 86_400)
-    made.upload_records.create(stored_upload.new(UPLOAD_ID, "default", made.now(), wanted))
-    made.bucket.put(keys.upload_part(UPLOAD_ID, PART_ID), PIECE)
-    part = stored_upload.UploadPart(
+    wanted = multipart_upload.Wanted("requests.jsonl", "batch", len(PIECE), 86_400)
+    made.upload_records.create(multipart_upload.new(UPLOAD_ID, "default", made.now(), wanted))
+    made.bucket.put(object_keys.upload_part(UPLOAD_ID, PART_ID), PIECE)
+    part = multipart_upload.UploadPart(
         part_id=PART_ID, upload_id=UPLOAD_ID, bytes=len(PIECE), created_at=made.now(), expires_at_ttl=made.now() + 1
     )
     made.upload_records.add_part(part)
@@ -134,7 +135,7 @@ def put_shard(made: MemoryYard) -> None:
     """Plan the samples' shard, as the third of its batch."""
     lines = ShardLines(SHARD, "/v1/responses", "m")
     lines.add(Place(0, 1, 0), [f"r{at}" for at in range(3)], [len(line) for line in INPUT.splitlines(keepends=True)])
-    made.bucket.put(keys.shard_lines(BATCH_ID, SHARD), lines.pack())
+    made.bucket.put(object_keys.shard_lines(BATCH_ID, SHARD), lines.pack())
     made.table.move_batch(BATCH_ID, "in_progress", made.now())
 
 
@@ -215,7 +216,7 @@ def test_a_created_file_is_there_byte_by_byte(at_hand: MemoryYard, path: Path) -
     answer = call(path)
     shown = body(answer)
     assert (answer["statusCode"], shown["object"], shown["status"]) == (200, "file", "processed")
-    assert "Sapere aude! 📚" in at_hand.bucket.stored[keys.file("default", shown["id"])].decode()
+    assert "Sapere aude! 📚" in at_hand.bucket.stored[object_keys.file("default", shown["id"])].decode()
 
 
 @samples("api", "list-files", "retrieve-file")
@@ -229,7 +230,7 @@ def test_a_file_is_shown_with_openai_s_members(at_hand: MemoryYard, path: Path) 
 def test_a_deleted_file_is_said_to_be_and_gone(at_hand: MemoryYard, path: Path) -> None:
     assert body(call(path)) == {"id": FILE_ID, "object": "file", "deleted": True}
     assert call(path)["statusCode"] == 404
-    assert keys.file("default", FILE_ID) not in at_hand.bucket.stored
+    assert object_keys.file("default", FILE_ID) not in at_hand.bucket.stored
 
 
 @samples("api", "download-file")
@@ -265,14 +266,14 @@ def test_an_upload_is_shown_with_openai_s_members(at_hand: MemoryYard, path: Pat
 @samples("api", "complete-upload")
 def test_a_completed_upload_is_a_file(at_hand: MemoryYard, path: Path) -> None:
     file = body(call(path))["file"]
-    assert at_hand.bucket.stored[keys.file("default", file["id"])] == PIECE
+    assert at_hand.bucket.stored[object_keys.file("default", file["id"])] == PIECE
 
 
 @samples("api", "add-upload-part")
 def test_a_part_is_kept_until_its_upload_is_completed(at_hand: MemoryYard, path: Path) -> None:
     shown = body(call(path))
     assert (shown["object"], shown["upload_id"]) == ("upload.part", UPLOAD_ID)
-    assert at_hand.bucket.stored[keys.upload_part(UPLOAD_ID, shown["id"])] == PIECE + b"\n"
+    assert at_hand.bucket.stored[object_keys.upload_part(UPLOAD_ID, shown["id"])] == PIECE + b"\n"
 
 
 @samples("api", "presign-file")
@@ -379,7 +380,7 @@ def test_a_fault_of_ours_is_a_500_without_its_details(at_hand: MemoryYard, path:
 def test_a_report_is_handed_out_inline_or_by_a_link_once_it_is_there(at_hand: MemoryYard, path: Path) -> None:
     assert call(path)["statusCode"] == 404
     assert "no report yet" in body(call(path))["error"]["message"]
-    place = keys.result("default", BATCH_ID, "report.json")
+    place = object_keys.result("default", BATCH_ID, "report.json")
     at_hand.bucket.put(place, b'{"outcomes_equal_lines": true}')
     answer = call(path)
     assert (answer["statusCode"], body(answer)) == (200, {"outcomes_equal_lines": True})
@@ -479,7 +480,7 @@ def test_an_upload_makes_one_batch_however_often_it_is_told(at_hand: MemoryYard,
     (batch_id,) = answers[0]["batch_ids"]
     assert answers[0] == answers[1]
     made = at_hand.table.batch(batch_id)
-    assert (made.tenant, made.input.key) == (keys.tenant_of(uploaded["key"]), uploaded["key"])
+    assert (made.tenant, made.input.key) == (object_keys.tenant_of(uploaded["key"]), uploaded["key"])
     assert made.input.version_id == uploaded["version-id"]
     assert set(at_hand.started.started) == {batch_id}
 

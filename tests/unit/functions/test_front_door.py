@@ -9,10 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchyard import api_keys, keys, openapi, stored_file, stored_upload, yard
-from batchyard.batch import InputObject
+from batchyard import api_keys, openapi, yard
+from batchyard.domain import multipart_upload, object_keys, stored_file
+from batchyard.domain.batch import InputObject
+from batchyard.domain.webhook_endpoint import WebhookEndpoint
 from batchyard.front_door import OPEN
-from batchyard.webhook_endpoint import WebhookEndpoint
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryYard, batch
 from tests.unit.functions.gateway import Answer, call
 
@@ -29,19 +30,19 @@ FILE_ID, UPLOAD_ID = "file-3sT9bK2mQxV7cLwZ0rYpHd", "upload_7d1f8f5ae2c44a559a1a
 
 def put_batch(made: MemoryYard) -> None:
     made.table.batches[BATCH_ID] = batch(tenant="acme", input=SOURCE)
-    made.bucket.put(keys.result("acme", BATCH_ID, "report.json"), b"{}")
+    made.bucket.put(object_keys.result("acme", BATCH_ID, "report.json"), b"{}")
 
 
 def put_file(made: MemoryYard) -> None:
     members: dict[str, Any] = {"bytes": 3, "filename": "in.jsonl", "purpose": "batch", "version_id": "v1"}
-    key = keys.file("acme", FILE_ID)
+    key = object_keys.file("acme", FILE_ID)
     made.bucket.put(key, b"{}\n")
     made.kept_files.known[FILE_ID] = stored_file.new(FILE_ID, "acme", made.clock(), None, key=key, **members)
 
 
 def put_upload(made: MemoryYard) -> None:
-    wanted = stored_upload.Wanted("in.jsonl", "batch", 3, None)
-    made.kept_uploads.known[UPLOAD_ID] = stored_upload.new(UPLOAD_ID, "acme", made.now(), wanted)
+    wanted = multipart_upload.Wanted("in.jsonl", "batch", 3, None)
+    made.kept_uploads.known[UPLOAD_ID] = multipart_upload.new(UPLOAD_ID, "acme", made.now(), wanted)
 
 
 def put_endpoint(made: MemoryYard) -> None:

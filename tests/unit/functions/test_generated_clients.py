@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from batchyard import api_keys, yard
-from batchyard.batch import InputObject
+from batchyard.domain.batch import InputObject
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryYard, batch
 from tests.unit.functions.gateway import call
 

@@ -9,8 +9,8 @@ from aws_lambda_powertools.shared import constants
 
 from batchyard import openapi
 from batchyard.adapters.events import NAMES
+from batchyard.domain.statuses import ENDED
 from batchyard.settings import Settings
-from batchyard.statuses import ENDED
 from tests.unit.template.documents import ROOT, Json, expanded, functions, references, resources, template
 
 FIELDS = {field.name.upper(): field for field in dataclasses.fields(Settings)}

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import pytest
 
-from batchyard import keys
-from batchyard.errors import StaleRecord, StoreError
+from batchyard.domain import object_keys
+from batchyard.domain.errors import StaleRecord, StoreError
 from batchyard.relay import MOST_BUSY_TURNS
 from tests.unit.template.documents import Json, functions, listed, references, resources, state_machine, template, walk
 
@@ -242,4 +242,4 @@ def test_the_role_may_read_the_list_of_shards_where_plan_writes_it_and_nothing_e
     (read,) = [item for item in statements if str(item["Action"]).startswith("s3:")]
     assert read["Action"] == "s3:GetObject"
     place = read["Resource"]["Fn::Sub"].removeprefix("${DataBucket.Arn}/")
-    assert fnmatchcase(keys.plan(f"batch_{'0' * 32}", "shards.json"), place)
+    assert fnmatchcase(object_keys.plan(f"batch_{'0' * 32}", "shards.json"), place)

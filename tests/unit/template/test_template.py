@@ -7,7 +7,7 @@ from graphlib import TopologicalSorter
 import pytest
 
 from batch_client.profiles import PROFILES
-from batchyard.stored_file import KEEP_DAYS, KEEP_TAG
+from batchyard.domain.stored_file import KEEP_DAYS, KEEP_TAG
 from tests.unit.template.documents import (
     ROOT,
     expanded,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchyard.errors import DeliveryFailed
+from batchyard.domain.errors import DeliveryFailed
 from tests.unit.template.documents import Json, functions, references, resources, state_machine, template
 from tests.unit.template.test_state_machine import LAMBDA_TROUBLE, RETRYABLE, targets
 

@@ -10,7 +10,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
-from batchyard.errors import BatchyardError, InputGone, NotFound, StaleRecord, StoreError, UploadGone
+from batchyard.domain.errors import BatchyardError, InputGone, NotFound, StaleRecord, StoreError, UploadGone
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ import requests
 from requests_hardened.ip_filter import InvalidIPAddress
 from requests_hardened.ip_filter_adapter import IPFilterAdapter
 
-from batchyard.callback_url import public
-from batchyard.errors import DeliveryFailed
+from batchyard.domain.errors import DeliveryFailed
+from batchyard.domain.webhook_url import public
 
 TIMEOUT: Final = (5.0, 10.0)  # seconds to connect, and to wait for the answer
 

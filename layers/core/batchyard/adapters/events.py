@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from batchyard import keys
 from batchyard.adapters.aws import client, translated
-from batchyard.batch import Batch, shape
-from batchyard.errors import StoreError
-from batchyard.statuses import MOVES, PAUSED, RESUMED, VALIDATING
+from batchyard.domain import object_keys
+from batchyard.domain.batch import Batch, shape
+from batchyard.domain.errors import StoreError
+from batchyard.domain.statuses import MOVES, PAUSED, RESUMED, VALIDATING
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -61,6 +61,6 @@ def _results(batch: Batch) -> dict[str, str | None]:
     there = {"output.jsonl": batch.output_file_id, "errors.jsonl": batch.error_file_id}
     place = f"s3://{batch.input.bucket}/"
     return {
-        name: f"{place}{keys.result(batch.tenant, batch.batch_id, name)}" if file_id else None
+        name: f"{place}{object_keys.result(batch.tenant, batch.batch_id, name)}" if file_id else None
         for name, file_id in there.items()
     }

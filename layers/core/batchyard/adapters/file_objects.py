@@ -8,14 +8,14 @@ from urllib.parse import quote
 from batchyard.adapters.aws import client, translated
 from batchyard.adapters.joint import Joint
 from batchyard.adapters.objects import LINK_SECONDS
-from batchyard.errors import NotFound
+from batchyard.domain.errors import NotFound
+from batchyard.domain.stored_file import keep_tag
 from batchyard.log import logger
-from batchyard.stored_file import keep_tag
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from batchyard.stored_file import StoredFile
+    from batchyard.domain.stored_file import StoredFile
 
 
 class FileObjects:

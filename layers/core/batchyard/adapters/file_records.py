@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from batchyard.adapters.table import INDEX, NEW, THERE, Table, behind, changing, members
-from batchyard.errors import StaleRecord
-from batchyard.stored_file import StoredFile
+from batchyard.domain.errors import StaleRecord
+from batchyard.domain.stored_file import StoredFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchyard.adapters.table import INDEX, THERE, Table, changing
-from batchyard.errors import NotFound, StaleRecord
+from batchyard.domain.errors import NotFound, StaleRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,9 +8,9 @@ import msgspec
 
 from batchyard.adapters.aws import through_conflicts, translated
 from batchyard.adapters.table import ANY, INDEX, NEW, Table, changing
-from batchyard.capacity import Claim, Ledger, Terms
-from batchyard.creations import Creations
-from batchyard.errors import StaleRecord
+from batchyard.domain.create_rate import Creations
+from batchyard.domain.errors import StaleRecord
+from batchyard.domain.token_ledger import Claim, Ledger, Terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from batchyard.adapters.aws import client, translated
 from batchyard.adapters.writer import Begun, Writer
-from batchyard.batch import InputObject
-from batchyard.errors import StoreError
+from batchyard.domain.batch import InputObject
+from batchyard.domain.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

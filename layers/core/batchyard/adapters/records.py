@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from batchyard import statuses
 from batchyard.adapters.aws import through_conflicts, translated
 from batchyard.adapters.items import Items
 from batchyard.adapters.shares import HELD, USED, share
 from batchyard.adapters.table import ANY, INDEX, NEW, THERE, behind, changing, encode, members
-from batchyard.batch import Batch, Usage
-from batchyard.errors import NotFound, StaleRecord
-from batchyard.shard import Shard, superseding
+from batchyard.domain import statuses
+from batchyard.domain.batch import Batch, Usage
+from batchyard.domain.errors import NotFound, StaleRecord
+from batchyard.domain.shard import Shard, superseding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

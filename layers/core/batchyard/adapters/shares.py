@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from batchyard.adapters.table import encode
-from batchyard.batch import Usage
+from batchyard.domain.batch import Usage
 
 if TYPE_CHECKING:
-    from batchyard.shard import Shard
+    from batchyard.domain.shard import Shard
 
 USED: Final = "used_"
 HELD: Final = "held_by"  # the set of shards that wait for something; DynamoDB drops an empty set

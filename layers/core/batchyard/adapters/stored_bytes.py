@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from batchyard.adapters.table import INDEX, Table, behind, changing
-from batchyard.storage import Stored
+from batchyard.domain.quota import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ import msgspec
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from batchyard.adapters.aws import client, through_conflicts, translated
-from batchyard.errors import NotFound, StaleRecord
+from batchyard.domain.errors import NotFound, StaleRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

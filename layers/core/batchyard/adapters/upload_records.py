@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from batchyard.adapters.table import ANY, INDEX, Table, changing, members
-from batchyard.errors import StaleRecord
-from batchyard.stored_upload import PENDING, StoredUpload
+from batchyard.domain.errors import StaleRecord
+from batchyard.domain.multipart_upload import PENDING, StoredUpload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchyard.stored_upload import UploadPart
+    from batchyard.domain.multipart_upload import UploadPart
 
 
 class UploadRecords(Table):

@@ -11,7 +11,7 @@ from batchyard.adapters.aws import client, translated
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
-    from batchyard.webhook_delivery import Order
+    from batchyard.domain.webhook_delivery import Order
 
 
 class WebhookExecutions:

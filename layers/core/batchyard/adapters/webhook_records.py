@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from batchyard.adapters.table import ANY, THERE, Table, changing, members
-from batchyard.errors import NotFound, StaleRecord
-from batchyard.webhook_delivery import DELIVERED, PENDING, Delivery
-from batchyard.webhook_endpoint import WebhookEndpoint
+from batchyard.domain.errors import NotFound, StaleRecord
+from batchyard.domain.webhook_delivery import DELIVERED, PENDING, Delivery
+from batchyard.domain.webhook_endpoint import WebhookEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchyard.webhook_delivery import WebhookEvent
+    from batchyard.domain.webhook_delivery import WebhookEvent
 
 
 class WebhookRecords(Table):

@@ -10,7 +10,7 @@ import msgspec
 
 from batchyard import checksums
 from batchyard.adapters.aws import translated
-from batchyard.errors import BatchyardError
+from batchyard.domain.errors import BatchyardError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from batchyard.adapters.objects import Objects
-    from batchyard.batch import InputObject
+    from batchyard.domain.batch import InputObject
 
 # Source: "Amazon S3 multipart upload limits": at most 10,000 parts of 5 MiB to 5 GiB, but that the last may be smaller.
 SMALLEST_PART: Final = 5 * 1024 * 1024

@@ -4,7 +4,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from batchyard.adapters.aws import translated
-from batchyard.errors import BatchyardError, NotFound, StaleRecord, StoreError
+from batchyard.domain.errors import BatchyardError, NotFound, StaleRecord, StoreError
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from botocore.exceptions import ReadTimeoutError
 
 from batchyard.adapters import objects
 from batchyard.adapters.objects import Objects
-from batchyard.batch import InputObject
-from batchyard.errors import StoreError
+from batchyard.domain.batch import InputObject
+from batchyard.domain.errors import StoreError
 
 DATA = bytes(range(256)) * 10
 SOURCE = InputObject("bucket", "key", '"etag"', len(DATA))

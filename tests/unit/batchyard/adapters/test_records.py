@@ -8,9 +8,9 @@ from botocore.exceptions import ClientError
 
 from batchyard.adapters import aws
 from batchyard.adapters.records import Records
-from batchyard.batch import Counts
-from batchyard.errors import StaleRecord, StoreError
-from batchyard.shard import change, new_shard
+from batchyard.domain.batch import Counts
+from batchyard.domain.errors import StaleRecord, StoreError
+from batchyard.domain.shard import change, new_shard
 from batchyard.shard_lines import Place, ShardLines
 from tests.unit.batchyard.memory import BATCH_ID, batch
 

@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from batchyard import stored_file
-from batchyard.errors import ApiError
-from batchyard.stored_file import (
+from batchyard.domain import stored_file
+from batchyard.domain.errors import ApiError
+from batchyard.domain.stored_file import (
     DAY,
     KEEP_DAYS,
     check_filename,

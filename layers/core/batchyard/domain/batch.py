@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard import statuses
+from batchyard.domain import statuses
 
 SHOWN_ERRORS: Final = 1_000
 REFUSE, SKIP = "refuse", "skip"  # what becomes of a batch with bad lines: refused, or run without them

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.token_limits import configured_limit, limit_of, stated_limit
+from batchyard.domain.token_limits import configured_limit, limit_of, stated_limit
 
 
 @pytest.mark.parametrize(

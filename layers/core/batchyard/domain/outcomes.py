@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from batch_client import Usage as ProviderUsage
-from batchyard.batch import LineError, Usage
+from batchyard.domain.batch import LineError, Usage
 
 TIMEOUT, CONFLICT, TOO_MANY, SERVER_ERROR = 408, 409, 429, 500
 OK, REDIRECT, BAD_REQUEST = 200, 300, 400

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.creations import HOUR, LONG, PIECE, Creations, one_more
+from batchyard.domain.create_rate import HOUR, LONG, PIECE, Creations, one_more
 
 NOW = 1_790_000_000
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from batchyard.batch import LineError
-from batchyard.shard import Shard, change
-from batchyard.stopping import CANCELLED, CUT_SHORT, why_stopped
+from batchyard.domain.batch import LineError
+from batchyard.domain.shard import Shard, change
+from batchyard.domain.stopping import CANCELLED, CUT_SHORT, why_stopped
 from tests.unit.batchyard.memory import BATCH_ID, batch
 
 OWN, ALL = LineError("server_error", "the shard"), LineError("server_error", "the batch")

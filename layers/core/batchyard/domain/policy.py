@@ -13,8 +13,8 @@ from batch_client import (
     QuotaError,
     SourceError,
 )
-from batchyard.batch import LineError
-from batchyard.errors import NotFound
+from batchyard.domain.batch import LineError
+from batchyard.domain.errors import NotFound
 
 
 class Move(StrEnum):

@@ -5,8 +5,8 @@ from typing import get_args
 import pytest
 from openai.types import Batch
 
-from batchyard import statuses
-from batchyard.statuses import ENDED, MOVES, STAMPS, sources_of
+from batchyard.domain import statuses
+from batchyard.domain.statuses import ENDED, MOVES, STAMPS, sources_of
 
 OFFICIAL = set(get_args(Batch.model_fields["status"].annotation))
 FORWARD = [statuses.VALIDATING, statuses.IN_PROGRESS, statuses.FINALIZING, statuses.COMPLETED]

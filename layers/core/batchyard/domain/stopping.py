@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from batchyard import statuses
-from batchyard.batch import Batch, LineError
-from batchyard.shard import Shard
+from batchyard.domain import statuses
+from batchyard.domain.batch import Batch, LineError
+from batchyard.domain.shard import Shard
 
 CANCELLED: Final = LineError("batch_cancelled", "The batch was cancelled before this request was finished.")
 CUT_SHORT: Final = LineError("server_error", "The results were put together before this request was finished.")

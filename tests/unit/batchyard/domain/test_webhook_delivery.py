@@ -10,8 +10,8 @@ import pytest
 from openai import InvalidWebhookSignatureError, OpenAI
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from batchyard.webhook_delivery import Order, event_of, headers
-from batchyard.webhook_endpoint import EVENT_TYPES, secret_of
+from batchyard.domain.webhook_delivery import Order, event_of, headers
+from batchyard.domain.webhook_endpoint import EVENT_TYPES, secret_of
 from tests.unit.batchyard.memory import BATCH_ID, NOW
 
 SECRET, OLD, OTHER = (secret_of("root", "we_1", generation) for generation in (3, 2, 1))

@@ -4,8 +4,8 @@ from typing import Final
 
 import msgspec
 
-from batchyard.batch import Batch, LineError, Usage
-from batchyard.pacing import Look
+from batchyard.domain.batch import Batch, LineError, Usage
+from batchyard.domain.pacing import Look
 from batchyard.shard_lines import RUN, Run, ShardLines
 
 WAITING: Final = "waiting"

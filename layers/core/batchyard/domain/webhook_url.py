@@ -5,7 +5,7 @@ import re
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from batchyard.batch import LineError
+from batchyard.domain.batch import LineError
 
 LONGEST_URL: Final = 2_048
 HTTPS_PORT: Final = 443

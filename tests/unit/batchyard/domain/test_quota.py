@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchyard.storage import DAY, HOUR, QUIET, Stored
+from batchyard.domain.quota import DAY, HOUR, QUIET, Stored
 
 NOW = 1_790_000_000
 

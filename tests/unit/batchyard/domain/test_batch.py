@@ -7,8 +7,8 @@ import msgspec
 import pytest
 from openai.types import Batch as OfficialBatch
 
-from batchyard.batch import TIMES, Counts, LineError, Usage, derived_id, shape, window_seconds
-from batchyard.statuses import ENDED, MOVES, STAMPS
+from batchyard.domain.batch import TIMES, Counts, LineError, Usage, derived_id, shape, window_seconds
+from batchyard.domain.statuses import ENDED, MOVES, STAMPS
 from tests.unit.batchyard.memory import BATCH_ID, NOW, batch
 
 MEMBERS = {

@@ -2,7 +2,7 @@
 
 import math
 
-from batchyard.deadline import ACTIONS, deadline
+from batchyard.domain.deadline import ACTIONS, deadline
 from batchyard.settings import Settings
 from tests.unit.template.documents import template
 

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from batchyard.errors import ApiError
-from batchyard.webhook_endpoint import EVENT_TYPES, WebhookEndpoint, check, hint_of, secret_of, secrets_of
+from batchyard.domain.errors import ApiError
+from batchyard.domain.webhook_endpoint import EVENT_TYPES, WebhookEndpoint, check, hint_of, secret_of, secrets_of
 
 ROOT = "a secret of the stack"
 ENDPOINT = WebhookEndpoint(

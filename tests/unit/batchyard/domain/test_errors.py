@@ -6,8 +6,8 @@ from http import HTTPStatus
 
 import pytest
 
-from batchyard import errors
-from batchyard.errors import ApiError, BatchyardError
+from batchyard.domain import errors
+from batchyard.domain.errors import ApiError, BatchyardError
 
 KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, Exception)]
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.pacing import SOON, Look, poll_wait, remembered, retry_wait
+from batchyard.domain.pacing import SOON, Look, poll_wait, remembered, retry_wait
 from batchyard.settings import Settings
 
 FLOOR, CEILING = Settings.poll_floor_seconds, Settings.poll_ceiling_seconds

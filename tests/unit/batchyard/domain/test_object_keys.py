@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchyard import keys
+from batchyard.domain import object_keys
 
 ODD = "märz 2026/100% a+b = c/%2B 問い 🚂.jsonl"
 
@@ -22,9 +22,9 @@ ODD = "märz 2026/100% a+b = c/%2B 問い 🚂.jsonl"
     ],
 )
 def test_the_folder_below_the_inbox_is_the_tenant(key: str, tenant: str) -> None:
-    assert keys.tenant_of(key) == tenant
-    assert keys.readable_by(tenant, key)
-    assert not keys.readable_by("somebody", key)
+    assert object_keys.tenant_of(key) == tenant
+    assert object_keys.readable_by(tenant, key)
+    assert not object_keys.readable_by("somebody", key)
 
 
 @pytest.mark.parametrize(
@@ -35,20 +35,22 @@ def test_the_folder_below_the_inbox_is_the_tenant(key: str, tenant: str) -> None
     ],
 )  # fmt: skip
 def test_nobody_reads_what_is_not_theirs_or_no_input(key: str) -> None:
-    assert not keys.readable_by("acme", key)
+    assert not object_keys.readable_by("acme", key)
 
 
 def test_an_upload_by_api_is_its_tenant_s() -> None:
-    assert keys.readable_by("acme", "files/acme/file-1")
+    assert object_keys.readable_by("acme", "files/acme/file-1")
 
 
 def test_work_and_results_of_batches_and_shards_never_meet() -> None:
+    attempts = [(0, 1, 1), (0, 2, 1), (1, 1, 1), (0, 1, 2), (0, 1, 11), (0, 11, 1)]
     names = [
-        keys.result("t", "b", "output.jsonl"), keys.result("t", "c", "output.jsonl"), keys.plan("b", "shards.json"),
-        keys.shard_lines("b", 0), keys.shard_lines("b", 1), keys.shard_lines("b", 100_000),
-        keys.attempt("b", 0, 1, 1, "output"), keys.attempt("b", 0, 2, 1, "output"), keys.attempt("b", 1, 1, 1, "output"),
-        keys.attempt("b", 0, 1, 2, "output"), keys.attempt("b", 0, 1, 11, "output"), keys.attempt("b", 0, 11, 1, "output"),
-    ]  # fmt: skip
+        object_keys.result("t", "b", "output.jsonl"),
+        object_keys.result("t", "c", "output.jsonl"),
+        object_keys.plan("b", "shards.json"),
+        *(object_keys.shard_lines("b", number) for number in (0, 1, 100_000)),
+        *(object_keys.attempt("b", *numbers, "output") for numbers in attempts),
+    ]
     assert len(set(names)) == len(names)
     assert all(name.startswith(("work/b/", "results/t/")) for name in names)
-    assert not any(keys.readable_by("t", name) for name in names)
+    assert not any(object_keys.readable_by("t", name) for name in names)

@@ -4,8 +4,8 @@ from array import array
 
 import pytest
 
-from batchyard.batch import InputObject
-from batchyard.shard import KEPT_ATTEMPTS, Ranges, begin_attempt, change_attempt, new_shard
+from batchyard.domain.batch import InputObject
+from batchyard.domain.shard import KEPT_ATTEMPTS, Ranges, begin_attempt, change_attempt, new_shard
 from batchyard.shard_lines import Place, ShardLines
 from tests.unit.batchyard.memory import NOW, batch
 

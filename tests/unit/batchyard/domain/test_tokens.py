@@ -1,4 +1,4 @@
-from batchyard.tokens import estimated
+from batchyard.domain.tokens import estimated
 
 
 def test_four_bytes_are_one_token_and_a_rest_is_one_more() -> None:

@@ -4,7 +4,7 @@ A batch that waits a twentieth of its age between looks is noticed within 5 % of
 Half of those fall into its first two hours, so while its counts say that the end is far away, it waits longer: more than
 1.5 times its age ahead (less than two fifths finished), up to a third of its age. Whatever its counts did before, an end
 after that point is noticed within 5 %; a batch that is finished at one blow before it, within a third of its time, and never
-later than the ceiling. Steady progress over 24 hours takes about 50 looks. Figures: tests/unit/batchyard/test_pacing.py.
+later than the ceiling. Steady progress over 24 hours takes about 50 looks. Figures: tests/unit/batchyard/domain/test_pacing.py.
 """
 
 from typing import Final, NamedTuple

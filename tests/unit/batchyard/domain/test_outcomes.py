@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from batchyard.batch import LineError, Usage
-from batchyard.outcomes import (
+from batchyard.domain.batch import LineError, Usage
+from batchyard.domain.outcomes import (
     LONGEST_CODE,
     MOST_CODES,
     OTHER,

@@ -22,8 +22,8 @@ from batch_client import (
     TokenLimitError,
     UploadOutcomeUnknown,
 )
-from batchyard.batch import LineError
-from batchyard.policy import Move, after_failed_batch, after_failed_call
+from batchyard.domain.batch import LineError
+from batchyard.domain.policy import Move, after_failed_batch, after_failed_call
 
 MONEY = [
     "insufficient_quota",

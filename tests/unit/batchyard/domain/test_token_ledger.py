@@ -10,7 +10,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.capacity import (
+from batchyard.domain.pacing import room_wait
+from batchyard.domain.token_ledger import (
     FIRST_UNCONFIRMED,
     LEAST_RATIO,
     LONGEST_NAME,
@@ -36,7 +37,6 @@ from batchyard.capacity import (
     tokens_of,
     wave,
 )
-from batchyard.pacing import room_wait
 
 NOW = 1_790_000_000
 NOBODY = Ahead()

@@ -10,9 +10,9 @@ from typing import Any, Final
 import msgspec
 
 from batchyard import kinds
-from batchyard.batch import LineError
 from batchyard.create_request import LONGEST_LIFE, SHORTEST_LIFE, refusal
-from batchyard.errors import ApiError
+from batchyard.domain.batch import LineError
+from batchyard.domain.errors import ApiError
 from batchyard.lines import GZIP, diagnose
 
 INPUT_NAMES: Final = (".jsonl", ".jsonl.gz")

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard import stored_file
-from batchyard.batch import LineError
 from batchyard.create_request import refusal
-from batchyard.errors import ApiError
-from batchyard.stored_file import DAY, StoredFile, missing
+from batchyard.domain import stored_file
+from batchyard.domain.batch import LineError
+from batchyard.domain.errors import ApiError
+from batchyard.domain.stored_file import DAY, StoredFile, missing
 
 PENDING, COMPLETED, CANCELLED, EXPIRED = "pending", "completed", "cancelled", "expired"
 UPLOAD_ID: Final = re.compile(r"upload_[0-9a-f]{1,64}")

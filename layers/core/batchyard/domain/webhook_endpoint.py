@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard.batch import LineError
-from batchyard.callback_url import wrong_url
 from batchyard.create_request import refusal
-from batchyard.errors import ApiError
+from batchyard.domain.batch import LineError
+from batchyard.domain.errors import ApiError
+from batchyard.domain.webhook_url import wrong_url
 
 # Those of OpenAI's event types that batches have. Ours never expire: what expires at the provider is sent again.
 EVENT_TYPES: Final = ("batch.completed", "batch.failed", "batch.cancelled", "batch.expired")
