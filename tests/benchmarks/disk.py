@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, cast
 from botocore.exceptions import ClientError
 
 from batch_client import File
-from batchyard.adapters.objects import Objects
+from batchyard.adapters.bucket import Objects
 from batchyard.domain.batch import InputObject
 from batchyard.upload import Upload
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryProvider, MemoryYard, batch

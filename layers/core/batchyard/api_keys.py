@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from batchyard.adapters.aws import translated
-from batchyard.adapters.records import Records
+from batchyard.adapters.batch_store import Records
 from batchyard.domain import object_keys
 from batchyard.domain.errors import BatchyardError, NotFound, StaleRecord
 

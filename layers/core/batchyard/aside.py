@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from batchyard.adapters.objects import Objects
+from batchyard.adapters.bucket import Objects
 from batchyard.domain import object_keys, outcomes
 from batchyard.domain.batch import LineError
 from batchyard.runs import Run, RunWriter

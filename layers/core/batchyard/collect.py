@@ -8,6 +8,7 @@ from operator import methodcaller
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError
 from batchyard import barren, ledger, setback
+from batchyard.adapters.fencing import fence
 from batchyard.answers import Answers
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, LineError, Usage
@@ -16,7 +17,6 @@ from batchyard.domain.policy import Move, after_failed_call
 from batchyard.domain.shard import Attempt, Shard, Step, change, change_attempt, discard, finish
 from batchyard.domain.stopping import why_stopped
 from batchyard.failed_batch import after_failed
-from batchyard.fencing import fence
 from batchyard.log import logger
 from batchyard.relay import must_relay, relay
 from batchyard.runs import RunWriter

@@ -12,6 +12,7 @@ import msgspec
 
 from batch_client import BatchClientError
 from batchyard import direct_answers
+from batchyard.adapters.fencing import fence
 from batchyard.answers import Answers
 from batchyard.collect import Sorted, bring_in, brought_in
 from batchyard.direct_answers import LineName
@@ -22,7 +23,6 @@ from batchyard.domain.errors import BatchyardError, InputGone, NotFound, StoreEr
 from batchyard.domain.outcomes import OUTCOME_UNKNOWN, Outcome
 from batchyard.domain.shard import Shard, Step, begin_attempt, change_attempt
 from batchyard.domain.stopping import why_stopped
-from batchyard.fencing import fence
 from batchyard.log import logger
 from batchyard.shard_lines import ShardLines
 from batchyard.unfinished import Unfinished

@@ -7,12 +7,12 @@ from typing import Final
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, BatchError
 from batchyard import barren, ledger, setback
+from batchyard.adapters.fencing import fence
 from batchyard.domain import object_keys
 from batchyard.domain.batch import LineError
 from batchyard.domain.outcomes import answer_line, count_code
 from batchyard.domain.policy import Move, after_failed_batch, after_failed_call
 from batchyard.domain.shard import Shard, Step, change, change_attempt, discard, finish
-from batchyard.fencing import fence
 from batchyard.ledger import Refusal
 from batchyard.log import logger
 from batchyard.runs import RunWriter

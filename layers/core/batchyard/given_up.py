@@ -7,7 +7,7 @@ from itertools import chain, groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
-from batchyard.adapters.objects import Objects
+from batchyard.adapters.bucket import Objects
 from batchyard.domain import object_keys, outcomes
 from batchyard.domain.batch import LineError
 from batchyard.domain.shard import Shard

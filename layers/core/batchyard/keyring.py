@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from batchyard import api_keys
-from batchyard.adapters.records import Records
+from batchyard.adapters.batch_store import Records
 from batchyard.domain.errors import NotFound
 
 FRESH: Final = 30.0  # seconds; a revoked key must open nothing a minute later

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from batchyard import new_batch
-from batchyard.adapters.objects import Arrived
+from batchyard.adapters.bucket import Arrived
 from batchyard.domain import object_keys
 from batchyard.intake import intake, is_folder
 from batchyard.shift import Shift

@@ -7,12 +7,12 @@ from typing import Final
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError
 from batchyard import barren, ledger, pauses, setback
+from batchyard.adapters.fencing import fence
 from batchyard.domain.batch import Batch, LineError, window_seconds
 from batchyard.domain.deadline import deadline
 from batchyard.domain.outcomes import usage_of_batch
 from batchyard.domain.pacing import Look, poll_wait, remembered
 from batchyard.domain.shard import Attempt, Shard, Step, change, change_attempt
-from batchyard.fencing import fence
 from batchyard.log import logger
 from batchyard.relay import must_relay, relay
 from batchyard.yard import Yard

@@ -4,7 +4,7 @@ import secrets
 from typing import Any, Final
 
 from batchyard import limits
-from batchyard.adapters.objects import LINK_SECONDS
+from batchyard.adapters.bucket import LINK_SECONDS
 from batchyard.domain import multipart_upload, object_keys, stored_file
 from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.stored_file import PROCESSED, UPLOADED, StoredFile

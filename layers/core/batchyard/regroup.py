@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from heapq import merge
 from typing import Final
 
-from batchyard.adapters.writer import Writer
+from batchyard.adapters.object_writer import Writer
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, InputObject
 from batchyard.domain.time_budget import InTime

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from batchyard.adapters.objects import Objects
-from batchyard.adapters.writer import Begun, Writer
+from batchyard.adapters.bucket import Objects
+from batchyard.adapters.object_writer import Begun, Writer
 from batchyard.domain import object_keys
 from batchyard.domain.batch import InputObject
 from batchyard.domain.shard import Attempt, Shard

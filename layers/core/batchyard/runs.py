@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-    from batchyard.adapters.objects import Objects
-    from batchyard.adapters.writer import Writer
+    from batchyard.adapters.bucket import Objects
+    from batchyard.adapters.object_writer import Writer
     from batchyard.domain.batch import InputObject
 
 

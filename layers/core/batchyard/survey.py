@@ -6,7 +6,7 @@ from typing import Final, Protocol
 import msgspec
 
 from batchyard import lines
-from batchyard.adapters.writer import Begun
+from batchyard.adapters.object_writer import Begun
 from batchyard.domain import outcomes
 from batchyard.domain.batch import REFUSE, SHOWN_ERRORS, LineError
 from batchyard.duplicates import Ids, Repeats

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from batchyard.adapters.objects import Objects
+    from batchyard.adapters.bucket import Objects
 
 
 class _Packed(msgspec.Struct, frozen=True):

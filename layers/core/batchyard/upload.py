@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from batchyard.domain.batch import InputObject
 
 if TYPE_CHECKING:
-    from batchyard.adapters.objects import Objects
+    from batchyard.adapters.bucket import Objects
 
 # Ranges closer than this are read in one request and what lies between is dropped: a request costs more than the bytes.
 NEAR: Final = 256 * 1024

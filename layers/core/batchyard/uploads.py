@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from batchyard import limits
-from batchyard.adapters.joint import Source
+from batchyard.adapters.object_join import Source
 from batchyard.domain import multipart_upload, object_keys, stored_file
 from batchyard.domain.errors import ApiError, NotFound, StaleRecord
 from batchyard.domain.multipart_upload import (

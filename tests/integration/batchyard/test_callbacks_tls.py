@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from batchyard.adapters.callbacks import Callbacks
+from batchyard.adapters.webhook_sender import Callbacks
 from batchyard.domain.errors import DeliveryFailed
 
 if TYPE_CHECKING:

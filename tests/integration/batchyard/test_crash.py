@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from batchyard.adapters.events import Events
+from batchyard.adapters.batch_store import Records
+from batchyard.adapters.bucket import Objects
+from batchyard.adapters.event_bus import Events
 from batchyard.adapters.executions import Executions
-from batchyard.adapters.file_objects import FileObjects
-from batchyard.adapters.file_records import FileRecords
-from batchyard.adapters.ledgers import Ledgers
-from batchyard.adapters.objects import Objects
-from batchyard.adapters.records import Records
+from batchyard.adapters.file_bucket import FileObjects
+from batchyard.adapters.file_store import FileRecords
+from batchyard.adapters.token_ledger_store import Ledgers
 from tests.integration.batchyard.redelivery import Killed, check, first_answers, run_whole, same_adapters
 from tests.integration.batchyard.world import BUCKET, Provider, World, answering, jsonl, request
 

@@ -13,7 +13,7 @@ from tests.unit.batchyard.memory import MemoryLedgers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchyard.adapters.ledgers import Ledgers
+    from batchyard.adapters.token_ledger_store import Ledgers
     from tests.integration.batchyard.world import World
 
 NAME, TTL = "api.example.com#m", 1_800_000_000

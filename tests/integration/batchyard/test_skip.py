@@ -6,8 +6,8 @@ import json
 import pytest
 
 from batchyard import aside
-from batchyard.adapters.objects import Objects
-from batchyard.adapters.records import Records
+from batchyard.adapters.batch_store import Records
+from batchyard.adapters.bucket import Objects
 from batchyard.batches import create_batch, retrieve_batch
 from batchyard.domain.batch import SKIP
 from batchyard.domain.time_budget import TIME_TO_END

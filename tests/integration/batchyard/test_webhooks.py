@@ -15,8 +15,8 @@ from botocore.client import BaseClient
 from openai import OpenAI
 
 from batchyard import webhook_endpoints
-from batchyard.adapters import callbacks
-from batchyard.adapters.callbacks import Callbacks
+from batchyard.adapters import webhook_sender
+from batchyard.adapters.webhook_sender import Callbacks
 from batchyard.deliver import deliver, give_up
 from batchyard.domain import webhook_delivery
 from batchyard.domain.errors import DeliveryFailed, NotFound, StaleRecord
@@ -133,8 +133,8 @@ def test_nothing_of_the_answer_is_read_but_its_head(yard: Yard, receiver: Receiv
 
 
 def test_who_does_not_answer_has_ten_seconds_and_the_state_says_so(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert callbacks.TIMEOUT[1] == 10
-    monkeypatch.setattr(callbacks, "TIMEOUT", (0.2, 0.2))
+    assert webhook_sender.TIMEOUT[1] == 10
+    monkeypatch.setattr(webhook_sender, "TIMEOUT", (0.2, 0.2))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         order, made = due(yard, f"http://127.0.0.1:{silent.getsockname()[1]}/")
         with pytest.raises(DeliveryFailed):

@@ -10,12 +10,20 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from batchyard.adapters.writer import LARGEST_COPY, PART, PARTS_PER_SIZE, SMALLEST_PART, Begun, CompletedPart, Writer
+from batchyard.adapters.object_writer import (
+    LARGEST_COPY,
+    PART,
+    PARTS_PER_SIZE,
+    SMALLEST_PART,
+    Begun,
+    CompletedPart,
+    Writer,
+)
 from batchyard.domain.errors import BatchyardError
 from tests.integration.batchyard.world import BUCKET, World
 
 if TYPE_CHECKING:
-    from batchyard.adapters.objects import Objects
+    from batchyard.adapters.bucket import Objects
     from batchyard.domain.batch import InputObject
 
 MB = 1024 * 1024

@@ -14,7 +14,7 @@ import boto3
 import msgspec
 
 from batch_client import Batch, BatchError, File, FileDeleted, HttpInfo, NotFoundError, RequestCounts
-from batchyard.adapters.secrets import Secret
+from batchyard.adapters.secrets_manager import Secret
 from batchyard.assemble import assemble
 from batchyard.collect import collect
 from batchyard.domain.shard import Step

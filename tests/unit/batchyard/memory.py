@@ -13,20 +13,20 @@ import msgspec
 
 from batch_client import APIConnectionError, BatchClientError, File, FileDeleted, HttpInfo, NotFoundError
 from batch_client import Batch as ProviderBatch
-from batchyard.adapters.chores import PAGE, Chores
-from batchyard.adapters.events import Events
+from batchyard.adapters.batch_store import Records
+from batchyard.adapters.bucket import CHUNK, Arrived, Objects
+from batchyard.adapters.event_bus import Events
 from batchyard.adapters.executions import Executions
-from batchyard.adapters.file_objects import FileObjects
-from batchyard.adapters.file_records import FileRecords
-from batchyard.adapters.functions import Functions
-from batchyard.adapters.joint import Joint, Source
-from batchyard.adapters.ledgers import Ledgers
-from batchyard.adapters.objects import CHUNK, Arrived, Objects
-from batchyard.adapters.records import Records
-from batchyard.adapters.secrets import Secret
-from batchyard.adapters.stored_bytes import StoredBytes
-from batchyard.adapters.upload_records import UploadRecords
-from batchyard.adapters.writer import Begun, Writer
+from batchyard.adapters.file_bucket import FileObjects
+from batchyard.adapters.file_store import FileRecords
+from batchyard.adapters.lambda_functions import Functions
+from batchyard.adapters.object_join import Joint, Source
+from batchyard.adapters.object_writer import Begun, Writer
+from batchyard.adapters.quota_store import StoredBytes
+from batchyard.adapters.secrets_manager import Secret
+from batchyard.adapters.sweep_store import PAGE, Chores
+from batchyard.adapters.token_ledger_store import Ledgers
+from batchyard.adapters.upload_store import UploadRecords
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, Counts, InputObject, Usage
 from batchyard.domain.create_rate import Creations

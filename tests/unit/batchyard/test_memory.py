@@ -5,21 +5,21 @@ import inspect
 import pytest
 
 from batch_client import BatchClient
-from batchyard.adapters.callbacks import Callbacks
-from batchyard.adapters.chores import Chores
-from batchyard.adapters.events import Events
+from batchyard.adapters.batch_store import Records
+from batchyard.adapters.bucket import Objects
+from batchyard.adapters.event_bus import Events
 from batchyard.adapters.executions import Executions
-from batchyard.adapters.file_objects import FileObjects
-from batchyard.adapters.file_records import FileRecords
-from batchyard.adapters.functions import Functions
-from batchyard.adapters.ledgers import Ledgers
-from batchyard.adapters.objects import Objects
-from batchyard.adapters.records import Records
-from batchyard.adapters.secrets import Secret
-from batchyard.adapters.stored_bytes import StoredBytes
-from batchyard.adapters.upload_records import UploadRecords
+from batchyard.adapters.file_bucket import FileObjects
+from batchyard.adapters.file_store import FileRecords
+from batchyard.adapters.lambda_functions import Functions
+from batchyard.adapters.quota_store import StoredBytes
+from batchyard.adapters.secrets_manager import Secret
+from batchyard.adapters.sweep_store import Chores
+from batchyard.adapters.token_ledger_store import Ledgers
+from batchyard.adapters.upload_store import UploadRecords
 from batchyard.adapters.webhook_executions import WebhookExecutions
-from batchyard.adapters.webhook_records import WebhookRecords
+from batchyard.adapters.webhook_sender import Callbacks
+from batchyard.adapters.webhook_store import WebhookRecords
 from batchyard.yard import Provider
 from tests.unit.batchyard.memory import (
     MemoryChores,

@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
-from batchyard.adapters.callbacks import Callbacks
 from batchyard.adapters.webhook_executions import WebhookExecutions
-from batchyard.adapters.webhook_records import WebhookRecords
+from batchyard.adapters.webhook_sender import Callbacks
+from batchyard.adapters.webhook_store import WebhookRecords
 from batchyard.domain.errors import DeliveryFailed, NotFound, StaleRecord
 from batchyard.domain.webhook_delivery import DELIVERED, PENDING, Delivery, Order, WebhookEvent
 from batchyard.domain.webhook_endpoint import WebhookEndpoint

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from batchyard.adapters.events import NAMES, Events
+from batchyard.adapters.event_bus import NAMES, Events
 from batchyard.domain.batch import Batch, Counts, LineError, Usage
 from batchyard.domain.errors import StoreError
 from batchyard.domain.statuses import MOVES, PAUSED, RESUMED, STAMPS

@@ -1,1 +1,1 @@
-"""The only code that touches boto3; each module translates AWS's errors into ours."""
+"""The only code that touches boto3 and, for webhooks, the web; each module translates foreign errors into ours."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
-from batchyard import checksums
 from batchyard.adapters.aws import translated
 from batchyard.domain.errors import BatchyardError
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
 
-    from batchyard.adapters.objects import Objects
+    from batchyard.adapters.bucket import Objects
     from batchyard.domain.batch import InputObject
 
 # Source: "Amazon S3 multipart upload limits": at most 10,000 parts of 5 MiB to 5 GiB, but that the last may be smaller.
@@ -96,7 +95,7 @@ class Writer:
             start = stop
             if start == source.size:
                 known = self.crc32 is not None and crc32 is not None
-                self.crc32 = checksums.joined(self.crc32 or 0, crc32 or 0, source.size) if known else None
+                self.crc32 = crc32.joined(self.crc32 or 0, crc32 or 0, source.size) if known else None
             yield start
 
     def copy(self, source: InputObject, crc32: int | None = None) -> None:

@@ -7,7 +7,7 @@ from itertools import count, islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from batchyard.adapters.aws import translated
-from batchyard.adapters.writer import CHECKSUM, CompletedPart, told
+from batchyard.adapters.object_writer import CHECKSUM, CompletedPart, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -8,7 +8,7 @@ from email.header import decode_header, make_header
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from batchyard.adapters.aws import client, translated
-from batchyard.adapters.writer import Begun, Writer
+from batchyard.adapters.object_writer import Begun, Writer
 from batchyard.domain.batch import InputObject
 from batchyard.domain.errors import StoreError
 

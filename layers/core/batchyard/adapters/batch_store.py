@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from batchyard.adapters.aws import through_conflicts, translated
+from batchyard.adapters.batch_totals import HELD, USED, share
 from batchyard.adapters.items import Items
-from batchyard.adapters.shares import HELD, USED, share
 from batchyard.adapters.table import ANY, INDEX, NEW, THERE, behind, changing, encode, members
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, Usage

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from batchyard.adapters import objects
-from batchyard.adapters.objects import Objects
+from batchyard.adapters import bucket
+from batchyard.adapters.bucket import Objects
 from batchyard.domain.batch import InputObject
 from batchyard.domain.errors import StoreError
 
@@ -49,7 +49,7 @@ class BreakingS3:
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(objects, "PIECE", 64)
+    monkeypatch.setattr(bucket, "PIECE", 64)
 
 
 @pytest.mark.parametrize("raising", [False, True])
@@ -79,5 +79,5 @@ def test_bodies_that_bring_nothing_three_times_are_an_error(ends: list[int | Non
 
 def test_the_bytes_come_in_small_pieces_of_few_requests() -> None:
     s3 = BreakingS3([], raising=False)
-    assert max(map(len, s3.read(1_000))) == objects.PIECE
+    assert max(map(len, s3.read(1_000))) == bucket.PIECE
     assert len(s3.asked) == 2

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from batchyard.adapters import aws
-from batchyard.adapters.records import Records
+from batchyard.adapters.batch_store import Records
 from batchyard.domain.batch import Counts
 from batchyard.domain.errors import StaleRecord, StoreError
 from batchyard.domain.shard import change, new_shard

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from batchyard.adapters.aws import client, translated
-from batchyard.adapters.joint import Joint
-from batchyard.adapters.objects import LINK_SECONDS
+from batchyard.adapters.bucket import LINK_SECONDS
+from batchyard.adapters.object_join import Joint
 from batchyard.domain.errors import NotFound
 from batchyard.domain.stored_file import keep_tag
 from batchyard.log import logger

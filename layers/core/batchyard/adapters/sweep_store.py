@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from batchyard.adapters.records import ENDED, batch_key
+from batchyard.adapters.batch_store import ENDED, batch_key
 from batchyard.adapters.table import ANY, THERE, Table, behind, changing
 
 INDEX: Final = "unsettled"  # it holds only the records that have the member of this name
