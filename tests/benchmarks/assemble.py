@@ -12,8 +12,8 @@ from batchyard.assemble import assemble
 from batchyard.collect import collect
 from batchyard.domain import object_keys
 from batchyard.domain.shard import Step
+from batchyard.lines.shard_lines import ShardLines
 from batchyard.plan import plan
-from batchyard.shard_lines import ShardLines
 from batchyard.submit import submit
 from tests.benchmarks import inputs
 from tests.benchmarks.disk import BATCH_ID, DiskYard

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from batch_client import File
 from batchyard.adapters.bucket import Objects
 from batchyard.domain.batch import InputObject
-from batchyard.upload import Upload
+from batchyard.lines.byte_ranges import Upload
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryProvider, MemoryYard, batch
 
 READ = 256 * 1024  # what the real client reads at a time

@@ -32,7 +32,7 @@ from tests.unit.batchyard.memory import is_it
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
-    from batchyard.upload import Upload
+    from batchyard.lines.byte_ranges import Upload
 
 T = TypeVar("T")
 

@@ -14,8 +14,8 @@ from batchyard.domain.batch import Usage
 from batchyard.domain.errors import BatchyardError, DiskFull, TooSlow
 from batchyard.domain.outcomes import Outcome
 from batchyard.domain.time_budget import TIME_TO_END
-from batchyard.lines import BOM
-from batchyard.scanning import Block, blocks
+from batchyard.lines.blocks import Block, blocks
+from batchyard.lines.line import BOM
 from batchyard.successes import successes
 
 PIECE: Final = 512 * 1024

@@ -12,12 +12,12 @@ from batchyard.domain.batch import SHOWN_ERRORS, Batch, Counts, LineError, Usage
 from batchyard.domain.errors import BatchyardError
 from batchyard.domain.shard import Shard, finish, new_shard
 from batchyard.domain.time_budget import watch
+from batchyard.lines.shard_lines import ShardLines
 from batchyard.plan import read_summary
 from batchyard.preflight import report_unsent
 from batchyard.relay import any_relayed
 from batchyard.report import report
 from batchyard.results import Tally
-from batchyard.shard_lines import ShardLines
 from batchyard.writing import any_written, written_results
 from batchyard.yard import Yard
 

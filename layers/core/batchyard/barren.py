@@ -11,9 +11,9 @@ from batchyard.domain.batch import LineError, window_seconds
 from batchyard.domain.deadline import WAITED_FOR
 from batchyard.domain.shard import Shard, change, change_attempt, finish
 from batchyard.given_up import last_words
-from batchyard.runs import RunWriter
-from batchyard.shard_lines import ShardLines
-from batchyard.unfinished import Unfinished
+from batchyard.lines.runs import RunWriter
+from batchyard.lines.shard_lines import ShardLines
+from batchyard.lines.unfinished import Unfinished
 from batchyard.yard import Yard
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from batchyard.domain.policy import Move, after_failed_call
 from batchyard.domain.shard import Attempt, Shard, Step, change, change_attempt, discard, finish
 from batchyard.domain.stopping import why_stopped
 from batchyard.failed_batch import after_failed
+from batchyard.lines.runs import RunWriter
+from batchyard.lines.shard_lines import ShardLines
+from batchyard.lines.unfinished import Unfinished
 from batchyard.log import logger
 from batchyard.relay import must_relay, relay
-from batchyard.runs import RunWriter
-from batchyard.shard_lines import ShardLines
-from batchyard.unfinished import Unfinished
 from batchyard.yard import Yard
 
 # So often we look again for answers that the provider's own counts promise: long if there are none at all, as files may

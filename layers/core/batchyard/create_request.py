@@ -7,7 +7,7 @@ from typing import Any, Final
 from batchyard import options
 from batchyard.domain.batch import LineError
 from batchyard.domain.errors import ApiError
-from batchyard.lines import ENDPOINTS
+from batchyard.lines.line import ENDPOINTS
 
 EXPIRY_MEMBERS: Final = {"anchor", "seconds"}
 MEMBERS: Final = ("input_file_id", "endpoint", "completion_window")

@@ -23,10 +23,10 @@ from batchyard.domain.errors import BatchyardError, InputGone, NotFound, StoreEr
 from batchyard.domain.outcomes import OUTCOME_UNKNOWN, Outcome
 from batchyard.domain.shard import Shard, Step, begin_attempt, change_attempt
 from batchyard.domain.stopping import why_stopped
+from batchyard.lines.byte_ranges import Upload
+from batchyard.lines.shard_lines import ShardLines
+from batchyard.lines.unfinished import Unfinished
 from batchyard.log import logger
-from batchyard.shard_lines import ShardLines
-from batchyard.unfinished import Unfinished
-from batchyard.upload import Upload
 from batchyard.yard import Yard
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from zlib import crc32
 
 import msgspec
 
-from batchyard.shard_lines import ShardLines
+from batchyard.lines.shard_lines import ShardLines
 from batchyard.stretches import LONG, Stretches
 
 MOST_AT_ONCE: Final = 8_000_000  # hashes held at a time, 8 bytes each; more lines are looked through in parts

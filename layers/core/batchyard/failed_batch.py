@@ -14,10 +14,10 @@ from batchyard.domain.outcomes import answer_line, count_code
 from batchyard.domain.policy import Move, after_failed_batch, after_failed_call
 from batchyard.domain.shard import Shard, Step, change, change_attempt, discard, finish
 from batchyard.ledger import Refusal
+from batchyard.lines.runs import RunWriter
+from batchyard.lines.shard_lines import ShardLines
+from batchyard.lines.unfinished import Unfinished
 from batchyard.log import logger
-from batchyard.runs import RunWriter
-from batchyard.shard_lines import ShardLines
-from batchyard.unfinished import Unfinished
 from batchyard.yard import Yard
 
 WAITS: Final = {

@@ -11,10 +11,10 @@ from batchyard.adapters.bucket import Objects
 from batchyard.domain import object_keys, outcomes
 from batchyard.domain.batch import LineError
 from batchyard.domain.shard import Shard
-from batchyard.merging import Feed, piece_of
-from batchyard.runs import Run, RunWriter
-from batchyard.shard_lines import ShardLines
-from batchyard.unfinished import Unfinished
+from batchyard.lines.merging import Feed, piece_of
+from batchyard.lines.runs import Run, RunWriter
+from batchyard.lines.shard_lines import ShardLines
+from batchyard.lines.unfinished import Unfinished
 
 if TYPE_CHECKING:
     from array import array

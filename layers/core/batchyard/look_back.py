@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Final
 
-from batchyard import lines
 from batchyard.aside import Aside
 from batchyard.domain import object_keys
 from batchyard.domain.batch import SHOWN_ERRORS, Batch, LineError
 from batchyard.duplicates import earliest, look_through
-from batchyard.shard_lines import ShardLines
+from batchyard.lines import line
+from batchyard.lines.shard_lines import ShardLines
+from batchyard.lines.unfinished import Unfinished
 from batchyard.survey import Survey
-from batchyard.unfinished import Unfinished
 from batchyard.yard import Yard
 
 EMPTY: Final = "empty_file"
@@ -57,8 +57,8 @@ def _complain(yard: Yard, batch: Batch, survey: Survey) -> None:
     repeats = survey.progress.repeats
     shown = earliest(_shards(yard, batch, repeats.ordinals), repeats, SHOWN_ERRORS)
     for duplicate in shown:
-        survey.complain(lines.duplicate(duplicate.custom_id), duplicate.number)
-    survey.complain_of_more(lines.duplicate(""), len(repeats) - len(shown))
+        survey.complain(line.duplicate(duplicate.custom_id), duplicate.number)
+    survey.complain_of_more(line.duplicate(""), len(repeats) - len(shown))
 
 
 def _drop(yard: Yard, batch: Batch, survey: Survey, aside: Aside, shard: ShardLines) -> None:
@@ -66,7 +66,7 @@ def _drop(yard: Yard, batch: Batch, survey: Survey, aside: Aside, shard: ShardLi
     ordinals = survey.progress.repeats.of(shard.shard)
     for ordinal in ordinals:
         position, number, custom_id = shard.positions[ordinal], shard.numbers[ordinal], shard.custom_ids[ordinal]
-        aside.add(position, number, custom_id, lines.duplicate(custom_id))
+        aside.add(position, number, custom_id, line.duplicate(custom_id))
     aside.close()
     left = Unfinished.none()
     dropped = set(ordinals)

@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from batchyard.domain.outcomes import MOST_TOKENS
-from batchyard.lines import EMBEDDINGS, Line
+from batchyard.lines.line import EMBEDDINGS, Line
 
 ASSUMED_OUTPUT: Final = 1_000  # tokens, of a line that sets itself no limit
 SILENT: Final = frozenset({EMBEDDINGS, "/v1/moderations"})  # endpoints whose answers are no tokens

@@ -6,18 +6,18 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard import kinds
 from batchyard.aside import Aside
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import SKIP, Batch, Counts, InputObject, LineError
 from batchyard.domain.errors import BatchyardError, NotFound
 from batchyard.domain.time_budget import InTime, OutOfTime, watch
+from batchyard.lines import file_kinds
+from batchyard.lines.shard_lines import ShardLines
 from batchyard.log import logger
 from batchyard.look_back import look_back
 from batchyard.preflight import all_lines, preflight, report_unsent, too_dear, weigh
 from batchyard.regroup import regroup, scattered
 from batchyard.shard_limits import Limits
-from batchyard.shard_lines import ShardLines
 from batchyard.survey import Progress, Survey
 from batchyard.unpacking import Damaged, source_of
 from batchyard.yard import Yard
@@ -174,8 +174,8 @@ def _wrong_kind(yard: Yard, batch: Batch, source: InputObject, progress: Progres
     """Say what the input is if it holds no lines; where bad lines are skipped, only what no line could be of."""
     if progress.offset:
         return None
-    start = b"".join(yard.objects.chunks(source, 0, min(kinds.START, source.size)))
-    return kinds.foreign(start, of_lines=batch.on_invalid == SKIP)
+    start = b"".join(yard.objects.chunks(source, 0, min(file_kinds.START, source.size)))
+    return file_kinds.foreign(start, of_lines=batch.on_invalid == SKIP)
 
 
 def _lost(survey: Survey, why: str) -> bool:

@@ -9,9 +9,9 @@ from batchyard.adapters.object_writer import Writer
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, InputObject
 from batchyard.domain.time_budget import InTime
-from batchyard.shard_lines import ShardLines
+from batchyard.lines.byte_ranges import near
+from batchyard.lines.shard_lines import ShardLines
 from batchyard.survey import Progress
-from batchyard.upload import near
 from batchyard.yard import Yard
 
 # A shard is scattered if to read it takes more requests than this, or this many times its own bytes and not just a few.

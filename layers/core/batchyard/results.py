@@ -13,8 +13,8 @@ from batchyard.domain.batch import InputObject
 from batchyard.domain.shard import Attempt, Shard
 from batchyard.domain.time_budget import InTime
 from batchyard.given_up import given_up_key, put_given_up
-from batchyard.merging import NOWHERE, Feed, merged
-from batchyard.runs import Run
+from batchyard.lines.merging import NOWHERE, Feed, merged
+from batchyard.lines.runs import Run
 
 Asides = list[tuple[int, Run]]
 

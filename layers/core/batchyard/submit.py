@@ -25,10 +25,10 @@ from batchyard.domain.shard import (
 )
 from batchyard.domain.stopping import why_stopped
 from batchyard.failed_batch import after_refused_create
+from batchyard.lines.byte_ranges import Upload
+from batchyard.lines.shard_lines import ShardLines
+from batchyard.lines.unfinished import Unfinished
 from batchyard.relay import must_relay, relay, take_over
-from batchyard.shard_lines import ShardLines
-from batchyard.unfinished import Unfinished
-from batchyard.upload import Upload
 from batchyard.yard import Yard
 
 if TYPE_CHECKING:

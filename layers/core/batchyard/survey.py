@@ -5,16 +5,16 @@ from typing import Final, Protocol
 
 import msgspec
 
-from batchyard import lines
 from batchyard.adapters.object_writer import Begun
 from batchyard.domain import outcomes
 from batchyard.domain.batch import REFUSE, SHOWN_ERRORS, LineError
 from batchyard.duplicates import Ids, Repeats
-from batchyard.lines import Line
+from batchyard.lines import line
+from batchyard.lines.blocks import Block, blocks
+from batchyard.lines.line import Line
+from batchyard.lines.shard_lines import PackedLines, Place, ShardLines
 from batchyard.metering import Load, Meter, Outputs
-from batchyard.scanning import Block, blocks
 from batchyard.shard_limits import Limits
-from batchyard.shard_lines import PackedLines, Place, ShardLines
 from batchyard.splitting import MOST_KINDS, Splitter
 
 LONGEST_LINE: Final = 16 * 1024 * 1024
@@ -118,7 +118,7 @@ class Survey:
         """Take lines that are all good and go where the last line went, as nearly all do."""
         if self._latest is None or self._meter is not None:
             return False
-        custom_ids = lines.parse_alike(block.lines, *self._latest)
+        custom_ids = line.parse_alike(block.lines, *self._latest)
         if custom_ids is None or not self._splitter.add_run(
             self._place(self.progress.numbers + 1), self._latest, custom_ids, block.sizes
         ):
@@ -134,7 +134,7 @@ class Survey:
         for text, size in zip(*block, strict=True):
             self.progress.numbers += 1
             if size > self._longest:
-                self._refused(lines.too_long(size, self._longest), None)
+                self._refused(line.too_long(size, self._longest), None)
             elif not text.isspace():
                 yield from self._take_line(text, size)
             self.progress.offset += size
@@ -145,11 +145,11 @@ class Survey:
             self._refused(line, text)
             return
         if not self._splitter.takes(line):
-            self._refused(lines.too_many_kinds(MOST_KINDS), text)
+            self._refused(line.too_many_kinds(MOST_KINDS), text)
             return
         self.progress.endpoint = self.progress.endpoint or line.url
         self.progress.models.add(line.body.model)
-        self._latest = None if line.url == lines.EMBEDDINGS else (line.url, line.body.model)
+        self._latest = None if line.url == line.EMBEDDINGS else (line.url, line.body.model)
         if self._meter is not None:
             self._meter.add(line, text)
         closed = self._splitter.add(self._place(self.progress.numbers), size, line)
@@ -166,13 +166,13 @@ class Survey:
         """Complain of a bad line; where it is set aside, it keeps its place among the others."""
         self.complain(error, self.progress.numbers)
         if self._aside is not None:
-            custom_id = lines.custom_id_of(text) if text else None
+            custom_id = line.custom_id_of(text) if text else None
             self._aside.add(self.progress.lines, self.progress.numbers, custom_id, error)
             self.progress.lines += 1
 
     def _parsed(self, text: bytes) -> Line | LineError:
         try:
-            line = lines.parse(text)
+            line = line.parse(text)
         except (ValueError, RecursionError):
-            return lines.diagnose(text)
-        return lines.refuse(line, self._endpoint) or line
+            return line.diagnose(text)
+        return line.refuse(line, self._endpoint) or line

@@ -33,8 +33,8 @@ from batchyard.adapters.webhook_executions import WebhookExecutions
 from batchyard.adapters.webhook_sender import Callbacks
 from batchyard.adapters.webhook_store import WebhookRecords
 from batchyard.keyring import Keyring
+from batchyard.lines.byte_ranges import Upload
 from batchyard.settings import Settings
-from batchyard.upload import Upload
 
 T = TypeVar("T")
 

@@ -25,7 +25,7 @@ from batchyard.submit import submit
 from tests.unit.batchyard.memory import is_it
 
 if TYPE_CHECKING:
-    from batchyard.upload import Upload
+    from batchyard.lines.byte_ranges import Upload
     from batchyard.yard import Yard
     from tests.integration.batchyard.roles import Roles
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from batchyard.scanning import blocks
+from batchyard.lines.blocks import blocks
 
 
 class Found(NamedTuple):

@@ -36,8 +36,8 @@ from batchyard.domain.quota import Stored
 from batchyard.domain.shard import Shard, superseding
 from batchyard.domain.stored_file import StoredFile
 from batchyard.domain.token_ledger import Claim, Ledger, Terms
+from batchyard.lines.byte_ranges import Upload
 from batchyard.settings import Settings
-from batchyard.upload import Upload
 from batchyard.yard import Yard
 from tests.unit.batchyard.webhook_memory import MemoryCallbacks, MemoryWebhookExecutions, MemoryWebhookRecords
 

@@ -7,7 +7,7 @@ import pytest
 from batchyard.create_request import check, check_metadata, refusal
 from batchyard.domain.batch import LineError
 from batchyard.domain.errors import ApiError
-from batchyard.lines import ENDPOINTS
+from batchyard.lines.line import ENDPOINTS
 
 GOOD: dict[str, object] = {"input_file_id": "s3://b/k", "endpoint": "/v1/responses", "completion_window": "24h"}
 WINDOWS = {"24h", "7d"}

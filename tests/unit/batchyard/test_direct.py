@@ -21,10 +21,10 @@ from batchyard.direct import AT_ONCE, LONGEST_SEND, TURN, is_due
 from batchyard.domain.errors import StaleRecord, StoreError
 from batchyard.domain.outcomes import OUTCOME_UNKNOWN
 from batchyard.domain.shard import Attempt, Shard, Step, change, change_attempt, new_shard
+from batchyard.lines.runs import Run
+from batchyard.lines.shard_lines import ShardLines
 from batchyard.plan import plan
 from batchyard.poll import poll
-from batchyard.runs import Run
-from batchyard.shard_lines import ShardLines
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryYard, batch
 from tests.unit.batchyard.planned import KEY

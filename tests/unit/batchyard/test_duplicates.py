@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from batchyard import duplicates as module
 from batchyard import stretches as stretches_module
 from batchyard.duplicates import Duplicate, Ids, Repeats, earliest, look_through
-from batchyard.shard_lines import Place, ShardLines
+from batchyard.lines.shard_lines import Place, ShardLines
 
 
 class Alike(str):

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from batchyard.lines import parse
+from batchyard.lines.line import parse
 from batchyard.metering import Meter, Outputs
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from batchyard import duplicates, stretches
 from batchyard.domain.errors import BatchyardError
-from batchyard.lines import BOM
+from batchyard.lines.line import BOM
+from batchyard.lines.shard_lines import ShardLines
 from batchyard.plan import plan, read_summary
-from batchyard.shard_lines import ShardLines
 from batchyard.splitting import MOST_KINDS
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
 from tests.unit.batchyard.planned import INPUT, KEY, dropped

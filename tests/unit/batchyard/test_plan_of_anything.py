@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from batchyard.aside import runs
 from batchyard.domain import object_keys
 from batchyard.domain.batch import REFUSE, SKIP
+from batchyard.lines.shard_lines import ShardLines
+from batchyard.lines.unfinished import Unfinished
 from batchyard.plan import SHARDS, plan, read_summary
-from batchyard.shard_lines import ShardLines
-from batchyard.unfinished import Unfinished
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
 from tests.unit.batchyard.planned import KEY
 

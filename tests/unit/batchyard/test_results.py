@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchyard.domain.shard import Shard
-from batchyard.merging import AT_ONCE, PIECE, SMALLEST_PIECE, Block, Feed, merged, piece_of
+from batchyard.lines.merging import AT_ONCE, PIECE, SMALLEST_PIECE, Block, Feed, merged, piece_of
 from batchyard.results import groups
 
 

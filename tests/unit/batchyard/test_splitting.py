@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from batchyard import splitting
 from batchyard.domain.tokens import estimated
-from batchyard.lines import EMBEDDINGS, Body, Line, embedding_inputs, parse
+from batchyard.lines.line import EMBEDDINGS, Body, Line, embedding_inputs, parse
+from batchyard.lines.shard_lines import Place, ShardLines
 from batchyard.shard_limits import Limits
-from batchyard.shard_lines import Place, ShardLines
 from batchyard.splitting import Splitter
 from tests.unit.batchyard.found_lines import Found, scan
 

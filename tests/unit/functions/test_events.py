@@ -18,7 +18,7 @@ from batchyard.domain import multipart_upload, object_keys, stored_file, webhook
 from batchyard.domain.statuses import MOVES
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
 from batchyard.files import MOST_INLINE
-from batchyard.shard_lines import Place, ShardLines
+from batchyard.lines.shard_lines import Place, ShardLines
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, NOW, MemoryYard, batch
 from tests.unit.batchyard.planned import INPUT
 from tests.unit.strict_models import (

@@ -6,7 +6,7 @@ import msgspec
 
 from batchyard.domain.batch import Batch, LineError, Usage
 from batchyard.domain.pacing import Look
-from batchyard.shard_lines import RUN, Run, ShardLines
+from batchyard.lines.shard_lines import RUN, Run, ShardLines
 
 WAITING: Final = "waiting"
 DONE: Final = "done"

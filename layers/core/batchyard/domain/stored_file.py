@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard import kinds
 from batchyard.create_request import LONGEST_LIFE, SHORTEST_LIFE, refusal
 from batchyard.domain.batch import LineError
 from batchyard.domain.errors import ApiError
-from batchyard.lines import GZIP, diagnose
+from batchyard.lines import file_kinds
+from batchyard.lines.line import GZIP, diagnose
 
 INPUT_NAMES: Final = (".jsonl", ".jsonl.gz")
 PURPOSES: Final = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
@@ -156,9 +156,9 @@ def check_first_line(start: bytes, *, whole: bool) -> None:
     """
     if start.startswith(GZIP):
         return
-    if wrong_kind := kinds.foreign(start, of_lines=False):
+    if wrong_kind := file_kinds.foreign(start, of_lines=False):
         raise _no_input(wrong_kind.message)
-    for first in kinds.first_lines(start, 1, whole=whole):
+    for first in file_kinds.first_lines(start, 1, whole=whole):
         try:
             line = msgspec.json.decode(first)
         except (ValueError, RecursionError):

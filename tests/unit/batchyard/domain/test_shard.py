@@ -6,7 +6,7 @@ import pytest
 
 from batchyard.domain.batch import InputObject
 from batchyard.domain.shard import KEPT_ATTEMPTS, Ranges, begin_attempt, change_attempt, new_shard
-from batchyard.shard_lines import Place, ShardLines
+from batchyard.lines.shard_lines import Place, ShardLines
 from tests.unit.batchyard.memory import NOW, batch
 
 

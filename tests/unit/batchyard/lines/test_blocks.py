@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.scanning import blocks
+from batchyard.lines.blocks import blocks
 from tests.unit.batchyard.found_lines import Found, scan
 
 LONGEST = 1_000_000

@@ -9,8 +9,8 @@ import zipfile
 
 import pytest
 
-from batchyard.kinds import first_lines, foreign
-from batchyard.lines import BOM
+from batchyard.lines.file_kinds import first_lines, foreign
+from batchyard.lines.line import BOM
 from tests.unit.batchyard.planned import INPUT
 
 REQUESTS = [json.loads(line) for line in INPUT.splitlines()]

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.upload import NEAR, Upload, near
+from batchyard.lines.byte_ranges import NEAR, Upload, near
 from tests.unit.batchyard.memory import MemoryObjects
 
 KEY = "inbox/default/in.jsonl"

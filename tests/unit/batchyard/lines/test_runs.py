@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.runs import Run, RunWriter
+from batchyard.lines.runs import Run, RunWriter
 from tests.unit.batchyard.memory import MemoryObjects
 
 LINE = st.binary(min_size=1, max_size=30).map(lambda line: line.replace(b"\n", b"x"))

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchyard.domain.batch import LineError
-from batchyard.lines import parse, parse_alike, refuse
+from batchyard.lines.line import parse, parse_alike, refuse
 
 URL, MODEL = "/v1/responses", "m"
 

@@ -6,9 +6,9 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from openai.types import batch_create_params
 
-from batchyard import lines
 from batchyard.domain.batch import LineError
-from batchyard.lines import BOM, ENDPOINTS, Line, diagnose, duplicate, embedding_inputs, parse, refuse, too_long
+from batchyard.lines import line
+from batchyard.lines.line import BOM, ENDPOINTS, Line, diagnose, duplicate, embedding_inputs, parse, refuse, too_long
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 GOOD: dict[str, Any] = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": BODY}
@@ -225,4 +225,4 @@ def test_only_embeddings_have_embedding_inputs() -> None:
 
 def test_the_endpoints_are_those_of_the_official_client() -> None:
     official = get_type_hints(batch_create_params.BatchCreateParams)["endpoint"]
-    assert set(get_args(official)) <= lines.ENDPOINTS
+    assert set(get_args(official)) <= line.ENDPOINTS

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from batchyard.domain.errors import BatchyardError
-from batchyard.merging import NOWHERE, PIECE, Block
+from batchyard.lines.merging import NOWHERE, PIECE, Block
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.unfinished import Unfinished
+from batchyard.lines.unfinished import Unfinished
 from tests.unit.batchyard.memory import MemoryObjects
 
 
