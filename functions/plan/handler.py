@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard import yard
 from batchyard.log import logger
-from batchyard.plan import plan
+from batchyard.planning.plan import plan
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -13,7 +13,7 @@ from batchyard.collect import collect
 from batchyard.domain import object_keys
 from batchyard.domain.shard import Step
 from batchyard.lines.shard_lines import ShardLines
-from batchyard.plan import plan
+from batchyard.planning.plan import plan
 from batchyard.submit import submit
 from tests.benchmarks import inputs
 from tests.benchmarks.disk import BATCH_ID, DiskYard

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from batchyard.plan import plan
+from batchyard.planning.plan import plan
 from tests.benchmarks import inputs
 from tests.benchmarks.disk import BATCH_ID, DiskYard
 from tests.benchmarks.measure import MB, Job, interleaved, run

@@ -19,7 +19,7 @@ from batchyard.domain.errors import BatchyardError, StaleRecord, StoreError
 from batchyard.domain.shard import Step
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.fail import fail_batch, fail_shard
-from batchyard.plan import plan
+from batchyard.planning.plan import plan
 from batchyard.poll import poll
 from batchyard.relay import MOST_TURNS
 from batchyard.submit import submit

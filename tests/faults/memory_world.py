@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchyard.intake import intake
+from batchyard.planning.intake import intake
 from batchyard.settings import Settings
 from tests.integration.batchyard.roles import Roles
 from tests.integration.batchyard.world import REGION, Clock, Provider, World

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchyard.assemble import assemble
-from batchyard.plan import plan
+from batchyard.planning.plan import plan
 from batchyard.sweep import sweep
 from tests.faults.provider import Fate, Trouble, lost
 from tests.faults.strikes import Strike

@@ -14,8 +14,8 @@ import msgspec
 from batchyard.batches import cancel_batch
 from batchyard.domain.errors import ApiError
 from batchyard.fail import RESTS
-from batchyard.intake import intake
 from batchyard.log import logger
+from batchyard.planning.intake import intake
 from batchyard.resume import resume
 from batchyard.sweep import sweep
 from tests.faults.checker import Case, wrongs

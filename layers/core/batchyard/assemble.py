@@ -6,15 +6,16 @@ from typing import Final
 
 import msgspec
 
-from batchyard import aside, result_files
+from batchyard import result_files
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import SHOWN_ERRORS, Batch, Counts, LineError, Usage
 from batchyard.domain.errors import BatchyardError
 from batchyard.domain.shard import Shard, finish, new_shard
 from batchyard.domain.time_budget import watch
 from batchyard.lines.shard_lines import ShardLines
-from batchyard.plan import read_summary
-from batchyard.preflight import report_unsent
+from batchyard.planning import skipped
+from batchyard.planning.plan import read_summary
+from batchyard.planning.preflight import report_unsent
 from batchyard.relay import any_relayed
 from batchyard.report import report
 from batchyard.results import Tally
@@ -50,7 +51,7 @@ def assemble(yard: Yard, batch_id: str, seconds_left: Callable[[], float] = lamb
 def _finish(yard: Yard, batch: Batch, seconds_left: Callable[[], float]) -> Batch:
     summary = read_summary(yard, batch.batch_id)
     shards = list(_shards(yard, batch, summary.shards))
-    asides = aside.runs(yard.objects, batch.batch_id, summary.asides)
+    asides = skipped.runs(yard.objects, batch.batch_id, summary.asides)
     written = written_results(yard, batch, shards, asides, watch(seconds_left))
     if written is None:
         return batch

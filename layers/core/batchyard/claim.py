@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard import files, limits, new_batch, options
+from batchyard import files, limits
 from batchyard.create_request import refusal
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, InputObject, LineError, derived_id
 from batchyard.domain.errors import ApiError, BatchyardError, NotFound
+from batchyard.planning import new_batch, options
 from batchyard.yard import Yard
 
 S3_URI: Final = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)

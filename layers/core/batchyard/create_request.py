@@ -4,10 +4,10 @@ from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from batchyard import options
 from batchyard.domain.batch import LineError
 from batchyard.domain.errors import ApiError
 from batchyard.lines.line import ENDPOINTS
+from batchyard.planning import options
 
 EXPIRY_MEMBERS: Final = {"anchor", "seconds"}
 MEMBERS: Final = ("input_file_id", "endpoint", "completion_window")

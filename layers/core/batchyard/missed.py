@@ -3,10 +3,10 @@
 from datetime import timedelta
 from typing import Final
 
-from batchyard import new_batch
 from batchyard.adapters.bucket import Arrived
 from batchyard.domain import object_keys
-from batchyard.intake import intake, is_folder
+from batchyard.planning import new_batch
+from batchyard.planning.intake import intake, is_folder
 from batchyard.shift import Shift
 
 CHORE: Final = "inbox"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from batchyard.assemble import assemble
 from batchyard.domain.errors import StaleRecord, StoreError
 from batchyard.domain.shard import Step
-from batchyard.intake import intake
-from batchyard.plan import plan
+from batchyard.planning.intake import intake
+from batchyard.planning.plan import plan
 from batchyard.yard import Yard
 from tests.integration.batchyard.world import BUCKET, World, bad, good, unrun
 

@@ -17,7 +17,7 @@ from batchyard.adapters.bucket import Objects
 from batchyard.assemble import assemble
 from batchyard.domain.shard import Step
 from batchyard.domain.time_budget import TIME_TO_END
-from batchyard.plan import plan
+from batchyard.planning.plan import plan
 from tests.integration.batchyard.world import BUCKET, World, answering, good, jsonl, request
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from batchyard import api_keys, batches, files
 from batchyard.cancel import cancel
 from batchyard.domain.errors import ApiError, StoreError
 from batchyard.domain.shard import Step
-from batchyard.intake import intake
-from batchyard.plan import plan
+from batchyard.planning.intake import intake
+from batchyard.planning.plan import plan
 from batchyard.submit import submit
 from batchyard.sweep import sweep
 from tests.integration.batchyard.world import BUCKET, World, jsonl, request

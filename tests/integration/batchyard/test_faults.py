@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from batch_client import NotFoundError, QuotaError
 from batchyard.domain.shard import Step
 from batchyard.fail import fail_shard
-from batchyard.plan import plan
+from batchyard.planning.plan import plan
 from batchyard.submit import submit
 from tests.integration.batchyard.world import answering, bad, good, jsonl, request, unrun
 

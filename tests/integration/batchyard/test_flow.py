@@ -8,7 +8,7 @@ from batch_client import RequestCounts, Usage
 from batchyard.assemble import assemble
 from batchyard.domain.batch import shape
 from batchyard.domain.shard import Step
-from batchyard.plan import plan
+from batchyard.planning.plan import plan
 from batchyard.relay import MOST_BUSY_TURNS
 from tests.integration.batchyard.world import World, answering, bad, good, jsonl, replace, request, unrun
 

@@ -4,7 +4,7 @@ import boto3
 import pytest
 
 from batchyard.domain import statuses
-from batchyard.intake import intake
+from batchyard.planning.intake import intake
 from tests.integration.batchyard.world import BUCKET, MACHINE, World, jsonl, request
 
 ONE = jsonl([request("a")])

@@ -12,7 +12,7 @@ from batch_client import BatchClient, RetryPolicy
 from batchyard.domain.batch import LineError
 from batchyard.domain.shard import Step
 from batchyard.fail import end_batch
-from batchyard.plan import plan
+from batchyard.planning.plan import plan
 from batchyard.submit import submit
 from batchyard.sweep import sweep
 from batchyard.yard import Yard

@@ -31,8 +31,8 @@ from batchyard.domain.errors import DeliveryFailed, StoreError
 from batchyard.domain.shard import Step
 from batchyard.domain.webhook_delivery import Order
 from batchyard.fail import end_batch, fail_shard
-from batchyard.intake import intake
-from batchyard.plan import plan
+from batchyard.planning.intake import intake
+from batchyard.planning.plan import plan
 from batchyard.provider_webhook import receive
 from batchyard.yard import Yard
 from tests.integration.batchyard.roles import Grant

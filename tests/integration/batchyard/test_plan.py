@@ -7,9 +7,9 @@ from functools import partial
 import boto3
 import pytest
 
-from batchyard import regroup, unpacking
 from batchyard.domain import statuses
-from batchyard.plan import plan
+from batchyard.planning import decompress, regroup
+from batchyard.planning.plan import plan
 from tests.integration.batchyard.world import BUCKET, World, jsonl, request
 
 GOOD = jsonl([request("a")])
@@ -140,7 +140,7 @@ def test_many_models_mixed_line_by_line_are_copied_once_and_answered_in_order(
 
 
 def test_a_gzip_input_that_takes_several_invocations_is_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpacking, "PIECE", 1_000)
+    monkeypatch.setattr(decompress, "PIECE", 1_000)
     lines = jsonl([request(f"r{at}") for at in range(40)])
     batch_id = world.drop(gzip.compress(lines), "inbox/default/in.jsonl.gz")
     following, invocations = "plan", 0

@@ -10,7 +10,7 @@ import pytest
 from batchyard.batches import cancel_batch, create_batch, retrieve_batch
 from batchyard.domain.batch import shape
 from batchyard.domain.time_budget import TIME_TO_END
-from batchyard.plan import plan
+from batchyard.planning.plan import plan
 from batchyard.yard import Yard
 from tests.integration.batchyard.world import BUCKET, World, jsonl, request
 

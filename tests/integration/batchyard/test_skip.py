@@ -5,13 +5,13 @@ import json
 
 import pytest
 
-from batchyard import aside
 from batchyard.adapters.batch_store import Records
 from batchyard.adapters.bucket import Objects
 from batchyard.batches import create_batch, retrieve_batch
 from batchyard.domain.batch import SKIP
 from batchyard.domain.time_budget import TIME_TO_END
-from batchyard.plan import plan
+from batchyard.planning import skipped
+from batchyard.planning.plan import plan
 from tests.integration.batchyard.redelivery import Killed
 from tests.integration.batchyard.test_crash import Killer
 from tests.integration.batchyard.world import BUCKET, World, answering, bad, good, jsonl, request
@@ -134,7 +134,7 @@ def test_a_call_that_takes_an_upload_over_while_it_is_read_has_its_bad_lines_set
 def test_a_plan_that_is_put_down_and_made_again_at_its_end_sets_the_same_lines_aside(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(aside, "MOST_HELD", 400)
+    monkeypatch.setattr(skipped, "MOST_HELD", 400)
     monkeypatch.setattr(Objects.chunks, "__defaults__", (0, None, 200))
     batch_id = world.drop(b"".join(ROWS), **{"on-invalid": "skip"})
     assert plan(world.yard, batch_id, seconds_left=lambda: TIME_TO_END - 1).next == "plan"

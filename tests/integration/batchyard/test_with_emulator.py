@@ -14,7 +14,7 @@ import pytest
 from batch_client import BatchClient, RetryPolicy
 from batchyard.assemble import assemble
 from batchyard.domain.shard import Step
-from batchyard.plan import plan
+from batchyard.planning.plan import plan
 from tests.faults.memory_world import MemoryWorld
 from tests.integration.batchyard.world import World, jsonl, request
 from tests.integration.local.provider.emulator import Emulator, started

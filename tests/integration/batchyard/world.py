@@ -18,8 +18,8 @@ from batchyard.adapters.secrets_manager import Secret
 from batchyard.assemble import assemble
 from batchyard.collect import collect
 from batchyard.domain.shard import Step
-from batchyard.intake import intake
-from batchyard.plan import plan
+from batchyard.planning.intake import intake
+from batchyard.planning.plan import plan
 from batchyard.poll import poll
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import is_it

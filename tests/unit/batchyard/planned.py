@@ -2,7 +2,7 @@
 
 import json
 
-from batchyard.plan import plan
+from batchyard.planning.plan import plan
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
 
 KEY = "inbox/default/requests.jsonl"

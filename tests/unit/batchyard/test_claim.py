@@ -9,7 +9,7 @@ from batchyard.claim import claim
 from batchyard.create_request import check
 from batchyard.domain.batch import Batch
 from batchyard.domain.errors import ApiError
-from batchyard.intake import intake
+from batchyard.planning.intake import intake
 from tests.unit.batchyard.memory import BUCKET, MemoryRecords, MemoryYard
 from tests.unit.batchyard.planned import INPUT, KEY
 

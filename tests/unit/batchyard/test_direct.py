@@ -23,7 +23,7 @@ from batchyard.domain.outcomes import OUTCOME_UNKNOWN
 from batchyard.domain.shard import Attempt, Shard, Step, change, change_attempt, new_shard
 from batchyard.lines.runs import Run
 from batchyard.lines.shard_lines import ShardLines
-from batchyard.plan import plan
+from batchyard.planning.plan import plan
 from batchyard.poll import poll
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryYard, batch

@@ -11,7 +11,7 @@ import msgspec
 from batchyard import __version__
 from batchyard.domain.batch import LineError, Usage
 from batchyard.domain.shard import Attempt, Ranges, Shard
-from batchyard.plan import Summary
+from batchyard.planning.plan import Summary
 from batchyard.report import report
 from batchyard.results import Result, Tally
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryObjects, batch

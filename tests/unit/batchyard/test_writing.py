@@ -13,7 +13,7 @@ from batchyard.domain.batch import SKIP, Batch, LineError
 from batchyard.domain.errors import BatchyardError
 from batchyard.domain.shard import Step, change, finish
 from batchyard.domain.time_budget import TIME_TO_END
-from batchyard.plan import plan
+from batchyard.planning.plan import plan
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryObjects, MemoryRecords, MemoryYard, batch
 

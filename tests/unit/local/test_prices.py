@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from genai_prices import Usage, calc_price
 
-from batchyard.prices import FILE, batch_price, price_list
+from batchyard.planning.prices import FILE, batch_price, price_list
 from local.prices import BATCH, document
 
 AT = datetime.fromisoformat(price_list().at).replace(tzinfo=UTC)

@@ -8,14 +8,14 @@ import msgspec
 from batchyard.adapters.object_writer import Begun
 from batchyard.domain import outcomes
 from batchyard.domain.batch import REFUSE, SHOWN_ERRORS, LineError
-from batchyard.duplicates import Ids, Repeats
 from batchyard.lines import line
 from batchyard.lines.blocks import Block, blocks
 from batchyard.lines.line import Line
 from batchyard.lines.shard_lines import PackedLines, Place, ShardLines
-from batchyard.metering import Load, Meter, Outputs
-from batchyard.shard_limits import Limits
-from batchyard.splitting import MOST_KINDS, Splitter
+from batchyard.planning.duplicates import Ids, Repeats
+from batchyard.planning.output_limits import Load, Meter, Outputs
+from batchyard.planning.shard_limits import Limits
+from batchyard.planning.splitting import MOST_KINDS, Splitter
 
 LONGEST_LINE: Final = 16 * 1024 * 1024
 AT_ONCE: Final = 200  # lines that are read together if they are alike

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard import splitting
 from batchyard.domain.tokens import estimated
 from batchyard.lines.line import EMBEDDINGS, Body, Line, embedding_inputs, parse
 from batchyard.lines.shard_lines import Place, ShardLines
-from batchyard.shard_limits import Limits
-from batchyard.splitting import Splitter
+from batchyard.planning import splitting
+from batchyard.planning.shard_limits import Limits
+from batchyard.planning.splitting import Splitter
 from tests.unit.batchyard.found_lines import Found, scan
 
 Made = tuple[str, str, int, int]  # url, model, embedding inputs, padding

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from batchyard.prices import SELLERS, Listed, PriceList, batch_price, price_list
-from batchyard.prices import _named as named
+from batchyard.planning.prices import SELLERS, Listed, PriceList, batch_price, price_list
+from batchyard.planning.prices import _named as named
 
 
 def test_a_batch_price_of_the_list_is_taken_as_it_is() -> None:

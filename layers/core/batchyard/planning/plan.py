@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard.aside import Aside
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import SKIP, Batch, Counts, InputObject, LineError
 from batchyard.domain.errors import BatchyardError, NotFound
@@ -14,12 +13,13 @@ from batchyard.domain.time_budget import InTime, OutOfTime, watch
 from batchyard.lines import file_kinds
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.log import logger
-from batchyard.look_back import look_back
-from batchyard.preflight import all_lines, preflight, report_unsent, too_dear, weigh
-from batchyard.regroup import regroup, scattered
-from batchyard.shard_limits import Limits
-from batchyard.survey import Progress, Survey
-from batchyard.unpacking import Damaged, source_of
+from batchyard.planning.decompress import Damaged, source_of
+from batchyard.planning.preflight import all_lines, preflight, report_unsent, too_dear, weigh
+from batchyard.planning.regroup import regroup, scattered
+from batchyard.planning.scan import Progress, Survey
+from batchyard.planning.shard_limits import Limits
+from batchyard.planning.skipped import Aside
+from batchyard.planning.whole_input import look_back
 from batchyard.yard import Yard
 
 SUMMARY: Final = "summary.msgpack"

@@ -11,7 +11,7 @@ from zlib import crc32
 import msgspec
 
 from batchyard.lines.shard_lines import ShardLines
-from batchyard.stretches import LONG, Stretches
+from batchyard.planning.ascending_ids import LONG, Stretches
 
 MOST_AT_ONCE: Final = 8_000_000  # hashes held at a time, 8 bytes each; more lines are looked through in parts
 AT_ONCE: Final = 1_000  # custom_ids taken in at a time

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.stretches import LONG, MOST, Stretches
+from batchyard.planning.ascending_ids import LONG, MOST, Stretches
 
 IDS = st.lists(st.text("ab", min_size=1, max_size=3), max_size=12)
 

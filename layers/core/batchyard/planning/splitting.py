@@ -5,7 +5,7 @@ from typing import Final
 
 from batchyard.lines.line import Line, embedding_inputs
 from batchyard.lines.shard_lines import Place, ShardLines
-from batchyard.shard_limits import Limits
+from batchyard.planning.shard_limits import Limits
 
 MOST_KINDS: Final = 1_000  # pairs of endpoint and model in one batch: each has a shard open
 MOST_OPEN: Final = 1_000_000  # lines in all open shards; beyond, the longest is closed before it is full

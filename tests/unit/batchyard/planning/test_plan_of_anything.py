@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.aside import runs
 from batchyard.domain import object_keys
 from batchyard.domain.batch import REFUSE, SKIP
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
-from batchyard.plan import SHARDS, plan, read_summary
+from batchyard.planning.plan import SHARDS, plan, read_summary
+from batchyard.planning.skipped import runs
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
 from tests.unit.batchyard.planned import KEY
 

@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from batchyard import new_batch
 from batchyard.domain.batch import InputObject, LineError
 from batchyard.domain.errors import StoreError
+from batchyard.planning import new_batch
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, NOW, MemoryExecutions, MemoryYard, batch
 
 SOURCE = InputObject(BUCKET, "inbox/acme/in.jsonl", "etag", 10, "v1")

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchyard import survey
 from batchyard.domain.batch import SHOWN_ERRORS, LineError
-from batchyard.shard_limits import Limits
-from batchyard.survey import MOST_ERROR_BYTES, Progress, Survey
+from batchyard.planning import scan
+from batchyard.planning.scan import MOST_ERROR_BYTES, Progress, Survey
+from batchyard.planning.shard_limits import Limits
 
 Plan = tuple[dict[int, bytes], Progress]
 ODD = [b"", b"{}", b"?", b"{}{}", b"\xff", b"\r", b'{"custom_id":1}', b"x" * 500]
@@ -55,7 +55,7 @@ def surveyed(text: bytes, limits: Limits, chunk: int, stops: set[int]) -> Plan:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(survey, "AT_ONCE", 3)
+    monkeypatch.setattr(scan, "AT_ONCE", 3)
 
 
 @pytest.mark.usefixtures("small")

@@ -6,12 +6,12 @@ import tracemalloc
 import msgspec
 import pytest
 
-from batchyard import duplicates, stretches
 from batchyard.domain.errors import BatchyardError
 from batchyard.lines.line import BOM
 from batchyard.lines.shard_lines import ShardLines
-from batchyard.plan import plan, read_summary
-from batchyard.splitting import MOST_KINDS
+from batchyard.planning import ascending_ids, duplicates
+from batchyard.planning.plan import plan, read_summary
+from batchyard.planning.splitting import MOST_KINDS
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
 from tests.unit.batchyard.planned import INPUT, KEY, dropped
 
@@ -213,7 +213,7 @@ def invocations(yard: MemoryYard, looks: int) -> int:
 def test_a_look_back_for_duplicates_that_runs_out_of_time_goes_on_in_the_next_invocation(
     monkeypatch: pytest.MonkeyPatch, looks: int, repeated: bytes
 ) -> None:
-    monkeypatch.setattr(stretches, "MOST", 0)
+    monkeypatch.setattr(ascending_ids, "MOST", 0)
     monkeypatch.setattr(duplicates, "FEW", 3)
     monkeypatch.setattr(duplicates, "MOST_AT_ONCE", 5)
     yard = dropped_of(b"".join(request(f"r{at}") for at in range(20)) + repeated, max_requests_per_shard=9)

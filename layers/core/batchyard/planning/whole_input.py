@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Final
 
-from batchyard.aside import Aside
 from batchyard.domain import object_keys
 from batchyard.domain.batch import SHOWN_ERRORS, Batch, LineError
-from batchyard.duplicates import earliest, look_through
 from batchyard.lines import line
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
-from batchyard.survey import Survey
+from batchyard.planning.duplicates import earliest, look_through
+from batchyard.planning.scan import Survey
+from batchyard.planning.skipped import Aside
 from batchyard.yard import Yard
 
 EMPTY: Final = "empty_file"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from batchyard import options
+from batchyard.planning import options
 
 
 def test_options_are_picked_from_a_body() -> None:

@@ -6,16 +6,17 @@ from typing import Final
 import msgspec
 
 from batch_client.profiles import choose_profile
-from batchyard import ledger, prices
+from batchyard import ledger
 from batchyard.domain import object_keys
 from batchyard.domain.batch import SKIP, Batch, LineError, shape
 from batchyard.domain.time_budget import InTime
 from batchyard.domain.tokens import estimated
 from batchyard.lines.line import DUPLICATE
 from batchyard.lines.unfinished import Unfinished
-from batchyard.look_back import EMPTY, read_lines
-from batchyard.metering import ASSUMED_OUTPUT, Load, Outputs
-from batchyard.survey import Progress
+from batchyard.planning import prices
+from batchyard.planning.output_limits import ASSUMED_OUTPUT, Load, Outputs
+from batchyard.planning.scan import Progress
+from batchyard.planning.whole_input import EMPTY, read_lines
 from batchyard.yard import Yard
 
 # Shown, while all are in the sums: the record of the batch holds 400 KB and an event 256 KB, in which a character has up to 12.

@@ -11,7 +11,7 @@ from batchyard.domain.batch import Batch, InputObject
 from batchyard.domain.time_budget import InTime
 from batchyard.lines.byte_ranges import near
 from batchyard.lines.shard_lines import ShardLines
-from batchyard.survey import Progress
+from batchyard.planning.scan import Progress
 from batchyard.yard import Yard
 
 # A shard is scattered if to read it takes more requests than this, or this many times its own bytes and not just a few.

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from batchyard.lines.line import parse
-from batchyard.metering import Meter, Outputs
+from batchyard.planning.output_limits import Meter, Outputs
 
 
 def metered(*bodies: dict[str, Any], url: str = "/v1/chat/completions") -> list[Outputs]:

@@ -3,7 +3,7 @@
 import pytest
 
 from batchyard.adapters.bucket import Objects
-from batchyard.intake import intake
+from batchyard.planning.intake import intake
 from tests.unit.batchyard.memory import BUCKET, MemoryYard
 from tests.unit.batchyard.planned import INPUT, KEY
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchyard import duplicates as module
-from batchyard import stretches as stretches_module
-from batchyard.duplicates import Duplicate, Ids, Repeats, earliest, look_through
 from batchyard.lines.shard_lines import Place, ShardLines
+from batchyard.planning import ascending_ids as stretches_module
+from batchyard.planning import duplicates as module
+from batchyard.planning.duplicates import Duplicate, Ids, Repeats, earliest, look_through
 
 
 class Alike(str):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from batchyard.domain.time_budget import TIME_TO_END
-from batchyard.plan import plan
+from batchyard.planning.plan import plan
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
 from tests.unit.batchyard.planned import KEY
 

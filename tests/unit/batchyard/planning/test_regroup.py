@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchyard import regroup
 from batchyard.domain import object_keys
 from batchyard.domain.shard import Step
 from batchyard.lines.shard_lines import Place, ShardLines
-from batchyard.plan import plan
-from batchyard.regroup import cut, scattered
+from batchyard.planning import regroup
+from batchyard.planning.plan import plan
+from batchyard.planning.regroup import cut, scattered
 from batchyard.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
 from tests.unit.batchyard.planned import KEY
