@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from batchyard.adapters import checksums
 from batchyard.adapters.object_writer import Begun
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch
@@ -96,7 +97,7 @@ def _result(yard: Yard, key: str, size: int, crc32: int | None, sha256: str | No
         raise BatchyardError(f"{kept.uri} has {kept.size} bytes instead of the {size} that were written")
     if crc32 is None:  # some of it was collected before checksums were kept
         return Result(kept, sha256)
-    checksum = crc32.shown(crc32)
+    checksum = checksums.shown(crc32)
     if kept.checksum and kept.checksum.startswith("CRC32:") and kept.checksum != checksum:
         raise BatchyardError(f"{kept.uri} has the checksum {kept.checksum} instead of {checksum}")
     return Result(msgspec.structs.replace(kept, checksum=checksum), sha256)

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from botocore.exceptions import ClientError
 
-from batchyard.adapters import crc32
+from batchyard.adapters import checksums
 from batchyard.adapters.bucket import Objects
 from batchyard.assemble import assemble
 from batchyard.domain.shard import Step
@@ -71,7 +71,7 @@ def check(world: World, batch_id: str) -> None:
     assert world.result(batch_id, "output.jsonl") == expected
     report = json.loads(world.result(batch_id, "report.json"))
     assert (report["output"]["bytes"], report["output"]["lines"]) == (len(expected), len(LINES))
-    assert report["output"]["checksum"] == crc32.shown(zlib.crc32(expected))
+    assert report["output"]["checksum"] == checksums.shown(zlib.crc32(expected))
     assert report["outcomes_equal_lines"] is True
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
+from batchyard.adapters import checksums
 from batchyard.adapters.aws import translated
 from batchyard.domain.errors import BatchyardError
 
@@ -95,7 +96,7 @@ class Writer:
             start = stop
             if start == source.size:
                 known = self.crc32 is not None and crc32 is not None
-                self.crc32 = crc32.joined(self.crc32 or 0, crc32 or 0, source.size) if known else None
+                self.crc32 = checksums.joined(self.crc32 or 0, crc32 or 0, source.size) if known else None
             yield start
 
     def copy(self, source: InputObject, crc32: int | None = None) -> None:

@@ -8,9 +8,18 @@ import msgspec
 from batchyard.adapters.object_writer import Begun
 from batchyard.domain import outcomes
 from batchyard.domain.batch import REFUSE, SHOWN_ERRORS, LineError
-from batchyard.lines import line
 from batchyard.lines.blocks import Block, blocks
-from batchyard.lines.line import Line
+from batchyard.lines.line import (
+    EMBEDDINGS,
+    Line,
+    custom_id_of,
+    diagnose,
+    parse,
+    parse_alike,
+    refuse,
+    too_long,
+    too_many_kinds,
+)
 from batchyard.lines.shard_lines import PackedLines, Place, ShardLines
 from batchyard.planning.duplicates import Ids, Repeats
 from batchyard.planning.output_limits import Load, Meter, Outputs
@@ -118,7 +127,7 @@ class Survey:
         """Take lines that are all good and go where the last line went, as nearly all do."""
         if self._latest is None or self._meter is not None:
             return False
-        custom_ids = line.parse_alike(block.lines, *self._latest)
+        custom_ids = parse_alike(block.lines, *self._latest)
         if custom_ids is None or not self._splitter.add_run(
             self._place(self.progress.numbers + 1), self._latest, custom_ids, block.sizes
         ):
@@ -134,7 +143,7 @@ class Survey:
         for text, size in zip(*block, strict=True):
             self.progress.numbers += 1
             if size > self._longest:
-                self._refused(line.too_long(size, self._longest), None)
+                self._refused(too_long(size, self._longest), None)
             elif not text.isspace():
                 yield from self._take_line(text, size)
             self.progress.offset += size
@@ -145,11 +154,11 @@ class Survey:
             self._refused(line, text)
             return
         if not self._splitter.takes(line):
-            self._refused(line.too_many_kinds(MOST_KINDS), text)
+            self._refused(too_many_kinds(MOST_KINDS), text)
             return
         self.progress.endpoint = self.progress.endpoint or line.url
         self.progress.models.add(line.body.model)
-        self._latest = None if line.url == line.EMBEDDINGS else (line.url, line.body.model)
+        self._latest = None if line.url == EMBEDDINGS else (line.url, line.body.model)
         if self._meter is not None:
             self._meter.add(line, text)
         closed = self._splitter.add(self._place(self.progress.numbers), size, line)
@@ -166,13 +175,13 @@ class Survey:
         """Complain of a bad line; where it is set aside, it keeps its place among the others."""
         self.complain(error, self.progress.numbers)
         if self._aside is not None:
-            custom_id = line.custom_id_of(text) if text else None
+            custom_id = custom_id_of(text) if text else None
             self._aside.add(self.progress.lines, self.progress.numbers, custom_id, error)
             self.progress.lines += 1
 
     def _parsed(self, text: bytes) -> Line | LineError:
         try:
-            line = line.parse(text)
+            line = parse(text)
         except (ValueError, RecursionError):
-            return line.diagnose(text)
-        return line.refuse(line, self._endpoint) or line
+            return diagnose(text)
+        return refuse(line, self._endpoint) or line

@@ -6,7 +6,7 @@ from typing import Final
 
 from batchyard.domain import object_keys
 from batchyard.domain.batch import SHOWN_ERRORS, Batch, LineError
-from batchyard.lines import line
+from batchyard.lines.line import duplicate as repeated
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.planning.duplicates import earliest, look_through
@@ -57,8 +57,8 @@ def _complain(yard: Yard, batch: Batch, survey: Survey) -> None:
     repeats = survey.progress.repeats
     shown = earliest(_shards(yard, batch, repeats.ordinals), repeats, SHOWN_ERRORS)
     for duplicate in shown:
-        survey.complain(line.duplicate(duplicate.custom_id), duplicate.number)
-    survey.complain_of_more(line.duplicate(""), len(repeats) - len(shown))
+        survey.complain(repeated(duplicate.custom_id), duplicate.number)
+    survey.complain_of_more(repeated(""), len(repeats) - len(shown))
 
 
 def _drop(yard: Yard, batch: Batch, survey: Survey, aside: Aside, shard: ShardLines) -> None:
@@ -66,7 +66,7 @@ def _drop(yard: Yard, batch: Batch, survey: Survey, aside: Aside, shard: ShardLi
     ordinals = survey.progress.repeats.of(shard.shard)
     for ordinal in ordinals:
         position, number, custom_id = shard.positions[ordinal], shard.numbers[ordinal], shard.custom_ids[ordinal]
-        aside.add(position, number, custom_id, line.duplicate(custom_id))
+        aside.add(position, number, custom_id, repeated(custom_id))
     aside.close()
     left = Unfinished.none()
     dropped = set(ordinals)

@@ -7,7 +7,6 @@ import pytest
 from openai.types import batch_create_params
 
 from batchyard.domain.batch import LineError
-from batchyard.lines import line
 from batchyard.lines.line import BOM, ENDPOINTS, Line, diagnose, duplicate, embedding_inputs, parse, refuse, too_long
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -225,4 +224,4 @@ def test_only_embeddings_have_embedding_inputs() -> None:
 
 def test_the_endpoints_are_those_of_the_official_client() -> None:
     official = get_type_hints(batch_create_params.BatchCreateParams)["endpoint"]
-    assert set(get_args(official)) <= line.ENDPOINTS
+    assert set(get_args(official)) <= ENDPOINTS
