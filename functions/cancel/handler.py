@@ -5,8 +5,8 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard import yard
-from batchyard.cancel import cancel
 from batchyard.log import logger
+from batchyard.shards.cancel import cancel
 
 
 @logger.inject_lambda_context(clear_state=True)

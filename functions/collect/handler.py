@@ -6,9 +6,9 @@ import msgspec
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard import yard
-from batchyard.collect import collect
 from batchyard.domain.shard import Step
 from batchyard.log import logger
+from batchyard.shards.collect import collect
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -5,8 +5,8 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard import yard
-from batchyard.fail import fail_batch, fail_shard
 from batchyard.log import logger
+from batchyard.shards.fail import fail_batch, fail_shard
 
 
 @logger.inject_lambda_context(clear_state=True)

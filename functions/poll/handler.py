@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from batchyard import yard
 from batchyard.domain.shard import Step
 from batchyard.log import logger
-from batchyard.poll import poll
+from batchyard.shards.poll import poll
 
 
 @logger.inject_lambda_context(clear_state=True)

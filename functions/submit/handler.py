@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from batchyard import yard
 from batchyard.domain.shard import Step
 from batchyard.log import logger
-from batchyard.submit import submit
+from batchyard.shards.submit import submit
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from batch_client import RequestCounts
 from batchyard.assemble import assemble
-from batchyard.collect import collect
 from batchyard.domain import object_keys
 from batchyard.domain.shard import Step
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.planning.plan import plan
-from batchyard.submit import submit
+from batchyard.shards.collect import collect
+from batchyard.shards.submit import submit
 from tests.benchmarks import inputs
 from tests.benchmarks.disk import BATCH_ID, DiskYard
 from tests.benchmarks.measure import MB, Job, interleaved, run

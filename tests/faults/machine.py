@@ -13,16 +13,16 @@ import msgspec
 
 from batchyard.advance import advance
 from batchyard.assemble import assemble
-from batchyard.cancel import cancel
-from batchyard.collect import collect
 from batchyard.domain.errors import BatchyardError, StaleRecord, StoreError
 from batchyard.domain.shard import Step
 from batchyard.domain.time_budget import TIME_TO_END
-from batchyard.fail import fail_batch, fail_shard
 from batchyard.planning.plan import plan
-from batchyard.poll import poll
-from batchyard.relay import MOST_TURNS
-from batchyard.submit import submit
+from batchyard.shards.cancel import cancel
+from batchyard.shards.collect import collect
+from batchyard.shards.continue_as_new import MOST_TURNS
+from batchyard.shards.fail import fail_batch, fail_shard
+from batchyard.shards.poll import poll
+from batchyard.shards.submit import submit
 from tests.faults.strikes import Killed, Strikes
 
 if TYPE_CHECKING:

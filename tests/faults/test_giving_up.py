@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from batchyard.fail import RESTS
 from batchyard.revival import MOST_RESTARTS
+from batchyard.shards.fail import RESTS
 from tests.faults.machine import LEFT
 from tests.faults.provider import Fate, Trouble, lost
 from tests.faults.strikes import Strike

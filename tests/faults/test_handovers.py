@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchyard.relay import MOST_BUSY_TURNS
+from batchyard.shards.continue_as_new import MOST_BUSY_TURNS
 from tests.faults.inputs import SORTS
 from tests.faults.provider import Fate
 from tests.faults.yard import Scene

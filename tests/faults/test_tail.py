@@ -7,7 +7,7 @@ import json
 import pytest
 
 from batch_client import RateLimitError
-from batchyard.direct import AT_ONCE
+from batchyard.shards.direct import AT_ONCE
 from tests.faults.provider import Fate, Trouble, lost
 from tests.faults.strikes import Strike
 from tests.faults.yard import Scene

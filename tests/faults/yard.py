@@ -13,10 +13,10 @@ import msgspec
 
 from batchyard.batches import cancel_batch
 from batchyard.domain.errors import ApiError
-from batchyard.fail import RESTS
 from batchyard.log import logger
 from batchyard.planning.intake import intake
 from batchyard.resume import resume
+from batchyard.shards.fail import RESTS
 from batchyard.sweep import sweep
 from tests.faults.checker import Case, wrongs
 from tests.faults.inputs import PROMPT, written

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from typing import Final
 
 from batchyard.assemble import assemble
-from batchyard.collect import collect
 from batchyard.domain.shard import Step
 from batchyard.domain.stopping import is_drained
 from batchyard.log import logger
-from batchyard.poll import poll
-from batchyard.submit import submit
+from batchyard.shards.collect import collect
+from batchyard.shards.poll import poll
+from batchyard.shards.submit import submit
 from batchyard.yard import Yard
 
 STEPS: Final[dict[str, Callable[[Yard, Step], Step]]] = {"submit": submit, "poll": poll, "collect": collect}

@@ -16,9 +16,9 @@ from batchyard.lines.shard_lines import ShardLines
 from batchyard.planning import skipped
 from batchyard.planning.plan import read_summary
 from batchyard.planning.preflight import report_unsent
-from batchyard.relay import any_relayed
 from batchyard.report import report
 from batchyard.results import Tally
+from batchyard.shards.continue_as_new import any_relayed
 from batchyard.writing import any_written, written_results
 from batchyard.yard import Yard
 

@@ -4,8 +4,8 @@ from typing import Final
 
 from batchyard.domain import token_ledger
 from batchyard.domain.token_ledger import Claim
-from batchyard.ledger import KEPT
 from batchyard.log import logger
+from batchyard.shards.token_room import KEPT
 from batchyard.shift import Shift
 from batchyard.yard import Yard
 

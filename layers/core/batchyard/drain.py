@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from batchyard.domain.batch import Batch, LineError
 from batchyard.domain.stopping import DRAINING, is_drained
-from batchyard.fail import end_batch
+from batchyard.shards.fail import end_batch
 from batchyard.shift import Shift
 
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from batch_client import AuthenticationError, BatchClientError, File
 from batch_client import Batch as ProviderBatch
-from batchyard import leftovers, ownership
+from batchyard import ownership
 from batchyard.domain import object_keys
 from batchyard.domain.shard import ATTEMPT_KEY, CLOCK_SKEW, STACK_KEY, Shard, change_attempt
 from batchyard.ownership import Owner, Verdict
-from batchyard.poll import ENDING
+from batchyard.shards import provider_files
+from batchyard.shards.poll import ENDING
 from batchyard.shift import Shift
 
 LOOK_BACK: Final = 7 * 86_400  # seconds; what is older has long ended, and its files expire by themselves
@@ -102,7 +103,7 @@ def look_for_batches(shift: Shift) -> None:
 
 def look_for_files(shift: Shift) -> None:
     """Delete the uploads that no record knows, because their worker died before it could write them down."""
-    if leftovers.deleting(shift.yard):
+    if provider_files.deleting(shift.yard):
         files: Walk[File] = Walk(shift, "provider files", stays=False)
         listed = partial(shift.yard.provider.iter_files, purpose="batch")
         _walk(
@@ -177,4 +178,4 @@ def _put_away(shift: Shift, orphan: ProviderBatch) -> bool:
 
 def _delete(shift: Shift, file_ids: list[str]) -> bool:
     """Delete files that no record knows; True when there is no more to do about them."""
-    return not leftovers.deleting(shift.yard) or not shift.delete(file_ids)
+    return not provider_files.deleting(shift.yard) or not shift.delete(file_ids)

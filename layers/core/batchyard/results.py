@@ -12,9 +12,9 @@ from batchyard.domain import object_keys
 from batchyard.domain.batch import InputObject
 from batchyard.domain.shard import Attempt, Shard
 from batchyard.domain.time_budget import InTime
-from batchyard.given_up import given_up_key, put_given_up
 from batchyard.lines.merging import NOWHERE, Feed, merged
 from batchyard.lines.runs import Run
+from batchyard.shards.unanswered import given_up_key, put_given_up
 
 Asides = list[tuple[int, Run]]
 

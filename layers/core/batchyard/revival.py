@@ -3,7 +3,7 @@
 from typing import Final
 
 from batchyard.domain.batch import Batch
-from batchyard.fail import fail_batch
+from batchyard.shards.fail import fail_batch
 from batchyard.shift import Shift
 
 ALIVE: Final = frozenset({"RUNNING", "PENDING_REDRIVE"})

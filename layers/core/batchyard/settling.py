@@ -4,11 +4,11 @@ from operator import methodcaller
 from typing import Final
 
 from batch_client import NotFoundError
-from batchyard import leftovers
 from batchyard.domain.batch import Batch
 from batchyard.domain.shard import Shard, change, change_attempt
 from batchyard.log import logger
-from batchyard.poll import ENDING
+from batchyard.shards import provider_files
+from batchyard.shards.poll import ENDING
 from batchyard.shift import Shift
 
 LATE: Final = 1_200  # seconds after the end in which a worker may still come late with what it made
@@ -46,7 +46,7 @@ def _settled(shift: Shift, shard: Shard) -> bool:
         shard = shift.yard.records.save_shard(shard, ended)
     if shard.file_id is not None:
         shard = shift.yard.records.save_shard(shard, change(shard, file_id=None))
-    if not shard.leftovers or not leftovers.deleting(shift.yard):
+    if not shard.leftovers or not provider_files.deleting(shift.yard):
         return True
     left = shift.delete(shard.leftovers, batch_id=shard.batch_id, shard=shard.shard)
     if left != shard.leftovers:

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from typing import Final
 
 from batch_client import BatchClientError
-from batchyard import leftovers
 from batchyard.domain.errors import BatchyardError, StaleRecord, StoreError
 from batchyard.log import logger
+from batchyard.shards import provider_files
 from batchyard.yard import Yard
 
 RESERVE: Final = 120.0  # seconds; a call to a provider that does not answer may take this long
@@ -23,7 +23,7 @@ class Shift:
         self._seconds_left, self._until = seconds_left, RESERVE
         self._failures: list[str] = []
         self.unreachable = False  # the provider does not serve us just now
-        self.deletes = leftovers.deleting(yard)
+        self.deletes = provider_files.deleting(yard)
 
     def allot(self, chores_left: int) -> None:
         """Give the chore that begins now its share of the time that is left."""
@@ -48,7 +48,7 @@ class Shift:
         """Delete files at the provider and return those that are left; when one is, no more are tried in this run."""
         if not file_ids or not self.deletes:
             return file_ids
-        deletion = leftovers.delete_files(self.yard, file_ids)
+        deletion = provider_files.delete_files(self.yard, file_ids)
         self.did_often("ProviderFilesDeleted", deletion.deleted, files=file_ids, **facts)
         if deletion.left:
             self.done["ProviderFailures"] += 1

@@ -8,12 +8,12 @@ import boto3
 import pytest
 
 from batchyard import api_keys, batches, files
-from batchyard.cancel import cancel
 from batchyard.domain.errors import ApiError, StoreError
 from batchyard.domain.shard import Step
 from batchyard.planning.intake import intake
 from batchyard.planning.plan import plan
-from batchyard.submit import submit
+from batchyard.shards.cancel import cancel
+from batchyard.shards.submit import submit
 from batchyard.sweep import sweep
 from tests.integration.batchyard.world import BUCKET, World, jsonl, request
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from batch_client import NotFoundError, QuotaError
 from batchyard.domain.shard import Step
-from batchyard.fail import fail_shard
 from batchyard.planning.plan import plan
-from batchyard.submit import submit
+from batchyard.shards.fail import fail_shard
+from batchyard.shards.submit import submit
 from tests.integration.batchyard.world import answering, bad, good, jsonl, request, unrun
 
 if TYPE_CHECKING:

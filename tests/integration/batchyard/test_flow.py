@@ -9,7 +9,7 @@ from batchyard.assemble import assemble
 from batchyard.domain.batch import shape
 from batchyard.domain.shard import Step
 from batchyard.planning.plan import plan
-from batchyard.relay import MOST_BUSY_TURNS
+from batchyard.shards.continue_as_new import MOST_BUSY_TURNS
 from tests.integration.batchyard.world import World, answering, bad, good, jsonl, replace, request, unrun
 
 MANY = [request(f"r{number}") for number in range(50)]

@@ -11,9 +11,9 @@ import pytest
 from batch_client import BatchClient, RetryPolicy
 from batchyard.domain.batch import LineError
 from batchyard.domain.shard import Step
-from batchyard.fail import end_batch
 from batchyard.planning.plan import plan
-from batchyard.submit import submit
+from batchyard.shards.fail import end_batch
+from batchyard.shards.submit import submit
 from batchyard.sweep import sweep
 from batchyard.yard import Yard
 from tests.integration.batchyard.world import World, jsonl, request

@@ -23,17 +23,17 @@ from batch_client import HttpInfo
 from batchyard import batches, files, webhook_endpoints
 from batchyard.advance import advance
 from batchyard.assemble import assemble
-from batchyard.cancel import cancel
 from batchyard.deliver import deliver
 from batchyard.domain import webhook_delivery
 from batchyard.domain.batch import LineError
 from batchyard.domain.errors import DeliveryFailed, StoreError
 from batchyard.domain.shard import Step
 from batchyard.domain.webhook_delivery import Order
-from batchyard.fail import end_batch, fail_shard
 from batchyard.planning.intake import intake
 from batchyard.planning.plan import plan
 from batchyard.provider_webhook import receive
+from batchyard.shards.cancel import cancel
+from batchyard.shards.fail import end_batch, fail_shard
 from batchyard.yard import Yard
 from tests.integration.batchyard.roles import Grant
 from tests.integration.batchyard.world import BUCKET, World, answering, good, jsonl, request

@@ -16,12 +16,12 @@ import msgspec
 from batch_client import Batch, BatchError, File, FileDeleted, HttpInfo, NotFoundError, RequestCounts
 from batchyard.adapters.secrets_manager import Secret
 from batchyard.assemble import assemble
-from batchyard.collect import collect
 from batchyard.domain.shard import Step
 from batchyard.planning.intake import intake
 from batchyard.planning.plan import plan
-from batchyard.poll import poll
-from batchyard.submit import submit
+from batchyard.shards.collect import collect
+from batchyard.shards.poll import poll
+from batchyard.shards.submit import submit
 from tests.unit.batchyard.memory import is_it
 
 if TYPE_CHECKING:

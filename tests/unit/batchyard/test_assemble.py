@@ -3,10 +3,10 @@
 import json
 
 from batchyard.assemble import assemble
-from batchyard.collect import collect
 from batchyard.domain.batch import Batch, LineError
 from batchyard.domain.shard import Step, finish
-from batchyard.submit import submit
+from batchyard.shards.collect import collect
+from batchyard.shards.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryRecords, MemoryYard
 from tests.unit.batchyard.planned import planned
 

@@ -13,8 +13,8 @@ from batchyard.domain.errors import StaleRecord
 from batchyard.domain.shard import CLOCK_SKEW, Step, change_attempt
 from batchyard.orphans import LOOK_BACK
 from batchyard.ownership import LATEST_LOOK, LATEST_RECORD
+from batchyard.shards.submit import submit
 from batchyard.shift import RESERVE
-from batchyard.submit import submit
 from batchyard.sweep import sweep
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import planned

@@ -3,15 +3,15 @@
 import pytest
 
 from batch_client import AuthenticationError, BatchError, QuotaError, RateLimitError
-from batchyard.collect import collect
 from batchyard.domain.batch import LineError
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.shard import Step, finish
-from batchyard.fail import fail_shard
-from batchyard.poll import poll
 from batchyard.resume import resume
-from batchyard.setback import save_after_answer
-from batchyard.submit import submit
+from batchyard.shards.collect import collect
+from batchyard.shards.fail import fail_shard
+from batchyard.shards.poll import poll
+from batchyard.shards.retries import save_after_answer
+from batchyard.shards.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import planned
 

@@ -8,7 +8,7 @@ import pytest
 
 from batchyard.domain import object_keys
 from batchyard.domain.errors import StaleRecord, StoreError
-from batchyard.relay import MOST_BUSY_TURNS
+from batchyard.shards.continue_as_new import MOST_BUSY_TURNS
 from tests.unit.template.documents import Json, functions, listed, references, resources, state_machine, template, walk
 
 LAMBDA_TROUBLE = {

@@ -6,7 +6,6 @@ from typing import Final
 import msgspec
 
 from batch_client.profiles import choose_profile
-from batchyard import ledger
 from batchyard.domain import object_keys
 from batchyard.domain.batch import SKIP, Batch, LineError, shape
 from batchyard.domain.time_budget import InTime
@@ -17,6 +16,7 @@ from batchyard.planning import prices
 from batchyard.planning.output_limits import ASSUMED_OUTPUT, Load, Outputs
 from batchyard.planning.scan import Progress
 from batchyard.planning.whole_input import EMPTY, read_lines
+from batchyard.shards import token_room
 from batchyard.yard import Yard
 
 # Shown, while all are in the sums: the record of the batch holds 400 KB and an event 256 KB, in which a character has up to 12.
@@ -140,7 +140,7 @@ def too_dear(found: Preflight, most: str) -> LineError | None:
 
 def _in_waves(yard: Yard, model: ModelEstimate) -> ModelEstimate:
     """Tell how often the provider's room for a model would have to be filled, if its limit is set or was learned."""
-    room = ledger.limit(yard, model.model)
+    room = token_room.limit(yard, model.model)
     waves = -(-model.estimated_input_tokens // room) if room else None
     return msgspec.structs.replace(model, waves=waves)
 

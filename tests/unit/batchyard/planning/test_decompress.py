@@ -8,7 +8,7 @@ from batchyard.domain.errors import BatchyardError
 from batchyard.domain.shard import Step
 from batchyard.planning import decompress
 from batchyard.planning.plan import plan
-from batchyard.submit import submit
+from batchyard.shards.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
 from tests.unit.batchyard.planned import INPUT, KEY
 

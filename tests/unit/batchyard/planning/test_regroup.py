@@ -15,7 +15,7 @@ from batchyard.lines.shard_lines import Place, ShardLines
 from batchyard.planning import regroup
 from batchyard.planning.plan import plan
 from batchyard.planning.regroup import cut, scattered
-from batchyard.submit import submit
+from batchyard.shards.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
 from tests.unit.batchyard.planned import KEY
 

@@ -4,11 +4,11 @@ import msgspec
 import pytest
 
 from batch_client import BadRequestError, ConflictError, NotFoundError, RequestCounts, ServerError, Usage
-from batchyard.cancel import cancel
 from batchyard.domain.shard import Step
-from batchyard.poll import poll
-from batchyard.setback import MOST_SETBACKS
-from batchyard.submit import submit
+from batchyard.shards.cancel import cancel
+from batchyard.shards.poll import poll
+from batchyard.shards.retries import MOST_SETBACKS
+from batchyard.shards.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryYard
 from tests.unit.batchyard.planned import planned
 

@@ -4,10 +4,10 @@ import msgspec
 import pytest
 
 from batch_client import BatchError, TokenLimitError
-from batchyard.collect import collect
 from batchyard.domain.shard import Step
-from batchyard.poll import poll
-from batchyard.submit import submit
+from batchyard.shards.collect import collect
+from batchyard.shards.poll import poll
+from batchyard.shards.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import INPUT, planned
 

@@ -4,8 +4,6 @@ from typing import TYPE_CHECKING, Final
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, OutcomeUnknown
-from batchyard import ledger, setback
-from batchyard.direct import begin_direct, is_due, send_tail
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, LineError
 from batchyard.domain.errors import StaleRecord
@@ -24,11 +22,13 @@ from batchyard.domain.shard import (
     new_shard,
 )
 from batchyard.domain.stopping import why_stopped
-from batchyard.failed_batch import after_refused_create
 from batchyard.lines.byte_ranges import Upload
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
-from batchyard.relay import must_relay, relay, take_over
+from batchyard.shards import retries, token_room
+from batchyard.shards.continue_as_new import must_relay, relay, take_over
+from batchyard.shards.direct import begin_direct, is_due, send_tail
+from batchyard.shards.provider_failure import after_refused_create
 from batchyard.yard import Yard
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def submit(yard: Yard, step: Step) -> Step:
     batch = yard.records.batch(step.batch_id)
     shard = yard.records.shard(step.batch_id, step.shard) or begun(yard, batch, step.shard)
     if shard.attempt is None or shard.done:  # if the last step was cut off before it gave the room back
-        ledger.give_back(yard, step.batch_id, step.shard)
+        token_room.give_back(yard, step.batch_id, step.shard)
     if shard.done:
         return step.then("done")
     if must_relay(shard, step):
@@ -109,9 +109,9 @@ class _Submission:
                 )
             )
         except BatchClientError as error:  # this refusal says nothing about the batch we look for: it may exist
-            following = setback.after_read(self._yard, self._shard, self._shard, self._step, error)
+            following = retries.after_read(self._yard, self._shard, self._shard, self._step, error)
             if following.next == "done":
-                ledger.give_back(self._yard, self._shard.batch_id, self._shard.shard)
+                token_room.give_back(self._yard, self._shard.batch_id, self._shard.shard)
             return following
         if made is not None:
             return self._adopt(made)
@@ -126,20 +126,20 @@ class _Submission:
             return self._stop(reason)
         unfinished = Unfinished.read(self._yard.objects, self._shard.unfinished_key, len(self._lines)).ordinals
         sizes = [self._lines.sizes[ordinal] for ordinal in unfinished]
-        self._shard, wait = ledger.enter(self._yard, self._shard, sizes)
+        self._shard, wait = token_room.enter(self._yard, self._shard, sizes)
         if wait:
             return self._step.then("submit", wait)
         try:
             self._upload(unfinished[: self._shard.attempts[-1].lines])
             if reason := self._stopping():
                 return self._stop(reason)
-            if wait := ledger.may_create(self._yard, self._shard):
+            if wait := token_room.may_create(self._yard, self._shard):
                 return self._step.then("submit", wait)
             self._save(change_attempt(self._shard, creating_at=self._yard.now(), lost_at=None, lookups=0))
             return self._adopt(self._create())
         except OutcomeUnknown as error:
             lost = change_attempt(self._shard, lost_at=self._yard.now()) if _creating(self._shard) else self._shard
-            return setback.after_create(self._yard, self._save(lost), self._step, error)
+            return retries.after_create(self._yard, self._save(lost), self._step, error)
         except BatchClientError as error:
             return after_refused_create(self._yard, self._shard, self._step, error)
 
@@ -166,7 +166,7 @@ class _Submission:
         known = change_attempt(self._shard, provider_batch_id=made.id, file_id=file_id)
         self._yard.records.link(made.id, self._shard)
         try:
-            setback.save_after_answer(self._yard, self._shard, known)
+            retries.save_after_answer(self._yard, self._shard, known)
         except StaleRecord:
             self._disown(made)
             raise
@@ -183,7 +183,7 @@ class _Submission:
 
     def _stop(self, reason: LineError) -> Step:
         self._save(finish(self._shard, reason))
-        ledger.give_back(self._yard, self._shard.batch_id, self._shard.shard)
+        token_room.give_back(self._yard, self._shard.batch_id, self._shard.shard)
         return self._step.then("done")
 
     def _save(self, after: Shard) -> Shard:

@@ -10,10 +10,10 @@ from batchyard.domain import object_keys, outcomes
 from batchyard.domain.batch import LineError, window_seconds
 from batchyard.domain.deadline import WAITED_FOR
 from batchyard.domain.shard import Shard, change, change_attempt, finish
-from batchyard.given_up import last_words
 from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
+from batchyard.shards.unanswered import last_words
 from batchyard.yard import Yard
 
 if TYPE_CHECKING:

@@ -16,16 +16,16 @@ from batch_client import (
     RequestCounts,
     RequestOutcomeUnknown,
 )
-from batchyard.collect import collect
-from batchyard.direct import AT_ONCE, LONGEST_SEND, TURN, is_due
 from batchyard.domain.errors import StaleRecord, StoreError
 from batchyard.domain.outcomes import OUTCOME_UNKNOWN
 from batchyard.domain.shard import Attempt, Shard, Step, change, change_attempt, new_shard
 from batchyard.lines.runs import Run
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.planning.plan import plan
-from batchyard.poll import poll
-from batchyard.submit import submit
+from batchyard.shards.collect import collect
+from batchyard.shards.direct import AT_ONCE, LONGEST_SEND, TURN, is_due
+from batchyard.shards.poll import poll
+from batchyard.shards.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryYard, batch
 from tests.unit.batchyard.planned import KEY
 

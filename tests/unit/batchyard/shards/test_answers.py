@@ -6,9 +6,9 @@ from itertools import permutations
 
 import pytest
 
-from batchyard.answers import Answers
 from batchyard.domain.errors import DiskFull
 from batchyard.domain.outcomes import Outcome
+from batchyard.shards.answers import Answers
 
 
 def line(custom_id: str, status: int = 200, tokens: int = 5) -> bytes:

@@ -5,13 +5,13 @@ import json
 import pytest
 
 from batch_client import NotFoundError, RequestCounts
-from batchyard import barren
 from batchyard.assemble import assemble
-from batchyard.collect import collect
 from batchyard.domain.batch import LineError
 from batchyard.domain.shard import Shard, Step, change
-from batchyard.poll import poll
-from batchyard.submit import submit
+from batchyard.shards import stalls
+from batchyard.shards.collect import collect
+from batchyard.shards.poll import poll
+from batchyard.shards.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import INPUT, planned
 
@@ -36,16 +36,16 @@ DAY = 86_400
     ],
 )
 def test_a_window_that_was_over_counts_for_nothing(status: str, ran: float, window: str, counts: bool) -> None:
-    assert barren.is_barren(status, ran, window) is counts
+    assert stalls.is_barren(status, ran, window) is counts
 
 
 def test_what_is_counted_is_the_least_that_was_sent_in_a_row() -> None:
     yard = sent()
     shard = yard.table.kept[BATCH_ID, 0]
     assert shard.attempts[-1].lines == 2
-    once = barren.counted(shard)
+    once = stalls.counted(shard)
     assert (once.stalls, once.stalled_lines) == (1, 2)
-    assert barren.counted(change(once, stalled_lines=1)).stalled_lines == 1
+    assert stalls.counted(change(once, stalled_lines=1)).stalled_lines == 1
 
 
 def sent() -> MemoryYard:
@@ -100,6 +100,6 @@ def test_a_line_that_met_a_passing_error_before_has_that_as_its_outcome() -> Non
 def test_a_shard_of_which_all_lines_were_sent_in_vain_is_done() -> None:
     yard = planned()
     submit(yard, FIRST)
-    shard = barren.counted(recorded(yard))
-    done = barren.give_up(yard, recorded(yard), shard, NO)
+    shard = stalls.counted(recorded(yard))
+    done = stalls.give_up(yard, recorded(yard), shard, NO)
     assert (done.done, done.unfinished, done.reason) == (True, 3, NO)

@@ -19,9 +19,9 @@ from batch_client import (
     RequestOutcomeUnknown,
     ServerError,
 )
-from batchyard.direct_answers import LineName, answered, not_answered
 from batchyard.domain import outcomes
 from batchyard.domain.outcomes import OUTCOME_UNKNOWN, Outcome
+from batchyard.shards.direct_answers import LineName, answered, not_answered
 from tests.unit.batchyard.memory import never_sent
 
 NAME = LineName("batch_1", 7, "r7")

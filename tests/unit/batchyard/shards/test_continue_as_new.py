@@ -8,12 +8,12 @@ import pytest
 
 from batch_client import RateLimitError
 from batchyard.assemble import assemble
-from batchyard.collect import collect
 from batchyard.domain.batch import Usage
 from batchyard.domain.shard import KEPT_ATTEMPTS, Attempt, Shard, Step, begin_attempt, is_full
-from batchyard.poll import poll
-from batchyard.relay import MOST_BUSY_TURNS, MOST_TURNS
-from batchyard.submit import submit
+from batchyard.shards.collect import collect
+from batchyard.shards.continue_as_new import MOST_BUSY_TURNS, MOST_TURNS
+from batchyard.shards.poll import poll
+from batchyard.shards.submit import submit
 from batchyard.yard import Yard
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryYard
 from tests.unit.batchyard.planned import planned

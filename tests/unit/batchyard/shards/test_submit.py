@@ -14,8 +14,8 @@ from batch_client import (
     RateLimitError,
 )
 from batchyard.domain.shard import Step
-from batchyard.setback import MOST_SETBACKS
-from batchyard.submit import BETWEEN_LOOKS, LISTED_WITHIN, LONGEST_CREATE, LOOKS, submit
+from batchyard.shards.retries import MOST_SETBACKS
+from batchyard.shards.submit import BETWEEN_LOOKS, LISTED_WITHIN, LONGEST_CREATE, LOOKS, submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import planned
 

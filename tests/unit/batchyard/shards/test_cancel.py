@@ -3,10 +3,10 @@
 import pytest
 
 from batch_client import ServerError
-from batchyard.cancel import cancel
 from batchyard.domain.batch import LineError
 from batchyard.domain.shard import Step, finish
-from batchyard.submit import submit
+from batchyard.shards.cancel import cancel
+from batchyard.shards.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import planned
 

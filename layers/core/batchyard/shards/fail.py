@@ -3,12 +3,12 @@
 import json
 from typing import Any, Final
 
-from batchyard import ledger, pauses
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, LineError
 from batchyard.domain.shard import Shard, change, finish
 from batchyard.log import logger
-from batchyard.submit import begun
+from batchyard.shards import pauses, token_room
+from batchyard.shards.submit import begun
 from batchyard.yard import Yard
 
 LONGEST_CAUSE: Final = 500
@@ -57,7 +57,7 @@ def fail_shard(yard: Yard, batch_id: str, number: int, error: dict[str, Any]) ->
     if not shard.done:
         yard.records.save_shard(shard, _failed(yard, shard, reason))
         pauses.tell(yard, yard.records.batch(batch_id))
-    ledger.give_back(yard, batch_id, number)
+    token_room.give_back(yard, batch_id, number)
     yard.cancel_function.invoke({"batch_id": batch_id})
 
 

@@ -3,9 +3,9 @@
 import pytest
 
 from batchyard.domain.shard import Step, change, change_attempt
-from batchyard.fail import RESTS, end_batch, fail_batch, fail_shard
 from batchyard.planning.plan import plan
-from batchyard.submit import submit
+from batchyard.shards.fail import RESTS, end_batch, fail_batch, fail_shard
+from batchyard.shards.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import dropped, planned
 

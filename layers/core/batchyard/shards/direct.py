@@ -11,11 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from batch_client import BatchClientError
-from batchyard import direct_answers
 from batchyard.adapters.fencing import fence
-from batchyard.answers import Answers
-from batchyard.collect import Sorted, bring_in, brought_in
-from batchyard.direct_answers import LineName
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, window_seconds
 from batchyard.domain.deadline import FINISH, deadline
@@ -27,6 +23,10 @@ from batchyard.lines.byte_ranges import Upload
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.log import logger
+from batchyard.shards import direct_answers
+from batchyard.shards.answers import Answers
+from batchyard.shards.collect import Sorted, bring_in, brought_in
+from batchyard.shards.direct_answers import LineName
 from batchyard.yard import Yard
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from batchyard.domain.outcomes import Outcome
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.lines.blocks import Block, blocks
 from batchyard.lines.line import BOM
-from batchyard.successes import successes
+from batchyard.shards.successes import successes
 
 PIECE: Final = 512 * 1024
 AT_ONCE: Final = 64  # lines: one that needs a look of its own costs its neighbours one, too

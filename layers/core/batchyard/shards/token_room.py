@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from batchyard import setback
 from batchyard.domain import create_rate, token_ledger, token_limits
 from batchyard.domain.errors import SettingsError
 from batchyard.domain.pacing import retry_wait, room_wait
 from batchyard.domain.shard import Shard, change, change_attempt
 from batchyard.domain.token_ledger import Claim, Ledger
 from batchyard.log import logger
+from batchyard.shards import retries
 from batchyard.yard import Yard
 
 KEPT: Final = 2 * 86_400  # seconds an ended claim is remembered, that no late worker may claim again
@@ -170,7 +170,7 @@ def _told(yard: Yard, shard: Shard, most: int | None, now: int) -> Shard:
     if now - shard.attempts[-1].started_at < TOLD_AFTER:
         return shard
     known = f"the limit is {most:,} enqueued tokens" if most else "how much it takes is being found out"
-    return setback.wait_for_room(yard, shard, f"Waiting for room at the provider for {shard.model}: {known}.")
+    return retries.wait_for_room(yard, shard, f"Waiting for room at the provider for {shard.model}: {known}.")
 
 
 def _pause_of_all(yard: Yard, refusals: int) -> int:

@@ -7,9 +7,9 @@ go on from the record, and a shard that is done ends at once.
 
 from typing import Final
 
-from batchyard import ledger
 from batchyard.domain.shard import Shard, Step, change
 from batchyard.log import logger
+from batchyard.shards import token_room
 from batchyard.yard import Yard
 
 MOST_TURNS: Final = 2_000
@@ -27,7 +27,7 @@ def must_relay(shard: Shard, step: Step) -> bool:
 def relay(yard: Yard, shard: Shard, step: Step) -> Step:
     """End this execution and mark the shard, so that another goes on with it; room that is not used is given back."""
     if shard.attempt is not None and shard.attempt.creating_at is None:
-        ledger.leave(yard, shard, ended=False)
+        token_room.leave(yard, shard, ended=False)
     logger.info("handing over to another execution", batch_id=shard.batch_id, shard=shard.shard, turns=step.turns)
     yard.records.save_shard(shard, change(shard, relayed=True))
     return step.then("relay")

@@ -6,7 +6,6 @@ from typing import Final
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError
-from batchyard import barren, ledger, pauses, setback
 from batchyard.adapters.fencing import fence
 from batchyard.domain.batch import Batch, LineError, window_seconds
 from batchyard.domain.deadline import deadline
@@ -14,7 +13,8 @@ from batchyard.domain.outcomes import usage_of_batch
 from batchyard.domain.pacing import Look, poll_wait, remembered
 from batchyard.domain.shard import Attempt, Shard, Step, change, change_attempt
 from batchyard.log import logger
-from batchyard.relay import must_relay, relay
+from batchyard.shards import pauses, retries, stalls, token_room
+from batchyard.shards.continue_as_new import must_relay, relay
 from batchyard.yard import Yard
 
 TAKEN_IN: Final = frozenset({"in_progress", "finalizing", "completed"})  # its tokens had room
@@ -25,7 +25,7 @@ def poll(yard: Yard, step: Step) -> Step:
     """Read the provider batch once: go on to collect when it has ended, else wait as long as its progress suggests."""
     following = _poll(yard, step)
     if following.next == "done":
-        ledger.give_back(yard, step.batch_id, step.shard)
+        token_room.give_back(yard, step.batch_id, step.shard)
     return following
 
 
@@ -47,14 +47,14 @@ def _look(yard: Yard, batch: Batch, shard: Shard, provider_batch_id: str, step: 
     except NotFoundError as error:
         return _missing(yard, batch, shard, step, error)
     except BatchClientError as error:
-        return setback.after_read(yard, shard, shard, step, error)
+        return retries.after_read(yard, shard, shard, step, error)
     if not seen.ended and seen.status not in ENDING and _is_to_stop(yard, batch, shard):
         try:
             seen = yard.ask(methodcaller("cancel_batch", provider_batch_id))
         except BatchClientError as error:  # the next look tries again; what it finishes meanwhile is paid, and kept
             logger.warning("not cancelled", batch_id=batch.batch_id, shard=shard.shard, status=error.status)
     if seen.status in TAKEN_IN and shard.attempts[-1].provider_status not in TAKEN_IN:
-        ledger.accepted(yard, shard)
+        token_room.accepted(yard, shard)
     _note(yard, shard, shard.attempts[-1], seen)
     return step.then("collect") if seen.ended else _look_again(yard, batch, shard, seen, step)
 
@@ -77,7 +77,7 @@ def _note(yard: Yard, shard: Shard, attempt: Attempt, seen: ProviderBatch) -> No
     known = (shard.completed, attempt.provider_status, attempt.usage, shard.setbacks, shard.paused)
     if (completed, seen.status, usage, 0, None) != known:
         looked = change_attempt(shard, provider_status=seen.status, usage=usage)
-        setback.save_after_answer(yard, shard, change(looked, completed=completed))
+        retries.save_after_answer(yard, shard, change(looked, completed=completed))
 
 
 def _look_again(yard: Yard, batch: Batch, shard: Shard, seen: ProviderBatch, step: Step) -> Step:
@@ -107,16 +107,16 @@ def _missing(yard: Yard, batch: Batch, shard: Shard, step: Step, error: NotFound
     """Take a provider batch that is not found: it may be there again, and is given up only when its window is over."""
     started = shard.attempts[-1].creating_at or shard.attempts[-1].started_at
     if yard.now() < started + window_seconds(batch.completion_window):
-        return setback.after_read(yard, shard, shard, step, error)
+        return retries.after_read(yard, shard, shard, step, error)
     logger.error("provider batch lost", batch_id=step.batch_id, shard=step.shard, attempt=shard.attempts[-1].number)
     ended = change_attempt(shard, provider_status="lost", ended_at=yard.now())
-    lost = barren.counted(change(ended, file_id=None))
+    lost = stalls.counted(change(ended, file_id=None))
     if lost.stalls >= yard.settings.max_attempts:
         reason = LineError("no_answer", "The provider lost every batch of this request.")
         shard = fence(yard, shard)
-        lost = barren.give_up(yard, shard, lost, reason)
-    setback.save_after_answer(yard, shard, lost)
+        lost = stalls.give_up(yard, shard, lost, reason)
+    retries.save_after_answer(yard, shard, lost)
     if lost.done:
         return step.then("done")
-    ledger.give_back(yard, step.batch_id, step.shard)
+    token_room.give_back(yard, step.batch_id, step.shard)
     return step.then("submit")

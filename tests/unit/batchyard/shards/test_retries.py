@@ -18,13 +18,13 @@ from batch_client import (
     ServerError,
     SourceError,
 )
-from batchyard.collect import collect
 from batchyard.domain.errors import InputGone, StoreError
 from batchyard.domain.shard import Step, change
-from batchyard.fail import fail_batch
-from batchyard.poll import poll
-from batchyard.setback import A_DAY_OF_LOOKS, MOST_SETBACKS
-from batchyard.submit import submit
+from batchyard.shards.collect import collect
+from batchyard.shards.fail import fail_batch
+from batchyard.shards.poll import poll
+from batchyard.shards.retries import A_DAY_OF_LOOKS, MOST_SETBACKS
+from batchyard.shards.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, never_sent
 from tests.unit.batchyard.planned import planned
 

@@ -7,21 +7,21 @@ from operator import methodcaller
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError
-from batchyard import barren, ledger, setback
 from batchyard.adapters.fencing import fence
-from batchyard.answers import Answers
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, LineError, Usage
 from batchyard.domain.outcomes import Outcome, count_code, usage_of_batch
 from batchyard.domain.policy import Move, after_failed_call
 from batchyard.domain.shard import Attempt, Shard, Step, change, change_attempt, discard, finish
 from batchyard.domain.stopping import why_stopped
-from batchyard.failed_batch import after_failed
 from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.log import logger
-from batchyard.relay import must_relay, relay
+from batchyard.shards import retries, stalls, token_room
+from batchyard.shards.answers import Answers
+from batchyard.shards.continue_as_new import must_relay, relay
+from batchyard.shards.provider_failure import after_failed
 from batchyard.yard import Yard
 
 # So often we look again for answers that the provider's own counts promise: long if there are none at all, as files may
@@ -39,7 +39,7 @@ def collect(yard: Yard, step: Step, seconds_left: Callable[[], float] = lambda: 
     """
     following = _collect(yard, step, seconds_left)
     if following.next in {"done", "submit"}:
-        ledger.give_back(yard, step.batch_id, step.shard)
+        token_room.give_back(yard, step.batch_id, step.shard)
     return following
 
 
@@ -57,11 +57,11 @@ def _collect(yard: Yard, step: Step, seconds_left: Callable[[], float]) -> Step:
     except NotFoundError:
         return step.then("poll", yard.settings.poll_floor_seconds)  # which knows how long to wait for it
     except BatchClientError as error:
-        return setback.after_read(yard, shard, shard, step, error)
+        return retries.after_read(yard, shard, shard, step, error)
     try:
         return _take(yard, shard, seen, step, seconds_left)
     except BatchClientError as error:
-        return setback.after_read(yard, shard, _unread(shard, error), step, error)
+        return retries.after_read(yard, shard, _unread(shard, error), step, error)
 
 
 def _take(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step, seconds_left: Callable[[], float]) -> Step:
@@ -72,7 +72,7 @@ def _take(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step, seconds_lef
         for file_id in filter(None, (seen.output_file_id, seen.error_file_id)):
             gone = _read(yard, answers, file_id, whole=_may_read(yard, shard))
             if gone and _may_look(shard, answers):  # of a batch that was cancelled, too: what has run was paid for
-                return setback.after_read(yard, shard, _looked(shard), step, gone)
+                return retries.after_read(yard, shard, _looked(shard), step, gone)
         missing = _missing(seen, answers)
         if missing and _may_look(shard, answers):
             return _look_again(yard, shard, missing, step)
@@ -134,8 +134,8 @@ def _looked(shard: Shard) -> Shard:
 def _look_again(yard: Yard, shard: Shard, missing: int, step: Step) -> Step:
     looked = _looked(shard)
     answers = "1 answer is" if missing == 1 else f"{missing} answers are"
-    setback.pause(yard, shard, looked, f"{answers} not in the provider's files yet.")
-    return step.then("collect", setback.wait_after(yard, looked.attempts[-1].looks))
+    retries.pause(yard, shard, looked, f"{answers} not in the provider's files yet.")
+    return step.then("collect", retries.wait_after(yard, looked.attempts[-1].looks))
 
 
 class Sorted:
@@ -213,21 +213,21 @@ def bring_in(yard: Yard, shard: Shard, ended: Shard, step: Step, found: Sorted) 
     """Save what became of an attempt: the shard is done, or what is unfinished goes out again."""
     batch, after = yard.records.batch(shard.batch_id), ended
     if not found.finished and _is_barren(yard, batch, ended.attempts[-1]):
-        after = barren.counted(ended)
+        after = stalls.counted(ended)
     stopped = why_stopped(batch, shard)
     if stopped or not ended.unfinished:
         after = finish(after, stopped if ended.unfinished else None)
     elif after.stalls >= yard.settings.max_attempts:
-        after = barren.give_up(yard, shard, after, _no_answer(after))
-    setback.save_after_answer(yard, shard, after)
+        after = stalls.give_up(yard, shard, after, _no_answer(after))
+    retries.save_after_answer(yard, shard, after)
     if after.done:
         return step.then("done")
-    return step.then("submit", setback.wait_after(yard, after.stalls + 1) if len(found.transient) else 0)
+    return step.then("submit", retries.wait_after(yard, after.stalls + 1) if len(found.transient) else 0)
 
 
 def _is_barren(yard: Yard, batch: Batch, attempt: Attempt) -> bool:
     ran = yard.now() - (attempt.creating_at or attempt.started_at)
-    return not attempt.direct and barren.is_barren(attempt.provider_status or "", ran, batch.completion_window)
+    return not attempt.direct and stalls.is_barren(attempt.provider_status or "", ran, batch.completion_window)
 
 
 def _no_answer(shard: Shard) -> LineError:

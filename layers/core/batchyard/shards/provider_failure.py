@@ -6,18 +6,18 @@ from typing import Final
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, BatchError
-from batchyard import barren, ledger, setback
 from batchyard.adapters.fencing import fence
 from batchyard.domain import object_keys
 from batchyard.domain.batch import LineError
 from batchyard.domain.outcomes import answer_line, count_code
 from batchyard.domain.policy import Move, after_failed_batch, after_failed_call
 from batchyard.domain.shard import Shard, Step, change, change_attempt, discard, finish
-from batchyard.ledger import Refusal
 from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.log import logger
+from batchyard.shards import retries, stalls, token_room
+from batchyard.shards.token_room import Refusal
 from batchyard.yard import Yard
 
 WAITS: Final = {
@@ -50,32 +50,32 @@ def after_failed(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step) -> S
     if move is Move.SET_ASIDE:
         return _set_aside(yard, shard, errors, step)
     if move is Move.REUSE:
-        refusal = ledger.refused(yard, shard, (error.message for error in errors), _refused_in_a_row(shard))
+        refusal = token_room.refused(yard, shard, (error.message for error in errors), _refused_in_a_row(shard))
         if _never_fits(shard, refusal):
             return _set_aside(yard, shard, [_too_large(shard, refusal)], step)
         shard = _smaller(shard, refusal, _refused_in_a_row(shard))
     ended = change_attempt(shard, provider_status="failed", ended_at=yard.now())
-    if move not in WAITS or (move is Move.UPLOAD and _refused_in_a_row(shard) > setback.MOST_SETBACKS):
+    if move not in WAITS or (move is Move.UPLOAD and _refused_in_a_row(shard) > retries.MOST_SETBACKS):
         return _stall(yard, shard, ended, errors, step)
     after = change(ended, file_id=None) if move is Move.UPLOAD else ended
-    waiting = setback.pause(yard, shard, after, f"{WAITS[move]}: {errors[0].message[:LONGEST_MESSAGE]}")
-    return step.then("submit", setback.wait_after(yard, _failed_in_a_row(waiting)))
+    waiting = retries.pause(yard, shard, after, f"{WAITS[move]}: {errors[0].message[:LONGEST_MESSAGE]}")
+    return step.then("submit", retries.wait_after(yard, _failed_in_a_row(waiting)))
 
 
 def after_refused_create(yard: Yard, shard: Shard, step: Step, error: BatchClientError) -> Step:
     """Take a failed upload or `POST /batches`: learn from it if there was no room, and give back what was claimed."""
     if after_failed_call(error) is Move.REUSE:
-        refusal = ledger.refused(yard, shard, [error.message], shard.setbacks + 1)
+        refusal = token_room.refused(yard, shard, [error.message], shard.setbacks + 1)
         if _never_fits(shard, refusal):
             following = _set_aside(yard, shard, [_too_large(shard, refusal)], step)
-            ledger.give_back(yard, shard.batch_id, shard.shard)
+            token_room.give_back(yard, shard.batch_id, shard.shard)
             return following
         shard = _smaller(shard, refusal, shard.setbacks + 1)
-    following = setback.after_create(yard, shard, step, error)
+    following = retries.after_create(yard, shard, step, error)
     if following.next == "done":
-        ledger.give_back(yard, shard.batch_id, shard.shard)
-    elif shard.attempts[-1].creating_at is None or setback.is_sure_refusal(error):
-        ledger.leave(yard, shard, ended=False)
+        token_room.give_back(yard, shard.batch_id, shard.shard)
+    elif shard.attempts[-1].creating_at is None or retries.is_sure_refusal(error):
+        token_room.leave(yard, shard, ended=False)
     return following
 
 
@@ -113,14 +113,14 @@ def _refused_in_a_row(shard: Shard) -> int:
 
 
 def _stall(yard: Yard, shard: Shard, ended: Shard, errors: list[LineError], step: Step) -> Step:
-    stalled = barren.counted(change(ended, file_id=None))
+    stalled = stalls.counted(change(ended, file_id=None))
     if stalled.stalls < yard.settings.max_attempts:
-        setback.save_after_answer(yard, shard, stalled)
-        return step.then("submit", setback.wait_after(yard, stalled.stalls))
+        retries.save_after_answer(yard, shard, stalled)
+        return step.then("submit", retries.wait_after(yard, stalled.stalls))
     reason = errors[0] if errors else LineError("batch_failed", "The provider failed the batch and did not say why.")
     shard = fence(yard, shard)
-    after = barren.give_up(yard, shard, stalled, reason)
-    setback.save_after_answer(yard, shard, after)
+    after = stalls.give_up(yard, shard, stalled, reason)
+    retries.save_after_answer(yard, shard, after)
     return step.then("done" if after.done else "submit")
 
 
@@ -141,10 +141,10 @@ def _set_aside(yard: Yard, shard: Shard, errors: list[LineError], step: Step) ->
         failed=shard.failed + refused, stalls=0, stalled_lines=0,
     )  # fmt: skip
     if not len(rest):
-        setback.save_after_answer(yard, shard, finish(after, errors[0]))
+        retries.save_after_answer(yard, shard, finish(after, errors[0]))
         return step.then("done")
-    setback.save_after_answer(yard, shard, after)
-    return step.then("submit", setback.wait_after(yard, rounds) if rounds > 1 else 0)
+    retries.save_after_answer(yard, shard, after)
+    return step.then("submit", retries.wait_after(yard, rounds) if rounds > 1 else 0)
 
 
 def _parted(

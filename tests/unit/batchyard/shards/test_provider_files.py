@@ -16,12 +16,12 @@ from batch_client import (
     RateLimitError,
     ServerError,
 )
-from batchyard import leftovers
-from batchyard.collect import collect
 from batchyard.domain.shard import MOST_LEFTOVERS, Attempt, Shard, Step, change, discard, superseding
-from batchyard.fail import fail_shard
-from batchyard.leftovers import MOST_AT_ONCE
-from batchyard.submit import submit
+from batchyard.shards import provider_files
+from batchyard.shards.collect import collect
+from batchyard.shards.fail import fail_shard
+from batchyard.shards.provider_files import MOST_AT_ONCE
+from batchyard.shards.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import planned
 
@@ -147,9 +147,9 @@ def test_a_step_deletes_so_many_files_at_most_and_leaves_the_rest_for_the_next()
     many = [f"file-old-{at}" for at in range(MOST_AT_ONCE + 5)]
     yard.scripted.files.update(dict.fromkeys(many, b""))
     before = change(shard, leftovers=many, attempts=[change_last(shard)])
-    after = leftovers.delete(yard, yard.table.save_shard(shard, before))
+    after = provider_files.delete(yard, yard.table.save_shard(shard, before))
     assert (len(yard.scripted.deleted), len(after.leftovers)) == (MOST_AT_ONCE, 5)
-    assert leftovers.delete(yard, after).leftovers == []
+    assert provider_files.delete(yard, after).leftovers == []
 
 
 def change_last(shard: Shard) -> Attempt:

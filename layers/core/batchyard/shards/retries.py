@@ -14,7 +14,6 @@ from batch_client import (
     InvalidArgumentError,
     ServerError,
 )
-from batchyard import leftovers, pauses
 from batchyard.domain.batch import LineError
 from batchyard.domain.errors import NotFound
 from batchyard.domain.outcomes import LONGEST_CODE
@@ -23,6 +22,7 @@ from batchyard.domain.policy import Move, after_failed_call
 from batchyard.domain.shard import Shard, Step, change, change_attempt, finish
 from batchyard.domain.stopping import CANCELLED, why_stopped
 from batchyard.log import logger
+from batchyard.shards import pauses, provider_files
 from batchyard.yard import Yard
 
 MOST_SETBACKS: Final = 100  # in a row, before a shard that cannot be sent is given up: most of a day
@@ -72,7 +72,7 @@ def save_after_answer(yard: Yard, before: Shard, after: Shard) -> Shard:
     saved = yard.records.save_shard(before, change(after, setbacks=0, paused=None))
     if before.paused:
         pauses.tell(yard, yard.records.batch(saved.batch_id))
-    return leftovers.delete(yard, saved)
+    return provider_files.delete(yard, saved)
 
 
 def pause(yard: Yard, before: Shard, after: Shard, reason: str) -> Shard:

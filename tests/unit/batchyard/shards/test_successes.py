@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.answers import Answers
 from batchyard.domain import outcomes
 from batchyard.domain.batch import Usage
 from batchyard.domain.outcomes import Outcome
-from batchyard.successes import Successes, successes
+from batchyard.shards.answers import Answers
+from batchyard.shards.successes import Successes, successes
 
 CHAT = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 9, "prompt_tokens_details": {"cached_tokens": 1}}
 RESPONSES = {"input_tokens": 5, "output_tokens": 4, "output_tokens_details": {"reasoning_tokens": 2}}

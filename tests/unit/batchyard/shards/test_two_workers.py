@@ -20,15 +20,15 @@ from batch_client import (
     UploadOutcomeUnknown,
 )
 from batchyard.assemble import assemble
-from batchyard.cancel import cancel
-from batchyard.collect import PATIENCE_FOR_SOME, collect
 from batchyard.domain.batch import Batch, LineError
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.shard import Shard, Step, change, change_attempt
-from batchyard.fail import end_batch, fail_batch
-from batchyard.poll import poll
-from batchyard.setback import TOLD_AFTER
-from batchyard.submit import LISTED_WITHIN, LONGEST_CREATE, submit
+from batchyard.shards.cancel import cancel
+from batchyard.shards.collect import PATIENCE_FOR_SOME, collect
+from batchyard.shards.fail import end_batch, fail_batch
+from batchyard.shards.poll import poll
+from batchyard.shards.retries import TOLD_AFTER
+from batchyard.shards.submit import LISTED_WITHIN, LONGEST_CREATE, submit
 from batchyard.sweep import sweep
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import planned

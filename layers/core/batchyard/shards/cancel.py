@@ -3,9 +3,9 @@
 from operator import methodcaller
 
 from batch_client import BatchClientError
-from batchyard import ledger
 from batchyard.domain import statuses
 from batchyard.log import logger
+from batchyard.shards import token_room
 from batchyard.yard import Yard
 
 
@@ -21,7 +21,7 @@ def cancel(yard: Yard, batch_id: str) -> int:
     for shard in yard.records.shards(batch_id):
         attempt = shard.attempt
         if attempt is not None and batch.status == statuses.FAILED:  # no step of the shard follows that could
-            ledger.leave(yard, shard, ended=True)
+            token_room.leave(yard, shard, ended=True)
         if attempt is None or attempt.provider_batch_id is None or not (batch.stopping or shard.done or shard.given_up):
             continue
         try:

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from batch_client import BatchError, DownloadIncomplete, PermissionDeniedError, RequestCounts
-from batchyard.collect import PATIENCE_FOR_ALL, PATIENCE_FOR_CONTENT, PATIENCE_FOR_SOME, collect
 from batchyard.domain.errors import TooSlow
 from batchyard.domain.shard import Step
 from batchyard.domain.time_budget import TIME_TO_END
-from batchyard.submit import submit
+from batchyard.shards.collect import PATIENCE_FOR_ALL, PATIENCE_FOR_CONTENT, PATIENCE_FOR_SOME, collect
+from batchyard.shards.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import planned
 
