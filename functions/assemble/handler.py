@@ -5,8 +5,8 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard import yard
-from batchyard.assemble import assemble
 from batchyard.log import logger
+from batchyard.results.assemble import assemble
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from batch_client import RequestCounts
-from batchyard.assemble import assemble
 from batchyard.domain import object_keys
 from batchyard.domain.shard import Step
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.planning.plan import plan
+from batchyard.results.assemble import assemble
 from batchyard.shards.collect import collect
 from batchyard.shards.submit import submit
 from tests.benchmarks import inputs

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from batchyard.advance import advance
-from batchyard.assemble import assemble
 from batchyard.domain.errors import BatchyardError, StaleRecord, StoreError
 from batchyard.domain.shard import Step
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning.plan import plan
+from batchyard.results.assemble import assemble
 from batchyard.shards.cancel import cancel
 from batchyard.shards.collect import collect
 from batchyard.shards.continue_as_new import MOST_TURNS

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchyard.assemble import assemble
 from batchyard.planning.plan import plan
+from batchyard.results.assemble import assemble
 from batchyard.sweep import sweep
 from tests.faults.provider import Fate, Trouble, lost
 from tests.faults.strikes import Strike

@@ -4,10 +4,10 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-from batchyard.assemble import assemble
 from batchyard.domain.shard import Step
 from batchyard.domain.stopping import is_drained
 from batchyard.log import logger
+from batchyard.results.assemble import assemble
 from batchyard.shards.collect import collect
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit

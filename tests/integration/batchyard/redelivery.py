@@ -6,11 +6,11 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from batchyard.assemble import assemble
 from batchyard.domain.errors import StaleRecord, StoreError
 from batchyard.domain.shard import Step
 from batchyard.planning.intake import intake
 from batchyard.planning.plan import plan
+from batchyard.results.assemble import assemble
 from batchyard.yard import Yard
 from tests.integration.batchyard.world import BUCKET, World, bad, good, unrun
 

@@ -14,10 +14,10 @@ from botocore.exceptions import ClientError
 
 from batchyard.adapters import checksums
 from batchyard.adapters.bucket import Objects
-from batchyard.assemble import assemble
 from batchyard.domain.shard import Step
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning.plan import plan
+from batchyard.results.assemble import assemble
 from tests.integration.batchyard.world import BUCKET, World, answering, good, jsonl, request
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ import json
 import msgspec
 
 from batch_client import RequestCounts, Usage
-from batchyard.assemble import assemble
 from batchyard.domain.batch import shape
 from batchyard.domain.shard import Step
 from batchyard.planning.plan import plan
+from batchyard.results.assemble import assemble
 from batchyard.shards.continue_as_new import MOST_BUSY_TURNS
 from tests.integration.batchyard.world import World, answering, bad, good, jsonl, replace, request, unrun
 

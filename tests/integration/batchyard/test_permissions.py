@@ -22,7 +22,6 @@ from standardwebhooks.webhooks import Webhook
 from batch_client import HttpInfo
 from batchyard import batches, files, webhook_endpoints
 from batchyard.advance import advance
-from batchyard.assemble import assemble
 from batchyard.deliver import deliver
 from batchyard.domain import webhook_delivery
 from batchyard.domain.batch import LineError
@@ -32,6 +31,7 @@ from batchyard.domain.webhook_delivery import Order
 from batchyard.planning.intake import intake
 from batchyard.planning.plan import plan
 from batchyard.provider_webhook import receive
+from batchyard.results.assemble import assemble
 from batchyard.shards.cancel import cancel
 from batchyard.shards.fail import end_batch, fail_shard
 from batchyard.yard import Yard

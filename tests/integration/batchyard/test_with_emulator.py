@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batch_client import BatchClient, RetryPolicy
-from batchyard.assemble import assemble
 from batchyard.domain.shard import Step
 from batchyard.planning.plan import plan
+from batchyard.results.assemble import assemble
 from tests.faults.memory_world import MemoryWorld
 from tests.integration.batchyard.world import World, jsonl, request
 from tests.integration.local.provider.emulator import Emulator, started

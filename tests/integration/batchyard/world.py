@@ -15,10 +15,10 @@ import msgspec
 
 from batch_client import Batch, BatchError, File, FileDeleted, HttpInfo, NotFoundError, RequestCounts
 from batchyard.adapters.secrets_manager import Secret
-from batchyard.assemble import assemble
 from batchyard.domain.shard import Step
 from batchyard.planning.intake import intake
 from batchyard.planning.plan import plan
+from batchyard.results.assemble import assemble
 from batchyard.shards.collect import collect
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit

@@ -3,8 +3,8 @@
 import json
 
 from batchyard.advance import advance
-from batchyard.assemble import assemble
 from batchyard.domain.shard import Step, change
+from batchyard.results.assemble import assemble
 from batchyard.shards.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import planned

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from batch_client import RateLimitError
-from batchyard.assemble import assemble
 from batchyard.domain.batch import Usage
 from batchyard.domain.shard import KEPT_ATTEMPTS, Attempt, Shard, Step, begin_attempt, is_full
+from batchyard.results.assemble import assemble
 from batchyard.shards.collect import collect
 from batchyard.shards.continue_as_new import MOST_BUSY_TURNS, MOST_TURNS
 from batchyard.shards.poll import poll

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from batch_client import NotFoundError, RequestCounts
-from batchyard.assemble import assemble
 from batchyard.domain.batch import LineError
 from batchyard.domain.shard import Shard, Step, change
+from batchyard.results.assemble import assemble
 from batchyard.shards import stalls
 from batchyard.shards.collect import collect
 from batchyard.shards.poll import poll

@@ -19,10 +19,10 @@ from batch_client import (
     ServerError,
     UploadOutcomeUnknown,
 )
-from batchyard.assemble import assemble
 from batchyard.domain.batch import Batch, LineError
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.shard import Shard, Step, change, change_attempt
+from batchyard.results.assemble import assemble
 from batchyard.shards.cancel import cancel
 from batchyard.shards.collect import PATIENCE_FOR_SOME, collect
 from batchyard.shards.fail import end_batch, fail_batch

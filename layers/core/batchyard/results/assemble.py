@@ -6,7 +6,6 @@ from typing import Final
 
 import msgspec
 
-from batchyard import result_files
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import SHOWN_ERRORS, Batch, Counts, LineError, Usage
 from batchyard.domain.errors import BatchyardError
@@ -16,10 +15,11 @@ from batchyard.lines.shard_lines import ShardLines
 from batchyard.planning import skipped
 from batchyard.planning.plan import read_summary
 from batchyard.planning.preflight import report_unsent
-from batchyard.report import report
-from batchyard.results import Tally
+from batchyard.results import result_files
+from batchyard.results.checkpoint import any_written, written_results
+from batchyard.results.join import Tally
+from batchyard.results.report import report
 from batchyard.shards.continue_as_new import any_relayed
-from batchyard.writing import any_written, written_results
 from batchyard.yard import Yard
 
 UNRECORDED: Final = LineError("server_error", "The shard of this request stopped before it was finished.")

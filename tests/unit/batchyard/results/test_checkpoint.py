@@ -7,12 +7,12 @@ from itertools import count
 import msgspec
 import pytest
 
-from batchyard.assemble import assemble
 from batchyard.domain.batch import SKIP, Batch, LineError
 from batchyard.domain.errors import BatchyardError
 from batchyard.domain.shard import Step, change, finish
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning.plan import plan
+from batchyard.results.assemble import assemble
 from batchyard.shards.collect import collect
 from batchyard.shards.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryObjects, MemoryRecords, MemoryYard, batch

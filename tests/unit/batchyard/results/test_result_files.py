@@ -1,8 +1,9 @@
 import pytest
 
-from batchyard import files, result_files
+from batchyard import files
 from batchyard.domain.errors import ApiError
 from batchyard.domain.stored_file import DAY
+from batchyard.results import result_files
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryYard, batch
 
 KEY = f"results/default/{BATCH_ID}/output.jsonl"

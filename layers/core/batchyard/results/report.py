@@ -10,7 +10,7 @@ from batchyard import __version__
 from batchyard.domain.batch import Batch, Usage
 from batchyard.domain.shard import Attempt, Shard
 from batchyard.planning.plan import Summary
-from batchyard.results import Result, Tally
+from batchyard.results.join import Result, Tally
 
 PACKAGES: Final = ("aws-lambda-powertools", "boto3", "msgspec", "requests")
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from batchyard.domain.shard import Shard
 from batchyard.lines.merging import AT_ONCE, PIECE, SMALLEST_PIECE, Block, Feed, merged, piece_of
-from batchyard.results import groups
+from batchyard.results.join import groups
 
 
 def shard(number: int, first: int, last: int) -> Shard:

@@ -13,7 +13,7 @@ from batchyard.domain.errors import BatchyardError, NotFound, UploadGone
 from batchyard.domain.shard import Shard
 from batchyard.domain.time_budget import InTime, OutOfTime
 from batchyard.log import logger
-from batchyard.results import Asides, Result, Results, ResultsProgress, Tally
+from batchyard.results.join import Asides, Result, Results, ResultsProgress, Tally
 from batchyard.yard import Yard
 
 NAMES: Final = ("output.jsonl", "errors.jsonl")

@@ -2,9 +2,9 @@
 
 import json
 
-from batchyard.assemble import assemble
 from batchyard.domain.batch import Batch, LineError
 from batchyard.domain.shard import Step, finish
+from batchyard.results.assemble import assemble
 from batchyard.shards.collect import collect
 from batchyard.shards.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryRecords, MemoryYard

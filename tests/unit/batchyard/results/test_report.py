@@ -12,8 +12,8 @@ from batchyard import __version__
 from batchyard.domain.batch import LineError, Usage
 from batchyard.domain.shard import Attempt, Ranges, Shard
 from batchyard.planning.plan import Summary
-from batchyard.report import report
-from batchyard.results import Result, Tally
+from batchyard.results.join import Result, Tally
+from batchyard.results.report import report
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryObjects, batch
 
 ATTEMPT = Attempt(
