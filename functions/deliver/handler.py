@@ -6,9 +6,9 @@ import msgspec
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard import yard
-from batchyard.deliver import deliver, give_up
 from batchyard.domain.webhook_delivery import Order
 from batchyard.log import logger
+from batchyard.webhooks.deliver import deliver, give_up
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -6,7 +6,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard import yard
 from batchyard.log import logger
-from batchyard.notify import notify
+from batchyard.webhooks.notify import notify
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -5,7 +5,6 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from batchyard.deliver import post
 from batchyard.domain import webhook_delivery, webhook_endpoint
 from batchyard.domain.errors import ApiError, DeliveryFailed, StaleRecord
 from batchyard.domain.webhook_endpoint import (
@@ -19,6 +18,7 @@ from batchyard.domain.webhook_endpoint import (
 )
 from batchyard.paging import LIMITS, page, page_limit
 from batchyard.tenancy import own
+from batchyard.webhooks.deliver import post
 from batchyard.yard import Yard
 
 MOST_DELIVERIES = 100

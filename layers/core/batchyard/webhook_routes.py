@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from batchyard import webhook_endpoints, yard
 from batchyard.front_door import body, headers, optional_body, query, raw_body, tenant
-from batchyard.provider_webhook import receive
+from batchyard.webhooks.receive import receive
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # powertools leaves it untyped
 

@@ -22,7 +22,6 @@ from standardwebhooks.webhooks import Webhook
 from batch_client import HttpInfo
 from batchyard import batches, files, webhook_endpoints
 from batchyard.advance import advance
-from batchyard.deliver import deliver
 from batchyard.domain import webhook_delivery
 from batchyard.domain.batch import LineError
 from batchyard.domain.errors import DeliveryFailed, StoreError
@@ -30,10 +29,11 @@ from batchyard.domain.shard import Step
 from batchyard.domain.webhook_delivery import Order
 from batchyard.planning.intake import intake
 from batchyard.planning.plan import plan
-from batchyard.provider_webhook import receive
 from batchyard.results.assemble import assemble
 from batchyard.shards.cancel import cancel
 from batchyard.shards.fail import end_batch, fail_shard
+from batchyard.webhooks.deliver import deliver
+from batchyard.webhooks.receive import receive
 from batchyard.yard import Yard
 from tests.integration.batchyard.roles import Grant
 from tests.integration.batchyard.world import BUCKET, World, answering, good, jsonl, request

@@ -17,12 +17,12 @@ from openai import OpenAI
 from batchyard import webhook_endpoints
 from batchyard.adapters import webhook_sender
 from batchyard.adapters.webhook_sender import Callbacks
-from batchyard.deliver import deliver, give_up
 from batchyard.domain import webhook_delivery
 from batchyard.domain.errors import DeliveryFailed, NotFound, StaleRecord
 from batchyard.domain.webhook_delivery import Order, event_of
 from batchyard.domain.webhook_endpoint import MOST_ENDPOINTS
-from batchyard.notify import notify
+from batchyard.webhooks.deliver import deliver, give_up
+from batchyard.webhooks.notify import notify
 from batchyard.yard import Yard
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from batchyard.domain.errors import StoreError
 from batchyard.domain.webhook_delivery import Order
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
-from batchyard.notify import notify
+from batchyard.webhooks.notify import notify
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -10,7 +10,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from batchyard.domain.errors import ApiError
-from batchyard.provider_webhook import receive
+from batchyard.webhooks.receive import receive
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of ours").decode()

@@ -6,10 +6,10 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from batchyard import webhook_endpoints
-from batchyard.deliver import GONE, deliver, give_up
 from batchyard.domain import webhook_delivery
 from batchyard.domain.errors import DeliveryFailed, StaleRecord
 from batchyard.domain.webhook_delivery import Delivery, Order, event_of
+from batchyard.webhooks.deliver import GONE, deliver, give_up
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryYard
 
 EVENT = event_of(BATCH_ID, "batch.completed", NOW)
