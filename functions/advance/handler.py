@@ -5,8 +5,8 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard import yard
-from batchyard.advance import advance
 from batchyard.log import logger
+from batchyard.recovery.advance import advance
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard import yard
 from batchyard.log import logger
-from batchyard.sweep import sweep, sweep_batch
+from batchyard.recovery.sweep import sweep, sweep_batch
 
 EXECUTION_ENDED = "Step Functions Execution Status Change"
 

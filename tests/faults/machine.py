@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from batchyard.advance import advance
 from batchyard.domain.errors import BatchyardError, StaleRecord, StoreError
 from batchyard.domain.shard import Step
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning.plan import plan
+from batchyard.recovery.advance import advance
 from batchyard.results.assemble import assemble
 from batchyard.shards.cancel import cancel
 from batchyard.shards.collect import collect

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchyard.revival import MOST_RESTARTS
+from batchyard.recovery.restarts import MOST_RESTARTS
 from batchyard.shards.fail import RESTS
 from tests.faults.machine import LEFT
 from tests.faults.provider import Fate, Trouble, lost

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchyard.planning.plan import plan
+from batchyard.recovery.sweep import sweep
 from batchyard.results.assemble import assemble
-from batchyard.sweep import sweep
 from tests.faults.provider import Fate, Trouble, lost
 from tests.faults.strikes import Strike
 from tests.faults.yard import Scene

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from batch_client import BatchError
-from batchyard.auditing import correct_ledgers
 from batchyard.domain.token_ledger import Claim, Terms
-from batchyard.shift import RESERVE, Shift
+from batchyard.recovery.sweep_run import RESERVE, Shift
+from batchyard.recovery.token_audit import correct_ledgers
 from tests.faults.provider import NEVER_SEEN, Fate, no_room
 from tests.faults.strikes import Strike
 from tests.faults.yard import Scene

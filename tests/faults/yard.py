@@ -15,9 +15,9 @@ from batchyard.batches import cancel_batch
 from batchyard.domain.errors import ApiError
 from batchyard.log import logger
 from batchyard.planning.intake import intake
+from batchyard.recovery.sweep import sweep
 from batchyard.resume import resume
 from batchyard.shards.fail import RESTS
-from batchyard.sweep import sweep
 from tests.faults.checker import Case, wrongs
 from tests.faults.inputs import PROMPT, written
 from tests.faults.machine import Machine

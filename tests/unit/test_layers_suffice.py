@@ -19,7 +19,7 @@ assert importlib.util.find_spec("pytest") is None, "the interpreter is not clean
 for handler in sys.argv[2:]:
     assert callable(runpy.run_path(handler, run_name="handler")["handler"]), handler
 from importlib.metadata import version
-from batchyard.report import PACKAGES
+from batchyard.results.report import PACKAGES
 print(*[f"{name}={version(name)}" for name in PACKAGES])
 """
 

@@ -12,9 +12,9 @@ from batchyard.domain.errors import ApiError, StoreError
 from batchyard.domain.shard import Step
 from batchyard.planning.intake import intake
 from batchyard.planning.plan import plan
+from batchyard.recovery.sweep import sweep
 from batchyard.shards.cancel import cancel
 from batchyard.shards.submit import submit
-from batchyard.sweep import sweep
 from tests.integration.batchyard.world import BUCKET, World, jsonl, request
 
 TWO = jsonl([request("a"), request("b")])

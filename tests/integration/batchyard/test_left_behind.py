@@ -12,9 +12,9 @@ from batch_client import BatchClient, RetryPolicy
 from batchyard.domain.batch import LineError
 from batchyard.domain.shard import Step
 from batchyard.planning.plan import plan
+from batchyard.recovery.sweep import sweep
 from batchyard.shards.fail import end_batch
 from batchyard.shards.submit import submit
-from batchyard.sweep import sweep
 from batchyard.yard import Yard
 from tests.integration.batchyard.world import World, jsonl, request
 from tests.integration.local.provider.emulator import Emulator, started

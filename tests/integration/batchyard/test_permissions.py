@@ -21,7 +21,6 @@ from standardwebhooks.webhooks import Webhook
 
 from batch_client import HttpInfo
 from batchyard import batches, files, webhook_endpoints
-from batchyard.advance import advance
 from batchyard.domain import webhook_delivery
 from batchyard.domain.batch import LineError
 from batchyard.domain.errors import DeliveryFailed, StoreError
@@ -29,6 +28,7 @@ from batchyard.domain.shard import Step
 from batchyard.domain.webhook_delivery import Order
 from batchyard.planning.intake import intake
 from batchyard.planning.plan import plan
+from batchyard.recovery.advance import advance
 from batchyard.results.assemble import assemble
 from batchyard.shards.cancel import cancel
 from batchyard.shards.fail import end_batch, fail_shard

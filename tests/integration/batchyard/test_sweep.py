@@ -5,8 +5,8 @@ from datetime import timedelta
 import boto3
 import pytest
 
-from batchyard.advance import advance
-from batchyard.sweep import sweep
+from batchyard.recovery.advance import advance
+from batchyard.recovery.sweep import sweep
 from tests.integration.batchyard.world import BUCKET, MACHINE, World, answering, good, jsonl, request, unrun
 
 ONE = jsonl([request("a")])

@@ -16,7 +16,7 @@ from batchyard.domain.errors import ApiError
 from batchyard.domain.multipart_upload import LIFE
 from batchyard.domain.quota import Stored
 from batchyard.domain.stored_file import UPLOADED
-from batchyard.sweep import sweep
+from batchyard.recovery.sweep import sweep
 from tests.integration.batchyard.world import BUCKET, World, jsonl, request
 
 PART = 4_000_000

@@ -22,6 +22,7 @@ from batch_client import (
 from batchyard.domain.batch import Batch, LineError
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.shard import Shard, Step, change, change_attempt
+from batchyard.recovery.sweep import sweep
 from batchyard.results.assemble import assemble
 from batchyard.shards.cancel import cancel
 from batchyard.shards.collect import PATIENCE_FOR_SOME, collect
@@ -29,7 +30,6 @@ from batchyard.shards.fail import end_batch, fail_batch
 from batchyard.shards.poll import poll
 from batchyard.shards.retries import TOLD_AFTER
 from batchyard.shards.submit import LISTED_WITHIN, LONGEST_CREATE, submit
-from batchyard.sweep import sweep
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import planned
 

@@ -2,13 +2,13 @@
 
 import json
 
-from batchyard.advance import advance
 from batchyard.domain.shard import Step, change
 from batchyard.domain.stopping import DRAINING
 from batchyard.planning.plan import plan
+from batchyard.recovery.advance import advance
+from batchyard.recovery.sweep import sweep
 from batchyard.shards.fail import fail_batch
 from batchyard.shards.submit import submit
-from batchyard.sweep import sweep
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
 from tests.unit.batchyard.planned import KEY
 

@@ -8,9 +8,9 @@ import pytest
 
 from batchyard.domain.batch import InputObject
 from batchyard.domain.errors import StoreError
-from batchyard.revival import MOST_RESTARTS
-from batchyard.shift import RESERVE
-from batchyard.sweep import sweep
+from batchyard.recovery.restarts import MOST_RESTARTS
+from batchyard.recovery.sweep import sweep
+from batchyard.recovery.sweep_run import RESERVE
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryObjects, MemoryYard
 from tests.unit.batchyard.planned import INPUT, dropped, planned
 

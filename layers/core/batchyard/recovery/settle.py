@@ -7,9 +7,9 @@ from batch_client import NotFoundError
 from batchyard.domain.batch import Batch
 from batchyard.domain.shard import Shard, change, change_attempt
 from batchyard.log import logger
+from batchyard.recovery.sweep_run import Shift
 from batchyard.shards import provider_files
 from batchyard.shards.poll import ENDING
-from batchyard.shift import Shift
 
 LATE: Final = 1_200  # seconds after the end in which a worker may still come late with what it made
 LONGEST: Final = 7 * 86_400  # seconds, then the provider has long ended everything itself

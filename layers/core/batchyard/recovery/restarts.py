@@ -3,8 +3,8 @@
 from typing import Final
 
 from batchyard.domain.batch import Batch
+from batchyard.recovery.sweep_run import Shift
 from batchyard.shards.fail import fail_batch
-from batchyard.shift import Shift
 
 ALIVE: Final = frozenset({"RUNNING", "PENDING_REDRIVE"})
 # An execution lasts as long as the work files it needs, so what ran out of time is not started again.

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from batchyard.domain.batch import Batch, LineError
 from batchyard.domain.stopping import DRAINING, is_drained
+from batchyard.recovery.sweep_run import Shift
 from batchyard.shards.fail import end_batch
-from batchyard.shift import Shift
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

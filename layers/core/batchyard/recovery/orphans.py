@@ -7,13 +7,13 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from batch_client import AuthenticationError, BatchClientError, File
 from batch_client import Batch as ProviderBatch
-from batchyard import ownership
 from batchyard.domain import object_keys
 from batchyard.domain.shard import ATTEMPT_KEY, CLOCK_SKEW, STACK_KEY, Shard, change_attempt
-from batchyard.ownership import Owner, Verdict
+from batchyard.recovery import ownership
+from batchyard.recovery.ownership import Owner, Verdict
+from batchyard.recovery.sweep_run import Shift
 from batchyard.shards import provider_files
 from batchyard.shards.poll import ENDING
-from batchyard.shift import Shift
 
 LOOK_BACK: Final = 7 * 86_400  # seconds; what is older has long ended, and its files expire by themselves
 MOST_AT_ONCE: Final = 100  # orphans that a run puts away, before it walks on in the next one

@@ -5,7 +5,7 @@ from typing import Final
 
 from batchyard.domain.quota import Stored
 from batchyard.log import logger
-from batchyard.shift import Shift
+from batchyard.recovery.sweep_run import Shift
 
 CHORE: Final = "stored bytes"
 AT_ONCE: Final = 1_000  # records between two looks at the clock

@@ -5,8 +5,8 @@ from typing import Final
 from batchyard.domain import token_ledger
 from batchyard.domain.token_ledger import Claim
 from batchyard.log import logger
+from batchyard.recovery.sweep_run import Shift
 from batchyard.shards.token_room import KEPT
-from batchyard.shift import Shift
 from batchyard.yard import Yard
 
 CHORE: Final = "ledgers"

@@ -2,8 +2,8 @@
 
 import json
 
-from batchyard.advance import advance
 from batchyard.domain.shard import Step, change
+from batchyard.recovery.advance import advance
 from batchyard.results.assemble import assemble
 from batchyard.shards.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard

@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from typing import Final
 
-from batchyard.auditing import correct_ledgers
-from batchyard.drain import drain
 from batchyard.metrics import publish
-from batchyard.missed import start_missed
-from batchyard.orphans import look_for_batches, look_for_files
-from batchyard.revival import revive
-from batchyard.settling import settle
-from batchyard.shift import Shift
-from batchyard.summing import sum_up
+from batchyard.recovery.drain import drain
+from batchyard.recovery.missed_uploads import start_missed
+from batchyard.recovery.orphans import look_for_batches, look_for_files
+from batchyard.recovery.restarts import revive
+from batchyard.recovery.settle import settle
+from batchyard.recovery.storage_audit import sum_up
+from batchyard.recovery.sweep_run import Shift
+from batchyard.recovery.token_audit import correct_ledgers
 from batchyard.yard import Yard
 
 

@@ -11,11 +11,11 @@ from batch_client import AuthenticationError, CreateOutcomeUnknown, PermissionDe
 from batchyard.domain import object_keys
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.shard import CLOCK_SKEW, Step, change_attempt
-from batchyard.orphans import LOOK_BACK
-from batchyard.ownership import LATEST_LOOK, LATEST_RECORD
+from batchyard.recovery.orphans import LOOK_BACK
+from batchyard.recovery.ownership import LATEST_LOOK, LATEST_RECORD
+from batchyard.recovery.sweep import sweep
+from batchyard.recovery.sweep_run import RESERVE
 from batchyard.shards.submit import submit
-from batchyard.shift import RESERVE
-from batchyard.sweep import sweep
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
 from tests.unit.batchyard.planned import planned
 

@@ -7,8 +7,8 @@ from batchyard.domain.multipart_upload import LIFE
 from batchyard.domain.quota import DAY, HOUR
 from batchyard.files import delete_file
 from batchyard.presigned import presign_file
-from batchyard.shift import RESERVE, Shift
-from batchyard.summing import AT_ONCE, sum_up
+from batchyard.recovery.storage_audit import AT_ONCE, sum_up
+from batchyard.recovery.sweep_run import RESERVE, Shift
 from tests.unit.batchyard.memory import MemoryYard
 
 MOST = 10**12

@@ -7,7 +7,7 @@ from batchyard.adapters.bucket import Arrived
 from batchyard.domain import object_keys
 from batchyard.planning import new_batch
 from batchyard.planning.intake import intake, is_folder
-from batchyard.shift import Shift
+from batchyard.recovery.sweep_run import Shift
 
 CHORE: Final = "inbox"
 # An event is tried for a day. The record of a much older upload may have expired: starting it again would pay again.

@@ -1,0 +1,4 @@
+"""What events and executions left undone, found again by the sweep.
+
+Other rooms import: sweep, advance.
+"""
