@@ -4,8 +4,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from batchyard import batch_routes, file_routes, upload_routes, webhook_routes
-from batchyard.front_door import answer, app
+from batchyard.api import batch_routes, file_routes, upload_routes, webhook_routes
+from batchyard.api.app import answer, app
 from batchyard.log import logger
 
 app.include_router(batch_routes.router)

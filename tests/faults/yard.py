@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from batchyard.batches import cancel_batch
+from batchyard.api.batches import cancel_batch
+from batchyard.api.resume import resume
 from batchyard.domain.errors import ApiError
 from batchyard.log import logger
 from batchyard.planning.intake import intake
 from batchyard.recovery.sweep import sweep
-from batchyard.resume import resume
 from batchyard.shards.fail import RESTS
 from tests.faults.checker import Case, wrongs
 from tests.faults.inputs import PROMPT, written

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
-from batchyard import openapi
+from batchyard.api import openapi
 from tests.system.yard import Yard
 
 # Keys are what the session brings: a request without one would get it all the same. tests/unit/functions tries them.

@@ -32,7 +32,7 @@ from batchyard.adapters.upload_store import UploadRecords
 from batchyard.adapters.webhook_executions import WebhookExecutions
 from batchyard.adapters.webhook_sender import Callbacks
 from batchyard.adapters.webhook_store import WebhookRecords
-from batchyard.keyring import Keyring
+from batchyard.api.keyring import Keyring
 from batchyard.lines.byte_ranges import Upload
 from batchyard.settings import Settings
 

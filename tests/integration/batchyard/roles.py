@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from batchyard import batch_routes, file_routes, upload_routes, webhook_routes
+from batchyard.api import batch_routes, file_routes, upload_routes, webhook_routes
 from tests.integration.batchyard.permissions import ACCOUNT, Permission, needed
 from tests.unit.template.documents import ROOT, functions, listed, uses
 

@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 
-from batchyard import api_keys, batches, files
+from batchyard.api import api_keys, batches, files
 from batchyard.domain.errors import ApiError, StoreError
 from batchyard.domain.shard import Step
 from batchyard.planning.intake import intake

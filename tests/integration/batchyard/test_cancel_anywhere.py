@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchyard import batches
+from batchyard.api import batches
 from tests.integration.batchyard.world import World, answering, good, jsonl, request, unrun
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import boto3
 import httpx
 import pytest
 
-from batchyard import batches, files
+from batchyard.api import batches, files
 from batchyard.domain.errors import ApiError
 from batchyard.domain.stored_file import DAY
 from tests.integration.batchyard.world import BUCKET, World, answering, bad, good, jsonl, request

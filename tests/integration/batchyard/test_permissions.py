@@ -20,7 +20,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from batch_client import HttpInfo
-from batchyard import batches, files, webhook_endpoints
+from batchyard.api import batches, files, webhook_endpoints
 from batchyard.domain import webhook_delivery
 from batchyard.domain.batch import LineError
 from batchyard.domain.errors import DeliveryFailed, StoreError

@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 
-from batchyard.batches import cancel_batch, create_batch, retrieve_batch
+from batchyard.api.batches import cancel_batch, create_batch, retrieve_batch
 from batchyard.domain.batch import shape
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning.plan import plan

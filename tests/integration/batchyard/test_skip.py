@@ -7,7 +7,7 @@ import pytest
 
 from batchyard.adapters.batch_store import Records
 from batchyard.adapters.bucket import Objects
-from batchyard.batches import create_batch, retrieve_batch
+from batchyard.api.batches import create_batch, retrieve_batch
 from batchyard.domain.batch import SKIP
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning import skipped

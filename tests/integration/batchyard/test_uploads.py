@@ -10,7 +10,7 @@ import httpx
 import pytest
 import requests
 
-from batchyard import batches, files, presigned, uploads
+from batchyard.api import batches, files, presigned, uploads
 from batchyard.domain import stored_file
 from batchyard.domain.errors import ApiError
 from batchyard.domain.multipart_upload import LIFE

@@ -14,9 +14,9 @@ import pytest
 from botocore.client import BaseClient
 from openai import OpenAI
 
-from batchyard import webhook_endpoints
 from batchyard.adapters import webhook_sender
 from batchyard.adapters.webhook_sender import Callbacks
+from batchyard.api import webhook_endpoints
 from batchyard.domain import webhook_delivery
 from batchyard.domain.errors import DeliveryFailed, NotFound, StaleRecord
 from batchyard.domain.webhook_delivery import Order, event_of

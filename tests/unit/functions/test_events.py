@@ -13,11 +13,12 @@ import msgspec
 import pytest
 
 from batch_client import QuotaError
-from batchyard import openapi, yard
+from batchyard import yard
+from batchyard.api import openapi
+from batchyard.api.files import MOST_INLINE
 from batchyard.domain import multipart_upload, object_keys, stored_file, webhook_endpoint
 from batchyard.domain.statuses import MOVES
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
-from batchyard.files import MOST_INLINE
 from batchyard.lines.shard_lines import Place, ShardLines
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, NOW, MemoryYard, batch
 from tests.unit.batchyard.planned import INPUT

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchyard import api_keys, openapi, yard
+from batchyard import yard
+from batchyard.api import api_keys, openapi
+from batchyard.api.app import OPEN
 from batchyard.domain import multipart_upload, object_keys, stored_file
 from batchyard.domain.batch import InputObject
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
-from batchyard.front_door import OPEN
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryYard, batch
 from tests.unit.functions.gateway import Answer, call
 

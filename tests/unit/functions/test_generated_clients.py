@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from batchyard import api_keys, yard
+from batchyard import yard
+from batchyard.api import api_keys
 from batchyard.domain.batch import InputObject
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryYard, batch
 from tests.unit.functions.gateway import call

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.shared import constants
 
-from batchyard import openapi
 from batchyard.adapters.event_bus import NAMES
+from batchyard.api import openapi
 from batchyard.domain.statuses import ENDED
 from batchyard.settings import Settings
 from tests.unit.template.documents import ROOT, Json, expanded, functions, references, resources, template

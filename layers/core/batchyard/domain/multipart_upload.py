@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard.create_request import refusal
+from batchyard.api.batch_request import refusal
 from batchyard.domain import stored_file
 from batchyard.domain.batch import LineError
 from batchyard.domain.errors import ApiError

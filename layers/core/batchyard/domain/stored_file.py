@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard.create_request import LONGEST_LIFE, SHORTEST_LIFE, refusal
+from batchyard.api.batch_request import LONGEST_LIFE, SHORTEST_LIFE, refusal
 from batchyard.domain.batch import LineError
 from batchyard.domain.errors import ApiError
 from batchyard.lines import file_kinds

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from batchyard.create_request import check_metadata
+from batchyard.api.batch_request import check_metadata
 from batchyard.domain import object_keys
 from batchyard.domain.batch import InputObject, LineError, window_seconds
 from batchyard.domain.errors import NotFound

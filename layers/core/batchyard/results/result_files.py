@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from batchyard import limits
+from batchyard.api import quotas
 from batchyard.domain import object_keys, stored_file
 from batchyard.domain.batch import Batch
 from batchyard.domain.stored_file import BATCH_OUTPUT, DAY
@@ -26,5 +26,5 @@ def keep(yard: Yard, batch: Batch, name: str, size: int) -> str:
         filename=f"{batch.batch_id}_{SHOWN_NAMES[name]}.jsonl", purpose=BATCH_OUTPUT,
     )  # fmt: skip
     if yard.file_records.keep(file):
-        limits.count(yard, batch.tenant, size)
+        quotas.count(yard, batch.tenant, size)
     return file_id

@@ -2,11 +2,11 @@
 
 import pytest
 
-from batchyard import limits, uploads
+from batchyard.api import quotas, uploads
+from batchyard.api.files import delete_file
+from batchyard.api.presigned import presign_file
 from batchyard.domain.multipart_upload import LIFE
 from batchyard.domain.quota import DAY, HOUR
-from batchyard.files import delete_file
-from batchyard.presigned import presign_file
 from batchyard.recovery.storage_audit import AT_ONCE, sum_up
 from batchyard.recovery.sweep_run import RESERVE, Shift
 from tests.unit.batchyard.memory import MemoryYard
@@ -76,18 +76,18 @@ def test_a_sum_that_moves_is_left_alone_for_a_day(age: int, corrected: dict[str,
     announced(yard, 5)
     swept(yard)
     yard.wait(age)
-    limits.count(yard, "default", 7)  # a call is under way that has not recorded its file yet
+    quotas.count(yard, "default", 7)  # a call is under way that has not recorded its file yet
     assert swept(yard) == corrected
 
 
 def test_a_sum_that_was_moved_while_it_was_made_is_left_for_the_next_time() -> None:
     yard = MemoryYard(max_stored_bytes=MOST)
     announced(yard, 5)
-    limits.count(yard, "default", 7)
+    quotas.count(yard, "default", 7)
     files = yard.kept_files.files
 
     def meanwhile(*arguments: object, **named: object) -> object:
-        limits.count(yard, "default", 1)
+        quotas.count(yard, "default", 1)
         return files(*arguments, **named)  # type: ignore[arg-type]  # as they came
 
     yard.kept_files.files = meanwhile  # type: ignore[method-assign,assignment]  # another call comes between
@@ -103,7 +103,7 @@ def test_tenants_are_summed_up_in_turns_and_one_too_large_holds_up_nobody() -> N
         announced(yard, 1, "a")
     for tenant in "abc":
         announced(yard, 5, tenant)
-        limits.count(yard, tenant, 7)
+        quotas.count(yard, tenant, 7)
     assert swept(yard, looks=1) == {}
     assert swept(yard, looks=1) == {"StoredBytesCorrected": 1}
     assert swept(yard, looks=1) == {"StoredBytesCorrected": 1}

@@ -1,6 +1,6 @@
 import pytest
 
-from batchyard import files
+from batchyard.api import files
 from batchyard.domain.errors import ApiError
 from batchyard.domain.stored_file import DAY
 from batchyard.results import result_files

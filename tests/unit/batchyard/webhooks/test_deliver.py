@@ -5,7 +5,7 @@ import time
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from batchyard import webhook_endpoints
+from batchyard.api import webhook_endpoints
 from batchyard.domain import webhook_delivery
 from batchyard.domain.errors import DeliveryFailed, StaleRecord
 from batchyard.domain.webhook_delivery import Delivery, Order, event_of

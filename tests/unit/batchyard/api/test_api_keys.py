@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from batchyard import api_keys
-from batchyard.keyring import FRESH, Keyring
+from batchyard.api import api_keys
+from batchyard.api.keyring import FRESH, Keyring
 from tests.unit.batchyard.memory import MemoryRecords
 
 

@@ -4,8 +4,9 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from batchyard import webhook_endpoints, yard
-from batchyard.front_door import body, headers, optional_body, query, raw_body, tenant
+from batchyard import yard
+from batchyard.api import webhook_endpoints
+from batchyard.api.app import body, headers, optional_body, query, raw_body, tenant
 from batchyard.webhooks.receive import receive
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # powertools leaves it untyped

@@ -9,8 +9,11 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
-from batchyard import limits
 from batchyard.adapters.object_join import Source
+from batchyard.api import quotas
+from batchyard.api.files import MOST_IN_FORM, too_large
+from batchyard.api.form import parse
+from batchyard.api.tenancy import own
 from batchyard.domain import multipart_upload, object_keys, stored_file
 from batchyard.domain.errors import ApiError, NotFound, StaleRecord
 from batchyard.domain.multipart_upload import (
@@ -29,9 +32,6 @@ from batchyard.domain.multipart_upload import (
     unknown,
 )
 from batchyard.domain.stored_file import BATCH, StoredFile, check_first_line, missing
-from batchyard.files import MOST_IN_FORM, too_large
-from batchyard.form import parse
-from batchyard.tenancy import own
 from batchyard.yard import Yard
 
 # The parts are read and written again before the gateway gives up: 29 s at tens of MB a second, several at a time.
@@ -45,7 +45,7 @@ def create_upload(yard: Yard, tenant: str, body: object) -> dict[str, Any]:
     if multipart_upload.text_of(body, "mime_type") is None:
         raise missing("mime_type")
     upload = multipart_upload.new(f"upload_{secrets.token_hex(16)}", tenant, yard.now(), wanted)
-    with limits.room_for(yard, tenant, wanted.bytes):
+    with quotas.room_for(yard, tenant, wanted.bytes):
         yard.upload_records.create(upload)
     return shape(upload, yard.now())
 
@@ -95,7 +95,7 @@ def cancel_upload(yard: Yard, tenant: str, upload_id: str) -> dict[str, Any]:
         _pending(yard, tenant, upload_id)
         try:
             upload = yard.upload_records.end(upload_id, CANCELLED)
-            limits.give_back(yard, tenant, upload.bytes)
+            quotas.give_back(yard, tenant, upload.bytes)
         except StaleRecord as error:
             raise not_pending(_own(yard, tenant, upload_id).status) from error
     return shape(upload, yard.now())

@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from batchyard.claim import claim
-from batchyard.create_request import check
+from batchyard.api.batch_request import check
+from batchyard.api.create_batch import claim
 from batchyard.domain.batch import Batch
 from batchyard.domain.errors import ApiError
 from batchyard.planning.intake import intake

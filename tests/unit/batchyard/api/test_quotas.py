@@ -5,8 +5,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from batchyard.api.quotas import check_open_batches, count, give_back, room_for
 from batchyard.domain.errors import ApiError, StoreError
-from batchyard.limits import check_open_batches, count, give_back, room_for
 from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
 
 

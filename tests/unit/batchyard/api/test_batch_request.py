@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 import pytest
 
-from batchyard.create_request import check, check_metadata, refusal
+from batchyard.api.batch_request import check, check_metadata, refusal
 from batchyard.domain.batch import LineError
 from batchyard.domain.errors import ApiError
 from batchyard.lines.line import ENDPOINTS

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import pytest
 
+from batchyard.api.tenancy import own
 from batchyard.domain.errors import ApiError, NotFound, StoreError
-from batchyard.tenancy import own
 
 IDS = re.compile(r"thing_[0-9]+")
 

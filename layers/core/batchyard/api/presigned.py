@@ -3,8 +3,8 @@
 import secrets
 from typing import Any, Final
 
-from batchyard import limits
 from batchyard.adapters.bucket import LINK_SECONDS
+from batchyard.api import quotas
 from batchyard.domain import multipart_upload, object_keys, stored_file
 from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.stored_file import PROCESSED, UPLOADED, StoredFile
@@ -21,7 +21,7 @@ def presign_file(yard: Yard, tenant: str, body: object) -> dict[str, Any]:
     wanted = multipart_upload.check(body, LARGEST, "No object in S3 is larger.")
     file_id = stored_file.file_id(secrets.token_hex(16))
     key = object_keys.file(tenant, file_id)
-    with limits.room_for(yard, tenant, wanted.bytes):
+    with quotas.room_for(yard, tenant, wanted.bytes):
         whole = wanted.bytes <= MOST_AT_ONCE
         multipart_id = None if whole else yard.file_objects.begin(key, wanted.life)
         file = stored_file.new(

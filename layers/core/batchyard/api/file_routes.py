@@ -5,8 +5,9 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from batchyard import files, yard
-from batchyard.front_door import header, inline_or_elsewhere, query, raw_body, tenant
+from batchyard import yard
+from batchyard.api import files
+from batchyard.api.app import header, inline_or_elsewhere, query, raw_body, tenant
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # powertools leaves it untyped
 

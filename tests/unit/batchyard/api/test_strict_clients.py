@@ -12,7 +12,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard import openapi
+from batchyard.api import openapi
 from batchyard.domain import multipart_upload, stored_file
 from batchyard.domain.batch import TIMES, Counts, LineError, Usage, shape
 from batchyard.domain.multipart_upload import StoredUpload

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from batchyard import webhook_endpoints as door
+from batchyard.api import webhook_endpoints as door
 from batchyard.domain.errors import ApiError, StaleRecord
 from batchyard.domain.webhook_endpoint import MOST_ENDPOINTS, secrets_of
 from tests.unit.batchyard.memory import NOW, MemoryYard

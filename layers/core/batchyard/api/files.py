@@ -6,8 +6,11 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard import limits, tenancy
-from batchyard.create_request import refusal
+from batchyard.api import quotas, tenancy
+from batchyard.api.batch_request import refusal
+from batchyard.api.form import Field, parse
+from batchyard.api.paging import page_limit
+from batchyard.api.presigned import up_to_date
 from batchyard.domain import object_keys, stored_file
 from batchyard.domain.batch import InputObject, LineError
 from batchyard.domain.errors import ApiError, NotFound, StaleRecord
@@ -22,9 +25,6 @@ from batchyard.domain.stored_file import (
     shape,
     unknown,
 )
-from batchyard.form import Field, parse
-from batchyard.paging import page_limit
-from batchyard.presigned import up_to_date
 from batchyard.yard import Yard
 
 # API Gateway hands a body to Lambda in base64, and Lambda takes 6 MiB with the request's headers beside it.
@@ -43,7 +43,7 @@ def create_file(yard: Yard, tenant: str, content_type: str | None, body: bytes) 
     file, purpose, life = _checked(parse(content_type, body))
     file_id = stored_file.file_id(secrets.token_hex(16))
     key = object_keys.file(tenant, file_id)
-    with limits.room_for(yard, tenant, len(file.data)):
+    with quotas.room_for(yard, tenant, len(file.data)):
         version_id = yard.file_objects.put(key, file.data, life)
         made = stored_file.new(
             file_id, tenant, yard.clock(), life, key=key, bytes=len(file.data), filename=file.filename or "",
@@ -89,7 +89,7 @@ def delete_file(yard: Yard, tenant: str, file_id: str) -> dict[str, Any]:
         yard.file_records.change(file_id, deleted_at=yard.now(), expires_at_ttl=yard.now() + DAY)
     except StaleRecord as error:
         raise unknown(file_id) from error
-    limits.give_back(yard, tenant, file.bytes)
+    quotas.give_back(yard, tenant, file.bytes)
     return {"id": file_id, "object": "file", "deleted": True}
 
 

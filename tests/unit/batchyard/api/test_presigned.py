@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 
-from batchyard import files
+from batchyard.api import files
+from batchyard.api.presigned import LARGEST, MOST_AT_ONCE, MOST_LINKS, presign_file
 from batchyard.domain.errors import ApiError
 from batchyard.domain.stored_file import DAY
-from batchyard.presigned import LARGEST, MOST_AT_ONCE, MOST_LINKS, presign_file
 from tests.unit.batchyard.memory import MemoryYard
 
 LINES = b'{"custom_id": "1"}\n'

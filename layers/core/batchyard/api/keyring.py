@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from batchyard import api_keys
 from batchyard.adapters.batch_store import Records
+from batchyard.api import api_keys
 from batchyard.domain.errors import NotFound
 
 FRESH: Final = 30.0  # seconds; a revoked key must open nothing a minute later

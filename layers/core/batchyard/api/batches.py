@@ -7,14 +7,14 @@ import re
 from http import HTTPStatus
 from typing import Any, Final
 
-from batchyard.claim import claim
-from batchyard.create_request import check
+from batchyard.api.batch_request import check
+from batchyard.api.create_batch import claim
+from batchyard.api.paging import LIMITS, page, page_limit
+from batchyard.api.resume import resume
+from batchyard.api.tenancy import own
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, shape
 from batchyard.domain.errors import ApiError, NotFound
-from batchyard.paging import LIMITS, page, page_limit
-from batchyard.resume import resume
-from batchyard.tenancy import own
 from batchyard.yard import Yard
 
 MOST_INLINE: Final = 2_000_000  # bytes of a report: as text in JSON it may be twice as long, and Lambda answers 6 MB

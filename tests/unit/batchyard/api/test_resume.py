@@ -3,10 +3,10 @@
 import pytest
 
 from batch_client import AuthenticationError, BatchError, QuotaError, RateLimitError
+from batchyard.api.resume import resume
 from batchyard.domain.batch import LineError
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.shard import Step, finish
-from batchyard.resume import resume
 from batchyard.shards.collect import collect
 from batchyard.shards.fail import fail_shard
 from batchyard.shards.poll import poll

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from batchyard.create_request import refusal
+from batchyard.api.batch_request import refusal
 from batchyard.domain.batch import LineError
 
 LIMITS: Final = (20, 100)  # entries of a list: usually, and at most

@@ -5,10 +5,10 @@ from typing import Any
 import httpx
 import pytest
 
-from batchyard import files
+from batchyard.api import files
+from batchyard.api.files import MOST_IN_FORM, MOST_INLINE
 from batchyard.domain.errors import ApiError
 from batchyard.domain.stored_file import DAY
-from batchyard.files import MOST_IN_FORM, MOST_INLINE
 from tests.unit.batchyard.memory import MemoryYard
 
 LINES = '{"custom_id": "ü"}\r\n{"custom_id": "2"}\n'.encode()

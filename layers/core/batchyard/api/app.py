@@ -11,7 +11,8 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from batchyard import openapi, yard
+from batchyard import yard
+from batchyard.api import openapi
 from batchyard.domain.errors import ApiError
 from batchyard.log import logger
 

@@ -4,8 +4,9 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from batchyard import presigned, uploads, yard
-from batchyard.front_door import body, header, raw_body, tenant
+from batchyard import yard
+from batchyard.api import presigned, uploads
+from batchyard.api.app import body, header, raw_body, tenant
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # powertools leaves it untyped
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard import files, limits
-from batchyard.create_request import refusal
+from batchyard.api import files, quotas
+from batchyard.api.batch_request import refusal
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, InputObject, LineError, derived_id
 from batchyard.domain.errors import ApiError, BatchyardError, NotFound
@@ -36,7 +36,7 @@ def claim(yard: Yard, tenant: str, wanted: dict[str, Any], idempotency_key: str 
     if source is None:
         message = f"The input file '{wanted['input_file_id'][:SHOWN_ID]}' was not found, or is not yours."
         return new_batch.refuse(yard, batch, LineError("invalid_request", message, "file_id"))
-    limits.check_open_batches(yard, tenant, batch_id, token)
+    quotas.check_open_batches(yard, tenant, batch_id, token)
     created = yard.records.create_batch(batch)
     if not created and not _obtained(
         yard, batch, options.of_body(wanted)

@@ -5,8 +5,9 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from batchyard import batches, yard
-from batchyard.front_door import JSON, body, header, inline_or_elsewhere, query, tenant
+from batchyard import yard
+from batchyard.api import batches
+from batchyard.api.app import JSON, body, header, inline_or_elsewhere, query, tenant
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # powertools leaves it untyped
 

@@ -5,6 +5,8 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
+from batchyard.api.paging import LIMITS, page, page_limit
+from batchyard.api.tenancy import own
 from batchyard.domain import webhook_delivery, webhook_endpoint
 from batchyard.domain.errors import ApiError, DeliveryFailed, StaleRecord
 from batchyard.domain.webhook_endpoint import (
@@ -16,8 +18,6 @@ from batchyard.domain.webhook_endpoint import (
     shape,
     unknown,
 )
-from batchyard.paging import LIMITS, page, page_limit
-from batchyard.tenancy import own
 from batchyard.webhooks.deliver import post
 from batchyard.yard import Yard
 
