@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from batchyard import yard
+from batchyard import services
 from batchyard.log import logger
 from batchyard.recovery.advance import advance
 
@@ -14,7 +14,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take `{"batch_id", "shard"}` and answer what is next for the shard, or for the batch if that was its last or null."""
     logger.append_keys(batch_id=event["batch_id"], shard=event["shard"])
     following = advance(
-        yard.current(),
+        services.current(),
         event["batch_id"],
         event["shard"],
         seconds_left=lambda: context.get_remaining_time_in_millis() / 1_000,

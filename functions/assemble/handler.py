@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from batchyard import yard
+from batchyard import services
 from batchyard.log import logger
 from batchyard.results.assemble import assemble
 
@@ -14,6 +14,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take what Plan answered, or our own answer, and answer it with another `next`."""
     logger.append_keys(batch_id=event["batch_id"])
     following = assemble(
-        yard.current(), event["batch_id"], seconds_left=lambda: context.get_remaining_time_in_millis() / 1_000
+        services.current(), event["batch_id"], seconds_left=lambda: context.get_remaining_time_in_millis() / 1_000
     )
     return {**event, "next": following}

@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from batchyard import yard
+from batchyard import services
 from batchyard.log import logger
 from batchyard.shards.cancel import cancel
 
@@ -13,4 +13,4 @@ from batchyard.shards.cancel import cancel
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda passes it
     """Take `{"batch_id"}` and answer how many provider batches were cancelled."""
     logger.append_keys(batch_id=event["batch_id"])
-    return {"batch_id": event["batch_id"], "cancelled": cancel(yard.current(), event["batch_id"])}
+    return {"batch_id": event["batch_id"], "cancelled": cancel(services.current(), event["batch_id"])}

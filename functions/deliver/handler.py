@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from batchyard import yard
+from batchyard import services
 from batchyard.domain.webhook_delivery import Order
 from batchyard.log import logger
 from batchyard.webhooks.deliver import deliver, give_up
@@ -17,5 +17,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
     order = msgspec.convert(event, Order)
     logger.append_keys(batch_id=order.event.batch_id, endpoint_id=order.endpoint_id)
     if "error" in event:
-        return {"state": give_up(yard.current(), order)}
-    return {"state": deliver(yard.current(), order)}
+        return {"state": give_up(services.current(), order)}
+    return {"state": deliver(services.current(), order)}

@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from batchyard import yard
+from batchyard import services
 from batchyard.log import logger
 from batchyard.shards.fail import fail_batch, fail_shard
 
@@ -14,7 +14,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
     """Take `{"batch_id", "shard"?, "error"}` from the state machine."""
     logger.append_keys(batch_id=event["batch_id"])
     if "shard" in event:
-        fail_shard(yard.current(), event["batch_id"], event["shard"], event["error"])
+        fail_shard(services.current(), event["batch_id"], event["shard"], event["error"])
     else:
-        fail_batch(yard.current(), event["batch_id"], event["error"])
+        fail_batch(services.current(), event["batch_id"], event["error"])
     return {"batch_id": event["batch_id"]}

@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from batchyard import yard
+from batchyard import services
 from batchyard.log import logger
 from batchyard.planning.intake import intake
 
@@ -14,6 +14,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
     """Take S3's word of an upload and answer the id of the batch that it made or names, if it is an input of ours."""
     uploaded = event["detail"]
     batch_id = intake(
-        yard.current(), uploaded["bucket"]["name"], uploaded["object"]["key"], uploaded["object"].get("version-id")
+        services.current(), uploaded["bucket"]["name"], uploaded["object"]["key"], uploaded["object"].get("version-id")
     )
     return {"batch_ids": [batch_id] if batch_id else []}

@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from batchyard import yard
+from batchyard import services
 from batchyard.log import logger
 from batchyard.webhooks.notify import notify
 
@@ -13,4 +13,4 @@ from batchyard.webhooks.notify import notify
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda passes it
     """Take the bus's word of a batch that has ended and answer the names of the deliveries that were begun."""
     logger.append_keys(batch_id=event["detail"]["id"])
-    return {"deliveries": notify(yard.current(), event["detail"])}
+    return {"deliveries": notify(services.current(), event["detail"])}

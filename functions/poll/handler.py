@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from batchyard import yard
+from batchyard import services
 from batchyard.domain.shard import Step
 from batchyard.log import logger
 from batchyard.shards.poll import poll
@@ -16,5 +16,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
     """Take a Step and answer the one that follows."""
     step = msgspec.convert(event, Step)
     logger.append_keys(batch_id=step.batch_id, shard=step.shard)
-    following: dict[str, Any] = msgspec.to_builtins(poll(yard.current(), step))
+    following: dict[str, Any] = msgspec.to_builtins(poll(services.current(), step))
     return following

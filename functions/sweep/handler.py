@@ -5,7 +5,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from batchyard import yard
+from batchyard import services
 from batchyard.log import logger
 from batchyard.recovery.sweep import sweep, sweep_batch
 
@@ -16,5 +16,5 @@ EXECUTION_ENDED = "Step Functions Execution Status Change"
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take the schedule's event, or EventBridge's word of an execution, and answer what was done, by name of metric."""
     if event.get("detail-type") == EXECUTION_ENDED:
-        return sweep_batch(yard.current(), json.loads(event["detail"]["input"])["batch_id"])
-    return sweep(yard.current(), lambda: context.get_remaining_time_in_millis() / 1_000)
+        return sweep_batch(services.current(), json.loads(event["detail"]["input"])["batch_id"])
+    return sweep(services.current(), lambda: context.get_remaining_time_in_millis() / 1_000)

@@ -28,7 +28,7 @@ from tests.faults.strikes import Killed, Strikes
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from batchyard.yard import Yard
+    from batchyard.services import Yard
     from tests.integration.batchyard.world import Clock
 
 DOORS: Final = {"submit": submit, "poll": poll, "collect": collect}

@@ -27,7 +27,7 @@ from tests.integration.batchyard.world import Clock
 from tests.unit.batchyard.memory import BUCKET, MemoryYard
 
 if TYPE_CHECKING:
-    from batchyard.yard import Yard
+    from batchyard.services import Yard
 
 KEY = "sk-made-up"
 MOST_TURNS = 3_000

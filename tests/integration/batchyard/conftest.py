@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from batchyard.services import Yard
 from batchyard.settings import Settings
-from batchyard.yard import Yard
 from tests.integration.aws import empty_aws
 from tests.integration.batchyard.roles import Roles, needed_by
 from tests.integration.batchyard.world import BUCKET, BUS, MACHINE, REGION, SECRET, TABLE, Clock, Provider, World

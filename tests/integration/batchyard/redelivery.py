@@ -11,7 +11,7 @@ from batchyard.domain.shard import Step
 from batchyard.planning.intake import intake
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
-from batchyard.yard import Yard
+from batchyard.services import Yard
 from tests.integration.batchyard.world import BUCKET, World, bad, good, unrun
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from batchyard.domain.batch import LineError
 from batchyard.domain.shard import Step
 from batchyard.planning.plan import plan
 from batchyard.recovery.sweep import sweep
+from batchyard.services import Yard
 from batchyard.shards.fail import end_batch
 from batchyard.shards.submit import submit
-from batchyard.yard import Yard
 from tests.integration.batchyard.world import World, jsonl, request
 from tests.integration.local.provider.emulator import Emulator, started
 

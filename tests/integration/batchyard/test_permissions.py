@@ -30,11 +30,11 @@ from batchyard.planning.intake import intake
 from batchyard.planning.plan import plan
 from batchyard.recovery.advance import advance
 from batchyard.results.assemble import assemble
+from batchyard.services import Yard
 from batchyard.shards.cancel import cancel
 from batchyard.shards.fail import end_batch, fail_shard
 from batchyard.webhooks.deliver import deliver
 from batchyard.webhooks.receive import receive
-from batchyard.yard import Yard
 from tests.integration.batchyard.roles import Grant
 from tests.integration.batchyard.world import BUCKET, World, answering, good, jsonl, request
 

@@ -11,7 +11,7 @@ from batchyard.api.batches import cancel_batch, create_batch, retrieve_batch
 from batchyard.domain.batch import shape
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning.plan import plan
-from batchyard.yard import Yard
+from batchyard.services import Yard
 from tests.integration.batchyard.world import BUCKET, World, jsonl, request
 
 MINI = "gpt-4.1-mini"  # in a batch, 0.2 and 0.8 dollars per million tokens

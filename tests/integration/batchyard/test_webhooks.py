@@ -21,9 +21,9 @@ from batchyard.domain import webhook_delivery
 from batchyard.domain.errors import DeliveryFailed, NotFound, StaleRecord
 from batchyard.domain.webhook_delivery import Order, event_of
 from batchyard.domain.webhook_endpoint import MOST_ENDPOINTS
+from batchyard.services import Yard
 from batchyard.webhooks.deliver import deliver, give_up
 from batchyard.webhooks.notify import notify
-from batchyard.yard import Yard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -26,7 +26,7 @@ from tests.unit.batchyard.memory import is_it
 
 if TYPE_CHECKING:
     from batchyard.lines.byte_ranges import Upload
-    from batchyard.yard import Yard
+    from batchyard.services import Yard
     from tests.integration.batchyard.roles import Roles
 
 BUCKET, TABLE, BUS, SECRET, REGION = "yard-data", "yard-table", "yard-bus", "yard-secret", "us-east-1"

@@ -37,8 +37,8 @@ from batchyard.domain.shard import Shard, superseding
 from batchyard.domain.stored_file import StoredFile
 from batchyard.domain.token_ledger import Claim, Ledger, Terms
 from batchyard.lines.byte_ranges import Upload
+from batchyard.services import Yard
 from batchyard.settings import Settings
-from batchyard.yard import Yard
 from tests.unit.batchyard.webhook_memory import MemoryCallbacks, MemoryWebhookExecutions, MemoryWebhookRecords
 
 BUCKET = "batchyard-data-example"

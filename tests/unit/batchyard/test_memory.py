@@ -20,7 +20,7 @@ from batchyard.adapters.upload_store import UploadRecords
 from batchyard.adapters.webhook_executions import WebhookExecutions
 from batchyard.adapters.webhook_sender import Callbacks
 from batchyard.adapters.webhook_store import WebhookRecords
-from batchyard.yard import Provider
+from batchyard.services import Provider
 from tests.unit.batchyard.memory import (
     MemoryChores,
     MemoryEvents,

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from batch_client import QuotaError
-from batchyard import yard
+from batchyard import services
 from batchyard.api import openapi
 from batchyard.api.files import MOST_INLINE
 from batchyard.domain import multipart_upload, object_keys, stored_file, webhook_endpoint
@@ -86,7 +86,7 @@ def at_hand(monkeypatch: pytest.MonkeyPatch) -> MemoryYard:
     )
     put_upload(made)
     put_endpoint(made)
-    monkeypatch.setattr(yard, "current", lambda: made)
+    monkeypatch.setattr(services, "current", lambda: made)
     return made
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchyard import yard
+from batchyard import services
 from batchyard.api import api_keys, openapi
 from batchyard.api.app import OPEN
 from batchyard.domain import multipart_upload, object_keys, stored_file
@@ -82,7 +82,7 @@ def other(made: MemoryYard) -> str:
 
 @pytest.fixture(autouse=True)
 def at_hand(made: MemoryYard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yard, "current", lambda: made)
+    monkeypatch.setattr(services, "current", lambda: made)
 
 
 def sound(answer: Answer) -> dict[str, Any]:

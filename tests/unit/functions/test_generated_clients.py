@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from batchyard import yard
+from batchyard import services
 from batchyard.api import api_keys
 from batchyard.domain.batch import InputObject
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryYard, batch
@@ -46,7 +46,7 @@ CLIENTS: dict[str, tuple[dict[str, str], dict[str, str], dict[str, Any]]] = {
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> MemoryYard:
     made = MemoryYard()
-    monkeypatch.setattr(yard, "current", lambda: made)
+    monkeypatch.setattr(services, "current", lambda: made)
     made.bucket.put("files/acme/in.jsonl", b"{}\n")
     return made
 

@@ -1,7 +1,7 @@
 """Keep what a worker writes of an attempt apart from what another, that it overtook or that overtakes it, writes."""
 
 from batchyard.domain.shard import Shard
-from batchyard.yard import Yard
+from batchyard.services import Yard
 
 
 def fence(yard: Yard, shard: Shard) -> Shard:

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from batchyard import yard
+from batchyard import services
 from batchyard.api import openapi
 from batchyard.domain.errors import ApiError
 from batchyard.log import logger
@@ -99,7 +99,7 @@ def _tenant(authorization: str | None) -> str:
     if not authorization:
         message = "No API key was given. Send it in a header, as 'Authorization: Bearer YOUR_KEY'."
         raise ApiError(HTTPStatus.UNAUTHORIZED, message)
-    found = yard.current().keyring.tenant_of(authorization)
+    found = services.current().keyring.tenant_of(authorization)
     if found is None:
         message = "Incorrect API key provided: it is unknown or revoked. Whoever runs this service makes keys."
         raise ApiError(HTTPStatus.UNAUTHORIZED, message, code="invalid_api_key")

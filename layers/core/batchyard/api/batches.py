@@ -15,7 +15,7 @@ from batchyard.api.tenancy import own
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, shape
 from batchyard.domain.errors import ApiError, NotFound
-from batchyard.yard import Yard
+from batchyard.services import Yard
 
 MOST_INLINE: Final = 2_000_000  # bytes of a report: as text in JSON it may be twice as long, and Lambda answers 6 MB
 OPENAI_WINDOW: Final = "24h"

@@ -13,7 +13,7 @@ from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, InputObject, LineError, derived_id
 from batchyard.domain.errors import ApiError, BatchyardError, NotFound
 from batchyard.planning import new_batch, options
-from batchyard.yard import Yard
+from batchyard.services import Yard
 
 S3_URI: Final = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
 SHOWN_ID: Final = 200

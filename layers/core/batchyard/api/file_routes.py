@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from batchyard import yard
+from batchyard import services
 from batchyard.api import files
 from batchyard.api.app import header, inline_or_elsewhere, query, raw_body, tenant
 
@@ -15,14 +15,14 @@ router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # powertools l
 @router.post("/v1/files")
 def create_file() -> dict[str, Any]:
     """CreateFile."""
-    return files.create_file(yard.current(), tenant(), header("content-type"), raw_body())
+    return files.create_file(services.current(), tenant(), header("content-type"), raw_body())
 
 
 @router.get("/v1/files")
 def list_files() -> dict[str, Any]:
     """ListFiles."""
     return files.list_files(
-        yard.current(), tenant(),
+        services.current(), tenant(),
         purpose=query("purpose"), limit=query("limit"), order=query("order"), after=query("after"),
     )  # fmt: skip
 
@@ -30,16 +30,16 @@ def list_files() -> dict[str, Any]:
 @router.get("/v1/files/<file_id>")
 def retrieve_file(file_id: str) -> dict[str, Any]:
     """RetrieveFile."""
-    return files.retrieve_file(yard.current(), tenant(), file_id)
+    return files.retrieve_file(services.current(), tenant(), file_id)
 
 
 @router.delete("/v1/files/<file_id>")
 def delete_file(file_id: str) -> dict[str, Any]:
     """DeleteFile."""
-    return files.delete_file(yard.current(), tenant(), file_id)
+    return files.delete_file(services.current(), tenant(), file_id)
 
 
 @router.get("/v1/files/<file_id>/content")
 def file_content(file_id: str) -> Response[Any]:
     """DownloadFile."""
-    return inline_or_elsewhere(files.file_content(yard.current(), tenant(), file_id))
+    return inline_or_elsewhere(files.file_content(services.current(), tenant(), file_id))

@@ -25,7 +25,7 @@ from batchyard.domain.stored_file import (
     shape,
     unknown,
 )
-from batchyard.yard import Yard
+from batchyard.services import Yard
 
 # API Gateway hands a body to Lambda in base64, and Lambda takes 6 MiB with the request's headers beside it.
 MOST_IN_FORM: Final = 4_500_000  # bytes

@@ -8,7 +8,7 @@ from batchyard.api import quotas
 from batchyard.domain import multipart_upload, object_keys, stored_file
 from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.stored_file import PROCESSED, UPLOADED, StoredFile
-from batchyard.yard import Yard
+from batchyard.services import Yard
 
 MOST_AT_ONCE: Final = 5_000_000_000  # bytes that S3 takes in one request
 LARGEST: Final = 5_000_000_000_000  # bytes

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 
 from batchyard.domain.errors import ApiError, BatchyardError
-from batchyard.yard import Yard
+from batchyard.services import Yard
 
 
 def check_open_batches(yard: Yard, tenant: str, *batch_ids: str) -> None:

@@ -1,6 +1,6 @@
 """Have a paused batch tried again at once, for an operator who has mended what it waits for."""
 
-from batchyard.yard import Yard
+from batchyard.services import Yard
 
 
 def resume(yard: Yard, batch_id: str) -> int:

@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from batchyard import yard
+from batchyard import services
 from batchyard.api import presigned, uploads
 from batchyard.api.app import body, header, raw_body, tenant
 
@@ -14,28 +14,28 @@ router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # powertools l
 @router.post("/v1/uploads")
 def create_upload() -> dict[str, Any]:
     """CreateUpload."""
-    return uploads.create_upload(yard.current(), tenant(), body())
+    return uploads.create_upload(services.current(), tenant(), body())
 
 
 @router.post("/v1/uploads/<upload_id>/parts")
 def add_upload_part(upload_id: str) -> dict[str, Any]:
     """AddUploadPart."""
-    return uploads.add_part(yard.current(), tenant(), upload_id, header("content-type"), raw_body())
+    return uploads.add_part(services.current(), tenant(), upload_id, header("content-type"), raw_body())
 
 
 @router.post("/v1/uploads/<upload_id>/complete")
 def complete_upload(upload_id: str) -> dict[str, Any]:
     """CompleteUpload."""
-    return uploads.complete_upload(yard.current(), tenant(), upload_id, body())
+    return uploads.complete_upload(services.current(), tenant(), upload_id, body())
 
 
 @router.post("/v1/uploads/<upload_id>/cancel")
 def cancel_upload(upload_id: str) -> dict[str, Any]:
     """CancelUpload."""
-    return uploads.cancel_upload(yard.current(), tenant(), upload_id)
+    return uploads.cancel_upload(services.current(), tenant(), upload_id)
 
 
 @router.post("/v1/uploads/presign")
 def presign_file() -> dict[str, Any]:
     """PresignFile."""
-    return presigned.presign_file(yard.current(), tenant(), body())
+    return presigned.presign_file(services.current(), tenant(), body())

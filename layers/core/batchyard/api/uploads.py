@@ -32,7 +32,7 @@ from batchyard.domain.multipart_upload import (
     unknown,
 )
 from batchyard.domain.stored_file import BATCH, StoredFile, check_first_line, missing
-from batchyard.yard import Yard
+from batchyard.services import Yard
 
 # The parts are read and written again before the gateway gives up: 29 s at tens of MB a second, several at a time.
 MOST_JOINED: Final = 512_000_000  # bytes

@@ -18,8 +18,8 @@ from batchyard.domain.webhook_endpoint import (
     shape,
     unknown,
 )
+from batchyard.services import Yard
 from batchyard.webhooks.deliver import post
-from batchyard.yard import Yard
 
 MOST_DELIVERIES = 100
 KEEP_DELETED = 7 * 86_400  # seconds; deliveries under way last three days

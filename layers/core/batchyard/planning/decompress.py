@@ -12,7 +12,7 @@ from batchyard.domain.batch import Batch, InputObject
 from batchyard.domain.time_budget import InTime, OutOfTime
 from batchyard.lines.line import GZIP
 from batchyard.planning.scan import Progress
-from batchyard.yard import Yard
+from batchyard.services import Yard
 
 PIECE: Final = 1024 * 1024
 DAMAGED: Final = (EOFError, gzip.BadGzipFile, zlib.error)

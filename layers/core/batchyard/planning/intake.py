@@ -10,7 +10,7 @@ from batchyard.domain.batch import InputObject, LineError, window_seconds
 from batchyard.domain.errors import NotFound
 from batchyard.log import logger
 from batchyard.planning import new_batch, options
-from batchyard.yard import Yard
+from batchyard.services import Yard
 
 
 def intake(yard: Yard, bucket: str, key: str, version_id: str | None = None) -> str | None:

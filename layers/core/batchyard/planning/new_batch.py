@@ -7,7 +7,7 @@ import msgspec
 
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, InputObject, LineError, derived_id, window_seconds
-from batchyard.yard import Yard
+from batchyard.services import Yard
 
 DAY: Final = 86_400
 

@@ -20,7 +20,7 @@ from batchyard.planning.scan import Progress, Survey
 from batchyard.planning.shard_limits import Limits
 from batchyard.planning.skipped import Aside
 from batchyard.planning.whole_input import look_back
-from batchyard.yard import Yard
+from batchyard.services import Yard
 
 SUMMARY: Final = "summary.msgpack"
 PROGRESS: Final = "progress.msgpack"

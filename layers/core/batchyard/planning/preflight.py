@@ -16,8 +16,8 @@ from batchyard.planning import prices
 from batchyard.planning.output_limits import ASSUMED_OUTPUT, Load, Outputs
 from batchyard.planning.scan import Progress
 from batchyard.planning.whole_input import EMPTY, read_lines
+from batchyard.services import Yard
 from batchyard.shards import token_room
-from batchyard.yard import Yard
 
 # Shown, while all are in the sums: the record of the batch holds 400 KB and an event 256 KB, in which a character has up to 12.
 MOST_MODELS, SHOWN_NAME = 25, 100

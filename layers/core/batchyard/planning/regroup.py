@@ -12,7 +12,7 @@ from batchyard.domain.time_budget import InTime
 from batchyard.lines.byte_ranges import near
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.planning.scan import Progress
-from batchyard.yard import Yard
+from batchyard.services import Yard
 
 # A shard is scattered if to read it takes more requests than this, or this many times its own bytes and not just a few.
 MOST_REQUESTS: Final = 1_000

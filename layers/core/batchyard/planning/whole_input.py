@@ -12,7 +12,7 @@ from batchyard.lines.unfinished import Unfinished
 from batchyard.planning.duplicates import earliest, look_through
 from batchyard.planning.scan import Survey
 from batchyard.planning.skipped import Aside
-from batchyard.yard import Yard
+from batchyard.services import Yard
 
 EMPTY: Final = "empty_file"
 

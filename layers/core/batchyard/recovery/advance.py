@@ -8,10 +8,10 @@ from batchyard.domain.shard import Step
 from batchyard.domain.stopping import is_drained
 from batchyard.log import logger
 from batchyard.results.assemble import assemble
+from batchyard.services import Yard
 from batchyard.shards.collect import collect
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
-from batchyard.yard import Yard
 
 STEPS: Final[dict[str, Callable[[Yard, Step], Step]]] = {"submit": submit, "poll": poll, "collect": collect}
 MOST_STEPS: Final = 10

@@ -12,7 +12,7 @@ from batchyard.recovery.settle import settle
 from batchyard.recovery.storage_audit import sum_up
 from batchyard.recovery.sweep_run import Shift
 from batchyard.recovery.token_audit import correct_ledgers
-from batchyard.yard import Yard
+from batchyard.services import Yard
 
 
 def sweep(yard: Yard, seconds_left: Callable[[], float] = lambda: 600.0) -> dict[str, int]:

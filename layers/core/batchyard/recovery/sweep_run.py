@@ -8,8 +8,8 @@ from typing import Final
 from batch_client import BatchClientError
 from batchyard.domain.errors import BatchyardError, StaleRecord, StoreError
 from batchyard.log import logger
+from batchyard.services import Yard
 from batchyard.shards import provider_files
-from batchyard.yard import Yard
 
 RESERVE: Final = 120.0  # seconds; a call to a provider that does not answer may take this long
 

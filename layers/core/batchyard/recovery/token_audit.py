@@ -6,8 +6,8 @@ from batchyard.domain import token_ledger
 from batchyard.domain.token_ledger import Claim
 from batchyard.log import logger
 from batchyard.recovery.sweep_run import Shift
+from batchyard.services import Yard
 from batchyard.shards.token_room import KEPT
-from batchyard.yard import Yard
 
 CHORE: Final = "ledgers"
 

@@ -19,8 +19,8 @@ from batchyard.results import result_files
 from batchyard.results.checkpoint import any_written, written_results
 from batchyard.results.join import Tally
 from batchyard.results.report import report
+from batchyard.services import Yard
 from batchyard.shards.continue_as_new import any_relayed
-from batchyard.yard import Yard
 
 UNRECORDED: Final = LineError("server_error", "The shard of this request stopped before it was finished.")
 RAN: Final = frozenset({"completed", "expired", "cancelled"})  # how a provider batch ends that ran lines

@@ -14,7 +14,7 @@ from batchyard.domain.shard import Shard
 from batchyard.domain.time_budget import InTime, OutOfTime
 from batchyard.log import logger
 from batchyard.results.join import Asides, Result, Results, ResultsProgress, Tally
-from batchyard.yard import Yard
+from batchyard.services import Yard
 
 NAMES: Final = ("output.jsonl", "errors.jsonl")
 

@@ -6,7 +6,7 @@ from batchyard.api import quotas
 from batchyard.domain import object_keys, stored_file
 from batchyard.domain.batch import Batch
 from batchyard.domain.stored_file import BATCH_OUTPUT, DAY
-from batchyard.yard import Yard
+from batchyard.services import Yard
 
 SHOWN_NAMES: Final = {"output.jsonl": "output", "errors.jsonl": "error"}
 

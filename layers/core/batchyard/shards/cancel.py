@@ -5,8 +5,8 @@ from operator import methodcaller
 from batch_client import BatchClientError
 from batchyard.domain import statuses
 from batchyard.log import logger
+from batchyard.services import Yard
 from batchyard.shards import token_room
-from batchyard.yard import Yard
 
 
 def cancel(yard: Yard, batch_id: str) -> int:

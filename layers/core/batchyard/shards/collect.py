@@ -18,11 +18,11 @@ from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.log import logger
+from batchyard.services import Yard
 from batchyard.shards import retries, stalls, token_room
 from batchyard.shards.answers import Answers
 from batchyard.shards.continue_as_new import must_relay, relay
 from batchyard.shards.provider_failure import after_failed
-from batchyard.yard import Yard
 
 # So often we look again for answers that the provider's own counts promise: long if there are none at all, as files may
 # come late; not so long if only some are missing, as those seldom come.

@@ -9,8 +9,8 @@ from typing import Final
 
 from batchyard.domain.shard import Shard, Step, change
 from batchyard.log import logger
+from batchyard.services import Yard
 from batchyard.shards import token_room
-from batchyard.yard import Yard
 
 MOST_TURNS: Final = 2_000
 # What is at the provider holds room that the shards beside it may wait for, and a shard that is handed over waits for those:

@@ -23,11 +23,11 @@ from batchyard.lines.byte_ranges import Upload
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.log import logger
+from batchyard.services import Yard
 from batchyard.shards import direct_answers
 from batchyard.shards.answers import Answers
 from batchyard.shards.collect import Sorted, bring_in, brought_in
 from batchyard.shards.direct_answers import LineName
-from batchyard.yard import Yard
 
 if TYPE_CHECKING:
     from array import array

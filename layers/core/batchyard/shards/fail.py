@@ -7,9 +7,9 @@ from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, LineError
 from batchyard.domain.shard import Shard, change, finish
 from batchyard.log import logger
+from batchyard.services import Yard
 from batchyard.shards import pauses, token_room
 from batchyard.shards.submit import begun
-from batchyard.yard import Yard
 
 LONGEST_CAUSE: Final = 500
 # Seconds that a shard which is given up rests before another execution tries to bring in what was paid for: whatever

@@ -8,7 +8,7 @@ from batchyard.domain.batch import Batch
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.statuses import PAUSED, RESUMED
 from batchyard.log import logger
-from batchyard.yard import Yard
+from batchyard.services import Yard
 
 
 def tell(yard: Yard, batch: Batch) -> None:

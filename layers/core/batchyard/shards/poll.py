@@ -13,9 +13,9 @@ from batchyard.domain.outcomes import usage_of_batch
 from batchyard.domain.pacing import Look, poll_wait, remembered
 from batchyard.domain.shard import Attempt, Shard, Step, change, change_attempt
 from batchyard.log import logger
+from batchyard.services import Yard
 from batchyard.shards import pauses, retries, stalls, token_room
 from batchyard.shards.continue_as_new import must_relay, relay
-from batchyard.yard import Yard
 
 TAKEN_IN: Final = frozenset({"in_progress", "finalizing", "completed"})  # its tokens had room
 ENDING: Final = frozenset({"cancelling", "finalizing"})

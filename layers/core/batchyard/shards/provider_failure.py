@@ -16,9 +16,9 @@ from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.log import logger
+from batchyard.services import Yard
 from batchyard.shards import retries, stalls, token_room
 from batchyard.shards.token_room import Refusal
-from batchyard.yard import Yard
 
 WAITS: Final = {
     Move.PAUSE: "The provider wants its operator",

@@ -9,7 +9,7 @@ from batchyard.domain.errors import StaleRecord
 from batchyard.domain.policy import Move, after_failed_call
 from batchyard.domain.shard import Shard, change
 from batchyard.log import logger
-from batchyard.yard import Yard
+from batchyard.services import Yard
 
 # It is gone, or the provider does not delete files: asking again would change nothing.
 FINAL_MOVES: Final = frozenset({Move.GIVE_UP, Move.UPLOAD})

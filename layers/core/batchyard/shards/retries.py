@@ -22,8 +22,8 @@ from batchyard.domain.policy import Move, after_failed_call
 from batchyard.domain.shard import Shard, Step, change, change_attempt, finish
 from batchyard.domain.stopping import CANCELLED, why_stopped
 from batchyard.log import logger
+from batchyard.services import Yard
 from batchyard.shards import pauses, provider_files
-from batchyard.yard import Yard
 
 MOST_SETBACKS: Final = 100  # in a row, before a shard that cannot be sent is given up: most of a day
 BOUNDED: Final = frozenset({Move.RETRY, Move.UPLOAD})  # what waits for room or an operator may take longer

@@ -13,8 +13,8 @@ from batchyard.domain.shard import Shard, change, change_attempt, finish
 from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
+from batchyard.services import Yard
 from batchyard.shards.unanswered import last_words
-from batchyard.yard import Yard
 
 if TYPE_CHECKING:
     from array import array

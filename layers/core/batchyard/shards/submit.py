@@ -25,11 +25,11 @@ from batchyard.domain.stopping import why_stopped
 from batchyard.lines.byte_ranges import Upload
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
+from batchyard.services import Yard
 from batchyard.shards import retries, token_room
 from batchyard.shards.continue_as_new import must_relay, relay, take_over
 from batchyard.shards.direct import begin_direct, is_due, send_tail
 from batchyard.shards.provider_failure import after_refused_create
-from batchyard.yard import Yard
 
 if TYPE_CHECKING:
     from array import array

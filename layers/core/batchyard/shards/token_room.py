@@ -16,8 +16,8 @@ from batchyard.domain.pacing import retry_wait, room_wait
 from batchyard.domain.shard import Shard, change, change_attempt
 from batchyard.domain.token_ledger import Claim, Ledger
 from batchyard.log import logger
+from batchyard.services import Yard
 from batchyard.shards import retries
-from batchyard.yard import Yard
 
 KEPT: Final = 2 * 86_400  # seconds an ended claim is remembered, that no late worker may claim again
 LOOKS_MISSED: Final = 3  # the longest waits that one who waits may let pass, before others wait for him no more

@@ -7,7 +7,7 @@ from batchyard.domain.webhook_delivery import DELIVERED, FAILED, Delivery, Order
 from batchyard.domain.webhook_endpoint import WebhookEndpoint, secrets_of
 from batchyard.domain.webhook_url import wrong_url
 from batchyard.log import logger
-from batchyard.yard import Yard
+from batchyard.services import Yard
 
 GONE = "The endpoint was deleted before it took the event."
 

@@ -7,7 +7,7 @@ from batchyard.domain import webhook_delivery
 from batchyard.domain.statuses import STAMPS
 from batchyard.domain.webhook_delivery import Order, WebhookEvent
 from batchyard.log import logger
-from batchyard.yard import Yard
+from batchyard.services import Yard
 
 
 def notify(yard: Yard, batch: Mapping[str, Any]) -> list[str]:

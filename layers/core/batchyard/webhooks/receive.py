@@ -12,7 +12,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from batchyard.domain.errors import ApiError, NotFound
 from batchyard.log import logger
-from batchyard.yard import Yard
+from batchyard.services import Yard
 
 BATCH_EVENTS: Final = "batch."
 KEEP_IDS: Final = 7 * 86_400  # seconds a webhook-id is remembered; OpenAI repeats one for 72 hours

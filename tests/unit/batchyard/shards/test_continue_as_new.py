@@ -10,11 +10,11 @@ from batch_client import RateLimitError
 from batchyard.domain.batch import Usage
 from batchyard.domain.shard import KEPT_ATTEMPTS, Attempt, Shard, Step, begin_attempt, is_full
 from batchyard.results.assemble import assemble
+from batchyard.services import Yard
 from batchyard.shards.collect import collect
 from batchyard.shards.continue_as_new import MOST_BUSY_TURNS, MOST_TURNS
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
-from batchyard.yard import Yard
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryYard
 from tests.unit.batchyard.planned import planned
 
