@@ -26,7 +26,7 @@ provider: setup ## the provider emulator alone
 	@$(PY) -m local.provider
 
 key: setup ## an API key for the HTTP API: TABLE=… (of the stack) TENANT=default; LIST=1 shows all, REVOKE=… ends one
-	@$(PY) -m batchyard.api_keys "$(TABLE)" $(if $(REVOKE),--revoke "$(REVOKE)",$(if $(LIST),--list,"$(TENANT)"))
+	@$(PY) -m batchyard.api.api_keys "$(TABLE)" $(if $(REVOKE),--revoke "$(REVOKE)",$(if $(LIST),--list,"$(TENANT)"))
 
 lint: setup ## every static check
 	@.venv/bin/ruff format --check .

@@ -11,7 +11,7 @@ from genai_prices import Usage
 from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import ModelInfo, Provider
 
-PLACE: Final = Path(__file__).resolve().parents[1] / "layers/core/batchyard/prices.json"
+PLACE: Final = Path(__file__).resolve().parents[1] / "layers/core/batchyard/planning/prices.json"
 # Services with a batch API of OpenAI's shape, and makers of models that gateways offer.
 SELLERS: Final = ("openai", "azure", "groq", "together", "anthropic", "google", "mistral", "deepseek", "x-ai")
 SAMPLE: Final = 1_000  # tokens; short enough for the price of a short prompt where long ones cost more

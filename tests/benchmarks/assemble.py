@@ -33,18 +33,18 @@ def setting(path: str, room: str) -> Callable[[], None]:
 
 def ours(path: str, room: str, counted: str = "all") -> Callable[[], float]:
     """Prepare Collect of every shard and Assemble; writing files is not counted if `counted` is "unstored"."""
-    yard = DiskYard(Path(room), Path(path), max_requests_per_shard=LINES_PER_SHARD)
-    yard.recall()
+    services = DiskYard(Path(room), Path(path), max_requests_per_shard=LINES_PER_SHARD)
+    services.recall()
 
     def work() -> float:
-        for shard in range(yard.records.batch(BATCH_ID).shards):
-            if collect(yard, Step(BATCH_ID, shard)).next != "done":
+        for shard in range(services.records.batch(BATCH_ID).shards):
+            if collect(services, Step(BATCH_ID, shard)).next != "done":
                 raise AssertionError(f"shard {shard} is not done")
-        ending = next(said for said in (assemble(yard, BATCH_ID) for _ in range(MOST_TURNS)) if said != "assemble")
-        counts = yard.records.batch(BATCH_ID).counts
+        ending = next(said for said in (assemble(services, BATCH_ID) for _ in range(MOST_TURNS)) if said != "assemble")
+        counts = services.records.batch(BATCH_ID).counts
         if ending != "done" or counts.completed + counts.failed != counts.total:
             raise AssertionError(f"the batch ended as {ending} with {counts}")
-        return yard.disk.served + (yard.disk.stored if counted == "unstored" else 0)
+        return services.disk.served + (services.disk.stored if counted == "unstored" else 0)
 
     return work
 
@@ -113,18 +113,18 @@ def _custom_ids(path: Path) -> list[str]:
 
 
 def _set_up(path: Path, room: Path) -> None:
-    yard = DiskYard(room, path, max_requests_per_shard=LINES_PER_SHARD)
+    services = DiskYard(room, path, max_requests_per_shard=LINES_PER_SHARD)
     chance = random.Random(5)  # noqa: S311 - made the same each time
-    while plan(yard, BATCH_ID).next == "plan":
+    while plan(services, BATCH_ID).next == "plan":
         pass
-    for shard in range(yard.records.batch(BATCH_ID).shards):
-        submit(yard, Step(BATCH_ID, shard))
-        _answer(yard, room, shard, chance)
-    yard.keep()
+    for shard in range(services.records.batch(BATCH_ID).shards):
+        submit(services, Step(BATCH_ID, shard))
+        _answer(services, room, shard, chance)
+    services.keep()
 
 
-def _answer(yard: DiskYard, room: Path, shard: int, chance: random.Random) -> None:
-    ids = ShardLines.unpack(yard.objects.get(object_keys.shard_lines(BATCH_ID, shard))).custom_ids
+def _answer(services: DiskYard, room: Path, shard: int, chance: random.Random) -> None:
+    ids = ShardLines.unpack(services.objects.get(object_keys.shard_lines(BATCH_ID, shard))).custom_ids
     shuffled = chance.sample(ids, len(ids))
     refused = int(len(ids) * REFUSED_SHARE)
     names = [f"answers-{shard}-{kind}.jsonl" for kind in ("output", "error")]
@@ -132,10 +132,10 @@ def _answer(yard: DiskYard, room: Path, shard: int, chance: random.Random) -> No
         with (room / name).open("wb") as file:
             for number, custom_id in enumerate(answered):
                 file.write(inputs.answer(chance, number, custom_id, _answer_length(chance), status))
-    recorded = yard.records.shard(BATCH_ID, shard)
+    recorded = services.records.shard(BATCH_ID, shard)
     if recorded is None or recorded.attempts[-1].provider_batch_id is None:
         raise AssertionError(f"shard {shard} was not submitted")
-    yard.scripted.end(
+    services.scripted.end(
         recorded.attempts[-1].provider_batch_id, "completed", output_file_id=names[0], error_file_id=names[1],
         request_counts=RequestCounts(total=len(ids), completed=len(ids) - refused, failed=refused),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A yard on local files: the real operations and the real bucket adapter over an S3 client that is a directory."""
+"""Services on local files: the real operations and the real bucket adapter over an S3 client that is a directory."""
 
 import io
 import pickle
@@ -13,7 +13,7 @@ from batch_client import File
 from batchyard.adapters.bucket import Objects
 from batchyard.domain.batch import InputObject
 from batchyard.lines.byte_ranges import Upload
-from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryProvider, MemoryYard, batch
+from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryProvider, MemoryServices, batch
 
 READ = 256 * 1024  # what the real client reads at a time
 INPUT_KEY = "inbox/default/requests.jsonl"
@@ -126,8 +126,8 @@ class DiskProvider(MemoryProvider):
                 yield chunk
 
 
-class DiskYard(MemoryYard):
-    """A yard whose objects are files below `root`; `source` is the input of its one batch, BATCH_ID."""
+class DiskYard(MemoryServices):
+    """Services whose objects are files below `root`; `source` is the input of its one batch, BATCH_ID."""
 
     def __init__(self, root: Path, source: Path, **settings: str | int) -> None:
         super().__init__(**settings)

@@ -27,11 +27,11 @@ def refusing(path: str) -> Callable[[], None]:
 
 def _planning(path: str, wanted: str) -> Callable[[], None]:
     room = tempfile.TemporaryDirectory()
-    yard = DiskYard(Path(room.name), Path(path))
+    services = DiskYard(Path(room.name), Path(path))
 
     def work() -> None:
-        following = next(step for step in (plan(yard, BATCH_ID).next for _ in range(MOST_TURNS)) if step != "plan")
-        found = yard.records.batch(BATCH_ID)
+        following = next(step for step in (plan(services, BATCH_ID).next for _ in range(MOST_TURNS)) if step != "plan")
+        found = services.records.batch(BATCH_ID)
         if following != wanted or not (found.counts.total or found.errors_total):
             raise AssertionError(f"the plan of the file was {following}: {found.errors[:1]}")
         room.cleanup()

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.yard import Scene
+from tests.faults.scene import Scene
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def scene() -> Iterator[Scene]:
-    """A yard of two shards or more; whatever a test does to it, the checker has the last word."""
+    """Services of two shards or more; whatever a test does to it, the checker has the last word."""
     scene = Scene(max_requests_per_shard=4)
     yield scene
     scene.finish()

@@ -28,7 +28,7 @@ from tests.faults.strikes import Killed, Strikes
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from batchyard.services import Yard
+    from batchyard.services import Services
     from tests.integration.batchyard.world import Clock
 
 DOORS: Final = {"submit": submit, "poll": poll, "collect": collect}
@@ -74,8 +74,8 @@ class Watch:
 class Machine:
     """Play executions step by step; whoever plays chooses which shard is next."""
 
-    def __init__(self, yard: Yard, clock: Clock, strikes: Strikes, read: Callable[[str], bytes | None]) -> None:
-        self.yard, self.clock, self.strikes, self.read = yard, clock, strikes, read
+    def __init__(self, services: Services, clock: Clock, strikes: Strikes, read: Callable[[str], bytes | None]) -> None:
+        self.services, self.clock, self.strikes, self.read = services, clock, strikes, read
         self.executions: dict[tuple[str, int], Execution] = {}
         self.cancels: list[str] = []
         self.payloads: list[Step] = []
@@ -106,7 +106,7 @@ class Machine:
 
     def advance(self, asked: Mapping[str, Any]) -> None:
         """Run the advance function once, as it was asked to."""
-        self.once(lambda: advance(self.yard, asked["batch_id"], asked["shard"]))
+        self.once(lambda: advance(self.services, asked["batch_id"], asked["shard"]))
 
     @property
     def running(self) -> list[Execution]:
@@ -123,7 +123,7 @@ class Machine:
             first = min(waiting, key=lambda number: execution.shards[number].due)
             self._shard(execution, first if choice is None else waiting[choice % len(waiting)])
         elif execution.next == "fail":
-            self._attempt(execution.tries, lambda: fail_batch(self.yard, execution.batch_id, execution.error or {}))
+            self._attempt(execution.tries, lambda: fail_batch(self.services, execution.batch_id, execution.error or {}))
             execution.ended = "Failed"
         else:
             self._batch(execution)
@@ -145,14 +145,14 @@ class Machine:
         if self.cancels:
             batch_id = self.cancels.pop(choice % len(self.cancels))
             for _ in range(3):
-                if self._attempt(Counter(), lambda: cancel(self.yard, batch_id)) is not FAILED:
+                if self._attempt(Counter(), lambda: cancel(self.services, batch_id)) is not FAILED:
                     return
 
     def replay(self, choice: int) -> None:
         """Deliver an old step once more, late; nobody waits for what it answers."""
         if self.payloads:
             step = self.payloads[choice % len(self.payloads)]
-            self._attempt(Counter(), lambda: DOORS[step.next](self.yard, step))
+            self._attempt(Counter(), lambda: DOORS[step.next](self.services, step))
 
     def tire(self, choice: int, turns: int = MOST_TURNS) -> None:
         """Let an execution of a shard have had so many turns that its history is nearly full."""
@@ -166,9 +166,9 @@ class Machine:
         left = Watch(self.short.pop(0) if self.short else None)
         batch_id, resume = execution.batch_id, execution.resumed
         if execution.next == "plan":
-            call: Callable[[], Any] = lambda: plan(self.yard, batch_id, resume=resume, seconds_left=left).next  # noqa: E731
+            call: Callable[[], Any] = lambda: plan(self.services, batch_id, resume=resume, seconds_left=left).next  # noqa: E731
         else:
-            call = lambda: assemble(self.yard, batch_id, left)  # noqa: E731
+            call = lambda: assemble(self.services, batch_id, left)  # noqa: E731
         answer = self._attempt(execution.tries, call)
         if answer is FAILED:
             if exhausted(execution.tries):
@@ -191,13 +191,13 @@ class Machine:
         self.clock.now = max(self.clock.now, sleeper.due)
         step = sleeper.step
         self.payloads.append(step)
-        answer = self._attempt(sleeper.tries, lambda: DOORS[step.next](self.yard, step))
+        answer = self._attempt(sleeper.tries, lambda: DOORS[step.next](self.services, step))
         if answer is FAILED:
             if exhausted(sleeper.tries):
                 error = {"Error": "Exhausted", "Cause": "tried too often"}
                 for _ in range(TRIES):
                     if (
-                        self._attempt(Counter(), lambda: fail_shard(self.yard, step.batch_id, number, error))
+                        self._attempt(Counter(), lambda: fail_shard(self.services, step.batch_id, number, error))
                         is not FAILED
                     ):
                         break

@@ -1,4 +1,4 @@
-"""The world of the tests on moto, but on a yard of memory: for what does not turn upon AWS, in a hundredth of the time."""
+"""The world of the tests on moto, but on services of memory: for what does not turn upon AWS, in a hundredth of the time."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from batchyard.planning.intake import intake
 from batchyard.settings import Settings
 from tests.integration.batchyard.roles import Roles
 from tests.integration.batchyard.world import REGION, Clock, Provider, World
-from tests.unit.batchyard.memory import BUCKET, MemoryYard
+from tests.unit.batchyard.memory import BUCKET, MemoryServices
 
 
 class MemoryWorld(World):
-    """A yard, its provider and clock, and the state machine played by hand."""
+    """Services, its provider and clock, and the state machine played by hand."""
 
     def __init__(self) -> None:
         clock = Clock()
         provider = Provider(clock)
-        self.memory = MemoryYard(max_enqueued_tokens=Settings.max_enqueued_tokens)
+        self.memory = MemoryServices(max_enqueued_tokens=Settings.max_enqueued_tokens)
         self.memory.clock, self.memory.chance = clock, lambda: 0.5
-        self.memory._provider = provider  # noqa: SLF001 - the yard is made of memory, but for its provider
+        self.memory._provider = provider  # noqa: SLF001 - the services is made of memory, but for its provider
         super().__init__(self.memory, provider, clock, Roles(self.memory.settings, REGION))
 
     def __post_init__(self) -> None:

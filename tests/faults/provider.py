@@ -83,7 +83,7 @@ class Trouble:
 
 @dataclass
 class FickleProvider:
-    """The Protocol `batchyard.yard.Provider`; `fates` are those of the batches to come, `troubles` those of the calls."""
+    """The Protocol `batchyard.services.Provider`; `fates` are those of the batches to come, `troubles` those of the calls."""
 
     clock: Callable[[], float]
     may_create: Callable[[str], bool] = lambda _: True

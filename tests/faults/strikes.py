@@ -89,7 +89,7 @@ class Struck:
         return self._strikes.around(name, member) if callable(member) else member
 
 
-def exposed(yard: Any, strikes: Strikes) -> None:
-    """Put every adapter of the yard where it can be struck."""
+def exposed(services: Any, strikes: Strikes) -> None:
+    """Put every adapter of the services where it can be struck."""
     for name in ADAPTERS:
-        setattr(yard, name, Struck(getattr(yard, name), strikes))
+        setattr(services, name, Struck(getattr(services, name), strikes))

@@ -19,7 +19,7 @@ from batch_client import (
     ServerError,
 )
 from tests.faults.provider import Trouble, lost
-from tests.faults.yard import Scene
+from tests.faults.scene import Scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,8 @@ from batchyard.recovery.restarts import MOST_RESTARTS
 from batchyard.shards.fail import RESTS
 from tests.faults.machine import LEFT
 from tests.faults.provider import Fate, Trouble, lost
+from tests.faults.scene import Scene
 from tests.faults.strikes import Strike
-from tests.faults.yard import Scene
 
 TWELVE = [f"r{at}" for at in range(12)]
 HALF = Fate("expired", seconds=40_000, share=0.5)

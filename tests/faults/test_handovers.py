@@ -10,7 +10,7 @@ import pytest
 from batchyard.shards.continue_as_new import MOST_BUSY_TURNS
 from tests.faults.inputs import SORTS
 from tests.faults.provider import Fate
-from tests.faults.yard import Scene
+from tests.faults.scene import Scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from batch_client import BatchError
 from tests.faults.provider import Fate, no_room
 
 if TYPE_CHECKING:
-    from tests.faults.yard import Scene
+    from tests.faults.scene import Scene
 
 FOUR = [f"r{at}" for at in range(4)]
 TEN = [f"r{at}" for at in range(10)]

@@ -10,8 +10,8 @@ from batchyard.planning.plan import plan
 from batchyard.recovery.sweep import sweep
 from batchyard.results.assemble import assemble
 from tests.faults.provider import Fate, Trouble, lost
+from tests.faults.scene import Scene
 from tests.faults.strikes import Strike
-from tests.faults.yard import Scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ def test_every_step_is_delivered_again_after_the_end(scene: Scene) -> None:
     for at in range(len(scene.machine.payloads)):
         scene.machine.replay(at)
     for step in (plan, assemble):
-        scene.machine.deliver(lambda step=step: step(scene.yard, batch_id))  # type: ignore[misc]
+        scene.machine.deliver(lambda step=step: step(scene.services, batch_id))  # type: ignore[misc]
     assert (scene.result("output.jsonl"), scene.record(batch_id), len(scene.provider.made)) == before
 
 
@@ -68,7 +68,7 @@ def test_the_notice_of_an_upload_comes_ten_times_and_the_sweep_finds_it_too(scen
     batch_id = scene.drop(SIX)
     for _ in range(5):
         assert scene.notice(INBOX) == batch_id
-        scene.machine.deliver(lambda: sweep(scene.yard))
+        scene.machine.deliver(lambda: sweep(scene.services))
     scene.finish()
     assert scene.notice(INBOX) == batch_id
     scene.finish()

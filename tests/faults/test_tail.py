@@ -9,8 +9,8 @@ import pytest
 from batch_client import RateLimitError
 from batchyard.shards.direct import AT_ONCE
 from tests.faults.provider import Fate, Trouble, lost
+from tests.faults.scene import Scene
 from tests.faults.strikes import Strike
-from tests.faults.yard import Scene
 from tests.unit.batchyard.memory import never_sent
 
 LINES = [f"r{at:02}" for at in range(20)]
@@ -19,7 +19,7 @@ DAY = 86_400
 
 
 def scene() -> Scene:
-    """Make a yard with one shard, whose first provider batch never ends and has run half of it when it is cancelled."""
+    """Make services with one shard, whose first provider batch never ends and has run half of it when it is cancelled."""
     made = Scene(deadline_action="finish", poll_floor_seconds=DAY // 4, poll_ceiling_seconds=DAY)
     made.provider.fates = [Fate(seconds=10 * DAY, share=0.5)]
     return made

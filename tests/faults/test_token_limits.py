@@ -13,8 +13,8 @@ from batchyard.domain.token_ledger import Claim, Terms
 from batchyard.recovery.sweep_run import RESERVE, Shift
 from batchyard.recovery.token_audit import correct_ledgers
 from tests.faults.provider import NEVER_SEEN, Fate, no_room
+from tests.faults.scene import Scene
 from tests.faults.strikes import Strike
-from tests.faults.yard import Scene
 from tests.integration.batchyard.world import jsonl, request
 
 FORTY = [f"r{at:02}" for at in range(40)]
@@ -254,7 +254,7 @@ def test_a_step_is_struck_at_any_call_while_room_is_scarce(kind: str, *, after: 
 def corrected(scene: Scene, looks: int = 10_000) -> dict[str, int]:
     """Correct the ledgers in a run that may look at the clock so often before its time is up."""
     left = iter([*[RESERVE + 1] * looks, *[RESERVE] * 10_000])
-    shift = Shift(scene.yard, lambda: next(left))
+    shift = Shift(scene.services, lambda: next(left))
     correct_ledgers(shift)
     return dict(shift.done)
 

@@ -20,8 +20,8 @@ from batch_client import (
 )
 from tests.faults.inputs import SORTS as BAD
 from tests.faults.provider import NEVER_SEEN, Fate, Trouble, lost, no_room
+from tests.faults.scene import Scene
 from tests.faults.strikes import Strike
-from tests.faults.yard import Scene
 
 WALKS = int(os.environ.get("WALKS", "150"))
 IDS = [f"r{at}" for at in range(12)]
@@ -79,7 +79,7 @@ strikes = st.builds(Strike, st.sampled_from(["kill", "fail", "overtake"]), st.in
 
 
 class Walk(RuleBasedStateMachine):
-    """A yard to which anything may happen, in any order."""
+    """Services to which anything may happen, in any order."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -10,37 +10,37 @@ import pytest
 from local.api_key import api_key
 from local.engine import client_environment
 from tests.system.processes import ROOT, environment, eventually
-from tests.system.yard import TENANT, Yard, jsonl, request
+from tests.system.running_stack import TENANT, RunningStack, jsonl, request
 
 
 @pytest.fixture(scope="module")
-def client(yard: Yard) -> openai.OpenAI:
+def client(stack: RunningStack) -> openai.OpenAI:
     """A user's own client, pointed here."""
-    return openai.OpenAI(base_url=yard.doors["base_url"], api_key=yard.doors["api_key"], max_retries=0, timeout=30)
+    return openai.OpenAI(base_url=stack.doors["base_url"], api_key=stack.doors["api_key"], max_retries=0, timeout=30)
 
 
-def uploaded(yard: Yard, name: str, lines: int = 3) -> str:
-    yard.drop(name, jsonl(request(number) for number in range(lines)))
-    return f"s3://{yard.doors['bucket']}/inbox/{TENANT}/{name}"
+def uploaded(stack: RunningStack, name: str, lines: int = 3) -> str:
+    stack.drop(name, jsonl(request(number) for number in range(lines)))
+    return f"s3://{stack.doors['bucket']}/inbox/{TENANT}/{name}"
 
 
-def test_a_batch_made_through_the_api_is_done_and_shown(yard: Yard, client: openai.OpenAI) -> None:
-    source = uploaded(yard, "by api ü+%.jsonl")
+def test_a_batch_made_through_the_api_is_done_and_shown(stack: RunningStack, client: openai.OpenAI) -> None:
+    source = uploaded(stack, "by api ü+%.jsonl")
     made = client.batches.create(
         input_file_id=source, endpoint="/v1/chat/completions", completion_window="24h", metadata={"who": "me"}
     )
     assert made.metadata == {"who": "me"}
-    yard.ended(made.id)
+    stack.ended(made.id)
     shown = client.batches.retrieve(made.id)
     assert shown.status == "completed"
     assert shown.request_counts is not None
     assert (shown.request_counts.total, shown.request_counts.completed) == (3, 3)
     assert shown.output_file_id is not None
-    assert len(yard.results(made.id).output) == 3
+    assert len(stack.results(made.id).output) == 3
 
 
-def test_batches_are_listed_newest_first_page_by_page(yard: Yard, client: openai.OpenAI) -> None:
-    made = [yard.run(f"listed-{number}.jsonl", jsonl([request(number)])).batch_id for number in range(3)]
+def test_batches_are_listed_newest_first_page_by_page(stack: RunningStack, client: openai.OpenAI) -> None:
+    made = [stack.run(f"listed-{number}.jsonl", jsonl([request(number)])).batch_id for number in range(3)]
     page = client.batches.list(limit=2)
     assert page.has_more
     listed = [batch.id for batch in client.batches.list(limit=2)]
@@ -50,12 +50,12 @@ def test_batches_are_listed_newest_first_page_by_page(yard: Yard, client: openai
     assert created == sorted(created, reverse=True)
 
 
-def test_a_batch_can_be_cancelled_and_keeps_what_was_finished(yard: Yard, client: openai.OpenAI) -> None:
-    batch_id = yard.batch_of("cancelled.jsonl", yard.drop("cancelled.jsonl", jsonl(request(n) for n in range(50))))
-    eventually(lambda: yard.provider_batches(batch_id))
+def test_a_batch_can_be_cancelled_and_keeps_what_was_finished(stack: RunningStack, client: openai.OpenAI) -> None:
+    batch_id = stack.batch_of("cancelled.jsonl", stack.drop("cancelled.jsonl", jsonl(request(n) for n in range(50))))
+    eventually(lambda: stack.provider_batches(batch_id))
     assert client.batches.cancel(batch_id).status == "cancelling"
-    ended = yard.ended(batch_id)
-    results = yard.results(batch_id)
+    ended = stack.ended(batch_id)
+    results = stack.results(batch_id)
     assert ended.status == "cancelled"
     assert len(results.output) + len(results.errors) == 50
 
@@ -73,60 +73,62 @@ def test_a_request_that_makes_no_sense_is_refused_in_openais_words(client: opena
     assert caught.value.param == "input_file_id"
 
 
-def test_a_wrong_key_is_turned_away(yard: Yard) -> None:
-    stranger = openai.OpenAI(base_url=yard.doors["base_url"], api_key="by_0000_wrong", max_retries=0)
+def test_a_wrong_key_is_turned_away(stack: RunningStack) -> None:
+    stranger = openai.OpenAI(base_url=stack.doors["base_url"], api_key="by_0000_wrong", max_retries=0)
     with pytest.raises(openai.AuthenticationError) as caught:
         stranger.batches.list()
     assert caught.value.code == "invalid_api_key"
     assert caught.value.request_id
 
 
-def test_a_request_without_a_key_is_turned_away(yard: Yard) -> None:
-    answer = httpx.get(f"{yard.doors['base_url']}/batches")
+def test_a_request_without_a_key_is_turned_away(stack: RunningStack) -> None:
+    answer = httpx.get(f"{stack.doors['base_url']}/batches")
     assert answer.status_code == 401
     assert answer.json()["error"].keys() == {"message", "type", "param", "code"}
 
 
-def test_whether_the_door_is_open_is_told_to_anyone(yard: Yard) -> None:
-    assert httpx.get(f"{yard.doors['endpoint_url']}/health").json() == {"status": "ok"}
-    assert httpx.get(f"{yard.doors['base_url']}/health").json() == {"status": "ok"}
+def test_whether_the_door_is_open_is_told_to_anyone(stack: RunningStack) -> None:
+    assert httpx.get(f"{stack.doors['endpoint_url']}/health").json() == {"status": "ok"}
+    assert httpx.get(f"{stack.doors['base_url']}/health").json() == {"status": "ok"}
 
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [("PUT", "/batches", 405), ("OPTIONS", "/batches", 405), ("GET", "/models", 404), ("GET", "/batches/", 404)],
 )
-def test_what_there_is_not_is_refused_in_openais_words(yard: Yard, method: str, path: str, status: int) -> None:
-    key = {"Authorization": f"Bearer {yard.doors['api_key']}"}
-    answer = httpx.request(method, yard.doors["base_url"] + path, headers=key)
+def test_what_there_is_not_is_refused_in_openais_words(
+    stack: RunningStack, method: str, path: str, status: int
+) -> None:
+    key = {"Authorization": f"Bearer {stack.doors['api_key']}"}
+    answer = httpx.request(method, stack.doors["base_url"] + path, headers=key)
     assert answer.status_code == status
     assert answer.json()["error"]["type"] == "invalid_request_error"
     assert answer.headers["x-request-id"]
 
 
-def test_another_tenants_batch_is_not_found(yard: Yard) -> None:
-    batch = yard.run("mine.jsonl", jsonl([request(1)]))
-    other = api_key(yard.doors["endpoint_url"], yard.doors["table"], "other")
-    theirs = openai.OpenAI(base_url=yard.doors["base_url"], api_key=other, max_retries=0)
+def test_another_tenants_batch_is_not_found(stack: RunningStack) -> None:
+    batch = stack.run("mine.jsonl", jsonl([request(1)]))
+    other = api_key(stack.doors["endpoint_url"], stack.doors["table"], "other")
+    theirs = openai.OpenAI(base_url=stack.doors["base_url"], api_key=other, max_retries=0)
     with pytest.raises(openai.NotFoundError):
         theirs.batches.retrieve(batch.batch_id)
     assert list(theirs.batches.list()) == []
 
 
-def test_a_key_is_listed_and_opens_nothing_once_it_is_revoked(yard: Yard) -> None:
-    made = api_key(yard.doors["endpoint_url"], yard.doors["table"], "leaver")
+def test_a_key_is_listed_and_opens_nothing_once_it_is_revoked(stack: RunningStack) -> None:
+    made = api_key(stack.doors["endpoint_url"], stack.doors["table"], "leaver")
     key_id = made.split("_")[1]
-    assert f"{key_id}  made " in keys(yard, "--list")
-    assert made.split("_")[2] not in keys(yard, "--list")
-    assert keys(yard, "--revoke", key_id) == f"{key_id} is revoked.\n"
-    assert [line for line in keys(yard, "--list").splitlines() if key_id in line and "  revoked " in line]
-    answer = httpx.get(f"{yard.doors['base_url']}/batches", headers={"Authorization": f"Bearer {made}"})
+    assert f"{key_id}  made " in keys(stack, "--list")
+    assert made.split("_")[2] not in keys(stack, "--list")
+    assert keys(stack, "--revoke", key_id) == f"{key_id} is revoked.\n"
+    assert [line for line in keys(stack, "--list").splitlines() if key_id in line and "  revoked " in line]
+    answer = httpx.get(f"{stack.doors['base_url']}/batches", headers={"Authorization": f"Bearer {made}"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
 
 
-def keys(yard: Yard, *arguments: str) -> str:
-    command = [sys.executable, "-m", "batchyard.api_keys", yard.doors["table"], *arguments]
-    given = environment(**client_environment(yard.doors["endpoint_url"]))
+def keys(stack: RunningStack, *arguments: str) -> str:
+    command = [sys.executable, "-m", "batchyard.api.api_keys", stack.doors["table"], *arguments]
+    given = environment(**client_environment(stack.doors["endpoint_url"]))
     return subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, check=True).stdout  # noqa: S603 - our own
 
 
@@ -138,10 +140,10 @@ ODD = [
 
 
 @pytest.mark.parametrize("target", ODD)
-def test_an_odd_target_is_refused_in_openais_words(yard: Yard, target: str) -> None:
-    host, _, port = yard.doors["endpoint_url"].removeprefix("http://").partition(":")
+def test_an_odd_target_is_refused_in_openais_words(stack: RunningStack, target: str) -> None:
+    host, _, port = stack.doors["endpoint_url"].removeprefix("http://").partition(":")
     wire = http.client.HTTPConnection(host, int(port), timeout=30)  # sends what it is given, as it is
-    wire.request("GET", target, headers={"Authorization": f"Bearer {yard.doors['api_key']}"})
+    wire.request("GET", target, headers={"Authorization": f"Bearer {stack.doors['api_key']}"})
     answer = wire.getresponse()
     body = json.loads(answer.read())
     wire.close()
@@ -149,8 +151,8 @@ def test_an_odd_target_is_refused_in_openais_words(yard: Yard, target: str) -> N
     assert answer.status == 200 or body["error"]["message"]
 
 
-def test_many_headers_and_a_long_one_are_no_fault_of_ours(yard: Yard) -> None:
+def test_many_headers_and_a_long_one_are_no_fault_of_ours(stack: RunningStack) -> None:
     many = {f"x-{number}": "y" * 100 for number in range(60)}
     for headers in (many, {"x-long": "y" * 7_000}, {"Authorization": "Bearer " + "y" * 7_000}):
-        answer = httpx.get(f"{yard.doors['base_url']}/batches", headers=headers)
+        answer = httpx.get(f"{stack.doors['base_url']}/batches", headers=headers)
         assert answer.status_code == 401

@@ -11,7 +11,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
 from batchyard.api import openapi
-from tests.system.yard import Yard
+from tests.system.running_stack import RunningStack
 
 # Keys are what the session brings: a request without one would get it all the same. tests/unit/functions tries them.
 description = schemathesis.openapi.from_dict({**json.loads(openapi.text()), "security": []})
@@ -33,12 +33,14 @@ CHECKS = [
     max_examples=6, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
-def test_a_request_made_up_is_answered_as_described(case: "schemathesis.Case[Any]", yard: Yard) -> None:
+def test_a_request_made_up_is_answered_as_described(case: "schemathesis.Case[Any]", stack: RunningStack) -> None:
     with requests.Session() as session:
-        session.headers["Authorization"] = f"Bearer {yard.doors['api_key']}"
+        session.headers["Authorization"] = f"Bearer {stack.doors['api_key']}"
         # raises what of the answer is not as described
-        answer = case.call_and_validate(base_url=yard.doors["endpoint_url"], session=session, checks=CHECKS, timeout=60)
+        answer = case.call_and_validate(
+            base_url=stack.doors["endpoint_url"], session=session, checks=CHECKS, timeout=60
+        )
         if case.operation.label == "POST /v1/webhook_endpoints" and answer.status_code == HTTPStatus.OK:
             made = answer.json()["id"]  # it shall not be told of the batches of other tests
-            session.delete(f"{yard.doors['base_url']}/webhook_endpoints/{made}").raise_for_status()
+            session.delete(f"{stack.doors['base_url']}/webhook_endpoints/{made}").raise_for_status()
         assert answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR

@@ -9,21 +9,23 @@ import pytest
 from openai.types import FileObject
 
 from tests.system.processes import eventually
-from tests.system.yard import Yard, jsonl, request
+from tests.system.running_stack import RunningStack, jsonl, request
 
 LARGE = 4_100_000  # bytes: more than is answered inline
 
 
 @pytest.fixture(scope="module")
-def client(yard: Yard) -> openai.OpenAI:
-    return openai.OpenAI(base_url=yard.doors["base_url"], api_key=yard.doors["api_key"], max_retries=0, timeout=60)
+def client(stack: RunningStack) -> openai.OpenAI:
+    return openai.OpenAI(base_url=stack.doors["base_url"], api_key=stack.doors["api_key"], max_retries=0, timeout=60)
 
 
 def uploaded(client: openai.OpenAI, data: bytes, name: str = "in.jsonl") -> FileObject:
     return client.files.create(file=(name, data), purpose="batch")
 
 
-def test_a_file_becomes_a_batch_and_the_results_are_files(yard: Yard, client: openai.OpenAI, tmp_path: Path) -> None:
+def test_a_file_becomes_a_batch_and_the_results_are_files(
+    stack: RunningStack, client: openai.OpenAI, tmp_path: Path
+) -> None:
     source = tmp_path / "Übersetzungen 📚.jsonl"
     source.write_bytes(jsonl(request(number, note="grüße") for number in range(3)))
     file = client.files.create(file=source, purpose="batch", expires_after={"anchor": "created_at", "seconds": 86_400})
@@ -38,7 +40,7 @@ def test_a_file_becomes_a_batch_and_the_results_are_files(yard: Yard, client: op
     assert ended.output_file_id is not None
     content = client.files.content(ended.output_file_id)
     key = f"results/default/{made.id}/output.jsonl"
-    assert content.read() == yard.clients.s3.get_object(Bucket=yard.doors["bucket"], Key=key)["Body"].read()
+    assert content.read() == stack.clients.s3.get_object(Bucket=stack.doors["bucket"], Key=key)["Body"].read()
     output = client.files.retrieve(ended.output_file_id)
     assert (output.purpose, output.filename, output.bytes) == (
         "batch_output",
@@ -54,10 +56,10 @@ def test_files_come_back_byte_by_byte_small_or_large(client: openai.OpenAI) -> N
         assert client.files.content(uploaded(client, data).id).read() == data
 
 
-def test_a_large_file_is_redirected_to_a_link_that_needs_no_key(yard: Yard, client: openai.OpenAI) -> None:
+def test_a_large_file_is_redirected_to_a_link_that_needs_no_key(stack: RunningStack, client: openai.OpenAI) -> None:
     file = uploaded(client, b"{}\n" + b" " * LARGE)
-    headers = {"Authorization": f"Bearer {yard.doors['api_key']}"}
-    sent = httpx.get(f"{yard.doors['base_url']}/files/{file.id}/content", headers=headers)
+    headers = {"Authorization": f"Bearer {stack.doors['api_key']}"}
+    sent = httpx.get(f"{stack.doors['base_url']}/files/{file.id}/content", headers=headers)
     assert sent.status_code == 302
     assert len(httpx.get(sent.headers["location"]).content) == file.bytes
 
@@ -107,14 +109,14 @@ def test_a_part_beyond_what_a_form_carries_is_a_413_that_says_how(client: openai
     assert caught.value.status_code == 413
 
 
-def test_a_file_goes_straight_to_s3_and_a_batch_takes_it(yard: Yard, client: openai.OpenAI) -> None:
+def test_a_file_goes_straight_to_s3_and_a_batch_takes_it(stack: RunningStack, client: openai.OpenAI) -> None:
     data = jsonl(request(number) for number in range(3))
-    headers = {"Authorization": f"Bearer {yard.doors['api_key']}"}
+    headers = {"Authorization": f"Bearer {stack.doors['api_key']}"}
     wanted = {"filename": "in.jsonl", "purpose": "batch", "bytes": len(data)}
-    file = httpx.post(f"{yard.doors['base_url']}/uploads/presign", headers=headers, json=wanted).json()
+    file = httpx.post(f"{stack.doors['base_url']}/uploads/presign", headers=headers, json=wanted).json()
     assert client.files.retrieve(file["id"]).status == "uploaded"
     [part] = file["upload"]["parts"]
     httpx.put(part["url"], content=data, headers=file["upload"]["headers"]).raise_for_status()
     assert client.files.retrieve(file["id"]).status == "processed"
     made = client.batches.create(input_file_id=file["id"], endpoint="/v1/chat/completions", completion_window="24h")
-    assert yard.ended(made.id).status == "completed"
+    assert stack.ended(made.id).status == "completed"

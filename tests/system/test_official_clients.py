@@ -12,7 +12,7 @@ import openai
 import pytest
 
 from tests.system.processes import ROOT, environment, eventually
-from tests.system.yard import Yard, jsonl, request
+from tests.system.running_stack import RunningStack, jsonl, request
 
 NODE = ROOT / "tests/system/node"
 LINES, BATCHES = 5, 7
@@ -38,10 +38,10 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [good, faulty]
 
 
-def node_journey(yard: Yard, inputs: list[Path]) -> Journey:
+def node_journey(stack: RunningStack, inputs: list[Path]) -> Journey:
     if not shutil.which("npm"):
         pytest.skip("there is no Node here; .ci/run installs it")
-    given = environment(OPENAI_BASE_URL=yard.doors["base_url"], OPENAI_API_KEY=yard.doors["api_key"])
+    given = environment(OPENAI_BASE_URL=stack.doors["base_url"], OPENAI_API_KEY=stack.doors["api_key"])
     command = ["node", "journey.mjs", *map(str, inputs)]
     done = subprocess.run(  # noqa: S603 - our own program
         command, cwd=installed(), env=given, capture_output=True, text=True, timeout=240, check=False
@@ -64,8 +64,8 @@ def installed() -> Path:
     return place
 
 
-def python_journey(yard: Yard, inputs: list[Path]) -> Journey:
-    client = openai.OpenAI(base_url=yard.doors["base_url"], api_key=yard.doors["api_key"])
+def python_journey(stack: RunningStack, inputs: list[Path]) -> Journey:
+    client = openai.OpenAI(base_url=stack.doors["base_url"], api_key=stack.doors["api_key"])
     file, faulty = (client.files.create(file=path, purpose="batch") for path in inputs)
     seen: Journey = {"file": client.files.retrieve(file.id).model_dump()}
 
@@ -110,9 +110,9 @@ def refusal(call: Callable[[], object]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module", params=[python_journey, node_journey], ids=["python", "node"])
-def seen(request: pytest.FixtureRequest, yard: Yard, inputs: list[Path]) -> Journey:
+def seen(request: pytest.FixtureRequest, stack: RunningStack, inputs: list[Path]) -> Journey:
     """Go the whole way once with each client, and keep what it saw."""
-    journey: Journey = request.param(yard, inputs)
+    journey: Journey = request.param(stack, inputs)
     return journey
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from local.workplace import RUNS
 from tests.system.processes import ROOT, alive, descendants, environment, eventually, local
-from tests.system.yard import jsonl, request
+from tests.system.running_stack import jsonl, request
 
 SLOW = {"BATCHYARD_POLL_FLOOR_SECONDS": "600"}  # a batch that will not end while a test looks
 

@@ -9,14 +9,14 @@ import pytest
 from openai import OpenAI
 
 from tests.system.processes import eventually, up
-from tests.system.yard import Yard, jsonl, request
+from tests.system.running_stack import RunningStack, jsonl, request
 
 
 @pytest.fixture
-def trying() -> Iterator[Yard]:
+def trying() -> Iterator[RunningStack]:
     """A stack whose webhooks may come to this machine."""
     with up(BATCHYARD_WEBHOOKS_TO_PRIVATE_ADDRESSES="true") as doors:
-        yield Yard(doors)
+        yield RunningStack(doors)
 
 
 @contextmanager
@@ -41,7 +41,7 @@ def receiver(*answers: int) -> Iterator[tuple[str, list[tuple[dict[str, str], by
         server.shutdown()
 
 
-def test_the_end_of_a_batch_is_delivered_though_the_endpoint_failed_at_first(trying: Yard) -> None:
+def test_the_end_of_a_batch_is_delivered_though_the_endpoint_failed_at_first(trying: RunningStack) -> None:
     client = OpenAI(base_url=trying.doors["base_url"], api_key=trying.doors["api_key"])
     with receiver(500) as (url, got):
         endpoint = client.webhooks.create(event_types=["batch.completed"], name="nightly", url=url)

@@ -10,26 +10,26 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from tests.system.processes import eventually, up
-from tests.system.yard import Yard, jsonl, request
+from tests.system.running_stack import RunningStack, jsonl, request
 
 SECRET = "whsec_c2lnbmVkIGJ5IHRoZSBwcm92aWRlcg=="
 HOUR = "3600"
 
 
 @pytest.fixture
-def patient() -> Iterator[Yard]:
+def patient() -> Iterator[RunningStack]:
     """A stack that looks at a provider batch once an hour."""
     waits = {"BATCHYARD_POLL_FLOOR_SECONDS": HOUR, "BATCHYARD_POLL_CEILING_SECONDS": HOUR}
     with up(BATCHYARD_PROVIDER_WEBHOOK_SECRET=SECRET, **waits) as doors:
-        yield Yard(doors)
+        yield RunningStack(doors)
 
 
-def ended_provider_batch(yard: Yard) -> str | None:
-    ledger = httpx.get(yard.doors["provider_url"].removesuffix("/v1") + "/_emulator/ledger").json()["data"]
+def ended_provider_batch(stack: RunningStack) -> str | None:
+    ledger = httpx.get(stack.doors["provider_url"].removesuffix("/v1") + "/_emulator/ledger").json()["data"]
     return next((str(each["id"]) for each in ledger if each["status"] == "completed"), None)
 
 
-def told(yard: Yard, provider_batch_id: str, secret: str = SECRET) -> httpx.Response:
+def told(stack: RunningStack, provider_batch_id: str, secret: str = SECRET) -> httpx.Response:
     """Send the provider's webhook."""
     body = json.dumps({"id": "evt_1", "type": "batch.completed", "created_at": 1, "data": {"id": provider_batch_id}})
     now = datetime.now(UTC)
@@ -37,10 +37,10 @@ def told(yard: Yard, provider_batch_id: str, secret: str = SECRET) -> httpx.Resp
         "webhook-id": f"wh_{provider_batch_id}", "webhook-timestamp": str(int(time.time())), "content-type": "application/json",
         "webhook-signature": Webhook(secret).sign(f"wh_{provider_batch_id}", now, body),
     }  # fmt: skip
-    return httpx.post(f"{yard.doors['base_url']}/webhooks/provider", content=body, headers=headers)
+    return httpx.post(f"{stack.doors['base_url']}/webhooks/provider", content=body, headers=headers)
 
 
-def test_a_webhook_has_the_batch_done_at_once(patient: Yard) -> None:
+def test_a_webhook_has_the_batch_done_at_once(patient: RunningStack) -> None:
     version = patient.drop("told.jsonl", jsonl([request(number) for number in range(3)]))
     batch_id = patient.batch_of("told.jsonl", version)
     provider_batch_id = eventually(lambda: ended_provider_batch(patient))

@@ -87,7 +87,7 @@ class Provider(Protocol):
         ...
 
 
-class Yard:
+class Services:
     """Settings, adapters, provider, clock (Unix seconds) and chance ([0, 1)) of one process."""
 
     def __init__(
@@ -219,6 +219,6 @@ class Yard:
 
 
 @cache
-def current() -> Yard:
-    """Return this process's yard, built from its environment."""
-    return Yard(settings.current())
+def current() -> Services:
+    """Return services, built from its environment."""
+    return Services(settings.current())

@@ -1,4 +1,4 @@
-"""One yard on moto, in this process, with a provider made of memory."""
+"""Services on moto, in this process, with a provider made of memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from batchyard.services import Yard
+from batchyard.services import Services
 from batchyard.settings import Settings
 from tests.integration.aws import empty_aws
 from tests.integration.batchyard.roles import Roles, needed_by
@@ -35,7 +35,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         _build()
         clock = Clock()
         provider = Provider(clock)
-        yield World(Yard(settings, provider, clock, lambda: 0.5), provider, clock, roles)
+        yield World(Services(settings, provider, clock, lambda: 0.5), provider, clock, roles)
         assert roles.denied == []
         assert needed_by(request.node) <= roles.used, "uses.toml names this test for what it does not need"
 

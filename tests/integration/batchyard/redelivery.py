@@ -11,7 +11,7 @@ from batchyard.domain.shard import Step
 from batchyard.planning.intake import intake
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
-from batchyard.services import Yard
+from batchyard.services import Services
 from tests.integration.batchyard.world import BUCKET, World, bad, good, unrun
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ def first_answers(custom_id: str) -> bytes | None:
     return [good(custom_id), bad(custom_id, 400), bad(custom_id, 503), unrun(custom_id), None][int(custom_id[1:]) % 5]
 
 
-def same_adapters(world: World) -> Yard:
-    """Make a yard of a new process; the adapters hold no state, and their clients are slow to make."""
-    fresh = Yard(world.yard.settings, world.provider, world.clock, world.yard.chance)
+def same_adapters(world: World) -> Services:
+    """Make services of a new process; the adapters hold no state, and their clients are slow to make."""
+    fresh = Services(world.services.settings, world.provider, world.clock, world.services.chance)
     for name in ADAPTERS:
-        setattr(fresh, name, getattr(world.yard, name))
+        setattr(fresh, name, getattr(world.services, name))
     return fresh
 
 
@@ -50,19 +50,19 @@ def run_whole(world: World, key: str, about: Callable[[Callable[[], Any]], None]
                 return call()
             except (Killed, StaleRecord, StoreError):
                 world.clock.now += 30
-                world.yard = same_adapters(world)
+                world.services = same_adapters(world)
         raise AssertionError("still failing")
 
-    batch_id = deliver(lambda: intake(world.yard, BUCKET, key))
-    planned = deliver(lambda: plan(world.yard, batch_id))
-    for each in json.loads(deliver(lambda: world.yard.objects.get(planned.shards["key"]))):
+    batch_id = deliver(lambda: intake(world.services, BUCKET, key))
+    planned = deliver(lambda: plan(world.services, batch_id))
+    for each in json.loads(deliver(lambda: world.services.objects.get(planned.shards["key"]))):
         step = Step(batch_id, each["shard"])
         for _ in range(100):
             if step.next == "done":
                 break
             world.clock.now += step.wait_seconds
             step = deliver(lambda step=step: world.step(step))  # type: ignore[misc]
-    assert deliver(lambda: assemble(world.yard, batch_id)) == "done"
+    assert deliver(lambda: assemble(world.services, batch_id)) == "done"
     return str(batch_id)
 
 
@@ -77,7 +77,7 @@ def check(world: World, batch_id: str, lines: list[str]) -> None:
     paid = Counter(custom_id for custom_id, answer in world.provider.ledger() if answer == "2xx")
     assert max(paid.values()) == 1, f"paid twice: {paid.most_common(3)}"
     assert all(batch.ended or batch.status == "cancelling" for batch in world.provider.batches.values())
-    for name in world.yard.ledgers.names():
-        book = world.yard.ledgers.read(name)
+    for name in world.services.ledgers.names():
+        book = world.services.ledgers.read(name)
         assert (book.enqueued, book.claims, book.confirmed, book.unconfirmed) == (0, 0, 0, 0)
-        assert not list(world.yard.ledgers.claims(name))
+        assert not list(world.services.ledgers.claims(name))

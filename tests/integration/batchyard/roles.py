@@ -32,7 +32,7 @@ BEHIND: Final = {
     value.__name__ if ismodule(value) else getattr(value, "__module__", "") for each in ROUTES for value in vars(each).values()
 }  # fmt: skip
 DOORS: Final = {f"batchyard.{path.parent.name}": path.parent.name for path in ROOT.glob("functions/*/handler.py")} | {
-    module: "api" for module in BEHIND if module.startswith("batchyard.") and module != "batchyard.yard"
+    module: "api" for module in BEHIND if module.startswith("batchyard.") and module != "batchyard.services"
 }
 MISSING: Final = {"NoSuchKey": "AccessDenied", "NoSuchVersion": "AccessDenied", "404": "403"}
 

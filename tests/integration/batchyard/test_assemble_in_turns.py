@@ -48,10 +48,10 @@ def answer(custom_id: str) -> bytes:
 
 def collected(world: World) -> str:
     """Bring a batch of three shards to where it is to be assembled."""
-    world.yard.settings = replace(world.yard.settings, max_requests_per_shard=8)
+    world.services.settings = replace(world.services.settings, max_requests_per_shard=8)
     world.provider.endings = [answering(answer)] * 3
     batch_id = world.drop(jsonl([request(each) for each in LINES]))
-    for each in json.loads(world.read(plan(world.yard, batch_id).shards["key"])):
+    for each in json.loads(world.read(plan(world.services, batch_id).shards["key"])):
         world.run_shard(Step(batch_id, each["shard"]))
     return batch_id
 
@@ -59,7 +59,7 @@ def collected(world: World) -> str:
 def by_turns(world: World, batch_id: str) -> int:
     for turn in range(1, 40):
         try:
-            if assemble(world.yard, batch_id, Watch()) == "done":
+            if assemble(world.services, batch_id, Watch()) == "done":
                 return turn
         except Killed:
             continue
@@ -93,9 +93,9 @@ class KeepsNoChecksums(Objects):
 @pytest.mark.parametrize("enough", [False, True], ids=["many turns", "one turn"])
 def test_a_store_that_keeps_no_checksum_takes_none_from_the_report(world: World, *, enough: bool) -> None:
     batch_id = collected(world)
-    world.yard.objects = KeepsNoChecksums(BUCKET)
+    world.services.objects = KeepsNoChecksums(BUCKET)
     if enough:
-        assert assemble(world.yard, batch_id) == "done"
+        assert assemble(world.services, batch_id) == "done"
     else:
         by_turns(world, batch_id)
     check(world, batch_id)
@@ -119,7 +119,7 @@ class DiesAfterCompletion(Objects):
 
 def test_an_upload_that_was_completed_and_not_noted_is_begun_anew(world: World) -> None:
     batch_id = collected(world)
-    dying = world.yard.objects = DiesAfterCompletion(BUCKET)
+    dying = world.services.objects = DiesAfterCompletion(BUCKET)
     by_turns(world, batch_id)
     assert dying.deaths == 0
     check(world, batch_id)
@@ -134,7 +134,7 @@ def test_an_upload_that_the_store_has_given_up_is_begun_anew(world: World) -> No
             raise ClientError({"Error": {"Code": "NoSuchUpload"}}, "CompleteMultipartUpload")
 
     s3.meta.events.register("before-call.s3.CompleteMultipartUpload", given_up)
-    world.yard.objects = Objects(BUCKET, s3)
+    world.services.objects = Objects(BUCKET, s3)
     assert by_turns(world, batch_id) > 3
     assert not next(refused, False)
     check(world, batch_id)

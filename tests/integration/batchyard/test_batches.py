@@ -30,56 +30,58 @@ def body(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_batch_is_created_run_and_shown(world: World) -> None:
-    made = batches.create_batch(world.yard, "default", body(metadata={"run": "7"}))
+    made = batches.create_batch(world.services, "default", body(metadata={"run": "7"}))
     assert (made["status"], made["metadata"], made["object"]) == ("validating", {"run": "7"}, "batch")
     assert world.run(made["id"]) == "done"
-    shown = batches.retrieve_batch(world.yard, "default", made["id"])
+    shown = batches.retrieve_batch(world.services, "default", made["id"])
     assert (shown["status"], shown["request_counts"]) == ("completed", {"total": 2, "completed": 2, "failed": 0})
-    assert files.file_content(world.yard, "default", shown["output_file_id"]) == world.result(
+    assert files.file_content(world.services, "default", shown["output_file_id"]) == world.result(
         made["id"], "output.jsonl"
     )
     assert shown["error_file_id"] is None
 
 
 def test_counts_rise_while_it_runs(world: World) -> None:
-    made = batches.create_batch(world.yard, "default", body())
-    plan(world.yard, made["id"])
-    assert batches.retrieve_batch(world.yard, "default", made["id"])["request_counts"]["total"] == 2
+    made = batches.create_batch(world.services, "default", body())
+    plan(world.services, made["id"])
+    assert batches.retrieve_batch(world.services, "default", made["id"])["request_counts"]["total"] == 2
 
 
 def test_the_same_idempotency_key_gives_the_same_batch(world: World) -> None:
     wanted = body()
-    first = batches.create_batch(world.yard, "default", wanted, "key-1")
-    assert batches.create_batch(world.yard, "default", dict(reversed(wanted.items())), "key-1")["id"] == first["id"]
-    assert batches.create_batch(world.yard, "default", wanted, "key-2")["id"] != first["id"]
+    first = batches.create_batch(world.services, "default", wanted, "key-1")
+    assert batches.create_batch(world.services, "default", dict(reversed(wanted.items())), "key-1")["id"] == first["id"]
+    assert batches.create_batch(world.services, "default", wanted, "key-2")["id"] != first["id"]
     put("files/other/in.jsonl")
     theirs = {**wanted, "input_file_id": f"s3://{BUCKET}/files/other/in.jsonl"}
-    assert batches.create_batch(world.yard, "other", theirs, "key-1")["id"] != first["id"]
+    assert batches.create_batch(world.services, "other", theirs, "key-1")["id"] != first["id"]
 
 
 def test_an_idempotency_key_is_not_for_another_body(world: World) -> None:
-    batches.create_batch(world.yard, "default", body(), "key-1")
+    batches.create_batch(world.services, "default", body(), "key-1")
     with pytest.raises(ApiError) as refused:
-        batches.create_batch(world.yard, "default", body(metadata={"run": "8"}), "key-1")
+        batches.create_batch(world.services, "default", body(metadata={"run": "8"}), "key-1")
     assert refused.value.status == HTTPStatus.CONFLICT
 
 
 def test_the_first_call_for_a_dropped_file_takes_the_batch_its_upload_made(world: World) -> None:
     dropped = world.drop(TWO)
     wanted = body(input_file_id=f"s3://{BUCKET}/inbox/default/in.jsonl", metadata={"run": "7"})
-    claimed = batches.create_batch(world.yard, "default", wanted)
+    claimed = batches.create_batch(world.services, "default", wanted)
     assert (claimed["id"], claimed["metadata"]) == (dropped, {"run": "7"})
-    assert batches.create_batch(world.yard, "default", wanted)["id"] != dropped
+    assert batches.create_batch(world.services, "default", wanted)["id"] != dropped
 
 
 def test_a_call_that_comes_before_the_upload_s_event_makes_the_batch_the_event_would(world: World) -> None:
     uri = put("inbox/default/early.jsonl")
-    made = batches.create_batch(world.yard, "default", body(input_file_id=uri))
-    assert intake(world.yard, BUCKET, "inbox/default/early.jsonl") == made["id"]
+    made = batches.create_batch(world.services, "default", body(input_file_id=uri))
+    assert intake(world.services, BUCKET, "inbox/default/early.jsonl") == made["id"]
 
 
 def test_an_unknown_file_is_found_out_after_the_answer_as_with_openai(world: World) -> None:
-    made = batches.create_batch(world.yard, "default", body(input_file_id=f"s3://{BUCKET}/files/default/none.jsonl"))
+    made = batches.create_batch(
+        world.services, "default", body(input_file_id=f"s3://{BUCKET}/files/default/none.jsonl")
+    )
     assert made["status"] == "failed"
     assert made["errors"]["data"][0]["code"] == "invalid_request"
     assert made["errors"]["data"][0]["param"] == "file_id"
@@ -106,7 +108,7 @@ def test_a_bad_request_is_refused_in_openai_s_words(
     world: World, changes: dict[str, Any], code: str, param: str
 ) -> None:
     with pytest.raises(ApiError) as refused:
-        batches.create_batch(world.yard, "default", body(**changes))
+        batches.create_batch(world.services, "default", body(**changes))
     assert (refused.value.status, refused.value.code, refused.value.param) == (HTTPStatus.BAD_REQUEST, code, param)
 
 
@@ -114,14 +116,14 @@ def test_batches_are_listed_newest_first_in_pages(world: World) -> None:
     made = []
     for _ in range(7):
         world.clock.now += 0.4  # several in one second, too
-        made.append(batches.create_batch(world.yard, "default", body())["id"])
+        made.append(batches.create_batch(world.services, "default", body())["id"])
     seen: list[str] = []
     page: dict[str, Any] = {"has_more": True, "last_id": None}
     while page["has_more"]:
-        page = batches.list_batches(world.yard, "default", page["last_id"], "2")
+        page = batches.list_batches(world.services, "default", page["last_id"], "2")
         seen += [each["id"] for each in page["data"]]
     assert seen == made[::-1]
-    assert batches.list_batches(world.yard, "other", None, None)["data"] == []
+    assert batches.list_batches(world.services, "other", None, None)["data"] == []
 
 
 @pytest.mark.parametrize(
@@ -129,75 +131,75 @@ def test_batches_are_listed_newest_first_in_pages(world: World) -> None:
 )
 def test_a_limit_out_of_range_is_refused(world: World, limit: str, code: str) -> None:
     with pytest.raises(ApiError) as refused:
-        batches.list_batches(world.yard, "default", None, limit)
+        batches.list_batches(world.services, "default", None, limit)
     assert (refused.value.code, refused.value.param) == (code, "limit")
 
 
 def test_a_limit_of_none_is_an_empty_page(world: World) -> None:
-    batches.create_batch(world.yard, "default", body())
-    assert batches.list_batches(world.yard, "default", None, "0")["data"] == []
+    batches.create_batch(world.services, "default", body())
+    assert batches.list_batches(world.services, "default", None, "0")["data"] == []
 
 
 def test_another_tenant_s_batch_is_not_there(world: World) -> None:
-    made = batches.create_batch(world.yard, "default", body())["id"]
+    made = batches.create_batch(world.services, "default", body())["id"]
     for call in (batches.retrieve_batch, batches.cancel_batch):
         with pytest.raises(ApiError) as refused:
-            call(world.yard, "other", made)
+            call(world.services, "other", made)
         assert refused.value.status == HTTPStatus.NOT_FOUND
 
 
 def test_a_batch_cancelled_before_its_plan_ends_cancelled_and_sends_nothing(world: World) -> None:
-    made = batches.create_batch(world.yard, "default", body())["id"]
-    assert batches.cancel_batch(world.yard, "default", made)["status"] == "cancelling"
+    made = batches.create_batch(world.services, "default", body())["id"]
+    assert batches.cancel_batch(world.services, "default", made)["status"] == "cancelling"
     assert world.run(made) == "done"
-    shown = batches.retrieve_batch(world.yard, "default", made)
+    shown = batches.retrieve_batch(world.services, "default", made)
     assert (shown["status"], shown["request_counts"]) == ("cancelled", {"total": 2, "completed": 0, "failed": 0})
     assert world.provider.calls == []
     assert [each["error"]["code"] for each in world.answered(made, "errors.jsonl")] == ["batch_cancelled"] * 2
-    assert batches.cancel_batch(world.yard, "default", made)["status"] == "cancelled"
+    assert batches.cancel_batch(world.services, "default", made)["status"] == "cancelled"
 
 
 def test_a_running_batch_is_cancelled_at_the_provider(world: World) -> None:
-    made = batches.create_batch(world.yard, "default", body())["id"]
-    plan(world.yard, made)
-    step = submit(world.yard, Step(made, 0))
-    batches.cancel_batch(world.yard, "default", made)
+    made = batches.create_batch(world.services, "default", body())["id"]
+    plan(world.services, made)
+    step = submit(world.services, Step(made, 0))
+    batches.cancel_batch(world.services, "default", made)
     assert world.invoked == [{"batch_id": made}]
-    assert cancel(world.yard, made) == 1
+    assert cancel(world.services, made) == 1
     world.run_shard(step)
     assert world.run(made) == "done"
-    assert world.yard.records.batch(made).status == "cancelled"
+    assert world.services.records.batch(made).status == "cancelled"
 
 
 def test_a_completed_batch_cannot_be_cancelled(world: World) -> None:
-    made = batches.create_batch(world.yard, "default", body())["id"]
+    made = batches.create_batch(world.services, "default", body())["id"]
     world.run(made)
     with pytest.raises(ApiError) as refused:
-        batches.cancel_batch(world.yard, "default", made)
+        batches.cancel_batch(world.services, "default", made)
     assert refused.value.status == HTTPStatus.CONFLICT
 
 
 def test_with_an_idempotency_key_too_an_upload_s_batch_belongs_to_one_caller(world: World) -> None:
     dropped = world.drop(TWO)
     wanted = body(input_file_id=f"s3://{BUCKET}/inbox/default/in.jsonl", metadata={"run": "7"})
-    first = batches.create_batch(world.yard, "default", wanted, "key-1")
+    first = batches.create_batch(world.services, "default", wanted, "key-1")
     assert (first["id"], first["metadata"]) == (dropped, {"run": "7"})
-    assert batches.create_batch(world.yard, "default", wanted, "key-1")["id"] == dropped
-    second = batches.create_batch(world.yard, "default", wanted, "key-2")
+    assert batches.create_batch(world.services, "default", wanted, "key-1")["id"] == dropped
+    second = batches.create_batch(world.services, "default", wanted, "key-2")
     assert second["id"] != dropped
-    assert batches.create_batch(world.yard, "default", wanted, "key-2")["id"] == second["id"]
-    assert batches.create_batch(world.yard, "default", wanted)["id"] not in {dropped, second["id"]}
+    assert batches.create_batch(world.services, "default", wanted, "key-2")["id"] == second["id"]
+    assert batches.create_batch(world.services, "default", wanted)["id"] not in {dropped, second["id"]}
 
 
 def test_a_record_whose_answer_was_lost_is_not_written_twice(world: World) -> None:
-    create = world.yard.records.create_batch
+    create = world.services.records.create_batch
 
     def lose_the_answer(batch: Any) -> bool:
         return create(batch) and create(batch)  # as botocore repeats a call whose answer it did not get
 
-    world.yard.records.create_batch = lose_the_answer  # type: ignore[method-assign]
-    made = batches.create_batch(world.yard, "default", body())
-    assert [each["id"] for each in batches.list_batches(world.yard, "default", None, None)["data"]] == [made["id"]]
+    world.services.records.create_batch = lose_the_answer  # type: ignore[method-assign]
+    made = batches.create_batch(world.services, "default", body())
+    assert [each["id"] for each in batches.list_batches(world.services, "default", None, None)["data"]] == [made["id"]]
 
 
 def test_a_batch_that_could_not_be_started_is_not_started_later(world: World) -> None:
@@ -207,39 +209,41 @@ def test_a_batch_that_could_not_be_started_is_not_started_later(world: World) ->
     def refuse(batch_id: str, restarts: int = 0) -> bool:
         raise StoreError(f"no {batch_id} after {restarts}")
 
-    start = world.yard.executions.start
-    world.yard.executions.start = refuse  # type: ignore[method-assign]
+    start = world.services.executions.start
+    world.services.executions.start = refuse  # type: ignore[method-assign]
     with pytest.raises(StoreError):
-        batches.create_batch(world.yard, "default", wanted)
-    world.yard.executions.start = start  # type: ignore[method-assign]
-    [failed] = batches.list_batches(world.yard, "default", None, None)["data"]
+        batches.create_batch(world.services, "default", wanted)
+    world.services.executions.start = start  # type: ignore[method-assign]
+    [failed] = batches.list_batches(world.services, "default", None, None)["data"]
     assert failed["status"] == "failed"
-    assert sweep(world.yard) == {}
+    assert sweep(world.services) == {}
 
 
 def test_open_batches_are_counted_until_they_end_and_the_next_is_refused(world: World) -> None:
-    world.yard.settings = dataclasses.replace(world.yard.settings, max_open_batches=2)
+    world.services.settings = dataclasses.replace(world.services.settings, max_open_batches=2)
     wanted = body()
-    first, second = (batches.create_batch(world.yard, "default", wanted, f"key-{number}")["id"] for number in range(2))
+    first, second = (
+        batches.create_batch(world.services, "default", wanted, f"key-{number}")["id"] for number in range(2)
+    )
     with pytest.raises(ApiError) as refused:
-        batches.create_batch(world.yard, "default", wanted, "key-2")
+        batches.create_batch(world.services, "default", wanted, "key-2")
     assert (refused.value.status, refused.value.code) == (429, "open_batches_limit_exceeded")
-    assert batches.create_batch(world.yard, "default", wanted, "key-1")["id"] == second
+    assert batches.create_batch(world.services, "default", wanted, "key-1")["id"] == second
     assert world.run(first) == "done"
-    assert world.yard.records.open_batches("default", 10) == 1
-    assert batches.create_batch(world.yard, "default", wanted, "key-2")["status"] == "validating"
-    assert world.yard.records.open_batches("other", 10) == 0
+    assert world.services.records.open_batches("default", 10) == 1
+    assert batches.create_batch(world.services, "default", wanted, "key-2")["status"] == "validating"
+    assert world.services.records.open_batches("other", 10) == 0
 
 
 def test_a_batch_that_is_refused_or_cancelled_is_not_counted(world: World) -> None:
-    batches.create_batch(world.yard, "default", body(input_file_id=f"s3://{BUCKET}/files/default/none.jsonl"))
-    made = batches.create_batch(world.yard, "default", body())["id"]
-    assert world.yard.records.open_batches("default", 10) == 1
-    batches.cancel_batch(world.yard, "default", made)
+    batches.create_batch(world.services, "default", body(input_file_id=f"s3://{BUCKET}/files/default/none.jsonl"))
+    made = batches.create_batch(world.services, "default", body())["id"]
+    assert world.services.records.open_batches("default", 10) == 1
+    batches.cancel_batch(world.services, "default", made)
     assert world.run(made) == "done"
-    assert world.yard.records.open_batches("default", 10) == 0
+    assert world.services.records.open_batches("default", 10) == 0
 
 
 def test_a_key_that_there_is_not_cannot_be_revoked(world: World) -> None:
     with pytest.raises(api_keys.NoSuchKey, match="the list shows them"):
-        api_keys.revoke(world.yard.records, "0" * 16)
+        api_keys.revoke(world.services.records, "0" * 16)

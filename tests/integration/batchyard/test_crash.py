@@ -91,7 +91,7 @@ def test_a_step_that_is_killed_or_overtaken_at_any_effect_loses_nothing_and_pays
         for (owner, name), effect in originals.items():
             monkeypatch.setattr(owner, name, killer.around(effect))
         world.provider = Provider(world.clock, endings=[answering(first_answers)] * 2)
-        world.yard = same_adapters(world)
+        world.services = same_adapters(world)
         key = f"inbox/default/{kind.__name__}-{after}-{at}.jsonl"
         boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=data, Metadata={"on-invalid": "skip"})
         check(world, run_whole(world, key, killer.about), [*(f"r{at}" for at in range(10)), "bad"])

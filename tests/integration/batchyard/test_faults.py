@@ -47,20 +47,20 @@ def test_a_count_of_tokens_no_store_could_hold_spoils_no_answer(world: World) ->
     ]
     batch_id = drop(world)
     assert world.run(batch_id) == "done"
-    assert world.yard.records.batch(batch_id).counts.completed == 10
+    assert world.services.records.batch(batch_id).counts.completed == 10
     assert LONG.encode() in world.result(batch_id, "output.jsonl")
 
 
 def test_a_batch_is_paused_in_the_table_until_none_of_its_shards_waits(world: World) -> None:
     batch_id = world.drop(jsonl([request(each, model="a" if each < "r5" else "b") for each in TEN]))
-    plan(world.yard, batch_id)
+    plan(world.services, batch_id)
     for number in (0, 1):
         world.provider.before = [QuotaError("You exceeded your quota", status=429, code="insufficient_quota")]
-        submit(world.yard, Step(batch_id, number))
+        submit(world.services, Step(batch_id, number))
     seen = []
     for number in (0, 1):
-        submit(world.yard, Step(batch_id, number))
-        batch = world.yard.records.batch(batch_id)
+        submit(world.services, Step(batch_id, number))
+        batch = world.services.records.batch(batch_id)
         seen.append((bool(batch.paused), batch.told_paused, batch.status))
     assert seen == [(True, True, "in_progress"), (False, False, "in_progress")]
     assert world.run(batch_id) == "done"
@@ -82,7 +82,7 @@ def stop_half_done(world: World) -> None:
 
 
 def test_at_the_deadline_what_is_finished_is_kept_and_the_rest_is_sent_anew_and_paid_once(world: World) -> None:
-    world.yard.settings = replaced(world.yard.settings, deadline_action="resubmit")
+    world.services.settings = replaced(world.services.settings, deadline_action="resubmit")
     stop_half_done(world)
     batch_id, began = drop(world), world.clock.now
     assert world.run(batch_id) == "done"
@@ -94,7 +94,7 @@ def test_at_the_deadline_what_is_finished_is_kept_and_the_rest_is_sent_anew_and_
 
 
 def test_at_the_deadline_the_tail_is_finished_line_by_line_and_paid_once(world: World) -> None:
-    world.yard.settings = replaced(world.yard.settings, deadline_action="finish", deadline_budget_requests=5)
+    world.services.settings = replaced(world.services.settings, deadline_action="finish", deadline_budget_requests=5)
     stop_half_done(world)
     batch_id, began = drop(world), world.clock.now
     assert world.run(batch_id) == "done"
@@ -105,30 +105,30 @@ def test_at_the_deadline_the_tail_is_finished_line_by_line_and_paid_once(world: 
     assert 0.9 * 86_400 <= second["ended_at"] - began < 0.91 * 86_400
     assert sorted(world.provider.direct) == ["r5", "r6", "r7", "r8", "r9"]
     assert len(list(world.provider.ledger())) == 10
-    (name,) = world.yard.ledgers.names()
-    assert world.yard.ledgers.read(name).enqueued == 0
-    assert not list(world.yard.ledgers.claims(name))
+    (name,) = world.services.ledgers.names()
+    assert world.services.ledgers.read(name).enqueued == 0
+    assert not list(world.services.ledgers.claims(name))
 
 
 def test_a_shard_that_fails_for_good_leaves_its_siblings_alone(world: World) -> None:
     batch_id = world.drop(jsonl([request(each, model="a" if each < "r5" else "b") for each in TEN]))
-    plan(world.yard, batch_id)
-    submit(world.yard, Step(batch_id, 0))
-    fail_shard(world.yard, batch_id, 0, {"Error": "States.Timeout", "Cause": ""})
+    plan(world.services, batch_id)
+    submit(world.services, Step(batch_id, 0))
+    fail_shard(world.services, batch_id, 0, {"Error": "States.Timeout", "Cause": ""})
     assert world.run(batch_id) == "done"
     answered, errors = (world.answered(batch_id, name) for name in ("output.jsonl", "errors.jsonl"))
     assert sorted(each["custom_id"] for each in answered) == TEN[5:]
     assert {each["error"]["code"] for each in errors} == {"server_error"}
-    assert world.yard.records.batch(batch_id).status == "completed"
+    assert world.services.records.batch(batch_id).status == "completed"
 
 
 def test_the_batch_says_why_it_waits_for_an_operator(world: World) -> None:
     batch_id = drop(world)
-    plan(world.yard, batch_id)
+    plan(world.services, batch_id)
     world.provider.before = [QuotaError("You exceeded your quota", status=429, code="insufficient_quota")]
-    step = submit(world.yard, Step(batch_id, 0))
+    step = submit(world.services, Step(batch_id, 0))
     assert step.next == "submit"
-    assert "exceeded your quota" in (world.yard.records.batch(batch_id).paused or "")
+    assert "exceeded your quota" in (world.services.records.batch(batch_id).paused or "")
 
 
 def test_a_provider_batch_that_is_lost_is_made_again(world: World) -> None:

@@ -22,19 +22,19 @@ def create(
     parts: dict[str, Any] = {"purpose": (None, purpose), "file": (name, data)}
     parts |= {key: (None, text) for key, text in texts.items()}
     form = httpx.Request("POST", "http://127.0.0.1", files=parts)
-    return files.create_file(world.yard, "default", form.headers["content-type"], form.read())
+    return files.create_file(world.services, "default", form.headers["content-type"], form.read())
 
 
 def listed(world: World, **asked: str) -> dict[str, Any]:
     wanted = {name: asked.get(name) for name in ("purpose", "limit", "order", "after")}
-    return files.list_files(world.yard, "default", **wanted)
+    return files.list_files(world.services, "default", **wanted)
 
 
 def run(world: World, file_id: str, **members: Any) -> dict[str, Any]:
     body = {"input_file_id": file_id, "endpoint": "/v1/chat/completions", "completion_window": "24h", **members}
-    made = batches.create_batch(world.yard, "default", body)
+    made = batches.create_batch(world.services, "default", body)
     assert world.run(made["id"]) == "done"
-    return batches.retrieve_batch(world.yard, "default", made["id"])
+    return batches.retrieve_batch(world.services, "default", made["id"])
 
 
 def tags(key: str) -> list[Any]:
@@ -46,11 +46,11 @@ def test_a_file_becomes_a_batch_and_its_results_are_files(world: World) -> None:
     made = create(world)
     shown = run(world, made["id"])
     assert shown["input_file_id"] == made["id"]
-    output = files.retrieve_file(world.yard, "default", shown["output_file_id"])
-    errors = files.retrieve_file(world.yard, "default", shown["error_file_id"])
+    output = files.retrieve_file(world.services, "default", shown["output_file_id"])
+    errors = files.retrieve_file(world.services, "default", shown["error_file_id"])
     assert (output["filename"], errors["filename"]) == (f"{shown['id']}_output.jsonl", f"{shown['id']}_error.jsonl")
     for file, name in ((output, "output.jsonl"), (errors, "errors.jsonl")):
-        content = files.file_content(world.yard, "default", file["id"])
+        content = files.file_content(world.services, "default", file["id"])
         assert content == world.result(shown["id"], name)
         assert (file["purpose"], file["bytes"], file["expires_at"]) == ("batch_output", len(content), None)
     assert {each["id"] for each in listed(world, purpose="batch_output")["data"]} == {output["id"], errors["id"]}
@@ -65,13 +65,13 @@ def test_a_packed_file_becomes_a_batch(world: World) -> None:
 
 def test_a_result_that_was_to_expire_does_and_its_object_is_tagged_for_removal(world: World) -> None:
     shown = run(world, create(world)["id"], output_expires_after={"anchor": "created_at", "seconds": 3_600})
-    output = files.retrieve_file(world.yard, "default", shown["output_file_id"])
+    output = files.retrieve_file(world.services, "default", shown["output_file_id"])
     assert output["expires_at"] == output["created_at"] + 3_600
     assert tags(f"results/default/{shown['id']}/output.jsonl") == [{"Key": "keep-days", "Value": "1"}]
     world.clock.now += 3_600
     with pytest.raises(ApiError, match="No such File object"):
-        files.file_content(world.yard, "default", shown["output_file_id"])
-    assert batches.retrieve_batch(world.yard, "default", shown["id"])["status"] == "completed"
+        files.file_content(world.services, "default", shown["output_file_id"])
+    assert batches.retrieve_batch(world.services, "default", shown["id"])["status"] == "completed"
 
 
 def test_an_input_is_tagged_for_removal_and_any_other_file_stays(world: World) -> None:
@@ -82,10 +82,10 @@ def test_an_input_is_tagged_for_removal_and_any_other_file_stays(world: World) -
 def test_an_input_deleted_after_its_batch_was_made_is_still_read_by_it(world: World) -> None:
     file_id = create(world)["id"]
     body = {"input_file_id": file_id, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
-    made = batches.create_batch(world.yard, "default", body)
-    files.delete_file(world.yard, "default", file_id)
+    made = batches.create_batch(world.services, "default", body)
+    files.delete_file(world.services, "default", file_id)
     assert world.run(made["id"]) == "done"
-    assert batches.retrieve_batch(world.yard, "default", made["id"])["request_counts"]["completed"] == 2
+    assert batches.retrieve_batch(world.services, "default", made["id"])["request_counts"]["completed"] == 2
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_file_that_is_no_input_is_found_out_after_the_answer_as_with_openai(wo
     if problem == "unknown":
         file_id = "file-0000000000000000000000"
     elif problem == "deleted":
-        files.delete_file(world.yard, "default", file_id)
+        files.delete_file(world.services, "default", file_id)
     elif problem == "expired":
         world.clock.now += 31 * DAY
     elif problem == "for another purpose":
@@ -106,23 +106,23 @@ def test_a_file_that_is_no_input_is_found_out_after_the_answer_as_with_openai(wo
     else:
         file_id = run(world, file_id)["output_file_id"]
     body = {"input_file_id": file_id, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
-    made = batches.create_batch(world.yard, tenant, body)
+    made = batches.create_batch(world.services, tenant, body)
     [error] = made["errors"]["data"]
     assert (made["status"], error["code"], error["param"]) == ("failed", "invalid_request", "file_id")
 
 
 def test_the_same_idempotency_key_and_file_give_the_same_batch(world: World) -> None:
     body = {"input_file_id": create(world)["id"], "endpoint": "/v1/chat/completions", "completion_window": "24h"}
-    first = batches.create_batch(world.yard, "default", body, "key-1")
-    assert batches.create_batch(world.yard, "default", body, "key-1")["id"] == first["id"]
+    first = batches.create_batch(world.services, "default", body, "key-1")
+    assert batches.create_batch(world.services, "default", body, "key-1")["id"] == first["id"]
     with pytest.raises(ApiError) as refused:
-        batches.create_batch(world.yard, "default", {**body, "input_file_id": create(world)["id"]}, "key-1")
+        batches.create_batch(world.services, "default", {**body, "input_file_id": create(world)["id"]}, "key-1")
     assert refused.value.status == 409
 
 
 def test_a_large_file_is_fetched_by_a_link_to_its_very_version(world: World) -> None:
     made = create(world, TWO + b" " * 4_000_000)
-    link = str(files.file_content(world.yard, "default", made["id"]))
+    link = str(files.file_content(world.services, "default", made["id"]))
     assert link.startswith(f"https://{BUCKET}.s3.")
     assert {"versionId", "X-Amz-Signature", "response-content-disposition"} <= set(httpx.URL(link).params)
 
@@ -132,7 +132,7 @@ def test_files_are_listed_in_pages_of_dynamodb_too(world: World) -> None:
     seen, page = [], listed(world, limit="2")
     seen += page["data"]
     while page["has_more"]:
-        files.delete_file(world.yard, "default", page["last_id"])  # a list goes on behind what is deleted meanwhile
+        files.delete_file(world.services, "default", page["last_id"])  # a list goes on behind what is deleted meanwhile
         page = listed(world, limit="2", after=page["last_id"])
         seen += page["data"]
     assert [each["id"] for each in seen] == made[::-1]
@@ -144,8 +144,8 @@ def test_files_are_listed_in_pages_of_dynamodb_too(world: World) -> None:
 
 def test_a_deleted_file_leaves_its_version_for_the_lifecycle_to_remove(world: World) -> None:
     made = create(world)
-    files.delete_file(world.yard, "default", made["id"])
+    files.delete_file(world.services, "default", made["id"])
     versions = boto3.client("s3").list_object_versions(Bucket=BUCKET, Prefix=f"files/default/{made['id']}")
     assert (len(versions["Versions"]), len(versions["DeleteMarkers"])) == (1, 1)
     with pytest.raises(ApiError, match="No such File object"):
-        files.delete_file(world.yard, "default", made["id"])
+        files.delete_file(world.services, "default", made["id"])

@@ -40,7 +40,7 @@ def test_lines_of_several_models_and_endpoints_come_back_in_one_order(world: Wor
 
 def test_a_shard_goes_on_in_a_fresh_execution_where_the_history_of_one_would_be_full(world: World) -> None:
     batch_id = world.drop(jsonl(MANY))
-    plan(world.yard, batch_id)
+    plan(world.services, batch_id)
     submitted = world.step(Step(batch_id, 0))
     world.run_shard(msgspec.structs.replace(submitted, turns=MOST_BUSY_TURNS - 1))
     assert not world.provider.batches["pb-0"].ended
@@ -66,11 +66,11 @@ def test_unfinished_lines_alone_are_sent_again_and_refused_ones_kept(world: Worl
 
 def test_counts_and_tokens_of_the_batch_rise_while_its_shards_run_and_end_as_the_report_has_them(world: World) -> None:
     batch_id = world.drop(jsonl([request(f"r{at}", model=f"m{at % 2}") for at in range(6)]))
-    assert plan(world.yard, batch_id).next == "run"
+    assert plan(world.services, batch_id).next == "run"
     seen = []
 
     def look() -> None:
-        shown = shape(world.yard.records.batch(batch_id))
+        shown = shape(world.services.records.batch(batch_id))
         used = shown["usage"]["total_tokens"] if shown["usage"] else None
         seen.append((shown["request_counts"]["completed"], used))
 
@@ -85,9 +85,10 @@ def test_counts_and_tokens_of_the_batch_rise_while_its_shards_run_and_end_as_the
     world.provider.batches["pb-1"] = replace(world.provider.batches["pb-1"], usage=None)
     world.run_shard(Step(batch_id, 1, "poll"))
     look()
-    assert assemble(world.yard, batch_id) == "done"
+    assert assemble(world.services, batch_id) == "done"
     look()
     assert seen == [(0, None), (3, 15), (4, 20), (6, 30), (6, 30)]
     assert (
-        json.loads(world.result(batch_id, "report.json"))["usage"] == shape(world.yard.records.batch(batch_id))["usage"]
+        json.loads(world.result(batch_id, "report.json"))["usage"]
+        == shape(world.services.records.batch(batch_id))["usage"]
     )

@@ -17,7 +17,7 @@ def executions() -> list[str]:
 
 def test_an_event_heard_twice_makes_one_batch_and_one_execution(world: World) -> None:
     first = world.drop(ONE)
-    assert intake(world.yard, BUCKET, "inbox/default/in.jsonl") == first
+    assert intake(world.services, BUCKET, "inbox/default/in.jsonl") == first
     assert executions() == [first]
 
 
@@ -27,12 +27,12 @@ def test_the_next_upload_of_the_same_key_is_another_batch(world: World) -> None:
 
 def test_an_execution_that_was_never_started_is_started_by_the_next_event(world: World) -> None:
     batch_id = world.drop(ONE)
-    start = world.yard.executions.start
-    world.yard.executions.start = lambda batch_id, restarts=0: not (batch_id or restarts)  # type: ignore[method-assign]  # died
+    start = world.services.executions.start
+    world.services.executions.start = lambda batch_id, restarts=0: not (batch_id or restarts)  # type: ignore[method-assign]  # died
     late = world.drop(ONE, "inbox/default/late.jsonl")
-    world.yard.executions.start = start  # type: ignore[method-assign]
+    world.services.executions.start = start  # type: ignore[method-assign]
     assert executions() == [batch_id]
-    assert intake(world.yard, BUCKET, "inbox/default/late.jsonl") == late
+    assert intake(world.services, BUCKET, "inbox/default/late.jsonl") == late
     assert set(executions()) == {batch_id, late}
 
 
@@ -40,12 +40,12 @@ def test_an_execution_that_was_never_started_is_started_by_the_next_event(world:
     "key", ["inbox/default/", "files/default/x.jsonl", "results/x", "inbox/default/never-was.jsonl"]
 )
 def test_what_is_no_input_is_left_alone(world: World, key: str) -> None:
-    assert intake(world.yard, BUCKET, key) is None
+    assert intake(world.services, BUCKET, key) is None
     assert executions() == []
 
 
 def test_another_bucket_is_left_alone(world: World) -> None:
-    assert intake(world.yard, "another", "inbox/default/in.jsonl") is None
+    assert intake(world.services, "another", "inbox/default/in.jsonl") is None
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_any_key_works(world: World, name: str) -> None:
 
 def test_user_metadata_sets_metadata_and_window(world: World) -> None:
     batch_id = world.drop(ONE, **{"metadata": '{"run": "7"}', "completion-window": "7d"})
-    batch = world.yard.records.batch(batch_id)
+    batch = world.services.records.batch(batch_id)
     assert (batch.metadata, batch.completion_window) == ({"run": "7"}, "7d")
     assert batch.expires_at - batch.created_at == 7 * 86_400
 
@@ -73,6 +73,6 @@ def test_user_metadata_sets_metadata_and_window(world: World) -> None:
     ],
 )
 def test_bad_user_metadata_refuses_the_batch_and_says_why(world: World, given: dict[str, str], param: str) -> None:
-    batch = world.yard.records.batch(world.drop(ONE, **given))
+    batch = world.services.records.batch(world.drop(ONE, **given))
     assert (batch.status, batch.errors[0].param) == (statuses.FAILED, param)
     assert executions() == []

@@ -63,7 +63,7 @@ def seen(book: Ledgers) -> Any:
 
 
 def test_every_move_has_the_same_answer_and_leaves_the_same(world: World) -> None:
-    real, fake = world.yard.ledgers, MemoryLedgers()
+    real, fake = world.services.ledgers, MemoryLedgers()
     for at, move in enumerate(MOVES):
         assert move(real) == move(fake), f"move {at}"
         assert seen(real) == seen(fake), f"after move {at}"
@@ -71,12 +71,12 @@ def test_every_move_has_the_same_answer_and_leaves_the_same(world: World) -> Non
 
 def test_the_attempt_that_waits_longest_is_first_whoever_came_first(world: World) -> None:
     for claim in (C, A, B):
-        world.yard.ledgers.wait(NAME, claim, TTL)
-    assert [claim.attempt for claim in world.yard.ledgers.ahead(NAME, C)] == [A.attempt, B.attempt]
+        world.services.ledgers.wait(NAME, claim, TTL)
+    assert [claim.attempt for claim in world.services.ledgers.ahead(NAME, C)] == [A.attempt, B.attempt]
 
 
 @pytest.mark.parametrize("model", ["m", "gpt-4o", "ft:gpt-4o:a/b#c", "m" * 256, "模型"])
 def test_ledgers_of_any_model_are_told_apart(world: World, model: str) -> None:
-    world.yard.ledgers.change(f"p#{model}", limit=5)
-    assert list(world.yard.ledgers.names()) == [f"p#{model}"]
-    assert world.yard.ledgers.read(f"p#{model}").limit == 5
+    world.services.ledgers.change(f"p#{model}", limit=5)
+    assert list(world.services.ledgers.names()) == [f"p#{model}"]
+    assert world.services.ledgers.read(f"p#{model}").limit == 5

@@ -13,7 +13,7 @@ from batchyard.domain.batch import LineError
 from batchyard.domain.shard import Step
 from batchyard.planning.plan import plan
 from batchyard.recovery.sweep import sweep
-from batchyard.services import Yard
+from batchyard.services import Services
 from batchyard.shards.fail import end_batch
 from batchyard.shards.submit import submit
 from tests.integration.batchyard.world import World, jsonl, request
@@ -62,19 +62,19 @@ def at_emulator(world: World, emulator: Emulator, dies_at: str = "") -> str:
     world.clock.now = time.time()
     retry = RetryPolicy(floor=0.001, ceiling=0.002, max_retries=2)
     settings = replace(
-        world.yard.settings, stack=f"stack-{time.time_ns()}"
+        world.services.settings, stack=f"stack-{time.time_ns()}"
     )  # what another test left is another stack's
 
-    def yard(client: BatchClient) -> Yard:
-        return Yard(settings, client, world.clock, world.yard.chance)
+    def services(client: BatchClient) -> Services:
+        return Services(settings, client, world.clock, world.services.chance)
 
-    world.yard = yard(Deadly(dies_at, emulator.api_key, emulator.url, retry=retry))
+    world.services = services(Deadly(dies_at, emulator.api_key, emulator.url, retry=retry))
     batch_id = world.drop(TWENTY, f"inbox/default/{dies_at}{time.time_ns()}.jsonl")
-    plan(world.yard, batch_id)
+    plan(world.services, batch_id)
     if dies_at:
         with pytest.raises(Killed):
-            submit(world.yard, Step(batch_id, 0))
-    world.yard = yard(BatchClient(emulator.api_key, emulator.url, retry=retry))
+            submit(world.services, Step(batch_id, 0))
+    world.services = services(BatchClient(emulator.api_key, emulator.url, retry=retry))
     return batch_id
 
 
@@ -100,25 +100,25 @@ def test_what_a_worker_made_as_it_died_is_gone_after_its_batch_has_ended(
 ) -> None:
     batch_id = at_emulator(world, emulator, call)
     assert any(there(emulator, batch_id))
-    end_batch(world.yard, batch_id, GIVEN_UP)
-    sweep(world.yard)
+    end_batch(world.services, batch_id, GIVEN_UP)
+    sweep(world.services)
     assert cancelled(emulator, batch_id)
-    sweep(world.yard)
+    sweep(world.services)
     assert there(emulator, batch_id)[0] == []
     world.clock.now += LATER
-    assert sweep(world.yard) == {"BatchesSettled": 1}
+    assert sweep(world.services) == {"BatchesSettled": 1}
 
 
 def test_an_upload_that_was_made_twice_leaves_one_and_the_batch_runs_on(world: World, emulator: Emulator) -> None:
     batch_id = at_emulator(world, emulator, "create_file")
-    assert submit(world.yard, Step(batch_id, 0)).next == "poll"
+    assert submit(world.services, Step(batch_id, 0)).next == "poll"
     assert len(there(emulator, batch_id)[0]) == 2
-    assert sweep(world.yard) == {}
+    assert sweep(world.services) == {}
     world.clock.now += LATER
-    assert sweep(world.yard) == {"ProviderFilesDeleted": 1}
+    assert sweep(world.services) == {"ProviderFilesDeleted": 1}
     files, statuses = there(emulator, batch_id)
     assert (len(files), len(statuses), "cancelling" in statuses) == (1, 1, False)
-    shard = world.yard.records.shard(batch_id, 0)
+    shard = world.services.records.shard(batch_id, 0)
     assert shard is not None
     assert emulator.get(f"/files/{shard.file_id}")["filename"] == files[0]
 
@@ -126,8 +126,8 @@ def test_an_upload_that_was_made_twice_leaves_one_and_the_batch_runs_on(world: W
 def test_a_provider_batch_whose_worker_died_is_adopted_and_not_made_again(world: World, emulator: Emulator) -> None:
     batch_id = at_emulator(world, emulator, "create_batch")
     world.clock.now += LATER
-    assert sweep(world.yard) == {"ProviderBatchesAdopted": 1}
-    assert submit(world.yard, Step(batch_id, 0)).next == "poll"
+    assert sweep(world.services) == {"ProviderBatchesAdopted": 1}
+    assert submit(world.services, Step(batch_id, 0)).next == "poll"
     assert len(there(emulator, batch_id)[1]) == 1
 
 
@@ -136,9 +136,9 @@ def test_two_stacks_at_one_provider_leave_each_other_alone(world: World, emulato
     metadata = {"batchyard_batch": "batch_00", "batchyard_attempt": "batch_00/0/1", "batchyard_stack": "stack-2"}
     running = emulator.create(theirs["id"], metadata=metadata)
     batch_id = at_emulator(world, emulator, "create_batch")
-    end_batch(world.yard, batch_id, GIVEN_UP)
+    end_batch(world.services, batch_id, GIVEN_UP)
     world.clock.now += LATER
-    sweep(world.yard)
+    sweep(world.services)
     assert emulator.get(f"/batches/{running['id']}")["status"] in {"validating", "in_progress"}
     assert emulator.get(f"/files/{theirs['id']}")["filename"] == theirs["filename"]
     assert cancelled(emulator, batch_id)

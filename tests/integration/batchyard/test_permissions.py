@@ -30,7 +30,7 @@ from batchyard.planning.intake import intake
 from batchyard.planning.plan import plan
 from batchyard.recovery.advance import advance
 from batchyard.results.assemble import assemble
-from batchyard.services import Yard
+from batchyard.services import Services
 from batchyard.shards.cancel import cancel
 from batchyard.shards.fail import end_batch, fail_shard
 from batchyard.webhooks.deliver import deliver
@@ -48,9 +48,9 @@ FILL = "x" * 1_100_000  # eight of them are more than a part
 
 def test_a_function_that_reaches_for_what_is_not_its_own_is_denied(world: World) -> None:
     batch_id = world.drop(ONE)
-    elsewhere = replace(world.yard.settings, table="another-table")
+    elsewhere = replace(world.services.settings, table="another-table")
     with pytest.raises(StoreError, match="AccessDenied"):
-        plan(Yard(elsewhere, world.provider), batch_id)
+        plan(Services(elsewhere, world.provider), batch_id)
     (denied,) = world.roles.denied
     assert denied.startswith("plan may not dynamodb:GetItem")
     world.roles.denied.clear()
@@ -58,9 +58,9 @@ def test_a_function_that_reaches_for_what_is_not_its_own_is_denied(world: World)
 
 def test_what_a_function_uses_is_told_by_statement_and_a_test_itself_uses_nothing(world: World) -> None:
     boto3.client("s3").put_object(Bucket=BUCKET, Key="inbox/default/in.jsonl", Body=ONE)
-    world.yard.objects.get("inbox/default/in.jsonl")
+    world.services.objects.get("inbox/default/in.jsonl")
     assert world.roles.used == set()
-    plan(world.yard, world.drop(ONE))
+    plan(world.services, world.drop(ONE))
     assert Grant("plan", "ReadInbox", "s3:GetObjectVersion") in world.roles.used
     assert {grant.function for grant in world.roles.used} == {"intake", "plan"}
 
@@ -75,7 +75,7 @@ def left_begun(world: World, work: Callable[[], object]) -> list[str]:
         told = {"Error": {"Code": "InternalError", "Message": "no"}}
         return SimpleNamespace(status_code=HTTPStatus.BAD_REQUEST, headers={}), told
 
-    s3 = world.yard.objects._s3  # noqa: SLF001 - the store that is to fail
+    s3 = world.services.objects._s3  # noqa: SLF001 - the store that is to fail
     for call in ("UploadPart", "UploadPartCopy"):
         s3.meta.events.register(f"before-call.s3.{call}", refused)
     with pytest.raises(StoreError, match="InternalError"):
@@ -91,7 +91,7 @@ def collecting(world: World) -> Step:
     """Bring a batch of one shard with large answers to where they are to be collected."""
     world.provider.endings = [answering(filled)]
     step = Step(world.drop(jsonl([request(each) for each in EIGHT])), 0)
-    plan(world.yard, step.batch_id)
+    plan(world.services, step.batch_id)
     while step.next != "collect":
         world.clock.now += step.wait_seconds
         step = world.step(step)
@@ -100,7 +100,7 @@ def collecting(world: World) -> Step:
 
 def test_an_input_that_cannot_be_unpacked_whole_leaves_nothing_begun(world: World) -> None:
     batch_id = world.drop(gzip.compress(jsonl([request(each, note=FILL) for each in EIGHT])))
-    assert left_begun(world, lambda: plan(world.yard, batch_id)) == []
+    assert left_begun(world, lambda: plan(world.services, batch_id)) == []
 
 
 def test_answers_that_cannot_be_stored_whole_leave_nothing_begun(world: World) -> None:
@@ -109,11 +109,11 @@ def test_answers_that_cannot_be_stored_whole_leave_nothing_begun(world: World) -
 
 
 def test_answers_to_requests_sent_one_by_one_that_cannot_be_stored_whole_leave_nothing_begun(world: World) -> None:
-    world.yard.settings = replace(world.yard.settings, deadline_action="finish")
+    world.services.settings = replace(world.services.settings, deadline_action="finish")
     world.provider.endings = [answering(lambda _: None, "cancelled")]
     world.provider.send = lambda *_: HttpInfo(json.dumps({"text": FILL}).encode(), 200, {})  # type: ignore[method-assign]
     step = Step(world.drop(jsonl([request(each) for each in EIGHT])), 0)
-    plan(world.yard, step.batch_id)
+    plan(world.services, step.batch_id)
     step = world.step(step)
     world.clock.now += 86_400
     while step.next != "submit":
@@ -125,39 +125,39 @@ def test_answers_to_requests_sent_one_by_one_that_cannot_be_stored_whole_leave_n
 def test_results_that_cannot_be_written_whole_leave_nothing_begun(world: World) -> None:
     step = collecting(world)
     assert world.step(step).next == "done"
-    assert left_begun(world, lambda: assemble(world.yard, step.batch_id)) == []
+    assert left_begun(world, lambda: assemble(world.services, step.batch_id)) == []
 
 
 def test_lines_given_up_that_cannot_be_written_whole_leave_nothing_begun(world: World) -> None:
     long = [f"{at:05}".ljust(500, "x") for at in range(14_000)]
     batch_id = world.drop(jsonl([request(each) for each in long]))
-    plan(world.yard, batch_id)
-    fail_shard(world.yard, batch_id, 0, {"Error": "Killed"})
-    assert left_begun(world, lambda: assemble(world.yard, batch_id)) == []
+    plan(world.services, batch_id)
+    fail_shard(world.services, batch_id, 0, {"Error": "Killed"})
+    assert left_begun(world, lambda: assemble(world.services, batch_id)) == []
 
 
 def test_a_shard_fails_before_it_was_begun(world: World) -> None:
     batch_id = world.drop(ONE)
-    plan(world.yard, batch_id)
-    fail_shard(world.yard, batch_id, 0, {"Error": "Killed"})
+    plan(world.services, batch_id)
+    fail_shard(world.services, batch_id, 0, {"Error": "Killed"})
     assert world.invoked == [{"batch_id": batch_id}]
-    assert assemble(world.yard, batch_id) == "failed"
+    assert assemble(world.services, batch_id) == "failed"
 
 
 def test_a_batch_that_failed_gives_back_the_room_it_held(world: World) -> None:
     batch_id = world.drop(ONE)
     world.run_until_submitted(batch_id)
-    end_batch(world.yard, batch_id, LineError("server_error", "No more."))
-    assert cancel(world.yard, world.invoked.pop()["batch_id"]) == 1
-    (name,) = world.yard.ledgers.names()
-    assert world.yard.ledgers.read(name).enqueued == 0
+    end_batch(world.services, batch_id, LineError("server_error", "No more."))
+    assert cancel(world.services, world.invoked.pop()["batch_id"]) == 1
+    (name,) = world.services.ledgers.names()
+    assert world.services.ledgers.read(name).enqueued == 0
 
 
 def test_the_very_version_that_an_event_names_is_taken_in(world: World) -> None:
     put = boto3.client("s3").put_object(Bucket=BUCKET, Key="inbox/default/in.jsonl", Body=ONE)
-    batch_id = intake(world.yard, BUCKET, "inbox/default/in.jsonl", put["VersionId"])
+    batch_id = intake(world.services, BUCKET, "inbox/default/in.jsonl", put["VersionId"])
     assert batch_id is not None
-    assert world.yard.records.batch(batch_id).input.version_id == put["VersionId"]
+    assert world.services.records.batch(batch_id).input.version_id == put["VersionId"]
 
 
 def test_a_webhook_of_the_provider_has_its_shard_done_at_once(world: World) -> None:
@@ -166,27 +166,27 @@ def test_a_webhook_of_the_provider_has_its_shard_done_at_once(world: World) -> N
     (provider_batch_id,) = world.provider.batches
     world.provider.polls_before_end = 0
     secret = "whsec_" + base64.b64encode(b"a secret of the provider").decode()
-    named = world.yard.settings.provider_webhook_secret_id
+    named = world.services.settings.provider_webhook_secret_id
     boto3.client("secretsmanager").put_secret_value(SecretId=named, SecretString=secret)
     body = json.dumps({"type": "batch.completed", "data": {"id": provider_batch_id}})
     now = datetime.fromtimestamp(time.time(), UTC)
     signature = Webhook(secret).sign("wh_1", now, body)
     world.clock.now = now.timestamp()
     headers = {"webhook-id": "wh_1", "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": signature}
-    assert receive(world.yard, headers, body.encode()) == {"received": True}
+    assert receive(world.services, headers, body.encode()) == {"received": True}
     assert world.invoked == [{"batch_id": batch_id, "shard": 0}]
-    assert advance(world.yard, **world.invoked.pop()) == "done"
+    assert advance(world.services, **world.invoked.pop()) == "done"
 
 
 def test_an_event_is_signed_by_a_process_that_has_not_read_the_secret_yet(world: World) -> None:
-    settings = replace(world.yard.settings, webhooks_to_private_addresses="true")
-    yard = Yard(settings, world.provider, world.clock)
+    settings = replace(world.services.settings, webhooks_to_private_addresses="true")
+    services = Services(settings, world.provider, world.clock)
     wanted = {"name": "test", "url": "http://127.0.0.1:9/", "event_types": ["batch.completed"]}
-    made = webhook_endpoints.create_webhook_endpoint(yard, "default", wanted)
-    event = webhook_delivery.event_of(f"batch_{'0' * 32}", "batch.completed", yard.now())
-    yard.webhook_records.begin(webhook_delivery.new(event, "default", made["id"], yard.now()))
+    made = webhook_endpoints.create_webhook_endpoint(services, "default", wanted)
+    event = webhook_delivery.event_of(f"batch_{'0' * 32}", "batch.completed", services.now())
+    services.webhook_records.begin(webhook_delivery.new(event, "default", made["id"], services.now()))
     with pytest.raises(DeliveryFailed):  # nobody listens there
-        deliver(Yard(settings, world.provider, world.clock), Order("default", made["id"], event))
+        deliver(Services(settings, world.provider, world.clock), Order("default", made["id"], event))
 
 
 def test_results_are_linked_to_if_large_and_removed_if_the_user_wants(world: World) -> None:
@@ -194,6 +194,6 @@ def test_results_are_linked_to_if_large_and_removed_if_the_user_wants(world: Wor
     world.run(batch_id)
     key = f"results/default/{batch_id}/report.json"
     boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b" " * batches.MOST_INLINE + world.read(key))
-    assert "versionId=" in str(batches.batch_report(world.yard, "default", batch_id))
-    output = batches.retrieve_batch(world.yard, "default", batch_id)["output_file_id"]
-    assert files.delete_file(world.yard, "default", output)["deleted"] is True
+    assert "versionId=" in str(batches.batch_report(world.services, "default", batch_id))
+    output = batches.retrieve_batch(world.services, "default", batch_id)["output_file_id"]
+    assert files.delete_file(world.services, "default", output)["deleted"] is True

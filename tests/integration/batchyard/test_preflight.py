@@ -11,7 +11,7 @@ from batchyard.api.batches import cancel_batch, create_batch, retrieve_batch
 from batchyard.domain.batch import shape
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning.plan import plan
-from batchyard.services import Yard
+from batchyard.services import Services
 from tests.integration.batchyard.world import BUCKET, World, jsonl, request
 
 MINI = "gpt-4.1-mini"  # in a batch, 0.2 and 0.8 dollars per million tokens
@@ -19,11 +19,11 @@ LINES = [request(f"r{at}", model=MINI, max_tokens=100) for at in range(10)]
 
 
 def shown(world: World, batch_id: str) -> dict[str, Any]:
-    return shape(world.yard.records.batch(batch_id))
+    return shape(world.services.records.batch(batch_id))
 
 
 def wanted(world: World, lines: list[dict[str, Any]], **members: object) -> dict[str, Any]:
-    world.yard.objects.put("files/default/in.jsonl", jsonl(lines))
+    world.services.objects.put("files/default/in.jsonl", jsonl(lines))
     uri = f"s3://{BUCKET}/files/default/in.jsonl"
     return {"input_file_id": uri, "endpoint": "/v1/chat/completions", "completion_window": "24h", **members}
 
@@ -51,8 +51,8 @@ def test_a_dry_run_ends_with_an_estimate_and_sends_nothing(world: World) -> None
 
 
 def test_waves_are_told_where_the_provider_s_room_is_known(world: World) -> None:
-    settings = dataclasses.replace(world.yard.settings, max_enqueued_tokens=f"{MINI}=100,1000000")
-    world.yard = Yard(settings, world.provider, world.clock, world.yard.chance)
+    settings = dataclasses.replace(world.services.settings, max_enqueued_tokens=f"{MINI}=100,1000000")
+    world.services = Services(settings, world.provider, world.clock, world.services.chance)
     batch_id = world.drop(jsonl([*LINES, request("own", model="our-own")]), **{"dry-run": "true"})
     world.run(batch_id)
     found = {each["model"]: each for each in shown(world, batch_id)["preflight"]["models"]}
@@ -132,19 +132,19 @@ def test_a_dry_run_of_what_cannot_be_read_fails(world: World) -> None:
 def test_a_dry_run_is_left_and_gone_on_with_like_any_plan(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, parts = (world.drop(jsonl(LINES), f"inbox/default/{at}.jsonl", **{"dry-run": "true"}) for at in "ab")
     world.run(whole)
-    objects = type(world.yard.objects)
+    objects = type(world.services.objects)
     monkeypatch.setattr(objects.chunks, "__defaults__", (0, None, 300))
-    assert plan(world.yard, parts, seconds_left=lambda: TIME_TO_END - 1).next == "plan"
-    assert plan(world.yard, parts, resume=True).next == "assemble"
+    assert plan(world.services, parts, seconds_left=lambda: TIME_TO_END - 1).next == "plan"
+    assert plan(world.services, parts, resume=True).next == "assemble"
     world.run(parts)
     assert shown(world, parts)["preflight"] == shown(world, whole)["preflight"]
 
 
 def test_a_dry_run_can_be_cancelled(world: World) -> None:
-    batch_id = create_batch(world.yard, "default", wanted(world, LINES, dry_run=True))["id"]
-    cancel_batch(world.yard, "default", batch_id)
+    batch_id = create_batch(world.services, "default", wanted(world, LINES, dry_run=True))["id"]
+    cancel_batch(world.services, "default", batch_id)
     assert world.run(batch_id) == "done"
-    assert retrieve_batch(world.yard, "default", batch_id)["status"] == "cancelled"
+    assert retrieve_batch(world.services, "default", batch_id)["status"] == "cancelled"
 
 
 def test_a_dry_run_takes_no_upload_over_and_no_call_takes_a_dry_run_over(world: World) -> None:
@@ -152,15 +152,15 @@ def test_a_dry_run_takes_no_upload_over_and_no_call_takes_a_dry_run_over(world: 
         boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=jsonl(LINES))
         uploaded = world.drop(jsonl(LINES), key, **({"dry-run": "true"} if dry else {}))
         call = {**wanted(world, LINES, dry_run=not dry), "input_file_id": f"s3://{BUCKET}/{key}"}
-        made = create_batch(world.yard, "default", call)
+        made = create_batch(world.services, "default", call)
         assert made["id"] != uploaded
         assert made.get("dry_run", False) is not dry
 
 
 def test_a_batch_that_would_cost_more_is_refused_before_anything_is_sent(world: World) -> None:
-    batch_id = create_batch(world.yard, "default", wanted(world, LINES, max_cost_usd=0.0001))["id"]
+    batch_id = create_batch(world.services, "default", wanted(world, LINES, max_cost_usd=0.0001))["id"]
     assert world.run(batch_id) == "refused"
-    made = retrieve_batch(world.yard, "default", batch_id)
+    made = retrieve_batch(world.services, "default", batch_id)
     (error,) = made["errors"]["data"]
     assert (made["status"], error["code"], error["param"]) == ("failed", "max_cost_exceeded", "max_cost_usd")
     assert made["preflight"]["estimated_usd"] > 0.0001
@@ -178,7 +178,7 @@ def test_a_batch_within_its_cost_runs_and_shows_its_estimate(world: World) -> No
 def test_a_cost_that_cannot_be_known_is_refused_and_names_the_model(world: World) -> None:
     batch_id = world.drop(jsonl([*LINES, request("own", model="our-own")]), **{"max-cost-usd": "100"})
     assert world.run(batch_id) == "refused"
-    (error,) = world.yard.records.batch(batch_id).errors
+    (error,) = world.services.records.batch(batch_id).errors
     assert (error.code, "our-own" in error.message) == ("unknown_price", True)
 
 
@@ -192,7 +192,7 @@ def test_a_dry_run_with_a_cost_tells_that_it_would_be_refused(world: World) -> N
 
 def test_a_cost_named_by_the_call_that_takes_an_upload_over_is_kept(world: World) -> None:
     batch_id = world.drop(jsonl(LINES))
-    uri = world.yard.records.batch(batch_id).input.uri
+    uri = world.services.records.batch(batch_id).input.uri
     call = {**wanted(world, LINES, max_cost_usd=0.0001), "input_file_id": uri}
-    assert create_batch(world.yard, "default", call)["id"] == batch_id
+    assert create_batch(world.services, "default", call)["id"] == batch_id
     assert world.run(batch_id) == "refused"

@@ -48,7 +48,7 @@ class Storm:
 
 @pytest.fixture
 def storm(world: World) -> Iterator[Storm]:
-    """Hook into every client that is made from here on: the yard's."""
+    """Hook into every client that is made from here on: the services's."""
     del world  # it must be there first: its own clients are none of ours
     session = boto3.DEFAULT_SESSION
     assert session is not None
@@ -68,7 +68,7 @@ def test_any_call_to_aws_may_fail(world: World, storm: Storm, kind: str, first: 
     at = first
     while True:
         world.provider = Provider(world.clock, endings=[answering(first_answers)] * 2)
-        world.yard = same_adapters(world)
+        world.services = same_adapters(world)
         key = f"inbox/default/{kind}-{at}.jsonl"
         boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=data)
         storm.at, storm.count, storm.kind = at, 0, kind

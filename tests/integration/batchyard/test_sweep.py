@@ -32,26 +32,26 @@ def test_it_starts_what_was_missed_and_only_that(world: World) -> None:
     s3.put_object(Bucket=BUCKET, Key="inbox/team/missed.jsonl", Body=ONE)
     s3.put_object(Bucket=BUCKET, Key="inbox/team/", Body=b"")
     at_the_time_of(world, "inbox/team/missed.jsonl")
-    assert sweep(world.yard) == {"UploadsStarted": 1}
+    assert sweep(world.services) == {"UploadsStarted": 1}
     (missed,) = set(executions()) - {known}
-    assert world.yard.records.batch(missed).tenant == "team"
-    assert sweep(world.yard) == {}
+    assert world.services.records.batch(missed).tenant == "team"
+    assert sweep(world.services) == {}
 
 
 def test_it_leaves_uploads_whose_record_may_have_expired(world: World) -> None:
     boto3.client("s3").put_object(Bucket=BUCKET, Key="inbox/team/old.jsonl", Body=ONE)
     at_the_time_of(world, "inbox/team/old.jsonl")
     world.clock.now += timedelta(days=80).total_seconds()
-    assert sweep(world.yard) == {}
+    assert sweep(world.services) == {}
 
 
 def test_an_inbox_of_many_pages_is_walked_from_where_the_last_run_stopped(world: World) -> None:
     for at in range(5):
         boto3.client("s3").put_object(Bucket=BUCKET, Key=f"inbox/team/{at}.jsonl", Body=ONE)
     at_the_time_of(world, "inbox/team/4.jsonl")
-    world.yard.chores.keep_bookmark("inbox", {"after": "inbox/team/2.jsonl"})
-    assert sweep(world.yard) == {"UploadsStarted": 2}
-    assert sweep(world.yard) == {"UploadsStarted": 3}
+    world.services.chores.keep_bookmark("inbox", {"after": "inbox/team/2.jsonl"})
+    assert sweep(world.services) == {"UploadsStarted": 2}
+    assert sweep(world.services) == {"UploadsStarted": 3}
 
 
 @pytest.mark.parametrize("moment", ["before the plan", "after the plan", "while cancelling"])
@@ -60,23 +60,23 @@ def test_a_batch_whose_execution_was_stopped_is_started_anew_and_finishes(world:
     if moment != "before the plan":
         world.run_until_submitted(batch_id)
     if moment == "while cancelling":
-        world.yard.records.move_batch(batch_id, "cancelling", world.yard.now())
+        world.services.records.move_batch(batch_id, "cancelling", world.services.now())
     stop(batch_id)
-    assert sweep(world.yard) == {"ExecutionsRestarted": 1}
+    assert sweep(world.services) == {"ExecutionsRestarted": 1}
     assert executions() == {batch_id: "ABORTED", f"{batch_id}-2": "RUNNING"}
-    assert sweep(world.yard) == {}
+    assert sweep(world.services) == {}
     assert world.run(batch_id) == "done"
     assert len(world.provider.batches) == 1
-    assert world.yard.records.batch(batch_id).restarts == 1
+    assert world.services.records.batch(batch_id).restarts == 1
 
 
 def test_a_batch_whose_executions_die_again_and_again_fails_and_what_runs_of_it_is_cancelled(world: World) -> None:
     batch_id = world.drop(ONE)
     for name in (batch_id, *(f"{batch_id}-{at}" for at in (2, 3, 4))):
         stop(name)
-        done = sweep(world.yard)
+        done = sweep(world.services)
     assert done == {"BatchesGivenUp": 1}
-    assert world.yard.records.batch(batch_id).status == "failed"
+    assert world.services.records.batch(batch_id).status == "failed"
     assert world.invoked == [{"batch_id": batch_id}]
 
 
@@ -87,34 +87,34 @@ def test_a_batch_that_is_given_up_while_it_runs_has_what_was_answered_as_its_res
     world.run_until_submitted(batch_id)
     for name in (batch_id, *(f"{batch_id}-{at}" for at in (2, 3, 4))):
         stop(name)
-        done = sweep(world.yard)
+        done = sweep(world.services)
     assert done == {"BatchesGivenUp": 1}
-    given_up = world.yard.records.batch(batch_id)
-    assert (given_up.status, given_up.given_up_at) == ("in_progress", world.yard.now())
-    while not world.yard.records.batch(batch_id).ended:
+    given_up = world.services.records.batch(batch_id)
+    assert (given_up.status, given_up.given_up_at) == ("in_progress", world.services.now())
+    while not world.services.records.batch(batch_id).ended:
         world.clock.now += 300
-        assert sweep(world.yard) == {"GivenUpBatchesAdvanced": 1}
+        assert sweep(world.services) == {"GivenUpBatchesAdvanced": 1}
         assert world.invoked.pop() == {"batch_id": batch_id, "shard": 0}
-        advance(world.yard, batch_id, 0)
-    ended = world.yard.records.batch(batch_id)
+        advance(world.services, batch_id, 0)
+    ended = world.services.records.batch(batch_id)
     assert (ended.status, ended.counts.completed, ended.counts.failed) == ("completed", 2, 2)
     assert {line["error"]["code"] for line in world.answered(batch_id, "errors.jsonl")} == {"server_error"}
 
 
 def test_only_batches_that_need_a_look_are_in_the_index(world: World) -> None:
     running, refused = world.drop(ONE), world.drop(ONE, "inbox/default/r.jsonl", **{"completion-window": "soon"})
-    assert world.yard.chores.unsettled(None) == [running]
-    assert world.yard.chores.unsettled(running) == []
+    assert world.services.chores.unsettled(None) == [running]
+    assert world.services.chores.unsettled(running) == []
     assert world.run(running) == "done"
-    world.yard.chores.settled(running)
-    assert world.yard.chores.unsettled(None) == []
-    assert world.yard.records.batch(refused).status == "failed"
+    world.services.chores.settled(running)
+    assert world.services.chores.unsettled(None) == []
+    assert world.services.records.batch(refused).status == "failed"
 
 
 def test_a_batch_recorded_before_restarts_were_counted_can_be_restarted_once(world: World) -> None:
     batch_id = world.drop(ONE)
-    boto3.resource("dynamodb").Table(world.yard.settings.table).update_item(
+    boto3.resource("dynamodb").Table(world.services.settings.table).update_item(
         Key={"pk": f"BATCH#{batch_id}", "sk": "BATCH"}, UpdateExpression="REMOVE restarts"
     )
-    assert world.yard.records.batch(batch_id).restarts == 0
-    assert [world.yard.chores.restart(batch_id, 0) for _ in range(2)] == [True, False]
+    assert world.services.records.batch(batch_id).restarts == 0
+    assert [world.services.chores.restart(batch_id, 0) for _ in range(2)] == [True, False]

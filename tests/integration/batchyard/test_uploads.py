@@ -26,12 +26,12 @@ LINES = jsonl([request(f"r{number}", note="ü" * 40_000) for number in range(260
 
 def put_parts(world: World, data: bytes, **members: Any) -> tuple[str, list[str]]:
     body = {"filename": "in.jsonl", "purpose": "batch", "bytes": len(data), "mime_type": "text/jsonl", **members}
-    upload_id = uploads.create_upload(world.yard, "default", body)["id"]
+    upload_id = uploads.create_upload(world.services, "default", body)["id"]
     part_ids = []
     for start in range(0, len(data), PART):
         form = httpx.Request("POST", "http://127.0.0.1", files={"data": ("upload", data[start : start + PART])})
         kind, sent = form.headers["content-type"], form.read()
-        part_ids.append(uploads.add_part(world.yard, "default", upload_id, kind, sent)["id"])
+        part_ids.append(uploads.add_part(world.services, "default", upload_id, kind, sent)["id"])
     return upload_id, part_ids
 
 
@@ -42,75 +42,77 @@ def under(prefix: str) -> list[str]:
 def test_parts_smaller_than_s3_s_own_become_one_file_and_a_batch(world: World) -> None:
     assert len(LINES) > 2 * FIVE_MIB
     upload_id, part_ids = put_parts(world, LINES)
-    done = uploads.complete_upload(world.yard, "default", upload_id, {"part_ids": part_ids})
-    file = world.yard.file_records.file(done["file"]["id"])
-    assert world.yard.file_objects.read(file) == LINES
+    done = uploads.complete_upload(world.services, "default", upload_id, {"part_ids": part_ids})
+    file = world.services.file_records.file(done["file"]["id"])
+    assert world.services.file_objects.read(file) == LINES
     checksum = base64.b64encode(zlib.crc32(LINES).to_bytes(4, "big")).decode()
-    assert world.yard.objects.head(file.key)[0].checksum == f"CRC32:{checksum}"
+    assert world.services.objects.head(file.key)[0].checksum == f"CRC32:{checksum}"
     body = {"input_file_id": file.file_id, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
-    made = batches.create_batch(world.yard, "default", body)
+    made = batches.create_batch(world.services, "default", body)
     assert world.run(made["id"]) == "done"
-    assert batches.retrieve_batch(world.yard, "default", made["id"])["request_counts"]["completed"] == 260
-    assert uploads.complete_upload(world.yard, "default", upload_id, {"part_ids": part_ids}) == done
+    assert batches.retrieve_batch(world.services, "default", made["id"])["request_counts"]["completed"] == 260
+    assert uploads.complete_upload(world.services, "default", upload_id, {"part_ids": part_ids}) == done
 
 
 def test_a_wrong_digest_leaves_nothing_behind(world: World) -> None:
     upload_id, part_ids = put_parts(world, LINES)
     with pytest.raises(ApiError, match="md5"):
-        uploads.complete_upload(world.yard, "default", upload_id, {"part_ids": part_ids, "md5": "0" * 32})
+        uploads.complete_upload(world.services, "default", upload_id, {"part_ids": part_ids, "md5": "0" * 32})
     assert under("files/") == []
     assert "Uploads" not in boto3.client("s3").list_multipart_uploads(Bucket=BUCKET)
 
 
 def test_a_cancelled_upload_cannot_be_completed(world: World) -> None:
     upload_id, part_ids = put_parts(world, b"{}\n")
-    assert uploads.cancel_upload(world.yard, "default", upload_id)["status"] == "cancelled"
+    assert uploads.cancel_upload(world.services, "default", upload_id)["status"] == "cancelled"
     with pytest.raises(ApiError, match="is cancelled"):
-        uploads.complete_upload(world.yard, "default", upload_id, {"part_ids": part_ids})
+        uploads.complete_upload(world.services, "default", upload_id, {"part_ids": part_ids})
     with pytest.raises(ApiError, match="No such Upload object"):
-        uploads.cancel_upload(world.yard, "other", upload_id)
+        uploads.cancel_upload(world.services, "other", upload_id)
 
 
 def test_a_file_sent_straight_to_s3_is_a_file_at_once(world: World) -> None:
     body = {"filename": "in.jsonl", "purpose": "batch", "bytes": len(LINES)}
-    file = presigned.presign_file(world.yard, "default", body)
-    assert files.retrieve_file(world.yard, "default", file["id"])["status"] == "uploaded"
+    file = presigned.presign_file(world.services, "default", body)
+    assert files.retrieve_file(world.services, "default", file["id"])["status"] == "uploaded"
     [part] = file["upload"]["parts"]
     assert requests.put(part["url"], data=LINES, headers=file["upload"]["headers"], timeout=10).status_code == 200
     tags = boto3.client("s3").get_object_tagging(Bucket=BUCKET, Key=f"files/default/{file['id']}")["TagSet"]
     assert tags == [{"Key": "keep-days", "Value": "30"}]
-    source = files.input_of(world.yard, "default", file["id"])
+    source = files.input_of(world.services, "default", file["id"])
     assert source is not None
     assert source.size == len(LINES)
-    kept = world.yard.file_records.file(file["id"])
+    kept = world.services.file_records.file(file["id"])
     assert (kept.status, kept.version_id) == ("processed", source.version_id)
-    assert requests.get(str(files.file_content(world.yard, "default", file["id"])), timeout=10).content == LINES
+    assert requests.get(str(files.file_content(world.services, "default", file["id"])), timeout=10).content == LINES
 
 
 def test_a_file_sent_to_s3_in_parts_is_joined_when_it_is_asked_for(world: World) -> None:
     file_id, key = stored_file.file_id("made up"), "files/default/made-up"
-    multipart_id = world.yard.file_objects.begin(key, 3_600)
+    multipart_id = world.services.file_objects.begin(key, 3_600)
     members: dict[str, Any] = {"bytes": len(LINES), "filename": "in.jsonl", "purpose": "batch", "status": UPLOADED}
-    file = stored_file.new(file_id, "default", world.yard.clock(), 3_600, key=key, multipart_id=multipart_id, **members)
-    world.yard.file_records.keep(file)
+    file = stored_file.new(
+        file_id, "default", world.services.clock(), 3_600, key=key, multipart_id=multipart_id, **members
+    )
+    world.services.file_records.keep(file)
     sizes = [2 * FIVE_MIB, len(LINES) - 2 * FIVE_MIB]
-    links = [world.yard.file_objects.part_link(file, multipart_id, at + 1, size) for at, size in enumerate(sizes)]
+    links = [world.services.file_objects.part_link(file, multipart_id, at + 1, size) for at, size in enumerate(sizes)]
     assert requests.put(links[1], data=LINES[sizes[0] :], timeout=10).status_code == 200
-    assert files.retrieve_file(world.yard, "default", file_id)["status"] == "uploaded"
+    assert files.retrieve_file(world.services, "default", file_id)["status"] == "uploaded"
     assert requests.put(links[0], data=LINES[: sizes[0]], timeout=10).status_code == 200
-    assert files.retrieve_file(world.yard, "default", file_id)["status"] == "processed"
-    assert world.yard.file_objects.read(world.yard.file_records.file(file_id)) == LINES
-    assert presigned.up_to_date(world.yard, file).status == "processed"  # joined by another call before
+    assert files.retrieve_file(world.services, "default", file_id)["status"] == "processed"
+    assert world.services.file_objects.read(world.services.file_records.file(file_id)) == LINES
+    assert presigned.up_to_date(world.services, file).status == "processed"  # joined by another call before
 
 
 def test_parts_are_counted_before_they_are_written(world: World) -> None:
     upload_id, part_ids = put_parts(world, b"{}\n")
-    records = world.yard.upload_records
+    records = world.services.upload_records
     assert records.count_part(upload_id, 3, 6, 2)
     assert not records.count_part(upload_id, 1, 6, 9)  # as many bytes as there may be
     assert not records.count_part(upload_id, 0, 9, 2)  # as many parts
     assert (records.upload(upload_id).parts, records.upload(upload_id).received) == (2, 6)
-    done = uploads.complete_upload(world.yard, "default", upload_id, {"part_ids": part_ids})
+    done = uploads.complete_upload(world.services, "default", upload_id, {"part_ids": part_ids})
     assert done["status"] == "completed"
 
 
@@ -119,18 +121,18 @@ def test_uploads_that_are_not_over_are_listed_for_their_tenant(world: World) -> 
     world.clock.now += 1
     second, _ = put_parts(world, b"{}\n")
     cancelled, _ = put_parts(world, b"{}\n")
-    uploads.cancel_upload(world.yard, "default", cancelled)
+    uploads.cancel_upload(world.services, "default", cancelled)
 
     def pending(now: float) -> list[str]:
-        return [each.upload_id for each in world.yard.upload_records.pending("default", int(now))]
+        return [each.upload_id for each in world.services.upload_records.pending("default", int(now))]
 
     assert pending(world.clock.now) == [first, second]
     assert pending(world.clock.now + LIFE - 1) == [second]
-    assert list(world.yard.upload_records.pending("other", int(world.clock.now))) == []
+    assert list(world.services.upload_records.pending("other", int(world.clock.now))) == []
 
 
 def test_the_sum_of_what_a_tenant_stores_is_kept_and_corrected(world: World) -> None:
-    sums, now = world.yard.stored_bytes, world.yard.now()
+    sums, now = world.services.stored_bytes, world.services.now()
     assert sums.read("default") == Stored(tenant="default")
     assert not sums.add("default", 11, now, 10)
     assert sums.add("default", 6, now, 10)
@@ -148,14 +150,14 @@ def test_the_sum_of_what_a_tenant_stores_is_kept_and_corrected(world: World) -> 
 
 
 def test_a_tenant_s_room_is_kept_by_every_way_in_and_the_sweep_finds_it_right(world: World) -> None:
-    world.yard.settings = dataclasses.replace(world.yard.settings, max_stored_bytes=100)
+    world.services.settings = dataclasses.replace(world.services.settings, max_stored_bytes=100)
     put_parts(world, b"{}\n")
     announced = {"filename": "in.jsonl", "purpose": "batch", "bytes": 98}
     with pytest.raises(ApiError, match="have 3 bytes of 100"):
-        presigned.presign_file(world.yard, "default", announced)
-    presigned.presign_file(world.yard, "default", {**announced, "bytes": 97})
-    assert sweep(world.yard) == {}
-    assert world.yard.stored_bytes.read("default").counted_at == world.yard.now()
+        presigned.presign_file(world.services, "default", announced)
+    presigned.presign_file(world.services, "default", {**announced, "bytes": 97})
+    assert sweep(world.services) == {}
+    assert world.services.stored_bytes.read("default").counted_at == world.services.now()
     world.clock.now += LIFE
-    assert sweep(world.yard) == {"StoredBytesCorrected": 1}
-    assert world.yard.stored_bytes.read("default").bytes == 97
+    assert sweep(world.services) == {"StoredBytesCorrected": 1}
+    assert world.services.stored_bytes.read("default").bytes == 97

@@ -21,7 +21,7 @@ from batchyard.domain import webhook_delivery
 from batchyard.domain.errors import DeliveryFailed, NotFound, StaleRecord
 from batchyard.domain.webhook_delivery import Order, event_of
 from batchyard.domain.webhook_endpoint import MOST_ENDPOINTS
-from batchyard.services import Yard
+from batchyard.services import Services
 from batchyard.webhooks.deliver import deliver, give_up
 from batchyard.webhooks.notify import notify
 
@@ -72,37 +72,37 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def yard(world: World) -> Yard:
-    """A yard that may call this machine."""
-    return Yard(replace(world.yard.settings, webhooks_to_private_addresses="true"), world.provider)
+def services(world: World) -> Services:
+    """Services that may call this machine."""
+    return Services(replace(world.services.settings, webhooks_to_private_addresses="true"), world.provider)
 
 
-def register(yard: Yard, url: str, *event_types: str) -> dict[str, Any]:
+def register(services: Services, url: str, *event_types: str) -> dict[str, Any]:
     body = {"name": "test", "url": url, "event_types": list(event_types or TYPES)}
-    return webhook_endpoints.create_webhook_endpoint(yard, "default", body)
+    return webhook_endpoints.create_webhook_endpoint(services, "default", body)
 
 
-def due(yard: Yard, url: str) -> tuple[Order, dict[str, Any]]:
-    made = register(yard, url)
-    yard.webhook_records.begin(webhook_delivery.new(EVENT, "default", made["id"], yard.now()))
+def due(services: Services, url: str) -> tuple[Order, dict[str, Any]]:
+    made = register(services, url)
+    services.webhook_records.begin(webhook_delivery.new(EVENT, "default", made["id"], services.now()))
     return Order("default", made["id"], EVENT), made
 
 
-def shown(yard: Yard, endpoint_id: str) -> dict[str, Any]:
-    (delivery,) = webhook_endpoints.list_webhook_deliveries(yard, "default", endpoint_id)["data"]
+def shown(services: Services, endpoint_id: str) -> dict[str, Any]:
+    (delivery,) = webhook_endpoints.list_webhook_deliveries(services, "default", endpoint_id)["data"]
     return dict(delivery)
 
 
-def test_an_event_is_refused_taken_and_shown_as_delivered(yard: Yard, receiver: Receiver) -> None:
+def test_an_event_is_refused_taken_and_shown_as_delivered(services: Services, receiver: Receiver) -> None:
     receiver.answers = [(500, {})]
-    order, made = due(yard, receiver.url)
+    order, made = due(services, receiver.url)
     with pytest.raises(DeliveryFailed):
-        deliver(yard, order)
-    assert (shown(yard, made["id"])["state"], shown(yard, made["id"])["last_status_code"]) == ("pending", 500)
-    assert deliver(yard, order) == "delivered"
-    assert deliver(yard, order) == "delivered"
-    assert give_up(yard, order) == "delivered"
-    state = shown(yard, made["id"])
+        deliver(services, order)
+    assert (shown(services, made["id"])["state"], shown(services, made["id"])["last_status_code"]) == ("pending", 500)
+    assert deliver(services, order) == "delivered"
+    assert deliver(services, order) == "delivered"
+    assert give_up(services, order) == "delivered"
+    state = shown(services, made["id"])
     assert (state["state"], state["attempts"], state["last_status_code"], state["last_error"]) == (
         "delivered",
         2,
@@ -118,31 +118,33 @@ def test_an_event_is_refused_taken_and_shown_as_delivered(yard: Yard, receiver: 
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_no_redirect_is_followed(yard: Yard, receiver: Receiver, status: int) -> None:
+def test_no_redirect_is_followed(services: Services, receiver: Receiver, status: int) -> None:
     receiver.answers = [(status, {"location": receiver.url.replace("/hook", "/elsewhere")})]
-    order, _ = due(yard, receiver.url)
+    order, _ = due(services, receiver.url)
     with pytest.raises(DeliveryFailed):
-        deliver(yard, order)
+        deliver(services, order)
     assert [path for path, _, _ in receiver.got] == ["/hook"]
 
 
-def test_nothing_of_the_answer_is_read_but_its_head(yard: Yard, receiver: Receiver) -> None:
+def test_nothing_of_the_answer_is_read_but_its_head(services: Services, receiver: Receiver) -> None:
     receiver.answers = [(200, {"content-length": "1000000000000"})]  # none of which ever comes
-    order, _ = due(yard, receiver.url)
-    assert deliver(yard, order) == "delivered"
+    order, _ = due(services, receiver.url)
+    assert deliver(services, order) == "delivered"
 
 
-def test_who_does_not_answer_has_ten_seconds_and_the_state_says_so(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_does_not_answer_has_ten_seconds_and_the_state_says_so(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert webhook_sender.TIMEOUT[1] == 10
     monkeypatch.setattr(webhook_sender, "TIMEOUT", (0.2, 0.2))
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        order, made = due(yard, f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        order, made = due(services, f"http://127.0.0.1:{silent.getsockname()[1]}/")
         with pytest.raises(DeliveryFailed):
-            deliver(yard, order)
-    assert "did not answer" in shown(yard, made["id"])["last_error"]
+            deliver(services, order)
+    assert "did not answer" in shown(services, made["id"])["last_error"]
     with pytest.raises(DeliveryFailed):
-        deliver(yard, order)
-    state = shown(yard, made["id"])
+        deliver(services, order)
+    state = shown(services, made["id"])
     assert (state["attempts"], state["last_status_code"], state["last_error"]) == (
         2,
         None,
@@ -151,12 +153,12 @@ def test_who_does_not_answer_has_ten_seconds_and_the_state_says_so(yard: Yard, m
 
 
 def test_no_proxy_and_no_netrc_of_the_machine_is_used(
-    yard: Yard, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    services: Services, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    order, _ = due(yard, receiver.url)
-    assert deliver(yard, order) == "delivered"
+    order, _ = due(services, receiver.url)
+    assert deliver(services, order) == "delivered"
 
 
 @contextmanager
@@ -210,19 +212,19 @@ def test_nothing_but_https_is_spoken(url: str) -> None:
         Callbacks(private=False).post(url, {}, b"{}")
 
 
-def test_the_end_of_a_batch_starts_one_execution_for_each_endpoint(yard: Yard) -> None:
-    register(yard, "http://127.0.0.1:9/")
-    register(yard, "http://127.0.0.1:9/", "batch.expired")
+def test_the_end_of_a_batch_starts_one_execution_for_each_endpoint(services: Services) -> None:
+    register(services, "http://127.0.0.1:9/")
+    register(services, "http://127.0.0.1:9/", "batch.expired")
     ended = {"id": EVENT.batch_id, "tenant": "default", "status": "completed", "completed_at": EVENT.created_at}
-    (name,) = notify(yard, ended)
-    assert notify(yard, ended) == [name]
-    listed = boto3.client("stepfunctions").list_executions(stateMachineArn=yard.settings.webhook_state_machine_arn)
+    (name,) = notify(services, ended)
+    assert notify(services, ended) == [name]
+    listed = boto3.client("stepfunctions").list_executions(stateMachineArn=services.settings.webhook_state_machine_arn)
     assert [each["name"] for each in listed["executions"]] == [name]
 
 
-def test_records_of_endpoints_and_deliveries_keep_their_conditions(yard: Yard, receiver: Receiver) -> None:
-    order, made = due(yard, receiver.url)
-    records = yard.webhook_records
+def test_records_of_endpoints_and_deliveries_keep_their_conditions(services: Services, receiver: Receiver) -> None:
+    order, made = due(services, receiver.url)
+    records = services.webhook_records
     before = records.endpoint("default", made["id"])
     assert records.begin(webhook_delivery.new(EVENT, "default", made["id"], 9)) == records.delivery(made["id"], EVENT)
     records.change(before, generation=2)
@@ -230,35 +232,35 @@ def test_records_of_endpoints_and_deliveries_keep_their_conditions(yard: Yard, r
         records.change(before, name="another")
     with pytest.raises(NotFound):
         records.endpoint("other", made["id"])
-    assert deliver(yard, order) == "delivered"
+    assert deliver(services, order) == "delivered"
     with pytest.raises(StaleRecord):
-        records.attempt(records.delivery(made["id"], EVENT), yard.now())
-    webhook_endpoints.delete_webhook_endpoint(yard, "default", made["id"])
+        records.attempt(records.delivery(made["id"], EVENT), services.now())
+    webhook_endpoints.delete_webhook_endpoint(services, "default", made["id"])
     assert records.endpoints("default") == []
     with pytest.raises(NotFound):
         records.endpoint("default", made["id"])
 
 
-def test_a_request_to_record_an_endpoint_may_be_repeated_after_a_lost_answer(yard: Yard) -> None:
-    made = yard.webhook_records.endpoint("default", register(yard, "http://127.0.0.1:9/")["id"])
-    yard.webhook_records.create(made)
-    assert yard.webhook_records.endpoints("default") == [made]
+def test_a_request_to_record_an_endpoint_may_be_repeated_after_a_lost_answer(services: Services) -> None:
+    made = services.webhook_records.endpoint("default", register(services, "http://127.0.0.1:9/")["id"])
+    services.webhook_records.create(made)
+    assert services.webhook_records.endpoints("default") == [made]
 
 
-def test_deliveries_are_listed_newest_first_up_to_a_hundred(yard: Yard) -> None:
-    made = register(yard, "http://127.0.0.1:9/")
+def test_deliveries_are_listed_newest_first_up_to_a_hundred(services: Services) -> None:
+    made = register(services, "http://127.0.0.1:9/")
     for at in range(101):
         event = event_of(f"batch_{at:032x}", "batch.completed", 1_790_000_000 + at)
-        yard.webhook_records.begin(webhook_delivery.new(event, "default", made["id"], event.created_at))
-    page = webhook_endpoints.list_webhook_deliveries(yard, "default", made["id"])
+        services.webhook_records.begin(webhook_delivery.new(event, "default", made["id"], event.created_at))
+    page = webhook_endpoints.list_webhook_deliveries(services, "default", made["id"])
     assert [each["created_at"] - 1_790_000_000 for each in page["data"]] == list(range(100, 0, -1))
     assert page["has_more"] is True
 
 
-def test_endpoints_are_counted_in_the_table(yard: Yard) -> None:
+def test_endpoints_are_counted_in_the_table(services: Services) -> None:
     for _ in range(MOST_ENDPOINTS):
-        register(yard, "http://127.0.0.1:9/")
-    assert len(yard.webhook_records.endpoints("default")) == MOST_ENDPOINTS
+        register(services, "http://127.0.0.1:9/")
+    assert len(services.webhook_records.endpoints("default")) == MOST_ENDPOINTS
 
 
 class Killed(BaseException):
@@ -283,29 +285,29 @@ def killing(monkeypatch: pytest.MonkeyPatch, at: int, *, before: bool) -> list[s
     return calls
 
 
-def begin_and_deliver(yard: Yard, endpoint_id: str) -> None:
+def begin_and_deliver(services: Services, endpoint_id: str) -> None:
     ended = {"id": EVENT.batch_id, "tenant": "default", "status": "completed", "completed_at": EVENT.created_at}
-    notify(yard, ended)
-    assert deliver(yard, Order("default", endpoint_id, EVENT)) == "delivered"
+    notify(services, ended)
+    assert deliver(services, Order("default", endpoint_id, EVENT)) == "delivered"
 
 
 @pytest.mark.parametrize("before", [True, False])
 @pytest.mark.parametrize("at", range(1, 10))
 def test_a_worker_may_die_at_any_call_and_the_event_is_delivered_when_it_is_done_again(
-    yard: Yard, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, at: int, before: bool
+    services: Services, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, at: int, before: bool
 ) -> None:
-    made = register(yard, receiver.url)
+    made = register(services, receiver.url)
     with monkeypatch.context() as patched:
         calls = killing(patched, at, before=before)
         try:
-            begin_and_deliver(yard, made["id"])
+            begin_and_deliver(services, made["id"])
         except Killed:
             assert len(calls) == at
         else:
             assert len(calls) < at <= 9  # there are not so many calls
-    begin_and_deliver(yard, made["id"])
-    assert shown(yard, made["id"])["state"] == "delivered"
+    begin_and_deliver(services, made["id"])
+    assert shown(services, made["id"])["state"] == "delivered"
     assert len({headers["webhook-id"] for _, headers, _ in receiver.got}) == 1
     assert len(receiver.got) <= 2
-    listed = boto3.client("stepfunctions").list_executions(stateMachineArn=yard.settings.webhook_state_machine_arn)
+    listed = boto3.client("stepfunctions").list_executions(stateMachineArn=services.settings.webhook_state_machine_arn)
     assert len(listed["executions"]) == 1

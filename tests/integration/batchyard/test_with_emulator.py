@@ -116,16 +116,16 @@ def test_a_dry_run_and_a_batch_that_is_too_dear_leave_nothing_at_the_provider(wo
 
 
 def connect(world: World, emulator: Emulator) -> set[str]:
-    """Have the yard talk to the emulator; answer the provider batches it has already."""
+    """Have the services talk to the emulator; answer the provider batches it has already."""
     retry = RetryPolicy(floor=0.001, ceiling=0.002, max_retries=2)
     client = BatchClient(emulator.api_key, emulator.url, retry=retry)
-    world.yard.provider = client
+    world.services.provider = client
     return {each["id"] for each in emulator.admin("/ledger?lines=false")["data"]}
 
 
 def run(world: World, batch_id: str) -> str:
     """Play the state machine, letting the emulator's time pass where ours is only told to."""
-    for each in json.loads(world.read(plan(world.yard, batch_id).shards["key"])):
+    for each in json.loads(world.read(plan(world.services, batch_id).shards["key"])):
         step = Step(batch_id, each["shard"])
         for _ in range(200):
             if step.next == "done":
@@ -134,12 +134,12 @@ def run(world: World, batch_id: str) -> str:
             time.sleep(0.01)
             step = world.step(step)
         assert step.next == "done"
-    return assemble(world.yard, batch_id)
+    return assemble(world.services, batch_id)
 
 
 def side_by_side(world: World, batch_id: str) -> str:
     """Play all shards at once: whichever is due next goes on."""
-    listed = json.loads(world.read(plan(world.yard, batch_id).shards["key"]))
+    listed = json.loads(world.read(plan(world.services, batch_id).shards["key"]))
     due = [(0.0, at, Step(batch_id, each["shard"])) for at, each in enumerate(listed)]
     for turn in range(len(due), 1_500):
         if not due:
@@ -151,7 +151,7 @@ def side_by_side(world: World, batch_id: str) -> str:
         if step.next != "done":
             heapq.heappush(due, (world.clock.now + step.wait_seconds, turn, step))
     assert not due
-    return assemble(world.yard, batch_id)
+    return assemble(world.services, batch_id)
 
 
 @pytest.mark.parametrize(
@@ -164,8 +164,8 @@ def test_a_token_limit_is_learned_and_then_kept_to(
     limit = int(lines * len(text) * 20 / 4 * fits)
     emulator.play(enqueued_token_limits={"*": limit})
     before = {each["id"] for each in emulator.admin("/ledger?lines=false")["data"]}
-    world.yard.settings = dataclasses.replace(world.yard.settings, max_requests_per_shard=lines)
-    world.yard.provider = BatchClient(emulator.api_key, emulator.url)
+    world.services.settings = dataclasses.replace(world.services.settings, max_requests_per_shard=lines)
+    world.services.provider = BatchClient(emulator.api_key, emulator.url)
     said = [{"role": "user", "content": text * 20}]
     batch_id = world.drop(jsonl([request(each, messages=said) for each in ids]))
     assert side_by_side(world, batch_id) == "done"
@@ -173,8 +173,8 @@ def test_a_token_limit_is_learned_and_then_kept_to(
     made = [each for each in emulator.admin("/ledger")["data"] if each["id"] not in before]
     assert max(Counter(custom_id for each in made for custom_id in each["billed"]).values()) == 1
     assert Counter(each["status"] for each in made)["failed"] <= 2
-    (name,) = world.yard.ledgers.names()
-    assert world.yard.ledgers.read(name).enqueued == 0
+    (name,) = world.services.ledgers.names()
+    assert world.services.ledgers.read(name).enqueued == 0
 
 
 @pytest.mark.parametrize(
@@ -192,8 +192,8 @@ def test_the_tail_of_a_batch_that_stalls_is_finished_line_by_line(
 ) -> None:
     emulator.play(calls=calls, seconds_per_batch=60)
     before, direct = connect(world, emulator), len(emulator.admin("/ledger")["direct"])
-    world.yard.settings = dataclasses.replace(
-        world.yard.settings, deadline_action="finish", poll_floor_seconds=21_600, poll_ceiling_seconds=86_400
+    world.services.settings = dataclasses.replace(
+        world.services.settings, deadline_action="finish", poll_floor_seconds=21_600, poll_ceiling_seconds=86_400
     )
     ids = IDS[:20]
     batch_id = world.drop(jsonl([request(each) for each in ids]))

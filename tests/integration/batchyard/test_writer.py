@@ -45,7 +45,7 @@ def crc32(data: bytes) -> str:
 
 @pytest.fixture
 def objects(world: World) -> Objects:
-    return world.yard.objects
+    return world.services.objects
 
 
 SIZES = [

@@ -1,4 +1,4 @@
-"""What the tests of the yard hold in their hands: a clock, a provider of memory, and the state machine played by hand."""
+"""What the tests of the services hold in their hands: a clock, a provider of memory, and the state machine played by hand."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.unit.batchyard.memory import is_it
 
 if TYPE_CHECKING:
     from batchyard.lines.byte_ranges import Upload
-    from batchyard.services import Yard
+    from batchyard.services import Services
     from tests.integration.batchyard.roles import Roles
 
 BUCKET, TABLE, BUS, SECRET, REGION = "yard-data", "yard-table", "yard-bus", "yard-secret", "us-east-1"
@@ -73,7 +73,7 @@ class Clock:
 
 @dataclass
 class Provider:
-    """The Protocol `batchyard.yard.Provider`, in memory; `endings` say how each batch ends, in the order of creation."""
+    """The Protocol `batchyard.services.Provider`, in memory; `endings` say how each batch ends, in the order of creation."""
 
     clock: Clock
     files: dict[str, bytes] = field(default_factory=dict)
@@ -237,7 +237,7 @@ def failed(*errors: BatchError) -> Ending:
 
 @dataclass
 class World:
-    yard: Yard
+    services: Services
     provider: Provider
     clock: Clock
     roles: Roles
@@ -246,7 +246,7 @@ class World:
     def __post_init__(self) -> None:
         assert boto3.DEFAULT_SESSION is not None
         boto3.DEFAULT_SESSION.events.register("before-call.lambda.Invoke", self._invoke)
-        self.provider.key = Secret(self.yard.settings.provider_secret_id)
+        self.provider.key = Secret(self.services.settings.provider_secret_id)
 
     def _invoke(self, params: Any, **_: Any) -> Any:
         """Stand where Lambda stands, which takes an asynchronous invocation in."""
@@ -255,26 +255,26 @@ class World:
 
     def drop(self, data: bytes, key: str = "inbox/default/in.jsonl", **metadata: str) -> str:
         boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=data, Metadata=metadata)
-        batch_id = intake(self.yard, BUCKET, key)
+        batch_id = intake(self.services, BUCKET, key)
         assert batch_id is not None
         return batch_id
 
     def run(self, batch_id: str) -> str:
         """Play the state machine to its end and answer the last `next`."""
-        planned = plan(self.yard, batch_id)
+        planned = plan(self.services, batch_id)
         following = planned.next
         if following == "assemble":
-            return assemble(self.yard, batch_id)
+            return assemble(self.services, batch_id)
         while following == "run":
             for each in json.loads(self.read(planned.shards["key"])):
                 self.run_shard(Step(batch_id, each["shard"]))
-            following = assemble(self.yard, batch_id)
+            following = assemble(self.services, batch_id)
         return following
 
     def run_until_submitted(self, batch_id: str) -> None:
         """Play the state machine up to where every shard has its provider batch."""
-        for each in json.loads(self.read(plan(self.yard, batch_id).shards["key"])):
-            assert submit(self.yard, Step(batch_id, each["shard"])).next == "poll"
+        for each in json.loads(self.read(plan(self.services, batch_id).shards["key"])):
+            assert submit(self.services, Step(batch_id, each["shard"])).next == "poll"
 
     def run_shard(self, step: Step) -> None:
         for _ in range(MOST_STEPS):
@@ -286,7 +286,7 @@ class World:
 
     def step(self, step: Step) -> Step:
         doors = {"submit": submit, "poll": poll, "collect": collect}
-        return doors[step.next](self.yard, step)
+        return doors[step.next](self.services, step)
 
     def read(self, key: str) -> bytes:
         return boto3.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read()

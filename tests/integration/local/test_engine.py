@@ -18,14 +18,14 @@ HOST = {
 
 
 @pytest.fixture(scope="module")
-def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Probe]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Probe]:
     with probe(tmp_path_factory.mktemp("engine"), host=HOST) as running:
         yield running
 
 
-def test_a_request_reaches_its_function_as_it_was_sent(yard: Probe) -> None:
+def test_a_request_reaches_its_function_as_it_was_sent(stack: Probe) -> None:
     sent = "/echo/a%20b%2Bc%25d%C3%A9?limit=2&after=x%2By&empty="
-    event = yard.call("GET", sent, headers={"Idempotency-Key": "K 1"}).json()
+    event = stack.call("GET", sent, headers={"Idempotency-Key": "K 1"}).json()
     assert event["version"] == "2.0"
     assert event["routeKey"] == "GET /v1/echo/{name}"
     assert event["rawPath"] == "/v1/echo/a b+c%25dé"
@@ -36,33 +36,33 @@ def test_a_request_reaches_its_function_as_it_was_sent(yard: Probe) -> None:
     assert event["requestContext"]["http"]["method"] == "GET"
 
 
-def test_a_body_reaches_its_function_as_text(yard: Probe) -> None:
-    event = yard.call("POST", "/echo", content='{"é": 1}', headers={"content-type": "application/json"}).json()
+def test_a_body_reaches_its_function_as_text(stack: Probe) -> None:
+    event = stack.call("POST", "/echo", content='{"é": 1}', headers={"content-type": "application/json"}).json()
     assert (event["body"], event["isBase64Encoded"]) == ('{"é": 1}', False)
 
 
-def test_an_answer_keeps_its_status_and_headers(yard: Probe) -> None:
-    answer = yard.call("POST", "/echo", content="{}")
+def test_an_answer_keeps_its_status_and_headers(stack: Probe) -> None:
+    answer = stack.call("POST", "/echo", content="{}")
     assert answer.status_code == 201
     assert answer.headers["content-type"] == "application/x-probe; charset=utf-8"
     assert answer.headers["x-probe"] == "yes"
 
 
 @pytest.mark.parametrize(("method", "path"), [("DELETE", "/echo"), ("GET", "/no/such/route"), ("HEAD", "/echo/x")])
-def test_what_no_route_fits_reaches_the_default_one(yard: Probe, method: str, path: str) -> None:
-    answer = yard.call(method, path)
+def test_what_no_route_fits_reaches_the_default_one(stack: Probe, method: str, path: str) -> None:
+    answer = stack.call(method, path)
     assert answer.status_code == 201
     assert method == "HEAD" or answer.json()["routeKey"] == "$default"
 
 
-def test_a_function_has_its_roles_permissions_and_no_others(yard: Probe) -> None:
-    answer, failure = yard.invoke("StepFunction", {"forbidden": True})
+def test_a_function_has_its_roles_permissions_and_no_others(stack: Probe) -> None:
+    answer, failure = stack.invoke("StepFunction", {"forbidden": True})
     assert failure == "Unhandled"
     assert "dynamodb:Scan" in answer["errorMessage"]
 
 
-def test_a_function_sees_nothing_of_the_users_secrets_and_settings(yard: Probe) -> None:
-    seen, _ = yard.invoke("StepFunction", {"environment": True})
+def test_a_function_sees_nothing_of_the_users_secrets_and_settings(stack: Probe) -> None:
+    seen, _ = stack.invoke("StepFunction", {"environment": True})
     assert "AWS_PROFILE" not in seen
     assert "AWS_ENDPOINT_URL_S3" not in seen
     assert "PROVIDER_API_KEY" not in seen
@@ -71,44 +71,44 @@ def test_a_function_sees_nothing_of_the_users_secrets_and_settings(yard: Probe) 
 
 
 @pytest.mark.parametrize("name", ["plain.jsonl", "a b+c%d%20 é 文.jsonl", "sub/folder.jsonl"])
-def test_an_upload_reaches_its_function_under_the_very_same_key(yard: Probe, name: str) -> None:
+def test_an_upload_reaches_its_function_under_the_very_same_key(stack: Probe, name: str) -> None:
     key = f"inbox/default/{name}"
-    version_id = yard.clients.s3.put_object(Bucket=yard.outputs["BucketName"], Key=key, Body=b"x")["VersionId"]
-    assert yard.item(key)["VersionId"] == version_id
+    version_id = stack.clients.s3.put_object(Bucket=stack.outputs["BucketName"], Key=key, Body=b"x")["VersionId"]
+    assert stack.item(key)["VersionId"] == version_id
 
 
-def test_a_failed_execution_becomes_an_event(yard: Probe) -> None:
-    assert yard.execute({"fail": True})["status"] == "FAILED"
-    detail = json.loads(yard.item("Step Functions Execution Status Change")["event"])["detail"]
+def test_a_failed_execution_becomes_an_event(stack: Probe) -> None:
+    assert stack.execute({"fail": True})["status"] == "FAILED"
+    detail = json.loads(stack.item("Step Functions Execution Status Change")["event"])["detail"]
     assert detail["status"] == "FAILED"
     assert json.loads(detail["input"]) == {"fail": True}
 
 
-def test_the_error_path_ends_with_the_whole_error_as_text(yard: Probe) -> None:
-    ended = yard.execute({"fail": True})
+def test_the_error_path_ends_with_the_whole_error_as_text(stack: Probe) -> None:
+    ended = stack.execute({"fail": True})
     assert ended["error"] == "OfItsOwnError"
     assert json.loads(json.loads(ended["cause"])["Cause"])["errorMessage"] == "on purpose"
 
 
-def test_a_failing_item_of_a_map_fails_no_other(yard: Probe) -> None:
-    bucket = yard.outputs["BucketName"]
+def test_a_failing_item_of_a_map_fails_no_other(stack: Probe) -> None:
+    bucket = stack.outputs["BucketName"]
     items = [{"item": number, "fail": number == 1} for number in range(3)]
-    yard.clients.s3.put_object(Bucket=bucket, Key="work/items.json", Body=json.dumps(items).encode())
+    stack.clients.s3.put_object(Bucket=bucket, Key="work/items.json", Body=json.dumps(items).encode())
     given = {"items": {"bucket": bucket, "key": "work/items.json"}, "max_concurrency": 3}
-    ended = yard.execute(given)
+    ended = stack.execute(given)
     assert (ended["status"], json.loads(ended["output"])) == ("SUCCEEDED", given)
 
 
-def test_a_map_reads_a_list_that_is_kept_on_disk(yard: Probe) -> None:
-    bucket, listed = yard.outputs["BucketName"], json.dumps([{"item": 1, "fail": False}]).ljust(3 << 20)
-    yard.clients.s3.put_object(Bucket=bucket, Key="work/long.json", Body=listed.encode())
+def test_a_map_reads_a_list_that_is_kept_on_disk(stack: Probe) -> None:
+    bucket, listed = stack.outputs["BucketName"], json.dumps([{"item": 1, "fail": False}]).ljust(3 << 20)
+    stack.clients.s3.put_object(Bucket=bucket, Key="work/long.json", Body=listed.encode())
     given = {"items": {"bucket": bucket, "key": "work/long.json"}, "max_concurrency": 1}
-    assert yard.execute(given)["status"] == "SUCCEEDED"
+    assert stack.execute(given)["status"] == "SUCCEEDED"
 
 
-def test_what_the_functions_logged_can_be_kept(yard: Probe, tmp_path: Path) -> None:
-    yard.invoke("StepFunction", {"fail": True})
-    path = save_logs(Stack(yard.clients, yard.outputs, "", (), tmp_path))
+def test_what_the_functions_logged_can_be_kept(stack: Probe, tmp_path: Path) -> None:
+    stack.invoke("StepFunction", {"fail": True})
+    path = save_logs(Stack(stack.clients, stack.outputs, "", (), tmp_path))
     assert "OfItsOwnError: on purpose" in path.read_text()
 
 

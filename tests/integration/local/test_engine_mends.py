@@ -11,70 +11,70 @@ from local.engine.mends import MENDS
 from tests.integration.local.probe.running import Probe, probe
 
 
-def a_route_of_the_body_answers(yard: Probe) -> bool:
-    return yard.call("POST", "/echo", content="{}").status_code == 201
+def a_route_of_the_body_answers(stack: Probe) -> bool:
+    return stack.call("POST", "/echo", content="{}").status_code == 201
 
 
-def the_map_keeps_to_its_concurrency(yard: Probe) -> bool:
-    bucket = yard.outputs["BucketName"]
+def the_map_keeps_to_its_concurrency(stack: Probe) -> bool:
+    bucket = stack.outputs["BucketName"]
     items = [{"item": number, "fail": False} for number in range(8)]
-    yard.clients.s3.put_object(Bucket=bucket, Key="work/concurrency.json", Body=json.dumps(items).encode())
-    yard.execute({"items": {"bucket": bucket, "key": "work/concurrency.json"}, "max_concurrency": 2})
-    counted = yard.clients.table(yard.outputs["TableName"]).scan()["Items"]
+    stack.clients.s3.put_object(Bucket=bucket, Key="work/concurrency.json", Body=json.dumps(items).encode())
+    stack.execute({"items": {"bucket": bucket, "key": "work/concurrency.json"}, "max_concurrency": 2})
+    counted = stack.clients.table(stack.outputs["TableName"]).scan()["Items"]
     most = max(str(item["pk"]) for item in counted if str(item["pk"]).startswith("most-"))
     return most == "most-002"
 
 
-def a_failure_is_caught_by_its_class(yard: Probe) -> bool:
-    return str(yard.execute({"fail": True})["error"]) == "OfItsOwnError"
+def a_failure_is_caught_by_its_class(stack: Probe) -> bool:
+    return str(stack.execute({"fail": True})["error"]) == "OfItsOwnError"
 
 
-def an_uploads_event_names_its_version(yard: Probe) -> bool:
-    given = yard.clients.s3.put_object(Bucket=yard.outputs["BucketName"], Key="inbox/default/x", Body=b"x")
-    told = json.loads(yard.item("Object Created")["event"])["detail"]["object"]
+def an_uploads_event_names_its_version(stack: Probe) -> bool:
+    given = stack.clients.s3.put_object(Bucket=stack.outputs["BucketName"], Key="inbox/default/x", Body=b"x")
+    told = json.loads(stack.item("Object Created")["event"])["detail"]["object"]
     return str(told.get("version-id")) == given["VersionId"]
 
 
-def a_range_of_a_version_is_read(yard: Probe) -> bool:
-    bucket = yard.outputs["BucketName"]
-    given = yard.clients.s3.put_object(Bucket=bucket, Key="work/range", Body=b"0123456789")
-    answer = yard.clients.s3.get_object(
+def a_range_of_a_version_is_read(stack: Probe) -> bool:
+    bucket = stack.outputs["BucketName"]
+    given = stack.clients.s3.put_object(Bucket=bucket, Key="work/range", Body=b"0123456789")
+    answer = stack.clients.s3.get_object(
         Bucket=bucket, Key="work/range", VersionId=given["VersionId"], Range="bytes=2-5"
     )
     return answer["Body"].read() == b"2345" and answer.get("ContentRange") == "bytes 2-5/10"
 
 
-def two_workers_share_a_layer(yard: Probe) -> bool:
-    yard.invoke("StepFunction", {})
-    yard.invoke("WordFunction", {})
-    places = {path.resolve() for path in yard.scratch.glob("ministack-lambda-*/layer_0/python")}
+def two_workers_share_a_layer(stack: Probe) -> bool:
+    stack.invoke("StepFunction", {})
+    stack.invoke("WordFunction", {})
+    places = {path.resolve() for path in stack.scratch.glob("ministack-lambda-*/layer_0/python")}
     return len(places) == 1
 
 
-def a_bucket_for_tls_only_can_be_read(yard: Probe) -> bool:
-    given = yard.clients.s3.put_object(Bucket=yard.outputs["BucketName"], Key="inbox/default/y", Body=b"x")
+def a_bucket_for_tls_only_can_be_read(stack: Probe) -> bool:
+    given = stack.clients.s3.put_object(Bucket=stack.outputs["BucketName"], Key="inbox/default/y", Body=b"x")
     told = {"key": "inbox/default/y", "version-id": given["VersionId"]}
-    _, failure = yard.invoke("DoorFunction", {"detail-type": "By hand", "detail": {"object": told}})
+    _, failure = stack.invoke("DoorFunction", {"detail-type": "By hand", "detail": {"object": told}})
     return failure is None
 
 
-def an_options_reaches_the_function(yard: Probe) -> bool:
-    answer = yard.call("OPTIONS", "/echo")
+def an_options_reaches_the_function(stack: Probe) -> bool:
+    answer = stack.call("OPTIONS", "/echo")
     return answer.status_code == 201 and answer.json()["requestContext"]["http"]["method"] == "OPTIONS"
 
 
-def a_large_object_takes_no_memory(yard: Probe) -> bool:
-    before, size = _peak_memory(yard), 64 << 20
-    s3, where = yard.clients.other("s3"), {"Bucket": yard.outputs["BucketName"], "Key": "files/large"}
+def a_large_object_takes_no_memory(stack: Probe) -> bool:
+    before, size = _peak_memory(stack), 64 << 20
+    s3, where = stack.clients.other("s3"), {"Bucket": stack.outputs["BucketName"], "Key": "files/large"}
     begun = {**where, "UploadId": s3.create_multipart_upload(**where)["UploadId"]}
     etag = s3.upload_part(**begun, PartNumber=1, Body=bytes(size))["ETag"]
     s3.complete_multipart_upload(**begun, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etag}]})
     read = sum(len(piece) for piece in s3.get_object(**where)["Body"].iter_chunks(1 << 20))
-    return read == size and _peak_memory(yard) < before + size // 4
+    return read == size and _peak_memory(stack) < before + size // 4
 
 
-def _peak_memory(yard: Probe) -> int:
-    status = Path(f"/proc/{yard.part.pid}/status").read_text()
+def _peak_memory(stack: Probe) -> int:
+    status = Path(f"/proc/{stack.part.pid}/status").read_text()
     return next(1024 * int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
 
 

@@ -9,7 +9,7 @@ from tests.system.processes import ROOT, environment
 
 
 def key(*arguments: str, **given: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "batchyard.api_keys", *arguments]
+    command = [sys.executable, "-m", "batchyard.api.api_keys", *arguments]
     nothing = {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
     return subprocess.run(  # noqa: S603 - our own program
         command, cwd=ROOT, env=environment(**nothing, **given), capture_output=True, text=True, timeout=60, check=False

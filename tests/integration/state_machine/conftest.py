@@ -75,7 +75,7 @@ _THROTTLE = {
 
 
 @dataclass
-class Yard:
+class RunningStack:
     """One state machine with its scripted functions, and how long it waited and was held back, in seconds."""
 
     functions: Functions
@@ -124,7 +124,7 @@ def smooth() -> dict[str, Answers]:
 
 
 @pytest.fixture
-def yard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Yard]:
+def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningStack]:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     functions, waits, backoffs = Functions(smooth()), list[float](), list[float]()
     # the one place where moto hands a task's call to its Lambda, which would want Docker
@@ -138,7 +138,7 @@ def yard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Yard]:
         s3.put_object(
             Bucket=BUCKET, Key=SHARDS_KEY, Body=BytesIO(json.dumps([{"shard": n} for n in range(3)]).encode())
         )
-        yield Yard(functions, waits, backoffs, _create_machine())
+        yield RunningStack(functions, waits, backoffs, _create_machine())
 
 
 def _create_machine() -> str:

@@ -12,7 +12,7 @@ from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 
 from tests.integration.aws import REGION, empty_aws
-from tests.integration.state_machine.conftest import Answers, Functions, HandlerError, Yard
+from tests.integration.state_machine.conftest import Answers, Functions, HandlerError, RunningStack
 from tests.unit.template.test_webhook_state_machine import delivery_retry, waits
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -28,7 +28,7 @@ class StoreError(HandlerError):
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Answers], Yard]]:
+def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Answers], RunningStack]]:
     """Make a state machine whose one function answers so."""
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     functions, backoffs = Functions({}), list[float]()
@@ -36,9 +36,9 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Answers], Yard]]
     monkeypatch.setattr(retrier_decl, "time", SimpleNamespace(sleep=backoffs.append))
     with empty_aws(machines_run=True):
 
-        def make(answers: Answers) -> Yard:
+        def make(answers: Answers) -> RunningStack:
             functions.answers["DeliverFunction"] = answers
-            return Yard(functions, [], backoffs, _create())
+            return RunningStack(functions, [], backoffs, _create())
 
         yield make
 
@@ -51,23 +51,25 @@ def _create() -> str:
     return client.create_state_machine(name="webhooks", definition=text, roleArn=role)["stateMachineArn"]
 
 
-def ended(machine: Yard) -> dict[str, Any]:
+def ended(machine: RunningStack) -> dict[str, Any]:
     return machine.run("delivery", ORDER)
 
 
-def test_an_event_that_is_taken_is_delivered_by_one_call(told: Callable[[Answers], Yard]) -> None:
+def test_an_event_that_is_taken_is_delivered_by_one_call(told: Callable[[Answers], RunningStack]) -> None:
     machine = told({"state": "delivered"})
     assert ended(machine)["status"] == "SUCCEEDED"
     assert machine.functions.payloads("DeliverFunction") == [ORDER]
 
 
-def test_an_event_that_is_refused_is_sent_again_as_it_was(told: Callable[[Answers], Yard]) -> None:
+def test_an_event_that_is_refused_is_sent_again_as_it_was(told: Callable[[Answers], RunningStack]) -> None:
     machine = told([DeliveryFailed("no"), StoreError("no"), DeliveryFailed("no"), {"state": "delivered"}])
     assert ended(machine)["status"] == "SUCCEEDED"
     assert machine.functions.payloads("DeliverFunction") == [ORDER] * 4
 
 
-def test_after_72_hours_it_is_recorded_as_given_up_and_the_execution_fails(told: Callable[[Answers], Yard]) -> None:
+def test_after_72_hours_it_is_recorded_as_given_up_and_the_execution_fails(
+    told: Callable[[Answers], RunningStack],
+) -> None:
     machine = told(lambda payload: {"state": "failed"} if "error" in payload else DeliveryFailed("down"))
     described = ended(machine)
     assert (described["status"], described["error"]) == ("FAILED", "DeliveryFailed")
@@ -78,7 +80,7 @@ def test_after_72_hours_it_is_recorded_as_given_up_and_the_execution_fails(told:
     assert last["error"]["Error"] == "DeliveryFailed"
 
 
-def test_a_fault_of_ours_is_not_repeated_for_days(told: Callable[[Answers], Yard]) -> None:
+def test_a_fault_of_ours_is_not_repeated_for_days(told: Callable[[Answers], RunningStack]) -> None:
     machine = told(lambda payload: {"state": "failed"} if "error" in payload else HandlerError("odd"))
     assert ended(machine)["status"] == "FAILED"
     assert len(machine.functions.calls) == 5

@@ -1,4 +1,4 @@
-"""A yard whose bucket, table, state machine, bus and provider are dictionaries: the real ones' methods without a socket."""
+"""Services whose bucket, table, state machine, bus and provider are dictionaries: the real ones' methods without a socket."""
 
 import base64
 import hashlib
@@ -37,7 +37,7 @@ from batchyard.domain.shard import Shard, superseding
 from batchyard.domain.stored_file import StoredFile
 from batchyard.domain.token_ledger import Claim, Ledger, Terms
 from batchyard.lines.byte_ranges import Upload
-from batchyard.services import Yard
+from batchyard.services import Services
 from batchyard.settings import Settings
 from tests.unit.batchyard.webhook_memory import MemoryCallbacks, MemoryWebhookExecutions, MemoryWebhookRecords
 
@@ -589,7 +589,7 @@ def is_it(
 
 
 class MemoryProvider:
-    """The Protocol of `batchyard.yard.Provider`; what it is to do wrong stands in `trouble`, by method.
+    """The Protocol of `batchyard.services.Provider`; what it is to do wrong stands in `trouble`, by method.
 
     `meanwhile` is what another worker does while a call is on its way there, `on_the_way_back` while its answer is; once.
     """
@@ -694,8 +694,8 @@ class MemoryProvider:
             raise self.trouble[name].pop(0)
 
 
-class MemoryYard(Yard):
-    """A yard without AWS; `now_is` is its clock."""
+class MemoryServices(Services):
+    """Services without AWS; `now_is` is its clock."""
 
     def __init__(self, **settings: str | int) -> None:
         self.now_is = float(NOW)

@@ -1,9 +1,9 @@
-"""A yard with one batch planned: three requests in one shard."""
+"""Services with one batch planned: three requests in one shard."""
 
 import json
 
 from batchyard.planning.plan import plan
-from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
+from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
 
 KEY = "inbox/default/requests.jsonl"
 INPUT = b"".join(
@@ -13,16 +13,16 @@ INPUT = b"".join(
 )
 
 
-def dropped(**settings: str | int) -> MemoryYard:
-    """Make a yard with a batch of the input, not yet planned."""
-    yard = MemoryYard(**settings)
-    yard.bucket.put(KEY, INPUT)
-    yard.table.create_batch(batch(input=yard.bucket.head(KEY)[0]))
-    return yard
+def dropped(**settings: str | int) -> MemoryServices:
+    """Make services with a batch of the input, not yet planned."""
+    services = MemoryServices(**settings)
+    services.bucket.put(KEY, INPUT)
+    services.table.create_batch(batch(input=services.bucket.head(KEY)[0]))
+    return services
 
 
-def planned(**settings: str | int) -> MemoryYard:
-    """Make a yard whose batch may be submitted."""
-    yard = dropped(**settings)
-    assert plan(yard, BATCH_ID).next == "run"
-    return yard
+def planned(**settings: str | int) -> MemoryServices:
+    """Make services whose batch may be submitted."""
+    services = dropped(**settings)
+    assert plan(services, BATCH_ID).next == "run"
+    return services

@@ -3,34 +3,34 @@
 import pytest
 
 from batch_client import AuthenticationError, PermissionDeniedError
-from tests.unit.batchyard.memory import MemoryYard
+from tests.unit.batchyard.memory import MemoryServices
 
 
 def test_a_refused_key_is_read_anew_and_the_call_made_again() -> None:
-    yard = MemoryYard()
-    yard.scripted.trouble["find_batch"] = [AuthenticationError("old key", status=401)]
-    assert yard.ask(lambda provider: provider.find_batch("k", "v", 1)) is None
-    assert yard.key.forgotten == 1
-    assert yard.scripted.calls == ["find_batch", "find_batch"]
+    services = MemoryServices()
+    services.scripted.trouble["find_batch"] = [AuthenticationError("old key", status=401)]
+    assert services.ask(lambda provider: provider.find_batch("k", "v", 1)) is None
+    assert services.key.forgotten == 1
+    assert services.scripted.calls == ["find_batch", "find_batch"]
 
 
 def test_a_key_refused_twice_is_wrong() -> None:
-    yard = MemoryYard()
-    yard.scripted.trouble["find_batch"] = [AuthenticationError("no", status=401) for _ in range(3)]
+    services = MemoryServices()
+    services.scripted.trouble["find_batch"] = [AuthenticationError("no", status=401) for _ in range(3)]
     with pytest.raises(AuthenticationError):
-        yard.ask(lambda provider: provider.find_batch("k", "v", 1))
-    assert len(yard.scripted.calls) == 2
+        services.ask(lambda provider: provider.find_batch("k", "v", 1))
+    assert len(services.scripted.calls) == 2
 
 
 def test_a_right_that_is_missing_is_not_asked_for_twice() -> None:
-    yard = MemoryYard()
-    yard.scripted.trouble["find_batch"] = [PermissionDeniedError("no", status=403)]
+    services = MemoryServices()
+    services.scripted.trouble["find_batch"] = [PermissionDeniedError("no", status=403)]
     with pytest.raises(PermissionDeniedError):
-        yard.ask(lambda provider: provider.find_batch("k", "v", 1))
-    assert (yard.scripted.calls, yard.key.forgotten) == (["find_batch"], 0)
+        services.ask(lambda provider: provider.find_batch("k", "v", 1))
+    assert (services.scripted.calls, services.key.forgotten) == (["find_batch"], 0)
 
 
 def test_now_is_whole_seconds() -> None:
-    yard = MemoryYard()
-    yard.now_is = 1_790_000_000.9
-    assert yard.now() == 1_790_000_000
+    services = MemoryServices()
+    services.now_is = 1_790_000_000.9
+    assert services.now() == 1_790_000_000

@@ -20,7 +20,7 @@ from batchyard.domain import multipart_upload, object_keys, stored_file, webhook
 from batchyard.domain.statuses import MOVES
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
 from batchyard.lines.shard_lines import Place, ShardLines
-from tests.unit.batchyard.memory import BATCH_ID, BUCKET, NOW, MemoryYard, batch
+from tests.unit.batchyard.memory import BATCH_ID, BUCKET, NOW, MemoryServices, batch
 from tests.unit.batchyard.planned import INPUT
 from tests.unit.strict_models import (
     StrictBatch,
@@ -58,7 +58,7 @@ class Context:
         return self.seconds_left * 1_000
 
 
-def put_endpoint(made: MemoryYard) -> None:
+def put_endpoint(made: MemoryServices) -> None:
     """Register the samples' webhook endpoint."""
     endpoint = WebhookEndpoint(
         endpoint_id=ENDPOINT_ID, tenant="default", name="nightly corpus", url="https://hooks.example.com/batchyard",
@@ -68,9 +68,9 @@ def put_endpoint(made: MemoryYard) -> None:
 
 
 @pytest.fixture
-def at_hand(monkeypatch: pytest.MonkeyPatch) -> MemoryYard:
-    """Hand the doors a yard of memory in which the samples' batch, shard, upload and key are there."""
-    made = MemoryYard()
+def at_hand(monkeypatch: pytest.MonkeyPatch) -> MemoryServices:
+    """Hand the doors services of memory in which the samples' batch, shard, upload and key are there."""
+    made = MemoryServices()
     made.bucket.put(UPLOAD, INPUT)
     made.table.create_batch(batch(input=made.bucket.head(UPLOAD)[0]))
     key_id, secret, salt = *KEY.split("_")[1:], "salt"
@@ -90,7 +90,7 @@ def at_hand(monkeypatch: pytest.MonkeyPatch) -> MemoryYard:
     return made
 
 
-def put_upload(made: MemoryYard) -> None:
+def put_upload(made: MemoryServices) -> None:
     """Begin the samples' upload, with one part."""
     wanted = multipart_upload.Wanted("requests.jsonl", "batch", len(PIECE), 86_400)
     made.upload_records.create(multipart_upload.new(UPLOAD_ID, "default", made.now(), wanted))
@@ -132,7 +132,7 @@ def following(step: str, wait_seconds: int = 0) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def put_shard(made: MemoryYard) -> None:
+def put_shard(made: MemoryServices) -> None:
     """Plan the samples' shard, as the third of its batch."""
     lines = ShardLines(SHARD, "/v1/responses", "m")
     lines.add(Place(0, 1, 0), [f"r{at}" for at in range(3)], [len(line) for line in INPUT.splitlines(keepends=True)])
@@ -140,7 +140,7 @@ def put_shard(made: MemoryYard) -> None:
     made.table.move_batch(BATCH_ID, "in_progress", made.now())
 
 
-def submitted(made: MemoryYard) -> None:
+def submitted(made: MemoryServices) -> None:
     put_shard(made)
     assert call(ROOT / "events/submit.first-attempt.json")["next"] == "poll"
 
@@ -154,7 +154,7 @@ def body(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 @samples("api", "create-batch", "list-batches", "retrieve-batch", "cancel-batch", "resume-batch")
-def test_a_good_call_is_answered_with_openai_s_objects(at_hand: MemoryYard, path: Path) -> None:
+def test_a_good_call_is_answered_with_openai_s_objects(at_hand: MemoryServices, path: Path) -> None:
     at_hand.table.move_batch(BATCH_ID, "in_progress", at_hand.now())
     answer = call(path)
     assert answer["statusCode"] == 200
@@ -182,7 +182,7 @@ def test_an_answer_decodes_in_the_strictest_of_generated_clients(path: Path) -> 
 
 
 @samples("api", "create-batch")
-def test_a_created_batch_is_started_under_its_own_id(at_hand: MemoryYard, path: Path) -> None:
+def test_a_created_batch_is_started_under_its_own_id(at_hand: MemoryServices, path: Path) -> None:
     shown = body(call(path))
     assert at_hand.started.started == [shown["id"]]
     assert shown["input_file_id"] in {f"s3://{BUCKET}/{UPLOAD}", FILE_ID}
@@ -190,13 +190,13 @@ def test_a_created_batch_is_started_under_its_own_id(at_hand: MemoryYard, path: 
 
 
 @samples("api", "create-batch-with-idempotency-key")
-def test_a_call_repeated_with_its_key_names_the_same_batch(at_hand: MemoryYard, path: Path) -> None:
+def test_a_call_repeated_with_its_key_names_the_same_batch(at_hand: MemoryServices, path: Path) -> None:
     assert body(call(path))["id"] == body(call(path))["id"]
     assert len(set(at_hand.started.started)) == 1
 
 
 @samples("api", "resume-batch")
-def test_a_paused_batch_is_tried_at_once_and_another_is_shown_as_it_is(at_hand: MemoryYard, path: Path) -> None:
+def test_a_paused_batch_is_tried_at_once_and_another_is_shown_as_it_is(at_hand: MemoryServices, path: Path) -> None:
     assert body(call(path))["id"] == BATCH_ID
     assert at_hand.advanced.invoked == []
     put_shard(at_hand)
@@ -207,13 +207,13 @@ def test_a_paused_batch_is_tried_at_once_and_another_is_shown_as_it_is(at_hand: 
 
 
 @samples("api", "cancel-batch")
-def test_a_cancelled_batch_is_cancelling_and_its_provider_batches_are_told(at_hand: MemoryYard, path: Path) -> None:
+def test_a_cancelled_batch_is_cancelling_and_its_provider_batches_are_told(at_hand: MemoryServices, path: Path) -> None:
     assert body(call(path))["status"] == "cancelling"
     assert at_hand.invoked.invoked == [{"batch_id": BATCH_ID}]
 
 
 @samples("api", "create-file")
-def test_a_created_file_is_there_byte_by_byte(at_hand: MemoryYard, path: Path) -> None:
+def test_a_created_file_is_there_byte_by_byte(at_hand: MemoryServices, path: Path) -> None:
     answer = call(path)
     shown = body(answer)
     assert (answer["statusCode"], shown["object"], shown["status"]) == (200, "file", "processed")
@@ -221,21 +221,21 @@ def test_a_created_file_is_there_byte_by_byte(at_hand: MemoryYard, path: Path) -
 
 
 @samples("api", "list-files", "retrieve-file")
-def test_a_file_is_shown_with_openai_s_members(at_hand: MemoryYard, path: Path) -> None:
+def test_a_file_is_shown_with_openai_s_members(at_hand: MemoryServices, path: Path) -> None:
     shown = body(call(path))
     [file] = shown["data"] if "list" in path.name else [shown]
     assert file == stored_file.shape(at_hand.file_records.file(FILE_ID))
 
 
 @samples("api", "delete-file")
-def test_a_deleted_file_is_said_to_be_and_gone(at_hand: MemoryYard, path: Path) -> None:
+def test_a_deleted_file_is_said_to_be_and_gone(at_hand: MemoryServices, path: Path) -> None:
     assert body(call(path)) == {"id": FILE_ID, "object": "file", "deleted": True}
     assert call(path)["statusCode"] == 404
     assert object_keys.file("default", FILE_ID) not in at_hand.bucket.stored
 
 
 @samples("api", "download-file")
-def test_a_small_file_comes_as_its_bytes(at_hand: MemoryYard, path: Path) -> None:
+def test_a_small_file_comes_as_its_bytes(at_hand: MemoryServices, path: Path) -> None:
     answer = call(path)
     assert at_hand.bucket.stored
     assert (answer["headers"]["Content-Type"], answer["isBase64Encoded"]) == ("application/octet-stream", True)
@@ -244,7 +244,7 @@ def test_a_small_file_comes_as_its_bytes(at_hand: MemoryYard, path: Path) -> Non
 
 
 @samples("api", "download-file")
-def test_a_large_file_is_to_be_fetched_elsewhere(at_hand: MemoryYard, path: Path) -> None:
+def test_a_large_file_is_to_be_fetched_elsewhere(at_hand: MemoryServices, path: Path) -> None:
     at_hand.kept_files.known[FILE_ID] = msgspec.structs.replace(
         at_hand.file_records.file(FILE_ID), bytes=MOST_INLINE + 1
     )
@@ -254,7 +254,7 @@ def test_a_large_file_is_to_be_fetched_elsewhere(at_hand: MemoryYard, path: Path
 
 
 @samples("api", "create-upload", "complete-upload", "cancel-upload")
-def test_an_upload_is_shown_with_openai_s_members(at_hand: MemoryYard, path: Path) -> None:
+def test_an_upload_is_shown_with_openai_s_members(at_hand: MemoryServices, path: Path) -> None:
     shown = body(call(path))
     status = {"create": "pending", "complete": "completed", "cancel": "cancelled"}[
         path.name.split(".")[1].split("-")[0]
@@ -265,20 +265,20 @@ def test_an_upload_is_shown_with_openai_s_members(at_hand: MemoryYard, path: Pat
 
 
 @samples("api", "complete-upload")
-def test_a_completed_upload_is_a_file(at_hand: MemoryYard, path: Path) -> None:
+def test_a_completed_upload_is_a_file(at_hand: MemoryServices, path: Path) -> None:
     file = body(call(path))["file"]
     assert at_hand.bucket.stored[object_keys.file("default", file["id"])] == PIECE
 
 
 @samples("api", "add-upload-part")
-def test_a_part_is_kept_until_its_upload_is_completed(at_hand: MemoryYard, path: Path) -> None:
+def test_a_part_is_kept_until_its_upload_is_completed(at_hand: MemoryServices, path: Path) -> None:
     shown = body(call(path))
     assert (shown["object"], shown["upload_id"]) == ("upload.part", UPLOAD_ID)
     assert at_hand.bucket.stored[object_keys.upload_part(UPLOAD_ID, shown["id"])] == PIECE + b"\n"
 
 
 @samples("api", "presign-file")
-def test_an_announced_file_comes_with_the_addresses_of_all_its_bytes(at_hand: MemoryYard, path: Path) -> None:
+def test_an_announced_file_comes_with_the_addresses_of_all_its_bytes(at_hand: MemoryServices, path: Path) -> None:
     shown = body(call(path))
     assert sum(part["bytes"] for part in shown["upload"]["parts"]) == at_hand.file_records.file(shown["id"]).bytes
 
@@ -345,7 +345,7 @@ REFUSALS = {
 
 
 @samples("api", "refused-")
-def test_a_refused_call_gets_openai_s_envelope_and_changes_nothing(at_hand: MemoryYard, path: Path) -> None:
+def test_a_refused_call_gets_openai_s_envelope_and_changes_nothing(at_hand: MemoryServices, path: Path) -> None:
     before, files_before = dict(at_hand.table.batches), dict(at_hand.kept_files.known)
     endpoints_before = dict(at_hand.hooks.known)
     answer = call(path)
@@ -361,7 +361,7 @@ def test_a_refused_call_gets_openai_s_envelope_and_changes_nothing(at_hand: Memo
 
 
 @samples("api", "retrieve-batch")
-def test_another_tenant_s_batch_is_not_there(at_hand: MemoryYard, path: Path) -> None:
+def test_another_tenant_s_batch_is_not_there(at_hand: MemoryServices, path: Path) -> None:
     at_hand.table.batches[BATCH_ID] = msgspec.structs.replace(at_hand.table.batch(BATCH_ID), tenant="acme")
     answer = call(path)
     assert answer["statusCode"] == 404
@@ -369,7 +369,7 @@ def test_another_tenant_s_batch_is_not_there(at_hand: MemoryYard, path: Path) ->
 
 
 @samples("api", "retrieve-batch")
-def test_a_fault_of_ours_is_a_500_without_its_details(at_hand: MemoryYard, path: Path) -> None:
+def test_a_fault_of_ours_is_a_500_without_its_details(at_hand: MemoryServices, path: Path) -> None:
     del at_hand.table.batches
     answer = call(path)
     assert answer["statusCode"] == 500
@@ -378,7 +378,7 @@ def test_a_fault_of_ours_is_a_500_without_its_details(at_hand: MemoryYard, path:
 
 
 @samples("api", "report")
-def test_a_report_is_handed_out_inline_or_by_a_link_once_it_is_there(at_hand: MemoryYard, path: Path) -> None:
+def test_a_report_is_handed_out_inline_or_by_a_link_once_it_is_there(at_hand: MemoryServices, path: Path) -> None:
     assert call(path)["statusCode"] == 404
     assert "no report yet" in body(call(path))["error"]["message"]
     place = object_keys.result("default", BATCH_ID, "report.json")
@@ -391,7 +391,7 @@ def test_a_report_is_handed_out_inline_or_by_a_link_once_it_is_there(at_hand: Me
 
 
 @samples("api", "create-webhook-endpoint", "rotate-webhook-secret")
-def test_a_signing_secret_is_shown_when_it_is_made(at_hand: MemoryYard, path: Path) -> None:
+def test_a_signing_secret_is_shown_when_it_is_made(at_hand: MemoryServices, path: Path) -> None:
     shown = body(call(path))
     assert shown["object"] == "webhook_endpoint"
     assert shown["signing_secret"].startswith("whsec_")
@@ -399,7 +399,7 @@ def test_a_signing_secret_is_shown_when_it_is_made(at_hand: MemoryYard, path: Pa
 
 
 @samples("api", "list-webhook-endpoints", "retrieve-webhook-endpoint", "update-webhook-endpoint")
-def test_a_webhook_endpoint_is_shown_without_its_secret(at_hand: MemoryYard, path: Path) -> None:
+def test_a_webhook_endpoint_is_shown_without_its_secret(at_hand: MemoryServices, path: Path) -> None:
     shown = body(call(path))
     [endpoint] = shown["data"] if "list" in path.name else [shown]
     assert endpoint == webhook_endpoint.shape(at_hand.hooks.endpoint("default", ENDPOINT_ID))
@@ -407,14 +407,14 @@ def test_a_webhook_endpoint_is_shown_without_its_secret(at_hand: MemoryYard, pat
 
 
 @samples("api", "delete-webhook-endpoint")
-def test_a_deleted_webhook_endpoint_is_said_to_be_and_gone(at_hand: MemoryYard, path: Path) -> None:
+def test_a_deleted_webhook_endpoint_is_said_to_be_and_gone(at_hand: MemoryServices, path: Path) -> None:
     assert body(call(path)) == {"id": ENDPOINT_ID, "object": "webhook_endpoint.deleted", "deleted": True}
     assert call(path)["statusCode"] == 404
     assert at_hand.hooks.endpoints("default") == []
 
 
 @samples("api", "test-webhook-endpoint")
-def test_a_webhook_endpoint_that_is_tried_is_sent_one_event(at_hand: MemoryYard, path: Path) -> None:
+def test_a_webhook_endpoint_that_is_tried_is_sent_one_event(at_hand: MemoryServices, path: Path) -> None:
     at_hand.called.answers = [503]
     shown = body(call(path))
     assert (shown["object"], shown["status_code"], shown["success"]) == ("webhook_endpoint.test", 503, True)
@@ -422,7 +422,7 @@ def test_a_webhook_endpoint_that_is_tried_is_sent_one_event(at_hand: MemoryYard,
 
 
 @samples("api", "list-webhook-deliveries")
-def test_deliveries_are_listed_as_they_stand(at_hand: MemoryYard, path: Path) -> None:
+def test_deliveries_are_listed_as_they_stand(at_hand: MemoryServices, path: Path) -> None:
     assert call(ROOT / "events/notify.batch-completed.json")["deliveries"]
     assert [each["state"] for each in body(call(path))["data"]] == ["pending"]
     assert call(ROOT / "events/deliver.attempt.json") == {"state": "delivered"}
@@ -432,13 +432,15 @@ def test_deliveries_are_listed_as_they_stand(at_hand: MemoryYard, path: Path) ->
 
 
 @samples("api", "list-webhook-event-types")
-def test_the_types_of_events_are_listed(at_hand: MemoryYard, path: Path) -> None:
+def test_the_types_of_events_are_listed(at_hand: MemoryServices, path: Path) -> None:
     assert at_hand.hooks.known
     assert "batch.completed" in body(call(path))["data"]
 
 
 @accepted("notify")
-def test_the_end_of_a_batch_is_delivered_once_to_each_endpoint_that_wants_it(at_hand: MemoryYard, path: Path) -> None:
+def test_the_end_of_a_batch_is_delivered_once_to_each_endpoint_that_wants_it(
+    at_hand: MemoryServices, path: Path
+) -> None:
     wanted = "cancelled" not in path.name
     answers = [call(path), call(path)]
     assert answers[0] == answers[1]
@@ -448,7 +450,7 @@ def test_the_end_of_a_batch_is_delivered_once_to_each_endpoint_that_wants_it(at_
 
 
 @accepted("deliver")
-def test_an_event_is_delivered_or_given_up(at_hand: MemoryYard, path: Path) -> None:
+def test_an_event_is_delivered_or_given_up(at_hand: MemoryServices, path: Path) -> None:
     call(ROOT / "events/notify.batch-completed.json")
     given_up = "given-up" in path.name
     assert call(path) == {"state": "failed" if given_up else "delivered"}
@@ -456,25 +458,25 @@ def test_an_event_is_delivered_or_given_up(at_hand: MemoryYard, path: Path) -> N
 
 
 @samples("api", "health")
-def test_health_is_told_without_a_key(at_hand: MemoryYard, path: Path) -> None:
+def test_health_is_told_without_a_key(at_hand: MemoryServices, path: Path) -> None:
     at_hand.table.others.clear()
     assert body(call(path)) == {"status": "ok"}
 
 
 @samples("api", "describe")
-def test_the_description_is_handed_out_as_it_is(at_hand: MemoryYard, path: Path) -> None:
+def test_the_description_is_handed_out_as_it_is(at_hand: MemoryServices, path: Path) -> None:
     assert at_hand.table.others
     assert body(call(path)) == json.loads(openapi.text())
 
 
 @samples("api", "refused-method-not-allowed")
-def test_a_method_that_is_not_allowed_is_told_which_are(at_hand: MemoryYard, path: Path) -> None:
+def test_a_method_that_is_not_allowed_is_told_which_are(at_hand: MemoryServices, path: Path) -> None:
     assert at_hand.table.others
     assert call(path)["headers"]["Allow"] == "GET"
 
 
 @samples("intake", "s3-")
-def test_an_upload_makes_one_batch_however_often_it_is_told(at_hand: MemoryYard, path: Path) -> None:
+def test_an_upload_makes_one_batch_however_often_it_is_told(at_hand: MemoryServices, path: Path) -> None:
     uploaded = json.loads(path.read_text(encoding="utf-8"))["detail"]["object"]
     at_hand.bucket.put(uploaded["key"], INPUT)
     answers = [call(path), call(path)]
@@ -487,14 +489,14 @@ def test_an_upload_makes_one_batch_however_often_it_is_told(at_hand: MemoryYard,
 
 
 @samples("intake", "s3-object-created")
-def test_an_upload_that_is_gone_makes_nothing(at_hand: MemoryYard, path: Path) -> None:
+def test_an_upload_that_is_gone_makes_nothing(at_hand: MemoryServices, path: Path) -> None:
     at_hand.bucket.stored.clear()
     assert call(path) == {"batch_ids": []}
     assert at_hand.started.started == []
 
 
 @samples("intake", "refused-")
-def test_what_is_no_input_of_ours_makes_nothing(at_hand: MemoryYard, path: Path) -> None:
+def test_what_is_no_input_of_ours_makes_nothing(at_hand: MemoryServices, path: Path) -> None:
     uploaded = json.loads(path.read_text(encoding="utf-8"))["detail"]["object"]
     at_hand.bucket.put(uploaded["key"], INPUT if uploaded["size"] else b"")
     assert call(path) == {"batch_ids": []}
@@ -502,7 +504,7 @@ def test_what_is_no_input_of_ours_makes_nothing(at_hand: MemoryYard, path: Path)
 
 
 @samples("sweep", "schedule")
-def test_the_sweep_makes_a_batch_of_each_upload_without_one_and_only_once(at_hand: MemoryYard, path: Path) -> None:
+def test_the_sweep_makes_a_batch_of_each_upload_without_one_and_only_once(at_hand: MemoryServices, path: Path) -> None:
     at_hand.bucket.put("inbox/acme/missed.jsonl", INPUT)
     at_hand.bucket.put("inbox/acme/folder/", b"")
     assert call(path) == {"UploadsStarted": 2, "ExecutionsStarted": 1}  # the batch at hand was never started
@@ -512,7 +514,7 @@ def test_the_sweep_makes_a_batch_of_each_upload_without_one_and_only_once(at_han
 
 
 @samples("sweep", "execution")
-def test_a_batch_whose_execution_died_is_started_again_at_once_and_once(at_hand: MemoryYard, path: Path) -> None:
+def test_a_batch_whose_execution_died_is_started_again_at_once_and_once(at_hand: MemoryServices, path: Path) -> None:
     at_hand.started.start(BATCH_ID)
     at_hand.started.statuses[BATCH_ID] = json.loads(path.read_text(encoding="utf-8"))["detail"]["status"]
     answers = [call(path), call(path)]
@@ -524,14 +526,14 @@ def test_a_batch_whose_execution_died_is_started_again_at_once_and_once(at_hand:
 
 
 @samples("sweep", "execution")
-def test_the_end_of_an_execution_whose_batch_has_ended_changes_nothing(at_hand: MemoryYard, path: Path) -> None:
+def test_the_end_of_an_execution_whose_batch_has_ended_changes_nothing(at_hand: MemoryServices, path: Path) -> None:
     at_hand.table.batches[BATCH_ID] = ended = batch(status="failed", failed_at=NOW)
     assert call(path) == {}
     assert (at_hand.table.batch(BATCH_ID), at_hand.bus.announced, at_hand.started.started) == (ended, [], [])
 
 
 @accepted("plan")
-def test_a_planned_batch_goes_on_to_its_shards(at_hand: MemoryYard, path: Path) -> None:
+def test_a_planned_batch_goes_on_to_its_shards(at_hand: MemoryServices, path: Path) -> None:
     if "next-turn" in path.name:
         assert call(ROOT / "events/plan.first-turn.json", seconds_left=0)["batch_id"] == BATCH_ID
     answer = call(path)
@@ -542,14 +544,14 @@ def test_a_planned_batch_goes_on_to_its_shards(at_hand: MemoryYard, path: Path) 
 
 
 @accepted("submit")
-def test_a_submitted_shard_is_polled_next(at_hand: MemoryYard, path: Path) -> None:
+def test_a_submitted_shard_is_polled_next(at_hand: MemoryServices, path: Path) -> None:
     put_shard(at_hand)
     assert call(path) == following("poll", 30)
     assert list(at_hand.scripted.files.values()) == [INPUT]
 
 
 @accepted("poll")
-def test_a_running_shard_is_polled_again_and_an_ended_one_collected(at_hand: MemoryYard, path: Path) -> None:
+def test_a_running_shard_is_polled_again_and_an_ended_one_collected(at_hand: MemoryServices, path: Path) -> None:
     submitted(at_hand)
     assert call(path) == following("poll", 30)
     at_hand.scripted.end("pb-0", "completed")
@@ -557,13 +559,13 @@ def test_a_running_shard_is_polled_again_and_an_ended_one_collected(at_hand: Mem
 
 
 @samples("advance", "ended")
-def test_a_shard_that_was_told_of_is_advanced(at_hand: MemoryYard, path: Path) -> None:
+def test_a_shard_that_was_told_of_is_advanced(at_hand: MemoryServices, path: Path) -> None:
     submitted(at_hand)
     assert call(path) == {"batch_id": BATCH_ID, "shard": SHARD, "next": "poll"}
 
 
 @samples("advance", "results")
-def test_a_batch_without_a_shard_that_is_left_is_put_together(at_hand: MemoryYard, path: Path) -> None:
+def test_a_batch_without_a_shard_that_is_left_is_put_together(at_hand: MemoryServices, path: Path) -> None:
     submitted(at_hand)
     answer = {"batch_id": BATCH_ID, "shard": None, "next": "done"}
     assert call(path) == answer
@@ -575,7 +577,7 @@ def test_a_batch_without_a_shard_that_is_left_is_put_together(at_hand: MemoryYar
 
 
 @accepted("collect")
-def test_a_collected_shard_is_done(at_hand: MemoryYard, path: Path) -> None:
+def test_a_collected_shard_is_done(at_hand: MemoryServices, path: Path) -> None:
     submitted(at_hand)
     answers = [{"custom_id": f"r{at}", "response": {"status_code": 200, "body": {}}} for at in range(3)]
     at_hand.scripted.files["out"] = b"\n".join(json.dumps(each).encode() for each in answers)
@@ -584,7 +586,7 @@ def test_a_collected_shard_is_done(at_hand: MemoryYard, path: Path) -> None:
 
 
 @accepted("assemble")
-def test_an_assembled_batch_is_done(at_hand: MemoryYard, path: Path) -> None:
+def test_an_assembled_batch_is_done(at_hand: MemoryServices, path: Path) -> None:
     at_hand.table.move_batch(BATCH_ID, "in_progress", at_hand.now())
     at_hand.table.move_batch(BATCH_ID, "finalizing", at_hand.now())
     at_hand.table.move_batch(BATCH_ID, "completed", at_hand.now())
@@ -592,7 +594,7 @@ def test_an_assembled_batch_is_done(at_hand: MemoryYard, path: Path) -> None:
 
 
 @accepted("cancel")
-def test_what_the_provider_runs_of_a_cancelled_batch_is_cancelled(at_hand: MemoryYard, path: Path) -> None:
+def test_what_the_provider_runs_of_a_cancelled_batch_is_cancelled(at_hand: MemoryServices, path: Path) -> None:
     submitted(at_hand)
     assert call(path) == {"batch_id": BATCH_ID, "cancelled": 0}
     at_hand.table.move_batch(BATCH_ID, "cancelling", at_hand.now())
@@ -601,7 +603,7 @@ def test_what_the_provider_runs_of_a_cancelled_batch_is_cancelled(at_hand: Memor
 
 
 @samples("fail", "batch")
-def test_a_failure_is_recorded_once_and_told_each_time(at_hand: MemoryYard, path: Path) -> None:
+def test_a_failure_is_recorded_once_and_told_each_time(at_hand: MemoryServices, path: Path) -> None:
     assert call(path) == {"batch_id": BATCH_ID}
     failed = at_hand.table.batch(BATCH_ID)
     at_hand.now_is += 60
@@ -615,7 +617,7 @@ def test_a_failure_is_recorded_once_and_told_each_time(at_hand: MemoryYard, path
 
 
 @samples("fail", "shard")
-def test_a_failed_shard_is_given_up_with_a_reason_and_its_batch_goes_on(at_hand: MemoryYard, path: Path) -> None:
+def test_a_failed_shard_is_given_up_with_a_reason_and_its_batch_goes_on(at_hand: MemoryServices, path: Path) -> None:
     submitted(at_hand)
     assert call(path) == {"batch_id": BATCH_ID}
     shard = at_hand.table.kept[BATCH_ID, SHARD]
@@ -627,7 +629,7 @@ def test_a_failed_shard_is_given_up_with_a_reason_and_its_batch_goes_on(at_hand:
 
 @samples("fail", "shard")
 def test_a_shard_that_failed_before_it_was_recorded_has_a_record_with_the_reason(
-    at_hand: MemoryYard, path: Path
+    at_hand: MemoryServices, path: Path
 ) -> None:
     put_shard(at_hand)
     assert call(path) == {"batch_id": BATCH_ID}
@@ -639,7 +641,7 @@ def test_a_shard_that_failed_before_it_was_recorded_has_a_record_with_the_reason
 
 
 @samples("fail", "batch")
-def test_a_failure_told_after_the_end_changes_nothing(at_hand: MemoryYard, path: Path) -> None:
+def test_a_failure_told_after_the_end_changes_nothing(at_hand: MemoryServices, path: Path) -> None:
     at_hand.table.batches[BATCH_ID] = ended = batch(status="completed")
     call(path)
     assert at_hand.table.batch(BATCH_ID) == ended

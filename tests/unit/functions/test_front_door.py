@@ -15,7 +15,7 @@ from batchyard.api.app import OPEN
 from batchyard.domain import multipart_upload, object_keys, stored_file
 from batchyard.domain.batch import InputObject
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
-from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryYard, batch
+from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryServices, batch
 from tests.unit.functions.gateway import Answer, call
 
 DOCUMENT: dict[str, Any] = json.loads(openapi.text())
@@ -29,24 +29,24 @@ ENDPOINT_ID = "we_6f0d8b7c11a54c2e9d1a7d1f8f5ae2c4"
 FILE_ID, UPLOAD_ID = "file-3sT9bK2mQxV7cLwZ0rYpHd", "upload_7d1f8f5ae2c44a559a1a2f6f0d8b7c11"
 
 
-def put_batch(made: MemoryYard) -> None:
+def put_batch(made: MemoryServices) -> None:
     made.table.batches[BATCH_ID] = batch(tenant="acme", input=SOURCE)
     made.bucket.put(object_keys.result("acme", BATCH_ID, "report.json"), b"{}")
 
 
-def put_file(made: MemoryYard) -> None:
+def put_file(made: MemoryServices) -> None:
     members: dict[str, Any] = {"bytes": 3, "filename": "in.jsonl", "purpose": "batch", "version_id": "v1"}
     key = object_keys.file("acme", FILE_ID)
     made.bucket.put(key, b"{}\n")
     made.kept_files.known[FILE_ID] = stored_file.new(FILE_ID, "acme", made.clock(), None, key=key, **members)
 
 
-def put_upload(made: MemoryYard) -> None:
+def put_upload(made: MemoryServices) -> None:
     wanted = multipart_upload.Wanted("in.jsonl", "batch", 3, None)
     made.kept_uploads.known[UPLOAD_ID] = multipart_upload.new(UPLOAD_ID, "acme", made.now(), wanted)
 
 
-def put_endpoint(made: MemoryYard) -> None:
+def put_endpoint(made: MemoryServices) -> None:
     made.hooks.create(
         WebhookEndpoint(
             endpoint_id=ENDPOINT_ID, tenant="acme", name="ci", url="https://hooks.example.com/", created_at=1, updated_at=1,
@@ -57,7 +57,7 @@ def put_endpoint(made: MemoryYard) -> None:
 
 # What the tenant `acme` owns, by the parameter that names it in a path, and an id that names nothing.
 # A route of a new kind of object fails here until such an object is put.
-OWNED: dict[str, tuple[str, str, Callable[[MemoryYard], None]]] = {
+OWNED: dict[str, tuple[str, str, Callable[[MemoryServices], None]]] = {
     "batch_id": (BATCH_ID, f"batch_{'0' * 32}", put_batch),
     "file_id": (FILE_ID, f"file-{'0' * 22}", put_file),
     "upload_id": (UPLOAD_ID, f"upload_{'0' * 32}", put_upload),
@@ -66,22 +66,22 @@ OWNED: dict[str, tuple[str, str, Callable[[MemoryYard], None]]] = {
 
 
 @pytest.fixture(scope="module")
-def made() -> MemoryYard:
-    return MemoryYard()
+def made() -> MemoryServices:
+    return MemoryServices()
 
 
 @pytest.fixture(scope="module")
-def acme(made: MemoryYard) -> str:
+def acme(made: MemoryServices) -> str:
     return f"Bearer {api_keys.create(made.table, 'acme')}"
 
 
 @pytest.fixture(scope="module")
-def other(made: MemoryYard) -> str:
+def other(made: MemoryServices) -> str:
     return f"Bearer {api_keys.create(made.table, 'other')}"
 
 
 @pytest.fixture(autouse=True)
-def at_hand(made: MemoryYard, monkeypatch: pytest.MonkeyPatch) -> None:
+def at_hand(made: MemoryServices, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "current", lambda: made)
 
 
@@ -116,7 +116,7 @@ def test_nothing_but_health_answers_without_a_good_key(method: str, path: str, a
 
 @pytest.mark.parametrize(("method", "path"), NAMED)
 def test_what_another_tenant_owns_is_not_there_on_any_route(
-    method: str, path: str, made: MemoryYard, acme: str, other: str
+    method: str, path: str, made: MemoryServices, acme: str, other: str
 ) -> None:
     for _, _, put in OWNED.values():
         put(made)
@@ -130,7 +130,9 @@ def test_what_another_tenant_owns_is_not_there_on_any_route(
     assert call(method, filled(path), authorization=acme).status != 404
 
 
-def test_another_tenant_s_objects_are_in_no_list_and_behind_no_cursor(made: MemoryYard, acme: str, other: str) -> None:
+def test_another_tenant_s_objects_are_in_no_list_and_behind_no_cursor(
+    made: MemoryServices, acme: str, other: str
+) -> None:
     put_batch(made)
     put_file(made)
     put_endpoint(made)
@@ -188,7 +190,7 @@ def test_a_header_that_is_no_key_opens_nothing(header: str) -> None:
         json.dumps({**BODY, "input_file_id": "x", "output_expires_after": {"anchor": "created_at", "seconds": 1e300}}),
     ],
 )  # fmt: skip
-def test_a_body_that_makes_no_sense_is_a_400(body: str | bytes | None, acme: str, made: MemoryYard) -> None:
+def test_a_body_that_makes_no_sense_is_a_400(body: str | bytes | None, acme: str, made: MemoryServices) -> None:
     before = dict(made.table.batches)
     answer = call("POST", "/v1/batches", body, authorization=acme, content_type="application/json")
     assert answer.status == 400
@@ -196,7 +198,7 @@ def test_a_body_that_makes_no_sense_is_a_400(body: str | bytes | None, acme: str
     assert made.table.batches == before
 
 
-def test_members_of_a_body_that_are_unknown_are_let_be(acme: str, made: MemoryYard) -> None:
+def test_members_of_a_body_that_are_unknown_are_let_be(acme: str, made: MemoryServices) -> None:
     made.bucket.put("files/acme/in.jsonl", b"{}\n")
     body = {**BODY, "input_file_id": f"s3://{BUCKET}/files/acme/in.jsonl", "priority": "high", "nested": {"a": [None]}}
     answer = call("POST", "/v1/batches", json.dumps(body), authorization=acme, content_type="application/json")
@@ -227,14 +229,14 @@ def test_a_limit_from_0_to_100_is_a_page(limit: str, acme: str) -> None:
 @pytest.mark.parametrize("body", [None, "", "{}", b"", b"\xff", "no JSON"])
 @pytest.mark.parametrize("kind", ["", "application/json", "text/plain", "application/x-www-form-urlencoded"])
 def test_a_cancel_needs_no_body_and_reads_none(
-    body: str | bytes | None, kind: str, acme: str, made: MemoryYard
+    body: str | bytes | None, kind: str, acme: str, made: MemoryServices
 ) -> None:
     made.table.batches[BATCH_ID] = batch(tenant="acme", input=SOURCE)
     answer = call("POST", f"/v1/batches/{BATCH_ID}/cancel", body, authorization=acme, content_type=kind)
     assert (answer.status, answer.json["status"]) == (200, "cancelling")
 
 
-def test_an_ended_batch_cannot_be_cancelled_and_a_client_need_not_try_again(acme: str, made: MemoryYard) -> None:
+def test_an_ended_batch_cannot_be_cancelled_and_a_client_need_not_try_again(acme: str, made: MemoryServices) -> None:
     made.table.batches[BATCH_ID] = batch(tenant="acme", input=SOURCE, status="completed")
     answer = call("POST", f"/v1/batches/{BATCH_ID}/cancel", authorization=acme)
     assert (answer.status, answer.headers["x-should-retry"]) == (409, "false")

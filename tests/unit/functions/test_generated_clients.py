@@ -8,7 +8,7 @@ import pytest
 from batchyard import services
 from batchyard.api import api_keys
 from batchyard.domain.batch import InputObject
-from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryYard, batch
+from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryServices, batch
 from tests.unit.functions.gateway import call
 
 CREATE = {
@@ -44,20 +44,20 @@ CLIENTS: dict[str, tuple[dict[str, str], dict[str, str], dict[str, Any]]] = {
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> MemoryYard:
-    made = MemoryYard()
+def made(monkeypatch: pytest.MonkeyPatch) -> MemoryServices:
+    made = MemoryServices()
     monkeypatch.setattr(services, "current", lambda: made)
     made.bucket.put("files/acme/in.jsonl", b"{}\n")
     return made
 
 
 @pytest.fixture
-def acme(made: MemoryYard) -> str:
+def acme(made: MemoryServices) -> str:
     return f"Bearer {api_keys.create(made.table, 'acme')}"
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_generated_client_creates_retrieves_lists_and_cancels(client: str, acme: str, made: MemoryYard) -> None:
+def test_a_generated_client_creates_retrieves_lists_and_cancels(client: str, acme: str, made: MemoryServices) -> None:
     said, with_body, unset = CLIENTS[client]
     always = said | {"authorization": acme}
     created = call("POST", "/v1/batches", json.dumps(CREATE | unset), **always, **with_body)
@@ -90,7 +90,7 @@ UPLOADS = {
 
 
 @pytest.mark.parametrize("client", UPLOADS)
-def test_a_generated_client_uploads_and_deletes(client: str, acme: str, made: MemoryYard) -> None:
+def test_a_generated_client_uploads_and_deletes(client: str, acme: str, made: MemoryServices) -> None:
     always = CLIENTS[client][0] | {"authorization": acme}
     kind = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
     file = call("POST", "/v1/files", form(*UPLOADS[client]), **(always | kind)).json

@@ -1,6 +1,6 @@
 """API keys of the front door: `by_<key id>_<secret>`, of which only a salted hash is stored.
 
-`python -m batchyard.api_keys TABLE TENANT` makes a key and prints it, once; `TABLE --list` shows which there are, and
+`python -m batchyard.api.api_keys TABLE TENANT` makes a key and prints it, once; `TABLE --list` shows which there are, and
 `TABLE --revoke KEY_ID` makes one worthless within a minute.
 """
 
@@ -22,9 +22,9 @@ PREFIX: Final = "by"
 KEY_ID: Final = re.compile(r"[0-9a-f]{16}")
 BEARER: Final = "bearer "
 ALL: Final = "KEYS"  # where the index has them
-USAGE: Final = """usage: python -m batchyard.api_keys TABLE TENANT            make a key
-       python -m batchyard.api_keys TABLE --list            show every key's id, tenant, birth and end
-       python -m batchyard.api_keys TABLE --revoke KEY_ID   make a key worthless within a minute
+USAGE: Final = """usage: python -m batchyard.api.api_keys TABLE TENANT            make a key
+       python -m batchyard.api.api_keys TABLE --list            show every key's id, tenant, birth and end
+       python -m batchyard.api.api_keys TABLE --revoke KEY_ID   make a key worthless within a minute
    or: make key TABLE=… TENANT=default | LIST=1 | REVOKE=…
 TABLE is the stack's output TableName; a tenant's name has no slash and at most 256 bytes."""
 

@@ -15,66 +15,66 @@ from batchyard.api.tenancy import own
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, shape
 from batchyard.domain.errors import ApiError, NotFound
-from batchyard.services import Yard
+from batchyard.services import Services
 
 MOST_INLINE: Final = 2_000_000  # bytes of a report: as text in JSON it may be twice as long, and Lambda answers 6 MB
 OPENAI_WINDOW: Final = "24h"
 BATCH_ID: Final = re.compile(r"batch_[0-9a-f]{32}")
 
 
-def create_batch(yard: Yard, tenant: str, body: object, idempotency_key: str | None = None) -> dict[str, Any]:
+def create_batch(services: Services, tenant: str, body: object, idempotency_key: str | None = None) -> dict[str, Any]:
     """Create a batch of a file or of an `s3://` in the data bucket; the same Idempotency-Key and body give the same batch."""
-    wanted = check(body, {OPENAI_WINDOW, yard.settings.completion_window})
-    return shape(claim(yard, tenant, wanted, idempotency_key))
+    wanted = check(body, {OPENAI_WINDOW, services.settings.completion_window})
+    return shape(claim(services, tenant, wanted, idempotency_key))
 
 
-def retrieve_batch(yard: Yard, tenant: str, batch_id: str) -> dict[str, Any]:
+def retrieve_batch(services: Services, tenant: str, batch_id: str) -> dict[str, Any]:
     """Show a batch; raises ApiError 404 for one that is not there or another tenant's."""
-    return shape(_own(yard, tenant, batch_id))
+    return shape(_own(services, tenant, batch_id))
 
 
-def list_batches(yard: Yard, tenant: str, after: str | None, limit: str | None) -> dict[str, Any]:
+def list_batches(services: Services, tenant: str, after: str | None, limit: str | None) -> dict[str, Any]:
     """List the tenant's batches, newest first, `limit` 0 to 100 (20) behind the batch `after`."""
     if after is not None:
-        _own(yard, tenant, after)
+        _own(services, tenant, after)
     count = page_limit(limit, *LIMITS)
-    batches, more = yard.records.list_batches(tenant, after, count) if count else ([], False)
+    batches, more = services.records.list_batches(tenant, after, count) if count else ([], False)
     return page([shape(batch) for batch in batches], more=more)
 
 
-def cancel_batch(yard: Yard, tenant: str, batch_id: str) -> dict[str, Any]:
+def cancel_batch(services: Services, tenant: str, batch_id: str) -> dict[str, Any]:
     """Cancel a batch; one that is cancelled already is shown as it is, one that ended otherwise is a 409."""
-    batch = _own(yard, tenant, batch_id)
-    moved = yard.records.move_batch(batch_id, statuses.CANCELLING, yard.now())
-    batch = moved or yard.records.batch(batch_id)
+    batch = _own(services, tenant, batch_id)
+    moved = services.records.move_batch(batch_id, statuses.CANCELLING, services.now())
+    batch = moved or services.records.batch(batch_id)
     if batch.status in {statuses.COMPLETED, statuses.FAILED}:
         raise ApiError(HTTPStatus.CONFLICT, f"Cannot cancel a batch with status '{batch.status}'.")
     if batch.status == statuses.CANCELLING:
-        yard.cancel_function.invoke({"batch_id": batch_id})
+        services.cancel_function.invoke({"batch_id": batch_id})
     return shape(batch)
 
 
-def resume_batch(yard: Yard, tenant: str, batch_id: str) -> dict[str, Any]:
+def resume_batch(services: Services, tenant: str, batch_id: str) -> dict[str, Any]:
     """Have what a paused batch waits for tried again at once; one that does not wait is shown as it is."""
-    batch = _own(yard, tenant, batch_id)
+    batch = _own(services, tenant, batch_id)
     if batch.paused and not batch.ended:
-        resume(yard, batch_id)
+        resume(services, batch_id)
     return shape(batch)
 
 
-def batch_report(yard: Yard, tenant: str, batch_id: str) -> bytes | str:
+def batch_report(services: Services, tenant: str, batch_id: str) -> bytes | str:
     """Return a batch's report.json, or the URL of a large one; raises ApiError 404 while there is none."""
-    batch = _own(yard, tenant, batch_id)
+    batch = _own(services, tenant, batch_id)
     try:
-        found, _ = yard.objects.head(object_keys.result(batch.tenant, batch_id, "report.json"))
+        found, _ = services.objects.head(object_keys.result(batch.tenant, batch_id, "report.json"))
     except NotFound as error:
         message = f"The batch '{batch_id}' has no report yet: it is written when the batch ends."
         raise ApiError(HTTPStatus.NOT_FOUND, message) from error
-    return yard.objects.get(found.key) if found.size <= MOST_INLINE else yard.objects.link(found)
+    return services.objects.get(found.key) if found.size <= MOST_INLINE else services.objects.link(found)
 
 
-def _own(yard: Yard, tenant: str, batch_id: str) -> Batch:
-    return own(tenant, batch_id, BATCH_ID, yard.records.batch, _unknown)
+def _own(services: Services, tenant: str, batch_id: str) -> Batch:
+    return own(tenant, batch_id, BATCH_ID, services.records.batch, _unknown)
 
 
 def _unknown(batch_id: str) -> ApiError:

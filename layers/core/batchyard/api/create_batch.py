@@ -13,7 +13,7 @@ from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, InputObject, LineError, derived_id
 from batchyard.domain.errors import ApiError, BatchyardError, NotFound
 from batchyard.planning import new_batch, options
-from batchyard.services import Yard
+from batchyard.services import Services
 
 S3_URI: Final = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
 SHOWN_ID: Final = 200
@@ -21,85 +21,87 @@ LONGEST_KEY: Final = 1_024  # bytes, in S3
 KEEP_KEYS: Final = 30 * 86_400  # seconds an Idempotency-Key is remembered
 
 
-def claim(yard: Yard, tenant: str, wanted: dict[str, Any], idempotency_key: str | None) -> Batch:
+def claim(services: Services, tenant: str, wanted: dict[str, Any], idempotency_key: str | None) -> Batch:
     """Create or find the batch for a checked body, and start it; raises ApiError for another's object or a key used before."""
-    source = _source(yard, tenant, wanted["input_file_id"])
-    batch_id, token = _batch_id(yard, wanted, source), f"batch_{uuid.uuid4().hex}"
+    source = _source(services, tenant, wanted["input_file_id"])
+    batch_id, token = _batch_id(services, wanted, source), f"batch_{uuid.uuid4().hex}"
     if idempotency_key is not None:
         token = derived_id("api", tenant, idempotency_key)
-        batch_id = _remembered(yard, token, batch_id, new_batch.fingerprint(wanted))
+        batch_id = _remembered(services, token, batch_id, new_batch.fingerprint(wanted))
     members = {name: wanted.get(name) for name in ("endpoint", "metadata", "output_expires_after", "input_file_id")}
     batch = new_batch.build(
-        yard, batch_id, tenant, source or _nowhere(yard), wanted["completion_window"], claimed_by=token, **members,
+        services, batch_id, tenant, source or _nowhere(services), wanted["completion_window"], claimed_by=token, **members,
         **options.of_body(wanted),
     )  # fmt: skip
     if source is None:
         message = f"The input file '{wanted['input_file_id'][:SHOWN_ID]}' was not found, or is not yours."
-        return new_batch.refuse(yard, batch, LineError("invalid_request", message, "file_id"))
-    quotas.check_open_batches(yard, tenant, batch_id, token)
-    created = yard.records.create_batch(batch)
+        return new_batch.refuse(services, batch, LineError("invalid_request", message, "file_id"))
+    quotas.check_open_batches(services, tenant, batch_id, token)
+    created = services.records.create_batch(batch)
     if not created and not _obtained(
-        yard, batch, options.of_body(wanted)
+        services, batch, options.of_body(wanted)
     ):  # the upload's batch is somebody else's, or runs for another endpoint
         batch = msgspec.structs.replace(batch, batch_id=token)
-        created = yard.records.create_batch(batch)
-    return _started(yard, batch, created=created, forget=idempotency_key is None)
+        created = services.records.create_batch(batch)
+    return _started(services, batch, created=created, forget=idempotency_key is None)
 
 
-def _obtained(yard: Yard, batch: Batch, named: dict[str, Any]) -> bool:
+def _obtained(services: Services, batch: Batch, named: dict[str, Any]) -> bool:
     """Take over the batch that an upload has made; the token tells our own write from another's."""
-    if _owner(yard, batch) == batch.claimed_by:
+    if _owner(services, batch) == batch.claimed_by:
         return True
-    if yard.records.batch(batch.batch_id).dry_run:
+    if services.records.batch(batch.batch_id).dry_run:
         return False  # an upload that was only to be estimated
     changes = {
         "metadata": batch.metadata, "output_expires_after": batch.output_expires_after, "endpoint": batch.endpoint,
         "completion_window": batch.completion_window, "expires_at": batch.expires_at, "claimed_by": batch.claimed_by, **named,
     }  # fmt: skip
     given = {name: value for name, value in changes.items() if value is not None}
-    taken = yard.records.claim_batch(batch.batch_id, batch.endpoint or "", **given)
-    return taken is not None or _owner(yard, batch) == batch.claimed_by
+    taken = services.records.claim_batch(batch.batch_id, batch.endpoint or "", **given)
+    return taken is not None or _owner(services, batch) == batch.claimed_by
 
 
-def _owner(yard: Yard, batch: Batch) -> str | None:
-    return yard.records.batch(batch.batch_id).claimed_by
+def _owner(services: Services, batch: Batch) -> str | None:
+    return services.records.batch(batch.batch_id).claimed_by
 
 
-def _started(yard: Yard, batch: Batch, *, created: bool, forget: bool) -> Batch:
+def _started(services: Services, batch: Batch, *, created: bool, forget: bool) -> Batch:
     """Start the batch; if that fails, a caller who cannot name it again must not find it running later."""
-    now = yard.records.batch(batch.batch_id)
+    now = services.records.batch(batch.batch_id)
     try:
-        new_batch.start_execution(yard, now, created=created)
+        new_batch.start_execution(services, now, created=created)
     except BatchyardError:
         if forget:
             reason = LineError("server_error", "The batch could not be started. Create it again.")
-            yard.records.move_batch(batch.batch_id, statuses.FAILED, yard.now(), errors=[reason], errors_total=1)
+            services.records.move_batch(
+                batch.batch_id, statuses.FAILED, services.now(), errors=[reason], errors_total=1
+            )
         raise
     return now
 
 
-def _source(yard: Yard, tenant: str, input_file_id: str) -> InputObject | None:
+def _source(services: Services, tenant: str, input_file_id: str) -> InputObject | None:
     """Pin the object that a file id or `s3://` names; None when there is none, as OpenAI finds out only after it answered."""
     found = S3_URI.fullmatch(input_file_id)
     if found is None:
-        return files.input_of(yard, tenant, input_file_id)
+        return files.input_of(services, tenant, input_file_id)
     bucket, key = found.groups()
-    if bucket != yard.settings.bucket or not object_keys.readable_by(tenant, key):
-        allowed = f"s3://{yard.settings.bucket}/{object_keys.FILES}{tenant}/ or {object_keys.INBOX}{tenant}/"
+    if bucket != services.settings.bucket or not object_keys.readable_by(tenant, key):
+        allowed = f"s3://{services.settings.bucket}/{object_keys.FILES}{tenant}/ or {object_keys.INBOX}{tenant}/"
         raise refusal(LineError("invalid_value", f"The input file must be below {allowed}.", "input_file_id"))
     if len(key.encode("utf-8", "surrogatepass")) > LONGEST_KEY:
         return None
     try:
-        return yard.objects.head(key)[0]
+        return services.objects.head(key)[0]
     except NotFound:
         return None
 
 
-def _nowhere(yard: Yard) -> InputObject:
-    return InputObject(yard.settings.bucket, "", "", 0)
+def _nowhere(services: Services) -> InputObject:
+    return InputObject(services.settings.bucket, "", "", 0)
 
 
-def _batch_id(yard: Yard, wanted: dict[str, Any], source: InputObject | None) -> str:
+def _batch_id(services: Services, wanted: dict[str, Any], source: InputObject | None) -> str:
     """Name the batch an upload to the inbox made or will make, if nobody has asked for it yet; else a new one.
 
     One that has ended already is shown, for running it again would be paid again.
@@ -108,20 +110,20 @@ def _batch_id(yard: Yard, wanted: dict[str, Any], source: InputObject | None) ->
     if source is None or not source.key.startswith(object_keys.INBOX) or wanted.get("dry_run"):
         return fresh
     dropped = new_batch.upload_id(source)
-    batch = yard.records.find_batch(dropped)
+    batch = services.records.find_batch(dropped)
     if batch is None:
         return dropped
     free = batch.claimed_by is None and batch.endpoint in {None, wanted["endpoint"]} and not batch.dry_run
     return dropped if free else fresh
 
 
-def _remembered(yard: Yard, key: str, batch_id: str, digest: str) -> str:
+def _remembered(services: Services, key: str, batch_id: str, digest: str) -> str:
     """Return the batch that belongs to an Idempotency-Key, which is this one if the key is new."""
     item = {
         "pk": f"IDEMPOTENCY#{key}", "sk": "KEY", "batch_id": batch_id, "digest": digest,
-        "expires_at_ttl": yard.now() + KEEP_KEYS,
+        "expires_at_ttl": services.now() + KEEP_KEYS,
     }  # fmt: skip
-    known = yard.records.put_once(item)
+    known = services.records.put_once(item)
     if known["digest"] != digest:
         message = "This Idempotency-Key was used with another body. Use a new key for a new batch."
         raise ApiError(HTTPStatus.CONFLICT, message, code="idempotency_key_reused")

@@ -25,7 +25,7 @@ from batchyard.domain.stored_file import (
     shape,
     unknown,
 )
-from batchyard.services import Yard
+from batchyard.services import Services
 
 # API Gateway hands a body to Lambda in base64, and Lambda takes 6 MiB with the request's headers beside it.
 MOST_IN_FORM: Final = 4_500_000  # bytes
@@ -36,38 +36,38 @@ MOST_LISTED: Final = 10_000
 MOST_ANSWER, SHAPE_OVERHEAD = 5_000_000, 400  # bytes of a list, and of one entry without its name
 
 
-def create_file(yard: Yard, tenant: str, content_type: str | None, body: bytes) -> dict[str, Any]:
+def create_file(services: Services, tenant: str, content_type: str | None, body: bytes) -> dict[str, Any]:
     """Store the file of a multipart form."""
     if len(body) > MOST_IN_FORM:
         raise too_large(len(body))
     file, purpose, life = _checked(parse(content_type, body))
     file_id = stored_file.file_id(secrets.token_hex(16))
     key = object_keys.file(tenant, file_id)
-    with quotas.room_for(yard, tenant, len(file.data)):
-        version_id = yard.file_objects.put(key, file.data, life)
+    with quotas.room_for(services, tenant, len(file.data)):
+        version_id = services.file_objects.put(key, file.data, life)
         made = stored_file.new(
-            file_id, tenant, yard.clock(), life, key=key, bytes=len(file.data), filename=file.filename or "",
+            file_id, tenant, services.clock(), life, key=key, bytes=len(file.data), filename=file.filename or "",
             purpose=purpose, version_id=version_id,
         )  # fmt: skip
-        yard.file_records.keep(made)
+        services.file_records.keep(made)
     return shape(made)
 
 
-def retrieve_file(yard: Yard, tenant: str, file_id: str) -> dict[str, Any]:
+def retrieve_file(services: Services, tenant: str, file_id: str) -> dict[str, Any]:
     """Show a file; raises ApiError 404 for one that is not there, is expired, or is another tenant's."""
-    return shape(own(yard, tenant, file_id))
+    return shape(own(services, tenant, file_id))
 
 
 def list_files(
-    yard: Yard, tenant: str, *, purpose: str | None, limit: str | None, order: str | None, after: str | None
+    services: Services, tenant: str, *, purpose: str | None, limit: str | None, order: str | None, after: str | None
 ) -> dict[str, Any]:
     """List the tenant's files, newest first unless `order` is asc, behind the file `after`; at most 5 MB of them."""
     count, newest_first = page_limit(limit, MOST_LISTED, MOST_LISTED), _newest_first(order)
-    position = _known(yard, tenant, after).position if after else None
+    position = _known(services, tenant, after).position if after else None
     data: list[dict[str, Any]] = []
     room, more = MOST_ANSWER, False
     for file in (
-        yard.file_records.files(tenant, yard.now(), purpose or None, position, newest_first=newest_first)
+        services.file_records.files(tenant, services.now(), purpose or None, position, newest_first=newest_first)
         if count
         else ()
     ):
@@ -81,47 +81,47 @@ def list_files(
     return {"object": "list", "data": data, "first_id": first, "last_id": last, "has_more": more}
 
 
-def delete_file(yard: Yard, tenant: str, file_id: str) -> dict[str, Any]:
+def delete_file(services: Services, tenant: str, file_id: str) -> dict[str, Any]:
     """Delete a file; a batch that reads it already goes on."""
-    file = own(yard, tenant, file_id)
-    yard.file_objects.delete(file)
+    file = own(services, tenant, file_id)
+    services.file_objects.delete(file)
     try:
-        yard.file_records.change(file_id, deleted_at=yard.now(), expires_at_ttl=yard.now() + DAY)
+        services.file_records.change(file_id, deleted_at=services.now(), expires_at_ttl=services.now() + DAY)
     except StaleRecord as error:
         raise unknown(file_id) from error
-    quotas.give_back(yard, tenant, file.bytes)
+    quotas.give_back(services, tenant, file.bytes)
     return {"id": file_id, "object": "file", "deleted": True}
 
 
-def file_content(yard: Yard, tenant: str, file_id: str) -> bytes | str:
+def file_content(services: Services, tenant: str, file_id: str) -> bytes | str:
     """Return a small file's bytes, or the URL of a large one's."""
-    file = own(yard, tenant, file_id)
+    file = own(services, tenant, file_id)
     if file.status != PROCESSED:
         raise ApiError(HTTPStatus.BAD_REQUEST, f"The content of {file_id} has not been uploaded yet.", param="id")
     if file.bytes > MOST_INLINE:
-        return yard.file_objects.link(file)
+        return services.file_objects.link(file)
     try:
-        return yard.file_objects.read(file)
+        return services.file_objects.read(file)
     except NotFound as error:  # removed from the bucket by hand
         raise unknown(file_id) from error
 
 
-def input_of(yard: Yard, tenant: str, file_id: str) -> InputObject | None:
+def input_of(services: Services, tenant: str, file_id: str) -> InputObject | None:
     """Pin the object of a batch's input; None for a file that is not there, not the tenant's, or for another purpose."""
     try:
-        file = own(yard, tenant, file_id)
+        file = own(services, tenant, file_id)
         usable = file.purpose == BATCH and file.status == PROCESSED
-        return yard.objects.head(file.key, file.version_id)[0] if usable else None
+        return services.objects.head(file.key, file.version_id)[0] if usable else None
     except (ApiError, NotFound):
         return None
 
 
-def own(yard: Yard, tenant: str, file_id: str) -> StoredFile:
+def own(services: Services, tenant: str, file_id: str) -> StoredFile:
     """Find a file of the tenant that is there; raises ApiError 404."""
-    file = _known(yard, tenant, file_id)
-    if not file.there(yard.now()):
+    file = _known(services, tenant, file_id)
+    if not file.there(services.now()):
         raise unknown(file_id)
-    return up_to_date(yard, file)
+    return up_to_date(services, file)
 
 
 def too_large(size: int, way: str = WAY_FOR_MORE) -> ApiError:
@@ -130,8 +130,8 @@ def too_large(size: int, way: str = WAY_FOR_MORE) -> ApiError:
     return ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message, code="file_too_large")
 
 
-def _known(yard: Yard, tenant: str, file_id: str) -> StoredFile:
-    return tenancy.own(tenant, file_id, FILE_ID, yard.file_records.file, unknown)
+def _known(services: Services, tenant: str, file_id: str) -> StoredFile:
+    return tenancy.own(tenant, file_id, FILE_ID, services.file_records.file, unknown)
 
 
 def _checked(fields: dict[str, Field]) -> tuple[Field, str, int | None]:

@@ -8,7 +8,7 @@ from batchyard.api import quotas
 from batchyard.domain import multipart_upload, object_keys, stored_file
 from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.stored_file import PROCESSED, UPLOADED, StoredFile
-from batchyard.services import Yard
+from batchyard.services import Services
 
 MOST_AT_ONCE: Final = 5_000_000_000  # bytes that S3 takes in one request
 LARGEST: Final = 5_000_000_000_000  # bytes
@@ -16,51 +16,51 @@ MOST_LINKS: Final = 1_000  # of under 2 kB each: an answer holds 6 MB
 SMALLEST_PART: Final = 1_000_000_000
 
 
-def presign_file(yard: Yard, tenant: str, body: object) -> dict[str, Any]:
+def presign_file(services: Services, tenant: str, body: object) -> dict[str, Any]:
     """Announce a file and get the addresses to PUT its bytes to, for an hour: one, or several to be filled in their order."""
     wanted = multipart_upload.check(body, LARGEST, "No object in S3 is larger.")
     file_id = stored_file.file_id(secrets.token_hex(16))
     key = object_keys.file(tenant, file_id)
-    with quotas.room_for(yard, tenant, wanted.bytes):
+    with quotas.room_for(services, tenant, wanted.bytes):
         whole = wanted.bytes <= MOST_AT_ONCE
-        multipart_id = None if whole else yard.file_objects.begin(key, wanted.life)
+        multipart_id = None if whole else services.file_objects.begin(key, wanted.life)
         file = stored_file.new(
-            file_id, tenant, yard.clock(), wanted.life, key=key, bytes=wanted.bytes, filename=wanted.filename,
+            file_id, tenant, services.clock(), wanted.life, key=key, bytes=wanted.bytes, filename=wanted.filename,
             purpose=wanted.purpose, status=UPLOADED, multipart_id=multipart_id,
         )  # fmt: skip
-        yard.file_records.keep(file)
-    return {**stored_file.shape(file), "upload": _upload(yard, file, wanted.life)}
+        services.file_records.keep(file)
+    return {**stored_file.shape(file), "upload": _upload(services, file, wanted.life)}
 
 
-def up_to_date(yard: Yard, file: StoredFile) -> StoredFile:
+def up_to_date(services: Services, file: StoredFile) -> StoredFile:
     """Return the file as it is now that its bytes may have come; looked for whenever somebody asks for the file."""
     if file.status == PROCESSED:
         return file
     if file.multipart_id is not None:
-        yard.file_objects.finish(file, file.multipart_id)
+        services.file_objects.finish(file, file.multipart_id)
     try:
-        found = yard.objects.head(file.key)[0]
+        found = services.objects.head(file.key)[0]
         if found.size != file.bytes:
             return file
-        return yard.file_records.change(file.file_id, status=PROCESSED, version_id=found.version_id)
+        return services.file_records.change(file.file_id, status=PROCESSED, version_id=found.version_id)
     except (NotFound, StaleRecord):  # nothing is there yet, or the file was deleted meanwhile
         return file
 
 
-def _upload(yard: Yard, file: StoredFile, life: int | None) -> dict[str, Any]:
+def _upload(services: Services, file: StoredFile, life: int | None) -> dict[str, Any]:
     if file.multipart_id is None:
         headers, urls, sizes = (
-            yard.file_objects.put_headers(life),
-            [yard.file_objects.put_link(file, life)],
+            services.file_objects.put_headers(life),
+            [services.file_objects.put_link(file, life)],
             [file.bytes],
         )
     else:
         headers, sizes = {}, _sizes(file.bytes)
         urls = [
-            yard.file_objects.part_link(file, file.multipart_id, at, size) for at, size in enumerate(sizes, start=1)
+            services.file_objects.part_link(file, file.multipart_id, at, size) for at, size in enumerate(sizes, start=1)
         ]
     parts = [{"url": url, "bytes": size} for url, size in zip(urls, sizes, strict=True)]
-    return {"method": "PUT", "headers": headers, "expires_at": yard.now() + LINK_SECONDS, "parts": parts}
+    return {"method": "PUT", "headers": headers, "expires_at": services.now() + LINK_SECONDS, "parts": parts}
 
 
 def _sizes(whole: int) -> list[int]:

@@ -5,45 +5,49 @@ from contextlib import contextmanager
 from http import HTTPStatus
 
 from batchyard.domain.errors import ApiError, BatchyardError
-from batchyard.services import Yard
+from batchyard.services import Services
 
 
-def check_open_batches(yard: Yard, tenant: str, *batch_ids: str) -> None:
+def check_open_batches(services: Services, tenant: str, *batch_ids: str) -> None:
     """Raise ApiError 429 if the tenant has as many open batches as it may; not for a batch that is recorded already.
 
     Batches that uploads to the inbox made are counted, but never refused. Calls at the very same time may each find room.
     """
-    most = yard.settings.max_open_batches
-    if not most or yard.records.open_batches(tenant, most) < most or any(map(yard.records.find_batch, batch_ids)):
+    most = services.settings.max_open_batches
+    if (
+        not most
+        or services.records.open_batches(tenant, most) < most
+        or any(map(services.records.find_batch, batch_ids))
+    ):
         return
     message = f"You have {most} open batches, the most there may be. Wait until one has ended, or cancel one."
     raise ApiError(HTTPStatus.TOO_MANY_REQUESTS, message, code="open_batches_limit_exceeded")
 
 
 @contextmanager
-def room_for(yard: Yard, tenant: str, size: int) -> Iterator[None]:
+def room_for(services: Services, tenant: str, size: int) -> Iterator[None]:
     """Count the bytes of a file while it is recorded; raises ApiError 403 if they are more than the tenant may store.
 
     The sum is kept as it changes. What it misses (files that expire, functions that die) the sweep corrects; see `storage`.
     """
-    most = yard.settings.max_stored_bytes
-    if most and not yard.stored_bytes.add(tenant, size, yard.now(), most):
-        stored = yard.stored_bytes.read(tenant).bytes
+    most = services.settings.max_stored_bytes
+    if most and not services.stored_bytes.add(tenant, size, services.now(), most):
+        stored = services.stored_bytes.read(tenant).bytes
         message = f"Your files have {stored} bytes of {most}; {size} more do not fit. Delete what you no longer need."
         raise ApiError(HTTPStatus.FORBIDDEN, message, code="storage_limit_exceeded")
     try:
         yield
     except BatchyardError:
-        give_back(yard, tenant, size)
+        give_back(services, tenant, size)
         raise
 
 
-def count(yard: Yard, tenant: str, size: int) -> None:
+def count(services: Services, tenant: str, size: int) -> None:
     """Count bytes that are stored whatever the limit."""
-    if yard.settings.max_stored_bytes:
-        yard.stored_bytes.add(tenant, size, yard.now(), None)
+    if services.settings.max_stored_bytes:
+        services.stored_bytes.add(tenant, size, services.now(), None)
 
 
-def give_back(yard: Yard, tenant: str, size: int) -> None:
+def give_back(services: Services, tenant: str, size: int) -> None:
     """Count bytes that are stored no more."""
-    count(yard, tenant, -size)
+    count(services, tenant, -size)

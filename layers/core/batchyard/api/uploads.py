@@ -32,89 +32,91 @@ from batchyard.domain.multipart_upload import (
     unknown,
 )
 from batchyard.domain.stored_file import BATCH, StoredFile, check_first_line, missing
-from batchyard.services import Yard
+from batchyard.services import Services
 
 # The parts are read and written again before the gateway gives up: 29 s at tens of MB a second, several at a time.
 MOST_JOINED: Final = 512_000_000  # bytes
 WAY_FOR_MORE: Final = "POST /v1/uploads/presign gives addresses for more."
 
 
-def create_upload(yard: Yard, tenant: str, body: object) -> dict[str, Any]:
+def create_upload(services: Services, tenant: str, body: object) -> dict[str, Any]:
     """Begin an upload of so many bytes."""
     wanted = multipart_upload.check(body, MOST_JOINED, WAY_FOR_MORE)
     if multipart_upload.text_of(body, "mime_type") is None:
         raise missing("mime_type")
-    upload = multipart_upload.new(f"upload_{secrets.token_hex(16)}", tenant, yard.now(), wanted)
-    with quotas.room_for(yard, tenant, wanted.bytes):
-        yard.upload_records.create(upload)
-    return shape(upload, yard.now())
+    upload = multipart_upload.new(f"upload_{secrets.token_hex(16)}", tenant, services.now(), wanted)
+    with quotas.room_for(services, tenant, wanted.bytes):
+        services.upload_records.create(upload)
+    return shape(upload, services.now())
 
 
-def add_part(yard: Yard, tenant: str, upload_id: str, content_type: str | None, body: bytes) -> dict[str, Any]:
+def add_part(services: Services, tenant: str, upload_id: str, content_type: str | None, body: bytes) -> dict[str, Any]:
     """Take one part; parts may come side by side."""
     if len(body) > MOST_IN_FORM:
         raise too_large(len(body), "Send smaller parts: in OpenAI's Python client, part_size=4_000_000.")
-    upload = _pending(yard, tenant, upload_id)
+    upload = _pending(services, tenant, upload_id)
     data = parse(content_type, body).get("data")
     if data is None:
         raise missing("data")
     most = MOST_OFTEN * upload.bytes
-    if not yard.upload_records.count_part(upload_id, len(data.data), most, MOST_OFTEN * MOST_PARTS):
-        raise too_many_parts(_own(yard, tenant, upload_id))
+    if not services.upload_records.count_part(upload_id, len(data.data), most, MOST_OFTEN * MOST_PARTS):
+        raise too_many_parts(_own(services, tenant, upload_id))
     part = UploadPart(
-        part_id=f"part_{secrets.token_hex(16)}", upload_id=upload_id, bytes=len(data.data), created_at=yard.now(),
+        part_id=f"part_{secrets.token_hex(16)}", upload_id=upload_id, bytes=len(data.data), created_at=services.now(),
         expires_at_ttl=upload.expires_at_ttl,
     )  # fmt: skip
-    yard.file_objects.put(object_keys.upload_part(upload_id, part.part_id), data.data, None)
-    yard.upload_records.add_part(part)
+    services.file_objects.put(object_keys.upload_part(upload_id, part.part_id), data.data, None)
+    services.upload_records.add_part(part)
     return shape_part(part)
 
 
-def complete_upload(yard: Yard, tenant: str, upload_id: str, body: object) -> dict[str, Any]:
+def complete_upload(services: Services, tenant: str, upload_id: str, body: object) -> dict[str, Any]:
     """Join the parts in the order of `part_ids`; done again, it answers the same file."""
-    upload = _own(yard, tenant, upload_id)
+    upload = _own(services, tenant, upload_id)
     if upload.status == COMPLETED:
-        return shape(upload, yard.now(), _made(yard, upload))
-    upload = _pending(yard, tenant, upload_id)
-    sources = _sources(yard, upload, multipart_upload.check_part_ids(body))
-    file = _made(yard, upload)  # by a call that died before it could end the upload: its version is the one recorded
+        return shape(upload, services.now(), _made(services, upload))
+    upload = _pending(services, tenant, upload_id)
+    sources = _sources(services, upload, multipart_upload.check_part_ids(body))
+    file = _made(
+        services, upload
+    )  # by a call that died before it could end the upload: its version is the one recorded
     if file is None:
-        file = _joined(yard, upload, sources, multipart_upload.text_of(body, "md5"))
-        yard.file_records.keep(file)
+        file = _joined(services, upload, sources, multipart_upload.text_of(body, "md5"))
+        services.file_records.keep(file)
     try:
-        ended = yard.upload_records.end(upload_id, COMPLETED)
+        ended = services.upload_records.end(upload_id, COMPLETED)
     except StaleRecord as error:
-        ended = _overtaken(yard, file, upload_id, error)
-    return shape(ended, yard.now(), file)
+        ended = _overtaken(services, file, upload_id, error)
+    return shape(ended, services.now(), file)
 
 
-def cancel_upload(yard: Yard, tenant: str, upload_id: str) -> dict[str, Any]:
+def cancel_upload(services: Services, tenant: str, upload_id: str) -> dict[str, Any]:
     """Give an upload up; its parts go in a day."""
-    upload = _own(yard, tenant, upload_id)
+    upload = _own(services, tenant, upload_id)
     if upload.status != CANCELLED:
-        _pending(yard, tenant, upload_id)
+        _pending(services, tenant, upload_id)
         try:
-            upload = yard.upload_records.end(upload_id, CANCELLED)
-            quotas.give_back(yard, tenant, upload.bytes)
+            upload = services.upload_records.end(upload_id, CANCELLED)
+            quotas.give_back(services, tenant, upload.bytes)
         except StaleRecord as error:
-            raise not_pending(_own(yard, tenant, upload_id).status) from error
-    return shape(upload, yard.now())
+            raise not_pending(_own(services, tenant, upload_id).status) from error
+    return shape(upload, services.now())
 
 
-def _own(yard: Yard, tenant: str, upload_id: str) -> StoredUpload:
-    return own(tenant, upload_id, UPLOAD_ID, yard.upload_records.upload, unknown)
+def _own(services: Services, tenant: str, upload_id: str) -> StoredUpload:
+    return own(tenant, upload_id, UPLOAD_ID, services.upload_records.upload, unknown)
 
 
-def _pending(yard: Yard, tenant: str, upload_id: str) -> StoredUpload:
-    upload = _own(yard, tenant, upload_id)
-    status = upload.status_at(yard.now())
+def _pending(services: Services, tenant: str, upload_id: str) -> StoredUpload:
+    upload = _own(services, tenant, upload_id)
+    status = upload.status_at(services.now())
     if status != PENDING:
         raise not_pending(status)
     return upload
 
 
-def _sources(yard: Yard, upload: StoredUpload, part_ids: Sequence[str]) -> list[Source]:
-    sizes = yard.upload_records.part_sizes(upload.upload_id)
+def _sources(services: Services, upload: StoredUpload, part_ids: Sequence[str]) -> list[Source]:
+    sizes = services.upload_records.part_sizes(upload.upload_id)
     for part_id in part_ids:
         if part_id not in sizes:
             raise ApiError(
@@ -127,10 +129,10 @@ def _sources(yard: Yard, upload: StoredUpload, part_ids: Sequence[str]) -> list[
     return [Source(object_keys.upload_part(upload.upload_id, part_id), sizes[part_id]) for part_id in part_ids]
 
 
-def _joined(yard: Yard, upload: StoredUpload, sources: Sequence[Source], md5: str | None) -> StoredFile:
+def _joined(services: Services, upload: StoredUpload, sources: Sequence[Source], md5: str | None) -> StoredFile:
     """Write the parts into one object; a wrong digest or first line leaves nothing behind."""
     key, digest, passed = object_keys.file(upload.tenant, _file_id(upload)), hashlib.md5(usedforsecurity=False), 0
-    with yard.file_objects.joint(key, upload.life) as joint:
+    with services.file_objects.joint(key, upload.life) as joint:
         for piece in joint.take(sources):
             if upload.purpose == BATCH and not passed:
                 check_first_line(piece, whole=len(piece) == upload.bytes)
@@ -139,25 +141,27 @@ def _joined(yard: Yard, upload: StoredUpload, sources: Sequence[Source], md5: st
         if md5 is not None and md5.lower() != digest.hexdigest():
             raise ApiError(HTTPStatus.BAD_REQUEST, "The md5 of the parts differs from the one given.", param="md5")
     return stored_file.new(
-        _file_id(upload), upload.tenant, yard.clock(), upload.life, key=key, bytes=upload.bytes,
+        _file_id(upload), upload.tenant, services.clock(), upload.life, key=key, bytes=upload.bytes,
         filename=upload.filename, purpose=upload.purpose, version_id=joint.version_id,
     )  # fmt: skip
 
 
-def _made(yard: Yard, upload: StoredUpload) -> StoredFile | None:
+def _made(services: Services, upload: StoredUpload) -> StoredFile | None:
     try:
-        return yard.file_records.file(_file_id(upload))
+        return services.file_records.file(_file_id(upload))
     except NotFound:  # not yet, or it expired long ago
         return None
 
 
-def _overtaken(yard: Yard, file: StoredFile, upload_id: str, error: StaleRecord) -> StoredUpload:
+def _overtaken(services: Services, file: StoredFile, upload_id: str, error: StaleRecord) -> StoredUpload:
     """Take back the file of an upload that was cancelled while it was joined; another call may as well have completed it."""
-    upload = yard.upload_records.upload(upload_id)
+    upload = services.upload_records.upload(upload_id)
     if upload.status == COMPLETED:
         return upload
-    yard.file_objects.delete(file)
-    yard.file_records.change(file.file_id, deleted_at=yard.now(), expires_at_ttl=yard.now() + stored_file.DAY)
+    services.file_objects.delete(file)
+    services.file_records.change(
+        file.file_id, deleted_at=services.now(), expires_at_ttl=services.now() + stored_file.DAY
+    )
     raise not_pending(upload.status) from error
 
 

@@ -18,32 +18,32 @@ from batchyard.domain.webhook_endpoint import (
     shape,
     unknown,
 )
-from batchyard.services import Yard
+from batchyard.services import Services
 from batchyard.webhooks.deliver import post
 
 MOST_DELIVERIES = 100
 KEEP_DELETED = 7 * 86_400  # seconds; deliveries under way last three days
 
 
-def create_webhook_endpoint(yard: Yard, tenant: str, body: object) -> dict[str, Any]:
+def create_webhook_endpoint(services: Services, tenant: str, body: object) -> dict[str, Any]:
     """Register an endpoint and return it with its signing secret, which is shown this once."""
-    wanted = check(body, whole=True, private=yard.settings.private_webhooks)
-    if len(yard.webhook_records.endpoints(tenant)) >= MOST_ENDPOINTS:
+    wanted = check(body, whole=True, private=services.settings.private_webhooks)
+    if len(services.webhook_records.endpoints(tenant)) >= MOST_ENDPOINTS:
         message = f"There are {MOST_ENDPOINTS} webhook endpoints already, the most there may be. Delete one first."
         raise ApiError(HTTPStatus.FORBIDDEN, message, code="webhook_endpoints_limit_exceeded")
-    endpoint_id, now = f"we_{secrets.token_hex(16)}", yard.now()
-    secret = webhook_endpoint.secret_of(yard.signing_secret(), endpoint_id, 1)
+    endpoint_id, now = f"we_{secrets.token_hex(16)}", services.now()
+    secret = webhook_endpoint.secret_of(services.signing_secret(), endpoint_id, 1)
     made = WebhookEndpoint(
         endpoint_id=endpoint_id, tenant=tenant, created_at=now, updated_at=now, hint=webhook_endpoint.hint_of(secret),
         **wanted.members(),
     )  # fmt: skip
-    yard.webhook_records.create(made)
+    services.webhook_records.create(made)
     return {**shape(made), "signing_secret": secret}
 
 
-def list_webhook_endpoints(yard: Yard, tenant: str, after: str | None, limit: str | None) -> dict[str, Any]:
+def list_webhook_endpoints(services: Services, tenant: str, after: str | None, limit: str | None) -> dict[str, Any]:
     """List the tenant's endpoints, newest first, behind the endpoint `after`."""
-    count, every = page_limit(limit, *LIMITS), yard.webhook_records.endpoints(tenant)
+    count, every = page_limit(limit, *LIMITS), services.webhook_records.endpoints(tenant)
     ids = [each.endpoint_id for each in every]
     if after is not None and after not in ids:
         raise unknown(after)
@@ -51,44 +51,44 @@ def list_webhook_endpoints(yard: Yard, tenant: str, after: str | None, limit: st
     return page([shape(each) for each in rest[:count]], more=len(rest) > count > 0)
 
 
-def retrieve_webhook_endpoint(yard: Yard, tenant: str, endpoint_id: str) -> dict[str, Any]:
+def retrieve_webhook_endpoint(services: Services, tenant: str, endpoint_id: str) -> dict[str, Any]:
     """Show an endpoint; raises ApiError 404 for one that is not there or another tenant's."""
-    return shape(_own(yard, tenant, endpoint_id))
+    return shape(_own(services, tenant, endpoint_id))
 
 
-def update_webhook_endpoint(yard: Yard, tenant: str, endpoint_id: str, body: object) -> dict[str, Any]:
+def update_webhook_endpoint(services: Services, tenant: str, endpoint_id: str, body: object) -> dict[str, Any]:
     """Change an endpoint's name, URL or event types; its secret stays."""
-    endpoint = _own(yard, tenant, endpoint_id)
-    wanted = check(body, whole=False, private=yard.settings.private_webhooks).members()
+    endpoint = _own(services, tenant, endpoint_id)
+    wanted = check(body, whole=False, private=services.settings.private_webhooks).members()
     changed = {name: value for name, value in wanted.items() if value != getattr(endpoint, name)}
-    return shape(_changed(yard, endpoint, **changed) if changed else endpoint)
+    return shape(_changed(services, endpoint, **changed) if changed else endpoint)
 
 
-def delete_webhook_endpoint(yard: Yard, tenant: str, endpoint_id: str) -> dict[str, Any]:
+def delete_webhook_endpoint(services: Services, tenant: str, endpoint_id: str) -> dict[str, Any]:
     """Delete an endpoint; what was not delivered to it will not be."""
-    endpoint = _own(yard, tenant, endpoint_id)
-    _changed(yard, endpoint, deleted_at=yard.now(), expires_at_ttl=yard.now() + KEEP_DELETED)
+    endpoint = _own(services, tenant, endpoint_id)
+    _changed(services, endpoint, deleted_at=services.now(), expires_at_ttl=services.now() + KEEP_DELETED)
     return {"id": endpoint_id, "object": "webhook_endpoint.deleted", "deleted": True}
 
 
-def rotate_webhook_secret(yard: Yard, tenant: str, endpoint_id: str, body: object) -> dict[str, Any]:
+def rotate_webhook_secret(services: Services, tenant: str, endpoint_id: str, body: object) -> dict[str, Any]:
     """Give an endpoint another secret, shown this once; the old one is void now, or a day later if it is to be kept."""
-    endpoint = _own(yard, tenant, endpoint_id)
-    kept_until = yard.now() + OVERLAP if webhook_endpoint.check_keeping(body) else 0
+    endpoint = _own(services, tenant, endpoint_id)
+    kept_until = services.now() + OVERLAP if webhook_endpoint.check_keeping(body) else 0
     generation = endpoint.generation + 1
-    secret = webhook_endpoint.secret_of(yard.signing_secret(), endpoint_id, generation)
+    secret = webhook_endpoint.secret_of(services.signing_secret(), endpoint_id, generation)
     hint = webhook_endpoint.hint_of(secret)
-    changed = _changed(yard, endpoint, generation=generation, previous_until=kept_until, hint=hint)
+    changed = _changed(services, endpoint, generation=generation, previous_until=kept_until, hint=hint)
     return {**shape(changed), "signing_secret": secret}
 
 
-def test_webhook_endpoint(yard: Yard, tenant: str, endpoint_id: str, body: object) -> dict[str, Any]:
+def test_webhook_endpoint(services: Services, tenant: str, endpoint_id: str, body: object) -> dict[str, Any]:
     """Send a made-up event once and tell what the endpoint answers; raises ApiError 400 where it does not."""
-    endpoint = _own(yard, tenant, endpoint_id)
+    endpoint = _own(services, tenant, endpoint_id)
     event_type = webhook_endpoint.check_event_type(body)
-    event = webhook_delivery.event_of(f"batch_{secrets.token_hex(16)}", event_type, yard.now())
+    event = webhook_delivery.event_of(f"batch_{secrets.token_hex(16)}", event_type, services.now())
     try:
-        status = post(yard, endpoint, webhook_delivery.new(event, tenant, endpoint_id, yard.now()))
+        status = post(services, endpoint, webhook_delivery.new(event, tenant, endpoint_id, services.now()))
     except DeliveryFailed as error:
         raise ApiError(HTTPStatus.BAD_REQUEST, str(error), code="webhook_test_failed", param="url") from error
     return {
@@ -97,26 +97,26 @@ def test_webhook_endpoint(yard: Yard, tenant: str, endpoint_id: str, body: objec
     }  # fmt: skip
 
 
-def list_webhook_deliveries(yard: Yard, tenant: str, endpoint_id: str) -> dict[str, Any]:
+def list_webhook_deliveries(services: Services, tenant: str, endpoint_id: str) -> dict[str, Any]:
     """List the last deliveries to an endpoint, newest first, as long as they are kept."""
-    endpoint = _own(yard, tenant, endpoint_id)
-    found = yard.webhook_records.deliveries(endpoint.endpoint_id, MOST_DELIVERIES + 1)
+    endpoint = _own(services, tenant, endpoint_id)
+    found = services.webhook_records.deliveries(endpoint.endpoint_id, MOST_DELIVERIES + 1)
     shown = [webhook_delivery.shape(each) for each in found[:MOST_DELIVERIES]]
     return page(shown, more=len(found) > MOST_DELIVERIES)
 
 
-def list_webhook_event_types(yard: Yard) -> dict[str, Any]:  # noqa: ARG001 - every operation takes its yard
+def list_webhook_event_types(services: Services) -> dict[str, Any]:  # noqa: ARG001 - every operation takes the services
     """List what an endpoint may be told of."""
     return {"object": "list", "data": list(webhook_endpoint.EVENT_TYPES)}
 
 
-def _own(yard: Yard, tenant: str, endpoint_id: str) -> WebhookEndpoint:
-    return own(tenant, endpoint_id, ENDPOINT_ID, partial(yard.webhook_records.endpoint, tenant), unknown)
+def _own(services: Services, tenant: str, endpoint_id: str) -> WebhookEndpoint:
+    return own(tenant, endpoint_id, ENDPOINT_ID, partial(services.webhook_records.endpoint, tenant), unknown)
 
 
-def _changed(yard: Yard, endpoint: WebhookEndpoint, **changes: object) -> WebhookEndpoint:
+def _changed(services: Services, endpoint: WebhookEndpoint, **changes: object) -> WebhookEndpoint:
     try:
-        return yard.webhook_records.change(endpoint, updated_at=yard.now(), **changes)
+        return services.webhook_records.change(endpoint, updated_at=services.now(), **changes)
     except StaleRecord as error:
         message = "The webhook endpoint was deleted, or its secret rotated, by another request meanwhile. Look again."
         raise ApiError(HTTPStatus.CONFLICT, message) from error

@@ -1,4 +1,4 @@
-"""What can go wrong in the yard.
+"""What can go wrong in the services.
 
 BatchyardError
 ├── ApiError            a caller of the front door is told so, in OpenAI's error envelope

@@ -12,7 +12,7 @@ from batchyard.domain.batch import Batch, InputObject
 from batchyard.domain.time_budget import InTime, OutOfTime
 from batchyard.lines.line import GZIP
 from batchyard.planning.scan import Progress
-from batchyard.services import Yard
+from batchyard.services import Services
 
 PIECE: Final = 1024 * 1024
 DAMAGED: Final = (EOFError, gzip.BadGzipFile, zlib.error)
@@ -23,7 +23,7 @@ class Damaged(ValueError):  # noqa: N818 - names what was seen
     """The packed input is cut off or not what its first bytes say."""
 
 
-def source_of(yard: Yard, batch: Batch, progress: Progress, in_time: InTime) -> InputObject:
+def source_of(services: Services, batch: Batch, progress: Progress, in_time: InTime) -> InputObject:
     """Return the object whose bytes are the batch's lines: its input, or what was unpacked of it; raises Damaged.
 
     What was unpacked when `in_time` raises is noted in the progress. The next call unpacks from the start again, as gzip must
@@ -31,17 +31,17 @@ def source_of(yard: Yard, batch: Batch, progress: Progress, in_time: InTime) -> 
     """
     if batch.source is not None:
         return batch.source
-    first = b"".join(yard.objects.chunks(batch.input, 0, min(len(GZIP), batch.input.size)))
+    first = b"".join(services.objects.chunks(batch.input, 0, min(len(GZIP), batch.input.size)))
     if first != GZIP:
         return batch.input
     key = object_keys.plan(batch.batch_id, NAME)
     try:
-        with yard.objects.writer(key, hashing=False, begun=progress.unpacking) as unpacked:
-            _unpack(yard.objects.chunks(batch.input), unpacked, progress, in_time)
+        with services.objects.writer(key, hashing=False, begun=progress.unpacking) as unpacked:
+            _unpack(services.objects.chunks(batch.input), unpacked, progress, in_time)
     except DAMAGED as error:
         raise Damaged(str(error)) from error
-    source, _ = yard.objects.head(key)
-    yard.records.change_batch(batch.batch_id, source=source)
+    source, _ = services.objects.head(key)
+    services.records.change_batch(batch.batch_id, source=source)
     progress.unpacking = None
     return source
 

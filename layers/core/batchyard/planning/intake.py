@@ -10,14 +10,14 @@ from batchyard.domain.batch import InputObject, LineError, window_seconds
 from batchyard.domain.errors import NotFound
 from batchyard.log import logger
 from batchyard.planning import new_batch, options
-from batchyard.services import Yard
+from batchyard.services import Services
 
 
-def intake(yard: Yard, bucket: str, key: str, version_id: str | None = None) -> str | None:
+def intake(services: Services, bucket: str, key: str, version_id: str | None = None) -> str | None:
     """Make a batch of an uploaded object and return its id; None for what is no input of ours, with the reason logged."""
-    reason = _not_ours(yard, bucket, key)
+    reason = _not_ours(services, bucket, key)
     try:
-        found = None if reason else yard.objects.head(key, version_id)
+        found = None if reason else services.objects.head(key, version_id)
     except NotFound:
         found, reason = None, "it is gone, or may not be read"
     if found and is_folder(found[0]):
@@ -25,11 +25,11 @@ def intake(yard: Yard, bucket: str, key: str, version_id: str | None = None) -> 
     if found is None or reason:
         logger.warning("upload ignored", bucket=bucket, key=key, reason=reason)
         return None
-    return _accept(yard, *found)
+    return _accept(services, *found)
 
 
-def _not_ours(yard: Yard, bucket: str, key: str) -> str | None:
-    if bucket != yard.settings.bucket:
+def _not_ours(services: Services, bucket: str, key: str) -> str | None:
+    if bucket != services.settings.bucket:
         return "it is in another bucket"
     if not key.startswith(object_keys.INBOX):
         return "it is not in the inbox"
@@ -41,9 +41,9 @@ def is_folder(uploaded: InputObject) -> bool:
     return uploaded.key.endswith("/") and not uploaded.size
 
 
-def _accept(yard: Yard, source: InputObject, metadata: dict[str, str]) -> str:
+def _accept(services: Services, source: InputObject, metadata: dict[str, str]) -> str:
     batch_id, tenant = new_batch.upload_id(source), object_keys.tenant_of(source.key)
-    window = metadata.get("completion-window", yard.settings.completion_window)
+    window = metadata.get("completion-window", services.settings.completion_window)
     members, error = _metadata(metadata)
     named = options.of_metadata(metadata)
     if wrong_option := options.misspelled(metadata, options.OF_UPLOADS) or options.wrong(named):
@@ -51,11 +51,11 @@ def _accept(yard: Yard, source: InputObject, metadata: dict[str, str]) -> str:
     try:
         window_seconds(window)
     except ValueError as wrong:
-        window, error = yard.settings.completion_window, LineError("invalid_value", str(wrong), "completion_window")
-    batch = new_batch.build(yard, batch_id, tenant, source, window, metadata=members, **named)
+        window, error = services.settings.completion_window, LineError("invalid_value", str(wrong), "completion_window")
+    batch = new_batch.build(services, batch_id, tenant, source, window, metadata=members, **named)
     if error is not None:
-        new_batch.refuse(yard, batch, error)
-    elif new_batch.start(yard, batch):
+        new_batch.refuse(services, batch, error)
+    elif new_batch.start(services, batch):
         logger.info("batch created", batch_id=batch_id, tenant=tenant, bytes=source.size)
     return batch_id
 

@@ -7,7 +7,7 @@ import msgspec
 
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, InputObject, LineError, derived_id, window_seconds
-from batchyard.services import Yard
+from batchyard.services import Services
 
 DAY: Final = 86_400
 
@@ -17,47 +17,47 @@ def upload_id(source: InputObject) -> str:
     return derived_id("s3", source.bucket, source.key, source.version_id or source.etag)
 
 
-def build(yard: Yard, batch_id: str, tenant: str, source: InputObject, window: str, **members: Any) -> Batch:  # noqa: ANN401 - members of Batch
+def build(services: Services, batch_id: str, tenant: str, source: InputObject, window: str, **members: Any) -> Batch:  # noqa: ANN401 - members of Batch
     """Build a batch as it is before anything was done about it; raises ValueError for a window that is none."""
-    now, milliseconds = divmod(int(yard.clock() * 1_000), 1_000)
+    now, milliseconds = divmod(int(services.clock() * 1_000), 1_000)
     return Batch(
         batch_id=batch_id, tenant=tenant, status=statuses.VALIDATING, created_at=now, created_ms=milliseconds, input=source,
         completion_window=window, expires_at=now + window_seconds(window),
-        expires_at_ttl=now + yard.settings.record_days * DAY,
-        **{"input_file_id": source.uri, "on_invalid": yard.settings.on_invalid, **members},
+        expires_at_ttl=now + services.settings.record_days * DAY,
+        **{"input_file_id": source.uri, "on_invalid": services.settings.on_invalid, **members},
     )  # fmt: skip
 
 
-def start(yard: Yard, batch: Batch) -> bool:
+def start(services: Services, batch: Batch) -> bool:
     """Record the batch and start its execution; False when it was there already.
 
     The execution is started in either case: an earlier run may have ended between the two, and its name is the batch's id.
     """
-    created = yard.records.create_batch(batch)
-    start_execution(yard, batch if created else yard.records.batch(batch.batch_id), created=created)
+    created = services.records.create_batch(batch)
+    start_execution(services, batch if created else services.records.batch(batch.batch_id), created=created)
     return created
 
 
-def start_execution(yard: Yard, batch: Batch, *, created: bool) -> None:
+def start_execution(services: Services, batch: Batch, *, created: bool) -> None:
     """Start the execution of a batch that has not ended, and announce the batch when it is new.
 
     An earlier run may have ended after it had recorded the batch: then the execution is new, and tells that nobody was told.
     """
     if created:
-        yard.events.announce(batch)
-    if not batch.ended and yard.executions.start(batch.batch_id) and not created:
-        yard.events.announce(batch)
+        services.events.announce(batch)
+    if not batch.ended and services.executions.start(batch.batch_id) and not created:
+        services.events.announce(batch)
 
 
-def refuse(yard: Yard, batch: Batch, error: LineError) -> Batch:
+def refuse(services: Services, batch: Batch, error: LineError) -> Batch:
     """Record a batch that cannot be run at all, as failed from the start."""
     refused = msgspec.structs.replace(
-        batch, status=statuses.FAILED, failed_at=yard.now(), errors=[error], errors_total=1
+        batch, status=statuses.FAILED, failed_at=services.now(), errors=[error], errors_total=1
     )
-    yard.records.create_batch(refused)
-    kept = yard.records.batch(batch.batch_id)
+    services.records.create_batch(refused)
+    kept = services.records.batch(batch.batch_id)
     if kept.ended:
-        yard.events.announce(kept)
+        services.events.announce(kept)
     return kept
 
 

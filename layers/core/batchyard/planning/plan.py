@@ -20,7 +20,7 @@ from batchyard.planning.scan import Progress, Survey
 from batchyard.planning.shard_limits import Limits
 from batchyard.planning.skipped import Aside
 from batchyard.planning.whole_input import look_back
-from batchyard.services import Yard
+from batchyard.services import Services
 
 SUMMARY: Final = "summary.msgpack"
 PROGRESS: Final = "progress.msgpack"
@@ -51,31 +51,31 @@ class Planned(msgspec.Struct, frozen=True):
 
 
 def plan(
-    yard: Yard, batch_id: str, *, resume: bool = False, seconds_left: Callable[[], float] = lambda: math.inf
+    services: Services, batch_id: str, *, resume: bool = False, seconds_left: Callable[[], float] = lambda: math.inf
 ) -> Planned:
     """Plan the batch, or refuse it with the errors of its lines; a batch that is planned already is left as it is.
 
     When `seconds_left` runs low, what was found so far is put down, and the next call, with `resume`, goes on from there.
     """
-    batch = yard.records.batch(batch_id)
+    batch = services.records.batch(batch_id)
     if not batch.ended and batch.in_progress_at is None:
         fresh = Progress(asked=batch.endpoint, on_invalid=batch.on_invalid, metered=batch.estimated)
-        progress = read_progress(yard, batch_id) if resume else fresh
+        progress = read_progress(services, batch_id) if resume else fresh
         if not _same(progress, batch):  # somebody asked for another while the plan was put down
             progress = fresh
-        if not _survey(yard, batch, progress, seconds_left):
-            return _planned(yard, batch_id, "plan")
-        batch = yard.records.batch(batch_id)
+        if not _survey(services, batch, progress, seconds_left):
+            return _planned(services, batch_id, "plan")
+        batch = services.records.batch(batch_id)
         if not _same(progress, batch):  # somebody asked for one while we read
-            return plan(yard, batch_id, seconds_left=seconds_left)
-        found = _estimate(yard, batch, progress) if batch.estimated and not progress.unreadable else {}
+            return plan(services, batch_id, seconds_left=seconds_left)
+        found = _estimate(services, batch, progress) if batch.estimated and not progress.unreadable else {}
         accepted = _may_run(progress) or (batch.dry_run and not progress.unreadable)
-        batch = _accept(yard, batch, progress, found) if accepted else _refuse(yard, batch, progress, found)
+        batch = _accept(services, batch, progress, found) if accepted else _refuse(services, batch, progress, found)
     if batch.status == statuses.IN_PROGRESS:  # told again rather than never, if the last run ended before it could tell
-        yard.events.announce(batch)
+        services.events.announce(batch)
     if batch.status == statuses.FAILED and batch.in_progress_at is None:
-        _tell_refusal(yard, batch)
-    return _planned(yard, batch_id, "refused" if batch.ended else "assemble" if batch.dry_run else "run")
+        _tell_refusal(services, batch)
+    return _planned(services, batch_id, "refused" if batch.ended else "assemble" if batch.dry_run else "run")
 
 
 def _same(progress: Progress, batch: Batch) -> bool:
@@ -89,9 +89,9 @@ def _may_run(progress: Progress) -> bool:
     return progress.errors_total == progress.set_aside < progress.lines
 
 
-def _estimate(yard: Yard, batch: Batch, progress: Progress) -> dict[str, Any]:
+def _estimate(services: Services, batch: Batch, progress: Progress) -> dict[str, Any]:
     """Estimate the batch for its record; one that would cost too much gets an error of its own, before all others."""
-    found = preflight(yard, progress)
+    found = preflight(services, progress)
     dear = too_dear(found, batch.max_cost_usd) if batch.max_cost_usd else None
     if dear is not None:
         progress.errors.insert(0, dear)
@@ -101,42 +101,42 @@ def _estimate(yard: Yard, batch: Batch, progress: Progress) -> dict[str, Any]:
     return {"preflight": msgspec.json.encode(found).decode(), **told}
 
 
-def read_summary(yard: Yard, batch_id: str) -> Summary:
+def read_summary(services: Services, batch_id: str) -> Summary:
     """Read what the plan found out."""
-    return msgspec.msgpack.decode(yard.objects.get(object_keys.plan(batch_id, SUMMARY)), type=Summary)
+    return msgspec.msgpack.decode(services.objects.get(object_keys.plan(batch_id, SUMMARY)), type=Summary)
 
 
-def read_progress(yard: Yard, batch_id: str) -> Progress:
+def read_progress(services: Services, batch_id: str) -> Progress:
     """Read how far an unfinished plan came."""
-    return msgspec.msgpack.decode(yard.objects.get(object_keys.plan(batch_id, PROGRESS)), type=Progress)
+    return msgspec.msgpack.decode(services.objects.get(object_keys.plan(batch_id, PROGRESS)), type=Progress)
 
 
-def _planned(yard: Yard, batch_id: str, following: str) -> Planned:
-    where = {"bucket": yard.settings.bucket, "key": object_keys.plan(batch_id, SHARDS)}
-    return Planned(batch_id, following, yard.settings.max_concurrent_shards, where)
+def _planned(services: Services, batch_id: str, following: str) -> Planned:
+    where = {"bucket": services.settings.bucket, "key": object_keys.plan(batch_id, SHARDS)}
+    return Planned(batch_id, following, services.settings.max_concurrent_shards, where)
 
 
-def _survey(yard: Yard, batch: Batch, progress: Progress, seconds_left: Callable[[], float]) -> bool:
+def _survey(services: Services, batch: Batch, progress: Progress, seconds_left: Callable[[], float]) -> bool:
     """Bring the progress to the end of the input; False when time ran out before and it was put down."""
-    settings = yard.settings
+    settings = services.settings
     limits = Limits(
         settings.max_requests_per_shard, settings.max_bytes_per_shard, settings.max_embedding_inputs_per_shard,
         settings.max_tokens_per_shard,
     )  # fmt: skip
     begun, in_time = _stage(progress), watch(seconds_left)
-    aside = Aside(yard.objects, batch.batch_id, progress)
+    aside = Aside(services.objects, batch.batch_id, progress)
     skipping = aside if batch.on_invalid == SKIP else None
     survey = Survey(limits, batch.endpoint, progress, skipping)
     try:
-        source = source_of(yard, batch, progress, in_time)
-        if wrong_kind := _wrong_kind(yard, batch, source, progress):
+        source = source_of(services, batch, progress, in_time)
+        if wrong_kind := _wrong_kind(services, batch, source, progress):
             return _refuse_whole(survey, wrong_kind)
-        for full in survey.take(yard.objects.chunks(source, progress.offset)):
+        for full in survey.take(services.objects.chunks(source, progress.offset)):
             if full is not None:
-                _write(yard, batch, full, progress)
+                _write(services, batch, full, progress)
             else:
                 in_time()
-        _finish(yard, batch, source, survey, aside, in_time)
+        _finish(services, batch, source, survey, aside, in_time)
     except NotFound as error:
         logger.warning("input gone", batch_id=batch.batch_id, reason=str(error))
         return _lost(survey, f"The input {batch.input.uri} was deleted, replaced or cannot be read.")
@@ -144,23 +144,25 @@ def _survey(yard: Yard, batch: Batch, progress: Progress, seconds_left: Callable
         return _lost(survey, f"The input {batch.input.uri} is a damaged gzip file: {error}.")
     except OutOfTime:
         aside.close()
-        _put_down(yard, batch, survey, begun)
+        _put_down(services, batch, survey, begun)
         return False
     return True
 
 
-def _finish(yard: Yard, batch: Batch, source: InputObject, survey: Survey, aside: Aside, in_time: InTime) -> None:
+def _finish(
+    services: Services, batch: Batch, source: InputObject, survey: Survey, aside: Aside, in_time: InTime
+) -> None:
     """Do what only the end of the input allows."""
     if not survey.progress.looked:
         for open_shard in survey.rest():
-            _write(yard, batch, open_shard, survey.progress)
+            _write(services, batch, open_shard, survey.progress)
         aside.close()
-        look_back(yard, batch, survey, aside if batch.on_invalid == SKIP else None, in_time)
+        look_back(services, batch, survey, aside if batch.on_invalid == SKIP else None, in_time)
         survey.progress.looked = True
     if survey.progress.metered:
-        weigh(yard, batch, survey.progress, in_time)
+        weigh(services, batch, survey.progress, in_time)
     if _may_run(survey.progress) and not batch.dry_run:
-        regroup(yard, batch, source, survey.progress, in_time)
+        regroup(services, batch, source, survey.progress, in_time)
 
 
 def _stage(progress: Progress) -> tuple[int, ...]:
@@ -170,11 +172,11 @@ def _stage(progress: Progress) -> tuple[int, ...]:
     return unpacked, progress.offset, *found
 
 
-def _wrong_kind(yard: Yard, batch: Batch, source: InputObject, progress: Progress) -> LineError | None:
+def _wrong_kind(services: Services, batch: Batch, source: InputObject, progress: Progress) -> LineError | None:
     """Say what the input is if it holds no lines; where bad lines are skipped, only what no line could be of."""
     if progress.offset:
         return None
-    start = b"".join(yard.objects.chunks(source, 0, min(file_kinds.START, source.size)))
+    start = b"".join(services.objects.chunks(source, 0, min(file_kinds.START, source.size)))
     return file_kinds.foreign(start, of_lines=batch.on_invalid == SKIP)
 
 
@@ -188,46 +190,46 @@ def _refuse_whole(survey: Survey, error: LineError) -> bool:
     return True
 
 
-def _write(yard: Yard, batch: Batch, shard: ShardLines, progress: Progress) -> None:
+def _write(services: Services, batch: Batch, shard: ShardLines, progress: Progress) -> None:
     if scattered(shard):
         progress.scattered.add(shard.shard)
-    yard.objects.put(object_keys.shard_lines(batch.batch_id, shard.shard), shard.pack())
+    services.objects.put(object_keys.shard_lines(batch.batch_id, shard.shard), shard.pack())
 
 
-def _put_down(yard: Yard, batch: Batch, survey: Survey, begun: tuple[int, ...]) -> None:
+def _put_down(services: Services, batch: Batch, survey: Survey, begun: tuple[int, ...]) -> None:
     if _stage(survey.progress) == begun:
         raise BatchyardError(f"planning {batch.batch_id} came no further in a whole invocation: its input is too large")
     survey.progress.opened = [] if survey.progress.looked else [shard.packed() for shard in survey.rest()]
-    yard.objects.put(object_keys.plan(batch.batch_id, PROGRESS), msgspec.msgpack.encode(survey.progress))
+    services.objects.put(object_keys.plan(batch.batch_id, PROGRESS), msgspec.msgpack.encode(survey.progress))
     logger.info("plan goes on in another run", batch_id=batch.batch_id, offset=survey.progress.offset)
 
 
-def _refuse(yard: Yard, batch: Batch, progress: Progress, found: dict[str, Any]) -> Batch:
+def _refuse(services: Services, batch: Batch, progress: Progress, found: dict[str, Any]) -> Batch:
     given = {"errors": progress.errors, "errors_total": progress.errors_total, **found}
-    refused = yard.records.move_batch(batch.batch_id, statuses.FAILED, yard.now(), **given)
-    return refused or yard.records.batch(batch.batch_id)
+    refused = services.records.move_batch(batch.batch_id, statuses.FAILED, services.now(), **given)
+    return refused or services.records.batch(batch.batch_id)
 
 
-def _tell_refusal(yard: Yard, batch: Batch) -> None:
+def _tell_refusal(services: Services, batch: Batch) -> None:
     """Write the report of a refused batch and announce it; again rather than never, if an earlier run ended in between."""
-    report_unsent(yard, batch)
-    yard.events.announce(batch)
+    report_unsent(services, batch)
+    services.events.announce(batch)
 
 
-def _accept(yard: Yard, batch: Batch, progress: Progress, estimate: dict[str, Any]) -> Batch:
+def _accept(services: Services, batch: Batch, progress: Progress, estimate: dict[str, Any]) -> Batch:
     model = next(iter(progress.models)) if len(progress.models) == 1 else None
     summary = Summary(progress.lines, progress.shards, progress.endpoint, model, progress.asides, progress.codes)
     emptied = set(progress.emptied)
     listed = msgspec.json.encode([{"shard": number} for number in range(summary.shards) if number not in emptied])
-    yard.objects.put(object_keys.plan(batch.batch_id, SHARDS), listed)
-    yard.objects.put(object_keys.plan(batch.batch_id, SUMMARY), msgspec.msgpack.encode(summary))
+    services.objects.put(object_keys.plan(batch.batch_id, SHARDS), listed)
+    services.objects.put(object_keys.plan(batch.batch_id, SUMMARY), msgspec.msgpack.encode(summary))
     found = {
         "counts": Counts(all_lines(progress)) if batch.dry_run else Counts(summary.lines, failed=progress.set_aside),
         "shards": summary.shards,
         "endpoint": summary.endpoint, "model": summary.model, **estimate,
     }  # fmt: skip
-    moved = yard.records.move_batch(batch.batch_id, statuses.IN_PROGRESS, yard.now(), **found)
+    moved = services.records.move_batch(batch.batch_id, statuses.IN_PROGRESS, services.now(), **found)
     if moved is not None:
         return moved
-    batch = yard.records.batch(batch.batch_id)  # it was cancelled, or ended, meanwhile
-    return batch if batch.ended else yard.records.change_batch(batch.batch_id, **found)
+    batch = services.records.batch(batch.batch_id)  # it was cancelled, or ended, meanwhile
+    return batch if batch.ended else services.records.change_batch(batch.batch_id, **found)

@@ -16,7 +16,7 @@ from batchyard.planning import prices
 from batchyard.planning.output_limits import ASSUMED_OUTPUT, Load, Outputs
 from batchyard.planning.scan import Progress
 from batchyard.planning.whole_input import EMPTY, read_lines
-from batchyard.services import Yard
+from batchyard.services import Services
 from batchyard.shards import token_room
 
 # Shown, while all are in the sums: the record of the batch holds 400 KB and an event 256 KB, in which a character has up to 12.
@@ -67,13 +67,13 @@ class Preflight(msgspec.Struct, frozen=True, kw_only=True):
     prices: str
 
 
-def weigh(yard: Yard, batch: Batch, progress: Progress, in_time: InTime) -> None:
+def weigh(services: Services, batch: Batch, progress: Progress, in_time: InTime) -> None:
     """Sum up the lists of the shards, without the lines that were set aside; `in_time` may raise between any two."""
     loads = {(each.endpoint, each.model): each for each in progress.loads}
     for number in range(progress.weighed, progress.shards):
         in_time()
-        shard = read_lines(yard, batch.batch_id, number)
-        ordinals = Unfinished.read(yard.objects, shard.left_key(batch.batch_id), len(shard)).ordinals
+        shard = read_lines(services, batch.batch_id, number)
+        ordinals = Unfinished.read(services.objects, shard.left_key(batch.batch_id), len(shard)).ordinals
         load = loads.setdefault((shard.endpoint, shard.model), Load(shard.endpoint, shard.model))
         load.lines += len(ordinals)
         load.shards += bool(ordinals)
@@ -81,9 +81,9 @@ def weigh(yard: Yard, batch: Batch, progress: Progress, in_time: InTime) -> None
         progress.loads, progress.weighed = list(loads.values()), number + 1
 
 
-def preflight(yard: Yard, progress: Progress) -> Preflight:
+def preflight(services: Services, progress: Progress) -> Preflight:
     """Estimate a batch whose lines are all read and whose shards are weighed."""
-    profile = choose_profile(yard.settings.provider_profile or None, yard.settings.provider_base_url).name
+    profile = choose_profile(services.settings.provider_profile or None, services.settings.provider_base_url).name
     outputs = {(each.endpoint, each.model): each for each in progress.outputs}
     models = [_estimate(profile, load, outputs[load.endpoint, load.model]) for load in progress.loads if load.lines]
     # those without a price first: they make the sum unknown, and not all may be shown
@@ -100,7 +100,7 @@ def preflight(yard: Yard, progress: Progress) -> Preflight:
         estimated_output_tokens=sum(each.estimated_output_tokens for each in models),
         estimated_usd=round(sum(known), 6) if len(known) == len(models) else None,
         models_total=len(models),
-        models=[_in_waves(yard, model) for model in models[:MOST_MODELS]],
+        models=[_in_waves(services, model) for model in models[:MOST_MODELS]],
         note=NOTE,
         prices=f"{prices.price_list().source}, {prices.price_list().at}",
     )
@@ -113,11 +113,11 @@ def all_lines(progress: Progress) -> int:
     return progress.lines + sum(count for code, count in _bad_lines(progress).items() if code != DUPLICATE)
 
 
-def report_unsent(yard: Yard, batch: Batch) -> None:
+def report_unsent(services: Services, batch: Batch) -> None:
     """Write the report of a batch of which nothing was sent: the batch as its user sees it, its tenant and its input."""
     proof = {**shape(batch), "tenant": batch.tenant, "input": msgspec.to_builtins(batch.input)}
     report_key = object_keys.result(batch.tenant, batch.batch_id, "report.json")
-    yard.objects.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))
+    services.objects.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))
 
 
 def _bad_lines(progress: Progress) -> dict[str, int]:
@@ -138,9 +138,9 @@ def too_dear(found: Preflight, most: str) -> LineError | None:
     return LineError("max_cost_exceeded", message, "max_cost_usd")
 
 
-def _in_waves(yard: Yard, model: ModelEstimate) -> ModelEstimate:
+def _in_waves(services: Services, model: ModelEstimate) -> ModelEstimate:
     """Tell how often the provider's room for a model would have to be filled, if its limit is set or was learned."""
-    room = token_room.limit(yard, model.model)
+    room = token_room.limit(services, model.model)
     waves = -(-model.estimated_input_tokens // room) if room else None
     return msgspec.structs.replace(model, waves=waves)
 

@@ -12,7 +12,7 @@ from batchyard.domain.time_budget import InTime
 from batchyard.lines.byte_ranges import near
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.planning.scan import Progress
-from batchyard.services import Yard
+from batchyard.services import Services
 
 # A shard is scattered if to read it takes more requests than this, or this many times its own bytes and not just a few.
 MOST_REQUESTS: Final = 1_000
@@ -32,19 +32,19 @@ def scattered(shard: ShardLines) -> bool:
     return len(groups) > MOST_REQUESTS or read > MOST_TIMES * shard.size + FEW_BYTES
 
 
-def regroup(yard: Yard, batch: Batch, source: InputObject, progress: Progress, in_time: InTime) -> None:
+def regroup(services: Services, batch: Batch, source: InputObject, progress: Progress, in_time: InTime) -> None:
     """Copy the scattered shards, as many at once as memory allows; the progress lists those that are left."""
     while progress.scattered:
         in_time()
-        shards = list(_some(yard, batch, sorted(progress.scattered)))
-        _Copy(yard, batch, shards).run(source)
+        shards = list(_some(services, batch, sorted(progress.scattered)))
+        _Copy(services, batch, shards).run(source)
         progress.scattered.difference_update(shard.shard for shard in shards)
 
 
-def _some(yard: Yard, batch: Batch, numbers: list[int]) -> Iterator[ShardLines]:
+def _some(services: Services, batch: Batch, numbers: list[int]) -> Iterator[ShardLines]:
     count = 0
     for number in numbers:
-        shard = ShardLines.unpack(yard.objects.get(object_keys.shard_lines(batch.batch_id, number)))
+        shard = ShardLines.unpack(services.objects.get(object_keys.shard_lines(batch.batch_id, number)))
         count += len(shard)
         if count > max(MOST_LINES, len(shard)):
             return
@@ -54,8 +54,8 @@ def _some(yard: Yard, batch: Batch, numbers: list[int]) -> Iterator[ShardLines]:
 class _Copy:
     """One pass over the input: each shard's lines are gathered, and the most that were gathered are written at a time."""
 
-    def __init__(self, yard: Yard, batch: Batch, shards: list[ShardLines]) -> None:
-        self._yard, self._batch, self._shards = yard, batch, shards
+    def __init__(self, services: Services, batch: Batch, shards: list[ShardLines]) -> None:
+        self._services, self._batch, self._shards = services, batch, shards
         self._held: list[list[bytes]] = [[] for _ in shards]
         self._sizes = [0] * len(shards)
         self._written = [0] * len(shards)
@@ -66,12 +66,12 @@ class _Copy:
         lines = merge(*(_lines(at, shard) for at, shard in enumerate(self._shards)))
         start = min(shard.offsets[0] for shard in self._shards)
         stop = max(shard.offsets[-1] + shard.sizes[-1] for shard in self._shards)
-        with self._yard.objects.writer(key, hashing=False) as writer:
-            self._gather(cut(self._yard.objects.chunks(source, start, stop), start, lines), writer)
-        copy, _ = self._yard.objects.head(key)
+        with self._services.objects.writer(key, hashing=False) as writer:
+            self._gather(cut(self._services.objects.chunks(source, start, stop), start, lines), writer)
+        copy, _ = self._services.objects.head(key)
         for shard, pieces in zip(self._shards, self._pieces, strict=True):
             shard.move(copy, pieces)
-            self._yard.objects.put(object_keys.shard_lines(self._batch.batch_id, shard.shard), shard.pack())
+            self._services.objects.put(object_keys.shard_lines(self._batch.batch_id, shard.shard), shard.pack())
 
     def _gather(self, lines: Iterable[tuple[int, bytes]], writer: Writer) -> None:
         held = 0

@@ -12,13 +12,13 @@ from batchyard.lines.unfinished import Unfinished
 from batchyard.planning.duplicates import earliest, look_through
 from batchyard.planning.scan import Survey
 from batchyard.planning.skipped import Aside
-from batchyard.services import Yard
+from batchyard.services import Services
 
 EMPTY: Final = "empty_file"
 
 
 def look_back(
-    yard: Yard, batch: Batch, survey: Survey, aside: Aside | None, in_time: Callable[[], None] = lambda: None
+    services: Services, batch: Batch, survey: Survey, aside: Aside | None, in_time: Callable[[], None] = lambda: None
 ) -> None:
     """Complain of an empty input and of duplicates; with `aside`, the duplicates leave their shards for it.
 
@@ -26,42 +26,42 @@ def look_back(
     """
     progress = survey.progress
     good = progress.lines - progress.set_aside
-    shards = partial(_shards, yard, batch, range(progress.shards), in_time)
+    shards = partial(_shards, services, batch, range(progress.shards), in_time)
     look_through(shards, good, progress.repeats, survey.ids)
     if not progress.lines and not progress.errors_total:
         message = "The input has no requests. Write one JSON request object per line."
         survey.complain(LineError(EMPTY, message))
     if progress.repeats.ordinals:
-        _complain(yard, batch, survey)
+        _complain(services, batch, survey)
         progress.errors.sort(key=lambda error: error.line or 0)
     if aside is not None:
         for shard in sorted(progress.repeats.ordinals):
-            _drop(yard, batch, survey, aside, read_lines(yard, batch.batch_id, shard))
+            _drop(services, batch, survey, aside, read_lines(services, batch.batch_id, shard))
 
 
-def read_lines(yard: Yard, batch_id: str, shard: int) -> ShardLines:
+def read_lines(services: Services, batch_id: str, shard: int) -> ShardLines:
     """Read the list of a shard's lines."""
-    return ShardLines.unpack(yard.objects.get(object_keys.shard_lines(batch_id, shard)))
+    return ShardLines.unpack(services.objects.get(object_keys.shard_lines(batch_id, shard)))
 
 
 def _shards(
-    yard: Yard, batch: Batch, numbers: Iterable[int], in_time: Callable[[], None] = lambda: None
+    services: Services, batch: Batch, numbers: Iterable[int], in_time: Callable[[], None] = lambda: None
 ) -> Iterator[ShardLines]:
     for number in numbers:
         in_time()
-        yield read_lines(yard, batch.batch_id, number)
+        yield read_lines(services, batch.batch_id, number)
 
 
-def _complain(yard: Yard, batch: Batch, survey: Survey) -> None:
+def _complain(services: Services, batch: Batch, survey: Survey) -> None:
     """Note the duplicates, the first of the input with their lines."""
     repeats = survey.progress.repeats
-    shown = earliest(_shards(yard, batch, repeats.ordinals), repeats, SHOWN_ERRORS)
+    shown = earliest(_shards(services, batch, repeats.ordinals), repeats, SHOWN_ERRORS)
     for duplicate in shown:
         survey.complain(repeated(duplicate.custom_id), duplicate.number)
     survey.complain_of_more(repeated(""), len(repeats) - len(shown))
 
 
-def _drop(yard: Yard, batch: Batch, survey: Survey, aside: Aside, shard: ShardLines) -> None:
+def _drop(services: Services, batch: Batch, survey: Survey, aside: Aside, shard: ShardLines) -> None:
     """Set lines of a shard aside. Its list keeps them, marked, so that looking back once more finds them once more."""
     ordinals = survey.progress.repeats.of(shard.shard)
     for ordinal in ordinals:
@@ -73,8 +73,8 @@ def _drop(yard: Yard, batch: Batch, survey: Survey, aside: Aside, shard: ShardLi
     for ordinal in range(len(shard)):
         if ordinal not in dropped:
             left.add(ordinal, 0)
-    yard.objects.put(object_keys.shard_left(batch.batch_id, shard.shard), left.pack())
+    services.objects.put(object_keys.shard_left(batch.batch_id, shard.shard), left.pack())
     shard.dropped = len(ordinals)
-    yard.objects.put(object_keys.shard_lines(batch.batch_id, shard.shard), shard.pack())
+    services.objects.put(object_keys.shard_lines(batch.batch_id, shard.shard), shard.pack())
     if not len(left):
         survey.progress.emptied.append(shard.shard)

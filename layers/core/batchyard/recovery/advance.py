@@ -8,45 +8,49 @@ from batchyard.domain.shard import Step
 from batchyard.domain.stopping import is_drained
 from batchyard.log import logger
 from batchyard.results.assemble import assemble
-from batchyard.services import Yard
+from batchyard.services import Services
 from batchyard.shards.collect import collect
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
 
-STEPS: Final[dict[str, Callable[[Yard, Step], Step]]] = {"submit": submit, "poll": poll, "collect": collect}
+STEPS: Final[dict[str, Callable[[Services, Step], Step]]] = {"submit": submit, "poll": poll, "collect": collect}
 MOST_STEPS: Final = 10
 
 
-def advance(yard: Yard, batch_id: str, shard: int | None, seconds_left: Callable[[], float] = lambda: math.inf) -> str:
+def advance(
+    services: Services, batch_id: str, shard: int | None, seconds_left: Callable[[], float] = lambda: math.inf
+) -> str:
     """Play the shard's steps up to the first that waits, and put the batch together if it was the last; answers what is next.
 
     Without a shard, the batch is put together if none is left. The shard's own execution sleeps on, and finds at its next
     turn what was done: each step may run twice, here and there. When `seconds_left` runs low, the rest of the results is
     left to the batch's own execution.
     """
-    following = "done" if shard is None else _played(yard, batch_id, shard)
+    following = "done" if shard is None else _played(services, batch_id, shard)
     logger.info("advanced", next=following)
-    if following == "done" and _all_done(yard, batch_id):
-        return assemble(yard, batch_id, seconds_left)
+    if following == "done" and _all_done(services, batch_id):
+        return assemble(services, batch_id, seconds_left)
     return following
 
 
-def _played(yard: Yard, batch_id: str, shard: int) -> str:
-    known = yard.records.shard(batch_id, shard)
-    if known is not None and known.relayed and yard.records.batch(batch_id).given_up is None:
+def _played(services: Services, batch_id: str, shard: int) -> str:
+    known = services.records.shard(batch_id, shard)
+    if known is not None and known.relayed and services.records.batch(batch_id).given_up is None:
         return "relay"  # it waits for an execution of its own, which must find the mark
     step = Step(
         batch_id, shard, "poll", turns=1
     )  # no fresh execution, which alone may take over a shard that is handed over
     for _ in range(MOST_STEPS):
-        step = STEPS[step.next](yard, step)
+        step = STEPS[step.next](services, step)
         if step.next not in STEPS or step.wait_seconds:
             break
     return step.next
 
 
-def _all_done(yard: Yard, batch_id: str) -> bool:
+def _all_done(services: Services, batch_id: str) -> bool:
     """Tell whether every shard is done; of a batch that is given up, those that were never begun are not waited for."""
-    batch = yard.records.batch(batch_id)
-    done = [shard.done for shard in yard.records.shards(batch_id)]
-    return is_drained(batch, yard.now()) or (all(done) and (batch.given_up is not None or len(done) == batch.shards))
+    batch = services.records.batch(batch_id)
+    done = [shard.done for shard in services.records.shards(batch_id)]
+    return is_drained(batch, services.now()) or (
+        all(done) and (batch.given_up is not None or len(done) == batch.shards)
+    )

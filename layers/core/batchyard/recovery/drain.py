@@ -17,16 +17,18 @@ def drain(shift: Shift, batch: Batch, reason: LineError) -> None:
     No execution is left to do it, so each run of the sweep asks for one step of as many shards as may run side by side, of
     others each time. After a day those left are not waited for, so that the others' answers are not lost with them.
     """
-    yard, batch_id = shift.yard, batch.batch_id
+    services, batch_id = shift.services, batch.batch_id
     if is_drained(
-        batch, yard.now() - DRAINING
+        batch, services.now() - DRAINING
     ):  # whatever keeps the results from being written does not pass by itself
-        end_batch(yard, batch_id, reason)
+        end_batch(services, batch_id, reason)
         shift.did("BatchesFailed", batch_id=batch_id)
         return
-    drained = is_drained(batch, yard.now())
-    left = [shard.shard for shard in yard.records.shards(batch_id) if not (shard.done or drained)]
-    steps: Sequence[int | None] = sorted(left, key=lambda _: yard.chance())[: yard.settings.max_concurrent_shards]
+    drained = is_drained(batch, services.now())
+    left = [shard.shard for shard in services.records.shards(batch_id) if not (shard.done or drained)]
+    steps: Sequence[int | None] = sorted(left, key=lambda _: services.chance())[
+        : services.settings.max_concurrent_shards
+    ]
     for number in steps or [None]:
-        yard.advance_function.invoke({"batch_id": batch_id, "shard": number})
+        services.advance_function.invoke({"batch_id": batch_id, "shard": number})
     shift.did("GivenUpBatchesAdvanced", batch_id=batch_id, shards=len(left))

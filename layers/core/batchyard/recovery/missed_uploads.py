@@ -16,8 +16,8 @@ OLDEST: Final = timedelta(days=7)
 
 def start_missed(shift: Shift) -> None:
     """Make a batch of every upload of the last days that has none."""
-    after = shift.yard.chores.bookmark(CHORE).get("after", "")
-    for arrived in shift.yard.objects.inbox(object_keys.INBOX, after):
+    after = shift.services.chores.bookmark(CHORE).get("after", "")
+    for arrived in shift.services.objects.inbox(object_keys.INBOX, after):
         if shift.over():
             break
         with shift.trying(key=arrived.object.key):
@@ -25,14 +25,14 @@ def start_missed(shift: Shift) -> None:
         after = arrived.object.key
     else:
         after = ""
-    shift.yard.chores.keep_bookmark(CHORE, {"after": after})
+    shift.services.chores.keep_bookmark(CHORE, {"after": after})
 
 
 def _start(shift: Shift, arrived: Arrived) -> None:
-    yard, upload = shift.yard, arrived.object
-    age = timedelta(seconds=yard.clock() - arrived.at.timestamp())
+    services, upload = shift.services, arrived.object
+    age = timedelta(seconds=services.clock() - arrived.at.timestamp())
     if age > OLDEST or is_folder(upload):
         return
     batch_id = new_batch.upload_id(upload)
-    if yard.records.find_batch(batch_id) is None and intake(yard, upload.bucket, upload.key, upload.version_id):
+    if services.records.find_batch(batch_id) is None and intake(services, upload.bucket, upload.key, upload.version_id):
         shift.did("UploadsStarted", batch_id=batch_id)

@@ -46,8 +46,8 @@ class Walk(Generic[T]):
     def __init__(self, shift: Shift, chore: str, *, stays: bool) -> None:
         """Go on where the last run stopped; `stays` says that what is put away is listed all the same."""
         self.stays = stays
-        self._shift, self._chore, now = shift, chore, shift.yard.now()
-        mark = shift.yard.chores.bookmark(chore)
+        self._shift, self._chore, now = shift, chore, shift.services.now()
+        mark = shift.services.chores.bookmark(chore)
         self._since = max(mark.get("since") or 0, now - LOOK_BACK)
         self._after: str | None = mark.get("after")
         self._next_since: int = mark.get("next_since") or now - CLOCK_SKEW
@@ -68,8 +68,10 @@ class Walk(Generic[T]):
                 behind = None
         except BatchClientError as error:
             if isinstance(error, AuthenticationError):
-                self._shift.yard.secret.forget()  # it may have been rotated
-            self._shift.yard.chores.keep_bookmark(self._chore, {"since": self._since})  # the mark itself may be refused
+                self._shift.services.secret.forget()  # it may have been rotated
+            self._shift.services.chores.keep_bookmark(
+                self._chore, {"since": self._since}
+            )  # the mark itself may be refused
             raise
         self._whole, self._after = (
             behind is None,
@@ -92,20 +94,20 @@ class Walk(Generic[T]):
         mark: dict[str, object] = {"since": self._next_since}
         if not self._whole:
             mark = {"since": self._since, "after": self._after, "next_since": self._next_since}
-        self._shift.yard.chores.keep_bookmark(self._chore, mark)
+        self._shift.services.chores.keep_bookmark(self._chore, mark)
 
 
 def look_for_batches(shift: Shift) -> None:
     """Adopt the provider batches that a shard waits for without knowing, and cancel those that nobody waits for."""
     batches: Walk[ProviderBatch] = Walk(shift, "provider batches", stays=True)
-    _walk(shift, batches, lambda after: shift.yard.provider.iter_batches(after=after), _judge, _put_away)
+    _walk(shift, batches, lambda after: shift.services.provider.iter_batches(after=after), _judge, _put_away)
 
 
 def look_for_files(shift: Shift) -> None:
     """Delete the uploads that no record knows, because their worker died before it could write them down."""
-    if provider_files.deleting(shift.yard):
+    if provider_files.deleting(shift.services):
         files: Walk[File] = Walk(shift, "provider files", stays=False)
-        listed = partial(shift.yard.provider.iter_files, purpose="batch")
+        listed = partial(shift.services.provider.iter_files, purpose="batch")
         _walk(
             shift, files, lambda after: listed(after=after), _judge_file, lambda shift, file: _delete(shift, [file.id])
         )
@@ -132,7 +134,7 @@ def _walk(
 
 def _judge(shift: Shift, seen: ProviderBatch) -> Verdict:
     key = object_keys.attempt_of(seen.metadata.get(ATTEMPT_KEY, ""))
-    if key is None or seen.metadata.get(STACK_KEY) != shift.yard.settings.stack:
+    if key is None or seen.metadata.get(STACK_KEY) != shift.services.settings.stack:
         return Verdict.OWNED  # by somebody else
     owner = _owner(shift, *key)
     verdict = ownership.of_batch(owner, seen.id, _age(shift, seen))
@@ -142,26 +144,26 @@ def _judge(shift: Shift, seen: ProviderBatch) -> Verdict:
 
 
 def _judge_file(shift: Shift, seen: File) -> Verdict:
-    key = object_keys.attempt_of_upload(seen.filename, shift.yard.settings.stack)
+    key = object_keys.attempt_of_upload(seen.filename, shift.services.settings.stack)
     if key is None:
         return Verdict.OWNED  # by somebody else
     return ownership.of_file(_owner(shift, *key), seen.id, _age(shift, seen))
 
 
 def _age(shift: Shift, seen: Listed) -> int:
-    return shift.yard.now() - seen.created_at if seen.created_at else 0  # where nobody knows, it may be new
+    return shift.services.now() - seen.created_at if seen.created_at else 0  # where nobody knows, it may be new
 
 
 def _owner(shift: Shift, batch_id: str, shard: int, number: int) -> Owner:
-    batch = shift.yard.records.find_batch(batch_id)
-    return Owner(batch, shift.yard.records.shard(batch_id, shard) if batch else None, number)
+    batch = shift.services.records.find_batch(batch_id)
+    return Owner(batch, shift.services.records.shard(batch_id, shard) if batch else None, number)
 
 
 def _adopt(shift: Shift, shard: Shard, seen: ProviderBatch) -> None:
     known = change_attempt(shard, provider_batch_id=seen.id, file_id=seen.input_file_id or shard.file_id)
-    shift.yard.records.link(seen.id, shard)
+    shift.services.records.link(seen.id, shard)
     with shift.trying(provider_batch_id=seen.id):
-        shift.yard.records.save_shard(shard, known)
+        shift.services.records.save_shard(shard, known)
         shift.did("ProviderBatchesAdopted", provider_batch_id=seen.id, batch_id=shard.batch_id, shard=shard.shard)
 
 
@@ -171,11 +173,11 @@ def _put_away(shift: Shift, orphan: ProviderBatch) -> bool:
         return _delete(shift, [each for each in (orphan.output_file_id, orphan.error_file_id) if each])
     if orphan.status not in ENDING:
         with shift.trying(provider_batch_id=orphan.id):
-            shift.yard.ask(methodcaller("cancel_batch", orphan.id))
+            shift.services.ask(methodcaller("cancel_batch", orphan.id))
             shift.did("ProviderBatchesCancelled", provider_batch_id=orphan.id)
     return False
 
 
 def _delete(shift: Shift, file_ids: list[str]) -> bool:
     """Delete files that no record knows; True when there is no more to do about them."""
-    return not provider_files.deleting(shift.yard) or not shift.delete(file_ids)
+    return not provider_files.deleting(shift.services) or not shift.delete(file_ids)

@@ -18,18 +18,18 @@ def revive(shift: Shift, batch: Batch) -> None:
     An execution is stopped by hand to be started anew: who wants a batch to end cancels it. A restart is counted before
     it is made, and its name follows from the count, so that two workers make one.
     """
-    yard, batch_id = shift.yard, batch.batch_id
-    status = yard.executions.status(batch_id, batch.restarts)
+    services, batch_id = shift.services, batch.batch_id
+    status = services.executions.status(batch_id, batch.restarts)
     if status in ALIVE:
         return
     if status is None:
-        yard.executions.start(batch_id, batch.restarts)
-        yard.events.announce(batch)  # whoever ended before it could start the batch may not have told of it
+        services.executions.start(batch_id, batch.restarts)
+        services.events.announce(batch)  # whoever ended before it could start the batch may not have told of it
         shift.did("ExecutionsStarted", batch_id=batch_id)
     elif status == FINAL or batch.restarts >= MOST_RESTARTS:
         cause = f"The execution ended {status}, after {batch.restarts} restarts."
-        fail_batch(yard, batch_id, {"Error": "ExecutionEnded", "Cause": cause})
+        fail_batch(services, batch_id, {"Error": "ExecutionEnded", "Cause": cause})
         shift.did("BatchesGivenUp", batch_id=batch_id)
-    elif yard.chores.restart(batch_id, batch.restarts):
-        yard.executions.start(batch_id, batch.restarts + 1)
+    elif services.chores.restart(batch_id, batch.restarts):
+        services.executions.start(batch_id, batch.restarts + 1)
         shift.did("ExecutionsRestarted", batch_id=batch_id, ended=status, restarts=batch.restarts + 1)

@@ -17,7 +17,7 @@ LONGEST: Final = 7 * 86_400  # seconds, then the provider has long ended everyth
 
 def settle(shift: Shift, batch: Batch) -> None:
     """Have nothing of the batch run on or lie at the provider; it is looked at again until that is so."""
-    age = shift.yard.now() - max(batch.completed_at or 0, batch.failed_at or 0, batch.cancelled_at or 0)
+    age = shift.services.now() - max(batch.completed_at or 0, batch.failed_at or 0, batch.cancelled_at or 0)
     if shift.unreachable:
         return
     whole = _all_settled(shift, batch)
@@ -25,13 +25,13 @@ def settle(shift: Shift, batch: Batch) -> None:
         logger.error("batch not settled", batch_id=batch.batch_id)
     elif not whole or age < LATE:
         return
-    shift.yard.chores.settled(batch.batch_id)
+    shift.services.chores.settled(batch.batch_id)
     shift.did("BatchesSettled", batch_id=batch.batch_id)
 
 
 def _all_settled(shift: Shift, batch: Batch) -> bool:
     whole = True
-    for shard in shift.yard.records.shards(batch.batch_id):
+    for shard in shift.services.records.shards(batch.batch_id):
         if shift.over():
             return False
         whole = _settled(shift, shard) and whole
@@ -43,14 +43,14 @@ def _settled(shift: Shift, shard: Shard) -> bool:
         ended = _ended(shift, shard)
         if ended is None:
             return False
-        shard = shift.yard.records.save_shard(shard, ended)
+        shard = shift.services.records.save_shard(shard, ended)
     if shard.file_id is not None:
-        shard = shift.yard.records.save_shard(shard, change(shard, file_id=None))
-    if not shard.leftovers or not provider_files.deleting(shift.yard):
+        shard = shift.services.records.save_shard(shard, change(shard, file_id=None))
+    if not shard.leftovers or not provider_files.deleting(shift.services):
         return True
     left = shift.delete(shard.leftovers, batch_id=shard.batch_id, shard=shard.shard)
     if left != shard.leftovers:
-        shift.yard.records.save_shard(shard, change(shard, leftovers=left))
+        shift.services.records.save_shard(shard, change(shard, leftovers=left))
     return not left
 
 
@@ -61,14 +61,14 @@ def _ended(shift: Shift, shard: Shard) -> Shard | None:
     """
     provider_batch_id = shard.attempts[-1].provider_batch_id or ""
     try:
-        seen = shift.yard.ask(methodcaller("retrieve_batch", provider_batch_id))
+        seen = shift.services.ask(methodcaller("retrieve_batch", provider_batch_id))
     except NotFoundError:
-        return change_attempt(shard, provider_status="lost", ended_at=shift.yard.now())
+        return change_attempt(shard, provider_status="lost", ended_at=shift.services.now())
     if seen.ended:
         told = {"provider_batch_id": seen.id, "files": [seen.output_file_id, seen.error_file_id]}
         logger.error("answers not brought in", batch_id=shard.batch_id, shard=shard.shard, **told)
-        return change_attempt(shard, provider_status=seen.status, ended_at=shift.yard.now())
+        return change_attempt(shard, provider_status=seen.status, ended_at=shift.services.now())
     if seen.status not in ENDING:
-        shift.yard.ask(methodcaller("cancel_batch", provider_batch_id))
+        shift.services.ask(methodcaller("cancel_batch", provider_batch_id))
         shift.did("ProviderBatchesCancelled", provider_batch_id=provider_batch_id, batch_id=shard.batch_id)
     return None

@@ -13,37 +13,37 @@ AT_ONCE: Final = 1_000  # records between two looks at the clock
 
 def sum_up(shift: Shift) -> None:
     """Sum up the files and pending uploads of each tenant whose turn it is, where there is a limit to keep."""
-    yard = shift.yard
-    if not yard.settings.max_stored_bytes:
+    services = shift.services
+    if not services.settings.max_stored_bytes:
         return
-    after = yard.chores.bookmark(CHORE).get("after", "")
-    for stored in yard.stored_bytes.all(after):
+    after = services.chores.bookmark(CHORE).get("after", "")
+    for stored in services.stored_bytes.all(after):
         if shift.over():
             break
-        if stored.due(yard.now()):
+        if stored.due(services.now()):
             with shift.trying(tenant=stored.tenant):
                 _correct(shift, stored)
         after = stored.tenant
     else:
         after = ""
-    yard.chores.keep_bookmark(CHORE, {"after": after})
+    services.chores.keep_bookmark(CHORE, {"after": after})
 
 
 def _correct(shift: Shift, listed: Stored) -> None:
-    before = shift.yard.stored_bytes.read(listed.tenant)  # the index may lag behind
+    before = shift.services.stored_bytes.read(listed.tenant)  # the index may lag behind
     true = 0
     for number, size in enumerate(_sizes(shift, listed.tenant), start=1):
         true += size
         if number % AT_ONCE == 0 and shift.over():
             logger.warning("more files than can be summed up in time", tenant=listed.tenant)
             return
-    if shift.yard.stored_bytes.correct(before, true, shift.yard.now()) and true != before.bytes:
+    if shift.services.stored_bytes.correct(before, true, shift.services.now()) and true != before.bytes:
         shift.did("StoredBytesCorrected", tenant=listed.tenant, known=before.bytes, truly=true)
 
 
 def _sizes(shift: Shift, tenant: str) -> Iterator[int]:
-    yard, now = shift.yard, shift.yard.now()
-    for file in yard.file_records.files(tenant, now, None, None, newest_first=True):
+    services, now = shift.services, shift.services.now()
+    for file in services.file_records.files(tenant, now, None, None, newest_first=True):
         yield file.bytes
-    for upload in yard.upload_records.pending(tenant, now):
+    for upload in services.upload_records.pending(tenant, now):
         yield upload.bytes

@@ -12,15 +12,15 @@ from batchyard.recovery.settle import settle
 from batchyard.recovery.storage_audit import sum_up
 from batchyard.recovery.sweep_run import Shift
 from batchyard.recovery.token_audit import correct_ledgers
-from batchyard.services import Yard
+from batchyard.services import Services
 
 
-def sweep(yard: Yard, seconds_left: Callable[[], float] = lambda: 600.0) -> dict[str, int]:
+def sweep(services: Services, seconds_left: Callable[[], float] = lambda: 600.0) -> dict[str, int]:
     """Do every chore of the sweep and return how often each action was taken, by the name of its metric.
 
     A chore that fails does not keep the others; what failed and is not the provider's fault is told by a StoreError.
     """
-    shift = Shift(yard, seconds_left)
+    shift = Shift(services, seconds_left)
     for at, chore in enumerate(CHORES):
         shift.allot(len(CHORES) - at)
         with shift.trying(chore=chore.__name__):
@@ -28,9 +28,9 @@ def sweep(yard: Yard, seconds_left: Callable[[], float] = lambda: 600.0) -> dict
     return _ended(shift)
 
 
-def sweep_batch(yard: Yard, batch_id: str) -> dict[str, int]:
+def sweep_batch(services: Services, batch_id: str) -> dict[str, int]:
     """Do at once for one batch what the sweep would do: its execution is said to have ended badly."""
-    shift = Shift(yard, lambda: 600.0)
+    shift = Shift(services, lambda: 600.0)
     with shift.trying(batch_id=batch_id):
         _see_to(shift, batch_id)
     return _ended(shift)
@@ -38,7 +38,7 @@ def sweep_batch(yard: Yard, batch_id: str) -> dict[str, int]:
 
 def _look_after(shift: Shift) -> None:
     """See to the batches that are not settled, in the order of their ids and in turns."""
-    chores, after = shift.yard.chores, shift.yard.chores.bookmark("batches").get("after")
+    chores, after = shift.services.chores, shift.services.chores.bookmark("batches").get("after")
     while not shift.over():
         found = chores.unsettled(after)
         for batch_id in found:
@@ -54,7 +54,7 @@ def _look_after(shift: Shift) -> None:
 
 
 def _see_to(shift: Shift, batch_id: str) -> None:
-    batch = shift.yard.records.find_batch(batch_id)
+    batch = shift.services.records.find_batch(batch_id)
     if batch is None:
         return  # its days are over
     if batch.ended:

@@ -8,22 +8,22 @@ from typing import Final
 from batch_client import BatchClientError
 from batchyard.domain.errors import BatchyardError, StaleRecord, StoreError
 from batchyard.log import logger
-from batchyard.services import Yard
+from batchyard.services import Services
 from batchyard.shards import provider_files
 
 RESERVE: Final = 120.0  # seconds; a call to a provider that does not answer may take this long
 
 
 class Shift:
-    """The yard with a count of what was done in it, by the name of the metric, and a share of the time for each chore."""
+    """The services with a count of what was done in it, by the name of the metric, and a share of the time for each chore."""
 
-    def __init__(self, yard: Yard, seconds_left: Callable[[], float]) -> None:
+    def __init__(self, services: Services, seconds_left: Callable[[], float]) -> None:
         """Begin with nothing done."""
-        self.yard, self.done = yard, Counter[str]()
+        self.services, self.done = services, Counter[str]()
         self._seconds_left, self._until = seconds_left, RESERVE
         self._failures: list[str] = []
         self.unreachable = False  # the provider does not serve us just now
-        self.deletes = provider_files.deleting(yard)
+        self.deletes = provider_files.deleting(services)
 
     def allot(self, chores_left: int) -> None:
         """Give the chore that begins now its share of the time that is left."""
@@ -48,7 +48,7 @@ class Shift:
         """Delete files at the provider and return those that are left; when one is, no more are tried in this run."""
         if not file_ids or not self.deletes:
             return file_ids
-        deletion = provider_files.delete_files(self.yard, file_ids)
+        deletion = provider_files.delete_files(self.services, file_ids)
         self.did_often("ProviderFilesDeleted", deletion.deleted, files=file_ids, **facts)
         if deletion.left:
             self.done["ProviderFailures"] += 1

@@ -19,7 +19,7 @@ from batchyard.results import result_files
 from batchyard.results.checkpoint import any_written, written_results
 from batchyard.results.join import Tally
 from batchyard.results.report import report
-from batchyard.services import Yard
+from batchyard.services import Services
 from batchyard.shards.continue_as_new import any_relayed
 
 UNRECORDED: Final = LineError("server_error", "The shard of this request stopped before it was finished.")
@@ -28,31 +28,33 @@ RAN: Final = frozenset({"completed", "expired", "cancelled"})  # how a provider 
 UNCOUNTED: Final = "batch_cancelled"
 
 
-def assemble(yard: Yard, batch_id: str, seconds_left: Callable[[], float] = lambda: math.inf) -> str:
+def assemble(services: Services, batch_id: str, seconds_left: Callable[[], float] = lambda: math.inf) -> str:
     """Write the results and end the batch; answers what is next: `done`, `failed` when it ended so, `assemble` or `run`.
 
     Running it again writes the same bytes; a batch that has ended is only announced again. One that was cancelled while its
     results were written is assembled once more, to end as cancelled. One with a shard that was handed over is run again first.
     When `seconds_left` runs low, it is put down how far the results are written, and the next call goes on from there.
     """
-    if any_relayed(yard, batch_id):
+    if any_relayed(services, batch_id):
         return "run"
-    batch = yard.records.move_batch(batch_id, statuses.FINALIZING, yard.now()) or yard.records.batch(batch_id)
-    if batch.status == statuses.FINALIZING and not any_written(yard, batch_id):  # else the run before has told it
-        yard.events.announce(batch)
+    batch = services.records.move_batch(batch_id, statuses.FINALIZING, services.now()) or services.records.batch(
+        batch_id
+    )
+    if batch.status == statuses.FINALIZING and not any_written(services, batch_id):  # else the run before has told it
+        services.events.announce(batch)
     if not batch.ended:
-        batch = _finish_dry_run(yard, batch) if batch.dry_run else _finish(yard, batch, seconds_left)
+        batch = _finish_dry_run(services, batch) if batch.dry_run else _finish(services, batch, seconds_left)
     if not batch.ended:
         return "assemble"
-    yard.events.announce(batch)
+    services.events.announce(batch)
     return "failed" if batch.status == statuses.FAILED else "done"
 
 
-def _finish(yard: Yard, batch: Batch, seconds_left: Callable[[], float]) -> Batch:
-    summary = read_summary(yard, batch.batch_id)
-    shards = list(_shards(yard, batch, summary.shards))
-    asides = skipped.runs(yard.objects, batch.batch_id, summary.asides)
-    written = written_results(yard, batch, shards, asides, watch(seconds_left))
+def _finish(services: Services, batch: Batch, seconds_left: Callable[[], float]) -> Batch:
+    summary = read_summary(services, batch.batch_id)
+    shards = list(_shards(services, batch, summary.shards))
+    asides = skipped.runs(services.objects, batch.batch_id, summary.asides)
+    written = written_results(services, batch, shards, asides, watch(seconds_left))
     if written is None:
         return batch
     tally, output, errors = written
@@ -64,35 +66,39 @@ def _finish(yard: Yard, batch: Batch, seconds_left: Callable[[], float]) -> Batc
     found = {
         "counts": Counts(summary.lines, tally.succeeded, tally.failed - tally.codes.get(UNCOUNTED, 0)),
         "usage": sum((shard.usage for shard in shards), Usage()),
-        "output_file_id": result_files.keep(yard, batch, "output.jsonl", output.object.size)
+        "output_file_id": result_files.keep(services, batch, "output.jsonl", output.object.size)
         if tally.succeeded
         else None,
-        "error_file_id": result_files.keep(yard, batch, "errors.jsonl", errors.object.size) if tally.failed else None,
+        "error_file_id": result_files.keep(services, batch, "errors.jsonl", errors.object.size)
+        if tally.failed
+        else None,
         **_refusals(shards, tally),
     }
     status = _status(batch, shards, tally)
     proof = report(msgspec.structs.replace(batch, status=status, **found), summary, shards, tally, output, errors)
     report_key = object_keys.result(batch.tenant, batch.batch_id, "report.json")
-    yard.objects.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))
-    return yard.records.move_batch(batch.batch_id, status, yard.now(), **found) or yard.records.batch(batch.batch_id)
+    services.objects.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))
+    return services.records.move_batch(batch.batch_id, status, services.now(), **found) or services.records.batch(
+        batch.batch_id
+    )
 
 
-def _finish_dry_run(yard: Yard, batch: Batch) -> Batch:
+def _finish_dry_run(services: Services, batch: Batch) -> Batch:
     """End a batch that was only to be estimated: a report, and no other result."""
     status = statuses.CANCELLED if batch.status == statuses.CANCELLING else statuses.COMPLETED
-    report_unsent(yard, msgspec.structs.replace(batch, status=status))
-    return yard.records.move_batch(batch.batch_id, status, yard.now()) or yard.records.batch(batch.batch_id)
+    report_unsent(services, msgspec.structs.replace(batch, status=status))
+    return services.records.move_batch(batch.batch_id, status, services.now()) or services.records.batch(batch.batch_id)
 
 
-def _shards(yard: Yard, batch: Batch, count: int) -> Iterator[Shard]:
-    recorded = {shard.shard: shard for shard in yard.records.shards(batch.batch_id)}
+def _shards(services: Services, batch: Batch, count: int) -> Iterator[Shard]:
+    recorded = {shard.shard: shard for shard in services.records.shards(batch.batch_id)}
     for number in range(count):
-        shard = recorded.get(number) or _unrecorded(yard, batch, number)
+        shard = recorded.get(number) or _unrecorded(services, batch, number)
         yield shard if shard.done else finish(shard, (batch.given_up or UNRECORDED) if shard.unfinished else None)
 
 
-def _unrecorded(yard: Yard, batch: Batch, number: int) -> Shard:
-    return new_shard(batch, ShardLines.unpack(yard.objects.get(object_keys.shard_lines(batch.batch_id, number))))
+def _unrecorded(services: Services, batch: Batch, number: int) -> Shard:
+    return new_shard(batch, ShardLines.unpack(services.objects.get(object_keys.shard_lines(batch.batch_id, number))))
 
 
 def _status(batch: Batch, shards: list[Shard], tally: Tally) -> str:

@@ -14,7 +14,7 @@ from batchyard.domain.shard import Shard
 from batchyard.domain.time_budget import InTime, OutOfTime
 from batchyard.log import logger
 from batchyard.results.join import Asides, Result, Results, ResultsProgress, Tally
-from batchyard.services import Yard
+from batchyard.services import Services
 
 NAMES: Final = ("output.jsonl", "errors.jsonl")
 
@@ -27,34 +27,38 @@ class Written(NamedTuple):
     errors: Result
 
 
-def written_results(yard: Yard, batch: Batch, shards: list[Shard], asides: Asides, in_time: InTime) -> Written | None:
+def written_results(
+    services: Services, batch: Batch, shards: list[Shard], asides: Asides, in_time: InTime
+) -> Written | None:
     """Write the results, going on where an earlier run put them down; None if this one had to put them down, too."""
     versions = [shard.version for shard in shards]
-    known = _put_down(yard, batch.batch_id)
+    known = _put_down(services, batch.batch_id)
     if known is not None and known.versions == versions:  # else a late worker changed a shard, and so its lines
         try:
-            return _write(yard, batch, Results(yard.objects, shards, asides, known, in_time), known)
+            return _write(services, batch, Results(services.objects, shards, asides, known, in_time), known)
         except UploadGone as error:
             logger.warning("results are begun anew", batch_id=batch.batch_id, reason=str(error))
     progress = ResultsProgress(versions=versions)
-    return _write(yard, batch, Results(yard.objects, shards, asides, progress, in_time), progress)
+    return _write(services, batch, Results(services.objects, shards, asides, progress, in_time), progress)
 
 
-def any_written(yard: Yard, batch_id: str) -> bool:
+def any_written(services: Services, batch_id: str) -> bool:
     """Tell whether an earlier run of Assemble put the results down."""
-    return _put_down(yard, batch_id) is not None
+    return _put_down(services, batch_id) is not None
 
 
-def _put_down(yard: Yard, batch_id: str) -> ResultsProgress | None:
+def _put_down(services: Services, batch_id: str) -> ResultsProgress | None:
     try:
-        return msgspec.msgpack.decode(yard.objects.get(object_keys.results_progress(batch_id)), type=ResultsProgress)
+        return msgspec.msgpack.decode(
+            services.objects.get(object_keys.results_progress(batch_id)), type=ResultsProgress
+        )
     except NotFound:
         return None
 
 
-def _put(yard: Yard, batch: Batch, progress: ResultsProgress, output: Begun, errors: Begun) -> None:
+def _put(services: Services, batch: Batch, progress: ResultsProgress, output: Begun, errors: Begun) -> None:
     progress.output, progress.errors = output, errors
-    yard.objects.put(object_keys.results_progress(batch.batch_id), msgspec.msgpack.encode(progress))
+    services.objects.put(object_keys.results_progress(batch.batch_id), msgspec.msgpack.encode(progress))
 
 
 def _begun(batch: Batch, progress: ResultsProgress) -> Iterator[tuple[str, Begun | None]]:
@@ -63,36 +67,36 @@ def _begun(batch: Batch, progress: ResultsProgress) -> Iterator[tuple[str, Begun
     return zip(where, (progress.output, progress.errors), strict=True)
 
 
-def _write(yard: Yard, batch: Batch, results: Results, progress: ResultsProgress) -> Written | None:
+def _write(services: Services, batch: Batch, results: Results, progress: ResultsProgress) -> Written | None:
     if progress.completed:
-        return _completed(yard, batch, progress)
+        return _completed(services, batch, progress)
     resumed = progress.output is not None
-    output, errors = (yard.objects.writer(key, begun=begun) for key, begun in _begun(batch, progress))
+    output, errors = (services.objects.writer(key, begun=begun) for key, begun in _begun(batch, progress))
     with output, errors:
         try:
             results.write(output, errors)
         except OutOfTime:
-            _put(yard, batch, progress, output.put_down(), errors.put_down())
+            _put(services, batch, progress, output.put_down(), errors.put_down())
             logger.info("assembling goes on in another run", batch_id=batch.batch_id, group=progress.group)
             return None
     if resumed:  # a run after this one is not to find uploads it should go on with
         progress.completed = True
-        _put(yard, batch, progress, *(Begun(size=each.size, crc32=each.crc32) for each in (output, errors)))
+        _put(services, batch, progress, *(Begun(size=each.size, crc32=each.crc32) for each in (output, errors)))
     return Written(
         progress.tally,
-        *(_result(yard, each.key, each.size, each.crc32, each.sha256) for each in (output, errors)),
+        *(_result(services, each.key, each.size, each.crc32, each.sha256) for each in (output, errors)),
     )
 
 
-def _completed(yard: Yard, batch: Batch, progress: ResultsProgress) -> Written:
+def _completed(services: Services, batch: Batch, progress: ResultsProgress) -> Written:
     """Tell of results that an earlier run completed, before it could end the batch."""
     ends = ((key, begun or Begun()) for key, begun in _begun(batch, progress))
-    return Written(progress.tally, *(_result(yard, key, end.size, end.crc32, None) for key, end in ends))
+    return Written(progress.tally, *(_result(services, key, end.size, end.crc32, None) for key, end in ends))
 
 
-def _result(yard: Yard, key: str, size: int, crc32: int | None, sha256: str | None) -> Result:
+def _result(services: Services, key: str, size: int, crc32: int | None, sha256: str | None) -> Result:
     """Look at what S3 keeps of a result: its size and checksum must be those of what was written."""
-    kept, _ = yard.objects.head(key)
+    kept, _ = services.objects.head(key)
     if kept.size != size:
         raise BatchyardError(f"{kept.uri} has {kept.size} bytes instead of the {size} that were written")
     if crc32 is None:  # some of it was collected before checksums were kept

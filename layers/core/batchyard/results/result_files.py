@@ -6,12 +6,12 @@ from batchyard.api import quotas
 from batchyard.domain import object_keys, stored_file
 from batchyard.domain.batch import Batch
 from batchyard.domain.stored_file import BATCH_OUTPUT, DAY
-from batchyard.services import Yard
+from batchyard.services import Services
 
 SHOWN_NAMES: Final = {"output.jsonl": "output", "errors.jsonl": "error"}
 
 
-def keep(yard: Yard, batch: Batch, name: str, size: int) -> str:
+def keep(services: Services, batch: Batch, name: str, size: int) -> str:
     """Record a result that is written, of `size` bytes, as a file of its tenant's, and return its id: the same each time.
 
     It expires as the batch's creator wished, and at the latest when the bucket removes all results.
@@ -19,12 +19,12 @@ def keep(yard: Yard, batch: Batch, name: str, size: int) -> str:
     file_id, key = stored_file.file_id(batch.batch_id, name), object_keys.result(batch.tenant, batch.batch_id, name)
     wished = batch.output_expires_after["seconds"] if batch.output_expires_after else None
     if wished is not None:
-        yard.file_objects.tag(key, wished)
-    lives = [life for life in (wished, yard.settings.results_days * DAY) if life]
+        services.file_objects.tag(key, wished)
+    lives = [life for life in (wished, services.settings.results_days * DAY) if life]
     file = stored_file.new(
-        file_id, batch.tenant, yard.clock(), min(lives, default=None), key=key, bytes=size,
+        file_id, batch.tenant, services.clock(), min(lives, default=None), key=key, bytes=size,
         filename=f"{batch.batch_id}_{SHOWN_NAMES[name]}.jsonl", purpose=BATCH_OUTPUT,
     )  # fmt: skip
-    if yard.file_records.keep(file):
-        quotas.count(yard, batch.tenant, size)
+    if services.file_records.keep(file):
+        quotas.count(services, batch.tenant, size)
     return file_id

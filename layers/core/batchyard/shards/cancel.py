@@ -5,27 +5,27 @@ from operator import methodcaller
 from batch_client import BatchClientError
 from batchyard.domain import statuses
 from batchyard.log import logger
-from batchyard.services import Yard
+from batchyard.services import Services
 from batchyard.shards import token_room
 
 
-def cancel(yard: Yard, batch_id: str) -> int:
+def cancel(services: Services, batch_id: str) -> int:
     """Cancel every provider batch of the batch that nobody waits for any more, and return how many; a cancel is announced.
 
     Those are all, when the batch was cancelled, was given up or has failed, else those of shards that were given up. What
     fails here is seen to by the shard's own poll, if it still has one.
     """
-    batch, cancelled = yard.records.batch(batch_id), 0
+    batch, cancelled = services.records.batch(batch_id), 0
     if batch.status == statuses.CANCELLING:
-        yard.events.announce(batch)
-    for shard in yard.records.shards(batch_id):
+        services.events.announce(batch)
+    for shard in services.records.shards(batch_id):
         attempt = shard.attempt
         if attempt is not None and batch.status == statuses.FAILED:  # no step of the shard follows that could
-            token_room.leave(yard, shard, ended=True)
+            token_room.leave(services, shard, ended=True)
         if attempt is None or attempt.provider_batch_id is None or not (batch.stopping or shard.done or shard.given_up):
             continue
         try:
-            yard.ask(methodcaller("cancel_batch", attempt.provider_batch_id))
+            services.ask(methodcaller("cancel_batch", attempt.provider_batch_id))
             cancelled += 1
         except BatchClientError as error:
             logger.warning("not cancelled", batch_id=batch_id, shard=shard.shard, error=type(error).__name__)

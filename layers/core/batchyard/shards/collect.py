@@ -18,7 +18,7 @@ from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.log import logger
-from batchyard.services import Yard
+from batchyard.services import Services
 from batchyard.shards import retries, stalls, token_room
 from batchyard.shards.answers import Answers
 from batchyard.shards.continue_as_new import must_relay, relay
@@ -32,54 +32,54 @@ PATIENCE_FOR_ALL, PATIENCE_FOR_SOME = 6, 3
 PATIENCE_FOR_CONTENT, PATIENCE_AT_THE_END = 240, 60
 
 
-def collect(yard: Yard, step: Step, seconds_left: Callable[[], float] = lambda: math.inf) -> Step:
+def collect(services: Services, step: Step, seconds_left: Callable[[], float] = lambda: math.inf) -> Step:
     """Bring in what the provider answered; then the shard is done, or what is unfinished goes out again.
 
     All of it is the work of one invocation: raises TooSlow when `seconds_left` runs low before the answers are stored.
     """
-    following = _collect(yard, step, seconds_left)
+    following = _collect(services, step, seconds_left)
     if following.next in {"done", "submit"}:
-        token_room.give_back(yard, step.batch_id, step.shard)
+        token_room.give_back(services, step.batch_id, step.shard)
     return following
 
 
-def _collect(yard: Yard, step: Step, seconds_left: Callable[[], float]) -> Step:
-    shard = yard.records.shard(step.batch_id, step.shard)
+def _collect(services: Services, step: Step, seconds_left: Callable[[], float]) -> Step:
+    shard = services.records.shard(step.batch_id, step.shard)
     if shard is None or shard.done or shard.attempt is None or shard.attempt.provider_batch_id is None:
         return step.then("submit")
     if must_relay(shard, step):
-        return relay(yard, shard, step)
+        return relay(services, shard, step)
     provider_batch_id = shard.attempt.provider_batch_id
     try:
-        seen = yard.ask(lambda provider: provider.retrieve_batch(provider_batch_id))
+        seen = services.ask(lambda provider: provider.retrieve_batch(provider_batch_id))
         if not seen.ended:
-            return step.then("poll", yard.settings.poll_floor_seconds)
+            return step.then("poll", services.settings.poll_floor_seconds)
     except NotFoundError:
-        return step.then("poll", yard.settings.poll_floor_seconds)  # which knows how long to wait for it
+        return step.then("poll", services.settings.poll_floor_seconds)  # which knows how long to wait for it
     except BatchClientError as error:
-        return retries.after_read(yard, shard, shard, step, error)
+        return retries.after_read(services, shard, shard, step, error)
     try:
-        return _take(yard, shard, seen, step, seconds_left)
+        return _take(services, shard, seen, step, seconds_left)
     except BatchClientError as error:
-        return retries.after_read(yard, shard, _unread(shard, error), step, error)
+        return retries.after_read(services, shard, _unread(shard, error), step, error)
 
 
-def _take(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step, seconds_left: Callable[[], float]) -> Step:
-    lines = ShardLines.unpack(yard.objects.get(object_keys.shard_lines(shard.batch_id, shard.shard)))
-    sent = Unfinished.read(yard.objects, shard.unfinished_key, len(lines))
+def _take(services: Services, shard: Shard, seen: ProviderBatch, step: Step, seconds_left: Callable[[], float]) -> Step:
+    lines = ShardLines.unpack(services.objects.get(object_keys.shard_lines(shard.batch_id, shard.shard)))
+    sent = Unfinished.read(services.objects, shard.unfinished_key, len(lines))
     asked = (lines.custom_ids[ordinal] for ordinal in sent.ordinals[: shard.attempts[-1].lines])
     with Answers(asked, seconds_left) as answers:
         for file_id in filter(None, (seen.output_file_id, seen.error_file_id)):
-            gone = _read(yard, answers, file_id, whole=_may_read(yard, shard))
+            gone = _read(services, answers, file_id, whole=_may_read(services, shard))
             if gone and _may_look(shard, answers):  # of a batch that was cancelled, too: what has run was paid for
-                return retries.after_read(yard, shard, _looked(shard), step, gone)
+                return retries.after_read(services, shard, _looked(shard), step, gone)
         missing = _missing(seen, answers)
         if missing and _may_look(shard, answers):
-            return _look_again(yard, shard, missing, step)
+            return _look_again(services, shard, missing, step)
         if seen.status == "failed" and not answers.settled():
-            return after_failed(yard, shard, seen, step)
-        own = fence(yard, shard)
-        return _end_attempt(yard, own, seen, step, Sorted(yard, own, lines, sent, answers))
+            return after_failed(services, shard, seen, step)
+        own = fence(services, shard)
+        return _end_attempt(services, own, seen, step, Sorted(services, own, lines, sent, answers))
 
 
 def _missing(seen: ProviderBatch, answers: Answers) -> int:
@@ -92,10 +92,10 @@ def _missing(seen: ProviderBatch, answers: Answers) -> int:
     return min(answers.missing(), max(0, seen.request_counts.completed - answers.succeeded()))
 
 
-def _read(yard: Yard, answers: Answers, file_id: str, *, whole: bool) -> NotFoundError | None:
+def _read(services: Services, answers: Answers, file_id: str, *, whole: bool) -> NotFoundError | None:
     """Read a file; one that is not there is told, and holds no answers if it stays away."""
     try:
-        chunks = yard.ask(methodcaller("download_file", file_id))
+        chunks = services.ask(methodcaller("download_file", file_id))
         answers.read(chunks if whole else _as_far_as_it_comes(chunks))
     except NotFoundError as error:
         return error
@@ -113,8 +113,8 @@ def _as_far_as_it_comes(chunks: Iterator[bytes]) -> Iterator[bytes]:
         logger.error("answers are taken as far as they come", error=type(error).__name__, status=error.status)
 
 
-def _may_read(yard: Yard, shard: Shard) -> bool:
-    stopped = why_stopped(yard.records.batch(shard.batch_id), shard)
+def _may_read(services: Services, shard: Shard) -> bool:
+    stopped = why_stopped(services.records.batch(shard.batch_id), shard)
     return shard.attempts[-1].unread < (PATIENCE_AT_THE_END if stopped else PATIENCE_FOR_CONTENT)
 
 
@@ -131,27 +131,27 @@ def _looked(shard: Shard) -> Shard:
     return change_attempt(shard, looks=shard.attempts[-1].looks + 1)
 
 
-def _look_again(yard: Yard, shard: Shard, missing: int, step: Step) -> Step:
+def _look_again(services: Services, shard: Shard, missing: int, step: Step) -> Step:
     looked = _looked(shard)
     answers = "1 answer is" if missing == 1 else f"{missing} answers are"
-    retries.pause(yard, shard, looked, f"{answers} not in the provider's files yet.")
-    return step.then("collect", retries.wait_after(yard, looked.attempts[-1].looks))
+    retries.pause(services, shard, looked, f"{answers} not in the provider's files yet.")
+    return step.then("collect", retries.wait_after(services, looked.attempts[-1].looks))
 
 
 class Sorted:
     """The answers of an attempt, written as runs in input order; what stays unfinished is listed for the next one."""
 
-    def __init__(self, yard: Yard, shard: Shard, lines: ShardLines, sent: Unfinished, answers: Answers) -> None:
+    def __init__(self, services: Services, shard: Shard, lines: ShardLines, sent: Unfinished, answers: Answers) -> None:
         self.codes: dict[str, int] = dict(shard.codes)
         self.unfinished = Unfinished.none()
         self.answers, self.runs = answers, shard.version
         self._lines, self._sent = lines, sent
-        self._most_tries = yard.settings.max_attempts
-        self._last = why_stopped(yard.records.batch(shard.batch_id), shard) is not None
+        self._most_tries = services.settings.max_attempts
+        self._last = why_stopped(services.records.batch(shard.batch_id), shard) is not None
         place = shard.attempt_place
         with ExitStack() as open_runs:
             self.output, self.errors, self.transient = (
-                open_runs.enter_context(RunWriter(yard.objects, object_keys.attempt(*place, name)))
+                open_runs.enter_context(RunWriter(services.objects, object_keys.attempt(*place, name)))
                 for name in ("output", "errors", "transient")
             )
             succeeded, others = answers.parted()
@@ -162,7 +162,7 @@ class Sorted:
                 self.unfinished.add(ordinal, tries)
         self.key = object_keys.attempt(*place, "unfinished.msgpack") if self.unfinished else ""
         if self.key:
-            yard.objects.put(self.key, self.unfinished.pack())
+            services.objects.put(self.key, self.unfinished.pack())
 
     @property
     def finished(self) -> int:
@@ -188,17 +188,17 @@ class Sorted:
                 self.unfinished.add(ordinal, tries)
 
 
-def _end_attempt(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step, found: Sorted) -> Step:
+def _end_attempt(services: Services, shard: Shard, seen: ProviderBatch, step: Step, found: Sorted) -> Step:
     left = discard(shard, seen.output_file_id, seen.error_file_id)
     usage = usage_of_batch(seen.usage) or found.answers.usage
-    return bring_in(yard, shard, brought_in(yard, left, found, seen.status, usage), step, found)
+    return bring_in(services, shard, brought_in(services, left, found, seen.status, usage), step, found)
 
 
-def brought_in(yard: Yard, shard: Shard, found: Sorted, status: str, usage: Usage) -> Shard:
+def brought_in(services: Services, shard: Shard, found: Sorted, status: str, usage: Usage) -> Shard:
     """Return the shard with its attempt ended by what was found; one without a provider batch is no stall."""
     latest = shard.attempts[-1]
     ended = change_attempt(
-        shard, provider_status=status, ended_at=yard.now(), succeeded=len(found.output), failed=len(found.errors),
+        shard, provider_status=status, ended_at=services.now(), succeeded=len(found.output), failed=len(found.errors),
         transient=len(found.transient), strays=found.answers.strays, runs=found.runs, usage=usage.most(latest.usage),
     )  # fmt: skip
     return change(
@@ -209,24 +209,24 @@ def brought_in(yard: Yard, shard: Shard, found: Sorted, status: str, usage: Usag
     )  # fmt: skip
 
 
-def bring_in(yard: Yard, shard: Shard, ended: Shard, step: Step, found: Sorted) -> Step:
+def bring_in(services: Services, shard: Shard, ended: Shard, step: Step, found: Sorted) -> Step:
     """Save what became of an attempt: the shard is done, or what is unfinished goes out again."""
-    batch, after = yard.records.batch(shard.batch_id), ended
-    if not found.finished and _is_barren(yard, batch, ended.attempts[-1]):
+    batch, after = services.records.batch(shard.batch_id), ended
+    if not found.finished and _is_barren(services, batch, ended.attempts[-1]):
         after = stalls.counted(ended)
     stopped = why_stopped(batch, shard)
     if stopped or not ended.unfinished:
         after = finish(after, stopped if ended.unfinished else None)
-    elif after.stalls >= yard.settings.max_attempts:
-        after = stalls.give_up(yard, shard, after, _no_answer(after))
-    retries.save_after_answer(yard, shard, after)
+    elif after.stalls >= services.settings.max_attempts:
+        after = stalls.give_up(services, shard, after, _no_answer(after))
+    retries.save_after_answer(services, shard, after)
     if after.done:
         return step.then("done")
-    return step.then("submit", retries.wait_after(yard, after.stalls + 1) if len(found.transient) else 0)
+    return step.then("submit", retries.wait_after(services, after.stalls + 1) if len(found.transient) else 0)
 
 
-def _is_barren(yard: Yard, batch: Batch, attempt: Attempt) -> bool:
-    ran = yard.now() - (attempt.creating_at or attempt.started_at)
+def _is_barren(services: Services, batch: Batch, attempt: Attempt) -> bool:
+    ran = services.now() - (attempt.creating_at or attempt.started_at)
     return not attempt.direct and stalls.is_barren(attempt.provider_status or "", ran, batch.completion_window)
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from batchyard.domain.shard import Shard, Step, change
 from batchyard.log import logger
-from batchyard.services import Yard
+from batchyard.services import Services
 from batchyard.shards import token_room
 
 MOST_TURNS: Final = 2_000
@@ -24,22 +24,22 @@ def must_relay(shard: Shard, step: Step) -> bool:
     return step.turns >= (MOST_BUSY_TURNS if busy else MOST_TURNS)
 
 
-def relay(yard: Yard, shard: Shard, step: Step) -> Step:
+def relay(services: Services, shard: Shard, step: Step) -> Step:
     """End this execution and mark the shard, so that another goes on with it; room that is not used is given back."""
     if shard.attempt is not None and shard.attempt.creating_at is None:
-        token_room.leave(yard, shard, ended=False)
+        token_room.leave(services, shard, ended=False)
     logger.info("handing over to another execution", batch_id=shard.batch_id, shard=shard.shard, turns=step.turns)
-    yard.records.save_shard(shard, change(shard, relayed=True))
+    services.records.save_shard(shard, change(shard, relayed=True))
     return step.then("relay")
 
 
-def take_over(yard: Yard, shard: Shard) -> Shard:
+def take_over(services: Services, shard: Shard) -> Shard:
     """Take the mark off a shard that was handed over: if this execution dies, nobody is to wait for another."""
-    return yard.records.save_shard(shard, change(shard, relayed=False)) if shard.relayed else shard
+    return services.records.save_shard(shard, change(shard, relayed=False)) if shard.relayed else shard
 
 
-def any_relayed(yard: Yard, batch_id: str) -> bool:
+def any_relayed(services: Services, batch_id: str) -> bool:
     """Tell whether a shard of the batch waits for another execution, of which one that is given up has none."""
-    if yard.records.batch(batch_id).given_up is not None:
+    if services.records.batch(batch_id).given_up is not None:
         return False
-    return any(shard.relayed and not shard.done for shard in yard.records.shards(batch_id))
+    return any(shard.relayed and not shard.done for shard in services.records.shards(batch_id))

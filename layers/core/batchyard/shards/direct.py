@@ -23,7 +23,7 @@ from batchyard.lines.byte_ranges import Upload
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.log import logger
-from batchyard.services import Yard
+from batchyard.services import Services
 from batchyard.shards import direct_answers
 from batchyard.shards.answers import Answers
 from batchyard.shards.collect import Sorted, bring_in, brought_in
@@ -45,16 +45,16 @@ class _Request(msgspec.Struct):
     body: msgspec.Raw
 
 
-def is_due(yard: Yard, batch: Batch, shard: Shard) -> bool:
+def is_due(services: Services, batch: Batch, shard: Shard) -> bool:
     """Tell whether the next attempt sends one by one: the last provider batch met its deadline, and the budget is enough.
 
     It is all or nothing: a part would cost the full price and end the batch no earlier, as the rest takes as long.
     """
-    if yard.settings.deadline_action != FINISH or shard.endpoint in ONLY_BY_BATCH or not shard.attempts:
+    if services.settings.deadline_action != FINISH or shard.endpoint in ONLY_BY_BATCH or not shard.attempts:
         return False
     last = shard.attempts[-1]
     late = deadline(FINISH, last.creating_at or last.started_at, window_seconds(batch.completion_window))
-    left = yard.settings.deadline_budget_requests - sum(attempt.sent for attempt in shard.attempts)
+    left = services.settings.deadline_budget_requests - sum(attempt.sent for attempt in shard.attempts)
     return last.provider_status in COLLECTED and (last.ended_at or 0) >= late and shard.unfinished <= left
 
 
@@ -63,25 +63,31 @@ def begin_direct(shard: Shard, now: int) -> Shard:
     return change_attempt(begin_attempt(shard, now), direct=True)
 
 
-def send_tail(yard: Yard, shard: Shard, lines: ShardLines, batch: Batch, step: Step) -> Step:
+def send_tail(services: Services, shard: Shard, lines: ShardLines, batch: Batch, step: Step) -> Step:
     """Send the lines of the attempt under way, or go on with that; what is not run goes out in a batch after all."""
-    sent = Unfinished.read(yard.objects, shard.unfinished_key, len(lines))
+    sent = Unfinished.read(services.objects, shard.unfinished_key, len(lines))
     with Answers(lines.custom_ids[ordinal] for ordinal in sent.ordinals) as answers:
-        return _Tail(yard, shard, lines, batch, sent, answers).run(step)
+        return _Tail(services, shard, lines, batch, sent, answers).run(step)
 
 
 class _Tail:
     """One run of it; a line is known by its index: its place among the lines of the attempt."""
 
     def __init__(
-        self, yard: Yard, shard: Shard, lines: ShardLines, batch: Batch, unfinished: Unfinished, answers: Answers
+        self,
+        services: Services,
+        shard: Shard,
+        lines: ShardLines,
+        batch: Batch,
+        unfinished: Unfinished,
+        answers: Answers,
     ) -> None:
-        self._yard, self._shard, self._lines, self._batch = yard, shard, lines, batch
+        self._services, self._shard, self._lines, self._batch = services, shard, lines, batch
         self._unfinished, self._answers = unfinished, answers
         self._input_gone = False
 
     def run(self, step: Step) -> Step:
-        began, attempt = self._yard.now(), self._shard.attempts[-1]
+        began, attempt = self._services.now(), self._shard.attempts[-1]
         self._answers.read(self._stored(attempt.sent))
         unheard = [index for index in range(attempt.sent) if self._answers.outcome(index) is None]
         left = (attempt.sending_at or 0) + LONGEST_SEND - began
@@ -90,7 +96,7 @@ class _Tail:
         for index in unheard:
             self._keep(index, direct_answers.unknown(self._name(index), NEVER_HEARD))
         while self._may_send():
-            if self._yard.now() - began >= TURN:
+            if self._services.now() - began >= TURN:
                 return step.then("submit", 1)
             self._send_some()
         return self._finish(step)
@@ -98,7 +104,7 @@ class _Tail:
     def _stored(self, sent: int) -> Iterator[bytes]:
         for index in range(sent):
             try:
-                yield self._yard.objects.get(self._key(index))
+                yield self._services.objects.get(self._key(index))
             except NotFound:
                 continue  # no answer has come
 
@@ -107,7 +113,7 @@ class _Tail:
         attempt = self._shard.attempts[-1]
         if attempt.sent >= attempt.lines or self._input_gone or any(map(self._stops, range(attempt.sent))):
             return False
-        return why_stopped(self._yard.records.batch(self._shard.batch_id), self._shard) is None
+        return why_stopped(self._services.records.batch(self._shard.batch_id), self._shard) is None
 
     def _stops(self, index: int) -> bool:
         outcome = self._answers.outcome(index)
@@ -122,9 +128,9 @@ class _Tail:
         except InputGone:
             self._input_gone = True  # which Submit tells, of these and all that is left
             return
-        self._yard.secret()  # read before there are threads to share it
-        marked = change_attempt(self._shard, sent=indexes.stop, sending_at=self._yard.now())
-        self._shard = self._yard.records.save_shard(self._shard, marked)
+        self._services.secret()  # read before there are threads to share it
+        marked = change_attempt(self._shard, sent=indexes.stop, sending_at=self._services.now())
+        self._shard = self._services.records.save_shard(self._shard, marked)
         logger.info(
             "sending lines one by one", batch_id=self._shard.batch_id, shard=self._shard.shard, lines=len(bodies)
         )
@@ -145,7 +151,7 @@ class _Tail:
 
     def _bodies(self, ordinals: "array[int]") -> Iterator[bytes]:
         source = self._lines.source or self._batch.source or self._batch.input
-        data, at = b"".join(Upload(self._yard.objects, source, list(self._lines.ranges(ordinals)))), 0
+        data, at = b"".join(Upload(self._services.objects, source, list(self._lines.ranges(ordinals)))), 0
         for ordinal in ordinals:
             size = self._lines.sizes[ordinal]
             yield bytes(msgspec.json.decode(data[at : at + size], type=_Request).body)
@@ -154,7 +160,7 @@ class _Tail:
     def _ask(self, index: int, body: bytes) -> bytes:
         name = self._name(index)
         try:
-            answer = self._yard.ask(lambda provider: provider.send(self._shard.endpoint, body))
+            answer = self._services.ask(lambda provider: provider.send(self._shard.endpoint, body))
         except BatchClientError as error:
             logger.warning("request not answered", error=type(error).__name__, status=error.status, code=error.code)
             return direct_answers.not_answered(name, error)
@@ -164,14 +170,14 @@ class _Tail:
         return direct_answers.answered(name, answer)
 
     def _keep(self, index: int, line: bytes) -> None:
-        self._yard.objects.put(self._key(index), line)
+        self._services.objects.put(self._key(index), line)
         self._answers.read([line])
 
     def _finish(self, step: Step) -> Step:
-        own = fence(self._yard, self._shard)
-        found = Sorted(self._yard, own, self._lines, self._unfinished, self._answers)
-        ended = brought_in(self._yard, own, found, "direct", self._answers.usage)
-        return bring_in(self._yard, own, ended, step, found)
+        own = fence(self._services, self._shard)
+        found = Sorted(self._services, own, self._lines, self._unfinished, self._answers)
+        ended = brought_in(self._services, own, found, "direct", self._answers.usage)
+        return bring_in(self._services, own, ended, step, found)
 
     def _name(self, index: int) -> LineName:
         ordinal = self._unfinished.ordinals[index]

@@ -7,7 +7,7 @@ from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, LineError
 from batchyard.domain.shard import Shard, change, finish
 from batchyard.log import logger
-from batchyard.services import Yard
+from batchyard.services import Services
 from batchyard.shards import pauses, token_room
 from batchyard.shards.submit import begun
 
@@ -17,56 +17,56 @@ LONGEST_CAUSE: Final = 500
 RESTS: Final = (600, 3_600, 21_600)
 
 
-def fail_batch(yard: Yard, batch_id: str, error: dict[str, Any]) -> None:
+def fail_batch(services: Services, batch_id: str, error: dict[str, Any]) -> None:
     """Record that the batch failed, or give it up if requests of it were sent; an ended one stays as it is.
 
     Of one that is given up nothing more is sent. What the provider has finished is paid for, so the sweep first sees that
     all of it is brought in, and then that there are results; see `drain`.
     """
-    reason, batch = _reason(error), yard.records.batch(batch_id)
+    reason, batch = _reason(error), services.records.batch(batch_id)
     logger.error("batch failed", batch_id=batch_id, reason=reason.message)
     if batch.in_progress_at is None or batch.ended:
-        end_batch(yard, batch_id, reason)
+        end_batch(services, batch_id, reason)
     else:
-        _give_up(yard, batch, reason)
+        _give_up(services, batch, reason)
 
 
-def _give_up(yard: Yard, batch: Batch, reason: LineError) -> None:
+def _give_up(services: Services, batch: Batch, reason: LineError) -> None:
     if batch.given_up is None:
-        yard.records.change_batch(batch.batch_id, given_up=reason, given_up_at=yard.now())
-    yard.cancel_function.invoke({"batch_id": batch.batch_id})
+        services.records.change_batch(batch.batch_id, given_up=reason, given_up_at=services.now())
+    services.cancel_function.invoke({"batch_id": batch.batch_id})
 
 
-def end_batch(yard: Yard, batch_id: str, reason: LineError) -> None:
+def end_batch(services: Services, batch_id: str, reason: LineError) -> None:
     """End a batch as failed, without results, and have cancelled what the provider still runs of it."""
-    failed = yard.records.move_batch(batch_id, statuses.FAILED, yard.now(), errors=[reason], errors_total=1)
-    batch = failed or yard.records.batch(batch_id)
+    failed = services.records.move_batch(batch_id, statuses.FAILED, services.now(), errors=[reason], errors_total=1)
+    batch = failed or services.records.batch(batch_id)
     if batch.status == statuses.FAILED:  # told again rather than never, if the last run ended before it could tell
-        yard.cancel_function.invoke({"batch_id": batch_id})
-        yard.events.announce(batch)
+        services.cancel_function.invoke({"batch_id": batch_id})
+        services.events.announce(batch)
 
 
-def fail_shard(yard: Yard, batch_id: str, number: int, error: dict[str, Any]) -> None:
+def fail_shard(services: Services, batch_id: str, number: int, error: dict[str, Any]) -> None:
     """Record that a shard failed: its unfinished lines become errors, its siblings go on.
 
     While it may have answers that were paid for, it is left to another execution, to bring those in and send nothing more.
     """
     reason = _reason(error)
     logger.error("shard failed", batch_id=batch_id, shard=number, reason=reason.message)
-    shard = yard.records.shard(batch_id, number) or begun(yard, yard.records.batch(batch_id), number)
+    shard = services.records.shard(batch_id, number) or begun(services, services.records.batch(batch_id), number)
     if not shard.done:
-        yard.records.save_shard(shard, _failed(yard, shard, reason))
-        pauses.tell(yard, yard.records.batch(batch_id))
-    token_room.give_back(yard, batch_id, number)
-    yard.cancel_function.invoke({"batch_id": batch_id})
+        services.records.save_shard(shard, _failed(services, shard, reason))
+        pauses.tell(services, services.records.batch(batch_id))
+    token_room.give_back(services, batch_id, number)
+    services.cancel_function.invoke({"batch_id": batch_id})
 
 
-def _failed(yard: Yard, shard: Shard, reason: LineError) -> Shard:
+def _failed(services: Services, shard: Shard, reason: LineError) -> Shard:
     reason = shard.reason or reason
     if not shard.may_be_paid:
         return finish(shard, reason)
     if shard.failures < len(RESTS):
-        rest_until, failures = yard.now() + RESTS[shard.failures], shard.failures + 1
+        rest_until, failures = services.now() + RESTS[shard.failures], shard.failures + 1
         return change(shard, reason=reason, failures=failures, rest_until=rest_until, relayed=True, paused=None)
     left = shard.attempts[-1].provider_batch_id
     where = f" The provider's batch {left} may have an answer that could not be brought in." if left else ""

@@ -8,16 +8,16 @@ from batchyard.domain.batch import Batch
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.statuses import PAUSED, RESUMED
 from batchyard.log import logger
-from batchyard.services import Yard
+from batchyard.services import Services
 
 
-def tell(yard: Yard, batch: Batch) -> None:
+def tell(services: Services, batch: Batch) -> None:
     """Announce that the batch is paused or goes on again, once it has changed since the last time."""
     paused = bool(batch.paused)
     if batch.ended or paused == batch.told_paused:
         return
-    yard.events.announce(batch, PAUSED if paused else RESUMED)
+    services.events.announce(batch, PAUSED if paused else RESUMED)
     try:
-        yard.records.change_batch(batch.batch_id, told_paused=paused)
+        services.records.change_batch(batch.batch_id, told_paused=paused)
     except StaleRecord:
         logger.info("batch has ended, nobody waits", batch_id=batch.batch_id)

@@ -13,7 +13,7 @@ from batchyard.domain.outcomes import usage_of_batch
 from batchyard.domain.pacing import Look, poll_wait, remembered
 from batchyard.domain.shard import Attempt, Shard, Step, change, change_attempt
 from batchyard.log import logger
-from batchyard.services import Yard
+from batchyard.services import Services
 from batchyard.shards import pauses, retries, stalls, token_room
 from batchyard.shards.continue_as_new import must_relay, relay
 
@@ -21,53 +21,53 @@ TAKEN_IN: Final = frozenset({"in_progress", "finalizing", "completed"})  # its t
 ENDING: Final = frozenset({"cancelling", "finalizing"})
 
 
-def poll(yard: Yard, step: Step) -> Step:
+def poll(services: Services, step: Step) -> Step:
     """Read the provider batch once: go on to collect when it has ended, else wait as long as its progress suggests."""
-    following = _poll(yard, step)
+    following = _poll(services, step)
     if following.next == "done":
-        token_room.give_back(yard, step.batch_id, step.shard)
+        token_room.give_back(services, step.batch_id, step.shard)
     return following
 
 
-def _poll(yard: Yard, step: Step) -> Step:
-    batch = yard.records.batch(step.batch_id)
-    shard = yard.records.shard(step.batch_id, step.shard)
+def _poll(services: Services, step: Step) -> Step:
+    batch = services.records.batch(step.batch_id)
+    shard = services.records.shard(step.batch_id, step.shard)
     if shard is None or shard.done or shard.attempt is None or shard.attempt.provider_batch_id is None:
         return step.then("submit")
     if batch.told_paused and not batch.paused:
-        pauses.tell(yard, batch)
+        pauses.tell(services, batch)
     if must_relay(shard, step):
-        return relay(yard, shard, step)
-    return _look(yard, batch, shard, shard.attempt.provider_batch_id, step)
+        return relay(services, shard, step)
+    return _look(services, batch, shard, shard.attempt.provider_batch_id, step)
 
 
-def _look(yard: Yard, batch: Batch, shard: Shard, provider_batch_id: str, step: Step) -> Step:
+def _look(services: Services, batch: Batch, shard: Shard, provider_batch_id: str, step: Step) -> Step:
     try:
-        seen = yard.ask(methodcaller("retrieve_batch", provider_batch_id))
+        seen = services.ask(methodcaller("retrieve_batch", provider_batch_id))
     except NotFoundError as error:
-        return _missing(yard, batch, shard, step, error)
+        return _missing(services, batch, shard, step, error)
     except BatchClientError as error:
-        return retries.after_read(yard, shard, shard, step, error)
-    if not seen.ended and seen.status not in ENDING and _is_to_stop(yard, batch, shard):
+        return retries.after_read(services, shard, shard, step, error)
+    if not seen.ended and seen.status not in ENDING and _is_to_stop(services, batch, shard):
         try:
-            seen = yard.ask(methodcaller("cancel_batch", provider_batch_id))
+            seen = services.ask(methodcaller("cancel_batch", provider_batch_id))
         except BatchClientError as error:  # the next look tries again; what it finishes meanwhile is paid, and kept
             logger.warning("not cancelled", batch_id=batch.batch_id, shard=shard.shard, status=error.status)
     if seen.status in TAKEN_IN and shard.attempts[-1].provider_status not in TAKEN_IN:
-        token_room.accepted(yard, shard)
-    _note(yard, shard, shard.attempts[-1], seen)
-    return step.then("collect") if seen.ended else _look_again(yard, batch, shard, seen, step)
+        token_room.accepted(services, shard)
+    _note(services, shard, shard.attempts[-1], seen)
+    return step.then("collect") if seen.ended else _look_again(services, batch, shard, seen, step)
 
 
-def _is_to_stop(yard: Yard, batch: Batch, shard: Shard) -> bool:
-    late = yard.now() >= _deadline(yard, batch, shard.attempts[-1])
+def _is_to_stop(services: Services, batch: Batch, shard: Shard) -> bool:
+    late = services.now() >= _deadline(services, batch, shard.attempts[-1])
     if late or batch.stopping or shard.given_up:
         logger.info("stopping a provider batch", batch_id=batch.batch_id, shard=shard.shard, late=late)
         return True
     return False
 
 
-def _note(yard: Yard, shard: Shard, attempt: Attempt, seen: ProviderBatch) -> None:
+def _note(services: Services, shard: Shard, attempt: Attempt, seen: ProviderBatch) -> None:
     """Record what changed; an unchanged provider batch costs no write."""
     before = sum(past.succeeded for past in shard.attempts)
     running = min(seen.request_counts.completed, attempt.lines) if seen.request_counts else 0
@@ -77,46 +77,46 @@ def _note(yard: Yard, shard: Shard, attempt: Attempt, seen: ProviderBatch) -> No
     known = (shard.completed, attempt.provider_status, attempt.usage, shard.setbacks, shard.paused)
     if (completed, seen.status, usage, 0, None) != known:
         looked = change_attempt(shard, provider_status=seen.status, usage=usage)
-        retries.save_after_answer(yard, shard, change(looked, completed=completed))
+        retries.save_after_answer(services, shard, change(looked, completed=completed))
 
 
-def _look_again(yard: Yard, batch: Batch, shard: Shard, seen: ProviderBatch, step: Step) -> Step:
+def _look_again(services: Services, batch: Batch, shard: Shard, seen: ProviderBatch, step: Step) -> Step:
     attempt = shard.attempts[-1]
     counts, since, total = seen.request_counts, attempt.creating_at or attempt.started_at, 0
-    finished, deadline_at = counts.completed + counts.failed if counts else 0, _deadline(yard, batch, attempt)
-    if batch.stopping or shard.given_up or yard.now() >= deadline_at:
+    finished, deadline_at = counts.completed + counts.failed if counts else 0, _deadline(services, batch, attempt)
+    if batch.stopping or shard.given_up or services.now() >= deadline_at:
         # Ten minutes as a rule, but a provider may take days.
-        stopped_at = batch.cancelling_at or batch.given_up_at or shard.rest_until or yard.now()
-        since, finished = int(min(stopped_at, deadline_at, yard.now())), 0
+        stopped_at = batch.cancelling_at or batch.given_up_at or shard.rest_until or services.now()
+        since, finished = int(min(stopped_at, deadline_at, services.now())), 0
     elif counts:
         total = counts.total
-    now, before = Look(yard.now() - since, finished), Look(step.seen_age, step.seen_finished)
-    floor, ceiling = yard.settings.poll_floor_seconds, yard.settings.poll_ceiling_seconds
-    wait = poll_wait(now, before, total, floor, ceiling, yard.chance())
-    if yard.now() < deadline_at < yard.now() + wait:
-        wait = math.ceil(deadline_at - yard.now())
+    now, before = Look(services.now() - since, finished), Look(step.seen_age, step.seen_finished)
+    floor, ceiling = services.settings.poll_floor_seconds, services.settings.poll_ceiling_seconds
+    wait = poll_wait(now, before, total, floor, ceiling, services.chance())
+    if services.now() < deadline_at < services.now() + wait:
+        wait = math.ceil(deadline_at - services.now())
     return step.then("poll", wait, remembered(now, before))
 
 
-def _deadline(yard: Yard, batch: Batch, attempt: Attempt) -> float:
+def _deadline(services: Services, batch: Batch, attempt: Attempt) -> float:
     started = attempt.creating_at or attempt.started_at
-    return deadline(yard.settings.deadline_action, started, window_seconds(batch.completion_window))
+    return deadline(services.settings.deadline_action, started, window_seconds(batch.completion_window))
 
 
-def _missing(yard: Yard, batch: Batch, shard: Shard, step: Step, error: NotFoundError) -> Step:
+def _missing(services: Services, batch: Batch, shard: Shard, step: Step, error: NotFoundError) -> Step:
     """Take a provider batch that is not found: it may be there again, and is given up only when its window is over."""
     started = shard.attempts[-1].creating_at or shard.attempts[-1].started_at
-    if yard.now() < started + window_seconds(batch.completion_window):
-        return retries.after_read(yard, shard, shard, step, error)
+    if services.now() < started + window_seconds(batch.completion_window):
+        return retries.after_read(services, shard, shard, step, error)
     logger.error("provider batch lost", batch_id=step.batch_id, shard=step.shard, attempt=shard.attempts[-1].number)
-    ended = change_attempt(shard, provider_status="lost", ended_at=yard.now())
+    ended = change_attempt(shard, provider_status="lost", ended_at=services.now())
     lost = stalls.counted(change(ended, file_id=None))
-    if lost.stalls >= yard.settings.max_attempts:
+    if lost.stalls >= services.settings.max_attempts:
         reason = LineError("no_answer", "The provider lost every batch of this request.")
-        shard = fence(yard, shard)
-        lost = stalls.give_up(yard, shard, lost, reason)
-    retries.save_after_answer(yard, shard, lost)
+        shard = fence(services, shard)
+        lost = stalls.give_up(services, shard, lost, reason)
+    retries.save_after_answer(services, shard, lost)
     if lost.done:
         return step.then("done")
-    token_room.give_back(yard, step.batch_id, step.shard)
+    token_room.give_back(services, step.batch_id, step.shard)
     return step.then("submit")

@@ -16,7 +16,7 @@ from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.log import logger
-from batchyard.services import Yard
+from batchyard.services import Services
 from batchyard.shards import retries, stalls, token_room
 from batchyard.shards.token_room import Refusal
 
@@ -33,7 +33,7 @@ LONGEST_SAID: Final = 1_000  # characters of what is kept of an error's code, me
 MOST_ROUNDS: Final = 10  # of setting lines aside, before one code that is always the reason is taken for that of all
 
 
-def after_failed(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step) -> Step:
+def after_failed(services: Services, shard: Shard, seen: ProviderBatch, step: Step) -> Step:
     """End the attempt and make the move the policy has for the provider's errors."""
     errors, shard = (
         [_line_error(error) for error in seen.errors],
@@ -48,34 +48,34 @@ def after_failed(yard: Yard, shard: Shard, seen: ProviderBatch, step: Step) -> S
         codes=sorted({e.code for e in errors}),
     )
     if move is Move.SET_ASIDE:
-        return _set_aside(yard, shard, errors, step)
+        return _set_aside(services, shard, errors, step)
     if move is Move.REUSE:
-        refusal = token_room.refused(yard, shard, (error.message for error in errors), _refused_in_a_row(shard))
+        refusal = token_room.refused(services, shard, (error.message for error in errors), _refused_in_a_row(shard))
         if _never_fits(shard, refusal):
-            return _set_aside(yard, shard, [_too_large(shard, refusal)], step)
+            return _set_aside(services, shard, [_too_large(shard, refusal)], step)
         shard = _smaller(shard, refusal, _refused_in_a_row(shard))
-    ended = change_attempt(shard, provider_status="failed", ended_at=yard.now())
+    ended = change_attempt(shard, provider_status="failed", ended_at=services.now())
     if move not in WAITS or (move is Move.UPLOAD and _refused_in_a_row(shard) > retries.MOST_SETBACKS):
-        return _stall(yard, shard, ended, errors, step)
+        return _stall(services, shard, ended, errors, step)
     after = change(ended, file_id=None) if move is Move.UPLOAD else ended
-    waiting = retries.pause(yard, shard, after, f"{WAITS[move]}: {errors[0].message[:LONGEST_MESSAGE]}")
-    return step.then("submit", retries.wait_after(yard, _failed_in_a_row(waiting)))
+    waiting = retries.pause(services, shard, after, f"{WAITS[move]}: {errors[0].message[:LONGEST_MESSAGE]}")
+    return step.then("submit", retries.wait_after(services, _failed_in_a_row(waiting)))
 
 
-def after_refused_create(yard: Yard, shard: Shard, step: Step, error: BatchClientError) -> Step:
+def after_refused_create(services: Services, shard: Shard, step: Step, error: BatchClientError) -> Step:
     """Take a failed upload or `POST /batches`: learn from it if there was no room, and give back what was claimed."""
     if after_failed_call(error) is Move.REUSE:
-        refusal = token_room.refused(yard, shard, [error.message], shard.setbacks + 1)
+        refusal = token_room.refused(services, shard, [error.message], shard.setbacks + 1)
         if _never_fits(shard, refusal):
-            following = _set_aside(yard, shard, [_too_large(shard, refusal)], step)
-            token_room.give_back(yard, shard.batch_id, shard.shard)
+            following = _set_aside(services, shard, [_too_large(shard, refusal)], step)
+            token_room.give_back(services, shard.batch_id, shard.shard)
             return following
         shard = _smaller(shard, refusal, shard.setbacks + 1)
-    following = retries.after_create(yard, shard, step, error)
+    following = retries.after_create(services, shard, step, error)
     if following.next == "done":
-        token_room.give_back(yard, shard.batch_id, shard.shard)
+        token_room.give_back(services, shard.batch_id, shard.shard)
     elif shard.attempts[-1].creating_at is None or retries.is_sure_refusal(error):
-        token_room.leave(yard, shard, ended=False)
+        token_room.leave(services, shard, ended=False)
     return following
 
 
@@ -112,53 +112,53 @@ def _refused_in_a_row(shard: Shard) -> int:
     return 1 + _failed_in_a_row(change(shard, attempts=shard.attempts[:-1]))
 
 
-def _stall(yard: Yard, shard: Shard, ended: Shard, errors: list[LineError], step: Step) -> Step:
+def _stall(services: Services, shard: Shard, ended: Shard, errors: list[LineError], step: Step) -> Step:
     stalled = stalls.counted(change(ended, file_id=None))
-    if stalled.stalls < yard.settings.max_attempts:
-        retries.save_after_answer(yard, shard, stalled)
-        return step.then("submit", retries.wait_after(yard, stalled.stalls))
+    if stalled.stalls < services.settings.max_attempts:
+        retries.save_after_answer(services, shard, stalled)
+        return step.then("submit", retries.wait_after(services, stalled.stalls))
     reason = errors[0] if errors else LineError("batch_failed", "The provider failed the batch and did not say why.")
-    shard = fence(yard, shard)
-    after = stalls.give_up(yard, shard, stalled, reason)
-    retries.save_after_answer(yard, shard, after)
+    shard = fence(services, shard)
+    after = stalls.give_up(services, shard, stalled, reason)
+    retries.save_after_answer(services, shard, after)
     return step.then("done" if after.done else "submit")
 
 
-def _set_aside(yard: Yard, shard: Shard, errors: list[LineError], step: Step) -> Step:
+def _set_aside(services: Services, shard: Shard, errors: list[LineError], step: Step) -> Step:
     """Make errors of the lines that the provider names, and have the rest sent again."""
     rounds, codes = _refused_in_a_row(shard), dict(shard.codes)
     # It names a few of many each time, for a reason that is that of all.
     of_all = errors[0] if rounds >= MOST_ROUNDS and len({error.code for error in errors}) == 1 else None
-    shard = fence(yard, shard)
-    refused, rest = _parted(yard, shard, errors, of_all, codes)
-    ended = change_attempt(shard, provider_status="failed", ended_at=yard.now(), failed=refused, runs=shard.version)
+    shard = fence(services, shard)
+    refused, rest = _parted(services, shard, errors, of_all, codes)
+    ended = change_attempt(shard, provider_status="failed", ended_at=services.now(), failed=refused, runs=shard.version)
     if not refused:  # the lines it names are not in the file
-        return _stall(yard, shard, ended, errors, step)
+        return _stall(services, shard, ended, errors, step)
     key = object_keys.attempt(*shard.attempt_place, "unfinished.msgpack")
-    yard.objects.put(key, rest.pack())
+    services.objects.put(key, rest.pack())
     after = change(
         ended, unfinished=len(rest), unfinished_key=key, file_id=None, codes=codes,
         failed=shard.failed + refused, stalls=0, stalled_lines=0,
     )  # fmt: skip
     if not len(rest):
-        retries.save_after_answer(yard, shard, finish(after, errors[0]))
+        retries.save_after_answer(services, shard, finish(after, errors[0]))
         return step.then("done")
-    retries.save_after_answer(yard, shard, after)
-    return step.then("submit", retries.wait_after(yard, rounds) if rounds > 1 else 0)
+    retries.save_after_answer(services, shard, after)
+    return step.then("submit", retries.wait_after(services, rounds) if rounds > 1 else 0)
 
 
 def _parted(
-    yard: Yard, shard: Shard, errors: list[LineError], of_all: LineError | None, codes: dict[str, int]
+    services: Services, shard: Shard, errors: list[LineError], of_all: LineError | None, codes: dict[str, int]
 ) -> tuple[int, Unfinished]:
     """Write the lines that errors name, counting them in `codes`; answer how many those were, and the rest.
 
     With an error `of_all`, it is that of every line that was sent.
     """
-    lines = ShardLines.unpack(yard.objects.get(object_keys.shard_lines(shard.batch_id, shard.shard)))
-    sent = Unfinished.read(yard.objects, shard.unfinished_key, len(lines))
+    lines = ShardLines.unpack(services.objects.get(object_keys.shard_lines(shard.batch_id, shard.shard)))
+    sent = Unfinished.read(services.objects, shard.unfinished_key, len(lines))
     named = {error.line - 1: error for error in errors if error.line}
     rest = Unfinished.none()
-    with RunWriter(yard.objects, object_keys.attempt(*shard.attempt_place, "errors")) as refused:
+    with RunWriter(services.objects, object_keys.attempt(*shard.attempt_place, "errors")) as refused:
         for index, (ordinal, tries) in enumerate(zip(sent.ordinals, sent.tries, strict=True)):
             error = named.get(index, of_all) if index < shard.attempts[-1].lines else None
             if error is None:

@@ -9,7 +9,7 @@ from batchyard.domain.errors import StaleRecord
 from batchyard.domain.policy import Move, after_failed_call
 from batchyard.domain.shard import Shard, change
 from batchyard.log import logger
-from batchyard.services import Yard
+from batchyard.services import Services
 
 # It is gone, or the provider does not delete files: asking again would change nothing.
 FINAL_MOVES: Final = frozenset({Move.GIVE_UP, Move.UPLOAD})
@@ -24,32 +24,32 @@ class Deletion(NamedTuple):
     left: list[str]
 
 
-def delete(yard: Yard, shard: Shard) -> Shard:
+def delete(services: Services, shard: Shard) -> Shard:
     """Delete what a saved shard has left at the provider, one try each; what fails or is too much stays for the next time."""
-    if not shard.leftovers or shard.at_provider or not deleting(yard):
+    if not shard.leftovers or shard.at_provider or not deleting(services):
         return shard
     first, rest = shard.leftovers[:MOST_AT_ONCE], shard.leftovers[MOST_AT_ONCE:]
-    left = [*delete_files(yard, first).left, *rest]
+    left = [*delete_files(services, first).left, *rest]
     if left == shard.leftovers:
         return shard
     try:
-        return yard.records.save_shard(shard, change(shard, leftovers=left))
+        return services.records.save_shard(shard, change(shard, leftovers=left))
     except StaleRecord:
         logger.info("files deleted, but another worker moved the shard", batch_id=shard.batch_id, shard=shard.shard)
         return shard
 
 
-def deleting(yard: Yard) -> bool:
+def deleting(services: Services) -> bool:
     """Tell whether files may be deleted at the provider at all."""
-    return yard.settings.keep_provider_files != "true"
+    return services.settings.keep_provider_files != "true"
 
 
-def delete_files(yard: Yard, file_ids: Sequence[str]) -> Deletion:
+def delete_files(services: Services, file_ids: Sequence[str]) -> Deletion:
     """Delete files, up to where the provider does not serve us just now."""
     deleted = 0
     for at, file_id in enumerate(file_ids):
         try:
-            yard.ask(methodcaller("delete_file", file_id))
+            services.ask(methodcaller("delete_file", file_id))
             deleted += 1
         except BatchClientError as error:
             final = after_failed_call(error) in FINAL_MOVES or error.status in FINAL_STATUSES

@@ -22,7 +22,7 @@ from batchyard.domain.policy import Move, after_failed_call
 from batchyard.domain.shard import Shard, Step, change, change_attempt, finish
 from batchyard.domain.stopping import CANCELLED, why_stopped
 from batchyard.log import logger
-from batchyard.services import Yard
+from batchyard.services import Services
 from batchyard.shards import pauses, provider_files
 
 MOST_SETBACKS: Final = 100  # in a row, before a shard that cannot be sent is given up: most of a day
@@ -34,13 +34,13 @@ INVALID_KEY: Final = "invalid_api_key"
 TOLD_AFTER: Final = 3  # in a row, before the batch tells that it waits
 
 
-def wait_after(yard: Yard, setbacks: int, asked: float | None = None, most: int | None = None) -> int:
+def wait_after(services: Services, setbacks: int, asked: float | None = None, most: int | None = None) -> int:
     """Answer the seconds to wait after so many setbacks in a row, or what the provider asked for if longer; capped."""
-    floor, ceiling = yard.settings.retry_floor_seconds, most or yard.settings.retry_ceiling_seconds
-    return max(retry_wait(setbacks, floor, ceiling, yard.chance()), min(int(asked or 0), ceiling))
+    floor, ceiling = services.settings.retry_floor_seconds, most or services.settings.retry_ceiling_seconds
+    return max(retry_wait(setbacks, floor, ceiling, services.chance()), min(int(asked or 0), ceiling))
 
 
-def after_create(yard: Yard, shard: Shard, step: Step, error: BatchClientError) -> Step:
+def after_create(services: Services, shard: Shard, step: Step, error: BatchClientError) -> Step:
     """Take a failed upload or `POST /batches`: try again later, pause, or give the shard up."""
     move = after_failed_call(error)
     after = shard
@@ -49,44 +49,44 @@ def after_create(yard: Yard, shard: Shard, step: Step, error: BatchClientError) 
     if move is Move.UPLOAD:
         after = change(after, file_id=None)
     if move is Move.GIVE_UP or (move in BOUNDED and shard.setbacks >= MOST_SETBACKS):
-        return _give_up(yard, shard, after, step, error)
-    return _wait(yard, shard, after, step.then("submit"), error)
+        return _give_up(services, shard, after, step, error)
+    return _wait(services, shard, after, step.then("submit"), error)
 
 
-def after_read(yard: Yard, shard: Shard, after: Shard, step: Step, error: BatchClientError) -> Step:
+def after_read(services: Services, shard: Shard, after: Shard, step: Step, error: BatchClientError) -> Step:
     """Take a failed look at a provider batch or its files: the same again later, for what was paid for is there.
 
     Only of a shard of which nothing more is sent it is not awaited for ever: whoever cancels wants an end, and nobody else
     ends one that was given up.
     """
-    stopped = why_stopped(yard.records.batch(shard.batch_id), shard) if shard.setbacks >= MOST_SETBACKS else None
+    stopped = why_stopped(services.records.batch(shard.batch_id), shard) if shard.setbacks >= MOST_SETBACKS else None
     if stopped is not None and (stopped == CANCELLED or shard.setbacks >= A_DAY_OF_LOOKS):
-        save_after_answer(yard, shard, finish(after, stopped))
+        save_after_answer(services, shard, finish(after, stopped))
         return step.then("done")
     patient = shard.setbacks > MOST_SETBACKS  # looking costs nothing, so first often, then as rarely as anything
-    return _wait(yard, shard, after, step, error, None if patient else READ_CEILING)
+    return _wait(services, shard, after, step, error, None if patient else READ_CEILING)
 
 
-def save_after_answer(yard: Yard, before: Shard, after: Shard) -> Shard:
+def save_after_answer(services: Services, before: Shard, after: Shard) -> Shard:
     """Save a shard whose provider answers: its setbacks are over, and so is what it waited for."""
-    saved = yard.records.save_shard(before, change(after, setbacks=0, paused=None))
+    saved = services.records.save_shard(before, change(after, setbacks=0, paused=None))
     if before.paused:
-        pauses.tell(yard, yard.records.batch(saved.batch_id))
-    return provider_files.delete(yard, saved)
+        pauses.tell(services, services.records.batch(saved.batch_id))
+    return provider_files.delete(services, saved)
 
 
-def pause(yard: Yard, before: Shard, after: Shard, reason: str) -> Shard:
+def pause(services: Services, before: Shard, after: Shard, reason: str) -> Shard:
     """Save a shard that waits, with the batch telling why; a worker that was overtaken tells nothing."""
-    saved = yard.records.save_shard(before, change(after, paused=reason, setbacks=before.setbacks + 1))
-    pauses.tell(yard, yard.records.batch(saved.batch_id))
+    saved = services.records.save_shard(before, change(after, paused=reason, setbacks=before.setbacks + 1))
+    pauses.tell(services, services.records.batch(saved.batch_id))
     return saved
 
 
-def wait_for_room(yard: Yard, shard: Shard, reason: str) -> Shard:
+def wait_for_room(services: Services, shard: Shard, reason: str) -> Shard:
     """Save a shard that waits for room, with the batch telling why: nothing has failed, so it is no setback."""
     if shard.paused == reason:
         return shard
-    return yard.records.save_shard(shard, change(shard, paused=reason))
+    return services.records.save_shard(shard, change(shard, paused=reason))
 
 
 def is_sure_refusal(error: BatchClientError) -> bool:
@@ -105,7 +105,9 @@ def is_key_refused(error: BatchClientError) -> bool:
     return isinstance(error, AuthenticationError) or error.code == INVALID_KEY
 
 
-def _wait(yard: Yard, shard: Shard, after: Shard, step: Step, error: BatchClientError, most: int | None = None) -> Step:
+def _wait(
+    services: Services, shard: Shard, after: Shard, step: Step, error: BatchClientError, most: int | None = None
+) -> Step:
     setbacks, move = shard.setbacks + 1, after_failed_call(error)
     logger.warning(
         "provider call failed", batch_id=shard.batch_id, shard=shard.shard, error=type(error).__name__,
@@ -113,21 +115,21 @@ def _wait(yard: Yard, shard: Shard, after: Shard, step: Step, error: BatchClient
     )  # fmt: skip
     if move is Move.PAUSE:
         who = "our key" if is_key_refused(error) else "us"
-        pause(yard, shard, after, f"The provider refused {who}: {error.message}")
+        pause(services, shard, after, f"The provider refused {who}: {error.message}")
     elif setbacks >= TOLD_AFTER:
-        pause(yard, shard, after, f"The provider has not served us {setbacks} times in a row: {error.message}")
+        pause(services, shard, after, f"The provider has not served us {setbacks} times in a row: {error.message}")
     else:
-        yard.records.save_shard(shard, change(after, setbacks=setbacks))
-    return step.then(step.next, wait_after(yard, setbacks, error.retry_after, most))
+        services.records.save_shard(shard, change(after, setbacks=setbacks))
+    return step.then(step.next, wait_after(services, setbacks, error.retry_after, most))
 
 
-def _give_up(yard: Yard, shard: Shard, after: Shard, step: Step, error: BatchClientError) -> Step:
+def _give_up(services: Services, shard: Shard, after: Shard, step: Step, error: BatchClientError) -> Step:
     code = (error.code or "provider_unavailable")[:LONGEST_CODE]
     reason = LineError(code, f"The provider did not take the batch: {error.message}")
     if isinstance(error.__cause__, NotFound):
         reason = LineError("invalid_request", "The input was deleted before all of it was sent.", "file_id")
     if after.may_be_paid:  # it is looked for before its lines are given up
-        yard.records.save_shard(shard, change(after, reason=reason, paused=None))
+        services.records.save_shard(shard, change(after, reason=reason, paused=None))
         return step.then("submit")
-    save_after_answer(yard, shard, finish(after, reason))
+    save_after_answer(services, shard, finish(after, reason))
     return step.then("done")

@@ -13,7 +13,7 @@ from batchyard.domain.shard import Shard, change, change_attempt, finish
 from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
-from batchyard.services import Yard
+from batchyard.services import Services
 from batchyard.shards.unanswered import last_words
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def counted(shard: Shard) -> Shard:
     return change(shard, stalls=shard.stalls + 1, stalled_lines=sent)
 
 
-def give_up(yard: Yard, before: Shard, after: Shard, reason: LineError) -> Shard:
+def give_up(services: Services, before: Shard, after: Shard, reason: LineError) -> Shard:
     """Return `after` without the lines that were sent in vain: it is done, or goes on with those that were not among them.
 
     `before` is the record as this worker has fenced it.
@@ -42,13 +42,13 @@ def give_up(yard: Yard, before: Shard, after: Shard, reason: LineError) -> Shard
     sent = after.stalled_lines or after.unfinished
     if sent >= after.unfinished:
         return finish(after, reason)
-    lines = ShardLines.unpack(yard.objects.get(object_keys.shard_lines(after.batch_id, after.shard)))
-    left, rest = Unfinished.read(yard.objects, after.unfinished_key, len(lines)), Unfinished.none()
+    lines = ShardLines.unpack(services.objects.get(object_keys.shard_lines(after.batch_id, after.shard)))
+    left, rest = Unfinished.read(services.objects, after.unfinished_key, len(lines)), Unfinished.none()
     for ordinal, tries in left.beyond(sent):
         rest.add(ordinal, tries)
-    codes = _written(yard, before, after, lines, left.ordinals[:sent], reason)
+    codes = _written(services, before, after, lines, left.ordinals[:sent], reason)
     key = object_keys.attempt(*before.attempt_place, "behind.msgpack")
-    yard.objects.put(key, rest.pack())
+    services.objects.put(key, rest.pack())
     ended = change_attempt(after, failed=sent, runs=before.version)
     return change(
         ended, unfinished=len(rest), unfinished_key=key, file_id=None, codes=codes, failed=after.failed + sent,
@@ -57,11 +57,11 @@ def give_up(yard: Yard, before: Shard, after: Shard, reason: LineError) -> Shard
 
 
 def _written(
-    yard: Yard, before: Shard, after: Shard, lines: ShardLines, ordinals: "array[int]", reason: LineError
+    services: Services, before: Shard, after: Shard, lines: ShardLines, ordinals: "array[int]", reason: LineError
 ) -> dict[str, int]:
     codes = dict(after.codes)
-    with RunWriter(yard.objects, object_keys.attempt(*before.attempt_place, "errors")) as run:
-        for position, line in last_words(yard.objects, after, lines, ordinals, reason):
+    with RunWriter(services.objects, object_keys.attempt(*before.attempt_place, "errors")) as run:
+        for position, line in last_words(services.objects, after, lines, ordinals, reason):
             answer = outcomes.parse(line)
             outcomes.count_code(codes, outcomes.code_of(answer) if answer else reason.code)
             run.write(position, line)

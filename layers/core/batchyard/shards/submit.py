@@ -25,7 +25,7 @@ from batchyard.domain.stopping import why_stopped
 from batchyard.lines.byte_ranges import Upload
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
-from batchyard.services import Yard
+from batchyard.services import Services
 from batchyard.shards import retries, token_room
 from batchyard.shards.continue_as_new import must_relay, relay, take_over
 from batchyard.shards.direct import begin_direct, is_due, send_tail
@@ -41,45 +41,45 @@ TOO_MANY_ATTEMPTS: Final = LineError(
     "too_many_attempts",
     "Its shard was sent so often that its record is full. Send the rest as a new batch, with fewer requests per shard.",
 )
-LONGEST_CREATE: Final = 120  # a worker that was killed may have a create on its way for so long; see Yard.provider
+LONGEST_CREATE: Final = 120  # a worker that was killed may have a create on its way for so long; see Services.provider
 
 
-def submit(yard: Yard, step: Step) -> Step:
+def submit(services: Services, step: Step) -> Step:
     """Bring the shard's current attempt to a provider batch, starting an attempt if none is under way.
 
     What is known of the attempt is recorded before and after each effect: a second run goes on where one stopped.
     """
-    batch = yard.records.batch(step.batch_id)
-    shard = yard.records.shard(step.batch_id, step.shard) or begun(yard, batch, step.shard)
+    batch = services.records.batch(step.batch_id)
+    shard = services.records.shard(step.batch_id, step.shard) or begun(services, batch, step.shard)
     if shard.attempt is None or shard.done:  # if the last step was cut off before it gave the room back
-        token_room.give_back(yard, step.batch_id, step.shard)
+        token_room.give_back(services, step.batch_id, step.shard)
     if shard.done:
         return step.then("done")
     if must_relay(shard, step):
-        return relay(yard, shard, step)
+        return relay(services, shard, step)
     if shard.relayed and step.turns and batch.given_up is None:  # no fresh execution, which alone may take off the mark
         return step.then("relay")
-    shard = take_over(yard, shard)
-    if (rest := shard.rest_until - yard.now()) > 0:
+    shard = take_over(services, shard)
+    if (rest := shard.rest_until - services.now()) > 0:
         return step.then("submit", rest)
-    return _Submission(yard, batch, shard, step).run()
+    return _Submission(services, batch, shard, step).run()
 
 
-def begun(yard: Yard, batch: Batch, number: int) -> Shard:
+def begun(services: Services, batch: Batch, number: int) -> Shard:
     """Record a shard of which nothing was sent yet."""
-    return yard.records.save_shard(None, new_shard(batch, _lines(yard, batch.batch_id, number)))
+    return services.records.save_shard(None, new_shard(batch, _lines(services, batch.batch_id, number)))
 
 
-def _lines(yard: Yard, batch_id: str, number: int) -> ShardLines:
-    return ShardLines.unpack(yard.objects.get(object_keys.shard_lines(batch_id, number)))
+def _lines(services: Services, batch_id: str, number: int) -> ShardLines:
+    return ShardLines.unpack(services.objects.get(object_keys.shard_lines(batch_id, number)))
 
 
 class _Submission:
     """One run of the step; `shard` is always as this run last saw or wrote it."""
 
-    def __init__(self, yard: Yard, batch: Batch, shard: Shard, step: Step) -> None:
-        self._yard, self._batch, self._shard, self._step = yard, batch, shard, step
-        self._lines = _lines(yard, shard.batch_id, shard.shard)
+    def __init__(self, services: Services, batch: Batch, shard: Shard, step: Step) -> None:
+        self._services, self._batch, self._shard, self._step = services, batch, shard, step
+        self._lines = _lines(services, shard.batch_id, shard.shard)
 
     def run(self) -> Step:
         if self._shard.attempt is None:
@@ -87,13 +87,13 @@ class _Submission:
                 return self._stop(reason)
             if is_full(self._shard):
                 return self._stop(TOO_MANY_ATTEMPTS)
-            begin = begin_direct if is_due(self._yard, self._batch, self._shard) else begin_attempt
-            self._save(begin(self._shard, self._yard.now()))
+            begin = begin_direct if is_due(self._services, self._batch, self._shard) else begin_attempt
+            self._save(begin(self._shard, self._services.now()))
         attempt = self._shard.attempts[-1]
         if attempt.direct:
-            return send_tail(self._yard, self._shard, self._lines, self._batch, self._step)
+            return send_tail(self._services, self._shard, self._lines, self._batch, self._step)
         if attempt.provider_batch_id is not None:
-            return self._step.then("poll", self._yard.settings.poll_floor_seconds)
+            return self._step.then("poll", self._services.settings.poll_floor_seconds)
         if attempt.creating_at is not None:
             return self._look_up(attempt, attempt.creating_at)
         return self._send()
@@ -103,19 +103,19 @@ class _Submission:
         since = creating_at - CLOCK_SKEW
         shard, known = self._shard, {each.provider_batch_id or "" for each in self._shard.attempts}
         try:
-            made = self._yard.ask(
+            made = self._services.ask(
                 lambda provider: provider.find_batch(
                     ATTEMPT_KEY, shard.attempt_key, since, input_file_id=shard.file_id, but=known
                 )
             )
         except BatchClientError as error:  # this refusal says nothing about the batch we look for: it may exist
-            following = retries.after_read(self._yard, self._shard, self._shard, self._step, error)
+            following = retries.after_read(self._services, self._shard, self._shard, self._step, error)
             if following.next == "done":
-                token_room.give_back(self._yard, self._shard.batch_id, self._shard.shard)
+                token_room.give_back(self._services, self._shard.batch_id, self._shard.shard)
             return following
         if made is not None:
             return self._adopt(made)
-        left = _certain_at(creating_at, attempt.lost_at) - self._yard.now()
+        left = _certain_at(creating_at, attempt.lost_at) - self._services.now()
         if left <= 0 and attempt.lookups + 1 >= LOOKS:
             return self._send()
         self._save(change_attempt(self._shard, lookups=attempt.lookups + 1))
@@ -124,70 +124,70 @@ class _Submission:
     def _send(self) -> Step:
         if reason := self._stopping():
             return self._stop(reason)
-        unfinished = Unfinished.read(self._yard.objects, self._shard.unfinished_key, len(self._lines)).ordinals
+        unfinished = Unfinished.read(self._services.objects, self._shard.unfinished_key, len(self._lines)).ordinals
         sizes = [self._lines.sizes[ordinal] for ordinal in unfinished]
-        self._shard, wait = token_room.enter(self._yard, self._shard, sizes)
+        self._shard, wait = token_room.enter(self._services, self._shard, sizes)
         if wait:
             return self._step.then("submit", wait)
         try:
             self._upload(unfinished[: self._shard.attempts[-1].lines])
             if reason := self._stopping():
                 return self._stop(reason)
-            if wait := token_room.may_create(self._yard, self._shard):
+            if wait := token_room.may_create(self._services, self._shard):
                 return self._step.then("submit", wait)
-            self._save(change_attempt(self._shard, creating_at=self._yard.now(), lost_at=None, lookups=0))
+            self._save(change_attempt(self._shard, creating_at=self._services.now(), lost_at=None, lookups=0))
             return self._adopt(self._create())
         except OutcomeUnknown as error:
-            lost = change_attempt(self._shard, lost_at=self._yard.now()) if _creating(self._shard) else self._shard
-            return retries.after_create(self._yard, self._save(lost), self._step, error)
+            lost = change_attempt(self._shard, lost_at=self._services.now()) if _creating(self._shard) else self._shard
+            return retries.after_create(self._services, self._save(lost), self._step, error)
         except BatchClientError as error:
-            return after_refused_create(self._yard, self._shard, self._step, error)
+            return after_refused_create(self._services, self._shard, self._step, error)
 
     def _upload(self, ordinals: "array[int]") -> None:
         if self._shard.file_id is None:
             source = self._lines.source or self._batch.source or self._batch.input
-            upload = Upload(self._yard.objects, source, list(self._lines.ranges(ordinals)))
+            upload = Upload(self._services.objects, source, list(self._lines.ranges(ordinals)))
             place = self._shard.batch_id, self._shard.shard, self._shard.attempts[-1].number
-            name = object_keys.upload(*place, self._yard.settings.stack)
-            file = self._yard.ask(lambda provider: provider.create_file(upload, name))
+            name = object_keys.upload(*place, self._services.settings.stack)
+            file = self._services.ask(lambda provider: provider.create_file(upload, name))
             self._save(change(self._shard, file_id=file.id))
 
     def _create(self) -> ProviderBatch:
         shard, window = self._shard, self._batch.completion_window
-        return self._yard.ask(lambda provider: provider.create_batch(
+        return self._services.ask(lambda provider: provider.create_batch(
             input_file_id=shard.file_id or "", endpoint=shard.endpoint, completion_window=window,
             metadata={
-                ATTEMPT_KEY: shard.attempt_key, "batchyard_batch": shard.batch_id, STACK_KEY: self._yard.settings.stack,
+                ATTEMPT_KEY: shard.attempt_key, "batchyard_batch": shard.batch_id, STACK_KEY: self._services.settings.stack,
             },
         ))  # fmt: skip
 
     def _adopt(self, made: ProviderBatch) -> Step:
         file_id = made.input_file_id or self._shard.file_id
         known = change_attempt(self._shard, provider_batch_id=made.id, file_id=file_id)
-        self._yard.records.link(made.id, self._shard)
+        self._services.records.link(made.id, self._shard)
         try:
-            retries.save_after_answer(self._yard, self._shard, known)
+            retries.save_after_answer(self._services, self._shard, known)
         except StaleRecord:
             self._disown(made)
             raise
-        return self._step.then("poll", self._yard.settings.poll_floor_seconds)
+        return self._step.then("poll", self._services.settings.poll_floor_seconds)
 
     def _disown(self, made: ProviderBatch) -> None:
         """Cancel a provider batch that another worker's has overtaken: nobody would collect it."""
-        now = self._yard.records.shard(self._shard.batch_id, self._shard.shard)
+        now = self._services.records.shard(self._shard.batch_id, self._shard.shard)
         if now is None or all(attempt.provider_batch_id != made.id for attempt in now.attempts):
-            self._yard.ask(lambda provider: provider.cancel_batch(made.id))
+            self._services.ask(lambda provider: provider.cancel_batch(made.id))
 
     def _stopping(self) -> LineError | None:
-        return why_stopped(self._yard.records.batch(self._batch.batch_id), self._shard)
+        return why_stopped(self._services.records.batch(self._batch.batch_id), self._shard)
 
     def _stop(self, reason: LineError) -> Step:
         self._save(finish(self._shard, reason))
-        token_room.give_back(self._yard, self._shard.batch_id, self._shard.shard)
+        token_room.give_back(self._services, self._shard.batch_id, self._shard.shard)
         return self._step.then("done")
 
     def _save(self, after: Shard) -> Shard:
-        self._shard = self._yard.records.save_shard(self._shard, after)
+        self._shard = self._services.records.save_shard(self._shard, after)
         return self._shard
 
 

@@ -16,7 +16,7 @@ from batchyard.domain.pacing import retry_wait, room_wait
 from batchyard.domain.shard import Shard, change, change_attempt
 from batchyard.domain.token_ledger import Claim, Ledger
 from batchyard.log import logger
-from batchyard.services import Yard
+from batchyard.services import Services
 from batchyard.shards import retries
 
 KEPT: Final = 2 * 86_400  # seconds an ended claim is remembered, that no late worker may claim again
@@ -35,126 +35,126 @@ class Refusal(NamedTuple):
     alone: bool
 
 
-def provider_of(yard: Yard) -> str:
+def provider_of(services: Services) -> str:
     """Name the provider whose room it is."""
-    return urlsplit(yard.settings.provider_base_url).netloc.rpartition("@")[2].lower()
+    return urlsplit(services.settings.provider_base_url).netloc.rpartition("@")[2].lower()
 
 
-def name_of(yard: Yard, model: str) -> str:
+def name_of(services: Services, model: str) -> str:
     """Name the ledger of a model; the name of a model may be of any length."""
-    return f"{provider_of(yard)}#{token_ledger.short(model)}"
+    return f"{provider_of(services)}#{token_ledger.short(model)}"
 
 
-def limit(yard: Yard, model: str) -> int | None:
+def limit(services: Services, model: str) -> int | None:
     """Tell how many tokens of a model may be enqueued, as configured or learned; None when nobody knows."""
-    return _limit(yard, model, yard.ledgers.read(name_of(yard, model)))
+    return _limit(services, model, services.ledgers.read(name_of(services, model)))
 
 
-def enter(yard: Yard, shard: Shard, sizes: Sequence[int]) -> tuple[Shard, int]:
+def enter(services: Services, shard: Shard, sizes: Sequence[int]) -> tuple[Shard, int]:
     """Reserve room for the attempt under way; answer the shard as it is then, and the seconds to wait if there is none.
 
     `sizes` are the bytes of its unfinished lines, of which as many of the first go out as the limit allows.
     """
-    name, now = name_of(yard, shard.model), yard.now()
-    known = yard.ledgers.claim(name, shard.attempt_key)
+    name, now = name_of(services, shard.model), services.now()
+    known = services.ledgers.claim(name, shard.attempt_key)
     if known is not None and known.tokens:
         return shard, 0
-    book = yard.ledgers.read(name)
-    most = _limit(yard, shard.model, book)
-    shard = _sized(yard, shard, sizes, book, most)
+    book = services.ledgers.read(name)
+    most = _limit(services, shard.model, book)
+    shard = _sized(services, shard, sizes, book, most)
     attempt = shard.attempts[-1]
     claim = Claim(attempt=shard.attempt_key, since=attempt.started_at, wanted=attempt.tokens, seen_at=now)
-    alive_since = now - LOOKS_MISSED * yard.settings.retry_ceiling_seconds
-    ahead = token_ledger.ahead_of(yard.ledgers.ahead(name, claim), most, alive_since)
+    alive_since = now - LOOKS_MISSED * services.settings.retry_ceiling_seconds
+    ahead = token_ledger.ahead_of(services.ledgers.ahead(name, claim), most, alive_since)
     terms = token_ledger.terms(book, most, ahead, claim.wanted, now)
-    if terms is not None and yard.ledgers.take(name, claim, terms, shard.expires_at_ttl):
+    if terms is not None and services.ledgers.take(name, claim, terms, shard.expires_at_ttl):
         return shard, 0
-    yard.ledgers.wait(name, claim, shard.expires_at_ttl)
+    services.ledgers.wait(name, claim, shard.expires_at_ttl)
     soon = most is None or not ahead.claims
-    return _told(yard, shard, most, now), _wait(yard, now - attempt.started_at, soon=soon)
+    return _told(services, shard, most, now), _wait(services, now - attempt.started_at, soon=soon)
 
 
-def may_create(yard: Yard, shard: Shard) -> int:
+def may_create(services: Services, shard: Shard) -> int:
     """Count a creation in the provider's hour; answer the seconds to wait when there may be no more."""
-    most, provider, since = yard.settings.max_creates_per_hour, provider_of(yard), shard.attempts[-1].started_at
+    most, provider, since = services.settings.max_creates_per_hour, provider_of(services), shard.attempts[-1].started_at
     for _ in range(TRIES if most else 0):
-        seen = yard.ledgers.creations(provider)
-        counted = create_rate.one_more(seen, most, since, yard.now())
+        seen = services.ledgers.creations(provider)
+        counted = create_rate.one_more(seen, most, since, services.now())
         if isinstance(counted, int):
             logger.info("no more creations this hour", provider=provider, seconds=counted)
-            return min(counted, yard.settings.retry_ceiling_seconds)
-        if yard.ledgers.save_creations(provider, seen, counted):
+            return min(counted, services.settings.retry_ceiling_seconds)
+        if services.ledgers.save_creations(provider, seen, counted):
             return 0
-    return _wait(yard, 0, soon=True) if most else 0
+    return _wait(services, 0, soon=True) if most else 0
 
 
-def accepted(yard: Yard, shard: Shard) -> None:
+def accepted(services: Services, shard: Shard) -> None:
     """Note that the provider has taken in the provider batch of the attempt under way."""
-    name = name_of(yard, shard.model)
-    claim = yard.ledgers.claim(name, shard.attempt_key)
-    if claim is None or not claim.tokens or claim.confirmed or not yard.ledgers.confirm(name, claim):
+    name = name_of(services, shard.model)
+    claim = services.ledgers.claim(name, shard.attempt_key)
+    if claim is None or not claim.tokens or claim.confirmed or not services.ledgers.confirm(name, claim):
         return
-    learned = token_ledger.after_acceptance(yard.ledgers.read(name), yard.now())
+    learned = token_ledger.after_acceptance(services.ledgers.read(name), services.now())
     if learned:
         logger.info("room learned", ledger=name, learned=learned)
-        yard.ledgers.change(name, **learned)
+        services.ledgers.change(name, **learned)
 
 
-def refused(yard: Yard, shard: Shard, messages: Iterable[str], in_a_row: int) -> Refusal:
+def refused(services: Services, shard: Shard, messages: Iterable[str], in_a_row: int) -> Refusal:
     """Learn from the provider's word that there is no room for the attempt under way, which is the `in_a_row`th refused."""
-    name, tokens = name_of(yard, shard.model), shard.attempts[-1].tokens
-    book = yard.ledgers.read(name)
-    before = _limit(yard, shard.model, book)
+    name, tokens = name_of(services, shard.model), shard.attempts[-1].tokens
+    book = services.ledgers.read(name)
+    before = _limit(services, shard.model, book)
     stated = next(filter(None, map(token_limits.stated_limit, messages)), None)
     alone = book.enqueued <= tokens
     unexpected = token_ledger.is_unexpected(book, before)
     learned: dict[str, int | bool] = {}
     if stated is not None or not alone or in_a_row > token_ledger.PATIENCE:
-        learned.update(token_ledger.after_refusal(book, stated, before, yard.now()))
+        learned.update(token_ledger.after_refusal(book, stated, before, services.now()))
     if unexpected:
-        learned.update(token_ledger.crowding(book, yard.now() + _pause_of_all(yard, book.crowded)))
+        learned.update(token_ledger.crowding(book, services.now() + _pause_of_all(services, book.crowded)))
     if learned:
         logger.warning("room learned", ledger=name, enqueued=book.enqueued, learned=learned)
-        yard.ledgers.change(name, **learned)
+        services.ledgers.change(name, **learned)
         book = msgspec.structs.replace(book, **learned)
-    return Refusal(_limit(yard, shard.model, book), book.stated, unexpected, alone)
+    return Refusal(_limit(services, shard.model, book), book.stated, unexpected, alone)
 
 
-def give_back(yard: Yard, batch_id: str, number: int) -> None:
+def give_back(services: Services, batch_id: str, number: int) -> None:
     """Give back what a shard holds, if its latest attempt has ended, and learn how many tokens its bytes were."""
-    shard = yard.records.shard(batch_id, number)
+    shard = services.records.shard(batch_id, number)
     if shard is None or not shard.attempts or not (shard.done or shard.attempt is None):
         return
-    name = name_of(yard, shard.model)
-    if not leave(yard, shard, ended=True):
+    name = name_of(services, shard.model)
+    if not leave(services, shard, ended=True):
         return
     attempt = shard.attempts[-1]
     counted = attempt.usage.input_tokens if attempt.usage else 0
     sample = token_ledger.sample_of(attempt.bytes, attempt.lines, attempt.succeeded, counted)
     if sample is not None:
-        learned = token_ledger.after_usage(yard.ledgers.read(name), sample, attempt.bytes, yard.now())
+        learned = token_ledger.after_usage(services.ledgers.read(name), sample, attempt.bytes, services.now())
         if learned:
-            yard.ledgers.change(name, **learned)
+            services.ledgers.change(name, **learned)
 
 
-def leave(yard: Yard, shard: Shard, *, ended: bool) -> bool:
+def leave(services: Services, shard: Shard, *, ended: bool) -> bool:
     """Give back what the latest attempt holds and leave the queue, for good if it has `ended`; False if that is done."""
-    name = name_of(yard, shard.model)
-    claim = yard.ledgers.claim(name, shard.attempt_key)
+    name = name_of(services, shard.model)
+    claim = services.ledgers.claim(name, shard.attempt_key)
     if claim is None or claim.ended or not (claim.tokens or claim.waiting or ended):
         return False
-    return yard.ledgers.release(name, claim, yard.now() + KEPT, ended=ended)
+    return services.ledgers.release(name, claim, services.now() + KEPT, ended=ended)
 
 
-def _limit(yard: Yard, model: str, book: Ledger) -> int | None:
+def _limit(services: Services, model: str, book: Ledger) -> int | None:
     try:
-        configured = token_limits.configured_limit(yard.settings.max_enqueued_tokens, model)
+        configured = token_limits.configured_limit(services.settings.max_enqueued_tokens, model)
     except ValueError as error:
         raise SettingsError(str(error)) from error
     return token_limits.limit_of(configured, book.limit)
 
 
-def _sized(yard: Yard, shard: Shard, sizes: Sequence[int], book: Ledger, most: int | None) -> Shard:
+def _sized(services: Services, shard: Shard, sizes: Sequence[int], book: Ledger, most: int | None) -> Shard:
     """Record what the attempt will send; a file that was uploaded is kept only if it holds just these lines."""
     attempt = shard.attempts[-1]
     lines, size = token_ledger.wave(sizes, book.ratio, min(filter(None, (most, shard.wave)), default=None))
@@ -163,23 +163,25 @@ def _sized(yard: Yard, shard: Shard, sizes: Sequence[int], book: Ledger, most: i
         return shard
     sized: dict[str, Any] = {} if lines == (shard.file_lines or shard.unfinished) else {"file_id": None}
     after = change(change_attempt(shard, lines=lines, bytes=size, tokens=tokens), file_lines=lines, **sized)
-    return yard.records.save_shard(shard, after)
+    return services.records.save_shard(shard, after)
 
 
-def _told(yard: Yard, shard: Shard, most: int | None, now: int) -> Shard:
+def _told(services: Services, shard: Shard, most: int | None, now: int) -> Shard:
     if now - shard.attempts[-1].started_at < TOLD_AFTER:
         return shard
     known = f"the limit is {most:,} enqueued tokens" if most else "how much it takes is being found out"
-    return retries.wait_for_room(yard, shard, f"Waiting for room at the provider for {shard.model}: {known}.")
+    return retries.wait_for_room(services, shard, f"Waiting for room at the provider for {shard.model}: {known}.")
 
 
-def _pause_of_all(yard: Yard, refusals: int) -> int:
+def _pause_of_all(services: Services, refusals: int) -> int:
     """Answer the seconds in which nobody tries after so many refusals before this one: never longer than a shard waits."""
     return refusals and retry_wait(
-        refusals, yard.settings.retry_floor_seconds, yard.settings.retry_ceiling_seconds, 1.0
+        refusals, services.settings.retry_floor_seconds, services.settings.retry_ceiling_seconds, 1.0
     )
 
 
-def _wait(yard: Yard, elapsed: int, *, soon: bool) -> int:
-    settings = yard.settings
-    return room_wait(elapsed, settings.retry_floor_seconds, settings.retry_ceiling_seconds, yard.chance(), soon=soon)
+def _wait(services: Services, elapsed: int, *, soon: bool) -> int:
+    settings = services.settings
+    return room_wait(
+        elapsed, settings.retry_floor_seconds, settings.retry_ceiling_seconds, services.chance(), soon=soon
+    )

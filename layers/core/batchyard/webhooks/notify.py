@@ -7,20 +7,20 @@ from batchyard.domain import webhook_delivery
 from batchyard.domain.statuses import STAMPS
 from batchyard.domain.webhook_delivery import Order, WebhookEvent
 from batchyard.log import logger
-from batchyard.services import Yard
+from batchyard.services import Services
 
 
-def notify(yard: Yard, batch: Mapping[str, Any]) -> list[str]:
+def notify(services: Services, batch: Mapping[str, Any]) -> list[str]:
     """Start a delivery to each endpoint that wants the event of this batch, as the bus tells it; return their names.
 
     The bus may tell it twice, and two of us may run: a delivery has one record and one execution, by its event's id.
     """
     tenant, event = batch["tenant"], _event(batch)
-    wanting = [each for each in yard.webhook_records.endpoints(tenant) if event.event_type in each.event_types]
+    wanting = [each for each in services.webhook_records.endpoints(tenant) if event.event_type in each.event_types]
     for endpoint in wanting:
         order = Order(tenant, endpoint.endpoint_id, event)
-        yard.webhook_records.begin(webhook_delivery.new(event, tenant, endpoint.endpoint_id, yard.now()))
-        if yard.webhook_executions.start(order):
+        services.webhook_records.begin(webhook_delivery.new(event, tenant, endpoint.endpoint_id, services.now()))
+        if services.webhook_executions.start(order):
             logger.info("webhook begun", endpoint_id=endpoint.endpoint_id, event_type=event.event_type)
     return [Order(tenant, each.endpoint_id, event).name for each in wanting]
 

@@ -12,7 +12,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from batchyard.domain.errors import ApiError, NotFound
 from batchyard.log import logger
-from batchyard.services import Yard
+from batchyard.services import Services
 
 BATCH_EVENTS: Final = "batch."
 KEEP_IDS: Final = 7 * 86_400  # seconds a webhook-id is remembered; OpenAI repeats one for 72 hours
@@ -32,19 +32,19 @@ class _Event(msgspec.Struct, frozen=True):
     data: _Data = _Data()
 
 
-def receive(yard: Yard, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+def receive(services: Services, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
     """Have the shard that waits for this event looked after at once; raises ApiError 400 for what the provider did not sign.
 
     An event that was taken before, or is about nothing of ours, is answered alike: the provider shall not repeat it.
     """
     _check_headers(headers)
-    _verify(yard, headers, body)
+    _verify(services, headers, body)
     webhook_id = headers["webhook-id"][:LONGEST_ID]
     event = _read(body)
-    if event.type.startswith(BATCH_EVENTS) and not _taken(yard, webhook_id):
-        _pass_on(yard, event.data.id)
-        yard.records.put_once({
-            "pk": f"WEBHOOK#{webhook_id}", "sk": "WEBHOOK", "expires_at_ttl": yard.now() + KEEP_IDS,
+    if event.type.startswith(BATCH_EVENTS) and not _taken(services, webhook_id):
+        _pass_on(services, event.data.id)
+        services.records.put_once({
+            "pk": f"WEBHOOK#{webhook_id}", "sk": "WEBHOOK", "expires_at_ttl": services.now() + KEEP_IDS,
         })  # fmt: skip
     return {"received": True}
 
@@ -57,11 +57,11 @@ def _check_headers(headers: Mapping[str, str]) -> None:
         raise ApiError(HTTPStatus.BAD_REQUEST, message, code="invalid_webhook_signature")
 
 
-def _verify(yard: Yard, headers: Mapping[str, str], body: bytes) -> None:
+def _verify(services: Services, headers: Mapping[str, str], body: bytes) -> None:
     """Compare with each secret there is; if none fits, they may have been rotated and are read anew."""
-    if _signed(yard.webhook_secret(), headers, body):
+    if _signed(services.webhook_secret(), headers, body):
         return
-    if yard.webhook_secret.forget(ONCE_IN) and _signed(yard.webhook_secret(), headers, body):
+    if services.webhook_secret.forget(ONCE_IN) and _signed(services.webhook_secret(), headers, body):
         return
     message = "The signature does not fit. Is the endpoint's signing secret the one this service was given?"
     raise ApiError(HTTPStatus.BAD_REQUEST, message, code="invalid_webhook_signature")
@@ -88,19 +88,19 @@ def _read(body: bytes) -> _Event:
         raise ApiError(HTTPStatus.BAD_REQUEST, f"The body is no webhook event: {error}.") from error
 
 
-def _taken(yard: Yard, webhook_id: str) -> bool:
+def _taken(services: Services, webhook_id: str) -> bool:
     try:
-        yard.records.item(f"WEBHOOK#{webhook_id}", "WEBHOOK")
+        services.records.item(f"WEBHOOK#{webhook_id}", "WEBHOOK")
     except NotFound:
         return False
     return True
 
 
-def _pass_on(yard: Yard, provider_batch_id: str) -> None:
+def _pass_on(services: Services, provider_batch_id: str) -> None:
     """Find whose the provider batch is; one that is not recorded yet is left to its poll."""
     try:
-        link = yard.records.item(f"PROVIDER#{provider_batch_id}", "LINK")
+        link = services.records.item(f"PROVIDER#{provider_batch_id}", "LINK")
     except NotFound:
         logger.info("webhook about nothing of ours")
         return
-    yard.advance_function.invoke({"batch_id": link["batch_id"], "shard": link["shard"]})
+    services.advance_function.invoke({"batch_id": link["batch_id"], "shard": link["shard"]})

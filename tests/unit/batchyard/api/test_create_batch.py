@@ -10,15 +10,15 @@ from batchyard.api.create_batch import claim
 from batchyard.domain.batch import Batch
 from batchyard.domain.errors import ApiError
 from batchyard.planning.intake import intake
-from tests.unit.batchyard.memory import BUCKET, MemoryRecords, MemoryYard
+from tests.unit.batchyard.memory import BUCKET, MemoryRecords, MemoryServices
 from tests.unit.batchyard.planned import INPUT, KEY
 
 FILE = "files/default/file-1"
 
 
 @pytest.fixture
-def yard() -> MemoryYard:
-    made = MemoryYard()
+def services() -> MemoryServices:
+    made = MemoryServices()
     made.bucket.put(KEY, INPUT)
     made.bucket.put(FILE, INPUT)
     return made
@@ -29,37 +29,41 @@ def wanted(key: str = KEY, **changes: object) -> dict[str, Any]:
     return check(body, {"24h"})
 
 
-def ids(yard: MemoryYard, *claims: tuple[dict[str, Any], str | None]) -> list[str]:
-    return [claim(yard, "default", body, key).batch_id for body, key in claims]
+def ids(services: MemoryServices, *claims: tuple[dict[str, Any], str | None]) -> list[str]:
+    return [claim(services, "default", body, key).batch_id for body, key in claims]
 
 
-def test_a_call_gets_the_batch_its_upload_has_made_with_the_call_s_metadata(yard: MemoryYard) -> None:
-    dropped = intake(yard, BUCKET, KEY, "v1")
-    made = claim(yard, "default", wanted(metadata={"run": "7"}), None)
+def test_a_call_gets_the_batch_its_upload_has_made_with_the_call_s_metadata(services: MemoryServices) -> None:
+    dropped = intake(services, BUCKET, KEY, "v1")
+    made = claim(services, "default", wanted(metadata={"run": "7"}), None)
     assert (made.batch_id, made.metadata, bool(made.claimed_by)) == (dropped, {"run": "7"}, True)
-    assert len(yard.table.batches) == 1
+    assert len(services.table.batches) == 1
 
 
-def test_a_batch_that_has_ended_unclaimed_is_shown_for_running_it_again_would_be_paid_again(yard: MemoryYard) -> None:
-    dropped = intake(yard, BUCKET, KEY, "v1")
+def test_a_batch_that_has_ended_unclaimed_is_shown_for_running_it_again_would_be_paid_again(
+    services: MemoryServices,
+) -> None:
+    dropped = intake(services, BUCKET, KEY, "v1")
     assert dropped is not None
-    ended = msgspec.structs.replace(yard.table.batch(dropped), status="completed", endpoint="/v1/responses")
-    yard.table.batches[dropped] = ended
-    made = claim(yard, "default", wanted(metadata={"run": "7"}), None)
+    ended = msgspec.structs.replace(services.table.batch(dropped), status="completed", endpoint="/v1/responses")
+    services.table.batches[dropped] = ended
+    made = claim(services, "default", wanted(metadata={"run": "7"}), None)
     assert (made.batch_id, made.status, bool(made.claimed_by)) == (dropped, "completed", True)
-    assert claim(yard, "default", wanted(), None).batch_id != dropped
+    assert claim(services, "default", wanted(), None).batch_id != dropped
 
 
 @pytest.mark.parametrize("status", ["in_progress", "completed"])
-def test_a_batch_of_the_upload_that_runs_for_another_endpoint_is_left_as_it_is(yard: MemoryYard, status: str) -> None:
-    dropped = intake(yard, BUCKET, KEY, "v1")
+def test_a_batch_of_the_upload_that_runs_for_another_endpoint_is_left_as_it_is(
+    services: MemoryServices, status: str
+) -> None:
+    dropped = intake(services, BUCKET, KEY, "v1")
     assert dropped is not None
-    running = msgspec.structs.replace(yard.table.batch(dropped), status=status, endpoint="/v1/embeddings")
-    yard.table.batches[dropped] = running
-    made = claim(yard, "default", wanted(), None)
+    running = msgspec.structs.replace(services.table.batch(dropped), status=status, endpoint="/v1/embeddings")
+    services.table.batches[dropped] = running
+    made = claim(services, "default", wanted(), None)
     assert (made.batch_id != dropped, made.endpoint) == (True, "/v1/responses")
-    assert yard.table.batch(dropped) == running
-    assert yard.started.started[-1] == made.batch_id
+    assert services.table.batch(dropped) == running
+    assert services.started.started[-1] == made.batch_id
 
 
 class PlannedJustThen(MemoryRecords):
@@ -70,55 +74,55 @@ class PlannedJustThen(MemoryRecords):
         return super().claim_batch(batch_id, wanted, **changes)
 
 
-def test_a_batch_whose_endpoint_is_found_at_the_last_moment_is_not_taken_over(yard: MemoryYard) -> None:
-    dropped = intake(yard, BUCKET, KEY, "v1")
+def test_a_batch_whose_endpoint_is_found_at_the_last_moment_is_not_taken_over(services: MemoryServices) -> None:
+    dropped = intake(services, BUCKET, KEY, "v1")
     late = PlannedJustThen()
-    late.batches = yard.table.batches
-    yard.records = late
-    made = claim(yard, "default", wanted(), None)
+    late.batches = services.table.batches
+    services.records = late
+    made = claim(services, "default", wanted(), None)
     assert made.batch_id != dropped
-    assert yard.table.batches[dropped or ""].claimed_by is None
-    assert yard.started.started[-1] == made.batch_id
+    assert services.table.batches[dropped or ""].claimed_by is None
+    assert services.started.started[-1] == made.batch_id
 
 
-def test_an_upload_told_after_the_call_makes_no_second_batch(yard: MemoryYard) -> None:
-    made = claim(yard, "default", wanted(), None)
-    assert intake(yard, BUCKET, KEY, "v1") == made.batch_id
-    assert len(yard.table.batches) == 1
+def test_an_upload_told_after_the_call_makes_no_second_batch(services: MemoryServices) -> None:
+    made = claim(services, "default", wanted(), None)
+    assert intake(services, BUCKET, KEY, "v1") == made.batch_id
+    assert len(services.table.batches) == 1
 
 
-def test_a_second_call_for_the_same_upload_wants_a_second_batch(yard: MemoryYard) -> None:
-    first, second = ids(yard, (wanted(), None), (wanted(), None))
+def test_a_second_call_for_the_same_upload_wants_a_second_batch(services: MemoryServices) -> None:
+    first, second = ids(services, (wanted(), None), (wanted(), None))
     assert first != second
 
 
-def test_a_call_for_a_file_makes_a_new_batch_each_time(yard: MemoryYard) -> None:
-    assert len(set(ids(yard, (wanted(FILE), None), (wanted(FILE), None)))) == 2
+def test_a_call_for_a_file_makes_a_new_batch_each_time(services: MemoryServices) -> None:
+    assert len(set(ids(services, (wanted(FILE), None), (wanted(FILE), None)))) == 2
 
 
 @pytest.mark.parametrize("key", [KEY, FILE])
-def test_a_repeated_idempotency_key_gets_the_same_batch(yard: MemoryYard, key: str) -> None:
-    assert len(set(ids(yard, (wanted(key), "once"), (wanted(key), "once"), (wanted(key), "once")))) == 1
-    assert len(yard.table.batches) == 1
+def test_a_repeated_idempotency_key_gets_the_same_batch(services: MemoryServices, key: str) -> None:
+    assert len(set(ids(services, (wanted(key), "once"), (wanted(key), "once"), (wanted(key), "once")))) == 1
+    assert len(services.table.batches) == 1
 
 
-def test_the_order_of_members_is_no_other_body(yard: MemoryYard) -> None:
+def test_the_order_of_members_is_no_other_body(services: MemoryServices) -> None:
     body = wanted(FILE)
-    assert len(set(ids(yard, (body, "once"), (dict(reversed(body.items())), "once")))) == 1
+    assert len(set(ids(services, (body, "once"), (dict(reversed(body.items())), "once")))) == 1
 
 
-def test_an_idempotency_key_with_another_body_is_a_conflict(yard: MemoryYard) -> None:
-    claim(yard, "default", wanted(FILE), "once")
+def test_an_idempotency_key_with_another_body_is_a_conflict(services: MemoryServices) -> None:
+    claim(services, "default", wanted(FILE), "once")
     with pytest.raises(ApiError) as caught:
-        claim(yard, "default", wanted(FILE, metadata={"run": "8"}), "once")
+        claim(services, "default", wanted(FILE, metadata={"run": "8"}), "once")
     assert (caught.value.status, caught.value.code) == (409, "idempotency_key_reused")
-    assert len(yard.table.batches) == 1
+    assert len(services.table.batches) == 1
 
 
-def test_tenants_do_not_share_their_idempotency_keys(yard: MemoryYard) -> None:
-    yard.bucket.put("files/acme/file-1", INPUT)
-    ours = claim(yard, "default", wanted(FILE), "once")
-    theirs = claim(yard, "acme", wanted("files/acme/file-1"), "once")
+def test_tenants_do_not_share_their_idempotency_keys(services: MemoryServices) -> None:
+    services.bucket.put("files/acme/file-1", INPUT)
+    ours = claim(services, "default", wanted(FILE), "once")
+    theirs = claim(services, "acme", wanted("files/acme/file-1"), "once")
     assert (ours.tenant, theirs.tenant) == ("default", "acme")
     assert ours.batch_id != theirs.batch_id
 
@@ -126,18 +130,20 @@ def test_tenants_do_not_share_their_idempotency_keys(yard: MemoryYard) -> None:
 @pytest.mark.parametrize(
     "file_id", ["file-abc", "", "https://example.org/x", "s3://", f"s3://{BUCKET}/{KEY}.gone", f"s3://{BUCKET}/"]
 )
-def test_a_file_that_is_not_there_fails_the_batch_afterwards_as_with_openai(yard: MemoryYard, file_id: str) -> None:
-    made = claim(yard, "default", {**wanted(), "input_file_id": file_id}, None)
+def test_a_file_that_is_not_there_fails_the_batch_afterwards_as_with_openai(
+    services: MemoryServices, file_id: str
+) -> None:
+    made = claim(services, "default", {**wanted(), "input_file_id": file_id}, None)
     assert (made.status, made.errors[0].code, made.errors[0].param) == ("failed", "invalid_request", "file_id")
     assert made.input_file_id == file_id
-    assert yard.started.started == []
+    assert services.started.started == []
 
 
 @pytest.mark.parametrize(
     "uri", [f"s3://other/{KEY}", f"s3://{BUCKET}/inbox/acme/x", f"s3://{BUCKET}/results/default/b/output.jsonl"]
 )
-def test_what_is_another_s_is_refused_at_once_whether_it_is_there_or_not(yard: MemoryYard, uri: str) -> None:
+def test_what_is_another_s_is_refused_at_once_whether_it_is_there_or_not(services: MemoryServices, uri: str) -> None:
     with pytest.raises(ApiError) as caught:
-        claim(yard, "default", {**wanted(), "input_file_id": uri}, None)
+        claim(services, "default", {**wanted(), "input_file_id": uri}, None)
     assert (caught.value.status, caught.value.param) == (400, "input_file_id")
-    assert yard.table.batches == {}
+    assert services.table.batches == {}

@@ -6,78 +6,80 @@ from batchyard.api import files
 from batchyard.api.presigned import LARGEST, MOST_AT_ONCE, MOST_LINKS, presign_file
 from batchyard.domain.errors import ApiError
 from batchyard.domain.stored_file import DAY
-from tests.unit.batchyard.memory import MemoryYard
+from tests.unit.batchyard.memory import MemoryServices
 
 LINES = b'{"custom_id": "1"}\n'
 
 
 @pytest.fixture
-def yard() -> MemoryYard:
-    return MemoryYard()
+def services() -> MemoryServices:
+    return MemoryServices()
 
 
-def announced(yard: MemoryYard, bytes: int | None = len(LINES), **members: Any) -> dict[str, Any]:  # noqa: A002 - a member of the body
-    return presign_file(yard, "default", {"filename": "in.jsonl", "purpose": "batch", "bytes": bytes, **members})
+def announced(services: MemoryServices, bytes: int | None = len(LINES), **members: Any) -> dict[str, Any]:  # noqa: A002 - a member of the body
+    return presign_file(services, "default", {"filename": "in.jsonl", "purpose": "batch", "bytes": bytes, **members})
 
 
 def key_of(file: dict[str, Any]) -> str:
     return f"files/default/{file['id']}"
 
 
-def test_an_announced_file_is_shown_but_has_no_content_until_its_bytes_are_there(yard: MemoryYard) -> None:
-    file = announced(yard)
+def test_an_announced_file_is_shown_but_has_no_content_until_its_bytes_are_there(services: MemoryServices) -> None:
+    file = announced(services)
     assert (file["object"], file["status"], file["bytes"]) == ("file", "uploaded", len(LINES))
     assert file["expires_at"] == file["created_at"] + 30 * DAY
     [part] = file["upload"]["parts"]
     assert (part["bytes"], file["upload"]["method"]) == (len(LINES), "PUT")
     assert file["upload"]["headers"] == {"x-amz-tagging": "keep-days=30"}
     with pytest.raises(ApiError, match="not been uploaded yet"):
-        files.file_content(yard, "default", file["id"])
-    assert files.input_of(yard, "default", file["id"]) is None
+        files.file_content(services, "default", file["id"])
+    assert files.input_of(services, "default", file["id"]) is None
     assert [
         each["id"]
-        for each in files.list_files(yard, "default", purpose=None, limit=None, order=None, after=None)["data"]
+        for each in files.list_files(services, "default", purpose=None, limit=None, order=None, after=None)["data"]
     ]
 
 
-def test_a_packed_file_may_be_announced(yard: MemoryYard) -> None:
-    assert announced(yard, filename="in.jsonl.gz")["filename"] == "in.jsonl.gz"
+def test_a_packed_file_may_be_announced(services: MemoryServices) -> None:
+    assert announced(services, filename="in.jsonl.gz")["filename"] == "in.jsonl.gz"
 
 
-def test_a_file_is_whole_as_soon_as_its_bytes_are_there(yard: MemoryYard) -> None:
-    file = announced(yard)
-    yard.bucket.put(key_of(file), LINES)
-    source = files.input_of(yard, "default", file["id"])
+def test_a_file_is_whole_as_soon_as_its_bytes_are_there(services: MemoryServices) -> None:
+    file = announced(services)
+    services.bucket.put(key_of(file), LINES)
+    source = files.input_of(services, "default", file["id"])
     assert source is not None
     assert source.size == len(LINES)
-    assert files.retrieve_file(yard, "default", file["id"])["status"] == "processed"
-    assert files.file_content(yard, "default", file["id"]) == LINES
+    assert files.retrieve_file(services, "default", file["id"])["status"] == "processed"
+    assert files.file_content(services, "default", file["id"]) == LINES
 
 
-def test_another_number_of_bytes_is_not_the_file(yard: MemoryYard) -> None:
-    file = announced(yard)
-    yard.bucket.put(key_of(file), LINES + b"more")
-    assert files.retrieve_file(yard, "default", file["id"])["status"] == "uploaded"
+def test_another_number_of_bytes_is_not_the_file(services: MemoryServices) -> None:
+    file = announced(services)
+    services.bucket.put(key_of(file), LINES + b"more")
+    assert files.retrieve_file(services, "default", file["id"])["status"] == "uploaded"
 
 
-def test_a_file_that_stays_needs_no_header(yard: MemoryYard) -> None:
-    assert announced(yard, purpose="user_data", filename="a.bin")["upload"]["headers"] == {}
+def test_a_file_that_stays_needs_no_header(services: MemoryServices) -> None:
+    assert announced(services, purpose="user_data", filename="a.bin")["upload"]["headers"] == {}
 
 
-def test_more_than_one_request_carries_goes_in_parts_and_is_joined_when_it_is_asked_for(yard: MemoryYard) -> None:
-    file = announced(yard, MOST_AT_ONCE + 1)
+def test_more_than_one_request_carries_goes_in_parts_and_is_joined_when_it_is_asked_for(
+    services: MemoryServices,
+) -> None:
+    file = announced(services, MOST_AT_ONCE + 1)
     assert [part["bytes"] for part in file["upload"]["parts"]] == [1_000_000_000] * 5 + [1]
     assert len({part["url"] for part in file["upload"]["parts"]}) == 6
     assert (file["bytes"], file["true_bytes"]) == (2**31 - 1, MOST_AT_ONCE + 1)
-    assert files.retrieve_file(yard, "default", file["id"])["status"] == "uploaded"
-    small = yard.kept_files.known[file["id"]] = yard.kept_files.change(file["id"], bytes=len(LINES))
-    yard.bucket.put(str(small.multipart_id), LINES)
-    assert files.retrieve_file(yard, "default", file["id"])["status"] == "processed"
-    assert files.file_content(yard, "default", file["id"]) == LINES
+    assert files.retrieve_file(services, "default", file["id"])["status"] == "uploaded"
+    small = services.kept_files.known[file["id"]] = services.kept_files.change(file["id"], bytes=len(LINES))
+    services.bucket.put(str(small.multipart_id), LINES)
+    assert files.retrieve_file(services, "default", file["id"])["status"] == "processed"
+    assert files.file_content(services, "default", file["id"]) == LINES
 
 
-def test_the_largest_file_has_as_many_links_as_an_answer_holds(yard: MemoryYard) -> None:
-    parts = announced(yard, LARGEST)["upload"]["parts"]
+def test_the_largest_file_has_as_many_links_as_an_answer_holds(services: MemoryServices) -> None:
+    parts = announced(services, LARGEST)["upload"]["parts"]
     assert len(parts) == MOST_LINKS
     assert sum(part["bytes"] for part in parts) == LARGEST
 
@@ -94,17 +96,17 @@ def test_the_largest_file_has_as_many_links_as_an_answer_holds(yard: MemoryYard)
     ],
 )
 def test_what_would_be_refused_of_an_upload_is_refused(
-    yard: MemoryYard, members: dict[str, Any], code: str | None, param: str | None
+    services: MemoryServices, members: dict[str, Any], code: str | None, param: str | None
 ) -> None:
     with pytest.raises(ApiError) as error:
-        announced(yard, **members)
+        announced(services, **members)
     assert (error.value.status, error.value.code, error.value.param) == (400, code, param)
-    assert yard.kept_files.known == {}
+    assert services.kept_files.known == {}
 
 
-def test_a_file_deleted_before_its_bytes_came_stays_away(yard: MemoryYard) -> None:
-    file = announced(yard)
-    files.delete_file(yard, "default", file["id"])
-    yard.bucket.put(key_of(file), LINES)
+def test_a_file_deleted_before_its_bytes_came_stays_away(services: MemoryServices) -> None:
+    file = announced(services)
+    files.delete_file(services, "default", file["id"])
+    services.bucket.put(key_of(file), LINES)
     with pytest.raises(ApiError, match="No such File object"):
-        files.retrieve_file(yard, "default", file["id"])
+        files.retrieve_file(services, "default", file["id"])

@@ -7,7 +7,7 @@ import pytest
 
 from batchyard.api.quotas import check_open_batches, count, give_back, room_for
 from batchyard.domain.errors import ApiError, StoreError
-from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
+from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
 
 
 def refused(call: Callable[[], None]) -> tuple[int, str | None] | None:
@@ -18,10 +18,10 @@ def refused(call: Callable[[], None]) -> tuple[int, str | None] | None:
     return None
 
 
-def open_batches(yard: MemoryYard, count: int, tenant: str = "default", status: str = "validating") -> None:
+def open_batches(services: MemoryServices, count: int, tenant: str = "default", status: str = "validating") -> None:
     for number in range(count):
         made = msgspec.structs.replace(batch(tenant=tenant, status=status), batch_id=f"batch_{tenant}{status}{number}")
-        yard.table.create_batch(made)
+        services.table.create_batch(made)
 
 
 @pytest.mark.parametrize(
@@ -29,62 +29,62 @@ def open_batches(yard: MemoryYard, count: int, tenant: str = "default", status: 
     [(0, None), (2, None), (3, (429, "open_batches_limit_exceeded")), (9, (429, "open_batches_limit_exceeded"))],
 )
 def test_a_tenant_has_no_more_open_batches_than_it_may(count: int, answer: tuple[int, str] | None) -> None:
-    yard = MemoryYard(max_open_batches=3)
-    open_batches(yard, count)
-    assert refused(lambda: check_open_batches(yard, "default", BATCH_ID)) == answer
+    services = MemoryServices(max_open_batches=3)
+    open_batches(services, count)
+    assert refused(lambda: check_open_batches(services, "default", BATCH_ID)) == answer
 
 
 def test_batches_that_ended_or_are_another_s_take_no_room() -> None:
-    yard = MemoryYard(max_open_batches=3)
-    open_batches(yard, 5, tenant="other")
-    open_batches(yard, 5, status="completed")
-    open_batches(yard, 2, status="cancelling")
-    assert refused(lambda: check_open_batches(yard, "default", BATCH_ID)) is None
+    services = MemoryServices(max_open_batches=3)
+    open_batches(services, 5, tenant="other")
+    open_batches(services, 5, status="completed")
+    open_batches(services, 2, status="cancelling")
+    assert refused(lambda: check_open_batches(services, "default", BATCH_ID)) is None
 
 
 def test_a_batch_that_is_there_already_needs_no_room() -> None:
-    yard = MemoryYard(max_open_batches=1)
-    yard.table.create_batch(batch())
-    assert refused(lambda: check_open_batches(yard, "default", "batch_new", BATCH_ID)) is None
-    assert refused(lambda: check_open_batches(yard, "default", "batch_new")) is not None
+    services = MemoryServices(max_open_batches=1)
+    services.table.create_batch(batch())
+    assert refused(lambda: check_open_batches(services, "default", "batch_new", BATCH_ID)) is None
+    assert refused(lambda: check_open_batches(services, "default", "batch_new")) is not None
 
 
 def test_without_a_limit_nothing_is_counted() -> None:
-    yard = MemoryYard(max_open_batches=0, max_stored_bytes=0)
-    open_batches(yard, 5)
-    assert refused(lambda: check_open_batches(yard, "default", BATCH_ID)) is None
-    assert refused(lambda: stores(yard, 10**12)) is None
-    assert yard.sums.known == {}
+    services = MemoryServices(max_open_batches=0, max_stored_bytes=0)
+    open_batches(services, 5)
+    assert refused(lambda: check_open_batches(services, "default", BATCH_ID)) is None
+    assert refused(lambda: stores(services, 10**12)) is None
+    assert services.sums.known == {}
 
 
-def stores(yard: MemoryYard, size: int, tenant: str = "default") -> None:
-    with room_for(yard, tenant, size):
+def stores(services: MemoryServices, size: int, tenant: str = "default") -> None:
+    with room_for(services, tenant, size):
         pass
 
 
 @pytest.mark.parametrize(("size", "answer"), [(40, None), (41, (403, "storage_limit_exceeded"))])
 def test_a_file_must_fit_into_what_a_tenant_may_store(size: int, answer: tuple[int, str] | None) -> None:
-    yard = MemoryYard(max_stored_bytes=100)
-    stores(yard, 60)
-    stores(yard, 100, "other")
-    assert refused(lambda: stores(yard, size)) == answer
+    services = MemoryServices(max_stored_bytes=100)
+    stores(services, 60)
+    stores(services, 100, "other")
+    assert refused(lambda: stores(services, size)) == answer
 
 
 def test_a_first_file_must_fit_too() -> None:
-    assert refused(lambda: stores(MemoryYard(max_stored_bytes=100), 101)) == (403, "storage_limit_exceeded")
+    assert refused(lambda: stores(MemoryServices(max_stored_bytes=100), 101)) == (403, "storage_limit_exceeded")
 
 
 def test_what_is_deleted_makes_room_and_results_take_it_whatever_the_limit() -> None:
-    yard = MemoryYard(max_stored_bytes=100)
-    stores(yard, 60)
-    count(yard, "default", 70)
-    assert refused(lambda: stores(yard, 1)) is not None
-    give_back(yard, "default", 60)
-    assert refused(lambda: stores(yard, 30)) is None
+    services = MemoryServices(max_stored_bytes=100)
+    stores(services, 60)
+    count(services, "default", 70)
+    assert refused(lambda: stores(services, 1)) is not None
+    give_back(services, "default", 60)
+    assert refused(lambda: stores(services, 30)) is None
 
 
 def test_a_file_that_could_not_be_recorded_takes_no_room() -> None:
-    yard = MemoryYard(max_stored_bytes=100)
-    with pytest.raises(StoreError), room_for(yard, "default", 60):
+    services = MemoryServices(max_stored_bytes=100)
+    with pytest.raises(StoreError), room_for(services, "default", 60):
         raise StoreError("no")
-    assert yard.sums.read("default").bytes == 0
+    assert services.sums.read("default").bytes == 0

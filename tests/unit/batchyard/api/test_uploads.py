@@ -14,38 +14,38 @@ from batchyard.api.uploads import MOST_JOINED
 from batchyard.domain.errors import ApiError
 from batchyard.domain.multipart_upload import LIFE, MOST_OFTEN, MOST_PARTS
 from batchyard.domain.stored_file import DAY
-from tests.unit.batchyard.memory import MemoryYard
+from tests.unit.batchyard.memory import MemoryServices
 
 PIECES = [b'{"custom_id": "1"}\n{"cus', b'tom_id": "\xc3', b"\xbc", b'"}\n']
 WHOLE = b"".join(PIECES)
 
 
 @pytest.fixture
-def yard() -> MemoryYard:
-    return MemoryYard()
+def services() -> MemoryServices:
+    return MemoryServices()
 
 
-def create(yard: MemoryYard, tenant: str = "default", **members: Any) -> dict[str, Any]:
+def create(services: MemoryServices, tenant: str = "default", **members: Any) -> dict[str, Any]:
     body = {"filename": "in.jsonl", "purpose": "batch", "bytes": len(WHOLE), "mime_type": "text/jsonl", **members}
-    return uploads.create_upload(yard, tenant, {name: value for name, value in body.items() if value is not None})
+    return uploads.create_upload(services, tenant, {name: value for name, value in body.items() if value is not None})
 
 
-def add(yard: MemoryYard, upload_id: str, data: bytes, tenant: str = "default", name: str = "data") -> str:
+def add(services: MemoryServices, upload_id: str, data: bytes, tenant: str = "default", name: str = "data") -> str:
     form = httpx.Request("POST", "http://127.0.0.1", files={name: ("upload", data)})
-    part = uploads.add_part(yard, tenant, upload_id, form.headers["content-type"], form.read())
+    part = uploads.add_part(services, tenant, upload_id, form.headers["content-type"], form.read())
     assert (part["object"], part["upload_id"]) == ("upload.part", upload_id)
     return str(part["id"])
 
 
-def whole(yard: MemoryYard, **members: Any) -> tuple[str, list[str]]:
-    upload_id = create(yard, **members)["id"]
-    return upload_id, [add(yard, upload_id, piece) for piece in PIECES]
+def whole(services: MemoryServices, **members: Any) -> tuple[str, list[str]]:
+    upload_id = create(services, **members)["id"]
+    return upload_id, [add(services, upload_id, piece) for piece in PIECES]
 
 
 def complete(
-    yard: MemoryYard, upload_id: str, part_ids: object, tenant: str = "default", **members: Any
+    services: MemoryServices, upload_id: str, part_ids: object, tenant: str = "default", **members: Any
 ) -> dict[str, Any]:
-    return uploads.complete_upload(yard, tenant, upload_id, {"part_ids": part_ids, **members})
+    return uploads.complete_upload(services, tenant, upload_id, {"part_ids": part_ids, **members})
 
 
 def refused(call: Any, *arguments: Any, **named: Any) -> tuple[int, str | None, str | None]:
@@ -54,48 +54,50 @@ def refused(call: Any, *arguments: Any, **named: Any) -> tuple[int, str | None, 
     return error.value.status, error.value.code, error.value.param
 
 
-def test_an_upload_begins_pending_with_every_member(yard: MemoryYard) -> None:
-    made = create(yard)
+def test_an_upload_begins_pending_with_every_member(services: MemoryServices) -> None:
+    made = create(services)
     assert made == {
-        "id": made["id"], "object": "upload", "bytes": len(WHOLE), "created_at": yard.now(), "filename": "in.jsonl",
-        "purpose": "batch", "status": "pending", "expires_at": yard.now() + LIFE, "file": None,
+        "id": made["id"], "object": "upload", "bytes": len(WHOLE), "created_at": services.now(), "filename": "in.jsonl",
+        "purpose": "batch", "status": "pending", "expires_at": services.now() + LIFE, "file": None,
     }  # fmt: skip
 
 
-def test_the_order_of_the_ids_is_the_order_of_the_bytes(yard: MemoryYard) -> None:
-    upload_id = create(yard)["id"]
-    last_first = [add(yard, upload_id, piece) for piece in reversed(PIECES)]
+def test_the_order_of_the_ids_is_the_order_of_the_bytes(services: MemoryServices) -> None:
+    upload_id = create(services)["id"]
+    last_first = [add(services, upload_id, piece) for piece in reversed(PIECES)]
     done = complete(
-        yard, upload_id, last_first[::-1], md5=hashlib.md5(WHOLE, usedforsecurity=False).hexdigest().upper()
+        services, upload_id, last_first[::-1], md5=hashlib.md5(WHOLE, usedforsecurity=False).hexdigest().upper()
     )
     assert (done["status"], done["file"]["bytes"], done["file"]["filename"]) == ("completed", len(WHOLE), "in.jsonl")
-    assert files.file_content(yard, "default", done["file"]["id"]) == WHOLE
-    assert files.input_of(yard, "default", done["file"]["id"]) is not None
+    assert files.file_content(services, "default", done["file"]["id"]) == WHOLE
+    assert files.input_of(services, "default", done["file"]["id"]) is not None
 
 
-def test_the_file_lives_as_long_as_was_asked_for(yard: MemoryYard) -> None:
-    done = complete(yard, *whole(yard, expires_after={"anchor": "created_at", "seconds": 7_200}))
+def test_the_file_lives_as_long_as_was_asked_for(services: MemoryServices) -> None:
+    done = complete(services, *whole(services, expires_after={"anchor": "created_at", "seconds": 7_200}))
     assert done["file"]["expires_at"] == done["file"]["created_at"] + 7_200
-    assert complete(yard, *whole(yard))["file"]["expires_at"] == yard.now() + 30 * DAY
-    assert list(yard.file_bodies.lives.values())[-1] == 30 * DAY
+    assert complete(services, *whole(services))["file"]["expires_at"] == services.now() + 30 * DAY
+    assert list(services.file_bodies.lives.values())[-1] == 30 * DAY
 
 
-def test_completed_again_it_is_the_same_file(yard: MemoryYard) -> None:
-    upload_id, part_ids = whole(yard)
-    assert complete(yard, upload_id, part_ids) == complete(yard, upload_id, part_ids)
-    assert len(yard.kept_files.known) == 1
+def test_completed_again_it_is_the_same_file(services: MemoryServices) -> None:
+    upload_id, part_ids = whole(services)
+    assert complete(services, upload_id, part_ids) == complete(services, upload_id, part_ids)
+    assert len(services.kept_files.known) == 1
 
 
-def test_a_call_that_died_before_the_end_is_simply_made_again(yard: MemoryYard) -> None:
-    upload_id, part_ids = whole(yard)
-    pending = yard.kept_uploads.known[upload_id]
-    done = complete(yard, upload_id, part_ids)
-    (kept,) = yard.kept_files.known.values()
-    yard.kept_uploads.known[upload_id] = pending
-    yard.wait(60)
-    assert complete(yard, upload_id, part_ids) == done
-    assert list(yard.kept_files.known.values()) == [kept]
-    assert yard.bucket.head(kept.key)[0].version_id == kept.version_id  # an older one would be removed after WorkDays
+def test_a_call_that_died_before_the_end_is_simply_made_again(services: MemoryServices) -> None:
+    upload_id, part_ids = whole(services)
+    pending = services.kept_uploads.known[upload_id]
+    done = complete(services, upload_id, part_ids)
+    (kept,) = services.kept_files.known.values()
+    services.kept_uploads.known[upload_id] = pending
+    services.wait(60)
+    assert complete(services, upload_id, part_ids) == done
+    assert list(services.kept_files.known.values()) == [kept]
+    assert (
+        services.bucket.head(kept.key)[0].version_id == kept.version_id
+    )  # an older one would be removed after WorkDays
 
 
 @pytest.mark.parametrize(
@@ -116,52 +118,56 @@ def test_a_call_that_died_before_the_end_is_simply_made_again(yard: MemoryYard) 
     ],
 )
 def test_what_openai_would_not_take_is_refused(
-    yard: MemoryYard, members: dict[str, Any], code: str | None, param: str | None
+    services: MemoryServices, members: dict[str, Any], code: str | None, param: str | None
 ) -> None:
-    assert refused(create, yard, **members) == (400, code, param)
+    assert refused(create, services, **members) == (400, code, param)
 
 
 def test_what_a_tenant_may_not_store_is_refused_before_it_is_sent() -> None:
-    yard = MemoryYard(max_stored_bytes=100)
+    services = MemoryServices(max_stored_bytes=100)
     announced = {"filename": "in.jsonl", "purpose": "batch", "bytes": 101}
-    assert refused(create, yard, bytes=101) == (403, "storage_limit_exceeded", None)
-    assert refused(presign_file, yard, "default", announced) == (403, "storage_limit_exceeded", None)
-    assert create(yard, bytes=100)["status"] == "pending"
+    assert refused(create, services, bytes=101) == (403, "storage_limit_exceeded", None)
+    assert refused(presign_file, services, "default", announced) == (403, "storage_limit_exceeded", None)
+    assert create(services, bytes=100)["status"] == "pending"
 
 
-def test_what_is_no_object_is_refused(yard: MemoryYard) -> None:
-    assert refused(uploads.create_upload, yard, "default", [])[0] == 400
-    upload_id, _ = whole(yard)
-    assert refused(uploads.complete_upload, yard, "default", upload_id, [])[1] == "missing_required_parameter"
+def test_what_is_no_object_is_refused(services: MemoryServices) -> None:
+    assert refused(uploads.create_upload, services, "default", [])[0] == 400
+    upload_id, _ = whole(services)
+    assert refused(uploads.complete_upload, services, "default", upload_id, [])[1] == "missing_required_parameter"
 
 
-def test_too_much_for_one_upload_or_part_is_refused_with_the_way_for_it(yard: MemoryYard) -> None:
+def test_too_much_for_one_upload_or_part_is_refused_with_the_way_for_it(services: MemoryServices) -> None:
     with pytest.raises(ApiError, match="/v1/uploads/presign"):
-        create(yard, bytes=MOST_JOINED + 1)
+        create(services, bytes=MOST_JOINED + 1)
     with pytest.raises(ApiError, match="part_size=4_000_000") as error:
-        add(yard, create(yard)["id"], b"x" * MOST_IN_FORM)
+        add(services, create(services)["id"], b"x" * MOST_IN_FORM)
     assert error.value.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
-def test_an_upload_takes_each_part_twice_and_then_no_more(yard: MemoryYard) -> None:
-    upload_id = create(yard)["id"]
-    twice = [add(yard, upload_id, piece) for piece in (*PIECES, *PIECES)]
-    assert refused(add, yard, upload_id, b"x") == (400, None, "data")
-    assert len([key for key in yard.bucket.stored if key.startswith("work/uploads/")]) == 8
-    assert complete(yard, upload_id, twice[4:])["status"] == "completed"
+def test_an_upload_takes_each_part_twice_and_then_no_more(services: MemoryServices) -> None:
+    upload_id = create(services)["id"]
+    twice = [add(services, upload_id, piece) for piece in (*PIECES, *PIECES)]
+    assert refused(add, services, upload_id, b"x") == (400, None, "data")
+    assert len([key for key in services.bucket.stored if key.startswith("work/uploads/")]) == 8
+    assert complete(services, upload_id, twice[4:])["status"] == "completed"
 
 
-def test_an_upload_takes_so_many_parts_however_small(yard: MemoryYard) -> None:
-    upload_id = create(yard, bytes=MOST_JOINED)["id"]
-    known = yard.kept_uploads.known
+def test_an_upload_takes_so_many_parts_however_small(services: MemoryServices) -> None:
+    upload_id = create(services, bytes=MOST_JOINED)["id"]
+    known = services.kept_uploads.known
     known[upload_id] = msgspec.structs.replace(known[upload_id], parts=MOST_OFTEN * MOST_PARTS - 1, received=9)
-    add(yard, upload_id, b"x")
+    add(services, upload_id, b"x")
     with pytest.raises(ApiError, match="2000 parts of 10 bytes"):
-        add(yard, upload_id, b"x")
+        add(services, upload_id, b"x")
 
 
-def test_a_part_is_called_data(yard: MemoryYard) -> None:
-    assert refused(add, yard, create(yard)["id"], b"x", name="file") == (400, "missing_required_parameter", "data")
+def test_a_part_is_called_data(services: MemoryServices) -> None:
+    assert refused(add, services, create(services)["id"], b"x", name="file") == (
+        400,
+        "missing_required_parameter",
+        "data",
+    )
 
 
 @pytest.mark.parametrize(
@@ -175,38 +181,38 @@ def test_a_part_is_called_data(yard: MemoryYard) -> None:
         ([], None),
     ],
 )
-def test_parts_that_are_none_are_refused(yard: MemoryYard, part_ids: object, code: str | None) -> None:
-    upload_id, _ = whole(yard)
-    assert refused(complete, yard, upload_id, part_ids) == (400, code, "part_ids")
+def test_parts_that_are_none_are_refused(services: MemoryServices, part_ids: object, code: str | None) -> None:
+    upload_id, _ = whole(services)
+    assert refused(complete, services, upload_id, part_ids) == (400, code, "part_ids")
 
 
-def test_parts_must_sum_up_to_what_was_announced(yard: MemoryYard) -> None:
-    upload_id, part_ids = whole(yard)
-    assert refused(complete, yard, upload_id, part_ids[:-1]) == (400, None, "part_ids")
-    assert refused(complete, yard, upload_id, [*part_ids, part_ids[0]]) == (400, None, "part_ids")
-    assert complete(yard, upload_id, part_ids)["status"] == "completed"
+def test_parts_must_sum_up_to_what_was_announced(services: MemoryServices) -> None:
+    upload_id, part_ids = whole(services)
+    assert refused(complete, services, upload_id, part_ids[:-1]) == (400, None, "part_ids")
+    assert refused(complete, services, upload_id, [*part_ids, part_ids[0]]) == (400, None, "part_ids")
+    assert complete(services, upload_id, part_ids)["status"] == "completed"
 
 
-def test_parts_of_another_upload_are_none_of_this(yard: MemoryYard) -> None:
-    (one, _), (_, others) = whole(yard), whole(yard)
-    assert refused(complete, yard, one, others) == (400, None, "part_ids")
+def test_parts_of_another_upload_are_none_of_this(services: MemoryServices) -> None:
+    (one, _), (_, others) = whole(services), whole(services)
+    assert refused(complete, services, one, others) == (400, None, "part_ids")
 
 
-def test_a_wrong_digest_or_first_line_leaves_no_file(yard: MemoryYard) -> None:
-    upload_id, part_ids = whole(yard)
-    assert refused(complete, yard, upload_id, part_ids, md5="0" * 32) == (400, None, "md5")
-    assert refused(complete, yard, upload_id, part_ids, md5=7) == (400, "invalid_type", "md5")
-    other = create(yard, bytes=8)["id"]
-    assert refused(complete, yard, other, [add(yard, other, b"not json")]) == (400, None, None)
-    assert yard.kept_files.known == {}
-    assert not [key for key in yard.bucket.stored if key.startswith("files/")]
-    assert complete(yard, upload_id, part_ids)["status"] == "completed"
+def test_a_wrong_digest_or_first_line_leaves_no_file(services: MemoryServices) -> None:
+    upload_id, part_ids = whole(services)
+    assert refused(complete, services, upload_id, part_ids, md5="0" * 32) == (400, None, "md5")
+    assert refused(complete, services, upload_id, part_ids, md5=7) == (400, "invalid_type", "md5")
+    other = create(services, bytes=8)["id"]
+    assert refused(complete, services, other, [add(services, other, b"not json")]) == (400, None, None)
+    assert services.kept_files.known == {}
+    assert not [key for key in services.bucket.stored if key.startswith("files/")]
+    assert complete(services, upload_id, part_ids)["status"] == "completed"
 
 
-def test_a_packed_file_is_joined_as_it_is(yard: MemoryYard) -> None:
+def test_a_packed_file_is_joined_as_it_is(services: MemoryServices) -> None:
     packed = gzip.compress(WHOLE)
-    upload_id = create(yard, filename="in.jsonl.gz", bytes=len(packed))["id"]
-    done = complete(yard, upload_id, [add(yard, upload_id, packed)])
+    upload_id = create(services, filename="in.jsonl.gz", bytes=len(packed))["id"]
+    done = complete(services, upload_id, [add(services, upload_id, packed)])
     assert (done["status"], done["file"]["filename"], done["file"]["bytes"]) == (
         "completed",
         "in.jsonl.gz",
@@ -214,52 +220,52 @@ def test_a_packed_file_is_joined_as_it_is(yard: MemoryYard) -> None:
     )
 
 
-def test_an_hour_later_it_takes_nothing_more(yard: MemoryYard) -> None:
-    upload_id, part_ids = whole(yard)
-    yard.wait(LIFE)
-    for call in (lambda: add(yard, upload_id, b"x"), lambda: complete(yard, upload_id, part_ids)):
+def test_an_hour_later_it_takes_nothing_more(services: MemoryServices) -> None:
+    upload_id, part_ids = whole(services)
+    services.wait(LIFE)
+    for call in (lambda: add(services, upload_id, b"x"), lambda: complete(services, upload_id, part_ids)):
         with pytest.raises(ApiError, match="is expired"):
             call()
 
 
-def test_a_cancelled_one_takes_nothing_more_and_a_completed_one_stays(yard: MemoryYard) -> None:
-    upload_id, part_ids = whole(yard)
-    assert uploads.cancel_upload(yard, "default", upload_id)["status"] == "cancelled"
-    assert uploads.cancel_upload(yard, "default", upload_id)["status"] == "cancelled"
+def test_a_cancelled_one_takes_nothing_more_and_a_completed_one_stays(services: MemoryServices) -> None:
+    upload_id, part_ids = whole(services)
+    assert uploads.cancel_upload(services, "default", upload_id)["status"] == "cancelled"
+    assert uploads.cancel_upload(services, "default", upload_id)["status"] == "cancelled"
     with pytest.raises(ApiError, match="is cancelled"):
-        complete(yard, upload_id, part_ids)
-    done = complete(yard, *whole(yard))
+        complete(services, upload_id, part_ids)
+    done = complete(services, *whole(services))
     with pytest.raises(ApiError, match="is completed"):
-        uploads.cancel_upload(yard, "default", done["id"])
+        uploads.cancel_upload(services, "default", done["id"])
     with pytest.raises(ApiError, match="is completed"):
-        add(yard, done["id"], b"x")
+        add(services, done["id"], b"x")
 
 
-def test_one_cancelled_while_it_is_joined_leaves_no_file(yard: MemoryYard) -> None:
-    upload_id, part_ids = whole(yard)
-    yard.kept_uploads.meanwhile = lambda: uploads.cancel_upload(yard, "default", upload_id)
+def test_one_cancelled_while_it_is_joined_leaves_no_file(services: MemoryServices) -> None:
+    upload_id, part_ids = whole(services)
+    services.kept_uploads.meanwhile = lambda: uploads.cancel_upload(services, "default", upload_id)
     with pytest.raises(ApiError, match="is cancelled"):
-        complete(yard, upload_id, part_ids)
-    assert not [key for key in yard.bucket.stored if key.startswith("files/")]
-    assert files.list_files(yard, "default", purpose=None, limit=None, order=None, after=None)["data"] == []
+        complete(services, upload_id, part_ids)
+    assert not [key for key in services.bucket.stored if key.startswith("files/")]
+    assert files.list_files(services, "default", purpose=None, limit=None, order=None, after=None)["data"] == []
 
 
-def test_two_completions_at_once_make_one_file(yard: MemoryYard) -> None:
-    upload_id, part_ids = whole(yard)
+def test_two_completions_at_once_make_one_file(services: MemoryServices) -> None:
+    upload_id, part_ids = whole(services)
 
     def overtake() -> None:
-        yard.kept_uploads.meanwhile = lambda: None
-        complete(yard, upload_id, part_ids)
+        services.kept_uploads.meanwhile = lambda: None
+        complete(services, upload_id, part_ids)
 
-    yard.kept_uploads.meanwhile = overtake
-    assert complete(yard, upload_id, part_ids)["status"] == "completed"
-    assert len(yard.kept_files.known) == 1
+    services.kept_uploads.meanwhile = overtake
+    assert complete(services, upload_id, part_ids)["status"] == "completed"
+    assert len(services.kept_files.known) == 1
 
 
-def test_another_tenant_s_upload_is_not_there(yard: MemoryYard) -> None:
-    upload_id, part_ids = whole(yard)
-    assert refused(add, yard, upload_id, b"x", tenant="other") == (404, None, "id")
-    assert refused(complete, yard, upload_id, part_ids, tenant="other") == (404, None, "id")
-    assert refused(uploads.cancel_upload, yard, "other", upload_id) == (404, None, "id")
+def test_another_tenant_s_upload_is_not_there(services: MemoryServices) -> None:
+    upload_id, part_ids = whole(services)
+    assert refused(add, services, upload_id, b"x", tenant="other") == (404, None, "id")
+    assert refused(complete, services, upload_id, part_ids, tenant="other") == (404, None, "id")
+    assert refused(uploads.cancel_upload, services, "other", upload_id) == (404, None, "id")
     for other in ("upload_0", "upload_ü", "", "x" * 3_000):
-        assert refused(uploads.cancel_upload, yard, "default", other) == (404, None, "id")
+        assert refused(uploads.cancel_upload, services, "default", other) == (404, None, "id")

@@ -9,39 +9,39 @@ from batchyard.domain.shard import Step
 from batchyard.planning import decompress
 from batchyard.planning.plan import plan
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
+from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
 from tests.unit.batchyard.planned import INPUT, KEY
 
 CUT = INPUT.index(b"\n") + 1
 MEMBERS = gzip.compress(INPUT[:CUT]) + gzip.compress(INPUT[CUT:])
 
 
-def waiting(data: bytes, chunk: int) -> MemoryYard:
-    yard = MemoryYard()
-    yard.bucket.chunk = chunk
-    yard.bucket.put(KEY, data)
-    yard.table.create_batch(batch(input=yard.bucket.head(KEY)[0]))
-    return yard
+def waiting(data: bytes, chunk: int) -> MemoryServices:
+    services = MemoryServices()
+    services.bucket.chunk = chunk
+    services.bucket.put(KEY, data)
+    services.table.create_batch(batch(input=services.bucket.head(KEY)[0]))
+    return services
 
 
-def dropped(data: bytes, chunk: int) -> tuple[MemoryYard, str]:
-    yard = waiting(data, chunk)
-    return yard, plan(yard, BATCH_ID).next
+def dropped(data: bytes, chunk: int) -> tuple[MemoryServices, str]:
+    services = waiting(data, chunk)
+    return services, plan(services, BATCH_ID).next
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 65_536])
 @pytest.mark.parametrize("data", [gzip.compress(INPUT), MEMBERS], ids=["one member", "two members"])
 def test_what_is_sent_is_what_was_packed(data: bytes, chunk: int) -> None:
-    yard, following = dropped(data, chunk)
+    services, following = dropped(data, chunk)
     assert following == "run"
-    assert submit(yard, Step(BATCH_ID, 0)).next == "poll"
-    assert list(yard.scripted.files.values()) == [INPUT]
+    assert submit(services, Step(BATCH_ID, 0)).next == "poll"
+    assert list(services.scripted.files.values()) == [INPUT]
 
 
 @pytest.mark.parametrize("data", [MEMBERS[:-9], MEMBERS[:2], MEMBERS[:40] + b"\0\0\0" + MEMBERS[43:]])
 def test_a_damaged_file_is_refused_as_a_whole(data: bytes) -> None:
-    yard, following = dropped(data, 65_536)
-    (error,) = yard.table.batch(BATCH_ID).errors
+    services, following = dropped(data, 65_536)
+    (error,) = services.table.batch(BATCH_ID).errors
     assert (following, error.code, error.param, error.line) == ("refused", "invalid_request", "file_id", None)
     assert "gzip" in error.message
 
@@ -62,21 +62,21 @@ def test_an_input_that_takes_long_to_unpack_is_unpacked_in_several_invocations(
     monkeypatch: pytest.MonkeyPatch, data: bytes
 ) -> None:
     monkeypatch.setattr(decompress, "PIECE", 40)
-    yard, following, invocations = waiting(data, 7), "plan", 0
+    services, following, invocations = waiting(data, 7), "plan", 0
     while following == "plan":
         looks = Looks(2 + 2 * invocations)  # each has to unpack again what the ones before it did
-        following = plan(yard, BATCH_ID, resume=invocations > 0, seconds_left=looks).next
+        following = plan(services, BATCH_ID, resume=invocations > 0, seconds_left=looks).next
         invocations += 1
     assert (following, invocations > 2) == ("run", True)
-    assert submit(yard, Step(BATCH_ID, 0)).next == "poll"
-    assert list(yard.scripted.files.values()) == [INPUT]
+    assert submit(services, Step(BATCH_ID, 0)).next == "poll"
+    assert list(services.scripted.files.values()) == [INPUT]
 
 
 def test_an_input_that_no_invocation_can_unpack_is_refused_rather_than_tried_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(decompress, "PIECE", 40)
-    yard = waiting(gzip.compress(INPUT), 7)
-    assert plan(yard, BATCH_ID, seconds_left=Looks(1)).next == "plan"
+    services = waiting(gzip.compress(INPUT), 7)
+    assert plan(services, BATCH_ID, seconds_left=Looks(1)).next == "plan"
     with pytest.raises(BatchyardError, match="came no further"):
-        plan(yard, BATCH_ID, resume=True, seconds_left=Looks(1))
+        plan(services, BATCH_ID, resume=True, seconds_left=Looks(1))

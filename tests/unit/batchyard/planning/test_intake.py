@@ -4,25 +4,25 @@ import pytest
 
 from batchyard.adapters.bucket import Objects
 from batchyard.planning.intake import intake
-from tests.unit.batchyard.memory import BUCKET, MemoryYard
+from tests.unit.batchyard.memory import BUCKET, MemoryServices
 from tests.unit.batchyard.planned import INPUT, KEY
 
 
-def drop(**metadata: str) -> tuple[MemoryYard, str]:
-    yard = MemoryYard()
-    yard.bucket.put(KEY, INPUT)
-    yard.bucket.metadata[KEY] = {name.replace("_", "-"): value for name, value in metadata.items()}
-    batch_id = intake(yard, BUCKET, KEY, "v1")
+def drop(**metadata: str) -> tuple[MemoryServices, str]:
+    services = MemoryServices()
+    services.bucket.put(KEY, INPUT)
+    services.bucket.metadata[KEY] = {name.replace("_", "-"): value for name, value in metadata.items()}
+    batch_id = intake(services, BUCKET, KEY, "v1")
     assert batch_id is not None
-    return yard, batch_id
+    return services, batch_id
 
 
 def test_metadata_and_window_of_the_object_are_the_batch_s() -> None:
-    yard, batch_id = drop(metadata='{"run": "7", "ü": "🚂"}', completion_window="7d", other="x")
-    made = yard.table.batch(batch_id)
+    services, batch_id = drop(metadata='{"run": "7", "ü": "🚂"}', completion_window="7d", other="x")
+    made = services.table.batch(batch_id)
     assert (made.metadata, made.completion_window) == ({"run": "7", "ü": "🚂"}, "7d")
     assert made.expires_at - made.created_at == 7 * 86_400
-    assert yard.started.started == [batch_id]
+    assert services.started.started == [batch_id]
 
 
 @pytest.mark.parametrize(
@@ -49,11 +49,11 @@ def test_metadata_and_window_of_the_object_are_the_batch_s() -> None:
 def test_what_is_wrong_beside_the_object_fails_the_batch_and_says_so(
     metadata: dict[str, str], code: str, param: str
 ) -> None:
-    yard, batch_id = drop(**metadata)
-    made = yard.table.batch(batch_id)
+    services, batch_id = drop(**metadata)
+    made = services.table.batch(batch_id)
     assert (made.status, made.errors[0].code, made.errors[0].param) == ("failed", code, param)
-    assert yard.started.started == []
-    assert yard.bus.announced == ["failed"]
+    assert services.started.started == []
+    assert services.bus.announced == ["failed"]
 
 
 class OneObject:
@@ -84,8 +84,8 @@ def test_user_metadata_is_read_as_mail_headers_are_or_left_as_it_is(sent: str, r
 
 
 def test_an_object_with_a_folder_s_name_and_bytes_of_its_own_is_an_input() -> None:
-    yard = MemoryYard()
-    yard.bucket.put("inbox/default/odd/", INPUT)
-    yard.bucket.put("inbox/default/folder/", b"")
-    assert intake(yard, BUCKET, "inbox/default/odd/", "v1") is not None
-    assert intake(yard, BUCKET, "inbox/default/folder/", "v1") is None
+    services = MemoryServices()
+    services.bucket.put("inbox/default/odd/", INPUT)
+    services.bucket.put("inbox/default/folder/", b"")
+    assert intake(services, BUCKET, "inbox/default/odd/", "v1") is not None
+    assert intake(services, BUCKET, "inbox/default/folder/", "v1") is None

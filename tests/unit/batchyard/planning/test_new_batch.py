@@ -6,7 +6,7 @@ import pytest
 from batchyard.domain.batch import InputObject, LineError
 from batchyard.domain.errors import StoreError
 from batchyard.planning import new_batch
-from tests.unit.batchyard.memory import BATCH_ID, BUCKET, NOW, MemoryExecutions, MemoryYard, batch
+from tests.unit.batchyard.memory import BATCH_ID, BUCKET, NOW, MemoryExecutions, MemoryServices, batch
 
 SOURCE = InputObject(BUCKET, "inbox/acme/in.jsonl", "etag", 10, "v1")
 
@@ -27,18 +27,18 @@ def test_without_versions_the_etag_tells_uploads_apart() -> None:
 
 
 def test_a_new_batch_expires_after_its_window_and_its_record_after_the_days_kept() -> None:
-    yard = MemoryYard(record_days=3)
-    made = new_batch.build(yard, BATCH_ID, "acme", SOURCE, "7d", metadata={"a": "b"})
+    services = MemoryServices(record_days=3)
+    made = new_batch.build(services, BATCH_ID, "acme", SOURCE, "7d", metadata={"a": "b"})
     assert (made.status, made.created_at, made.expires_at) == ("validating", NOW, NOW + 7 * 86_400)
     assert made.expires_at_ttl == NOW + 3 * 86_400
     assert (made.input_file_id, made.metadata) == (SOURCE.uri, {"a": "b"})
 
 
 def test_a_batch_is_recorded_and_started_once_even_if_told_twice() -> None:
-    yard = MemoryYard()
-    assert new_batch.start(yard, batch())
-    assert not new_batch.start(yard, batch())
-    assert set(yard.started.started) == {BATCH_ID}
+    services = MemoryServices()
+    assert new_batch.start(services, batch())
+    assert not new_batch.start(services, batch())
+    assert set(services.started.started) == {BATCH_ID}
 
 
 class Broken(MemoryExecutions):
@@ -47,30 +47,30 @@ class Broken(MemoryExecutions):
 
 
 def test_a_start_that_was_lost_after_the_record_is_made_up_for() -> None:
-    yard = MemoryYard()
-    yard.executions = Broken()
+    services = MemoryServices()
+    services.executions = Broken()
     with pytest.raises(StoreError):
-        new_batch.start(yard, batch())
-    yard.executions = yard.started
-    assert not new_batch.start(yard, batch())
-    assert yard.started.started == [BATCH_ID]
+        new_batch.start(services, batch())
+    services.executions = services.started
+    assert not new_batch.start(services, batch())
+    assert services.started.started == [BATCH_ID]
 
 
 def test_a_batch_that_has_ended_is_not_started_again() -> None:
-    yard = MemoryYard()
-    yard.table.create_batch(batch(status="completed"))
-    assert not new_batch.start(yard, batch())
-    assert yard.started.started == []
+    services = MemoryServices()
+    services.table.create_batch(batch(status="completed"))
+    assert not new_batch.start(services, batch())
+    assert services.started.started == []
 
 
 def test_a_refused_batch_is_recorded_once_as_failed_from_the_start_and_told_each_time() -> None:
-    yard = MemoryYard()
+    services = MemoryServices()
     for _ in range(2):
-        refused = new_batch.refuse(yard, batch(), LineError("invalid_type", "no", "metadata"))
+        refused = new_batch.refuse(services, batch(), LineError("invalid_type", "no", "metadata"))
         assert (refused.status, refused.failed_at, refused.errors_total) == ("failed", NOW, 1)
-        yard.now_is += 60
-    assert yard.bus.announced == ["failed", "failed"]  # the first run may have ended before it could tell
-    assert yard.started.started == []
+        services.now_is += 60
+    assert services.bus.announced == ["failed", "failed"]  # the first run may have ended before it could tell
+    assert services.started.started == []
 
 
 def test_the_same_body_in_another_order_has_the_same_fingerprint() -> None:

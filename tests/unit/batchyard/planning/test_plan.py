@@ -12,7 +12,7 @@ from batchyard.lines.shard_lines import ShardLines
 from batchyard.planning import ascending_ids, duplicates
 from batchyard.planning.plan import plan, read_summary
 from batchyard.planning.splitting import MOST_KINDS
-from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
+from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
 from tests.unit.batchyard.planned import INPUT, KEY, dropped
 
 
@@ -21,25 +21,25 @@ def request(custom_id: str, **members: object) -> bytes:
     return json.dumps(line).encode() + b"\n"
 
 
-def dropped_of(data: bytes, endpoint: str | None = None, **settings: str | int) -> MemoryYard:
-    yard = MemoryYard(**settings)
-    yard.bucket.put(KEY, data)
-    yard.table.create_batch(batch(input=yard.bucket.head(KEY)[0], endpoint=endpoint))
-    return yard
+def dropped_of(data: bytes, endpoint: str | None = None, **settings: str | int) -> MemoryServices:
+    services = MemoryServices(**settings)
+    services.bucket.put(KEY, data)
+    services.table.create_batch(batch(input=services.bucket.head(KEY)[0], endpoint=endpoint))
+    return services
 
 
-def planned_of(data: bytes, endpoint: str | None = None, **settings: str | int) -> tuple[MemoryYard, str]:
-    yard = dropped_of(data, endpoint, **settings)
-    return yard, plan(yard, BATCH_ID).next
+def planned_of(data: bytes, endpoint: str | None = None, **settings: str | int) -> tuple[MemoryServices, str]:
+    services = dropped_of(data, endpoint, **settings)
+    return services, plan(services, BATCH_ID).next
 
 
 def faults(data: bytes, endpoint: str | None = None, **settings: str | int) -> list[tuple[int | None, str]]:
     """Plan an input that must be refused; answer line and code of each error."""
-    yard, following = planned_of(data, endpoint, **settings)
-    made = yard.table.batch(BATCH_ID)
-    assert (following, made.status, yard.bus.announced) == ("refused", "failed", ["failed"])
-    assert not [key for key in yard.bucket.stored if key.endswith("/plan/shards.json")]
-    assert yard.scripted.calls == []
+    services, following = planned_of(data, endpoint, **settings)
+    made = services.table.batch(BATCH_ID)
+    assert (following, made.status, services.bus.announced) == ("refused", "failed", ["failed"])
+    assert not [key for key in services.bucket.stored if key.endswith("/plan/shards.json")]
+    assert services.scripted.calls == []
     return [(error.line, error.code) for error in made.errors]
 
 
@@ -74,19 +74,19 @@ def test_every_fault_is_told_with_its_line_and_nothing_is_sent(
 @pytest.mark.parametrize("on_invalid", ["refuse", "skip"])
 @pytest.mark.parametrize("data", [(A + B).decode().encode("utf-16"), b"PAR1" + bytes(range(256)) * 9])
 def test_a_file_of_no_lines_is_refused_as_a_whole_in_one_sentence(data: bytes, on_invalid: str) -> None:
-    yard = dropped_of(data)
-    yard.table.change_batch(BATCH_ID, on_invalid=on_invalid)
-    assert plan(yard, BATCH_ID).next == "refused"
-    (error,) = yard.table.batch(BATCH_ID).errors
+    services = dropped_of(data)
+    services.table.change_batch(BATCH_ID, on_invalid=on_invalid)
+    assert plan(services, BATCH_ID).next == "refused"
+    (error,) = services.table.batch(BATCH_ID).errors
     assert (error.code, error.line) == ("invalid_json_line", 1)
 
 
 def test_an_array_over_many_lines_is_told_once_and_set_aside_line_by_line() -> None:
     data = json.dumps([json.loads(A), json.loads(B)], indent=1).encode()
     assert faults(data) == [(1, "invalid_json_line")]
-    yard = dropped_of(data + b"\n" + A)
-    yard.table.change_batch(BATCH_ID, on_invalid="skip")
-    assert plan(yard, BATCH_ID).next == "run"
+    services = dropped_of(data + b"\n" + A)
+    services.table.change_batch(BATCH_ID, on_invalid="skip")
+    assert plan(services, BATCH_ID).next == "run"
 
 
 def test_lines_for_another_endpoint_than_the_batch_s_are_refused() -> None:
@@ -98,21 +98,21 @@ def test_a_line_that_fits_no_shard_is_refused_by_its_length() -> None:
 
 
 def test_the_first_thousand_errors_are_shown_and_all_are_counted() -> None:
-    yard, _ = planned_of(b"?\n" * 1_500)
-    made = yard.table.batch(BATCH_ID)
+    services, _ = planned_of(b"?\n" * 1_500)
+    made = services.table.batch(BATCH_ID)
     assert (len(made.errors), made.errors_total) == (1_000, 1_500)
     assert [error.line for error in made.errors] == list(range(1, 1_001))
 
 
 @pytest.mark.parametrize("data", [A + B, (A + B)[:-1], b"\n" + A + b"\r\n\n" + B, A.replace(b"\n", b"\r\n") + B])
 def test_windows_line_ends_blank_lines_and_no_last_line_end_are_fine(data: bytes) -> None:
-    yard, following = planned_of(data)
-    assert (following, yard.table.batch(BATCH_ID).counts.total) == ("run", 2)
+    services, following = planned_of(data)
+    assert (following, services.table.batch(BATCH_ID).counts.total) == ("run", 2)
 
 
 def test_endpoint_and_model_of_the_batch_come_from_the_lines() -> None:
-    yard, _ = planned_of(A + B)
-    made = yard.table.batch(BATCH_ID)
+    services, _ = planned_of(A + B)
+    made = services.table.batch(BATCH_ID)
     assert (made.endpoint, made.model, made.shards, made.status) == ("/v1/responses", "m", 1, "in_progress")
     several, _ = planned_of(A + request("b", body={"model": "n"}))
     assert (several.table.batch(BATCH_ID).model, several.table.batch(BATCH_ID).shards) == (None, 2)
@@ -121,71 +121,71 @@ def test_endpoint_and_model_of_the_batch_come_from_the_lines() -> None:
 def test_a_plan_is_the_same_however_the_bytes_come() -> None:
     plans = []
     for chunk in (1, 7, 64, 65_536):
-        yard = dropped(max_requests_per_shard=2)
-        yard.bucket.chunk = chunk
-        plan(yard, BATCH_ID)
-        plans.append({key: data for key, data in yard.bucket.stored.items() if key != KEY})
+        services = dropped(max_requests_per_shard=2)
+        services.bucket.chunk = chunk
+        plan(services, BATCH_ID)
+        plans.append({key: data for key, data in services.bucket.stored.items() if key != KEY})
     assert all(each == plans[0] for each in plans)
     assert [len(ShardLines.unpack(data)) for key, data in sorted(plans[0].items()) if "/shards/" in key] == [2, 1]
 
 
 def test_a_planned_batch_is_not_read_again() -> None:
-    yard = dropped()
-    first = plan(yard, BATCH_ID)
-    yard.bucket.reads.clear()
-    assert plan(yard, BATCH_ID) == first
-    assert yard.bucket.reads == []
-    assert read_summary(yard, BATCH_ID).lines == 3
+    services = dropped()
+    first = plan(services, BATCH_ID)
+    services.bucket.reads.clear()
+    assert plan(services, BATCH_ID) == first
+    assert services.bucket.reads == []
+    assert read_summary(services, BATCH_ID).lines == 3
 
 
 @pytest.mark.parametrize("data", [None, INPUT + b"\n"], ids=["deleted", "replaced"])
 def test_an_input_that_is_gone_fails_the_batch_with_the_provider_s_code(data: bytes | None) -> None:
-    yard = dropped()
-    del yard.bucket.stored[KEY]
+    services = dropped()
+    del services.bucket.stored[KEY]
     if data is not None:
-        yard.bucket.put(KEY, data)
-    assert plan(yard, BATCH_ID).next == "refused"
-    (error,) = yard.table.batch(BATCH_ID).errors
+        services.bucket.put(KEY, data)
+    assert plan(services, BATCH_ID).next == "refused"
+    (error,) = services.table.batch(BATCH_ID).errors
     assert (error.code, error.param, error.line) == ("invalid_request", "file_id", None)
 
 
 def test_a_batch_cancelled_before_its_plan_still_goes_through_its_shards_to_end_as_cancelled() -> None:
-    yard = dropped()
-    yard.table.move_batch(BATCH_ID, "cancelling", yard.now())
-    assert plan(yard, BATCH_ID).next == "run"
-    made = yard.table.batch(BATCH_ID)
+    services = dropped()
+    services.table.move_batch(BATCH_ID, "cancelling", services.now())
+    assert plan(services, BATCH_ID).next == "run"
+    made = services.table.batch(BATCH_ID)
     assert (made.status, made.counts.total, made.shards) == ("cancelling", 3, 1)
 
 
 def test_a_refused_batch_has_a_report_that_says_why() -> None:
-    yard, following = planned_of(A + b"?\n")
+    services, following = planned_of(A + b"?\n")
     assert following == "refused"
-    proof = json.loads(yard.bucket.stored[f"results/default/{BATCH_ID}/report.json"])
+    proof = json.loads(services.bucket.stored[f"results/default/{BATCH_ID}/report.json"])
     assert (proof["id"], proof["status"], proof["tenant"]) == (BATCH_ID, "failed", "default")
     assert [(error["line"], error["code"]) for error in proof["errors"]["data"]] == [(2, "invalid_json_line")]
     assert proof["input"]["key"] == KEY
 
 
 def test_a_batch_that_is_planned_has_no_report_yet() -> None:
-    yard, following = planned_of(A)
+    services, following = planned_of(A)
     assert following == "run"
-    assert not [key for key in yard.bucket.stored if key.startswith("results/")]
+    assert not [key for key in services.bucket.stored if key.startswith("results/")]
 
 
 def test_a_shard_keeps_to_the_limit_of_tokens_and_a_line_over_it_is_alone() -> None:
     small, large = request("a"), request("b", body={"model": "m", "input": "x" * 400})
-    yard, _ = planned_of(
+    services, _ = planned_of(
         large + b"".join(request(f"r{at}") for at in range(10)), max_tokens_per_shard=2 * len(small) // 4 + 1
     )
-    shards = [ShardLines.unpack(data) for key, data in sorted(yard.bucket.stored.items()) if "/shards/" in key]
+    shards = [ShardLines.unpack(data) for key, data in sorted(services.bucket.stored.items()) if "/shards/" in key]
     assert [len(shard) for shard in shards] == [1, 2, 2, 2, 2, 2]
 
 
 def test_more_models_than_a_batch_may_have_are_refused_at_the_first_line_that_is_one_too_many() -> None:
     models = b"".join(request(f"r{at}", body={"model": f"m{at}"}) for at in range(MOST_KINDS))
     again = b"".join(request(f"s{at}", body={"model": f"m{at}"}) for at in range(MOST_KINDS))
-    yard, following = planned_of(models + again)
-    assert (following, yard.table.batch(BATCH_ID).shards) == ("run", MOST_KINDS)
+    services, following = planned_of(models + again)
+    assert (following, services.table.batch(BATCH_ID).shards) == ("run", MOST_KINDS)
     assert faults(models + request("x", body={"model": "x"}) + again) == [(MOST_KINDS + 1, "invalid_request")]
 
 
@@ -200,10 +200,10 @@ class Clock:
         return 900 if self.looks >= 0 else 0
 
 
-def invocations(yard: MemoryYard, looks: int) -> int:
+def invocations(services: MemoryServices, looks: int) -> int:
     """Plan in as many invocations as it takes, each with so many looks at its clock, and count them."""
     for number in range(1, 10_000):
-        if plan(yard, BATCH_ID, resume=number > 1, seconds_left=Clock(looks)).next != "plan":
+        if plan(services, BATCH_ID, resume=number > 1, seconds_left=Clock(looks)).next != "plan":
             return number
     raise AssertionError("the plan did not end")
 
@@ -216,33 +216,33 @@ def test_a_look_back_for_duplicates_that_runs_out_of_time_goes_on_in_the_next_in
     monkeypatch.setattr(ascending_ids, "MOST", 0)
     monkeypatch.setattr(duplicates, "FEW", 3)
     monkeypatch.setattr(duplicates, "MOST_AT_ONCE", 5)
-    yard = dropped_of(b"".join(request(f"r{at}") for at in range(20)) + repeated, max_requests_per_shard=9)
+    services = dropped_of(b"".join(request(f"r{at}") for at in range(20)) + repeated, max_requests_per_shard=9)
     if looks == 3 and repeated:  # a part takes six looks then
         with pytest.raises(BatchyardError, match="came no further"):
-            invocations(yard, looks)
+            invocations(services, looks)
         return
-    assert (invocations(yard, looks) > 1) == (looks < 1_000)
-    made = yard.table.batch(BATCH_ID)
+    assert (invocations(services, looks) > 1) == (looks < 1_000)
+    made = services.table.batch(BATCH_ID)
     assert [(error.line, error.code) for error in made.errors] == ([(21, "duplicate_custom_id")] if repeated else [])
     assert made.counts.total == (0 if repeated else 20)
 
 
 def test_what_the_state_machine_is_handed_stays_small_however_many_shards_there_are() -> None:
-    yard = dropped_of(b"".join(request(f"r{at}") for at in range(10_000)), max_requests_per_shard=1)
-    answer = plan(yard, BATCH_ID)
+    services = dropped_of(b"".join(request(f"r{at}") for at in range(10_000)), max_requests_per_shard=1)
+    answer = plan(services, BATCH_ID)
     assert len(msgspec.json.encode(answer)) < 1_000
-    assert json.loads(yard.bucket.get(answer.shards["key"])) == [{"shard": at} for at in range(10_000)]
-    assert len(yard.bucket.get(answer.shards["key"])) < 200_000
+    assert json.loads(services.bucket.get(answer.shards["key"])) == [{"shard": at} for at in range(10_000)]
+    assert len(services.bucket.get(answer.shards["key"])) < 200_000
 
 
 def test_a_line_of_fifty_megabytes_is_refused_with_its_number_and_never_held() -> None:
     large = request("b", body={"model": "m", "input": "x" * 5_000_000})
-    yard = dropped_of(A + large + request("c", body={"model": "m", "input": "x" * 50_000_000}) + request("d"))
+    services = dropped_of(A + large + request("c", body={"model": "m", "input": "x" * 50_000_000}) + request("d"))
     tracemalloc.start()
-    plan(yard, BATCH_ID)
+    plan(services, BATCH_ID)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    (error,) = yard.table.batch(BATCH_ID).errors
+    (error,) = services.table.batch(BATCH_ID).errors
     assert (error.code, error.line) == ("invalid_request", 3)
     assert "16,777,216" in error.message
     assert most < 45_000_000  # twice the longest line there may be, and a little

@@ -13,7 +13,7 @@ from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.planning.plan import SHARDS, plan, read_summary
 from batchyard.planning.skipped import runs
-from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
+from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
 from tests.unit.batchyard.planned import KEY
 
 KINDS = [("/v1/responses", "m"), ("/v1/responses", "n"), ("/v1/embeddings", "m")]
@@ -63,12 +63,12 @@ def text_of(drawn: list[Row], ends: Iterator[bytes], *, last_end: bool) -> bytes
     return text if last_end else text.rstrip()
 
 
-def planned(text: bytes, chunk: int, on_invalid: str = REFUSE, **settings: str | int) -> tuple[MemoryYard, str]:
-    yard = MemoryYard(**settings)
-    yard.bucket.chunk = chunk
-    yard.bucket.put(KEY, text)
-    yard.table.create_batch(batch(input=yard.bucket.head(KEY)[0], on_invalid=on_invalid))
-    return yard, plan(yard, BATCH_ID).next
+def planned(text: bytes, chunk: int, on_invalid: str = REFUSE, **settings: str | int) -> tuple[MemoryServices, str]:
+    services = MemoryServices(**settings)
+    services.bucket.chunk = chunk
+    services.bucket.put(KEY, text)
+    services.table.create_batch(batch(input=services.bucket.head(KEY)[0], on_invalid=on_invalid))
+    return services, plan(services, BATCH_ID).next
 
 
 def requests_in(text: bytes) -> list[tuple[int, bytes]]:
@@ -82,13 +82,13 @@ def test_good_lines_are_all_in_shards_that_hold_their_very_bytes(
 ) -> None:
     drawn = draw.draw(rows(faulty=False))
     text = text_of(drawn, iter(lambda: draw.draw(ENDS), None), last_end=last_end)
-    yard, following = planned(text, chunk, max_requests_per_shard=draw.draw(st.integers(1, 9)))
+    services, following = planned(text, chunk, max_requests_per_shard=draw.draw(st.integers(1, 9)))
     lines = requests_in(text)
     assert following == ("run" if lines else "refused")
     found: dict[int, tuple[str, bytes]] = {}
-    for number in range(yard.table.batch(BATCH_ID).shards):
-        shard = ShardLines.unpack(yard.bucket.get(object_keys.shard_lines(BATCH_ID, number)))
-        assert 1 <= len(shard) <= yard.settings.max_requests_per_shard
+    for number in range(services.table.batch(BATCH_ID).shards):
+        shard = ShardLines.unpack(services.bucket.get(object_keys.shard_lines(BATCH_ID, number)))
+        assert 1 <= len(shard) <= services.settings.max_requests_per_shard
         for ordinal, position in enumerate(shard.positions):
             ((start, stop),) = shard.ranges(array("I", [ordinal]))
             line = text[start:stop]
@@ -106,9 +106,9 @@ def test_every_faulty_line_is_told_once_with_its_number_and_code(
 ) -> None:
     drawn = draw.draw(rows(faulty=True).filter(lambda each: any(code for _, code in each)))
     text = text_of(drawn, iter(lambda: draw.draw(ENDS), None), last_end=last_end)
-    yard, following = planned(text, chunk)
+    services, following = planned(text, chunk)
     wanted = [(number, code) for (number, _), (_, code) in zip(requests_in(text), drawn, strict=True) if code]
-    made = yard.table.batch(BATCH_ID)
+    made = services.table.batch(BATCH_ID)
     assert following == "refused"
     assert [(error.line, error.code) for error in made.errors] == wanted
     assert made.errors_total == len(wanted)
@@ -120,16 +120,16 @@ def test_faulty_lines_set_aside_and_lines_to_send_are_all_lines_each_once_at_its
 ) -> None:
     drawn = draw.draw(rows(faulty=True).filter(lambda each: any(not code for _, code in each)))
     text = text_of(drawn, iter(lambda: draw.draw(ENDS), None), last_end=last_end)
-    yard, following = planned(text, chunk, SKIP, max_requests_per_shard=most)
-    assert (following, yard.table.batch(BATCH_ID).counts.total) == ("run", len(drawn))
+    services, following = planned(text, chunk, SKIP, max_requests_per_shard=most)
+    assert (following, services.table.batch(BATCH_ID).counts.total) == ("run", len(drawn))
     found: dict[int, str | None] = {}
-    for each in json.loads(yard.bucket.get(object_keys.plan(BATCH_ID, SHARDS))):
-        shard = ShardLines.unpack(yard.bucket.get(object_keys.shard_lines(BATCH_ID, each["shard"])))
-        ordinals = Unfinished.read(yard.objects, shard.left_key(BATCH_ID), len(shard)).ordinals
+    for each in json.loads(services.bucket.get(object_keys.plan(BATCH_ID, SHARDS))):
+        shard = ShardLines.unpack(services.bucket.get(object_keys.shard_lines(BATCH_ID, each["shard"])))
+        ordinals = Unfinished.read(services.objects, shard.left_key(BATCH_ID), len(shard)).ordinals
         assert len(ordinals) == len(shard) - shard.dropped > 0
         found.update({shard.positions[ordinal]: None for ordinal in ordinals})
     numbers = [number for number, _ in requests_in(text)]
-    for _, run in runs(yard.objects, BATCH_ID, read_summary(yard, BATCH_ID).asides):
+    for _, run in runs(services.objects, BATCH_ID, read_summary(services, BATCH_ID).asides):
         for position, line in run.lines():
             error = json.loads(line)["error"]
             assert (position in found, error["line"]) == (False, numbers[position])
@@ -163,15 +163,15 @@ def test_one_odd_line_among_thousands_alike_is_seen_wherever_it_stands(
 ) -> None:
     lines = [*ALIKE[:place], odd[0], *ALIKE[place + 1 :]]
     text = b"\n".join(lines) + b"\n"
-    yard, following = planned(text, chunk, max_requests_per_shard=max(most, 100))
-    made = yard.table.batch(BATCH_ID)
+    services, following = planned(text, chunk, max_requests_per_shard=max(most, 100))
+    made = services.table.batch(BATCH_ID)
     if odd[1] is not None:
         assert (following, [(error.line, error.code) for error in made.errors]) == ("refused", [(place + 1, odd[1])])
         return
     assert (following, made.counts.total) == ("run", MANY)
     found = {}
     for number in range(made.shards):
-        shard = ShardLines.unpack(yard.bucket.get(object_keys.shard_lines(BATCH_ID, number)))
+        shard = ShardLines.unpack(services.bucket.get(object_keys.shard_lines(BATCH_ID, number)))
         starts = zip(shard.positions, shard.offsets, shard.sizes, strict=True)
         found.update({position: text[start : start + size] for position, start, size in starts})
     assert [found[at] for at in range(MANY)] == [line + b"\n" for line in lines]

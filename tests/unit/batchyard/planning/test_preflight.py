@@ -6,7 +6,7 @@ import pytest
 
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning.plan import plan
-from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
+from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
 from tests.unit.batchyard.planned import KEY
 
 LINE = {"method": "POST", "url": "/v1/responses"}
@@ -16,13 +16,13 @@ TWELVE = b"".join(
 )
 
 
-def dry_run(*, skip: bool = False) -> MemoryYard:
-    """Make a yard with a batch of twelve shards that is only to be estimated, of which one is a duplicate if wanted."""
-    yard = MemoryYard(max_requests_per_shard=1)
-    yard.bucket.put(KEY, TWELVE + (TWELVE.splitlines(keepends=True)[0] if skip else b""))
+def dry_run(*, skip: bool = False) -> MemoryServices:
+    """Make services with a batch of twelve shards that is only to be estimated, of which one is a duplicate if wanted."""
+    services = MemoryServices(max_requests_per_shard=1)
+    services.bucket.put(KEY, TWELVE + (TWELVE.splitlines(keepends=True)[0] if skip else b""))
     members = {"on_invalid": "skip"} if skip else {}
-    yard.table.create_batch(batch(input=yard.bucket.head(KEY)[0], dry_run=True, **members))
-    return yard
+    services.table.create_batch(batch(input=services.bucket.head(KEY)[0], dry_run=True, **members))
+    return services
 
 
 class Looks:

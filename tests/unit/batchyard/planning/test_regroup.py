@@ -16,7 +16,7 @@ from batchyard.planning import regroup
 from batchyard.planning.plan import plan
 from batchyard.planning.regroup import cut, scattered
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryYard, batch
+from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
 from tests.unit.batchyard.planned import KEY
 
 MODELS, LINES = 10, 1_000
@@ -30,17 +30,17 @@ def request(at: int, model: int) -> bytes:
 ROWS = [request(at, (at * 3 + at // MODELS) % MODELS) for at in range(LINES)]
 
 
-def dropped(data: bytes, chunk: int, **settings: int) -> MemoryYard:
-    yard = MemoryYard(**settings)
-    yard.bucket.chunk = chunk
-    yard.bucket.put(KEY, data)
-    yard.table.create_batch(batch(input=yard.bucket.head(KEY)[0]))
-    return yard
+def dropped(data: bytes, chunk: int, **settings: int) -> MemoryServices:
+    services = MemoryServices(**settings)
+    services.bucket.chunk = chunk
+    services.bucket.put(KEY, data)
+    services.table.create_batch(batch(input=services.bucket.head(KEY)[0]))
+    return services
 
 
-def lists(yard: MemoryYard) -> list[ShardLines]:
-    shards = range(yard.table.batch(BATCH_ID).shards)
-    return [ShardLines.unpack(yard.bucket.get(object_keys.shard_lines(BATCH_ID, number))) for number in shards]
+def lists(services: MemoryServices) -> list[ShardLines]:
+    shards = range(services.table.batch(BATCH_ID).shards)
+    return [ShardLines.unpack(services.bucket.get(object_keys.shard_lines(BATCH_ID, number))) for number in shards]
 
 
 @pytest.fixture
@@ -55,13 +55,13 @@ def little(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("little")
 @pytest.mark.parametrize("chunk", [1, 100, 10**6])
 def test_finely_mixed_models_are_copied_once_and_sent_as_they_were(chunk: int) -> None:
-    yard = dropped(b"\n".join(ROWS), chunk, max_requests_per_shard=60)
-    assert plan(yard, BATCH_ID).next == "run"
-    shards = lists(yard)
+    services = dropped(b"\n".join(ROWS), chunk, max_requests_per_shard=60)
+    assert plan(services, BATCH_ID).next == "run"
+    shards = lists(services)
     assert all(shard.source is not None and shard.source.key != KEY for shard in shards)
     for shard in shards:
-        assert submit(yard, Step(BATCH_ID, shard.shard)).next == "poll"
-    sent = list(yard.scripted.files.values())
+        assert submit(services, Step(BATCH_ID, shard.shard)).next == "poll"
+    sent = list(services.scripted.files.values())
     for shard, file in zip(shards, sent, strict=True):
         assert file == b"".join(ROWS[position] for position in shard.positions)
     assert sorted(position for shard in shards for position in shard.positions) == list(range(LINES))
@@ -69,12 +69,12 @@ def test_finely_mixed_models_are_copied_once_and_sent_as_they_were(chunk: int) -
 
 @pytest.mark.usefixtures("little")
 def test_what_is_left_of_a_copied_shard_is_read_from_the_copy() -> None:
-    yard = dropped(b"".join(ROWS), 1_000)
-    plan(yard, BATCH_ID)
-    for shard in lists(yard):
+    services = dropped(b"".join(ROWS), 1_000)
+    plan(services, BATCH_ID)
+    for shard in lists(services):
         assert shard.source is not None
         wanted = sorted(random.Random(3).sample(range(len(shard)), 40))  # noqa: S311 - made the same each time
-        data = yard.bucket.get(shard.source.key)
+        data = services.bucket.get(shard.source.key)
         ranges = list(shard.ranges(array("I", wanted)))
         assert b"".join(data[start:stop] for start, stop in ranges) == b"".join(
             ROWS[shard.positions[at]] for at in wanted
@@ -85,21 +85,21 @@ def test_what_is_left_of_a_copied_shard_is_read_from_the_copy() -> None:
 def test_a_copy_that_runs_out_of_time_goes_on_in_the_next_invocation() -> None:
     whole = dropped(b"".join(ROWS), 10**6, max_requests_per_shard=60)
     plan(whole, BATCH_ID)
-    yard, invocations = dropped(b"".join(ROWS), 10**6, max_requests_per_shard=60), 0
+    services, invocations = dropped(b"".join(ROWS), 10**6, max_requests_per_shard=60), 0
     following = "plan"
     while following == "plan":
         looks = iter([900.0])
-        following = plan(yard, BATCH_ID, resume=invocations > 0, seconds_left=partial(next, looks, 0.0)).next
+        following = plan(services, BATCH_ID, resume=invocations > 0, seconds_left=partial(next, looks, 0.0)).next
         invocations += 1
     assert following == "run"
     assert invocations > 2
-    assert [shard.pack() for shard in lists(yard)] == [shard.pack() for shard in lists(whole)]
+    assert [shard.pack() for shard in lists(services)] == [shard.pack() for shard in lists(whole)]
 
 
 def test_three_models_in_turn_are_not_copied() -> None:
-    yard = dropped(b"".join(request(at, at % 3) for at in range(600)), 10**6)
-    plan(yard, BATCH_ID)
-    assert [shard.source for shard in lists(yard)] == [None] * 3
+    services = dropped(b"".join(request(at, at % 3) for at in range(600)), 10**6)
+    plan(services, BATCH_ID)
+    assert [shard.source for shard in lists(services)] == [None] * 3
 
 
 def test_a_shard_is_scattered_by_many_requests_or_by_many_bytes_in_vain() -> None:

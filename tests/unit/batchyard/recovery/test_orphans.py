@@ -16,124 +16,124 @@ from batchyard.recovery.ownership import LATEST_LOOK, LATEST_RECORD
 from batchyard.recovery.sweep import sweep
 from batchyard.recovery.sweep_run import RESERVE
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
+from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
 from tests.unit.batchyard.planned import planned
 
 FIRST = Step(BATCH_ID, 0)
 
 
-def running() -> MemoryYard:
-    """Make a yard whose batch has an execution."""
-    yard = planned()
-    yard.started.start(BATCH_ID)
-    stored = yard.bucket.stored
-    yard.bucket.stored = {key: data for key, data in stored.items() if not key.startswith("inbox/")}
-    yard.bucket.stored["files/default/requests.jsonl"] = stored["inbox/default/requests.jsonl"]
-    source = msgspec.structs.replace(yard.table.batch(BATCH_ID).input, key="files/default/requests.jsonl")
-    yard.table.batches[BATCH_ID] = msgspec.structs.replace(yard.table.batch(BATCH_ID), input=source)
-    return yard
+def running() -> MemoryServices:
+    """Make services whose batch has an execution."""
+    services = planned()
+    services.started.start(BATCH_ID)
+    stored = services.bucket.stored
+    services.bucket.stored = {key: data for key, data in stored.items() if not key.startswith("inbox/")}
+    services.bucket.stored["files/default/requests.jsonl"] = stored["inbox/default/requests.jsonl"]
+    source = msgspec.structs.replace(services.table.batch(BATCH_ID).input, key="files/default/requests.jsonl")
+    services.table.batches[BATCH_ID] = msgspec.structs.replace(services.table.batch(BATCH_ID), input=source)
+    return services
 
 
-def make(yard: MemoryYard, key: str | None = None, stack: str | None = "stack-1") -> str:
+def make(services: MemoryServices, key: str | None = None, stack: str | None = "stack-1") -> str:
     """Have the provider make a batch that nobody hears of."""
     metadata = {"batchyard_attempt": key or f"{BATCH_ID}/0/1", "batchyard_stack": stack}
-    made = yard.scripted.create_batch(
+    made = services.scripted.create_batch(
         input_file_id="file-0", endpoint="/v1/responses", completion_window="24h",
         metadata={name: value for name, value in metadata.items() if value is not None},
     )  # fmt: skip
     return made.id
 
 
-def lost() -> MemoryYard:
-    """Make a yard whose worker lost the answer to its create, and died."""
-    yard = running()
-    yard.scripted.trouble["create_batch"] = [CreateOutcomeUnknown("the answer was lost")]
-    assert submit(yard, FIRST).next == "submit"
-    make(yard)
-    return yard
+def lost() -> MemoryServices:
+    """Make services whose worker lost the answer to its create, and died."""
+    services = running()
+    services.scripted.trouble["create_batch"] = [CreateOutcomeUnknown("the answer was lost")]
+    assert submit(services, FIRST).next == "submit"
+    make(services)
+    return services
 
 
 def test_a_provider_batch_that_its_shard_waits_for_is_adopted_once_its_worker_must_be_dead() -> None:
-    yard = lost()
-    assert sweep(yard) == {}
-    yard.wait(LATEST_LOOK + 1)
-    assert sweep(yard) == {"ProviderBatchesAdopted": 1}
-    assert yard.table.kept[BATCH_ID, 0].attempts[0].provider_batch_id == "pb-0"
-    assert yard.table.others["PROVIDER#pb-0", "LINK"]["batch_id"] == BATCH_ID
-    assert submit(yard, FIRST).next == "poll"
-    assert yard.scripted.calls.count("create_batch") == 2  # the lost one, and the one of this test
-    assert sweep(yard) == {}
+    services = lost()
+    assert sweep(services) == {}
+    services.wait(LATEST_LOOK + 1)
+    assert sweep(services) == {"ProviderBatchesAdopted": 1}
+    assert services.table.kept[BATCH_ID, 0].attempts[0].provider_batch_id == "pb-0"
+    assert services.table.others["PROVIDER#pb-0", "LINK"]["batch_id"] == BATCH_ID
+    assert submit(services, FIRST).next == "poll"
+    assert services.scripted.calls.count("create_batch") == 2  # the lost one, and the one of this test
+    assert sweep(services) == {}
 
 
 def test_a_worker_that_comes_back_while_its_batch_is_adopted_leaves_it_running() -> None:
-    yard = lost()
-    yard.wait(LATEST_LOOK + 1)
-    save = yard.table.save_shard
+    services = lost()
+    services.wait(LATEST_LOOK + 1)
+    save = services.table.save_shard
 
     def overtaken(*shards: Any) -> Any:
-        yard.table.save_shard = save  # type: ignore[method-assign]
-        assert submit(yard, FIRST).next == "poll"
+        services.table.save_shard = save  # type: ignore[method-assign]
+        assert submit(services, FIRST).next == "poll"
         return save(*shards)
 
-    yard.table.save_shard = overtaken  # type: ignore[method-assign,assignment]
-    assert sweep(yard) == {}
-    assert yard.table.kept[BATCH_ID, 0].attempts[0].provider_batch_id == "pb-0"
-    assert [each.status for each in yard.scripted.batches.values()] == ["in_progress"]
+    services.table.save_shard = overtaken  # type: ignore[method-assign,assignment]
+    assert sweep(services) == {}
+    assert services.table.kept[BATCH_ID, 0].attempts[0].provider_batch_id == "pb-0"
+    assert [each.status for each in services.scripted.batches.values()] == ["in_progress"]
 
 
-def submitted_twice(yard: MemoryYard) -> None:
-    submit(yard, FIRST)
-    make(yard)
+def submitted_twice(services: MemoryServices) -> None:
+    submit(services, FIRST)
+    make(services)
 
 
-def given_up(yard: MemoryYard) -> None:
-    make(yard)
-    yard.table.move_batch(BATCH_ID, "failed", yard.now())
+def given_up(services: MemoryServices) -> None:
+    make(services)
+    services.table.move_batch(BATCH_ID, "failed", services.now())
 
 
-def forgotten(yard: MemoryYard) -> None:
-    make(yard, "batch_00/0/1")
+def forgotten(services: MemoryServices) -> None:
+    make(services, "batch_00/0/1")
 
 
-def of_no_attempt(yard: MemoryYard) -> None:
-    make(yard, f"{BATCH_ID}/0/9")
+def of_no_attempt(services: MemoryServices) -> None:
+    make(services, f"{BATCH_ID}/0/9")
 
 
 @pytest.mark.parametrize("orphaned", [submitted_twice, given_up, forgotten, of_no_attempt])
-def test_a_provider_batch_that_nobody_waits_for_is_cancelled_once(orphaned: Callable[[MemoryYard], None]) -> None:
-    yard = running()
-    orphaned(yard)
-    orphan = list(yard.scripted.batches)[-1]
-    assert sweep(yard) == {"ProviderBatchesCancelled": 1}
-    assert yard.scripted.batches[orphan].status == "cancelling"
-    others = [each.status for each in yard.scripted.batches.values() if each.id != orphan]
+def test_a_provider_batch_that_nobody_waits_for_is_cancelled_once(orphaned: Callable[[MemoryServices], None]) -> None:
+    services = running()
+    orphaned(services)
+    orphan = list(services.scripted.batches)[-1]
+    assert sweep(services) == {"ProviderBatchesCancelled": 1}
+    assert services.scripted.batches[orphan].status == "cancelling"
+    others = [each.status for each in services.scripted.batches.values() if each.id != orphan]
     assert others in ([], ["in_progress"])
-    assert sweep(yard) == {}
+    assert sweep(services) == {}
 
 
 def test_the_answers_of_a_cancelled_orphan_are_deleted_when_it_has_ended_however_long_that_takes() -> None:
-    yard = running()
-    make(yard, "batch_00/0/1")
-    sweep(yard)
+    services = running()
+    make(services, "batch_00/0/1")
+    sweep(services)
     for _ in range(3):
-        yard.wait(3_600)
-        assert sweep(yard) == {}
-    yard.scripted.files.update(out=b"", err=b"")
-    yard.scripted.end("pb-0", "cancelled", output_file_id="out", error_file_id="err")
-    assert sweep(yard) == {"ProviderFilesDeleted": 2}
-    assert sweep(yard) == {}
+        services.wait(3_600)
+        assert sweep(services) == {}
+    services.scripted.files.update(out=b"", err=b"")
+    services.scripted.end("pb-0", "cancelled", output_file_id="out", error_file_id="err")
+    assert sweep(services) == {"ProviderFilesDeleted": 2}
+    assert sweep(services) == {}
 
 
 @pytest.mark.parametrize("key", [f"{BATCH_ID}/0/1", "batch_00/0/1", "nonsense", "batch_00/0", "a/b/c"])
 @pytest.mark.parametrize("stack", ["stack-2", "", None])
 def test_what_another_stack_made_at_the_same_provider_is_never_touched(key: str, stack: str | None) -> None:
-    yard = running()
-    make(yard, key, stack)
-    upload(yard, object_keys.upload("batch_00", 0, 1, stack or "stack-2"))
-    yard.wait(LATEST_RECORD + LATEST_LOOK)
-    assert sweep(yard) == {}
-    assert [each.status for each in yard.scripted.batches.values()] == ["in_progress"]
-    assert yard.scripted.deleted == []
+    services = running()
+    make(services, key, stack)
+    upload(services, object_keys.upload("batch_00", 0, 1, stack or "stack-2"))
+    services.wait(LATEST_RECORD + LATEST_LOOK)
+    assert sweep(services) == {}
+    assert [each.status for each in services.scripted.batches.values()] == ["in_progress"]
+    assert services.scripted.deleted == []
 
 
 class Bytes:
@@ -143,21 +143,21 @@ class Bytes:
         return iter([b"{}\n"])
 
 
-def upload(yard: MemoryYard, name: str) -> str:
+def upload(services: MemoryServices, name: str) -> str:
     """Have the provider take a file that nobody hears of."""
-    return yard.scripted.create_file(Bytes(), name).id  # type: ignore[arg-type]  # it is only read
+    return services.scripted.create_file(Bytes(), name).id  # type: ignore[arg-type]  # it is only read
 
 
 def test_an_upload_that_no_record_knows_is_deleted_once_its_worker_must_be_dead() -> None:
-    yard = running()
-    orphan = upload(yard, object_keys.upload(BATCH_ID, 0, 1, "stack-1"))
-    submit(yard, FIRST)
-    used = yard.table.kept[BATCH_ID, 0].file_id
-    assert sweep(yard) == {}
-    yard.wait(LATEST_RECORD)
-    assert sweep(yard) == {"ProviderFilesDeleted": 1}
-    assert (yard.scripted.deleted, used == orphan) == ([orphan], False)
-    assert sweep(yard) == {}
+    services = running()
+    orphan = upload(services, object_keys.upload(BATCH_ID, 0, 1, "stack-1"))
+    submit(services, FIRST)
+    used = services.table.kept[BATCH_ID, 0].file_id
+    assert sweep(services) == {}
+    services.wait(LATEST_RECORD)
+    assert sweep(services) == {"ProviderFilesDeleted": 1}
+    assert (services.scripted.deleted, used == orphan) == ([orphan], False)
+    assert sweep(services) == {}
 
 
 @pytest.mark.parametrize("name", [
@@ -165,130 +165,130 @@ def test_an_upload_that_no_record_knows_is_deleted_once_its_worker_must_be_dead(
     ".stack-1.jsonl",    f"my {BATCH_ID}-00000-0001.stack-1.jsonl",
 ])  # fmt: skip
 def test_a_file_that_this_stack_did_not_upload_is_never_deleted(name: str) -> None:
-    yard = running()
-    upload(yard, name)
-    yard.table.move_batch(BATCH_ID, "failed", yard.now())
-    yard.wait(LATEST_RECORD * 2)
-    sweep(yard)
-    assert yard.scripted.deleted == []
+    services = running()
+    upload(services, name)
+    services.table.move_batch(BATCH_ID, "failed", services.now())
+    services.wait(LATEST_RECORD * 2)
+    sweep(services)
+    assert services.scripted.deleted == []
 
 
 def test_no_file_is_looked_for_where_files_are_kept() -> None:
-    yard = MemoryYard(keep_provider_files="true")
-    upload(yard, object_keys.upload("batch_00", 0, 1, "stack-1"))
-    assert sweep(yard) == {}
-    assert "iter_files" not in yard.scripted.calls
+    services = MemoryServices(keep_provider_files="true")
+    upload(services, object_keys.upload("batch_00", 0, 1, "stack-1"))
+    assert sweep(services) == {}
+    assert "iter_files" not in services.scripted.calls
 
 
 def test_a_look_goes_back_to_the_last_one_only_and_never_further_than_a_week() -> None:
-    yard = running()
-    assert sweep(yard) == {}
-    yard.wait(2 * CLOCK_SKEW)
-    late = make(yard, "batch_00/0/1")
-    yard.scripted.batches[late] = msgspec.structs.replace(
-        yard.scripted.batches[late], created_at=yard.now() - 3 * CLOCK_SKEW - 1
+    services = running()
+    assert sweep(services) == {}
+    services.wait(2 * CLOCK_SKEW)
+    late = make(services, "batch_00/0/1")
+    services.scripted.batches[late] = msgspec.structs.replace(
+        services.scripted.batches[late], created_at=services.now() - 3 * CLOCK_SKEW - 1
     )
-    assert sweep(yard) == {"ProviderBatchesCancelled": 1}  # the first one listed says nothing about the order
-    newest = make(yard, "batch_01/0/1")
+    assert sweep(services) == {"ProviderBatchesCancelled": 1}  # the first one listed says nothing about the order
+    newest = make(services, "batch_01/0/1")
     assert newest == "pb-1"
-    yard.scripted.batches[late] = msgspec.structs.replace(
-        yard.scripted.batches[late], status="in_progress", created_at=1
+    services.scripted.batches[late] = msgspec.structs.replace(
+        services.scripted.batches[late], status="in_progress", created_at=1
     )
-    yard.wait(LOOK_BACK)
-    newest = make(yard, "batch_01/0/1")
-    sweep(yard)
-    assert yard.scripted.batches[late].status == "in_progress"
-    assert yard.scripted.batches[newest].status == "cancelling"
+    services.wait(LOOK_BACK)
+    newest = make(services, "batch_01/0/1")
+    sweep(services)
+    assert services.scripted.batches[late].status == "in_progress"
+    assert services.scripted.batches[newest].status == "cancelling"
 
 
 def test_a_walk_that_runs_out_of_time_goes_on_where_it_stopped_and_misses_nothing() -> None:
-    yard = MemoryYard()
+    services = MemoryServices()
     for at in range(10):
-        make(yard, f"batch_{at:02}/0/1")
+        make(services, f"batch_{at:02}/0/1")
     done: list[int] = []
     for _ in range(20):
         left = itertools.count(RESERVE + 20, -1)
-        done.append(sweep(yard, lambda left=left: float(next(left))).get("ProviderBatchesCancelled", 0))  # type: ignore[misc]
-        yard.wait(1)
+        done.append(sweep(services, lambda left=left: float(next(left))).get("ProviderBatchesCancelled", 0))  # type: ignore[misc]
+        services.wait(1)
     assert sum(done) == 10
     assert max(done) < 10
 
 
 def test_a_mark_that_the_provider_does_not_list_any_more_has_the_walk_begin_anew() -> None:
-    yard = MemoryYard()
-    everything = yard.scripted.iter_files
-    yard.scripted.iter_files = lambda **asked: iter([]) if asked["after"] else everything(**asked)  # type: ignore[method-assign]
-    yard.chores.keep_bookmark("provider files", {"after": "file-99", "since": 0})
-    upload(yard, object_keys.upload("batch_00", 0, 1, "stack-1"))
-    assert sweep(yard) == {}
-    assert sweep(yard) == {"ProviderFilesDeleted": 1}
+    services = MemoryServices()
+    everything = services.scripted.iter_files
+    services.scripted.iter_files = lambda **asked: iter([]) if asked["after"] else everything(**asked)  # type: ignore[method-assign]
+    services.chores.keep_bookmark("provider files", {"after": "file-99", "since": 0})
+    upload(services, object_keys.upload("batch_00", 0, 1, "stack-1"))
+    assert sweep(services) == {}
+    assert sweep(services) == {"ProviderFilesDeleted": 1}
 
 
 def test_a_provider_that_does_not_answer_keeps_nothing_else_and_is_asked_no_more_in_this_run() -> None:
-    yard = running()
-    yard.started.statuses[BATCH_ID] = "ABORTED"
-    yard.scripted.trouble["iter_batches"] = [ServerError("down", status=503, retryable=True)]
-    make(yard, "batch_00/0/1")
-    assert sweep(yard) == {"ExecutionsRestarted": 1, "ProviderFailures": 1}
-    assert "iter_files" not in yard.scripted.calls
-    assert sweep(yard) == {"ProviderBatchesCancelled": 1}
+    services = running()
+    services.started.statuses[BATCH_ID] = "ABORTED"
+    services.scripted.trouble["iter_batches"] = [ServerError("down", status=503, retryable=True)]
+    make(services, "batch_00/0/1")
+    assert sweep(services) == {"ExecutionsRestarted": 1, "ProviderFailures": 1}
+    assert "iter_files" not in services.scripted.calls
+    assert sweep(services) == {"ProviderBatchesCancelled": 1}
 
 
 def test_a_key_that_is_refused_while_listing_is_read_anew_for_the_next_run() -> None:
-    yard = running()
-    yard.scripted.trouble["iter_batches"] = [AuthenticationError("rotated", status=401)]
-    assert sweep(yard) == {"ProviderFailures": 1}
-    assert yard.key.forgotten == 1
+    services = running()
+    services.scripted.trouble["iter_batches"] = [AuthenticationError("rotated", status=401)]
+    assert sweep(services) == {"ProviderFailures": 1}
+    assert services.key.forgotten == 1
 
 
 def test_a_batch_that_ended_with_a_provider_batch_running_has_it_cancelled_and_is_then_settled() -> None:
-    yard = running()
-    submit(yard, FIRST)
-    yard.table.move_batch(BATCH_ID, "failed", yard.now())
-    assert sweep(yard) == {"ProviderBatchesCancelled": 1, "ClaimsReleased": 1}
-    assert sweep(yard) == {}
-    yard.scripted.files.update(out=b"")
-    yard.scripted.end("pb-0", "cancelled", output_file_id="out")
-    assert sweep(yard) == {"ProviderFilesDeleted": 1}
-    assert yard.scripted.deleted == ["file-0"]  # and not the answers, which were paid for and which nobody has
-    assert yard.chores.unsettled(None) == [BATCH_ID]  # a late worker may still come
-    yard.wait(LATEST_RECORD)
-    assert sweep(yard) == {"BatchesSettled": 1}
-    assert yard.chores.unsettled(None) == []
+    services = running()
+    submit(services, FIRST)
+    services.table.move_batch(BATCH_ID, "failed", services.now())
+    assert sweep(services) == {"ProviderBatchesCancelled": 1, "ClaimsReleased": 1}
+    assert sweep(services) == {}
+    services.scripted.files.update(out=b"")
+    services.scripted.end("pb-0", "cancelled", output_file_id="out")
+    assert sweep(services) == {"ProviderFilesDeleted": 1}
+    assert services.scripted.deleted == ["file-0"]  # and not the answers, which were paid for and which nobody has
+    assert services.chores.unsettled(None) == [BATCH_ID]  # a late worker may still come
+    services.wait(LATEST_RECORD)
+    assert sweep(services) == {"BatchesSettled": 1}
+    assert services.chores.unsettled(None) == []
 
 
 def test_what_a_worker_made_after_its_batch_had_ended_is_put_away_too() -> None:
-    yard = running()
-    yard.scripted.on_the_way_back["create_batch"] = lambda: (
-        yard.table.move_batch(BATCH_ID, "failed", yard.now()), sweep(yard),
+    services = running()
+    services.scripted.on_the_way_back["create_batch"] = lambda: (
+        services.table.move_batch(BATCH_ID, "failed", services.now()), sweep(services),
     )  # fmt: skip
     with pytest.raises(StaleRecord):
-        submit(yard, FIRST)
-    assert [each.status for each in yard.scripted.batches.values()] == ["cancelling"]
-    assert sweep(yard) == {}
+        submit(services, FIRST)
+    assert [each.status for each in services.scripted.batches.values()] == ["cancelling"]
+    assert sweep(services) == {}
 
 
 def test_a_provider_batch_that_is_gone_is_no_concern_any_more() -> None:
-    yard = running()
-    submit(yard, FIRST)
-    shard = yard.table.kept[BATCH_ID, 0]
-    yard.table.save_shard(shard, change_attempt(shard, provider_batch_id="pb-9"))
-    yard.table.move_batch(BATCH_ID, "failed", yard.now())
-    yard.scripted.batches.clear()
-    yard.wait(LATEST_RECORD)
-    assert sweep(yard) == {"ProviderFilesDeleted": 1, "BatchesSettled": 1, "ClaimsReleased": 1}
+    services = running()
+    submit(services, FIRST)
+    shard = services.table.kept[BATCH_ID, 0]
+    services.table.save_shard(shard, change_attempt(shard, provider_batch_id="pb-9"))
+    services.table.move_batch(BATCH_ID, "failed", services.now())
+    services.scripted.batches.clear()
+    services.wait(LATEST_RECORD)
+    assert sweep(services) == {"ProviderFilesDeleted": 1, "BatchesSettled": 1, "ClaimsReleased": 1}
 
 
 def test_a_key_that_may_not_delete_is_tried_once_a_run_and_keeps_nothing_else_from_being_done() -> None:
-    yard = running()
-    submit(yard, FIRST)
-    make(yard, "batch_00/0/1")
+    services = running()
+    submit(services, FIRST)
+    make(services, "batch_00/0/1")
     for at in range(3):
-        upload(yard, object_keys.upload("batch_00", at, 1, "stack-1"))
-    yard.table.move_batch(BATCH_ID, "failed", yard.now())
-    yard.scripted.end("pb-0", "failed")
-    yard.scripted.trouble["delete_file"] = [PermissionDeniedError("no", status=403)]
-    assert sweep(yard) == {"ClaimsReleased": 1, "ProviderFailures": 1, "ProviderBatchesCancelled": 1}
-    assert yard.table.kept[BATCH_ID, 0].leftovers == ["file-0"]
-    assert sweep(yard) == {"ProviderFilesDeleted": 4}
-    assert sweep(yard) == {}
+        upload(services, object_keys.upload("batch_00", at, 1, "stack-1"))
+    services.table.move_batch(BATCH_ID, "failed", services.now())
+    services.scripted.end("pb-0", "failed")
+    services.scripted.trouble["delete_file"] = [PermissionDeniedError("no", status=403)]
+    assert sweep(services) == {"ClaimsReleased": 1, "ProviderFailures": 1, "ProviderBatchesCancelled": 1}
+    assert services.table.kept[BATCH_ID, 0].leftovers == ["file-0"]
+    assert sweep(services) == {"ProviderFilesDeleted": 4}
+    assert sweep(services) == {}

@@ -11,17 +11,17 @@ from batchyard.domain.errors import StoreError
 from batchyard.recovery.restarts import MOST_RESTARTS
 from batchyard.recovery.sweep import sweep
 from batchyard.recovery.sweep_run import RESERVE
-from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryObjects, MemoryYard
+from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryObjects, MemoryServices
 from tests.unit.batchyard.planned import INPUT, dropped, planned
 
 
-def started(**members: object) -> MemoryYard:
-    """Make a yard whose batch has an execution."""
-    yard = dropped()
-    yard.bucket.stored.clear()  # its upload is no concern here
-    yard.started.start(BATCH_ID)
-    yard.table.batches[BATCH_ID] = msgspec.structs.replace(yard.table.batch(BATCH_ID), **members)
-    return yard
+def started(**members: object) -> MemoryServices:
+    """Make services whose batch has an execution."""
+    services = dropped()
+    services.bucket.stored.clear()  # its upload is no concern here
+    services.started.start(BATCH_ID)
+    services.table.batches[BATCH_ID] = msgspec.structs.replace(services.table.batch(BATCH_ID), **members)
+    return services
 
 
 class OneUnreadable(MemoryObjects):
@@ -34,15 +34,15 @@ class OneUnreadable(MemoryObjects):
 
 
 def test_an_upload_that_cannot_be_taken_in_does_not_keep_the_others_and_is_told_at_the_end() -> None:
-    yard = MemoryYard()
-    yard.bucket = yard.objects = OneUnreadable()
+    services = MemoryServices()
+    services.bucket = services.objects = OneUnreadable()
     for name in ("a", "bad", "c"):
-        yard.bucket.put(f"inbox/default/{name}.jsonl", INPUT)
+        services.bucket.put(f"inbox/default/{name}.jsonl", INPUT)
     with pytest.raises(StoreError, match=r"1 things .*bad"):
-        sweep(yard)
-    taken = sorted(each.input.key for each in yard.table.batches.values())
+        sweep(services)
+    taken = sorted(each.input.key for each in services.table.batches.values())
     assert taken == ["inbox/default/a.jsonl", "inbox/default/c.jsonl"]
-    assert sorted(yard.started.started) == sorted(yard.table.batches)
+    assert sorted(services.started.started) == sorted(services.table.batches)
 
 
 def clock(*readings: float) -> Callable[[], float]:
@@ -52,28 +52,28 @@ def clock(*readings: float) -> Callable[[], float]:
 
 
 def test_a_chore_that_runs_out_of_time_goes_on_in_the_next_run() -> None:
-    yard = MemoryYard()
+    services = MemoryServices()
     for name in "abcd":
-        yard.bucket.put(f"inbox/default/{name}.jsonl", INPUT)
-    assert sweep(yard, clock(600, 600, 600, RESERVE)) == {"UploadsStarted": 2}
-    assert yard.chores.bookmark("inbox") == {"after": "inbox/default/b.jsonl"}
-    assert sweep(yard) == {"UploadsStarted": 2}
-    assert yard.chores.bookmark("inbox") == {"after": ""}
-    assert sweep(yard) == {}
+        services.bucket.put(f"inbox/default/{name}.jsonl", INPUT)
+    assert sweep(services, clock(600, 600, 600, RESERVE)) == {"UploadsStarted": 2}
+    assert services.chores.bookmark("inbox") == {"after": "inbox/default/b.jsonl"}
+    assert sweep(services) == {"UploadsStarted": 2}
+    assert services.chores.bookmark("inbox") == {"after": ""}
+    assert sweep(services) == {}
 
 
 def test_one_chore_that_takes_long_leaves_the_others_their_time() -> None:
-    yard = started()
-    yard.started.statuses[BATCH_ID] = "ABORTED"
+    services = started()
+    services.started.statuses[BATCH_ID] = "ABORTED"
     for number in range(500):
-        yard.bucket.put(f"inbox/default/{number:03}.jsonl", INPUT)
+        services.bucket.put(f"inbox/default/{number:03}.jsonl", INPUT)
     at = [600.0]
 
     def seconds_left() -> float:
         at[0] -= 1
         return at[0]
 
-    done = sweep(yard, seconds_left)
+    done = sweep(services, seconds_left)
     assert done["ExecutionsRestarted"] == 1
     assert 0 < done["UploadsStarted"] < 500
 
@@ -83,86 +83,86 @@ def test_one_chore_that_takes_long_leaves_the_others_their_time() -> None:
 def test_a_dead_execution_of_a_batch_that_has_not_ended_is_started_anew_under_another_name(
     status: str, end: str
 ) -> None:
-    yard = started(status=status)
-    yard.started.statuses[BATCH_ID] = end
-    assert sweep(yard) == {"ExecutionsRestarted": 1}
-    assert yard.table.batch(BATCH_ID).restarts == 1
-    assert yard.started.started == [BATCH_ID, f"{BATCH_ID}-2"]
-    assert sweep(yard) == {}
+    services = started(status=status)
+    services.started.statuses[BATCH_ID] = end
+    assert sweep(services) == {"ExecutionsRestarted": 1}
+    assert services.table.batch(BATCH_ID).restarts == 1
+    assert services.started.started == [BATCH_ID, f"{BATCH_ID}-2"]
+    assert sweep(services) == {}
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "PENDING_REDRIVE"])
 def test_an_execution_that_lives_is_left_alone(status: str) -> None:
-    yard = started()
-    yard.started.statuses[BATCH_ID] = status
-    assert sweep(yard) == {}
+    services = started()
+    services.started.statuses[BATCH_ID] = status
+    assert sweep(services) == {}
 
 
 def test_an_execution_that_was_never_started_is_started_under_its_own_name() -> None:
-    yard = started()
-    yard.started.started.clear()
-    assert sweep(yard) == {"ExecutionsStarted": 1}
-    yard.started.started.clear()
-    yard.table.batches[BATCH_ID] = msgspec.structs.replace(yard.table.batch(BATCH_ID), restarts=1)
-    assert sweep(yard) == {"ExecutionsStarted": 1}  # the last worker died between counting a restart and making it
-    assert yard.started.started == [f"{BATCH_ID}-2"]
+    services = started()
+    services.started.started.clear()
+    assert sweep(services) == {"ExecutionsStarted": 1}
+    services.started.started.clear()
+    services.table.batches[BATCH_ID] = msgspec.structs.replace(services.table.batch(BATCH_ID), restarts=1)
+    assert sweep(services) == {"ExecutionsStarted": 1}  # the last worker died between counting a restart and making it
+    assert services.started.started == [f"{BATCH_ID}-2"]
 
 
 def test_a_batch_whose_executions_die_again_and_again_fails() -> None:
-    yard = started(status="in_progress")
+    services = started(status="in_progress")
     for _ in range(MOST_RESTARTS):
-        yard.started.statuses[yard.started.started[-1]] = "FAILED"
-        assert sweep(yard) == {"ExecutionsRestarted": 1}
-    yard.started.statuses[yard.started.started[-1]] = "FAILED"
-    assert sweep(yard) == {"BatchesGivenUp": 1}
-    given_up = yard.table.batch(BATCH_ID)
+        services.started.statuses[services.started.started[-1]] = "FAILED"
+        assert sweep(services) == {"ExecutionsRestarted": 1}
+    services.started.statuses[services.started.started[-1]] = "FAILED"
+    assert sweep(services) == {"BatchesGivenUp": 1}
+    given_up = services.table.batch(BATCH_ID)
     assert (given_up.status, given_up.restarts) == ("failed", MOST_RESTARTS)
     assert "FAILED, after 3 restarts" in given_up.errors[0].message
-    assert (yard.bus.announced, yard.invoked.invoked) == (["failed"], [{"batch_id": BATCH_ID}])
+    assert (services.bus.announced, services.invoked.invoked) == (["failed"], [{"batch_id": BATCH_ID}])
 
 
 def test_an_execution_that_ran_out_of_its_sixty_days_is_not_started_again() -> None:
-    yard = started(status="in_progress")
-    yard.started.statuses[BATCH_ID] = "TIMED_OUT"
-    assert sweep(yard) == {"BatchesGivenUp": 1}
-    assert yard.table.batch(BATCH_ID).status == "failed"
+    services = started(status="in_progress")
+    services.started.statuses[BATCH_ID] = "TIMED_OUT"
+    assert sweep(services) == {"BatchesGivenUp": 1}
+    assert services.table.batch(BATCH_ID).status == "failed"
 
 
 def test_two_sweeps_that_see_the_same_dead_execution_start_one() -> None:
-    yard = started(status="in_progress")
-    yard.started.statuses[BATCH_ID] = "ABORTED"
-    look = yard.started.status
+    services = started(status="in_progress")
+    services.started.statuses[BATCH_ID] = "ABORTED"
+    look = services.started.status
 
     def overtaken(batch_id: str, restarts: int) -> str | None:
-        yard.started.status = look  # type: ignore[method-assign]  # the other one meets no third
+        services.started.status = look  # type: ignore[method-assign]  # the other one meets no third
         seen = look(batch_id, restarts)
-        assert sweep(yard) == {"ExecutionsRestarted": 1}
+        assert sweep(services) == {"ExecutionsRestarted": 1}
         return seen
 
-    yard.started.status = overtaken  # type: ignore[method-assign]
-    assert sweep(yard) == {}
-    assert yard.started.started == [BATCH_ID, f"{BATCH_ID}-2"]
+    services.started.status = overtaken  # type: ignore[method-assign]
+    assert sweep(services) == {}
+    assert services.started.started == [BATCH_ID, f"{BATCH_ID}-2"]
 
 
 def test_a_batch_that_ends_while_it_is_looked_at_is_not_started_again() -> None:
-    yard = started(status="finalizing")
-    look = yard.started.status
+    services = started(status="finalizing")
+    look = services.started.status
 
     def ends(batch_id: str, restarts: int) -> str | None:
-        yard.table.move_batch(BATCH_ID, "completed", NOW)
-        yard.started.statuses[BATCH_ID] = "SUCCEEDED"
+        services.table.move_batch(BATCH_ID, "completed", NOW)
+        services.started.statuses[BATCH_ID] = "SUCCEEDED"
         return look(batch_id, restarts)
 
-    yard.started.status = ends  # type: ignore[method-assign]
-    assert sweep(yard) == {}
-    assert yard.started.started == [BATCH_ID]
+    services.started.status = ends  # type: ignore[method-assign]
+    assert sweep(services) == {}
+    assert services.started.started == [BATCH_ID]
 
 
 def test_what_was_done_is_published_as_metrics(capsys: pytest.CaptureFixture[str]) -> None:
-    yard = started()
-    yard.started.statuses[BATCH_ID] = "ABORTED"
-    sweep(yard)
-    sweep(yard)
+    services = started()
+    services.started.statuses[BATCH_ID] = "ABORTED"
+    sweep(services)
+    sweep(services)
     published = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "CloudWatchMetrics" in line]
     assert [(each["ExecutionsRestarted"], each["service"]) for each in published] == [([1.0], "batchyard")]
     (metrics,) = published[0]["_aws"]["CloudWatchMetrics"]
@@ -170,9 +170,9 @@ def test_what_was_done_is_published_as_metrics(capsys: pytest.CaptureFixture[str
 
 
 def test_a_batch_restarted_in_the_middle_is_not_planned_again() -> None:
-    yard = planned()
-    yard.bucket.stored.pop("inbox/default/requests.jsonl")
-    yard.started.start(BATCH_ID)
-    yard.started.statuses[BATCH_ID] = "ABORTED"
-    assert sweep(yard) == {"ExecutionsRestarted": 1}
-    assert yard.table.batch(BATCH_ID).status == "in_progress"
+    services = planned()
+    services.bucket.stored.pop("inbox/default/requests.jsonl")
+    services.started.start(BATCH_ID)
+    services.started.statuses[BATCH_ID] = "ABORTED"
+    assert sweep(services) == {"ExecutionsRestarted": 1}
+    assert services.table.batch(BATCH_ID).status == "in_progress"

@@ -7,35 +7,35 @@ from batchyard.domain.shard import Step, finish
 from batchyard.results.assemble import assemble
 from batchyard.shards.collect import collect
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryRecords, MemoryYard
+from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryRecords, MemoryServices
 from tests.unit.batchyard.planned import planned
 
 
-def answered() -> MemoryYard:
-    """Make a yard whose one shard is collected."""
-    yard = planned()
-    step = submit(yard, Step(BATCH_ID, 0))
+def answered() -> MemoryServices:
+    """Make services whose one shard is collected."""
+    services = planned()
+    step = submit(services, Step(BATCH_ID, 0))
     lines = [{"custom_id": f"r{at}", "response": {"status_code": 200, "body": {}}, "error": None} for at in (2, 0, 1)]
-    yard.scripted.files["out"] = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
-    yard.scripted.end("pb-0", "completed", output_file_id="out")
-    assert collect(yard, step).next == "done"
-    return yard
+    services.scripted.files["out"] = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    services.scripted.end("pb-0", "completed", output_file_id="out")
+    assert collect(services, step).next == "done"
+    return services
 
 
-def output(yard: MemoryYard) -> list[str]:
+def output(services: MemoryServices) -> list[str]:
     return [
         json.loads(line)["custom_id"]
-        for line in yard.bucket.stored[f"results/default/{BATCH_ID}/output.jsonl"].splitlines()
+        for line in services.bucket.stored[f"results/default/{BATCH_ID}/output.jsonl"].splitlines()
     ]
 
 
 def test_the_answers_lie_in_input_order_and_running_again_changes_nothing() -> None:
-    yard = answered()
-    assert assemble(yard, BATCH_ID) == "done"
-    before = dict(yard.bucket.stored), yard.table.batch(BATCH_ID)
-    assert output(yard) == ["r0", "r1", "r2"]
-    assert assemble(yard, BATCH_ID) == "done"
-    assert (yard.bucket.stored, yard.table.batch(BATCH_ID)) == before
+    services = answered()
+    assert assemble(services, BATCH_ID) == "done"
+    before = dict(services.bucket.stored), services.table.batch(BATCH_ID)
+    assert output(services) == ["r0", "r1", "r2"]
+    assert assemble(services, BATCH_ID) == "done"
+    assert (services.bucket.stored, services.table.batch(BATCH_ID)) == before
 
 
 class CancelledMeanwhile(MemoryRecords):
@@ -48,34 +48,34 @@ class CancelledMeanwhile(MemoryRecords):
 
 
 def test_a_batch_cancelled_while_its_results_are_written_ends_as_cancelled_with_them() -> None:
-    yard, late = answered(), CancelledMeanwhile()
-    late.batches, late.kept, late.others = yard.table.batches, yard.table.kept, yard.table.others
-    yard.records = late
-    assert assemble(yard, BATCH_ID) == "assemble"
-    assert "cancelling" not in yard.bus.announced
-    assert assemble(yard, BATCH_ID) == "done"
+    services, late = answered(), CancelledMeanwhile()
+    late.batches, late.kept, late.others = services.table.batches, services.table.kept, services.table.others
+    services.records = late
+    assert assemble(services, BATCH_ID) == "assemble"
+    assert "cancelling" not in services.bus.announced
+    assert assemble(services, BATCH_ID) == "done"
     ended = late.batch(BATCH_ID)
     assert (ended.status, ended.counts.completed) == ("cancelled", 3)
-    assert yard.bus.announced[-1] == "cancelled"
-    assert output(yard) == ["r0", "r1", "r2"]
+    assert services.bus.announced[-1] == "cancelled"
+    assert output(services) == ["r0", "r1", "r2"]
 
 
-def errors(yard: MemoryYard) -> list[tuple[str, str]]:
-    lines = map(json.loads, yard.bucket.stored[f"results/default/{BATCH_ID}/errors.jsonl"].splitlines())
+def errors(services: MemoryServices) -> list[tuple[str, str]]:
+    lines = map(json.loads, services.bucket.stored[f"results/default/{BATCH_ID}/errors.jsonl"].splitlines())
     return [(line["custom_id"], line["error"]["code"]) for line in lines]
 
 
 def test_a_batch_of_which_nothing_ever_ran_has_failed_with_the_reason_on_every_line() -> None:
-    yard = planned()
-    submit(yard, Step(BATCH_ID, 0))
-    shard, reason = yard.table.kept[BATCH_ID, 0], LineError("batch_failed", "the provider said no")
-    yard.table.save_shard(shard, finish(shard, reason))
-    assert assemble(yard, BATCH_ID) == "failed"
-    assert yard.table.batch(BATCH_ID).errors == [reason]
-    assert errors(yard) == [(f"r{at}", "batch_failed") for at in range(3)]
+    services = planned()
+    submit(services, Step(BATCH_ID, 0))
+    shard, reason = services.table.kept[BATCH_ID, 0], LineError("batch_failed", "the provider said no")
+    services.table.save_shard(shard, finish(shard, reason))
+    assert assemble(services, BATCH_ID) == "failed"
+    assert services.table.batch(BATCH_ID).errors == [reason]
+    assert errors(services) == [(f"r{at}", "batch_failed") for at in range(3)]
 
 
 def test_a_shard_that_stopped_without_a_word_has_its_lines_all_the_same() -> None:
-    yard = planned()
-    assert assemble(yard, BATCH_ID) == "failed"
-    assert errors(yard) == [(f"r{at}", "server_error") for at in range(3)]
+    services = planned()
+    assert assemble(services, BATCH_ID) == "failed"
+    assert errors(services) == [(f"r{at}", "server_error") for at in range(3)]

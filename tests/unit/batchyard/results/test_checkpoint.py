@@ -15,7 +15,7 @@ from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
 from batchyard.shards.collect import collect
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryObjects, MemoryRecords, MemoryYard, batch
+from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryObjects, MemoryRecords, MemoryServices, batch
 
 KEY = "inbox/default/requests.jsonl"
 LINES = [(f"r{at}", f"m{at % 3 if at < 30 else 0}") for at in range(48)]  # shards among each other, then in a row
@@ -48,58 +48,58 @@ def answer(custom_id: str, attempt: int) -> bytes:
     return b"" if int(custom_id[1:]) % 6 == 4 else line
 
 
-def collected() -> MemoryYard:
-    """Make a yard whose batch is to be assembled; every kind of line, several attempts, several shards."""
-    yard = MemoryYard(max_requests_per_shard=8, max_attempts=3)
+def collected() -> MemoryServices:
+    """Make services whose batch is to be assembled; every kind of line, several attempts, several shards."""
+    services = MemoryServices(max_requests_per_shard=8, max_attempts=3)
     requests = [
         {"custom_id": each, "method": "POST", "url": "/v1/responses", "body": {"model": m}} for each, m in LINES
     ]
     lines = [json.dumps(each).encode() + b"\n" for each in requests]
     lines[20:20], lines[40:40] = [b"?\n", lines[3]], [b"?\n"]  # set aside
-    yard.bucket.put(KEY, b"".join([*lines, lines[5], b"?\n"]))
-    yard.table.create_batch(batch(input=yard.bucket.head(KEY)[0], on_invalid=SKIP))
-    plan(yard, BATCH_ID)
-    for shard in range(yard.table.batch(BATCH_ID).shards):
+    services.bucket.put(KEY, b"".join([*lines, lines[5], b"?\n"]))
+    services.table.create_batch(batch(input=services.bucket.head(KEY)[0], on_invalid=SKIP))
+    plan(services, BATCH_ID)
+    for shard in range(services.table.batch(BATCH_ID).shards):
         step = Step(BATCH_ID, shard)
         while step.next != "done":
-            step = submit(yard, step)
-            end_latest(yard)
-            step = collect(yard, step)
-    return yard
+            step = submit(services, step)
+            end_latest(services)
+            step = collect(services, step)
+    return services
 
 
-def end_latest(yard: MemoryYard) -> None:
-    latest = yard.scripted.batches[f"pb-{len(yard.scripted.batches) - 1}"]
-    asked = [json.loads(line)["custom_id"] for line in yard.scripted.files[latest.input_file_id or ""].splitlines()]
+def end_latest(services: MemoryServices) -> None:
+    latest = services.scripted.batches[f"pb-{len(services.scripted.batches) - 1}"]
+    asked = [json.loads(line)["custom_id"] for line in services.scripted.files[latest.input_file_id or ""].splitlines()]
     attempt = int(latest.metadata["batchyard_attempt"].rsplit("/", 1)[1])
-    yard.scripted.files[latest.id] = b"".join(answer(each, attempt) for each in reversed(asked))
-    yard.scripted.end(latest.id, "completed", output_file_id=latest.id)
+    services.scripted.files[latest.id] = b"".join(answer(each, attempt) for each in reversed(asked))
+    services.scripted.end(latest.id, "completed", output_file_id=latest.id)
 
 
 COLLECTED = collected()
 
 
-def fresh() -> MemoryYard:
-    """Return a copy of such a yard."""
-    yard = MemoryYard(max_requests_per_shard=8, max_attempts=3)
-    yard.bucket.stored, yard.table.others = COLLECTED.bucket.stored.copy(), COLLECTED.table.others.copy()
-    yard.table.batches, yard.table.kept = COLLECTED.table.batches.copy(), COLLECTED.table.kept.copy()
-    return yard
+def fresh() -> MemoryServices:
+    """Return a copy of services."""
+    services = MemoryServices(max_requests_per_shard=8, max_attempts=3)
+    services.bucket.stored, services.table.others = COLLECTED.bucket.stored.copy(), COLLECTED.table.others.copy()
+    services.table.batches, services.table.kept = COLLECTED.table.batches.copy(), COLLECTED.table.kept.copy()
+    return services
 
 
-def by_turns(yard: MemoryYard, watch: Callable[[], Watch]) -> int:
+def by_turns(services: MemoryServices, watch: Callable[[], Watch]) -> int:
     """Assemble in as many runs as it takes, delivered again after each death; answer how many those were."""
     for turn in range(1, MOST_TURNS):
         try:
-            if assemble(yard, BATCH_ID, watch()) == "done":
+            if assemble(services, BATCH_ID, watch()) == "done":
                 return turn
         except Killed:
             continue
     raise AssertionError(f"not done after {MOST_TURNS} turns")
 
 
-def results(yard: MemoryYard) -> dict[str, bytes]:
-    stored = {key: data for key, data in yard.bucket.stored.items() if key.startswith("results/")}
+def results(services: MemoryServices) -> dict[str, bytes]:
+    stored = {key: data for key, data in services.bucket.stored.items() if key.startswith("results/")}
     report = json.loads(stored.pop(f"results/default/{BATCH_ID}/report.json"))
     for name in ("output", "errors"):
         del report[name]["sha256"]  # is known only if all was written in one run
@@ -108,9 +108,9 @@ def results(yard: MemoryYard) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def whole() -> dict[str, bytes]:
-    yard = fresh()
-    assert by_turns(yard, lambda: Watch(10_000)) == 1
-    return results(yard)
+    services = fresh()
+    assert by_turns(services, lambda: Watch(10_000)) == 1
+    return results(services)
 
 
 def test_each_line_has_its_last_true_error_or_the_reason_of_its_shard(whole: dict[str, bytes]) -> None:
@@ -131,19 +131,19 @@ def test_each_line_has_its_last_true_error_or_the_reason_of_its_shard(whole: dic
 
 @pytest.mark.parametrize("looks", [1, 2, 3, 7, 20])
 def test_the_results_are_the_same_however_often_their_writing_is_left(whole: dict[str, bytes], looks: int) -> None:
-    yard = fresh()
-    assert by_turns(yard, lambda: Watch(looks)) >= 30 // looks
-    assert results(yard) == whole
-    assert (yard.bus.announced.count("finalizing"), yard.bus.announced[-1]) == (1, "completed")
+    services = fresh()
+    assert by_turns(services, lambda: Watch(looks)) >= 30 // looks
+    assert results(services) == whole
+    assert (services.bus.announced.count("finalizing"), services.bus.announced[-1]) == (1, "completed")
 
 
 @pytest.mark.parametrize("looks", [1, 4, 9])
 def test_a_death_at_any_look_at_the_clock_costs_no_line_and_none_comes_twice(
     whole: dict[str, bytes], looks: int
 ) -> None:
-    yard, turn = fresh(), count()
-    by_turns(yard, lambda: Watch(looks, dies_at=next(turn) % (looks + 3)))
-    assert results(yard) == whole
+    services, turn = fresh(), count()
+    by_turns(services, lambda: Watch(looks, dies_at=next(turn) % (looks + 3)))
+    assert results(services) == whole
 
 
 class DyingObjects(MemoryObjects):
@@ -167,34 +167,34 @@ class DyingObjects(MemoryObjects):
 def test_a_death_before_or_after_it_is_put_down_how_far_it_came_changes_nothing(
     whole: dict[str, bytes], *, after: bool
 ) -> None:
-    yard = fresh()
-    yard.objects = DyingObjects(yard.bucket.stored, after=after)
-    by_turns(yard, lambda: Watch(5))
-    assert results(yard) == whole
+    services = fresh()
+    services.objects = DyingObjects(services.bucket.stored, after=after)
+    by_turns(services, lambda: Watch(5))
+    assert results(services) == whole
 
 
 def test_two_workers_at_once_write_the_same(whole: dict[str, bytes]) -> None:
-    yard = fresh()
-    assert assemble(yard, BATCH_ID, Watch(6)) == "assemble"
-    early = dict(yard.bucket.stored)
+    services = fresh()
+    assert assemble(services, BATCH_ID, Watch(6)) == "assemble"
+    early = dict(services.bucket.stored)
     for _ in range(3):
-        assert assemble(yard, BATCH_ID, Watch(6)) == "assemble"
-    yard.bucket.stored.update(
+        assert assemble(services, BATCH_ID, Watch(6)) == "assemble"
+    services.bucket.stored.update(
         {key: data for key, data in early.items() if key.endswith("progress.msgpack")}
     )  # a late one
-    by_turns(yard, lambda: Watch(6))
-    assert results(yard) == whole
+    by_turns(services, lambda: Watch(6))
+    assert results(services) == whole
 
 
 def test_a_shard_that_a_late_worker_changed_meanwhile_has_its_lines_as_it_is_now() -> None:
-    yard = fresh()
-    while yard.bucket.stored.get(f"work/{BATCH_ID}/results/progress.msgpack", b"").count(b"custom_id") < 4:
-        assert assemble(yard, BATCH_ID, Watch(2)) == "assemble"
-    shard = yard.table.kept[BATCH_ID, 1]
+    services = fresh()
+    while services.bucket.stored.get(f"work/{BATCH_ID}/results/progress.msgpack", b"").count(b"custom_id") < 4:
+        assert assemble(services, BATCH_ID, Watch(2)) == "assemble"
+    shard = services.table.kept[BATCH_ID, 1]
     nothing = change(shard, attempts=[], unfinished=8, unfinished_key="", completed=0, failed=0, codes={})
-    yard.table.save_shard(shard, finish(nothing, LineError("late", "Late.")))
-    by_turns(yard, lambda: Watch(2))
-    report = json.loads(results(yard)["report"])
+    services.table.save_shard(shard, finish(nothing, LineError("late", "Late.")))
+    by_turns(services, lambda: Watch(2))
+    report = json.loads(results(services)["report"])
     assert report["errors"]["by_code"]["late"] == 8
     assert report["outcomes_equal_lines"] is True
 
@@ -207,22 +207,22 @@ class OtherBytes(MemoryObjects):
 
 
 def test_a_result_that_the_store_has_other_bytes_of_is_an_error() -> None:
-    yard = fresh()
+    services = fresh()
     bucket = OtherBytes()
-    bucket.stored, yard.objects = yard.bucket.stored, bucket
+    bucket.stored, services.objects = services.bucket.stored, bucket
     with pytest.raises(BatchyardError, match=r"has the checksum CRC32:.* instead of CRC32:"):
-        assemble(yard, BATCH_ID)
+        assemble(services, BATCH_ID)
 
 
 def test_runs_of_before_checksums_were_kept_leave_that_of_the_store(whole: dict[str, bytes]) -> None:
-    yard = fresh()
-    for key, data in yard.bucket.stored.items():
+    services = fresh()
+    for key, data in services.bucket.stored.items():
         if key.endswith(".index"):
             index = msgspec.msgpack.decode(data)
             del index["crc32"]
-            yard.bucket.stored[key] = msgspec.msgpack.encode(index)
-    assert by_turns(yard, lambda: Watch(3)) > 1
-    assert results(yard) == whole
+            services.bucket.stored[key] = msgspec.msgpack.encode(index)
+    assert by_turns(services, lambda: Watch(3)) > 1
+    assert results(services) == whole
 
 
 class CancelledMeanwhile(MemoryRecords):
@@ -235,13 +235,13 @@ class CancelledMeanwhile(MemoryRecords):
 
 
 def test_results_written_in_turns_are_not_written_again_when_the_batch_is_cancelled_at_the_end() -> None:
-    yard, late = fresh(), CancelledMeanwhile()
-    late.batches, late.kept, late.others = yard.table.batches, yard.table.kept, yard.table.others
-    yard.records = late
+    services, late = fresh(), CancelledMeanwhile()
+    late.batches, late.kept, late.others = services.table.batches, services.table.kept, services.table.others
+    services.records = late
     while late.batch(BATCH_ID).status != "cancelling":
-        assert assemble(yard, BATCH_ID, Watch(9)) == "assemble"
-    runs = {key for key in yard.bucket.stored if "/attempt-" in key or "/left-" in key}
+        assert assemble(services, BATCH_ID, Watch(9)) == "assemble"
+    runs = {key for key in services.bucket.stored if "/attempt-" in key or "/left-" in key}
     for key in runs:
-        del yard.bucket.stored[key]
-    assert assemble(yard, BATCH_ID, Watch(9)) == "done"
+        del services.bucket.stored[key]
+    assert assemble(services, BATCH_ID, Watch(9)) == "done"
     assert late.batch(BATCH_ID).status == "cancelled"

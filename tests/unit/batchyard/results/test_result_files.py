@@ -4,48 +4,50 @@ from batchyard.api import files
 from batchyard.domain.errors import ApiError
 from batchyard.domain.stored_file import DAY
 from batchyard.results import result_files
-from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryYard, batch
+from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryServices, batch
 
 KEY = f"results/default/{BATCH_ID}/output.jsonl"
 
 
 def test_a_result_is_a_file_of_its_tenant_for_good() -> None:
-    yard = MemoryYard()
-    yard.bucket.put(KEY, b"{}\n")
-    shown = files.retrieve_file(yard, "default", result_files.keep(yard, batch(), "output.jsonl", 3))
+    services = MemoryServices()
+    services.bucket.put(KEY, b"{}\n")
+    shown = files.retrieve_file(services, "default", result_files.keep(services, batch(), "output.jsonl", 3))
     assert (shown["purpose"], shown["filename"], shown["expires_at"]) == (
         "batch_output",
         f"{BATCH_ID}_output.jsonl",
         None,
     )
-    assert files.file_content(yard, "default", shown["id"]) == b"{}\n"
-    assert yard.file_bodies.lives == {}
+    assert files.file_content(services, "default", shown["id"]) == b"{}\n"
+    assert services.file_bodies.lives == {}
 
 
 def test_a_result_expires_as_its_creator_wished() -> None:
-    yard = MemoryYard()
+    services = MemoryServices()
     wished = batch(output_expires_after={"anchor": "created_at", "seconds": 3_600})
-    file_id = result_files.keep(yard, wished, "errors.jsonl", 3)
-    assert files.retrieve_file(yard, "default", file_id)["expires_at"] == NOW + 3_600
-    yard.wait(3_600)
+    file_id = result_files.keep(services, wished, "errors.jsonl", 3)
+    assert files.retrieve_file(services, "default", file_id)["expires_at"] == NOW + 3_600
+    services.wait(3_600)
     with pytest.raises(ApiError):
-        files.file_content(yard, "default", file_id)
-    assert list(yard.file_bodies.lives.values()) == [3_600]
+        files.file_content(services, "default", file_id)
+    assert list(services.file_bodies.lives.values()) == [3_600]
 
 
 def test_a_result_expires_at_the_latest_with_all_results() -> None:
-    yard = MemoryYard(results_days=7)
-    assert yard.file_records.file(result_files.keep(yard, batch(), "output.jsonl", 3)).expires_at == NOW + 7 * DAY
+    services = MemoryServices(results_days=7)
+    assert (
+        services.file_records.file(result_files.keep(services, batch(), "output.jsonl", 3)).expires_at == NOW + 7 * DAY
+    )
     month = batch(batch_id="batch_2", output_expires_after={"anchor": "created_at", "seconds": 30 * DAY})
-    assert yard.file_records.file(result_files.keep(yard, month, "output.jsonl", 3)).expires_at == NOW + 7 * DAY
+    assert services.file_records.file(result_files.keep(services, month, "output.jsonl", 3)).expires_at == NOW + 7 * DAY
 
 
 def test_a_result_written_twice_is_the_same_file() -> None:
-    yard = MemoryYard()
-    first = result_files.keep(yard, batch(), "output.jsonl", 3)
-    known = yard.file_records.file(first)
-    yard.wait(60)
-    assert result_files.keep(yard, batch(), "output.jsonl", 3) == first
-    assert yard.file_records.file(first) == known
-    result_files.keep(yard, batch(), "output.jsonl", 4)
-    assert yard.file_records.file(first).bytes == 4
+    services = MemoryServices()
+    first = result_files.keep(services, batch(), "output.jsonl", 3)
+    known = services.file_records.file(first)
+    services.wait(60)
+    assert result_files.keep(services, batch(), "output.jsonl", 3) == first
+    assert services.file_records.file(first) == known
+    result_files.keep(services, batch(), "output.jsonl", 4)
+    assert services.file_records.file(first).bytes == 4

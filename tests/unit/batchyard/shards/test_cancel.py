@@ -7,54 +7,54 @@ from batchyard.domain.batch import LineError
 from batchyard.domain.shard import Step, finish
 from batchyard.shards.cancel import cancel
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
+from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
 from tests.unit.batchyard.planned import planned
 
 
-def running() -> MemoryYard:
-    """Make a yard whose batch runs as three provider batches."""
-    yard = planned(max_requests_per_shard=1)
+def running() -> MemoryServices:
+    """Make services whose batch runs as three provider batches."""
+    services = planned(max_requests_per_shard=1)
     for number in range(3):
-        assert submit(yard, Step(BATCH_ID, number)).next == "poll"
-    return yard
+        assert submit(services, Step(BATCH_ID, number)).next == "poll"
+    return services
 
 
-def give_up(yard: MemoryYard, number: int) -> None:
-    shard = yard.table.kept[BATCH_ID, number]
-    yard.table.save_shard(shard, finish(shard, LineError("server_error", "no")))
+def give_up(services: MemoryServices, number: int) -> None:
+    shard = services.table.kept[BATCH_ID, number]
+    services.table.save_shard(shard, finish(shard, LineError("server_error", "no")))
 
 
-def statuses(yard: MemoryYard) -> list[str]:
-    return [each.status for each in yard.scripted.batches.values()]
+def statuses(services: MemoryServices) -> list[str]:
+    return [each.status for each in services.scripted.batches.values()]
 
 
 def test_of_a_batch_that_goes_on_only_the_shards_that_were_given_up_are_cancelled() -> None:
-    yard = running()
-    assert cancel(yard, BATCH_ID) == 0
-    give_up(yard, 1)
-    assert cancel(yard, BATCH_ID) == 1
-    assert statuses(yard) == ["in_progress", "cancelling", "in_progress"]
+    services = running()
+    assert cancel(services, BATCH_ID) == 0
+    give_up(services, 1)
+    assert cancel(services, BATCH_ID) == 1
+    assert statuses(services) == ["in_progress", "cancelling", "in_progress"]
 
 
 @pytest.mark.parametrize("status", ["cancelling", "failed"])
 def test_of_a_batch_that_was_cancelled_or_has_failed_all_are(status: str) -> None:
-    yard = running()
-    give_up(yard, 1)
-    yard.table.move_batch(BATCH_ID, status, yard.now())
-    assert cancel(yard, BATCH_ID) == 3
-    assert statuses(yard) == ["cancelling"] * 3
+    services = running()
+    give_up(services, 1)
+    services.table.move_batch(BATCH_ID, status, services.now())
+    assert cancel(services, BATCH_ID) == 3
+    assert statuses(services) == ["cancelling"] * 3
 
 
 def test_one_that_cannot_be_cancelled_does_not_keep_the_others() -> None:
-    yard = running()
-    yard.table.move_batch(BATCH_ID, "failed", yard.now())
-    yard.scripted.trouble["cancel_batch"] = [ServerError("down", status=500)]
-    assert cancel(yard, BATCH_ID) == 2
-    assert statuses(yard) == ["in_progress", "cancelling", "cancelling"]
+    services = running()
+    services.table.move_batch(BATCH_ID, "failed", services.now())
+    services.scripted.trouble["cancel_batch"] = [ServerError("down", status=500)]
+    assert cancel(services, BATCH_ID) == 2
+    assert statuses(services) == ["in_progress", "cancelling", "cancelling"]
 
 
 def test_a_shard_that_was_never_sent_has_nothing_to_cancel() -> None:
-    yard = planned()
-    yard.table.move_batch(BATCH_ID, "cancelling", yard.now())
-    assert cancel(yard, BATCH_ID) == 0
-    assert yard.scripted.calls == []
+    services = planned()
+    services.table.move_batch(BATCH_ID, "cancelling", services.now())
+    assert cancel(services, BATCH_ID) == 0
+    assert services.scripted.calls == []

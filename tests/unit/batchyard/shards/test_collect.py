@@ -11,138 +11,142 @@ from batchyard.domain.shard import Step
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.shards.collect import PATIENCE_FOR_ALL, PATIENCE_FOR_CONTENT, PATIENCE_FOR_SOME, collect
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
+from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
 from tests.unit.batchyard.planned import planned
 
 FIRST = Step(BATCH_ID, 0)
 
 
-def ended(*shown: str) -> MemoryYard:
-    """Make a yard whose provider counts three answers and shows these."""
-    yard = planned()
-    assert submit(yard, FIRST).next == "poll"
+def ended(*shown: str) -> MemoryServices:
+    """Make services whose provider counts three answers and shows these."""
+    services = planned()
+    assert submit(services, FIRST).next == "poll"
     lines = [{"custom_id": each, "response": {"status_code": 200, "body": {}}} for each in shown]
-    yard.scripted.files["out"] = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
-    yard.scripted.end("pb-0", "completed", output_file_id="out", request_counts=RequestCounts(3, 3, 0))
-    return yard
+    services.scripted.files["out"] = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    services.scripted.end("pb-0", "completed", output_file_id="out", request_counts=RequestCounts(3, 3, 0))
+    return services
 
 
 @pytest.mark.parametrize(("shown", "patience"), [((), PATIENCE_FOR_ALL), (("r1",), PATIENCE_FOR_SOME)])
 def test_it_looks_so_often_and_then_takes_what_there_is(shown: tuple[str, ...], patience: int) -> None:
-    yard = ended(*shown)
-    steps = [collect(yard, FIRST.then("collect")) for _ in range(patience + 1)]
+    services = ended(*shown)
+    steps = [collect(services, FIRST.then("collect")) for _ in range(patience + 1)]
     assert [step.next for step in steps] == ["collect"] * patience + ["submit"]
-    assert steps[0].wait_seconds >= yard.settings.retry_floor_seconds
-    shard = yard.table.kept[BATCH_ID, 0]
+    assert steps[0].wait_seconds >= services.settings.retry_floor_seconds
+    shard = services.table.kept[BATCH_ID, 0]
     assert (shard.completed, shard.unfinished) == (len(shown), 3 - len(shown))
 
 
 def test_a_batch_tells_that_it_waits_for_answers_and_that_it_no_longer_does() -> None:
-    yard = ended("r0")
-    collect(yard, FIRST.then("collect"))
-    assert "2 answers are not in the provider's files" in (yard.table.batch(BATCH_ID).paused or "")
-    yard.scripted.files["out"] += yard.scripted.files["out"].replace(b"r0", b"r1") + yard.scripted.files["out"].replace(
-        b"r0", b"r2"
-    )
-    assert collect(yard, FIRST.then("collect")).next == "done"
-    assert yard.table.batch(BATCH_ID).paused is None
+    services = ended("r0")
+    collect(services, FIRST.then("collect"))
+    assert "2 answers are not in the provider's files" in (services.table.batch(BATCH_ID).paused or "")
+    services.scripted.files["out"] += services.scripted.files["out"].replace(b"r0", b"r1") + services.scripted.files[
+        "out"
+    ].replace(b"r0", b"r2")
+    assert collect(services, FIRST.then("collect")).next == "done"
+    assert services.table.batch(BATCH_ID).paused is None
 
 
 def test_of_one_answer_a_batch_does_not_speak_as_of_many() -> None:
-    yard = ended("r0", "r1")
-    collect(yard, FIRST.then("collect"))
-    assert yard.table.batch(BATCH_ID).paused == "1 answer is not in the provider's files yet."
+    services = ended("r0", "r1")
+    collect(services, FIRST.then("collect"))
+    assert services.table.batch(BATCH_ID).paused == "1 answer is not in the provider's files yet."
 
 
 @pytest.mark.parametrize("looks", [0, 1], ids=["while they come", "while they are stored"])
 def test_answers_that_take_too_long_say_so_and_are_taken_whole_by_a_quicker_run(looks: int) -> None:
-    yard = ended("r0", "r1", "r2")
-    before, stored = yard.table.kept[BATCH_ID, 0], set(yard.bucket.stored)
+    services = ended("r0", "r1", "r2")
+    before, stored = services.table.kept[BATCH_ID, 0], set(services.bucket.stored)
     left = iter([TIME_TO_END + 1.0] * looks)
     with pytest.raises(TooSlow, match=r"bytes of answers came.* Lower MaxRequestsPerShard"):
-        collect(yard, FIRST.then("collect"), lambda: next(left, TIME_TO_END - 1.0))
-    assert set(yard.bucket.stored) == stored
-    assert msgspec.structs.replace(yard.table.kept[BATCH_ID, 0], version=before.version) == before
-    assert collect(yard, FIRST.then("collect"), lambda: TIME_TO_END).next == "done"
-    assert yard.table.kept[BATCH_ID, 0].completed == 3
+        collect(services, FIRST.then("collect"), lambda: next(left, TIME_TO_END - 1.0))
+    assert set(services.bucket.stored) == stored
+    assert msgspec.structs.replace(services.table.kept[BATCH_ID, 0], version=before.version) == before
+    assert collect(services, FIRST.then("collect"), lambda: TIME_TO_END).next == "done"
+    assert services.table.kept[BATCH_ID, 0].completed == 3
 
 
 @pytest.mark.parametrize("error", [BatchError("insufficient_quota", "pay first"), BatchError("whatever", "it broke")])
 def test_what_a_batch_finished_before_it_failed_is_kept_and_only_the_rest_goes_out_again(error: BatchError) -> None:
-    yard = ended("r0", "r2")
-    yard.scripted.end("pb-0", "failed", output_file_id="out", request_counts=RequestCounts(3, 2, 0), errors=(error,))
-    assert collect(yard, FIRST.then("collect")).next == "submit"
-    shard = yard.table.kept[BATCH_ID, 0]
+    services = ended("r0", "r2")
+    services.scripted.end(
+        "pb-0", "failed", output_file_id="out", request_counts=RequestCounts(3, 2, 0), errors=(error,)
+    )
+    assert collect(services, FIRST.then("collect")).next == "submit"
+    shard = services.table.kept[BATCH_ID, 0]
     assert (shard.completed, shard.unfinished, shard.stalls, shard.paused) == (2, 1, 0, None)
-    submit(yard, FIRST)
-    assert [json.loads(line)["custom_id"] for line in list(yard.scripted.files.values())[-1].splitlines()] == ["r1"]
+    submit(services, FIRST)
+    assert [json.loads(line)["custom_id"] for line in list(services.scripted.files.values())[-1].splitlines()] == ["r1"]
 
 
 def test_a_failed_batch_whose_files_answer_nothing_is_judged_by_its_errors() -> None:
-    yard = ended()
+    services = ended()
     faulty = BatchError("invalid_json_line", "no JSON", None, 2)
-    yard.scripted.end("pb-0", "failed", output_file_id=None, error_file_id="out", request_counts=None, errors=(faulty,))
-    assert collect(yard, FIRST.then("collect")).next == "submit"
-    shard = yard.table.kept[BATCH_ID, 0]
+    services.scripted.end(
+        "pb-0", "failed", output_file_id=None, error_file_id="out", request_counts=None, errors=(faulty,)
+    )
+    assert collect(services, FIRST.then("collect")).next == "submit"
+    shard = services.table.kept[BATCH_ID, 0]
     assert (shard.failed, shard.unfinished, shard.codes) == (1, 2, {"invalid_json_line": 1})
 
 
 @pytest.mark.parametrize("counts", [None, RequestCounts(0, 0, 0)])
 def test_a_completed_batch_without_counts_may_still_have_answers_to_come(counts: RequestCounts | None) -> None:
-    yard = ended()
-    yard.scripted.files["out"] = b"<html>Try again later.</html>"
-    yard.scripted.end("pb-0", "completed", output_file_id="out", error_file_id=None, request_counts=counts)
-    following = collect(yard, FIRST.then("collect"))
+    services = ended()
+    services.scripted.files["out"] = b"<html>Try again later.</html>"
+    services.scripted.end("pb-0", "completed", output_file_id="out", error_file_id=None, request_counts=counts)
+    following = collect(services, FIRST.then("collect"))
     assert (following.next, following.wait_seconds > 0) == ("collect", True)
-    assert len(yard.table.kept[BATCH_ID, 0].attempts) == 1
+    assert len(services.table.kept[BATCH_ID, 0].attempts) == 1
 
 
-def cut(yard: MemoryYard) -> None:
+def cut(services: MemoryServices) -> None:
     """Let the file end in the middle of its second answer, each time it is read."""
-    whole = yard.scripted.files["out"]
-    yard.scripted.files["out"] = whole[: len(whole) // 2]
-    yard.scripted.cut["out"] = DownloadIncomplete("it ends short")
+    whole = services.scripted.files["out"]
+    services.scripted.files["out"] = whole[: len(whole) // 2]
+    services.scripted.cut["out"] = DownloadIncomplete("it ends short")
 
 
-def play_to_the_end(yard: MemoryYard) -> int:
+def play_to_the_end(services: MemoryServices) -> int:
     """Read again and again, and answer the seconds until something else is next."""
-    started, step = yard.now(), FIRST.then("collect")
+    started, step = services.now(), FIRST.then("collect")
     while step.next == "collect":
-        yard.wait(step.wait_seconds)
-        step = collect(yard, step)
-    return yard.now() - started
+        services.wait(step.wait_seconds)
+        step = collect(services, step)
+    return services.now() - started
 
 
 def test_of_a_file_that_never_comes_whole_what_came_is_kept_after_a_day_and_the_rest_is_sent_again() -> None:
-    yard = ended("r0", "r1", "r2")
-    cut(yard)
-    assert 20 * 3_600 < play_to_the_end(yard) < 30 * 3_600
-    shard = yard.table.kept[BATCH_ID, 0]
+    services = ended("r0", "r1", "r2")
+    cut(services)
+    assert 20 * 3_600 < play_to_the_end(services) < 30 * 3_600
+    shard = services.table.kept[BATCH_ID, 0]
     assert (shard.done, shard.completed, shard.unfinished) == (False, 1, 2)
 
 
 def test_of_a_file_that_never_comes_whole_a_cancelled_batch_keeps_what_came_and_ends_after_an_hour() -> None:
-    yard = ended("r0", "r1", "r2")
-    cut(yard)
-    yard.table.move_batch(BATCH_ID, "cancelling", yard.now())
-    assert play_to_the_end(yard) < 2 * 3_600
-    shard = yard.table.kept[BATCH_ID, 0]
+    services = ended("r0", "r1", "r2")
+    cut(services)
+    services.table.move_batch(BATCH_ID, "cancelling", services.now())
+    assert play_to_the_end(services) < 2 * 3_600
+    shard = services.table.kept[BATCH_ID, 0]
     assert (shard.done, shard.completed, shard.unfinished) == (True, 1, 2)
 
 
 def test_a_key_that_is_refused_never_costs_answers() -> None:
-    yard = ended("r0", "r1", "r2")
-    yard.scripted.cut["out"] = PermissionDeniedError("no", status=403)
-    assert {collect(yard, FIRST.then("collect")).next for _ in range(2 * PATIENCE_FOR_CONTENT)} == {"collect"}
-    del yard.scripted.cut["out"]
-    assert collect(yard, FIRST.then("collect")).next == "done"
-    assert yard.table.kept[BATCH_ID, 0].completed == 3
+    services = ended("r0", "r1", "r2")
+    services.scripted.cut["out"] = PermissionDeniedError("no", status=403)
+    assert {collect(services, FIRST.then("collect")).next for _ in range(2 * PATIENCE_FOR_CONTENT)} == {"collect"}
+    del services.scripted.cut["out"]
+    assert collect(services, FIRST.then("collect")).next == "done"
+    assert services.table.kept[BATCH_ID, 0].completed == 3
 
 
 def test_patience_begins_anew_with_each_attempt() -> None:
-    yard = ended("r1")
+    services = ended("r1")
     for _ in range(PATIENCE_FOR_SOME + 1):
-        collect(yard, FIRST.then("collect"))
-    submit(yard, FIRST)
-    yard.scripted.end("pb-1", "completed", output_file_id="out", request_counts=RequestCounts(2, 2, 0))
-    assert collect(yard, FIRST.then("collect")).next == "collect"
+        collect(services, FIRST.then("collect"))
+    submit(services, FIRST)
+    services.scripted.end("pb-1", "completed", output_file_id="out", request_counts=RequestCounts(2, 2, 0))
+    assert collect(services, FIRST.then("collect")).next == "collect"

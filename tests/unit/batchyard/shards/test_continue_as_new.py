@@ -10,12 +10,12 @@ from batch_client import RateLimitError
 from batchyard.domain.batch import Usage
 from batchyard.domain.shard import KEPT_ATTEMPTS, Attempt, Shard, Step, begin_attempt, is_full
 from batchyard.results.assemble import assemble
-from batchyard.services import Yard
+from batchyard.services import Services
 from batchyard.shards.collect import collect
 from batchyard.shards.continue_as_new import MOST_BUSY_TURNS, MOST_TURNS
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryYard
+from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryServices
 from tests.unit.batchyard.planned import planned
 
 FIRST = Step(BATCH_ID, 0)
@@ -23,73 +23,75 @@ LAST_TURN = Step(BATCH_ID, 0, turns=MOST_BUSY_TURNS)
 MOST_OF_A_RECORD = 400_000  # bytes, in DynamoDB
 
 
-def running() -> MemoryYard:
-    yard = planned()
-    assert submit(yard, FIRST).next == "poll"
-    return yard
+def running() -> MemoryServices:
+    services = planned()
+    assert submit(services, FIRST).next == "poll"
+    return services
 
 
 @pytest.mark.parametrize("play", [submit, poll, collect])
-def test_a_step_after_the_last_turn_asks_nobody_and_hands_the_shard_over(play: Callable[[Yard, Step], Step]) -> None:
-    yard = running()
-    yard.scripted.calls.clear()
-    assert play(yard, LAST_TURN).next == "relay"
-    assert yard.table.kept[BATCH_ID, 0].relayed
-    assert yard.scripted.calls == []
+def test_a_step_after_the_last_turn_asks_nobody_and_hands_the_shard_over(
+    play: Callable[[Services, Step], Step],
+) -> None:
+    services = running()
+    services.scripted.calls.clear()
+    assert play(services, LAST_TURN).next == "relay"
+    assert services.table.kept[BATCH_ID, 0].relayed
+    assert services.scripted.calls == []
 
 
 @pytest.mark.parametrize("play", [poll, collect])
 def test_a_shard_that_is_at_the_provider_goes_on_a_while_for_others_may_wait_for_its_room(
-    play: Callable[[Yard, Step], Step],
+    play: Callable[[Services, Step], Step],
 ) -> None:
-    yard = running()
-    assert play(yard, Step(BATCH_ID, 0, turns=MOST_TURNS)).next == "poll"
-    assert not yard.table.kept[BATCH_ID, 0].relayed
+    services = running()
+    assert play(services, Step(BATCH_ID, 0, turns=MOST_TURNS)).next == "poll"
+    assert not services.table.kept[BATCH_ID, 0].relayed
 
 
 def test_a_shard_that_waits_for_room_is_handed_over_and_holds_none() -> None:
-    yard = planned(max_enqueued_tokens="1000000", max_creates_per_hour=1)
+    services = planned(max_enqueued_tokens="1000000", max_creates_per_hour=1)
     refuse = RateLimitError("slow down", status=429)
-    yard.scripted.trouble["create_file"] = [refuse]
-    assert submit(yard, FIRST).next == "submit"
-    assert submit(yard, Step(BATCH_ID, 0, turns=MOST_TURNS)).next == "relay"
-    assert [claim.tokens for name in yard.room.names() for claim in yard.room.claims(name)] == []
+    services.scripted.trouble["create_file"] = [refuse]
+    assert submit(services, FIRST).next == "submit"
+    assert submit(services, Step(BATCH_ID, 0, turns=MOST_TURNS)).next == "relay"
+    assert [claim.tokens for name in services.room.names() for claim in services.room.claims(name)] == []
 
 
 def test_every_step_is_a_turn() -> None:
-    yard, step = planned(), FIRST
+    services, step = planned(), FIRST
     for turn in range(1, 5):
-        step = submit(yard, step) if step.next == "submit" else poll(yard, step)
+        step = submit(services, step) if step.next == "submit" else poll(services, step)
         assert step.turns == turn
 
 
 def test_a_batch_with_a_shard_that_was_handed_over_is_run_again_and_then_assembled() -> None:
-    yard = running()
-    poll(yard, LAST_TURN)
-    assert assemble(yard, BATCH_ID) == "run"
-    assert yard.table.batch(BATCH_ID).status == "in_progress"
-    step = submit(yard, FIRST)
-    assert (step.next, yard.scripted.calls.count("create_batch")) == ("poll", 1)
-    assert not yard.table.kept[BATCH_ID, 0].relayed
+    services = running()
+    poll(services, LAST_TURN)
+    assert assemble(services, BATCH_ID) == "run"
+    assert services.table.batch(BATCH_ID).status == "in_progress"
+    step = submit(services, FIRST)
+    assert (step.next, services.scripted.calls.count("create_batch")) == ("poll", 1)
+    assert not services.table.kept[BATCH_ID, 0].relayed
     answers = [{"custom_id": f"r{at}", "response": {"status_code": 200, "body": {}}} for at in range(3)]
-    yard.scripted.files["out"] = b"\n".join(json.dumps(each).encode() for each in answers)
-    yard.scripted.end("pb-0", "completed", output_file_id="out")
-    assert collect(yard, step).next == "done"
-    assert assemble(yard, BATCH_ID) == "done"
+    services.scripted.files["out"] = b"\n".join(json.dumps(each).encode() for each in answers)
+    services.scripted.end("pb-0", "completed", output_file_id="out")
+    assert collect(services, step).next == "done"
+    assert assemble(services, BATCH_ID) == "done"
 
 
 def test_a_shard_whose_fresh_execution_died_is_not_run_for_ever() -> None:
-    yard = running()
-    poll(yard, LAST_TURN)
-    submit(yard, FIRST)
-    assert assemble(yard, BATCH_ID) == "failed"
+    services = running()
+    poll(services, LAST_TURN)
+    submit(services, FIRST)
+    assert assemble(services, BATCH_ID) == "failed"
 
 
 def test_a_shard_that_is_done_is_not_handed_over() -> None:
-    yard = running()
-    shard = yard.table.kept[BATCH_ID, 0]
-    yard.table.save_shard(shard, msgspec.structs.replace(shard, status="done"))
-    assert submit(yard, LAST_TURN).next == "done"
+    services = running()
+    shard = services.table.kept[BATCH_ID, 0]
+    services.table.save_shard(shard, msgspec.structs.replace(shard, status="done"))
+    assert submit(services, LAST_TURN).next == "done"
 
 
 def attempt(number: int, succeeded: int) -> Attempt:
@@ -129,12 +131,12 @@ def test_a_record_is_full_long_before_it_cannot_be_written() -> None:
 
 
 def test_a_shard_whose_record_is_full_ends_with_a_reason_and_its_answers_are_kept() -> None:
-    yard = planned()
-    submit(yard, FIRST)
-    shard = yard.table.kept[BATCH_ID, 0]
-    yard.table.save_shard(shard, msgspec.structs.replace(shard, attempts=after(10_000, 7).attempts))
-    assert submit(yard, FIRST).next == "done"
-    ended = yard.table.kept[BATCH_ID, 0]
+    services = planned()
+    submit(services, FIRST)
+    shard = services.table.kept[BATCH_ID, 0]
+    services.table.save_shard(shard, msgspec.structs.replace(shard, attempts=after(10_000, 7).attempts))
+    assert submit(services, FIRST).next == "done"
+    ended = services.table.kept[BATCH_ID, 0]
     assert ended.reason is not None
     assert ended.reason.code == "too_many_attempts"
     assert len(ended.attempts) > 500

@@ -9,44 +9,44 @@ from batchyard.shards.cancel import cancel
 from batchyard.shards.poll import poll
 from batchyard.shards.retries import MOST_SETBACKS
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryYard
+from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryServices
 from tests.unit.batchyard.planned import planned
 
 FIRST = Step(BATCH_ID, 0, "poll")
 WINDOW = 86_400  # seconds; the batch of the memory
 
 
-def submitted() -> MemoryYard:
-    yard = planned()
-    assert submit(yard, FIRST.then("submit")).next == "poll"
-    return yard
+def submitted() -> MemoryServices:
+    services = planned()
+    assert submit(services, FIRST.then("submit")).next == "poll"
+    return services
 
 
-def look(yard: MemoryYard) -> Step:
-    return poll(yard, FIRST)
+def look(services: MemoryServices) -> Step:
+    return poll(services, FIRST)
 
 
 @pytest.mark.parametrize("status", ["validating", "in_progress", "finalizing", "cancelling", "a_status_of_tomorrow"])
 def test_a_batch_that_has_not_ended_is_looked_at_again(status: str) -> None:
-    yard = submitted()
-    yard.scripted.end("pb-0", status)
-    yard.now_is += 7_200
-    assert look(yard) == FIRST.then("poll", 360)
+    services = submitted()
+    services.scripted.end("pb-0", status)
+    services.now_is += 7_200
+    assert look(services) == FIRST.then("poll", 360)
 
 
 @pytest.mark.parametrize("status", ["completed", "failed", "expired", "cancelled"])
 def test_a_batch_that_has_ended_is_collected_at_once(status: str) -> None:
-    yard = submitted()
-    yard.scripted.end("pb-0", status)
-    assert look(yard) == FIRST.then("collect")
+    services = submitted()
+    services.scripted.end("pb-0", status)
+    assert look(services) == FIRST.then("collect")
 
 
 def test_counts_rise_and_never_fall_back_and_nothing_new_is_not_written() -> None:
-    yard, seen, versions = submitted(), [], []
+    services, seen, versions = submitted(), [], []
     for completed in (0, 2, 2, 1, 3, 99):
-        yard.scripted.end("pb-0", "in_progress", request_counts=RequestCounts(3, completed, 0))
-        look(yard)
-        shard = yard.table.kept[BATCH_ID, 0]
+        services.scripted.end("pb-0", "in_progress", request_counts=RequestCounts(3, completed, 0))
+        look(services)
+        shard = services.table.kept[BATCH_ID, 0]
         seen.append(shard.completed)
         versions.append(shard.version)
     assert seen == [0, 2, 2, 2, 3, 3]
@@ -54,183 +54,183 @@ def test_counts_rise_and_never_fall_back_and_nothing_new_is_not_written() -> Non
 
 
 def test_tokens_are_shown_while_the_shard_runs_and_never_fall_back() -> None:
-    yard, seen, versions = submitted(), [], []
+    services, seen, versions = submitted(), [], []
     for told in (None, Usage(5, 2, 7), Usage(5, 2, 7), Usage(4, 9, 13), None, Usage(-1, 0, 2**60)):
-        yard.scripted.end("pb-0", "in_progress", usage=told)
-        look(yard)
-        used = yard.table.batch(BATCH_ID).usage
+        services.scripted.end("pb-0", "in_progress", usage=told)
+        look(services)
+        used = services.table.batch(BATCH_ID).usage
         seen.append((used.input_tokens, used.output_tokens, used.total_tokens) if used else None)
-        versions.append(yard.table.kept[BATCH_ID, 0].version)
+        versions.append(services.table.kept[BATCH_ID, 0].version)
     assert seen == [None, (5, 2, 7), (5, 2, 7), (5, 9, 13), (5, 9, 13), (5, 9, 13)]
     assert versions[2] == versions[1]
 
 
 def test_a_cancelled_batch_does_not_wait_for_ever_for_a_provider_that_does_not_tell_how_it_stands() -> None:
-    yard = submitted()
-    yard.table.move_batch(BATCH_ID, "cancelling", yard.now())
-    yard.scripted.trouble["retrieve_batch"] = [ServerError("down", status=503) for _ in range(2 * MOST_SETBACKS)]
-    started, step = yard.now(), FIRST
+    services = submitted()
+    services.table.move_batch(BATCH_ID, "cancelling", services.now())
+    services.scripted.trouble["retrieve_batch"] = [ServerError("down", status=503) for _ in range(2 * MOST_SETBACKS)]
+    started, step = services.now(), FIRST
     while step.next == "poll":
-        yard.wait(step.wait_seconds)
-        step = look(yard)
+        services.wait(step.wait_seconds)
+        step = look(services)
     assert step.next == "done"
-    assert 3_600 < yard.now() - started < 2 * 3_600
-    reason = yard.table.kept[BATCH_ID, 0].reason
+    assert 3_600 < services.now() - started < 2 * 3_600
+    reason = services.table.kept[BATCH_ID, 0].reason
     assert reason is not None
     assert reason.code == "batch_cancelled"
-    assert cancel(yard, BATCH_ID) == 1
+    assert cancel(services, BATCH_ID) == 1
 
 
 def test_a_provider_batch_that_cannot_be_cancelled_is_waited_for_and_what_it_finished_is_collected() -> None:
-    yard = submitted()
-    yard.table.move_batch(BATCH_ID, "cancelling", yard.now())
+    services = submitted()
+    services.table.move_batch(BATCH_ID, "cancelling", services.now())
     for _ in range(2 * MOST_SETBACKS):
-        yard.scripted.trouble["cancel_batch"] = [BadRequestError("there is no such method", status=405)]
-        assert look(yard).next == "poll"
-    yard.scripted.trouble["retrieve_batch"] = [ServerError("down", status=500)]
-    assert look(yard).next == "poll"  # one look that fails, after many that did not
-    yard.scripted.end("pb-0", "completed")
-    assert look(yard).next == "collect"
+        services.scripted.trouble["cancel_batch"] = [BadRequestError("there is no such method", status=405)]
+        assert look(services).next == "poll"
+    services.scripted.trouble["retrieve_batch"] = [ServerError("down", status=500)]
+    assert look(services).next == "poll"  # one look that fails, after many that did not
+    services.scripted.end("pb-0", "completed")
+    assert look(services).next == "collect"
 
 
 def test_a_cancelled_batch_is_cancelled_at_the_provider_once() -> None:
-    yard = submitted()
-    yard.table.move_batch(BATCH_ID, "cancelling", yard.now())
+    services = submitted()
+    services.table.move_batch(BATCH_ID, "cancelling", services.now())
     for _ in range(3):
-        assert look(yard).next == "poll"
-    assert yard.scripted.calls.count("cancel_batch") == 1
+        assert look(services).next == "poll"
+    assert services.scripted.calls.count("cancel_batch") == 1
 
 
 def test_looks_at_a_cancelling_batch_grow_rarer_for_a_provider_may_take_days() -> None:
-    yard, waits = submitted(), []
-    yard.table.move_batch(BATCH_ID, "cancelling", yard.now())
+    services, waits = submitted(), []
+    services.table.move_batch(BATCH_ID, "cancelling", services.now())
     for hours in (0, 1, 2, 12):
-        yard.now_is = float((yard.table.batch(BATCH_ID).cancelling_at or 0) + hours * 3_600)
-        waits.append(look(yard).wait_seconds)
+        services.now_is = float((services.table.batch(BATCH_ID).cancelling_at or 0) + hours * 3_600)
+        waits.append(look(services).wait_seconds)
     assert waits == [30, 180, 360, 2_160]
 
 
 def test_a_batch_that_ends_while_it_is_being_cancelled_is_seen_at_the_next_look() -> None:
-    yard = submitted()
-    yard.table.move_batch(BATCH_ID, "cancelling", yard.now())
-    yard.scripted.trouble["cancel_batch"] = [ConflictError("it has ended", status=409)]
-    assert look(yard).next == "poll"
-    yard.scripted.end("pb-0", "completed")
-    assert look(yard).next == "collect"
+    services = submitted()
+    services.table.move_batch(BATCH_ID, "cancelling", services.now())
+    services.scripted.trouble["cancel_batch"] = [ConflictError("it has ended", status=409)]
+    assert look(services).next == "poll"
+    services.scripted.end("pb-0", "completed")
+    assert look(services).next == "collect"
 
 
 def test_a_look_that_fails_is_made_again_later() -> None:
-    yard = submitted()
-    yard.scripted.trouble["retrieve_batch"] = [ServerError("down", status=500)]
-    assert look(yard) == FIRST.then("poll", 30)
+    services = submitted()
+    services.scripted.trouble["retrieve_batch"] = [ServerError("down", status=500)]
+    assert look(services) == FIRST.then("poll", 30)
 
 
 def test_a_day_of_steady_progress_takes_sixty_calls_of_the_provider_and_its_end_is_noticed_at_once() -> None:
-    yard = submitted()
+    services = submitted()
     step = FIRST.then("poll", 30)
     while step.next == "poll":
-        yard.wait(step.wait_seconds)
-        done = (yard.now() - NOW) * 50_000 // WINDOW
+        services.wait(step.wait_seconds)
+        done = (services.now() - NOW) * 50_000 // WINDOW
         ended = {"status": "completed" if done >= 50_000 else "in_progress"}
-        yard.scripted.end("pb-0", request_counts=RequestCounts(50_000, min(done, 50_000), 0), **ended)
-        step = poll(yard, step)
+        services.scripted.end("pb-0", request_counts=RequestCounts(50_000, min(done, 50_000), 0), **ended)
+        step = poll(services, step)
     assert step.next == "collect"
-    assert yard.scripted.calls.count("retrieve_batch") <= 60
-    assert WINDOW <= yard.now() - NOW <= WINDOW * 1.02
+    assert services.scripted.calls.count("retrieve_batch") <= 60
+    assert WINDOW <= services.now() - NOW <= WINDOW * 1.02
 
 
-def not_found(yard: MemoryYard) -> Step:
-    yard.scripted.trouble["retrieve_batch"] = [NotFoundError("who?", status=404)]
-    return look(yard)
+def not_found(services: MemoryServices) -> Step:
+    services.scripted.trouble["retrieve_batch"] = [NotFoundError("who?", status=404)]
+    return look(services)
 
 
 def test_a_batch_the_provider_no_longer_knows_is_waited_for_until_its_window_is_over() -> None:
-    yard = submitted()
+    services = submitted()
     for seconds in (0, 3_600, WINDOW - 1):
-        yard.now_is = float(NOW + seconds)
-        assert not_found(yard).next == "poll"
-    assert yard.table.kept[BATCH_ID, 0].attempt is not None
-    yard.now_is = float(NOW + WINDOW)
-    assert not_found(yard) == FIRST.then("submit")
-    shard = yard.table.kept[BATCH_ID, 0]
+        services.now_is = float(NOW + seconds)
+        assert not_found(services).next == "poll"
+    assert services.table.kept[BATCH_ID, 0].attempt is not None
+    services.now_is = float(NOW + WINDOW)
+    assert not_found(services) == FIRST.then("submit")
+    shard = services.table.kept[BATCH_ID, 0]
     lost = shard.attempts[0]
     assert (lost.provider_status, lost.ended_at) == ("lost", NOW + WINDOW)
     assert (shard.attempt, shard.stalls, shard.unfinished, shard.file_id) == (None, 1, 3, None)
 
 
 def test_the_window_of_a_batch_is_counted_from_its_creation_not_from_its_upload() -> None:
-    yard = planned()
-    yard.scripted.meanwhile["create_file"] = lambda: yard.wait(WINDOW)
-    submit(yard, FIRST.then("submit"))
-    assert not_found(yard).next == "poll"
+    services = planned()
+    services.scripted.meanwhile["create_file"] = lambda: services.wait(WINDOW)
+    submit(services, FIRST.then("submit"))
+    assert not_found(services).next == "poll"
 
 
 def test_a_batch_that_is_found_again_is_collected() -> None:
-    yard = submitted()
+    services = submitted()
     for _ in range(5):
-        assert not_found(yard).next == "poll"
-    yard.scripted.end("pb-0", "completed")
-    assert look(yard) == FIRST.then("collect")
-    assert (yard.table.kept[BATCH_ID, 0].setbacks, yard.table.batch(BATCH_ID).paused) == (0, None)
+        assert not_found(services).next == "poll"
+    services.scripted.end("pb-0", "completed")
+    assert look(services) == FIRST.then("collect")
+    assert (services.table.kept[BATCH_ID, 0].setbacks, services.table.batch(BATCH_ID).paused) == (0, None)
 
 
 def test_a_provider_that_loses_every_batch_is_given_up_with_the_reason_on_the_lines() -> None:
-    yard, answers = planned(max_attempts=3), []
+    services, answers = planned(max_attempts=3), []
     for _ in range(3):
-        submit(yard, FIRST.then("submit"))
-        yard.wait(WINDOW)
-        answers.append(not_found(yard).next)
+        submit(services, FIRST.then("submit"))
+        services.wait(WINDOW)
+        answers.append(not_found(services).next)
     assert answers == ["submit", "submit", "done"]
-    reason = yard.table.kept[BATCH_ID, 0].reason
+    reason = services.table.kept[BATCH_ID, 0].reason
     assert reason is not None
     assert reason.code == "no_answer"
 
 
 @pytest.mark.parametrize("changes", [{"status": "done"}, {"attempts": []}])
 def test_a_shard_without_a_provider_batch_goes_back_to_submit(changes: dict[str, object]) -> None:
-    yard = submitted()
-    shard = yard.table.kept[BATCH_ID, 0]
-    yard.table.save_shard(shard, msgspec.structs.replace(shard, **changes))
-    assert look(yard).next == "submit"
-    assert "retrieve_batch" not in yard.scripted.calls
+    services = submitted()
+    shard = services.table.kept[BATCH_ID, 0]
+    services.table.save_shard(shard, msgspec.structs.replace(shard, **changes))
+    assert look(services).next == "submit"
+    assert "retrieve_batch" not in services.scripted.calls
 
 
-def near_its_end(action: str) -> MemoryYard:
-    yard = planned(deadline_action=action)
-    assert submit(yard, FIRST.then("submit")).next == "poll"
-    yard.scripted.end("pb-0", "in_progress", request_counts=RequestCounts(3, 1, 0))
-    return yard
+def near_its_end(action: str) -> MemoryServices:
+    services = planned(deadline_action=action)
+    assert submit(services, FIRST.then("submit")).next == "poll"
+    services.scripted.end("pb-0", "in_progress", request_counts=RequestCounts(3, 1, 0))
+    return services
 
 
 def test_a_look_falls_on_the_deadline_and_there_the_batch_is_cancelled_once_and_watched_closely() -> None:
-    yard = near_its_end("resubmit")
-    yard.now_is = NOW + WINDOW * 0.9 - 100
-    assert look(yard).wait_seconds == 100
-    assert "cancel_batch" not in yard.scripted.calls
-    yard.wait(100)
+    services = near_its_end("resubmit")
+    services.now_is = NOW + WINDOW * 0.9 - 100
+    assert look(services).wait_seconds == 100
+    assert "cancel_batch" not in services.scripted.calls
+    services.wait(100)
     waits = []
     for _ in range(3):
-        step = look(yard)
+        step = look(services)
         assert step.next == "poll"
         waits.append(step.wait_seconds)
-        yard.wait(step.wait_seconds)
+        services.wait(step.wait_seconds)
     assert waits == [30, 30, 30]
-    assert yard.scripted.calls.count("cancel_batch") == 1
-    yard.scripted.end("pb-0", "cancelled")
-    assert look(yard).next == "collect"
+    assert services.scripted.calls.count("cancel_batch") == 1
+    services.scripted.end("pb-0", "cancelled")
+    assert look(services).next == "collect"
 
 
 def test_a_batch_that_is_waited_for_is_never_cancelled_for_being_late() -> None:
-    yard = near_its_end("wait")
-    yard.now_is = NOW + WINDOW * 3.0
-    assert look(yard).next == "poll"
-    assert "cancel_batch" not in yard.scripted.calls
+    services = near_its_end("wait")
+    services.now_is = NOW + WINDOW * 3.0
+    assert look(services).next == "poll"
+    assert "cancel_batch" not in services.scripted.calls
 
 
 @pytest.mark.parametrize("status", ["finalizing", "cancelling", "completed", "expired"])
 def test_what_ends_anyway_is_not_cancelled_at_the_deadline(status: str) -> None:
-    yard = near_its_end("resubmit")
-    yard.scripted.end("pb-0", status)
-    yard.now_is = NOW + WINDOW * 0.95
-    look(yard)
-    assert "cancel_batch" not in yard.scripted.calls
+    services = near_its_end("resubmit")
+    services.scripted.end("pb-0", status)
+    services.now_is = NOW + WINDOW * 0.95
+    look(services)
+    assert "cancel_batch" not in services.scripted.calls

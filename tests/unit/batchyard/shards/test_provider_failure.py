@@ -8,21 +8,21 @@ from batchyard.domain.shard import Step
 from batchyard.shards.collect import collect
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
+from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
 from tests.unit.batchyard.planned import INPUT, planned
 
 FIRST = Step(BATCH_ID, 0)
 
 
-def fail_once(yard: MemoryYard, *errors: BatchError) -> Step:
+def fail_once(services: MemoryServices, *errors: BatchError) -> Step:
     """Play one attempt that the provider fails, and answer what is next."""
-    step = submit(yard, FIRST)
+    step = submit(services, FIRST)
     assert step.next == "poll"
-    yard.scripted.end(list(yard.scripted.batches)[-1], "failed", errors=errors)
-    step = poll(yard, step)
+    services.scripted.end(list(services.scripted.batches)[-1], "failed", errors=errors)
+    step = poll(services, step)
     assert step.next == "collect"
-    step = collect(yard, step)
-    yard.wait(step.wait_seconds)
+    step = collect(services, step)
+    services.wait(step.wait_seconds)
     return step
 
 
@@ -36,81 +36,81 @@ def fail_once(yard: MemoryYard, *errors: BatchError) -> Step:
     ids=lambda error: error.code,
 )
 def test_the_wait_grows_with_each_failure_in_a_row_and_never_ends_the_shard(error: BatchError) -> None:
-    yard = planned()
-    steps = [fail_once(yard, error) for _ in range(8)]
+    services = planned()
+    steps = [fail_once(services, error) for _ in range(8)]
     assert {step.next for step in steps} == {"submit"}
     assert [step.wait_seconds for step in steps] == [30, 60, 120, 240, 480, 600, 600, 600]
 
 
 def test_a_file_that_the_provider_never_sees_is_given_up_after_most_of_a_day() -> None:
-    yard = planned()
-    started = yard.now()
+    services = planned()
+    started = services.now()
     unseen = BatchError("invalid_request", "no such file", "file_id")
-    while fail_once(yard, unseen).next != "done":
-        assert yard.now() - started < 24 * 3_600
-    assert yard.now() - started > 12 * 3_600
-    reason = yard.table.kept[BATCH_ID, 0].reason
+    while fail_once(services, unseen).next != "done":
+        assert services.now() - started < 24 * 3_600
+    assert services.now() - started > 12 * 3_600
+    reason = services.table.kept[BATCH_ID, 0].reason
     assert reason is not None
     assert (reason.code, reason.param) == ("invalid_request", "file_id")
 
 
 def test_of_an_endless_error_the_record_keeps_what_it_has_room_for() -> None:
-    yard = planned()
+    services = planned()
     endless = "x" * 1_000_000
     step = FIRST
     while step.next != "done":
-        step = fail_once(yard, BatchError(endless, endless, endless))
-    reason = yard.table.kept[BATCH_ID, 0].reason
+        step = fail_once(services, BatchError(endless, endless, endless))
+    reason = services.table.kept[BATCH_ID, 0].reason
     assert reason is not None
     assert len(msgspec.json.encode(reason)) < 4_000
 
 
 def test_room_for_tokens_is_waited_for_with_the_same_file() -> None:
-    yard = planned()
+    services = planned()
     for _ in range(3):
-        fail_once(yard, BatchError("token_limit_exceeded", "no room"))
-    assert yard.scripted.calls.count("create_file") == 1
-    assert yard.scripted.calls.count("create_batch") == 3
+        fail_once(services, BatchError("token_limit_exceeded", "no room"))
+    assert services.scripted.calls.count("create_file") == 1
+    assert services.scripted.calls.count("create_batch") == 3
 
 
 def test_lines_too_large_for_the_provider_s_queue_are_set_aside_and_hold_no_room() -> None:
-    yard = planned(max_enqueued_tokens="1")
+    services = planned(max_enqueued_tokens="1")
     full = TokenLimitError("Limit: 1 enqueued tokens", status=429, code="token_limit_exceeded")
-    yard.scripted.trouble["create_batch"] = [full] * 50
+    services.scripted.trouble["create_batch"] = [full] * 50
     step = FIRST
     while step.next == "submit":
-        yard.wait(step.wait_seconds)
-        step = submit(yard, step)
-    shard = yard.table.kept[BATCH_ID, 0]
+        services.wait(step.wait_seconds)
+        step = submit(services, step)
+    shard = services.table.kept[BATCH_ID, 0]
     assert (step.next, shard.failed, shard.codes) == ("done", 3, {"token_limit_exceeded": 3})
-    (name,) = yard.room.names()
-    assert list(yard.room.claims(name)) == []
-    assert yard.room.read(name).enqueued == 0
+    (name,) = services.room.names()
+    assert list(services.room.claims(name)) == []
+    assert services.room.read(name).enqueued == 0
 
 
 def test_a_file_the_provider_cannot_see_is_uploaded_again() -> None:
-    yard = planned()
-    fail_once(yard, BatchError("invalid_request", "no such file", "file_id"))
-    submit(yard, FIRST)
-    assert yard.scripted.calls.count("create_file") == 2
+    services = planned()
+    fail_once(services, BatchError("invalid_request", "no such file", "file_id"))
+    submit(services, FIRST)
+    assert services.scripted.calls.count("create_file") == 2
 
 
 def test_lines_the_provider_names_are_set_aside_and_the_rest_goes_out_again() -> None:
-    yard = planned()
-    step = fail_once(yard, BatchError("model_not_found", "no", "body.model", 2))
+    services = planned()
+    step = fail_once(services, BatchError("model_not_found", "no", "body.model", 2))
     assert (step.next, step.wait_seconds) == ("submit", 0)
-    submit(yard, FIRST)
+    submit(services, FIRST)
     first, second, third = INPUT.splitlines(keepends=True)
-    assert list(yard.scripted.files.values()) == [first + second + third, first + third]
-    shard = yard.table.kept[BATCH_ID, 0]
+    assert list(services.scripted.files.values()) == [first + second + third, first + third]
+    shard = services.table.kept[BATCH_ID, 0]
     assert (shard.failed, shard.unfinished, shard.codes) == (1, 2, {"model_not_found": 1})
 
 
 @pytest.mark.parametrize("errors", [(), (BatchError("too_many_tasks", "too long"),), (BatchError("x", "y", None, 99),)])
 def test_a_failure_that_names_no_line_of_ours_is_tried_a_few_times_only(errors: tuple[BatchError, ...]) -> None:
-    yard = planned(max_attempts=3)
-    assert [fail_once(yard, *errors).next for _ in range(3)] == ["submit", "submit", "done"]
-    shard = yard.table.kept[BATCH_ID, 0]
+    services = planned(max_attempts=3)
+    assert [fail_once(services, *errors).next for _ in range(3)] == ["submit", "submit", "done"]
+    shard = services.table.kept[BATCH_ID, 0]
     assert shard.done
     assert shard.reason is not None
     assert shard.reason.code == (errors[0].code if errors else "batch_failed")

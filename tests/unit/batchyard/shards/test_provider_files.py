@@ -22,63 +22,63 @@ from batchyard.shards.collect import collect
 from batchyard.shards.fail import fail_shard
 from batchyard.shards.provider_files import MOST_AT_ONCE
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
+from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
 from tests.unit.batchyard.planned import planned
 
 FIRST = Step(BATCH_ID, 0)
 
 
-def ended(status: str = "completed", answered: int = 3, **settings: str | int) -> MemoryYard:
-    """Make a yard whose provider batch has ended with so many answers."""
-    yard = planned(**settings)
-    assert submit(yard, FIRST).next == "poll"
+def ended(status: str = "completed", answered: int = 3, **settings: str | int) -> MemoryServices:
+    """Make services whose provider batch has ended with so many answers."""
+    services = planned(**settings)
+    assert submit(services, FIRST).next == "poll"
     lines = [{"custom_id": f"r{at}", "response": {"status_code": 200, "body": {}}} for at in range(answered)]
-    yard.scripted.files["out"] = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
-    yard.scripted.files["err"] = b""
-    yard.scripted.end("pb-0", status, output_file_id="out", error_file_id="err")
-    return yard
+    services.scripted.files["out"] = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    services.scripted.files["err"] = b""
+    services.scripted.end("pb-0", status, output_file_id="out", error_file_id="err")
+    return services
 
 
 def test_input_and_answers_are_deleted_once_the_answers_are_stored() -> None:
-    yard = ended()
+    services = ended()
     stored: list[bool] = []
-    yard.scripted.meanwhile["delete_file"] = lambda: stored.append(yard.table.kept[BATCH_ID, 0].done)
-    assert collect(yard, FIRST.then("collect")).next == "done"
-    assert sorted(yard.scripted.deleted) == ["err", "file-0", "out"]
+    services.scripted.meanwhile["delete_file"] = lambda: stored.append(services.table.kept[BATCH_ID, 0].done)
+    assert collect(services, FIRST.then("collect")).next == "done"
+    assert sorted(services.scripted.deleted) == ["err", "file-0", "out"]
     assert stored == [True]
-    assert yard.table.kept[BATCH_ID, 0].leftovers == []
+    assert services.table.kept[BATCH_ID, 0].leftovers == []
 
 
 def test_nothing_is_deleted_where_files_are_to_be_kept() -> None:
-    yard = ended(keep_provider_files="true")
-    assert collect(yard, FIRST.then("collect")).next == "done"
-    assert yard.scripted.deleted == []
+    services = ended(keep_provider_files="true")
+    assert collect(services, FIRST.then("collect")).next == "done"
+    assert services.scripted.deleted == []
 
 
 def test_what_is_sent_again_is_uploaded_anew_and_the_first_upload_is_deleted() -> None:
-    yard = ended("expired", answered=1)
-    assert collect(yard, FIRST.then("collect")).next == "submit"
-    assert "file-0" in yard.scripted.deleted
-    assert submit(yard, FIRST).next == "poll"
-    assert yard.scripted.batches["pb-1"].input_file_id not in yard.scripted.deleted
+    services = ended("expired", answered=1)
+    assert collect(services, FIRST.then("collect")).next == "submit"
+    assert "file-0" in services.scripted.deleted
+    assert submit(services, FIRST).next == "poll"
+    assert services.scripted.batches["pb-1"].input_file_id not in services.scripted.deleted
 
 
 def test_an_upload_that_is_used_again_when_there_is_room_is_kept() -> None:
-    yard = planned()
-    submit(yard, FIRST)
-    yard.scripted.end("pb-0", "failed", errors=(BatchError("token_limit_exceeded", "no room"),))
-    assert collect(yard, FIRST.then("collect")).next == "submit"
-    assert yard.scripted.deleted == []
-    assert submit(yard, FIRST).next == "poll"
-    assert yard.scripted.batches["pb-1"].input_file_id == "file-0"
+    services = planned()
+    submit(services, FIRST)
+    services.scripted.end("pb-0", "failed", errors=(BatchError("token_limit_exceeded", "no room"),))
+    assert collect(services, FIRST.then("collect")).next == "submit"
+    assert services.scripted.deleted == []
+    assert submit(services, FIRST).next == "poll"
+    assert services.scripted.batches["pb-1"].input_file_id == "file-0"
 
 
 def test_the_files_of_a_provider_batch_that_may_still_run_are_kept() -> None:
-    yard = planned()
-    submit(yard, FIRST)
-    fail_shard(yard, BATCH_ID, 0, {"Error": "States.Timeout"})
-    assert (yard.table.kept[BATCH_ID, 0].file_id, yard.table.kept[BATCH_ID, 0].leftovers) == ("file-0", [])
-    assert yard.scripted.deleted == []
+    services = planned()
+    submit(services, FIRST)
+    fail_shard(services, BATCH_ID, 0, {"Error": "States.Timeout"})
+    assert (services.table.kept[BATCH_ID, 0].file_id, services.table.kept[BATCH_ID, 0].leftovers) == ("file-0", [])
+    assert services.scripted.deleted == []
 
 
 FINAL = [
@@ -93,63 +93,63 @@ PASSING = [
 
 @pytest.mark.parametrize("refusal", FINAL, ids=lambda error: f"{type(error).__name__}-{error.status}")
 def test_a_provider_that_deletes_nothing_is_not_asked_again_and_the_batch_goes_on(refusal: BatchClientError) -> None:
-    yard = ended()
-    yard.scripted.trouble["delete_file"] = [refusal] * 3
-    assert collect(yard, FIRST.then("collect")).next == "done"
-    assert yard.table.kept[BATCH_ID, 0].leftovers == []
-    assert yard.table.batch(BATCH_ID).paused is None
+    services = ended()
+    services.scripted.trouble["delete_file"] = [refusal] * 3
+    assert collect(services, FIRST.then("collect")).next == "done"
+    assert services.table.kept[BATCH_ID, 0].leftovers == []
+    assert services.table.batch(BATCH_ID).paused is None
 
 
 @pytest.mark.parametrize("refusal", PASSING, ids=lambda error: type(error).__name__)
 def test_a_file_that_cannot_be_deleted_just_now_stays_listed_and_holds_nothing_up(refusal: BatchClientError) -> None:
-    yard = ended()
-    yard.scripted.trouble["delete_file"] = [refusal] * 2  # a refused key is tried twice
-    assert collect(yard, FIRST.then("collect")).next == "done"
-    shard = yard.table.kept[BATCH_ID, 0]
-    assert (sorted(shard.leftovers), yard.scripted.deleted) == (["err", "file-0", "out"], [])
+    services = ended()
+    services.scripted.trouble["delete_file"] = [refusal] * 2  # a refused key is tried twice
+    assert collect(services, FIRST.then("collect")).next == "done"
+    shard = services.table.kept[BATCH_ID, 0]
+    assert (sorted(shard.leftovers), services.scripted.deleted) == (["err", "file-0", "out"], [])
 
 
 def test_a_worker_that_was_overtaken_while_it_deleted_changes_nothing_more() -> None:
-    yard = ended("expired", answered=1)
+    services = ended("expired", answered=1)
 
     def another() -> None:
-        assert submit(yard, FIRST).next == "poll"
+        assert submit(services, FIRST).next == "poll"
 
-    yard.scripted.meanwhile["delete_file"] = another
-    assert collect(yard, FIRST.then("collect")).next == "submit"
-    assert sorted(yard.scripted.deleted) == ["err", "file-0", "out"]
-    attempt = yard.table.kept[BATCH_ID, 0].attempt
+    services.scripted.meanwhile["delete_file"] = another
+    assert collect(services, FIRST.then("collect")).next == "submit"
+    assert sorted(services.scripted.deleted) == ["err", "file-0", "out"]
+    attempt = services.table.kept[BATCH_ID, 0].attempt
     assert attempt is not None
     assert attempt.provider_batch_id == "pb-1"
 
 
 def test_a_record_lists_so_many_files_at_most_and_each_once() -> None:
-    yard = planned()
-    submit(yard, FIRST)
-    shard = yard.table.kept[BATCH_ID, 0]
+    services = planned()
+    submit(services, FIRST)
+    shard = services.table.kept[BATCH_ID, 0]
     assert discard(discard(shard, "a", None, ""), "a", "b", "b").leftovers == ["a", "b"]
     many = discard(shard, *(f"file-{at:04}" for at in range(MOST_LEFTOVERS + 50)))
     assert (len(many.leftovers), many.leftovers[-1]) == (MOST_LEFTOVERS, f"file-{MOST_LEFTOVERS + 49:04}")
 
 
 def test_an_upload_that_the_record_lets_go_of_is_left_over_whoever_lets_go() -> None:
-    yard = planned()
-    submit(yard, FIRST)
-    shard = yard.table.kept[BATCH_ID, 0]
+    services = planned()
+    submit(services, FIRST)
+    shard = services.table.kept[BATCH_ID, 0]
     assert superseding(shard, change(shard, file_id=None)).leftovers == ["file-0"]
     assert superseding(shard, change(shard, file_id="file-9")).leftovers == ["file-0"]
     assert superseding(shard, shard).leftovers == []
 
 
 def test_a_step_deletes_so_many_files_at_most_and_leaves_the_rest_for_the_next() -> None:
-    yard = ended()
-    shard = yard.table.kept[BATCH_ID, 0]
+    services = ended()
+    shard = services.table.kept[BATCH_ID, 0]
     many = [f"file-old-{at}" for at in range(MOST_AT_ONCE + 5)]
-    yard.scripted.files.update(dict.fromkeys(many, b""))
+    services.scripted.files.update(dict.fromkeys(many, b""))
     before = change(shard, leftovers=many, attempts=[change_last(shard)])
-    after = provider_files.delete(yard, yard.table.save_shard(shard, before))
-    assert (len(yard.scripted.deleted), len(after.leftovers)) == (MOST_AT_ONCE, 5)
-    assert provider_files.delete(yard, after).leftovers == []
+    after = provider_files.delete(services, services.table.save_shard(shard, before))
+    assert (len(services.scripted.deleted), len(after.leftovers)) == (MOST_AT_ONCE, 5)
+    assert provider_files.delete(services, after).leftovers == []
 
 
 def change_last(shard: Shard) -> Attempt:

@@ -32,13 +32,13 @@ FIRST = Step(BATCH_ID, 0)
 
 
 def test_a_shard_waits_for_money_as_long_as_it_takes() -> None:
-    yard = planned()
-    yard.scripted.trouble["create_file"] = [QuotaError("pay first", status=429) for _ in range(3 * MOST_SETBACKS)]
-    steps = [submit(yard, FIRST) for _ in range(3 * MOST_SETBACKS)]
+    services = planned()
+    services.scripted.trouble["create_file"] = [QuotaError("pay first", status=429) for _ in range(3 * MOST_SETBACKS)]
+    steps = [submit(services, FIRST) for _ in range(3 * MOST_SETBACKS)]
     assert {step.next for step in steps} == {"submit"}
-    assert steps[-1].wait_seconds == yard.settings.retry_ceiling_seconds
-    assert submit(yard, FIRST).next == "poll"
-    assert yard.table.batch(BATCH_ID).paused is None
+    assert steps[-1].wait_seconds == services.settings.retry_ceiling_seconds
+    assert submit(services, FIRST).next == "poll"
+    assert services.table.batch(BATCH_ID).paused is None
 
 
 @pytest.mark.parametrize(
@@ -51,56 +51,56 @@ def test_a_shard_waits_for_money_as_long_as_it_takes() -> None:
     ],
 )
 def test_a_pause_tells_a_refused_key_from_other_refusals(error: BatchClientError, told: str) -> None:
-    yard = planned()
-    yard.scripted.trouble["create_file"] = [error, error]  # a refused key is read anew and tried once more
-    assert submit(yard, FIRST).next == "submit"
-    assert yard.table.batch(BATCH_ID).paused == told
+    services = planned()
+    services.scripted.trouble["create_file"] = [error, error]  # a refused key is read anew and tried once more
+    assert submit(services, FIRST).next == "submit"
+    assert services.table.batch(BATCH_ID).paused == told
 
 
 @pytest.mark.parametrize(
     "error", [ServerError("down", status=503), NotFoundError("no such path", status=404)], ids=["down", "elsewhere"]
 )
 def test_a_service_that_is_not_there_is_given_up_in_the_end(error: BatchClientError) -> None:
-    yard = planned()
-    yard.scripted.trouble["create_file"] = [error for _ in range(3 * MOST_SETBACKS)]
-    answers = [submit(yard, FIRST).next for _ in range(MOST_SETBACKS + 1)]
+    services = planned()
+    services.scripted.trouble["create_file"] = [error for _ in range(3 * MOST_SETBACKS)]
+    answers = [submit(services, FIRST).next for _ in range(MOST_SETBACKS + 1)]
     assert answers == ["submit"] * MOST_SETBACKS + ["done"]
-    reason = yard.table.kept[BATCH_ID, 0].reason
+    reason = services.table.kept[BATCH_ID, 0].reason
     assert reason is not None
     assert reason.code == "provider_unavailable"
 
 
 def test_a_refusal_that_cannot_change_ends_the_shard_at_once_with_the_provider_s_code() -> None:
-    yard = planned()
-    yard.scripted.trouble["create_batch"] = [BadRequestError("no", status=400, code="invalid_value")]
-    assert submit(yard, FIRST).next == "done"
-    reason = yard.table.kept[BATCH_ID, 0].reason
+    services = planned()
+    services.scripted.trouble["create_batch"] = [BadRequestError("no", status=400, code="invalid_value")]
+    assert submit(services, FIRST).next == "done"
+    reason = services.table.kept[BATCH_ID, 0].reason
     assert reason is not None
     assert reason.code == "invalid_value"
 
 
 @pytest.mark.parametrize(("asked", "wait"), [(None, 30), (5, 30), (100, 100), (21_600, 600)])
 def test_the_wait_a_provider_asks_for_is_kept_up_to_the_ceiling(asked: float | None, wait: int) -> None:
-    yard = planned()
-    yard.scripted.trouble["create_file"] = [RateLimitError("slow down", status=429, retry_after=asked)]
-    assert submit(yard, FIRST).wait_seconds == wait
+    services = planned()
+    services.scripted.trouble["create_file"] = [RateLimitError("slow down", status=429, retry_after=asked)]
+    assert submit(services, FIRST).wait_seconds == wait
 
 
 def test_setbacks_in_a_row_double_the_wait_and_success_forgets_them() -> None:
-    yard = planned()
-    yard.scripted.trouble["create_file"] = [ServerError("down", status=500) for _ in range(4)]
-    assert [submit(yard, FIRST).wait_seconds for _ in range(4)] == [30, 60, 120, 240]
-    assert submit(yard, FIRST).next == "poll"
-    assert yard.table.kept[BATCH_ID, 0].setbacks == 0
+    services = planned()
+    services.scripted.trouble["create_file"] = [ServerError("down", status=500) for _ in range(4)]
+    assert [submit(services, FIRST).wait_seconds for _ in range(4)] == [30, 60, 120, 240]
+    assert submit(services, FIRST).next == "poll"
+    assert services.table.kept[BATCH_ID, 0].setbacks == 0
 
 
 def test_an_input_that_was_deleted_ends_the_shard_with_the_provider_s_code_and_other_trouble_with_it_does_not() -> None:
     for cause, following in ((InputGone("gone"), "done"), (StoreError("slow down"), "submit")):
-        yard, error = planned(), SourceError("the source failed")
+        services, error = planned(), SourceError("the source failed")
         error.__cause__ = cause
-        yard.scripted.trouble["create_file"] = [error]
-        assert submit(yard, FIRST).next == following
-        reason = yard.table.kept[BATCH_ID, 0].reason
+        services.scripted.trouble["create_file"] = [error]
+        assert submit(services, FIRST).next == following
+        reason = services.table.kept[BATCH_ID, 0].reason
         assert reason is None or (reason.code, reason.param) == ("invalid_request", "file_id")
         assert (reason is None) is (following == "submit")
 
@@ -114,14 +114,14 @@ def test_an_input_that_was_deleted_ends_the_shard_with_the_provider_s_code_and_o
     ids=lambda error: type(error).__name__,
 )  # fmt: skip
 def test_a_create_that_was_surely_refused_is_made_again_without_being_looked_for(refusal: BatchClientError) -> None:
-    yard = planned()
-    yard.scripted.trouble["create_batch"] = [refusal, refusal]  # a key is read anew once
-    while yard.scripted.trouble["create_batch"]:
-        assert submit(yard, FIRST).next == "submit"
-        attempt = yard.table.kept[BATCH_ID, 0].attempts[-1]
+    services = planned()
+    services.scripted.trouble["create_batch"] = [refusal, refusal]  # a key is read anew once
+    while services.scripted.trouble["create_batch"]:
+        assert submit(services, FIRST).next == "submit"
+        attempt = services.table.kept[BATCH_ID, 0].attempts[-1]
         assert (attempt.creating_at, attempt.lost_at) == (None, None)
-    assert submit(yard, FIRST).next == "poll"
-    assert "find_batch" not in yard.scripted.calls
+    assert submit(services, FIRST).next == "poll"
+    assert "find_batch" not in services.scripted.calls
 
 
 @pytest.mark.parametrize(
@@ -133,31 +133,31 @@ def test_a_create_that_was_surely_refused_is_made_again_without_being_looked_for
     ids=lambda error: f"{type(error).__name__}-{error.status}",
 )  # fmt: skip
 def test_a_create_that_may_have_made_a_batch_is_looked_for_first(trouble: BatchClientError) -> None:
-    yard = planned()
-    yard.scripted.trouble["create_batch"] = [trouble]
-    assert submit(yard, FIRST).next == "submit"
-    assert yard.table.kept[BATCH_ID, 0].attempts[-1].creating_at == yard.now()
-    assert submit(yard, FIRST).next == "submit"
-    assert yard.scripted.calls.count("create_batch") == 1
-    assert yard.scripted.calls.count("find_batch") == 1
+    services = planned()
+    services.scripted.trouble["create_batch"] = [trouble]
+    assert submit(services, FIRST).next == "submit"
+    assert services.table.kept[BATCH_ID, 0].attempts[-1].creating_at == services.now()
+    assert submit(services, FIRST).next == "submit"
+    assert services.scripted.calls.count("create_batch") == 1
+    assert services.scripted.calls.count("find_batch") == 1
 
 
 def test_a_create_that_is_lost_at_last_is_looked_for_before_the_shard_is_given_up() -> None:
     def lost() -> None:
         raise CreateOutcomeUnknown("lost")
 
-    yard = planned()
-    yard.scripted.trouble["create_file"] = [RateLimitError("slow down", status=429)]
-    submit(yard, FIRST)
-    shard = yard.table.kept[BATCH_ID, 0]
-    yard.table.save_shard(shard, change(shard, setbacks=MOST_SETBACKS))
-    yard.scripted.on_the_way_back["create_batch"] = lost
-    assert submit(yard, FIRST).next == "submit"
-    assert yard.table.kept[BATCH_ID, 0].given_up
-    assert submit(yard, FIRST).next == "poll"
-    yard.scripted.end("pb-0", "expired")
-    assert collect(yard, FIRST.then("collect")).next == "done"
-    reason = yard.table.kept[BATCH_ID, 0].reason
+    services = planned()
+    services.scripted.trouble["create_file"] = [RateLimitError("slow down", status=429)]
+    submit(services, FIRST)
+    shard = services.table.kept[BATCH_ID, 0]
+    services.table.save_shard(shard, change(shard, setbacks=MOST_SETBACKS))
+    services.scripted.on_the_way_back["create_batch"] = lost
+    assert submit(services, FIRST).next == "submit"
+    assert services.table.kept[BATCH_ID, 0].given_up
+    assert submit(services, FIRST).next == "poll"
+    services.scripted.end("pb-0", "expired")
+    assert collect(services, FIRST.then("collect")).next == "done"
+    reason = services.table.kept[BATCH_ID, 0].reason
     assert reason is not None
     assert reason.code == "provider_unavailable"
 
@@ -166,12 +166,12 @@ def test_a_create_that_is_lost_at_last_is_looked_for_before_the_shard_is_given_u
 def test_a_provider_that_serves_us_no_more_is_waited_for_longer_when_nobody_has_cancelled(
     *, cancelled: bool, looks: int
 ) -> None:
-    yard = planned()
-    submit(yard, FIRST)
+    services = planned()
+    submit(services, FIRST)
     if cancelled:
-        yard.table.move_batch(BATCH_ID, "cancelling", yard.now())
+        services.table.move_batch(BATCH_ID, "cancelling", services.now())
     else:
-        fail_batch(yard, BATCH_ID, {"Error": "ExecutionEnded"})
-    yard.scripted.trouble["retrieve_batch"] = [ServerError("down", status=503) for _ in range(2 * looks)]
-    answers = [poll(yard, FIRST.then("poll")).next for _ in range(looks + 1)]
+        fail_batch(services, BATCH_ID, {"Error": "ExecutionEnded"})
+    services.scripted.trouble["retrieve_batch"] = [ServerError("down", status=503) for _ in range(2 * looks)]
+    answers = [poll(services, FIRST.then("poll")).next for _ in range(looks + 1)]
     assert answers == ["poll"] * looks + ["done"]

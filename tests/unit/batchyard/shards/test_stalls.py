@@ -12,7 +12,7 @@ from batchyard.shards import stalls
 from batchyard.shards.collect import collect
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
+from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
 from tests.unit.batchyard.planned import INPUT, planned
 
 FIRST = Step(BATCH_ID, 0)
@@ -40,66 +40,66 @@ def test_a_window_that_was_over_counts_for_nothing(status: str, ran: float, wind
 
 
 def test_what_is_counted_is_the_least_that_was_sent_in_a_row() -> None:
-    yard = sent()
-    shard = yard.table.kept[BATCH_ID, 0]
+    services = sent()
+    shard = services.table.kept[BATCH_ID, 0]
     assert shard.attempts[-1].lines == 2
     once = stalls.counted(shard)
     assert (once.stalls, once.stalled_lines) == (1, 2)
     assert stalls.counted(change(once, stalled_lines=1)).stalled_lines == 1
 
 
-def sent() -> MemoryYard:
-    """Make a yard whose shard of three lines goes in waves of two, the first of which is at the provider."""
-    yard = planned(max_enqueued_tokens=str(TWO_LINES // 4 + 1))
-    assert submit(yard, FIRST).next == "poll"
-    return yard
+def sent() -> MemoryServices:
+    """Make services whose shard of three lines goes in waves of two, the first of which is at the provider."""
+    services = planned(max_enqueued_tokens=str(TWO_LINES // 4 + 1))
+    assert submit(services, FIRST).next == "poll"
+    return services
 
 
-def recorded(yard: MemoryYard) -> Shard:
-    return yard.table.kept[BATCH_ID, 0]
+def recorded(services: MemoryServices) -> Shard:
+    return services.table.kept[BATCH_ID, 0]
 
 
-def answered(yard: MemoryYard, provider_batch: str, status: int) -> None:
-    lines = yard.scripted.files[yard.scripted.batches[provider_batch].input_file_id or ""].splitlines()
+def answered(services: MemoryServices, provider_batch: str, status: int) -> None:
+    lines = services.scripted.files[services.scripted.batches[provider_batch].input_file_id or ""].splitlines()
     answers = [{"custom_id": json.loads(line)["custom_id"], "response": {"status_code": status}} for line in lines]
     name = f"answers of {provider_batch}"
-    yard.scripted.files[name] = b"".join(json.dumps(each).encode() + b"\n" for each in answers)
-    yard.scripted.end(provider_batch, "completed", output_file_id=name)
+    services.scripted.files[name] = b"".join(json.dumps(each).encode() + b"\n" for each in answers)
+    services.scripted.end(provider_batch, "completed", output_file_id=name)
 
 
 def test_the_lines_of_a_wave_that_the_provider_lost_again_and_again_are_errors_and_the_rest_goes_on() -> None:
-    yard = sent()
+    services = sent()
     for number in range(3):
-        assert submit(yard, FIRST).next == "poll"
-        yard.now_is += DAY
-        yard.scripted.trouble["retrieve_batch"] = [NotFoundError("gone", status=404)]
-        assert poll(yard, FIRST.then("poll")).next == "submit", number
-    shard = recorded(yard)
+        assert submit(services, FIRST).next == "poll"
+        services.now_is += DAY
+        services.scripted.trouble["retrieve_batch"] = [NotFoundError("gone", status=404)]
+        assert poll(services, FIRST.then("poll")).next == "submit", number
+    shard = recorded(services)
     assert (shard.done, shard.unfinished, shard.failed, shard.stalls, shard.stalled_lines) == (False, 1, 2, 0, 0)
-    assert submit(yard, FIRST).next == "poll"
-    answered(yard, "pb-3", 200)
-    assert collect(yard, FIRST.then("collect")).next == "done"
-    assert assemble(yard, BATCH_ID) == "done"
-    counts = yard.table.batch(BATCH_ID).counts
+    assert submit(services, FIRST).next == "poll"
+    answered(services, "pb-3", 200)
+    assert collect(services, FIRST.then("collect")).next == "done"
+    assert assemble(services, BATCH_ID) == "done"
+    counts = services.table.batch(BATCH_ID).counts
     assert (counts.completed, counts.failed) == (1, 2)
-    assert yard.bucket.stored[f"results/default/{BATCH_ID}/errors.jsonl"].count(b"lost every batch") == 2
+    assert services.bucket.stored[f"results/default/{BATCH_ID}/errors.jsonl"].count(b"lost every batch") == 2
 
 
 def test_a_line_that_met_a_passing_error_before_has_that_as_its_outcome() -> None:
-    yard = sent()
-    answered(yard, "pb-0", 503)
-    assert collect(yard, FIRST.then("collect")).next == "submit"
+    services = sent()
+    answered(services, "pb-0", 503)
+    assert collect(services, FIRST.then("collect")).next == "submit"
     for number in (1, 2):
-        assert submit(yard, FIRST).next == "poll"
-        yard.scripted.end(f"pb-{number}", "completed", request_counts=RequestCounts(total=2, completed=0, failed=2))
-        assert collect(yard, FIRST.then("collect")).next == "submit"
-    shard = recorded(yard)
+        assert submit(services, FIRST).next == "poll"
+        services.scripted.end(f"pb-{number}", "completed", request_counts=RequestCounts(total=2, completed=0, failed=2))
+        assert collect(services, FIRST.then("collect")).next == "submit"
+    shard = recorded(services)
     assert (shard.unfinished, shard.failed, shard.codes) == (1, 2, {"http_503": 2})
 
 
 def test_a_shard_of_which_all_lines_were_sent_in_vain_is_done() -> None:
-    yard = planned()
-    submit(yard, FIRST)
-    shard = stalls.counted(recorded(yard))
-    done = stalls.give_up(yard, recorded(yard), shard, NO)
+    services = planned()
+    submit(services, FIRST)
+    shard = stalls.counted(recorded(services))
+    done = stalls.give_up(services, recorded(services), shard, NO)
     assert (done.done, done.unfinished, done.reason) == (True, 3, NO)

@@ -30,7 +30,7 @@ from batchyard.shards.fail import end_batch, fail_batch
 from batchyard.shards.poll import poll
 from batchyard.shards.retries import TOLD_AFTER
 from batchyard.shards.submit import LISTED_WITHIN, LONGEST_CREATE, submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
+from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
 from tests.unit.batchyard.planned import planned
 
 FIRST = Step(BATCH_ID, 0)
@@ -49,8 +49,8 @@ FAILURES = [
 each_failure = pytest.mark.parametrize("failure", FAILURES, ids=lambda error: type(error).__name__)
 
 
-def recorded(yard: MemoryYard) -> tuple[Shard, Batch]:
-    return yard.table.kept[BATCH_ID, 0], yard.table.batch(BATCH_ID)
+def recorded(services: MemoryServices) -> tuple[Shard, Batch]:
+    return services.table.kept[BATCH_ID, 0], services.table.batch(BATCH_ID)
 
 
 def answers(*numbers: int, text: str = "") -> bytes:
@@ -60,7 +60,7 @@ def answers(*numbers: int, text: str = "") -> bytes:
 
 
 def overtaken(
-    yard: MemoryYard, late: Callable[[MemoryYard, Step], Step], *, refused: bool = True
+    services: MemoryServices, late: Callable[[MemoryServices, Step], Step], *, refused: bool = True
 ) -> tuple[Shard, Batch]:
     """Run the late worker, whose call another one is set to overtake; answer what the other one had recorded."""
     kept: list[tuple[Shard, Batch]] = []
@@ -68,220 +68,220 @@ def overtaken(
     def and_look(winner: Callable[[], object]) -> Callable[[], object]:
         def winner_and_look() -> None:
             winner()
-            kept.append(recorded(yard))
+            kept.append(recorded(services))
 
         return winner_and_look
 
-    for hooks in (yard.scripted.meanwhile, yard.scripted.on_the_way_back):
+    for hooks in (services.scripted.meanwhile, services.scripted.on_the_way_back):
         hooks.update({name: and_look(winner) for name, winner in hooks.items()})
     with pytest.raises(StaleRecord) if refused else nullcontext():
-        late(yard, FIRST)
+        late(services, FIRST)
     (left,) = kept
     return left
 
 
-def submit_elsewhere(yard: MemoryYard, name: str) -> None:
+def submit_elsewhere(services: MemoryServices, name: str) -> None:
     """Let another worker's call go through long after ours, which is still to end."""
-    ours = yard.scripted.trouble.pop(name, [])
-    yard.wait(LONGEST_CREATE)
-    while submit(yard, FIRST).next != "poll":  # which looks for a batch of ours first
-        yard.wait(LISTED_WITHIN)
-    yard.scripted.trouble[name] = ours
+    ours = services.scripted.trouble.pop(name, [])
+    services.wait(LONGEST_CREATE)
+    while submit(services, FIRST).next != "poll":  # which looks for a batch of ours first
+        services.wait(LISTED_WITHIN)
+    services.scripted.trouble[name] = ours
 
 
 @each_failure
 def test_a_late_upload_that_fails_changes_nothing_of_what_another_worker_did(failure: BatchClientError) -> None:
-    yard = planned()
-    yard.scripted.trouble["create_file"] = [failure]
-    yard.scripted.meanwhile["create_file"] = lambda: submit_elsewhere(yard, "create_file")
-    assert overtaken(yard, submit) == recorded(yard)
-    assert yard.table.kept[BATCH_ID, 0].attempts[-1].provider_batch_id == "pb-0"
+    services = planned()
+    services.scripted.trouble["create_file"] = [failure]
+    services.scripted.meanwhile["create_file"] = lambda: submit_elsewhere(services, "create_file")
+    assert overtaken(services, submit) == recorded(services)
+    assert services.table.kept[BATCH_ID, 0].attempts[-1].provider_batch_id == "pb-0"
 
 
 @each_failure
 def test_a_late_create_that_fails_changes_nothing_of_what_another_worker_did(failure: BatchClientError) -> None:
-    yard = planned()
+    services = planned()
 
-    yard.scripted.trouble["create_batch"] = [failure]
-    yard.scripted.meanwhile["create_batch"] = lambda: submit_elsewhere(yard, "create_batch")
-    assert overtaken(yard, submit) == recorded(yard)
-    assert yard.table.kept[BATCH_ID, 0].attempts[-1].provider_batch_id == "pb-0"
-    assert [each.status for each in yard.scripted.batches.values()] == ["in_progress"]
+    services.scripted.trouble["create_batch"] = [failure]
+    services.scripted.meanwhile["create_batch"] = lambda: submit_elsewhere(services, "create_batch")
+    assert overtaken(services, submit) == recorded(services)
+    assert services.table.kept[BATCH_ID, 0].attempts[-1].provider_batch_id == "pb-0"
+    assert [each.status for each in services.scripted.batches.values()] == ["in_progress"]
 
 
 def test_a_late_create_that_works_is_cancelled_for_nobody_would_collect_it() -> None:
-    yard = planned()
-    yard.scripted.meanwhile["create_batch"] = lambda: submit_elsewhere(yard, "create_batch")
-    assert overtaken(yard, submit) == recorded(yard)
-    assert yard.table.kept[BATCH_ID, 0].attempts[0].provider_batch_id == "pb-0"
-    assert {each.id: each.status for each in yard.scripted.batches.values()} == {
+    services = planned()
+    services.scripted.meanwhile["create_batch"] = lambda: submit_elsewhere(services, "create_batch")
+    assert overtaken(services, submit) == recorded(services)
+    assert services.table.kept[BATCH_ID, 0].attempts[0].provider_batch_id == "pb-0"
+    assert {each.id: each.status for each in services.scripted.batches.values()} == {
         "pb-0": "in_progress",
         "pb-1": "cancelling",
     }
 
 
 def test_a_create_that_another_worker_has_adopted_already_runs_on() -> None:
-    yard = planned()
-    yard.scripted.on_the_way_back["create_batch"] = lambda: submit(yard, FIRST)  # it finds the batch by our key
-    assert overtaken(yard, submit) == recorded(yard)
-    assert {each.id: each.status for each in yard.scripted.batches.values()} == {"pb-0": "in_progress"}
-    assert "cancel_batch" not in yard.scripted.calls
+    services = planned()
+    services.scripted.on_the_way_back["create_batch"] = lambda: submit(services, FIRST)  # it finds the batch by our key
+    assert overtaken(services, submit) == recorded(services)
+    assert {each.id: each.status for each in services.scripted.batches.values()} == {"pb-0": "in_progress"}
+    assert "cancel_batch" not in services.scripted.calls
 
 
 def test_a_create_adopted_and_already_done_with_is_not_cancelled_by_the_late_worker() -> None:
-    yard = planned()
+    services = planned()
 
     def another() -> None:
-        step = submit(yard, FIRST)
-        yard.scripted.files["out"] = answers(0, 1, 2)
-        yard.scripted.end("pb-0", "completed", output_file_id="out")
-        assert collect(yard, step).next == "done"
+        step = submit(services, FIRST)
+        services.scripted.files["out"] = answers(0, 1, 2)
+        services.scripted.end("pb-0", "completed", output_file_id="out")
+        assert collect(services, step).next == "done"
 
-    yard.scripted.on_the_way_back["create_batch"] = another
-    assert overtaken(yard, submit) == recorded(yard)
-    assert "cancel_batch" not in yard.scripted.calls
-
-
-def submitted() -> MemoryYard:
-    yard = planned()
-    assert submit(yard, FIRST).next == "poll"
-    return yard
+    services.scripted.on_the_way_back["create_batch"] = another
+    assert overtaken(services, submit) == recorded(services)
+    assert "cancel_batch" not in services.scripted.calls
 
 
-def set_back(yard: MemoryYard) -> None:
+def submitted() -> MemoryServices:
+    services = planned()
+    assert submit(services, FIRST).next == "poll"
+    return services
+
+
+def set_back(services: MemoryServices) -> None:
     """Let the shard have failed so often that the next failure is told."""
-    shard = yard.table.kept[BATCH_ID, 0]
-    yard.table.save_shard(shard, change(shard, setbacks=TOLD_AFTER))
+    shard = services.table.kept[BATCH_ID, 0]
+    services.table.save_shard(shard, change(shard, setbacks=TOLD_AFTER))
 
 
-def finish_elsewhere(yard: MemoryYard, name: str) -> None:
-    ours = yard.scripted.trouble.pop(name, [])
-    yard.scripted.files["out"] = answers(0, 1, 2)
-    yard.scripted.end("pb-0", "completed", output_file_id="out")
-    assert poll(yard, FIRST.then("poll")).next == "collect"
-    assert collect(yard, FIRST.then("collect")).next == "done"
-    yard.scripted.trouble[name] = ours
+def finish_elsewhere(services: MemoryServices, name: str) -> None:
+    ours = services.scripted.trouble.pop(name, [])
+    services.scripted.files["out"] = answers(0, 1, 2)
+    services.scripted.end("pb-0", "completed", output_file_id="out")
+    assert poll(services, FIRST.then("poll")).next == "collect"
+    assert collect(services, FIRST.then("collect")).next == "done"
+    services.scripted.trouble[name] = ours
 
 
 @each_failure
 @pytest.mark.parametrize("late", [poll, collect])
 def test_a_late_look_that_fails_changes_nothing_even_after_the_window(
-    late: Callable[[MemoryYard, Step], Step], failure: BatchClientError
+    late: Callable[[MemoryServices, Step], Step], failure: BatchClientError
 ) -> None:
-    yard = submitted()
-    set_back(yard)
-    yard.wait(2 * WINDOW)
-    yard.scripted.trouble["retrieve_batch"] = [failure]
-    yard.scripted.meanwhile["retrieve_batch"] = lambda: finish_elsewhere(yard, "retrieve_batch")
+    services = submitted()
+    set_back(services)
+    services.wait(2 * WINDOW)
+    services.scripted.trouble["retrieve_batch"] = [failure]
+    services.scripted.meanwhile["retrieve_batch"] = lambda: finish_elsewhere(services, "retrieve_batch")
     leaves_it_to_poll = late is collect and isinstance(failure, NotFoundError)
-    assert overtaken(yard, late, refused=not leaves_it_to_poll) == recorded(yard)
-    assert yard.table.batch(BATCH_ID).paused is None
-    assert assemble(yard, BATCH_ID) == "done"
+    assert overtaken(services, late, refused=not leaves_it_to_poll) == recorded(services)
+    assert services.table.batch(BATCH_ID).paused is None
+    assert assemble(services, BATCH_ID) == "done"
 
 
 def test_a_late_look_at_a_running_batch_does_not_undo_its_end() -> None:
-    yard = submitted()
-    yard.scripted.on_the_way_back["retrieve_batch"] = lambda: finish_elsewhere(yard, "retrieve_batch")
-    assert overtaken(yard, poll) == recorded(yard)
+    services = submitted()
+    services.scripted.on_the_way_back["retrieve_batch"] = lambda: finish_elsewhere(services, "retrieve_batch")
+    assert overtaken(services, poll) == recorded(services)
 
 
 def test_a_late_failure_of_the_batch_does_not_pause_or_end_what_another_worker_has_moved_on() -> None:
-    yard = submitted()
-    yard.scripted.end("pb-0", "failed", errors=(BatchError("token_limit_exceeded", "no room"),))
+    services = submitted()
+    services.scripted.end("pb-0", "failed", errors=(BatchError("token_limit_exceeded", "no room"),))
 
     def another() -> None:
-        assert collect(yard, FIRST.then("collect")).next == "submit"
-        assert submit(yard, FIRST).next == "poll"
-        assert poll(yard, FIRST.then("poll")).next == "poll"
+        assert collect(services, FIRST.then("collect")).next == "submit"
+        assert submit(services, FIRST).next == "poll"
+        assert poll(services, FIRST.then("poll")).next == "poll"
 
-    yard.scripted.on_the_way_back["retrieve_batch"] = another
-    assert overtaken(yard, collect) == recorded(yard)
-    assert yard.table.batch(BATCH_ID).paused is None
+    services.scripted.on_the_way_back["retrieve_batch"] = another
+    assert overtaken(services, collect) == recorded(services)
+    assert services.table.batch(BATCH_ID).paused is None
 
 
 def test_a_late_collect_touches_neither_the_record_nor_the_runs_of_the_one_that_was_faster() -> None:
-    yard = submitted()
-    shard = yard.table.kept[BATCH_ID, 0]
+    services = submitted()
+    shard = services.table.kept[BATCH_ID, 0]
     patient = change_attempt(shard, looks=PATIENCE_FOR_SOME)  # the late one takes what it sees
-    yard.table.save_shard(shard, patient)
-    yard.scripted.files["out"] = answers(0, text="late")
-    yard.scripted.end("pb-0", "completed", output_file_id="out")
+    services.table.save_shard(shard, patient)
+    services.scripted.files["out"] = answers(0, text="late")
+    services.scripted.end("pb-0", "completed", output_file_id="out")
     runs: dict[str, bytes] = {}
 
     def another() -> None:
-        yard.scripted.files["out"] = answers(0, 1, 2)
-        assert collect(yard, FIRST.then("collect")).next == "done"  # of the very version that the late one has read
-        runs.update(yard.bucket.stored)
+        services.scripted.files["out"] = answers(0, 1, 2)
+        assert collect(services, FIRST.then("collect")).next == "done"  # of the very version that the late one has read
+        runs.update(services.bucket.stored)
 
-    yard.scripted.on_the_way_back["download_file"] = another
-    assert overtaken(yard, collect) == recorded(yard)
-    assert {key: yard.bucket.stored[key] for key in runs} == runs
-    assert assemble(yard, BATCH_ID) == "done"
-    assert yard.bucket.stored[f"results/default/{BATCH_ID}/output.jsonl"] == answers(0, 1, 2)
+    services.scripted.on_the_way_back["download_file"] = another
+    assert overtaken(services, collect) == recorded(services)
+    assert {key: services.bucket.stored[key] for key in runs} == runs
+    assert assemble(services, BATCH_ID) == "done"
+    assert services.bucket.stored[f"results/default/{BATCH_ID}/output.jsonl"] == answers(0, 1, 2)
 
 
 def test_lines_set_aside_late_touch_neither_the_record_nor_the_run_of_the_one_that_was_faster() -> None:
-    yard = submitted()
-    yard.scripted.end("pb-0", "failed", errors=(BatchError("invalid_value", "no", None, 2),))
+    services = submitted()
+    services.scripted.end("pb-0", "failed", errors=(BatchError("invalid_value", "no", None, 2),))
     runs: dict[str, bytes] = {}
 
     def another() -> None:
         both = (BatchError("invalid_value", "no", None, 1), BatchError("invalid_value", "no", None, 3))
-        yard.scripted.end("pb-0", "failed", errors=both)
-        assert collect(yard, FIRST.then("collect")).next == "submit"
-        runs.update(yard.bucket.stored)
+        services.scripted.end("pb-0", "failed", errors=both)
+        assert collect(services, FIRST.then("collect")).next == "submit"
+        runs.update(services.bucket.stored)
 
-    yard.scripted.on_the_way_back["retrieve_batch"] = another
-    assert overtaken(yard, collect) == recorded(yard)
-    assert {key: yard.bucket.stored[key] for key in runs} == runs
-    assert yard.table.batch(BATCH_ID).counts.failed == 2
-
-
-def ended_badly() -> MemoryYard:
-    """Make a yard whose batch has failed while its provider batch runs, seen by a sweep that has time to settle it."""
-    yard = submitted()
-    end_batch(yard, BATCH_ID, LineError("server_error", "no"))
-    return yard
+    services.scripted.on_the_way_back["retrieve_batch"] = another
+    assert overtaken(services, collect) == recorded(services)
+    assert {key: services.bucket.stored[key] for key in runs} == runs
+    assert services.table.batch(BATCH_ID).counts.failed == 2
 
 
-@pytest.mark.parametrize("late", [sweep, lambda yard: cancel(yard, BATCH_ID)], ids=["sweep", "cancel"])
-@pytest.mark.parametrize("first", [sweep, lambda yard: cancel(yard, BATCH_ID)], ids=["sweep", "cancel"])
+def ended_badly() -> MemoryServices:
+    """Make services whose batch has failed while its provider batch runs, seen by a sweep that has time to settle it."""
+    services = submitted()
+    end_batch(services, BATCH_ID, LineError("server_error", "no"))
+    return services
+
+
+@pytest.mark.parametrize("late", [sweep, lambda services: cancel(services, BATCH_ID)], ids=["sweep", "cancel"])
+@pytest.mark.parametrize("first", [sweep, lambda services: cancel(services, BATCH_ID)], ids=["sweep", "cancel"])
 @pytest.mark.parametrize("call", ["retrieve_batch", "cancel_batch"])
 def test_two_that_put_away_what_a_failed_batch_left_do_no_more_than_one(
-    late: Callable[[MemoryYard], object], first: Callable[[MemoryYard], object], call: str
+    late: Callable[[MemoryServices], object], first: Callable[[MemoryServices], object], call: str
 ) -> None:
-    yard = ended_badly()
-    yard.scripted.meanwhile[call] = lambda: first(yard)
-    late(yard)
-    assert [each.status for each in yard.scripted.batches.values()] == ["cancelling"]
-    yard.scripted.files["out"] = answers(0)
-    yard.scripted.end("pb-0", "cancelled", output_file_id="out")
-    yard.scripted.meanwhile["delete_file"] = lambda: sweep(yard)
-    sweep(yard)
-    assert yard.scripted.deleted == ["file-0"]
-    assert yard.table.kept[BATCH_ID, 0].leftovers == []
-    assert yard.table.batch(BATCH_ID).status == "failed"
+    services = ended_badly()
+    services.scripted.meanwhile[call] = lambda: first(services)
+    late(services)
+    assert [each.status for each in services.scripted.batches.values()] == ["cancelling"]
+    services.scripted.files["out"] = answers(0)
+    services.scripted.end("pb-0", "cancelled", output_file_id="out")
+    services.scripted.meanwhile["delete_file"] = lambda: sweep(services)
+    sweep(services)
+    assert services.scripted.deleted == ["file-0"]
+    assert services.table.kept[BATCH_ID, 0].leftovers == []
+    assert services.table.batch(BATCH_ID).status == "failed"
 
 
 def test_two_that_record_a_failure_record_the_first_one_and_both_tell_of_it() -> None:
-    yard = submitted()
-    fail_batch(yard, BATCH_ID, {"Error": "first"})
-    failed = yard.table.batch(BATCH_ID)
-    fail_batch(yard, BATCH_ID, {"Error": "second"})
-    assert yard.table.batch(BATCH_ID) == failed
-    assert yard.invoked.invoked == [{"batch_id": BATCH_ID}] * 2
+    services = submitted()
+    fail_batch(services, BATCH_ID, {"Error": "first"})
+    failed = services.table.batch(BATCH_ID)
+    fail_batch(services, BATCH_ID, {"Error": "second"})
+    assert services.table.batch(BATCH_ID) == failed
+    assert services.invoked.invoked == [{"batch_id": BATCH_ID}] * 2
 
 
 def test_a_late_collect_whose_files_another_one_has_deleted_changes_nothing() -> None:
-    yard = submitted()
+    services = submitted()
 
     def another() -> None:
-        finish_elsewhere(yard, "retrieve_batch")
-        yard.scripted.trouble["download_file"] = [NotFoundError("deleted", status=404)]
+        finish_elsewhere(services, "retrieve_batch")
+        services.scripted.trouble["download_file"] = [NotFoundError("deleted", status=404)]
 
-    yard.scripted.files["out"] = answers(0, 1, 2)
-    yard.scripted.end("pb-0", "completed", output_file_id="out")
-    yard.scripted.on_the_way_back["retrieve_batch"] = another
-    assert overtaken(yard, collect) == recorded(yard)
-    assert assemble(yard, BATCH_ID) == "done"
-    assert yard.bucket.stored[f"results/default/{BATCH_ID}/output.jsonl"] == answers(0, 1, 2)
+    services.scripted.files["out"] = answers(0, 1, 2)
+    services.scripted.end("pb-0", "completed", output_file_id="out")
+    services.scripted.on_the_way_back["retrieve_batch"] = another
+    assert overtaken(services, collect) == recorded(services)
+    assert assemble(services, BATCH_ID) == "done"
+    assert services.bucket.stored[f"results/default/{BATCH_ID}/output.jsonl"] == answers(0, 1, 2)

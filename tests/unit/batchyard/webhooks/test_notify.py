@@ -10,7 +10,7 @@ from batchyard.domain.errors import StoreError
 from batchyard.domain.webhook_delivery import Order
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
 from batchyard.webhooks.notify import notify
-from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
+from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
 
 ROOT = Path(__file__).resolve().parents[3]
 ENDS = ["completed", "failed", "cancelled"]
@@ -21,7 +21,7 @@ def told(what: str) -> dict[str, Any]:
     return detail
 
 
-def endpoint(made: MemoryYard, number: int, tenant: str, *event_types: str) -> str:
+def endpoint(made: MemoryServices, number: int, tenant: str, *event_types: str) -> str:
     endpoint_id = f"we_{number:032x}"
     made.hooks.create(
         WebhookEndpoint(
@@ -34,7 +34,7 @@ def endpoint(made: MemoryYard, number: int, tenant: str, *event_types: str) -> s
 
 @pytest.mark.parametrize("what", ENDS)
 def test_those_that_want_it_are_told_and_no_other_tenant_s(what: str) -> None:
-    made = MemoryYard()
+    made = MemoryServices()
     wanting = [
         endpoint(made, 1, "default", f"batch.{what}"),
         endpoint(made, 2, "default", *(f"batch.{each}" for each in ENDS)),
@@ -49,7 +49,7 @@ def test_those_that_want_it_are_told_and_no_other_tenant_s(what: str) -> None:
 
 
 def test_a_tenant_without_endpoints_costs_no_execution() -> None:
-    made = MemoryYard()
+    made = MemoryServices()
     assert notify(made, told("completed")) == []
     assert made.deliveries.started == []
 
@@ -57,7 +57,7 @@ def test_a_tenant_without_endpoints_costs_no_execution() -> None:
 class Down:
     """A state machine that cannot be reached, once."""
 
-    def __init__(self, made: MemoryYard) -> None:
+    def __init__(self, made: MemoryServices) -> None:
         self.made, self.down = made, True
 
     def start(self, order: Order) -> bool:
@@ -68,7 +68,7 @@ class Down:
 
 
 def test_a_delivery_that_could_not_be_started_is_started_when_the_event_comes_again() -> None:
-    made = MemoryYard()
+    made = MemoryServices()
     endpoint(made, 1, "default", "batch.completed")
     made.webhook_executions = Down(made)  # type: ignore[assignment]  # it starts, as the real one does
     with pytest.raises(StoreError):

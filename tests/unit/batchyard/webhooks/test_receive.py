@@ -11,7 +11,7 @@ from standardwebhooks.webhooks import Webhook
 
 from batchyard.domain.errors import ApiError
 from batchyard.webhooks.receive import receive
-from tests.unit.batchyard.memory import BATCH_ID, MemoryYard
+from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of ours").decode()
 OTHER = "whsec_" + base64.b64encode(b"a secret of others").decode()
@@ -19,11 +19,11 @@ BODY = msgspec.json.encode({"id": "evt_1", "type": "batch.completed", "created_a
 
 
 @pytest.fixture
-def yard() -> MemoryYard:
-    yard = MemoryYard()
-    yard.signing.text = SECRET
-    yard.table.others["PROVIDER#pb-1", "LINK"] = {"batch_id": BATCH_ID, "shard": 3}
-    return yard
+def services() -> MemoryServices:
+    services = MemoryServices()
+    services.signing.text = SECRET
+    services.table.others["PROVIDER#pb-1", "LINK"] = {"batch_id": BATCH_ID, "shard": 3}
+    return services
 
 
 def signed(body: bytes = BODY, secret: str | bytes = SECRET, at: float = 0, webhook_id: str = "wh_1") -> dict[str, str]:
@@ -36,33 +36,33 @@ def signed(body: bytes = BODY, secret: str | bytes = SECRET, at: float = 0, webh
     }
 
 
-def test_an_event_has_its_shard_looked_after(yard: MemoryYard) -> None:
-    assert receive(yard, signed(), BODY) == {"received": True}
-    assert yard.advanced.invoked == [{"batch_id": BATCH_ID, "shard": 3}]
+def test_an_event_has_its_shard_looked_after(services: MemoryServices) -> None:
+    assert receive(services, signed(), BODY) == {"received": True}
+    assert services.advanced.invoked == [{"batch_id": BATCH_ID, "shard": 3}]
 
 
-def test_an_event_that_comes_again_is_taken_once(yard: MemoryYard) -> None:
-    receive(yard, signed(), BODY)
-    receive(yard, signed(), BODY)
-    receive(yard, signed(webhook_id="wh_2"), BODY)
-    assert len(yard.advanced.invoked) == 2
+def test_an_event_that_comes_again_is_taken_once(services: MemoryServices) -> None:
+    receive(services, signed(), BODY)
+    receive(services, signed(), BODY)
+    receive(services, signed(webhook_id="wh_2"), BODY)
+    assert len(services.advanced.invoked) == 2
 
 
 @pytest.mark.parametrize(
     "event",
     [{"type": "batch.failed", "data": {"id": "pb-of-others"}}, {"type": "response.completed", "data": {"id": "r"}}],
 )
-def test_an_event_about_nothing_of_ours_is_taken_and_left(yard: MemoryYard, event: Any) -> None:
+def test_an_event_about_nothing_of_ours_is_taken_and_left(services: MemoryServices, event: Any) -> None:
     body = msgspec.json.encode(event)
-    assert receive(yard, signed(body), body) == {"received": True}
-    assert yard.advanced.invoked == []
+    assert receive(services, signed(body), body) == {"received": True}
+    assert services.advanced.invoked == []
 
 
 @pytest.mark.parametrize("at", [-301, 301])
-def test_an_old_or_early_event_is_refused(yard: MemoryYard, at: int) -> None:
+def test_an_old_or_early_event_is_refused(services: MemoryServices, at: int) -> None:
     with pytest.raises(ApiError):
-        receive(yard, signed(at=at), BODY)
-    assert yard.advanced.invoked == []
+        receive(services, signed(at=at), BODY)
+    assert services.advanced.invoked == []
 
 
 @pytest.mark.parametrize(
@@ -75,57 +75,57 @@ def test_an_old_or_early_event_is_refused(yard: MemoryYard, at: int) -> None:
     ],
     ids=str,
 )  # fmt: skip
-def test_headers_that_are_wrong_are_a_400(yard: MemoryYard, wrong: dict[str, str]) -> None:
+def test_headers_that_are_wrong_are_a_400(services: MemoryServices, wrong: dict[str, str]) -> None:
     with pytest.raises(ApiError) as refused:
-        receive(yard, signed() | wrong, BODY)
+        receive(services, signed() | wrong, BODY)
     assert (refused.value.status, refused.value.code) == (400, "invalid_webhook_signature")
 
 
 @pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
-def test_a_header_that_is_missing_is_a_400(yard: MemoryYard, name: str) -> None:
+def test_a_header_that_is_missing_is_a_400(services: MemoryServices, name: str) -> None:
     headers = signed()
     del headers[name]
     with pytest.raises(ApiError, match=f"missing: '{name}'") as refused:
-        receive(yard, headers, BODY)
+        receive(services, headers, BODY)
     assert (refused.value.status, refused.value.code) == (400, "invalid_webhook_signature")
-    assert yard.signing.forgotten == 0
+    assert services.signing.forgotten == 0
 
 
-def test_another_body_or_secret_is_refused(yard: MemoryYard) -> None:
+def test_another_body_or_secret_is_refused(services: MemoryServices) -> None:
     with pytest.raises(ApiError):
-        receive(yard, signed(), BODY + b" ")
+        receive(services, signed(), BODY + b" ")
     with pytest.raises(ApiError):
-        receive(yard, signed(secret=OTHER), BODY)
+        receive(services, signed(secret=OTHER), BODY)
     with pytest.raises(ApiError):
-        receive(yard, signed(), b"\xff\xfe")
+        receive(services, signed(), b"\xff\xfe")
 
 
 @pytest.mark.parametrize("body", [b"[]", b"not json", b"{}"])
-def test_a_signed_body_that_is_no_event_is_a_400(yard: MemoryYard, body: bytes) -> None:
+def test_a_signed_body_that_is_no_event_is_a_400(services: MemoryServices, body: bytes) -> None:
     with pytest.raises(ApiError) as refused:
-        receive(yard, signed(body), body)
+        receive(services, signed(body), body)
     assert refused.value.status == 400
 
 
 @pytest.mark.parametrize("secret", [SECRET, OTHER])
-def test_while_a_secret_is_rotated_both_are_good(yard: MemoryYard, secret: str) -> None:
-    yard.signing.text = f"{OTHER} {SECRET}"
-    assert receive(yard, signed(secret=secret), BODY) == {"received": True}
+def test_while_a_secret_is_rotated_both_are_good(services: MemoryServices, secret: str) -> None:
+    services.signing.text = f"{OTHER} {SECRET}"
+    assert receive(services, signed(secret=secret), BODY) == {"received": True}
 
 
-def test_two_signatures_are_sent_while_the_provider_rotates(yard: MemoryYard) -> None:
+def test_two_signatures_are_sent_while_the_provider_rotates(services: MemoryServices) -> None:
     both = f"{signed(secret=OTHER)['webhook-signature']} {signed()['webhook-signature']}"
-    assert receive(yard, signed() | {"webhook-signature": both}, BODY) == {"received": True}
+    assert receive(services, signed() | {"webhook-signature": both}, BODY) == {"received": True}
 
 
-def test_a_secret_without_its_prefix_is_its_own_bytes(yard: MemoryYard) -> None:
-    yard.signing.text = "plain-text"
-    assert receive(yard, signed(secret=b"plain-text"), BODY) == {"received": True}
+def test_a_secret_without_its_prefix_is_its_own_bytes(services: MemoryServices) -> None:
+    services.signing.text = "plain-text"
+    assert receive(services, signed(secret=b"plain-text"), BODY) == {"received": True}
 
 
-def test_a_secret_that_no_longer_fits_is_read_anew_but_not_for_each_forgery(yard: MemoryYard) -> None:
+def test_a_secret_that_no_longer_fits_is_read_anew_but_not_for_each_forgery(services: MemoryServices) -> None:
     for age, read in ((0.0, 1), (61.0, 2)):
-        yard.signing.age = age
+        services.signing.age = age
         with pytest.raises(ApiError):
-            receive(yard, signed(secret=OTHER), BODY)
-        assert yard.signing.forgotten == read
+            receive(services, signed(secret=OTHER), BODY)
+        assert services.signing.forgotten == read

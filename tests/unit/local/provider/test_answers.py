@@ -19,8 +19,8 @@ REQUESTS: dict[str, tuple[dict[str, Any], type[BaseModel]]] = {
     "/v1/completions": ({"model": "m", "prompt": "Hi?"}, Completion),
     "/v1/embeddings": ({"model": "m", "input": ["a", "b"]}, CreateEmbeddingResponse),
     "/v1/moderations": ({"model": "m", "input": ["a", "b"]}, ModerationCreateResponse),
-    "/v1/images/generations": ({"model": "m", "prompt": "A yard"}, ImagesResponse),
-    "/v1/images/edits": ({"model": "m", "prompt": "A yard", "image": "file-1"}, ImagesResponse),
+    "/v1/images/generations": ({"model": "m", "prompt": "Services"}, ImagesResponse),
+    "/v1/images/edits": ({"model": "m", "prompt": "Services", "image": "file-1"}, ImagesResponse),
     "/v1/videos": ({"model": "m", "prompt": "A train"}, Video),
 }
 

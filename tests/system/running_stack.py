@@ -38,7 +38,7 @@ class Results:
     report: dict[str, Any]
 
 
-class Yard:
+class RunningStack:
     """A stack at the doors that `make up` printed."""
 
     def __init__(self, doors: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""A yard in memory whose every effect can be struck, with its provider, its state machine and its checker."""
+"""Services in memory whose every effect can be struck, with its provider, its state machine and its checker."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from tests.faults.machine import Machine
 from tests.faults.provider import FickleProvider, Trouble, lost
 from tests.faults.strikes import Strikes, exposed
 from tests.integration.batchyard.world import Clock
-from tests.unit.batchyard.memory import BUCKET, MemoryYard
+from tests.unit.batchyard.memory import BUCKET, MemoryServices
 
 if TYPE_CHECKING:
-    from batchyard.services import Yard
+    from batchyard.services import Services
 
 KEY = "sk-made-up"
 MOST_TURNS = 3_000
@@ -37,18 +37,18 @@ A_WHILE = 3_600  # seconds, after which the sweep takes nothing for just begun
 
 
 class Scene:
-    """One yard, its provider and clock, and whatever befalls them."""
+    """Services, its provider and clock, and whatever befalls them."""
 
     def __init__(self, **settings: Any) -> None:
         self.clock, self.strikes = Clock(), Strikes()
         self.provider = FickleProvider(self.clock, self._may_create)
-        self.memory = MemoryYard(**{"max_enqueued_tokens": "0", **settings})
-        self.yard: Yard = self.memory
+        self.memory = MemoryServices(**{"max_enqueued_tokens": "0", **settings})
+        self.services: Services = self.memory
         self.memory.clock = self.clock
-        self.memory._provider = self.provider  # noqa: SLF001 - the yard is made of memory, but for its provider
-        self.machine = Machine(self.yard, self.clock, self.strikes, self.read)
+        self.memory._provider = self.provider  # noqa: SLF001 - the services is made of memory, but for its provider
+        self.machine = Machine(self.services, self.clock, self.strikes, self.read)
         self.memory.executions = self.memory.cancel_function = self.machine  # type: ignore[assignment]
-        exposed(self.yard, self.strikes)
+        exposed(self.services, self.strikes)
         self.cases: list[Case] = []
         self.logged = io.StringIO()
         self._listen()
@@ -67,7 +67,7 @@ class Scene:
 
     def notice(self, key: str) -> str:
         """Deliver the event of an upload until it goes through."""
-        batch_id = self.machine.deliver(lambda: intake(self.yard, BUCKET, key))
+        batch_id = self.machine.deliver(lambda: intake(self.services, BUCKET, key))
         return str(batch_id)
 
     def cancel(self, choice: int = 0) -> None:
@@ -76,7 +76,7 @@ class Scene:
 
         def call() -> None:
             with suppress(ApiError):
-                cancel_batch(self.yard, "default", batch_id)
+                cancel_batch(self.services, "default", batch_id)
 
         self.machine.deliver(call)
 
@@ -88,7 +88,7 @@ class Scene:
 
     def resume(self) -> None:
         """Ask for the first batch to be resumed, and have done what that asks for."""
-        self.machine.deliver(lambda: resume(self.yard, self.cases[0].batch_id))
+        self.machine.deliver(lambda: resume(self.services, self.cases[0].batch_id))
         self._advance()
 
     def abort(self, choice: int) -> None:
@@ -99,7 +99,7 @@ class Scene:
 
     def sweep(self) -> None:
         """Let the schedule come."""
-        self.machine.deliver(lambda: sweep(self.yard))
+        self.machine.deliver(lambda: sweep(self.services))
         self._advance()
 
     def _advance(self) -> None:
@@ -153,7 +153,7 @@ class Scene:
         self.change(max_requests_per_shard=lines)
 
     def change(self, **settings: Any) -> None:
-        """Change settings of the yard."""
+        """Change settings of the services."""
         self.memory.settings = dataclasses.replace(self.memory.settings, **settings)
 
     def play_until(self, operation: str, *, before: bool = False) -> None:
