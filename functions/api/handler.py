@@ -6,7 +6,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard.api import batch_routes, file_routes, upload_routes, webhook_routes
 from batchyard.api.app import answer, app
-from batchyard.log import logger
+from batchyard.observability import logger
 
 app.include_router(batch_routes.router)
 app.include_router(file_routes.router)

@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard import services
 from batchyard.domain.shard import Step
-from batchyard.log import logger
+from batchyard.observability import logger
 from batchyard.shards.collect import collect
 
 

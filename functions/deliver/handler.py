@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard import services
 from batchyard.domain.webhook_delivery import Order
-from batchyard.log import logger
+from batchyard.observability import logger
 from batchyard.webhooks.deliver import deliver, give_up
 
 

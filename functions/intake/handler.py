@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard import services
-from batchyard.log import logger
+from batchyard.observability import logger
 from batchyard.planning.intake import intake
 
 

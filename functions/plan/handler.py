@@ -6,7 +6,7 @@ import msgspec
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard import services
-from batchyard.log import logger
+from batchyard.observability import logger
 from batchyard.planning.plan import plan
 
 

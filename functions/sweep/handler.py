@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard import services
-from batchyard.log import logger
+from batchyard.observability import logger
 from batchyard.recovery.sweep import sweep, sweep_batch
 
 EXECUTION_ENDED = "Step Functions Execution Status Change"

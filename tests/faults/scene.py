@@ -14,7 +14,7 @@ import msgspec
 from batchyard.api.batches import cancel_batch
 from batchyard.api.resume import resume
 from batchyard.domain.errors import ApiError
-from batchyard.log import logger
+from batchyard.observability import logger
 from batchyard.planning.intake import intake
 from batchyard.recovery.sweep import sweep
 from batchyard.shards.fail import RESTS

@@ -10,7 +10,7 @@ from batchyard.adapters.bucket import LINK_SECONDS
 from batchyard.adapters.object_join import Joint
 from batchyard.domain.errors import NotFound
 from batchyard.domain.stored_file import keep_tag
-from batchyard.log import logger
+from batchyard.observability import logger
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

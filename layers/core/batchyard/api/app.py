@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from batchyard import services
 from batchyard.api import openapi
 from batchyard.domain.errors import ApiError
-from batchyard.log import logger
+from batchyard.observability import logger
 
 # What answers without a key; the provider's webhook proves itself by its signature.
 OPEN: Final = {("GET", "/health"), ("GET", "/v1/health"), ("POST", "/v1/webhooks/provider")}

@@ -1,10 +1,17 @@
 """Why nothing more of a shard is sent; what is at the provider is then cancelled, and what that has finished is kept."""
 
+import math
 from typing import Final
 
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, LineError
 from batchyard.domain.shard import Shard
+
+WAIT, RESUBMIT, FINISH = "wait", "resubmit", "finish"
+ACTIONS: Final = frozenset({WAIT, RESUBMIT, FINISH})
+# The last tenth of the window is left to the cancel, which may take ten minutes, and to what is sent anew.
+WAITED_FOR: Final = 0.9
+
 
 CANCELLED: Final = LineError("batch_cancelled", "The batch was cancelled before this request was finished.")
 CUT_SHORT: Final = LineError("server_error", "The results were put together before this request was finished.")
@@ -23,3 +30,8 @@ def why_stopped(batch: Batch, shard: Shard) -> LineError | None:
     if batch.status in {statuses.IN_PROGRESS, statuses.FINALIZING} and batch.given_up is not None:
         return batch.given_up
     return {statuses.IN_PROGRESS: None, statuses.FINALIZING: CUT_SHORT}.get(batch.status, CANCELLED)
+
+
+def deadline(action: str, created_at: int, window: int) -> float:
+    """Answer from when on (Unix seconds) what is unfinished is taken back to be sent anew; never, unless that is wanted."""
+    return created_at + window * WAITED_FOR if action in {RESUBMIT, FINISH} else math.inf

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from batchyard.domain.tokens import BYTES_PER_TOKEN
+from batchyard.domain.token_limits import BYTES_PER_TOKEN
 
 MILLION: Final = 1_000_000
 USUAL_RATIO: Final = MILLION // BYTES_PER_TOKEN

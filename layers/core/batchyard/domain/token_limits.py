@@ -3,6 +3,10 @@
 import re
 from typing import Final
 
+# English prose has four bytes to a token or more; the JSON around it makes the estimate err on the side of too many.
+BYTES_PER_TOKEN: Final = 4
+
+
 _NUMBER: Final = r"([0-9][0-9,._]*)\s*([KMB]?)\b"
 STATED: Final = (
     re.compile(r"\blimit(?:\s+(?:of|is)|\s*[:=])\s*" + _NUMBER, re.IGNORECASE),
@@ -42,3 +46,8 @@ def stated_limit(message: str) -> int | None:
             limit = int(float(number) * unit) if number.count(".") <= 1 else 0
             return limit or None
     return None
+
+
+def estimated(size: int) -> int:
+    """Estimate the prompt tokens of `size` bytes of requests, as they are uploaded."""
+    return -(-size // BYTES_PER_TOKEN)

@@ -12,7 +12,7 @@ from batchyard.domain.errors import BatchyardError, NotFound
 from batchyard.domain.time_budget import InTime, OutOfTime, watch
 from batchyard.lines import file_kinds
 from batchyard.lines.shard_lines import ShardLines
-from batchyard.log import logger
+from batchyard.observability import logger
 from batchyard.planning.decompress import Damaged, source_of
 from batchyard.planning.preflight import all_lines, preflight, report_unsent, too_dear, weigh
 from batchyard.planning.regroup import regroup, scattered

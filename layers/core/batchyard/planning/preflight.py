@@ -9,7 +9,7 @@ from batch_client.profiles import choose_profile
 from batchyard.domain import object_keys
 from batchyard.domain.batch import SKIP, Batch, LineError, shape
 from batchyard.domain.time_budget import InTime
-from batchyard.domain.tokens import estimated
+from batchyard.domain.token_limits import estimated
 from batchyard.lines.line import DUPLICATE
 from batchyard.lines.unfinished import Unfinished
 from batchyard.planning import prices

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from batchyard.domain.tokens import estimated
+from batchyard.domain.token_limits import estimated
 
 
 @dataclass(frozen=True)

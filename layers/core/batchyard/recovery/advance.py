@@ -6,7 +6,7 @@ from typing import Final
 
 from batchyard.domain.shard import Step
 from batchyard.domain.stopping import is_drained
-from batchyard.log import logger
+from batchyard.observability import logger
 from batchyard.results.assemble import assemble
 from batchyard.services import Services
 from batchyard.shards.collect import collect

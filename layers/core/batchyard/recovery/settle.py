@@ -6,7 +6,7 @@ from typing import Final
 from batch_client import NotFoundError
 from batchyard.domain.batch import Batch
 from batchyard.domain.shard import Shard, change, change_attempt
-from batchyard.log import logger
+from batchyard.observability import logger
 from batchyard.recovery.sweep_run import Shift
 from batchyard.shards import provider_files
 from batchyard.shards.poll import ENDING

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from batchyard.domain.quota import Stored
-from batchyard.log import logger
+from batchyard.observability import logger
 from batchyard.recovery.sweep_run import Shift
 
 CHORE: Final = "stored bytes"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from batchyard.metrics import publish
+from batchyard.observability import publish
 from batchyard.recovery.drain import drain
 from batchyard.recovery.missed_uploads import start_missed
 from batchyard.recovery.orphans import look_for_batches, look_for_files

@@ -7,7 +7,7 @@ from typing import Final
 
 from batch_client import BatchClientError
 from batchyard.domain.errors import BatchyardError, StaleRecord, StoreError
-from batchyard.log import logger
+from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.shards import provider_files
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from batchyard.domain import token_ledger
 from batchyard.domain.token_ledger import Claim
-from batchyard.log import logger
+from batchyard.observability import logger
 from batchyard.recovery.sweep_run import Shift
 from batchyard.services import Services
 from batchyard.shards.token_room import KEPT

@@ -12,7 +12,7 @@ from batchyard.domain.batch import Batch
 from batchyard.domain.errors import BatchyardError, NotFound, UploadGone
 from batchyard.domain.shard import Shard
 from batchyard.domain.time_budget import InTime, OutOfTime
-from batchyard.log import logger
+from batchyard.observability import logger
 from batchyard.results.join import Asides, Result, Results, ResultsProgress, Tally
 from batchyard.services import Services
 

@@ -4,7 +4,7 @@ from operator import methodcaller
 
 from batch_client import BatchClientError
 from batchyard.domain import statuses
-from batchyard.log import logger
+from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.shards import token_room
 

@@ -17,7 +17,7 @@ from batchyard.domain.stopping import why_stopped
 from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
-from batchyard.log import logger
+from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.shards import retries, stalls, token_room
 from batchyard.shards.answers import Answers

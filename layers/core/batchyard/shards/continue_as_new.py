@@ -8,7 +8,7 @@ go on from the record, and a shard that is done ends at once.
 from typing import Final
 
 from batchyard.domain.shard import Shard, Step, change
-from batchyard.log import logger
+from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.shards import token_room
 

@@ -14,15 +14,14 @@ from batch_client import BatchClientError
 from batchyard.adapters.fencing import fence
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, window_seconds
-from batchyard.domain.deadline import FINISH, deadline
 from batchyard.domain.errors import BatchyardError, InputGone, NotFound, StoreError
 from batchyard.domain.outcomes import OUTCOME_UNKNOWN, Outcome
 from batchyard.domain.shard import Shard, Step, begin_attempt, change_attempt
-from batchyard.domain.stopping import why_stopped
+from batchyard.domain.stopping import FINISH, deadline, why_stopped
 from batchyard.lines.byte_ranges import Upload
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
-from batchyard.log import logger
+from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.shards import direct_answers
 from batchyard.shards.answers import Answers

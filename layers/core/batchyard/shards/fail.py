@@ -6,7 +6,7 @@ from typing import Any, Final
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, LineError
 from batchyard.domain.shard import Shard, change, finish
-from batchyard.log import logger
+from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.shards import pauses, token_room
 from batchyard.shards.submit import begun

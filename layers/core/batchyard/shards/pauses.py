@@ -7,7 +7,7 @@ an event may come twice, but each pause is told.
 from batchyard.domain.batch import Batch
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.statuses import PAUSED, RESUMED
-from batchyard.log import logger
+from batchyard.observability import logger
 from batchyard.services import Services
 
 

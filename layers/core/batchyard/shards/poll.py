@@ -8,11 +8,11 @@ from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError
 from batchyard.adapters.fencing import fence
 from batchyard.domain.batch import Batch, LineError, window_seconds
-from batchyard.domain.deadline import deadline
 from batchyard.domain.outcomes import usage_of_batch
 from batchyard.domain.pacing import Look, poll_wait, remembered
 from batchyard.domain.shard import Attempt, Shard, Step, change, change_attempt
-from batchyard.log import logger
+from batchyard.domain.stopping import deadline
+from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.shards import pauses, retries, stalls, token_room
 from batchyard.shards.continue_as_new import must_relay, relay

@@ -15,7 +15,7 @@ from batchyard.domain.shard import Shard, Step, change, change_attempt, discard,
 from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
-from batchyard.log import logger
+from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.shards import retries, stalls, token_room
 from batchyard.shards.token_room import Refusal

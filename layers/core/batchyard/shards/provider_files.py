@@ -8,7 +8,7 @@ from batch_client import BatchClientError
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.policy import Move, after_failed_call
 from batchyard.domain.shard import Shard, change
-from batchyard.log import logger
+from batchyard.observability import logger
 from batchyard.services import Services
 
 # It is gone, or the provider does not delete files: asking again would change nothing.

@@ -21,7 +21,7 @@ from batchyard.domain.pacing import retry_wait
 from batchyard.domain.policy import Move, after_failed_call
 from batchyard.domain.shard import Shard, Step, change, change_attempt, finish
 from batchyard.domain.stopping import CANCELLED, why_stopped
-from batchyard.log import logger
+from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.shards import pauses, provider_files
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from batchyard.domain import object_keys, outcomes
 from batchyard.domain.batch import LineError, window_seconds
-from batchyard.domain.deadline import WAITED_FOR
 from batchyard.domain.shard import Shard, change, change_attempt, finish
+from batchyard.domain.stopping import WAITED_FOR
 from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished

@@ -15,7 +15,7 @@ from batchyard.domain.errors import SettingsError
 from batchyard.domain.pacing import retry_wait, room_wait
 from batchyard.domain.shard import Shard, change, change_attempt
 from batchyard.domain.token_ledger import Claim, Ledger
-from batchyard.log import logger
+from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.shards import retries
 

@@ -6,7 +6,7 @@ from batchyard.domain.errors import DeliveryFailed, NotFound, StaleRecord
 from batchyard.domain.webhook_delivery import DELIVERED, FAILED, Delivery, Order, headers
 from batchyard.domain.webhook_endpoint import WebhookEndpoint, secrets_of
 from batchyard.domain.webhook_url import wrong_url
-from batchyard.log import logger
+from batchyard.observability import logger
 from batchyard.services import Services
 
 GONE = "The endpoint was deleted before it took the event."

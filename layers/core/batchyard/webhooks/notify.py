@@ -6,7 +6,7 @@ from typing import Any
 from batchyard.domain import webhook_delivery
 from batchyard.domain.statuses import STAMPS
 from batchyard.domain.webhook_delivery import Order, WebhookEvent
-from batchyard.log import logger
+from batchyard.observability import logger
 from batchyard.services import Services
 
 

@@ -11,7 +11,7 @@ import msgspec
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from batchyard.domain.errors import ApiError, NotFound
-from batchyard.log import logger
+from batchyard.observability import logger
 from batchyard.services import Services
 
 BATCH_EVENTS: Final = "batch."

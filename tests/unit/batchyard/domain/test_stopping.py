@@ -1,11 +1,18 @@
 """Why nothing more of a shard is sent: the shard's own reason, the batch's, or its user's."""
 
+import math
+
 import pytest
 
 from batchyard.domain.batch import LineError
 from batchyard.domain.shard import Shard, change
-from batchyard.domain.stopping import CANCELLED, CUT_SHORT, why_stopped
+from batchyard.domain.stopping import ACTIONS, CANCELLED, CUT_SHORT, deadline, why_stopped
+from batchyard.settings import Settings
 from tests.unit.batchyard.memory import BATCH_ID, batch
+from tests.unit.template.documents import template
+
+DAY = 86_400
+
 
 OWN, ALL = LineError("server_error", "the shard"), LineError("server_error", "the batch")
 SHARD = Shard(
@@ -30,3 +37,15 @@ def test_it_tells_the_nearest_reason(
     status: str, given_up: LineError | None, own: LineError | None, why: LineError | None
 ) -> None:
     assert why_stopped(batch(status=status, given_up=given_up), change(SHARD, reason=own)) == why
+
+
+def test_a_tenth_of_the_window_is_left_to_what_is_sent_anew() -> None:
+    assert deadline("resubmit", 1_000, DAY) == 1_000 + 0.9 * DAY
+
+
+def test_without_a_wish_a_batch_is_waited_for() -> None:
+    assert deadline(Settings.deadline_action, 1_000, DAY) == math.inf
+
+
+def test_the_template_offers_what_we_can_do() -> None:
+    assert set(template()["Parameters"]["DeadlineAction"]["AllowedValues"]) == ACTIONS

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.domain.token_limits import configured_limit, limit_of, stated_limit
+from batchyard.domain.token_limits import configured_limit, estimated, limit_of, stated_limit
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,7 @@ def test_a_configured_limit_that_is_none_is_told(text: str) -> None:
 
 def test_the_lower_of_the_known_limits_is_kept_to() -> None:
     assert [limit_of(*each) for each in ((None, None), (5, None), (None, 7), (5, 7), (9, 7))] == [None, 5, 7, 5, 7]
+
+
+def test_four_bytes_are_one_token_and_a_rest_is_one_more() -> None:
+    assert [estimated(size) for size in (0, 1, 4, 5, 400)] == [0, 1, 1, 2, 100]

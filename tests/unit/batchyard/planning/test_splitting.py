@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.domain.tokens import estimated
+from batchyard.domain.token_limits import estimated
 from batchyard.lines.line import EMBEDDINGS, Body, Line, embedding_inputs, parse
 from batchyard.lines.shard_lines import Place, ShardLines
 from batchyard.planning import splitting
