@@ -1,18 +1,17 @@
 """The body of `POST /batches`: what OpenAI would refuse in it, with OpenAI's own codes."""
 
-from collections.abc import Collection, Mapping
-from http import HTTPStatus
+from collections.abc import Collection
 from typing import Any, Final
 
 from batchyard.domain.batch import LineError
-from batchyard.domain.errors import ApiError
+from batchyard.domain.errors import refusal
 from batchyard.lines.line import ENDPOINTS
 from batchyard.planning import options
+from batchyard.planning.options import check_metadata
 
 EXPIRY_MEMBERS: Final = {"anchor", "seconds"}
 MEMBERS: Final = ("input_file_id", "endpoint", "completion_window")
 SHORTEST_LIFE, LONGEST_LIFE = 3_600, 2_592_000  # seconds
-MOST_PAIRS, LONGEST_KEY, LONGEST_VALUE = 16, 64, 512
 
 
 def check(body: object, windows: Collection[str]) -> dict[str, Any]:
@@ -67,25 +66,3 @@ def _wrong_expiry(body: dict[str, Any]) -> LineError | None:
         return None
     message = f"'output_expires_after' needs anchor 'created_at' and seconds from {SHORTEST_LIFE} to {LONGEST_LIFE}."
     return LineError("invalid_value", message, "output_expires_after")
-
-
-def check_metadata(metadata: Mapping[str, object]) -> LineError | None:
-    """Name what OpenAI would refuse in `metadata`: 16 pairs at most, keys of 64 and values of 512 characters."""
-    if len(metadata) > MOST_PAIRS:
-        message = f"metadata holds {len(metadata)} pairs; at most {MOST_PAIRS} are allowed."
-        return LineError("invalid_value", message, "metadata")
-    for key, value in metadata.items():
-        param = f"metadata.{key[:LONGEST_KEY]}"
-        if not isinstance(value, str):
-            return LineError("invalid_type", f"{param} must be a string.", param)
-        if len(key) > LONGEST_KEY or len(value) > LONGEST_VALUE:
-            message = f"A metadata key has at most {LONGEST_KEY} characters and a value {LONGEST_VALUE}."
-            return LineError("string_above_max_length", message, param)
-        if not key:  # a name in DynamoDB has at least one character
-            return LineError("invalid_value", "A metadata key has at least one character.", param)
-    return None
-
-
-def refusal(error: LineError) -> ApiError:
-    """Turn what is wrong into a 400."""
-    return ApiError(HTTPStatus.BAD_REQUEST, error.message, code=error.code, param=error.param)

@@ -8,10 +8,9 @@ from typing import Any, Final
 import msgspec
 
 from batchyard.api import files, quotas
-from batchyard.api.batch_request import refusal
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, InputObject, LineError, derived_id
-from batchyard.domain.errors import ApiError, BatchyardError, NotFound
+from batchyard.domain.errors import ApiError, BatchyardError, NotFound, refusal
 from batchyard.planning import new_batch, options
 from batchyard.services import Services
 

@@ -6,25 +6,15 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard.api import quotas, tenancy
-from batchyard.api.batch_request import refusal
+from batchyard.api import file_rules, quotas, tenancy
+from batchyard.api.file_rules import check_first_line, missing, unknown
 from batchyard.api.form import Field, parse
 from batchyard.api.paging import page_limit
 from batchyard.api.presigned import up_to_date
 from batchyard.domain import object_keys, stored_file
 from batchyard.domain.batch import InputObject, LineError
-from batchyard.domain.errors import ApiError, NotFound, StaleRecord
-from batchyard.domain.stored_file import (
-    BATCH,
-    DAY,
-    FILE_ID,
-    PROCESSED,
-    StoredFile,
-    check_first_line,
-    missing,
-    shape,
-    unknown,
-)
+from batchyard.domain.errors import ApiError, NotFound, StaleRecord, refusal
+from batchyard.domain.stored_file import BATCH, DAY, FILE_ID, PROCESSED, StoredFile, shape
 from batchyard.services import Services
 
 # API Gateway hands a body to Lambda in base64, and Lambda takes 6 MiB with the request's headers beside it.
@@ -142,11 +132,11 @@ def _checked(fields: dict[str, Field]) -> tuple[Field, str, int | None]:
     if file.filename is None:
         message = "'file' came without a filename. Send it as a file, in a part that has one."
         raise refusal(LineError("missing_required_parameter", message, "file"))
-    purpose = stored_file.check_purpose(fields["purpose"].text if "purpose" in fields else None)
-    stored_file.check_filename(file.filename, purpose)
+    purpose = file_rules.check_purpose(fields["purpose"].text if "purpose" in fields else None)
+    file_rules.check_filename(file.filename, purpose)
     if purpose == BATCH:
         check_first_line(file.data, whole=True)
-    return file, purpose, stored_file.check_life(_expires_after(fields), purpose)
+    return file, purpose, file_rules.check_life(_expires_after(fields), purpose)
 
 
 def _expires_after(fields: dict[str, Field]) -> object:

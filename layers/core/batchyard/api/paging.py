@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from batchyard.api.batch_request import refusal
 from batchyard.domain.batch import LineError
+from batchyard.domain.errors import refusal
 
 LIMITS: Final = (20, 100)  # entries of a list: usually, and at most
 

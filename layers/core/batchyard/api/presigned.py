@@ -4,8 +4,8 @@ import secrets
 from typing import Any, Final
 
 from batchyard.adapters.bucket import LINK_SECONDS
-from batchyard.api import quotas
-from batchyard.domain import multipart_upload, object_keys, stored_file
+from batchyard.api import quotas, upload_rules
+from batchyard.domain import object_keys, stored_file
 from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.stored_file import PROCESSED, UPLOADED, StoredFile
 from batchyard.services import Services
@@ -18,7 +18,7 @@ SMALLEST_PART: Final = 1_000_000_000
 
 def presign_file(services: Services, tenant: str, body: object) -> dict[str, Any]:
     """Announce a file and get the addresses to PUT its bytes to, for an hour: one, or several to be filled in their order."""
-    wanted = multipart_upload.check(body, LARGEST, "No object in S3 is larger.")
+    wanted = upload_rules.check(body, LARGEST, "No object in S3 is larger.")
     file_id = stored_file.file_id(secrets.token_hex(16))
     key = object_keys.file(tenant, file_id)
     with quotas.room_for(services, tenant, wanted.bytes):

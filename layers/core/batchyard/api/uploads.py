@@ -10,10 +10,12 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from batchyard.adapters.object_join import Source
-from batchyard.api import quotas
+from batchyard.api import quotas, upload_rules
+from batchyard.api.file_rules import check_first_line, missing
 from batchyard.api.files import MOST_IN_FORM, too_large
 from batchyard.api.form import parse
 from batchyard.api.tenancy import own
+from batchyard.api.upload_rules import not_pending, too_many_parts, unknown
 from batchyard.domain import multipart_upload, object_keys, stored_file
 from batchyard.domain.errors import ApiError, NotFound, StaleRecord
 from batchyard.domain.multipart_upload import (
@@ -25,13 +27,10 @@ from batchyard.domain.multipart_upload import (
     UPLOAD_ID,
     StoredUpload,
     UploadPart,
-    not_pending,
     shape,
     shape_part,
-    too_many_parts,
-    unknown,
 )
-from batchyard.domain.stored_file import BATCH, StoredFile, check_first_line, missing
+from batchyard.domain.stored_file import BATCH, StoredFile
 from batchyard.services import Services
 
 # The parts are read and written again before the gateway gives up: 29 s at tens of MB a second, several at a time.
@@ -41,8 +40,8 @@ WAY_FOR_MORE: Final = "POST /v1/uploads/presign gives addresses for more."
 
 def create_upload(services: Services, tenant: str, body: object) -> dict[str, Any]:
     """Begin an upload of so many bytes."""
-    wanted = multipart_upload.check(body, MOST_JOINED, WAY_FOR_MORE)
-    if multipart_upload.text_of(body, "mime_type") is None:
+    wanted = upload_rules.check(body, MOST_JOINED, WAY_FOR_MORE)
+    if upload_rules.text_of(body, "mime_type") is None:
         raise missing("mime_type")
     upload = multipart_upload.new(f"upload_{secrets.token_hex(16)}", tenant, services.now(), wanted)
     with quotas.room_for(services, tenant, wanted.bytes):
@@ -76,12 +75,12 @@ def complete_upload(services: Services, tenant: str, upload_id: str, body: objec
     if upload.status == COMPLETED:
         return shape(upload, services.now(), _made(services, upload))
     upload = _pending(services, tenant, upload_id)
-    sources = _sources(services, upload, multipart_upload.check_part_ids(body))
+    sources = _sources(services, upload, upload_rules.check_part_ids(body))
     file = _made(
         services, upload
     )  # by a call that died before it could end the upload: its version is the one recorded
     if file is None:
-        file = _joined(services, upload, sources, multipart_upload.text_of(body, "md5"))
+        file = _joined(services, upload, sources, upload_rules.text_of(body, "md5"))
         services.file_records.keep(file)
     try:
         ended = services.upload_records.end(upload_id, COMPLETED)

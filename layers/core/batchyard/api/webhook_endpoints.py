@@ -5,19 +5,13 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
+from batchyard.api import webhook_rules
 from batchyard.api.paging import LIMITS, page, page_limit
 from batchyard.api.tenancy import own
+from batchyard.api.webhook_rules import check, unknown
 from batchyard.domain import webhook_delivery, webhook_endpoint
 from batchyard.domain.errors import ApiError, DeliveryFailed, StaleRecord
-from batchyard.domain.webhook_endpoint import (
-    ENDPOINT_ID,
-    MOST_ENDPOINTS,
-    OVERLAP,
-    WebhookEndpoint,
-    check,
-    shape,
-    unknown,
-)
+from batchyard.domain.webhook_endpoint import ENDPOINT_ID, MOST_ENDPOINTS, OVERLAP, WebhookEndpoint, shape
 from batchyard.services import Services
 from batchyard.webhooks.deliver import post
 
@@ -74,7 +68,7 @@ def delete_webhook_endpoint(services: Services, tenant: str, endpoint_id: str) -
 def rotate_webhook_secret(services: Services, tenant: str, endpoint_id: str, body: object) -> dict[str, Any]:
     """Give an endpoint another secret, shown this once; the old one is void now, or a day later if it is to be kept."""
     endpoint = _own(services, tenant, endpoint_id)
-    kept_until = services.now() + OVERLAP if webhook_endpoint.check_keeping(body) else 0
+    kept_until = services.now() + OVERLAP if webhook_rules.check_keeping(body) else 0
     generation = endpoint.generation + 1
     secret = webhook_endpoint.secret_of(services.signing_secret(), endpoint_id, generation)
     hint = webhook_endpoint.hint_of(secret)
@@ -85,7 +79,7 @@ def rotate_webhook_secret(services: Services, tenant: str, endpoint_id: str, bod
 def test_webhook_endpoint(services: Services, tenant: str, endpoint_id: str, body: object) -> dict[str, Any]:
     """Send a made-up event once and tell what the endpoint answers; raises ApiError 400 where it does not."""
     endpoint = _own(services, tenant, endpoint_id)
-    event_type = webhook_endpoint.check_event_type(body)
+    event_type = webhook_rules.check_event_type(body)
     event = webhook_delivery.event_of(f"batch_{secrets.token_hex(16)}", event_type, services.now())
     try:
         status = post(services, endpoint, webhook_delivery.new(event, tenant, endpoint_id, services.now()))

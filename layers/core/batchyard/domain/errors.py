@@ -17,6 +17,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
+from batchyard.domain.batch import LineError
+
 USUAL_KIND: Final = "invalid_request_error"
 KINDS: Final = {HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error"}
 # OpenAI's own clients repeat a 409 and a 429 by themselves, which helps nobody here: what is ended stays so.
@@ -83,3 +85,8 @@ class StaleRecord(BatchyardError):  # noqa: N818 - names what was seen, as its k
 
 class StoreError(BatchyardError):
     """AWS refused or failed a call; the message carries AWS's own code."""
+
+
+def refusal(error: LineError) -> ApiError:
+    """Turn what is wrong into a 400."""
+    return ApiError(HTTPStatus.BAD_REQUEST, error.message, code=error.code, param=error.param)

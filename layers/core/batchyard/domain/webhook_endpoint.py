@@ -7,21 +7,14 @@ import base64
 import hashlib
 import hmac
 import re
-from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
-
-from batchyard.api.batch_request import refusal
-from batchyard.domain.batch import LineError
-from batchyard.domain.errors import ApiError
-from batchyard.domain.webhook_url import wrong_url
 
 # Those of OpenAI's event types that batches have. Ours never expire: what expires at the provider is sent again.
 EVENT_TYPES: Final = ("batch.completed", "batch.failed", "batch.cancelled", "batch.expired")
 ENDPOINT_ID: Final = re.compile(r"we_[0-9a-f]{32}")
 MOST_ENDPOINTS: Final = 10  # of one tenant
-LONGEST_NAME: Final = 256
 OVERLAP: Final = 86_400  # seconds an old secret may stay good
 SHOWN_OF_SECRET: Final = 4
 PREFIX: Final = "whsec_"
@@ -45,18 +38,6 @@ class WebhookEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
     deleted_at: int | None = None
     expires_at_ttl: int | None = None
-
-
-class Wanted(msgspec.Struct, frozen=True):
-    """What a caller wants of an endpoint; None where it said nothing."""
-
-    name: str | None = None
-    url: str | None = None
-    event_types: list[str] | None = None
-
-    def members(self) -> dict[str, Any]:
-        """Return what was said."""
-        return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
 
 
 def shape(endpoint: WebhookEndpoint) -> dict[str, Any]:
@@ -89,69 +70,3 @@ def secrets_of(root: str, endpoint: WebhookEndpoint, now: int) -> list[str]:
     both = endpoint.generation > 1 and now < endpoint.previous_until
     generations = [endpoint.generation, *([endpoint.generation - 1] if both else [])]
     return [secret_of(root, endpoint.endpoint_id, generation) for generation in generations]
-
-
-def check(body: object, *, whole: bool, private: bool) -> Wanted:
-    """Read what a caller wants, every member if `whole`; raises ApiError 400.
-
-    With `private`, a URL may be plain http and lead anywhere.
-    """
-    if not isinstance(body, dict):
-        raise refusal(LineError("invalid_type", "The body must be a JSON object."))
-    given = {name: body[name] for name in ("name", "url", "event_types") if body.get(name) is not None}
-    missing = next((name for name in ("event_types", "name", "url") if whole and name not in given), None)
-    if missing is not None:
-        raise refusal(LineError("missing_required_parameter", f"Missing required parameter: '{missing}'.", missing))
-    wrong = _wrong_name(given.get("name", "x")) or _wrong_types(given.get("event_types", [EVENT_TYPES[0]]))
-    if "url" in given:
-        wrong = wrong or wrong_url(given["url"], private=private)
-    if wrong is not None:
-        raise refusal(wrong)
-    if "event_types" in given:
-        given["event_types"] = list(dict.fromkeys(given["event_types"]))
-    return Wanted(**given)
-
-
-def check_event_type(body: object) -> str:
-    """Read the `event_type` of a test; raises ApiError 400."""
-    given = body.get("event_type") if isinstance(body, dict) else None
-    if given is None:
-        raise refusal(
-            LineError("missing_required_parameter", "Missing required parameter: 'event_type'.", "event_type")
-        )
-    wrong = _wrong_types([given])
-    if wrong is not None:
-        raise refusal(msgspec.structs.replace(wrong, param="event_type"))
-    return str(given)
-
-
-def check_keeping(body: object) -> bool:
-    """Read whether a rotation keeps the old secret for a day; raises ApiError 400. No body at all says no."""
-    given = body.get("keep_old_secret_active_for_24_hours", False) if isinstance(body, dict) else None
-    if not isinstance(given, bool):
-        name = "keep_old_secret_active_for_24_hours"
-        raise refusal(LineError("invalid_type", f"The body must be an object in which '{name}' is a boolean.", name))
-    return given
-
-
-def unknown(endpoint_id: str) -> ApiError:
-    """Say that there is no such endpoint; nor is one of another tenant."""
-    return ApiError(HTTPStatus.NOT_FOUND, f"No webhook endpoint found with id '{endpoint_id[:64]}'.")
-
-
-def _wrong_name(name: object) -> LineError | None:
-    if not isinstance(name, str):
-        return LineError("invalid_type", "'name' must be a string.", "name")
-    if not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
-        return LineError("invalid_value", f"'name' must be 1 to {LONGEST_NAME} printable characters.", "name")
-    return None
-
-
-def _wrong_types(types: object) -> LineError | None:
-    if not isinstance(types, list) or not types or not all(isinstance(each, str) for each in types):
-        return LineError("invalid_type", "'event_types' must be a list of event types, and not empty.", "event_types")
-    strange = next((each for each in types if each not in EVENT_TYPES), None)
-    if strange is None:
-        return None
-    known = ", ".join(f"'{each}'" for each in EVENT_TYPES)
-    return LineError("invalid_value", f"Invalid value: '{strange[:64]}'. Supported values are: {known}.", "event_types")

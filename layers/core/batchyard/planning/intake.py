@@ -4,12 +4,12 @@ from typing import Any
 
 import msgspec
 
-from batchyard.api.batch_request import check_metadata
 from batchyard.domain import object_keys
 from batchyard.domain.batch import InputObject, LineError, window_seconds
 from batchyard.domain.errors import NotFound
 from batchyard.observability import logger
 from batchyard.planning import new_batch, options
+from batchyard.planning.options import check_metadata
 from batchyard.services import Services
 
 

@@ -7,6 +7,9 @@ from typing import Any, Final
 
 from batchyard.domain.batch import REFUSE, SKIP, LineError
 
+MOST_PAIRS, LONGEST_KEY, LONGEST_VALUE = 16, 64, 512
+
+
 NAMES: Final = ("on_invalid", "dry_run", "max_cost_usd")
 WORDS: Final = {"true": True, "false": False}
 LONGEST_AMOUNT: Final = 20  # characters
@@ -88,3 +91,20 @@ def _is_amount(text: object) -> bool:
     except InvalidOperation:
         return False
     return amount.is_finite() and amount > 0
+
+
+def check_metadata(metadata: Mapping[str, object]) -> LineError | None:
+    """Name what OpenAI would refuse in `metadata`: 16 pairs at most, keys of 64 and values of 512 characters."""
+    if len(metadata) > MOST_PAIRS:
+        message = f"metadata holds {len(metadata)} pairs; at most {MOST_PAIRS} are allowed."
+        return LineError("invalid_value", message, "metadata")
+    for key, value in metadata.items():
+        param = f"metadata.{key[:LONGEST_KEY]}"
+        if not isinstance(value, str):
+            return LineError("invalid_type", f"{param} must be a string.", param)
+        if len(key) > LONGEST_KEY or len(value) > LONGEST_VALUE:
+            message = f"A metadata key has at most {LONGEST_KEY} characters and a value {LONGEST_VALUE}."
+            return LineError("string_above_max_length", message, param)
+        if not key:  # a name in DynamoDB has at least one character
+            return LineError("invalid_value", "A metadata key has at least one character.", param)
+    return None

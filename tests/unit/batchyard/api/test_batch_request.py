@@ -4,10 +4,11 @@ from http import HTTPStatus
 
 import pytest
 
-from batchyard.api.batch_request import check, check_metadata, refusal
+from batchyard.api.batch_request import check
 from batchyard.domain.batch import LineError
-from batchyard.domain.errors import ApiError
+from batchyard.domain.errors import ApiError, refusal
 from batchyard.lines.line import ENDPOINTS
+from batchyard.planning.options import check_metadata
 
 GOOD: dict[str, object] = {"input_file_id": "s3://b/k", "endpoint": "/v1/responses", "completion_window": "24h"}
 WINDOWS = {"24h", "7d"}

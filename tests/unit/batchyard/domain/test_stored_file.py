@@ -2,18 +2,10 @@ from typing import Any
 
 import pytest
 
+from batchyard.api.file_rules import check_filename, check_first_line, check_life, check_purpose
 from batchyard.domain import stored_file
 from batchyard.domain.errors import ApiError
-from batchyard.domain.stored_file import (
-    DAY,
-    KEEP_DAYS,
-    check_filename,
-    check_first_line,
-    check_life,
-    check_purpose,
-    keep_tag,
-    shape,
-)
+from batchyard.domain.stored_file import DAY, KEEP_DAYS, keep_tag, shape
 
 
 def refused(call: Any, *arguments: Any, **named: Any) -> tuple[int, str | None, str | None]:

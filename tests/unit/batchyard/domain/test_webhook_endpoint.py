@@ -3,8 +3,9 @@
 import msgspec
 import pytest
 
+from batchyard.api.webhook_rules import check
 from batchyard.domain.errors import ApiError
-from batchyard.domain.webhook_endpoint import EVENT_TYPES, WebhookEndpoint, check, hint_of, secret_of, secrets_of
+from batchyard.domain.webhook_endpoint import EVENT_TYPES, WebhookEndpoint, hint_of, secret_of, secrets_of
 
 ROOT = "a secret of the stack"
 ENDPOINT = WebhookEndpoint(

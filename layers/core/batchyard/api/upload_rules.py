@@ -1,0 +1,65 @@
+"""What OpenAI would refuse in an upload in parts, with OpenAI's own words and codes."""
+
+from http import HTTPStatus
+
+from batchyard.api import file_rules
+from batchyard.api.file_rules import missing
+from batchyard.domain.batch import LineError
+from batchyard.domain.errors import ApiError, refusal
+from batchyard.domain.multipart_upload import MOST_PARTS, PENDING, StoredUpload, Wanted
+
+
+def check(body: object, most: int, way_for_more: str) -> Wanted:
+    """Return what a caller announces if OpenAI would take it and it has at most `most` bytes, else raise ApiError 400."""
+    if not isinstance(body, dict):
+        raise refusal(LineError("invalid_type", "The body must be a JSON object."))
+    purpose = file_rules.check_purpose(body.get("purpose"))
+    filename = file_rules.check_filename(body.get("filename"), purpose)
+    size = body.get("bytes")
+    if size is None:
+        raise missing("bytes")
+    if not isinstance(size, int) or isinstance(size, bool):
+        raise refusal(LineError("invalid_type", "'bytes' must be a whole number.", "bytes"))
+    if size < 1:
+        raise refusal(LineError("integer_below_min_value", f"'bytes' must be at least 1, not {size}.", "bytes"))
+    if size > most:
+        raise refusal(LineError("integer_above_max_value", f"'bytes' must be at most {most}. {way_for_more}", "bytes"))
+    return Wanted(filename, purpose, size, file_rules.check_life(body.get("expires_after"), purpose))
+
+
+def text_of(body: object, name: str) -> str | None:
+    """Return a text member of a body, None where it has none; raises ApiError 400 for anything but text."""
+    value = body.get(name) if isinstance(body, dict) else None
+    if value is not None and not isinstance(value, str):
+        raise refusal(LineError("invalid_type", f"'{name}' must be a string.", name))
+    return value
+
+
+def check_part_ids(body: object) -> list[str]:
+    """Return the ids of the parts in the order of their bytes, else raise ApiError 400."""
+    part_ids = body.get("part_ids") if isinstance(body, dict) else None
+    if part_ids is None:
+        raise missing("part_ids")
+    if not isinstance(part_ids, list) or not all(isinstance(part_id, str) for part_id in part_ids):
+        raise refusal(LineError("invalid_type", "'part_ids' must be a list of strings.", "part_ids"))
+    if len(part_ids) > MOST_PARTS:
+        message = f"'part_ids' has at most {MOST_PARTS} entries, not {len(part_ids)}."
+        raise refusal(LineError("array_above_max_length", message, "part_ids"))
+    return part_ids
+
+
+def unknown(upload_id: str) -> ApiError:
+    """Say that there is no such upload."""
+    return ApiError(HTTPStatus.NOT_FOUND, f"No such Upload object: {upload_id}", param="id")
+
+
+def too_many_parts(upload: StoredUpload) -> ApiError:
+    """Say that an upload was sent more than it was announced with, even if each part came twice."""
+    sent = f"has had {upload.parts} parts of {upload.received} bytes together"
+    message = f"The upload {sent}; it was announced with {upload.bytes} bytes. Begin another one."
+    return ApiError(HTTPStatus.BAD_REQUEST, message, param="data")
+
+
+def not_pending(status: str) -> ApiError:
+    """Say that an upload takes nothing more."""
+    return ApiError(HTTPStatus.BAD_REQUEST, f"The upload is {status}; it must be {PENDING}.")
