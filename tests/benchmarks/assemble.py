@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from batch_client import RequestCounts
-from batchyard.domain import object_keys
 from batchyard.domain.shard import Step
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.planning.plan import plan
@@ -124,7 +123,7 @@ def _set_up(path: Path, room: Path) -> None:
 
 
 def _answer(services: DiskYard, room: Path, shard: int, chance: random.Random) -> None:
-    ids = ShardLines.unpack(services.objects.get(object_keys.shard_lines(BATCH_ID, shard))).custom_ids
+    ids = ShardLines.read(services.objects, BATCH_ID, shard).custom_ids
     shuffled = chance.sample(ids, len(ids))
     refused = int(len(ids) * REFUSED_SHARE)
     names = [f"answers-{shard}-{kind}.jsonl" for kind in ("output", "error")]

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from batchyard.api.batches import cancel_batch
-from batchyard.api.resume import resume
+from batchyard.api.batches import cancel_batch, resume
 from batchyard.domain.errors import ApiError
 from batchyard.observability import logger
 from batchyard.planning.intake import intake

@@ -20,7 +20,7 @@ from batchyard import settings
 from batchyard.adapters.batch_store import Records
 from batchyard.adapters.bucket import Objects
 from batchyard.adapters.event_bus import Events
-from batchyard.adapters.executions import Executions
+from batchyard.adapters.executions import Executions, WebhookExecutions
 from batchyard.adapters.file_bucket import FileObjects
 from batchyard.adapters.file_store import FileRecords
 from batchyard.adapters.lambda_functions import Functions
@@ -29,10 +29,9 @@ from batchyard.adapters.secrets_manager import Secret
 from batchyard.adapters.sweep_store import Chores
 from batchyard.adapters.token_ledger_store import Ledgers
 from batchyard.adapters.upload_store import UploadRecords
-from batchyard.adapters.webhook_executions import WebhookExecutions
 from batchyard.adapters.webhook_sender import Callbacks
 from batchyard.adapters.webhook_store import WebhookRecords
-from batchyard.api.keyring import Keyring
+from batchyard.api.api_keys import Keyring
 from batchyard.lines.byte_ranges import Upload
 from batchyard.settings import Settings
 

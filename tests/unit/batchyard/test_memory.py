@@ -8,7 +8,7 @@ from batch_client import BatchClient
 from batchyard.adapters.batch_store import Records
 from batchyard.adapters.bucket import Objects
 from batchyard.adapters.event_bus import Events
-from batchyard.adapters.executions import Executions
+from batchyard.adapters.executions import Executions, WebhookExecutions
 from batchyard.adapters.file_bucket import FileObjects
 from batchyard.adapters.file_store import FileRecords
 from batchyard.adapters.lambda_functions import Functions
@@ -17,7 +17,6 @@ from batchyard.adapters.secrets_manager import Secret
 from batchyard.adapters.sweep_store import Chores
 from batchyard.adapters.token_ledger_store import Ledgers
 from batchyard.adapters.upload_store import UploadRecords
-from batchyard.adapters.webhook_executions import WebhookExecutions
 from batchyard.adapters.webhook_sender import Callbacks
 from batchyard.adapters.webhook_store import WebhookRecords
 from batchyard.services import Provider
@@ -38,7 +37,7 @@ from tests.unit.batchyard.memory import (
 )
 from tests.unit.batchyard.webhook_memory import MemoryCallbacks, MemoryWebhookExecutions, MemoryWebhookRecords
 
-INHERITED = {"pin", "put_headers"}  # they call nothing but what is here
+INHERITED = {"fence", "put_headers"}  # they call nothing but what is here
 
 
 def methods(kind: type) -> list[str]:

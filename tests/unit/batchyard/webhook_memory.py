@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from batchyard.adapters.webhook_executions import WebhookExecutions
+from batchyard.adapters.executions import WebhookExecutions
 from batchyard.adapters.webhook_sender import Callbacks
 from batchyard.adapters.webhook_store import WebhookRecords
 from batchyard.domain.errors import DeliveryFailed, NotFound, StaleRecord

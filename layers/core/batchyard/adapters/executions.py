@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from batchyard.adapters.aws import client, translated
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+    from batchyard.domain.webhook_delivery import Order
+
+import json
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -43,3 +52,23 @@ class Executions:
 def _name(batch_id: str, restarts: int) -> str:
     """Name an execution: the first one after its batch, as a name cannot be used again for 90 days."""
     return f"{batch_id}-{restarts + 1}" if restarts else batch_id
+
+
+class WebhookExecutions:
+    """Start the one execution that a delivery has."""
+
+    def __init__(self, state_machine_arn: str, stepfunctions: SFNClient | None = None) -> None:
+        """Use this state machine."""
+        self._arn = state_machine_arn
+        self._stepfunctions: SFNClient = stepfunctions or client("stepfunctions")
+
+    def start(self, order: Order) -> bool:
+        """Start a delivery; again while it runs, it is the same execution, and False once that has ended."""
+        with translated(f"starting {order.name}"):
+            try:
+                self._stepfunctions.start_execution(
+                    stateMachineArn=self._arn, name=order.name, input=msgspec.json.encode(order).decode()
+                )
+            except self._stepfunctions.exceptions.ExecutionAlreadyExists:
+                return False
+        return True

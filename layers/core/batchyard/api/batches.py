@@ -10,7 +10,6 @@ from typing import Any, Final
 from batchyard.api.batch_request import check
 from batchyard.api.create_batch import claim
 from batchyard.api.paging import LIMITS, page, page_limit
-from batchyard.api.resume import resume
 from batchyard.api.tenancy import own
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, shape
@@ -79,3 +78,11 @@ def _own(services: Services, tenant: str, batch_id: str) -> Batch:
 
 def _unknown(batch_id: str) -> ApiError:
     return ApiError(HTTPStatus.NOT_FOUND, f"No batch found with id '{batch_id[:64]}'.")
+
+
+def resume(services: Services, batch_id: str) -> int:
+    """Have what is due done for every shard that waits, and return how many those are."""
+    waiting = [shard.shard for shard in services.records.shards(batch_id) if shard.paused and not shard.done]
+    for number in waiting:
+        services.advance_function.invoke({"batch_id": batch_id, "shard": number})
+    return len(waiting)

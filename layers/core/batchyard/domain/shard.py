@@ -4,9 +4,8 @@ from typing import Final
 
 import msgspec
 
-from batchyard.domain.batch import Batch, LineError, Usage
+from batchyard.domain.batch import LineError, Usage
 from batchyard.domain.pacing import Look
-from batchyard.lines.shard_lines import RUN, Run, ShardLines
 
 WAITING: Final = "waiting"
 DONE: Final = "done"
@@ -154,27 +153,6 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     def attempt_place(self) -> tuple[str, int, int, int]:
         """Tell where what is written of the latest attempt goes, for `keys.attempt`; once fenced, it is one worker's alone."""
         return self.batch_id, self.shard, self.attempts[-1].number, self.version
-
-
-def new_shard(batch: Batch, lines: ShardLines) -> Shard:
-    """Make the record of a shard before its first attempt."""
-    count = len(lines) - lines.dropped
-    return Shard(
-        batch_id=batch.batch_id, shard=lines.shard, expires_at_ttl=batch.expires_at_ttl, endpoint=lines.endpoint,
-        model=lines.model, lines=count, first=lines.positions[0], last=lines.positions[-1], unfinished=count,
-        unfinished_key=lines.left_key(batch.batch_id), ranges=_ranges(lines),
-    )  # fmt: skip
-
-
-def _ranges(lines: ShardLines) -> Ranges:
-    """Tell where the lines lie in the input, even if they are read from a copy."""
-    first, last = Run(*lines.runs[:RUN]), Run(*lines.runs[-RUN:])
-    second = len(lines) if lines.contiguous else lines.runs[RUN]
-    return Ranges(
-        (first.offset, first.offset + sum(lines.sizes[:second])),
-        (last.offset, last.offset + sum(lines.sizes[last.ordinal :])),
-        len(lines.runs) // RUN,
-    )
 
 
 def begin_attempt(shard: Shard, now: int) -> Shard:

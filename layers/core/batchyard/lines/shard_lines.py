@@ -5,14 +5,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate, chain
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
 from batchyard.domain import object_keys
-from batchyard.domain.batch import InputObject
+from batchyard.domain.batch import Batch, InputObject
+from batchyard.domain.shard import Ranges, Shard
 
-RUN: Final = 4  # numbers of a run
+if TYPE_CHECKING:
+    from batchyard.adapters.bucket import Objects
+
+EXTENT: Final = 4  # numbers of an extent
 
 
 class Place(NamedTuple):
@@ -27,8 +31,8 @@ class Place(NamedTuple):
         return Place(self.position + count, self.number + count, self.offset + size)
 
 
-class Run(NamedTuple):
-    """The first of some neighbours: its ordinal in the shard, and its place."""
+class Extent(NamedTuple):
+    """Neighbouring lines of the input, by the first of them: its ordinal in the shard, and its place."""
 
     ordinal: int
     position: int
@@ -37,17 +41,15 @@ class Run(NamedTuple):
 
 
 class PackedLines(msgspec.Struct, frozen=True):
-    """ShardLines as stored: the arrays as little-endian bytes; `positions` and `offsets` in place of `runs` in old ones."""
+    """ShardLines as stored: the arrays as little-endian bytes."""
 
     shard: int
     endpoint: str
     model: str
-    positions: bytes
-    offsets: bytes
+    extents: bytes
     sizes: bytes
     custom_ids: list[str]
     embedding_inputs: int = 0
-    runs: bytes = b""
     dropped: int = 0
     source: InputObject | None = None
     pieces: bytes = b""
@@ -57,24 +59,27 @@ class PackedLines(msgspec.Struct, frozen=True):
 class ShardLines:
     """The lines of one shard: for each its position in the batch, its byte range in the input, and its custom_id.
 
-    `runs` has four numbers for each run of neighbours: of the first, the ordinal, the position, the number of its line in the
-    input as an editor counts, and the offset.
-    `source`, if there is one, is a work object that holds the lines in place of the input, in `pieces`: of the first line of
-    each, the ordinal and the offset. `dropped` of them were set aside after they were listed, and are not to be sent.
+    A line is known here by its ordinal: its place in this list.
     """
 
     shard: int
     endpoint: str
     model: str
-    runs: "array[int]" = field(default_factory=lambda: array("Q"))
+    #: The four numbers of each `Extent`, one after the other.
+    extents: "array[int]" = field(default_factory=lambda: array("Q"))
+    #: Bytes of each line, its line end included.
     sizes: "array[int]" = field(default_factory=lambda: array("I"))
     custom_ids: list[str] = field(default_factory=list)
+    #: Bytes of all lines.
     size: int = 0
     embedding_inputs: int = 0
+    #: Lines that were skipped after they were listed, and are not to be sent.
     dropped: int = 0
+    #: A work object that holds the lines in place of the input.
     source: InputObject | None = None
+    #: Where the lines stand in `source`: of the first line of each piece, the ordinal and the offset.
     pieces: "array[int]" = field(default_factory=lambda: array("Q"))
-    _next: Place | None = None  # which would go on with the last run
+    _next: Place | None = None  # which would go on with the last extent
 
     def __len__(self) -> int:
         """Count the lines."""
@@ -83,18 +88,23 @@ class ShardLines:
     @cached_property
     def positions(self) -> "array[int]":
         """Tell each line's position; to be asked when all lines are there."""
-        return array("Q", chain.from_iterable(range(run.position, run.position + count) for run, count in self._runs()))
+        return array(
+            "Q",
+            chain.from_iterable(range(extent.position, extent.position + count) for extent, count in self._extents()),
+        )
 
     @cached_property
     def numbers(self) -> "array[int]":
         """Tell each line's number as an editor counts, blank and bad ones too; to be asked when all lines are there."""
-        return array("Q", chain.from_iterable(range(run.number, run.number + count) for run, count in self._runs()))
+        return array(
+            "Q", chain.from_iterable(range(extent.number, extent.number + count) for extent, count in self._extents())
+        )
 
     @cached_property
     def offsets(self) -> "array[int]":
         """Tell where each line begins in the input, or in `source`; to be asked when all lines are there."""
         firsts = (
-            [(run.ordinal, run.offset) for run, _ in self._runs()]
+            [(extent.ordinal, extent.offset) for extent, _ in self._extents()]
             if self.source is None
             else list(zip(self.pieces[::2], self.pieces[1::2], strict=True))
         )
@@ -107,23 +117,23 @@ class ShardLines:
     @property
     def contiguous(self) -> bool:
         """Tell whether all lines are neighbours."""
-        return len(self.runs) <= RUN
+        return len(self.extents) <= EXTENT
 
     def move(self, source: InputObject, pieces: "array[int]") -> None:
         """Note that the lines are to be read from another object."""
         self.source, self.pieces = source, pieces
         self.__dict__.pop("offsets", None)
 
-    def _runs(self) -> Iterator[tuple[Run, int]]:
-        """Yield each run and the count of its lines."""
-        runs = [Run(*self.runs[at : at + RUN]) for at in range(0, len(self.runs), RUN)]
-        for run, stop in zip(runs, [*(run.ordinal for run in runs[1:]), len(self)], strict=True):
-            yield run, stop - run.ordinal
+    def _extents(self) -> Iterator[tuple[Extent, int]]:
+        """Yield each extent and the count of its lines."""
+        extents = [Extent(*self.extents[at : at + EXTENT]) for at in range(0, len(self.extents), EXTENT)]
+        for extent, stop in zip(extents, [*(each.ordinal for each in extents[1:]), len(self)], strict=True):
+            yield extent, stop - extent.ordinal
 
     def add(self, place: Place, custom_ids: list[str], sizes: list[int]) -> None:
         """Append neighbouring lines, given the place of the first."""
         if place != self._next:
-            self.runs.extend((len(self), *place))
+            self.extents.extend((len(self), *place))
         size, count = sum(sizes), len(sizes)
         self.custom_ids += custom_ids
         self.sizes.extend(sizes)
@@ -133,13 +143,18 @@ class ShardLines:
     def packed(self) -> PackedLines:
         """Make the form that can be stored."""
         return PackedLines(
-            self.shard, self.endpoint, self.model, b"", b"", self.sizes.tobytes(), self.custom_ids,
-            self.embedding_inputs, self.runs.tobytes(), self.dropped, self.source, self.pieces.tobytes(),
+            self.shard, self.endpoint, self.model, self.extents.tobytes(), self.sizes.tobytes(), self.custom_ids,
+            self.embedding_inputs, self.dropped, self.source, self.pieces.tobytes(),
         )  # fmt: skip
 
     def pack(self) -> bytes:
         """Encode for storage."""
         return msgspec.msgpack.encode(self.packed())
+
+    @classmethod
+    def read(cls, objects: "Objects", batch_id: str, shard: int) -> "ShardLines":
+        """Read the list of a shard's lines from the plan; raises NotFound."""
+        return cls.unpack(objects.get(object_keys.shard_lines(batch_id, shard)))
 
     @classmethod
     def unpack(cls, data: bytes) -> "ShardLines":
@@ -149,14 +164,14 @@ class ShardLines:
     @classmethod
     def unpacked(cls, packed: PackedLines) -> "ShardLines":
         """Read what `packed` made."""
-        sizes, runs = array("I", packed.sizes), array("Q", packed.runs or _runs_of(packed))
+        sizes, extents = array("I", packed.sizes), array("Q", packed.extents)
         size = sum(sizes)
         read = cls(
-            packed.shard, packed.endpoint, packed.model, runs, sizes, packed.custom_ids, size,
+            packed.shard, packed.endpoint, packed.model, extents, sizes, packed.custom_ids, size,
             packed.embedding_inputs, packed.dropped, packed.source, array("Q", packed.pieces),
         )  # fmt: skip
-        if runs:
-            ordinal, *place = runs[-RUN:]
+        if extents:
+            ordinal, *place = extents[-EXTENT:]
             read._next = Place(*place).after(len(sizes) - ordinal, sum(sizes[ordinal:]))
         return read
 
@@ -178,8 +193,22 @@ class ShardLines:
             yield start, stop
 
 
-def _runs_of(old: PackedLines) -> "array[int]":
-    """Read the positions and offsets of an older plan, as runs of one line each."""
-    positions = array("Q", old.positions)
-    columns = range(len(positions)), positions, (position + 1 for position in positions), array("Q", old.offsets)
-    return array("Q", chain.from_iterable(zip(*columns, strict=True)))
+def new_shard(batch: Batch, lines: ShardLines) -> Shard:
+    """Make the record of a shard before its first attempt."""
+    count = len(lines) - lines.dropped
+    return Shard(
+        batch_id=batch.batch_id, shard=lines.shard, expires_at_ttl=batch.expires_at_ttl, endpoint=lines.endpoint,
+        model=lines.model, lines=count, first=lines.positions[0], last=lines.positions[-1], unfinished=count,
+        unfinished_key=lines.left_key(batch.batch_id), ranges=_ranges(lines),
+    )  # fmt: skip
+
+
+def _ranges(lines: ShardLines) -> Ranges:
+    """Tell where the lines lie in the input, even if they are read from a copy."""
+    first, last = Extent(*lines.extents[:EXTENT]), Extent(*lines.extents[-EXTENT:])
+    second = len(lines) if lines.contiguous else lines.extents[EXTENT]
+    return Ranges(
+        (first.offset, first.offset + sum(lines.sizes[:second])),
+        (last.offset, last.offset + sum(lines.sizes[last.ordinal :])),
+        len(lines.extents) // EXTENT,
+    )

@@ -11,7 +11,7 @@ from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, InputObject
 from batchyard.domain.time_budget import InTime, OutOfTime
 from batchyard.lines.line import GZIP
-from batchyard.planning.scan import Progress
+from batchyard.planning.progress import Progress
 from batchyard.services import Services
 
 PIECE: Final = 1024 * 1024

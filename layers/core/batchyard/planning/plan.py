@@ -14,31 +14,19 @@ from batchyard.lines import file_kinds
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.observability import logger
 from batchyard.planning.decompress import Damaged, source_of
-from batchyard.planning.preflight import all_lines, preflight, report_unsent, too_dear, weigh
+from batchyard.planning.preflight import all_lines, preflight, too_dear, weigh
+from batchyard.planning.progress import Progress
 from batchyard.planning.regroup import regroup, scattered
-from batchyard.planning.scan import Progress, Survey
-from batchyard.planning.shard_limits import Limits
+from batchyard.planning.scan import Survey
 from batchyard.planning.skipped import Aside
+from batchyard.planning.splitting import Limits
+from batchyard.planning.summary import Summary, report_unsent
 from batchyard.planning.whole_input import look_back
 from batchyard.services import Services
 
 SUMMARY: Final = "summary.msgpack"
 PROGRESS: Final = "progress.msgpack"
 SHARDS: Final = "shards.json"
-
-
-class Summary(msgspec.Struct, frozen=True):
-    """What the plan found out: written last, so that a plan with a summary is whole.
-
-    `asides` are the runs of lines set aside, each by its first position and its count; `codes` counts those lines by error.
-    """
-
-    lines: int
-    shards: int
-    endpoint: str | None
-    model: str | None
-    asides: list[tuple[int, int]] = []
-    codes: dict[str, int] = {}
 
 
 class Planned(msgspec.Struct, frozen=True):

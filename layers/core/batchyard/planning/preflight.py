@@ -6,15 +6,14 @@ from typing import Final
 import msgspec
 
 from batch_client.profiles import choose_profile
-from batchyard.domain import object_keys
-from batchyard.domain.batch import SKIP, Batch, LineError, shape
+from batchyard.domain.batch import SKIP, Batch, LineError
 from batchyard.domain.time_budget import InTime
 from batchyard.domain.token_limits import estimated
 from batchyard.lines.line import DUPLICATE
 from batchyard.lines.unfinished import Unfinished
 from batchyard.planning import prices
 from batchyard.planning.output_limits import ASSUMED_OUTPUT, Load, Outputs
-from batchyard.planning.scan import Progress
+from batchyard.planning.progress import Progress
 from batchyard.planning.whole_input import EMPTY, read_lines
 from batchyard.services import Services
 from batchyard.shards import token_room
@@ -111,13 +110,6 @@ def all_lines(progress: Progress) -> int:
     if progress.on_invalid == SKIP:
         return progress.lines
     return progress.lines + sum(count for code, count in _bad_lines(progress).items() if code != DUPLICATE)
-
-
-def report_unsent(services: Services, batch: Batch) -> None:
-    """Write the report of a batch of which nothing was sent: the batch as its user sees it, its tenant and its input."""
-    proof = {**shape(batch), "tenant": batch.tenant, "input": msgspec.to_builtins(batch.input)}
-    report_key = object_keys.result(batch.tenant, batch.batch_id, "report.json")
-    services.objects.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))
 
 
 def _bad_lines(progress: Progress) -> dict[str, int]:

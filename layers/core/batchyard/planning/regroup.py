@@ -11,7 +11,7 @@ from batchyard.domain.batch import Batch, InputObject
 from batchyard.domain.time_budget import InTime
 from batchyard.lines.byte_ranges import near
 from batchyard.lines.shard_lines import ShardLines
-from batchyard.planning.scan import Progress
+from batchyard.planning.progress import Progress
 from batchyard.services import Services
 
 # A shard is scattered if to read it takes more requests than this, or this many times its own bytes and not just a few.
@@ -44,7 +44,7 @@ def regroup(services: Services, batch: Batch, source: InputObject, progress: Pro
 def _some(services: Services, batch: Batch, numbers: list[int]) -> Iterator[ShardLines]:
     count = 0
     for number in numbers:
-        shard = ShardLines.unpack(services.objects.get(object_keys.shard_lines(batch.batch_id, number)))
+        shard = ShardLines.read(services.objects, batch.batch_id, number)
         count += len(shard)
         if count > max(MOST_LINES, len(shard)):
             return

@@ -6,7 +6,7 @@ from batchyard.adapters.bucket import Objects
 from batchyard.domain import object_keys, outcomes
 from batchyard.domain.batch import LineError
 from batchyard.lines.runs import Run, RunWriter
-from batchyard.planning.scan import Progress
+from batchyard.planning.progress import Progress
 
 MOST_HELD: Final = 4 * 1024 * 1024  # bytes of lines in memory, and so of a run
 

@@ -1,15 +1,34 @@
 """Split the lines of a batch into shards that each fit one provider batch."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
+from batchyard.domain.token_limits import estimated
 from batchyard.lines.line import Line, embedding_inputs
 from batchyard.lines.shard_lines import Place, ShardLines
-from batchyard.planning.shard_limits import Limits
 
 MOST_KINDS: Final = 1_000  # pairs of endpoint and model in one batch: each has a shard open
 MOST_OPEN: Final = 1_000_000  # lines in all open shards; beyond, the longest is closed before it is full
 MOST_OPEN_TEXT: Final = 100_000_000  # characters of all their custom_ids; beyond, the one with most is
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Requests, bytes of upload, inputs of embeddings requests, and prompt tokens, at most.
+
+    Tokens are estimated; 0 is no limit, and a line that is over it alone has a shard of its own.
+    """
+
+    requests: int
+    bytes: int
+    embedding_inputs: int
+    tokens: int = 0
+
+    def fit(self, requests: int, size: int) -> bool:
+        """Tell whether so many requests of so many bytes together are within the limits."""
+        tokens_fit = not self.tokens or estimated(size) <= self.tokens
+        return requests <= self.requests and size <= self.bytes and tokens_fit
 
 
 class Splitter:

@@ -41,7 +41,7 @@ def look_back(
 
 def read_lines(services: Services, batch_id: str, shard: int) -> ShardLines:
     """Read the list of a shard's lines."""
-    return ShardLines.unpack(services.objects.get(object_keys.shard_lines(batch_id, shard)))
+    return ShardLines.read(services.objects, batch_id, shard)
 
 
 def _shards(

@@ -9,12 +9,12 @@ import msgspec
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import SHOWN_ERRORS, Batch, Counts, LineError, Usage
 from batchyard.domain.errors import BatchyardError
-from batchyard.domain.shard import Shard, finish, new_shard
+from batchyard.domain.shard import Shard, finish
 from batchyard.domain.time_budget import watch
-from batchyard.lines.shard_lines import ShardLines
+from batchyard.lines.shard_lines import ShardLines, new_shard
 from batchyard.planning import skipped
 from batchyard.planning.plan import read_summary
-from batchyard.planning.preflight import report_unsent
+from batchyard.planning.summary import report_unsent
 from batchyard.results import result_files
 from batchyard.results.checkpoint import any_written, written_results
 from batchyard.results.join import Tally
@@ -98,7 +98,7 @@ def _shards(services: Services, batch: Batch, count: int) -> Iterator[Shard]:
 
 
 def _unrecorded(services: Services, batch: Batch, number: int) -> Shard:
-    return new_shard(batch, ShardLines.unpack(services.objects.get(object_keys.shard_lines(batch.batch_id, number))))
+    return new_shard(batch, ShardLines.read(services.objects, batch.batch_id, number))
 
 
 def _status(batch: Batch, shards: list[Shard], tally: Tally) -> str:

@@ -9,7 +9,7 @@ import msgspec
 from batchyard import __version__
 from batchyard.domain.batch import Batch, Usage
 from batchyard.domain.shard import Attempt, Shard
-from batchyard.planning.plan import Summary
+from batchyard.planning.summary import Summary
 from batchyard.results.join import Result, Tally
 
 PACKAGES: Final = ("aws-lambda-powertools", "boto3", "msgspec", "requests")

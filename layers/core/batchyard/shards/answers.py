@@ -7,16 +7,17 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate, repeat
-from typing import Final
+from typing import Final, Literal, NamedTuple
+
+import msgspec
 
 from batchyard.domain import outcomes
 from batchyard.domain.batch import Usage
 from batchyard.domain.errors import BatchyardError, DiskFull, TooSlow
-from batchyard.domain.outcomes import Outcome
+from batchyard.domain.outcomes import BodyUsage, Outcome, usage_in
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.lines.blocks import Block, blocks
 from batchyard.lines.line import BOM
-from batchyard.shards.successes import successes
 
 PIECE: Final = 512 * 1024
 AT_ONCE: Final = 64  # lines: one that needs a look of its own costs its neighbours one, too
@@ -26,6 +27,45 @@ WORTH: Final = {Outcome.UNFINISHED: 1, Outcome.TRANSIENT: 2, Outcome.REFUSED: 3,
 BY_WORTH: Final = (None, *WORTH)
 BEST: Final = WORTH[Outcome.SUCCEEDED]
 REMEDY: Final = "Lower MaxRequestsPerShard, so that the answers of one provider batch fit, and run the batch again."
+
+
+class _Body(msgspec.Struct, gc=False):
+    usage: BodyUsage | None = None
+
+
+class _Response(msgspec.Struct, gc=False):
+    status_code: Literal[200]
+    body: _Body
+
+
+class _Success(msgspec.Struct, gc=False):
+    custom_id: str
+    response: _Response
+    error: None = None
+
+
+_SUCCESS: Final = msgspec.json.Decoder(_Success)
+
+
+class Successes(NamedTuple):
+    """What such lines hold: the custom_id of each, and the tokens of all of them."""
+
+    custom_ids: list[str]
+    usage: Usage
+
+
+def successes(lines: list[bytes]) -> Successes | None:
+    """Read plain successes; None if any line is another thing or needs a look of its own.
+
+    Lines for which this answers say the same when they are read alone, as in `outcomes`; that members nobody reads are
+    UTF-8 is not checked, for it makes no difference to any outcome.
+    """
+    try:
+        found = list(map(_SUCCESS.decode, lines))
+    except (ValueError, RecursionError):
+        return None
+    used = [line.response.body.usage for line in found if line.response.body.usage is not None]
+    return Successes([line.custom_id for line in found], usage_in(used))
 
 
 class Answers:

@@ -2,25 +2,21 @@
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from operator import methodcaller
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError
-from batchyard.adapters.fencing import fence
-from batchyard.domain import object_keys
-from batchyard.domain.batch import Batch, LineError, Usage
-from batchyard.domain.outcomes import Outcome, count_code, usage_of_batch
+from batchyard.domain.outcomes import usage_of_batch
 from batchyard.domain.policy import Move, after_failed_call
-from batchyard.domain.shard import Attempt, Shard, Step, change, change_attempt, discard, finish
+from batchyard.domain.shard import Shard, Step, change_attempt, discard
 from batchyard.domain.stopping import why_stopped
-from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.observability import logger
 from batchyard.services import Services
-from batchyard.shards import retries, stalls, token_room
+from batchyard.shards import pauses, retries, token_room
 from batchyard.shards.answers import Answers
+from batchyard.shards.attempt_end import Sorted, bring_in, brought_in
 from batchyard.shards.continue_as_new import must_relay, relay
 from batchyard.shards.provider_failure import after_failed
 
@@ -65,7 +61,7 @@ def _collect(services: Services, step: Step, seconds_left: Callable[[], float]) 
 
 
 def _take(services: Services, shard: Shard, seen: ProviderBatch, step: Step, seconds_left: Callable[[], float]) -> Step:
-    lines = ShardLines.unpack(services.objects.get(object_keys.shard_lines(shard.batch_id, shard.shard)))
+    lines = ShardLines.read(services.objects, shard.batch_id, shard.shard)
     sent = Unfinished.read(services.objects, shard.unfinished_key, len(lines))
     asked = (lines.custom_ids[ordinal] for ordinal in sent.ordinals[: shard.attempts[-1].lines])
     with Answers(asked, seconds_left) as answers:
@@ -78,7 +74,7 @@ def _take(services: Services, shard: Shard, seen: ProviderBatch, step: Step, sec
             return _look_again(services, shard, missing, step)
         if seen.status == "failed" and not answers.settled():
             return after_failed(services, shard, seen, step)
-        own = fence(services, shard)
+        own = services.records.fence(shard)
         return _end_attempt(services, own, seen, step, Sorted(services, own, lines, sent, answers))
 
 
@@ -134,102 +130,11 @@ def _looked(shard: Shard) -> Shard:
 def _look_again(services: Services, shard: Shard, missing: int, step: Step) -> Step:
     looked = _looked(shard)
     answers = "1 answer is" if missing == 1 else f"{missing} answers are"
-    retries.pause(services, shard, looked, f"{answers} not in the provider's files yet.")
+    pauses.pause(services, shard, looked, f"{answers} not in the provider's files yet.")
     return step.then("collect", retries.wait_after(services, looked.attempts[-1].looks))
-
-
-class Sorted:
-    """The answers of an attempt, written as runs in input order; what stays unfinished is listed for the next one."""
-
-    def __init__(self, services: Services, shard: Shard, lines: ShardLines, sent: Unfinished, answers: Answers) -> None:
-        self.codes: dict[str, int] = dict(shard.codes)
-        self.unfinished = Unfinished.none()
-        self.answers, self.runs = answers, shard.version
-        self._lines, self._sent = lines, sent
-        self._most_tries = services.settings.max_attempts
-        self._last = why_stopped(services.records.batch(shard.batch_id), shard) is not None
-        place = shard.attempt_place
-        with ExitStack() as open_runs:
-            self.output, self.errors, self.transient = (
-                open_runs.enter_context(RunWriter(services.objects, object_keys.attempt(*place, name)))
-                for name in ("output", "errors", "transient")
-            )
-            succeeded, others = answers.parted()
-            self._keep(succeeded)
-            for index in others:
-                self._sort(index)
-            for ordinal, tries in sent.beyond(shard.attempts[-1].lines):
-                self.unfinished.add(ordinal, tries)
-        self.key = object_keys.attempt(*place, "unfinished.msgpack") if self.unfinished else ""
-        if self.key:
-            services.objects.put(self.key, self.unfinished.pack())
-
-    @property
-    def finished(self) -> int:
-        """Count the lines that have their outcome."""
-        return len(self.output) + len(self.errors)
-
-    def _keep(self, succeeded: list[int]) -> None:
-        positions = [self._lines.positions[self._sent.ordinals[index]] for index in succeeded]
-        for sizes, data in self.answers.lines(succeeded):
-            self.output.write_lines(positions[len(self.output) : len(self.output) + len(sizes)], sizes, data)
-
-    def _sort(self, index: int) -> None:
-        ordinal, tries = self._sent.ordinals[index], self._sent.tries[index]
-        position = self._lines.positions[ordinal]
-        match self.answers.outcome(index):
-            case Outcome.TRANSIENT if tries + 1 < self._most_tries and not self._last:
-                self.transient.write(position, self.answers.line(index))
-                self.unfinished.add(ordinal, tries + 1)
-            case Outcome.TRANSIENT | Outcome.REFUSED:
-                self.errors.write(position, self.answers.line(index))
-                count_code(self.codes, self.answers.code(index))
-            case _:
-                self.unfinished.add(ordinal, tries)
 
 
 def _end_attempt(services: Services, shard: Shard, seen: ProviderBatch, step: Step, found: Sorted) -> Step:
     left = discard(shard, seen.output_file_id, seen.error_file_id)
     usage = usage_of_batch(seen.usage) or found.answers.usage
     return bring_in(services, shard, brought_in(services, left, found, seen.status, usage), step, found)
-
-
-def brought_in(services: Services, shard: Shard, found: Sorted, status: str, usage: Usage) -> Shard:
-    """Return the shard with its attempt ended by what was found; one without a provider batch is no stall."""
-    latest = shard.attempts[-1]
-    ended = change_attempt(
-        shard, provider_status=status, ended_at=services.now(), succeeded=len(found.output), failed=len(found.errors),
-        transient=len(found.transient), strays=found.answers.strays, runs=found.runs, usage=usage.most(latest.usage),
-    )  # fmt: skip
-    return change(
-        ended, unfinished=len(found.unfinished), unfinished_key=found.key, file_id=None, codes=found.codes,
-        completed=sum(attempt.succeeded for attempt in ended.attempts),
-        failed=sum(attempt.failed for attempt in ended.attempts),
-        stalls=0 if found.finished else shard.stalls, stalled_lines=0 if found.finished else shard.stalled_lines,
-    )  # fmt: skip
-
-
-def bring_in(services: Services, shard: Shard, ended: Shard, step: Step, found: Sorted) -> Step:
-    """Save what became of an attempt: the shard is done, or what is unfinished goes out again."""
-    batch, after = services.records.batch(shard.batch_id), ended
-    if not found.finished and _is_barren(services, batch, ended.attempts[-1]):
-        after = stalls.counted(ended)
-    stopped = why_stopped(batch, shard)
-    if stopped or not ended.unfinished:
-        after = finish(after, stopped if ended.unfinished else None)
-    elif after.stalls >= services.settings.max_attempts:
-        after = stalls.give_up(services, shard, after, _no_answer(after))
-    retries.save_after_answer(services, shard, after)
-    if after.done:
-        return step.then("done")
-    return step.then("submit", retries.wait_after(services, after.stalls + 1) if len(found.transient) else 0)
-
-
-def _is_barren(services: Services, batch: Batch, attempt: Attempt) -> bool:
-    ran = services.now() - (attempt.creating_at or attempt.started_at)
-    return not attempt.direct and stalls.is_barren(attempt.provider_status or "", ran, batch.completion_window)
-
-
-def _no_answer(shard: Shard) -> LineError:
-    code = "batch_expired" if shard.attempts[-1].provider_status == "expired" else "no_answer"
-    return LineError(code, f"The provider answered none of the last {shard.stalls} attempts at this request.")

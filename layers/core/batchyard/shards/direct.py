@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from batch_client import BatchClientError
-from batchyard.adapters.fencing import fence
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, window_seconds
 from batchyard.domain.errors import BatchyardError, InputGone, NotFound, StoreError
@@ -25,7 +24,7 @@ from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.shards import direct_answers
 from batchyard.shards.answers import Answers
-from batchyard.shards.collect import Sorted, bring_in, brought_in
+from batchyard.shards.attempt_end import Sorted, bring_in, brought_in
 from batchyard.shards.direct_answers import LineName
 
 if TYPE_CHECKING:
@@ -173,7 +172,7 @@ class _Tail:
         self._answers.read([line])
 
     def _finish(self, step: Step) -> Step:
-        own = fence(self._services, self._shard)
+        own = self._services.records.fence(self._shard)
         found = Sorted(self._services, own, self._lines, self._unfinished, self._answers)
         ended = brought_in(self._services, own, found, "direct", self._answers.usage)
         return bring_in(self._services, own, ended, step, found)

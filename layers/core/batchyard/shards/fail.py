@@ -9,7 +9,7 @@ from batchyard.domain.shard import Shard, change, finish
 from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.shards import pauses, token_room
-from batchyard.shards.submit import begun
+from batchyard.shards.turn import begun
 
 LONGEST_CAUSE: Final = 500
 # Seconds that a shard which is given up rests before another execution tries to bring in what was paid for: whatever

@@ -6,7 +6,6 @@ from typing import Final
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError
-from batchyard.adapters.fencing import fence
 from batchyard.domain.batch import Batch, LineError, window_seconds
 from batchyard.domain.outcomes import usage_of_batch
 from batchyard.domain.pacing import Look, poll_wait, remembered
@@ -77,7 +76,7 @@ def _note(services: Services, shard: Shard, attempt: Attempt, seen: ProviderBatc
     known = (shard.completed, attempt.provider_status, attempt.usage, shard.setbacks, shard.paused)
     if (completed, seen.status, usage, 0, None) != known:
         looked = change_attempt(shard, provider_status=seen.status, usage=usage)
-        retries.save_after_answer(services, shard, change(looked, completed=completed))
+        pauses.save_after_answer(services, shard, change(looked, completed=completed))
 
 
 def _look_again(services: Services, batch: Batch, shard: Shard, seen: ProviderBatch, step: Step) -> Step:
@@ -113,9 +112,9 @@ def _missing(services: Services, batch: Batch, shard: Shard, step: Step, error: 
     lost = stalls.counted(change(ended, file_id=None))
     if lost.stalls >= services.settings.max_attempts:
         reason = LineError("no_answer", "The provider lost every batch of this request.")
-        shard = fence(services, shard)
+        shard = services.records.fence(shard)
         lost = stalls.give_up(services, shard, lost, reason)
-    retries.save_after_answer(services, shard, lost)
+    pauses.save_after_answer(services, shard, lost)
     if lost.done:
         return step.then("done")
     token_room.give_back(services, step.batch_id, step.shard)

@@ -6,7 +6,6 @@ from typing import Final
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, BatchError
-from batchyard.adapters.fencing import fence
 from batchyard.domain import object_keys
 from batchyard.domain.batch import LineError
 from batchyard.domain.outcomes import answer_line, count_code
@@ -17,7 +16,7 @@ from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.observability import logger
 from batchyard.services import Services
-from batchyard.shards import retries, stalls, token_room
+from batchyard.shards import pauses, retries, stalls, token_room
 from batchyard.shards.token_room import Refusal
 
 WAITS: Final = {
@@ -58,7 +57,7 @@ def after_failed(services: Services, shard: Shard, seen: ProviderBatch, step: St
     if move not in WAITS or (move is Move.UPLOAD and _refused_in_a_row(shard) > retries.MOST_SETBACKS):
         return _stall(services, shard, ended, errors, step)
     after = change(ended, file_id=None) if move is Move.UPLOAD else ended
-    waiting = retries.pause(services, shard, after, f"{WAITS[move]}: {errors[0].message[:LONGEST_MESSAGE]}")
+    waiting = pauses.pause(services, shard, after, f"{WAITS[move]}: {errors[0].message[:LONGEST_MESSAGE]}")
     return step.then("submit", retries.wait_after(services, _failed_in_a_row(waiting)))
 
 
@@ -115,12 +114,12 @@ def _refused_in_a_row(shard: Shard) -> int:
 def _stall(services: Services, shard: Shard, ended: Shard, errors: list[LineError], step: Step) -> Step:
     stalled = stalls.counted(change(ended, file_id=None))
     if stalled.stalls < services.settings.max_attempts:
-        retries.save_after_answer(services, shard, stalled)
+        pauses.save_after_answer(services, shard, stalled)
         return step.then("submit", retries.wait_after(services, stalled.stalls))
     reason = errors[0] if errors else LineError("batch_failed", "The provider failed the batch and did not say why.")
-    shard = fence(services, shard)
+    shard = services.records.fence(shard)
     after = stalls.give_up(services, shard, stalled, reason)
-    retries.save_after_answer(services, shard, after)
+    pauses.save_after_answer(services, shard, after)
     return step.then("done" if after.done else "submit")
 
 
@@ -129,7 +128,7 @@ def _set_aside(services: Services, shard: Shard, errors: list[LineError], step: 
     rounds, codes = _refused_in_a_row(shard), dict(shard.codes)
     # It names a few of many each time, for a reason that is that of all.
     of_all = errors[0] if rounds >= MOST_ROUNDS and len({error.code for error in errors}) == 1 else None
-    shard = fence(services, shard)
+    shard = services.records.fence(shard)
     refused, rest = _parted(services, shard, errors, of_all, codes)
     ended = change_attempt(shard, provider_status="failed", ended_at=services.now(), failed=refused, runs=shard.version)
     if not refused:  # the lines it names are not in the file
@@ -141,9 +140,9 @@ def _set_aside(services: Services, shard: Shard, errors: list[LineError], step: 
         failed=shard.failed + refused, stalls=0, stalled_lines=0,
     )  # fmt: skip
     if not len(rest):
-        retries.save_after_answer(services, shard, finish(after, errors[0]))
+        pauses.save_after_answer(services, shard, finish(after, errors[0]))
         return step.then("done")
-    retries.save_after_answer(services, shard, after)
+    pauses.save_after_answer(services, shard, after)
     return step.then("submit", retries.wait_after(services, rounds) if rounds > 1 else 0)
 
 
@@ -154,7 +153,7 @@ def _parted(
 
     With an error `of_all`, it is that of every line that was sent.
     """
-    lines = ShardLines.unpack(services.objects.get(object_keys.shard_lines(shard.batch_id, shard.shard)))
+    lines = ShardLines.read(services.objects, shard.batch_id, shard.shard)
     sent = Unfinished.read(services.objects, shard.unfinished_key, len(lines))
     named = {error.line - 1: error for error in errors if error.line}
     rest = Unfinished.none()

@@ -1,5 +1,8 @@
 """What a shard does when a call to the provider fails.
 
+from batchyard.shards import pauses
+from batchyard.shards import pauses
+from batchyard.shards.pauses import pause, save_after_answer
 Each function takes the shard as it was when the call was made: if another worker has moved it since, the write fails.
 """
 
@@ -23,7 +26,7 @@ from batchyard.domain.shard import Shard, Step, change, change_attempt, finish
 from batchyard.domain.stopping import CANCELLED, why_stopped
 from batchyard.observability import logger
 from batchyard.services import Services
-from batchyard.shards import pauses, provider_files
+from batchyard.shards import pauses
 
 MOST_SETBACKS: Final = 100  # in a row, before a shard that cannot be sent is given up: most of a day
 BOUNDED: Final = frozenset({Move.RETRY, Move.UPLOAD})  # what waits for room or an operator may take longer
@@ -61,32 +64,10 @@ def after_read(services: Services, shard: Shard, after: Shard, step: Step, error
     """
     stopped = why_stopped(services.records.batch(shard.batch_id), shard) if shard.setbacks >= MOST_SETBACKS else None
     if stopped is not None and (stopped == CANCELLED or shard.setbacks >= A_DAY_OF_LOOKS):
-        save_after_answer(services, shard, finish(after, stopped))
+        pauses.save_after_answer(services, shard, finish(after, stopped))
         return step.then("done")
     patient = shard.setbacks > MOST_SETBACKS  # looking costs nothing, so first often, then as rarely as anything
     return _wait(services, shard, after, step, error, None if patient else READ_CEILING)
-
-
-def save_after_answer(services: Services, before: Shard, after: Shard) -> Shard:
-    """Save a shard whose provider answers: its setbacks are over, and so is what it waited for."""
-    saved = services.records.save_shard(before, change(after, setbacks=0, paused=None))
-    if before.paused:
-        pauses.tell(services, services.records.batch(saved.batch_id))
-    return provider_files.delete(services, saved)
-
-
-def pause(services: Services, before: Shard, after: Shard, reason: str) -> Shard:
-    """Save a shard that waits, with the batch telling why; a worker that was overtaken tells nothing."""
-    saved = services.records.save_shard(before, change(after, paused=reason, setbacks=before.setbacks + 1))
-    pauses.tell(services, services.records.batch(saved.batch_id))
-    return saved
-
-
-def wait_for_room(services: Services, shard: Shard, reason: str) -> Shard:
-    """Save a shard that waits for room, with the batch telling why: nothing has failed, so it is no setback."""
-    if shard.paused == reason:
-        return shard
-    return services.records.save_shard(shard, change(shard, paused=reason))
 
 
 def is_sure_refusal(error: BatchClientError) -> bool:
@@ -115,9 +96,11 @@ def _wait(
     )  # fmt: skip
     if move is Move.PAUSE:
         who = "our key" if is_key_refused(error) else "us"
-        pause(services, shard, after, f"The provider refused {who}: {error.message}")
+        pauses.pause(services, shard, after, f"The provider refused {who}: {error.message}")
     elif setbacks >= TOLD_AFTER:
-        pause(services, shard, after, f"The provider has not served us {setbacks} times in a row: {error.message}")
+        pauses.pause(
+            services, shard, after, f"The provider has not served us {setbacks} times in a row: {error.message}"
+        )
     else:
         services.records.save_shard(shard, change(after, setbacks=setbacks))
     return step.then(step.next, wait_after(services, setbacks, error.retry_after, most))
@@ -131,5 +114,5 @@ def _give_up(services: Services, shard: Shard, after: Shard, step: Step, error: 
     if after.may_be_paid:  # it is looked for before its lines are given up
         services.records.save_shard(shard, change(after, reason=reason, paused=None))
         return step.then("submit")
-    save_after_answer(services, shard, finish(after, reason))
+    pauses.save_after_answer(services, shard, finish(after, reason))
     return step.then("done")

@@ -42,7 +42,7 @@ def give_up(services: Services, before: Shard, after: Shard, reason: LineError) 
     sent = after.stalled_lines or after.unfinished
     if sent >= after.unfinished:
         return finish(after, reason)
-    lines = ShardLines.unpack(services.objects.get(object_keys.shard_lines(after.batch_id, after.shard)))
+    lines = ShardLines.read(services.objects, after.batch_id, after.shard)
     left, rest = Unfinished.read(services.objects, after.unfinished_key, len(lines)), Unfinished.none()
     for ordinal, tries in left.beyond(sent):
         rest.add(ordinal, tries)

@@ -19,17 +19,17 @@ from batchyard.domain.shard import (
     change_attempt,
     finish,
     is_full,
-    new_shard,
 )
 from batchyard.domain.stopping import why_stopped
 from batchyard.lines.byte_ranges import Upload
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.services import Services
-from batchyard.shards import retries, token_room
+from batchyard.shards import pauses, retries, token_room
 from batchyard.shards.continue_as_new import must_relay, relay, take_over
 from batchyard.shards.direct import begin_direct, is_due, send_tail
 from batchyard.shards.provider_failure import after_refused_create
+from batchyard.shards.turn import begun
 
 if TYPE_CHECKING:
     from array import array
@@ -65,21 +65,12 @@ def submit(services: Services, step: Step) -> Step:
     return _Submission(services, batch, shard, step).run()
 
 
-def begun(services: Services, batch: Batch, number: int) -> Shard:
-    """Record a shard of which nothing was sent yet."""
-    return services.records.save_shard(None, new_shard(batch, _lines(services, batch.batch_id, number)))
-
-
-def _lines(services: Services, batch_id: str, number: int) -> ShardLines:
-    return ShardLines.unpack(services.objects.get(object_keys.shard_lines(batch_id, number)))
-
-
 class _Submission:
     """One run of the step; `shard` is always as this run last saw or wrote it."""
 
     def __init__(self, services: Services, batch: Batch, shard: Shard, step: Step) -> None:
         self._services, self._batch, self._shard, self._step = services, batch, shard, step
-        self._lines = _lines(services, shard.batch_id, shard.shard)
+        self._lines = ShardLines.read(services.objects, shard.batch_id, shard.shard)
 
     def run(self) -> Step:
         if self._shard.attempt is None:
@@ -166,7 +157,7 @@ class _Submission:
         known = change_attempt(self._shard, provider_batch_id=made.id, file_id=file_id)
         self._services.records.link(made.id, self._shard)
         try:
-            retries.save_after_answer(self._services, self._shard, known)
+            pauses.save_after_answer(self._services, self._shard, known)
         except StaleRecord:
             self._disown(made)
             raise

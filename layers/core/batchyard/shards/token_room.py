@@ -17,7 +17,7 @@ from batchyard.domain.shard import Shard, change, change_attempt
 from batchyard.domain.token_ledger import Claim, Ledger
 from batchyard.observability import logger
 from batchyard.services import Services
-from batchyard.shards import retries
+from batchyard.shards import pauses
 
 KEPT: Final = 2 * 86_400  # seconds an ended claim is remembered, that no late worker may claim again
 LOOKS_MISSED: Final = 3  # the longest waits that one who waits may let pass, before others wait for him no more
@@ -170,7 +170,7 @@ def _told(services: Services, shard: Shard, most: int | None, now: int) -> Shard
     if now - shard.attempts[-1].started_at < TOLD_AFTER:
         return shard
     known = f"the limit is {most:,} enqueued tokens" if most else "how much it takes is being found out"
-    return retries.wait_for_room(services, shard, f"Waiting for room at the provider for {shard.model}: {known}.")
+    return pauses.wait_for_room(services, shard, f"Waiting for room at the provider for {shard.model}: {known}.")
 
 
 def _pause_of_all(services: Services, refusals: int) -> int:

@@ -27,7 +27,7 @@ def put_given_up(objects: Objects, shard: Shard) -> dict[str, int]:
     """Write them down as a run of their own, and count them by the code of their errors; memory is that of one shard."""
     codes: dict[str, int] = {}
     with RunWriter(objects, given_up_key(shard)) as run:
-        lines = ShardLines.unpack(objects.get(object_keys.shard_lines(shard.batch_id, shard.shard)))
+        lines = ShardLines.read(objects, shard.batch_id, shard.shard)
         left = Unfinished.read(objects, shard.unfinished_key, len(lines)).ordinals
         for position, line in last_words(objects, shard, lines, left, shard.reason or NO_REASON):
             answer = outcomes.parse(line)

@@ -10,8 +10,8 @@ from batchyard.adapters import aws
 from batchyard.adapters.batch_store import Records
 from batchyard.domain.batch import Counts
 from batchyard.domain.errors import StaleRecord, StoreError
-from batchyard.domain.shard import change, new_shard
-from batchyard.lines.shard_lines import Place, ShardLines
+from batchyard.domain.shard import change
+from batchyard.lines.shard_lines import Place, ShardLines, new_shard
 from tests.unit.batchyard.memory import BATCH_ID, batch
 
 CONFLICT, CONDITION, NONE, THROTTLED = "TransactionConflict", "ConditionalCheckFailed", "None", "ThrottlingError"

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from batchyard.api import api_keys
-from batchyard.api.keyring import FRESH, Keyring
+from batchyard.api.api_keys import FRESH, Keyring
 from tests.unit.batchyard.memory import MemoryRecords
 
 

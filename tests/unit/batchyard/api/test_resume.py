@@ -3,14 +3,14 @@
 import pytest
 
 from batch_client import AuthenticationError, BatchError, QuotaError, RateLimitError
-from batchyard.api.resume import resume
+from batchyard.api.batches import resume
 from batchyard.domain.batch import LineError
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.shard import Step, finish
 from batchyard.shards.collect import collect
 from batchyard.shards.fail import fail_shard
+from batchyard.shards.pauses import save_after_answer
 from batchyard.shards.poll import poll
-from batchyard.shards.retries import save_after_answer
 from batchyard.shards.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
 from tests.unit.batchyard.planned import planned

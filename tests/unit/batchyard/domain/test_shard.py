@@ -5,8 +5,8 @@ from array import array
 import pytest
 
 from batchyard.domain.batch import InputObject
-from batchyard.domain.shard import KEPT_ATTEMPTS, Ranges, begin_attempt, change_attempt, new_shard
-from batchyard.lines.shard_lines import Place, ShardLines
+from batchyard.domain.shard import KEPT_ATTEMPTS, Ranges, begin_attempt, change_attempt
+from batchyard.lines.shard_lines import Place, ShardLines, new_shard
 from tests.unit.batchyard.memory import NOW, batch
 
 

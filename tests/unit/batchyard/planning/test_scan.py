@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from batchyard.domain.batch import SHOWN_ERRORS, LineError
 from batchyard.planning import scan
-from batchyard.planning.scan import MOST_ERROR_BYTES, Progress, Survey
-from batchyard.planning.shard_limits import Limits
+from batchyard.planning.progress import Progress
+from batchyard.planning.scan import MOST_ERROR_BYTES, Survey
+from batchyard.planning.splitting import Limits
 
 Plan = tuple[dict[int, bytes], Progress]
 ODD = [b"", b"{}", b"?", b"{}{}", b"\xff", b"\r", b'{"custom_id":1}', b"x" * 500]

@@ -4,7 +4,6 @@ from array import array
 from collections import Counter
 from itertools import pairwise
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,8 +12,7 @@ from batchyard.domain.token_limits import estimated
 from batchyard.lines.line import EMBEDDINGS, Body, Line, embedding_inputs, parse
 from batchyard.lines.shard_lines import Place, ShardLines
 from batchyard.planning import splitting
-from batchyard.planning.shard_limits import Limits
-from batchyard.planning.splitting import Splitter
+from batchyard.planning.splitting import Limits, Splitter
 from tests.unit.batchyard.found_lines import Found, scan
 
 Made = tuple[str, str, int, int]  # url, model, embedding inputs, padding
@@ -161,19 +159,6 @@ def test_lines_added_to_a_shard_that_was_read_back_go_on_with_it(
             place = Place(shard.positions[ordinal], shard.numbers[ordinal], shard.offsets[ordinal])
             again.add(place, [shard.custom_ids[ordinal]], [shard.sizes[ordinal]])
         assert again.pack() == shard.pack()
-
-
-@given(MADE, LIMITS)
-def test_a_shard_of_an_older_plan_is_read_as_it_was(made: list[Made], limits: Limits) -> None:
-    for shard in split(write(made), limits)[0]:
-        columns = (shard.positions.tobytes(), shard.offsets.tobytes(), shard.sizes.tobytes())
-        stored = {
-            "shard": shard.shard, "endpoint": shard.endpoint, "model": shard.model, "custom_ids": shard.custom_ids,
-            "positions": columns[0], "offsets": columns[1], "sizes": columns[2],
-        }  # fmt: skip
-        back = ShardLines.unpack(msgspec.msgpack.encode(stored))
-        assert (back.positions, back.offsets, back.sizes) == (shard.positions, shard.offsets, shard.sizes)
-        assert list(back.ranges(every(back))) == list(shard.ranges(every(shard)))
 
 
 def test_neighbours_are_stored_in_a_few_bytes_each() -> None:

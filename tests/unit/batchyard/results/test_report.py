@@ -11,7 +11,7 @@ import msgspec
 from batchyard import __version__
 from batchyard.domain.batch import LineError, Usage
 from batchyard.domain.shard import Attempt, Ranges, Shard
-from batchyard.planning.plan import Summary
+from batchyard.planning.summary import Summary
 from batchyard.results.join import Result, Tally
 from batchyard.results.report import report
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryObjects, batch

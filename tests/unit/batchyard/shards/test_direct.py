@@ -18,9 +18,9 @@ from batch_client import (
 )
 from batchyard.domain.errors import StaleRecord, StoreError
 from batchyard.domain.outcomes import OUTCOME_UNKNOWN
-from batchyard.domain.shard import Attempt, Shard, Step, change, change_attempt, new_shard
+from batchyard.domain.shard import Attempt, Shard, Step, change, change_attempt
 from batchyard.lines.runs import Run
-from batchyard.lines.shard_lines import ShardLines
+from batchyard.lines.shard_lines import ShardLines, new_shard
 from batchyard.planning.plan import plan
 from batchyard.shards.collect import collect
 from batchyard.shards.direct import AT_ONCE, LONGEST_SEND, TURN, is_due

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from batchyard.domain import outcomes
 from batchyard.domain.batch import Usage
 from batchyard.domain.outcomes import Outcome
-from batchyard.shards.answers import Answers
-from batchyard.shards.successes import Successes, successes
+from batchyard.shards.answers import Answers, Successes, successes
 
 CHAT = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 9, "prompt_tokens_details": {"cached_tokens": 1}}
 RESPONSES = {"input_tokens": 5, "output_tokens": 4, "output_tokens_details": {"reasoning_tokens": 2}}

@@ -12,7 +12,7 @@ from batchyard.domain.webhook_endpoint import WebhookEndpoint
 from batchyard.webhooks.notify import notify
 from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 ENDS = ["completed", "failed", "cancelled"]
 
 

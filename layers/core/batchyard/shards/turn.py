@@ -1,0 +1,15 @@
+"""One step of a shard."""
+
+from batchyard.domain.batch import Batch
+from batchyard.domain.shard import (
+    Shard,
+)
+from batchyard.lines.shard_lines import ShardLines, new_shard
+from batchyard.services import Services
+
+
+def begun(services: Services, batch: Batch, number: int) -> Shard:
+    """Record a shard of which nothing was sent yet."""
+    return services.records.save_shard(
+        None, new_shard(batch, ShardLines.read(services.objects, batch.batch_id, number))
+    )
