@@ -36,11 +36,11 @@ def ours(path: str, room: str, counted: str = "all") -> Callable[[], float]:
     services.recall()
 
     def work() -> float:
-        for shard in range(services.records.batch(BATCH_ID).shards):
+        for shard in range(services.batch_store.batch(BATCH_ID).shards):
             if collect(services, Step(BATCH_ID, shard)).next != "done":
                 raise AssertionError(f"shard {shard} is not done")
         ending = next(said for said in (assemble(services, BATCH_ID) for _ in range(MOST_TURNS)) if said != "assemble")
-        counts = services.records.batch(BATCH_ID).counts
+        counts = services.batch_store.batch(BATCH_ID).counts
         if ending != "done" or counts.completed + counts.failed != counts.total:
             raise AssertionError(f"the batch ended as {ending} with {counts}")
         return services.disk.served + (services.disk.stored if counted == "unstored" else 0)
@@ -116,14 +116,14 @@ def _set_up(path: Path, room: Path) -> None:
     chance = random.Random(5)  # noqa: S311 - made the same each time
     while plan(services, BATCH_ID).next == "plan":
         pass
-    for shard in range(services.records.batch(BATCH_ID).shards):
+    for shard in range(services.batch_store.batch(BATCH_ID).shards):
         submit(services, Step(BATCH_ID, shard))
         _answer(services, room, shard, chance)
     services.keep()
 
 
 def _answer(services: DiskYard, room: Path, shard: int, chance: random.Random) -> None:
-    ids = ShardLines.read(services.objects, BATCH_ID, shard).custom_ids
+    ids = ShardLines.read(services.bucket, BATCH_ID, shard).custom_ids
     shuffled = chance.sample(ids, len(ids))
     refused = int(len(ids) * REFUSED_SHARE)
     names = [f"answers-{shard}-{kind}.jsonl" for kind in ("output", "error")]
@@ -131,7 +131,7 @@ def _answer(services: DiskYard, room: Path, shard: int, chance: random.Random) -
         with (room / name).open("wb") as file:
             for number, custom_id in enumerate(answered):
                 file.write(inputs.answer(chance, number, custom_id, _answer_length(chance), status))
-    recorded = services.records.shard(BATCH_ID, shard)
+    recorded = services.batch_store.shard(BATCH_ID, shard)
     if recorded is None or recorded.attempts[-1].provider_batch_id is None:
         raise AssertionError(f"shard {shard} was not submitted")
     services.scripted.end(

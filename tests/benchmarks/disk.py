@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, cast
 from botocore.exceptions import ClientError
 
 from batch_client import File
-from batchyard.adapters.bucket import Objects
+from batchyard.adapters.bucket import Bucket
 from batchyard.domain.batch import InputObject
 from batchyard.lines.byte_ranges import Upload
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryProvider, MemoryServices, batch
@@ -134,7 +134,7 @@ class DiskYard(MemoryServices):
         self._root = root
         self.scripted = self._provider = DiskProvider(root)
         self.disk = DiskS3(root, {INPUT_KEY: source})
-        self.objects = Objects(BUCKET, cast("Any", self.disk))
+        self.bucket = Bucket(BUCKET, cast("Any", self.disk))
         given = InputObject(BUCKET, INPUT_KEY, ETAG, source.stat().st_size, "v1")
         self.table.create_batch(batch(input=given, endpoint=None))
 

@@ -31,7 +31,7 @@ def _planning(path: str, wanted: str) -> Callable[[], None]:
 
     def work() -> None:
         following = next(step for step in (plan(services, BATCH_ID).next for _ in range(MOST_TURNS)) if step != "plan")
-        found = services.records.batch(BATCH_ID)
+        found = services.batch_store.batch(BATCH_ID)
         if following != wanted or not (found.counts.total or found.errors_total):
             raise AssertionError(f"the plan of the file was {following}: {found.errors[:1]}")
         room.cleanup()

@@ -24,10 +24,10 @@ class MemoryWorld(World):
         """Leave AWS alone."""
 
     def drop(self, data: bytes, key: str = "inbox/default/in.jsonl", **metadata: str) -> str:
-        self.memory.bucket.stored[key], self.memory.bucket.metadata[key] = data, metadata
+        self.memory.fake_bucket.stored[key], self.memory.fake_bucket.metadata[key] = data, metadata
         batch_id = intake(self.memory, BUCKET, key)
         assert batch_id is not None
         return batch_id
 
     def read(self, key: str) -> bytes:
-        return self.memory.bucket.get(key)
+        return self.memory.fake_bucket.get(key)

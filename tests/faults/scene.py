@@ -58,8 +58,8 @@ class Scene:
         """Upload an input of which the bad lines are to be set aside; its notice comes at once."""
         key = f"inbox/default/{len(self.cases)}.jsonl"
         upload = written(custom_ids, models, bad or {})
-        self.memory.bucket.stored[key] = upload.data
-        self.memory.bucket.metadata[key] = {"on-invalid": "skip" if bad else "refuse", "dry-run": str(dry_run)}
+        self.memory.fake_bucket.stored[key] = upload.data
+        self.memory.fake_bucket.metadata[key] = {"on-invalid": "skip" if bad else "refuse", "dry-run": str(dry_run)}
         batch_id = self.notice(key)
         self.cases.append(Case(batch_id, upload.numbers, (PROMPT, KEY), tuple(upload.asides), dry_run))
         return batch_id
@@ -171,7 +171,7 @@ class Scene:
         return self.read(f"results/default/{self.cases[0].batch_id}/{name}")
 
     def read(self, key: str) -> bytes | None:
-        return self.memory.bucket.stored.get(key)
+        return self.memory.fake_bucket.stored.get(key)
 
     def record(self, batch_id: str) -> dict[str, Any]:
         members: dict[str, Any] = msgspec.to_builtins(self.memory.table.batches[batch_id])

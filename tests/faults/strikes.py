@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ADAPTERS: Final = (
-    "objects",
-    "records",
-    "ledgers",
-    "chores",
+    "bucket",
+    "batch_store",
+    "token_ledger_store",
+    "sweep_store",
     "executions",
-    "events",
+    "event_bus",
     "cancel_function",
-    "file_records",
-    "file_objects",
+    "file_store",
+    "file_bucket",
 )
 
 

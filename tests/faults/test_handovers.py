@@ -23,7 +23,7 @@ FATES = [Fate("expired", share=0.5, lines={"r0": "refused"}), Fate(lines={"r5": 
 
 @pytest.mark.parametrize("looks", [1, 2, 3])
 def test_plan_and_assemble_are_out_of_time_again_and_again(scene: Scene, looks: int) -> None:
-    scene.memory.bucket.chunk = 300
+    scene.memory.fake_bucket.chunk = 300
     scene.provider.fates = list(FATES)
     scene.machine.short = list(range(looks, 60))  # more by and by: one run must fit what is not parted
     batch_id = scene.drop(TWELVE, 2, BAD)
@@ -63,12 +63,12 @@ def test_the_checker_misses_a_line_set_aside_that_is_lost_moved_or_told_otherwis
     scene.finish()
     assert scene.wrongs() == []
     key = f"results/default/{batch_id}/errors.jsonl"
-    whole = scene.memory.bucket.stored[key]
+    whole = scene.memory.fake_bucket.stored[key]
     lines = whole.splitlines(keepends=True)
     for wrong in (lines[1:], [*lines[1:], lines[0]], [lines[0].replace(b'line":', b'line":1'), *lines[1:]]):
-        scene.memory.bucket.stored[key] = b"".join(wrong)
+        scene.memory.fake_bucket.stored[key] = b"".join(wrong)
         assert any("set aside" in each for each in scene.wrongs())
-    scene.memory.bucket.stored[key] = whole
+    scene.memory.fake_bucket.stored[key] = whole
 
 
 @pytest.mark.parametrize("bad", [{}, BAD], ids=["all good", "some bad"])

@@ -77,7 +77,7 @@ def test_a_call_that_fails_is_made_good(world: World, trouble: Exception, call: 
     assert world.run(batch_id) == "done"
     assert all_ok(world, batch_id)
     assert len(world.provider.batches) == 1
-    assert world.services.records.batch(batch_id).paused is None
+    assert world.services.batch_store.batch(batch_id).paused is None
 
 
 @pytest.mark.parametrize("made", [True, False], ids=["the batch was made", "it was not"])
@@ -101,7 +101,7 @@ def test_a_request_the_provider_will_not_take_is_an_error_line_and_the_batch_fai
     batch_id = drop(world)
     world.provider.before = [BadRequestError("too large", status=400, code="file_too_large")]
     assert world.run(batch_id) == "failed"
-    batch = world.services.records.batch(batch_id)
+    batch = world.services.batch_store.batch(batch_id)
     assert (batch.status, batch.errors[0].code) == ("failed", "file_too_large")
     assert set(outcomes(world, batch_id).values()) == {"file_too_large"}
 
@@ -201,7 +201,7 @@ def test_all_lines_failed_is_a_completed_batch_without_output(world: World) -> N
     world.provider.endings = [answering(lambda each: bad(each, 400))]
     batch_id = drop(world)
     assert world.run(batch_id) == "done"
-    batch = world.services.records.batch(batch_id)
+    batch = world.services.batch_store.batch(batch_id)
     assert (batch.status, batch.output_file_id, batch.counts.failed) == ("completed", None, 10)
 
 
@@ -297,7 +297,7 @@ def test_an_odd_answer_that_was_paid_is_an_answer(world: World, line: str) -> No
     world.provider.endings = [ending]
     batch_id = drop(world)
     assert world.run(batch_id) == "done"
-    batch = world.services.records.batch(batch_id)
+    batch = world.services.batch_store.batch(batch_id)
     assert (batch.counts.completed, batch.counts.failed, len(world.provider.batches)) == (10, 0, 1)
 
 

@@ -141,8 +141,8 @@ def test_a_line_larger_than_the_limit_is_an_error_and_the_others_go_on() -> None
     data = jsonl([*requests[:7], big, *requests[7:]])
     ids = [*FORTY[:7], "big", *FORTY[7:]]
     scene.drop(ids)
-    scene.memory.bucket.stored["inbox/default/0.jsonl"] = data
-    source = scene.memory.bucket.head("inbox/default/0.jsonl")[0]
+    scene.memory.fake_bucket.stored["inbox/default/0.jsonl"] = data
+    source = scene.memory.fake_bucket.head("inbox/default/0.jsonl")[0]
     scene.memory.table._replace(scene.cases[0].batch_id, {"input": source})
     side_by_side(scene)
     scene.provider.refused.add("big")
@@ -271,7 +271,7 @@ def test_a_correction_that_runs_out_of_time_goes_on_behind_the_last_claim_it_saw
     assert max(run.get("ClaimsReleased", 0) for run in runs) <= looks
     assert sum(run.get("ClaimsReleased", 0) for run in runs) == 10
     assert [room.read(name).enqueued for name in room.names()] == [0, 0]
-    assert scene.memory.chores.bookmark("ledgers") == {}
+    assert scene.memory.sweep_store.bookmark("ledgers") == {}
 
 
 def test_the_sweep_s_correction_gives_back_what_nobody_holds_any_more_and_nothing_else() -> None:

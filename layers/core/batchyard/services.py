@@ -17,20 +17,20 @@ from batch_client import (
 )
 from batch_client import Batch as ProviderBatch
 from batchyard import settings
-from batchyard.adapters.batch_store import Records
-from batchyard.adapters.bucket import Objects
-from batchyard.adapters.event_bus import Events
+from batchyard.adapters.batch_store import BatchStore
+from batchyard.adapters.bucket import Bucket
+from batchyard.adapters.event_bus import EventBus
 from batchyard.adapters.executions import Executions, WebhookExecutions
-from batchyard.adapters.file_bucket import FileObjects
-from batchyard.adapters.file_store import FileRecords
-from batchyard.adapters.lambda_functions import Functions
-from batchyard.adapters.quota_store import StoredBytes
+from batchyard.adapters.file_bucket import FileBucket
+from batchyard.adapters.file_store import FileStore
+from batchyard.adapters.lambda_functions import LambdaFunction
+from batchyard.adapters.quota_store import QuotaStore
 from batchyard.adapters.secrets_manager import Secret
-from batchyard.adapters.sweep_store import Chores
-from batchyard.adapters.token_ledger_store import Ledgers
-from batchyard.adapters.upload_store import UploadRecords
-from batchyard.adapters.webhook_sender import Callbacks
-from batchyard.adapters.webhook_store import WebhookRecords
+from batchyard.adapters.sweep_store import SweepStore
+from batchyard.adapters.token_ledger_store import TokenLedgerStore
+from batchyard.adapters.upload_store import UploadStore
+from batchyard.adapters.webhook_sender import WebhookSender
+from batchyard.adapters.webhook_store import WebhookStore
 from batchyard.api.api_keys import Keyring
 from batchyard.lines.byte_ranges import Upload
 from batchyard.settings import Settings
@@ -101,49 +101,49 @@ class Services:
         self._provider = provider
 
     @cached_property
-    def objects(self) -> Objects:
+    def bucket(self) -> Bucket:
         """The data bucket."""
-        return Objects(self.settings.bucket)
+        return Bucket(self.settings.bucket)
 
     @cached_property
-    def records(self) -> Records:
+    def batch_store(self) -> BatchStore:
         """The table."""
-        return Records(self.settings.table)
+        return BatchStore(self.settings.table)
 
     @cached_property
     def keyring(self) -> Keyring:
         """The API keys this process has met."""
-        return Keyring(self.records, self.clock)
+        return Keyring(self.batch_store, self.clock)
 
     @cached_property
-    def chores(self) -> Chores:
+    def sweep_store(self) -> SweepStore:
         """What the sweep has to see to."""
-        return Chores(self.settings.table)
+        return SweepStore(self.settings.table)
 
     @cached_property
-    def file_objects(self) -> FileObjects:
+    def file_bucket(self) -> FileBucket:
         """The data bucket's files."""
-        return FileObjects(self.settings.bucket)
+        return FileBucket(self.settings.bucket)
 
     @cached_property
-    def file_records(self) -> FileRecords:
+    def file_store(self) -> FileStore:
         """The table's files."""
-        return FileRecords(self.settings.table)
+        return FileStore(self.settings.table)
 
     @cached_property
-    def ledgers(self) -> Ledgers:
+    def token_ledger_store(self) -> TokenLedgerStore:
         """The ledgers of enqueued tokens, in the same table."""
-        return Ledgers(self.settings.table)
+        return TokenLedgerStore(self.settings.table)
 
     @cached_property
-    def upload_records(self) -> UploadRecords:
+    def upload_store(self) -> UploadStore:
         """The table's uploads in parts."""
-        return UploadRecords(self.settings.table)
+        return UploadStore(self.settings.table)
 
     @cached_property
-    def stored_bytes(self) -> StoredBytes:
+    def quota_store(self) -> QuotaStore:
         """The sums of what tenants store, in the same table."""
-        return StoredBytes(self.settings.table)
+        return QuotaStore(self.settings.table)
 
     @cached_property
     def executions(self) -> Executions:
@@ -151,14 +151,14 @@ class Services:
         return Executions(self.settings.state_machine_arn)
 
     @cached_property
-    def cancel_function(self) -> Functions:
+    def cancel_function(self) -> LambdaFunction:
         """The function that cancels provider batches."""
-        return Functions(self.settings.cancel_function)
+        return LambdaFunction(self.settings.cancel_function)
 
     @cached_property
-    def advance_function(self) -> Functions:
+    def advance_function(self) -> LambdaFunction:
         """The function that does what is due for a shard."""
-        return Functions(self.settings.advance_function)
+        return LambdaFunction(self.settings.advance_function)
 
     @cached_property
     def webhook_secret(self) -> Secret:
@@ -171,9 +171,9 @@ class Services:
         return Secret(self.settings.signing_secret_id)
 
     @cached_property
-    def webhook_records(self) -> WebhookRecords:
+    def webhook_store(self) -> WebhookStore:
         """The table's webhook endpoints and deliveries."""
-        return WebhookRecords(self.settings.table)
+        return WebhookStore(self.settings.table)
 
     @cached_property
     def webhook_executions(self) -> WebhookExecutions:
@@ -181,14 +181,14 @@ class Services:
         return WebhookExecutions(self.settings.webhook_state_machine_arn)
 
     @cached_property
-    def callbacks(self) -> Callbacks:
+    def webhook_sender(self) -> WebhookSender:
         """What calls the addresses of tenants."""
-        return Callbacks(private=self.settings.private_webhooks)
+        return WebhookSender(private=self.settings.private_webhooks)
 
     @cached_property
-    def events(self) -> Events:
+    def event_bus(self) -> EventBus:
         """The event bus."""
-        return Events(self.settings.event_bus)
+        return EventBus(self.settings.event_bus)
 
     @cached_property
     def secret(self) -> Secret:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MOST_DELIVERIES: Final = 12
 ADAPTERS: Final = (
-    "objects", "records", "ledgers", "chores", "executions", "events", "cancel_function", "file_records", "file_objects",
+    "bucket", "batch_store", "token_ledger_store", "sweep_store", "executions", "event_bus", "cancel_function", "file_store", "file_bucket",
 )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def run_whole(world: World, key: str, about: Callable[[Callable[[], Any]], None]
 
     batch_id = deliver(lambda: intake(world.services, BUCKET, key))
     planned = deliver(lambda: plan(world.services, batch_id))
-    for each in json.loads(deliver(lambda: world.services.objects.get(planned.shards["key"]))):
+    for each in json.loads(deliver(lambda: world.services.bucket.get(planned.shards["key"]))):
         step = Step(batch_id, each["shard"])
         for _ in range(100):
             if step.next == "done":
@@ -77,7 +77,7 @@ def check(world: World, batch_id: str, lines: list[str]) -> None:
     paid = Counter(custom_id for custom_id, answer in world.provider.ledger() if answer == "2xx")
     assert max(paid.values()) == 1, f"paid twice: {paid.most_common(3)}"
     assert all(batch.ended or batch.status == "cancelling" for batch in world.provider.batches.values())
-    for name in world.services.ledgers.names():
-        book = world.services.ledgers.read(name)
+    for name in world.services.token_ledger_store.names():
+        book = world.services.token_ledger_store.read(name)
         assert (book.enqueued, book.claims, book.confirmed, book.unconfirmed) == (0, 0, 0, 0)
-        assert not list(world.services.ledgers.claims(name))
+        assert not list(world.services.token_ledger_store.claims(name))

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from batchyard.adapters import checksums
-from batchyard.adapters.bucket import Objects
+from batchyard.adapters.bucket import Bucket
 from batchyard.domain.shard import Step
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning.plan import plan
@@ -82,7 +82,7 @@ def test_runs_that_are_copied_are_gone_on_with_in_the_same_upload(world: World) 
     assert boto3.client("s3").list_multipart_uploads(Bucket=BUCKET).get("Uploads", []) == []
 
 
-class KeepsNoChecksums(Objects):
+class KeepsNoChecksums(Bucket):
     """A bucket that answers no checksum of any object."""
 
     def head(self, key: str, version_id: str | None = None) -> tuple[InputObject, dict[str, str]]:
@@ -93,7 +93,7 @@ class KeepsNoChecksums(Objects):
 @pytest.mark.parametrize("enough", [False, True], ids=["many turns", "one turn"])
 def test_a_store_that_keeps_no_checksum_takes_none_from_the_report(world: World, *, enough: bool) -> None:
     batch_id = collected(world)
-    world.services.objects = KeepsNoChecksums(BUCKET)
+    world.services.bucket = KeepsNoChecksums(BUCKET)
     if enough:
         assert assemble(world.services, batch_id) == "done"
     else:
@@ -101,7 +101,7 @@ def test_a_store_that_keeps_no_checksum_takes_none_from_the_report(world: World,
     check(world, batch_id)
 
 
-class DiesAfterCompletion(Objects):
+class DiesAfterCompletion(Bucket):
     """A bucket whose user dies once when both results lie there, before that is noted."""
 
     deaths = 1
@@ -119,7 +119,7 @@ class DiesAfterCompletion(Objects):
 
 def test_an_upload_that_was_completed_and_not_noted_is_begun_anew(world: World) -> None:
     batch_id = collected(world)
-    dying = world.services.objects = DiesAfterCompletion(BUCKET)
+    dying = world.services.bucket = DiesAfterCompletion(BUCKET)
     by_turns(world, batch_id)
     assert dying.deaths == 0
     check(world, batch_id)
@@ -134,7 +134,7 @@ def test_an_upload_that_the_store_has_given_up_is_begun_anew(world: World) -> No
             raise ClientError({"Error": {"Code": "NoSuchUpload"}}, "CompleteMultipartUpload")
 
     s3.meta.events.register("before-call.s3.CompleteMultipartUpload", given_up)
-    world.services.objects = Objects(BUCKET, s3)
+    world.services.bucket = Bucket(BUCKET, s3)
     assert by_turns(world, batch_id) > 3
     assert not next(refused, False)
     check(world, batch_id)

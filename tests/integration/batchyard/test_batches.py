@@ -168,7 +168,7 @@ def test_a_running_batch_is_cancelled_at_the_provider(world: World) -> None:
     assert cancel(world.services, made) == 1
     world.run_shard(step)
     assert world.run(made) == "done"
-    assert world.services.records.batch(made).status == "cancelled"
+    assert world.services.batch_store.batch(made).status == "cancelled"
 
 
 def test_a_completed_batch_cannot_be_cancelled(world: World) -> None:
@@ -192,12 +192,12 @@ def test_with_an_idempotency_key_too_an_upload_s_batch_belongs_to_one_caller(wor
 
 
 def test_a_record_whose_answer_was_lost_is_not_written_twice(world: World) -> None:
-    create = world.services.records.create_batch
+    create = world.services.batch_store.create_batch
 
     def lose_the_answer(batch: Any) -> bool:
         return create(batch) and create(batch)  # as botocore repeats a call whose answer it did not get
 
-    world.services.records.create_batch = lose_the_answer  # type: ignore[method-assign]
+    world.services.batch_store.create_batch = lose_the_answer  # type: ignore[method-assign]
     made = batches.create_batch(world.services, "default", body())
     assert [each["id"] for each in batches.list_batches(world.services, "default", None, None)["data"]] == [made["id"]]
 
@@ -230,20 +230,20 @@ def test_open_batches_are_counted_until_they_end_and_the_next_is_refused(world: 
     assert (refused.value.status, refused.value.code) == (429, "open_batches_limit_exceeded")
     assert batches.create_batch(world.services, "default", wanted, "key-1")["id"] == second
     assert world.run(first) == "done"
-    assert world.services.records.open_batches("default", 10) == 1
+    assert world.services.batch_store.open_batches("default", 10) == 1
     assert batches.create_batch(world.services, "default", wanted, "key-2")["status"] == "validating"
-    assert world.services.records.open_batches("other", 10) == 0
+    assert world.services.batch_store.open_batches("other", 10) == 0
 
 
 def test_a_batch_that_is_refused_or_cancelled_is_not_counted(world: World) -> None:
     batches.create_batch(world.services, "default", body(input_file_id=f"s3://{BUCKET}/files/default/none.jsonl"))
     made = batches.create_batch(world.services, "default", body())["id"]
-    assert world.services.records.open_batches("default", 10) == 1
+    assert world.services.batch_store.open_batches("default", 10) == 1
     batches.cancel_batch(world.services, "default", made)
     assert world.run(made) == "done"
-    assert world.services.records.open_batches("default", 10) == 0
+    assert world.services.batch_store.open_batches("default", 10) == 0
 
 
 def test_a_key_that_there_is_not_cannot_be_revoked(world: World) -> None:
     with pytest.raises(api_keys.NoSuchKey, match="the list shows them"):
-        api_keys.revoke(world.services.records, "0" * 16)
+        api_keys.revoke(world.services.batch_store, "0" * 16)

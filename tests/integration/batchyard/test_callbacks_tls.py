@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from batchyard.adapters.webhook_sender import Callbacks
+from batchyard.adapters.webhook_sender import WebhookSender
 from batchyard.domain.errors import DeliveryFailed
 
 if TYPE_CHECKING:
@@ -111,18 +111,18 @@ def test_a_webhook_goes_by_tls_in_the_name_of_its_host(
     served: Served, pem: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(pem))
-    assert Callbacks(private=False).post(f"https://{HOST}/hook", {}, b"{}") == 204
+    assert WebhookSender(private=False).post(f"https://{HOST}/hook", {}, b"{}") == 204
     assert (served.server_names, served.hosts) == ([HOST], [HOST])
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(served: Served) -> None:
     with pytest.raises(DeliveryFailed, match="No TLS"):
-        Callbacks(private=False).post(f"https://{HOST}/hook", {}, b"{}")
+        WebhookSender(private=False).post(f"https://{HOST}/hook", {}, b"{}")
     assert served.hosts == []
 
 
 def test_a_certificate_of_another_host_is_refused(served: Served, pem: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(pem))
     with pytest.raises(DeliveryFailed, match="No TLS"):
-        Callbacks(private=False).post("https://other.example.com/hook", {}, b"{}")
+        WebhookSender(private=False).post("https://other.example.com/hook", {}, b"{}")
     assert served.hosts == []

@@ -45,7 +45,7 @@ def test_whenever_it_is_cancelled_it_ends_so_with_every_line_and_nothing_running
     batch_id = drop(world)
     cancelled_during(world, batch_id, call, after=after)
     assert world.run(batch_id) == "done"
-    batch = world.services.records.batch(batch_id)
+    batch = world.services.batch_store.batch(batch_id)
     assert (batch.status, batch.completed_at, batch.paused) == ("cancelled", None, None)
     output, errors = world.answered(batch_id, "output.jsonl"), world.answered(batch_id, "errors.jsonl")
     assert [each["custom_id"] for each in output + errors] == TEN

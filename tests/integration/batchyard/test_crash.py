@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from batchyard.adapters.batch_store import Records
-from batchyard.adapters.bucket import Objects
-from batchyard.adapters.event_bus import Events
+from batchyard.adapters.batch_store import BatchStore
+from batchyard.adapters.bucket import Bucket
+from batchyard.adapters.event_bus import EventBus
 from batchyard.adapters.executions import Executions
-from batchyard.adapters.file_bucket import FileObjects
-from batchyard.adapters.file_store import FileRecords
-from batchyard.adapters.token_ledger_store import Ledgers
+from batchyard.adapters.file_bucket import FileBucket
+from batchyard.adapters.file_store import FileStore
+from batchyard.adapters.token_ledger_store import TokenLedgerStore
 from tests.integration.batchyard.redelivery import Killed, check, first_answers, run_whole, same_adapters
 from tests.integration.batchyard.world import BUCKET, Provider, World, answering, jsonl, request
 
@@ -23,12 +23,15 @@ if TYPE_CHECKING:
 
 # Every call that changes something outside the process.
 EFFECTS: list[tuple[type, str]] = [
-    (Objects, "put"), (Records, "create_batch"), (Records, "move_batch"), (Records, "change_batch"), (Records, "save_shard"),
-    (Records, "link"), (Executions, "start"), (Events, "announce"), (Provider, "create_file"), (Provider, "create_batch"),
-    (Provider, "cancel_batch"), (Provider, "delete_file"), (FileRecords, "keep"), (FileObjects, "tag"),
-    (Ledgers, "take"), (Ledgers, "wait"), (Ledgers, "confirm"), (Ledgers, "release"), (Ledgers, "change"),
-    (Ledgers, "save_creations"),
-]  # fmt: skip
+    (Bucket, "put"),
+    *((BatchStore, name) for name in ("create_batch", "move_batch", "change_batch", "save_shard", "link")),
+    (Executions, "start"),
+    (EventBus, "announce"),
+    *((Provider, name) for name in ("create_file", "create_batch", "cancel_batch", "delete_file")),
+    (FileStore, "keep"),
+    (FileBucket, "tag"),
+    *((TokenLedgerStore, name) for name in ("take", "wait", "confirm", "release", "change", "save_creations")),
+]
 BAD = b'{"custom_id":"bad"}\n'  # is set aside, and the rest runs
 # Each kill is a whole run; `make faults` kills at every effect, the usual tests at a few: tests/faults does at each, in memory.
 PARTS = 12 if os.environ.get("EVERY_EFFECT") else 1  # each within a test's time on a busy machine

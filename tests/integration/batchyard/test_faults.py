@@ -47,7 +47,7 @@ def test_a_count_of_tokens_no_store_could_hold_spoils_no_answer(world: World) ->
     ]
     batch_id = drop(world)
     assert world.run(batch_id) == "done"
-    assert world.services.records.batch(batch_id).counts.completed == 10
+    assert world.services.batch_store.batch(batch_id).counts.completed == 10
     assert LONG.encode() in world.result(batch_id, "output.jsonl")
 
 
@@ -60,7 +60,7 @@ def test_a_batch_is_paused_in_the_table_until_none_of_its_shards_waits(world: Wo
     seen = []
     for number in (0, 1):
         submit(world.services, Step(batch_id, number))
-        batch = world.services.records.batch(batch_id)
+        batch = world.services.batch_store.batch(batch_id)
         seen.append((bool(batch.paused), batch.told_paused, batch.status))
     assert seen == [(True, True, "in_progress"), (False, False, "in_progress")]
     assert world.run(batch_id) == "done"
@@ -105,9 +105,9 @@ def test_at_the_deadline_the_tail_is_finished_line_by_line_and_paid_once(world: 
     assert 0.9 * 86_400 <= second["ended_at"] - began < 0.91 * 86_400
     assert sorted(world.provider.direct) == ["r5", "r6", "r7", "r8", "r9"]
     assert len(list(world.provider.ledger())) == 10
-    (name,) = world.services.ledgers.names()
-    assert world.services.ledgers.read(name).enqueued == 0
-    assert not list(world.services.ledgers.claims(name))
+    (name,) = world.services.token_ledger_store.names()
+    assert world.services.token_ledger_store.read(name).enqueued == 0
+    assert not list(world.services.token_ledger_store.claims(name))
 
 
 def test_a_shard_that_fails_for_good_leaves_its_siblings_alone(world: World) -> None:
@@ -119,7 +119,7 @@ def test_a_shard_that_fails_for_good_leaves_its_siblings_alone(world: World) -> 
     answered, errors = (world.answered(batch_id, name) for name in ("output.jsonl", "errors.jsonl"))
     assert sorted(each["custom_id"] for each in answered) == TEN[5:]
     assert {each["error"]["code"] for each in errors} == {"server_error"}
-    assert world.services.records.batch(batch_id).status == "completed"
+    assert world.services.batch_store.batch(batch_id).status == "completed"
 
 
 def test_the_batch_says_why_it_waits_for_an_operator(world: World) -> None:
@@ -128,7 +128,7 @@ def test_the_batch_says_why_it_waits_for_an_operator(world: World) -> None:
     world.provider.before = [QuotaError("You exceeded your quota", status=429, code="insufficient_quota")]
     step = submit(world.services, Step(batch_id, 0))
     assert step.next == "submit"
-    assert "exceeded your quota" in (world.services.records.batch(batch_id).paused or "")
+    assert "exceeded your quota" in (world.services.batch_store.batch(batch_id).paused or "")
 
 
 def test_a_provider_batch_that_is_lost_is_made_again(world: World) -> None:

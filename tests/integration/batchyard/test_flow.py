@@ -70,7 +70,7 @@ def test_counts_and_tokens_of_the_batch_rise_while_its_shards_run_and_end_as_the
     seen = []
 
     def look() -> None:
-        shown = shape(world.services.records.batch(batch_id))
+        shown = shape(world.services.batch_store.batch(batch_id))
         used = shown["usage"]["total_tokens"] if shown["usage"] else None
         seen.append((shown["request_counts"]["completed"], used))
 
@@ -90,5 +90,5 @@ def test_counts_and_tokens_of_the_batch_rise_while_its_shards_run_and_end_as_the
     assert seen == [(0, None), (3, 15), (4, 20), (6, 30), (6, 30)]
     assert (
         json.loads(world.result(batch_id, "report.json"))["usage"]
-        == shape(world.services.records.batch(batch_id))["usage"]
+        == shape(world.services.batch_store.batch(batch_id))["usage"]
     )

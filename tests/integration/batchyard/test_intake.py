@@ -58,7 +58,7 @@ def test_any_key_works(world: World, name: str) -> None:
 
 def test_user_metadata_sets_metadata_and_window(world: World) -> None:
     batch_id = world.drop(ONE, **{"metadata": '{"run": "7"}', "completion-window": "7d"})
-    batch = world.services.records.batch(batch_id)
+    batch = world.services.batch_store.batch(batch_id)
     assert (batch.metadata, batch.completion_window) == ({"run": "7"}, "7d")
     assert batch.expires_at - batch.created_at == 7 * 86_400
 
@@ -73,6 +73,6 @@ def test_user_metadata_sets_metadata_and_window(world: World) -> None:
     ],
 )
 def test_bad_user_metadata_refuses_the_batch_and_says_why(world: World, given: dict[str, str], param: str) -> None:
-    batch = world.services.records.batch(world.drop(ONE, **given))
+    batch = world.services.batch_store.batch(world.drop(ONE, **given))
     assert (batch.status, batch.errors[0].param) == (statuses.FAILED, param)
     assert executions() == []

@@ -8,26 +8,26 @@ import pytest
 
 from batchyard.domain.create_rate import Creations
 from batchyard.domain.token_ledger import Claim, Ledger, Terms
-from tests.unit.batchyard.memory import MemoryLedgers
+from tests.unit.batchyard.memory import MemoryTokenLedgerStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchyard.adapters.token_ledger_store import Ledgers
+    from batchyard.adapters.token_ledger_store import TokenLedgerStore
     from tests.integration.batchyard.world import World
 
 NAME, TTL = "api.example.com#m", 1_800_000_000
 A, B, C = (Claim(attempt=f"b/{at}/1", since=100 + at, wanted=40, seen_at=500) for at in range(3))
 
 
-def held(book: Ledgers, claim: Claim) -> Claim:
+def held(book: TokenLedgerStore, claim: Claim) -> Claim:
     known = book.claim(NAME, claim.attempt)
     assert known is not None
     return known
 
 
 # Every move, each in the state that those before it left.
-MOVES: list[Callable[[Ledgers], object]] = [
+MOVES: list[Callable[[TokenLedgerStore], object]] = [
     lambda book: book.take(NAME, A, Terms(most_enqueued=60), TTL),
     lambda book: book.take(NAME, A, Terms(), TTL),  # again
     lambda book: book.take(NAME, B, Terms(most_enqueued=39), TTL),  # there is more by now
@@ -55,7 +55,7 @@ MOVES: list[Callable[[Ledgers], object]] = [
 ]
 
 
-def seen(book: Ledgers) -> Any:
+def seen(book: TokenLedgerStore) -> Any:
     claims = sorted(book.claims(NAME), key=lambda claim: claim.attempt)
     late = Claim(attempt="z", since=10**9)
     queue = [claim.attempt for claim in book.ahead(NAME, late)]
@@ -63,7 +63,7 @@ def seen(book: Ledgers) -> Any:
 
 
 def test_every_move_has_the_same_answer_and_leaves_the_same(world: World) -> None:
-    real, fake = world.services.ledgers, MemoryLedgers()
+    real, fake = world.services.token_ledger_store, MemoryTokenLedgerStore()
     for at, move in enumerate(MOVES):
         assert move(real) == move(fake), f"move {at}"
         assert seen(real) == seen(fake), f"after move {at}"
@@ -71,12 +71,12 @@ def test_every_move_has_the_same_answer_and_leaves_the_same(world: World) -> Non
 
 def test_the_attempt_that_waits_longest_is_first_whoever_came_first(world: World) -> None:
     for claim in (C, A, B):
-        world.services.ledgers.wait(NAME, claim, TTL)
-    assert [claim.attempt for claim in world.services.ledgers.ahead(NAME, C)] == [A.attempt, B.attempt]
+        world.services.token_ledger_store.wait(NAME, claim, TTL)
+    assert [claim.attempt for claim in world.services.token_ledger_store.ahead(NAME, C)] == [A.attempt, B.attempt]
 
 
 @pytest.mark.parametrize("model", ["m", "gpt-4o", "ft:gpt-4o:a/b#c", "m" * 256, "模型"])
 def test_ledgers_of_any_model_are_told_apart(world: World, model: str) -> None:
-    world.services.ledgers.change(f"p#{model}", limit=5)
-    assert list(world.services.ledgers.names()) == [f"p#{model}"]
-    assert world.services.ledgers.read(f"p#{model}").limit == 5
+    world.services.token_ledger_store.change(f"p#{model}", limit=5)
+    assert list(world.services.token_ledger_store.names()) == [f"p#{model}"]
+    assert world.services.token_ledger_store.read(f"p#{model}").limit == 5

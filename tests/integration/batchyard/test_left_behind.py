@@ -118,7 +118,7 @@ def test_an_upload_that_was_made_twice_leaves_one_and_the_batch_runs_on(world: W
     assert sweep(world.services) == {"ProviderFilesDeleted": 1}
     files, statuses = there(emulator, batch_id)
     assert (len(files), len(statuses), "cancelling" in statuses) == (1, 1, False)
-    shard = world.services.records.shard(batch_id, 0)
+    shard = world.services.batch_store.shard(batch_id, 0)
     assert shard is not None
     assert emulator.get(f"/files/{shard.file_id}")["filename"] == files[0]
 

@@ -58,7 +58,7 @@ def test_a_function_that_reaches_for_what_is_not_its_own_is_denied(world: World)
 
 def test_what_a_function_uses_is_told_by_statement_and_a_test_itself_uses_nothing(world: World) -> None:
     boto3.client("s3").put_object(Bucket=BUCKET, Key="inbox/default/in.jsonl", Body=ONE)
-    world.services.objects.get("inbox/default/in.jsonl")
+    world.services.bucket.get("inbox/default/in.jsonl")
     assert world.roles.used == set()
     plan(world.services, world.drop(ONE))
     assert Grant("plan", "ReadInbox", "s3:GetObjectVersion") in world.roles.used
@@ -75,7 +75,7 @@ def left_begun(world: World, work: Callable[[], object]) -> list[str]:
         told = {"Error": {"Code": "InternalError", "Message": "no"}}
         return SimpleNamespace(status_code=HTTPStatus.BAD_REQUEST, headers={}), told
 
-    s3 = world.services.objects._s3  # noqa: SLF001 - the store that is to fail
+    s3 = world.services.bucket._s3  # noqa: SLF001 - the store that is to fail
     for call in ("UploadPart", "UploadPartCopy"):
         s3.meta.events.register(f"before-call.s3.{call}", refused)
     with pytest.raises(StoreError, match="InternalError"):
@@ -149,15 +149,15 @@ def test_a_batch_that_failed_gives_back_the_room_it_held(world: World) -> None:
     world.run_until_submitted(batch_id)
     end_batch(world.services, batch_id, LineError("server_error", "No more."))
     assert cancel(world.services, world.invoked.pop()["batch_id"]) == 1
-    (name,) = world.services.ledgers.names()
-    assert world.services.ledgers.read(name).enqueued == 0
+    (name,) = world.services.token_ledger_store.names()
+    assert world.services.token_ledger_store.read(name).enqueued == 0
 
 
 def test_the_very_version_that_an_event_names_is_taken_in(world: World) -> None:
     put = boto3.client("s3").put_object(Bucket=BUCKET, Key="inbox/default/in.jsonl", Body=ONE)
     batch_id = intake(world.services, BUCKET, "inbox/default/in.jsonl", put["VersionId"])
     assert batch_id is not None
-    assert world.services.records.batch(batch_id).input.version_id == put["VersionId"]
+    assert world.services.batch_store.batch(batch_id).input.version_id == put["VersionId"]
 
 
 def test_a_webhook_of_the_provider_has_its_shard_done_at_once(world: World) -> None:
@@ -184,7 +184,7 @@ def test_an_event_is_signed_by_a_process_that_has_not_read_the_secret_yet(world:
     wanted = {"name": "test", "url": "http://127.0.0.1:9/", "event_types": ["batch.completed"]}
     made = webhook_endpoints.create_webhook_endpoint(services, "default", wanted)
     event = webhook_delivery.event_of(f"batch_{'0' * 32}", "batch.completed", services.now())
-    services.webhook_records.begin(webhook_delivery.new(event, "default", made["id"], services.now()))
+    services.webhook_store.begin(webhook_delivery.new(event, "default", made["id"], services.now()))
     with pytest.raises(DeliveryFailed):  # nobody listens there
         deliver(Services(settings, world.provider, world.clock), Order("default", made["id"], event))
 

@@ -44,7 +44,7 @@ CASES = [
 def test_a_bad_input_is_refused_and_nothing_is_sent(world: World, data: bytes, code: str, number: int | None) -> None:
     batch_id = world.drop(data)
     assert world.run(batch_id) == "refused"
-    batch = world.services.records.batch(batch_id)
+    batch = world.services.batch_store.batch(batch_id)
     assert (batch.status, batch.errors_total) == (statuses.FAILED, 1)
     assert (batch.errors[0].code, batch.errors[0].line) == (code, number)
     assert world.provider.calls == []
@@ -64,7 +64,7 @@ def test_a_last_line_without_its_end_is_accepted(world: World) -> None:
 def test_all_errors_are_counted_and_the_first_thousand_kept(world: World) -> None:
     batch_id = world.drop(b"nonsense\n" * 1_500)
     world.run(batch_id)
-    batch = world.services.records.batch(batch_id)
+    batch = world.services.batch_store.batch(batch_id)
     assert (len(batch.errors), batch.errors_total) == (1_000, 1_500)
     assert batch.errors[-1].line == 1_000
 
@@ -100,21 +100,21 @@ def test_a_gzip_input_is_unpacked_and_run(world: World, members: int) -> None:
 def test_a_damaged_gzip_input_is_refused(world: World, damaged: bytes) -> None:
     batch_id = world.drop(damaged)
     assert world.run(batch_id) == "refused"
-    assert "damaged gzip" in world.services.records.batch(batch_id).errors[0].message
+    assert "damaged gzip" in world.services.batch_store.batch(batch_id).errors[0].message
 
 
 def test_the_lines_of_a_gzip_input_are_numbered_as_in_the_text(world: World) -> None:
     batch_id = world.drop(gzip.compress(GOOD + b"\n" + GOOD))
     assert world.run(batch_id) == "refused"
-    assert world.services.records.batch(batch_id).errors[0].line == 3
+    assert world.services.batch_store.batch(batch_id).errors[0].line == 3
 
 
 def test_an_input_that_is_gone_refuses_the_batch(world: World) -> None:
     batch_id = world.drop(GOOD)
-    version = world.services.records.batch(batch_id).input.version_id or ""
+    version = world.services.batch_store.batch(batch_id).input.version_id or ""
     boto3.client("s3").delete_object(Bucket=BUCKET, Key="inbox/default/in.jsonl", VersionId=version)
     assert world.run(batch_id) == "refused"
-    assert world.services.records.batch(batch_id).errors[0].param == "file_id"
+    assert world.services.batch_store.batch(batch_id).errors[0].param == "file_id"
 
 
 def test_a_line_of_megabytes_is_sent_and_one_of_fifty_is_refused_with_its_number(world: World) -> None:
@@ -122,7 +122,7 @@ def test_a_line_of_megabytes_is_sent_and_one_of_fifty_is_refused_with_its_number
     assert world.run(world.drop(GOOD + fits)) == "done"
     batch_id = world.drop(GOOD + fits + over + line(custom_id="c"))
     assert world.run(batch_id) == "refused"
-    (error,) = world.services.records.batch(batch_id).errors
+    (error,) = world.services.batch_store.batch(batch_id).errors
     assert (error.code, error.line) == ("invalid_request", 3)
     assert "16,777,216 bytes" in error.message
 

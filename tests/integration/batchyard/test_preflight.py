@@ -19,11 +19,11 @@ LINES = [request(f"r{at}", model=MINI, max_tokens=100) for at in range(10)]
 
 
 def shown(world: World, batch_id: str) -> dict[str, Any]:
-    return shape(world.services.records.batch(batch_id))
+    return shape(world.services.batch_store.batch(batch_id))
 
 
 def wanted(world: World, lines: list[dict[str, Any]], **members: object) -> dict[str, Any]:
-    world.services.objects.put("files/default/in.jsonl", jsonl(lines))
+    world.services.bucket.put("files/default/in.jsonl", jsonl(lines))
     uri = f"s3://{BUCKET}/files/default/in.jsonl"
     return {"input_file_id": uri, "endpoint": "/v1/chat/completions", "completion_window": "24h", **members}
 
@@ -132,8 +132,8 @@ def test_a_dry_run_of_what_cannot_be_read_fails(world: World) -> None:
 def test_a_dry_run_is_left_and_gone_on_with_like_any_plan(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, parts = (world.drop(jsonl(LINES), f"inbox/default/{at}.jsonl", **{"dry-run": "true"}) for at in "ab")
     world.run(whole)
-    objects = type(world.services.objects)
-    monkeypatch.setattr(objects.chunks, "__defaults__", (0, None, 300))
+    bucket = type(world.services.bucket)
+    monkeypatch.setattr(bucket.chunks, "__defaults__", (0, None, 300))
     assert plan(world.services, parts, seconds_left=lambda: TIME_TO_END - 1).next == "plan"
     assert plan(world.services, parts, resume=True).next == "assemble"
     world.run(parts)
@@ -178,7 +178,7 @@ def test_a_batch_within_its_cost_runs_and_shows_its_estimate(world: World) -> No
 def test_a_cost_that_cannot_be_known_is_refused_and_names_the_model(world: World) -> None:
     batch_id = world.drop(jsonl([*LINES, request("own", model="our-own")]), **{"max-cost-usd": "100"})
     assert world.run(batch_id) == "refused"
-    (error,) = world.services.records.batch(batch_id).errors
+    (error,) = world.services.batch_store.batch(batch_id).errors
     assert (error.code, "our-own" in error.message) == ("unknown_price", True)
 
 
@@ -192,7 +192,7 @@ def test_a_dry_run_with_a_cost_tells_that_it_would_be_refused(world: World) -> N
 
 def test_a_cost_named_by_the_call_that_takes_an_upload_over_is_kept(world: World) -> None:
     batch_id = world.drop(jsonl(LINES))
-    uri = world.services.records.batch(batch_id).input.uri
+    uri = world.services.batch_store.batch(batch_id).input.uri
     call = {**wanted(world, LINES, max_cost_usd=0.0001), "input_file_id": uri}
     assert create_batch(world.services, "default", call)["id"] == batch_id
     assert world.run(batch_id) == "refused"

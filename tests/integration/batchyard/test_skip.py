@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from batchyard.adapters.batch_store import Records
-from batchyard.adapters.bucket import Objects
+from batchyard.adapters.batch_store import BatchStore
+from batchyard.adapters.bucket import Bucket
 from batchyard.api.batches import create_batch, retrieve_batch
 from batchyard.domain.batch import SKIP
 from batchyard.domain.time_budget import TIME_TO_END
@@ -47,7 +47,7 @@ def test_bad_lines_are_set_aside_in_input_order_and_the_rest_runs(world: World, 
     assert told(world, batch_id) == SET_ASIDE
     sent = [each for batch in world.provider.batches.values() for each in world.provider.custom_ids(batch)]
     assert sorted(sent) == ["r0", "r1", "r2", "r3", "r4"]
-    batch = world.services.records.batch(batch_id)
+    batch = world.services.batch_store.batch(batch_id)
     assert (batch.counts.total, batch.counts.completed, batch.counts.failed) == (12, 5, 7)
     report = json.loads(world.result(batch_id, "report.json"))
     assert (report["input"]["lines"], report["outcomes_equal_lines"]) == (12, True)
@@ -69,7 +69,7 @@ def test_lines_set_aside_stand_among_the_provider_s_errors_by_their_place(world:
 
 def test_lines_for_another_endpoint_than_the_batch_s_are_set_aside(world: World) -> None:
     data = jsonl([request("a"), request("b", url="/v1/embeddings", input="x"), request("c")])
-    world.services.objects.put("files/default/in.jsonl", data)
+    world.services.bucket.put("files/default/in.jsonl", data)
     wanted = {
         "input_file_id": f"s3://{BUCKET}/files/default/in.jsonl", "endpoint": "/v1/chat/completions",
         "completion_window": "24h", "on_invalid": "skip",
@@ -96,7 +96,7 @@ def test_a_shard_whose_lines_are_all_set_aside_is_not_run(world: World) -> None:
 def test_a_batch_without_one_good_line_fails_and_says_why(world: World) -> None:
     batch_id = world.drop(b"?\n" + NO_BODY, **{"on-invalid": "skip"})
     assert world.run(batch_id) == "refused"
-    batch = world.services.records.batch(batch_id)
+    batch = world.services.batch_store.batch(batch_id)
     assert (batch.status, [error.line for error in batch.errors]) == ("failed", [1, 2])
     assert world.provider.calls == []
 
@@ -113,14 +113,14 @@ def test_the_parameter_is_what_counts_where_the_upload_names_nothing(world: Worl
 
 
 def test_an_upload_that_asks_for_what_is_unknown_fails_and_names_it(world: World) -> None:
-    batch = world.services.records.batch(world.drop(GOOD[0], **{"on-invalid": "ignore"}))
+    batch = world.services.batch_store.batch(world.drop(GOOD[0], **{"on-invalid": "ignore"}))
     assert (batch.status, batch.errors[0].param) == ("failed", "on_invalid")
 
 
 def test_a_call_that_takes_an_upload_over_while_it_is_read_has_its_bad_lines_set_aside(world: World) -> None:
     batch_id = world.drop(b"".join(ROWS))
     wanted = {
-        "input_file_id": world.services.records.batch(batch_id).input.uri, "endpoint": "/v1/chat/completions",
+        "input_file_id": world.services.batch_store.batch(batch_id).input.uri, "endpoint": "/v1/chat/completions",
         "completion_window": "24h", "on_invalid": "skip",
     }  # fmt: skip
     times = iter([TIME_TO_END - 1])
@@ -135,10 +135,10 @@ def test_a_plan_that_is_put_down_and_made_again_at_its_end_sets_the_same_lines_a
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(skipped, "MOST_HELD", 400)
-    monkeypatch.setattr(Objects.chunks, "__defaults__", (0, None, 200))
+    monkeypatch.setattr(Bucket.chunks, "__defaults__", (0, None, 200))
     batch_id = world.drop(b"".join(ROWS), **{"on-invalid": "skip"})
     assert plan(world.services, batch_id, seconds_left=lambda: TIME_TO_END - 1).next == "plan"
-    monkeypatch.setattr(Records, "move_batch", Killer(1, after=False).around(Records.move_batch))
+    monkeypatch.setattr(BatchStore, "move_batch", Killer(1, after=False).around(BatchStore.move_batch))
     with pytest.raises(Killed):
         plan(world.services, batch_id, resume=True)
     assert plan(world.services, batch_id, resume=True).next == "run"

@@ -34,7 +34,7 @@ def test_it_starts_what_was_missed_and_only_that(world: World) -> None:
     at_the_time_of(world, "inbox/team/missed.jsonl")
     assert sweep(world.services) == {"UploadsStarted": 1}
     (missed,) = set(executions()) - {known}
-    assert world.services.records.batch(missed).tenant == "team"
+    assert world.services.batch_store.batch(missed).tenant == "team"
     assert sweep(world.services) == {}
 
 
@@ -49,7 +49,7 @@ def test_an_inbox_of_many_pages_is_walked_from_where_the_last_run_stopped(world:
     for at in range(5):
         boto3.client("s3").put_object(Bucket=BUCKET, Key=f"inbox/team/{at}.jsonl", Body=ONE)
     at_the_time_of(world, "inbox/team/4.jsonl")
-    world.services.chores.keep_bookmark("inbox", {"after": "inbox/team/2.jsonl"})
+    world.services.sweep_store.keep_bookmark("inbox", {"after": "inbox/team/2.jsonl"})
     assert sweep(world.services) == {"UploadsStarted": 2}
     assert sweep(world.services) == {"UploadsStarted": 3}
 
@@ -60,14 +60,14 @@ def test_a_batch_whose_execution_was_stopped_is_started_anew_and_finishes(world:
     if moment != "before the plan":
         world.run_until_submitted(batch_id)
     if moment == "while cancelling":
-        world.services.records.move_batch(batch_id, "cancelling", world.services.now())
+        world.services.batch_store.move_batch(batch_id, "cancelling", world.services.now())
     stop(batch_id)
     assert sweep(world.services) == {"ExecutionsRestarted": 1}
     assert executions() == {batch_id: "ABORTED", f"{batch_id}-2": "RUNNING"}
     assert sweep(world.services) == {}
     assert world.run(batch_id) == "done"
     assert len(world.provider.batches) == 1
-    assert world.services.records.batch(batch_id).restarts == 1
+    assert world.services.batch_store.batch(batch_id).restarts == 1
 
 
 def test_a_batch_whose_executions_die_again_and_again_fails_and_what_runs_of_it_is_cancelled(world: World) -> None:
@@ -76,7 +76,7 @@ def test_a_batch_whose_executions_die_again_and_again_fails_and_what_runs_of_it_
         stop(name)
         done = sweep(world.services)
     assert done == {"BatchesGivenUp": 1}
-    assert world.services.records.batch(batch_id).status == "failed"
+    assert world.services.batch_store.batch(batch_id).status == "failed"
     assert world.invoked == [{"batch_id": batch_id}]
 
 
@@ -89,26 +89,26 @@ def test_a_batch_that_is_given_up_while_it_runs_has_what_was_answered_as_its_res
         stop(name)
         done = sweep(world.services)
     assert done == {"BatchesGivenUp": 1}
-    given_up = world.services.records.batch(batch_id)
+    given_up = world.services.batch_store.batch(batch_id)
     assert (given_up.status, given_up.given_up_at) == ("in_progress", world.services.now())
-    while not world.services.records.batch(batch_id).ended:
+    while not world.services.batch_store.batch(batch_id).ended:
         world.clock.now += 300
         assert sweep(world.services) == {"GivenUpBatchesAdvanced": 1}
         assert world.invoked.pop() == {"batch_id": batch_id, "shard": 0}
         advance(world.services, batch_id, 0)
-    ended = world.services.records.batch(batch_id)
+    ended = world.services.batch_store.batch(batch_id)
     assert (ended.status, ended.counts.completed, ended.counts.failed) == ("completed", 2, 2)
     assert {line["error"]["code"] for line in world.answered(batch_id, "errors.jsonl")} == {"server_error"}
 
 
 def test_only_batches_that_need_a_look_are_in_the_index(world: World) -> None:
     running, refused = world.drop(ONE), world.drop(ONE, "inbox/default/r.jsonl", **{"completion-window": "soon"})
-    assert world.services.chores.unsettled(None) == [running]
-    assert world.services.chores.unsettled(running) == []
+    assert world.services.sweep_store.unsettled(None) == [running]
+    assert world.services.sweep_store.unsettled(running) == []
     assert world.run(running) == "done"
-    world.services.chores.settled(running)
-    assert world.services.chores.unsettled(None) == []
-    assert world.services.records.batch(refused).status == "failed"
+    world.services.sweep_store.settled(running)
+    assert world.services.sweep_store.unsettled(None) == []
+    assert world.services.batch_store.batch(refused).status == "failed"
 
 
 def test_a_batch_recorded_before_restarts_were_counted_can_be_restarted_once(world: World) -> None:
@@ -116,5 +116,5 @@ def test_a_batch_recorded_before_restarts_were_counted_can_be_restarted_once(wor
     boto3.resource("dynamodb").Table(world.services.settings.table).update_item(
         Key={"pk": f"BATCH#{batch_id}", "sk": "BATCH"}, UpdateExpression="REMOVE restarts"
     )
-    assert world.services.records.batch(batch_id).restarts == 0
-    assert [world.services.chores.restart(batch_id, 0) for _ in range(2)] == [True, False]
+    assert world.services.batch_store.batch(batch_id).restarts == 0
+    assert [world.services.sweep_store.restart(batch_id, 0) for _ in range(2)] == [True, False]

@@ -43,10 +43,10 @@ def test_parts_smaller_than_s3_s_own_become_one_file_and_a_batch(world: World) -
     assert len(LINES) > 2 * FIVE_MIB
     upload_id, part_ids = put_parts(world, LINES)
     done = uploads.complete_upload(world.services, "default", upload_id, {"part_ids": part_ids})
-    file = world.services.file_records.file(done["file"]["id"])
-    assert world.services.file_objects.read(file) == LINES
+    file = world.services.file_store.file(done["file"]["id"])
+    assert world.services.file_bucket.read(file) == LINES
     checksum = base64.b64encode(zlib.crc32(LINES).to_bytes(4, "big")).decode()
-    assert world.services.objects.head(file.key)[0].checksum == f"CRC32:{checksum}"
+    assert world.services.bucket.head(file.key)[0].checksum == f"CRC32:{checksum}"
     body = {"input_file_id": file.file_id, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
     made = batches.create_batch(world.services, "default", body)
     assert world.run(made["id"]) == "done"
@@ -82,36 +82,36 @@ def test_a_file_sent_straight_to_s3_is_a_file_at_once(world: World) -> None:
     source = files.input_of(world.services, "default", file["id"])
     assert source is not None
     assert source.size == len(LINES)
-    kept = world.services.file_records.file(file["id"])
+    kept = world.services.file_store.file(file["id"])
     assert (kept.status, kept.version_id) == ("processed", source.version_id)
     assert requests.get(str(files.file_content(world.services, "default", file["id"])), timeout=10).content == LINES
 
 
 def test_a_file_sent_to_s3_in_parts_is_joined_when_it_is_asked_for(world: World) -> None:
     file_id, key = stored_file.file_id("made up"), "files/default/made-up"
-    multipart_id = world.services.file_objects.begin(key, 3_600)
+    multipart_id = world.services.file_bucket.begin(key, 3_600)
     members: dict[str, Any] = {"bytes": len(LINES), "filename": "in.jsonl", "purpose": "batch", "status": UPLOADED}
     file = stored_file.new(
         file_id, "default", world.services.clock(), 3_600, key=key, multipart_id=multipart_id, **members
     )
-    world.services.file_records.keep(file)
+    world.services.file_store.keep(file)
     sizes = [2 * FIVE_MIB, len(LINES) - 2 * FIVE_MIB]
-    links = [world.services.file_objects.part_link(file, multipart_id, at + 1, size) for at, size in enumerate(sizes)]
+    links = [world.services.file_bucket.part_link(file, multipart_id, at + 1, size) for at, size in enumerate(sizes)]
     assert requests.put(links[1], data=LINES[sizes[0] :], timeout=10).status_code == 200
     assert files.retrieve_file(world.services, "default", file_id)["status"] == "uploaded"
     assert requests.put(links[0], data=LINES[: sizes[0]], timeout=10).status_code == 200
     assert files.retrieve_file(world.services, "default", file_id)["status"] == "processed"
-    assert world.services.file_objects.read(world.services.file_records.file(file_id)) == LINES
+    assert world.services.file_bucket.read(world.services.file_store.file(file_id)) == LINES
     assert presigned.up_to_date(world.services, file).status == "processed"  # joined by another call before
 
 
 def test_parts_are_counted_before_they_are_written(world: World) -> None:
     upload_id, part_ids = put_parts(world, b"{}\n")
-    records = world.services.upload_records
-    assert records.count_part(upload_id, 3, 6, 2)
-    assert not records.count_part(upload_id, 1, 6, 9)  # as many bytes as there may be
-    assert not records.count_part(upload_id, 0, 9, 2)  # as many parts
-    assert (records.upload(upload_id).parts, records.upload(upload_id).received) == (2, 6)
+    batch_store = world.services.upload_store
+    assert batch_store.count_part(upload_id, 3, 6, 2)
+    assert not batch_store.count_part(upload_id, 1, 6, 9)  # as many bytes as there may be
+    assert not batch_store.count_part(upload_id, 0, 9, 2)  # as many parts
+    assert (batch_store.upload(upload_id).parts, batch_store.upload(upload_id).received) == (2, 6)
     done = uploads.complete_upload(world.services, "default", upload_id, {"part_ids": part_ids})
     assert done["status"] == "completed"
 
@@ -124,15 +124,15 @@ def test_uploads_that_are_not_over_are_listed_for_their_tenant(world: World) -> 
     uploads.cancel_upload(world.services, "default", cancelled)
 
     def pending(now: float) -> list[str]:
-        return [each.upload_id for each in world.services.upload_records.pending("default", int(now))]
+        return [each.upload_id for each in world.services.upload_store.pending("default", int(now))]
 
     assert pending(world.clock.now) == [first, second]
     assert pending(world.clock.now + LIFE - 1) == [second]
-    assert list(world.services.upload_records.pending("other", int(world.clock.now))) == []
+    assert list(world.services.upload_store.pending("other", int(world.clock.now))) == []
 
 
 def test_the_sum_of_what_a_tenant_stores_is_kept_and_corrected(world: World) -> None:
-    sums, now = world.services.stored_bytes, world.services.now()
+    sums, now = world.services.quota_store, world.services.now()
     assert sums.read("default") == Stored(tenant="default")
     assert not sums.add("default", 11, now, 10)
     assert sums.add("default", 6, now, 10)
@@ -157,7 +157,7 @@ def test_a_tenant_s_room_is_kept_by_every_way_in_and_the_sweep_finds_it_right(wo
         presigned.presign_file(world.services, "default", announced)
     presigned.presign_file(world.services, "default", {**announced, "bytes": 97})
     assert sweep(world.services) == {}
-    assert world.services.stored_bytes.read("default").counted_at == world.services.now()
+    assert world.services.quota_store.read("default").counted_at == world.services.now()
     world.clock.now += LIFE
     assert sweep(world.services) == {"StoredBytesCorrected": 1}
-    assert world.services.stored_bytes.read("default").bytes == 97
+    assert world.services.quota_store.read("default").bytes == 97

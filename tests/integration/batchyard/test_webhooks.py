@@ -15,7 +15,7 @@ from botocore.client import BaseClient
 from openai import OpenAI
 
 from batchyard.adapters import webhook_sender
-from batchyard.adapters.webhook_sender import Callbacks
+from batchyard.adapters.webhook_sender import WebhookSender
 from batchyard.api import webhook_endpoints
 from batchyard.domain import webhook_delivery
 from batchyard.domain.errors import DeliveryFailed, NotFound, StaleRecord
@@ -84,7 +84,7 @@ def register(services: Services, url: str, *event_types: str) -> dict[str, Any]:
 
 def due(services: Services, url: str) -> tuple[Order, dict[str, Any]]:
     made = register(services, url)
-    services.webhook_records.begin(webhook_delivery.new(EVENT, "default", made["id"], services.now()))
+    services.webhook_store.begin(webhook_delivery.new(EVENT, "default", made["id"], services.now()))
     return Order("default", made["id"], EVENT), made
 
 
@@ -187,7 +187,7 @@ def test_a_name_that_leads_to_an_address_that_is_not_public_is_not_called(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with names(monkeypatch, address) as asked, pytest.raises(DeliveryFailed, match="not public") as refused:
-        Callbacks(private=False).post("https://hooks.example.com/", {}, b"{}")
+        WebhookSender(private=False).post("https://hooks.example.com/", {}, b"{}")
     assert asked == ["hooks.example.com"]
     assert address not in str(refused.value)
 
@@ -202,14 +202,14 @@ def test_the_address_that_was_checked_is_the_one_that_is_called(monkeypatch: pyt
     monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
     # a name that leads elsewhere when it is asked for again
     with names(monkeypatch, "8.8.8.8", "127.0.0.1") as asked, pytest.raises(DeliveryFailed, match="No connection"):
-        Callbacks(private=False).post("https://hooks.example.com/", {}, b"{}")
+        WebhookSender(private=False).post("https://hooks.example.com/", {}, b"{}")
     assert (called, asked) == ([("8.8.8.8", 443)], ["hooks.example.com"])
 
 
 @pytest.mark.parametrize("url", ["http://hooks.example.com/", "ftp://hooks.example.com/", "file:///etc/passwd"])
 def test_nothing_but_https_is_spoken(url: str) -> None:
     with pytest.raises(DeliveryFailed):
-        Callbacks(private=False).post(url, {}, b"{}")
+        WebhookSender(private=False).post(url, {}, b"{}")
 
 
 def test_the_end_of_a_batch_starts_one_execution_for_each_endpoint(services: Services) -> None:
@@ -224,34 +224,36 @@ def test_the_end_of_a_batch_starts_one_execution_for_each_endpoint(services: Ser
 
 def test_records_of_endpoints_and_deliveries_keep_their_conditions(services: Services, receiver: Receiver) -> None:
     order, made = due(services, receiver.url)
-    records = services.webhook_records
-    before = records.endpoint("default", made["id"])
-    assert records.begin(webhook_delivery.new(EVENT, "default", made["id"], 9)) == records.delivery(made["id"], EVENT)
-    records.change(before, generation=2)
+    batch_store = services.webhook_store
+    before = batch_store.endpoint("default", made["id"])
+    assert batch_store.begin(webhook_delivery.new(EVENT, "default", made["id"], 9)) == batch_store.delivery(
+        made["id"], EVENT
+    )
+    batch_store.change(before, generation=2)
     with pytest.raises(StaleRecord):
-        records.change(before, name="another")
+        batch_store.change(before, name="another")
     with pytest.raises(NotFound):
-        records.endpoint("other", made["id"])
+        batch_store.endpoint("other", made["id"])
     assert deliver(services, order) == "delivered"
     with pytest.raises(StaleRecord):
-        records.attempt(records.delivery(made["id"], EVENT), services.now())
+        batch_store.attempt(batch_store.delivery(made["id"], EVENT), services.now())
     webhook_endpoints.delete_webhook_endpoint(services, "default", made["id"])
-    assert records.endpoints("default") == []
+    assert batch_store.endpoints("default") == []
     with pytest.raises(NotFound):
-        records.endpoint("default", made["id"])
+        batch_store.endpoint("default", made["id"])
 
 
 def test_a_request_to_record_an_endpoint_may_be_repeated_after_a_lost_answer(services: Services) -> None:
-    made = services.webhook_records.endpoint("default", register(services, "http://127.0.0.1:9/")["id"])
-    services.webhook_records.create(made)
-    assert services.webhook_records.endpoints("default") == [made]
+    made = services.webhook_store.endpoint("default", register(services, "http://127.0.0.1:9/")["id"])
+    services.webhook_store.create(made)
+    assert services.webhook_store.endpoints("default") == [made]
 
 
 def test_deliveries_are_listed_newest_first_up_to_a_hundred(services: Services) -> None:
     made = register(services, "http://127.0.0.1:9/")
     for at in range(101):
         event = event_of(f"batch_{at:032x}", "batch.completed", 1_790_000_000 + at)
-        services.webhook_records.begin(webhook_delivery.new(event, "default", made["id"], event.created_at))
+        services.webhook_store.begin(webhook_delivery.new(event, "default", made["id"], event.created_at))
     page = webhook_endpoints.list_webhook_deliveries(services, "default", made["id"])
     assert [each["created_at"] - 1_790_000_000 for each in page["data"]] == list(range(100, 0, -1))
     assert page["has_more"] is True
@@ -260,7 +262,7 @@ def test_deliveries_are_listed_newest_first_up_to_a_hundred(services: Services) 
 def test_endpoints_are_counted_in_the_table(services: Services) -> None:
     for _ in range(MOST_ENDPOINTS):
         register(services, "http://127.0.0.1:9/")
-    assert len(services.webhook_records.endpoints("default")) == MOST_ENDPOINTS
+    assert len(services.webhook_store.endpoints("default")) == MOST_ENDPOINTS
 
 
 class Killed(BaseException):

@@ -173,8 +173,8 @@ def test_a_token_limit_is_learned_and_then_kept_to(
     made = [each for each in emulator.admin("/ledger")["data"] if each["id"] not in before]
     assert max(Counter(custom_id for each in made for custom_id in each["billed"]).values()) == 1
     assert Counter(each["status"] for each in made)["failed"] <= 2
-    (name,) = world.services.ledgers.names()
-    assert world.services.ledgers.read(name).enqueued == 0
+    (name,) = world.services.token_ledger_store.names()
+    assert world.services.token_ledger_store.read(name).enqueued == 0
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from batchyard.domain.errors import BatchyardError
 from tests.integration.batchyard.world import BUCKET, World
 
 if TYPE_CHECKING:
-    from batchyard.adapters.bucket import Objects
+    from batchyard.adapters.bucket import Bucket
     from batchyard.domain.batch import InputObject
 
 MB = 1024 * 1024
@@ -33,10 +33,10 @@ def filled(seed: int, size: int) -> bytes:
     return hashlib.shake_128(b"%d" % seed).digest(min(size, 65_521)) * (1 + size // 65_521)
 
 
-def source(objects: Objects, seed: int, size: int) -> tuple[InputObject, bytes]:
+def source(bucket: Bucket, seed: int, size: int) -> tuple[InputObject, bytes]:
     data = filled(seed, size)[:size]
-    objects.put(f"work/source-{seed}", data)
-    return objects.head(f"work/source-{seed}")[0], data
+    bucket.put(f"work/source-{seed}", data)
+    return bucket.head(f"work/source-{seed}")[0], data
 
 
 def crc32(data: bytes) -> str:
@@ -44,8 +44,8 @@ def crc32(data: bytes) -> str:
 
 
 @pytest.fixture
-def objects(world: World) -> Objects:
-    return world.services.objects
+def bucket(world: World) -> Bucket:
+    return world.services.bucket
 
 
 SIZES = [
@@ -57,56 +57,56 @@ SIZES = [
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 @pytest.mark.parametrize("copying", range(1, 3))
 def test_what_was_written_and_copied_lies_there_in_order_with_the_checksum_of_the_whole(
-    objects: Objects, sizes: list[int], copying: int
+    bucket: Bucket, sizes: list[int], copying: int
 ) -> None:
-    given = [source(objects, seed, size) for seed, size in enumerate(sizes)]
-    with objects.writer("results/r") as writer:
+    given = [source(bucket, seed, size) for seed, size in enumerate(sizes)]
+    with bucket.writer("results/r") as writer:
         for at, (pinned, data) in enumerate(given):
             if at % 2 == copying or copying == 2:
                 writer.copy(pinned, zlib.crc32(data))
             else:
                 writer.write(data)
     whole = b"".join(data for _, data in given)
-    assert objects.get("results/r") == whole
+    assert bucket.get("results/r") == whole
     assert writer.size == len(whole)
-    assert objects.head("results/r")[0].checksum == crc32(whole)
+    assert bucket.head("results/r")[0].checksum == crc32(whole)
     assert writer.crc32 == zlib.crc32(whole)
     assert writer.sha256 in {None, hashlib.sha256(whole).hexdigest()}
 
 
 def test_an_object_of_which_all_bytes_came_by_has_their_sha256_and_one_that_was_copied_has_none(
-    objects: Objects,
+    bucket: Bucket,
 ) -> None:
-    small, data = source(objects, 1, PART - 1)
-    with objects.writer("results/small") as writer:
+    small, data = source(bucket, 1, PART - 1)
+    with bucket.writer("results/small") as writer:
         writer.copy(small)
     assert writer.sha256 == hashlib.sha256(data).hexdigest()
-    large, _ = source(objects, 2, PART)
-    with objects.writer("results/large") as writer:
+    large, _ = source(bucket, 2, PART)
+    with bucket.writer("results/large") as writer:
         writer.copy(large)
     assert writer.sha256 is None
 
 
 @pytest.mark.parametrize("stop", [1, 2, 4])
-def test_an_object_that_is_put_down_anywhere_is_gone_on_with_by_another_writer(objects: Objects, stop: int) -> None:
-    given = [source(objects, seed, size) for seed, size in enumerate([7, PART + MB, 2 * PART, 5, SMALLEST_PART, 9])]
+def test_an_object_that_is_put_down_anywhere_is_gone_on_with_by_another_writer(bucket: Bucket, stop: int) -> None:
+    given = [source(bucket, seed, size) for seed, size in enumerate([7, PART + MB, 2 * PART, 5, SMALLEST_PART, 9])]
     begun: Begun | None = None
     for part in (given[:stop], given[stop:], []):
-        with objects.writer("results/r", begun=begun) as writer:
+        with bucket.writer("results/r", begun=begun) as writer:
             for at, (pinned, data) in enumerate(part):
                 writer.copy(pinned, zlib.crc32(data)) if at % 2 else writer.write(data)
             begun = writer.put_down()
-    with objects.writer("results/r", begun=begun) as writer:
+    with bucket.writer("results/r", begun=begun) as writer:
         pass
     whole = b"".join(data for _, data in given)
-    assert objects.get("results/r") == whole
+    assert bucket.get("results/r") == whole
     assert (writer.size, writer.sha256, writer.crc32) == (len(whole), None, zlib.crc32(whole))
-    assert objects.head("results/r")[0].checksum == crc32(whole)
+    assert bucket.head("results/r")[0].checksum == crc32(whole)
 
 
-def test_of_an_object_that_holds_a_copy_of_unknown_checksum_the_checksum_is_unknown(objects: Objects) -> None:
-    with objects.writer("results/r") as writer:
-        writer.copy(source(objects, 1, PART)[0])
+def test_of_an_object_that_holds_a_copy_of_unknown_checksum_the_checksum_is_unknown(bucket: Bucket) -> None:
+    with bucket.writer("results/r") as writer:
+        writer.copy(source(bucket, 1, PART)[0])
         writer.write(b"more")
     assert writer.crc32 is None
 
@@ -121,24 +121,24 @@ def give_up(writer: Writer) -> None:
         raise KeyboardInterrupt
 
 
-def test_an_upload_that_failed_is_not_left_behind_unless_somebody_may_go_on_with_it(objects: Objects) -> None:
+def test_an_upload_that_failed_is_not_left_behind_unless_somebody_may_go_on_with_it(bucket: Bucket) -> None:
     with pytest.raises(KeyboardInterrupt):
-        give_up(objects.writer("results/r"))
+        give_up(bucket.writer("results/r"))
     assert uploads() == []
-    with objects.writer("results/r") as writer:
+    with bucket.writer("results/r") as writer:
         writer.write(bytes(PART))
         begun = writer.put_down()
     with pytest.raises(KeyboardInterrupt):
-        give_up(objects.writer("results/r", begun=begun))
+        give_up(bucket.writer("results/r", begun=begun))
     assert [each["UploadId"] for each in uploads()] == [begun.upload_id]
 
 
-def test_an_object_that_was_replaced_meanwhile_is_copied_as_it_was(objects: Objects) -> None:
-    pinned, data = source(objects, 1, PART)
-    objects.put(pinned.key, data[::-1])
-    with objects.writer("results/r") as writer:
+def test_an_object_that_was_replaced_meanwhile_is_copied_as_it_was(bucket: Bucket) -> None:
+    pinned, data = source(bucket, 1, PART)
+    bucket.put(pinned.key, data[::-1])
+    with bucket.writer("results/r") as writer:
         writer.copy(pinned)
-    assert objects.get("results/r") == data
+    assert bucket.get("results/r") == data
 
 
 class Counting:
@@ -164,15 +164,15 @@ class Counting:
 
 
 def test_a_huge_source_is_copied_in_steps_that_are_done_in_time_and_may_be_left_between_any_two(
-    objects: Objects,
+    bucket: Bucket,
 ) -> None:
     counting: Any = Counting()
     size = 7 * LARGEST_COPY + PART
-    pinned = objects.head(source(objects, 1, 5)[0].key)[0]
-    writer = Writer(objects, counting, "results/r", hashing=True)
+    pinned = bucket.head(source(bucket, 1, 5)[0].key)[0]
+    writer = Writer(bucket, counting, "results/r", hashing=True)
     huge = type(pinned)(BUCKET, pinned.key, pinned.etag, size, pinned.version_id)
     reached = next(writer.copying(huge))
-    writer = Writer(objects, counting, "results/r", hashing=True, begun=writer.put_down())
+    writer = Writer(bucket, counting, "results/r", hashing=True, begun=writer.put_down())
     assert list(writer.copying(huge, reached))[-1] == size
     assert (counting.copied[0][0], counting.copied[-1][1], writer.size) == (0, size, size)
     assert all(stop == start for (_, stop), (start, _) in zip(counting.copied[:-1], counting.copied[1:], strict=True))
@@ -180,15 +180,15 @@ def test_a_huge_source_is_copied_in_steps_that_are_done_in_time_and_may_be_left_
     assert all(SMALLEST_PART <= stop - start <= LARGEST_COPY for start, stop in counting.copied)
 
 
-def test_parts_grow_so_that_ten_thousand_hold_much_and_one_more_is_refused_in_words(objects: Objects) -> None:
+def test_parts_grow_so_that_ten_thousand_hold_much_and_one_more_is_refused_in_words(bucket: Bucket) -> None:
     counting: Any = Counting()
     many = Writer(
-        objects, counting, "results/r", hashing=False, begun=Begun("u", [CompletedPart("e")] * 9 * PARTS_PER_SIZE)
+        bucket, counting, "results/r", hashing=False, begun=Begun("u", [CompletedPart("e")] * 9 * PARTS_PER_SIZE)
     )
     many.write(bytes(9 * PART))
     assert counting.sent == []
     many.write(bytes(PART))
     assert counting.sent == [10 * PART]
-    full = Writer(objects, counting, "results/r", hashing=False, begun=Begun("u", [CompletedPart("e")] * 10_000))
+    full = Writer(bucket, counting, "results/r", hashing=False, begun=Begun("u", [CompletedPart("e")] * 10_000))
     with pytest.raises(BatchyardError, match="10,000 parts"):
         full.write(bytes(11 * PART))

@@ -13,20 +13,20 @@ import msgspec
 
 from batch_client import APIConnectionError, BatchClientError, File, FileDeleted, HttpInfo, NotFoundError
 from batch_client import Batch as ProviderBatch
-from batchyard.adapters.batch_store import Records
-from batchyard.adapters.bucket import CHUNK, Arrived, Objects
-from batchyard.adapters.event_bus import Events
+from batchyard.adapters.batch_store import BatchStore
+from batchyard.adapters.bucket import CHUNK, Arrived, Bucket
+from batchyard.adapters.event_bus import EventBus
 from batchyard.adapters.executions import Executions
-from batchyard.adapters.file_bucket import FileObjects
-from batchyard.adapters.file_store import FileRecords
-from batchyard.adapters.lambda_functions import Functions
-from batchyard.adapters.object_join import Joint, Source
+from batchyard.adapters.file_bucket import FileBucket
+from batchyard.adapters.file_store import FileStore
+from batchyard.adapters.lambda_functions import LambdaFunction
+from batchyard.adapters.object_join import ObjectJoin, Source
 from batchyard.adapters.object_writer import Begun, Writer
-from batchyard.adapters.quota_store import StoredBytes
+from batchyard.adapters.quota_store import QuotaStore
 from batchyard.adapters.secrets_manager import Secret
-from batchyard.adapters.sweep_store import PAGE, Chores
-from batchyard.adapters.token_ledger_store import Ledgers
-from batchyard.adapters.upload_store import UploadRecords
+from batchyard.adapters.sweep_store import PAGE, SweepStore
+from batchyard.adapters.token_ledger_store import TokenLedgerStore
+from batchyard.adapters.upload_store import UploadStore
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, Counts, InputObject, Usage
 from batchyard.domain.create_rate import Creations
@@ -39,7 +39,7 @@ from batchyard.domain.token_ledger import Claim, Ledger, Terms
 from batchyard.lines.byte_ranges import Upload
 from batchyard.services import Services
 from batchyard.settings import Settings
-from tests.unit.batchyard.webhook_memory import MemoryCallbacks, MemoryWebhookExecutions, MemoryWebhookRecords
+from tests.unit.batchyard.webhook_memory import MemoryWebhookExecutions, MemoryWebhookSender, MemoryWebhookStore
 
 BUCKET = "batchyard-data-example"
 NOW = 1_790_000_000
@@ -47,7 +47,7 @@ LONGEST_KEY = 2_000  # bytes; DynamoDB's 2,048 have room for a prefix
 BATCH_ID = "batch_5f0c1e8a9b7d4c3e8f2a6b1d0e9c8a7f"
 
 
-class MemoryObjects(Objects):
+class MemoryBucket(Bucket):
     """Objects in a dictionary, handed out in chunks of `chunk` bytes."""
 
     def __init__(self, chunk: int = 65_536) -> None:
@@ -104,7 +104,7 @@ def _fit(key: str) -> None:
     raise StoreError(f"too long: {key[:64]}")
 
 
-class MemoryRecords(Records):
+class MemoryBatchStore(BatchStore):
     """Records in dictionaries, under the real ones' conditions."""
 
     def __init__(self) -> None:
@@ -216,28 +216,28 @@ class MemoryRecords(Records):
         self.others[pk, sk].update(changes)
 
 
-class MemoryChores(Chores):
+class MemorySweepStore(SweepStore):
     """The records of memory, seen by the sweep."""
 
-    def __init__(self, records: MemoryRecords) -> None:
-        self._records = records
+    def __init__(self, batch_store: MemoryBatchStore) -> None:
+        self._batch_store = batch_store
         self.done_with: set[str] = set()
         self.bookmarks: dict[str, dict[str, Any]] = {}
 
     def unsettled(self, after: str | None) -> list[str]:
-        left = sorted(set(self._records.batches) - self.done_with)
+        left = sorted(set(self._batch_store.batches) - self.done_with)
         return [each for each in left if after is None or each > after][:PAGE]
 
     def settled(self, batch_id: str) -> None:
-        if not self._records.batch(batch_id).ended:
+        if not self._batch_store.batch(batch_id).ended:
             raise StaleRecord(batch_id)
         self.done_with.add(batch_id)
 
     def restart(self, batch_id: str, restarts: int) -> bool:
-        known = self._records.batch(batch_id)
+        known = self._batch_store.batch(batch_id)
         if known.ended or known.restarts != restarts:
             return False
-        self._records.batches[batch_id] = msgspec.structs.replace(known, restarts=restarts + 1)
+        self._batch_store.batches[batch_id] = msgspec.structs.replace(known, restarts=restarts + 1)
         return True
 
     def bookmark(self, chore: str) -> dict[str, Any]:
@@ -247,15 +247,15 @@ class MemoryChores(Chores):
         self.bookmarks[chore] = members
 
 
-class MemoryJoint(Joint):
+class MemoryJoint(ObjectJoin):
     """Objects of a dictionary joined in their order."""
 
-    def __init__(self, objects: MemoryObjects, key: str) -> None:
-        self._objects, self._into, self._whole = objects, key, b""
+    def __init__(self, bucket: MemoryBucket, key: str) -> None:
+        self._kept, self._into, self._whole = bucket, key, b""
 
     def take(self, sources: Sequence[Source]) -> Iterator[bytes]:
         for source in sources:
-            piece = self._objects.get(source.key)
+            piece = self._kept.get(source.key)
             self._whole += piece
             yield piece
 
@@ -264,19 +264,19 @@ class MemoryJoint(Joint):
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if kind is None:
-            self._objects.put(self._into, self._whole)
+            self._kept.put(self._into, self._whole)
             self.version_id = "v1"
 
 
-class MemoryFileObjects(FileObjects):
+class MemoryFileBucket(FileBucket):
     """The objects of files, in the same dictionary as all others; `tags` say for how many seconds each is to live."""
 
-    def __init__(self, objects: MemoryObjects) -> None:
-        self.objects = objects
+    def __init__(self, bucket: MemoryBucket) -> None:
+        self.bucket = bucket
         self.lives: dict[str, int | None] = {}
 
     def put(self, key: str, data: bytes, life: int | None) -> str | None:
-        self.objects.put(key, data)
+        self.bucket.put(key, data)
         self.lives[key] = life
         return "v1"
 
@@ -284,17 +284,17 @@ class MemoryFileObjects(FileObjects):
         self.lives[key] = life
 
     def read(self, file: StoredFile) -> bytes:
-        return self.objects.get(file.key)
+        return self.bucket.get(file.key)
 
     def link(self, file: StoredFile) -> str:
         return f"https://{BUCKET}.example/{file.key}"
 
     def delete(self, file: StoredFile) -> None:
-        self.objects.stored.pop(file.key, None)
+        self.bucket.stored.pop(file.key, None)
 
-    def joint(self, key: str, life: int | None) -> Joint:
+    def joint(self, key: str, life: int | None) -> ObjectJoin:
         self.lives[key] = life
-        return MemoryJoint(self.objects, key)
+        return MemoryJoint(self.bucket, key)
 
     def put_link(self, file: StoredFile, life: int | None) -> str:
         self.lives[file.key] = life
@@ -308,12 +308,12 @@ class MemoryFileObjects(FileObjects):
         return f"{self.link(file)}?{multipart_id}/{number}/{size}"
 
     def finish(self, file: StoredFile, multipart_id: str) -> None:
-        sent = self.objects.stored.pop(multipart_id, b"")
+        sent = self.bucket.stored.pop(multipart_id, b"")
         if len(sent) == file.bytes:
-            self.objects.put(file.key, sent)
+            self.bucket.put(file.key, sent)
 
 
-class MemoryFileRecords(FileRecords):
+class MemoryFileStore(FileStore):
     """The records of files in a dictionary, under the real ones' conditions."""
 
     def __init__(self) -> None:
@@ -349,7 +349,7 @@ class MemoryFileRecords(FileRecords):
                 yield file
 
 
-class MemoryUploadRecords(UploadRecords):
+class MemoryUploadStore(UploadStore):
     """The records of uploads in dictionaries; `meanwhile` is what another caller does while the parts are read, once."""
 
     def __init__(self) -> None:
@@ -391,7 +391,7 @@ class MemoryUploadRecords(UploadRecords):
         return self.known[upload_id]
 
 
-class MemoryStoredBytes(StoredBytes):
+class MemoryQuotaStore(QuotaStore):
     """The sums of what tenants store in a dictionary, under the real ones' conditions."""
 
     def __init__(self) -> None:
@@ -417,7 +417,7 @@ class MemoryStoredBytes(StoredBytes):
         return True
 
 
-class MemoryLedgers(Ledgers):
+class MemoryTokenLedgerStore(TokenLedgerStore):
     """Ledgers in dictionaries, under the real ones' conditions."""
 
     def __init__(self) -> None:
@@ -537,7 +537,7 @@ class MemoryExecutions(Executions):
         return self.statuses.get(name, "RUNNING") if name in self.started else None
 
 
-class MemoryFunctions(Functions):
+class MemoryLambdaFunction(LambdaFunction):
     """The invocations asked for."""
 
     def __init__(self) -> None:
@@ -547,7 +547,7 @@ class MemoryFunctions(Functions):
         self.invoked.append(dict(payload))
 
 
-class MemoryEvents(Events):
+class MemoryEventBus(EventBus):
     """The statuses announced."""
 
     def __init__(self) -> None:
@@ -703,25 +703,25 @@ class MemoryServices(Services):
         self.scripted.clock = self.now
         given = Settings(**{**_SETTINGS, **settings})  # type: ignore[arg-type]  # each test gives a field its own type
         super().__init__(given, self.scripted, lambda: self.now_is, lambda: 0.0)
-        self.bucket, self.table, self.room = MemoryObjects(), MemoryRecords(), MemoryLedgers()
+        self.fake_bucket, self.table, self.room = MemoryBucket(), MemoryBatchStore(), MemoryTokenLedgerStore()
         self.started, self.invoked, self.bus, self.key = (
-            MemoryExecutions(), MemoryFunctions(), MemoryEvents(), MemorySecret(),
+            MemoryExecutions(), MemoryLambdaFunction(), MemoryEventBus(), MemorySecret(),
         )  # fmt: skip
-        self.objects, self.records, self.executions = self.bucket, self.table, self.started
-        self.chores = MemoryChores(self.table)
-        self.kept_files, self.file_bodies = MemoryFileRecords(), MemoryFileObjects(self.bucket)
-        self.ledgers = self.room
-        self.kept_uploads = MemoryUploadRecords()
-        self.stored_bytes = self.sums = MemoryStoredBytes()
-        self.file_records, self.file_objects, self.upload_records = self.kept_files, self.file_bodies, self.kept_uploads
-        self.cancel_function, self.events, self.secret = self.invoked, self.bus, self.key
-        self.advanced, self.signing = MemoryFunctions(), MemorySecret()
+        self.bucket, self.batch_store, self.executions = self.fake_bucket, self.table, self.started
+        self.sweep_store = MemorySweepStore(self.table)
+        self.kept_files, self.file_bodies = MemoryFileStore(), MemoryFileBucket(self.fake_bucket)
+        self.token_ledger_store = self.room
+        self.kept_uploads = MemoryUploadStore()
+        self.quota_store = self.sums = MemoryQuotaStore()
+        self.file_store, self.file_bucket, self.upload_store = self.kept_files, self.file_bodies, self.kept_uploads
+        self.cancel_function, self.event_bus, self.secret = self.invoked, self.bus, self.key
+        self.advanced, self.signing = MemoryLambdaFunction(), MemorySecret()
         self.advance_function, self.webhook_secret = self.advanced, self.signing
         self.root, self.hooks, self.deliveries, self.called = (
-            MemorySecret(), MemoryWebhookRecords(), MemoryWebhookExecutions(), MemoryCallbacks(),
+            MemorySecret(), MemoryWebhookStore(), MemoryWebhookExecutions(), MemoryWebhookSender(),
         )  # fmt: skip
-        self.signing_secret, self.webhook_records = self.root, self.hooks
-        self.webhook_executions, self.callbacks = self.deliveries, self.called
+        self.signing_secret, self.webhook_store = self.root, self.hooks
+        self.webhook_executions, self.webhook_sender = self.deliveries, self.called
 
     def wait(self, seconds: int) -> None:
         """Let time pass."""

@@ -5,37 +5,37 @@ import inspect
 import pytest
 
 from batch_client import BatchClient
-from batchyard.adapters.batch_store import Records
-from batchyard.adapters.bucket import Objects
-from batchyard.adapters.event_bus import Events
+from batchyard.adapters.batch_store import BatchStore
+from batchyard.adapters.bucket import Bucket
+from batchyard.adapters.event_bus import EventBus
 from batchyard.adapters.executions import Executions, WebhookExecutions
-from batchyard.adapters.file_bucket import FileObjects
-from batchyard.adapters.file_store import FileRecords
-from batchyard.adapters.lambda_functions import Functions
-from batchyard.adapters.quota_store import StoredBytes
+from batchyard.adapters.file_bucket import FileBucket
+from batchyard.adapters.file_store import FileStore
+from batchyard.adapters.lambda_functions import LambdaFunction
+from batchyard.adapters.quota_store import QuotaStore
 from batchyard.adapters.secrets_manager import Secret
-from batchyard.adapters.sweep_store import Chores
-from batchyard.adapters.token_ledger_store import Ledgers
-from batchyard.adapters.upload_store import UploadRecords
-from batchyard.adapters.webhook_sender import Callbacks
-from batchyard.adapters.webhook_store import WebhookRecords
+from batchyard.adapters.sweep_store import SweepStore
+from batchyard.adapters.token_ledger_store import TokenLedgerStore
+from batchyard.adapters.upload_store import UploadStore
+from batchyard.adapters.webhook_sender import WebhookSender
+from batchyard.adapters.webhook_store import WebhookStore
 from batchyard.services import Provider
 from tests.unit.batchyard.memory import (
-    MemoryChores,
-    MemoryEvents,
+    MemoryBatchStore,
+    MemoryBucket,
+    MemoryEventBus,
     MemoryExecutions,
-    MemoryFileObjects,
-    MemoryFileRecords,
-    MemoryFunctions,
-    MemoryLedgers,
-    MemoryObjects,
+    MemoryFileBucket,
+    MemoryFileStore,
+    MemoryLambdaFunction,
     MemoryProvider,
-    MemoryRecords,
+    MemoryQuotaStore,
     MemorySecret,
-    MemoryStoredBytes,
-    MemoryUploadRecords,
+    MemorySweepStore,
+    MemoryTokenLedgerStore,
+    MemoryUploadStore,
 )
-from tests.unit.batchyard.webhook_memory import MemoryCallbacks, MemoryWebhookExecutions, MemoryWebhookRecords
+from tests.unit.batchyard.webhook_memory import MemoryWebhookExecutions, MemoryWebhookSender, MemoryWebhookStore
 
 INHERITED = {"fence", "put_headers"}  # they call nothing but what is here
 
@@ -47,21 +47,21 @@ def methods(kind: type) -> list[str]:
 @pytest.mark.parametrize(
     ("real", "fake"),
     [
-        (Objects, MemoryObjects),
-        (Records, MemoryRecords),
-        (Chores, MemoryChores),
-        (Ledgers, MemoryLedgers),
+        (Bucket, MemoryBucket),
+        (BatchStore, MemoryBatchStore),
+        (SweepStore, MemorySweepStore),
+        (TokenLedgerStore, MemoryTokenLedgerStore),
         (Executions, MemoryExecutions),
-        (Functions, MemoryFunctions),
-        (Events, MemoryEvents),
-        (FileObjects, MemoryFileObjects),
-        (FileRecords, MemoryFileRecords),
-        (UploadRecords, MemoryUploadRecords),
-        (StoredBytes, MemoryStoredBytes),
+        (LambdaFunction, MemoryLambdaFunction),
+        (EventBus, MemoryEventBus),
+        (FileBucket, MemoryFileBucket),
+        (FileStore, MemoryFileStore),
+        (UploadStore, MemoryUploadStore),
+        (QuotaStore, MemoryQuotaStore),
         (Secret, MemorySecret),
-        (WebhookRecords, MemoryWebhookRecords),
+        (WebhookStore, MemoryWebhookStore),
         (WebhookExecutions, MemoryWebhookExecutions),
-        (Callbacks, MemoryCallbacks),
+        (WebhookSender, MemoryWebhookSender),
         (Provider, MemoryProvider),
     ],
 )

@@ -5,14 +5,14 @@ from typing import Any
 import msgspec
 
 from batchyard.adapters.executions import WebhookExecutions
-from batchyard.adapters.webhook_sender import Callbacks
-from batchyard.adapters.webhook_store import WebhookRecords
+from batchyard.adapters.webhook_sender import WebhookSender
+from batchyard.adapters.webhook_store import WebhookStore
 from batchyard.domain.errors import DeliveryFailed, NotFound, StaleRecord
 from batchyard.domain.webhook_delivery import DELIVERED, PENDING, Delivery, Order, WebhookEvent
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
 
 
-class MemoryWebhookRecords(WebhookRecords):
+class MemoryWebhookStore(WebhookStore):
     """Endpoints and deliveries in dictionaries, under the real ones' conditions."""
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class MemoryWebhookExecutions(WebhookExecutions):
         return new
 
 
-class MemoryCallbacks(Callbacks):
+class MemoryWebhookSender(WebhookSender):
     """What was posted; `answers` are given in turn and 200 after them, one of text being why there is no answer."""
 
     def __init__(self) -> None:

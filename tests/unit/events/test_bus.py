@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from batchyard.adapters.event_bus import NAMES, Events
+from batchyard.adapters.event_bus import NAMES, EventBus
 from batchyard.domain.batch import Batch, Counts, LineError, Usage
 from batchyard.domain.errors import StoreError
 from batchyard.domain.statuses import MOVES, PAUSED, RESUMED, STAMPS
@@ -60,7 +60,7 @@ def after(what: str) -> Batch:
 
 def emitted(what: str) -> dict[str, Any]:
     bus = Bus()
-    Events("bus", bus).announce(after(what), what)  # type: ignore[arg-type]  # it calls nothing else
+    EventBus("bus", bus).announce(after(what), what)  # type: ignore[arg-type]  # it calls nothing else
     (entry,) = bus.entries
     return entry
 
@@ -96,10 +96,10 @@ def test_an_event_holds_the_longest_batch() -> None:
         after("failed"), errors=[NO_LINES] * 1_000, metadata={f"k{at}": "v" * 512 for at in range(16)}
     )
     bus = Bus()
-    Events("bus", bus).announce(longest)  # type: ignore[arg-type]  # as above
+    EventBus("bus", bus).announce(longest)  # type: ignore[arg-type]  # as above
     assert len(json.dumps(bus.entries[0])) < 256_000
 
 
 def test_an_event_the_bus_did_not_take_is_trouble_of_the_store_and_so_tried_again() -> None:
     with pytest.raises(StoreError, match="ThrottlingException"):
-        Events("bus", Bus(failed=1)).announce(after("completed"))  # type: ignore[arg-type]  # as above
+        EventBus("bus", Bus(failed=1)).announce(after("completed"))  # type: ignore[arg-type]  # as above

@@ -71,19 +71,17 @@ def put_endpoint(made: MemoryServices) -> None:
 def at_hand(monkeypatch: pytest.MonkeyPatch) -> MemoryServices:
     """Hand the doors services of memory in which the samples' batch, shard, upload and key are there."""
     made = MemoryServices()
-    made.bucket.put(UPLOAD, INPUT)
-    made.table.create_batch(batch(input=made.bucket.head(UPLOAD)[0]))
+    made.fake_bucket.put(UPLOAD, INPUT)
+    made.table.create_batch(batch(input=made.fake_bucket.head(UPLOAD)[0]))
     key_id, secret, salt = *KEY.split("_")[1:], "salt"
     digest = hashlib.sha256(f"{salt}:{secret}".encode()).hexdigest()
     made.table.put_once({"pk": f"KEY#{key_id}", "sk": "KEY", "tenant": "default", "salt": salt, "hash": digest})
     revoked = {"pk": f"KEY#{REVOKED}", "sk": "KEY", "tenant": "default", "salt": salt, "hash": digest, "revoked_at": 1}
     made.table.put_once(revoked)
-    made.bucket.put(object_keys.file("default", FILE_ID), INPUT)
+    made.fake_bucket.put(object_keys.file("default", FILE_ID), INPUT)
     members: dict[str, Any] = {"bytes": len(INPUT), "filename": "requests.jsonl", "purpose": "batch"}
     key = object_keys.file("default", FILE_ID)
-    made.file_records.keep(
-        stored_file.new(FILE_ID, "default", made.clock(), 86_400, key=key, version_id="v1", **members)
-    )
+    made.file_store.keep(stored_file.new(FILE_ID, "default", made.clock(), 86_400, key=key, version_id="v1", **members))
     put_upload(made)
     put_endpoint(made)
     monkeypatch.setattr(services, "current", lambda: made)
@@ -93,12 +91,12 @@ def at_hand(monkeypatch: pytest.MonkeyPatch) -> MemoryServices:
 def put_upload(made: MemoryServices) -> None:
     """Begin the samples' upload, with one part."""
     wanted = multipart_upload.Wanted("requests.jsonl", "batch", len(PIECE), 86_400)
-    made.upload_records.create(multipart_upload.new(UPLOAD_ID, "default", made.now(), wanted))
-    made.bucket.put(object_keys.upload_part(UPLOAD_ID, PART_ID), PIECE)
+    made.upload_store.create(multipart_upload.new(UPLOAD_ID, "default", made.now(), wanted))
+    made.fake_bucket.put(object_keys.upload_part(UPLOAD_ID, PART_ID), PIECE)
     part = multipart_upload.UploadPart(
         part_id=PART_ID, upload_id=UPLOAD_ID, bytes=len(PIECE), created_at=made.now(), expires_at_ttl=made.now() + 1
     )
-    made.upload_records.add_part(part)
+    made.upload_store.add_part(part)
 
 
 def samples(door: str, *cases: str) -> pytest.MarkDecorator:
@@ -136,7 +134,7 @@ def put_shard(made: MemoryServices) -> None:
     """Plan the samples' shard, as the third of its batch."""
     lines = ShardLines(SHARD, "/v1/responses", "m")
     lines.add(Place(0, 1, 0), [f"r{at}" for at in range(3)], [len(line) for line in INPUT.splitlines(keepends=True)])
-    made.bucket.put(object_keys.shard_lines(BATCH_ID, SHARD), lines.pack())
+    made.fake_bucket.put(object_keys.shard_lines(BATCH_ID, SHARD), lines.pack())
     made.table.move_batch(BATCH_ID, "in_progress", made.now())
 
 
@@ -217,27 +215,27 @@ def test_a_created_file_is_there_byte_by_byte(at_hand: MemoryServices, path: Pat
     answer = call(path)
     shown = body(answer)
     assert (answer["statusCode"], shown["object"], shown["status"]) == (200, "file", "processed")
-    assert "Sapere aude! 📚" in at_hand.bucket.stored[object_keys.file("default", shown["id"])].decode()
+    assert "Sapere aude! 📚" in at_hand.fake_bucket.stored[object_keys.file("default", shown["id"])].decode()
 
 
 @samples("api", "list-files", "retrieve-file")
 def test_a_file_is_shown_with_openai_s_members(at_hand: MemoryServices, path: Path) -> None:
     shown = body(call(path))
     [file] = shown["data"] if "list" in path.name else [shown]
-    assert file == stored_file.shape(at_hand.file_records.file(FILE_ID))
+    assert file == stored_file.shape(at_hand.file_store.file(FILE_ID))
 
 
 @samples("api", "delete-file")
 def test_a_deleted_file_is_said_to_be_and_gone(at_hand: MemoryServices, path: Path) -> None:
     assert body(call(path)) == {"id": FILE_ID, "object": "file", "deleted": True}
     assert call(path)["statusCode"] == 404
-    assert object_keys.file("default", FILE_ID) not in at_hand.bucket.stored
+    assert object_keys.file("default", FILE_ID) not in at_hand.fake_bucket.stored
 
 
 @samples("api", "download-file")
 def test_a_small_file_comes_as_its_bytes(at_hand: MemoryServices, path: Path) -> None:
     answer = call(path)
-    assert at_hand.bucket.stored
+    assert at_hand.fake_bucket.stored
     assert (answer["headers"]["Content-Type"], answer["isBase64Encoded"]) == ("application/octet-stream", True)
     assert answer["headers"]["x-request-id"] == Context.aws_request_id
     assert base64.b64decode(answer["body"]) == INPUT
@@ -245,9 +243,7 @@ def test_a_small_file_comes_as_its_bytes(at_hand: MemoryServices, path: Path) ->
 
 @samples("api", "download-file")
 def test_a_large_file_is_to_be_fetched_elsewhere(at_hand: MemoryServices, path: Path) -> None:
-    at_hand.kept_files.known[FILE_ID] = msgspec.structs.replace(
-        at_hand.file_records.file(FILE_ID), bytes=MOST_INLINE + 1
-    )
+    at_hand.kept_files.known[FILE_ID] = msgspec.structs.replace(at_hand.file_store.file(FILE_ID), bytes=MOST_INLINE + 1)
     answer = call(path)
     assert (answer["statusCode"], answer["body"]) == (302, "")
     assert answer["headers"]["location"].endswith(FILE_ID)
@@ -260,27 +256,27 @@ def test_an_upload_is_shown_with_openai_s_members(at_hand: MemoryServices, path:
         path.name.split(".")[1].split("-")[0]
     ]
     assert (shown["object"], shown["status"]) == ("upload", status)
-    assert at_hand.upload_records.upload(shown["id"]).bytes == len(PIECE)
+    assert at_hand.upload_store.upload(shown["id"]).bytes == len(PIECE)
     assert (shown["file"] is not None) is (status == "completed")
 
 
 @samples("api", "complete-upload")
 def test_a_completed_upload_is_a_file(at_hand: MemoryServices, path: Path) -> None:
     file = body(call(path))["file"]
-    assert at_hand.bucket.stored[object_keys.file("default", file["id"])] == PIECE
+    assert at_hand.fake_bucket.stored[object_keys.file("default", file["id"])] == PIECE
 
 
 @samples("api", "add-upload-part")
 def test_a_part_is_kept_until_its_upload_is_completed(at_hand: MemoryServices, path: Path) -> None:
     shown = body(call(path))
     assert (shown["object"], shown["upload_id"]) == ("upload.part", UPLOAD_ID)
-    assert at_hand.bucket.stored[object_keys.upload_part(UPLOAD_ID, shown["id"])] == PIECE + b"\n"
+    assert at_hand.fake_bucket.stored[object_keys.upload_part(UPLOAD_ID, shown["id"])] == PIECE + b"\n"
 
 
 @samples("api", "presign-file")
 def test_an_announced_file_comes_with_the_addresses_of_all_its_bytes(at_hand: MemoryServices, path: Path) -> None:
     shown = body(call(path))
-    assert sum(part["bytes"] for part in shown["upload"]["parts"]) == at_hand.file_records.file(shown["id"]).bytes
+    assert sum(part["bytes"] for part in shown["upload"]["parts"]) == at_hand.file_store.file(shown["id"]).bytes
 
 
 REFUSALS = {
@@ -382,10 +378,10 @@ def test_a_report_is_handed_out_inline_or_by_a_link_once_it_is_there(at_hand: Me
     assert call(path)["statusCode"] == 404
     assert "no report yet" in body(call(path))["error"]["message"]
     place = object_keys.result("default", BATCH_ID, "report.json")
-    at_hand.bucket.put(place, b'{"outcomes_equal_lines": true}')
+    at_hand.fake_bucket.put(place, b'{"outcomes_equal_lines": true}')
     answer = call(path)
     assert (answer["statusCode"], body(answer)) == (200, {"outcomes_equal_lines": True})
-    at_hand.bucket.put(place, b"{}" + b" " * 2_000_000)
+    at_hand.fake_bucket.put(place, b"{}" + b" " * 2_000_000)
     answer = call(path)
     assert (answer["statusCode"], answer["headers"]["location"]) == (302, f"https://{BUCKET}.example/{place}")
 
@@ -478,7 +474,7 @@ def test_a_method_that_is_not_allowed_is_told_which_are(at_hand: MemoryServices,
 @samples("intake", "s3-")
 def test_an_upload_makes_one_batch_however_often_it_is_told(at_hand: MemoryServices, path: Path) -> None:
     uploaded = json.loads(path.read_text(encoding="utf-8"))["detail"]["object"]
-    at_hand.bucket.put(uploaded["key"], INPUT)
+    at_hand.fake_bucket.put(uploaded["key"], INPUT)
     answers = [call(path), call(path)]
     (batch_id,) = answers[0]["batch_ids"]
     assert answers[0] == answers[1]
@@ -490,7 +486,7 @@ def test_an_upload_makes_one_batch_however_often_it_is_told(at_hand: MemoryServi
 
 @samples("intake", "s3-object-created")
 def test_an_upload_that_is_gone_makes_nothing(at_hand: MemoryServices, path: Path) -> None:
-    at_hand.bucket.stored.clear()
+    at_hand.fake_bucket.stored.clear()
     assert call(path) == {"batch_ids": []}
     assert at_hand.started.started == []
 
@@ -498,15 +494,15 @@ def test_an_upload_that_is_gone_makes_nothing(at_hand: MemoryServices, path: Pat
 @samples("intake", "refused-")
 def test_what_is_no_input_of_ours_makes_nothing(at_hand: MemoryServices, path: Path) -> None:
     uploaded = json.loads(path.read_text(encoding="utf-8"))["detail"]["object"]
-    at_hand.bucket.put(uploaded["key"], INPUT if uploaded["size"] else b"")
+    at_hand.fake_bucket.put(uploaded["key"], INPUT if uploaded["size"] else b"")
     assert call(path) == {"batch_ids": []}
     assert at_hand.started.started == []
 
 
 @samples("sweep", "schedule")
 def test_the_sweep_makes_a_batch_of_each_upload_without_one_and_only_once(at_hand: MemoryServices, path: Path) -> None:
-    at_hand.bucket.put("inbox/acme/missed.jsonl", INPUT)
-    at_hand.bucket.put("inbox/acme/folder/", b"")
+    at_hand.fake_bucket.put("inbox/acme/missed.jsonl", INPUT)
+    at_hand.fake_bucket.put("inbox/acme/folder/", b"")
     assert call(path) == {"UploadsStarted": 2, "ExecutionsStarted": 1}  # the batch at hand was never started
     keys = {each.input.key for each in at_hand.table.batches.values()}
     assert keys == {"inbox/acme/missed.jsonl", UPLOAD}
@@ -539,7 +535,7 @@ def test_a_planned_batch_goes_on_to_its_shards(at_hand: MemoryServices, path: Pa
     answer = call(path)
     assert (answer["batch_id"], answer["next"], answer["max_concurrency"]) == (BATCH_ID, "run", 20)
     assert answer["shards"]["bucket"] == BUCKET
-    assert json.loads(at_hand.bucket.stored[answer["shards"]["key"]]) == [{"shard": 0}]
+    assert json.loads(at_hand.fake_bucket.stored[answer["shards"]["key"]]) == [{"shard": 0}]
     assert call(path) == answer
 
 

@@ -31,13 +31,13 @@ FILE_ID, UPLOAD_ID = "file-3sT9bK2mQxV7cLwZ0rYpHd", "upload_7d1f8f5ae2c44a559a1a
 
 def put_batch(made: MemoryServices) -> None:
     made.table.batches[BATCH_ID] = batch(tenant="acme", input=SOURCE)
-    made.bucket.put(object_keys.result("acme", BATCH_ID, "report.json"), b"{}")
+    made.fake_bucket.put(object_keys.result("acme", BATCH_ID, "report.json"), b"{}")
 
 
 def put_file(made: MemoryServices) -> None:
     members: dict[str, Any] = {"bytes": 3, "filename": "in.jsonl", "purpose": "batch", "version_id": "v1"}
     key = object_keys.file("acme", FILE_ID)
-    made.bucket.put(key, b"{}\n")
+    made.fake_bucket.put(key, b"{}\n")
     made.kept_files.known[FILE_ID] = stored_file.new(FILE_ID, "acme", made.clock(), None, key=key, **members)
 
 
@@ -120,7 +120,7 @@ def test_what_another_tenant_owns_is_not_there_on_any_route(
 ) -> None:
     for _, _, put in OWNED.values():
         put(made)
-    kept = made.table.batches, made.kept_files.known, made.kept_uploads.known, made.bucket.stored, made.hooks.known
+    kept = made.table.batches, made.kept_files.known, made.kept_uploads.known, made.fake_bucket.stored, made.hooks.known
     before = [dict(each) for each in kept]
     theirs = call(method, filled(path), "{}", authorization=other, content_type="application/json")
     unknown = call(method, filled(path, known=False), "{}", authorization=other, content_type="application/json")
@@ -199,7 +199,7 @@ def test_a_body_that_makes_no_sense_is_a_400(body: str | bytes | None, acme: str
 
 
 def test_members_of_a_body_that_are_unknown_are_let_be(acme: str, made: MemoryServices) -> None:
-    made.bucket.put("files/acme/in.jsonl", b"{}\n")
+    made.fake_bucket.put("files/acme/in.jsonl", b"{}\n")
     body = {**BODY, "input_file_id": f"s3://{BUCKET}/files/acme/in.jsonl", "priority": "high", "nested": {"a": [None]}}
     answer = call("POST", "/v1/batches", json.dumps(body), authorization=acme, content_type="application/json")
     assert (answer.status, answer.json["status"]) == (200, "validating")

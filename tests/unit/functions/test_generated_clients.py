@@ -47,7 +47,7 @@ CLIENTS: dict[str, tuple[dict[str, str], dict[str, str], dict[str, Any]]] = {
 def made(monkeypatch: pytest.MonkeyPatch) -> MemoryServices:
     made = MemoryServices()
     monkeypatch.setattr(services, "current", lambda: made)
-    made.bucket.put("files/acme/in.jsonl", b"{}\n")
+    made.fake_bucket.put("files/acme/in.jsonl", b"{}\n")
     return made
 
 

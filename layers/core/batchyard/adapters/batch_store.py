@@ -31,7 +31,7 @@ def _among(some: Iterable[str]) -> tuple[str, dict[str, str]]:
 ENDED: Final = _among(statuses.ENDED)
 
 
-class Records(Items):
+class BatchStore(Items):
     """Read and write records; every write is conditional, so that a late or second worker changes nothing."""
 
     def create_batch(self, batch: Batch) -> bool:

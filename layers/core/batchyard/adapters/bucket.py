@@ -31,7 +31,7 @@ class Arrived(NamedTuple):
     at: datetime
 
 
-class Objects:
+class Bucket:
     """Read and write objects of one bucket."""
 
     def __init__(self, bucket: str, s3: S3Client | None = None) -> None:

@@ -22,7 +22,7 @@ NAMES: Final = {
 }
 
 
-class Events:
+class EventBus:
     """Put events of source `batchyard` on the bus."""
 
     def __init__(self, bus: str, eventbridge: EventBridgeClient | None = None) -> None:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from batchyard.adapters.aws import client, translated
 from batchyard.adapters.bucket import LINK_SECONDS
-from batchyard.adapters.object_join import Joint
+from batchyard.adapters.object_join import ObjectJoin
 from batchyard.domain.errors import NotFound
 from batchyard.domain.stored_file import keep_tag
 from batchyard.observability import logger
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from batchyard.domain.stored_file import StoredFile
 
 
-class FileObjects:
+class FileBucket:
     """Work on the objects of one bucket that stand for files."""
 
     def __init__(self, bucket: str, s3: S3Client | None = None) -> None:
@@ -53,9 +53,9 @@ class FileObjects:
             "get_object", Params={**self._where(file), **shown}, ExpiresIn=LINK_SECONDS
         )
 
-    def joint(self, key: str, life: int | None) -> Joint:
+    def joint(self, key: str, life: int | None) -> ObjectJoin:
         """Open an object that is made of others."""
-        return Joint(self._s3, self._bucket, key, _tagging(life))
+        return ObjectJoin(self._s3, self._bucket, key, _tagging(life))
 
     def put_headers(self, life: int | None) -> dict[str, str]:
         """Name the headers that a PUT to `put_link` must carry."""

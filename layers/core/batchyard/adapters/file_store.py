@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class FileRecords(Table):
+class FileStore(Table):
     """Read and write the records of files; every write is conditional."""
 
     def keep(self, file: StoredFile) -> bool:

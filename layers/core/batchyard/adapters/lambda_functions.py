@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 
-class Functions:
+class LambdaFunction:
     """Invoke one function asynchronously."""
 
     def __init__(self, function: str, lambda_client: LambdaClient | None = None) -> None:

@@ -26,7 +26,7 @@ class Source(NamedTuple):
     size: int
 
 
-class Joint:
+class ObjectJoin:
     """Write one object; it appears when the block ends without an error. Memory is six parts of about 8 MiB."""
 
     def __init__(self, s3: S3Client, bucket: str, key: str, tagging: Mapping[str, str]) -> None:

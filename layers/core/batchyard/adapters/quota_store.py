@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SUMS: Final = "STORED"  # what the index calls all of them
 
 
-class StoredBytes(Table):
+class QuotaStore(Table):
     """Read and move the sums; each move is one write, so that calls side by side lose none."""
 
     def read(self, tenant: str) -> Stored:

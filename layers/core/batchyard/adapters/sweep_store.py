@@ -11,7 +11,7 @@ INDEX: Final = "unsettled"  # it holds only the records that have the member of 
 PAGE: Final = 100
 
 
-class Chores(Table):
+class SweepStore(Table):
     """Find the batches that need a look, and write down what the sweep did about them."""
 
     def unsettled(self, after: str | None) -> list[str]:

@@ -22,7 +22,7 @@ INDEX_KEY: Final = ("gsi1pk", "gsi1sk")
 FREE: Final = f"({NEW} OR (#tokens = :zero AND #ended = :no))", {":zero": 0, ":no": False}
 
 
-class Ledgers(Table):
+class TokenLedgerStore(Table):
     """Read and change ledgers by their names, `<provider>#<model>`; tokens move only together with the claim on them."""
 
     def read(self, name: str) -> Ledger:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from batchyard.domain.multipart_upload import UploadPart
 
 
-class UploadRecords(Table):
+class UploadStore(Table):
     """Read and write the records of uploads; every change is conditional."""
 
     def create(self, upload: StoredUpload) -> None:

@@ -29,7 +29,7 @@ class _PublicOnly(IPFilterAdapter):  # type: ignore[misc]  # the library ships n
         return host, pool
 
 
-class Callbacks:
+class WebhookSender:
     """Post to URLs that are not ours."""
 
     def __init__(self, *, private: bool) -> None:

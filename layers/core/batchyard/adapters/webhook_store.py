@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batchyard.domain.webhook_delivery import WebhookEvent
 
 
-class WebhookRecords(Table):
+class WebhookStore(Table):
     """Read and write the records of endpoints and deliveries; every change is conditional."""
 
     def create(self, endpoint: WebhookEndpoint) -> None:

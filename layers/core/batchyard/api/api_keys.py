@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from batchyard.adapters.aws import translated
-from batchyard.adapters.batch_store import Records
+from batchyard.adapters.batch_store import BatchStore
 from batchyard.domain import object_keys
 from batchyard.domain.errors import BatchyardError, NotFound, StaleRecord
 
@@ -44,28 +44,28 @@ class Key(NamedTuple):
     secret: str
 
 
-def create(records: Records, tenant: str) -> str:
+def create(batch_store: BatchStore, tenant: str) -> str:
     """Make a key for a tenant and return it; it cannot be shown again."""
     key_id, secret, salt, now = secrets.token_hex(8), secrets.token_hex(24), secrets.token_hex(16), int(time.time())
     item = {
         "pk": f"KEY#{key_id}", "sk": "KEY", "gsi1pk": ALL, "gsi1sk": f"{tenant}#{now:010}#{key_id}",
         "key_id": key_id, "tenant": tenant, "created_at": now, "salt": salt, "hash": _hash(salt, secret),
     }  # fmt: skip
-    records.put_once(item)
+    batch_store.put_once(item)
     return f"{PREFIX}_{key_id}_{secret}"
 
 
-def listed(records: Records) -> list[str]:
+def listed(batch_store: BatchStore) -> list[str]:
     """Show every key in a line of its own, by tenant and age, never its secret."""
-    return [_line(item) for item in records.items_of(ALL)]
+    return [_line(item) for item in batch_store.items_of(ALL)]
 
 
-def revoke(records: Records, key_id: str) -> None:
+def revoke(batch_store: BatchStore, key_id: str) -> None:
     """Make a key worthless; raises NoSuchKey if there is none of this id."""
     if not KEY_ID.fullmatch(key_id):
         raise NoSuchKey(f"{key_id!r} is no key id; the list shows them.")
     try:
-        records.change_item(f"KEY#{key_id}", "KEY", revoked_at=int(time.time()))
+        batch_store.change_item(f"KEY#{key_id}", "KEY", revoked_at=int(time.time()))
     except NotFound as error:
         if isinstance(error.__cause__, StaleRecord):  # else it is the table that is not there
             raise NoSuchKey(f"There is no key {key_id}; the list shows them.") from error
@@ -119,12 +119,12 @@ def main(arguments: list[str]) -> str:
 def _done(arguments: list[str]) -> str:
     match arguments:
         case [table, "--list"] if table:
-            return "\n".join(listed(Records(table)))
+            return "\n".join(listed(BatchStore(table)))
         case [table, "--revoke", key_id] if table:
-            revoke(Records(table), key_id)
+            revoke(BatchStore(table), key_id)
             return f"{key_id} is revoked."
         case [table, tenant] if table and object_keys.sound_tenant(tenant):
-            return create(Records(table), tenant)
+            return create(BatchStore(table), tenant)
     sys.exit(USAGE)
 
 
@@ -138,9 +138,9 @@ class Keyring:
     Only records are kept, never a key or a verdict, and only of keys that there are: guesses take no room.
     """
 
-    def __init__(self, records: Records, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, batch_store: BatchStore, clock: Callable[[], float] = time.time) -> None:
         """Read keys from these records."""
-        self._records, self._clock = records, clock
+        self._batch_store, self._clock = batch_store, clock
         self._known: dict[str, tuple[float, dict[str, Any]]] = {}
 
     def tenant_of(self, authorization: str) -> str | None:
@@ -159,6 +159,6 @@ class Keyring:
         now = self._clock()
         if not 0 <= now - read_at < FRESH:
             self._known.pop(key_id, None)
-            record = self._records.item(f"KEY#{key_id}", "KEY")
+            record = self._batch_store.item(f"KEY#{key_id}", "KEY")
             self._known[key_id] = now, record
         return record

@@ -37,15 +37,15 @@ def list_batches(services: Services, tenant: str, after: str | None, limit: str 
     if after is not None:
         _own(services, tenant, after)
     count = page_limit(limit, *LIMITS)
-    batches, more = services.records.list_batches(tenant, after, count) if count else ([], False)
+    batches, more = services.batch_store.list_batches(tenant, after, count) if count else ([], False)
     return page([shape(batch) for batch in batches], more=more)
 
 
 def cancel_batch(services: Services, tenant: str, batch_id: str) -> dict[str, Any]:
     """Cancel a batch; one that is cancelled already is shown as it is, one that ended otherwise is a 409."""
     batch = _own(services, tenant, batch_id)
-    moved = services.records.move_batch(batch_id, statuses.CANCELLING, services.now())
-    batch = moved or services.records.batch(batch_id)
+    moved = services.batch_store.move_batch(batch_id, statuses.CANCELLING, services.now())
+    batch = moved or services.batch_store.batch(batch_id)
     if batch.status in {statuses.COMPLETED, statuses.FAILED}:
         raise ApiError(HTTPStatus.CONFLICT, f"Cannot cancel a batch with status '{batch.status}'.")
     if batch.status == statuses.CANCELLING:
@@ -65,15 +65,15 @@ def batch_report(services: Services, tenant: str, batch_id: str) -> bytes | str:
     """Return a batch's report.json, or the URL of a large one; raises ApiError 404 while there is none."""
     batch = _own(services, tenant, batch_id)
     try:
-        found, _ = services.objects.head(object_keys.result(batch.tenant, batch_id, "report.json"))
+        found, _ = services.bucket.head(object_keys.result(batch.tenant, batch_id, "report.json"))
     except NotFound as error:
         message = f"The batch '{batch_id}' has no report yet: it is written when the batch ends."
         raise ApiError(HTTPStatus.NOT_FOUND, message) from error
-    return services.objects.get(found.key) if found.size <= MOST_INLINE else services.objects.link(found)
+    return services.bucket.get(found.key) if found.size <= MOST_INLINE else services.bucket.link(found)
 
 
 def _own(services: Services, tenant: str, batch_id: str) -> Batch:
-    return own(tenant, batch_id, BATCH_ID, services.records.batch, _unknown)
+    return own(tenant, batch_id, BATCH_ID, services.batch_store.batch, _unknown)
 
 
 def _unknown(batch_id: str) -> ApiError:
@@ -82,7 +82,7 @@ def _unknown(batch_id: str) -> ApiError:
 
 def resume(services: Services, batch_id: str) -> int:
     """Have what is due done for every shard that waits, and return how many those are."""
-    waiting = [shard.shard for shard in services.records.shards(batch_id) if shard.paused and not shard.done]
+    waiting = [shard.shard for shard in services.batch_store.shards(batch_id) if shard.paused and not shard.done]
     for number in waiting:
         services.advance_function.invoke({"batch_id": batch_id, "shard": number})
     return len(waiting)

@@ -36,12 +36,12 @@ def claim(services: Services, tenant: str, wanted: dict[str, Any], idempotency_k
         message = f"The input file '{wanted['input_file_id'][:SHOWN_ID]}' was not found, or is not yours."
         return new_batch.refuse(services, batch, LineError("invalid_request", message, "file_id"))
     quotas.check_open_batches(services, tenant, batch_id, token)
-    created = services.records.create_batch(batch)
+    created = services.batch_store.create_batch(batch)
     if not created and not _obtained(
         services, batch, options.of_body(wanted)
     ):  # the upload's batch is somebody else's, or runs for another endpoint
         batch = msgspec.structs.replace(batch, batch_id=token)
-        created = services.records.create_batch(batch)
+        created = services.batch_store.create_batch(batch)
     return _started(services, batch, created=created, forget=idempotency_key is None)
 
 
@@ -49,30 +49,30 @@ def _obtained(services: Services, batch: Batch, named: dict[str, Any]) -> bool:
     """Take over the batch that an upload has made; the token tells our own write from another's."""
     if _owner(services, batch) == batch.claimed_by:
         return True
-    if services.records.batch(batch.batch_id).dry_run:
+    if services.batch_store.batch(batch.batch_id).dry_run:
         return False  # an upload that was only to be estimated
     changes = {
         "metadata": batch.metadata, "output_expires_after": batch.output_expires_after, "endpoint": batch.endpoint,
         "completion_window": batch.completion_window, "expires_at": batch.expires_at, "claimed_by": batch.claimed_by, **named,
     }  # fmt: skip
     given = {name: value for name, value in changes.items() if value is not None}
-    taken = services.records.claim_batch(batch.batch_id, batch.endpoint or "", **given)
+    taken = services.batch_store.claim_batch(batch.batch_id, batch.endpoint or "", **given)
     return taken is not None or _owner(services, batch) == batch.claimed_by
 
 
 def _owner(services: Services, batch: Batch) -> str | None:
-    return services.records.batch(batch.batch_id).claimed_by
+    return services.batch_store.batch(batch.batch_id).claimed_by
 
 
 def _started(services: Services, batch: Batch, *, created: bool, forget: bool) -> Batch:
     """Start the batch; if that fails, a caller who cannot name it again must not find it running later."""
-    now = services.records.batch(batch.batch_id)
+    now = services.batch_store.batch(batch.batch_id)
     try:
         new_batch.start_execution(services, now, created=created)
     except BatchyardError:
         if forget:
             reason = LineError("server_error", "The batch could not be started. Create it again.")
-            services.records.move_batch(
+            services.batch_store.move_batch(
                 batch.batch_id, statuses.FAILED, services.now(), errors=[reason], errors_total=1
             )
         raise
@@ -91,7 +91,7 @@ def _source(services: Services, tenant: str, input_file_id: str) -> InputObject 
     if len(key.encode("utf-8", "surrogatepass")) > LONGEST_KEY:
         return None
     try:
-        return services.objects.head(key)[0]
+        return services.bucket.head(key)[0]
     except NotFound:
         return None
 
@@ -109,7 +109,7 @@ def _batch_id(services: Services, wanted: dict[str, Any], source: InputObject | 
     if source is None or not source.key.startswith(object_keys.INBOX) or wanted.get("dry_run"):
         return fresh
     dropped = new_batch.upload_id(source)
-    batch = services.records.find_batch(dropped)
+    batch = services.batch_store.find_batch(dropped)
     if batch is None:
         return dropped
     free = batch.claimed_by is None and batch.endpoint in {None, wanted["endpoint"]} and not batch.dry_run
@@ -122,7 +122,7 @@ def _remembered(services: Services, key: str, batch_id: str, digest: str) -> str
         "pk": f"IDEMPOTENCY#{key}", "sk": "KEY", "batch_id": batch_id, "digest": digest,
         "expires_at_ttl": services.now() + KEEP_KEYS,
     }  # fmt: skip
-    known = services.records.put_once(item)
+    known = services.batch_store.put_once(item)
     if known["digest"] != digest:
         message = "This Idempotency-Key was used with another body. Use a new key for a new batch."
         raise ApiError(HTTPStatus.CONFLICT, message, code="idempotency_key_reused")

@@ -34,12 +34,12 @@ def create_file(services: Services, tenant: str, content_type: str | None, body:
     file_id = stored_file.file_id(secrets.token_hex(16))
     key = object_keys.file(tenant, file_id)
     with quotas.room_for(services, tenant, len(file.data)):
-        version_id = services.file_objects.put(key, file.data, life)
+        version_id = services.file_bucket.put(key, file.data, life)
         made = stored_file.new(
             file_id, tenant, services.clock(), life, key=key, bytes=len(file.data), filename=file.filename or "",
             purpose=purpose, version_id=version_id,
         )  # fmt: skip
-        services.file_records.keep(made)
+        services.file_store.keep(made)
     return shape(made)
 
 
@@ -57,7 +57,7 @@ def list_files(
     data: list[dict[str, Any]] = []
     room, more = MOST_ANSWER, False
     for file in (
-        services.file_records.files(tenant, services.now(), purpose or None, position, newest_first=newest_first)
+        services.file_store.files(tenant, services.now(), purpose or None, position, newest_first=newest_first)
         if count
         else ()
     ):
@@ -74,9 +74,9 @@ def list_files(
 def delete_file(services: Services, tenant: str, file_id: str) -> dict[str, Any]:
     """Delete a file; a batch that reads it already goes on."""
     file = own(services, tenant, file_id)
-    services.file_objects.delete(file)
+    services.file_bucket.delete(file)
     try:
-        services.file_records.change(file_id, deleted_at=services.now(), expires_at_ttl=services.now() + DAY)
+        services.file_store.change(file_id, deleted_at=services.now(), expires_at_ttl=services.now() + DAY)
     except StaleRecord as error:
         raise unknown(file_id) from error
     quotas.give_back(services, tenant, file.bytes)
@@ -89,9 +89,9 @@ def file_content(services: Services, tenant: str, file_id: str) -> bytes | str:
     if file.status != PROCESSED:
         raise ApiError(HTTPStatus.BAD_REQUEST, f"The content of {file_id} has not been uploaded yet.", param="id")
     if file.bytes > MOST_INLINE:
-        return services.file_objects.link(file)
+        return services.file_bucket.link(file)
     try:
-        return services.file_objects.read(file)
+        return services.file_bucket.read(file)
     except NotFound as error:  # removed from the bucket by hand
         raise unknown(file_id) from error
 
@@ -101,7 +101,7 @@ def input_of(services: Services, tenant: str, file_id: str) -> InputObject | Non
     try:
         file = own(services, tenant, file_id)
         usable = file.purpose == BATCH and file.status == PROCESSED
-        return services.objects.head(file.key, file.version_id)[0] if usable else None
+        return services.bucket.head(file.key, file.version_id)[0] if usable else None
     except (ApiError, NotFound):
         return None
 
@@ -121,7 +121,7 @@ def too_large(size: int, way: str = WAY_FOR_MORE) -> ApiError:
 
 
 def _known(services: Services, tenant: str, file_id: str) -> StoredFile:
-    return tenancy.own(tenant, file_id, FILE_ID, services.file_records.file, unknown)
+    return tenancy.own(tenant, file_id, FILE_ID, services.file_store.file, unknown)
 
 
 def _checked(fields: dict[str, Field]) -> tuple[Field, str, int | None]:

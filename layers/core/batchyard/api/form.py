@@ -31,7 +31,7 @@ def parse(content_type: str | None, body: bytes) -> dict[str, Field]:
         )
     taker = _Taker()
     try:
-        parser = MultipartParser(options.get(b"boundary", b""), taker.callbacks())  # type: ignore[arg-type]  # a TypedDict there
+        parser = MultipartParser(options.get(b"boundary", b""), taker.webhook_sender())  # type: ignore[arg-type]  # a TypedDict there
         parser.write(body)
         parser.finalize()
     except (FormParserError, ValueError) as error:
@@ -51,7 +51,7 @@ class _Taker:
         self._name = ""
         self._filename: str | None = None
 
-    def callbacks(self) -> dict[str, object]:
+    def webhook_sender(self) -> dict[str, object]:
         return {
             "on_part_begin": self._begin,
             "on_header_field": lambda data, start, end: self._field.extend(data[start:end]),

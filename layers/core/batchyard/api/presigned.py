@@ -23,12 +23,12 @@ def presign_file(services: Services, tenant: str, body: object) -> dict[str, Any
     key = object_keys.file(tenant, file_id)
     with quotas.room_for(services, tenant, wanted.bytes):
         whole = wanted.bytes <= MOST_AT_ONCE
-        multipart_id = None if whole else services.file_objects.begin(key, wanted.life)
+        multipart_id = None if whole else services.file_bucket.begin(key, wanted.life)
         file = stored_file.new(
             file_id, tenant, services.clock(), wanted.life, key=key, bytes=wanted.bytes, filename=wanted.filename,
             purpose=wanted.purpose, status=UPLOADED, multipart_id=multipart_id,
         )  # fmt: skip
-        services.file_records.keep(file)
+        services.file_store.keep(file)
     return {**stored_file.shape(file), "upload": _upload(services, file, wanted.life)}
 
 
@@ -37,12 +37,12 @@ def up_to_date(services: Services, file: StoredFile) -> StoredFile:
     if file.status == PROCESSED:
         return file
     if file.multipart_id is not None:
-        services.file_objects.finish(file, file.multipart_id)
+        services.file_bucket.finish(file, file.multipart_id)
     try:
-        found = services.objects.head(file.key)[0]
+        found = services.bucket.head(file.key)[0]
         if found.size != file.bytes:
             return file
-        return services.file_records.change(file.file_id, status=PROCESSED, version_id=found.version_id)
+        return services.file_store.change(file.file_id, status=PROCESSED, version_id=found.version_id)
     except (NotFound, StaleRecord):  # nothing is there yet, or the file was deleted meanwhile
         return file
 
@@ -50,14 +50,14 @@ def up_to_date(services: Services, file: StoredFile) -> StoredFile:
 def _upload(services: Services, file: StoredFile, life: int | None) -> dict[str, Any]:
     if file.multipart_id is None:
         headers, urls, sizes = (
-            services.file_objects.put_headers(life),
-            [services.file_objects.put_link(file, life)],
+            services.file_bucket.put_headers(life),
+            [services.file_bucket.put_link(file, life)],
             [file.bytes],
         )
     else:
         headers, sizes = {}, _sizes(file.bytes)
         urls = [
-            services.file_objects.part_link(file, file.multipart_id, at, size) for at, size in enumerate(sizes, start=1)
+            services.file_bucket.part_link(file, file.multipart_id, at, size) for at, size in enumerate(sizes, start=1)
         ]
     parts = [{"url": url, "bytes": size} for url, size in zip(urls, sizes, strict=True)]
     return {"method": "PUT", "headers": headers, "expires_at": services.now() + LINK_SECONDS, "parts": parts}

@@ -16,8 +16,8 @@ def check_open_batches(services: Services, tenant: str, *batch_ids: str) -> None
     most = services.settings.max_open_batches
     if (
         not most
-        or services.records.open_batches(tenant, most) < most
-        or any(map(services.records.find_batch, batch_ids))
+        or services.batch_store.open_batches(tenant, most) < most
+        or any(map(services.batch_store.find_batch, batch_ids))
     ):
         return
     message = f"You have {most} open batches, the most there may be. Wait until one has ended, or cancel one."
@@ -31,8 +31,8 @@ def room_for(services: Services, tenant: str, size: int) -> Iterator[None]:
     The sum is kept as it changes. What it misses (files that expire, functions that die) the sweep corrects; see `storage`.
     """
     most = services.settings.max_stored_bytes
-    if most and not services.stored_bytes.add(tenant, size, services.now(), most):
-        stored = services.stored_bytes.read(tenant).bytes
+    if most and not services.quota_store.add(tenant, size, services.now(), most):
+        stored = services.quota_store.read(tenant).bytes
         message = f"Your files have {stored} bytes of {most}; {size} more do not fit. Delete what you no longer need."
         raise ApiError(HTTPStatus.FORBIDDEN, message, code="storage_limit_exceeded")
     try:
@@ -45,7 +45,7 @@ def room_for(services: Services, tenant: str, size: int) -> Iterator[None]:
 def count(services: Services, tenant: str, size: int) -> None:
     """Count bytes that are stored whatever the limit."""
     if services.settings.max_stored_bytes:
-        services.stored_bytes.add(tenant, size, services.now(), None)
+        services.quota_store.add(tenant, size, services.now(), None)
 
 
 def give_back(services: Services, tenant: str, size: int) -> None:

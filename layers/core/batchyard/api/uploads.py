@@ -45,7 +45,7 @@ def create_upload(services: Services, tenant: str, body: object) -> dict[str, An
         raise missing("mime_type")
     upload = multipart_upload.new(f"upload_{secrets.token_hex(16)}", tenant, services.now(), wanted)
     with quotas.room_for(services, tenant, wanted.bytes):
-        services.upload_records.create(upload)
+        services.upload_store.create(upload)
     return shape(upload, services.now())
 
 
@@ -58,14 +58,14 @@ def add_part(services: Services, tenant: str, upload_id: str, content_type: str 
     if data is None:
         raise missing("data")
     most = MOST_OFTEN * upload.bytes
-    if not services.upload_records.count_part(upload_id, len(data.data), most, MOST_OFTEN * MOST_PARTS):
+    if not services.upload_store.count_part(upload_id, len(data.data), most, MOST_OFTEN * MOST_PARTS):
         raise too_many_parts(_own(services, tenant, upload_id))
     part = UploadPart(
         part_id=f"part_{secrets.token_hex(16)}", upload_id=upload_id, bytes=len(data.data), created_at=services.now(),
         expires_at_ttl=upload.expires_at_ttl,
     )  # fmt: skip
-    services.file_objects.put(object_keys.upload_part(upload_id, part.part_id), data.data, None)
-    services.upload_records.add_part(part)
+    services.file_bucket.put(object_keys.upload_part(upload_id, part.part_id), data.data, None)
+    services.upload_store.add_part(part)
     return shape_part(part)
 
 
@@ -81,9 +81,9 @@ def complete_upload(services: Services, tenant: str, upload_id: str, body: objec
     )  # by a call that died before it could end the upload: its version is the one recorded
     if file is None:
         file = _joined(services, upload, sources, upload_rules.text_of(body, "md5"))
-        services.file_records.keep(file)
+        services.file_store.keep(file)
     try:
-        ended = services.upload_records.end(upload_id, COMPLETED)
+        ended = services.upload_store.end(upload_id, COMPLETED)
     except StaleRecord as error:
         ended = _overtaken(services, file, upload_id, error)
     return shape(ended, services.now(), file)
@@ -95,7 +95,7 @@ def cancel_upload(services: Services, tenant: str, upload_id: str) -> dict[str, 
     if upload.status != CANCELLED:
         _pending(services, tenant, upload_id)
         try:
-            upload = services.upload_records.end(upload_id, CANCELLED)
+            upload = services.upload_store.end(upload_id, CANCELLED)
             quotas.give_back(services, tenant, upload.bytes)
         except StaleRecord as error:
             raise not_pending(_own(services, tenant, upload_id).status) from error
@@ -103,7 +103,7 @@ def cancel_upload(services: Services, tenant: str, upload_id: str) -> dict[str, 
 
 
 def _own(services: Services, tenant: str, upload_id: str) -> StoredUpload:
-    return own(tenant, upload_id, UPLOAD_ID, services.upload_records.upload, unknown)
+    return own(tenant, upload_id, UPLOAD_ID, services.upload_store.upload, unknown)
 
 
 def _pending(services: Services, tenant: str, upload_id: str) -> StoredUpload:
@@ -115,7 +115,7 @@ def _pending(services: Services, tenant: str, upload_id: str) -> StoredUpload:
 
 
 def _sources(services: Services, upload: StoredUpload, part_ids: Sequence[str]) -> list[Source]:
-    sizes = services.upload_records.part_sizes(upload.upload_id)
+    sizes = services.upload_store.part_sizes(upload.upload_id)
     for part_id in part_ids:
         if part_id not in sizes:
             raise ApiError(
@@ -131,7 +131,7 @@ def _sources(services: Services, upload: StoredUpload, part_ids: Sequence[str]) 
 def _joined(services: Services, upload: StoredUpload, sources: Sequence[Source], md5: str | None) -> StoredFile:
     """Write the parts into one object; a wrong digest or first line leaves nothing behind."""
     key, digest, passed = object_keys.file(upload.tenant, _file_id(upload)), hashlib.md5(usedforsecurity=False), 0
-    with services.file_objects.joint(key, upload.life) as joint:
+    with services.file_bucket.joint(key, upload.life) as joint:
         for piece in joint.take(sources):
             if upload.purpose == BATCH and not passed:
                 check_first_line(piece, whole=len(piece) == upload.bytes)
@@ -147,20 +147,18 @@ def _joined(services: Services, upload: StoredUpload, sources: Sequence[Source],
 
 def _made(services: Services, upload: StoredUpload) -> StoredFile | None:
     try:
-        return services.file_records.file(_file_id(upload))
+        return services.file_store.file(_file_id(upload))
     except NotFound:  # not yet, or it expired long ago
         return None
 
 
 def _overtaken(services: Services, file: StoredFile, upload_id: str, error: StaleRecord) -> StoredUpload:
     """Take back the file of an upload that was cancelled while it was joined; another call may as well have completed it."""
-    upload = services.upload_records.upload(upload_id)
+    upload = services.upload_store.upload(upload_id)
     if upload.status == COMPLETED:
         return upload
-    services.file_objects.delete(file)
-    services.file_records.change(
-        file.file_id, deleted_at=services.now(), expires_at_ttl=services.now() + stored_file.DAY
-    )
+    services.file_bucket.delete(file)
+    services.file_store.change(file.file_id, deleted_at=services.now(), expires_at_ttl=services.now() + stored_file.DAY)
     raise not_pending(upload.status) from error
 
 

@@ -22,7 +22,7 @@ KEEP_DELETED = 7 * 86_400  # seconds; deliveries under way last three days
 def create_webhook_endpoint(services: Services, tenant: str, body: object) -> dict[str, Any]:
     """Register an endpoint and return it with its signing secret, which is shown this once."""
     wanted = check(body, whole=True, private=services.settings.private_webhooks)
-    if len(services.webhook_records.endpoints(tenant)) >= MOST_ENDPOINTS:
+    if len(services.webhook_store.endpoints(tenant)) >= MOST_ENDPOINTS:
         message = f"There are {MOST_ENDPOINTS} webhook endpoints already, the most there may be. Delete one first."
         raise ApiError(HTTPStatus.FORBIDDEN, message, code="webhook_endpoints_limit_exceeded")
     endpoint_id, now = f"we_{secrets.token_hex(16)}", services.now()
@@ -31,13 +31,13 @@ def create_webhook_endpoint(services: Services, tenant: str, body: object) -> di
         endpoint_id=endpoint_id, tenant=tenant, created_at=now, updated_at=now, hint=webhook_endpoint.hint_of(secret),
         **wanted.members(),
     )  # fmt: skip
-    services.webhook_records.create(made)
+    services.webhook_store.create(made)
     return {**shape(made), "signing_secret": secret}
 
 
 def list_webhook_endpoints(services: Services, tenant: str, after: str | None, limit: str | None) -> dict[str, Any]:
     """List the tenant's endpoints, newest first, behind the endpoint `after`."""
-    count, every = page_limit(limit, *LIMITS), services.webhook_records.endpoints(tenant)
+    count, every = page_limit(limit, *LIMITS), services.webhook_store.endpoints(tenant)
     ids = [each.endpoint_id for each in every]
     if after is not None and after not in ids:
         raise unknown(after)
@@ -94,7 +94,7 @@ def test_webhook_endpoint(services: Services, tenant: str, endpoint_id: str, bod
 def list_webhook_deliveries(services: Services, tenant: str, endpoint_id: str) -> dict[str, Any]:
     """List the last deliveries to an endpoint, newest first, as long as they are kept."""
     endpoint = _own(services, tenant, endpoint_id)
-    found = services.webhook_records.deliveries(endpoint.endpoint_id, MOST_DELIVERIES + 1)
+    found = services.webhook_store.deliveries(endpoint.endpoint_id, MOST_DELIVERIES + 1)
     shown = [webhook_delivery.shape(each) for each in found[:MOST_DELIVERIES]]
     return page(shown, more=len(found) > MOST_DELIVERIES)
 
@@ -105,12 +105,12 @@ def list_webhook_event_types(services: Services) -> dict[str, Any]:  # noqa: ARG
 
 
 def _own(services: Services, tenant: str, endpoint_id: str) -> WebhookEndpoint:
-    return own(tenant, endpoint_id, ENDPOINT_ID, partial(services.webhook_records.endpoint, tenant), unknown)
+    return own(tenant, endpoint_id, ENDPOINT_ID, partial(services.webhook_store.endpoint, tenant), unknown)
 
 
 def _changed(services: Services, endpoint: WebhookEndpoint, **changes: object) -> WebhookEndpoint:
     try:
-        return services.webhook_records.change(endpoint, updated_at=services.now(), **changes)
+        return services.webhook_store.change(endpoint, updated_at=services.now(), **changes)
     except StaleRecord as error:
         message = "The webhook endpoint was deleted, or its secret rotated, by another request meanwhile. Look again."
         raise ApiError(HTTPStatus.CONFLICT, message) from error

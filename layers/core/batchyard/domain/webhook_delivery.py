@@ -1,6 +1,6 @@
 """The delivery of one event to one webhook endpoint: what is sent, how it is signed, and how it stands.
 
-Events have OpenAI's shape, signatures that of Standard Webhooks: https://www.standardwebhooks.com
+EventBus have OpenAI's shape, signatures that of Standard Webhooks: https://www.standardwebhooks.com
 """
 
 import hashlib

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from batchyard.domain.batch import InputObject
 
 if TYPE_CHECKING:
-    from batchyard.adapters.bucket import Objects
+    from batchyard.adapters.bucket import Bucket
 
 # Ranges closer than this are read in one request and what lies between is dropped: a request costs more than the bytes.
 NEAR: Final = 256 * 1024
@@ -15,9 +15,9 @@ NEAR: Final = 256 * 1024
 class Upload:
     """A body of known length that can be read from its start again; holds one chunk at a time."""
 
-    def __init__(self, objects: "Objects", source: InputObject, ranges: list[tuple[int, int]]) -> None:
+    def __init__(self, bucket: "Bucket", source: InputObject, ranges: list[tuple[int, int]]) -> None:
         """Take byte ranges `[start, stop)` of `source`, in order and apart."""
-        self._objects, self._source, self._ranges = objects, source, ranges
+        self._bucket, self._source, self._ranges = bucket, source, ranges
 
     def __len__(self) -> int:
         """Count the bytes."""
@@ -32,7 +32,7 @@ class Upload:
         at = ranges[0][0]
         waiting = iter(ranges)
         start, stop = next(waiting)
-        for chunk in self._objects.chunks(self._source, at, ranges[-1][1]):
+        for chunk in self._bucket.chunks(self._source, at, ranges[-1][1]):
             end = at + len(chunk)
             while start < end:
                 yield chunk[max(start, at) - at : min(stop, end) - at]

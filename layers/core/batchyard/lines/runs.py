@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-    from batchyard.adapters.bucket import Objects
+    from batchyard.adapters.bucket import Bucket
     from batchyard.adapters.object_writer import Writer
     from batchyard.domain.batch import InputObject
 
@@ -31,11 +31,11 @@ class _Packed(msgspec.Struct, frozen=True):
 class RunWriter:
     """Write lines in ascending position below `prefix`; an empty run leaves no objects."""
 
-    def __init__(self, objects: Objects, prefix: str) -> None:
+    def __init__(self, bucket: Bucket, prefix: str) -> None:
         """Prepare the run."""
-        self._objects, self._prefix = objects, prefix
+        self._bucket, self._prefix = bucket, prefix
         self._positions, self._sizes = array("Q"), array("I")
-        self._lines = objects.writer(f"{prefix}.jsonl", hashing=False)
+        self._lines = bucket.writer(f"{prefix}.jsonl", hashing=False)
         self._held: list[bytes] = []
         self._held_bytes = 0
 
@@ -79,15 +79,15 @@ class RunWriter:
             self._lines.__exit__(kind, error, trace)
         if kind is None and self._positions:
             packed = _Packed(self._positions.tobytes(), self._sizes.tobytes(), self._lines.crc32)
-            self._objects.put(f"{self._prefix}.index", msgspec.msgpack.encode(packed))
+            self._bucket.put(f"{self._prefix}.index", msgspec.msgpack.encode(packed))
 
 
 class Run:
     """A run to read."""
 
-    def __init__(self, objects: Objects, prefix: str) -> None:
+    def __init__(self, bucket: Bucket, prefix: str) -> None:
         """Name the run; nothing is read yet."""
-        self._objects, self._prefix = objects, prefix
+        self._bucket, self._prefix = bucket, prefix
 
     @cached_property
     def last(self) -> int:
@@ -106,7 +106,7 @@ class Run:
             while stop < end and size + sizes[stop] <= piece:
                 size += sizes[stop]
                 stop += 1
-            data = b"".join(self._objects.chunks(source, offset, offset + size))
+            data = b"".join(self._bucket.chunks(source, offset, offset + size))
             yield Block(positions[at:stop], sizes[at:stop], data)
             at, offset = stop, offset + size
 
@@ -125,10 +125,10 @@ class Run:
             yield reached, len(sizes)
 
     def _index(self) -> _Packed:
-        return msgspec.msgpack.decode(self._objects.get(f"{self._prefix}.index"), type=_Packed)
+        return msgspec.msgpack.decode(self._bucket.get(f"{self._prefix}.index"), type=_Packed)
 
     def _lines(self, expected: int) -> InputObject:
-        pinned, _ = self._objects.head(f"{self._prefix}.jsonl")
+        pinned, _ = self._bucket.head(f"{self._prefix}.jsonl")
         if pinned.size != expected:
             raise BatchyardError(f"{pinned.uri} has {pinned.size} bytes, but its index {expected}")
         return pinned

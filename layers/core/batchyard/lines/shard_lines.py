@@ -14,7 +14,7 @@ from batchyard.domain.batch import Batch, InputObject
 from batchyard.domain.shard import Ranges, Shard
 
 if TYPE_CHECKING:
-    from batchyard.adapters.bucket import Objects
+    from batchyard.adapters.bucket import Bucket
 
 EXTENT: Final = 4  # numbers of an extent
 
@@ -152,9 +152,9 @@ class ShardLines:
         return msgspec.msgpack.encode(self.packed())
 
     @classmethod
-    def read(cls, objects: "Objects", batch_id: str, shard: int) -> "ShardLines":
+    def read(cls, bucket: "Bucket", batch_id: str, shard: int) -> "ShardLines":
         """Read the list of a shard's lines from the plan; raises NotFound."""
-        return cls.unpack(objects.get(object_keys.shard_lines(batch_id, shard)))
+        return cls.unpack(bucket.get(object_keys.shard_lines(batch_id, shard)))
 
     @classmethod
     def unpack(cls, data: bytes) -> "ShardLines":

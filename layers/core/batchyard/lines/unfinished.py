@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from batchyard.adapters.bucket import Objects
+    from batchyard.adapters.bucket import Bucket
 
 
 class _Packed(msgspec.Struct, frozen=True):
@@ -45,9 +45,9 @@ class Unfinished:
         return cls(array("I"), bytearray())
 
     @classmethod
-    def read(cls, objects: "Objects", key: str, lines: int) -> "Unfinished":
+    def read(cls, bucket: "Bucket", key: str, lines: int) -> "Unfinished":
         """Read the list at `key`; the key "" means all of the shard's `lines`, untried."""
         if not key:
             return cls(array("I", range(lines)), bytearray(lines))
-        packed = msgspec.msgpack.decode(objects.get(key), type=_Packed)
+        packed = msgspec.msgpack.decode(bucket.get(key), type=_Packed)
         return cls(array("I", packed.ordinals), bytearray(packed.tries))

@@ -31,17 +31,17 @@ def source_of(services: Services, batch: Batch, progress: Progress, in_time: InT
     """
     if batch.source is not None:
         return batch.source
-    first = b"".join(services.objects.chunks(batch.input, 0, min(len(GZIP), batch.input.size)))
+    first = b"".join(services.bucket.chunks(batch.input, 0, min(len(GZIP), batch.input.size)))
     if first != GZIP:
         return batch.input
     key = object_keys.plan(batch.batch_id, NAME)
     try:
-        with services.objects.writer(key, hashing=False, begun=progress.unpacking) as unpacked:
-            _unpack(services.objects.chunks(batch.input), unpacked, progress, in_time)
+        with services.bucket.writer(key, hashing=False, begun=progress.unpacking) as unpacked:
+            _unpack(services.bucket.chunks(batch.input), unpacked, progress, in_time)
     except DAMAGED as error:
         raise Damaged(str(error)) from error
-    source, _ = services.objects.head(key)
-    services.records.change_batch(batch.batch_id, source=source)
+    source, _ = services.bucket.head(key)
+    services.batch_store.change_batch(batch.batch_id, source=source)
     progress.unpacking = None
     return source
 

@@ -17,7 +17,7 @@ def intake(services: Services, bucket: str, key: str, version_id: str | None = N
     """Make a batch of an uploaded object and return its id; None for what is no input of ours, with the reason logged."""
     reason = _not_ours(services, bucket, key)
     try:
-        found = None if reason else services.objects.head(key, version_id)
+        found = None if reason else services.bucket.head(key, version_id)
     except NotFound:
         found, reason = None, "it is gone, or may not be read"
     if found and is_folder(found[0]):

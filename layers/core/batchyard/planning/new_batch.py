@@ -33,8 +33,8 @@ def start(services: Services, batch: Batch) -> bool:
 
     The execution is started in either case: an earlier run may have ended between the two, and its name is the batch's id.
     """
-    created = services.records.create_batch(batch)
-    start_execution(services, batch if created else services.records.batch(batch.batch_id), created=created)
+    created = services.batch_store.create_batch(batch)
+    start_execution(services, batch if created else services.batch_store.batch(batch.batch_id), created=created)
     return created
 
 
@@ -44,9 +44,9 @@ def start_execution(services: Services, batch: Batch, *, created: bool) -> None:
     An earlier run may have ended after it had recorded the batch: then the execution is new, and tells that nobody was told.
     """
     if created:
-        services.events.announce(batch)
+        services.event_bus.announce(batch)
     if not batch.ended and services.executions.start(batch.batch_id) and not created:
-        services.events.announce(batch)
+        services.event_bus.announce(batch)
 
 
 def refuse(services: Services, batch: Batch, error: LineError) -> Batch:
@@ -54,10 +54,10 @@ def refuse(services: Services, batch: Batch, error: LineError) -> Batch:
     refused = msgspec.structs.replace(
         batch, status=statuses.FAILED, failed_at=services.now(), errors=[error], errors_total=1
     )
-    services.records.create_batch(refused)
-    kept = services.records.batch(batch.batch_id)
+    services.batch_store.create_batch(refused)
+    kept = services.batch_store.batch(batch.batch_id)
     if kept.ended:
-        services.events.announce(kept)
+        services.event_bus.announce(kept)
     return kept
 
 

@@ -45,7 +45,7 @@ def plan(
 
     When `seconds_left` runs low, what was found so far is put down, and the next call, with `resume`, goes on from there.
     """
-    batch = services.records.batch(batch_id)
+    batch = services.batch_store.batch(batch_id)
     if not batch.ended and batch.in_progress_at is None:
         fresh = Progress(asked=batch.endpoint, on_invalid=batch.on_invalid, metered=batch.estimated)
         progress = read_progress(services, batch_id) if resume else fresh
@@ -53,14 +53,14 @@ def plan(
             progress = fresh
         if not _survey(services, batch, progress, seconds_left):
             return _planned(services, batch_id, "plan")
-        batch = services.records.batch(batch_id)
+        batch = services.batch_store.batch(batch_id)
         if not _same(progress, batch):  # somebody asked for one while we read
             return plan(services, batch_id, seconds_left=seconds_left)
         found = _estimate(services, batch, progress) if batch.estimated and not progress.unreadable else {}
         accepted = _may_run(progress) or (batch.dry_run and not progress.unreadable)
         batch = _accept(services, batch, progress, found) if accepted else _refuse(services, batch, progress, found)
     if batch.status == statuses.IN_PROGRESS:  # told again rather than never, if the last run ended before it could tell
-        services.events.announce(batch)
+        services.event_bus.announce(batch)
     if batch.status == statuses.FAILED and batch.in_progress_at is None:
         _tell_refusal(services, batch)
     return _planned(services, batch_id, "refused" if batch.ended else "assemble" if batch.dry_run else "run")
@@ -91,12 +91,12 @@ def _estimate(services: Services, batch: Batch, progress: Progress) -> dict[str,
 
 def read_summary(services: Services, batch_id: str) -> Summary:
     """Read what the plan found out."""
-    return msgspec.msgpack.decode(services.objects.get(object_keys.plan(batch_id, SUMMARY)), type=Summary)
+    return msgspec.msgpack.decode(services.bucket.get(object_keys.plan(batch_id, SUMMARY)), type=Summary)
 
 
 def read_progress(services: Services, batch_id: str) -> Progress:
     """Read how far an unfinished plan came."""
-    return msgspec.msgpack.decode(services.objects.get(object_keys.plan(batch_id, PROGRESS)), type=Progress)
+    return msgspec.msgpack.decode(services.bucket.get(object_keys.plan(batch_id, PROGRESS)), type=Progress)
 
 
 def _planned(services: Services, batch_id: str, following: str) -> Planned:
@@ -112,14 +112,14 @@ def _survey(services: Services, batch: Batch, progress: Progress, seconds_left: 
         settings.max_tokens_per_shard,
     )  # fmt: skip
     begun, in_time = _stage(progress), watch(seconds_left)
-    aside = Aside(services.objects, batch.batch_id, progress)
+    aside = Aside(services.bucket, batch.batch_id, progress)
     skipping = aside if batch.on_invalid == SKIP else None
     survey = Survey(limits, batch.endpoint, progress, skipping)
     try:
         source = source_of(services, batch, progress, in_time)
         if wrong_kind := _wrong_kind(services, batch, source, progress):
             return _refuse_whole(survey, wrong_kind)
-        for full in survey.take(services.objects.chunks(source, progress.offset)):
+        for full in survey.take(services.bucket.chunks(source, progress.offset)):
             if full is not None:
                 _write(services, batch, full, progress)
             else:
@@ -164,7 +164,7 @@ def _wrong_kind(services: Services, batch: Batch, source: InputObject, progress:
     """Say what the input is if it holds no lines; where bad lines are skipped, only what no line could be of."""
     if progress.offset:
         return None
-    start = b"".join(services.objects.chunks(source, 0, min(file_kinds.START, source.size)))
+    start = b"".join(services.bucket.chunks(source, 0, min(file_kinds.START, source.size)))
     return file_kinds.foreign(start, of_lines=batch.on_invalid == SKIP)
 
 
@@ -181,27 +181,27 @@ def _refuse_whole(survey: Survey, error: LineError) -> bool:
 def _write(services: Services, batch: Batch, shard: ShardLines, progress: Progress) -> None:
     if scattered(shard):
         progress.scattered.add(shard.shard)
-    services.objects.put(object_keys.shard_lines(batch.batch_id, shard.shard), shard.pack())
+    services.bucket.put(object_keys.shard_lines(batch.batch_id, shard.shard), shard.pack())
 
 
 def _put_down(services: Services, batch: Batch, survey: Survey, begun: tuple[int, ...]) -> None:
     if _stage(survey.progress) == begun:
         raise BatchyardError(f"planning {batch.batch_id} came no further in a whole invocation: its input is too large")
     survey.progress.opened = [] if survey.progress.looked else [shard.packed() for shard in survey.rest()]
-    services.objects.put(object_keys.plan(batch.batch_id, PROGRESS), msgspec.msgpack.encode(survey.progress))
+    services.bucket.put(object_keys.plan(batch.batch_id, PROGRESS), msgspec.msgpack.encode(survey.progress))
     logger.info("plan goes on in another run", batch_id=batch.batch_id, offset=survey.progress.offset)
 
 
 def _refuse(services: Services, batch: Batch, progress: Progress, found: dict[str, Any]) -> Batch:
     given = {"errors": progress.errors, "errors_total": progress.errors_total, **found}
-    refused = services.records.move_batch(batch.batch_id, statuses.FAILED, services.now(), **given)
-    return refused or services.records.batch(batch.batch_id)
+    refused = services.batch_store.move_batch(batch.batch_id, statuses.FAILED, services.now(), **given)
+    return refused or services.batch_store.batch(batch.batch_id)
 
 
 def _tell_refusal(services: Services, batch: Batch) -> None:
     """Write the report of a refused batch and announce it; again rather than never, if an earlier run ended in between."""
     report_unsent(services, batch)
-    services.events.announce(batch)
+    services.event_bus.announce(batch)
 
 
 def _accept(services: Services, batch: Batch, progress: Progress, estimate: dict[str, Any]) -> Batch:
@@ -209,15 +209,15 @@ def _accept(services: Services, batch: Batch, progress: Progress, estimate: dict
     summary = Summary(progress.lines, progress.shards, progress.endpoint, model, progress.asides, progress.codes)
     emptied = set(progress.emptied)
     listed = msgspec.json.encode([{"shard": number} for number in range(summary.shards) if number not in emptied])
-    services.objects.put(object_keys.plan(batch.batch_id, SHARDS), listed)
-    services.objects.put(object_keys.plan(batch.batch_id, SUMMARY), msgspec.msgpack.encode(summary))
+    services.bucket.put(object_keys.plan(batch.batch_id, SHARDS), listed)
+    services.bucket.put(object_keys.plan(batch.batch_id, SUMMARY), msgspec.msgpack.encode(summary))
     found = {
         "counts": Counts(all_lines(progress)) if batch.dry_run else Counts(summary.lines, failed=progress.set_aside),
         "shards": summary.shards,
         "endpoint": summary.endpoint, "model": summary.model, **estimate,
     }  # fmt: skip
-    moved = services.records.move_batch(batch.batch_id, statuses.IN_PROGRESS, services.now(), **found)
+    moved = services.batch_store.move_batch(batch.batch_id, statuses.IN_PROGRESS, services.now(), **found)
     if moved is not None:
         return moved
-    batch = services.records.batch(batch.batch_id)  # it was cancelled, or ended, meanwhile
-    return batch if batch.ended else services.records.change_batch(batch.batch_id, **found)
+    batch = services.batch_store.batch(batch.batch_id)  # it was cancelled, or ended, meanwhile
+    return batch if batch.ended else services.batch_store.change_batch(batch.batch_id, **found)

@@ -72,7 +72,7 @@ def weigh(services: Services, batch: Batch, progress: Progress, in_time: InTime)
     for number in range(progress.weighed, progress.shards):
         in_time()
         shard = read_lines(services, batch.batch_id, number)
-        ordinals = Unfinished.read(services.objects, shard.left_key(batch.batch_id), len(shard)).ordinals
+        ordinals = Unfinished.read(services.bucket, shard.left_key(batch.batch_id), len(shard)).ordinals
         load = loads.setdefault((shard.endpoint, shard.model), Load(shard.endpoint, shard.model))
         load.lines += len(ordinals)
         load.shards += bool(ordinals)

@@ -44,7 +44,7 @@ def regroup(services: Services, batch: Batch, source: InputObject, progress: Pro
 def _some(services: Services, batch: Batch, numbers: list[int]) -> Iterator[ShardLines]:
     count = 0
     for number in numbers:
-        shard = ShardLines.read(services.objects, batch.batch_id, number)
+        shard = ShardLines.read(services.bucket, batch.batch_id, number)
         count += len(shard)
         if count > max(MOST_LINES, len(shard)):
             return
@@ -66,12 +66,12 @@ class _Copy:
         lines = merge(*(_lines(at, shard) for at, shard in enumerate(self._shards)))
         start = min(shard.offsets[0] for shard in self._shards)
         stop = max(shard.offsets[-1] + shard.sizes[-1] for shard in self._shards)
-        with self._services.objects.writer(key, hashing=False) as writer:
-            self._gather(cut(self._services.objects.chunks(source, start, stop), start, lines), writer)
-        copy, _ = self._services.objects.head(key)
+        with self._services.bucket.writer(key, hashing=False) as writer:
+            self._gather(cut(self._services.bucket.chunks(source, start, stop), start, lines), writer)
+        copy, _ = self._services.bucket.head(key)
         for shard, pieces in zip(self._shards, self._pieces, strict=True):
             shard.move(copy, pieces)
-            self._services.objects.put(object_keys.shard_lines(self._batch.batch_id, shard.shard), shard.pack())
+            self._services.bucket.put(object_keys.shard_lines(self._batch.batch_id, shard.shard), shard.pack())
 
     def _gather(self, lines: Iterable[tuple[int, bytes]], writer: Writer) -> None:
         held = 0

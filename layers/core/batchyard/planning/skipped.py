@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from batchyard.adapters.bucket import Objects
+from batchyard.adapters.bucket import Bucket
 from batchyard.domain import object_keys, outcomes
 from batchyard.domain.batch import LineError
 from batchyard.lines.runs import Run, RunWriter
@@ -14,9 +14,9 @@ MOST_HELD: Final = 4 * 1024 * 1024  # bytes of lines in memory, and so of a run
 class Aside:
     """Write error lines as runs, each named by what it holds, so that a plan made again writes the same ones."""
 
-    def __init__(self, objects: Objects, batch_id: str, progress: Progress) -> None:
+    def __init__(self, bucket: Bucket, batch_id: str, progress: Progress) -> None:
         """Note runs and lines in the progress."""
-        self._objects, self._batch_id, self._progress = objects, batch_id, progress
+        self._bucket, self._batch_id, self._progress = bucket, batch_id, progress
         self._held: list[tuple[int, bytes]] = []
         self._size = 0
 
@@ -34,13 +34,13 @@ class Aside:
         if not self._held:
             return
         first, count = self._held[0][0], len(self._held)
-        with RunWriter(self._objects, object_keys.aside(self._batch_id, first, count)) as run:
+        with RunWriter(self._bucket, object_keys.aside(self._batch_id, first, count)) as run:
             for position, line in self._held:
                 run.write(position, line)
         self._progress.asides.append((first, count))
         self._held, self._size = [], 0
 
 
-def runs(objects: Objects, batch_id: str, asides: list[tuple[int, int]]) -> list[tuple[int, Run]]:
+def runs(bucket: Bucket, batch_id: str, asides: list[tuple[int, int]]) -> list[tuple[int, Run]]:
     """Name the runs of a batch, each with its first position."""
-    return [(first, Run(objects, object_keys.aside(batch_id, first, count))) for first, count in asides]
+    return [(first, Run(bucket, object_keys.aside(batch_id, first, count))) for first, count in asides]

@@ -25,4 +25,4 @@ def report_unsent(services: Services, batch: Batch) -> None:
     """Write the report of a batch of which nothing was sent: the batch as its user sees it, its tenant and its input."""
     proof = {**shape(batch), "tenant": batch.tenant, "input": msgspec.to_builtins(batch.input)}
     report_key = object_keys.result(batch.tenant, batch.batch_id, "report.json")
-    services.objects.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))
+    services.bucket.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))

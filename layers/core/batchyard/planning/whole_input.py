@@ -41,7 +41,7 @@ def look_back(
 
 def read_lines(services: Services, batch_id: str, shard: int) -> ShardLines:
     """Read the list of a shard's lines."""
-    return ShardLines.read(services.objects, batch_id, shard)
+    return ShardLines.read(services.bucket, batch_id, shard)
 
 
 def _shards(
@@ -73,8 +73,8 @@ def _drop(services: Services, batch: Batch, survey: Survey, aside: Aside, shard:
     for ordinal in range(len(shard)):
         if ordinal not in dropped:
             left.add(ordinal, 0)
-    services.objects.put(object_keys.shard_left(batch.batch_id, shard.shard), left.pack())
+    services.bucket.put(object_keys.shard_left(batch.batch_id, shard.shard), left.pack())
     shard.dropped = len(ordinals)
-    services.objects.put(object_keys.shard_lines(batch.batch_id, shard.shard), shard.pack())
+    services.bucket.put(object_keys.shard_lines(batch.batch_id, shard.shard), shard.pack())
     if not len(left):
         survey.progress.emptied.append(shard.shard)

@@ -34,8 +34,8 @@ def advance(
 
 
 def _played(services: Services, batch_id: str, shard: int) -> str:
-    known = services.records.shard(batch_id, shard)
-    if known is not None and known.relayed and services.records.batch(batch_id).given_up is None:
+    known = services.batch_store.shard(batch_id, shard)
+    if known is not None and known.relayed and services.batch_store.batch(batch_id).given_up is None:
         return "relay"  # it waits for an execution of its own, which must find the mark
     step = Step(
         batch_id, shard, "poll", turns=1
@@ -49,8 +49,8 @@ def _played(services: Services, batch_id: str, shard: int) -> str:
 
 def _all_done(services: Services, batch_id: str) -> bool:
     """Tell whether every shard is done; of a batch that is given up, those that were never begun are not waited for."""
-    batch = services.records.batch(batch_id)
-    done = [shard.done for shard in services.records.shards(batch_id)]
+    batch = services.batch_store.batch(batch_id)
+    done = [shard.done for shard in services.batch_store.shards(batch_id)]
     return is_drained(batch, services.now()) or (
         all(done) and (batch.given_up is not None or len(done) == batch.shards)
     )

@@ -25,7 +25,7 @@ def drain(shift: Shift, batch: Batch, reason: LineError) -> None:
         shift.did("BatchesFailed", batch_id=batch_id)
         return
     drained = is_drained(batch, services.now())
-    left = [shard.shard for shard in services.records.shards(batch_id) if not (shard.done or drained)]
+    left = [shard.shard for shard in services.batch_store.shards(batch_id) if not (shard.done or drained)]
     steps: Sequence[int | None] = sorted(left, key=lambda _: services.chance())[
         : services.settings.max_concurrent_shards
     ]

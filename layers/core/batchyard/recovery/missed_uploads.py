@@ -16,8 +16,8 @@ OLDEST: Final = timedelta(days=7)
 
 def start_missed(shift: Shift) -> None:
     """Make a batch of every upload of the last days that has none."""
-    after = shift.services.chores.bookmark(CHORE).get("after", "")
-    for arrived in shift.services.objects.inbox(object_keys.INBOX, after):
+    after = shift.services.sweep_store.bookmark(CHORE).get("after", "")
+    for arrived in shift.services.bucket.inbox(object_keys.INBOX, after):
         if shift.over():
             break
         with shift.trying(key=arrived.object.key):
@@ -25,7 +25,7 @@ def start_missed(shift: Shift) -> None:
         after = arrived.object.key
     else:
         after = ""
-    shift.services.chores.keep_bookmark(CHORE, {"after": after})
+    shift.services.sweep_store.keep_bookmark(CHORE, {"after": after})
 
 
 def _start(shift: Shift, arrived: Arrived) -> None:
@@ -34,5 +34,7 @@ def _start(shift: Shift, arrived: Arrived) -> None:
     if age > OLDEST or is_folder(upload):
         return
     batch_id = new_batch.upload_id(upload)
-    if services.records.find_batch(batch_id) is None and intake(services, upload.bucket, upload.key, upload.version_id):
+    if services.batch_store.find_batch(batch_id) is None and intake(
+        services, upload.bucket, upload.key, upload.version_id
+    ):
         shift.did("UploadsStarted", batch_id=batch_id)

@@ -47,7 +47,7 @@ class Walk(Generic[T]):
         """Go on where the last run stopped; `stays` says that what is put away is listed all the same."""
         self.stays = stays
         self._shift, self._chore, now = shift, chore, shift.services.now()
-        mark = shift.services.chores.bookmark(chore)
+        mark = shift.services.sweep_store.bookmark(chore)
         self._since = max(mark.get("since") or 0, now - LOOK_BACK)
         self._after: str | None = mark.get("after")
         self._next_since: int = mark.get("next_since") or now - CLOCK_SKEW
@@ -69,7 +69,7 @@ class Walk(Generic[T]):
         except BatchClientError as error:
             if isinstance(error, AuthenticationError):
                 self._shift.services.secret.forget()  # it may have been rotated
-            self._shift.services.chores.keep_bookmark(
+            self._shift.services.sweep_store.keep_bookmark(
                 self._chore, {"since": self._since}
             )  # the mark itself may be refused
             raise
@@ -94,7 +94,7 @@ class Walk(Generic[T]):
         mark: dict[str, object] = {"since": self._next_since}
         if not self._whole:
             mark = {"since": self._since, "after": self._after, "next_since": self._next_since}
-        self._shift.services.chores.keep_bookmark(self._chore, mark)
+        self._shift.services.sweep_store.keep_bookmark(self._chore, mark)
 
 
 def look_for_batches(shift: Shift) -> None:
@@ -155,15 +155,15 @@ def _age(shift: Shift, seen: Listed) -> int:
 
 
 def _owner(shift: Shift, batch_id: str, shard: int, number: int) -> Owner:
-    batch = shift.services.records.find_batch(batch_id)
-    return Owner(batch, shift.services.records.shard(batch_id, shard) if batch else None, number)
+    batch = shift.services.batch_store.find_batch(batch_id)
+    return Owner(batch, shift.services.batch_store.shard(batch_id, shard) if batch else None, number)
 
 
 def _adopt(shift: Shift, shard: Shard, seen: ProviderBatch) -> None:
     known = change_attempt(shard, provider_batch_id=seen.id, file_id=seen.input_file_id or shard.file_id)
-    shift.services.records.link(seen.id, shard)
+    shift.services.batch_store.link(seen.id, shard)
     with shift.trying(provider_batch_id=seen.id):
-        shift.services.records.save_shard(shard, known)
+        shift.services.batch_store.save_shard(shard, known)
         shift.did("ProviderBatchesAdopted", provider_batch_id=seen.id, batch_id=shard.batch_id, shard=shard.shard)
 
 

@@ -24,12 +24,12 @@ def revive(shift: Shift, batch: Batch) -> None:
         return
     if status is None:
         services.executions.start(batch_id, batch.restarts)
-        services.events.announce(batch)  # whoever ended before it could start the batch may not have told of it
+        services.event_bus.announce(batch)  # whoever ended before it could start the batch may not have told of it
         shift.did("ExecutionsStarted", batch_id=batch_id)
     elif status == FINAL or batch.restarts >= MOST_RESTARTS:
         cause = f"The execution ended {status}, after {batch.restarts} restarts."
         fail_batch(services, batch_id, {"Error": "ExecutionEnded", "Cause": cause})
         shift.did("BatchesGivenUp", batch_id=batch_id)
-    elif services.chores.restart(batch_id, batch.restarts):
+    elif services.sweep_store.restart(batch_id, batch.restarts):
         services.executions.start(batch_id, batch.restarts + 1)
         shift.did("ExecutionsRestarted", batch_id=batch_id, ended=status, restarts=batch.restarts + 1)

@@ -25,13 +25,13 @@ def settle(shift: Shift, batch: Batch) -> None:
         logger.error("batch not settled", batch_id=batch.batch_id)
     elif not whole or age < LATE:
         return
-    shift.services.chores.settled(batch.batch_id)
+    shift.services.sweep_store.settled(batch.batch_id)
     shift.did("BatchesSettled", batch_id=batch.batch_id)
 
 
 def _all_settled(shift: Shift, batch: Batch) -> bool:
     whole = True
-    for shard in shift.services.records.shards(batch.batch_id):
+    for shard in shift.services.batch_store.shards(batch.batch_id):
         if shift.over():
             return False
         whole = _settled(shift, shard) and whole
@@ -43,14 +43,14 @@ def _settled(shift: Shift, shard: Shard) -> bool:
         ended = _ended(shift, shard)
         if ended is None:
             return False
-        shard = shift.services.records.save_shard(shard, ended)
+        shard = shift.services.batch_store.save_shard(shard, ended)
     if shard.file_id is not None:
-        shard = shift.services.records.save_shard(shard, change(shard, file_id=None))
+        shard = shift.services.batch_store.save_shard(shard, change(shard, file_id=None))
     if not shard.leftovers or not provider_files.deleting(shift.services):
         return True
     left = shift.delete(shard.leftovers, batch_id=shard.batch_id, shard=shard.shard)
     if left != shard.leftovers:
-        shift.services.records.save_shard(shard, change(shard, leftovers=left))
+        shift.services.batch_store.save_shard(shard, change(shard, leftovers=left))
     return not left
 
 

@@ -16,8 +16,8 @@ def sum_up(shift: Shift) -> None:
     services = shift.services
     if not services.settings.max_stored_bytes:
         return
-    after = services.chores.bookmark(CHORE).get("after", "")
-    for stored in services.stored_bytes.all(after):
+    after = services.sweep_store.bookmark(CHORE).get("after", "")
+    for stored in services.quota_store.all(after):
         if shift.over():
             break
         if stored.due(services.now()):
@@ -26,24 +26,24 @@ def sum_up(shift: Shift) -> None:
         after = stored.tenant
     else:
         after = ""
-    services.chores.keep_bookmark(CHORE, {"after": after})
+    services.sweep_store.keep_bookmark(CHORE, {"after": after})
 
 
 def _correct(shift: Shift, listed: Stored) -> None:
-    before = shift.services.stored_bytes.read(listed.tenant)  # the index may lag behind
+    before = shift.services.quota_store.read(listed.tenant)  # the index may lag behind
     true = 0
     for number, size in enumerate(_sizes(shift, listed.tenant), start=1):
         true += size
         if number % AT_ONCE == 0 and shift.over():
             logger.warning("more files than can be summed up in time", tenant=listed.tenant)
             return
-    if shift.services.stored_bytes.correct(before, true, shift.services.now()) and true != before.bytes:
+    if shift.services.quota_store.correct(before, true, shift.services.now()) and true != before.bytes:
         shift.did("StoredBytesCorrected", tenant=listed.tenant, known=before.bytes, truly=true)
 
 
 def _sizes(shift: Shift, tenant: str) -> Iterator[int]:
     services, now = shift.services, shift.services.now()
-    for file in services.file_records.files(tenant, now, None, None, newest_first=True):
+    for file in services.file_store.files(tenant, now, None, None, newest_first=True):
         yield file.bytes
-    for upload in services.upload_records.pending(tenant, now):
+    for upload in services.upload_store.pending(tenant, now):
         yield upload.bytes

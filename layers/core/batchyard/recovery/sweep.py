@@ -38,9 +38,9 @@ def sweep_batch(services: Services, batch_id: str) -> dict[str, int]:
 
 def _look_after(shift: Shift) -> None:
     """See to the batches that are not settled, in the order of their ids and in turns."""
-    chores, after = shift.services.chores, shift.services.chores.bookmark("batches").get("after")
+    sweep_store, after = shift.services.sweep_store, shift.services.sweep_store.bookmark("batches").get("after")
     while not shift.over():
-        found = chores.unsettled(after)
+        found = sweep_store.unsettled(after)
         for batch_id in found:
             if shift.over():
                 break
@@ -50,11 +50,11 @@ def _look_after(shift: Shift) -> None:
         if not found:
             after = None
             break
-    chores.keep_bookmark("batches", {"after": after})
+    sweep_store.keep_bookmark("batches", {"after": after})
 
 
 def _see_to(shift: Shift, batch_id: str) -> None:
-    batch = shift.services.records.find_batch(batch_id)
+    batch = shift.services.batch_store.find_batch(batch_id)
     if batch is None:
         return  # its days are over
     if batch.ended:

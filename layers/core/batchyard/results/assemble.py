@@ -37,23 +37,23 @@ def assemble(services: Services, batch_id: str, seconds_left: Callable[[], float
     """
     if any_relayed(services, batch_id):
         return "run"
-    batch = services.records.move_batch(batch_id, statuses.FINALIZING, services.now()) or services.records.batch(
-        batch_id
-    )
+    batch = services.batch_store.move_batch(
+        batch_id, statuses.FINALIZING, services.now()
+    ) or services.batch_store.batch(batch_id)
     if batch.status == statuses.FINALIZING and not any_written(services, batch_id):  # else the run before has told it
-        services.events.announce(batch)
+        services.event_bus.announce(batch)
     if not batch.ended:
         batch = _finish_dry_run(services, batch) if batch.dry_run else _finish(services, batch, seconds_left)
     if not batch.ended:
         return "assemble"
-    services.events.announce(batch)
+    services.event_bus.announce(batch)
     return "failed" if batch.status == statuses.FAILED else "done"
 
 
 def _finish(services: Services, batch: Batch, seconds_left: Callable[[], float]) -> Batch:
     summary = read_summary(services, batch.batch_id)
     shards = list(_shards(services, batch, summary.shards))
-    asides = skipped.runs(services.objects, batch.batch_id, summary.asides)
+    asides = skipped.runs(services.bucket, batch.batch_id, summary.asides)
     written = written_results(services, batch, shards, asides, watch(seconds_left))
     if written is None:
         return batch
@@ -77,28 +77,30 @@ def _finish(services: Services, batch: Batch, seconds_left: Callable[[], float])
     status = _status(batch, shards, tally)
     proof = report(msgspec.structs.replace(batch, status=status, **found), summary, shards, tally, output, errors)
     report_key = object_keys.result(batch.tenant, batch.batch_id, "report.json")
-    services.objects.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))
-    return services.records.move_batch(batch.batch_id, status, services.now(), **found) or services.records.batch(
-        batch.batch_id
-    )
+    services.bucket.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))
+    return services.batch_store.move_batch(
+        batch.batch_id, status, services.now(), **found
+    ) or services.batch_store.batch(batch.batch_id)
 
 
 def _finish_dry_run(services: Services, batch: Batch) -> Batch:
     """End a batch that was only to be estimated: a report, and no other result."""
     status = statuses.CANCELLED if batch.status == statuses.CANCELLING else statuses.COMPLETED
     report_unsent(services, msgspec.structs.replace(batch, status=status))
-    return services.records.move_batch(batch.batch_id, status, services.now()) or services.records.batch(batch.batch_id)
+    return services.batch_store.move_batch(batch.batch_id, status, services.now()) or services.batch_store.batch(
+        batch.batch_id
+    )
 
 
 def _shards(services: Services, batch: Batch, count: int) -> Iterator[Shard]:
-    recorded = {shard.shard: shard for shard in services.records.shards(batch.batch_id)}
+    recorded = {shard.shard: shard for shard in services.batch_store.shards(batch.batch_id)}
     for number in range(count):
         shard = recorded.get(number) or _unrecorded(services, batch, number)
         yield shard if shard.done else finish(shard, (batch.given_up or UNRECORDED) if shard.unfinished else None)
 
 
 def _unrecorded(services: Services, batch: Batch, number: int) -> Shard:
-    return new_shard(batch, ShardLines.read(services.objects, batch.batch_id, number))
+    return new_shard(batch, ShardLines.read(services.bucket, batch.batch_id, number))
 
 
 def _status(batch: Batch, shards: list[Shard], tally: Tally) -> str:

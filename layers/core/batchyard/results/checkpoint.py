@@ -35,11 +35,11 @@ def written_results(
     known = _put_down(services, batch.batch_id)
     if known is not None and known.versions == versions:  # else a late worker changed a shard, and so its lines
         try:
-            return _write(services, batch, Results(services.objects, shards, asides, known, in_time), known)
+            return _write(services, batch, Results(services.bucket, shards, asides, known, in_time), known)
         except UploadGone as error:
             logger.warning("results are begun anew", batch_id=batch.batch_id, reason=str(error))
     progress = ResultsProgress(versions=versions)
-    return _write(services, batch, Results(services.objects, shards, asides, progress, in_time), progress)
+    return _write(services, batch, Results(services.bucket, shards, asides, progress, in_time), progress)
 
 
 def any_written(services: Services, batch_id: str) -> bool:
@@ -49,16 +49,14 @@ def any_written(services: Services, batch_id: str) -> bool:
 
 def _put_down(services: Services, batch_id: str) -> ResultsProgress | None:
     try:
-        return msgspec.msgpack.decode(
-            services.objects.get(object_keys.results_progress(batch_id)), type=ResultsProgress
-        )
+        return msgspec.msgpack.decode(services.bucket.get(object_keys.results_progress(batch_id)), type=ResultsProgress)
     except NotFound:
         return None
 
 
 def _put(services: Services, batch: Batch, progress: ResultsProgress, output: Begun, errors: Begun) -> None:
     progress.output, progress.errors = output, errors
-    services.objects.put(object_keys.results_progress(batch.batch_id), msgspec.msgpack.encode(progress))
+    services.bucket.put(object_keys.results_progress(batch.batch_id), msgspec.msgpack.encode(progress))
 
 
 def _begun(batch: Batch, progress: ResultsProgress) -> Iterator[tuple[str, Begun | None]]:
@@ -71,7 +69,7 @@ def _write(services: Services, batch: Batch, results: Results, progress: Results
     if progress.completed:
         return _completed(services, batch, progress)
     resumed = progress.output is not None
-    output, errors = (services.objects.writer(key, begun=begun) for key, begun in _begun(batch, progress))
+    output, errors = (services.bucket.writer(key, begun=begun) for key, begun in _begun(batch, progress))
     with output, errors:
         try:
             results.write(output, errors)
@@ -96,7 +94,7 @@ def _completed(services: Services, batch: Batch, progress: ResultsProgress) -> W
 
 def _result(services: Services, key: str, size: int, crc32: int | None, sha256: str | None) -> Result:
     """Look at what S3 keeps of a result: its size and checksum must be those of what was written."""
-    kept, _ = services.objects.head(key)
+    kept, _ = services.bucket.head(key)
     if kept.size != size:
         raise BatchyardError(f"{kept.uri} has {kept.size} bytes instead of the {size} that were written")
     if crc32 is None:  # some of it was collected before checksums were kept

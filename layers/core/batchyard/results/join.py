@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from batchyard.adapters.bucket import Objects
+from batchyard.adapters.bucket import Bucket
 from batchyard.adapters.object_writer import Begun, Writer
 from batchyard.domain import object_keys
 from batchyard.domain.batch import InputObject
@@ -91,13 +91,13 @@ class Results:
     """Write every line's outcome to one of the two results, in input order; memory is bounded by a shard."""
 
     def __init__(
-        self, objects: Objects, shards: Iterable[Shard], asides: Asides, progress: ResultsProgress, in_time: InTime
+        self, bucket: Bucket, shards: Iterable[Shard], asides: Asides, progress: ResultsProgress, in_time: InTime
     ) -> None:
         """Go on from `progress`, which this keeps up to date but for what the writers know.
 
         `asides` are runs of error lines that belong to no shard, each with its first position.
         """
-        self._objects, self._groups, self._asides = objects, [*groups(shards), []], asides
+        self._bucket, self._groups, self._asides = bucket, [*groups(shards), []], asides
         self._progress, self._in_time = progress, in_time
 
     def write(self, output: Writer, errors: Writer) -> None:
@@ -115,7 +115,7 @@ class Results:
             self._in_time()
             progress.tally.count(shard.codes)
             if shard.unfinished:
-                progress.tally.count(put_given_up(self._objects, shard))
+                progress.tally.count(put_given_up(self._bucket, shard))
             progress.left += 1
         if not progress.output_written:
             self._append(output, self._output(group))
@@ -158,9 +158,7 @@ class Results:
 
     def _errors(self, group: list[Shard]) -> list[Span]:
         left = [
-            Span(Run(self._objects, given_up_key(shard)), shard.first, shard.last)
-            for shard in group
-            if shard.unfinished
+            Span(Run(self._bucket, given_up_key(shard)), shard.first, shard.last) for shard in group if shard.unfinished
         ]
         return [*self._runs(group, "errors", lambda attempt: attempt.failed), *left]
 
@@ -179,4 +177,4 @@ class Results:
             for attempt in shard.attempts
             if lines(attempt)
         ]
-        return [Span(Run(self._objects, key), shard.first, shard.last) for key, shard in keys_of]
+        return [Span(Run(self._bucket, key), shard.first, shard.last) for key, shard in keys_of]

@@ -19,12 +19,12 @@ def keep(services: Services, batch: Batch, name: str, size: int) -> str:
     file_id, key = stored_file.file_id(batch.batch_id, name), object_keys.result(batch.tenant, batch.batch_id, name)
     wished = batch.output_expires_after["seconds"] if batch.output_expires_after else None
     if wished is not None:
-        services.file_objects.tag(key, wished)
+        services.file_bucket.tag(key, wished)
     lives = [life for life in (wished, services.settings.results_days * DAY) if life]
     file = stored_file.new(
         file_id, batch.tenant, services.clock(), min(lives, default=None), key=key, bytes=size,
         filename=f"{batch.batch_id}_{SHOWN_NAMES[name]}.jsonl", purpose=BATCH_OUTPUT,
     )  # fmt: skip
-    if services.file_records.keep(file):
+    if services.file_store.keep(file):
         quotas.count(services, batch.tenant, size)
     return file_id

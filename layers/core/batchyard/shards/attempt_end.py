@@ -24,11 +24,11 @@ class Sorted:
         self.answers, self.runs = answers, shard.version
         self._lines, self._sent = lines, sent
         self._most_tries = services.settings.max_attempts
-        self._last = why_stopped(services.records.batch(shard.batch_id), shard) is not None
+        self._last = why_stopped(services.batch_store.batch(shard.batch_id), shard) is not None
         place = shard.attempt_place
         with ExitStack() as open_runs:
             self.output, self.errors, self.transient = (
-                open_runs.enter_context(RunWriter(services.objects, object_keys.attempt(*place, name)))
+                open_runs.enter_context(RunWriter(services.bucket, object_keys.attempt(*place, name)))
                 for name in ("output", "errors", "transient")
             )
             succeeded, others = answers.parted()
@@ -39,7 +39,7 @@ class Sorted:
                 self.unfinished.add(ordinal, tries)
         self.key = object_keys.attempt(*place, "unfinished.msgpack") if self.unfinished else ""
         if self.key:
-            services.objects.put(self.key, self.unfinished.pack())
+            services.bucket.put(self.key, self.unfinished.pack())
 
     @property
     def finished(self) -> int:
@@ -82,7 +82,7 @@ def brought_in(services: Services, shard: Shard, found: Sorted, status: str, usa
 
 def bring_in(services: Services, shard: Shard, ended: Shard, step: Step, found: Sorted) -> Step:
     """Save what became of an attempt: the shard is done, or what is unfinished goes out again."""
-    batch, after = services.records.batch(shard.batch_id), ended
+    batch, after = services.batch_store.batch(shard.batch_id), ended
     if not found.finished and _is_barren(services, batch, ended.attempts[-1]):
         after = stalls.counted(ended)
     stopped = why_stopped(batch, shard)

@@ -15,10 +15,10 @@ def cancel(services: Services, batch_id: str) -> int:
     Those are all, when the batch was cancelled, was given up or has failed, else those of shards that were given up. What
     fails here is seen to by the shard's own poll, if it still has one.
     """
-    batch, cancelled = services.records.batch(batch_id), 0
+    batch, cancelled = services.batch_store.batch(batch_id), 0
     if batch.status == statuses.CANCELLING:
-        services.events.announce(batch)
-    for shard in services.records.shards(batch_id):
+        services.event_bus.announce(batch)
+    for shard in services.batch_store.shards(batch_id):
         attempt = shard.attempt
         if attempt is not None and batch.status == statuses.FAILED:  # no step of the shard follows that could
             token_room.leave(services, shard, ended=True)

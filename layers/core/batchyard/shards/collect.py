@@ -40,7 +40,7 @@ def collect(services: Services, step: Step, seconds_left: Callable[[], float] = 
 
 
 def _collect(services: Services, step: Step, seconds_left: Callable[[], float]) -> Step:
-    shard = services.records.shard(step.batch_id, step.shard)
+    shard = services.batch_store.shard(step.batch_id, step.shard)
     if shard is None or shard.done or shard.attempt is None or shard.attempt.provider_batch_id is None:
         return step.then("submit")
     if must_relay(shard, step):
@@ -61,8 +61,8 @@ def _collect(services: Services, step: Step, seconds_left: Callable[[], float]) 
 
 
 def _take(services: Services, shard: Shard, seen: ProviderBatch, step: Step, seconds_left: Callable[[], float]) -> Step:
-    lines = ShardLines.read(services.objects, shard.batch_id, shard.shard)
-    sent = Unfinished.read(services.objects, shard.unfinished_key, len(lines))
+    lines = ShardLines.read(services.bucket, shard.batch_id, shard.shard)
+    sent = Unfinished.read(services.bucket, shard.unfinished_key, len(lines))
     asked = (lines.custom_ids[ordinal] for ordinal in sent.ordinals[: shard.attempts[-1].lines])
     with Answers(asked, seconds_left) as answers:
         for file_id in filter(None, (seen.output_file_id, seen.error_file_id)):
@@ -74,7 +74,7 @@ def _take(services: Services, shard: Shard, seen: ProviderBatch, step: Step, sec
             return _look_again(services, shard, missing, step)
         if seen.status == "failed" and not answers.settled():
             return after_failed(services, shard, seen, step)
-        own = services.records.fence(shard)
+        own = services.batch_store.fence(shard)
         return _end_attempt(services, own, seen, step, Sorted(services, own, lines, sent, answers))
 
 
@@ -110,7 +110,7 @@ def _as_far_as_it_comes(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _may_read(services: Services, shard: Shard) -> bool:
-    stopped = why_stopped(services.records.batch(shard.batch_id), shard)
+    stopped = why_stopped(services.batch_store.batch(shard.batch_id), shard)
     return shard.attempts[-1].unread < (PATIENCE_AT_THE_END if stopped else PATIENCE_FOR_CONTENT)
 
 

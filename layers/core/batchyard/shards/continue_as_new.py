@@ -29,17 +29,17 @@ def relay(services: Services, shard: Shard, step: Step) -> Step:
     if shard.attempt is not None and shard.attempt.creating_at is None:
         token_room.leave(services, shard, ended=False)
     logger.info("handing over to another execution", batch_id=shard.batch_id, shard=shard.shard, turns=step.turns)
-    services.records.save_shard(shard, change(shard, relayed=True))
+    services.batch_store.save_shard(shard, change(shard, relayed=True))
     return step.then("relay")
 
 
 def take_over(services: Services, shard: Shard) -> Shard:
     """Take the mark off a shard that was handed over: if this execution dies, nobody is to wait for another."""
-    return services.records.save_shard(shard, change(shard, relayed=False)) if shard.relayed else shard
+    return services.batch_store.save_shard(shard, change(shard, relayed=False)) if shard.relayed else shard
 
 
 def any_relayed(services: Services, batch_id: str) -> bool:
     """Tell whether a shard of the batch waits for another execution, of which one that is given up has none."""
-    if services.records.batch(batch_id).given_up is not None:
+    if services.batch_store.batch(batch_id).given_up is not None:
         return False
-    return any(shard.relayed and not shard.done for shard in services.records.shards(batch_id))
+    return any(shard.relayed and not shard.done for shard in services.batch_store.shards(batch_id))

@@ -63,7 +63,7 @@ def begin_direct(shard: Shard, now: int) -> Shard:
 
 def send_tail(services: Services, shard: Shard, lines: ShardLines, batch: Batch, step: Step) -> Step:
     """Send the lines of the attempt under way, or go on with that; what is not run goes out in a batch after all."""
-    sent = Unfinished.read(services.objects, shard.unfinished_key, len(lines))
+    sent = Unfinished.read(services.bucket, shard.unfinished_key, len(lines))
     with Answers(lines.custom_ids[ordinal] for ordinal in sent.ordinals) as answers:
         return _Tail(services, shard, lines, batch, sent, answers).run(step)
 
@@ -102,7 +102,7 @@ class _Tail:
     def _stored(self, sent: int) -> Iterator[bytes]:
         for index in range(sent):
             try:
-                yield self._services.objects.get(self._key(index))
+                yield self._services.bucket.get(self._key(index))
             except NotFound:
                 continue  # no answer has come
 
@@ -111,7 +111,7 @@ class _Tail:
         attempt = self._shard.attempts[-1]
         if attempt.sent >= attempt.lines or self._input_gone or any(map(self._stops, range(attempt.sent))):
             return False
-        return why_stopped(self._services.records.batch(self._shard.batch_id), self._shard) is None
+        return why_stopped(self._services.batch_store.batch(self._shard.batch_id), self._shard) is None
 
     def _stops(self, index: int) -> bool:
         outcome = self._answers.outcome(index)
@@ -128,7 +128,7 @@ class _Tail:
             return
         self._services.secret()  # read before there are threads to share it
         marked = change_attempt(self._shard, sent=indexes.stop, sending_at=self._services.now())
-        self._shard = self._services.records.save_shard(self._shard, marked)
+        self._shard = self._services.batch_store.save_shard(self._shard, marked)
         logger.info(
             "sending lines one by one", batch_id=self._shard.batch_id, shard=self._shard.shard, lines=len(bodies)
         )
@@ -149,7 +149,7 @@ class _Tail:
 
     def _bodies(self, ordinals: "array[int]") -> Iterator[bytes]:
         source = self._lines.source or self._batch.source or self._batch.input
-        data, at = b"".join(Upload(self._services.objects, source, list(self._lines.ranges(ordinals)))), 0
+        data, at = b"".join(Upload(self._services.bucket, source, list(self._lines.ranges(ordinals)))), 0
         for ordinal in ordinals:
             size = self._lines.sizes[ordinal]
             yield bytes(msgspec.json.decode(data[at : at + size], type=_Request).body)
@@ -168,11 +168,11 @@ class _Tail:
         return direct_answers.answered(name, answer)
 
     def _keep(self, index: int, line: bytes) -> None:
-        self._services.objects.put(self._key(index), line)
+        self._services.bucket.put(self._key(index), line)
         self._answers.read([line])
 
     def _finish(self, step: Step) -> Step:
-        own = self._services.records.fence(self._shard)
+        own = self._services.batch_store.fence(self._shard)
         found = Sorted(self._services, own, self._lines, self._unfinished, self._answers)
         ended = brought_in(self._services, own, found, "direct", self._answers.usage)
         return bring_in(self._services, own, ended, step, found)

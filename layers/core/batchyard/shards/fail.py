@@ -23,7 +23,7 @@ def fail_batch(services: Services, batch_id: str, error: dict[str, Any]) -> None
     Of one that is given up nothing more is sent. What the provider has finished is paid for, so the sweep first sees that
     all of it is brought in, and then that there are results; see `drain`.
     """
-    reason, batch = _reason(error), services.records.batch(batch_id)
+    reason, batch = _reason(error), services.batch_store.batch(batch_id)
     logger.error("batch failed", batch_id=batch_id, reason=reason.message)
     if batch.in_progress_at is None or batch.ended:
         end_batch(services, batch_id, reason)
@@ -33,17 +33,17 @@ def fail_batch(services: Services, batch_id: str, error: dict[str, Any]) -> None
 
 def _give_up(services: Services, batch: Batch, reason: LineError) -> None:
     if batch.given_up is None:
-        services.records.change_batch(batch.batch_id, given_up=reason, given_up_at=services.now())
+        services.batch_store.change_batch(batch.batch_id, given_up=reason, given_up_at=services.now())
     services.cancel_function.invoke({"batch_id": batch.batch_id})
 
 
 def end_batch(services: Services, batch_id: str, reason: LineError) -> None:
     """End a batch as failed, without results, and have cancelled what the provider still runs of it."""
-    failed = services.records.move_batch(batch_id, statuses.FAILED, services.now(), errors=[reason], errors_total=1)
-    batch = failed or services.records.batch(batch_id)
+    failed = services.batch_store.move_batch(batch_id, statuses.FAILED, services.now(), errors=[reason], errors_total=1)
+    batch = failed or services.batch_store.batch(batch_id)
     if batch.status == statuses.FAILED:  # told again rather than never, if the last run ended before it could tell
         services.cancel_function.invoke({"batch_id": batch_id})
-        services.events.announce(batch)
+        services.event_bus.announce(batch)
 
 
 def fail_shard(services: Services, batch_id: str, number: int, error: dict[str, Any]) -> None:
@@ -53,10 +53,12 @@ def fail_shard(services: Services, batch_id: str, number: int, error: dict[str, 
     """
     reason = _reason(error)
     logger.error("shard failed", batch_id=batch_id, shard=number, reason=reason.message)
-    shard = services.records.shard(batch_id, number) or begun(services, services.records.batch(batch_id), number)
+    shard = services.batch_store.shard(batch_id, number) or begun(
+        services, services.batch_store.batch(batch_id), number
+    )
     if not shard.done:
-        services.records.save_shard(shard, _failed(services, shard, reason))
-        pauses.tell(services, services.records.batch(batch_id))
+        services.batch_store.save_shard(shard, _failed(services, shard, reason))
+        pauses.tell(services, services.batch_store.batch(batch_id))
     token_room.give_back(services, batch_id, number)
     services.cancel_function.invoke({"batch_id": batch_id})
 

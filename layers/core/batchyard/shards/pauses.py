@@ -18,25 +18,25 @@ def tell(services: Services, batch: Batch) -> None:
     paused = bool(batch.paused)
     if batch.ended or paused == batch.told_paused:
         return
-    services.events.announce(batch, PAUSED if paused else RESUMED)
+    services.event_bus.announce(batch, PAUSED if paused else RESUMED)
     try:
-        services.records.change_batch(batch.batch_id, told_paused=paused)
+        services.batch_store.change_batch(batch.batch_id, told_paused=paused)
     except StaleRecord:
         logger.info("batch has ended, nobody waits", batch_id=batch.batch_id)
 
 
 def save_after_answer(services: Services, before: Shard, after: Shard) -> Shard:
     """Save a shard whose provider answers: its setbacks are over, and so is what it waited for."""
-    saved = services.records.save_shard(before, change(after, setbacks=0, paused=None))
+    saved = services.batch_store.save_shard(before, change(after, setbacks=0, paused=None))
     if before.paused:
-        tell(services, services.records.batch(saved.batch_id))
+        tell(services, services.batch_store.batch(saved.batch_id))
     return provider_files.delete(services, saved)
 
 
 def pause(services: Services, before: Shard, after: Shard, reason: str) -> Shard:
     """Save a shard that waits, with the batch telling why; a worker that was overtaken tells nothing."""
-    saved = services.records.save_shard(before, change(after, paused=reason, setbacks=before.setbacks + 1))
-    tell(services, services.records.batch(saved.batch_id))
+    saved = services.batch_store.save_shard(before, change(after, paused=reason, setbacks=before.setbacks + 1))
+    tell(services, services.batch_store.batch(saved.batch_id))
     return saved
 
 
@@ -44,4 +44,4 @@ def wait_for_room(services: Services, shard: Shard, reason: str) -> Shard:
     """Save a shard that waits for room, with the batch telling why: nothing has failed, so it is no setback."""
     if shard.paused == reason:
         return shard
-    return services.records.save_shard(shard, change(shard, paused=reason))
+    return services.batch_store.save_shard(shard, change(shard, paused=reason))

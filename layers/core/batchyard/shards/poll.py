@@ -29,8 +29,8 @@ def poll(services: Services, step: Step) -> Step:
 
 
 def _poll(services: Services, step: Step) -> Step:
-    batch = services.records.batch(step.batch_id)
-    shard = services.records.shard(step.batch_id, step.shard)
+    batch = services.batch_store.batch(step.batch_id)
+    shard = services.batch_store.shard(step.batch_id, step.shard)
     if shard is None or shard.done or shard.attempt is None or shard.attempt.provider_batch_id is None:
         return step.then("submit")
     if batch.told_paused and not batch.paused:
@@ -112,7 +112,7 @@ def _missing(services: Services, batch: Batch, shard: Shard, step: Step, error: 
     lost = stalls.counted(change(ended, file_id=None))
     if lost.stalls >= services.settings.max_attempts:
         reason = LineError("no_answer", "The provider lost every batch of this request.")
-        shard = services.records.fence(shard)
+        shard = services.batch_store.fence(shard)
         lost = stalls.give_up(services, shard, lost, reason)
     pauses.save_after_answer(services, shard, lost)
     if lost.done:

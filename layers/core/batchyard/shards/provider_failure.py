@@ -117,7 +117,7 @@ def _stall(services: Services, shard: Shard, ended: Shard, errors: list[LineErro
         pauses.save_after_answer(services, shard, stalled)
         return step.then("submit", retries.wait_after(services, stalled.stalls))
     reason = errors[0] if errors else LineError("batch_failed", "The provider failed the batch and did not say why.")
-    shard = services.records.fence(shard)
+    shard = services.batch_store.fence(shard)
     after = stalls.give_up(services, shard, stalled, reason)
     pauses.save_after_answer(services, shard, after)
     return step.then("done" if after.done else "submit")
@@ -128,13 +128,13 @@ def _set_aside(services: Services, shard: Shard, errors: list[LineError], step: 
     rounds, codes = _refused_in_a_row(shard), dict(shard.codes)
     # It names a few of many each time, for a reason that is that of all.
     of_all = errors[0] if rounds >= MOST_ROUNDS and len({error.code for error in errors}) == 1 else None
-    shard = services.records.fence(shard)
+    shard = services.batch_store.fence(shard)
     refused, rest = _parted(services, shard, errors, of_all, codes)
     ended = change_attempt(shard, provider_status="failed", ended_at=services.now(), failed=refused, runs=shard.version)
     if not refused:  # the lines it names are not in the file
         return _stall(services, shard, ended, errors, step)
     key = object_keys.attempt(*shard.attempt_place, "unfinished.msgpack")
-    services.objects.put(key, rest.pack())
+    services.bucket.put(key, rest.pack())
     after = change(
         ended, unfinished=len(rest), unfinished_key=key, file_id=None, codes=codes,
         failed=shard.failed + refused, stalls=0, stalled_lines=0,
@@ -153,11 +153,11 @@ def _parted(
 
     With an error `of_all`, it is that of every line that was sent.
     """
-    lines = ShardLines.read(services.objects, shard.batch_id, shard.shard)
-    sent = Unfinished.read(services.objects, shard.unfinished_key, len(lines))
+    lines = ShardLines.read(services.bucket, shard.batch_id, shard.shard)
+    sent = Unfinished.read(services.bucket, shard.unfinished_key, len(lines))
     named = {error.line - 1: error for error in errors if error.line}
     rest = Unfinished.none()
-    with RunWriter(services.objects, object_keys.attempt(*shard.attempt_place, "errors")) as refused:
+    with RunWriter(services.bucket, object_keys.attempt(*shard.attempt_place, "errors")) as refused:
         for index, (ordinal, tries) in enumerate(zip(sent.ordinals, sent.tries, strict=True)):
             error = named.get(index, of_all) if index < shard.attempts[-1].lines else None
             if error is None:

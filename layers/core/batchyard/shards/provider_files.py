@@ -33,7 +33,7 @@ def delete(services: Services, shard: Shard) -> Shard:
     if left == shard.leftovers:
         return shard
     try:
-        return services.records.save_shard(shard, change(shard, leftovers=left))
+        return services.batch_store.save_shard(shard, change(shard, leftovers=left))
     except StaleRecord:
         logger.info("files deleted, but another worker moved the shard", batch_id=shard.batch_id, shard=shard.shard)
         return shard

@@ -62,7 +62,9 @@ def after_read(services: Services, shard: Shard, after: Shard, step: Step, error
     Only of a shard of which nothing more is sent it is not awaited for ever: whoever cancels wants an end, and nobody else
     ends one that was given up.
     """
-    stopped = why_stopped(services.records.batch(shard.batch_id), shard) if shard.setbacks >= MOST_SETBACKS else None
+    stopped = (
+        why_stopped(services.batch_store.batch(shard.batch_id), shard) if shard.setbacks >= MOST_SETBACKS else None
+    )
     if stopped is not None and (stopped == CANCELLED or shard.setbacks >= A_DAY_OF_LOOKS):
         pauses.save_after_answer(services, shard, finish(after, stopped))
         return step.then("done")
@@ -102,7 +104,7 @@ def _wait(
             services, shard, after, f"The provider has not served us {setbacks} times in a row: {error.message}"
         )
     else:
-        services.records.save_shard(shard, change(after, setbacks=setbacks))
+        services.batch_store.save_shard(shard, change(after, setbacks=setbacks))
     return step.then(step.next, wait_after(services, setbacks, error.retry_after, most))
 
 
@@ -112,7 +114,7 @@ def _give_up(services: Services, shard: Shard, after: Shard, step: Step, error: 
     if isinstance(error.__cause__, NotFound):
         reason = LineError("invalid_request", "The input was deleted before all of it was sent.", "file_id")
     if after.may_be_paid:  # it is looked for before its lines are given up
-        services.records.save_shard(shard, change(after, reason=reason, paused=None))
+        services.batch_store.save_shard(shard, change(after, reason=reason, paused=None))
         return step.then("submit")
     pauses.save_after_answer(services, shard, finish(after, reason))
     return step.then("done")

@@ -42,13 +42,13 @@ def give_up(services: Services, before: Shard, after: Shard, reason: LineError) 
     sent = after.stalled_lines or after.unfinished
     if sent >= after.unfinished:
         return finish(after, reason)
-    lines = ShardLines.read(services.objects, after.batch_id, after.shard)
-    left, rest = Unfinished.read(services.objects, after.unfinished_key, len(lines)), Unfinished.none()
+    lines = ShardLines.read(services.bucket, after.batch_id, after.shard)
+    left, rest = Unfinished.read(services.bucket, after.unfinished_key, len(lines)), Unfinished.none()
     for ordinal, tries in left.beyond(sent):
         rest.add(ordinal, tries)
     codes = _written(services, before, after, lines, left.ordinals[:sent], reason)
     key = object_keys.attempt(*before.attempt_place, "behind.msgpack")
-    services.objects.put(key, rest.pack())
+    services.bucket.put(key, rest.pack())
     ended = change_attempt(after, failed=sent, runs=before.version)
     return change(
         ended, unfinished=len(rest), unfinished_key=key, file_id=None, codes=codes, failed=after.failed + sent,
@@ -60,8 +60,8 @@ def _written(
     services: Services, before: Shard, after: Shard, lines: ShardLines, ordinals: "array[int]", reason: LineError
 ) -> dict[str, int]:
     codes = dict(after.codes)
-    with RunWriter(services.objects, object_keys.attempt(*before.attempt_place, "errors")) as run:
-        for position, line in last_words(services.objects, after, lines, ordinals, reason):
+    with RunWriter(services.bucket, object_keys.attempt(*before.attempt_place, "errors")) as run:
+        for position, line in last_words(services.bucket, after, lines, ordinals, reason):
             answer = outcomes.parse(line)
             outcomes.count_code(codes, outcomes.code_of(answer) if answer else reason.code)
             run.write(position, line)

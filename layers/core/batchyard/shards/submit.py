@@ -49,8 +49,8 @@ def submit(services: Services, step: Step) -> Step:
 
     What is known of the attempt is recorded before and after each effect: a second run goes on where one stopped.
     """
-    batch = services.records.batch(step.batch_id)
-    shard = services.records.shard(step.batch_id, step.shard) or begun(services, batch, step.shard)
+    batch = services.batch_store.batch(step.batch_id)
+    shard = services.batch_store.shard(step.batch_id, step.shard) or begun(services, batch, step.shard)
     if shard.attempt is None or shard.done:  # if the last step was cut off before it gave the room back
         token_room.give_back(services, step.batch_id, step.shard)
     if shard.done:
@@ -70,7 +70,7 @@ class _Submission:
 
     def __init__(self, services: Services, batch: Batch, shard: Shard, step: Step) -> None:
         self._services, self._batch, self._shard, self._step = services, batch, shard, step
-        self._lines = ShardLines.read(services.objects, shard.batch_id, shard.shard)
+        self._lines = ShardLines.read(services.bucket, shard.batch_id, shard.shard)
 
     def run(self) -> Step:
         if self._shard.attempt is None:
@@ -115,7 +115,7 @@ class _Submission:
     def _send(self) -> Step:
         if reason := self._stopping():
             return self._stop(reason)
-        unfinished = Unfinished.read(self._services.objects, self._shard.unfinished_key, len(self._lines)).ordinals
+        unfinished = Unfinished.read(self._services.bucket, self._shard.unfinished_key, len(self._lines)).ordinals
         sizes = [self._lines.sizes[ordinal] for ordinal in unfinished]
         self._shard, wait = token_room.enter(self._services, self._shard, sizes)
         if wait:
@@ -137,7 +137,7 @@ class _Submission:
     def _upload(self, ordinals: "array[int]") -> None:
         if self._shard.file_id is None:
             source = self._lines.source or self._batch.source or self._batch.input
-            upload = Upload(self._services.objects, source, list(self._lines.ranges(ordinals)))
+            upload = Upload(self._services.bucket, source, list(self._lines.ranges(ordinals)))
             place = self._shard.batch_id, self._shard.shard, self._shard.attempts[-1].number
             name = object_keys.upload(*place, self._services.settings.stack)
             file = self._services.ask(lambda provider: provider.create_file(upload, name))
@@ -155,7 +155,7 @@ class _Submission:
     def _adopt(self, made: ProviderBatch) -> Step:
         file_id = made.input_file_id or self._shard.file_id
         known = change_attempt(self._shard, provider_batch_id=made.id, file_id=file_id)
-        self._services.records.link(made.id, self._shard)
+        self._services.batch_store.link(made.id, self._shard)
         try:
             pauses.save_after_answer(self._services, self._shard, known)
         except StaleRecord:
@@ -165,12 +165,12 @@ class _Submission:
 
     def _disown(self, made: ProviderBatch) -> None:
         """Cancel a provider batch that another worker's has overtaken: nobody would collect it."""
-        now = self._services.records.shard(self._shard.batch_id, self._shard.shard)
+        now = self._services.batch_store.shard(self._shard.batch_id, self._shard.shard)
         if now is None or all(attempt.provider_batch_id != made.id for attempt in now.attempts):
             self._services.ask(lambda provider: provider.cancel_batch(made.id))
 
     def _stopping(self) -> LineError | None:
-        return why_stopped(self._services.records.batch(self._batch.batch_id), self._shard)
+        return why_stopped(self._services.batch_store.batch(self._batch.batch_id), self._shard)
 
     def _stop(self, reason: LineError) -> Step:
         self._save(finish(self._shard, reason))
@@ -178,7 +178,7 @@ class _Submission:
         return self._step.then("done")
 
     def _save(self, after: Shard) -> Shard:
-        self._shard = self._services.records.save_shard(self._shard, after)
+        self._shard = self._services.batch_store.save_shard(self._shard, after)
         return self._shard
 
 

@@ -47,7 +47,7 @@ def name_of(services: Services, model: str) -> str:
 
 def limit(services: Services, model: str) -> int | None:
     """Tell how many tokens of a model may be enqueued, as configured or learned; None when nobody knows."""
-    return _limit(services, model, services.ledgers.read(name_of(services, model)))
+    return _limit(services, model, services.token_ledger_store.read(name_of(services, model)))
 
 
 def enter(services: Services, shard: Shard, sizes: Sequence[int]) -> tuple[Shard, int]:
@@ -56,20 +56,20 @@ def enter(services: Services, shard: Shard, sizes: Sequence[int]) -> tuple[Shard
     `sizes` are the bytes of its unfinished lines, of which as many of the first go out as the limit allows.
     """
     name, now = name_of(services, shard.model), services.now()
-    known = services.ledgers.claim(name, shard.attempt_key)
+    known = services.token_ledger_store.claim(name, shard.attempt_key)
     if known is not None and known.tokens:
         return shard, 0
-    book = services.ledgers.read(name)
+    book = services.token_ledger_store.read(name)
     most = _limit(services, shard.model, book)
     shard = _sized(services, shard, sizes, book, most)
     attempt = shard.attempts[-1]
     claim = Claim(attempt=shard.attempt_key, since=attempt.started_at, wanted=attempt.tokens, seen_at=now)
     alive_since = now - LOOKS_MISSED * services.settings.retry_ceiling_seconds
-    ahead = token_ledger.ahead_of(services.ledgers.ahead(name, claim), most, alive_since)
+    ahead = token_ledger.ahead_of(services.token_ledger_store.ahead(name, claim), most, alive_since)
     terms = token_ledger.terms(book, most, ahead, claim.wanted, now)
-    if terms is not None and services.ledgers.take(name, claim, terms, shard.expires_at_ttl):
+    if terms is not None and services.token_ledger_store.take(name, claim, terms, shard.expires_at_ttl):
         return shard, 0
-    services.ledgers.wait(name, claim, shard.expires_at_ttl)
+    services.token_ledger_store.wait(name, claim, shard.expires_at_ttl)
     soon = most is None or not ahead.claims
     return _told(services, shard, most, now), _wait(services, now - attempt.started_at, soon=soon)
 
@@ -78,12 +78,12 @@ def may_create(services: Services, shard: Shard) -> int:
     """Count a creation in the provider's hour; answer the seconds to wait when there may be no more."""
     most, provider, since = services.settings.max_creates_per_hour, provider_of(services), shard.attempts[-1].started_at
     for _ in range(TRIES if most else 0):
-        seen = services.ledgers.creations(provider)
+        seen = services.token_ledger_store.creations(provider)
         counted = create_rate.one_more(seen, most, since, services.now())
         if isinstance(counted, int):
             logger.info("no more creations this hour", provider=provider, seconds=counted)
             return min(counted, services.settings.retry_ceiling_seconds)
-        if services.ledgers.save_creations(provider, seen, counted):
+        if services.token_ledger_store.save_creations(provider, seen, counted):
             return 0
     return _wait(services, 0, soon=True) if most else 0
 
@@ -91,19 +91,19 @@ def may_create(services: Services, shard: Shard) -> int:
 def accepted(services: Services, shard: Shard) -> None:
     """Note that the provider has taken in the provider batch of the attempt under way."""
     name = name_of(services, shard.model)
-    claim = services.ledgers.claim(name, shard.attempt_key)
-    if claim is None or not claim.tokens or claim.confirmed or not services.ledgers.confirm(name, claim):
+    claim = services.token_ledger_store.claim(name, shard.attempt_key)
+    if claim is None or not claim.tokens or claim.confirmed or not services.token_ledger_store.confirm(name, claim):
         return
-    learned = token_ledger.after_acceptance(services.ledgers.read(name), services.now())
+    learned = token_ledger.after_acceptance(services.token_ledger_store.read(name), services.now())
     if learned:
         logger.info("room learned", ledger=name, learned=learned)
-        services.ledgers.change(name, **learned)
+        services.token_ledger_store.change(name, **learned)
 
 
 def refused(services: Services, shard: Shard, messages: Iterable[str], in_a_row: int) -> Refusal:
     """Learn from the provider's word that there is no room for the attempt under way, which is the `in_a_row`th refused."""
     name, tokens = name_of(services, shard.model), shard.attempts[-1].tokens
-    book = services.ledgers.read(name)
+    book = services.token_ledger_store.read(name)
     before = _limit(services, shard.model, book)
     stated = next(filter(None, map(token_limits.stated_limit, messages)), None)
     alone = book.enqueued <= tokens
@@ -115,14 +115,14 @@ def refused(services: Services, shard: Shard, messages: Iterable[str], in_a_row:
         learned.update(token_ledger.crowding(book, services.now() + _pause_of_all(services, book.crowded)))
     if learned:
         logger.warning("room learned", ledger=name, enqueued=book.enqueued, learned=learned)
-        services.ledgers.change(name, **learned)
+        services.token_ledger_store.change(name, **learned)
         book = msgspec.structs.replace(book, **learned)
     return Refusal(_limit(services, shard.model, book), book.stated, unexpected, alone)
 
 
 def give_back(services: Services, batch_id: str, number: int) -> None:
     """Give back what a shard holds, if its latest attempt has ended, and learn how many tokens its bytes were."""
-    shard = services.records.shard(batch_id, number)
+    shard = services.batch_store.shard(batch_id, number)
     if shard is None or not shard.attempts or not (shard.done or shard.attempt is None):
         return
     name = name_of(services, shard.model)
@@ -132,18 +132,20 @@ def give_back(services: Services, batch_id: str, number: int) -> None:
     counted = attempt.usage.input_tokens if attempt.usage else 0
     sample = token_ledger.sample_of(attempt.bytes, attempt.lines, attempt.succeeded, counted)
     if sample is not None:
-        learned = token_ledger.after_usage(services.ledgers.read(name), sample, attempt.bytes, services.now())
+        learned = token_ledger.after_usage(
+            services.token_ledger_store.read(name), sample, attempt.bytes, services.now()
+        )
         if learned:
-            services.ledgers.change(name, **learned)
+            services.token_ledger_store.change(name, **learned)
 
 
 def leave(services: Services, shard: Shard, *, ended: bool) -> bool:
     """Give back what the latest attempt holds and leave the queue, for good if it has `ended`; False if that is done."""
     name = name_of(services, shard.model)
-    claim = services.ledgers.claim(name, shard.attempt_key)
+    claim = services.token_ledger_store.claim(name, shard.attempt_key)
     if claim is None or claim.ended or not (claim.tokens or claim.waiting or ended):
         return False
-    return services.ledgers.release(name, claim, services.now() + KEPT, ended=ended)
+    return services.token_ledger_store.release(name, claim, services.now() + KEPT, ended=ended)
 
 
 def _limit(services: Services, model: str, book: Ledger) -> int | None:
@@ -163,7 +165,7 @@ def _sized(services: Services, shard: Shard, sizes: Sequence[int], book: Ledger,
         return shard
     sized: dict[str, Any] = {} if lines == (shard.file_lines or shard.unfinished) else {"file_id": None}
     after = change(change_attempt(shard, lines=lines, bytes=size, tokens=tokens), file_lines=lines, **sized)
-    return services.records.save_shard(shard, after)
+    return services.batch_store.save_shard(shard, after)
 
 
 def _told(services: Services, shard: Shard, most: int | None, now: int) -> Shard:

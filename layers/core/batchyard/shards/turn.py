@@ -10,6 +10,6 @@ from batchyard.services import Services
 
 def begun(services: Services, batch: Batch, number: int) -> Shard:
     """Record a shard of which nothing was sent yet."""
-    return services.records.save_shard(
-        None, new_shard(batch, ShardLines.read(services.objects, batch.batch_id, number))
+    return services.batch_store.save_shard(
+        None, new_shard(batch, ShardLines.read(services.bucket, batch.batch_id, number))
     )

@@ -7,7 +7,7 @@ from itertools import chain, groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
-from batchyard.adapters.bucket import Objects
+from batchyard.adapters.bucket import Bucket
 from batchyard.domain import object_keys, outcomes
 from batchyard.domain.batch import LineError
 from batchyard.domain.shard import Shard
@@ -23,13 +23,13 @@ NO_REASON: Final = LineError("server_error", "The request was not finished and i
 NO_MORE: Final = (2**64, b"")
 
 
-def put_given_up(objects: Objects, shard: Shard) -> dict[str, int]:
+def put_given_up(bucket: Bucket, shard: Shard) -> dict[str, int]:
     """Write them down as a run of their own, and count them by the code of their errors; memory is that of one shard."""
     codes: dict[str, int] = {}
-    with RunWriter(objects, given_up_key(shard)) as run:
-        lines = ShardLines.read(objects, shard.batch_id, shard.shard)
-        left = Unfinished.read(objects, shard.unfinished_key, len(lines)).ordinals
-        for position, line in last_words(objects, shard, lines, left, shard.reason or NO_REASON):
+    with RunWriter(bucket, given_up_key(shard)) as run:
+        lines = ShardLines.read(bucket, shard.batch_id, shard.shard)
+        left = Unfinished.read(bucket, shard.unfinished_key, len(lines)).ordinals
+        for position, line in last_words(bucket, shard, lines, left, shard.reason or NO_REASON):
             answer = outcomes.parse(line)
             outcomes.count_code(codes, outcomes.code_of(answer) if answer else NO_REASON.code)
             run.write(position, line)
@@ -42,10 +42,10 @@ def given_up_key(shard: Shard) -> str:
 
 
 def last_words(
-    objects: Objects, shard: Shard, lines: ShardLines, ordinals: "array[int]", reason: LineError
+    bucket: Bucket, shard: Shard, lines: ShardLines, ordinals: "array[int]", reason: LineError
 ) -> Iterator[tuple[int, bytes]]:
     """Yield position and error line of each of these lines of the shard: the last passing error it met, else the reason."""
-    errors = chain(_last_errors(objects, shard), [NO_MORE])
+    errors = chain(_last_errors(bucket, shard), [NO_MORE])
     known = next(errors)
     for ordinal in ordinals:
         position = lines.positions[ordinal]
@@ -55,10 +55,10 @@ def last_words(
         yield position, known[1] if known[0] == position else own
 
 
-def _last_errors(objects: Objects, shard: Shard) -> Iterator[tuple[int, bytes]]:
+def _last_errors(bucket: Bucket, shard: Shard) -> Iterator[tuple[int, bytes]]:
     """Yield for each line that met a passing error the last of them."""
     runs = [
-        Run(objects, object_keys.attempt(shard.batch_id, shard.shard, attempt.number, attempt.runs, "transient"))
+        Run(bucket, object_keys.attempt(shard.batch_id, shard.shard, attempt.number, attempt.runs, "transient"))
         for attempt in shard.attempts
         if attempt.transient
     ]

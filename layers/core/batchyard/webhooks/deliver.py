@@ -17,21 +17,21 @@ def deliver(services: Services, order: Order) -> str:
 
     The attempt is recorded before it is made: one that dies on the way counts.
     """
-    delivery = services.webhook_records.delivery(order.endpoint_id, order.event)
+    delivery = services.webhook_store.delivery(order.endpoint_id, order.event)
     if delivery.state == DELIVERED:
         return DELIVERED
     try:
-        endpoint = services.webhook_records.endpoint(order.tenant, order.endpoint_id)
+        endpoint = services.webhook_store.endpoint(order.tenant, order.endpoint_id)
     except NotFound:
         return _ended(services, delivery, FAILED, last_error=GONE)
-    delivery = services.webhook_records.attempt(delivery, services.now())
+    delivery = services.webhook_store.attempt(delivery, services.now())
     status = _send(services, endpoint, delivery)
     return _ended(services, delivery, DELIVERED, last_status=status, delivered_at=services.now())
 
 
 def give_up(services: Services, order: Order) -> str:
     """Record that the last attempt has failed, and return how the delivery stands."""
-    return _ended(services, services.webhook_records.delivery(order.endpoint_id, order.event), FAILED)
+    return _ended(services, services.webhook_store.delivery(order.endpoint_id, order.event), FAILED)
 
 
 def _send(services: Services, endpoint: WebhookEndpoint, delivery: Delivery) -> int:
@@ -56,7 +56,7 @@ def post(services: Services, endpoint: WebhookEndpoint, delivery: Delivery) -> i
     if wrong is not None:
         raise DeliveryFailed(wrong.message)
     secrets = secrets_of(services.signing_secret(), endpoint, services.now())
-    return services.callbacks.post(
+    return services.webhook_sender.post(
         endpoint.url, headers(delivery.event, secrets, services.clock()), delivery.event.body()
     )
 
@@ -64,13 +64,13 @@ def post(services: Services, endpoint: WebhookEndpoint, delivery: Delivery) -> i
 def _missed(services: Services, delivery: Delivery, status: int | None, message: str) -> None:
     logger.info("webhook not taken", endpoint_id=delivery.endpoint_id, attempt=delivery.attempts, status=status)
     try:
-        services.webhook_records.note(delivery, last_status=status, last_error=message)
+        services.webhook_store.note(delivery, last_status=status, last_error=message)
     except StaleRecord:
         logger.info("webhook taken from another worker", endpoint_id=delivery.endpoint_id)
 
 
 def _ended(services: Services, delivery: Delivery, state: str, **changes: object) -> str:
     try:
-        return services.webhook_records.note(delivery, state=state, **changes).state
+        return services.webhook_store.note(delivery, state=state, **changes).state
     except StaleRecord:  # another worker's attempt was taken meanwhile
         return DELIVERED

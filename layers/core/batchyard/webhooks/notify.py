@@ -16,10 +16,10 @@ def notify(services: Services, batch: Mapping[str, Any]) -> list[str]:
     The bus may tell it twice, and two of us may run: a delivery has one record and one execution, by its event's id.
     """
     tenant, event = batch["tenant"], _event(batch)
-    wanting = [each for each in services.webhook_records.endpoints(tenant) if event.event_type in each.event_types]
+    wanting = [each for each in services.webhook_store.endpoints(tenant) if event.event_type in each.event_types]
     for endpoint in wanting:
         order = Order(tenant, endpoint.endpoint_id, event)
-        services.webhook_records.begin(webhook_delivery.new(event, tenant, endpoint.endpoint_id, services.now()))
+        services.webhook_store.begin(webhook_delivery.new(event, tenant, endpoint.endpoint_id, services.now()))
         if services.webhook_executions.start(order):
             logger.info("webhook begun", endpoint_id=endpoint.endpoint_id, event_type=event.event_type)
     return [Order(tenant, each.endpoint_id, event).name for each in wanting]

@@ -43,7 +43,7 @@ def receive(services: Services, headers: Mapping[str, str], body: bytes) -> dict
     event = _read(body)
     if event.type.startswith(BATCH_EVENTS) and not _taken(services, webhook_id):
         _pass_on(services, event.data.id)
-        services.records.put_once({
+        services.batch_store.put_once({
             "pk": f"WEBHOOK#{webhook_id}", "sk": "WEBHOOK", "expires_at_ttl": services.now() + KEEP_IDS,
         })  # fmt: skip
     return {"received": True}
@@ -90,7 +90,7 @@ def _read(body: bytes) -> _Event:
 
 def _taken(services: Services, webhook_id: str) -> bool:
     try:
-        services.records.item(f"WEBHOOK#{webhook_id}", "WEBHOOK")
+        services.batch_store.item(f"WEBHOOK#{webhook_id}", "WEBHOOK")
     except NotFound:
         return False
     return True
@@ -99,7 +99,7 @@ def _taken(services: Services, webhook_id: str) -> bool:
 def _pass_on(services: Services, provider_batch_id: str) -> None:
     """Find whose the provider batch is; one that is not recorded yet is left to its poll."""
     try:
-        link = services.records.item(f"PROVIDER#{provider_batch_id}", "LINK")
+        link = services.batch_store.item(f"PROVIDER#{provider_batch_id}", "LINK")
     except NotFound:
         logger.info("webhook about nothing of ours")
         return

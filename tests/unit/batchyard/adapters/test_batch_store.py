@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from batchyard.adapters import aws
-from batchyard.adapters.batch_store import Records
+from batchyard.adapters.batch_store import BatchStore
 from batchyard.domain.batch import Counts
 from batchyard.domain.errors import StaleRecord, StoreError
 from batchyard.domain.shard import change
@@ -68,11 +68,11 @@ def save(table: Table) -> None:
     lines = ShardLines(0, "/v1/responses", "m")
     lines.add(Place(0, 1, 0), ["a"], [1])
     shard = new_shard(batch(), lines)
-    Records("table", table).save_shard(shard, change(shard, completed=1))  # type: ignore[arg-type]  # what it calls is there
+    BatchStore("table", table).save_shard(shard, change(shard, completed=1))  # type: ignore[arg-type]  # what it calls is there
 
 
 def move(table: Table) -> None:
-    assert Records("table", table).change_batch(BATCH_ID, paused="no").batch_id == BATCH_ID  # type: ignore[arg-type]  # as above
+    assert BatchStore("table", table).change_batch(BATCH_ID, paused="no").batch_id == BATCH_ID  # type: ignore[arg-type]  # as above
 
 
 @pytest.mark.parametrize(

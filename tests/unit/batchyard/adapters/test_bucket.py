@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from batchyard.adapters import bucket
-from batchyard.adapters.bucket import Objects
+from batchyard.adapters.bucket import Bucket
 from batchyard.domain.batch import InputObject
 from batchyard.domain.errors import StoreError
 
@@ -44,7 +44,7 @@ class BreakingS3:
 
     def read(self, size: int) -> Iterator[bytes]:
         bucket: Any = self
-        return Objects("bucket", bucket).chunks(SOURCE, 5, 2_005, size)
+        return Bucket("bucket", bucket).chunks(SOURCE, 5, 2_005, size)
 
 
 @pytest.fixture(autouse=True)

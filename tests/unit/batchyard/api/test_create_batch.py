@@ -10,7 +10,7 @@ from batchyard.api.create_batch import claim
 from batchyard.domain.batch import Batch
 from batchyard.domain.errors import ApiError
 from batchyard.planning.intake import intake
-from tests.unit.batchyard.memory import BUCKET, MemoryRecords, MemoryServices
+from tests.unit.batchyard.memory import BUCKET, MemoryBatchStore, MemoryServices
 from tests.unit.batchyard.planned import INPUT, KEY
 
 FILE = "files/default/file-1"
@@ -19,8 +19,8 @@ FILE = "files/default/file-1"
 @pytest.fixture
 def services() -> MemoryServices:
     made = MemoryServices()
-    made.bucket.put(KEY, INPUT)
-    made.bucket.put(FILE, INPUT)
+    made.fake_bucket.put(KEY, INPUT)
+    made.fake_bucket.put(FILE, INPUT)
     return made
 
 
@@ -66,7 +66,7 @@ def test_a_batch_of_the_upload_that_runs_for_another_endpoint_is_left_as_it_is(
     assert services.started.started[-1] == made.batch_id
 
 
-class PlannedJustThen(MemoryRecords):
+class PlannedJustThen(MemoryBatchStore):
     """The plan finds another endpoint between the look at the batch and the claim."""
 
     def claim_batch(self, batch_id: str, wanted: str, /, **changes: object) -> Batch | None:
@@ -78,7 +78,7 @@ def test_a_batch_whose_endpoint_is_found_at_the_last_moment_is_not_taken_over(se
     dropped = intake(services, BUCKET, KEY, "v1")
     late = PlannedJustThen()
     late.batches = services.table.batches
-    services.records = late
+    services.batch_store = late
     made = claim(services, "default", wanted(), None)
     assert made.batch_id != dropped
     assert services.table.batches[dropped or ""].claimed_by is None
@@ -120,7 +120,7 @@ def test_an_idempotency_key_with_another_body_is_a_conflict(services: MemoryServ
 
 
 def test_tenants_do_not_share_their_idempotency_keys(services: MemoryServices) -> None:
-    services.bucket.put("files/acme/file-1", INPUT)
+    services.fake_bucket.put("files/acme/file-1", INPUT)
     ours = claim(services, "default", wanted(FILE), "once")
     theirs = claim(services, "acme", wanted("files/acme/file-1"), "once")
     assert (ours.tenant, theirs.tenant) == ("default", "acme")

@@ -46,7 +46,7 @@ def test_a_packed_file_may_be_announced(services: MemoryServices) -> None:
 
 def test_a_file_is_whole_as_soon_as_its_bytes_are_there(services: MemoryServices) -> None:
     file = announced(services)
-    services.bucket.put(key_of(file), LINES)
+    services.fake_bucket.put(key_of(file), LINES)
     source = files.input_of(services, "default", file["id"])
     assert source is not None
     assert source.size == len(LINES)
@@ -56,7 +56,7 @@ def test_a_file_is_whole_as_soon_as_its_bytes_are_there(services: MemoryServices
 
 def test_another_number_of_bytes_is_not_the_file(services: MemoryServices) -> None:
     file = announced(services)
-    services.bucket.put(key_of(file), LINES + b"more")
+    services.fake_bucket.put(key_of(file), LINES + b"more")
     assert files.retrieve_file(services, "default", file["id"])["status"] == "uploaded"
 
 
@@ -73,7 +73,7 @@ def test_more_than_one_request_carries_goes_in_parts_and_is_joined_when_it_is_as
     assert (file["bytes"], file["true_bytes"]) == (2**31 - 1, MOST_AT_ONCE + 1)
     assert files.retrieve_file(services, "default", file["id"])["status"] == "uploaded"
     small = services.kept_files.known[file["id"]] = services.kept_files.change(file["id"], bytes=len(LINES))
-    services.bucket.put(str(small.multipart_id), LINES)
+    services.fake_bucket.put(str(small.multipart_id), LINES)
     assert files.retrieve_file(services, "default", file["id"])["status"] == "processed"
     assert files.file_content(services, "default", file["id"]) == LINES
 
@@ -107,6 +107,6 @@ def test_what_would_be_refused_of_an_upload_is_refused(
 def test_a_file_deleted_before_its_bytes_came_stays_away(services: MemoryServices) -> None:
     file = announced(services)
     files.delete_file(services, "default", file["id"])
-    services.bucket.put(key_of(file), LINES)
+    services.fake_bucket.put(key_of(file), LINES)
     with pytest.raises(ApiError, match="No such File object"):
         files.retrieve_file(services, "default", file["id"])

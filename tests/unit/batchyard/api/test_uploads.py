@@ -96,7 +96,7 @@ def test_a_call_that_died_before_the_end_is_simply_made_again(services: MemorySe
     assert complete(services, upload_id, part_ids) == done
     assert list(services.kept_files.known.values()) == [kept]
     assert (
-        services.bucket.head(kept.key)[0].version_id == kept.version_id
+        services.fake_bucket.head(kept.key)[0].version_id == kept.version_id
     )  # an older one would be removed after WorkDays
 
 
@@ -149,7 +149,7 @@ def test_an_upload_takes_each_part_twice_and_then_no_more(services: MemoryServic
     upload_id = create(services)["id"]
     twice = [add(services, upload_id, piece) for piece in (*PIECES, *PIECES)]
     assert refused(add, services, upload_id, b"x") == (400, None, "data")
-    assert len([key for key in services.bucket.stored if key.startswith("work/uploads/")]) == 8
+    assert len([key for key in services.fake_bucket.stored if key.startswith("work/uploads/")]) == 8
     assert complete(services, upload_id, twice[4:])["status"] == "completed"
 
 
@@ -205,7 +205,7 @@ def test_a_wrong_digest_or_first_line_leaves_no_file(services: MemoryServices) -
     other = create(services, bytes=8)["id"]
     assert refused(complete, services, other, [add(services, other, b"not json")]) == (400, None, None)
     assert services.kept_files.known == {}
-    assert not [key for key in services.bucket.stored if key.startswith("files/")]
+    assert not [key for key in services.fake_bucket.stored if key.startswith("files/")]
     assert complete(services, upload_id, part_ids)["status"] == "completed"
 
 
@@ -246,7 +246,7 @@ def test_one_cancelled_while_it_is_joined_leaves_no_file(services: MemoryService
     services.kept_uploads.meanwhile = lambda: uploads.cancel_upload(services, "default", upload_id)
     with pytest.raises(ApiError, match="is cancelled"):
         complete(services, upload_id, part_ids)
-    assert not [key for key in services.bucket.stored if key.startswith("files/")]
+    assert not [key for key in services.fake_bucket.stored if key.startswith("files/")]
     assert files.list_files(services, "default", purpose=None, limit=None, order=None, after=None)["data"] == []
 
 

@@ -211,10 +211,10 @@ def test_a_thousand_who_wait_share_the_room_by_age_and_none_starves() -> None:
     chance, limit, floor, ceiling = random.Random(7), 1_000, 30, 600  # noqa: S311 - a test is to be repeated
     wants = [1_000 if at % 50 == 0 else chance.randint(20, 120) for at in range(1_000)]
     waiting: list[Claim] = []
-    events = [(at, at, "look") for at in range(1_000)]
+    event_bus = [(at, at, "look") for at in range(1_000)]
     book, entered, looks, latest = Ledger(limit=limit, probe_at=2 * NOW), {}, [0] * 1_000, 0
-    while events:
-        now, at, what = heapq.heappop(events)
+    while event_bus:
+        now, at, what = heapq.heappop(event_bus)
         if what == "leave":
             book = msgspec.structs.replace(book, enqueued=book.enqueued - wants[at], claims=book.claims - 1)
             continue
@@ -228,7 +228,7 @@ def test_a_thousand_who_wait_share_the_room_by_age_and_none_starves() -> None:
             waiting.insert(place, claim)
             wait = room_wait(now - at, floor, ceiling, chance.random(), soon=not ahead.claims)
             assert wait >= floor * 0.9
-            heapq.heappush(events, (now + wait, at, "look"))
+            heapq.heappush(event_bus, (now + wait, at, "look"))
             continue
         assert all(wants[each] + wants[at] <= limit for each in range(at) if each not in entered), (
             "a big one was overtaken"
@@ -236,7 +236,7 @@ def test_a_thousand_who_wait_share_the_room_by_age_and_none_starves() -> None:
         book = msgspec.structs.replace(book, enqueued=book.enqueued + wants[at], claims=book.claims + 1)
         assert book.enqueued <= limit
         entered[at], latest = now, max(latest, now)
-        heapq.heappush(events, (now + chance.randint(300, 900), at, "leave"))
+        heapq.heappush(event_bus, (now + chance.randint(300, 900), at, "leave"))
     assert len(entered) == 1_000
     assert book.enqueued == 0
     assert latest < 5 * sum(wants) / limit * 900, "the room was left empty"

@@ -6,15 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchyard.lines.byte_ranges import NEAR, Upload, near
-from tests.unit.batchyard.memory import MemoryObjects
+from tests.unit.batchyard.memory import MemoryBucket
 
 KEY = "inbox/default/in.jsonl"
 
 
-def upload_of(data: bytes, ranges: list[tuple[int, int]], chunk: int) -> tuple[Upload, MemoryObjects]:
-    objects = MemoryObjects(chunk)
-    objects.put(KEY, data)
-    return Upload(objects, objects.head(KEY)[0], ranges), objects
+def upload_of(data: bytes, ranges: list[tuple[int, int]], chunk: int) -> tuple[Upload, MemoryBucket]:
+    bucket = MemoryBucket(chunk)
+    bucket.put(KEY, data)
+    return Upload(bucket, bucket.head(KEY)[0], ranges), bucket
 
 
 def ranges_in(size: int) -> st.SearchStrategy[list[tuple[int, int]]]:
@@ -50,11 +50,11 @@ def test_near_ranges_are_read_together_and_far_ones_apart(gaps: list[tuple[int, 
 
 def test_far_ranges_are_not_read_through() -> None:
     size = 4 * NEAR
-    upload, objects = upload_of(bytes(size), [(0, 5), (size - 5, size)], NEAR)
+    upload, bucket = upload_of(bytes(size), [(0, 5), (size - 5, size)], NEAR)
     assert b"".join(upload) == bytes(10)
-    assert objects.reads == [(0, 5), (size - 5, size)]
+    assert bucket.reads == [(0, 5), (size - 5, size)]
 
 
 def test_no_ranges_are_an_empty_body() -> None:
-    upload, objects = upload_of(b"abc", [], 1)
-    assert (len(upload), list(upload), objects.reads) == (0, [], [])
+    upload, bucket = upload_of(b"abc", [], 1)
+    assert (len(upload), list(upload), bucket.reads) == (0, [], [])

@@ -4,22 +4,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchyard.lines.unfinished import Unfinished
-from tests.unit.batchyard.memory import MemoryObjects
+from tests.unit.batchyard.memory import MemoryBucket
 
 
 @given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 255))))
 def test_a_list_read_back_is_the_list_written(lines: list[tuple[int, int]]) -> None:
-    objects, unfinished = MemoryObjects(), Unfinished.none()
+    bucket, unfinished = MemoryBucket(), Unfinished.none()
     for ordinal, tries in lines:
         unfinished.add(ordinal, tries)
-    objects.put("key", unfinished.pack())
-    back = Unfinished.read(objects, "key", 0)
+    bucket.put("key", unfinished.pack())
+    back = Unfinished.read(bucket, "key", 0)
     assert list(zip(back.ordinals, back.tries, strict=True)) == lines
     assert len(back) == len(lines)
 
 
 def test_the_empty_key_means_every_line_untried() -> None:
-    everything = Unfinished.read(MemoryObjects(), "", 5)
+    everything = Unfinished.read(MemoryBucket(), "", 5)
     assert (list(everything.ordinals), list(everything.tries)) == ([0, 1, 2, 3, 4], [0] * 5)
 
 

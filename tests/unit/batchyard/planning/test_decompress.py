@@ -18,9 +18,9 @@ MEMBERS = gzip.compress(INPUT[:CUT]) + gzip.compress(INPUT[CUT:])
 
 def waiting(data: bytes, chunk: int) -> MemoryServices:
     services = MemoryServices()
-    services.bucket.chunk = chunk
-    services.bucket.put(KEY, data)
-    services.table.create_batch(batch(input=services.bucket.head(KEY)[0]))
+    services.fake_bucket.chunk = chunk
+    services.fake_bucket.put(KEY, data)
+    services.table.create_batch(batch(input=services.fake_bucket.head(KEY)[0]))
     return services
 
 

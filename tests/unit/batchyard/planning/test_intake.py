@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchyard.adapters.bucket import Objects
+from batchyard.adapters.bucket import Bucket
 from batchyard.planning.intake import intake
 from tests.unit.batchyard.memory import BUCKET, MemoryServices
 from tests.unit.batchyard.planned import INPUT, KEY
@@ -10,8 +10,8 @@ from tests.unit.batchyard.planned import INPUT, KEY
 
 def drop(**metadata: str) -> tuple[MemoryServices, str]:
     services = MemoryServices()
-    services.bucket.put(KEY, INPUT)
-    services.bucket.metadata[KEY] = {name.replace("_", "-"): value for name, value in metadata.items()}
+    services.fake_bucket.put(KEY, INPUT)
+    services.fake_bucket.metadata[KEY] = {name.replace("_", "-"): value for name, value in metadata.items()}
     batch_id = intake(services, BUCKET, KEY, "v1")
     assert batch_id is not None
     return services, batch_id
@@ -79,13 +79,13 @@ class OneObject:
     ],
 )
 def test_user_metadata_is_read_as_mail_headers_are_or_left_as_it_is(sent: str, read: str) -> None:
-    objects = Objects(BUCKET, OneObject(sent))  # type: ignore[arg-type]  # one method is enough
-    assert objects.head("k")[1] == {"completion-window": read}
+    bucket = Bucket(BUCKET, OneObject(sent))  # type: ignore[arg-type]  # one method is enough
+    assert bucket.head("k")[1] == {"completion-window": read}
 
 
 def test_an_object_with_a_folder_s_name_and_bytes_of_its_own_is_an_input() -> None:
     services = MemoryServices()
-    services.bucket.put("inbox/default/odd/", INPUT)
-    services.bucket.put("inbox/default/folder/", b"")
+    services.fake_bucket.put("inbox/default/odd/", INPUT)
+    services.fake_bucket.put("inbox/default/folder/", b"")
     assert intake(services, BUCKET, "inbox/default/odd/", "v1") is not None
     assert intake(services, BUCKET, "inbox/default/folder/", "v1") is None

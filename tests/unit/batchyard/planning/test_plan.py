@@ -23,8 +23,8 @@ def request(custom_id: str, **members: object) -> bytes:
 
 def dropped_of(data: bytes, endpoint: str | None = None, **settings: str | int) -> MemoryServices:
     services = MemoryServices(**settings)
-    services.bucket.put(KEY, data)
-    services.table.create_batch(batch(input=services.bucket.head(KEY)[0], endpoint=endpoint))
+    services.fake_bucket.put(KEY, data)
+    services.table.create_batch(batch(input=services.fake_bucket.head(KEY)[0], endpoint=endpoint))
     return services
 
 
@@ -38,7 +38,7 @@ def faults(data: bytes, endpoint: str | None = None, **settings: str | int) -> l
     services, following = planned_of(data, endpoint, **settings)
     made = services.table.batch(BATCH_ID)
     assert (following, made.status, services.bus.announced) == ("refused", "failed", ["failed"])
-    assert not [key for key in services.bucket.stored if key.endswith("/plan/shards.json")]
+    assert not [key for key in services.fake_bucket.stored if key.endswith("/plan/shards.json")]
     assert services.scripted.calls == []
     return [(error.line, error.code) for error in made.errors]
 
@@ -122,9 +122,9 @@ def test_a_plan_is_the_same_however_the_bytes_come() -> None:
     plans = []
     for chunk in (1, 7, 64, 65_536):
         services = dropped(max_requests_per_shard=2)
-        services.bucket.chunk = chunk
+        services.fake_bucket.chunk = chunk
         plan(services, BATCH_ID)
-        plans.append({key: data for key, data in services.bucket.stored.items() if key != KEY})
+        plans.append({key: data for key, data in services.fake_bucket.stored.items() if key != KEY})
     assert all(each == plans[0] for each in plans)
     assert [len(ShardLines.unpack(data)) for key, data in sorted(plans[0].items()) if "/shards/" in key] == [2, 1]
 
@@ -132,18 +132,18 @@ def test_a_plan_is_the_same_however_the_bytes_come() -> None:
 def test_a_planned_batch_is_not_read_again() -> None:
     services = dropped()
     first = plan(services, BATCH_ID)
-    services.bucket.reads.clear()
+    services.fake_bucket.reads.clear()
     assert plan(services, BATCH_ID) == first
-    assert services.bucket.reads == []
+    assert services.fake_bucket.reads == []
     assert read_summary(services, BATCH_ID).lines == 3
 
 
 @pytest.mark.parametrize("data", [None, INPUT + b"\n"], ids=["deleted", "replaced"])
 def test_an_input_that_is_gone_fails_the_batch_with_the_provider_s_code(data: bytes | None) -> None:
     services = dropped()
-    del services.bucket.stored[KEY]
+    del services.fake_bucket.stored[KEY]
     if data is not None:
-        services.bucket.put(KEY, data)
+        services.fake_bucket.put(KEY, data)
     assert plan(services, BATCH_ID).next == "refused"
     (error,) = services.table.batch(BATCH_ID).errors
     assert (error.code, error.param, error.line) == ("invalid_request", "file_id", None)
@@ -160,7 +160,7 @@ def test_a_batch_cancelled_before_its_plan_still_goes_through_its_shards_to_end_
 def test_a_refused_batch_has_a_report_that_says_why() -> None:
     services, following = planned_of(A + b"?\n")
     assert following == "refused"
-    proof = json.loads(services.bucket.stored[f"results/default/{BATCH_ID}/report.json"])
+    proof = json.loads(services.fake_bucket.stored[f"results/default/{BATCH_ID}/report.json"])
     assert (proof["id"], proof["status"], proof["tenant"]) == (BATCH_ID, "failed", "default")
     assert [(error["line"], error["code"]) for error in proof["errors"]["data"]] == [(2, "invalid_json_line")]
     assert proof["input"]["key"] == KEY
@@ -169,7 +169,7 @@ def test_a_refused_batch_has_a_report_that_says_why() -> None:
 def test_a_batch_that_is_planned_has_no_report_yet() -> None:
     services, following = planned_of(A)
     assert following == "run"
-    assert not [key for key in services.bucket.stored if key.startswith("results/")]
+    assert not [key for key in services.fake_bucket.stored if key.startswith("results/")]
 
 
 def test_a_shard_keeps_to_the_limit_of_tokens_and_a_line_over_it_is_alone() -> None:
@@ -177,7 +177,7 @@ def test_a_shard_keeps_to_the_limit_of_tokens_and_a_line_over_it_is_alone() -> N
     services, _ = planned_of(
         large + b"".join(request(f"r{at}") for at in range(10)), max_tokens_per_shard=2 * len(small) // 4 + 1
     )
-    shards = [ShardLines.unpack(data) for key, data in sorted(services.bucket.stored.items()) if "/shards/" in key]
+    shards = [ShardLines.unpack(data) for key, data in sorted(services.fake_bucket.stored.items()) if "/shards/" in key]
     assert [len(shard) for shard in shards] == [1, 2, 2, 2, 2, 2]
 
 
@@ -231,8 +231,8 @@ def test_what_the_state_machine_is_handed_stays_small_however_many_shards_there_
     services = dropped_of(b"".join(request(f"r{at}") for at in range(10_000)), max_requests_per_shard=1)
     answer = plan(services, BATCH_ID)
     assert len(msgspec.json.encode(answer)) < 1_000
-    assert json.loads(services.bucket.get(answer.shards["key"])) == [{"shard": at} for at in range(10_000)]
-    assert len(services.bucket.get(answer.shards["key"])) < 200_000
+    assert json.loads(services.fake_bucket.get(answer.shards["key"])) == [{"shard": at} for at in range(10_000)]
+    assert len(services.fake_bucket.get(answer.shards["key"])) < 200_000
 
 
 def test_a_line_of_fifty_megabytes_is_refused_with_its_number_and_never_held() -> None:

@@ -65,9 +65,9 @@ def text_of(drawn: list[Row], ends: Iterator[bytes], *, last_end: bool) -> bytes
 
 def planned(text: bytes, chunk: int, on_invalid: str = REFUSE, **settings: str | int) -> tuple[MemoryServices, str]:
     services = MemoryServices(**settings)
-    services.bucket.chunk = chunk
-    services.bucket.put(KEY, text)
-    services.table.create_batch(batch(input=services.bucket.head(KEY)[0], on_invalid=on_invalid))
+    services.fake_bucket.chunk = chunk
+    services.fake_bucket.put(KEY, text)
+    services.table.create_batch(batch(input=services.fake_bucket.head(KEY)[0], on_invalid=on_invalid))
     return services, plan(services, BATCH_ID).next
 
 
@@ -87,7 +87,7 @@ def test_good_lines_are_all_in_shards_that_hold_their_very_bytes(
     assert following == ("run" if lines else "refused")
     found: dict[int, tuple[str, bytes]] = {}
     for number in range(services.table.batch(BATCH_ID).shards):
-        shard = ShardLines.unpack(services.bucket.get(object_keys.shard_lines(BATCH_ID, number)))
+        shard = ShardLines.unpack(services.fake_bucket.get(object_keys.shard_lines(BATCH_ID, number)))
         assert 1 <= len(shard) <= services.settings.max_requests_per_shard
         for ordinal, position in enumerate(shard.positions):
             ((start, stop),) = shard.ranges(array("I", [ordinal]))
@@ -123,13 +123,13 @@ def test_faulty_lines_set_aside_and_lines_to_send_are_all_lines_each_once_at_its
     services, following = planned(text, chunk, SKIP, max_requests_per_shard=most)
     assert (following, services.table.batch(BATCH_ID).counts.total) == ("run", len(drawn))
     found: dict[int, str | None] = {}
-    for each in json.loads(services.bucket.get(object_keys.plan(BATCH_ID, SHARDS))):
-        shard = ShardLines.unpack(services.bucket.get(object_keys.shard_lines(BATCH_ID, each["shard"])))
-        ordinals = Unfinished.read(services.objects, shard.left_key(BATCH_ID), len(shard)).ordinals
+    for each in json.loads(services.fake_bucket.get(object_keys.plan(BATCH_ID, SHARDS))):
+        shard = ShardLines.unpack(services.fake_bucket.get(object_keys.shard_lines(BATCH_ID, each["shard"])))
+        ordinals = Unfinished.read(services.bucket, shard.left_key(BATCH_ID), len(shard)).ordinals
         assert len(ordinals) == len(shard) - shard.dropped > 0
         found.update({shard.positions[ordinal]: None for ordinal in ordinals})
     numbers = [number for number, _ in requests_in(text)]
-    for _, run in runs(services.objects, BATCH_ID, read_summary(services, BATCH_ID).asides):
+    for _, run in runs(services.bucket, BATCH_ID, read_summary(services, BATCH_ID).asides):
         for position, line in run.lines():
             error = json.loads(line)["error"]
             assert (position in found, error["line"]) == (False, numbers[position])
@@ -171,7 +171,7 @@ def test_one_odd_line_among_thousands_alike_is_seen_wherever_it_stands(
     assert (following, made.counts.total) == ("run", MANY)
     found = {}
     for number in range(made.shards):
-        shard = ShardLines.unpack(services.bucket.get(object_keys.shard_lines(BATCH_ID, number)))
+        shard = ShardLines.unpack(services.fake_bucket.get(object_keys.shard_lines(BATCH_ID, number)))
         starts = zip(shard.positions, shard.offsets, shard.sizes, strict=True)
         found.update({position: text[start : start + size] for position, start, size in starts})
     assert [found[at] for at in range(MANY)] == [line + b"\n" for line in lines]

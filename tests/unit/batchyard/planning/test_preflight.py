@@ -19,9 +19,9 @@ TWELVE = b"".join(
 def dry_run(*, skip: bool = False) -> MemoryServices:
     """Make services with a batch of twelve shards that is only to be estimated, of which one is a duplicate if wanted."""
     services = MemoryServices(max_requests_per_shard=1)
-    services.bucket.put(KEY, TWELVE + (TWELVE.splitlines(keepends=True)[0] if skip else b""))
+    services.fake_bucket.put(KEY, TWELVE + (TWELVE.splitlines(keepends=True)[0] if skip else b""))
     members = {"on_invalid": "skip"} if skip else {}
-    services.table.create_batch(batch(input=services.bucket.head(KEY)[0], dry_run=True, **members))
+    services.table.create_batch(batch(input=services.fake_bucket.head(KEY)[0], dry_run=True, **members))
     return services
 
 

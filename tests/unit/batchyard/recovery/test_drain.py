@@ -19,8 +19,8 @@ FIVE = b"".join(json.dumps({"custom_id": f"r{at}", **LINE}).encode() + b"\n" for
 def given_up(begun: int, **settings: str | int) -> MemoryServices:
     """Make services whose batch of five shards was given up when so many were at the provider."""
     services = MemoryServices(max_requests_per_shard=1, **settings)
-    services.bucket.put(KEY, FIVE)
-    services.table.create_batch(batch(input=services.bucket.head(KEY)[0]))
+    services.fake_bucket.put(KEY, FIVE)
+    services.table.create_batch(batch(input=services.fake_bucket.head(KEY)[0]))
     assert plan(services, BATCH_ID).next == "run"
     for number in range(begun):
         assert submit(services, Step(BATCH_ID, number)).next == "poll"
@@ -63,7 +63,7 @@ def test_shards_that_were_never_begun_are_not_waited_for_and_their_lines_say_why
     assert advance(services, BATCH_ID, 0) == "done"
     ended = services.table.batch(BATCH_ID)
     assert (ended.status, ended.counts.completed, ended.counts.failed) == ("completed", 1, 4)
-    assert services.bucket.stored[f"results/default/{BATCH_ID}/errors.jsonl"].count(b"States.Runtime") == 4
+    assert services.fake_bucket.stored[f"results/default/{BATCH_ID}/errors.jsonl"].count(b"States.Runtime") == 4
 
 
 def test_results_are_asked_for_when_no_shard_is_left() -> None:

@@ -26,9 +26,9 @@ def running() -> MemoryServices:
     """Make services whose batch has an execution."""
     services = planned()
     services.started.start(BATCH_ID)
-    stored = services.bucket.stored
-    services.bucket.stored = {key: data for key, data in stored.items() if not key.startswith("inbox/")}
-    services.bucket.stored["files/default/requests.jsonl"] = stored["inbox/default/requests.jsonl"]
+    stored = services.fake_bucket.stored
+    services.fake_bucket.stored = {key: data for key, data in stored.items() if not key.startswith("inbox/")}
+    services.fake_bucket.stored["files/default/requests.jsonl"] = stored["inbox/default/requests.jsonl"]
     source = msgspec.structs.replace(services.table.batch(BATCH_ID).input, key="files/default/requests.jsonl")
     services.table.batches[BATCH_ID] = msgspec.structs.replace(services.table.batch(BATCH_ID), input=source)
     return services
@@ -218,7 +218,7 @@ def test_a_mark_that_the_provider_does_not_list_any_more_has_the_walk_begin_anew
     services = MemoryServices()
     everything = services.scripted.iter_files
     services.scripted.iter_files = lambda **asked: iter([]) if asked["after"] else everything(**asked)  # type: ignore[method-assign]
-    services.chores.keep_bookmark("provider files", {"after": "file-99", "since": 0})
+    services.sweep_store.keep_bookmark("provider files", {"after": "file-99", "since": 0})
     upload(services, object_keys.upload("batch_00", 0, 1, "stack-1"))
     assert sweep(services) == {}
     assert sweep(services) == {"ProviderFilesDeleted": 1}
@@ -251,10 +251,10 @@ def test_a_batch_that_ended_with_a_provider_batch_running_has_it_cancelled_and_i
     services.scripted.end("pb-0", "cancelled", output_file_id="out")
     assert sweep(services) == {"ProviderFilesDeleted": 1}
     assert services.scripted.deleted == ["file-0"]  # and not the answers, which were paid for and which nobody has
-    assert services.chores.unsettled(None) == [BATCH_ID]  # a late worker may still come
+    assert services.sweep_store.unsettled(None) == [BATCH_ID]  # a late worker may still come
     services.wait(LATEST_RECORD)
     assert sweep(services) == {"BatchesSettled": 1}
-    assert services.chores.unsettled(None) == []
+    assert services.sweep_store.unsettled(None) == []
 
 
 def test_what_a_worker_made_after_its_batch_had_ended_is_put_away_too() -> None:

@@ -11,20 +11,20 @@ from batchyard.domain.errors import StoreError
 from batchyard.recovery.restarts import MOST_RESTARTS
 from batchyard.recovery.sweep import sweep
 from batchyard.recovery.sweep_run import RESERVE
-from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryObjects, MemoryServices
+from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryBucket, MemoryServices
 from tests.unit.batchyard.planned import INPUT, dropped, planned
 
 
 def started(**members: object) -> MemoryServices:
     """Make services whose batch has an execution."""
     services = dropped()
-    services.bucket.stored.clear()  # its upload is no concern here
+    services.fake_bucket.stored.clear()  # its upload is no concern here
     services.started.start(BATCH_ID)
     services.table.batches[BATCH_ID] = msgspec.structs.replace(services.table.batch(BATCH_ID), **members)
     return services
 
 
-class OneUnreadable(MemoryObjects):
+class OneUnreadable(MemoryBucket):
     """A bucket of which one object cannot be looked at just now."""
 
     def head(self, key: str, version_id: str | None = None) -> tuple[InputObject, dict[str, str]]:
@@ -35,9 +35,9 @@ class OneUnreadable(MemoryObjects):
 
 def test_an_upload_that_cannot_be_taken_in_does_not_keep_the_others_and_is_told_at_the_end() -> None:
     services = MemoryServices()
-    services.bucket = services.objects = OneUnreadable()
+    services.fake_bucket = services.bucket = OneUnreadable()
     for name in ("a", "bad", "c"):
-        services.bucket.put(f"inbox/default/{name}.jsonl", INPUT)
+        services.fake_bucket.put(f"inbox/default/{name}.jsonl", INPUT)
     with pytest.raises(StoreError, match=r"1 things .*bad"):
         sweep(services)
     taken = sorted(each.input.key for each in services.table.batches.values())
@@ -54,11 +54,11 @@ def clock(*readings: float) -> Callable[[], float]:
 def test_a_chore_that_runs_out_of_time_goes_on_in_the_next_run() -> None:
     services = MemoryServices()
     for name in "abcd":
-        services.bucket.put(f"inbox/default/{name}.jsonl", INPUT)
+        services.fake_bucket.put(f"inbox/default/{name}.jsonl", INPUT)
     assert sweep(services, clock(600, 600, 600, RESERVE)) == {"UploadsStarted": 2}
-    assert services.chores.bookmark("inbox") == {"after": "inbox/default/b.jsonl"}
+    assert services.sweep_store.bookmark("inbox") == {"after": "inbox/default/b.jsonl"}
     assert sweep(services) == {"UploadsStarted": 2}
-    assert services.chores.bookmark("inbox") == {"after": ""}
+    assert services.sweep_store.bookmark("inbox") == {"after": ""}
     assert sweep(services) == {}
 
 
@@ -66,7 +66,7 @@ def test_one_chore_that_takes_long_leaves_the_others_their_time() -> None:
     services = started()
     services.started.statuses[BATCH_ID] = "ABORTED"
     for number in range(500):
-        services.bucket.put(f"inbox/default/{number:03}.jsonl", INPUT)
+        services.fake_bucket.put(f"inbox/default/{number:03}.jsonl", INPUT)
     at = [600.0]
 
     def seconds_left() -> float:
@@ -171,7 +171,7 @@ def test_what_was_done_is_published_as_metrics(capsys: pytest.CaptureFixture[str
 
 def test_a_batch_restarted_in_the_middle_is_not_planned_again() -> None:
     services = planned()
-    services.bucket.stored.pop("inbox/default/requests.jsonl")
+    services.fake_bucket.stored.pop("inbox/default/requests.jsonl")
     services.started.start(BATCH_ID)
     services.started.statuses[BATCH_ID] = "ABORTED"
     assert sweep(services) == {"ExecutionsRestarted": 1}

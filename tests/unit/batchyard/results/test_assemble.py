@@ -7,7 +7,7 @@ from batchyard.domain.shard import Step, finish
 from batchyard.results.assemble import assemble
 from batchyard.shards.collect import collect
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryRecords, MemoryServices
+from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryBatchStore, MemoryServices
 from tests.unit.batchyard.planned import planned
 
 
@@ -25,20 +25,20 @@ def answered() -> MemoryServices:
 def output(services: MemoryServices) -> list[str]:
     return [
         json.loads(line)["custom_id"]
-        for line in services.bucket.stored[f"results/default/{BATCH_ID}/output.jsonl"].splitlines()
+        for line in services.fake_bucket.stored[f"results/default/{BATCH_ID}/output.jsonl"].splitlines()
     ]
 
 
 def test_the_answers_lie_in_input_order_and_running_again_changes_nothing() -> None:
     services = answered()
     assert assemble(services, BATCH_ID) == "done"
-    before = dict(services.bucket.stored), services.table.batch(BATCH_ID)
+    before = dict(services.fake_bucket.stored), services.table.batch(BATCH_ID)
     assert output(services) == ["r0", "r1", "r2"]
     assert assemble(services, BATCH_ID) == "done"
-    assert (services.bucket.stored, services.table.batch(BATCH_ID)) == before
+    assert (services.fake_bucket.stored, services.table.batch(BATCH_ID)) == before
 
 
-class CancelledMeanwhile(MemoryRecords):
+class CancelledMeanwhile(MemoryBatchStore):
     """The user cancels between the first result's byte and the last move."""
 
     def move_batch(self, batch_id: str, status: str, now: int, **changes: object) -> Batch | None:
@@ -50,7 +50,7 @@ class CancelledMeanwhile(MemoryRecords):
 def test_a_batch_cancelled_while_its_results_are_written_ends_as_cancelled_with_them() -> None:
     services, late = answered(), CancelledMeanwhile()
     late.batches, late.kept, late.others = services.table.batches, services.table.kept, services.table.others
-    services.records = late
+    services.batch_store = late
     assert assemble(services, BATCH_ID) == "assemble"
     assert "cancelling" not in services.bus.announced
     assert assemble(services, BATCH_ID) == "done"
@@ -61,7 +61,7 @@ def test_a_batch_cancelled_while_its_results_are_written_ends_as_cancelled_with_
 
 
 def errors(services: MemoryServices) -> list[tuple[str, str]]:
-    lines = map(json.loads, services.bucket.stored[f"results/default/{BATCH_ID}/errors.jsonl"].splitlines())
+    lines = map(json.loads, services.fake_bucket.stored[f"results/default/{BATCH_ID}/errors.jsonl"].splitlines())
     return [(line["custom_id"], line["error"]["code"]) for line in lines]
 
 

@@ -15,7 +15,7 @@ from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
 from batchyard.shards.collect import collect
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryObjects, MemoryRecords, MemoryServices, batch
+from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryBatchStore, MemoryBucket, MemoryServices, batch
 
 KEY = "inbox/default/requests.jsonl"
 LINES = [(f"r{at}", f"m{at % 3 if at < 30 else 0}") for at in range(48)]  # shards among each other, then in a row
@@ -56,8 +56,8 @@ def collected() -> MemoryServices:
     ]
     lines = [json.dumps(each).encode() + b"\n" for each in requests]
     lines[20:20], lines[40:40] = [b"?\n", lines[3]], [b"?\n"]  # set aside
-    services.bucket.put(KEY, b"".join([*lines, lines[5], b"?\n"]))
-    services.table.create_batch(batch(input=services.bucket.head(KEY)[0], on_invalid=SKIP))
+    services.fake_bucket.put(KEY, b"".join([*lines, lines[5], b"?\n"]))
+    services.table.create_batch(batch(input=services.fake_bucket.head(KEY)[0], on_invalid=SKIP))
     plan(services, BATCH_ID)
     for shard in range(services.table.batch(BATCH_ID).shards):
         step = Step(BATCH_ID, shard)
@@ -82,7 +82,10 @@ COLLECTED = collected()
 def fresh() -> MemoryServices:
     """Return a copy of services."""
     services = MemoryServices(max_requests_per_shard=8, max_attempts=3)
-    services.bucket.stored, services.table.others = COLLECTED.bucket.stored.copy(), COLLECTED.table.others.copy()
+    services.fake_bucket.stored, services.table.others = (
+        COLLECTED.fake_bucket.stored.copy(),
+        COLLECTED.table.others.copy(),
+    )
     services.table.batches, services.table.kept = COLLECTED.table.batches.copy(), COLLECTED.table.kept.copy()
     return services
 
@@ -99,7 +102,7 @@ def by_turns(services: MemoryServices, watch: Callable[[], Watch]) -> int:
 
 
 def results(services: MemoryServices) -> dict[str, bytes]:
-    stored = {key: data for key, data in services.bucket.stored.items() if key.startswith("results/")}
+    stored = {key: data for key, data in services.fake_bucket.stored.items() if key.startswith("results/")}
     report = json.loads(stored.pop(f"results/default/{BATCH_ID}/report.json"))
     for name in ("output", "errors"):
         del report[name]["sha256"]  # is known only if all was written in one run
@@ -146,7 +149,7 @@ def test_a_death_at_any_look_at_the_clock_costs_no_line_and_none_comes_twice(
     assert results(services) == whole
 
 
-class DyingObjects(MemoryObjects):
+class DyingObjects(MemoryBucket):
     """A bucket where the process dies each second time it puts down how far it came."""
 
     def __init__(self, stored: dict[str, bytes], *, after: bool) -> None:
@@ -168,7 +171,7 @@ def test_a_death_before_or_after_it_is_put_down_how_far_it_came_changes_nothing(
     whole: dict[str, bytes], *, after: bool
 ) -> None:
     services = fresh()
-    services.objects = DyingObjects(services.bucket.stored, after=after)
+    services.bucket = DyingObjects(services.fake_bucket.stored, after=after)
     by_turns(services, lambda: Watch(5))
     assert results(services) == whole
 
@@ -176,10 +179,10 @@ def test_a_death_before_or_after_it_is_put_down_how_far_it_came_changes_nothing(
 def test_two_workers_at_once_write_the_same(whole: dict[str, bytes]) -> None:
     services = fresh()
     assert assemble(services, BATCH_ID, Watch(6)) == "assemble"
-    early = dict(services.bucket.stored)
+    early = dict(services.fake_bucket.stored)
     for _ in range(3):
         assert assemble(services, BATCH_ID, Watch(6)) == "assemble"
-    services.bucket.stored.update(
+    services.fake_bucket.stored.update(
         {key: data for key, data in early.items() if key.endswith("progress.msgpack")}
     )  # a late one
     by_turns(services, lambda: Watch(6))
@@ -188,7 +191,7 @@ def test_two_workers_at_once_write_the_same(whole: dict[str, bytes]) -> None:
 
 def test_a_shard_that_a_late_worker_changed_meanwhile_has_its_lines_as_it_is_now() -> None:
     services = fresh()
-    while services.bucket.stored.get(f"work/{BATCH_ID}/results/progress.msgpack", b"").count(b"custom_id") < 4:
+    while services.fake_bucket.stored.get(f"work/{BATCH_ID}/results/progress.msgpack", b"").count(b"custom_id") < 4:
         assert assemble(services, BATCH_ID, Watch(2)) == "assemble"
     shard = services.table.kept[BATCH_ID, 1]
     nothing = change(shard, attempts=[], unfinished=8, unfinished_key="", completed=0, failed=0, codes={})
@@ -199,7 +202,7 @@ def test_a_shard_that_a_late_worker_changed_meanwhile_has_its_lines_as_it_is_now
     assert report["outcomes_equal_lines"] is True
 
 
-class OtherBytes(MemoryObjects):
+class OtherBytes(MemoryBucket):
     """A bucket that has other bytes of a result than were written, as many as those."""
 
     def put(self, key: str, data: bytes) -> None:
@@ -209,23 +212,23 @@ class OtherBytes(MemoryObjects):
 def test_a_result_that_the_store_has_other_bytes_of_is_an_error() -> None:
     services = fresh()
     bucket = OtherBytes()
-    bucket.stored, services.objects = services.bucket.stored, bucket
+    bucket.stored, services.bucket = services.fake_bucket.stored, bucket
     with pytest.raises(BatchyardError, match=r"has the checksum CRC32:.* instead of CRC32:"):
         assemble(services, BATCH_ID)
 
 
 def test_runs_of_before_checksums_were_kept_leave_that_of_the_store(whole: dict[str, bytes]) -> None:
     services = fresh()
-    for key, data in services.bucket.stored.items():
+    for key, data in services.fake_bucket.stored.items():
         if key.endswith(".index"):
             index = msgspec.msgpack.decode(data)
             del index["crc32"]
-            services.bucket.stored[key] = msgspec.msgpack.encode(index)
+            services.fake_bucket.stored[key] = msgspec.msgpack.encode(index)
     assert by_turns(services, lambda: Watch(3)) > 1
     assert results(services) == whole
 
 
-class CancelledMeanwhile(MemoryRecords):
+class CancelledMeanwhile(MemoryBatchStore):
     """A table whose user cancels when both results are written, just before the batch ends."""
 
     def move_batch(self, batch_id: str, status: str, now: int, **changes: object) -> Batch | None:
@@ -237,11 +240,11 @@ class CancelledMeanwhile(MemoryRecords):
 def test_results_written_in_turns_are_not_written_again_when_the_batch_is_cancelled_at_the_end() -> None:
     services, late = fresh(), CancelledMeanwhile()
     late.batches, late.kept, late.others = services.table.batches, services.table.kept, services.table.others
-    services.records = late
+    services.batch_store = late
     while late.batch(BATCH_ID).status != "cancelling":
         assert assemble(services, BATCH_ID, Watch(9)) == "assemble"
-    runs = {key for key in services.bucket.stored if "/attempt-" in key or "/left-" in key}
+    runs = {key for key in services.fake_bucket.stored if "/attempt-" in key or "/left-" in key}
     for key in runs:
-        del services.bucket.stored[key]
+        del services.fake_bucket.stored[key]
     assert assemble(services, BATCH_ID, Watch(9)) == "done"
     assert late.batch(BATCH_ID).status == "cancelled"

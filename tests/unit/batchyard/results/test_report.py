@@ -14,7 +14,7 @@ from batchyard.domain.shard import Attempt, Ranges, Shard
 from batchyard.planning.summary import Summary
 from batchyard.results.join import Result, Tally
 from batchyard.results.report import report
-from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryObjects, batch
+from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryBucket, batch
 
 ATTEMPT = Attempt(
     number=1,
@@ -37,10 +37,10 @@ def checksum(data: bytes) -> str:
 
 
 def made(tally: Tally) -> dict[str, object]:
-    objects = MemoryObjects()
+    bucket = MemoryBucket()
     for key, data in (("o", b"{}\n{}\n"), ("e", b"{}\n")):
-        objects.put(key, data)
-    output, errors = Result(objects.head("o")[0], "5e884898"), Result(objects.head("e")[0], None)
+        bucket.put(key, data)
+    output, errors = Result(bucket.head("o")[0], "5e884898"), Result(bucket.head("e")[0], None)
     summary = Summary(3, 1, "/v1/responses", "m")
     known = report(batch(status="completed", usage=Usage(1, 0, 2, 0, 3)), summary, [SHARD], tally, output, errors)
     decoded: dict[str, object] = msgspec.json.decode(msgspec.json.encode(known))  # as it will lie in the bucket

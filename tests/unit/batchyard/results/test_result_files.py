@@ -11,7 +11,7 @@ KEY = f"results/default/{BATCH_ID}/output.jsonl"
 
 def test_a_result_is_a_file_of_its_tenant_for_good() -> None:
     services = MemoryServices()
-    services.bucket.put(KEY, b"{}\n")
+    services.fake_bucket.put(KEY, b"{}\n")
     shown = files.retrieve_file(services, "default", result_files.keep(services, batch(), "output.jsonl", 3))
     assert (shown["purpose"], shown["filename"], shown["expires_at"]) == (
         "batch_output",
@@ -35,19 +35,17 @@ def test_a_result_expires_as_its_creator_wished() -> None:
 
 def test_a_result_expires_at_the_latest_with_all_results() -> None:
     services = MemoryServices(results_days=7)
-    assert (
-        services.file_records.file(result_files.keep(services, batch(), "output.jsonl", 3)).expires_at == NOW + 7 * DAY
-    )
+    assert services.file_store.file(result_files.keep(services, batch(), "output.jsonl", 3)).expires_at == NOW + 7 * DAY
     month = batch(batch_id="batch_2", output_expires_after={"anchor": "created_at", "seconds": 30 * DAY})
-    assert services.file_records.file(result_files.keep(services, month, "output.jsonl", 3)).expires_at == NOW + 7 * DAY
+    assert services.file_store.file(result_files.keep(services, month, "output.jsonl", 3)).expires_at == NOW + 7 * DAY
 
 
 def test_a_result_written_twice_is_the_same_file() -> None:
     services = MemoryServices()
     first = result_files.keep(services, batch(), "output.jsonl", 3)
-    known = services.file_records.file(first)
+    known = services.file_store.file(first)
     services.wait(60)
     assert result_files.keep(services, batch(), "output.jsonl", 3) == first
-    assert services.file_records.file(first) == known
+    assert services.file_store.file(first) == known
     result_files.keep(services, batch(), "output.jsonl", 4)
-    assert services.file_records.file(first).bytes == 4
+    assert services.file_store.file(first).bytes == 4

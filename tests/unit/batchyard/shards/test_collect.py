@@ -57,11 +57,11 @@ def test_of_one_answer_a_batch_does_not_speak_as_of_many() -> None:
 @pytest.mark.parametrize("looks", [0, 1], ids=["while they come", "while they are stored"])
 def test_answers_that_take_too_long_say_so_and_are_taken_whole_by_a_quicker_run(looks: int) -> None:
     services = ended("r0", "r1", "r2")
-    before, stored = services.table.kept[BATCH_ID, 0], set(services.bucket.stored)
+    before, stored = services.table.kept[BATCH_ID, 0], set(services.fake_bucket.stored)
     left = iter([TIME_TO_END + 1.0] * looks)
     with pytest.raises(TooSlow, match=r"bytes of answers came.* Lower MaxRequestsPerShard"):
         collect(services, FIRST.then("collect"), lambda: next(left, TIME_TO_END - 1.0))
-    assert set(services.bucket.stored) == stored
+    assert set(services.fake_bucket.stored) == stored
     assert msgspec.structs.replace(services.table.kept[BATCH_ID, 0], version=before.version) == before
     assert collect(services, FIRST.then("collect"), lambda: TIME_TO_END).next == "done"
     assert services.table.kept[BATCH_ID, 0].completed == 3

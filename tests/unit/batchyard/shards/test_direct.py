@@ -40,8 +40,8 @@ def at_the_deadline(lines: int = 3, url: str = "/v1/responses", **settings: str 
     asked = [
         {"custom_id": f"r{at}", "method": "POST", "url": url, "body": {"model": "m", "at": at}} for at in range(lines)
     ]
-    services.bucket.put(KEY, b"".join(json.dumps(each).encode() + b"\n" for each in asked))
-    services.table.create_batch(batch(input=services.bucket.head(KEY)[0]))
+    services.fake_bucket.put(KEY, b"".join(json.dumps(each).encode() + b"\n" for each in asked))
+    services.table.create_batch(batch(input=services.fake_bucket.head(KEY)[0]))
     assert plan(services, BATCH_ID).next == "run"
     assert submit(services, STEP).next == "poll"
     services.scripted.end("pb-0", "in_progress", request_counts=RequestCounts(lines, 0, 0))
@@ -62,9 +62,9 @@ def written(services: MemoryServices, name: str) -> dict[int, dict[str, Any]]:
     """Read what the last attempt that sent directly left as its run of this name, by position."""
     attempt = next(each for each in reversed(shard_of(services).attempts) if each.direct)
     prefix = f"work/{BATCH_ID}/shards/00000/attempt-{attempt.number:04}-{attempt.runs}/{name}"
-    if f"{prefix}.index" not in services.bucket.stored:
+    if f"{prefix}.index" not in services.fake_bucket.stored:
         return {}
-    return {position: json.loads(line) for position, line in Run(services.bucket, prefix).lines()}
+    return {position: json.loads(line) for position, line in Run(services.fake_bucket, prefix).lines()}
 
 
 def test_the_tail_is_answered_at_once_line_by_line_and_the_shard_is_done() -> None:
@@ -139,7 +139,7 @@ def test_it_is_due_after_a_provider_batch_that_was_collected_at_its_deadline(
 
 def test_it_is_not_due_without_a_wish_for_it_nor_before_the_first_attempt() -> None:
     services = at_the_deadline()
-    lines = ShardLines.unpack(services.bucket.get(f"work/{BATCH_ID}/shards/00000/lines.msgpack"))
+    lines = ShardLines.unpack(services.fake_bucket.get(f"work/{BATCH_ID}/shards/00000/lines.msgpack"))
     assert not is_due(services, services.table.batch(BATCH_ID), new_shard(services.table.batch(BATCH_ID), lines))
     services.settings = MemoryServices(deadline_action="resubmit").settings
     assert not is_due(services, services.table.batch(BATCH_ID), shard_of(services))
@@ -211,21 +211,21 @@ def test_a_key_that_cannot_be_read_anew_loses_no_answer_of_the_others() -> None:
 
 def test_an_answer_that_cannot_be_stored_at_first_is_stored_when_the_others_are() -> None:
     services, failures = at_the_deadline(3), [StoreError("slow down")]
-    put = services.bucket.put
+    put = services.fake_bucket.put
 
     def failing(key: str, data: bytes) -> None:
         if "direct-" in key and failures:
             raise failures.pop()
         put(key, data)
 
-    services.bucket.put = failing  # type: ignore[method-assign]
+    services.fake_bucket.put = failing  # type: ignore[method-assign]
     assert submit(services, STEP).next == "done"
     assert (shard_of(services).completed, len(services.scripted.sent)) == (3, 3)
 
 
 def died_while_sending(services: MemoryServices) -> None:
     """Leave the record as a worker does that dies before it stored any answer."""
-    put_truly = services.bucket.put
+    put_truly = services.fake_bucket.put
 
     class DiedError(BaseException):
         pass
@@ -235,10 +235,10 @@ def died_while_sending(services: MemoryServices) -> None:
             raise DiedError
         put_truly(key, data)
 
-    services.bucket.put = put  # type: ignore[method-assign]
+    services.fake_bucket.put = put  # type: ignore[method-assign]
     with pytest.raises(DiedError):
         submit(services, STEP)
-    services.bucket.put = put_truly  # type: ignore[method-assign]
+    services.fake_bucket.put = put_truly  # type: ignore[method-assign]
 
 
 def test_lines_of_a_worker_that_died_are_waited_for_and_then_their_outcome_is_unknown() -> None:
@@ -312,7 +312,7 @@ def test_two_workers_send_no_line_twice() -> None:
 def test_of_an_input_that_is_gone_nothing_is_sent(gone: bool) -> None:
     services = at_the_deadline()
     if gone:
-        services.bucket.put(KEY, b"replaced")
+        services.fake_bucket.put(KEY, b"replaced")
     submit(services, STEP)
     assert len(services.scripted.sent) == (0 if gone else 3)
 

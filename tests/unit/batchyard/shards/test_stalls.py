@@ -82,7 +82,7 @@ def test_the_lines_of_a_wave_that_the_provider_lost_again_and_again_are_errors_a
     assert assemble(services, BATCH_ID) == "done"
     counts = services.table.batch(BATCH_ID).counts
     assert (counts.completed, counts.failed) == (1, 2)
-    assert services.bucket.stored[f"results/default/{BATCH_ID}/errors.jsonl"].count(b"lost every batch") == 2
+    assert services.fake_bucket.stored[f"results/default/{BATCH_ID}/errors.jsonl"].count(b"lost every batch") == 2
 
 
 def test_a_line_that_met_a_passing_error_before_has_that_as_its_outcome() -> None:

@@ -201,4 +201,4 @@ def test_a_second_run_after_success_goes_on_to_poll_without_another_batch() -> N
 def test_what_is_uploaded_is_the_input_s_own_bytes() -> None:
     services = planned()
     submit(services, FIRST)
-    assert list(services.scripted.files.values()) == [services.bucket.stored["inbox/default/requests.jsonl"]]
+    assert list(services.scripted.files.values()) == [services.fake_bucket.stored["inbox/default/requests.jsonl"]]

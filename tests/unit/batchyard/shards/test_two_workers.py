@@ -211,13 +211,13 @@ def test_a_late_collect_touches_neither_the_record_nor_the_runs_of_the_one_that_
     def another() -> None:
         services.scripted.files["out"] = answers(0, 1, 2)
         assert collect(services, FIRST.then("collect")).next == "done"  # of the very version that the late one has read
-        runs.update(services.bucket.stored)
+        runs.update(services.fake_bucket.stored)
 
     services.scripted.on_the_way_back["download_file"] = another
     assert overtaken(services, collect) == recorded(services)
-    assert {key: services.bucket.stored[key] for key in runs} == runs
+    assert {key: services.fake_bucket.stored[key] for key in runs} == runs
     assert assemble(services, BATCH_ID) == "done"
-    assert services.bucket.stored[f"results/default/{BATCH_ID}/output.jsonl"] == answers(0, 1, 2)
+    assert services.fake_bucket.stored[f"results/default/{BATCH_ID}/output.jsonl"] == answers(0, 1, 2)
 
 
 def test_lines_set_aside_late_touch_neither_the_record_nor_the_run_of_the_one_that_was_faster() -> None:
@@ -229,11 +229,11 @@ def test_lines_set_aside_late_touch_neither_the_record_nor_the_run_of_the_one_th
         both = (BatchError("invalid_value", "no", None, 1), BatchError("invalid_value", "no", None, 3))
         services.scripted.end("pb-0", "failed", errors=both)
         assert collect(services, FIRST.then("collect")).next == "submit"
-        runs.update(services.bucket.stored)
+        runs.update(services.fake_bucket.stored)
 
     services.scripted.on_the_way_back["retrieve_batch"] = another
     assert overtaken(services, collect) == recorded(services)
-    assert {key: services.bucket.stored[key] for key in runs} == runs
+    assert {key: services.fake_bucket.stored[key] for key in runs} == runs
     assert services.table.batch(BATCH_ID).counts.failed == 2
 
 
@@ -284,4 +284,4 @@ def test_a_late_collect_whose_files_another_one_has_deleted_changes_nothing() ->
     services.scripted.on_the_way_back["retrieve_batch"] = another
     assert overtaken(services, collect) == recorded(services)
     assert assemble(services, BATCH_ID) == "done"
-    assert services.bucket.stored[f"results/default/{BATCH_ID}/output.jsonl"] == answers(0, 1, 2)
+    assert services.fake_bucket.stored[f"results/default/{BATCH_ID}/output.jsonl"] == answers(0, 1, 2)
