@@ -8,7 +8,7 @@ OUT ?= out
 TENANT ?= default
 WALKS ?= 1000
 
-.PHONY: help setup run up provider key test lint pytest bench faults lock prices format
+.PHONY: help setup run up provider key test lint pytest bench faults lock prices docs format
 
 help: ## show the commands and every setting
 	@if $(PYTHON) local/bootstrap.py --ready; then $(PY) -m local.help; else $(PYTHON) -m local.commands; fi
@@ -53,6 +53,9 @@ lock: setup ## resolve all extras together, then cut each layer's requirements f
 
 prices: setup ## the price list of the installed genai-prices, for estimates
 	@$(PY) -m local.prices
+
+docs: setup ## docs/settings.md, written from template.yaml
+	@$(PY) -m local.settings_page
 
 bench: setup ## the benchmarks, as ratios; BENCH="upload plan" picks some
 	@$(PY) -m tests.benchmarks $(BENCH)

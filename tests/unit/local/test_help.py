@@ -58,6 +58,6 @@ def test_a_reader_who_wants_only_the_beginning_is_no_error() -> None:
     assert (told.returncode, told.stderr) == (0, b"")
 
 
-def test_the_readme_names_every_mend_and_wrapper_of_the_engine() -> None:
-    named = set(re.findall(r"^\| `(\w+)` \| ", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
+def test_the_page_of_the_local_stack_names_every_mend_and_wrapper_of_the_engine() -> None:
+    named = set(re.findall(r"^\| `(\w+)` \| ", (ROOT / "docs/local.md").read_text(encoding="utf-8"), re.MULTILINE))
     assert MENDS.keys() | WRAPPERS.keys() <= named
