@@ -8,7 +8,7 @@ OUT ?= out
 TENANT ?= default
 WALKS ?= 1000
 
-.PHONY: help setup run up provider key test lint pytest bench faults lock prices docs format
+.PHONY: help setup run up provider key unit test lint pytest bench faults lock prices docs format
 
 help: ## show the commands and every setting
 	@if $(PYTHON) local/bootstrap.py --ready; then $(PY) -m local.help; else $(PYTHON) -m local.commands; fi
@@ -36,6 +36,9 @@ lint: setup ## every static check
 
 test: setup ## every static check and every test
 	@$(MAKE) --no-print-directory --jobs 2 lint pytest
+
+unit: setup ## the unit tests alone: no socket, no AWS, under a minute
+	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder tests/unit
 
 pytest: setup # the tests call make themselves, and are not its children in this
 	@env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder

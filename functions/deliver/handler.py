@@ -6,16 +6,16 @@ import msgspec
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard import services
-from batchyard.domain.webhook_delivery import Order
+from batchyard.domain.webhook_delivery import DeliveryRequest
 from batchyard.observability import logger
-from batchyard.webhooks.deliver import deliver, give_up
+from batchyard.webhooks.deliver import deliver, end_delivery
 
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda passes it
     """Take an Order, with the error of the last attempt once there is to be no other, and answer how its delivery stands."""
-    order = msgspec.convert(event, Order)
+    order = msgspec.convert(event, DeliveryRequest)
     logger.append_keys(batch_id=order.event.batch_id, endpoint_id=order.endpoint_id)
     if "error" in event:
-        return {"state": give_up(services.current(), order)}
+        return {"state": end_delivery(services.current(), order)}
     return {"state": deliver(services.current(), order)}

@@ -64,9 +64,9 @@ def wrongs(case: Case, evidence: Evidence, provider: FickleProvider) -> list[str
     elif record["in_progress_at"] is not None:
         answered = [line for line in errors if not _is_aside(line)]
         found += _outcomes(case, output, answered)
-        found += _set_aside(case, errors)
+        found += _reject_lines(case, errors)
         found += _counted(record, output, errors)
-        stopped = record["status"] == "cancelled" or record["given_up"] or case.shard_failed
+        stopped = record["status"] == "cancelled" or record["drain_reason"] or case.shard_failed
         if not stopped:
             found += _given_up(provider, answered)
     found += _paid(case, provider)
@@ -102,7 +102,7 @@ def _is_aside(line: bytes) -> bool:
     return "line" in (json.loads(line)["error"] or {})
 
 
-def _set_aside(case: Case, errors: list[bytes]) -> list[str]:
+def _reject_lines(case: Case, errors: list[bytes]) -> list[str]:
     """Every line that is no request stands among the errors once, at its place, with its code."""
     shown = [json.loads(line) for line in errors]
     told = [

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 DOORS: Final = {"submit": submit, "poll": poll, "collect": collect}
 TRIES: Final = 4  # of a step whose process dies or that raises what is neither StoreError nor StaleRecord
 STORE_TRIES: Final = 31
-LEFT: Final = frozenset({"done", "relay"})  # what a shard's own execution ends with
+LEFT: Final = frozenset({"done", "continue"})  # what a shard's own execution ends with
 STATUSES: Final = {"done": "SUCCEEDED", "Aborted": "ABORTED"}
 
 

@@ -16,7 +16,6 @@ from batch_client import (
     APIConnectionError,
     Batch,
     BatchClientError,
-    BatchError,
     CreateOutcomeUnknown,
     File,
     FileDeleted,
@@ -26,13 +25,16 @@ from batch_client import (
     RequestOutcomeUnknown,
     UploadOutcomeUnknown,
 )
+from batch_client import (
+    BatchError as ProviderBatchError,
+)
 from tests.faults.answers import RAN, READABLE, answer
 from tests.unit.batchyard.memory import is_it
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
-    from batchyard.lines.byte_ranges import Upload
+    from batchyard.lines.byte_ranges import ByteRanges
 
 T = TypeVar("T")
 
@@ -52,7 +54,7 @@ class Fate:
     seconds: float = 90.0
     share: float = 1.0
     lines: dict[str, str] = field(default_factory=dict)
-    errors: tuple[BatchError, ...] = ()
+    errors: tuple[ProviderBatchError, ...] = ()
     shown: list[str] = field(default_factory=list)
     late: int = 0
     no_counts: bool = False
@@ -114,7 +116,7 @@ class FickleProvider:
     most_queued: int = 0
     largest: int = 0
 
-    def create_file(self, source: Upload, filename: str) -> File:
+    def create_file(self, source: ByteRanges, filename: str) -> File:
         return self._call("create_file", lambda: self._keep(b"".join(source), filename))
 
     def create_batch(
@@ -241,7 +243,7 @@ class FickleProvider:
     def _input(self, batch: Batch, fate: Fate) -> tuple[list[str], Fate, int, str]:
         """Read the input; a batch of a file that is not there, or for which there is no room, fails."""
         if batch.input_file_id not in self.files or batch.input_file_id in self.deleted:
-            return [], Fate("failed", 1, errors=(BatchError("invalid_request", "not found", "file_id"),)), 0, ""
+            return [], Fate("failed", 1, errors=(ProviderBatchError("invalid_request", "not found", "file_id"),)), 0, ""
         requests = [json.loads(line) for line in self.files[batch.input_file_id][1].splitlines()]
         size, model = sum(len(json.dumps(each["body"])) for each in requests), requests[0]["body"]["model"]
         tokens = size // self.bytes_per_token
@@ -327,10 +329,12 @@ class FickleProvider:
         return file.id
 
 
-def no_room(model: str, limit: int | None) -> BatchError:
+def no_room(model: str, limit: int | None) -> ProviderBatchError:
     """Say as OpenAI does that the queue of a model is full."""
     told = f" Limit: {limit:,} enqueued tokens." if limit else ""
-    return BatchError("token_limit_exceeded", f"Enqueued token limit reached for {model} in organization org-4.{told}")
+    return ProviderBatchError(
+        "token_limit_exceeded", f"Enqueued token limit reached for {model} in organization org-4.{told}"
+    )
 
 
 def lost(operation: str) -> BatchClientError:

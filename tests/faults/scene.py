@@ -115,7 +115,7 @@ class Scene:
         self.clock.now += A_WHILE
         self.sweep()
         self._play()
-        while any(self.memory.table.batches[case.batch_id].given_up for case in self.open()):
+        while any(self.memory.table.batches[case.batch_id].drain_reason for case in self.open()):
             self.clock.now += BETWEEN_SWEEPS
             self.sweep()
             self._play()
@@ -179,9 +179,12 @@ class Scene:
 
     def held_tokens(self) -> dict[str, int]:
         room = self.memory.room
-        claims = (claim for name in room.names() for claim in room.claims(name))
+        reservations = (reservation for name in room.names() for reservation in room.reservations(name))
         sums = {name: room.read(name).enqueued for name in room.names() if room.read(name).enqueued}
-        return {**sums, **{claim.attempt: claim.tokens or claim.wanted for claim in claims}}
+        return {
+            **sums,
+            **{reservation.attempt: reservation.tokens or reservation.wanted for reservation in reservations},
+        }
 
     def log(self) -> str:
         return self.logged.getvalue()

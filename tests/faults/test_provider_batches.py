@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batch_client import BatchError
+from batch_client import BatchError as ProviderBatchError
 from tests.faults.provider import Fate, no_room
 
 if TYPE_CHECKING:
@@ -108,21 +108,24 @@ def test_it_shows_another_status_for_ten_looks(scene: Scene, status: str) -> Non
     ("error", "uploads"),
     [
         (no_room("m0", 90_000), 1),
-        (BatchError("invalid_request", "not found", "file_id"), 2),
-        (BatchError("billing_hard_limit_reached", "pay"), 1),
-        (BatchError("insufficient_quota", "pay"), 1),
-        (BatchError("never_seen_before", "?"), 2),
+        (ProviderBatchError("invalid_request", "not found", "file_id"), 2),
+        (ProviderBatchError("billing_hard_limit_reached", "pay"), 1),
+        (ProviderBatchError("insufficient_quota", "pay"), 1),
+        (ProviderBatchError("never_seen_before", "?"), 2),
     ],
     ids=lambda value: getattr(value, "code", None),
 )  # fmt: skip
-def test_it_fails_for_a_reason_that_passes(scene: Scene, error: BatchError, uploads: int) -> None:
+def test_it_fails_for_a_reason_that_passes(scene: Scene, error: ProviderBatchError, uploads: int) -> None:
     assert ran(scene, FOUR, Fate("failed", errors=(error,)), Fate("failed", errors=(error,))) == "completed"
     assert results(scene) == (FOUR, {})
     assert scene.provider.calls.count("create_file") == (1 if uploads == 1 else 3)
 
 
 def test_it_fails_for_two_of_its_lines(scene: Scene) -> None:
-    named = BatchError("invalid_json_line", "bad", None, 1), BatchError("model_not_found", "bad", "body.model", 3)
+    named = (
+        ProviderBatchError("invalid_json_line", "bad", None, 1),
+        ProviderBatchError("model_not_found", "bad", "body.model", 3),
+    )
     assert ran(scene, FOUR, Fate("failed", errors=named)) == "completed"
     assert results(scene) == (["r1", "r3"], {"r0": "invalid_json_line", "r2": "model_not_found"})
 
@@ -159,7 +162,7 @@ def test_the_input_file_is_gone_from_the_provider(scene: Scene) -> None:
 
 
 def test_two_shards_of_three_fail_each_in_its_own_way(scene: Scene) -> None:
-    odd = Fate("failed", errors=(BatchError("invalid_request", "not found", "file_id"),))
+    odd = Fate("failed", errors=(ProviderBatchError("invalid_request", "not found", "file_id"),))
     assert ran(scene, TEN, Fate(), odd, Fate("expired", share=0.3)) == "completed"
     assert results(scene) == (TEN, {})
 

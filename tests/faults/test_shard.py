@@ -11,13 +11,15 @@ from batch_client import (
     APIConnectionError,
     AuthenticationError,
     BadRequestError,
-    BatchError,
     CreateOutcomeUnknown,
     NotFoundError,
     QuotaError,
     RateLimitError,
     ServerError,
 )  # fmt: skip
+from batch_client import (
+    BatchError as ProviderBatchError,
+)
 from tests.faults.memory_world import MemoryWorld
 from tests.integration.batchyard.world import (
     World,
@@ -116,15 +118,15 @@ def test_a_file_the_provider_forgot_is_uploaded_again(world: World) -> None:
 @pytest.mark.parametrize(
     ("error", "uploads"),
     [
-        (BatchError(code="token_limit_exceeded", message="Enqueued token limit reached"), 1),
-        (BatchError(code="invalid_request", param="file_id", message="not found"), 2),
-        (BatchError(code="billing_hard_limit_reached", message="no money"), 1),
-        (BatchError(code="never_seen_before", message="?"), 2),
+        (ProviderBatchError(code="token_limit_exceeded", message="Enqueued token limit reached"), 1),
+        (ProviderBatchError(code="invalid_request", param="file_id", message="not found"), 2),
+        (ProviderBatchError(code="billing_hard_limit_reached", message="no money"), 1),
+        (ProviderBatchError(code="never_seen_before", message="?"), 2),
     ],
     ids=lambda value: getattr(value, "code", None),
 )
 def test_a_provider_batch_that_failed_for_a_passing_reason_is_made_again(
-    world: World, error: BatchError, uploads: int
+    world: World, error: ProviderBatchError, uploads: int
 ) -> None:
     batch_id = drop(world)
     world.provider.endings = [failed(error)]
@@ -135,13 +137,15 @@ def test_a_provider_batch_that_failed_for_a_passing_reason_is_made_again(
 
 def test_a_capacity_failure_may_come_often_and_costs_no_try(world: World) -> None:
     batch_id = drop(world)
-    world.provider.endings = [failed(BatchError(code="token_limit_exceeded", message="full"))] * 7
+    world.provider.endings = [failed(ProviderBatchError(code="token_limit_exceeded", message="full"))] * 7
     assert world.run(batch_id) == "done"
     assert all_ok(world, batch_id)
 
 
 def test_lines_the_provider_refuses_by_number_are_set_aside_and_the_rest_runs(world: World) -> None:
-    refused = [BatchError(code="model_not_found", param="body.model", line=line, message="unknown") for line in (2, 5)]
+    refused = [
+        ProviderBatchError(code="model_not_found", param="body.model", line=line, message="unknown") for line in (2, 5)
+    ]
     batch_id = drop(world)
     world.provider.endings = [failed(*refused)]
     assert world.run(batch_id) == "done"
@@ -152,7 +156,7 @@ def test_lines_the_provider_refuses_by_number_are_set_aside_and_the_rest_runs(wo
 
 def test_a_batch_the_provider_always_fails_ends_failed_with_its_reason(world: World) -> None:
     batch_id = drop(world)
-    world.provider.endings = [failed(BatchError(code="mystery", message="?"))] * 3
+    world.provider.endings = [failed(ProviderBatchError(code="mystery", message="?"))] * 3
     assert world.run(batch_id) == "failed"
     assert set(outcomes(world, batch_id).values()) == {"mystery"}
 
@@ -302,7 +306,7 @@ def test_an_odd_answer_that_was_paid_is_an_answer(world: World, line: str) -> No
 
 
 def test_a_provider_that_names_a_few_bad_lines_at_a_time_is_not_asked_for_ever(world: World) -> None:
-    refused = BatchError(code="model_not_found", param="body.model", line=1, message="unknown model")
+    refused = ProviderBatchError(code="model_not_found", param="body.model", line=1, message="unknown model")
     batch_id = world.drop(jsonl([request(f"r{at}") for at in range(40)]))
     world.provider.endings = [failed(refused)] * 40
     assert world.run(batch_id) == "failed"

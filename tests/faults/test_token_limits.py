@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from batch_client import BatchError
-from batchyard.domain.token_ledger import Claim, Terms
-from batchyard.recovery.sweep_run import RESERVE, Shift
+from batch_client import BatchError as ProviderBatchError
+from batchyard.domain.token_ledger import Reservation, Terms
+from batchyard.recovery.sweep_run import RESERVE, SweepRun
 from batchyard.recovery.token_audit import correct_ledgers
 from tests.faults.provider import NEVER_SEEN, Fate, no_room
 from tests.faults.scene import Scene
@@ -28,7 +28,7 @@ def side_by_side(scene: Scene, until: float = float("inf")) -> None:
     while scene.machine.running and scene.clock.now < until:
         assert scene.machine.turns < MOST_TURNS, "hangs"
         (execution,) = scene.machine.running
-        due = [each.due for each in execution.shards.values() if each.step.next not in {"done", "relay"}]
+        due = [each.due for each in execution.shards.values() if each.step.next not in {"done", "continue"}]
         scene.machine.turn(execution, due.index(min(due)) if due else 0)
 
 
@@ -91,7 +91,7 @@ def test_a_wave_that_is_never_answered_takes_no_line_with_it_that_was_not_in_it(
     if befalls == "missing":
         scene.provider.fates = [Fate(lines=dict.fromkeys(lost, "missing")) for _ in range(60)]
     else:
-        scene.provider.fates = [Fate("failed", errors=(BatchError(NEVER_SEEN, "?"),)) for _ in range(3)]
+        scene.provider.fates = [Fate("failed", errors=(ProviderBatchError(NEVER_SEEN, "?"),)) for _ in range(3)]
     found = ran(scene)
     assert 2 <= len(found) <= 3
     assert set(lost) <= set(found) <= set(FORTY[:3])
@@ -254,7 +254,7 @@ def test_a_step_is_struck_at_any_call_while_room_is_scarce(kind: str, *, after: 
 def corrected(scene: Scene, looks: int = 10_000) -> dict[str, int]:
     """Correct the ledgers in a run that may look at the clock so often before its time is up."""
     left = iter([*[RESERVE + 1] * looks, *[RESERVE] * 10_000])
-    shift = Shift(scene.services, lambda: next(left))
+    shift = SweepRun(scene.services, lambda: next(left))
     correct_ledgers(shift)
     return dict(shift.done)
 
@@ -265,7 +265,7 @@ def test_a_correction_that_runs_out_of_time_goes_on_behind_the_last_claim_it_saw
     room = scene.memory.room
     for model in ("m0", "m1"):
         for number in range(5):
-            room.take(f"provider#{model}", Claim(attempt=f"batch_gone/{number}/1", since=0, wanted=7), Terms(), 0)
+            room.take(f"provider#{model}", Reservation(attempt=f"batch_gone/{number}/1", since=0, wanted=7), Terms(), 0)
     room.change("provider#m0", enqueued=10**6)
     runs = [corrected(scene, looks) for _ in range(-(-10 // looks) + 1)]
     assert max(run.get("ClaimsReleased", 0) for run in runs) <= looks
@@ -279,9 +279,9 @@ def test_the_sweep_s_correction_gives_back_what_nobody_holds_any_more_and_nothin
     scene.drop(FORTY)
     side_by_side(scene, scene.clock.now + 60)
     room, (name,) = scene.memory.room, scene.memory.room.names()
-    held = {claim.attempt: claim.tokens for claim in room.claims(name)}
+    held = {reservation.attempt: reservation.tokens for reservation in room.reservations(name)}
     assert corrected(scene) == {}
-    room.take(name, Claim(attempt="batch_gone/0/1", since=0, wanted=7), Terms(), 0)
+    room.take(name, Reservation(attempt="batch_gone/0/1", since=0, wanted=7), Terms(), 0)
     room.change(name, enqueued=7 * 10**6)
     assert corrected(scene) == {"ClaimsReleased": 1, "LedgersCorrected": 1}
     assert room.read(name).enqueued == sum(held.values())

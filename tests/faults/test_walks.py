@@ -12,11 +12,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from batch_client import (
     AuthenticationError,
     BadRequestError,
-    BatchError,
     NotFoundError,
     QuotaError,
     RateLimitError,
     ServerError,
+)
+from batch_client import (
+    BatchError as ProviderBatchError,
 )
 from tests.faults.inputs import SORTS as BAD
 from tests.faults.provider import NEVER_SEEN, Fate, Trouble, lost, no_room
@@ -42,9 +44,9 @@ SORTS = [
 STATUSES = ["validating", "in_progress", "finalizing", "pondering", "cancelling"]
 ERRORS = [
     no_room("m0", 90_000),
-    BatchError("invalid_request", "not found", "file_id"), BatchError("billing_hard_limit_reached", "pay"),
-    BatchError(NEVER_SEEN, "?"), BatchError("invalid_json_line", "bad", None, 1),
-    BatchError("duplicate_custom_id", "twice", None, 2),
+    ProviderBatchError("invalid_request", "not found", "file_id"), ProviderBatchError("billing_hard_limit_reached", "pay"),
+    ProviderBatchError(NEVER_SEEN, "?"), ProviderBatchError("invalid_json_line", "bad", None, 1),
+    ProviderBatchError("duplicate_custom_id", "twice", None, 2),
 ]  # fmt: skip
 # A refusal is no trouble of every call: one that says "never" ends the shard, and rightly.
 TROUBLES = {

@@ -32,7 +32,7 @@ from batchyard.adapters.upload_store import UploadStore
 from batchyard.adapters.webhook_sender import WebhookSender
 from batchyard.adapters.webhook_store import WebhookStore
 from batchyard.api.api_keys import Keyring
-from batchyard.lines.byte_ranges import Upload
+from batchyard.lines.byte_ranges import ByteRanges
 from batchyard.settings import Settings
 
 T = TypeVar("T")
@@ -41,8 +41,8 @@ T = TypeVar("T")
 class Provider(Protocol):
     """What we ask of a provider; `batch_client.BatchClient` is the real one and names what each call raises."""
 
-    def create_file(self, source: Upload, filename: str) -> File:
-        """Upload the input of a provider batch."""
+    def create_file(self, source: ByteRanges, filename: str) -> File:
+        """ByteRanges the input of a provider batch."""
         ...
 
     def create_batch(

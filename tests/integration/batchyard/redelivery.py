@@ -80,5 +80,5 @@ def check(world: World, batch_id: str, lines: list[str]) -> None:
     assert all(batch.ended or batch.status == "cancelling" for batch in world.provider.batches.values())
     for name in world.services.token_ledger_store.names():
         book = world.services.token_ledger_store.read(name)
-        assert (book.enqueued, book.claims, book.confirmed, book.unconfirmed) == (0, 0, 0, 0)
-        assert not list(world.services.token_ledger_store.claims(name))
+        assert (book.enqueued, book.reservations, book.confirmed, book.unconfirmed) == (0, 0, 0, 0)
+        assert not list(world.services.token_ledger_store.reservations(name))

@@ -107,7 +107,7 @@ def test_at_the_deadline_the_tail_is_finished_line_by_line_and_paid_once(world: 
     assert len(list(world.provider.ledger())) == 10
     (name,) = world.services.token_ledger_store.names()
     assert world.services.token_ledger_store.read(name).enqueued == 0
-    assert not list(world.services.token_ledger_store.claims(name))
+    assert not list(world.services.token_ledger_store.reservations(name))
 
 
 def test_a_shard_that_fails_for_good_leaves_its_siblings_alone(world: World) -> None:

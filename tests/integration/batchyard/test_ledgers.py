@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchyard.domain.create_rate import Creations
-from batchyard.domain.token_ledger import Claim, Ledger, Terms
+from batchyard.domain.token_ledger import Ledger, Reservation, Terms
 from tests.unit.batchyard.memory import MemoryTokenLedgerStore
 
 if TYPE_CHECKING:
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from tests.integration.batchyard.world import World
 
 NAME, TTL = "api.example.com#m", 1_800_000_000
-A, B, C = (Claim(attempt=f"b/{at}/1", since=100 + at, wanted=40, seen_at=500) for at in range(3))
+A, B, C = (Reservation(attempt=f"b/{at}/1", since=100 + at, wanted=40, seen_at=500) for at in range(3))
 
 
-def held(book: TokenLedgerStore, claim: Claim) -> Claim:
-    known = book.claim(NAME, claim.attempt)
+def held(book: TokenLedgerStore, reservation: Reservation) -> Reservation:
+    known = book.reservation(NAME, reservation.attempt)
     assert known is not None
     return known
 
 
 # Every move, each in the state that those before it left.
-MOVES: list[Callable[[TokenLedgerStore], object]] = [
+TRANSITIONS: list[Callable[[TokenLedgerStore], object]] = [
     lambda book: book.take(NAME, A, Terms(most_enqueued=60), TTL),
     lambda book: book.take(NAME, A, Terms(), TTL),  # again
     lambda book: book.take(NAME, B, Terms(most_enqueued=39), TTL),  # there is more by now
@@ -47,7 +47,7 @@ MOVES: list[Callable[[TokenLedgerStore], object]] = [
     lambda book: book.take(NAME, A, Terms(), TTL),  # it has ended
     lambda book: book.wait(NAME, A, TTL),
     lambda book: book.take(NAME, B, Terms(), TTL),
-    lambda book: book.recount(NAME, book.read(NAME), Ledger(enqueued=5, claims=1, confirmed=2, unconfirmed=0)),
+    lambda book: book.recount(NAME, book.read(NAME), Ledger(enqueued=5, reservations=1, confirmed=2, unconfirmed=0)),
     lambda book: book.recount(NAME, Ledger(version=1), Ledger()),
     lambda book: book.save_creations("p", Creations(), Creations(counts={"5": 1})),
     lambda book: book.save_creations("p", Creations(), Creations(counts={"5": 9})),  # somebody was faster
@@ -56,23 +56,26 @@ MOVES: list[Callable[[TokenLedgerStore], object]] = [
 
 
 def seen(book: TokenLedgerStore) -> Any:
-    claims = sorted(book.claims(NAME), key=lambda claim: claim.attempt)
-    late = Claim(attempt="z", since=10**9)
-    queue = [claim.attempt for claim in book.ahead(NAME, late)]
-    return book.read(NAME), claims, queue, list(book.ahead(NAME, B)), list(book.names()), book.creations("p")
+    reservations = sorted(book.reservations(NAME), key=lambda reservation: reservation.attempt)
+    late = Reservation(attempt="z", since=10**9)
+    queue = [reservation.attempt for reservation in book.ahead(NAME, late)]
+    return book.read(NAME), reservations, queue, list(book.ahead(NAME, B)), list(book.names()), book.creations("p")
 
 
 def test_every_move_has_the_same_answer_and_leaves_the_same(world: World) -> None:
     real, fake = world.services.token_ledger_store, MemoryTokenLedgerStore()
-    for at, move in enumerate(MOVES):
+    for at, move in enumerate(TRANSITIONS):
         assert move(real) == move(fake), f"move {at}"
         assert seen(real) == seen(fake), f"after move {at}"
 
 
 def test_the_attempt_that_waits_longest_is_first_whoever_came_first(world: World) -> None:
-    for claim in (C, A, B):
-        world.services.token_ledger_store.wait(NAME, claim, TTL)
-    assert [claim.attempt for claim in world.services.token_ledger_store.ahead(NAME, C)] == [A.attempt, B.attempt]
+    for reservation in (C, A, B):
+        world.services.token_ledger_store.wait(NAME, reservation, TTL)
+    assert [reservation.attempt for reservation in world.services.token_ledger_store.ahead(NAME, C)] == [
+        A.attempt,
+        B.attempt,
+    ]
 
 
 @pytest.mark.parametrize("model", ["m", "gpt-4o", "ft:gpt-4o:a/b#c", "m" * 256, "模型"])

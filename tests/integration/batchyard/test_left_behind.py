@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batch_client import BatchClient, RetryPolicy
-from batchyard.domain.batch import LineError
+from batchyard.domain.batch import BatchError
 from batchyard.domain.shard import Step
 from batchyard.planning.plan import plan
 from batchyard.recovery.sweep import sweep
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 TWENTY = jsonl([request(f"r{at}") for at in range(20)])
 SLOWLY = "60"  # seconds a batch takes: it runs until it is cancelled
 LATER = 3_600
-GIVEN_UP = LineError("server_error", "Batchyard could not go on.")
+GIVEN_UP = BatchError("server_error", "Batchyard could not go on.")
 
 
 class Killed(BaseException):

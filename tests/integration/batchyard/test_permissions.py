@@ -22,10 +22,10 @@ from standardwebhooks.webhooks import Webhook
 from batch_client import HttpInfo
 from batchyard.api import batches, files, webhook_endpoints
 from batchyard.domain import webhook_delivery
-from batchyard.domain.batch import LineError
+from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import DeliveryFailed, StoreError
 from batchyard.domain.shard import Step
-from batchyard.domain.webhook_delivery import Order
+from batchyard.domain.webhook_delivery import DeliveryRequest
 from batchyard.planning.intake import intake
 from batchyard.planning.plan import plan
 from batchyard.recovery.advance import advance
@@ -147,7 +147,7 @@ def test_a_shard_fails_before_it_was_begun(world: World) -> None:
 def test_a_batch_that_failed_gives_back_the_room_it_held(world: World) -> None:
     batch_id = world.drop(ONE)
     world.run_until_submitted(batch_id)
-    end_batch(world.services, batch_id, LineError("server_error", "No more."))
+    end_batch(world.services, batch_id, BatchError("server_error", "No more."))
     assert cancel(world.services, world.invoked.pop()["batch_id"]) == 1
     (name,) = world.services.token_ledger_store.names()
     assert world.services.token_ledger_store.read(name).enqueued == 0
@@ -186,7 +186,7 @@ def test_an_event_is_signed_by_a_process_that_has_not_read_the_secret_yet(world:
     event = webhook_delivery.event_of(f"batch_{'0' * 32}", "batch.completed", services.now())
     services.webhook_store.begin(webhook_delivery.new(event, "default", made["id"], services.now()))
     with pytest.raises(DeliveryFailed):  # nobody listens there
-        deliver(Services(settings, world.provider, world.clock), Order("default", made["id"], event))
+        deliver(Services(settings, world.provider, world.clock), DeliveryRequest("default", made["id"], event))
 
 
 def test_results_are_linked_to_if_large_and_removed_if_the_user_wants(world: World) -> None:

@@ -24,7 +24,7 @@ ROWS = [
     NO_BODY, GOOD[0], GOOD[1], b"?\n", GOOD[2], b"\n", GOOD[0], GOOD[3], NUMBERED, ELSEWHERE, GOOD[4], GOOD[4], b"\xff\n",
 ]  # fmt: skip
 # What becomes of them: custom_id, code and line.
-SET_ASIDE = [
+REJECT_LINES = [
     ("bare", "missing_required_parameter", 1), (None, "invalid_json_line", 4), ("r0", "duplicate_custom_id", 7),
     (None, "invalid_type", 9), ("elsewhere", "invalid_url", 10), ("r4", "duplicate_custom_id", 12),
     (None, "invalid_json_line", 13),
@@ -44,14 +44,14 @@ def test_bad_lines_are_set_aside_in_input_order_and_the_rest_runs(world: World, 
     batch_id = world.drop(gzip.compress(data) if packed else data, **{"on-invalid": "skip"})
     assert world.run(batch_id) == "done"
     assert [each["custom_id"] for each in world.answered(batch_id, "output.jsonl")] == ["r0", "r1", "r2", "r3", "r4"]
-    assert told(world, batch_id) == SET_ASIDE
+    assert told(world, batch_id) == REJECT_LINES
     sent = [each for batch in world.provider.batches.values() for each in world.provider.custom_ids(batch)]
     assert sorted(sent) == ["r0", "r1", "r2", "r3", "r4"]
     batch = world.services.batch_store.batch(batch_id)
     assert (batch.counts.total, batch.counts.completed, batch.counts.failed) == (12, 5, 7)
     report = json.loads(world.result(batch_id, "report.json"))
     assert (report["input"]["lines"], report["outcomes_equal_lines"]) == (12, True)
-    codes = [code for _, code, _ in SET_ASIDE]
+    codes = [code for _, code, _ in REJECT_LINES]
     assert report["errors"]["by_code"] == {code: codes.count(code) for code in codes}
     assert sum(shard["lines"] for shard in report["shards"]) == 5
 
@@ -128,7 +128,7 @@ def test_a_call_that_takes_an_upload_over_while_it_is_read_has_its_bad_lines_set
     assert create_batch(world.services, "default", wanted)["id"] == batch_id
     assert plan(world.services, batch_id, resume=True).next == "run"
     world.run(batch_id)
-    assert told(world, batch_id) == SET_ASIDE
+    assert told(world, batch_id) == REJECT_LINES
 
 
 def test_a_plan_that_is_put_down_and_made_again_at_its_end_sets_the_same_lines_aside(
@@ -143,4 +143,4 @@ def test_a_plan_that_is_put_down_and_made_again_at_its_end_sets_the_same_lines_a
         plan(world.services, batch_id, resume=True)
     assert plan(world.services, batch_id, resume=True).next == "run"
     assert world.run(batch_id) == "done"
-    assert told(world, batch_id) == SET_ASIDE
+    assert told(world, batch_id) == REJECT_LINES

@@ -90,7 +90,7 @@ def test_a_batch_that_is_given_up_while_it_runs_has_what_was_answered_as_its_res
         done = sweep(world.services)
     assert done == {"BatchesGivenUp": 1}
     given_up = world.services.batch_store.batch(batch_id)
-    assert (given_up.status, given_up.given_up_at) == ("in_progress", world.services.now())
+    assert (given_up.status, given_up.draining_since) == ("in_progress", world.services.now())
     while not world.services.batch_store.batch(batch_id).ended:
         world.clock.now += 300
         assert sweep(world.services) == {"GivenUpBatchesAdvanced": 1}

@@ -19,10 +19,10 @@ from batchyard.adapters.webhook_sender import WebhookSender
 from batchyard.api import webhook_endpoints
 from batchyard.domain import webhook_delivery
 from batchyard.domain.errors import DeliveryFailed, NotFound, StaleRecord
-from batchyard.domain.webhook_delivery import Order, event_of
+from batchyard.domain.webhook_delivery import DeliveryRequest, event_of
 from batchyard.domain.webhook_endpoint import MOST_ENDPOINTS
 from batchyard.services import Services
-from batchyard.webhooks.deliver import deliver, give_up
+from batchyard.webhooks.deliver import deliver, end_delivery
 from batchyard.webhooks.notify import notify
 
 if TYPE_CHECKING:
@@ -82,10 +82,10 @@ def register(services: Services, url: str, *event_types: str) -> dict[str, Any]:
     return webhook_endpoints.create_webhook_endpoint(services, "default", body)
 
 
-def due(services: Services, url: str) -> tuple[Order, dict[str, Any]]:
+def due(services: Services, url: str) -> tuple[DeliveryRequest, dict[str, Any]]:
     made = register(services, url)
     services.webhook_store.begin(webhook_delivery.new(EVENT, "default", made["id"], services.now()))
-    return Order("default", made["id"], EVENT), made
+    return DeliveryRequest("default", made["id"], EVENT), made
 
 
 def shown(services: Services, endpoint_id: str) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def test_an_event_is_refused_taken_and_shown_as_delivered(services: Services, re
     assert (shown(services, made["id"])["state"], shown(services, made["id"])["last_status_code"]) == ("pending", 500)
     assert deliver(services, order) == "delivered"
     assert deliver(services, order) == "delivered"
-    assert give_up(services, order) == "delivered"
+    assert end_delivery(services, order) == "delivered"
     state = shown(services, made["id"])
     assert (state["state"], state["attempts"], state["last_status_code"], state["last_error"]) == (
         "delivered",
@@ -290,7 +290,7 @@ def killing(monkeypatch: pytest.MonkeyPatch, at: int, *, before: bool) -> list[s
 def begin_and_deliver(services: Services, endpoint_id: str) -> None:
     ended = {"id": EVENT.batch_id, "tenant": "default", "status": "completed", "completed_at": EVENT.created_at}
     notify(services, ended)
-    assert deliver(services, Order("default", endpoint_id, EVENT)) == "delivered"
+    assert deliver(services, DeliveryRequest("default", endpoint_id, EVENT)) == "delivered"
 
 
 @pytest.mark.parametrize("before", [True, False])

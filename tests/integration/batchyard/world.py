@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 import msgspec
 
-from batch_client import Batch, BatchError, File, FileDeleted, HttpInfo, NotFoundError, RequestCounts
+from batch_client import Batch, File, FileDeleted, HttpInfo, NotFoundError, RequestCounts
+from batch_client import BatchError as ProviderBatchError
 from batchyard.adapters.secrets_manager import Secret
 from batchyard.domain.shard import Step
 from batchyard.planning.intake import intake
@@ -25,7 +26,7 @@ from batchyard.shards.submit import submit
 from tests.unit.batchyard.memory import is_it
 
 if TYPE_CHECKING:
-    from batchyard.lines.byte_ranges import Upload
+    from batchyard.lines.byte_ranges import ByteRanges
     from batchyard.services import Services
     from tests.integration.batchyard.roles import Roles
 
@@ -90,7 +91,7 @@ class Provider:
         default_factory=list
     )  # what was asked of it at once: the custom_ids, which the prompts are
 
-    def create_file(self, source: Upload, filename: str) -> File:
+    def create_file(self, source: ByteRanges, filename: str) -> File:
         self._called("create_file")
         data = b"".join(source)
         assert len(data) == len(source)
@@ -231,7 +232,7 @@ def cancelled() -> Ending:
     return answering(lambda custom_id: unrun(custom_id, "batch_cancelled"), "cancelled")
 
 
-def failed(*errors: BatchError) -> Ending:
+def failed(*errors: ProviderBatchError) -> Ending:
     return lambda _, batch: replace(batch, status="failed", errors=errors, request_counts=RequestCounts(0, 0, 0))
 
 
@@ -278,7 +279,7 @@ class World:
 
     def run_shard(self, step: Step) -> None:
         for _ in range(MOST_STEPS):
-            if step.next in {"done", "relay"}:
+            if step.next in {"done", "continue"}:
                 return
             self.clock.now += step.wait_seconds
             step = self.step(step)

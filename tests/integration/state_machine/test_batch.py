@@ -98,7 +98,7 @@ def test_shards_that_were_handed_over_run_in_fresh_executions_until_the_batch_ca
 ) -> None:
     runs = stack.functions.payloads
     stack.functions.answers["PollFunction"] = lambda payload: {
-        **payload, "next": "collect" if runs("AssembleFunction") else "relay", "wait_seconds": 0,
+        **payload, "next": "collect" if runs("AssembleFunction") else "continue", "wait_seconds": 0,
     }  # fmt: skip
     stack.functions.answers["AssembleFunction"] = [{**PLANNED, "next": "run"}, {**PLANNED, "next": "done"}]
     assert stack.run()["status"] == "SUCCEEDED"

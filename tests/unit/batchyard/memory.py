@@ -35,8 +35,8 @@ from batchyard.domain.multipart_upload import StoredUpload, UploadPart
 from batchyard.domain.quota import Stored
 from batchyard.domain.shard import Shard, superseding
 from batchyard.domain.stored_file import StoredFile
-from batchyard.domain.token_ledger import Claim, Ledger, Terms
-from batchyard.lines.byte_ranges import Upload
+from batchyard.domain.token_ledger import Ledger, Reservation, Terms
+from batchyard.lines.byte_ranges import ByteRanges
 from batchyard.services import Services
 from batchyard.settings import Settings
 from tests.unit.batchyard.webhook_memory import MemoryWebhookExecutions, MemoryWebhookSender, MemoryWebhookStore
@@ -140,10 +140,10 @@ class MemoryBatchStore(BatchStore):
             raise StaleRecord(batch_id)
         return self._replace(batch_id, changes)
 
-    def claim_batch(self, batch_id: str, wanted: str, /, **changes: object) -> Batch | None:
+    def take_over_batch(self, batch_id: str, wanted: str, /, **changes: object) -> Batch | None:
         known = self.batches.get(batch_id)
         fits = known is not None and (known.status == statuses.VALIDATING or known.endpoint == wanted)
-        if known is None or known.claimed_by or not fits:
+        if known is None or known.owned_by_request or not fits:
             return None
         return self._replace(batch_id, changes)
 
@@ -422,58 +422,60 @@ class MemoryTokenLedgerStore(TokenLedgerStore):
 
     def __init__(self) -> None:
         self.books: dict[str, Ledger] = {}
-        self.held: dict[str, dict[str, Claim]] = {}
+        self.held: dict[str, dict[str, Reservation]] = {}
         self.created: dict[str, Creations] = {}
 
     def read(self, name: str) -> Ledger:
         return self.books.get(name, Ledger())
 
-    def claim(self, name: str, attempt: str) -> Claim | None:
+    def reservation(self, name: str, attempt: str) -> Reservation | None:
         return self.held.get(name, {}).get(attempt)
 
-    def ahead(self, name: str, claim: Claim) -> Iterator[Claim]:
+    def ahead(self, name: str, reservation: Reservation) -> Iterator[Reservation]:
         waiting = [each for each in self.held.get(name, {}).values() if each.waiting]
-        older = (each for each in waiting if (each.since, each.attempt) < (claim.since, claim.attempt))
+        older = (each for each in waiting if (each.since, each.attempt) < (reservation.since, reservation.attempt))
         return iter(sorted(older, key=lambda each: (each.since, each.attempt)))
 
     def names(self) -> Iterator[str]:
         return iter(sorted(self.books))
 
-    def claims(self, name: str) -> Iterator[Claim]:
+    def reservations(self, name: str) -> Iterator[Reservation]:
         return iter([each for each in self.held.get(name, {}).values() if each.tokens or each.waiting])
 
-    def wait(self, name: str, claim: Claim, ttl: int) -> bool:  # noqa: ARG002 - time drops nothing here
-        return self._free(name, claim) and self._keep(name, claim, tokens=0, waiting=True, confirmed=False, ended=False)
+    def wait(self, name: str, reservation: Reservation, ttl: int) -> bool:  # noqa: ARG002 - time drops nothing here
+        return self._free(name, reservation) and self._keep(
+            name, reservation, tokens=0, waiting=True, confirmed=False, ended=False
+        )
 
-    def take(self, name: str, claim: Claim, terms: Terms, ttl: int) -> bool:  # noqa: ARG002 - as above
+    def take(self, name: str, reservation: Reservation, terms: Terms, ttl: int) -> bool:  # noqa: ARG002 - as above
         book = self.read(name)
         too_much = terms.most_enqueued is not None and book.enqueued > terms.most_enqueued
         too_many = terms.most_unconfirmed is not None and book.unconfirmed > terms.most_unconfirmed
         probed = terms.probed_at is not None and book.probe_at != terms.probed_at
-        if not self._free(name, claim) or too_much or too_many or probed:
+        if not self._free(name, reservation) or too_much or too_many or probed:
             return False
-        until = claim.seen_at + terms.probe_patience if terms.probed_at is not None else book.probe_at
+        until = reservation.seen_at + terms.probe_patience if terms.probed_at is not None else book.probe_at
         more = {
-            "enqueued": book.enqueued + claim.wanted,
-            "claims": book.claims + 1,
+            "enqueued": book.enqueued + reservation.wanted,
+            "reservations": book.reservations + 1,
             "unconfirmed": book.unconfirmed + 1,
         }
         self._move(name, probe_at=until, **more)
-        return self._keep(name, claim, tokens=claim.wanted, waiting=False, confirmed=False, ended=False)
+        return self._keep(name, reservation, tokens=reservation.wanted, waiting=False, confirmed=False, ended=False)
 
-    def confirm(self, name: str, claim: Claim) -> bool:
-        if not self._unmoved(name, claim):
+    def confirm(self, name: str, reservation: Reservation) -> bool:
+        if not self._unmoved(name, reservation):
             return False
-        self._add(name, confirmed=claim.tokens, unconfirmed=-1)
-        return self._keep(name, claim, confirmed=True)
+        self._add(name, confirmed=reservation.tokens, unconfirmed=-1)
+        return self._keep(name, reservation, confirmed=True)
 
-    def release(self, name: str, claim: Claim, ttl: int, *, ended: bool) -> bool:  # noqa: ARG002 - as above
-        if not self._unmoved(name, claim):
+    def release(self, name: str, reservation: Reservation, ttl: int, *, ended: bool) -> bool:  # noqa: ARG002 - as above
+        if not self._unmoved(name, reservation):
             return False
-        if claim.tokens:
-            part = {"confirmed": -claim.tokens} if claim.confirmed else {"unconfirmed": -1}
-            self._add(name, enqueued=-claim.tokens, claims=-1, **part)
-        return self._keep(name, claim, tokens=0, waiting=False, confirmed=False, ended=ended)
+        if reservation.tokens:
+            part = {"confirmed": -reservation.tokens} if reservation.confirmed else {"unconfirmed": -1}
+            self._add(name, enqueued=-reservation.tokens, reservations=-1, **part)
+        return self._keep(name, reservation, tokens=0, waiting=False, confirmed=False, ended=ended)
 
     def change(self, name: str, **learned: object) -> None:
         self._move(name, **learned)
@@ -482,7 +484,11 @@ class MemoryTokenLedgerStore(TokenLedgerStore):
         if self.read(name).version != before.version:
             return False
         self._move(
-            name, enqueued=after.enqueued, claims=after.claims, confirmed=after.confirmed, unconfirmed=after.unconfirmed
+            name,
+            enqueued=after.enqueued,
+            reservations=after.reservations,
+            confirmed=after.confirmed,
+            unconfirmed=after.unconfirmed,
         )
         return True
 
@@ -495,20 +501,20 @@ class MemoryTokenLedgerStore(TokenLedgerStore):
         self.created[provider] = msgspec.structs.replace(after, version=before.version + 1)
         return True
 
-    def _free(self, name: str, claim: Claim) -> bool:
-        known = self.claim(name, claim.attempt)
+    def _free(self, name: str, reservation: Reservation) -> bool:
+        known = self.reservation(name, reservation.attempt)
         return known is None or not (known.tokens or known.ended)
 
-    def _unmoved(self, name: str, claim: Claim) -> bool:
-        now = self.claim(name, claim.attempt)
+    def _unmoved(self, name: str, reservation: Reservation) -> bool:
+        now = self.reservation(name, reservation.attempt)
         return now is not None and (now.tokens, now.confirmed, now.ended) == (
-            claim.tokens,
-            claim.confirmed,
-            claim.ended,
+            reservation.tokens,
+            reservation.confirmed,
+            reservation.ended,
         )
 
-    def _keep(self, name: str, claim: Claim, **members: object) -> bool:
-        self.held.setdefault(name, {})[claim.attempt] = msgspec.structs.replace(claim, **members)
+    def _keep(self, name: str, reservation: Reservation, **members: object) -> bool:
+        self.held.setdefault(name, {})[reservation.attempt] = msgspec.structs.replace(reservation, **members)
         return True
 
     def _move(self, name: str, **members: object) -> None:
@@ -609,7 +615,7 @@ class MemoryProvider:
         self.meanwhile: dict[str, Callable[[], object]] = {}
         self.on_the_way_back: dict[str, Callable[[], object]] = {}
 
-    def create_file(self, source: Upload, filename: str) -> File:
+    def create_file(self, source: ByteRanges, filename: str) -> File:
         self._called("create_file")
         file = File(id=f"file-{len(self.files)}", filename=filename, created_at=self.clock())
         self.files[file.id], self.uploads[file.id] = b"".join(source), file

@@ -8,7 +8,7 @@ from batchyard.adapters.executions import WebhookExecutions
 from batchyard.adapters.webhook_sender import WebhookSender
 from batchyard.adapters.webhook_store import WebhookStore
 from batchyard.domain.errors import DeliveryFailed, NotFound, StaleRecord
-from batchyard.domain.webhook_delivery import DELIVERED, PENDING, Delivery, Order, WebhookEvent
+from batchyard.domain.webhook_delivery import DELIVERED, PENDING, Delivery, DeliveryRequest, WebhookEvent
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
 
 
@@ -70,9 +70,9 @@ class MemoryWebhookExecutions(WebhookExecutions):
     """The deliveries started."""
 
     def __init__(self) -> None:
-        self.started: list[Order] = []
+        self.started: list[DeliveryRequest] = []
 
-    def start(self, order: Order) -> bool:
+    def start(self, order: DeliveryRequest) -> bool:
         new = order.name not in [each.name for each in self.started]
         self.started.append(order)
         return new

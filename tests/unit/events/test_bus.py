@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from batchyard.adapters.event_bus import NAMES, EventBus
-from batchyard.domain.batch import Batch, Counts, LineError, Usage
+from batchyard.domain.batch import Batch, BatchError, Counts, Usage
 from batchyard.domain.errors import StoreError
-from batchyard.domain.statuses import MOVES, PAUSED, RESUMED, STAMPS
+from batchyard.domain.statuses import PAUSED, RESUMED, STAMPS, TRANSITIONS
 from batchyard.domain.stored_file import file_id
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, NOW, batch
 
@@ -26,7 +26,7 @@ PATHS = {
     PAUSED: ["in_progress"],
     RESUMED: ["in_progress"],
 }
-NO_LINES = LineError("empty_file", "The input has no requests. Write one JSON request object per line.")
+NO_LINES = BatchError("empty_file", "The input has no requests. Write one JSON request object per line.")
 
 
 class Bus:
@@ -88,7 +88,7 @@ def test_an_event_names_the_results_that_are_there_and_where() -> None:
 def test_there_is_a_sample_for_everything_that_may_happen_and_no_other() -> None:
     named = {f"bus.batch-{name.lower().replace(' ', '-')}.json" for name in NAMES.values()}
     assert {path.name for path in (ROOT / "events").glob("bus.*")} == named
-    assert set(NAMES) == {*MOVES, PAUSED, RESUMED}
+    assert set(NAMES) == {*TRANSITIONS, PAUSED, RESUMED}
 
 
 def test_an_event_holds_the_longest_batch() -> None:

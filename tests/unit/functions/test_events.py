@@ -17,7 +17,7 @@ from batchyard import services
 from batchyard.api import openapi
 from batchyard.api.files import MOST_INLINE
 from batchyard.domain import multipart_upload, object_keys, stored_file, webhook_endpoint
-from batchyard.domain.statuses import MOVES
+from batchyard.domain.statuses import TRANSITIONS
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
 from batchyard.lines.shard_lines import Place, ShardLines
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, NOW, MemoryServices, batch
@@ -159,7 +159,7 @@ def test_a_good_call_is_answered_with_openai_s_objects(at_hand: MemoryServices, 
     shown = body(answer)
     assert shown["object"] == ("list" if "list" in path.name else "batch")
     for each in shown["data"] if "list" in path.name else [shown]:
-        assert each["status"] in MOVES
+        assert each["status"] in TRANSITIONS
 
 
 # By the beginning of the case's name; ours alone have no model of OpenAI's.
@@ -617,7 +617,7 @@ def test_a_failed_shard_is_given_up_with_a_reason_and_its_batch_goes_on(at_hand:
     submitted(at_hand)
     assert call(path) == {"batch_id": BATCH_ID}
     shard = at_hand.table.kept[BATCH_ID, SHARD]
-    assert (shard.given_up, shard.relayed) == (True, True)  # another execution brings in what the provider has of it
+    assert (shard.draining, shard.continues) == (True, True)  # another execution brings in what the provider has of it
     assert shard.reason is not None
     assert at_hand.table.batch(BATCH_ID).status == "in_progress"
     assert at_hand.invoked.invoked == [{"batch_id": BATCH_ID}]  # so that its provider batch does not run on

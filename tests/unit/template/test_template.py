@@ -162,8 +162,8 @@ def test_work_leftovers_and_overwritten_versions_go_and_inputs_stay() -> None:
     rules = bucket["LifecycleConfiguration"]["Rules"]
     expiring = {rule.get("Prefix") for rule in rules if "ExpirationInDays" in rule and "TagFilters" not in rule}
     assert expiring == {"work/", "work/uploads/", "results/"}
-    (leftovers,) = [rule for rule in rules if not {"Prefix", "TagFilters"} & set(rule)]
-    assert {"AbortIncompleteMultipartUpload", "NoncurrentVersionExpiration"} <= set(leftovers)
+    (files_to_delete,) = [rule for rule in rules if not {"Prefix", "TagFilters"} & set(rule)]
+    assert {"AbortIncompleteMultipartUpload", "NoncurrentVersionExpiration"} <= set(files_to_delete)
 
 
 def test_every_tag_that_a_file_may_have_has_a_rule_that_removes_it() -> None:

@@ -65,9 +65,9 @@ class BatchStore(Items):
         ended, values = ENDED
         return self._change_batch(batch_id, changes, f"NOT {ended}", values)
 
-    def claim_batch(self, batch_id: str, wanted: str, /, **changes: object) -> Batch | None:
+    def take_over_batch(self, batch_id: str, wanted: str, /, **changes: object) -> Batch | None:
         """Give a batch that an upload made to the first API call that names its object; None when it is not to be had."""
-        unclaimed = "attribute_not_exists(claimed_by)"
+        unclaimed = "attribute_not_exists(owned_by_request)"
         fits = "(#status = :validating OR #endpoint = :wanted)"  # its lines are not known yet, or are for this endpoint
         values = {":validating": statuses.VALIDATING, ":wanted": wanted}
         try:

@@ -9,14 +9,14 @@ from batchyard.adapters.aws import client, translated
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, shape
 from batchyard.domain.errors import StoreError
-from batchyard.domain.statuses import MOVES, PAUSED, RESUMED, VALIDATING
+from batchyard.domain.statuses import PAUSED, RESUMED, TRANSITIONS, VALIDATING
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
 
 NAMES: Final = {
-    **{status: status.replace("_", " ").title() for status in MOVES},
+    **{status: status.replace("_", " ").title() for status in TRANSITIONS},
     **{what: what.title() for what in (PAUSED, RESUMED)},
     VALIDATING: "Created",
 }

@@ -11,7 +11,7 @@ from batchyard.adapters.aws import client, translated
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
-    from batchyard.domain.webhook_delivery import Order
+    from batchyard.domain.webhook_delivery import DeliveryRequest
 
 import json
 from typing import TYPE_CHECKING
@@ -62,7 +62,7 @@ class WebhookExecutions:
         self._arn = state_machine_arn
         self._stepfunctions: SFNClient = stepfunctions or client("stepfunctions")
 
-    def start(self, order: Order) -> bool:
+    def start(self, order: DeliveryRequest) -> bool:
         """Start a delivery; again while it runs, it is the same execution, and False once that has ended."""
         with translated(f"starting {order.name}"):
             try:

@@ -1,4 +1,4 @@
-"""What is enqueued at a provider: the ledger of each model, the claims in it, and the creations of the last hour."""
+"""What is enqueued at a provider: the ledger of each model, the reservations in it, and the creations of the last hour."""
 
 from __future__ import annotations
 
@@ -10,82 +10,84 @@ from batchyard.adapters.aws import through_conflicts, translated
 from batchyard.adapters.table import ANY, INDEX, NEW, Table, changing
 from batchyard.domain.create_rate import Creations
 from batchyard.domain.errors import StaleRecord
-from batchyard.domain.token_ledger import Claim, Ledger, Terms
+from batchyard.domain.token_ledger import Ledger, Reservation, Terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-LEDGER, CLAIM, HOUR = "LEDGER", "CLAIM#", "HOUR"
+LEDGER, RESERVATION, HOUR = "LEDGER", "RESERVATION#", "HOUR"
 LEDGERS: Final = "LEDGERS"  # what the index calls all ledgers; beside, it holds those who wait, oldest first
 INDEX_KEY: Final = ("gsi1pk", "gsi1sk")
-# A claim that holds nothing, of an attempt that is still under way: a late worker must not claim for one that has ended.
+# An empty reservation of an attempt that is under way: a late worker must not reserve for one that has ended.
 FREE: Final = f"({NEW} OR (#tokens = :zero AND #ended = :no))", {":zero": 0, ":no": False}
 
 
 class TokenLedgerStore(Table):
-    """Read and change ledgers by their names, `<provider>#<model>`; tokens move only together with the claim on them."""
+    """Read and change ledgers by their names, `<provider>#<model>`; tokens move only together with the reservation on them."""
 
     def read(self, name: str) -> Ledger:
         """Read a ledger as it is now; an empty one if there is none yet."""
         return msgspec.convert(self._find(_ledger_key(name)), Ledger)
 
-    def claim(self, name: str, attempt: str) -> Claim | None:
+    def reservation(self, name: str, attempt: str) -> Reservation | None:
         """Read what an attempt holds or waits for."""
-        item = self._find(_claim_key(name, attempt))
-        return msgspec.convert(item, Claim) if item else None
+        item = self._find(_reservation_key(name, attempt))
+        return msgspec.convert(item, Reservation) if item else None
 
-    def ahead(self, name: str, claim: Claim) -> Iterator[Claim]:
+    def ahead(self, name: str, reservation: Reservation) -> Iterator[Reservation]:
         """Yield those who wait longer, oldest first; who came or left a moment ago may be missed."""
-        values = {":queue": _queue(name), ":own": _place(claim)}
+        values = {":queue": _queue(name), ":own": _place(reservation)}
         for item in self._query("gsi1pk = :queue AND gsi1sk < :own", values, IndexName=INDEX):
-            yield msgspec.convert(item, Claim)
+            yield msgspec.convert(item, Reservation)
 
     def names(self) -> Iterator[str]:
         """Yield the names of all ledgers."""
         for item in self._query("gsi1pk = :ledgers", {":ledgers": LEDGERS}, IndexName=INDEX):
             yield item["gsi1sk"]
 
-    def claims(self, name: str) -> Iterator[Claim]:
-        """Yield every claim that holds tokens or waits for some, as it is now."""
-        values = {":pk": f"TOKENS#{name}", ":claim": CLAIM, ":no": False}
+    def reservations(self, name: str) -> Iterator[Reservation]:
+        """Yield every reservation that holds tokens or waits for some, as it is now."""
+        values = {":pk": f"TOKENS#{name}", ":reservation": RESERVATION, ":no": False}
         for item in self._query(
-            "pk = :pk AND begins_with(sk, :claim)", values, ConsistentRead=True, FilterExpression="ended = :no"
+            "pk = :pk AND begins_with(sk, :reservation)", values, ConsistentRead=True, FilterExpression="ended = :no"
         ):
-            claim = msgspec.convert(item, Claim)
-            if claim.tokens or claim.waiting:
-                yield claim
+            reservation = msgspec.convert(item, Reservation)
+            if reservation.tokens or reservation.waiting:
+                yield reservation
 
-    def wait(self, name: str, claim: Claim, ttl: int) -> bool:
+    def wait(self, name: str, reservation: Reservation, ttl: int) -> bool:
         """Queue an attempt by its age, or note that it is still there; False when it holds tokens or has ended."""
-        waiting = msgspec.structs.replace(claim, tokens=0, waiting=True, confirmed=False, ended=False)
-        place = {**_members(waiting, ttl), "gsi1pk": _queue(name), "gsi1sk": _place(claim)}
-        return self._changed(self._claim(name, claim, place, *FREE))
+        waiting = msgspec.structs.replace(reservation, tokens=0, waiting=True, confirmed=False, ended=False)
+        place = {**_members(waiting, ttl), "gsi1pk": _queue(name), "gsi1sk": _place(reservation)}
+        return self._changed(self._reservation(name, reservation, place, *FREE))
 
-    def take(self, name: str, claim: Claim, terms: Terms, ttl: int) -> bool:
-        """Reserve what a claim wants, once; False when the terms hold no more, or it holds its tokens or has ended."""
-        held = msgspec.structs.replace(claim, tokens=claim.wanted, waiting=False, confirmed=False, ended=False)
-        taken = self._claim(name, claim, _members(held, ttl), *FREE)
-        adds = {"enqueued": claim.wanted, "claims": 1, "unconfirmed": 1}
-        probing = {"probe_at": claim.seen_at + terms.probe_patience} if terms.probed_at is not None else {}
+    def take(self, name: str, reservation: Reservation, terms: Terms, ttl: int) -> bool:
+        """Reserve what a reservation wants, once; False when the terms hold no more, or it holds its tokens or has ended."""
+        held = msgspec.structs.replace(
+            reservation, tokens=reservation.wanted, waiting=False, confirmed=False, ended=False
+        )
+        taken = self._reservation(name, reservation, _members(held, ttl), *FREE)
+        adds = {"enqueued": reservation.wanted, "reservations": 1, "unconfirmed": 1}
+        probing = {"probe_at": reservation.seen_at + terms.probe_patience} if terms.probed_at is not None else {}
         condition, values = _condition(terms)
         entered = self._ledger(name, probing, adds, condition, values)
-        return self._both(taken, entered, f"admitting {claim.attempt}")
+        return self._both(taken, entered, f"admitting {reservation.attempt}")
 
-    def confirm(self, name: str, claim: Claim) -> bool:
-        """Note that the provider has taken in what a claim holds; False when that is noted, or it holds nothing."""
-        noted = self._claim(name, claim, {"confirmed": True}, *_unmoved(claim))
-        adds = {"confirmed": claim.tokens, "unconfirmed": -1}
-        return self._both(noted, self._ledger(name, {}, adds), f"confirming {claim.attempt}")
+    def confirm(self, name: str, reservation: Reservation) -> bool:
+        """Note that the provider has taken in what a reservation holds; False when that is noted, or it holds nothing."""
+        noted = self._reservation(name, reservation, {"confirmed": True}, *_unmoved(reservation))
+        adds = {"confirmed": reservation.tokens, "unconfirmed": -1}
+        return self._both(noted, self._ledger(name, {}, adds), f"confirming {reservation.attempt}")
 
-    def release(self, name: str, claim: Claim, ttl: int, *, ended: bool) -> bool:
-        """Give back what a claim holds and leave the queue, for good if its attempt has ended; False when that is done."""
-        empty = msgspec.structs.replace(claim, tokens=0, waiting=False, confirmed=False, ended=ended)
-        left = self._claim(name, claim, _members(empty, ttl), *_unmoved(claim))
-        if not claim.tokens:
+    def release(self, name: str, reservation: Reservation, ttl: int, *, ended: bool) -> bool:
+        """Give back the tokens and leave the queue, for good if the attempt has `ended`; False when that is done."""
+        empty = msgspec.structs.replace(reservation, tokens=0, waiting=False, confirmed=False, ended=ended)
+        left = self._reservation(name, reservation, _members(empty, ttl), *_unmoved(reservation))
+        if not reservation.tokens:
             return self._changed(left)
-        part = {"confirmed": -claim.tokens} if claim.confirmed else {"unconfirmed": -1}
-        adds = {"enqueued": -claim.tokens, "claims": -1, **part}
-        return self._both(left, self._ledger(name, {}, adds), f"releasing {claim.attempt}")
+        part = {"confirmed": -reservation.tokens} if reservation.confirmed else {"unconfirmed": -1}
+        adds = {"enqueued": -reservation.tokens, "reservations": -1, **part}
+        return self._both(left, self._ledger(name, {}, adds), f"releasing {reservation.attempt}")
 
     def change(self, name: str, **learned: object) -> None:
         """Write what was learned."""
@@ -93,7 +95,7 @@ class TokenLedgerStore(Table):
 
     def recount(self, name: str, before: Ledger, after: Ledger) -> bool:
         """Correct the sums of a ledger; False when it was moved since it was read as `before`."""
-        sums = {each: getattr(after, each) for each in ("enqueued", "claims", "confirmed", "unconfirmed")}
+        sums = {each: getattr(after, each) for each in ("enqueued", "reservations", "confirmed", "unconfirmed")}
         unmoved = "#version = :seen"
         return self._changed(self._ledger(name, sums, {}, unmoved, {":seen": before.version}))
 
@@ -107,11 +109,11 @@ class TokenLedgerStore(Table):
         unmoved = f"{NEW} OR #version = :seen"
         return self._changed(changing(_hour_key(provider), sets, unmoved, {":seen": before.version}))
 
-    def _claim(
-        self, name: str, claim: Claim, sets: Mapping[str, object], condition: str, values: Mapping[str, object]
+    def _reservation(
+        self, name: str, reservation: Reservation, sets: Mapping[str, object], condition: str, values: Mapping[str, object]
     ) -> dict[str, Any]:  # fmt: skip
         removed = () if "gsi1pk" in sets else INDEX_KEY
-        return changing(_claim_key(name, claim.attempt), sets, condition, values, removed=removed)
+        return changing(_reservation_key(name, reservation.attempt), sets, condition, values, removed=removed)
 
     def _ledger(
         self, name: str, sets: Mapping[str, object], adds: Mapping[str, int], condition: str = ANY,
@@ -120,8 +122,8 @@ class TokenLedgerStore(Table):
         listed = {**sets, "gsi1pk": LEDGERS, "gsi1sk": name}
         return changing(_ledger_key(name), listed, condition, values, adds={**adds, "version": 1})
 
-    def _both(self, claim: Mapping[str, Any], ledger: Mapping[str, Any], doing: str) -> bool:
-        both: Any = [{"Update": {"TableName": self._table, **each}} for each in (claim, ledger)]
+    def _both(self, reservation: Mapping[str, Any], ledger: Mapping[str, Any], doing: str) -> bool:
+        both: Any = [{"Update": {"TableName": self._table, **each}} for each in (reservation, ledger)]
         try:
             with translated(doing):
                 through_conflicts(lambda: self._dynamodb.transact_write_items(TransactItems=both))
@@ -134,8 +136,8 @@ def _ledger_key(name: str) -> dict[str, str]:
     return {"pk": f"TOKENS#{name}", "sk": LEDGER}
 
 
-def _claim_key(name: str, attempt: str) -> dict[str, str]:
-    return {"pk": f"TOKENS#{name}", "sk": CLAIM + attempt}
+def _reservation_key(name: str, attempt: str) -> dict[str, str]:
+    return {"pk": f"TOKENS#{name}", "sk": RESERVATION + attempt}
 
 
 def _hour_key(provider: str) -> dict[str, str]:
@@ -146,16 +148,16 @@ def _queue(name: str) -> str:
     return f"QUEUE#{name}"
 
 
-def _place(claim: Claim) -> str:
-    return f"{claim.since:010}#{claim.attempt}"
+def _place(reservation: Reservation) -> str:
+    return f"{reservation.since:010}#{reservation.attempt}"
 
 
-def _members(claim: Claim, ttl: int) -> dict[str, object]:
-    return {**msgspec.structs.asdict(claim), "expires_at_ttl": ttl}
+def _members(reservation: Reservation, ttl: int) -> dict[str, object]:
+    return {**msgspec.structs.asdict(reservation), "expires_at_ttl": ttl}
 
 
-def _unmoved(claim: Claim) -> tuple[str, dict[str, object]]:
-    values: dict[str, object] = {":held": claim.tokens, ":was": claim.confirmed, ":over": claim.ended}
+def _unmoved(reservation: Reservation) -> tuple[str, dict[str, object]]:
+    values: dict[str, object] = {":held": reservation.tokens, ":was": reservation.confirmed, ":over": reservation.ended}
     return "#tokens = :held AND #confirmed = :was AND #ended = :over", values
 
 

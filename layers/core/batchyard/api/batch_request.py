@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any, Final
 
-from batchyard.domain.batch import LineError
+from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import refusal
 from batchyard.lines.line import ENDPOINTS
 from batchyard.planning import options
@@ -17,12 +17,12 @@ SHORTEST_LIFE, LONGEST_LIFE = 3_600, 2_592_000  # seconds
 def check(body: object, windows: Collection[str]) -> dict[str, Any]:
     """Return the body of a create request, our options spelled alike, if OpenAI would take it, else raise ApiError 400."""
     if not isinstance(body, dict):
-        raise refusal(LineError("invalid_type", "The body must be a JSON object."))
+        raise refusal(BatchError("invalid_type", "The body must be a JSON object."))
     for name in MEMBERS:
         if body.get(name) is None:
-            raise refusal(LineError("missing_required_parameter", f"Missing required parameter: '{name}'.", name))
+            raise refusal(BatchError("missing_required_parameter", f"Missing required parameter: '{name}'.", name))
         if not isinstance(body[name], str):
-            raise refusal(LineError("invalid_type", f"'{name}' must be a string.", name))
+            raise refusal(BatchError("invalid_type", f"'{name}' must be a string.", name))
     wrong = _wrong_endpoint(body) or _wrong_window(body, windows) or _wrong_metadata(body) or _wrong_expiry(body)
     spelled = options.spelled(body)
     wrong = wrong or options.misspelled(body) or options.twice(body) or options.wrong(options.of_body(spelled))
@@ -31,32 +31,32 @@ def check(body: object, windows: Collection[str]) -> dict[str, Any]:
     return spelled
 
 
-def _wrong_endpoint(body: dict[str, Any]) -> LineError | None:
+def _wrong_endpoint(body: dict[str, Any]) -> BatchError | None:
     if body["endpoint"] in ENDPOINTS:
         return None
     known = ", ".join(f"'{endpoint}'" for endpoint in sorted(ENDPOINTS))
-    return LineError(
+    return BatchError(
         "invalid_value", f"Invalid value: '{body['endpoint'][:64]}'. Supported values are: {known}.", "endpoint"
     )
 
 
-def _wrong_window(body: dict[str, Any], windows: Collection[str]) -> LineError | None:
+def _wrong_window(body: dict[str, Any], windows: Collection[str]) -> BatchError | None:
     if body["completion_window"] in windows:
         return None
     known = " or ".join(f"'{window}'" for window in sorted(windows))
-    return LineError("invalid_value", f"Invalid value: completion_window must be {known}.", "completion_window")
+    return BatchError("invalid_value", f"Invalid value: completion_window must be {known}.", "completion_window")
 
 
-def _wrong_metadata(body: dict[str, Any]) -> LineError | None:
+def _wrong_metadata(body: dict[str, Any]) -> BatchError | None:
     metadata = body.get("metadata")
     if metadata is None:
         return None
     if not isinstance(metadata, dict):
-        return LineError("invalid_type", "'metadata' must be an object of strings.", "metadata")
+        return BatchError("invalid_type", "'metadata' must be an object of strings.", "metadata")
     return check_metadata(metadata)
 
 
-def _wrong_expiry(body: dict[str, Any]) -> LineError | None:
+def _wrong_expiry(body: dict[str, Any]) -> BatchError | None:
     expiry = body.get("output_expires_after")
     if expiry is None:
         return None
@@ -65,4 +65,4 @@ def _wrong_expiry(body: dict[str, Any]) -> LineError | None:
     if in_range and set(expiry) == EXPIRY_MEMBERS and expiry["anchor"] == "created_at":
         return None
     message = f"'output_expires_after' needs anchor 'created_at' and seconds from {SHORTEST_LIFE} to {LONGEST_LIFE}."
-    return LineError("invalid_value", message, "output_expires_after")
+    return BatchError("invalid_value", message, "output_expires_after")

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from batchyard.api.batch_request import check
-from batchyard.api.create_batch import claim
+from batchyard.api.create_batch import create_or_take_over
 from batchyard.api.paging import LIMITS, page, page_limit
 from batchyard.api.tenancy import own
 from batchyard.domain import object_keys, statuses
@@ -24,7 +24,7 @@ BATCH_ID: Final = re.compile(r"batch_[0-9a-f]{32}")
 def create_batch(services: Services, tenant: str, body: object, idempotency_key: str | None = None) -> dict[str, Any]:
     """Create a batch of a file or of an `s3://` in the data bucket; the same Idempotency-Key and body give the same batch."""
     wanted = check(body, {OPENAI_WINDOW, services.settings.completion_window})
-    return shape(claim(services, tenant, wanted, idempotency_key))
+    return shape(create_or_take_over(services, tenant, wanted, idempotency_key))
 
 
 def retrieve_batch(services: Services, tenant: str, batch_id: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import msgspec
 
 from batchyard.api import files, quotas
 from batchyard.domain import object_keys, statuses
-from batchyard.domain.batch import Batch, InputObject, LineError, derived_id
+from batchyard.domain.batch import Batch, BatchError, InputObject, derived_id
 from batchyard.domain.errors import ApiError, BatchyardError, NotFound, refusal
 from batchyard.planning import new_batch, options
 from batchyard.services import Services
@@ -20,48 +20,49 @@ LONGEST_KEY: Final = 1_024  # bytes, in S3
 KEEP_KEYS: Final = 30 * 86_400  # seconds an Idempotency-Key is remembered
 
 
-def claim(services: Services, tenant: str, wanted: dict[str, Any], idempotency_key: str | None) -> Batch:
+def create_or_take_over(services: Services, tenant: str, wanted: dict[str, Any], idempotency_key: str | None) -> Batch:
     """Create or find the batch for a checked body, and start it; raises ApiError for another's object or a key used before."""
     source = _source(services, tenant, wanted["input_file_id"])
     batch_id, token = _batch_id(services, wanted, source), f"batch_{uuid.uuid4().hex}"
     if idempotency_key is not None:
         token = derived_id("api", tenant, idempotency_key)
         batch_id = _remembered(services, token, batch_id, new_batch.fingerprint(wanted))
+    named = options.of_body(wanted)
     members = {name: wanted.get(name) for name in ("endpoint", "metadata", "output_expires_after", "input_file_id")}
     batch = new_batch.build(
-        services, batch_id, tenant, source or _nowhere(services), wanted["completion_window"], claimed_by=token, **members,
-        **options.of_body(wanted),
+        services, batch_id, tenant, source or _nowhere(services), wanted["completion_window"],
+        owned_by_request=token, **members, **named,
     )  # fmt: skip
     if source is None:
         message = f"The input file '{wanted['input_file_id'][:SHOWN_ID]}' was not found, or is not yours."
-        return new_batch.refuse(services, batch, LineError("invalid_request", message, "file_id"))
+        return new_batch.refuse(services, batch, BatchError("invalid_request", message, "file_id"))
     quotas.check_open_batches(services, tenant, batch_id, token)
     created = services.batch_store.create_batch(batch)
-    if not created and not _obtained(
-        services, batch, options.of_body(wanted)
-    ):  # the upload's batch is somebody else's, or runs for another endpoint
+    # Else the upload's batch is somebody else's, or runs for another endpoint.
+    if not created and not _take_over(services, batch, named):
         batch = msgspec.structs.replace(batch, batch_id=token)
         created = services.batch_store.create_batch(batch)
     return _started(services, batch, created=created, forget=idempotency_key is None)
 
 
-def _obtained(services: Services, batch: Batch, named: dict[str, Any]) -> bool:
-    """Take over the batch that an upload has made; the token tells our own write from another's."""
-    if _owner(services, batch) == batch.claimed_by:
+def _take_over(services: Services, batch: Batch, named: dict[str, Any]) -> bool:
+    """Make the upload's batch this caller's. True also when an earlier try of this very request already did (same token)."""
+    if _owner(services, batch) == batch.owned_by_request:
         return True
     if services.batch_store.batch(batch.batch_id).dry_run:
         return False  # an upload that was only to be estimated
     changes = {
         "metadata": batch.metadata, "output_expires_after": batch.output_expires_after, "endpoint": batch.endpoint,
-        "completion_window": batch.completion_window, "expires_at": batch.expires_at, "claimed_by": batch.claimed_by, **named,
+        "completion_window": batch.completion_window, "expires_at": batch.expires_at,
+        "owned_by_request": batch.owned_by_request, **named,
     }  # fmt: skip
     given = {name: value for name, value in changes.items() if value is not None}
-    taken = services.batch_store.claim_batch(batch.batch_id, batch.endpoint or "", **given)
-    return taken is not None or _owner(services, batch) == batch.claimed_by
+    taken = services.batch_store.take_over_batch(batch.batch_id, batch.endpoint or "", **given)
+    return taken is not None or _owner(services, batch) == batch.owned_by_request
 
 
 def _owner(services: Services, batch: Batch) -> str | None:
-    return services.batch_store.batch(batch.batch_id).claimed_by
+    return services.batch_store.batch(batch.batch_id).owned_by_request
 
 
 def _started(services: Services, batch: Batch, *, created: bool, forget: bool) -> Batch:
@@ -71,7 +72,7 @@ def _started(services: Services, batch: Batch, *, created: bool, forget: bool) -
         new_batch.start_execution(services, now, created=created)
     except BatchyardError:
         if forget:
-            reason = LineError("server_error", "The batch could not be started. Create it again.")
+            reason = BatchError("server_error", "The batch could not be started. Create it again.")
             services.batch_store.move_batch(
                 batch.batch_id, statuses.FAILED, services.now(), errors=[reason], errors_total=1
             )
@@ -87,7 +88,7 @@ def _source(services: Services, tenant: str, input_file_id: str) -> InputObject 
     bucket, key = found.groups()
     if bucket != services.settings.bucket or not object_keys.readable_by(tenant, key):
         allowed = f"s3://{services.settings.bucket}/{object_keys.FILES}{tenant}/ or {object_keys.INBOX}{tenant}/"
-        raise refusal(LineError("invalid_value", f"The input file must be below {allowed}.", "input_file_id"))
+        raise refusal(BatchError("invalid_value", f"The input file must be below {allowed}.", "input_file_id"))
     if len(key.encode("utf-8", "surrogatepass")) > LONGEST_KEY:
         return None
     try:
@@ -108,11 +109,11 @@ def _batch_id(services: Services, wanted: dict[str, Any], source: InputObject | 
     fresh = f"batch_{uuid.uuid4().hex}"
     if source is None or not source.key.startswith(object_keys.INBOX) or wanted.get("dry_run"):
         return fresh
-    dropped = new_batch.upload_id(source)
+    dropped = new_batch.batch_id_of(source)
     batch = services.batch_store.find_batch(dropped)
     if batch is None:
         return dropped
-    free = batch.claimed_by is None and batch.endpoint in {None, wanted["endpoint"]} and not batch.dry_run
+    free = batch.owned_by_request is None and batch.endpoint in {None, wanted["endpoint"]} and not batch.dry_run
     return dropped if free else fresh
 
 

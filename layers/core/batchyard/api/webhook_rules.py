@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard.domain.batch import LineError
+from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import ApiError, refusal
 from batchyard.domain.webhook_endpoint import EVENT_TYPES
 from batchyard.domain.webhook_url import wrong_url
@@ -31,11 +31,11 @@ def check(body: object, *, whole: bool, private: bool) -> Wanted:
     With `private`, a URL may be plain http and lead anywhere.
     """
     if not isinstance(body, dict):
-        raise refusal(LineError("invalid_type", "The body must be a JSON object."))
+        raise refusal(BatchError("invalid_type", "The body must be a JSON object."))
     given = {name: body[name] for name in ("name", "url", "event_types") if body.get(name) is not None}
     missing = next((name for name in ("event_types", "name", "url") if whole and name not in given), None)
     if missing is not None:
-        raise refusal(LineError("missing_required_parameter", f"Missing required parameter: '{missing}'.", missing))
+        raise refusal(BatchError("missing_required_parameter", f"Missing required parameter: '{missing}'.", missing))
     wrong = _wrong_name(given.get("name", "x")) or _wrong_types(given.get("event_types", [EVENT_TYPES[0]]))
     if "url" in given:
         wrong = wrong or wrong_url(given["url"], private=private)
@@ -51,7 +51,7 @@ def check_event_type(body: object) -> str:
     given = body.get("event_type") if isinstance(body, dict) else None
     if given is None:
         raise refusal(
-            LineError("missing_required_parameter", "Missing required parameter: 'event_type'.", "event_type")
+            BatchError("missing_required_parameter", "Missing required parameter: 'event_type'.", "event_type")
         )
     wrong = _wrong_types([given])
     if wrong is not None:
@@ -64,7 +64,7 @@ def check_keeping(body: object) -> bool:
     given = body.get("keep_old_secret_active_for_24_hours", False) if isinstance(body, dict) else None
     if not isinstance(given, bool):
         name = "keep_old_secret_active_for_24_hours"
-        raise refusal(LineError("invalid_type", f"The body must be an object in which '{name}' is a boolean.", name))
+        raise refusal(BatchError("invalid_type", f"The body must be an object in which '{name}' is a boolean.", name))
     return given
 
 
@@ -73,19 +73,21 @@ def unknown(endpoint_id: str) -> ApiError:
     return ApiError(HTTPStatus.NOT_FOUND, f"No webhook endpoint found with id '{endpoint_id[:64]}'.")
 
 
-def _wrong_name(name: object) -> LineError | None:
+def _wrong_name(name: object) -> BatchError | None:
     if not isinstance(name, str):
-        return LineError("invalid_type", "'name' must be a string.", "name")
+        return BatchError("invalid_type", "'name' must be a string.", "name")
     if not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
-        return LineError("invalid_value", f"'name' must be 1 to {LONGEST_NAME} printable characters.", "name")
+        return BatchError("invalid_value", f"'name' must be 1 to {LONGEST_NAME} printable characters.", "name")
     return None
 
 
-def _wrong_types(types: object) -> LineError | None:
+def _wrong_types(types: object) -> BatchError | None:
     if not isinstance(types, list) or not types or not all(isinstance(each, str) for each in types):
-        return LineError("invalid_type", "'event_types' must be a list of event types, and not empty.", "event_types")
+        return BatchError("invalid_type", "'event_types' must be a list of event types, and not empty.", "event_types")
     strange = next((each for each in types if each not in EVENT_TYPES), None)
     if strange is None:
         return None
     known = ", ".join(f"'{each}'" for each in EVENT_TYPES)
-    return LineError("invalid_value", f"Invalid value: '{strange[:64]}'. Supported values are: {known}.", "event_types")
+    return BatchError(
+        "invalid_value", f"Invalid value: '{strange[:64]}'. Supported values are: {known}.", "event_types"
+    )

@@ -37,7 +37,7 @@ class InputObject(msgspec.Struct, frozen=True):
         return f"s3://{self.bucket}/{self.key}"
 
 
-class LineError(msgspec.Struct, frozen=True):
+class BatchError(msgspec.Struct, frozen=True):
     """One entry of a batch's `errors.data`. `line` is 1-based, None where the whole input is meant."""
 
     code: str
@@ -92,14 +92,7 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """The record `BATCH#<id>` / `BATCH`. Times are Unix seconds; `expires_at_ttl` is when DynamoDB may drop it.
-
-    `created_ms` are the milliseconds behind `created_at`, by which batches of one second are listed in their order.
-    `max_cost_usd` is an amount in text and `preflight` an estimate in JSON, as the table holds whole numbers only.
-    `source` is the unpacked input, where the input is packed. `restarts` counts executions that died before the present one.
-    `paused` says what its shards wait for, as long as one does, and `told_paused` what the bus was told last of that.
-    `given_up` says since `given_up_at` why nothing more is sent, while what was paid for is still brought in.
-    """
+    """The record `BATCH#<id>` / `BATCH`. Times are Unix seconds."""
 
     batch_id: str
     tenant: str
@@ -108,29 +101,39 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     input: InputObject
     completion_window: str
     expires_at: int
+    #: When DynamoDB may drop the record.
     expires_at_ttl: int
     input_file_id: str
+    #: The milliseconds behind `created_at`: batches of one second are listed in their order.
     created_ms: int | None = None
+    #: The unpacked input, where the input is packed.
     source: InputObject | None = None
     endpoint: str | None = None
     model: str | None = None
     metadata: dict[str, str] | None = None
     output_expires_after: dict[str, Any] | None = None
-    claimed_by: str | None = None
+    #: The token of the API request whose batch it is; None where only an upload made it.
+    owned_by_request: str | None = None
     on_invalid: str = REFUSE
     dry_run: bool = False
+    #: An amount in text: the table holds whole numbers only.
     max_cost_usd: str | None = None
+    #: An estimate in JSON, for the same reason.
     preflight: str | None = None
     counts: Counts = Counts()
     usage: Usage | None = None
     shards: int = 0
-    errors: list[LineError] = []
+    errors: list[BatchError] = []
     errors_total: int = 0
+    #: What its shards wait for, as long as one does.
     paused: str | None = None
-    restarts: int = 0
+    #: Whether the bus was told last that it is paused.
     told_paused: bool = False
-    given_up: LineError | None = None
-    given_up_at: int | None = None
+    #: Executions that died before the present one.
+    restarts: int = 0
+    #: Why nothing more is sent, while what was paid for is still brought in.
+    drain_reason: BatchError | None = None
+    draining_since: int | None = None
     output_file_id: str | None = None
     error_file_id: str | None = None
     in_progress_at: int | None = None
@@ -154,7 +157,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def stopping(self) -> bool:
         """Tell whether whatever the provider still runs of it is to be cancelled."""
-        return self.ended or self.status == statuses.CANCELLING or self.given_up is not None
+        return self.ended or self.status == statuses.CANCELLING or self.drain_reason is not None
 
 
 def shape(batch: Batch) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
-from batchyard.domain.batch import LineError
+from batchyard.domain.batch import BatchError
 
 USUAL_KIND: Final = "invalid_request_error"
 KINDS: Final = {HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error"}
@@ -87,6 +87,6 @@ class StoreError(BatchyardError):
     """AWS refused or failed a call; the message carries AWS's own code."""
 
 
-def refusal(error: LineError) -> ApiError:
+def refusal(error: BatchError) -> ApiError:
     """Turn what is wrong into a 400."""
     return ApiError(HTTPStatus.BAD_REQUEST, error.message, code=error.code, param=error.param)

@@ -59,9 +59,9 @@ def shard_left(batch_id: str, shard: int) -> str:
     return f"work/{batch_id}/shards/{shard:05}/left.msgpack"
 
 
-def aside(batch_id: str, first: int, count: int) -> str:
+def skipped(batch_id: str, first: int, count: int) -> str:
     """Name a run of so many lines that were set aside, from this position on."""
-    return f"work/{batch_id}/plan/aside-{first:012}-{count}"
+    return f"work/{batch_id}/plan/skipped-{first:012}-{count}"
 
 
 def attempt(batch_id: str, shard: int, number: int, runs: int, name: str) -> str:
@@ -69,12 +69,12 @@ def attempt(batch_id: str, shard: int, number: int, runs: int, name: str) -> str
     return f"work/{batch_id}/shards/{shard:05}/attempt-{number:04}-{runs}/{name}"
 
 
-def upload(batch_id: str, shard: int, number: int, stack: str) -> str:
+def provider_filename(batch_id: str, shard: int, number: int, stack: str) -> str:
     """Name the file that one attempt of a shard uploads to the provider."""
     return f"{batch_id}-{shard:05}-{number:04}.{stack}.jsonl"
 
 
-def attempt_of_upload(filename: str, stack: str) -> tuple[str, int, int] | None:
+def attempt_of_filename(filename: str, stack: str) -> tuple[str, int, int] | None:
     """Read batch, shard and attempt from the name of a file that this stack uploaded; None for any other."""
     found = UPLOAD.fullmatch(filename.removesuffix(f".{stack}.jsonl"))
     if found is None or not filename.endswith(f".{stack}.jsonl"):
@@ -88,7 +88,7 @@ def attempt_of(key: str) -> tuple[str, int, int] | None:
     return (found[1], int(found[2]), int(found[3])) if found else None
 
 
-def given_up(batch_id: str, shard: int, version: int, name: str) -> str:
+def unanswered(batch_id: str, shard: int, version: int, name: str) -> str:
     """Name an object with the lines of a shard that never got a final answer, as the record of this version knows them."""
     return f"work/{batch_id}/shards/{shard:05}/left-{version}/{name}"
 

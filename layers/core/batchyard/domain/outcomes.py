@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from batch_client import Usage as ProviderUsage
-from batchyard.domain.batch import LineError, Usage
+from batchyard.domain.batch import BatchError, Usage
 
 TIMEOUT, CONFLICT, TOO_MANY, SERVER_ERROR = 408, 409, 429, 500
 OK, REDIRECT, BAD_REQUEST = 200, 300, 400
@@ -187,24 +187,24 @@ def usage_in(used: Sequence[BodyUsage]) -> Usage:
 
 def usage_of_batch(used: ProviderUsage | None) -> Usage | None:
     """Read the tokens a provider batch says it used; None where it does not say."""
-    if used is None or not counted(used.total_tokens):
+    if used is None or not sane_count(used.total_tokens):
         return None
-    return Usage(*(counted(getattr(used, name)) for name in Usage.__struct_fields__))
+    return Usage(*(sane_count(getattr(used, name)) for name in Usage.__struct_fields__))
 
 
 def _counts(tokens: list[int]) -> list[int]:
     """Take counts of tokens, each looked at only if the least or the greatest cannot be one."""
     sound = not tokens or (min(tokens) >= 0 and max(tokens) <= MOST_TOKENS)
-    return tokens if sound else list(map(counted, tokens))
+    return tokens if sound else list(map(sane_count, tokens))
 
 
-def counted(tokens: int | None) -> int:
+def sane_count(tokens: int | None) -> int:
     """Take a count of tokens; 0 for none and for what cannot be one."""
     return tokens if tokens is not None and 0 <= tokens <= MOST_TOKENS else 0
 
 
 def answer_line(
-    batch_id: str, position: int, custom_id: str | None, error: LineError, number: int | None = None
+    batch_id: str, position: int, custom_id: str | None, error: BatchError, number: int | None = None
 ) -> bytes:
     """Shape an error line as the provider would, for a request that has no answer of its own.
 

@@ -68,9 +68,9 @@ def _seconds_left(now: Look, before: Look, total: int) -> float | None:
     return (total - now.finished) / max(usual, since / (now.age - before.age))
 
 
-def retry_wait(setbacks: int, floor: int, ceiling: int, chance: float) -> int:
+def retry_wait(failures_in_a_row: int, floor: int, ceiling: int, chance: float) -> int:
     """Answer the whole seconds before the next try after so many failures in a row: doubling, capped, with jitter."""
-    return _spread(min(floor * 2 ** min(max(setbacks - 1, 0), MOST_DOUBLINGS), ceiling), chance)
+    return _spread(min(floor * 2 ** min(max(failures_in_a_row - 1, 0), MOST_DOUBLINGS), ceiling), chance)
 
 
 def room_wait(elapsed: float, floor: int, ceiling: int, chance: float, *, soon: bool) -> int:

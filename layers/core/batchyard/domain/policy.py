@@ -13,19 +13,19 @@ from batch_client import (
     QuotaError,
     SourceError,
 )
-from batchyard.domain.batch import LineError
+from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import NotFound
 
 
-class Move(StrEnum):
+class Reaction(StrEnum):
     """What to do next with a shard."""
 
     RETRY = "retry"  # the same again, later, but not for ever
     REUSE = "reuse"  # a new provider batch of the same file, when there is room
     UPLOAD = "upload"  # wait, then upload anew and create a new provider batch
     PAUSE = "pause"  # an operator must act; look again now and then
-    SET_ASIDE = "set_aside"  # these lines are errors; the rest goes out again
-    GIVE_UP = "give_up"  # the unfinished lines are errors
+    REJECT_LINES = "reject_lines"  # these lines are errors; the rest goes out again
+    FAIL_LINES = "fail_lines"  # the unfinished lines are errors
 
 
 CAPACITY: Final = frozenset({"token_limit_exceeded", "quotaExceeded"})
@@ -40,29 +40,29 @@ PASSING: Final = (OutcomeUnknown, ProtocolError, SourceError)
 VISIBILITY: Final = ("invalid_request", "file_id")
 
 
-def after_failed_call(error: BatchClientError) -> Move:
+def after_failed_call(error: BatchClientError) -> Reaction:
     """Decide about a call the provider did not answer with success."""
     if error.status in OPERATOR_STATUSES or error.code in OPERATOR or isinstance(error, OPERATOR_ERRORS):
-        return Move.PAUSE
+        return Reaction.PAUSE
     if isinstance(error, SourceError) and isinstance(error.__cause__, NotFound):
-        return Move.GIVE_UP  # what was to be sent is gone
+        return Reaction.FAIL_LINES  # what was to be sent is gone
     if error.code in CAPACITY:
-        return Move.REUSE
+        return Reaction.REUSE
     if (error.code, error.param) == VISIBILITY:
-        return Move.UPLOAD
+        return Reaction.UPLOAD
     if error.retryable or error.status in PASSING_STATUSES or isinstance(error, PASSING):
-        return Move.RETRY
-    return Move.UPLOAD if isinstance(error, NotFoundError) else Move.GIVE_UP
+        return Reaction.RETRY
+    return Reaction.UPLOAD if isinstance(error, NotFoundError) else Reaction.FAIL_LINES
 
 
-def after_failed_batch(errors: Iterable[LineError]) -> Move:
+def after_failed_batch(errors: Iterable[BatchError]) -> Reaction:
     """Decide about a provider batch that ended `failed`; an unknown code is taken for a passing fault."""
     seen = list(errors)
     codes = {error.code for error in seen}
     if codes & OPERATOR:
-        return Move.PAUSE
+        return Reaction.PAUSE
     if codes & CAPACITY:
-        return Move.REUSE
+        return Reaction.REUSE
     if any((error.code, error.param) == VISIBILITY for error in seen):
-        return Move.UPLOAD
-    return Move.SET_ASIDE if any(error.line for error in seen) else Move.RETRY
+        return Reaction.UPLOAD
+    return Reaction.REJECT_LINES if any(error.line for error in seen) else Reaction.RETRY

@@ -4,13 +4,13 @@ from typing import Final
 
 import msgspec
 
-from batchyard.domain.batch import LineError, Usage
+from batchyard.domain.batch import BatchError, Usage
 from batchyard.domain.pacing import Look
 
 WAITING: Final = "waiting"
 DONE: Final = "done"
 KEPT_ATTEMPTS: Final = 100
-MOST_LEFTOVERS: Final = 300  # files; a provider that deletes none must not fill the record
+MOST_FILES_TO_DELETE: Final = 300  # files; a provider that deletes none must not fill the record
 MOST_BYTES: Final = 300_000  # of the attempts as JSON: a record of DynamoDB holds 400 KB
 NOTHING_SEEN: Final = Look(0)
 
@@ -22,40 +22,46 @@ STACK_KEY: Final = "batchyard_stack"  # and the one that tells it from what anot
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One submission of what was unfinished of a shard. Times are Unix seconds.
+    """One submission of what was unfinished of a shard. Times are Unix seconds."""
 
-    So many `lines` are sent, the first of what was unfinished, with so many `bytes` and by our estimate `tokens` (0: an older
-    version's record). `creating_at` is written before `POST /batches`: with it and without `provider_batch_id`, the outcome of
-    that call is unknown. `lost_at` is when the answer to it was lost, if we lived to see that, and `lookups` how often the
-    provider's list has not shown what became of it. `looks` counts how often an ended provider batch did not yet show what it
-    had counted, and `unread` how often its files did not come whole. `succeeded`, `failed` and `transient` count the lines in
-    the runs this attempt left, which `runs` tells from those of a worker that was overtaken. `usage` only rises.
-    A `direct` attempt has no provider batch: its lines go one by one, the first `sent` of them so far, which is written
-    before they go, with the time in `sending_at`.
-    """
-
+    #: Its place among the attempts of its shard, from 1.
     number: int
     started_at: int
+    #: Lines that are sent: the first ones of what was unfinished.
     lines: int
+    #: Their bytes, as they are uploaded.
     bytes: int = 0
+    #: Their prompt tokens, as we estimate them.
     tokens: int = 0
     file_id: str | None = None
+    #: Written before `POST /batches`: with it and without `provider_batch_id`, the outcome of that call is unknown.
     creating_at: int | None = None
+    #: When the answer to `POST /batches` was lost, if the worker lived to see that.
     lost_at: int | None = None
+    #: How often the provider's list did not show what became of a lost create.
     lookups: int = 0
     provider_batch_id: str | None = None
     provider_status: str | None = None
     ended_at: int | None = None
+    #: Lines in the runs that this attempt left, by their outcome.
     succeeded: int = 0
     failed: int = 0
     transient: int = 0
+    #: Lines of the provider's files that answer no request of ours.
     strays: int = 0
+    #: How often an ended provider batch did not show the answers that it had counted.
     looks: int = 0
+    #: How often the provider's files did not come whole.
     unread: int = 0
+    #: The version of the shard that wrote the runs; a worker that was overtaken wrote under another.
     runs: int = 0
+    #: What the provider counted so far; it only rises.
     usage: Usage | None = None
+    #: True where there is no provider batch: the lines go one by one.
     direct: bool = False
+    #: Lines of a direct attempt that went out, written before they go.
     sent: int = 0
+    #: When the latest of them went out.
     sending_at: int | None = None
 
 
@@ -68,19 +74,7 @@ class Ranges(msgspec.Struct, frozen=True):
 
 
 class Shard(msgspec.Struct, frozen=True, kw_only=True):
-    """The record `BATCH#<id>` / `SHARD#<n>`; `version` rises with every write and guards against a second worker.
-
-    `first` and `last` are positions in the batch. `completed` and `failed` are lines, as they count in the batch;
-    `unfinished` lines have no final outcome yet, and `unfinished_key` names their list ("" means all). `file_id` is an
-    uploaded file that holds just the first `file_lines` of these (0: all), and `wave` the most tokens, by our estimate,
-    that the next attempt may have (0: any).
-    `leftovers` are files at the provider that nobody needs any more and that are still to be deleted.
-    `setbacks` counts failed calls in a row, `stalls` attempts in a row that finished no line, each of which sent at least the
-    first `stalled_lines` of what is unfinished. `reason` is the outcome of the lines that were still unfinished when the
-    shard was done, or are when what the provider has of it is brought in. `relayed` says that it waits for a fresh
-    execution, which is to rest until `rest_until` (Unix seconds); `failures` counts executions whose steps died at every try.
-    `ranges` is None in records of before there was such a note.
-    """
+    """The record `BATCH#<id>` / `SHARD#<n>`."""
 
     batch_id: str
     shard: int
@@ -88,28 +82,46 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     endpoint: str
     model: str
     lines: int
+    #: Positions in the batch of its first and of its last line.
     first: int
     last: int
+    #: Lines without a final outcome.
     unfinished: int
+    #: The key of their list; "" means all lines.
     unfinished_key: str = ""
+    #: An uploaded file that holds just the first `file_lines` of the unfinished lines (0: all).
     file_id: str | None = None
     file_lines: int = 0
+    #: The most tokens, by our estimate, that the next attempt may have (0: any).
     wave: int = 0
-    leftovers: list[str] = []
+    #: Files at the provider that nobody needs any more.
+    files_to_delete: list[str] = []
+    #: Rises with every write: a worker that was overtaken can write no more.
     version: int = 0
     status: str = WAITING
     attempts: list[Attempt] = []
+    #: Lines by their outcome, as they count in the batch.
     completed: int = 0
     failed: int = 0
+    #: Failed lines by the code of their error.
     codes: dict[str, int] = {}
-    setbacks: int = 0
+    #: Calls to the provider that failed, one after the other.
+    failures_in_a_row: int = 0
+    #: Attempts in a row that finished no line.
     stalls: int = 0
+    #: The first unfinished lines, of which each of these attempts sent at least so many.
     stalled_lines: int = 0
-    reason: LineError | None = None
+    #: The outcome of the lines that are unfinished when the shard is done; with it, nothing more is sent.
+    reason: BatchError | None = None
+    #: What it waits for, in words for people.
     paused: str | None = None
-    relayed: bool = False
-    failures: int = 0
+    #: True while it waits for a fresh execution.
+    continues: bool = False
+    #: Executions whose steps died at every try.
+    dead_executions: int = 0
+    #: When the fresh execution may begin, in Unix seconds.
     rest_until: int = 0
+    #: Where its lines lie in the input.
     ranges: Ranges | None = None
 
     @property
@@ -118,7 +130,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
         return self.status == DONE
 
     @property
-    def given_up(self) -> bool:
+    def draining(self) -> bool:
         """Tell whether nothing more of it is sent, and it is done once its last attempt is brought in."""
         return self.reason is not None and not self.done
 
@@ -180,8 +192,8 @@ def change(shard: Shard, **changes: object) -> Shard:
 
 def discard(shard: Shard, *file_ids: str | None) -> Shard:
     """Return the shard with these files at the provider to be deleted."""
-    every = [*shard.leftovers, *(file_id for file_id in file_ids if file_id)]
-    return change(shard, leftovers=list(dict.fromkeys(every))[-MOST_LEFTOVERS:])
+    every = [*shard.files_to_delete, *(file_id for file_id in file_ids if file_id)]
+    return change(shard, files_to_delete=list(dict.fromkeys(every))[-MOST_FILES_TO_DELETE:])
 
 
 def superseding(before: Shard | None, after: Shard) -> Shard:
@@ -191,7 +203,7 @@ def superseding(before: Shard | None, after: Shard) -> Shard:
     return change(discard(after, *uploads), file_id=kept, version=(before.version if before else 0) + 1)
 
 
-def finish(shard: Shard, reason: LineError | None = None) -> Shard:
+def finish(shard: Shard, reason: BatchError | None = None) -> Shard:
     """Return the shard done; `reason` is the outcome of the lines that are still unfinished."""
     return change(shard, status=DONE, reason=reason, paused=None)
 

@@ -15,7 +15,7 @@ PAUSED: Final = "paused"
 RESUMED: Final = "resumed"
 
 # From a status to those it may move to. A message that comes late or twice finds no move and changes nothing.
-MOVES: Final[dict[str, frozenset[str]]] = {
+TRANSITIONS: Final[dict[str, frozenset[str]]] = {
     VALIDATING: frozenset({IN_PROGRESS, FAILED, CANCELLING}),
     IN_PROGRESS: frozenset({FINALIZING, FAILED, CANCELLING}),
     FINALIZING: frozenset({COMPLETED, FAILED, CANCELLING}),
@@ -24,12 +24,12 @@ MOVES: Final[dict[str, frozenset[str]]] = {
     FAILED: frozenset(),
     CANCELLED: frozenset(),
 }
-ENDED: Final = frozenset(status for status, moves in MOVES.items() if not moves)
+ENDED: Final = frozenset(status for status, moves in TRANSITIONS.items() if not moves)
 
 # The timestamp a status leaves on the batch.
-STAMPS: Final = {status: f"{status}_at" for status in MOVES if status != VALIDATING}
+STAMPS: Final = {status: f"{status}_at" for status in TRANSITIONS if status != VALIDATING}
 
 
 def sources_of(status: str) -> list[str]:
     """Name the statuses from which `status` may be reached."""
-    return sorted(source for source, targets in MOVES.items() if status in targets)
+    return sorted(source for source, targets in TRANSITIONS.items() if status in targets)

@@ -4,7 +4,7 @@ import math
 from typing import Final
 
 from batchyard.domain import statuses
-from batchyard.domain.batch import Batch, LineError
+from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.shard import Shard
 
 WAIT, RESUBMIT, FINISH = "wait", "resubmit", "finish"
@@ -13,22 +13,22 @@ ACTIONS: Final = frozenset({WAIT, RESUBMIT, FINISH})
 WAITED_FOR: Final = 0.9
 
 
-CANCELLED: Final = LineError("batch_cancelled", "The batch was cancelled before this request was finished.")
-CUT_SHORT: Final = LineError("server_error", "The results were put together before this request was finished.")
+CANCELLED: Final = BatchError("batch_cancelled", "The batch was cancelled before this request was finished.")
+CUT_SHORT: Final = BatchError("server_error", "The results were put together before this request was finished.")
 DRAINING: Final = 86_400  # seconds in which what was paid for of a batch that is given up is brought in
 
 
 def is_drained(batch: Batch, now: float) -> bool:
     """Tell whether a batch that is given up waits for none of its shards any more."""
-    return batch.given_up is not None and now - (batch.given_up_at or 0) >= DRAINING
+    return batch.drain_reason is not None and now - (batch.draining_since or 0) >= DRAINING
 
 
-def why_stopped(batch: Batch, shard: Shard) -> LineError | None:
+def why_stopped(batch: Batch, shard: Shard) -> BatchError | None:
     """Tell what the unfinished lines of the shard get as their outcome; None while they may be sent."""
     if shard.reason is not None:
         return shard.reason
-    if batch.status in {statuses.IN_PROGRESS, statuses.FINALIZING} and batch.given_up is not None:
-        return batch.given_up
+    if batch.status in {statuses.IN_PROGRESS, statuses.FINALIZING} and batch.drain_reason is not None:
+        return batch.drain_reason
     return {statuses.IN_PROGRESS: None, statuses.FINALIZING: CUT_SHORT}.get(batch.status, CANCELLED)
 
 

@@ -38,53 +38,61 @@ MOST_PROBED: Final = 2  # times the limit
 
 
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):
-    """What is at a provider of one model: the record `TOKENS#<provider>#<model>` / `LEDGER`.
+    """What is at a provider of one model: the record `TOKENS#<provider>#<model>` / `LEDGER`. Times are Unix seconds."""
 
-    `claims` and `unconfirmed` count attempts, the others tokens. `enqueued` is all that is reserved, and `confirmed` the
-    part of it that the provider has shown to have taken in; `accepted` is the most that ever was. `limit` is learned, and
-    `stated` when the provider's own message told it; from `probe_at` (Unix seconds) on one attempt may try whether it has
-    risen. `ratio` is in tokens per million bytes, and until `least_until` not less than `least_ratio`; it has been as high as
-    `highest_ratio`. `crowded` counts the
-    refusals in a row of what should have fitted: until `crowded_until` nobody need try, and then one at a time.
-    """
-
+    #: Tokens of all reservations.
     enqueued: int = 0
-    claims: int = 0
+    #: How many reservations there are.
+    reservations: int = 0
+    #: Tokens that the provider has shown to have taken in, of those enqueued.
     confirmed: int = 0
+    #: Reservations that the provider has not yet shown to have taken in.
     unconfirmed: int = 0
+    #: The most tokens that ever were confirmed.
     accepted: int = 0
+    #: The learned limit in tokens; None while none was met.
     limit: int | None = None
+    #: Whether the provider's own message told the limit.
     stated: bool = False
+    #: From then on one attempt may try whether the limit has risen.
     probe_at: int = 0
+    #: Tokens per million bytes of requests.
     ratio: int = USUAL_RATIO
+    #: The most that `ratio` has been.
     highest_ratio: int = 0
+    #: The least that `ratio` may be, until `least_until`.
     least_ratio: int = 0
     least_until: int = 0
+    #: Refusals in a row of what should have fitted.
     crowded: int = 0
+    #: Until then nobody need try; then one at a time.
     crowded_until: int = 0
+    #: Rises with every write.
     version: int = 0
 
 
-class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """What one attempt holds or waits for. `since` and `seen_at` are Unix seconds, the latter of its last look for room.
-
-    `tokens` are reserved, `wanted` are waited for. An attempt that has `ended` can claim no more, however late its worker.
-    """
+class Reservation(msgspec.Struct, frozen=True, kw_only=True):
+    """What one attempt holds or waits for: the record `TOKENS#<provider>#<model>` / `RESERVATION#<attempt>`."""
 
     attempt: str
+    #: When the attempt began, in Unix seconds.
     since: int
+    #: Tokens that are reserved.
     tokens: int = 0
+    #: Tokens that are waited for.
     wanted: int = 0
+    #: When its worker last looked for room, in Unix seconds.
     seen_at: int = 0
     waiting: bool = False
     confirmed: bool = False
+    #: True for good: a late worker must not reserve for an attempt that has ended.
     ended: bool = False
 
 
 class Ahead(msgspec.Struct, frozen=True):
     """How many attempts have waited longer, and how many tokens they want together."""
 
-    claims: int = 0
+    reservations: int = 0
     tokens: int = 0
 
 
@@ -114,15 +122,15 @@ def wave(sizes: Sequence[int], ratio: int, most: int | None) -> tuple[int, int]:
     return count, ends[count - 1]
 
 
-def ahead_of(older: Iterable[Claim], limit: int | None, alive_since: int) -> Ahead:
+def ahead_of(older: Iterable[Reservation], limit: int | None, alive_since: int) -> Ahead:
     """Sum up those who have waited longer and still come to look; none can take more than the whole limit."""
-    claims = tokens = 0
-    for claim in older:
-        if claim.seen_at >= alive_since:
-            claims, tokens = claims + 1, tokens + min(claim.wanted, limit or claim.wanted)
-        if claims >= MOST_COUNTED or (limit is not None and tokens > limit):
+    reservations = tokens = 0
+    for reservation in older:
+        if reservation.seen_at >= alive_since:
+            reservations, tokens = reservations + 1, tokens + min(reservation.wanted, limit or reservation.wanted)
+        if reservations >= MOST_COUNTED or (limit is not None and tokens > limit):
             break
-    return Ahead(claims, tokens)
+    return Ahead(reservations, tokens)
 
 
 def terms(ledger: Ledger, limit: int | None, ahead: Ahead, tokens: int, now: int) -> Terms | None:
@@ -130,17 +138,17 @@ def terms(ledger: Ledger, limit: int | None, ahead: Ahead, tokens: int, now: int
 
     `limit` is the one to keep to, configured or learned.
     """
-    if ledger.crowded and (now < ledger.crowded_until or ledger.unconfirmed or ahead.claims):
+    if ledger.crowded and (now < ledger.crowded_until or ledger.unconfirmed or ahead.reservations):
         return None
     together = ledger.enqueued + ahead.tokens + tokens
     if limit is None:
         return _unlimited(ledger, ahead, together, tokens)
     if together <= limit:
         return Terms(most_enqueued=limit - tokens, most_unconfirmed=0 if ledger.crowded else None)
-    if ledger.enqueued <= 0 and not ahead.claims:  # a line that is larger than the limit by our estimate
+    if ledger.enqueued <= 0 and not ahead.reservations:  # a line that is larger than the limit by our estimate
         return Terms(most_enqueued=0)
     learned = ledger.limit is not None and ledger.limit <= limit
-    first = not ahead.claims and not ledger.unconfirmed
+    first = not ahead.reservations and not ledger.unconfirmed
     if learned and first and now >= ledger.probe_at and together <= MOST_PROBED * limit:
         return Terms(most_unconfirmed=0, probed_at=ledger.probe_at)
     return None
@@ -149,16 +157,16 @@ def terms(ledger: Ledger, limit: int | None, ahead: Ahead, tokens: int, now: int
 def _unlimited(ledger: Ledger, ahead: Ahead, together: int, tokens: int) -> Terms | None:
     if together <= ledger.accepted:
         return Terms(most_enqueued=ledger.accepted - tokens)
-    window = max(FIRST_UNCONFIRMED, (ledger.claims - ledger.unconfirmed) // 2)
-    return Terms(most_unconfirmed=window - 1) if ledger.unconfirmed + ahead.claims < window else None
+    window = max(FIRST_UNCONFIRMED, (ledger.reservations - ledger.unconfirmed) // 2)
+    return Terms(most_unconfirmed=window - 1) if ledger.unconfirmed + ahead.reservations < window else None
 
 
-def recounted(ledger: Ledger, claims: Iterable[Claim]) -> Ledger:
-    """Return the ledger with the sums of these claims, which are all there are."""
-    held = [claim for claim in claims if claim.tokens]
-    confirmed = [claim.tokens for claim in held if claim.confirmed]
+def recounted(ledger: Ledger, reservations: Iterable[Reservation]) -> Ledger:
+    """Return the ledger with the sums of these reservations, which are all there are."""
+    held = [reservation for reservation in reservations if reservation.tokens]
+    confirmed = [reservation.tokens for reservation in held if reservation.confirmed]
     return msgspec.structs.replace(
-        ledger, enqueued=sum(claim.tokens for claim in held), claims=len(held), confirmed=sum(confirmed),
+        ledger, enqueued=sum(reservation.tokens for reservation in held), reservations=len(held), confirmed=sum(confirmed),
         unconfirmed=len(held) - len(confirmed),
     )  # fmt: skip
 

@@ -34,7 +34,7 @@ class WebhookEvent(msgspec.Struct, frozen=True):
         return json.dumps(event).encode()
 
 
-class Order(msgspec.Struct, frozen=True):
+class DeliveryRequest(msgspec.Struct, frozen=True):
     """What the state machine of deliveries carries: an event and whom to tell it."""
 
     tenant: str

@@ -5,7 +5,7 @@ import re
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from batchyard.domain.batch import LineError
+from batchyard.domain.batch import BatchError
 
 LONGEST_URL: Final = 2_048
 HTTPS_PORT: Final = 443
@@ -26,13 +26,13 @@ def public(address: str) -> bool:
     return routed and known and ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
-def wrong_url(url: object, *, private: bool) -> LineError | None:
+def wrong_url(url: object, *, private: bool) -> BatchError | None:
     """Name what is wrong with the URL of a webhook; with `private` it may be plain http, of any port, and lead anywhere.
 
     A name is not looked up here: what it leads to is known only when it is called, and is checked then.
     """
     if not isinstance(url, str):
-        return LineError("invalid_type", "'url' must be a string.", "url")
+        return BatchError("invalid_type", "'url' must be a string.", "url")
     if len(url) > LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
         return _wrong(f"must have at most {LONGEST_URL} characters, all of them printable ASCII and no space")
     try:
@@ -42,7 +42,7 @@ def wrong_url(url: object, *, private: bool) -> LineError | None:
         return _wrong("is no URL")
 
 
-def _wrong_parts(parts: SplitResult, port: int | None, *, private: bool) -> LineError | None:
+def _wrong_parts(parts: SplitResult, port: int | None, *, private: bool) -> BatchError | None:
     if parts.scheme != "https" and not (private and parts.scheme == "http"):
         return _wrong("must begin with https://")
     if not parts.hostname:
@@ -65,5 +65,5 @@ def _maybe_public(host: str, *, bracketed: bool) -> bool:
         return not bracketed and bool(NAME.fullmatch(host))
 
 
-def _wrong(what: str) -> LineError:
-    return LineError("invalid_value", f"Invalid value: 'url' {what}.", "url")
+def _wrong(what: str) -> BatchError:
+    return BatchError("invalid_value", f"Invalid value: 'url' {what}.", "url")

@@ -5,18 +5,18 @@ from io import BytesIO
 from typing import NamedTuple
 
 
-class Block(NamedTuple):
+class LineBlock(NamedTuple):
     """Neighbouring lines with their line ends, and their sizes; a line that was too long to hold is empty."""
 
     lines: list[bytes]
     sizes: list[int]
 
-    def part(self, first: int, count: int) -> "Block":
+    def part(self, first: int, count: int) -> "LineBlock":
         """Take some of the lines."""
-        return Block(self.lines[first : first + count], self.sizes[first : first + count])
+        return LineBlock(self.lines[first : first + count], self.sizes[first : first + count])
 
 
-def blocks(chunks: Iterable[bytes], longest: int) -> Iterator[Block]:
+def blocks(chunks: Iterable[bytes], longest: int) -> Iterator[LineBlock]:
     """Yield the lines that end in each chunk; a line of more than `longest` bytes may come without them."""
     begun: list[bytes] = []
     size = 0
@@ -27,7 +27,7 @@ def blocks(chunks: Iterable[bytes], longest: int) -> Iterator[Block]:
             yield _one([*begun, lines.pop(0)], size + chunk.index(b"\n") + 1, longest)
             begun, size = [], 0
         if lines:
-            yield Block(lines, list(map(len, lines)))
+            yield LineBlock(lines, list(map(len, lines)))
         size += len(rest)
         begun = [*begun, rest] if size <= longest else []
         del chunk, lines, rest  # or the next ones get memory of their own
@@ -35,5 +35,5 @@ def blocks(chunks: Iterable[bytes], longest: int) -> Iterator[Block]:
         yield _one(begun, size, longest)
 
 
-def _one(pieces: list[bytes], size: int, longest: int) -> Block:
-    return Block([b"".join(pieces) if size <= longest else b""], [size])
+def _one(pieces: list[bytes], size: int, longest: int) -> LineBlock:
+    return LineBlock([b"".join(pieces) if size <= longest else b""], [size])

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 NEAR: Final = 256 * 1024
 
 
-class Upload:
+class ByteRanges:
     """A body of known length that can be read from its start again; holds one chunk at a time."""
 
     def __init__(self, bucket: "Bucket", source: InputObject, ranges: list[tuple[int, int]]) -> None:

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from batchyard.domain.batch import LineError
+from batchyard.domain.batch import BatchError
 
 START: Final = 64 * 1024  # bytes that tell
 TEXT: Final = "Write the requests as UTF-8 text, one JSON object per line"
@@ -21,7 +21,7 @@ TAR_AT: Final = 257
 NUL_WITHIN: Final = 4  # bytes: text of 16 or 32 bits without a byte order mark has a NUL there, JSON nowhere
 
 
-def foreign(start: bytes, *, of_lines: bool = True) -> LineError | None:
+def foreign(start: bytes, *, of_lines: bool = True) -> BatchError | None:
     """Say what a file is if it is no text or, unless read line by line (`of_lines`), one JSON document over many."""
     kind = next((name for signature, name in SIGNATURES.items() if start.startswith(signature)), None)
     if kind is None and start[TAR_AT:].startswith(TAR) and b"\0" in start[:TAR_AT]:  # and not of mustard
@@ -53,7 +53,7 @@ def _has_request(start: bytes) -> bool:
     return any(line.startswith(b"{") and is_json(line) for line in first_lines(start, START, whole=True))
 
 
-def _one_document(start: bytes) -> LineError | None:
+def _one_document(start: bytes) -> BatchError | None:
     """Tell an array, or objects, that a program or an editor wrote over several lines."""
     first, second = [*(line.strip() for line in first_lines(start, 2, whole=True)), b"", b""][:2]
     opened = first == b"[" and second.startswith(b"{") and not is_json(second)
@@ -66,5 +66,5 @@ def _one_document(start: bytes) -> LineError | None:
     return None
 
 
-def _no_lines(why: str) -> LineError:
-    return LineError("invalid_json_line", f"The file could not be read as JSON lines: {why}", line=1)
+def _no_lines(why: str) -> BatchError:
+    return BatchError("invalid_json_line", f"The file could not be read as JSON lines: {why}", line=1)

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from batchyard.domain.batch import LineError
+from batchyard.domain.batch import BatchError
 
 # Source: OpenAI's API reference, `POST /batches`, member `endpoint`.
 ENDPOINTS: Final = frozenset({
@@ -80,40 +80,40 @@ def _alike(url: str, model: str) -> Any:  # noqa: ANN401 - a decoder of a type m
     return msgspec.json.Decoder(line)
 
 
-def refuse(line: Line, endpoint: str | None) -> LineError | None:
+def refuse(line: Line, endpoint: str | None) -> BatchError | None:
     """Name what the provider would refuse in a well-formed line; `endpoint` is the batch's, None when the lines decide."""
     if line.url not in ENDPOINTS or (endpoint is not None and line.url != endpoint):
         expected = endpoint or "one of " + ", ".join(sorted(ENDPOINTS))
-        return LineError("invalid_url", f"The url {_shown(line.url)} is not {expected}. Change `url`.", "url")
+        return BatchError("invalid_url", f"The url {_shown(line.url)} is not {expected}. Change `url`.", "url")
     if line.body.stream is True:
-        return LineError(
+        return BatchError(
             "streaming_unsupported", "A batch cannot stream. Remove `stream` from the body.", "body.stream"
         )
     if not line.custom_id:
-        return LineError("invalid_value", "The custom_id is empty. Give the line a unique one.", "custom_id")
+        return BatchError("invalid_value", "The custom_id is empty. Give the line a unique one.", "custom_id")
     if not line.body.model:
-        return LineError("invalid_request", "The model is empty. Name one in the body.", "body.model")
+        return BatchError("invalid_request", "The model is empty. Name one in the body.", "body.model")
     if len(line.body.model) > LONGEST_MODEL:
         message = f"The model's name is longer than {LONGEST_MODEL:,} characters. Name one that there is."
-        return LineError("invalid_request", message, "body.model")
+        return BatchError("invalid_request", message, "body.model")
     return None
 
 
-def duplicate(custom_id: str) -> LineError:
+def duplicate(custom_id: str) -> BatchError:
     """Say that an earlier line has this custom_id."""
     message = f"The custom_id {_shown(custom_id)} is used by an earlier line. Each must be unique in the file."
-    return LineError(DUPLICATE, message, "custom_id")
+    return BatchError(DUPLICATE, message, "custom_id")
 
 
-def too_many_kinds(most: int) -> LineError:
+def too_many_targets(most: int) -> BatchError:
     """Say that the line's endpoint and model would be one pair too many."""
     message = f"The input has more than {most:,} different models (counted for each endpoint). Split it by model."
-    return LineError("invalid_request", message, "body.model")
+    return BatchError("invalid_request", message, "body.model")
 
 
-def too_long(size: int, limit: int) -> LineError:
+def too_long(size: int, limit: int) -> BatchError:
     """Say that a line of `size` bytes or more is over the limit."""
-    return LineError(
+    return BatchError(
         "invalid_request",
         f"The line is longer than {limit:,} bytes ({size:,} or more). Shorten it.",
     )
@@ -129,7 +129,7 @@ def embedding_inputs(line: Line) -> int:
     return 1 if one_text_as_tokens else max(1, len(items))
 
 
-def diagnose(text: bytes) -> LineError:
+def diagnose(text: bytes) -> BatchError:
     """Say what is wrong with a line that `parse` refused, with the provider's code, the member and the remedy."""
     try:
         members = json.loads(text.decode())
@@ -167,11 +167,11 @@ def _syntax(text: bytes, error: json.JSONDecodeError) -> str:
     return f"{error.msg.removesuffix(' at')} at character {error.pos + 1}. Write one complete JSON object per line."
 
 
-def _broken(why: str) -> LineError:
-    return LineError("invalid_json_line", f"The line could not be read as JSON: {why}")
+def _broken(why: str) -> BatchError:
+    return BatchError("invalid_json_line", f"The line could not be read as JSON: {why}")
 
 
-def _member(members: dict[str, Any]) -> LineError | None:
+def _member(members: dict[str, Any]) -> BatchError | None:
     for name, kind, said in (
         ("custom_id", str, "a string"),
         ("method", str, "a string"),
@@ -179,21 +179,23 @@ def _member(members: dict[str, Any]) -> LineError | None:
         ("body", dict, "an object"),
     ):
         if name not in members or members[name] is None:
-            return LineError("missing_required_parameter", f"The required parameter '{name}' is missing. Add it.", name)
+            return BatchError(
+                "missing_required_parameter", f"The required parameter '{name}' is missing. Add it.", name
+            )
         if not isinstance(members[name], kind):
-            return LineError("invalid_type", f"The parameter '{name}' must be {said}.", name)
+            return BatchError("invalid_type", f"The parameter '{name}' must be {said}.", name)
     if members["method"] != "POST":
-        return LineError(
+        return BatchError(
             "invalid_value", f"The method {_shown(members['method'])} is not POST. Change `method`.", "method"
         )
     return _model(members["body"])
 
 
-def _model(body: dict[str, Any]) -> LineError | None:
+def _model(body: dict[str, Any]) -> BatchError | None:
     if body.get("model") is None:
-        return LineError("invalid_request", "The model is missing from the body. Name one.", "body.model")
+        return BatchError("invalid_request", "The model is missing from the body. Name one.", "body.model")
     if not isinstance(body["model"], str):
-        return LineError("invalid_type", "The parameter 'body.model' must be a string.", "body.model")
+        return BatchError("invalid_type", "The parameter 'body.model' must be a string.", "body.model")
     return None
 
 

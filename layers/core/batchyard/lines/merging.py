@@ -13,7 +13,7 @@ AT_ONCE: Final = 64 * 1024 * 1024  # bytes of pieces that are held together
 NOWHERE: Final = 2**64
 
 
-class Block(NamedTuple):
+class RunBlock(NamedTuple):
     """Neighbouring lines of a run: their positions, ascending, their sizes, and their bytes joined."""
 
     positions: Sequence[int]
@@ -27,15 +27,15 @@ class Block(NamedTuple):
             yield position, self.data[stop - size : stop]
 
 
-class Feed(NamedTuple):
+class MergeInput(NamedTuple):
     """A run to merge: no line of it lies before `first` or after `last`; it is begun with a bound for its blocks in bytes."""
 
     first: int
     last: int
-    begin: Callable[[int], Iterator[Block]]
+    begin: Callable[[int], Iterator[RunBlock]]
 
 
-class Stretch(NamedTuple):
+class MergedLines(NamedTuple):
     """Lines that follow each other in the result: the position of the last, how many they are, and their bytes."""
 
     last: int
@@ -43,7 +43,7 @@ class Stretch(NamedTuple):
     data: bytes
 
 
-def merged(feeds: Iterable[Feed]) -> Iterator[Stretch]:
+def merged(feeds: Iterable[MergeInput]) -> Iterator[MergedLines]:
     """Merge feeds; each is opened only when it is due, and what all open ones hold stays within bounds."""
     waiting = sorted(feeds, key=attrgetter("first"), reverse=True)
     piece = piece_of(waiting)
@@ -59,7 +59,7 @@ def merged(feeds: Iterable[Feed]) -> Iterator[Stretch]:
             _push(due, order, reader)
 
 
-def piece_of(feeds: Iterable[Feed]) -> int:
+def piece_of(feeds: Iterable[MergeInput]) -> int:
     """Choose how many bytes each feed may hold, by how many of them are open at once."""
     ends = sorted((at, step) for feed in feeds for at, step in ((feed.first, 1), (feed.last + 1, -1)))
     most = max(accumulate(step for _, step in ends), default=1)
@@ -69,9 +69,9 @@ def piece_of(feeds: Iterable[Feed]) -> int:
 class _Reader:
     """Where the reading of a feed stands."""
 
-    def __init__(self, blocks: Iterator[Block]) -> None:
+    def __init__(self, blocks: Iterator[RunBlock]) -> None:
         self._blocks = blocks
-        self._block = Block((), (), b"")
+        self._block = RunBlock((), (), b"")
         self._at = self._offset = 0
 
     def position(self) -> int | None:
@@ -83,14 +83,14 @@ class _Reader:
             self._block, self._at, self._offset = block, 0, 0
         return self._block.positions[self._at]
 
-    def take(self, bound: int) -> Stretch:
+    def take(self, bound: int) -> MergedLines:
         """Take the lines before `bound` that are at hand, and one at least."""
         block, at = self._block, self._at
         stop = max(at + 1, bisect_left(block.positions, bound, at))
         size = sum(block.sizes[at:stop])
         data = block.data[self._offset : self._offset + size]
         self._at, self._offset = stop, self._offset + size
-        return Stretch(block.positions[stop - 1], stop - at, data)
+        return MergedLines(block.positions[stop - 1], stop - at, data)
 
 
 def _push(due: list[tuple[int, int, _Reader]], order: int, reader: _Reader) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from batchyard.domain.errors import BatchyardError
-from batchyard.lines.merging import NOWHERE, PIECE, Block
+from batchyard.lines.merging import NOWHERE, PIECE, RunBlock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +94,7 @@ class Run:
         """Return the position of the last line."""
         return memoryview(self._index().positions).cast("Q")[-1]
 
-    def blocks(self, after: int = -1, last: int = NOWHERE, piece: int = PIECE) -> Iterator[Block]:
+    def blocks(self, after: int = -1, last: int = NOWHERE, piece: int = PIECE) -> Iterator[RunBlock]:
         """Yield the lines behind the position `after` and up to `last`, in blocks of `piece` bytes or of one longer line."""
         index = self._index()
         positions, sizes = memoryview(index.positions).cast("Q"), memoryview(index.sizes).cast("I")
@@ -107,7 +107,7 @@ class Run:
                 size += sizes[stop]
                 stop += 1
             data = b"".join(self._bucket.chunks(source, offset, offset + size))
-            yield Block(positions[at:stop], sizes[at:stop], data)
+            yield RunBlock(positions[at:stop], sizes[at:stop], data)
             at, offset = stop, offset + size
 
     def lines(self, piece: int = PIECE) -> Iterator[tuple[int, bytes]]:

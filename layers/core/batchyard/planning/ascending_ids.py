@@ -11,7 +11,7 @@ LONG: Final = 64  # characters; no longer custom_id is kept
 Key = tuple[int, str]  # by length, then by letter
 
 
-class Stretches:
+class AscendingIds:
     """The stretches of ascending custom_ids of one length in which a pass came, by the first and the last of each.
 
     Only ids of one length are compared: so request-10 may come behind request-9, and train-10 before test-9.

@@ -11,7 +11,7 @@ from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, InputObject
 from batchyard.domain.time_budget import InTime, OutOfTime
 from batchyard.lines.line import GZIP
-from batchyard.planning.progress import Progress
+from batchyard.planning.progress import PlanProgress
 from batchyard.services import Services
 
 PIECE: Final = 1024 * 1024
@@ -23,7 +23,7 @@ class Damaged(ValueError):  # noqa: N818 - names what was seen
     """The packed input is cut off or not what its first bytes say."""
 
 
-def source_of(services: Services, batch: Batch, progress: Progress, in_time: InTime) -> InputObject:
+def source_of(services: Services, batch: Batch, progress: PlanProgress, in_time: InTime) -> InputObject:
     """Return the object whose bytes are the batch's lines: its input, or what was unpacked of it; raises Damaged.
 
     What was unpacked when `in_time` raises is noted in the progress. The next call unpacks from the start again, as gzip must
@@ -46,7 +46,7 @@ def source_of(services: Services, batch: Batch, progress: Progress, in_time: InT
     return source
 
 
-def _unpack(chunks: Iterator[bytes], unpacked: Writer, progress: Progress, in_time: InTime) -> None:
+def _unpack(chunks: Iterator[bytes], unpacked: Writer, progress: PlanProgress, in_time: InTime) -> None:
     written = unpacked.size
     for piece in gunzip(chunks):
         if written < len(piece):

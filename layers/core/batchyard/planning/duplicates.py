@@ -11,7 +11,7 @@ from zlib import crc32
 import msgspec
 
 from batchyard.lines.shard_lines import ShardLines
-from batchyard.planning.ascending_ids import LONG, Stretches
+from batchyard.planning.ascending_ids import LONG, AscendingIds
 
 MOST_AT_ONCE: Final = 8_000_000  # hashes held at a time, 8 bytes each; more lines are looked through in parts
 AT_ONCE: Final = 1_000  # custom_ids taken in at a time
@@ -56,7 +56,7 @@ class Ids:
         """Begin with none."""
         self._fresh: list[str] = []
         self._fresh_size = 0  # characters
-        self._stretches: Stretches | None = Stretches()
+        self._stretches: AscendingIds | None = AscendingIds()
         self._hashes: Buckets | None = [array("q") for _ in range(BUCKETS)]
         self._hashed = 0
 

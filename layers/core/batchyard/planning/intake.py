@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from batchyard.domain import object_keys
-from batchyard.domain.batch import InputObject, LineError, window_seconds
+from batchyard.domain.batch import BatchError, InputObject, window_seconds
 from batchyard.domain.errors import NotFound
 from batchyard.observability import logger
 from batchyard.planning import new_batch, options
@@ -42,7 +42,7 @@ def is_folder(uploaded: InputObject) -> bool:
 
 
 def _accept(services: Services, source: InputObject, metadata: dict[str, str]) -> str:
-    batch_id, tenant = new_batch.upload_id(source), object_keys.tenant_of(source.key)
+    batch_id, tenant = new_batch.batch_id_of(source), object_keys.tenant_of(source.key)
     window = metadata.get("completion-window", services.settings.completion_window)
     members, error = _metadata(metadata)
     named = options.of_metadata(metadata)
@@ -51,7 +51,10 @@ def _accept(services: Services, source: InputObject, metadata: dict[str, str]) -
     try:
         window_seconds(window)
     except ValueError as wrong:
-        window, error = services.settings.completion_window, LineError("invalid_value", str(wrong), "completion_window")
+        window, error = (
+            services.settings.completion_window,
+            BatchError("invalid_value", str(wrong), "completion_window"),
+        )
     batch = new_batch.build(services, batch_id, tenant, source, window, metadata=members, **named)
     if error is not None:
         new_batch.refuse(services, batch, error)
@@ -60,7 +63,7 @@ def _accept(services: Services, source: InputObject, metadata: dict[str, str]) -
     return batch_id
 
 
-def _metadata(metadata: dict[str, str]) -> tuple[dict[str, str] | None, LineError | None]:
+def _metadata(metadata: dict[str, str]) -> tuple[dict[str, str] | None, BatchError | None]:
     """Read the batch's metadata from the object's user metadata `metadata`, a JSON object of strings."""
     if "metadata" not in metadata:
         return None, None
@@ -70,6 +73,6 @@ def _metadata(metadata: dict[str, str]) -> tuple[dict[str, str] | None, LineErro
         members = None
     if not isinstance(members, dict):
         message = "The object's user metadata `metadata` must be a JSON object of strings."
-        return None, LineError("invalid_type", message, "metadata")
+        return None, BatchError("invalid_type", message, "metadata")
     error = check_metadata(members)
     return (None, error) if error else (members, None)

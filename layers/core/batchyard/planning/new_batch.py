@@ -6,13 +6,13 @@ from typing import Any, Final
 import msgspec
 
 from batchyard.domain import statuses
-from batchyard.domain.batch import Batch, InputObject, LineError, derived_id, window_seconds
+from batchyard.domain.batch import Batch, BatchError, InputObject, derived_id, window_seconds
 from batchyard.services import Services
 
 DAY: Final = 86_400
 
 
-def upload_id(source: InputObject) -> str:
+def batch_id_of(source: InputObject) -> str:
     """Name the batch that one upload makes: the same for every notice of that upload, another for the next upload."""
     return derived_id("s3", source.bucket, source.key, source.version_id or source.etag)
 
@@ -49,7 +49,7 @@ def start_execution(services: Services, batch: Batch, *, created: bool) -> None:
         services.event_bus.announce(batch)
 
 
-def refuse(services: Services, batch: Batch, error: LineError) -> Batch:
+def refuse(services: Services, batch: Batch, error: BatchError) -> Batch:
     """Record a batch that cannot be run at all, as failed from the start."""
     refused = msgspec.structs.replace(
         batch, status=statuses.FAILED, failed_at=services.now(), errors=[error], errors_total=1

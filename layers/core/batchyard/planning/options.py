@@ -5,7 +5,7 @@ from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from typing import Any, Final
 
-from batchyard.domain.batch import REFUSE, SKIP, LineError
+from batchyard.domain.batch import REFUSE, SKIP, BatchError
 
 MOST_PAIRS, LONGEST_KEY, LONGEST_VALUE = 16, 64, 512
 
@@ -27,14 +27,14 @@ def spelled(body: Mapping[str, Any]) -> dict[str, Any]:
     return {**kept, **{name: value for name, value in renamed.items() if kept.get(name) is None}}
 
 
-def twice(body: Mapping[str, Any]) -> LineError | None:
+def twice(body: Mapping[str, Any]) -> BatchError | None:
     """Name an option that a body gives in two spellings, of which only one could be followed."""
     given = [_own(name) for name, value in body.items() if _own(name) in NAMES and value is not None]
     double = next((name for name in given if given.count(name) > 1), None)
-    return None if double is None else LineError("invalid_value", f"'{double}' is named twice. Name it once.", double)
+    return None if double is None else BatchError("invalid_value", f"'{double}' is named twice. Name it once.", double)
 
 
-def misspelled(names: Iterable[str], known: Iterable[str] = MEMBERS) -> LineError | None:
+def misspelled(names: Iterable[str], known: Iterable[str] = MEMBERS) -> BatchError | None:
     """Name the first that was meant to be a `known` one; left unread, it would let a batch run that was not to be paid."""
     spellings = {_bare(name): name for name in known}
     for name in names:
@@ -43,7 +43,7 @@ def misspelled(names: Iterable[str], known: Iterable[str] = MEMBERS) -> LineErro
         if meant:
             shown = name[:SHOWN_NAME]
             message = f"Unknown parameter: '{shown}'. Did you mean '{spellings[meant[0]]}'?"
-            return LineError("unknown_parameter", message, shown)
+            return BatchError("unknown_parameter", message, shown)
     return None
 
 
@@ -74,14 +74,14 @@ def of_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
     return named
 
 
-def wrong(options: Mapping[str, Any]) -> LineError | None:
+def wrong(options: Mapping[str, Any]) -> BatchError | None:
     """Name the first option that cannot be followed."""
     if options.get("on_invalid", REFUSE) not in (REFUSE, SKIP):
-        return LineError("invalid_value", f"on_invalid must be '{REFUSE}' or '{SKIP}'.", "on_invalid")
+        return BatchError("invalid_value", f"on_invalid must be '{REFUSE}' or '{SKIP}'.", "on_invalid")
     if not isinstance(options.get("dry_run", False), bool):
-        return LineError("invalid_type", "dry_run must be true or false.", "dry_run")
+        return BatchError("invalid_type", "dry_run must be true or false.", "dry_run")
     if not _is_amount(options.get("max_cost_usd", "1")):
-        return LineError("invalid_value", "max_cost_usd must be an amount of US dollars above 0.", "max_cost_usd")
+        return BatchError("invalid_value", "max_cost_usd must be an amount of US dollars above 0.", "max_cost_usd")
     return None
 
 
@@ -93,18 +93,18 @@ def _is_amount(text: object) -> bool:
     return amount.is_finite() and amount > 0
 
 
-def check_metadata(metadata: Mapping[str, object]) -> LineError | None:
+def check_metadata(metadata: Mapping[str, object]) -> BatchError | None:
     """Name what OpenAI would refuse in `metadata`: 16 pairs at most, keys of 64 and values of 512 characters."""
     if len(metadata) > MOST_PAIRS:
         message = f"metadata holds {len(metadata)} pairs; at most {MOST_PAIRS} are allowed."
-        return LineError("invalid_value", message, "metadata")
+        return BatchError("invalid_value", message, "metadata")
     for key, value in metadata.items():
         param = f"metadata.{key[:LONGEST_KEY]}"
         if not isinstance(value, str):
-            return LineError("invalid_type", f"{param} must be a string.", param)
+            return BatchError("invalid_type", f"{param} must be a string.", param)
         if len(key) > LONGEST_KEY or len(value) > LONGEST_VALUE:
             message = f"A metadata key has at most {LONGEST_KEY} characters and a value {LONGEST_VALUE}."
-            return LineError("string_above_max_length", message, param)
+            return BatchError("string_above_max_length", message, param)
         if not key:  # a name in DynamoDB has at least one character
-            return LineError("invalid_value", "A metadata key has at least one character.", param)
+            return BatchError("invalid_value", "A metadata key has at least one character.", param)
     return None

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from batchyard.domain import object_keys, statuses
-from batchyard.domain.batch import SKIP, Batch, Counts, InputObject, LineError
+from batchyard.domain.batch import SKIP, Batch, BatchError, Counts, InputObject
 from batchyard.domain.errors import BatchyardError, NotFound
 from batchyard.domain.time_budget import InTime, OutOfTime, watch
 from batchyard.lines import file_kinds
@@ -15,13 +15,13 @@ from batchyard.lines.shard_lines import ShardLines
 from batchyard.observability import logger
 from batchyard.planning.decompress import Damaged, source_of
 from batchyard.planning.preflight import all_lines, preflight, too_dear, weigh
-from batchyard.planning.progress import Progress
+from batchyard.planning.progress import PlanProgress
 from batchyard.planning.regroup import regroup, scattered
-from batchyard.planning.scan import Survey
-from batchyard.planning.skipped import Aside
+from batchyard.planning.scan import InputScan
+from batchyard.planning.skipped import Skipped
 from batchyard.planning.splitting import Limits
 from batchyard.planning.summary import Summary, report_unsent
-from batchyard.planning.whole_input import look_back
+from batchyard.planning.whole_input import check_whole_input
 from batchyard.services import Services
 
 SUMMARY: Final = "summary.msgpack"
@@ -47,7 +47,7 @@ def plan(
     """
     batch = services.batch_store.batch(batch_id)
     if not batch.ended and batch.in_progress_at is None:
-        fresh = Progress(asked=batch.endpoint, on_invalid=batch.on_invalid, metered=batch.estimated)
+        fresh = PlanProgress(asked=batch.endpoint, on_invalid=batch.on_invalid, metered=batch.estimated)
         progress = read_progress(services, batch_id) if resume else fresh
         if not _same(progress, batch):  # somebody asked for another while the plan was put down
             progress = fresh
@@ -66,18 +66,18 @@ def plan(
     return _planned(services, batch_id, "refused" if batch.ended else "assemble" if batch.dry_run else "run")
 
 
-def _same(progress: Progress, batch: Batch) -> bool:
+def _same(progress: PlanProgress, batch: Batch) -> bool:
     """Tell whether the batch is still asked for as the progress took it."""
     taken = progress.asked, progress.on_invalid, progress.metered
     return taken == (batch.endpoint, batch.on_invalid, batch.estimated)
 
 
-def _may_run(progress: Progress) -> bool:
+def _may_run(progress: PlanProgress) -> bool:
     """Tell whether there is nothing wrong but with lines that were set aside, and something to run beside them."""
     return progress.errors_total == progress.set_aside < progress.lines
 
 
-def _estimate(services: Services, batch: Batch, progress: Progress) -> dict[str, Any]:
+def _estimate(services: Services, batch: Batch, progress: PlanProgress) -> dict[str, Any]:
     """Estimate the batch for its record; one that would cost too much gets an error of its own, before all others."""
     found = preflight(services, progress)
     dear = too_dear(found, batch.max_cost_usd) if batch.max_cost_usd else None
@@ -94,9 +94,9 @@ def read_summary(services: Services, batch_id: str) -> Summary:
     return msgspec.msgpack.decode(services.bucket.get(object_keys.plan(batch_id, SUMMARY)), type=Summary)
 
 
-def read_progress(services: Services, batch_id: str) -> Progress:
+def read_progress(services: Services, batch_id: str) -> PlanProgress:
     """Read how far an unfinished plan came."""
-    return msgspec.msgpack.decode(services.bucket.get(object_keys.plan(batch_id, PROGRESS)), type=Progress)
+    return msgspec.msgpack.decode(services.bucket.get(object_keys.plan(batch_id, PROGRESS)), type=PlanProgress)
 
 
 def _planned(services: Services, batch_id: str, following: str) -> Planned:
@@ -104,7 +104,7 @@ def _planned(services: Services, batch_id: str, following: str) -> Planned:
     return Planned(batch_id, following, services.settings.max_concurrent_shards, where)
 
 
-def _survey(services: Services, batch: Batch, progress: Progress, seconds_left: Callable[[], float]) -> bool:
+def _survey(services: Services, batch: Batch, progress: PlanProgress, seconds_left: Callable[[], float]) -> bool:
     """Bring the progress to the end of the input; False when time ran out before and it was put down."""
     settings = services.settings
     limits = Limits(
@@ -112,55 +112,55 @@ def _survey(services: Services, batch: Batch, progress: Progress, seconds_left: 
         settings.max_tokens_per_shard,
     )  # fmt: skip
     begun, in_time = _stage(progress), watch(seconds_left)
-    aside = Aside(services.bucket, batch.batch_id, progress)
-    skipping = aside if batch.on_invalid == SKIP else None
-    survey = Survey(limits, batch.endpoint, progress, skipping)
+    skipped = Skipped(services.bucket, batch.batch_id, progress)
+    skipping = skipped if batch.on_invalid == SKIP else None
+    scan = InputScan(limits, batch.endpoint, progress, skipping)
     try:
         source = source_of(services, batch, progress, in_time)
         if wrong_kind := _wrong_kind(services, batch, source, progress):
-            return _refuse_whole(survey, wrong_kind)
-        for full in survey.take(services.bucket.chunks(source, progress.offset)):
+            return _refuse_whole(scan, wrong_kind)
+        for full in scan.take(services.bucket.chunks(source, progress.offset)):
             if full is not None:
                 _write(services, batch, full, progress)
             else:
                 in_time()
-        _finish(services, batch, source, survey, aside, in_time)
+        _finish(services, batch, source, scan, skipped, in_time)
     except NotFound as error:
         logger.warning("input gone", batch_id=batch.batch_id, reason=str(error))
-        return _lost(survey, f"The input {batch.input.uri} was deleted, replaced or cannot be read.")
+        return _lost(scan, f"The input {batch.input.uri} was deleted, replaced or cannot be read.")
     except Damaged as error:
-        return _lost(survey, f"The input {batch.input.uri} is a damaged gzip file: {error}.")
+        return _lost(scan, f"The input {batch.input.uri} is a damaged gzip file: {error}.")
     except OutOfTime:
-        aside.close()
-        _put_down(services, batch, survey, begun)
+        skipped.close()
+        _put_down(services, batch, scan, begun)
         return False
     return True
 
 
 def _finish(
-    services: Services, batch: Batch, source: InputObject, survey: Survey, aside: Aside, in_time: InTime
+    services: Services, batch: Batch, source: InputObject, scan: InputScan, skipped: Skipped, in_time: InTime
 ) -> None:
     """Do what only the end of the input allows."""
-    if not survey.progress.looked:
-        for open_shard in survey.rest():
-            _write(services, batch, open_shard, survey.progress)
-        aside.close()
-        look_back(services, batch, survey, aside if batch.on_invalid == SKIP else None, in_time)
-        survey.progress.looked = True
-    if survey.progress.metered:
-        weigh(services, batch, survey.progress, in_time)
-    if _may_run(survey.progress) and not batch.dry_run:
-        regroup(services, batch, source, survey.progress, in_time)
+    if not scan.progress.looked:
+        for begun in scan.rest():
+            _write(services, batch, begun, scan.progress)
+        skipped.close()
+        check_whole_input(services, batch, scan, skipped if batch.on_invalid == SKIP else None, in_time)
+        scan.progress.looked = True
+    if scan.progress.metered:
+        weigh(services, batch, scan.progress, in_time)
+    if _may_run(scan.progress) and not batch.dry_run:
+        regroup(services, batch, source, scan.progress, in_time)
 
 
-def _stage(progress: Progress) -> tuple[int, ...]:
+def _stage(progress: PlanProgress) -> tuple[int, ...]:
     """Tell how far the plan is: it changes, or there is no use in another invocation."""
     unpacked = progress.unpacking.size if progress.unpacking else 0
     found = progress.repeats.part, progress.looked, progress.weighed, len(progress.scattered)
     return unpacked, progress.offset, *found
 
 
-def _wrong_kind(services: Services, batch: Batch, source: InputObject, progress: Progress) -> LineError | None:
+def _wrong_kind(services: Services, batch: Batch, source: InputObject, progress: PlanProgress) -> BatchError | None:
     """Say what the input is if it holds no lines; where bad lines are skipped, only what no line could be of."""
     if progress.offset:
         return None
@@ -168,31 +168,31 @@ def _wrong_kind(services: Services, batch: Batch, source: InputObject, progress:
     return file_kinds.foreign(start, of_lines=batch.on_invalid == SKIP)
 
 
-def _lost(survey: Survey, why: str) -> bool:
-    return _refuse_whole(survey, LineError("invalid_request", f"{why} Upload it again.", "file_id"))
+def _lost(scan: InputScan, why: str) -> bool:
+    return _refuse_whole(scan, BatchError("invalid_request", f"{why} Upload it again.", "file_id"))
 
 
-def _refuse_whole(survey: Survey, error: LineError) -> bool:
-    survey.complain(error, error.line)
-    survey.progress.unreadable = True
+def _refuse_whole(scan: InputScan, error: BatchError) -> bool:
+    scan.complain(error, error.line)
+    scan.progress.unreadable = True
     return True
 
 
-def _write(services: Services, batch: Batch, shard: ShardLines, progress: Progress) -> None:
+def _write(services: Services, batch: Batch, shard: ShardLines, progress: PlanProgress) -> None:
     if scattered(shard):
         progress.scattered.add(shard.shard)
     services.bucket.put(object_keys.shard_lines(batch.batch_id, shard.shard), shard.pack())
 
 
-def _put_down(services: Services, batch: Batch, survey: Survey, begun: tuple[int, ...]) -> None:
-    if _stage(survey.progress) == begun:
+def _put_down(services: Services, batch: Batch, scan: InputScan, begun: tuple[int, ...]) -> None:
+    if _stage(scan.progress) == begun:
         raise BatchyardError(f"planning {batch.batch_id} came no further in a whole invocation: its input is too large")
-    survey.progress.opened = [] if survey.progress.looked else [shard.packed() for shard in survey.rest()]
-    services.bucket.put(object_keys.plan(batch.batch_id, PROGRESS), msgspec.msgpack.encode(survey.progress))
-    logger.info("plan goes on in another run", batch_id=batch.batch_id, offset=survey.progress.offset)
+    scan.progress.opened = [] if scan.progress.looked else [shard.packed() for shard in scan.rest()]
+    services.bucket.put(object_keys.plan(batch.batch_id, PROGRESS), msgspec.msgpack.encode(scan.progress))
+    logger.info("plan goes on in another run", batch_id=batch.batch_id, offset=scan.progress.offset)
 
 
-def _refuse(services: Services, batch: Batch, progress: Progress, found: dict[str, Any]) -> Batch:
+def _refuse(services: Services, batch: Batch, progress: PlanProgress, found: dict[str, Any]) -> Batch:
     given = {"errors": progress.errors, "errors_total": progress.errors_total, **found}
     refused = services.batch_store.move_batch(batch.batch_id, statuses.FAILED, services.now(), **given)
     return refused or services.batch_store.batch(batch.batch_id)
@@ -204,9 +204,9 @@ def _tell_refusal(services: Services, batch: Batch) -> None:
     services.event_bus.announce(batch)
 
 
-def _accept(services: Services, batch: Batch, progress: Progress, estimate: dict[str, Any]) -> Batch:
+def _accept(services: Services, batch: Batch, progress: PlanProgress, estimate: dict[str, Any]) -> Batch:
     model = next(iter(progress.models)) if len(progress.models) == 1 else None
-    summary = Summary(progress.lines, progress.shards, progress.endpoint, model, progress.asides, progress.codes)
+    summary = Summary(progress.lines, progress.shards, progress.endpoint, model, progress.skipped, progress.codes)
     emptied = set(progress.emptied)
     listed = msgspec.json.encode([{"shard": number} for number in range(summary.shards) if number not in emptied])
     services.bucket.put(object_keys.plan(batch.batch_id, SHARDS), listed)

@@ -6,14 +6,14 @@ from typing import Final
 import msgspec
 
 from batch_client.profiles import choose_profile
-from batchyard.domain.batch import SKIP, Batch, LineError
+from batchyard.domain.batch import SKIP, Batch, BatchError
 from batchyard.domain.time_budget import InTime
 from batchyard.domain.token_limits import estimated
 from batchyard.lines.line import DUPLICATE
 from batchyard.lines.unfinished import Unfinished
 from batchyard.planning import prices
 from batchyard.planning.output_limits import ASSUMED_OUTPUT, Load, Outputs
-from batchyard.planning.progress import Progress
+from batchyard.planning.progress import PlanProgress
 from batchyard.planning.whole_input import EMPTY, read_lines
 from batchyard.services import Services
 from batchyard.shards import token_room
@@ -66,7 +66,7 @@ class Preflight(msgspec.Struct, frozen=True, kw_only=True):
     prices: str
 
 
-def weigh(services: Services, batch: Batch, progress: Progress, in_time: InTime) -> None:
+def weigh(services: Services, batch: Batch, progress: PlanProgress, in_time: InTime) -> None:
     """Sum up the lists of the shards, without the lines that were set aside; `in_time` may raise between any two."""
     loads = {(each.endpoint, each.model): each for each in progress.loads}
     for number in range(progress.weighed, progress.shards):
@@ -80,7 +80,7 @@ def weigh(services: Services, batch: Batch, progress: Progress, in_time: InTime)
         progress.loads, progress.weighed = list(loads.values()), number + 1
 
 
-def preflight(services: Services, progress: Progress) -> Preflight:
+def preflight(services: Services, progress: PlanProgress) -> Preflight:
     """Estimate a batch whose lines are all read and whose shards are weighed."""
     profile = choose_profile(services.settings.provider_profile or None, services.settings.provider_base_url).name
     outputs = {(each.endpoint, each.model): each for each in progress.outputs}
@@ -105,29 +105,29 @@ def preflight(services: Services, progress: Progress) -> Preflight:
     )
 
 
-def all_lines(progress: Progress) -> int:
+def all_lines(progress: PlanProgress) -> int:
     """Count the lines of an input, good or bad; where bad ones are not set aside, only duplicates are counted already."""
     if progress.on_invalid == SKIP:
         return progress.lines
     return progress.lines + sum(count for code, count in _bad_lines(progress).items() if code != DUPLICATE)
 
 
-def _bad_lines(progress: Progress) -> dict[str, int]:
+def _bad_lines(progress: PlanProgress) -> dict[str, int]:
     return {code: count for code, count in sorted(progress.codes.items()) if code != EMPTY}
 
 
-def too_dear(found: Preflight, most: str) -> LineError | None:
+def too_dear(found: Preflight, most: str) -> BatchError | None:
     """Say why an estimate does not keep within `most` US dollars, if it does not."""
     unknown = next((each.model for each in found.models if each.estimated_usd is None), None)
     if found.estimated_usd is None:
         message = f"There is no price for the model {unknown!r}, so max_cost_usd cannot be kept. Leave one of them out."
-        return LineError("unknown_price", message, "max_cost_usd")
+        return BatchError("unknown_price", message, "max_cost_usd")
     if Decimal(str(found.estimated_usd)) <= Decimal(most):
         return None
     message = (
         f"The batch is estimated at ${found.estimated_usd:,.6f}, above max_cost_usd of ${most}. Raise it, or send less."
     )
-    return LineError("max_cost_exceeded", message, "max_cost_usd")
+    return BatchError("max_cost_exceeded", message, "max_cost_usd")
 
 
 def _in_waves(services: Services, model: ModelEstimate) -> ModelEstimate:

@@ -3,13 +3,13 @@
 import msgspec
 
 from batchyard.adapters.object_writer import Begun
-from batchyard.domain.batch import REFUSE, LineError
+from batchyard.domain.batch import REFUSE, BatchError
 from batchyard.lines.shard_lines import PackedLines
 from batchyard.planning.duplicates import Repeats
 from batchyard.planning.output_limits import Load, Outputs
 
 
-class Progress(msgspec.Struct, kw_only=True):
+class PlanProgress(msgspec.Struct, kw_only=True):
     """How far the pass has come: all it needs to go on in another process.
 
     `offset` is in bytes; counts begin at 0; `asked` is the endpoint the lines were checked against.
@@ -27,12 +27,12 @@ class Progress(msgspec.Struct, kw_only=True):
     asked: str | None = None
     endpoint: str | None = None
     models: set[str] = set()
-    errors: list[LineError] = []
+    errors: list[BatchError] = []
     errors_total: int = 0
     errors_bytes: int = 0
     on_invalid: str = REFUSE
     set_aside: int = 0
-    asides: list[tuple[int, int]] = []
+    skipped: list[tuple[int, int]] = []
     codes: dict[str, int] = {}
     emptied: list[int] = []
     unpacking: Begun | None = None

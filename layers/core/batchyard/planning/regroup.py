@@ -11,7 +11,7 @@ from batchyard.domain.batch import Batch, InputObject
 from batchyard.domain.time_budget import InTime
 from batchyard.lines.byte_ranges import near
 from batchyard.lines.shard_lines import ShardLines
-from batchyard.planning.progress import Progress
+from batchyard.planning.progress import PlanProgress
 from batchyard.services import Services
 
 # A shard is scattered if to read it takes more requests than this, or this many times its own bytes and not just a few.
@@ -32,7 +32,7 @@ def scattered(shard: ShardLines) -> bool:
     return len(groups) > MOST_REQUESTS or read > MOST_TIMES * shard.size + FEW_BYTES
 
 
-def regroup(services: Services, batch: Batch, source: InputObject, progress: Progress, in_time: InTime) -> None:
+def regroup(services: Services, batch: Batch, source: InputObject, progress: PlanProgress, in_time: InTime) -> None:
     """Copy the scattered shards, as many at once as memory allows; the progress lists those that are left."""
     while progress.scattered:
         in_time()

@@ -6,8 +6,8 @@ from typing import Final, Protocol
 import msgspec
 
 from batchyard.domain import outcomes
-from batchyard.domain.batch import SHOWN_ERRORS, LineError
-from batchyard.lines.blocks import Block, blocks
+from batchyard.domain.batch import SHOWN_ERRORS, BatchError
+from batchyard.lines.blocks import LineBlock, blocks
 from batchyard.lines.line import (
     EMBEDDINGS,
     Line,
@@ -17,13 +17,13 @@ from batchyard.lines.line import (
     parse_alike,
     refuse,
     too_long,
-    too_many_kinds,
+    too_many_targets,
 )
 from batchyard.lines.shard_lines import Place, ShardLines
 from batchyard.planning.duplicates import Ids
 from batchyard.planning.output_limits import Meter
-from batchyard.planning.progress import Progress
-from batchyard.planning.splitting import MOST_KINDS, Limits, Splitter
+from batchyard.planning.progress import PlanProgress
+from batchyard.planning.splitting import MOST_TARGETS, Limits, Splitter
 
 LONGEST_LINE: Final = 16 * 1024 * 1024
 AT_ONCE: Final = 200  # lines that are read together if they are alike
@@ -33,17 +33,19 @@ MOST_ERROR_BYTES, ERROR_OVERHEAD = 300_000, 100  # they share the batch's record
 class SetAside(Protocol):
     """Where bad lines go."""
 
-    def add(self, position: int, number: int, custom_id: str | None, error: LineError) -> None:
+    def add(self, position: int, number: int, custom_id: str | None, error: BatchError) -> None:
         """Take a line by its position, its line number and its custom_id, if it has one."""
         ...
 
 
-class Survey:
+class InputScan:
     """The pass. `endpoint` is the one the batch was made for, None when the lines decide."""
 
-    def __init__(self, limits: Limits, endpoint: str | None, progress: Progress, aside: SetAside | None = None) -> None:
-        """Go on from `progress`, which this keeps up to date except for its open shards; `aside` takes bad lines."""
-        self._aside = aside
+    def __init__(
+        self, limits: Limits, endpoint: str | None, progress: PlanProgress, skipped: SetAside | None = None
+    ) -> None:
+        """Go on from `progress`, which this keeps up to date except for its open shards; `skipped` takes bad lines."""
+        self._skipped = skipped
         self.progress = progress
         self._meter = Meter(progress.outputs) if progress.metered else None
         self._endpoint = endpoint
@@ -70,7 +72,7 @@ class Survey:
         """Return the shards that are not full."""
         return self._splitter.rest()
 
-    def complain(self, error: LineError, number: int | None = None) -> None:
+    def complain(self, error: BatchError, number: int | None = None) -> None:
         """Note an error; the first thousand are kept, as far as they fit the record, and all are counted."""
         progress = self.progress
         size = len(error.message.encode("utf-8", "replace")) + ERROR_OVERHEAD
@@ -80,12 +82,12 @@ class Survey:
         progress.errors_total += 1
         outcomes.count_code(progress.codes, error.code)
 
-    def complain_of_more(self, error: LineError, count: int) -> None:
+    def complain_of_more(self, error: BatchError, count: int) -> None:
         """Count errors of a kind that are not kept."""
         self.progress.errors_total += count
         outcomes.count_code(self.progress.codes, error.code, count)
 
-    def _take_alike(self, block: Block) -> bool:
+    def _take_alike(self, block: LineBlock) -> bool:
         """Take lines that are all good and go where the last line went, as nearly all do."""
         if self._latest is None or self._meter is not None:
             return False
@@ -101,7 +103,7 @@ class Survey:
         self.progress.offset += sum(block.sizes)
         return True
 
-    def _take_each(self, block: Block) -> Iterator[ShardLines]:
+    def _take_each(self, block: LineBlock) -> Iterator[ShardLines]:
         for text, size in zip(*block, strict=True):
             self.progress.numbers += 1
             if size > self._longest:
@@ -112,11 +114,11 @@ class Survey:
 
     def _take_line(self, text: bytes, size: int) -> Iterator[ShardLines]:
         line = self._parsed(text)
-        if isinstance(line, LineError):
+        if isinstance(line, BatchError):
             self._refused(line, text)
             return
         if not self._splitter.takes(line):
-            self._refused(too_many_kinds(MOST_KINDS), text)
+            self._refused(too_many_targets(MOST_TARGETS), text)
             return
         self.progress.endpoint = self.progress.endpoint or line.url
         self.progress.models.add(line.body.model)
@@ -133,15 +135,15 @@ class Survey:
     def _place(self, number: int) -> Place:
         return Place(self.progress.lines, number, self.progress.offset)
 
-    def _refused(self, error: LineError, text: bytes | None) -> None:
-        """Complain of a bad line; where it is set aside, it keeps its place among the others."""
+    def _refused(self, error: BatchError, text: bytes | None) -> None:
+        """Complain of a bad line; where bad lines are skipped, it keeps its place among the others."""
         self.complain(error, self.progress.numbers)
-        if self._aside is not None:
+        if self._skipped is not None:
             custom_id = custom_id_of(text) if text else None
-            self._aside.add(self.progress.lines, self.progress.numbers, custom_id, error)
+            self._skipped.add(self.progress.lines, self.progress.numbers, custom_id, error)
             self.progress.lines += 1
 
-    def _parsed(self, text: bytes) -> Line | LineError:
+    def _parsed(self, text: bytes) -> Line | BatchError:
         try:
             line = parse(text)
         except (ValueError, RecursionError):

@@ -4,23 +4,23 @@ from typing import Final
 
 from batchyard.adapters.bucket import Bucket
 from batchyard.domain import object_keys, outcomes
-from batchyard.domain.batch import LineError
+from batchyard.domain.batch import BatchError
 from batchyard.lines.runs import Run, RunWriter
-from batchyard.planning.progress import Progress
+from batchyard.planning.progress import PlanProgress
 
 MOST_HELD: Final = 4 * 1024 * 1024  # bytes of lines in memory, and so of a run
 
 
-class Aside:
+class Skipped:
     """Write error lines as runs, each named by what it holds, so that a plan made again writes the same ones."""
 
-    def __init__(self, bucket: Bucket, batch_id: str, progress: Progress) -> None:
+    def __init__(self, bucket: Bucket, batch_id: str, progress: PlanProgress) -> None:
         """Note runs and lines in the progress."""
         self._bucket, self._batch_id, self._progress = bucket, batch_id, progress
         self._held: list[tuple[int, bytes]] = []
         self._size = 0
 
-    def add(self, position: int, number: int, custom_id: str | None, error: LineError) -> None:
+    def add(self, position: int, number: int, custom_id: str | None, error: BatchError) -> None:
         """Set a line aside; positions ascend until `close`. `number` is its line in the input as an editor numbers them."""
         line = outcomes.answer_line(self._batch_id, position, custom_id, error, number)
         self._held.append((position, line))
@@ -34,13 +34,13 @@ class Aside:
         if not self._held:
             return
         first, count = self._held[0][0], len(self._held)
-        with RunWriter(self._bucket, object_keys.aside(self._batch_id, first, count)) as run:
+        with RunWriter(self._bucket, object_keys.skipped(self._batch_id, first, count)) as run:
             for position, line in self._held:
                 run.write(position, line)
-        self._progress.asides.append((first, count))
+        self._progress.skipped.append((first, count))
         self._held, self._size = [], 0
 
 
-def runs(bucket: Bucket, batch_id: str, asides: list[tuple[int, int]]) -> list[tuple[int, Run]]:
+def runs(bucket: Bucket, batch_id: str, skipped: list[tuple[int, int]]) -> list[tuple[int, Run]]:
     """Name the runs of a batch, each with its first position."""
-    return [(first, Run(bucket, object_keys.aside(batch_id, first, count))) for first, count in asides]
+    return [(first, Run(bucket, object_keys.skipped(batch_id, first, count))) for first, count in skipped]

@@ -8,7 +8,7 @@ from batchyard.domain.token_limits import estimated
 from batchyard.lines.line import Line, embedding_inputs
 from batchyard.lines.shard_lines import Place, ShardLines
 
-MOST_KINDS: Final = 1_000  # pairs of endpoint and model in one batch: each has a shard open
+MOST_TARGETS: Final = 1_000  # pairs of endpoint and model in one batch: each has a shard open
 MOST_OPEN: Final = 1_000_000  # lines in all open shards; beyond, the longest is closed before it is full
 MOST_OPEN_TEXT: Final = 100_000_000  # characters of all their custom_ids; beyond, the one with most is
 
@@ -38,22 +38,22 @@ class Splitter:
         """Start with no shard, or go on after so many, of which these are open."""
         self._limits = limits
         self._open = {(shard.endpoint, shard.model): shard for shard in opened}
-        self._kinds = set(self._open)
+        self._targets = set(self._open)
         self._lines = sum(map(len, self._open.values()))
         self._text = sum(map(_text, self._open.values()))
         self.shards = shards
 
     def add(self, place: Place, size: int, line: Line) -> ShardLines | None:
         """Put a line into its shard and return the shard this closed, if any."""
-        kind = (line.url, line.body.model)
+        target = (line.url, line.body.model)
         inputs = embedding_inputs(line)
-        shard = self._open.get(kind)
+        shard = self._open.get(target)
         closed = shard if shard is not None and not self._fits(shard, size, inputs) else None
         if shard is None or closed is not None:
-            shard = self._open[kind] = ShardLines(self.shards, *kind)
+            shard = self._open[target] = ShardLines(self.shards, *target)
             self.shards += 1
         self._count([line.custom_id], closed)
-        self._kinds.add(kind)
+        self._targets.add(target)
         shard.add(place, [line.custom_id], [size])
         shard.embedding_inputs += inputs
         return closed or self._overflow()
@@ -70,9 +70,9 @@ class Splitter:
         self._count([], longest)
         return self._open.pop((longest.endpoint, longest.model))
 
-    def add_run(self, place: Place, kind: tuple[str, str], custom_ids: list[str], sizes: list[int]) -> bool:
-        """Put neighbouring lines of one kind, without embedding inputs, into the open shard; False if they do not all fit."""
-        shard, size = self._open.get(kind), sum(sizes)
+    def add_run(self, place: Place, target: tuple[str, str], custom_ids: list[str], sizes: list[int]) -> bool:
+        """Put neighbouring lines of one target, without embedding inputs, into the open shard; False if they do not all fit."""
+        shard, size = self._open.get(target), sum(sizes)
         if shard is None or not self._limits.fit(len(shard) + len(sizes), shard.size + size):
             return False
         shard.add(place, custom_ids, sizes)
@@ -80,8 +80,8 @@ class Splitter:
         return True
 
     def takes(self, line: Line) -> bool:
-        """Tell whether the line goes where others went or may be the first of its kind."""
-        return (line.url, line.body.model) in self._kinds or len(self._kinds) < MOST_KINDS
+        """Tell whether the line goes where others went or may be the first of its target."""
+        return (line.url, line.body.model) in self._targets or len(self._targets) < MOST_TARGETS
 
     def rest(self) -> list[ShardLines]:
         """Return the shards still open, at the end of the input."""

@@ -17,7 +17,7 @@ class Summary(msgspec.Struct, frozen=True):
     shards: int
     endpoint: str | None
     model: str | None
-    asides: list[tuple[int, int]] = []
+    skipped: list[tuple[int, int]] = []
     codes: dict[str, int] = {}
 
 

@@ -5,38 +5,42 @@ from functools import partial
 from typing import Final
 
 from batchyard.domain import object_keys
-from batchyard.domain.batch import SHOWN_ERRORS, Batch, LineError
+from batchyard.domain.batch import SHOWN_ERRORS, Batch, BatchError
 from batchyard.lines.line import duplicate as repeated
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.planning.duplicates import earliest, look_through
-from batchyard.planning.scan import Survey
-from batchyard.planning.skipped import Aside
+from batchyard.planning.scan import InputScan
+from batchyard.planning.skipped import Skipped
 from batchyard.services import Services
 
 EMPTY: Final = "empty_file"
 
 
-def look_back(
-    services: Services, batch: Batch, survey: Survey, aside: Aside | None, in_time: Callable[[], None] = lambda: None
+def check_whole_input(
+    services: Services,
+    batch: Batch,
+    scan: InputScan,
+    skipped: Skipped | None,
+    in_time: Callable[[], None] = lambda: None,
 ) -> None:
-    """Complain of an empty input and of duplicates; with `aside`, the duplicates leave their shards for it.
+    """Complain of an empty input and of duplicates; with `skipped`, the duplicates leave their shards for it.
 
     `in_time` is called between any two shards while nothing is complained of, and may raise to have this called again later.
     """
-    progress = survey.progress
+    progress = scan.progress
     good = progress.lines - progress.set_aside
     shards = partial(_shards, services, batch, range(progress.shards), in_time)
-    look_through(shards, good, progress.repeats, survey.ids)
+    look_through(shards, good, progress.repeats, scan.ids)
     if not progress.lines and not progress.errors_total:
         message = "The input has no requests. Write one JSON request object per line."
-        survey.complain(LineError(EMPTY, message))
+        scan.complain(BatchError(EMPTY, message))
     if progress.repeats.ordinals:
-        _complain(services, batch, survey)
+        _complain(services, batch, scan)
         progress.errors.sort(key=lambda error: error.line or 0)
-    if aside is not None:
+    if skipped is not None:
         for shard in sorted(progress.repeats.ordinals):
-            _drop(services, batch, survey, aside, read_lines(services, batch.batch_id, shard))
+            _drop(services, batch, scan, skipped, read_lines(services, batch.batch_id, shard))
 
 
 def read_lines(services: Services, batch_id: str, shard: int) -> ShardLines:
@@ -52,22 +56,22 @@ def _shards(
         yield read_lines(services, batch.batch_id, number)
 
 
-def _complain(services: Services, batch: Batch, survey: Survey) -> None:
+def _complain(services: Services, batch: Batch, scan: InputScan) -> None:
     """Note the duplicates, the first of the input with their lines."""
-    repeats = survey.progress.repeats
+    repeats = scan.progress.repeats
     shown = earliest(_shards(services, batch, repeats.ordinals), repeats, SHOWN_ERRORS)
     for duplicate in shown:
-        survey.complain(repeated(duplicate.custom_id), duplicate.number)
-    survey.complain_of_more(repeated(""), len(repeats) - len(shown))
+        scan.complain(repeated(duplicate.custom_id), duplicate.number)
+    scan.complain_of_more(repeated(""), len(repeats) - len(shown))
 
 
-def _drop(services: Services, batch: Batch, survey: Survey, aside: Aside, shard: ShardLines) -> None:
-    """Set lines of a shard aside. Its list keeps them, marked, so that looking back once more finds them once more."""
-    ordinals = survey.progress.repeats.of(shard.shard)
+def _drop(services: Services, batch: Batch, scan: InputScan, skipped: Skipped, shard: ShardLines) -> None:
+    """Skip the duplicates of a shard. Its list keeps them, marked, so that a second run finds them again."""
+    ordinals = scan.progress.repeats.of(shard.shard)
     for ordinal in ordinals:
         position, number, custom_id = shard.positions[ordinal], shard.numbers[ordinal], shard.custom_ids[ordinal]
-        aside.add(position, number, custom_id, repeated(custom_id))
-    aside.close()
+        skipped.add(position, number, custom_id, repeated(custom_id))
+    skipped.close()
     left = Unfinished.none()
     dropped = set(ordinals)
     for ordinal in range(len(shard)):
@@ -77,4 +81,4 @@ def _drop(services: Services, batch: Batch, survey: Survey, aside: Aside, shard:
     shard.dropped = len(ordinals)
     services.bucket.put(object_keys.shard_lines(batch.batch_id, shard.shard), shard.pack())
     if not len(left):
-        survey.progress.emptied.append(shard.shard)
+        scan.progress.emptied.append(shard.shard)

@@ -35,8 +35,8 @@ def advance(
 
 def _played(services: Services, batch_id: str, shard: int) -> str:
     known = services.batch_store.shard(batch_id, shard)
-    if known is not None and known.relayed and services.batch_store.batch(batch_id).given_up is None:
-        return "relay"  # it waits for an execution of its own, which must find the mark
+    if known is not None and known.continues and services.batch_store.batch(batch_id).drain_reason is None:
+        return "continue"  # it waits for an execution of its own, which must find the mark
     step = Step(
         batch_id, shard, "poll", turns=1
     )  # no fresh execution, which alone may take over a shard that is handed over
@@ -52,5 +52,5 @@ def _all_done(services: Services, batch_id: str) -> bool:
     batch = services.batch_store.batch(batch_id)
     done = [shard.done for shard in services.batch_store.shards(batch_id)]
     return is_drained(batch, services.now()) or (
-        all(done) and (batch.given_up is not None or len(done) == batch.shards)
+        all(done) and (batch.drain_reason is not None or len(done) == batch.shards)
     )

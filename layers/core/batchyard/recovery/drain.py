@@ -2,27 +2,27 @@
 
 from typing import TYPE_CHECKING
 
-from batchyard.domain.batch import Batch, LineError
+from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.stopping import DRAINING, is_drained
-from batchyard.recovery.sweep_run import Shift
+from batchyard.recovery.sweep_run import SweepRun
 from batchyard.shards.fail import end_batch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def drain(shift: Shift, batch: Batch, reason: LineError) -> None:
+def drain(run: SweepRun, batch: Batch, reason: BatchError) -> None:
     """Have the next step taken of shards that are not done, or the results put together; at last the batch fails without.
 
     No execution is left to do it, so each run of the sweep asks for one step of as many shards as may run side by side, of
     others each time. After a day those left are not waited for, so that the others' answers are not lost with them.
     """
-    services, batch_id = shift.services, batch.batch_id
+    services, batch_id = run.services, batch.batch_id
     if is_drained(
         batch, services.now() - DRAINING
     ):  # whatever keeps the results from being written does not pass by itself
         end_batch(services, batch_id, reason)
-        shift.did("BatchesFailed", batch_id=batch_id)
+        run.count("BatchesFailed", batch_id=batch_id)
         return
     drained = is_drained(batch, services.now())
     left = [shard.shard for shard in services.batch_store.shards(batch_id) if not (shard.done or drained)]
@@ -31,4 +31,4 @@ def drain(shift: Shift, batch: Batch, reason: LineError) -> None:
     ]
     for number in steps or [None]:
         services.advance_function.invoke({"batch_id": batch_id, "shard": number})
-    shift.did("GivenUpBatchesAdvanced", batch_id=batch_id, shards=len(left))
+    run.count("GivenUpBatchesAdvanced", batch_id=batch_id, shards=len(left))

@@ -7,34 +7,34 @@ from batchyard.adapters.bucket import Arrived
 from batchyard.domain import object_keys
 from batchyard.planning import new_batch
 from batchyard.planning.intake import intake, is_folder
-from batchyard.recovery.sweep_run import Shift
+from batchyard.recovery.sweep_run import SweepRun
 
 CHORE: Final = "inbox"
 # An event is tried for a day. The record of a much older upload may have expired: starting it again would pay again.
 OLDEST: Final = timedelta(days=7)
 
 
-def start_missed(shift: Shift) -> None:
+def start_missed(run: SweepRun) -> None:
     """Make a batch of every upload of the last days that has none."""
-    after = shift.services.sweep_store.bookmark(CHORE).get("after", "")
-    for arrived in shift.services.bucket.inbox(object_keys.INBOX, after):
-        if shift.over():
+    after = run.services.sweep_store.bookmark(CHORE).get("after", "")
+    for arrived in run.services.bucket.inbox(object_keys.INBOX, after):
+        if run.over():
             break
-        with shift.trying(key=arrived.object.key):
-            _start(shift, arrived)
+        with run.trying(key=arrived.object.key):
+            _start(run, arrived)
         after = arrived.object.key
     else:
         after = ""
-    shift.services.sweep_store.keep_bookmark(CHORE, {"after": after})
+    run.services.sweep_store.keep_bookmark(CHORE, {"after": after})
 
 
-def _start(shift: Shift, arrived: Arrived) -> None:
-    services, upload = shift.services, arrived.object
+def _start(run: SweepRun, arrived: Arrived) -> None:
+    services, upload = run.services, arrived.object
     age = timedelta(seconds=services.clock() - arrived.at.timestamp())
     if age > OLDEST or is_folder(upload):
         return
-    batch_id = new_batch.upload_id(upload)
+    batch_id = new_batch.batch_id_of(upload)
     if services.batch_store.find_batch(batch_id) is None and intake(
         services, upload.bucket, upload.key, upload.version_id
     ):
-        shift.did("UploadsStarted", batch_id=batch_id)
+        run.count("UploadsStarted", batch_id=batch_id)

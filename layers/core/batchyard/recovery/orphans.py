@@ -11,7 +11,7 @@ from batchyard.domain import object_keys
 from batchyard.domain.shard import ATTEMPT_KEY, CLOCK_SKEW, STACK_KEY, Shard, change_attempt
 from batchyard.recovery import ownership
 from batchyard.recovery.ownership import Owner, Verdict
-from batchyard.recovery.sweep_run import Shift
+from batchyard.recovery.sweep_run import SweepRun
 from batchyard.shards import provider_files
 from batchyard.shards.poll import ENDING
 
@@ -43,11 +43,11 @@ class Walk(Generic[T]):
     met again, for the next walk goes back as far.
     """
 
-    def __init__(self, shift: Shift, chore: str, *, stays: bool) -> None:
+    def __init__(self, run: SweepRun, chore: str, *, stays: bool) -> None:
         """Go on where the last run stopped; `stays` says that what is put away is listed all the same."""
         self.stays = stays
-        self._shift, self._chore, now = shift, chore, shift.services.now()
-        mark = shift.services.sweep_store.bookmark(chore)
+        self._shift, self._chore, now = run, chore, run.services.now()
+        mark = run.services.sweep_store.bookmark(chore)
         self._since = max(mark.get("since") or 0, now - LOOK_BACK)
         self._after: str | None = mark.get("after")
         self._next_since: int = mark.get("next_since") or now - CLOCK_SKEW
@@ -97,87 +97,85 @@ class Walk(Generic[T]):
         self._shift.services.sweep_store.keep_bookmark(self._chore, mark)
 
 
-def look_for_batches(shift: Shift) -> None:
+def look_for_batches(run: SweepRun) -> None:
     """Adopt the provider batches that a shard waits for without knowing, and cancel those that nobody waits for."""
-    batches: Walk[ProviderBatch] = Walk(shift, "provider batches", stays=True)
-    _walk(shift, batches, lambda after: shift.services.provider.iter_batches(after=after), _judge, _put_away)
+    batches: Walk[ProviderBatch] = Walk(run, "provider batches", stays=True)
+    _walk(run, batches, lambda after: run.services.provider.iter_batches(after=after), _judge, _put_away)
 
 
-def look_for_files(shift: Shift) -> None:
+def look_for_files(run: SweepRun) -> None:
     """Delete the uploads that no record knows, because their worker died before it could write them down."""
-    if provider_files.deleting(shift.services):
-        files: Walk[File] = Walk(shift, "provider files", stays=False)
-        listed = partial(shift.services.provider.iter_files, purpose="batch")
-        _walk(
-            shift, files, lambda after: listed(after=after), _judge_file, lambda shift, file: _delete(shift, [file.id])
-        )
+    if provider_files.deleting(run.services):
+        files: Walk[File] = Walk(run, "provider files", stays=False)
+        listed = partial(run.services.provider.iter_files, purpose="batch")
+        _walk(run, files, lambda after: listed(after=after), _judge_file, lambda run, file: _delete(run, [file.id]))
 
 
 def _walk(
-    shift: Shift, walk: Walk[T], listed: Callable[[str | None], Iterator[T]], judge: Callable[[Shift, T], Verdict],
-    put_away: Callable[[Shift, T], bool],
+    run: SweepRun, walk: Walk[T], listed: Callable[[str | None], Iterator[T]], judge: Callable[[SweepRun, T], Verdict],
+    put_away: Callable[[SweepRun, T], bool],
 ) -> None:  # fmt: skip
-    if shift.unreachable:
+    if run.unreachable:
         return
     orphans: list[T] = []  # put away when the walk is over, for the next page is asked for by the name of the last one
     for seen in walk.items(listed):
-        verdict = judge(shift, seen)
+        verdict = judge(run, seen)
         walk.passed(seen, verdict)
         orphans += [seen] if verdict is Verdict.ORPHAN else []
         if len(orphans) >= MOST_AT_ONCE:
             break
     for orphan in orphans:
-        if shift.unreachable or not put_away(shift, orphan):
+        if run.unreachable or not put_away(run, orphan):
             walk.again(orphan)
     walk.close()
 
 
-def _judge(shift: Shift, seen: ProviderBatch) -> Verdict:
+def _judge(run: SweepRun, seen: ProviderBatch) -> Verdict:
     key = object_keys.attempt_of(seen.metadata.get(ATTEMPT_KEY, ""))
-    if key is None or seen.metadata.get(STACK_KEY) != shift.services.settings.stack:
+    if key is None or seen.metadata.get(STACK_KEY) != run.services.settings.stack:
         return Verdict.OWNED  # by somebody else
-    owner = _owner(shift, *key)
-    verdict = ownership.of_batch(owner, seen.id, _age(shift, seen))
+    owner = _owner(run, *key)
+    verdict = ownership.of_batch(owner, seen.id, _age(run, seen))
     if verdict is Verdict.AWAITED and owner.shard is not None:
-        _adopt(shift, owner.shard, seen)
+        _adopt(run, owner.shard, seen)
     return verdict
 
 
-def _judge_file(shift: Shift, seen: File) -> Verdict:
-    key = object_keys.attempt_of_upload(seen.filename, shift.services.settings.stack)
+def _judge_file(run: SweepRun, seen: File) -> Verdict:
+    key = object_keys.attempt_of_filename(seen.filename, run.services.settings.stack)
     if key is None:
         return Verdict.OWNED  # by somebody else
-    return ownership.of_file(_owner(shift, *key), seen.id, _age(shift, seen))
+    return ownership.of_file(_owner(run, *key), seen.id, _age(run, seen))
 
 
-def _age(shift: Shift, seen: Listed) -> int:
-    return shift.services.now() - seen.created_at if seen.created_at else 0  # where nobody knows, it may be new
+def _age(run: SweepRun, seen: Listed) -> int:
+    return run.services.now() - seen.created_at if seen.created_at else 0  # where nobody knows, it may be new
 
 
-def _owner(shift: Shift, batch_id: str, shard: int, number: int) -> Owner:
-    batch = shift.services.batch_store.find_batch(batch_id)
-    return Owner(batch, shift.services.batch_store.shard(batch_id, shard) if batch else None, number)
+def _owner(run: SweepRun, batch_id: str, shard: int, number: int) -> Owner:
+    batch = run.services.batch_store.find_batch(batch_id)
+    return Owner(batch, run.services.batch_store.shard(batch_id, shard) if batch else None, number)
 
 
-def _adopt(shift: Shift, shard: Shard, seen: ProviderBatch) -> None:
+def _adopt(run: SweepRun, shard: Shard, seen: ProviderBatch) -> None:
     known = change_attempt(shard, provider_batch_id=seen.id, file_id=seen.input_file_id or shard.file_id)
-    shift.services.batch_store.link(seen.id, shard)
-    with shift.trying(provider_batch_id=seen.id):
-        shift.services.batch_store.save_shard(shard, known)
-        shift.did("ProviderBatchesAdopted", provider_batch_id=seen.id, batch_id=shard.batch_id, shard=shard.shard)
+    run.services.batch_store.link(seen.id, shard)
+    with run.trying(provider_batch_id=seen.id):
+        run.services.batch_store.save_shard(shard, known)
+        run.count("ProviderBatchesAdopted", provider_batch_id=seen.id, batch_id=shard.batch_id, shard=shard.shard)
 
 
-def _put_away(shift: Shift, orphan: ProviderBatch) -> bool:
+def _put_away(run: SweepRun, orphan: ProviderBatch) -> bool:
     """Cancel an orphan, and delete its answers once it has ended; True when nothing is left to do."""
     if orphan.ended:
-        return _delete(shift, [each for each in (orphan.output_file_id, orphan.error_file_id) if each])
+        return _delete(run, [each for each in (orphan.output_file_id, orphan.error_file_id) if each])
     if orphan.status not in ENDING:
-        with shift.trying(provider_batch_id=orphan.id):
-            shift.services.ask(methodcaller("cancel_batch", orphan.id))
-            shift.did("ProviderBatchesCancelled", provider_batch_id=orphan.id)
+        with run.trying(provider_batch_id=orphan.id):
+            run.services.ask(methodcaller("cancel_batch", orphan.id))
+            run.count("ProviderBatchesCancelled", provider_batch_id=orphan.id)
     return False
 
 
-def _delete(shift: Shift, file_ids: list[str]) -> bool:
+def _delete(run: SweepRun, file_ids: list[str]) -> bool:
     """Delete files that no record knows; True when there is no more to do about them."""
-    return not provider_files.deleting(shift.services) or not shift.delete(file_ids)
+    return not provider_files.deleting(run.services) or not run.delete(file_ids)

@@ -51,7 +51,7 @@ def of_batch(owner: Owner, provider_batch_id: str, age: int) -> Verdict:
 def of_file(owner: Owner, file_id: str, age: int) -> Verdict:
     """Judge an uploaded file of so many seconds."""
     shard = owner.shard
-    if shard is not None and (file_id in shard.leftovers or file_id == shard.file_id):
+    if shard is not None and (file_id in shard.files_to_delete or file_id == shard.file_id):
         return Verdict.OWNED
     if shard is not None and shard.at_provider and shard.attempts[-1].file_id == file_id:
         return Verdict.OWNED

@@ -3,7 +3,7 @@
 from typing import Final
 
 from batchyard.domain.batch import Batch
-from batchyard.recovery.sweep_run import Shift
+from batchyard.recovery.sweep_run import SweepRun
 from batchyard.shards.fail import fail_batch
 
 ALIVE: Final = frozenset({"RUNNING", "PENDING_REDRIVE"})
@@ -12,24 +12,24 @@ FINAL: Final = "TIMED_OUT"
 MOST_RESTARTS: Final = 3
 
 
-def revive(shift: Shift, batch: Batch) -> None:
+def revive(run: SweepRun, batch: Batch) -> None:
     """See that a batch which has not ended has an execution; whatever ended the last one, the records tell where to go on.
 
     An execution is stopped by hand to be started anew: who wants a batch to end cancels it. A restart is counted before
     it is made, and its name follows from the count, so that two workers make one.
     """
-    services, batch_id = shift.services, batch.batch_id
+    services, batch_id = run.services, batch.batch_id
     status = services.executions.status(batch_id, batch.restarts)
     if status in ALIVE:
         return
     if status is None:
         services.executions.start(batch_id, batch.restarts)
         services.event_bus.announce(batch)  # whoever ended before it could start the batch may not have told of it
-        shift.did("ExecutionsStarted", batch_id=batch_id)
+        run.count("ExecutionsStarted", batch_id=batch_id)
     elif status == FINAL or batch.restarts >= MOST_RESTARTS:
         cause = f"The execution ended {status}, after {batch.restarts} restarts."
         fail_batch(services, batch_id, {"Error": "ExecutionEnded", "Cause": cause})
-        shift.did("BatchesGivenUp", batch_id=batch_id)
+        run.count("BatchesGivenUp", batch_id=batch_id)
     elif services.sweep_store.restart(batch_id, batch.restarts):
         services.executions.start(batch_id, batch.restarts + 1)
-        shift.did("ExecutionsRestarted", batch_id=batch_id, ended=status, restarts=batch.restarts + 1)
+        run.count("ExecutionsRestarted", batch_id=batch_id, ended=status, restarts=batch.restarts + 1)

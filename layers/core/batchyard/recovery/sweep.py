@@ -10,7 +10,7 @@ from batchyard.recovery.orphans import look_for_batches, look_for_files
 from batchyard.recovery.restarts import revive
 from batchyard.recovery.settle import settle
 from batchyard.recovery.storage_audit import sum_up
-from batchyard.recovery.sweep_run import Shift
+from batchyard.recovery.sweep_run import SweepRun
 from batchyard.recovery.token_audit import correct_ledgers
 from batchyard.services import Services
 
@@ -20,32 +20,32 @@ def sweep(services: Services, seconds_left: Callable[[], float] = lambda: 600.0)
 
     A chore that fails does not keep the others; what failed and is not the provider's fault is told by a StoreError.
     """
-    shift = Shift(services, seconds_left)
+    run = SweepRun(services, seconds_left)
     for at, chore in enumerate(CHORES):
-        shift.allot(len(CHORES) - at)
-        with shift.trying(chore=chore.__name__):
-            chore(shift)
-    return _ended(shift)
+        run.allot(len(CHORES) - at)
+        with run.trying(chore=chore.__name__):
+            chore(run)
+    return _ended(run)
 
 
 def sweep_batch(services: Services, batch_id: str) -> dict[str, int]:
     """Do at once for one batch what the sweep would do: its execution is said to have ended badly."""
-    shift = Shift(services, lambda: 600.0)
-    with shift.trying(batch_id=batch_id):
-        _see_to(shift, batch_id)
-    return _ended(shift)
+    run = SweepRun(services, lambda: 600.0)
+    with run.trying(batch_id=batch_id):
+        _see_to(run, batch_id)
+    return _ended(run)
 
 
-def _look_after(shift: Shift) -> None:
+def _look_after(run: SweepRun) -> None:
     """See to the batches that are not settled, in the order of their ids and in turns."""
-    sweep_store, after = shift.services.sweep_store, shift.services.sweep_store.bookmark("batches").get("after")
-    while not shift.over():
+    sweep_store, after = run.services.sweep_store, run.services.sweep_store.bookmark("batches").get("after")
+    while not run.over():
         found = sweep_store.unsettled(after)
         for batch_id in found:
-            if shift.over():
+            if run.over():
                 break
-            with shift.trying(batch_id=batch_id):
-                _see_to(shift, batch_id)
+            with run.trying(batch_id=batch_id):
+                _see_to(run, batch_id)
             after = batch_id
         if not found:
             after = None
@@ -53,21 +53,21 @@ def _look_after(shift: Shift) -> None:
     sweep_store.keep_bookmark("batches", {"after": after})
 
 
-def _see_to(shift: Shift, batch_id: str) -> None:
-    batch = shift.services.batch_store.find_batch(batch_id)
+def _see_to(run: SweepRun, batch_id: str) -> None:
+    batch = run.services.batch_store.find_batch(batch_id)
     if batch is None:
         return  # its days are over
     if batch.ended:
-        settle(shift, batch)
-    elif batch.given_up is not None:
-        drain(shift, batch, batch.given_up)
+        settle(run, batch)
+    elif batch.drain_reason is not None:
+        drain(run, batch, batch.drain_reason)
     else:
-        revive(shift, batch)
+        revive(run, batch)
 
 
-def _ended(shift: Shift) -> dict[str, int]:
-    publish(shift.done)
-    return shift.end()
+def _ended(run: SweepRun) -> dict[str, int]:
+    publish(run.done)
+    return run.end()
 
 
 CHORES: Final = (start_missed, _look_after, correct_ledgers, sum_up, look_for_batches, look_for_files)

@@ -14,7 +14,7 @@ from batchyard.shards import provider_files
 RESERVE: Final = 120.0  # seconds; a call to a provider that does not answer may take this long
 
 
-class Shift:
+class SweepRun:
     """The services with a count of what was done in it, by the name of the metric, and a share of the time for each chore."""
 
     def __init__(self, services: Services, seconds_left: Callable[[], float]) -> None:
@@ -34,11 +34,11 @@ class Shift:
         """Tell that the chore under way must stop, to go on in the next run."""
         return self._seconds_left() <= self._until
 
-    def did(self, action: str, **facts: object) -> None:
+    def count(self, action: str, **facts: object) -> None:
         """Count an action, and log it with what tells where."""
-        self.did_often(action, 1, **facts)
+        self.count_many(action, 1, **facts)
 
-    def did_often(self, action: str, times: int, **facts: object) -> None:
+    def count_many(self, action: str, times: int, **facts: object) -> None:
         """Count an action taken so many times."""
         if times:
             self.done[action] += times
@@ -49,7 +49,7 @@ class Shift:
         if not file_ids or not self.deletes:
             return file_ids
         deletion = provider_files.delete_files(self.services, file_ids)
-        self.did_often("ProviderFilesDeleted", deletion.deleted, files=file_ids, **facts)
+        self.count_many("ProviderFilesDeleted", deletion.deleted, files=file_ids, **facts)
         if deletion.left:
             self.done["ProviderFailures"] += 1
             self.deletes = False

@@ -3,63 +3,65 @@
 from typing import Final
 
 from batchyard.domain import token_ledger
-from batchyard.domain.token_ledger import Claim
+from batchyard.domain.token_ledger import Reservation
 from batchyard.observability import logger
-from batchyard.recovery.sweep_run import Shift
+from batchyard.recovery.sweep_run import SweepRun
 from batchyard.services import Services
 from batchyard.shards.token_room import KEPT
 
 CHORE: Final = "ledgers"
 
 
-def correct_ledgers(shift: Shift) -> None:
+def correct_ledgers(run: SweepRun) -> None:
     """Give back the tokens that no attempt holds any more, and count a ledger anew whose sums are wrong.
 
-    A claim is stale when its shard has done with that attempt, or its batch has ended. It is safe at any time: a claim
-    that is moved meanwhile is left for the next time.
+    A reservation is stale when its shard has done with that attempt, or its batch has ended. This is safe at any time: a
+    reservation that was moved meanwhile is left for the next run.
     """
-    sweep_store = shift.services.sweep_store
+    sweep_store = run.services.sweep_store
     mark = sweep_store.bookmark(CHORE)
     at, behind = mark.get("at", ""), mark.get("behind", "")
-    for name in [each for each in shift.services.token_ledger_store.names() if each >= at]:
-        reached = _release_stale(shift, name, behind if name == at else "")
+    for name in [each for each in run.services.token_ledger_store.names() if each >= at]:
+        reached = _release_stale(run, name, behind if name == at else "")
         if reached is not None:
             sweep_store.keep_bookmark(CHORE, {"at": name, "behind": reached})
             return
-        _count(shift, name)
+        _count(run, name)
     sweep_store.keep_bookmark(CHORE, {})
 
 
-def _release_stale(shift: Shift, name: str, behind: str) -> str | None:
-    """Release the stale claims behind one of them; answer the one it came to if time ran out before the last."""
-    services = shift.services
-    for claim in sorted(services.token_ledger_store.claims(name), key=lambda each: each.attempt):
-        if claim.attempt <= behind:
+def _release_stale(run: SweepRun, name: str, behind: str) -> str | None:
+    """Release the stale reservations behind one of them; answer the one it came to if time ran out before the last."""
+    services = run.services
+    for reservation in sorted(services.token_ledger_store.reservations(name), key=lambda each: each.attempt):
+        if reservation.attempt <= behind:
             continue
-        if shift.over():
+        if run.over():
             return behind
-        if not _is_live(services, claim):
-            logger.warning("stale claim released", ledger=name, attempt=claim.attempt, tokens=claim.tokens)
-            released = services.token_ledger_store.release(name, claim, services.now() + KEPT, ended=True)
-            shift.did_often("ClaimsReleased", int(released), ledger=name)
-        behind = claim.attempt
+        if not _is_live(services, reservation):
+            logger.warning(
+                "stale reservation released", ledger=name, attempt=reservation.attempt, tokens=reservation.tokens
+            )
+            released = services.token_ledger_store.release(name, reservation, services.now() + KEPT, ended=True)
+            run.count_many("ClaimsReleased", int(released), ledger=name)
+        behind = reservation.attempt
     return None
 
 
-def _count(shift: Shift, name: str) -> None:
-    book = shift.services.token_ledger_store.read(name)
-    true = token_ledger.recounted(book, shift.services.token_ledger_store.claims(name))
+def _count(run: SweepRun, name: str) -> None:
+    book = run.services.token_ledger_store.read(name)
+    true = token_ledger.recounted(book, run.services.token_ledger_store.reservations(name))
     if true != book:
         logger.warning("ledger corrected", ledger=name, enqueued=book.enqueued, truly=true.enqueued)
-        shift.did_often(
-            "LedgersCorrected", int(shift.services.token_ledger_store.recount(name, book, true)), ledger=name
-        )
+        run.count_many("LedgersCorrected", int(run.services.token_ledger_store.recount(name, book, true)), ledger=name)
 
 
-def _is_live(services: Services, claim: Claim) -> bool:
-    batch_id, number, _ = claim.attempt.rsplit("/", 2)
+def _is_live(services: Services, reservation: Reservation) -> bool:
+    batch_id, number, _ = reservation.attempt.rsplit("/", 2)
     batch = services.batch_store.find_batch(batch_id)
     if batch is None or batch.ended:
         return False
     shard = services.batch_store.shard(batch_id, int(number))
-    return shard is not None and not shard.done and shard.attempt is not None and shard.attempt_key == claim.attempt
+    return (
+        shard is not None and not shard.done and shard.attempt is not None and shard.attempt_key == reservation.attempt
+    )

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from batchyard.domain import object_keys, statuses
-from batchyard.domain.batch import SHOWN_ERRORS, Batch, Counts, LineError, Usage
+from batchyard.domain.batch import SHOWN_ERRORS, Batch, BatchError, Counts, Usage
 from batchyard.domain.errors import BatchyardError
 from batchyard.domain.shard import Shard, finish
 from batchyard.domain.time_budget import watch
@@ -20,9 +20,9 @@ from batchyard.results.checkpoint import any_written, written_results
 from batchyard.results.join import Tally
 from batchyard.results.report import report
 from batchyard.services import Services
-from batchyard.shards.continue_as_new import any_relayed
+from batchyard.shards.continue_as_new import any_continues
 
-UNRECORDED: Final = LineError("server_error", "The shard of this request stopped before it was finished.")
+UNRECORDED: Final = BatchError("server_error", "The shard of this request stopped before it was finished.")
 RAN: Final = frozenset({"completed", "expired", "cancelled"})  # how a provider batch ends that ran lines
 # Lines that were never run because the user cancelled are in neither count, as with OpenAI.
 UNCOUNTED: Final = "batch_cancelled"
@@ -35,7 +35,7 @@ def assemble(services: Services, batch_id: str, seconds_left: Callable[[], float
     results were written is assembled once more, to end as cancelled. One with a shard that was handed over is run again first.
     When `seconds_left` runs low, it is put down how far the results are written, and the next call goes on from there.
     """
-    if any_relayed(services, batch_id):
+    if any_continues(services, batch_id):
         return "run"
     batch = services.batch_store.move_batch(
         batch_id, statuses.FINALIZING, services.now()
@@ -53,8 +53,8 @@ def assemble(services: Services, batch_id: str, seconds_left: Callable[[], float
 def _finish(services: Services, batch: Batch, seconds_left: Callable[[], float]) -> Batch:
     summary = read_summary(services, batch.batch_id)
     shards = list(_shards(services, batch, summary.shards))
-    asides = skipped.runs(services.bucket, batch.batch_id, summary.asides)
-    written = written_results(services, batch, shards, asides, watch(seconds_left))
+    skipped_runs = skipped.runs(services.bucket, batch.batch_id, summary.skipped)
+    written = written_results(services, batch, shards, skipped_runs, watch(seconds_left))
     if written is None:
         return batch
     tally, output, errors = written
@@ -96,7 +96,7 @@ def _shards(services: Services, batch: Batch, count: int) -> Iterator[Shard]:
     recorded = {shard.shard: shard for shard in services.batch_store.shards(batch.batch_id)}
     for number in range(count):
         shard = recorded.get(number) or _unrecorded(services, batch, number)
-        yield shard if shard.done else finish(shard, (batch.given_up or UNRECORDED) if shard.unfinished else None)
+        yield shard if shard.done else finish(shard, (batch.drain_reason or UNRECORDED) if shard.unfinished else None)
 
 
 def _unrecorded(services: Services, batch: Batch, number: int) -> Shard:

@@ -12,11 +12,11 @@ from batchyard.domain import object_keys
 from batchyard.domain.batch import InputObject
 from batchyard.domain.shard import Attempt, Shard
 from batchyard.domain.time_budget import InTime
-from batchyard.lines.merging import NOWHERE, Feed, merged
+from batchyard.lines.merging import NOWHERE, MergeInput, merged
 from batchyard.lines.runs import Run
-from batchyard.shards.unanswered import given_up_key, put_given_up
+from batchyard.shards.unanswered import put_unanswered, unanswered_key
 
-Asides = list[tuple[int, Run]]
+SkippedRuns = list[tuple[int, Run]]
 
 
 class Tally(msgspec.Struct):
@@ -73,7 +73,7 @@ def groups(shards: Iterable[Shard]) -> Iterator[list[Shard]]:
         yield group
 
 
-class Span(NamedTuple):
+class RunSlice(NamedTuple):
     """A run, or of one that is not wanted whole the lines from the position `first` to `last`."""
 
     run: Run
@@ -81,23 +81,28 @@ class Span(NamedTuple):
     last: int
     whole: bool = True
 
-    def feed(self, after: int) -> Feed:
+    def feed(self, after: int) -> MergeInput:
         """Make what is to be merged of it: the lines behind `after`."""
         blocks = partial(self.run.blocks, max(after, self.first - 1), self.last)
-        return Feed(self.first, self.last, blocks)
+        return MergeInput(self.first, self.last, blocks)
 
 
 class Results:
     """Write every line's outcome to one of the two results, in input order; memory is bounded by a shard."""
 
     def __init__(
-        self, bucket: Bucket, shards: Iterable[Shard], asides: Asides, progress: ResultsProgress, in_time: InTime
+        self,
+        bucket: Bucket,
+        shards: Iterable[Shard],
+        skipped_runs: SkippedRuns,
+        progress: ResultsProgress,
+        in_time: InTime,
     ) -> None:
         """Go on from `progress`, which this keeps up to date but for what the writers know.
 
-        `asides` are runs of error lines that belong to no shard, each with its first position.
+        `skipped_runs` are runs of error lines that belong to no shard, each with its first position.
         """
-        self._bucket, self._groups, self._asides = bucket, [*groups(shards), []], asides
+        self._bucket, self._groups, self._skipped = bucket, [*groups(shards), []], skipped_runs
         self._progress, self._in_time = progress, in_time
 
     def write(self, output: Writer, errors: Writer) -> None:
@@ -115,12 +120,12 @@ class Results:
             self._in_time()
             progress.tally.count(shard.codes)
             if shard.unfinished:
-                progress.tally.count(put_given_up(self._bucket, shard))
+                progress.tally.count(put_unanswered(self._bucket, shard))
             progress.left += 1
         if not progress.output_written:
             self._append(output, self._output(group))
             self._move_on(output_written=True)
-        self._append(errors, [*self._errors(group), *self._set_aside(*span)])
+        self._append(errors, [*self._errors(group), *self._reject_lines(*span)])
         self._move_on(output_written=False)
         progress.group, progress.left = progress.group + 1, 0
         self._in_time()
@@ -128,7 +133,7 @@ class Results:
     def _move_on(self, *, output_written: bool) -> None:
         self._progress.output_written, self._progress.after, self._progress.copied = output_written, -1, 0
 
-    def _append(self, writer: Writer, spans: list[Span]) -> None:
+    def _append(self, writer: Writer, spans: list[RunSlice]) -> None:
         """Append lines to a result; a shard's run that is alone is in order as it is."""
         if len(spans) == 1 and spans[0].whole:
             self._copy(writer, spans[0].run)
@@ -153,28 +158,30 @@ class Results:
         else:
             self._progress.tally.succeeded += lines
 
-    def _output(self, group: list[Shard]) -> list[Span]:
+    def _output(self, group: list[Shard]) -> list[RunSlice]:
         return self._runs(group, "output", lambda attempt: attempt.succeeded)
 
-    def _errors(self, group: list[Shard]) -> list[Span]:
+    def _errors(self, group: list[Shard]) -> list[RunSlice]:
         left = [
-            Span(Run(self._bucket, given_up_key(shard)), shard.first, shard.last) for shard in group if shard.unfinished
+            RunSlice(Run(self._bucket, unanswered_key(shard)), shard.first, shard.last)
+            for shard in group
+            if shard.unfinished
         ]
         return [*self._runs(group, "errors", lambda attempt: attempt.failed), *left]
 
-    def _set_aside(self, before: int, last: int) -> list[Span]:
+    def _reject_lines(self, before: int, last: int) -> list[RunSlice]:
         """Find the lines set aside that lie behind the group before and not behind this one."""
         return [
-            Span(run, max(first, before + 1), min(run.last, last), whole=False)
-            for first, run in self._asides
+            RunSlice(run, max(first, before + 1), min(run.last, last), whole=False)
+            for first, run in self._skipped
             if first <= last and run.last > before
         ]
 
-    def _runs(self, group: list[Shard], name: str, lines: Callable[[Attempt], int]) -> list[Span]:
+    def _runs(self, group: list[Shard], name: str, lines: Callable[[Attempt], int]) -> list[RunSlice]:
         keys_of = [
             (object_keys.attempt(shard.batch_id, shard.shard, attempt.number, attempt.runs, name), shard)
             for shard in group
             for attempt in shard.attempts
             if lines(attempt)
         ]
-        return [Span(Run(self._bucket, key), shard.first, shard.last) for key, shard in keys_of]
+        return [RunSlice(Run(self._bucket, key), shard.first, shard.last) for key, shard in keys_of]

@@ -16,7 +16,7 @@ from batchyard.domain.batch import Usage
 from batchyard.domain.errors import BatchyardError, DiskFull, TooSlow
 from batchyard.domain.outcomes import BodyUsage, Outcome, usage_in
 from batchyard.domain.time_budget import TIME_TO_END
-from batchyard.lines.blocks import Block, blocks
+from batchyard.lines.blocks import LineBlock, blocks
 from batchyard.lines.line import BOM
 
 PIECE: Final = 512 * 1024
@@ -188,7 +188,7 @@ class Answers:
         whole = [line if line.endswith(b"\n") else line + b"\n" for line in map(self._spool_at, sizes, offsets)]
         return list(map(len, whole)), b"".join(whole)
 
-    def _take_successes(self, block: Block, start: int) -> bool:
+    def _take_successes(self, block: LineBlock, start: int) -> bool:
         """Take lines at once if all are plain successes, each the only answer to its request so far."""
         found = successes(block.lines)
         if found is None:
@@ -201,7 +201,7 @@ class Answers:
         self.usage += found.usage
         return True
 
-    def _take_each(self, block: Block, start: int) -> None:
+    def _take_each(self, block: LineBlock, start: int) -> None:
         for text, offset, size in zip(block.lines, accumulate(block.sizes, initial=start), block.sizes, strict=False):
             mark = len(BOM) if text.startswith(BOM) else 0
             if size > LONGEST_ANSWER or not text.isspace():

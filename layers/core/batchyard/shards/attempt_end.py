@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 
 from batchyard.domain import object_keys
-from batchyard.domain.batch import Batch, LineError, Usage
+from batchyard.domain.batch import Batch, BatchError, Usage
 from batchyard.domain.outcomes import Outcome, count_code
 from batchyard.domain.shard import Attempt, Shard, Step, change, change_attempt, finish
 from batchyard.domain.stopping import why_stopped
@@ -15,7 +15,7 @@ from batchyard.shards import pauses, retries, stalls
 from batchyard.shards.answers import Answers
 
 
-class Sorted:
+class AttemptOutcome:
     """The answers of an attempt, written as runs in input order; what stays unfinished is listed for the next one."""
 
     def __init__(self, services: Services, shard: Shard, lines: ShardLines, sent: Unfinished, answers: Answers) -> None:
@@ -65,7 +65,7 @@ class Sorted:
                 self.unfinished.add(ordinal, tries)
 
 
-def brought_in(services: Services, shard: Shard, found: Sorted, status: str, usage: Usage) -> Shard:
+def with_attempt_ended(services: Services, shard: Shard, found: AttemptOutcome, status: str, usage: Usage) -> Shard:
     """Return the shard with its attempt ended by what was found; one without a provider batch is no stall."""
     latest = shard.attempts[-1]
     ended = change_attempt(
@@ -80,27 +80,27 @@ def brought_in(services: Services, shard: Shard, found: Sorted, status: str, usa
     )  # fmt: skip
 
 
-def bring_in(services: Services, shard: Shard, ended: Shard, step: Step, found: Sorted) -> Step:
+def end_attempt(services: Services, shard: Shard, ended: Shard, step: Step, found: AttemptOutcome) -> Step:
     """Save what became of an attempt: the shard is done, or what is unfinished goes out again."""
     batch, after = services.batch_store.batch(shard.batch_id), ended
-    if not found.finished and _is_barren(services, batch, ended.attempts[-1]):
-        after = stalls.counted(ended)
+    if not found.finished and _is_stall(services, batch, ended.attempts[-1]):
+        after = stalls.with_stall(ended)
     stopped = why_stopped(batch, shard)
     if stopped or not ended.unfinished:
         after = finish(after, stopped if ended.unfinished else None)
     elif after.stalls >= services.settings.max_attempts:
-        after = stalls.give_up(services, shard, after, _no_answer(after))
-    pauses.save_after_answer(services, shard, after)
+        after = stalls.fail_lines(services, shard, after, _no_answer(after))
+    pauses.save_answered(services, shard, after)
     if after.done:
         return step.then("done")
     return step.then("submit", retries.wait_after(services, after.stalls + 1) if len(found.transient) else 0)
 
 
-def _is_barren(services: Services, batch: Batch, attempt: Attempt) -> bool:
+def _is_stall(services: Services, batch: Batch, attempt: Attempt) -> bool:
     ran = services.now() - (attempt.creating_at or attempt.started_at)
-    return not attempt.direct and stalls.is_barren(attempt.provider_status or "", ran, batch.completion_window)
+    return not attempt.direct and stalls.is_stall(attempt.provider_status or "", ran, batch.completion_window)
 
 
-def _no_answer(shard: Shard) -> LineError:
+def _no_answer(shard: Shard) -> BatchError:
     code = "batch_expired" if shard.attempts[-1].provider_status == "expired" else "no_answer"
-    return LineError(code, f"The provider answered none of the last {shard.stalls} attempts at this request.")
+    return BatchError(code, f"The provider answered none of the last {shard.stalls} attempts at this request.")

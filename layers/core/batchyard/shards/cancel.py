@@ -21,8 +21,8 @@ def cancel(services: Services, batch_id: str) -> int:
     for shard in services.batch_store.shards(batch_id):
         attempt = shard.attempt
         if attempt is not None and batch.status == statuses.FAILED:  # no step of the shard follows that could
-            token_room.leave(services, shard, ended=True)
-        if attempt is None or attempt.provider_batch_id is None or not (batch.stopping or shard.done or shard.given_up):
+            token_room.release(services, shard, ended=True)
+        if attempt is None or attempt.provider_batch_id is None or not (batch.stopping or shard.done or shard.draining):
             continue
         try:
             services.ask(methodcaller("cancel_batch", attempt.provider_batch_id))

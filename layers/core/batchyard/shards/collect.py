@@ -7,7 +7,7 @@ from operator import methodcaller
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError
 from batchyard.domain.outcomes import usage_of_batch
-from batchyard.domain.policy import Move, after_failed_call
+from batchyard.domain.policy import Reaction, after_failed_call
 from batchyard.domain.shard import Shard, Step, change_attempt, discard
 from batchyard.domain.stopping import why_stopped
 from batchyard.lines.shard_lines import ShardLines
@@ -16,8 +16,8 @@ from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.shards import pauses, retries, token_room
 from batchyard.shards.answers import Answers
-from batchyard.shards.attempt_end import Sorted, bring_in, brought_in
-from batchyard.shards.continue_as_new import must_relay, relay
+from batchyard.shards.attempt_end import AttemptOutcome, end_attempt, with_attempt_ended
+from batchyard.shards.continue_as_new import continue_as_new, turns_used_up
 from batchyard.shards.provider_failure import after_failed
 
 # So often we look again for answers that the provider's own counts promise: long if there are none at all, as files may
@@ -35,7 +35,7 @@ def collect(services: Services, step: Step, seconds_left: Callable[[], float] = 
     """
     following = _collect(services, step, seconds_left)
     if following.next in {"done", "submit"}:
-        token_room.give_back(services, step.batch_id, step.shard)
+        token_room.release_ended(services, step.batch_id, step.shard)
     return following
 
 
@@ -43,8 +43,8 @@ def _collect(services: Services, step: Step, seconds_left: Callable[[], float]) 
     shard = services.batch_store.shard(step.batch_id, step.shard)
     if shard is None or shard.done or shard.attempt is None or shard.attempt.provider_batch_id is None:
         return step.then("submit")
-    if must_relay(shard, step):
-        return relay(services, shard, step)
+    if turns_used_up(shard, step):
+        return continue_as_new(services, shard, step)
     provider_batch_id = shard.attempt.provider_batch_id
     try:
         seen = services.ask(lambda provider: provider.retrieve_batch(provider_batch_id))
@@ -75,7 +75,7 @@ def _take(services: Services, shard: Shard, seen: ProviderBatch, step: Step, sec
         if seen.status == "failed" and not answers.settled():
             return after_failed(services, shard, seen, step)
         own = services.batch_store.fence(shard)
-        return _end_attempt(services, own, seen, step, Sorted(services, own, lines, sent, answers))
+        return _end(services, own, seen, step, AttemptOutcome(services, own, lines, sent, answers))
 
 
 def _missing(seen: ProviderBatch, answers: Answers) -> int:
@@ -104,7 +104,7 @@ def _as_far_as_it_comes(chunks: Iterator[bytes]) -> Iterator[bytes]:
     except NotFoundError:
         raise
     except BatchClientError as error:
-        if after_failed_call(error) is Move.PAUSE:
+        if after_failed_call(error) is Reaction.PAUSE:
             raise
         logger.error("answers are taken as far as they come", error=type(error).__name__, status=error.status)
 
@@ -116,7 +116,7 @@ def _may_read(services: Services, shard: Shard) -> bool:
 
 def _unread(shard: Shard, error: BatchClientError) -> Shard:
     """Count that its answers could not be read, unless that is the operator's to mend, however long it takes."""
-    return change_attempt(shard, unread=shard.attempts[-1].unread + (after_failed_call(error) is not Move.PAUSE))
+    return change_attempt(shard, unread=shard.attempts[-1].unread + (after_failed_call(error) is not Reaction.PAUSE))
 
 
 def _may_look(shard: Shard, answers: Answers) -> bool:
@@ -134,7 +134,7 @@ def _look_again(services: Services, shard: Shard, missing: int, step: Step) -> S
     return step.then("collect", retries.wait_after(services, looked.attempts[-1].looks))
 
 
-def _end_attempt(services: Services, shard: Shard, seen: ProviderBatch, step: Step, found: Sorted) -> Step:
+def _end(services: Services, shard: Shard, seen: ProviderBatch, step: Step, found: AttemptOutcome) -> Step:
     left = discard(shard, seen.output_file_id, seen.error_file_id)
     usage = usage_of_batch(seen.usage) or found.answers.usage
-    return bring_in(services, shard, brought_in(services, left, found, seen.status, usage), step, found)
+    return end_attempt(services, shard, with_attempt_ended(services, left, found, seen.status, usage), step, found)

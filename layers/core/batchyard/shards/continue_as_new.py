@@ -18,28 +18,28 @@ MOST_TURNS: Final = 2_000
 MOST_BUSY_TURNS: Final = 2_200
 
 
-def must_relay(shard: Shard, step: Step) -> bool:
+def turns_used_up(shard: Shard, step: Step) -> bool:
     """Tell whether this execution has had its turns."""
     busy = shard.attempt is not None and shard.attempt.creating_at is not None
     return step.turns >= (MOST_BUSY_TURNS if busy else MOST_TURNS)
 
 
-def relay(services: Services, shard: Shard, step: Step) -> Step:
+def continue_as_new(services: Services, shard: Shard, step: Step) -> Step:
     """End this execution and mark the shard, so that another goes on with it; room that is not used is given back."""
     if shard.attempt is not None and shard.attempt.creating_at is None:
-        token_room.leave(services, shard, ended=False)
+        token_room.release(services, shard, ended=False)
     logger.info("handing over to another execution", batch_id=shard.batch_id, shard=shard.shard, turns=step.turns)
-    services.batch_store.save_shard(shard, change(shard, relayed=True))
-    return step.then("relay")
+    services.batch_store.save_shard(shard, change(shard, continues=True))
+    return step.then("continue")
 
 
-def take_over(services: Services, shard: Shard) -> Shard:
+def clear_continues(services: Services, shard: Shard) -> Shard:
     """Take the mark off a shard that was handed over: if this execution dies, nobody is to wait for another."""
-    return services.batch_store.save_shard(shard, change(shard, relayed=False)) if shard.relayed else shard
+    return services.batch_store.save_shard(shard, change(shard, continues=False)) if shard.continues else shard
 
 
-def any_relayed(services: Services, batch_id: str) -> bool:
+def any_continues(services: Services, batch_id: str) -> bool:
     """Tell whether a shard of the batch waits for another execution, of which one that is given up has none."""
-    if services.batch_store.batch(batch_id).given_up is not None:
+    if services.batch_store.batch(batch_id).drain_reason is not None:
         return False
-    return any(shard.relayed and not shard.done for shard in services.batch_store.shards(batch_id))
+    return any(shard.continues and not shard.done for shard in services.batch_store.shards(batch_id))

@@ -17,14 +17,14 @@ from batchyard.domain.errors import BatchyardError, InputGone, NotFound, StoreEr
 from batchyard.domain.outcomes import OUTCOME_UNKNOWN, Outcome
 from batchyard.domain.shard import Shard, Step, begin_attempt, change_attempt
 from batchyard.domain.stopping import FINISH, deadline, why_stopped
-from batchyard.lines.byte_ranges import Upload
+from batchyard.lines.byte_ranges import ByteRanges
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.shards import direct_answers
 from batchyard.shards.answers import Answers
-from batchyard.shards.attempt_end import Sorted, bring_in, brought_in
+from batchyard.shards.attempt_end import AttemptOutcome, end_attempt, with_attempt_ended
 from batchyard.shards.direct_answers import LineName
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class _Tail:
 
     def _bodies(self, ordinals: "array[int]") -> Iterator[bytes]:
         source = self._lines.source or self._batch.source or self._batch.input
-        data, at = b"".join(Upload(self._services.bucket, source, list(self._lines.ranges(ordinals)))), 0
+        data, at = b"".join(ByteRanges(self._services.bucket, source, list(self._lines.ranges(ordinals)))), 0
         for ordinal in ordinals:
             size = self._lines.sizes[ordinal]
             yield bytes(msgspec.json.decode(data[at : at + size], type=_Request).body)
@@ -173,9 +173,9 @@ class _Tail:
 
     def _finish(self, step: Step) -> Step:
         own = self._services.batch_store.fence(self._shard)
-        found = Sorted(self._services, own, self._lines, self._unfinished, self._answers)
-        ended = brought_in(self._services, own, found, "direct", self._answers.usage)
-        return bring_in(self._services, own, ended, step, found)
+        found = AttemptOutcome(self._services, own, self._lines, self._unfinished, self._answers)
+        ended = with_attempt_ended(self._services, own, found, "direct", self._answers.usage)
+        return end_attempt(self._services, own, ended, step, found)
 
     def _name(self, index: int) -> LineName:
         ordinal = self._unfinished.ordinals[index]

@@ -6,10 +6,10 @@ from typing import Any, Final, NamedTuple
 
 from batch_client import APIConnectionError, BadRequestError, BatchClientError, ConflictError, HttpInfo, OutcomeUnknown
 from batch_client import ServerError as ServiceError
-from batchyard.domain.batch import LineError
+from batchyard.domain.batch import BatchError
 from batchyard.domain.outcomes import OUTCOME_UNKNOWN, answer_line, line_id
 
-NOT_RUN: Final = LineError("batch_cancelled", "The request was not run on its own either.")  # so it goes out again
+NOT_RUN: Final = BatchError("batch_cancelled", "The request was not run on its own either.")  # so it goes out again
 
 
 class LineName(NamedTuple):
@@ -47,7 +47,7 @@ def not_run(name: LineName) -> bytes:
 def unknown(name: LineName, why: str) -> bytes:
     """Shape the line of a request that may have been run and billed, of which nobody knows."""
     message = f"The request was sent on its own and may have been run and billed, so it was not sent again: {why}"
-    return answer_line(*name, LineError(OUTCOME_UNKNOWN, message))
+    return answer_line(*name, BatchError(OUTCOME_UNKNOWN, message))
 
 
 def _line(name: LineName, status: int, request_id: str | None, body: Any) -> bytes:  # noqa: ANN401 - any JSON

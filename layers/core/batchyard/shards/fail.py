@@ -4,12 +4,12 @@ import json
 from typing import Any, Final
 
 from batchyard.domain import statuses
-from batchyard.domain.batch import Batch, LineError
+from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.shard import Shard, change, finish
 from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.shards import pauses, token_room
-from batchyard.shards.turn import begun
+from batchyard.shards.turn import open_shard
 
 LONGEST_CAUSE: Final = 500
 # Seconds that a shard which is given up rests before another execution tries to bring in what was paid for: whatever
@@ -28,16 +28,16 @@ def fail_batch(services: Services, batch_id: str, error: dict[str, Any]) -> None
     if batch.in_progress_at is None or batch.ended:
         end_batch(services, batch_id, reason)
     else:
-        _give_up(services, batch, reason)
+        _start_draining(services, batch, reason)
 
 
-def _give_up(services: Services, batch: Batch, reason: LineError) -> None:
-    if batch.given_up is None:
-        services.batch_store.change_batch(batch.batch_id, given_up=reason, given_up_at=services.now())
+def _start_draining(services: Services, batch: Batch, reason: BatchError) -> None:
+    if batch.drain_reason is None:
+        services.batch_store.change_batch(batch.batch_id, drain_reason=reason, draining_since=services.now())
     services.cancel_function.invoke({"batch_id": batch.batch_id})
 
 
-def end_batch(services: Services, batch_id: str, reason: LineError) -> None:
+def end_batch(services: Services, batch_id: str, reason: BatchError) -> None:
     """End a batch as failed, without results, and have cancelled what the provider still runs of it."""
     failed = services.batch_store.move_batch(batch_id, statuses.FAILED, services.now(), errors=[reason], errors_total=1)
     batch = failed or services.batch_store.batch(batch_id)
@@ -53,31 +53,33 @@ def fail_shard(services: Services, batch_id: str, number: int, error: dict[str, 
     """
     reason = _reason(error)
     logger.error("shard failed", batch_id=batch_id, shard=number, reason=reason.message)
-    shard = services.batch_store.shard(batch_id, number) or begun(
+    shard = services.batch_store.shard(batch_id, number) or open_shard(
         services, services.batch_store.batch(batch_id), number
     )
     if not shard.done:
         services.batch_store.save_shard(shard, _failed(services, shard, reason))
         pauses.tell(services, services.batch_store.batch(batch_id))
-    token_room.give_back(services, batch_id, number)
+    token_room.release_ended(services, batch_id, number)
     services.cancel_function.invoke({"batch_id": batch_id})
 
 
-def _failed(services: Services, shard: Shard, reason: LineError) -> Shard:
+def _failed(services: Services, shard: Shard, reason: BatchError) -> Shard:
     reason = shard.reason or reason
     if not shard.may_be_paid:
         return finish(shard, reason)
-    if shard.failures < len(RESTS):
-        rest_until, failures = services.now() + RESTS[shard.failures], shard.failures + 1
-        return change(shard, reason=reason, failures=failures, rest_until=rest_until, relayed=True, paused=None)
+    if shard.dead_executions < len(RESTS):
+        rest_until, dead_executions = services.now() + RESTS[shard.dead_executions], shard.dead_executions + 1
+        return change(
+            shard, reason=reason, dead_executions=dead_executions, rest_until=rest_until, continues=True, paused=None
+        )
     left = shard.attempts[-1].provider_batch_id
     where = f" The provider's batch {left} may have an answer that could not be brought in." if left else ""
-    return finish(shard, LineError(reason.code, reason.message + where))
+    return finish(shard, BatchError(reason.code, reason.message + where))
 
 
-def _reason(error: dict[str, Any]) -> LineError:
+def _reason(error: dict[str, Any]) -> BatchError:
     name, cause = str(error.get("Error") or "Unknown"), str(error.get("Cause") or "")
-    return LineError("server_error", f"Batchyard could not go on: {name}: {_message(cause)[:LONGEST_CAUSE]}")
+    return BatchError("server_error", f"Batchyard could not go on: {name}: {_message(cause)[:LONGEST_CAUSE]}")
 
 
 def _message(cause: str) -> str:

@@ -25,9 +25,9 @@ def tell(services: Services, batch: Batch) -> None:
         logger.info("batch has ended, nobody waits", batch_id=batch.batch_id)
 
 
-def save_after_answer(services: Services, before: Shard, after: Shard) -> Shard:
+def save_answered(services: Services, before: Shard, after: Shard) -> Shard:
     """Save a shard whose provider answers: its setbacks are over, and so is what it waited for."""
-    saved = services.batch_store.save_shard(before, change(after, setbacks=0, paused=None))
+    saved = services.batch_store.save_shard(before, change(after, failures_in_a_row=0, paused=None))
     if before.paused:
         tell(services, services.batch_store.batch(saved.batch_id))
     return provider_files.delete(services, saved)
@@ -35,7 +35,9 @@ def save_after_answer(services: Services, before: Shard, after: Shard) -> Shard:
 
 def pause(services: Services, before: Shard, after: Shard, reason: str) -> Shard:
     """Save a shard that waits, with the batch telling why; a worker that was overtaken tells nothing."""
-    saved = services.batch_store.save_shard(before, change(after, paused=reason, setbacks=before.setbacks + 1))
+    saved = services.batch_store.save_shard(
+        before, change(after, paused=reason, failures_in_a_row=before.failures_in_a_row + 1)
+    )
     tell(services, services.batch_store.batch(saved.batch_id))
     return saved
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError
-from batchyard.domain.batch import Batch, LineError, window_seconds
+from batchyard.domain.batch import Batch, BatchError, window_seconds
 from batchyard.domain.outcomes import usage_of_batch
 from batchyard.domain.pacing import Look, poll_wait, remembered
 from batchyard.domain.shard import Attempt, Shard, Step, change, change_attempt
@@ -14,7 +14,7 @@ from batchyard.domain.stopping import deadline
 from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.shards import pauses, retries, stalls, token_room
-from batchyard.shards.continue_as_new import must_relay, relay
+from batchyard.shards.continue_as_new import continue_as_new, turns_used_up
 
 TAKEN_IN: Final = frozenset({"in_progress", "finalizing", "completed"})  # its tokens had room
 ENDING: Final = frozenset({"cancelling", "finalizing"})
@@ -24,7 +24,7 @@ def poll(services: Services, step: Step) -> Step:
     """Read the provider batch once: go on to collect when it has ended, else wait as long as its progress suggests."""
     following = _poll(services, step)
     if following.next == "done":
-        token_room.give_back(services, step.batch_id, step.shard)
+        token_room.release_ended(services, step.batch_id, step.shard)
     return following
 
 
@@ -35,8 +35,8 @@ def _poll(services: Services, step: Step) -> Step:
         return step.then("submit")
     if batch.told_paused and not batch.paused:
         pauses.tell(services, batch)
-    if must_relay(shard, step):
-        return relay(services, shard, step)
+    if turns_used_up(shard, step):
+        return continue_as_new(services, shard, step)
     return _look(services, batch, shard, shard.attempt.provider_batch_id, step)
 
 
@@ -53,14 +53,14 @@ def _look(services: Services, batch: Batch, shard: Shard, provider_batch_id: str
         except BatchClientError as error:  # the next look tries again; what it finishes meanwhile is paid, and kept
             logger.warning("not cancelled", batch_id=batch.batch_id, shard=shard.shard, status=error.status)
     if seen.status in TAKEN_IN and shard.attempts[-1].provider_status not in TAKEN_IN:
-        token_room.accepted(services, shard)
+        token_room.record_accepted(services, shard)
     _note(services, shard, shard.attempts[-1], seen)
     return step.then("collect") if seen.ended else _look_again(services, batch, shard, seen, step)
 
 
 def _is_to_stop(services: Services, batch: Batch, shard: Shard) -> bool:
     late = services.now() >= _deadline(services, batch, shard.attempts[-1])
-    if late or batch.stopping or shard.given_up:
+    if late or batch.stopping or shard.draining:
         logger.info("stopping a provider batch", batch_id=batch.batch_id, shard=shard.shard, late=late)
         return True
     return False
@@ -73,19 +73,19 @@ def _note(services: Services, shard: Shard, attempt: Attempt, seen: ProviderBatc
     completed = max(shard.completed, before + running)
     told = usage_of_batch(seen.usage)
     usage = told.most(attempt.usage) if told else attempt.usage
-    known = (shard.completed, attempt.provider_status, attempt.usage, shard.setbacks, shard.paused)
+    known = (shard.completed, attempt.provider_status, attempt.usage, shard.failures_in_a_row, shard.paused)
     if (completed, seen.status, usage, 0, None) != known:
         looked = change_attempt(shard, provider_status=seen.status, usage=usage)
-        pauses.save_after_answer(services, shard, change(looked, completed=completed))
+        pauses.save_answered(services, shard, change(looked, completed=completed))
 
 
 def _look_again(services: Services, batch: Batch, shard: Shard, seen: ProviderBatch, step: Step) -> Step:
     attempt = shard.attempts[-1]
     counts, since, total = seen.request_counts, attempt.creating_at or attempt.started_at, 0
     finished, deadline_at = counts.completed + counts.failed if counts else 0, _deadline(services, batch, attempt)
-    if batch.stopping or shard.given_up or services.now() >= deadline_at:
+    if batch.stopping or shard.draining or services.now() >= deadline_at:
         # Ten minutes as a rule, but a provider may take days.
-        stopped_at = batch.cancelling_at or batch.given_up_at or shard.rest_until or services.now()
+        stopped_at = batch.cancelling_at or batch.draining_since or shard.rest_until or services.now()
         since, finished = int(min(stopped_at, deadline_at, services.now())), 0
     elif counts:
         total = counts.total
@@ -109,13 +109,13 @@ def _missing(services: Services, batch: Batch, shard: Shard, step: Step, error: 
         return retries.after_read(services, shard, shard, step, error)
     logger.error("provider batch lost", batch_id=step.batch_id, shard=step.shard, attempt=shard.attempts[-1].number)
     ended = change_attempt(shard, provider_status="lost", ended_at=services.now())
-    lost = stalls.counted(change(ended, file_id=None))
+    lost = stalls.with_stall(change(ended, file_id=None))
     if lost.stalls >= services.settings.max_attempts:
-        reason = LineError("no_answer", "The provider lost every batch of this request.")
+        reason = BatchError("no_answer", "The provider lost every batch of this request.")
         shard = services.batch_store.fence(shard)
-        lost = stalls.give_up(services, shard, lost, reason)
-    pauses.save_after_answer(services, shard, lost)
+        lost = stalls.fail_lines(services, shard, lost, reason)
+    pauses.save_answered(services, shard, lost)
     if lost.done:
         return step.then("done")
-    token_room.give_back(services, step.batch_id, step.shard)
+    token_room.release_ended(services, step.batch_id, step.shard)
     return step.then("submit")

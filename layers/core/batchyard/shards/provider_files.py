@@ -6,13 +6,13 @@ from typing import Final, NamedTuple
 
 from batch_client import BatchClientError
 from batchyard.domain.errors import StaleRecord
-from batchyard.domain.policy import Move, after_failed_call
+from batchyard.domain.policy import Reaction, after_failed_call
 from batchyard.domain.shard import Shard, change
 from batchyard.observability import logger
 from batchyard.services import Services
 
 # It is gone, or the provider does not delete files: asking again would change nothing.
-FINAL_MOVES: Final = frozenset({Move.GIVE_UP, Move.UPLOAD})
+FINAL_MOVES: Final = frozenset({Reaction.FAIL_LINES, Reaction.UPLOAD})
 FINAL_STATUSES: Final = frozenset({405, 501})
 MOST_AT_ONCE: Final = 20  # a step must end in time though a provider needs seconds for each
 
@@ -26,14 +26,14 @@ class Deletion(NamedTuple):
 
 def delete(services: Services, shard: Shard) -> Shard:
     """Delete what a saved shard has left at the provider, one try each; what fails or is too much stays for the next time."""
-    if not shard.leftovers or shard.at_provider or not deleting(services):
+    if not shard.files_to_delete or shard.at_provider or not deleting(services):
         return shard
-    first, rest = shard.leftovers[:MOST_AT_ONCE], shard.leftovers[MOST_AT_ONCE:]
+    first, rest = shard.files_to_delete[:MOST_AT_ONCE], shard.files_to_delete[MOST_AT_ONCE:]
     left = [*delete_files(services, first).left, *rest]
-    if left == shard.leftovers:
+    if left == shard.files_to_delete:
         return shard
     try:
-        return services.batch_store.save_shard(shard, change(shard, leftovers=left))
+        return services.batch_store.save_shard(shard, change(shard, files_to_delete=left))
     except StaleRecord:
         logger.info("files deleted, but another worker moved the shard", batch_id=shard.batch_id, shard=shard.shard)
         return shard

@@ -17,19 +17,19 @@ from batch_client import (
     InvalidArgumentError,
     ServerError,
 )
-from batchyard.domain.batch import LineError
+from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import NotFound
 from batchyard.domain.outcomes import LONGEST_CODE
 from batchyard.domain.pacing import retry_wait
-from batchyard.domain.policy import Move, after_failed_call
+from batchyard.domain.policy import Reaction, after_failed_call
 from batchyard.domain.shard import Shard, Step, change, change_attempt, finish
 from batchyard.domain.stopping import CANCELLED, why_stopped
 from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.shards import pauses
 
-MOST_SETBACKS: Final = 100  # in a row, before a shard that cannot be sent is given up: most of a day
-BOUNDED: Final = frozenset({Move.RETRY, Move.UPLOAD})  # what waits for room or an operator may take longer
+MOST_FAILURES_IN_A_ROW: Final = 100  # in a row, before a shard that cannot be sent is given up: most of a day
+BOUNDED: Final = frozenset({Reaction.RETRY, Reaction.UPLOAD})  # what waits for room or an operator may take longer
 A_DAY_OF_LOOKS: Final = 240  # in a row, the first hundred of them within READ_CEILING of each other
 READ_CEILING: Final = 60  # seconds between looks at a provider that does not answer
 REQUEST_TIMEOUT: Final = 408
@@ -37,22 +37,22 @@ INVALID_KEY: Final = "invalid_api_key"
 TOLD_AFTER: Final = 3  # in a row, before the batch tells that it waits
 
 
-def wait_after(services: Services, setbacks: int, asked: float | None = None, most: int | None = None) -> int:
+def wait_after(services: Services, failures_in_a_row: int, asked: float | None = None, most: int | None = None) -> int:
     """Answer the seconds to wait after so many setbacks in a row, or what the provider asked for if longer; capped."""
     floor, ceiling = services.settings.retry_floor_seconds, most or services.settings.retry_ceiling_seconds
-    return max(retry_wait(setbacks, floor, ceiling, services.chance()), min(int(asked or 0), ceiling))
+    return max(retry_wait(failures_in_a_row, floor, ceiling, services.chance()), min(int(asked or 0), ceiling))
 
 
 def after_create(services: Services, shard: Shard, step: Step, error: BatchClientError) -> Step:
     """Take a failed upload or `POST /batches`: try again later, pause, or give the shard up."""
-    move = after_failed_call(error)
+    reaction = after_failed_call(error)
     after = shard
     if is_sure_refusal(error):
         after = change_attempt(shard, creating_at=None, lost_at=None)  # a refusal made no batch
-    if move is Move.UPLOAD:
+    if reaction is Reaction.UPLOAD:
         after = change(after, file_id=None)
-    if move is Move.GIVE_UP or (move in BOUNDED and shard.setbacks >= MOST_SETBACKS):
-        return _give_up(services, shard, after, step, error)
+    if reaction is Reaction.FAIL_LINES or (reaction in BOUNDED and shard.failures_in_a_row >= MOST_FAILURES_IN_A_ROW):
+        return _fail_shard(services, shard, after, step, error)
     return _wait(services, shard, after, step.then("submit"), error)
 
 
@@ -63,12 +63,16 @@ def after_read(services: Services, shard: Shard, after: Shard, step: Step, error
     ends one that was given up.
     """
     stopped = (
-        why_stopped(services.batch_store.batch(shard.batch_id), shard) if shard.setbacks >= MOST_SETBACKS else None
+        why_stopped(services.batch_store.batch(shard.batch_id), shard)
+        if shard.failures_in_a_row >= MOST_FAILURES_IN_A_ROW
+        else None
     )
-    if stopped is not None and (stopped == CANCELLED or shard.setbacks >= A_DAY_OF_LOOKS):
-        pauses.save_after_answer(services, shard, finish(after, stopped))
+    if stopped is not None and (stopped == CANCELLED or shard.failures_in_a_row >= A_DAY_OF_LOOKS):
+        pauses.save_answered(services, shard, finish(after, stopped))
         return step.then("done")
-    patient = shard.setbacks > MOST_SETBACKS  # looking costs nothing, so first often, then as rarely as anything
+    patient = (
+        shard.failures_in_a_row > MOST_FAILURES_IN_A_ROW
+    )  # looking costs nothing, so first often, then as rarely as anything
     return _wait(services, shard, after, step, error, None if patient else READ_CEILING)
 
 
@@ -91,30 +95,33 @@ def is_key_refused(error: BatchClientError) -> bool:
 def _wait(
     services: Services, shard: Shard, after: Shard, step: Step, error: BatchClientError, most: int | None = None
 ) -> Step:
-    setbacks, move = shard.setbacks + 1, after_failed_call(error)
+    failures_in_a_row, reaction = shard.failures_in_a_row + 1, after_failed_call(error)
     logger.warning(
         "provider call failed", batch_id=shard.batch_id, shard=shard.shard, error=type(error).__name__,
-        status=error.status, code=error.code, request_id=error.request_id, setbacks=setbacks,
+        status=error.status, code=error.code, request_id=error.request_id, failures_in_a_row=failures_in_a_row,
     )  # fmt: skip
-    if move is Move.PAUSE:
+    if reaction is Reaction.PAUSE:
         who = "our key" if is_key_refused(error) else "us"
         pauses.pause(services, shard, after, f"The provider refused {who}: {error.message}")
-    elif setbacks >= TOLD_AFTER:
+    elif failures_in_a_row >= TOLD_AFTER:
         pauses.pause(
-            services, shard, after, f"The provider has not served us {setbacks} times in a row: {error.message}"
+            services,
+            shard,
+            after,
+            f"The provider has not served us {failures_in_a_row} times in a row: {error.message}",
         )
     else:
-        services.batch_store.save_shard(shard, change(after, setbacks=setbacks))
-    return step.then(step.next, wait_after(services, setbacks, error.retry_after, most))
+        services.batch_store.save_shard(shard, change(after, failures_in_a_row=failures_in_a_row))
+    return step.then(step.next, wait_after(services, failures_in_a_row, error.retry_after, most))
 
 
-def _give_up(services: Services, shard: Shard, after: Shard, step: Step, error: BatchClientError) -> Step:
+def _fail_shard(services: Services, shard: Shard, after: Shard, step: Step, error: BatchClientError) -> Step:
     code = (error.code or "provider_unavailable")[:LONGEST_CODE]
-    reason = LineError(code, f"The provider did not take the batch: {error.message}")
+    reason = BatchError(code, f"The provider did not take the batch: {error.message}")
     if isinstance(error.__cause__, NotFound):
-        reason = LineError("invalid_request", "The input was deleted before all of it was sent.", "file_id")
+        reason = BatchError("invalid_request", "The input was deleted before all of it was sent.", "file_id")
     if after.may_be_paid:  # it is looked for before its lines are given up
         services.batch_store.save_shard(shard, change(after, reason=reason, paused=None))
         return step.then("submit")
-    pauses.save_after_answer(services, shard, finish(after, reason))
+    pauses.save_answered(services, shard, finish(after, reason))
     return step.then("done")

@@ -7,7 +7,7 @@ behind a wave were not tried, so they go on.
 from typing import TYPE_CHECKING, Final
 
 from batchyard.domain import object_keys, outcomes
-from batchyard.domain.batch import LineError, window_seconds
+from batchyard.domain.batch import BatchError, window_seconds
 from batchyard.domain.shard import Shard, change, change_attempt, finish
 from batchyard.domain.stopping import WAITED_FOR
 from batchyard.lines.runs import RunWriter
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 OUT_OF_TIME: Final = frozenset({"expired", "cancelled"})
 
 
-def is_barren(status: str, ran: float, window: str) -> bool:
+def is_stall(status: str, ran: float, window: str) -> bool:
     """Tell whether an attempt that finished no line after so many seconds counts: its window being over costs none."""
     return status not in OUT_OF_TIME or ran < WAITED_FOR * window_seconds(window)
 
 
-def counted(shard: Shard) -> Shard:
+def with_stall(shard: Shard) -> Shard:
     """Return the shard with its latest attempt counted as one that finished no line."""
     sent = min(filter(None, (shard.stalled_lines, shard.attempts[-1].lines)), default=0)
     return change(shard, stalls=shard.stalls + 1, stalled_lines=sent)
 
 
-def give_up(services: Services, before: Shard, after: Shard, reason: LineError) -> Shard:
+def fail_lines(services: Services, before: Shard, after: Shard, reason: BatchError) -> Shard:
     """Return `after` without the lines that were sent in vain: it is done, or goes on with those that were not among them.
 
     `before` is the record as this worker has fenced it.
@@ -57,7 +57,7 @@ def give_up(services: Services, before: Shard, after: Shard, reason: LineError) 
 
 
 def _written(
-    services: Services, before: Shard, after: Shard, lines: ShardLines, ordinals: "array[int]", reason: LineError
+    services: Services, before: Shard, after: Shard, lines: ShardLines, ordinals: "array[int]", reason: BatchError
 ) -> dict[str, int]:
     codes = dict(after.codes)
     with RunWriter(services.bucket, object_keys.attempt(*before.attempt_place, "errors")) as run:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, OutcomeUnknown
 from batchyard.domain import object_keys
-from batchyard.domain.batch import Batch, LineError
+from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.shard import (
     ATTEMPT_KEY,
@@ -21,15 +21,15 @@ from batchyard.domain.shard import (
     is_full,
 )
 from batchyard.domain.stopping import why_stopped
-from batchyard.lines.byte_ranges import Upload
+from batchyard.lines.byte_ranges import ByteRanges
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.services import Services
 from batchyard.shards import pauses, retries, token_room
-from batchyard.shards.continue_as_new import must_relay, relay, take_over
+from batchyard.shards.continue_as_new import clear_continues, continue_as_new, turns_used_up
 from batchyard.shards.direct import begin_direct, is_due, send_tail
 from batchyard.shards.provider_failure import after_refused_create
-from batchyard.shards.turn import begun
+from batchyard.shards.turn import open_shard
 
 if TYPE_CHECKING:
     from array import array
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 LISTED_WITHIN, LOOKS = 20, 3  # a batch just created may not be listed at once, nor by each of a service's replicas
 BETWEEN_LOOKS: Final = 10
 QUICKLY: Final = 15  # seconds; an answer that was lost later may belong to a create that is still under way
-TOO_MANY_ATTEMPTS: Final = LineError(
+TOO_MANY_ATTEMPTS: Final = BatchError(
     "too_many_attempts",
     "Its shard was sent so often that its record is full. Send the rest as a new batch, with fewer requests per shard.",
 )
@@ -50,16 +50,18 @@ def submit(services: Services, step: Step) -> Step:
     What is known of the attempt is recorded before and after each effect: a second run goes on where one stopped.
     """
     batch = services.batch_store.batch(step.batch_id)
-    shard = services.batch_store.shard(step.batch_id, step.shard) or begun(services, batch, step.shard)
+    shard = services.batch_store.shard(step.batch_id, step.shard) or open_shard(services, batch, step.shard)
     if shard.attempt is None or shard.done:  # if the last step was cut off before it gave the room back
-        token_room.give_back(services, step.batch_id, step.shard)
+        token_room.release_ended(services, step.batch_id, step.shard)
     if shard.done:
         return step.then("done")
-    if must_relay(shard, step):
-        return relay(services, shard, step)
-    if shard.relayed and step.turns and batch.given_up is None:  # no fresh execution, which alone may take off the mark
-        return step.then("relay")
-    shard = take_over(services, shard)
+    if turns_used_up(shard, step):
+        return continue_as_new(services, shard, step)
+    if (
+        shard.continues and step.turns and batch.drain_reason is None
+    ):  # no fresh execution, which alone may take off the mark
+        return step.then("continue")
+    shard = clear_continues(services, shard)
     if (rest := shard.rest_until - services.now()) > 0:
         return step.then("submit", rest)
     return _Submission(services, batch, shard, step).run()
@@ -102,7 +104,7 @@ class _Submission:
         except BatchClientError as error:  # this refusal says nothing about the batch we look for: it may exist
             following = retries.after_read(self._services, self._shard, self._shard, self._step, error)
             if following.next == "done":
-                token_room.give_back(self._services, self._shard.batch_id, self._shard.shard)
+                token_room.release_ended(self._services, self._shard.batch_id, self._shard.shard)
             return following
         if made is not None:
             return self._adopt(made)
@@ -117,7 +119,7 @@ class _Submission:
             return self._stop(reason)
         unfinished = Unfinished.read(self._services.bucket, self._shard.unfinished_key, len(self._lines)).ordinals
         sizes = [self._lines.sizes[ordinal] for ordinal in unfinished]
-        self._shard, wait = token_room.enter(self._services, self._shard, sizes)
+        self._shard, wait = token_room.reserve(self._services, self._shard, sizes)
         if wait:
             return self._step.then("submit", wait)
         try:
@@ -137,9 +139,9 @@ class _Submission:
     def _upload(self, ordinals: "array[int]") -> None:
         if self._shard.file_id is None:
             source = self._lines.source or self._batch.source or self._batch.input
-            upload = Upload(self._services.bucket, source, list(self._lines.ranges(ordinals)))
+            upload = ByteRanges(self._services.bucket, source, list(self._lines.ranges(ordinals)))
             place = self._shard.batch_id, self._shard.shard, self._shard.attempts[-1].number
-            name = object_keys.upload(*place, self._services.settings.stack)
+            name = object_keys.provider_filename(*place, self._services.settings.stack)
             file = self._services.ask(lambda provider: provider.create_file(upload, name))
             self._save(change(self._shard, file_id=file.id))
 
@@ -157,7 +159,7 @@ class _Submission:
         known = change_attempt(self._shard, provider_batch_id=made.id, file_id=file_id)
         self._services.batch_store.link(made.id, self._shard)
         try:
-            pauses.save_after_answer(self._services, self._shard, known)
+            pauses.save_answered(self._services, self._shard, known)
         except StaleRecord:
             self._disown(made)
             raise
@@ -169,12 +171,12 @@ class _Submission:
         if now is None or all(attempt.provider_batch_id != made.id for attempt in now.attempts):
             self._services.ask(lambda provider: provider.cancel_batch(made.id))
 
-    def _stopping(self) -> LineError | None:
+    def _stopping(self) -> BatchError | None:
         return why_stopped(self._services.batch_store.batch(self._batch.batch_id), self._shard)
 
-    def _stop(self, reason: LineError) -> Step:
+    def _stop(self, reason: BatchError) -> Step:
         self._save(finish(self._shard, reason))
-        token_room.give_back(self._services, self._shard.batch_id, self._shard.shard)
+        token_room.release_ended(self._services, self._shard.batch_id, self._shard.shard)
         return self._step.then("done")
 
     def _save(self, after: Shard) -> Shard:

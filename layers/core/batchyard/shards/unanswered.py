@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from batchyard.adapters.bucket import Bucket
 from batchyard.domain import object_keys, outcomes
-from batchyard.domain.batch import LineError
+from batchyard.domain.batch import BatchError
 from batchyard.domain.shard import Shard
-from batchyard.lines.merging import Feed, piece_of
+from batchyard.lines.merging import MergeInput, piece_of
 from batchyard.lines.runs import Run, RunWriter
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
@@ -19,14 +19,14 @@ from batchyard.lines.unfinished import Unfinished
 if TYPE_CHECKING:
     from array import array
 
-NO_REASON: Final = LineError("server_error", "The request was not finished and its shard does not say why.")
+NO_REASON: Final = BatchError("server_error", "The request was not finished and its shard does not say why.")
 NO_MORE: Final = (2**64, b"")
 
 
-def put_given_up(bucket: Bucket, shard: Shard) -> dict[str, int]:
+def put_unanswered(bucket: Bucket, shard: Shard) -> dict[str, int]:
     """Write them down as a run of their own, and count them by the code of their errors; memory is that of one shard."""
     codes: dict[str, int] = {}
-    with RunWriter(bucket, given_up_key(shard)) as run:
+    with RunWriter(bucket, unanswered_key(shard)) as run:
         lines = ShardLines.read(bucket, shard.batch_id, shard.shard)
         left = Unfinished.read(bucket, shard.unfinished_key, len(lines)).ordinals
         for position, line in last_words(bucket, shard, lines, left, shard.reason or NO_REASON):
@@ -36,13 +36,13 @@ def put_given_up(bucket: Bucket, shard: Shard) -> dict[str, int]:
     return codes
 
 
-def given_up_key(shard: Shard) -> str:
+def unanswered_key(shard: Shard) -> str:
     """Name that run."""
-    return object_keys.given_up(shard.batch_id, shard.shard, shard.version, "errors")
+    return object_keys.unanswered(shard.batch_id, shard.shard, shard.version, "errors")
 
 
 def last_words(
-    bucket: Bucket, shard: Shard, lines: ShardLines, ordinals: "array[int]", reason: LineError
+    bucket: Bucket, shard: Shard, lines: ShardLines, ordinals: "array[int]", reason: BatchError
 ) -> Iterator[tuple[int, bytes]]:
     """Yield position and error line of each of these lines of the shard: the last passing error it met, else the reason."""
     errors = chain(_last_errors(bucket, shard), [NO_MORE])
@@ -62,7 +62,7 @@ def _last_errors(bucket: Bucket, shard: Shard) -> Iterator[tuple[int, bytes]]:
         for attempt in shard.attempts
         if attempt.transient
     ]
-    piece = piece_of(Feed(shard.first, shard.last, partial(run.blocks, -1, shard.last)) for run in runs)
+    piece = piece_of(MergeInput(shard.first, shard.last, partial(run.blocks, -1, shard.last)) for run in runs)
     in_order = heapq.merge(*(run.lines(piece) for run in runs), key=itemgetter(0))
     for _, same in groupby(in_order, key=itemgetter(0)):
         *_, last = same

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 
 from batchyard.domain.errors import DeliveryFailed, NotFound, StaleRecord
-from batchyard.domain.webhook_delivery import DELIVERED, FAILED, Delivery, Order, headers
+from batchyard.domain.webhook_delivery import DELIVERED, FAILED, Delivery, DeliveryRequest, headers
 from batchyard.domain.webhook_endpoint import WebhookEndpoint, secrets_of
 from batchyard.domain.webhook_url import wrong_url
 from batchyard.observability import logger
@@ -12,7 +12,7 @@ from batchyard.services import Services
 GONE = "The endpoint was deleted before it took the event."
 
 
-def deliver(services: Services, order: Order) -> str:
+def deliver(services: Services, order: DeliveryRequest) -> str:
     """Send an event unless it was taken already, and return how its delivery stands; raises DeliveryFailed to be repeated.
 
     The attempt is recorded before it is made: one that dies on the way counts.
@@ -29,7 +29,7 @@ def deliver(services: Services, order: Order) -> str:
     return _ended(services, delivery, DELIVERED, last_status=status, delivered_at=services.now())
 
 
-def give_up(services: Services, order: Order) -> str:
+def end_delivery(services: Services, order: DeliveryRequest) -> str:
     """Record that the last attempt has failed, and return how the delivery stands."""
     return _ended(services, services.webhook_store.delivery(order.endpoint_id, order.event), FAILED)
 

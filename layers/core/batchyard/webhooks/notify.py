@@ -5,7 +5,7 @@ from typing import Any
 
 from batchyard.domain import webhook_delivery
 from batchyard.domain.statuses import STAMPS
-from batchyard.domain.webhook_delivery import Order, WebhookEvent
+from batchyard.domain.webhook_delivery import DeliveryRequest, WebhookEvent
 from batchyard.observability import logger
 from batchyard.services import Services
 
@@ -18,11 +18,11 @@ def notify(services: Services, batch: Mapping[str, Any]) -> list[str]:
     tenant, event = batch["tenant"], _event(batch)
     wanting = [each for each in services.webhook_store.endpoints(tenant) if event.event_type in each.event_types]
     for endpoint in wanting:
-        order = Order(tenant, endpoint.endpoint_id, event)
+        order = DeliveryRequest(tenant, endpoint.endpoint_id, event)
         services.webhook_store.begin(webhook_delivery.new(event, tenant, endpoint.endpoint_id, services.now()))
         if services.webhook_executions.start(order):
             logger.info("webhook begun", endpoint_id=endpoint.endpoint_id, event_type=event.event_type)
-    return [Order(tenant, each.endpoint_id, event).name for each in wanting]
+    return [DeliveryRequest(tenant, each.endpoint_id, event).name for each in wanting]
 
 
 def _event(batch: Mapping[str, Any]) -> WebhookEvent:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from batchyard.api.batch_request import check
-from batchyard.api.create_batch import claim
+from batchyard.api.create_batch import create_or_take_over
 from batchyard.domain.batch import Batch
 from batchyard.domain.errors import ApiError
 from batchyard.planning.intake import intake
@@ -30,13 +30,13 @@ def wanted(key: str = KEY, **changes: object) -> dict[str, Any]:
 
 
 def ids(services: MemoryServices, *claims: tuple[dict[str, Any], str | None]) -> list[str]:
-    return [claim(services, "default", body, key).batch_id for body, key in claims]
+    return [create_or_take_over(services, "default", body, key).batch_id for body, key in claims]
 
 
 def test_a_call_gets_the_batch_its_upload_has_made_with_the_call_s_metadata(services: MemoryServices) -> None:
     dropped = intake(services, BUCKET, KEY, "v1")
-    made = claim(services, "default", wanted(metadata={"run": "7"}), None)
-    assert (made.batch_id, made.metadata, bool(made.claimed_by)) == (dropped, {"run": "7"}, True)
+    made = create_or_take_over(services, "default", wanted(metadata={"run": "7"}), None)
+    assert (made.batch_id, made.metadata, bool(made.owned_by_request)) == (dropped, {"run": "7"}, True)
     assert len(services.table.batches) == 1
 
 
@@ -47,9 +47,9 @@ def test_a_batch_that_has_ended_unclaimed_is_shown_for_running_it_again_would_be
     assert dropped is not None
     ended = msgspec.structs.replace(services.table.batch(dropped), status="completed", endpoint="/v1/responses")
     services.table.batches[dropped] = ended
-    made = claim(services, "default", wanted(metadata={"run": "7"}), None)
-    assert (made.batch_id, made.status, bool(made.claimed_by)) == (dropped, "completed", True)
-    assert claim(services, "default", wanted(), None).batch_id != dropped
+    made = create_or_take_over(services, "default", wanted(metadata={"run": "7"}), None)
+    assert (made.batch_id, made.status, bool(made.owned_by_request)) == (dropped, "completed", True)
+    assert create_or_take_over(services, "default", wanted(), None).batch_id != dropped
 
 
 @pytest.mark.parametrize("status", ["in_progress", "completed"])
@@ -60,7 +60,7 @@ def test_a_batch_of_the_upload_that_runs_for_another_endpoint_is_left_as_it_is(
     assert dropped is not None
     running = msgspec.structs.replace(services.table.batch(dropped), status=status, endpoint="/v1/embeddings")
     services.table.batches[dropped] = running
-    made = claim(services, "default", wanted(), None)
+    made = create_or_take_over(services, "default", wanted(), None)
     assert (made.batch_id != dropped, made.endpoint) == (True, "/v1/responses")
     assert services.table.batch(dropped) == running
     assert services.started.started[-1] == made.batch_id
@@ -69,9 +69,9 @@ def test_a_batch_of_the_upload_that_runs_for_another_endpoint_is_left_as_it_is(
 class PlannedJustThen(MemoryBatchStore):
     """The plan finds another endpoint between the look at the batch and the claim."""
 
-    def claim_batch(self, batch_id: str, wanted: str, /, **changes: object) -> Batch | None:
+    def take_over_batch(self, batch_id: str, wanted: str, /, **changes: object) -> Batch | None:
         self.move_batch(batch_id, "in_progress", 1, endpoint="/v1/embeddings")
-        return super().claim_batch(batch_id, wanted, **changes)
+        return super().take_over_batch(batch_id, wanted, **changes)
 
 
 def test_a_batch_whose_endpoint_is_found_at_the_last_moment_is_not_taken_over(services: MemoryServices) -> None:
@@ -79,14 +79,14 @@ def test_a_batch_whose_endpoint_is_found_at_the_last_moment_is_not_taken_over(se
     late = PlannedJustThen()
     late.batches = services.table.batches
     services.batch_store = late
-    made = claim(services, "default", wanted(), None)
+    made = create_or_take_over(services, "default", wanted(), None)
     assert made.batch_id != dropped
-    assert services.table.batches[dropped or ""].claimed_by is None
+    assert services.table.batches[dropped or ""].owned_by_request is None
     assert services.started.started[-1] == made.batch_id
 
 
 def test_an_upload_told_after_the_call_makes_no_second_batch(services: MemoryServices) -> None:
-    made = claim(services, "default", wanted(), None)
+    made = create_or_take_over(services, "default", wanted(), None)
     assert intake(services, BUCKET, KEY, "v1") == made.batch_id
     assert len(services.table.batches) == 1
 
@@ -112,17 +112,17 @@ def test_the_order_of_members_is_no_other_body(services: MemoryServices) -> None
 
 
 def test_an_idempotency_key_with_another_body_is_a_conflict(services: MemoryServices) -> None:
-    claim(services, "default", wanted(FILE), "once")
+    create_or_take_over(services, "default", wanted(FILE), "once")
     with pytest.raises(ApiError) as caught:
-        claim(services, "default", wanted(FILE, metadata={"run": "8"}), "once")
+        create_or_take_over(services, "default", wanted(FILE, metadata={"run": "8"}), "once")
     assert (caught.value.status, caught.value.code) == (409, "idempotency_key_reused")
     assert len(services.table.batches) == 1
 
 
 def test_tenants_do_not_share_their_idempotency_keys(services: MemoryServices) -> None:
     services.fake_bucket.put("files/acme/file-1", INPUT)
-    ours = claim(services, "default", wanted(FILE), "once")
-    theirs = claim(services, "acme", wanted("files/acme/file-1"), "once")
+    ours = create_or_take_over(services, "default", wanted(FILE), "once")
+    theirs = create_or_take_over(services, "acme", wanted("files/acme/file-1"), "once")
     assert (ours.tenant, theirs.tenant) == ("default", "acme")
     assert ours.batch_id != theirs.batch_id
 
@@ -133,7 +133,7 @@ def test_tenants_do_not_share_their_idempotency_keys(services: MemoryServices) -
 def test_a_file_that_is_not_there_fails_the_batch_afterwards_as_with_openai(
     services: MemoryServices, file_id: str
 ) -> None:
-    made = claim(services, "default", {**wanted(), "input_file_id": file_id}, None)
+    made = create_or_take_over(services, "default", {**wanted(), "input_file_id": file_id}, None)
     assert (made.status, made.errors[0].code, made.errors[0].param) == ("failed", "invalid_request", "file_id")
     assert made.input_file_id == file_id
     assert services.started.started == []
@@ -144,6 +144,6 @@ def test_a_file_that_is_not_there_fails_the_batch_afterwards_as_with_openai(
 )
 def test_what_is_another_s_is_refused_at_once_whether_it_is_there_or_not(services: MemoryServices, uri: str) -> None:
     with pytest.raises(ApiError) as caught:
-        claim(services, "default", {**wanted(), "input_file_id": uri}, None)
+        create_or_take_over(services, "default", {**wanted(), "input_file_id": uri}, None)
     assert (caught.value.status, caught.value.param) == (400, "input_file_id")
     assert services.table.batches == {}

@@ -2,14 +2,15 @@
 
 import pytest
 
-from batch_client import AuthenticationError, BatchError, QuotaError, RateLimitError
+from batch_client import AuthenticationError, QuotaError, RateLimitError
+from batch_client import BatchError as ProviderBatchError
 from batchyard.api.batches import resume
-from batchyard.domain.batch import LineError
+from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.shard import Step, finish
 from batchyard.shards.collect import collect
 from batchyard.shards.fail import fail_shard
-from batchyard.shards.pauses import save_after_answer
+from batchyard.shards.pauses import save_answered
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
@@ -63,7 +64,7 @@ def test_a_late_worker_does_not_end_the_pause_of_another() -> None:
     refuse(services, "create_file", NO_MONEY)
     submit(services, FIRST)
     with pytest.raises(StaleRecord):
-        save_after_answer(services, seen, seen)
+        save_answered(services, seen, seen)
     assert services.table.batch(BATCH_ID).paused
     assert "resumed" not in services.bus.announced
 
@@ -85,7 +86,7 @@ def test_an_end_of_a_pause_that_could_not_be_told_is_told_at_the_next_look() -> 
     submit(services, FIRST)
     shard = services.table.kept[BATCH_ID, 0]
     submit(services, SECOND)
-    services.table.save_shard(shard, finish(shard, LineError("server_error", "no")))  # and then the worker died
+    services.table.save_shard(shard, finish(shard, BatchError("server_error", "no")))  # and then the worker died
     assert services.bus.announced == ["paused"]
     assert poll(services, SECOND.then("poll")).next == "poll"
     assert services.bus.announced == ["paused", "resumed"]
@@ -111,7 +112,7 @@ def test_a_batch_that_has_ended_is_neither_paused_nor_resumed() -> None:
 def test_a_provider_batch_that_failed_for_money_pauses_and_the_next_probe_uses_the_same_file() -> None:
     services = several()
     step = submit(services, FIRST)
-    services.scripted.end("pb-0", "failed", errors=(BatchError("billing_hard_limit_reached", "no money"),))
+    services.scripted.end("pb-0", "failed", errors=(ProviderBatchError("billing_hard_limit_reached", "no money"),))
     assert collect(services, step).next == "submit"
     assert services.bus.announced == ["paused"]
     submit(services, FIRST)

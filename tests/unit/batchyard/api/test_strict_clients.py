@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from batchyard.api import openapi
 from batchyard.domain import multipart_upload, stored_file
-from batchyard.domain.batch import TIMES, Counts, LineError, Usage, shape
+from batchyard.domain.batch import TIMES, BatchError, Counts, Usage, shape
 from batchyard.domain.multipart_upload import StoredUpload
 from batchyard.domain.stored_file import StoredFile
 from tests.unit.batchyard.memory import NOW, batch
@@ -25,7 +25,7 @@ DESCRIBED = jsonschema_rs.Draft202012Validator({**DOCUMENT, "$ref": "#/component
 counts = st.integers(0, 2**31 - 1)
 tokens = st.integers(0, 2**34)
 times = st.none() | st.integers(NOW, NOW + 1_000 * 86_400)
-line_errors = st.builds(LineError, st.text(), st.text(), st.none() | st.text(), st.none() | st.integers(1, 2**31 - 1))
+line_errors = st.builds(BatchError, st.text(), st.text(), st.none() | st.text(), st.none() | st.integers(1, 2**31 - 1))
 members = st.fixed_dictionaries(
     {},
     optional={

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 from openai.types import Batch as OfficialBatch
 
-from batchyard.domain.batch import TIMES, Counts, LineError, Usage, derived_id, shape, window_seconds
-from batchyard.domain.statuses import ENDED, MOVES, STAMPS
+from batchyard.domain.batch import TIMES, BatchError, Counts, Usage, derived_id, shape, window_seconds
+from batchyard.domain.statuses import ENDED, STAMPS, TRANSITIONS
 from tests.unit.batchyard.memory import BATCH_ID, NOW, batch
 
 MEMBERS = {
@@ -20,12 +20,12 @@ EXTRAS = {"paused", "errors_total"}  # beside OpenAI's members, never inside the
 NEVER_NULL = {"id", "object", "endpoint", "input_file_id", "completion_window", "status", "created_at"}
 FULL: dict[str, Any] = {
     "endpoint": "/v1/responses", "model": "m", "metadata": {"run": "7"}, "counts": Counts(3, 2, 1), "shards": 1,
-    "usage": Usage(5, 1, 4, 2, 9), "errors": [LineError("invalid_json_line", "no", None, 3)], "errors_total": 1,
+    "usage": Usage(5, 1, 4, 2, 9), "errors": [BatchError("invalid_json_line", "no", None, 3)], "errors_total": 1,
     "output_file_id": "s3://b/o", "error_file_id": "s3://b/e", **{STAMPS[status]: NOW + 1 for status in STAMPS},
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("status", MOVES)
+@pytest.mark.parametrize("status", TRANSITIONS)
 @pytest.mark.parametrize("members", [{}, FULL], ids=["new", "full"])
 def test_every_member_is_there_at_every_moment(status: str, members: dict[str, object]) -> None:
     shown = shape(batch(status=status, **members))
@@ -34,7 +34,7 @@ def test_every_member_is_there_at_every_moment(status: str, members: dict[str, o
     assert set(shown["request_counts"]) == {"total", "completed", "failed"}
 
 
-@pytest.mark.parametrize("status", MOVES)
+@pytest.mark.parametrize("status", TRANSITIONS)
 @pytest.mark.parametrize("members", [{}, FULL], ids=["new", "full"])
 def test_the_official_client_s_model_takes_it_as_it_is(status: str, members: dict[str, object]) -> None:
     with warnings.catch_warnings():
@@ -55,7 +55,7 @@ def test_it_survives_json_with_whole_numbers_below_two_to_the_31st() -> None:
 
 
 def test_errors_are_a_list_object_and_the_total_of_all_stands_beside_it() -> None:
-    shown = shape(batch(errors=[LineError("c", "m", "p", 1)], errors_total=2_000))
+    shown = shape(batch(errors=[BatchError("c", "m", "p", 1)], errors_total=2_000))
     assert shown["errors"] == {"object": "list", "data": [{"code": "c", "message": "m", "param": "p", "line": 1}]}
     assert shown["errors_total"] == 2_000
     assert shape(batch())["errors"] is None

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from batchyard.domain.batch import LineError, Usage
+from batchyard.domain.batch import BatchError, Usage
 from batchyard.domain.outcomes import (
     LONGEST_CODE,
     MOST_CODES,
@@ -166,13 +166,13 @@ def test_an_answer_without_response_has_no_usage() -> None:
 
 
 def test_a_line_without_an_answer_of_its_own_reads_like_the_provider_s() -> None:
-    line = answer_line("batch_1", 7, "é\n", LineError("batch_expired", "late"))
+    line = answer_line("batch_1", 7, "é\n", BatchError("batch_expired", "late"))
     parsed = parse(line)
     assert parsed is not None
     assert (parsed.custom_id, outcome_of(parsed), code_of(parsed)) == ("é\n", Outcome.UNFINISHED, "batch_expired")
     assert line.count(b"\n") == 1
-    assert line == answer_line("batch_1", 7, "é\n", LineError("batch_expired", "late"))
-    assert line != answer_line("batch_1", 8, "é\n", LineError("batch_expired", "late"))
+    assert line == answer_line("batch_1", 7, "é\n", BatchError("batch_expired", "late"))
+    assert line != answer_line("batch_1", 8, "é\n", BatchError("batch_expired", "late"))
 
 
 def test_however_many_and_long_the_codes_a_provider_makes_up_the_counts_stay_small_and_whole() -> None:

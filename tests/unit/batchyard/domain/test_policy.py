@@ -22,8 +22,8 @@ from batch_client import (
     TokenLimitError,
     UploadOutcomeUnknown,
 )
-from batchyard.domain.batch import LineError
-from batchyard.domain.policy import Move, after_failed_batch, after_failed_call
+from batchyard.domain.batch import BatchError
+from batchyard.domain.policy import Reaction, after_failed_batch, after_failed_call
 
 MONEY = [
     "insufficient_quota",
@@ -48,78 +48,78 @@ OF_OTHERS = [
 @pytest.mark.parametrize(
     ("error", "move"),
     [
-        (BadRequestError("no", status=400, code="invalid_value"), Move.GIVE_UP),
-        (BadRequestError("no", status=400, code="invalid_request", param="file_id"), Move.UPLOAD),
-        (BadRequestError("no", status=413), Move.GIVE_UP),
-        (BadRequestError("no", status=422), Move.GIVE_UP),
-        (ConflictError("no", status=409), Move.RETRY),
-        (BadRequestError("no", status=423), Move.RETRY),
-        (BadRequestError("no", status=425), Move.RETRY),
-        (InvalidArgumentError("no"), Move.PAUSE),
-        (AuthenticationError("no", status=401), Move.PAUSE),
-        (AuthenticationError("no", status=401, code="invalid_api_key"), Move.PAUSE),
-        (PermissionDeniedError("no", status=403), Move.PAUSE),
-        (NotFoundError("no", status=404), Move.UPLOAD),
-        (APITimeoutError("no", status=408), Move.RETRY),
-        (RateLimitError("no", status=429, code="rate_limit_exceeded"), Move.RETRY),
-        (TokenLimitError("no", status=400, code="token_limit_exceeded"), Move.REUSE),
-        (TokenLimitError("no", status=429, code="token_limit_exceeded"), Move.REUSE),
-        (RateLimitError("no", status=429, code="quotaExceeded"), Move.REUSE),
-        (QuotaError("no", status=402), Move.PAUSE),
-        (QuotaError("no", status=429, type="insufficient_quota"), Move.PAUSE),
-        (ServerError("no", status=500), Move.RETRY),
-        (ServerError("no", status=502), Move.RETRY),
-        (ServerError("no", status=503), Move.RETRY),
-        (ServerError("no", status=504), Move.RETRY),
-        (RateLimitError("no", status=429, code="slow_down"), Move.RETRY),
-        (APIConnectionError("no"), Move.RETRY),
-        (DownloadIncomplete("no"), Move.RETRY),
-        (CreateOutcomeUnknown("no"), Move.RETRY),
-        (UploadOutcomeUnknown("no"), Move.RETRY),
-        (ProtocolError("no"), Move.RETRY),
-        (SourceError("no"), Move.RETRY),
-        *((QuotaError("no", status=429, code=code), Move.PAUSE) for code in MONEY),
-        *((RateLimitError("no", status=429, code=code), Move.PAUSE) for code in MONEY),
+        (BadRequestError("no", status=400, code="invalid_value"), Reaction.FAIL_LINES),
+        (BadRequestError("no", status=400, code="invalid_request", param="file_id"), Reaction.UPLOAD),
+        (BadRequestError("no", status=413), Reaction.FAIL_LINES),
+        (BadRequestError("no", status=422), Reaction.FAIL_LINES),
+        (ConflictError("no", status=409), Reaction.RETRY),
+        (BadRequestError("no", status=423), Reaction.RETRY),
+        (BadRequestError("no", status=425), Reaction.RETRY),
+        (InvalidArgumentError("no"), Reaction.PAUSE),
+        (AuthenticationError("no", status=401), Reaction.PAUSE),
+        (AuthenticationError("no", status=401, code="invalid_api_key"), Reaction.PAUSE),
+        (PermissionDeniedError("no", status=403), Reaction.PAUSE),
+        (NotFoundError("no", status=404), Reaction.UPLOAD),
+        (APITimeoutError("no", status=408), Reaction.RETRY),
+        (RateLimitError("no", status=429, code="rate_limit_exceeded"), Reaction.RETRY),
+        (TokenLimitError("no", status=400, code="token_limit_exceeded"), Reaction.REUSE),
+        (TokenLimitError("no", status=429, code="token_limit_exceeded"), Reaction.REUSE),
+        (RateLimitError("no", status=429, code="quotaExceeded"), Reaction.REUSE),
+        (QuotaError("no", status=402), Reaction.PAUSE),
+        (QuotaError("no", status=429, type="insufficient_quota"), Reaction.PAUSE),
+        (ServerError("no", status=500), Reaction.RETRY),
+        (ServerError("no", status=502), Reaction.RETRY),
+        (ServerError("no", status=503), Reaction.RETRY),
+        (ServerError("no", status=504), Reaction.RETRY),
+        (RateLimitError("no", status=429, code="slow_down"), Reaction.RETRY),
+        (APIConnectionError("no"), Reaction.RETRY),
+        (DownloadIncomplete("no"), Reaction.RETRY),
+        (CreateOutcomeUnknown("no"), Reaction.RETRY),
+        (UploadOutcomeUnknown("no"), Reaction.RETRY),
+        (ProtocolError("no"), Reaction.RETRY),
+        (SourceError("no"), Reaction.RETRY),
+        *((QuotaError("no", status=429, code=code), Reaction.PAUSE) for code in MONEY),
+        *((RateLimitError("no", status=429, code=code), Reaction.PAUSE) for code in MONEY),
     ],
     ids=lambda value: (
         f"{type(value).__name__}-{value.status}-{value.code}" if isinstance(value, BatchClientError) else value
     ),
 )
-def test_a_failed_call_has_its_move(error: BatchClientError, move: Move) -> None:
+def test_a_failed_call_has_its_move(error: BatchClientError, move: Reaction) -> None:
     assert after_failed_call(error) is move
 
 
-def entry(code: str, param: str | None = None, line: int | None = None) -> LineError:
-    return LineError(code, "whatever it says", param, line)
+def entry(code: str, param: str | None = None, line: int | None = None) -> BatchError:
+    return BatchError(code, "whatever it says", param, line)
 
 
 @pytest.mark.parametrize(
     ("errors", "move"),
     [
-        ([entry("token_limit_exceeded")], Move.REUSE),
-        ([entry("invalid_request", "file_id")], Move.UPLOAD),
-        *(([entry(code)], Move.PAUSE) for code in MONEY),
-        ([entry("invalid_json_line", None, 3)], Move.SET_ASIDE),
-        ([entry("missing_required_parameter", "body", 1)], Move.SET_ASIDE),
-        ([entry("invalid_request", "body.model", 1)], Move.SET_ASIDE),
-        ([entry("duplicate_custom_id", "custom_id", 2)], Move.SET_ASIDE),
-        ([entry("mismatched_model", "body.model", 2)], Move.SET_ASIDE),
-        ([entry("model_not_found", "body.model", 2)], Move.SET_ASIDE),
-        ([entry("invalid_url", "url", 2)], Move.SET_ASIDE),
-        ([entry("streaming_unsupported", "body.stream", 2)], Move.SET_ASIDE),
-        ([entry("a_code_of_tomorrow", "body.x", 2)], Move.SET_ASIDE),
-        *(([entry(code, None, 2)], Move.SET_ASIDE) for code in (*OF_A_LINE, *OF_OTHERS)),
-        *(([entry(code)], Move.RETRY) for code in OF_OTHERS),
-        ([entry("empty_file")], Move.RETRY),
-        ([entry("too_many_tasks")], Move.RETRY),
-        ([entry("internal_error")], Move.RETRY),
-        ([entry("a_code_of_tomorrow")], Move.RETRY),
-        ([], Move.RETRY),
-        ([entry("model_not_found", None, 1), entry("token_limit_exceeded")], Move.REUSE),
-        ([entry("token_limit_exceeded"), entry("insufficient_quota")], Move.PAUSE),
+        ([entry("token_limit_exceeded")], Reaction.REUSE),
+        ([entry("invalid_request", "file_id")], Reaction.UPLOAD),
+        *(([entry(code)], Reaction.PAUSE) for code in MONEY),
+        ([entry("invalid_json_line", None, 3)], Reaction.REJECT_LINES),
+        ([entry("missing_required_parameter", "body", 1)], Reaction.REJECT_LINES),
+        ([entry("invalid_request", "body.model", 1)], Reaction.REJECT_LINES),
+        ([entry("duplicate_custom_id", "custom_id", 2)], Reaction.REJECT_LINES),
+        ([entry("mismatched_model", "body.model", 2)], Reaction.REJECT_LINES),
+        ([entry("model_not_found", "body.model", 2)], Reaction.REJECT_LINES),
+        ([entry("invalid_url", "url", 2)], Reaction.REJECT_LINES),
+        ([entry("streaming_unsupported", "body.stream", 2)], Reaction.REJECT_LINES),
+        ([entry("a_code_of_tomorrow", "body.x", 2)], Reaction.REJECT_LINES),
+        *(([entry(code, None, 2)], Reaction.REJECT_LINES) for code in (*OF_A_LINE, *OF_OTHERS)),
+        *(([entry(code)], Reaction.RETRY) for code in OF_OTHERS),
+        ([entry("empty_file")], Reaction.RETRY),
+        ([entry("too_many_tasks")], Reaction.RETRY),
+        ([entry("internal_error")], Reaction.RETRY),
+        ([entry("a_code_of_tomorrow")], Reaction.RETRY),
+        ([], Reaction.RETRY),
+        ([entry("model_not_found", None, 1), entry("token_limit_exceeded")], Reaction.REUSE),
+        ([entry("token_limit_exceeded"), entry("insufficient_quota")], Reaction.PAUSE),
     ],
     ids=lambda value: "+".join(f"{each.code}@{each.line}" for each in value) if isinstance(value, list) else value,
 )
-def test_a_failed_batch_has_its_move(errors: list[LineError], move: Move) -> None:
+def test_a_failed_batch_has_its_move(errors: list[BatchError], move: Reaction) -> None:
     assert after_failed_batch(errors) is move
     assert after_failed_batch(reversed(errors)) is move

@@ -6,7 +6,7 @@ import pytest
 from openai.types import Batch
 
 from batchyard.domain import statuses
-from batchyard.domain.statuses import ENDED, MOVES, STAMPS, sources_of
+from batchyard.domain.statuses import ENDED, STAMPS, TRANSITIONS, sources_of
 
 OFFICIAL = set(get_args(Batch.model_fields["status"].annotation))
 FORWARD = [statuses.VALIDATING, statuses.IN_PROGRESS, statuses.FINALIZING, statuses.COMPLETED]
@@ -25,8 +25,8 @@ ALLOWED = {
 }
 
 
-@pytest.mark.parametrize("source", MOVES)
-@pytest.mark.parametrize("target", MOVES)
+@pytest.mark.parametrize("source", TRANSITIONS)
+@pytest.mark.parametrize("target", TRANSITIONS)
 def test_a_move_is_allowed_or_not_by_the_table(source: str, target: str) -> None:
     assert (source in sources_of(target)) == ((source, target) in ALLOWED)
 
@@ -34,19 +34,19 @@ def test_a_move_is_allowed_or_not_by_the_table(source: str, target: str) -> None
 @pytest.mark.parametrize("ended", [statuses.COMPLETED, statuses.FAILED, statuses.CANCELLED])
 def test_nothing_leads_out_of_an_end(ended: str) -> None:
     assert ended in ENDED
-    assert not MOVES[ended]
+    assert not TRANSITIONS[ended]
 
 
 def test_every_other_status_leads_on_to_an_end() -> None:
-    for status in MOVES.keys() - ENDED:
+    for status in TRANSITIONS.keys() - ENDED:
         reached: set[str] = set()
-        for _ in MOVES:
-            reached = {after for before in reached | {status} for after in MOVES[before]} | reached
+        for _ in TRANSITIONS:
+            reached = {after for before in reached | {status} for after in TRANSITIONS[before]} | reached
         assert reached & ENDED
         assert status not in reached  # no way back
 
 
 def test_the_words_are_openai_s() -> None:
-    assert set(MOVES) <= OFFICIAL
+    assert set(TRANSITIONS) <= OFFICIAL
     assert set(STAMPS.values()) <= set(Batch.model_fields)
-    assert set(STAMPS) == set(MOVES) - {statuses.VALIDATING}
+    assert set(STAMPS) == set(TRANSITIONS) - {statuses.VALIDATING}

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from batchyard.domain.batch import LineError
+from batchyard.domain.batch import BatchError
 from batchyard.domain.shard import Shard, change
 from batchyard.domain.stopping import ACTIONS, CANCELLED, CUT_SHORT, deadline, why_stopped
 from batchyard.settings import Settings
@@ -14,7 +14,7 @@ from tests.unit.template.documents import template
 DAY = 86_400
 
 
-OWN, ALL = LineError("server_error", "the shard"), LineError("server_error", "the batch")
+OWN, ALL = BatchError("server_error", "the shard"), BatchError("server_error", "the batch")
 SHARD = Shard(
     batch_id=BATCH_ID, shard=0, expires_at_ttl=0, endpoint="/v1/responses", model="m", lines=1, first=0, last=0, unfinished=1
 )  # fmt: skip
@@ -34,9 +34,9 @@ SHARD = Shard(
     ],
 )
 def test_it_tells_the_nearest_reason(
-    status: str, given_up: LineError | None, own: LineError | None, why: LineError | None
+    status: str, given_up: BatchError | None, own: BatchError | None, why: BatchError | None
 ) -> None:
-    assert why_stopped(batch(status=status, given_up=given_up), change(SHARD, reason=own)) == why
+    assert why_stopped(batch(status=status, drain_reason=given_up), change(SHARD, reason=own)) == why
 
 
 def test_a_tenth_of_the_window_is_left_to_what_is_sent_anew() -> None:

@@ -21,8 +21,8 @@ from batchyard.domain.token_ledger import (
     PROBE_AFTER_REFUSAL,
     USUAL_RATIO,
     Ahead,
-    Claim,
     Ledger,
+    Reservation,
     Terms,
     after_acceptance,
     after_refusal,
@@ -63,22 +63,22 @@ def test_before_a_limit_is_known_few_are_sent_until_the_provider_has_taken_them_
     for _ in range(FIRST_UNCONFIRMED):
         assert terms(book, None, NOBODY, 10, NOW) == Terms(most_unconfirmed=FIRST_UNCONFIRMED - 1)
         book = msgspec.structs.replace(
-            book, enqueued=book.enqueued + 10, claims=book.claims + 1, unconfirmed=book.unconfirmed + 1
+            book, enqueued=book.enqueued + 10, reservations=book.reservations + 1, unconfirmed=book.unconfirmed + 1
         )
     assert terms(book, None, NOBODY, 10, NOW) is None
-    taken = Ledger(claims=12, unconfirmed=5)
+    taken = Ledger(reservations=12, unconfirmed=5)
     assert terms(taken, None, NOBODY, 10, NOW) is None
     assert terms(msgspec.structs.replace(taken, unconfirmed=3), None, NOBODY, 10, NOW) == Terms(most_unconfirmed=3)
 
 
 def test_as_much_as_was_taken_in_once_is_sent_at_once() -> None:
-    book = Ledger(enqueued=50, claims=5, unconfirmed=5, accepted=100)
+    book = Ledger(enqueued=50, reservations=5, unconfirmed=5, accepted=100)
     assert terms(book, None, NOBODY, 50, NOW) == Terms(most_enqueued=50)
     assert terms(book, None, NOBODY, 51, NOW) is None
 
 
 def test_who_came_later_takes_only_what_those_before_leave() -> None:
-    book = Ledger(enqueued=40, claims=1)
+    book = Ledger(enqueued=40, reservations=1)
     assert terms(book, 100, Ahead(1, 30), 30, NOW) == Terms(most_enqueued=70)
     assert terms(book, 100, Ahead(1, 31), 30, NOW) is None
 
@@ -86,11 +86,11 @@ def test_who_came_later_takes_only_what_those_before_leave() -> None:
 def test_one_that_seems_too_large_goes_when_nobody_else_is_there() -> None:
     assert terms(Ledger(), 100, NOBODY, 500, NOW) == Terms(most_enqueued=0)
     assert terms(Ledger(), 100, Ahead(1, 1), 500, NOW) is None
-    assert terms(Ledger(enqueued=1, claims=1), 100, NOBODY, 500, NOW) is None
+    assert terms(Ledger(enqueued=1, reservations=1), 100, NOBODY, 500, NOW) is None
 
 
 def test_a_learned_limit_is_tried_rarely_and_a_configured_one_never() -> None:
-    book = Ledger(enqueued=90, claims=1, confirmed=90, limit=100, probe_at=NOW)
+    book = Ledger(enqueued=90, reservations=1, confirmed=90, limit=100, probe_at=NOW)
     assert terms(book, 100, NOBODY, 90, NOW) == Terms(most_unconfirmed=0, probed_at=NOW)
     assert terms(book, 100, NOBODY, 90, NOW - 1) is None
     assert terms(book, 100, Ahead(1, 5), 90, NOW) is None
@@ -105,22 +105,22 @@ def test_after_what_should_fit_was_refused_only_one_tries_and_only_after_a_while
     assert terms(book, 100, NOBODY, 10, NOW + 59) is None
     assert terms(book, 100, NOBODY, 10, NOW + 60) == Terms(most_enqueued=90, most_unconfirmed=0)
     assert terms(book, 100, Ahead(1, 1), 10, NOW + 60) is None
-    trying = msgspec.structs.replace(book, enqueued=10, claims=1, unconfirmed=1)
+    trying = msgspec.structs.replace(book, enqueued=10, reservations=1, unconfirmed=1)
     assert terms(trying, 100, NOBODY, 10, NOW + 60) is None
     assert after_acceptance(msgspec.structs.replace(book, confirmed=10), NOW) == {"crowded": 0, "accepted": 10}
 
 
 def test_a_stated_limit_is_believed_and_an_unstated_one_guessed() -> None:
-    book = Ledger(enqueued=100, claims=2, confirmed=40, unconfirmed=1)
+    book = Ledger(enqueued=100, reservations=2, confirmed=40, unconfirmed=1)
     later = NOW + PROBE_AFTER_REFUSAL
     assert after_refusal(book, 90, None, NOW) == {"limit": 90, "stated": True, "probe_at": later}
     assert after_refusal(book, None, None, NOW) == {"limit": 50, "stated": False, "probe_at": later}
-    alone = Ledger(enqueued=1, claims=1, unconfirmed=1)
+    alone = Ledger(enqueued=1, reservations=1, unconfirmed=1)
     assert after_refusal(alone, None, None, NOW)["limit"] == 1
 
 
 def test_tokens_are_taken_for_more_when_what_should_fit_is_refused() -> None:
-    book = Ledger(enqueued=80, claims=2, confirmed=40, unconfirmed=1, limit=90, ratio=USUAL_RATIO)
+    book = Ledger(enqueued=80, reservations=2, confirmed=40, unconfirmed=1, limit=90, ratio=USUAL_RATIO)
     learned = after_refusal(book, 90, 90, NOW)
     denser = USUAL_RATIO * 3 // 2
     assert (learned["ratio"], learned["least_ratio"], learned["least_until"] > NOW) == (denser, denser, True)
@@ -131,7 +131,7 @@ def test_tokens_are_taken_for_more_when_what_should_fit_is_refused() -> None:
 
 
 def test_tokens_are_taken_for_less_when_more_than_the_stated_limit_was_taken_in() -> None:
-    book = Ledger(enqueued=180, claims=2, confirmed=100, unconfirmed=1)
+    book = Ledger(enqueued=180, reservations=2, confirmed=100, unconfirmed=1)
     assert after_refusal(book, 80, None, NOW)["ratio"] == USUAL_RATIO * 80 // 100
 
 
@@ -187,16 +187,21 @@ def test_the_ratio_is_that_of_the_lines_that_were_answered_if_they_were_most() -
 
 
 def test_those_who_no_longer_come_to_look_are_not_waited_for() -> None:
-    waiting = [Claim(attempt=f"b/{at}/1", since=NOW, wanted=30, seen_at=NOW + at, waiting=True) for at in range(4)]
+    waiting = [
+        Reservation(attempt=f"b/{at}/1", since=NOW, wanted=30, seen_at=NOW + at, waiting=True) for at in range(4)
+    ]
     assert ahead_of(waiting, 1_000, NOW + 2) == Ahead(2, 60)
     assert ahead_of(waiting, 20, NOW) == Ahead(2, 40), "none can take more than the limit"
 
 
 def test_the_sums_of_a_ledger_follow_from_its_claims() -> None:
-    held = [Claim(attempt="b/0/1", since=NOW, tokens=5), Claim(attempt="b/1/1", since=NOW, tokens=7, confirmed=True)]
-    waiting = Claim(attempt="b/2/1", since=NOW, wanted=9, waiting=True)
-    true = recounted(Ledger(enqueued=99, claims=9, limit=50), [*held, waiting])
-    assert true == Ledger(enqueued=12, claims=2, confirmed=7, unconfirmed=1, limit=50)
+    held = [
+        Reservation(attempt="b/0/1", since=NOW, tokens=5),
+        Reservation(attempt="b/1/1", since=NOW, tokens=7, confirmed=True),
+    ]
+    waiting = Reservation(attempt="b/2/1", since=NOW, wanted=9, waiting=True)
+    true = recounted(Ledger(enqueued=99, reservations=9, limit=50), [*held, waiting])
+    assert true == Ledger(enqueued=12, reservations=2, confirmed=7, unconfirmed=1, limit=50)
 
 
 def test_a_model_s_name_of_any_length_fits_a_key() -> None:
@@ -210,13 +215,13 @@ def test_a_thousand_who_wait_share_the_room_by_age_and_none_starves() -> None:
     """Play two hours and more: each looks, waits as it is told, enters, stays a while, and leaves."""
     chance, limit, floor, ceiling = random.Random(7), 1_000, 30, 600  # noqa: S311 - a test is to be repeated
     wants = [1_000 if at % 50 == 0 else chance.randint(20, 120) for at in range(1_000)]
-    waiting: list[Claim] = []
+    waiting: list[Reservation] = []
     event_bus = [(at, at, "look") for at in range(1_000)]
     book, entered, looks, latest = Ledger(limit=limit, probe_at=2 * NOW), {}, [0] * 1_000, 0
     while event_bus:
         now, at, what = heapq.heappop(event_bus)
         if what == "leave":
-            book = msgspec.structs.replace(book, enqueued=book.enqueued - wants[at], claims=book.claims - 1)
+            book = msgspec.structs.replace(book, enqueued=book.enqueued - wants[at], reservations=book.reservations - 1)
             continue
         looks[at] += 1
         place = bisect_left(waiting, at, key=BY_AGE)
@@ -224,16 +229,16 @@ def test_a_thousand_who_wait_share_the_room_by_age_and_none_starves() -> None:
         if place < len(waiting) and waiting[place].since == at:
             del waiting[place]
         if terms(book, limit, ahead, wants[at], now) is None:
-            claim = Claim(attempt=f"b/{at}/1", since=at, wanted=wants[at], seen_at=now, waiting=True)
-            waiting.insert(place, claim)
-            wait = room_wait(now - at, floor, ceiling, chance.random(), soon=not ahead.claims)
+            reservation = Reservation(attempt=f"b/{at}/1", since=at, wanted=wants[at], seen_at=now, waiting=True)
+            waiting.insert(place, reservation)
+            wait = room_wait(now - at, floor, ceiling, chance.random(), soon=not ahead.reservations)
             assert wait >= floor * 0.9
             heapq.heappush(event_bus, (now + wait, at, "look"))
             continue
         assert all(wants[each] + wants[at] <= limit for each in range(at) if each not in entered), (
             "a big one was overtaken"
         )
-        book = msgspec.structs.replace(book, enqueued=book.enqueued + wants[at], claims=book.claims + 1)
+        book = msgspec.structs.replace(book, enqueued=book.enqueued + wants[at], reservations=book.reservations + 1)
         assert book.enqueued <= limit
         entered[at], latest = now, max(latest, now)
         heapq.heappush(event_bus, (now + chance.randint(300, 900), at, "leave"))

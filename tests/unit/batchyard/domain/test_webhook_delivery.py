@@ -10,7 +10,7 @@ import pytest
 from openai import InvalidWebhookSignatureError, OpenAI
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from batchyard.domain.webhook_delivery import Order, event_of, headers
+from batchyard.domain.webhook_delivery import DeliveryRequest, event_of, headers
 from batchyard.domain.webhook_endpoint import EVENT_TYPES, secret_of
 from tests.unit.batchyard.memory import BATCH_ID, NOW
 
@@ -57,4 +57,4 @@ def test_an_event_told_again_has_its_id_and_each_end_of_each_batch_another() -> 
 
 
 def test_an_execution_may_have_the_name_of_an_order() -> None:
-    assert len(Order("acme", f"we_{'0' * 32}", EVENT).name) <= LONGEST_NAME
+    assert len(DeliveryRequest("acme", f"we_{'0' * 32}", EVENT).name) <= LONGEST_NAME

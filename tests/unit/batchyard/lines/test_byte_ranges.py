@@ -5,16 +5,16 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.lines.byte_ranges import NEAR, Upload, near
+from batchyard.lines.byte_ranges import NEAR, ByteRanges, near
 from tests.unit.batchyard.memory import MemoryBucket
 
 KEY = "inbox/default/in.jsonl"
 
 
-def upload_of(data: bytes, ranges: list[tuple[int, int]], chunk: int) -> tuple[Upload, MemoryBucket]:
+def upload_of(data: bytes, ranges: list[tuple[int, int]], chunk: int) -> tuple[ByteRanges, MemoryBucket]:
     bucket = MemoryBucket(chunk)
     bucket.put(KEY, data)
-    return Upload(bucket, bucket.head(KEY)[0], ranges), bucket
+    return ByteRanges(bucket, bucket.head(KEY)[0], ranges), bucket
 
 
 def ranges_in(size: int) -> st.SearchStrategy[list[tuple[int, int]]]:

@@ -6,7 +6,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from openai.types import batch_create_params
 
-from batchyard.domain.batch import LineError
+from batchyard.domain.batch import BatchError
 from batchyard.lines.line import BOM, ENDPOINTS, Line, diagnose, duplicate, embedding_inputs, parse, refuse, too_long
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -26,7 +26,7 @@ def around(member: bytes) -> bytes:
     return b'{"custom_id":"a","method":"POST","url":"/v1/embeddings","body":{"model":"m",%s}}' % member
 
 
-def looked_at(text: bytes, endpoint: str | None = None) -> Line | LineError:
+def looked_at(text: bytes, endpoint: str | None = None) -> Line | BatchError:
     """Parse as the plan does."""
     try:
         found = parse(text)
@@ -35,9 +35,9 @@ def looked_at(text: bytes, endpoint: str | None = None) -> Line | LineError:
     return refuse(found, endpoint) or found
 
 
-def fault(text: bytes, endpoint: str | None = None) -> LineError:
+def fault(text: bytes, endpoint: str | None = None) -> BatchError:
     found = looked_at(text, endpoint)
-    assert isinstance(found, LineError), found
+    assert isinstance(found, BatchError), found
     assert found.line is None  # the plan knows the number
     return found
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.planning.ascending_ids import LONG, MOST, Stretches
+from batchyard.planning.ascending_ids import LONG, MOST, AscendingIds
 
 IDS = st.lists(st.text("ab", min_size=1, max_size=3), max_size=12)
 
@@ -13,8 +13,8 @@ def pieces(custom_ids: list[str], at_a_time: int) -> list[list[str]]:
     return [custom_ids[at : at + at_a_time] for at in range(0, len(custom_ids), at_a_time)]
 
 
-def taken(*given: list[str]) -> Stretches:
-    stretches = Stretches()
+def taken(*given: list[str]) -> AscendingIds:
+    stretches = AscendingIds()
     assert all(stretches.take(piece) for piece in given)
     return stretches
 
@@ -49,12 +49,12 @@ def test_one_that_comes_again_in_a_later_stretch_is_not_told_to_differ(again: in
 
 
 def test_ids_in_any_order_are_refused_soon() -> None:
-    assert not Stretches().take([f"{at * 7_919 % 1_009}" for at in range(1_000)])
+    assert not AscendingIds().take([f"{at * 7_919 % 1_009}" for at in range(1_000)])
     falling = [f"{at:06}" for at in range(2 * MOST, 0, -1)]
     assert taken(falling[:MOST]).differ()
-    assert not Stretches().take(falling)
+    assert not AscendingIds().take(falling)
 
 
 @pytest.mark.parametrize(("length", "kept"), [(LONG, True), (LONG + 1, False)])
 def test_a_long_id_is_not_kept(length: int, kept: bool) -> None:
-    assert Stretches().take(["a", "b" * length]) is kept
+    assert AscendingIds().take(["a", "b" * length]) is kept

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from batchyard.domain.batch import InputObject, LineError
+from batchyard.domain.batch import BatchError, InputObject
 from batchyard.domain.errors import StoreError
 from batchyard.planning import new_batch
 from tests.unit.batchyard.memory import BATCH_ID, BUCKET, NOW, MemoryExecutions, MemoryServices, batch
@@ -13,16 +13,16 @@ SOURCE = InputObject(BUCKET, "inbox/acme/in.jsonl", "etag", 10, "v1")
 
 def test_one_upload_has_one_id_however_often_it_is_told() -> None:
     again = msgspec.structs.replace(SOURCE, etag="another", size=11)
-    assert new_batch.upload_id(SOURCE) == new_batch.upload_id(again)
+    assert new_batch.batch_id_of(SOURCE) == new_batch.batch_id_of(again)
 
 
 @pytest.mark.parametrize("changes", [{"version_id": "v2"}, {"key": "inbox/acme/in2.jsonl"}, {"bucket": "b2"}])
 def test_another_upload_has_another_id(changes: dict[str, str]) -> None:
-    assert new_batch.upload_id(SOURCE) != new_batch.upload_id(msgspec.structs.replace(SOURCE, **changes))
+    assert new_batch.batch_id_of(SOURCE) != new_batch.batch_id_of(msgspec.structs.replace(SOURCE, **changes))
 
 
 def test_without_versions_the_etag_tells_uploads_apart() -> None:
-    ids = {new_batch.upload_id(InputObject(BUCKET, "k", etag, 1, version)) for etag in "ab" for version in (None, "")}
+    ids = {new_batch.batch_id_of(InputObject(BUCKET, "k", etag, 1, version)) for etag in "ab" for version in (None, "")}
     assert len(ids) == 2
 
 
@@ -66,7 +66,7 @@ def test_a_batch_that_has_ended_is_not_started_again() -> None:
 def test_a_refused_batch_is_recorded_once_as_failed_from_the_start_and_told_each_time() -> None:
     services = MemoryServices()
     for _ in range(2):
-        refused = new_batch.refuse(services, batch(), LineError("invalid_type", "no", "metadata"))
+        refused = new_batch.refuse(services, batch(), BatchError("invalid_type", "no", "metadata"))
         assert (refused.status, refused.failed_at, refused.errors_total) == ("failed", NOW, 1)
         services.now_is += 60
     assert services.bus.announced == ["failed", "failed"]  # the first run may have ended before it could tell

@@ -11,7 +11,7 @@ from batchyard.lines.line import BOM
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.planning import ascending_ids, duplicates
 from batchyard.planning.plan import plan, read_summary
-from batchyard.planning.splitting import MOST_KINDS
+from batchyard.planning.splitting import MOST_TARGETS
 from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
 from tests.unit.batchyard.planned import INPUT, KEY, dropped
 
@@ -182,11 +182,11 @@ def test_a_shard_keeps_to_the_limit_of_tokens_and_a_line_over_it_is_alone() -> N
 
 
 def test_more_models_than_a_batch_may_have_are_refused_at_the_first_line_that_is_one_too_many() -> None:
-    models = b"".join(request(f"r{at}", body={"model": f"m{at}"}) for at in range(MOST_KINDS))
-    again = b"".join(request(f"s{at}", body={"model": f"m{at}"}) for at in range(MOST_KINDS))
+    models = b"".join(request(f"r{at}", body={"model": f"m{at}"}) for at in range(MOST_TARGETS))
+    again = b"".join(request(f"s{at}", body={"model": f"m{at}"}) for at in range(MOST_TARGETS))
     services, following = planned_of(models + again)
-    assert (following, services.table.batch(BATCH_ID).shards) == ("run", MOST_KINDS)
-    assert faults(models + request("x", body={"model": "x"}) + again) == [(MOST_KINDS + 1, "invalid_request")]
+    assert (following, services.table.batch(BATCH_ID).shards) == ("run", MOST_TARGETS)
+    assert faults(models + request("x", body={"model": "x"}) + again) == [(MOST_TARGETS + 1, "invalid_request")]
 
 
 class Clock:

@@ -129,7 +129,7 @@ def test_faulty_lines_set_aside_and_lines_to_send_are_all_lines_each_once_at_its
         assert len(ordinals) == len(shard) - shard.dropped > 0
         found.update({shard.positions[ordinal]: None for ordinal in ordinals})
     numbers = [number for number, _ in requests_in(text)]
-    for _, run in runs(services.bucket, BATCH_ID, read_summary(services, BATCH_ID).asides):
+    for _, run in runs(services.bucket, BATCH_ID, read_summary(services, BATCH_ID).skipped):
         for position, line in run.lines():
             error = json.loads(line)["error"]
             assert (position in found, error["line"]) == (False, numbers[position])

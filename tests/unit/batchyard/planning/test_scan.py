@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchyard.domain.batch import SHOWN_ERRORS, LineError
+from batchyard.domain.batch import SHOWN_ERRORS, BatchError
 from batchyard.planning import scan
-from batchyard.planning.progress import Progress
-from batchyard.planning.scan import MOST_ERROR_BYTES, Survey
+from batchyard.planning.progress import PlanProgress
+from batchyard.planning.scan import MOST_ERROR_BYTES, InputScan
 from batchyard.planning.splitting import Limits
 
-Plan = tuple[dict[int, bytes], Progress]
+Plan = tuple[dict[int, bytes], PlanProgress]
 ODD = [b"", b"{}", b"?", b"{}{}", b"\xff", b"\r", b'{"custom_id":1}', b"x" * 500]
 
 
@@ -34,24 +34,24 @@ TEXT = st.tuples(
 
 def surveyed(text: bytes, limits: Limits, chunk: int, stops: set[int]) -> Plan:
     """Take the input, leaving the pass behind the blocks `stops` names; answer the shards and what is known at the end."""
-    progress, shards, seen = Progress(), {}, itertools.count()
+    progress, shards, seen = PlanProgress(), {}, itertools.count()
     ended = False
     while not ended:
-        survey = Survey(limits, None, progress)
+        scan = InputScan(limits, None, progress)
         left = text[progress.offset :]
         ended = True
-        for full in survey.take(left[at : at + chunk] for at in range(0, len(left), chunk)):
+        for full in scan.take(left[at : at + chunk] for at in range(0, len(left), chunk)):
             if full is not None:
                 shards[full.shard] = full.pack()
             elif next(seen) in stops:
                 ended = False
                 break
         if not ended:
-            survey.progress.opened = [shard.packed() for shard in survey.rest()]
-            progress = msgspec.msgpack.decode(msgspec.msgpack.encode(survey.progress), type=Progress)
-    shards.update({shard.shard: shard.pack() for shard in survey.rest()})
-    survey.progress.opened = []
-    return shards, survey.progress
+            scan.progress.opened = [shard.packed() for shard in scan.rest()]
+            progress = msgspec.msgpack.decode(msgspec.msgpack.encode(scan.progress), type=PlanProgress)
+    shards.update({shard.shard: shard.pack() for shard in scan.rest()})
+    scan.progress.opened = []
+    return shards, scan.progress
 
 
 @pytest.fixture
@@ -77,26 +77,26 @@ def test_a_pass_that_was_left_and_gone_on_with_finds_what_an_uninterrupted_one_f
 
 
 def test_errors_are_kept_only_as_far_as_the_record_holds_them_and_all_are_counted() -> None:
-    survey = Survey(Limits(1, 1, 1), None, Progress())
+    scan = InputScan(Limits(1, 1, 1), None, PlanProgress())
     for number in range(SHOWN_ERRORS):
-        survey.complain(LineError("invalid_value", "é" * 1_000), number)
-    kept = survey.progress.errors
-    assert survey.progress.errors_total == SHOWN_ERRORS
+        scan.complain(BatchError("invalid_value", "é" * 1_000), number)
+    kept = scan.progress.errors
+    assert scan.progress.errors_total == SHOWN_ERRORS
     assert 0.9 * MOST_ERROR_BYTES < len(msgspec.json.encode(kept)) < 400_000
     assert [error.line for error in kept] == list(range(len(kept)))
-    survey.complain(LineError("invalid_value", "short"), SHOWN_ERRORS)
-    assert survey.progress.errors[-1].message == "short" or len(survey.progress.errors) == len(kept)
-    assert survey.progress.errors_total == SHOWN_ERRORS + 1
+    scan.complain(BatchError("invalid_value", "short"), SHOWN_ERRORS)
+    assert scan.progress.errors[-1].message == "short" or len(scan.progress.errors) == len(kept)
+    assert scan.progress.errors_total == SHOWN_ERRORS + 1
 
 
 def test_the_bytes_of_errors_are_counted_on_when_the_pass_goes_on() -> None:
-    first = Survey(Limits(1, 1, 1), None, Progress())
+    first = InputScan(Limits(1, 1, 1), None, PlanProgress())
     for number in range(100):
-        first.complain(LineError("invalid_value", "x" * 2_000), number)
-    progress = msgspec.msgpack.decode(msgspec.msgpack.encode(first.progress), type=Progress)
-    second = Survey(Limits(1, 1, 1), None, progress)
+        first.complain(BatchError("invalid_value", "x" * 2_000), number)
+    progress = msgspec.msgpack.decode(msgspec.msgpack.encode(first.progress), type=PlanProgress)
+    second = InputScan(Limits(1, 1, 1), None, progress)
     for number in range(100, 200):
-        second.complain(LineError("invalid_value", "x" * 2_000), number)
+        second.complain(BatchError("invalid_value", "x" * 2_000), number)
     assert (len(second.progress.errors), second.progress.errors_total) == (MOST_ERROR_BYTES // 2_100, 200)
 
 

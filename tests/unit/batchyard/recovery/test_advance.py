@@ -40,21 +40,21 @@ def test_a_shard_that_waits_for_an_execution_of_its_own_is_left_to_it() -> None:
     services = planned()
     submit(services, Step(BATCH_ID, 0))
     shard = services.table.kept[BATCH_ID, 0]
-    services.table.save_shard(shard, change(shard, relayed=True))
+    services.table.save_shard(shard, change(shard, continues=True))
     answered(services, "pb-0")
-    assert advance(services, BATCH_ID, 0) == "relay"
-    assert services.table.kept[BATCH_ID, 0].relayed
+    assert advance(services, BATCH_ID, 0) == "continue"
+    assert services.table.kept[BATCH_ID, 0].continues
 
 
 def test_a_shard_that_is_handed_over_meanwhile_keeps_its_mark() -> None:
     services = planned()
     submit(services, Step(BATCH_ID, 0))
     shard = services.table.kept[BATCH_ID, 0]
-    services.table.save_shard(shard, change(shard, relayed=True))
-    assert submit(services, Step(BATCH_ID, 0, turns=1)).next == "relay"
-    assert services.table.kept[BATCH_ID, 0].relayed
+    services.table.save_shard(shard, change(shard, continues=True))
+    assert submit(services, Step(BATCH_ID, 0, turns=1)).next == "continue"
+    assert services.table.kept[BATCH_ID, 0].continues
     assert submit(services, Step(BATCH_ID, 0)).next == "poll"
-    assert not services.table.kept[BATCH_ID, 0].relayed
+    assert not services.table.kept[BATCH_ID, 0].continues
 
 
 def test_a_shard_that_still_runs_is_left_to_its_own_execution() -> None:

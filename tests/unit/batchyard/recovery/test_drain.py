@@ -71,13 +71,13 @@ def test_results_are_asked_for_when_no_shard_is_left() -> None:
     assert asked(services) == [None]
     assert advance(services, BATCH_ID, None) == "failed"  # not one line was ever run
     ended = services.table.batch(BATCH_ID)
-    assert (ended.status, ended.errors, ended.counts.failed) == ("failed", [ended.given_up], 5)
+    assert (ended.status, ended.errors, ended.counts.failed) == ("failed", [ended.drain_reason], 5)
 
 
 def test_a_shard_that_waits_for_an_execution_is_not_left_to_it() -> None:
     services = given_up(1)
     shard = services.table.kept[BATCH_ID, 0]
-    services.table.save_shard(shard, change(shard, relayed=True))
+    services.table.save_shard(shard, change(shard, continues=True))
     services.scripted.end("pb-0", "cancelled")
     assert advance(services, BATCH_ID, 0) == "done"
     assert services.table.batch(BATCH_ID).ended
@@ -85,7 +85,9 @@ def test_a_shard_that_waits_for_an_execution_is_not_left_to_it() -> None:
 
 def test_a_shard_that_does_not_end_in_a_day_does_not_cost_the_answers_of_the_others() -> None:
     services = given_up(2)
-    services.table.save_shard(services.table.kept[BATCH_ID, 1], change(services.table.kept[BATCH_ID, 1], relayed=True))
+    services.table.save_shard(
+        services.table.kept[BATCH_ID, 1], change(services.table.kept[BATCH_ID, 1], continues=True)
+    )
     answer = {"custom_id": "r0", "response": {"status_code": 200, "body": {}}}
     services.scripted.files["out"] = json.dumps(answer).encode()
     services.scripted.end("pb-0", "cancelled", output_file_id="out")
@@ -103,5 +105,5 @@ def test_a_batch_whose_results_cannot_be_written_either_fails_after_another_day(
     services.now_is += 2 * DRAINING
     assert sweep(services)["BatchesFailed"] == 1
     ended = services.table.batch(BATCH_ID)
-    assert (ended.status, ended.errors) == ("failed", [ended.given_up])
+    assert (ended.status, ended.errors) == ("failed", [ended.drain_reason])
     assert services.bus.announced[-1] == "failed"

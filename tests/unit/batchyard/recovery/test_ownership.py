@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchyard.domain.batch import LineError
+from batchyard.domain.batch import BatchError
 from batchyard.domain.shard import Shard, begin_attempt, change, change_attempt, discard, finish
 from batchyard.recovery.ownership import LATEST_LOOK, LATEST_RECORD, Owner, Verdict, of_batch, of_file
 from tests.unit.batchyard.memory import NOW, batch
@@ -19,7 +19,7 @@ CREATING = change_attempt(UPLOADED, creating_at=NOW)
 SUBMITTED = change_attempt(CREATING, provider_batch_id="pb-1", file_id="file-1")
 COLLECTED = discard(change(change_attempt(SUBMITTED, ended_at=NOW), file_id=None), "file-1", "file-2")
 AGAIN = change_attempt(begin_attempt(COLLECTED, NOW), creating_at=NOW)
-GIVEN_UP = finish(CREATING, LineError("server_error", "no"))
+GIVEN_UP = finish(CREATING, BatchError("server_error", "no"))
 OVERTAKEN = change_attempt(CREATING, provider_batch_id="pb-2")
 
 
@@ -65,7 +65,7 @@ def test_nothing_waits_for_a_provider_batch_or_file_whose_batch_ended_or_has_no_
         (change(SUBMITTED, file_id=None), "file-1", 1, OLD, Verdict.OWNED),
         (change_attempt(SUBMITTED, ended_at=NOW), "file-1", 1, OLD, Verdict.OWNED),  # used again when there is room
         (COLLECTED, "file-2", 1, OLD, Verdict.OWNED),  # its shard sees to it
-        (change(COLLECTED, leftovers=[]), "file-1", 1, OLD, Verdict.ORPHAN),
+        (change(COLLECTED, files_to_delete=[]), "file-1", 1, OLD, Verdict.ORPHAN),
         (AGAIN, "file-0", 1, NEW, Verdict.ORPHAN),
     ],
 )

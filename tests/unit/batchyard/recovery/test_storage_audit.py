@@ -8,7 +8,7 @@ from batchyard.api.presigned import presign_file
 from batchyard.domain.multipart_upload import LIFE
 from batchyard.domain.quota import DAY, HOUR
 from batchyard.recovery.storage_audit import AT_ONCE, sum_up
-from batchyard.recovery.sweep_run import RESERVE, Shift
+from batchyard.recovery.sweep_run import RESERVE, SweepRun
 from tests.unit.batchyard.memory import MemoryServices
 
 MOST = 10**12
@@ -27,9 +27,9 @@ def begun(services: MemoryServices, size: int) -> str:
 
 def swept(services: MemoryServices, looks: int = 10_000) -> dict[str, int]:
     left = iter([*[RESERVE + 1] * looks, *[RESERVE] * 10_000])
-    shift = Shift(services, lambda: next(left))
-    sum_up(shift)
-    return dict(shift.done)
+    run = SweepRun(services, lambda: next(left))
+    sum_up(run)
+    return dict(run.done)
 
 
 def known(services: MemoryServices, tenant: str = "default") -> int:

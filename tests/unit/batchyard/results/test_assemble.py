@@ -2,7 +2,7 @@
 
 import json
 
-from batchyard.domain.batch import Batch, LineError
+from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.shard import Step, finish
 from batchyard.results.assemble import assemble
 from batchyard.shards.collect import collect
@@ -68,7 +68,7 @@ def errors(services: MemoryServices) -> list[tuple[str, str]]:
 def test_a_batch_of_which_nothing_ever_ran_has_failed_with_the_reason_on_every_line() -> None:
     services = planned()
     submit(services, Step(BATCH_ID, 0))
-    shard, reason = services.table.kept[BATCH_ID, 0], LineError("batch_failed", "the provider said no")
+    shard, reason = services.table.kept[BATCH_ID, 0], BatchError("batch_failed", "the provider said no")
     services.table.save_shard(shard, finish(shard, reason))
     assert assemble(services, BATCH_ID) == "failed"
     assert services.table.batch(BATCH_ID).errors == [reason]

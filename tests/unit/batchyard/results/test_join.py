@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchyard.domain.shard import Shard
-from batchyard.lines.merging import AT_ONCE, PIECE, SMALLEST_PIECE, Block, Feed, merged, piece_of
+from batchyard.lines.merging import AT_ONCE, PIECE, SMALLEST_PIECE, MergeInput, RunBlock, merged, piece_of
 from batchyard.results.join import groups
 
 
@@ -44,10 +44,10 @@ class Feeds:
         self.begun: list[int] = []
         self.at_once = at_once
         self.given = [
-            Feed(first, last, partial(self._read, at, feeds[at])) for at, (first, last) in enumerate(self.spans)
+            MergeInput(first, last, partial(self._read, at, feeds[at])) for at, (first, last) in enumerate(self.spans)
         ]
 
-    def _read(self, at: int, feed: dict[int, bytes], piece: int) -> Iterator[Block]:
+    def _read(self, at: int, feed: dict[int, bytes], piece: int) -> Iterator[RunBlock]:
         assert piece == PIECE
         self.begun.append(at)
         self.open.add(at)
@@ -55,7 +55,7 @@ class Feeds:
         for first in range(0, len(lines), self.at_once):
             some = lines[first : first + self.at_once]
             data = [line for _, line in some]
-            yield Block([position for position, _ in some], list(map(len, data)), b"".join(data))
+            yield RunBlock([position for position, _ in some], list(map(len, data)), b"".join(data))
         self.open.remove(at)
 
     def around(self, position: int) -> set[int]:
@@ -92,10 +92,10 @@ def test_lines_of_one_feed_are_taken_together_until_another_has_one() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 10)), min_size=1, max_size=12))
 def test_as_many_feeds_as_are_open_together_share_the_bytes_there_are(spans: list[tuple[int, int]]) -> None:
-    def begin(_: int) -> Iterator[Block]:
+    def begin(_: int) -> Iterator[RunBlock]:
         return iter(())
 
-    many = [Feed(first, first + length, begin) for first, length in spans for _ in range(1_000)]
+    many = [MergeInput(first, first + length, begin) for first, length in spans for _ in range(1_000)]
     most = max(sum(feed.first <= at <= feed.last for feed in many) for at in range(41))
     assert piece_of(many) == max(SMALLEST_PIECE, AT_ONCE // most)
     assert piece_of(many[:1]) == PIECE

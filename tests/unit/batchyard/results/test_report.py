@@ -9,7 +9,7 @@ from importlib.metadata import version
 import msgspec
 
 from batchyard import __version__
-from batchyard.domain.batch import LineError, Usage
+from batchyard.domain.batch import BatchError, Usage
 from batchyard.domain.shard import Attempt, Ranges, Shard
 from batchyard.planning.summary import Summary
 from batchyard.results.join import Result, Tally
@@ -27,7 +27,7 @@ ATTEMPT = Attempt(
 )
 SHARD = Shard(
     batch_id=BATCH_ID, shard=0, expires_at_ttl=NOW, endpoint="/v1/responses", model="m", lines=3, first=0, last=2,
-    unfinished=1, completed=2, attempts=[ATTEMPT], reason=LineError("batch_expired", "late"),
+    unfinished=1, completed=2, attempts=[ATTEMPT], reason=BatchError("batch_expired", "late"),
     ranges=Ranges((0, 90), (120, 150), 7),
 )  # fmt: skip
 

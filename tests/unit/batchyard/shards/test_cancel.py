@@ -3,7 +3,7 @@
 import pytest
 
 from batch_client import ServerError
-from batchyard.domain.batch import LineError
+from batchyard.domain.batch import BatchError
 from batchyard.domain.shard import Step, finish
 from batchyard.shards.cancel import cancel
 from batchyard.shards.submit import submit
@@ -21,7 +21,7 @@ def running() -> MemoryServices:
 
 def give_up(services: MemoryServices, number: int) -> None:
     shard = services.table.kept[BATCH_ID, number]
-    services.table.save_shard(shard, finish(shard, LineError("server_error", "no")))
+    services.table.save_shard(shard, finish(shard, BatchError("server_error", "no")))
 
 
 def statuses(services: MemoryServices) -> list[str]:

@@ -5,7 +5,8 @@ import json
 import msgspec
 import pytest
 
-from batch_client import BatchError, DownloadIncomplete, PermissionDeniedError, RequestCounts
+from batch_client import BatchError as ProviderBatchError
+from batch_client import DownloadIncomplete, PermissionDeniedError, RequestCounts
 from batchyard.domain.errors import TooSlow
 from batchyard.domain.shard import Step
 from batchyard.domain.time_budget import TIME_TO_END
@@ -67,8 +68,12 @@ def test_answers_that_take_too_long_say_so_and_are_taken_whole_by_a_quicker_run(
     assert services.table.kept[BATCH_ID, 0].completed == 3
 
 
-@pytest.mark.parametrize("error", [BatchError("insufficient_quota", "pay first"), BatchError("whatever", "it broke")])
-def test_what_a_batch_finished_before_it_failed_is_kept_and_only_the_rest_goes_out_again(error: BatchError) -> None:
+@pytest.mark.parametrize(
+    "error", [ProviderBatchError("insufficient_quota", "pay first"), ProviderBatchError("whatever", "it broke")]
+)
+def test_what_a_batch_finished_before_it_failed_is_kept_and_only_the_rest_goes_out_again(
+    error: ProviderBatchError,
+) -> None:
     services = ended("r0", "r2")
     services.scripted.end(
         "pb-0", "failed", output_file_id="out", request_counts=RequestCounts(3, 2, 0), errors=(error,)
@@ -82,7 +87,7 @@ def test_what_a_batch_finished_before_it_failed_is_kept_and_only_the_rest_goes_o
 
 def test_a_failed_batch_whose_files_answer_nothing_is_judged_by_its_errors() -> None:
     services = ended()
-    faulty = BatchError("invalid_json_line", "no JSON", None, 2)
+    faulty = ProviderBatchError("invalid_json_line", "no JSON", None, 2)
     services.scripted.end(
         "pb-0", "failed", output_file_id=None, error_file_id="out", request_counts=None, errors=(faulty,)
     )

@@ -35,8 +35,8 @@ def test_a_step_after_the_last_turn_asks_nobody_and_hands_the_shard_over(
 ) -> None:
     services = running()
     services.scripted.calls.clear()
-    assert play(services, LAST_TURN).next == "relay"
-    assert services.table.kept[BATCH_ID, 0].relayed
+    assert play(services, LAST_TURN).next == "continue"
+    assert services.table.kept[BATCH_ID, 0].continues
     assert services.scripted.calls == []
 
 
@@ -46,7 +46,7 @@ def test_a_shard_that_is_at_the_provider_goes_on_a_while_for_others_may_wait_for
 ) -> None:
     services = running()
     assert play(services, Step(BATCH_ID, 0, turns=MOST_TURNS)).next == "poll"
-    assert not services.table.kept[BATCH_ID, 0].relayed
+    assert not services.table.kept[BATCH_ID, 0].continues
 
 
 def test_a_shard_that_waits_for_room_is_handed_over_and_holds_none() -> None:
@@ -54,8 +54,10 @@ def test_a_shard_that_waits_for_room_is_handed_over_and_holds_none() -> None:
     refuse = RateLimitError("slow down", status=429)
     services.scripted.trouble["create_file"] = [refuse]
     assert submit(services, FIRST).next == "submit"
-    assert submit(services, Step(BATCH_ID, 0, turns=MOST_TURNS)).next == "relay"
-    assert [claim.tokens for name in services.room.names() for claim in services.room.claims(name)] == []
+    assert submit(services, Step(BATCH_ID, 0, turns=MOST_TURNS)).next == "continue"
+    assert [
+        reservation.tokens for name in services.room.names() for reservation in services.room.reservations(name)
+    ] == []
 
 
 def test_every_step_is_a_turn() -> None:
@@ -72,7 +74,7 @@ def test_a_batch_with_a_shard_that_was_handed_over_is_run_again_and_then_assembl
     assert services.table.batch(BATCH_ID).status == "in_progress"
     step = submit(services, FIRST)
     assert (step.next, services.scripted.calls.count("create_batch")) == ("poll", 1)
-    assert not services.table.kept[BATCH_ID, 0].relayed
+    assert not services.table.kept[BATCH_ID, 0].continues
     answers = [{"custom_id": f"r{at}", "response": {"status_code": 200, "body": {}}} for at in range(3)]
     services.scripted.files["out"] = b"\n".join(json.dumps(each).encode() for each in answers)
     services.scripted.end("pb-0", "completed", output_file_id="out")

@@ -86,7 +86,7 @@ def test_usage_is_counted_and_no_tokens_stay_claimed() -> None:
     assert (used.input_tokens, used.output_tokens, used.total_tokens) == (15, 6, 21)
     (name,) = services.room.names()
     assert services.room.read(name).enqueued == 0
-    assert not list(services.room.claims(name))
+    assert not list(services.room.reservations(name))
 
 
 def test_before_lines_are_sent_it_is_recorded_that_they_are() -> None:

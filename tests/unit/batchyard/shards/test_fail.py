@@ -26,9 +26,9 @@ def test_a_batch_that_may_have_answers_is_given_up_and_keeps_its_status_and_its_
     services.now_is += 60
     fail_batch(services, BATCH_ID, {"Error": "second"})
     assert services.table.batch(BATCH_ID) == given_up
-    assert (given_up.status, given_up.given_up_at) == ("in_progress", services.now() - 60)
-    assert given_up.given_up is not None
-    assert "first" in given_up.given_up.message
+    assert (given_up.status, given_up.draining_since) == ("in_progress", services.now() - 60)
+    assert given_up.drain_reason is not None
+    assert "first" in given_up.drain_reason.message
     assert services.invoked.invoked == [{"batch_id": BATCH_ID}] * 2
 
 
@@ -38,13 +38,13 @@ def test_a_batch_that_is_given_up_sends_nothing_more() -> None:
     assert plan(services, BATCH_ID).next == "run"
     assert submit(services, FIRST).next == "done"
     assert services.scripted.calls == []
-    assert services.table.kept[BATCH_ID, 0].reason == services.table.batch(BATCH_ID).given_up
+    assert services.table.kept[BATCH_ID, 0].reason == services.table.batch(BATCH_ID).drain_reason
 
 
 def test_a_batch_that_ends_as_failed_has_its_provider_batches_cancelled() -> None:
     services = planned()
     fail_batch(services, BATCH_ID, {"Error": "States.Runtime"})
-    reason = services.table.batch(BATCH_ID).given_up
+    reason = services.table.batch(BATCH_ID).drain_reason
     assert reason is not None
     end_batch(services, BATCH_ID, reason)
     assert (services.table.batch(BATCH_ID).status, services.table.batch(BATCH_ID).errors) == ("failed", [reason])
@@ -61,7 +61,7 @@ def test_a_shard_with_a_provider_batch_is_left_to_another_execution_after_a_rest
     services = at_provider()
     fail_shard(services, BATCH_ID, 0, {"Error": "first"})
     shard = services.table.kept[BATCH_ID, 0]
-    assert (shard.given_up, shard.relayed, shard.done) == (True, True, False)
+    assert (shard.draining, shard.continues, shard.done) == (True, True, False)
     assert services.invoked.invoked == [{"batch_id": BATCH_ID}]
     assert submit(services, FIRST) == FIRST.then("submit", RESTS[0])
     services.now_is += RESTS[0]
@@ -104,4 +104,4 @@ def test_a_shard_that_was_only_uploaded_is_done_at_once() -> None:
     )
     fail_shard(services, BATCH_ID, 0, {"Error": "States.Timeout"})
     assert services.table.kept[BATCH_ID, 0].done
-    assert services.table.kept[BATCH_ID, 0].leftovers == ["file-0"]
+    assert services.table.kept[BATCH_ID, 0].files_to_delete == ["file-0"]

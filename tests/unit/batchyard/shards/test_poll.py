@@ -7,7 +7,7 @@ from batch_client import BadRequestError, ConflictError, NotFoundError, RequestC
 from batchyard.domain.shard import Step
 from batchyard.shards.cancel import cancel
 from batchyard.shards.poll import poll
-from batchyard.shards.retries import MOST_SETBACKS
+from batchyard.shards.retries import MOST_FAILURES_IN_A_ROW
 from batchyard.shards.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryServices
 from tests.unit.batchyard.planned import planned
@@ -68,7 +68,9 @@ def test_tokens_are_shown_while_the_shard_runs_and_never_fall_back() -> None:
 def test_a_cancelled_batch_does_not_wait_for_ever_for_a_provider_that_does_not_tell_how_it_stands() -> None:
     services = submitted()
     services.table.move_batch(BATCH_ID, "cancelling", services.now())
-    services.scripted.trouble["retrieve_batch"] = [ServerError("down", status=503) for _ in range(2 * MOST_SETBACKS)]
+    services.scripted.trouble["retrieve_batch"] = [
+        ServerError("down", status=503) for _ in range(2 * MOST_FAILURES_IN_A_ROW)
+    ]
     started, step = services.now(), FIRST
     while step.next == "poll":
         services.wait(step.wait_seconds)
@@ -84,7 +86,7 @@ def test_a_cancelled_batch_does_not_wait_for_ever_for_a_provider_that_does_not_t
 def test_a_provider_batch_that_cannot_be_cancelled_is_waited_for_and_what_it_finished_is_collected() -> None:
     services = submitted()
     services.table.move_batch(BATCH_ID, "cancelling", services.now())
-    for _ in range(2 * MOST_SETBACKS):
+    for _ in range(2 * MOST_FAILURES_IN_A_ROW):
         services.scripted.trouble["cancel_batch"] = [BadRequestError("there is no such method", status=405)]
         assert look(services).next == "poll"
     services.scripted.trouble["retrieve_batch"] = [ServerError("down", status=500)]
@@ -171,7 +173,7 @@ def test_a_batch_that_is_found_again_is_collected() -> None:
         assert not_found(services).next == "poll"
     services.scripted.end("pb-0", "completed")
     assert look(services) == FIRST.then("collect")
-    assert (services.table.kept[BATCH_ID, 0].setbacks, services.table.batch(BATCH_ID).paused) == (0, None)
+    assert (services.table.kept[BATCH_ID, 0].failures_in_a_row, services.table.batch(BATCH_ID).paused) == (0, None)
 
 
 def test_a_provider_that_loses_every_batch_is_given_up_with_the_reason_on_the_lines() -> None:

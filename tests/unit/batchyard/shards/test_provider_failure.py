@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from batch_client import BatchError, TokenLimitError
+from batch_client import BatchError as ProviderBatchError
+from batch_client import TokenLimitError
 from batchyard.domain.shard import Step
 from batchyard.shards.collect import collect
 from batchyard.shards.poll import poll
@@ -14,7 +15,7 @@ from tests.unit.batchyard.planned import INPUT, planned
 FIRST = Step(BATCH_ID, 0)
 
 
-def fail_once(services: MemoryServices, *errors: BatchError) -> Step:
+def fail_once(services: MemoryServices, *errors: ProviderBatchError) -> Step:
     """Play one attempt that the provider fails, and answer what is next."""
     step = submit(services, FIRST)
     assert step.next == "poll"
@@ -29,13 +30,13 @@ def fail_once(services: MemoryServices, *errors: BatchError) -> Step:
 @pytest.mark.parametrize(
     "error",
     [
-        BatchError("token_limit_exceeded", "Enqueued token limit reached"),
-        BatchError("invalid_request", "no such file", "file_id"),
-        BatchError("insufficient_quota", "pay first"),
+        ProviderBatchError("token_limit_exceeded", "Enqueued token limit reached"),
+        ProviderBatchError("invalid_request", "no such file", "file_id"),
+        ProviderBatchError("insufficient_quota", "pay first"),
     ],
     ids=lambda error: error.code,
 )
-def test_the_wait_grows_with_each_failure_in_a_row_and_never_ends_the_shard(error: BatchError) -> None:
+def test_the_wait_grows_with_each_failure_in_a_row_and_never_ends_the_shard(error: ProviderBatchError) -> None:
     services = planned()
     steps = [fail_once(services, error) for _ in range(8)]
     assert {step.next for step in steps} == {"submit"}
@@ -45,7 +46,7 @@ def test_the_wait_grows_with_each_failure_in_a_row_and_never_ends_the_shard(erro
 def test_a_file_that_the_provider_never_sees_is_given_up_after_most_of_a_day() -> None:
     services = planned()
     started = services.now()
-    unseen = BatchError("invalid_request", "no such file", "file_id")
+    unseen = ProviderBatchError("invalid_request", "no such file", "file_id")
     while fail_once(services, unseen).next != "done":
         assert services.now() - started < 24 * 3_600
     assert services.now() - started > 12 * 3_600
@@ -59,7 +60,7 @@ def test_of_an_endless_error_the_record_keeps_what_it_has_room_for() -> None:
     endless = "x" * 1_000_000
     step = FIRST
     while step.next != "done":
-        step = fail_once(services, BatchError(endless, endless, endless))
+        step = fail_once(services, ProviderBatchError(endless, endless, endless))
     reason = services.table.kept[BATCH_ID, 0].reason
     assert reason is not None
     assert len(msgspec.json.encode(reason)) < 4_000
@@ -68,7 +69,7 @@ def test_of_an_endless_error_the_record_keeps_what_it_has_room_for() -> None:
 def test_room_for_tokens_is_waited_for_with_the_same_file() -> None:
     services = planned()
     for _ in range(3):
-        fail_once(services, BatchError("token_limit_exceeded", "no room"))
+        fail_once(services, ProviderBatchError("token_limit_exceeded", "no room"))
     assert services.scripted.calls.count("create_file") == 1
     assert services.scripted.calls.count("create_batch") == 3
 
@@ -84,20 +85,20 @@ def test_lines_too_large_for_the_provider_s_queue_are_set_aside_and_hold_no_room
     shard = services.table.kept[BATCH_ID, 0]
     assert (step.next, shard.failed, shard.codes) == ("done", 3, {"token_limit_exceeded": 3})
     (name,) = services.room.names()
-    assert list(services.room.claims(name)) == []
+    assert list(services.room.reservations(name)) == []
     assert services.room.read(name).enqueued == 0
 
 
 def test_a_file_the_provider_cannot_see_is_uploaded_again() -> None:
     services = planned()
-    fail_once(services, BatchError("invalid_request", "no such file", "file_id"))
+    fail_once(services, ProviderBatchError("invalid_request", "no such file", "file_id"))
     submit(services, FIRST)
     assert services.scripted.calls.count("create_file") == 2
 
 
 def test_lines_the_provider_names_are_set_aside_and_the_rest_goes_out_again() -> None:
     services = planned()
-    step = fail_once(services, BatchError("model_not_found", "no", "body.model", 2))
+    step = fail_once(services, ProviderBatchError("model_not_found", "no", "body.model", 2))
     assert (step.next, step.wait_seconds) == ("submit", 0)
     submit(services, FIRST)
     first, second, third = INPUT.splitlines(keepends=True)
@@ -106,8 +107,10 @@ def test_lines_the_provider_names_are_set_aside_and_the_rest_goes_out_again() ->
     assert (shard.failed, shard.unfinished, shard.codes) == (1, 2, {"model_not_found": 1})
 
 
-@pytest.mark.parametrize("errors", [(), (BatchError("too_many_tasks", "too long"),), (BatchError("x", "y", None, 99),)])
-def test_a_failure_that_names_no_line_of_ours_is_tried_a_few_times_only(errors: tuple[BatchError, ...]) -> None:
+@pytest.mark.parametrize(
+    "errors", [(), (ProviderBatchError("too_many_tasks", "too long"),), (ProviderBatchError("x", "y", None, 99),)]
+)
+def test_a_failure_that_names_no_line_of_ours_is_tried_a_few_times_only(errors: tuple[ProviderBatchError, ...]) -> None:
     services = planned(max_attempts=3)
     assert [fail_once(services, *errors).next for _ in range(3)] == ["submit", "submit", "done"]
     shard = services.table.kept[BATCH_ID, 0]

@@ -10,13 +10,15 @@ from batch_client import (
     AuthenticationError,
     BadRequestError,
     BatchClientError,
-    BatchError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
     ServerError,
 )
-from batchyard.domain.shard import MOST_LEFTOVERS, Attempt, Shard, Step, change, discard, superseding
+from batch_client import (
+    BatchError as ProviderBatchError,
+)
+from batchyard.domain.shard import MOST_FILES_TO_DELETE, Attempt, Shard, Step, change, discard, superseding
 from batchyard.shards import provider_files
 from batchyard.shards.collect import collect
 from batchyard.shards.fail import fail_shard
@@ -46,7 +48,7 @@ def test_input_and_answers_are_deleted_once_the_answers_are_stored() -> None:
     assert collect(services, FIRST.then("collect")).next == "done"
     assert sorted(services.scripted.deleted) == ["err", "file-0", "out"]
     assert stored == [True]
-    assert services.table.kept[BATCH_ID, 0].leftovers == []
+    assert services.table.kept[BATCH_ID, 0].files_to_delete == []
 
 
 def test_nothing_is_deleted_where_files_are_to_be_kept() -> None:
@@ -66,7 +68,7 @@ def test_what_is_sent_again_is_uploaded_anew_and_the_first_upload_is_deleted() -
 def test_an_upload_that_is_used_again_when_there_is_room_is_kept() -> None:
     services = planned()
     submit(services, FIRST)
-    services.scripted.end("pb-0", "failed", errors=(BatchError("token_limit_exceeded", "no room"),))
+    services.scripted.end("pb-0", "failed", errors=(ProviderBatchError("token_limit_exceeded", "no room"),))
     assert collect(services, FIRST.then("collect")).next == "submit"
     assert services.scripted.deleted == []
     assert submit(services, FIRST).next == "poll"
@@ -77,7 +79,10 @@ def test_the_files_of_a_provider_batch_that_may_still_run_are_kept() -> None:
     services = planned()
     submit(services, FIRST)
     fail_shard(services, BATCH_ID, 0, {"Error": "States.Timeout"})
-    assert (services.table.kept[BATCH_ID, 0].file_id, services.table.kept[BATCH_ID, 0].leftovers) == ("file-0", [])
+    assert (services.table.kept[BATCH_ID, 0].file_id, services.table.kept[BATCH_ID, 0].files_to_delete) == (
+        "file-0",
+        [],
+    )
     assert services.scripted.deleted == []
 
 
@@ -96,7 +101,7 @@ def test_a_provider_that_deletes_nothing_is_not_asked_again_and_the_batch_goes_o
     services = ended()
     services.scripted.trouble["delete_file"] = [refusal] * 3
     assert collect(services, FIRST.then("collect")).next == "done"
-    assert services.table.kept[BATCH_ID, 0].leftovers == []
+    assert services.table.kept[BATCH_ID, 0].files_to_delete == []
     assert services.table.batch(BATCH_ID).paused is None
 
 
@@ -106,7 +111,7 @@ def test_a_file_that_cannot_be_deleted_just_now_stays_listed_and_holds_nothing_u
     services.scripted.trouble["delete_file"] = [refusal] * 2  # a refused key is tried twice
     assert collect(services, FIRST.then("collect")).next == "done"
     shard = services.table.kept[BATCH_ID, 0]
-    assert (sorted(shard.leftovers), services.scripted.deleted) == (["err", "file-0", "out"], [])
+    assert (sorted(shard.files_to_delete), services.scripted.deleted) == (["err", "file-0", "out"], [])
 
 
 def test_a_worker_that_was_overtaken_while_it_deleted_changes_nothing_more() -> None:
@@ -127,18 +132,21 @@ def test_a_record_lists_so_many_files_at_most_and_each_once() -> None:
     services = planned()
     submit(services, FIRST)
     shard = services.table.kept[BATCH_ID, 0]
-    assert discard(discard(shard, "a", None, ""), "a", "b", "b").leftovers == ["a", "b"]
-    many = discard(shard, *(f"file-{at:04}" for at in range(MOST_LEFTOVERS + 50)))
-    assert (len(many.leftovers), many.leftovers[-1]) == (MOST_LEFTOVERS, f"file-{MOST_LEFTOVERS + 49:04}")
+    assert discard(discard(shard, "a", None, ""), "a", "b", "b").files_to_delete == ["a", "b"]
+    many = discard(shard, *(f"file-{at:04}" for at in range(MOST_FILES_TO_DELETE + 50)))
+    assert (len(many.files_to_delete), many.files_to_delete[-1]) == (
+        MOST_FILES_TO_DELETE,
+        f"file-{MOST_FILES_TO_DELETE + 49:04}",
+    )
 
 
 def test_an_upload_that_the_record_lets_go_of_is_left_over_whoever_lets_go() -> None:
     services = planned()
     submit(services, FIRST)
     shard = services.table.kept[BATCH_ID, 0]
-    assert superseding(shard, change(shard, file_id=None)).leftovers == ["file-0"]
-    assert superseding(shard, change(shard, file_id="file-9")).leftovers == ["file-0"]
-    assert superseding(shard, shard).leftovers == []
+    assert superseding(shard, change(shard, file_id=None)).files_to_delete == ["file-0"]
+    assert superseding(shard, change(shard, file_id="file-9")).files_to_delete == ["file-0"]
+    assert superseding(shard, shard).files_to_delete == []
 
 
 def test_a_step_deletes_so_many_files_at_most_and_leaves_the_rest_for_the_next() -> None:
@@ -146,10 +154,10 @@ def test_a_step_deletes_so_many_files_at_most_and_leaves_the_rest_for_the_next()
     shard = services.table.kept[BATCH_ID, 0]
     many = [f"file-old-{at}" for at in range(MOST_AT_ONCE + 5)]
     services.scripted.files.update(dict.fromkeys(many, b""))
-    before = change(shard, leftovers=many, attempts=[change_last(shard)])
+    before = change(shard, files_to_delete=many, attempts=[change_last(shard)])
     after = provider_files.delete(services, services.table.save_shard(shard, before))
-    assert (len(services.scripted.deleted), len(after.leftovers)) == (MOST_AT_ONCE, 5)
-    assert provider_files.delete(services, after).leftovers == []
+    assert (len(services.scripted.deleted), len(after.files_to_delete)) == (MOST_AT_ONCE, 5)
+    assert provider_files.delete(services, after).files_to_delete == []
 
 
 def change_last(shard: Shard) -> Attempt:

@@ -23,7 +23,7 @@ from batchyard.domain.shard import Step, change
 from batchyard.shards.collect import collect
 from batchyard.shards.fail import fail_batch
 from batchyard.shards.poll import poll
-from batchyard.shards.retries import A_DAY_OF_LOOKS, MOST_SETBACKS
+from batchyard.shards.retries import A_DAY_OF_LOOKS, MOST_FAILURES_IN_A_ROW
 from batchyard.shards.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, never_sent
 from tests.unit.batchyard.planned import planned
@@ -33,8 +33,10 @@ FIRST = Step(BATCH_ID, 0)
 
 def test_a_shard_waits_for_money_as_long_as_it_takes() -> None:
     services = planned()
-    services.scripted.trouble["create_file"] = [QuotaError("pay first", status=429) for _ in range(3 * MOST_SETBACKS)]
-    steps = [submit(services, FIRST) for _ in range(3 * MOST_SETBACKS)]
+    services.scripted.trouble["create_file"] = [
+        QuotaError("pay first", status=429) for _ in range(3 * MOST_FAILURES_IN_A_ROW)
+    ]
+    steps = [submit(services, FIRST) for _ in range(3 * MOST_FAILURES_IN_A_ROW)]
     assert {step.next for step in steps} == {"submit"}
     assert steps[-1].wait_seconds == services.settings.retry_ceiling_seconds
     assert submit(services, FIRST).next == "poll"
@@ -62,9 +64,9 @@ def test_a_pause_tells_a_refused_key_from_other_refusals(error: BatchClientError
 )
 def test_a_service_that_is_not_there_is_given_up_in_the_end(error: BatchClientError) -> None:
     services = planned()
-    services.scripted.trouble["create_file"] = [error for _ in range(3 * MOST_SETBACKS)]
-    answers = [submit(services, FIRST).next for _ in range(MOST_SETBACKS + 1)]
-    assert answers == ["submit"] * MOST_SETBACKS + ["done"]
+    services.scripted.trouble["create_file"] = [error for _ in range(3 * MOST_FAILURES_IN_A_ROW)]
+    answers = [submit(services, FIRST).next for _ in range(MOST_FAILURES_IN_A_ROW + 1)]
+    assert answers == ["submit"] * MOST_FAILURES_IN_A_ROW + ["done"]
     reason = services.table.kept[BATCH_ID, 0].reason
     assert reason is not None
     assert reason.code == "provider_unavailable"
@@ -91,7 +93,7 @@ def test_setbacks_in_a_row_double_the_wait_and_success_forgets_them() -> None:
     services.scripted.trouble["create_file"] = [ServerError("down", status=500) for _ in range(4)]
     assert [submit(services, FIRST).wait_seconds for _ in range(4)] == [30, 60, 120, 240]
     assert submit(services, FIRST).next == "poll"
-    assert services.table.kept[BATCH_ID, 0].setbacks == 0
+    assert services.table.kept[BATCH_ID, 0].failures_in_a_row == 0
 
 
 def test_an_input_that_was_deleted_ends_the_shard_with_the_provider_s_code_and_other_trouble_with_it_does_not() -> None:
@@ -150,10 +152,10 @@ def test_a_create_that_is_lost_at_last_is_looked_for_before_the_shard_is_given_u
     services.scripted.trouble["create_file"] = [RateLimitError("slow down", status=429)]
     submit(services, FIRST)
     shard = services.table.kept[BATCH_ID, 0]
-    services.table.save_shard(shard, change(shard, setbacks=MOST_SETBACKS))
+    services.table.save_shard(shard, change(shard, failures_in_a_row=MOST_FAILURES_IN_A_ROW))
     services.scripted.on_the_way_back["create_batch"] = lost
     assert submit(services, FIRST).next == "submit"
-    assert services.table.kept[BATCH_ID, 0].given_up
+    assert services.table.kept[BATCH_ID, 0].draining
     assert submit(services, FIRST).next == "poll"
     services.scripted.end("pb-0", "expired")
     assert collect(services, FIRST.then("collect")).next == "done"
@@ -162,7 +164,7 @@ def test_a_create_that_is_lost_at_last_is_looked_for_before_the_shard_is_given_u
     assert reason.code == "provider_unavailable"
 
 
-@pytest.mark.parametrize(("cancelled", "looks"), [(True, MOST_SETBACKS), (False, A_DAY_OF_LOOKS)])
+@pytest.mark.parametrize(("cancelled", "looks"), [(True, MOST_FAILURES_IN_A_ROW), (False, A_DAY_OF_LOOKS)])
 def test_a_provider_that_serves_us_no_more_is_waited_for_longer_when_nobody_has_cancelled(
     *, cancelled: bool, looks: int
 ) -> None:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from batch_client import NotFoundError, RequestCounts
-from batchyard.domain.batch import LineError
+from batchyard.domain.batch import BatchError
 from batchyard.domain.shard import Shard, Step, change
 from batchyard.results.assemble import assemble
 from batchyard.shards import stalls
@@ -16,7 +16,7 @@ from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
 from tests.unit.batchyard.planned import INPUT, planned
 
 FIRST = Step(BATCH_ID, 0)
-NO = LineError("no_answer", "none came")
+NO = BatchError("no_answer", "none came")
 TWO_LINES = 2 * (len(INPUT.splitlines()[0]) + 1)
 DAY = 86_400
 
@@ -36,16 +36,16 @@ DAY = 86_400
     ],
 )
 def test_a_window_that_was_over_counts_for_nothing(status: str, ran: float, window: str, counts: bool) -> None:
-    assert stalls.is_barren(status, ran, window) is counts
+    assert stalls.is_stall(status, ran, window) is counts
 
 
 def test_what_is_counted_is_the_least_that_was_sent_in_a_row() -> None:
     services = sent()
     shard = services.table.kept[BATCH_ID, 0]
     assert shard.attempts[-1].lines == 2
-    once = stalls.counted(shard)
+    once = stalls.with_stall(shard)
     assert (once.stalls, once.stalled_lines) == (1, 2)
-    assert stalls.counted(change(once, stalled_lines=1)).stalled_lines == 1
+    assert stalls.with_stall(change(once, stalled_lines=1)).stalled_lines == 1
 
 
 def sent() -> MemoryServices:
@@ -100,6 +100,6 @@ def test_a_line_that_met_a_passing_error_before_has_that_as_its_outcome() -> Non
 def test_a_shard_of_which_all_lines_were_sent_in_vain_is_done() -> None:
     services = planned()
     submit(services, FIRST)
-    shard = stalls.counted(recorded(services))
-    done = stalls.give_up(services, recorded(services), shard, NO)
+    shard = stalls.with_stall(recorded(services))
+    done = stalls.fail_lines(services, recorded(services), shard, NO)
     assert (done.done, done.unfinished, done.reason) == (True, 3, NO)

@@ -14,7 +14,7 @@ from batch_client import (
     RateLimitError,
 )
 from batchyard.domain.shard import Step
-from batchyard.shards.retries import MOST_SETBACKS
+from batchyard.shards.retries import MOST_FAILURES_IN_A_ROW
 from batchyard.shards.submit import BETWEEN_LOOKS, LISTED_WITHIN, LONGEST_CREATE, LOOKS, submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
 from tests.unit.batchyard.planned import planned
@@ -149,7 +149,7 @@ def test_a_cancelled_batch_ends_though_nobody_can_tell_what_became_of_a_lost_cre
     services.scripted.trouble["create_batch"] = [CreateOutcomeUnknown("the answer was lost")]
     submit(services, FIRST)
     services.table.move_batch(BATCH_ID, "cancelling", services.now())
-    services.scripted.trouble["find_batch"] = [ProtocolError("no way on") for _ in range(2 * MOST_SETBACKS)]
+    services.scripted.trouble["find_batch"] = [ProtocolError("no way on") for _ in range(2 * MOST_FAILURES_IN_A_ROW)]
     started = services.now()
     while (step := submit(services, FIRST)).next == "submit":
         services.wait(step.wait_seconds)

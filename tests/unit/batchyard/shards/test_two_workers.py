@@ -10,7 +10,6 @@ from batch_client import (
     APIConnectionError,
     BadRequestError,
     BatchClientError,
-    BatchError,
     CreateOutcomeUnknown,
     NotFoundError,
     PermissionDeniedError,
@@ -19,7 +18,10 @@ from batch_client import (
     ServerError,
     UploadOutcomeUnknown,
 )
-from batchyard.domain.batch import Batch, LineError
+from batch_client import (
+    BatchError as ProviderBatchError,
+)
+from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.shard import Shard, Step, change, change_attempt
 from batchyard.recovery.sweep import sweep
@@ -151,7 +153,7 @@ def submitted() -> MemoryServices:
 def set_back(services: MemoryServices) -> None:
     """Let the shard have failed so often that the next failure is told."""
     shard = services.table.kept[BATCH_ID, 0]
-    services.table.save_shard(shard, change(shard, setbacks=TOLD_AFTER))
+    services.table.save_shard(shard, change(shard, failures_in_a_row=TOLD_AFTER))
 
 
 def finish_elsewhere(services: MemoryServices, name: str) -> None:
@@ -187,7 +189,7 @@ def test_a_late_look_at_a_running_batch_does_not_undo_its_end() -> None:
 
 def test_a_late_failure_of_the_batch_does_not_pause_or_end_what_another_worker_has_moved_on() -> None:
     services = submitted()
-    services.scripted.end("pb-0", "failed", errors=(BatchError("token_limit_exceeded", "no room"),))
+    services.scripted.end("pb-0", "failed", errors=(ProviderBatchError("token_limit_exceeded", "no room"),))
 
     def another() -> None:
         assert collect(services, FIRST.then("collect")).next == "submit"
@@ -222,11 +224,11 @@ def test_a_late_collect_touches_neither_the_record_nor_the_runs_of_the_one_that_
 
 def test_lines_set_aside_late_touch_neither_the_record_nor_the_run_of_the_one_that_was_faster() -> None:
     services = submitted()
-    services.scripted.end("pb-0", "failed", errors=(BatchError("invalid_value", "no", None, 2),))
+    services.scripted.end("pb-0", "failed", errors=(ProviderBatchError("invalid_value", "no", None, 2),))
     runs: dict[str, bytes] = {}
 
     def another() -> None:
-        both = (BatchError("invalid_value", "no", None, 1), BatchError("invalid_value", "no", None, 3))
+        both = (ProviderBatchError("invalid_value", "no", None, 1), ProviderBatchError("invalid_value", "no", None, 3))
         services.scripted.end("pb-0", "failed", errors=both)
         assert collect(services, FIRST.then("collect")).next == "submit"
         runs.update(services.fake_bucket.stored)
@@ -240,7 +242,7 @@ def test_lines_set_aside_late_touch_neither_the_record_nor_the_run_of_the_one_th
 def ended_badly() -> MemoryServices:
     """Make services whose batch has failed while its provider batch runs, seen by a sweep that has time to settle it."""
     services = submitted()
-    end_batch(services, BATCH_ID, LineError("server_error", "no"))
+    end_batch(services, BATCH_ID, BatchError("server_error", "no"))
     return services
 
 
@@ -259,7 +261,7 @@ def test_two_that_put_away_what_a_failed_batch_left_do_no_more_than_one(
     services.scripted.meanwhile["delete_file"] = lambda: sweep(services)
     sweep(services)
     assert services.scripted.deleted == ["file-0"]
-    assert services.table.kept[BATCH_ID, 0].leftovers == []
+    assert services.table.kept[BATCH_ID, 0].files_to_delete == []
     assert services.table.batch(BATCH_ID).status == "failed"
 
 

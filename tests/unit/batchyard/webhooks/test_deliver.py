@@ -8,8 +8,8 @@ from standardwebhooks.webhooks import Webhook
 from batchyard.api import webhook_endpoints
 from batchyard.domain import webhook_delivery
 from batchyard.domain.errors import DeliveryFailed, StaleRecord
-from batchyard.domain.webhook_delivery import Delivery, Order, event_of
-from batchyard.webhooks.deliver import GONE, deliver, give_up
+from batchyard.domain.webhook_delivery import Delivery, DeliveryRequest, event_of
+from batchyard.webhooks.deliver import GONE, deliver, end_delivery
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryServices
 
 EVENT = event_of(BATCH_ID, "batch.completed", NOW)
@@ -23,7 +23,7 @@ class Due:
         self.services = MemoryServices()
         made = webhook_endpoints.create_webhook_endpoint(self.services, "acme", BODY)
         self.endpoint_id, self.secret = made["id"], made["signing_secret"]
-        self.order = Order("acme", self.endpoint_id, EVENT)
+        self.order = DeliveryRequest("acme", self.endpoint_id, EVENT)
         self.services.hooks.begin(webhook_delivery.new(EVENT, "acme", self.endpoint_id, NOW))
 
     @property
@@ -83,13 +83,13 @@ def test_what_is_given_up_has_failed_with_the_reason_of_the_last_try(due: Due) -
     due.services.called.answers = [500]
     with pytest.raises(DeliveryFailed):
         deliver(due.services, due.order)
-    assert give_up(due.services, due.order) == "failed"
+    assert end_delivery(due.services, due.order) == "failed"
     assert (due.state.state, due.state.last_status) == ("failed", 500)
 
 
 def test_what_was_delivered_is_not_given_up(due: Due) -> None:
     deliver(due.services, due.order)
-    assert give_up(due.services, due.order) == "delivered"
+    assert end_delivery(due.services, due.order) == "delivered"
     assert due.state.state == "delivered"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from batchyard.domain.errors import StoreError
-from batchyard.domain.webhook_delivery import Order
+from batchyard.domain.webhook_delivery import DeliveryRequest
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
 from batchyard.webhooks.notify import notify
 from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
@@ -60,7 +60,7 @@ class Down:
     def __init__(self, made: MemoryServices) -> None:
         self.made, self.down = made, True
 
-    def start(self, order: Order) -> bool:
+    def start(self, order: DeliveryRequest) -> bool:
         if self.down:
             self.down = False
             raise StoreError("down")
