@@ -35,8 +35,9 @@ from batchyard.shards.cancel import cancel
 from batchyard.shards.fail import end_batch, fail_shard
 from batchyard.webhooks.deliver import deliver
 from batchyard.webhooks.receive import receive
-from tests.integration.batchyard.roles import Grant
+from tests.integration.batchyard.roles import DOORS, Grant
 from tests.integration.batchyard.world import BUCKET, World, answering, good, jsonl, request
+from tests.unit.template.documents import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +45,10 @@ if TYPE_CHECKING:
 ONE = jsonl([request("a")])
 EIGHT = [f"r{at}" for at in range(8)]
 FILL = "x" * 1_100_000  # eight of them are more than a part
+
+
+def test_every_door_has_an_operation_that_is_known_when_it_calls_aws() -> None:
+    assert set(DOORS.values()) == {path.parent.name for path in ROOT.glob("functions/*/handler.py")}
 
 
 def test_a_function_that_reaches_for_what_is_not_its_own_is_denied(world: World) -> None:
