@@ -13,7 +13,9 @@ from batch_client import File
 from batchyard.adapters.bucket import Bucket
 from batchyard.domain.batch import InputObject
 from batchyard.lines.byte_ranges import ByteRanges
-from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryProvider, MemoryServices, batch
+from tests.fakes.batches import BATCH_ID, BUCKET, batch
+from tests.fakes.provider import MemoryProvider
+from tests.fakes.services import MemoryServices
 
 READ = 256 * 1024  # what the real client reads at a time
 INPUT_KEY = "inbox/default/requests.jsonl"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from batchyard.planning.intake import intake
 from batchyard.settings import Settings
+from tests.fakes.batches import BUCKET
+from tests.fakes.services import MemoryServices
 from tests.integration.batchyard.roles import Roles
 from tests.integration.batchyard.world import REGION, Clock, Provider, World
-from tests.unit.batchyard.memory import BUCKET, MemoryServices
 
 
 class MemoryWorld(World):

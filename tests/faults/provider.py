@@ -28,8 +28,8 @@ from batch_client import (
 from batch_client import (
     BatchError as ProviderBatchError,
 )
+from tests.fakes.provider import is_it
 from tests.faults.answers import RAN, READABLE, answer
-from tests.unit.batchyard.memory import is_it
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator

@@ -17,13 +17,14 @@ from batchyard.observability import logger
 from batchyard.planning.intake import intake
 from batchyard.recovery.sweep import sweep
 from batchyard.shards.fail import RESTS
+from tests.fakes.batches import BUCKET
+from tests.fakes.services import MemoryServices
 from tests.faults.checker import Case, wrongs
 from tests.faults.inputs import PROMPT, written
 from tests.faults.machine import Machine
 from tests.faults.provider import FickleProvider, Trouble, lost
 from tests.faults.strikes import Strikes, exposed
 from tests.integration.batchyard.world import Clock
-from tests.unit.batchyard.memory import BUCKET, MemoryServices
 
 if TYPE_CHECKING:
     from batchyard.services import Services

@@ -8,10 +8,10 @@ import pytest
 
 from batch_client import RateLimitError
 from batchyard.shards.direct import AT_ONCE
+from tests.fakes.provider import never_sent
 from tests.faults.provider import Fate, Trouble, lost
 from tests.faults.scene import Scene
 from tests.faults.strikes import Strike
-from tests.unit.batchyard.memory import never_sent
 
 LINES = [f"r{at:02}" for at in range(20)]
 HALF = len(LINES) // 2

@@ -8,7 +8,7 @@ import pytest
 
 from batchyard.domain.create_rate import Creations
 from batchyard.domain.token_ledger import Ledger, Reservation, Terms
-from tests.unit.batchyard.memory import MemoryTokenLedgerStore
+from tests.fakes.stores import MemoryTokenLedgerStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable

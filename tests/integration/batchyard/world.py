@@ -23,7 +23,7 @@ from batchyard.results.assemble import assemble
 from batchyard.shards.collect import collect
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import is_it
+from tests.fakes.provider import is_it
 
 if TYPE_CHECKING:
     from batchyard.lines.byte_ranges import ByteRanges

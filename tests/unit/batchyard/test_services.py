@@ -3,7 +3,7 @@
 import pytest
 
 from batch_client import AuthenticationError, PermissionDeniedError
-from tests.unit.batchyard.memory import MemoryServices
+from tests.fakes.services import MemoryServices
 
 
 def test_a_refused_key_is_read_anew_and_the_call_made_again() -> None:

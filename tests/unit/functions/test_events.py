@@ -20,8 +20,9 @@ from batchyard.domain import multipart_upload, object_keys, stored_file, webhook
 from batchyard.domain.statuses import TRANSITIONS
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
 from batchyard.lines.shard_lines import Place, ShardLines
-from tests.unit.batchyard.memory import BATCH_ID, BUCKET, NOW, MemoryServices, batch
-from tests.unit.batchyard.planned import INPUT
+from tests.fakes.batches import BATCH_ID, BUCKET, NOW, batch
+from tests.fakes.planned import INPUT
+from tests.fakes.services import MemoryServices
 from tests.unit.strict_models import (
     StrictBatch,
     StrictBatches,

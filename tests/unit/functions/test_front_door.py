@@ -15,7 +15,8 @@ from batchyard.api.app import OPEN
 from batchyard.domain import multipart_upload, object_keys, stored_file
 from batchyard.domain.batch import InputObject
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
-from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryServices, batch
+from tests.fakes.batches import BATCH_ID, BUCKET, batch
+from tests.fakes.services import MemoryServices
 from tests.unit.functions.gateway import Answer, call
 
 DOCUMENT: dict[str, Any] = json.loads(openapi.text())

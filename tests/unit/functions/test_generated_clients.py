@@ -8,7 +8,8 @@ import pytest
 from batchyard import services
 from batchyard.api import api_keys
 from batchyard.domain.batch import InputObject
-from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryServices, batch
+from tests.fakes.batches import BATCH_ID, BUCKET, batch
+from tests.fakes.services import MemoryServices
 from tests.unit.functions.gateway import call
 
 CREATE = {

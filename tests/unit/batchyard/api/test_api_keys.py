@@ -8,7 +8,7 @@ import pytest
 
 from batchyard.api import api_keys
 from batchyard.api.api_keys import FRESH, Keyring
-from tests.unit.batchyard.memory import MemoryBatchStore
+from tests.fakes.stores import MemoryBatchStore
 
 
 def tenant_of(batch_store: MemoryBatchStore, authorization: str) -> str | None:

@@ -10,8 +10,10 @@ from batchyard.api.create_batch import create_or_take_over
 from batchyard.domain.batch import Batch
 from batchyard.domain.errors import ApiError
 from batchyard.planning.intake import intake
-from tests.unit.batchyard.memory import BUCKET, MemoryBatchStore, MemoryServices
-from tests.unit.batchyard.planned import INPUT, KEY
+from tests.fakes.batches import BUCKET
+from tests.fakes.planned import INPUT, KEY
+from tests.fakes.services import MemoryServices
+from tests.fakes.stores import MemoryBatchStore
 
 FILE = "files/default/file-1"
 

@@ -7,7 +7,8 @@ import pytest
 
 from batchyard.api.quotas import check_open_batches, count, give_back, room_for
 from batchyard.domain.errors import ApiError, StoreError
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
+from tests.fakes.batches import BATCH_ID, batch
+from tests.fakes.services import MemoryServices
 
 
 def refused(call: Callable[[], None]) -> tuple[int, str | None] | None:

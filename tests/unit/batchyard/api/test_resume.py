@@ -13,8 +13,9 @@ from batchyard.shards.fail import fail_shard
 from batchyard.shards.pauses import save_answered
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
-from tests.unit.batchyard.planned import planned
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.planned import planned
+from tests.fakes.services import MemoryServices
 
 FIRST, SECOND = Step(BATCH_ID, 0), Step(BATCH_ID, 1)
 NO_MONEY = QuotaError("pay first", status=429, code="insufficient_quota")

@@ -14,7 +14,7 @@ from batchyard.api.uploads import MOST_JOINED
 from batchyard.domain.errors import ApiError
 from batchyard.domain.multipart_upload import LIFE, MOST_OFTEN, MOST_PARTS
 from batchyard.domain.stored_file import DAY
-from tests.unit.batchyard.memory import MemoryServices
+from tests.fakes.services import MemoryServices
 
 PIECES = [b'{"custom_id": "1"}\n{"cus', b'tom_id": "\xc3', b"\xbc", b'"}\n']
 WHOLE = b"".join(PIECES)

@@ -9,7 +9,8 @@ from standardwebhooks.webhooks import Webhook
 from batchyard.api import webhook_endpoints as door
 from batchyard.domain.errors import ApiError, StaleRecord
 from batchyard.domain.webhook_endpoint import MOST_ENDPOINTS, secrets_of
-from tests.unit.batchyard.memory import NOW, MemoryServices
+from tests.fakes.batches import NOW
+from tests.fakes.services import MemoryServices
 
 BODY = {"name": "ci", "url": "https://hooks.example.com/", "event_types": ["batch.completed"]}
 

@@ -9,8 +9,9 @@ from batchyard.domain.shard import Step
 from batchyard.planning import decompress
 from batchyard.planning.plan import plan
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
-from tests.unit.batchyard.planned import INPUT, KEY
+from tests.fakes.batches import BATCH_ID, batch
+from tests.fakes.planned import INPUT, KEY
+from tests.fakes.services import MemoryServices
 
 CUT = INPUT.index(b"\n") + 1
 MEMBERS = gzip.compress(INPUT[:CUT]) + gzip.compress(INPUT[CUT:])

@@ -4,8 +4,9 @@ import pytest
 
 from batchyard.adapters.bucket import Bucket
 from batchyard.planning.intake import intake
-from tests.unit.batchyard.memory import BUCKET, MemoryServices
-from tests.unit.batchyard.planned import INPUT, KEY
+from tests.fakes.batches import BUCKET
+from tests.fakes.planned import INPUT, KEY
+from tests.fakes.services import MemoryServices
 
 
 def drop(**metadata: str) -> tuple[MemoryServices, str]:

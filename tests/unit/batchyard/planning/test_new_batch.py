@@ -6,7 +6,8 @@ import pytest
 from batchyard.domain.batch import BatchError, InputObject
 from batchyard.domain.errors import StoreError
 from batchyard.planning import new_batch
-from tests.unit.batchyard.memory import BATCH_ID, BUCKET, NOW, MemoryExecutions, MemoryServices, batch
+from tests.fakes.batches import BATCH_ID, BUCKET, NOW, batch
+from tests.fakes.services import MemoryExecutions, MemoryServices
 
 SOURCE = InputObject(BUCKET, "inbox/acme/in.jsonl", "etag", 10, "v1")
 

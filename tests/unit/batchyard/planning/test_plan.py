@@ -12,8 +12,9 @@ from batchyard.lines.shard_lines import ShardLines
 from batchyard.planning import ascending_ids, duplicates
 from batchyard.planning.plan import plan, read_summary
 from batchyard.planning.splitting import MOST_TARGETS
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
-from tests.unit.batchyard.planned import INPUT, KEY, dropped
+from tests.fakes.batches import BATCH_ID, batch
+from tests.fakes.planned import INPUT, KEY, dropped
+from tests.fakes.services import MemoryServices
 
 
 def request(custom_id: str, **members: object) -> bytes:

@@ -13,8 +13,9 @@ from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.planning.plan import SHARDS, plan, read_summary
 from batchyard.planning.skipped import runs
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
-from tests.unit.batchyard.planned import KEY
+from tests.fakes.batches import BATCH_ID, batch
+from tests.fakes.planned import KEY
+from tests.fakes.services import MemoryServices
 
 KINDS = [("/v1/responses", "m"), ("/v1/responses", "n"), ("/v1/embeddings", "m")]
 ENDS = st.sampled_from([b"\n", b"\n", b"\n", b"\r\n", b" \n", b"\n\n", b"\n \r\n"])

@@ -6,8 +6,9 @@ import pytest
 
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning.plan import plan
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
-from tests.unit.batchyard.planned import KEY
+from tests.fakes.batches import BATCH_ID, batch
+from tests.fakes.planned import KEY
+from tests.fakes.services import MemoryServices
 
 LINE = {"method": "POST", "url": "/v1/responses"}
 BODIES = [{"model": f"m{at % 3}", "max_output_tokens": 10 * at or 1} for at in range(12)]

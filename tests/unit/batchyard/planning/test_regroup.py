@@ -16,8 +16,9 @@ from batchyard.planning import regroup
 from batchyard.planning.plan import plan
 from batchyard.planning.regroup import cut, scattered
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
-from tests.unit.batchyard.planned import KEY
+from tests.fakes.batches import BATCH_ID, batch
+from tests.fakes.planned import KEY
+from tests.fakes.services import MemoryServices
 
 MODELS, LINES = 10, 1_000
 

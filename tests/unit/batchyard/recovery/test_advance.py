@@ -6,8 +6,9 @@ from batchyard.domain.shard import Step, change
 from batchyard.recovery.advance import advance
 from batchyard.results.assemble import assemble
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
-from tests.unit.batchyard.planned import planned
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.planned import planned
+from tests.fakes.services import MemoryServices
 
 
 def answered(services: MemoryServices, provider_batch: str) -> None:

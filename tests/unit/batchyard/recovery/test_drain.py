@@ -9,8 +9,9 @@ from batchyard.recovery.advance import advance
 from batchyard.recovery.sweep import sweep
 from batchyard.shards.fail import fail_batch
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
-from tests.unit.batchyard.planned import KEY
+from tests.fakes.batches import BATCH_ID, batch
+from tests.fakes.planned import KEY
+from tests.fakes.services import MemoryServices
 
 LINE = {"method": "POST", "url": "/v1/responses", "body": {"model": "m"}}
 FIVE = b"".join(json.dumps({"custom_id": f"r{at}", **LINE}).encode() + b"\n" for at in range(5))

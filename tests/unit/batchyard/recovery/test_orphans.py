@@ -16,8 +16,9 @@ from batchyard.recovery.ownership import LATEST_LOOK, LATEST_RECORD
 from batchyard.recovery.sweep import sweep
 from batchyard.recovery.sweep_run import RESERVE
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
-from tests.unit.batchyard.planned import planned
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.planned import planned
+from tests.fakes.services import MemoryServices
 
 FIRST = Step(BATCH_ID, 0)
 

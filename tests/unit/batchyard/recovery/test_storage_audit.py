@@ -9,7 +9,7 @@ from batchyard.domain.multipart_upload import LIFE
 from batchyard.domain.quota import DAY, HOUR
 from batchyard.recovery.storage_audit import AT_ONCE, sum_up
 from batchyard.recovery.sweep_run import RESERVE, SweepRun
-from tests.unit.batchyard.memory import MemoryServices
+from tests.fakes.services import MemoryServices
 
 MOST = 10**12
 

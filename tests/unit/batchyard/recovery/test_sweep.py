@@ -11,8 +11,10 @@ from batchyard.domain.errors import StoreError
 from batchyard.recovery.restarts import MOST_RESTARTS
 from batchyard.recovery.sweep import sweep
 from batchyard.recovery.sweep_run import RESERVE
-from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryBucket, MemoryServices
-from tests.unit.batchyard.planned import INPUT, dropped, planned
+from tests.fakes.batches import BATCH_ID, NOW
+from tests.fakes.bucket import MemoryBucket
+from tests.fakes.planned import INPUT, dropped, planned
+from tests.fakes.services import MemoryServices
 
 
 def started(**members: object) -> MemoryServices:

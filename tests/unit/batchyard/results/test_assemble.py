@@ -7,8 +7,10 @@ from batchyard.domain.shard import Step, finish
 from batchyard.results.assemble import assemble
 from batchyard.shards.collect import collect
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryBatchStore, MemoryServices
-from tests.unit.batchyard.planned import planned
+from tests.fakes.batches import BATCH_ID, NOW
+from tests.fakes.planned import planned
+from tests.fakes.services import MemoryServices
+from tests.fakes.stores import MemoryBatchStore
 
 
 def answered() -> MemoryServices:

@@ -15,7 +15,10 @@ from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
 from batchyard.shards.collect import collect
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryBatchStore, MemoryBucket, MemoryServices, batch
+from tests.fakes.batches import BATCH_ID, NOW, batch
+from tests.fakes.bucket import MemoryBucket
+from tests.fakes.services import MemoryServices
+from tests.fakes.stores import MemoryBatchStore
 
 KEY = "inbox/default/requests.jsonl"
 LINES = [(f"r{at}", f"m{at % 3 if at < 30 else 0}") for at in range(48)]  # shards among each other, then in a row

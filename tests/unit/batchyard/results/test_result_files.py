@@ -4,7 +4,8 @@ from batchyard.api import files
 from batchyard.domain.errors import ApiError
 from batchyard.domain.stored_file import DAY
 from batchyard.results import result_files
-from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryServices, batch
+from tests.fakes.batches import BATCH_ID, NOW, batch
+from tests.fakes.services import MemoryServices
 
 KEY = f"results/default/{BATCH_ID}/output.jsonl"
 

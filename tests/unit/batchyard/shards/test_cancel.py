@@ -7,8 +7,9 @@ from batchyard.domain.batch import BatchError
 from batchyard.domain.shard import Step, finish
 from batchyard.shards.cancel import cancel
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
-from tests.unit.batchyard.planned import planned
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.planned import planned
+from tests.fakes.services import MemoryServices
 
 
 def running() -> MemoryServices:

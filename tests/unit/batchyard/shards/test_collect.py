@@ -12,8 +12,9 @@ from batchyard.domain.shard import Step
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.shards.collect import PATIENCE_FOR_ALL, PATIENCE_FOR_CONTENT, PATIENCE_FOR_SOME, collect
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
-from tests.unit.batchyard.planned import planned
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.planned import planned
+from tests.fakes.services import MemoryServices
 
 FIRST = Step(BATCH_ID, 0)
 

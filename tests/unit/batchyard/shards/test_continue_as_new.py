@@ -15,8 +15,9 @@ from batchyard.shards.collect import collect
 from batchyard.shards.continue_as_new import MOST_BUSY_TURNS, MOST_TURNS
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryServices
-from tests.unit.batchyard.planned import planned
+from tests.fakes.batches import BATCH_ID, NOW
+from tests.fakes.planned import planned
+from tests.fakes.services import MemoryServices
 
 FIRST = Step(BATCH_ID, 0)
 LAST_TURN = Step(BATCH_ID, 0, turns=MOST_BUSY_TURNS)

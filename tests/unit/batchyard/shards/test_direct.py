@@ -26,8 +26,9 @@ from batchyard.shards.collect import collect
 from batchyard.shards.direct import AT_ONCE, LONGEST_SEND, TURN, is_due
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryServices, batch
-from tests.unit.batchyard.planned import KEY
+from tests.fakes.batches import BATCH_ID, NOW, batch
+from tests.fakes.planned import KEY
+from tests.fakes.services import MemoryServices
 
 STEP = Step(BATCH_ID, 0)
 WINDOW = 86_400

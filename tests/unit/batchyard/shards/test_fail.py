@@ -6,8 +6,9 @@ from batchyard.domain.shard import Step, change, change_attempt
 from batchyard.planning.plan import plan
 from batchyard.shards.fail import RESTS, end_batch, fail_batch, fail_shard
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
-from tests.unit.batchyard.planned import dropped, planned
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.planned import dropped, planned
+from tests.fakes.services import MemoryServices
 
 FIRST = Step(BATCH_ID, 0)
 

@@ -9,8 +9,9 @@ from batchyard.shards.cancel import cancel
 from batchyard.shards.poll import poll
 from batchyard.shards.retries import MOST_FAILURES_IN_A_ROW
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryServices
-from tests.unit.batchyard.planned import planned
+from tests.fakes.batches import BATCH_ID, NOW
+from tests.fakes.planned import planned
+from tests.fakes.services import MemoryServices
 
 FIRST = Step(BATCH_ID, 0, "poll")
 WINDOW = 86_400  # seconds; the batch of the memory

@@ -9,8 +9,9 @@ from batchyard.domain.shard import Step
 from batchyard.shards.collect import collect
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
-from tests.unit.batchyard.planned import INPUT, planned
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.planned import INPUT, planned
+from tests.fakes.services import MemoryServices
 
 FIRST = Step(BATCH_ID, 0)
 

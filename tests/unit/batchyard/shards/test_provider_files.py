@@ -24,8 +24,9 @@ from batchyard.shards.collect import collect
 from batchyard.shards.fail import fail_shard
 from batchyard.shards.provider_files import MOST_AT_ONCE
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
-from tests.unit.batchyard.planned import planned
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.planned import planned
+from tests.fakes.services import MemoryServices
 
 FIRST = Step(BATCH_ID, 0)
 

@@ -25,8 +25,9 @@ from batchyard.shards.fail import fail_batch
 from batchyard.shards.poll import poll
 from batchyard.shards.retries import A_DAY_OF_LOOKS, MOST_FAILURES_IN_A_ROW
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, never_sent
-from tests.unit.batchyard.planned import planned
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.planned import planned
+from tests.fakes.provider import never_sent
 
 FIRST = Step(BATCH_ID, 0)
 

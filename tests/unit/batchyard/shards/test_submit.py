@@ -16,8 +16,9 @@ from batch_client import (
 from batchyard.domain.shard import Step
 from batchyard.shards.retries import MOST_FAILURES_IN_A_ROW
 from batchyard.shards.submit import BETWEEN_LOOKS, LISTED_WITHIN, LONGEST_CREATE, LOOKS, submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
-from tests.unit.batchyard.planned import planned
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.planned import planned
+from tests.fakes.services import MemoryServices
 
 FIRST = Step(BATCH_ID, 0)
 REFUSALS = [

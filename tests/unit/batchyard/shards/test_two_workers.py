@@ -32,8 +32,9 @@ from batchyard.shards.fail import end_batch, fail_batch
 from batchyard.shards.poll import poll
 from batchyard.shards.retries import TOLD_AFTER
 from batchyard.shards.submit import LISTED_WITHIN, LONGEST_CREATE, submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
-from tests.unit.batchyard.planned import planned
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.planned import planned
+from tests.fakes.services import MemoryServices
 
 FIRST = Step(BATCH_ID, 0)
 WINDOW = 86_400

@@ -10,7 +10,8 @@ from batchyard.domain import webhook_delivery
 from batchyard.domain.errors import DeliveryFailed, StaleRecord
 from batchyard.domain.webhook_delivery import Delivery, DeliveryRequest, event_of
 from batchyard.webhooks.deliver import GONE, deliver, end_delivery
-from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryServices
+from tests.fakes.batches import BATCH_ID, NOW
+from tests.fakes.services import MemoryServices
 
 EVENT = event_of(BATCH_ID, "batch.completed", NOW)
 BODY = {"name": "ci", "url": "https://hooks.example.com/", "event_types": ["batch.completed"]}

@@ -10,7 +10,8 @@ from batchyard.domain.errors import StoreError
 from batchyard.domain.webhook_delivery import DeliveryRequest
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
 from batchyard.webhooks.notify import notify
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.services import MemoryServices
 
 ROOT = Path(__file__).resolve().parents[4]
 ENDS = ["completed", "failed", "cancelled"]

@@ -11,7 +11,8 @@ from standardwebhooks.webhooks import Webhook
 
 from batchyard.domain.errors import ApiError
 from batchyard.webhooks.receive import receive
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.services import MemoryServices
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of ours").decode()
 OTHER = "whsec_" + base64.b64encode(b"a secret of others").decode()

@@ -20,22 +20,18 @@ from batchyard.adapters.upload_store import UploadStore
 from batchyard.adapters.webhook_sender import WebhookSender
 from batchyard.adapters.webhook_store import WebhookStore
 from batchyard.services import Provider
-from tests.unit.batchyard.memory import (
+from tests.fakes.bucket import MemoryBucket, MemoryFileBucket
+from tests.fakes.provider import MemoryProvider
+from tests.fakes.services import MemoryEventBus, MemoryExecutions, MemoryLambdaFunction, MemorySecret
+from tests.fakes.stores import (
     MemoryBatchStore,
-    MemoryBucket,
-    MemoryEventBus,
-    MemoryExecutions,
-    MemoryFileBucket,
     MemoryFileStore,
-    MemoryLambdaFunction,
-    MemoryProvider,
     MemoryQuotaStore,
-    MemorySecret,
     MemorySweepStore,
     MemoryTokenLedgerStore,
     MemoryUploadStore,
 )
-from tests.unit.batchyard.webhook_memory import MemoryWebhookExecutions, MemoryWebhookSender, MemoryWebhookStore
+from tests.fakes.webhooks import MemoryWebhookExecutions, MemoryWebhookSender, MemoryWebhookStore
 
 INHERITED = {"fence", "put_headers"}  # they call nothing but what is here
 

@@ -3,7 +3,8 @@
 import json
 
 from batchyard.planning.plan import plan
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
+from tests.fakes.batches import BATCH_ID, batch
+from tests.fakes.services import MemoryServices
 
 KEY = "inbox/default/requests.jsonl"
 INPUT = b"".join(
