@@ -128,27 +128,27 @@ class DiskProvider(MemoryProvider):
                 yield chunk
 
 
-class DiskYard(MemoryServices):
+class DiskServices(MemoryServices):
     """Services whose objects are files below `root`; `source` is the input of its one batch, BATCH_ID."""
 
     def __init__(self, root: Path, source: Path, **settings: str | int) -> None:
         super().__init__(**settings)
         self._root = root
-        self.scripted = self._provider = DiskProvider(root)
+        self._provider = DiskProvider(root)
         self.disk = DiskS3(root, {INPUT_KEY: source})
-        self.bucket = Bucket(BUCKET, cast("Any", self.disk))
+        self.bucket = Bucket(BUCKET, cast("Any", self.disk))  # type: ignore[assignment]  # the real adapter
         given = InputObject(BUCKET, INPUT_KEY, ETAG, source.stat().st_size, "v1")
-        self.table.create_batch(batch(input=given, endpoint=None))
+        self.batch_store.create_batch(batch(input=given, endpoint=None))
 
     def keep(self) -> None:
         """Write the records and the provider's batches down for another process."""
-        known = self.table.batches, self.table.kept, self.scripted.batches
+        known = self.batch_store.batches, self.batch_store.kept, self.provider.batches
         (self._root / "records").write_bytes(pickle.dumps(known))
 
     def recall(self) -> None:
         """Read what `keep` wrote."""
         known = pickle.loads((self._root / "records").read_bytes())  # noqa: S301 - written by `keep`
-        self.table.batches, self.table.kept, self.scripted.batches = known
+        self.batch_store.batches, self.batch_store.kept, self.provider.batches = known
 
 
-__all__ = ["BATCH_ID", "DiskYard"]
+__all__ = ["BATCH_ID", "DiskServices"]

@@ -17,8 +17,8 @@ INPUT = b"".join(
 def dropped(**settings: str | int) -> MemoryServices:
     """Make services with a batch of the input, not yet planned."""
     services = MemoryServices(**settings)
-    services.fake_bucket.put(KEY, INPUT)
-    services.table.create_batch(batch(input=services.fake_bucket.head(KEY)[0]))
+    services.bucket.put(KEY, INPUT)
+    services.batch_store.create_batch(batch(input=services.bucket.head(KEY)[0]))
     return services
 
 

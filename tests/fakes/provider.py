@@ -32,8 +32,8 @@ class MemoryProvider:
     `meanwhile` is what another worker does while a call is on its way there, `on_the_way_back` while its answer is; once.
     """
 
-    def __init__(self) -> None:
-        self.clock: Callable[[], int] = lambda: NOW
+    def __init__(self, clock: Callable[[], float] = lambda: NOW) -> None:
+        self.clock = clock
         self.files: dict[str, bytes] = {}
         self.uploads: dict[str, File] = {}
         self.deleted: list[str] = []  # a test may read what it held all the same
@@ -49,7 +49,7 @@ class MemoryProvider:
 
     def create_file(self, source: ByteRanges, filename: str) -> File:
         self._called("create_file")
-        file = File(id=f"file-{len(self.files)}", filename=filename, created_at=self.clock())
+        file = File(id=f"file-{len(self.files)}", filename=filename, created_at=int(self.clock()))
         self.files[file.id], self.uploads[file.id] = b"".join(source), file
         return file
 
@@ -59,7 +59,7 @@ class MemoryProvider:
         self._called("create_batch")
         batch = ProviderBatch(
             id=f"pb-{len(self.batches)}", status="in_progress", endpoint=endpoint, input_file_id=input_file_id,
-            completion_window=completion_window, metadata=metadata, created_at=self.clock(),
+            completion_window=completion_window, metadata=metadata, created_at=int(self.clock()),
         )  # fmt: skip
         self.batches[batch.id] = batch
         self.on_the_way_back.pop("create_batch", lambda: None)()

@@ -1,6 +1,7 @@
 """Services whose bucket, table, state machine, bus and provider are dictionaries: no socket is opened."""
 
 from collections.abc import Mapping
+from functools import cached_property
 
 from batchyard.adapters.event_bus import EventBus
 from batchyard.adapters.executions import Executions
@@ -76,34 +77,94 @@ class MemorySecret(Secret):
         return self.age >= older_than
 
 
-class MemoryServices(Services):
-    """Services without AWS; `now_is` is its clock."""
+class MemoryAdapters(Services):
+    """Services whose adapters are made of memory, whatever the provider is; each has the name that `Services` gives it."""
+
+    @cached_property
+    def bucket(self) -> MemoryBucket:
+        return MemoryBucket()
+
+    @cached_property
+    def batch_store(self) -> MemoryBatchStore:
+        return MemoryBatchStore()
+
+    @cached_property
+    def sweep_store(self) -> MemorySweepStore:
+        return MemorySweepStore(self.batch_store)
+
+    @cached_property
+    def file_bucket(self) -> MemoryFileBucket:
+        return MemoryFileBucket(self.bucket)
+
+    @cached_property
+    def file_store(self) -> MemoryFileStore:
+        return MemoryFileStore()
+
+    @cached_property
+    def token_ledger_store(self) -> MemoryTokenLedgerStore:
+        return MemoryTokenLedgerStore()
+
+    @cached_property
+    def upload_store(self) -> MemoryUploadStore:
+        return MemoryUploadStore()
+
+    @cached_property
+    def quota_store(self) -> MemoryQuotaStore:
+        return MemoryQuotaStore()
+
+    @cached_property
+    def executions(self) -> MemoryExecutions:
+        return MemoryExecutions()
+
+    @cached_property
+    def cancel_function(self) -> MemoryLambdaFunction:
+        return MemoryLambdaFunction()
+
+    @cached_property
+    def advance_function(self) -> MemoryLambdaFunction:
+        return MemoryLambdaFunction()
+
+    @cached_property
+    def webhook_secret(self) -> MemorySecret:
+        return MemorySecret()
+
+    @cached_property
+    def signing_secret(self) -> MemorySecret:
+        return MemorySecret()
+
+    @cached_property
+    def webhook_store(self) -> MemoryWebhookStore:
+        return MemoryWebhookStore()
+
+    @cached_property
+    def webhook_executions(self) -> MemoryWebhookExecutions:
+        return MemoryWebhookExecutions()
+
+    @cached_property
+    def webhook_sender(self) -> MemoryWebhookSender:
+        return MemoryWebhookSender()
+
+    @cached_property
+    def event_bus(self) -> MemoryEventBus:
+        return MemoryEventBus()
+
+    @cached_property
+    def secret(self) -> MemorySecret:
+        return MemorySecret()
+
+
+class MemoryServices(MemoryAdapters):
+    """Services without AWS, with a provider of memory; `now_is` is their clock."""
 
     def __init__(self, **settings: str | int) -> None:
         self.now_is = float(NOW)
-        self.scripted = MemoryProvider()
-        self.scripted.clock = self.now
-        given = Settings(**{**_SETTINGS, **settings})  # type: ignore[arg-type]  # each test gives a field its own type
-        super().__init__(given, self.scripted, lambda: self.now_is, lambda: 0.0)
-        self.fake_bucket, self.table, self.room = MemoryBucket(), MemoryBatchStore(), MemoryTokenLedgerStore()
-        self.started, self.invoked, self.bus, self.key = (
-            MemoryExecutions(), MemoryLambdaFunction(), MemoryEventBus(), MemorySecret(),
-        )  # fmt: skip
-        self.bucket, self.batch_store, self.executions = self.fake_bucket, self.table, self.started
-        self.sweep_store = MemorySweepStore(self.table)
-        self.kept_files, self.file_bodies = MemoryFileStore(), MemoryFileBucket(self.fake_bucket)
-        self.token_ledger_store = self.room
-        self.kept_uploads = MemoryUploadStore()
-        self.quota_store = self.sums = MemoryQuotaStore()
-        self.file_store, self.file_bucket, self.upload_store = self.kept_files, self.file_bodies, self.kept_uploads
-        self.cancel_function, self.event_bus, self.secret = self.invoked, self.bus, self.key
-        self.advanced, self.signing = MemoryLambdaFunction(), MemorySecret()
-        self.advance_function, self.webhook_secret = self.advanced, self.signing
-        self.root, self.hooks, self.deliveries, self.called = (
-            MemorySecret(), MemoryWebhookStore(), MemoryWebhookExecutions(), MemoryWebhookSender(),
-        )  # fmt: skip
-        self.signing_secret, self.webhook_store = self.root, self.hooks
-        self.webhook_executions, self.webhook_sender = self.deliveries, self.called
+        provider = MemoryProvider(self.now)
+        super().__init__(made_up_settings(**settings), provider, lambda: self.now_is, lambda: 0.0)
+
+    @cached_property
+    def provider(self) -> MemoryProvider:
+        assert isinstance(self._provider, MemoryProvider)
+        return self._provider
 
     def wait(self, seconds: int) -> None:
         """Let time pass."""
@@ -114,3 +175,8 @@ _SETTINGS: dict[str, str | int] = {
     "bucket": BUCKET, "table": "table", "event_bus": "bus", "provider_base_url": "http://127.0.0.1/v1",
     "provider_secret_id": "secret", "stack": "stack-1", "max_enqueued_tokens": "1000000000",
 }  # fmt: skip
+
+
+def made_up_settings(**settings: str | int) -> Settings:
+    """Make the settings of a stack that is nowhere, but for these."""
+    return Settings(**{**_SETTINGS, **settings})  # type: ignore[arg-type]  # each test gives a field its own type

@@ -5,7 +5,7 @@ from __future__ import annotations
 from batchyard.planning.intake import intake
 from batchyard.settings import Settings
 from tests.fakes.batches import BUCKET
-from tests.fakes.services import MemoryServices
+from tests.fakes.services import MemoryAdapters, made_up_settings
 from tests.integration.batchyard.roles import Roles
 from tests.integration.batchyard.world import REGION, Clock, Provider, World
 
@@ -16,19 +16,18 @@ class MemoryWorld(World):
     def __init__(self) -> None:
         clock = Clock()
         provider = Provider(clock)
-        self.memory = MemoryServices(max_enqueued_tokens=Settings.max_enqueued_tokens)
-        self.memory.clock, self.memory.chance = clock, lambda: 0.5
-        self.memory._provider = provider  # noqa: SLF001 - the services is made of memory, but for its provider
+        settings = made_up_settings(max_enqueued_tokens=Settings.max_enqueued_tokens)
+        self.memory = MemoryAdapters(settings, provider, clock, lambda: 0.5)
         super().__init__(self.memory, provider, clock, Roles(self.memory.settings, REGION))
 
     def __post_init__(self) -> None:
         """Leave AWS alone."""
 
     def drop(self, data: bytes, key: str = "inbox/default/in.jsonl", **metadata: str) -> str:
-        self.memory.fake_bucket.stored[key], self.memory.fake_bucket.metadata[key] = data, metadata
+        self.memory.bucket.stored[key], self.memory.bucket.metadata[key] = data, metadata
         batch_id = intake(self.memory, BUCKET, key)
         assert batch_id is not None
         return batch_id
 
     def read(self, key: str) -> bytes:
-        return self.memory.fake_bucket.get(key)
+        return self.memory.bucket.get(key)

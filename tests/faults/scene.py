@@ -7,7 +7,7 @@ import io
 import logging
 from collections import Counter
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -18,16 +18,13 @@ from batchyard.planning.intake import intake
 from batchyard.recovery.sweep import sweep
 from batchyard.shards.fail import RESTS
 from tests.fakes.batches import BUCKET
-from tests.fakes.services import MemoryServices
+from tests.fakes.services import MemoryAdapters, made_up_settings
 from tests.faults.checker import Case, wrongs
 from tests.faults.inputs import PROMPT, written
 from tests.faults.machine import Machine
 from tests.faults.provider import FickleProvider, Trouble, lost
-from tests.faults.strikes import Strikes, exposed
+from tests.faults.strikes import Strikes, Struck, exposed
 from tests.integration.batchyard.world import Clock
-
-if TYPE_CHECKING:
-    from batchyard.services import Services
 
 KEY = "sk-made-up"
 MOST_TURNS = 3_000
@@ -42,13 +39,12 @@ class Scene:
     def __init__(self, **settings: Any) -> None:
         self.clock, self.strikes = Clock(), Strikes()
         self.provider = FickleProvider(self.clock, self._may_create)
-        self.memory = MemoryServices(**{"max_enqueued_tokens": "0", **settings})
-        self.services: Services = self.memory
-        self.memory.clock = self.clock
-        self.memory._provider = self.provider  # noqa: SLF001 - the services is made of memory, but for its provider
+        given = made_up_settings(**{"max_enqueued_tokens": "0", **settings})
+        self.memory = MemoryAdapters(given, self.provider, self.clock, lambda: 0.0)
+        self.services = exposed(self.memory, self.strikes)
         self.machine = Machine(self.services, self.clock, self.strikes, self.read)
-        self.memory.executions = self.memory.cancel_function = self.machine  # type: ignore[assignment]
-        exposed(self.services, self.strikes)
+        for name in ("executions", "cancel_function"):
+            setattr(self.services, name, Struck(self.machine, self.strikes))
         self.cases: list[Case] = []
         self.logged = io.StringIO()
         self._listen()
@@ -59,8 +55,8 @@ class Scene:
         """Upload an input of which the bad lines are to be set aside; its notice comes at once."""
         key = f"inbox/default/{len(self.cases)}.jsonl"
         upload = written(custom_ids, models, bad or {})
-        self.memory.fake_bucket.stored[key] = upload.data
-        self.memory.fake_bucket.metadata[key] = {"on-invalid": "skip" if bad else "refuse", "dry-run": str(dry_run)}
+        self.memory.bucket.stored[key] = upload.data
+        self.memory.bucket.metadata[key] = {"on-invalid": "skip" if bad else "refuse", "dry-run": str(dry_run)}
         batch_id = self.notice(key)
         self.cases.append(Case(batch_id, upload.numbers, (PROMPT, KEY), tuple(upload.asides), dry_run))
         return batch_id
@@ -83,7 +79,7 @@ class Scene:
     def hear(self, shard: int) -> None:
         """Let a webhook come about a shard that has been recorded."""
         batch_id = self.cases[0].batch_id
-        if (batch_id, shard) in self.memory.table.kept:
+        if (batch_id, shard) in self.memory.batch_store.kept:
             self.machine.advance({"batch_id": batch_id, "shard": shard})
 
     def resume(self) -> None:
@@ -103,7 +99,7 @@ class Scene:
         self._advance()
 
     def _advance(self) -> None:
-        asked, self.memory.advanced.invoked[:] = list(self.memory.advanced.invoked), []
+        asked, self.memory.advance_function.invoked[:] = list(self.memory.advance_function.invoked), []
         for each in asked:
             self.machine.advance(each)
 
@@ -116,7 +112,7 @@ class Scene:
         self.clock.now += A_WHILE
         self.sweep()
         self._play()
-        while any(self.memory.table.batches[case.batch_id].drain_reason for case in self.open()):
+        while any(self.memory.batch_store.batches[case.batch_id].drain_reason for case in self.open()):
             self.clock.now += BETWEEN_SWEEPS
             self.sweep()
             self._play()
@@ -138,7 +134,7 @@ class Scene:
 
     def open(self) -> list[Case]:
         """List the batches that have not ended."""
-        return [case for case in self.cases if not self.memory.table.batches[case.batch_id].ended]
+        return [case for case in self.cases if not self.memory.batch_store.batches[case.batch_id].ended]
 
     def wrongs(self) -> list[str]:
         """List what the checker finds, over all batches."""
@@ -154,7 +150,7 @@ class Scene:
 
     def change(self, **settings: Any) -> None:
         """Change settings of the services."""
-        self.memory.settings = dataclasses.replace(self.memory.settings, **settings)
+        self.services.settings = dataclasses.replace(self.services.settings, **settings)
 
     def play_until(self, operation: str, *, before: bool = False) -> None:
         """Play until the provider was called so, or is about to be."""
@@ -172,14 +168,14 @@ class Scene:
         return self.read(f"results/default/{self.cases[0].batch_id}/{name}")
 
     def read(self, key: str) -> bytes | None:
-        return self.memory.fake_bucket.stored.get(key)
+        return self.memory.bucket.stored.get(key)
 
     def record(self, batch_id: str) -> dict[str, Any]:
-        members: dict[str, Any] = msgspec.to_builtins(self.memory.table.batches[batch_id])
+        members: dict[str, Any] = msgspec.to_builtins(self.memory.batch_store.batches[batch_id])
         return members
 
     def held_tokens(self) -> dict[str, int]:
-        room = self.memory.room
+        room = self.memory.token_ledger_store
         reservations = (reservation for name in room.names() for reservation in room.reservations(name))
         sums = {name: room.read(name).enqueued for name in room.names() if room.read(name).enqueued}
         return {
@@ -191,7 +187,7 @@ class Scene:
         return self.logged.getvalue()
 
     def _may_create(self, batch_id: str) -> bool:
-        return self.memory.table.batches[batch_id].status == "in_progress"
+        return self.memory.batch_store.batches[batch_id].status == "in_progress"
 
     def _listen(self) -> None:
         handler = logging.StreamHandler(self.logged)

@@ -23,14 +23,14 @@ FATES = [Fate("expired", share=0.5, lines={"r0": "refused"}), Fate(lines={"r5": 
 
 @pytest.mark.parametrize("looks", [1, 2, 3])
 def test_plan_and_assemble_are_out_of_time_again_and_again(scene: Scene, looks: int) -> None:
-    scene.memory.fake_bucket.chunk = 300
+    scene.memory.bucket.chunk = 300
     scene.provider.fates = list(FATES)
     scene.machine.short = list(range(looks, 60))  # more by and by: one run must fit what is not parted
     batch_id = scene.drop(TWELVE, 2, BAD)
     scene.finish()
     assert scene.machine.handed_over >= 5
     assert scene.record(batch_id)["counts"] == {"total": 17, "completed": 11, "failed": 6}
-    assert scene.memory.bus.announced.count("finalizing") == 1
+    assert scene.memory.event_bus.announced.count("finalizing") == 1
 
 
 @pytest.mark.parametrize("every", [3, 4, 7])
@@ -63,12 +63,12 @@ def test_the_checker_misses_a_line_set_aside_that_is_lost_moved_or_told_otherwis
     scene.finish()
     assert scene.wrongs() == []
     key = f"results/default/{batch_id}/errors.jsonl"
-    whole = scene.memory.fake_bucket.stored[key]
+    whole = scene.memory.bucket.stored[key]
     lines = whole.splitlines(keepends=True)
     for wrong in (lines[1:], [*lines[1:], lines[0]], [lines[0].replace(b'line":', b'line":1'), *lines[1:]]):
-        scene.memory.fake_bucket.stored[key] = b"".join(wrong)
+        scene.memory.bucket.stored[key] = b"".join(wrong)
         assert any("set aside" in each for each in scene.wrongs())
-    scene.memory.fake_bucket.stored[key] = whole
+    scene.memory.bucket.stored[key] = whole
 
 
 @pytest.mark.parametrize("bad", [{}, BAD], ids=["all good", "some bad"])

@@ -158,9 +158,9 @@ def test_the_input_goes_while_the_batch_runs(change: str) -> None:
     batch_id = scene.drop(SIX)
     scene.machine.turn(scene.machine.running[0])
     if change == "deleted":
-        del scene.memory.fake_bucket.stored[INBOX]
+        del scene.memory.bucket.stored[INBOX]
     else:
-        scene.memory.fake_bucket.stored[INBOX] += b" "
+        scene.memory.bucket.stored[INBOX] += b" "
     scene.finish()
     assert scene.record(batch_id)["status"] == "failed"
     assert scene.record(batch_id)["errors"][0]["message"]

@@ -141,9 +141,9 @@ def test_a_line_larger_than_the_limit_is_an_error_and_the_others_go_on() -> None
     data = jsonl([*requests[:7], big, *requests[7:]])
     ids = [*FORTY[:7], "big", *FORTY[7:]]
     scene.drop(ids)
-    scene.memory.fake_bucket.stored["inbox/default/0.jsonl"] = data
-    source = scene.memory.fake_bucket.head("inbox/default/0.jsonl")[0]
-    scene.memory.table._replace(scene.cases[0].batch_id, {"input": source})
+    scene.memory.bucket.stored["inbox/default/0.jsonl"] = data
+    source = scene.memory.bucket.head("inbox/default/0.jsonl")[0]
+    scene.memory.batch_store._replace(scene.cases[0].batch_id, {"input": source})
     side_by_side(scene)
     scene.provider.refused.add("big")
     scene.finish()
@@ -228,7 +228,7 @@ def test_who_waits_does_not_look_more_often_for_it() -> None:
     scene.drop(FORTY)
     side_by_side(scene)
     submits = Counter(step.shard for step in scene.machine.payloads if step.next == "submit")
-    assert max(submits.values()) <= 20 * HOUR / scene.memory.settings.retry_ceiling_seconds + 30
+    assert max(submits.values()) <= 20 * HOUR / scene.services.settings.retry_ceiling_seconds + 30
     assert scene.machine.turns < 2_500
 
 
@@ -262,7 +262,7 @@ def corrected(scene: Scene, looks: int = 10_000) -> dict[str, int]:
 @pytest.mark.parametrize("looks", [1, 3])
 def test_a_correction_that_runs_out_of_time_goes_on_behind_the_last_claim_it_saw(looks: int) -> None:
     scene = limited(None)
-    room = scene.memory.room
+    room = scene.memory.token_ledger_store
     for model in ("m0", "m1"):
         for number in range(5):
             room.take(f"provider#{model}", Reservation(attempt=f"batch_gone/{number}/1", since=0, wanted=7), Terms(), 0)
@@ -278,7 +278,7 @@ def test_the_sweep_s_correction_gives_back_what_nobody_holds_any_more_and_nothin
     scene = limited(None)
     scene.drop(FORTY)
     side_by_side(scene, scene.clock.now + 60)
-    room, (name,) = scene.memory.room, scene.memory.room.names()
+    room, (name,) = scene.memory.token_ledger_store, scene.memory.token_ledger_store.names()
     held = {reservation.attempt: reservation.tokens for reservation in room.reservations(name)}
     assert corrected(scene) == {}
     room.take(name, Reservation(attempt="batch_gone/0/1", since=0, wanted=7), Terms(), 0)

@@ -99,7 +99,7 @@ class Walk(RuleBasedStateMachine):
     ) -> None:  # fmt: skip
         self.cancels = cancels
         self.scene.change(deadline_action=deadline_action)
-        self.scene.memory.fake_bucket.chunk = chunk  # a plan looks at the clock between two
+        self.scene.memory.bucket.chunk = chunk  # a plan looks at the clock between two
         self.scene.provider.token_limit = room
         self.scene.drop(IDS[:lines], models, bad)
 

@@ -1,72 +1,51 @@
 """The fakes have every method of the real things, with the same parameters."""
 
 import inspect
+from functools import cached_property
+from typing import Any, get_type_hints
 
 import pytest
 
 from batch_client import BatchClient
-from batchyard.adapters.batch_store import BatchStore
-from batchyard.adapters.bucket import Bucket
-from batchyard.adapters.event_bus import EventBus
-from batchyard.adapters.executions import Executions, WebhookExecutions
-from batchyard.adapters.file_bucket import FileBucket
-from batchyard.adapters.file_store import FileStore
-from batchyard.adapters.lambda_functions import LambdaFunction
-from batchyard.adapters.quota_store import QuotaStore
-from batchyard.adapters.secrets_manager import Secret
-from batchyard.adapters.sweep_store import SweepStore
-from batchyard.adapters.token_ledger_store import TokenLedgerStore
-from batchyard.adapters.upload_store import UploadStore
-from batchyard.adapters.webhook_sender import WebhookSender
-from batchyard.adapters.webhook_store import WebhookStore
-from batchyard.services import Provider
-from tests.fakes.bucket import MemoryBucket, MemoryFileBucket
+from batchyard.services import Provider, Services
 from tests.fakes.provider import MemoryProvider
-from tests.fakes.services import MemoryEventBus, MemoryExecutions, MemoryLambdaFunction, MemorySecret
-from tests.fakes.stores import (
-    MemoryBatchStore,
-    MemoryFileStore,
-    MemoryQuotaStore,
-    MemorySweepStore,
-    MemoryTokenLedgerStore,
-    MemoryUploadStore,
-)
-from tests.fakes.webhooks import MemoryWebhookExecutions, MemoryWebhookSender, MemoryWebhookStore
+from tests.fakes.services import MemoryAdapters
 
-INHERITED = {"fence", "put_headers"}  # they call nothing but what is here
+# A fake inherits these: they call nothing but what is faked.
+INHERITED = {"fence", "put_headers"}
+NO_ADAPTERS = {"provider", "keyring"}
+ADAPTERS = sorted(
+    name for name, value in vars(Services).items() if isinstance(value, cached_property) and name not in NO_ADAPTERS
+)
 
 
 def methods(kind: type) -> list[str]:
     return [name for name, _ in inspect.getmembers(kind, inspect.isfunction) if not name.startswith("_")]
 
 
-@pytest.mark.parametrize(
-    ("real", "fake"),
-    [
-        (Bucket, MemoryBucket),
-        (BatchStore, MemoryBatchStore),
-        (SweepStore, MemorySweepStore),
-        (TokenLedgerStore, MemoryTokenLedgerStore),
-        (Executions, MemoryExecutions),
-        (LambdaFunction, MemoryLambdaFunction),
-        (EventBus, MemoryEventBus),
-        (FileBucket, MemoryFileBucket),
-        (FileStore, MemoryFileStore),
-        (UploadStore, MemoryUploadStore),
-        (QuotaStore, MemoryQuotaStore),
-        (Secret, MemorySecret),
-        (WebhookStore, MemoryWebhookStore),
-        (WebhookExecutions, MemoryWebhookExecutions),
-        (WebhookSender, MemoryWebhookSender),
-        (Provider, MemoryProvider),
-    ],
-)
-def test_a_fake_answers_every_call_the_real_thing_answers(real: type, fake: type) -> None:
+def answers_every_call(real: type, fake: type) -> None:
     for name in methods(real):
         assert name in vars(fake) or name in INHERITED, name
         assert list(inspect.signature(getattr(real, name)).parameters) == list(
             inspect.signature(getattr(fake, name)).parameters
         )
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_each_adapter_of_the_services_has_a_fake_that_answers_every_call(name: str) -> None:
+    assert name in vars(MemoryAdapters), "no fake"
+    real, fake = (kind_of(vars(services)[name]) for services in (Services, MemoryAdapters))
+    assert issubclass(fake, real)
+    answers_every_call(real, fake)
+
+
+def kind_of(part: cached_property[Any]) -> type[Any]:
+    kind: type[Any] = get_type_hints(part.func)["return"]
+    return kind
+
+
+def test_the_provider_of_memory_answers_every_call_we_make() -> None:
+    answers_every_call(Provider, MemoryProvider)
 
 
 def test_the_real_client_takes_the_calls_we_make_of_a_provider() -> None:

@@ -33,7 +33,7 @@ def swept(services: MemoryServices, looks: int = 10_000) -> dict[str, int]:
 
 
 def known(services: MemoryServices, tenant: str = "default") -> int:
-    return services.sums.read(tenant).bytes
+    return services.quota_store.read(tenant).bytes
 
 
 def test_uploads_count_from_their_announcement_until_they_are_cancelled_or_their_file_is_deleted() -> None:
@@ -45,7 +45,7 @@ def test_uploads_count_from_their_announcement_until_they_are_cancelled_or_their
     assert known(services) == 105
     delete_file(services, "default", file_id)
     assert known(services) == 100
-    assert services.kept_uploads.known[first].status == "pending"
+    assert services.upload_store.known[first].status == "pending"
 
 
 def test_what_expired_takes_no_room_an_hour_later() -> None:
@@ -84,15 +84,15 @@ def test_a_sum_that_was_moved_while_it_was_made_is_left_for_the_next_time() -> N
     services = MemoryServices(max_stored_bytes=MOST)
     announced(services, 5)
     quotas.count(services, "default", 7)
-    files = services.kept_files.files
+    files = services.file_store.files
 
     def meanwhile(*arguments: object, **named: object) -> object:
         quotas.count(services, "default", 1)
         return files(*arguments, **named)  # type: ignore[arg-type]  # as they came
 
-    services.kept_files.files = meanwhile  # type: ignore[method-assign,assignment]  # another call comes between
+    services.file_store.files = meanwhile  # type: ignore[method-assign,assignment]  # another call comes between
     assert swept(services) == {}
-    services.kept_files.files = files  # type: ignore[method-assign]  # and now none
+    services.file_store.files = files  # type: ignore[method-assign]  # and now none
     assert swept(services) == {"StoredBytesCorrected": 1}
     assert known(services) == 5
 
@@ -114,6 +114,6 @@ def test_tenants_are_summed_up_in_turns_and_one_too_large_holds_up_nobody() -> N
 
 def test_without_a_limit_nothing_is_summed_up() -> None:
     services = MemoryServices()
-    services.sums.add("default", 7, services.now(), None)
+    services.quota_store.add("default", 7, services.now(), None)
     assert swept(services) == {}
     assert known(services) == 7

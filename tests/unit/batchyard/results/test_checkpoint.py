@@ -59,10 +59,10 @@ def collected() -> MemoryServices:
     ]
     lines = [json.dumps(each).encode() + b"\n" for each in requests]
     lines[20:20], lines[40:40] = [b"?\n", lines[3]], [b"?\n"]  # set aside
-    services.fake_bucket.put(KEY, b"".join([*lines, lines[5], b"?\n"]))
-    services.table.create_batch(batch(input=services.fake_bucket.head(KEY)[0], on_invalid=SKIP))
+    services.bucket.put(KEY, b"".join([*lines, lines[5], b"?\n"]))
+    services.batch_store.create_batch(batch(input=services.bucket.head(KEY)[0], on_invalid=SKIP))
     plan(services, BATCH_ID)
-    for shard in range(services.table.batch(BATCH_ID).shards):
+    for shard in range(services.batch_store.batch(BATCH_ID).shards):
         step = Step(BATCH_ID, shard)
         while step.next != "done":
             step = submit(services, step)
@@ -72,11 +72,11 @@ def collected() -> MemoryServices:
 
 
 def end_latest(services: MemoryServices) -> None:
-    latest = services.scripted.batches[f"pb-{len(services.scripted.batches) - 1}"]
-    asked = [json.loads(line)["custom_id"] for line in services.scripted.files[latest.input_file_id or ""].splitlines()]
+    latest = services.provider.batches[f"pb-{len(services.provider.batches) - 1}"]
+    asked = [json.loads(line)["custom_id"] for line in services.provider.files[latest.input_file_id or ""].splitlines()]
     attempt = int(latest.metadata["batchyard_attempt"].rsplit("/", 1)[1])
-    services.scripted.files[latest.id] = b"".join(answer(each, attempt) for each in reversed(asked))
-    services.scripted.end(latest.id, "completed", output_file_id=latest.id)
+    services.provider.files[latest.id] = b"".join(answer(each, attempt) for each in reversed(asked))
+    services.provider.end(latest.id, "completed", output_file_id=latest.id)
 
 
 COLLECTED = collected()
@@ -85,11 +85,14 @@ COLLECTED = collected()
 def fresh() -> MemoryServices:
     """Return a copy of services."""
     services = MemoryServices(max_requests_per_shard=8, max_attempts=3)
-    services.fake_bucket.stored, services.table.others = (
-        COLLECTED.fake_bucket.stored.copy(),
-        COLLECTED.table.others.copy(),
+    services.bucket.stored, services.batch_store.others = (
+        COLLECTED.bucket.stored.copy(),
+        COLLECTED.batch_store.others.copy(),
     )
-    services.table.batches, services.table.kept = COLLECTED.table.batches.copy(), COLLECTED.table.kept.copy()
+    services.batch_store.batches, services.batch_store.kept = (
+        COLLECTED.batch_store.batches.copy(),
+        COLLECTED.batch_store.kept.copy(),
+    )
     return services
 
 
@@ -105,7 +108,7 @@ def by_turns(services: MemoryServices, watch: Callable[[], Watch]) -> int:
 
 
 def results(services: MemoryServices) -> dict[str, bytes]:
-    stored = {key: data for key, data in services.fake_bucket.stored.items() if key.startswith("results/")}
+    stored = {key: data for key, data in services.bucket.stored.items() if key.startswith("results/")}
     report = json.loads(stored.pop(f"results/default/{BATCH_ID}/report.json"))
     for name in ("output", "errors"):
         del report[name]["sha256"]  # is known only if all was written in one run
@@ -140,7 +143,7 @@ def test_the_results_are_the_same_however_often_their_writing_is_left(whole: dic
     services = fresh()
     assert by_turns(services, lambda: Watch(looks)) >= 30 // looks
     assert results(services) == whole
-    assert (services.bus.announced.count("finalizing"), services.bus.announced[-1]) == (1, "completed")
+    assert (services.event_bus.announced.count("finalizing"), services.event_bus.announced[-1]) == (1, "completed")
 
 
 @pytest.mark.parametrize("looks", [1, 4, 9])
@@ -174,7 +177,7 @@ def test_a_death_before_or_after_it_is_put_down_how_far_it_came_changes_nothing(
     whole: dict[str, bytes], *, after: bool
 ) -> None:
     services = fresh()
-    services.bucket = DyingObjects(services.fake_bucket.stored, after=after)
+    services.bucket = DyingObjects(services.bucket.stored, after=after)
     by_turns(services, lambda: Watch(5))
     assert results(services) == whole
 
@@ -182,10 +185,10 @@ def test_a_death_before_or_after_it_is_put_down_how_far_it_came_changes_nothing(
 def test_two_workers_at_once_write_the_same(whole: dict[str, bytes]) -> None:
     services = fresh()
     assert assemble(services, BATCH_ID, Watch(6)) == "assemble"
-    early = dict(services.fake_bucket.stored)
+    early = dict(services.bucket.stored)
     for _ in range(3):
         assert assemble(services, BATCH_ID, Watch(6)) == "assemble"
-    services.fake_bucket.stored.update(
+    services.bucket.stored.update(
         {key: data for key, data in early.items() if key.endswith("progress.msgpack")}
     )  # a late one
     by_turns(services, lambda: Watch(6))
@@ -194,11 +197,11 @@ def test_two_workers_at_once_write_the_same(whole: dict[str, bytes]) -> None:
 
 def test_a_shard_that_a_late_worker_changed_meanwhile_has_its_lines_as_it_is_now() -> None:
     services = fresh()
-    while services.fake_bucket.stored.get(f"work/{BATCH_ID}/results/progress.msgpack", b"").count(b"custom_id") < 4:
+    while services.bucket.stored.get(f"work/{BATCH_ID}/results/progress.msgpack", b"").count(b"custom_id") < 4:
         assert assemble(services, BATCH_ID, Watch(2)) == "assemble"
-    shard = services.table.kept[BATCH_ID, 1]
+    shard = services.batch_store.kept[BATCH_ID, 1]
     nothing = change(shard, attempts=[], unfinished=8, unfinished_key="", completed=0, failed=0, codes={})
-    services.table.save_shard(shard, finish(nothing, BatchError("late", "Late.")))
+    services.batch_store.save_shard(shard, finish(nothing, BatchError("late", "Late.")))
     by_turns(services, lambda: Watch(2))
     report = json.loads(results(services)["report"])
     assert report["errors"]["by_code"]["late"] == 8
@@ -215,18 +218,18 @@ class OtherBytes(MemoryBucket):
 def test_a_result_that_the_store_has_other_bytes_of_is_an_error() -> None:
     services = fresh()
     bucket = OtherBytes()
-    bucket.stored, services.bucket = services.fake_bucket.stored, bucket
+    bucket.stored, services.bucket = services.bucket.stored, bucket
     with pytest.raises(BatchyardError, match=r"has the checksum CRC32:.* instead of CRC32:"):
         assemble(services, BATCH_ID)
 
 
 def test_runs_of_before_checksums_were_kept_leave_that_of_the_store(whole: dict[str, bytes]) -> None:
     services = fresh()
-    for key, data in services.fake_bucket.stored.items():
+    for key, data in services.bucket.stored.items():
         if key.endswith(".index"):
             index = msgspec.msgpack.decode(data)
             del index["crc32"]
-            services.fake_bucket.stored[key] = msgspec.msgpack.encode(index)
+            services.bucket.stored[key] = msgspec.msgpack.encode(index)
     assert by_turns(services, lambda: Watch(3)) > 1
     assert results(services) == whole
 
@@ -242,12 +245,16 @@ class CancelledMeanwhile(MemoryBatchStore):
 
 def test_results_written_in_turns_are_not_written_again_when_the_batch_is_cancelled_at_the_end() -> None:
     services, late = fresh(), CancelledMeanwhile()
-    late.batches, late.kept, late.others = services.table.batches, services.table.kept, services.table.others
+    late.batches, late.kept, late.others = (
+        services.batch_store.batches,
+        services.batch_store.kept,
+        services.batch_store.others,
+    )
     services.batch_store = late
     while late.batch(BATCH_ID).status != "cancelling":
         assert assemble(services, BATCH_ID, Watch(9)) == "assemble"
-    runs = {key for key in services.fake_bucket.stored if "/attempt-" in key or "/left-" in key}
+    runs = {key for key in services.bucket.stored if "/attempt-" in key or "/left-" in key}
     for key in runs:
-        del services.fake_bucket.stored[key]
+        del services.bucket.stored[key]
     assert assemble(services, BATCH_ID, Watch(9)) == "done"
     assert late.batch(BATCH_ID).status == "cancelled"
