@@ -14,7 +14,7 @@ from batchyard.adapters.bucket import Bucket
 from batchyard.domain.batch import InputObject
 from batchyard.lines.byte_ranges import ByteRanges
 from tests.fakes.batches import BATCH_ID, BUCKET, batch
-from tests.fakes.provider import MemoryProvider
+from tests.fakes.provider import ScriptedProvider
 from tests.fakes.services import MemoryServices
 
 READ = 256 * 1024  # what the real client reads at a time
@@ -112,7 +112,7 @@ class DiskS3:
         return self._links.get(key) or self._root / key.replace("/", "~")
 
 
-class DiskProvider(MemoryProvider):
+class DiskProvider(ScriptedProvider):
     """A provider that drops uploads and serves the files of a directory."""
 
     def __init__(self, root: Path) -> None:

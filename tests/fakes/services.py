@@ -12,7 +12,7 @@ from batchyard.services import Services
 from batchyard.settings import Settings
 from tests.fakes.batches import BUCKET, NOW
 from tests.fakes.bucket import MemoryBucket, MemoryFileBucket
-from tests.fakes.provider import MemoryProvider
+from tests.fakes.provider import ScriptedProvider
 from tests.fakes.stores import (
     MemoryBatchStore,
     MemoryFileStore,
@@ -158,12 +158,12 @@ class MemoryServices(MemoryAdapters):
 
     def __init__(self, **settings: str | int) -> None:
         self.now_is = float(NOW)
-        provider = MemoryProvider(self.now)
+        provider = ScriptedProvider(self.now)
         super().__init__(made_up_settings(**settings), provider, lambda: self.now_is, lambda: 0.0)
 
     @cached_property
-    def provider(self) -> MemoryProvider:
-        assert isinstance(self._provider, MemoryProvider)
+    def provider(self) -> ScriptedProvider:
+        assert isinstance(self._provider, ScriptedProvider)
         return self._provider
 
     def wait(self, seconds: int) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from batchyard.planning.intake import intake
 from batchyard.settings import Settings
 from tests.fakes.batches import BUCKET
+from tests.fakes.endings import EndingsProvider
 from tests.fakes.services import MemoryAdapters, made_up_settings
 from tests.integration.batchyard.roles import Roles
-from tests.integration.batchyard.world import REGION, Clock, Provider, World
+from tests.integration.batchyard.world import REGION, Clock, World
 
 
 class MemoryWorld(World):
@@ -15,7 +16,7 @@ class MemoryWorld(World):
 
     def __init__(self) -> None:
         clock = Clock()
-        provider = Provider(clock)
+        provider = EndingsProvider(clock)
         settings = made_up_settings(max_enqueued_tokens=Settings.max_enqueued_tokens)
         self.memory = MemoryAdapters(settings, provider, clock, lambda: 0.5)
         super().__init__(self.memory, provider, clock, Roles(self.memory.settings, REGION))

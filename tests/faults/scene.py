@@ -22,7 +22,7 @@ from tests.fakes.services import MemoryAdapters, made_up_settings
 from tests.faults.checker import Case, wrongs
 from tests.faults.inputs import PROMPT, written
 from tests.faults.machine import Machine
-from tests.faults.provider import FickleProvider, Trouble, lost
+from tests.faults.provider import FatesProvider, Trouble, lost
 from tests.faults.strikes import Strikes, Struck, exposed
 from tests.integration.batchyard.world import Clock
 
@@ -38,7 +38,7 @@ class Scene:
 
     def __init__(self, **settings: Any) -> None:
         self.clock, self.strikes = Clock(), Strikes()
-        self.provider = FickleProvider(self.clock, self._may_create)
+        self.provider = FatesProvider(self.clock, may_create=self._may_create)
         given = made_up_settings(**{"max_enqueued_tokens": "0", **settings})
         self.memory = MemoryAdapters(given, self.provider, self.clock, lambda: 0.0)
         self.services = exposed(self.memory, self.strikes)

@@ -124,7 +124,7 @@ def test_the_provider_does_not_find_its_batch_for_some_hours(scene: Scene) -> No
 def test_the_provider_never_finds_its_batch_again(scene: Scene) -> None:
     batch_id = scene.drop(SIX[:4])
     scene.play_until("retrieve_batch")
-    forgotten = scene.provider.made.pop("pb-0").batch
+    forgotten = scene.provider.batches.pop("pb-0")
     scene.finish()
     assert scene.record(batch_id)["status"] == "completed"
     assert scene.clock.now - (forgotten.created_at or 0) >= 86_400  # its whole window was waited out

@@ -114,7 +114,7 @@ def test_a_shard_that_dies_whenever_it_is_tried_is_given_up_in_the_end_and_says_
     assert scene.wrongs() == []
     assert scene.record(batch_id)["counts"]["failed"] == 4
     assert b"pb-0" in (scene.result("errors.jsonl") or b"")
-    assert scene.provider.made["pb-0"].batch.status == "cancelled"
+    assert scene.provider.batches["pb-0"].status == "cancelled"
     assert len(scene.provider.left()) == 2  # its answers, for whoever wants to fetch them by hand
     assert scene.clock.now - began < 86_400
 

@@ -100,7 +100,7 @@ def test_a_provider_batch_is_taken_back_near_the_end_of_its_window(finishes: boo
     scene.finish()
     assert scene.wrongs() == []
     assert scene.record(batch_id)["counts"]["completed"] == 12
-    assert [made.batch.status for made in scene.provider.made.values()][:2] == [
+    assert [made.status for made in scene.provider.batches.values()][:2] == [
         "completed" if finishes else "cancelled"
     ] * 2
 

@@ -155,7 +155,7 @@ def test_the_provider_cancels_it_by_itself(scene: Scene) -> None:
 def test_the_input_file_is_gone_from_the_provider(scene: Scene) -> None:
     batch_id = scene.drop(FOUR)
     scene.play_until("create_batch", before=True)
-    scene.provider.deleted.update(scene.provider.files)
+    scene.provider.deleted.extend(scene.provider.files)
     scene.finish()
     assert scene.record(batch_id)["status"] == "completed"
     assert results(scene) == (FOUR, {})

@@ -12,10 +12,10 @@ from batch_client import BatchError as ProviderBatchError
 from batchyard.domain.token_ledger import Reservation, Terms
 from batchyard.recovery.sweep_run import RESERVE, SweepRun
 from batchyard.recovery.token_audit import correct_ledgers
+from tests.fakes.lines import jsonl, request
 from tests.faults.provider import NEVER_SEEN, Fate, no_room
 from tests.faults.scene import Scene
 from tests.faults.strikes import Strike
-from tests.integration.batchyard.world import jsonl, request
 
 FORTY = [f"r{at:02}" for at in range(40)]
 LINE = 27  # tokens of one request, as the provider counts them, at most; we expect some forty
@@ -217,7 +217,7 @@ def test_an_execution_that_is_stopped_leaves_nothing_in_the_ledger() -> None:
 def test_no_hour_has_more_creations_than_the_provider_allows() -> None:
     scene = limited(None, max_creates_per_hour=5)
     assert ran(scene) == {}
-    made = sorted(made.batch.created_at or 0 for made in scene.provider.made.values())
+    made = sorted(made.created_at or 0 for made in scene.provider.batches.values())
     assert len(made) == 10
     assert max(sum(at <= other < at + HOUR for other in made) for at in made) <= 5
 

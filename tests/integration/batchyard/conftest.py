@@ -10,9 +10,10 @@ import pytest
 
 from batchyard.services import Services
 from batchyard.settings import Settings
+from tests.fakes.endings import EndingsProvider
 from tests.integration.aws import empty_aws
 from tests.integration.batchyard.roles import Roles, needed_by
-from tests.integration.batchyard.world import BUCKET, BUS, MACHINE, REGION, SECRET, TABLE, Clock, Provider, World
+from tests.integration.batchyard.world import BUCKET, BUS, MACHINE, REGION, SECRET, TABLE, Clock, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         roles.listen(session.events)
         _build()
         clock = Clock()
-        provider = Provider(clock)
+        provider = EndingsProvider(clock)
         yield World(Services(settings, provider, clock, lambda: 0.5), provider, clock, roles)
         assert roles.denied == []
         assert needed_by(request.node) <= roles.used, "uses.toml names this test for what it does not need"

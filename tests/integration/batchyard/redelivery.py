@@ -12,7 +12,8 @@ from batchyard.planning.intake import intake
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
 from batchyard.services import Services
-from tests.integration.batchyard.world import BUCKET, World, bad, good, unrun
+from tests.fakes.lines import bad, good, unrun
+from tests.integration.batchyard.world import BUCKET, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable

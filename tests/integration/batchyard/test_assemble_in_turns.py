@@ -18,7 +18,9 @@ from batchyard.domain.shard import Step
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
-from tests.integration.batchyard.world import BUCKET, World, answering, good, jsonl, request
+from tests.fakes.endings import answering
+from tests.fakes.lines import good, jsonl, request
+from tests.integration.batchyard.world import BUCKET, World
 
 if TYPE_CHECKING:
     from batchyard.domain.batch import InputObject

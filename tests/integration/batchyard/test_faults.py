@@ -11,7 +11,8 @@ from batchyard.domain.shard import Step
 from batchyard.planning.plan import plan
 from batchyard.shards.fail import fail_shard
 from batchyard.shards.submit import submit
-from tests.integration.batchyard.world import answering, bad, good, jsonl, request, unrun
+from tests.fakes.endings import answering
+from tests.fakes.lines import bad, good, jsonl, request, unrun
 
 if TYPE_CHECKING:
     from tests.integration.batchyard.world import World

@@ -10,7 +10,9 @@ import pytest
 from batchyard.api import batches, files
 from batchyard.domain.errors import ApiError
 from batchyard.domain.stored_file import DAY
-from tests.integration.batchyard.world import BUCKET, World, answering, bad, good, jsonl, request
+from tests.fakes.endings import answering
+from tests.fakes.lines import bad, good, jsonl, request
+from tests.integration.batchyard.world import BUCKET, World
 
 TWO = jsonl([request("a"), request("ü")])
 

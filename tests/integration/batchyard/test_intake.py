@@ -5,7 +5,8 @@ import pytest
 
 from batchyard.domain import statuses
 from batchyard.planning.intake import intake
-from tests.integration.batchyard.world import BUCKET, MACHINE, World, jsonl, request
+from tests.fakes.lines import jsonl, request
+from tests.integration.batchyard.world import BUCKET, MACHINE, World
 
 ONE = jsonl([request("a")])
 

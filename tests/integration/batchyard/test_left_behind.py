@@ -16,11 +16,13 @@ from batchyard.recovery.sweep import sweep
 from batchyard.services import Services
 from batchyard.shards.fail import end_batch
 from batchyard.shards.submit import submit
-from tests.integration.batchyard.world import World, jsonl, request
+from tests.fakes.lines import jsonl, request
 from tests.integration.local.provider.emulator import Emulator, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.integration.batchyard.world import World
 
 TWENTY = jsonl([request(f"r{at}") for at in range(20)])
 SLOWLY = "60"  # seconds a batch takes: it runs until it is cancelled

@@ -35,8 +35,10 @@ from batchyard.shards.cancel import cancel
 from batchyard.shards.fail import end_batch, fail_shard
 from batchyard.webhooks.deliver import deliver
 from batchyard.webhooks.receive import receive
+from tests.fakes.endings import answering
+from tests.fakes.lines import good, jsonl, request
 from tests.integration.batchyard.roles import DOORS, Grant
-from tests.integration.batchyard.world import BUCKET, World, answering, good, jsonl, request
+from tests.integration.batchyard.world import BUCKET, World
 from tests.unit.template.documents import ROOT
 
 if TYPE_CHECKING:

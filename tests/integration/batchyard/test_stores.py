@@ -10,8 +10,10 @@ import boto3
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
+from tests.fakes.endings import EndingsProvider, answering
+from tests.fakes.lines import jsonl, request
 from tests.integration.batchyard.redelivery import check, first_answers, run_whole, same_adapters
-from tests.integration.batchyard.world import BUCKET, Provider, World, answering, jsonl, request
+from tests.integration.batchyard.world import BUCKET, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +69,7 @@ def test_any_call_to_aws_may_fail(world: World, storm: Storm, kind: str, first: 
     data = jsonl([request(each, model=f"m{at % 2}") for at, each in enumerate(LINES)])
     at = first
     while True:
-        world.provider = Provider(world.clock, endings=[answering(first_answers)] * 2)
+        world.provider = EndingsProvider(world.clock, endings=[answering(first_answers)] * 2)
         world.services = same_adapters(world)
         key = f"inbox/default/{kind}-{at}.jsonl"
         boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=data)

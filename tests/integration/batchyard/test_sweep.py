@@ -7,7 +7,9 @@ import pytest
 
 from batchyard.recovery.advance import advance
 from batchyard.recovery.sweep import sweep
-from tests.integration.batchyard.world import BUCKET, MACHINE, World, answering, good, jsonl, request, unrun
+from tests.fakes.endings import answering
+from tests.fakes.lines import good, jsonl, request, unrun
+from tests.integration.batchyard.world import BUCKET, MACHINE, World
 
 ONE = jsonl([request("a")])
 

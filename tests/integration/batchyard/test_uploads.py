@@ -17,7 +17,8 @@ from batchyard.domain.multipart_upload import LIFE
 from batchyard.domain.quota import Stored
 from batchyard.domain.stored_file import UPLOADED
 from batchyard.recovery.sweep import sweep
-from tests.integration.batchyard.world import BUCKET, World, jsonl, request
+from tests.fakes.lines import jsonl, request
+from tests.integration.batchyard.world import BUCKET, World
 
 PART = 4_000_000
 FIVE_MIB = 5 * 2**20

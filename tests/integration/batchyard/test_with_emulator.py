@@ -15,12 +15,14 @@ from batch_client import BatchClient, RetryPolicy
 from batchyard.domain.shard import Step
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
+from tests.fakes.lines import jsonl, request
 from tests.faults.memory_world import MemoryWorld
-from tests.integration.batchyard.world import World, jsonl, request
 from tests.integration.local.provider.emulator import Emulator, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.integration.batchyard.world import World
 
 IDS = [f"r{at}" for at in range(60)]
 Rule = dict[str, Any]
