@@ -17,7 +17,7 @@ ENDED = {"completed", "failed", "cancelled"}
 class Evidence(Protocol):
     """Where to look."""
 
-    def read(self, key: str) -> bytes | None:
+    def found(self, key: str) -> bytes | None:
         """Return an object of the data bucket, None when there is none."""
         ...
 
@@ -80,7 +80,7 @@ def wrongs(case: Case, evidence: Evidence, provider: FatesProvider) -> list[str]
 
 
 def _lines(evidence: Evidence, record: dict[str, Any], name: str) -> list[bytes]:
-    data = evidence.read(f"results/{record['tenant']}/{record['batch_id']}/{name}")
+    data = evidence.found(f"results/{record['tenant']}/{record['batch_id']}/{name}")
     return data.splitlines(keepends=True) if data else []
 
 

@@ -19,7 +19,7 @@ from batch_client import (
     ServerError,
 )
 from tests.faults.provider import Trouble, lost
-from tests.faults.scene import Scene
+from tests.faults.struck import StruckWorld
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,10 +57,10 @@ KINDS: dict[str, Kind] = {
 
 
 def calls_of_a_run() -> int:
-    scene = Scene(max_requests_per_shard=4)
-    scene.drop(SIX)
-    scene.finish()
-    return len(scene.provider.calls)
+    world = StruckWorld(max_requests_per_shard=4)
+    world.upload(SIX)
+    world.finish()
+    return len(world.provider.calls)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before its effect", "after its effect"])
@@ -69,62 +69,62 @@ def test_any_call_may_fail(kind: str, *, after: bool) -> None:
     if after and not isinstance(KINDS[kind]("create_batch"), type(lost("create_batch"))):
         after = False  # a refusal has no effect
     for at in range(calls_of_a_run()):
-        scene = Scene(max_requests_per_shard=4)
-        scene.provider.troubles = [*[None] * at, *[Trouble(KINDS[kind], after=after)] * 2]
-        batch_id = scene.drop(SIX)
-        scene.finish(calm=False)
-        assert scene.wrongs() == [], f"call {at}"
-        assert scene.record(batch_id)["status"] == "completed"
-        assert len(scene.provider.made) == 2
-        assert scene.record(batch_id)["counts"] == {"total": 6, "completed": 6, "failed": 0}
+        world = StruckWorld(max_requests_per_shard=4)
+        world.provider.troubles = [*[None] * at, *[Trouble(KINDS[kind], after=after)] * 2]
+        batch_id = world.upload(SIX)
+        world.finish(calm=False)
+        assert world.wrongs() == [], f"call {at}"
+        assert world.record(batch_id)["status"] == "completed"
+        assert len(world.provider.made) == 2
+        assert world.record(batch_id)["counts"] == {"total": 6, "completed": 6, "failed": 0}
 
 
 @pytest.mark.parametrize("made", [True, False], ids=["and it was made", "and it was not made"])
-def test_the_answer_to_a_create_is_lost_ten_times(scene: Scene, *, made: bool) -> None:
-    scene.provider.troubles = [Trouble(lost, operation="create_batch", after=made and at == 0) for at in range(10)]
-    batch_id = scene.drop(SIX[:4])
-    scene.finish(calm=False)
-    assert scene.record(batch_id)["status"] == "completed"
-    assert len(scene.provider.made) == 1
+def test_the_answer_to_a_create_is_lost_ten_times(world: StruckWorld, *, made: bool) -> None:
+    world.provider.troubles = [Trouble(lost, operation="create_batch", after=made and at == 0) for at in range(10)]
+    batch_id = world.upload(SIX[:4])
+    world.finish(calm=False)
+    assert world.record(batch_id)["status"] == "completed"
+    assert len(world.provider.made) == 1
 
 
 @pytest.mark.parametrize("kind", ["rate limited, not told when", "a server error", "a gateway's page"])
-def test_nothing_works_for_an_hour(scene: Scene, kind: str) -> None:
-    scene.provider.troubles = [Trouble(KINDS[kind]) for _ in range(40)]
-    began = scene.clock.now
-    batch_id = scene.drop(SIX)
-    scene.finish(calm=False)
-    assert scene.record(batch_id)["status"] == "completed"
-    assert scene.clock.now > began + 600
-    assert len(scene.provider.made) == 2
+def test_nothing_works_for_an_hour(world: StruckWorld, kind: str) -> None:
+    world.provider.troubles = [Trouble(KINDS[kind]) for _ in range(40)]
+    began = world.clock.now
+    batch_id = world.upload(SIX)
+    world.finish(calm=False)
+    assert world.record(batch_id)["status"] == "completed"
+    assert world.clock.now > began + 600
+    assert len(world.provider.made) == 2
 
 
 @pytest.mark.parametrize("kind", ["a key that is refused", "no right", "no money"])
-def test_the_operator_takes_half_a_day_to_see_to_it(scene: Scene, kind: str) -> None:
-    scene.provider.troubles = [Trouble(KINDS[kind]) for _ in range(150)]
-    batch_id = scene.drop(SIX)
+def test_the_operator_takes_half_a_day_to_see_to_it(world: StruckWorld, kind: str) -> None:
+    world.provider.troubles = [Trouble(KINDS[kind]) for _ in range(150)]
+    batch_id = world.upload(SIX)
     for _ in range(12):
-        for execution in scene.machine.running:
-            scene.machine.turn(execution)
-    assert scene.record(batch_id)["status"] == "in_progress"
-    assert scene.record(batch_id)["paused"]
-    scene.finish(calm=False)
-    assert scene.record(batch_id)["status"] == "completed"
-    assert scene.record(batch_id)["paused"] is None
+        for execution in world.machine.running:
+            world.machine.turn(execution)
+    assert world.record(batch_id)["status"] == "in_progress"
+    assert world.record(batch_id)["paused"]
+    world.finish(calm=False)
+    assert world.record(batch_id)["status"] == "completed"
+    assert world.record(batch_id)["paused"] is None
 
 
-def test_the_provider_does_not_find_its_batch_for_some_hours(scene: Scene) -> None:
+def test_the_provider_does_not_find_its_batch_for_some_hours(world: StruckWorld) -> None:
     missing = Trouble(lambda _: NotFoundError("No batch found", status=404), operation="retrieve_batch")
-    scene.provider.troubles = [missing] * 50
-    scene.drop(SIX[:4])
-    scene.finish(calm=False)
-    assert len(scene.provider.made) == 1
+    world.provider.troubles = [missing] * 50
+    world.upload(SIX[:4])
+    world.finish(calm=False)
+    assert len(world.provider.made) == 1
 
 
-def test_the_provider_never_finds_its_batch_again(scene: Scene) -> None:
-    batch_id = scene.drop(SIX[:4])
-    scene.play_until("retrieve_batch")
-    forgotten = scene.provider.batches.pop("pb-0")
-    scene.finish()
-    assert scene.record(batch_id)["status"] == "completed"
-    assert scene.clock.now - (forgotten.created_at or 0) >= 86_400  # its whole window was waited out
+def test_the_provider_never_finds_its_batch_again(world: StruckWorld) -> None:
+    batch_id = world.upload(SIX[:4])
+    world.play_until("retrieve_batch")
+    forgotten = world.provider.batches.pop("pb-0")
+    world.finish()
+    assert world.record(batch_id)["status"] == "completed"
+    assert world.clock.now - (forgotten.created_at or 0) >= 86_400  # its whole window was waited out

@@ -23,17 +23,17 @@ from batch_client import (
 from tests.fakes.endings import answering, completed, ended, failed
 from tests.fakes.lines import bad, good, jsonl, request, unrun
 from tests.fakes.provider import replace
-from tests.faults.memory_world import MemoryWorld
+from tests.fakes.world import memory_world
 
 if TYPE_CHECKING:
-    from tests.integration.batchyard.world import World
+    from tests.fakes.world import World
 
 TEN = [f"r{at}" for at in range(10)]
 
 
 @pytest.fixture
 def world() -> World:
-    return MemoryWorld()
+    return memory_world()
 
 
 def drop(world: World) -> str:

@@ -22,8 +22,8 @@ from batch_client import (
 )
 from tests.faults.inputs import SORTS as BAD
 from tests.faults.provider import NEVER_SEEN, Fate, Trouble, lost, no_room
-from tests.faults.scene import Scene
 from tests.faults.strikes import Strike
+from tests.faults.struck import StruckWorld
 
 WALKS = int(os.environ.get("WALKS", "150"))
 IDS = [f"r{at}" for at in range(12)]
@@ -85,7 +85,7 @@ class Walk(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.scene = Scene(max_requests_per_shard=4)
+        self.world = StruckWorld(max_requests_per_shard=4)
         self.cancels = False
 
     @initialize(
@@ -98,87 +98,87 @@ class Walk(RuleBasedStateMachine):
         *, cancels: bool,
     ) -> None:  # fmt: skip
         self.cancels = cancels
-        self.scene.change(deadline_action=deadline_action)
-        self.scene.memory.bucket.chunk = chunk  # a plan looks at the clock between two
-        self.scene.provider.token_limit = room
-        self.scene.drop(IDS[:lines], models, bad)
+        self.world.change(deadline_action=deadline_action)
+        self.world.memory.bucket.chunk = chunk  # a plan looks at the clock between two
+        self.world.provider.token_limit = room
+        self.world.upload(IDS[:lines], models, bad)
 
-    @precondition(lambda self: len(self.scene.cases) == 1)
+    @precondition(lambda self: len(self.world.cases) == 1)
     @rule(lines=st.integers(1, len(OTHERS)), models=st.integers(1, 2), bad=st.just({}) | bad, dry_run=st.booleans())
     def upload_another(self, lines: int, models: int, bad: dict[int, str], *, dry_run: bool) -> None:
-        self.scene.drop(OTHERS[:lines], models, bad, dry_run=dry_run)
+        self.world.upload(OTHERS[:lines], models, bad, dry_run=dry_run)
 
     @rule(looks=st.lists(st.integers(0, 4), min_size=1, max_size=2))
     def run_short_of_time(self, looks: list[int]) -> None:
-        self.scene.machine.short = looks
+        self.world.machine.short = looks
 
     @rule(choice=st.integers(0, 5))
     def tire(self, choice: int) -> None:
-        self.scene.machine.tire(choice)
+        self.world.machine.tire(choice)
 
     @rule(choice=st.integers(0, 7), turns=st.integers(1, 6))
     def go_on(self, choice: int, turns: int) -> None:
         for _ in range(turns):
-            for execution in self.scene.machine.running:
-                self.scene.machine.turn(execution, choice)
+            for execution in self.world.machine.running:
+                self.world.machine.turn(execution, choice)
 
     @rule(fate=fates)
     def ordain(self, fate: Fate) -> None:
-        self.scene.provider.fates.append(fate)
+        self.world.provider.fates.append(fate)
 
     @rule(trouble=troubles, calls=st.integers(0, 2))
     def trouble_a_call(self, trouble: Trouble, calls: int) -> None:
-        self.scene.provider.troubles += [*[None] * calls, trouble]
+        self.world.provider.troubles += [*[None] * calls, trouble]
 
     @rule(strike=strikes)
     def strike(self, strike: Strike) -> None:
-        self.scene.strikes.due = strike
+        self.world.strikes.due = strike
 
     @rule()
     def notice_again(self) -> None:
-        self.scene.notice("inbox/default/0.jsonl")
+        self.world.notice("inbox/default/0.jsonl")
 
     @rule(choice=st.integers(0, 99))
     def replay(self, choice: int) -> None:
-        self.scene.machine.replay(choice)
+        self.world.machine.replay(choice)
 
     @rule(shard=st.integers(0, 2))
     def hear_from_the_provider(self, shard: int) -> None:
-        self.scene.hear(shard)
+        self.world.hear(shard)
 
     @rule()
     def resume(self) -> None:
-        self.scene.resume()
+        self.world.resume()
 
     @rule(seconds=st.sampled_from([5, 700, 40_000]))
     def wait(self, seconds: int) -> None:
-        self.scene.clock.now += seconds
+        self.world.clock.now += seconds
 
     @precondition(lambda self: self.cancels)
     @rule(choice=st.integers(0, 1))
     def cancel(self, choice: int) -> None:
-        self.scene.cancel(choice)
+        self.world.cancel(choice)
 
     @rule(choice=st.integers(0, 3))
     def run_a_cancel(self, choice: int) -> None:
-        self.scene.machine.cancel(choice)
+        self.world.machine.cancel(choice)
 
     @rule(choice=st.integers(0, 3))
     def stop_an_execution(self, choice: int) -> None:
-        self.scene.abort(choice)
+        self.world.abort(choice)
 
     @rule()
     def sweep(self) -> None:
-        self.scene.sweep()
+        self.world.sweep()
 
     @rule()
     def lose_a_cancel(self) -> None:
-        del self.scene.machine.cancels[:1]
+        del self.world.machine.cancels[:1]
 
     def teardown(self) -> None:
-        if self.scene.cases:
-            self.scene.finish()
-            assert self.scene.wrongs() == []
+        if self.world.cases:
+            self.world.finish()
+            assert self.world.wrongs() == []
 
 
 TestWalk: Any = Walk.TestCase

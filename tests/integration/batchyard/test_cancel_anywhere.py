@@ -13,7 +13,7 @@ from tests.fakes.lines import good, jsonl, request, unrun
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.integration.batchyard.world import World
+    from tests.fakes.world import World
 
 TEN = [f"r{at}" for at in range(10)]
 

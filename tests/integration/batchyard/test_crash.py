@@ -15,13 +15,15 @@ from batchyard.adapters.executions import Executions
 from batchyard.adapters.file_bucket import FileBucket
 from batchyard.adapters.file_store import FileStore
 from batchyard.adapters.token_ledger_store import TokenLedgerStore
+from tests.fakes.batches import BUCKET
 from tests.fakes.endings import EndingsProvider, answering
 from tests.fakes.lines import jsonl, request
 from tests.integration.batchyard.redelivery import Killed, check, first_answers, run_whole, same_adapters
-from tests.integration.batchyard.world import BUCKET, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.fakes.world import World
 
 # Every call that changes something outside the process.
 EFFECTS: list[tuple[type, str]] = [

@@ -15,7 +15,7 @@ from tests.fakes.endings import answering
 from tests.fakes.lines import bad, good, jsonl, request, unrun
 
 if TYPE_CHECKING:
-    from tests.integration.batchyard.world import World
+    from tests.fakes.world import World
 
 TEN = [f"r{at}" for at in range(10)]
 LONG = "1" * 60  # digits; a number of DynamoDB has 38

@@ -13,7 +13,7 @@ from batchyard.shards.continue_as_new import MOST_BUSY_TURNS
 from tests.fakes.endings import answering
 from tests.fakes.lines import bad, good, jsonl, request, unrun
 from tests.fakes.provider import replace
-from tests.integration.batchyard.world import World
+from tests.fakes.world import World
 
 MANY = [request(f"r{number}") for number in range(50)]
 

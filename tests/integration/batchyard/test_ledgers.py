@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchyard.adapters.token_ledger_store import TokenLedgerStore
-    from tests.integration.batchyard.world import World
+    from tests.fakes.world import World
 
 NAME, TTL = "api.example.com#m", 1_800_000_000
 A, B, C = (Reservation(attempt=f"b/{at}/1", since=100 + at, wanted=40, seen_at=500) for at in range(3))

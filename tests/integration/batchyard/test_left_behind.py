@@ -22,7 +22,7 @@ from tests.integration.local.provider.emulator import Emulator, started
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.integration.batchyard.world import World
+    from tests.fakes.world import World
 
 TWENTY = jsonl([request(f"r{at}") for at in range(20)])
 SLOWLY = "60"  # seconds a batch takes: it runs until it is cancelled

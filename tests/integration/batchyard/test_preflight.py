@@ -12,8 +12,9 @@ from batchyard.domain.batch import shape
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning.plan import plan
 from batchyard.services import Services
+from tests.fakes.batches import BUCKET
 from tests.fakes.lines import jsonl, request
-from tests.integration.batchyard.world import BUCKET, World
+from tests.fakes.world import World
 
 MINI = "gpt-4.1-mini"  # in a batch, 0.2 and 0.8 dollars per million tokens
 LINES = [request(f"r{at}", model=MINI, max_tokens=100) for at in range(10)]

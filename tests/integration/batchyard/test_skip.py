@@ -12,11 +12,12 @@ from batchyard.domain.batch import SKIP
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning import skipped
 from batchyard.planning.plan import plan
+from tests.fakes.batches import BUCKET
 from tests.fakes.endings import answering
 from tests.fakes.lines import bad, good, jsonl, request
+from tests.fakes.world import World
 from tests.integration.batchyard.redelivery import Killed
 from tests.integration.batchyard.test_crash import Killer
-from tests.integration.batchyard.world import BUCKET, World
 
 GOOD = [jsonl([request(f"r{at}", model=f"m{at % 2}")]) for at in range(8)]
 NO_BODY = b'{"custom_id":"bare","method":"POST","url":"/v1/chat/completions"}\n'

@@ -10,13 +10,15 @@ import boto3
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
+from tests.fakes.batches import BUCKET
 from tests.fakes.endings import EndingsProvider, answering
 from tests.fakes.lines import jsonl, request
 from tests.integration.batchyard.redelivery import check, first_answers, run_whole, same_adapters
-from tests.integration.batchyard.world import BUCKET, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.fakes.world import World
 
 PARTS = 12 if os.environ.get("EVERY_EFFECT") else 1  # each within a test's time on a busy machine
 STRIDE = PARTS if PARTS > 1 else 29

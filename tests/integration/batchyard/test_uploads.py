@@ -17,8 +17,9 @@ from batchyard.domain.multipart_upload import LIFE
 from batchyard.domain.quota import Stored
 from batchyard.domain.stored_file import UPLOADED
 from batchyard.recovery.sweep import sweep
+from tests.fakes.batches import BUCKET
 from tests.fakes.lines import jsonl, request
-from tests.integration.batchyard.world import BUCKET, World
+from tests.fakes.world import World
 
 PART = 4_000_000
 FIVE_MIB = 5 * 2**20

@@ -16,13 +16,13 @@ from batchyard.domain.shard import Step
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
 from tests.fakes.lines import jsonl, request
-from tests.faults.memory_world import MemoryWorld
+from tests.fakes.world import memory_world
 from tests.integration.local.provider.emulator import Emulator, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.integration.batchyard.world import World
+    from tests.fakes.world import World
 
 IDS = [f"r{at}" for at in range(60)]
 Rule = dict[str, Any]
@@ -70,7 +70,7 @@ ANSWERS_LOST = {"lines missing, once", "broken lines, once"}
 
 @pytest.fixture
 def world() -> World:
-    return MemoryWorld()
+    return memory_world()
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.integration.aws import REGION
+from tests.fakes.moto import REGION
 from tests.integration.state_machine.conftest import (
     BUCKET,
     PLANNED,

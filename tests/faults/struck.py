@@ -1,4 +1,4 @@
-"""Services in memory whose every effect can be struck, with its provider, its state machine and its checker."""
+"""A world of memory whose every effect can be struck, with its state machine and its checker."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ from batchyard.planning.intake import intake
 from batchyard.recovery.sweep import sweep
 from batchyard.shards.fail import RESTS
 from tests.fakes.batches import BUCKET
-from tests.fakes.services import MemoryAdapters, made_up_settings
+from tests.fakes.world import AnyWorld, Clock, MemoryBacking
 from tests.faults.checker import Case, wrongs
 from tests.faults.inputs import PROMPT, written
 from tests.faults.machine import Machine
 from tests.faults.provider import FatesProvider, Trouble, lost
 from tests.faults.strikes import Strikes, Struck, exposed
-from tests.integration.batchyard.world import Clock
 
 KEY = "sk-made-up"
 MOST_TURNS = 3_000
@@ -33,32 +32,31 @@ BEFORE_A_SWEEP = 600  # turns; one batch may wait for the room of another whose 
 A_WHILE = 3_600  # seconds, after which the sweep takes nothing for just begun
 
 
-class Scene:
-    """Services, its provider and clock, and whatever befalls them."""
+class StruckWorld(AnyWorld[FatesProvider]):
+    """A world of memory, whose state machine is played in any order, and whatever befalls it."""
 
     def __init__(self, **settings: Any) -> None:
-        self.clock, self.strikes = Clock(), Strikes()
-        self.provider = FatesProvider(self.clock, may_create=self._may_create)
-        given = made_up_settings(**{"max_enqueued_tokens": "0", **settings})
-        self.memory = MemoryAdapters(given, self.provider, self.clock, lambda: 0.0)
+        clock = Clock()
+        backing = MemoryBacking(**settings)
+        super().__init__(backing, FatesProvider(clock, may_create=self._may_create), clock, lambda: 0.0)
+        self.memory, self.strikes = backing.adapters, Strikes()
         self.services = exposed(self.memory, self.strikes)
-        self.machine = Machine(self.services, self.clock, self.strikes, self.read)
+        self.machine = Machine(self.services, self.clock, self.strikes, self.found)
         for name in ("executions", "cancel_function"):
             setattr(self.services, name, Struck(self.machine, self.strikes))
         self.cases: list[Case] = []
         self.logged = io.StringIO()
         self._listen()
 
-    def drop(
+    def upload(
         self, custom_ids: list[str], models: int = 1, bad: dict[int, str] | None = None, *, dry_run: bool = False
     ) -> str:
         """Upload an input of which the bad lines are to be set aside; its notice comes at once."""
         key = f"inbox/default/{len(self.cases)}.jsonl"
-        upload = written(custom_ids, models, bad or {})
-        self.memory.bucket.stored[key] = upload.data
-        self.memory.bucket.metadata[key] = {"on-invalid": "skip" if bad else "refuse", "dry-run": str(dry_run)}
+        given = written(custom_ids, models, bad or {})
+        self.backing.put(key, given.data, {"on-invalid": "skip" if bad else "refuse", "dry-run": str(dry_run)})
         batch_id = self.notice(key)
-        self.cases.append(Case(batch_id, upload.numbers, (PROMPT, KEY), tuple(upload.asides), dry_run))
+        self.cases.append(Case(batch_id, given.numbers, (PROMPT, KEY), tuple(given.asides), dry_run))
         return batch_id
 
     def notice(self, key: str) -> str:
@@ -99,7 +97,7 @@ class Scene:
         self._advance()
 
     def _advance(self) -> None:
-        asked, self.memory.advance_function.invoked[:] = list(self.memory.advance_function.invoked), []
+        asked, self.invoked[:] = list(self.invoked), []
         for each in asked:
             self.machine.advance(each)
 
@@ -163,12 +161,9 @@ class Scene:
             for execution in self.machine.running:
                 self.machine.turn(execution)
 
-    def result(self, name: str) -> bytes | None:
-        """Read a result of the first batch."""
-        return self.read(f"results/default/{self.cases[0].batch_id}/{name}")
-
-    def read(self, key: str) -> bytes | None:
-        return self.memory.bucket.stored.get(key)
+    def first_result(self, name: str) -> bytes | None:
+        """Read a result of the first batch, if there is one."""
+        return self.found(f"results/default/{self.cases[0].batch_id}/{name}")
 
     def record(self, batch_id: str) -> dict[str, Any]:
         members: dict[str, Any] = msgspec.to_builtins(self.memory.batch_store.batches[batch_id])
