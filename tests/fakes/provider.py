@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
-from batch_client import APIConnectionError, Batch, File, FileDeleted, HttpInfo, NotFoundError
+from batch_client import Batch, File, FileDeleted, HttpInfo, NotFoundError
 from tests.fakes.batches import NOW
 
 if TYPE_CHECKING:
@@ -211,10 +211,3 @@ def behind(listed: list[Item], after: str | None) -> list[Item]:
     """List what stands behind the one with an id; everything behind None or an id that is not there."""
     ids = [each.id for each in listed]
     return listed[ids.index(after) + 1 :] if after in ids else listed
-
-
-def never_sent() -> APIConnectionError:
-    """Make the error of a request that no byte of has left."""
-    error = APIConnectionError("refused at the door")
-    error.sent = False
-    return error

@@ -9,16 +9,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from batch_client import (
-    APIConnectionError,
     Batch,
     BatchClientError,
-    CreateOutcomeUnknown,
     FileDeleted,
     HttpInfo,
     NotFoundError,
     RequestCounts,
-    RequestOutcomeUnknown,
-    UploadOutcomeUnknown,
 )
 from batch_client import BatchError as ProviderBatchError
 from tests.fakes.provider import MemoryProvider, replace
@@ -267,13 +263,3 @@ def no_room(model: str, limit: int | None) -> ProviderBatchError:
     return ProviderBatchError(
         "token_limit_exceeded", f"Enqueued token limit reached for {model} in organization org-4.{told}"
     )
-
-
-def lost(operation: str) -> BatchClientError:
-    """Lose the answer to a call, as the client tells it of each operation."""
-    kinds = {
-        "create_batch": CreateOutcomeUnknown,
-        "create_file": UploadOutcomeUnknown,
-        "send": RequestOutcomeUnknown,
-    }
-    return kinds.get(operation, APIConnectionError)("the answer was lost")

@@ -18,11 +18,12 @@ from batchyard.planning.intake import intake
 from batchyard.recovery.sweep import sweep
 from batchyard.shards.fail import RESTS
 from tests.fakes.batches import BUCKET
+from tests.fakes.failures import lost
 from tests.fakes.world import AnyWorld, Clock, MemoryBacking
 from tests.faults.checker import Case, wrongs
 from tests.faults.inputs import PROMPT, written
 from tests.faults.machine import Machine
-from tests.faults.provider import FatesProvider, Trouble, lost
+from tests.faults.provider import FatesProvider, Trouble
 from tests.faults.strikes import Strikes, Struck, exposed
 
 KEY = "sk-made-up"

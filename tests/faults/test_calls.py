@@ -7,18 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batch_client import (
-    APITimeoutError,
-    AuthenticationError,
-    ConflictError,
-    DownloadIncomplete,
     NotFoundError,
-    PermissionDeniedError,
-    ProtocolError,
-    QuotaError,
-    RateLimitError,
-    ServerError,
 )
-from tests.faults.provider import Trouble, lost
+from tests.fakes.failures import EACH_FAILURE, Failure, each_passing_failure, lost
+from tests.faults.provider import Trouble
 from tests.faults.struck import StruckWorld
 
 if TYPE_CHECKING:
@@ -29,31 +21,6 @@ if TYPE_CHECKING:
     Kind = Callable[[str], BatchClientError]
 
 SIX = [f"r{at}" for at in range(6)]
-POSTS = {"create_file", "create_batch"}
-
-
-def read_or_lost(error: BatchClientError) -> Kind:
-    """Make an error that a POST shows as a lost answer, for nobody can tell whether it had its effect."""
-    return lambda call: lost(call) if call in POSTS else error
-
-
-KINDS: dict[str, Kind] = {
-    "the answer is lost": lost,
-    "no answer in time": read_or_lost(APITimeoutError("too slow")),
-    "rate limited, told when": lambda _: RateLimitError("slow down", status=429, retry_after=7),
-    "rate limited, not told when": lambda _: RateLimitError("slow down", status=429),
-    "rate limited for a day": lambda _: RateLimitError("slow down", status=429, retry_after=86_400),
-    "rate limited, not to be retried": lambda _: RateLimitError("slow down", status=429, retryable=False),
-    "a server error": read_or_lost(ServerError("oops", status=500)),
-    "a gateway's page": read_or_lost(ServerError("<html>", status=502)),
-    "overloaded": read_or_lost(ServerError("busy", status=503)),
-    "an answer that is no answer": read_or_lost(ProtocolError("not JSON")),
-    "a key that is refused": lambda _: AuthenticationError("bad key", status=401, code="invalid_api_key"),
-    "no right": lambda _: PermissionDeniedError("not yours", status=403),
-    "no money": lambda _: QuotaError("pay first", status=429, code="insufficient_quota"),
-    "a conflict": lambda call: lost(call) if call in POSTS else ConflictError("busy", status=409),
-    "a download that breaks off": lambda call: DownloadIncomplete("short") if call == "download_file" else lost(call),
-}
 
 
 def calls_of_a_run() -> int:
@@ -64,13 +31,12 @@ def calls_of_a_run() -> int:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before its effect", "after its effect"])
-@pytest.mark.parametrize("kind", KINDS)
-def test_any_call_may_fail(kind: str, *, after: bool) -> None:
-    if after and not isinstance(KINDS[kind]("create_batch"), type(lost("create_batch"))):
-        after = False  # a refusal has no effect
+@each_passing_failure
+def test_any_call_may_fail(failure: Failure, *, after: bool) -> None:
+    after = after and failure.may_have_worked
     for at in range(calls_of_a_run()):
         world = StruckWorld(max_requests_per_shard=4)
-        world.provider.troubles = [*[None] * at, *[Trouble(KINDS[kind], after=after)] * 2]
+        world.provider.troubles = [*[None] * at, *[Trouble(failure.error, after=after)] * 2]
         batch_id = world.upload(SIX)
         world.finish(calm=False)
         assert world.wrongs() == [], f"call {at}"
@@ -90,7 +56,7 @@ def test_the_answer_to_a_create_is_lost_ten_times(world: StruckWorld, *, made: b
 
 @pytest.mark.parametrize("kind", ["rate limited, not told when", "a server error", "a gateway's page"])
 def test_nothing_works_for_an_hour(world: StruckWorld, kind: str) -> None:
-    world.provider.troubles = [Trouble(KINDS[kind]) for _ in range(40)]
+    world.provider.troubles = [Trouble(EACH_FAILURE[kind].error) for _ in range(40)]
     began = world.clock.now
     batch_id = world.upload(SIX)
     world.finish(calm=False)
@@ -101,7 +67,7 @@ def test_nothing_works_for_an_hour(world: StruckWorld, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["a key that is refused", "no right", "no money"])
 def test_the_operator_takes_half_a_day_to_see_to_it(world: StruckWorld, kind: str) -> None:
-    world.provider.troubles = [Trouble(KINDS[kind]) for _ in range(150)]
+    world.provider.troubles = [Trouble(EACH_FAILURE[kind].error) for _ in range(150)]
     batch_id = world.upload(SIX)
     for _ in range(12):
         for execution in world.machine.running:

@@ -6,8 +6,9 @@ import pytest
 
 from batchyard.recovery.restarts import MOST_RESTARTS
 from batchyard.shards.fail import RESTS
+from tests.fakes.failures import lost
 from tests.faults.machine import LEFT
-from tests.faults.provider import Fate, Trouble, lost
+from tests.faults.provider import Fate, Trouble
 from tests.faults.strikes import Strike
 from tests.faults.struck import StruckWorld
 

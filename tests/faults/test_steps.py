@@ -9,7 +9,8 @@ import pytest
 from batchyard.planning.plan import plan
 from batchyard.recovery.sweep import sweep
 from batchyard.results.assemble import assemble
-from tests.faults.provider import Fate, Trouble, lost
+from tests.fakes.failures import lost
+from tests.faults.provider import Fate, Trouble
 from tests.faults.strikes import Strike
 from tests.faults.struck import StruckWorld
 

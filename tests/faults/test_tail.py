@@ -8,8 +8,8 @@ import pytest
 
 from batch_client import RateLimitError
 from batchyard.shards.direct import AT_ONCE
-from tests.fakes.provider import never_sent
-from tests.faults.provider import Fate, Trouble, lost
+from tests.fakes.failures import lost, never_sent
+from tests.faults.provider import Fate, Trouble
 from tests.faults.strikes import Strike
 from tests.faults.struck import StruckWorld
 

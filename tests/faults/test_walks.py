@@ -10,18 +10,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from batch_client import (
-    AuthenticationError,
     BadRequestError,
     NotFoundError,
-    QuotaError,
-    RateLimitError,
-    ServerError,
 )
 from batch_client import (
     BatchError as ProviderBatchError,
 )
+from tests.fakes.failures import PASSING, only
 from tests.faults.inputs import SORTS as BAD
-from tests.faults.provider import NEVER_SEEN, Fate, Trouble, lost, no_room
+from tests.faults.provider import NEVER_SEEN, Fate, Trouble, no_room
 from tests.faults.strikes import Strike
 from tests.faults.struck import StruckWorld
 
@@ -48,15 +45,11 @@ ERRORS = [
     ProviderBatchError(NEVER_SEEN, "?"), ProviderBatchError("invalid_json_line", "bad", None, 1),
     ProviderBatchError("duplicate_custom_id", "twice", None, 2),
 ]  # fmt: skip
-# A refusal is no trouble of every call: one that says "never" ends the shard, and rightly.
+# A lasting failure is no trouble of every call: one that says "never" ends the shard, and rightly.
 TROUBLES = {
-    "lost": lost,
-    "429": lambda _: RateLimitError("slow down", status=429, retry_after=3),
-    "500": lambda call: lost(call) if call.startswith("create") else ServerError("oops", status=500),
-    "401": lambda _: AuthenticationError("bad key", status=401),
-    "quota": lambda _: QuotaError("no money", status=429, code="insufficient_quota"),
-    "404": lambda call: NotFoundError("gone", status=404) if call == "retrieve_batch" else lost(call),
-    "400": lambda call: BadRequestError("no", status=400) if call == "cancel_batch" else lost(call),
+    **PASSING,
+    "its batch is not there": only("retrieve_batch", NotFoundError("gone", status=404)),
+    "a cancel that is refused": only("cancel_batch", BadRequestError("no", status=400)),
 }
 
 fates = st.builds(
@@ -73,7 +66,7 @@ fates = st.builds(
     cancel_finishes=st.booleans(),
 )
 troubles = st.builds(
-    lambda name, after: Trouble(TROUBLES[name], after=after and name in {"lost", "500"}),
+    lambda name, after: Trouble(TROUBLES[name].error, after=after and TROUBLES[name].may_have_worked),
     st.sampled_from(sorted(TROUBLES)), st.booleans(),
 )  # fmt: skip
 bad = st.dictionaries(st.integers(0, len(IDS) - 1), st.sampled_from(BAD), max_size=4)

@@ -4,30 +4,19 @@ import msgspec
 import pytest
 
 from batch_client import (
-    APIStatusError,
-    AuthenticationError,
     CreateOutcomeUnknown,
-    NotFoundError,
-    PermissionDeniedError,
     ProtocolError,
     QuotaError,
-    RateLimitError,
 )
 from batchyard.domain.shard import Step
 from batchyard.shards.retries import MOST_FAILURES_IN_A_ROW
 from batchyard.shards.submit import BETWEEN_LOOKS, LISTED_WITHIN, LONGEST_CREATE, LOOKS, submit
 from tests.fakes.batches import BATCH_ID
+from tests.fakes.failures import Failure, each_failure
 from tests.fakes.planned import planned
 from tests.fakes.services import MemoryServices
 
 FIRST = Step(BATCH_ID, 0)
-REFUSALS = [
-    AuthenticationError("no", status=401),
-    PermissionDeniedError("no", status=403),
-    NotFoundError("no", status=404),
-    QuotaError("no", status=429, type="insufficient_quota"),
-    RateLimitError("no", status=429),
-]
 
 
 def lose_the_answer(services: MemoryServices) -> None:
@@ -52,11 +41,11 @@ def look_in_vain(services: MemoryServices) -> None:
         services.wait(BETWEEN_LOOKS)
 
 
-@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda error: type(error).__name__)
-def test_a_refused_look_up_never_leads_to_a_second_batch(refusal: APIStatusError) -> None:
+@each_failure
+def test_a_look_up_that_fails_never_leads_to_a_second_batch(failure: Failure) -> None:
     services = planned()
     lose_the_answer(services)
-    services.provider.trouble["find_batch"] = [refusal, refusal]
+    services.provider.trouble["find_batch"] = [failure.error("find_batch")] * 2  # a refused key is tried again once
     step = submit(services, FIRST)
     assert (step.next, step.wait_seconds >= 30) == ("submit", True)
     services.provider.trouble.clear()
@@ -168,17 +157,6 @@ def test_a_batch_cancelled_during_the_upload_is_not_created_at_the_provider() ->
     reason = services.batch_store.kept[BATCH_ID, 0].reason
     assert reason is not None
     assert reason.code == "batch_cancelled"
-
-
-@pytest.mark.parametrize("refusal", REFUSALS[:-1], ids=lambda error: type(error).__name__)
-def test_a_refused_create_made_no_batch_and_is_not_looked_for(refusal: APIStatusError) -> None:
-    services = planned()
-    services.provider.trouble["create_batch"] = [refusal, refusal]  # a refused key is tried twice
-    assert submit(services, FIRST).next == "submit"
-    services.provider.trouble.clear()
-    assert submit(services, FIRST).next == "poll"
-    assert "find_batch" not in services.provider.calls
-    assert len(services.provider.batches) == 1
 
 
 def test_an_empty_account_pauses_the_batch_until_it_works_again() -> None:

@@ -7,19 +7,10 @@ from contextlib import nullcontext
 import pytest
 
 from batch_client import (
-    APIConnectionError,
-    BadRequestError,
-    BatchClientError,
-    CreateOutcomeUnknown,
-    NotFoundError,
-    PermissionDeniedError,
-    QuotaError,
-    RateLimitError,
-    ServerError,
-    UploadOutcomeUnknown,
+    BatchError as ProviderBatchError,
 )
 from batch_client import (
-    BatchError as ProviderBatchError,
+    NotFoundError,
 )
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.errors import StaleRecord
@@ -33,23 +24,12 @@ from batchyard.shards.poll import poll
 from batchyard.shards.retries import TOLD_AFTER
 from batchyard.shards.submit import LISTED_WITHIN, LONGEST_CREATE, submit
 from tests.fakes.batches import BATCH_ID
+from tests.fakes.failures import Failure, each_failure
 from tests.fakes.planned import planned
 from tests.fakes.services import MemoryServices
 
 FIRST = Step(BATCH_ID, 0)
 WINDOW = 86_400
-FAILURES = [
-    ServerError("down", status=500),
-    RateLimitError("slow down", status=429),
-    PermissionDeniedError("no", status=403),
-    QuotaError("pay first", status=429),
-    NotFoundError("gone", status=404),
-    BadRequestError("no", status=400),
-    APIConnectionError("no line"),
-    CreateOutcomeUnknown("lost"),
-    UploadOutcomeUnknown("lost"),
-]
-each_failure = pytest.mark.parametrize("failure", FAILURES, ids=lambda error: type(error).__name__)
 
 
 def recorded(services: MemoryServices) -> tuple[Shard, Batch]:
@@ -93,19 +73,19 @@ def submit_elsewhere(services: MemoryServices, name: str) -> None:
 
 
 @each_failure
-def test_a_late_upload_that_fails_changes_nothing_of_what_another_worker_did(failure: BatchClientError) -> None:
+def test_a_late_upload_that_fails_changes_nothing_of_what_another_worker_did(failure: Failure) -> None:
     services = planned()
-    services.provider.trouble["create_file"] = [failure]
+    services.provider.trouble["create_file"] = [failure.error("create_file")] * 2  # a refused key is tried again once
     services.provider.meanwhile["create_file"] = lambda: submit_elsewhere(services, "create_file")
     assert overtaken(services, submit) == recorded(services)
     assert services.batch_store.kept[BATCH_ID, 0].attempts[-1].provider_batch_id == "pb-0"
 
 
 @each_failure
-def test_a_late_create_that_fails_changes_nothing_of_what_another_worker_did(failure: BatchClientError) -> None:
+def test_a_late_create_that_fails_changes_nothing_of_what_another_worker_did(failure: Failure) -> None:
     services = planned()
 
-    services.provider.trouble["create_batch"] = [failure]
+    services.provider.trouble["create_batch"] = [failure.error("create_batch")] * 2
     services.provider.meanwhile["create_batch"] = lambda: submit_elsewhere(services, "create_batch")
     assert overtaken(services, submit) == recorded(services)
     assert services.batch_store.kept[BATCH_ID, 0].attempts[-1].provider_batch_id == "pb-0"
@@ -169,14 +149,14 @@ def finish_elsewhere(services: MemoryServices, name: str) -> None:
 @each_failure
 @pytest.mark.parametrize("late", [poll, collect])
 def test_a_late_look_that_fails_changes_nothing_even_after_the_window(
-    late: Callable[[MemoryServices, Step], Step], failure: BatchClientError
+    late: Callable[[MemoryServices, Step], Step], failure: Failure
 ) -> None:
     services = submitted()
     set_back(services)
     services.wait(2 * WINDOW)
-    services.provider.trouble["retrieve_batch"] = [failure]
+    services.provider.trouble["retrieve_batch"] = [failure.error("retrieve_batch")] * 2
     services.provider.meanwhile["retrieve_batch"] = lambda: finish_elsewhere(services, "retrieve_batch")
-    leaves_it_to_poll = late is collect and isinstance(failure, NotFoundError)
+    leaves_it_to_poll = late is collect and isinstance(failure.error("retrieve_batch"), NotFoundError)
     assert overtaken(services, late, refused=not leaves_it_to_poll) == recorded(services)
     assert services.batch_store.batch(BATCH_ID).paused is None
     assert assemble(services, BATCH_ID) == "done"
