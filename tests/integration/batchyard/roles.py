@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from batchyard.settings import Settings
 
 CORE: Final = ROOT / "layers/core/batchyard"
+FOLDER: Final = ROOT / "tests/integration/batchyard"
 
 
 def _behind_routes() -> set[str]:
@@ -147,7 +148,7 @@ def statements(door: str) -> list[Any]:
 
 def needed_by(test: pytest.Item) -> set[Grant]:
     """List what the table of uses names this test for."""
-    name = f"{test.path.name}::{test.name}"
+    name = f"{test.path.relative_to(FOLDER)}::{test.name}"
     return {Grant(door, *use.split()) for door, tests in uses().items() for use in tests.get(name, ())}
 
 
