@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from batchyard.domain.errors import BatchyardError, StaleRecord, StoreError
-from batchyard.domain.shard import Step
+from batchyard.domain.shard import Next, Step
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning.plan import plan
 from batchyard.recovery.advance import advance
@@ -202,7 +202,7 @@ class Machine:
                     ):
                         break
                 self.failed_shards.append(step)
-                sleeper.step = step.then("done")
+                sleeper.step = step.then(Next.DONE)
             return
         sleeper.tries.clear()
         sleeper.step, sleeper.due = answer, self.clock.now + answer.wait_seconds

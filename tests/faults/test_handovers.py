@@ -43,7 +43,7 @@ def test_shards_go_from_one_execution_to_the_next(scene: Scene, every: int) -> N
         if scene.machine.turns % every == 0 and scene.machine.turns < 60:
             scene.machine.tire(scene.machine.turns, MOST_BUSY_TURNS)
     scene.finish()
-    assert scene.log().count("handing over to another execution") >= 3
+    assert scene.log().count("continuing as new") >= 3
     assert scene.record(batch_id)["counts"] == {"total": 12, "completed": 11, "failed": 1}
 
 

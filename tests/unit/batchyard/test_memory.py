@@ -37,7 +37,7 @@ from tests.unit.batchyard.memory import (
 )
 from tests.unit.batchyard.webhook_memory import MemoryWebhookExecutions, MemoryWebhookSender, MemoryWebhookStore
 
-INHERITED = {"fence", "put_headers"}  # they call nothing but what is here
+INHERITED = {"put_headers"}  # they call nothing but what is here
 
 
 def methods(kind: type) -> list[str]:

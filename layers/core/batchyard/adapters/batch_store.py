@@ -137,10 +137,6 @@ class BatchStore(Items):
                 self._dynamodb.put_item(**put)
         return saved
 
-    def fence(self, shard: Shard) -> Shard:
-        """Save a shard as it is, for a version, and so an `attempt_place`, that no other worker has; raises StaleRecord."""
-        return self.save_shard(shard, shard)
-
     def link(self, provider_batch_id: str, shard: Shard) -> None:
         """Record whose a provider batch is."""
         owner = {"batch_id": shard.batch_id, "shard": shard.shard, "expires_at_ttl": shard.expires_at_ttl}

@@ -1,5 +1,6 @@
 """A shard and its attempts, as recorded while the state machine works on it."""
 
+from enum import StrEnum
 from typing import Final
 
 import msgspec
@@ -19,6 +20,16 @@ CLOCK_SKEW: Final = 300  # the provider's clock and ours may differ by so many s
 # The metadata member that carries our own key on every provider batch, so that a lost answer can be looked up.
 ATTEMPT_KEY: Final = "batchyard_attempt"
 STACK_KEY: Final = "batchyard_stack"  # and the one that tells it from what another stack left at the same provider
+
+
+class Next(StrEnum):
+    """The step of a shard that follows: the word by which its state machine chooses the next state."""
+
+    SUBMIT = "submit"
+    POLL = "poll"
+    COLLECT = "collect"
+    CONTINUE = "continue"  # in a fresh execution
+    DONE = "done"
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -63,6 +74,11 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sent: int = 0
     #: When the latest of them went out.
     sending_at: int | None = None
+
+    @property
+    def began_at(self) -> int:
+        """Tell when the provider was asked for it, or when it began if it was not yet."""
+        return self.creating_at or self.started_at
 
 
 class Ranges(msgspec.Struct, frozen=True):
@@ -203,6 +219,12 @@ def superseding(before: Shard | None, after: Shard) -> Shard:
     return change(discard(after, *uploads), file_id=kept, version=(before.version if before else 0) + 1)
 
 
+def with_stall(shard: Shard) -> Shard:
+    """Return the shard with its latest attempt counted as one that finished no line."""
+    sent = min(filter(None, (shard.stalled_lines, shard.attempts[-1].lines)), default=0)
+    return change(shard, stalls=shard.stalls + 1, stalled_lines=sent)
+
+
 def finish(shard: Shard, reason: BatchError | None = None) -> Shard:
     """Return the shard done; `reason` is the outcome of the lines that are still unfinished."""
     return change(shard, status=DONE, reason=reason, paused=None)
@@ -215,20 +237,18 @@ def change_attempt(shard: Shard, **changes: object) -> Shard:
 
 
 class Step(msgspec.Struct, frozen=True):
-    """What a shard's state machine hands from state to state.
-
-    `seen_age` and `seen_finished` are what the last look at the provider batch showed; see `pacing.Look`. `turns` counts the
-    steps of this execution.
-    """
+    """What a shard's state machine hands from state to state."""
 
     batch_id: str
     shard: int
-    next: str = "submit"
+    next: Next = Next.SUBMIT
     wait_seconds: int = 0
+    #: What the last look at the provider batch showed; see `pacing.Look`.
     seen_age: int = 0
     seen_finished: int = 0
+    #: The steps of this execution so far.
     turns: int = 0
 
-    def then(self, following: str, wait_seconds: int = 0, look: Look = NOTHING_SEEN) -> "Step":
+    def then(self, following: Next, wait_seconds: int = 0, look: Look = NOTHING_SEEN) -> "Step":
         """Name the state that follows, after so many seconds, and what was seen of a provider batch that is looked at again."""
         return Step(self.batch_id, self.shard, following, wait_seconds, int(look.age), look.finished, self.turns + 1)

@@ -11,6 +11,8 @@ WAIT, RESUBMIT, FINISH = "wait", "resubmit", "finish"
 ACTIONS: Final = frozenset({WAIT, RESUBMIT, FINISH})
 # The last tenth of the window is left to the cancel, which may take ten minutes, and to what is sent anew.
 WAITED_FOR: Final = 0.9
+# How a provider batch ends that the provider, or we, gave no more time.
+OUT_OF_TIME: Final = frozenset({"expired", "cancelled"})
 
 
 CANCELLED: Final = BatchError("batch_cancelled", "The batch was cancelled before this request was finished.")
@@ -35,3 +37,8 @@ def why_stopped(batch: Batch, shard: Shard) -> BatchError | None:
 def deadline(action: str, created_at: int, window: int) -> float:
     """Answer from when on (Unix seconds) what is unfinished is taken back to be sent anew; never, unless that is wanted."""
     return created_at + window * WAITED_FOR if action in {RESUBMIT, FINISH} else math.inf
+
+
+def is_stall(status: str, ran: float, window: int) -> bool:
+    """Tell whether an attempt that finished no line after so many seconds is a stall: a window that is over is none."""
+    return status not in OUT_OF_TIME or ran < WAITED_FOR * window

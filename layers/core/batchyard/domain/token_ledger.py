@@ -15,6 +15,7 @@ USUAL_RATIO: Final = MILLION // BYTES_PER_TOKEN
 # Pictures in base64 have some hundred bytes to a token, addresses of pictures many tokens to a byte.
 LEAST_RATIO, MOST_RATIO = 1_000, 20 * MILLION
 LONGEST_NAME: Final = 256  # bytes
+KEEP_ENDED: Final = 2 * 86_400  # seconds an ended reservation is remembered: no late worker may reserve again
 MARGIN: Final = 1.03  # a learned ratio is taken for so much more
 # An attempt moves the ratio as far as its bytes are evidence: half the way with so many. It is soon raised and slowly lowered,
 # for a guess that is too high only costs room.

@@ -9,11 +9,11 @@ from batch_client import AuthenticationError, BatchClientError, File
 from batch_client import Batch as ProviderBatch
 from batchyard.domain import object_keys
 from batchyard.domain.shard import ATTEMPT_KEY, CLOCK_SKEW, STACK_KEY, Shard, change_attempt
+from batchyard.domain.statuses import PROVIDER_ENDING
 from batchyard.recovery import ownership
 from batchyard.recovery.ownership import Owner, Verdict
 from batchyard.recovery.sweep_run import SweepRun
 from batchyard.shards import provider_files
-from batchyard.shards.poll import ENDING
 
 LOOK_BACK: Final = 7 * 86_400  # seconds; what is older has long ended, and its files expire by themselves
 MOST_AT_ONCE: Final = 100  # orphans that a run puts away, before it walks on in the next one
@@ -169,7 +169,7 @@ def _put_away(run: SweepRun, orphan: ProviderBatch) -> bool:
     """Cancel an orphan, and delete its answers once it has ended; True when nothing is left to do."""
     if orphan.ended:
         return _delete(run, [each for each in (orphan.output_file_id, orphan.error_file_id) if each])
-    if orphan.status not in ENDING:
+    if orphan.status not in PROVIDER_ENDING:
         with run.trying(provider_batch_id=orphan.id):
             run.services.ask(methodcaller("cancel_batch", orphan.id))
             run.count("ProviderBatchesCancelled", provider_batch_id=orphan.id)

@@ -136,7 +136,7 @@ class Answers:
         """Count the requests answered with success."""
         return self._worth.count(BEST)
 
-    def settled(self) -> int:
+    def final(self) -> int:
         """Count the requests whose outcome is final."""
         return self.succeeded() + self._worth.count(WORTH[Outcome.REFUSED])
 

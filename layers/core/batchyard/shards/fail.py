@@ -8,7 +8,8 @@ from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.shard import Shard, change, finish
 from batchyard.observability import logger
 from batchyard.services import Services
-from batchyard.shards import pauses, token_room
+from batchyard.shards import token_room
+from batchyard.shards.pauses import announce_pause
 from batchyard.shards.turn import open_shard
 
 LONGEST_CAUSE: Final = 500
@@ -53,17 +54,16 @@ def fail_shard(services: Services, batch_id: str, number: int, error: dict[str, 
     """
     reason = _reason(error)
     logger.error("shard failed", batch_id=batch_id, shard=number, reason=reason.message)
-    shard = services.batch_store.shard(batch_id, number) or open_shard(
-        services, services.batch_store.batch(batch_id), number
-    )
+    shard = services.batch_store.shard(batch_id, number)
+    shard = shard or open_shard(services, services.batch_store.batch(batch_id), number)
     if not shard.done:
-        services.batch_store.save_shard(shard, _failed(services, shard, reason))
-        pauses.tell(services, services.batch_store.batch(batch_id))
-    token_room.release_ended(services, batch_id, number)
+        shard = services.batch_store.save_shard(shard, _with_failure(services, shard, reason))
+        announce_pause(services, services.batch_store.batch(batch_id))
+    token_room.release_ended(services, shard)
     services.cancel_function.invoke({"batch_id": batch_id})
 
 
-def _failed(services: Services, shard: Shard, reason: BatchError) -> Shard:
+def _with_failure(services: Services, shard: Shard, reason: BatchError) -> Shard:
     reason = shard.reason or reason
     if not shard.may_be_paid:
         return finish(shard, reason)

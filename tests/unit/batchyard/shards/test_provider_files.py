@@ -18,7 +18,7 @@ from batch_client import (
 from batch_client import (
     BatchError as ProviderBatchError,
 )
-from batchyard.domain.shard import MOST_FILES_TO_DELETE, Attempt, Shard, Step, change, discard, superseding
+from batchyard.domain.shard import MOST_FILES_TO_DELETE, Attempt, Next, Shard, Step, change, discard, superseding
 from batchyard.shards import provider_files
 from batchyard.shards.collect import collect
 from batchyard.shards.fail import fail_shard
@@ -45,7 +45,7 @@ def test_input_and_answers_are_deleted_once_the_answers_are_stored() -> None:
     services = ended()
     stored: list[bool] = []
     services.scripted.meanwhile["delete_file"] = lambda: stored.append(services.table.kept[BATCH_ID, 0].done)
-    assert collect(services, FIRST.then("collect")).next == "done"
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "done"
     assert sorted(services.scripted.deleted) == ["err", "file-0", "out"]
     assert stored == [True]
     assert services.table.kept[BATCH_ID, 0].files_to_delete == []
@@ -53,13 +53,13 @@ def test_input_and_answers_are_deleted_once_the_answers_are_stored() -> None:
 
 def test_nothing_is_deleted_where_files_are_to_be_kept() -> None:
     services = ended(keep_provider_files="true")
-    assert collect(services, FIRST.then("collect")).next == "done"
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "done"
     assert services.scripted.deleted == []
 
 
 def test_what_is_sent_again_is_uploaded_anew_and_the_first_upload_is_deleted() -> None:
     services = ended("expired", answered=1)
-    assert collect(services, FIRST.then("collect")).next == "submit"
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "submit"
     assert "file-0" in services.scripted.deleted
     assert submit(services, FIRST).next == "poll"
     assert services.scripted.batches["pb-1"].input_file_id not in services.scripted.deleted
@@ -69,7 +69,7 @@ def test_an_upload_that_is_used_again_when_there_is_room_is_kept() -> None:
     services = planned()
     submit(services, FIRST)
     services.scripted.end("pb-0", "failed", errors=(ProviderBatchError("token_limit_exceeded", "no room"),))
-    assert collect(services, FIRST.then("collect")).next == "submit"
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "submit"
     assert services.scripted.deleted == []
     assert submit(services, FIRST).next == "poll"
     assert services.scripted.batches["pb-1"].input_file_id == "file-0"
@@ -100,7 +100,7 @@ PASSING = [
 def test_a_provider_that_deletes_nothing_is_not_asked_again_and_the_batch_goes_on(refusal: BatchClientError) -> None:
     services = ended()
     services.scripted.trouble["delete_file"] = [refusal] * 3
-    assert collect(services, FIRST.then("collect")).next == "done"
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "done"
     assert services.table.kept[BATCH_ID, 0].files_to_delete == []
     assert services.table.batch(BATCH_ID).paused is None
 
@@ -109,7 +109,7 @@ def test_a_provider_that_deletes_nothing_is_not_asked_again_and_the_batch_goes_o
 def test_a_file_that_cannot_be_deleted_just_now_stays_listed_and_holds_nothing_up(refusal: BatchClientError) -> None:
     services = ended()
     services.scripted.trouble["delete_file"] = [refusal] * 2  # a refused key is tried twice
-    assert collect(services, FIRST.then("collect")).next == "done"
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "done"
     shard = services.table.kept[BATCH_ID, 0]
     assert (sorted(shard.files_to_delete), services.scripted.deleted) == (["err", "file-0", "out"], [])
 
@@ -121,7 +121,7 @@ def test_a_worker_that_was_overtaken_while_it_deleted_changes_nothing_more() -> 
         assert submit(services, FIRST).next == "poll"
 
     services.scripted.meanwhile["delete_file"] = another
-    assert collect(services, FIRST.then("collect")).next == "submit"
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "submit"
     assert sorted(services.scripted.deleted) == ["err", "file-0", "out"]
     attempt = services.table.kept[BATCH_ID, 0].attempt
     assert attempt is not None

@@ -23,14 +23,14 @@ from batch_client import (
 )
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.errors import StaleRecord
-from batchyard.domain.shard import Shard, Step, change, change_attempt
+from batchyard.domain.policy import TOLD_AFTER
+from batchyard.domain.shard import Next, Shard, Step, change, change_attempt
 from batchyard.recovery.sweep import sweep
 from batchyard.results.assemble import assemble
 from batchyard.shards.cancel import cancel
 from batchyard.shards.collect import PATIENCE_FOR_SOME, collect
 from batchyard.shards.fail import end_batch, fail_batch
 from batchyard.shards.poll import poll
-from batchyard.shards.retries import TOLD_AFTER
 from batchyard.shards.submit import LISTED_WITHIN, LONGEST_CREATE, submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
 from tests.unit.batchyard.planned import planned
@@ -160,8 +160,8 @@ def finish_elsewhere(services: MemoryServices, name: str) -> None:
     ours = services.scripted.trouble.pop(name, [])
     services.scripted.files["out"] = answers(0, 1, 2)
     services.scripted.end("pb-0", "completed", output_file_id="out")
-    assert poll(services, FIRST.then("poll")).next == "collect"
-    assert collect(services, FIRST.then("collect")).next == "done"
+    assert poll(services, FIRST.then(Next.POLL)).next == "collect"
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "done"
     services.scripted.trouble[name] = ours
 
 
@@ -192,9 +192,9 @@ def test_a_late_failure_of_the_batch_does_not_pause_or_end_what_another_worker_h
     services.scripted.end("pb-0", "failed", errors=(ProviderBatchError("token_limit_exceeded", "no room"),))
 
     def another() -> None:
-        assert collect(services, FIRST.then("collect")).next == "submit"
+        assert collect(services, FIRST.then(Next.COLLECT)).next == "submit"
         assert submit(services, FIRST).next == "poll"
-        assert poll(services, FIRST.then("poll")).next == "poll"
+        assert poll(services, FIRST.then(Next.POLL)).next == "poll"
 
     services.scripted.on_the_way_back["retrieve_batch"] = another
     assert overtaken(services, collect) == recorded(services)
@@ -212,7 +212,9 @@ def test_a_late_collect_touches_neither_the_record_nor_the_runs_of_the_one_that_
 
     def another() -> None:
         services.scripted.files["out"] = answers(0, 1, 2)
-        assert collect(services, FIRST.then("collect")).next == "done"  # of the very version that the late one has read
+        assert (
+            collect(services, FIRST.then(Next.COLLECT)).next == "done"
+        )  # of the very version that the late one has read
         runs.update(services.fake_bucket.stored)
 
     services.scripted.on_the_way_back["download_file"] = another
@@ -230,7 +232,7 @@ def test_lines_set_aside_late_touch_neither_the_record_nor_the_run_of_the_one_th
     def another() -> None:
         both = (ProviderBatchError("invalid_value", "no", None, 1), ProviderBatchError("invalid_value", "no", None, 3))
         services.scripted.end("pb-0", "failed", errors=both)
-        assert collect(services, FIRST.then("collect")).next == "submit"
+        assert collect(services, FIRST.then(Next.COLLECT)).next == "submit"
         runs.update(services.fake_bucket.stored)
 
     services.scripted.on_the_way_back["retrieve_batch"] = another
