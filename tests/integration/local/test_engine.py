@@ -23,12 +23,14 @@ def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Probe]:
         yield running
 
 
-def test_a_request_reaches_its_function_as_it_was_sent(yard: Probe) -> None:
-    sent = "/echo/a%20b%2Bc%25d%C3%A9?limit=2&after=x%2By&empty="
+@pytest.mark.parametrize(("room", "route"), [("echo", "GET /v1/echo/{name}"), ("none", "$default")])
+def test_a_request_reaches_its_function_as_it_was_sent(yard: Probe, room: str, route: str) -> None:
+    sent = f"/{room}/a%20b%2Bc%25d%C3%A9?limit=2&after=x%2By&empty="
     event = yard.call("GET", sent, headers={"Idempotency-Key": "K 1"}).json()
     assert event["version"] == "2.0"
-    assert event["routeKey"] == "GET /v1/echo/{name}"
-    assert event["rawPath"] == "/v1/echo/a b+c%25dé"
+    assert event["routeKey"] == event["requestContext"]["routeKey"] == route
+    assert event["requestContext"]["stage"] == "$default"
+    assert event["rawPath"] == event["requestContext"]["http"]["path"] == f"/v1/{room}/a b+c%25dé"
     assert event["rawQueryString"] == "limit=2&after=x%2By&empty="
     assert event["queryStringParameters"] == {"limit": "2", "after": "x+y", "empty": ""}
     assert event["headers"]["idempotency-key"] == "K 1"

@@ -1,13 +1,11 @@
 """Every function folder is deployed, is told what it reads, and is watched where it can fail unseen."""
 
 import dataclasses
-import json
 from typing import Any
 
 import pytest
 from aws_lambda_powertools.shared import constants
 
-from batchyard import openapi
 from batchyard.adapters.events import NAMES
 from batchyard.settings import Settings
 from batchyard.statuses import ENDED
@@ -177,23 +175,38 @@ def test_only_uploads_into_the_inbox_reach_intake() -> None:
     }
 
 
-def routes() -> dict[str, Json]:
+def operations() -> dict[str, Json]:
+    """Return by method and path what SAM makes of the API."""
     (api,) = resources("AWS::ApiGatewayV2::Api", expanded()).values()
     return {
-        f"{method.upper()} {path}": operation
-        for path, operations in api["Body"]["paths"].items()
-        for method, operation in operations.items()
+        f"{method} {path}": operation
+        for path, methods in api["Body"]["paths"].items()
+        for method, operation in methods.items()
     }
 
 
-def test_the_api_has_the_routes_of_its_description_and_one_for_whatever_fits_none() -> None:
-    described = {
-        f"{method.upper()} {path}"
-        for path, operations in json.loads(openapi.text())["paths"].items()
-        for method in operations
-    }
-    assert set(routes()) == {*described, "X-AMAZON-APIGATEWAY-ANY-METHOD /$default"}
+def test_every_request_reaches_the_api_function_by_the_one_route_there_is() -> None:
+    (operation,) = operations().values()
+    assert set(operations()) == {"x-amazon-apigateway-any-method /$default"}
+    integration = operation["x-amazon-apigateway-integration"]
+    assert (integration["type"], integration["payloadFormatVersion"]) == ("aws_proxy", "2.0")
+    assert references(integration["uri"]) >= {"ApiFunction"}
 
 
-def test_the_gateway_refuses_nobody_by_itself_for_its_words_are_not_openais() -> None:
-    assert not [route for route, operation in routes().items() if operation.get("security")]
+def test_one_permission_lets_this_gateway_invoke_the_api_function_and_no_other() -> None:
+    permissions = resources("AWS::Lambda::Permission", expanded()).values()
+    (given,) = [each for each in permissions if each["Principal"] == "apigateway.amazonaws.com"]
+    assert given["FunctionName"] == {"Ref": "ApiFunction"}
+    assert "HttpApi" in references(given["SourceArn"])
+
+
+def test_a_path_reaches_the_function_without_the_name_of_a_stage_before_it() -> None:
+    (stage,) = resources("AWS::ApiGatewayV2::Stage", expanded()).values()
+    assert stage["StageName"] == "$default"
+
+
+def test_the_gateway_answers_and_refuses_nobody_by_itself_for_its_words_are_not_openais() -> None:
+    (api,) = resources("AWS::ApiGatewayV2::Api", expanded()).values()
+    assert not {"CorsConfiguration"} & set(api)  # with which it would answer every OPTIONS
+    assert not {"security", "securityDefinitions", "x-amazon-apigateway-cors"} & set(api["Body"])
+    assert not [route for route, operation in operations().items() if operation.get("security")]

@@ -138,7 +138,7 @@ def test_every_function_that_the_state_machine_of_batches_runs_has_an_alarm() ->
 
 def test_the_api_sends_no_metrics_by_route_which_would_cost_more_than_all_the_rest() -> None:
     (api,) = resources("AWS::Serverless::HttpApi").values()
-    assert "DetailedMetricsEnabled" not in api["DefaultRouteSettings"]  # the access log names the route
+    assert "DetailedMetricsEnabled" not in api["DefaultRouteSettings"]  # the access log names method and path
 
 
 def test_the_bucket_is_closed_encrypted_versioned_and_heard() -> None:
