@@ -166,6 +166,22 @@ def mend_options() -> None:
     gateway._handle_execute_in_scope, gateway._invoke_lambda_proxy = handle_options, invoke_options
 
 
+def mend_log_stream() -> None:
+    """Name the function in its streams of a log group that functions share, as Lambda does; ministack leaves it out."""
+    functions, logs = _ministack("services.lambda_svc"), _ministack("services.cloudwatch_logs")
+    emit, lock = functions._emit_lambda_logs, threading.Lock()
+
+    def emit_naming_function(function: dict[str, Any], *log: object, **more: object) -> None:
+        config = function.get("config") or function
+        with lock:  # so that the newest stream is the one that this call made
+            emit(function, *log, **more)
+            streams = logs._log_groups[config["LoggingConfig"]["LogGroup"]]["streams"]
+            made = next(reversed(streams))
+            streams[made.replace("/[", f"/{config['FunctionName']}[")] = streams.pop(made)
+
+    functions._emit_lambda_logs = emit_naming_function
+
+
 MENDS: Mapping[str, Callable[[], None]] = {
     "http_api_body": mend_http_api_body,
     "max_concurrency_path": mend_max_concurrency_path,
@@ -174,4 +190,5 @@ MENDS: Mapping[str, Callable[[], None]] = {
     "version_range": mend_version_range,
     "layer_sharing": mend_layer_sharing,
     "options": mend_options,
+    "log_stream": mend_log_stream,
 }

@@ -63,6 +63,12 @@ def an_options_reaches_the_function(yard: Probe) -> bool:
     return answer.status_code == 201 and answer.json()["requestContext"]["http"]["method"] == "OPTIONS"
 
 
+def a_stream_bears_the_name_of_its_function(yard: Probe) -> bool:
+    yard.invoke("WordFunction", {})
+    found = yard.clients.other("logs").describe_log_streams(logGroupName="/aws/lambda/batchyard")["logStreams"]
+    return [yard.outputs["WordFunction"] in stream["logStreamName"] for stream in found] == [True]
+
+
 def a_large_object_takes_no_memory(yard: Probe) -> bool:
     before, size = _peak_memory(yard), 64 << 20
     s3, where = yard.clients.other("s3"), {"Bucket": yard.outputs["BucketName"], "Key": "files/large"}
@@ -86,6 +92,7 @@ OBSERVED: Mapping[str, Callable[[Probe], bool]] = {
     "version_range": a_range_of_a_version_is_read,
     "layer_sharing": two_workers_share_a_layer,
     "options": an_options_reaches_the_function,
+    "log_stream": a_stream_bears_the_name_of_its_function,
     "encrypted": a_bucket_for_tls_only_can_be_read,
     "api_at_v1": a_route_of_the_body_answers,
     "objects_on_disk": a_large_object_takes_no_memory,

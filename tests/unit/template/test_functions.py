@@ -87,17 +87,17 @@ def test_who_is_told_of_another_resource_may_use_it_and_the_other_way_round(vari
     assert set(told) == {name for name in functions() if action in actions(name, target)}
 
 
-@each_function
-def test_a_function_logs_into_a_group_of_its_own(name: str) -> None:
-    groups = [properties["LoggingConfig"]["LogGroup"]["Ref"] for properties in functions().values()]
-    group = functions()[name]["LoggingConfig"]["LogGroup"]["Ref"]
-    assert groups.count(group) == 1
-    assert group == name.removesuffix("Function") + "Logs"
+def test_every_function_logs_into_the_one_group_that_all_share() -> None:
+    logging = [each["LoggingConfig"] for each in resources("AWS::Lambda::Function", expanded()).values()]
+    assert len(logging) == len(functions())
+    shared = {"LogGroup": {"Ref": "FunctionLogs"}, "LogFormat": "JSON", "ApplicationLogLevel": {"Ref": "LogLevel"}}
+    assert logging == [shared] * len(logging)
 
 
 def test_every_log_group_expires_and_is_used() -> None:
     groups = resources("AWS::Logs::LogGroup")
-    used = references([body for name, body in template()["Resources"].items() if name not in groups])
+    others = [body for name, body in template()["Resources"].items() if name not in groups]
+    used = references([template()["Globals"], *others])
     for name, properties in groups.items():
         assert properties["RetentionInDays"] == {"Ref": "LogDays"}
         assert name in used
