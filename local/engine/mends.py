@@ -166,6 +166,21 @@ def mend_options() -> None:
     gateway._handle_execute_in_scope, gateway._invoke_lambda_proxy = handle_options, invoke_options
 
 
+def mend_metric_math_alarm() -> None:
+    """Take an alarm on metric math and leave it unevaluated; ministack refuses a template that has one."""
+    provisioners = _ministack("services.cloudformation.provisioners")
+    record = provisioners._cw_metric_alarm_record
+
+    def record_with_metrics(name: str, properties: dict[str, Any]) -> dict[str, Any]:
+        if "Metrics" not in properties:
+            return dict(record(name, properties))
+        one_metric = {member: value for member, value in properties.items() if member != "Metrics"}
+        alarm = record(name, {**one_metric, "Namespace": "none", "MetricName": "none"})
+        return {**alarm, "Namespace": "", "MetricName": "", "Metrics": properties["Metrics"]}
+
+    provisioners._cw_metric_alarm_record = record_with_metrics
+
+
 def mend_log_stream() -> None:
     """Name the function in its streams of a log group that functions share, as Lambda does; ministack leaves it out."""
     functions, logs = _ministack("services.lambda_svc"), _ministack("services.cloudwatch_logs")
@@ -190,5 +205,6 @@ MENDS: Mapping[str, Callable[[], None]] = {
     "version_range": mend_version_range,
     "layer_sharing": mend_layer_sharing,
     "options": mend_options,
+    "metric_math_alarm": mend_metric_math_alarm,
     "log_stream": mend_log_stream,
 }
