@@ -129,12 +129,13 @@ def test_every_event_source_leaves_a_dead_letter_when_nobody_takes_it() -> None:
 
 def test_the_queue_takes_the_dead_letters_of_every_rule_and_of_no_other() -> None:
     (policy,) = resources("AWS::SQS::QueuePolicy").values()
-    allowed = {
-        source
-        for statement in policy["PolicyDocument"]["Statement"]
-        for source in references(statement["Condition"]["ArnEquals"])
-    }
-    assert allowed == set(resources("AWS::Events::Rule", expanded()))
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert (statement["Action"], statement["Principal"]) == ("sqs:SendMessage", {"Service": "events.amazonaws.com"})
+    assert references([policy["Queues"], statement["Resource"]]) == {"DeadLetters"}
+    rules = resources("AWS::Events::Rule", expanded())
+    assert statement["Condition"].keys() == {"ArnEquals"}
+    senders = statement["Condition"]["ArnEquals"]["aws:SourceArn"]
+    assert sorted(map(str, senders)) == sorted(str({"Fn::GetAtt": [rule, "Arn"]}) for rule in rules)
 
 
 def test_the_schedule_may_leave_its_dead_letters() -> None:
