@@ -47,6 +47,19 @@ def test_every_reference_has_a_target() -> None:
         assert name in known or name.startswith(("AWS::", "__")), name
 
 
+def test_the_file_follows_the_flow_from_what_is_kept_to_the_alarms_and_a_machine_comes_before_its_steps() -> None:
+    order = list(template()["Resources"])
+    doors, steps = order.index("IntakeFunction"), order.index("PlanFunction")
+    assert all(order.index(name) < doors for name in ("DataBucket", "Table", "ProviderSecret", "EventBus"))
+    assert doors < order.index("BatchStateMachine") < steps < order.index("NotifyFunction")
+    machines = resources("AWS::Serverless::StateMachine").items()
+    assert all(
+        order.index(name) < order.index(step) for name, body in machines for step in body["DefinitionSubstitutions"]
+    )
+    alarms = [name for name in order if name.startswith("Alarm") or name.endswith("Alarm")]
+    assert order[-len(alarms) :] == alarms
+
+
 def test_two_stacks_fit_one_account() -> None:
     names = {f"{kind}Name" for kind in ("Alarm", "Bucket", "Function", "Queue", "StateMachine", "Table", "Topic", "")}
     for name, resource in expanded()["Resources"].items():
