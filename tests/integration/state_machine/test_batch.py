@@ -6,6 +6,7 @@ from typing import Any
 import boto3
 import pytest
 
+from batchyard.errors import StoreError
 from tests.integration.aws import REGION
 from tests.integration.state_machine.conftest import (
     BUCKET,
@@ -144,6 +145,14 @@ def test_a_function_for_which_the_account_has_no_room_is_waited_for_and_within_b
     assert yard.functions.names().count("PlanFunction") == 31
     assert len(yard.backoffs) == 30
     assert all(0 <= seconds <= 600 for seconds in yard.backoffs)
+
+
+def test_trouble_of_lambda_and_of_the_stores_have_their_tries_together(yard: Yard) -> None:
+    yard.functions.answers["PlanFunction"] = [*[ThrottledError(), StoreError("no table")] * 15, ThrottledError()]
+    assert yard.run()["status"] == "FAILED"
+    assert yard.functions.names().count("PlanFunction") == 31
+    (recorded,) = yard.functions.payloads("FailFunction")
+    assert recorded["error"]["Error"] == "Lambda.TooManyRequestsException"
 
 
 @pytest.mark.parametrize("function", ["PlanFunction", "AssembleFunction"])
