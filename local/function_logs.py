@@ -1,18 +1,32 @@
 """Keep what the functions logged; the engine forgets it when it ends."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from local.stack import Stack
 
 
 def save_logs(stack: Stack) -> Path:
-    """Write every message of every log group, oldest first, into `functions.log` of the run's folder."""
+    """Write every message of every log group, oldest first and its function before it, into `functions.log` of the run."""
     logs = stack.clients.other("logs")
     path = stack.folder / "functions.log"
     with path.open("w", encoding="utf-8") as target:
         for page in logs.get_paginator("describe_log_groups").paginate():
             for group in page["logGroups"]:
-                name = group["logGroupName"]
-                for events in logs.get_paginator("filter_log_events").paginate(logGroupName=name):
-                    target.writelines(f"{name} {event['message'].rstrip()}\n" for event in events["events"])
+                target.writelines(_messages(logs, group["logGroupName"]))
     return path
+
+
+def _messages(logs: Any, group: str) -> Iterator[str]:  # noqa: ANN401 - the stubs of CloudWatch Logs are not installed
+    # some streams at a time: the engine gives the first 10,000 messages and does not say that there are more
+    for page in logs.get_paginator("describe_log_streams").paginate(logGroupName=group, orderBy="LastEventTime"):
+        if names := [stream["logStreamName"] for stream in page["logStreams"]]:
+            for found in logs.get_paginator("filter_log_events").paginate(logGroupName=group, logStreamNames=names):
+                for event in found["events"]:
+                    yield f"{_function(event['logStreamName']) or group} {event['message'].rstrip()}\n"
+
+
+def _function(stream: str) -> str:
+    """Return the function that a stream is of: `YYYY/MM/DD/FUNCTION[VERSION]ID`."""
+    return stream.rpartition("/")[2].partition("[")[0]

@@ -166,6 +166,37 @@ def mend_options() -> None:
     gateway._handle_execute_in_scope, gateway._invoke_lambda_proxy = handle_options, invoke_options
 
 
+def mend_metric_math_alarm() -> None:
+    """Take an alarm on metric math and leave it unevaluated; ministack refuses a template that has one."""
+    provisioners = _ministack("services.cloudformation.provisioners")
+    record = provisioners._cw_metric_alarm_record
+
+    def record_with_metrics(name: str, properties: dict[str, Any]) -> dict[str, Any]:
+        if "Metrics" not in properties:
+            return dict(record(name, properties))
+        one_metric = {member: value for member, value in properties.items() if member != "Metrics"}
+        alarm = record(name, {**one_metric, "Namespace": "none", "MetricName": "none"})
+        return {**alarm, "Namespace": "", "MetricName": "", "Metrics": properties["Metrics"]}
+
+    provisioners._cw_metric_alarm_record = record_with_metrics
+
+
+def mend_log_stream() -> None:
+    """Name the function in its streams of a log group that functions share, as Lambda does; ministack leaves it out."""
+    functions, logs = _ministack("services.lambda_svc"), _ministack("services.cloudwatch_logs")
+    emit, lock = functions._emit_lambda_logs, threading.Lock()
+
+    def emit_naming_function(function: dict[str, Any], *log: object, **more: object) -> None:
+        config = function.get("config") or function
+        with lock:  # so that the newest stream is the one that this call made
+            emit(function, *log, **more)
+            streams = logs._log_groups[config["LoggingConfig"]["LogGroup"]]["streams"]
+            made = next(reversed(streams))
+            streams[made.replace("/[", f"/{config['FunctionName']}[")] = streams.pop(made)
+
+    functions._emit_lambda_logs = emit_naming_function
+
+
 MENDS: Mapping[str, Callable[[], None]] = {
     "http_api_body": mend_http_api_body,
     "max_concurrency_path": mend_max_concurrency_path,
@@ -174,4 +205,6 @@ MENDS: Mapping[str, Callable[[], None]] = {
     "version_range": mend_version_range,
     "layer_sharing": mend_layer_sharing,
     "options": mend_options,
+    "metric_math_alarm": mend_metric_math_alarm,
+    "log_stream": mend_log_stream,
 }

@@ -23,12 +23,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Probe]:
         yield running
 
 
-def test_a_request_reaches_its_function_as_it_was_sent(stack: Probe) -> None:
-    sent = "/echo/a%20b%2Bc%25d%C3%A9?limit=2&after=x%2By&empty="
+@pytest.mark.parametrize(("room", "route"), [("echo", "GET /v1/echo/{name}"), ("none", "$default")])
+def test_a_request_reaches_its_function_as_it_was_sent(stack: Probe, room: str, route: str) -> None:
+    sent = f"/{room}/a%20b%2Bc%25d%C3%A9?limit=2&after=x%2By&empty="
     event = stack.call("GET", sent, headers={"Idempotency-Key": "K 1"}).json()
     assert event["version"] == "2.0"
-    assert event["routeKey"] == "GET /v1/echo/{name}"
-    assert event["rawPath"] == "/v1/echo/a b+c%25dé"
+    assert event["routeKey"] == event["requestContext"]["routeKey"] == route
+    assert event["requestContext"]["stage"] == "$default"
+    assert event["rawPath"] == event["requestContext"]["http"]["path"] == f"/v1/{room}/a b+c%25dé"
     assert event["rawQueryString"] == "limit=2&after=x%2By&empty="
     assert event["queryStringParameters"] == {"limit": "2", "after": "x+y", "empty": ""}
     assert event["headers"]["idempotency-key"] == "K 1"
@@ -106,10 +108,26 @@ def test_a_map_reads_a_list_that_is_kept_on_disk(stack: Probe) -> None:
     assert stack.execute(given)["status"] == "SUCCEEDED"
 
 
-def test_what_the_functions_logged_can_be_kept(stack: Probe, tmp_path: Path) -> None:
+def test_what_the_functions_logged_can_be_kept_and_says_which_of_them_did(stack: Probe, tmp_path: Path) -> None:
     stack.invoke("StepFunction", {"fail": True})
     path = save_logs(Stack(stack.clients, stack.outputs, "", (), tmp_path))
-    assert "OfItsOwnError: on purpose" in path.read_text()
+    told = [line for line in path.read_text().splitlines() if line.endswith("OfItsOwnError: on purpose")]
+    assert {line.split()[0] for line in told} == {stack.outputs["StepFunction"]}
+
+
+def test_all_that_was_logged_is_kept_though_the_engine_gives_ten_thousand_messages_at_once(tmp_path: Path) -> None:
+    with probe(tmp_path) as running:
+        logs, group = running.clients.other("logs"), "/aws/lambda/many"
+        logs.create_log_group(logGroupName=group)
+        for number in range(120):
+            stream = {"logGroupName": group, "logStreamName": f"2026/11/20/many[$LATEST]{number:03}"}
+            logs.create_log_stream(**stream)
+            events = [{"timestamp": 1_795_166_047_000 + number, "message": f"{number} {at}"} for at in range(100)]
+            logs.put_log_events(**stream, logEvents=events)
+        kept = save_logs(Stack(running.clients, running.outputs, "", (), tmp_path)).read_text().splitlines()
+    assert [line for line in kept if line.startswith("many ")] == [
+        f"many {n} {at}" for n in range(120) for at in range(100)
+    ]
 
 
 def test_the_engine_and_its_workers_end_together(tmp_path: Path) -> None:

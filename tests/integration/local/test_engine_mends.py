@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from local.engine.__main__ import WRAPPERS
 from local.engine.mends import MENDS
-from tests.integration.local.probe.running import Probe, probe
+from tests.integration.local.probe.running import Probe, eventually, probe
 
 
 def a_route_of_the_body_answers(stack: Probe) -> bool:
@@ -63,6 +64,30 @@ def an_options_reaches_the_function(stack: Probe) -> bool:
     return answer.status_code == 201 and answer.json()["requestContext"]["http"]["method"] == "OPTIONS"
 
 
+def a_template_may_have_an_alarm_on_metric_math(stack: Probe) -> bool:
+    errors = {"Namespace": "AWS/Lambda", "MetricName": "Errors"}
+    metrics = [
+        {"Id": "all", "Expression": "SUM(METRICS())", "ReturnData": True},
+        {"Id": "one", "MetricStat": {"Metric": errors, "Stat": "Sum", "Period": 300}, "ReturnData": False},
+    ]
+    compared = {"ComparisonOperator": "GreaterThanThreshold", "Threshold": 0, "EvaluationPeriods": 3}
+    alarm = {"Type": "AWS::CloudWatch::Alarm", "Properties": {"Metrics": metrics, **compared}}
+    stacks = stack.clients.other("cloudformation")
+    stacks.create_stack(StackName="alarm", TemplateBody=json.dumps({"Resources": {"Alarm": alarm}}))
+    return eventually(lambda: _completed(stacks)) == "CREATE_COMPLETE"
+
+
+def _completed(stacks: Any) -> str | None:
+    status = str(stacks.describe_stacks(StackName="alarm")["Stacks"][0]["StackStatus"])
+    return None if status.endswith("IN_PROGRESS") else status
+
+
+def a_stream_bears_the_name_of_its_function(stack: Probe) -> bool:
+    stack.invoke("WordFunction", {})
+    found = stack.clients.other("logs").describe_log_streams(logGroupName="/aws/lambda/batchyard")["logStreams"]
+    return [stack.outputs["WordFunction"] in stream["logStreamName"] for stream in found] == [True]
+
+
 def a_large_object_takes_no_memory(stack: Probe) -> bool:
     before, size = _peak_memory(stack), 64 << 20
     s3, where = stack.clients.other("s3"), {"Bucket": stack.outputs["BucketName"], "Key": "files/large"}
@@ -86,6 +111,8 @@ OBSERVED: Mapping[str, Callable[[Probe], bool]] = {
     "version_range": a_range_of_a_version_is_read,
     "layer_sharing": two_workers_share_a_layer,
     "options": an_options_reaches_the_function,
+    "metric_math_alarm": a_template_may_have_an_alarm_on_metric_math,
+    "log_stream": a_stream_bears_the_name_of_its_function,
     "encrypted": a_bucket_for_tls_only_can_be_read,
     "api_at_v1": a_route_of_the_body_answers,
     "objects_on_disk": a_large_object_takes_no_memory,
