@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from batchyard.domain.errors import BatchyardError, StaleRecord, StoreError
-from batchyard.domain.shard import Next, Step
+from batchyard.domain.step import Next, Step
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning.plan import plan
 from batchyard.recovery.advance import advance

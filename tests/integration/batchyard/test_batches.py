@@ -9,7 +9,7 @@ import pytest
 
 from batchyard.api import api_keys, batches, files
 from batchyard.domain.errors import ApiError, StoreError
-from batchyard.domain.shard import Step
+from batchyard.domain.step import Step
 from batchyard.planning.intake import intake
 from batchyard.planning.plan import plan
 from batchyard.recovery.sweep import sweep

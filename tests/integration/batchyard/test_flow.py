@@ -6,7 +6,7 @@ import msgspec
 
 from batch_client import RequestCounts, Usage
 from batchyard.domain.batch import shape
-from batchyard.domain.shard import Next, Step
+from batchyard.domain.step import Next, Step
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
 from batchyard.shards.continue_as_new import MOST_BUSY_TURNS

@@ -10,7 +10,7 @@ import pytest
 
 from batch_client import BatchClient, RetryPolicy
 from batchyard.domain.batch import BatchError
-from batchyard.domain.shard import Step
+from batchyard.domain.step import Step
 from batchyard.planning.plan import plan
 from batchyard.recovery.sweep import sweep
 from batchyard.services import Services

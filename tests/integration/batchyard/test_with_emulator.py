@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batch_client import BatchClient, RetryPolicy
-from batchyard.domain.shard import Step
+from batchyard.domain.step import Step
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
 from tests.faults.memory_world import MemoryWorld

@@ -16,7 +16,7 @@ import msgspec
 from batch_client import Batch, File, FileDeleted, HttpInfo, NotFoundError, RequestCounts
 from batch_client import BatchError as ProviderBatchError
 from batchyard.adapters.secrets_manager import Secret
-from batchyard.domain.shard import Step
+from batchyard.domain.step import Step
 from batchyard.planning.intake import intake
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble

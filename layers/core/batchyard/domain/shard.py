@@ -1,35 +1,22 @@
 """A shard and its attempts, as recorded while the state machine works on it."""
 
-from enum import StrEnum
 from typing import Final
 
 import msgspec
 
 from batchyard.domain.batch import BatchError, Usage
-from batchyard.domain.pacing import Look
 
 WAITING: Final = "waiting"
 DONE: Final = "done"
 KEPT_ATTEMPTS: Final = 100
 MOST_FILES_TO_DELETE: Final = 300  # files; a provider that deletes none must not fill the record
 MOST_BYTES: Final = 300_000  # of the attempts as JSON: a record of DynamoDB holds 400 KB
-NOTHING_SEEN: Final = Look(0)
 
 CLOCK_SKEW: Final = 300  # the provider's clock and ours may differ by so many seconds
 
 # The metadata member that carries our own key on every provider batch, so that a lost answer can be looked up.
 ATTEMPT_KEY: Final = "batchyard_attempt"
 STACK_KEY: Final = "batchyard_stack"  # and the one that tells it from what another stack left at the same provider
-
-
-class Next(StrEnum):
-    """The step of a shard that follows: the word by which its state machine chooses the next state."""
-
-    SUBMIT = "submit"
-    POLL = "poll"
-    COLLECT = "collect"
-    CONTINUE = "continue"  # in a fresh execution
-    DONE = "done"
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -234,21 +221,3 @@ def change_attempt(shard: Shard, **changes: object) -> Shard:
     """Return the shard with these members of its latest attempt changed."""
     latest = msgspec.structs.replace(shard.attempts[-1], **changes)
     return change(shard, attempts=[*shard.attempts[:-1], latest])
-
-
-class Step(msgspec.Struct, frozen=True):
-    """What a shard's state machine hands from state to state."""
-
-    batch_id: str
-    shard: int
-    next: Next = Next.SUBMIT
-    wait_seconds: int = 0
-    #: What the last look at the provider batch showed; see `pacing.Look`.
-    seen_age: int = 0
-    seen_finished: int = 0
-    #: The steps of this execution so far.
-    turns: int = 0
-
-    def then(self, following: Next, wait_seconds: int = 0, look: Look = NOTHING_SEEN) -> "Step":
-        """Name the state that follows, after so many seconds, and what was seen of a provider batch that is looked at again."""
-        return Step(self.batch_id, self.shard, following, wait_seconds, int(look.age), look.finished, self.turns + 1)

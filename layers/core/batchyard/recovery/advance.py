@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-from batchyard.domain.shard import Next, Step
+from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import is_drained
 from batchyard.observability import logger
 from batchyard.results.assemble import assemble

@@ -5,7 +5,8 @@ from contextlib import ExitStack
 from batchyard.domain import object_keys
 from batchyard.domain.batch import BatchError, Usage, window_seconds
 from batchyard.domain.outcomes import Outcome, count_code
-from batchyard.domain.shard import Next, Shard, Step, change, change_attempt, finish, with_stall
+from batchyard.domain.shard import Shard, change, change_attempt, finish, with_stall
+from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import is_stall
 from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines

@@ -9,7 +9,8 @@ from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError
 from batchyard.domain.outcomes import usage_of_batch
 from batchyard.domain.policy import Reaction, after_failed_call
-from batchyard.domain.shard import Next, Shard, Step, change_attempt, discard
+from batchyard.domain.shard import Shard, change_attempt, discard
+from batchyard.domain.step import Next, Step
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.observability import logger

@@ -7,7 +7,8 @@ go on from the record, and a shard that is done ends at once.
 
 from typing import TYPE_CHECKING, Final
 
-from batchyard.domain.shard import Next, Shard, Step, change
+from batchyard.domain.shard import Shard, change
+from batchyard.domain.step import Next, Step
 from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.shards import token_room

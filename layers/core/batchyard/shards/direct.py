@@ -15,8 +15,9 @@ from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, window_seconds
 from batchyard.domain.errors import BatchyardError, InputGone, NotFound, StoreError
 from batchyard.domain.outcomes import OUTCOME_UNKNOWN, Outcome
-from batchyard.domain.shard import Next, Shard, Step, begin_attempt, change_attempt
+from batchyard.domain.shard import Shard, begin_attempt, change_attempt
 from batchyard.domain.statuses import PROVIDER_RAN
+from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import FINISH, deadline
 from batchyard.lines.byte_ranges import ByteRanges
 from batchyard.lines.shard_lines import ShardLines

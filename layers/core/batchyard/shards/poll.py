@@ -8,8 +8,9 @@ from batch_client import BatchClientError, NotFoundError
 from batchyard.domain.batch import BatchError, window_seconds
 from batchyard.domain.outcomes import usage_of_batch
 from batchyard.domain.pacing import Look, poll_wait, remembered
-from batchyard.domain.shard import Next, Step, change, change_attempt, with_stall
+from batchyard.domain.shard import change, change_attempt, with_stall
 from batchyard.domain.statuses import PROVIDER_ENDING, PROVIDER_TOOK_IN
+from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import deadline
 from batchyard.observability import logger
 from batchyard.services import Services

@@ -11,7 +11,8 @@ from batchyard.domain import object_keys
 from batchyard.domain.batch import BatchError
 from batchyard.domain.outcomes import answer_line, count_code
 from batchyard.domain.policy import Reaction, after_failed_batch, after_failed_call, is_sure_refusal
-from batchyard.domain.shard import Next, Shard, Step, change, change_attempt, discard, with_stall
+from batchyard.domain.shard import Shard, change, change_attempt, discard, with_stall
+from batchyard.domain.step import Next, Step
 from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished

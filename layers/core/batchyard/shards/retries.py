@@ -7,7 +7,8 @@ from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import NotFound
 from batchyard.domain.outcomes import LONGEST_CODE
 from batchyard.domain.policy import Reaction, after_failed_call, is_sure_refusal, pause_reason
-from batchyard.domain.shard import Next, Shard, Step, change, change_attempt
+from batchyard.domain.shard import Shard, change, change_attempt
+from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import CANCELLED
 from batchyard.observability import logger
 from batchyard.shards.turn import Turn

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from batchyard.domain import object_keys, outcomes
 from batchyard.domain.batch import BatchError
-from batchyard.domain.shard import Next, Shard, Step, change, change_attempt, finish
+from batchyard.domain.shard import Shard, change, change_attempt, finish
+from batchyard.domain.step import Next, Step
 from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished

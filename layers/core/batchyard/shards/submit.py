@@ -11,14 +11,13 @@ from batchyard.domain.shard import (
     ATTEMPT_KEY,
     CLOCK_SKEW,
     STACK_KEY,
-    Next,
-    Step,
     begin_attempt,
     change,
     change_attempt,
     finish,
     is_full,
 )
+from batchyard.domain.step import Next, Step
 from batchyard.lines.byte_ranges import ByteRanges
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished

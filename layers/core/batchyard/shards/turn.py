@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.pacing import Look, retry_wait
-from batchyard.domain.shard import NOTHING_SEEN, Attempt, Next, Shard, Step, change, finish
+from batchyard.domain.shard import Attempt, Shard, change, finish
+from batchyard.domain.step import NOTHING_SEEN, Next, Step
 from batchyard.domain.stopping import why_stopped
 from batchyard.lines.shard_lines import ShardLines, new_shard
 from batchyard.services import Services

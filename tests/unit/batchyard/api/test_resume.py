@@ -7,7 +7,8 @@ from batch_client import BatchError as ProviderBatchError
 from batchyard.api.batches import resume
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import StaleRecord
-from batchyard.domain.shard import Next, Step, finish
+from batchyard.domain.shard import finish
+from batchyard.domain.step import Next, Step
 from batchyard.shards.collect import collect
 from batchyard.shards.fail import fail_shard
 from batchyard.shards.poll import poll

@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from batchyard.domain.errors import BatchyardError
-from batchyard.domain.shard import Step
+from batchyard.domain.step import Step
 from batchyard.planning import decompress
 from batchyard.planning.plan import plan
 from batchyard.shards.submit import submit

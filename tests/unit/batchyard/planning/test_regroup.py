@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchyard.domain import object_keys
-from batchyard.domain.shard import Step
+from batchyard.domain.step import Step
 from batchyard.lines.shard_lines import Place, ShardLines
 from batchyard.planning import regroup
 from batchyard.planning.plan import plan

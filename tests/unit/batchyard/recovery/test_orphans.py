@@ -10,7 +10,8 @@ import pytest
 from batch_client import AuthenticationError, CreateOutcomeUnknown, PermissionDeniedError, ServerError
 from batchyard.domain import object_keys
 from batchyard.domain.errors import StaleRecord
-from batchyard.domain.shard import CLOCK_SKEW, Step, change_attempt
+from batchyard.domain.shard import CLOCK_SKEW, change_attempt
+from batchyard.domain.step import Step
 from batchyard.recovery.orphans import LOOK_BACK
 from batchyard.recovery.ownership import LATEST_LOOK, LATEST_RECORD
 from batchyard.recovery.sweep import sweep

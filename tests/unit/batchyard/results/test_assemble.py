@@ -3,7 +3,8 @@
 import json
 
 from batchyard.domain.batch import Batch, BatchError
-from batchyard.domain.shard import Step, finish
+from batchyard.domain.shard import finish
+from batchyard.domain.step import Step
 from batchyard.results.assemble import assemble
 from batchyard.shards.collect import collect
 from batchyard.shards.submit import submit

@@ -9,7 +9,8 @@ import pytest
 
 from batchyard.domain.batch import SKIP, Batch, BatchError
 from batchyard.domain.errors import BatchyardError
-from batchyard.domain.shard import Step, change, finish
+from batchyard.domain.shard import change, finish
+from batchyard.domain.step import Step
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble

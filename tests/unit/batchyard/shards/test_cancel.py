@@ -4,7 +4,8 @@ import pytest
 
 from batch_client import ServerError
 from batchyard.domain.batch import BatchError
-from batchyard.domain.shard import Step, finish
+from batchyard.domain.shard import finish
+from batchyard.domain.step import Step
 from batchyard.shards.cancel import cancel
 from batchyard.shards.submit import submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryServices

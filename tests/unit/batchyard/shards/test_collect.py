@@ -8,7 +8,7 @@ import pytest
 from batch_client import BatchError as ProviderBatchError
 from batch_client import DownloadIncomplete, PermissionDeniedError, RequestCounts
 from batchyard.domain.errors import TooSlow
-from batchyard.domain.shard import Next, Step
+from batchyard.domain.step import Next, Step
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.shards.collect import PATIENCE_FOR_ALL, PATIENCE_FOR_CONTENT, PATIENCE_FOR_SOME, collect
 from batchyard.shards.submit import submit

@@ -8,7 +8,8 @@ import pytest
 
 from batch_client import RateLimitError
 from batchyard.domain.batch import Usage
-from batchyard.domain.shard import KEPT_ATTEMPTS, Attempt, Shard, Step, begin_attempt, is_full
+from batchyard.domain.shard import KEPT_ATTEMPTS, Attempt, Shard, begin_attempt, is_full
+from batchyard.domain.step import Step
 from batchyard.results.assemble import assemble
 from batchyard.services import Services
 from batchyard.shards.collect import collect

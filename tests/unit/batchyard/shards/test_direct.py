@@ -18,7 +18,8 @@ from batch_client import (
 )
 from batchyard.domain.errors import StaleRecord, StoreError
 from batchyard.domain.outcomes import OUTCOME_UNKNOWN
-from batchyard.domain.shard import Attempt, Next, Shard, Step, change, change_attempt
+from batchyard.domain.shard import Attempt, Shard, change, change_attempt
+from batchyard.domain.step import Next, Step
 from batchyard.lines.runs import Run
 from batchyard.lines.shard_lines import ShardLines, new_shard
 from batchyard.planning.plan import plan

@@ -2,7 +2,8 @@
 
 import pytest
 
-from batchyard.domain.shard import Next, Step, change, change_attempt
+from batchyard.domain.shard import change, change_attempt
+from batchyard.domain.step import Next, Step
 from batchyard.planning.plan import plan
 from batchyard.shards.fail import RESTS, end_batch, fail_batch, fail_shard
 from batchyard.shards.submit import submit

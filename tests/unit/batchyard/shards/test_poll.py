@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from batch_client import BadRequestError, ConflictError, NotFoundError, RequestCounts, ServerError, Usage
-from batchyard.domain.shard import Next, Step
+from batchyard.domain.step import Next, Step
 from batchyard.shards.cancel import cancel
 from batchyard.shards.poll import poll
 from batchyard.shards.retries import MOST_FAILURES_IN_A_ROW

@@ -18,7 +18,8 @@ from batch_client import (
 from batch_client import (
     BatchError as ProviderBatchError,
 )
-from batchyard.domain.shard import MOST_FILES_TO_DELETE, Attempt, Next, Shard, Step, change, discard, superseding
+from batchyard.domain.shard import MOST_FILES_TO_DELETE, Attempt, Shard, change, discard, superseding
+from batchyard.domain.step import Next, Step
 from batchyard.shards import provider_files
 from batchyard.shards.collect import collect
 from batchyard.shards.fail import fail_shard

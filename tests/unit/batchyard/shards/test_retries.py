@@ -19,7 +19,8 @@ from batch_client import (
     SourceError,
 )
 from batchyard.domain.errors import InputGone, StoreError
-from batchyard.domain.shard import Next, Step, change
+from batchyard.domain.shard import change
+from batchyard.domain.step import Next, Step
 from batchyard.shards.collect import collect
 from batchyard.shards.fail import fail_batch
 from batchyard.shards.poll import poll

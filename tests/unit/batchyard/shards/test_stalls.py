@@ -6,7 +6,8 @@ import pytest
 
 from batch_client import NotFoundError, RequestCounts
 from batchyard.domain.batch import BatchError, window_seconds
-from batchyard.domain.shard import Next, Shard, Step, change, with_stall
+from batchyard.domain.shard import Shard, change, with_stall
+from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import is_stall
 from batchyard.results.assemble import assemble
 from batchyard.shards import stalls

@@ -13,7 +13,7 @@ from batch_client import (
     QuotaError,
     RateLimitError,
 )
-from batchyard.domain.shard import Next, Step
+from batchyard.domain.step import Next, Step
 from batchyard.shards.retries import MOST_FAILURES_IN_A_ROW
 from batchyard.shards.submit import BETWEEN_LOOKS, LISTED_WITHIN, LONGEST_CREATE, LOOKS, submit
 from tests.unit.batchyard.memory import BATCH_ID, MemoryServices

@@ -24,7 +24,8 @@ from batch_client import (
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.policy import TOLD_AFTER
-from batchyard.domain.shard import Next, Shard, Step, change, change_attempt
+from batchyard.domain.shard import Shard, change, change_attempt
+from batchyard.domain.step import Next, Step
 from batchyard.recovery.sweep import sweep
 from batchyard.results.assemble import assemble
 from batchyard.shards.cancel import cancel
