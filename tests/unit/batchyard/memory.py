@@ -33,7 +33,7 @@ from batchyard.domain.create_rate import Creations
 from batchyard.domain.errors import InputGone, NotFound, StaleRecord, StoreError
 from batchyard.domain.multipart_upload import StoredUpload, UploadPart
 from batchyard.domain.quota import Stored
-from batchyard.domain.shard import Shard, superseding
+from batchyard.domain.shard import Shard, with_next_version
 from batchyard.domain.stored_file import StoredFile
 from batchyard.domain.token_ledger import Ledger, Reservation, Terms
 from batchyard.lines.byte_ranges import ByteRanges
@@ -171,7 +171,7 @@ class MemoryBatchStore(BatchStore):
             raise StaleRecord(str(key))
         self._move_counts(before, after)
         self._move_pause(before.paused if before else None, after)
-        self.kept[key] = superseding(before, after)
+        self.kept[key] = with_next_version(before, after)
         return self.kept[key]
 
     def _move_pause(self, before: str | None, after: Shard) -> None:

@@ -13,7 +13,7 @@ from batchyard.adapters.table import ANY, INDEX, NEW, THERE, behind, changing, e
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, Usage
 from batchyard.domain.errors import NotFound, StaleRecord
-from batchyard.domain.shard import Shard, superseding
+from batchyard.domain.shard import Shard, with_next_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -123,7 +123,7 @@ class BatchStore(Items):
 
     def save_shard(self, before: Shard | None, after: Shard) -> Shard:
         """Write a shard over the version `before` and move its batch's record with it; raises StaleRecord if it was moved."""
-        saved = superseding(before, after)
+        saved = with_next_version(before, after)
         # A worker that was overtaken must not undo what the other did.
         unmoved = ("#version = :version", {":version": before.version}) if before else (NEW, {})
         put = self._putting(_shard_key(saved.batch_id, saved.shard), members(saved), *unmoved)

@@ -170,7 +170,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
         return self.batch_id, self.shard, self.attempts[-1].number, self.version
 
 
-def begin_attempt(shard: Shard, now: int) -> Shard:
+def with_new_attempt(shard: Shard, now: int) -> Shard:
     """Return the shard with a new attempt; of old ones that left and used nothing only the latest are kept."""
     number = shard.attempts[-1].number + 1 if shard.attempts else 1
     attempt = Attempt(number=number, started_at=now, lines=shard.unfinished)
@@ -193,17 +193,17 @@ def change(shard: Shard, **changes: object) -> Shard:
     return msgspec.structs.replace(shard, **changes)
 
 
-def discard(shard: Shard, *file_ids: str | None) -> Shard:
+def with_files_to_delete(shard: Shard, *file_ids: str | None) -> Shard:
     """Return the shard with these files at the provider to be deleted."""
     every = [*shard.files_to_delete, *(file_id for file_id in file_ids if file_id)]
     return change(shard, files_to_delete=list(dict.fromkeys(every))[-MOST_FILES_TO_DELETE:])
 
 
-def superseding(before: Shard | None, after: Shard) -> Shard:
+def with_next_version(before: Shard | None, after: Shard) -> Shard:
     """Return `after` as it is written over `before`: the upload that is not for any further attempt is left over."""
     kept = None if after.done else after.file_id
     uploads = {shard.file_id for shard in (before, after) if shard is not None} - {kept}
-    return change(discard(after, *uploads), file_id=kept, version=(before.version if before else 0) + 1)
+    return change(with_files_to_delete(after, *uploads), file_id=kept, version=(before.version if before else 0) + 1)
 
 
 def with_stall(shard: Shard) -> Shard:
@@ -212,7 +212,7 @@ def with_stall(shard: Shard) -> Shard:
     return change(shard, stalls=shard.stalls + 1, stalled_lines=sent)
 
 
-def finish(shard: Shard, reason: BatchError | None = None) -> Shard:
+def as_done(shard: Shard, reason: BatchError | None = None) -> Shard:
     """Return the shard done; `reason` is the outcome of the lines that are still unfinished."""
     return change(shard, status=DONE, reason=reason, paused=None)
 

@@ -105,7 +105,7 @@ def look_for_batches(run: SweepRun) -> None:
 
 def look_for_files(run: SweepRun) -> None:
     """Delete the uploads that no record knows, because their worker died before it could write them down."""
-    if provider_files.deleting(run.services):
+    if provider_files.may_delete(run.services):
         files: Walk[File] = Walk(run, "provider files", stays=False)
         listed = partial(run.services.provider.iter_files, purpose="batch")
         _walk(run, files, lambda after: listed(after=after), _judge_file, lambda run, file: _delete(run, [file.id]))
@@ -178,4 +178,4 @@ def _put_away(run: SweepRun, orphan: ProviderBatch) -> bool:
 
 def _delete(run: SweepRun, file_ids: list[str]) -> bool:
     """Delete files that no record knows; True when there is no more to do about them."""
-    return not provider_files.deleting(run.services) or not run.delete(file_ids)
+    return not provider_files.may_delete(run.services) or not run.delete(file_ids)

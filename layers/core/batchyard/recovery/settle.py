@@ -46,7 +46,7 @@ def _settled(run: SweepRun, shard: Shard) -> bool:
         shard = run.services.batch_store.save_shard(shard, ended)
     if shard.file_id is not None:
         shard = run.services.batch_store.save_shard(shard, change(shard, file_id=None))
-    if not shard.files_to_delete or not provider_files.deleting(run.services):
+    if not shard.files_to_delete or not provider_files.may_delete(run.services):
         return True
     left = run.delete(shard.files_to_delete, batch_id=shard.batch_id, shard=shard.shard)
     if left != shard.files_to_delete:

@@ -9,7 +9,7 @@ import msgspec
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import SHOWN_ERRORS, Batch, BatchError, Counts, Usage
 from batchyard.domain.errors import BatchyardError
-from batchyard.domain.shard import Shard, finish
+from batchyard.domain.shard import Shard, as_done
 from batchyard.domain.time_budget import watch
 from batchyard.lines.shard_lines import ShardLines, new_shard
 from batchyard.planning import skipped
@@ -96,7 +96,7 @@ def _shards(services: Services, batch: Batch, count: int) -> Iterator[Shard]:
     recorded = {shard.shard: shard for shard in services.batch_store.shards(batch.batch_id)}
     for number in range(count):
         shard = recorded.get(number) or _unrecorded(services, batch, number)
-        yield shard if shard.done else finish(shard, (batch.drain_reason or UNRECORDED) if shard.unfinished else None)
+        yield shard if shard.done else as_done(shard, (batch.drain_reason or UNRECORDED) if shard.unfinished else None)
 
 
 def _unrecorded(services: Services, batch: Batch, number: int) -> Shard:

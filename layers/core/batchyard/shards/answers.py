@@ -48,7 +48,7 @@ _SUCCESS: Final = msgspec.json.Decoder(_Success)
 
 
 class Successes(NamedTuple):
-    """What such lines hold: the custom_id of each, and the tokens of all of them."""
+    """What lines of plain successes hold: the custom_id of each, and the tokens of all of them."""
 
     custom_ids: list[str]
     usage: Usage
@@ -57,8 +57,8 @@ class Successes(NamedTuple):
 def successes(lines: list[bytes]) -> Successes | None:
     """Read plain successes; None if any line is another thing or needs a look of its own.
 
-    Lines for which this answers say the same when they are read alone, as in `outcomes`; that members nobody reads are
-    UTF-8 is not checked, for it makes no difference to any outcome.
+    Each line gives the same outcome when `outcomes` reads it alone. Members that nobody reads may hold bytes that are
+    not UTF-8: they change no outcome.
     """
     try:
         found = list(map(_SUCCESS.decode, lines))
@@ -141,7 +141,7 @@ class Answers:
         return self.succeeded() + self._worth.count(WORTH[Outcome.REFUSED])
 
     def parted(self) -> tuple[list[int], list[int]]:
-        """Part the requests, in order, into those answered with success and all others."""
+        """Part the requests, in order, into those that succeeded and all others."""
         found: tuple[list[int], list[int]] = [], []
         for index, worth in enumerate(self._worth):
             found[worth != BEST].append(index)

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from batchyard.domain import object_keys
 from batchyard.domain.batch import BatchError, Usage, window_seconds
 from batchyard.domain.outcomes import Outcome, count_code
-from batchyard.domain.shard import Shard, change, change_attempt, finish, with_stall
+from batchyard.domain.shard import Shard, as_done, change, change_attempt, with_stall
 from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import is_stall
 from batchyard.lines.runs import RunWriter
@@ -89,7 +89,7 @@ def end_attempt(turn: Turn, ended: Shard, outcome: AttemptOutcome) -> Step:
     if not outcome.finished and _is_stall(turn, ended):
         after = with_stall(ended)
     if stopped or not ended.unfinished:
-        after = finish(after, stopped if ended.unfinished else None)
+        after = as_done(after, stopped if ended.unfinished else None)
     elif after.stalls >= turn.services.settings.max_attempts:
         after = stalls.fail_lines(turn, after, _no_answer(after))
     turn.answered(after)

@@ -9,7 +9,7 @@ from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError
 from batchyard.domain.outcomes import usage_of_batch
 from batchyard.domain.policy import Reaction, after_failed_call
-from batchyard.domain.shard import Shard, change_attempt, discard
+from batchyard.domain.shard import Shard, change_attempt, with_files_to_delete
 from batchyard.domain.step import Next, Step
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
@@ -73,7 +73,7 @@ def _take(turn: Turn, seen: ProviderBatch, seconds_left: Callable[[], float]) ->
         outcome = AttemptOutcome(turn, lines, sent, answers)
         usage = usage_of_batch(seen.usage) or answers.usage
         ended = with_attempt_ended(turn, outcome, seen.status, usage)
-        return end_attempt(turn, discard(ended, seen.output_file_id, seen.error_file_id), outcome)
+        return end_attempt(turn, with_files_to_delete(ended, seen.output_file_id, seen.error_file_id), outcome)
 
 
 def _missing(seen: ProviderBatch, answers: Answers) -> int:

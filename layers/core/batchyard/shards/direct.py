@@ -1,7 +1,7 @@
-"""Finish the tail of a shard: its few unfinished lines are sent one by one, to be answered at once and not in a batch.
+"""Finish the tail of a shard: its few unfinished lines are sent one by one, and answered at once.
 
-No line is paid twice: before some are sent it is recorded that they are, and each answer is stored as it comes. Of a line
-that was sent and has no answer nobody knows whether it was run, so it is not sent again: that is its outcome.
+No line is paid twice. The record says which lines go out before they go, and each answer is stored as it comes. A line
+that was sent and has no answer may have been run, so the line is not sent again: `outcome_unknown` is its outcome.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, window_seconds
 from batchyard.domain.errors import BatchyardError, InputGone, NotFound, StoreError
 from batchyard.domain.outcomes import OUTCOME_UNKNOWN, Outcome
-from batchyard.domain.shard import Shard, begin_attempt, change_attempt
+from batchyard.domain.shard import Shard, change_attempt, with_new_attempt
 from batchyard.domain.statuses import PROVIDER_RAN
 from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import FINISH, deadline
@@ -48,7 +48,7 @@ class _Request(msgspec.Struct):
 def is_due(settings: Settings, batch: Batch, shard: Shard) -> bool:
     """Tell whether the next attempt sends one by one: the last provider batch met its deadline, and the budget is enough.
 
-    It is all or nothing: a part would cost the full price and end the batch no earlier, as the rest takes as long.
+    All unfinished lines go one by one, or none: a part would cost the full price and end the batch no earlier.
     """
     if settings.deadline_action != FINISH or shard.endpoint in ONLY_BY_BATCH or not shard.attempts:
         return False
@@ -58,13 +58,13 @@ def is_due(settings: Settings, batch: Batch, shard: Shard) -> bool:
     return last.provider_status in PROVIDER_RAN and (last.ended_at or 0) >= late and shard.unfinished <= left
 
 
-def begin_direct(shard: Shard, now: int) -> Shard:
+def with_direct_attempt(shard: Shard, now: int) -> Shard:
     """Return the shard with a new attempt that sends one by one."""
-    return change_attempt(begin_attempt(shard, now), direct=True)
+    return change_attempt(with_new_attempt(shard, now), direct=True)
 
 
 def send_tail(turn: Turn, lines: ShardLines) -> Step:
-    """Send the lines of the attempt under way, or go on with that; what is not run goes out in a batch after all."""
+    """Send the lines of the attempt under way, or go on sending; lines that are not run go out in a batch after all."""
     sent = Unfinished.read(turn.services.bucket, turn.shard.unfinished_key, len(lines))
     with Answers(lines.custom_ids[ordinal] for ordinal in sent.ordinals) as answers:
         return _Tail(turn, lines, sent, answers).run()
@@ -101,7 +101,7 @@ class _Tail:
                 continue  # no answer has come
 
     def _may_send(self) -> bool:
-        """Tell whether to send more: not after a line without an outcome, for the next might have none either."""
+        """Tell whether to send more: not after a line whose outcome is unknown, for the next line's might be unknown too."""
         attempt = self._turn.attempt
         if attempt.sent >= attempt.lines or self._input_gone or any(map(self._stops, range(attempt.sent))):
             return False
@@ -118,7 +118,7 @@ class _Tail:
         try:
             bodies = list(self._bodies(self._unfinished.ordinals[indexes.start : indexes.stop]))
         except InputGone:
-            self._input_gone = True  # which Submit tells, of these and all that is left
+            self._input_gone = True  # Submit gives these lines, and all that are left, their error
             return
         self._services.secret()  # read before there are threads to share it
         shard = self._turn.shard

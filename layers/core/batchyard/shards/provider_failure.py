@@ -11,7 +11,7 @@ from batchyard.domain import object_keys
 from batchyard.domain.batch import BatchError
 from batchyard.domain.outcomes import answer_line, count_code
 from batchyard.domain.policy import Reaction, after_failed_batch, after_failed_call, is_sure_refusal
-from batchyard.domain.shard import Shard, change, change_attempt, discard, with_stall
+from batchyard.domain.shard import Shard, change, change_attempt, with_files_to_delete, with_stall
 from batchyard.domain.step import Next, Step
 from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
@@ -37,7 +37,10 @@ MOST_ROUNDS: Final = 10  # of rejecting lines, before one code that is always th
 def after_failed(turn: Turn, seen: ProviderBatch) -> Step:
     """End the attempt and react to the provider's errors as the policy says."""
     errors = [_batch_error(error) for error in seen.errors]
-    base, refused = discard(turn.shard, seen.output_file_id, seen.error_file_id), _refused_in_a_row(turn.shard)
+    base, refused = (
+        with_files_to_delete(turn.shard, seen.output_file_id, seen.error_file_id),
+        _refused_in_a_row(turn.shard),
+    )
     reaction = after_failed_batch(errors)
     codes = sorted({error.code for error in errors})
     logger.warning("provider batch failed", batch_id=base.batch_id, shard=base.shard, reaction=reaction, codes=codes)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from batchyard.domain import object_keys, outcomes
 from batchyard.domain.batch import BatchError
-from batchyard.domain.shard import Shard, change, change_attempt, finish
+from batchyard.domain.shard import Shard, as_done, change, change_attempt
 from batchyard.domain.step import Next, Step
 from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.shards.turn import Turn
-from batchyard.shards.unanswered import last_words
+from batchyard.shards.unanswered import error_lines
 
 if TYPE_CHECKING:
     from array import array
@@ -37,7 +37,7 @@ def fail_lines(turn: Turn, after: Shard, reason: BatchError) -> Shard:
     """
     sent = after.stalled_lines or after.unfinished
     if sent >= after.unfinished:
-        return finish(after, reason)
+        return as_done(after, reason)
     bucket = turn.services.bucket
     lines = ShardLines.read(bucket, after.batch_id, after.shard)
     left, rest = Unfinished.read(bucket, after.unfinished_key, len(lines)), Unfinished.none()
@@ -59,7 +59,7 @@ def _write_errors(
     """Write the last error of each line, and return the counts of errors by code."""
     bucket, codes = turn.services.bucket, dict(after.codes)
     with RunWriter(bucket, object_keys.attempt(*turn.shard.attempt_place, "errors")) as run:
-        for position, line in last_words(bucket, after, lines, ordinals, reason):
+        for position, line in error_lines(bucket, after, lines, ordinals, reason):
             answer = outcomes.parse(line)
             outcomes.count_code(codes, outcomes.code_of(answer) if answer else reason.code)
             run.write(position, line)

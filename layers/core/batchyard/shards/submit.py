@@ -11,11 +11,11 @@ from batchyard.domain.shard import (
     ATTEMPT_KEY,
     CLOCK_SKEW,
     STACK_KEY,
-    begin_attempt,
+    as_done,
     change,
     change_attempt,
-    finish,
     is_full,
+    with_new_attempt,
 )
 from batchyard.domain.step import Next, Step
 from batchyard.lines.byte_ranges import ByteRanges
@@ -24,7 +24,7 @@ from batchyard.lines.unfinished import Unfinished
 from batchyard.services import Services
 from batchyard.shards import retries, token_room
 from batchyard.shards.continue_as_new import clear_continues
-from batchyard.shards.direct import begin_direct, is_due, send_tail
+from batchyard.shards.direct import is_due, send_tail, with_direct_attempt
 from batchyard.shards.provider_failure import after_refused_create
 from batchyard.shards.turn import Turn, play
 
@@ -70,7 +70,7 @@ class _Submission:
         if turn.shard.attempt is None:
             if reason := turn.why_stopped() or (TOO_MANY_ATTEMPTS if is_full(turn.shard) else None):
                 return self._stop(reason)
-            begin = begin_direct if is_due(self._services.settings, turn.batch, turn.shard) else begin_attempt
+            begin = with_direct_attempt if is_due(self._services.settings, turn.batch, turn.shard) else with_new_attempt
             turn.save(begin(turn.shard, self._services.now()))
         if turn.attempt.direct:
             return send_tail(turn, self._lines)
@@ -160,7 +160,7 @@ class _Submission:
             self._services.ask(lambda provider: provider.cancel_batch(made.id))
 
     def _stop(self, reason: BatchError) -> Step:
-        self._turn.save(finish(self._turn.shard, reason))
+        self._turn.save(as_done(self._turn.shard, reason))
         return self._turn.then(Next.DONE)
 
 

@@ -1,7 +1,7 @@
-"""The room of enqueued tokens that all shards share: reservation it before a provider batch is made, give it back at its end.
+"""The enqueued tokens that all shards share: reserved before a provider batch is made, released when the batch ends.
 
-A reservation goes by its attempt's key, so each move may be made again. What a crash leaves behind the shard's next step mends;
-the sweep mends the rest from the records of the shards; see `auditing`.
+A reservation has its attempt's key, so each call may be made twice. The shard's next step repairs what a crash left
+behind; the sweep repairs the rest from the records of the shards, see `recovery/token_audit`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,18 +21,22 @@ from batchyard.services import Services
 if TYPE_CHECKING:
     from batchyard.shards.turn import Turn
 
-LOOKS_MISSED: Final = 3  # the longest waits that one who waits may let pass, before others wait for him no more
+LOOKS_MISSED: Final = 3  # longest waits without a look, after which others wait for this attempt no more
 TOLD_AFTER: Final = 300  # seconds of waiting before the batch tells of it
 TRIES: Final = 5  # to count a creation that others count at the same time
 NEAR: Final = 10  # an estimate is kept as it is until it is a tenth off
 
 
 class Refusal(NamedTuple):
-    """What the ledger made of a refusal: the limit kept to from now on, and whether we had known no better."""
+    """What the ledger made of a refusal."""
 
+    #: The limit in tokens from now on.
     limit: int | None
+    #: Whether the provider's message told the limit.
     stated: bool
+    #: Whether the tokens should have fitted the limit that we kept to.
     unexpected: bool
+    #: Whether nothing else of ours was enqueued.
     alone: bool
 
 
@@ -143,7 +147,7 @@ def release_ended(services: Services, shard: Shard) -> None:
 
 
 def release(services: Services, shard: Shard, *, ended: bool) -> bool:
-    """Give back what the latest attempt holds and leave the queue, for good if it has `ended`; False if that is done."""
+    """Release the tokens of the latest attempt and leave the queue, for good if it has `ended`; False if nothing was held."""
     name = name_of(services, shard.model)
     reservation = services.token_ledger_store.reservation(name, shard.attempt_key)
     if reservation is None or reservation.ended or not (reservation.tokens or reservation.waiting or ended):
@@ -178,7 +182,7 @@ def _note_wait(turn: "Turn", most: int | None) -> None:
 
 
 def _pause_of_all(services: Services, refusals: int) -> int:
-    """Answer the seconds in which nobody tries after so many refusals before this one: never longer than a shard waits."""
+    """Answer the seconds in which no attempt tries, after so many refusals in a row: never longer than a shard waits."""
     return refusals and retry_wait(
         refusals, services.settings.retry_floor_seconds, services.settings.retry_ceiling_seconds, 1.0
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.pacing import Look, retry_wait
-from batchyard.domain.shard import Attempt, Shard, change, finish
+from batchyard.domain.shard import Attempt, Shard, as_done, change
 from batchyard.domain.step import NOTHING_SEEN, Next, Step
 from batchyard.domain.stopping import why_stopped
 from batchyard.lines.shard_lines import ShardLines, new_shard
@@ -62,7 +62,7 @@ class Turn:
 
     def end(self, after: Shard, reason: BatchError | None) -> Step:
         """Save the shard as done, after an answer of the provider; `reason` is the outcome of the unfinished lines."""
-        self.answered(finish(after, reason))
+        self.answered(as_done(after, reason))
         return self.then(Next.DONE)
 
     def why_stopped(self) -> BatchError | None:

@@ -7,7 +7,7 @@ from batch_client import BatchError as ProviderBatchError
 from batchyard.api.batches import resume
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import StaleRecord
-from batchyard.domain.shard import finish
+from batchyard.domain.shard import as_done
 from batchyard.domain.step import Next, Step
 from batchyard.shards.collect import collect
 from batchyard.shards.fail import fail_shard
@@ -87,7 +87,7 @@ def test_an_end_of_a_pause_that_could_not_be_told_is_told_at_the_next_look() -> 
     submit(services, FIRST)
     shard = services.table.kept[BATCH_ID, 0]
     submit(services, SECOND)
-    services.table.save_shard(shard, finish(shard, BatchError("server_error", "no")))  # and then the worker died
+    services.table.save_shard(shard, as_done(shard, BatchError("server_error", "no")))  # and then the worker died
     assert services.bus.announced == ["paused"]
     assert poll(services, SECOND.then(Next.POLL)).next == "poll"
     assert services.bus.announced == ["paused", "resumed"]

@@ -3,7 +3,7 @@
 import json
 
 from batchyard.domain.batch import Batch, BatchError
-from batchyard.domain.shard import finish
+from batchyard.domain.shard import as_done
 from batchyard.domain.step import Step
 from batchyard.results.assemble import assemble
 from batchyard.shards.collect import collect
@@ -70,7 +70,7 @@ def test_a_batch_of_which_nothing_ever_ran_has_failed_with_the_reason_on_every_l
     services = planned()
     submit(services, Step(BATCH_ID, 0))
     shard, reason = services.table.kept[BATCH_ID, 0], BatchError("batch_failed", "the provider said no")
-    services.table.save_shard(shard, finish(shard, reason))
+    services.table.save_shard(shard, as_done(shard, reason))
     assert assemble(services, BATCH_ID) == "failed"
     assert services.table.batch(BATCH_ID).errors == [reason]
     assert errors(services) == [(f"r{at}", "batch_failed") for at in range(3)]

@@ -18,7 +18,7 @@ from batch_client import (
 from batch_client import (
     BatchError as ProviderBatchError,
 )
-from batchyard.domain.shard import MOST_FILES_TO_DELETE, Attempt, Shard, change, discard, superseding
+from batchyard.domain.shard import MOST_FILES_TO_DELETE, Attempt, Shard, change, with_files_to_delete, with_next_version
 from batchyard.domain.step import Next, Step
 from batchyard.shards import provider_files
 from batchyard.shards.collect import collect
@@ -133,8 +133,8 @@ def test_a_record_lists_so_many_files_at_most_and_each_once() -> None:
     services = planned()
     submit(services, FIRST)
     shard = services.table.kept[BATCH_ID, 0]
-    assert discard(discard(shard, "a", None, ""), "a", "b", "b").files_to_delete == ["a", "b"]
-    many = discard(shard, *(f"file-{at:04}" for at in range(MOST_FILES_TO_DELETE + 50)))
+    assert with_files_to_delete(with_files_to_delete(shard, "a", None, ""), "a", "b", "b").files_to_delete == ["a", "b"]
+    many = with_files_to_delete(shard, *(f"file-{at:04}" for at in range(MOST_FILES_TO_DELETE + 50)))
     assert (len(many.files_to_delete), many.files_to_delete[-1]) == (
         MOST_FILES_TO_DELETE,
         f"file-{MOST_FILES_TO_DELETE + 49:04}",
@@ -145,9 +145,9 @@ def test_an_upload_that_the_record_lets_go_of_is_left_over_whoever_lets_go() -> 
     services = planned()
     submit(services, FIRST)
     shard = services.table.kept[BATCH_ID, 0]
-    assert superseding(shard, change(shard, file_id=None)).files_to_delete == ["file-0"]
-    assert superseding(shard, change(shard, file_id="file-9")).files_to_delete == ["file-0"]
-    assert superseding(shard, shard).files_to_delete == []
+    assert with_next_version(shard, change(shard, file_id=None)).files_to_delete == ["file-0"]
+    assert with_next_version(shard, change(shard, file_id="file-9")).files_to_delete == ["file-0"]
+    assert with_next_version(shard, shard).files_to_delete == []
 
 
 def test_a_step_deletes_so_many_files_at_most_and_leaves_the_rest_for_the_next() -> None:
