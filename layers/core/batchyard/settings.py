@@ -42,6 +42,7 @@ class Settings:
     max_stored_bytes: int = 0
     on_invalid: str = "refuse"
     max_enqueued_tokens: str = "0"
+    first_enqueued_tokens: int = 0
     max_creates_per_hour: int = 2_000
     poll_floor_seconds: int = 30
     poll_ceiling_seconds: int = 3_600

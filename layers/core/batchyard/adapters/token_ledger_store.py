@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 LEDGER, RESERVATION, HOUR = "LEDGER", "RESERVATION#", "HOUR"
 LEDGERS: Final = "LEDGERS"  # what the index calls all ledgers; beside, it holds those who wait, oldest first
 INDEX_KEY: Final = ("gsi1pk", "gsi1sk")
+QUEUE_PAGE: Final = 25  # records of some 300 bytes: a page is two read units, and few who look need a second
 # An empty reservation of an attempt that is under way: a late worker must not reserve for one that has ended.
 FREE: Final = f"({NEW} OR (#tokens = :zero AND #ended = :no))", {":zero": 0, ":no": False}
 
@@ -37,7 +38,7 @@ class TokenLedgerStore(Table):
     def ahead(self, name: str, reservation: Reservation) -> Iterator[Reservation]:
         """Yield those who wait longer, oldest first; who came or left a moment ago may be missed."""
         values = {":queue": _queue(name), ":own": _place(reservation)}
-        for item in self._query("gsi1pk = :queue AND gsi1sk < :own", values, IndexName=INDEX):
+        for item in self._query("gsi1pk = :queue AND gsi1sk < :own", values, page=QUEUE_PAGE, IndexName=INDEX):
             yield msgspec.convert(item, Reservation)
 
     def names(self) -> Iterator[str]:

@@ -72,7 +72,8 @@ def reserve(turn: "Turn", sizes: Sequence[int]) -> int:
     wanted = Reservation(attempt=turn.shard.attempt_key, since=attempt.started_at, wanted=attempt.tokens, seen_at=now)
     alive_since = now - LOOKS_MISSED * services.settings.retry_ceiling_seconds
     ahead = token_ledger.ahead_of(store.ahead(name, wanted), most, alive_since)
-    terms = token_ledger.terms(ledger, most, ahead, wanted.wanted, now)
+    first = services.settings.first_enqueued_tokens or token_limits.lowest_published(turn.shard.model)
+    terms = token_ledger.terms(ledger, most, ahead, wanted.wanted, now, first)
     if terms is not None and store.take(name, wanted, terms, ttl):
         return 0
     store.wait(name, wanted, ttl)
