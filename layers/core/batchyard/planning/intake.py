@@ -9,7 +9,6 @@ from batchyard.domain.batch import BatchError, InputObject, window_seconds
 from batchyard.domain.errors import NotFound
 from batchyard.observability import logger
 from batchyard.planning import new_batch, options
-from batchyard.planning.options import check_metadata
 from batchyard.services import Services
 
 
@@ -74,5 +73,5 @@ def _metadata(metadata: dict[str, str]) -> tuple[dict[str, str] | None, BatchErr
     if not isinstance(members, dict):
         message = "The object's user metadata `metadata` must be a JSON object of strings."
         return None, BatchError("invalid_type", message, "metadata")
-    error = check_metadata(members)
+    error = options.check_metadata(members)
     return (None, error) if error else (members, None)
