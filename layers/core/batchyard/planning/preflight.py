@@ -6,9 +6,10 @@ from typing import Final
 import msgspec
 
 from batch_client.profiles import choose_profile
+from batchyard.adapters.token_ledger_store import ledger_name
 from batchyard.domain.batch import SKIP, Batch, BatchError
 from batchyard.domain.time_budget import InTime
-from batchyard.domain.token_limits import estimated
+from batchyard.domain.token_limits import estimated, known_limit
 from batchyard.lines.line import DUPLICATE
 from batchyard.lines.unfinished import Unfinished
 from batchyard.planning import prices
@@ -16,7 +17,6 @@ from batchyard.planning.output_limits import ASSUMED_OUTPUT, Load, Outputs
 from batchyard.planning.progress import PlanProgress
 from batchyard.planning.whole_input import EMPTY, read_lines
 from batchyard.services import Services
-from batchyard.shards import token_room
 
 # Shown, while all are in the sums: the record of the batch holds 400 KB and an event 256 KB, in which a character has up to 12.
 MOST_MODELS, SHOWN_NAME = 25, 100
@@ -132,8 +132,9 @@ def too_dear(found: Preflight, most: str) -> BatchError | None:
 
 def _in_waves(services: Services, model: ModelEstimate) -> ModelEstimate:
     """Tell how often the provider's room for a model would have to be filled, if its limit is set or was learned."""
-    room = token_room.limit(services, model.model)
-    waves = -(-model.estimated_input_tokens // room) if room else None
+    learned = services.token_ledger_store.read(ledger_name(services.settings.provider_base_url, model.model)).limit
+    limit = known_limit(services.settings.max_enqueued_tokens, model.model, learned)
+    waves = -(-model.estimated_input_tokens // limit) if limit else None
     return msgspec.structs.replace(model, waves=waves)
 
 
