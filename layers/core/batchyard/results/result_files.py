@@ -1,8 +1,7 @@
-"""The results of a batch as files of the front door."""
+"""The results of a batch as files of the API."""
 
 from typing import Final
 
-from batchyard.api import quotas
 from batchyard.domain import object_keys, stored_file
 from batchyard.domain.batch import Batch
 from batchyard.domain.stored_file import BATCH_OUTPUT, DAY
@@ -25,6 +24,6 @@ def keep(services: Services, batch: Batch, name: str, size: int) -> str:
         file_id, batch.tenant, services.clock(), min(lives, default=None), key=key, bytes=size,
         filename=f"{batch.batch_id}_{SHOWN_NAMES[name]}.jsonl", purpose=BATCH_OUTPUT,
     )  # fmt: skip
-    if services.file_store.keep(file):
-        quotas.count(services, batch.tenant, size)
+    if services.file_store.keep(file) and services.settings.max_stored_bytes:
+        services.quota_store.add(batch.tenant, size, services.now(), None)
     return file_id

@@ -65,7 +65,7 @@ def test_a_configured_limit_that_is_none_is_told(text: str) -> None:
 
 def test_the_limit_of_a_model_is_the_configured_or_the_learned_one() -> None:
     assert [known_limit("m=9,5", model, learned) for model, learned in (("m", None), ("m", 7), ("n", 7))] == [9, 7, 5]
-    with pytest.raises(SettingsError, match="^MaxEnqueuedTokens must be a number"):
+    with pytest.raises(SettingsError, match=r"^MaxEnqueuedTokens must be a number"):
         known_limit("many", "m", None)
 
 

@@ -49,3 +49,10 @@ def test_a_result_written_twice_is_the_same_file() -> None:
     assert services.file_store.file(first) == known
     result_files.keep(services, batch(), "output.jsonl", 4)
     assert services.file_store.file(first).bytes == 4
+
+
+def test_a_result_counts_once_and_whatever_the_limit() -> None:
+    services, unlimited = MemoryServices(max_stored_bytes=2), MemoryServices()
+    for each in (services, services, unlimited):
+        result_files.keep(each, batch(), "output.jsonl", 3)
+    assert (services.sums.read("default").bytes, unlimited.sums.read("default").bytes) == (3, 0)
