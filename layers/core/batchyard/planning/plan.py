@@ -15,17 +15,15 @@ from batchyard.lines.shard_lines import ShardLines
 from batchyard.observability import logger
 from batchyard.planning.decompress import Damaged, source_of
 from batchyard.planning.preflight import all_lines, preflight, too_dear, weigh
-from batchyard.planning.progress import PlanProgress
+from batchyard.planning.progress import PlanProgress, read_progress, write_progress
 from batchyard.planning.regroup import regroup, scattered
 from batchyard.planning.scan import InputScan
 from batchyard.planning.skipped import Skipped
 from batchyard.planning.splitting import Limits
-from batchyard.planning.summary import Summary, report_unsent
+from batchyard.planning.summary import Summary, report_unsent, write_summary
 from batchyard.planning.whole_input import check_whole_input
 from batchyard.services import Services
 
-SUMMARY: Final = "summary.msgpack"
-PROGRESS: Final = "progress.msgpack"
 SHARDS: Final = "shards.json"
 
 
@@ -87,16 +85,6 @@ def _estimate(services: Services, batch: Batch, progress: PlanProgress) -> dict[
     found = msgspec.structs.replace(found, would_run=_may_run(progress))
     told = {"errors": progress.errors, "errors_total": progress.errors_total} if batch.dry_run else {}
     return {"preflight": msgspec.json.encode(found).decode(), **told}
-
-
-def read_summary(services: Services, batch_id: str) -> Summary:
-    """Read what the plan found out."""
-    return msgspec.msgpack.decode(services.bucket.get(object_keys.plan(batch_id, SUMMARY)), type=Summary)
-
-
-def read_progress(services: Services, batch_id: str) -> PlanProgress:
-    """Read how far an unfinished plan came."""
-    return msgspec.msgpack.decode(services.bucket.get(object_keys.plan(batch_id, PROGRESS)), type=PlanProgress)
 
 
 def _planned(services: Services, batch_id: str, following: str) -> Planned:
@@ -188,7 +176,7 @@ def _put_down(services: Services, batch: Batch, scan: InputScan, begun: tuple[in
     if _stage(scan.progress) == begun:
         raise BatchyardError(f"planning {batch.batch_id} came no further in a whole invocation: its input is too large")
     scan.progress.opened = [] if scan.progress.looked else [shard.packed() for shard in scan.rest()]
-    services.bucket.put(object_keys.plan(batch.batch_id, PROGRESS), msgspec.msgpack.encode(scan.progress))
+    write_progress(services, batch.batch_id, scan.progress)
     logger.info("plan goes on in another run", batch_id=batch.batch_id, offset=scan.progress.offset)
 
 
@@ -210,7 +198,7 @@ def _accept(services: Services, batch: Batch, progress: PlanProgress, estimate: 
     emptied = set(progress.emptied)
     listed = msgspec.json.encode([{"shard": number} for number in range(summary.shards) if number not in emptied])
     services.bucket.put(object_keys.plan(batch.batch_id, SHARDS), listed)
-    services.bucket.put(object_keys.plan(batch.batch_id, SUMMARY), msgspec.msgpack.encode(summary))
+    write_summary(services, batch.batch_id, summary)
     found = {
         "counts": Counts(all_lines(progress)) if batch.dry_run else Counts(summary.lines, failed=progress.set_aside),
         "shards": summary.shards,

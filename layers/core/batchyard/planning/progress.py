@@ -1,12 +1,18 @@
 """How far the plan of a batch has come: what one invocation hands to the next."""
 
+from typing import Final
+
 import msgspec
 
 from batchyard.adapters.object_writer import Begun
+from batchyard.domain import object_keys
 from batchyard.domain.batch import REFUSE, BatchError
 from batchyard.lines.shard_lines import PackedLines
 from batchyard.planning.duplicates import Repeats
 from batchyard.planning.output_limits import Load, Outputs
+from batchyard.services import Services
+
+PROGRESS: Final = "progress.msgpack"
 
 
 class PlanProgress(msgspec.Struct, kw_only=True):
@@ -44,3 +50,13 @@ class PlanProgress(msgspec.Struct, kw_only=True):
     metered: bool = False
     outputs: list[Outputs] = []
     unreadable: bool = False
+
+
+def read_progress(services: Services, batch_id: str) -> PlanProgress:
+    """Read how far an unfinished plan came."""
+    return msgspec.msgpack.decode(services.bucket.get(object_keys.plan(batch_id, PROGRESS)), type=PlanProgress)
+
+
+def write_progress(services: Services, batch_id: str, progress: PlanProgress) -> None:
+    """Write how far a plan came, for the next invocation."""
+    services.bucket.put(object_keys.plan(batch_id, PROGRESS), msgspec.msgpack.encode(progress))

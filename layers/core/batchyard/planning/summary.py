@@ -1,10 +1,14 @@
 """What the plan of a batch found, as it is kept in S3."""
 
+from typing import Final
+
 import msgspec
 
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, shape
 from batchyard.services import Services
+
+SUMMARY: Final = "summary.msgpack"
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -19,6 +23,16 @@ class Summary(msgspec.Struct, frozen=True):
     model: str | None
     skipped: list[tuple[int, int]] = []
     codes: dict[str, int] = {}
+
+
+def read_summary(services: Services, batch_id: str) -> Summary:
+    """Read what the plan found out."""
+    return msgspec.msgpack.decode(services.bucket.get(object_keys.plan(batch_id, SUMMARY)), type=Summary)
+
+
+def write_summary(services: Services, batch_id: str, summary: Summary) -> None:
+    """Write what the plan found out."""
+    services.bucket.put(object_keys.plan(batch_id, SUMMARY), msgspec.msgpack.encode(summary))
 
 
 def report_unsent(services: Services, batch: Batch) -> None:

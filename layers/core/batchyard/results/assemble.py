@@ -13,8 +13,7 @@ from batchyard.domain.shard import Shard, finish
 from batchyard.domain.time_budget import watch
 from batchyard.lines.shard_lines import ShardLines, new_shard
 from batchyard.planning import skipped
-from batchyard.planning.plan import read_summary
-from batchyard.planning.summary import report_unsent
+from batchyard.planning.summary import read_summary, report_unsent
 from batchyard.results import result_files
 from batchyard.results.checkpoint import any_written, written_results
 from batchyard.results.join import Tally

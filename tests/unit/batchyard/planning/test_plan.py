@@ -10,8 +10,9 @@ from batchyard.domain.errors import BatchyardError
 from batchyard.lines.line import BOM
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.planning import ascending_ids, duplicates
-from batchyard.planning.plan import plan, read_summary
+from batchyard.planning.plan import plan
 from batchyard.planning.splitting import MOST_TARGETS
+from batchyard.planning.summary import read_summary
 from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
 from tests.unit.batchyard.planned import INPUT, KEY, dropped
 

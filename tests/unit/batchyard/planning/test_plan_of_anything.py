@@ -11,8 +11,9 @@ from batchyard.domain import object_keys
 from batchyard.domain.batch import REFUSE, SKIP
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
-from batchyard.planning.plan import SHARDS, plan, read_summary
+from batchyard.planning.plan import SHARDS, plan
 from batchyard.planning.skipped import runs
+from batchyard.planning.summary import read_summary
 from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
 from tests.unit.batchyard.planned import KEY
 
