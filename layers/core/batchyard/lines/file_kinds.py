@@ -7,10 +7,11 @@ import msgspec
 from batchyard.domain.batch import BatchError
 
 START: Final = 64 * 1024  # bytes that tell
-TEXT: Final = "Write the requests as UTF-8 text, one JSON object per line"
+REMEDY: Final = "Write the requests as UTF-8 text, one JSON object per line"
+GZIP: Final = b"\x1f\x8b"
 # The longer of two that begin alike comes first.
-SIGNATURES: Final = {
-    b"\x1f\x8b": "a gzip file in a gzip file", b"PK\x03\x04": "a zip or spreadsheet file", b"PK\x05\x06": "an empty zip file",
+MAGIC: Final = {
+    GZIP: "a gzip file", b"PK\x03\x04": "a zip or spreadsheet file", b"PK\x05\x06": "an empty zip file",
     b"BZh": "a bzip2 file", b"\x28\xb5\x2f\xfd": "a zstd file", b"\xfd7zXZ": "an xz file", b"7z\xbc\xaf": "a 7z file",
     b"\xff\xfe\0\0": "UTF-32 text", b"\0\0\xfe\xff": "UTF-32 text", b"\xff\xfe": "UTF-16 text", b"\xfe\xff": "UTF-16 text",
     b"PAR1": "a Parquet file", b"ARROW1": "an Arrow file", b"Obj\x01": "an Avro file", b"ORC": "an ORC file",
@@ -21,15 +22,22 @@ TAR_AT: Final = 257
 NUL_WITHIN: Final = 4  # bytes: text of 16 or 32 bits without a byte order mark has a NUL there, JSON nowhere
 
 
-def foreign(start: bytes, *, of_lines: bool = True) -> BatchError | None:
+def kind_of(start: bytes) -> str | None:
+    """Name the kind of a file by its first bytes; None for text, and for what is not known."""
+    return next((kind for magic, kind in MAGIC.items() if start.startswith(magic)), None)
+
+
+def wrong_kind(start: bytes, *, of_lines: bool = True) -> BatchError | None:
     """Say what a file is if it is no text or, unless read line by line (`of_lines`), one JSON document over many."""
-    kind = next((name for signature, name in SIGNATURES.items() if start.startswith(signature)), None)
+    kind = kind_of(start)
+    if kind == MAGIC[GZIP]:  # the start is that of what was in a gzip file
+        kind = "a gzip file in a gzip file"
     if kind is None and start[TAR_AT:].startswith(TAR) and b"\0" in start[:TAR_AT]:  # and not of mustard
         kind = "a tar file"
     if kind is None and b"\0" in start[:NUL_WITHIN] and not (of_lines and _has_request(start)):
         kind = "UTF-16 text, or no text at all"
     if kind is not None:
-        return _no_lines(f"it is {kind}. {TEXT}.")
+        return _no_lines(f"it is {kind}. {REMEDY}.")
     return None if of_lines else _one_document(start)
 
 

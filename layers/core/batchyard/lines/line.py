@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from batchyard.domain.batch import BatchError
+from batchyard.lines.file_kinds import REMEDY, kind_of
 
 # Source: OpenAI's API reference, `POST /batches`, member `endpoint`.
 ENDPOINTS: Final = frozenset({
@@ -19,12 +20,6 @@ DUPLICATE: Final = "duplicate_custom_id"
 LONGEST_MODEL: Final = 1_000  # characters; it stands in the records of its batch and shards
 SHOWN_TEXT: Final = 64
 BOM: Final = b"\xef\xbb\xbf"
-GZIP: Final = b"\x1f\x8b"
-MAGIC: Final = {
-    GZIP: "a gzip file",
-    b"PK": "a zip or spreadsheet file", b"BZh": "a bzip2 file", b"\x28\xb5\x2f\xfd": "a zstd file",
-    b"\xff\xfe": "UTF-16 text", b"\xfe\xff": "UTF-16 text", b"PAR1": "a Parquet file", b"%PDF": "a PDF file",
-}  # fmt: skip
 
 
 class Body(msgspec.Struct, gc=False):
@@ -134,9 +129,9 @@ def diagnose(text: bytes) -> BatchError:
     try:
         members = json.loads(text.decode())
     except UnicodeDecodeError as error:
-        known = next((name for magic, name in MAGIC.items() if text.startswith(magic)), None)
-        if known is not None:
-            return _broken(f"it is {known}. Write the requests as UTF-8 text, one JSON object per line.")
+        kind = kind_of(text)
+        if kind is not None:
+            return _broken(f"it is {kind}. {REMEDY}.")
         return _broken(f"it is not UTF-8 at byte {error.start + 1} of the line. Save the file as UTF-8.")
     except RecursionError:
         return _broken("it is nested too deeply.")

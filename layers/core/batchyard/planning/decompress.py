@@ -10,7 +10,7 @@ from batchyard.adapters.object_writer import Writer
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, InputObject
 from batchyard.domain.time_budget import InTime, OutOfTime
-from batchyard.lines.line import GZIP
+from batchyard.lines.file_kinds import GZIP
 from batchyard.planning.progress import PlanProgress
 from batchyard.services import Services
 

@@ -136,6 +136,7 @@ def test_a_wrong_member_is_named_with_its_code_and_remedy(text: bytes, code: str
         pytest.param(json.dumps(GOOD).encode("utf-16-le"), "Write one complete JSON object", id="UTF-16 without"),
         pytest.param(b"\x1f\x8b\x08\x00", "it is a gzip file. Write the requests", id="gzip"),
         pytest.param(b"PK\x03\x04\xff", "it is a zip or spreadsheet file. Write the requests", id="zip"),
+        pytest.param(b"\xfd7zXZ\x00", "it is an xz file. Write the requests", id="xz"),
     ],
 )
 def test_what_is_no_json_is_an_invalid_json_line_with_a_remedy(text: bytes, said: str) -> None:
