@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class _Packed(msgspec.Struct, frozen=True):
     positions: bytes
     sizes: bytes
-    crc32: int | None = None  # of the lines; runs of before it was kept have none
+    crc32: int  # of the lines
 
 
 class RunWriter:
@@ -121,7 +121,7 @@ class Run:
         """
         index = self._index()
         sizes = memoryview(index.sizes).cast("I")
-        for reached in writer.copying(self._lines(sum(sizes)), start, index.crc32):
+        for reached in writer.copying(self._lines(sum(sizes)), index.crc32, start):
             yield reached, len(sizes)
 
     def _index(self) -> _Packed:

@@ -92,13 +92,11 @@ def _completed(services: Services, batch: Batch, progress: ResultsProgress) -> W
     return Written(progress.tally, *(_result(services, key, end.size, end.crc32, None) for key, end in ends))
 
 
-def _result(services: Services, key: str, size: int, crc32: int | None, sha256: str | None) -> Result:
+def _result(services: Services, key: str, size: int, crc32: int, sha256: str | None) -> Result:
     """Look at what S3 keeps of a result: its size and checksum must be those of what was written."""
     kept, _ = services.bucket.head(key)
     if kept.size != size:
         raise BatchyardError(f"{kept.uri} has {kept.size} bytes instead of the {size} that were written")
-    if crc32 is None:  # some of it was collected before checksums were kept
-        return Result(kept, sha256)
     checksum = checksums.shown(crc32)
     if kept.checksum and kept.checksum.startswith("CRC32:") and kept.checksum != checksum:
         raise BatchyardError(f"{kept.uri} has the checksum {kept.checksum} instead of {checksum}")

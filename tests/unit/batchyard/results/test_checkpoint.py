@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from itertools import count
 
-import msgspec
 import pytest
 
 from batchyard.domain.batch import SKIP, Batch, BatchError
@@ -215,17 +214,6 @@ def test_a_result_that_the_store_has_other_bytes_of_is_an_error() -> None:
     bucket.stored, services.bucket = services.fake_bucket.stored, bucket
     with pytest.raises(BatchyardError, match=r"has the checksum CRC32:.* instead of CRC32:"):
         assemble(services, BATCH_ID)
-
-
-def test_runs_of_before_checksums_were_kept_leave_that_of_the_store(whole: dict[str, bytes]) -> None:
-    services = fresh()
-    for key, data in services.fake_bucket.stored.items():
-        if key.endswith(".index"):
-            index = msgspec.msgpack.decode(data)
-            del index["crc32"]
-            services.fake_bucket.stored[key] = msgspec.msgpack.encode(index)
-    assert by_turns(services, lambda: Watch(3)) > 1
-    assert results(services) == whole
 
 
 class CancelledMeanwhile(MemoryBatchStore):
