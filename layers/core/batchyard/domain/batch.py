@@ -1,6 +1,7 @@
 """The batch our user made, as we record it and as OpenAI's clients see it."""
 
 import hashlib
+from enum import StrEnum
 from operator import add, sub
 from typing import Any, Final
 
@@ -19,6 +20,17 @@ LARGEST: Final = 2**31 - 1  # and every other number
 TIMES: Final = (
     "in_progress_at", "expires_at", "finalizing_at", "completed_at", "failed_at", "expired_at", "cancelling_at", "cancelled_at",
 )  # fmt: skip
+
+
+class BatchNext(StrEnum):
+    """What follows Plan or Assemble: the word by which the batch's state machine chooses the next state."""
+
+    PLAN = "plan"
+    RUN = "run"  # the shards
+    ASSEMBLE = "assemble"
+    REFUSED = "refused"
+    FAILED = "failed"
+    DONE = "done"
 
 
 class InputObject(msgspec.Struct, frozen=True):

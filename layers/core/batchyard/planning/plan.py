@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from batchyard.domain import object_keys, statuses
-from batchyard.domain.batch import SKIP, Batch, BatchError, Counts, InputObject
+from batchyard.domain.batch import SKIP, Batch, BatchError, BatchNext, Counts, InputObject
 from batchyard.domain.errors import BatchyardError, NotFound
 from batchyard.domain.time_budget import InTime, OutOfTime, watch
 from batchyard.lines import file_kinds
@@ -28,11 +28,12 @@ SHARDS: Final = "shards.json"
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """What the state machine goes on with; `next` is `run`, `refused`, or `plan` when there was not time enough."""
+    """What the state machine goes on with."""
 
     batch_id: str
-    next: str
+    next: BatchNext
     max_concurrency: int
+    #: Bucket and key of the list of the shards.
     shards: dict[str, str]
 
 
@@ -50,7 +51,7 @@ def plan(
         if not _same(progress, batch):  # somebody asked for another while the plan was put down
             progress = fresh
         if not _survey(services, batch, progress, seconds_left):
-            return _planned(services, batch_id, "plan")
+            return _planned(services, batch_id, BatchNext.PLAN)
         batch = services.batch_store.batch(batch_id)
         if not _same(progress, batch):  # somebody asked for one while we read
             return plan(services, batch_id, seconds_left=seconds_left)
@@ -61,7 +62,13 @@ def plan(
         services.event_bus.announce(batch)
     if batch.status == statuses.FAILED and batch.in_progress_at is None:
         _tell_refusal(services, batch)
-    return _planned(services, batch_id, "refused" if batch.ended else "assemble" if batch.dry_run else "run")
+    return _planned(services, batch_id, _next(batch))
+
+
+def _next(batch: Batch) -> BatchNext:
+    if batch.ended:
+        return BatchNext.REFUSED
+    return BatchNext.ASSEMBLE if batch.dry_run else BatchNext.RUN
 
 
 def _same(progress: PlanProgress, batch: Batch) -> bool:
@@ -87,7 +94,7 @@ def _estimate(services: Services, batch: Batch, progress: PlanProgress) -> dict[
     return {"preflight": msgspec.json.encode(found).decode(), **told}
 
 
-def _planned(services: Services, batch_id: str, following: str) -> Planned:
+def _planned(services: Services, batch_id: str, following: BatchNext) -> Planned:
     where = {"bucket": services.settings.bucket, "key": object_keys.plan(batch_id, SHARDS)}
     return Planned(batch_id, following, services.settings.max_concurrent_shards, where)
 

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from batchyard.domain import object_keys, statuses
-from batchyard.domain.batch import SHOWN_ERRORS, Batch, BatchError, Counts, Usage
+from batchyard.domain.batch import SHOWN_ERRORS, Batch, BatchError, BatchNext, Counts, Usage
 from batchyard.domain.errors import BatchyardError
 from batchyard.domain.shard import Shard, finish
 from batchyard.domain.time_budget import watch
@@ -27,15 +27,15 @@ RAN: Final = frozenset({"completed", "expired", "cancelled"})  # how a provider 
 UNCOUNTED: Final = "batch_cancelled"
 
 
-def assemble(services: Services, batch_id: str, seconds_left: Callable[[], float] = lambda: math.inf) -> str:
-    """Write the results and end the batch; answers what is next: `done`, `failed` when it ended so, `assemble` or `run`.
+def assemble(services: Services, batch_id: str, seconds_left: Callable[[], float] = lambda: math.inf) -> BatchNext:
+    """Write the results and end the batch; answer what is next.
 
     Running it again writes the same bytes; a batch that has ended is only announced again. One that was cancelled while its
     results were written is assembled once more, to end as cancelled. One with a shard that was handed over is run again first.
     When `seconds_left` runs low, it is put down how far the results are written, and the next call goes on from there.
     """
     if any_continues(services, batch_id):
-        return "run"
+        return BatchNext.RUN
     batch = services.batch_store.move_batch(
         batch_id, statuses.FINALIZING, services.now()
     ) or services.batch_store.batch(batch_id)
@@ -44,9 +44,9 @@ def assemble(services: Services, batch_id: str, seconds_left: Callable[[], float
     if not batch.ended:
         batch = _finish_dry_run(services, batch) if batch.dry_run else _finish(services, batch, seconds_left)
     if not batch.ended:
-        return "assemble"
+        return BatchNext.ASSEMBLE
     services.event_bus.announce(batch)
-    return "failed" if batch.status == statuses.FAILED else "done"
+    return BatchNext.FAILED if batch.status == statuses.FAILED else BatchNext.DONE
 
 
 def _finish(services: Services, batch: Batch, seconds_left: Callable[[], float]) -> Batch:
