@@ -9,7 +9,7 @@ from typing import Final
 from batchyard.adapters.object_writer import Writer
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, InputObject
-from batchyard.domain.time_budget import InTime, OutOfTime
+from batchyard.domain.time_budget import OutOfTime, TimeBudget
 from batchyard.lines.file_kinds import GZIP
 from batchyard.planning.progress import PlanProgress
 from batchyard.services import Services
@@ -23,10 +23,10 @@ class Damaged(ValueError):  # noqa: N818 - names what was seen
     """The packed input is cut off or not what its first bytes say."""
 
 
-def source_of(services: Services, batch: Batch, progress: PlanProgress, in_time: InTime) -> InputObject:
+def source_of(services: Services, batch: Batch, progress: PlanProgress, budget: TimeBudget) -> InputObject:
     """Return the object whose bytes are the batch's lines: its input, or what was unpacked of it; raises Damaged.
 
-    What was unpacked when `in_time` raises is noted in the progress. The next call unpacks from the start again, as gzip must
+    What was unpacked when time runs out is noted in the progress. The next call unpacks from the start again, as gzip must
     be, but writes only what was not written: in one invocation as much as it can unpack, which bounds the whole.
     """
     if batch.source is not None:
@@ -37,7 +37,7 @@ def source_of(services: Services, batch: Batch, progress: PlanProgress, in_time:
     key = object_keys.plan(batch.batch_id, NAME)
     try:
         with services.bucket.writer(key, hashing=False, begun=progress.unpacking) as unpacked:
-            _unpack(services.bucket.chunks(batch.input), unpacked, progress, in_time)
+            _unpack(services.bucket.chunks(batch.input), unpacked, progress, budget)
     except DAMAGED as error:
         raise Damaged(str(error)) from error
     source, _ = services.bucket.head(key)
@@ -46,14 +46,14 @@ def source_of(services: Services, batch: Batch, progress: PlanProgress, in_time:
     return source
 
 
-def _unpack(chunks: Iterator[bytes], unpacked: Writer, progress: PlanProgress, in_time: InTime) -> None:
+def _unpack(chunks: Iterator[bytes], unpacked: Writer, progress: PlanProgress, budget: TimeBudget) -> None:
     written = unpacked.size
     for piece in gunzip(chunks):
         if written < len(piece):
             unpacked.write(piece[written:])
         written = max(0, written - len(piece))
         try:
-            in_time()
+            budget.check()
         except OutOfTime:
             progress.unpacking = unpacked.put_down()
             raise

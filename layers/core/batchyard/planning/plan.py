@@ -9,7 +9,7 @@ import msgspec
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import SKIP, Batch, BatchError, BatchNext, Counts, InputObject
 from batchyard.domain.errors import BatchyardError, NotFound
-from batchyard.domain.time_budget import InTime, OutOfTime, watch
+from batchyard.domain.time_budget import OutOfTime, TimeBudget
 from batchyard.lines import file_kinds
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.observability import logger
@@ -106,20 +106,20 @@ def _survey(services: Services, batch: Batch, progress: PlanProgress, seconds_le
         settings.max_requests_per_shard, settings.max_bytes_per_shard, settings.max_embedding_inputs_per_shard,
         settings.max_tokens_per_shard,
     )  # fmt: skip
-    begun, in_time = _stage(progress), watch(seconds_left)
+    begun, budget = _stage(progress), TimeBudget(seconds_left)
     skipped = Skipped(services.bucket, batch.batch_id, progress)
     skipping = skipped if batch.on_invalid == SKIP else None
     scan = InputScan(limits, batch.endpoint, progress, skipping)
     try:
-        source = source_of(services, batch, progress, in_time)
+        source = source_of(services, batch, progress, budget)
         if wrong_kind := _wrong_kind(services, batch, source, progress):
             return _refuse_whole(scan, wrong_kind)
         for full in scan.take(services.bucket.chunks(source, progress.offset)):
             if full is not None:
                 _write(services, batch, full, progress)
             else:
-                in_time()
-        _finish(services, batch, source, scan, skipped, in_time)
+                budget.check()
+        _finish(services, batch, source, scan, skipped, budget)
     except NotFound as error:
         logger.warning("input gone", batch_id=batch.batch_id, reason=str(error))
         return _lost(scan, f"The input {batch.input.uri} was deleted, replaced or cannot be read.")
@@ -133,19 +133,19 @@ def _survey(services: Services, batch: Batch, progress: PlanProgress, seconds_le
 
 
 def _finish(
-    services: Services, batch: Batch, source: InputObject, scan: InputScan, skipped: Skipped, in_time: InTime
+    services: Services, batch: Batch, source: InputObject, scan: InputScan, skipped: Skipped, budget: TimeBudget
 ) -> None:
     """Do what only the end of the input allows."""
     if not scan.progress.looked:
         for begun in scan.rest():
             _write(services, batch, begun, scan.progress)
         skipped.close()
-        check_whole_input(services, batch, scan, skipped if batch.on_invalid == SKIP else None, in_time)
+        check_whole_input(services, batch, scan, skipped if batch.on_invalid == SKIP else None, budget)
         scan.progress.looked = True
     if scan.progress.metered:
-        weigh(services, batch, scan.progress, in_time)
+        weigh(services, batch, scan.progress, budget)
     if _may_run(scan.progress) and not batch.dry_run:
-        regroup(services, batch, source, scan.progress, in_time)
+        regroup(services, batch, source, scan.progress, budget)
 
 
 def _stage(progress: PlanProgress) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ import msgspec
 from batch_client.profiles import choose_profile
 from batchyard.adapters.token_ledger_store import ledger_name
 from batchyard.domain.batch import SKIP, Batch, BatchError
-from batchyard.domain.time_budget import InTime
+from batchyard.domain.time_budget import TimeBudget
 from batchyard.domain.token_limits import estimated, known_limit
 from batchyard.lines.line import DUPLICATE
 from batchyard.lines.unfinished import Unfinished
@@ -66,11 +66,11 @@ class Preflight(msgspec.Struct, frozen=True, kw_only=True):
     prices: str
 
 
-def weigh(services: Services, batch: Batch, progress: PlanProgress, in_time: InTime) -> None:
-    """Sum up the lists of the shards, without the lines that were set aside; `in_time` may raise between any two."""
+def weigh(services: Services, batch: Batch, progress: PlanProgress, budget: TimeBudget) -> None:
+    """Sum up the lists of the shards, without the lines that were set aside; raises OutOfTime between any two."""
     loads = {(each.endpoint, each.model): each for each in progress.loads}
     for number in range(progress.weighed, progress.shards):
-        in_time()
+        budget.check()
         shard = read_lines(services, batch.batch_id, number)
         ordinals = Unfinished.read(services.bucket, shard.left_key(batch.batch_id), len(shard)).ordinals
         load = loads.setdefault((shard.endpoint, shard.model), Load(shard.endpoint, shard.model))

@@ -8,7 +8,7 @@ from typing import Final
 from batchyard.adapters.object_writer import Writer
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, InputObject
-from batchyard.domain.time_budget import InTime
+from batchyard.domain.time_budget import TimeBudget
 from batchyard.lines.byte_ranges import near
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.planning.progress import PlanProgress
@@ -32,10 +32,10 @@ def scattered(shard: ShardLines) -> bool:
     return len(groups) > MOST_REQUESTS or read > MOST_TIMES * shard.size + FEW_BYTES
 
 
-def regroup(services: Services, batch: Batch, source: InputObject, progress: PlanProgress, in_time: InTime) -> None:
+def regroup(services: Services, batch: Batch, source: InputObject, progress: PlanProgress, budget: TimeBudget) -> None:
     """Copy the scattered shards, as many at once as memory allows; the progress lists those that are left."""
     while progress.scattered:
-        in_time()
+        budget.check()
         shards = list(_some(services, batch, sorted(progress.scattered)))
         _Copy(services, batch, shards).run(source)
         progress.scattered.difference_update(shard.shard for shard in shards)

@@ -1,11 +1,12 @@
 """What only the whole input shows: that it is empty, and which custom_ids it uses twice."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Final
 
 from batchyard.domain import object_keys
 from batchyard.domain.batch import SHOWN_ERRORS, Batch, BatchError
+from batchyard.domain.time_budget import TimeBudget
 from batchyard.lines.line import duplicate as repeated
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
@@ -22,15 +23,15 @@ def check_whole_input(
     batch: Batch,
     scan: InputScan,
     skipped: Skipped | None,
-    in_time: Callable[[], None] = lambda: None,
+    budget: TimeBudget,
 ) -> None:
     """Complain of an empty input and of duplicates; with `skipped`, the duplicates leave their shards for it.
 
-    `in_time` is called between any two shards while nothing is complained of, and may raise to have this called again later.
+    Raises OutOfTime between two shards, to be called again, as long as nothing is complained of.
     """
     progress = scan.progress
     good = progress.lines - progress.set_aside
-    shards = partial(_shards, services, batch, range(progress.shards), in_time)
+    shards = partial(_shards, services, batch, range(progress.shards), budget)
     look_through(shards, good, progress.repeats, scan.ids)
     if not progress.lines and not progress.errors_total:
         message = "The input has no requests. Write one JSON request object per line."
@@ -48,18 +49,16 @@ def read_lines(services: Services, batch_id: str, shard: int) -> ShardLines:
     return ShardLines.read(services.bucket, batch_id, shard)
 
 
-def _shards(
-    services: Services, batch: Batch, numbers: Iterable[int], in_time: Callable[[], None] = lambda: None
-) -> Iterator[ShardLines]:
+def _shards(services: Services, batch: Batch, numbers: Iterable[int], budget: TimeBudget) -> Iterator[ShardLines]:
     for number in numbers:
-        in_time()
+        budget.check()
         yield read_lines(services, batch.batch_id, number)
 
 
 def _complain(services: Services, batch: Batch, scan: InputScan) -> None:
     """Note the duplicates, the first of the input with their lines."""
     repeats = scan.progress.repeats
-    shown = earliest(_shards(services, batch, repeats.ordinals), repeats, SHOWN_ERRORS)
+    shown = earliest(_shards(services, batch, repeats.ordinals, TimeBudget()), repeats, SHOWN_ERRORS)
     for duplicate in shown:
         scan.complain(repeated(duplicate.custom_id), duplicate.number)
     scan.complain_of_more(repeated(""), len(repeats) - len(shown))

@@ -10,7 +10,7 @@ from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import SHOWN_ERRORS, Batch, BatchError, BatchNext, Counts, Usage
 from batchyard.domain.errors import BatchyardError
 from batchyard.domain.shard import Shard, finish
-from batchyard.domain.time_budget import watch
+from batchyard.domain.time_budget import TimeBudget
 from batchyard.lines.shard_lines import ShardLines, new_shard
 from batchyard.planning import skipped
 from batchyard.planning.summary import read_summary, report_unsent
@@ -53,7 +53,7 @@ def _finish(services: Services, batch: Batch, seconds_left: Callable[[], float])
     summary = read_summary(services, batch.batch_id)
     shards = list(_shards(services, batch, summary.shards))
     skipped_runs = skipped.runs(services.bucket, batch.batch_id, summary.skipped)
-    written = written_results(services, batch, shards, skipped_runs, watch(seconds_left))
+    written = written_results(services, batch, shards, skipped_runs, TimeBudget(seconds_left))
     if written is None:
         return batch
     tally, output, errors = written

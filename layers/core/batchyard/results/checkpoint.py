@@ -11,7 +11,7 @@ from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch
 from batchyard.domain.errors import BatchyardError, NotFound, UploadGone
 from batchyard.domain.shard import Shard
-from batchyard.domain.time_budget import InTime, OutOfTime
+from batchyard.domain.time_budget import OutOfTime, TimeBudget
 from batchyard.observability import logger
 from batchyard.results.join import Result, Results, ResultsProgress, SkippedRuns, Tally
 from batchyard.services import Services
@@ -28,18 +28,18 @@ class Written(NamedTuple):
 
 
 def written_results(
-    services: Services, batch: Batch, shards: list[Shard], skipped_runs: SkippedRuns, in_time: InTime
+    services: Services, batch: Batch, shards: list[Shard], skipped_runs: SkippedRuns, budget: TimeBudget
 ) -> Written | None:
     """Write the results, going on where an earlier run put them down; None if this one had to put them down, too."""
     versions = [shard.version for shard in shards]
     known = _put_down(services, batch.batch_id)
     if known is not None and known.versions == versions:  # else a late worker changed a shard, and so its lines
         try:
-            return _write(services, batch, Results(services.bucket, shards, skipped_runs, known, in_time), known)
+            return _write(services, batch, Results(services.bucket, shards, skipped_runs, known, budget), known)
         except UploadGone as error:
             logger.warning("results are begun anew", batch_id=batch.batch_id, reason=str(error))
     progress = ResultsProgress(versions=versions)
-    return _write(services, batch, Results(services.bucket, shards, skipped_runs, progress, in_time), progress)
+    return _write(services, batch, Results(services.bucket, shards, skipped_runs, progress, budget), progress)
 
 
 def any_written(services: Services, batch_id: str) -> bool:

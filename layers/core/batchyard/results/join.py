@@ -11,7 +11,7 @@ from batchyard.adapters.object_writer import Begun, Writer
 from batchyard.domain import object_keys
 from batchyard.domain.batch import InputObject
 from batchyard.domain.shard import Attempt, Shard
-from batchyard.domain.time_budget import InTime
+from batchyard.domain.time_budget import TimeBudget
 from batchyard.lines.merging import NOWHERE, MergeInput, merged
 from batchyard.lines.runs import Run
 from batchyard.shards.unanswered import put_unanswered, unanswered_key
@@ -96,17 +96,17 @@ class Results:
         shards: Iterable[Shard],
         skipped_runs: SkippedRuns,
         progress: ResultsProgress,
-        in_time: InTime,
+        budget: TimeBudget,
     ) -> None:
         """Go on from `progress`, which this keeps up to date but for what the writers know.
 
         `skipped_runs` are runs of error lines that belong to no shard, each with its first position.
         """
         self._bucket, self._groups, self._skipped = bucket, [*groups(shards), []], skipped_runs
-        self._progress, self._in_time = progress, in_time
+        self._progress, self._budget = progress, budget
 
     def write(self, output: Writer, errors: Writer) -> None:
-        """Go on to the end; wherever `in_time` raises, the writers may be put down and the progress kept."""
+        """Go on to the end; wherever time runs out, the writers may be put down and the progress kept."""
         before = -1
         for number, group in enumerate(self._groups):
             last = max((shard.last for shard in group), default=NOWHERE)
@@ -117,7 +117,7 @@ class Results:
     def _write(self, group: list[Shard], span: tuple[int, int], output: Writer, errors: Writer) -> None:
         progress = self._progress
         for shard in group[progress.left :]:
-            self._in_time()
+            self._budget.check()
             progress.tally.count(shard.codes)
             if shard.unfinished:
                 progress.tally.count(put_unanswered(self._bucket, shard))
@@ -128,7 +128,7 @@ class Results:
         self._append(errors, [*self._errors(group), *self._reject_lines(*span)])
         self._move_on(output_written=False)
         progress.group, progress.left = progress.group + 1, 0
-        self._in_time()
+        self._budget.check()
 
     def _move_on(self, *, output_written: bool) -> None:
         self._progress.output_written, self._progress.after, self._progress.copied = output_written, -1, 0
@@ -143,14 +143,14 @@ class Results:
             writer.write(stretch.data)
             self._count(stretch.lines)
             self._progress.after = stretch.last
-            self._in_time()
+            self._budget.check()
 
     def _copy(self, writer: Writer, run: Run) -> None:
         for reached, lines in run.copy_to(writer, self._progress.copied):
             if not self._progress.copied:
                 self._count(lines)
             self._progress.copied = reached
-            self._in_time()
+            self._budget.check()
 
     def _count(self, lines: int) -> None:
         if self._progress.output_written:
