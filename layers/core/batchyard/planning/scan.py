@@ -13,9 +13,9 @@ from batchyard.lines.line import (
     Line,
     custom_id_of,
     diagnose,
+    fault_of,
     parse,
     parse_alike,
-    refuse,
     too_long,
     too_many_targets,
 )
@@ -148,4 +148,4 @@ class InputScan:
             line = parse(text)
         except (ValueError, RecursionError):
             return diagnose(text)
-        return refuse(line, self._endpoint) or line
+        return fault_of(line, self._endpoint) or line

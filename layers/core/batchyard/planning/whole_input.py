@@ -77,7 +77,7 @@ def _drop(services: Services, batch: Batch, scan: InputScan, skipped: Skipped, s
         if ordinal not in dropped:
             left.add(ordinal, 0)
     services.bucket.put(object_keys.shard_left(batch.batch_id, shard.shard), left.pack())
-    shard.dropped = len(ordinals)
+    shard.skipped = len(ordinals)
     services.bucket.put(object_keys.shard_lines(batch.batch_id, shard.shard), shard.pack())
     if not len(left):
         scan.progress.emptied.append(shard.shard)

@@ -7,7 +7,7 @@ import pytest
 from openai.types import batch_create_params
 
 from batchyard.domain.batch import BatchError
-from batchyard.lines.line import BOM, ENDPOINTS, Line, diagnose, duplicate, embedding_inputs, parse, refuse, too_long
+from batchyard.lines.line import BOM, ENDPOINTS, Line, diagnose, duplicate, embedding_inputs, fault_of, parse, too_long
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 GOOD: dict[str, Any] = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": BODY}
@@ -32,7 +32,7 @@ def looked_at(text: bytes, endpoint: str | None = None) -> Line | BatchError:
         found = parse(text)
     except (ValueError, RecursionError):
         return diagnose(text)
-    return refuse(found, endpoint) or found
+    return fault_of(found, endpoint) or found
 
 
 def fault(text: bytes, endpoint: str | None = None) -> BatchError:

@@ -127,7 +127,7 @@ def test_faulty_lines_set_aside_and_lines_to_send_are_all_lines_each_once_at_its
     for each in json.loads(services.fake_bucket.get(object_keys.plan(BATCH_ID, SHARDS))):
         shard = ShardLines.unpack(services.fake_bucket.get(object_keys.shard_lines(BATCH_ID, each["shard"])))
         ordinals = Unfinished.read(services.bucket, shard.left_key(BATCH_ID), len(shard)).ordinals
-        assert len(ordinals) == len(shard) - shard.dropped > 0
+        assert len(ordinals) == len(shard) - shard.skipped > 0
         found.update({shard.positions[ordinal]: None for ordinal in ordinals})
     numbers = [number for number, _ in requests_in(text)]
     for _, run in runs(services.bucket, BATCH_ID, read_summary(services, BATCH_ID).skipped):
