@@ -134,7 +134,7 @@ def test_a_call_that_takes_an_upload_over_while_it_is_read_has_its_bad_lines_set
 def test_a_plan_that_is_put_down_and_made_again_at_its_end_sets_the_same_lines_aside(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(skipped, "MOST_HELD", 400)
+    monkeypatch.setattr(skipped, "MOST_IN_RUN", 400)
     monkeypatch.setattr(Bucket.chunks, "__defaults__", (0, None, 200))
     batch_id = world.drop(b"".join(ROWS), **{"on-invalid": "skip"})
     assert plan(world.services, batch_id, seconds_left=lambda: TIME_TO_END - 1).next == "plan"

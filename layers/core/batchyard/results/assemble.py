@@ -52,7 +52,7 @@ def assemble(services: Services, batch_id: str, seconds_left: Callable[[], float
 def _finish(services: Services, batch: Batch, seconds_left: Callable[[], float]) -> Batch:
     summary = read_summary(services, batch.batch_id)
     shards = list(_shards(services, batch, summary.shards))
-    skipped_runs = skipped.runs(services.bucket, batch.batch_id, summary.skipped)
+    skipped_runs = skipped.runs(services.bucket, batch.batch_id, summary.skipped_runs)
     written = written_results(services, batch, shards, skipped_runs, TimeBudget(seconds_left))
     if written is None:
         return batch

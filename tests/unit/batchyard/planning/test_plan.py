@@ -63,7 +63,11 @@ A, B = request("a"), request("b")
         pytest.param(request("a", method="GET") + A, [(1, "invalid_value")], id="a refused line keeps no id"),
         pytest.param(request("a", url="/v1/x"), [(1, "invalid_url")], id="unknown endpoint"),
         pytest.param(A + b"\xff\n" + B, [(2, "invalid_json_line")], id="not UTF-8"),
-        pytest.param(json.dumps([json.loads(A), json.loads(B)]).encode(), [(1, "invalid_json_line")], id="one array"),
+        pytest.param(
+            json.dumps([json.loads(A), json.loads(B)]).encode(),
+            [(1, "invalid_json_line")],
+            id="one array",
+        ),
     ],
 )
 def test_every_fault_is_told_with_its_line_and_nothing_is_sent(
@@ -214,9 +218,9 @@ def invocations(services: MemoryServices, looks: int) -> int:
 def test_a_look_back_for_duplicates_that_runs_out_of_time_goes_on_in_the_next_invocation(
     monkeypatch: pytest.MonkeyPatch, looks: int, repeated: bytes
 ) -> None:
-    monkeypatch.setattr(ascending_ids, "MOST", 0)
-    monkeypatch.setattr(duplicates, "FEW", 3)
-    monkeypatch.setattr(duplicates, "MOST_AT_ONCE", 5)
+    monkeypatch.setattr(ascending_ids, "MOST_SEQUENCES", 0)
+    monkeypatch.setattr(duplicates, "HASHES_PER_BUCKET", 3)
+    monkeypatch.setattr(duplicates, "MOST_HASHES", 5)
     services = dropped_of(b"".join(request(f"r{at}") for at in range(20)) + repeated, max_requests_per_shard=9)
     if looks == 3 and repeated:  # a part takes six looks then
         with pytest.raises(BatchyardError, match="came no further"):
