@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from batch_client.profiles import choose_profile
+from batch_client import choose_profile
 from batchyard.adapters.token_ledger_store import ledger_name
 from batchyard.domain.batch import SKIP, Batch, BatchError
 from batchyard.domain.time_budget import TimeBudget
