@@ -12,9 +12,9 @@ SHOWN_NAMES: Final = {"output.jsonl": "output", "errors.jsonl": "error"}
 
 
 def keep(services: Services, batch: Batch, name: str, size: int) -> str:
-    """Record a result that is written, of `size` bytes, as a file of its tenant's, and return its id: the same each time.
+    """Record a result of `size` bytes as a file of the tenant; return the file's id, which is the same each time.
 
-    It expires as the batch's creator wished, and at the latest when the bucket removes all results.
+    The file expires as the creator of the batch asked, and at the latest when the bucket removes all results.
     """
     file_id, key = stored_file.file_id(batch.batch_id, name), object_keys.result(batch.tenant, batch.batch_id, name)
     wished = batch.output_expires_after["seconds"] if batch.output_expires_after else None
