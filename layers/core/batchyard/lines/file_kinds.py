@@ -1,4 +1,4 @@
-"""Kinds of files that hold no JSON lines, recognized by their first bytes: one error names the file, not one for each line."""
+"""Files that hold no JSON lines, recognized by their first bytes: one error names the kind, in place of one for each line."""
 
 from typing import Final
 

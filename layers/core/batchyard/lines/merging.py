@@ -33,11 +33,11 @@ class RunBlock(NamedTuple):
 class MergeInput(NamedTuple):
     """A run to merge."""
 
-    #: No line has a position before this one …
+    #: The run has no line before this position …
     first: int
-    #: … or after this one.
+    #: … and none after this one.
     last: int
-    #: Begins to read the run in blocks of at most so many bytes.
+    #: Called with the size of a block in bytes, begins to read the run.
     begin: Callable[[int], Iterator[RunBlock]]
 
 

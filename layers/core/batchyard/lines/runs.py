@@ -55,7 +55,7 @@ class RunWriter:
             self._write_held()
 
     def write_lines(self, positions: list[int], sizes: list[int], data: bytes) -> None:
-        """Append lines that are joined in `data`, each of its size in bytes and with its line end."""
+        """Append lines with their line ends, joined in `data`; `sizes` are in bytes."""
         self._write_held()
         self._positions.extend(positions)
         self._sizes.extend(sizes)
@@ -116,7 +116,7 @@ class Run:
         return chain.from_iterable(block.lines() for block in self.blocks(piece=piece))
 
     def copy_to(self, writer: Writer, start: int = 0) -> Iterator[tuple[int, int]]:
-        """Append the bytes of the run from `start` on; yield after each step how many bytes are copied, and the run's lines.
+        """Append the bytes of the run from `start` on; yield after each step the bytes copied so far and the lines of the run.
 
         Raises BatchyardError if the size of the lines is not that of the index.
         """

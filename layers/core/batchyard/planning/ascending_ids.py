@@ -1,4 +1,4 @@
-"""Prove by their order alone that custom_ids all differ, as those of counters do: only a few of them are kept."""
+"""Prove by their order alone that custom_ids all differ, as the numbers of a counter do; only a few ids are kept."""
 
 from collections.abc import Iterator
 from itertools import islice, pairwise
@@ -23,7 +23,7 @@ class AscendingIds:
         self.count = 0
 
     def take(self, custom_ids: list[str]) -> bool:
-        """Take the next ids of the input; False if their order cannot prove that they differ, and all are to be let go."""
+        """Take the next ids of the input; False if the order cannot prove that all ids differ: then nothing is proved."""
         for first, last in _sequences(custom_ids):
             if self._ends and _ascends(self._ends[-1][1], first):
                 self._ends[-1] = self._ends[-1][0], last

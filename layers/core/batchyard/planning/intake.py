@@ -13,7 +13,7 @@ from batchyard.services import Services
 
 
 def intake(services: Services, bucket: str, key: str, version_id: str | None = None) -> str | None:
-    """Make a batch of an uploaded object and return the batch's id; None if the object is no input, and the log says why."""
+    """Make a batch of an uploaded object and return the batch's id; None if the object is no input; the log says why."""
     reason = _not_ours(services, bucket, key)
     try:
         found = None if reason else services.bucket.head(key, version_id)

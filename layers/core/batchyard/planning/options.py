@@ -28,14 +28,14 @@ def spelled(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def twice(body: Mapping[str, Any]) -> BatchError | None:
-    """Refuse an option that a body gives in two spellings, since only one of the values could be followed."""
+    """Say which option a body gives in two spellings, if any; only one of its values could be followed."""
     given = [_own(name) for name, value in body.items() if _own(name) in NAMES and value is not None]
     double = next((name for name in given if given.count(name) > 1), None)
     return None if double is None else BatchError("invalid_value", f"'{double}' is named twice. Name it once.", double)
 
 
 def misspelled(names: Iterable[str], known: Iterable[str] = MEMBERS) -> BatchError | None:
-    """Refuse the first name that is nearly a `known` one: if it were ignored, a batch could run that was not to be paid."""
+    """Say which name is nearly a `known` one, if any; if it were ignored, a batch could run that was not to be paid."""
     spellings = {_bare(name): name for name in known}
     for name in names:
         right = _own(name) in NAMES or name in spellings.values()
@@ -75,7 +75,7 @@ def of_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
 
 
 def wrong(options: Mapping[str, Any]) -> BatchError | None:
-    """Refuse the first option that cannot be followed."""
+    """Say which option cannot be followed, if any."""
     if options.get("on_invalid", REFUSE) not in (REFUSE, SKIP):
         return BatchError("invalid_value", f"on_invalid must be '{REFUSE}' or '{SKIP}'.", "on_invalid")
     if not isinstance(options.get("dry_run", False), bool):
@@ -94,7 +94,7 @@ def _is_amount(text: object) -> bool:
 
 
 def check_metadata(metadata: Mapping[str, object]) -> BatchError | None:
-    """Refuse what OpenAI would refuse in `metadata`: more than 16 pairs, keys above 64 and values above 512 characters."""
+    """Say what OpenAI would refuse in `metadata`: more than 16 pairs, or keys above 64 or values above 512 characters."""
     if len(metadata) > MOST_PAIRS:
         message = f"metadata holds {len(metadata)} pairs; at most {MOST_PAIRS} are allowed."
         return BatchError("invalid_value", message, "metadata")

@@ -137,7 +137,7 @@ def _shard_limits(services: Services) -> ShardLimits:
 def _finish(
     services: Services, batch: Batch, source: InputObject, scan: InputScan, skipped: Skipped, budget: TimeBudget
 ) -> None:
-    """Do what needs the end of the input."""
+    """Do what can only be done at the end of the input."""
     if not scan.progress.whole_input_checked:
         for shard in scan.open_shards():
             _write(services, batch, shard, scan.progress)

@@ -127,7 +127,7 @@ def _bad_lines(progress: PlanProgress) -> dict[str, int]:
 
 
 def too_dear(found: Preflight, most: str) -> BatchError | None:
-    """Refuse an estimate above `most` US dollars, or without a price; None if the batch may run."""
+    """Say why an estimate is refused: no price, or more than `most` US dollars; None if it is not."""
     unknown = next((each.model for each in found.models if each.estimated_usd is None), None)
     if found.estimated_usd is None:
         message = f"There is no price for the model {unknown!r}, so max_cost_usd cannot be kept. Leave one of them out."
@@ -150,10 +150,8 @@ def _with_waves(services: Services, model: ModelEstimate) -> ModelEstimate:
 
 def _estimate(profile: str, size: TargetSize, limits: OutputLimits) -> ModelEstimate:
     allowed = limits.tokens + limits.unlimited * ASSUMED_OUTPUT
-    inputs, answers = (
-        estimated(size.bytes),
-        allowed * size.lines // limits.lines,
-    )  # `limits` is of skipped duplicates, too
+    inputs = estimated(size.bytes)
+    answers = allowed * size.lines // limits.lines  # the limits are those of skipped duplicates, too
     price = prices.batch_price(profile, size.model) if size.endpoint in PRICED else None
     usd = (price.input * inputs + price.output * answers) / MILLION if price else None
     return ModelEstimate(

@@ -38,9 +38,7 @@ def assemble(services: Services, batch_id: str, seconds_left: Callable[[], float
         return BatchNext.RUN
     moved = services.batch_store.move_batch(batch_id, statuses.FINALIZING, services.now())
     batch = moved or services.batch_store.batch(batch_id)
-    if batch.status == statuses.FINALIZING and not any_written(
-        services, batch_id
-    ):  # else an earlier call has announced it
+    if batch.status == statuses.FINALIZING and not any_written(services, batch_id):  # else it is announced already
         services.event_bus.announce(batch)
     if not batch.ended:
         batch = _finish_dry_run(services, batch) if batch.dry_run else _finish(services, batch, seconds_left)
