@@ -88,7 +88,7 @@ def test_an_object_of_which_all_bytes_came_by_has_their_sha256_and_one_that_was_
 
 
 @pytest.mark.parametrize("stop", [1, 2, 4])
-def test_an_object_that_is_put_down_anywhere_is_gone_on_with_by_another_writer(bucket: Bucket, stop: int) -> None:
+def test_an_object_that_is_suspended_anywhere_is_continued_by_another_writer(bucket: Bucket, stop: int) -> None:
     given = [source(bucket, seed, size) for seed, size in enumerate([7, PART + MB, 2 * PART, 5, SMALLEST_PART, 9])]
     begun: Begun | None = None
     for part in (given[:stop], given[stop:], []):

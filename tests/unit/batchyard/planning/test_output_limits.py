@@ -49,7 +49,7 @@ def test_a_number_too_large_to_read_is_no_limit(number: str) -> None:
     assert outputs == [OutputLimits("/v1/chat/completions", "m", 1, 0, 1)]
 
 
-def test_no_sum_outgrows_what_the_plan_can_put_down() -> None:
+def test_no_sum_outgrows_what_a_checkpoint_can_hold() -> None:
     largest = {"max_tokens": 2**31 - 1, "n": 2**31 - 1}
     outputs = metered(*[largest] * 10)
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(outputs), type=list[OutputLimits]) == outputs

@@ -86,7 +86,7 @@ def test_a_file_of_no_lines_is_refused_as_a_whole_in_one_sentence(data: bytes, o
     assert (error.code, error.line) == ("invalid_json_line", 1)
 
 
-def test_an_array_over_many_lines_is_told_once_and_set_aside_line_by_line() -> None:
+def test_an_array_over_many_lines_is_told_once_and_skipped_line_by_line() -> None:
     data = json.dumps([json.loads(A), json.loads(B)], indent=1).encode()
     assert faults(data) == [(1, "invalid_json_line")]
     services = dropped_of(data + b"\n" + A)
@@ -215,7 +215,7 @@ def invocations(services: MemoryServices, looks: int) -> int:
 
 @pytest.mark.parametrize("repeated", [b"", request("r7")], ids=["all differ", "one twice"])
 @pytest.mark.parametrize("looks", [3, 6, 1_000])
-def test_a_look_back_for_duplicates_that_runs_out_of_time_goes_on_in_the_next_invocation(
+def test_a_search_for_duplicates_that_runs_out_of_time_goes_on_in_the_next_invocation(
     monkeypatch: pytest.MonkeyPatch, looks: int, repeated: bytes
 ) -> None:
     monkeypatch.setattr(ascending_ids, "MOST_SEQUENCES", 0)
