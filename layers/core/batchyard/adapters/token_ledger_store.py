@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -11,7 +10,7 @@ from batchyard.adapters.aws import through_conflicts, translated
 from batchyard.adapters.table import ANY, INDEX, NEW, Table, changing
 from batchyard.domain.create_rate import Creations
 from batchyard.domain.errors import StaleRecord
-from batchyard.domain.token_ledger import Ledger, Reservation, Terms, short
+from batchyard.domain.token_ledger import Ledger, Reservation, Terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -131,16 +130,6 @@ class TokenLedgerStore(Table):
         except StaleRecord:
             return False
         return True
-
-
-def provider_of(base_url: str) -> str:
-    """Name the provider at this address."""
-    return urlsplit(base_url).netloc.rpartition("@")[2].lower()
-
-
-def ledger_name(base_url: str, model: str) -> str:
-    """Name the ledger of a model at this address; the name of a model may be of any length."""
-    return f"{provider_of(base_url)}#{short(model)}"
 
 
 def _ledger_key(name: str) -> dict[str, str]:

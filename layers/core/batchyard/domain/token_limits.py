@@ -3,8 +3,6 @@
 import re
 from typing import Final
 
-from batchyard.domain.errors import SettingsError
-
 # English prose has four bytes to a token or more; the JSON around it makes the estimate err on the side of too many.
 BYTES_PER_TOKEN: Final = 4
 
@@ -20,17 +18,6 @@ UNITS: Final = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
 def limit_of(configured: int | None, learned: int | None) -> int | None:
     """Choose the limit to keep to: the lower of the two that are known."""
     return min((limit for limit in (configured, learned) if limit), default=None)
-
-
-def known_limit(configured: str, model: str, learned: int | None) -> int | None:
-    """Choose the token limit of a model from the setting and what was learned; None when nobody knows.
-
-    Raises SettingsError for a setting that cannot be read.
-    """
-    try:
-        return limit_of(configured_limit(configured, model), learned)
-    except ValueError as error:
-        raise SettingsError(str(error)) from error
 
 
 def configured_limit(text: str, model: str) -> int | None:

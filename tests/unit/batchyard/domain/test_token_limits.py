@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.domain.errors import SettingsError
-from batchyard.domain.token_limits import configured_limit, estimated, known_limit, limit_of, stated_limit
+from batchyard.domain.token_limits import configured_limit, estimated, limit_of, stated_limit
 
 
 @pytest.mark.parametrize(
@@ -61,12 +60,6 @@ def test_the_configured_limit_is_that_of_the_model_or_that_of_all(text: str, mod
 def test_a_configured_limit_that_is_none_is_told(text: str) -> None:
     with pytest.raises(ValueError, match=r"^MaxEnqueuedTokens must be a number or model=number"):
         configured_limit(text, "m")
-
-
-def test_the_limit_of_a_model_is_the_configured_or_the_learned_one() -> None:
-    assert [known_limit("m=9,5", model, learned) for model, learned in (("m", None), ("m", 7), ("n", 7))] == [9, 7, 5]
-    with pytest.raises(SettingsError, match=r"^MaxEnqueuedTokens must be a number"):
-        known_limit("many", "m", None)
 
 
 def test_the_lower_of_the_known_limits_is_kept_to() -> None:
