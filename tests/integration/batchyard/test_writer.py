@@ -95,7 +95,7 @@ def test_an_object_that_is_suspended_anywhere_is_continued_by_another_writer(buc
         with bucket.writer("results/r", begun=begun) as writer:
             for at, (pinned, data) in enumerate(part):
                 writer.copy(pinned, zlib.crc32(data)) if at % 2 else writer.write(data)
-            begun = writer.put_down()
+            begun = writer.suspend()
     with bucket.writer("results/r", begun=begun) as writer:
         pass
     whole = b"".join(data for _, data in given)
@@ -120,7 +120,7 @@ def test_an_upload_that_failed_is_not_left_behind_unless_somebody_may_go_on_with
     assert uploads() == []
     with bucket.writer("results/r") as writer:
         writer.write(bytes(PART))
-        begun = writer.put_down()
+        begun = writer.suspend()
     with pytest.raises(KeyboardInterrupt):
         give_up(bucket.writer("results/r", begun=begun))
     assert [each["UploadId"] for each in uploads()] == [begun.upload_id]
@@ -165,7 +165,7 @@ def test_a_huge_source_is_copied_in_steps_that_are_done_in_time_and_may_be_left_
     writer = Writer(bucket, counting, "results/r", hashing=True)
     huge = type(pinned)(BUCKET, pinned.key, pinned.etag, size, pinned.version_id)
     reached = next(writer.copying(huge, 0))
-    writer = Writer(bucket, counting, "results/r", hashing=True, begun=writer.put_down())
+    writer = Writer(bucket, counting, "results/r", hashing=True, begun=writer.suspend())
     assert list(writer.copying(huge, 0, reached))[-1] == size
     assert (counting.copied[0][0], counting.copied[-1][1], writer.size) == (0, size, size)
     assert all(stop == start for (_, stop), (start, _) in zip(counting.copied[:-1], counting.copied[1:], strict=True))

@@ -55,7 +55,7 @@ class Writer:
     """Write one object of any size with the memory of one part; knows its size, CRC-32 and, if all came by, its SHA-256."""
 
     def __init__(self, bucket: Bucket, s3: S3Client, key: str, *, hashing: bool, begun: Begun | None = None) -> None:
-        """Prepare, or go on where another writer was put down; nothing is sent before the first part is full."""
+        """Prepare, or go on where another writer was suspended; nothing is sent before the first part is full."""
         self._bucket, self._s3, self.key = bucket, s3, key
         self._kept = begun is not None  # somebody may go on with this upload after us
         begun = begun or Begun()
@@ -87,7 +87,7 @@ class Writer:
     def copying(self, source: InputObject, crc32: int, start: int = 0) -> Iterator[int]:
         """Append another object of the bucket from `start` on, and yield how far it came after each step of bounded size.
 
-        The bytes of a large one never come here, so `crc32` is that of all of it; the writer may be put down between two steps.
+        The bytes of a large object never come here, so `crc32` is its own. The writer may be suspended between two steps.
         """
         while start < source.size:
             stop = min(start + LARGEST_COPY, source.size)
@@ -102,7 +102,7 @@ class Writer:
         for _ in self.copying(source, crc32):
             pass
 
-    def put_down(self) -> Begun:
+    def suspend(self) -> Begun:
         """Leave the object unfinished for another writer; this one writes no more."""
         self._left = True
         return Begun(self._upload_id, self._parts, b"".join(self._held), self.size, self.crc32)
@@ -114,7 +114,7 @@ class Writer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Complete the object, or leave nothing behind but what was put down."""
+        """Complete the object, or leave nothing behind but a suspended object."""
         if self._left:
             return
         if kind is None:

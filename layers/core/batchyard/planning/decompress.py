@@ -55,7 +55,7 @@ def _unpack(chunks: Iterator[bytes], unpacked: Writer, progress: PlanProgress, b
         try:
             budget.check()
         except OutOfTime:
-            progress.unpacking = unpacked.put_down()
+            progress.unpacking = unpacked.suspend()
             raise
 
 

@@ -74,7 +74,7 @@ def _write(services: Services, batch: Batch, results: Results, progress: Results
         try:
             results.write(output, errors)
         except OutOfTime:
-            _write_progress(services, batch, progress, output.put_down(), errors.put_down())
+            _write_progress(services, batch, progress, output.suspend(), errors.suspend())
             logger.info("assembling goes on in another invocation", batch_id=batch.batch_id, group=progress.group)
             return None
     if resumed:  # else another invocation would go on with uploads that are completed
