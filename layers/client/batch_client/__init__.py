@@ -43,7 +43,7 @@ from .models import (
     RequestCounts,
     Usage,
 )
-from .profiles import PROFILES, Profile
+from .profiles import PROFILES, Profile, choose_profile
 from .retry import Clock, RetryPolicy
 from .sources import ByteRanges, Source
 
@@ -88,4 +88,5 @@ __all__ = [
     "TokenLimitError",
     "UploadOutcomeUnknown",
     "Usage",
+    "choose_profile",
 ]

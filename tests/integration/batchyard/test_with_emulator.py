@@ -91,7 +91,7 @@ def test_every_line_has_its_answer_and_is_paid_once(world: World, emulator: Emul
     assert {each["status"] for each in made} <= {"completed", "expired", "failed", "cancelled"}
 
 
-def test_lines_set_aside_are_never_sent_and_the_rest_is_answered_through_trouble(
+def test_skipped_lines_are_never_sent_and_the_rest_is_answered_through_trouble(
     world: World, emulator: Emulator
 ) -> None:
     emulator.play(batches=[batch("1", expire_after=0.3)], lines=[line("r1*", status=500)])

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from batchyard.domain import object_keys
+from batchyard.domain.batch import BatchNext
 from batchyard.domain.errors import StaleRecord, StoreError
 from batchyard.shards.continue_as_new import MOST_BUSY_TURNS
 from tests.unit.template.documents import Json, functions, listed, references, resources, state_machine, template, walk
@@ -180,6 +181,11 @@ def test_a_choice_looks_at_nothing_but_next() -> None:
         for choice in state.body.get("Choices", ()):
             assert set(choice) == {"Variable", "StringEquals", "Next"}
             assert choice["Variable"] == "$.next"
+
+
+def test_the_batch_s_choices_know_every_word_that_plan_and_assemble_answer() -> None:
+    choices = [choice for body in state_machine()["States"].values() for choice in body.get("Choices", ())]
+    assert {choice["StringEquals"] for choice in choices} == set(BatchNext)
 
 
 def test_a_failing_shard_never_fails_its_siblings() -> None:

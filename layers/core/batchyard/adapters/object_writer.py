@@ -41,26 +41,26 @@ class CompletedPart(msgspec.Struct, frozen=True):
 class Begun(msgspec.Struct, frozen=True):
     """An object that is written in part: all a writer in another process needs to go on. `held` was not sent yet.
 
-    `crc32` is that of the bytes written and of the objects copied to their end so far; None where it is not known.
+    `crc32` is that of the bytes written and of the objects copied to their end so far.
     """
 
     upload_id: str | None = None
     parts: list[CompletedPart] = []
     held: bytes = b""
     size: int = 0
-    crc32: int | None = None
+    crc32: int = 0
 
 
 class Writer:
     """Write one object of any size with the memory of one part; knows its size, CRC-32 and, if all came by, its SHA-256."""
 
     def __init__(self, bucket: Bucket, s3: S3Client, key: str, *, hashing: bool, begun: Begun | None = None) -> None:
-        """Prepare, or go on where another writer was put down; nothing is sent before the first part is full."""
+        """Prepare, or go on where another writer was suspended; nothing is sent before the first part is full."""
         self._bucket, self._s3, self.key = bucket, s3, key
         self._kept = begun is not None  # somebody may go on with this upload after us
-        begun = begun or Begun(crc32=0)
+        begun = begun or Begun()
         self._upload_id, self._parts, self.size = begun.upload_id, list(begun.parts), begun.size
-        self.crc32 = begun.crc32  # None once something was copied whose own is not known
+        self.crc32 = begun.crc32
         self._held, self._held_bytes = [begun.held], len(begun.held)
         self._digest = hashlib.sha256() if hashing and not self._kept else None
         self._left = False
@@ -72,8 +72,7 @@ class Writer:
 
     def write(self, data: bytes) -> None:
         """Append bytes."""
-        if self.crc32 is not None:
-            self.crc32 = zlib.crc32(data, self.crc32)
+        self.crc32 = zlib.crc32(data, self.crc32)
         self._append(data)
 
     def _append(self, data: bytes) -> None:
@@ -85,26 +84,25 @@ class Writer:
         if self._held_bytes >= self._part:
             self._send_part()
 
-    def copying(self, source: InputObject, start: int = 0, crc32: int | None = None) -> Iterator[int]:
+    def copying(self, source: InputObject, crc32: int, start: int = 0) -> Iterator[int]:
         """Append another object of the bucket from `start` on, and yield how far it came after each step of bounded size.
 
-        The bytes of a large one never come here, so `crc32` is that of all of it; the writer may be put down between two steps.
+        The bytes of a large object never come here, so `crc32` is its own. The writer may be suspended between two steps.
         """
         while start < source.size:
             stop = min(start + LARGEST_COPY, source.size)
             self._copy(source, start, stop)
             start = stop
             if start == source.size:
-                known = self.crc32 is not None and crc32 is not None
-                self.crc32 = checksums.joined(self.crc32 or 0, crc32 or 0, source.size) if known else None
+                self.crc32 = checksums.joined(self.crc32, crc32, source.size)
             yield start
 
-    def copy(self, source: InputObject, crc32: int | None = None) -> None:
+    def copy(self, source: InputObject, crc32: int) -> None:
         """Append all bytes of another object of the bucket."""
-        for _ in self.copying(source, crc32=crc32):
+        for _ in self.copying(source, crc32):
             pass
 
-    def put_down(self) -> Begun:
+    def suspend(self) -> Begun:
         """Leave the object unfinished for another writer; this one writes no more."""
         self._left = True
         return Begun(self._upload_id, self._parts, b"".join(self._held), self.size, self.crc32)
@@ -116,7 +114,7 @@ class Writer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Complete the object, or leave nothing behind but what was put down."""
+        """Complete the object, or leave nothing behind but a suspended object."""
         if self._left:
             return
         if kind is None:

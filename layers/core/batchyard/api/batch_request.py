@@ -7,7 +7,6 @@ from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import refusal
 from batchyard.lines.line import ENDPOINTS
 from batchyard.planning import options
-from batchyard.planning.options import check_metadata
 
 EXPIRY_MEMBERS: Final = {"anchor", "seconds"}
 MEMBERS: Final = ("input_file_id", "endpoint", "completion_window")
@@ -53,7 +52,7 @@ def _wrong_metadata(body: dict[str, Any]) -> BatchError | None:
         return None
     if not isinstance(metadata, dict):
         return BatchError("invalid_type", "'metadata' must be an object of strings.", "metadata")
-    return check_metadata(metadata)
+    return options.check_metadata(metadata)
 
 
 def _wrong_expiry(body: dict[str, Any]) -> BatchError | None:

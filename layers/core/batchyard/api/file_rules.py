@@ -11,7 +11,7 @@ from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import ApiError, refusal
 from batchyard.domain.stored_file import BATCH, LARGEST_SHOWN
 from batchyard.lines import file_kinds
-from batchyard.lines.line import GZIP, diagnose
+from batchyard.lines.line import diagnose
 
 INPUT_NAMES: Final = (".jsonl", ".jsonl.gz")
 PURPOSES: Final = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
@@ -72,9 +72,9 @@ def check_first_line(start: bytes, *, whole: bool) -> None:
 
     Blank lines are no lines. What is packed is looked into by the batch, and so is a line that ends behind the `start`.
     """
-    if start.startswith(GZIP):
+    if start.startswith(file_kinds.GZIP):
         return
-    if wrong_kind := file_kinds.foreign(start, of_lines=False):
+    if wrong_kind := file_kinds.wrong_kind(start, of_lines=False):
         raise _no_input(wrong_kind.message)
     for first in file_kinds.first_lines(start, 1, whole=whole):
         try:

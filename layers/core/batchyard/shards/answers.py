@@ -15,7 +15,7 @@ from batchyard.domain import outcomes
 from batchyard.domain.batch import Usage
 from batchyard.domain.errors import BatchyardError, DiskFull, TooSlow
 from batchyard.domain.outcomes import BodyUsage, Outcome, usage_in
-from batchyard.domain.time_budget import TIME_TO_END
+from batchyard.domain.time_budget import TimeBudget
 from batchyard.lines.blocks import LineBlock, blocks
 from batchyard.lines.line import BOM
 
@@ -76,7 +76,7 @@ class Answers:
 
     def __init__(self, custom_ids: Iterable[str], seconds_left: Callable[[], float] = lambda: math.inf) -> None:
         """Expect answers to these requests; taking or giving them raises TooSlow when `seconds_left` runs low."""
-        self._seconds_left = seconds_left
+        self._budget = TimeBudget(seconds_left)
         self._indexes = {custom_id: index for index, custom_id in enumerate(custom_ids)}
         count = len(self._indexes)
         self._worth = bytearray(count)
@@ -167,7 +167,7 @@ class Answers:
             raise DiskFull(f"{self._end:,} bytes of answers were kept, and no more fit: {error}. {REMEDY}") from error
 
     def _check_time(self) -> None:
-        if self._seconds_left() < TIME_TO_END:
+        if self._budget.low:
             raise TooSlow(
                 f"{self._end:,} bytes of answers came, and a function's 15 minutes are too few to store all. {REMEDY}"
             )

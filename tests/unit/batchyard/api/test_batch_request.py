@@ -8,7 +8,6 @@ from batchyard.api.batch_request import check
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import ApiError, refusal
 from batchyard.lines.line import ENDPOINTS
-from batchyard.planning.options import check_metadata
 
 GOOD: dict[str, object] = {"input_file_id": "s3://b/k", "endpoint": "/v1/responses", "completion_window": "24h"}
 WINDOWS = {"24h", "7d"}
@@ -102,10 +101,6 @@ def test_the_supported_values_are_told() -> None:
     assert all(endpoint in str(error) for endpoint in ENDPOINTS)
     assert len(str(error)) < 600
     assert "'24h' or '7d'" in str(refused({**GOOD, "completion_window": "1h"}))
-
-
-def test_metadata_is_measured_in_characters_not_bytes() -> None:
-    assert check_metadata({"🚂" * 64: "🚂" * 512}) is None
 
 
 def test_a_refusal_is_a_400_in_openai_s_envelope() -> None:

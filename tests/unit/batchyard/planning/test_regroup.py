@@ -48,7 +48,7 @@ def little(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bounds so low that a thousand lines are many."""
     monkeypatch.setattr(regroup, "FEW_BYTES", 0)
     monkeypatch.setattr(regroup, "MOST_TIMES", 3)
-    monkeypatch.setattr(regroup, "MOST_HELD", 3_000)
+    monkeypatch.setattr(regroup, "MOST_GATHERED", 3_000)
     monkeypatch.setattr(regroup, "MOST_LINES", 400)
 
 

@@ -5,8 +5,8 @@ import pytest
 from batchyard.api import quotas, uploads
 from batchyard.api.files import delete_file
 from batchyard.api.presigned import presign_file
+from batchyard.domain.durations import DAY, HOUR
 from batchyard.domain.multipart_upload import LIFE
-from batchyard.domain.quota import DAY, HOUR
 from batchyard.recovery.storage_audit import AT_ONCE, sum_up
 from batchyard.recovery.sweep_run import RESERVE, SweepRun
 from tests.unit.batchyard.memory import MemoryServices

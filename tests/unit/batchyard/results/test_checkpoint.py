@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from itertools import count
 
-import msgspec
 import pytest
 
 from batchyard.domain.batch import SKIP, Batch, BatchError
@@ -56,7 +55,7 @@ def collected() -> MemoryServices:
         {"custom_id": each, "method": "POST", "url": "/v1/responses", "body": {"model": m}} for each, m in LINES
     ]
     lines = [json.dumps(each).encode() + b"\n" for each in requests]
-    lines[20:20], lines[40:40] = [b"?\n", lines[3]], [b"?\n"]  # set aside
+    lines[20:20], lines[40:40] = [b"?\n", lines[3]], [b"?\n"]  # are skipped
     services.fake_bucket.put(KEY, b"".join([*lines, lines[5], b"?\n"]))
     services.table.create_batch(batch(input=services.fake_bucket.head(KEY)[0], on_invalid=SKIP))
     plan(services, BATCH_ID)
@@ -92,7 +91,7 @@ def fresh() -> MemoryServices:
 
 
 def by_turns(services: MemoryServices, watch: Callable[[], Watch]) -> int:
-    """Assemble in as many runs as it takes, delivered again after each death; answer how many those were."""
+    """Assemble in as many runs as it takes, delivered again after each death; return how many it took."""
     for turn in range(1, MOST_TURNS):
         try:
             if assemble(services, BATCH_ID, watch()) == "done":
@@ -119,15 +118,15 @@ def whole() -> dict[str, bytes]:
 
 def test_each_line_has_its_last_true_error_or_the_reason_of_its_shard(whole: dict[str, bytes]) -> None:
     lines = [json.loads(line) for line in whole[f"results/default/{BATCH_ID}/errors.jsonl"].splitlines()]
-    aside: dict[int, list[str | None]] = {19: [None, "r3"], 37: [None], 47: ["r5", None]}  # behind these they stand
-    places = (([f"r{at}"] if at % 6 in {1, 2, 3, 4} else [], aside.get(at, [])) for at in range(48))
+    skipped: dict[int, list[str | None]] = {19: [None, "r3"], 37: [None], 47: ["r5", None]}  # by the line before them
+    places = (([f"r{at}"] if at % 6 in {1, 2, 3, 4} else [], skipped.get(at, [])) for at in range(48))
     expected = [each for own, behind in places for each in (*own, *behind)]
     assert [line["custom_id"] for line in lines] == expected
     lines = [line for line in lines if (line["error"] or {}).get("line") is None]
     codes = {1: "400-1", 2: "503-3"}
     for line in lines:
-        kind = int(line["custom_id"][1:]) % 6
-        assert (line["response"]["body"]["error"]["code"] == codes[kind]) if kind in codes else line["error"]
+        case = int(line["custom_id"][1:]) % 6
+        assert (line["response"]["body"]["error"]["code"] == codes[case]) if case in codes else line["error"]
     assert json.loads(whole["report"])["errors"]["by_code"] == {
         "400-1": 8, "503-3": 8, "duplicate_custom_id": 2, "invalid_json_line": 3, "no_answer": 16,
     }  # fmt: skip
@@ -151,7 +150,7 @@ def test_a_death_at_any_look_at_the_clock_costs_no_line_and_none_comes_twice(
 
 
 class DyingObjects(MemoryBucket):
-    """A bucket where the process dies each second time it puts down how far it came."""
+    """A bucket where the process dies at every second checkpoint."""
 
     def __init__(self, stored: dict[str, bytes], *, after: bool) -> None:
         super().__init__()
@@ -168,9 +167,7 @@ class DyingObjects(MemoryBucket):
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_a_death_before_or_after_it_is_put_down_how_far_it_came_changes_nothing(
-    whole: dict[str, bytes], *, after: bool
-) -> None:
+def test_a_death_before_or_after_a_checkpoint_changes_nothing(whole: dict[str, bytes], *, after: bool) -> None:
     services = fresh()
     services.bucket = DyingObjects(services.fake_bucket.stored, after=after)
     by_turns(services, lambda: Watch(5))
@@ -216,17 +213,6 @@ def test_a_result_that_the_store_has_other_bytes_of_is_an_error() -> None:
     bucket.stored, services.bucket = services.fake_bucket.stored, bucket
     with pytest.raises(BatchyardError, match=r"has the checksum CRC32:.* instead of CRC32:"):
         assemble(services, BATCH_ID)
-
-
-def test_runs_of_before_checksums_were_kept_leave_that_of_the_store(whole: dict[str, bytes]) -> None:
-    services = fresh()
-    for key, data in services.fake_bucket.stored.items():
-        if key.endswith(".index"):
-            index = msgspec.msgpack.decode(data)
-            del index["crc32"]
-            services.fake_bucket.stored[key] = msgspec.msgpack.encode(index)
-    assert by_turns(services, lambda: Watch(3)) > 1
-    assert results(services) == whole
 
 
 class CancelledMeanwhile(MemoryBatchStore):
