@@ -31,7 +31,12 @@ ROUTES: Final = (batch_routes, file_routes, upload_routes, webhook_routes)
 BEHIND: Final = {
     value.__name__ if ismodule(value) else getattr(value, "__module__", "") for each in ROUTES for value in vars(each).values()
 }  # fmt: skip
-DOORS: Final = {f"batchyard.{path.parent.name}": path.parent.name for path in ROOT.glob("functions/*/handler.py")} | {
+OPERATIONS: Final = {  # an operation has the name of its door, in one of the rooms
+    f"batchyard.{path.parent.name}.{path.stem}": path.stem
+    for door in ROOT.glob("functions/*/handler.py")
+    for path in ROOT.glob(f"layers/core/batchyard/*/{door.parent.name}.py")
+}
+DOORS: Final = OPERATIONS | {
     module: "api" for module in BEHIND if module.startswith("batchyard.") and module != "batchyard.services"
 }
 MISSING: Final = {"NoSuchKey": "AccessDenied", "NoSuchVersion": "AccessDenied", "404": "403"}
