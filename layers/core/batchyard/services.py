@@ -17,21 +17,23 @@ from batch_client import (
 )
 from batch_client import Batch as ProviderBatch
 from batchyard import settings
+from batchyard.adapters.api_key_store import ApiKeyStore
 from batchyard.adapters.batch_store import BatchStore
 from batchyard.adapters.bucket import Bucket
 from batchyard.adapters.event_bus import EventBus
 from batchyard.adapters.executions import Executions, WebhookExecutions
 from batchyard.adapters.file_bucket import FileBucket
 from batchyard.adapters.file_store import FileStore
+from batchyard.adapters.idempotency_store import IdempotencyStore
 from batchyard.adapters.lambda_functions import LambdaFunction
 from batchyard.adapters.quota_store import QuotaStore
 from batchyard.adapters.secrets_manager import Secret
 from batchyard.adapters.sweep_store import SweepStore
 from batchyard.adapters.token_ledger_store import TokenLedgerStore
 from batchyard.adapters.upload_store import UploadStore
+from batchyard.adapters.webhook_receipts import WebhookReceipts
 from batchyard.adapters.webhook_sender import WebhookSender
 from batchyard.adapters.webhook_store import WebhookStore
-from batchyard.api.api_keys import Keyring
 from batchyard.lines.byte_ranges import ByteRanges
 from batchyard.settings import Settings
 
@@ -111,9 +113,19 @@ class Services:
         return BatchStore(self.settings.table)
 
     @cached_property
-    def keyring(self) -> Keyring:
-        """The API keys this process has met."""
-        return Keyring(self.batch_store, self.clock)
+    def api_key_store(self) -> ApiKeyStore:
+        """The table's API keys."""
+        return ApiKeyStore(self.settings.table)
+
+    @cached_property
+    def idempotency_store(self) -> IdempotencyStore:
+        """The table's Idempotency-Keys."""
+        return IdempotencyStore(self.settings.table)
+
+    @cached_property
+    def webhook_receipts(self) -> WebhookReceipts:
+        """The table's webhooks of the provider that were taken."""
+        return WebhookReceipts(self.settings.table)
 
     @cached_property
     def sweep_store(self) -> SweepStore:

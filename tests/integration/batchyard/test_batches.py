@@ -246,4 +246,4 @@ def test_a_batch_that_is_refused_or_cancelled_is_not_counted(world: World) -> No
 
 def test_a_key_that_there_is_not_cannot_be_revoked(world: World) -> None:
     with pytest.raises(api_keys.NoSuchKey, match="the list shows them"):
-        api_keys.revoke(world.services.batch_store, "0" * 16)
+        api_keys.revoke(world.services.api_key_store, "0" * 16)

@@ -6,14 +6,13 @@ import threading
 import zlib
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from operator import itemgetter
 from typing import Any, Self, cast
 
 import msgspec
 
 from batch_client import APIConnectionError, BatchClientError, File, FileDeleted, HttpInfo, NotFoundError
 from batch_client import Batch as ProviderBatch
-from batchyard.adapters.batch_store import BatchStore
+from batchyard.adapters.batch_store import BatchStore, LinkedShard
 from batchyard.adapters.bucket import CHUNK, Arrived, Bucket
 from batchyard.adapters.event_bus import EventBus
 from batchyard.adapters.executions import Executions
@@ -30,7 +29,7 @@ from batchyard.adapters.upload_store import UploadStore
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, Counts, InputObject, Usage
 from batchyard.domain.create_rate import Creations
-from batchyard.domain.errors import InputGone, NotFound, StaleRecord, StoreError
+from batchyard.domain.errors import InputGone, NotFound, StaleRecord
 from batchyard.domain.multipart_upload import StoredUpload, UploadPart
 from batchyard.domain.quota import Stored
 from batchyard.domain.shard import Shard, superseding
@@ -39,11 +38,11 @@ from batchyard.domain.token_ledger import Ledger, Reservation, Terms
 from batchyard.lines.byte_ranges import ByteRanges
 from batchyard.services import Services
 from batchyard.settings import Settings
+from tests.unit.batchyard.api_memory import MemoryApiKeyStore, MemoryIdempotencyStore, MemoryWebhookReceipts, fit
 from tests.unit.batchyard.webhook_memory import MemoryWebhookExecutions, MemoryWebhookSender, MemoryWebhookStore
 
 BUCKET = "batchyard-data-example"
 NOW = 1_790_000_000
-LONGEST_KEY = 2_000  # bytes; DynamoDB's 2,048 have room for a prefix
 BATCH_ID = "batch_5f0c1e8a9b7d4c3e8f2a6b1d0e9c8a7f"
 
 
@@ -94,16 +93,6 @@ class MemoryBucket(Bucket):
         return Writer(self, cast("Any", None), key, hashing=hashing, begun=begun)  # below one part, a writer only puts
 
 
-def _fit(key: str) -> None:
-    """Refuse what DynamoDB would: a key of more than 2,048 bytes, or one that is no text in UTF-8."""
-    try:
-        if len(key.encode()) <= LONGEST_KEY:
-            return
-    except UnicodeEncodeError as error:
-        raise StoreError(f"no text: {key!r}") from error
-    raise StoreError(f"too long: {key[:64]}")
-
-
 class MemoryBatchStore(BatchStore):
     """Records in dictionaries, under the real ones' conditions."""
 
@@ -111,7 +100,7 @@ class MemoryBatchStore(BatchStore):
         self.batches: dict[str, Batch] = {}
         self.kept: dict[tuple[str, int], Shard] = {}
         self.held_by: dict[str, set[int]] = {}
-        self.others: dict[tuple[str, str], dict[str, Any]] = {}
+        self.links: dict[str, LinkedShard] = {}
 
     def create_batch(self, batch: Batch) -> bool:
         new = batch.batch_id not in self.batches
@@ -125,7 +114,7 @@ class MemoryBatchStore(BatchStore):
         return found
 
     def find_batch(self, batch_id: str) -> Batch | None:
-        _fit(batch_id)
+        fit(batch_id)
         return self.batches.get(batch_id)
 
     def move_batch(self, batch_id: str, status: str, now: int, **changes: object) -> Batch | None:
@@ -193,27 +182,11 @@ class MemoryBatchStore(BatchStore):
             self._replace(after.batch_id, {"counts": moved, "usage": (known.usage or Usage()) + used})
 
     def link(self, provider_batch_id: str, shard: Shard) -> None:
-        item = {"batch_id": shard.batch_id, "shard": shard.shard, "expires_at_ttl": shard.expires_at_ttl}
-        self.others[f"PROVIDER#{provider_batch_id}", "LINK"] = item
+        self.links[provider_batch_id] = LinkedShard(shard.batch_id, shard.shard)
 
-    def item(self, pk: str, sk: str) -> dict[str, Any]:
-        _fit(pk)
-        if (pk, sk) not in self.others:
-            raise NotFound(pk)
-        return self.others[pk, sk]
-
-    def put_once(self, item: Mapping[str, Any]) -> Mapping[str, Any]:
-        return self.others.setdefault((item["pk"], item["sk"]), dict(item))
-
-    def items_of(self, owner: str) -> Iterator[dict[str, Any]]:
-        return iter(
-            sorted((each for each in self.others.values() if each.get("gsi1pk") == owner), key=itemgetter("gsi1sk"))
-        )
-
-    def change_item(self, pk: str, sk: str, **changes: object) -> None:
-        if (pk, sk) not in self.others:
-            raise NotFound(pk) from StaleRecord(pk)
-        self.others[pk, sk].update(changes)
+    def linked(self, provider_batch_id: str) -> LinkedShard | None:
+        fit(provider_batch_id)
+        return self.links.get(provider_batch_id)
 
 
 class MemorySweepStore(SweepStore):
@@ -327,7 +300,7 @@ class MemoryFileStore(FileStore):
         return True
 
     def file(self, file_id: str) -> StoredFile:
-        _fit(file_id)
+        fit(file_id)
         if file_id not in self.known:
             raise NotFound(file_id)
         return self.known[file_id]
@@ -715,6 +688,9 @@ class MemoryServices(Services):
         )  # fmt: skip
         self.bucket, self.batch_store, self.executions = self.fake_bucket, self.table, self.started
         self.sweep_store = MemorySweepStore(self.table)
+        self.keys, self.receipts = MemoryApiKeyStore(), MemoryWebhookReceipts()
+        self.api_key_store, self.webhook_receipts = self.keys, self.receipts
+        self.idempotency_store = MemoryIdempotencyStore()
         self.kept_files, self.file_bodies = MemoryFileStore(), MemoryFileBucket(self.fake_bucket)
         self.token_ledger_store = self.room
         self.kept_uploads = MemoryUploadStore()

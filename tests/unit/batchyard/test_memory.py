@@ -5,21 +5,25 @@ import inspect
 import pytest
 
 from batch_client import BatchClient
+from batchyard.adapters.api_key_store import ApiKeyStore
 from batchyard.adapters.batch_store import BatchStore
 from batchyard.adapters.bucket import Bucket
 from batchyard.adapters.event_bus import EventBus
 from batchyard.adapters.executions import Executions, WebhookExecutions
 from batchyard.adapters.file_bucket import FileBucket
 from batchyard.adapters.file_store import FileStore
+from batchyard.adapters.idempotency_store import IdempotencyStore
 from batchyard.adapters.lambda_functions import LambdaFunction
 from batchyard.adapters.quota_store import QuotaStore
 from batchyard.adapters.secrets_manager import Secret
 from batchyard.adapters.sweep_store import SweepStore
 from batchyard.adapters.token_ledger_store import TokenLedgerStore
 from batchyard.adapters.upload_store import UploadStore
+from batchyard.adapters.webhook_receipts import WebhookReceipts
 from batchyard.adapters.webhook_sender import WebhookSender
 from batchyard.adapters.webhook_store import WebhookStore
 from batchyard.services import Provider
+from tests.unit.batchyard.api_memory import MemoryApiKeyStore, MemoryIdempotencyStore, MemoryWebhookReceipts
 from tests.unit.batchyard.memory import (
     MemoryBatchStore,
     MemoryBucket,
@@ -50,6 +54,9 @@ def methods(kind: type) -> list[str]:
         (Bucket, MemoryBucket),
         (BatchStore, MemoryBatchStore),
         (SweepStore, MemorySweepStore),
+        (ApiKeyStore, MemoryApiKeyStore),
+        (IdempotencyStore, MemoryIdempotencyStore),
+        (WebhookReceipts, MemoryWebhookReceipts),
         (TokenLedgerStore, MemoryTokenLedgerStore),
         (Executions, MemoryExecutions),
         (LambdaFunction, MemoryLambdaFunction),

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from batchyard.adapters.idempotency_store import FirstUse
 from batchyard.api import files, quotas
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, BatchError, InputObject, derived_id
@@ -117,14 +118,10 @@ def _batch_id(services: Services, wanted: dict[str, Any], source: InputObject | 
     return dropped if free else fresh
 
 
-def _remembered(services: Services, key: str, batch_id: str, digest: str) -> str:
+def _remembered(services: Services, token: str, batch_id: str, digest: str) -> str:
     """Return the batch that belongs to an Idempotency-Key, which is this one if the key is new."""
-    item = {
-        "pk": f"IDEMPOTENCY#{key}", "sk": "KEY", "batch_id": batch_id, "digest": digest,
-        "expires_at_ttl": services.now() + KEEP_KEYS,
-    }  # fmt: skip
-    known = services.batch_store.put_once(item)
-    if known["digest"] != digest:
+    known = services.idempotency_store.remember(token, FirstUse(batch_id, digest), services.now() + KEEP_KEYS)
+    if known.digest != digest:
         message = "This Idempotency-Key was used with another body. Use a new key for a new batch."
         raise ApiError(HTTPStatus.CONFLICT, message, code="idempotency_key_reused")
-    return str(known["batch_id"])
+    return known.batch_id
