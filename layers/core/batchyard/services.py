@@ -21,7 +21,7 @@ from batchyard.adapters.api_key_store import ApiKeyStore
 from batchyard.adapters.batch_store import BatchStore
 from batchyard.adapters.bucket import Bucket
 from batchyard.adapters.event_bus import EventBus
-from batchyard.adapters.executions import Executions, WebhookExecutions
+from batchyard.adapters.executions import Executions
 from batchyard.adapters.file_bucket import FileBucket
 from batchyard.adapters.file_store import FileStore
 from batchyard.adapters.idempotency_store import IdempotencyStore
@@ -188,9 +188,9 @@ class Services:
         return WebhookStore(self.settings.table)
 
     @cached_property
-    def webhook_executions(self) -> WebhookExecutions:
+    def webhook_executions(self) -> Executions:
         """The state machine that delivers webhooks."""
-        return WebhookExecutions(self.settings.webhook_state_machine_arn)
+        return Executions(self.settings.webhook_state_machine_arn)
 
     @cached_property
     def webhook_sender(self) -> WebhookSender:

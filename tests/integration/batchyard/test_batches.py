@@ -206,8 +206,8 @@ def test_a_batch_that_could_not_be_started_is_not_started_later(world: World) ->
     world.drop(TWO)
     wanted = body(input_file_id=f"s3://{BUCKET}/inbox/default/in.jsonl")
 
-    def refuse(batch_id: str, restarts: int = 0) -> bool:
-        raise StoreError(f"no {batch_id} after {restarts}")
+    def refuse(name: str, payload: object) -> bool:
+        raise StoreError(f"no {name} of {payload}")
 
     start = world.services.executions.start
     world.services.executions.start = refuse  # type: ignore[method-assign]

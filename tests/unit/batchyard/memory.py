@@ -39,7 +39,7 @@ from batchyard.lines.byte_ranges import ByteRanges
 from batchyard.services import Services
 from batchyard.settings import Settings
 from tests.unit.batchyard.api_memory import MemoryApiKeyStore, MemoryIdempotencyStore, MemoryWebhookReceipts, fit
-from tests.unit.batchyard.webhook_memory import MemoryWebhookExecutions, MemoryWebhookSender, MemoryWebhookStore
+from tests.unit.batchyard.webhook_memory import MemoryWebhookSender, MemoryWebhookStore
 
 BUCKET = "batchyard-data-example"
 NOW = 1_790_000_000
@@ -504,15 +504,15 @@ class MemoryExecutions(Executions):
 
     def __init__(self) -> None:
         self.started: list[str] = []
+        self.payloads: dict[str, Any] = {}
         self.statuses: dict[str, str] = {}
 
-    def start(self, batch_id: str, restarts: int = 0) -> bool:
-        name = f"{batch_id}-{restarts + 1}" if restarts else batch_id
+    def start(self, name: str, payload: object) -> bool:
         self.started.append(name)
+        self.payloads.setdefault(name, payload)
         return self.started.count(name) == 1
 
-    def status(self, batch_id: str, restarts: int) -> str | None:
-        name = f"{batch_id}-{restarts + 1}" if restarts else batch_id
+    def status(self, name: str) -> str | None:
         return self.statuses.get(name, "RUNNING") if name in self.started else None
 
 
@@ -700,7 +700,7 @@ class MemoryServices(Services):
         self.advanced, self.signing = MemoryLambdaFunction(), MemorySecret()
         self.advance_function, self.webhook_secret = self.advanced, self.signing
         self.root, self.hooks, self.deliveries, self.called = (
-            MemorySecret(), MemoryWebhookStore(), MemoryWebhookExecutions(), MemoryWebhookSender(),
+            MemorySecret(), MemoryWebhookStore(), MemoryExecutions(), MemoryWebhookSender(),
         )  # fmt: skip
         self.signing_secret, self.webhook_store = self.root, self.hooks
         self.webhook_executions, self.webhook_sender = self.deliveries, self.called

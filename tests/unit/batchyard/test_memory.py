@@ -9,7 +9,7 @@ from batchyard.adapters.api_key_store import ApiKeyStore
 from batchyard.adapters.batch_store import BatchStore
 from batchyard.adapters.bucket import Bucket
 from batchyard.adapters.event_bus import EventBus
-from batchyard.adapters.executions import Executions, WebhookExecutions
+from batchyard.adapters.executions import Executions
 from batchyard.adapters.file_bucket import FileBucket
 from batchyard.adapters.file_store import FileStore
 from batchyard.adapters.idempotency_store import IdempotencyStore
@@ -39,7 +39,7 @@ from tests.unit.batchyard.memory import (
     MemoryTokenLedgerStore,
     MemoryUploadStore,
 )
-from tests.unit.batchyard.webhook_memory import MemoryWebhookExecutions, MemoryWebhookSender, MemoryWebhookStore
+from tests.unit.batchyard.webhook_memory import MemoryWebhookSender, MemoryWebhookStore
 
 INHERITED = {"fence", "put_headers"}  # they call nothing but what is here
 
@@ -67,7 +67,6 @@ def methods(kind: type) -> list[str]:
         (QuotaStore, MemoryQuotaStore),
         (Secret, MemorySecret),
         (WebhookStore, MemoryWebhookStore),
-        (WebhookExecutions, MemoryWebhookExecutions),
         (WebhookSender, MemoryWebhookSender),
         (Provider, MemoryProvider),
     ],

@@ -25,7 +25,7 @@ FIRST = Step(BATCH_ID, 0)
 def running() -> MemoryServices:
     """Make services whose batch has an execution."""
     services = planned()
-    services.started.start(BATCH_ID)
+    services.started.start(BATCH_ID, {})
     stored = services.fake_bucket.stored
     services.fake_bucket.stored = {key: data for key, data in stored.items() if not key.startswith("inbox/")}
     services.fake_bucket.stored["files/default/requests.jsonl"] = stored["inbox/default/requests.jsonl"]
