@@ -14,6 +14,7 @@ from batch_client import (
     HttpInfo,
     InvalidArgumentError,
     RetryPolicy,
+    Source,
 )
 from batch_client import Batch as ProviderBatch
 from batchyard import settings
@@ -34,7 +35,6 @@ from batchyard.adapters.upload_store import UploadStore
 from batchyard.adapters.webhook_receipts import WebhookReceipts
 from batchyard.adapters.webhook_sender import WebhookSender
 from batchyard.adapters.webhook_store import WebhookStore
-from batchyard.lines.byte_ranges import ByteRanges
 from batchyard.settings import Settings
 
 T = TypeVar("T")
@@ -43,8 +43,8 @@ T = TypeVar("T")
 class Provider(Protocol):
     """What we ask of a provider; `batch_client.BatchClient` is the real one and names what each call raises."""
 
-    def create_file(self, source: ByteRanges, filename: str) -> File:
-        """ByteRanges the input of a provider batch."""
+    def create_file(self, source: Source, filename: str) -> File:
+        """Upload the input of a provider batch."""
         ...
 
     def create_batch(
@@ -145,7 +145,8 @@ class Services:
     @cached_property
     def token_ledger_store(self) -> TokenLedgerStore:
         """The ledgers of enqueued tokens, in the same table."""
-        return TokenLedgerStore(self.settings.table)
+        settings = self.settings
+        return TokenLedgerStore(settings.table, settings.provider_name, settings.max_enqueued_tokens)
 
     @cached_property
     def upload_store(self) -> UploadStore:
@@ -155,7 +156,7 @@ class Services:
     @cached_property
     def quota_store(self) -> QuotaStore:
         """The sums of what tenants store, in the same table."""
-        return QuotaStore(self.settings.table)
+        return QuotaStore(self.settings.table, self.settings.max_stored_bytes)
 
     @cached_property
     def executions(self) -> Executions:

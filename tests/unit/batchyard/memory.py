@@ -10,7 +10,7 @@ from typing import Any, Self, cast
 
 import msgspec
 
-from batch_client import APIConnectionError, BatchClientError, File, FileDeleted, HttpInfo, NotFoundError
+from batch_client import APIConnectionError, BatchClientError, File, FileDeleted, HttpInfo, NotFoundError, Source
 from batch_client import Batch as ProviderBatch
 from batchyard.adapters.batch_store import BatchStore, LinkedShard
 from batchyard.adapters.bucket import CHUNK, Arrived, Bucket
@@ -19,7 +19,7 @@ from batchyard.adapters.executions import Executions
 from batchyard.adapters.file_bucket import FileBucket
 from batchyard.adapters.file_store import FileStore
 from batchyard.adapters.lambda_functions import LambdaFunction
-from batchyard.adapters.object_join import ObjectJoin, Source
+from batchyard.adapters.object_join import ObjectJoin, SmallObject
 from batchyard.adapters.object_writer import Begun, Writer
 from batchyard.adapters.quota_store import QuotaStore
 from batchyard.adapters.secrets_manager import Secret
@@ -35,7 +35,6 @@ from batchyard.domain.quota import Stored
 from batchyard.domain.shard import Shard, superseding
 from batchyard.domain.stored_file import StoredFile
 from batchyard.domain.token_ledger import Ledger, Reservation, Terms
-from batchyard.lines.byte_ranges import ByteRanges
 from batchyard.services import Services
 from batchyard.settings import Settings
 from tests.unit.batchyard.api_memory import MemoryApiKeyStore, MemoryIdempotencyStore, MemoryWebhookReceipts, fit
@@ -90,7 +89,10 @@ class MemoryBucket(Bucket):
         self.stored[key] = data
 
     def writer(self, key: str, *, hashing: bool = True, begun: Begun | None = None) -> Writer:
-        return Writer(self, cast("Any", None), key, hashing=hashing, begun=begun)  # below one part, a writer only puts
+        nothing = cast("Any", None)
+        return Writer(
+            nothing, self.bucket, key, self.chunks, self.put, hashing=hashing, begun=begun
+        )  # below one part, a writer only puts
 
 
 class MemoryBatchStore(BatchStore):
@@ -226,7 +228,7 @@ class MemoryJoint(ObjectJoin):
     def __init__(self, bucket: MemoryBucket, key: str) -> None:
         self._kept, self._into, self._whole = bucket, key, b""
 
-    def take(self, sources: Sequence[Source]) -> Iterator[bytes]:
+    def take(self, sources: Sequence[SmallObject]) -> Iterator[bytes]:
         for source in sources:
             piece = self._kept.get(source.key)
             self._whole += piece
@@ -367,13 +369,14 @@ class MemoryUploadStore(UploadStore):
 class MemoryQuotaStore(QuotaStore):
     """The sums of what tenants store in a dictionary, under the real ones' conditions."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
         self.known: dict[str, Stored] = {}
 
     def read(self, tenant: str) -> Stored:
         return self.known.get(tenant, Stored(tenant=tenant))
 
-    def add(self, tenant: str, size: int, now: int, most: int | None) -> bool:
+    def _add(self, tenant: str, size: int, now: int, most: int | None) -> bool:
         stored = self.read(tenant)
         if most is not None and (size > most or (tenant in self.known and stored.bytes + size > most)):
             return False
@@ -393,7 +396,8 @@ class MemoryQuotaStore(QuotaStore):
 class MemoryTokenLedgerStore(TokenLedgerStore):
     """Ledgers in dictionaries, under the real ones' conditions."""
 
-    def __init__(self) -> None:
+    def __init__(self, provider: str = "", configured: str = "0") -> None:
+        self.provider, self._configured = provider, configured
         self.books: dict[str, Ledger] = {}
         self.held: dict[str, dict[str, Reservation]] = {}
         self.created: dict[str, Creations] = {}
@@ -588,7 +592,7 @@ class MemoryProvider:
         self.meanwhile: dict[str, Callable[[], object]] = {}
         self.on_the_way_back: dict[str, Callable[[], object]] = {}
 
-    def create_file(self, source: ByteRanges, filename: str) -> File:
+    def create_file(self, source: Source, filename: str) -> File:
         self._called("create_file")
         file = File(id=f"file-{len(self.files)}", filename=filename, created_at=self.clock())
         self.files[file.id], self.uploads[file.id] = b"".join(source), file
@@ -682,7 +686,8 @@ class MemoryServices(Services):
         self.scripted.clock = self.now
         given = Settings(**{**_SETTINGS, **settings})  # type: ignore[arg-type]  # each test gives a field its own type
         super().__init__(given, self.scripted, lambda: self.now_is, lambda: 0.0)
-        self.fake_bucket, self.table, self.room = MemoryBucket(), MemoryBatchStore(), MemoryTokenLedgerStore()
+        self.fake_bucket, self.table = MemoryBucket(), MemoryBatchStore()
+        self.room = MemoryTokenLedgerStore(given.provider_name, given.max_enqueued_tokens)
         self.started, self.invoked, self.bus, self.key = (
             MemoryExecutions(), MemoryLambdaFunction(), MemoryEventBus(), MemorySecret(),
         )  # fmt: skip
@@ -694,7 +699,7 @@ class MemoryServices(Services):
         self.kept_files, self.file_bodies = MemoryFileStore(), MemoryFileBucket(self.fake_bucket)
         self.token_ledger_store = self.room
         self.kept_uploads = MemoryUploadStore()
-        self.quota_store = self.sums = MemoryQuotaStore()
+        self.quota_store = self.sums = MemoryQuotaStore(given.max_stored_bytes)
         self.file_store, self.file_bucket, self.upload_store = self.kept_files, self.file_bodies, self.kept_uploads
         self.cancel_function, self.event_bus, self.secret = self.invoked, self.bus, self.key
         self.advanced, self.signing = MemoryLambdaFunction(), MemorySecret()

@@ -79,7 +79,7 @@ def delete_file(services: Services, tenant: str, file_id: str) -> dict[str, Any]
         services.file_store.change(file_id, deleted_at=services.now(), expires_at_ttl=services.now() + DAY)
     except StaleRecord as error:
         raise unknown(file_id) from error
-    quotas.give_back(services, tenant, file.bytes)
+    services.quota_store.give_back(tenant, file.bytes, services.now())
     return {"id": file_id, "object": "file", "deleted": True}
 
 

@@ -16,7 +16,6 @@ from batchyard.planning.output_limits import ASSUMED_OUTPUT, Load, Outputs
 from batchyard.planning.progress import PlanProgress
 from batchyard.planning.whole_input import EMPTY, read_lines
 from batchyard.services import Services
-from batchyard.shards import token_room
 
 # Shown, while all are in the sums: the record of the batch holds 400 KB and an event 256 KB, in which a character has up to 12.
 MOST_MODELS, SHOWN_NAME = 25, 100
@@ -132,7 +131,7 @@ def too_dear(found: Preflight, most: str) -> BatchError | None:
 
 def _in_waves(services: Services, model: ModelEstimate) -> ModelEstimate:
     """Tell how often the provider's room for a model would have to be filled, if its limit is set or was learned."""
-    room = token_room.limit(services, model.model)
+    room = services.token_ledger_store.limit(model.model)
     waves = -(-model.estimated_input_tokens // room) if room else None
     return msgspec.structs.replace(model, waves=waves)
 

@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from batchyard.api import quotas
 from batchyard.domain import object_keys, stored_file
 from batchyard.domain.batch import Batch
 from batchyard.domain.stored_file import BATCH_OUTPUT, DAY
@@ -26,5 +25,5 @@ def keep(services: Services, batch: Batch, name: str, size: int) -> str:
         filename=f"{batch.batch_id}_{SHOWN_NAMES[name]}.jsonl", purpose=BATCH_OUTPUT,
     )  # fmt: skip
     if services.file_store.keep(file):
-        quotas.count(services, batch.tenant, size)
+        services.quota_store.count(batch.tenant, size, services.now())
     return file_id
