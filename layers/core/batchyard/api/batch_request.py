@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from typing import Any, Final
 
+import msgspec
+
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import refusal
 from batchyard.lines.line import ENDPOINTS
@@ -14,8 +16,27 @@ MEMBERS: Final = ("input_file_id", "endpoint", "completion_window")
 SHORTEST_LIFE, LONGEST_LIFE = 3_600, 2_592_000  # seconds
 
 
-def check(body: object, windows: Collection[str]) -> dict[str, Any]:
-    """Return the body of a create request, our options spelled alike, if OpenAI would take it, else raise ApiError 400."""
+class BatchRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A body that was checked."""
+
+    input_file_id: str
+    endpoint: str
+    completion_window: str
+    metadata: dict[str, str] | None
+    output_expires_after: dict[str, Any] | None
+    #: Our own options that the body names, by member of `Batch`.
+    options: dict[str, Any]
+    #: The whole body, in which the names of our options have underscores.
+    body: dict[str, Any]
+
+    def members(self) -> dict[str, Any]:
+        """Return the members of the batch that follow from the request alone."""
+        names = ("endpoint", "metadata", "output_expires_after", "input_file_id")
+        return {**{name: getattr(self, name) for name in names}, **self.options}
+
+
+def check(body: object, windows: Collection[str]) -> BatchRequest:
+    """Read a body if OpenAI would take it; raises ApiError 400 for any other."""
     if not isinstance(body, dict):
         raise refusal(BatchError("invalid_type", "The body must be a JSON object."))
     for name in MEMBERS:
@@ -25,10 +46,12 @@ def check(body: object, windows: Collection[str]) -> dict[str, Any]:
             raise refusal(BatchError("invalid_type", f"'{name}' must be a string.", name))
     wrong = _wrong_endpoint(body) or _wrong_window(body, windows) or _wrong_metadata(body) or _wrong_expiry(body)
     spelled = options.spelled(body)
-    wrong = wrong or options.misspelled(body) or options.twice(body) or options.wrong(options.of_body(spelled))
+    named = options.of_body(spelled)
+    wrong = wrong or options.misspelled(body) or options.twice(body) or options.wrong(named)
     if wrong is not None:
         raise refusal(wrong)
-    return spelled
+    given: dict[str, Any] = {name: spelled.get(name) for name in (*MEMBERS, "metadata", "output_expires_after")}
+    return BatchRequest(**given, options=named, body=spelled)
 
 
 def _wrong_endpoint(body: dict[str, Any]) -> BatchError | None:
