@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from batchyard.domain.batch import BatchError
-from batchyard.domain.errors import refusal
+from batchyard.domain.errors import invalid_request
 from batchyard.lines.line import ENDPOINTS
 from batchyard.planning import options
 from batchyard.planning.options import check_metadata
@@ -38,18 +38,20 @@ class BatchRequest(msgspec.Struct, frozen=True, kw_only=True):
 def check(body: object, windows: Collection[str]) -> BatchRequest:
     """Read a body if OpenAI would take it; raises ApiError 400 for any other."""
     if not isinstance(body, dict):
-        raise refusal(BatchError("invalid_type", "The body must be a JSON object."))
+        raise invalid_request(BatchError("invalid_type", "The body must be a JSON object."))
     for name in MEMBERS:
         if body.get(name) is None:
-            raise refusal(BatchError("missing_required_parameter", f"Missing required parameter: '{name}'.", name))
+            raise invalid_request(
+                BatchError("missing_required_parameter", f"Missing required parameter: '{name}'.", name)
+            )
         if not isinstance(body[name], str):
-            raise refusal(BatchError("invalid_type", f"'{name}' must be a string.", name))
+            raise invalid_request(BatchError("invalid_type", f"'{name}' must be a string.", name))
     wrong = _wrong_endpoint(body) or _wrong_window(body, windows) or _wrong_metadata(body) or _wrong_expiry(body)
     spelled = options.spelled(body)
     named = options.of_body(spelled)
     wrong = wrong or options.misspelled(body) or options.twice(body) or options.wrong(named)
     if wrong is not None:
-        raise refusal(wrong)
+        raise invalid_request(wrong)
     given: dict[str, Any] = {name: spelled.get(name) for name in (*MEMBERS, "metadata", "output_expires_after")}
     return BatchRequest(**given, options=named, body=spelled)
 

@@ -12,7 +12,7 @@ from batchyard.api import files, quotas
 from batchyard.api.batch_request import BatchRequest
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, BatchError, InputObject, derived_id
-from batchyard.domain.errors import ApiError, BatchyardError, NotFound, refusal
+from batchyard.domain.errors import ApiError, BatchyardError, NotFound, invalid_request
 from batchyard.planning import new_batch
 from batchyard.services import Services
 
@@ -88,7 +88,7 @@ def _source(services: Services, tenant: str, input_file_id: str) -> InputObject 
     bucket, key = found.groups()
     if bucket != services.settings.bucket or not object_keys.readable_by(tenant, key):
         allowed = f"s3://{services.settings.bucket}/{object_keys.FILES}{tenant}/ or {object_keys.INBOX}{tenant}/"
-        raise refusal(BatchError("invalid_value", f"The input file must be below {allowed}.", "input_file_id"))
+        raise invalid_request(BatchError("invalid_value", f"The input file must be below {allowed}.", "input_file_id"))
     if len(key.encode("utf-8", "surrogatepass")) > LONGEST_KEY:
         return None
     try:

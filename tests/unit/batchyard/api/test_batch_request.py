@@ -6,7 +6,7 @@ import pytest
 
 from batchyard.api.batch_request import check
 from batchyard.domain.batch import BatchError
-from batchyard.domain.errors import ApiError, refusal
+from batchyard.domain.errors import ApiError, invalid_request
 from batchyard.lines.line import ENDPOINTS
 from batchyard.planning.options import check_metadata
 
@@ -109,6 +109,6 @@ def test_metadata_is_measured_in_characters_not_bytes() -> None:
 
 
 def test_a_refusal_is_a_400_in_openai_s_envelope() -> None:
-    assert refusal(BatchError("c", "m", "p")).envelope() == {
+    assert invalid_request(BatchError("c", "m", "p")).envelope() == {
         "error": {"message": "m", "type": "invalid_request_error", "param": "p", "code": "c"}
     }
