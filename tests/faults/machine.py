@@ -76,7 +76,7 @@ class Machine:
 
     def __init__(self, services: Services, clock: Clock, strikes: Strikes, read: Callable[[str], bytes | None]) -> None:
         self.services, self.clock, self.strikes, self.read = services, clock, strikes, read
-        self.executions: dict[tuple[str, int], Execution] = {}
+        self.executions: dict[str, Execution] = {}
         self.cancels: list[str] = []
         self.payloads: list[Step] = []
         self.surprises: list[str] = []
@@ -87,15 +87,15 @@ class Machine:
         self.handed_over = 0
         self.turns = 0
 
-    def start(self, batch_id: str, restarts: int = 0) -> bool:
+    def start(self, name: str, payload: dict[str, str]) -> bool:
         """Stand where Step Functions' StartExecution stands: a name starts once."""
-        new = (batch_id, restarts) not in self.executions
-        self.executions.setdefault((batch_id, restarts), Execution(batch_id))
+        new = name not in self.executions
+        self.executions.setdefault(name, Execution(payload["batch_id"]))
         return new
 
-    def status(self, batch_id: str, restarts: int) -> str | None:
+    def status(self, name: str) -> str | None:
         """Stand where DescribeExecution stands."""
-        execution = self.executions.get((batch_id, restarts))
+        execution = self.executions.get(name)
         if execution is None:
             return None
         return STATUSES.get(execution.ended, "FAILED") if execution.ended else "RUNNING"

@@ -34,7 +34,7 @@ from tests.unit.batchyard.memory import is_it
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
-    from batchyard.lines.byte_ranges import ByteRanges
+    from batch_client import Source
 
 T = TypeVar("T")
 
@@ -116,7 +116,7 @@ class FickleProvider:
     most_queued: int = 0
     largest: int = 0
 
-    def create_file(self, source: ByteRanges, filename: str) -> File:
+    def create_file(self, source: Source, filename: str) -> File:
         return self._call("create_file", lambda: self._keep(b"".join(source), filename))
 
     def create_batch(

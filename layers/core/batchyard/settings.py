@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
+from urllib.parse import urlsplit
 
 from batchyard.domain.errors import SettingsError
 
@@ -52,6 +53,11 @@ class Settings:
     results_days: int = 0
     keep_provider_files: str = "false"
     webhooks_to_private_addresses: str = "false"
+
+    @property
+    def provider_name(self) -> str:
+        """Name the provider in token ledgers: host and port of its address."""
+        return urlsplit(self.provider_base_url).netloc.rpartition("@")[2].lower()
 
     @property
     def private_webhooks(self) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from batchyard.api import batch_routes, file_routes, upload_routes, webhook_routes
+from batchyard.api import routes
 from tests.integration.batchyard.permissions import ACCOUNT, Permission, needed
 from tests.unit.template.documents import ROOT, functions, listed, uses
 
@@ -26,12 +26,16 @@ if TYPE_CHECKING:
 
     from batchyard.settings import Settings
 
-# the front door has no operation of its own name, but modules of them, which its routes call
-ROUTES: Final = (batch_routes, file_routes, upload_routes, webhook_routes)
+# the API has no operation of its own name, but modules of them, which its routes call
 BEHIND: Final = {
-    value.__name__ if ismodule(value) else getattr(value, "__module__", "") for each in ROUTES for value in vars(each).values()
-}  # fmt: skip
-DOORS: Final = {f"batchyard.{path.parent.name}": path.parent.name for path in ROOT.glob("functions/*/handler.py")} | {
+    value.__name__ if ismodule(value) else getattr(value, "__module__", "") for value in vars(routes).values()
+}
+OPERATIONS: Final = {  # an operation has the name of its door, in one of the rooms
+    f"batchyard.{path.parent.name}.{path.stem}": path.stem
+    for door in ROOT.glob("functions/*/handler.py")
+    for path in ROOT.glob(f"layers/core/batchyard/*/{door.parent.name}.py")
+}
+DOORS: Final = OPERATIONS | {
     module: "api" for module in BEHIND if module.startswith("batchyard.") and module != "batchyard.services"
 }
 MISSING: Final = {"NoSuchKey": "AccessDenied", "NoSuchVersion": "AccessDenied", "404": "403"}

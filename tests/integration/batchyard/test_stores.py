@@ -10,6 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
+from batchyard.adapters import aws
 from tests.integration.batchyard.redelivery import check, first_answers, run_whole, same_adapters
 from tests.integration.batchyard.world import BUCKET, Provider, World, answering, jsonl, request
 
@@ -56,6 +57,7 @@ def storm(world: World) -> Iterator[Storm]:
     hooks: dict[str, Any] = {"before-call": storm.before, "after-call": storm.after}
     for event, hook in hooks.items():
         events.register(event, hook)
+    aws.client.cache_clear()
     yield storm
     for event, hook in hooks.items():
         events.unregister(event, hook)

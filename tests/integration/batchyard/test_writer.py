@@ -156,16 +156,20 @@ class Counting:
         return {"CopyPartResult": {"ETag": "e"}}
 
 
+def counted(bucket: Bucket, counting: Any, *, hashing: bool, begun: Begun | None = None) -> Writer:
+    return Writer(counting, BUCKET, "results/r", bucket.chunks, bucket.put, hashing=hashing, begun=begun)
+
+
 def test_a_huge_source_is_copied_in_steps_that_are_done_in_time_and_may_be_left_between_any_two(
     bucket: Bucket,
 ) -> None:
     counting: Any = Counting()
     size = 7 * LARGEST_COPY + PART
     pinned = bucket.head(source(bucket, 1, 5)[0].key)[0]
-    writer = Writer(bucket, counting, "results/r", hashing=True)
+    writer = counted(bucket, counting, hashing=True)
     huge = type(pinned)(BUCKET, pinned.key, pinned.etag, size, pinned.version_id)
     reached = next(writer.copying(huge, 0))
-    writer = Writer(bucket, counting, "results/r", hashing=True, begun=writer.suspend())
+    writer = counted(bucket, counting, hashing=True, begun=writer.suspend())
     assert list(writer.copying(huge, 0, reached))[-1] == size
     assert (counting.copied[0][0], counting.copied[-1][1], writer.size) == (0, size, size)
     assert all(stop == start for (_, stop), (start, _) in zip(counting.copied[:-1], counting.copied[1:], strict=True))
@@ -175,13 +179,11 @@ def test_a_huge_source_is_copied_in_steps_that_are_done_in_time_and_may_be_left_
 
 def test_parts_grow_so_that_ten_thousand_hold_much_and_one_more_is_refused_in_words(bucket: Bucket) -> None:
     counting: Any = Counting()
-    many = Writer(
-        bucket, counting, "results/r", hashing=False, begun=Begun("u", [CompletedPart("e")] * 9 * PARTS_PER_SIZE)
-    )
+    many = counted(bucket, counting, hashing=False, begun=Begun("u", [CompletedPart("e")] * 9 * PARTS_PER_SIZE))
     many.write(bytes(9 * PART))
     assert counting.sent == []
     many.write(bytes(PART))
     assert counting.sent == [10 * PART]
-    full = Writer(bucket, counting, "results/r", hashing=False, begun=Begun("u", [CompletedPart("e")] * 10_000))
+    full = counted(bucket, counting, hashing=False, begun=Begun("u", [CompletedPart("e")] * 10_000))
     with pytest.raises(BatchyardError, match="10,000 parts"):
         full.write(bytes(11 * PART))

@@ -26,7 +26,7 @@ from batchyard.shards.submit import submit
 from tests.unit.batchyard.memory import is_it
 
 if TYPE_CHECKING:
-    from batchyard.lines.byte_ranges import ByteRanges
+    from batch_client import Source
     from batchyard.services import Services
     from tests.integration.batchyard.roles import Roles
 
@@ -91,7 +91,7 @@ class Provider:
         default_factory=list
     )  # what was asked of it at once: the custom_ids, which the prompts are
 
-    def create_file(self, source: ByteRanges, filename: str) -> File:
+    def create_file(self, source: Source, filename: str) -> File:
         self._called("create_file")
         data = b"".join(source)
         assert len(data) == len(source)

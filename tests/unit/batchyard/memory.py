@@ -6,21 +6,20 @@ import threading
 import zlib
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from operator import itemgetter
 from typing import Any, Self, cast
 
 import msgspec
 
-from batch_client import APIConnectionError, BatchClientError, File, FileDeleted, HttpInfo, NotFoundError
+from batch_client import APIConnectionError, BatchClientError, File, FileDeleted, HttpInfo, NotFoundError, Source
 from batch_client import Batch as ProviderBatch
-from batchyard.adapters.batch_store import BatchStore
+from batchyard.adapters.batch_store import BatchStore, LinkedShard
 from batchyard.adapters.bucket import CHUNK, Arrived, Bucket
 from batchyard.adapters.event_bus import EventBus
 from batchyard.adapters.executions import Executions
 from batchyard.adapters.file_bucket import FileBucket
 from batchyard.adapters.file_store import FileStore
 from batchyard.adapters.lambda_functions import LambdaFunction
-from batchyard.adapters.object_join import ObjectJoin, Source
+from batchyard.adapters.object_join import ObjectJoin, SmallObject
 from batchyard.adapters.object_writer import Begun, Writer
 from batchyard.adapters.quota_store import QuotaStore
 from batchyard.adapters.secrets_manager import Secret
@@ -30,20 +29,19 @@ from batchyard.adapters.upload_store import UploadStore
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, Counts, InputObject, Usage
 from batchyard.domain.create_rate import Creations
-from batchyard.domain.errors import InputGone, NotFound, StaleRecord, StoreError
+from batchyard.domain.errors import InputGone, NotFound, StaleRecord
 from batchyard.domain.multipart_upload import StoredUpload, UploadPart
 from batchyard.domain.quota import Stored
 from batchyard.domain.shard import Shard, with_next_version
 from batchyard.domain.stored_file import StoredFile
 from batchyard.domain.token_ledger import Ledger, Reservation, Terms
-from batchyard.lines.byte_ranges import ByteRanges
 from batchyard.services import Services
 from batchyard.settings import Settings
-from tests.unit.batchyard.webhook_memory import MemoryWebhookExecutions, MemoryWebhookSender, MemoryWebhookStore
+from tests.unit.batchyard.api_memory import MemoryApiKeyStore, MemoryIdempotencyStore, MemoryWebhookReceipts, fit
+from tests.unit.batchyard.webhook_memory import MemoryWebhookSender, MemoryWebhookStore
 
 BUCKET = "batchyard-data-example"
 NOW = 1_790_000_000
-LONGEST_KEY = 2_000  # bytes; DynamoDB's 2,048 have room for a prefix
 BATCH_ID = "batch_5f0c1e8a9b7d4c3e8f2a6b1d0e9c8a7f"
 
 
@@ -91,17 +89,10 @@ class MemoryBucket(Bucket):
         self.stored[key] = data
 
     def writer(self, key: str, *, hashing: bool = True, begun: Begun | None = None) -> Writer:
-        return Writer(self, cast("Any", None), key, hashing=hashing, begun=begun)  # below one part, a writer only puts
-
-
-def _fit(key: str) -> None:
-    """Refuse what DynamoDB would: a key of more than 2,048 bytes, or one that is no text in UTF-8."""
-    try:
-        if len(key.encode()) <= LONGEST_KEY:
-            return
-    except UnicodeEncodeError as error:
-        raise StoreError(f"no text: {key!r}") from error
-    raise StoreError(f"too long: {key[:64]}")
+        nothing = cast("Any", None)
+        return Writer(
+            nothing, self.bucket, key, self.chunks, self.put, hashing=hashing, begun=begun
+        )  # below one part, a writer only puts
 
 
 class MemoryBatchStore(BatchStore):
@@ -111,7 +102,7 @@ class MemoryBatchStore(BatchStore):
         self.batches: dict[str, Batch] = {}
         self.kept: dict[tuple[str, int], Shard] = {}
         self.held_by: dict[str, set[int]] = {}
-        self.others: dict[tuple[str, str], dict[str, Any]] = {}
+        self.links: dict[str, LinkedShard] = {}
 
     def create_batch(self, batch: Batch) -> bool:
         new = batch.batch_id not in self.batches
@@ -125,7 +116,7 @@ class MemoryBatchStore(BatchStore):
         return found
 
     def find_batch(self, batch_id: str) -> Batch | None:
-        _fit(batch_id)
+        fit(batch_id)
         return self.batches.get(batch_id)
 
     def move_batch(self, batch_id: str, status: str, now: int, **changes: object) -> Batch | None:
@@ -193,27 +184,11 @@ class MemoryBatchStore(BatchStore):
             self._replace(after.batch_id, {"counts": moved, "usage": (known.usage or Usage()) + used})
 
     def link(self, provider_batch_id: str, shard: Shard) -> None:
-        item = {"batch_id": shard.batch_id, "shard": shard.shard, "expires_at_ttl": shard.expires_at_ttl}
-        self.others[f"PROVIDER#{provider_batch_id}", "LINK"] = item
+        self.links[provider_batch_id] = LinkedShard(shard.batch_id, shard.shard)
 
-    def item(self, pk: str, sk: str) -> dict[str, Any]:
-        _fit(pk)
-        if (pk, sk) not in self.others:
-            raise NotFound(pk)
-        return self.others[pk, sk]
-
-    def put_once(self, item: Mapping[str, Any]) -> Mapping[str, Any]:
-        return self.others.setdefault((item["pk"], item["sk"]), dict(item))
-
-    def items_of(self, owner: str) -> Iterator[dict[str, Any]]:
-        return iter(
-            sorted((each for each in self.others.values() if each.get("gsi1pk") == owner), key=itemgetter("gsi1sk"))
-        )
-
-    def change_item(self, pk: str, sk: str, **changes: object) -> None:
-        if (pk, sk) not in self.others:
-            raise NotFound(pk) from StaleRecord(pk)
-        self.others[pk, sk].update(changes)
+    def linked(self, provider_batch_id: str) -> LinkedShard | None:
+        fit(provider_batch_id)
+        return self.links.get(provider_batch_id)
 
 
 class MemorySweepStore(SweepStore):
@@ -253,7 +228,7 @@ class MemoryJoint(ObjectJoin):
     def __init__(self, bucket: MemoryBucket, key: str) -> None:
         self._kept, self._into, self._whole = bucket, key, b""
 
-    def take(self, sources: Sequence[Source]) -> Iterator[bytes]:
+    def take(self, sources: Sequence[SmallObject]) -> Iterator[bytes]:
         for source in sources:
             piece = self._kept.get(source.key)
             self._whole += piece
@@ -327,7 +302,7 @@ class MemoryFileStore(FileStore):
         return True
 
     def file(self, file_id: str) -> StoredFile:
-        _fit(file_id)
+        fit(file_id)
         if file_id not in self.known:
             raise NotFound(file_id)
         return self.known[file_id]
@@ -394,13 +369,14 @@ class MemoryUploadStore(UploadStore):
 class MemoryQuotaStore(QuotaStore):
     """The sums of what tenants store in a dictionary, under the real ones' conditions."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
         self.known: dict[str, Stored] = {}
 
     def read(self, tenant: str) -> Stored:
         return self.known.get(tenant, Stored(tenant=tenant))
 
-    def add(self, tenant: str, size: int, now: int, most: int | None) -> bool:
+    def _add(self, tenant: str, size: int, now: int, most: int | None) -> bool:
         stored = self.read(tenant)
         if most is not None and (size > most or (tenant in self.known and stored.bytes + size > most)):
             return False
@@ -420,7 +396,8 @@ class MemoryQuotaStore(QuotaStore):
 class MemoryTokenLedgerStore(TokenLedgerStore):
     """Ledgers in dictionaries, under the real ones' conditions."""
 
-    def __init__(self) -> None:
+    def __init__(self, provider: str = "", configured: str = "0") -> None:
+        self.provider, self._configured = provider, configured
         self.books: dict[str, Ledger] = {}
         self.held: dict[str, dict[str, Reservation]] = {}
         self.created: dict[str, Creations] = {}
@@ -531,15 +508,15 @@ class MemoryExecutions(Executions):
 
     def __init__(self) -> None:
         self.started: list[str] = []
+        self.payloads: dict[str, Any] = {}
         self.statuses: dict[str, str] = {}
 
-    def start(self, batch_id: str, restarts: int = 0) -> bool:
-        name = f"{batch_id}-{restarts + 1}" if restarts else batch_id
+    def start(self, name: str, payload: object) -> bool:
         self.started.append(name)
+        self.payloads.setdefault(name, payload)
         return self.started.count(name) == 1
 
-    def status(self, batch_id: str, restarts: int) -> str | None:
-        name = f"{batch_id}-{restarts + 1}" if restarts else batch_id
+    def status(self, name: str) -> str | None:
         return self.statuses.get(name, "RUNNING") if name in self.started else None
 
 
@@ -615,7 +592,7 @@ class MemoryProvider:
         self.meanwhile: dict[str, Callable[[], object]] = {}
         self.on_the_way_back: dict[str, Callable[[], object]] = {}
 
-    def create_file(self, source: ByteRanges, filename: str) -> File:
+    def create_file(self, source: Source, filename: str) -> File:
         self._called("create_file")
         file = File(id=f"file-{len(self.files)}", filename=filename, created_at=self.clock())
         self.files[file.id], self.uploads[file.id] = b"".join(source), file
@@ -709,22 +686,26 @@ class MemoryServices(Services):
         self.scripted.clock = self.now
         given = Settings(**{**_SETTINGS, **settings})  # type: ignore[arg-type]  # each test gives a field its own type
         super().__init__(given, self.scripted, lambda: self.now_is, lambda: 0.0)
-        self.fake_bucket, self.table, self.room = MemoryBucket(), MemoryBatchStore(), MemoryTokenLedgerStore()
+        self.fake_bucket, self.table = MemoryBucket(), MemoryBatchStore()
+        self.room = MemoryTokenLedgerStore(given.provider_name, given.max_enqueued_tokens)
         self.started, self.invoked, self.bus, self.key = (
             MemoryExecutions(), MemoryLambdaFunction(), MemoryEventBus(), MemorySecret(),
         )  # fmt: skip
         self.bucket, self.batch_store, self.executions = self.fake_bucket, self.table, self.started
         self.sweep_store = MemorySweepStore(self.table)
+        self.keys, self.receipts = MemoryApiKeyStore(), MemoryWebhookReceipts()
+        self.api_key_store, self.webhook_receipts = self.keys, self.receipts
+        self.idempotency_store = MemoryIdempotencyStore()
         self.kept_files, self.file_bodies = MemoryFileStore(), MemoryFileBucket(self.fake_bucket)
         self.token_ledger_store = self.room
         self.kept_uploads = MemoryUploadStore()
-        self.quota_store = self.sums = MemoryQuotaStore()
+        self.quota_store = self.sums = MemoryQuotaStore(given.max_stored_bytes)
         self.file_store, self.file_bucket, self.upload_store = self.kept_files, self.file_bodies, self.kept_uploads
         self.cancel_function, self.event_bus, self.secret = self.invoked, self.bus, self.key
         self.advanced, self.signing = MemoryLambdaFunction(), MemorySecret()
         self.advance_function, self.webhook_secret = self.advanced, self.signing
         self.root, self.hooks, self.deliveries, self.called = (
-            MemorySecret(), MemoryWebhookStore(), MemoryWebhookExecutions(), MemoryWebhookSender(),
+            MemorySecret(), MemoryWebhookStore(), MemoryExecutions(), MemoryWebhookSender(),
         )  # fmt: skip
         self.signing_secret, self.webhook_store = self.root, self.hooks
         self.webhook_executions, self.webhook_sender = self.deliveries, self.called

@@ -5,21 +5,25 @@ import inspect
 import pytest
 
 from batch_client import BatchClient
+from batchyard.adapters.api_key_store import ApiKeyStore
 from batchyard.adapters.batch_store import BatchStore
 from batchyard.adapters.bucket import Bucket
 from batchyard.adapters.event_bus import EventBus
-from batchyard.adapters.executions import Executions, WebhookExecutions
+from batchyard.adapters.executions import Executions
 from batchyard.adapters.file_bucket import FileBucket
 from batchyard.adapters.file_store import FileStore
+from batchyard.adapters.idempotency_store import IdempotencyStore
 from batchyard.adapters.lambda_functions import LambdaFunction
 from batchyard.adapters.quota_store import QuotaStore
 from batchyard.adapters.secrets_manager import Secret
 from batchyard.adapters.sweep_store import SweepStore
 from batchyard.adapters.token_ledger_store import TokenLedgerStore
 from batchyard.adapters.upload_store import UploadStore
+from batchyard.adapters.webhook_receipts import WebhookReceipts
 from batchyard.adapters.webhook_sender import WebhookSender
 from batchyard.adapters.webhook_store import WebhookStore
 from batchyard.services import Provider
+from tests.unit.batchyard.api_memory import MemoryApiKeyStore, MemoryIdempotencyStore, MemoryWebhookReceipts
 from tests.unit.batchyard.memory import (
     MemoryBatchStore,
     MemoryBucket,
@@ -35,9 +39,17 @@ from tests.unit.batchyard.memory import (
     MemoryTokenLedgerStore,
     MemoryUploadStore,
 )
-from tests.unit.batchyard.webhook_memory import MemoryWebhookExecutions, MemoryWebhookSender, MemoryWebhookStore
+from tests.unit.batchyard.webhook_memory import MemoryWebhookSender, MemoryWebhookStore
 
-INHERITED = {"put_headers"}  # they call nothing but what is here
+INHERITED = {
+    "put_headers",
+    "add",
+    "count",
+    "give_back",
+    "name_of",
+    "limit",
+    "limit_of",
+}  # they call nothing but what is here
 
 
 def methods(kind: type) -> list[str]:
@@ -50,6 +62,9 @@ def methods(kind: type) -> list[str]:
         (Bucket, MemoryBucket),
         (BatchStore, MemoryBatchStore),
         (SweepStore, MemorySweepStore),
+        (ApiKeyStore, MemoryApiKeyStore),
+        (IdempotencyStore, MemoryIdempotencyStore),
+        (WebhookReceipts, MemoryWebhookReceipts),
         (TokenLedgerStore, MemoryTokenLedgerStore),
         (Executions, MemoryExecutions),
         (LambdaFunction, MemoryLambdaFunction),
@@ -60,7 +75,6 @@ def methods(kind: type) -> list[str]:
         (QuotaStore, MemoryQuotaStore),
         (Secret, MemorySecret),
         (WebhookStore, MemoryWebhookStore),
-        (WebhookExecutions, MemoryWebhookExecutions),
         (WebhookSender, MemoryWebhookSender),
         (Provider, MemoryProvider),
     ],

@@ -1,14 +1,13 @@
-"""Webhook endpoints, their deliveries and what calls them, in memory: the real ones' methods without a socket."""
+"""Webhook endpoints, deliveries and what calls them, in memory: the real ones' methods without a socket."""
 
 from typing import Any
 
 import msgspec
 
-from batchyard.adapters.executions import WebhookExecutions
 from batchyard.adapters.webhook_sender import WebhookSender
 from batchyard.adapters.webhook_store import WebhookStore
 from batchyard.domain.errors import DeliveryFailed, NotFound, StaleRecord
-from batchyard.domain.webhook_delivery import DELIVERED, PENDING, Delivery, DeliveryRequest, WebhookEvent
+from batchyard.domain.webhook_delivery import DELIVERED, PENDING, Delivery, WebhookEvent
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
 
 
@@ -64,18 +63,6 @@ class MemoryWebhookStore(WebhookStore):
             raise StaleRecord(str(key))
         self.told[key] = msgspec.structs.replace(self.told[key], **changes)
         return self.told[key]
-
-
-class MemoryWebhookExecutions(WebhookExecutions):
-    """The deliveries started."""
-
-    def __init__(self) -> None:
-        self.started: list[DeliveryRequest] = []
-
-    def start(self, order: DeliveryRequest) -> bool:
-        new = order.name not in [each.name for each in self.started]
-        self.started.append(order)
-        return new
 
 
 class MemoryWebhookSender(WebhookSender):

@@ -72,12 +72,12 @@ def made() -> MemoryServices:
 
 @pytest.fixture(scope="module")
 def acme(made: MemoryServices) -> str:
-    return f"Bearer {api_keys.create(made.table, 'acme')}"
+    return f"Bearer {api_keys.create(made.keys, 'acme')}"
 
 
 @pytest.fixture(scope="module")
 def other(made: MemoryServices) -> str:
-    return f"Bearer {api_keys.create(made.table, 'other')}"
+    return f"Bearer {api_keys.create(made.keys, 'other')}"
 
 
 @pytest.fixture(autouse=True)

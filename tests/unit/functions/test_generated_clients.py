@@ -53,7 +53,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> MemoryServices:
 
 @pytest.fixture
 def acme(made: MemoryServices) -> str:
-    return f"Bearer {api_keys.create(made.table, 'acme')}"
+    return f"Bearer {api_keys.create(made.keys, 'acme')}"
 
 
 @pytest.mark.parametrize("client", CLIENTS)

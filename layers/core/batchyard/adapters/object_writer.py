@@ -13,13 +13,15 @@ from batchyard.adapters.aws import translated
 from batchyard.domain.errors import BatchyardError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
     from mypy_boto3_s3 import S3Client
 
-    from batchyard.adapters.bucket import Bucket
     from batchyard.domain.batch import InputObject
+
+    Read = Callable[[InputObject, int, int], Iterator[bytes]]
+    Put = Callable[[str, bytes], None]
 
 # Source: "Amazon S3 multipart upload limits": at most 10,000 parts of 5 MiB to 5 GiB, but that the last may be smaller.
 SMALLEST_PART: Final = 5 * 1024 * 1024
@@ -54,9 +56,14 @@ class Begun(msgspec.Struct, frozen=True):
 class Writer:
     """Write one object of any size with the memory of one part; knows its size, CRC-32 and, if all came by, its SHA-256."""
 
-    def __init__(self, bucket: Bucket, s3: S3Client, key: str, *, hashing: bool, begun: Begun | None = None) -> None:
-        """Prepare, or go on where another writer was suspended; nothing is sent before the first part is full."""
-        self._bucket, self._s3, self.key = bucket, s3, key
+    def __init__(
+        self, s3: S3Client, bucket: str, key: str, read: Read, put: Put, *, hashing: bool, begun: Begun | None = None
+    ) -> None:
+        """Prepare, or go on where another writer was suspended; nothing is sent before the first part is full.
+
+        `read` reads a range of another object, and `put` writes a small object in one request.
+        """
+        self._s3, self._bucket, self.key, self._read, self._put = s3, bucket, key, read, put
         self._kept = begun is not None  # somebody may go on with this upload after us
         begun = begun or Begun()
         self._upload_id, self._parts, self.size = begun.upload_id, list(begun.parts), begun.size
@@ -120,7 +127,7 @@ class Writer:
         if kind is None:
             self._complete()
         elif self._upload_id and not self._kept:
-            with translated(f"giving up s3://{self._bucket.bucket}/{self.key}"):
+            with translated(f"giving up s3://{self._bucket}/{self.key}"):
                 self._s3.abort_multipart_upload(**self._where())
 
     @property
@@ -128,20 +135,20 @@ class Writer:
         return PART * (1 + len(self._parts) // PARTS_PER_SIZE)
 
     def _where(self) -> Any:  # noqa: ANN401 - unpacked into calls that take these three among others
-        return {"Bucket": self._bucket.bucket, "Key": self.key, "UploadId": self._upload_id}
+        return {"Bucket": self._bucket, "Key": self.key, "UploadId": self._upload_id}
 
     def _next(self) -> Any:  # noqa: ANN401 - as above, and the number of the part
         if self._upload_id is None:
-            made = self._s3.create_multipart_upload(Bucket=self._bucket.bucket, Key=self.key, **CHECKSUM)  # type: ignore[arg-type]  # literals
+            made = self._s3.create_multipart_upload(Bucket=self._bucket, Key=self.key, **CHECKSUM)  # type: ignore[arg-type]  # literals
             self._upload_id = made["UploadId"]
         if len(self._parts) == MOST_PARTS:
-            raise BatchyardError(f"s3://{self._bucket.bucket}/{self.key} is larger than {MOST_PARTS:,} parts can hold")
+            raise BatchyardError(f"s3://{self._bucket}/{self.key} is larger than {MOST_PARTS:,} parts can hold")
         return {**self._where(), "PartNumber": len(self._parts) + 1}
 
     def _send_part(self) -> None:
         body = b"".join(self._held)
         self._held, self._held_bytes = [], 0
-        with translated(f"writing s3://{self._bucket.bucket}/{self.key}"):
+        with translated(f"writing s3://{self._bucket}/{self.key}"):
             sent = self._s3.upload_part(**self._next(), Body=body)
         self._parts.append(CompletedPart(sent["ETag"], sent.get("ChecksumCRC32")))
 
@@ -150,7 +157,7 @@ class Writer:
             max(0, SMALLEST_PART - self._held_bytes) if self._held_bytes else 0
         )  # until what is held may be a part
         begin = start + missing if stop - start - missing >= self._part else stop
-        for chunk in self._bucket.chunks(source, start, begin):
+        for chunk in self._read(source, start, begin):
             self._append(chunk)
         if begin < stop:
             if self._held_bytes:
@@ -161,7 +168,7 @@ class Writer:
         given: Any = {"Bucket": source.bucket, "Key": source.key}
         if source.version_id:
             given["VersionId"] = source.version_id
-        with translated(f"copying {source.uri} to s3://{self._bucket.bucket}/{self.key}"):
+        with translated(f"copying {source.uri} to s3://{self._bucket}/{self.key}"):
             copied = self._s3.upload_part_copy(
                 **self._next(),
                 CopySource=given,
@@ -174,11 +181,11 @@ class Writer:
 
     def _complete(self) -> None:
         if self._upload_id is None:
-            self._bucket.put(self.key, b"".join(self._held))
+            self._put(self.key, b"".join(self._held))
             return
         if self._held_bytes:
             self._send_part()
-        with translated(f"completing s3://{self._bucket.bucket}/{self.key}"):
+        with translated(f"completing s3://{self._bucket}/{self.key}"):
             self._s3.complete_multipart_upload(**self._where(), MultipartUpload={"Parts": told(self._parts)})
 
 

@@ -220,6 +220,11 @@ def derived_id(*parts: str) -> str:
     return f"batch_{digest.hexdigest()[:32]}"
 
 
+def execution_name(batch_id: str, restarts: int = 0) -> str:
+    """Name the execution that a batch has after this many restarts; the first one is named as the batch is."""
+    return f"{batch_id}-{restarts + 1}" if restarts else batch_id
+
+
 def window_seconds(window: str) -> int:
     """Read `24h` or `7d` as seconds; raises ValueError for anything else."""
     amount, unit = window[:-1], window[-1:]

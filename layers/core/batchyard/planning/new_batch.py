@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from batchyard.domain import statuses
-from batchyard.domain.batch import Batch, BatchError, InputObject, derived_id, window_seconds
+from batchyard.domain.batch import Batch, BatchError, InputObject, derived_id, execution_name, window_seconds
 from batchyard.domain.durations import DAY
 from batchyard.services import Services
 
@@ -45,7 +45,10 @@ def start_execution(services: Services, batch: Batch, *, created: bool) -> None:
     """
     if created:
         services.event_bus.announce(batch)
-    if not batch.ended and services.executions.start(batch.batch_id) and not created:
+    if batch.ended:
+        return
+    started = services.executions.start(execution_name(batch.batch_id), {"batch_id": batch.batch_id})
+    if started and not created:
         services.event_bus.announce(batch)
 
 

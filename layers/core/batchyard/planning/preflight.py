@@ -2,16 +2,13 @@
 
 from decimal import Decimal
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 
 from batch_client import choose_profile
-from batchyard.domain import token_ledger
 from batchyard.domain.batch import SKIP, Batch, BatchError
-from batchyard.domain.errors import SettingsError
 from batchyard.domain.time_budget import TimeBudget
-from batchyard.domain.token_limits import configured_limit, estimated, limit_of
+from batchyard.domain.token_limits import estimated
 from batchyard.lines.line import DUPLICATE
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
@@ -144,19 +141,9 @@ def too_dear(found: Preflight, most: str) -> BatchError | None:
 
 def _with_waves(services: Services, model: ModelEstimate) -> ModelEstimate:
     """Add how often the token limit of the model would be filled, if the limit is set or was learned."""
-    limit = _token_limit(services, model.model)
+    limit = services.token_ledger_store.limit(model.model)
     waves = -(-model.estimated_input_tokens // limit) if limit else None
     return msgspec.structs.replace(model, waves=waves)
-
-
-def _token_limit(services: Services, model: str) -> int | None:
-    """Return how many tokens of a model may be enqueued, as configured or learned; None when nobody knows."""
-    provider = urlsplit(services.settings.provider_base_url).netloc.rpartition("@")[2].lower()
-    learned = services.token_ledger_store.read(f"{provider}#{token_ledger.short(model)}").limit
-    try:
-        return limit_of(configured_limit(services.settings.max_enqueued_tokens, model), learned)
-    except ValueError as error:
-        raise SettingsError(str(error)) from error
 
 
 def _estimate(profile: str, size: TargetSize, limits: OutputLimits) -> ModelEstimate:

@@ -25,6 +25,6 @@ def keep(services: Services, batch: Batch, name: str, size: int) -> str:
         file_id, batch.tenant, services.clock(), min(lives, default=None), key=key, bytes=size,
         filename=f"{batch.batch_id}_{SHOWN_NAMES[name]}.jsonl", purpose=BATCH_OUTPUT,
     )  # fmt: skip
-    if services.file_store.keep(file) and services.settings.max_stored_bytes:
-        services.quota_store.add(batch.tenant, size, services.now(), None)
+    if services.file_store.keep(file):
+        services.quota_store.count(batch.tenant, size, services.now())
     return file_id

@@ -6,12 +6,10 @@ behind; the sweep repairs the rest from the records of the shards, see `recovery
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import urlsplit
 
 import msgspec
 
 from batchyard.domain import create_rate, token_ledger, token_limits
-from batchyard.domain.errors import SettingsError
 from batchyard.domain.pacing import retry_wait, room_wait
 from batchyard.domain.shard import Shard, change, change_attempt
 from batchyard.domain.token_ledger import Ledger, Reservation
@@ -42,17 +40,12 @@ class Refusal(NamedTuple):
 
 def provider_of(services: Services) -> str:
     """Name the provider whose room it is."""
-    return urlsplit(services.settings.provider_base_url).netloc.rpartition("@")[2].lower()
+    return services.token_ledger_store.provider
 
 
 def name_of(services: Services, model: str) -> str:
-    """Name the ledger of a model; the name of a model may be of any length."""
-    return f"{provider_of(services)}#{token_ledger.short(model)}"
-
-
-def limit(services: Services, model: str) -> int | None:
-    """Tell how many tokens of a model may be enqueued, as configured or learned; None when nobody knows."""
-    return _limit(services, model, services.token_ledger_store.read(name_of(services, model)))
+    """Name the ledger of a model."""
+    return services.token_ledger_store.name_of(model)
 
 
 def reserve(turn: "Turn", sizes: Sequence[int]) -> int:
@@ -157,11 +150,7 @@ def release(services: Services, shard: Shard, *, ended: bool) -> bool:
 
 
 def _limit(services: Services, model: str, ledger: Ledger) -> int | None:
-    try:
-        configured = token_limits.configured_limit(services.settings.max_enqueued_tokens, model)
-    except ValueError as error:
-        raise SettingsError(str(error)) from error
-    return token_limits.limit_of(configured, ledger.limit)
+    return services.token_ledger_store.limit_of(model, ledger)
 
 
 def _fit_to_room(turn: "Turn", sizes: Sequence[int], ledger: Ledger, most: int | None) -> None:

@@ -26,7 +26,7 @@ FIRST = Step(BATCH_ID, 0)
 def running() -> MemoryServices:
     """Make services whose batch has an execution."""
     services = planned()
-    services.started.start(BATCH_ID)
+    services.started.start(BATCH_ID, {})
     stored = services.fake_bucket.stored
     services.fake_bucket.stored = {key: data for key, data in stored.items() if not key.startswith("inbox/")}
     services.fake_bucket.stored["files/default/requests.jsonl"] = stored["inbox/default/requests.jsonl"]
@@ -60,7 +60,7 @@ def test_a_provider_batch_that_its_shard_waits_for_is_adopted_once_its_worker_mu
     services.wait(LATEST_LOOK + 1)
     assert sweep(services) == {"ProviderBatchesAdopted": 1}
     assert services.table.kept[BATCH_ID, 0].attempts[0].provider_batch_id == "pb-0"
-    assert services.table.others["PROVIDER#pb-0", "LINK"]["batch_id"] == BATCH_ID
+    assert services.table.links == {"pb-0": (BATCH_ID, 0)}
     assert submit(services, FIRST).next == "poll"
     assert services.scripted.calls.count("create_batch") == 2  # the lost one, and the one of this test
     assert sweep(services) == {}

@@ -50,7 +50,7 @@ class CancelledMeanwhile(MemoryBatchStore):
 
 def test_a_batch_cancelled_while_its_results_are_written_ends_as_cancelled_with_them() -> None:
     services, late = answered(), CancelledMeanwhile()
-    late.batches, late.kept, late.others = services.table.batches, services.table.kept, services.table.others
+    late.batches, late.kept = services.table.batches, services.table.kept
     services.batch_store = late
     assert assemble(services, BATCH_ID) == "assemble"
     assert "cancelling" not in services.bus.announced

@@ -82,10 +82,7 @@ COLLECTED = collected()
 def fresh() -> MemoryServices:
     """Return a copy of services."""
     services = MemoryServices(max_requests_per_shard=8, max_attempts=3)
-    services.fake_bucket.stored, services.table.others = (
-        COLLECTED.fake_bucket.stored.copy(),
-        COLLECTED.table.others.copy(),
-    )
+    services.fake_bucket.stored = COLLECTED.fake_bucket.stored.copy()
     services.table.batches, services.table.kept = COLLECTED.table.batches.copy(), COLLECTED.table.kept.copy()
     return services
 
@@ -226,7 +223,7 @@ class CancelledMeanwhile(MemoryBatchStore):
 
 def test_results_written_in_turns_are_not_written_again_when_the_batch_is_cancelled_at_the_end() -> None:
     services, late = fresh(), CancelledMeanwhile()
-    late.batches, late.kept, late.others = services.table.batches, services.table.kept, services.table.others
+    late.batches, late.kept = services.table.batches, services.table.kept
     services.batch_store = late
     while late.batch(BATCH_ID).status != "cancelling":
         assert assemble(services, BATCH_ID, Watch(9)) == "assemble"

@@ -193,9 +193,7 @@ def test_a_second_run_after_success_goes_on_to_poll_without_another_batch() -> N
     services = planned()
     assert [submit(services, FIRST).next for _ in range(3)] == ["poll"] * 3
     assert services.scripted.calls == ["create_file", "create_batch"]
-    assert services.table.others["PROVIDER#pb-0", "LINK"] == {
-        "batch_id": BATCH_ID, "shard": 0, "expires_at_ttl": services.table.batch(BATCH_ID).expires_at_ttl,
-    }  # fmt: skip
+    assert services.table.links == {"pb-0": (BATCH_ID, 0)}
 
 
 def test_what_is_uploaded_is_the_input_s_own_bytes() -> None:

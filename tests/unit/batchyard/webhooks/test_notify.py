@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from batchyard.domain.errors import StoreError
-from batchyard.domain.webhook_delivery import DeliveryRequest
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
 from batchyard.webhooks.notify import notify
 from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
@@ -42,8 +41,9 @@ def test_those_that_want_it_are_told_and_no_other_tenant_s(what: str) -> None:
     endpoint(made, 3, "default", "batch.expired")
     endpoint(made, 4, "acme", f"batch.{what}")
     assert len(notify(made, told(what))) == 2
-    assert [order.endpoint_id for order in made.deliveries.started] == wanting[::-1]
-    (event,) = {order.event for order in made.deliveries.started}
+    orders = [made.deliveries.payloads[name] for name in made.deliveries.started]
+    assert [order.endpoint_id for order in orders] == wanting[::-1]
+    (event,) = {order.event for order in orders}
     assert (event.event_type, event.batch_id) == (f"batch.{what}", BATCH_ID)
     assert event.created_at == told(what)[f"{what}_at"]
 
@@ -60,11 +60,11 @@ class Down:
     def __init__(self, made: MemoryServices) -> None:
         self.made, self.down = made, True
 
-    def start(self, order: DeliveryRequest) -> bool:
+    def start(self, name: str, payload: object) -> bool:
         if self.down:
             self.down = False
             raise StoreError("down")
-        return self.made.deliveries.start(order)
+        return self.made.deliveries.start(name, payload)
 
 
 def test_a_delivery_that_could_not_be_started_is_started_when_the_event_comes_again() -> None:

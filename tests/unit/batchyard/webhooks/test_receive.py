@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+from batchyard.adapters.batch_store import LinkedShard
 from batchyard.domain.errors import ApiError
 from batchyard.webhooks.receive import receive
 from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
@@ -22,7 +23,7 @@ BODY = msgspec.json.encode({"id": "evt_1", "type": "batch.completed", "created_a
 def services() -> MemoryServices:
     services = MemoryServices()
     services.signing.text = SECRET
-    services.table.others["PROVIDER#pb-1", "LINK"] = {"batch_id": BATCH_ID, "shard": 3}
+    services.table.links["pb-1"] = LinkedShard(BATCH_ID, 3)
     return services
 
 
