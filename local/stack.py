@@ -130,7 +130,7 @@ def await_engine(part: Part, port: int) -> None:
 
 
 def _start_emulator(folder: Path, host: Mapping[str, str], started: ExitStack) -> Part:
-    part = Part("provider emulator", ("local.provider",), folder, {**host, "TMPDIR": str(folder / "scratch")})
+    part = Part("provider emulator", ("local.emulator",), folder, {**host, "TMPDIR": str(folder / "scratch")})
     started.callback(part.end)
     return part
 

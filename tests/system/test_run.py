@@ -56,7 +56,7 @@ def waiting(
 @contextmanager
 def own_provider(*options: str) -> Iterator[Mapping[str, str]]:
     """Yield the settings that name a provider of the user's own, which outlives the run."""
-    command = [sys.executable, "-m", "local.provider", *options]
+    command = [sys.executable, "-m", "local.emulator", *options]
     with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as theirs:  # noqa: S603 - our own program
         try:
             assert theirs.stdout is not None
