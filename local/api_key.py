@@ -4,9 +4,9 @@ import os
 import subprocess
 import sys
 
+from local import ROOT
 from local.engine import client_environment
 from local.errors import LocalError
-from local.parts import ROOT
 
 
 def api_key(endpoint_url: str, table: str, tenant: str) -> str:

@@ -15,10 +15,11 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from local import ROOT
 from local.errors import BuildError
 from local.parts import Part
 
-CACHE = Path(__file__).resolve().parent.parent / ".cache" / "artifacts"
+CACHE = ROOT / ".cache" / "artifacts"
 _CACHES = {"__pycache__", ".mypy_cache", ".ruff_cache"}
 _KEPT = 5
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # equal content gives equal bytes

@@ -8,10 +8,12 @@ from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse
 
+from local import ROOT
 from local.artifacts import function_zip, layer_zip
 from local.clients import Clients
 from local.errors import DeployError
 
+TEMPLATE = ROOT / "template.yaml"
 STACK = "batchyard"
 ARTIFACTS_BUCKET = "batchyard-artifacts"
 _TIMEOUT_SECONDS = 300.0

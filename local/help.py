@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 
 from local.commands import WITH_THEM, section, show, targets
-from local.deploy import read_template
+from local.deploy import TEMPLATE, read_template
 from local.parameters import parameters
 from local.settings import EMULATOR_VALUES, OWN_VALUES
-from local.stack import TEMPLATE
 
 
 def text() -> str:

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from local import ROOT
 from local.errors import PartEnded
 
-ROOT = Path(__file__).resolve().parent.parent
 _READY_SECONDS = 30.0
 _GRACE_SECONDS = 2.0
 

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -11,7 +10,9 @@ from genai_prices import Usage
 from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import ModelInfo, Provider
 
-PLACE: Final = Path(__file__).resolve().parents[1] / "layers/core/batchyard/planning/prices.json"
+from local import ROOT
+
+PLACE: Final = ROOT / "layers/core/batchyard/planning/prices.json"
 # Services with a batch API of OpenAI's shape, and makers of models that gateways offer.
 SELLERS: Final = ("openai", "azure", "groq", "together", "anthropic", "google", "mistral", "deepseek", "x-ai")
 SAMPLE: Final = 1_000  # tokens; short enough for the price of a short prompt where long ones cost more

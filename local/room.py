@@ -3,8 +3,8 @@
 import shutil
 from collections.abc import Callable
 
+from local import ROOT
 from local.errors import UsageError
-from local.parts import ROOT
 
 _PLACE = ROOT / ".cache"
 

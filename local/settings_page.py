@@ -4,12 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from local.deploy import Template, read_template
+from local import ROOT
+from local.deploy import TEMPLATE, Template, read_template
 from local.parameters import Parameter, parameters
-from local.parts import ROOT
 
 PAGE = ROOT / "docs/settings.md"
-_TEMPLATE = ROOT / "template.yaml"
 _INTERFACE = "AWS::CloudFormation::Interface"
 _UNGROUPED, _ALL = "Other settings", "All settings"
 _OBLIGATION = "must be "  # how a ConstraintDescription begins
@@ -45,7 +44,7 @@ def page(template: Template) -> str:
 
 def main(target: Path = PAGE) -> None:
     """Write the page of template.yaml."""
-    target.write_text(page(read_template(_TEMPLATE)), encoding="utf-8")
+    target.write_text(page(read_template(TEMPLATE)), encoding="utf-8")
 
 
 def _groups(template: Template) -> Iterator[tuple[str, Sequence[Parameter]]]:

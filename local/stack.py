@@ -11,12 +11,11 @@ from botocore.exceptions import BotoCoreError
 
 from local import engine
 from local.clients import Clients
-from local.deploy import build, deploy, read_template
-from local.parts import ROOT, Part
+from local.deploy import TEMPLATE, build, deploy, read_template
+from local.parts import Part
 from local.provider_choice import Provider
 from local.settings import Settings
 
-TEMPLATE = ROOT / "template.yaml"
 TENANT = "default"
 _READY_SECONDS = 60.0
 _GRACE_SECONDS = 2.0

@@ -14,7 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-RUNS = Path(__file__).resolve().parent.parent / ".cache" / "runs"
+from local import ROOT
+
+RUNS = ROOT / ".cache" / "runs"
 _LOGS_KEPT = 10
 
 

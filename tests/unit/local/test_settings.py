@@ -1,10 +1,9 @@
 import pytest
 
-from local.deploy import read_template
+from local.deploy import TEMPLATE, read_template
 from local.errors import ParameterError
 from local.provider_choice import Provider
 from local.settings import chosen
-from local.stack import TEMPLATE
 
 TEMPLATE_READ = read_template(TEMPLATE)
 OWN = {"PROVIDER_BASE_URL": "https://api.example.com/v1", "PROVIDER_API_KEY": "sk-1"}
