@@ -9,16 +9,17 @@ from pathlib import Path
 
 from local.abandon import abandon
 from local.answering import check_answers
-from local.deploy import TEMPLATE, read_template
 from local.errors import LocalError
 from local.results import told_of_earlier
 from local.room import check_room
 from local.run import check_paths, run
-from local.settings import Settings, chosen
-from local.stack import Stack, running
+from local.stack.deploy import TEMPLATE, read_template
+from local.stack.run_folder import workplace
+from local.stack.running import Stack
+from local.stack.settings import Settings, chosen
+from local.stack.start import running
+from local.stack.up import up
 from local.stopping import Stopped, end_with_parent, heed_signals, ignore_signals
-from local.up import up
-from local.workplace import workplace
 
 
 def main(arguments: list[str] | None = None) -> int:

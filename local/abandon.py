@@ -9,12 +9,12 @@ import requests
 from botocore.exceptions import BotoCoreError, ClientError
 
 from batch_client import BatchClientError
-from local.api_key import api_key
 from local.errors import LocalError
-from local.provider_choice import Provider
 from local.records import Sent, files_left, sent, unended
 from local.salvage import salvage
-from local.stack import TENANT, Stack
+from local.stack.api_key import api_key
+from local.stack.provider_choice import Provider
+from local.stack.running import TENANT, Stack
 
 _SECONDS = 10.0
 _CALL_SECONDS = 3.0

@@ -2,7 +2,7 @@
 
 from batch_client import APIConnectionError, APIStatusError, InvalidArgumentError, ProtocolError
 from local.errors import ProviderError
-from local.provider_choice import Provider
+from local.stack.provider_choice import Provider
 
 _REFUSALS = (401, 403)
 

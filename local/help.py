@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from local.commands import WITH_THEM, section, show, targets
-from local.deploy import TEMPLATE, read_template
-from local.parameters import parameters
-from local.settings import EMULATOR_VALUES, OWN_VALUES
+from local.stack.deploy import TEMPLATE, read_template
+from local.stack.parameters import parameters
+from local.stack.settings import EMULATOR_VALUES, OWN_VALUES
 
 
 def text() -> str:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local.errors import ResultsError
-from local.stack import TENANT, Stack
+from local.stack.running import TENANT, Stack
 
 RESULTS = ("output.jsonl", "errors.jsonl", "report.json")
 

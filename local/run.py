@@ -12,12 +12,12 @@ from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import BotoCoreError
 
 from local.errors import NoBatchError, UsageError
-from local.function_logs import save_logs
 from local.records import Progress, find_batch, progress
 from local.reporting import Display, closing
 from local.results import fetch, result_paths
 from local.room import room, told_room
-from local.stack import TENANT, Stack
+from local.stack.function_logs import save_logs
+from local.stack.running import TENANT, Stack
 from local.verdict import inputs_fault
 
 _POLL_SECONDS = 0.5

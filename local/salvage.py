@@ -11,12 +11,12 @@ from itertools import islice
 from pathlib import Path
 
 from batch_client import BatchClientError
-from local.deploy import STACK
-from local.provider_choice import Provider
 from local.records import files_left, progress, undone
 from local.reporting import Display, closing
 from local.results import fetch
-from local.stack import Stack
+from local.stack.deploy import STACK
+from local.stack.provider_choice import Provider
+from local.stack.running import Stack
 
 MINUTES = 10  # in which OpenAI ends a batch that is being cancelled
 _LOOK_SECONDS = 2.0

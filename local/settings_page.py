@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from local import ROOT
-from local.deploy import TEMPLATE, Template, read_template
-from local.parameters import Parameter, parameters
+from local.stack.deploy import TEMPLATE, Template, read_template
+from local.stack.parameters import Parameter, parameters
 
 PAGE = ROOT / "docs/settings.md"
 _INTERFACE = "AWS::CloudFormation::Interface"

@@ -1,5 +1,5 @@
-"""Serve the engine: `python -m local.tether local.engine LISTENING_SOCKET [MEND_TO_LEAVE_OUT …]`."""
-# ruff: noqa: SLF001 - ministack offers no public way in; tests/integration/local/test_engine_mends.py holds these names
+"""Serve the engine: `python -m local.stack.child_process local.engine LISTENING_SOCKET [MEND_TO_LEAVE_OUT …]`."""
+# ruff: noqa: SLF001 - ministack offers no public way in; tests/integration/local/engine/test_mends.py holds these names
 
 import asyncio
 import logging

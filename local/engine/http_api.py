@@ -1,5 +1,5 @@
 """Read the OpenAPI document in which SAM writes an HttpApi into ministack's routes and integrations."""
-# ruff: noqa: SLF001 - ministack offers no public way in; tests/integration/local/test_engine_mends.py holds these names
+# ruff: noqa: SLF001 - ministack offers no public way in; tests/integration/local/engine/test_mends.py holds these names
 
 import json
 from collections.abc import Mapping

@@ -2,7 +2,7 @@
 
 Every mend has a test that fails when it no longer works, and when ministack no longer needs it.
 """
-# ruff: noqa: SLF001 - ministack offers no public way in; tests/integration/local/test_engine_mends.py holds these names
+# ruff: noqa: SLF001 - ministack offers no public way in; tests/integration/local/engine/test_mends.py holds these names
 
 import hashlib
 import json

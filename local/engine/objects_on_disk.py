@@ -3,7 +3,7 @@
 What is written to S3 goes to a file as it arrives, and is a `Body` to ministack instead of bytes. Ranges, copies and
 parts joined are pieces of such files, a download is read as it is sent, and a file goes with the last that needs it.
 """
-# ruff: noqa: SLF001 - ministack offers no public way in; tests/integration/local/test_engine_mends.py holds these names
+# ruff: noqa: SLF001 - ministack offers no public way in; tests/integration/local/engine/test_mends.py holds these names
 
 import asyncio
 import hashlib

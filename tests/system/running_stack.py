@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from local.clients import Clients
 from local.records import Progress, find_batch, progress
+from local.stack.clients import Clients
 from tests.system.processes import eventually
 
 TENANT = "default"

@@ -7,8 +7,8 @@ import httpx
 import openai
 import pytest
 
-from local.api_key import api_key
 from local.engine import client_environment
+from local.stack.api_key import api_key
 from tests.system.processes import ROOT, environment, eventually
 from tests.system.running_stack import TENANT, RunningStack, jsonl, request
 

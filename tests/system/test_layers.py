@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from local import ROOT
-from local.deploy import TEMPLATE, build, local_paths, read_template
+from local.stack.deploy import TEMPLATE, build, local_paths, read_template
 
 CONTENT = read_template(TEMPLATE)
 FUNCTIONS = [logical_id for logical_id, _, member in local_paths(CONTENT) if member == "CodeUri"]

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from local.workplace import RUNS
+from local.stack.run_folder import RUNS
 from tests.system.processes import ROOT, alive, descendants, environment, eventually, local
 from tests.system.running_stack import jsonl, request
 
@@ -305,5 +305,5 @@ def _part(name: str, pid: int) -> int | None:
     command = ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 - a fixed command
     rows = [row.split(maxsplit=2) for row in listed.splitlines()]
-    found = (int(row[0]) for row in rows if row[1] == str(pid) and f"local.tether local.{name}" in row[2])
+    found = (int(row[0]) for row in rows if row[1] == str(pid) and f"local.stack.child_process local.{name}" in row[2])
     return next(found, None)

@@ -7,7 +7,7 @@ import pytest
 
 from local.answering import check_answers
 from local.errors import ProviderError
-from local.provider_choice import Provider
+from local.stack.provider_choice import Provider
 from tests.integration.local.emulator.running import Emulator, started
 
 

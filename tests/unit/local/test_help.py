@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 from local import ROOT
-from local.deploy import TEMPLATE, read_template
 from local.engine.__main__ import WRAPPERS
 from local.engine.mends import MENDS
 from local.help import text
+from local.stack.deploy import TEMPLATE, read_template
 
 
 def test_every_parameter_of_the_template_is_told_with_its_default() -> None:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from local.salvage import salvage
-from local.stack import Stack
+from local.stack.running import Stack
 
 BATCH = "batch_1"
 ONE_LOOK = 0.0  # minutes

@@ -4,9 +4,9 @@ import json
 import sys
 import time
 
-from local.api_key import api_key
 from local.engine import CREDENTIALS, REGION
-from local.stack import TENANT, Stack
+from local.stack.api_key import api_key
+from local.stack.running import TENANT, Stack
 
 _CHECK_SECONDS = 0.3
 

@@ -1,9 +1,9 @@
 import pytest
 
-from local.deploy import TEMPLATE, read_template
 from local.errors import ParameterError
-from local.provider_choice import Provider
-from local.settings import chosen
+from local.stack.deploy import TEMPLATE, read_template
+from local.stack.provider_choice import Provider
+from local.stack.settings import chosen
 
 TEMPLATE_READ = read_template(TEMPLATE)
 OWN = {"PROVIDER_BASE_URL": "https://api.example.com/v1", "PROVIDER_API_KEY": "sk-1"}

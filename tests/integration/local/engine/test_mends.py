@@ -9,7 +9,7 @@ import pytest
 
 from local.engine.__main__ import WRAPPERS
 from local.engine.mends import MENDS
-from tests.integration.local.probe.running import Probe, eventually, probe
+from tests.integration.local.engine.probe.running import Probe, eventually, probe
 
 
 def a_route_of_the_body_answers(stack: Probe) -> bool:

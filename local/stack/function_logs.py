@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from local.stack import Stack
+from local.stack.running import Stack
 
 
 def save_logs(stack: Stack) -> Path:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from local.function_logs import save_logs
-from local.stack import Stack
-from tests.integration.local.probe.running import Probe, probe
+from local.stack.function_logs import save_logs
+from local.stack.running import Stack
+from tests.integration.local.engine.probe.running import Probe, probe
 
 HOST = {
     "PATH": "/usr/bin:/bin",

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from local.workplace import workplace
+from local.stack.run_folder import workplace
 
 
 def test_a_run_has_a_folder_of_its_own_with_scratch_space(tmp_path: Path) -> None:

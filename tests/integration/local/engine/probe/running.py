@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import httpx
 
 from local import engine
-from local.clients import Clients
-from local.deploy import build, deploy, read_template
-from local.parts import Part
-from local.stack import await_engine, start_engine
+from local.stack.clients import Clients
+from local.stack.deploy import build, deploy, read_template
+from local.stack.processes import Part
+from local.stack.start import await_engine, start_engine
 
 T = TypeVar("T")
 HERE = Path(__file__).parent

@@ -15,9 +15,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local import engine
-from local.clients import Clients
-from local.stack import await_engine, start_engine
-from tests.integration.local.probe.running import eventually
+from local.stack.clients import Clients
+from local.stack.start import await_engine, start_engine
+from tests.integration.local.engine.probe.running import eventually
 
 MIB = 1 << 20
 DATA = b"".join(number.to_bytes(4, "big") for number in range(3 * MIB + 3_000))

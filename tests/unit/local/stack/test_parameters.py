@@ -1,7 +1,7 @@
 import pytest
 
 from local.errors import ParameterError, UsageError
-from local.parameters import Parameter, overrides, parameters
+from local.stack.parameters import Parameter, overrides, parameters
 
 TEMPLATE = {
     "Parameters": {

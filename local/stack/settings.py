@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from local.deploy import Template
-from local.parameters import overrides, parameters
-from local.provider_choice import KEY, URL, Provider, named_provider
+from local.stack.deploy import Template
+from local.stack.parameters import overrides, parameters
+from local.stack.provider_choice import KEY, URL, Provider, named_provider
 
 # The emulator answers within seconds: waiting as long as for a real provider would only make a trial run slow.
 EMULATOR_VALUES: Mapping[str, str] = {"PollFloorSeconds": "1", "RetryFloorSeconds": "1"}

@@ -1,7 +1,7 @@
 import pytest
 
 from local.errors import ProviderUnclearError
-from local.provider_choice import Provider, named_provider
+from local.stack.provider_choice import Provider, named_provider
 
 URL, KEY = "https://api.example.com/v1", "sk-1"
 

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from local import up as module
-from local.clients import Clients
 from local.errors import PartEnded
-from local.stack import Stack
-from local.up import up
+from local.stack import up as module
+from local.stack.clients import Clients
+from local.stack.running import Stack
+from local.stack.up import up
 
 
 class Ended(Stack):

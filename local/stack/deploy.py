@@ -9,9 +9,9 @@ from typing import Any
 from samtranslator.yaml_helper import yaml_parse
 
 from local import ROOT
-from local.artifacts import function_zip, layer_zip
-from local.clients import Clients
 from local.errors import DeployError
+from local.stack.artifacts import function_zip, layer_zip
+from local.stack.clients import Clients
 
 TEMPLATE = ROOT / "template.yaml"
 STACK = "batchyard"

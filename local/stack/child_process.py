@@ -1,7 +1,7 @@
-"""Run a module as a part of the local stack: `python -m local.tether MODULE [ARGUMENT …]` ends when its parent does.
+"""Run a module in a child process that ends with its parent: `python -m local.stack.child_process MODULE [ARGUMENT …]`.
 
-The parent holds the other end of this process's standard input. However the parent ends, SIGKILL included, the system
-closes that end, and the part takes its whole process group with it: the Lambda workers of the engine too.
+The parent holds the other end of this process's standard input. The operating system closes that end when the parent
+ends, even by SIGKILL. The child then ends its whole process group, which includes the Lambda workers of the engine.
 """
 
 import os

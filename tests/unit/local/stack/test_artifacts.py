@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from local import artifacts
-from local.artifacts import function_zip, layer_zip
 from local.errors import BuildError
+from local.stack import artifacts
+from local.stack.artifacts import function_zip, layer_zip
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from local.deploy import TEMPLATE, local_paths, read_template
+from local.stack.deploy import TEMPLATE, local_paths, read_template
 
 
 def test_every_local_path_of_the_template_is_found_and_exists() -> None:

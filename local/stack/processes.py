@@ -32,7 +32,7 @@ class Part:
         self.log = folder / f"{name.replace(' ', '-')}.log"
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "local.tether", *command],
+                [sys.executable, "-m", "local.stack.child_process", *command],
                 cwd=ROOT,
                 env=dict(environment),
                 stdin=subprocess.PIPE,  # held open: the part ends when this process does

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from local import ROOT
 from local.errors import BuildError
-from local.parts import Part
+from local.stack.processes import Part
 
 CACHE = ROOT / ".cache" / "artifacts"
 _CACHES = {"__pycache__", ".mypy_cache", ".ruff_cache"}
@@ -61,7 +61,7 @@ def layer_zip(folder: Path, logical_id: str, scratch: Path) -> Path:
 
 
 def _make(logical_id: str, command: list[str], scratch: Path) -> None:
-    part = Part(f"build of {logical_id}", ("local.program", *command), scratch, os.environ)
+    part = Part(f"build of {logical_id}", ("local.stack.program", *command), scratch, os.environ)
     try:
         if part.wait():
             raise BuildError(f"The layer {logical_id} could not be built:\n{part.log.read_text().strip()}")
