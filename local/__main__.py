@@ -7,12 +7,13 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from local.abandon import abandon
-from local.answering import check_answers
 from local.errors import LocalError
-from local.results import told_of_earlier
-from local.room import check_room
-from local.run import check_paths, run
+from local.run.cancel_all import abandon
+from local.run.disk_space import check_room
+from local.run.one_batch import run
+from local.run.paths import check_paths
+from local.run.provider_check import check_answers
+from local.run.results import told_of_earlier
 from local.stack.deploy import TEMPLATE, read_template
 from local.stack.run_folder import workplace
 from local.stack.running import Stack

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from local.records import Progress, find_batch, progress
+from local.run.records import Progress, find_batch, progress
 from local.stack.clients import Clients
 from tests.system.processes import eventually
 

@@ -23,7 +23,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "emulator": set(),
     "engine": set(),
     "stack": {"local", "local.errors", "local.engine", "batch_client"},
-    ENTRIES: {"local", "stack", "batch_client"},
+    "run": {"local", "local.errors", "stack", "batch_client"},
+    ENTRIES: {"local", "stack", "run"},
 }
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from local.results import result_paths, told_of_earlier
+from local.run.results import result_paths, told_of_earlier
 
 
 @pytest.fixture

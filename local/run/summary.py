@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from local.records import Progress
+from local.run.records import Progress
 
 _SHOWN_CODES = 5
 _SHOWN_CHARACTERS = 200

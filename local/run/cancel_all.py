@@ -10,8 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from batch_client import BatchClientError
 from local.errors import LocalError
-from local.records import Sent, files_left, sent, unended
-from local.salvage import salvage
+from local.run.fetch_partial import salvage
+from local.run.records import Sent, files_left, sent, unended
 from local.stack.api_key import api_key
 from local.stack.provider_choice import Provider
 from local.stack.running import TENANT, Stack

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from local.salvage import salvage
+from local.run.fetch_partial import salvage
 from local.stack.running import Stack
 
 BATCH = "batch_1"

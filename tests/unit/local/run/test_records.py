@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from local.records import files_left, progress, undone
+from local.run.records import files_left, progress, undone
 
 
 class Table:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from local.errors import UsageError
-from local.run import check_paths
+from local.run.paths import check_paths
 
 
 def test_a_file_and_a_folder_yet_to_be_made_are_fine(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from local.records import Progress
-from local.verdict import outcome_lines, verdict
+from local.run.records import Progress
+from local.run.summary import outcome_lines, verdict
 
 _PLAIN_SECONDS = 5.0
 _SHOWN_ERRORS = 5

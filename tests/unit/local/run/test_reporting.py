@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from local import reporting
-from local.records import Progress
-from local.reporting import Display, closing, error_lines
+from local.run import reporting
+from local.run.records import Progress
+from local.run.reporting import Display, closing, error_lines
 
 
 def an_error(line: int | None, **members: Any) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """One batch, end to end: drop the input, watch, fetch the results, and tell how it went."""
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -11,47 +10,20 @@ from typing import TypeVar
 from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import BotoCoreError
 
-from local.errors import NoBatchError, UsageError
-from local.records import Progress, find_batch, progress
-from local.reporting import Display, closing
-from local.results import fetch, result_paths
-from local.room import room, told_room
+from local.errors import NoBatchError
+from local.run.disk_space import room, told_room
+from local.run.records import Progress, find_batch, progress
+from local.run.reporting import Display, closing
+from local.run.results import fetch
+from local.run.summary import inputs_fault
 from local.stack.function_logs import save_logs
 from local.stack.running import TENANT, Stack
-from local.verdict import inputs_fault
 
 _POLL_SECONDS = 0.5
 _INTAKE_SECONDS = 60.0
 _STRANDED_SECONDS = 15.0
 _FULL = 1_000_000_000  # bytes free: what a large file needs next is more
-_ANOTHER = "Name another folder: make run OUT=results"
 T = TypeVar("T")
-
-
-def check_paths(source: Path, out: Path) -> None:
-    """Raise a UsageError unless `source` can be read and `out` can hold the results without harm to it."""
-    if not source.exists():
-        raise UsageError(f"There is no file {source}. Name yours with: make run INPUT=requests.jsonl")
-    if not source.is_file():
-        raise UsageError(f"{source} is not a file. INPUT is one JSONL file of batch requests.")
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is a file. OUT must be a folder, for three files of results.")
-    for path in result_paths(out):
-        _check_result(path, source)
-    try:
-        source.open("rb").close()
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{error.filename}: {error.strerror}.") from error
-    if not os.access(out, os.W_OK | os.X_OK):
-        raise UsageError(f"Nothing may be written to {out}. {_ANOTHER}")
-
-
-def _check_result(path: Path, source: Path) -> None:
-    if path.resolve() == source.resolve():
-        raise UsageError(f"The results would overwrite the input, {source}. {_ANOTHER}")
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder, where a result should be. {_ANOTHER}")
 
 
 def run(stack: Stack, source: Path, out: Path) -> int:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.answering import check_answers
 from local.errors import ProviderError
+from local.run.provider_check import check_answers
 from local.stack.provider_choice import Provider
 from tests.integration.local.emulator.running import Emulator, started
 

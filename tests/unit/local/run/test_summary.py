@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from local.records import Progress
-from local.verdict import inputs_fault, outcome_lines, verdict
+from local.run.records import Progress
+from local.run.summary import inputs_fault, outcome_lines, verdict
 
 REFUSED = {"custom_id": "a", "response": {"status_code": 400, "body": {"error": {"message": "No such model."}}}}
 

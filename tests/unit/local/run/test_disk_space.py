@@ -1,7 +1,7 @@
 import pytest
 
 from local.errors import UsageError
-from local.room import check_room
+from local.run.disk_space import check_room
 
 GB = 1_000_000_000
 

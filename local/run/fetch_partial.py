@@ -11,9 +11,9 @@ from itertools import islice
 from pathlib import Path
 
 from batch_client import BatchClientError
-from local.records import files_left, progress, undone
-from local.reporting import Display, closing
-from local.results import fetch
+from local.run.records import files_left, progress, undone
+from local.run.reporting import Display, closing
+from local.run.results import fetch
 from local.stack.deploy import STACK
 from local.stack.provider_choice import Provider
 from local.stack.running import Stack
