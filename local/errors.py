@@ -7,7 +7,7 @@ LocalError                    exit status 1
 ├── BuildError                a layer or function could not be built
 ├── DeployError               the engine refused the template
 ├── ProviderError             the user's own provider does not answer, or refuses the key
-├── PartEnded                 a process of the stack is gone
+├── ProcessEnded              a process of the stack is gone
 ├── ResultsError              the results cannot be written
 └── NoBatchError              nothing became of the input
 """
@@ -51,8 +51,8 @@ class ResultsError(LocalError):
     """The results cannot be written where the user wants them."""
 
 
-class PartEnded(LocalError):  # noqa: N818 - a fact about a part, not an error of the program
-    """A part of the stack ended by itself; the text names it and its log."""
+class ProcessEnded(LocalError):  # noqa: N818 - a fact about a process, not an error of the program
+    """A process of the stack ended by itself; the text names it and its log."""
 
 
 class NoBatchError(LocalError):

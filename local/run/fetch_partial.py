@@ -32,7 +32,7 @@ def salvage(
 
     Raises:
         ResultsError: it cannot be written.
-        PartEnded: a process of the stack ended by itself.
+        ProcessEnded: a process of the stack ended by itself.
 
     """
     say(f"Waiting for its end, {minutes:g} minutes at most, to fetch what is finished. Ctrl-C again ends at once.")

@@ -31,7 +31,7 @@ def run(stack: Stack, source: Path, out: Path) -> int:
 
     Raises:
         NoBatchError: nothing became of the input.
-        PartEnded: a process of the stack ended by itself.
+        ProcessEnded: a process of the stack ended by itself.
 
     """
     started = time.monotonic()

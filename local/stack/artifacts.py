@@ -17,7 +17,7 @@ from pathlib import Path
 
 from local import ROOT
 from local.errors import BuildError
-from local.stack.processes import Part
+from local.stack.processes import Process
 
 CACHE = ROOT / ".cache" / "artifacts"
 _CACHES = {"__pycache__", ".mypy_cache", ".ruff_cache"}
@@ -61,13 +61,13 @@ def layer_zip(folder: Path, logical_id: str, scratch: Path) -> Path:
 
 
 def _make(logical_id: str, command: list[str], scratch: Path) -> None:
-    part = Part(f"build of {logical_id}", ("local.stack.program", *command), scratch, os.environ)
+    process = Process(f"build of {logical_id}", ("local.stack.program", *command), scratch, os.environ)
     try:
-        if part.wait():
-            raise BuildError(f"The layer {logical_id} could not be built:\n{part.log.read_text().strip()}")
+        if process.wait():
+            raise BuildError(f"The layer {logical_id} could not be built:\n{process.log.read_text().strip()}")
     finally:
-        part.end()  # pip too, when someone stops us amid a download
-        part.log.unlink()
+        process.end()  # pip too, when someone stops us amid a download
+        process.log.unlink()
 
 
 def _cached(kind: str, folder: Path, fill: Callable[[Path], None], scratch: Path) -> Path:

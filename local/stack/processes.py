@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from local import ROOT
-from local.errors import PartEnded
+from local.errors import ProcessEnded
 
 _READY_SECONDS = 30.0
 _GRACE_SECONDS = 2.0
 
 
-class Part:
+class Process:
     """One process of the stack, `python -m MODULE ARGUMENT …`, with its log in `folder`."""
 
     def __init__(
@@ -35,15 +35,15 @@ class Part:
                 [sys.executable, "-m", "local.stack.child_process", *command],
                 cwd=ROOT,
                 env=dict(environment),
-                stdin=subprocess.PIPE,  # held open: the part ends when this process does
+                stdin=subprocess.PIPE,  # held open: the child ends when this process does
                 stdout=subprocess.PIPE,
                 stderr=log,
                 pass_fds=sockets,
-                process_group=0,  # Ctrl-C reaches us, and we end the parts
+                process_group=0,  # Ctrl-C reaches us, and we end the processes
             )
 
     def wait(self) -> int:
-        """Wait until the part has done its work and return its exit status."""
+        """Wait until the process has done its work and return its exit status."""
         return self._process.wait()
 
     @property
@@ -52,15 +52,15 @@ class Part:
         return self._process.pid
 
     def check(self, wait_seconds: float = 0.0) -> None:
-        """Raise PartEnded when the part is gone, or goes within `wait_seconds`."""
+        """Raise ProcessEnded when the process is gone, or goes within `wait_seconds`."""
         try:
             status = self._process.wait(wait_seconds)
         except subprocess.TimeoutExpired:
             return
-        raise PartEnded(f"The {self.name} ended by itself ({_how(status)}). Its log: {self.log}")
+        raise ProcessEnded(f"The {self.name} ended by itself ({_how(status)}). Its log: {self.log}")
 
     def ready_line(self) -> dict[str, str]:
-        """Wait for the one JSON line the part prints when it is ready, and return it parsed."""
+        """Wait for the one JSON line the process prints when it is ready, and return it parsed."""
         line = self._first_line()
         if not line:
             self.check(_GRACE_SECONDS)
@@ -70,17 +70,17 @@ class Part:
     def _first_line(self) -> bytes:
         stdout = self._process.stdout
         if stdout is None:
-            raise ValueError("the part was started without a pipe")
+            raise ValueError("the process was started without a pipe")
         with selectors.DefaultSelector() as selector:
             selector.register(stdout, selectors.EVENT_READ)
             if not selector.select(_READY_SECONDS):
-                raise PartEnded(
+                raise ProcessEnded(
                     f"The {self.name} was not ready after {_READY_SECONDS:.0f} seconds. Its log: {self.log}"
                 )
         return stdout.readline()
 
     def end(self) -> None:
-        """End the part and every process it started, within seconds."""
+        """End the process and every process it started, within seconds."""
         _signal_group(self.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_GRACE_SECONDS)

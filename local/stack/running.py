@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.stack.clients import Clients
-from local.stack.processes import Part
+from local.stack.processes import Process
 from local.stack.provider_choice import Provider
 
 TENANT = "default"
@@ -18,7 +18,7 @@ class Stack:
     clients: Clients
     outputs: Mapping[str, str]
     provider_url: str
-    parts: tuple[Part, ...]
+    processes: tuple[Process, ...]
     folder: Path
     own: Provider | None = None
 
@@ -43,6 +43,6 @@ class Stack:
         return self.outputs["TableName"]
 
     def check(self, wait_seconds: float = 0.0) -> None:
-        """Raise PartEnded when a part of the stack is gone, or goes within `wait_seconds`."""
-        for part in self.parts:
-            part.check(wait_seconds)
+        """Raise ProcessEnded if a process of the stack has ended, or ends within `wait_seconds`."""
+        for process in self.processes:
+            process.check(wait_seconds)

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError
 from local import engine
 from local.stack.clients import Clients
 from local.stack.deploy import TEMPLATE, build, deploy, read_template
-from local.stack.processes import Part
+from local.stack.processes import Process
 from local.stack.provider_choice import Provider
 from local.stack.running import Stack
 from local.stack.settings import Settings
@@ -31,7 +31,7 @@ def running(
     Raises:
         BuildError: a layer could not be built.
         DeployError: the engine refused the template.
-        PartEnded: a process ended by itself.
+        ProcessEnded: a process ended by itself.
 
     """
     content, own = read_template(template), settings.own
@@ -42,47 +42,47 @@ def running(
         files = build(content, template.parent, folder / "scratch")
         provider = own or _emulated(emulator)
         await_engine(aws, port)
-        parts = tuple(part for part in (aws, emulator) if part)
+        processes = tuple(process for process in (aws, emulator) if process)
         clients = Clients(engine.endpoint_url(port))
         say("Deploying template.yaml …")
-        with _blaming(parts):
+        with _blaming(processes):
             outputs = deploy(content, files, settings.deployed(content, provider), clients)
-            yield Stack(clients, outputs, provider.url, parts, folder, own)
+            yield Stack(clients, outputs, provider.url, processes, folder, own)
 
 
 @contextmanager
-def _blaming(parts: tuple[Part, ...]) -> Iterator[None]:
-    """Name the part that ended when talking to the engine fails because of it."""
+def _blaming(processes: tuple[Process, ...]) -> Iterator[None]:
+    """Name the process that ended when talking to the engine fails because of it."""
     try:
         yield
     except (BotoCoreError, OSError):
-        for part in parts:
-            part.check(_GRACE_SECONDS)
+        for process in processes:
+            process.check(_GRACE_SECONDS)
         raise
 
 
 def start_engine(
     folder: Path, host: Mapping[str, str], started: ExitStack, without: Sequence[str] = ()
-) -> tuple[int, Part]:
+) -> tuple[int, Process]:
     """Start the engine, `without` some of its mends, until `started` is closed; return its port and its process."""
     with socket.create_server(("127.0.0.1", 0)) as listening:  # bound here, handed over open: nobody can take the port
         port = listening.getsockname()[1]
         environment = engine.environment(port, folder / "scratch", host)
         command = ("local.engine", str(listening.fileno()), *without)
-        part = Part("engine", command, folder, environment, [listening.fileno()])
-    started.callback(part.end)
-    return port, part
+        process = Process("engine", command, folder, environment, [listening.fileno()])
+    started.callback(process.end)
+    return port, process
 
 
-def await_engine(part: Part, port: int) -> None:
+def await_engine(process: Process, port: int) -> None:
     """Return when the engine answers.
 
     Raises:
-        PartEnded: it ended instead.
+        ProcessEnded: it ended instead.
 
     """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_READY_SECONDS)
-    with _blaming((part,)):
+    with _blaming((process,)):
         try:
             connection.request("GET", "/_ministack/health")
             connection.getresponse().read()
@@ -90,13 +90,13 @@ def await_engine(part: Part, port: int) -> None:
             connection.close()
 
 
-def _start_emulator(folder: Path, host: Mapping[str, str], started: ExitStack) -> Part:
-    part = Part("provider emulator", ("local.emulator",), folder, {**host, "TMPDIR": str(folder / "scratch")})
-    started.callback(part.end)
-    return part
+def _start_emulator(folder: Path, host: Mapping[str, str], started: ExitStack) -> Process:
+    process = Process("provider emulator", ("local.emulator",), folder, {**host, "TMPDIR": str(folder / "scratch")})
+    started.callback(process.end)
+    return process
 
 
-def _emulated(emulator: Part | None) -> Provider:
+def _emulated(emulator: Process | None) -> Provider:
     if emulator is None:
         raise ValueError("there is neither an emulator nor a provider of the user's own")
     ready = emulator.ready_line()

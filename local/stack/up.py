@@ -15,7 +15,7 @@ def up(stack: Stack) -> None:
     """Print one JSON line that says where everything is, then watch over the stack until this process is stopped.
 
     Raises:
-        PartEnded: a process of the stack ended by itself.
+        ProcessEnded: a process of the stack ended by itself.
 
     """
     print(json.dumps(doors(stack)), flush=True)

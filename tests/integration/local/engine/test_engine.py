@@ -133,9 +133,9 @@ def test_all_that_was_logged_is_kept_though_the_engine_gives_ten_thousand_messag
 def test_the_engine_and_its_workers_end_together(tmp_path: Path) -> None:
     with probe(tmp_path) as running:
         running.invoke("StepFunction", {})
-        members = _group(running.part.pid)
+        members = _group(running.process.pid)
         assert len(members) == 2
-    assert _group(running.part.pid) == []
+    assert _group(running.process.pid) == []
 
 
 def _group(number: int) -> list[int]:

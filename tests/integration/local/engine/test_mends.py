@@ -99,7 +99,7 @@ def a_large_object_takes_no_memory(stack: Probe) -> bool:
 
 
 def _peak_memory(stack: Probe) -> int:
-    status = Path(f"/proc/{stack.part.pid}/status").read_text()
+    status = Path(f"/proc/{stack.process.pid}/status").read_text()
     return next(1024 * int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
 
 

@@ -67,8 +67,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     folder = tmp_path_factory.mktemp("objects")
     (folder / "scratch").mkdir()
     with ExitStack() as started:
-        port, part = start_engine(folder, {}, started)
-        await_engine(part, port)
+        port, process = start_engine(folder, {}, started)
+        await_engine(process, port)
         yield Store(Clients(engine.endpoint_url(port)), folder)
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from local.errors import PartEnded
+from local.errors import ProcessEnded
 from local.stack import up as module
 from local.stack.clients import Clients
 from local.stack.running import Stack
@@ -14,7 +14,7 @@ class Ended(Stack):
     """A stack that has ended by the first look at it."""
 
     def check(self, wait_seconds: float = 0.0) -> None:  # noqa: ARG002 - as inherited
-        raise PartEnded("gone")
+        raise ProcessEnded("gone")
 
 
 def test_a_stack_that_is_up_says_how_to_reach_it(
@@ -22,7 +22,7 @@ def test_a_stack_that_is_up_says_how_to_reach_it(
 ) -> None:
     monkeypatch.setattr(module, "api_key", lambda *_: "by_1")
     outputs = {"BucketName": "data", "TableName": "table", "StateMachineArn": "arn"}
-    with pytest.raises(PartEnded):
+    with pytest.raises(ProcessEnded):
         up(Ended(Clients("http://127.0.0.1:4566"), outputs, "http://127.0.0.1:1/v1", (), tmp_path))
     told = capsys.readouterr()
     assert json.loads(told.out)["api_key"] == "by_1"

@@ -13,7 +13,7 @@ import httpx
 from local import engine
 from local.stack.clients import Clients
 from local.stack.deploy import build, deploy, read_template
-from local.stack.processes import Part
+from local.stack.processes import Process
 from local.stack.start import await_engine, start_engine
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ class Probe:
     clients: Clients
     outputs: Mapping[str, str]
     scratch: Path
-    part: Part
+    process: Process
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         headers = {"Authorization": "Bearer letmein", **options.pop("headers", {})}
@@ -71,8 +71,8 @@ def probe(folder: Path, *without: str, host: Mapping[str, str] | None = None) ->
     scratch.mkdir()
     template = read_template(HERE / "template.yaml")
     with ExitStack() as started:
-        port, part = start_engine(folder, host or {}, started, without)
+        port, process = start_engine(folder, host or {}, started, without)
         files = build(template, HERE, scratch)
-        await_engine(part, port)
+        await_engine(process, port)
         clients = Clients(engine.endpoint_url(port))
-        yield Probe(clients, deploy(template, files, {}, clients), scratch, part)
+        yield Probe(clients, deploy(template, files, {}, clients), scratch, process)
