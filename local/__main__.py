@@ -15,11 +15,11 @@ from local.run.paths import check_paths
 from local.run.provider_check import check_answers
 from local.run.results import told_of_earlier
 from local.stack.deploy import TEMPLATE, read_template
-from local.stack.run_folder import workplace
+from local.stack.run_folder import run_folder
 from local.stack.running import Stack
-from local.stack.settings import Settings, chosen
-from local.stack.start import running
-from local.stack.up import up
+from local.stack.settings import Settings, settings_from
+from local.stack.start import start_stack
+from local.stack.up import keep_up
 from local.stopping import Stopped, end_with_parent, heed_signals, ignore_signals
 
 
@@ -66,9 +66,9 @@ def _run(options: argparse.Namespace) -> int:
 def _one_batch(settings: Settings, source: Path, out: Path) -> int:
     if settings.own:
         check_answers(settings.own)
-    with workplace() as folder:  # which has taken away what a killed run left
+    with run_folder() as folder:  # which has taken away what a killed run left
         check_room(source.stat().st_size, _say)
-        with running(folder, os.environ, _say, settings) as stack:
+        with start_stack(folder, os.environ, _say, settings) as stack:
             try:
                 return run(stack, source, out)
             except Stopped as stopped:
@@ -78,9 +78,9 @@ def _one_batch(settings: Settings, source: Path, out: Path) -> int:
 
 def _up(_options: argparse.Namespace) -> int:
     settings = _settings()
-    with workplace() as folder, running(folder, os.environ, _say, settings) as stack:
+    with run_folder() as folder, start_stack(folder, os.environ, _say, settings) as stack:
         try:
-            up(stack)
+            keep_up(stack)
         except Stopped:
             _say("Ending the stack …")
             _abandon(stack)
@@ -88,7 +88,7 @@ def _up(_options: argparse.Namespace) -> int:
 
 
 def _settings() -> Settings:
-    return chosen(read_template(TEMPLATE), os.environ)
+    return settings_from(read_template(TEMPLATE), os.environ)
 
 
 def _abandon(stack: Stack, out: Path | None = None) -> None:

@@ -12,7 +12,7 @@ from batch_client import BatchClientError
 from local.errors import LocalError
 from local.run.fetch_partial import salvage
 from local.run.records import Sent, files_left, sent, unended
-from local.stack.api_key import api_key
+from local.stack.api_key import make_api_key
 from local.stack.provider_choice import Provider
 from local.stack.running import TENANT, Stack
 
@@ -80,7 +80,7 @@ def _cancelled(stack: Stack, provider: Provider, batch_id: str) -> _Seen:
 def _ask(stack: Stack, batch_id: str) -> None:
     """Cancel the batch as any user of the HTTP API would: nothing more is sent, and the provider's batches are cancelled."""
     try:
-        key = api_key(stack.endpoint_url, stack.table, TENANT)
+        key = make_api_key(stack.endpoint_url, stack.table, TENANT)
         url, headers = f"{stack.base_url}/batches/{batch_id}/cancel", {"Authorization": f"Bearer {key}"}
         requests.post(url, headers=headers, timeout=_SECONDS / 2)
     except (LocalError, requests.RequestException):

@@ -1,4 +1,4 @@
-"""Make an API key with the core layer's own program."""
+"""Make an API key by the program of the core layer."""
 
 import os
 import subprocess
@@ -9,11 +9,11 @@ from local.engine import client_environment
 from local.errors import LocalError
 
 
-def api_key(endpoint_url: str, table: str, tenant: str) -> str:
-    """Return a new API key of `tenant`, recorded in `table` of the engine at `endpoint_url`.
+def make_api_key(endpoint_url: str, table: str, tenant: str) -> str:
+    """Make an API key of `tenant` in `table` of the engine at `endpoint_url`, and return the key.
 
     Raises:
-        LocalError: the core layer's program failed; its words are in the text.
+        LocalError: the program failed; its message is in the text.
 
     """
     layers = os.pathsep.join(str(ROOT / "layers" / name) for name in ("client", "core"))

@@ -1,6 +1,6 @@
-"""Make what `sam build` makes, for the interpreter at hand: one zip a function and one a layer.
+"""Build what `sam build` builds, for the interpreter that runs: one zip for each function and each layer.
 
-Zips are cached by content under `.cache/artifacts` and appear there in one rename, so runs side by side can share them.
+Zips are cached by content under `.cache/artifacts`. One rename puts a zip there, so runs at the same time share them.
 """
 
 import compileall
@@ -25,8 +25,8 @@ _KEPT = 5
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # equal content gives equal bytes
 
 
-def function_zip(folder: Path, scratch: Path) -> Path:
-    """Return the zip of a function's `folder`, compiled. What is half made stays in `scratch`.
+def zip_function(folder: Path, scratch: Path) -> Path:
+    """Zip the `folder` of a function with its byte code, and return the zip. Unfinished work stays in `scratch`.
 
     Raises:
         BuildError: there is no such folder.
@@ -37,15 +37,15 @@ def function_zip(folder: Path, scratch: Path) -> Path:
 
     def fill(tree: Path) -> None:
         shutil.copytree(folder, tree, ignore=shutil.ignore_patterns(*_CACHES), dirs_exist_ok=True)
-        # unchecked: unpacking resets the times that byte code is otherwise checked against
+        # unchecked: unpacking changes the times of the sources, by which byte code is checked otherwise
         mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
         compileall.compile_dir(tree, quiet=2, stripdir=str(tree), invalidation_mode=mode)
 
-    return _cached(f"function-{folder.name}", folder, fill, scratch)
+    return _build_once(f"function-{folder.name}", folder, fill, scratch)
 
 
-def layer_zip(folder: Path, logical_id: str, scratch: Path) -> Path:
-    """Return the zip of a layer, made by the Makefile in its `folder` as `sam build` would but for this interpreter.
+def zip_layer(folder: Path, logical_id: str, scratch: Path) -> Path:
+    """Build a layer by the Makefile in its `folder`, as `sam build` does but for this interpreter, and return the zip.
 
     Raises:
         BuildError: make failed.
@@ -57,7 +57,7 @@ def layer_zip(folder: Path, logical_id: str, scratch: Path) -> Path:
         command = ["make", "--no-print-directory", "-C", str(folder), f"build-{logical_id}", *settings]
         _make(logical_id, command, scratch)
 
-    return _cached(f"layer-{logical_id}", folder, fill, scratch)
+    return _build_once(f"layer-{logical_id}", folder, fill, scratch)
 
 
 def _make(logical_id: str, command: list[str], scratch: Path) -> None:
@@ -66,11 +66,11 @@ def _make(logical_id: str, command: list[str], scratch: Path) -> None:
         if process.wait():
             raise BuildError(f"The layer {logical_id} could not be built:\n{process.log.read_text().strip()}")
     finally:
-        process.end()  # pip too, when someone stops us amid a download
+        process.end()  # a stop during a download ends pip, too
         process.log.unlink()
 
 
-def _cached(kind: str, folder: Path, fill: Callable[[Path], None], scratch: Path) -> Path:
+def _build_once(kind: str, folder: Path, fill: Callable[[Path], None], scratch: Path) -> Path:
     target = CACHE / f"{kind}-{_digest(folder)}.zip"
     if target.exists():
         target.touch()
@@ -81,19 +81,19 @@ def _cached(kind: str, folder: Path, fill: Callable[[Path], None], scratch: Path
         tree.mkdir()
         fill(tree)
         _zip(tree, Path(place, "zip")).replace(target)
-    _forget_old(kind)
+    _remove_old(kind)
     return target
 
 
-def _forget_old(kind: str) -> None:
-    # more than one: a run beside this one, of a moment ago, may still be about to read its own
+def _remove_old(kind: str) -> None:
+    # more than one is kept: another run may have built its zip a moment ago, and not read it yet
     newest_first = sorted(CACHE.glob(f"{kind}-*.zip"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in newest_first[_KEPT:]:
         path.unlink(missing_ok=True)
 
 
 def _zip(tree: Path, target: Path) -> Path:
-    # stored, not deflated: every worker of the engine unpacks a copy of its own, and that is four times as fast
+    # stored, not deflated: every worker of the engine unpacks its own copy, and unpacking is four times as fast
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for path in _files(tree):
             entry = zipfile.ZipInfo(path.relative_to(tree).as_posix(), _FIRST_DATE)

@@ -12,10 +12,10 @@ import threading
 
 
 def main(module: str, arguments: list[str]) -> None:
-    """Run `module` as `__main__` with `arguments`, tied to the life of the parent."""
+    """Run `module` as `__main__` with `arguments`, and end when the parent ends."""
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)
-    threading.Thread(target=_end_with_parent, name="tether", daemon=True).start()
+    threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

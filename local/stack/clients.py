@@ -1,4 +1,4 @@
-"""boto3 clients that speak to the engine, whatever AWS the user's own settings point at."""
+"""boto3 clients of the engine; no AWS setting of the user changes where they send requests."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +12,15 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
 
-# The engine is next door: when it does not answer it is gone, and asking ten times only delays saying so.
+# The engine runs on this machine. If it does not answer, it has ended, and ten tries would only delay the message.
 _CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 2})
 
 
 class Clients:
-    """The services of the engine at `endpoint_url`, as its root user."""
+    """Make clients of the engine at `endpoint_url`, with the key of its root user."""
 
     def __init__(self, endpoint_url: str) -> None:
+        #: The engine's address.
         self.endpoint_url = endpoint_url
         self._session = boto3.Session(CREDENTIALS.access_key_id, CREDENTIALS.secret_access_key, region_name=REGION)
 

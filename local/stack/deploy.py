@@ -1,4 +1,4 @@
-"""Bring template.yaml up on the engine, as `sam deploy` brings it up on AWS: the same template, nothing left out."""
+"""Deploy template.yaml on the engine, as `sam deploy` deploys it on AWS: the same template with nothing left out."""
 
 import json
 import time
@@ -10,7 +10,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from local import ROOT
 from local.errors import DeployError
-from local.stack.artifacts import function_zip, layer_zip
+from local.stack.artifacts import zip_function, zip_layer
 from local.stack.clients import Clients
 
 TEMPLATE = ROOT / "template.yaml"
@@ -29,17 +29,17 @@ def read_template(path: Path) -> Template:
 
 
 def build(template: Template, root: Path, scratch: Path) -> dict[str, Path]:
-    """Return the file for every local path in `template`, by logical id; folders become zips."""
+    """Build the file of every local path in `template`, and return the files by logical id; a folder becomes a zip."""
     return {
-        logical_id: _built(logical_id, root / properties[member], member, scratch)
+        logical_id: _build_one(logical_id, root / properties[member], member, scratch)
         for logical_id, properties, member in local_paths(template)
     }
 
 
-def _built(logical_id: str, path: Path, member: str, scratch: Path) -> Path:
+def _build_one(logical_id: str, path: Path, member: str, scratch: Path) -> Path:
     if member == "DefinitionUri":
         return path
-    return layer_zip(path, logical_id, scratch) if member == "ContentUri" else function_zip(path, scratch)
+    return zip_layer(path, logical_id, scratch) if member == "ContentUri" else zip_function(path, scratch)
 
 
 def local_paths(template: Template) -> list[tuple[str, dict[str, Any], str]]:
@@ -60,12 +60,12 @@ def local_paths(template: Template) -> list[tuple[str, dict[str, Any], str]]:
 def deploy(
     template: Template, files: Mapping[str, Path], values: Mapping[str, str], clients: Clients
 ) -> dict[str, str]:
-    """Create the stack from `template`, whose local paths become objects in the engine's S3, and return its outputs.
+    """Create the stack from `template` and return the stack's outputs.
 
-    `files` comes from `build`, `values` are template parameters. `template` is changed.
+    `files` come from `build` and are put into the engine's S3. `values` are template parameters. `template` is changed.
 
     Raises:
-        DeployError: the engine refused the template or rolled it back.
+        DeployError: the engine refused the template or rolled the stack back.
 
     """
     s3 = clients.s3
@@ -82,22 +82,22 @@ def deploy(
         Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()],
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
-    return _outputs(cloudformation)
+    return _await_outputs(cloudformation)
 
 
-def _outputs(cloudformation: Any) -> dict[str, str]:  # noqa: ANN401 - CloudFormation's stubs are not installed
+def _await_outputs(cloudformation: Any) -> dict[str, str]:  # noqa: ANN401 - CloudFormation's stubs are not installed
     deadline = time.monotonic() + _TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
         if stack["StackStatus"] == "CREATE_COMPLETE":
             return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
         if stack["StackStatus"] != "CREATE_IN_PROGRESS":
-            raise DeployError(_reasons(cloudformation) or stack.get("StackStatusReason", stack["StackStatus"]))
+            raise DeployError(_failure_reasons(cloudformation) or stack.get("StackStatusReason", stack["StackStatus"]))
         time.sleep(_POLL_SECONDS)
     raise DeployError(f"The stack was not complete after {_TIMEOUT_SECONDS:.0f} seconds.")
 
 
-def _reasons(cloudformation: Any) -> str:  # noqa: ANN401 - as _outputs
+def _failure_reasons(cloudformation: Any) -> str:  # noqa: ANN401 - as _await_outputs
     events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
     failed = [event for event in events if event["ResourceStatus"] == "CREATE_FAILED"]
     return "\n".join(f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in failed)

@@ -1,4 +1,4 @@
-"""Keep what the functions logged; the engine forgets it when it ends."""
+"""Save what the functions logged; the logs of the engine end with the engine."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -15,21 +15,26 @@ _BOUNDS = ("_FLOOR_", "_CEILING_")
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of the template, as its author described it."""
+    """A parameter of the template."""
 
+    #: Its name in the template.
     name: str
+    #: Its `Type`: `String` or `Number`.
     kind: str = "String"
+    #: Its default as text; None if it must be given.
     default: str | None = None
+    #: What it means, in one line.
     description: str = ""
+    #: All that the template says of it, such as `AllowedValues` and `MinValue`.
     rules: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def variable(self) -> str:
-        """Return the environment variable that sets it: `MaxAttempts` → `BATCHYARD_MAX_ATTEMPTS`."""
+        """Return the environment variable that sets the parameter: `MaxAttempts` → `BATCHYARD_MAX_ATTEMPTS`."""
         return PREFIX + re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", self.name).upper()
 
     def complaint(self, value: str, variable: str) -> str | None:
-        """Say in a sentence why CloudFormation would refuse the `value` that `variable` gives; None when it would not."""
+        """Say in a sentence why CloudFormation would refuse the `value` of `variable`; None if it would take the value."""
         reason = self._complaint(value)
         if reason is None:
             return None
@@ -65,7 +70,7 @@ class Parameter:
 
 
 def parameters(template: Mapping[str, Any]) -> dict[str, Parameter]:
-    """Return the parameters of a parsed template by their variables."""
+    """Return the parameters of a parsed template, each under its environment variable."""
     found = [_parameter(name, rules) for name, rules in template.get("Parameters", {}).items()]
     return {parameter.variable: parameter for parameter in found}
 
@@ -74,7 +79,7 @@ def overrides(known: Mapping[str, Parameter], environment: Mapping[str, str]) ->
     """Return the values that `environment` gives, by parameter name.
 
     Raises:
-        ParameterError: variables with the prefix are unknown, or values do not fit; a line each.
+        ParameterError: a variable with the prefix is unknown, or a value does not fit. Each has a line in the text.
 
     """
     given = {
@@ -82,21 +87,21 @@ def overrides(known: Mapping[str, Parameter], environment: Mapping[str, str]) ->
     }
     complaints = [_complaint(known, variable, value) for variable, value in given.items()]
     if not any(complaints):
-        complaints = [_upside_down(known, variable, given) for variable in given]
+        complaints = [_floor_complaint(known, variable, given) for variable in given]
     if any(complaints):
         raise ParameterError("\n".join(filter(None, complaints)))
     return {known[variable].name: value for variable, value in given.items()}
 
 
-def _upside_down(known: Mapping[str, Parameter], variable: str, given: Mapping[str, str]) -> str | None:
-    """Complain of a floor that is above its ceiling, be that given or the default: CloudFormation cannot compare them."""
-    over = variable.replace(*_BOUNDS)
-    if over == variable or over not in known:
+def _floor_complaint(known: Mapping[str, Parameter], variable: str, given: Mapping[str, str]) -> str | None:
+    """Complain of a floor that is above its ceiling, which is given or a default; CloudFormation cannot compare the two."""
+    above = variable.replace(*_BOUNDS)
+    if above == variable or above not in known:
         return None
-    ceiling = given.get(over) or known[over].default
+    ceiling = given.get(above) or known[above].default
     if ceiling is None or float(given[variable]) <= float(ceiling):
         return None
-    return f"{variable} ({given[variable]}) is above {over} ({ceiling}). Lower the one or raise the other."
+    return f"{variable} ({given[variable]}) is above {above} ({ceiling}). Lower the one or raise the other."
 
 
 def _complaint(known: Mapping[str, Parameter], variable: str, value: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The processes of the local stack: started, watched, and ended together with everything they start."""
+"""The processes of the local stack: each is started, watched, and ended with everything that it started."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ _GRACE_SECONDS = 2.0
 
 
 class Process:
-    """One process of the stack, `python -m MODULE ARGUMENT …`, with its log in `folder`."""
+    """Start and hold one process of the stack, `python -m MODULE ARGUMENT …`; it inherits the open `sockets`."""
 
     def __init__(
         self,
@@ -28,46 +28,48 @@ class Process:
         environment: Mapping[str, str],
         sockets: Sequence[int] = (),
     ) -> None:
+        #: What messages call the process.
         self.name = name
+        #: The file in `folder` with what the process wrote to standard error.
         self.log = folder / f"{name.replace(' ', '-')}.log"
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "local.stack.child_process", *command],
                 cwd=ROOT,
                 env=dict(environment),
-                stdin=subprocess.PIPE,  # held open: the child ends when this process does
+                stdin=subprocess.PIPE,  # stays open: the child ends when this process ends and closes the pipe
                 stdout=subprocess.PIPE,
                 stderr=log,
                 pass_fds=sockets,
-                process_group=0,  # Ctrl-C reaches us, and we end the processes
+                process_group=0,  # Ctrl-C reaches only the parent, which ends its processes in order
             )
 
     def wait(self) -> int:
-        """Wait until the process has done its work and return its exit status."""
+        """Wait until the process has ended by itself, and return its exit status."""
         return self._process.wait()
 
     @property
     def pid(self) -> int:
-        """Return the id of its process, which is also that of its process group."""
+        """Return the id of the process, which is also the id of its process group."""
         return self._process.pid
 
     def check(self, wait_seconds: float = 0.0) -> None:
-        """Raise ProcessEnded when the process is gone, or goes within `wait_seconds`."""
+        """Raise ProcessEnded if the process has ended, or ends within `wait_seconds`."""
         try:
             status = self._process.wait(wait_seconds)
         except subprocess.TimeoutExpired:
             return
-        raise ProcessEnded(f"The {self.name} ended by itself ({_how(status)}). Its log: {self.log}")
+        raise ProcessEnded(f"The {self.name} ended by itself ({_ending(status)}). Its log: {self.log}")
 
-    def ready_line(self) -> dict[str, str]:
-        """Wait for the one JSON line the process prints when it is ready, and return it parsed."""
-        line = self._first_line()
+    def read_ready_line(self) -> dict[str, str]:
+        """Wait for the one JSON line that the process prints when it is ready, and return the object."""
+        line = self._read_first_line()
         if not line:
             self.check(_GRACE_SECONDS)
         answer: dict[str, str] = json.loads(line)
         return answer
 
-    def _first_line(self) -> bytes:
+    def _read_first_line(self) -> bytes:
         stdout = self._process.stdout
         if stdout is None:
             raise ValueError("the process was started without a pipe")
@@ -80,11 +82,11 @@ class Process:
         return stdout.readline()
 
     def end(self) -> None:
-        """End the process and every process it started, within seconds."""
+        """End the process and every process that it started, within seconds."""
         _signal_group(self.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_GRACE_SECONDS)
-        _signal_group(self.pid, signal.SIGKILL)  # whatever of the group is left: Lambda workers amid a call
+        _signal_group(self.pid, signal.SIGKILL)  # the rest of the group: Lambda workers that are in a call
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
@@ -92,9 +94,9 @@ class Process:
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):  # nothing of it is left
+    with contextlib.suppress(ProcessLookupError):  # no process of the group is left
         os.killpg(group, number)
 
 
-def _how(returncode: int) -> str:
+def _ending(returncode: int) -> str:
     return f"exit status {returncode}" if returncode >= 0 else f"killed by {signal.Signals(-returncode).name}"

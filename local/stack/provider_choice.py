@@ -1,4 +1,4 @@
-"""Which provider the local stack sends its batches to: the emulator, or the user's own."""
+"""The provider that gets the batches of the local stack: the emulator, or the user's own provider."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,25 +13,28 @@ _SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Provider:
-    """Where the batches go, the key that opens it, and the name of its profile ("": by its host)."""
+    """A provider that batches are sent to."""
 
+    #: Its base URL.
     url: str
+    #: The key for it, which is never shown.
     api_key: str = field(repr=False)
+    #: The name of its profile; if empty, the host of the URL chooses the profile.
     profile: str = ""
 
     @property
     def values(self) -> dict[str, str]:
-        """Return the template parameters that name it."""
+        """Return the template parameters that name the provider."""
         return {"ProviderBaseUrl": self.url, "ProviderApiKey": self.api_key}
 
     def client(self, seconds: float = _SECONDS) -> BatchClient:
-        """Return a client of it that answers or fails within `seconds`."""
+        """Return a client of the provider, whose calls end within `seconds` and are made once."""
         once = RetryPolicy(max_retries=0)
         return BatchClient(self.api_key, self.url, timeout=seconds, profile=self.profile or None, retry=once)
 
 
 def named_provider(host: Mapping[str, str]) -> tuple[str, str] | None:
-    """Return the address and the key of the provider that `host` names, or None when neither is set.
+    """Return the address and the key of the provider that `host` names; None if neither is set.
 
     Raises:
         ProviderUnclearError: only one of the two is set.

@@ -1,7 +1,7 @@
-"""A folder of its own for every run under `.cache/runs`: logs, and scratch space that is gone when the run is.
+"""A folder for each run under `.cache/runs`: its logs, and scratch space that is removed when the run ends.
 
-A living run holds a lock on its folder. The system lets go of it however the run ends, so whatever a killed run left
-behind is known for what it is, and the next run removes it.
+A run holds a lock on its folder. The operating system releases the lock even if the run is killed, so the next run can
+tell that a folder belongs to no run, and removes the scratch space in it.
 """
 
 import fcntl
@@ -21,14 +21,14 @@ _LOGS_KEPT = 10
 
 
 @contextmanager
-def workplace(runs: Path = RUNS) -> Iterator[Path]:
-    """Yield the new folder of this run, with an empty `scratch` in it. The logs of the latest ten stay."""
+def run_folder(runs: Path = RUNS) -> Iterator[Path]:
+    """Make the folder of this run, with an empty folder `scratch` in it. The logs of the latest ten runs stay."""
     runs.mkdir(parents=True, exist_ok=True)
-    with _locked(runs / "lock"):  # nobody may sweep away a folder between its making and its locking
-        _sweep(runs)
+    with _locking(runs / "lock"):  # no other run may remove the folder before it is locked
+        _remove_what_dead_runs_left(runs)
         folder = Path(tempfile.mkdtemp(prefix=f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}-", dir=runs))
         (folder / "scratch").mkdir()
-        held = _held(folder)
+        held = _take_lock(folder)
     with held:
         try:
             yield folder
@@ -36,7 +36,7 @@ def workplace(runs: Path = RUNS) -> Iterator[Path]:
             shutil.rmtree(folder / "scratch", ignore_errors=True)
 
 
-def _held(folder: Path) -> IO[str]:
+def _take_lock(folder: Path) -> IO[str]:
     lock = (folder / "lock").open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -47,19 +47,19 @@ def _held(folder: Path) -> IO[str]:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locking(path: Path) -> Iterator[None]:
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _sweep(runs: Path) -> None:
+def _remove_what_dead_runs_left(runs: Path) -> None:
     newest_first = sorted((path for path in runs.iterdir() if path.is_dir()), reverse=True)
-    for place, folder in enumerate(newest_first, start=2):  # the run that sweeps is the newest
+    for place, folder in enumerate(newest_first, start=2):  # the newest run is this one, whose folder is not made yet
         try:
-            held = _held(folder)
+            held = _take_lock(folder)
         except BlockingIOError:
-            continue  # its run is alive
+            continue  # the run of this folder is alive
         with held:
             shutil.rmtree(folder / "scratch", ignore_errors=True)
             if place > _LOGS_KEPT:

@@ -1,4 +1,4 @@
-"""A running stack: where its doors are, and whether its processes live."""
+"""A running stack: where it is reached, and whether its processes run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,23 +13,29 @@ TENANT = "default"
 
 @dataclass(frozen=True)
 class Stack:
-    """A running stack, and where its doors are; `own` is the user's provider, None with the emulator."""
+    """A running stack."""
 
+    #: Clients of its engine.
     clients: Clients
+    #: The outputs of the deployed template.
     outputs: Mapping[str, str]
+    #: The base URL of the provider that gets the batches.
     provider_url: str
+    #: The engine and, unless the user has a provider of their own, the emulator.
     processes: tuple[Process, ...]
+    #: The folder of the run, with the logs.
     folder: Path
+    #: The user's own provider; None with the emulator.
     own: Provider | None = None
 
     @property
     def endpoint_url(self) -> str:
-        """Return the engine's address, for AWS's own clients."""
+        """Return the engine's address, which AWS's own clients take as their endpoint URL."""
         return self.clients.endpoint_url
 
     @property
     def base_url(self) -> str:
-        """Return the HTTP API's address up to and with `/v1`."""
+        """Return the address of the HTTP API, with `/v1` at its end."""
         return f"{self.endpoint_url}/v1"
 
     @property

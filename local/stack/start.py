@@ -1,4 +1,4 @@
-"""The whole of Batchyard on one machine: the engine with template.yaml deployed on it, and a provider."""
+"""Start the whole of Batchyard on one machine: the engine, template.yaml on the engine, and a provider."""
 
 import http.client
 import socket
@@ -21,12 +21,12 @@ _GRACE_SECONDS = 2.0
 
 
 @contextmanager
-def running(
+def start_stack(
     folder: Path, host: Mapping[str, str], say: Callable[[str], None], settings: Settings, template: Path = TEMPLATE
 ) -> Iterator[Stack]:
-    """Yield the whole stack, deployed and ready; its logs and scratch space are in `folder`. It ends with the block.
+    """Start and deploy the whole stack, yield it when it is ready, and end it with the block.
 
-    `host` is the user's environment, of which the processes keep what programs need. `say` is told what takes a while.
+    `folder` gets logs and scratch space. `host` is the user's environment. `say` gets a sentence before each long step.
 
     Raises:
         BuildError: a layer could not be built.
@@ -40,19 +40,19 @@ def running(
         emulator = None if own else _start_emulator(folder, host, started)
         say("Building the layers and functions …")
         files = build(content, template.parent, folder / "scratch")
-        provider = own or _emulated(emulator)
+        provider = own or _await_emulator(emulator)
         await_engine(aws, port)
         processes = tuple(process for process in (aws, emulator) if process)
         clients = Clients(engine.endpoint_url(port))
         say("Deploying template.yaml …")
-        with _blaming(processes):
-            outputs = deploy(content, files, settings.deployed(content, provider), clients)
+        with _naming_the_ended(processes):
+            outputs = deploy(content, files, settings.parameters_for(content, provider), clients)
             yield Stack(clients, outputs, provider.url, processes, folder, own)
 
 
 @contextmanager
-def _blaming(processes: tuple[Process, ...]) -> Iterator[None]:
-    """Name the process that ended when talking to the engine fails because of it."""
+def _naming_the_ended(processes: tuple[Process, ...]) -> Iterator[None]:
+    """Raise ProcessEnded, which names the process, if a call of the engine fails because a process has ended."""
     try:
         yield
     except (BotoCoreError, OSError):
@@ -64,8 +64,12 @@ def _blaming(processes: tuple[Process, ...]) -> Iterator[None]:
 def start_engine(
     folder: Path, host: Mapping[str, str], started: ExitStack, without: Sequence[str] = ()
 ) -> tuple[int, Process]:
-    """Start the engine, `without` some of its mends, until `started` is closed; return its port and its process."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:  # bound here, handed over open: nobody can take the port
+    """Start the engine, which ends when `started` is closed, and return its port and its process.
+
+    `without` names mends and wrappers that the engine leaves out.
+    """
+    # bound here and inherited open, so that no other process can take the port
+    with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         environment = engine.environment(port, folder / "scratch", host)
         command = ("local.engine", str(listening.fileno()), *without)
@@ -75,14 +79,14 @@ def start_engine(
 
 
 def await_engine(process: Process, port: int) -> None:
-    """Return when the engine answers.
+    """Wait until the engine answers.
 
     Raises:
-        ProcessEnded: it ended instead.
+        ProcessEnded: the engine ended instead.
 
     """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_READY_SECONDS)
-    with _blaming((process,)):
+    with _naming_the_ended((process,)):
         try:
             connection.request("GET", "/_ministack/health")
             connection.getresponse().read()
@@ -96,8 +100,8 @@ def _start_emulator(folder: Path, host: Mapping[str, str], started: ExitStack) -
     return process
 
 
-def _emulated(emulator: Process | None) -> Provider:
+def _await_emulator(emulator: Process | None) -> Provider:
     if emulator is None:
         raise ValueError("there is neither an emulator nor a provider of the user's own")
-    ready = emulator.ready_line()
+    ready = emulator.read_ready_line()
     return Provider(ready["provider_url"], ready["api_key"])

@@ -1,24 +1,24 @@
-"""Keep the stack up, and tell programs where it is."""
+"""Keep the stack running, and print where programs reach it."""
 
 import json
 import sys
 import time
 
 from local.engine import CREDENTIALS, REGION
-from local.stack.api_key import api_key
+from local.stack.api_key import make_api_key
 from local.stack.running import TENANT, Stack
 
 _CHECK_SECONDS = 0.3
 
 
-def up(stack: Stack) -> None:
-    """Print one JSON line that says where everything is, then watch over the stack until this process is stopped.
+def keep_up(stack: Stack) -> None:
+    """Print one JSON line with the addresses of the stack, then watch its processes until this one is stopped.
 
     Raises:
         ProcessEnded: a process of the stack ended by itself.
 
     """
-    print(json.dumps(doors(stack)), flush=True)
+    print(json.dumps(addresses(stack, make_api_key(stack.endpoint_url, stack.table, TENANT))), flush=True)
     print(_guide(stack), file=sys.stderr, flush=True)
     while True:
         stack.check()
@@ -36,11 +36,11 @@ def _guide(stack: Stack) -> str:
     )
 
 
-def doors(stack: Stack) -> dict[str, str]:
-    """Return where the stack's doors are, with an API key made for this occasion."""
+def addresses(stack: Stack, api_key: str) -> dict[str, str]:
+    """Return where the stack is reached, with the API key that goes with the HTTP API."""
     return {
         "base_url": stack.base_url,
-        "api_key": api_key(stack.endpoint_url, stack.table, TENANT),
+        "api_key": api_key,
         "endpoint_url": stack.endpoint_url,
         "bucket": stack.bucket,
         "inbox": f"s3://{stack.bucket}/inbox/{TENANT}/",

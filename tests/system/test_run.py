@@ -270,8 +270,8 @@ def test_a_stopped_build_leaves_no_process(tmp_path: Path) -> None:
     """A layer whose packages take for ever, as on a slow network."""
     (tmp_path / "layer").mkdir()
     (tmp_path / "layer" / "Makefile").write_text("build-OneLayer:\n\t@sleep 600\n")
-    code = "import sys, pathlib; from local.stack.artifacts import layer_zip; folder = pathlib.Path(sys.argv[1]); "
-    code += "layer_zip(folder / 'layer', 'OneLayer', folder)"
+    code = "import sys, pathlib; from local.stack.artifacts import zip_layer; folder = pathlib.Path(sys.argv[1]); "
+    code += "zip_layer(folder / 'layer', 'OneLayer', folder)"
     command = [sys.executable, "-c", code, str(tmp_path)]
     with subprocess.Popen(command, cwd=ROOT, env=environment()) as building:  # noqa: S603 - our own program
         eventually(lambda: len(descendants(building.pid)) >= 3)

@@ -7,7 +7,7 @@ import pytest
 
 from local.errors import BuildError
 from local.stack import artifacts
-from local.stack.artifacts import function_zip, layer_zip
+from local.stack.artifacts import zip_function, zip_layer
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_function_is_zipped_with_byte_code_and_without_old_byte_code(folder: Path, scratch: Path) -> None:
-    with zipfile.ZipFile(function_zip(folder, scratch)) as archive:
+    with zipfile.ZipFile(zip_function(folder, scratch)) as archive:
         assert archive.namelist() == [f"__pycache__/handler.{sys.implementation.cache_tag}.pyc", "handler.py"]
 
 
@@ -36,7 +36,7 @@ def test_the_byte_code_is_used_wherever_and_whenever_it_is_unpacked(
     folder: Path, scratch: Path, tmp_path: Path
 ) -> None:
     unpacked = tmp_path / "unpacked"
-    with zipfile.ZipFile(function_zip(folder, scratch)) as archive:
+    with zipfile.ZipFile(zip_function(folder, scratch)) as archive:
         archive.extractall(unpacked)
     (unpacked / "handler.py").write_text("ANSWER = 'compiled again'\n")
     code = f"import sys; sys.path.insert(0, {str(unpacked)!r}); import handler; print(handler.ANSWER)"
@@ -45,36 +45,36 @@ def test_the_byte_code_is_used_wherever_and_whenever_it_is_unpacked(
 
 
 def test_equal_content_is_built_once_and_to_equal_bytes(folder: Path, scratch: Path) -> None:
-    first = function_zip(folder, scratch)
+    first = zip_function(folder, scratch)
     content, made = first.read_bytes(), first.stat().st_ino
-    assert function_zip(folder, scratch).stat().st_ino == made
+    assert zip_function(folder, scratch).stat().st_ino == made
     first.unlink()
-    assert function_zip(folder, scratch).read_bytes() == content
+    assert zip_function(folder, scratch).read_bytes() == content
 
 
 def test_other_content_is_another_zip(folder: Path, scratch: Path) -> None:
-    before = function_zip(folder, scratch)
+    before = zip_function(folder, scratch)
     (folder / "handler.py").write_text("ANSWER = 43\n")
-    assert function_zip(folder, scratch) != before
+    assert zip_function(folder, scratch) != before
 
 
 def test_only_the_latest_zips_are_kept(folder: Path, scratch: Path) -> None:
     for number in range(9):
         (folder / "handler.py").write_text(f"ANSWER = {number}\n")
-        latest = function_zip(folder, scratch)
+        latest = zip_function(folder, scratch)
     kept = list(artifacts.CACHE.glob("function-*.zip"))
     assert len(kept) == 5
     assert latest in kept
 
 
 def test_nothing_half_made_is_left(folder: Path, scratch: Path) -> None:
-    function_zip(folder, scratch)
+    zip_function(folder, scratch)
     assert list(scratch.iterdir()) == []
 
 
 def test_a_folder_that_is_not_there_is_named(scratch: Path, tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="nowhere"):
-        function_zip(tmp_path / "nowhere", scratch)
+        zip_function(tmp_path / "nowhere", scratch)
 
 
 def test_a_layer_is_what_its_makefile_lays_out_for_this_interpreter(tmp_path: Path, scratch: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_layer_is_what_its_makefile_lays_out_for_this_interpreter(tmp_path: Pa
     rule = 'build-OneLayer:\n\t@mkdir -p "$(ARTIFACTS_DIR)/python"\n'
     rule += '\t@echo "$(PYTHON)|$(LAYER_PLATFORM)|" > "$(ARTIFACTS_DIR)/python/made"\n'
     (layer / "Makefile").write_text(rule)
-    with zipfile.ZipFile(layer_zip(layer, "OneLayer", scratch)) as archive:
+    with zipfile.ZipFile(zip_layer(layer, "OneLayer", scratch)) as archive:
         assert archive.read("python/made").decode() == f"{sys.executable}||\n"
 
 
@@ -92,5 +92,5 @@ def test_a_layer_that_cannot_be_built_is_named_with_makes_own_words(tmp_path: Pa
     layer.mkdir()
     (layer / "Makefile").write_text("build-OneLayer:\n\t@echo the wheel is missing >&2; exit 1\n")
     with pytest.raises(BuildError, match=r"(?s)OneLayer.*the wheel is missing"):
-        layer_zip(layer, "OneLayer", scratch)
+        zip_layer(layer, "OneLayer", scratch)
     assert list(scratch.iterdir()) == []

@@ -7,7 +7,7 @@ from local.errors import ProcessEnded
 from local.stack import up as module
 from local.stack.clients import Clients
 from local.stack.running import Stack
-from local.stack.up import up
+from local.stack.up import keep_up
 
 
 class Ended(Stack):
@@ -20,10 +20,10 @@ class Ended(Stack):
 def test_a_stack_that_is_up_says_how_to_reach_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "api_key", lambda *_: "by_1")
+    monkeypatch.setattr(module, "make_api_key", lambda *_: "by_1")
     outputs = {"BucketName": "data", "TableName": "table", "StateMachineArn": "arn"}
     with pytest.raises(ProcessEnded):
-        up(Ended(Clients("http://127.0.0.1:4566"), outputs, "http://127.0.0.1:1/v1", (), tmp_path))
+        keep_up(Ended(Clients("http://127.0.0.1:4566"), outputs, "http://127.0.0.1:1/v1", (), tmp_path))
     told = capsys.readouterr()
     assert json.loads(told.out)["api_key"] == "by_1"
     assert "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1" in told.err
