@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from local.errors import LocalError
-from local.run.cancel_all import abandon
-from local.run.disk_space import check_room
-from local.run.one_batch import run
+from local.run.cancel_all import cancel_all
+from local.run.disk_space import check_disk_space
+from local.run.one_batch import run_batch
 from local.run.paths import check_paths
-from local.run.provider_check import check_answers
-from local.run.results import told_of_earlier
+from local.run.provider_check import check_provider
+from local.run.results import name_earlier_results
 from local.stack.deploy import TEMPLATE, read_template
 from local.stack.run_folder import run_folder
 from local.stack.running import Stack
@@ -59,18 +59,18 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     settings = _settings()
     check_paths(options.input, options.out)
-    with told_of_earlier(options.out, _say):
+    with name_earlier_results(options.out, _say):
         return _ended(lambda: _one_batch(settings, options.input, options.out))
 
 
 def _one_batch(settings: Settings, source: Path, out: Path) -> int:
     if settings.own:
-        check_answers(settings.own)
+        check_provider(settings.own)
     with run_folder() as folder:  # which has taken away what a killed run left
-        check_room(source.stat().st_size, _say)
+        check_disk_space(source.stat().st_size, _say)
         with start_stack(folder, os.environ, _say, settings) as stack:
             try:
-                return run(stack, source, out)
+                return run_batch(stack, source, out)
             except Stopped as stopped:
                 _abandon(stack, out if stopped.patient else None)
                 raise
@@ -96,7 +96,7 @@ def _abandon(stack: Stack, out: Path | None = None) -> None:
         return
     heed_signals()  # a second Ctrl-C ends at once
     try:
-        abandon(stack, stack.own, _say, out)
+        cancel_all(stack, stack.own, _say, out)
     finally:
         ignore_signals()
 

@@ -10,7 +10,7 @@ _ANOTHER = "Name another folder: make run OUT=results"
 
 
 def check_paths(source: Path, out: Path) -> None:
-    """Raise a UsageError unless `source` can be read and `out` can hold the results without harm to it."""
+    """Raise UsageError if `source` cannot be read, or `out` cannot hold the results without harm to `source`."""
     if not source.exists():
         raise UsageError(f"There is no file {source}. Name yours with: make run INPUT=requests.jsonl")
     if not source.is_file():

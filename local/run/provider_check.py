@@ -1,4 +1,4 @@
-"""Find out whether the user's own provider answers at all, before anything is built for it or sent to it."""
+"""Check that the user's own provider answers, before anything is built or sent."""
 
 from batch_client import APIConnectionError, APIStatusError, InvalidArgumentError, ProtocolError
 from local.errors import ProviderError
@@ -7,18 +7,18 @@ from local.stack.provider_choice import Provider
 _REFUSALS = (401, 403)
 
 
-def check_answers(provider: Provider) -> None:
-    """Return when the provider answers in any way but a refused key.
+def check_provider(provider: Provider) -> None:
+    """Ask the provider for its batches, and accept any answer except a refused key.
 
     Raises:
-        ProviderError: nothing answers at its address, or it refuses the key.
+        ProviderError: nothing answers at the address, or the provider refuses the key.
 
     """
     try:
         with provider.client() as client:
             client.list_batches(limit=1)
     except ProtocolError:
-        return  # it may be no more than unable to list
+        return  # the provider answers, and may only be unable to list batches
     except APIConnectionError as error:
         if error.status is None:
             why = error.message.rpartition(": ")[2]

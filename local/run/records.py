@@ -1,4 +1,4 @@
-"""What the table says about one batch, as far as a watching person wants to know."""
+"""Read from the table what a person who watches a batch wants to know."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,32 +14,40 @@ ENDED = frozenset({"completed", "failed", "cancelled"})
 
 @dataclass(frozen=True)
 class Progress:
-    """How a batch stands. Lines are those of the input; `done` have their outcome."""
+    """The state of a batch, with counts of its input lines and its shards."""
 
     batch_id: str
     status: str
+    #: All lines of the input.
     total: int = 0
+    #: Lines that succeeded.
     completed: int = 0
+    #: Lines whose outcome is an error.
     failed: int = 0
+    #: All shards; 0 before the input is planned.
     shards: int = 0
+    #: Shards whose lines all have their outcome.
     shards_done: int = 0
+    #: Why the batch waits; None if it does not.
     paused: str | None = None
+    #: The errors of the batch itself, in OpenAI's shape; a long list is cut.
     errors: list[Mapping[str, Any]] = field(default_factory=list)
+    #: The number of these errors before the list was cut.
     errors_total: int = 0
 
     @property
     def ended(self) -> bool:
-        """Tell whether the status can change no more."""
+        """Tell whether the status is final."""
         return self.status in ENDED
 
     @property
     def done(self) -> int:
-        """Return the lines that have their outcome."""
+        """Return the number of lines that have their outcome."""
         return self.completed + self.failed
 
 
 def find_batch(table: "Table", tenant: str, key: str, version_id: str) -> str | None:
-    """Return the id of the batch made of this version of the object `key`, or None while there is none."""
+    """Return the id of the batch that was made of this version of the object `key`; None while there is none."""
     answer = table.query(
         IndexName="by_tenant",
         KeyConditionExpression=Key("gsi1pk").eq(f"TENANT#{tenant}"),
@@ -51,36 +59,36 @@ def find_batch(table: "Table", tenant: str, key: str, version_id: str) -> str | 
 
 
 @dataclass(frozen=True)
-class Sent:
-    """What a batch has at the provider: the ids of provider batches that run, as far as is recorded.
+class AtProvider:
+    """What a batch has at the provider, as far as the records say."""
 
-    `creating` tells of a provider batch whose id is not known yet, `any` of one at any time.
-    """
-
+    #: The ids of the provider batches that have not ended.
     running: list[str]
+    #: Whether another provider batch is being created, whose id is not known yet.
     creating: bool
+    #: Whether the batch has ever had a provider batch.
     any: bool
 
 
-def unended(table: "Table", tenant: str) -> list[str]:
+def list_open_batches(table: "Table", tenant: str) -> list[str]:
     """Return the ids of the tenant's batches that have not ended."""
     of_tenant = Key("gsi1pk").eq(f"TENANT#{tenant}")
     answer = table.query(IndexName="by_tenant", KeyConditionExpression=of_tenant)
     return [str(item["batch_id"]) for item in answer["Items"] if item["status"] not in ENDED]
 
 
-def sent(table: "Table", batch_id: str) -> Sent:
+def read_at_provider(table: "Table", batch_id: str) -> AtProvider:
     """Return what the batch has at the provider now."""
     shards = _shards(_items(table, batch_id))
     attempts = [attempt for shard in shards for attempt in shard.get("attempts", [])]
     live = [attempt for shard in shards for attempt in _live(shard)]
     creating = any(attempt.get("creating_at") and not attempt.get("provider_batch_id") for attempt in live)
     running = [attempt["provider_batch_id"] for shard in shards for attempt in _running(shard)]
-    return Sent(running, creating, creating or any(attempt.get("provider_batch_id") for attempt in attempts))
+    return AtProvider(running, creating, creating or any(attempt.get("provider_batch_id") for attempt in attempts))
 
 
-def undone(table: "Table", batch_id: str) -> dict[int, str | None]:
-    """Return the batch's shards that are not done, each with the id of its provider batch if one is recorded and not ended."""
+def list_open_shards(table: "Table", batch_id: str) -> dict[int, str | None]:
+    """Return the numbers of the shards that are not done, each with the id of its running provider batch or None."""
     items = _items(table, batch_id)
     batch = next(item for item in items if item["sk"] == "BATCH")
     found = dict[int, str | None].fromkeys(range(int(batch.get("shards", 0))))
@@ -92,16 +100,16 @@ def undone(table: "Table", batch_id: str) -> dict[int, str | None]:
     return found
 
 
-def files_left(table: "Table", batch_id: str) -> list[str]:
-    """Return the ids of what the batch is known to have left at the provider: uploads, and answers that were fetched."""
+def list_files_at_provider(table: "Table", batch_id: str) -> list[str]:
+    """Return the ids of the batch's files at the provider: uploads, and answers that were fetched and not deleted yet."""
     shards = _shards(_items(table, batch_id))
     uploads = [attempt.get("file_id") for shard in shards for attempt in _live(shard)]
     kept = [file_id for shard in shards for file_id in (shard.get("file_id"), *shard.get("leftovers", []))]
     return list(dict.fromkeys(file_id for file_id in (*kept, *uploads) if file_id))
 
 
-def progress(table: "Table", batch_id: str) -> Progress:
-    """Return how the batch stands now; while its shards run, the lines are counted from their records."""
+def read_progress(table: "Table", batch_id: str) -> Progress:
+    """Return the state of the batch now; while shards run, the lines are counted from the records of the shards."""
     items = _items(table, batch_id)
     batch = next(item for item in items if item["sk"] == "BATCH")
     shards = _shards(items)
@@ -114,7 +122,7 @@ def progress(table: "Table", batch_id: str) -> Progress:
         failed=max(int(counts.get("failed", 0)), _sum(shards, "failed")),
         shards=int(batch.get("shards", 0)),
         shards_done=sum(shard.get("status") == "done" for shard in shards),
-        paused=batch.get("paused") if batch.get("held_by") else None,  # the reason outlasts those who had it
+        paused=batch.get("paused") if batch.get("held_by") else None,  # the record keeps the reason after the pause
         errors=list(batch.get("errors", [])),
         errors_total=int(batch.get("errors_total", 0)),
     )

@@ -1,4 +1,4 @@
-"""What a watching person sees of a batch: a bar on a terminal, plain lines elsewhere, a table at the end."""
+"""Show a batch to the person who watches: a bar on a terminal, plain lines elsewhere, and a table at the end."""
 
 import re
 import time
@@ -14,7 +14,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from local.run.records import Progress
-from local.run.summary import outcome_lines, verdict
+from local.run.summary import closing_sentence, outcome_lines
 
 _PLAIN_SECONDS = 5.0
 _SHOWN_ERRORS = 5
@@ -25,7 +25,7 @@ _NEW_KEY = "Check PROVIDER_API_KEY; a key cannot be changed in a running make ru
 
 
 class Display:
-    """Show a batch's progress on standard error while the block lasts."""
+    """Show the progress of a batch on standard error while the block lasts."""
 
     def __init__(self, *, own_provider: bool = False) -> None:
         self._own_provider = own_provider
@@ -46,18 +46,20 @@ class Display:
         self._bar.stop()
 
     def show(self, now: Progress) -> None:
-        """Show the batch as it stands now."""
+        """Show the state `now`."""
         if now.paused:
             self._explain(now.paused)
         if self._console.is_terminal:
-            self._bar.update(self._task, description=escape(_doing(now)), completed=now.done, total=now.total or None)
+            text = escape(_status_text(now))
+            self._bar.update(self._task, description=text, completed=now.done, total=now.total or None)
             return
         last, at = self._plain
         waited = time.monotonic() - at >= _PLAIN_SECONDS
         if now.status != last.status or (waited and _without_ids(now) != _without_ids(last)):
             self._plain = (now, time.monotonic())
             same = _without_ids(now).paused == _without_ids(last).paused
-            self._say(f"{_doing(replace(now, paused='as before') if now.paused and same else now)}, {_lines(now)}")
+            told = replace(now, paused="as before") if now.paused and same else now
+            self._say(f"{_status_text(told)}, {_lines_text(now)}")
 
     def _explain(self, reason: str) -> None:
         advice = _NEW_KEY if self._own_provider and reason.startswith(_KEY_REFUSED) else _WAITS
@@ -69,27 +71,27 @@ class Display:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _doing(now: Progress) -> str:
+def _status_text(now: Progress) -> str:
     shards = f", {now.shards_done}/{now.shards} shards" if now.shards else ""
     return f"{now.status}{shards}" + (f" (paused: {now.paused})" if now.paused else "")
 
 
-def _lines(now: Progress) -> str:
+def _lines_text(now: Progress) -> str:
     return f"{now.done:,}/{now.total:,} lines"
 
 
 def _without_ids(now: Progress) -> Progress:
-    """Return it with what differs from one failed call to the next, ids and counts, left out of the reason."""
+    """Return the state without the ids and counts in its reason, which differ from one failed call to the next."""
     return replace(now, paused=re.sub(r"\S*\d\S*", "…", now.paused)) if now.paused else now
 
 
-def closing(last: Progress, fetched: list[Path], seconds: float | None = None) -> None:
-    """Say on standard error how the batch went, what went wrong first, and where the results are."""
+def print_closing(last: Progress, fetched: list[Path], seconds: float | None = None) -> None:
+    """Print on standard error how the batch went, what its first errors are, and where the results are."""
     console = Console(stderr=True, highlight=False)
     table = Table(show_header=False)
     table.add_row("batch", last.batch_id)
     table.add_row("status", last.status)
-    if last.shards:  # one that was refused has neither
+    if last.shards:  # a refused batch has neither lines nor shards
         table.add_row("lines", f"{last.total:,} ({last.completed:,} succeeded, {last.failed:,} failed)")
         table.add_row("shards", f"{last.shards:,}")
     if seconds is not None:
@@ -97,7 +99,7 @@ def closing(last: Progress, fetched: list[Path], seconds: float | None = None) -
     for path in fetched:
         table.add_row(path.name, escape(str(path)))
     console.print(table)
-    console.print(verdict(last))
+    console.print(closing_sentence(last))
     for line in outcome_lines(fetched):
         console.print(line, markup=False, soft_wrap=True)
     report = next((path for path in fetched if path.name == "report.json"), None)
@@ -106,7 +108,7 @@ def closing(last: Progress, fetched: list[Path], seconds: float | None = None) -
 
 
 def error_lines(last: Progress, report: Path | None) -> list[str]:
-    """Return the first errors of the batch in plain sentences, with their line numbers and what to do about them."""
+    """Return the first errors of the batch as sentences with line numbers, and what to do about them."""
     lines = []
     for error in last.errors[:_SHOWN_ERRORS]:
         where = f"line {int(error['line'])}: " if error.get("line") is not None else ""

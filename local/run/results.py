@@ -1,4 +1,4 @@
-"""The results of a run in the user's folder: whole or not at all, and never an earlier run's taken for this one's."""
+"""Put the results of a run into the user's folder: all of them or none, and never mixed with those of an earlier run."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -12,13 +12,13 @@ RESULTS = ("output.jsonl", "errors.jsonl", "report.json")
 
 
 def result_paths(out: Path) -> list[Path]:
-    """Return where the results of a run into `out` are, or will be."""
+    """Return the paths of the results of a run into `out`."""
     return [out / name for name in RESULTS]
 
 
 @contextmanager
-def told_of_earlier(out: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Say at the end of the block which results in `out` were there before it."""
+def name_earlier_results(out: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Say at the end of the block which results in `out` are from before the block."""
     before = _identities(out)
     try:
         yield
@@ -34,33 +34,33 @@ def _identities(out: Path) -> Mapping[str, tuple[int, int]]:
     return {name: (stat.st_ino, stat.st_mtime_ns) for name, stat in present.items()}
 
 
-def fetch(stack: Stack, batch_id: str, out: Path) -> list[Path]:
-    """Download the results that the batch has and put them in the place of earlier ones; return their paths.
+def fetch_results(stack: Stack, batch_id: str, out: Path) -> list[Path]:
+    """Download the results of the batch, replace earlier results in `out` by them, and return their paths.
 
-    Earlier results stay as they are until all new ones are on this machine, and for good when the batch has none.
+    Earlier results stay until all new ones are on this machine, and stay for good if the batch has no results.
 
     Raises:
-        ResultsError: they cannot be written.
+        ResultsError: the results cannot be written.
 
     """
     prefix = f"results/{TENANT}/{batch_id}/"
     listed = stack.clients.s3.list_objects_v2(Bucket=stack.bucket, Prefix=prefix).get("Contents", [])
     present = {item["Key"].removeprefix(prefix) for item in listed} & set(RESULTS)
     try:
-        with tempfile.TemporaryDirectory(prefix=".results-", dir=out) as aside:
+        with tempfile.TemporaryDirectory(prefix=".results-", dir=out) as incoming:
             for name in present:
-                stack.clients.s3.download_file(stack.bucket, prefix + name, str(Path(aside, name)))
-            return _replace(out, Path(aside), present)
+                stack.clients.s3.download_file(stack.bucket, prefix + name, str(Path(incoming, name)))
+            return _replace(out, Path(incoming), present)
     except OSError as error:
         raise ResultsError(f"The results could not be written to {out}: {error.strerror}.") from error
 
 
-def _replace(out: Path, aside: Path, present: set[str]) -> list[Path]:
+def _replace(out: Path, incoming: Path, present: set[str]) -> list[Path]:
     if not present:
         return []
     for path in result_paths(out):
         if path.name in present:
-            (aside / path.name).replace(path)
+            (incoming / path.name).replace(path)
         else:
             path.unlink(missing_ok=True)
     return [path for path in result_paths(out) if path.name in present]

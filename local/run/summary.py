@@ -1,4 +1,4 @@
-"""How a batch ended, in sentences: what failed and why, what went to the provider more than once, whose fault it was."""
+"""Say how a batch ended: which lines failed and why, what was sent again, and whether the input alone is at fault."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,29 +11,29 @@ _SHOWN_CODES = 5
 _SHOWN_CHARACTERS = 200
 _READ_CHARACTERS = 1_000_000  # of the first line of errors.jsonl, which may hold megabytes
 _OURS = "server_error"
-_VERDICTS = {
+_SENTENCES = {
     "completed": "The batch is complete: every line has its outcome.",
     "failed": "The batch failed.",
     "cancelled": "The batch was cancelled; what was finished by then is kept.",
 }
 
 
-def verdict(last: Progress) -> str:
+def closing_sentence(last: Progress) -> str:
     """Return the sentence that closes a run."""
     if last.status == "completed" and last.failed and not last.completed:
         of_it = "its only line" if last.failed == 1 else f"all {last.failed:,} lines"
         return f"The batch is complete, but no line succeeded: {of_it} failed."
-    return _VERDICTS[last.status]
+    return _SENTENCES[last.status]
 
 
-def inputs_fault(last: Progress) -> bool:
-    """Tell whether the batch failed by its input alone, so that nothing the functions logged says more."""
+def failed_by_input(last: Progress) -> bool:
+    """Tell whether the input alone made the batch fail; then the logs of the functions say nothing more."""
     codes = {error["code"] for error in last.errors}
     return last.status == "failed" and not last.shards and bool(codes) and _OURS not in codes
 
 
 def outcome_lines(results: Sequence[Path]) -> list[str]:
-    """Return what the results say beyond their counts: failed lines by code with a sample, and what was sent again."""
+    """Return sentences on the results: failed lines by code with a sample, and what was sent again."""
     paths = {path.name: path for path in results}
     if "report.json" not in paths:
         return []
@@ -60,7 +60,7 @@ def _sample(errors: Path) -> str:
 
 
 def _message(line: str) -> str:
-    """Return the message of an outcome; the line itself when it has none, or when it could not be read whole."""
+    """Return the message of an outcome; the line itself if the outcome has none or was cut."""
     try:
         outcome = json.loads(line)
     except (ValueError, RecursionError):

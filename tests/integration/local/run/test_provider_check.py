@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.errors import ProviderError
-from local.run.provider_check import check_answers
+from local.run.provider_check import check_provider
 from local.stack.provider_choice import Provider
 from tests.integration.local.emulator.running import Emulator, started
 
@@ -21,7 +21,7 @@ def emulator() -> Iterator[Emulator]:
 def test_a_provider_that_answers_is_gone_on_with(emulator: Emulator, status: int) -> None:
     emulator.play(calls=[{"operation": "listBatches", "do": {"status": status, "html": True}}])
     before = len(emulator.calls("listBatches"))
-    check_answers(Provider(emulator.url, emulator.api_key))
+    check_provider(Provider(emulator.url, emulator.api_key))
     assert len(emulator.calls("listBatches")) == before + 1
 
 
@@ -29,17 +29,17 @@ def test_a_provider_that_answers_is_gone_on_with(emulator: Emulator, status: int
 def test_a_refused_key_is_told(emulator: Emulator, status: int) -> None:
     emulator.play(calls=[{"operation": "listBatches", "do": {"status": status}}])
     with pytest.raises(ProviderError, match=rf"refused PROVIDER_API_KEY \(HTTP {status}\)\. Nothing was sent\."):
-        check_answers(Provider(emulator.url, "sk-very-secret"))
+        check_provider(Provider(emulator.url, "sk-very-secret"))
 
 
 def test_a_port_where_nobody_listens_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     with pytest.raises(ProviderError, match=rf"Nothing answers at http://127\.0\.0\.1:{port}/v1 .*Nothing was sent\."):
-        check_answers(Provider(f"http://127.0.0.1:{port}/v1", "sk-1"))
+        check_provider(Provider(f"http://127.0.0.1:{port}/v1", "sk-1"))
 
 
 def test_a_key_that_fits_in_no_header_is_told_without_it() -> None:
     with pytest.raises(ProviderError, match="API key") as caught:
-        check_answers(Provider("http://127.0.0.1:1/v1", "sk very secret"))
+        check_provider(Provider("http://127.0.0.1:1/v1", "sk very secret"))
     assert "very" not in str(caught.value)

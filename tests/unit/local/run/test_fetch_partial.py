@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from local.run.fetch_partial import salvage
+from local.run.fetch_partial import fetch_partial
 from local.stack.running import Stack
 
 BATCH = "batch_1"
@@ -51,10 +51,10 @@ class Provider:
         yield SimpleNamespace(retrieve_batch=lambda batch_id: SimpleNamespace(ended=self.over[batch_id]))
 
 
-def salvaged(clients: Any, provider: Any, out: Path, minutes: float) -> tuple[bool, list[str]]:
+def fetched(clients: Any, provider: Any, out: Path, minutes: float) -> tuple[bool, list[str]]:
     stack = Stack(clients, {"TableName": "t", "BucketName": "b"}, "http://provider", (), out)
     told: list[str] = []
-    return salvage(stack, provider, BATCH, out, told.append, minutes), told
+    return fetch_partial(stack, provider, BATCH, out, told.append, minutes), told
 
 
 def batch(status: str, **members: Any) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def test_what_a_batch_has_at_its_end_is_put_into_the_folder(tmp_path: Path) -> N
     counts = {"total": 2, "completed": 1}
     clients = Clients(batch("cancelled", shards=1, counts=counts), shard(0, "done", ended_at=7))
     clients.kept = {f"results/default/{BATCH}/output.jsonl": "{}\n", f"results/default/{BATCH}/report.json": "{}"}
-    assert salvaged(clients, Provider(), tmp_path, ONE_LOOK) == (
+    assert fetched(clients, Provider(), tmp_path, ONE_LOOK) == (
         True,
         [
             "Waiting for its end, 0 minutes at most, to fetch what is finished. Ctrl-C again ends at once.",
@@ -82,7 +82,7 @@ def test_what_a_batch_has_at_its_end_is_put_into_the_folder(tmp_path: Path) -> N
 def test_results_of_an_earlier_run_stay_where_nothing_was_finished(tmp_path: Path) -> None:
     clients = Clients(batch("cancelled", shards=1, counts={"total": 2}), shard(0, "done", ended_at=7))
     clients.kept = {f"results/default/{BATCH}/report.json": "{}"}
-    ended, told = salvaged(clients, Provider(), tmp_path, ONE_LOOK)
+    ended, told = fetched(clients, Provider(), tmp_path, ONE_LOOK)
     assert ended
     assert told[1:] == ["Nothing of it was finished.", "No file of it is left at the provider."]
     assert list(tmp_path.iterdir()) == []
@@ -90,7 +90,7 @@ def test_results_of_an_earlier_run_stay_where_nothing_was_finished(tmp_path: Pat
 
 def test_a_batch_that_does_not_end_in_time_is_told_with_the_files_it_leaves(tmp_path: Path) -> None:
     clients = Clients(batch("cancelling", shards=1), shard(0, "waiting", provider_batch_id="a", file_id="file-a"))
-    ended, told = salvaged(clients, Provider(a=False), tmp_path, ONE_LOOK)
+    ended, told = fetched(clients, Provider(a=False), tmp_path, ONE_LOOK)
     assert not ended
     assert told[1:] == ["It has not ended after 0 minutes: nothing was fetched.", "Files left at the provider: file-a."]
     assert list(tmp_path.iterdir()) == []
@@ -104,5 +104,5 @@ def test_only_what_nothing_at_the_provider_keeps_from_its_end_is_played_at_once(
         shard(2, "done", ended_at=7),
         shard(3, "waiting", ended_at=7),
     )
-    salvaged(clients, Provider(a=False, b=True), tmp_path, ONE_LOOK)
+    fetched(clients, Provider(a=False, b=True), tmp_path, ONE_LOOK)
     assert clients.invoked == [{"batch_id": BATCH, "shard": number} for number in (1, 3, 4)]

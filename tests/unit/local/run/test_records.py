@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from local.run.records import files_left, progress, undone
+from local.run.records import list_files_at_provider, list_open_shards, read_progress
 
 
 class Table:
@@ -21,7 +21,7 @@ class Table:
 @pytest.mark.parametrize(("held", "shown"), [({"0"}, "no room"), (None, None)])
 def test_a_pause_is_told_as_long_as_a_shard_has_it(held: Any, shown: str | None) -> None:
     table: Any = Table(paused="no room", **({} if held is None else {"held_by": held}))
-    assert progress(table, "batch_1").paused == shown
+    assert read_progress(table, "batch_1").paused == shown
 
 
 def test_a_shard_without_a_record_waits_for_nothing_at_the_provider() -> None:
@@ -33,7 +33,7 @@ def test_a_shard_without_a_record_waits_for_nothing_at_the_provider() -> None:
         {"shard": 3, "status": "waiting", "attempts": [ended]},
         shards=5,
     )
-    assert undone(table, "batch_1") == {1: None, 2: "batch_p", 3: None, 4: None}
+    assert list_open_shards(table, "batch_1") == {1: None, 2: "batch_p", 3: None, 4: None}
 
 
 def test_files_are_left_while_a_shard_names_them() -> None:
@@ -43,4 +43,4 @@ def test_files_are_left_while_a_shard_names_them() -> None:
         {"shard": 1, "file_id": "file-b", "attempts": [live]},
         {"shard": 2},
     )
-    assert files_left(table, "batch_1") == ["file-c", "file-d", "file-b"]
+    assert list_files_at_provider(table, "batch_1") == ["file-c", "file-d", "file-b"]

@@ -5,7 +5,7 @@ import pytest
 
 from local.run import reporting
 from local.run.records import Progress
-from local.run.reporting import Display, closing, error_lines
+from local.run.reporting import Display, error_lines, print_closing
 
 
 def an_error(line: int | None, **members: Any) -> dict[str, Any]:
@@ -50,19 +50,19 @@ def test_of_a_batch_that_was_sent_it_is_not_said_that_nothing_was() -> None:
 
 
 def test_a_refused_batch_has_no_count_of_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    closing(batch("failed", errors=[an_error(1)], errors_total=1), [], 1.0)
+    print_closing(batch("failed", errors=[an_error(1)], errors_total=1), [], 1.0)
     assert "succeeded" not in capsys.readouterr().err
 
 
 def test_text_of_the_users_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     error = an_error(1, message="[bold]not markup[/bold] [/]")
-    closing(batch("failed", errors=[error], errors_total=1), [], 1.0)
+    print_closing(batch("failed", errors=[error], errors_total=1), [], 1.0)
     assert "[bold]not markup[/bold] [/]" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
 def test_every_end_has_its_sentence(status: str, capsys: pytest.CaptureFixture[str]) -> None:
-    closing(batch(status, shards=1, total=3, completed=2, failed=1), [], 1.0)
+    print_closing(batch(status, shards=1, total=3, completed=2, failed=1), [], 1.0)
     told = capsys.readouterr().err
     assert "3 (2 succeeded, 1 failed)" in told
     assert "The batch " in told

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from local.run.results import result_paths, told_of_earlier
+from local.run.results import name_earlier_results, result_paths
 
 
 @pytest.fixture
@@ -14,14 +14,14 @@ def out(tmp_path: Path) -> Path:
 
 def test_results_that_a_failing_run_leaves_are_told(out: Path) -> None:
     told: list[str] = []
-    with pytest.raises(KeyError), told_of_earlier(out, told.append):
+    with pytest.raises(KeyError), name_earlier_results(out, told.append):
         raise KeyError
     assert told == [f"What is in {out} is from an earlier run: output.jsonl, errors.jsonl."]
 
 
 def test_results_that_were_replaced_or_removed_are_not_told(out: Path) -> None:
     told: list[str] = []
-    with told_of_earlier(out, told.append):
+    with name_earlier_results(out, told.append):
         (out / "new").write_text("from before")
         (out / "new").replace(out / "output.jsonl")
         (out / "errors.jsonl").unlink()

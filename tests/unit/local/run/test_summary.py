@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from local.run.records import Progress
-from local.run.summary import inputs_fault, outcome_lines, verdict
+from local.run.summary import closing_sentence, failed_by_input, outcome_lines
 
 REFUSED = {"custom_id": "a", "response": {"status_code": 400, "body": {"error": {"message": "No such model."}}}}
 
@@ -85,11 +85,11 @@ def test_an_attempt_that_made_no_provider_batch_was_not_sent_again(tmp_path: Pat
     ],
 )
 def test_a_complete_batch_without_a_success_is_not_told_as_one(completed: int, failed: int, told: str) -> None:
-    assert verdict(ended(completed=completed, failed=failed)) == told
+    assert closing_sentence(ended(completed=completed, failed=failed)) == told
 
 
 def test_a_fault_of_the_input_needs_no_look_at_the_logs() -> None:
-    assert inputs_fault(ended("failed", errors=[{"code": "empty_file"}, {"code": "invalid_json_line"}]))
+    assert failed_by_input(ended("failed", errors=[{"code": "empty_file"}, {"code": "invalid_json_line"}]))
 
 
 @pytest.mark.parametrize(
@@ -102,4 +102,4 @@ def test_a_fault_of_the_input_needs_no_look_at_the_logs() -> None:
     ],
 )
 def test_any_other_end_may_stand_in_the_logs(last: Progress) -> None:
-    assert not inputs_fault(last)
+    assert not failed_by_input(last)
