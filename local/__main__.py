@@ -14,27 +14,27 @@ from local.run.one_batch import run_batch
 from local.run.paths import check_paths
 from local.run.provider_check import check_provider
 from local.run.results import name_earlier_results
+from local.signals import Stopped, end_with_parent, ignore_signals, raise_on_signals
 from local.stack.deploy import TEMPLATE, read_template
 from local.stack.run_folder import run_folder
 from local.stack.running import Stack
 from local.stack.settings import Settings, settings_from
 from local.stack.start import start_stack
 from local.stack.up import keep_up
-from local.stopping import Stopped, end_with_parent, heed_signals, ignore_signals
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Obey the command line; return 0 when done, 1 when it failed, 2 when not understood, 128 + a signal's number."""
+    """Obey the command line; return 0 when done, 1 after a failure, 2 for a wrong command, 128 + the number of a signal."""
     options = _parser().parse_args(arguments)
-    heed_signals()
+    raise_on_signals()
     for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]  # neither a profile nor an endpoint of the user's may reach the engine's clients
+        del os.environ[name]  # no profile and no endpoint of the user may reach the clients of the engine
     threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
-    return _ended(lambda: options.command(options))
+    return _attempt(lambda: options.command(options))
 
 
-def _ended(work: Callable[[], int]) -> int:
-    """Do the work and return its exit status; what made it fail is said."""
+def _attempt(work: Callable[[], int]) -> int:
+    """Do the work, and return the exit status; the message of a failure is printed."""
     try:
         return work()
     except Stopped as stopped:
@@ -60,19 +60,19 @@ def _run(options: argparse.Namespace) -> int:
     settings = _settings()
     check_paths(options.input, options.out)
     with name_earlier_results(options.out, _say):
-        return _ended(lambda: _one_batch(settings, options.input, options.out))
+        return _attempt(lambda: _one_batch(settings, options.input, options.out))
 
 
 def _one_batch(settings: Settings, source: Path, out: Path) -> int:
     if settings.own:
         check_provider(settings.own)
-    with run_folder() as folder:  # which has taken away what a killed run left
+    with run_folder() as folder:  # it has removed the scratch space of killed runs
         check_disk_space(source.stat().st_size, _say)
         with start_stack(folder, os.environ, _say, settings) as stack:
             try:
                 return run_batch(stack, source, out)
             except Stopped as stopped:
-                _abandon(stack, out if stopped.patient else None)
+                _cancel_all(stack, out if stopped.patient else None)
                 raise
 
 
@@ -83,7 +83,7 @@ def _up(_options: argparse.Namespace) -> int:
             keep_up(stack)
         except Stopped:
             _say("Ending the stack …")
-            _abandon(stack)
+            _cancel_all(stack)
     return 0
 
 
@@ -91,10 +91,10 @@ def _settings() -> Settings:
     return settings_from(read_template(TEMPLATE), os.environ)
 
 
-def _abandon(stack: Stack, out: Path | None = None) -> None:
+def _cancel_all(stack: Stack, out: Path | None = None) -> None:
     if stack.own is None:
         return
-    heed_signals()  # a second Ctrl-C ends at once
+    raise_on_signals()  # a second Ctrl-C ends at once
     try:
         cancel_all(stack, stack.own, _say, out)
     finally:

@@ -17,7 +17,7 @@ def _settings() -> Iterator[tuple[str, str]]:
     yield from WITH_THEM.items()
     for parameter in parameters(read_template(TEMPLATE)).values():
         if parameter.name in ("ProviderBaseUrl", "ProviderApiKey"):
-            continue  # told above under their usual names
+            continue  # shown above under their usual names
         local = EMULATOR_VALUES.get(parameter.name)
         here = f" ({local} with the emulator, {OWN_VALUES[parameter.name]} with your own provider)" if local else ""
         yield f"{parameter.variable}=…", f"{parameter.description} Default: {parameter.default or 'empty'}{here}"

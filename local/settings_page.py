@@ -37,7 +37,7 @@ _HEAD = "| setting | default | allowed | meaning |\n|---|---|---|---|"
 
 
 def page(template: Template) -> str:
-    """Return the page of a parsed template: a table of its parameters for each group that the template names."""
+    """Return the page of a parsed template: one table of parameters for each group of the template."""
     sections = (_section(title, members) for title, members in _groups(template))
     return "\n".join((_INTRODUCTION, "\n\n".join(sections), ""))
 
@@ -48,7 +48,7 @@ def main(target: Path = PAGE) -> None:
 
 
 def _groups(template: Template) -> Iterator[tuple[str, Sequence[Parameter]]]:
-    """Yield title and parameters of each group; those of no group come last."""
+    """Yield the title and the parameters of each group; parameters without a group come last."""
     left = {parameter.name: parameter for parameter in parameters(template).values()}
     named = template.get("Metadata", {}).get(_INTERFACE, {}).get("ParameterGroups", [])
     for group in named:
@@ -74,7 +74,7 @@ def _default(parameter: Parameter) -> str:
 
 
 def _allowed(rules: Mapping[str, Any]) -> str:
-    """Say in words what CloudFormation takes: one of several values, a range, a form, or any text."""
+    """Return in words what CloudFormation accepts: one of several values, a range, a form, or any text."""
     if "AllowedValues" in rules:
         return ", ".join(map(_code, rules["AllowedValues"]))
     if {"MinValue", "MaxValue"} <= rules.keys():

@@ -1,4 +1,4 @@
-"""How someone's wish to end the program reaches it: as one exception, wherever it is."""
+"""Turn the signals that ask the program to end into one exception."""
 
 import os
 import signal
@@ -10,16 +10,18 @@ _WATCH_SECONDS = 0.2
 
 
 class Stopped(BaseException):
-    """Someone asked the program to end; its number is that of the signal."""
+    """A signal asked the program to end."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
+        #: The exit status that follows.
         self.status = 128 + number
-        self.patient = number == signal.SIGINT  # a person at the keyboard, who can stop the stopping
+        #: Whether the end may take minutes: after Ctrl-C a person is there, who can press Ctrl-C again.
+        self.patient = number == signal.SIGINT
 
 
-def heed_signals() -> None:
-    """Raise Stopped at the next Ctrl-C, SIGTERM or hang-up; those that follow it are ignored."""
+def raise_on_signals() -> None:
+    """Raise Stopped at the next Ctrl-C, SIGTERM or hang-up; later signals are ignored."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
@@ -27,13 +29,13 @@ def heed_signals() -> None:
 
 
 def ignore_signals() -> None:
-    """Let nothing interrupt what follows: ending takes seconds and should not be torn."""
+    """Ignore these signals, so that nothing interrupts the end of the program, which takes seconds."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
 def end_with_parent(parent: int) -> None:
-    """Ask the program to end when the process `parent` is gone: `make`, or a terminal, may be killed without a word to us."""
+    """End the program by SIGTERM when the process `parent` has ended; a killed `make` or terminal sends no signal."""
     while os.getppid() == parent:
         time.sleep(_WATCH_SECONDS)
     os.kill(os.getpid(), signal.SIGTERM)
