@@ -1,4 +1,4 @@
-"""The emulator's own doors under /_emulator: what a test orders, and what a checker reads. No key needed."""
+"""The emulator's own API under /_emulator: a test orders failures and reads what happened. It needs no key."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -24,13 +24,13 @@ async def set_scenario(state: State, request: Request) -> Reply:
 
 
 async def get_scenario(state: State, request: Request) -> Reply:  # noqa: ARG001 # every operation has this shape
-    """Answer the scenario being played."""
+    """Answer the scenario that is played."""
     shown = msgspec.structs.replace(state.scenario, api_key=None)  # a key is never shown
     return Reply(msgspec.to_builtins(shown))
 
 
 async def advance_clock(state: State, request: Request) -> Reply:
-    """Move the clock by `seconds` and answer the time it now shows."""
+    """Move the clock by `seconds`, and answer its new time."""
     seconds = (await json_object(request)).get("seconds")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
         raise ApiError(400, "Expected a number of seconds, 0 or more.", param="seconds")
@@ -39,15 +39,15 @@ async def advance_clock(state: State, request: Request) -> Reply:
 
 
 async def list_calls(state: State, request: Request) -> Reply:
-    """Answer the recorded calls, oldest first; `operation` picks one operation."""
+    """Answer the recorded calls, oldest first; the query `operation` selects one operation."""
     operation = request.query_params.get("operation")
     return Reply({"data": [call for call in list(state.calls) if operation in (None, call["operation"])]})
 
 
 async def list_ledger(state: State, request: Request) -> Reply:
-    """Answer every batch, oldest first, with the custom_ids answered 2xx, which are the billed ones.
+    """Answer every batch, oldest first, with its billed custom_ids: those that were answered 2xx.
 
-    `lines=false` leaves the custom_ids out. `direct` are the requests that were answered 2xx at once.
+    The query `lines=false` leaves the custom_ids out. The member `direct` holds the requests answered 2xx at once.
     """
     with_lines = request.query_params.get("lines") != "false"
     batches = reversed(state.batches.newest_first())

@@ -1,4 +1,4 @@
-"""Get the answer to one line: made up here, or asked of a real OpenAI-compatible server."""
+"""Get the answer to one line: make it up, or ask a real OpenAI-compatible server."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -20,36 +20,39 @@ _R = TypeVar("_R")
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP status and body, or the `error` code and message of a request that got none."""
+    """The answer to one line."""
 
+    #: The HTTP status; 0 if there is none.
     status: int
+    #: The body as JSON.
     body: dict[str, Any]
+    #: Code and message of a request that got no HTTP answer; None if it got one.
     error: tuple[str, str] | None = None
 
     @property
     def succeeded(self) -> bool:
-        """Say whether the line belongs into the output file and is billed."""
+        """Tell whether the line is billed and belongs to the output file."""
         return self.error is None and 200 <= self.status < 300
 
 
 class Answerer(Protocol):
-    """Answers lines, perhaps several at once."""
+    """Answers lines, one after the other or several at once."""
 
     def ask(self, endpoint: str, line: InputLine, created: int) -> Answer:
         """Return the answer to one line."""
 
     def each(self, work: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
-        """Yield `work(item)` of every item, in any order, holding only a few at a time."""
+        """Yield `work(item)` of every item, in any order, with few items in memory."""
 
 
 class Invented:
-    """Answers derived from the request; nothing is asked of anyone."""
+    """Answers that are made up from the request."""
 
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
 
     def ask(self, endpoint: str, line: InputLine, created: int) -> Answer:
-        """Return the made-up answer, or the 400 a model endpoint would give."""
+        """Return the made-up answer, or the 400 of a model endpoint."""
         refused = refusal(line.body)
         if refused is not None:
             return Answer(refused.status, refused.envelope())
@@ -63,7 +66,7 @@ class Invented:
 
 
 class Forwarded:
-    """Answers of a real server at `url`; `concurrency` requests at a time over all batches."""
+    """Answers of a real server at `url`, with at most `concurrency` requests at a time over all batches."""
 
     def __init__(self, url: str, api_key: str | None, concurrency: int, timeout: float) -> None:
         self._url = url.rstrip("/").removesuffix("/v1")
@@ -90,11 +93,11 @@ class Forwarded:
         return Answer(response.status_code, _json_object(response))
 
     def each(self, work: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
-        """Yield results as they come while up to `concurrency` items are worked on."""
+        """Yield each result when it is there, with up to `concurrency` items in work."""
         finished: SimpleQueue[Future[_R]] = SimpleQueue()
         running = 0
         for item in items:
-            # Daemon threads, not a pool: the emulator must be able to end while a model is still writing.
+            # Daemon threads, not a pool: the emulator must be able to end while a model still writes its answer.
             threading.Thread(target=_work, args=(work, item, finished), daemon=True).start()
             running += 1
             if running == self._concurrency:
@@ -108,7 +111,7 @@ def _work(work: Callable[[_T], _R], item: _T, finished: "SimpleQueue[Future[_R]]
     future: Future[_R] = Future()
     try:
         future.set_result(work(item))
-    except Exception as error:  # noqa: BLE001 # handed to whoever asks for the result
+    except Exception as error:  # noqa: BLE001 # raised again where the result is taken
         future.set_exception(error)
     finished.put(future)
 

@@ -1,4 +1,4 @@
-"""Answer a request without a model: bodies in each endpoint's own shape, derived from the request and nothing else."""
+"""Answer a request without a model: a body in the shape of the endpoint, made from the request alone."""
 
 import hashlib
 from collections.abc import Callable
@@ -20,23 +20,26 @@ _ECHOED = 200
 
 
 def snapshot(model: str) -> str:
-    """Return the dated model an alias stands for, as the provider names it in batches and answers."""
+    """Return the dated name of a model, which the provider writes into batches and answers."""
     return _SNAPSHOTS.get(model, model)
 
 
 @dataclass(frozen=True)
 class Question:
-    """One request to answer: `mark` is a digest of it, from which ids are made; `created` is in Unix seconds."""
+    """One request to answer."""
 
     endpoint: str
     body: dict[str, Any]
+    #: The time of the answer in Unix seconds.
     created: int
+    #: The least size of a text answer.
     answer_bytes: int = 0
+    #: The size of an embedding, unless the request names one.
     dimensions: int = 64
 
     @cached_property
     def mark(self) -> str:
-        """Return 32 hex digits that depend on the request alone."""
+        """Return 32 hex digits that depend on the request alone, from which ids are made."""
         return hashlib.blake2b(repr((self.endpoint, self.body)).encode(), digest_size=16).hexdigest()
 
     @property
@@ -51,9 +54,9 @@ class Question:
 
     @cached_property
     def text(self) -> str:
-        """Return the answer's text: what was asked, cut to 200 characters, filled up to `answer_bytes`.
+        """Return the text of the answer: 200 characters of the question, filled up to `answer_bytes`.
 
-        A request for structured output gets JSON that fits its schema, with that text wherever a string goes.
+        A request for structured output gets JSON that fits the schema, with this text in place of each string.
         """
         asked = last_text(self.endpoint, self.body)[:_ECHOED]
         text = f"You asked: {asked}".ljust(self.answer_bytes, ".")
@@ -62,7 +65,7 @@ class Question:
 
 
 def answer(question: Question) -> dict[str, Any]:
-    """Return the 200 body of a request to any endpoint a batch may name."""
+    """Return the body of a successful answer, for any endpoint that a batch may name."""
     return _ANSWERS[question.endpoint](question)
 
 

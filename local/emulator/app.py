@@ -1,4 +1,4 @@
-"""The emulator as an ASGI application: which path and method is which operation."""
+"""The emulator as an ASGI application: the paths and methods of all operations."""
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -53,7 +53,7 @@ _ADMIN: list[tuple[str, str, Handler]] = [
 
 
 class AdminOperation:
-    """One of the emulator's own doors as an ASGI application: no key, no fault, no record."""
+    """One operation of the emulator's own API as an ASGI application: no key, no fault, no record."""
 
     def __init__(self, state: State, handler: Handler) -> None:
         self._state = state
@@ -69,7 +69,7 @@ class AdminOperation:
 
 
 def unknown_url(request: Request, error: Exception) -> Response:
-    """Refuse a path or a method the provider does not have."""
+    """Refuse a path or a method that the provider does not have."""
     status = error.status_code if isinstance(error, HTTPException) else 404
     refused = ApiError(status, f"Invalid URL ({request.method} {request.url.path})")
     return JSONResponse(refused.envelope(), status)

@@ -1,4 +1,4 @@
-"""Provider batches: their state, their wire shape, and the store that keeps them."""
+"""Provider batches: their state, their shape in the API, and their store."""
 
 import threading
 from dataclasses import dataclass, field
@@ -26,18 +26,19 @@ _MOMENTS = (
 
 @dataclass(frozen=True)
 class BatchRequest:
-    """What `POST /batches` asked for, already checked."""
+    """A checked body of `POST /batches`."""
 
     input_file_id: str
     endpoint: str
     completion_window: str
     metadata: dict[str, str] | None
+    #: The seconds after which output and error files expire.
     output_lifetime: int
 
 
 @dataclass
 class Usage:
-    """Tokens of the answered lines, summed."""
+    """The sum of the tokens of the answered lines."""
 
     input_tokens: int = 0
     cached_tokens: int = 0
@@ -45,7 +46,7 @@ class Usage:
     reasoning_tokens: int = 0
 
     def add(self, usage: object) -> None:
-        """Add the `usage` of one answer, in the words of either chat completions or responses."""
+        """Add the `usage` of one answer, with the members of chat completions or of responses."""
         if not isinstance(usage, dict):
             return
         given = usage.get("input_tokens_details") or usage.get("prompt_tokens_details") or {}
@@ -68,11 +69,13 @@ class Usage:
 
 @dataclass
 class Batch:
-    """One provider batch; `lock` guards what the runner and the API both touch."""
+    """One provider batch."""
 
     request: BatchRequest
+    #: Its place among all batches of the emulator, from 1.
     ordinal: int
     created_at: int
+    #: The file with the custom_ids of the billed lines.
     ledger_path: Path
     id: str = field(default_factory=lambda: identifiers.hex_id("batch_"))
     status: str = "validating"
@@ -80,13 +83,17 @@ class Batch:
     errors: list[dict[str, Any]] | None = None
     output_file_id: str | None = None
     error_file_id: str | None = None
+    #: The times in Unix seconds, such as `expires_at`.
     moments: dict[str, int] = field(default_factory=dict)
     total: int = 0
     completed: int = 0
     failed: int = 0
+    #: The prompt tokens of its lines, which count for the limit of its model until it ends.
     enqueued_tokens: int = 0
     usage: Usage | None = None
+    #: What the scenario orders for it.
     fault: BatchFault = field(default_factory=BatchFault)
+    #: Held while the runner or the API reads or changes the members above.
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __post_init__(self) -> None:
@@ -94,16 +101,16 @@ class Batch:
 
     @property
     def ended(self) -> bool:
-        """Say whether the status is one of the four that never change again."""
+        """Tell whether the status is final."""
         return self.status in ENDED
 
     @property
     def cancelling(self) -> bool:
-        """Say whether the user asked to cancel and it has not come to that yet."""
+        """Tell whether the user has asked to cancel, and the batch is not cancelled yet."""
         return self.status == "cancelling"
 
     def enter(self, status: str, now: int) -> None:
-        """Take a new status and note when; an ended or cancelling batch only moves to an end."""
+        """Set the status and its time; an ended batch stays as it is, and a cancelling one takes only a final status."""
         with self.lock:
             if self.ended or (self.cancelling and status not in ENDED):
                 return
@@ -111,7 +118,7 @@ class Batch:
             self.moments[f"{status}_at"] = now
 
     def cancel(self, now: int) -> None:
-        """Ask to cancel; 409 when the batch ended another way, nothing when it is cancelled already."""
+        """Begin to cancel; raise ApiError 409 if the batch has ended otherwise, and change nothing if it is cancelled."""
         with self.lock:
             if self.ended and self.status != "cancelled":
                 raise ApiError(409, f"Cannot cancel a batch with status '{self.status}'.")
@@ -119,7 +126,7 @@ class Batch:
                 self.enter("cancelling", now)
 
     def wire(self) -> dict[str, Any]:
-        """Return the Batch object as the API shows it, every optional member null rather than absent."""
+        """Return the Batch object of the API; an optional member without a value is null."""
         with self.lock:
             return {
                 "id": self.id,
@@ -141,7 +148,7 @@ class Batch:
 
 
 class BatchStore:
-    """Batches by id in the order they were made; safe to share between threads."""
+    """Hold all batches by id, in the order of their creation; threads may share the store."""
 
     def __init__(self, directory: Path, clock: Clock) -> None:
         self._directory = directory
@@ -158,12 +165,12 @@ class BatchStore:
         return batch
 
     def next_ordinal(self) -> int:
-        """Return the ordinal the next batch will get."""
+        """Return the ordinal of the next batch."""
         with self._lock:
             return len(self._batches) + 1
 
     def get(self, batch_id: str) -> Batch:
-        """Return a batch; 404 when unknown."""
+        """Return a batch; raise ApiError 404 if the id is unknown."""
         batch = self.find(batch_id)
         if batch is None:
             raise no_such_batch(batch_id)
@@ -175,7 +182,7 @@ class BatchStore:
             return self._batches.get(batch_id)
 
     def admit(self, batch: Batch, tokens: int, limit: int | None) -> bool:
-        """Enqueue a validated batch's prompt tokens unless its model's live batches leave no room for them."""
+        """Enqueue the prompt tokens of a validated batch; return False if the limit of its model has no room for them."""
         with self._lock:
             others = [other for other in self._batches.values() if other.model == batch.model and not other.ended]
             enqueued = sum(other.enqueued_tokens for other in others if other is not batch)
@@ -185,6 +192,6 @@ class BatchStore:
             return True
 
     def newest_first(self) -> list[Batch]:
-        """Return every batch, the latest created first."""
+        """Return every batch, the newest first."""
         with self._lock:
             return list(reversed(self._batches.values()))

@@ -20,7 +20,7 @@ _METADATA = {"pairs": 16, "key": 64, "value": 512}
 
 
 async def create_batch(state: State, request: Request) -> Reply:
-    """Check the body, not the file; answer a `validating` batch and start it."""
+    """Check the body of the request, not the file, and start a batch whose status is `validating`."""
     wanted = parse_batch_request(await json_object(request))
     _check_rate(state)
     batch = state.batches.add(wanted)
@@ -35,7 +35,7 @@ async def retrieve_batch(state: State, request: Request) -> Reply:
 
 
 async def cancel_batch(state: State, request: Request) -> Reply:
-    """Ask a batch to cancel; unchanged when it is cancelled already, 409 when it ended another way."""
+    """Begin to cancel a batch; answer 409 if it has ended otherwise, and the same batch if it is cancelled."""
     batch = state.batches.get(request.path_params["batch_id"])
     batch.cancel(state.clock.seconds())
     state.clock.wake()
@@ -48,7 +48,7 @@ async def list_batches(state: State, request: Request) -> Reply:
 
 
 async def json_object(request: Request) -> dict[str, Any]:
-    """Return the request's body; raises ApiError 400 when it is no JSON object."""
+    """Return the body of the request; raise ApiError 400 if it is no JSON object."""
     try:
         body = msgspec.json.decode(await request.body())
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -60,7 +60,7 @@ async def json_object(request: Request) -> dict[str, Any]:
 
 
 def parse_batch_request(body: dict[str, Any]) -> BatchRequest:
-    """Return what the body of createBatch asks for; raises ApiError 400 naming the member that is wrong."""
+    """Return the checked body of createBatch; raise ApiError 400, which names the wrong member."""
     for name in ("input_file_id", "endpoint", "completion_window"):
         if body.get(name) is None:
             raise missing_parameter(name)

@@ -27,7 +27,7 @@ _HIGHEST_PORT = 65_535
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the emulator until it is told to end; returns the exit status."""
+    """Run the emulator until a signal ends it, and return the exit status."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     given = _given_members(options)
@@ -64,7 +64,7 @@ async def _serve(state: State, listening: socket.socket) -> None:
 
 
 def _given_members(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the scenario members that are given as options."""
+    """Return the members of the scenario that the options give."""
     limits = None if options.enqueued_tokens is None else {"*": options.enqueued_tokens}
     members = {
         "seconds_per_batch": options.seconds_per_batch,

@@ -1,4 +1,4 @@
-"""The emulator's clock: wall time plus whatever a test has advanced it by."""
+"""The emulator's clock: the time of day, plus the seconds that tests have advanced it by."""
 
 import threading
 import time
@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 
 class ClockStoppedError(Exception):
-    """The emulator is ending; whoever waits on its clock must leave."""
+    """The emulator is ending, and nothing may wait on its clock any longer."""
 
 
 class Clock:
-    """A clock that threads can wait on and anyone can advance; safe to share between threads."""
+    """A clock that can be advanced and waited on; threads may share it."""
 
     def __init__(self) -> None:
         self._advanced = 0.0
@@ -22,17 +22,17 @@ class Clock:
         return time.time() + self._advanced
 
     def seconds(self) -> int:
-        """Return the time in whole Unix seconds, as the API writes it."""
+        """Return the time in whole Unix seconds, as the API shows times."""
         return int(self.now())
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward by `seconds` and let every waiter look again."""
+        """Move the clock forward by `seconds`, and wake every waiting thread."""
         with self._changed:
             self._advanced += seconds
             self._changed.notify_all()
 
     def wake(self) -> None:
-        """Let every waiter look again at what it waits for."""
+        """Wake every waiting thread, which then checks again what it waits for."""
         with self._changed:
             self._changed.notify_all()
 
@@ -43,7 +43,7 @@ class Clock:
             self._changed.notify_all()
 
     def wait_until(self, moment: float, interrupted: Callable[[], bool]) -> None:
-        """Return at `moment` (Unix seconds, may be infinite) or as soon as `interrupted()` is true.
+        """Wait until `moment` (Unix seconds, or infinity) or until `interrupted()` is true.
 
         Raises ClockStoppedError when the emulator ends.
         """

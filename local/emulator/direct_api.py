@@ -1,4 +1,4 @@
-"""The endpoints that answer one request at once, with what a batch would answer to a line of it."""
+"""The endpoints that answer one request at once, as a batch answers one of its lines."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ _TIMED_OUT = 504
 
 
 async def answer(state: State, request: Request) -> Reply:
-    """Answer the body as if it were a line's, and bill it."""
+    """Answer the request as a line of a batch is answered, and bill it."""
     body, endpoint = await json_object(request), request.url.path
     answerer, now = state.answerer(state.scenario), state.clock.seconds()
     answered = await asyncio.to_thread(answerer.ask, endpoint, InputLine(1, "", body), now)

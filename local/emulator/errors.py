@@ -1,10 +1,10 @@
-"""The one error of the emulator's API, in the provider's envelope."""
+"""The one error of the emulator's API, in the shape of the provider's errors."""
 
 from typing import Any
 
 
 class ApiError(Exception):
-    """A refusal the caller sees: `{"error": {"message", "type", "param", "code"}}` with an HTTP status."""
+    """A refusal that the caller sees: `{"error": {"message", "type", "param", "code"}}` with an HTTP status."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The provider's file store: bytes on disk, everything else in memory."""
+"""The store of files: the bytes are on disk, everything else in memory."""
 
 import threading
 from collections.abc import Iterable
@@ -15,9 +15,10 @@ THIRTY_DAYS = 30 * 86_400
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file object and where its bytes are."""
+    """A file of the API."""
 
     id: str
+    #: Where its bytes are.
     path: Path
     size: int
     created_at: int
@@ -26,7 +27,7 @@ class StoredFile:
     purpose: str
 
     def wire(self) -> dict[str, Any]:
-        """Return the File object as the API shows it."""
+        """Return the File object of the API."""
         return {
             "id": self.id,
             "object": "file",
@@ -41,7 +42,7 @@ class StoredFile:
 
 
 class FileStore:
-    """Files by id, newest last; safe to share between threads."""
+    """Hold all files by id, the newest last; threads may share the store."""
 
     def __init__(self, directory: Path, clock: Clock) -> None:
         self.directory = directory
@@ -50,7 +51,7 @@ class FileStore:
         self._lock = threading.Lock()
 
     def add(self, path: Path, filename: str, purpose: str, lifetime: int | None) -> StoredFile:
-        """Take over the bytes at `path` as a new file that lives `lifetime` seconds (None: until deleted)."""
+        """Move the bytes at `path` into a new file, which expires after `lifetime` seconds; None means never."""
         now = self._clock.seconds()
         expires_at = None if lifetime is None else now + lifetime
         file_id = identifiers.file_id()
@@ -61,7 +62,7 @@ class FileStore:
         return stored
 
     def get(self, file_id: str) -> StoredFile:
-        """Return a file; 404 when unknown, deleted or expired."""
+        """Return a file; raise ApiError 404 if it is unknown, deleted or expired."""
         stored = self.find(file_id)
         if stored is None or self._expired(stored):
             raise no_such_file(file_id)
@@ -73,7 +74,7 @@ class FileStore:
             return self._files.get(file_id)
 
     def delete(self, file_id: str) -> StoredFile:
-        """Forget a file and its bytes; 404 when unknown."""
+        """Delete a file and its bytes; raise ApiError 404 if it is unknown."""
         stored = self.get(file_id)
         with self._lock:
             self._files.pop(file_id, None)
@@ -81,7 +82,7 @@ class FileStore:
         return stored
 
     def newest_first(self) -> Iterable[StoredFile]:
-        """Return every live file, the latest created first."""
+        """Return every file that has not expired, the newest first."""
         with self._lock:
             files = list(self._files.values())
         return [file for file in reversed(files) if not self._expired(file)]

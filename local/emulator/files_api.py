@@ -20,7 +20,7 @@ LIFETIMES = range(3_600, THIRTY_DAYS + 1)
 
 
 async def create_file(state: State, request: Request) -> Reply:
-    """Store an upload; a batch file gets only the checks the provider makes at once: name, size, first line."""
+    """Store an upload; of a batch file only name, size and first line are checked, as the provider does at once."""
     path = state.directory / f"upload-{secrets.token_hex(8)}"
     try:
         form = await FormReceiver(path).receive(request)
@@ -54,7 +54,7 @@ async def delete_file(state: State, request: Request) -> Reply:
 
 
 async def download_file(state: State, request: Request) -> Reply:
-    """Answer the bytes of a file, or one range of them when the scenario says the provider serves ranges."""
+    """Answer the bytes of a file, or one range of them if the scenario allows ranges."""
     stored = _file(state, request)
     whole = Reply(content=FileSlice(stored.path, 0, stored.size), content_type="application/octet-stream")
     asked = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", ""))
@@ -87,7 +87,7 @@ def _check_form(form: Form) -> tuple[str, int | None]:
 
 
 def lifetime_of(after: dict[str, Any], name: str) -> int:
-    """Return the seconds of an `expires_after` object; raises ApiError 400 when it is malformed."""
+    """Return the seconds of an `expires_after` object; raise ApiError 400 if it is malformed."""
     if after.get("anchor") != "created_at":
         message = f"Invalid value: '{after.get('anchor')}'. Supported values are: 'created_at'."
         raise ApiError(400, message, param=f"{name}.anchor", code="invalid_value")

@@ -1,4 +1,4 @@
-"""The text of `python -m local.emulator --help`: what the emulator is and how failures are ordered."""
+"""The text of `python -m local.emulator --help`: what the emulator is, and how failures are ordered."""
 
 GUIDE = """\
 A stand-in for a batch provider: OpenAI's Files, Uploads and Batches APIs on 127.0.0.1.

@@ -1,4 +1,4 @@
-"""Make ids that look as the provider's own do; clients must treat them as opaque."""
+"""Make ids in the form of the provider's own ids."""
 
 import secrets
 import string

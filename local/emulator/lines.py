@@ -1,4 +1,4 @@
-"""Read the lines of an input file and write the lines of output and error files."""
+"""Read the lines of an input file, and make the lines of output and error files."""
 
 import hashlib
 from collections.abc import Iterator
@@ -11,15 +11,16 @@ import msgspec
 
 @dataclass(frozen=True)
 class InputLine:
-    """One request of a validated input file; `number` counts from 1."""
+    """One request of a validated input file."""
 
+    #: The number of the line, from 1.
     number: int
     custom_id: str
     body: dict[str, Any]
 
 
 def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield every line with its 1-based number, its line feed taken off."""
+    """Yield every line with its number from 1, without its line feed."""
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             yield number, line.rstrip(b"\r\n")
@@ -45,7 +46,7 @@ def unanswered(batch_id: str, line: InputLine, code: str, message: str) -> bytes
 
 
 def bare(batch_id: str, line: InputLine) -> bytes:
-    """Return a line with neither response nor error: something only a broken provider writes."""
+    """Return a line with neither response nor error, as only a broken provider writes it."""
     return _outcome(_mark(batch_id, line.number), line.custom_id, None, None)
 
 

@@ -1,4 +1,4 @@
-"""Bodies of the image and video endpoints: the right shape around the smallest possible picture."""
+"""Bodies of the image and video endpoints: the right shape, with the smallest possible picture."""
 
 from typing import Any
 

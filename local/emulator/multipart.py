@@ -1,4 +1,4 @@
-"""Receive a multipart form in the order it comes, its file part straight to disk."""
+"""Receive a multipart form, and write its file part straight to disk."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,16 +15,20 @@ _MAX_TEXT = 64 * 1024
 
 @dataclass
 class Form:
-    """The parts of a form: texts by name, and the one part that is a file."""
+    """The parts of a form."""
 
+    #: Where the bytes of the file part are.
     path: Path
+    #: The text parts by name.
     texts: dict[str, str] = field(default_factory=dict)
+    #: The file name that the file part gives.
     filename: str | None = None
+    #: The name of the file part; None if there is none.
     file_part: str | None = None
 
 
 class FormReceiver:
-    """Takes the parser's callbacks; file bytes go to `path`, texts stay in memory (64 KiB at most)."""
+    """Receive one form: the file part goes to `path`, texts of at most 64 KiB stay in memory."""
 
     def __init__(self, path: Path) -> None:
         self.form = Form(path)
@@ -35,7 +39,7 @@ class FormReceiver:
         self._text = bytearray()
 
     async def receive(self, request: Request) -> Form:
-        """Read the whole request; raises ApiError 400 when it is no multipart form."""
+        """Read the whole request; raise ApiError 400 if it is no multipart form."""
         try:
             parser = MultipartParser(_boundary(request), self._callbacks())  # type: ignore[arg-type] # a TypedDict there
             async for chunk in request.stream():

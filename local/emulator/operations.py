@@ -1,4 +1,4 @@
-"""What happens around every operation: key, ordered fault, record of the call, headers."""
+"""What every operation has in common: the key, the ordered fault, the record of the call, the headers."""
 
 import asyncio
 import hmac
@@ -50,7 +50,7 @@ class Operation:
         try:
             check_key(request, self._state.scenario.api_key or self._state.api_key)
         except ApiError as error:
-            await _drain(request)  # a caller still sending would meet a broken pipe before it reads the refusal
+            await _drain(request)  # a caller that still sends would get a broken pipe before the refusal
             return Reply(error.envelope(), error.status)
         try:
             reply = await self._handler(self._state, request)
@@ -81,7 +81,7 @@ class Operation:
         return call
 
     def _note(self, call: dict[str, Any], reply: Reply, fault: CallFault) -> None:
-        """Record what the caller gets (status None: no answer) and the id of what the call made."""
+        """Record the status that the caller gets, None for no answer, and the id of what the call made."""
         call["status"] = None if fault.connection else reply.status
         if reply.made is not None:
             call[_MADE.get(self._name, "id")] = reply.made
@@ -96,7 +96,7 @@ class Operation:
 
 
 def check_key(request: Request, wanted: str | None) -> None:
-    """Raise ApiError 401 unless the request carries a bearer key (the `wanted` one, if any is)."""
+    """Raise ApiError 401 unless the request has a bearer key; if a key is `wanted`, only this key is accepted."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     key = key.strip()
     if scheme.lower() != "bearer" or not key:
@@ -111,7 +111,7 @@ async def _drain(request: Request) -> None:
 
 
 def _ordered_reply(fault: CallFault) -> Reply:
-    """Return the answer a fault orders; without a body, the envelope that belongs to the status."""
+    """Return the answer that a fault orders; without a body, an error object that fits the status."""
     status = fault.status or 200
     if fault.html:
         return Reply(None, status, _HTML.format(status=status).encode(), "text/html", dict(fault.headers))
@@ -131,7 +131,7 @@ def _replaced(reply: Reply, fault: CallFault) -> Reply:
 
 
 def _altered(reply: Reply, fault: CallFault) -> Reply:
-    """Change members of a JSON answer; the effect itself stays what it was."""
+    """Change members of a JSON answer; what the call did stays as it is."""
     reply.headers.update(fault.headers)
     if reply.payload is None or reply.status >= 400:
         return reply

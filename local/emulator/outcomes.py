@@ -1,4 +1,4 @@
-"""Collect a batch's outcome lines on disk and write them out in another order than the input's."""
+"""Collect the outcome lines of a batch on disk, and write them in another order than the input."""
 
 import array
 import os
@@ -9,7 +9,7 @@ _SPOOL_BUFFER = 1 << 20
 
 
 class OutcomeSpool:
-    """Outcome lines for one output or error file; keeps 16 bytes a line in memory, the lines themselves on disk."""
+    """Hold the outcome lines of one file: the lines on disk, and 16 bytes for each line in memory."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -22,7 +22,7 @@ class OutcomeSpool:
         return len(self._starts)
 
     def append(self, line: bytes) -> None:
-        """Keep one line, its line feed included."""
+        """Add one line with its line feed."""
         self._starts.append(self._end)
         self._lengths.append(len(line))
         self._file.write(line)

@@ -1,4 +1,4 @@
-"""Cut one page out of a list the way the provider does."""
+"""Cut one page out of a list as the provider does."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from local.emulator.errors import ApiError
 
 
 def page(request: Request, items: list[dict[str, Any]], *, default: int, most: int) -> dict[str, Any]:
-    """Return the page the request's `after` and `limit` ask for; an unknown `after` gives an empty page."""
+    """Return the page that `after` and `limit` of the request ask for; an unknown `after` gives an empty page."""
     limit = _limit(request, default, most)
     after = request.query_params.get("after")
     if after:

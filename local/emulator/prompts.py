@@ -1,4 +1,4 @@
-"""Find the text of a request and estimate its tokens: about four characters each, by the provider's rule of thumb."""
+"""Find the text of a request and estimate its tokens: one for four characters, as the provider advises."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ REQUIRED_MEMBER = {
     "/v1/images/edits": "prompt",
     "/v1/videos": "prompt",
 }
-"""Every endpoint a batch may name, and the member of the body that holds what the user asks."""
+"""Every endpoint that a batch may name, and the member of the body with the user's question."""
 
 _TEXT_MEMBERS = ("content", "text", "input", "prompt")
 
@@ -24,13 +24,13 @@ def tokens(text: str) -> int:
 
 
 def prompt_text(endpoint: str, body: dict[str, Any]) -> str:
-    """Return all text the request sends to the model, joined by line feeds."""
+    """Return all text of a request, joined by line feeds."""
     texts = [text for text in [body.get("instructions")] if isinstance(text, str)]
     return "\n".join([*texts, *_texts(body.get(REQUIRED_MEMBER[endpoint]))])
 
 
 def last_text(endpoint: str, body: dict[str, Any]) -> str:
-    """Return the last piece of text the request sends, the one an answer refers to."""
+    """Return the last text of a request, which the answer quotes."""
     texts = list(_texts(body.get(REQUIRED_MEMBER[endpoint])))
     return texts[-1] if texts else ""
 

@@ -14,12 +14,12 @@ def check(wanted: Range) -> None:
 
 
 def in_range(number: int, wanted: Range) -> bool:
-    """Say whether `number` is in `wanted`."""
-    return any(_in_stretch(number, stretch) for stretch in str(wanted).split(","))
+    """Tell whether `number` is in `wanted`."""
+    return any(_in_interval(number, interval) for interval in str(wanted).split(","))
 
 
-def _in_stretch(number: int, stretch: str) -> bool:
-    first, dash, last = (part.strip() for part in stretch.partition("-"))
+def _in_interval(number: int, interval: str) -> bool:
+    first, dash, last = (part.strip() for part in interval.partition("-"))
     if not dash:
         return number == int(first)
     return int(first) <= number <= (int(last) if last else number)

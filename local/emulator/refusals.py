@@ -1,4 +1,4 @@
-"""Refuse a line's parameters the way the model endpoints do: a 400 body, found only when the line runs."""
+"""Refuse wrong parameters of a line as the model endpoints do: with a 400, when the line runs."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +20,7 @@ _RANGES: dict[str, tuple[str, float, float]] = {
 
 
 def refusal(body: dict[str, Any]) -> ApiError | None:
-    """Return the first refusal of a request's body, or None when it would be answered."""
+    """Return the first refusal of the body of a request; None if the request is answered."""
     return next(_refusals(body), None)
 
 

@@ -1,4 +1,4 @@
-"""What an operation answers, before any ordered fault and before it becomes bytes on a connection."""
+"""The answer of an operation, before an ordered fault changes it and before it is sent."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,10 +12,12 @@ _CHUNK = 256 * 1024
 
 @dataclass(frozen=True)
 class FileSlice:
-    """A stretch of a file on disk, read in chunks so that its size never matters to memory."""
+    """A range of a file on disk, which is read in chunks."""
 
     path: Path
+    #: The first byte.
     start: int
+    #: The number of bytes.
     length: int
 
     def __len__(self) -> int:
@@ -32,13 +34,19 @@ class FileSlice:
 
 @dataclass
 class Reply:
-    """An answer: `payload` (JSON) unless `content` (bytes as they are) is given; `made` is the id it created."""
+    """An answer."""
 
+    #: The body as JSON, unless there is `content`.
     payload: dict[str, Any] | None = None
+    #: The HTTP status.
     status: int = 200
+    #: The body as bytes.
     content: bytes | FileSlice | None = None
+    #: The media type of the body.
     content_type: str = "application/json"
+    #: Further headers.
     headers: dict[str, str] = field(default_factory=dict)
+    #: The id of what the call made.
     made: str | None = None
 
     def body(self) -> bytes | FileSlice:

@@ -1,4 +1,4 @@
-"""Turn the lines of a running batch into its output and error files, its counts, its usage and its bill."""
+"""Answer the lines of a running batch, and make its files, its counts, its usage and its ledger."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ _UNFINISHED = {
 
 
 class Results:
-    """The outcomes of one batch, on disk until they are published."""
+    """Hold the outcomes of one batch on disk until they are published."""
 
     def __init__(self, state: State, batch: Batch) -> None:
         self._state = state
@@ -30,21 +30,21 @@ class Results:
         self._usage = Usage()
         self._output = OutcomeSpool(state.directory / f"output-{batch.ordinal}")
         self._errors = OutcomeSpool(state.directory / f"errors-{batch.ordinal}")
-        self._billed = batch.ledger_path.open("wb", buffering=0)  # a checker may read it at any time
+        self._billed = batch.ledger_path.open("wb", buffering=0)  # a test may read the file at any time
 
     def collect(self, requests: Iterator[InputLine]) -> None:
-        """Answer every line as it comes and count it."""
+        """Answer and count every line."""
         for line, fault, answer in self._answerer.each(self._answer, requests):
             self._count(line, answer)
             self._keep(line, fault, answer)
 
-    def abandon(self, rest: Iterator[InputLine], end: str) -> None:
-        """Give the lines that never ran the error that belongs to the batch's end."""
+    def fail_rest(self, rest: Iterator[InputLine], end: str) -> None:
+        """Give each line that did not run the error of the batch's end."""
         for line in rest:
             self._errors.append(lines.unanswered(self._batch.id, line, *_UNFINISHED[end]))
 
     def publish(self, end: str) -> None:
-        """Make the output and error files and end the batch; only now do their ids show."""
+        """Make the output and error files, show their ids, and end the batch."""
         batch, fault = self._batch, self._batch.fault
         absent = "" if fault.empty_file_ids else None
         output = absent if fault.no_output_file else self._file(self._output, "output") or absent
@@ -55,7 +55,7 @@ class Results:
             batch.enter(end, self._state.clock.seconds())
 
     def remove(self) -> None:
-        """Delete what was only needed while the batch ran."""
+        """Delete what only a running batch needs."""
         self._output.remove()
         self._errors.remove()
         self._billed.close()
@@ -107,7 +107,7 @@ class Results:
 
 
 def _ordered_answer(fault: LineFault) -> Answer | None:
-    """Return the answer a scenario orders in place of the real one, or None."""
+    """Return the answer that a scenario orders in place of the real one; None if it orders none."""
     if fault.error is not None:
         return Answer(0, {}, (fault.error, fault.message or f"This request ended with {fault.error}."))
     if fault.status is None:

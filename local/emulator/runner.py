@@ -1,4 +1,4 @@
-"""Play one batch's life: validating, in_progress, finalizing and its end, in a thread of its own."""
+"""Run one batch through its statuses, from validating to its end, in a thread of its own."""
 
 import math
 import os
@@ -17,7 +17,7 @@ from local.emulator.validator import Problem, Validation, file_not_found, ordere
 
 _STEPS = 20
 _VALIDATING, _IN_PROGRESS, _FINALIZING, _CANCELLING = 0.15, 0.7, 0.15, 0.1
-"""The share of a batch's time each stage takes."""
+"""The share of a batch's time for each stage."""
 
 
 def start(state: State, batch: Batch) -> None:
@@ -26,7 +26,7 @@ def start(state: State, batch: Batch) -> None:
 
 
 class Run:
-    """One batch on its way; it leaves the way when it is cancelled, expires, or the emulator stops."""
+    """Run one batch until it has ended, is cancelled or expires, or until the emulator stops."""
 
     def __init__(self, state: State, batch: Batch) -> None:
         self._state = state
@@ -40,7 +40,7 @@ class Run:
         self._expired = False
 
     def play(self) -> None:
-        """Take the batch to one of its four ends."""
+        """Run the batch until it has one of the four final statuses."""
         try:
             problems = self._validate()
             if self._end() == "completed" and problems:
@@ -63,7 +63,7 @@ class Run:
         batch.fault = self._director.for_batch(batch.ordinal, request.endpoint, batch.model, request.metadata)
         if batch.fault.seconds is not None:
             self._seconds = batch.fault.seconds
-        self._linger("validating", began + self._seconds * _VALIDATING)
+        self._stay("validating", began + self._seconds * _VALIDATING)
         return problems or ordered_problems(batch.fault.fail, request.input_file_id, batch.model)
 
     def _problems(self) -> list[Problem]:
@@ -97,14 +97,14 @@ class Run:
         began = self._clock.now()
         lines = input_lines(self._input)
         self._results.collect(self._paced(lines, began))
-        self._linger("in_progress", began + self._seconds * _IN_PROGRESS)
+        self._stay("in_progress", began + self._seconds * _IN_PROGRESS)
         if self._end() == "completed":
             self._batch.enter("finalizing", self._clock.seconds())
-            self._linger("finalizing", self._clock.now() + self._seconds * _FINALIZING)
+            self._stay("finalizing", self._clock.now() + self._seconds * _FINALIZING)
         if self._end() == "cancelled":
-            self._linger_cancelling()
+            self._stay_cancelling()
         end = self._end()
-        self._results.abandon(lines, end)
+        self._results.fail_rest(lines, end)
         self._results.publish(end)
 
     def _paced(self, lines: Iterator[InputLine], began: float) -> Iterator[InputLine]:
@@ -127,14 +127,14 @@ class Run:
         self._expired = ordered or self._clock.now() >= self._batch.moments["expires_at"]
         return self._expired
 
-    def _linger(self, stage: str, until: float) -> None:
+    def _stay(self, stage: str, until: float) -> None:
         if self._expired:
             return
         stuck = self._batch.fault.stuck == stage
         self._clock.wait_until(self._batch.moments["expires_at"] if stuck else until, self._cancelled)
         self._expired = stuck and not self._cancelled()
 
-    def _linger_cancelling(self) -> None:
+    def _stay_cancelling(self) -> None:
         stuck = self._batch.fault.stuck == "cancelling"
         self._clock.wait_until(math.inf if stuck else self._clock.now() + self._seconds * _CANCELLING, lambda: False)
 
@@ -142,7 +142,7 @@ class Run:
         return self._batch.cancelling and not self._batch.fault.cancel_finishes
 
     def _end(self) -> str:
-        """Say where the batch would end if it ended now."""
+        """Return the status that the batch would have if it ended now."""
         if self._cancelled():
             return "cancelled"
         return "expired" if self._expired else "completed"

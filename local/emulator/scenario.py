@@ -1,4 +1,4 @@
-"""Decide which ordered failure befalls which call, batch and line: counting and matching only, no I/O."""
+"""Decide which ordered failure happens to which call, batch and line, without I/O."""
 
 import hashlib
 import threading
@@ -24,16 +24,19 @@ NO_LINE_FAULT = LineFault()
 
 @dataclass(frozen=True)
 class CallSubject:
-    """What a call is about: the ordinal of its batch and the name of its file, where it has one."""
+    """What a call is about."""
 
+    #: The ordinal of its batch; None if it is about no batch.
     batch: int | None = None
+    #: The name of its file; None if it is about no file.
     filename: str | None = None
 
 
 class Director:
-    """Plays one scenario; its counters start at zero and are safe to share between threads.
+    """Play one scenario; the counters start at zero, and threads may share them.
 
-    `made` batches are older than the scenario: the ordinals of its rules count from the next one, and none is about those.
+    `made` is the number of batches that are older than the scenario. Ordinals in rules count from the next batch, so no
+    rule is about an older one.
     """
 
     def __init__(self, scenario: Scenario, made: int = 0) -> None:
@@ -46,7 +49,7 @@ class Director:
     def for_call(self, operation: str, subject: CallSubject) -> CallFault:
         """Return the fault of this call.
 
-        Every rule counts the calls it matches; the first whose count is in its `nth` acts.
+        Every rule counts the calls that match. The first rule acts whose `nth` has its count.
         """
         with self._lock:
             counted = [
@@ -60,7 +63,7 @@ class Director:
         return NO_CALL_FAULT
 
     def for_batch(self, ordinal: int, endpoint: str, model: str | None, metadata: dict[str, str] | None) -> BatchFault:
-        """Return the fault of a batch; the first rule that fits acts."""
+        """Return the fault of a batch, from the first rule that fits."""
         for place, rule in enumerate(self.scenario.batches):
             if not _fits(rule, ordinal - self._made, endpoint, model, metadata or {}):
                 continue
@@ -71,7 +74,7 @@ class Director:
         return BatchFault()
 
     def for_line(self, fault: BatchFault, custom_id: str, number: int) -> LineFault:
-        """Return the fault of line `number` (1-based); the batch's own rules come before the scenario's."""
+        """Return the fault of the line `number`, from 1; rules of the batch come before rules of the scenario."""
         for place, rule in enumerate([*fault.lines, *self.scenario.lines]):
             if (
                 in_range(number, rule.lines)
@@ -84,7 +87,7 @@ class Director:
 
     @property
     def orders_lines(self) -> bool:
-        """Say whether any rule can touch a line; lets the runner skip asking 50,000 times."""
+        """Tell whether any rule is about lines; if none is, the runner need not ask for each line."""
         return bool(self.scenario.lines) or any(rule.do.lines for rule in self.scenario.batches)
 
     def _concerns(self, rule: CallRule, operation: str, subject: CallSubject) -> bool:
@@ -106,7 +109,7 @@ class Director:
             return self._runs[id(rule), custom_id] <= rule.times
 
     def _chance(self, sort: str, place: int, what: str) -> float:
-        """Return a number in 0..1 that depends on the seed, the rule and `what`, so that a run can be repeated."""
+        """Return a number from 0 to 1 that depends on the seed, the rule and `what` alone, so that a run can be repeated."""
         digest = hashlib.sha256(f"{self.scenario.seed}/{sort}/{place}/{what}".encode()).digest()
         return int.from_bytes(digest[:7], "big") / 2**56
 

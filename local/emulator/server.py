@@ -1,4 +1,4 @@
-"""Serve an emulator on 127.0.0.1 until a signal, or until the process that started it is gone."""
+"""Serve an emulator on 127.0.0.1 until a signal comes or its parent process has ended."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ _KEEP_ALIVE_SECONDS = 75
 
 
 class _Server(uvicorn.Server):
-    """A server that ends by returning, so that whoever started it can clean up."""
+    """A server whose `serve` returns at its end, so that the caller can clean up."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -28,12 +28,12 @@ class _Server(uvicorn.Server):
 
     def end(self) -> None:
         self.should_exit = True
-        self.force_exit = True  # stalled answers must not hold the emulator up
+        self.force_exit = True  # stalled answers must not keep the emulator from its end
 
 
 def listen(port: int) -> socket.socket:
-    """Bind 127.0.0.1 at `port` (0: any free one)."""
-    # asyncio turns Nagle's delay off only where the protocol is named; each answer would wait 40 ms for an ACK
+    """Bind 127.0.0.1 at `port`; 0 takes any free port."""
+    # asyncio turns Nagle's delay off only if the protocol is named; else each answer waits 40 ms for an ACK
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind(("127.0.0.1", port))
@@ -41,7 +41,7 @@ def listen(port: int) -> socket.socket:
 
 
 async def serve(application: ASGIApp, listening: socket.socket, ready: Callable[[], None]) -> None:
-    """Serve until SIGTERM, SIGINT or the parent's end; calls `ready` once connections are accepted."""
+    """Serve until SIGTERM, SIGINT or the end of the parent; call `ready` when connections are accepted."""
     config = uvicorn.Config(
         application,
         http=ReachableProtocol,

@@ -1,4 +1,4 @@
-"""Everything one emulator holds."""
+"""The state of one emulator."""
 
 from collections import deque
 from collections.abc import Callable
@@ -20,24 +20,28 @@ _CALLS_KEPT = 100_000
 
 @dataclass
 class State:
-    """One emulator: its clock, its stores, the scenario it plays and the calls it has seen.
+    """All that one emulator holds."""
 
-    `direct` are the requests answered 2xx at once, outside of any batch, and so billed.
-    `defaults` are the scenario members given on the command line; a scenario set later keeps them unless it names them.
-    """
-
+    #: Where all files are.
     directory: Path
+    #: The scenario that is played.
     scenario: Scenario
+    #: What answers lines under a scenario.
     answerer: Callable[[Scenario], Answerer]
+    #: The only key that is accepted; None means any key.
     api_key: str | None = None
+    #: Members of the scenario from the command line; a later scenario keeps those that it does not name.
     defaults: dict[str, Any] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
+    #: The latest calls, oldest first.
     calls: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_CALLS_KEPT))
+    #: The latest requests that were answered 2xx at once, outside a batch, and so are billed.
     direct: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_CALLS_KEPT))
     webhook_endpoints: dict[str, Endpoint] = field(default_factory=dict)
     files: FileStore = field(init=False)
     uploads: UploadStore = field(init=False)
     batches: BatchStore = field(init=False)
+    #: What decides which failure happens, for the scenario that is played.
     director: Director = field(init=False)
 
     def __post_init__(self) -> None:
@@ -47,6 +51,6 @@ class State:
         self.play(self.scenario)
 
     def play(self, scenario: Scenario) -> None:
-        """Follow another scenario from now on; its counters start at zero."""
+        """Follow another scenario from now on, with counters that start at zero."""
         self.scenario = scenario
         self.director = Director(scenario, self.batches.next_ordinal() - 1)

@@ -1,4 +1,4 @@
-"""Make the smallest JSON value a schema allows, for requests that want structured output."""
+"""Make the smallest JSON value that a schema allows, for requests for structured output."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ _DEEPEST = 20
 
 
 def wanted_schema(endpoint: str, body: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the schema a chat or responses request asks for: `{}` for plain JSON mode, None for text."""
+    """Return the schema that a chat or responses request wants: `{}` for plain JSON mode, None for text."""
     form = body.get("response_format") if endpoint.endswith("/completions") else _member(body.get("text"), "format")
     if not isinstance(form, dict) or form.get("type") not in ("json_object", "json_schema"):
         return None

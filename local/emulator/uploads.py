@@ -1,4 +1,4 @@
-"""Uploads: a big file sent in parts, in any order, put together at the end."""
+"""Uploads: a large file is sent in parts, in any order, and joined at the end."""
 
 import threading
 from dataclasses import dataclass, field
@@ -17,32 +17,36 @@ MAX_PART_BYTES = 64 << 20
 
 @dataclass
 class Upload:
-    """One upload; `parts` are the bytes of each part by its id."""
+    """One upload."""
 
+    #: The bytes that its parts must have together.
     size: int
     filename: str
     purpose: str
+    #: The seconds after which the file expires; None means never.
     lifetime: int | None
     created_at: int
     id: str = field(default_factory=lambda: identifiers.hex_id("upload_"))
     status: str = "pending"
+    #: Where the bytes of each part are, by the id of the part.
     parts: dict[str, Path] = field(default_factory=dict)
+    #: The file of a completed upload.
     file: StoredFile | None = None
 
     @property
     def expires_at(self) -> int:
-        """Return when a pending upload dies."""
+        """Return the time at which a pending upload expires."""
         return self.created_at + LIFE_SECONDS
 
     def close(self, status: str) -> None:
-        """Take an end and forget the parts."""
+        """Set a final status, and delete the parts."""
         self.status = status
         for path in self.parts.values():
             path.unlink(missing_ok=True)
         self.parts.clear()
 
     def wire(self) -> dict[str, Any]:
-        """Return the Upload object as the API shows it."""
+        """Return the Upload object of the API."""
         return {
             "id": self.id,
             "object": "upload",
@@ -57,7 +61,7 @@ class Upload:
 
 
 class UploadStore:
-    """Uploads by id; safe to share between threads."""
+    """Hold all uploads by id; threads may share the store."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -65,13 +69,13 @@ class UploadStore:
         self._lock = threading.Lock()
 
     def add(self, upload: Upload) -> Upload:
-        """Keep a new upload."""
+        """Add a new upload."""
         with self._lock:
             self._uploads[upload.id] = upload
         return upload
 
     def pending(self, upload_id: str) -> Upload:
-        """Return an upload that still takes parts; 404 when unknown, 400 when it ended or an hour has passed."""
+        """Return an upload that still takes parts; raise ApiError 404 if it is unknown, 400 if it has ended or expired."""
         with self._lock:
             upload = self._uploads.get(upload_id)
         if upload is None:

@@ -20,7 +20,7 @@ from local.emulator.uploads import MAX_BYTES, MAX_PART_BYTES, Upload
 
 
 async def create_upload(state: State, request: Request) -> Reply:
-    """Start an upload of so many bytes."""
+    """Start an upload."""
     body = await json_object(request)
     for name in ("filename", "purpose", "bytes", "mime_type"):
         if body.get(name) is None:
@@ -50,7 +50,7 @@ async def add_upload_part(state: State, request: Request) -> Reply:
 
 
 async def complete_upload(state: State, request: Request) -> Reply:
-    """Put the parts together in the order given; their sizes must sum up to what was announced."""
+    """Join the parts in the given order; together they must have the size that was announced."""
     upload = state.uploads.pending(request.path_params["upload_id"])
     body = await json_object(request)
     whole = _joined(state, upload, body)
@@ -60,7 +60,7 @@ async def complete_upload(state: State, request: Request) -> Reply:
 
 
 async def cancel_upload(state: State, request: Request) -> Reply:
-    """Give an upload up."""
+    """Cancel an upload."""
     upload = state.uploads.pending(request.path_params["upload_id"])
     upload.close("cancelled")
     return Reply(upload.wire())
@@ -90,7 +90,7 @@ def _joined(state: State, upload: Upload, body: dict[str, Any]) -> Path:
 
 
 def _join(paths: list[Path], whole: Path) -> str:
-    """Write the parts to `whole` and return the hex MD5 of it."""
+    """Write the parts to `whole`, and return the hex MD5 of `whole`."""
     with whole.open("wb") as target:
         for path in paths:
             with path.open("rb") as part:

@@ -1,4 +1,4 @@
-"""Check an input file the way the provider does while a batch is `validating`: every bad line is reported."""
+"""Check an input file as the provider does while a batch is `validating`: every bad line is reported."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,13 +23,17 @@ def problem(code: str, message: str, param: str | None = None, line: int | None 
 
 @dataclass
 class Validation:
-    """What validating a file found: its lines, its one model, its prompt tokens, and every problem."""
+    """Check one input file, and hold what was found."""
 
     endpoint: str
     limits: Scenario
+    #: The lines of the file.
     total: int = 0
+    #: The model of the first request; all requests must have the same.
     model: str | None = None
+    #: The prompt tokens of all requests.
     tokens: int = 0
+    #: The inputs of all embedding requests.
     embedding_inputs: int = 0
     problems: list[Problem] = field(default_factory=list)
     _custom_ids: set[str] = field(default_factory=set)
@@ -124,7 +128,7 @@ class Validation:
 
 
 def file_too_large(limit: int) -> Problem:
-    """Return the problem of an input beyond the provider's size limit."""
+    """Return the problem of an input that is larger than the limit."""
     return problem("invalid_request", f"The input file is too large: at most {limit} bytes are allowed.")
 
 
@@ -135,7 +139,7 @@ def file_not_found(file_id: str) -> Problem:
 
 
 def token_limit_exceeded(model: str, limit: int) -> Problem:
-    """Return the problem of a model whose queue is full; the message states the limit, as the provider's does."""
+    """Return the problem of a model whose token limit is reached; the message states the limit, as the provider's does."""
     message = (
         f"Enqueued token limit reached for {model} in organization org-emulator. Limit: {limit:,} enqueued tokens. "
         "Please try again once some in_progress batches have been completed."
@@ -144,7 +148,7 @@ def token_limit_exceeded(model: str, limit: int) -> Problem:
 
 
 def ordered_problems(order: list[Problem | str] | str | None, file_id: str, model: str | None) -> list[Problem]:
-    """Return the problems a scenario orders: as given, or by the code alone."""
+    """Return the problems that a scenario orders, each given whole or by its code alone."""
     if order is None:
         return []
     return [

@@ -1,4 +1,4 @@
-"""Numbers that look learned and are only hashed: embeddings and moderation scores."""
+"""Make embeddings and moderation scores, which are hashes of the request."""
 
 import array
 import base64
@@ -26,7 +26,7 @@ _CATEGORIES = (
 
 
 def embeddings(given: object, size: int, *, encoded: bool) -> list[dict[str, Any]]:
-    """Return one embedding of unit length per input; `encoded` gives base64 of little-endian 32-bit floats."""
+    """Return one embedding of unit length for each input; `encoded` gives base64 of little-endian 32-bit floats."""
     return [
         {"object": "embedding", "index": index, "embedding": _encode(vector) if encoded else vector}
         for index, vector in enumerate(_unit_vector(item, size) for item in inputs(given))
@@ -34,7 +34,7 @@ def embeddings(given: object, size: int, *, encoded: bool) -> list[dict[str, Any
 
 
 def moderations(given: object) -> list[dict[str, Any]]:
-    """Return one moderation result per input; nothing is ever flagged."""
+    """Return one moderation result for each input; none is ever flagged."""
     return [_moderation(item) for item in inputs(given)]
 
 

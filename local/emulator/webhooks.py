@@ -1,4 +1,4 @@
-"""Tell webhook endpoints that a batch ended, signed the Standard Webhooks way."""
+"""Tell webhook endpoints that a batch has ended, with signatures as Standard Webhooks says."""
 
 import base64
 import binascii
@@ -29,18 +29,20 @@ def new_secret() -> str:
 
 @dataclass
 class Endpoint:
-    """Where to send which events; while a secret is being replaced, both of `secrets` sign."""
+    """A webhook endpoint of the user."""
 
     url: str
     name: str
     created_at: int
+    #: The types of the events that are sent to it.
     event_types: list[str] = field(default_factory=lambda: list(EVENT_TYPES))
+    #: The secrets that sign: one, or two while a secret is being replaced.
     secrets: list[str] = field(default_factory=lambda: [new_secret()])
     id: str = field(default_factory=lambda: identifiers.hex_id("we_"))
     updated_at: int | None = None
 
     def wire(self) -> dict[str, Any]:
-        """Return the webhook endpoint as the API shows it, without the secret."""
+        """Return the webhook endpoint of the API, without the secret."""
         return {
             "id": self.id,
             "object": "webhook_endpoint",
@@ -54,13 +56,13 @@ class Endpoint:
 
 
 def sign(secret: str, event_id: str, timestamp: int, body: bytes) -> str:
-    """Return one `v1,…` signature over id, timestamp and the raw body."""
+    """Return one `v1,…` signature over the id, the timestamp and the raw body."""
     signed = f"{event_id}.{timestamp}.".encode() + body
     return "v1," + base64.b64encode(hmac.new(_key(secret), signed, hashlib.sha256).digest()).decode()
 
 
 def event(kind: str, batch_id: str, now: int) -> dict[str, Any]:
-    """Return the payload of an event: only the batch's id, the rest is a GET away."""
+    """Return the payload of an event, which has only the id of the batch; a GET shows the rest."""
     return {
         "id": identifiers.hex_id("evt_"),
         "object": "event",
@@ -71,7 +73,7 @@ def event(kind: str, batch_id: str, now: int) -> dict[str, Any]:
 
 
 def announce(endpoints: list[Endpoint], batch: Batch, now: int) -> None:
-    """Send the event of an ended batch to every endpoint that wants it, in the background."""
+    """Send the event of an ended batch, in the background, to every endpoint with its type."""
     manner = batch.fault.webhook
     if manner == "lost":
         return
@@ -86,7 +88,7 @@ def announce(endpoints: list[Endpoint], batch: Batch, now: int) -> None:
 def signed(
     endpoint: Endpoint, payload: dict[str, Any], now: int, manner: str | None = None
 ) -> tuple[bytes, dict[str, str]]:
-    """Return the body and headers of one delivery: one signature per live secret, unless `manner` spoils them."""
+    """Return the body and headers of one delivery, with one signature for each secret unless `manner` forges them."""
     body = msgspec.json.encode(payload)
     timestamp = now - _TOO_OLD_SECONDS if manner == "late" else now
     keys = [new_secret()] if manner == "forged" else endpoint.secrets
@@ -100,7 +102,7 @@ def signed(
 
 
 def post(url: str, body: bytes, headers: dict[str, str]) -> int | None:
-    """Deliver once and return the status, None when nobody answered."""
+    """Deliver once, and return the status; None if nothing answered."""
     try:
         return requests.post(url, data=body, headers=headers, timeout=5, allow_redirects=False).status_code
     except requests.RequestException:
@@ -108,7 +110,7 @@ def post(url: str, body: bytes, headers: dict[str, str]) -> int | None:
 
 
 def _deliver(url: str, body: bytes, headers: dict[str, str]) -> None:
-    """Try until a 2xx, with growing waits; the real service goes on for 72 hours, this for about 12 seconds."""
+    """Deliver with growing waits until a 2xx, for about 12 seconds; the real service tries for 72 hours."""
     for wait in range(_TRIES):
         status = post(url, body, headers)
         if status is not None and 200 <= status < 300:

@@ -15,7 +15,7 @@ from local.emulator.webhooks import EVENT_TYPES, Endpoint
 
 
 async def create_webhook_endpoint(state: State, request: Request) -> Reply:
-    """Make an endpoint; only this answer and a rotation show the signing secret."""
+    """Make an endpoint; only this answer and the answer of a rotation show the signing secret."""
     body = await json_object(request)
     for name in ("url", "name", "event_types"):
         if body.get(name) is None:
@@ -38,7 +38,7 @@ async def retrieve_webhook_endpoint(state: State, request: Request) -> Reply:
 
 
 async def update_webhook_endpoint(state: State, request: Request) -> Reply:
-    """Change an endpoint's url, name or event types."""
+    """Change the url, the name or the event types of an endpoint."""
     endpoint, body = _endpoint(state, request), await json_object(request)
     _check_event_types(body.get("event_types") or list(EVENT_TYPES))
     for name in ("url", "name", "event_types"):
@@ -49,14 +49,14 @@ async def update_webhook_endpoint(state: State, request: Request) -> Reply:
 
 
 async def delete_webhook_endpoint(state: State, request: Request) -> Reply:
-    """Forget an endpoint."""
+    """Delete an endpoint."""
     endpoint = _endpoint(state, request)
     del state.webhook_endpoints[endpoint.id]
     return Reply({"id": endpoint.id, "object": "webhook_endpoint.deleted", "deleted": True})
 
 
 async def rotate_webhook_secret(state: State, request: Request) -> Reply:
-    """Give an endpoint a new secret; the old one signs too if it is to be kept active."""
+    """Give an endpoint a new secret; the old one signs too if the request keeps it active."""
     endpoint = _endpoint(state, request)
     body: dict[str, Any] = await json_object(request) if await request.body() else {}
     kept = endpoint.secrets[:1] if body.get("keep_old_secret_active_for_24_hours") else []
@@ -66,7 +66,7 @@ async def rotate_webhook_secret(state: State, request: Request) -> Reply:
 
 
 async def test_webhook_endpoint(state: State, request: Request) -> Reply:
-    """Send an example event once and answer the status it got; 400 when nobody answered."""
+    """Send an example event once, and answer its status; answer 400 if nothing answered."""
     endpoint, body = _endpoint(state, request), await json_object(request)
     _check_event_types([body.get("event_type")])
     now = state.clock.seconds()

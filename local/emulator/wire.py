@@ -1,4 +1,4 @@
-"""Put an answer on the connection, whole or broken in the ordered way."""
+"""Send an answer, whole or broken as a fault orders."""
 
 import asyncio
 import gzip
@@ -23,10 +23,10 @@ NO_FAULT = CallFault()
 
 
 class ReachableProtocol(H11Protocol):
-    """HTTP/1.1 whose application can also reach the connection beneath, to break it."""
+    """HTTP/1.1 whose application can also reach the connection, to break it."""
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override] # uvicorn widens it
-        """Note the connection in the scope of every request that comes over it."""
+        """Put the connection into the scope of each of its requests."""
         super().connection_made(transport)
         application = self.app
 
@@ -38,7 +38,7 @@ class ReachableProtocol(H11Protocol):
 
 
 class Connection:
-    """One request's way back to its caller."""
+    """The connection on which one request is answered."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._transport: Transport = scope[_TRANSPORT]
@@ -46,7 +46,7 @@ class Connection:
         self._send = send
 
     async def deliver(self, reply: Reply, fault: CallFault) -> None:
-        """Send `reply`, broken the way `fault` says."""
+        """Send `reply`, broken as `fault` orders."""
         if fault.connection is not None:
             await self._hang_up(fault.connection)
             return
@@ -89,7 +89,7 @@ class Connection:
         self._transport.write(head)
         for chunk in chunks:
             self._transport.write(chunk)
-            await self._drained(_PENDING)
+            await self._drain(_PENDING)
             if pause:
                 await asyncio.sleep(pause)
 
@@ -97,13 +97,13 @@ class Connection:
         if manner == "stall":
             await asyncio.wait_for(self._gone(), _STALL_SECONDS)
         if manner == "reset":
-            await self._drained(0)
+            await self._drain(0)
             _reset_on_close(self._transport)
             self._transport.abort()
         self._transport.close()
         await self._gone()
 
-    async def _drained(self, pending: int) -> None:
+    async def _drain(self, pending: int) -> None:
         while self._transport.get_write_buffer_size() > pending and not self._transport.is_closing():
             await asyncio.sleep(0.002)
 
