@@ -13,9 +13,9 @@ from .errors import (
 )
 from .http_info import HttpInfo
 from .models import Batch, BatchPage, ExpiresAfter
-from .outcome import known_or_raise, never_sent
 from .paging import all_items, query_of
 from .transport import JSON, Call, Transport
+from .unknown_outcome import known_or_raise, never_sent
 
 
 class Batches:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import requests
 
 from .errors import APIConnectionError
-from .foreign import FOREIGN, translate
 from .inflate import Inflater
+from .transport_errors import TRANSPORT_ERRORS, translate
 
 _READ_BYTES = 256 * 1024
 
@@ -42,7 +42,7 @@ class Body:
     def _read(self) -> bytes:
         try:
             chunk: bytes = self._raw.read(_READ_BYTES, decode_content=False)
-        except FOREIGN as error:
+        except TRANSPORT_ERRORS as error:
             raise translate(error, self._host) from error
         return chunk
 

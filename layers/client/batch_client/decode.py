@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from .errors import ProtocolError
-from .members import code_from, id_from, int_from, object_from, required_id, text_from, time_from
+from .json_fields import code_from, id_from, int_from, object_from, required_id, text_from, time_from
 from .models import Batch, BatchError, File, FileDeleted, Page, RequestCounts, Usage
 
 T = TypeVar("T")

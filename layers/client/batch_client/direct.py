@@ -5,8 +5,8 @@ import re
 
 from .errors import BatchClientError, InvalidArgumentError, ProtocolError, RateLimitError, RequestOutcomeUnknown
 from .http_info import HttpInfo
-from .outcome import known_or_raise, never_sent
 from .transport import JSON, Call, Transport
+from .unknown_outcome import known_or_raise, never_sent
 
 _URL = re.compile(r"/v1(/[a-z0-9_-]+)+", re.ASCII)
 _PATIENCE = 240.0  # seconds: a model may think for minutes before the first byte of its answer

@@ -16,10 +16,10 @@ from .errors import (
 )
 from .http_info import HttpInfo
 from .models import ExpiresAfter, File, FileDeleted, FilePage
-from .outcome import known_or_raise, never_sent
 from .paging import all_items, query_of
 from .sources import Source, source_from
 from .transport import JSON, Call, Transport
+from .unknown_outcome import known_or_raise, never_sent
 from .upload import UploadBody
 
 

@@ -20,7 +20,7 @@ from .errors import (
     ServerError,
     TokenLimitError,
 )
-from .members import code_from
+from .json_fields import code_from
 
 _BY_STATUS: dict[int, type[BatchClientError]] = {
     401: AuthenticationError,

@@ -11,11 +11,11 @@ import requests
 from .address import Address
 from .credentials import Credentials, without_key
 from .errors import APITimeoutError, BatchClientError, ProtocolError
-from .foreign import FOREIGN, translate
 from .http_info import HttpInfo
 from .profiles import Profile
 from .refusals import read_envelope, refusal
 from .retry import Retrier, harmless
+from .transport_errors import TRANSPORT_ERRORS, translate
 from .upload import UploadBody
 
 T = TypeVar("T")
@@ -130,7 +130,7 @@ class Transport:
         self._drop_stale_connections(call, url)
         try:
             return self._session.send(request, timeout=(connect, read), allow_redirects=False, **settings)
-        except FOREIGN as error:
+        except TRANSPORT_ERRORS as error:
             raise translate(error, urlsplit(url).netloc) from error
         finally:
             request.headers.pop(self.profile.key_header, None)  # exceptions and answers keep the request
@@ -181,5 +181,5 @@ class Transport:
                     raise ProtocolError(f"The answer of {self.address.host} is longer than {limit} bytes")
                 if clock.monotonic() > deadline:
                     raise APITimeoutError(f"The answer of {self.address.host} does not end")
-        except FOREIGN as error:
+        except TRANSPORT_ERRORS as error:
             raise translate(error, self.address.host) from error

@@ -5,7 +5,7 @@ import requests
 import urllib3
 
 from batch_client import APIConnectionError, APITimeoutError, BatchClientError, ProtocolError
-from batch_client.foreign import translate
+from batch_client.transport_errors import translate
 from tests.unit.batch_client.fake_service import proxy_refused, refused, reset
 
 POOL = urllib3.HTTPConnectionPool("service.test")

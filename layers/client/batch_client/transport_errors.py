@@ -8,7 +8,7 @@ import urllib3
 from .errors import APIConnectionError, APITimeoutError, BatchClientError, ProtocolError
 
 # ValueError: an answer with an unreadable redirect or header can make requests raise one from the standard library.
-FOREIGN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
+TRANSPORT_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
 
 _GARBLED = (
     requests.exceptions.InvalidHeader,
