@@ -1,4 +1,4 @@
-"""Read single members of JSON objects, forgiving what cannot mislead."""
+"""Read single members of JSON objects, and accept other forms of a value that cannot mislead."""
 
 import math
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from .errors import ProtocolError
 
 _LATEST_TIME = 253_402_300_800  # the year 10000, where datetime ends
-_LARGEST_CODE = 10**9  # no code is longer; a number without bound is not worth turning into text
+_LARGEST_CODE = 10**9  # no code is larger, and a number without a bound would be a long text
 
 
 def time_from(value: object) -> int | None:
@@ -25,7 +25,7 @@ def code_from(value: object) -> str | None:
 
 
 def _time_from_text(text: str) -> int | None:
-    with suppress(ValueError):  # it is ISO 8601, if it is no number
+    with suppress(ValueError):  # text that is no number may be ISO 8601
         return int_from(float(text))
     try:
         moment = datetime.fromisoformat(text)
@@ -57,7 +57,7 @@ def required_id(fields: Mapping[str, object], what: str) -> str:
 
 
 def id_from(fields: Mapping[str, object], name: str) -> str | None:
-    """Read an id; an empty one is none, and one that is not text is a ProtocolError."""
+    """Read an id; an empty id counts as none, and an id that is not text is a ProtocolError."""
     value = fields.get(name)
     if value is not None and not isinstance(value, str):
         raise ProtocolError(f"`{name}` is not text")
@@ -65,7 +65,7 @@ def id_from(fields: Mapping[str, object], name: str) -> str | None:
 
 
 def text_from(value: object) -> str | None:
-    """Read text; empty text is none."""
+    """Read text; empty text counts as none."""
     return value if isinstance(value, str) and value else None
 
 

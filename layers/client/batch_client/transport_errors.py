@@ -1,4 +1,4 @@
-"""Translate what requests and urllib3 raise; the only place that knows their exceptions."""
+"""Translate the exceptions of requests and urllib3; no other module knows these exceptions."""
 
 import ssl
 
@@ -21,13 +21,13 @@ _NEVER_CONNECTED = (
     requests.ConnectTimeout,
     urllib3.exceptions.NewConnectionError,  # refused, or no such name
     urllib3.exceptions.ConnectTimeoutError,
-    urllib3.exceptions.ProxyError,  # raised only before the proxy let us through
+    urllib3.exceptions.ProxyError,  # raised only before the proxy has opened the way
     ssl.SSLCertVerificationError,
 )
 
 
 def translate(error: Exception, host: str) -> BatchClientError:
-    """Build our error for a foreign one; the message names its kind, never its text, which may quote what we sent."""
+    """Return the error of this client for `error`; the message names its class, not its text, which may quote the request."""
     reasons = _reasons(error)
     kind = type(reasons[-1]).__name__
     if isinstance(error, _GARBLED):
@@ -42,7 +42,7 @@ def translate(error: Exception, host: str) -> BatchClientError:
 
 
 def _reasons(error: BaseException) -> list[BaseException]:
-    """List an error and what it wraps: requests and urllib3 put the reason in `args` or `reason`."""
+    """Return an error and the errors in it: requests and urllib3 put the reason into `args` or `reason`."""
     chain = [error]
     while len(chain) < 10:
         last = chain[-1]

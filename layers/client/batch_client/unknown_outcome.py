@@ -1,4 +1,4 @@
-"""Tell lost answers from refusals: after a POST, whether its effect may have happened."""
+"""Tell after a POST that failed whether the service may have carried it out."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 def known_or_raise(send: Callable[[], T], unknown: type[OutcomeUnknown], what: str) -> T:
-    """Return what `send` returns; raise `unknown` where its answer was lost, and its own error where it was refused."""
+    """Return what `send` returns; raise `unknown` if the answer was lost, and the error itself if it is a refusal."""
     try:
         return send()
     except BatchClientError as error:
@@ -28,7 +28,7 @@ def known_or_raise(send: Callable[[], T], unknown: type[OutcomeUnknown], what: s
 def may_have_happened(error: BatchClientError) -> bool:
     """Tell whether the service may have carried out a request that ended in `error`.
 
-    A 5xx may come from a proxy in front of a service that went on, and an unreadable 200 is most likely a success; a
+    A 5xx may come from a proxy although the service went on. A 200 that cannot be read is most likely a success. A
     redirect and a 4xx are refusals.
     """
     if isinstance(error, APIConnectionError):
@@ -39,5 +39,5 @@ def may_have_happened(error: BatchClientError) -> bool:
 
 
 def never_sent(error: BatchClientError) -> bool:
-    """Allow repeating a POST: only when it is certain that nothing reached the service."""
+    """Tell whether certainly nothing has reached the service, so that a POST may be repeated."""
     return isinstance(error, APIConnectionError) and not error.sent
