@@ -104,7 +104,7 @@ def list_files_at_provider(table: "Table", batch_id: str) -> list[str]:
     """Return the ids of the batch's files at the provider: uploads, and answers that were fetched and not deleted yet."""
     shards = _shards(_items(table, batch_id))
     uploads = [attempt.get("file_id") for shard in shards for attempt in _live(shard)]
-    kept = [file_id for shard in shards for file_id in (shard.get("file_id"), *shard.get("leftovers", []))]
+    kept = [file_id for shard in shards for file_id in (shard.get("file_id"), *shard.get("files_to_delete", []))]
     return list(dict.fromkeys(file_id for file_id in (*kept, *uploads) if file_id))
 
 
