@@ -66,7 +66,7 @@ class _Seen:
     statuses: dict[str, str]
 
     @property
-    def settled(self) -> bool:
+    def all_stopped(self) -> bool:
         """Tell whether every provider batch has ended or is being cancelled."""
         return not self.sent.creating and all(status in _CANCELLED | _ENDED for status in self.statuses.values())
 
@@ -75,7 +75,7 @@ def _cancel_and_wait(stack: Stack, provider: Provider, batch_id: str) -> _Seen:
     """Cancel the batch, and return what is seen when the provider has followed, or after ten seconds."""
     deadline = time.monotonic() + _SECONDS
     _request_cancel(stack, batch_id)
-    while not (seen := _look(stack, provider, batch_id)).settled and time.monotonic() < deadline:
+    while not (seen := _look(stack, provider, batch_id)).all_stopped and time.monotonic() < deadline:
         time.sleep(_LOOK_SECONDS)
     return seen
 

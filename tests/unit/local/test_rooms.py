@@ -1,4 +1,4 @@
-"""Which room of `local/` may import which, read from the imports themselves."""
+"""Which room of `local/` may import which: docs/architecture.md says so, and the imports follow."""
 
 import ast
 import re
@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 LOCAL = ROOT / "local"
+PAGE = ROOT / "docs/architecture.md"
 OURS = {
     "local": ROOT,
     "functions": ROOT,
@@ -16,20 +17,22 @@ OURS = {
     "batchyard": ROOT / "layers/core",
     "batch_client": ROOT / "layers/client",
 }
-ENTRIES = "the entries beside the rooms"
-# What a room may import of ours beside itself: a module by its full name, or those that a room's docstring names.
-# A process of the stack, such as the emulator, is started by its name, and is no import.
-MAY_IMPORT: dict[str, set[str]] = {
-    "emulator": set(),
-    "engine": set(),
-    "stack": {"local", "local.errors", "local.engine", "batch_client"},
-    "run": {"local", "local.errors", "stack", "batch_client"},
-    ENTRIES: {"local", "stack", "run"},
-}
+ENTRIES = "the entries"
+
+
+def table() -> dict[str, set[str]]:
+    """Read from the page what each room may import of ours: rooms and modules by their full names."""
+    section = PAGE.read_text(encoding="utf-8").partition("| room of `local` | may import of ours |")[2]
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", section.partition("\n\n")[0], re.MULTILINE)
+    return {room.strip("`"): set(re.findall(r"`([\w.]+)`", told)) for room, told in rows}
+
+
+MAY_IMPORT = table()
+ROOMS = [room for room in MAY_IMPORT if room != ENTRIES]
 
 
 def modules(room: str) -> list[Path]:
-    found = LOCAL.glob("*.py") if room == ENTRIES else (LOCAL / room).rglob("*.py")
+    found = LOCAL.glob("*.py") if room == ENTRIES else (LOCAL / room.removeprefix("local.")).rglob("*.py")
     return sorted(found)
 
 
@@ -63,31 +66,31 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def face(room: str) -> set[str]:
-    """Name the modules of a room that its docstring offers to others."""
-    said = ast.get_docstring(ast.parse((LOCAL / room / "__init__.py").read_text(encoding="utf-8"))) or ""
-    listed = re.search(r"Other rooms import: ([a-z_, \n]+)\.", said)
-    return {f"local.{room}.{name}" for name in re.findall(r"\w+", listed[1])} if listed else set()
+    """Return the modules of a room that its docstring offers to others."""
+    place = LOCAL / room.removeprefix("local.") / "__init__.py"
+    said = ast.get_docstring(ast.parse(place.read_text(encoding="utf-8"))) or ""
+    listed = re.search(r"^Other rooms import: ([\w, ]+)\.$", said, re.MULTILINE)
+    return {f"{room}.{name}" for name in listed[1].split(", ")} if listed else set()
 
 
 def allowed(room: str) -> set[str]:
-    rooms = {name for name in MAY_IMPORT[room] if (LOCAL / name).is_dir()}
-    own = set(map(name_of, modules(room)))
-    return own.union(MAY_IMPORT[room] - rooms, *map(face, rooms))
+    named = MAY_IMPORT[room]
+    return {*map(name_of, modules(room)), *named}.union(*(face(each) for each in named & set(ROOMS)))
 
 
 def test_every_room_has_its_row() -> None:
-    rooms = {path.parent.name for path in LOCAL.glob("*/__init__.py")}
-    assert rooms | {ENTRIES} == MAY_IMPORT.keys()
+    assert {f"local.{path.parent.name}" for path in LOCAL.glob("*/__init__.py")} == set(ROOMS)
+    assert not MAY_IMPORT["local.emulator"] | MAY_IMPORT["local.engine"]
 
 
 @pytest.mark.parametrize("room", MAY_IMPORT)
-def test_a_room_imports_only_what_stands_below_it(room: str) -> None:
+def test_a_room_imports_only_what_its_row_allows(room: str) -> None:
     refused = {name_of(path): set(imported(path)) - allowed(room) for path in modules(room)}
     assert refused
     assert {module: names for module, names in refused.items() if names} == {}
 
 
-@pytest.mark.parametrize("room", [room for room in MAY_IMPORT if room != ENTRIES])
-def test_a_room_offers_only_modules_that_exist_and_that_others_import(room: str) -> None:
-    used = {name for other in MAY_IMPORT.keys() - {room} for path in modules(other) for name in imported(path)}
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_offers_only_modules_that_others_import(room: str) -> None:
+    used = {name for other in MAY_IMPORT if other != room for path in modules(other) for name in imported(path)}
     assert face(room) <= used & set(map(name_of, modules(room)))
