@@ -46,7 +46,7 @@ class Emulator:
         return self._json(self.call("GET", path))
 
     def admin(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Call one of the emulator's own doors: POST with a body, GET without."""
+        """Call one of the emulator's own paths: POST with a body, GET without."""
         url = self.url.removesuffix("/v1") + "/_emulator" + path
         return self._json(requests.request("GET" if body is None else "POST", url, json=body, timeout=10))
 
