@@ -1,5 +1,7 @@
 """Call the Batch and Files API of OpenAI and of services like it: typed, streaming, safe to retry.
 
+The names in `__all__` are public. Every other name, and every module of this package, is private and may change.
+
 >>> from batch_client import BatchClient
 >>> client = BatchClient("made-up-key")
 >>> client

@@ -17,7 +17,7 @@ from batchyard.services import Services
 from batchyard.shards.fail import end_batch
 from batchyard.shards.submit import submit
 from tests.integration.batchyard.world import World, jsonl, request
-from tests.integration.local.provider.emulator import Emulator, started
+from tests.integration.local.emulator.running import Emulator, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

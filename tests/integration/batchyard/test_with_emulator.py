@@ -17,7 +17,7 @@ from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
 from tests.faults.memory_world import MemoryWorld
 from tests.integration.batchyard.world import World, jsonl, request
-from tests.integration.local.provider.emulator import Emulator, started
+from tests.integration.local.emulator.running import Emulator, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ from graphlib import TopologicalSorter
 
 import pytest
 
-from batch_client.profiles import PROFILES
+from batch_client import PROFILES
 from batchyard.domain.stored_file import KEEP_DAYS, KEEP_TAG
 from tests.unit.template.documents import (
     ROOT,
