@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from batchyard.adapters.batch_totals import HELD
+from batchyard.adapters.batch_store import HELD
 from batchyard.domain.shard import DONE, Attempt, Shard
 from local.run.records import (
     AtProvider,
