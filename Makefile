@@ -23,7 +23,7 @@ up: setup ## the whole stack until Ctrl-C
 	@$(PY) -m local up
 
 provider: setup ## the provider emulator alone
-	@$(PY) -m local.provider
+	@$(PY) -m local.emulator
 
 key: setup ## an API key for the HTTP API: TABLE=… (of the stack) TENANT=default; LIST=1 shows all, REVOKE=… ends one
 	@$(PY) -m batchyard.api.api_keys "$(TABLE)" $(if $(REVOKE),--revoke "$(REVOKE)",$(if $(LIST),--list,"$(TENANT)"))

@@ -7,32 +7,34 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from local.abandon import abandon
-from local.answering import check_answers
-from local.deploy import read_template
 from local.errors import LocalError
-from local.results import told_of_earlier
-from local.room import check_room
-from local.run import check_paths, run
-from local.settings import Settings, chosen
-from local.stack import TEMPLATE, Stack, running
-from local.stopping import Stopped, end_with_parent, heed_signals, ignore_signals
-from local.up import up
-from local.workplace import workplace
+from local.run.cancel_all import cancel_all
+from local.run.disk_space import check_disk_space
+from local.run.one_batch import run_batch
+from local.run.paths import check_paths
+from local.run.provider_check import check_provider
+from local.run.results import name_earlier_results
+from local.signals import Stopped, end_with_parent, ignore_signals, raise_on_signals
+from local.stack.deploy import TEMPLATE, read_template
+from local.stack.run_folder import run_folder
+from local.stack.running import Stack
+from local.stack.settings import Settings, settings_from
+from local.stack.start import start_stack
+from local.stack.up import keep_up
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Obey the command line; return 0 when done, 1 when it failed, 2 when not understood, 128 + a signal's number."""
+    """Obey the command line; return 0 when done, 1 after a failure, 2 for a wrong command, 128 + the number of a signal."""
     options = _parser().parse_args(arguments)
-    heed_signals()
+    raise_on_signals()
     for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]  # neither a profile nor an endpoint of the user's may reach the engine's clients
+        del os.environ[name]  # no profile and no endpoint of the user may reach the clients of the engine
     threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
-    return _ended(lambda: options.command(options))
+    return _attempt(lambda: options.command(options))
 
 
-def _ended(work: Callable[[], int]) -> int:
-    """Do the work and return its exit status; what made it fail is said."""
+def _attempt(work: Callable[[], int]) -> int:
+    """Do the work, and return the exit status; the message of a failure is printed."""
     try:
         return work()
     except Stopped as stopped:
@@ -57,44 +59,44 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     settings = _settings()
     check_paths(options.input, options.out)
-    with told_of_earlier(options.out, _say):
-        return _ended(lambda: _one_batch(settings, options.input, options.out))
+    with name_earlier_results(options.out, _say):
+        return _attempt(lambda: _one_batch(settings, options.input, options.out))
 
 
 def _one_batch(settings: Settings, source: Path, out: Path) -> int:
     if settings.own:
-        check_answers(settings.own)
-    with workplace() as folder:  # which has taken away what a killed run left
-        check_room(source.stat().st_size, _say)
-        with running(folder, os.environ, _say, settings) as stack:
+        check_provider(settings.own)
+    with run_folder() as folder:  # it has removed the scratch space of killed runs
+        check_disk_space(source.stat().st_size, _say)
+        with start_stack(folder, os.environ, _say, settings) as stack:
             try:
-                return run(stack, source, out)
+                return run_batch(stack, source, out)
             except Stopped as stopped:
-                _abandon(stack, out if stopped.patient else None)
+                _cancel_all(stack, out if stopped.patient else None)
                 raise
 
 
 def _up(_options: argparse.Namespace) -> int:
     settings = _settings()
-    with workplace() as folder, running(folder, os.environ, _say, settings) as stack:
+    with run_folder() as folder, start_stack(folder, os.environ, _say, settings) as stack:
         try:
-            up(stack)
+            keep_up(stack)
         except Stopped:
             _say("Ending the stack …")
-            _abandon(stack)
+            _cancel_all(stack)
     return 0
 
 
 def _settings() -> Settings:
-    return chosen(read_template(TEMPLATE), os.environ)
+    return settings_from(read_template(TEMPLATE), os.environ)
 
 
-def _abandon(stack: Stack, out: Path | None = None) -> None:
+def _cancel_all(stack: Stack, out: Path | None = None) -> None:
     if stack.own is None:
         return
-    heed_signals()  # a second Ctrl-C ends at once
+    raise_on_signals()  # a second Ctrl-C ends at once
     try:
-        abandon(stack, stack.own, _say, out)
+        cancel_all(stack, stack.own, _say, out)
     finally:
         ignore_signals()
 

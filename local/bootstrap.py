@@ -1,4 +1,4 @@
-"""Make `.venv` from requirements.lock, once per content of the lock; needs nothing but the standard library."""
+"""Make `.venv` from requirements.lock, once for each content of the lock; this module needs the standard library alone."""
 
 import fcntl
 import hashlib
@@ -20,7 +20,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
-    """Bring `.venv` up to date and return the exit status; with `--ready`, only tell by it whether it is."""
+    """Bring `.venv` up to date, and return the exit status; with `--ready`, only tell whether `.venv` is up to date."""
     if sys.version_info < OLDEST_PYTHON:
         return _complain(
             f"Batchyard needs Python 3.11 or newer; this is {sys.version.split()[0]}. Try: make PYTHON=python3.12"
@@ -39,13 +39,13 @@ def main() -> int:
 
 def _set_up() -> int:
     with (ROOT / ".bootstrap.lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)  # two `make run` may start at once; the lock dies with its process
+        fcntl.flock(held, fcntl.LOCK_EX)  # two `make run` may start at once; the lock ends with its process
         return 0 if _stamp().exists() else _install()
 
 
 def _stop(number: int, _frame: object) -> None:
     for each in _SIGNALS:
-        signal.signal(each, signal.SIG_IGN)  # ending takes no time
+        signal.signal(each, signal.SIG_IGN)  # the end comes at once, and a second signal changes nothing
     sys.exit(128 + number)
 
 
@@ -66,7 +66,7 @@ def _install() -> int:
             "Python could not make a virtual environment. On Debian or Ubuntu: apt-get install python3-venv"
         )
     pip = [str(VENV / "bin/python"), "-m", "pip", "--no-input", "--disable-pip-version-check", "install", "-qq"]
-    # most of the modules are never imported; compiling them all is half of the work
+    # most modules are never imported, and compiling all of them is half of the work
     if run([*pip, "--no-compile", "--require-hashes", "-r", str(LOCK)]):
         return _complain("The packages of requirements.lock could not be installed; pip says why above.")
     _stamp().touch()
@@ -74,9 +74,9 @@ def _install() -> int:
 
 
 def run(command: list[str], told_seconds: float = _TOLD_SECONDS) -> int:
-    """Return the exit status of `command`, saying now and then that it still runs; it ends when we do."""
+    """Run `command`, say now and then that it still runs, and return its exit status; it ends when this process ends."""
     started = time.monotonic()
-    # a group of its own: Ctrl-C reaches us alone, and we end it with all that it started
+    # a process group of its own: Ctrl-C reaches only this process, which then ends the whole group
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, process_group=0)
     try:
         while True:

@@ -1,4 +1,4 @@
-"""Show the make targets and what goes with them; needs nothing but the standard library: `python -m local.commands`."""
+"""Show the make targets and their variables, `python -m local.commands`; this module needs the standard library alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MORE = "`make setup` prepares the environment (once, about a minute); `make hel
 
 
 def targets() -> Iterator[tuple[str, str]]:
-    """Yield every explained target of the Makefile as it is typed, and what it does."""
+    """Yield each explained target of the Makefile: the command to type, and what the command does."""
     for line in MAKEFILE.read_text(encoding="utf-8").splitlines():
         found = re.fullmatch(r"([a-z][a-z-]*):.*?## (.+)", line)
         if found:
@@ -31,21 +31,23 @@ def targets() -> Iterator[tuple[str, str]]:
 
 
 def section(title: str, rows: Iterator[tuple[str, str]]) -> str:
-    """Return a titled list of names and what they mean."""
+    """Return a title and, below, names with their meanings."""
     return f"{title}\n" + "\n".join(_entry(*row) for row in rows)
 
 
 def text() -> str:
-    """Return the help of a place where nothing is set up yet."""
+    """Return the help for a checkout that is not set up yet."""
     return "\n\n".join((section("Commands", targets()), section("Settings", iter(WITH_THEM.items())), _MORE))
 
 
 def show(told: str) -> None:
-    """Print it all, or as much as a reader as `head` wants of it."""
+    """Print the text; a reader such as `head` may close the pipe before the end."""
     try:
         print(told, flush=True)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter complains as it ends
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # else the interpreter complains when it flushes at its end
 
 
 def _entry(name: str, description: str) -> str:

@@ -1,22 +1,22 @@
-"""What can go wrong on one's own machine, told in words a user can act on.
+"""The errors of the local stack; each text is for the user, who can act on it.
 
 LocalError                    exit status 1
-├── UsageError                exit status 2: the command or a setting
+├── UsageError                exit status 2: a wrong command or setting
 │   ├── ParameterError        a BATCHYARD_ variable
-│   └── ProviderUnclearError  only one half of the provider
+│   └── ProviderUnclearError  only the address or only the key of the provider
 ├── BuildError                a layer or function could not be built
 ├── DeployError               the engine refused the template
 ├── ProviderError             the user's own provider does not answer, or refuses the key
-├── PartEnded                 a process of the stack is gone
+├── ProcessEnded              a process of the stack has ended
 ├── ResultsError              the results cannot be written
-└── NoBatchError              nothing became of the input
+└── NoBatchError              the input became no batch
 """
 
 from typing import ClassVar
 
 
 class LocalError(Exception):
-    """The root of all errors of the local stack; its text is for the user."""
+    """The root of all errors of the local stack."""
 
     status: ClassVar[int] = 1
 
@@ -28,15 +28,15 @@ class UsageError(LocalError):
 
 
 class ParameterError(UsageError):
-    """A BATCHYARD_ variable names no parameter, or its value does not fit it."""
+    """A BATCHYARD_ variable names no parameter, or its value does not fit the parameter."""
 
 
 class ProviderUnclearError(UsageError):
-    """Only one half of the provider, its address or its key, is set."""
+    """Only the address or only the key of the provider is set."""
 
 
 class BuildError(LocalError):
-    """A layer or function could not be built; the text ends with the words of the program that failed."""
+    """A layer or function could not be built; the text ends with the message of the program that failed."""
 
 
 class DeployError(LocalError):
@@ -51,9 +51,9 @@ class ResultsError(LocalError):
     """The results cannot be written where the user wants them."""
 
 
-class PartEnded(LocalError):  # noqa: N818 - a fact about a part, not an error of the program
-    """A part of the stack ended by itself; the text names it and its log."""
+class ProcessEnded(LocalError):  # noqa: N818 - a fact about a process, not an error of the program
+    """A process of the stack ended by itself; the text names it and its log."""
 
 
 class NoBatchError(LocalError):
-    """The input was dropped and no batch was made of it, or the batch came to a stop without a record of why."""
+    """No batch was made of the input, or the batch stopped without a record that says why."""

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 
 from local.commands import WITH_THEM, section, show, targets
-from local.deploy import read_template
-from local.parameters import parameters
-from local.settings import EMULATOR_VALUES, OWN_VALUES
-from local.stack import TEMPLATE
+from local.stack.deploy import TEMPLATE, read_template
+from local.stack.parameters import parameters
+from local.stack.settings import EMULATOR_VALUES, OWN_VALUES
 
 
 def text() -> str:
@@ -18,7 +17,7 @@ def _settings() -> Iterator[tuple[str, str]]:
     yield from WITH_THEM.items()
     for parameter in parameters(read_template(TEMPLATE)).values():
         if parameter.name in ("ProviderBaseUrl", "ProviderApiKey"):
-            continue  # told above under their usual names
+            continue  # shown above under their usual names
         local = EMULATOR_VALUES.get(parameter.name)
         here = f" ({local} with the emulator, {OWN_VALUES[parameter.name]} with your own provider)" if local else ""
         yield f"{parameter.variable}=…", f"{parameter.description} Default: {parameter.default or 'empty'}{here}"

@@ -1,9 +1,8 @@
-"""Write the price list that Batchyard estimates with, from the one that genai-prices keeps: `make prices`."""
+"""Write the price list for Batchyard's estimates from the price list of genai-prices: `make prices`."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -11,15 +10,17 @@ from genai_prices import Usage
 from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import ModelInfo, Provider
 
-PLACE: Final = Path(__file__).resolve().parents[1] / "layers/core/batchyard/planning/prices.json"
+from local import ROOT
+
+PLACE: Final = ROOT / "layers/core/batchyard/planning/prices.json"
 # Services with a batch API of OpenAI's shape, and makers of models that gateways offer.
 SELLERS: Final = ("openai", "azure", "groq", "together", "anthropic", "google", "mistral", "deepseek", "x-ai")
-SAMPLE: Final = 1_000  # tokens; short enough for the price of a short prompt where long ones cost more
+SAMPLE: Final = 1_000  # tokens: so few that the price is that of a short prompt, where long prompts cost more
 BATCH: Final = {"processing": "batch"}
 
 
 def document(at: datetime) -> dict[str, Any]:
-    """Shape the list as it is at a time: for each seller how its models are named, and US dollars per million tokens."""
+    """Return the list of a time: for each seller, names of models and their US dollars per million tokens."""
     known = {provider.id: provider for provider in get_snapshot().providers}
     sellers = {name: [_model(known[name], model, at) for model in known[name].models] for name in SELLERS}
     return {
@@ -30,7 +31,7 @@ def document(at: datetime) -> dict[str, Any]:
 
 
 def _model(provider: Provider, model: ModelInfo, at: datetime) -> dict[str, Any] | None:
-    """Shape one model; None for one that is free or not sold by input tokens."""
+    """Return one model; None if it is free or not sold by input tokens."""
     usual, batch = _prices(provider, model, at, {}), _prices(provider, model, at, BATCH)
     if not usual[0]:
         return None
@@ -46,7 +47,7 @@ def _prices(provider: Provider, model: ModelInfo, at: datetime, context: dict[st
 
 
 def _plain(amount: Decimal) -> Decimal:
-    """Drop the zeros behind, without an exponent in their place."""
+    """Remove zeros at the end, without an exponent in their place."""
     return amount.quantize(Decimal(1)) if amount == amount.to_integral() else amount.normalize()
 
 

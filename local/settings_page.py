@@ -4,12 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from local.deploy import Template, read_template
-from local.parameters import Parameter, parameters
-from local.parts import ROOT
+from local import ROOT
+from local.stack.deploy import TEMPLATE, Template, read_template
+from local.stack.parameters import Parameter, parameters
 
 PAGE = ROOT / "docs/settings.md"
-_TEMPLATE = ROOT / "template.yaml"
 _INTERFACE = "AWS::CloudFormation::Interface"
 _UNGROUPED, _ALL = "Other settings", "All settings"
 _OBLIGATION = "must be "  # how a ConstraintDescription begins
@@ -38,18 +37,18 @@ _HEAD = "| setting | default | allowed | meaning |\n|---|---|---|---|"
 
 
 def page(template: Template) -> str:
-    """Return the page of a parsed template: a table of its parameters for each group that the template names."""
+    """Return the page of a parsed template: one table of parameters for each group of the template."""
     sections = (_section(title, members) for title, members in _groups(template))
     return "\n".join((_INTRODUCTION, "\n\n".join(sections), ""))
 
 
 def main(target: Path = PAGE) -> None:
     """Write the page of template.yaml."""
-    target.write_text(page(read_template(_TEMPLATE)), encoding="utf-8")
+    target.write_text(page(read_template(TEMPLATE)), encoding="utf-8")
 
 
 def _groups(template: Template) -> Iterator[tuple[str, Sequence[Parameter]]]:
-    """Yield title and parameters of each group; those of no group come last."""
+    """Yield the title and the parameters of each group; parameters without a group come last."""
     left = {parameter.name: parameter for parameter in parameters(template).values()}
     named = template.get("Metadata", {}).get(_INTERFACE, {}).get("ParameterGroups", [])
     for group in named:
@@ -75,7 +74,7 @@ def _default(parameter: Parameter) -> str:
 
 
 def _allowed(rules: Mapping[str, Any]) -> str:
-    """Say in words what CloudFormation takes: one of several values, a range, a form, or any text."""
+    """Return in words what CloudFormation accepts: one of several values, a range, a form, or any text."""
     if "AllowedValues" in rules:
         return ", ".join(map(_code, rules["AllowedValues"]))
     if {"MinValue", "MaxValue"} <= rules.keys():

@@ -1,17 +1,14 @@
-"""The front door: OpenAI's operations over HTTP."""
+"""The HTTP API: OpenAI's operations, and some of our own."""
 
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from batchyard.api import batch_routes, file_routes, upload_routes, webhook_routes
 from batchyard.api.app import answer, app
+from batchyard.api.routes import router
 from batchyard.observability import logger
 
-app.include_router(batch_routes.router)
-app.include_router(file_routes.router)
-app.include_router(upload_routes.router)
-app.include_router(webhook_routes.router)
+app.include_router(router)
 
 
 @logger.inject_lambda_context(clear_state=True)

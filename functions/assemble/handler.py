@@ -1,4 +1,4 @@
-"""Put the results of a batch together."""
+"""Write the results of a batch and end it."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from batchyard.results.assemble import assemble
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take what Plan answered, or our own answer, and answer it with another `next`."""
+    """Take the answer of Plan, or our own; answer the same with another `next`."""
     logger.append_keys(batch_id=event["batch_id"])
     following = assemble(
         services.current(), event["batch_id"], seconds_left=lambda: context.get_remaining_time_in_millis() / 1_000

@@ -6,7 +6,7 @@ import msgspec
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard import services
-from batchyard.domain.shard import Step
+from batchyard.domain.step import Step
 from batchyard.observability import logger
 from batchyard.shards.collect import collect
 

@@ -1,4 +1,4 @@
-"""Take in an upload."""
+"""Make a batch of an upload."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from batchyard.planning.intake import intake
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda passes it
-    """Take S3's word of an upload and answer the id of the batch that it made or names, if it is an input of ours."""
+    """Take S3's event of an upload; answer the id of the batch, or no id if the object is no input."""
     uploaded = event["detail"]
     batch_id = intake(
         services.current(), uploaded["bucket"]["name"], uploaded["object"]["key"], uploaded["object"].get("version-id")

@@ -1,7 +1,7 @@
-"""The AWS of the local stack: ministack, served on one loopback port, with the mends that template.yaml needs.
+"""The AWS of the local stack: ministack on one loopback port, with the mends that template.yaml needs.
 
-Everything that knows ministack is in this package; the rest of the project speaks boto3 to its endpoint.
-`python -m local.engine` serves it, `mends` holds what ministack gets wrong, and this module what its users need.
+Only this package knows ministack; the rest of the project uses boto3 with the address of the engine. The package imports
+nothing else of `local`. `python -m local.engine` serves it. Other rooms import this module alone.
 """
 
 import os
@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 
 class Credentials(NamedTuple):
-    """An AWS access key."""
+    """An access key of AWS."""
 
+    #: The id of the key.
     access_key_id: str
+    #: The secret of the key.
     secret_access_key: str
 
 
@@ -32,7 +34,7 @@ def endpoint_url(port: int) -> str:
 
 
 def client_environment(endpoint_url: str) -> dict[str, str]:
-    """Return the variables that point boto3, and nothing else of the host's configuration, at the engine."""
+    """Return the variables with which boto3 uses the engine, and no configuration of the user."""
     return {
         "AWS_ACCESS_KEY_ID": CREDENTIALS.access_key_id,
         "AWS_SECRET_ACCESS_KEY": CREDENTIALS.secret_access_key,
@@ -46,9 +48,10 @@ def client_environment(endpoint_url: str) -> dict[str, str]:
 
 
 def environment(port: int, scratch: Path, host: Mapping[str, str]) -> dict[str, str]:
-    """Return the whole environment of the engine's process, which its Lambda workers inherit.
+    """Return the whole environment of the engine's process, which the Lambda workers inherit.
 
-    Of `host` only what programs need to run is kept: no credential or AWS setting of the user reaches a function.
+    The environment keeps of `host` only what programs need to run. No credential and no AWS setting of the user reaches
+    a function.
     """
     kept = {name: host[name] for name in _KEPT_FROM_HOST if name in host}
     return {
@@ -59,8 +62,8 @@ def environment(port: int, scratch: Path, host: Mapping[str, str]) -> dict[str, 
         "MINISTACK_HOST": "localhost",
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
-        "AUTH": "true",  # Lambda roles are enforced: a permission the template forgot fails here too
-        "LAMBDA_WARM_TTL_SECONDS": "20",  # a burst of uploads starts a hundred workers; ministack keeps them for minutes
+        "AUTH": "true",  # roles are enforced: a permission that the template lacks fails here, too
+        "LAMBDA_WARM_TTL_SECONDS": "20",  # many uploads start a hundred workers, which ministack keeps for minutes otherwise
         "DOCKER_HOST": "unix:///nonexistent",
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",

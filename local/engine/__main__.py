@@ -1,5 +1,5 @@
-"""Serve the engine: `python -m local.tether local.engine LISTENING_SOCKET [MEND_TO_LEAVE_OUT …]`."""
-# ruff: noqa: SLF001 - ministack offers no public way in; tests/integration/local/test_engine_mends.py holds these names
+"""Serve the engine: `python -m local.stack.child_process local.engine LISTENING_SOCKET [MEND_TO_LEAVE_OUT …]`."""
+# ruff: noqa: SLF001 - ministack offers no public way in; tests/integration/local/engine/test_mends.py holds these names
 
 import asyncio
 import logging
@@ -13,8 +13,8 @@ from local.engine.mends import MENDS
 from local.engine.objects_on_disk import Application, Receive, Scope, Send, with_objects_on_disk
 
 
-def counted_as_encrypted(application: Application) -> Application:
-    """Let the application take every request as one over TLS: the data bucket refuses others, and the loopback is private."""
+def taken_as_encrypted(application: Application) -> Application:
+    """Let the application take each request as one over TLS, because the data bucket refuses every other request."""
 
     async def encrypted(scope: Scope, receive: Receive, send: Send) -> None:
         await application({**scope, "scheme": "https"} if scope["type"] == "http" else scope, receive, send)
@@ -23,7 +23,7 @@ def counted_as_encrypted(application: Application) -> Application:
 
 
 def with_api_at_v1(application: Application) -> Application:
-    """Serve the stack's one HTTP API at `/v1` and `/health` of the engine's own address; no S3 bucket of ours is named so."""
+    """Serve the one HTTP API of the stack at `/v1` and `/health` of the engine's address, where no S3 bucket is."""
 
     async def with_api(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (scope["path"] + "/").startswith(("/v1/", "/health/")):
@@ -36,15 +36,15 @@ def with_api_at_v1(application: Application) -> Application:
 
 
 WRAPPERS: Mapping[str, Callable[[Application], Application]] = {
-    "encrypted": counted_as_encrypted,
+    "encrypted": taken_as_encrypted,
     "api_at_v1": with_api_at_v1,
     "objects_on_disk": with_objects_on_disk,
 }
 
 
 def main(socket: str, *left_out: str) -> None:
-    """Serve on the inherited listening `socket` (its number) until the process is ended."""
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # one log
+    """Serve on the inherited listening socket with the number `socket`, without the mends and wrappers `left_out`."""
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # both go to one log
     application: Application = import_module("ministack.app").app
     for name in MENDS.keys() - set(left_out):
         MENDS[name]()
@@ -55,7 +55,7 @@ def main(socket: str, *left_out: str) -> None:
     config.bind = [f"fd://{socket}"]
     logging.getLogger("hypercorn.access").setLevel(logging.WARNING)
     serve = import_module("hypercorn.asyncio").serve
-    # a trigger that never comes leaves SIGTERM its plain meaning: nothing here is worth saving
+    # the trigger never comes, so SIGTERM ends the process at once: it has nothing to save
     asyncio.run(serve(application, config, shutdown_trigger=asyncio.Event().wait))
 
 

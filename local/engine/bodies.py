@@ -1,4 +1,4 @@
-"""Bytes on disk that are cut and put together without being read: how the engine keeps what is too large for memory."""
+"""Bytes on disk that are cut and joined without being read, for objects that are too large for memory."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ _CHUNK = 256 * 1024
 
 
 class Digest(Protocol):
-    """A hash of hashlib's."""
+    """A hash object of `hashlib`."""
 
     @property
     def name(self) -> str: ...  # noqa: D102 - hashlib's
@@ -26,7 +26,7 @@ class Digest(Protocol):
 
 
 class _File:
-    """A file that goes when nothing refers to it any more."""
+    """A file that is deleted when nothing refers to it any more."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -34,21 +34,27 @@ class _File:
 
 
 class _Piece(NamedTuple):
+    """A range of a file."""
+
     file: _File
+    #: The first byte.
     start: int
+    #: The number of bytes.
     size: int
 
 
 class Body:
-    """Immutable bytes on disk, which do what ministack does with bytes: a length, ranges, one byte after another.
+    """Immutable bytes on disk, with what ministack does with bytes: a length, ranges, iteration.
 
-    A range of a body and bodies joined share its files, and reading them is left to `chunks`.
+    A range and a join of bodies share their files. `chunks` reads the bytes.
     """
 
     def __init__(self, pieces: Sequence[_Piece]) -> None:
         self._pieces = pieces
         self._ends = list(accumulate(piece.size for piece in pieces))
+        #: The hashes that are known, by the name of their kind.
         self.digests: dict[str, Digest] = {}
+        #: The CRC-32, if it is known.
         self.known_crc32: int | None = None
 
     def __len__(self) -> int:
@@ -74,15 +80,15 @@ class Body:
         return b"".join(self.chunks())
 
     def __str__(self) -> str:
-        """Return the text that the bytes are in UTF-8."""
+        """Return the bytes as text, decoded from UTF-8."""
         return bytes(self).decode()
 
     def decode(self, *_: str, **__: str) -> str:
-        """Return no text: ministack asks so for the fields of a form, which nothing this large is."""
+        """Return no text: ministack asks this of the fields of a form, and no field is so large."""
         return ""
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the bytes in small pieces; raises OSError when the disk no longer has them."""
+        """Yield the bytes in small pieces; raise OSError if the disk no longer has them."""
         for file, start, size in self._pieces:
             with file.path.open("rb", buffering=0) as source:
                 source.seek(start)
@@ -95,7 +101,7 @@ class Body:
                     yield chunk
 
     def digested(self, new: Callable[[], Digest]) -> Digest:
-        """Return the hash that `new` begins, of all bytes; they are read once for each kind."""
+        """Return the hash of all bytes, begun by `new`; the bytes are read once for each kind of hash."""
         digest = new()
         if digest.name not in self.digests:
             for chunk in self.chunks():
@@ -104,7 +110,7 @@ class Body:
         return self.digests[digest.name]
 
     def crc32(self) -> int:
-        """Return the CRC-32 of all bytes, which are read once for it."""
+        """Return the CRC-32 of all bytes, which are read once."""
         if self.known_crc32 is None:
             value = 0
             for chunk in self.chunks():
@@ -114,19 +120,19 @@ class Body:
 
     @classmethod
     def joined(cls, bodies: Sequence["Body"]) -> Self:
-        """Return the bytes of all these, one after the other."""
+        """Return the bytes of all `bodies`, one after the other."""
         return cls([piece for body in bodies for piece in body._pieces])  # noqa: SLF001 - of this very class
 
     @classmethod
     def stored(cls, data: bytes, folder: Path) -> "Body":
-        """Write `data` to a new file in `folder`."""
+        """Write `data` to a new file in `folder`, and return the body."""
         with Storing(folder) as storing:
             storing.write(data)
         return storing.body()
 
 
 class Storing:
-    """Bytes on their way to a new file in `folder`, hashed as they pass: S3 wants the MD5 of everything, clients the CRC-32."""
+    """Write a new file in `folder`, with its MD5, which S3 needs, and its CRC-32, which clients need."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -135,7 +141,7 @@ class Storing:
         self._md5, self._crc32, self.size = hashlib.md5(usedforsecurity=False), 0, 0
 
     def write(self, data: bytes) -> None:
-        """Append bytes; raises OSError when the disk is full."""
+        """Append bytes; raise OSError if the disk is full."""
         self._target.write(data)
         self._md5.update(data)
         self._crc32 = zlib.crc32(data, self._crc32)

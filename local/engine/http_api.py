@@ -1,5 +1,5 @@
-"""Read the OpenAPI document in which SAM writes an HttpApi into ministack's routes and integrations."""
-# ruff: noqa: SLF001 - ministack offers no public way in; tests/integration/local/test_engine_mends.py holds these names
+"""Turn the OpenAPI document of an HttpApi, as SAM writes it, into routes and integrations of ministack."""
+# ruff: noqa: SLF001 - ministack offers no public way in; tests/integration/local/engine/test_mends.py holds these names
 
 import json
 from collections.abc import Mapping
@@ -8,10 +8,10 @@ from typing import Any
 
 
 def import_body(api_id: str, body: Mapping[str, Any]) -> None:
-    """Create in the API of this id what the document `body` describes: Lambda proxies.
+    """Create the Lambda proxies that the document `body` describes in the API with this id.
 
     Raises:
-        ValueError: ministack refused a part of it.
+        ValueError: ministack refused a route or an integration.
 
     """
     gateway = import_module("ministack.services.apigateway")

@@ -1,8 +1,8 @@
-"""What ministack 1.5.33 gets wrong and template.yaml needs right, one function each.
+"""The mends of ministack 1.5.33: one function for each fault that template.yaml cannot bear.
 
-Every mend has a test that fails when it no longer works, and when ministack no longer needs it.
+Each mend has two tests. One fails when the mend no longer works, the other when ministack no longer needs it.
 """
-# ruff: noqa: SLF001 - ministack offers no public way in; tests/integration/local/test_engine_mends.py holds these names
+# ruff: noqa: SLF001 - ministack offers no public way in; tests/integration/local/engine/test_mends.py holds these names
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ def mend_http_api_body() -> None:
 
 
 def mend_max_concurrency_path() -> None:
-    """Read a Distributed Map's `MaxConcurrencyPath`, which ministack ignores and runs up to 64 items at once."""
+    """Follow `MaxConcurrencyPath` of a Distributed Map; ministack ignores it and runs up to 64 items at once."""
     states = _ministack("services.stepfunctions")
     run = states._run_distributed_map
 
@@ -52,7 +52,7 @@ def mend_max_concurrency_path() -> None:
 
 
 def mend_error_class() -> None:
-    """Tell a failed function's exception class and stack, as Lambda does; ministack says Runtime.HandlerError."""
+    """Report the exception class and the stack of a failed function, as Lambda does; ministack reports Runtime.HandlerError."""
     runtime, functions = _ministack("core.lambda_runtime"), _ministack("services.lambda_svc")
     told = """"error": str(e), "trace": traceback.format_exc()"""
     whole = """"error": "\\x00" + json.dumps({"errorMessage": str(e), "errorType": type(e).__name__,
@@ -74,7 +74,7 @@ def mend_error_class() -> None:
 
 
 def mend_object_version() -> None:
-    """Name the version in EventBridge's "Object Created" of a versioned bucket; ministack leaves `version-id` out."""
+    """Put the `version-id` into the event "Object Created" of a versioned bucket, where ministack leaves it out."""
     s3, bus = _ministack("services.s3"), _ministack("services.eventbridge")
     fire, dispatch, fired = s3._fire_s3_event, bus._dispatch_event, threading.local()
 
@@ -94,7 +94,7 @@ def mend_object_version() -> None:
 
 
 def mend_version_range() -> None:
-    """Heed `Range` when a version is read; ministack answers the whole version."""
+    """Follow `Range` when a version is read; ministack answers the whole version."""
     s3 = _ministack("services.s3")
     read = s3._get_object
 
@@ -102,7 +102,7 @@ def mend_version_range() -> None:
         wanted = headers.get("range", "")
         if not wanted or not (query or {}).get("versionId"):
             return read(bucket, key, headers, query)
-        # the checksum of the whole would be taken for that of the part
+        # a client would compare the checksum of the whole with the bytes of the range
         whole = {name: value for name, value in headers.items() if name != "x-amz-checksum-mode"}
         status, answered, body = read(bucket, key, whole, query)
         if status != HTTPStatus.OK:
@@ -119,12 +119,12 @@ def mend_version_range() -> None:
 
 
 def mend_layer_sharing() -> None:
-    """Unpack a layer once for all workers; ministack unpacks it for each, half a second and all of its bytes again."""
+    """Unpack a layer once for all workers; ministack does so for each worker, which takes half a second and disk space."""
     runtime, lock = _ministack("core.lambda_runtime"), threading.Lock()
 
     class SharingZipFile(zipfile.ZipFile):
         def namelist(self) -> list[str]:
-            # a layer's names are asked for only to look for paths that escape; ours have none, and looking takes as long again
+            # ministack reads the names only to look for paths outside the folder; our layers have none, and looking is slow
             return [] if self._layer() else super().namelist()
 
         def extractall(self, path: Any = None, members: Any = None, pwd: Any = None) -> None:  # noqa: ANN401 - as inherited
@@ -132,7 +132,7 @@ def mend_layer_sharing() -> None:
             if source is None:
                 super().extractall(path, members, pwd)
                 return
-            with source.open("rb") as packed:  # not read whole: a hundred workers may start at once
+            with source.open("rb") as packed:  # read in pieces: a hundred workers may start at once
                 digest = hashlib.file_digest(packed, "sha256").hexdigest()
             shared = source.parent.parent / f"layer-{digest[:16]}"
             with lock:
@@ -150,7 +150,7 @@ def mend_layer_sharing() -> None:
 
 
 def mend_options() -> None:
-    """Give an OPTIONS to the function behind an HTTP API that has no CORS; ministack refuses it by itself."""
+    """Pass an OPTIONS to the function behind an HTTP API without CORS; ministack refuses the request by itself."""
     gateway = _ministack("services.apigateway")
     handle, invoke = gateway._handle_execute_in_scope, gateway._invoke_lambda_proxy
 
@@ -166,6 +166,37 @@ def mend_options() -> None:
     gateway._handle_execute_in_scope, gateway._invoke_lambda_proxy = handle_options, invoke_options
 
 
+def mend_metric_math_alarm() -> None:
+    """Take an alarm on metric math and leave it unevaluated; ministack refuses a template that has one."""
+    provisioners = _ministack("services.cloudformation.provisioners")
+    record = provisioners._cw_metric_alarm_record
+
+    def record_with_metrics(name: str, properties: dict[str, Any]) -> dict[str, Any]:
+        if "Metrics" not in properties:
+            return dict(record(name, properties))
+        one_metric = {member: value for member, value in properties.items() if member != "Metrics"}
+        alarm = record(name, {**one_metric, "Namespace": "none", "MetricName": "none"})
+        return {**alarm, "Namespace": "", "MetricName": "", "Metrics": properties["Metrics"]}
+
+    provisioners._cw_metric_alarm_record = record_with_metrics
+
+
+def mend_log_stream() -> None:
+    """Name the function in its streams of a log group that functions share, as Lambda does; ministack leaves it out."""
+    functions, logs = _ministack("services.lambda_svc"), _ministack("services.cloudwatch_logs")
+    emit, lock = functions._emit_lambda_logs, threading.Lock()
+
+    def emit_naming_function(function: dict[str, Any], *log: object, **more: object) -> None:
+        config = function.get("config") or function
+        with lock:  # so that the newest stream is the one that this call made
+            emit(function, *log, **more)
+            streams = logs._log_groups[config["LoggingConfig"]["LogGroup"]]["streams"]
+            made = next(reversed(streams))
+            streams[made.replace("/[", f"/{config['FunctionName']}[")] = streams.pop(made)
+
+    functions._emit_lambda_logs = emit_naming_function
+
+
 MENDS: Mapping[str, Callable[[], None]] = {
     "http_api_body": mend_http_api_body,
     "max_concurrency_path": mend_max_concurrency_path,
@@ -174,4 +205,6 @@ MENDS: Mapping[str, Callable[[], None]] = {
     "version_range": mend_version_range,
     "layer_sharing": mend_layer_sharing,
     "options": mend_options,
+    "metric_math_alarm": mend_metric_math_alarm,
+    "log_stream": mend_log_stream,
 }

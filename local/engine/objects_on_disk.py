@@ -1,9 +1,9 @@
-"""Keep large S3 objects of ministack on disk: it holds all bytes in memory, and twice while parts become an object.
+"""Keep large S3 objects of ministack on disk; ministack keeps all bytes in memory, and twice while parts are joined.
 
-What is written to S3 goes to a file as it arrives, and is a `Body` to ministack instead of bytes. Ranges, copies and
-parts joined are pieces of such files, a download is read as it is sent, and a file goes with the last that needs it.
+An upload is written to a file while it arrives, and ministack gets a `Body` in place of bytes. Ranges, copies and joined
+parts share such files. A download is read while it is sent. A file is deleted with the last body that needs it.
 """
-# ruff: noqa: SLF001 - ministack offers no public way in; tests/integration/local/test_engine_mends.py holds these names
+# ruff: noqa: SLF001 - ministack offers no public way in; tests/integration/local/engine/test_mends.py holds these names
 
 import asyncio
 import hashlib
@@ -24,13 +24,13 @@ Send = Callable[[Any], Awaitable[None]]
 Module = Any  # the engine ships no types
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_IN_MEMORY = 1 << 20  # most objects are smaller, and read whole
-_NOT_S3 = ("/v1/", "/_", "/20")  # our API, ministack's own paths, and the dated ones of other services
+_IN_MEMORY = 1 << 20  # most objects are smaller, and are read whole
+_NOT_S3 = ("/v1/", "/_", "/20")  # our API, ministack's own paths, and paths of other services, which begin with a date
 _IS_OBJECT: ContextVar[bool] = ContextVar("is_object", default=False)
 
 
 def with_objects_on_disk(application: Application) -> Application:
-    """Let what is put into S3 be kept on disk when it is larger than a MiB."""
+    """Keep each S3 object of more than a MiB on disk."""
     app: Module = import_module("ministack.app")
     s3: Module = import_module("ministack.services.s3")
     _receive_to_disk(app, Path(s3.DATA_DIR, "bodies"))
@@ -52,7 +52,7 @@ def _receive_to_disk(app: Module, folder: Path) -> None:
         size = headers.get("content-length", "")
         small = size.isdigit() and int(size) <= _IN_MEMORY
         if small or not _IS_OBJECT.get() or _is_framed(headers):
-            data: bytes = await read(receive, method, headers)  # which takes frames off, and they are of one part
+            data: bytes = await read(receive, method, headers)  # it removes the frames, and a framed upload is one part
             return Body.stored(data, folder) if _IS_OBJECT.get() and len(data) > _IN_MEMORY else data
         body = await _received(app, receive, folder)
         if size and str(len(body)) != size:
@@ -119,7 +119,7 @@ def _answer_from_disk(s3: Module) -> None:
 
     def data_in_memory(*where: object, **more: object) -> bytes | None:
         found: bytes | Body | None = data(*where, **more)
-        return bytes(found) if isinstance(found, Body) else found  # for other services: code, templates, lists
+        return bytes(found) if isinstance(found, Body) else found  # other services read code, templates and lists so
 
     s3._dispatch, s3._get_object_data = dispatch_streaming, data_in_memory
 
@@ -130,7 +130,7 @@ def _sender(body: Body) -> Callable[[Send, Receive], Awaitable[None]]:
         try:
             for chunk in body.chunks():
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                await asyncio.sleep(0)  # sending returns at once while the client keeps up, and others wait too
+                await asyncio.sleep(0)  # sending does not wait while the client is fast, and other requests wait, too
                 if gone.done():
                     return
             await send({"type": "http.response.body", "body": b"", "more_body": False})

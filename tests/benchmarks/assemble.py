@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from batch_client import RequestCounts
-from batchyard.domain.shard import Step
+from batchyard.domain.step import Step
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble

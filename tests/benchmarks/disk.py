@@ -9,10 +9,9 @@ from typing import Any, BinaryIO, cast
 
 from botocore.exceptions import ClientError
 
-from batch_client import File
+from batch_client import File, Source
 from batchyard.adapters.bucket import Bucket
 from batchyard.domain.batch import InputObject
-from batchyard.lines.byte_ranges import ByteRanges
 from tests.fakes.batches import BATCH_ID, BUCKET, batch
 from tests.fakes.provider import ScriptedProvider
 from tests.fakes.services import MemoryServices
@@ -119,7 +118,7 @@ class DiskProvider(ScriptedProvider):
         super().__init__()
         self._root = root
 
-    def create_file(self, source: ByteRanges, filename: str) -> File:
+    def create_file(self, source: Source, filename: str) -> File:
         return File(id=filename, filename=filename, bytes=len(source))
 
     def download_file(self, file_id: str) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from local.clients import Clients
+from local.stack.clients import Clients
 from tests.benchmarks.row import Row
 from tests.system.processes import up
 

@@ -9,7 +9,7 @@ from typing import Any, Self, cast
 
 from batchyard.adapters.bucket import CHUNK, Arrived, Bucket
 from batchyard.adapters.file_bucket import FileBucket
-from batchyard.adapters.object_join import ObjectJoin, Source
+from batchyard.adapters.object_join import ObjectJoin, SmallObject
 from batchyard.adapters.object_writer import Begun, Writer
 from batchyard.domain.batch import InputObject
 from batchyard.domain.errors import InputGone, NotFound
@@ -61,7 +61,10 @@ class MemoryBucket(Bucket):
         self.stored[key] = data
 
     def writer(self, key: str, *, hashing: bool = True, begun: Begun | None = None) -> Writer:
-        return Writer(self, cast("Any", None), key, hashing=hashing, begun=begun)  # below one part, a writer only puts
+        nothing = cast("Any", None)
+        return Writer(
+            nothing, self.bucket, key, self.chunks, self.put, hashing=hashing, begun=begun
+        )  # below one part, a writer only puts
 
 
 class MemoryObjectJoin(ObjectJoin):
@@ -70,7 +73,7 @@ class MemoryObjectJoin(ObjectJoin):
     def __init__(self, bucket: MemoryBucket, key: str) -> None:
         self._kept, self._into, self._whole = bucket, key, b""
 
-    def take(self, sources: Sequence[Source]) -> Iterator[bytes]:
+    def take(self, sources: Sequence[SmallObject]) -> Iterator[bytes]:
         for source in sources:
             piece = self._kept.get(source.key)
             self._whole += piece

@@ -14,6 +14,7 @@ import botocore.session
 from botocore.loaders import create_loader
 from moto import mock_aws
 
+from batchyard.adapters import aws
 from batchyard.adapters.secrets_manager import Secret
 from batchyard.domain.errors import NotFound
 from batchyard.services import Services
@@ -53,6 +54,7 @@ def empty_aws(*, machines_run: bool = False) -> Iterator[boto3.Session]:
         core = botocore.session.get_session()
         core.register_component("data_loader", _DESCRIPTIONS)
         boto3.setup_default_session(botocore_session=core)
+        aws.client.cache_clear()  # a client knows its session for good
         assert boto3.DEFAULT_SESSION is not None
         yield boto3.DEFAULT_SESSION
 

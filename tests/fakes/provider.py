@@ -15,8 +15,7 @@ from tests.fakes.batches import NOW
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
-    from batch_client import BatchClientError
-    from batchyard.lines.byte_ranges import ByteRanges
+    from batch_client import BatchClientError, Source
 
 T = TypeVar("T")
 Item = TypeVar("Item", Batch, File)
@@ -43,7 +42,7 @@ class MemoryProvider:
     #: several lines are sent at once
     one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
-    def create_file(self, source: ByteRanges, filename: str) -> File:
+    def create_file(self, source: Source, filename: str) -> File:
         def keep() -> File:
             data = b"".join(source)
             assert len(data) == len(source)

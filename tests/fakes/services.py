@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 from batchyard.adapters.event_bus import EventBus
 from batchyard.adapters.executions import Executions
@@ -10,6 +11,7 @@ from batchyard.adapters.secrets_manager import Secret
 from batchyard.domain.batch import Batch
 from batchyard.services import Services
 from batchyard.settings import Settings
+from tests.fakes.api_stores import MemoryApiKeyStore, MemoryIdempotencyStore
 from tests.fakes.batches import BUCKET, NOW
 from tests.fakes.bucket import MemoryBucket, MemoryFileBucket
 from tests.fakes.provider import ScriptedProvider
@@ -21,7 +23,7 @@ from tests.fakes.stores import (
     MemoryTokenLedgerStore,
     MemoryUploadStore,
 )
-from tests.fakes.webhooks import MemoryWebhookExecutions, MemoryWebhookSender, MemoryWebhookStore
+from tests.fakes.webhooks import MemoryWebhookReceipts, MemoryWebhookSender, MemoryWebhookStore
 
 
 class MemoryExecutions(Executions):
@@ -29,15 +31,15 @@ class MemoryExecutions(Executions):
 
     def __init__(self) -> None:
         self.started: list[str] = []
+        self.payloads: dict[str, Any] = {}
         self.statuses: dict[str, str] = {}
 
-    def start(self, batch_id: str, restarts: int = 0) -> bool:
-        name = f"{batch_id}-{restarts + 1}" if restarts else batch_id
+    def start(self, name: str, payload: object) -> bool:
         self.started.append(name)
+        self.payloads.setdefault(name, payload)
         return self.started.count(name) == 1
 
-    def status(self, batch_id: str, restarts: int) -> str | None:
-        name = f"{batch_id}-{restarts + 1}" if restarts else batch_id
+    def status(self, name: str) -> str | None:
         return self.statuses.get(name, "RUNNING") if name in self.started else None
 
 
@@ -89,6 +91,18 @@ class MemoryAdapters(Services):
         return MemoryBatchStore()
 
     @cached_property
+    def api_key_store(self) -> MemoryApiKeyStore:
+        return MemoryApiKeyStore()
+
+    @cached_property
+    def idempotency_store(self) -> MemoryIdempotencyStore:
+        return MemoryIdempotencyStore()
+
+    @cached_property
+    def webhook_receipts(self) -> MemoryWebhookReceipts:
+        return MemoryWebhookReceipts()
+
+    @cached_property
     def sweep_store(self) -> MemorySweepStore:
         return MemorySweepStore(self.batch_store)
 
@@ -102,7 +116,7 @@ class MemoryAdapters(Services):
 
     @cached_property
     def token_ledger_store(self) -> MemoryTokenLedgerStore:
-        return MemoryTokenLedgerStore()
+        return MemoryTokenLedgerStore(self.settings.provider_name, self.settings.max_enqueued_tokens)
 
     @cached_property
     def upload_store(self) -> MemoryUploadStore:
@@ -110,7 +124,7 @@ class MemoryAdapters(Services):
 
     @cached_property
     def quota_store(self) -> MemoryQuotaStore:
-        return MemoryQuotaStore()
+        return MemoryQuotaStore(self.settings.max_stored_bytes)
 
     @cached_property
     def executions(self) -> MemoryExecutions:
@@ -137,8 +151,8 @@ class MemoryAdapters(Services):
         return MemoryWebhookStore()
 
     @cached_property
-    def webhook_executions(self) -> MemoryWebhookExecutions:
-        return MemoryWebhookExecutions()
+    def webhook_executions(self) -> MemoryExecutions:
+        return MemoryExecutions()
 
     @cached_property
     def webhook_sender(self) -> MemoryWebhookSender:

@@ -1,12 +1,11 @@
 """The stores of records, in dictionaries, under the conditions of the real stores."""
 
 from collections.abc import Callable, Iterator, Mapping
-from operator import itemgetter
 from typing import Any
 
 import msgspec
 
-from batchyard.adapters.batch_store import BatchStore
+from batchyard.adapters.batch_store import BatchStore, LinkedShard
 from batchyard.adapters.file_store import FileStore
 from batchyard.adapters.quota_store import QuotaStore
 from batchyard.adapters.sweep_store import PAGE, SweepStore
@@ -15,24 +14,13 @@ from batchyard.adapters.upload_store import UploadStore
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, Counts, Usage
 from batchyard.domain.create_rate import Creations
-from batchyard.domain.errors import NotFound, StaleRecord, StoreError
+from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.multipart_upload import StoredUpload, UploadPart
 from batchyard.domain.quota import Stored
-from batchyard.domain.shard import Shard, superseding
+from batchyard.domain.shard import Shard, with_next_version
 from batchyard.domain.stored_file import StoredFile
 from batchyard.domain.token_ledger import Ledger, Reservation, Terms
-
-LONGEST_KEY = 2_000  # bytes; DynamoDB's 2,048 have room for a prefix
-
-
-def _fit(key: str) -> None:
-    """Refuse what DynamoDB would: a key of more than 2,048 bytes, or one that is no text in UTF-8."""
-    try:
-        if len(key.encode()) <= LONGEST_KEY:
-            return
-    except UnicodeEncodeError as error:
-        raise StoreError(f"no text: {key!r}") from error
-    raise StoreError(f"too long: {key[:64]}")
+from tests.fakes.api_stores import fit
 
 
 class MemoryBatchStore(BatchStore):
@@ -42,7 +30,7 @@ class MemoryBatchStore(BatchStore):
         self.batches: dict[str, Batch] = {}
         self.kept: dict[tuple[str, int], Shard] = {}
         self.held_by: dict[str, set[int]] = {}
-        self.others: dict[tuple[str, str], dict[str, Any]] = {}
+        self.links: dict[str, LinkedShard] = {}
 
     def create_batch(self, batch: Batch) -> bool:
         new = batch.batch_id not in self.batches
@@ -56,7 +44,7 @@ class MemoryBatchStore(BatchStore):
         return found
 
     def find_batch(self, batch_id: str) -> Batch | None:
-        _fit(batch_id)
+        fit(batch_id)
         return self.batches.get(batch_id)
 
     def move_batch(self, batch_id: str, status: str, now: int, **changes: object) -> Batch | None:
@@ -102,7 +90,7 @@ class MemoryBatchStore(BatchStore):
             raise StaleRecord(str(key))
         self._move_counts(before, after)
         self._move_pause(before.paused if before else None, after)
-        self.kept[key] = superseding(before, after)
+        self.kept[key] = with_next_version(before, after)
         return self.kept[key]
 
     def _move_pause(self, before: str | None, after: Shard) -> None:
@@ -124,27 +112,11 @@ class MemoryBatchStore(BatchStore):
             self._replace(after.batch_id, {"counts": moved, "usage": (known.usage or Usage()) + used})
 
     def link(self, provider_batch_id: str, shard: Shard) -> None:
-        item = {"batch_id": shard.batch_id, "shard": shard.shard, "expires_at_ttl": shard.expires_at_ttl}
-        self.others[f"PROVIDER#{provider_batch_id}", "LINK"] = item
+        self.links[provider_batch_id] = LinkedShard(shard.batch_id, shard.shard)
 
-    def item(self, pk: str, sk: str) -> dict[str, Any]:
-        _fit(pk)
-        if (pk, sk) not in self.others:
-            raise NotFound(pk)
-        return self.others[pk, sk]
-
-    def put_once(self, item: Mapping[str, Any]) -> Mapping[str, Any]:
-        return self.others.setdefault((item["pk"], item["sk"]), dict(item))
-
-    def items_of(self, owner: str) -> Iterator[dict[str, Any]]:
-        return iter(
-            sorted((each for each in self.others.values() if each.get("gsi1pk") == owner), key=itemgetter("gsi1sk"))
-        )
-
-    def change_item(self, pk: str, sk: str, **changes: object) -> None:
-        if (pk, sk) not in self.others:
-            raise NotFound(pk) from StaleRecord(pk)
-        self.others[pk, sk].update(changes)
+    def linked(self, provider_batch_id: str) -> LinkedShard | None:
+        fit(provider_batch_id)
+        return self.links.get(provider_batch_id)
 
 
 class MemorySweepStore(SweepStore):
@@ -192,7 +164,7 @@ class MemoryFileStore(FileStore):
         return True
 
     def file(self, file_id: str) -> StoredFile:
-        _fit(file_id)
+        fit(file_id)
         if file_id not in self.known:
             raise NotFound(file_id)
         return self.known[file_id]
@@ -259,13 +231,14 @@ class MemoryUploadStore(UploadStore):
 class MemoryQuotaStore(QuotaStore):
     """The sums of what tenants store in a dictionary, under the real ones' conditions."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
         self.known: dict[str, Stored] = {}
 
     def read(self, tenant: str) -> Stored:
         return self.known.get(tenant, Stored(tenant=tenant))
 
-    def add(self, tenant: str, size: int, now: int, most: int | None) -> bool:
+    def _add(self, tenant: str, size: int, now: int, most: int | None) -> bool:
         stored = self.read(tenant)
         if most is not None and (size > most or (tenant in self.known and stored.bytes + size > most)):
             return False
@@ -285,7 +258,8 @@ class MemoryQuotaStore(QuotaStore):
 class MemoryTokenLedgerStore(TokenLedgerStore):
     """Ledgers in dictionaries, under the real ones' conditions."""
 
-    def __init__(self) -> None:
+    def __init__(self, provider: str = "", configured: str = "0") -> None:
+        self.provider, self._configured = provider, configured
         self.books: dict[str, Ledger] = {}
         self.held: dict[str, dict[str, Reservation]] = {}
         self.created: dict[str, Creations] = {}

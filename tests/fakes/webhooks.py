@@ -1,15 +1,16 @@
-"""Webhook endpoints, their deliveries and what calls them, in memory: the real ones' methods without a socket."""
+"""Webhooks in memory: endpoints and deliveries, what calls them, and the provider's webhooks that were taken."""
 
 from typing import Any
 
 import msgspec
 
-from batchyard.adapters.executions import WebhookExecutions
+from batchyard.adapters.webhook_receipts import WebhookReceipts
 from batchyard.adapters.webhook_sender import WebhookSender
 from batchyard.adapters.webhook_store import WebhookStore
 from batchyard.domain.errors import DeliveryFailed, NotFound, StaleRecord
-from batchyard.domain.webhook_delivery import DELIVERED, PENDING, Delivery, DeliveryRequest, WebhookEvent
+from batchyard.domain.webhook_delivery import DELIVERED, PENDING, Delivery, WebhookEvent
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
+from tests.fakes.api_stores import fit
 
 
 class MemoryWebhookStore(WebhookStore):
@@ -66,18 +67,6 @@ class MemoryWebhookStore(WebhookStore):
         return self.told[key]
 
 
-class MemoryWebhookExecutions(WebhookExecutions):
-    """The deliveries started."""
-
-    def __init__(self) -> None:
-        self.started: list[DeliveryRequest] = []
-
-    def start(self, order: DeliveryRequest) -> bool:
-        new = order.name not in [each.name for each in self.started]
-        self.started.append(order)
-        return new
-
-
 class MemoryWebhookSender(WebhookSender):
     """What was posted; `answers` are given in turn and 200 after them, one of text being why there is no answer."""
 
@@ -91,3 +80,18 @@ class MemoryWebhookSender(WebhookSender):
         if isinstance(answer, str):
             raise DeliveryFailed(answer)
         return answer
+
+
+class MemoryWebhookReceipts(WebhookReceipts):
+    """The ids of webhooks in a dictionary, and when each is forgotten."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, int] = {}
+
+    def has(self, webhook_id: str) -> bool:
+        fit(webhook_id)
+        return webhook_id in self.known
+
+    def record(self, webhook_id: str, expires_at: int) -> None:
+        fit(webhook_id)
+        self.known[webhook_id] = expires_at

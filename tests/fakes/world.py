@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from batchyard.domain.errors import NotFound
-from batchyard.domain.shard import Step
+from batchyard.domain.step import Step
 from batchyard.planning.intake import intake
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble

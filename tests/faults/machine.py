@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from batchyard.domain.errors import BatchyardError, StaleRecord, StoreError
-from batchyard.domain.shard import Step
+from batchyard.domain.step import Next, Step
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning.plan import plan
 from batchyard.recovery.advance import advance
@@ -78,7 +78,7 @@ class Machine:
         self, services: Services, clock: Clock, strikes: Strikes, found: Callable[[str], bytes | None]
     ) -> None:
         self.services, self.clock, self.strikes, self.found = services, clock, strikes, found
-        self.executions: dict[tuple[str, int], Execution] = {}
+        self.executions: dict[str, Execution] = {}
         self.cancels: list[str] = []
         self.payloads: list[Step] = []
         self.surprises: list[str] = []
@@ -89,15 +89,15 @@ class Machine:
         self.handed_over = 0
         self.turns = 0
 
-    def start(self, batch_id: str, restarts: int = 0) -> bool:
+    def start(self, name: str, payload: dict[str, str]) -> bool:
         """Stand where Step Functions' StartExecution stands: a name starts once."""
-        new = (batch_id, restarts) not in self.executions
-        self.executions.setdefault((batch_id, restarts), Execution(batch_id))
+        new = name not in self.executions
+        self.executions.setdefault(name, Execution(payload["batch_id"]))
         return new
 
-    def status(self, batch_id: str, restarts: int) -> str | None:
+    def status(self, name: str) -> str | None:
         """Stand where DescribeExecution stands."""
-        execution = self.executions.get((batch_id, restarts))
+        execution = self.executions.get(name)
         if execution is None:
             return None
         return STATUSES.get(execution.ended, "FAILED") if execution.ended else "RUNNING"
@@ -204,7 +204,7 @@ class Machine:
                     ):
                         break
                 self.failed_shards.append(step)
-                sleeper.step = step.then("done")
+                sleeper.step = step.then(Next.DONE)
             return
         sleeper.tries.clear()
         sleeper.step, sleeper.due = answer, self.clock.now + answer.wait_seconds

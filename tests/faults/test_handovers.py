@@ -43,7 +43,7 @@ def test_shards_go_from_one_execution_to_the_next(world: StruckWorld, every: int
         if world.machine.turns % every == 0 and world.machine.turns < 60:
             world.machine.tire(world.machine.turns, MOST_BUSY_TURNS)
     world.finish()
-    assert world.log().count("handing over to another execution") >= 3
+    assert world.log().count("continuing as new") >= 3
     assert world.record(batch_id)["counts"] == {"total": 12, "completed": 11, "failed": 1}
 
 

@@ -43,7 +43,8 @@ def ran(world: StruckWorld, ids: list[str] = FORTY) -> dict[str, str]:
 
 
 def limited(limit: int | None, **settings: Any) -> StruckWorld:
-    world = StruckWorld(**{"max_requests_per_shard": 4, **settings})
+    """Make a world in small: its limits are a thousandth of real ones, so nothing goes by a published limit."""
+    world = StruckWorld(**{"max_requests_per_shard": 4, "first_enqueued_tokens": 1, **settings})
     world.provider.token_limit = limit
     return world
 

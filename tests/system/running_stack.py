@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from local.clients import Clients
-from local.records import Progress, find_batch, progress
+from local.run.records import Progress, find_batch, read_progress
+from local.stack.clients import Clients
 from tests.system.processes import eventually
 
 TENANT = "default"
@@ -60,7 +60,7 @@ class RunningStack:
         """Return the batch's last state, once it has one."""
 
         def last() -> Progress | None:
-            now = progress(self.table, batch_id)
+            now = read_progress(self.table, batch_id)
             return now if now.ended else None
 
         return eventually(last, seconds)

@@ -7,8 +7,8 @@ import httpx
 import openai
 import pytest
 
-from local.api_key import api_key
 from local.engine import client_environment
+from local.stack.api_key import make_api_key
 from tests.system.processes import ROOT, environment, eventually
 from tests.system.running_stack import TENANT, RunningStack, jsonl, request
 
@@ -108,7 +108,7 @@ def test_what_there_is_not_is_refused_in_openais_words(
 
 def test_another_tenants_batch_is_not_found(stack: RunningStack) -> None:
     batch = stack.run("mine.jsonl", jsonl([request(1)]))
-    other = api_key(stack.doors["endpoint_url"], stack.doors["table"], "other")
+    other = make_api_key(stack.doors["endpoint_url"], stack.doors["table"], "other")
     theirs = openai.OpenAI(base_url=stack.doors["base_url"], api_key=other, max_retries=0)
     with pytest.raises(openai.NotFoundError):
         theirs.batches.retrieve(batch.batch_id)
@@ -116,7 +116,7 @@ def test_another_tenants_batch_is_not_found(stack: RunningStack) -> None:
 
 
 def test_a_key_is_listed_and_opens_nothing_once_it_is_revoked(stack: RunningStack) -> None:
-    made = api_key(stack.doors["endpoint_url"], stack.doors["table"], "leaver")
+    made = make_api_key(stack.doors["endpoint_url"], stack.doors["table"], "leaver")
     key_id = made.split("_")[1]
     assert f"{key_id}  made " in keys(stack, "--list")
     assert made.split("_")[2] not in keys(stack, "--list")

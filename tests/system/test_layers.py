@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from local.deploy import build, local_paths, read_template
-from local.parts import ROOT
-from local.stack import TEMPLATE
+from local import ROOT
+from local.stack.deploy import TEMPLATE, build, local_paths, read_template
 
 CONTENT = read_template(TEMPLATE)
 FUNCTIONS = [logical_id for logical_id, _, member in local_paths(CONTENT) if member == "CodeUri"]

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from local.workplace import RUNS
+from local.stack.run_folder import RUNS
 from tests.system.processes import ROOT, alive, descendants, environment, eventually, local
 from tests.system.running_stack import jsonl, request
 
@@ -56,7 +56,7 @@ def waiting(
 @contextmanager
 def own_provider(*options: str) -> Iterator[Mapping[str, str]]:
     """Yield the settings that name a provider of the user's own, which outlives the run."""
-    command = [sys.executable, "-m", "local.provider", *options]
+    command = [sys.executable, "-m", "local.emulator", *options]
     with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as theirs:  # noqa: S603 - our own program
         try:
             assert theirs.stdout is not None
@@ -157,11 +157,11 @@ def test_what_cannot_be_followed_is_said_plainly(
 def test_a_run_that_is_stopped_takes_everything_with_it_and_says_nothing_of_the_emulators_money(
     source: Path, tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
-    with waiting(source, tmp_path) as (process, parts, said):
-        assert len(parts) > 3
+    with waiting(source, tmp_path) as (process, children, said):
+        assert len(children) > 3
         process.send_signal(number)
         assert process.wait(20) == status
-        assert alive(parts) == set()
+        assert alive(children) == set()
         assert not (_folder(process.pid) / "scratch").exists()
     assert "pays" not in said.read_text()
     assert "Cancelling" not in said.read_text()
@@ -171,11 +171,11 @@ def test_a_stopped_run_fetches_what_the_users_own_provider_has_finished_and_leav
     source: Path, tmp_path: Path
 ) -> None:
     with own_provider("--seconds-per-batch", "40") as own, waiting(source, tmp_path, {**SLOW, **own}) as run:
-        process, parts, said = run
+        process, children, said = run
         eventually(lambda: any(batch["request_counts"]["completed"] for batch in ledger(own)))
         process.send_signal(signal.SIGINT)
         assert process.wait(90) == 130
-        assert alive(parts) == set()
+        assert alive(children) == set()
         (batch,) = ledger(own)
         assert batch["status"] == "cancelled"
         headers = {"Authorization": f"Bearer {own['PROVIDER_API_KEY']}"}
@@ -193,12 +193,12 @@ def test_a_terminated_run_has_the_users_own_provider_cancel_and_waits_no_longer(
     out.mkdir()
     (out / "report.json").write_text("from before")
     with own_provider("--seconds-per-batch", "600") as own, waiting(source, tmp_path, {**SLOW, **own}) as run:
-        process, parts, said = run
+        process, children, said = run
         made = eventually(lambda: ledger(own) or None)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 143
         assert [batch["status"] for batch in ledger(own)] == ["cancelled"]
-        assert alive(parts) == set()
+        assert alive(children) == set()
     told = said.read_text()
     assert f"The provider cancels {made[0]['id']}; what it has finished of them is paid." in told
     assert "Running this input again sends, and pays for, all of its requests again." in told
@@ -208,7 +208,7 @@ def test_a_terminated_run_has_the_users_own_provider_cancel_and_waits_no_longer(
 
 def test_a_second_ctrl_c_ends_at_once(source: Path, tmp_path: Path) -> None:
     with own_provider("--seconds-per-batch", "600") as own, waiting(source, tmp_path, {**SLOW, **own}) as run:
-        process, parts, said = run
+        process, children, said = run
         eventually(lambda: ledger(own) or None)
         # a provider that never answers again would hold the first wish up
         httpx.post(admin(own, "scenario"), json={"calls": [{"operation": "*", "do": {"connection": "stall"}}]})
@@ -216,16 +216,16 @@ def test_a_second_ctrl_c_ends_at_once(source: Path, tmp_path: Path) -> None:
         eventually(lambda: "Ctrl-C again ends at once" in said.read_text())
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130
-        assert alive(parts) == set()
+        assert alive(children) == set()
 
 
 def test_a_run_that_is_killed_leaves_no_process_and_its_files_are_removed_by_the_next(
     source: Path, tmp_path: Path
 ) -> None:
-    with waiting(source, tmp_path) as (process, parts, _):
+    with waiting(source, tmp_path) as (process, children, _):
         process.kill()
         process.wait()
-        assert eventually(lambda: not alive(parts), 30)
+        assert eventually(lambda: not alive(children), 30)
         assert (_folder(process.pid) / "scratch").exists()
     assert finished("run", "--input", str(source), "--out", str(tmp_path / "out"))[0] == 0
     assert not (_folder(process.pid) / "scratch").exists()
@@ -238,19 +238,21 @@ def test_a_make_that_is_killed_takes_everything_with_it() -> None:
     ) as make:
         assert make.stdout is not None
         assert "base_url" in make.stdout.readline()
-        parts = descendants(make.pid)
+        children = descendants(make.pid)
         make.kill()
         make.wait()
-        assert eventually(lambda: not alive(parts), 30)
+        assert eventually(lambda: not alive(children), 30)
 
 
-@pytest.mark.parametrize("part", ["engine", "provider"])
-def test_a_part_that_crashes_ends_the_run_and_is_named_with_its_log(source: Path, tmp_path: Path, part: str) -> None:
-    with waiting(source, tmp_path) as (process, parts, said):
-        os.kill(eventually(lambda: _part(part, process.pid)), signal.SIGKILL)
+@pytest.mark.parametrize(("module", "name"), [("local.engine", "engine"), ("local.emulator", "provider emulator")])
+def test_a_process_that_crashes_ends_the_run_and_is_named_with_its_log(
+    source: Path, tmp_path: Path, module: str, name: str
+) -> None:
+    with waiting(source, tmp_path) as (process, children, said):
+        os.kill(eventually(lambda: _child(module, process.pid)), signal.SIGKILL)
         assert process.wait(30) == 1
-        assert alive(parts) == set()
-        told = re.search(rf"The {part}.* ended by itself \(killed by SIGKILL\)\. Its log: (.+)", said.read_text())
+        assert alive(children) == set()
+        told = re.search(rf"The {name} ended by itself \(killed by SIGKILL\)\. Its log: (.+)", said.read_text())
         assert told is not None
         assert Path(told[1]).exists()
         assert "Traceback" not in said.read_text()
@@ -268,15 +270,15 @@ def test_a_stopped_build_leaves_no_process(tmp_path: Path) -> None:
     """A layer whose packages take for ever, as on a slow network."""
     (tmp_path / "layer").mkdir()
     (tmp_path / "layer" / "Makefile").write_text("build-OneLayer:\n\t@sleep 600\n")
-    code = "import sys, pathlib; from local.artifacts import layer_zip; folder = pathlib.Path(sys.argv[1]); "
-    code += "layer_zip(folder / 'layer', 'OneLayer', folder)"
+    code = "import sys, pathlib; from local.stack.artifacts import zip_layer; folder = pathlib.Path(sys.argv[1]); "
+    code += "zip_layer(folder / 'layer', 'OneLayer', folder)"
     command = [sys.executable, "-c", code, str(tmp_path)]
     with subprocess.Popen(command, cwd=ROOT, env=environment()) as building:  # noqa: S603 - our own program
         eventually(lambda: len(descendants(building.pid)) >= 3)
-        parts = descendants(building.pid)
+        children = descendants(building.pid)
         building.kill()
         building.wait()
-        assert eventually(lambda: not alive(parts), 30)
+        assert eventually(lambda: not alive(children), 30)
 
 
 def test_two_runs_go_side_by_side(source: Path, tmp_path: Path) -> None:
@@ -301,9 +303,9 @@ def _folder(pid: int) -> Path:
     return next(RUNS.glob(f"*-{pid}-*"))
 
 
-def _part(name: str, pid: int) -> int | None:
+def _child(module: str, pid: int) -> int | None:
     command = ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 - a fixed command
     rows = [row.split(maxsplit=2) for row in listed.splitlines()]
-    found = (int(row[0]) for row in rows if row[1] == str(pid) and f"local.tether local.{name}" in row[2])
+    found = (int(row[0]) for row in rows if row[1] == str(pid) and f"local.stack.child_process {module}" in row[2])
     return next(found, None)

@@ -1,6 +1,7 @@
 """The rooms and their order, read from the code itself: who imports whom, who touches AWS, how long things are."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -8,6 +9,8 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+
+import batch_client
 
 ROOT = Path(__file__).resolve().parents[2]
 CORE, CLIENT, FUNCTIONS = ROOT / "layers/core/batchyard", ROOT / "layers/client/batch_client", ROOT / "functions"
@@ -35,15 +38,18 @@ ALLOWED = {
 WEB = {"requests", "requests_hardened"}
 AWS = {"boto3", "botocore", "mypy_boto3_*"}
 VAGUE = {"utils", "util", "common", "helpers", "helper", "base", "manager", "misc", "shared"}
-# The rules of the domain: no adapter, no AWS, no clock, no environment, no yard.
-PURE = [
-    "answers", "batch", "callback_url", "capacity", "checksums", "create_request", "creations", "errors", "form",
-    "handover", "keys", "kinds", "lines", "options", "outcomes", "ownership", "pacing", "policy", "scanning", "shard",
-    "shard_limits", "shard_lines", "splitting", "statuses", "stored_file", "successes", "tenancy", "token_limits", "tokens",
-    "webhook_delivery", "webhook_endpoint",
-]  # fmt: skip
+TABLE = ROOT / "docs/architecture.md"
+ROW = re.compile(r"^\| ((?:`\w+`(?:, )?)+) \| ([^|]*)\|$", re.MULTILINE)
+NAME = re.compile(r"`(\w+)`")
+# What a room may import beyond those the table names for it.
+WITH_ALL_BELOW = "with what these may import"
+# Rooms that are whole: every module of theirs is for all rooms above. The others name theirs in their docstring.
+OPEN = {"domain", "adapters", "lines", "services", "settings", "observability"}
+FACE = re.compile(r"^Other rooms import: ([\w, ]+)\.$", re.MULTILINE)
+# The domain does no input and no output, and asks no clock.
 IMPURE = {"boto3", "botocore", "requests", "urllib3", "time", "random", "socket", "logging", "aws_lambda_powertools"}
-LONGEST_MODULE, LONGEST_FUNCTION, LONGEST_HANDLER = 250, 40, 40
+LONGEST_MODULE, LONGEST_FUNCTION, LONGEST_HANDLER, MOST_MODULES = 250, 40, 40, 22
+LONGEST_DOCSTRING = 60  # words, but for a module's
 
 
 def name_of(path: Path) -> str:
@@ -116,7 +122,9 @@ def test_only_the_adapters_know_aws() -> None:
 
 
 def test_only_one_adapter_of_the_core_and_the_client_call_the_web() -> None:
-    assert [path for path in who_import(WEB) if room_of(path) != "batch_client"] == [CORE / "adapters/callbacks.py"]
+    assert [path for path in who_import(WEB) if room_of(path) != "batch_client"] == [
+        CORE / "adapters/webhook_sender.py"
+    ]
 
 
 def test_the_environment_is_read_in_one_place() -> None:
@@ -128,27 +136,103 @@ def test_the_environment_is_read_in_one_place() -> None:
     ] == [CORE / "settings.py"]
 
 
-@pytest.mark.parametrize("module", PURE)
-def test_a_rule_of_the_domain_does_no_input_or_output(module: str) -> None:
-    names = set(imported(CORE / f"{module}.py", types=False))
-    assert not {top(name) for name in names} & IMPURE
-    ours = {name.removeprefix("batchyard.").split(".")[0] for name in names if top(name) == "batchyard"}
-    assert ours <= {*PURE, "__version__"}, ours - set(PURE)
+def place(module: str) -> str:
+    """Name the room of a module of the core, as `batchyard.shards.poll` is of shards."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def ours(path: Path, *, types: bool = True) -> set[str]:
+    return {name for name in imported(path, types=types) if top(name) == "batchyard"}
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(CORE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+ROOMS_OF_CORE = {path.name for path in CORE.iterdir() if path.is_dir() and path.name != "__pycache__"}
+
+
+@cache
+def below() -> dict[str, set[str]]:
+    """Read the table: which rooms each room of the core may import."""
+    section = TABLE.read_text(encoding="utf-8").partition("| room | may import |")[2].partition("\n\n")[0]
+    allowed: dict[str, set[str]] = {}
+    for rooms, told in ROW.findall(section):
+        named = set(NAME.findall(told)) - {"batch_client"}
+        beneath = set(chain.from_iterable(allowed[room] for room in named)) if WITH_ALL_BELOW in told else set()
+        allowed |= dict.fromkeys(NAME.findall(rooms), named | beneath)
+    return allowed
+
+
+def test_the_table_of_rooms_names_every_room_and_no_other() -> None:
+    roots = {path.stem for path in CORE.glob("*.py")} - {"__init__"}
+    assert ROOMS_OF_CORE | roots | {"functions"} == set(below())
+    assert below()["recovery"] >= {"results", "shards", "planning", "lines", "adapters", "services", "domain"}
+    assert not below()["domain"]
+
+
+def test_a_room_imports_what_the_table_allows() -> None:
+    wrong = {
+        name_of(path): sorted({place(name) for name in ours(path, types=False)} - below()[room] - {room, "__version__"})
+        for path in CORE.rglob("*.py")
+        if (room := place(module_of(path)))
+    }
+    assert {path: rooms for path, rooms in wrong.items() if rooms} == {}
+
+
+def face(room: str) -> set[str]:
+    """Read which modules of a room others may import."""
+    found = FACE.search(ast.get_docstring(tree(CORE / room / "__init__.py")) or "")
+    return set(found[1].split(", ")) if found else set()
+
+
+@pytest.mark.parametrize("room", sorted(ROOMS_OF_CORE - OPEN))
+def test_other_rooms_import_the_modules_that_a_room_shows_and_all_of_these(room: str) -> None:
+    users = [path for path in CORE.rglob("*.py") if place(module_of(path)) != room] + HANDLERS
+    used = {part[2] for path in users for name in ours(path) if len(part := name.split(".")) > 2 and part[1] == room}
+    assert used == face(room)
+
+
+@pytest.mark.parametrize("path", sorted((CORE / "domain").glob("*.py")), ids=name_of)
+def test_the_domain_does_no_input_or_output(path: Path) -> None:
+    assert not {top(name) for name in imported(path, types=False)} & IMPURE
 
 
 def test_imports_of_the_core_make_no_circle() -> None:
-    uses = {
-        path.stem: {
-            name.split(".")[1] for name in imported(path, types=False) if top(name) == "batchyard" and "." in name
-        }
-        for path in CORE.glob("*.py")
-    }
-    uses["batchyard"] = set()
-    left = {module: found & uses.keys() - {module} for module, found in uses.items()}
-    for _ in range(len(uses)):
+    modules = {module_of(path): path for path in CORE.rglob("*.py")}
+    left = {name: set(loaded(path, set(modules))) - {name} for name, path in modules.items()}
+    for _ in range(len(modules)):
         free = {module for module, found in left.items() if not found & left.keys()}
         left = {module: found for module, found in left.items() if module not in free}
     assert not left
+
+
+def loaded(path: Path, modules: set[str]) -> Iterator[str]:
+    """Yield the modules of ours that an import loads: what is imported may be a module, or a name in one."""
+    for name in ours(path, types=False):
+        yield name if name in modules else name.rpartition(".")[0]
+
+
+def test_keys_of_the_table_stand_in_the_adapters_alone() -> None:
+    keys = {"pk", "sk", "gsi1pk", "gsi1sk"}
+    found = {
+        name_of(path)
+        for path in CORE.rglob("*.py")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Constant) and node.value in keys
+    }
+    assert {path for path in found if "/adapters/" not in path} == set()
+
+
+def test_no_room_has_too_many_modules() -> None:
+    sizes = {room: len([*(CORE / room).glob("*.py")]) - 1 for room in ROOMS_OF_CORE}
+    assert {room: size for room, size in sizes.items() if size > MOST_MODULES} == {}
+
+
+def test_only_what_the_client_shows_is_imported() -> None:
+    shown = {f"batch_client.{name}" for name in batch_client.__all__}
+    used = {name for path in CORE.rglob("*.py") for name in imported(path) if top(name) == "batch_client"}
+    assert used <= shown
 
 
 def test_no_module_has_a_name_that_says_nothing() -> None:
@@ -180,6 +264,16 @@ def test_a_public_docstring_begins_with_one_whole_sentence() -> None:
     assert {name: first for name, first in begins.items() if not first.endswith((".", "!", ":", "?"))} == {}
 
 
+def test_a_docstring_is_short() -> None:
+    sizes = {
+        (name_of(path), node.name): len((ast.get_docstring(node) or "").split())
+        for path in MODULES
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
+    assert {name: size for name, size in sizes.items() if size > LONGEST_DOCSTRING} == {}
+
+
 def test_no_error_is_swallowed_without_a_reason() -> None:
     def silent(handler: ast.ExceptHandler, lines: list[str]) -> bool:
         first = handler.body[0]
@@ -204,18 +298,19 @@ def test_a_handler_is_a_door(path: Path) -> None:
 
 # The doors that stand before more than one operation: one for each route, or for each kind of event.
 SEVERAL = {"api", "deliver", "fail", "sweep"}
-SCAFFOLD = {"yard", "log", "shard", "front_door", "webhook_delivery"}
+# What doors need beside their operation: the services of the process, the logger, and the shapes of events.
+BESIDE = {"services", "observability", "domain"}
 
 
 @each_handler
 def test_a_handler_plays_the_operation_of_its_own_name(path: Path) -> None:
     door = path.parent.name
-    operations = {name.split(".")[1] for name in imported(path) if top(name) == "batchyard"} - SCAFFOLD
-    if door == "api":  # its operations stand behind routes, a module of them for each kind of object
-        assert operations == {path.stem for path in CORE.glob("*_routes.py")}
+    used = {".".join(name.split(".")[1:3]) for name in ours(path) if place(name) not in BESIDE}
+    if door == "api":
+        assert used == {"api.app", "api.routes"}
     else:
-        assert operations == {door}
-        assert (CORE / f"{door}.py").exists()
+        (operation,) = CORE.glob(f"*/{door}.py")
+        assert used == {f"{operation.parent.name}.{door}"}
 
 
 @each_handler
@@ -224,18 +319,17 @@ def test_a_handler_makes_one_call(path: Path) -> None:
     calls = [
         ast.unparse(node.func)
         for node in ast.walk(tree(path))
-        if isinstance(node, ast.Call) and any(ast.unparse(each).startswith("yard.current()") for each in node.args)
+        if isinstance(node, ast.Call) and any(ast.unparse(each).startswith("services.current()") for each in node.args)
     ]
     assert len(calls) == 1 or door in SEVERAL, calls
     assert len(calls) == len(set(calls))
 
 
-@pytest.mark.parametrize("path", sorted(CORE.glob("*_routes.py")), ids=name_of)
-def test_a_route_makes_one_call(path: Path) -> None:
-    for node in tree(path).body:
+def test_a_route_makes_one_call() -> None:
+    for node in tree(CORE / "api/routes.py").body:
         if isinstance(node, ast.FunctionDef):
             calls = [each for each in ast.walk(node) if isinstance(each, ast.Call)]
-            assert sum("yard.current()" in map(ast.unparse, call.args) for call in calls) == 1, node.name
+            assert sum("services.current()" in map(ast.unparse, call.args) for call in calls) == 1, node.name
 
 
 @each_handler

@@ -1,5 +1,7 @@
 """Call the Batch and Files API of OpenAI and of services like it: typed, streaming, safe to retry.
 
+The names in `__all__` are public. Every other name, and every module of this package, is private and may change.
+
 >>> from batch_client import BatchClient
 >>> client = BatchClient("made-up-key")
 >>> client
@@ -43,7 +45,7 @@ from .models import (
     RequestCounts,
     Usage,
 )
-from .profiles import PROFILES, Profile
+from .profiles import PROFILES, Profile, choose_profile
 from .retry import Clock, RetryPolicy
 from .sources import ByteRanges, Source
 
@@ -88,4 +90,5 @@ __all__ = [
     "TokenLimitError",
     "UploadOutcomeUnknown",
     "Usage",
+    "choose_profile",
 ]

@@ -1,4 +1,4 @@
-"""Where calls go: the base URL, its query, and which redirects stay home."""
+"""The address of a service: its base URL, its query, and the redirects that may be followed."""
 
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote, urljoin, urlsplit
@@ -7,16 +7,18 @@ from .errors import InvalidArgumentError, ProtocolError
 
 
 class Address:
-    """Build and judge URLs of one service.
+    """Build and check URLs of one service.
 
-    Raises InvalidArgumentError for a base URL that is not http(s) with a host, or that holds a password.
+    Raises InvalidArgumentError for a base URL that is not http(s) with a host, or that contains a password.
     """
 
     def __init__(self, base_url: str, query: Mapping[str, str]) -> None:
         if not _is_usable(base_url):
             raise InvalidArgumentError("The base URL must be http(s)://host/path, without a password in it")
         parts = urlsplit(base_url)
+        #: The host, with its port.
         self.host = parts.netloc
+        #: The base URL, without its query.
         self.base_url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self._origin = parts[:2]
         self._query = {**dict(parse_qsl(parts.query)), **query}
@@ -28,13 +30,13 @@ class Address:
         return f"{self.base_url}{path}" + (f"?{text}" if text else "")
 
     def is_home(self, url: str) -> bool:
-        """Tell whether a URL has our scheme, host and port: only there the key may go."""
+        """Tell whether a URL has the scheme, host and port of the service; the key is sent to no other URL."""
         return urlsplit(url)[:2] == self._origin
 
     def redirected(self, url: str, location: str, *, may_leave: bool) -> str:
-        """Give the URL a redirect of `url` leads to.
+        """Return the URL to which a redirect of `url` leads.
 
-        Raises ProtocolError where it leads nowhere, away from https, or away from home unless it `may_leave`.
+        Raises ProtocolError if the URL cannot be used, leaves https, or leaves the service although it may not.
         """
         target = _joined(url, location)
         secure = target.startswith("https:") or url.startswith("http:")
@@ -54,7 +56,7 @@ def _joined(url: str, location: str) -> str:
 def _is_usable(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        port = parts.port  # reading it is what checks it
+        port = parts.port  # reading the port checks it
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc and port != 0
@@ -63,7 +65,7 @@ def _is_usable(url: str) -> bool:
 def path_id(identifier: str) -> str:
     """Quote an id for a path.
 
-    Raises InvalidArgumentError for an empty id and for dots, which would name another path.
+    Raises InvalidArgumentError for an empty id, and for an id of dots, which would name another path.
     """
     if not identifier or not identifier.strip("."):
         raise InvalidArgumentError(f"{identifier!r} is no id")

@@ -13,13 +13,13 @@ from .errors import (
 )
 from .http_info import HttpInfo
 from .models import Batch, BatchPage, ExpiresAfter
-from .outcome import known_or_raise, never_sent
 from .paging import all_items, query_of
 from .transport import JSON, Call, Transport
+from .unknown_outcome import known_or_raise, never_sent
 
 
 class Batches:
-    """Make, read, cancel and find batches."""
+    """Create, read, cancel and find batches."""
 
     _transport: Transport
 
@@ -34,8 +34,8 @@ class Batches:
     ) -> Batch:
         """Create a batch of an uploaded file.
 
-        The request is sent once; it is repeated only where nothing can have reached the service. Raises
-        CreateOutcomeUnknown when the answer is lost: then look with `find_batch` before creating again.
+        The request is sent once, and is repeated only if nothing can have reached the service.
+        Raises CreateOutcomeUnknown if the answer is lost; then use `find_batch` before creating again.
         """
         return self.create_batch_with_http_info(
             input_file_id=input_file_id,
@@ -54,7 +54,7 @@ class Batches:
         metadata: Mapping[str, str] | None = None,
         output_expires_after: ExpiresAfter | Mapping[str, object] | None = None,
     ) -> HttpInfo[Batch]:
-        """Do as `create_batch`, and give status and headers too."""
+        """Do as `create_batch`, and return status and headers, too."""
         members = {
             "completion_window": completion_window,
             "endpoint": endpoint,
@@ -73,18 +73,18 @@ class Batches:
         return self.retrieve_batch_with_http_info(batch_id).data
 
     def retrieve_batch_with_http_info(self, batch_id: str) -> HttpInfo[Batch]:
-        """Do as `retrieve_batch`, and give status and headers too."""
+        """Do as `retrieve_batch`, and return status and headers, too."""
         return self._transport.call(Call(method="GET", path=f"/batches/{path_id(batch_id)}"), batch_from)
 
     def cancel_batch(self, batch_id: str) -> Batch:
-        """Ask for a batch to be cancelled; a batch that has ended is given as it is.
+        """Cancel a batch; a batch that has ended is returned as it is.
 
-        The request is sent once. After an error that is `retryable` it can be made again: cancelling twice is harmless.
+        The request is sent once. After an error that is `retryable` it can be sent again: cancelling twice is harmless.
         """
         return self.cancel_batch_with_http_info(batch_id).data
 
     def cancel_batch_with_http_info(self, batch_id: str) -> HttpInfo[Batch]:
-        """Do as `cancel_batch`, and give status and headers too."""
+        """Do as `cancel_batch`, and return status and headers, too."""
         profile = self._transport.profile
         path = profile.cancel_path.format(id=path_id(batch_id))
         try:
@@ -98,30 +98,30 @@ class Batches:
             return found
 
     def list_batches(self, after: str | None = None, limit: int | None = None) -> BatchPage:
-        """Read one page of batches, newest first; `limit` is 1 … 100, the service's default is 20."""
+        """Read one page of batches, newest first; `limit` is 1 … 100, and 20 without it."""
         return self.list_batches_with_http_info(after, limit).data
 
     def list_batches_with_http_info(self, after: str | None = None, limit: int | None = None) -> HttpInfo[BatchPage]:
-        """Do as `list_batches`, and give status and headers too."""
+        """Do as `list_batches`, and return status and headers, too."""
         call = Call(method="GET", path="/batches", query=query_of(after=after, limit=limit))
         return self._transport.call(call, lambda answer: page_from(answer, batch_from))
 
     def iter_batches(self, limit: int = 100, after: str | None = None) -> Iterator[Batch]:
-        """Walk all batches behind the one with the id `after`, newest first, in pages of `limit`.
+        """Yield all batches after the one with the id `after`, newest first, in pages of `limit`.
 
-        Raises ProtocolError where the service says that there are more and does not show them.
+        Raises ProtocolError if the service says that there are more batches and does not show them.
         """
         return all_items(lambda last: self.list_batches(last, limit), lambda batch: batch.id, after)
 
     def find_batch(
         self, metadata_key: str, value: str, since: int, *, input_file_id: str | None = None, but: Container[str] = ()
     ) -> Batch | None:
-        """Find the newest batch whose metadata has `value` under `metadata_key`, or tell by None that there is none.
+        """Return the newest batch whose metadata has `value` under `metadata_key`; None if there is none.
 
-        `since` is Unix seconds by the service's clock; batches created before it are not looked at. Some services keep no
-        metadata: there a batch without any of this `input_file_id` is the one, if its id is not among `but`.
+        The search ends at batches older than `since`, in Unix seconds by the service's clock. Some services keep no
+        metadata: there a batch without metadata matches that has this `input_file_id` and no id among `but`.
         """
-        first = None  # where a service lists the oldest first, nothing is older than the first: then all are looked at
+        first = None  # if a service lists the oldest first, no batch is older than the first one, and all are read
         for batch in self.iter_batches():
             if batch.metadata.get(metadata_key) == value:
                 return batch

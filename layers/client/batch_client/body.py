@@ -1,4 +1,4 @@
-"""Read one answer's body and know whether it is whole."""
+"""Read the body of one answer, and tell whether the body is whole."""
 
 import re
 from collections.abc import Iterator
@@ -6,14 +6,14 @@ from collections.abc import Iterator
 import requests
 
 from .errors import APIConnectionError
-from .foreign import FOREIGN, translate
 from .inflate import Inflater
+from .transport_errors import TRANSPORT_ERRORS, translate
 
 _READ_BYTES = 256 * 1024
 
 
 class Body:
-    """Read one answer's body, and know whether its own framing proves it whole."""
+    """Read the body of one answer, and tell whether its framing proves that the body is whole."""
 
     def __init__(self, response: requests.Response, host: str) -> None:
         self._raw = response.raw
@@ -24,11 +24,11 @@ class Body:
 
     @property
     def proves_its_end(self) -> bool:
-        """Tell whether a body read to its end is known to be whole."""
+        """Tell whether a body that was read to its end is certainly whole."""
         return self._chunked or self._length is not None or (self.inflater is not None and self.inflater.ended)
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the content, without its compression; raise APIConnectionError where that tells of a cut."""
+        """Yield the content without its compression; raise APIConnectionError if the compression shows a cut."""
         received = 0
         while chunk := self._read():
             received += len(chunk)
@@ -42,22 +42,22 @@ class Body:
     def _read(self) -> bytes:
         try:
             chunk: bytes = self._raw.read(_READ_BYTES, decode_content=False)
-        except FOREIGN as error:
+        except TRANSPORT_ERRORS as error:
             raise translate(error, self._host) from error
         return chunk
 
 
 def is_plain(response: requests.Response) -> bool:
-    """Tell whether the body is the content itself, not a compressed form of it."""
+    """Tell whether the body is the content itself, without compression."""
     return response.headers.get("content-encoding", "").strip().lower() in ("", "identity")
 
 
 def is_chunked(response: requests.Response) -> bool:
-    """Tell whether the framing itself marks the end."""
-    return "chunked" in response.headers.get("transfer-encoding", "").lower()  # it overrides a length
+    """Tell whether the body is sent in chunks, of which the last one marks the end."""
+    return "chunked" in response.headers.get("transfer-encoding", "").lower()  # chunks override a length
 
 
 def length_of(response: requests.Response) -> int | None:
-    """Give the number of bytes the body must have, as its headers say."""
+    """Return the number of bytes that the headers announce; None if they announce none."""
     text = response.headers.get("content-length", "")
     return int(text) if not is_chunked(response) and re.fullmatch(r"\d{1,18}", text, re.ASCII) else None

@@ -1,4 +1,4 @@
-"""The client: one service, one key, every call."""
+"""The client of one service, with every call."""
 
 import random as randomness
 import time
@@ -21,13 +21,9 @@ USER_AGENT = "batch-client/0.1.0"
 
 
 class BatchClient(Batches, Files, Direct):
-    """Call the Batch and Files API of OpenAI or of a service like it.
+    """Call the Batch and Files API of OpenAI, or of a service like it.
 
-    `api_key` is a key or a callable asked for one before each request. A query in `base_url`, such as Azure's
-    `?api-version=…`, goes with every call. `timeout` is (connect, read) seconds, or one number for both. `profile` is
-    a name of `PROFILES` or a Profile of your own; without it the host of `base_url` chooses. `retry`, `clock` and
-    `random` (0 … 1) rule the retries of GET and DELETE. Every call raises only BatchClientError and what `api_key`
-    raises.
+    Every call raises only BatchClientError, and what `api_key` raises.
     """
 
     def __init__(
@@ -44,6 +40,12 @@ class BatchClient(Batches, Files, Direct):
         clock: Clock = time,
         random: Callable[[], float] = randomness.random,
     ) -> None:
+        """Make a client; no request is sent.
+
+        `api_key` is a key, or a function that is asked before each request. A query of `base_url` goes with every call.
+        `timeout` is (connect, read) in seconds, or one number for both. Without `profile` the host chooses the profile.
+        `retry`, `clock` and `random` (0 … 1) rule retries of GET and DELETE.
+        """
         chosen = choose_profile(profile, base_url)
         self._session = session or requests.Session()
         self._owns_session = session is None

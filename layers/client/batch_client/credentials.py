@@ -1,4 +1,4 @@
-"""The key, kept where nothing prints it."""
+"""The API key, which is never printed."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from .errors import InvalidArgumentError
 
 
 class Credentials:
-    """Hold a key, or ask for one before each request, which lets keys rotate."""
+    """Hold a key, or a function that is asked for the key before each request, so that keys can rotate."""
 
     def __init__(self, key: str | Callable[[], str]) -> None:
         self._ask = key if callable(key) else lambda: key
@@ -15,9 +15,9 @@ class Credentials:
         return "Credentials(…)"
 
     def current(self) -> str:
-        """Give the key for the next request, without white space around it.
+        """Return the key for the next request, without white space around it.
 
-        Raises InvalidArgumentError, which does not quote it, for a key that cannot travel in a header.
+        Raises InvalidArgumentError, which does not quote the key, for a key that cannot be sent in a header.
         """
         key = self._ask()
         key = key.strip() if isinstance(key, str) else ""
@@ -27,5 +27,5 @@ class Credentials:
 
 
 def without_key(body: bytes, key: str) -> bytes:
-    """Blank out a key that a service quotes in its answer."""
+    """Return the answer without the key, which some services quote."""
     return body.replace(key.encode(), b"[key]") if key else body

@@ -1,15 +1,15 @@
-"""Read models from JSON, forgiving what compatible services do differently.
+"""Read models from JSON, and accept what compatible services do differently.
 
-Identity is never guessed: an id or a file id of another type is a ProtocolError. Everything else that cannot be read
-is taken as absent, so that a service's oddity never hides a batch that exists. Source: OpenAI's API reference,
-and answers of live and compatible services on record.
+An id is never guessed: an id or a file id that is not text is a ProtocolError. Every other member that cannot be read
+counts as absent, so that an odd member never hides a batch that exists. Source: OpenAI's API reference, and recorded
+answers of live and compatible services.
 """
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from .errors import ProtocolError
-from .members import code_from, id_from, int_from, object_from, required_id, text_from, time_from
+from .json_fields import code_from, id_from, int_from, object_from, required_id, text_from, time_from
 from .models import Batch, BatchError, File, FileDeleted, Page, RequestCounts, Usage
 
 T = TypeVar("T")
@@ -63,7 +63,7 @@ def file_from(answer: object) -> File:
 
 
 def deleted_from(answer: object) -> FileDeleted:
-    """Read the confirmation of a deletion; `deleted` is False only where the service says so."""
+    """Read the confirmation of a deletion; `deleted` is False only if the service says so."""
     fields = object_from(answer, "deletion")
     return FileDeleted(id=required_id(fields, "deletion"), deleted=fields.get("deleted") is not False)
 

@@ -5,8 +5,8 @@ import re
 
 from .errors import BatchClientError, InvalidArgumentError, ProtocolError, RateLimitError, RequestOutcomeUnknown
 from .http_info import HttpInfo
-from .outcome import known_or_raise, never_sent
 from .transport import JSON, Call, Transport
+from .unknown_outcome import known_or_raise, never_sent
 
 _URL = re.compile(r"/v1(/[a-z0-9_-]+)+", re.ASCII)
 _PATIENCE = 240.0  # seconds: a model may think for minutes before the first byte of its answer
@@ -18,12 +18,11 @@ class Direct:
     _transport: Transport
 
     def send(self, url: str, body: bytes) -> HttpInfo[bytes]:
-        """Have one request of a batch answered at once: POST a line's `body` to its `url`, and give the answer as it came.
+        """Send the `body` of one line to its `url`, such as `/v1/responses`, and return the answer as it came.
 
-        The base URL stands for the `/v1` of `url`. The request is repeated only where it was certainly not run: where
-        nothing can have reached the service, or it said 429. Raises RequestOutcomeUnknown when the answer is lost, is no
-        JSON or a 5xx, as the request may have been run and billed; a refusal has its `body`. Raises InvalidArgumentError
-        for a `url` that is no endpoint's.
+        The base URL replaces `/v1`. The request is repeated only if it was certainly not run.
+        Raises RequestOutcomeUnknown if the request may have been run and its answer is lost, InvalidArgumentError if
+        `url` names no endpoint. A refusal has its `body`.
         """
         if not _URL.fullmatch(url):
             raise InvalidArgumentError(f"{url[:64]!r} is no endpoint's url, such as /v1/responses")
@@ -33,7 +32,7 @@ class Direct:
     def _whole(self, call: Call) -> HttpInfo[bytes]:
         answer = self._transport.fetch(call, _not_run)
         try:
-            json.loads(answer.data.decode("utf-8", "replace"))  # not as strict as a decoder: what it tells was paid for
+            json.loads(answer.data.decode("utf-8", "replace"))  # this check is lenient, because the answer was paid for
         except (ValueError, RecursionError) as error:
             message = "The answer is not JSON, or not all of it came"
             raise ProtocolError(message, status=answer.status, request_id=answer.request_id) from error

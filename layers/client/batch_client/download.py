@@ -1,8 +1,8 @@
-"""Download a file so that it never ends short.
+"""Download a file whole, or raise an error.
 
-Whether a body is whole is told by its Content-Length, its chunked framing, its gzip trailer or, where there is none of
-these, by the size in the file's description. A short body is continued with a Range request; where the service answers
-with the whole content instead, what was given before is compared by checksum and dropped.
+Content-Length, chunked framing or the gzip trailer tells whether a body is whole. Without these the size in the file's
+description tells. A Range request continues a short body. If the service answers with the whole content instead, the
+bytes that were given before are compared by checksum and left out.
 """
 
 import re
@@ -18,13 +18,13 @@ from .errors import APIConnectionError, APIStatusError, BatchClientError, Downlo
 from .http_info import HttpInfo
 from .transport import Call, Transport
 
-# An answer that brings this much starts the count of retries anew; so the file's size bounds them.
+# An answer with this many new bytes starts the count of retries anew, so the size of the file bounds the retries.
 _PROGRESS_BYTES = 64 * 1024
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", re.ASCII)
 
 
 class Download:
-    """Give one file's content once, over as many answers as it takes."""
+    """Give the content of one file once, from one or more answers."""
 
     def __init__(self, transport: Transport, file_id: str, size_of: Callable[[str], int | None]) -> None:
         self._transport = transport
@@ -39,7 +39,7 @@ class Download:
         self._may_continue = True
 
     def with_http_info(self) -> HttpInfo[Iterator[bytes]]:
-        """Open the first answer now, and give its status and headers with the content."""
+        """Open the first answer now, and return its status and headers with the content."""
         response = self._transport.retrier.run(self._open, lambda error: error.retryable)
         self._opened = response
         return HttpInfo(self.chunks(), response.status_code, response.headers)
@@ -76,7 +76,7 @@ class Download:
             again = self._start(response)
             body = Body(response, self._transport.address.host)
             if body.inflater:
-                self._may_continue = False  # a range counts compressed bytes
+                self._may_continue = False  # a range would count compressed bytes
             for chunk in self._fresh(body.chunks(), again):
                 self._given += len(chunk)
                 self._checksum = zlib.crc32(chunk, self._checksum)
@@ -98,7 +98,7 @@ class Download:
             raise APIConnectionError("The service does not continue the content", status=416) from error
 
     def _start(self, response: requests.Response) -> int:
-        """Take in an answer's headers and return how many of its bytes were given before."""
+        """Check the headers of an answer, and return how many of its bytes were given before."""
         if response.status_code == 206:
             return self._continued(response)
         length = length_of(response) if is_plain(response) else None

@@ -1,7 +1,7 @@
-"""What can go wrong, by meaning.
+"""The errors of the client, one class for each meaning.
 
 BatchClientError
-├── InvalidArgumentError      we refuse to send this; nothing was sent
+├── InvalidArgumentError      the client refuses an argument; nothing was sent
 ├── SourceError               the upload source broke, or is not as long as it said
 ├── APIConnectionError        no whole answer came
 │   ├── APITimeoutError       … in time, or the service said 408
@@ -25,14 +25,9 @@ BatchClientError
 
 
 class BatchClientError(Exception):
-    """Say that a call failed, and how.
+    """Say that a call failed, and why."""
 
-    `status` is the HTTP status (None without an answer); `code`, `type` and `param` are the service's own words;
-    `retry_after` is the wait the service asked for, in seconds and not capped; `attempts` counts the requests made;
-    `body` is the refusal as it came, but for the key (b"" without one).
-    `retryable` says that the same call may succeed later and that making it again does no harm.
-    """
-
+    #: Whether errors of this class are `retryable`, unless the service says otherwise.
     retryable_by_nature = False
 
     def __init__(
@@ -49,15 +44,25 @@ class BatchClientError(Exception):
         body: bytes = b"",
     ) -> None:
         super().__init__(message)
+        #: The sentence that says what happened.
         self.message = message
+        #: The HTTP status; None without an answer.
         self.status = status
+        #: The error code of the service.
         self.code = code
+        #: The error type of the service.
         self.type = type
+        #: The parameter at fault, as the service names it.
         self.param = param
+        #: The service's id of the request, for its support.
         self.request_id = request_id
+        #: Whether the same call may succeed later, and making it again does no harm.
         self.retryable = self.retryable_by_nature if retryable is None else retryable
+        #: The seconds that the service asks to wait, not capped.
         self.retry_after = retry_after
+        #: The refusal as it came, without the key; empty without a refusal.
         self.body = body
+        #: The number of requests that were sent.
         self.attempts = 1
 
     def __str__(self) -> str:
@@ -71,13 +76,14 @@ class InvalidArgumentError(BatchClientError, ValueError):
 
 
 class SourceError(BatchClientError):
-    """Report an upload source that broke or is not as long as it said; the service never got a whole request."""
+    """Report an upload source that broke or has another length than it said; the service got no whole request."""
 
 
 class APIConnectionError(BatchClientError):
-    """Report that no whole answer came; `sent` is False when it is certain that nothing reached the service."""
+    """Report that no whole answer came."""
 
     retryable_by_nature = True
+    #: Whether the request may have reached the service; False only if it certainly has not.
     sent = True
 
 
@@ -86,19 +92,19 @@ class APITimeoutError(APIConnectionError):
 
 
 class DownloadIncomplete(APIConnectionError):  # noqa: N818 - it names the state, as the design's words do
-    """Report a body that stayed short after every continuation; nothing short was ever passed off as whole."""
+    """Report a body that stayed short after every continuation."""
 
 
 class ProtocolError(BatchClientError):
-    """Report an answer that is not what the contract says: not JSON, no id, an unexpected redirect."""
+    """Report an answer that breaks the contract: it is not JSON, has no id, or redirects unexpectedly."""
 
 
 class OutcomeUnknown(BatchClientError):  # noqa: N818 - it names the state, as the design's words do
-    """Report a POST whose answer was lost: its effect may or may not have happened."""
+    """Report a POST whose answer was lost; the service may have carried it out, or not."""
 
 
 class CreateOutcomeUnknown(OutcomeUnknown):
-    """Report a lost answer to `create_batch`; creating again blindly may pay twice."""
+    """Report a lost answer to `create_batch`; another create without a look may pay twice."""
 
 
 class UploadOutcomeUnknown(OutcomeUnknown):
@@ -116,7 +122,7 @@ class APIStatusError(BatchClientError):
 
 
 class BadRequestError(APIStatusError):
-    """Report a request the service will never take as it is."""
+    """Report a request that the service will never accept as it is."""
 
 
 class AuthenticationError(APIStatusError):
@@ -124,19 +130,19 @@ class AuthenticationError(APIStatusError):
 
 
 class PermissionDeniedError(APIStatusError):
-    """Report a key without the right."""
+    """Report a key that lacks the permission."""
 
 
 class NotFoundError(APIStatusError):
-    """Report an id the service does not know, or does not show to this key."""
+    """Report an id that the service does not know, or does not show to this key."""
 
 
 class ConflictError(APIStatusError):
-    """Report a request that does not fit the object's present state."""
+    """Report a request that does not fit the present state of the object."""
 
 
 class RateLimitError(APIStatusError):
-    """Report too many requests; certainly not executed."""
+    """Report too many requests; this one was certainly not carried out."""
 
     retryable_by_nature = True
 
@@ -146,10 +152,10 @@ class TokenLimitError(RateLimitError):
 
 
 class QuotaError(APIStatusError):
-    """Report a spending limit or an empty account; someone must pay before it works again."""
+    """Report a spending limit or an empty account; a person must pay before the service works again."""
 
 
 class ServerError(APIStatusError):
-    """Report the service's own failure."""
+    """Report a failure of the service itself."""
 
     retryable_by_nature = True

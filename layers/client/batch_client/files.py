@@ -16,10 +16,10 @@ from .errors import (
 )
 from .http_info import HttpInfo
 from .models import ExpiresAfter, File, FileDeleted, FilePage
-from .outcome import known_or_raise, never_sent
 from .paging import all_items, query_of
 from .sources import Source, source_from
 from .transport import JSON, Call, Transport
+from .unknown_outcome import known_or_raise, never_sent
 from .upload import UploadBody
 
 
@@ -37,8 +37,8 @@ class Files:
     ) -> File:
         """Upload a file in one request and constant memory; a batch input's `filename` must end in `.jsonl`.
 
-        The request is sent once; it is repeated only where nothing can have reached the service. Raises
-        UploadOutcomeUnknown when the answer is lost, SourceError when `source` breaks or is not as long as it said.
+        The request is sent once, and is repeated only if nothing can have reached the service.
+        Raises UploadOutcomeUnknown if the answer is lost, and SourceError if `source` breaks or has another length.
         """
         return self.create_file_with_http_info(source, filename, purpose, expires_after).data
 
@@ -49,7 +49,7 @@ class Files:
         purpose: str = "batch",
         expires_after: ExpiresAfter | Mapping[str, object] | None = None,
     ) -> HttpInfo[File]:
-        """Do as `create_file`, and give status and headers too."""
+        """Do as `create_file`, and return status and headers, too."""
         purpose = self._transport.profile.purposes.get(purpose, purpose)
         body = UploadBody(source_from(source), filename, {"purpose": purpose, **_expiry(expires_after)})
         call = Call(method="POST", path="/files", headers={"Content-Type": body.content_type}, body=body)
@@ -58,11 +58,11 @@ class Files:
         )
 
     def retrieve_file(self, file_id: str) -> File:
-        """Read a file's description."""
+        """Read the description of a file."""
         return self.retrieve_file_with_http_info(file_id).data
 
     def retrieve_file_with_http_info(self, file_id: str) -> HttpInfo[File]:
-        """Do as `retrieve_file`, and give status and headers too."""
+        """Do as `retrieve_file`, and return status and headers, too."""
         return self._transport.call(Call(method="GET", path=f"/files/{path_id(file_id)}"), file_from)
 
     def list_files(
@@ -84,7 +84,7 @@ class Files:
         order: str | None = None,
         after: str | None = None,
     ) -> HttpInfo[FilePage]:
-        """Do as `list_files`, and give status and headers too."""
+        """Do as `list_files`, and return status and headers, too."""
         if purpose is not None:
             purpose = self._transport.profile.purposes.get(purpose, purpose)
         query = query_of(purpose=purpose, limit=limit, order=order, after=after)
@@ -92,7 +92,7 @@ class Files:
         return self._transport.call(call, lambda answer: page_from(answer, file_from))
 
     def iter_files(self, *, purpose: str | None = None, limit: int = 1000, after: str | None = None) -> Iterator[File]:
-        """Walk all files behind the one with the id `after`, newest first, in pages of `limit`."""
+        """Yield all files after the one with the id `after`, newest first, in pages of `limit`."""
         return all_items(
             lambda last: self.list_files(purpose=purpose, limit=limit, after=last), lambda file: file.id, after
         )
@@ -102,7 +102,7 @@ class Files:
         return self.delete_file_with_http_info(file_id).data
 
     def delete_file_with_http_info(self, file_id: str) -> HttpInfo[FileDeleted]:
-        """Do as `delete_file`, and give status and headers too."""
+        """Do as `delete_file`, and return status and headers, too."""
         gone = FileDeleted(id=file_id)
         call = Call(method="DELETE", path=f"/files/{path_id(file_id)}", headers=JSON)
         try:
@@ -110,22 +110,22 @@ class Files:
         except NotFoundError as error:
             if error.attempts == 1:
                 raise
-            return HttpInfo(gone, 404, {})  # an earlier try, whose answer was lost, has deleted it
+            return HttpInfo(gone, 404, {})  # an earlier try has deleted the file, and its answer was lost
 
     def download_file(self, file_id: str) -> Iterator[bytes]:
-        """Yield a file's content in chunks that end anywhere.
+        """Yield the content of a file in chunks of any size.
 
-        A body that ends short is continued, or started again without repeating what was given; it is never passed off
-        as whole: raises DownloadIncomplete when that fails.
+        A body that ends short is continued, or read again without the bytes that were given.
+        Raises DownloadIncomplete if the body stays short.
         """
         return Download(self._transport, file_id, self._size_of).chunks()
 
     def download_file_with_http_info(self, file_id: str) -> HttpInfo[Iterator[bytes]]:
-        """Do as `download_file`, and give status and headers of its first answer too, which is opened now."""
+        """Do as `download_file`, open the first answer now, and return its status and headers, too."""
         return Download(self._transport, file_id, self._size_of).with_http_info()
 
     def download_file_to(self, file_id: str, writer: BinaryIO) -> int:
-        """Write a file's content to `writer` and return the number of bytes."""
+        """Write the content of a file to `writer`, and return the number of bytes."""
         written = 0
         for chunk in self.download_file(file_id):
             writer.write(chunk)

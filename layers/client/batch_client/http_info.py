@@ -1,4 +1,4 @@
-"""What came with an answer besides its data."""
+"""The data of an answer with its HTTP status and headers."""
 
 import re
 from collections.abc import Mapping
@@ -14,23 +14,27 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
 
 
 class RateLimit(msgspec.Struct, frozen=True):
-    """Show one rate limit; `reset` is the seconds until it is full again. None where the service does not say."""
+    """Show one rate limit; a member is None if the service does not say it."""
 
+    #: The most that the service allows.
     limit: int | None
+    #: What is left of the limit.
     remaining: int | None
+    #: The seconds until the limit is full again.
     reset: float | None
 
 
 class HttpInfo(msgspec.Struct, Generic[T], frozen=True):
-    """Carry an answer's data with its HTTP status and headers (names in any case)."""
+    """Carry the data of an answer with its HTTP status and headers."""
 
     data: T
     status: int
+    #: The headers, by names in any case.
     headers: Mapping[str, str]
 
     @property
     def request_id(self) -> str | None:
-        """Give the service's id of the request, for its support."""
+        """Return the service's id of the request, for its support."""
         return self.headers.get("x-request-id")
 
     def rate_limit(self, of: str = "requests") -> RateLimit:

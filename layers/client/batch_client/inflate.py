@@ -1,18 +1,18 @@
-"""Undo gzip and deflate piece by piece, and know whether the stream was whole."""
+"""Undo gzip and deflate piece by piece, and tell whether the stream was whole."""
 
 import zlib
 from collections.abc import Iterator
 
 from .errors import ProtocolError
 
-_PIECE_BYTES = 256 * 1024  # a small body can inflate a thousandfold: give it in pieces
+_PIECE_BYTES = 256 * 1024  # a small body can inflate a thousandfold, so it is given in pieces
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 
 class Inflater:
     """Inflate one body.
 
-    Raises ProtocolError for another encoding (never asked for) and, as retryable, for a garbled stream.
+    Raises ProtocolError for another encoding, and a retryable ProtocolError for a garbled stream.
     """
 
     def __init__(self, encoding: str) -> None:
@@ -28,9 +28,9 @@ class Inflater:
         return self._stream.eof
 
     def pieces(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield what `chunk` inflates to."""
+        """Yield the content of `chunk`."""
         while chunk:
-            if self._stream.eof:  # gzip allows streams one after the other
+            if self._stream.eof:  # gzip allows several streams, one after the other
                 self._stream = zlib.decompressobj(self._bits)
             try:
                 piece = self._stream.decompress(chunk, _PIECE_BYTES)

@@ -1,4 +1,4 @@
-"""The objects of the API, frozen. Members as in the contract; what a service leaves out is None or empty."""
+"""The objects of the API, frozen, with the members of the contract; a member that a service leaves out is None or empty."""
 
 from typing import Generic, TypeVar
 
@@ -10,14 +10,16 @@ ENDED_STATUSES = frozenset({"completed", "failed", "expired", "cancelled"})
 
 
 class ExpiresAfter(msgspec.Struct, frozen=True):
-    """Say when a file expires: `seconds` (3,600 … 2,592,000) after `anchor`."""
+    """Say when a file expires."""
 
+    #: The seconds after the anchor, 3,600 … 2,592,000.
     seconds: int
+    #: The time from which the seconds count.
     anchor: str = "created_at"
 
 
 class RequestCounts(msgspec.Struct, frozen=True):
-    """Count requests; unfinished ones are in neither `completed` nor `failed`."""
+    """Count the requests of a batch; unfinished requests are in `total` alone."""
 
     total: int
     completed: int
@@ -25,31 +27,32 @@ class RequestCounts(msgspec.Struct, frozen=True):
 
 
 class BatchError(msgspec.Struct, frozen=True):
-    """Say why a batch failed validation; `line` is 1-based."""
+    """Say why a batch failed validation."""
 
     code: str | None = None
     message: str | None = None
     param: str | None = None
+    #: The number of the line, from 1.
     line: int | None = None
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Count the tokens a batch used."""
+    """Count the tokens that a batch used."""
 
     input_tokens: int
     output_tokens: int
     total_tokens: int
+    #: Input tokens that were cached.
     cached_tokens: int = 0
+    #: Output tokens that were spent on reasoning.
     reasoning_tokens: int = 0
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """Show a batch as the service told it; times are Unix seconds.
-
-    `status` is lower-cased text and may be a word this client does not know; such a batch has not ended.
-    """
+    """Show a batch as the service described it; times are Unix seconds."""
 
     id: str
+    #: The status in lower case. A batch whose status this client does not know has not ended.
     status: str
     object: str = "batch"
     endpoint: str = ""
@@ -74,15 +77,16 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ended(self) -> bool:
-        """Tell whether the status can no longer change."""
+        """Tell whether the status is final."""
         return self.status in ENDED_STATUSES
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
-    """Show a file as the service told it; times are Unix seconds, `bytes` is its size."""
+    """Show a file as the service described it; times are Unix seconds."""
 
     id: str
     object: str = "file"
+    #: The size of the file.
     bytes: int | None = None
     created_at: int | None = None
     expires_at: int | None = None
@@ -93,7 +97,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FileDeleted(msgspec.Struct, frozen=True, kw_only=True):
-    """Confirm that a file is gone."""
+    """Confirm that a file was deleted."""
 
     id: str
     object: str = "file"
@@ -101,11 +105,12 @@ class FileDeleted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
-    """Show one page of a list; `has_more` is None where the service does not say."""
+    """Show one page of a list."""
 
     data: tuple[T, ...]
     first_id: str | None = None
     last_id: str | None = None
+    #: Whether there is another page; None if the service does not say.
     has_more: bool | None = None
 
 

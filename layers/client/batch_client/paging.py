@@ -1,4 +1,4 @@
-"""Walk a list page by page."""
+"""Read a list page by page."""
 
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -14,17 +14,17 @@ _MOST_PAGES = 100_000
 def all_items(
     page_after: Callable[[str | None], Page[T]], id_of: Callable[[T], str], after: str | None = None
 ) -> Iterator[T]:
-    """Yield the items of all pages, behind the one with the id `after`.
+    """Yield the items of all pages after the item with the id `after`.
 
-    An empty page is the end only if the service does not say that there are more; then its `last_id` leads on.
-    Raises ProtocolError for a list that says there are more and gives no way to them.
+    An empty page is the end, unless the service says that there are more items; then `last_id` leads to the next page.
+    Raises ProtocolError if the service says that there are more items and does not show them.
     """
     seen: set[str] = set()
     for _ in range(_MOST_PAGES):
         page = page_after(after)
         after = id_of(page.data[-1]) if page.data else page.last_id
         if page.has_more is None and (not page.data or after in seen):
-            return  # the service does not page: it ends, or gives the same again
+            return  # the service has no pages: the list ends, or begins again
         yield from page.data
         if page.has_more is False:
             return
@@ -35,5 +35,5 @@ def all_items(
 
 
 def query_of(**members: str | int | None) -> dict[str, str]:
-    """Make query parameters of the members that are given."""
+    """Return query parameters for the members that are not None."""
     return {name: str(value) for name, value in members.items() if value is not None}

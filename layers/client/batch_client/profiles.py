@@ -1,4 +1,4 @@
-"""How compatible services differ, as data. Source: their documentation and client libraries."""
+"""The differences of compatible services, as data. Source: their documentation and client libraries."""
 
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -9,19 +9,22 @@ from .errors import InvalidArgumentError
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """Describe one service's ways.
-
-    `hosts` are domain names that choose it; `key_header` and `key_prefix` say how the key travels; `query` goes with
-    every call; `purposes` translates a file's purpose; `cancel_method` and `cancel_path` say how a batch is cancelled.
-    """
+    """Describe how one service differs from OpenAI."""
 
     name: str
+    #: The domain names that choose this profile.
     hosts: tuple[str, ...] = ()
+    #: The header with the key.
     key_header: str = "Authorization"
+    #: The text before the key in that header.
     key_prefix: str = "Bearer "
+    #: The query that goes with every call.
     query: Mapping[str, str] = {}  # msgspec copies an empty default for each object
+    #: The service's own words for a file's purpose.
     purposes: Mapping[str, str] = {}
+    #: The HTTP method that cancels a batch.
     cancel_method: str = "POST"
+    #: The path that cancels a batch.
     cancel_path: str = "/batches/{id}/cancel"
 
 
@@ -32,7 +35,7 @@ AZURE = Profile(
     key_header="api-key",
     key_prefix="",
 )
-AZURE_ENTRA = Profile(name="azure-entra")  # a Microsoft Entra token instead of a key; never chosen by host
+AZURE_ENTRA = Profile(name="azure-entra")  # a Microsoft Entra token in place of a key; no host chooses this profile
 GROQ = Profile(name="groq", hosts=("api.groq.com",))
 TOGETHER = Profile(name="together", hosts=("api.together.ai", "api.together.xyz"), purposes={"batch": "batch-api"})
 VLLM = Profile(name="vllm", cancel_method="DELETE", cancel_path="/batches/{id}")  # the production-stack router
@@ -42,7 +45,7 @@ PROFILES = {profile.name: profile for profile in (OPENAI, AZURE, AZURE_ENTRA, GR
 
 
 def choose_profile(wanted: str | Profile | None, base_url: str) -> Profile:
-    """Give the profile asked for, or the one whose host serves `base_url`, or `compatible`.
+    """Return the wanted profile; without one, the profile of the host of `base_url`, or `compatible`.
 
     Raises InvalidArgumentError for a name that is not in PROFILES.
     """

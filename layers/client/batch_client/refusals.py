@@ -1,4 +1,4 @@
-"""Turn an HTTP error answer into the error that says what it means. Source: OpenAI's API reference."""
+"""Turn the answer of an HTTP error into the error with its meaning. Source: OpenAI's API reference."""
 
 import math
 import re
@@ -20,7 +20,7 @@ from .errors import (
     ServerError,
     TokenLimitError,
 )
-from .members import code_from
+from .json_fields import code_from
 
 _BY_STATUS: dict[int, type[BatchClientError]] = {
     401: AuthenticationError,
@@ -47,7 +47,7 @@ _LONGEST_TEXT = 500
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """Hold what an error body says, whatever its shape."""
+    """Hold what the body of an error says, in any of its shapes."""
 
     message: str
     code: str | None = None
@@ -56,7 +56,7 @@ class Envelope(msgspec.Struct, frozen=True):
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes, now: float) -> BatchClientError:
-    """Build the error for an answer with `status` ≥ 400; `now` is Unix seconds, for a Retry-After that is a date."""
+    """Return the error for an answer with `status` ≥ 400; `now` is Unix seconds, for a Retry-After that is a date."""
     said = read_envelope(body, headers.get("content-type", ""))
     return _kind(status, said)(
         said.message or f"The service answered {status} without a message",
@@ -81,7 +81,7 @@ def _kind(status: int, said: Envelope) -> type[BatchClientError]:
 
 
 def read_envelope(body: bytes, content_type: str) -> Envelope:
-    """Read an error body: OpenAI's envelope, a bare string, a framework's `detail`, or no JSON at all."""
+    """Read the body of an error: OpenAI's shape, a string, the `detail` of a framework, or no JSON at all."""
     try:
         answer = msgspec.json.decode(body)
     except (msgspec.DecodeError, ValueError, RecursionError):
@@ -117,7 +117,7 @@ def _clip(text: str) -> str:
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Read how long the service asks to wait, in seconds: `retry-after-ms`, else `retry-after` in seconds or a date."""
+    """Read the seconds that the service asks to wait, from `retry-after-ms`, else from `retry-after`, which may be a date."""
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000

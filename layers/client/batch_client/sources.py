@@ -1,4 +1,4 @@
-"""Where an upload's bytes come from: known length, constant memory, and readable again from the first byte."""
+"""Sources of an upload's bytes: of known length, in constant memory, and readable again from the first byte."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -7,15 +7,15 @@ from typing import BinaryIO, Protocol, cast, runtime_checkable
 
 from .errors import InvalidArgumentError
 
-CHUNK_BYTES = 256 * 1024  # large enough that neither Python nor the kernel shows in a profile
+CHUNK_BYTES = 256 * 1024  # with chunks of this size neither Python nor the kernel takes notable time
 
 
 @runtime_checkable
 class Source(Protocol):
-    """Give `len(source)` bytes in chunks; each iteration starts again from the first."""
+    """Give `len(source)` bytes in chunks; each iteration starts from the first byte."""
 
     def __len__(self) -> int:
-        """Count the bytes of all chunks."""
+        """Return the number of all bytes."""
 
     def __iter__(self) -> Iterator[bytes]:
         """Start from the first byte."""
@@ -36,7 +36,7 @@ class BytesSource:
 
 
 class PathSource:
-    """Send a file of the file system; its size is taken now."""
+    """Send a file of the file system, with the size that it has now."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -52,7 +52,7 @@ class PathSource:
 
 
 class FileSource:
-    """Send an open binary file, which must seek, from where it stands to its end."""
+    """Send an open binary file, which must seek, from its present position to its end."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -73,7 +73,7 @@ class FileSource:
 
 
 class ByteRanges:
-    """Send ranges of something, one after the other; `read(start, length)` gives the chunks of one of them."""
+    """Send byte ranges, one after the other; `read(start, length)` gives the chunks of one range."""
 
     def __init__(self, read: Callable[[int, int], Iterable[bytes]], ranges: Sequence[tuple[int, int]]) -> None:
         self._read = read
@@ -88,9 +88,9 @@ class ByteRanges:
 
 
 def source_from(given: object) -> Source:
-    """Make a Source of a path, bytes, an open binary file, or anything that already is one.
+    """Return a Source of a path, of bytes or of an open binary file; a Source is returned as it is.
 
-    Raises InvalidArgumentError for what has no length in bytes or cannot be read twice.
+    Raises InvalidArgumentError for a value that has no length in bytes, or that cannot be read twice.
     """
     if isinstance(given, bytes | bytearray | memoryview):
         return BytesSource(given)

@@ -1,4 +1,4 @@
-"""One request, one answer: the headers and the key, redirects, refusals and reading."""
+"""Send one request and read its answer: headers, key, redirects, refusals."""
 
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
@@ -11,11 +11,11 @@ import requests
 from .address import Address
 from .credentials import Credentials, without_key
 from .errors import APITimeoutError, BatchClientError, ProtocolError
-from .foreign import FOREIGN, translate
 from .http_info import HttpInfo
 from .profiles import Profile
 from .refusals import read_envelope, refusal
 from .retry import Retrier, harmless
+from .transport_errors import TRANSPORT_ERRORS, translate
 from .upload import UploadBody
 
 T = TypeVar("T")
@@ -26,21 +26,21 @@ _LARGEST_ANSWER = 64 * 1024 * 1024  # 10,000 files or 50,000 line errors stay fa
 _LARGEST_REFUSAL = 1024 * 1024
 _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_STALE_SECONDS = 15.0  # load balancers drop idle connections, some after 20 s and without a word
+_STALE_SECONDS = 15.0  # load balancers drop idle connections, some after 20 s and without closing them
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """Describe a request; `may_leave` lets redirects lead to another origin, where the key does not follow.
-
-    `patience` is the seconds to wait for its answer, where they are not those of every call.
-    """
+    """Describe a request."""
 
     method: str
+    #: The path below the base URL.
     path: str
     query: Mapping[str, str] = {}  # msgspec copies an empty default for each object
     headers: Mapping[str, str] = {}
     body: bytes | UploadBody | None = None
+    #: Whether redirects may lead to another origin, to which the key is not sent.
     may_leave: bool = False
+    #: The seconds to wait for the answer; None means those of the client.
     patience: float | None = None
 
 
@@ -72,7 +72,7 @@ class Transport:
         read: Callable[[object], T],
         may_repeat: Callable[[BatchClientError], bool] = harmless,
     ) -> HttpInfo[T]:
-        """Return what `read` makes of the answer's JSON; repeat the request after errors that `may_repeat`."""
+        """Return what `read` makes of the answer's JSON; repeat the request after errors that `may_repeat` accepts."""
         answer = self.retrier.run(lambda: self._answer(call), may_repeat)
         try:
             return HttpInfo(read(answer.data), answer.status, answer.headers)
@@ -81,14 +81,14 @@ class Transport:
             raise
 
     def open(self, call: Call) -> requests.Response:
-        """Return an answer with status 2xx, its body still to read; the caller closes it.
+        """Return an answer with status 2xx, whose body the caller reads and closes.
 
-        Follows redirects of GET. Raises the error that says what any other status means.
+        Redirects of a GET are followed. Any other status raises the error with its meaning.
         """
         return self._open(call, self._credentials.current())
 
     def fetch(self, call: Call, may_repeat: Callable[[BatchClientError], bool]) -> HttpInfo[bytes]:
-        """Return an answer with status 2xx as it came; repeat the request after errors that `may_repeat`."""
+        """Return an answer with status 2xx as it came; repeat the request after errors that `may_repeat` accepts."""
         return self.retrier.run(lambda: self._whole(call, self._credentials.current()), may_repeat)
 
     def _whole(self, call: Call, key: str) -> HttpInfo[bytes]:
@@ -130,14 +130,14 @@ class Transport:
         self._drop_stale_connections(call, url)
         try:
             return self._session.send(request, timeout=(connect, read), allow_redirects=False, **settings)
-        except FOREIGN as error:
+        except TRANSPORT_ERRORS as error:
             raise translate(error, urlsplit(url).netloc) from error
         finally:
             request.headers.pop(self.profile.key_header, None)  # exceptions and answers keep the request
             self._last_used = self.retrier.clock.time()
 
     def _drop_stale_connections(self, call: Call, url: str) -> None:
-        """Open a new connection for a POST after a pause: an idle one may be dead, and the POST's outcome unknown."""
+        """Open a new connection for a POST after a pause; on a dead connection the POST's outcome would be unknown."""
         if call.method == "POST" and self.retrier.clock.time() - self._last_used > _STALE_SECONDS:
             self._session.get_adapter(url).close()
 
@@ -145,11 +145,11 @@ class Transport:
         headers = {"Accept": "application/json", **call.headers}
         if self.address.is_home(url):
             headers |= self._headers
-        # An `auth` of our own keeps requests from putting in a password of ~/.netrc or of the session.
+        # With an `auth` of our own, requests adds no password of ~/.netrc or of the session.
         request = requests.Request(call.method, url, headers=headers, data=call.body, auth=lambda prepared: prepared)
         prepared = self._session.prepare_request(request)
         if call.method == "DELETE":
-            prepared.headers.pop("Content-Length", None)  # there is no body to count, and the SDK does not either
+            prepared.headers.pop("Content-Length", None)  # there is no body, and OpenAI's SDK sends no length either
         if self.address.is_home(url):
             prepared.headers[self.profile.key_header] = self.profile.key_prefix + key
         return prepared
@@ -167,7 +167,7 @@ class Transport:
         if status < 400:
             return ProtocolError(f"{self.address.host} answered with the unexpected status {status}", status=status)
         body = bytearray()
-        with suppress(BatchClientError):  # the status says most, and what came of the body is said too
+        with suppress(BatchClientError):  # the status says most, and the part of the body that came is used, too
             self._read_into(body, response, _LARGEST_REFUSAL)
         return refusal(status, response.headers, without_key(bytes(body), key), self.retrier.clock.time())
 
@@ -181,5 +181,5 @@ class Transport:
                     raise ProtocolError(f"The answer of {self.address.host} is longer than {limit} bytes")
                 if clock.monotonic() > deadline:
                     raise APITimeoutError(f"The answer of {self.address.host} does not end")
-        except FOREIGN as error:
+        except TRANSPORT_ERRORS as error:
             raise translate(error, self.address.host) from error

@@ -8,10 +8,10 @@ from .sources import CHUNK_BYTES, Source
 
 
 class UploadBody:
-    """Be the body of one multipart request.
+    """The body of one multipart request.
 
-    It has a length and an iterator but no `read`: so requests sends each chunk as it comes, under an exact
-    Content-Length, and starts from the first byte when it must send it again.
+    The body has a length and an iterator, but no `read`. So requests sends each chunk as it comes with an exact
+    Content-Length, and starts from the first byte when the body must be sent again.
     """
 
     def __init__(self, source: Source, filename: str, fields: Mapping[str, str]) -> None:
@@ -34,7 +34,7 @@ class UploadBody:
         left = self._size
         for chunk in self._read_source():
             left -= len(chunk)
-            if left < 0:  # sending it would overrun the Content-Length, and the rest be read as another request
+            if left < 0:  # more bytes than the Content-Length would be read as another request
                 raise SourceError(f"The source gives more than the {self._size} bytes it said")
             yield chunk
         if left:
@@ -46,7 +46,7 @@ class UploadBody:
         while True:
             try:
                 chunk = next(chunks, None)
-            except Exception as error:  # the source is the caller's, and so is what it raises
+            except Exception as error:  # the source is the caller's, and may raise anything
                 raise SourceError(f"The source broke: {type(error).__name__}", retryable=True) from error
             if chunk is None:
                 return
@@ -62,7 +62,7 @@ def _own_bytes(chunk: object) -> bytes:
 
 
 def gathered(chunks: Iterable[bytes], size: int = CHUNK_BYTES) -> Iterator[bytes]:
-    """Join small chunks up to `size` bytes, so that a source of short lines does not cost a system call each."""
+    """Join small chunks to `size` bytes at most, so that short lines do not cost a system call each."""
     waiting: list[bytes] = []
     held = 0
     for chunk in chunks:

@@ -14,25 +14,27 @@ from batch_client import (
     HttpInfo,
     InvalidArgumentError,
     RetryPolicy,
+    Source,
 )
 from batch_client import Batch as ProviderBatch
 from batchyard import settings
+from batchyard.adapters.api_key_store import ApiKeyStore
 from batchyard.adapters.batch_store import BatchStore
 from batchyard.adapters.bucket import Bucket
 from batchyard.adapters.event_bus import EventBus
-from batchyard.adapters.executions import Executions, WebhookExecutions
+from batchyard.adapters.executions import Executions
 from batchyard.adapters.file_bucket import FileBucket
 from batchyard.adapters.file_store import FileStore
+from batchyard.adapters.idempotency_store import IdempotencyStore
 from batchyard.adapters.lambda_functions import LambdaFunction
 from batchyard.adapters.quota_store import QuotaStore
 from batchyard.adapters.secrets_manager import Secret
 from batchyard.adapters.sweep_store import SweepStore
 from batchyard.adapters.token_ledger_store import TokenLedgerStore
 from batchyard.adapters.upload_store import UploadStore
+from batchyard.adapters.webhook_receipts import WebhookReceipts
 from batchyard.adapters.webhook_sender import WebhookSender
 from batchyard.adapters.webhook_store import WebhookStore
-from batchyard.api.api_keys import Keyring
-from batchyard.lines.byte_ranges import ByteRanges
 from batchyard.settings import Settings
 
 T = TypeVar("T")
@@ -41,8 +43,8 @@ T = TypeVar("T")
 class Provider(Protocol):
     """What we ask of a provider; `batch_client.BatchClient` is the real one and names what each call raises."""
 
-    def create_file(self, source: ByteRanges, filename: str) -> File:
-        """ByteRanges the input of a provider batch."""
+    def create_file(self, source: Source, filename: str) -> File:
+        """Upload the input of a provider batch."""
         ...
 
     def create_batch(
@@ -111,9 +113,19 @@ class Services:
         return BatchStore(self.settings.table)
 
     @cached_property
-    def keyring(self) -> Keyring:
-        """The API keys this process has met."""
-        return Keyring(self.batch_store, self.clock)
+    def api_key_store(self) -> ApiKeyStore:
+        """The table's API keys."""
+        return ApiKeyStore(self.settings.table)
+
+    @cached_property
+    def idempotency_store(self) -> IdempotencyStore:
+        """The table's Idempotency-Keys."""
+        return IdempotencyStore(self.settings.table)
+
+    @cached_property
+    def webhook_receipts(self) -> WebhookReceipts:
+        """The table's webhooks of the provider that were taken."""
+        return WebhookReceipts(self.settings.table)
 
     @cached_property
     def sweep_store(self) -> SweepStore:
@@ -133,7 +145,8 @@ class Services:
     @cached_property
     def token_ledger_store(self) -> TokenLedgerStore:
         """The ledgers of enqueued tokens, in the same table."""
-        return TokenLedgerStore(self.settings.table)
+        settings = self.settings
+        return TokenLedgerStore(settings.table, settings.provider_name, settings.max_enqueued_tokens)
 
     @cached_property
     def upload_store(self) -> UploadStore:
@@ -143,7 +156,7 @@ class Services:
     @cached_property
     def quota_store(self) -> QuotaStore:
         """The sums of what tenants store, in the same table."""
-        return QuotaStore(self.settings.table)
+        return QuotaStore(self.settings.table, self.settings.max_stored_bytes)
 
     @cached_property
     def executions(self) -> Executions:
@@ -176,9 +189,9 @@ class Services:
         return WebhookStore(self.settings.table)
 
     @cached_property
-    def webhook_executions(self) -> WebhookExecutions:
+    def webhook_executions(self) -> Executions:
         """The state machine that delivers webhooks."""
-        return WebhookExecutions(self.settings.webhook_state_machine_arn)
+        return Executions(self.settings.webhook_state_machine_arn)
 
     @cached_property
     def webhook_sender(self) -> WebhookSender:

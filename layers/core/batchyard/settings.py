@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
+from urllib.parse import urlsplit
 
 from batchyard.domain.errors import SettingsError
 
@@ -42,6 +43,7 @@ class Settings:
     max_stored_bytes: int = 0
     on_invalid: str = "refuse"
     max_enqueued_tokens: str = "0"
+    first_enqueued_tokens: int = 0
     max_creates_per_hour: int = 2_000
     poll_floor_seconds: int = 30
     poll_ceiling_seconds: int = 3_600
@@ -51,6 +53,11 @@ class Settings:
     results_days: int = 0
     keep_provider_files: str = "false"
     webhooks_to_private_addresses: str = "false"
+
+    @property
+    def provider_name(self) -> str:
+        """Name the provider in token ledgers: host and port of its address."""
+        return urlsplit(self.provider_base_url).netloc.rpartition("@")[2].lower()
 
     @property
     def private_webhooks(self) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from batch_client import BatchClient, CreateOutcomeUnknown, DownloadIncomplete, RetryPolicy
-from tests.integration.local.provider.emulator import CHAT, Emulator, chat_line, jsonl, started
+from tests.integration.local.emulator.running import CHAT, Emulator, chat_line, jsonl, started
 
 LINES = [chat_line(f"a-{number}") for number in range(50)]
 

@@ -6,7 +6,7 @@ import msgspec
 
 from batch_client import RequestCounts, Usage
 from batchyard.domain.batch import shape
-from batchyard.domain.shard import Step
+from batchyard.domain.step import Next, Step
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
 from batchyard.shards.continue_as_new import MOST_BUSY_TURNS
@@ -83,10 +83,10 @@ def test_counts_and_tokens_of_the_batch_rise_while_its_shards_run_and_end_as_the
     world.step(Step(batch_id, 1))
     counts, used = RequestCounts(total=3, completed=1, failed=0), Usage(input_tokens=3, output_tokens=2, total_tokens=5)
     world.provider.batches["pb-1"] = replace(world.provider.batches["pb-1"], request_counts=counts, usage=used)
-    world.step(Step(batch_id, 1, "poll"))
+    world.step(Step(batch_id, 1, Next.POLL))
     look()
     world.provider.batches["pb-1"] = replace(world.provider.batches["pb-1"], usage=None)
-    world.run_shard(Step(batch_id, 1, "poll"))
+    world.run_shard(Step(batch_id, 1, Next.POLL))
     look()
     assert assemble(world.services, batch_id) == "done"
     look()

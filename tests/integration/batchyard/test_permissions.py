@@ -24,7 +24,7 @@ from batchyard.api import batches, files, webhook_endpoints
 from batchyard.domain import webhook_delivery
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import DeliveryFailed, StoreError
-from batchyard.domain.shard import Step
+from batchyard.domain.step import Step
 from batchyard.domain.webhook_delivery import DeliveryRequest
 from batchyard.planning.intake import intake
 from batchyard.planning.plan import plan

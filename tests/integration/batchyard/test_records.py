@@ -7,7 +7,7 @@ from dataclasses import replace as replaced
 from typing import TYPE_CHECKING, Any
 
 from batch_client import NotFoundError, QuotaError
-from batchyard.domain.shard import Step
+from batchyard.domain.step import Step
 from batchyard.planning.plan import plan
 from batchyard.shards.fail import fail_shard
 from batchyard.shards.submit import submit

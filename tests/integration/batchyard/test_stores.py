@@ -10,6 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
+from batchyard.adapters import aws
 from tests.fakes.batches import BUCKET
 from tests.fakes.endings import EndingsProvider, answering
 from tests.fakes.lines import jsonl, request
@@ -60,6 +61,7 @@ def storm(world: World) -> Iterator[Storm]:
     hooks: dict[str, Any] = {"before-call": storm.before, "after-call": storm.after}
     for event, hook in hooks.items():
         events.register(event, hook)
+    aws.client.cache_clear()
     yield storm
     for event, hook in hooks.items():
         events.unregister(event, hook)

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batch_client import BatchClient, RetryPolicy
-from batchyard.domain.shard import Step
+from batchyard.domain.step import Step
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
 from tests.fakes.lines import jsonl, request
-from tests.fakes.world import memory_world
-from tests.integration.local.provider.emulator import Emulator, started
+from tests.fakes.world import World, memory_world
+from tests.integration.local.emulator.running import Emulator, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +93,7 @@ def test_every_line_has_its_answer_and_is_paid_once(world: World, emulator: Emul
     assert {each["status"] for each in made} <= {"completed", "expired", "failed", "cancelled"}
 
 
-def test_lines_set_aside_are_never_sent_and_the_rest_is_answered_through_trouble(
+def test_skipped_lines_are_never_sent_and_the_rest_is_answered_through_trouble(
     world: World, emulator: Emulator
 ) -> None:
     emulator.play(batches=[batch("1", expire_after=0.3)], lines=[line("r1*", status=500)])

@@ -6,6 +6,7 @@ from typing import Any
 import boto3
 import pytest
 
+from batchyard.domain.errors import StoreError
 from tests.fakes.moto import REGION
 from tests.integration.state_machine.conftest import (
     BUCKET,
@@ -146,6 +147,14 @@ def test_a_function_for_which_the_account_has_no_room_is_waited_for_and_within_b
     assert stack.functions.names().count("PlanFunction") == 31
     assert len(stack.backoffs) == 30
     assert all(0 <= seconds <= 600 for seconds in stack.backoffs)
+
+
+def test_trouble_of_lambda_and_of_the_stores_have_their_tries_together(stack: RunningStack) -> None:
+    stack.functions.answers["PlanFunction"] = [*[ThrottledError(), StoreError("no table")] * 15, ThrottledError()]
+    assert stack.run()["status"] == "FAILED"
+    assert stack.functions.names().count("PlanFunction") == 31
+    (recorded,) = stack.functions.payloads("FailFunction")
+    assert recorded["error"]["Error"] == "Lambda.TooManyRequestsException"
 
 
 @pytest.mark.parametrize("function", ["PlanFunction", "AssembleFunction"])

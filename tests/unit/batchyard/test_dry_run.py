@@ -114,7 +114,7 @@ def test_bad_lines_are_told_by_code_and_the_first_with_their_numbers(world: Worl
     assert made["errors_total"] == 4
 
 
-def test_what_is_set_aside_is_not_priced(world: World) -> None:
+def test_skipped_lines_are_not_priced(world: World) -> None:
     data = jsonl([LINES[0]] * 4)
     batch_id = world.drop(data, **{"dry-run": "true", "on-invalid": "skip"})
     world.run(batch_id)

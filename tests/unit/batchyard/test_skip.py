@@ -1,4 +1,4 @@
-"""With `on-invalid: skip`, bad lines are set aside into errors.jsonl, at their place, and the rest runs."""
+"""With `on-invalid: skip`, bad lines are skipped: they stand in errors.jsonl at their place, and the rest runs."""
 
 import gzip
 import json
@@ -53,7 +53,7 @@ def told(world: World, batch_id: str) -> list[tuple[str | None, str, int]]:
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["as it is", "gzip"])
-def test_bad_lines_are_set_aside_in_input_order_and_the_rest_runs(world: World, *, packed: bool) -> None:
+def test_bad_lines_are_skipped_in_input_order_and_the_rest_runs(world: World, *, packed: bool) -> None:
     data = b"".join(ROWS)
     batch_id = world.drop(gzip.compress(data) if packed else data, **{"on-invalid": "skip"})
     assert world.run(batch_id) == "done"
@@ -70,7 +70,7 @@ def test_bad_lines_are_set_aside_in_input_order_and_the_rest_runs(world: World, 
     assert sum(shard["lines"] for shard in report["shards"]) == 5
 
 
-def test_lines_set_aside_stand_among_the_provider_s_errors_by_their_place(world: World) -> None:
+def test_skipped_lines_stand_among_the_provider_s_errors_by_their_place(world: World) -> None:
     world.provider.endings = [
         answering(lambda custom_id: bad(custom_id, 400) if custom_id != "r2" else good(custom_id))
     ]
@@ -81,7 +81,7 @@ def test_lines_set_aside_stand_among_the_provider_s_errors_by_their_place(world:
     assert [line["custom_id"] for line in world.answered(batch_id, "output.jsonl")] == ["r2"]
 
 
-def test_a_shard_whose_lines_are_all_set_aside_is_not_run(world: World) -> None:
+def test_a_shard_whose_lines_are_all_skipped_is_not_run(world: World) -> None:
     twins = [request("a", model=model) for model in ("m0", "m1", "m2")]
     batch_id = world.drop(jsonl([*twins, request("b", model="m2")]), **{"on-invalid": "skip"})
     assert world.run(batch_id) == "done"
@@ -115,7 +115,7 @@ def test_an_upload_that_asks_for_what_is_unknown_fails_and_names_it(world: World
     assert (batch.status, batch.errors[0].param) == ("failed", "on_invalid")
 
 
-def test_a_call_that_takes_an_upload_over_while_it_is_read_has_its_bad_lines_set_aside(world: World) -> None:
+def test_a_call_that_takes_an_upload_over_while_it_is_read_has_its_bad_lines_skipped(world: World) -> None:
     batch_id = world.drop(b"".join(ROWS))
     wanted = {
         "input_file_id": world.services.batch_store.batch(batch_id).input.uri, "endpoint": "/v1/chat/completions",
@@ -129,10 +129,10 @@ def test_a_call_that_takes_an_upload_over_while_it_is_read_has_its_bad_lines_set
     assert told(world, batch_id) == REJECT_LINES
 
 
-def test_a_plan_that_is_put_down_and_made_again_at_its_end_sets_the_same_lines_aside(
+def test_a_plan_that_goes_on_and_is_made_again_at_its_end_skips_the_same_lines(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(skipped, "MOST_HELD", 400)
+    monkeypatch.setattr(skipped, "MOST_IN_RUN", 400)
     monkeypatch.setattr(MemoryBucket.chunks, "__defaults__", (0, None, 200))
     batch_id = world.drop(b"".join(ROWS), **{"on-invalid": "skip"})
     assert plan(world.services, batch_id, seconds_left=lambda: TIME_TO_END - 1).next == "plan"

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from local.deploy import read_template
-from local.parameters import parameters
-from local.stack import TEMPLATE
+from local.stack.deploy import TEMPLATE, read_template
+from local.stack.parameters import parameters
 from tests.unit.docs.pages import DOCS, PAGES, README, ROOT, code, name_of
 
 OF_A_READER = {"BATCHYARD_URL", "BATCHYARD_KEY"}  # variables of the examples, no settings

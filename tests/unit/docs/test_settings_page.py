@@ -3,9 +3,8 @@ from typing import Any
 
 import pytest
 
-from local.deploy import read_template
 from local.settings_page import PAGE, main, page
-from local.stack import TEMPLATE
+from local.stack.deploy import TEMPLATE, read_template
 
 NUMBER: dict[str, Any] = {
     "Type": "Number",

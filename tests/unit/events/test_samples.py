@@ -99,7 +99,8 @@ def test_a_call_comes_as_payload_2_0(path: Path) -> None:
     event = APIGatewayProxyEventV2(read(path))
     assert event.version == "2.0"
     assert event.raw_path == event.request_context.http.path
-    assert event["routeKey"] == event.request_context.route_key
+    assert event["routeKey"] == event.request_context.route_key == "$default"  # the only one, so no path has parameters
+    assert event.path_parameters == {}
     assert all(name == name.lower() for name in event.headers)
 
 

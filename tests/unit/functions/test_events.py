@@ -1,7 +1,6 @@
 """Every sample event goes through its door, and is accepted or refused as its name says."""
 
 import base64
-import hashlib
 import importlib
 import json
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from batchyard import services
 from batchyard.api import openapi
 from batchyard.api.files import MOST_INLINE
 from batchyard.domain import multipart_upload, object_keys, stored_file, webhook_endpoint
+from batchyard.domain.api_key import ApiKey, digest
 from batchyard.domain.statuses import TRANSITIONS
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
 from batchyard.lines.shard_lines import Place, ShardLines
@@ -75,10 +75,9 @@ def at_hand(monkeypatch: pytest.MonkeyPatch) -> MemoryServices:
     made.bucket.put(UPLOAD, INPUT)
     made.batch_store.create_batch(batch(input=made.bucket.head(UPLOAD)[0]))
     key_id, secret, salt = *KEY.split("_")[1:], "salt"
-    digest = hashlib.sha256(f"{salt}:{secret}".encode()).hexdigest()
-    made.batch_store.put_once({"pk": f"KEY#{key_id}", "sk": "KEY", "tenant": "default", "salt": salt, "hash": digest})
-    revoked = {"pk": f"KEY#{REVOKED}", "sk": "KEY", "tenant": "default", "salt": salt, "hash": digest, "revoked_at": 1}
-    made.batch_store.put_once(revoked)
+    good = ApiKey(key_id=key_id, tenant="default", created_at=1, salt=salt, hash=digest(salt, secret))
+    made.api_key_store.create(good)
+    made.api_key_store.create(msgspec.structs.replace(good, key_id=REVOKED, revoked_at=1))
     made.bucket.put(object_keys.file("default", FILE_ID), INPUT)
     members: dict[str, Any] = {"bytes": len(INPUT), "filename": "requests.jsonl", "purpose": "batch"}
     key = object_keys.file("default", FILE_ID)
@@ -446,7 +445,7 @@ def test_the_end_of_a_batch_is_delivered_once_to_each_endpoint_that_wants_it(
     answers = [call(path), call(path)]
     assert answers[0] == answers[1]
     assert len(answers[0]["deliveries"]) == wanted
-    assert {order.name for order in at_hand.webhook_executions.started} == set(answers[0]["deliveries"])
+    assert set(at_hand.webhook_executions.started) == set(answers[0]["deliveries"])
     assert len(at_hand.webhook_store.told) == wanted
 
 
@@ -460,19 +459,19 @@ def test_an_event_is_delivered_or_given_up(at_hand: MemoryServices, path: Path) 
 
 @samples("api", "health")
 def test_health_is_told_without_a_key(at_hand: MemoryServices, path: Path) -> None:
-    at_hand.batch_store.others.clear()
+    at_hand.api_key_store.known.clear()
     assert body(call(path)) == {"status": "ok"}
 
 
 @samples("api", "describe")
 def test_the_description_is_handed_out_as_it_is(at_hand: MemoryServices, path: Path) -> None:
-    assert at_hand.batch_store.others
+    assert at_hand.api_key_store.known
     assert body(call(path)) == json.loads(openapi.text())
 
 
 @samples("api", "refused-method-not-allowed")
 def test_a_method_that_is_not_allowed_is_told_which_are(at_hand: MemoryServices, path: Path) -> None:
-    assert at_hand.batch_store.others
+    assert at_hand.api_key_store.known
     assert call(path)["headers"]["Allow"] == "GET"
 
 
@@ -516,7 +515,7 @@ def test_the_sweep_makes_a_batch_of_each_upload_without_one_and_only_once(at_han
 
 @samples("sweep", "execution")
 def test_a_batch_whose_execution_died_is_started_again_at_once_and_once(at_hand: MemoryServices, path: Path) -> None:
-    at_hand.executions.start(BATCH_ID)
+    at_hand.executions.start(BATCH_ID, {})
     at_hand.executions.statuses[BATCH_ID] = json.loads(path.read_text(encoding="utf-8"))["detail"]["status"]
     answers = [call(path), call(path)]
     if "timed-out" in path.name:

@@ -73,12 +73,12 @@ def made() -> MemoryServices:
 
 @pytest.fixture(scope="module")
 def acme(made: MemoryServices) -> str:
-    return f"Bearer {api_keys.create(made.batch_store, 'acme')}"
+    return f"Bearer {api_keys.create(made.api_key_store, 'acme')}"
 
 
 @pytest.fixture(scope="module")
 def other(made: MemoryServices) -> str:
-    return f"Bearer {api_keys.create(made.batch_store, 'other')}"
+    return f"Bearer {api_keys.create(made.api_key_store, 'other')}"
 
 
 @pytest.fixture(autouse=True)

@@ -54,7 +54,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> MemoryServices:
 
 @pytest.fixture
 def acme(made: MemoryServices) -> str:
-    return f"Bearer {api_keys.create(made.batch_store, 'acme')}"
+    return f"Bearer {api_keys.create(made.api_key_store, 'acme')}"
 
 
 @pytest.mark.parametrize("client", CLIENTS)

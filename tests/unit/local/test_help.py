@@ -5,12 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from local.deploy import read_template
+from local import ROOT
 from local.engine.__main__ import WRAPPERS
 from local.engine.mends import MENDS
 from local.help import text
-from local.parts import ROOT
-from local.stack import TEMPLATE
+from local.stack.deploy import TEMPLATE, read_template
 
 
 def test_every_parameter_of_the_template_is_told_with_its_default() -> None:

@@ -1,14 +1,12 @@
 """Every function folder is deployed, is told what it reads, and is watched where it can fail unseen."""
 
 import dataclasses
-import json
 from typing import Any
 
 import pytest
 from aws_lambda_powertools.shared import constants
 
 from batchyard.adapters.event_bus import NAMES
-from batchyard.api import openapi
 from batchyard.domain.statuses import ENDED
 from batchyard.settings import Settings
 from tests.unit.template.documents import ROOT, Json, expanded, functions, references, resources, template
@@ -89,17 +87,17 @@ def test_who_is_told_of_another_resource_may_use_it_and_the_other_way_round(vari
     assert set(told) == {name for name in functions() if action in actions(name, target)}
 
 
-@each_function
-def test_a_function_logs_into_a_group_of_its_own(name: str) -> None:
-    groups = [properties["LoggingConfig"]["LogGroup"]["Ref"] for properties in functions().values()]
-    group = functions()[name]["LoggingConfig"]["LogGroup"]["Ref"]
-    assert groups.count(group) == 1
-    assert group == name.removesuffix("Function") + "Logs"
+def test_every_function_logs_into_the_one_group_that_all_share() -> None:
+    logging = [each["LoggingConfig"] for each in resources("AWS::Lambda::Function", expanded()).values()]
+    assert len(logging) == len(functions())
+    shared = {"LogGroup": {"Ref": "FunctionLogs"}, "LogFormat": "JSON", "ApplicationLogLevel": {"Ref": "LogLevel"}}
+    assert logging == [shared] * len(logging)
 
 
 def test_every_log_group_expires_and_is_used() -> None:
     groups = resources("AWS::Logs::LogGroup")
-    used = references([body for name, body in template()["Resources"].items() if name not in groups])
+    others = [body for name, body in template()["Resources"].items() if name not in groups]
+    used = references([template()["Globals"], *others])
     for name, properties in groups.items():
         assert properties["RetentionInDays"] == {"Ref": "LogDays"}
         assert name in used
@@ -131,12 +129,13 @@ def test_every_event_source_leaves_a_dead_letter_when_nobody_takes_it() -> None:
 
 def test_the_queue_takes_the_dead_letters_of_every_rule_and_of_no_other() -> None:
     (policy,) = resources("AWS::SQS::QueuePolicy").values()
-    allowed = {
-        source
-        for statement in policy["PolicyDocument"]["Statement"]
-        for source in references(statement["Condition"]["ArnEquals"])
-    }
-    assert allowed == set(resources("AWS::Events::Rule", expanded()))
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert (statement["Action"], statement["Principal"]) == ("sqs:SendMessage", {"Service": "events.amazonaws.com"})
+    assert references([policy["Queues"], statement["Resource"]]) == {"DeadLetters"}
+    rules = resources("AWS::Events::Rule", expanded())
+    assert statement["Condition"].keys() == {"ArnEquals"}
+    senders = statement["Condition"]["ArnEquals"]["aws:SourceArn"]
+    assert sorted(map(str, senders)) == sorted(str({"Fn::GetAtt": [rule, "Arn"]}) for rule in rules)
 
 
 def test_the_schedule_may_leave_its_dead_letters() -> None:
@@ -177,23 +176,38 @@ def test_only_uploads_into_the_inbox_reach_intake() -> None:
     }
 
 
-def routes() -> dict[str, Json]:
+def operations() -> dict[str, Json]:
+    """Return by method and path what SAM makes of the API."""
     (api,) = resources("AWS::ApiGatewayV2::Api", expanded()).values()
     return {
-        f"{method.upper()} {path}": operation
-        for path, operations in api["Body"]["paths"].items()
-        for method, operation in operations.items()
+        f"{method} {path}": operation
+        for path, methods in api["Body"]["paths"].items()
+        for method, operation in methods.items()
     }
 
 
-def test_the_api_has_the_routes_of_its_description_and_one_for_whatever_fits_none() -> None:
-    described = {
-        f"{method.upper()} {path}"
-        for path, operations in json.loads(openapi.text())["paths"].items()
-        for method in operations
-    }
-    assert set(routes()) == {*described, "X-AMAZON-APIGATEWAY-ANY-METHOD /$default"}
+def test_every_request_reaches_the_api_function_by_the_one_route_there_is() -> None:
+    (operation,) = operations().values()
+    assert set(operations()) == {"x-amazon-apigateway-any-method /$default"}
+    integration = operation["x-amazon-apigateway-integration"]
+    assert (integration["type"], integration["payloadFormatVersion"]) == ("aws_proxy", "2.0")
+    assert references(integration["uri"]) >= {"ApiFunction"}
 
 
-def test_the_gateway_refuses_nobody_by_itself_for_its_words_are_not_openais() -> None:
-    assert not [route for route, operation in routes().items() if operation.get("security")]
+def test_one_permission_lets_this_gateway_invoke_the_api_function_and_no_other() -> None:
+    permissions = resources("AWS::Lambda::Permission", expanded()).values()
+    (given,) = [each for each in permissions if each["Principal"] == "apigateway.amazonaws.com"]
+    assert given["FunctionName"] == {"Ref": "ApiFunction"}
+    assert "HttpApi" in references(given["SourceArn"])
+
+
+def test_a_path_reaches_the_function_without_the_name_of_a_stage_before_it() -> None:
+    (stage,) = resources("AWS::ApiGatewayV2::Stage", expanded()).values()
+    assert stage["StageName"] == "$default"
+
+
+def test_the_gateway_answers_and_refuses_nobody_by_itself_for_its_words_are_not_openais() -> None:
+    (api,) = resources("AWS::ApiGatewayV2::Api", expanded()).values()
+    assert not {"CorsConfiguration"} & set(api)  # with which it would answer every OPTIONS
+    assert not {"security", "securityDefinitions", "x-amazon-apigateway-cors"} & set(api["Body"])
+    assert not [route for route, operation in operations().items() if operation.get("security")]

@@ -41,7 +41,7 @@ def grants() -> list[Grant]:
     for name, properties in resources("AWS::IAM::Role").items():
         for policy in properties["Policies"]:
             found += [Grant(name, statement) for statement in policy["PolicyDocument"]["Statement"]]
-    for name, properties in resources("AWS::IAM::Policy").items():
+    for name, properties in (resources("AWS::IAM::Policy") | resources("AWS::IAM::ManagedPolicy")).items():
         found += [Grant(name, statement) for statement in properties["PolicyDocument"]["Statement"]]
     return found
 
@@ -156,15 +156,28 @@ def test_who_calls_addresses_of_tenants_may_do_nothing_but_read_and_change_recor
     assert may == {"dynamodb:GetItem", "dynamodb:UpdateItem", "secretsmanager:GetSecretValue"}
 
 
+@pytest.mark.parametrize("name", resources("AWS::Serverless::StateMachine"))
+def test_a_state_machine_may_log_and_trace_by_the_policy_that_all_share(name: str) -> None:
+    (role,) = references(resources("AWS::Serverless::StateMachine")[name]["Role"])
+    (shared,) = resources("AWS::IAM::ManagedPolicy")
+    assert template()["Resources"][role]["Properties"]["ManagedPolicyArns"] == [{"Ref": shared}]
+    assert {grant.statement["Sid"] for grant in grants() if grant.owner == shared} == UNNAMEABLE
+    assert not [grant for grant in grants() if grant.owner == role and grant.statement["Sid"] in UNNAMEABLE]
+
+
 def test_sam_adds_nothing_but_logs_traces_and_dead_letters() -> None:
     for name, role in resources("AWS::IAM::Role", expanded()).items():
-        managed = [str(arn).rsplit("/", 1)[-1] for arn in role.get("ManagedPolicyArns", ())]
-        assert set(managed) <= {"AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess"}, name
+        foreign = [
+            arn for arn in role.get("ManagedPolicyArns", ()) if not references(arn) & set(template()["Resources"])
+        ]
+        managed = {str(arn).rsplit("/", 1)[-1] for arn in foreign}
+        assert managed <= {"AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess"}, name
         for policy in role["Policies"]:
             for statement in policy["PolicyDocument"]["Statement"]:
                 assert "*" not in str(statement["Action"]), name
 
 
-def test_no_role_has_a_fixed_name_so_that_the_plain_capability_is_enough() -> None:
-    for role in resources("AWS::IAM::Role", expanded()).values():
-        assert "RoleName" not in role
+def test_no_role_and_no_policy_of_its_own_has_a_fixed_name_so_that_the_plain_capability_is_enough() -> None:
+    for kind, name in (("Role", "RoleName"), ("ManagedPolicy", "ManagedPolicyName")):
+        for properties in resources(f"AWS::IAM::{kind}", expanded()).values():
+            assert name not in properties

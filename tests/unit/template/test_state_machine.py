@@ -7,17 +7,18 @@ from typing import NamedTuple
 import pytest
 
 from batchyard.domain import object_keys
+from batchyard.domain.batch import BatchNext
 from batchyard.domain.errors import StaleRecord, StoreError
 from batchyard.shards.continue_as_new import MOST_BUSY_TURNS
 from tests.unit.template.documents import Json, functions, listed, references, resources, state_machine, template, walk
 
-LAMBDA_TROUBLE = {
+LAMBDA_TROUBLE = [
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
     "Lambda.ClientExecutionTimeoutException",
     "Lambda.TooManyRequestsException",
-}
+]
 # Lambda names an error after its class.
 RETRYABLE = [each.__name__ for each in (StoreError, StaleRecord)]
 HISTORY_EVENTS = 25_000  # the most a Standard execution may have
@@ -56,6 +57,7 @@ def targets(body: Json) -> Iterator[str]:
 
 STATES = list(states(state_machine()))
 TASKS = [state for state in STATES if state.body["Type"] == "Task"]
+RETRY: Json = TASKS[0].body["Retry"]  # of every task, in both state machines
 WORKERS = [state for state in STATES if "Catch" in state.body]
 each_task = pytest.mark.parametrize("state", TASKS, ids=lambda state: state.name)
 each_worker = pytest.mark.parametrize("state", WORKERS, ids=lambda state: state.name)
@@ -101,24 +103,25 @@ def test_a_task_is_given_longer_than_its_function_so_that_the_function_is_what_t
 
 
 @each_task
-def test_a_task_retries_with_jitter_and_bounds(state: State) -> None:
-    trouble, stores, anything = state.body["Retry"]
-    assert set(trouble["ErrorEquals"]) == LAMBDA_TROUBLE
-    assert stores["ErrorEquals"] == RETRYABLE
+def test_every_task_has_the_same_retries(state: State) -> None:
+    assert state.body["Retry"] == RETRY
+
+
+def test_the_retries_have_jitter_and_bounds() -> None:
+    trouble, anything = RETRY
+    assert trouble["ErrorEquals"] == LAMBDA_TROUBLE + RETRYABLE
     assert anything["ErrorEquals"] == ["States.ALL"]
-    for retry, longest, most in ((trouble, 600, 30), (stores, 600, 30), (anything, 120, 3)):
+    for retry, longest, most in ((trouble, 600, 30), (anything, 120, 3)):
         assert retry["JitterStrategy"] == "FULL"
         assert retry["IntervalSeconds"] < retry["MaxDelaySeconds"] <= longest
         assert 3 <= retry["MaxAttempts"] <= most
 
 
-@each_task
-def test_trouble_of_lambda_itself_and_of_the_stores_is_outlived_by_hours(state: State) -> None:
-    *lasting, _ = state.body["Retry"]
-    for retry in lasting:
-        delays = (retry["IntervalSeconds"] * retry["BackoffRate"] ** at for at in range(retry["MaxAttempts"]))
-        longest = sum(min(delay, retry["MaxDelaySeconds"]) for delay in delays)
-        assert longest / 2 > 3_600  # full jitter takes half on average
+def test_trouble_of_lambda_itself_and_of_the_stores_is_outlived_by_hours() -> None:
+    trouble, _ = RETRY
+    delays = (trouble["IntervalSeconds"] * trouble["BackoffRate"] ** at for at in range(trouble["MaxAttempts"]))
+    longest = sum(min(delay, trouble["MaxDelaySeconds"]) for delay in delays)
+    assert longest / 2 > 3_600  # full jitter takes half on average
 
 
 @each_worker
@@ -178,6 +181,11 @@ def test_a_choice_looks_at_nothing_but_next() -> None:
         for choice in state.body.get("Choices", ()):
             assert set(choice) == {"Variable", "StringEquals", "Next"}
             assert choice["Variable"] == "$.next"
+
+
+def test_the_batch_s_choices_know_every_word_that_plan_and_assemble_answer() -> None:
+    choices = [choice for body in state_machine()["States"].values() for choice in body.get("Choices", ())]
+    assert {choice["StringEquals"] for choice in choices} == set(BatchNext)
 
 
 def test_a_failing_shard_never_fails_its_siblings() -> None:

@@ -6,10 +6,11 @@ from graphlib import TopologicalSorter
 
 import pytest
 
-from batch_client.profiles import PROFILES
+from batch_client import PROFILES
 from batchyard.domain.stored_file import KEEP_DAYS, KEEP_TAG
 from tests.unit.template.documents import (
     ROOT,
+    Json,
     expanded,
     functions,
     references,
@@ -44,6 +45,19 @@ def test_every_reference_has_a_target() -> None:
     known = set(expanded()["Resources"]) | set(template()["Parameters"])
     for name in references(expanded()["Resources"]) | references(template()["Outputs"]):
         assert name in known or name.startswith(("AWS::", "__")), name
+
+
+def test_the_file_follows_the_flow_from_what_is_kept_to_the_alarms_and_a_machine_comes_before_its_steps() -> None:
+    order = list(template()["Resources"])
+    doors, steps = order.index("IntakeFunction"), order.index("PlanFunction")
+    assert all(order.index(name) < doors for name in ("DataBucket", "Table", "ProviderSecret", "EventBus"))
+    assert doors < order.index("BatchStateMachine") < steps < order.index("NotifyFunction")
+    machines = resources("AWS::Serverless::StateMachine").items()
+    assert all(
+        order.index(name) < order.index(step) for name, body in machines for step in body["DefinitionSubstitutions"]
+    )
+    alarms = [name for name in order if name.startswith("Alarm") or name.endswith("Alarm")]
+    assert order[-len(alarms) :] == alarms
 
 
 def test_two_stacks_fit_one_account() -> None:
@@ -100,14 +114,19 @@ def test_the_outputs_are_those_the_readme_names() -> None:
     assert all(output["Description"] for output in template()["Outputs"].values())
 
 
+def watched(alarm: Json) -> list[Json]:
+    """Return the metrics that an alarm is on: its own one, or those of its expression."""
+    return [query["MetricStat"]["Metric"] for query in alarm.get("Metrics", ()) if "MetricStat" in query] or [alarm]
+
+
 @each_alarm
-def test_an_alarm_watches_a_metric_that_exists(name: str) -> None:
-    alarm = resources("AWS::CloudWatch::Alarm")[name]
-    dimension, kind = METRICS[alarm["Namespace"], alarm["MetricName"]]
-    (given,) = alarm["Dimensions"]
-    (target,) = references(given["Value"])
-    assert given["Name"] == dimension
-    assert template()["Resources"][target]["Type"] == kind
+def test_an_alarm_watches_metrics_that_exist(name: str) -> None:
+    for metric in watched(resources("AWS::CloudWatch::Alarm")[name]):
+        dimension, kind = METRICS[metric["Namespace"], metric["MetricName"]]
+        (given,) = metric["Dimensions"]
+        (target,) = references(given["Value"])
+        assert given["Name"] == dimension
+        assert template()["Resources"][target]["Type"] == kind
 
 
 @each_alarm
@@ -118,27 +137,36 @@ def test_an_alarm_says_what_is_wrong_and_tells_somebody(name: str) -> None:
     assert alarm["TreatMissingData"] == "notBreaching"
 
 
+def targets() -> set[str]:
+    """Return every resource that an alarm watches."""
+    metrics = [metric for alarm in resources("AWS::CloudWatch::Alarm").values() for metric in watched(alarm)]
+    return references([metric["Dimensions"] for metric in metrics])
+
+
 def test_every_queue_has_an_alarm() -> None:
-    watched = {
-        name for alarm in resources("AWS::CloudWatch::Alarm").values() for name in references(alarm["Dimensions"])
-    }
-    assert set(resources("AWS::SQS::Queue")) <= watched
+    assert set(resources("AWS::SQS::Queue")) <= targets()
 
 
-def test_every_function_that_the_state_machine_of_batches_runs_has_an_alarm() -> None:
+def test_every_function_that_the_state_machine_of_batches_runs_is_watched_by_an_alarm() -> None:
     machine = resources("AWS::Serverless::StateMachine")["BatchStateMachine"]
-    watched = {
-        target
-        for alarm in resources("AWS::CloudWatch::Alarm").values()
-        for target in references(alarm["Dimensions"])
-        if target in functions()
-    }
-    assert watched == set(machine["DefinitionSubstitutions"]) - {"FailFunction"}  # what it cannot record the sweep does
+    steps = set(machine["DefinitionSubstitutions"]) - {"FailFunction"}  # what it cannot record the sweep does
+    assert targets() & set(functions()) == steps
+
+
+def test_one_alarm_tells_of_steps_that_have_been_failing_for_a_quarter_of_an_hour_and_its_graph_of_which() -> None:
+    alarm = resources("AWS::CloudWatch::Alarm")["StepErrorsAlarm"]
+    total, *steps = alarm["Metrics"]
+    assert (total["Expression"], total["ReturnData"]) == ("SUM(FILL(METRICS(), 0))", True)
+    assert (alarm["EvaluationPeriods"], alarm["Threshold"]) == (3, 0)
+    for step in steps:
+        assert step["ReturnData"] is False  # shown, and not compared by itself
+        assert (step["MetricStat"]["Stat"], step["MetricStat"]["Period"]) == ("Sum", 300)
+        assert references(step["MetricStat"]) == {f"{step['Label']}Function"}
 
 
 def test_the_api_sends_no_metrics_by_route_which_would_cost_more_than_all_the_rest() -> None:
     (api,) = resources("AWS::Serverless::HttpApi").values()
-    assert "DetailedMetricsEnabled" not in api["DefaultRouteSettings"]  # the access log names the route
+    assert "DetailedMetricsEnabled" not in api["DefaultRouteSettings"]  # the access log names method and path
 
 
 def test_the_bucket_is_closed_encrypted_versioned_and_heard() -> None:

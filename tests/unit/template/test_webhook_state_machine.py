@@ -4,7 +4,7 @@ import pytest
 
 from batchyard.domain.errors import DeliveryFailed
 from tests.unit.template.documents import Json, functions, references, resources, state_machine, template
-from tests.unit.template.test_state_machine import LAMBDA_TROUBLE, RETRYABLE, targets
+from tests.unit.template.test_state_machine import RETRY, targets
 
 HOUR = 3_600
 MACHINE: Json = state_machine("webhook")
@@ -43,13 +43,10 @@ def test_what_is_so_slow_that_the_function_runs_out_of_time_is_tried_as_long_as_
     assert set(delivery_retry()["ErrorEquals"]) == {"DeliveryFailed", "Sandbox.Timedout", "States.Timeout"}
 
 
-@each_task
-def test_trouble_of_ours_is_tried_again_with_jitter_and_bounds(name: str) -> None:
-    trouble, stores, anything = STATES[name]["Retry"][-3:]
-    assert set(trouble["ErrorEquals"]) == LAMBDA_TROUBLE
-    assert (stores["ErrorEquals"], anything["ErrorEquals"]) == (RETRYABLE, ["States.ALL"])
-    assert {each["JitterStrategy"] for each in (trouble, stores, anything)} == {"FULL"}
-    assert {(each["MaxAttempts"], each["MaxDelaySeconds"]) for each in (trouble, stores)} == {(30, 600)}
+def test_trouble_of_ours_is_tried_again_as_it_is_for_a_batch() -> None:
+    assert STATES["Deliver"]["Retry"] == [delivery_retry(), *RETRY]
+    assert STATES["GiveUp"]["Retry"] == RETRY
+    assert set(TASKS) == {"Deliver", "GiveUp"}
 
 
 @each_task

@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Final, TypeVar
 
 import boto3
@@ -39,8 +40,12 @@ _HIDDEN: Final = frozenset({"403", "AccessDenied"})
 _OF_OBJECTS: Final = frozenset({"GetObject", "HeadObject"})
 
 
+@cache
 def client(service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time; each adapter names the type it wants
-    """Make a client of this process's region and credentials."""
+    """Return the process's one client of a service; several threads may use it at a time.
+
+    A client costs tens of milliseconds to make, and each has connections of its own.
+    """
     return boto3.client(service, config=S3 if service == "s3" else CONFIG)  # type: ignore[call-overload]  # the name is not a literal here
 
 

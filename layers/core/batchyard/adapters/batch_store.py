@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
 from batchyard.adapters.aws import through_conflicts, translated
-from batchyard.adapters.batch_totals import HELD, USED, share
-from batchyard.adapters.items import Items
-from batchyard.adapters.table import ANY, INDEX, NEW, THERE, behind, changing, encode, members
+from batchyard.adapters.table import ANY, INDEX, NEW, THERE, Table, behind, changing, encode, members
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, Usage
 from batchyard.domain.errors import NotFound, StaleRecord
-from batchyard.domain.shard import Shard, superseding
+from batchyard.domain.shard import Shard, with_next_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 BATCH: Final = "BATCH"
 OPEN: Final = "open_for"  # the member, and the index, of those batches that have not ended
+USED: Final = "used_"
+HELD: Final = "held_by"  # the set of shards that wait for something; DynamoDB drops an empty set
 
 
 def _among(some: Iterable[str]) -> tuple[str, dict[str, str]]:
@@ -31,7 +31,14 @@ def _among(some: Iterable[str]) -> tuple[str, dict[str, str]]:
 ENDED: Final = _among(statuses.ENDED)
 
 
-class BatchStore(Items):
+class LinkedShard(NamedTuple):
+    """The shard that a provider batch was made for."""
+
+    batch_id: str
+    shard: int
+
+
+class BatchStore(Table):
     """Read and write records; every write is conditional, so that a late or second worker changes nothing."""
 
     def create_batch(self, batch: Batch) -> bool:
@@ -123,11 +130,11 @@ class BatchStore(Items):
 
     def save_shard(self, before: Shard | None, after: Shard) -> Shard:
         """Write a shard over the version `before` and move its batch's record with it; raises StaleRecord if it was moved."""
-        saved = superseding(before, after)
+        saved = with_next_version(before, after)
         # A worker that was overtaken must not undo what the other did.
         unmoved = ("#version = :version", {":version": before.version}) if before else (NEW, {})
         put = self._putting(_shard_key(saved.batch_id, saved.shard), members(saved), *unmoved)
-        change = share(before, saved)
+        change = _share(before, saved)
         with translated(f"recording shard {saved.shard} of {saved.batch_id}"):
             if change:
                 of_batch = {"TableName": self._table, "Key": encode(batch_key(saved.batch_id)), **change}
@@ -137,14 +144,15 @@ class BatchStore(Items):
                 self._dynamodb.put_item(**put)
         return saved
 
-    def fence(self, shard: Shard) -> Shard:
-        """Save a shard as it is, for a version, and so an `attempt_place`, that no other worker has; raises StaleRecord."""
-        return self.save_shard(shard, shard)
-
     def link(self, provider_batch_id: str, shard: Shard) -> None:
         """Record whose a provider batch is."""
         owner = {"batch_id": shard.batch_id, "shard": shard.shard, "expires_at_ttl": shard.expires_at_ttl}
-        self._put({"pk": f"PROVIDER#{provider_batch_id}", "sk": "LINK"}, owner, ANY)
+        self._put(_link_key(provider_batch_id), owner, ANY)
+
+    def linked(self, provider_batch_id: str) -> LinkedShard | None:
+        """Read whose a provider batch is; None where it is not recorded."""
+        found = self._find(_link_key(provider_batch_id))
+        return LinkedShard(found["batch_id"], found["shard"]) if found else None
 
 
 def _batch(item: dict[str, Any]) -> Batch:
@@ -159,6 +167,10 @@ def batch_key(batch_id: str) -> dict[str, str]:
     return {"pk": f"BATCH#{batch_id}", "sk": BATCH}
 
 
+def _link_key(provider_batch_id: str) -> dict[str, str]:
+    return {"pk": f"PROVIDER#{provider_batch_id}", "sk": "LINK"}
+
+
 def _shard_key(batch_id: str, number: int) -> dict[str, str]:
     return {"pk": f"BATCH#{batch_id}", "sk": f"SHARD#{number:05}"}
 
@@ -166,3 +178,41 @@ def _shard_key(batch_id: str, number: int) -> dict[str, str]:
 def _index_key(batch: Batch) -> dict[str, str]:
     milliseconds = "" if batch.created_ms is None else f"{batch.created_ms:03}"
     return {"gsi1pk": f"TENANT#{batch.tenant}", "gsi1sk": f"{batch.created_at:010}{milliseconds}#{batch.batch_id}"}
+
+
+def _share(before: Shard | None, after: Shard) -> dict[str, Any]:
+    """Shape the members of an update of the batch; empty when the change does not concern it.
+
+    Each kind of token is an attribute of its own, for one that is not there yet can be added to.
+    """
+    completed = after.completed - (before.completed if before else 0)
+    failed = after.failed - (before.failed if before else 0)
+    used = msgspec.structs.asdict(after.usage - (before.usage if before else Usage()))
+    tokens = {f"{USED}{name}": count for name, count in used.items() if count}
+    sets, adds, deletes = [], [f"{name} :{name}" for name in tokens], list[str]()
+    values = encode({f":{name}": count for name, count in tokens.items()})
+    if completed or failed:
+        sets += [f"#counts.{name} = #counts.{name} + :{name}" for name in ("completed", "failed")]
+        values |= encode({":completed": completed, ":failed": failed})
+    paused = before.paused if before else None
+    if after.paused != paused:
+        values[":shard"] = {"NS": [str(after.shard)]}
+        (adds if after.paused else deletes).append(f"{HELD} :shard")
+        if after.paused:
+            sets.append("#paused = :paused")
+            values |= encode({":paused": after.paused})
+    return _update(sets, adds, deletes, values)
+
+
+def _update(sets: list[str], adds: list[str], deletes: list[str], values: dict[str, Any]) -> dict[str, Any]:
+    clauses = {"SET": sets, "ADD": adds, "DELETE": deletes}
+    expression = " ".join(f"{word} {', '.join(parts)}" for word, parts in clauses.items() if parts)
+    if not expression:
+        return {}
+    names = {f"#{name}": name for name in ("counts", "paused") if f"#{name}" in expression}
+    return {
+        "UpdateExpression": expression,
+        "ConditionExpression": "attribute_exists(pk)",
+        "ExpressionAttributeValues": values,
+        **({"ExpressionAttributeNames": names} if names else {}),
+    }

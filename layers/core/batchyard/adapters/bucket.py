@@ -115,7 +115,7 @@ class Bucket:
 
     def writer(self, key: str, *, hashing: bool = True, begun: Begun | None = None) -> Writer:
         """Open an object for writing in pieces, or go on with one that was begun; it appears when the block ends well."""
-        return Writer(self, self._s3, key, hashing=hashing, begun=begun)
+        return Writer(self._s3, self.bucket, key, self.chunks, self.put, hashing=hashing, begun=begun)
 
 
 def _plain(value: str) -> str:

@@ -19,8 +19,8 @@ SMALLEST_PART: Final = 8 * 1024 * 1024  # S3 wants 5 MiB of all parts but the la
 WORKERS: Final = 6
 
 
-class Source(NamedTuple):
-    """An object of so many bytes to be joined."""
+class SmallObject(NamedTuple):
+    """An object to be joined with others."""
 
     key: str
     size: int
@@ -36,7 +36,7 @@ class ObjectJoin:
         self._parts: list[CompletedPart] = []
         self.version_id: str | None = None
 
-    def take(self, sources: Sequence[Source]) -> Iterator[bytes]:
+    def take(self, sources: Sequence[SmallObject]) -> Iterator[bytes]:
         """Append objects in their order; yield their bytes as they pass."""
         numbers = count(1)
         waiting = _groups(sources)
@@ -65,7 +65,7 @@ class ObjectJoin:
             done = self._s3.complete_multipart_upload(**self._where(), MultipartUpload={"Parts": told(self._parts)})
         self.version_id = done.get("VersionId")
 
-    def _read(self, group: Sequence[Source]) -> bytes:
+    def _read(self, group: Sequence[SmallObject]) -> bytes:
         with translated(f"reading parts of s3://{self._bucket}/{self._key}"):
             return b"".join(self._s3.get_object(Bucket=self._bucket, Key=source.key)["Body"].read() for source in group)
 
@@ -78,9 +78,9 @@ class ObjectJoin:
         return {"Bucket": self._bucket, "Key": self._key, "UploadId": self._upload_id}
 
 
-def _groups(sources: Sequence[Source]) -> Iterator[list[Source]]:
+def _groups(sources: Sequence[SmallObject]) -> Iterator[list[SmallObject]]:
     """Gather neighbours until they are large enough for a part."""
-    group: list[Source] = []
+    group: list[SmallObject] = []
     for source in sources:
         group.append(source)
         if sum(each.size for each in group) >= SMALLEST_PART:

@@ -13,13 +13,15 @@ from batchyard.adapters.aws import translated
 from batchyard.domain.errors import BatchyardError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
     from mypy_boto3_s3 import S3Client
 
-    from batchyard.adapters.bucket import Bucket
     from batchyard.domain.batch import InputObject
+
+    Read = Callable[[InputObject, int, int], Iterator[bytes]]
+    Put = Callable[[str, bytes], None]
 
 # Source: "Amazon S3 multipart upload limits": at most 10,000 parts of 5 MiB to 5 GiB, but that the last may be smaller.
 SMALLEST_PART: Final = 5 * 1024 * 1024
@@ -41,26 +43,31 @@ class CompletedPart(msgspec.Struct, frozen=True):
 class Begun(msgspec.Struct, frozen=True):
     """An object that is written in part: all a writer in another process needs to go on. `held` was not sent yet.
 
-    `crc32` is that of the bytes written and of the objects copied to their end so far; None where it is not known.
+    `crc32` is that of the bytes written and of the objects copied to their end so far.
     """
 
     upload_id: str | None = None
     parts: list[CompletedPart] = []
     held: bytes = b""
     size: int = 0
-    crc32: int | None = None
+    crc32: int = 0
 
 
 class Writer:
     """Write one object of any size with the memory of one part; knows its size, CRC-32 and, if all came by, its SHA-256."""
 
-    def __init__(self, bucket: Bucket, s3: S3Client, key: str, *, hashing: bool, begun: Begun | None = None) -> None:
-        """Prepare, or go on where another writer was put down; nothing is sent before the first part is full."""
-        self._bucket, self._s3, self.key = bucket, s3, key
+    def __init__(
+        self, s3: S3Client, bucket: str, key: str, read: Read, put: Put, *, hashing: bool, begun: Begun | None = None
+    ) -> None:
+        """Prepare, or go on where another writer was suspended; nothing is sent before the first part is full.
+
+        `read` reads a range of another object, and `put` writes a small object in one request.
+        """
+        self._s3, self._bucket, self.key, self._read, self._put = s3, bucket, key, read, put
         self._kept = begun is not None  # somebody may go on with this upload after us
-        begun = begun or Begun(crc32=0)
+        begun = begun or Begun()
         self._upload_id, self._parts, self.size = begun.upload_id, list(begun.parts), begun.size
-        self.crc32 = begun.crc32  # None once something was copied whose own is not known
+        self.crc32 = begun.crc32
         self._held, self._held_bytes = [begun.held], len(begun.held)
         self._digest = hashlib.sha256() if hashing and not self._kept else None
         self._left = False
@@ -72,8 +79,7 @@ class Writer:
 
     def write(self, data: bytes) -> None:
         """Append bytes."""
-        if self.crc32 is not None:
-            self.crc32 = zlib.crc32(data, self.crc32)
+        self.crc32 = zlib.crc32(data, self.crc32)
         self._append(data)
 
     def _append(self, data: bytes) -> None:
@@ -85,26 +91,25 @@ class Writer:
         if self._held_bytes >= self._part:
             self._send_part()
 
-    def copying(self, source: InputObject, start: int = 0, crc32: int | None = None) -> Iterator[int]:
+    def copying(self, source: InputObject, crc32: int, start: int = 0) -> Iterator[int]:
         """Append another object of the bucket from `start` on, and yield how far it came after each step of bounded size.
 
-        The bytes of a large one never come here, so `crc32` is that of all of it; the writer may be put down between two steps.
+        The bytes of a large object never come here, so `crc32` is its own. The writer may be suspended between two steps.
         """
         while start < source.size:
             stop = min(start + LARGEST_COPY, source.size)
             self._copy(source, start, stop)
             start = stop
             if start == source.size:
-                known = self.crc32 is not None and crc32 is not None
-                self.crc32 = checksums.joined(self.crc32 or 0, crc32 or 0, source.size) if known else None
+                self.crc32 = checksums.joined(self.crc32, crc32, source.size)
             yield start
 
-    def copy(self, source: InputObject, crc32: int | None = None) -> None:
+    def copy(self, source: InputObject, crc32: int) -> None:
         """Append all bytes of another object of the bucket."""
-        for _ in self.copying(source, crc32=crc32):
+        for _ in self.copying(source, crc32):
             pass
 
-    def put_down(self) -> Begun:
+    def suspend(self) -> Begun:
         """Leave the object unfinished for another writer; this one writes no more."""
         self._left = True
         return Begun(self._upload_id, self._parts, b"".join(self._held), self.size, self.crc32)
@@ -116,13 +121,13 @@ class Writer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Complete the object, or leave nothing behind but what was put down."""
+        """Complete the object, or leave nothing behind but a suspended object."""
         if self._left:
             return
         if kind is None:
             self._complete()
         elif self._upload_id and not self._kept:
-            with translated(f"giving up s3://{self._bucket.bucket}/{self.key}"):
+            with translated(f"giving up s3://{self._bucket}/{self.key}"):
                 self._s3.abort_multipart_upload(**self._where())
 
     @property
@@ -130,20 +135,20 @@ class Writer:
         return PART * (1 + len(self._parts) // PARTS_PER_SIZE)
 
     def _where(self) -> Any:  # noqa: ANN401 - unpacked into calls that take these three among others
-        return {"Bucket": self._bucket.bucket, "Key": self.key, "UploadId": self._upload_id}
+        return {"Bucket": self._bucket, "Key": self.key, "UploadId": self._upload_id}
 
     def _next(self) -> Any:  # noqa: ANN401 - as above, and the number of the part
         if self._upload_id is None:
-            made = self._s3.create_multipart_upload(Bucket=self._bucket.bucket, Key=self.key, **CHECKSUM)  # type: ignore[arg-type]  # literals
+            made = self._s3.create_multipart_upload(Bucket=self._bucket, Key=self.key, **CHECKSUM)  # type: ignore[arg-type]  # literals
             self._upload_id = made["UploadId"]
         if len(self._parts) == MOST_PARTS:
-            raise BatchyardError(f"s3://{self._bucket.bucket}/{self.key} is larger than {MOST_PARTS:,} parts can hold")
+            raise BatchyardError(f"s3://{self._bucket}/{self.key} is larger than {MOST_PARTS:,} parts can hold")
         return {**self._where(), "PartNumber": len(self._parts) + 1}
 
     def _send_part(self) -> None:
         body = b"".join(self._held)
         self._held, self._held_bytes = [], 0
-        with translated(f"writing s3://{self._bucket.bucket}/{self.key}"):
+        with translated(f"writing s3://{self._bucket}/{self.key}"):
             sent = self._s3.upload_part(**self._next(), Body=body)
         self._parts.append(CompletedPart(sent["ETag"], sent.get("ChecksumCRC32")))
 
@@ -152,7 +157,7 @@ class Writer:
             max(0, SMALLEST_PART - self._held_bytes) if self._held_bytes else 0
         )  # until what is held may be a part
         begin = start + missing if stop - start - missing >= self._part else stop
-        for chunk in self._bucket.chunks(source, start, begin):
+        for chunk in self._read(source, start, begin):
             self._append(chunk)
         if begin < stop:
             if self._held_bytes:
@@ -163,7 +168,7 @@ class Writer:
         given: Any = {"Bucket": source.bucket, "Key": source.key}
         if source.version_id:
             given["VersionId"] = source.version_id
-        with translated(f"copying {source.uri} to s3://{self._bucket.bucket}/{self.key}"):
+        with translated(f"copying {source.uri} to s3://{self._bucket}/{self.key}"):
             copied = self._s3.upload_part_copy(
                 **self._next(),
                 CopySource=given,
@@ -176,11 +181,11 @@ class Writer:
 
     def _complete(self) -> None:
         if self._upload_id is None:
-            self._bucket.put(self.key, b"".join(self._held))
+            self._put(self.key, b"".join(self._held))
             return
         if self._held_bytes:
             self._send_part()
-        with translated(f"completing s3://{self._bucket.bucket}/{self.key}"):
+        with translated(f"completing s3://{self._bucket}/{self.key}"):
             self._s3.complete_multipart_upload(**self._where(), MultipartUpload={"Parts": told(self._parts)})
 
 

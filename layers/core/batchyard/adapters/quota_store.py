@@ -12,18 +12,37 @@ from batchyard.domain.quota import Stored
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mypy_boto3_dynamodb import DynamoDBClient
+
 SUMS: Final = "STORED"  # what the index calls all of them
 
 
 class QuotaStore(Table):
     """Read and move the sums; each move is one write, so that calls side by side lose none."""
 
+    def __init__(self, table: str, most_bytes: int, dynamodb: DynamoDBClient | None = None) -> None:
+        """Use this table; a tenant may store `most_bytes`. With 0 there is no limit, and nothing is counted."""
+        super().__init__(table, dynamodb)
+        self.most_bytes = most_bytes
+
     def read(self, tenant: str) -> Stored:
         """Read a tenant's sum as it is now."""
         return msgspec.convert({"tenant": tenant, **self._find(_key(tenant))}, Stored)
 
-    def add(self, tenant: str, size: int, now: int, most: int | None) -> bool:
-        """Add so many bytes, or take them away; False when the sum would be more than `most`."""
+    def add(self, tenant: str, size: int, now: int) -> bool:
+        """Count bytes that are about to be stored; False when the tenant may not store so many more."""
+        return not self.most_bytes or self._add(tenant, size, now, self.most_bytes)
+
+    def count(self, tenant: str, size: int, now: int) -> None:
+        """Count bytes that are stored whatever the limit."""
+        if self.most_bytes:
+            self._add(tenant, size, now, None)
+
+    def give_back(self, tenant: str, size: int, now: int) -> None:
+        """Count bytes that are stored no more."""
+        self.count(tenant, -size, now)
+
+    def _add(self, tenant: str, size: int, now: int, most: int | None) -> bool:
         listed = {"changed_at": now, "tenant": tenant, "gsi1pk": SUMS, "gsi1sk": tenant}
         fits, values = "", dict[str, object]()
         if most is not None:

@@ -76,18 +76,23 @@ class Table:
         return True
 
     def _query(
-        self, condition: str, values: Mapping[str, object], most: int | None = None, **how: object
+        self,
+        condition: str,
+        values: Mapping[str, object],
+        most: int | None = None,
+        page: int | None = None,
+        **how: object,
     ) -> Iterator[dict[str, Any]]:
-        """Yield the records of one key in their order, `most` at most; no more of them are read."""
+        """Yield the records of one key in their order, `most` at most; `page` of them are read at a time, and paid for."""
         request: Any = {
             "KeyConditionExpression": condition,
             "ExpressionAttributeValues": encode(values),
-            "PaginationConfig": {"MaxItems": most, "PageSize": most},
+            "PaginationConfig": {"MaxItems": most, "PageSize": page or most},
             **how,
         }
         with translated(f"listing {next(iter(values.values()))}"):
-            for page in self._dynamodb.get_paginator("query").paginate(TableName=self._table, **request):
-                yield from map(decode, page["Items"])
+            for answer in self._dynamodb.get_paginator("query").paginate(TableName=self._table, **request):
+                yield from map(decode, answer["Items"])
 
 
 def behind(sort_key: str, after: str | None, *, newest_first: bool = False) -> tuple[str, dict[str, str]]:

@@ -8,22 +8,48 @@ import msgspec
 
 from batchyard.adapters.aws import through_conflicts, translated
 from batchyard.adapters.table import ANY, INDEX, NEW, Table, changing
+from batchyard.domain import token_ledger
 from batchyard.domain.create_rate import Creations
-from batchyard.domain.errors import StaleRecord
+from batchyard.domain.errors import SettingsError, StaleRecord
 from batchyard.domain.token_ledger import Ledger, Reservation, Terms
+from batchyard.domain.token_limits import configured_limit, limit_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from mypy_boto3_dynamodb import DynamoDBClient
+
 LEDGER, RESERVATION, HOUR = "LEDGER", "RESERVATION#", "HOUR"
 LEDGERS: Final = "LEDGERS"  # what the index calls all ledgers; beside, it holds those who wait, oldest first
 INDEX_KEY: Final = ("gsi1pk", "gsi1sk")
+QUEUE_PAGE: Final = 25  # records of some 300 bytes: a page is two read units, and few who look need a second
 # An empty reservation of an attempt that is under way: a late worker must not reserve for one that has ended.
 FREE: Final = f"({NEW} OR (#tokens = :zero AND #ended = :no))", {":zero": 0, ":no": False}
 
 
 class TokenLedgerStore(Table):
-    """Read and change ledgers by their names, `<provider>#<model>`; tokens move only together with the reservation on them."""
+    """Read and change the ledgers of one provider by name; tokens move only together with the reservation on them."""
+
+    def __init__(self, table: str, provider: str, configured: str, dynamodb: DynamoDBClient | None = None) -> None:
+        """Use this table. `configured` has the limits that the user has set, as `configured_limit` reads them."""
+        super().__init__(table, dynamodb)
+        self.provider, self._configured = provider, configured
+
+    def name_of(self, model: str) -> str:
+        """Name the ledger of a model, `<provider>#<model>`; the name of a model may be of any length."""
+        return f"{self.provider}#{token_ledger.short(model)}"
+
+    def limit(self, model: str) -> int | None:
+        """Return how many tokens of a model may be enqueued, as configured or learned; None when nobody knows."""
+        return self.limit_of(model, self.read(self.name_of(model)))
+
+    def limit_of(self, model: str, ledger: Ledger) -> int | None:
+        """Return the limit of a model whose ledger was read; raises SettingsError where the configured one is no limit."""
+        try:
+            configured = configured_limit(self._configured, model)
+        except ValueError as error:
+            raise SettingsError(str(error)) from error
+        return limit_of(configured, ledger.limit)
 
     def read(self, name: str) -> Ledger:
         """Read a ledger as it is now; an empty one if there is none yet."""
@@ -37,7 +63,7 @@ class TokenLedgerStore(Table):
     def ahead(self, name: str, reservation: Reservation) -> Iterator[Reservation]:
         """Yield those who wait longer, oldest first; who came or left a moment ago may be missed."""
         values = {":queue": _queue(name), ":own": _place(reservation)}
-        for item in self._query("gsi1pk = :queue AND gsi1sk < :own", values, IndexName=INDEX):
+        for item in self._query("gsi1pk = :queue AND gsi1sk < :own", values, page=QUEUE_PAGE, IndexName=INDEX):
             yield msgspec.convert(item, Reservation)
 
     def names(self) -> Iterator[str]:

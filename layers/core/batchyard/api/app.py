@@ -2,6 +2,7 @@
 
 import base64
 import time
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -13,8 +14,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard import services
 from batchyard.api import openapi
+from batchyard.api.api_keys import Keyring
 from batchyard.domain.errors import ApiError
 from batchyard.observability import logger
+from batchyard.services import Services
 
 # What answers without a key; the provider's webhook proves itself by its signature.
 OPEN: Final = {("GET", "/health"), ("GET", "/v1/health"), ("POST", "/v1/webhooks/provider")}
@@ -99,11 +102,17 @@ def _tenant(authorization: str | None) -> str:
     if not authorization:
         message = "No API key was given. Send it in a header, as 'Authorization: Bearer YOUR_KEY'."
         raise ApiError(HTTPStatus.UNAUTHORIZED, message)
-    found = services.current().keyring.tenant_of(authorization)
+    found = _keyring(services.current()).tenant_of(authorization)
     if found is None:
         message = "Incorrect API key provided: it is unknown or revoked. Whoever runs this service makes keys."
         raise ApiError(HTTPStatus.UNAUTHORIZED, message, code="invalid_api_key")
     return found
+
+
+@lru_cache(maxsize=1)
+def _keyring(process: Services) -> Keyring:
+    """Make the keyring of this process."""
+    return Keyring(process.api_key_store, process.clock)
 
 
 app.use([_for_holders_of_keys])

@@ -3,32 +3,56 @@
 from collections.abc import Collection
 from typing import Any, Final
 
+import msgspec
+
 from batchyard.domain.batch import BatchError
-from batchyard.domain.errors import refusal
+from batchyard.domain.errors import invalid_request
 from batchyard.lines.line import ENDPOINTS
 from batchyard.planning import options
-from batchyard.planning.options import check_metadata
 
 EXPIRY_MEMBERS: Final = {"anchor", "seconds"}
 MEMBERS: Final = ("input_file_id", "endpoint", "completion_window")
 SHORTEST_LIFE, LONGEST_LIFE = 3_600, 2_592_000  # seconds
 
 
-def check(body: object, windows: Collection[str]) -> dict[str, Any]:
-    """Return the body of a create request, our options spelled alike, if OpenAI would take it, else raise ApiError 400."""
+class BatchRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A body that was checked."""
+
+    input_file_id: str
+    endpoint: str
+    completion_window: str
+    metadata: dict[str, str] | None
+    output_expires_after: dict[str, Any] | None
+    #: Our own options that the body names, by member of `Batch`.
+    options: dict[str, Any]
+    #: The whole body, in which the names of our options have underscores.
+    body: dict[str, Any]
+
+    def members(self) -> dict[str, Any]:
+        """Return the members of the batch that follow from the request alone."""
+        names = ("endpoint", "metadata", "output_expires_after", "input_file_id")
+        return {**{name: getattr(self, name) for name in names}, **self.options}
+
+
+def check(body: object, windows: Collection[str]) -> BatchRequest:
+    """Read a body if OpenAI would take it; raises ApiError 400 for any other."""
     if not isinstance(body, dict):
-        raise refusal(BatchError("invalid_type", "The body must be a JSON object."))
+        raise invalid_request(BatchError("invalid_type", "The body must be a JSON object."))
     for name in MEMBERS:
         if body.get(name) is None:
-            raise refusal(BatchError("missing_required_parameter", f"Missing required parameter: '{name}'.", name))
+            raise invalid_request(
+                BatchError("missing_required_parameter", f"Missing required parameter: '{name}'.", name)
+            )
         if not isinstance(body[name], str):
-            raise refusal(BatchError("invalid_type", f"'{name}' must be a string.", name))
+            raise invalid_request(BatchError("invalid_type", f"'{name}' must be a string.", name))
     wrong = _wrong_endpoint(body) or _wrong_window(body, windows) or _wrong_metadata(body) or _wrong_expiry(body)
     spelled = options.spelled(body)
-    wrong = wrong or options.misspelled(body) or options.twice(body) or options.wrong(options.of_body(spelled))
+    named = options.of_body(spelled)
+    wrong = wrong or options.misspelled(body) or options.twice(body) or options.wrong(named)
     if wrong is not None:
-        raise refusal(wrong)
-    return spelled
+        raise invalid_request(wrong)
+    given: dict[str, Any] = {name: spelled.get(name) for name in (*MEMBERS, "metadata", "output_expires_after")}
+    return BatchRequest(**given, options=named, body=spelled)
 
 
 def _wrong_endpoint(body: dict[str, Any]) -> BatchError | None:
@@ -53,7 +77,7 @@ def _wrong_metadata(body: dict[str, Any]) -> BatchError | None:
         return None
     if not isinstance(metadata, dict):
         return BatchError("invalid_type", "'metadata' must be an object of strings.", "metadata")
-    return check_metadata(metadata)
+    return options.check_metadata(metadata)
 
 
 def _wrong_expiry(body: dict[str, Any]) -> BatchError | None:

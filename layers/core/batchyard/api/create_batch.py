@@ -7,11 +7,13 @@ from typing import Any, Final
 
 import msgspec
 
+from batchyard.adapters.idempotency_store import FirstUse
 from batchyard.api import files, quotas
+from batchyard.api.batch_request import BatchRequest
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, BatchError, InputObject, derived_id
-from batchyard.domain.errors import ApiError, BatchyardError, NotFound, refusal
-from batchyard.planning import new_batch, options
+from batchyard.domain.errors import ApiError, BatchyardError, NotFound, invalid_request
+from batchyard.planning import new_batch
 from batchyard.services import Services
 
 S3_URI: Final = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
@@ -20,32 +22,30 @@ LONGEST_KEY: Final = 1_024  # bytes, in S3
 KEEP_KEYS: Final = 30 * 86_400  # seconds an Idempotency-Key is remembered
 
 
-def create_or_take_over(services: Services, tenant: str, wanted: dict[str, Any], idempotency_key: str | None) -> Batch:
-    """Create or find the batch for a checked body, and start it; raises ApiError for another's object or a key used before."""
-    source = _source(services, tenant, wanted["input_file_id"])
+def create_or_take_over(services: Services, tenant: str, wanted: BatchRequest, idempotency_key: str | None) -> Batch:
+    """Create or find the batch for a request, and start it; raises ApiError for another's object or a key used before."""
+    source = _source(services, tenant, wanted.input_file_id)
     batch_id, token = _batch_id(services, wanted, source), f"batch_{uuid.uuid4().hex}"
     if idempotency_key is not None:
         token = derived_id("api", tenant, idempotency_key)
-        batch_id = _remembered(services, token, batch_id, new_batch.fingerprint(wanted))
-    named = options.of_body(wanted)
-    members = {name: wanted.get(name) for name in ("endpoint", "metadata", "output_expires_after", "input_file_id")}
+        batch_id = _remembered(services, token, batch_id, new_batch.fingerprint(wanted.body))
     batch = new_batch.build(
-        services, batch_id, tenant, source or _nowhere(services), wanted["completion_window"],
-        owned_by_request=token, **members, **named,
+        services, batch_id, tenant, source or _nowhere(services), wanted.completion_window,
+        owned_by_request=token, **wanted.members(),
     )  # fmt: skip
     if source is None:
-        message = f"The input file '{wanted['input_file_id'][:SHOWN_ID]}' was not found, or is not yours."
+        message = f"The input file '{wanted.input_file_id[:SHOWN_ID]}' was not found, or is not yours."
         return new_batch.refuse(services, batch, BatchError("invalid_request", message, "file_id"))
     quotas.check_open_batches(services, tenant, batch_id, token)
     created = services.batch_store.create_batch(batch)
     # Else the upload's batch is somebody else's, or runs for another endpoint.
-    if not created and not _take_over(services, batch, named):
+    if not created and not _take_over(services, batch, wanted.options):
         batch = msgspec.structs.replace(batch, batch_id=token)
         created = services.batch_store.create_batch(batch)
     return _started(services, batch, created=created, forget=idempotency_key is None)
 
 
-def _take_over(services: Services, batch: Batch, named: dict[str, Any]) -> bool:
+def _take_over(services: Services, batch: Batch, options: dict[str, Any]) -> bool:
     """Make the upload's batch this caller's. True also when an earlier try of this very request already did (same token)."""
     if _owner(services, batch) == batch.owned_by_request:
         return True
@@ -54,7 +54,7 @@ def _take_over(services: Services, batch: Batch, named: dict[str, Any]) -> bool:
     changes = {
         "metadata": batch.metadata, "output_expires_after": batch.output_expires_after, "endpoint": batch.endpoint,
         "completion_window": batch.completion_window, "expires_at": batch.expires_at,
-        "owned_by_request": batch.owned_by_request, **named,
+        "owned_by_request": batch.owned_by_request, **options,
     }  # fmt: skip
     given = {name: value for name, value in changes.items() if value is not None}
     taken = services.batch_store.take_over_batch(batch.batch_id, batch.endpoint or "", **given)
@@ -88,7 +88,7 @@ def _source(services: Services, tenant: str, input_file_id: str) -> InputObject 
     bucket, key = found.groups()
     if bucket != services.settings.bucket or not object_keys.readable_by(tenant, key):
         allowed = f"s3://{services.settings.bucket}/{object_keys.FILES}{tenant}/ or {object_keys.INBOX}{tenant}/"
-        raise refusal(BatchError("invalid_value", f"The input file must be below {allowed}.", "input_file_id"))
+        raise invalid_request(BatchError("invalid_value", f"The input file must be below {allowed}.", "input_file_id"))
     if len(key.encode("utf-8", "surrogatepass")) > LONGEST_KEY:
         return None
     try:
@@ -101,30 +101,26 @@ def _nowhere(services: Services) -> InputObject:
     return InputObject(services.settings.bucket, "", "", 0)
 
 
-def _batch_id(services: Services, wanted: dict[str, Any], source: InputObject | None) -> str:
+def _batch_id(services: Services, wanted: BatchRequest, source: InputObject | None) -> str:
     """Name the batch an upload to the inbox made or will make, if nobody has asked for it yet; else a new one.
 
     One that has ended already is shown, for running it again would be paid again.
     """
     fresh = f"batch_{uuid.uuid4().hex}"
-    if source is None or not source.key.startswith(object_keys.INBOX) or wanted.get("dry_run"):
+    if source is None or not source.key.startswith(object_keys.INBOX) or wanted.options.get("dry_run"):
         return fresh
     dropped = new_batch.batch_id_of(source)
     batch = services.batch_store.find_batch(dropped)
     if batch is None:
         return dropped
-    free = batch.owned_by_request is None and batch.endpoint in {None, wanted["endpoint"]} and not batch.dry_run
+    free = batch.owned_by_request is None and batch.endpoint in {None, wanted.endpoint} and not batch.dry_run
     return dropped if free else fresh
 
 
-def _remembered(services: Services, key: str, batch_id: str, digest: str) -> str:
+def _remembered(services: Services, token: str, batch_id: str, digest: str) -> str:
     """Return the batch that belongs to an Idempotency-Key, which is this one if the key is new."""
-    item = {
-        "pk": f"IDEMPOTENCY#{key}", "sk": "KEY", "batch_id": batch_id, "digest": digest,
-        "expires_at_ttl": services.now() + KEEP_KEYS,
-    }  # fmt: skip
-    known = services.batch_store.put_once(item)
-    if known["digest"] != digest:
+    known = services.idempotency_store.remember(token, FirstUse(batch_id, digest), services.now() + KEEP_KEYS)
+    if known.digest != digest:
         message = "This Idempotency-Key was used with another body. Use a new key for a new batch."
         raise ApiError(HTTPStatus.CONFLICT, message, code="idempotency_key_reused")
-    return str(known["batch_id"])
+    return known.batch_id

@@ -8,10 +8,10 @@ import msgspec
 
 from batchyard.api.batch_request import LONGEST_LIFE, SHORTEST_LIFE
 from batchyard.domain.batch import BatchError
-from batchyard.domain.errors import ApiError, refusal
+from batchyard.domain.errors import ApiError, invalid_request
 from batchyard.domain.stored_file import BATCH, LARGEST_SHOWN
 from batchyard.lines import file_kinds
-from batchyard.lines.line import GZIP, diagnose
+from batchyard.lines.line import diagnose
 
 INPUT_NAMES: Final = (".jsonl", ".jsonl.gz")
 PURPOSES: Final = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
@@ -24,7 +24,7 @@ def check_purpose(purpose: object) -> str:
         raise missing("purpose")
     if purpose not in PURPOSES:
         message = f"{str(purpose)[:64]!r} is not one of {list(PURPOSES)} - 'purpose'"
-        raise refusal(BatchError("invalid_value", message, "purpose"))
+        raise invalid_request(BatchError("invalid_value", message, "purpose"))
     return str(purpose)
 
 
@@ -33,10 +33,10 @@ def check_filename(filename: object, purpose: str) -> str:
     if filename is None or filename == "":
         raise missing("filename")
     if not isinstance(filename, str):
-        raise refusal(BatchError("invalid_type", "'filename' must be a string.", "filename"))
+        raise invalid_request(BatchError("invalid_type", "'filename' must be a string.", "filename"))
     if len(filename) > LONGEST_FILENAME:
         message = f"'filename' has at most {LONGEST_FILENAME} characters, not {len(filename)}."
-        raise refusal(BatchError("string_above_max_length", message, "filename"))
+        raise invalid_request(BatchError("string_above_max_length", message, "filename"))
     if purpose == BATCH and not filename.endswith(INPUT_NAMES):
         message = f"Invalid file format for Batch API. Must be {' or '.join(INPUT_NAMES)}"
         raise ApiError(HTTPStatus.BAD_REQUEST, message)
@@ -51,19 +51,19 @@ def check_life(expires_after: object, purpose: str) -> int | None:
         message = (
             "'expires_after' must be an object: in a form, the parts expires_after[anchor] and expires_after[seconds]."
         )
-        raise refusal(BatchError("invalid_type", message, "expires_after"))
+        raise invalid_request(BatchError("invalid_type", message, "expires_after"))
     if expires_after.get("anchor") != "created_at":
-        raise refusal(
+        raise invalid_request(
             BatchError("invalid_value", "'expires_after.anchor' must be 'created_at'.", "expires_after.anchor")
         )
     seconds = _whole(expires_after.get("seconds"))
     if seconds is None:
         message = "'expires_after.seconds' must be a whole number."
-        raise refusal(BatchError("invalid_type", message, "expires_after.seconds"))
+        raise invalid_request(BatchError("invalid_type", message, "expires_after.seconds"))
     if not SHORTEST_LIFE <= seconds <= LONGEST_LIFE:
         side = "below_min" if seconds < SHORTEST_LIFE else "above_max"
         message = f"'expires_after.seconds' must be from {SHORTEST_LIFE} to {LONGEST_LIFE}, not {seconds}."
-        raise refusal(BatchError(f"integer_{side}_value", message, "expires_after.seconds"))
+        raise invalid_request(BatchError(f"integer_{side}_value", message, "expires_after.seconds"))
     return seconds
 
 
@@ -72,9 +72,9 @@ def check_first_line(start: bytes, *, whole: bool) -> None:
 
     Blank lines are no lines. What is packed is looked into by the batch, and so is a line that ends behind the `start`.
     """
-    if start.startswith(GZIP):
+    if start.startswith(file_kinds.GZIP):
         return
-    if wrong_kind := file_kinds.foreign(start, of_lines=False):
+    if wrong_kind := file_kinds.wrong_kind(start, of_lines=False):
         raise _no_input(wrong_kind.message)
     for first in file_kinds.first_lines(start, 1, whole=whole):
         try:
@@ -94,7 +94,7 @@ def _no_input(why: str) -> ApiError:
 
 def missing(name: str) -> ApiError:
     """Say that a required member is missing."""
-    return refusal(BatchError("missing_required_parameter", f"Missing required parameter: '{name}'.", name))
+    return invalid_request(BatchError("missing_required_parameter", f"Missing required parameter: '{name}'.", name))
 
 
 def unknown(file_id: str) -> ApiError:

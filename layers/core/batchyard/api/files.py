@@ -13,8 +13,9 @@ from batchyard.api.paging import page_limit
 from batchyard.api.presigned import up_to_date
 from batchyard.domain import object_keys, stored_file
 from batchyard.domain.batch import BatchError, InputObject
-from batchyard.domain.errors import ApiError, NotFound, StaleRecord, refusal
-from batchyard.domain.stored_file import BATCH, DAY, FILE_ID, PROCESSED, StoredFile, shape
+from batchyard.domain.durations import DAY
+from batchyard.domain.errors import ApiError, NotFound, StaleRecord, invalid_request
+from batchyard.domain.stored_file import BATCH, FILE_ID, PROCESSED, StoredFile, shape
 from batchyard.services import Services
 
 # API Gateway hands a body to Lambda in base64, and Lambda takes 6 MiB with the request's headers beside it.
@@ -79,7 +80,7 @@ def delete_file(services: Services, tenant: str, file_id: str) -> dict[str, Any]
         services.file_store.change(file_id, deleted_at=services.now(), expires_at_ttl=services.now() + DAY)
     except StaleRecord as error:
         raise unknown(file_id) from error
-    quotas.give_back(services, tenant, file.bytes)
+    services.quota_store.give_back(tenant, file.bytes, services.now())
     return {"id": file_id, "object": "file", "deleted": True}
 
 
@@ -131,7 +132,7 @@ def _checked(fields: dict[str, Field]) -> tuple[Field, str, int | None]:
         raise missing("file")
     if file.filename is None:
         message = "'file' came without a filename. Send it as a file, in a part that has one."
-        raise refusal(BatchError("missing_required_parameter", message, "file"))
+        raise invalid_request(BatchError("missing_required_parameter", message, "file"))
     purpose = file_rules.check_purpose(fields["purpose"].text if "purpose" in fields else None)
     file_rules.check_filename(file.filename, purpose)
     if purpose == BATCH:
@@ -157,5 +158,5 @@ def _expires_after(fields: dict[str, Field]) -> object:
 
 def _newest_first(order: str | None) -> bool:
     if order not in {None, "", "asc", "desc"}:
-        raise refusal(BatchError("invalid_value", "Invalid value: order must be 'asc' or 'desc'.", "order"))
+        raise invalid_request(BatchError("invalid_value", "Invalid value: order must be 'asc' or 'desc'.", "order"))
     return order != "asc"

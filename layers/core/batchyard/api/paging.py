@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from batchyard.domain.batch import BatchError
-from batchyard.domain.errors import refusal
+from batchyard.domain.errors import invalid_request
 
 LIMITS: Final = (20, 100)  # entries of a list: usually, and at most
 
@@ -21,9 +21,11 @@ def page_limit(text: str | None, usual: int, most: int) -> int:
     if not text:
         return usual
     if not re.fullmatch(r"-?[0-9]{1,9}", text):
-        raise refusal(BatchError("invalid_type", f"limit must be a whole number, not '{text[:20]}'.", "limit"))
+        raise invalid_request(BatchError("invalid_type", f"limit must be a whole number, not '{text[:20]}'.", "limit"))
     if int(text) > most:
-        raise refusal(BatchError("integer_above_max_value", f"limit must be at most {most}, not {text}.", "limit"))
+        raise invalid_request(
+            BatchError("integer_above_max_value", f"limit must be at most {most}, not {text}.", "limit")
+        )
     if int(text) < 0:
-        raise refusal(BatchError("integer_below_min_value", f"limit must be at least 0, not {text}.", "limit"))
+        raise invalid_request(BatchError("integer_below_min_value", f"limit must be at least 0, not {text}.", "limit"))
     return int(text)

@@ -30,24 +30,13 @@ def room_for(services: Services, tenant: str, size: int) -> Iterator[None]:
 
     The sum is kept as it changes. What it misses (files that expire, functions that die) the sweep corrects; see `storage`.
     """
-    most = services.settings.max_stored_bytes
-    if most and not services.quota_store.add(tenant, size, services.now(), most):
-        stored = services.quota_store.read(tenant).bytes
-        message = f"Your files have {stored} bytes of {most}; {size} more do not fit. Delete what you no longer need."
+    quotas = services.quota_store
+    if not quotas.add(tenant, size, services.now()):
+        known = f"Your files have {quotas.read(tenant).bytes} bytes of {quotas.most_bytes}"
+        message = f"{known}; {size} more do not fit. Delete what you no longer need."
         raise ApiError(HTTPStatus.FORBIDDEN, message, code="storage_limit_exceeded")
     try:
         yield
     except BatchyardError:
-        give_back(services, tenant, size)
+        quotas.give_back(tenant, size, services.now())
         raise
-
-
-def count(services: Services, tenant: str, size: int) -> None:
-    """Count bytes that are stored whatever the limit."""
-    if services.settings.max_stored_bytes:
-        services.quota_store.add(tenant, size, services.now(), None)
-
-
-def give_back(services: Services, tenant: str, size: int) -> None:
-    """Count bytes that are stored no more."""
-    count(services, tenant, -size)

@@ -5,25 +5,29 @@ from http import HTTPStatus
 from batchyard.api import file_rules
 from batchyard.api.file_rules import missing
 from batchyard.domain.batch import BatchError
-from batchyard.domain.errors import ApiError, refusal
+from batchyard.domain.errors import ApiError, invalid_request
 from batchyard.domain.multipart_upload import MOST_PARTS, PENDING, StoredUpload, Wanted
 
 
 def check(body: object, most: int, way_for_more: str) -> Wanted:
     """Return what a caller announces if OpenAI would take it and it has at most `most` bytes, else raise ApiError 400."""
     if not isinstance(body, dict):
-        raise refusal(BatchError("invalid_type", "The body must be a JSON object."))
+        raise invalid_request(BatchError("invalid_type", "The body must be a JSON object."))
     purpose = file_rules.check_purpose(body.get("purpose"))
     filename = file_rules.check_filename(body.get("filename"), purpose)
     size = body.get("bytes")
     if size is None:
         raise missing("bytes")
     if not isinstance(size, int) or isinstance(size, bool):
-        raise refusal(BatchError("invalid_type", "'bytes' must be a whole number.", "bytes"))
+        raise invalid_request(BatchError("invalid_type", "'bytes' must be a whole number.", "bytes"))
     if size < 1:
-        raise refusal(BatchError("integer_below_min_value", f"'bytes' must be at least 1, not {size}.", "bytes"))
+        raise invalid_request(
+            BatchError("integer_below_min_value", f"'bytes' must be at least 1, not {size}.", "bytes")
+        )
     if size > most:
-        raise refusal(BatchError("integer_above_max_value", f"'bytes' must be at most {most}. {way_for_more}", "bytes"))
+        raise invalid_request(
+            BatchError("integer_above_max_value", f"'bytes' must be at most {most}. {way_for_more}", "bytes")
+        )
     return Wanted(filename, purpose, size, file_rules.check_life(body.get("expires_after"), purpose))
 
 
@@ -31,7 +35,7 @@ def text_of(body: object, name: str) -> str | None:
     """Return a text member of a body, None where it has none; raises ApiError 400 for anything but text."""
     value = body.get(name) if isinstance(body, dict) else None
     if value is not None and not isinstance(value, str):
-        raise refusal(BatchError("invalid_type", f"'{name}' must be a string.", name))
+        raise invalid_request(BatchError("invalid_type", f"'{name}' must be a string.", name))
     return value
 
 
@@ -41,10 +45,10 @@ def check_part_ids(body: object) -> list[str]:
     if part_ids is None:
         raise missing("part_ids")
     if not isinstance(part_ids, list) or not all(isinstance(part_id, str) for part_id in part_ids):
-        raise refusal(BatchError("invalid_type", "'part_ids' must be a list of strings.", "part_ids"))
+        raise invalid_request(BatchError("invalid_type", "'part_ids' must be a list of strings.", "part_ids"))
     if len(part_ids) > MOST_PARTS:
         message = f"'part_ids' has at most {MOST_PARTS} entries, not {len(part_ids)}."
-        raise refusal(BatchError("array_above_max_length", message, "part_ids"))
+        raise invalid_request(BatchError("array_above_max_length", message, "part_ids"))
     return part_ids
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
-from batchyard.adapters.object_join import Source
+from batchyard.adapters.object_join import SmallObject
 from batchyard.api import quotas, upload_rules
 from batchyard.api.file_rules import check_first_line, missing
 from batchyard.api.files import MOST_IN_FORM, too_large
@@ -17,6 +17,7 @@ from batchyard.api.form import parse
 from batchyard.api.tenancy import own
 from batchyard.api.upload_rules import not_pending, too_many_parts, unknown
 from batchyard.domain import multipart_upload, object_keys, stored_file
+from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError, NotFound, StaleRecord
 from batchyard.domain.multipart_upload import (
     CANCELLED,
@@ -96,7 +97,7 @@ def cancel_upload(services: Services, tenant: str, upload_id: str) -> dict[str, 
         _pending(services, tenant, upload_id)
         try:
             upload = services.upload_store.end(upload_id, CANCELLED)
-            quotas.give_back(services, tenant, upload.bytes)
+            services.quota_store.give_back(tenant, upload.bytes, services.now())
         except StaleRecord as error:
             raise not_pending(_own(services, tenant, upload_id).status) from error
     return shape(upload, services.now())
@@ -114,7 +115,7 @@ def _pending(services: Services, tenant: str, upload_id: str) -> StoredUpload:
     return upload
 
 
-def _sources(services: Services, upload: StoredUpload, part_ids: Sequence[str]) -> list[Source]:
+def _sources(services: Services, upload: StoredUpload, part_ids: Sequence[str]) -> list[SmallObject]:
     sizes = services.upload_store.part_sizes(upload.upload_id)
     for part_id in part_ids:
         if part_id not in sizes:
@@ -125,10 +126,10 @@ def _sources(services: Services, upload: StoredUpload, part_ids: Sequence[str]) 
     if total != upload.bytes:
         message = f"The parts have {total} bytes together; the upload was announced with {upload.bytes}."
         raise ApiError(HTTPStatus.BAD_REQUEST, message, param="part_ids")
-    return [Source(object_keys.upload_part(upload.upload_id, part_id), sizes[part_id]) for part_id in part_ids]
+    return [SmallObject(object_keys.upload_part(upload.upload_id, part_id), sizes[part_id]) for part_id in part_ids]
 
 
-def _joined(services: Services, upload: StoredUpload, sources: Sequence[Source], md5: str | None) -> StoredFile:
+def _joined(services: Services, upload: StoredUpload, sources: Sequence[SmallObject], md5: str | None) -> StoredFile:
     """Write the parts into one object; a wrong digest or first line leaves nothing behind."""
     key, digest, passed = object_keys.file(upload.tenant, _file_id(upload)), hashlib.md5(usedforsecurity=False), 0
     with services.file_bucket.joint(key, upload.life) as joint:
@@ -158,7 +159,7 @@ def _overtaken(services: Services, file: StoredFile, upload_id: str, error: Stal
     if upload.status == COMPLETED:
         return upload
     services.file_bucket.delete(file)
-    services.file_store.change(file.file_id, deleted_at=services.now(), expires_at_ttl=services.now() + stored_file.DAY)
+    services.file_store.change(file.file_id, deleted_at=services.now(), expires_at_ttl=services.now() + DAY)
     raise not_pending(upload.status) from error
 
 

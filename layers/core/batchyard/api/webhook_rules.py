@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from batchyard.domain.batch import BatchError
-from batchyard.domain.errors import ApiError, refusal
+from batchyard.domain.errors import ApiError, invalid_request
 from batchyard.domain.webhook_endpoint import EVENT_TYPES
 from batchyard.domain.webhook_url import wrong_url
 
@@ -31,16 +31,18 @@ def check(body: object, *, whole: bool, private: bool) -> Wanted:
     With `private`, a URL may be plain http and lead anywhere.
     """
     if not isinstance(body, dict):
-        raise refusal(BatchError("invalid_type", "The body must be a JSON object."))
+        raise invalid_request(BatchError("invalid_type", "The body must be a JSON object."))
     given = {name: body[name] for name in ("name", "url", "event_types") if body.get(name) is not None}
     missing = next((name for name in ("event_types", "name", "url") if whole and name not in given), None)
     if missing is not None:
-        raise refusal(BatchError("missing_required_parameter", f"Missing required parameter: '{missing}'.", missing))
+        raise invalid_request(
+            BatchError("missing_required_parameter", f"Missing required parameter: '{missing}'.", missing)
+        )
     wrong = _wrong_name(given.get("name", "x")) or _wrong_types(given.get("event_types", [EVENT_TYPES[0]]))
     if "url" in given:
         wrong = wrong or wrong_url(given["url"], private=private)
     if wrong is not None:
-        raise refusal(wrong)
+        raise invalid_request(wrong)
     if "event_types" in given:
         given["event_types"] = list(dict.fromkeys(given["event_types"]))
     return Wanted(**given)
@@ -50,12 +52,12 @@ def check_event_type(body: object) -> str:
     """Read the `event_type` of a test; raises ApiError 400."""
     given = body.get("event_type") if isinstance(body, dict) else None
     if given is None:
-        raise refusal(
+        raise invalid_request(
             BatchError("missing_required_parameter", "Missing required parameter: 'event_type'.", "event_type")
         )
     wrong = _wrong_types([given])
     if wrong is not None:
-        raise refusal(msgspec.structs.replace(wrong, param="event_type"))
+        raise invalid_request(msgspec.structs.replace(wrong, param="event_type"))
     return str(given)
 
 
@@ -64,7 +66,9 @@ def check_keeping(body: object) -> bool:
     given = body.get("keep_old_secret_active_for_24_hours", False) if isinstance(body, dict) else None
     if not isinstance(given, bool):
         name = "keep_old_secret_active_for_24_hours"
-        raise refusal(BatchError("invalid_type", f"The body must be an object in which '{name}' is a boolean.", name))
+        raise invalid_request(
+            BatchError("invalid_type", f"The body must be an object in which '{name}' is a boolean.", name)
+        )
     return given
 
 

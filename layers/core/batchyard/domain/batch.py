@@ -1,24 +1,37 @@
 """The batch our user made, as we record it and as OpenAI's clients see it."""
 
 import hashlib
+from enum import StrEnum
 from operator import add, sub
 from typing import Any, Final
 
 import msgspec
 
 from batchyard.domain import statuses
+from batchyard.domain.durations import DAY, HOUR
 
 SHOWN_ERRORS: Final = 1_000
 REFUSE, SKIP = "refuse", "skip"  # what becomes of a batch with bad lines: refused, or run without them
 # OpenAI's clients refuse a batch without an endpoint; until Plan has read the first line, this most usual one is shown.
 USUAL_ENDPOINT: Final = "/v1/chat/completions"
-WINDOW_UNITS: Final = {"h": 3_600, "d": 86_400}
+WINDOW_UNITS: Final = {"h": HOUR, "d": DAY}
 LONGEST_AMOUNT: Final = 3  # digits: clients that OpenAI's description generates read times as 32 bits
 LARGEST: Final = 2**31 - 1  # and every other number
 
 TIMES: Final = (
     "in_progress_at", "expires_at", "finalizing_at", "completed_at", "failed_at", "expired_at", "cancelling_at", "cancelled_at",
 )  # fmt: skip
+
+
+class BatchNext(StrEnum):
+    """What follows Plan or Assemble: the word by which the batch's state machine chooses the next state."""
+
+    PLAN = "plan"
+    RUN = "run"  # the shards
+    ASSEMBLE = "assemble"
+    REFUSED = "refused"
+    FAILED = "failed"
+    DONE = "done"
 
 
 class InputObject(msgspec.Struct, frozen=True):
@@ -205,6 +218,11 @@ def derived_id(*parts: str) -> str:
     """Name a batch after what made it, so that the same cause met twice names the same batch."""
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass"))
     return f"batch_{digest.hexdigest()[:32]}"
+
+
+def execution_name(batch_id: str, restarts: int = 0) -> str:
+    """Name the execution that a batch has after this many restarts; the first one is named as the batch is."""
+    return f"{batch_id}-{restarts + 1}" if restarts else batch_id
 
 
 def window_seconds(window: str) -> int:

@@ -87,6 +87,6 @@ class StoreError(BatchyardError):
     """AWS refused or failed a call; the message carries AWS's own code."""
 
 
-def refusal(error: BatchError) -> ApiError:
+def invalid_request(error: BatchError) -> ApiError:
     """Turn what is wrong into a 400."""
     return ApiError(HTTPStatus.BAD_REQUEST, error.message, code=error.code, param=error.param)

@@ -55,12 +55,12 @@ def shard_lines(batch_id: str, shard: int) -> str:
 
 
 def shard_left(batch_id: str, shard: int) -> str:
-    """Name the list of a shard's lines without those that were set aside."""
+    """Name the list of a shard's lines that are not skipped."""
     return f"work/{batch_id}/shards/{shard:05}/left.msgpack"
 
 
 def skipped(batch_id: str, first: int, count: int) -> str:
-    """Name a run of so many lines that were set aside, from this position on."""
+    """Name a run of `count` skipped lines from position `first` on."""
     return f"work/{batch_id}/plan/skipped-{first:012}-{count}"
 
 

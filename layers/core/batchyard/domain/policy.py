@@ -5,12 +5,17 @@ from enum import StrEnum
 from typing import Final
 
 from batch_client import (
+    APIConnectionError,
+    APIStatusError,
+    AuthenticationError,
     BatchClientError,
+    ConflictError,
     InvalidArgumentError,
     NotFoundError,
     OutcomeUnknown,
     ProtocolError,
     QuotaError,
+    ServerError,
     SourceError,
 )
 from batchyard.domain.batch import BatchError
@@ -38,6 +43,9 @@ OPERATOR_ERRORS: Final = (QuotaError, InvalidArgumentError)  # no money; a key o
 PASSING_STATUSES: Final = frozenset({408, 409, 423, 425, 429})
 PASSING: Final = (OutcomeUnknown, ProtocolError, SourceError)
 VISIBILITY: Final = ("invalid_request", "file_id")
+REQUEST_TIMEOUT: Final = 408
+INVALID_KEY: Final = "invalid_api_key"
+TOLD_AFTER: Final = 3  # failures in a row, before the batch tells that it waits
 
 
 def after_failed_call(error: BatchClientError) -> Reaction:
@@ -66,3 +74,24 @@ def after_failed_batch(errors: Iterable[BatchError]) -> Reaction:
     if any((error.code, error.param) == VISIBILITY for error in seen):
         return Reaction.UPLOAD
     return Reaction.REJECT_LINES if any(error.line for error in seen) else Reaction.RETRY
+
+
+def is_sure_refusal(error: BatchClientError) -> bool:
+    """Tell whether a `POST /batches` made no batch: a timeout, a conflict or a failing server may come after the effect.
+
+    A request that was never sent made none either: without a connection, or with a key that no header can carry.
+    """
+    if isinstance(error, APIConnectionError):
+        return not error.sent
+    unsure = isinstance(error, ServerError | ConflictError) or error.status == REQUEST_TIMEOUT
+    return isinstance(error, APIStatusError | InvalidArgumentError) and not unsure
+
+
+def pause_reason(error: BatchClientError, failures_in_a_row: int) -> str | None:
+    """Say what a shard waits for after a failed call; None while the call may just be tried again."""
+    if after_failed_call(error) is Reaction.PAUSE:
+        key_refused = isinstance(error, AuthenticationError) or error.code == INVALID_KEY
+        return f"The provider refused {'our key' if key_refused else 'us'}: {error.message}"
+    if failures_in_a_row >= TOLD_AFTER:
+        return f"The provider has not served us {failures_in_a_row} times in a row: {error.message}"
+    return None

@@ -5,14 +5,12 @@ from typing import Final
 import msgspec
 
 from batchyard.domain.batch import BatchError, Usage
-from batchyard.domain.pacing import Look
 
 WAITING: Final = "waiting"
 DONE: Final = "done"
 KEPT_ATTEMPTS: Final = 100
 MOST_FILES_TO_DELETE: Final = 300  # files; a provider that deletes none must not fill the record
 MOST_BYTES: Final = 300_000  # of the attempts as JSON: a record of DynamoDB holds 400 KB
-NOTHING_SEEN: Final = Look(0)
 
 CLOCK_SKEW: Final = 300  # the provider's clock and ours may differ by so many seconds
 
@@ -63,6 +61,11 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sent: int = 0
     #: When the latest of them went out.
     sending_at: int | None = None
+
+    @property
+    def began_at(self) -> int:
+        """Tell when the provider was asked for it, or when it began if it was not yet."""
+        return self.creating_at or self.started_at
 
 
 class Ranges(msgspec.Struct, frozen=True):
@@ -167,7 +170,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
         return self.batch_id, self.shard, self.attempts[-1].number, self.version
 
 
-def begin_attempt(shard: Shard, now: int) -> Shard:
+def with_new_attempt(shard: Shard, now: int) -> Shard:
     """Return the shard with a new attempt; of old ones that left and used nothing only the latest are kept."""
     number = shard.attempts[-1].number + 1 if shard.attempts else 1
     attempt = Attempt(number=number, started_at=now, lines=shard.unfinished)
@@ -190,20 +193,26 @@ def change(shard: Shard, **changes: object) -> Shard:
     return msgspec.structs.replace(shard, **changes)
 
 
-def discard(shard: Shard, *file_ids: str | None) -> Shard:
+def with_files_to_delete(shard: Shard, *file_ids: str | None) -> Shard:
     """Return the shard with these files at the provider to be deleted."""
     every = [*shard.files_to_delete, *(file_id for file_id in file_ids if file_id)]
     return change(shard, files_to_delete=list(dict.fromkeys(every))[-MOST_FILES_TO_DELETE:])
 
 
-def superseding(before: Shard | None, after: Shard) -> Shard:
+def with_next_version(before: Shard | None, after: Shard) -> Shard:
     """Return `after` as it is written over `before`: the upload that is not for any further attempt is left over."""
     kept = None if after.done else after.file_id
     uploads = {shard.file_id for shard in (before, after) if shard is not None} - {kept}
-    return change(discard(after, *uploads), file_id=kept, version=(before.version if before else 0) + 1)
+    return change(with_files_to_delete(after, *uploads), file_id=kept, version=(before.version if before else 0) + 1)
 
 
-def finish(shard: Shard, reason: BatchError | None = None) -> Shard:
+def with_stall(shard: Shard) -> Shard:
+    """Return the shard with its latest attempt counted as one that finished no line."""
+    sent = min(filter(None, (shard.stalled_lines, shard.attempts[-1].lines)), default=0)
+    return change(shard, stalls=shard.stalls + 1, stalled_lines=sent)
+
+
+def as_done(shard: Shard, reason: BatchError | None = None) -> Shard:
     """Return the shard done; `reason` is the outcome of the lines that are still unfinished."""
     return change(shard, status=DONE, reason=reason, paused=None)
 
@@ -212,23 +221,3 @@ def change_attempt(shard: Shard, **changes: object) -> Shard:
     """Return the shard with these members of its latest attempt changed."""
     latest = msgspec.structs.replace(shard.attempts[-1], **changes)
     return change(shard, attempts=[*shard.attempts[:-1], latest])
-
-
-class Step(msgspec.Struct, frozen=True):
-    """What a shard's state machine hands from state to state.
-
-    `seen_age` and `seen_finished` are what the last look at the provider batch showed; see `pacing.Look`. `turns` counts the
-    steps of this execution.
-    """
-
-    batch_id: str
-    shard: int
-    next: str = "submit"
-    wait_seconds: int = 0
-    seen_age: int = 0
-    seen_finished: int = 0
-    turns: int = 0
-
-    def then(self, following: str, wait_seconds: int = 0, look: Look = NOTHING_SEEN) -> "Step":
-        """Name the state that follows, after so many seconds, and what was seen of a provider batch that is looked at again."""
-        return Step(self.batch_id, self.shard, following, wait_seconds, int(look.age), look.finished, self.turns + 1)

@@ -9,6 +9,7 @@ FINALIZING: Final = "finalizing"
 COMPLETED: Final = "completed"
 CANCELLING: Final = "cancelling"
 CANCELLED: Final = "cancelled"
+EXPIRED: Final = "expired"  # of a provider batch alone: ours never expire
 
 # What may happen to a batch meanwhile, without a move.
 PAUSED: Final = "paused"
@@ -25,6 +26,11 @@ TRANSITIONS: Final[dict[str, frozenset[str]]] = {
     CANCELLED: frozenset(),
 }
 ENDED: Final = frozenset(status for status, moves in TRANSITIONS.items() if not moves)
+
+# Of a provider batch: its tokens had room; it ends by itself; it has run some of its lines.
+PROVIDER_TOOK_IN: Final = frozenset({IN_PROGRESS, FINALIZING, COMPLETED})
+PROVIDER_ENDING: Final = frozenset({CANCELLING, FINALIZING})
+PROVIDER_RAN: Final = frozenset({COMPLETED, EXPIRED, CANCELLED})
 
 # The timestamp a status leaves on the batch.
 STAMPS: Final = {status: f"{status}_at" for status in TRANSITIONS if status != VALIDATING}

@@ -5,17 +5,20 @@ from typing import Final
 
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, BatchError
+from batchyard.domain.durations import DAY
 from batchyard.domain.shard import Shard
 
 WAIT, RESUBMIT, FINISH = "wait", "resubmit", "finish"
 ACTIONS: Final = frozenset({WAIT, RESUBMIT, FINISH})
 # The last tenth of the window is left to the cancel, which may take ten minutes, and to what is sent anew.
 WAITED_FOR: Final = 0.9
+# How a provider batch ends that the provider, or we, gave no more time.
+OUT_OF_TIME: Final = frozenset({"expired", "cancelled"})
 
 
 CANCELLED: Final = BatchError("batch_cancelled", "The batch was cancelled before this request was finished.")
 CUT_SHORT: Final = BatchError("server_error", "The results were put together before this request was finished.")
-DRAINING: Final = 86_400  # seconds in which what was paid for of a batch that is given up is brought in
+DRAINING: Final = DAY  # in which what was paid for of a batch that is given up is brought in
 
 
 def is_drained(batch: Batch, now: float) -> bool:
@@ -35,3 +38,8 @@ def why_stopped(batch: Batch, shard: Shard) -> BatchError | None:
 def deadline(action: str, created_at: int, window: int) -> float:
     """Answer from when on (Unix seconds) what is unfinished is taken back to be sent anew; never, unless that is wanted."""
     return created_at + window * WAITED_FOR if action in {RESUBMIT, FINISH} else math.inf
+
+
+def is_stall(status: str, ran: float, window: int) -> bool:
+    """Tell whether an attempt that finished no line after so many seconds is a stall: a window that is over is none."""
+    return status not in OUT_OF_TIME or ran < WAITED_FOR * window

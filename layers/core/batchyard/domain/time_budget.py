@@ -1,22 +1,29 @@
-"""Work that is longer than an invocation: it watches the clock, and what is left goes on in the next."""
+"""The time that an invocation has left, for work that may take longer and then goes on in the next invocation."""
 
+import math
 from collections.abc import Callable
 from typing import Final
 
-TIME_TO_END: Final = 60.0  # seconds to put down what was done, or to finish
-
-InTime = Callable[[], None]
+TIME_TO_END: Final = 60.0  # seconds to write a checkpoint, or to finish
 
 
 class OutOfTime(Exception):  # noqa: N818 - names what happened
-    """The invocation ends soon."""
+    """The invocation ends soon: a checkpoint is due."""
 
 
-def watch(seconds_left: Callable[[], float]) -> InTime:
-    """Make a function that raises OutOfTime when time runs low."""
+class TimeBudget:
+    """The time that an invocation has left."""
 
-    def in_time() -> None:
-        if seconds_left() < TIME_TO_END:
+    def __init__(self, seconds_left: Callable[[], float] = lambda: math.inf) -> None:
+        """Take the clock of the invocation; without one there is always time."""
+        self._seconds_left = seconds_left
+
+    @property
+    def low(self) -> bool:
+        """Tell whether too little time is left to begin anything more."""
+        return self._seconds_left() < TIME_TO_END
+
+    def check(self) -> None:
+        """Raise OutOfTime when the time is low."""
+        if self.low:
             raise OutOfTime
-
-    return in_time

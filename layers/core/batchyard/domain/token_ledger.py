@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from batchyard.domain.durations import DAY, HOUR
 from batchyard.domain.token_limits import BYTES_PER_TOKEN
 
 MILLION: Final = 1_000_000
@@ -15,12 +16,13 @@ USUAL_RATIO: Final = MILLION // BYTES_PER_TOKEN
 # Pictures in base64 have some hundred bytes to a token, addresses of pictures many tokens to a byte.
 LEAST_RATIO, MOST_RATIO = 1_000, 20 * MILLION
 LONGEST_NAME: Final = 256  # bytes
+KEEP_ENDED: Final = 2 * 86_400  # seconds an ended reservation is remembered: no late worker may reserve again
 MARGIN: Final = 1.03  # a learned ratio is taken for so much more
 # An attempt moves the ratio as far as its bytes are evidence: half the way with so many. It is soon raised and slowly lowered,
 # for a guess that is too high only costs room.
 HALFWAY_UP, HALFWAY_DOWN = 50_000, MILLION
 DENSER: Final = 1.5  # so much more is expected when what should have fitted is refused, …
-KEPT_DENSER: Final = 86_400  # … for so many seconds at least
+KEPT_DENSER: Final = DAY  # … for so long at least
 MOST_REFUSED_RATIO: Final = MILLION  # … but no more than a token to a byte, as long as nobody has counted
 # Enough of an attempt's lines must be answered for its usage to tell of all its bytes.
 ENOUGH_ANSWERS: Final = 0.9
@@ -28,12 +30,17 @@ ENOUGH_ANSWERS: Final = 0.9
 # So often in a row an attempt that is alone is sent again as it is, when the provider does not say what its limit is.
 PATIENCE: Final = 2
 
-# Before any limit is known, so many attempts may be at the provider without a sign that it has taken them in, and half
-# of those it has taken in if that is more: so few can be refused when the limit shows.
-FIRST_UNCONFIRMED: Final = 2
+# Before any limit is known, tokens go out up to a window: the lowest limit that is published for the model at first, then
+# twice the most that the provider ever took in at once. Only attempts that are small beside the published limit use it:
+# a refusal of one teaches as much as that of a large one and costs less.
+GROWTH: Final = 2
+SMALL_SHARE: Final = 10
+# Of larger attempts, so many may be at the provider without a sign that it has taken them in: two at first, then half of
+# those it has taken in, a handful at most. So few can be refused when the limit shows.
+FIRST_UNCONFIRMED, MOST_UNCONFIRMED = 2, 5
 MOST_COUNTED: Final = 100  # of those ahead, when no limit says when to stop counting
 # A limit that was learned is tried again so rarely when more is wanted, and more often once more was taken.
-PROBE_AFTER_REFUSAL, PROBE_AFTER_SUCCESS = 86_400, 3_600
+PROBE_AFTER_REFUSAL, PROBE_AFTER_SUCCESS = DAY, HOUR
 MOST_PROBED: Final = 2  # times the limit
 
 
@@ -133,16 +140,16 @@ def ahead_of(older: Iterable[Reservation], limit: int | None, alive_since: int) 
     return Ahead(reservations, tokens)
 
 
-def terms(ledger: Ledger, limit: int | None, ahead: Ahead, tokens: int, now: int) -> Terms | None:
+def terms(ledger: Ledger, limit: int | None, ahead: Ahead, tokens: int, now: int, first: int = 0) -> Terms | None:
     """Tell on what condition an attempt may enter, or None when it has to wait: nobody overtakes who waits longer.
 
-    `limit` is the one to keep to, configured or learned.
+    `limit` is the one to keep to, configured or learned; without one, `first` is the window in tokens to begin with.
     """
     if ledger.crowded and (now < ledger.crowded_until or ledger.unconfirmed or ahead.reservations):
         return None
     together = ledger.enqueued + ahead.tokens + tokens
     if limit is None:
-        return _unlimited(ledger, ahead, together, tokens)
+        return _unlimited(ledger, ahead, together, tokens, first)
     if together <= limit:
         return Terms(most_enqueued=limit - tokens, most_unconfirmed=0 if ledger.crowded else None)
     if ledger.enqueued <= 0 and not ahead.reservations:  # a line that is larger than the limit by our estimate
@@ -154,11 +161,13 @@ def terms(ledger: Ledger, limit: int | None, ahead: Ahead, tokens: int, now: int
     return None
 
 
-def _unlimited(ledger: Ledger, ahead: Ahead, together: int, tokens: int) -> Terms | None:
-    if together <= ledger.accepted:
-        return Terms(most_enqueued=ledger.accepted - tokens)
-    window = max(FIRST_UNCONFIRMED, (ledger.reservations - ledger.unconfirmed) // 2)
-    return Terms(most_unconfirmed=window - 1) if ledger.unconfirmed + ahead.reservations < window else None
+def _unlimited(ledger: Ledger, ahead: Ahead, together: int, tokens: int, first: int) -> Terms | None:
+    small = tokens * SMALL_SHARE <= first
+    known = max(first, GROWTH * ledger.accepted) if small else ledger.accepted
+    if together <= known:
+        return Terms(most_enqueued=known - tokens)
+    most = min(max(FIRST_UNCONFIRMED, (ledger.reservations - ledger.unconfirmed) // 2), MOST_UNCONFIRMED)
+    return Terms(most_unconfirmed=most - 1) if ledger.unconfirmed + ahead.reservations < most else None
 
 
 def recounted(ledger: Ledger, reservations: Iterable[Reservation]) -> Ledger:

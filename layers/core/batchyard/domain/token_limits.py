@@ -15,6 +15,17 @@ STATED: Final = (
 UNITS: Final = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
 
 
+# The lowest limits of enqueued tokens that OpenAI publishes, those of its first tier: the first whose word a model's name
+# holds, and the last for any other. Source: platform.openai.com/docs/models, "Rate limits", as read in November 2026.
+LOWEST_PUBLISHED: Final = (("embedding", 3_000_000), ("mini", 2_000_000), ("nano", 2_000_000), ("gpt-3.5", 2_000_000))
+LOWEST_OF_ANY: Final = 90_000
+
+
+def lowest_published(model: str) -> int:
+    """Answer the enqueued tokens of a model that any account may have at a provider, as far as is published."""
+    return next((limit for word, limit in LOWEST_PUBLISHED if word in model), LOWEST_OF_ANY)
+
+
 def limit_of(configured: int | None, learned: int | None) -> int | None:
     """Choose the limit to keep to: the lower of the two that are known."""
     return min((limit for limit in (configured, learned) if limit), default=None)

@@ -1,4 +1,4 @@
-"""Find the lines in a stream of bytes, holding no more than a chunk and one of them."""
+"""Cut a stream of bytes into lines, holding no more than one chunk and one line."""
 
 from collections.abc import Iterable, Iterator
 from io import BytesIO
@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 
 class LineBlock(NamedTuple):
-    """Neighbouring lines with their line ends, and their sizes; a line that was too long to hold is empty."""
+    """Neighbouring lines of a stream."""
 
+    #: With their line ends; a line that was too long to hold is empty.
     lines: list[bytes]
+    #: The true size of each line in bytes.
     sizes: list[int]
 
     def part(self, first: int, count: int) -> "LineBlock":
@@ -17,7 +19,7 @@ class LineBlock(NamedTuple):
 
 
 def blocks(chunks: Iterable[bytes], longest: int) -> Iterator[LineBlock]:
-    """Yield the lines that end in each chunk; a line of more than `longest` bytes may come without them."""
+    """Yield the lines that end in each chunk; a line of more than `longest` bytes may come empty."""
     begun: list[bytes] = []
     size = 0
     for chunk in chunks:
@@ -30,7 +32,7 @@ def blocks(chunks: Iterable[bytes], longest: int) -> Iterator[LineBlock]:
             yield LineBlock(lines, list(map(len, lines)))
         size += len(rest)
         begun = [*begun, rest] if size <= longest else []
-        del chunk, lines, rest  # or the next ones get memory of their own
+        del chunk, lines, rest  # else the next chunk needs memory beside them
     if size:
         yield _one(begun, size, longest)
 

@@ -1,4 +1,4 @@
-"""What one attempt uploads: byte ranges of the input, streamed from the bucket as they are."""
+"""What one attempt uploads: byte ranges of the source, streamed from the bucket as they are."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
@@ -8,15 +8,15 @@ from batchyard.domain.batch import InputObject
 if TYPE_CHECKING:
     from batchyard.adapters.bucket import Bucket
 
-# Ranges closer than this are read in one request and what lies between is dropped: a request costs more than the bytes.
+# Ranges that are closer than this are read in one request, because a request costs more than the bytes between them.
 NEAR: Final = 256 * 1024
 
 
 class ByteRanges:
-    """A body of known length that can be read from its start again; holds one chunk at a time."""
+    """A body of known length that can be read more than once; it holds one chunk at a time."""
 
     def __init__(self, bucket: "Bucket", source: InputObject, ranges: list[tuple[int, int]]) -> None:
-        """Take byte ranges `[start, stop)` of `source`, in order and apart."""
+        """Take byte ranges `[start, stop)` of `source`, which ascend and do not overlap."""
         self._bucket, self._source, self._ranges = bucket, source, ranges
 
     def __len__(self) -> int:
@@ -24,7 +24,7 @@ class ByteRanges:
         return sum(stop - start for start, stop in self._ranges)
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the ranges' bytes, whole and in order."""
+        """Yield the bytes of all ranges in order."""
         for group in near(self._ranges):
             yield from self._group(group)
 
@@ -43,7 +43,7 @@ class ByteRanges:
 
 
 def near(ranges: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
-    """Group ranges that are worth reading together."""
+    """Group ranges that are worth reading in one request."""
     group: list[tuple[int, int]] = []
     for start, stop in ranges:
         if group and start - group[-1][1] > NEAR:

@@ -1,4 +1,4 @@
-"""Files that hold no requests, one a line, told by their start, so that one sentence says so instead of a thousand errors."""
+"""Files that hold no JSON lines, recognized by their first bytes: one error names the kind, in place of one for each line."""
 
 from typing import Final
 
@@ -6,11 +6,12 @@ import msgspec
 
 from batchyard.domain.batch import BatchError
 
-START: Final = 64 * 1024  # bytes that tell
-TEXT: Final = "Write the requests as UTF-8 text, one JSON object per line"
-# The longer of two that begin alike comes first.
-SIGNATURES: Final = {
-    b"\x1f\x8b": "a gzip file in a gzip file", b"PK\x03\x04": "a zip or spreadsheet file", b"PK\x05\x06": "an empty zip file",
+START: Final = 64 * 1024  # bytes of a file that are looked at
+REMEDY: Final = "Write the requests as UTF-8 text, one JSON object per line"
+GZIP: Final = b"\x1f\x8b"
+# Of two that begin alike, the longer one comes first.
+MAGIC: Final = {
+    GZIP: "a gzip file", b"PK\x03\x04": "a zip or spreadsheet file", b"PK\x05\x06": "an empty zip file",
     b"BZh": "a bzip2 file", b"\x28\xb5\x2f\xfd": "a zstd file", b"\xfd7zXZ": "an xz file", b"7z\xbc\xaf": "a 7z file",
     b"\xff\xfe\0\0": "UTF-32 text", b"\0\0\xfe\xff": "UTF-32 text", b"\xff\xfe": "UTF-16 text", b"\xfe\xff": "UTF-16 text",
     b"PAR1": "a Parquet file", b"ARROW1": "an Arrow file", b"Obj\x01": "an Avro file", b"ORC": "an ORC file",
@@ -18,23 +19,34 @@ SIGNATURES: Final = {
 }  # fmt: skip
 TAR: Final = b"ustar"
 TAR_AT: Final = 257
-NUL_WITHIN: Final = 4  # bytes: text of 16 or 32 bits without a byte order mark has a NUL there, JSON nowhere
+# UTF-16 and UTF-32 without a byte order mark have a NUL in these first bytes; JSON has none anywhere.
+NUL_WITHIN: Final = 4
 
 
-def foreign(start: bytes, *, of_lines: bool = True) -> BatchError | None:
-    """Say what a file is if it is no text or, unless read line by line (`of_lines`), one JSON document over many."""
-    kind = next((name for signature, name in SIGNATURES.items() if start.startswith(signature)), None)
-    if kind is None and start[TAR_AT:].startswith(TAR) and b"\0" in start[:TAR_AT]:  # and not of mustard
+def kind_of(start: bytes) -> str | None:
+    """Name the kind of a file by its first bytes; None for text and for an unknown kind."""
+    return next((kind for magic, kind in MAGIC.items() if start.startswith(magic)), None)
+
+
+def wrong_kind(start: bytes, *, of_lines: bool = True) -> BatchError | None:
+    """Say why a file holds no JSON lines, by its first bytes; None if it may hold some.
+
+    With `of_lines`, bad lines are skipped: then one JSON document over many lines is not refused here.
+    """
+    kind = kind_of(start)
+    if kind == MAGIC[GZIP]:  # a gzip file is decompressed before it is looked at
+        kind = "a gzip file in a gzip file"
+    if kind is None and start[TAR_AT:].startswith(TAR) and b"\0" in start[:TAR_AT]:  # not text with "ustar" in it
         kind = "a tar file"
     if kind is None and b"\0" in start[:NUL_WITHIN] and not (of_lines and _has_request(start)):
         kind = "UTF-16 text, or no text at all"
     if kind is not None:
-        return _no_lines(f"it is {kind}. {TEXT}.")
+        return _no_lines(f"it is {kind}. {REMEDY}.")
     return None if of_lines else _one_document(start)
 
 
 def first_lines(start: bytes, count: int, *, whole: bool) -> list[bytes]:
-    """Cut the first lines that are not blank off the start of a file; without its end unless this is the `whole` of it."""
+    """Return the first lines that are not blank; the last line of `start` only if `start` is the `whole` file."""
     found = start.split(b"\n")
     return [line for line in (found if whole else found[:-1]) if line and not line.isspace()][:count]
 
@@ -49,12 +61,12 @@ def is_json(text: bytes) -> bool:
 
 
 def _has_request(start: bytes) -> bool:
-    """Tell whether some line is an object: then the NULs are of a line that a crash tore, and the others may be run."""
+    """Tell whether some line is a JSON object: then a crash tore another line, and the good lines may run."""
     return any(line.startswith(b"{") and is_json(line) for line in first_lines(start, START, whole=True))
 
 
 def _one_document(start: bytes) -> BatchError | None:
-    """Tell an array, or objects, that a program or an editor wrote over several lines."""
+    """Recognize an array, or objects, that a program or an editor wrote over several lines."""
     first, second = [*(line.strip() for line in first_lines(start, 2, whole=True)), b"", b""][:2]
     opened = first == b"[" and second.startswith(b"{") and not is_json(second)
     if opened or (first.startswith(b"[{") and first.endswith((b",", b"{")) and not is_json(first)):

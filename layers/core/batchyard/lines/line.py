@@ -1,4 +1,4 @@
-"""One line of an input: what the plan needs from it, or what is wrong with it in the provider's own codes."""
+"""One line of an input: what the plan needs of the line, or what is wrong with the line, in the provider's codes."""
 
 import json
 from functools import lru_cache
@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from batchyard.domain.batch import BatchError
+from batchyard.lines.file_kinds import REMEDY, kind_of
 
 # Source: OpenAI's API reference, `POST /batches`, member `endpoint`.
 ENDPOINTS: Final = frozenset({
@@ -16,19 +17,13 @@ ENDPOINTS: Final = frozenset({
 })  # fmt: skip
 EMBEDDINGS: Final = "/v1/embeddings"
 DUPLICATE: Final = "duplicate_custom_id"
-LONGEST_MODEL: Final = 1_000  # characters; it stands in the records of its batch and shards
-SHOWN_TEXT: Final = 64
+LONGEST_MODEL: Final = 1_000  # characters; the name stands in the records of the batch and its shards
+SHOWN_TEXT: Final = 64  # characters of a value that an error shows
 BOM: Final = b"\xef\xbb\xbf"
-GZIP: Final = b"\x1f\x8b"
-MAGIC: Final = {
-    GZIP: "a gzip file",
-    b"PK": "a zip or spreadsheet file", b"BZh": "a bzip2 file", b"\x28\xb5\x2f\xfd": "a zstd file",
-    b"\xff\xfe": "UTF-16 text", b"\xfe\xff": "UTF-16 text", b"PAR1": "a Parquet file", b"%PDF": "a PDF file",
-}  # fmt: skip
 
 
 class Body(msgspec.Struct, gc=False):
-    """The members of a request body that decide where a line goes."""
+    """The members of a request body that decide which shard a line goes to."""
 
     model: str
     stream: Any = None
@@ -36,7 +31,7 @@ class Body(msgspec.Struct, gc=False):
 
 
 class Line(msgspec.Struct, gc=False):
-    """A well-formed line; every other member is left unread."""
+    """A well-formed line; all other members are left unread."""
 
     custom_id: str
     method: Literal["POST"]
@@ -55,9 +50,9 @@ def parse(text: bytes) -> Line:
 
 
 def parse_alike(lines: list[bytes], url: str, model: str) -> list[str] | None:
-    """Decode lines that are all well-formed requests for one url and model; None if any is another or needs a look of its own.
+    """Return the custom_ids of lines that are all well-formed requests for one url and model.
 
-    Answers their custom_ids.
+    None if any line is another one, or has to be parsed by itself.
     """
     try:
         custom_ids = [line.custom_id for line in map(_alike(url, model).decode, lines)]
@@ -70,7 +65,7 @@ def parse_alike(lines: list[bytes], url: str, model: str) -> list[str] | None:
 
 @lru_cache(maxsize=64)
 def _alike(url: str, model: str) -> Any:  # noqa: ANN401 - a decoder of a type made here
-    """Make a decoder that takes only lines of this url and model without a stream; comparing is cheaper than decoding."""
+    """Make a decoder that takes only lines of this url and model, not streamed: to compare is cheaper than to decode."""
     body = msgspec.defstruct(
         "AlikeBody", [("model", Literal[model]), ("stream", Literal[False] | None, None)], gc=False
     )
@@ -80,8 +75,11 @@ def _alike(url: str, model: str) -> Any:  # noqa: ANN401 - a decoder of a type m
     return msgspec.json.Decoder(line)
 
 
-def refuse(line: Line, endpoint: str | None) -> BatchError | None:
-    """Name what the provider would refuse in a well-formed line; `endpoint` is the batch's, None when the lines decide."""
+def fault_of(line: Line, endpoint: str | None) -> BatchError | None:
+    """Say what the provider would refuse in a well-formed line; None if nothing.
+
+    `endpoint` is the batch's, None when the lines decide.
+    """
     if line.url not in ENDPOINTS or (endpoint is not None and line.url != endpoint):
         expected = endpoint or "one of " + ", ".join(sorted(ENDPOINTS))
         return BatchError("invalid_url", f"The url {_shown(line.url)} is not {expected}. Change `url`.", "url")
@@ -106,13 +104,13 @@ def duplicate(custom_id: str) -> BatchError:
 
 
 def too_many_targets(most: int) -> BatchError:
-    """Say that the line's endpoint and model would be one pair too many."""
+    """Say that the target of the line would be one too many."""
     message = f"The input has more than {most:,} different models (counted for each endpoint). Split it by model."
     return BatchError("invalid_request", message, "body.model")
 
 
 def too_long(size: int, limit: int) -> BatchError:
-    """Say that a line of `size` bytes or more is over the limit."""
+    """Say that a line, of `size` bytes or more, is longer than the limit."""
     return BatchError(
         "invalid_request",
         f"The line is longer than {limit:,} bytes ({size:,} or more). Shorten it.",
@@ -120,7 +118,7 @@ def too_long(size: int, limit: int) -> BatchError:
 
 
 def embedding_inputs(line: Line) -> int:
-    """Count the inputs of an embeddings line: the items of an array of texts or token lists; one for anything else."""
+    """Count the inputs of an embeddings line: the items of an array of texts or of token lists, else one. 0 for other lines."""
     if line.url != EMBEDDINGS:
         return 0
     inputs = bytes(line.body.input)
@@ -130,13 +128,13 @@ def embedding_inputs(line: Line) -> int:
 
 
 def diagnose(text: bytes) -> BatchError:
-    """Say what is wrong with a line that `parse` refused, with the provider's code, the member and the remedy."""
+    """Say what is wrong with a line that `parse` refused: the provider's code, the member and the remedy."""
     try:
         members = json.loads(text.decode())
     except UnicodeDecodeError as error:
-        known = next((name for magic, name in MAGIC.items() if text.startswith(magic)), None)
-        if known is not None:
-            return _broken(f"it is {known}. Write the requests as UTF-8 text, one JSON object per line.")
+        kind = kind_of(text)
+        if kind is not None:
+            return _broken(f"it is {kind}. {REMEDY}.")
         return _broken(f"it is not UTF-8 at byte {error.start + 1} of the line. Save the file as UTF-8.")
     except RecursionError:
         return _broken("it is nested too deeply.")
@@ -152,7 +150,7 @@ def diagnose(text: bytes) -> BatchError:
 
 
 def custom_id_of(text: bytes) -> str | None:
-    """Read the custom_id of a bad line as far as it has one, for its owner to know it by."""
+    """Read the custom_id of a bad line, for its owner to find the line by; None if there is none."""
     try:
         members = json.loads(text.decode("utf-8-sig"))
         custom_id = members.get("custom_id") if isinstance(members, dict) else None
@@ -172,7 +170,7 @@ def _broken(why: str) -> BatchError:
 
 
 def _member(members: dict[str, Any]) -> BatchError | None:
-    for name, kind, said in (
+    for name, expected, said in (
         ("custom_id", str, "a string"),
         ("method", str, "a string"),
         ("url", str, "a string"),
@@ -182,7 +180,7 @@ def _member(members: dict[str, Any]) -> BatchError | None:
             return BatchError(
                 "missing_required_parameter", f"The required parameter '{name}' is missing. Add it.", name
             )
-        if not isinstance(members[name], kind):
+        if not isinstance(members[name], expected):
             return BatchError("invalid_type", f"The parameter '{name}' must be {said}.", name)
     if members["method"] != "POST":
         return BatchError(

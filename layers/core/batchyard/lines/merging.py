@@ -1,4 +1,4 @@
-"""Merge runs of lines that lie among each other's, in stretches, holding a piece of each that is open."""
+"""Merge runs whose positions interleave, holding one piece of each run that is open."""
 
 import heapq
 from bisect import bisect_left
@@ -7,17 +7,20 @@ from itertools import accumulate
 from operator import attrgetter
 from typing import Final, NamedTuple
 
-PIECE: Final = 512 * 1024
+LARGEST_PIECE: Final = 512 * 1024
 SMALLEST_PIECE: Final = 16 * 1024
-AT_ONCE: Final = 64 * 1024 * 1024  # bytes of pieces that are held together
-NOWHERE: Final = 2**64
+ALL_PIECES: Final = 64 * 1024 * 1024  # bytes of the pieces of all open runs together
+NOWHERE: Final = 2**64  # a position behind all others
 
 
 class RunBlock(NamedTuple):
-    """Neighbouring lines of a run: their positions, ascending, their sizes, and their bytes joined."""
+    """Neighbouring lines of a run."""
 
+    #: Ascending.
     positions: Sequence[int]
+    #: Bytes of each line, the line end included.
     sizes: Sequence[int]
+    #: All lines, joined.
     data: bytes
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
@@ -28,30 +31,35 @@ class RunBlock(NamedTuple):
 
 
 class MergeInput(NamedTuple):
-    """A run to merge: no line of it lies before `first` or after `last`; it is begun with a bound for its blocks in bytes."""
+    """A run to merge."""
 
+    #: The run has no line before this position …
     first: int
+    #: … and none after this one.
     last: int
+    #: Called with the size of a block in bytes, begins to read the run.
     begin: Callable[[int], Iterator[RunBlock]]
 
 
 class MergedLines(NamedTuple):
-    """Lines that follow each other in the result: the position of the last, how many they are, and their bytes."""
+    """Lines that follow each other in the result."""
 
+    #: The position of the last line.
     last: int
+    #: How many lines there are.
     lines: int
     data: bytes
 
 
-def merged(feeds: Iterable[MergeInput]) -> Iterator[MergedLines]:
-    """Merge feeds; each is opened only when it is due, and what all open ones hold stays within bounds."""
-    waiting = sorted(feeds, key=attrgetter("first"), reverse=True)
+def merged(inputs: Iterable[MergeInput]) -> Iterator[MergedLines]:
+    """Yield the lines of all inputs in the order of their positions; an input is opened only when its first line is due."""
+    waiting = sorted(inputs, key=attrgetter("first"), reverse=True)
     piece = piece_of(waiting)
     due: list[tuple[int, int, _Reader]] = []
     while waiting or due:
         while waiting and (not due or waiting[-1].first <= due[0][0]):
-            feed = waiting.pop()
-            _push(due, len(waiting), _Reader(feed.begin(piece)))
+            opened = waiting.pop()
+            _push(due, len(waiting), _Reader(opened.begin(piece)))
         if due:
             _, order, reader = heapq.heappop(due)
             bound = min(due[0][0] if due else NOWHERE, waiting[-1].first if waiting else NOWHERE)
@@ -59,15 +67,15 @@ def merged(feeds: Iterable[MergeInput]) -> Iterator[MergedLines]:
             _push(due, order, reader)
 
 
-def piece_of(feeds: Iterable[MergeInput]) -> int:
-    """Choose how many bytes each feed may hold, by how many of them are open at once."""
-    ends = sorted((at, step) for feed in feeds for at, step in ((feed.first, 1), (feed.last + 1, -1)))
+def piece_of(inputs: Iterable[MergeInput]) -> int:
+    """Choose the size of a piece in bytes, by how many inputs are open at the same time."""
+    ends = sorted((at, step) for each in inputs for at, step in ((each.first, 1), (each.last + 1, -1)))
     most = max(accumulate(step for _, step in ends), default=1)
-    return min(PIECE, max(SMALLEST_PIECE, AT_ONCE // max(1, most)))
+    return min(LARGEST_PIECE, max(SMALLEST_PIECE, ALL_PIECES // max(1, most)))
 
 
 class _Reader:
-    """Where the reading of a feed stands."""
+    """How far a run has been read."""
 
     def __init__(self, blocks: Iterator[RunBlock]) -> None:
         self._blocks = blocks
@@ -84,7 +92,7 @@ class _Reader:
         return self._block.positions[self._at]
 
     def take(self, bound: int) -> MergedLines:
-        """Take the lines before `bound` that are at hand, and one at least."""
+        """Take the lines of the block that lie before `bound`, and at least one."""
         block, at = self._block, self._at
         stop = max(at + 1, bisect_left(block.positions, bound, at))
         size = sum(block.sizes[at:stop])

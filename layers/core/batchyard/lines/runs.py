@@ -1,4 +1,4 @@
-"""Runs: lines of a result in input order, as one attempt left them, with an index of where each stands."""
+"""Runs: lines of a result in the order of positions, as one writer left them, with an index of positions and sizes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from batchyard.domain.errors import BatchyardError
-from batchyard.lines.merging import NOWHERE, PIECE, RunBlock
+from batchyard.lines.merging import LARGEST_PIECE, NOWHERE, RunBlock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,14 +25,15 @@ if TYPE_CHECKING:
 class _Packed(msgspec.Struct, frozen=True):
     positions: bytes
     sizes: bytes
-    crc32: int | None = None  # of the lines; runs of before it was kept have none
+    #: Of all lines, joined.
+    crc32: int
 
 
 class RunWriter:
-    """Write lines in ascending position below `prefix`; an empty run leaves no objects."""
+    """Write lines as the run `prefix`, in ascending position; a run without lines leaves no objects."""
 
     def __init__(self, bucket: Bucket, prefix: str) -> None:
-        """Prepare the run."""
+        """Prepare the run; nothing is written yet."""
         self._bucket, self._prefix = bucket, prefix
         self._positions, self._sizes = array("Q"), array("I")
         self._lines = bucket.writer(f"{prefix}.jsonl", hashing=False)
@@ -44,17 +45,17 @@ class RunWriter:
         return len(self._positions)
 
     def write(self, position: int, line: bytes) -> None:
-        """Append a line; it gets a line end if it has none."""
+        """Append a line; a line without a line end gets one."""
         whole = line if line.endswith(b"\n") else line + b"\n"
         self._positions.append(position)
         self._sizes.append(len(whole))
         self._held.append(whole)
         self._held_bytes += len(whole)
-        if self._held_bytes >= PIECE:
+        if self._held_bytes >= LARGEST_PIECE:
             self._write_held()
 
     def write_lines(self, positions: list[int], sizes: list[int], data: bytes) -> None:
-        """Append lines that have their line ends, joined, of these sizes in bytes."""
+        """Append lines with their line ends, joined in `data`; `sizes` are in bytes."""
         self._write_held()
         self._positions.extend(positions)
         self._sizes.extend(sizes)
@@ -70,14 +71,14 @@ class RunWriter:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Complete lines and index, unless there was an error."""
-        if kind is None:
+        if error_type is None:
             self._write_held()
-        if kind is not None or self._positions:
-            self._lines.__exit__(kind, error, trace)
-        if kind is None and self._positions:
+        if error_type is not None or self._positions:
+            self._lines.__exit__(error_type, error, trace)
+        if error_type is None and self._positions:
             packed = _Packed(self._positions.tobytes(), self._sizes.tobytes(), self._lines.crc32)
             self._bucket.put(f"{self._prefix}.index", msgspec.msgpack.encode(packed))
 
@@ -94,8 +95,8 @@ class Run:
         """Return the position of the last line."""
         return memoryview(self._index().positions).cast("Q")[-1]
 
-    def blocks(self, after: int = -1, last: int = NOWHERE, piece: int = PIECE) -> Iterator[RunBlock]:
-        """Yield the lines behind the position `after` and up to `last`, in blocks of `piece` bytes or of one longer line."""
+    def blocks(self, after: int = -1, last: int = NOWHERE, piece: int = LARGEST_PIECE) -> Iterator[RunBlock]:
+        """Yield the lines behind position `after` and up to `last`, in blocks of `piece` bytes or of one longer line."""
         index = self._index()
         positions, sizes = memoryview(index.positions).cast("Q"), memoryview(index.sizes).cast("I")
         source = self._lines(sum(sizes))
@@ -110,18 +111,18 @@ class Run:
             yield RunBlock(positions[at:stop], sizes[at:stop], data)
             at, offset = stop, offset + size
 
-    def lines(self, piece: int = PIECE) -> Iterator[tuple[int, bytes]]:
+    def lines(self, piece: int = LARGEST_PIECE) -> Iterator[tuple[int, bytes]]:
         """Yield each position and its line."""
         return chain.from_iterable(block.lines() for block in self.blocks(piece=piece))
 
     def copy_to(self, writer: Writer, start: int = 0) -> Iterator[tuple[int, int]]:
-        """Append the run's bytes from `start` on as they are; yield, step by step, how far it came and of how many lines.
+        """Append the bytes of the run from `start` on; yield after each step the bytes copied so far and the lines of the run.
 
-        Raises BatchyardError if they are not those of its index.
+        Raises BatchyardError if the size of the lines is not that of the index.
         """
         index = self._index()
         sizes = memoryview(index.sizes).cast("I")
-        for reached in writer.copying(self._lines(sum(sizes)), start, index.crc32):
+        for reached in writer.copying(self._lines(sum(sizes)), index.crc32, start):
             yield reached, len(sizes)
 
     def _index(self) -> _Packed:

@@ -1,4 +1,4 @@
-"""The lines of a shard: where each stands in the input, and what it is called."""
+"""The lines of a shard: where each line stands in the input, and its custom_id."""
 
 from array import array
 from collections.abc import Iterator
@@ -20,19 +20,22 @@ EXTENT: Final = 4  # numbers of an extent
 
 
 class Place(NamedTuple):
-    """Where a line stands: its position in the batch, its number as an editor counts, and its offset in the input."""
+    """Where a line stands."""
 
+    #: Its place among the requests of the batch, from 0.
     position: int
+    #: Its place in the input as an editor counts lines, from 1.
     number: int
+    #: The byte of the input at which the line begins.
     offset: int
 
     def after(self, count: int, size: int) -> "Place":
-        """Return the place behind so many lines of so many bytes."""
+        """Return the place behind `count` lines of `size` bytes."""
         return Place(self.position + count, self.number + count, self.offset + size)
 
 
 class Extent(NamedTuple):
-    """Neighbouring lines of the input, by the first of them: its ordinal in the shard, and its place."""
+    """Lines of a shard that are neighbours in the input, by the ordinal and the place of the first line."""
 
     ordinal: int
     position: int
@@ -41,7 +44,7 @@ class Extent(NamedTuple):
 
 
 class PackedLines(msgspec.Struct, frozen=True):
-    """ShardLines as stored: the arrays as little-endian bytes."""
+    """ShardLines as stored: the same fields, with arrays as little-endian bytes."""
 
     shard: int
     endpoint: str
@@ -50,17 +53,14 @@ class PackedLines(msgspec.Struct, frozen=True):
     sizes: bytes
     custom_ids: list[str]
     embedding_inputs: int = 0
-    dropped: int = 0
+    skipped: int = 0
     source: InputObject | None = None
     pieces: bytes = b""
 
 
 @dataclass
 class ShardLines:
-    """The lines of one shard: for each its position in the batch, its byte range in the input, and its custom_id.
-
-    A line is known here by its ordinal: its place in this list.
-    """
+    """The lines of one shard; a line is known here by its ordinal, which is its place in this list."""
 
     shard: int
     endpoint: str
@@ -73,13 +73,14 @@ class ShardLines:
     #: Bytes of all lines.
     size: int = 0
     embedding_inputs: int = 0
-    #: Lines that were skipped after they were listed, and are not to be sent.
-    dropped: int = 0
+    #: Lines of the list that are skipped, and so are not sent.
+    skipped: int = 0
     #: A work object that holds the lines in place of the input.
     source: InputObject | None = None
-    #: Where the lines stand in `source`: of the first line of each piece, the ordinal and the offset.
+    #: Where the lines stand in `source`: the ordinal and the offset of the first line of each piece.
     pieces: "array[int]" = field(default_factory=lambda: array("Q"))
-    _next: Place | None = None  # which would go on with the last extent
+    #: The place of a line that would continue the last extent.
+    _next: Place | None = None
 
     def __len__(self) -> int:
         """Count the lines."""
@@ -87,7 +88,7 @@ class ShardLines:
 
     @cached_property
     def positions(self) -> "array[int]":
-        """Tell each line's position; to be asked when all lines are there."""
+        """The position of each line; read it only when all lines are added."""
         return array(
             "Q",
             chain.from_iterable(range(extent.position, extent.position + count) for extent, count in self._extents()),
@@ -95,14 +96,14 @@ class ShardLines:
 
     @cached_property
     def numbers(self) -> "array[int]":
-        """Tell each line's number as an editor counts, blank and bad ones too; to be asked when all lines are there."""
+        """The number of each line as an editor counts; read it only when all lines are added."""
         return array(
             "Q", chain.from_iterable(range(extent.number, extent.number + count) for extent, count in self._extents())
         )
 
     @cached_property
     def offsets(self) -> "array[int]":
-        """Tell where each line begins in the input, or in `source`; to be asked when all lines are there."""
+        """The offset of each line in the input, or in `source`; read it only when all lines are added."""
         firsts = (
             [(extent.ordinal, extent.offset) for extent, _ in self._extents()]
             if self.source is None
@@ -116,7 +117,7 @@ class ShardLines:
 
     @property
     def contiguous(self) -> bool:
-        """Tell whether all lines are neighbours."""
+        """Tell whether all lines are neighbours in the input."""
         return len(self.extents) <= EXTENT
 
     def move(self, source: InputObject, pieces: "array[int]") -> None:
@@ -131,7 +132,7 @@ class ShardLines:
             yield extent, stop - extent.ordinal
 
     def add(self, place: Place, custom_ids: list[str], sizes: list[int]) -> None:
-        """Append neighbouring lines, given the place of the first."""
+        """Append neighbouring lines; `place` is that of the first line."""
         if place != self._next:
             self.extents.extend((len(self), *place))
         size, count = sum(sizes), len(sizes)
@@ -144,7 +145,7 @@ class ShardLines:
         """Make the form that can be stored."""
         return PackedLines(
             self.shard, self.endpoint, self.model, self.extents.tobytes(), self.sizes.tobytes(), self.custom_ids,
-            self.embedding_inputs, self.dropped, self.source, self.pieces.tobytes(),
+            self.embedding_inputs, self.skipped, self.source, self.pieces.tobytes(),
         )  # fmt: skip
 
     def pack(self) -> bytes:
@@ -163,12 +164,12 @@ class ShardLines:
 
     @classmethod
     def unpacked(cls, packed: PackedLines) -> "ShardLines":
-        """Read what `packed` made."""
+        """Make ShardLines of the form that was stored."""
         sizes, extents = array("I", packed.sizes), array("Q", packed.extents)
         size = sum(sizes)
         read = cls(
             packed.shard, packed.endpoint, packed.model, extents, sizes, packed.custom_ids, size,
-            packed.embedding_inputs, packed.dropped, packed.source, array("Q", packed.pieces),
+            packed.embedding_inputs, packed.skipped, packed.source, array("Q", packed.pieces),
         )  # fmt: skip
         if extents:
             ordinal, *place = extents[-EXTENT:]
@@ -176,11 +177,11 @@ class ShardLines:
         return read
 
     def left_key(self, batch_id: str) -> str:
-        """Name the list of the lines that are to be sent; "" means all."""
-        return object_keys.shard_left(batch_id, self.shard) if self.dropped else ""
+        """Name the list of the lines that are to be sent; "" means all lines."""
+        return object_keys.shard_left(batch_id, self.shard) if self.skipped else ""
 
     def ranges(self, ordinals: "array[int]") -> Iterator[tuple[int, int]]:
-        """Yield the byte ranges `[start, stop)` that hold the lines of these ordinals, neighbours joined."""
+        """Yield the byte ranges `[start, stop)` of the lines with these ordinals; ranges that touch are joined."""
         start = stop = 0
         for ordinal in ordinals:
             offset = self.offsets[ordinal]
@@ -195,7 +196,7 @@ class ShardLines:
 
 def new_shard(batch: Batch, lines: ShardLines) -> Shard:
     """Make the record of a shard before its first attempt."""
-    count = len(lines) - lines.dropped
+    count = len(lines) - lines.skipped
     return Shard(
         batch_id=batch.batch_id, shard=lines.shard, expires_at_ttl=batch.expires_at_ttl, endpoint=lines.endpoint,
         model=lines.model, lines=count, first=lines.positions[0], last=lines.positions[-1], unfinished=count,
@@ -204,7 +205,7 @@ def new_shard(batch: Batch, lines: ShardLines) -> Shard:
 
 
 def _ranges(lines: ShardLines) -> Ranges:
-    """Tell where the lines lie in the input, even if they are read from a copy."""
+    """Tell where the lines lie in the input, also when they are read from a copy."""
     first, last = Extent(*lines.extents[:EXTENT]), Extent(*lines.extents[-EXTENT:])
     second = len(lines) if lines.contiguous else lines.extents[EXTENT]
     return Ranges(

@@ -1,4 +1,4 @@
-"""Which lines of a shard still wait for their outcome, and how many tries each has used."""
+"""Which lines of a shard have no outcome yet, and how many tries each of these lines has used."""
 
 from array import array
 from collections.abc import Iterator
@@ -16,10 +16,10 @@ class _Packed(msgspec.Struct, frozen=True):
 
 
 class Unfinished:
-    """Ordinals of lines in their shard, ascending, and beside each the tries it has used (0 … 255)."""
+    """The ordinals of unfinished lines, ascending, and the tries that each line has used (0 … 255)."""
 
     def __init__(self, ordinals: "array[int]", tries: bytearray) -> None:
-        """Take two sequences of one length."""
+        """Take two sequences of the same length."""
         self.ordinals, self.tries = ordinals, tries
 
     def __len__(self) -> int:
@@ -32,7 +32,7 @@ class Unfinished:
         self.tries.append(min(tries, 255))
 
     def beyond(self, count: int) -> Iterator[tuple[int, int]]:
-        """Yield ordinal and tries of every line behind the first so many."""
+        """Yield ordinal and tries of every line behind the first `count` lines."""
         return zip(self.ordinals[count:], self.tries[count:], strict=True)
 
     def pack(self) -> bytes:
@@ -41,12 +41,12 @@ class Unfinished:
 
     @classmethod
     def none(cls) -> "Unfinished":
-        """Begin an empty list."""
+        """Make an empty list."""
         return cls(array("I"), bytearray())
 
     @classmethod
     def read(cls, bucket: "Bucket", key: str, lines: int) -> "Unfinished":
-        """Read the list at `key`; the key "" means all of the shard's `lines`, untried."""
+        """Read the list at `key`; the key "" means all of the shard's `lines`, without a try."""
         if not key:
             return cls(array("I", range(lines)), bytearray(lines))
         packed = msgspec.msgpack.decode(bucket.get(key), type=_Packed)

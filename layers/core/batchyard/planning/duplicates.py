@@ -11,13 +11,13 @@ from zlib import crc32
 import msgspec
 
 from batchyard.lines.shard_lines import ShardLines
-from batchyard.planning.ascending_ids import LONG, AscendingIds
+from batchyard.planning.ascending_ids import LONGEST_KEPT, AscendingIds
 
-MOST_AT_ONCE: Final = 8_000_000  # hashes held at a time, 8 bytes each; more lines are looked through in parts
-AT_ONCE: Final = 1_000  # custom_ids taken in at a time
-FEW: Final = 25_000  # hashes compared at a time: a set of them stays in the processor's cache
-BUCKETS: Final = 64  # of the hashes at hand, which are not counted before
-MOST_SUSPECTS: Final = 100_000  # custom_ids compared at a time
+MOST_HASHES: Final = 8_000_000  # held at a time, 8 bytes each; the ids of more lines are compared in parts
+MOST_FRESH: Final = 1_000  # custom_ids that are held before they are taken in
+HASHES_PER_BUCKET: Final = 25_000  # a set of so many hashes stays in the processor's cache
+BUCKETS: Final = 64  # of the hashes of a pass, whose number is not known before
+MOST_SUSPECTS: Final = 100_000  # hashes whose custom_ids are compared in one pass
 ENCODING: Final = ("utf-8", "surrogatepass")
 
 Shards = Callable[[], Iterable[ShardLines]]
@@ -27,7 +27,7 @@ Buckets = list["array[int]"]
 
 
 class Duplicate(NamedTuple):
-    """A line whose custom_id an earlier line has: its position, its number as an editor counts, and the custom_id."""
+    """A line whose custom_id an earlier line has."""
 
     position: int
     number: int
@@ -35,9 +35,11 @@ class Duplicate(NamedTuple):
 
 
 class Repeats(msgspec.Struct):
-    """The lines whose custom_id was used before, as ordinals by shard, as far as was looked: in `part` parts of all lines."""
+    """The lines found so far whose custom_id an earlier line has."""
 
+    #: How many parts of the ids are compared.
     part: int = 0
+    #: The ordinals of the lines by shard, packed.
     ordinals: dict[int, bytes] = {}
 
     def __len__(self) -> int:
@@ -45,67 +47,67 @@ class Repeats(msgspec.Struct):
         return sum(map(len, self.ordinals.values())) // array("I").itemsize
 
     def of(self, shard: int) -> "array[int]":
-        """List the ordinals of a shard's lines, ascending."""
+        """Return the ordinals of the lines found in a shard, ascending."""
         return array("I", sorted(array("I", self.ordinals.get(shard, b""))))
 
 
 class Ids:
-    """The custom_ids of a pass while they are at hand: their stretches as long as they ascend, or their hashes."""
+    """What is kept of the custom_ids of a pass: the ends of ascending sequences as long as that will do, else hashes."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Begin with no id."""
         self._fresh: list[str] = []
         self._fresh_size = 0  # characters
-        self._stretches: AscendingIds | None = AscendingIds()
+        self._ascending: AscendingIds | None = AscendingIds()
         self._hashes: Buckets | None = [array("q") for _ in range(BUCKETS)]
         self._hashed = 0
 
     def differ(self) -> bool:
-        """Tell whether they surely all differ."""
+        """Tell whether all ids surely differ."""
         self._take_in()
-        return self._stretches is not None and self._stretches.differ()
+        return self._ascending is not None and self._ascending.differ()
 
     def hashes(self) -> "Buckets | None":
-        """Return the hashes of all, equal ones in one bucket, if they are kept."""
+        """Return the hashes of all ids, with equal hashes in one bucket; None if they are not kept."""
         self._take_in()
-        return self._hashes if self._stretches is None else None
+        return self._hashes if self._ascending is None else None
 
     def add(self, custom_ids: list[str]) -> None:
-        """Take more."""
+        """Take the next ids of the input."""
         self._fresh += custom_ids
         self._fresh_size += sum(map(len, custom_ids))
-        if len(self._fresh) >= AT_ONCE or self._fresh_size >= AT_ONCE * LONG:
+        if len(self._fresh) >= MOST_FRESH or self._fresh_size >= MOST_FRESH * LONGEST_KEPT:
             self._take_in()
 
     def _take_in(self) -> None:
         fresh, self._fresh, self._fresh_size = self._fresh, [], 0
-        if self._stretches is not None:
-            taken = self._stretches.count
-            if self._stretches.take(fresh):
+        if self._ascending is not None:
+            taken = self._ascending.count
+            if self._ascending.take(fresh):
                 return
-            self._stretches = None
-            self._hashes = None if taken else self._hashes  # those taken were let go
+            self._ascending = None
+            self._hashes = None if taken else self._hashes  # no hashes of the ids taken before
         if self._hashes is not None:
-            _deal(map(hash, fresh), self._hashes)
+            _distribute(map(hash, fresh), self._hashes)
             self._hashed += len(fresh)
-            self._hashes = self._hashes if self._hashed < MOST_AT_ONCE else None
+            self._hashes = self._hashes if self._hashed < MOST_HASHES else None
 
 
-def look_through(shards: Shards, lines: int, repeats: Repeats, ids: Ids | None = None) -> None:
-    """Find every line whose custom_id an earlier line of the input has; `shards` begins a new pass over the shards' lines.
+def find_repeats(shards: Shards, lines: int, repeats: Repeats, ids: Ids | None = None) -> None:
+    """Add to `repeats` every line whose custom_id an earlier line of the input has.
 
-    Goes on with the part that `repeats` names. Hashes are compared first, those of `ids`, which are taken, if they are at
-    hand. What they say is checked against the text, so two ids that only hash alike are not confused.
+    `shards` begins a new pass over the shards' lines. Hashes are compared first, and those of `ids` are used up if they were
+    kept. Then the text is compared, so ids that only hash alike are not confused. Goes on with part `repeats.part`.
     """
-    parts = 1 + lines // MOST_AT_ONCE
+    parts = 1 + lines // MOST_HASHES
     if ids is not None and ids.differ():
         repeats.part = parts
     hashes = ids.hashes() if ids is not None else None
     while repeats.part < parts:
         own = partial(_is_of, parts, repeats.part)
         if hashes is None or parts > 1:
-            hashes = [array("q") for _ in range(1 + lines // parts // FEW)]
-            _deal(_hashes(shards, parts, own), hashes)
+            hashes = [array("q") for _ in range(1 + lines // parts // HASHES_PER_BUCKET)]
+            _distribute(_hashes(shards, parts, own), hashes)
         found: Ordinals = {}
         for suspects in _suspects(hashes):
             _compare(shards, suspects, own, found)
@@ -116,7 +118,7 @@ def look_through(shards: Shards, lines: int, repeats: Repeats, ids: Ids | None =
 
 
 def earliest(shards: Iterable[ShardLines], repeats: Repeats, most: int) -> list[Duplicate]:
-    """List the first lines in input order of those found, at most so many, of the shards that have any."""
+    """List the first `most` of the lines found, in input order; `shards` are those with a line in `repeats`."""
     return heapq.nsmallest(
         most,
         (
@@ -128,25 +130,25 @@ def earliest(shards: Iterable[ShardLines], repeats: Repeats, most: int) -> list[
 
 
 def _hashes(shards: Shards, parts: int, own: IsOwn) -> Iterator[int]:
-    """Yield the hashes of a part."""
+    """Yield the hashes of the custom_ids of a part."""
     for shard in shards():
         yield from map(hash, shard.custom_ids if parts == 1 else filter(own, shard.custom_ids))
 
 
 def _is_of(parts: int, part: int, custom_id: str) -> bool:
-    """Tell whether a custom_id is in the part, which must not change with the process, as Python's hashes do."""
+    """Tell whether a custom_id is in the part; the answer must be the same in every process, unlike Python's hashes."""
     return crc32(custom_id.encode(*ENCODING)) % parts == part
 
 
-def _deal(hashes: Iterable[int], buckets: Buckets) -> None:
-    """Put hashes into buckets, so that equal ones meet in one."""
+def _distribute(hashes: Iterable[int], buckets: Buckets) -> None:
+    """Put hashes into buckets, equal hashes into the same one."""
     appends, count = [bucket.append for bucket in buckets], len(buckets)
     for each in hashes:
         appends[each % count](each)
 
 
 def _suspects(buckets: Buckets) -> Iterator[set[int]]:
-    """Yield the hashes that occur more than once in a bucket, in sets that are not large; each bucket is let go of."""
+    """Yield the hashes that occur more than once, in sets of about MOST_SUSPECTS; `buckets` is empty at the end."""
     suspects: set[int] = set()
     while buckets:
         suspects |= _repeated(buckets.pop())
@@ -158,7 +160,7 @@ def _suspects(buckets: Buckets) -> Iterator[set[int]]:
 
 
 def _repeated(hashes: "array[int]") -> set[int]:
-    """List the hashes that occur more than once; nearly always none."""
+    """Return the hashes that occur more than once; nearly always there is none."""
     seen = set(hashes)
     if len(seen) == len(hashes):
         return set()
@@ -172,7 +174,7 @@ def _repeated(hashes: "array[int]") -> set[int]:
 
 
 def _compare(shards: Shards, suspects: set[int], own: IsOwn, found: Ordinals) -> None:
-    """Compare the part's own custom_ids of these hashes, and note all lines but the first of each."""
+    """Compare the custom_ids of the part that have these hashes; note every line but the first one of each id."""
     first: dict[str | bytes, int] = {}
     for shard in shards():
         for ordinal, each in enumerate(map(hash, shard.custom_ids)):
@@ -185,7 +187,7 @@ def _compare(shards: Shards, suspects: set[int], own: IsOwn, found: Ordinals) ->
 
 
 def _key(custom_id: str) -> str | bytes:
-    return custom_id if len(custom_id) <= LONG else hashlib.sha256(custom_id.encode(*ENCODING)).digest()
+    return custom_id if len(custom_id) <= LONGEST_KEPT else hashlib.sha256(custom_id.encode(*ENCODING)).digest()
 
 
 def _note(place: int, found: Ordinals) -> None:

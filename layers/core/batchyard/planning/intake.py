@@ -1,4 +1,4 @@
-"""Take in what was dropped into the inbox: one upload, one batch."""
+"""Make a batch of an object that was put into the inbox: one upload, one batch."""
 
 from typing import Any
 
@@ -9,12 +9,11 @@ from batchyard.domain.batch import BatchError, InputObject, window_seconds
 from batchyard.domain.errors import NotFound
 from batchyard.observability import logger
 from batchyard.planning import new_batch, options
-from batchyard.planning.options import check_metadata
 from batchyard.services import Services
 
 
 def intake(services: Services, bucket: str, key: str, version_id: str | None = None) -> str | None:
-    """Make a batch of an uploaded object and return its id; None for what is no input of ours, with the reason logged."""
+    """Make a batch of an uploaded object and return the batch's id; None if the object is no input; the log says why."""
     reason = _not_ours(services, bucket, key)
     try:
         found = None if reason else services.bucket.head(key, version_id)
@@ -37,7 +36,7 @@ def _not_ours(services: Services, bucket: str, key: str) -> str | None:
 
 
 def is_folder(uploaded: InputObject) -> bool:
-    """Tell a folder, as some tools make them, from an input."""
+    """Tell whether an object is a folder, as some tools make one, and no input."""
     return uploaded.key.endswith("/") and not uploaded.size
 
 
@@ -64,7 +63,7 @@ def _accept(services: Services, source: InputObject, metadata: dict[str, str]) -
 
 
 def _metadata(metadata: dict[str, str]) -> tuple[dict[str, str] | None, BatchError | None]:
-    """Read the batch's metadata from the object's user metadata `metadata`, a JSON object of strings."""
+    """Read the metadata of the batch from the object's user metadata `metadata`, a JSON object of strings."""
     if "metadata" not in metadata:
         return None, None
     try:
@@ -74,5 +73,5 @@ def _metadata(metadata: dict[str, str]) -> tuple[dict[str, str] | None, BatchErr
     if not isinstance(members, dict):
         message = "The object's user metadata `metadata` must be a JSON object of strings."
         return None, BatchError("invalid_type", message, "metadata")
-    error = check_metadata(members)
+    error = options.check_metadata(members)
     return (None, error) if error else (members, None)

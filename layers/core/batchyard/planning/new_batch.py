@@ -1,24 +1,23 @@
-"""A new batch of an input object: recorded first, then its execution is started."""
+"""A new batch of an input object: the record is written first, then the execution is started."""
 
 import hashlib
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from batchyard.domain import statuses
-from batchyard.domain.batch import Batch, BatchError, InputObject, derived_id, window_seconds
+from batchyard.domain.batch import Batch, BatchError, InputObject, derived_id, execution_name, window_seconds
+from batchyard.domain.durations import DAY
 from batchyard.services import Services
-
-DAY: Final = 86_400
 
 
 def batch_id_of(source: InputObject) -> str:
-    """Name the batch that one upload makes: the same for every notice of that upload, another for the next upload."""
+    """Name the batch of one upload: every notice of the upload gives the same id, and the next upload another id."""
     return derived_id("s3", source.bucket, source.key, source.version_id or source.etag)
 
 
 def build(services: Services, batch_id: str, tenant: str, source: InputObject, window: str, **members: Any) -> Batch:  # noqa: ANN401 - members of Batch
-    """Build a batch as it is before anything was done about it; raises ValueError for a window that is none."""
+    """Build the record of a batch before anything is done; raises ValueError if the window is none."""
     now, milliseconds = divmod(int(services.clock() * 1_000), 1_000)
     return Batch(
         batch_id=batch_id, tenant=tenant, status=statuses.VALIDATING, created_at=now, created_ms=milliseconds, input=source,
@@ -29,9 +28,10 @@ def build(services: Services, batch_id: str, tenant: str, source: InputObject, w
 
 
 def start(services: Services, batch: Batch) -> bool:
-    """Record the batch and start its execution; False when it was there already.
+    """Record the batch and start its execution; False when the batch was recorded already.
 
-    The execution is started in either case: an earlier run may have ended between the two, and its name is the batch's id.
+    The execution is started in either case, as an earlier call may have ended before it. Its name is the batch's id, so
+    it cannot be started twice.
     """
     created = services.batch_store.create_batch(batch)
     start_execution(services, batch if created else services.batch_store.batch(batch.batch_id), created=created)
@@ -39,18 +39,21 @@ def start(services: Services, batch: Batch) -> bool:
 
 
 def start_execution(services: Services, batch: Batch, *, created: bool) -> None:
-    """Start the execution of a batch that has not ended, and announce the batch when it is new.
+    """Start the execution of a batch that has not ended, and announce a new batch.
 
-    An earlier run may have ended after it had recorded the batch: then the execution is new, and tells that nobody was told.
+    An earlier call may have ended after it recorded the batch. Then the execution is new, and the batch is announced now.
     """
     if created:
         services.event_bus.announce(batch)
-    if not batch.ended and services.executions.start(batch.batch_id) and not created:
+    if batch.ended:
+        return
+    started = services.executions.start(execution_name(batch.batch_id), {"batch_id": batch.batch_id})
+    if started and not created:
         services.event_bus.announce(batch)
 
 
 def refuse(services: Services, batch: Batch, error: BatchError) -> Batch:
-    """Record a batch that cannot be run at all, as failed from the start."""
+    """Record a batch that cannot run as failed from the start, and announce it; return the batch as recorded."""
     refused = msgspec.structs.replace(
         batch, status=statuses.FAILED, failed_at=services.now(), errors=[error], errors_total=1
     )
@@ -62,5 +65,5 @@ def refuse(services: Services, batch: Batch, error: BatchError) -> Batch:
 
 
 def fingerprint(body: object) -> str:
-    """Digest a request's body, whatever the order of its members."""
+    """Digest the body of a request; the order of its members does not matter."""
     return hashlib.sha256(msgspec.json.encode(body, order="deterministic")).hexdigest()

@@ -1,4 +1,4 @@
-"""What a caller may ask for beside OpenAI's own members: as members of `POST /batches`, or as user metadata of an upload."""
+"""What a caller may ask for beside OpenAI's own members, in a body of `POST /batches` or in the user metadata of an upload."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
@@ -7,35 +7,35 @@ from typing import Any, Final
 
 from batchyard.domain.batch import REFUSE, SKIP, BatchError
 
-MOST_PAIRS, LONGEST_KEY, LONGEST_VALUE = 16, 64, 512
-
+MOST_PAIRS, LONGEST_KEY, LONGEST_VALUE = 16, 64, 512  # of OpenAI's metadata; keys and values in characters
 
 NAMES: Final = ("on_invalid", "dry_run", "max_cost_usd")
 WORDS: Final = {"true": True, "false": False}
 LONGEST_AMOUNT: Final = 20  # characters
-# What else of a request, or of an upload's user metadata, changes what becomes of the batch.
+# All optional members that change what becomes of a batch: of a request, and of the user metadata of an upload.
 MEMBERS: Final = (*NAMES, "metadata", "output_expires_after")
 OF_UPLOADS: Final = (*(name.replace("_", "-") for name in NAMES), "completion-window", "metadata")
-CLOSE: Final = 0.8  # of difflib's ratio: lets one letter of `dry_run` be wrong, and a unit be missing or another
-SHOWN_NAME: Final = 64
+# In difflib's ratio: one letter of `dry_run` may be wrong, and the unit of an amount may be missing or another one.
+CLOSE: Final = 0.8
+SHOWN_NAME: Final = 64  # characters of an unknown name that an error shows
 
 
 def spelled(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Spell the options of a body as their names are, with underscores; one that is named already stays as it is."""
+    """Return the body with its options spelled with underscores; a value that has that spelling already is kept."""
     renamed = {_own(name): value for name, value in body.items() if _own(name) != name and value is not None}
     kept = {name: value for name, value in body.items() if _own(name) == name}
     return {**kept, **{name: value for name, value in renamed.items() if kept.get(name) is None}}
 
 
 def twice(body: Mapping[str, Any]) -> BatchError | None:
-    """Name an option that a body gives in two spellings, of which only one could be followed."""
+    """Say which option a body gives in two spellings, if any; only one of its values could be followed."""
     given = [_own(name) for name, value in body.items() if _own(name) in NAMES and value is not None]
     double = next((name for name in given if given.count(name) > 1), None)
     return None if double is None else BatchError("invalid_value", f"'{double}' is named twice. Name it once.", double)
 
 
 def misspelled(names: Iterable[str], known: Iterable[str] = MEMBERS) -> BatchError | None:
-    """Name the first that was meant to be a `known` one; left unread, it would let a batch run that was not to be paid."""
+    """Say which name is nearly a `known` one, if any; if it were ignored, a batch could run that was not to be paid."""
     spellings = {_bare(name): name for name in known}
     for name in names:
         right = _own(name) in NAMES or name in spellings.values()
@@ -52,13 +52,13 @@ def _bare(name: str) -> str:
 
 
 def _own(name: str) -> str:
-    """Return the option that a name spells with hyphens or underscores, else the name."""
+    """Return the option that the name spells with hyphens or underscores, else the name itself."""
     underscored = name.replace("-", "_")
     return underscored if underscored in NAMES else name
 
 
 def of_body(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Pick the options a body names; an amount becomes text, as it is kept."""
+    """Pick the options of a body; an amount becomes text, as the record keeps it."""
     named = {name: body[name] for name in NAMES if body.get(name) is not None}
     amount = named.get("max_cost_usd")
     if isinstance(amount, int | float) and not isinstance(amount, bool):
@@ -67,7 +67,7 @@ def of_body(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def of_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """Pick the options an object's user metadata names, with hyphens for underscores."""
+    """Pick the options of an object's user metadata, which spells them with hyphens."""
     named: dict[str, Any] = {name: text for name in NAMES if (text := metadata.get(name.replace("_", "-"))) is not None}
     if "dry_run" in named:
         named["dry_run"] = WORDS.get(named["dry_run"].lower(), named["dry_run"])
@@ -75,7 +75,7 @@ def of_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
 
 
 def wrong(options: Mapping[str, Any]) -> BatchError | None:
-    """Name the first option that cannot be followed."""
+    """Say which option cannot be followed, if any."""
     if options.get("on_invalid", REFUSE) not in (REFUSE, SKIP):
         return BatchError("invalid_value", f"on_invalid must be '{REFUSE}' or '{SKIP}'.", "on_invalid")
     if not isinstance(options.get("dry_run", False), bool):
@@ -94,7 +94,7 @@ def _is_amount(text: object) -> bool:
 
 
 def check_metadata(metadata: Mapping[str, object]) -> BatchError | None:
-    """Name what OpenAI would refuse in `metadata`: 16 pairs at most, keys of 64 and values of 512 characters."""
+    """Say what OpenAI would refuse in `metadata`: more than 16 pairs, or keys above 64 or values above 512 characters."""
     if len(metadata) > MOST_PAIRS:
         message = f"metadata holds {len(metadata)} pairs; at most {MOST_PAIRS} are allowed."
         return BatchError("invalid_value", message, "metadata")

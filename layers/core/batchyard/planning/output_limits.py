@@ -1,4 +1,4 @@
-"""How many tokens of output lines allow: what an estimate needs of them beside their size."""
+"""How many tokens of output the lines allow: what an estimate needs beside the size of the lines."""
 
 from typing import Any, Final
 
@@ -7,28 +7,20 @@ import msgspec
 from batchyard.domain.outcomes import MOST_TOKENS
 from batchyard.lines.line import EMBEDDINGS, Line
 
-ASSUMED_OUTPUT: Final = 1_000  # tokens, of a line that sets itself no limit
-SILENT: Final = frozenset({EMBEDDINGS, "/v1/moderations"})  # endpoints whose answers are no tokens
+ASSUMED_OUTPUT: Final = 1_000  # tokens of an answer without a limit
+SILENT: Final = frozenset({EMBEDDINGS, "/v1/moderations"})  # endpoints whose answers have no tokens
 
 
-class Outputs(msgspec.Struct):
-    """What the lines of one endpoint and model allow: the sum of their limits, and how many answers have none."""
+class OutputLimits(msgspec.Struct):
+    """How much output the lines of one target allow."""
 
     endpoint: str
     model: str
     lines: int = 0
+    #: The sum of the limits that lines set.
     tokens: int = 0
+    #: Answers without a limit.
     unlimited: int = 0
-
-
-class Load(msgspec.Struct):
-    """What would be sent of one endpoint and model."""
-
-    endpoint: str
-    model: str
-    lines: int = 0
-    shards: int = 0
-    bytes: int = 0
 
 
 class _Body(msgspec.Struct, gc=False):
@@ -46,21 +38,21 @@ _REQUEST = msgspec.json.Decoder(_Request)
 
 
 class Meter:
-    """Sum up what lines allow; `outputs` is kept up to date."""
+    """Sum up the output limits of lines by target."""
 
-    def __init__(self, outputs: list[Outputs]) -> None:
-        """Go on from sums that were made before."""
-        self._outputs = outputs
-        self._by_kind = {(each.endpoint, each.model): each for each in outputs}
+    def __init__(self, output_limits: list[OutputLimits]) -> None:
+        """Go on from these sums, and keep them up to date."""
+        self._sums = output_limits
+        self._by_target = {(each.endpoint, each.model): each for each in output_limits}
 
     def add(self, line: Line, text: bytes) -> None:
-        """Count a well-formed line in."""
-        kind = line.url, line.body.model
-        outputs = self._by_kind.get(kind)
-        if outputs is None:
-            outputs = self._by_kind[kind] = Outputs(*kind)
-            self._outputs.append(outputs)
-        outputs.lines += 1
+        """Add a well-formed line."""
+        target = line.url, line.body.model
+        sums = self._by_target.get(target)
+        if sums is None:
+            sums = self._by_target[target] = OutputLimits(*target)
+            self._sums.append(sums)
+        sums.lines += 1
         if line.url in SILENT:
             return
         body = _body(text)
@@ -68,13 +60,13 @@ class Meter:
         limit = next((each for each in limits if _is_count(each)), None)
         answers = body.n if _is_count(body.n) else 1
         if limit is None:
-            outputs.unlimited += answers
+            sums.unlimited += answers
         else:
-            outputs.tokens = min(outputs.tokens + limit * answers, MOST_TOKENS)
+            sums.tokens = min(sums.tokens + limit * answers, MOST_TOKENS)
 
 
 def _body(text: bytes) -> _Body:
-    """Read what a body allows; a number that is too large to read, which the line's own check passes over, is no limit."""
+    """Read the limits of a body; a number that is too large to read is no limit, as the check of lines does not look at it."""
     try:
         return _REQUEST.decode(text).body
     except ValueError:

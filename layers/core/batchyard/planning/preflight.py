@@ -1,24 +1,25 @@
-"""What a batch would cost and how it would run, found out before anything is sent."""
+"""What a batch would cost and how it would run: an estimate that is made before anything is sent."""
 
 from decimal import Decimal
 from typing import Final
 
 import msgspec
 
-from batch_client.profiles import choose_profile
+from batch_client import choose_profile
 from batchyard.domain.batch import SKIP, Batch, BatchError
-from batchyard.domain.time_budget import InTime
+from batchyard.domain.time_budget import TimeBudget
 from batchyard.domain.token_limits import estimated
 from batchyard.lines.line import DUPLICATE
+from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.planning import prices
-from batchyard.planning.output_limits import ASSUMED_OUTPUT, Load, Outputs
-from batchyard.planning.progress import PlanProgress
-from batchyard.planning.whole_input import EMPTY, read_lines
+from batchyard.planning.output_limits import ASSUMED_OUTPUT, OutputLimits
+from batchyard.planning.progress import PlanProgress, TargetSize
+from batchyard.planning.whole_input import EMPTY
 from batchyard.services import Services
-from batchyard.shards import token_room
 
-# Shown, while all are in the sums: the record of the batch holds 400 KB and an event 256 KB, in which a character has up to 12.
+# The sums are of all models, but only so many are shown, with so many characters of their names. A record holds 400 KB and an
+# event 256 KB, in which a character takes up to 12 bytes.
 MOST_MODELS, SHOWN_NAME = 25, 100
 MILLION: Final = 1_000_000
 PRICED: Final = frozenset({"/v1/responses", "/v1/chat/completions", "/v1/completions", "/v1/embeddings"})
@@ -29,12 +30,9 @@ NOTE: Final = (
 
 
 class ModelEstimate(msgspec.Struct, frozen=True, kw_only=True):
-    """The estimate for one endpoint and model. What is not known is null: dollars without a price, waves without a limit.
+    """The estimate for one target."""
 
-    `batch_price` is `listed`, or `assumed` where half the usual price is taken; `waves` is how often the provider's limit
-    of enqueued tokens would have to be filled.
-    """
-
+    #: The first characters of its name.
     model: str
     endpoint: str
     lines: int
@@ -43,49 +41,60 @@ class ModelEstimate(msgspec.Struct, frozen=True, kw_only=True):
     estimated_input_tokens: int
     estimated_output_tokens: int
     lines_without_output_limit: int
+    #: None without a price.
     estimated_usd: float | None
+    #: `listed`, or `assumed` where half the usual price is taken; None without a price.
     batch_price: str | None
+    #: How often the token limit of the model would be filled; None without a limit.
     waves: int | None
 
 
 class Preflight(msgspec.Struct, frozen=True, kw_only=True):
     """The whole estimate, as the batch and its report show it."""
 
+    #: Requests of the input, good and bad.
     lines: int
     bad_lines: int
     bad_lines_by_code: dict[str, int]
+    #: Whether the batch would run as it is.
     would_run: bool
     shards: int
     bytes: int
     estimated_input_tokens: int
     estimated_output_tokens: int
+    #: None when a model has no price.
     estimated_usd: float | None
     models_total: int
+    #: The first ones: those without a price, then those with the most input.
     models: list[ModelEstimate]
+    #: How the estimate is made.
     note: str
+    #: Where the prices come from, and of which day they are.
     prices: str
 
 
-def weigh(services: Services, batch: Batch, progress: PlanProgress, in_time: InTime) -> None:
-    """Sum up the lists of the shards, without the lines that were set aside; `in_time` may raise between any two."""
-    loads = {(each.endpoint, each.model): each for each in progress.loads}
-    for number in range(progress.weighed, progress.shards):
-        in_time()
-        shard = read_lines(services, batch.batch_id, number)
+def sum_up_targets(services: Services, batch: Batch, progress: PlanProgress, budget: TimeBudget) -> None:
+    """Sum up the lines of the shards by target, without skipped lines; raises OutOfTime between two shards."""
+    sizes = {(each.endpoint, each.model): each for each in progress.target_sizes}
+    for number in range(progress.sized_shards, progress.shards):
+        budget.check()
+        shard = ShardLines.read(services.bucket, batch.batch_id, number)
         ordinals = Unfinished.read(services.bucket, shard.left_key(batch.batch_id), len(shard)).ordinals
-        load = loads.setdefault((shard.endpoint, shard.model), Load(shard.endpoint, shard.model))
-        load.lines += len(ordinals)
-        load.shards += bool(ordinals)
-        load.bytes += sum(shard.sizes[ordinal] for ordinal in ordinals)
-        progress.loads, progress.weighed = list(loads.values()), number + 1
+        size = sizes.setdefault((shard.endpoint, shard.model), TargetSize(shard.endpoint, shard.model))
+        size.lines += len(ordinals)
+        size.shards += bool(ordinals)
+        size.bytes += sum(shard.sizes[ordinal] for ordinal in ordinals)
+        progress.target_sizes, progress.sized_shards = list(sizes.values()), number + 1
 
 
 def preflight(services: Services, progress: PlanProgress) -> Preflight:
-    """Estimate a batch whose lines are all read and whose shards are weighed."""
+    """Estimate a batch whose lines are all read and whose shards are summed up."""
     profile = choose_profile(services.settings.provider_profile or None, services.settings.provider_base_url).name
-    outputs = {(each.endpoint, each.model): each for each in progress.outputs}
-    models = [_estimate(profile, load, outputs[load.endpoint, load.model]) for load in progress.loads if load.lines]
-    # those without a price first: they make the sum unknown, and not all may be shown
+    limits = {(each.endpoint, each.model): each for each in progress.output_limits}
+    models = [
+        _estimate(profile, size, limits[size.endpoint, size.model]) for size in progress.target_sizes if size.lines
+    ]
+    # Models without a price come first: they make the sum unknown, and not all models may be shown.
     models.sort(key=lambda each: (each.estimated_usd is not None, -each.estimated_input_tokens, each.model))
     known = [each.estimated_usd for each in models if each.estimated_usd is not None]
     return Preflight(
@@ -99,14 +108,14 @@ def preflight(services: Services, progress: PlanProgress) -> Preflight:
         estimated_output_tokens=sum(each.estimated_output_tokens for each in models),
         estimated_usd=round(sum(known), 6) if len(known) == len(models) else None,
         models_total=len(models),
-        models=[_in_waves(services, model) for model in models[:MOST_MODELS]],
+        models=[_with_waves(services, model) for model in models[:MOST_MODELS]],
         note=NOTE,
         prices=f"{prices.price_list().source}, {prices.price_list().at}",
     )
 
 
 def all_lines(progress: PlanProgress) -> int:
-    """Count the lines of an input, good or bad; where bad ones are not set aside, only duplicates are counted already."""
+    """Count the requests of an input, good and bad; where bad lines are refused, `lines` has no other than duplicates."""
     if progress.on_invalid == SKIP:
         return progress.lines
     return progress.lines + sum(count for code, count in _bad_lines(progress).items() if code != DUPLICATE)
@@ -117,7 +126,7 @@ def _bad_lines(progress: PlanProgress) -> dict[str, int]:
 
 
 def too_dear(found: Preflight, most: str) -> BatchError | None:
-    """Say why an estimate does not keep within `most` US dollars, if it does not."""
+    """Say why an estimate is refused: no price, or more than `most` US dollars; None if it is not."""
     unknown = next((each.model for each in found.models if each.estimated_usd is None), None)
     if found.estimated_usd is None:
         message = f"There is no price for the model {unknown!r}, so max_cost_usd cannot be kept. Leave one of them out."
@@ -130,27 +139,28 @@ def too_dear(found: Preflight, most: str) -> BatchError | None:
     return BatchError("max_cost_exceeded", message, "max_cost_usd")
 
 
-def _in_waves(services: Services, model: ModelEstimate) -> ModelEstimate:
-    """Tell how often the provider's room for a model would have to be filled, if its limit is set or was learned."""
-    room = token_room.limit(services, model.model)
-    waves = -(-model.estimated_input_tokens // room) if room else None
+def _with_waves(services: Services, model: ModelEstimate) -> ModelEstimate:
+    """Add how often the token limit of the model would be filled, if the limit is set or was learned."""
+    limit = services.token_ledger_store.limit(model.model)
+    waves = -(-model.estimated_input_tokens // limit) if limit else None
     return msgspec.structs.replace(model, waves=waves)
 
 
-def _estimate(profile: str, load: Load, outputs: Outputs) -> ModelEstimate:
-    allowed = outputs.tokens + outputs.unlimited * ASSUMED_OUTPUT
-    inputs, answers = estimated(load.bytes), allowed * load.lines // outputs.lines  # duplicates were metered, too
-    price = prices.batch_price(profile, load.model) if load.endpoint in PRICED else None
+def _estimate(profile: str, size: TargetSize, limits: OutputLimits) -> ModelEstimate:
+    allowed = limits.tokens + limits.unlimited * ASSUMED_OUTPUT
+    inputs = estimated(size.bytes)
+    answers = allowed * size.lines // limits.lines  # the limits are those of skipped duplicates, too
+    price = prices.batch_price(profile, size.model) if size.endpoint in PRICED else None
     usd = (price.input * inputs + price.output * answers) / MILLION if price else None
     return ModelEstimate(
-        model=load.model[:SHOWN_NAME],
-        endpoint=load.endpoint,
-        lines=load.lines,
-        shards=load.shards,
-        bytes=load.bytes,
+        model=size.model[:SHOWN_NAME],
+        endpoint=size.endpoint,
+        lines=size.lines,
+        shards=size.shards,
+        bytes=size.bytes,
         estimated_input_tokens=inputs,
         estimated_output_tokens=answers,
-        lines_without_output_limit=min(outputs.unlimited, load.lines),
+        lines_without_output_limit=min(limits.unlimited, size.lines),
         estimated_usd=None if usd is None else round(float(usd), 6),
         batch_price=None if price is None else "listed" if price.listed else "assumed",
         waves=None,

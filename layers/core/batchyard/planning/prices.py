@@ -1,4 +1,4 @@
-"""What models cost in a batch: the list prices of `prices.json`, read only where an estimate is asked for."""
+"""What models cost in a batch, by the list prices of `prices.json`; the list is read only for an estimate."""
 
 import re
 from decimal import Decimal
@@ -9,40 +9,45 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 FILE: Final = Path(__file__).with_name("prices.json")
-USUAL_DISCOUNT: Final = Decimal("0.5")  # what batch APIs give, where the list has no batch price of its own
+USUAL_DISCOUNT: Final = Decimal("0.5")  # of batch APIs, where the list has no batch price
 MAKERS: Final = ("openai", "anthropic", "google", "mistral", "deepseek", "x-ai")
-# Whose prices hold for a profile of the client: a gateway's are taken to be those of a model's maker, your own server has none.
+# Whose prices hold for each profile of the client. A gateway is taken to ask the price of the model's maker; a server of
+# your own has no price.
 SELLERS: Final[dict[str, tuple[str, ...]]] = {
     "openai": ("openai",), "azure": ("azure",), "azure-entra": ("azure",), "groq": ("groq",), "together": ("together",),
     "vllm": (), "compatible": MAKERS,
 }  # fmt: skip
-# Who else sells what is not in a service's own list, at the same usual price; a discount of theirs does not hold there.
+# Who else sells a model that is not in the service's own list, at the same usual price but not with the same discount.
 ALIKE: Final = {"azure": ("openai",), "azure-entra": ("openai",)}
 
 
 class Listed(msgspec.Struct, frozen=True):
-    """A model of the list: how it may be named, and US dollars per million tokens."""
+    """A model of the list; prices are US dollars per million tokens."""
 
+    #: The rule that the names of the model follow.
     named: dict[str, Any]
     input: Decimal
     output: Decimal
+    #: None where the list has no batch price.
     batch_input: Decimal | None = None
     batch_output: Decimal | None = None
 
 
 class PriceList(msgspec.Struct, frozen=True):
-    """The list, where it comes from, and the day it is of."""
+    """The list of prices."""
 
     source: str
+    #: The day of the list.
     at: str
     sellers: dict[str, list[Listed]]
 
 
 class Price(NamedTuple):
-    """US dollars per million tokens in a batch; `listed` tells a batch price of the list from half the usual one."""
+    """US dollars per million tokens in a batch."""
 
     input: Decimal
     output: Decimal
+    #: Whether it is a batch price of the list; else it is half the usual price.
     listed: bool
 
 
@@ -53,7 +58,7 @@ def price_list() -> PriceList:
 
 
 def batch_price(profile: str, model: str) -> Price | None:
-    """Look up what a model costs in a batch at a service of this profile; None where that is not known."""
+    """Look up what a model costs in a batch at a service of this profile; None if the price is not known."""
     own = _find(SELLERS.get(profile, ()), model.lower())
     if own is not None and own.batch_input is not None and own.batch_output is not None:
         return Price(own.batch_input, own.batch_output, listed=True)
@@ -66,10 +71,10 @@ def _find(sellers: tuple[str, ...], model: str) -> Listed | None:
     return next((known for known in models if _named(known.named, model)), None)
 
 
-def _named(clause: dict[str, Any], model: str) -> bool:
-    """Tell whether a clause of the list names a model; its clauses hold one member each."""
-    ((kind, value),) = clause.items()
-    match kind:
+def _named(rule: dict[str, Any], model: str) -> bool:
+    """Tell whether a rule of the list names a model; a rule has one member."""
+    ((relation, value),) = rule.items()
+    match relation:
         case "or_":
             return any(_named(each, model) for each in value)
         case "and_":

@@ -1,46 +1,90 @@
-"""How far the plan of a batch has come: what one invocation hands to the next."""
+"""How far the plan of a batch has come: the checkpoint that one invocation writes for the next."""
+
+from typing import Final
 
 import msgspec
 
 from batchyard.adapters.object_writer import Begun
+from batchyard.domain import object_keys
 from batchyard.domain.batch import REFUSE, BatchError
 from batchyard.lines.shard_lines import PackedLines
 from batchyard.planning.duplicates import Repeats
-from batchyard.planning.output_limits import Load, Outputs
+from batchyard.planning.output_limits import OutputLimits
+from batchyard.services import Services
+
+PROGRESS: Final = "progress.msgpack"
+
+
+class TargetSize(msgspec.Struct):
+    """What would be sent of one target."""
+
+    endpoint: str
+    model: str
+    lines: int = 0
+    #: Shards with a line that is not skipped.
+    shards: int = 0
+    #: Of the lines, as they are uploaded.
+    bytes: int = 0
 
 
 class PlanProgress(msgspec.Struct, kw_only=True):
-    """How far the pass has come: all it needs to go on in another process.
+    """The checkpoint of a plan: all that another process needs to go on."""
 
-    `offset` is in bytes; counts begin at 0; `asked` is the endpoint the lines were checked against.
-    `asides` are the runs of lines set aside, each by its first position and its count, `codes` those lines by their errors,
-    and `emptied` the shards that have no other lines. `outputs` is what lines allow of output, where that is `metered`.
-    `unpacking` is how far a packed input is unpacked; once duplicates were `looked` for, no shard is open any more, and
-    `scattered` are the shards that are still to be copied to be read at all fast. `loads` sum up the first `weighed` shards.
-    """
+    #: The endpoint that the lines are checked against; None when the lines decide.
+    asked_endpoint: str | None = None
+    #: What becomes of a batch with bad lines, as the scan takes it.
+    on_invalid: str = REFUSE
+    #: Whether the output limits of the lines are summed up, for an estimate.
+    metered: bool = False
 
+    #: How far a packed input is unpacked; None when none is, or all of it.
+    unpacking: Begun | None = None
+    #: The byte of the source from which the scan goes on.
     offset: int = 0
-    numbers: int = 0
+    #: The number of the last line that was read.
+    number: int = 0
+    #: Requests so far, skipped lines among them.
     lines: int = 0
+    #: Shards so far, the open ones among them.
     shards: int = 0
-    opened: list[PackedLines] = []
-    asked: str | None = None
+    #: The lists of the shards that are not full yet.
+    open_shards: list[PackedLines] = []
+    #: The endpoint of the first good line.
     endpoint: str | None = None
     models: set[str] = set()
+    output_limits: list[OutputLimits] = []
+
+    #: The first errors, as far as the record of the batch has room for them.
     errors: list[BatchError] = []
     errors_total: int = 0
+    #: Bytes that `errors` takes in the record.
     errors_bytes: int = 0
-    on_invalid: str = REFUSE
-    set_aside: int = 0
-    skipped: list[tuple[int, int]] = []
+    #: Errors by their code.
     codes: dict[str, int] = {}
-    emptied: list[int] = []
-    unpacking: Begun | None = None
-    looked: bool = False
-    scattered: set[int] = set()
-    weighed: int = 0
-    loads: list[Load] = []
-    repeats: Repeats = msgspec.field(default_factory=Repeats)
-    metered: bool = False
-    outputs: list[Outputs] = []
+    #: Whether no line could be read: the input is gone, damaged, or not JSON lines.
     unreadable: bool = False
+    skipped_lines: int = 0
+    #: The first position and the count of lines of each run of skipped lines.
+    skipped_runs: list[tuple[int, int]] = []
+    #: Shards of which all lines are skipped.
+    emptied_shards: list[int] = []
+
+    #: The lines whose custom_id an earlier line has.
+    repeats: Repeats = msgspec.field(default_factory=Repeats)
+    #: Whether the checks of the whole input are done; no shard is open then.
+    whole_input_checked: bool = False
+    #: Sums over the first `sized_shards` shards.
+    target_sizes: list[TargetSize] = []
+    sized_shards: int = 0
+    #: Shards that are still to be copied, because reading them from the source takes too long.
+    scattered: set[int] = set()
+
+
+def read_progress(services: Services, batch_id: str) -> PlanProgress:
+    """Read how far an unfinished plan came."""
+    return msgspec.msgpack.decode(services.bucket.get(object_keys.plan(batch_id, PROGRESS)), type=PlanProgress)
+
+
+def write_progress(services: Services, batch_id: str, progress: PlanProgress) -> None:
+    """Write how far a plan came, for the next invocation."""
+    services.bucket.put(object_keys.plan(batch_id, PROGRESS), msgspec.msgpack.encode(progress))

@@ -1,4 +1,4 @@
-"""Shards whose lines lie scattered over the input: copied once into a work object, where each lies in a few long ranges."""
+"""Copy shards whose lines lie scattered over the input into a work object, where each shard is a few long ranges."""
 
 from array import array
 from collections.abc import Iterable, Iterator
@@ -8,23 +8,23 @@ from typing import Final
 from batchyard.adapters.object_writer import Writer
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, InputObject
-from batchyard.domain.time_budget import InTime
+from batchyard.domain.time_budget import TimeBudget
 from batchyard.lines.byte_ranges import near
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.planning.progress import PlanProgress
 from batchyard.services import Services
 
-# A shard is scattered if to read it takes more requests than this, or this many times its own bytes and not just a few.
+# A shard is scattered if reading its lines takes more requests than this, or more bytes than MOST_TIMES its own and FEW_BYTES.
 MOST_REQUESTS: Final = 1_000
 MOST_TIMES, FEW_BYTES = 8, 64 * 1024 * 1024
-MOST_LINES: Final = 1_000_000  # of shards that are copied in one pass over the input
-MOST_HELD: Final = 48 * 1024 * 1024  # bytes of lines in memory, over all shards
+MOST_LINES: Final = 1_000_000  # of all shards that are copied in one pass over the input
+MOST_GATHERED: Final = 48 * 1024 * 1024  # bytes of lines in memory, of all shards together
 
-Line = tuple[int, int, int]  # offset, which of the shards, size
+Line = tuple[int, int, int]  # offset, index of its shard among those that are copied, size
 
 
 def scattered(shard: ShardLines) -> bool:
-    """Tell whether a shard's lines lie so that reading them from the input takes far too long."""
+    """Tell whether reading the lines of a shard from the input would take far too long."""
     if shard.contiguous:
         return False
     groups = list(near(list(shard.ranges(array("I", range(len(shard)))))))
@@ -32,10 +32,10 @@ def scattered(shard: ShardLines) -> bool:
     return len(groups) > MOST_REQUESTS or read > MOST_TIMES * shard.size + FEW_BYTES
 
 
-def regroup(services: Services, batch: Batch, source: InputObject, progress: PlanProgress, in_time: InTime) -> None:
-    """Copy the scattered shards, as many at once as memory allows; the progress lists those that are left."""
+def regroup(services: Services, batch: Batch, source: InputObject, progress: PlanProgress, budget: TimeBudget) -> None:
+    """Copy the scattered shards, as many in one pass as memory allows; the progress lists the shards that are left."""
     while progress.scattered:
-        in_time()
+        budget.check()
         shards = list(_some(services, batch, sorted(progress.scattered)))
         _Copy(services, batch, shards).run(source)
         progress.scattered.difference_update(shard.shard for shard in shards)
@@ -52,7 +52,7 @@ def _some(services: Services, batch: Batch, numbers: list[int]) -> Iterator[Shar
 
 
 class _Copy:
-    """One pass over the input: each shard's lines are gathered, and the most that were gathered are written at a time."""
+    """One pass over the input, which gathers lines by shard and writes the largest shard's when memory is full."""
 
     def __init__(self, services: Services, batch: Batch, shards: list[ShardLines]) -> None:
         self._services, self._batch, self._shards = services, batch, shards
@@ -79,7 +79,7 @@ class _Copy:
             self._held[at].append(text)
             self._sizes[at] += len(text)
             held += len(text)
-            if held >= MOST_HELD:
+            if held >= MOST_GATHERED:
                 held -= self._write(self._sizes.index(max(self._sizes)), writer)
         for at in range(len(self._shards)):
             self._write(at, writer)
@@ -99,7 +99,7 @@ def _lines(at: int, shard: ShardLines) -> Iterator[Line]:
 
 
 def cut(chunks: Iterable[bytes], start: int, lines: Iterable[Line]) -> Iterator[tuple[int, bytes]]:
-    """Cut lines, whose offsets ascend, out of chunks that begin at `start`; yield whose each is, and its bytes."""
+    """Cut lines, whose offsets ascend, out of chunks that begin at `start`; yield the shard's index and the bytes of each."""
     rest, held = iter(chunks), b""
     for offset, at, size in lines:
         while start + len(held) <= offset:

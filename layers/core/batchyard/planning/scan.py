@@ -1,7 +1,7 @@
-"""One pass over an input: every line checked, every good line in its shard."""
+"""One pass over an input: every line is checked, and every good line is put into its shard."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
@@ -13,9 +13,9 @@ from batchyard.lines.line import (
     Line,
     custom_id_of,
     diagnose,
+    fault_of,
     parse,
     parse_alike,
-    refuse,
     too_long,
     too_many_targets,
 )
@@ -23,57 +23,54 @@ from batchyard.lines.shard_lines import Place, ShardLines
 from batchyard.planning.duplicates import Ids
 from batchyard.planning.output_limits import Meter
 from batchyard.planning.progress import PlanProgress
-from batchyard.planning.splitting import MOST_TARGETS, Limits, Splitter
+from batchyard.planning.skipped import Skipped
+from batchyard.planning.splitting import MOST_TARGETS, ShardLimits, Splitter
 
 LONGEST_LINE: Final = 16 * 1024 * 1024
-AT_ONCE: Final = 200  # lines that are read together if they are alike
-MOST_ERROR_BYTES, ERROR_OVERHEAD = 300_000, 100  # they share the batch's record, which holds 400 KB
-
-
-class SetAside(Protocol):
-    """Where bad lines go."""
-
-    def add(self, position: int, number: int, custom_id: str | None, error: BatchError) -> None:
-        """Take a line by its position, its line number and its custom_id, if it has one."""
-        ...
+LINES_TOGETHER: Final = 200  # lines that are read as one if they are alike
+# Bytes of all errors, and beside the message of each: they are part of the batch's record, which holds 400 KB.
+MOST_ERROR_BYTES, ERROR_OVERHEAD = 300_000, 100
 
 
 class InputScan:
-    """The pass. `endpoint` is the one the batch was made for, None when the lines decide."""
+    """The pass over the input."""
 
     def __init__(
-        self, limits: Limits, endpoint: str | None, progress: PlanProgress, skipped: SetAside | None = None
+        self, limits: ShardLimits, endpoint: str | None, progress: PlanProgress, skipped: Skipped | None = None
     ) -> None:
-        """Go on from `progress`, which this keeps up to date except for its open shards; `skipped` takes bad lines."""
+        """Go on from `progress`, and keep it up to date but for the open shards.
+
+        `endpoint` is the batch's, None when the lines decide. `skipped` takes bad lines; without it they are only errors.
+        """
         self._skipped = skipped
         self.progress = progress
-        self._meter = Meter(progress.outputs) if progress.metered else None
+        self._meter = Meter(progress.output_limits) if progress.metered else None
         self._endpoint = endpoint
-        self._latest: tuple[str, str] | None = None  # where the last good line went, if it has no inputs to count
+        self._latest: tuple[str, str] | None = None  # target of the last good line, if it has no inputs to count
         self._longest = min(LONGEST_LINE, limits.bytes)
-        self.ids = None if progress.offset else Ids()  # hashes mean nothing in another process
-        self._splitter = Splitter(limits, progress.shards, map(ShardLines.unpacked, progress.opened))
+        self.ids = None if progress.offset else Ids()  # another process has other hashes
+        self._splitter = Splitter(limits, progress.shards, map(ShardLines.unpacked, progress.open_shards))
 
     def take(self, chunks: Iterable[bytes]) -> Iterator[ShardLines | None]:
-        """Take the input from where the progress stands; yield each shard that is full, and None between blocks.
+        """Read the input from `progress.offset` on; yield each shard that is full, and None after each block.
 
-        Whenever this has yielded, the progress stands between two lines and the pass may be left.
+        After None the progress stands between two lines, and another process may go on.
         """
         for block in blocks(chunks, self._longest):
-            for first in range(0, len(block.lines), AT_ONCE):
-                part = block.part(first, AT_ONCE)
+            for first in range(0, len(block.lines), LINES_TOGETHER):
+                part = block.part(first, LINES_TOGETHER)
                 if not self._take_alike(part):
                     yield from self._take_each(part)
             del block, part  # as in `blocks`
             self.progress.shards = self._splitter.shards
             yield None
 
-    def rest(self) -> list[ShardLines]:
+    def open_shards(self) -> list[ShardLines]:
         """Return the shards that are not full."""
-        return self._splitter.rest()
+        return self._splitter.open_shards()
 
-    def complain(self, error: BatchError, number: int | None = None) -> None:
-        """Note an error; the first thousand are kept, as far as they fit the record, and all are counted."""
+    def add_error(self, error: BatchError, number: int | None = None) -> None:
+        """Count an error, and keep it if it is among the first thousand and the record of the batch has room for it."""
         progress = self.progress
         size = len(error.message.encode("utf-8", "replace")) + ERROR_OVERHEAD
         if len(progress.errors) < SHOWN_ERRORS and progress.errors_bytes + size <= MOST_ERROR_BYTES:
@@ -82,32 +79,32 @@ class InputScan:
         progress.errors_total += 1
         outcomes.count_code(progress.codes, error.code)
 
-    def complain_of_more(self, error: BatchError, count: int) -> None:
-        """Count errors of a kind that are not kept."""
+    def count_errors(self, error: BatchError, count: int) -> None:
+        """Count errors with the code of `error` that are not kept."""
         self.progress.errors_total += count
         outcomes.count_code(self.progress.codes, error.code, count)
 
     def _take_alike(self, block: LineBlock) -> bool:
-        """Take lines that are all good and go where the last line went, as nearly all do."""
+        """Take lines that are all good and have the target of the last line, as nearly all have; False if some are not."""
         if self._latest is None or self._meter is not None:
             return False
         custom_ids = parse_alike(block.lines, *self._latest)
-        if custom_ids is None or not self._splitter.add_run(
-            self._place(self.progress.numbers + 1), self._latest, custom_ids, block.sizes
+        if custom_ids is None or not self._splitter.add_alike(
+            self._place(self.progress.number + 1), self._latest, custom_ids, block.sizes
         ):
             return False
         if self.ids is not None:
             self.ids.add(custom_ids)
         self.progress.lines += len(custom_ids)
-        self.progress.numbers += len(custom_ids)
+        self.progress.number += len(custom_ids)
         self.progress.offset += sum(block.sizes)
         return True
 
     def _take_each(self, block: LineBlock) -> Iterator[ShardLines]:
         for text, size in zip(*block, strict=True):
-            self.progress.numbers += 1
+            self.progress.number += 1
             if size > self._longest:
-                self._refused(too_long(size, self._longest), None)
+                self._refuse(too_long(size, self._longest), None)
             elif not text.isspace():
                 yield from self._take_line(text, size)
             self.progress.offset += size
@@ -115,17 +112,17 @@ class InputScan:
     def _take_line(self, text: bytes, size: int) -> Iterator[ShardLines]:
         line = self._parsed(text)
         if isinstance(line, BatchError):
-            self._refused(line, text)
+            self._refuse(line, text)
             return
         if not self._splitter.takes(line):
-            self._refused(too_many_targets(MOST_TARGETS), text)
+            self._refuse(too_many_targets(MOST_TARGETS), text)
             return
         self.progress.endpoint = self.progress.endpoint or line.url
         self.progress.models.add(line.body.model)
         self._latest = None if line.url == EMBEDDINGS else (line.url, line.body.model)
         if self._meter is not None:
             self._meter.add(line, text)
-        closed = self._splitter.add(self._place(self.progress.numbers), size, line)
+        closed = self._splitter.add(self._place(self.progress.number), size, line)
         if self.ids is not None:
             self.ids.add([line.custom_id])
         self.progress.lines += 1
@@ -135,12 +132,12 @@ class InputScan:
     def _place(self, number: int) -> Place:
         return Place(self.progress.lines, number, self.progress.offset)
 
-    def _refused(self, error: BatchError, text: bytes | None) -> None:
-        """Complain of a bad line; where bad lines are skipped, it keeps its place among the others."""
-        self.complain(error, self.progress.numbers)
+    def _refuse(self, error: BatchError, text: bytes | None) -> None:
+        """Note a bad line; a skipped line keeps its position among the others."""
+        self.add_error(error, self.progress.number)
         if self._skipped is not None:
             custom_id = custom_id_of(text) if text else None
-            self._skipped.add(self.progress.lines, self.progress.numbers, custom_id, error)
+            self._skipped.add(self.progress.lines, self.progress.number, custom_id, error)
             self.progress.lines += 1
 
     def _parsed(self, text: bytes) -> Line | BatchError:
@@ -148,4 +145,4 @@ class InputScan:
             line = parse(text)
         except (ValueError, RecursionError):
             return diagnose(text)
-        return refuse(line, self._endpoint) or line
+        return fault_of(line, self._endpoint) or line

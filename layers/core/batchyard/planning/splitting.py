@@ -8,34 +8,34 @@ from batchyard.domain.token_limits import estimated
 from batchyard.lines.line import Line, embedding_inputs
 from batchyard.lines.shard_lines import Place, ShardLines
 
-MOST_TARGETS: Final = 1_000  # pairs of endpoint and model in one batch: each has a shard open
-MOST_OPEN: Final = 1_000_000  # lines in all open shards; beyond, the longest is closed before it is full
-MOST_OPEN_TEXT: Final = 100_000_000  # characters of all their custom_ids; beyond, the one with most is
+MOST_TARGETS: Final = 1_000  # in one batch; each has an open shard
+MOST_OPEN: Final = 1_000_000  # lines of all open shards; beyond, the longest shard is closed before it is full
+MOST_OPEN_TEXT: Final = 100_000_000  # characters of their custom_ids; beyond, the shard with most is closed
 
 
 @dataclass(frozen=True)
-class Limits:
-    """Requests, bytes of upload, inputs of embeddings requests, and prompt tokens, at most.
-
-    Tokens are estimated; 0 is no limit, and a line that is over it alone has a shard of its own.
-    """
+class ShardLimits:
+    """The most that a shard may hold."""
 
     requests: int
+    #: Of the upload.
     bytes: int
+    #: Inputs of embeddings requests.
     embedding_inputs: int
+    #: Prompt tokens, estimated; 0 is no limit. A line that is over the limit by itself has a shard of its own.
     tokens: int = 0
 
     def fit(self, requests: int, size: int) -> bool:
-        """Tell whether so many requests of so many bytes together are within the limits."""
+        """Tell whether `requests` requests with `size` bytes together are within the limits."""
         tokens_fit = not self.tokens or estimated(size) <= self.tokens
         return requests <= self.requests and size <= self.bytes and tokens_fit
 
 
 class Splitter:
-    """Fill one open shard per endpoint and model; a shard is closed by the first line that would not fit."""
+    """Fill one open shard for each target; the first line that does not fit closes the shard."""
 
-    def __init__(self, limits: Limits, shards: int = 0, opened: Iterable[ShardLines] = ()) -> None:
-        """Start with no shard, or go on after so many, of which these are open."""
+    def __init__(self, limits: ShardLimits, shards: int = 0, opened: Iterable[ShardLines] = ()) -> None:
+        """Start with no shard, or go on after `shards` shards, of which `opened` are open."""
         self._limits = limits
         self._open = {(shard.endpoint, shard.model): shard for shard in opened}
         self._targets = set(self._open)
@@ -44,7 +44,7 @@ class Splitter:
         self.shards = shards
 
     def add(self, place: Place, size: int, line: Line) -> ShardLines | None:
-        """Put a line into its shard and return the shard this closed, if any."""
+        """Put a line into its shard; return the shard that this closed, if any."""
         target = (line.url, line.body.model)
         inputs = embedding_inputs(line)
         shard = self._open.get(target)
@@ -63,15 +63,15 @@ class Splitter:
         self._text += sum(map(len, added)) - (_text(closed) if closed else 0)
 
     def _overflow(self) -> ShardLines | None:
-        """Close the longest shard if there is too much in open ones."""
+        """Close the longest shard if the open shards hold too much."""
         if self._lines <= MOST_OPEN and self._text <= MOST_OPEN_TEXT:
             return None
         longest = max(self._open.values(), key=len if self._lines > MOST_OPEN else _text)
         self._count([], longest)
         return self._open.pop((longest.endpoint, longest.model))
 
-    def add_run(self, place: Place, target: tuple[str, str], custom_ids: list[str], sizes: list[int]) -> bool:
-        """Put neighbouring lines of one target, without embedding inputs, into the open shard; False if they do not all fit."""
+    def add_alike(self, place: Place, target: tuple[str, str], custom_ids: list[str], sizes: list[int]) -> bool:
+        """Put neighbouring lines of one target, without embedding inputs, into the open shard; False if not all of them fit."""
         shard, size = self._open.get(target), sum(sizes)
         if shard is None or not self._limits.fit(len(shard) + len(sizes), shard.size + size):
             return False
@@ -80,11 +80,11 @@ class Splitter:
         return True
 
     def takes(self, line: Line) -> bool:
-        """Tell whether the line goes where others went or may be the first of its target."""
+        """Tell whether the line has a known target, or may be the first of a new one."""
         return (line.url, line.body.model) in self._targets or len(self._targets) < MOST_TARGETS
 
-    def rest(self) -> list[ShardLines]:
-        """Return the shards still open, at the end of the input."""
+    def open_shards(self) -> list[ShardLines]:
+        """Return the shards that are open."""
         return list(self._open.values())
 
     def _fits(self, shard: ShardLines, size: int, inputs: int) -> bool:

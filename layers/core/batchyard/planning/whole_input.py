@@ -1,15 +1,16 @@
-"""What only the whole input shows: that it is empty, and which custom_ids it uses twice."""
+"""What only the whole input shows: that there are no requests, and which custom_ids are used twice."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Final
 
 from batchyard.domain import object_keys
 from batchyard.domain.batch import SHOWN_ERRORS, Batch, BatchError
-from batchyard.lines.line import duplicate as repeated
+from batchyard.domain.time_budget import TimeBudget
+from batchyard.lines import line
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
-from batchyard.planning.duplicates import earliest, look_through
+from batchyard.planning.duplicates import earliest, find_repeats
 from batchyard.planning.scan import InputScan
 from batchyard.planning.skipped import Skipped
 from batchyard.services import Services
@@ -22,63 +23,54 @@ def check_whole_input(
     batch: Batch,
     scan: InputScan,
     skipped: Skipped | None,
-    in_time: Callable[[], None] = lambda: None,
+    budget: TimeBudget,
 ) -> None:
-    """Complain of an empty input and of duplicates; with `skipped`, the duplicates leave their shards for it.
+    """Add errors for an empty input and for duplicates; `skipped` takes the duplicates out of their shards.
 
-    `in_time` is called between any two shards while nothing is complained of, and may raise to have this called again later.
+    Raises OutOfTime only before an error is added, so that the check may be made again.
     """
     progress = scan.progress
-    good = progress.lines - progress.set_aside
-    shards = partial(_shards, services, batch, range(progress.shards), in_time)
-    look_through(shards, good, progress.repeats, scan.ids)
+    shards = partial(_shards, services, batch, range(progress.shards), budget)
+    find_repeats(shards, progress.lines - progress.skipped_lines, progress.repeats, scan.ids)
     if not progress.lines and not progress.errors_total:
         message = "The input has no requests. Write one JSON request object per line."
-        scan.complain(BatchError(EMPTY, message))
+        scan.add_error(BatchError(EMPTY, message))
     if progress.repeats.ordinals:
-        _complain(services, batch, scan)
+        _add_errors(services, batch, scan)
         progress.errors.sort(key=lambda error: error.line or 0)
     if skipped is not None:
         for shard in sorted(progress.repeats.ordinals):
-            _drop(services, batch, scan, skipped, read_lines(services, batch.batch_id, shard))
+            _skip_duplicates(services, batch, scan, skipped, ShardLines.read(services.bucket, batch.batch_id, shard))
 
 
-def read_lines(services: Services, batch_id: str, shard: int) -> ShardLines:
-    """Read the list of a shard's lines."""
-    return ShardLines.read(services.bucket, batch_id, shard)
-
-
-def _shards(
-    services: Services, batch: Batch, numbers: Iterable[int], in_time: Callable[[], None] = lambda: None
-) -> Iterator[ShardLines]:
+def _shards(services: Services, batch: Batch, numbers: Iterable[int], budget: TimeBudget) -> Iterator[ShardLines]:
     for number in numbers:
-        in_time()
-        yield read_lines(services, batch.batch_id, number)
+        budget.check()
+        yield ShardLines.read(services.bucket, batch.batch_id, number)
 
 
-def _complain(services: Services, batch: Batch, scan: InputScan) -> None:
-    """Note the duplicates, the first of the input with their lines."""
+def _add_errors(services: Services, batch: Batch, scan: InputScan) -> None:
+    """Count the duplicates, and keep errors of the first ones."""
     repeats = scan.progress.repeats
-    shown = earliest(_shards(services, batch, repeats.ordinals), repeats, SHOWN_ERRORS)
+    shown = earliest(_shards(services, batch, repeats.ordinals, TimeBudget()), repeats, SHOWN_ERRORS)
     for duplicate in shown:
-        scan.complain(repeated(duplicate.custom_id), duplicate.number)
-    scan.complain_of_more(repeated(""), len(repeats) - len(shown))
+        scan.add_error(line.duplicate(duplicate.custom_id), duplicate.number)
+    scan.count_errors(line.duplicate(""), len(repeats) - len(shown))
 
 
-def _drop(services: Services, batch: Batch, scan: InputScan, skipped: Skipped, shard: ShardLines) -> None:
-    """Skip the duplicates of a shard. Its list keeps them, marked, so that a second run finds them again."""
+def _skip_duplicates(services: Services, batch: Batch, scan: InputScan, skipped: Skipped, shard: ShardLines) -> None:
+    """Skip the duplicates of a shard; they stay in the shard's list, so that another try finds them again."""
     ordinals = scan.progress.repeats.of(shard.shard)
     for ordinal in ordinals:
         position, number, custom_id = shard.positions[ordinal], shard.numbers[ordinal], shard.custom_ids[ordinal]
-        skipped.add(position, number, custom_id, repeated(custom_id))
+        skipped.add(position, number, custom_id, line.duplicate(custom_id))
     skipped.close()
-    left = Unfinished.none()
-    dropped = set(ordinals)
+    left, duplicates = Unfinished.none(), set(ordinals)
     for ordinal in range(len(shard)):
-        if ordinal not in dropped:
+        if ordinal not in duplicates:
             left.add(ordinal, 0)
     services.bucket.put(object_keys.shard_left(batch.batch_id, shard.shard), left.pack())
-    shard.dropped = len(ordinals)
+    shard.skipped = len(ordinals)
     services.bucket.put(object_keys.shard_lines(batch.batch_id, shard.shard), shard.pack())
     if not len(left):
-        scan.progress.emptied.append(shard.shard)
+        scan.progress.emptied_shards.append(shard.shard)

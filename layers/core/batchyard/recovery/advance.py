@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-from batchyard.domain.shard import Step
+from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import is_drained
 from batchyard.observability import logger
 from batchyard.results.assemble import assemble
@@ -38,7 +38,7 @@ def _played(services: Services, batch_id: str, shard: int) -> str:
     if known is not None and known.continues and services.batch_store.batch(batch_id).drain_reason is None:
         return "continue"  # it waits for an execution of its own, which must find the mark
     step = Step(
-        batch_id, shard, "poll", turns=1
+        batch_id, shard, Next.POLL, turns=1
     )  # no fresh execution, which alone may take over a shard that is handed over
     for _ in range(MOST_STEPS):
         step = STEPS[step.next](services, step)

@@ -9,11 +9,11 @@ from batch_client import AuthenticationError, BatchClientError, File
 from batch_client import Batch as ProviderBatch
 from batchyard.domain import object_keys
 from batchyard.domain.shard import ATTEMPT_KEY, CLOCK_SKEW, STACK_KEY, Shard, change_attempt
+from batchyard.domain.statuses import PROVIDER_ENDING
 from batchyard.recovery import ownership
 from batchyard.recovery.ownership import Owner, Verdict
 from batchyard.recovery.sweep_run import SweepRun
 from batchyard.shards import provider_files
-from batchyard.shards.poll import ENDING
 
 LOOK_BACK: Final = 7 * 86_400  # seconds; what is older has long ended, and its files expire by themselves
 MOST_AT_ONCE: Final = 100  # orphans that a run puts away, before it walks on in the next one
@@ -105,7 +105,7 @@ def look_for_batches(run: SweepRun) -> None:
 
 def look_for_files(run: SweepRun) -> None:
     """Delete the uploads that no record knows, because their worker died before it could write them down."""
-    if provider_files.deleting(run.services):
+    if provider_files.may_delete(run.services):
         files: Walk[File] = Walk(run, "provider files", stays=False)
         listed = partial(run.services.provider.iter_files, purpose="batch")
         _walk(run, files, lambda after: listed(after=after), _judge_file, lambda run, file: _delete(run, [file.id]))
@@ -169,7 +169,7 @@ def _put_away(run: SweepRun, orphan: ProviderBatch) -> bool:
     """Cancel an orphan, and delete its answers once it has ended; True when nothing is left to do."""
     if orphan.ended:
         return _delete(run, [each for each in (orphan.output_file_id, orphan.error_file_id) if each])
-    if orphan.status not in ENDING:
+    if orphan.status not in PROVIDER_ENDING:
         with run.trying(provider_batch_id=orphan.id):
             run.services.ask(methodcaller("cancel_batch", orphan.id))
             run.count("ProviderBatchesCancelled", provider_batch_id=orphan.id)
@@ -178,4 +178,4 @@ def _put_away(run: SweepRun, orphan: ProviderBatch) -> bool:
 
 def _delete(run: SweepRun, file_ids: list[str]) -> bool:
     """Delete files that no record knows; True when there is no more to do about them."""
-    return not provider_files.deleting(run.services) or not run.delete(file_ids)
+    return not provider_files.may_delete(run.services) or not run.delete(file_ids)

@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from batchyard.domain.batch import Batch
+from batchyard.domain.batch import Batch, execution_name
 from batchyard.recovery.sweep_run import SweepRun
+from batchyard.services import Services
 from batchyard.shards.fail import fail_batch
 
 ALIVE: Final = frozenset({"RUNNING", "PENDING_REDRIVE"})
@@ -19,11 +20,11 @@ def revive(run: SweepRun, batch: Batch) -> None:
     it is made, and its name follows from the count, so that two workers make one.
     """
     services, batch_id = run.services, batch.batch_id
-    status = services.executions.status(batch_id, batch.restarts)
+    status = services.executions.status(execution_name(batch_id, batch.restarts))
     if status in ALIVE:
         return
     if status is None:
-        services.executions.start(batch_id, batch.restarts)
+        _start(services, batch_id, batch.restarts)
         services.event_bus.announce(batch)  # whoever ended before it could start the batch may not have told of it
         run.count("ExecutionsStarted", batch_id=batch_id)
     elif status == FINAL or batch.restarts >= MOST_RESTARTS:
@@ -31,5 +32,9 @@ def revive(run: SweepRun, batch: Batch) -> None:
         fail_batch(services, batch_id, {"Error": "ExecutionEnded", "Cause": cause})
         run.count("BatchesGivenUp", batch_id=batch_id)
     elif services.sweep_store.restart(batch_id, batch.restarts):
-        services.executions.start(batch_id, batch.restarts + 1)
+        _start(services, batch_id, batch.restarts + 1)
         run.count("ExecutionsRestarted", batch_id=batch_id, ended=status, restarts=batch.restarts + 1)
+
+
+def _start(services: Services, batch_id: str, restarts: int) -> None:
+    services.executions.start(execution_name(batch_id, restarts), {"batch_id": batch_id})

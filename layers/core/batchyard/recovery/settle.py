@@ -6,10 +6,10 @@ from typing import Final
 from batch_client import NotFoundError
 from batchyard.domain.batch import Batch
 from batchyard.domain.shard import Shard, change, change_attempt
+from batchyard.domain.statuses import PROVIDER_ENDING
 from batchyard.observability import logger
 from batchyard.recovery.sweep_run import SweepRun
 from batchyard.shards import provider_files
-from batchyard.shards.poll import ENDING
 
 LATE: Final = 1_200  # seconds after the end in which a worker may still come late with what it made
 LONGEST: Final = 7 * 86_400  # seconds, then the provider has long ended everything itself
@@ -46,7 +46,7 @@ def _settled(run: SweepRun, shard: Shard) -> bool:
         shard = run.services.batch_store.save_shard(shard, ended)
     if shard.file_id is not None:
         shard = run.services.batch_store.save_shard(shard, change(shard, file_id=None))
-    if not shard.files_to_delete or not provider_files.deleting(run.services):
+    if not shard.files_to_delete or not provider_files.may_delete(run.services):
         return True
     left = run.delete(shard.files_to_delete, batch_id=shard.batch_id, shard=shard.shard)
     if left != shard.files_to_delete:
@@ -68,7 +68,7 @@ def _ended(run: SweepRun, shard: Shard) -> Shard | None:
         told = {"provider_batch_id": seen.id, "files": [seen.output_file_id, seen.error_file_id]}
         logger.error("answers not brought in", batch_id=shard.batch_id, shard=shard.shard, **told)
         return change_attempt(shard, provider_status=seen.status, ended_at=run.services.now())
-    if seen.status not in ENDING:
+    if seen.status not in PROVIDER_ENDING:
         run.services.ask(methodcaller("cancel_batch", provider_batch_id))
         run.count("ProviderBatchesCancelled", provider_batch_id=provider_batch_id, batch_id=shard.batch_id)
     return None

@@ -23,7 +23,7 @@ class SweepRun:
         self._seconds_left, self._until = seconds_left, RESERVE
         self._failures: list[str] = []
         self.unreachable = False  # the provider does not serve us just now
-        self.deletes = provider_files.deleting(services)
+        self.deletes = provider_files.may_delete(services)
 
     def allot(self, chores_left: int) -> None:
         """Give the chore that begins now its share of the time that is left."""

@@ -3,11 +3,10 @@
 from typing import Final
 
 from batchyard.domain import token_ledger
-from batchyard.domain.token_ledger import Reservation
+from batchyard.domain.token_ledger import KEEP_ENDED, Reservation
 from batchyard.observability import logger
 from batchyard.recovery.sweep_run import SweepRun
 from batchyard.services import Services
-from batchyard.shards.token_room import KEPT
 
 CHORE: Final = "ledgers"
 
@@ -42,7 +41,7 @@ def _release_stale(run: SweepRun, name: str, behind: str) -> str | None:
             logger.warning(
                 "stale reservation released", ledger=name, attempt=reservation.attempt, tokens=reservation.tokens
             )
-            released = services.token_ledger_store.release(name, reservation, services.now() + KEPT, ended=True)
+            released = services.token_ledger_store.release(name, reservation, services.now() + KEEP_ENDED, ended=True)
             run.count_many("ClaimsReleased", int(released), ledger=name)
         behind = reservation.attempt
     return None

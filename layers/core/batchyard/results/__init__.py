@@ -1,4 +1,4 @@
-"""The shards' answers put together in input order, and the proof that none is missing.
+"""The answers of all shards are put together in input order, with a proof that none is missing.
 
 Other rooms import: assemble.
 """

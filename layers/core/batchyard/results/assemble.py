@@ -1,4 +1,4 @@
-"""Put the results of a batch together: output.jsonl, errors.jsonl and report.json."""
+"""Write the results of a batch and end it: output.jsonl, errors.jsonl and report.json."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -7,54 +7,52 @@ from typing import Final
 import msgspec
 
 from batchyard.domain import object_keys, statuses
-from batchyard.domain.batch import SHOWN_ERRORS, Batch, BatchError, Counts, Usage
+from batchyard.domain.batch import SHOWN_ERRORS, Batch, BatchError, BatchNext, Counts, Usage
 from batchyard.domain.errors import BatchyardError
-from batchyard.domain.shard import Shard, finish
-from batchyard.domain.time_budget import watch
+from batchyard.domain.shard import Shard, as_done
+from batchyard.domain.time_budget import TimeBudget
 from batchyard.lines.shard_lines import ShardLines, new_shard
 from batchyard.planning import skipped
-from batchyard.planning.plan import read_summary
-from batchyard.planning.summary import report_unsent
+from batchyard.planning.summary import read_summary, report_unsent
 from batchyard.results import result_files
-from batchyard.results.checkpoint import any_written, written_results
-from batchyard.results.join import Tally
+from batchyard.results.checkpoint import any_written, write_results
+from batchyard.results.join import Result, Tally
 from batchyard.results.report import report
 from batchyard.services import Services
 from batchyard.shards.continue_as_new import any_continues
 
 UNRECORDED: Final = BatchError("server_error", "The shard of this request stopped before it was finished.")
-RAN: Final = frozenset({"completed", "expired", "cancelled"})  # how a provider batch ends that ran lines
-# Lines that were never run because the user cancelled are in neither count, as with OpenAI.
+RAN: Final = frozenset({"completed", "expired", "cancelled"})  # how a provider batch ends if it ran lines
+# Lines that never ran because the user cancelled are neither completed nor failed, as with OpenAI.
 UNCOUNTED: Final = "batch_cancelled"
 
 
-def assemble(services: Services, batch_id: str, seconds_left: Callable[[], float] = lambda: math.inf) -> str:
-    """Write the results and end the batch; answers what is next: `done`, `failed` when it ended so, `assemble` or `run`.
+def assemble(services: Services, batch_id: str, seconds_left: Callable[[], float] = lambda: math.inf) -> BatchNext:
+    """Write the results and end the batch; return what is next.
 
-    Running it again writes the same bytes; a batch that has ended is only announced again. One that was cancelled while its
-    results were written is assembled once more, to end as cancelled. One with a shard that was handed over is run again first.
-    When `seconds_left` runs low, it is put down how far the results are written, and the next call goes on from there.
+    Another call writes the same bytes, and only announces a batch that has ended. If a shard continues as new, the shards
+    run first. If the batch is cancelled meanwhile, the next call ends it as cancelled. When `seconds_left` runs low, a
+    checkpoint is written, and the next call goes on from there.
     """
     if any_continues(services, batch_id):
-        return "run"
-    batch = services.batch_store.move_batch(
-        batch_id, statuses.FINALIZING, services.now()
-    ) or services.batch_store.batch(batch_id)
-    if batch.status == statuses.FINALIZING and not any_written(services, batch_id):  # else the run before has told it
+        return BatchNext.RUN
+    moved = services.batch_store.move_batch(batch_id, statuses.FINALIZING, services.now())
+    batch = moved or services.batch_store.batch(batch_id)
+    if batch.status == statuses.FINALIZING and not any_written(services, batch_id):  # else it is announced already
         services.event_bus.announce(batch)
     if not batch.ended:
         batch = _finish_dry_run(services, batch) if batch.dry_run else _finish(services, batch, seconds_left)
     if not batch.ended:
-        return "assemble"
+        return BatchNext.ASSEMBLE
     services.event_bus.announce(batch)
-    return "failed" if batch.status == statuses.FAILED else "done"
+    return BatchNext.FAILED if batch.status == statuses.FAILED else BatchNext.DONE
 
 
 def _finish(services: Services, batch: Batch, seconds_left: Callable[[], float]) -> Batch:
     summary = read_summary(services, batch.batch_id)
     shards = list(_shards(services, batch, summary.shards))
-    skipped_runs = skipped.runs(services.bucket, batch.batch_id, summary.skipped)
-    written = written_results(services, batch, shards, skipped_runs, watch(seconds_left))
+    skipped_runs = skipped.runs(services.bucket, batch.batch_id, summary.skipped_runs)
+    written = write_results(services, batch, shards, skipped_runs, TimeBudget(seconds_left))
     if written is None:
         return batch
     tally, output, errors = written
@@ -66,37 +64,35 @@ def _finish(services: Services, batch: Batch, seconds_left: Callable[[], float])
     found = {
         "counts": Counts(summary.lines, tally.succeeded, tally.failed - tally.codes.get(UNCOUNTED, 0)),
         "usage": sum((shard.usage for shard in shards), Usage()),
-        "output_file_id": result_files.keep(services, batch, "output.jsonl", output.object.size)
-        if tally.succeeded
-        else None,
-        "error_file_id": result_files.keep(services, batch, "errors.jsonl", errors.object.size)
-        if tally.failed
-        else None,
+        "output_file_id": _keep(services, batch, "output.jsonl", output) if tally.succeeded else None,
+        "error_file_id": _keep(services, batch, "errors.jsonl", errors) if tally.failed else None,
         **_refusals(shards, tally),
     }
     status = _status(batch, shards, tally)
     proof = report(msgspec.structs.replace(batch, status=status, **found), summary, shards, tally, output, errors)
     report_key = object_keys.result(batch.tenant, batch.batch_id, "report.json")
     services.bucket.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))
-    return services.batch_store.move_batch(
-        batch.batch_id, status, services.now(), **found
-    ) or services.batch_store.batch(batch.batch_id)
+    moved = services.batch_store.move_batch(batch.batch_id, status, services.now(), **found)
+    return moved or services.batch_store.batch(batch.batch_id)
+
+
+def _keep(services: Services, batch: Batch, name: str, result: Result) -> str:
+    return result_files.keep(services, batch, name, result.object.size)
 
 
 def _finish_dry_run(services: Services, batch: Batch) -> Batch:
-    """End a batch that was only to be estimated: a report, and no other result."""
+    """End a batch that was only to be estimated: it gets a report and no other result."""
     status = statuses.CANCELLED if batch.status == statuses.CANCELLING else statuses.COMPLETED
     report_unsent(services, msgspec.structs.replace(batch, status=status))
-    return services.batch_store.move_batch(batch.batch_id, status, services.now()) or services.batch_store.batch(
-        batch.batch_id
-    )
+    moved = services.batch_store.move_batch(batch.batch_id, status, services.now())
+    return moved or services.batch_store.batch(batch.batch_id)
 
 
 def _shards(services: Services, batch: Batch, count: int) -> Iterator[Shard]:
     recorded = {shard.shard: shard for shard in services.batch_store.shards(batch.batch_id)}
     for number in range(count):
         shard = recorded.get(number) or _unrecorded(services, batch, number)
-        yield shard if shard.done else finish(shard, (batch.drain_reason or UNRECORDED) if shard.unfinished else None)
+        yield shard if shard.done else as_done(shard, (batch.drain_reason or UNRECORDED) if shard.unfinished else None)
 
 
 def _unrecorded(services: Services, batch: Batch, number: int) -> Shard:
@@ -104,7 +100,7 @@ def _unrecorded(services: Services, batch: Batch, number: int) -> Shard:
 
 
 def _status(batch: Batch, shards: list[Shard], tally: Tally) -> str:
-    """Choose the end: `failed` only when no line was ever run, as with a provider that refuses every file."""
+    """Choose how the batch ends: `failed` only if no line ever ran, as with a provider that refuses every file."""
     if batch.status == statuses.CANCELLING:
         return statuses.CANCELLED
     ran = any(attempt.provider_status in RAN for shard in shards for attempt in shard.attempts)
@@ -113,7 +109,7 @@ def _status(batch: Batch, shards: list[Shard], tally: Tally) -> str:
 
 
 def _refusals(shards: list[Shard], tally: Tally) -> dict[str, object]:
-    """List why lines were given up, once per reason."""
-    given = (shard.reason for shard in shards if shard.reason and shard.reason.code != UNCOUNTED)
-    reasons = list({(reason.code, reason.param): reason for reason in given}.values())
+    """List why lines are unanswered, each reason once; nothing if any line succeeded."""
+    known = (shard.reason for shard in shards if shard.reason and shard.reason.code != UNCOUNTED)
+    reasons = list({(reason.code, reason.param): reason for reason in known}.values())
     return {"errors": reasons[:SHOWN_ERRORS], "errors_total": len(reasons)} if not tally.succeeded else {}

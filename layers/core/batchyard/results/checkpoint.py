@@ -1,4 +1,4 @@
-"""Write the results of a batch, in as many runs of Assemble as it takes."""
+"""Write the results of a batch, in as many invocations of Assemble as the writing takes."""
 
 from collections.abc import Iterator
 from typing import Final, NamedTuple
@@ -11,7 +11,7 @@ from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch
 from batchyard.domain.errors import BatchyardError, NotFound, UploadGone
 from batchyard.domain.shard import Shard
-from batchyard.domain.time_budget import InTime, OutOfTime
+from batchyard.domain.time_budget import OutOfTime, TimeBudget
 from batchyard.observability import logger
 from batchyard.results.join import Result, Results, ResultsProgress, SkippedRuns, Tally
 from batchyard.services import Services
@@ -20,49 +20,49 @@ NAMES: Final = ("output.jsonl", "errors.jsonl")
 
 
 class Written(NamedTuple):
-    """Both results, whole."""
+    """Both results, complete."""
 
     tally: Tally
     output: Result
     errors: Result
 
 
-def written_results(
-    services: Services, batch: Batch, shards: list[Shard], skipped_runs: SkippedRuns, in_time: InTime
+def write_results(
+    services: Services, batch: Batch, shards: list[Shard], skipped_runs: SkippedRuns, budget: TimeBudget
 ) -> Written | None:
-    """Write the results, going on where an earlier run put them down; None if this one had to put them down, too."""
+    """Write the results, or go on where the last invocation stopped; None when time ran out."""
     versions = [shard.version for shard in shards]
-    known = _put_down(services, batch.batch_id)
-    if known is not None and known.versions == versions:  # else a late worker changed a shard, and so its lines
+    known = _read_progress(services, batch.batch_id)
+    if known is not None and known.versions == versions:  # else a late worker changed the lines of a shard
         try:
-            return _write(services, batch, Results(services.bucket, shards, skipped_runs, known, in_time), known)
+            return _write(services, batch, Results(services.bucket, shards, skipped_runs, known, budget), known)
         except UploadGone as error:
             logger.warning("results are begun anew", batch_id=batch.batch_id, reason=str(error))
     progress = ResultsProgress(versions=versions)
-    return _write(services, batch, Results(services.bucket, shards, skipped_runs, progress, in_time), progress)
+    return _write(services, batch, Results(services.bucket, shards, skipped_runs, progress, budget), progress)
 
 
 def any_written(services: Services, batch_id: str) -> bool:
-    """Tell whether an earlier run of Assemble put the results down."""
-    return _put_down(services, batch_id) is not None
+    """Tell whether an earlier invocation wrote a checkpoint of the results."""
+    return _read_progress(services, batch_id) is not None
 
 
-def _put_down(services: Services, batch_id: str) -> ResultsProgress | None:
+def _read_progress(services: Services, batch_id: str) -> ResultsProgress | None:
     try:
         return msgspec.msgpack.decode(services.bucket.get(object_keys.results_progress(batch_id)), type=ResultsProgress)
     except NotFound:
         return None
 
 
-def _put(services: Services, batch: Batch, progress: ResultsProgress, output: Begun, errors: Begun) -> None:
+def _write_progress(services: Services, batch: Batch, progress: ResultsProgress, output: Begun, errors: Begun) -> None:
     progress.output, progress.errors = output, errors
     services.bucket.put(object_keys.results_progress(batch.batch_id), msgspec.msgpack.encode(progress))
 
 
 def _begun(batch: Batch, progress: ResultsProgress) -> Iterator[tuple[str, Begun | None]]:
-    """Yield the key of each result and what was begun of it."""
-    where = (object_keys.result(batch.tenant, batch.batch_id, name) for name in NAMES)
-    return zip(where, (progress.output, progress.errors), strict=True)
+    """Yield the key of each result, and what is written of it."""
+    keys = (object_keys.result(batch.tenant, batch.batch_id, name) for name in NAMES)
+    return zip(keys, (progress.output, progress.errors), strict=True)
 
 
 def _write(services: Services, batch: Batch, results: Results, progress: ResultsProgress) -> Written | None:
@@ -74,31 +74,30 @@ def _write(services: Services, batch: Batch, results: Results, progress: Results
         try:
             results.write(output, errors)
         except OutOfTime:
-            _put(services, batch, progress, output.put_down(), errors.put_down())
-            logger.info("assembling goes on in another run", batch_id=batch.batch_id, group=progress.group)
+            _write_progress(services, batch, progress, output.suspend(), errors.suspend())
+            logger.info("assembling goes on in another invocation", batch_id=batch.batch_id, group=progress.group)
             return None
-    if resumed:  # a run after this one is not to find uploads it should go on with
+    if resumed:  # else another invocation would go on with uploads that are completed
         progress.completed = True
-        _put(services, batch, progress, *(Begun(size=each.size, crc32=each.crc32) for each in (output, errors)))
+        ends = (Begun(size=each.size, crc32=each.crc32) for each in (output, errors))
+        _write_progress(services, batch, progress, *ends)
     return Written(
         progress.tally,
-        *(_result(services, each.key, each.size, each.crc32, each.sha256) for each in (output, errors)),
+        *(_checked(services, each.key, each.size, each.crc32, each.sha256) for each in (output, errors)),
     )
 
 
 def _completed(services: Services, batch: Batch, progress: ResultsProgress) -> Written:
-    """Tell of results that an earlier run completed, before it could end the batch."""
+    """Return results that an earlier invocation completed before it could end the batch."""
     ends = ((key, begun or Begun()) for key, begun in _begun(batch, progress))
-    return Written(progress.tally, *(_result(services, key, end.size, end.crc32, None) for key, end in ends))
+    return Written(progress.tally, *(_checked(services, key, end.size, end.crc32, None) for key, end in ends))
 
 
-def _result(services: Services, key: str, size: int, crc32: int | None, sha256: str | None) -> Result:
-    """Look at what S3 keeps of a result: its size and checksum must be those of what was written."""
+def _checked(services: Services, key: str, size: int, crc32: int, sha256: str | None) -> Result:
+    """Return a result as S3 keeps it; raises BatchyardError if the size or the checksum is not that of what was written."""
     kept, _ = services.bucket.head(key)
     if kept.size != size:
         raise BatchyardError(f"{kept.uri} has {kept.size} bytes instead of the {size} that were written")
-    if crc32 is None:  # some of it was collected before checksums were kept
-        return Result(kept, sha256)
     checksum = checksums.shown(crc32)
     if kept.checksum and kept.checksum.startswith("CRC32:") and kept.checksum != checksum:
         raise BatchyardError(f"{kept.uri} has the checksum {kept.checksum} instead of {checksum}")

@@ -1,4 +1,4 @@
-"""The results of a batch: every line's outcome, in input order, from the runs its shards left."""
+"""The results of a batch: the outcome of every line, in input order, from the runs that the shards left."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -11,7 +11,7 @@ from batchyard.adapters.object_writer import Begun, Writer
 from batchyard.domain import object_keys
 from batchyard.domain.batch import InputObject
 from batchyard.domain.shard import Attempt, Shard
-from batchyard.domain.time_budget import InTime
+from batchyard.domain.time_budget import TimeBudget
 from batchyard.lines.merging import NOWHERE, MergeInput, merged
 from batchyard.lines.runs import Run
 from batchyard.shards.unanswered import put_unanswered, unanswered_key
@@ -20,10 +20,13 @@ SkippedRuns = list[tuple[int, Run]]
 
 
 class Tally(msgspec.Struct):
-    """What was written: lines of each result, and errors by code."""
+    """How many lines are written."""
 
+    #: Lines of the output …
     succeeded: int = 0
+    #: … and of the errors.
     failed: int = 0
+    #: Errors by their code.
     codes: dict[str, int] = {}
 
     def count(self, codes: dict[str, int]) -> None:
@@ -33,34 +36,38 @@ class Tally(msgspec.Struct):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """A result as it lies in the bucket; `sha256` in hex, None where not all of its bytes came by us."""
+    """A result as it lies in the bucket."""
 
     object: InputObject
+    #: In hex; None if S3 copied some of the bytes, or several invocations wrote them.
     sha256: str | None
 
 
 class ResultsProgress(msgspec.Struct, kw_only=True):
-    """How far the results are written: all it needs to go on in another process.
+    """The checkpoint of the results: all that another process needs to go on."""
 
-    `versions` are those of the shards it was begun for. Before `group` everything is written. Of that group the lines given up
-    are put down for so many shards (`left`), and one of the two results has the lines up to position `after`, or so many bytes
-    of a run (`copied`); `output_written` tells which one. `completed` is set when both lie there.
-    """
-
+    #: The version of each shard when the results were begun.
     versions: list[int] = []
+    #: The group that is being written; all groups before it are written.
     group: int = 0
-    left: int = 0
+    #: Shards of the group whose unanswered lines have a run.
+    unanswered_shards: int = 0
+    #: Whether the output of the group is written, and its errors are being written.
     output_written: bool = False
+    #: The position of the last line that was merged into the result being written.
     after: int = -1
+    #: Bytes that were copied into the result being written, where the group is one run.
     copied: int = 0
     tally: Tally = msgspec.field(default_factory=Tally)
+    #: What is written of each result.
     output: Begun | None = None
     errors: Begun | None = None
+    #: Whether both results are complete in the bucket.
     completed: bool = False
 
 
 def groups(shards: Iterable[Shard]) -> Iterator[list[Shard]]:
-    """Group shards whose positions interleave; each group lies wholly before the next."""
+    """Group shards whose positions interleave; each group lies wholly before the next group."""
     group: list[Shard] = []
     end = -1
     for shard in sorted(shards, key=lambda each: each.first):
@@ -74,21 +81,22 @@ def groups(shards: Iterable[Shard]) -> Iterator[list[Shard]]:
 
 
 class RunSlice(NamedTuple):
-    """A run, or of one that is not wanted whole the lines from the position `first` to `last`."""
+    """The lines of a run from position `first` to `last`."""
 
     run: Run
     first: int
     last: int
+    #: Whether these are all lines of the run.
     whole: bool = True
 
-    def feed(self, after: int) -> MergeInput:
-        """Make what is to be merged of it: the lines behind `after`."""
+    def merge_input(self, after: int) -> MergeInput:
+        """Make an input to merge of the lines behind position `after`."""
         blocks = partial(self.run.blocks, max(after, self.first - 1), self.last)
         return MergeInput(self.first, self.last, blocks)
 
 
 class Results:
-    """Write every line's outcome to one of the two results, in input order; memory is bounded by a shard."""
+    """Write the outcome of every line to one of the two results, in input order, with the memory of a shard."""
 
     def __init__(
         self,
@@ -96,17 +104,17 @@ class Results:
         shards: Iterable[Shard],
         skipped_runs: SkippedRuns,
         progress: ResultsProgress,
-        in_time: InTime,
+        budget: TimeBudget,
     ) -> None:
-        """Go on from `progress`, which this keeps up to date but for what the writers know.
+        """Go on from `progress`, and keep it up to date but for `output` and `errors`.
 
-        `skipped_runs` are runs of error lines that belong to no shard, each with its first position.
+        `skipped_runs` are the runs of skipped lines, which belong to no shard, each with its first position.
         """
         self._bucket, self._groups, self._skipped = bucket, [*groups(shards), []], skipped_runs
-        self._progress, self._in_time = progress, in_time
+        self._progress, self._budget = progress, budget
 
     def write(self, output: Writer, errors: Writer) -> None:
-        """Go on to the end; wherever `in_time` raises, the writers may be put down and the progress kept."""
+        """Write up to the end; raises OutOfTime where the writers may be suspended and the progress is true."""
         before = -1
         for number, group in enumerate(self._groups):
             last = max((shard.last for shard in group), default=NOWHERE)
@@ -114,43 +122,43 @@ class Results:
                 self._write(group, (before, last), output, errors)
             before = last
 
-    def _write(self, group: list[Shard], span: tuple[int, int], output: Writer, errors: Writer) -> None:
+    def _write(self, group: list[Shard], bounds: tuple[int, int], output: Writer, errors: Writer) -> None:
         progress = self._progress
-        for shard in group[progress.left :]:
-            self._in_time()
+        for shard in group[progress.unanswered_shards :]:
+            self._budget.check()
             progress.tally.count(shard.codes)
             if shard.unfinished:
                 progress.tally.count(put_unanswered(self._bucket, shard))
-            progress.left += 1
+            progress.unanswered_shards += 1
         if not progress.output_written:
             self._append(output, self._output(group))
             self._move_on(output_written=True)
-        self._append(errors, [*self._errors(group), *self._reject_lines(*span)])
+        self._append(errors, [*self._errors(group), *self._skipped_lines(*bounds)])
         self._move_on(output_written=False)
-        progress.group, progress.left = progress.group + 1, 0
-        self._in_time()
+        progress.group, progress.unanswered_shards = progress.group + 1, 0
+        self._budget.check()
 
     def _move_on(self, *, output_written: bool) -> None:
         self._progress.output_written, self._progress.after, self._progress.copied = output_written, -1, 0
 
-    def _append(self, writer: Writer, spans: list[RunSlice]) -> None:
-        """Append lines to a result; a shard's run that is alone is in order as it is."""
-        if len(spans) == 1 and spans[0].whole:
-            self._copy(writer, spans[0].run)
+    def _append(self, writer: Writer, slices: list[RunSlice]) -> None:
+        """Append lines to a result; one whole run is copied, as its lines are in order."""
+        if len(slices) == 1 and slices[0].whole:
+            self._copy(writer, slices[0].run)
             return
         after = self._progress.after
-        for stretch in merged(span.feed(after) for span in spans if span.last > after):
-            writer.write(stretch.data)
-            self._count(stretch.lines)
-            self._progress.after = stretch.last
-            self._in_time()
+        for lines in merged(each.merge_input(after) for each in slices if each.last > after):
+            writer.write(lines.data)
+            self._count(lines.lines)
+            self._progress.after = lines.last
+            self._budget.check()
 
     def _copy(self, writer: Writer, run: Run) -> None:
         for reached, lines in run.copy_to(writer, self._progress.copied):
             if not self._progress.copied:
                 self._count(lines)
             self._progress.copied = reached
-            self._in_time()
+            self._budget.check()
 
     def _count(self, lines: int) -> None:
         if self._progress.output_written:
@@ -162,15 +170,15 @@ class Results:
         return self._runs(group, "output", lambda attempt: attempt.succeeded)
 
     def _errors(self, group: list[Shard]) -> list[RunSlice]:
-        left = [
+        unanswered = [
             RunSlice(Run(self._bucket, unanswered_key(shard)), shard.first, shard.last)
             for shard in group
             if shard.unfinished
         ]
-        return [*self._runs(group, "errors", lambda attempt: attempt.failed), *left]
+        return [*self._runs(group, "errors", lambda attempt: attempt.failed), *unanswered]
 
-    def _reject_lines(self, before: int, last: int) -> list[RunSlice]:
-        """Find the lines set aside that lie behind the group before and not behind this one."""
+    def _skipped_lines(self, before: int, last: int) -> list[RunSlice]:
+        """Find the skipped lines behind position `before`, where the last group ends, and up to `last`, where this one ends."""
         return [
             RunSlice(run, max(first, before + 1), min(run.last, last), whole=False)
             for first, run in self._skipped
@@ -178,10 +186,10 @@ class Results:
         ]
 
     def _runs(self, group: list[Shard], name: str, lines: Callable[[Attempt], int]) -> list[RunSlice]:
-        keys_of = [
+        keys = [
             (object_keys.attempt(shard.batch_id, shard.shard, attempt.number, attempt.runs, name), shard)
             for shard in group
             for attempt in shard.attempts
             if lines(attempt)
         ]
-        return [RunSlice(Run(self._bucket, key), shard.first, shard.last) for key, shard in keys_of]
+        return [RunSlice(Run(self._bucket, key), shard.first, shard.last) for key, shard in keys]

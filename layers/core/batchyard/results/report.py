@@ -1,4 +1,4 @@
-"""report.json: the proof that every line has one outcome, and what each shard went through."""
+"""report.json: the proof that every line has one outcome, and the history of each shard."""
 
 import platform
 from importlib.metadata import version
@@ -20,7 +20,8 @@ def report(
 ) -> dict[str, Any]:
     """Shape the report of a batch whose results are written.
 
-    Times are Unix seconds, sizes bytes; `sha256` is in hex, `checksum` is the CRC-32 of the whole, in base64 as S3 writes it.
+    Times are Unix seconds and sizes are bytes. `sha256` is in hex; `checksum` is the CRC-32 of the whole, in base64 as S3
+    writes it.
     """
     return {
         "batch_id": batch.batch_id,

@@ -1,20 +1,20 @@
-"""The results of a batch as files of the front door."""
+"""The results of a batch as files of the API."""
 
 from typing import Final
 
-from batchyard.api import quotas
 from batchyard.domain import object_keys, stored_file
 from batchyard.domain.batch import Batch
-from batchyard.domain.stored_file import BATCH_OUTPUT, DAY
+from batchyard.domain.durations import DAY
+from batchyard.domain.stored_file import BATCH_OUTPUT
 from batchyard.services import Services
 
 SHOWN_NAMES: Final = {"output.jsonl": "output", "errors.jsonl": "error"}
 
 
 def keep(services: Services, batch: Batch, name: str, size: int) -> str:
-    """Record a result that is written, of `size` bytes, as a file of its tenant's, and return its id: the same each time.
+    """Record a result of `size` bytes as a file of the tenant; return the file's id, which is the same each time.
 
-    It expires as the batch's creator wished, and at the latest when the bucket removes all results.
+    The file expires as the creator of the batch asked, and at the latest when the bucket removes all results.
     """
     file_id, key = stored_file.file_id(batch.batch_id, name), object_keys.result(batch.tenant, batch.batch_id, name)
     wished = batch.output_expires_after["seconds"] if batch.output_expires_after else None
@@ -26,5 +26,5 @@ def keep(services: Services, batch: Batch, name: str, size: int) -> str:
         filename=f"{batch.batch_id}_{SHOWN_NAMES[name]}.jsonl", purpose=BATCH_OUTPUT,
     )  # fmt: skip
     if services.file_store.keep(file):
-        quotas.count(services, batch.tenant, size)
+        services.quota_store.count(batch.tenant, size, services.now())
     return file_id

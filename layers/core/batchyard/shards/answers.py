@@ -15,7 +15,7 @@ from batchyard.domain import outcomes
 from batchyard.domain.batch import Usage
 from batchyard.domain.errors import BatchyardError, DiskFull, TooSlow
 from batchyard.domain.outcomes import BodyUsage, Outcome, usage_in
-from batchyard.domain.time_budget import TIME_TO_END
+from batchyard.domain.time_budget import TimeBudget
 from batchyard.lines.blocks import LineBlock, blocks
 from batchyard.lines.line import BOM
 
@@ -48,7 +48,7 @@ _SUCCESS: Final = msgspec.json.Decoder(_Success)
 
 
 class Successes(NamedTuple):
-    """What such lines hold: the custom_id of each, and the tokens of all of them."""
+    """What lines of plain successes hold: the custom_id of each, and the tokens of all of them."""
 
     custom_ids: list[str]
     usage: Usage
@@ -57,8 +57,8 @@ class Successes(NamedTuple):
 def successes(lines: list[bytes]) -> Successes | None:
     """Read plain successes; None if any line is another thing or needs a look of its own.
 
-    Lines for which this answers say the same when they are read alone, as in `outcomes`; that members nobody reads are
-    UTF-8 is not checked, for it makes no difference to any outcome.
+    Each line gives the same outcome when `outcomes` reads it alone. Members that nobody reads may hold bytes that are
+    not UTF-8: they change no outcome.
     """
     try:
         found = list(map(_SUCCESS.decode, lines))
@@ -76,7 +76,7 @@ class Answers:
 
     def __init__(self, custom_ids: Iterable[str], seconds_left: Callable[[], float] = lambda: math.inf) -> None:
         """Expect answers to these requests; taking or giving them raises TooSlow when `seconds_left` runs low."""
-        self._seconds_left = seconds_left
+        self._budget = TimeBudget(seconds_left)
         self._indexes = {custom_id: index for index, custom_id in enumerate(custom_ids)}
         count = len(self._indexes)
         self._worth = bytearray(count)
@@ -136,12 +136,12 @@ class Answers:
         """Count the requests answered with success."""
         return self._worth.count(BEST)
 
-    def settled(self) -> int:
+    def final(self) -> int:
         """Count the requests whose outcome is final."""
         return self.succeeded() + self._worth.count(WORTH[Outcome.REFUSED])
 
     def parted(self) -> tuple[list[int], list[int]]:
-        """Part the requests, in order, into those answered with success and all others."""
+        """Part the requests, in order, into those that succeeded and all others."""
         found: tuple[list[int], list[int]] = [], []
         for index, worth in enumerate(self._worth):
             found[worth != BEST].append(index)
@@ -167,7 +167,7 @@ class Answers:
             raise DiskFull(f"{self._end:,} bytes of answers were kept, and no more fit: {error}. {REMEDY}") from error
 
     def _check_time(self) -> None:
-        if self._seconds_left() < TIME_TO_END:
+        if self._budget.low:
             raise TooSlow(
                 f"{self._end:,} bytes of answers came, and a function's 15 minutes are too few to store all. {REMEDY}"
             )

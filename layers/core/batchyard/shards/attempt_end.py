@@ -3,43 +3,45 @@
 from contextlib import ExitStack
 
 from batchyard.domain import object_keys
-from batchyard.domain.batch import Batch, BatchError, Usage
+from batchyard.domain.batch import BatchError, Usage, window_seconds
 from batchyard.domain.outcomes import Outcome, count_code
-from batchyard.domain.shard import Attempt, Shard, Step, change, change_attempt, finish
-from batchyard.domain.stopping import why_stopped
+from batchyard.domain.shard import Shard, as_done, change, change_attempt, with_stall
+from batchyard.domain.step import Next, Step
+from batchyard.domain.stopping import is_stall
 from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
-from batchyard.services import Services
-from batchyard.shards import pauses, retries, stalls
+from batchyard.shards import stalls
 from batchyard.shards.answers import Answers
+from batchyard.shards.turn import Turn
 
 
 class AttemptOutcome:
-    """The answers of an attempt, written as runs in input order; what stays unfinished is listed for the next one."""
+    """The answers of an attempt, written as runs in input order; the lines that stay unfinished are listed for the next."""
 
-    def __init__(self, services: Services, shard: Shard, lines: ShardLines, sent: Unfinished, answers: Answers) -> None:
+    def __init__(self, turn: Turn, lines: ShardLines, sent: Unfinished, answers: Answers) -> None:
+        """Write the runs; the turn is fenced."""
+        bucket, shard = turn.services.bucket, turn.shard
         self.codes: dict[str, int] = dict(shard.codes)
         self.unfinished = Unfinished.none()
         self.answers, self.runs = answers, shard.version
         self._lines, self._sent = lines, sent
-        self._most_tries = services.settings.max_attempts
-        self._last = why_stopped(services.batch_store.batch(shard.batch_id), shard) is not None
-        place = shard.attempt_place
+        self._most_tries = turn.services.settings.max_attempts
+        self._last = turn.why_stopped() is not None
         with ExitStack() as open_runs:
             self.output, self.errors, self.transient = (
-                open_runs.enter_context(RunWriter(services.bucket, object_keys.attempt(*place, name)))
+                open_runs.enter_context(RunWriter(bucket, object_keys.attempt(*shard.attempt_place, name)))
                 for name in ("output", "errors", "transient")
             )
             succeeded, others = answers.parted()
             self._keep(succeeded)
             for index in others:
                 self._sort(index)
-            for ordinal, tries in sent.beyond(shard.attempts[-1].lines):
+            for ordinal, tries in sent.beyond(turn.attempt.lines):
                 self.unfinished.add(ordinal, tries)
-        self.key = object_keys.attempt(*place, "unfinished.msgpack") if self.unfinished else ""
+        self.key = object_keys.attempt(*shard.attempt_place, "unfinished.msgpack") if self.unfinished else ""
         if self.key:
-            services.bucket.put(self.key, self.unfinished.pack())
+            bucket.put(self.key, self.unfinished.pack())
 
     @property
     def finished(self) -> int:
@@ -65,40 +67,43 @@ class AttemptOutcome:
                 self.unfinished.add(ordinal, tries)
 
 
-def with_attempt_ended(services: Services, shard: Shard, found: AttemptOutcome, status: str, usage: Usage) -> Shard:
-    """Return the shard with its attempt ended by what was found; one without a provider batch is no stall."""
-    latest = shard.attempts[-1]
+def with_attempt_ended(turn: Turn, outcome: AttemptOutcome, status: str, usage: Usage) -> Shard:
+    """Return the shard with its attempt ended by this outcome."""
+    shard = turn.shard
     ended = change_attempt(
-        shard, provider_status=status, ended_at=services.now(), succeeded=len(found.output), failed=len(found.errors),
-        transient=len(found.transient), strays=found.answers.strays, runs=found.runs, usage=usage.most(latest.usage),
+        shard, provider_status=status, ended_at=turn.services.now(), succeeded=len(outcome.output),
+        failed=len(outcome.errors), transient=len(outcome.transient), strays=outcome.answers.strays, runs=outcome.runs,
+        usage=usage.most(turn.attempt.usage),
     )  # fmt: skip
     return change(
-        ended, unfinished=len(found.unfinished), unfinished_key=found.key, file_id=None, codes=found.codes,
+        ended, unfinished=len(outcome.unfinished), unfinished_key=outcome.key, file_id=None, codes=outcome.codes,
         completed=sum(attempt.succeeded for attempt in ended.attempts),
         failed=sum(attempt.failed for attempt in ended.attempts),
-        stalls=0 if found.finished else shard.stalls, stalled_lines=0 if found.finished else shard.stalled_lines,
+        stalls=0 if outcome.finished else shard.stalls, stalled_lines=0 if outcome.finished else shard.stalled_lines,
     )  # fmt: skip
 
 
-def end_attempt(services: Services, shard: Shard, ended: Shard, step: Step, found: AttemptOutcome) -> Step:
-    """Save what became of an attempt: the shard is done, or what is unfinished goes out again."""
-    batch, after = services.batch_store.batch(shard.batch_id), ended
-    if not found.finished and _is_stall(services, batch, ended.attempts[-1]):
-        after = stalls.with_stall(ended)
-    stopped = why_stopped(batch, shard)
+def end_attempt(turn: Turn, ended: Shard, outcome: AttemptOutcome) -> Step:
+    """Save what became of an attempt: the shard is done, or the unfinished lines go out again."""
+    after, stopped = ended, turn.why_stopped()
+    if not outcome.finished and _is_stall(turn, ended):
+        after = with_stall(ended)
     if stopped or not ended.unfinished:
-        after = finish(after, stopped if ended.unfinished else None)
-    elif after.stalls >= services.settings.max_attempts:
-        after = stalls.fail_lines(services, shard, after, _no_answer(after))
-    pauses.save_answered(services, shard, after)
+        after = as_done(after, stopped if ended.unfinished else None)
+    elif after.stalls >= turn.services.settings.max_attempts:
+        after = stalls.fail_lines(turn, after, _no_answer(after))
+    turn.answered(after)
     if after.done:
-        return step.then("done")
-    return step.then("submit", retries.wait_after(services, after.stalls + 1) if len(found.transient) else 0)
+        return turn.then(Next.DONE)
+    return turn.then(Next.SUBMIT, turn.retry_wait(after.stalls + 1) if len(outcome.transient) else 0)
 
 
-def _is_stall(services: Services, batch: Batch, attempt: Attempt) -> bool:
-    ran = services.now() - (attempt.creating_at or attempt.started_at)
-    return not attempt.direct and stalls.is_stall(attempt.provider_status or "", ran, batch.completion_window)
+def _is_stall(turn: Turn, ended: Shard) -> bool:
+    """Tell whether the attempt counts as a stall; a direct one, which had no provider batch, does not."""
+    attempt, window = ended.attempts[-1], window_seconds(turn.batch.completion_window)
+    return not attempt.direct and is_stall(
+        attempt.provider_status or "", turn.services.now() - attempt.began_at, window
+    )
 
 
 def _no_answer(shard: Shard) -> BatchError:

@@ -10,10 +10,10 @@ from batchyard.shards import token_room
 
 
 def cancel(services: Services, batch_id: str) -> int:
-    """Cancel every provider batch of the batch that nobody waits for any more, and return how many; a cancel is announced.
+    """Cancel the provider batches of the batch that nobody waits for any more, and return how many; announce a cancel.
 
-    Those are all, when the batch was cancelled, was given up or has failed, else those of shards that were given up. What
-    fails here is seen to by the shard's own poll, if it still has one.
+    These are all, if the batch was cancelled, drains or has failed, else those of shards that drain. A cancel that fails
+    here is made again by the shard's own poll.
     """
     batch, cancelled = services.batch_store.batch(batch_id), 0
     if batch.status == statuses.CANCELLING:

@@ -1,7 +1,7 @@
-"""Finish the tail of a shard: its few unfinished lines are sent one by one, to be answered at once and not in a batch.
+"""Finish the tail of a shard: its few unfinished lines are sent one by one, and answered at once.
 
-No line is paid twice: before some are sent it is recorded that they are, and each answer is stored as it comes. Of a line
-that was sent and has no answer nobody knows whether it was run, so it is not sent again: that is its outcome.
+No line is paid twice. The record says which lines go out before they go, and each answer is stored as it comes. A line
+that was sent and has no answer may have been run, so the line is not sent again: `outcome_unknown` is its outcome.
 """
 
 from collections.abc import Iterator
@@ -15,17 +15,20 @@ from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, window_seconds
 from batchyard.domain.errors import BatchyardError, InputGone, NotFound, StoreError
 from batchyard.domain.outcomes import OUTCOME_UNKNOWN, Outcome
-from batchyard.domain.shard import Shard, Step, begin_attempt, change_attempt
-from batchyard.domain.stopping import FINISH, deadline, why_stopped
+from batchyard.domain.shard import Shard, change_attempt, with_new_attempt
+from batchyard.domain.statuses import PROVIDER_RAN
+from batchyard.domain.step import Next, Step
+from batchyard.domain.stopping import FINISH, deadline
 from batchyard.lines.byte_ranges import ByteRanges
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.observability import logger
-from batchyard.services import Services
+from batchyard.settings import Settings
 from batchyard.shards import direct_answers
 from batchyard.shards.answers import Answers
 from batchyard.shards.attempt_end import AttemptOutcome, end_attempt, with_attempt_ended
 from batchyard.shards.direct_answers import LineName
+from batchyard.shards.turn import Turn
 
 if TYPE_CHECKING:
     from array import array
@@ -34,7 +37,6 @@ AT_ONCE: Final = 8  # lines under way, which is also how many a crash can leave 
 TURN: Final = 180  # seconds after which no more are sent in this invocation
 LONGEST_SEND: Final = 600  # seconds; with TURN less than an invocation has, and no request of the client takes longer
 NEVER_HEARD: Final = "the function that sent it died."
-COLLECTED: Final = frozenset({"completed", "expired", "cancelled"})  # how a provider batch ends that has run
 # What these answer at once is not what a batch answers: a job to be waited for, and a form in place of JSON.
 ONLY_BY_BATCH: Final = frozenset({"/v1/videos", "/v1/images/edits"})
 
@@ -43,61 +45,53 @@ class _Request(msgspec.Struct):
     body: msgspec.Raw
 
 
-def is_due(services: Services, batch: Batch, shard: Shard) -> bool:
+def is_due(settings: Settings, batch: Batch, shard: Shard) -> bool:
     """Tell whether the next attempt sends one by one: the last provider batch met its deadline, and the budget is enough.
 
-    It is all or nothing: a part would cost the full price and end the batch no earlier, as the rest takes as long.
+    All unfinished lines go one by one, or none: a part would cost the full price and end the batch no earlier.
     """
-    if services.settings.deadline_action != FINISH or shard.endpoint in ONLY_BY_BATCH or not shard.attempts:
+    if settings.deadline_action != FINISH or shard.endpoint in ONLY_BY_BATCH or not shard.attempts:
         return False
     last = shard.attempts[-1]
-    late = deadline(FINISH, last.creating_at or last.started_at, window_seconds(batch.completion_window))
-    left = services.settings.deadline_budget_requests - sum(attempt.sent for attempt in shard.attempts)
-    return last.provider_status in COLLECTED and (last.ended_at or 0) >= late and shard.unfinished <= left
+    late = deadline(FINISH, last.began_at, window_seconds(batch.completion_window))
+    left = settings.deadline_budget_requests - sum(attempt.sent for attempt in shard.attempts)
+    return last.provider_status in PROVIDER_RAN and (last.ended_at or 0) >= late and shard.unfinished <= left
 
 
-def begin_direct(shard: Shard, now: int) -> Shard:
+def with_direct_attempt(shard: Shard, now: int) -> Shard:
     """Return the shard with a new attempt that sends one by one."""
-    return change_attempt(begin_attempt(shard, now), direct=True)
+    return change_attempt(with_new_attempt(shard, now), direct=True)
 
 
-def send_tail(services: Services, shard: Shard, lines: ShardLines, batch: Batch, step: Step) -> Step:
-    """Send the lines of the attempt under way, or go on with that; what is not run goes out in a batch after all."""
-    sent = Unfinished.read(services.bucket, shard.unfinished_key, len(lines))
+def send_tail(turn: Turn, lines: ShardLines) -> Step:
+    """Send the lines of the attempt under way, or go on sending; lines that are not run go out in a batch after all."""
+    sent = Unfinished.read(turn.services.bucket, turn.shard.unfinished_key, len(lines))
     with Answers(lines.custom_ids[ordinal] for ordinal in sent.ordinals) as answers:
-        return _Tail(services, shard, lines, batch, sent, answers).run(step)
+        return _Tail(turn, lines, sent, answers).run()
 
 
 class _Tail:
-    """One run of it; a line is known by its index: its place among the lines of the attempt."""
+    """The lines of a direct attempt; a line is known by its index: its place among the lines of the attempt."""
 
-    def __init__(
-        self,
-        services: Services,
-        shard: Shard,
-        lines: ShardLines,
-        batch: Batch,
-        unfinished: Unfinished,
-        answers: Answers,
-    ) -> None:
-        self._services, self._shard, self._lines, self._batch = services, shard, lines, batch
+    def __init__(self, turn: Turn, lines: ShardLines, unfinished: Unfinished, answers: Answers) -> None:
+        self._turn, self._services, self._lines = turn, turn.services, lines
         self._unfinished, self._answers = unfinished, answers
         self._input_gone = False
 
-    def run(self, step: Step) -> Step:
-        began, attempt = self._services.now(), self._shard.attempts[-1]
+    def run(self) -> Step:
+        began, attempt = self._services.now(), self._turn.attempt
         self._answers.read(self._stored(attempt.sent))
         unheard = [index for index in range(attempt.sent) if self._answers.outcome(index) is None]
         left = (attempt.sending_at or 0) + LONGEST_SEND - began
         if unheard and left > 0:
-            return step.then("submit", left)  # another worker may be sending them
+            return self._turn.then(Next.SUBMIT, left)  # another worker may be sending them
         for index in unheard:
             self._keep(index, direct_answers.unknown(self._name(index), NEVER_HEARD))
         while self._may_send():
             if self._services.now() - began >= TURN:
-                return step.then("submit", 1)
+                return self._turn.then(Next.SUBMIT, 1)
             self._send_some()
-        return self._finish(step)
+        return self._finish()
 
     def _stored(self, sent: int) -> Iterator[bytes]:
         for index in range(sent):
@@ -107,11 +101,11 @@ class _Tail:
                 continue  # no answer has come
 
     def _may_send(self) -> bool:
-        """Tell whether to send more: not after a line without an outcome, for the next might have none either."""
-        attempt = self._shard.attempts[-1]
+        """Tell whether to send more: not after a line whose outcome is unknown, for the next line's might be unknown too."""
+        attempt = self._turn.attempt
         if attempt.sent >= attempt.lines or self._input_gone or any(map(self._stops, range(attempt.sent))):
             return False
-        return why_stopped(self._services.batch_store.batch(self._shard.batch_id), self._shard) is None
+        return self._turn.why_stopped() is None
 
     def _stops(self, index: int) -> bool:
         outcome = self._answers.outcome(index)
@@ -119,19 +113,17 @@ class _Tail:
         return refused or outcome is Outcome.UNFINISHED
 
     def _send_some(self) -> None:
-        attempt = self._shard.attempts[-1]
+        attempt = self._turn.attempt
         indexes = range(attempt.sent, min(attempt.sent + AT_ONCE, attempt.lines))
         try:
             bodies = list(self._bodies(self._unfinished.ordinals[indexes.start : indexes.stop]))
         except InputGone:
-            self._input_gone = True  # which Submit tells, of these and all that is left
+            self._input_gone = True  # Submit gives these lines, and all that are left, their error
             return
         self._services.secret()  # read before there are threads to share it
-        marked = change_attempt(self._shard, sent=indexes.stop, sending_at=self._services.now())
-        self._shard = self._services.batch_store.save_shard(self._shard, marked)
-        logger.info(
-            "sending lines one by one", batch_id=self._shard.batch_id, shard=self._shard.shard, lines=len(bodies)
-        )
+        shard = self._turn.shard
+        self._turn.save(change_attempt(shard, sent=indexes.stop, sending_at=self._services.now()))
+        logger.info("sending lines one by one", batch_id=shard.batch_id, shard=shard.shard, lines=len(bodies))
         self._gather(dict(zip(indexes, bodies, strict=True)))
 
     def _gather(self, bodies: dict[int, bytes]) -> None:
@@ -148,7 +140,7 @@ class _Tail:
             self._keep(index, line)
 
     def _bodies(self, ordinals: "array[int]") -> Iterator[bytes]:
-        source = self._lines.source or self._batch.source or self._batch.input
+        source = self._lines.source or self._turn.batch.source or self._turn.batch.input
         data, at = b"".join(ByteRanges(self._services.bucket, source, list(self._lines.ranges(ordinals)))), 0
         for ordinal in ordinals:
             size = self._lines.sizes[ordinal]
@@ -158,7 +150,7 @@ class _Tail:
     def _ask(self, index: int, body: bytes) -> bytes:
         name = self._name(index)
         try:
-            answer = self._services.ask(lambda provider: provider.send(self._shard.endpoint, body))
+            answer = self._services.ask(lambda provider: provider.send(self._turn.shard.endpoint, body))
         except BatchClientError as error:
             logger.warning("request not answered", error=type(error).__name__, status=error.status, code=error.code)
             return direct_answers.not_answered(name, error)
@@ -171,16 +163,16 @@ class _Tail:
         self._services.bucket.put(self._key(index), line)
         self._answers.read([line])
 
-    def _finish(self, step: Step) -> Step:
-        own = self._services.batch_store.fence(self._shard)
-        found = AttemptOutcome(self._services, own, self._lines, self._unfinished, self._answers)
-        ended = with_attempt_ended(self._services, own, found, "direct", self._answers.usage)
-        return end_attempt(self._services, own, ended, step, found)
+    def _finish(self) -> Step:
+        self._turn.fence()
+        outcome = AttemptOutcome(self._turn, self._lines, self._unfinished, self._answers)
+        ended = with_attempt_ended(self._turn, outcome, "direct", self._answers.usage)
+        return end_attempt(self._turn, ended, outcome)
 
     def _name(self, index: int) -> LineName:
         ordinal = self._unfinished.ordinals[index]
-        return LineName(self._shard.batch_id, self._lines.positions[ordinal], self._lines.custom_ids[ordinal])
+        return LineName(self._turn.shard.batch_id, self._lines.positions[ordinal], self._lines.custom_ids[ordinal])
 
     def _key(self, index: int) -> str:
-        number = self._shard.attempts[-1].number
-        return object_keys.attempt(self._shard.batch_id, self._shard.shard, number, 0, f"direct-{index:05}.json")
+        shard, number = self._turn.shard, self._turn.attempt.number
+        return object_keys.attempt(shard.batch_id, shard.shard, number, 0, f"direct-{index:05}.json")

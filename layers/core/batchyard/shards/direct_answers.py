@@ -26,10 +26,10 @@ def answered(name: LineName, answer: HttpInfo[bytes]) -> bytes:
 
 
 def not_answered(name: LineName, error: BatchClientError) -> bytes:
-    """Shape the line of any other: the provider's refusal, the lack of an outcome, or that it was not run.
+    """Shape the line of a request without success: the provider's refusal, an unknown outcome, or a request that was not run.
 
-    What may have been run is never sent again. A 404 or 405 may be that of a service without such an endpoint, and a
-    refused key or a 429 says nothing about the request: those are not run.
+    A request that may have been run is never sent again. A 404 or 405 of a service without such an endpoint, a refused
+    key and a 429 say that a request was not run.
     """
     may_have_run = isinstance(error, OutcomeUnknown | ConflictError | ServiceError)
     if may_have_run or (isinstance(error, APIConnectionError) and error.sent):

@@ -5,23 +5,24 @@ from typing import Any, Final
 
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, BatchError
-from batchyard.domain.shard import Shard, change, finish
+from batchyard.domain.shard import Shard, as_done, change
 from batchyard.observability import logger
 from batchyard.services import Services
-from batchyard.shards import pauses, token_room
+from batchyard.shards import token_room
+from batchyard.shards.pauses import announce_pause
 from batchyard.shards.turn import open_shard
 
 LONGEST_CAUSE: Final = 500
-# Seconds that a shard which is given up rests before another execution tries to bring in what was paid for: whatever
-# kills its steps may pass.
+# Seconds that a draining shard rests before another execution tries to bring in its answers: whatever kills its steps
+# may pass.
 RESTS: Final = (600, 3_600, 21_600)
 
 
 def fail_batch(services: Services, batch_id: str, error: dict[str, Any]) -> None:
-    """Record that the batch failed, or give it up if requests of it were sent; an ended one stays as it is.
+    """Record that the batch failed, or drain it if requests of it were sent; an ended batch stays as it is.
 
-    Of one that is given up nothing more is sent. What the provider has finished is paid for, so the sweep first sees that
-    all of it is brought in, and then that there are results; see `drain`.
+    Nothing more is sent of a draining batch. The answers that the provider has finished are paid for: the sweep has them
+    brought in, and then has the results written; see `recovery/drain`.
     """
     reason, batch = _reason(error), services.batch_store.batch(batch_id)
     logger.error("batch failed", batch_id=batch_id, reason=reason.message)
@@ -38,7 +39,7 @@ def _start_draining(services: Services, batch: Batch, reason: BatchError) -> Non
 
 
 def end_batch(services: Services, batch_id: str, reason: BatchError) -> None:
-    """End a batch as failed, without results, and have cancelled what the provider still runs of it."""
+    """End a batch as failed, without results, and have its provider batches cancelled."""
     failed = services.batch_store.move_batch(batch_id, statuses.FAILED, services.now(), errors=[reason], errors_total=1)
     batch = failed or services.batch_store.batch(batch_id)
     if batch.status == statuses.FAILED:  # told again rather than never, if the last run ended before it could tell
@@ -49,24 +50,23 @@ def end_batch(services: Services, batch_id: str, reason: BatchError) -> None:
 def fail_shard(services: Services, batch_id: str, number: int, error: dict[str, Any]) -> None:
     """Record that a shard failed: its unfinished lines become errors, its siblings go on.
 
-    While it may have answers that were paid for, it is left to another execution, to bring those in and send nothing more.
+    A shard that may have answers which were paid for drains first: another execution brings them in and sends nothing more.
     """
     reason = _reason(error)
     logger.error("shard failed", batch_id=batch_id, shard=number, reason=reason.message)
-    shard = services.batch_store.shard(batch_id, number) or open_shard(
-        services, services.batch_store.batch(batch_id), number
-    )
+    shard = services.batch_store.shard(batch_id, number)
+    shard = shard or open_shard(services, services.batch_store.batch(batch_id), number)
     if not shard.done:
-        services.batch_store.save_shard(shard, _failed(services, shard, reason))
-        pauses.tell(services, services.batch_store.batch(batch_id))
-    token_room.release_ended(services, batch_id, number)
+        shard = services.batch_store.save_shard(shard, _with_failure(services, shard, reason))
+        announce_pause(services, services.batch_store.batch(batch_id))
+    token_room.release_ended(services, shard)
     services.cancel_function.invoke({"batch_id": batch_id})
 
 
-def _failed(services: Services, shard: Shard, reason: BatchError) -> Shard:
+def _with_failure(services: Services, shard: Shard, reason: BatchError) -> Shard:
     reason = shard.reason or reason
     if not shard.may_be_paid:
-        return finish(shard, reason)
+        return as_done(shard, reason)
     if shard.dead_executions < len(RESTS):
         rest_until, dead_executions = services.now() + RESTS[shard.dead_executions], shard.dead_executions + 1
         return change(
@@ -74,7 +74,7 @@ def _failed(services: Services, shard: Shard, reason: BatchError) -> Shard:
         )
     left = shard.attempts[-1].provider_batch_id
     where = f" The provider's batch {left} may have an answer that could not be brought in." if left else ""
-    return finish(shard, BatchError(reason.code, reason.message + where))
+    return as_done(shard, BatchError(reason.code, reason.message + where))
 
 
 def _reason(error: dict[str, Any]) -> BatchError:

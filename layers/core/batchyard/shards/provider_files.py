@@ -11,22 +11,22 @@ from batchyard.domain.shard import Shard, change
 from batchyard.observability import logger
 from batchyard.services import Services
 
-# It is gone, or the provider does not delete files: asking again would change nothing.
-FINAL_MOVES: Final = frozenset({Reaction.FAIL_LINES, Reaction.UPLOAD})
+# The file is gone, or the provider does not delete files: asking again would change nothing.
+FINAL_REACTIONS: Final = frozenset({Reaction.FAIL_LINES, Reaction.UPLOAD})
 FINAL_STATUSES: Final = frozenset({405, 501})
 MOST_AT_ONCE: Final = 20  # a step must end in time though a provider needs seconds for each
 
 
 class Deletion(NamedTuple):
-    """How many files were deleted, and which are left because the provider does not serve us just now, or not this key."""
+    """How many files were deleted, and which are left: the provider does not serve us just now, or refuses our key."""
 
     deleted: int
     left: list[str]
 
 
 def delete(services: Services, shard: Shard) -> Shard:
-    """Delete what a saved shard has left at the provider, one try each; what fails or is too much stays for the next time."""
-    if not shard.files_to_delete or shard.at_provider or not deleting(services):
+    """Delete some of a saved shard's files at the provider, one try each; files that fail stay for the next time."""
+    if not shard.files_to_delete or shard.at_provider or not may_delete(services):
         return shard
     first, rest = shard.files_to_delete[:MOST_AT_ONCE], shard.files_to_delete[MOST_AT_ONCE:]
     left = [*delete_files(services, first).left, *rest]
@@ -39,20 +39,20 @@ def delete(services: Services, shard: Shard) -> Shard:
         return shard
 
 
-def deleting(services: Services) -> bool:
+def may_delete(services: Services) -> bool:
     """Tell whether files may be deleted at the provider at all."""
     return services.settings.keep_provider_files != "true"
 
 
 def delete_files(services: Services, file_ids: Sequence[str]) -> Deletion:
-    """Delete files, up to where the provider does not serve us just now."""
+    """Delete files one after the other, until the provider does not serve us."""
     deleted = 0
     for at, file_id in enumerate(file_ids):
         try:
             services.ask(methodcaller("delete_file", file_id))
             deleted += 1
         except BatchClientError as error:
-            final = after_failed_call(error) in FINAL_MOVES or error.status in FINAL_STATUSES
+            final = after_failed_call(error) in FINAL_REACTIONS or error.status in FINAL_STATUSES
             told = {"file_id": file_id, "error": type(error).__name__, "status": error.status, "final": final}
             logger.info("file not deleted", extra=told)
             if not final:

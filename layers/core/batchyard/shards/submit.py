@@ -5,31 +5,28 @@ from typing import TYPE_CHECKING, Final
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, OutcomeUnknown
 from batchyard.domain import object_keys
-from batchyard.domain.batch import Batch, BatchError
+from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.shard import (
     ATTEMPT_KEY,
     CLOCK_SKEW,
     STACK_KEY,
-    Attempt,
-    Shard,
-    Step,
-    begin_attempt,
+    as_done,
     change,
     change_attempt,
-    finish,
     is_full,
+    with_new_attempt,
 )
-from batchyard.domain.stopping import why_stopped
+from batchyard.domain.step import Next, Step
 from batchyard.lines.byte_ranges import ByteRanges
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.services import Services
-from batchyard.shards import pauses, retries, token_room
-from batchyard.shards.continue_as_new import clear_continues, continue_as_new, turns_used_up
-from batchyard.shards.direct import begin_direct, is_due, send_tail
+from batchyard.shards import retries, token_room
+from batchyard.shards.continue_as_new import clear_continues
+from batchyard.shards.direct import is_due, send_tail, with_direct_attempt
 from batchyard.shards.provider_failure import after_refused_create
-from batchyard.shards.turn import open_shard
+from batchyard.shards.turn import Turn, play
 
 if TYPE_CHECKING:
     from array import array
@@ -49,52 +46,44 @@ def submit(services: Services, step: Step) -> Step:
 
     What is known of the attempt is recorded before and after each effect: a second run goes on where one stopped.
     """
-    batch = services.batch_store.batch(step.batch_id)
-    shard = services.batch_store.shard(step.batch_id, step.shard) or open_shard(services, batch, step.shard)
-    if shard.attempt is None or shard.done:  # if the last step was cut off before it gave the room back
-        token_room.release_ended(services, step.batch_id, step.shard)
-    if shard.done:
-        return step.then("done")
-    if turns_used_up(shard, step):
-        return continue_as_new(services, shard, step)
-    if (
-        shard.continues and step.turns and batch.drain_reason is None
-    ):  # no fresh execution, which alone may take off the mark
-        return step.then("continue")
-    shard = clear_continues(services, shard)
-    if (rest := shard.rest_until - services.now()) > 0:
-        return step.then("submit", rest)
-    return _Submission(services, batch, shard, step).run()
+    return play(services, step, _submit)
+
+
+def _submit(turn: Turn) -> Step:
+    if turn.shard.continues and turn.step.turns and turn.batch.drain_reason is None:
+        return turn.then(Next.CONTINUE)  # only a fresh execution, in its first turn, may take the shard over
+    clear_continues(turn)
+    if (rest := turn.shard.rest_until - turn.services.now()) > 0:
+        return turn.then(Next.SUBMIT, rest)
+    return _Submission(turn).run()
 
 
 class _Submission:
-    """One run of the step; `shard` is always as this run last saw or wrote it."""
+    """The way of one attempt to its provider batch."""
 
-    def __init__(self, services: Services, batch: Batch, shard: Shard, step: Step) -> None:
-        self._services, self._batch, self._shard, self._step = services, batch, shard, step
-        self._lines = ShardLines.read(services.bucket, shard.batch_id, shard.shard)
+    def __init__(self, turn: Turn) -> None:
+        self._turn, self._services = turn, turn.services
+        self._lines = ShardLines.read(turn.services.bucket, turn.shard.batch_id, turn.shard.shard)
 
     def run(self) -> Step:
-        if self._shard.attempt is None:
-            if reason := self._stopping():
+        turn = self._turn
+        if turn.shard.attempt is None:
+            if reason := turn.why_stopped() or (TOO_MANY_ATTEMPTS if is_full(turn.shard) else None):
                 return self._stop(reason)
-            if is_full(self._shard):
-                return self._stop(TOO_MANY_ATTEMPTS)
-            begin = begin_direct if is_due(self._services, self._batch, self._shard) else begin_attempt
-            self._save(begin(self._shard, self._services.now()))
-        attempt = self._shard.attempts[-1]
-        if attempt.direct:
-            return send_tail(self._services, self._shard, self._lines, self._batch, self._step)
-        if attempt.provider_batch_id is not None:
-            return self._step.then("poll", self._services.settings.poll_floor_seconds)
-        if attempt.creating_at is not None:
-            return self._look_up(attempt, attempt.creating_at)
+            begin = with_direct_attempt if is_due(self._services.settings, turn.batch, turn.shard) else with_new_attempt
+            turn.save(begin(turn.shard, self._services.now()))
+        if turn.attempt.direct:
+            return send_tail(turn, self._lines)
+        if turn.attempt.provider_batch_id is not None:
+            return turn.then(Next.POLL, self._services.settings.poll_floor_seconds)
+        if turn.attempt.creating_at is not None:
+            return self._look_up(turn.attempt.creating_at)
         return self._send()
 
-    def _look_up(self, attempt: Attempt, creating_at: int) -> Step:
+    def _look_up(self, creating_at: int) -> Step:
         """Find out what became of a create whose answer we do not have."""
-        since = creating_at - CLOCK_SKEW
-        shard, known = self._shard, {each.provider_batch_id or "" for each in self._shard.attempts}
+        turn, shard, since = self._turn, self._turn.shard, creating_at - CLOCK_SKEW
+        known = {each.provider_batch_id or "" for each in shard.attempts}
         try:
             made = self._services.ask(
                 lambda provider: provider.find_batch(
@@ -102,86 +91,77 @@ class _Submission:
                 )
             )
         except BatchClientError as error:  # this refusal says nothing about the batch we look for: it may exist
-            following = retries.after_read(self._services, self._shard, self._shard, self._step, error)
-            if following.next == "done":
-                token_room.release_ended(self._services, self._shard.batch_id, self._shard.shard)
-            return following
+            return retries.after_failed_read(turn, error)
         if made is not None:
             return self._adopt(made)
-        left = _certain_at(creating_at, attempt.lost_at) - self._services.now()
-        if left <= 0 and attempt.lookups + 1 >= LOOKS:
+        left = _certain_at(creating_at, turn.attempt.lost_at) - self._services.now()
+        if left <= 0 and turn.attempt.lookups + 1 >= LOOKS:
             return self._send()
-        self._save(change_attempt(self._shard, lookups=attempt.lookups + 1))
-        return self._step.then("submit", min(left, BETWEEN_LOOKS) if left > 0 else BETWEEN_LOOKS)
+        turn.save(change_attempt(shard, lookups=turn.attempt.lookups + 1))
+        return turn.then(Next.SUBMIT, min(left, BETWEEN_LOOKS) if left > 0 else BETWEEN_LOOKS)
 
     def _send(self) -> Step:
-        if reason := self._stopping():
+        turn = self._turn
+        if reason := turn.why_stopped():
             return self._stop(reason)
-        unfinished = Unfinished.read(self._services.bucket, self._shard.unfinished_key, len(self._lines)).ordinals
-        sizes = [self._lines.sizes[ordinal] for ordinal in unfinished]
-        self._shard, wait = token_room.reserve(self._services, self._shard, sizes)
-        if wait:
-            return self._step.then("submit", wait)
+        unfinished = Unfinished.read(self._services.bucket, turn.shard.unfinished_key, len(self._lines)).ordinals
+        if wait := token_room.reserve(turn, [self._lines.sizes[ordinal] for ordinal in unfinished]):
+            return turn.then(Next.SUBMIT, wait)
         try:
-            self._upload(unfinished[: self._shard.attempts[-1].lines])
-            if reason := self._stopping():
+            self._upload(unfinished[: turn.attempt.lines])
+            if reason := turn.why_stopped():
                 return self._stop(reason)
-            if wait := token_room.may_create(self._services, self._shard):
-                return self._step.then("submit", wait)
-            self._save(change_attempt(self._shard, creating_at=self._services.now(), lost_at=None, lookups=0))
+            if wait := token_room.may_create(self._services, turn.shard):
+                return turn.then(Next.SUBMIT, wait)
             return self._adopt(self._create())
         except OutcomeUnknown as error:
-            lost = change_attempt(self._shard, lost_at=self._services.now()) if _creating(self._shard) else self._shard
-            return retries.after_create(self._services, self._save(lost), self._step, error)
+            if turn.attempt.creating_at is not None:
+                turn.save(change_attempt(turn.shard, lost_at=self._services.now()))
+            return retries.after_failed_create(turn, error)
         except BatchClientError as error:
-            return after_refused_create(self._services, self._shard, self._step, error)
+            return after_refused_create(turn, error)
 
     def _upload(self, ordinals: "array[int]") -> None:
-        if self._shard.file_id is None:
-            source = self._lines.source or self._batch.source or self._batch.input
-            upload = ByteRanges(self._services.bucket, source, list(self._lines.ranges(ordinals)))
-            place = self._shard.batch_id, self._shard.shard, self._shard.attempts[-1].number
+        turn, shard = self._turn, self._turn.shard
+        if shard.file_id is None:
+            source = self._lines.source or turn.batch.source or turn.batch.input
+            body = ByteRanges(self._services.bucket, source, list(self._lines.ranges(ordinals)))
+            place = shard.batch_id, shard.shard, turn.attempt.number
             name = object_keys.provider_filename(*place, self._services.settings.stack)
-            file = self._services.ask(lambda provider: provider.create_file(upload, name))
-            self._save(change(self._shard, file_id=file.id))
+            file = self._services.ask(lambda provider: provider.create_file(body, name))
+            turn.save(change(shard, file_id=file.id))
 
     def _create(self) -> ProviderBatch:
-        shard, window = self._shard, self._batch.completion_window
+        """Record that a create is on its way, and create the provider batch."""
+        turn, stack = self._turn, self._services.settings.stack
+        turn.save(change_attempt(turn.shard, creating_at=self._services.now(), lost_at=None, lookups=0))
+        shard, window = turn.shard, turn.batch.completion_window
         return self._services.ask(lambda provider: provider.create_batch(
             input_file_id=shard.file_id or "", endpoint=shard.endpoint, completion_window=window,
-            metadata={
-                ATTEMPT_KEY: shard.attempt_key, "batchyard_batch": shard.batch_id, STACK_KEY: self._services.settings.stack,
-            },
+            metadata={ATTEMPT_KEY: shard.attempt_key, "batchyard_batch": shard.batch_id, STACK_KEY: stack},
         ))  # fmt: skip
 
     def _adopt(self, made: ProviderBatch) -> Step:
-        file_id = made.input_file_id or self._shard.file_id
-        known = change_attempt(self._shard, provider_batch_id=made.id, file_id=file_id)
-        self._services.batch_store.link(made.id, self._shard)
+        turn = self._turn
+        file_id = made.input_file_id or turn.shard.file_id
+        known = change_attempt(turn.shard, provider_batch_id=made.id, file_id=file_id)
+        self._services.batch_store.link(made.id, turn.shard)
         try:
-            pauses.save_answered(self._services, self._shard, known)
+            turn.answered(known)
         except StaleRecord:
             self._disown(made)
             raise
-        return self._step.then("poll", self._services.settings.poll_floor_seconds)
+        return turn.then(Next.POLL, self._services.settings.poll_floor_seconds)
 
     def _disown(self, made: ProviderBatch) -> None:
         """Cancel a provider batch that another worker's has overtaken: nobody would collect it."""
-        now = self._services.batch_store.shard(self._shard.batch_id, self._shard.shard)
+        now = self._services.batch_store.shard(self._turn.shard.batch_id, self._turn.shard.shard)
         if now is None or all(attempt.provider_batch_id != made.id for attempt in now.attempts):
             self._services.ask(lambda provider: provider.cancel_batch(made.id))
 
-    def _stopping(self) -> BatchError | None:
-        return why_stopped(self._services.batch_store.batch(self._batch.batch_id), self._shard)
-
     def _stop(self, reason: BatchError) -> Step:
-        self._save(finish(self._shard, reason))
-        token_room.release_ended(self._services, self._shard.batch_id, self._shard.shard)
-        return self._step.then("done")
-
-    def _save(self, after: Shard) -> Shard:
-        self._shard = self._services.batch_store.save_shard(self._shard, after)
-        return self._shard
+        self._turn.save(as_done(self._turn.shard, reason))
+        return self._turn.then(Next.DONE)
 
 
 def _certain_at(creating_at: int, lost_at: int | None) -> int:
@@ -189,7 +169,3 @@ def _certain_at(creating_at: int, lost_at: int | None) -> int:
     if lost_at is not None and lost_at - creating_at < QUICKLY:
         return lost_at + LISTED_WITHIN
     return max(creating_at + LONGEST_CREATE, (lost_at or 0) + LISTED_WITHIN)
-
-
-def _creating(shard: Shard) -> bool:
-    return shard.attempts[-1].creating_at is not None

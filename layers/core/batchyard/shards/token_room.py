@@ -1,77 +1,77 @@
-"""The room of enqueued tokens that all shards share: reservation it before a provider batch is made, give it back at its end.
+"""The enqueued tokens that all shards share: reserved before a provider batch is made, released when the batch ends.
 
-A reservation goes by its attempt's key, so each move may be made again. What a crash leaves behind the shard's next step mends;
-the sweep mends the rest from the records of the shards; see `auditing`.
+A reservation has its attempt's key, so each call may be made twice. The shard's next step repairs what a crash left
+behind; the sweep repairs the rest from the records of the shards, see `recovery/token_audit`.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
 from batchyard.domain import create_rate, token_ledger, token_limits
-from batchyard.domain.errors import SettingsError
 from batchyard.domain.pacing import retry_wait, room_wait
 from batchyard.domain.shard import Shard, change, change_attempt
 from batchyard.domain.token_ledger import Ledger, Reservation
 from batchyard.observability import logger
 from batchyard.services import Services
-from batchyard.shards import pauses
 
-KEPT: Final = 2 * 86_400  # seconds an ended reservation is remembered, that no late worker may reservation again
-LOOKS_MISSED: Final = 3  # the longest waits that one who waits may let pass, before others wait for him no more
+if TYPE_CHECKING:
+    from batchyard.shards.turn import Turn
+
+LOOKS_MISSED: Final = 3  # longest waits without a look, after which others wait for this attempt no more
 TOLD_AFTER: Final = 300  # seconds of waiting before the batch tells of it
 TRIES: Final = 5  # to count a creation that others count at the same time
 NEAR: Final = 10  # an estimate is kept as it is until it is a tenth off
 
 
 class Refusal(NamedTuple):
-    """What the ledger made of a refusal: the limit kept to from now on, and whether we had known no better."""
+    """What the ledger made of a refusal."""
 
+    #: The limit in tokens from now on.
     limit: int | None
+    #: Whether the provider's message told the limit.
     stated: bool
+    #: Whether the tokens should have fitted the limit that we kept to.
     unexpected: bool
+    #: Whether nothing else of ours was enqueued.
     alone: bool
 
 
 def provider_of(services: Services) -> str:
     """Name the provider whose room it is."""
-    return urlsplit(services.settings.provider_base_url).netloc.rpartition("@")[2].lower()
+    return services.token_ledger_store.provider
 
 
 def name_of(services: Services, model: str) -> str:
-    """Name the ledger of a model; the name of a model may be of any length."""
-    return f"{provider_of(services)}#{token_ledger.short(model)}"
+    """Name the ledger of a model."""
+    return services.token_ledger_store.name_of(model)
 
 
-def limit(services: Services, model: str) -> int | None:
-    """Tell how many tokens of a model may be enqueued, as configured or learned; None when nobody knows."""
-    return _limit(services, model, services.token_ledger_store.read(name_of(services, model)))
+def reserve(turn: "Turn", sizes: Sequence[int]) -> int:
+    """Reserve tokens for the attempt under way; answer the seconds to wait if there is no room, else 0.
 
-
-def reserve(services: Services, shard: Shard, sizes: Sequence[int]) -> tuple[Shard, int]:
-    """Reserve room for the attempt under way; answer the shard as it is then, and the seconds to wait if there is none.
-
-    `sizes` are the bytes of its unfinished lines, of which as many of the first go out as the limit allows.
+    `sizes` are the bytes of the unfinished lines. The attempt takes as many of the first as the limit allows.
     """
-    name, now = name_of(services, shard.model), services.now()
-    known = services.token_ledger_store.reservation(name, shard.attempt_key)
+    services, now = turn.services, turn.services.now()
+    store, name = services.token_ledger_store, name_of(services, turn.shard.model)
+    known = store.reservation(name, turn.shard.attempt_key)
     if known is not None and known.tokens:
-        return shard, 0
-    ledger = services.token_ledger_store.read(name)
-    most = _limit(services, shard.model, ledger)
-    shard = _fit_to_room(services, shard, sizes, ledger, most)
-    attempt = shard.attempts[-1]
-    reservation = Reservation(attempt=shard.attempt_key, since=attempt.started_at, wanted=attempt.tokens, seen_at=now)
+        return 0
+    ledger = store.read(name)
+    most = _limit(services, turn.shard.model, ledger)
+    _fit_to_room(turn, sizes, ledger, most)
+    attempt, ttl = turn.attempt, turn.shard.expires_at_ttl
+    wanted = Reservation(attempt=turn.shard.attempt_key, since=attempt.started_at, wanted=attempt.tokens, seen_at=now)
     alive_since = now - LOOKS_MISSED * services.settings.retry_ceiling_seconds
-    ahead = token_ledger.ahead_of(services.token_ledger_store.ahead(name, reservation), most, alive_since)
-    terms = token_ledger.terms(ledger, most, ahead, reservation.wanted, now)
-    if terms is not None and services.token_ledger_store.take(name, reservation, terms, shard.expires_at_ttl):
-        return shard, 0
-    services.token_ledger_store.wait(name, reservation, shard.expires_at_ttl)
-    soon = most is None or not ahead.reservations
-    return _note_wait(services, shard, most, now), _wait(services, now - attempt.started_at, soon=soon)
+    ahead = token_ledger.ahead_of(store.ahead(name, wanted), most, alive_since)
+    first = services.settings.first_enqueued_tokens or token_limits.lowest_published(turn.shard.model)
+    terms = token_ledger.terms(ledger, most, ahead, wanted.wanted, now, first)
+    if terms is not None and store.take(name, wanted, terms, ttl):
+        return 0
+    store.wait(name, wanted, ttl)
+    _note_wait(turn, most)
+    return _wait(services, now - attempt.started_at, soon=most is None or not ahead.reservations)
 
 
 def may_create(services: Services, shard: Shard) -> int:
@@ -125,63 +125,54 @@ def record_refused(services: Services, shard: Shard, messages: Iterable[str], in
     return Refusal(_limit(services, shard.model, ledger), ledger.stated, unexpected, alone)
 
 
-def release_ended(services: Services, batch_id: str, number: int) -> None:
-    """Give back what a shard holds, if its latest attempt has ended, and learn how many tokens its bytes were."""
-    shard = services.batch_store.shard(batch_id, number)
-    if shard is None or not shard.attempts or not (shard.done or shard.attempt is None):
+def release_ended(services: Services, shard: Shard) -> None:
+    """Release what a shard holds, if its latest attempt has ended, and learn how many tokens its bytes were."""
+    if not shard.attempts or not (shard.done or shard.attempt is None):
         return
-    name = name_of(services, shard.model)
     if not release(services, shard, ended=True):
         return
-    attempt = shard.attempts[-1]
+    store, name, attempt = services.token_ledger_store, name_of(services, shard.model), shard.attempts[-1]
     counted = attempt.usage.input_tokens if attempt.usage else 0
     sample = token_ledger.sample_of(attempt.bytes, attempt.lines, attempt.succeeded, counted)
     if sample is not None:
-        learned = token_ledger.after_usage(
-            services.token_ledger_store.read(name), sample, attempt.bytes, services.now()
-        )
+        learned = token_ledger.after_usage(store.read(name), sample, attempt.bytes, services.now())
         if learned:
-            services.token_ledger_store.change(name, **learned)
+            store.change(name, **learned)
 
 
 def release(services: Services, shard: Shard, *, ended: bool) -> bool:
-    """Give back what the latest attempt holds and leave the queue, for good if it has `ended`; False if that is done."""
+    """Release the tokens of the latest attempt and leave the queue, for good if it has `ended`; False if nothing was held."""
     name = name_of(services, shard.model)
     reservation = services.token_ledger_store.reservation(name, shard.attempt_key)
     if reservation is None or reservation.ended or not (reservation.tokens or reservation.waiting or ended):
         return False
-    return services.token_ledger_store.release(name, reservation, services.now() + KEPT, ended=ended)
+    return services.token_ledger_store.release(name, reservation, services.now() + token_ledger.KEEP_ENDED, ended=ended)
 
 
 def _limit(services: Services, model: str, ledger: Ledger) -> int | None:
-    try:
-        configured = token_limits.configured_limit(services.settings.max_enqueued_tokens, model)
-    except ValueError as error:
-        raise SettingsError(str(error)) from error
-    return token_limits.limit_of(configured, ledger.limit)
+    return services.token_ledger_store.limit_of(model, ledger)
 
 
-def _fit_to_room(services: Services, shard: Shard, sizes: Sequence[int], ledger: Ledger, most: int | None) -> Shard:
-    """Record what the attempt will send; a file that was uploaded is kept only if it holds just these lines."""
-    attempt = shard.attempts[-1]
+def _fit_to_room(turn: "Turn", sizes: Sequence[int], ledger: Ledger, most: int | None) -> None:
+    """Record what the attempt will send; an uploaded file is kept only if it holds just these lines."""
+    shard, attempt = turn.shard, turn.attempt
     lines, size = token_ledger.wave(sizes, ledger.ratio, min(filter(None, (most, shard.wave)), default=None))
     tokens = token_ledger.tokens_of(size, ledger.ratio)
     if lines == attempt.lines and size == attempt.bytes and abs(tokens - attempt.tokens) * NEAR <= tokens:
-        return shard
-    sized: dict[str, Any] = {} if lines == (shard.file_lines or shard.unfinished) else {"file_id": None}
-    after = change(change_attempt(shard, lines=lines, bytes=size, tokens=tokens), file_lines=lines, **sized)
-    return services.batch_store.save_shard(shard, after)
+        return
+    dropped: dict[str, Any] = {} if lines == (shard.file_lines or shard.unfinished) else {"file_id": None}
+    turn.save(change(change_attempt(shard, lines=lines, bytes=size, tokens=tokens), file_lines=lines, **dropped))
 
 
-def _note_wait(services: Services, shard: Shard, most: int | None, now: int) -> Shard:
-    if now - shard.attempts[-1].started_at < TOLD_AFTER:
-        return shard
-    known = f"the limit is {most:,} enqueued tokens" if most else "how much it takes is being found out"
-    return pauses.wait_for_room(services, shard, f"Waiting for room at the provider for {shard.model}: {known}.")
+def _note_wait(turn: "Turn", most: int | None) -> None:
+    """Have the batch tell that it waits, once it has waited for long."""
+    if turn.services.now() - turn.attempt.started_at >= TOLD_AFTER:
+        known = f"the limit is {most:,} enqueued tokens" if most else "how much it takes is being found out"
+        turn.wait_for_room(f"Waiting for room at the provider for {turn.shard.model}: {known}.")
 
 
 def _pause_of_all(services: Services, refusals: int) -> int:
-    """Answer the seconds in which nobody tries after so many refusals before this one: never longer than a shard waits."""
+    """Answer the seconds in which no attempt tries, after so many refusals in a row: never longer than a shard waits."""
     return refusals and retry_wait(
         refusals, services.settings.retry_floor_seconds, services.settings.retry_ceiling_seconds, 1.0
     )

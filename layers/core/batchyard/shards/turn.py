@@ -1,15 +1,115 @@
-"""One step of a shard."""
+"""A step of a shard as one unit of work: what was read, and the only way to write it."""
 
-from batchyard.domain.batch import Batch
-from batchyard.domain.shard import (
-    Shard,
-)
+from collections.abc import Callable
+
+from batchyard.domain.batch import Batch, BatchError
+from batchyard.domain.pacing import Look, retry_wait
+from batchyard.domain.shard import Attempt, Shard, as_done, change
+from batchyard.domain.step import NOTHING_SEEN, Next, Step
+from batchyard.domain.stopping import why_stopped
 from batchyard.lines.shard_lines import ShardLines, new_shard
 from batchyard.services import Services
+from batchyard.shards import provider_files, token_room
+from batchyard.shards.continue_as_new import continue_as_new, turns_used_up
+from batchyard.shards.pauses import announce_pause
+
+
+class Turn:
+    """What one step works on. Another worker may move the shard meanwhile: then the next write raises StaleRecord."""
+
+    def __init__(self, services: Services, batch: Batch, shard: Shard, step: Step) -> None:
+        """Take the records as they were read."""
+        self.services, self.batch, self.step = services, batch, step
+        #: The shard as it was read, or as this turn last saved it.
+        self.shard = shard
+        self._provider_answered = False
+
+    @property
+    def attempt(self) -> Attempt:
+        """Return the latest attempt."""
+        return self.shard.attempts[-1]
+
+    @property
+    def provider_batch_id(self) -> str | None:
+        """Name the provider batch of the attempt under way; None where there is none."""
+        return self.shard.attempt.provider_batch_id if self.shard.attempt else None
+
+    def save(self, after: Shard) -> None:
+        """Write the shard over the version that this turn knows; raises StaleRecord if another worker moved it."""
+        self.shard = self.services.batch_store.save_shard(self.shard, after)
+
+    def fence(self) -> None:
+        """Take a version, and so an `attempt_place`, that no other worker has; raises StaleRecord."""
+        self.save(self.shard)
+
+    def answered(self, after: Shard) -> None:
+        """Save the shard after an answer of the provider: the failures in a row and the pause are over."""
+        paused = self.shard.paused
+        self.save(change(after, failures_in_a_row=0, paused=None))
+        self._provider_answered = True
+        if paused:
+            self._announce_pause()
+
+    def pause(self, after: Shard, why: str) -> None:
+        """Save the shard as one that waits after a failure, and tell why; a worker that was overtaken tells nothing."""
+        self.save(change(after, paused=why, failures_in_a_row=self.shard.failures_in_a_row + 1))
+        self._announce_pause()
+
+    def wait_for_room(self, why: str) -> None:
+        """Save the shard as one that waits for room: nothing has failed."""
+        if self.shard.paused != why:
+            self.save(change(self.shard, paused=why))
+
+    def end(self, after: Shard, reason: BatchError | None) -> Step:
+        """Save the shard as done, after an answer of the provider; `reason` is the outcome of the unfinished lines."""
+        self.answered(as_done(after, reason))
+        return self.then(Next.DONE)
+
+    def why_stopped(self) -> BatchError | None:
+        """Read the batch anew and tell what the unfinished lines get as their outcome; None while they may be sent."""
+        return why_stopped(self.services.batch_store.batch(self.shard.batch_id), self.shard)
+
+    def retry_wait(self, failures: int, asked: float | None = None, ceiling: int | None = None) -> int:
+        """Answer the seconds to wait after so many failures in a row, or what the provider `asked` for if longer; capped."""
+        settings = self.services.settings
+        most = ceiling or settings.retry_ceiling_seconds
+        wait = retry_wait(failures, settings.retry_floor_seconds, most, self.services.chance())
+        return max(wait, min(int(asked or 0), most))
+
+    def then(self, following: Next, wait_seconds: int = 0, look: Look = NOTHING_SEEN) -> Step:
+        """Name the step that follows."""
+        return self.step.then(following, wait_seconds, look)
+
+    def clean_up(self) -> None:
+        """Release the tokens of an attempt that has ended, and delete the provider files that nobody needs."""
+        token_room.release_ended(self.services, self.shard)
+        if self._provider_answered:
+            self.shard = provider_files.delete(self.services, self.shard)
+
+    def _announce_pause(self) -> None:
+        announce_pause(self.services, self.services.batch_store.batch(self.shard.batch_id))
+
+
+def play(services: Services, step: Step, do: Callable[[Turn], Step]) -> Step:
+    """Read batch and shard, and do the step, unless the shard is done or this execution has had its turns."""
+    batch = services.batch_store.batch(step.batch_id)
+    shard = services.batch_store.shard(step.batch_id, step.shard) or open_shard(services, batch, step.shard)
+    turn = Turn(services, batch, shard, step)
+    turn.clean_up()  # if the last step was cut off before it could
+    following = _play(turn, do)
+    turn.clean_up()
+    return following
+
+
+def _play(turn: Turn, do: Callable[[Turn], Step]) -> Step:
+    if turn.shard.done:
+        return turn.then(Next.DONE)
+    if turns_used_up(turn.shard, turn.step):
+        return continue_as_new(turn)
+    return do(turn)
 
 
 def open_shard(services: Services, batch: Batch, number: int) -> Shard:
     """Record a shard of which nothing was sent yet."""
-    return services.batch_store.save_shard(
-        None, new_shard(batch, ShardLines.read(services.bucket, batch.batch_id, number))
-    )
+    lines = ShardLines.read(services.bucket, batch.batch_id, number)
+    return services.batch_store.save_shard(None, new_shard(batch, lines))

@@ -24,12 +24,12 @@ NO_MORE: Final = (2**64, b"")
 
 
 def put_unanswered(bucket: Bucket, shard: Shard) -> dict[str, int]:
-    """Write them down as a run of their own, and count them by the code of their errors; memory is that of one shard."""
+    """Write these lines of a shard as a run of their own, and count them by error code; memory is that of one shard."""
     codes: dict[str, int] = {}
     with RunWriter(bucket, unanswered_key(shard)) as run:
         lines = ShardLines.read(bucket, shard.batch_id, shard.shard)
         left = Unfinished.read(bucket, shard.unfinished_key, len(lines)).ordinals
-        for position, line in last_words(bucket, shard, lines, left, shard.reason or NO_REASON):
+        for position, line in error_lines(bucket, shard, lines, left, shard.reason or NO_REASON):
             answer = outcomes.parse(line)
             outcomes.count_code(codes, outcomes.code_of(answer) if answer else NO_REASON.code)
             run.write(position, line)
@@ -37,14 +37,14 @@ def put_unanswered(bucket: Bucket, shard: Shard) -> dict[str, int]:
 
 
 def unanswered_key(shard: Shard) -> str:
-    """Name that run."""
+    """Name the run of a shard's unanswered lines."""
     return object_keys.unanswered(shard.batch_id, shard.shard, shard.version, "errors")
 
 
-def last_words(
+def error_lines(
     bucket: Bucket, shard: Shard, lines: ShardLines, ordinals: "array[int]", reason: BatchError
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield position and error line of each of these lines of the shard: the last passing error it met, else the reason."""
+    """Yield position and error line of each of these lines: the last passing error that the line met, else the reason."""
     errors = chain(_last_errors(bucket, shard), [NO_MORE])
     known = next(errors)
     for ordinal in ordinals:
@@ -56,7 +56,7 @@ def last_words(
 
 
 def _last_errors(bucket: Bucket, shard: Shard) -> Iterator[tuple[int, bytes]]:
-    """Yield for each line that met a passing error the last of them."""
+    """Yield the last passing error of each line that met one, with its position."""
     runs = [
         Run(bucket, object_keys.attempt(shard.batch_id, shard.shard, attempt.number, attempt.runs, "transient"))
         for attempt in shard.attempts

@@ -20,7 +20,7 @@ def notify(services: Services, batch: Mapping[str, Any]) -> list[str]:
     for endpoint in wanting:
         order = DeliveryRequest(tenant, endpoint.endpoint_id, event)
         services.webhook_store.begin(webhook_delivery.new(event, tenant, endpoint.endpoint_id, services.now()))
-        if services.webhook_executions.start(order):
+        if services.webhook_executions.start(order.name, order):
             logger.info("webhook begun", endpoint_id=endpoint.endpoint_id, event_type=event.event_type)
     return [DeliveryRequest(tenant, each.endpoint_id, event).name for each in wanting]
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from batchyard.domain.errors import ApiError, NotFound
+from batchyard.domain.errors import ApiError
 from batchyard.observability import logger
 from batchyard.services import Services
 
@@ -41,11 +41,9 @@ def receive(services: Services, headers: Mapping[str, str], body: bytes) -> dict
     _verify(services, headers, body)
     webhook_id = headers["webhook-id"][:LONGEST_ID]
     event = _read(body)
-    if event.type.startswith(BATCH_EVENTS) and not _taken(services, webhook_id):
+    if event.type.startswith(BATCH_EVENTS) and not services.webhook_receipts.has(webhook_id):
         _pass_on(services, event.data.id)
-        services.batch_store.put_once({
-            "pk": f"WEBHOOK#{webhook_id}", "sk": "WEBHOOK", "expires_at_ttl": services.now() + KEEP_IDS,
-        })  # fmt: skip
+        services.webhook_receipts.record(webhook_id, services.now() + KEEP_IDS)
     return {"received": True}
 
 
@@ -88,19 +86,10 @@ def _read(body: bytes) -> _Event:
         raise ApiError(HTTPStatus.BAD_REQUEST, f"The body is no webhook event: {error}.") from error
 
 
-def _taken(services: Services, webhook_id: str) -> bool:
-    try:
-        services.batch_store.item(f"WEBHOOK#{webhook_id}", "WEBHOOK")
-    except NotFound:
-        return False
-    return True
-
-
 def _pass_on(services: Services, provider_batch_id: str) -> None:
     """Find whose the provider batch is; one that is not recorded yet is left to its poll."""
-    try:
-        link = services.batch_store.item(f"PROVIDER#{provider_batch_id}", "LINK")
-    except NotFound:
+    owner = services.batch_store.linked(provider_batch_id)
+    if owner is None:
         logger.info("webhook about nothing of ours")
         return
-    services.advance_function.invoke({"batch_id": link["batch_id"], "shard": link["shard"]})
+    services.advance_function.invoke(owner._asdict())

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
+from msgspec.structs import asdict
 
 from batchyard.domain.create_rate import Creations
-from batchyard.domain.token_ledger import Ledger, Reservation, Terms
+from batchyard.domain.token_ledger import Ledger, Reservation, Terms, ahead_of
+from tests.fakes.moto import TABLE
 from tests.fakes.stores import MemoryTokenLedgerStore
 
 if TYPE_CHECKING:
@@ -76,6 +80,28 @@ def test_the_attempt_that_waits_longest_is_first_whoever_came_first(world: World
         A.attempt,
         B.attempt,
     ]
+
+
+def test_a_look_at_a_queue_of_ten_thousand_costs_a_few_read_units(world: World) -> None:
+    read = list[int]()
+    assert boto3.DEFAULT_SESSION is not None
+    boto3.DEFAULT_SESSION.events.register("after-call.dynamodb.Query", lambda parsed, **_: read.append(units(parsed)))
+    store = world.services.token_ledger_store
+    queue = (Reservation(attempt=f"b/{at}/1", since=at, wanted=40, seen_at=500, waiting=True) for at in range(10_000))
+    with boto3.resource("dynamodb").Table(TABLE).batch_writer() as writer:
+        for each in queue:
+            index = {"gsi1pk": f"QUEUE#{NAME}", "gsi1sk": f"{each.since:010}#{each.attempt}"}
+            writer.put_item({"pk": f"TOKENS#{NAME}", "sk": f"RESERVATION#{each.attempt}", **asdict(each), **index})
+    for limit in (100, 2_000, 4_000, None):
+        read.clear()
+        ahead_of(store.ahead(NAME, Reservation(attempt="last", since=10**6)), limit, 0)
+        assert 0 < sum(read) <= 10, limit
+
+
+def units(answer: Any) -> int:
+    """Count the read units of a page: half a unit for each 4 KB, as an index is never read consistently."""
+    size = sum(len(json.dumps(item)) for item in answer["Items"])
+    return -(-size // 8_192)
 
 
 @pytest.mark.parametrize("model", ["m", "gpt-4o", "ft:gpt-4o:a/b#c", "m" * 256, "模型"])

@@ -9,7 +9,7 @@ import pytest
 
 from batchyard.api import api_keys, batches, files
 from batchyard.domain.errors import ApiError, StoreError
-from batchyard.domain.shard import Step
+from batchyard.domain.step import Step
 from batchyard.planning.intake import intake
 from batchyard.planning.plan import plan
 from batchyard.recovery.sweep import sweep
@@ -208,8 +208,8 @@ def test_a_batch_that_could_not_be_started_is_not_started_later(world: World) ->
     world.drop(TWO)
     wanted = body(input_file_id=f"s3://{BUCKET}/inbox/default/in.jsonl")
 
-    def refuse(batch_id: str, restarts: int = 0) -> bool:
-        raise StoreError(f"no {batch_id} after {restarts}")
+    def refuse(name: str, payload: object) -> bool:
+        raise StoreError(f"no {name} of {payload}")
 
     start = world.services.executions.start
     world.services.executions.start = refuse  # type: ignore[method-assign]
@@ -248,4 +248,4 @@ def test_a_batch_that_is_refused_or_cancelled_is_not_counted(world: World) -> No
 
 def test_a_key_that_there_is_not_cannot_be_revoked(world: World) -> None:
     with pytest.raises(api_keys.NoSuchKey, match="the list shows them"):
-        api_keys.revoke(world.services.batch_store, "0" * 16)
+        api_keys.revoke(world.services.api_key_store, "0" * 16)

@@ -10,6 +10,7 @@ import httpx
 import pytest
 import requests
 
+from batchyard.adapters.quota_store import QuotaStore
 from batchyard.api import batches, files, presigned, uploads
 from batchyard.domain import stored_file
 from batchyard.domain.errors import ApiError
@@ -19,6 +20,7 @@ from batchyard.domain.stored_file import UPLOADED
 from batchyard.recovery.sweep import sweep
 from tests.fakes.batches import BUCKET
 from tests.fakes.lines import jsonl, request
+from tests.fakes.moto import TABLE
 from tests.fakes.world import World
 
 PART = 4_000_000
@@ -134,14 +136,14 @@ def test_uploads_that_are_not_over_are_listed_for_their_tenant(world: World) -> 
 
 
 def test_the_sum_of_what_a_tenant_stores_is_kept_and_corrected(world: World) -> None:
-    sums, now = world.services.quota_store, world.services.now()
+    sums, now = QuotaStore(TABLE, 10), world.services.now()
     assert sums.read("default") == Stored(tenant="default")
-    assert not sums.add("default", 11, now, 10)
-    assert sums.add("default", 6, now, 10)
-    assert not sums.add("default", 5, now, 10)
-    assert sums.add("default", 5, now, None)
-    assert sums.add("default", -1, now + 1, None)
-    assert sums.add("team", 1, now, 10)
+    assert not sums.add("default", 11, now)
+    assert sums.add("default", 6, now)
+    assert not sums.add("default", 5, now)
+    sums.count("default", 5, now)
+    sums.give_back("default", 1, now + 1)
+    assert sums.add("team", 1, now)
     before = sums.read("default")
     assert (before.bytes, before.changed_at, before.counted_at) == (10, now + 1, 0)
     assert [each.tenant for each in sums.all("")] == ["default", "team"]
@@ -153,6 +155,7 @@ def test_the_sum_of_what_a_tenant_stores_is_kept_and_corrected(world: World) -> 
 
 def test_a_tenant_s_room_is_kept_by_every_way_in_and_the_sweep_finds_it_right(world: World) -> None:
     world.services.settings = dataclasses.replace(world.services.settings, max_stored_bytes=100)
+    world.services.quota_store = QuotaStore(TABLE, 100)
     put_parts(world, b"{}\n")
     announced = {"filename": "in.jsonl", "purpose": "batch", "bytes": 98}
     with pytest.raises(ApiError, match="have 3 bytes of 100"):

@@ -31,7 +31,7 @@ def test_the_next_upload_of_the_same_key_is_another_batch(world: World) -> None:
 def test_an_execution_that_was_never_started_is_started_by_the_next_event(world: World) -> None:
     batch_id = world.drop(ONE)
     start = world.services.executions.start
-    world.services.executions.start = lambda batch_id, restarts=0: not (batch_id or restarts)  # type: ignore[method-assign]  # died
+    world.services.executions.start = lambda name, payload: not (name or payload)  # type: ignore[method-assign]  # died
     late = world.drop(ONE, "inbox/default/late.jsonl")
     world.services.executions.start = start  # type: ignore[method-assign]
     assert executions() == [batch_id]

@@ -142,7 +142,7 @@ def test_many_models_mixed_line_by_line_are_copied_once_and_answered_in_order(
 
 
 def test_a_gzip_input_that_takes_several_invocations_is_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decompress, "PIECE", 1_000)
+    monkeypatch.setattr(decompress, "UNPACKED_PIECE", 1_000)
     lines = jsonl([request(f"r{at}") for at in range(40)])
     batch_id = world.drop(gzip.compress(lines), "inbox/default/in.jsonl.gz")
     following, invocations = "plan", 0

@@ -1,4 +1,4 @@
-"""Lines that are set aside, of a file of the API: what only Submit needs, the permission to read such a file."""
+"""Lines that are skipped, of a file of the API: what only Submit needs, the permission to read such a file."""
 
 from batchyard.api.batches import create_batch, retrieve_batch
 from tests.fakes.batches import BUCKET
@@ -13,7 +13,7 @@ def told(world: World, batch_id: str) -> list[tuple[str | None, str, int]]:
     return [(line["custom_id"], line["error"]["code"], line["error"]["line"]) for line in lines]
 
 
-def test_lines_for_another_endpoint_than_the_batch_s_are_set_aside(world: World) -> None:
+def test_lines_for_another_endpoint_than_the_batch_s_are_skipped(world: World) -> None:
     data = jsonl([request("a"), request("b", url="/v1/embeddings", input="x"), request("c")])
     world.services.bucket.put("files/default/in.jsonl", data)
     wanted = {

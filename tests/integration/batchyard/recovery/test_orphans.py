@@ -10,14 +10,15 @@ import pytest
 
 from batch_client import BatchClient, RetryPolicy
 from batchyard.domain.batch import BatchError
-from batchyard.domain.shard import Step
+from batchyard.domain.step import Step
 from batchyard.planning.plan import plan
 from batchyard.recovery.sweep import sweep
 from batchyard.services import Services
 from batchyard.shards.fail import end_batch
 from batchyard.shards.submit import submit
 from tests.fakes.lines import jsonl, request
-from tests.integration.local.provider.emulator import Emulator, started
+from tests.fakes.world import World
+from tests.integration.local.emulator.running import Emulator, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from batchyard.adapters import checksums
 from batchyard.adapters.bucket import Bucket
-from batchyard.domain.shard import Step
+from batchyard.domain.step import Step
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble

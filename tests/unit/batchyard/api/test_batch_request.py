@@ -6,9 +6,8 @@ import pytest
 
 from batchyard.api.batch_request import check
 from batchyard.domain.batch import BatchError
-from batchyard.domain.errors import ApiError, refusal
+from batchyard.domain.errors import ApiError, invalid_request
 from batchyard.lines.line import ENDPOINTS
-from batchyard.planning.options import check_metadata
 
 GOOD: dict[str, object] = {"input_file_id": "s3://b/k", "endpoint": "/v1/responses", "completion_window": "24h"}
 WINDOWS = {"24h", "7d"}
@@ -41,11 +40,11 @@ def refused(body: object) -> ApiError:
     ids=str,
 )
 def test_a_body_openai_takes_is_returned_as_it_is(changes: dict[str, object]) -> None:
-    assert check({**GOOD, **changes}, WINDOWS) == {**GOOD, **changes}
+    assert check({**GOOD, **changes}, WINDOWS).body == {**GOOD, **changes}
 
 
 def test_our_options_are_taken_with_hyphens_too() -> None:
-    assert check({**GOOD, "dry-run": True, "other": 1}, WINDOWS) == {**GOOD, "dry_run": True, "other": 1}
+    assert check({**GOOD, "dry-run": True, "other": 1}, WINDOWS).body == {**GOOD, "dry_run": True, "other": 1}
     assert refused({**GOOD, "dry-run": "yes"}).param == "dry_run"
     assert refused({**GOOD, "dry-run": True, "dry_run": False}).code == "invalid_value"
 
@@ -104,11 +103,7 @@ def test_the_supported_values_are_told() -> None:
     assert "'24h' or '7d'" in str(refused({**GOOD, "completion_window": "1h"}))
 
 
-def test_metadata_is_measured_in_characters_not_bytes() -> None:
-    assert check_metadata({"🚂" * 64: "🚂" * 512}) is None
-
-
 def test_a_refusal_is_a_400_in_openai_s_envelope() -> None:
-    assert refusal(BatchError("c", "m", "p")).envelope() == {
+    assert invalid_request(BatchError("c", "m", "p")).envelope() == {
         "error": {"message": "m", "type": "invalid_request_error", "param": "p", "code": "c"}
     }

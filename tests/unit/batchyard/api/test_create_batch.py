@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from batchyard.api.batch_request import check
+from batchyard.api.batch_request import BatchRequest, check
 from batchyard.api.create_batch import create_or_take_over
 from batchyard.domain.batch import Batch
 from batchyard.domain.errors import ApiError
@@ -26,13 +26,16 @@ def services() -> MemoryServices:
     return made
 
 
-def wanted(key: str = KEY, **changes: object) -> dict[str, Any]:
-    body = {"input_file_id": f"s3://{BUCKET}/{key}", "endpoint": "/v1/responses", "completion_window": "24h", **changes}
-    return check(body, {"24h"})
+def body(key: str = KEY, **changes: object) -> dict[str, Any]:
+    return {"input_file_id": f"s3://{BUCKET}/{key}", "endpoint": "/v1/responses", "completion_window": "24h", **changes}
 
 
-def ids(services: MemoryServices, *claims: tuple[dict[str, Any], str | None]) -> list[str]:
-    return [create_or_take_over(services, "default", body, key).batch_id for body, key in claims]
+def wanted(key: str = KEY, **changes: object) -> BatchRequest:
+    return check(body(key, **changes), {"24h"})
+
+
+def ids(services: MemoryServices, *calls: tuple[BatchRequest, str | None]) -> list[str]:
+    return [create_or_take_over(services, "default", request, key).batch_id for request, key in calls]
 
 
 def test_a_call_gets_the_batch_its_upload_has_made_with_the_call_s_metadata(services: MemoryServices) -> None:
@@ -109,8 +112,8 @@ def test_a_repeated_idempotency_key_gets_the_same_batch(services: MemoryServices
 
 
 def test_the_order_of_members_is_no_other_body(services: MemoryServices) -> None:
-    body = wanted(FILE)
-    assert len(set(ids(services, (body, "once"), (dict(reversed(body.items())), "once")))) == 1
+    other = check(dict(reversed(body(FILE).items())), {"24h"})
+    assert len(set(ids(services, (wanted(FILE), "once"), (other, "once")))) == 1
 
 
 def test_an_idempotency_key_with_another_body_is_a_conflict(services: MemoryServices) -> None:
@@ -135,7 +138,7 @@ def test_tenants_do_not_share_their_idempotency_keys(services: MemoryServices) -
 def test_a_file_that_is_not_there_fails_the_batch_afterwards_as_with_openai(
     services: MemoryServices, file_id: str
 ) -> None:
-    made = create_or_take_over(services, "default", {**wanted(), "input_file_id": file_id}, None)
+    made = create_or_take_over(services, "default", msgspec.structs.replace(wanted(), input_file_id=file_id), None)
     assert (made.status, made.errors[0].code, made.errors[0].param) == ("failed", "invalid_request", "file_id")
     assert made.input_file_id == file_id
     assert services.executions.started == []
@@ -146,6 +149,6 @@ def test_a_file_that_is_not_there_fails_the_batch_afterwards_as_with_openai(
 )
 def test_what_is_another_s_is_refused_at_once_whether_it_is_there_or_not(services: MemoryServices, uri: str) -> None:
     with pytest.raises(ApiError) as caught:
-        create_or_take_over(services, "default", {**wanted(), "input_file_id": uri}, None)
+        create_or_take_over(services, "default", msgspec.structs.replace(wanted(), input_file_id=uri), None)
     assert (caught.value.status, caught.value.param) == (400, "input_file_id")
     assert services.batch_store.batches == {}

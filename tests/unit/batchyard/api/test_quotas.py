@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from batchyard.api.quotas import check_open_batches, count, give_back, room_for
+from batchyard.api.quotas import check_open_batches, room_for
 from batchyard.domain.errors import ApiError, StoreError
 from tests.fakes.batches import BATCH_ID, batch
 from tests.fakes.services import MemoryServices
@@ -78,9 +78,9 @@ def test_a_first_file_must_fit_too() -> None:
 def test_what_is_deleted_makes_room_and_results_take_it_whatever_the_limit() -> None:
     services = MemoryServices(max_stored_bytes=100)
     stores(services, 60)
-    count(services, "default", 70)
+    services.quota_store.count("default", 70, services.now())
     assert refused(lambda: stores(services, 1)) is not None
-    give_back(services, "default", 60)
+    services.quota_store.give_back("default", 60, services.now())
     assert refused(lambda: stores(services, 30)) is None
 
 

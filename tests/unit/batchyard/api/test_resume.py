@@ -7,12 +7,13 @@ from batch_client import BatchError as ProviderBatchError
 from batchyard.api.batches import resume
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import StaleRecord
-from batchyard.domain.shard import Step, finish
+from batchyard.domain.shard import as_done
+from batchyard.domain.step import Next, Step
 from batchyard.shards.collect import collect
 from batchyard.shards.fail import fail_shard
-from batchyard.shards.pauses import save_answered
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
+from batchyard.shards.turn import Turn
 from tests.fakes.batches import BATCH_ID
 from tests.fakes.planned import planned
 from tests.fakes.services import MemoryServices
@@ -65,7 +66,7 @@ def test_a_late_worker_does_not_end_the_pause_of_another() -> None:
     refuse(services, "create_file", NO_MONEY)
     submit(services, FIRST)
     with pytest.raises(StaleRecord):
-        save_answered(services, seen, seen)
+        Turn(services, services.batch_store.batch(BATCH_ID), seen, FIRST).answered(seen)
     assert services.batch_store.batch(BATCH_ID).paused
     assert "resumed" not in services.event_bus.announced
 
@@ -77,7 +78,7 @@ def test_a_refused_key_is_read_anew_once_and_then_pauses_every_kind_of_step() ->
     assert (services.secret.forgotten, services.event_bus.announced) == (1, ["paused"])
     assert submit(services, FIRST).next == "poll"
     refuse(services, "retrieve_batch", NO_KEY, NO_KEY)
-    assert poll(services, FIRST.then("poll")).next == "poll"
+    assert poll(services, FIRST.then(Next.POLL)).next == "poll"
     assert services.event_bus.announced == ["paused", "resumed", "paused"]
 
 
@@ -87,9 +88,9 @@ def test_an_end_of_a_pause_that_could_not_be_told_is_told_at_the_next_look() -> 
     submit(services, FIRST)
     shard = services.batch_store.kept[BATCH_ID, 0]
     submit(services, SECOND)
-    services.batch_store.save_shard(shard, finish(shard, BatchError("server_error", "no")))  # and then the worker died
+    services.batch_store.save_shard(shard, as_done(shard, BatchError("server_error", "no")))  # and then the worker died
     assert services.event_bus.announced == ["paused"]
-    assert poll(services, SECOND.then("poll")).next == "poll"
+    assert poll(services, SECOND.then(Next.POLL)).next == "poll"
     assert services.event_bus.announced == ["paused", "resumed"]
 
 

@@ -77,6 +77,24 @@ def test_as_much_as_was_taken_in_once_is_sent_at_once() -> None:
     assert terms(book, None, NOBODY, 51, NOW) is None
 
 
+def test_small_attempts_go_at_once_up_to_the_window_that_doubles_with_what_was_taken_in() -> None:
+    assert terms(Ledger(enqueued=90, reservations=9, unconfirmed=9), None, NOBODY, 10, NOW, 100) == Terms(
+        most_enqueued=90
+    )
+    assert terms(Ledger(enqueued=91, reservations=9, unconfirmed=9), None, NOBODY, 10, NOW, 100) is None
+    assert terms(Ledger(enqueued=0), None, Ahead(9, 91), 10, NOW, 100) is None
+    grown = Ledger(enqueued=390, reservations=30, unconfirmed=20, accepted=200)
+    assert terms(grown, None, NOBODY, 10, NOW, 100) == Terms(most_enqueued=390)
+    assert terms(msgspec.structs.replace(grown, enqueued=391), None, NOBODY, 10, NOW, 100) is None
+
+
+def test_a_large_attempt_has_no_part_in_the_window() -> None:
+    assert terms(Ledger(enqueued=20, unconfirmed=2, reservations=2), None, NOBODY, 11, NOW, 100) is None
+    assert terms(Ledger(enqueued=20, unconfirmed=1, reservations=1), None, NOBODY, 11, NOW, 100) == Terms(
+        most_unconfirmed=1
+    )
+
+
 def test_who_came_later_takes_only_what_those_before_leave() -> None:
     book = Ledger(enqueued=40, reservations=1)
     assert terms(book, 100, Ahead(1, 30), 30, NOW) == Terms(most_enqueued=70)
@@ -216,10 +234,10 @@ def test_a_thousand_who_wait_share_the_room_by_age_and_none_starves() -> None:
     chance, limit, floor, ceiling = random.Random(7), 1_000, 30, 600  # noqa: S311 - a test is to be repeated
     wants = [1_000 if at % 50 == 0 else chance.randint(20, 120) for at in range(1_000)]
     waiting: list[Reservation] = []
-    event_bus = [(at, at, "look") for at in range(1_000)]
+    events = [(at, at, "look") for at in range(1_000)]
     book, entered, looks, latest = Ledger(limit=limit, probe_at=2 * NOW), {}, [0] * 1_000, 0
-    while event_bus:
-        now, at, what = heapq.heappop(event_bus)
+    while events:
+        now, at, what = heapq.heappop(events)
         if what == "leave":
             book = msgspec.structs.replace(book, enqueued=book.enqueued - wants[at], reservations=book.reservations - 1)
             continue
@@ -233,7 +251,7 @@ def test_a_thousand_who_wait_share_the_room_by_age_and_none_starves() -> None:
             waiting.insert(place, reservation)
             wait = room_wait(now - at, floor, ceiling, chance.random(), soon=not ahead.reservations)
             assert wait >= floor * 0.9
-            heapq.heappush(event_bus, (now + wait, at, "look"))
+            heapq.heappush(events, (now + wait, at, "look"))
             continue
         assert all(wants[each] + wants[at] <= limit for each in range(at) if each not in entered), (
             "a big one was overtaken"
@@ -241,7 +259,7 @@ def test_a_thousand_who_wait_share_the_room_by_age_and_none_starves() -> None:
         book = msgspec.structs.replace(book, enqueued=book.enqueued + wants[at], reservations=book.reservations + 1)
         assert book.enqueued <= limit
         entered[at], latest = now, max(latest, now)
-        heapq.heappush(event_bus, (now + chance.randint(300, 900), at, "leave"))
+        heapq.heappush(events, (now + chance.randint(300, 900), at, "leave"))
     assert len(entered) == 1_000
     assert book.enqueued == 0
     assert latest < 5 * sum(wants) / limit * 900, "the room was left empty"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.domain.token_limits import configured_limit, estimated, limit_of, stated_limit
+from batchyard.domain.token_limits import configured_limit, estimated, limit_of, lowest_published, stated_limit
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,14 @@ def test_the_lower_of_the_known_limits_is_kept_to() -> None:
 
 def test_four_bytes_are_one_token_and_a_rest_is_one_more() -> None:
     assert [estimated(size) for size in (0, 1, 4, 5, 400)] == [0, 1, 1, 2, 100]
+
+
+@pytest.mark.parametrize(
+    ("model", "tokens"),
+    [
+        ("gpt-4o", 90_000), ("gpt-4o-mini-2024-07-18", 2_000_000), ("gpt-4.1-nano", 2_000_000), ("o1-mini", 2_000_000),
+        ("text-embedding-3-small", 3_000_000), ("gpt-3.5-turbo", 2_000_000), ("my-own", 90_000), ("", 90_000),
+    ],
+)  # fmt: skip
+def test_the_first_window_is_the_lowest_limit_that_is_published_for_the_model(model: str, tokens: int) -> None:
+    assert lowest_published(model) == tokens

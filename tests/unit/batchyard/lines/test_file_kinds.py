@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from batchyard.lines.file_kinds import first_lines, foreign
+from batchyard.lines.file_kinds import first_lines, wrong_kind
 from batchyard.lines.line import BOM
 from tests.fakes.planned import INPUT
 
@@ -53,7 +53,7 @@ def tarred() -> bytes:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_no_text_is_named_with_its_remedy(start: bytes, kind: str) -> None:
-    error = foreign(start)
+    error = wrong_kind(start)
     assert error is not None
     assert (error.code, error.line) == ("invalid_json_line", 1)
     assert f"it is {kind}. Write the requests as UTF-8 text, one JSON object per line." in error.message
@@ -69,14 +69,14 @@ def test_what_is_no_text_is_named_with_its_remedy(start: bytes, kind: str) -> No
     ],
 )
 def test_one_document_over_many_lines_is_told_where_lines_are_not_skipped(start: bytes, said: str) -> None:
-    error = foreign(start, of_lines=False)
+    error = wrong_kind(start, of_lines=False)
     assert error is not None
     assert said in error.message
-    assert foreign(start) is None
+    assert wrong_kind(start) is None
 
 
 def test_a_line_about_mustard_is_no_tar_file() -> None:
-    assert foreign(b'{"custom_id": "'.ljust(256, b"a") + b'mustard"}') is None
+    assert wrong_kind(b'{"custom_id": "'.ljust(256, b"a") + b'mustard"}') is None
 
 
 @pytest.mark.parametrize(
@@ -88,14 +88,14 @@ def test_a_line_about_mustard_is_no_tar_file() -> None:
     ],
 )  # fmt: skip
 def test_all_else_is_read_line_by_line(start: bytes) -> None:
-    assert foreign(start, of_lines=False) is None
+    assert wrong_kind(start, of_lines=False) is None
 
 
 def test_a_first_line_that_a_crash_filled_with_nuls_does_not_cost_the_others_where_bad_lines_are_skipped() -> None:
     torn = b"\0" * 4096 + b"\n" + INPUT
-    assert foreign(torn) is None
-    assert foreign(torn[: 4097 + INPUT.index(b"\n")]) is None  # of which only one is left, without a line end
-    assert foreign(torn, of_lines=False) is not None
+    assert wrong_kind(torn) is None
+    assert wrong_kind(torn[: 4097 + INPUT.index(b"\n")]) is None  # of which only one is left, without a line end
+    assert wrong_kind(torn, of_lines=False) is not None
 
 
 def test_the_first_lines_are_those_that_are_not_blank() -> None:

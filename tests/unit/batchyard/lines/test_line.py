@@ -7,7 +7,7 @@ import pytest
 from openai.types import batch_create_params
 
 from batchyard.domain.batch import BatchError
-from batchyard.lines.line import BOM, ENDPOINTS, Line, diagnose, duplicate, embedding_inputs, parse, refuse, too_long
+from batchyard.lines.line import BOM, ENDPOINTS, Line, diagnose, duplicate, embedding_inputs, fault_of, parse, too_long
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 GOOD: dict[str, Any] = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": BODY}
@@ -32,7 +32,7 @@ def looked_at(text: bytes, endpoint: str | None = None) -> Line | BatchError:
         found = parse(text)
     except (ValueError, RecursionError):
         return diagnose(text)
-    return refuse(found, endpoint) or found
+    return fault_of(found, endpoint) or found
 
 
 def fault(text: bytes, endpoint: str | None = None) -> BatchError:
@@ -136,6 +136,7 @@ def test_a_wrong_member_is_named_with_its_code_and_remedy(text: bytes, code: str
         pytest.param(json.dumps(GOOD).encode("utf-16-le"), "Write one complete JSON object", id="UTF-16 without"),
         pytest.param(b"\x1f\x8b\x08\x00", "it is a gzip file. Write the requests", id="gzip"),
         pytest.param(b"PK\x03\x04\xff", "it is a zip or spreadsheet file. Write the requests", id="zip"),
+        pytest.param(b"\xfd7zXZ\x00", "it is an xz file. Write the requests", id="xz"),
     ],
 )
 def test_what_is_no_json_is_an_invalid_json_line_with_a_remedy(text: bytes, said: str) -> None:

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchyard.domain.batch import BatchError
-from batchyard.lines.line import parse, parse_alike, refuse
+from batchyard.lines.line import fault_of, parse, parse_alike
 
 URL, MODEL = "/v1/responses", "m"
 
@@ -57,7 +57,7 @@ def one_by_one(lines: list[bytes]) -> list[str] | None:
             line = parse(text)
         except (ValueError, RecursionError):
             return None
-        if isinstance(refuse(line, None), BatchError) or (line.url, line.body.model) != (URL, MODEL):
+        if isinstance(fault_of(line, None), BatchError) or (line.url, line.body.model) != (URL, MODEL):
             return None
         custom_ids.append(line.custom_id)
     return custom_ids

@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from batchyard.domain.errors import BatchyardError
-from batchyard.domain.shard import Step
+from batchyard.domain.step import Step
 from batchyard.planning import decompress
 from batchyard.planning.plan import plan
 from batchyard.shards.submit import submit
@@ -62,7 +62,7 @@ class Looks:
 def test_an_input_that_takes_long_to_unpack_is_unpacked_in_several_invocations(
     monkeypatch: pytest.MonkeyPatch, data: bytes
 ) -> None:
-    monkeypatch.setattr(decompress, "PIECE", 40)
+    monkeypatch.setattr(decompress, "UNPACKED_PIECE", 40)
     services, following, invocations = waiting(data, 7), "plan", 0
     while following == "plan":
         looks = Looks(2 + 2 * invocations)  # each has to unpack again what the ones before it did
@@ -76,7 +76,7 @@ def test_an_input_that_takes_long_to_unpack_is_unpacked_in_several_invocations(
 def test_an_input_that_no_invocation_can_unpack_is_refused_rather_than_tried_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(decompress, "PIECE", 40)
+    monkeypatch.setattr(decompress, "UNPACKED_PIECE", 40)
     services = waiting(gzip.compress(INPUT), 7)
     assert plan(services, BATCH_ID, seconds_left=Looks(1)).next == "plan"
     with pytest.raises(BatchyardError, match="came no further"):

@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchyard.lines.shard_lines import Place, ShardLines
-from batchyard.planning import ascending_ids as stretches_module
+from batchyard.planning import ascending_ids
 from batchyard.planning import duplicates as module
-from batchyard.planning.duplicates import Duplicate, Ids, Repeats, earliest, look_through
+from batchyard.planning.duplicates import Duplicate, Ids, Repeats, earliest, find_repeats
 
 
 class Alike(str):
-    """A custom_id whose hash all of its kind share, as two of millions may by chance."""
+    """A custom_id whose hash all others of this class share, as two of millions may by chance."""
 
     __slots__ = ()
 
@@ -41,7 +41,7 @@ class Passes:
 
 def duplicates(passes: Passes, lines: int, ids: Ids | None = None) -> list[Duplicate]:
     repeats = Repeats()
-    look_through(passes, lines, repeats, ids)
+    find_repeats(passes, lines, repeats, ids)
     found = earliest([shard for shard in passes() if shard.shard in repeats.ordinals], repeats, lines)
     assert len(found) == len(repeats)
     return found
@@ -69,43 +69,43 @@ FEW_AND_MOST = [(400_000, 8_000_000), (3, 8_000_000), (3, 100), (2, 5), (1, 1)]
 def test_the_lines_found_are_those_whose_id_came_before(
     monkeypatch: pytest.MonkeyPatch, few: int, most: int, custom_ids: list[str], shards: int
 ) -> None:
-    monkeypatch.setattr(module, "FEW", few)
-    monkeypatch.setattr(module, "MOST_AT_ONCE", most)
+    monkeypatch.setattr(module, "HASHES_PER_BUCKET", few)
+    monkeypatch.setattr(module, "MOST_HASHES", most)
     assert duplicates(Passes(custom_ids, shards), len(custom_ids)) == plainly(custom_ids)
 
 
 def test_the_earliest_are_told_where_not_all_are_wanted() -> None:
     passes, repeats = Passes(["a", "b", "a", "b", "a"], 2), Repeats()
-    look_through(passes, 5, repeats)
+    find_repeats(passes, 5, repeats)
     assert earliest(passes(), repeats, 2) == [Duplicate(2, 3, "a"), Duplicate(3, 4, "b")]
 
 
 @pytest.mark.parametrize(("few", "most"), FEW_AND_MOST)
 def test_ids_that_only_hash_alike_are_no_duplicates(monkeypatch: pytest.MonkeyPatch, few: int, most: int) -> None:
-    monkeypatch.setattr(module, "FEW", few)
-    monkeypatch.setattr(module, "MOST_AT_ONCE", most)
+    monkeypatch.setattr(module, "HASHES_PER_BUCKET", few)
+    monkeypatch.setattr(module, "MOST_HASHES", most)
     custom_ids: list[str] = [Alike(str(at)) for at in range(20)]
     assert duplicates(Passes(custom_ids, 3), 20) == []
     assert duplicates(Passes([*custom_ids, Alike("7")], 3), 21) == [Duplicate(20, 21, "7")]
 
 
 @pytest.mark.parametrize(("few", "most"), FEW_AND_MOST)
-@pytest.mark.parametrize("stretches", [0, 2, 300])
+@pytest.mark.parametrize("sequences", [0, 2, 300])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(custom_ids=IDS | IDS.map(sorted), shards=st.integers(1, 5), at_once=st.integers(1, 20))
 def test_what_is_known_of_ids_at_hand_spares_a_pass_and_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
     few: int,
     most: int,
-    stretches: int,
+    sequences: int,
     custom_ids: list[str],
     shards: int,
     at_once: int,
 ) -> None:
-    monkeypatch.setattr(module, "FEW", few)
-    monkeypatch.setattr(module, "MOST_AT_ONCE", most)
-    monkeypatch.setattr(module, "AT_ONCE", at_once)
-    monkeypatch.setattr(stretches_module, "MOST", stretches)
+    monkeypatch.setattr(module, "HASHES_PER_BUCKET", few)
+    monkeypatch.setattr(module, "MOST_HASHES", most)
+    monkeypatch.setattr(module, "MOST_FRESH", at_once)
+    monkeypatch.setattr(ascending_ids, "MOST_SEQUENCES", sequences)
     ids = Ids()
     for at in range(0, len(custom_ids), 3):
         ids.add(custom_ids[at : at + 3])
@@ -124,7 +124,7 @@ def test_where_all_ids_differ_and_are_at_hand_no_shard_is_read(custom_ids: list[
     ids, repeats, passes = Ids(), Repeats(), Passes(custom_ids, 4)
     for at in range(0, len(custom_ids), at_a_time):
         ids.add(custom_ids[at : at + at_a_time])
-    look_through(passes, len(custom_ids), repeats, ids)
+    find_repeats(passes, len(custom_ids), repeats, ids)
     assert (passes.count, len(repeats), repeats.part) == (0, 0, 1)
 
 
@@ -142,7 +142,7 @@ def test_ids_that_begin_to_come_in_any_order_are_read_from_their_shards() -> Non
     ids, repeats, passes = Ids(), Repeats(), Passes(custom_ids, 4)
     for custom_id in custom_ids:
         ids.add([custom_id])
-    look_through(passes, len(custom_ids), repeats, ids)
+    find_repeats(passes, len(custom_ids), repeats, ids)
     assert (passes.count, len(repeats), repeats.part) == (1, 0, 1)
 
 
@@ -157,11 +157,11 @@ def test_few_long_ids_are_held_at_a_time() -> None:
 
 
 def test_more_lines_take_more_parts_and_never_more_hashes_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FEW", 500)
-    monkeypatch.setattr(module, "MOST_AT_ONCE", 5_000)
+    monkeypatch.setattr(module, "HASHES_PER_BUCKET", 500)
+    monkeypatch.setattr(module, "MOST_HASHES", 5_000)
     passes = Passes([f"r{at}" for at in range(50_000)], 4)
     tracemalloc.start()
-    look_through(passes, 50_000, Repeats())
+    find_repeats(passes, 50_000, Repeats())
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert passes.count == 11
@@ -169,7 +169,7 @@ def test_more_lines_take_more_parts_and_never_more_hashes_at_a_time(monkeypatch:
 
 
 def test_many_duplicates_are_compared_few_at_a_time_and_all_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FEW", 10)
+    monkeypatch.setattr(module, "HASHES_PER_BUCKET", 10)
     monkeypatch.setattr(module, "MOST_SUSPECTS", 50)
     compared: list[int] = []
     compare = module._compare  # noqa: SLF001 - its question is what is held
@@ -195,13 +195,13 @@ def _left_after_a_part(passes: Passes, repeats: Repeats, part: int) -> Iterator[
 
 
 def test_a_look_that_was_left_goes_on_with_the_part_at_hand_in_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_AT_ONCE", 100)
+    monkeypatch.setattr(module, "MOST_HASHES", 100)
     custom_ids = [f"r{at % 400}" for at in range(450)]
     repeats, parts = Repeats(), []
     while repeats.part < 5:
         parts.append(repeats.part)
         with contextlib.suppress(TimeoutError):
-            look_through(partial(_left_after_a_part, Passes(custom_ids, 3), repeats, repeats.part), 450, repeats)
+            find_repeats(partial(_left_after_a_part, Passes(custom_ids, 3), repeats, repeats.part), 450, repeats)
         repeats = msgspec.msgpack.decode(msgspec.msgpack.encode(repeats), type=Repeats)
     assert parts == [0, 1, 2, 3, 4]
     assert earliest(Passes(custom_ids, 3)(), repeats, 450) == plainly(custom_ids)

@@ -43,8 +43,8 @@ def test_a_batch_is_recorded_and_started_once_even_if_told_twice() -> None:
 
 
 class Broken(MemoryExecutions):
-    def start(self, batch_id: str, restarts: int = 0) -> bool:
-        raise StoreError(f"{batch_id} after {restarts}")
+    def start(self, name: str, payload: object) -> bool:
+        raise StoreError(f"{name} of {payload}")
 
 
 def test_a_start_that_was_lost_after_the_record_is_made_up_for() -> None:

@@ -126,3 +126,7 @@ def test_anything_else_in_user_metadata_is_told_with_its_name(metadata: dict[str
     error = options.wrong(options.of_metadata(metadata))
     assert error is not None
     assert [error.param] == [name.replace("-", "_") for name in metadata]
+
+
+def test_metadata_is_measured_in_characters_not_bytes() -> None:
+    assert options.check_metadata({"🚂" * 64: "🚂" * 512}) is None

@@ -7,11 +7,11 @@ import msgspec
 import pytest
 
 from batchyard.lines.line import parse
-from batchyard.planning.output_limits import Meter, Outputs
+from batchyard.planning.output_limits import Meter, OutputLimits
 
 
-def metered(*bodies: dict[str, Any], url: str = "/v1/chat/completions") -> list[Outputs]:
-    outputs: list[Outputs] = []
+def metered(*bodies: dict[str, Any], url: str = "/v1/chat/completions") -> list[OutputLimits]:
+    outputs: list[OutputLimits] = []
     meter = Meter(outputs)
     for body in bodies:
         line = {"custom_id": "a", "method": "POST", "url": url, "body": {"model": "m", **body}}
@@ -37,32 +37,32 @@ def metered(*bodies: dict[str, Any], url: str = "/v1/chat/completions") -> list[
     ],
 )
 def test_a_line_allows_what_it_names_for_each_of_its_answers(body: dict[str, Any], tokens: int, unlimited: int) -> None:
-    assert metered(body) == [Outputs("/v1/chat/completions", "m", 1, tokens, unlimited)]
+    assert metered(body) == [OutputLimits("/v1/chat/completions", "m", 1, tokens, unlimited)]
 
 
 @pytest.mark.parametrize("number", ["9" * 5_000, "1e999"])
 def test_a_number_too_large_to_read_is_no_limit(number: str) -> None:
     body = f'{{"model":"m","max_tokens":{number}}}'
     text = f'{{"custom_id":"a","method":"POST","url":"/v1/chat/completions","body":{body}}}'.encode()
-    outputs: list[Outputs] = []
+    outputs: list[OutputLimits] = []
     Meter(outputs).add(parse(text), text)
-    assert outputs == [Outputs("/v1/chat/completions", "m", 1, 0, 1)]
+    assert outputs == [OutputLimits("/v1/chat/completions", "m", 1, 0, 1)]
 
 
-def test_no_sum_outgrows_what_the_plan_can_put_down() -> None:
+def test_no_sum_outgrows_what_a_checkpoint_can_hold() -> None:
     largest = {"max_tokens": 2**31 - 1, "n": 2**31 - 1}
     outputs = metered(*[largest] * 10)
-    assert msgspec.msgpack.decode(msgspec.msgpack.encode(outputs), type=list[Outputs]) == outputs
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(outputs), type=list[OutputLimits]) == outputs
 
 
 @pytest.mark.parametrize("url", ["/v1/embeddings", "/v1/moderations"])
 def test_an_embedding_has_no_tokens_of_output(url: str) -> None:
-    assert metered({"max_tokens": 7}, {}, url=url) == [Outputs(url, "m", 2)]
+    assert metered({"max_tokens": 7}, {}, url=url) == [OutputLimits(url, "m", 2)]
 
 
 def test_sums_are_kept_apart_by_model_and_gone_on_with() -> None:
-    outputs = [Outputs("/v1/responses", "m", 1, 5, 0)]
+    outputs = [OutputLimits("/v1/responses", "m", 1, 5, 0)]
     text = b'{"custom_id":"a","method":"POST","url":"/v1/responses","body":{"model":"m","max_output_tokens":6}}'
     for _ in range(2):
         Meter(outputs).add(parse(text), text)
-    assert outputs == [Outputs("/v1/responses", "m", 3, 17, 0)]
+    assert outputs == [OutputLimits("/v1/responses", "m", 3, 17, 0)]

@@ -10,8 +10,9 @@ from batchyard.domain.errors import BatchyardError
 from batchyard.lines.line import BOM
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.planning import ascending_ids, duplicates
-from batchyard.planning.plan import plan, read_summary
+from batchyard.planning.plan import plan
 from batchyard.planning.splitting import MOST_TARGETS
+from batchyard.planning.summary import read_summary
 from tests.fakes.batches import BATCH_ID, batch
 from tests.fakes.planned import INPUT, KEY, dropped
 from tests.fakes.services import MemoryServices
@@ -63,7 +64,11 @@ A, B = request("a"), request("b")
         pytest.param(request("a", method="GET") + A, [(1, "invalid_value")], id="a refused line keeps no id"),
         pytest.param(request("a", url="/v1/x"), [(1, "invalid_url")], id="unknown endpoint"),
         pytest.param(A + b"\xff\n" + B, [(2, "invalid_json_line")], id="not UTF-8"),
-        pytest.param(json.dumps([json.loads(A), json.loads(B)]).encode(), [(1, "invalid_json_line")], id="one array"),
+        pytest.param(
+            json.dumps([json.loads(A), json.loads(B)]).encode(),
+            [(1, "invalid_json_line")],
+            id="one array",
+        ),
     ],
 )
 def test_every_fault_is_told_with_its_line_and_nothing_is_sent(
@@ -82,7 +87,7 @@ def test_a_file_of_no_lines_is_refused_as_a_whole_in_one_sentence(data: bytes, o
     assert (error.code, error.line) == ("invalid_json_line", 1)
 
 
-def test_an_array_over_many_lines_is_told_once_and_set_aside_line_by_line() -> None:
+def test_an_array_over_many_lines_is_told_once_and_skipped_line_by_line() -> None:
     data = json.dumps([json.loads(A), json.loads(B)], indent=1).encode()
     assert faults(data) == [(1, "invalid_json_line")]
     services = dropped_of(data + b"\n" + A)
@@ -211,12 +216,12 @@ def invocations(services: MemoryServices, looks: int) -> int:
 
 @pytest.mark.parametrize("repeated", [b"", request("r7")], ids=["all differ", "one twice"])
 @pytest.mark.parametrize("looks", [3, 6, 1_000])
-def test_a_look_back_for_duplicates_that_runs_out_of_time_goes_on_in_the_next_invocation(
+def test_a_search_for_duplicates_that_runs_out_of_time_goes_on_in_the_next_invocation(
     monkeypatch: pytest.MonkeyPatch, looks: int, repeated: bytes
 ) -> None:
-    monkeypatch.setattr(ascending_ids, "MOST", 0)
-    monkeypatch.setattr(duplicates, "FEW", 3)
-    monkeypatch.setattr(duplicates, "MOST_AT_ONCE", 5)
+    monkeypatch.setattr(ascending_ids, "MOST_SEQUENCES", 0)
+    monkeypatch.setattr(duplicates, "HASHES_PER_BUCKET", 3)
+    monkeypatch.setattr(duplicates, "MOST_HASHES", 5)
     services = dropped_of(b"".join(request(f"r{at}") for at in range(20)) + repeated, max_requests_per_shard=9)
     if looks == 3 and repeated:  # a part takes six looks then
         with pytest.raises(BatchyardError, match="came no further"):

@@ -11,13 +11,14 @@ from batchyard.domain import object_keys
 from batchyard.domain.batch import REFUSE, SKIP
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
-from batchyard.planning.plan import SHARDS, plan, read_summary
+from batchyard.planning.plan import SHARDS, plan
 from batchyard.planning.skipped import runs
+from batchyard.planning.summary import read_summary
 from tests.fakes.batches import BATCH_ID, batch
 from tests.fakes.planned import KEY
 from tests.fakes.services import MemoryServices
 
-KINDS = [("/v1/responses", "m"), ("/v1/responses", "n"), ("/v1/embeddings", "m")]
+TARGETS = [("/v1/responses", "m"), ("/v1/responses", "n"), ("/v1/embeddings", "m")]
 ENDS = st.sampled_from([b"\n", b"\n", b"\n", b"\r\n", b" \n", b"\n\n", b"\n \r\n"])
 # What stands in place of a request, and the code it is refused with.
 FAULTS = {
@@ -33,29 +34,29 @@ FAULTS = {
 Row = tuple[bytes, str | None]  # a line without its end, and the code of its fault
 
 
-def request(custom_id: str, kind: tuple[str, str], **members: object) -> bytes:
-    url, model = kind
+def request(custom_id: str, target: tuple[str, str], **members: object) -> bytes:
+    url, model = target
     body = {"model": model, "input": ["é"], **members}
     return json.dumps({"custom_id": custom_id, "method": "POST", "url": url, "body": body}, ensure_ascii=False).encode()
 
 
 @st.composite
 def rows(draw: st.DrawFn, *, faulty: bool) -> list[Row]:
-    """Draw lines: mostly alike, some of another kind, and if `faulty` some that are refused."""
+    """Draw lines: mostly alike, some of another target, and if `faulty` some that are refused."""
     drawn: list[Row] = []
-    kind = draw(st.sampled_from(KINDS))
+    target = draw(st.sampled_from(TARGETS))
     for at in range(draw(st.integers(0, 25))):
-        kind = draw(st.sampled_from(KINDS)) if draw(st.integers(0, 4)) == 0 else kind
+        target = draw(st.sampled_from(TARGETS)) if draw(st.integers(0, 4)) == 0 else target
         chosen = draw(st.integers(0, 9)) if faulty else 9
         if chosen == 0:
             drawn.append(draw(st.sampled_from(list(FAULTS.items()))))
         elif chosen == 1:
-            drawn.append((request(f"s{at}", kind, stream=True), "streaming_unsupported"))
+            drawn.append((request(f"s{at}", target, stream=True), "streaming_unsupported"))
         elif chosen == 2 and any(line.startswith(b'{"custom_id": "r') for line, _ in drawn):
             first = next(line for line, _ in drawn if line.startswith(b'{"custom_id": "r'))
-            drawn.append((request(json.loads(first)["custom_id"], kind), "duplicate_custom_id"))
+            drawn.append((request(json.loads(first)["custom_id"], target), "duplicate_custom_id"))
         else:
-            drawn.append((request(f"r{at}", kind, pad="x" * draw(st.integers(0, 40))), None))
+            drawn.append((request(f"r{at}", target, pad="x" * draw(st.integers(0, 40))), None))
     return drawn
 
 
@@ -116,7 +117,7 @@ def test_every_faulty_line_is_told_once_with_its_number_and_code(
 
 
 @given(st.data(), st.integers(1, 300), st.integers(1, 7), st.booleans())
-def test_faulty_lines_set_aside_and_lines_to_send_are_all_lines_each_once_at_its_place(
+def test_skipped_lines_and_lines_to_send_are_all_lines_each_once_at_its_place(
     draw: st.DataObject, chunk: int, most: int, last_end: bool
 ) -> None:
     drawn = draw.draw(rows(faulty=True).filter(lambda each: any(not code for _, code in each)))
@@ -127,10 +128,10 @@ def test_faulty_lines_set_aside_and_lines_to_send_are_all_lines_each_once_at_its
     for each in json.loads(services.bucket.get(object_keys.plan(BATCH_ID, SHARDS))):
         shard = ShardLines.unpack(services.bucket.get(object_keys.shard_lines(BATCH_ID, each["shard"])))
         ordinals = Unfinished.read(services.bucket, shard.left_key(BATCH_ID), len(shard)).ordinals
-        assert len(ordinals) == len(shard) - shard.dropped > 0
+        assert len(ordinals) == len(shard) - shard.skipped > 0
         found.update({shard.positions[ordinal]: None for ordinal in ordinals})
     numbers = [number for number, _ in requests_in(text)]
-    for _, run in runs(services.bucket, BATCH_ID, read_summary(services, BATCH_ID).skipped):
+    for _, run in runs(services.bucket, BATCH_ID, read_summary(services, BATCH_ID).skipped_runs):
         for position, line in run.lines():
             error = json.loads(line)["error"]
             assert (position in found, error["line"]) == (False, numbers[position])
@@ -139,17 +140,17 @@ def test_faulty_lines_set_aside_and_lines_to_send_are_all_lines_each_once_at_its
 
 
 MANY = 2_000
-ALIKE = [request(f"r{at}", KINDS[0], pad="é" * (at % 90)) for at in range(MANY)]
+ALIKE = [request(f"r{at}", TARGETS[0], pad="é" * (at % 90)) for at in range(MANY)]
 ODD: list[tuple[bytes, str | None]] = [
     *FAULTS.items(),
-    (request("r0", KINDS[0], stream=True).replace(b'"r0"', b'"odd"'), "streaming_unsupported"),
+    (request("r0", TARGETS[0], stream=True).replace(b'"r0"', b'"odd"'), "streaming_unsupported"),
     (ALIKE[0] + ALIKE[1], "invalid_json_line"),
-    (b" " + request("odd", KINDS[0]), None),
-    (request("odd", KINDS[0]) + b"\r", None),
-    (request("odd", KINDS[1]), None),
-    (request("odd", KINDS[2]), None),
-    (request("odd", KINDS[0], stream=False, input=None), None),
-    (request("odd", KINDS[0], pad="x" * 70_000), None),
+    (b" " + request("odd", TARGETS[0]), None),
+    (request("odd", TARGETS[0]) + b"\r", None),
+    (request("odd", TARGETS[1]), None),
+    (request("odd", TARGETS[2]), None),
+    (request("odd", TARGETS[0], stream=False, input=None), None),
+    (request("odd", TARGETS[0], pad="x" * 70_000), None),
 ]
 
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchyard.domain import object_keys
-from batchyard.domain.shard import Step
+from batchyard.domain.step import Step
 from batchyard.lines.shard_lines import Place, ShardLines
 from batchyard.planning import regroup
 from batchyard.planning.plan import plan
@@ -49,7 +49,7 @@ def little(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bounds so low that a thousand lines are many."""
     monkeypatch.setattr(regroup, "FEW_BYTES", 0)
     monkeypatch.setattr(regroup, "MOST_TIMES", 3)
-    monkeypatch.setattr(regroup, "MOST_HELD", 3_000)
+    monkeypatch.setattr(regroup, "MOST_GATHERED", 3_000)
     monkeypatch.setattr(regroup, "MOST_LINES", 400)
 
 

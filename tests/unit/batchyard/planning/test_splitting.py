@@ -12,7 +12,7 @@ from batchyard.domain.token_limits import estimated
 from batchyard.lines.line import EMBEDDINGS, Body, Line, embedding_inputs, parse
 from batchyard.lines.shard_lines import Place, ShardLines
 from batchyard.planning import splitting
-from batchyard.planning.splitting import Limits, Splitter
+from batchyard.planning.splitting import ShardLimits, Splitter
 from tests.unit.batchyard.lines.found_lines import Found, scan
 
 Made = tuple[str, str, int, int]  # url, model, embedding inputs, padding
@@ -26,7 +26,7 @@ MADE: st.SearchStrategy[list[Made]] = st.lists(
     max_size=40,
 )
 LIMITS = st.builds(
-    Limits, st.integers(1, 7), st.integers(300, 900), st.integers(4, 9), st.just(0) | st.integers(30, 200)
+    ShardLimits, st.integers(1, 7), st.integers(300, 900), st.integers(4, 9), st.just(0) | st.integers(30, 200)
 )
 
 
@@ -39,7 +39,7 @@ def write(made: list[Made], between: bytes = b"") -> bytes:
     return between.join(row.encode() for row in rows)
 
 
-def split(data: bytes, limits: Limits) -> tuple[list[ShardLines], list[tuple[Found, Line]]]:
+def split(data: bytes, limits: ShardLimits) -> tuple[list[ShardLines], list[tuple[Found, Line]]]:
     splitter, shards, lines = Splitter(limits), [], []
     for position, found in enumerate(scan([data], 10_000)):
         assert found.text is not None
@@ -47,7 +47,7 @@ def split(data: bytes, limits: Limits) -> tuple[list[ShardLines], list[tuple[Fou
         lines.append((found, line))
         closed = splitter.add(Place(position, found.number, found.offset), found.size, line)
         shards += [closed] if closed else []
-    shards += splitter.rest()
+    shards += splitter.open_shards()
     assert len(shards) == splitter.shards
     return sorted(shards, key=lambda shard: shard.shard), lines
 
@@ -57,7 +57,7 @@ def every(shard: ShardLines) -> "array[int]":
 
 
 @given(MADE, LIMITS)
-def test_every_line_is_in_exactly_one_shard_in_order(made: list[Made], limits: Limits) -> None:
+def test_every_line_is_in_exactly_one_shard_in_order(made: list[Made], limits: ShardLimits) -> None:
     shards, lines = split(write(made), limits)
     assert Counter(position for shard in shards for position in shard.positions) == Counter(range(len(lines)))
     assert [shard.shard for shard in shards] == list(range(len(shards)))
@@ -68,7 +68,7 @@ def test_every_line_is_in_exactly_one_shard_in_order(made: list[Made], limits: L
 
 
 @given(MADE, LIMITS)
-def test_a_shard_has_one_endpoint_and_one_model_and_keeps_every_limit(made: list[Made], limits: Limits) -> None:
+def test_a_shard_has_one_endpoint_and_one_model_and_keeps_every_limit(made: list[Made], limits: ShardLimits) -> None:
     shards, lines = split(write(made), limits)
     for shard in shards:
         own = [lines[position] for position in shard.positions]
@@ -80,7 +80,7 @@ def test_a_shard_has_one_endpoint_and_one_model_and_keeps_every_limit(made: list
 
 
 @given(MADE, LIMITS)
-def test_no_shard_is_closed_while_the_next_line_of_its_kind_fits(made: list[Made], limits: Limits) -> None:
+def test_no_shard_is_closed_while_the_next_line_of_its_kind_fits(made: list[Made], limits: ShardLimits) -> None:
     shards, lines = split(write(made), limits)
     for at, shard in enumerate(shards):
         after = next(
@@ -98,7 +98,7 @@ def test_no_shard_is_closed_while_the_next_line_of_its_kind_fits(made: list[Made
 
 @given(MADE, LIMITS, st.sampled_from([b"", b"\n", b"  \r\n"]), st.data())
 def test_the_ranges_hold_exactly_the_bytes_of_the_lines_asked_for(
-    made: list[Made], limits: Limits, between: bytes, data: st.DataObject
+    made: list[Made], limits: ShardLimits, between: bytes, data: st.DataObject
 ) -> None:
     text = write(made, between)
     shards, lines = split(text, limits)
@@ -111,18 +111,18 @@ def test_the_ranges_hold_exactly_the_bytes_of_the_lines_asked_for(
 
 
 def test_no_lines_have_no_ranges() -> None:
-    (shard,), _ = split(write([("/v1/responses", "m", 1, 0)]), Limits(5, 900, 9))
+    (shard,), _ = split(write([("/v1/responses", "m", 1, 0)]), ShardLimits(5, 900, 9))
     assert list(shard.ranges(array("I"))) == []
 
 
 def test_lines_beside_each_other_are_one_range() -> None:
     text = write([("/v1/responses", "m", 1, 0)] * 5)
-    (shard,), _ = split(text, Limits(5, 10_000, 9))
+    (shard,), _ = split(text, ShardLimits(5, 10_000, 9))
     assert list(shard.ranges(every(shard))) == [(0, len(text))]
 
 
 @given(MADE, LIMITS)
-def test_a_shard_read_back_is_the_shard_written(made: list[Made], limits: Limits) -> None:
+def test_a_shard_read_back_is_the_shard_written(made: list[Made], limits: ShardLimits) -> None:
     for shard in split(write(made), limits)[0]:
         back = ShardLines.unpack(shard.pack())
         assert (back.shard, back.endpoint, back.model, back.size) == (
@@ -137,7 +137,7 @@ def test_a_shard_read_back_is_the_shard_written(made: list[Made], limits: Limits
 
 def test_a_line_that_no_limit_fits_stands_alone() -> None:
     made: list[Made] = [(EMBEDDINGS, "m", 1, 0), (EMBEDDINGS, "m", 4, 0), (EMBEDDINGS, "m", 1, 0)]
-    shards, _ = split(write(made), Limits(5, 10_000, 3))
+    shards, _ = split(write(made), ShardLimits(5, 10_000, 3))
     assert [list(shard.positions) for shard in shards] == [[0], [1], [2]]
 
 
@@ -149,7 +149,7 @@ def test_offsets_past_four_gigabytes_are_kept() -> None:
 
 @given(MADE, LIMITS, st.data())
 def test_lines_added_to_a_shard_that_was_read_back_go_on_with_it(
-    made: list[Made], limits: Limits, draw: st.DataObject
+    made: list[Made], limits: ShardLimits, draw: st.DataObject
 ) -> None:
     for shard in split(write(made), limits)[0]:
         cut = draw.draw(st.integers(0, len(shard)))
@@ -170,7 +170,9 @@ def test_neighbours_are_stored_in_a_few_bytes_each() -> None:
 
 def test_of_very_many_open_lines_the_longest_shard_is_closed_before_it_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(splitting, "MOST_OPEN", 20)
-    shards, lines = split(write([("/v1/responses", f"m{at % 7}", 1, 0) for at in range(200)]), Limits(50, 10_000, 9))
+    shards, lines = split(
+        write([("/v1/responses", f"m{at % 7}", 1, 0) for at in range(200)]), ShardLimits(50, 10_000, 9)
+    )
     assert Counter(position for shard in shards for position in shard.positions) == Counter(range(len(lines)))
     assert max(map(len, shards)) <= 20
     assert min(map(len, shards[:-7])) >= 3
@@ -180,7 +182,7 @@ def test_of_much_text_in_open_lines_the_shard_with_most_is_closed_before_it_is_f
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(splitting, "MOST_OPEN_TEXT", 1_000)
-    splitter, held, most = Splitter(Limits(1_000, 10**9, 9)), 0, 0
+    splitter, held, most = Splitter(ShardLimits(1_000, 10**9, 9)), 0, 0
     for at in range(600):
         custom_id = f"{at:0{1 + 40 * (at % 3)}}"
         line = Line(custom_id, "POST", "/v1/responses", Body(f"m{at % 3}"))
@@ -189,4 +191,4 @@ def test_of_much_text_in_open_lines_the_shard_with_most_is_closed_before_it_is_f
         most = max(most, held)
         assert closed is None or sum(map(len, closed.custom_ids)) >= 1_000 / 3
     assert 900 <= most <= 1_000
-    assert sum(len(custom_id) for shard in splitter.rest() for custom_id in shard.custom_ids) == held
+    assert sum(len(custom_id) for shard in splitter.open_shards() for custom_id in shard.custom_ids) == held

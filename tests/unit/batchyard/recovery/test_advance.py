@@ -2,7 +2,8 @@
 
 import json
 
-from batchyard.domain.shard import Step, change
+from batchyard.domain.shard import change
+from batchyard.domain.step import Step
 from batchyard.recovery.advance import advance
 from batchyard.results.assemble import assemble
 from batchyard.shards.submit import submit

@@ -2,7 +2,8 @@
 
 import json
 
-from batchyard.domain.shard import Step, change
+from batchyard.domain.shard import change
+from batchyard.domain.step import Step
 from batchyard.domain.stopping import DRAINING
 from batchyard.planning.plan import plan
 from batchyard.recovery.advance import advance

@@ -10,7 +10,8 @@ import pytest
 from batch_client import AuthenticationError, CreateOutcomeUnknown, PermissionDeniedError, ServerError
 from batchyard.domain import object_keys
 from batchyard.domain.errors import StaleRecord
-from batchyard.domain.shard import CLOCK_SKEW, Step, change_attempt
+from batchyard.domain.shard import CLOCK_SKEW, change_attempt
+from batchyard.domain.step import Step
 from batchyard.recovery.orphans import LOOK_BACK
 from batchyard.recovery.ownership import LATEST_LOOK, LATEST_RECORD
 from batchyard.recovery.sweep import sweep
@@ -26,7 +27,7 @@ FIRST = Step(BATCH_ID, 0)
 def running() -> MemoryServices:
     """Make services whose batch has an execution."""
     services = planned()
-    services.executions.start(BATCH_ID)
+    services.executions.start(BATCH_ID, {})
     stored = services.bucket.stored
     services.bucket.stored = {key: data for key, data in stored.items() if not key.startswith("inbox/")}
     services.bucket.stored["files/default/requests.jsonl"] = stored["inbox/default/requests.jsonl"]
@@ -60,7 +61,7 @@ def test_a_provider_batch_that_its_shard_waits_for_is_adopted_once_its_worker_mu
     services.wait(LATEST_LOOK + 1)
     assert sweep(services) == {"ProviderBatchesAdopted": 1}
     assert services.batch_store.kept[BATCH_ID, 0].attempts[0].provider_batch_id == "pb-0"
-    assert services.batch_store.others["PROVIDER#pb-0", "LINK"]["batch_id"] == BATCH_ID
+    assert services.batch_store.links == {"pb-0": (BATCH_ID, 0)}
     assert submit(services, FIRST).next == "poll"
     assert services.provider.calls.count("create_batch") == 2  # the lost one, and the one of this test
     assert sweep(services) == {}
@@ -149,7 +150,7 @@ class Bytes:
 
 def upload(services: MemoryServices, name: str) -> str:
     """Have the provider take a file that nobody hears of."""
-    return services.provider.create_file(Bytes(), name).id  # type: ignore[arg-type]  # it is read and measured
+    return services.provider.create_file(Bytes(), name).id
 
 
 def test_an_upload_that_no_record_knows_is_deleted_once_its_worker_must_be_dead() -> None:

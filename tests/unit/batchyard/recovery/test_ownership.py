@@ -3,7 +3,7 @@
 import pytest
 
 from batchyard.domain.batch import BatchError
-from batchyard.domain.shard import Shard, begin_attempt, change, change_attempt, discard, finish
+from batchyard.domain.shard import Shard, as_done, change, change_attempt, with_files_to_delete, with_new_attempt
 from batchyard.recovery.ownership import LATEST_LOOK, LATEST_RECORD, Owner, Verdict, of_batch, of_file
 from tests.fakes.batches import NOW, batch
 
@@ -13,13 +13,13 @@ NEW_SHARD = Shard(
     batch_id=RUNNING.batch_id, shard=0, expires_at_ttl=0, endpoint="/v1/responses", model="m", lines=3, first=0, last=2,
     unfinished=3,
 )  # fmt: skip
-BEGUN = begin_attempt(NEW_SHARD, NOW)
+BEGUN = with_new_attempt(NEW_SHARD, NOW)
 UPLOADED = change(BEGUN, file_id="file-1")
 CREATING = change_attempt(UPLOADED, creating_at=NOW)
 SUBMITTED = change_attempt(CREATING, provider_batch_id="pb-1", file_id="file-1")
-COLLECTED = discard(change(change_attempt(SUBMITTED, ended_at=NOW), file_id=None), "file-1", "file-2")
-AGAIN = change_attempt(begin_attempt(COLLECTED, NOW), creating_at=NOW)
-GIVEN_UP = finish(CREATING, BatchError("server_error", "no"))
+COLLECTED = with_files_to_delete(change(change_attempt(SUBMITTED, ended_at=NOW), file_id=None), "file-1", "file-2")
+AGAIN = change_attempt(with_new_attempt(COLLECTED, NOW), creating_at=NOW)
+GIVEN_UP = as_done(CREATING, BatchError("server_error", "no"))
 OVERTAKEN = change_attempt(CREATING, provider_batch_id="pb-2")
 
 
@@ -28,7 +28,7 @@ OVERTAKEN = change_attempt(CREATING, provider_batch_id="pb-2")
     [
         (SUBMITTED, 1, OLD, Verdict.OWNED),
         (COLLECTED, 1, OLD, Verdict.OWNED),
-        (finish(SUBMITTED), 1, OLD, Verdict.OWNED),
+        (as_done(SUBMITTED), 1, OLD, Verdict.OWNED),
         (CREATING, 1, LATEST_LOOK, Verdict.UNCLEAR),
         (CREATING, 1, LATEST_LOOK + 1, Verdict.AWAITED),
         (OVERTAKEN, 1, NEW, Verdict.ORPHAN),

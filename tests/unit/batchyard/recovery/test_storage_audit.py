@@ -2,11 +2,12 @@
 
 import pytest
 
-from batchyard.api import quotas, uploads
+from batchyard.api import uploads
 from batchyard.api.files import delete_file
 from batchyard.api.presigned import presign_file
+from batchyard.domain.durations import DAY, HOUR
 from batchyard.domain.multipart_upload import LIFE
-from batchyard.domain.quota import DAY, HOUR
+from batchyard.domain.quota import Stored
 from batchyard.recovery.storage_audit import AT_ONCE, sum_up
 from batchyard.recovery.sweep_run import RESERVE, SweepRun
 from tests.fakes.services import MemoryServices
@@ -63,7 +64,7 @@ def test_what_expired_takes_no_room_an_hour_later() -> None:
 def test_the_files_of_before_there_was_a_limit_are_counted_by_the_next_sweep() -> None:
     services = MemoryServices()
     announced(services, 30)
-    services.settings = MemoryServices(max_stored_bytes=100).settings
+    services.settings, services.quota_store.most_bytes = MemoryServices(max_stored_bytes=100).settings, 100
     announced(services, 5)
     assert known(services) == 5
     assert swept(services) == {"StoredBytesCorrected": 1}
@@ -76,18 +77,18 @@ def test_a_sum_that_moves_is_left_alone_for_a_day(age: int, corrected: dict[str,
     announced(services, 5)
     swept(services)
     services.wait(age)
-    quotas.count(services, "default", 7)  # a call is under way that has not recorded its file yet
+    services.quota_store.count("default", 7, services.now())  # a call is under way that has not recorded its file yet
     assert swept(services) == corrected
 
 
 def test_a_sum_that_was_moved_while_it_was_made_is_left_for_the_next_time() -> None:
     services = MemoryServices(max_stored_bytes=MOST)
     announced(services, 5)
-    quotas.count(services, "default", 7)
+    services.quota_store.count("default", 7, services.now())
     files = services.file_store.files
 
     def meanwhile(*arguments: object, **named: object) -> object:
-        quotas.count(services, "default", 1)
+        services.quota_store.count("default", 1, services.now())
         return files(*arguments, **named)  # type: ignore[arg-type]  # as they came
 
     services.file_store.files = meanwhile  # type: ignore[method-assign,assignment]  # another call comes between
@@ -103,7 +104,7 @@ def test_tenants_are_summed_up_in_turns_and_one_too_large_holds_up_nobody() -> N
         announced(services, 1, "a")
     for tenant in "abc":
         announced(services, 5, tenant)
-        quotas.count(services, tenant, 7)
+        services.quota_store.count(tenant, 7, services.now())
     assert swept(services, looks=1) == {}
     assert swept(services, looks=1) == {"StoredBytesCorrected": 1}
     assert swept(services, looks=1) == {"StoredBytesCorrected": 1}
@@ -114,6 +115,6 @@ def test_tenants_are_summed_up_in_turns_and_one_too_large_holds_up_nobody() -> N
 
 def test_without_a_limit_nothing_is_summed_up() -> None:
     services = MemoryServices()
-    services.quota_store.add("default", 7, services.now(), None)
+    services.quota_store.known["default"] = Stored(tenant="default", bytes=7)
     assert swept(services) == {}
     assert known(services) == 7

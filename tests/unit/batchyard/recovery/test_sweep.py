@@ -21,7 +21,7 @@ def started(**members: object) -> MemoryServices:
     """Make services whose batch has an execution."""
     services = dropped()
     services.bucket.stored.clear()  # its upload is no concern here
-    services.executions.start(BATCH_ID)
+    services.executions.start(BATCH_ID, {})
     services.batch_store.batches[BATCH_ID] = msgspec.structs.replace(services.batch_store.batch(BATCH_ID), **members)
     return services
 
@@ -135,9 +135,9 @@ def test_two_sweeps_that_see_the_same_dead_execution_start_one() -> None:
     services.executions.statuses[BATCH_ID] = "ABORTED"
     look = services.executions.status
 
-    def overtaken(batch_id: str, restarts: int) -> str | None:
+    def overtaken(name: str) -> str | None:
         services.executions.status = look  # type: ignore[method-assign]  # the other one meets no third
-        seen = look(batch_id, restarts)
+        seen = look(name)
         assert sweep(services) == {"ExecutionsRestarted": 1}
         return seen
 
@@ -150,10 +150,10 @@ def test_a_batch_that_ends_while_it_is_looked_at_is_not_started_again() -> None:
     services = started(status="finalizing")
     look = services.executions.status
 
-    def ends(batch_id: str, restarts: int) -> str | None:
+    def ends(name: str) -> str | None:
         services.batch_store.move_batch(BATCH_ID, "completed", NOW)
         services.executions.statuses[BATCH_ID] = "SUCCEEDED"
-        return look(batch_id, restarts)
+        return look(name)
 
     services.executions.status = ends  # type: ignore[method-assign]
     assert sweep(services) == {}
@@ -174,7 +174,7 @@ def test_what_was_done_is_published_as_metrics(capsys: pytest.CaptureFixture[str
 def test_a_batch_restarted_in_the_middle_is_not_planned_again() -> None:
     services = planned()
     services.bucket.stored.pop("inbox/default/requests.jsonl")
-    services.executions.start(BATCH_ID)
+    services.executions.start(BATCH_ID, {})
     services.executions.statuses[BATCH_ID] = "ABORTED"
     assert sweep(services) == {"ExecutionsRestarted": 1}
     assert services.batch_store.batch(BATCH_ID).status == "in_progress"

@@ -3,7 +3,8 @@
 import json
 
 from batchyard.domain.batch import Batch, BatchError
-from batchyard.domain.shard import Step, finish
+from batchyard.domain.shard import as_done
+from batchyard.domain.step import Step
 from batchyard.results.assemble import assemble
 from batchyard.shards.collect import collect
 from batchyard.shards.submit import submit
@@ -51,11 +52,7 @@ class CancelledMeanwhile(MemoryBatchStore):
 
 def test_a_batch_cancelled_while_its_results_are_written_ends_as_cancelled_with_them() -> None:
     services, late = answered(), CancelledMeanwhile()
-    late.batches, late.kept, late.others = (
-        services.batch_store.batches,
-        services.batch_store.kept,
-        services.batch_store.others,
-    )
+    late.batches, late.kept = services.batch_store.batches, services.batch_store.kept
     services.batch_store = late
     assert assemble(services, BATCH_ID) == "assemble"
     assert "cancelling" not in services.event_bus.announced
@@ -75,7 +72,7 @@ def test_a_batch_of_which_nothing_ever_ran_has_failed_with_the_reason_on_every_l
     services = planned()
     submit(services, Step(BATCH_ID, 0))
     shard, reason = services.batch_store.kept[BATCH_ID, 0], BatchError("batch_failed", "the provider said no")
-    services.batch_store.save_shard(shard, finish(shard, reason))
+    services.batch_store.save_shard(shard, as_done(shard, reason))
     assert assemble(services, BATCH_ID) == "failed"
     assert services.batch_store.batch(BATCH_ID).errors == [reason]
     assert errors(services) == [(f"r{at}", "batch_failed") for at in range(3)]

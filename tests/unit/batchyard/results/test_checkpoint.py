@@ -4,12 +4,12 @@ import json
 from collections.abc import Callable
 from itertools import count
 
-import msgspec
 import pytest
 
 from batchyard.domain.batch import SKIP, Batch, BatchError
 from batchyard.domain.errors import BatchyardError
-from batchyard.domain.shard import Step, change, finish
+from batchyard.domain.shard import as_done, change
+from batchyard.domain.step import Step
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
@@ -58,7 +58,7 @@ def collected() -> MemoryServices:
         {"custom_id": each, "method": "POST", "url": "/v1/responses", "body": {"model": m}} for each, m in LINES
     ]
     lines = [json.dumps(each).encode() + b"\n" for each in requests]
-    lines[20:20], lines[40:40] = [b"?\n", lines[3]], [b"?\n"]  # set aside
+    lines[20:20], lines[40:40] = [b"?\n", lines[3]], [b"?\n"]  # are skipped
     services.bucket.put(KEY, b"".join([*lines, lines[5], b"?\n"]))
     services.batch_store.create_batch(batch(input=services.bucket.head(KEY)[0], on_invalid=SKIP))
     plan(services, BATCH_ID)
@@ -85,10 +85,7 @@ COLLECTED = collected()
 def fresh() -> MemoryServices:
     """Return a copy of services."""
     services = MemoryServices(max_requests_per_shard=8, max_attempts=3)
-    services.bucket.stored, services.batch_store.others = (
-        COLLECTED.bucket.stored.copy(),
-        COLLECTED.batch_store.others.copy(),
-    )
+    services.bucket.stored = COLLECTED.bucket.stored.copy()
     services.batch_store.batches, services.batch_store.kept = (
         COLLECTED.batch_store.batches.copy(),
         COLLECTED.batch_store.kept.copy(),
@@ -97,7 +94,7 @@ def fresh() -> MemoryServices:
 
 
 def by_turns(services: MemoryServices, watch: Callable[[], Watch]) -> int:
-    """Assemble in as many runs as it takes, delivered again after each death; answer how many those were."""
+    """Assemble in as many runs as it takes, delivered again after each death; return how many it took."""
     for turn in range(1, MOST_TURNS):
         try:
             if assemble(services, BATCH_ID, watch()) == "done":
@@ -124,15 +121,15 @@ def whole() -> dict[str, bytes]:
 
 def test_each_line_has_its_last_true_error_or_the_reason_of_its_shard(whole: dict[str, bytes]) -> None:
     lines = [json.loads(line) for line in whole[f"results/default/{BATCH_ID}/errors.jsonl"].splitlines()]
-    aside: dict[int, list[str | None]] = {19: [None, "r3"], 37: [None], 47: ["r5", None]}  # behind these they stand
-    places = (([f"r{at}"] if at % 6 in {1, 2, 3, 4} else [], aside.get(at, [])) for at in range(48))
+    skipped: dict[int, list[str | None]] = {19: [None, "r3"], 37: [None], 47: ["r5", None]}  # by the line before them
+    places = (([f"r{at}"] if at % 6 in {1, 2, 3, 4} else [], skipped.get(at, [])) for at in range(48))
     expected = [each for own, behind in places for each in (*own, *behind)]
     assert [line["custom_id"] for line in lines] == expected
     lines = [line for line in lines if (line["error"] or {}).get("line") is None]
     codes = {1: "400-1", 2: "503-3"}
     for line in lines:
-        kind = int(line["custom_id"][1:]) % 6
-        assert (line["response"]["body"]["error"]["code"] == codes[kind]) if kind in codes else line["error"]
+        case = int(line["custom_id"][1:]) % 6
+        assert (line["response"]["body"]["error"]["code"] == codes[case]) if case in codes else line["error"]
     assert json.loads(whole["report"])["errors"]["by_code"] == {
         "400-1": 8, "503-3": 8, "duplicate_custom_id": 2, "invalid_json_line": 3, "no_answer": 16,
     }  # fmt: skip
@@ -156,7 +153,7 @@ def test_a_death_at_any_look_at_the_clock_costs_no_line_and_none_comes_twice(
 
 
 class DyingObjects(MemoryBucket):
-    """A bucket where the process dies each second time it puts down how far it came."""
+    """A bucket where the process dies at every second checkpoint."""
 
     def __init__(self, stored: dict[str, bytes], *, after: bool) -> None:
         super().__init__()
@@ -173,9 +170,7 @@ class DyingObjects(MemoryBucket):
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_a_death_before_or_after_it_is_put_down_how_far_it_came_changes_nothing(
-    whole: dict[str, bytes], *, after: bool
-) -> None:
+def test_a_death_before_or_after_a_checkpoint_changes_nothing(whole: dict[str, bytes], *, after: bool) -> None:
     services = fresh()
     services.bucket = DyingObjects(services.bucket.stored, after=after)
     by_turns(services, lambda: Watch(5))
@@ -201,7 +196,7 @@ def test_a_shard_that_a_late_worker_changed_meanwhile_has_its_lines_as_it_is_now
         assert assemble(services, BATCH_ID, Watch(2)) == "assemble"
     shard = services.batch_store.kept[BATCH_ID, 1]
     nothing = change(shard, attempts=[], unfinished=8, unfinished_key="", completed=0, failed=0, codes={})
-    services.batch_store.save_shard(shard, finish(nothing, BatchError("late", "Late.")))
+    services.batch_store.save_shard(shard, as_done(nothing, BatchError("late", "Late.")))
     by_turns(services, lambda: Watch(2))
     report = json.loads(results(services)["report"])
     assert report["errors"]["by_code"]["late"] == 8
@@ -223,17 +218,6 @@ def test_a_result_that_the_store_has_other_bytes_of_is_an_error() -> None:
         assemble(services, BATCH_ID)
 
 
-def test_runs_of_before_checksums_were_kept_leave_that_of_the_store(whole: dict[str, bytes]) -> None:
-    services = fresh()
-    for key, data in services.bucket.stored.items():
-        if key.endswith(".index"):
-            index = msgspec.msgpack.decode(data)
-            del index["crc32"]
-            services.bucket.stored[key] = msgspec.msgpack.encode(index)
-    assert by_turns(services, lambda: Watch(3)) > 1
-    assert results(services) == whole
-
-
 class CancelledMeanwhile(MemoryBatchStore):
     """A table whose user cancels when both results are written, just before the batch ends."""
 
@@ -245,11 +229,7 @@ class CancelledMeanwhile(MemoryBatchStore):
 
 def test_results_written_in_turns_are_not_written_again_when_the_batch_is_cancelled_at_the_end() -> None:
     services, late = fresh(), CancelledMeanwhile()
-    late.batches, late.kept, late.others = (
-        services.batch_store.batches,
-        services.batch_store.kept,
-        services.batch_store.others,
-    )
+    late.batches, late.kept = services.batch_store.batches, services.batch_store.kept
     services.batch_store = late
     while late.batch(BATCH_ID).status != "cancelling":
         assert assemble(services, BATCH_ID, Watch(9)) == "assemble"

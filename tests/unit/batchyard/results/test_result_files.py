@@ -1,8 +1,8 @@
 import pytest
 
 from batchyard.api import files
+from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError
-from batchyard.domain.stored_file import DAY
 from batchyard.results import result_files
 from tests.fakes.batches import BATCH_ID, NOW, batch
 from tests.fakes.services import MemoryServices
@@ -50,3 +50,10 @@ def test_a_result_written_twice_is_the_same_file() -> None:
     assert services.file_store.file(first) == known
     result_files.keep(services, batch(), "output.jsonl", 4)
     assert services.file_store.file(first).bytes == 4
+
+
+def test_a_result_counts_once_and_whatever_the_limit() -> None:
+    services, unlimited = MemoryServices(max_stored_bytes=2), MemoryServices()
+    for each in (services, services, unlimited):
+        result_files.keep(each, batch(), "output.jsonl", 3)
+    assert (services.quota_store.read("default").bytes, unlimited.quota_store.read("default").bytes) == (3, 0)

@@ -4,7 +4,8 @@ import pytest
 
 from batch_client import ServerError
 from batchyard.domain.batch import BatchError
-from batchyard.domain.shard import Step, finish
+from batchyard.domain.shard import as_done
+from batchyard.domain.step import Step
 from batchyard.shards.cancel import cancel
 from batchyard.shards.submit import submit
 from tests.fakes.batches import BATCH_ID
@@ -22,7 +23,7 @@ def running() -> MemoryServices:
 
 def give_up(services: MemoryServices, number: int) -> None:
     shard = services.batch_store.kept[BATCH_ID, number]
-    services.batch_store.save_shard(shard, finish(shard, BatchError("server_error", "no")))
+    services.batch_store.save_shard(shard, as_done(shard, BatchError("server_error", "no")))
 
 
 def statuses(services: MemoryServices) -> list[str]:

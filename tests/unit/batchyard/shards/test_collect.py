@@ -8,7 +8,7 @@ import pytest
 from batch_client import BatchError as ProviderBatchError
 from batch_client import DownloadIncomplete, PermissionDeniedError, RequestCounts
 from batchyard.domain.errors import TooSlow
-from batchyard.domain.shard import Step
+from batchyard.domain.step import Next, Step
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.shards.collect import PATIENCE_FOR_ALL, PATIENCE_FOR_CONTENT, PATIENCE_FOR_SOME, collect
 from batchyard.shards.submit import submit
@@ -32,7 +32,7 @@ def ended(*shown: str) -> MemoryServices:
 @pytest.mark.parametrize(("shown", "patience"), [((), PATIENCE_FOR_ALL), (("r1",), PATIENCE_FOR_SOME)])
 def test_it_looks_so_often_and_then_takes_what_there_is(shown: tuple[str, ...], patience: int) -> None:
     services = ended(*shown)
-    steps = [collect(services, FIRST.then("collect")) for _ in range(patience + 1)]
+    steps = [collect(services, FIRST.then(Next.COLLECT)) for _ in range(patience + 1)]
     assert [step.next for step in steps] == ["collect"] * patience + ["submit"]
     assert steps[0].wait_seconds >= services.settings.retry_floor_seconds
     shard = services.batch_store.kept[BATCH_ID, 0]
@@ -41,18 +41,18 @@ def test_it_looks_so_often_and_then_takes_what_there_is(shown: tuple[str, ...], 
 
 def test_a_batch_tells_that_it_waits_for_answers_and_that_it_no_longer_does() -> None:
     services = ended("r0")
-    collect(services, FIRST.then("collect"))
+    collect(services, FIRST.then(Next.COLLECT))
     assert "2 answers are not in the provider's files" in (services.batch_store.batch(BATCH_ID).paused or "")
     services.provider.files["out"] += services.provider.files["out"].replace(b"r0", b"r1") + services.provider.files[
         "out"
     ].replace(b"r0", b"r2")
-    assert collect(services, FIRST.then("collect")).next == "done"
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "done"
     assert services.batch_store.batch(BATCH_ID).paused is None
 
 
 def test_of_one_answer_a_batch_does_not_speak_as_of_many() -> None:
     services = ended("r0", "r1")
-    collect(services, FIRST.then("collect"))
+    collect(services, FIRST.then(Next.COLLECT))
     assert services.batch_store.batch(BATCH_ID).paused == "1 answer is not in the provider's files yet."
 
 
@@ -62,10 +62,10 @@ def test_answers_that_take_too_long_say_so_and_are_taken_whole_by_a_quicker_run(
     before, stored = services.batch_store.kept[BATCH_ID, 0], set(services.bucket.stored)
     left = iter([TIME_TO_END + 1.0] * looks)
     with pytest.raises(TooSlow, match=r"bytes of answers came.* Lower MaxRequestsPerShard"):
-        collect(services, FIRST.then("collect"), lambda: next(left, TIME_TO_END - 1.0))
+        collect(services, FIRST.then(Next.COLLECT), lambda: next(left, TIME_TO_END - 1.0))
     assert set(services.bucket.stored) == stored
     assert msgspec.structs.replace(services.batch_store.kept[BATCH_ID, 0], version=before.version) == before
-    assert collect(services, FIRST.then("collect"), lambda: TIME_TO_END).next == "done"
+    assert collect(services, FIRST.then(Next.COLLECT), lambda: TIME_TO_END).next == "done"
     assert services.batch_store.kept[BATCH_ID, 0].completed == 3
 
 
@@ -79,7 +79,7 @@ def test_what_a_batch_finished_before_it_failed_is_kept_and_only_the_rest_goes_o
     services.provider.end(
         "pb-0", "failed", output_file_id="out", request_counts=RequestCounts(3, 2, 0), errors=(error,)
     )
-    assert collect(services, FIRST.then("collect")).next == "submit"
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "submit"
     shard = services.batch_store.kept[BATCH_ID, 0]
     assert (shard.completed, shard.unfinished, shard.stalls, shard.paused) == (2, 1, 0, None)
     submit(services, FIRST)
@@ -92,7 +92,7 @@ def test_a_failed_batch_whose_files_answer_nothing_is_judged_by_its_errors() -> 
     services.provider.end(
         "pb-0", "failed", output_file_id=None, error_file_id="out", request_counts=None, errors=(faulty,)
     )
-    assert collect(services, FIRST.then("collect")).next == "submit"
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "submit"
     shard = services.batch_store.kept[BATCH_ID, 0]
     assert (shard.failed, shard.unfinished, shard.codes) == (1, 2, {"invalid_json_line": 1})
 
@@ -102,7 +102,7 @@ def test_a_completed_batch_without_counts_may_still_have_answers_to_come(counts:
     services = ended()
     services.provider.files["out"] = b"<html>Try again later.</html>"
     services.provider.end("pb-0", "completed", output_file_id="out", error_file_id=None, request_counts=counts)
-    following = collect(services, FIRST.then("collect"))
+    following = collect(services, FIRST.then(Next.COLLECT))
     assert (following.next, following.wait_seconds > 0) == ("collect", True)
     assert len(services.batch_store.kept[BATCH_ID, 0].attempts) == 1
 
@@ -116,7 +116,7 @@ def cut(services: MemoryServices) -> None:
 
 def play_to_the_end(services: MemoryServices) -> int:
     """Read again and again, and answer the seconds until something else is next."""
-    started, step = services.now(), FIRST.then("collect")
+    started, step = services.now(), FIRST.then(Next.COLLECT)
     while step.next == "collect":
         services.wait(step.wait_seconds)
         step = collect(services, step)
@@ -143,16 +143,16 @@ def test_of_a_file_that_never_comes_whole_a_cancelled_batch_keeps_what_came_and_
 def test_a_key_that_is_refused_never_costs_answers() -> None:
     services = ended("r0", "r1", "r2")
     services.provider.cut["out"] = PermissionDeniedError("no", status=403)
-    assert {collect(services, FIRST.then("collect")).next for _ in range(2 * PATIENCE_FOR_CONTENT)} == {"collect"}
+    assert {collect(services, FIRST.then(Next.COLLECT)).next for _ in range(2 * PATIENCE_FOR_CONTENT)} == {"collect"}
     del services.provider.cut["out"]
-    assert collect(services, FIRST.then("collect")).next == "done"
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "done"
     assert services.batch_store.kept[BATCH_ID, 0].completed == 3
 
 
 def test_patience_begins_anew_with_each_attempt() -> None:
     services = ended("r1")
     for _ in range(PATIENCE_FOR_SOME + 1):
-        collect(services, FIRST.then("collect"))
+        collect(services, FIRST.then(Next.COLLECT))
     submit(services, FIRST)
     services.provider.end("pb-1", "completed", output_file_id="out", request_counts=RequestCounts(2, 2, 0))
-    assert collect(services, FIRST.then("collect")).next == "collect"
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "collect"

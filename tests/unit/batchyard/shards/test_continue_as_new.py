@@ -8,7 +8,8 @@ import pytest
 
 from batch_client import RateLimitError
 from batchyard.domain.batch import Usage
-from batchyard.domain.shard import KEPT_ATTEMPTS, Attempt, Shard, Step, begin_attempt, is_full
+from batchyard.domain.shard import KEPT_ATTEMPTS, Attempt, Shard, is_full, with_new_attempt
+from batchyard.domain.step import Step
 from batchyard.results.assemble import assemble
 from batchyard.services import Services
 from batchyard.shards.collect import collect
@@ -114,7 +115,7 @@ def after(waves: int, succeeded: int) -> Shard:
         batch_id=BATCH_ID, shard=0, expires_at_ttl=NOW, endpoint="e", model="m", lines=1, first=0, last=0, unfinished=1
     )
     while len(shard.attempts) < waves and not is_full(shard):
-        shard = begin_attempt(shard, NOW)
+        shard = with_new_attempt(shard, NOW)
         last = attempt(shard.attempts[-1].number, succeeded)
         shard = msgspec.structs.replace(shard, attempts=[*shard.attempts[:-1], last])
         if not succeeded and last.number >= waves:

@@ -18,7 +18,8 @@ from batch_client import (
 )
 from batchyard.domain.errors import StaleRecord, StoreError
 from batchyard.domain.outcomes import OUTCOME_UNKNOWN
-from batchyard.domain.shard import Attempt, Shard, Step, change, change_attempt
+from batchyard.domain.shard import Attempt, Shard, change, change_attempt
+from batchyard.domain.step import Next, Step
 from batchyard.lines.runs import Run
 from batchyard.lines.shard_lines import ShardLines, new_shard
 from batchyard.planning.plan import plan
@@ -135,17 +136,20 @@ def test_it_is_due_after_a_provider_batch_that_was_collected_at_its_deadline(
     changes: dict[str, Any], due: bool
 ) -> None:
     services = at_the_deadline()
-    assert is_due(services, services.batch_store.batch(BATCH_ID), change_attempt(shard_of(services), **changes)) is due
+    assert (
+        is_due(services.settings, services.batch_store.batch(BATCH_ID), change_attempt(shard_of(services), **changes))
+        is due
+    )
 
 
 def test_it_is_not_due_without_a_wish_for_it_nor_before_the_first_attempt() -> None:
     services = at_the_deadline()
     lines = ShardLines.unpack(services.bucket.get(f"work/{BATCH_ID}/shards/00000/lines.msgpack"))
     assert not is_due(
-        services, services.batch_store.batch(BATCH_ID), new_shard(services.batch_store.batch(BATCH_ID), lines)
+        services.settings, services.batch_store.batch(BATCH_ID), new_shard(services.batch_store.batch(BATCH_ID), lines)
     )
     services.settings = MemoryServices(deadline_action="resubmit").settings
-    assert not is_due(services, services.batch_store.batch(BATCH_ID), shard_of(services))
+    assert not is_due(services.settings, services.batch_store.batch(BATCH_ID), shard_of(services))
 
 
 def test_a_lost_answer_is_the_lines_outcome_and_what_was_not_sent_goes_by_batch() -> None:
@@ -173,7 +177,7 @@ def test_lines_that_were_not_run_go_by_batch_without_a_try_or_a_stall(refusal: B
     services = at_the_deadline()
     before = shard_of(services)
     services.provider.trouble["send"] = [refusal] * 3
-    assert submit(services, STEP) == STEP.then("submit")
+    assert submit(services, STEP) == STEP.then(Next.SUBMIT)
     shard = shard_of(services)
     assert (shard.unfinished, shard.completed, shard.failed, shard.stalls) == (3, 0, 0, before.stalls)
     assert submit(services, STEP).next == "poll"
@@ -247,9 +251,9 @@ def died_while_sending(services: MemoryServices) -> None:
 def test_lines_of_a_worker_that_died_are_waited_for_and_then_their_outcome_is_unknown() -> None:
     services = at_the_deadline(1)
     died_while_sending(services)
-    assert submit(services, STEP) == STEP.then("submit", LONGEST_SEND)
+    assert submit(services, STEP) == STEP.then(Next.SUBMIT, LONGEST_SEND)
     services.wait(LONGEST_SEND - 7)
-    assert submit(services, STEP) == STEP.then("submit", 7)
+    assert submit(services, STEP) == STEP.then(Next.SUBMIT, 7)
     services.wait(7)
     assert submit(services, STEP).next == "done"
     assert len(services.provider.sent) == 1
@@ -309,7 +313,7 @@ def test_two_workers_send_no_line_twice() -> None:
     steps: list[Step] = []
     services.provider.meanwhile["send"] = lambda: steps.append(submit(services, STEP))
     assert submit(services, STEP).next == "done"
-    assert steps == [STEP.then("submit", LONGEST_SEND)]
+    assert steps == [STEP.then(Next.SUBMIT, LONGEST_SEND)]
     assert len(services.provider.sent) == AT_ONCE + 1
 
 
@@ -330,5 +334,5 @@ def test_an_attempt_of_an_older_version_reads_as_one_by_batch() -> None:
 @pytest.mark.parametrize("mark", [lambda shard: change(shard, unfinished=101)], ids=["more than the usual budget"])
 def test_the_budget_is_a_hundred_lines_unless_set(mark: Callable[[Shard], Shard]) -> None:
     services = at_the_deadline()
-    assert not is_due(services, services.batch_store.batch(BATCH_ID), mark(shard_of(services)))
-    assert is_due(services, services.batch_store.batch(BATCH_ID), change(shard_of(services), unfinished=100))
+    assert not is_due(services.settings, services.batch_store.batch(BATCH_ID), mark(shard_of(services)))
+    assert is_due(services.settings, services.batch_store.batch(BATCH_ID), change(shard_of(services), unfinished=100))

@@ -2,7 +2,8 @@
 
 import pytest
 
-from batchyard.domain.shard import Step, change, change_attempt
+from batchyard.domain.shard import change, change_attempt
+from batchyard.domain.step import Next, Step
 from batchyard.planning.plan import plan
 from batchyard.shards.fail import RESTS, end_batch, fail_batch, fail_shard
 from batchyard.shards.submit import submit
@@ -67,7 +68,7 @@ def test_a_shard_with_a_provider_batch_is_left_to_another_execution_after_a_rest
     shard = services.batch_store.kept[BATCH_ID, 0]
     assert (shard.draining, shard.continues, shard.done) == (True, True, False)
     assert services.cancel_function.invoked == [{"batch_id": BATCH_ID}]
-    assert submit(services, FIRST) == FIRST.then("submit", RESTS[0])
+    assert submit(services, FIRST) == FIRST.then(Next.SUBMIT, RESTS[0])
     services.now_is += RESTS[0]
     assert submit(services, FIRST).next == "poll"
 

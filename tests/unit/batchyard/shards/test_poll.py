@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from batch_client import BadRequestError, ConflictError, NotFoundError, RequestCounts, ServerError, Usage
-from batchyard.domain.shard import Step
+from batchyard.domain.step import Next, Step
 from batchyard.shards.cancel import cancel
 from batchyard.shards.poll import poll
 from batchyard.shards.retries import MOST_FAILURES_IN_A_ROW
@@ -13,13 +13,13 @@ from tests.fakes.batches import BATCH_ID, NOW
 from tests.fakes.planned import planned
 from tests.fakes.services import MemoryServices
 
-FIRST = Step(BATCH_ID, 0, "poll")
+FIRST = Step(BATCH_ID, 0, Next.POLL)
 WINDOW = 86_400  # seconds; the batch of the memory
 
 
 def submitted() -> MemoryServices:
     services = planned()
-    assert submit(services, FIRST.then("submit")).next == "poll"
+    assert submit(services, FIRST.then(Next.SUBMIT)).next == "poll"
     return services
 
 
@@ -32,14 +32,14 @@ def test_a_batch_that_has_not_ended_is_looked_at_again(status: str) -> None:
     services = submitted()
     services.provider.end("pb-0", status)
     services.now_is += 7_200
-    assert look(services) == FIRST.then("poll", 360)
+    assert look(services) == FIRST.then(Next.POLL, 360)
 
 
 @pytest.mark.parametrize("status", ["completed", "failed", "expired", "cancelled"])
 def test_a_batch_that_has_ended_is_collected_at_once(status: str) -> None:
     services = submitted()
     services.provider.end("pb-0", status)
-    assert look(services) == FIRST.then("collect")
+    assert look(services) == FIRST.then(Next.COLLECT)
 
 
 def test_counts_rise_and_never_fall_back_and_nothing_new_is_not_written() -> None:
@@ -125,12 +125,12 @@ def test_a_batch_that_ends_while_it_is_being_cancelled_is_seen_at_the_next_look(
 def test_a_look_that_fails_is_made_again_later() -> None:
     services = submitted()
     services.provider.trouble["retrieve_batch"] = [ServerError("down", status=500)]
-    assert look(services) == FIRST.then("poll", 30)
+    assert look(services) == FIRST.then(Next.POLL, 30)
 
 
 def test_a_day_of_steady_progress_takes_sixty_calls_of_the_provider_and_its_end_is_noticed_at_once() -> None:
     services = submitted()
-    step = FIRST.then("poll", 30)
+    step = FIRST.then(Next.POLL, 30)
     while step.next == "poll":
         services.wait(step.wait_seconds)
         done = (services.now() - NOW) * 50_000 // WINDOW
@@ -154,7 +154,7 @@ def test_a_batch_the_provider_no_longer_knows_is_waited_for_until_its_window_is_
         assert not_found(services).next == "poll"
     assert services.batch_store.kept[BATCH_ID, 0].attempt is not None
     services.now_is = float(NOW + WINDOW)
-    assert not_found(services) == FIRST.then("submit")
+    assert not_found(services) == FIRST.then(Next.SUBMIT)
     shard = services.batch_store.kept[BATCH_ID, 0]
     lost = shard.attempts[0]
     assert (lost.provider_status, lost.ended_at) == ("lost", NOW + WINDOW)
@@ -164,7 +164,7 @@ def test_a_batch_the_provider_no_longer_knows_is_waited_for_until_its_window_is_
 def test_the_window_of_a_batch_is_counted_from_its_creation_not_from_its_upload() -> None:
     services = planned()
     services.provider.meanwhile["create_file"] = lambda: services.wait(WINDOW)
-    submit(services, FIRST.then("submit"))
+    submit(services, FIRST.then(Next.SUBMIT))
     assert not_found(services).next == "poll"
 
 
@@ -173,7 +173,7 @@ def test_a_batch_that_is_found_again_is_collected() -> None:
     for _ in range(5):
         assert not_found(services).next == "poll"
     services.provider.end("pb-0", "completed")
-    assert look(services) == FIRST.then("collect")
+    assert look(services) == FIRST.then(Next.COLLECT)
     assert (services.batch_store.kept[BATCH_ID, 0].failures_in_a_row, services.batch_store.batch(BATCH_ID).paused) == (
         0,
         None,
@@ -183,7 +183,7 @@ def test_a_batch_that_is_found_again_is_collected() -> None:
 def test_a_provider_that_loses_every_batch_is_given_up_with_the_reason_on_the_lines() -> None:
     services, answers = planned(max_attempts=3), []
     for _ in range(3):
-        submit(services, FIRST.then("submit"))
+        submit(services, FIRST.then(Next.SUBMIT))
         services.wait(WINDOW)
         answers.append(not_found(services).next)
     assert answers == ["submit", "submit", "done"]
@@ -192,18 +192,18 @@ def test_a_provider_that_loses_every_batch_is_given_up_with_the_reason_on_the_li
     assert reason.code == "no_answer"
 
 
-@pytest.mark.parametrize("changes", [{"status": "done"}, {"attempts": []}])
-def test_a_shard_without_a_provider_batch_goes_back_to_submit(changes: dict[str, object]) -> None:
+@pytest.mark.parametrize(("changes", "following"), [({"status": "done"}, "done"), ({"attempts": []}, "submit")])
+def test_a_shard_without_a_provider_batch_is_not_looked_at(changes: dict[str, object], following: str) -> None:
     services = submitted()
     shard = services.batch_store.kept[BATCH_ID, 0]
     services.batch_store.save_shard(shard, msgspec.structs.replace(shard, **changes))
-    assert look(services).next == "submit"
+    assert look(services).next == following
     assert "retrieve_batch" not in services.provider.calls
 
 
 def near_its_end(action: str) -> MemoryServices:
     services = planned(deadline_action=action)
-    assert submit(services, FIRST.then("submit")).next == "poll"
+    assert submit(services, FIRST.then(Next.SUBMIT)).next == "poll"
     services.provider.end("pb-0", "in_progress", request_counts=RequestCounts(3, 1, 0))
     return services
 

@@ -5,7 +5,7 @@ import pytest
 
 from batch_client import BatchError as ProviderBatchError
 from batch_client import TokenLimitError
-from batchyard.domain.shard import Step
+from batchyard.domain.step import Step
 from batchyard.shards.collect import collect
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit

@@ -18,7 +18,8 @@ from batch_client import (
 from batch_client import (
     BatchError as ProviderBatchError,
 )
-from batchyard.domain.shard import MOST_FILES_TO_DELETE, Attempt, Shard, Step, change, discard, superseding
+from batchyard.domain.shard import MOST_FILES_TO_DELETE, Attempt, Shard, change, with_files_to_delete, with_next_version
+from batchyard.domain.step import Next, Step
 from batchyard.shards import provider_files
 from batchyard.shards.collect import collect
 from batchyard.shards.fail import fail_shard
@@ -46,7 +47,7 @@ def test_input_and_answers_are_deleted_once_the_answers_are_stored() -> None:
     services = ended()
     stored: list[bool] = []
     services.provider.meanwhile["delete_file"] = lambda: stored.append(services.batch_store.kept[BATCH_ID, 0].done)
-    assert collect(services, FIRST.then("collect")).next == "done"
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "done"
     assert sorted(services.provider.deleted) == ["err", "file-0", "out"]
     assert stored == [True]
     assert services.batch_store.kept[BATCH_ID, 0].files_to_delete == []
@@ -54,13 +55,13 @@ def test_input_and_answers_are_deleted_once_the_answers_are_stored() -> None:
 
 def test_nothing_is_deleted_where_files_are_to_be_kept() -> None:
     services = ended(keep_provider_files="true")
-    assert collect(services, FIRST.then("collect")).next == "done"
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "done"
     assert services.provider.deleted == []
 
 
 def test_what_is_sent_again_is_uploaded_anew_and_the_first_upload_is_deleted() -> None:
     services = ended("expired", answered=1)
-    assert collect(services, FIRST.then("collect")).next == "submit"
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "submit"
     assert "file-0" in services.provider.deleted
     assert submit(services, FIRST).next == "poll"
     assert services.provider.batches["pb-1"].input_file_id not in services.provider.deleted
@@ -70,7 +71,7 @@ def test_an_upload_that_is_used_again_when_there_is_room_is_kept() -> None:
     services = planned()
     submit(services, FIRST)
     services.provider.end("pb-0", "failed", errors=(ProviderBatchError("token_limit_exceeded", "no room"),))
-    assert collect(services, FIRST.then("collect")).next == "submit"
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "submit"
     assert services.provider.deleted == []
     assert submit(services, FIRST).next == "poll"
     assert services.provider.batches["pb-1"].input_file_id == "file-0"
@@ -101,7 +102,7 @@ PASSING = [
 def test_a_provider_that_deletes_nothing_is_not_asked_again_and_the_batch_goes_on(refusal: BatchClientError) -> None:
     services = ended()
     services.provider.trouble["delete_file"] = [refusal] * 3
-    assert collect(services, FIRST.then("collect")).next == "done"
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "done"
     assert services.batch_store.kept[BATCH_ID, 0].files_to_delete == []
     assert services.batch_store.batch(BATCH_ID).paused is None
 
@@ -110,7 +111,7 @@ def test_a_provider_that_deletes_nothing_is_not_asked_again_and_the_batch_goes_o
 def test_a_file_that_cannot_be_deleted_just_now_stays_listed_and_holds_nothing_up(refusal: BatchClientError) -> None:
     services = ended()
     services.provider.trouble["delete_file"] = [refusal] * 2  # a refused key is tried twice
-    assert collect(services, FIRST.then("collect")).next == "done"
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "done"
     shard = services.batch_store.kept[BATCH_ID, 0]
     assert (sorted(shard.files_to_delete), services.provider.deleted) == (["err", "file-0", "out"], [])
 
@@ -122,7 +123,7 @@ def test_a_worker_that_was_overtaken_while_it_deleted_changes_nothing_more() -> 
         assert submit(services, FIRST).next == "poll"
 
     services.provider.meanwhile["delete_file"] = another
-    assert collect(services, FIRST.then("collect")).next == "submit"
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "submit"
     assert sorted(services.provider.deleted) == ["err", "file-0", "out"]
     attempt = services.batch_store.kept[BATCH_ID, 0].attempt
     assert attempt is not None
@@ -133,8 +134,8 @@ def test_a_record_lists_so_many_files_at_most_and_each_once() -> None:
     services = planned()
     submit(services, FIRST)
     shard = services.batch_store.kept[BATCH_ID, 0]
-    assert discard(discard(shard, "a", None, ""), "a", "b", "b").files_to_delete == ["a", "b"]
-    many = discard(shard, *(f"file-{at:04}" for at in range(MOST_FILES_TO_DELETE + 50)))
+    assert with_files_to_delete(with_files_to_delete(shard, "a", None, ""), "a", "b", "b").files_to_delete == ["a", "b"]
+    many = with_files_to_delete(shard, *(f"file-{at:04}" for at in range(MOST_FILES_TO_DELETE + 50)))
     assert (len(many.files_to_delete), many.files_to_delete[-1]) == (
         MOST_FILES_TO_DELETE,
         f"file-{MOST_FILES_TO_DELETE + 49:04}",
@@ -145,9 +146,9 @@ def test_an_upload_that_the_record_lets_go_of_is_left_over_whoever_lets_go() -> 
     services = planned()
     submit(services, FIRST)
     shard = services.batch_store.kept[BATCH_ID, 0]
-    assert superseding(shard, change(shard, file_id=None)).files_to_delete == ["file-0"]
-    assert superseding(shard, change(shard, file_id="file-9")).files_to_delete == ["file-0"]
-    assert superseding(shard, shard).files_to_delete == []
+    assert with_next_version(shard, change(shard, file_id=None)).files_to_delete == ["file-0"]
+    assert with_next_version(shard, change(shard, file_id="file-9")).files_to_delete == ["file-0"]
+    assert with_next_version(shard, shard).files_to_delete == []
 
 
 def test_a_step_deletes_so_many_files_at_most_and_leaves_the_rest_for_the_next() -> None:

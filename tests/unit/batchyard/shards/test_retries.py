@@ -18,7 +18,8 @@ from batch_client import (
     SourceError,
 )
 from batchyard.domain.errors import InputGone, StoreError
-from batchyard.domain.shard import Step, change
+from batchyard.domain.shard import change
+from batchyard.domain.step import Next, Step
 from batchyard.shards.collect import collect
 from batchyard.shards.fail import fail_batch
 from batchyard.shards.poll import poll
@@ -163,7 +164,7 @@ def test_a_create_that_is_lost_at_last_is_looked_for_before_the_shard_is_given_u
     assert services.batch_store.kept[BATCH_ID, 0].draining
     assert submit(services, FIRST).next == "poll"
     services.provider.end("pb-0", "expired")
-    assert collect(services, FIRST.then("collect")).next == "done"
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "done"
     reason = services.batch_store.kept[BATCH_ID, 0].reason
     assert reason is not None
     assert reason.code == "provider_unavailable"
@@ -180,5 +181,5 @@ def test_a_provider_that_serves_us_no_more_is_waited_for_longer_when_nobody_has_
     else:
         fail_batch(services, BATCH_ID, {"Error": "ExecutionEnded"})
     services.provider.trouble["retrieve_batch"] = [ServerError("down", status=503) for _ in range(2 * looks)]
-    answers = [poll(services, FIRST.then("poll")).next for _ in range(looks + 1)]
+    answers = [poll(services, FIRST.then(Next.POLL)).next for _ in range(looks + 1)]
     assert answers == ["poll"] * looks + ["done"]

@@ -5,13 +5,16 @@ import json
 import pytest
 
 from batch_client import NotFoundError, RequestCounts
-from batchyard.domain.batch import BatchError
-from batchyard.domain.shard import Shard, Step, change
+from batchyard.domain.batch import BatchError, window_seconds
+from batchyard.domain.shard import Shard, change, with_stall
+from batchyard.domain.step import Next, Step
+from batchyard.domain.stopping import is_stall
 from batchyard.results.assemble import assemble
 from batchyard.shards import stalls
 from batchyard.shards.collect import collect
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
+from batchyard.shards.turn import Turn
 from tests.fakes.batches import BATCH_ID
 from tests.fakes.planned import INPUT, planned
 from tests.fakes.services import MemoryServices
@@ -37,16 +40,16 @@ DAY = 86_400
     ],
 )
 def test_a_window_that_was_over_counts_for_nothing(status: str, ran: float, window: str, counts: bool) -> None:
-    assert stalls.is_stall(status, ran, window) is counts
+    assert is_stall(status, ran, window_seconds(window)) is counts
 
 
 def test_what_is_counted_is_the_least_that_was_sent_in_a_row() -> None:
     services = sent()
     shard = services.batch_store.kept[BATCH_ID, 0]
     assert shard.attempts[-1].lines == 2
-    once = stalls.with_stall(shard)
+    once = with_stall(shard)
     assert (once.stalls, once.stalled_lines) == (1, 2)
-    assert stalls.with_stall(change(once, stalled_lines=1)).stalled_lines == 1
+    assert with_stall(change(once, stalled_lines=1)).stalled_lines == 1
 
 
 def sent() -> MemoryServices:
@@ -74,12 +77,12 @@ def test_the_lines_of_a_wave_that_the_provider_lost_again_and_again_are_errors_a
         assert submit(services, FIRST).next == "poll"
         services.now_is += DAY
         services.provider.trouble["retrieve_batch"] = [NotFoundError("gone", status=404)]
-        assert poll(services, FIRST.then("poll")).next == "submit", number
+        assert poll(services, FIRST.then(Next.POLL)).next == "submit", number
     shard = recorded(services)
     assert (shard.done, shard.unfinished, shard.failed, shard.stalls, shard.stalled_lines) == (False, 1, 2, 0, 0)
     assert submit(services, FIRST).next == "poll"
     answered(services, "pb-3", 200)
-    assert collect(services, FIRST.then("collect")).next == "done"
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "done"
     assert assemble(services, BATCH_ID) == "done"
     counts = services.batch_store.batch(BATCH_ID).counts
     assert (counts.completed, counts.failed) == (1, 2)
@@ -89,11 +92,11 @@ def test_the_lines_of_a_wave_that_the_provider_lost_again_and_again_are_errors_a
 def test_a_line_that_met_a_passing_error_before_has_that_as_its_outcome() -> None:
     services = sent()
     answered(services, "pb-0", 503)
-    assert collect(services, FIRST.then("collect")).next == "submit"
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "submit"
     for number in (1, 2):
         assert submit(services, FIRST).next == "poll"
         services.provider.end(f"pb-{number}", "completed", request_counts=RequestCounts(total=2, completed=0, failed=2))
-        assert collect(services, FIRST.then("collect")).next == "submit"
+        assert collect(services, FIRST.then(Next.COLLECT)).next == "submit"
     shard = recorded(services)
     assert (shard.unfinished, shard.failed, shard.codes) == (1, 2, {"http_503": 2})
 
@@ -101,6 +104,7 @@ def test_a_line_that_met_a_passing_error_before_has_that_as_its_outcome() -> Non
 def test_a_shard_of_which_all_lines_were_sent_in_vain_is_done() -> None:
     services = planned()
     submit(services, FIRST)
-    shard = stalls.with_stall(recorded(services))
-    done = stalls.fail_lines(services, recorded(services), shard, NO)
+    shard = with_stall(recorded(services))
+    turn = Turn(services, services.batch_store.batch(BATCH_ID), recorded(services), FIRST)
+    done = stalls.fail_lines(turn, shard, NO)
     assert (done.done, done.unfinished, done.reason) == (True, 3, NO)

@@ -8,7 +8,7 @@ from batch_client import (
     ProtocolError,
     QuotaError,
 )
-from batchyard.domain.shard import Step
+from batchyard.domain.step import Next, Step
 from batchyard.shards.retries import MOST_FAILURES_IN_A_ROW
 from batchyard.shards.submit import BETWEEN_LOOKS, LISTED_WITHIN, LONGEST_CREATE, LOOKS, submit
 from tests.fakes.batches import BATCH_ID
@@ -60,9 +60,9 @@ def test_a_lost_create_is_looked_for_until_it_would_be_listed_and_then_made_agai
     submit(services, FIRST)
     lost_at = services.now()
     assert services.batch_store.kept[BATCH_ID, 0].attempts[0].lost_at == lost_at
-    assert submit(services, FIRST) == FIRST.then("submit", BETWEEN_LOOKS)
+    assert submit(services, FIRST) == FIRST.then(Next.SUBMIT, BETWEEN_LOOKS)
     services.wait(LISTED_WITHIN - 1)
-    assert submit(services, FIRST) == FIRST.then("submit", 1)
+    assert submit(services, FIRST) == FIRST.then(Next.SUBMIT, 1)
     services.wait(1)
     assert submit(services, FIRST).next == "poll"
     assert services.provider.calls == ["create_file", "create_batch", *["find_batch"] * 3, "create_batch"]
@@ -84,7 +84,7 @@ def test_however_late_a_lost_create_is_looked_for_one_look_at_the_list_is_not_en
     submit(services, FIRST)
     for _ in range(LOOKS - 1):
         services.wait(10 * LISTED_WITHIN)
-        assert submit(services, FIRST) == FIRST.then("submit", BETWEEN_LOOKS)
+        assert submit(services, FIRST) == FIRST.then(Next.SUBMIT, BETWEEN_LOOKS)
     assert submit(services, FIRST).next == "poll"
     assert services.batch_store.kept[BATCH_ID, 0].attempts[0].lookups == 0
     assert services.provider.calls[-2:] == ["find_batch", "create_batch"]
@@ -131,7 +131,7 @@ def test_a_create_that_was_made_again_and_lost_again_has_its_own_time() -> None:
         submit(services, FIRST)
     look_in_vain(services)
     services.wait(LONGEST_CREATE - LISTED_WITHIN - 1)
-    assert submit(services, FIRST) == FIRST.then("submit", 1)
+    assert submit(services, FIRST) == FIRST.then(Next.SUBMIT, 1)
 
 
 def test_a_cancelled_batch_ends_though_nobody_can_tell_what_became_of_a_lost_create() -> None:
@@ -172,9 +172,7 @@ def test_a_second_run_after_success_goes_on_to_poll_without_another_batch() -> N
     services = planned()
     assert [submit(services, FIRST).next for _ in range(3)] == ["poll"] * 3
     assert services.provider.calls == ["create_file", "create_batch"]
-    assert services.batch_store.others["PROVIDER#pb-0", "LINK"] == {
-        "batch_id": BATCH_ID, "shard": 0, "expires_at_ttl": services.batch_store.batch(BATCH_ID).expires_at_ttl,
-    }  # fmt: skip
+    assert services.batch_store.links == {"pb-0": (BATCH_ID, 0)}
 
 
 def test_what_is_uploaded_is_the_input_s_own_bytes() -> None:

@@ -14,14 +14,15 @@ from batch_client import (
 )
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.errors import StaleRecord
-from batchyard.domain.shard import Shard, Step, change, change_attempt
+from batchyard.domain.policy import TOLD_AFTER
+from batchyard.domain.shard import Shard, change, change_attempt
+from batchyard.domain.step import Next, Step
 from batchyard.recovery.sweep import sweep
 from batchyard.results.assemble import assemble
 from batchyard.shards.cancel import cancel
 from batchyard.shards.collect import PATIENCE_FOR_SOME, collect
 from batchyard.shards.fail import end_batch, fail_batch
 from batchyard.shards.poll import poll
-from batchyard.shards.retries import TOLD_AFTER
 from batchyard.shards.submit import LISTED_WITHIN, LONGEST_CREATE, submit
 from tests.fakes.batches import BATCH_ID
 from tests.fakes.failures import Failure, each_failure
@@ -141,8 +142,8 @@ def finish_elsewhere(services: MemoryServices, name: str) -> None:
     ours = services.provider.trouble.pop(name, [])
     services.provider.files["out"] = answers(0, 1, 2)
     services.provider.end("pb-0", "completed", output_file_id="out")
-    assert poll(services, FIRST.then("poll")).next == "collect"
-    assert collect(services, FIRST.then("collect")).next == "done"
+    assert poll(services, FIRST.then(Next.POLL)).next == "collect"
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "done"
     services.provider.trouble[name] = ours
 
 
@@ -173,9 +174,9 @@ def test_a_late_failure_of_the_batch_does_not_pause_or_end_what_another_worker_h
     services.provider.end("pb-0", "failed", errors=(ProviderBatchError("token_limit_exceeded", "no room"),))
 
     def another() -> None:
-        assert collect(services, FIRST.then("collect")).next == "submit"
+        assert collect(services, FIRST.then(Next.COLLECT)).next == "submit"
         assert submit(services, FIRST).next == "poll"
-        assert poll(services, FIRST.then("poll")).next == "poll"
+        assert poll(services, FIRST.then(Next.POLL)).next == "poll"
 
     services.provider.on_the_way_back["retrieve_batch"] = another
     assert overtaken(services, collect) == recorded(services)
@@ -193,7 +194,9 @@ def test_a_late_collect_touches_neither_the_record_nor_the_runs_of_the_one_that_
 
     def another() -> None:
         services.provider.files["out"] = answers(0, 1, 2)
-        assert collect(services, FIRST.then("collect")).next == "done"  # of the very version that the late one has read
+        assert (
+            collect(services, FIRST.then(Next.COLLECT)).next == "done"
+        )  # of the very version that the late one has read
         runs.update(services.bucket.stored)
 
     services.provider.on_the_way_back["download_file"] = another
@@ -211,7 +214,7 @@ def test_lines_set_aside_late_touch_neither_the_record_nor_the_run_of_the_one_th
     def another() -> None:
         both = (ProviderBatchError("invalid_value", "no", None, 1), ProviderBatchError("invalid_value", "no", None, 3))
         services.provider.end("pb-0", "failed", errors=both)
-        assert collect(services, FIRST.then("collect")).next == "submit"
+        assert collect(services, FIRST.then(Next.COLLECT)).next == "submit"
         runs.update(services.bucket.stored)
 
     services.provider.on_the_way_back["retrieve_batch"] = another

@@ -7,12 +7,10 @@ from typing import Any
 import pytest
 
 from batchyard.domain.errors import StoreError
-from batchyard.domain.webhook_delivery import DeliveryRequest
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
 from batchyard.webhooks.notify import notify
 from tests.fakes.batches import BATCH_ID
-from tests.fakes.services import MemoryServices
-from tests.fakes.webhooks import MemoryWebhookExecutions
+from tests.fakes.services import MemoryExecutions, MemoryServices
 
 ROOT = Path(__file__).resolve().parents[4]
 ENDS = ["completed", "failed", "cancelled"]
@@ -44,8 +42,9 @@ def test_those_that_want_it_are_told_and_no_other_tenant_s(what: str) -> None:
     endpoint(made, 3, "default", "batch.expired")
     endpoint(made, 4, "acme", f"batch.{what}")
     assert len(notify(made, told(what))) == 2
-    assert [order.endpoint_id for order in made.webhook_executions.started] == wanting[::-1]
-    (event,) = {order.event for order in made.webhook_executions.started}
+    orders = [made.webhook_executions.payloads[name] for name in made.webhook_executions.started]
+    assert [order.endpoint_id for order in orders] == wanting[::-1]
+    (event,) = {order.event for order in orders}
     assert (event.event_type, event.batch_id) == (f"batch.{what}", BATCH_ID)
     assert event.created_at == told(what)[f"{what}_at"]
 
@@ -56,16 +55,16 @@ def test_a_tenant_without_endpoints_costs_no_execution() -> None:
     assert made.webhook_executions.started == []
 
 
-class DownOnce(MemoryWebhookExecutions):
+class DownOnce(MemoryExecutions):
     """A state machine that cannot be reached, once."""
 
     down = True
 
-    def start(self, order: DeliveryRequest) -> bool:
+    def start(self, name: str, payload: object) -> bool:
         if self.down:
             self.down = False
             raise StoreError("down")
-        return super().start(order)
+        return super().start(name, payload)
 
 
 def test_a_delivery_that_could_not_be_started_is_started_when_the_event_comes_again() -> None:

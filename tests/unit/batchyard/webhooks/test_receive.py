@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+from batchyard.adapters.batch_store import LinkedShard
 from batchyard.domain.errors import ApiError
 from batchyard.webhooks.receive import receive
 from tests.fakes.batches import BATCH_ID
@@ -23,7 +24,7 @@ BODY = msgspec.json.encode({"id": "evt_1", "type": "batch.completed", "created_a
 def services() -> MemoryServices:
     services = MemoryServices()
     services.webhook_secret.text = SECRET
-    services.batch_store.others["PROVIDER#pb-1", "LINK"] = {"batch_id": BATCH_ID, "shard": 3}
+    services.batch_store.links["pb-1"] = LinkedShard(BATCH_ID, 3)
     return services
 
 

@@ -1,0 +1,41 @@
+"""The records of API keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from batchyard.adapters.table import ANY, INDEX, THERE, Table, changing, members
+from batchyard.domain.api_key import ApiKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KEYS: Final = "KEYS"  # the name of all keys in the index
+
+
+class ApiKeyStore(Table):
+    """Read and write the records of API keys."""
+
+    def create(self, key: ApiKey) -> None:
+        """Record a new key; its id is random, so that only a repeated request finds a record there."""
+        place = {"gsi1pk": KEYS, "gsi1sk": f"{key.tenant}#{key.created_at:010}#{key.key_id}"}
+        self._put(_key(key.key_id), {**members(key), **place}, ANY)
+
+    def key(self, key_id: str) -> ApiKey:
+        """Read a key; raises NotFound."""
+        return msgspec.convert(self._get(_key(key_id)), ApiKey)
+
+    def all(self) -> Iterator[ApiKey]:
+        """Yield every key, by tenant and age."""
+        found = self._query("gsi1pk = :keys", {":keys": KEYS}, IndexName=INDEX)
+        return (msgspec.convert(item, ApiKey) for item in found)
+
+    def revoke(self, key_id: str, now: int) -> bool:
+        """Revoke a key; False where there is none of this id."""
+        return self._changed(changing(_key(key_id), {"revoked_at": now}, THERE))
+
+
+def _key(key_id: str) -> dict[str, str]:
+    return {"pk": f"KEY#{key_id}", "sk": "KEY"}

@@ -1,0 +1,74 @@
+"""The emulator's own API under /_emulator: a test orders failures and reads what happened. It needs no key."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+
+from local.emulator import faults
+from local.emulator.batches import Batch
+from local.emulator.batches_api import json_object
+from local.emulator.errors import ApiError
+from local.emulator.reply import Reply
+from local.emulator.state import State
+
+
+async def set_scenario(state: State, request: Request) -> Reply:
+    """Follow the scenario in the body from now on."""
+    try:
+        state.play(msgspec.convert({**state.defaults, **await json_object(request)}, faults.Scenario))
+    except msgspec.ValidationError as error:
+        raise ApiError(400, f"Not a scenario: {error}") from error
+    return await get_scenario(state, request)
+
+
+async def get_scenario(state: State, request: Request) -> Reply:  # noqa: ARG001 # every operation has this shape
+    """Answer the scenario that is played."""
+    shown = msgspec.structs.replace(state.scenario, api_key=None)  # a key is never shown
+    return Reply(msgspec.to_builtins(shown))
+
+
+async def advance_clock(state: State, request: Request) -> Reply:
+    """Move the clock by `seconds`, and answer its new time."""
+    seconds = (await json_object(request)).get("seconds")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
+        raise ApiError(400, "Expected a number of seconds, 0 or more.", param="seconds")
+    state.clock.advance(seconds)
+    return Reply({"now": state.clock.now()})
+
+
+async def list_calls(state: State, request: Request) -> Reply:
+    """Answer the recorded calls, oldest first; the query `operation` selects one operation."""
+    operation = request.query_params.get("operation")
+    return Reply({"data": [call for call in list(state.calls) if operation in (None, call["operation"])]})
+
+
+async def list_ledger(state: State, request: Request) -> Reply:
+    """Answer every batch, oldest first, with its billed custom_ids: those that were answered 2xx.
+
+    The query `lines=false` leaves the custom_ids out. The member `direct` holds the requests answered 2xx at once.
+    """
+    with_lines = request.query_params.get("lines") != "false"
+    batches = reversed(state.batches.newest_first())
+    entries = [_entry(batch, with_lines=with_lines) for batch in batches]
+    return Reply({"data": entries, "direct": list(state.direct)})
+
+
+def _entry(batch: Batch, *, with_lines: bool) -> dict[str, Any]:
+    entry = batch.wire()
+    entry["ordinal"] = batch.ordinal
+    entry["requests"] = batch.total
+    entry["billed_requests"] = batch.completed
+    entry["enqueued_tokens"] = 0 if batch.ended else batch.enqueued_tokens
+    if with_lines:
+        entry["billed"] = list(_billed(batch))
+    return entry
+
+
+def _billed(batch: Batch) -> Iterator[str]:
+    if not batch.ledger_path.exists():
+        return
+    with batch.ledger_path.open("rb") as file:
+        for line in file:
+            yield msgspec.json.decode(line, type=str)

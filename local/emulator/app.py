@@ -1,0 +1,85 @@
+"""The emulator as an ASGI application: the paths and methods of all operations."""
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from local.emulator import admin_api, batches_api, direct_api, files_api, uploads_api, webhooks_api
+from local.emulator.errors import ApiError
+from local.emulator.operations import Handler, Operation
+from local.emulator.reply import Reply
+from local.emulator.state import State
+from local.emulator.wire import NO_FAULT, Connection
+
+_WEBHOOKS = "/webhook_endpoints"
+_OPERATIONS: list[tuple[str, str, str, Handler]] = [
+    ("createFile", "POST", "/files", files_api.create_file),
+    ("listFiles", "GET", "/files", files_api.list_files),
+    ("retrieveFile", "GET", "/files/{file_id}", files_api.retrieve_file),
+    ("deleteFile", "DELETE", "/files/{file_id}", files_api.delete_file),
+    ("downloadFile", "GET", "/files/{file_id}/content", files_api.download_file),
+    ("createUpload", "POST", "/uploads", uploads_api.create_upload),
+    ("addUploadPart", "POST", "/uploads/{upload_id}/parts", uploads_api.add_upload_part),
+    ("completeUpload", "POST", "/uploads/{upload_id}/complete", uploads_api.complete_upload),
+    ("cancelUpload", "POST", "/uploads/{upload_id}/cancel", uploads_api.cancel_upload),
+    ("createBatch", "POST", "/batches", batches_api.create_batch),
+    ("listBatches", "GET", "/batches", batches_api.list_batches),
+    ("retrieveBatch", "GET", "/batches/{batch_id}", batches_api.retrieve_batch),
+    ("cancelBatch", "POST", "/batches/{batch_id}/cancel", batches_api.cancel_batch),
+    ("createWebhookEndpoint", "POST", _WEBHOOKS, webhooks_api.create_webhook_endpoint),
+    ("listWebhookEndpoints", "GET", _WEBHOOKS, webhooks_api.list_webhook_endpoints),
+    ("retrieveWebhookEndpoint", "GET", f"{_WEBHOOKS}/{{endpoint_id}}", webhooks_api.retrieve_webhook_endpoint),
+    ("updateWebhookEndpoint", "POST", f"{_WEBHOOKS}/{{endpoint_id}}", webhooks_api.update_webhook_endpoint),
+    ("deleteWebhookEndpoint", "DELETE", f"{_WEBHOOKS}/{{endpoint_id}}", webhooks_api.delete_webhook_endpoint),
+    ("rotateWebhookSecret", "POST", f"{_WEBHOOKS}/{{endpoint_id}}/rotate_secret", webhooks_api.rotate_webhook_secret),
+    ("testWebhookEndpoint", "POST", f"{_WEBHOOKS}/{{endpoint_id}}/test", webhooks_api.test_webhook_endpoint),
+    ("createResponse", "POST", "/responses", direct_api.answer),
+    ("createChatCompletion", "POST", "/chat/completions", direct_api.answer),
+    ("createEmbedding", "POST", "/embeddings", direct_api.answer),
+    ("createCompletion", "POST", "/completions", direct_api.answer),
+    ("createModeration", "POST", "/moderations", direct_api.answer),
+    ("createImage", "POST", "/images/generations", direct_api.answer),
+]
+_ADMIN: list[tuple[str, str, Handler]] = [
+    ("POST", "/scenario", admin_api.set_scenario),
+    ("GET", "/scenario", admin_api.get_scenario),
+    ("POST", "/clock", admin_api.advance_clock),
+    ("GET", "/calls", admin_api.list_calls),
+    ("GET", "/ledger", admin_api.list_ledger),
+]
+
+
+class AdminOperation:
+    """One operation of the emulator's own API as an ASGI application: no key, no fault, no record."""
+
+    def __init__(self, state: State, handler: Handler) -> None:
+        self._state = state
+        self._handler = handler
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        try:
+            reply = await self._handler(self._state, Request(scope, receive))
+        except ApiError as error:
+            reply = Reply(error.envelope(), error.status)
+        await Connection(scope, receive, send).deliver(reply, NO_FAULT)
+
+
+def unknown_url(request: Request, error: Exception) -> Response:
+    """Refuse a path or a method that the provider does not have."""
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    refused = ApiError(status, f"Invalid URL ({request.method} {request.url.path})")
+    return JSONResponse(refused.envelope(), status)
+
+
+def build(state: State) -> Starlette:
+    """Return the application that serves `state`."""
+    api = [
+        Route(path, Operation(state, name, handler), methods=[method]) for name, method, path, handler in _OPERATIONS
+    ]
+    admin = [Route(path, AdminOperation(state, handler), methods=[method]) for method, path, handler in _ADMIN]
+    routes = [Mount("/v1", routes=api), Mount("/_emulator", routes=admin)]
+    return Starlette(routes=routes, exception_handlers={404: unknown_url, 405: unknown_url})

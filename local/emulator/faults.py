@@ -1,0 +1,250 @@
+"""The members of a scenario file: which failure happens, and when. `--help` shows them with examples.
+
+Unknown members are refused. So a misspelt fault cannot pass for a test that found nothing.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from local.emulator import ranges
+from local.emulator.ranges import EVERY, Range
+
+OperationName = Literal[
+    "*",
+    "createFile",
+    "listFiles",
+    "retrieveFile",
+    "deleteFile",
+    "downloadFile",
+    "createBatch",
+    "listBatches",
+    "retrieveBatch",
+    "cancelBatch",
+    "createUpload",
+    "addUploadPart",
+    "completeUpload",
+    "cancelUpload",
+    "createWebhookEndpoint",
+    "listWebhookEndpoints",
+    "retrieveWebhookEndpoint",
+    "updateWebhookEndpoint",
+    "deleteWebhookEndpoint",
+    "rotateWebhookSecret",
+    "testWebhookEndpoint",
+    "createResponse",
+    "createChatCompletion",
+    "createEmbedding",
+    "createCompletion",
+    "createModeration",
+    "createImage",
+]
+
+
+class Rule(msgspec.Struct, forbid_unknown_fields=True):
+    """The base of all parts of a scenario, which refuse unknown members."""
+
+
+class Cut(Rule):
+    """Send only the beginning of the body."""
+
+    #: Where the body ends: a number of bytes from 1, or a share below 1.
+    at: float = 0.5
+    #: How the body is framed; `length` promises the whole of it.
+    framing: Literal["length", "chunked", "close"] = "length"
+    #: Whether the connection is reset at the end.
+    reset: bool = False
+
+
+class Dribble(Rule):
+    """Send the body slowly."""
+
+    #: The bytes of each piece.
+    bytes: int = 1
+    #: The pause after each piece.
+    seconds: float = 0.05
+
+
+class CallFault(Rule):
+    """What goes wrong with one API call."""
+
+    #: The seconds before anything is done.
+    delay: float = 0.0
+    #: The status to answer in place of the operation's own answer.
+    status: int | None = None
+    #: Members that change the error object of that answer.
+    error: dict[str, Any] | None = None
+    #: The body to answer; text is sent as it is.
+    body: Any = None
+    #: Whether to answer the HTML page of a gateway.
+    html: bool = False
+    #: Headers to add to the answer.
+    headers: dict[str, str] = {}
+    #: What happens to the connection in place of an answer.
+    connection: Literal["reset", "close", "stall"] | None = None
+    #: Whether the operation is done before the call fails.
+    after_effect: bool = False
+    #: Whether the call fails before its body is read.
+    early: bool = False
+    #: Members to set in the answer.
+    set: dict[str, Any] = {}
+    #: Members to remove from the answer.
+    unset: list[str] = []
+    #: The member in which the whole answer is wrapped.
+    wrap: str | None = None
+    #: How many of the newest items a list leaves out.
+    hide_newest: int = 0
+    #: Where the body ends too early.
+    cut: Cut | None = None
+    #: How slowly the body is sent.
+    dribble: Dribble | None = None
+    #: Whether the body is compressed.
+    gzip: bool = False
+
+    @property
+    def replaces_reply(self) -> bool:
+        """Tell whether the caller gets something else than the operation's own answer."""
+        return self.status is not None or self.connection is not None or self.body is not None or self.html
+
+
+class CallRule(Rule):
+    """Order a failure for some API calls."""
+
+    do: CallFault
+    #: The operation whose calls match.
+    operation: OperationName = "*"
+    #: Which of the matching calls fail, by their count from 1.
+    nth: Range = EVERY
+    #: Only calls about these batches match; 1 is the first batch made under this scenario.
+    batch: Range | None = None
+    #: Only calls about files of this name match; the name may have `*` and `?`.
+    filename: str | None = None
+    #: Whether the calls about each batch are counted apart.
+    each_batch: bool = False
+    #: The chance that a matching call fails.
+    share: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse a malformed range."""
+        ranges.check(self.nth)
+        ranges.check(self.batch or EVERY)
+
+
+class LineFault(Rule):
+    """What goes wrong with one line of a batch."""
+
+    #: The status of the model endpoint's answer.
+    status: int | None = None
+    code: str | None = None
+    message: str | None = None
+    #: The body of the answer.
+    body: dict[str, Any] | None = None
+    #: The code of an error object, for a line that gets no HTTP answer.
+    error: str | None = None
+    #: Whether the line has neither response nor error.
+    bare: bool = False
+    #: Whether the line is cut in half.
+    malformed: bool = False
+    #: Whether the line is in no file.
+    missing: bool = False
+    #: Whether the line is in its file twice.
+    duplicate: bool = False
+    #: Whether an answer to an unknown custom_id follows the line.
+    unknown_custom_id: bool = False
+
+
+class LineRule(Rule):
+    """Order a failure for some lines."""
+
+    do: LineFault
+    #: The custom_ids that match: one pattern with `*` and `?`, or a list.
+    custom_id: str | list[str] = "*"
+    #: The numbers of the lines that match, from 1.
+    lines: Range = EVERY
+    #: The chance that a matching line fails.
+    share: float = 1.0
+    #: How often a custom_id fails over all batches; None means always.
+    times: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a malformed range."""
+        ranges.check(self.lines)
+
+
+class BatchFault(Rule):
+    """What goes wrong with one batch."""
+
+    #: The errors of a batch that fails validation: codes or whole errors.
+    fail: list[dict[str, Any] | str] | str | None = None
+    #: The share of lines after which the batch expires.
+    expire_after: float | None = None
+    #: The status in which the batch stays until it expires.
+    stuck: Literal["validating", "in_progress", "finalizing", "cancelling"] | None = None
+    #: The life of the batch, in place of the scenario's `seconds_per_batch`.
+    seconds: float | None = None
+    #: Whether a file id is "" where null belongs.
+    empty_file_ids: bool = False
+    #: Whether the output file never shows.
+    no_output_file: bool = False
+    #: Whether a cancel comes too late, so that the batch completes.
+    cancel_finishes: bool = False
+    #: What goes wrong with the webhook.
+    webhook: Literal["lost", "twice", "forged", "late"] | None = None
+    #: Failures of lines in this batch alone.
+    lines: list[LineRule] = []
+
+
+class BatchRule(Rule):
+    """Order a failure for some batches."""
+
+    do: BatchFault
+    #: The ordinals of the batches that match; 1 is the first batch made under this scenario.
+    batch: Range = EVERY
+    #: Which of the matching batches fail, by their count from 1.
+    nth: Range = EVERY
+    #: The model that must be equal; None means any.
+    model: str | None = None
+    #: The endpoint that must be equal; None means any.
+    endpoint: str | None = None
+    #: The metadata that the batch must have among its own.
+    metadata: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        """Refuse a malformed range."""
+        ranges.check(self.batch)
+        ranges.check(self.nth)
+
+
+class Scenario(Rule):
+    """Every ordered failure and every limit of one emulator."""
+
+    #: The number from which the order of output lines and each chance are made.
+    seed: int = 0
+    #: The only key that is accepted from now on; None leaves the key as it is.
+    api_key: str | None = None
+    #: Failures of API calls; the first rule that fits acts.
+    calls: list[CallRule] = []
+    #: Failures of batches; the first rule that fits acts.
+    batches: list[BatchRule] = []
+    #: Failures of lines in every batch; the first rule that fits acts.
+    lines: list[LineRule] = []
+    #: The only models that are known; None means any.
+    models: list[str] | None = None
+    #: The most prompt tokens of all running batches of a model; `*` stands for every other model.
+    enqueued_token_limits: dict[str, int] = {}
+    creates_per_hour: int = 2000
+    max_file_bytes: int = 209_715_200
+    max_lines: int = 50_000
+    #: Whether downloads follow the Range header.
+    ranges: bool = False
+    #: The whole life of a batch, by the emulator's clock.
+    seconds_per_batch: float = 1.5
+    #: The least size of a text answer.
+    answer_bytes: int = 0
+    #: The size of an embedding, unless the request names one.
+    embedding_dimensions: int = 64
+
+
+def parse(text: bytes) -> Scenario:
+    """Read a scenario; raise msgspec.ValidationError, which names the wrong member."""
+    return msgspec.json.decode(text, type=Scenario)

@@ -1,0 +1,94 @@
+"""Fetch what a stopped run has finished, and leave no file at the provider.
+
+The stack may wait for minutes between two looks at the provider, and here a person waits. So this module looks at the
+provider, and calls the advance function for each shard whose provider batch has ended, as a webhook of the provider does.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from batch_client import BatchClientError
+from local.run.records import list_files_at_provider, list_open_shards, read_progress
+from local.run.reporting import Display, print_closing
+from local.run.results import fetch_results
+from local.stack.deploy import STACK
+from local.stack.provider_choice import Provider
+from local.stack.running import Stack
+
+MINUTES = 10  # OpenAI ends a cancelled batch within them
+_LOOK_SECONDS = 2.0
+_AGAIN_SECONDS = 10.0
+_CALL_SECONDS = 3.0
+_MOST_AT_ONCE = 10
+
+
+def fetch_partial(
+    stack: Stack, provider: Provider, batch_id: str, out: Path, say: Callable[[str], None], minutes: float = MINUTES
+) -> bool:
+    """Wait for the end of a cancelled batch, and put what was finished into `out`; return whether the batch has ended.
+
+    Raises:
+        ResultsError: the results cannot be written.
+        ProcessEnded: a process of the stack ended by itself.
+
+    """
+    say(f"Waiting for its end, {minutes:g} minutes at most, to fetch what is finished. Ctrl-C again ends at once.")
+    table = stack.clients.table(stack.table)
+    ended, last = _await_end(stack, provider, batch_id, minutes), read_progress(table, batch_id)
+    if ended and last.done:
+        print_closing(last, fetch_results(stack, batch_id, out))
+    elif ended:
+        say("Nothing of it was finished.")  # results of an earlier run in `out` are worth more than an empty report
+    else:
+        say(f"It has not ended after {minutes:g} minutes: nothing was fetched.")
+    left = list_files_at_provider(table, batch_id)
+    say(f"Files left at the provider: {', '.join(left)}." if left else "No file of it is left at the provider.")
+    return ended
+
+
+def _await_end(stack: Stack, provider: Provider, batch_id: str, minutes: float) -> bool:
+    """Wait until the batch has ended or the time is over, and return whether the batch has ended."""
+    table, function = stack.clients.table(stack.table), _advance_function(stack)
+    deadline, asked = time.monotonic() + minutes * 60, dict[int, float]()
+    with Display(own_provider=True) as display:
+        while not (now := read_progress(table, batch_id)).ended:
+            display.show(now)
+            for shard in islice(_due_shards(stack, provider, batch_id, asked), _MOST_AT_ONCE):
+                asked[shard] = time.monotonic()
+                payload = json.dumps({"batch_id": batch_id, "shard": shard}).encode()
+                function(payload)
+            if time.monotonic() >= deadline:
+                break
+            stack.check()
+            time.sleep(_LOOK_SECONDS)
+    return now.ended
+
+
+def _due_shards(stack: Stack, provider: Provider, batch_id: str, asked: dict[int, float]) -> Iterator[int]:
+    """Yield the shards whose provider batch is over; a shard that still does not end is due again ten seconds later."""
+    left = list_open_shards(stack.clients.table(stack.table), batch_id)
+    for shard in sorted(left, key=lambda shard: asked.get(shard, 0.0)):
+        provider_batch_id = left[shard]
+        lately = shard in asked and time.monotonic() - asked[shard] < _AGAIN_SECONDS
+        if not lately and (provider_batch_id is None or _has_ended(provider, provider_batch_id)):
+            yield shard
+
+
+def _has_ended(provider: Provider, provider_batch_id: str) -> bool:
+    try:
+        with provider.client(_CALL_SECONDS) as client:
+            return client.retrieve_batch(provider_batch_id).ended
+    except BatchClientError:
+        return False  # the next round asks again
+
+
+def _advance_function(stack: Stack) -> Callable[[bytes], None]:
+    found = stack.clients.other("cloudformation").describe_stack_resource(
+        StackName=STACK, LogicalResourceId="AdvanceFunction"
+    )
+    name = found["StackResourceDetail"]["PhysicalResourceId"]
+    functions = stack.clients.other("lambda")
+    return lambda payload: functions.invoke(FunctionName=name, InvocationType="Event", Payload=payload)

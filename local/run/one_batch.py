@@ -1,0 +1,141 @@
+"""Run one batch: drop the input into the inbox, show the progress, fetch the results, and say how the batch went."""
+
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from boto3.exceptions import S3UploadFailedError
+from botocore.exceptions import BotoCoreError
+
+from local.errors import NoBatchError
+from local.run.disk_space import free_bytes, free_sentence
+from local.run.records import Progress, find_batch, read_progress
+from local.run.reporting import Display, print_closing
+from local.run.results import fetch_results
+from local.run.summary import failed_by_input
+from local.stack.function_logs import save_logs
+from local.stack.running import TENANT, Stack
+
+_POLL_SECONDS = 0.5
+_INTAKE_SECONDS = 60.0
+_STRANDED_SECONDS = 15.0
+_FULL = 1_000_000_000  # with fewer free bytes a large file cannot go on
+T = TypeVar("T")
+
+
+def run_batch(stack: Stack, source: Path, out: Path) -> int:
+    """Run the file `source`, and put the results into the folder `out`; return 0 for a completed batch, else 1.
+
+    Raises:
+        NoBatchError: the input became no batch.
+        ProcessEnded: a process of the stack ended by itself.
+
+    """
+    started = time.monotonic()
+    try:
+        last = _follow(stack, _drop_input(stack, source))
+    except NoBatchError:
+        with suppress(OSError):  # a full disk takes no log, and the error says already that the disk is full
+            save_logs(stack)
+        raise
+    if last.status == "failed":
+        # the report is written after the status
+        _await_answer(stack, lambda: _is_at_rest(stack, last.batch_id), _STRANDED_SECONDS)
+    fetched = fetch_results(stack, last.batch_id, out)
+    print_closing(last, fetched, time.monotonic() - started)
+    if last.status == "completed":
+        return 0
+    if not failed_by_input(last):
+        print(f"What the functions logged: {save_logs(stack)}", file=sys.stderr)
+        if free_bytes() < _FULL:
+            print(free_sentence(), file=sys.stderr)
+    return 1
+
+
+def _drop_input(stack: Stack, source: Path) -> str:
+    """Upload the input to the inbox, and return the id of the batch that the stack makes of the input."""
+    s3 = stack.clients.s3
+    key = f"inbox/{TENANT}/{source.name}"
+    try:
+        s3.upload_file(str(source), stack.bucket, key)
+    except (S3UploadFailedError, BotoCoreError) as error:
+        stack.check()
+        raise NoBatchError(
+            f"The input could not be put into S3, which is on disk here. {free_sentence()} {error}"
+        ) from error
+    version_id = s3.head_object(Bucket=stack.bucket, Key=key)["VersionId"]
+    print(f"Dropped {source} into s3://{stack.bucket}/{key}", file=sys.stderr, flush=True)
+    table = stack.clients.table(stack.table)
+    found = _await_answer(stack, lambda: find_batch(table, TENANT, key, version_id), _INTAKE_SECONDS)
+    if found is None:
+        raise NoBatchError(
+            f"No batch was made of the input within {_INTAKE_SECONDS:.0f} seconds. "
+            f"What the functions logged: {stack.folder / 'functions.log'}"
+        )
+    return found
+
+
+def _follow(stack: Stack, batch_id: str) -> Progress:
+    """Show the progress of the batch until its end, and return its last state."""
+    table = stack.clients.table(stack.table)
+    with Display(own_provider=stack.own is not None) as display:
+        while True:
+            now = read_progress(table, batch_id)
+            display.show(now)
+            if now.ended:
+                return now
+            if _execution_failed(stack, batch_id):
+                return _await_record(stack, batch_id)
+            stack.check()
+            time.sleep(_POLL_SECONDS)
+
+
+def _execution_failed(stack: Stack, batch_id: str) -> bool:
+    """Tell whether the execution of the batch has failed; the record of the batch must say so soon."""
+    return _execution(stack, batch_id) not in (None, "RUNNING", "SUCCEEDED")
+
+
+def _is_at_rest(stack: Stack, batch_id: str) -> bool | None:
+    """Return True if no execution works on the batch any more, else None."""
+    return None if _execution(stack, batch_id) == "RUNNING" else True
+
+
+def _execution(stack: Stack, batch_id: str) -> str | None:
+    machine = stack.outputs["StateMachineArn"]
+    arn = f"{machine.replace(':stateMachine:', ':execution:')}:{batch_id}"
+    states = stack.clients.stepfunctions
+    try:
+        return states.describe_execution(executionArn=arn)["status"]
+    except states.exceptions.ExecutionDoesNotExist:
+        return None  # intake records a batch before it starts the execution
+
+
+def _await_record(stack: Stack, batch_id: str) -> Progress:
+    """Wait for the record of a failed execution, and return the last state of its batch."""
+    table = stack.clients.table(stack.table)
+
+    def last() -> Progress | None:
+        now = read_progress(table, batch_id)
+        return now if now.ended else None
+
+    ended = _await_answer(stack, last, _STRANDED_SECONDS)
+    if ended is None:
+        raise NoBatchError(
+            f"The execution of {batch_id} failed and left no record of why. "
+            f"What the functions logged: {stack.folder / 'functions.log'}"
+        )
+    return ended
+
+
+def _await_answer(stack: Stack, ask: Callable[[], T | None], seconds: float) -> T | None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        answer = ask()
+        if answer is not None:
+            return answer
+        stack.check()
+        time.sleep(_POLL_SECONDS)
+    return None

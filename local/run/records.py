@@ -1,0 +1,155 @@
+"""Read from the table what a person who watches a batch wants to know."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.conditions import Attr, Key
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+ENDED = frozenset({"completed", "failed", "cancelled"})
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The state of a batch, with counts of its input lines and its shards."""
+
+    batch_id: str
+    status: str
+    #: All lines of the input.
+    total: int = 0
+    #: Lines that succeeded.
+    completed: int = 0
+    #: Lines whose outcome is an error.
+    failed: int = 0
+    #: All shards; 0 before the input is planned.
+    shards: int = 0
+    #: Shards whose lines all have their outcome.
+    shards_done: int = 0
+    #: Why the batch waits; None if it does not.
+    paused: str | None = None
+    #: The errors of the batch itself, in OpenAI's shape; a long list is cut.
+    errors: list[Mapping[str, Any]] = field(default_factory=list)
+    #: The number of these errors before the list was cut.
+    errors_total: int = 0
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether the status is final."""
+        return self.status in ENDED
+
+    @property
+    def done(self) -> int:
+        """Return the number of lines that have their outcome."""
+        return self.completed + self.failed
+
+
+def find_batch(table: "Table", tenant: str, key: str, version_id: str) -> str | None:
+    """Return the id of the batch that was made of this version of the object `key`; None while there is none."""
+    answer = table.query(
+        IndexName="by_tenant",
+        KeyConditionExpression=Key("gsi1pk").eq(f"TENANT#{tenant}"),
+        FilterExpression=Attr("input.key").eq(key) & Attr("input.version_id").eq(version_id),
+        ScanIndexForward=False,
+    )
+    ids = [str(item["batch_id"]) for item in answer["Items"]]
+    return ids[0] if ids else None
+
+
+@dataclass(frozen=True)
+class AtProvider:
+    """What a batch has at the provider, as far as the records say."""
+
+    #: The ids of the provider batches that have not ended.
+    running: list[str]
+    #: Whether another provider batch is being created, whose id is not known yet.
+    creating: bool
+    #: Whether the batch has ever had a provider batch.
+    any: bool
+
+
+def list_open_batches(table: "Table", tenant: str) -> list[str]:
+    """Return the ids of the tenant's batches that have not ended."""
+    of_tenant = Key("gsi1pk").eq(f"TENANT#{tenant}")
+    answer = table.query(IndexName="by_tenant", KeyConditionExpression=of_tenant)
+    return [str(item["batch_id"]) for item in answer["Items"] if item["status"] not in ENDED]
+
+
+def read_at_provider(table: "Table", batch_id: str) -> AtProvider:
+    """Return what the batch has at the provider now."""
+    shards = _shards(_items(table, batch_id))
+    attempts = [attempt for shard in shards for attempt in shard.get("attempts", [])]
+    live = [attempt for shard in shards for attempt in _live(shard)]
+    creating = any(attempt.get("creating_at") and not attempt.get("provider_batch_id") for attempt in live)
+    running = [attempt["provider_batch_id"] for shard in shards for attempt in _running(shard)]
+    return AtProvider(running, creating, creating or any(attempt.get("provider_batch_id") for attempt in attempts))
+
+
+def list_open_shards(table: "Table", batch_id: str) -> dict[int, str | None]:
+    """Return the numbers of the shards that are not done, each with the id of its running provider batch or None."""
+    items = _items(table, batch_id)
+    batch = next(item for item in items if item["sk"] == "BATCH")
+    found = dict[int, str | None].fromkeys(range(int(batch.get("shards", 0))))
+    for shard in _shards(items):
+        if shard.get("status") == "done":
+            found.pop(int(shard["shard"]), None)
+        else:
+            found[int(shard["shard"])] = next((each["provider_batch_id"] for each in _running(shard)), None)
+    return found
+
+
+def list_files_at_provider(table: "Table", batch_id: str) -> list[str]:
+    """Return the ids of the batch's files at the provider: uploads, and answers that were fetched and not deleted yet."""
+    shards = _shards(_items(table, batch_id))
+    uploads = [attempt.get("file_id") for shard in shards for attempt in _live(shard)]
+    kept = [file_id for shard in shards for file_id in (shard.get("file_id"), *shard.get("files_to_delete", []))]
+    return list(dict.fromkeys(file_id for file_id in (*kept, *uploads) if file_id))
+
+
+def read_progress(table: "Table", batch_id: str) -> Progress:
+    """Return the state of the batch now; while shards run, the lines are counted from the records of the shards."""
+    items = _items(table, batch_id)
+    batch = next(item for item in items if item["sk"] == "BATCH")
+    shards = _shards(items)
+    counts = batch.get("counts", {})
+    return Progress(
+        batch_id,
+        batch["status"],
+        total=int(counts.get("total", 0)),
+        completed=max(int(counts.get("completed", 0)), _sum(shards, "completed")),
+        failed=max(int(counts.get("failed", 0)), _sum(shards, "failed")),
+        shards=int(batch.get("shards", 0)),
+        shards_done=sum(shard.get("status") == "done" for shard in shards),
+        paused=batch.get("paused") if batch.get("held_by") else None,  # the record keeps the reason after the pause
+        errors=list(batch.get("errors", [])),
+        errors_total=int(batch.get("errors_total", 0)),
+    )
+
+
+def _shards(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [item for item in items if item["sk"].startswith("SHARD#")]
+
+
+def _live(shard: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [attempt for attempt in shard.get("attempts", []) if attempt.get("ended_at") is None]
+
+
+def _running(shard: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [attempt for attempt in _live(shard) if attempt.get("provider_batch_id")]
+
+
+def _items(table: "Table", batch_id: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = []
+    start: Any = {}
+    while True:
+        answer = table.query(KeyConditionExpression=Key("pk").eq(f"BATCH#{batch_id}"), ConsistentRead=True, **start)
+        items += answer["Items"]
+        if "LastEvaluatedKey" not in answer:
+            return items
+        start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+
+def _sum(shards: list[dict[str, Any]], member: str) -> int:
+    return sum(int(shard.get(member, 0)) for shard in shards)

@@ -1,0 +1,122 @@
+"""Show a batch to the person who watches: a bar on a terminal, plain lines elsewhere, and a table at the end."""
+
+import re
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from local.run.records import Progress
+from local.run.summary import closing_sentence, outcome_lines
+
+_PLAIN_SECONDS = 5.0
+_SHOWN_ERRORS = 5
+_CORRECT = " Correct these lines of the input and run it again."
+_WAITS = "The batch waits for the provider, and goes on by itself once it can. Ctrl-C ends it."
+_KEY_REFUSED = "The provider refused our key"  # as the application words it
+_NEW_KEY = "Check PROVIDER_API_KEY; a key cannot be changed in a running make run: end it with Ctrl-C and start again."
+
+
+class Display:
+    """Show the progress of a batch on standard error while the block lasts."""
+
+    def __init__(self, *, own_provider: bool = False) -> None:
+        self._own_provider = own_provider
+        self._console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._bar = Bar(*columns, console=self._console, disable=not self._console.is_terminal)
+        self._task = self._bar.add_task("…", total=None)
+        self._plain = (Progress("", ""), 0.0)
+        self._explained: set[str] = set()
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def show(self, now: Progress) -> None:
+        """Show the state `now`."""
+        if now.paused:
+            self._explain(now.paused)
+        if self._console.is_terminal:
+            text = escape(_status_text(now))
+            self._bar.update(self._task, description=text, completed=now.done, total=now.total or None)
+            return
+        last, at = self._plain
+        waited = time.monotonic() - at >= _PLAIN_SECONDS
+        if now.status != last.status or (waited and _without_ids(now) != _without_ids(last)):
+            self._plain = (now, time.monotonic())
+            same = _without_ids(now).paused == _without_ids(last).paused
+            told = replace(now, paused="as before") if now.paused and same else now
+            self._say(f"{_status_text(told)}, {_lines_text(now)}")
+
+    def _explain(self, reason: str) -> None:
+        advice = _NEW_KEY if self._own_provider and reason.startswith(_KEY_REFUSED) else _WAITS
+        if advice not in self._explained:
+            self._explained.add(advice)
+            self._say(advice)
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _status_text(now: Progress) -> str:
+    shards = f", {now.shards_done}/{now.shards} shards" if now.shards else ""
+    return f"{now.status}{shards}" + (f" (paused: {now.paused})" if now.paused else "")
+
+
+def _lines_text(now: Progress) -> str:
+    return f"{now.done:,}/{now.total:,} lines"
+
+
+def _without_ids(now: Progress) -> Progress:
+    """Return the state without the ids and counts in its reason, which differ from one failed call to the next."""
+    return replace(now, paused=re.sub(r"\S*\d\S*", "…", now.paused)) if now.paused else now
+
+
+def print_closing(last: Progress, fetched: list[Path], seconds: float | None = None) -> None:
+    """Print on standard error how the batch went, what its first errors are, and where the results are."""
+    console = Console(stderr=True, highlight=False)
+    table = Table(show_header=False)
+    table.add_row("batch", last.batch_id)
+    table.add_row("status", last.status)
+    if last.shards:  # a refused batch has neither lines nor shards
+        table.add_row("lines", f"{last.total:,} ({last.completed:,} succeeded, {last.failed:,} failed)")
+        table.add_row("shards", f"{last.shards:,}")
+    if seconds is not None:
+        table.add_row("seconds", f"{seconds:.1f}")
+    for path in fetched:
+        table.add_row(path.name, escape(str(path)))
+    console.print(table)
+    console.print(closing_sentence(last))
+    for line in outcome_lines(fetched):
+        console.print(line, markup=False, soft_wrap=True)
+    report = next((path for path in fetched if path.name == "report.json"), None)
+    for line in error_lines(last, report):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def error_lines(last: Progress, report: Path | None) -> list[str]:
+    """Return the first errors of the batch as sentences with line numbers, and what to do about them."""
+    lines = []
+    for error in last.errors[:_SHOWN_ERRORS]:
+        where = f"line {int(error['line'])}: " if error.get("line") is not None else ""
+        lines.append(f"  {where}{error['message']} ({error['code']})")
+    more = last.errors_total - len(lines)
+    if more > 0:
+        listed = "" if len(last.errors) == last.errors_total else f" the first {len(last.errors):,} of"
+        lines.append(f"  … and {more:,} more" + (f"; {report} lists{listed} them all." if report else "."))
+    if last.status == "failed" and not last.shards:
+        lines.append("Nothing was sent." + (_CORRECT if any(error.get("line") for error in last.errors) else ""))
+    return lines

@@ -1,0 +1,46 @@
+"""Turn the signals that ask the program to end into one exception."""
+
+import os
+import signal
+import time
+from types import FrameType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_WATCH_SECONDS = 0.2
+
+
+class Stopped(BaseException):
+    """A signal asked the program to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        #: The exit status that follows.
+        self.status = 128 + number
+        #: Whether the end may take minutes: after Ctrl-C a person is there, who can press Ctrl-C again.
+        self.patient = number == signal.SIGINT
+
+
+def raise_on_signals() -> None:
+    """Raise Stopped at the next Ctrl-C, SIGTERM or hang-up; later signals are ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+        signal.signal(signal.SIGHUP, _stop)
+
+
+def ignore_signals() -> None:
+    """Ignore these signals, so that nothing interrupts the end of the program, which takes seconds."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def end_with_parent(parent: int) -> None:
+    """End the program by SIGTERM when the process `parent` has ended; a killed `make` or terminal sends no signal."""
+    while os.getppid() == parent:
+        time.sleep(_WATCH_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    ignore_signals()
+    raise Stopped(number)

@@ -1,0 +1,46 @@
+"""The user's settings of the local stack, checked against the template before anything is started."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from local.stack.deploy import Template
+from local.stack.parameters import overrides, parameters
+from local.stack.provider_choice import KEY, URL, Provider, named_provider
+
+# The emulator answers within seconds: waiting as long as for a real provider would only make a trial run slow.
+EMULATOR_VALUES: Mapping[str, str] = {"PollFloorSeconds": "1", "RetryFloorSeconds": "1"}
+# A person watches a local run. The waits grow by themselves if the provider takes long.
+OWN_VALUES: Mapping[str, str] = {"PollFloorSeconds": "5", "RetryFloorSeconds": "5"}
+_USUAL_NAMES = {URL: "BATCHYARD_" + URL, KEY: "BATCHYARD_" + KEY}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user has set."""
+
+    #: Values of template parameters, by the names of the parameters.
+    values: Mapping[str, str]
+    #: The user's own provider; None means the emulator.
+    own: Provider | None = None
+
+    def parameters_for(self, template: Template, provider: Provider) -> dict[str, str]:
+        """Return the parameters for a deploy of `template` that sends batches to `provider`."""
+        values = {**(OWN_VALUES if self.own else EMULATOR_VALUES), **self.values, **provider.values}
+        return {name: value for name, value in values.items() if name in template.get("Parameters", {})}
+
+
+def settings_from(template: Template, host: Mapping[str, str]) -> Settings:
+    """Return what the user's environment `host` sets by BATCHYARD_*, PROVIDER_BASE_URL and PROVIDER_API_KEY.
+
+    Raises:
+        ParameterError: a setting is unknown or does not fit. Each has a line in the text.
+        ProviderUnclearError: only the address or only the key of the provider is set.
+
+    """
+    known = parameters(template)
+    usual = {name: known[variable] for name, variable in _USUAL_NAMES.items() if variable in known}
+    pair = named_provider(host)
+    # an empty variable counts as one that is not set
+    empty = {name for name in (*usual, *_USUAL_NAMES.values()) if not host.get(name)}
+    values = overrides({**known, **usual}, {name: value for name, value in host.items() if name not in empty})
+    return Settings(values, Provider(*pair, values.get("ProviderProfile", "")) if pair else None)

@@ -1,0 +1,50 @@
+"""Keep the stack running, and print where programs reach it."""
+
+import json
+import sys
+import time
+
+from local.engine import CREDENTIALS, REGION
+from local.stack.api_key import make_api_key
+from local.stack.running import TENANT, Stack
+
+_CHECK_SECONDS = 0.3
+
+
+def keep_up(stack: Stack) -> None:
+    """Print one JSON line with the addresses of the stack, then watch its processes until this one is stopped.
+
+    Raises:
+        ProcessEnded: a process of the stack ended by itself.
+
+    """
+    print(json.dumps(addresses(stack, make_api_key(stack.endpoint_url, stack.table, TENANT))), flush=True)
+    print(_guide(stack), file=sys.stderr, flush=True)
+    while True:
+        stack.check()
+        time.sleep(_CHECK_SECONDS)
+
+
+def _guide(stack: Stack) -> str:
+    access = f"AWS_ACCESS_KEY_ID={CREDENTIALS.access_key_id} AWS_SECRET_ACCESS_KEY={CREDENTIALS.secret_access_key}"
+    inbox = f"s3://{stack.bucket}/inbox/{TENANT}/"
+    return (
+        "The stack is up; Ctrl-C ends it. AWS's own clients reach it so:\n"
+        f"  {access} AWS_DEFAULT_REGION={REGION} aws --endpoint-url {stack.endpoint_url} s3 cp mine.jsonl {inbox}\n"
+        f"  AWS_ENDPOINT_URL={stack.endpoint_url} {access} AWS_DEFAULT_REGION={REGION} make key TABLE={stack.table}\n"
+        f"(the second makes another API key), and OpenAI's with base_url={stack.base_url} and the api_key above."
+    )
+
+
+def addresses(stack: Stack, api_key: str) -> dict[str, str]:
+    """Return where the stack is reached, with the API key that goes with the HTTP API."""
+    return {
+        "base_url": stack.base_url,
+        "api_key": api_key,
+        "endpoint_url": stack.endpoint_url,
+        "bucket": stack.bucket,
+        "inbox": f"s3://{stack.bucket}/inbox/{TENANT}/",
+        "table": stack.table,
+        "state_machine": stack.outputs["StateMachineArn"],
+        "provider_url": stack.provider_url,
+    }

@@ -1,0 +1,60 @@
+"""API keys and Idempotency-Keys, in dictionaries."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from batchyard.adapters.api_key_store import ApiKeyStore
+from batchyard.adapters.idempotency_store import FirstUse, IdempotencyStore
+from batchyard.domain.api_key import ApiKey
+from batchyard.domain.errors import NotFound, StoreError
+
+LONGEST_KEY = 2_000  # bytes; DynamoDB's 2,048 have room for a prefix
+
+
+def fit(key: str) -> None:
+    """Refuse what DynamoDB would: a key of more than 2,048 bytes, or one that is no text in UTF-8."""
+    try:
+        if len(key.encode()) <= LONGEST_KEY:
+            return
+    except UnicodeEncodeError as error:
+        raise StoreError(f"no text: {key!r}") from error
+    raise StoreError(f"too long: {key[:64]}")
+
+
+class MemoryApiKeyStore(ApiKeyStore):
+    """API keys in a dictionary; `looks` counts the keys that were read."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, ApiKey] = {}
+        self.looks = 0
+
+    def create(self, key: ApiKey) -> None:
+        self.known[key.key_id] = key
+
+    def key(self, key_id: str) -> ApiKey:
+        fit(key_id)
+        self.looks += 1
+        if key_id not in self.known:
+            raise NotFound(key_id)
+        return self.known[key_id]
+
+    def all(self) -> Iterator[ApiKey]:
+        return iter(sorted(self.known.values(), key=lambda each: (each.tenant, each.created_at, each.key_id)))
+
+    def revoke(self, key_id: str, now: int) -> bool:
+        if key_id not in self.known:
+            return False
+        self.known[key_id] = msgspec.structs.replace(self.known[key_id], revoked_at=now)
+        return True
+
+
+class MemoryIdempotencyStore(IdempotencyStore):
+    """First uses in a dictionary."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, FirstUse] = {}
+
+    def remember(self, token: str, use: FirstUse, expires_at: int) -> FirstUse:  # noqa: ARG002 - time drops nothing here
+        fit(token)
+        return self.known.setdefault(token, use)

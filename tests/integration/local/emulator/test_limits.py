@@ -1,0 +1,58 @@
+from tests.integration.local.emulator.running import CHAT, Emulator, chat_line, jsonl, started
+
+
+def test_enqueued_tokens_are_limited_until_a_batch_ends(fresh: Emulator) -> None:
+    fresh.play(enqueued_token_limits={"m": 10}, batches=[{"batch": 1, "do": {"stuck": "in_progress"}}])
+    first = fresh.submit(3)  # 3 tokens a line
+    fresh.wait(first, "in_progress")
+    assert fresh.ledger(first)["enqueued_tokens"] == 6
+    failed = fresh.run(3)
+    assert failed["status"] == "failed"
+    (problem,) = failed["errors"]["data"]
+    assert (problem["code"], problem["param"], problem["line"]) == ("token_limit_exceeded", None, None)
+    assert "for m in organization" in problem["message"]
+    assert "Limit: 10 enqueued tokens" in problem["message"]
+    fresh.call("POST", f"/batches/{first}/cancel")
+    fresh.wait(first)
+    assert fresh.run(3)["status"] == "completed"
+
+
+def test_another_models_queue_is_its_own(fresh: Emulator) -> None:
+    fresh.play(enqueued_token_limits={"*": 3}, batches=[{"batch": 1, "do": {"stuck": "in_progress"}}])
+    fresh.wait(fresh.submit(1), "in_progress")
+    other = fresh.upload(jsonl([chat_line("a", model="gpt-4o-mini")]))["id"]
+    assert fresh.wait(fresh.create(other)["id"])["status"] == "completed"
+
+
+def test_only_so_many_batches_may_be_created_an_hour(fresh: Emulator) -> None:
+    fresh.play(creates_per_hour=2)
+    file_id = fresh.upload(jsonl([chat_line("a")]))["id"]
+    body = {"input_file_id": file_id, "endpoint": CHAT, "completion_window": "24h"}
+    assert [fresh.call("POST", "/batches", json=body).status_code for _ in range(3)] == [200, 200, 429]
+    fresh.admin("/clock", {"seconds": 3601})
+    assert fresh.call("POST", "/batches", json=body).status_code == 200
+
+
+def test_a_file_over_the_size_limit_is_refused_at_upload(emulator: Emulator) -> None:
+    emulator.play(max_file_bytes=100)
+    response = emulator.call("POST", "/files", data={"purpose": "batch"}, files={"file": ("x.jsonl", b"{}\n" * 40)})
+    assert (response.status_code, response.json()["error"]["code"]) == (400, None)
+
+
+def test_files_go_when_they_expire(fresh: Emulator) -> None:
+    batch = fresh.run(1, output_expires_after={"anchor": "created_at", "seconds": 3600})
+    path = f"/files/{batch['output_file_id']}"
+    shown = fresh.get(path)
+    assert (shown["purpose"], shown["expires_at"] - shown["created_at"]) == ("batch_output", 3600)
+    assert shown["filename"] == f"{batch['id']}_output.jsonl"
+    fresh.admin("/clock", {"seconds": 3601})
+    assert fresh.call("GET", path).status_code == 404
+    assert fresh.call("GET", f"/files/{batch['input_file_id']}").status_code == 200
+
+
+def test_settings_of_the_command_line_outlive_a_new_scenario() -> None:
+    with started("--seconds-per-batch", "0.1", "--enqueued-tokens", "2", "--seed", "9") as emulator:
+        emulator.play(ranges=True)
+        now = emulator.admin("/scenario")
+        assert (now["seconds_per_batch"], now["enqueued_token_limits"], now["seed"]) == (0.1, {"*": 2}, 9)
+        assert emulator.run(2)["status"] == "failed"

@@ -1,0 +1,140 @@
+"""Every mend works, and is still needed: what it mends is wrong on an engine without it."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.engine.__main__ import WRAPPERS
+from local.engine.mends import MENDS
+from tests.integration.local.engine.probe.running import Probe, eventually, probe
+
+
+def a_route_of_the_body_answers(stack: Probe) -> bool:
+    return stack.call("POST", "/echo", content="{}").status_code == 201
+
+
+def the_map_keeps_to_its_concurrency(stack: Probe) -> bool:
+    bucket = stack.outputs["BucketName"]
+    items = [{"item": number, "fail": False} for number in range(8)]
+    stack.clients.s3.put_object(Bucket=bucket, Key="work/concurrency.json", Body=json.dumps(items).encode())
+    stack.execute({"items": {"bucket": bucket, "key": "work/concurrency.json"}, "max_concurrency": 2})
+    counted = stack.clients.table(stack.outputs["TableName"]).scan()["Items"]
+    most = max(str(item["pk"]) for item in counted if str(item["pk"]).startswith("most-"))
+    return most == "most-002"
+
+
+def a_failure_is_caught_by_its_class(stack: Probe) -> bool:
+    return str(stack.execute({"fail": True})["error"]) == "OfItsOwnError"
+
+
+def an_uploads_event_names_its_version(stack: Probe) -> bool:
+    given = stack.clients.s3.put_object(Bucket=stack.outputs["BucketName"], Key="inbox/default/x", Body=b"x")
+    told = json.loads(stack.item("Object Created")["event"])["detail"]["object"]
+    return str(told.get("version-id")) == given["VersionId"]
+
+
+def a_range_of_a_version_is_read(stack: Probe) -> bool:
+    bucket = stack.outputs["BucketName"]
+    given = stack.clients.s3.put_object(Bucket=bucket, Key="work/range", Body=b"0123456789")
+    answer = stack.clients.s3.get_object(
+        Bucket=bucket, Key="work/range", VersionId=given["VersionId"], Range="bytes=2-5"
+    )
+    return answer["Body"].read() == b"2345" and answer.get("ContentRange") == "bytes 2-5/10"
+
+
+def two_workers_share_a_layer(stack: Probe) -> bool:
+    stack.invoke("StepFunction", {})
+    stack.invoke("WordFunction", {})
+    places = {path.resolve() for path in stack.scratch.glob("ministack-lambda-*/layer_0/python")}
+    return len(places) == 1
+
+
+def a_bucket_for_tls_only_can_be_read(stack: Probe) -> bool:
+    given = stack.clients.s3.put_object(Bucket=stack.outputs["BucketName"], Key="inbox/default/y", Body=b"x")
+    told = {"key": "inbox/default/y", "version-id": given["VersionId"]}
+    _, failure = stack.invoke("DoorFunction", {"detail-type": "By hand", "detail": {"object": told}})
+    return failure is None
+
+
+def an_options_reaches_the_function(stack: Probe) -> bool:
+    answer = stack.call("OPTIONS", "/echo")
+    return answer.status_code == 201 and answer.json()["requestContext"]["http"]["method"] == "OPTIONS"
+
+
+def a_template_may_have_an_alarm_on_metric_math(stack: Probe) -> bool:
+    errors = {"Namespace": "AWS/Lambda", "MetricName": "Errors"}
+    metrics = [
+        {"Id": "all", "Expression": "SUM(METRICS())", "ReturnData": True},
+        {"Id": "one", "MetricStat": {"Metric": errors, "Stat": "Sum", "Period": 300}, "ReturnData": False},
+    ]
+    compared = {"ComparisonOperator": "GreaterThanThreshold", "Threshold": 0, "EvaluationPeriods": 3}
+    alarm = {"Type": "AWS::CloudWatch::Alarm", "Properties": {"Metrics": metrics, **compared}}
+    stacks = stack.clients.other("cloudformation")
+    stacks.create_stack(StackName="alarm", TemplateBody=json.dumps({"Resources": {"Alarm": alarm}}))
+    return eventually(lambda: _completed(stacks)) == "CREATE_COMPLETE"
+
+
+def _completed(stacks: Any) -> str | None:
+    status = str(stacks.describe_stacks(StackName="alarm")["Stacks"][0]["StackStatus"])
+    return None if status.endswith("IN_PROGRESS") else status
+
+
+def a_stream_bears_the_name_of_its_function(stack: Probe) -> bool:
+    stack.invoke("WordFunction", {})
+    found = stack.clients.other("logs").describe_log_streams(logGroupName="/aws/lambda/batchyard")["logStreams"]
+    return [stack.outputs["WordFunction"] in stream["logStreamName"] for stream in found] == [True]
+
+
+def a_large_object_takes_no_memory(stack: Probe) -> bool:
+    before, size = _peak_memory(stack), 64 << 20
+    s3, where = stack.clients.other("s3"), {"Bucket": stack.outputs["BucketName"], "Key": "files/large"}
+    begun = {**where, "UploadId": s3.create_multipart_upload(**where)["UploadId"]}
+    etag = s3.upload_part(**begun, PartNumber=1, Body=bytes(size))["ETag"]
+    s3.complete_multipart_upload(**begun, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etag}]})
+    read = sum(len(piece) for piece in s3.get_object(**where)["Body"].iter_chunks(1 << 20))
+    return read == size and _peak_memory(stack) < before + size // 4
+
+
+def _peak_memory(stack: Probe) -> int:
+    status = Path(f"/proc/{stack.process.pid}/status").read_text()
+    return next(1024 * int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
+
+
+OBSERVED: Mapping[str, Callable[[Probe], bool]] = {
+    "http_api_body": a_route_of_the_body_answers,
+    "max_concurrency_path": the_map_keeps_to_its_concurrency,
+    "error_class": a_failure_is_caught_by_its_class,
+    "object_version": an_uploads_event_names_its_version,
+    "version_range": a_range_of_a_version_is_read,
+    "layer_sharing": two_workers_share_a_layer,
+    "options": an_options_reaches_the_function,
+    "metric_math_alarm": a_template_may_have_an_alarm_on_metric_math,
+    "log_stream": a_stream_bears_the_name_of_its_function,
+    "encrypted": a_bucket_for_tls_only_can_be_read,
+    "api_at_v1": a_route_of_the_body_answers,
+    "objects_on_disk": a_large_object_takes_no_memory,
+}
+
+
+@pytest.fixture
+def mended(tmp_path: Path) -> Iterator[Probe]:
+    with probe(tmp_path) as running:
+        yield running
+
+
+def test_every_mend_is_observed() -> None:
+    assert OBSERVED.keys() == MENDS.keys() | WRAPPERS.keys()
+
+
+@pytest.mark.parametrize("mend", OBSERVED)
+def test_the_mend_works(mend: str, mended: Probe) -> None:
+    assert OBSERVED[mend](mended)
+
+
+@pytest.mark.parametrize("mend", OBSERVED)
+def test_the_engine_still_needs_the_mend(mend: str, tmp_path: Path) -> None:
+    with probe(tmp_path, mend) as without:
+        assert not OBSERVED[mend](without)

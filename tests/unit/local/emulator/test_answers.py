@@ -1,0 +1,94 @@
+import array
+import base64
+import math
+from typing import Any
+
+import pytest
+from openai.types import Completion, CreateEmbeddingResponse, ImagesResponse, ModerationCreateResponse, Video
+from openai.types.chat import ChatCompletion
+from openai.types.responses import Response
+from pydantic import BaseModel
+
+from local.emulator.answers import Question, answer, snapshot
+from local.emulator.prompts import REQUIRED_MEMBER, prompt_text
+
+MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": [{"type": "text", "text": "Hi?"}]}]
+REQUESTS: dict[str, tuple[dict[str, Any], type[BaseModel]]] = {
+    "/v1/chat/completions": ({"model": "gpt-4o-mini", "messages": MESSAGES}, ChatCompletion),
+    "/v1/responses": ({"model": "m", "input": "Hi?", "instructions": "Be brief."}, Response),
+    "/v1/completions": ({"model": "m", "prompt": "Hi?"}, Completion),
+    "/v1/embeddings": ({"model": "m", "input": ["a", "b"]}, CreateEmbeddingResponse),
+    "/v1/moderations": ({"model": "m", "input": ["a", "b"]}, ModerationCreateResponse),
+    "/v1/images/generations": ({"model": "m", "prompt": "Services"}, ImagesResponse),
+    "/v1/images/edits": ({"model": "m", "prompt": "Services", "image": "file-1"}, ImagesResponse),
+    "/v1/videos": ({"model": "m", "prompt": "A train"}, Video),
+}
+
+
+def ask(endpoint: str, body: dict[str, Any], answer_bytes: int = 0) -> dict[str, Any]:
+    return answer(Question(endpoint, body, created=1_790_000_000, answer_bytes=answer_bytes))
+
+
+def test_every_endpoint_a_batch_may_name_is_answered() -> None:
+    assert REQUESTS.keys() == REQUIRED_MEMBER.keys()
+
+
+@pytest.mark.parametrize("endpoint", REQUESTS)
+def test_the_official_types_accept_the_answer(endpoint: str) -> None:
+    body, shape = REQUESTS[endpoint]
+    assert shape.model_validate(ask(endpoint, body)).model_fields_set
+
+
+@pytest.mark.parametrize("endpoint", REQUESTS)
+def test_the_same_request_gets_the_same_answer(endpoint: str) -> None:
+    body, _ = REQUESTS[endpoint]
+    assert ask(endpoint, body) == ask(endpoint, dict(body))
+
+
+@pytest.mark.parametrize("endpoint", [endpoint for endpoint in REQUESTS if "images" not in endpoint])
+def test_another_request_gets_another_answer(endpoint: str) -> None:
+    body, _ = REQUESTS[endpoint]
+    changed = {**body, REQUIRED_MEMBER[endpoint]: [{"role": "user", "content": "Bye!"}]}
+    assert ask(endpoint, body) != ask(endpoint, changed)
+
+
+def test_an_answer_refers_to_the_last_thing_asked() -> None:
+    chat = ask("/v1/chat/completions", REQUESTS["/v1/chat/completions"][0])
+    assert chat["choices"][0]["message"]["content"] == "You asked: Hi?"
+
+
+def test_an_alias_is_answered_by_its_dated_model() -> None:
+    assert ask("/v1/chat/completions", REQUESTS["/v1/chat/completions"][0])["model"] == "gpt-4o-mini-2024-07-18"
+    assert snapshot("never-heard-of") == "never-heard-of"
+
+
+def test_n_asks_for_so_many_choices_and_pays_for_them() -> None:
+    body = REQUESTS["/v1/chat/completions"][0]
+    one, three = (ask("/v1/chat/completions", {**body, "n": n}) for n in (1, 3))
+    assert [choice["index"] for choice in three["choices"]] == [0, 1, 2]
+    assert three["usage"]["completion_tokens"] == 3 * one["usage"]["completion_tokens"]
+
+
+def test_usage_sums_up_and_counts_all_text_of_the_prompt() -> None:
+    usage = ask("/v1/responses", REQUESTS["/v1/responses"][0])["usage"]
+    assert usage["input_tokens"] + usage["output_tokens"] == usage["total_tokens"]
+    assert prompt_text("/v1/chat/completions", {"messages": MESSAGES}) == "Be brief.\nHi?"
+
+
+def test_answers_can_be_filled_up_to_a_size() -> None:
+    body = REQUESTS["/v1/completions"][0]
+    assert len(ask("/v1/completions", body, answer_bytes=5_000)["choices"][0]["text"]) == 5_000
+
+
+def test_an_embedding_has_unit_length_and_the_size_asked_for() -> None:
+    (first, second) = ask("/v1/embeddings", {"model": "m", "input": ["a", "b"], "dimensions": 128})["data"]
+    assert len(first["embedding"]) == 128
+    assert math.isclose(sum(number * number for number in first["embedding"]), 1.0, abs_tol=1e-5)
+    assert first["embedding"] != second["embedding"]
+
+
+def test_an_embedding_in_base64_is_the_same_vector() -> None:
+    body = {"model": "m", "input": "a"}
+    plain = ask("/v1/embeddings", body)["data"][0]["embedding"]
+    encoded = ask("/v1/embeddings", {**body, "encoding_format": "base64"})["data"][0]["embedding"]
+    assert array.array("f", base64.b64decode(encoded)).tolist() == pytest.approx(plain)

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import pytest
+
+from local.errors import UsageError
+from local.run.paths import check_paths
+
+
+def test_a_file_and_a_folder_yet_to_be_made_are_fine(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text("{}\n")
+    check_paths(source, tmp_path / "new" / "out")
+    assert (tmp_path / "new" / "out").is_dir()
+
+
+def test_a_missing_input_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"There is no file .*in\.jsonl"):
+        check_paths(tmp_path / "in.jsonl", tmp_path / "out")
+
+
+def test_a_folder_is_no_input(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is not a file"):
+        check_paths(tmp_path, tmp_path / "out")
+
+
+def test_a_file_cannot_hold_the_results(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text("{}\n")
+    with pytest.raises(UsageError, match="OUT must be a folder"):
+        check_paths(source, source)
+
+
+@pytest.mark.parametrize("name", ["output.jsonl", "errors.jsonl", "report.json"])
+def test_an_input_that_the_results_would_overwrite_is_refused(tmp_path: Path, name: str) -> None:
+    source, link = tmp_path / name, tmp_path / "elsewhere" / "link"
+    source.write_text("{}\n")
+    link.parent.mkdir()
+    link.symlink_to(source)
+    for given in (source, link, link.parent / ".." / name):
+        with pytest.raises(UsageError, match="would overwrite the input"):
+            check_paths(given, tmp_path)
+
+
+def test_a_folder_in_the_place_of_a_result_is_told_before_the_run(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text("{}\n")
+    (tmp_path / "report.json").mkdir()
+    with pytest.raises(UsageError, match="where a result should be"):
+        check_paths(source, tmp_path)

@@ -1,0 +1,70 @@
+"""What a watching person is told of a batch's records."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from batchyard.adapters.batch_store import HELD
+from batchyard.domain.shard import DONE, Attempt, Shard
+from local.run.records import (
+    AtProvider,
+    list_files_at_provider,
+    list_open_shards,
+    read_at_provider,
+    read_progress,
+)
+
+
+class Table:
+    """Answers a query with the records of one batch."""
+
+    def __init__(self, *shards: Shard, **members: Any) -> None:
+        self._batch = {"sk": "BATCH", "status": "in_progress", **members}
+        self._shards = [{"sk": f"SHARD#{shard.shard}", **msgspec.to_builtins(shard)} for shard in shards]
+
+    def query(self, **_: Any) -> dict[str, Any]:
+        return {"Items": [self._batch, *self._shards]}
+
+
+def shard(number: int, *attempts: Attempt, **members: Any) -> Shard:
+    """Make a shard as the core records it, so that a member whose name changes there fails here."""
+    members = {"endpoint": "/v1/responses", "model": "m", "lines": 1, "first": 0, "last": 0, "unfinished": 1, **members}
+    return Shard(batch_id="batch_1", shard=number, expires_at_ttl=9, attempts=list(attempts), **members)
+
+
+def attempt(**members: Any) -> Attempt:
+    return Attempt(number=1, started_at=1, lines=1, **members)
+
+
+@pytest.mark.parametrize(("held", "shown"), [({"0"}, "no room"), (None, None)])
+def test_a_pause_is_told_as_long_as_a_shard_has_it(held: Any, shown: str | None) -> None:
+    table: Any = Table(paused="no room", **({} if held is None else {HELD: held}))
+    assert read_progress(table, "batch_1").paused == shown
+
+
+def test_the_lines_of_running_shards_are_counted_from_their_records() -> None:
+    table: Any = Table(shard(0, status=DONE, completed=4, failed=1), shard(1, completed=2), shards=2)
+    now = read_progress(table, "batch_1")
+    assert (now.shards, now.shards_done, now.completed, now.failed) == (2, 1, 6, 1)
+
+
+def test_a_shard_without_a_record_waits_for_nothing_at_the_provider() -> None:
+    running = attempt(provider_batch_id="batch_p", file_id="file-a")
+    ended = attempt(provider_batch_id="batch_o", ended_at=7)
+    table: Any = Table(shard(0, ended, status=DONE), shard(2, ended, running), shard(3, ended), shards=5)
+    assert list_open_shards(table, "batch_1") == {1: None, 2: "batch_p", 3: None, 4: None}
+
+
+def test_a_create_without_an_id_may_be_at_the_provider() -> None:
+    ended, running = attempt(provider_batch_id="batch_o", ended_at=7), attempt(provider_batch_id="batch_p")
+    table: Any = Table(shard(0, ended, attempt(creating_at=8)), shard(1, running))
+    assert read_at_provider(table, "batch_1") == AtProvider(["batch_p"], creating=True, any=True)
+    table = Table(shard(0, attempt()))
+    assert read_at_provider(table, "batch_1") == AtProvider([], creating=False, any=False)
+
+
+def test_files_are_left_while_a_shard_names_them() -> None:
+    over, live = attempt(file_id="file-a", ended_at=7), attempt(file_id="file-b")
+    table: Any = Table(shard(0, over, files_to_delete=["file-c", "file-d"]), shard(1, live, file_id="file-b"), shard(2))
+    assert list_files_at_provider(table, "batch_1") == ["file-c", "file-d", "file-b"]

@@ -1,0 +1,42 @@
+import pytest
+
+from local.errors import ParameterError
+from local.stack.deploy import TEMPLATE, read_template
+from local.stack.provider_choice import Provider
+from local.stack.settings import settings_from
+
+TEMPLATE_READ = read_template(TEMPLATE)
+OWN = {"PROVIDER_BASE_URL": "https://api.example.com/v1", "PROVIDER_API_KEY": "sk-1"}
+
+
+def test_nothing_set_means_the_emulator_and_its_short_waits() -> None:
+    settings = settings_from(TEMPLATE_READ, {"HOME": "/root"})
+    assert settings.own is None
+    assert settings.parameters_for(TEMPLATE_READ, Provider("http://e", "k"))["PollFloorSeconds"] == "1"
+
+
+def test_an_own_provider_has_the_waits_of_a_watched_run_and_its_profile() -> None:
+    settings = settings_from(TEMPLATE_READ, {**OWN, "BATCHYARD_PROVIDER_PROFILE": "groq"})
+    assert settings.own == Provider("https://api.example.com/v1", "sk-1", "groq")
+    assert settings.parameters_for(TEMPLATE_READ, settings.own) == {
+        "ProviderBaseUrl": "https://api.example.com/v1",
+        "ProviderApiKey": "sk-1",
+        "ProviderProfile": "groq",
+        "PollFloorSeconds": "5",
+        "RetryFloorSeconds": "5",
+    }
+
+
+@pytest.mark.parametrize("prefix", ["", "BATCHYARD_"])
+def test_an_address_that_is_none_is_refused_under_the_name_it_was_given(prefix: str) -> None:
+    host = {f"{prefix}PROVIDER_BASE_URL": "nonsense", "PROVIDER_API_KEY": "x"}
+    with pytest.raises(ParameterError) as caught:
+        settings_from(TEMPLATE_READ, host)
+    assert str(caught.value) == f"{prefix}PROVIDER_BASE_URL: 'nonsense' must be an http or https URL."
+
+
+def test_faults_of_the_provider_and_of_a_setting_are_told_together() -> None:
+    host = {**OWN, "PROVIDER_BASE_URL": "nonsense", "BATCHYARD_MAX_ATTEMPTS": "0"}
+    with pytest.raises(ParameterError) as caught:
+        settings_from(TEMPLATE_READ, host)
+    assert len(str(caught.value).splitlines()) == 2

@@ -1,0 +1,33 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from local.errors import ProcessEnded
+from local.stack import up as module
+from local.stack.clients import Clients
+from local.stack.running import Stack
+from local.stack.up import keep_up
+
+
+class Ended(Stack):
+    """A stack that has ended by the first look at it."""
+
+    def check(self, wait_seconds: float = 0.0) -> None:  # noqa: ARG002 - as inherited
+        raise ProcessEnded("gone")
+
+
+def test_a_stack_that_is_up_says_how_to_reach_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "make_api_key", lambda *_: "by_1")
+    outputs = {"BucketName": "data", "TableName": "table", "StateMachineArn": "arn"}
+    with pytest.raises(ProcessEnded):
+        keep_up(Ended(Clients("http://127.0.0.1:4566"), outputs, "http://127.0.0.1:1/v1", (), tmp_path))
+    told = capsys.readouterr()
+    assert json.loads(told.out)["api_key"] == "by_1"
+    assert "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1" in told.err
+    assert "aws --endpoint-url http://127.0.0.1:4566 s3 cp mine.jsonl s3://data/inbox/default/" in told.err
+    key = "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1 make key TABLE=table"
+    assert f"AWS_ENDPOINT_URL=http://127.0.0.1:4566 {key}\n" in told.err
+    assert "base_url=http://127.0.0.1:4566/v1" in told.err
