@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from batchyard.api import batches, files
+from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError
-from batchyard.domain.stored_file import DAY
 from tests.integration.batchyard.world import BUCKET, World, answering, bad, good, jsonl, request
 
 TWO = jsonl([request("a"), request("ü")])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from batchyard.adapters.aws import client, translated
 from batchyard.adapters.object_writer import Begun, Writer
 from batchyard.domain.batch import InputObject
+from batchyard.domain.durations import HOUR
 from batchyard.domain.errors import StoreError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ CHUNK: Final = 8 * 1024 * 1024  # bytes a request
 PIECE: Final = 256 * 1024  # bytes at a time: they stay in the processor's cache, and in memory that is at hand
 CHECKSUMS: Final = ("CRC64NVME", "CRC32C", "CRC32", "SHA256", "SHA1")
 TRIES: Final = 3
-LINK_SECONDS: Final = 3_600
+LINK_SECONDS: Final = HOUR
 
 
 class Arrived(NamedTuple):

@@ -7,7 +7,7 @@ from itertools import count, islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from batchyard.adapters.aws import translated
-from batchyard.adapters.object_writer import CHECKSUM, CompletedPart, told
+from batchyard.adapters.object_writer import CHECKSUM, PART, CompletedPart, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
 
-SMALLEST_PART: Final = 8 * 1024 * 1024  # S3 wants 5 MiB of all parts but the last
 WORKERS: Final = 6
 
 
@@ -83,7 +82,7 @@ def _groups(sources: Sequence[SmallObject]) -> Iterator[list[SmallObject]]:
     group: list[SmallObject] = []
     for source in sources:
         group.append(source)
-        if sum(each.size for each in group) >= SMALLEST_PART:
+        if sum(each.size for each in group) >= PART:
             yield group
             group = []
     if group:

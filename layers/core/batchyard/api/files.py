@@ -13,8 +13,9 @@ from batchyard.api.paging import page_limit
 from batchyard.api.presigned import up_to_date
 from batchyard.domain import object_keys, stored_file
 from batchyard.domain.batch import BatchError, InputObject
+from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError, NotFound, StaleRecord, invalid_request
-from batchyard.domain.stored_file import BATCH, DAY, FILE_ID, PROCESSED, StoredFile, shape
+from batchyard.domain.stored_file import BATCH, FILE_ID, PROCESSED, StoredFile, shape
 from batchyard.services import Services
 
 # API Gateway hands a body to Lambda in base64, and Lambda takes 6 MiB with the request's headers beside it.

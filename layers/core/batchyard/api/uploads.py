@@ -17,6 +17,7 @@ from batchyard.api.form import parse
 from batchyard.api.tenancy import own
 from batchyard.api.upload_rules import not_pending, too_many_parts, unknown
 from batchyard.domain import multipart_upload, object_keys, stored_file
+from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError, NotFound, StaleRecord
 from batchyard.domain.multipart_upload import (
     CANCELLED,
@@ -158,7 +159,7 @@ def _overtaken(services: Services, file: StoredFile, upload_id: str, error: Stal
     if upload.status == COMPLETED:
         return upload
     services.file_bucket.delete(file)
-    services.file_store.change(file.file_id, deleted_at=services.now(), expires_at_ttl=services.now() + stored_file.DAY)
+    services.file_store.change(file.file_id, deleted_at=services.now(), expires_at_ttl=services.now() + DAY)
     raise not_pending(upload.status) from error
 
 

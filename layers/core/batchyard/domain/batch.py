@@ -7,12 +7,13 @@ from typing import Any, Final
 import msgspec
 
 from batchyard.domain import statuses
+from batchyard.domain.durations import DAY, HOUR
 
 SHOWN_ERRORS: Final = 1_000
 REFUSE, SKIP = "refuse", "skip"  # what becomes of a batch with bad lines: refused, or run without them
 # OpenAI's clients refuse a batch without an endpoint; until Plan has read the first line, this most usual one is shown.
 USUAL_ENDPOINT: Final = "/v1/chat/completions"
-WINDOW_UNITS: Final = {"h": 3_600, "d": 86_400}
+WINDOW_UNITS: Final = {"h": HOUR, "d": DAY}
 LONGEST_AMOUNT: Final = 3  # digits: clients that OpenAI's description generates read times as 32 bits
 LARGEST: Final = 2**31 - 1  # and every other number
 

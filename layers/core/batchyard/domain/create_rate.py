@@ -4,7 +4,8 @@ from typing import Final
 
 import msgspec
 
-HOUR: Final = 3_600
+from batchyard.domain.durations import HOUR
+
 PIECE: Final = 300  # seconds
 # The last part of the hour's number is kept for those who have waited long, so that many new ones starve nobody.
 KEPT_SHARE: Final = 10

@@ -6,11 +6,12 @@ from typing import Any, Final
 import msgspec
 
 from batchyard.domain import stored_file
-from batchyard.domain.stored_file import DAY, StoredFile
+from batchyard.domain.durations import DAY, HOUR
+from batchyard.domain.stored_file import StoredFile
 
 PENDING, COMPLETED, CANCELLED, EXPIRED = "pending", "completed", "cancelled", "expired"
 UPLOAD_ID: Final = re.compile(r"upload_[0-9a-f]{1,64}")
-LIFE: Final = 3_600  # seconds
+LIFE: Final = HOUR
 MOST_PARTS: Final = 1_000
 MOST_OFTEN: Final = 2  # each part may be sent so often: a client whose connection broke sends it again
 

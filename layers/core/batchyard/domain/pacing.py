@@ -9,6 +9,8 @@ later than the ceiling. Steady progress over 24 hours takes about 50 looks. Figu
 
 from typing import Final, NamedTuple
 
+from batchyard.domain.durations import HOUR
+
 SHARE_OF_AGE: Final = 0.05
 SHARE_OF_QUEUEING: Final = 0.5
 SOON: Final = 60  # seconds: no need to be nearer to the end of a young batch
@@ -23,7 +25,7 @@ HALT: Final = 0.25
 CHANCE_LINES: Final = 0.5
 # However low the ceiling is set, seven days of looking must fit: some 1,900 looks with a ceiling of one second.
 LEAST_SHARE_OVER_CEILING: Final = 1 / 200
-MOST_OVER_CEILING: Final = 3_600  # seconds
+MOST_OVER_CEILING: Final = HOUR
 JITTER: Final = 0.1
 MOST_DOUBLINGS: Final = 16
 

@@ -4,7 +4,8 @@ from typing import Final
 
 import msgspec
 
-HOUR, DAY = 3_600, 86_400
+from batchyard.domain.durations import DAY, HOUR
+
 # Seconds without a change after which no call is under way any more that has counted its bytes and not recorded its file.
 QUIET: Final = 120
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, BatchError
+from batchyard.domain.durations import DAY
 from batchyard.domain.shard import Shard
 
 WAIT, RESUBMIT, FINISH = "wait", "resubmit", "finish"
@@ -15,7 +16,7 @@ WAITED_FOR: Final = 0.9
 
 CANCELLED: Final = BatchError("batch_cancelled", "The batch was cancelled before this request was finished.")
 CUT_SHORT: Final = BatchError("server_error", "The results were put together before this request was finished.")
-DRAINING: Final = 86_400  # seconds in which what was paid for of a batch that is given up is brought in
+DRAINING: Final = DAY  # in which what was paid for of a batch that is given up is brought in
 
 
 def is_drained(batch: Batch, now: float) -> bool:

@@ -7,9 +7,11 @@ from typing import Any, Final
 
 import msgspec
 
+from batchyard.domain.durations import DAY, HOUR
+
 BATCH, BATCH_OUTPUT = "batch", "batch_output"
 UPLOADED, PROCESSED = "uploaded", "processed"  # `uploaded` shows a file whose bytes have not come yet
-DAY: Final = 86_400
+SHORTEST_LIFE, LONGEST_LIFE = HOUR, 30 * DAY  # that a caller may ask for
 # An object that ends is tagged with the days until the bucket's lifecycle rules remove it: the next of these.
 KEEP_TAG, KEEP_DAYS = "keep-days", (1, 3, 7, 14, 30)
 LARGEST_SHOWN: Final = 2**31 - 1  # clients that OpenAI's description generates read sizes as 32 bits

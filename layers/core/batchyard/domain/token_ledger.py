@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from batchyard.domain.durations import DAY, HOUR
 from batchyard.domain.token_limits import BYTES_PER_TOKEN
 
 MILLION: Final = 1_000_000
@@ -20,7 +21,7 @@ MARGIN: Final = 1.03  # a learned ratio is taken for so much more
 # for a guess that is too high only costs room.
 HALFWAY_UP, HALFWAY_DOWN = 50_000, MILLION
 DENSER: Final = 1.5  # so much more is expected when what should have fitted is refused, …
-KEPT_DENSER: Final = 86_400  # … for so many seconds at least
+KEPT_DENSER: Final = DAY  # … for this long at least
 MOST_REFUSED_RATIO: Final = MILLION  # … but no more than a token to a byte, as long as nobody has counted
 # Enough of an attempt's lines must be answered for its usage to tell of all its bytes.
 ENOUGH_ANSWERS: Final = 0.9
@@ -33,7 +34,7 @@ PATIENCE: Final = 2
 FIRST_UNCONFIRMED: Final = 2
 MOST_COUNTED: Final = 100  # of those ahead, when no limit says when to stop counting
 # A limit that was learned is tried again so rarely when more is wanted, and more often once more was taken.
-PROBE_AFTER_REFUSAL, PROBE_AFTER_SUCCESS = 86_400, 3_600
+PROBE_AFTER_REFUSAL, PROBE_AFTER_SUCCESS = DAY, HOUR
 MOST_PROBED: Final = 2  # times the limit
 
 

@@ -12,8 +12,10 @@ from typing import Any, Final
 import msgspec
 from standardwebhooks.webhooks import Webhook
 
+from batchyard.domain.durations import DAY
+
 PENDING, DELIVERED, FAILED = "pending", "delivered", "failed"
-KEEP: Final = 30 * 86_400  # seconds a delivery is shown
+KEEP: Final = 30 * DAY  # a delivery is shown
 USER_AGENT: Final = "Batchyard/1.0 (webhooks)"
 
 

@@ -11,11 +11,13 @@ from typing import Any, Final
 
 import msgspec
 
+from batchyard.domain.durations import DAY
+
 # Those of OpenAI's event types that batches have. Ours never expire: what expires at the provider is sent again.
 EVENT_TYPES: Final = ("batch.completed", "batch.failed", "batch.cancelled", "batch.expired")
 ENDPOINT_ID: Final = re.compile(r"we_[0-9a-f]{32}")
 MOST_ENDPOINTS: Final = 10  # of one tenant
-OVERLAP: Final = 86_400  # seconds an old secret may stay good
+OVERLAP: Final = DAY  # an old secret may stay good
 SHOWN_OF_SECRET: Final = 4
 PREFIX: Final = "whsec_"
 

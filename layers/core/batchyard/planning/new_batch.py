@@ -1,15 +1,14 @@
 """A new batch of an input object: recorded first, then its execution is started."""
 
 import hashlib
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, BatchError, InputObject, derived_id, execution_name, window_seconds
+from batchyard.domain.durations import DAY
 from batchyard.services import Services
-
-DAY: Final = 86_400
 
 
 def batch_id_of(source: InputObject) -> str:

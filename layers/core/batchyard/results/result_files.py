@@ -4,7 +4,8 @@ from typing import Final
 
 from batchyard.domain import object_keys, stored_file
 from batchyard.domain.batch import Batch
-from batchyard.domain.stored_file import BATCH_OUTPUT, DAY
+from batchyard.domain.durations import DAY
+from batchyard.domain.stored_file import BATCH_OUTPUT
 from batchyard.services import Services
 
 SHOWN_NAMES: Final = {"output.jsonl": "output", "errors.jsonl": "error"}

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.domain.create_rate import HOUR, LONG, PIECE, Creations, one_more
+from batchyard.domain.create_rate import LONG, PIECE, Creations, one_more
+from batchyard.domain.durations import HOUR
 
 NOW = 1_790_000_000
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from batchyard.domain.quota import DAY, HOUR, QUIET, Stored
+from batchyard.domain.durations import DAY, HOUR
+from batchyard.domain.quota import QUIET, Stored
 
 NOW = 1_790_000_000
 

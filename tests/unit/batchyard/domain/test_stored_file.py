@@ -4,8 +4,9 @@ import pytest
 
 from batchyard.api.file_rules import check_filename, check_first_line, check_life, check_purpose
 from batchyard.domain import stored_file
+from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError
-from batchyard.domain.stored_file import DAY, KEEP_DAYS, keep_tag, shape
+from batchyard.domain.stored_file import KEEP_DAYS, keep_tag, shape
 
 
 def refused(call: Any, *arguments: Any, **named: Any) -> tuple[int, str | None, str | None]:

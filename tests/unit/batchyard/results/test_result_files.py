@@ -1,8 +1,8 @@
 import pytest
 
 from batchyard.api import files
+from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError
-from batchyard.domain.stored_file import DAY
 from batchyard.results import result_files
 from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryServices, batch
 
