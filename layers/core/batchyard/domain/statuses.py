@@ -1,4 +1,4 @@
-"""The life of a batch, as OpenAI names it, and the moves that are allowed."""
+"""The statuses of a batch, as OpenAI names them, and the transitions that are allowed."""
 
 from typing import Final
 
@@ -10,11 +10,11 @@ COMPLETED: Final = "completed"
 CANCELLING: Final = "cancelling"
 CANCELLED: Final = "cancelled"
 
-# What may happen to a batch meanwhile, without a move.
+# What may happen to a batch without a change of its status.
 PAUSED: Final = "paused"
 RESUMED: Final = "resumed"
 
-# From a status to those it may move to. A message that comes late or twice finds no move and changes nothing.
+# The statuses that may follow each status. A message that comes late or twice finds no transition and changes nothing.
 TRANSITIONS: Final[dict[str, frozenset[str]]] = {
     VALIDATING: frozenset({IN_PROGRESS, FAILED, CANCELLING}),
     IN_PROGRESS: frozenset({FINALIZING, FAILED, CANCELLING}),
@@ -24,12 +24,12 @@ TRANSITIONS: Final[dict[str, frozenset[str]]] = {
     FAILED: frozenset(),
     CANCELLED: frozenset(),
 }
-ENDED: Final = frozenset(status for status, moves in TRANSITIONS.items() if not moves)
+ENDED: Final = frozenset(status for status, following in TRANSITIONS.items() if not following)
 
-# The timestamp a status leaves on the batch.
+# The member of the batch that tells when it reached a status.
 STAMPS: Final = {status: f"{status}_at" for status in TRANSITIONS if status != VALIDATING}
 
 
 def sources_of(status: str) -> list[str]:
-    """Name the statuses from which `status` may be reached."""
+    """Return the statuses from which a batch may move to `status`."""
     return sorted(source for source, targets in TRANSITIONS.items() if status in targets)

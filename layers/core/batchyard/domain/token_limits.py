@@ -1,9 +1,9 @@
-"""How many tokens may be enqueued: what the user has set, and what the provider says."""
+"""How many tokens may be enqueued: the limit that the user has set, and the limit that a provider's message states."""
 
 import re
 from typing import Final
 
-# English prose has four bytes to a token or more; the JSON around it makes the estimate err on the side of too many.
+# English prose has four bytes a token or more, and the JSON around it counts too: the estimate is rather too high.
 BYTES_PER_TOKEN: Final = 4
 
 
@@ -16,14 +16,14 @@ UNITS: Final = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
 
 
 def limit_of(configured: int | None, learned: int | None) -> int | None:
-    """Choose the limit to keep to: the lower of the two that are known."""
+    """Return the lower of the limits that are known; None if none is known."""
     return min((limit for limit in (configured, learned) if limit), default=None)
 
 
 def configured_limit(text: str, model: str) -> int | None:
-    """Read the limit of a model from `2000000` or `gpt-4o=90000,gpt-4o-mini=2000000,5000000`; None for 0 or none.
+    """Read the limit of a model from `2000000` or `gpt-4o=90000,gpt-4o-mini=2000000,5000000`; None for 0 or no number.
 
-    A number without a model is for every model not named. Raises ValueError for anything else.
+    A number without a model is for every model that is not named. Raises ValueError for anything else.
     """
     limits: dict[str, int] = {}
     for part in filter(None, map(str.strip, text.split(","))):
@@ -35,7 +35,7 @@ def configured_limit(text: str, model: str) -> int | None:
 
 
 def stated_limit(message: str) -> int | None:
-    """Read the limit from the provider's message: the one thing that only its text tells.
+    """Read the limit from the provider's message: no code or member states it.
 
     OpenAI writes `Limit: 90,000 enqueued tokens`, Azure `the configured limit of 30K for the deployment`.
     """
@@ -49,5 +49,5 @@ def stated_limit(message: str) -> int | None:
 
 
 def estimated(size: int) -> int:
-    """Estimate the prompt tokens of `size` bytes of requests, as they are uploaded."""
+    """Estimate the prompt tokens of `size` bytes of requests."""
     return -(-size // BYTES_PER_TOKEN)
