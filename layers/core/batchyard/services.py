@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 
 class Services:
-    """Settings, adapters, provider, clock (Unix seconds) and chance ([0, 1)) of one process."""
+    """Settings, adapters, provider, clock (Unix seconds) and chance (in [0, 1)) of one process."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Services:
         clock: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """Keep what is given; the rest is built from the settings."""
+        """Keep the arguments; the other parts are built from the settings."""
         self.settings, self.clock, self.chance = settings, clock, chance
         self._provider = provider
 
@@ -60,82 +60,96 @@ class Services:
         return Bucket(self.settings.bucket)
 
     @cached_property
+    def file_bucket(self) -> FileBucket:
+        """The files in the data bucket."""
+        from batchyard.adapters.file_bucket import FileBucket
+
+        return FileBucket(self.settings.bucket)
+
+    @cached_property
     def batch_store(self) -> BatchStore:
-        """The table."""
+        """Batches and shards."""
         from batchyard.adapters.batch_store import BatchStore
 
         return BatchStore(self.settings.table)
 
     @cached_property
+    def file_store(self) -> FileStore:
+        """Files."""
+        from batchyard.adapters.file_store import FileStore
+
+        return FileStore(self.settings.table)
+
+    @cached_property
+    def upload_store(self) -> UploadStore:
+        """Multipart uploads."""
+        from batchyard.adapters.upload_store import UploadStore
+
+        return UploadStore(self.settings.table)
+
+    @cached_property
     def api_key_store(self) -> ApiKeyStore:
-        """The table's API keys."""
+        """API keys."""
         from batchyard.adapters.api_key_store import ApiKeyStore
 
         return ApiKeyStore(self.settings.table)
 
     @cached_property
     def idempotency_store(self) -> IdempotencyStore:
-        """The table's Idempotency-Keys."""
+        """Idempotency-Keys."""
         from batchyard.adapters.idempotency_store import IdempotencyStore
 
         return IdempotencyStore(self.settings.table)
 
     @cached_property
-    def webhook_receipts(self) -> WebhookReceipts:
-        """The table's webhooks of the provider that were taken."""
-        from batchyard.adapters.webhook_receipts import WebhookReceipts
-
-        return WebhookReceipts(self.settings.table)
-
-    @cached_property
-    def sweep_store(self) -> SweepStore:
-        """What the sweep has to see to."""
-        from batchyard.adapters.sweep_store import SweepStore
-
-        return SweepStore(self.settings.table)
-
-    @cached_property
-    def file_bucket(self) -> FileBucket:
-        """The data bucket's files."""
-        from batchyard.adapters.file_bucket import FileBucket
-
-        return FileBucket(self.settings.bucket)
-
-    @cached_property
-    def file_store(self) -> FileStore:
-        """The table's files."""
-        from batchyard.adapters.file_store import FileStore
-
-        return FileStore(self.settings.table)
-
-    @cached_property
     def token_ledger_store(self) -> TokenLedgerStore:
-        """The ledgers of enqueued tokens, in the same table."""
+        """Token ledgers."""
         from batchyard.adapters.token_ledger_store import TokenLedgerStore
 
         settings = self.settings
         return TokenLedgerStore(settings.table, settings.provider_name, settings.max_enqueued_tokens)
 
     @cached_property
-    def upload_store(self) -> UploadStore:
-        """The table's uploads in parts."""
-        from batchyard.adapters.upload_store import UploadStore
-
-        return UploadStore(self.settings.table)
-
-    @cached_property
     def quota_store(self) -> QuotaStore:
-        """The sums of what tenants store, in the same table."""
+        """How many bytes each tenant stores."""
         from batchyard.adapters.quota_store import QuotaStore
 
         return QuotaStore(self.settings.table, self.settings.max_stored_bytes)
 
     @cached_property
+    def sweep_store(self) -> SweepStore:
+        """What the sweep reads and writes."""
+        from batchyard.adapters.sweep_store import SweepStore
+
+        return SweepStore(self.settings.table)
+
+    @cached_property
+    def webhook_store(self) -> WebhookStore:
+        """Webhook endpoints and deliveries."""
+        from batchyard.adapters.webhook_store import WebhookStore
+
+        return WebhookStore(self.settings.table)
+
+    @cached_property
+    def webhook_receipts(self) -> WebhookReceipts:
+        """The provider's webhooks that were taken."""
+        from batchyard.adapters.webhook_receipts import WebhookReceipts
+
+        return WebhookReceipts(self.settings.table)
+
+    @cached_property
     def executions(self) -> Executions:
-        """The state machine."""
+        """The state machine of batches."""
         from batchyard.adapters.executions import Executions
 
         return Executions(self.settings.state_machine_arn)
+
+    @cached_property
+    def webhook_executions(self) -> Executions:
+        """The state machine that delivers webhooks."""
+        from batchyard.adapters.executions import Executions
+
+        return Executions(self.settings.webhook_state_machine_arn)
 
     @cached_property
     def cancel_function(self) -> LambdaFunction:
@@ -146,45 +160,10 @@ class Services:
 
     @cached_property
     def advance_function(self) -> LambdaFunction:
-        """The function that does what is due for a shard."""
+        """The function that plays the next steps of a shard at once."""
         from batchyard.adapters.lambda_functions import LambdaFunction
 
         return LambdaFunction(self.settings.advance_function)
-
-    @cached_property
-    def webhook_secret(self) -> Secret:
-        """The secrets that sign the provider's webhooks, with spaces between."""
-        from batchyard.adapters.secrets_manager import Secret
-
-        return Secret(self.settings.provider_webhook_secret_id)
-
-    @cached_property
-    def signing_secret(self) -> Secret:
-        """The secret from which those of the webhook endpoints follow."""
-        from batchyard.adapters.secrets_manager import Secret
-
-        return Secret(self.settings.signing_secret_id)
-
-    @cached_property
-    def webhook_store(self) -> WebhookStore:
-        """The table's webhook endpoints and deliveries."""
-        from batchyard.adapters.webhook_store import WebhookStore
-
-        return WebhookStore(self.settings.table)
-
-    @cached_property
-    def webhook_executions(self) -> Executions:
-        """The state machine that delivers webhooks."""
-        from batchyard.adapters.executions import Executions
-
-        return Executions(self.settings.webhook_state_machine_arn)
-
-    @cached_property
-    def webhook_sender(self) -> WebhookSender:
-        """What calls the addresses of tenants."""
-        from batchyard.adapters.webhook_sender import WebhookSender
-
-        return WebhookSender(private=self.settings.private_webhooks)
 
     @cached_property
     def event_bus(self) -> EventBus:
@@ -194,6 +173,13 @@ class Services:
         return EventBus(self.settings.event_bus)
 
     @cached_property
+    def webhook_sender(self) -> WebhookSender:
+        """Calls to the addresses of tenants."""
+        from batchyard.adapters.webhook_sender import WebhookSender
+
+        return WebhookSender(private=self.settings.private_webhooks)
+
+    @cached_property
     def secret(self) -> Secret:
         """The provider's API key."""
         from batchyard.adapters.secrets_manager import Secret
@@ -201,22 +187,35 @@ class Services:
         return Secret(self.settings.provider_secret_id)
 
     @cached_property
+    def signing_secret(self) -> Secret:
+        """The secret from which the secrets of webhook endpoints are derived."""
+        from batchyard.adapters.secrets_manager import Secret
+
+        return Secret(self.settings.signing_secret_id)
+
+    @cached_property
+    def webhook_secret(self) -> Secret:
+        """The secrets of the provider's webhooks, with spaces between."""
+        from batchyard.adapters.secrets_manager import Secret
+
+        return Secret(self.settings.provider_webhook_secret_id)
+
+    @cached_property
     def provider(self) -> Provider:
         """The provider's API."""
         from batch_client import BatchClient, RetryPolicy
 
         profile = self.settings.provider_profile or None
-        retry = RetryPolicy(
-            total=30.0
-        )  # the state machine repeats the rest; submit relies on a create that ends in time
+        # The state machine repeats what takes longer, and submit relies on a create that ends in time.
+        retry = RetryPolicy(total=30.0)
         return self._provider or BatchClient(self.secret, self.settings.provider_base_url, profile=profile, retry=retry)
 
     def now(self) -> int:
-        """Tell the time in whole Unix seconds."""
+        """Return the time in whole Unix seconds."""
         return int(self.clock())
 
     def ask(self, call: Callable[[Provider], T]) -> T:
-        """Make a call to the provider; a key that is refused or cannot be sent is read anew once: it may be rotated."""
+        """Call the provider; if the key is refused or cannot be sent, read the key again, and call once more."""
         from batch_client import AuthenticationError, InvalidArgumentError
 
         try:
@@ -228,5 +227,5 @@ class Services:
 
 @cache
 def current() -> Services:
-    """Return services, built from its environment."""
+    """Return the services of this process, built from its environment."""
     return Services(settings.current())

@@ -203,7 +203,7 @@ class MemorySweepStore(SweepStore):
         left = sorted(set(self._batch_store.batches) - self.done_with)
         return [each for each in left if after is None or each > after][:PAGE]
 
-    def settled(self, batch_id: str) -> None:
+    def settle(self, batch_id: str) -> None:
         if not self._batch_store.batch(batch_id).ended:
             raise StaleRecord(batch_id)
         self.done_with.add(batch_id)
@@ -215,11 +215,11 @@ class MemorySweepStore(SweepStore):
         self._batch_store.batches[batch_id] = msgspec.structs.replace(known, restarts=restarts + 1)
         return True
 
-    def bookmark(self, chore: str) -> dict[str, Any]:
-        return self.bookmarks.get(chore, {})
+    def bookmark(self, task: str) -> dict[str, Any]:
+        return self.bookmarks.get(task, {})
 
-    def keep_bookmark(self, chore: str, members: dict[str, object]) -> None:
-        self.bookmarks[chore] = members
+    def keep_bookmark(self, task: str, members: dict[str, object]) -> None:
+        self.bookmarks[task] = members
 
 
 class MemoryJoint(ObjectJoin):
@@ -267,7 +267,7 @@ class MemoryFileBucket(FileBucket):
     def delete(self, file: StoredFile) -> None:
         self.bucket.stored.pop(file.key, None)
 
-    def joint(self, key: str, life: int | None) -> ObjectJoin:
+    def join(self, key: str, life: int | None) -> ObjectJoin:
         self.lives[key] = life
         return MemoryJoint(self.bucket, key)
 

@@ -1,4 +1,4 @@
-"""Write one object in pieces: bytes of ours, and ranges of other objects that the store copies on its own side."""
+"""One object written in pieces: bytes of ours, and ranges of other objects that S3 copies by itself."""
 
 from __future__ import annotations
 
@@ -23,58 +23,62 @@ if TYPE_CHECKING:
     Read = Callable[[InputObject, int, int], Iterator[bytes]]
     Put = Callable[[str, bytes], None]
 
-# Source: "Amazon S3 multipart upload limits": at most 10,000 parts of 5 MiB to 5 GiB, but that the last may be smaller.
+# "Amazon S3 multipart upload limits": at most 10,000 parts of 5 MiB to 5 GiB; the last part may be smaller.
 SMALLEST_PART: Final = 5 * 1024 * 1024
 MOST_PARTS: Final = 10_000
 PART: Final = 8 * 1024 * 1024
-PARTS_PER_SIZE: Final = 1_000  # parts grow every thousand: 10,000 of them reach 430 GiB, and copies far more
-LARGEST_COPY: Final = 512 * 1024 * 1024  # is done well within a request's time-out
-# A checksum of the whole object, which S3 makes from those of the parts whether we sent or it copied them.
+PARTS_PER_SIZE: Final = (
+    1_000  # parts grow after every thousand, so that 10,000 parts reach 430 GiB, and far more with copies
+)
+LARGEST_COPY: Final = 512 * 1024 * 1024  # S3 copies this well within the time-out of a request
+# S3 makes the checksum of the whole object from the checksums of sent and copied parts.
 CHECKSUM: Final = {"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"}
 
 
 class CompletedPart(msgspec.Struct, frozen=True):
-    """A part as S3 knows it; `crc32` is None where it did not say."""
+    """A part as S3 knows it."""
 
     etag: str
+    #: None if S3 did not say.
     crc32: str | None = None
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """An object that is written in part: all a writer in another process needs to go on. `held` was not sent yet.
+    """An object of which a part is written: all that a writer in another process needs to go on."""
 
-    `crc32` is that of the bytes written and of the objects copied to their end so far; None where it is not known.
-    """
-
+    #: The multipart upload to S3; None if nothing was sent yet.
     upload_id: str | None = None
     parts: list[CompletedPart] = []
+    #: Bytes that are not sent yet.
     held: bytes = b""
+    #: Bytes of the object so far.
     size: int = 0
+    #: CRC-32 of what was written and of the objects that were copied to their end; None if it is not known.
     crc32: int | None = None
 
 
 class Writer:
-    """Write one object of any size with the memory of one part; knows its size, CRC-32 and, if all came by, its SHA-256."""
+    """Write one object of any size with the memory of one part; tell its size, CRC-32 and, if nothing was copied, SHA-256."""
 
     def __init__(
         self, s3: S3Client, bucket: str, key: str, read: Read, put: Put, *, hashing: bool, begun: Begun | None = None
     ) -> None:
-        """Prepare, or go on where another writer was put down; nothing is sent before the first part is full.
+        """Begin an object, or go on with a begun one; nothing is sent before the first part is full.
 
         `read` reads a range of another object, and `put` writes a small object in one request.
         """
         self._s3, self._bucket, self.key, self._read, self._put = s3, bucket, key, read, put
-        self._kept = begun is not None  # somebody may go on with this upload after us
+        self._kept = begun is not None  # another writer may go on with this upload after us
         begun = begun or Begun(crc32=0)
         self._upload_id, self._parts, self.size = begun.upload_id, list(begun.parts), begun.size
-        self.crc32 = begun.crc32  # None once something was copied whose own is not known
+        self.crc32 = begun.crc32  # None after a copy of an object whose own is not known
         self._held, self._held_bytes = [begun.held], len(begun.held)
         self._digest = hashlib.sha256() if hashing and not self._kept else None
         self._left = False
 
     @property
     def sha256(self) -> str | None:
-        """Return the digest of what was written so far, in hex; None if it was not wanted or not all bytes were seen."""
+        """Return the digest of the bytes so far, in hex; None if it was not wanted, or bytes were copied by S3."""
         return self._digest.hexdigest() if self._digest else None
 
     def write(self, data: bytes) -> None:
@@ -93,9 +97,9 @@ class Writer:
             self._send_part()
 
     def copying(self, source: InputObject, start: int = 0, crc32: int | None = None) -> Iterator[int]:
-        """Append another object of the bucket from `start` on, and yield how far it came after each step of bounded size.
+        """Append another object of the bucket from `start` on; after each step of bounded size, yield how far the copy is.
 
-        The bytes of a large one never come here, so `crc32` is that of all of it; the writer may be put down between two steps.
+        `crc32` is that of the whole object, whose bytes S3 copies by itself. The writer may be put down between two steps.
         """
         while start < source.size:
             stop = min(start + LARGEST_COPY, source.size)
@@ -112,24 +116,24 @@ class Writer:
             pass
 
     def put_down(self) -> Begun:
-        """Leave the object unfinished for another writer; this one writes no more."""
+        """Leave the object unfinished and return what another writer needs; this writer writes no more."""
         self._left = True
         return Begun(self._upload_id, self._parts, b"".join(self._held), self.size, self.crc32)
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Return the writer."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Complete the object, or leave nothing behind but what was put down."""
+        """Complete the object unless it was put down; abort the upload after an error, unless others may go on with it."""
         if self._left:
             return
         if kind is None:
             self._complete()
         elif self._upload_id and not self._kept:
-            with translated(f"giving up s3://{self._bucket}/{self.key}"):
+            with translated(f"aborting s3://{self._bucket}/{self.key}"):
                 self._s3.abort_multipart_upload(**self._where())
 
     @property
@@ -139,7 +143,7 @@ class Writer:
     def _where(self) -> Any:  # noqa: ANN401 - unpacked into calls that take these three among others
         return {"Bucket": self._bucket, "Key": self.key, "UploadId": self._upload_id}
 
-    def _next(self) -> Any:  # noqa: ANN401 - as above, and the number of the part
+    def _next(self) -> Any:  # noqa: ANN401 - unpacked, as above
         if self._upload_id is None:
             made = self._s3.create_multipart_upload(Bucket=self._bucket, Key=self.key, **CHECKSUM)  # type: ignore[arg-type]  # literals
             self._upload_id = made["UploadId"]
@@ -155,9 +159,8 @@ class Writer:
         self._parts.append(CompletedPart(sent["ETag"], sent.get("ChecksumCRC32")))
 
     def _copy(self, source: InputObject, start: int, stop: int) -> None:
-        missing = (
-            max(0, SMALLEST_PART - self._held_bytes) if self._held_bytes else 0
-        )  # until what is held may be a part
+        # The bytes that are held must become a part before S3 copies the next one.
+        missing = max(0, SMALLEST_PART - self._held_bytes) if self._held_bytes else 0
         begin = start + missing if stop - start - missing >= self._part else stop
         for chunk in self._read(source, start, begin):
             self._append(chunk)
@@ -188,10 +191,10 @@ class Writer:
         if self._held_bytes:
             self._send_part()
         with translated(f"completing s3://{self._bucket}/{self.key}"):
-            self._s3.complete_multipart_upload(**self._where(), MultipartUpload={"Parts": told(self._parts)})
+            self._s3.complete_multipart_upload(**self._where(), MultipartUpload={"Parts": shown(self._parts)})
 
 
-def told(parts: Iterable[CompletedPart]) -> Any:  # noqa: ANN401 - members of a request
-    """List the parts of an object from the first on as S3 wants them told; a checksum that is not known is left out."""
+def shown(parts: Iterable[CompletedPart]) -> Any:  # noqa: ANN401 - members of a request
+    """Return the parts in the form of a request, numbered from 1; an unknown checksum is left out."""
     rows = ({"PartNumber": at, "ETag": part.etag, "ChecksumCRC32": part.crc32} for at, part in enumerate(parts, 1))
     return [{name: value for name, value in row.items() if value is not None} for row in rows]

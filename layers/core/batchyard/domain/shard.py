@@ -164,7 +164,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def attempt_place(self) -> tuple[str, int, int, int]:
-        """Return the arguments of `object_keys.attempt` for the latest attempt. After a fence, the place is one worker's alone."""
+        """Return the arguments of `object_keys.attempt` for the latest attempt; after a fence they are one worker's alone."""
         return self.batch_id, self.shard, self.attempts[-1].number, self.version
 
 

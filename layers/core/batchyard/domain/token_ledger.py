@@ -186,9 +186,8 @@ def short(model: str) -> str:
 def after_refusal(ledger: Ledger, stated: int | None, limit: int | None, now: int) -> dict[str, int | bool]:
     """Return what a refusal teaches; the tokens of the refused attempt are still reserved in the ledger.
 
-    If the provider states no limit, assume what is confirmed now, or half of what was refused. If it states one that our
-    estimate should have fitted, raise the ratio, unless our bytes alone could never fill the limit: then other users of
-    the account fill the queue.
+    If no limit is stated, assume what is confirmed now, or half of what was refused. If our estimate should have fitted
+    the stated limit, raise the ratio, unless our bytes could never fill the limit: then others fill the queue.
     """
     probe_at = now + PROBE_AFTER_REFUSAL
     if stated is None:

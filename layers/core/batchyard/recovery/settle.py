@@ -22,7 +22,7 @@ def settle(run: SweepRun, batch: Batch) -> None:
         logger.error("batch not settled", batch_id=batch.batch_id)
     elif not whole or age < LATEST_RECORD:
         return
-    run.services.sweep_store.settled(batch.batch_id)
+    run.services.sweep_store.settle(batch.batch_id)
     run.count("BatchesSettled", batch_id=batch.batch_id)
 
 
