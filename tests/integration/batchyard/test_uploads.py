@@ -15,8 +15,7 @@ from batchyard.api import batches, files, presigned, uploads
 from batchyard.domain import stored_file
 from batchyard.domain.errors import ApiError
 from batchyard.domain.multipart_upload import LIFE
-from batchyard.domain.quota import Stored
-from batchyard.domain.stored_file import UPLOADED
+from batchyard.domain.stored_file import UPLOADED, Stored
 from batchyard.recovery.sweep import sweep
 from tests.integration.batchyard.world import BUCKET, TABLE, World, jsonl, request
 

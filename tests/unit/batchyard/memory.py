@@ -31,9 +31,8 @@ from batchyard.domain.batch import Batch, Counts, InputObject, Usage
 from batchyard.domain.create_rate import Creations
 from batchyard.domain.errors import InputGone, NotFound, StaleRecord
 from batchyard.domain.multipart_upload import StoredUpload, UploadPart
-from batchyard.domain.quota import Stored
 from batchyard.domain.shard import Shard, with_next_version
-from batchyard.domain.stored_file import StoredFile
+from batchyard.domain.stored_file import Stored, StoredFile
 from batchyard.domain.token_ledger import Ledger, Reservation, Terms
 from batchyard.services import Services
 from batchyard.settings import Settings
@@ -203,7 +202,7 @@ class MemorySweepStore(SweepStore):
         left = sorted(set(self._batch_store.batches) - self.done_with)
         return [each for each in left if after is None or each > after][:PAGE]
 
-    def settled(self, batch_id: str) -> None:
+    def settle(self, batch_id: str) -> None:
         if not self._batch_store.batch(batch_id).ended:
             raise StaleRecord(batch_id)
         self.done_with.add(batch_id)
@@ -215,11 +214,11 @@ class MemorySweepStore(SweepStore):
         self._batch_store.batches[batch_id] = msgspec.structs.replace(known, restarts=restarts + 1)
         return True
 
-    def bookmark(self, chore: str) -> dict[str, Any]:
-        return self.bookmarks.get(chore, {})
+    def bookmark(self, task: str) -> dict[str, Any]:
+        return self.bookmarks.get(task, {})
 
-    def keep_bookmark(self, chore: str, members: dict[str, object]) -> None:
-        self.bookmarks[chore] = members
+    def keep_bookmark(self, task: str, members: dict[str, object]) -> None:
+        self.bookmarks[task] = members
 
 
 class MemoryJoint(ObjectJoin):
@@ -267,7 +266,7 @@ class MemoryFileBucket(FileBucket):
     def delete(self, file: StoredFile) -> None:
         self.bucket.stored.pop(file.key, None)
 
-    def joint(self, key: str, life: int | None) -> ObjectJoin:
+    def join(self, key: str, life: int | None) -> ObjectJoin:
         self.lives[key] = life
         return MemoryJoint(self.bucket, key)
 

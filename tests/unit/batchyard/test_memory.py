@@ -22,7 +22,7 @@ from batchyard.adapters.upload_store import UploadStore
 from batchyard.adapters.webhook_receipts import WebhookReceipts
 from batchyard.adapters.webhook_sender import WebhookSender
 from batchyard.adapters.webhook_store import WebhookStore
-from batchyard.services import Provider
+from batchyard.domain.provider import Provider
 from tests.unit.batchyard.api_memory import MemoryApiKeyStore, MemoryIdempotencyStore, MemoryWebhookReceipts
 from tests.unit.batchyard.memory import (
     MemoryBatchStore,

@@ -7,12 +7,12 @@ import msgspec
 
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import invalid_request
+from batchyard.domain.stored_file import LONGEST_LIFE, SHORTEST_LIFE
 from batchyard.lines.line import ENDPOINTS
 from batchyard.planning import options
 
 EXPIRY_MEMBERS: Final = {"anchor", "seconds"}
 MEMBERS: Final = ("input_file_id", "endpoint", "completion_window")
-SHORTEST_LIFE, LONGEST_LIFE = 3_600, 2_592_000  # seconds
 
 
 class BatchRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from batchyard.api import files, quotas
 from batchyard.api.batch_request import BatchRequest
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, BatchError, InputObject, derived_id
+from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError, BatchyardError, NotFound, invalid_request
 from batchyard.planning import new_batch
 from batchyard.services import Services
@@ -19,7 +20,7 @@ from batchyard.services import Services
 S3_URI: Final = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
 SHOWN_ID: Final = 200
 LONGEST_KEY: Final = 1_024  # bytes, in S3
-KEEP_KEYS: Final = 30 * 86_400  # seconds an Idempotency-Key is remembered
+KEEP_KEYS: Final = 30 * DAY  # an Idempotency-Key is remembered
 
 
 def create_or_take_over(services: Services, tenant: str, wanted: BatchRequest, idempotency_key: str | None) -> Batch:

@@ -6,10 +6,9 @@ from typing import Final
 
 import msgspec
 
-from batchyard.api.batch_request import LONGEST_LIFE, SHORTEST_LIFE
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import ApiError, invalid_request
-from batchyard.domain.stored_file import BATCH, LARGEST_SHOWN
+from batchyard.domain.stored_file import BATCH, LARGEST_SHOWN, LONGEST_LIFE, SHORTEST_LIFE
 from batchyard.lines import file_kinds
 from batchyard.lines.line import diagnose
 

@@ -10,10 +10,10 @@ from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.stored_file import PROCESSED, UPLOADED, StoredFile
 from batchyard.services import Services
 
-MOST_AT_ONCE: Final = 5_000_000_000  # bytes that S3 takes in one request
+LARGEST_PUT: Final = 5_000_000_000  # bytes that S3 takes in one request
 LARGEST: Final = 5_000_000_000_000  # bytes
 MOST_LINKS: Final = 1_000  # of under 2 kB each: an answer holds 6 MB
-SMALLEST_PART: Final = 1_000_000_000
+USUAL_PART: Final = 1_000_000_000  # bytes
 
 
 def presign_file(services: Services, tenant: str, body: object) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def presign_file(services: Services, tenant: str, body: object) -> dict[str, Any
     file_id = stored_file.file_id(secrets.token_hex(16))
     key = object_keys.file(tenant, file_id)
     with quotas.room_for(services, tenant, wanted.bytes):
-        whole = wanted.bytes <= MOST_AT_ONCE
+        whole = wanted.bytes <= LARGEST_PUT
         multipart_id = None if whole else services.file_bucket.begin(key, wanted.life)
         file = stored_file.new(
             file_id, tenant, services.clock(), wanted.life, key=key, bytes=wanted.bytes, filename=wanted.filename,
@@ -65,5 +65,5 @@ def _upload(services: Services, file: StoredFile, life: int | None) -> dict[str,
 
 def _sizes(whole: int) -> list[int]:
     """Cut a file into parts of a size, the last of what is left."""
-    size = max(SMALLEST_PART, -(-whole // MOST_LINKS))
+    size = max(USUAL_PART, -(-whole // MOST_LINKS))
     return [min(size, whole - start) for start in range(0, whole, size)]

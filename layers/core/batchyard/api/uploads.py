@@ -132,8 +132,8 @@ def _sources(services: Services, upload: StoredUpload, part_ids: Sequence[str]) 
 def _joined(services: Services, upload: StoredUpload, sources: Sequence[SmallObject], md5: str | None) -> StoredFile:
     """Write the parts into one object; a wrong digest or first line leaves nothing behind."""
     key, digest, passed = object_keys.file(upload.tenant, _file_id(upload)), hashlib.md5(usedforsecurity=False), 0
-    with services.file_bucket.joint(key, upload.life) as joint:
-        for piece in joint.take(sources):
+    with services.file_bucket.join(key, upload.life) as joined:
+        for piece in joined.take(sources):
             if upload.purpose == BATCH and not passed:
                 check_first_line(piece, whole=len(piece) == upload.bytes)
             digest.update(piece)
@@ -142,7 +142,7 @@ def _joined(services: Services, upload: StoredUpload, sources: Sequence[SmallObj
             raise ApiError(HTTPStatus.BAD_REQUEST, "The md5 of the parts differs from the one given.", param="md5")
     return stored_file.new(
         _file_id(upload), upload.tenant, services.clock(), upload.life, key=key, bytes=upload.bytes,
-        filename=upload.filename, purpose=upload.purpose, version_id=joint.version_id,
+        filename=upload.filename, purpose=upload.purpose, version_id=joined.version_id,
     )  # fmt: skip
 
 

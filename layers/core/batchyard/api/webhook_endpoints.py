@@ -3,20 +3,21 @@
 import secrets
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from batchyard.api import webhook_rules
 from batchyard.api.paging import LIMITS, page, page_limit
 from batchyard.api.tenancy import own
 from batchyard.api.webhook_rules import check, unknown
 from batchyard.domain import webhook_delivery, webhook_endpoint
+from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError, DeliveryFailed, StaleRecord
 from batchyard.domain.webhook_endpoint import ENDPOINT_ID, MOST_ENDPOINTS, OVERLAP, WebhookEndpoint, shape
 from batchyard.services import Services
 from batchyard.webhooks.deliver import post
 
-MOST_DELIVERIES = 100
-KEEP_DELETED = 7 * 86_400  # seconds; deliveries under way last three days
+MOST_DELIVERIES: Final = 100
+KEEP_DELETED: Final = 7 * DAY  # deliveries under way last three days
 
 
 def create_webhook_endpoint(services: Services, tenant: str, body: object) -> dict[str, Any]:

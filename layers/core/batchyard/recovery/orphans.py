@@ -11,12 +11,11 @@ from batchyard.domain import object_keys
 from batchyard.domain.shard import ATTEMPT_KEY, CLOCK_SKEW, STACK_KEY, Shard, change_attempt
 from batchyard.domain.statuses import PROVIDER_ENDING
 from batchyard.recovery import ownership
-from batchyard.recovery.ownership import Owner, Verdict
+from batchyard.recovery.ownership import LONGEST_AT_PROVIDER, Owner, Verdict
 from batchyard.recovery.sweep_run import SweepRun
 from batchyard.shards import provider_files
 
-LOOK_BACK: Final = 7 * 86_400  # seconds; what is older has long ended, and its files expire by themselves
-MOST_AT_ONCE: Final = 100  # orphans that a run puts away, before it walks on in the next one
+MOST_ORPHANS: Final = 100  # that one run of the sweep puts away
 
 
 class Listed(Protocol):
@@ -48,7 +47,7 @@ class Walk(Generic[T]):
         self.stays = stays
         self._shift, self._chore, now = run, chore, run.services.now()
         mark = run.services.sweep_store.bookmark(chore)
-        self._since = max(mark.get("since") or 0, now - LOOK_BACK)
+        self._since = max(mark.get("since") or 0, now - LONGEST_AT_PROVIDER)
         self._after: str | None = mark.get("after")
         self._next_since: int = mark.get("next_since") or now - CLOCK_SKEW
         self._whole = False
@@ -122,7 +121,7 @@ def _walk(
         verdict = judge(run, seen)
         walk.passed(seen, verdict)
         orphans += [seen] if verdict is Verdict.ORPHAN else []
-        if len(orphans) >= MOST_AT_ONCE:
+        if len(orphans) >= MOST_ORPHANS:
             break
     for orphan in orphans:
         if run.unreachable or not put_away(run, orphan):

@@ -4,12 +4,15 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from batchyard.domain.batch import Batch
+from batchyard.domain.durations import DAY
 from batchyard.domain.shard import Attempt, Shard
 
-# Seconds after which a worker that could still record what it made is dead: a function lives for 900 at most.
+# Seconds after which the worker that could still record what it made is dead: a function runs for 900 at most.
 LATEST_RECORD: Final = 1_200
-# Seconds after which a provider batch is adopted for a worker that lost the answer; it looks for it itself until then.
+# Seconds after which the sweep adopts a provider batch; until then the worker that lost the answer looks itself.
 LATEST_LOOK: Final = 300
+# After this long the provider has ended every batch, and its files expire by themselves.
+LONGEST_AT_PROVIDER: Final = 7 * DAY
 
 
 class Verdict(StrEnum):

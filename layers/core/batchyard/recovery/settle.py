@@ -1,18 +1,15 @@
 """What a batch that has ended may have left at the provider."""
 
 from operator import methodcaller
-from typing import Final
 
 from batch_client import NotFoundError
 from batchyard.domain.batch import Batch
 from batchyard.domain.shard import Shard, change, change_attempt
 from batchyard.domain.statuses import PROVIDER_ENDING
 from batchyard.observability import logger
+from batchyard.recovery.ownership import LATEST_RECORD, LONGEST_AT_PROVIDER
 from batchyard.recovery.sweep_run import SweepRun
 from batchyard.shards import provider_files
-
-LATE: Final = 1_200  # seconds after the end in which a worker may still come late with what it made
-LONGEST: Final = 7 * 86_400  # seconds, then the provider has long ended everything itself
 
 
 def settle(run: SweepRun, batch: Batch) -> None:
@@ -21,11 +18,11 @@ def settle(run: SweepRun, batch: Batch) -> None:
     if run.unreachable:
         return
     whole = _all_settled(run, batch)
-    if not whole and age > LONGEST:
+    if not whole and age > LONGEST_AT_PROVIDER:
         logger.error("batch not settled", batch_id=batch.batch_id)
-    elif not whole or age < LATE:
+    elif not whole or age < LATEST_RECORD:
         return
-    run.services.sweep_store.settled(batch.batch_id)
+    run.services.sweep_store.settle(batch.batch_id)
     run.count("BatchesSettled", batch_id=batch.batch_id)
 
 

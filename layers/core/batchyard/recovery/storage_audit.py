@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Final
 
-from batchyard.domain.quota import Stored
+from batchyard.domain.stored_file import Stored
 from batchyard.observability import logger
 from batchyard.recovery.sweep_run import SweepRun
 
 CHORE: Final = "stored bytes"
-AT_ONCE: Final = 1_000  # records between two looks at the clock
+CLOCK_EVERY: Final = 1_000  # records between two looks at the clock
 
 
 def sum_up(run: SweepRun) -> None:
@@ -34,7 +34,7 @@ def _correct(run: SweepRun, listed: Stored) -> None:
     true = 0
     for number, size in enumerate(_sizes(run, listed.tenant), start=1):
         true += size
-        if number % AT_ONCE == 0 and run.over():
+        if number % CLOCK_EVERY == 0 and run.over():
             logger.warning("more files than can be summed up in time", tenant=listed.tenant)
             return
     if run.services.quota_store.correct(before, true, run.services.now()) and true != before.bytes:

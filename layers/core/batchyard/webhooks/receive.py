@@ -10,12 +10,13 @@ from typing import Any, Final
 import msgspec
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError
 from batchyard.observability import logger
 from batchyard.services import Services
 
 BATCH_EVENTS: Final = "batch."
-KEEP_IDS: Final = 7 * 86_400  # seconds a webhook-id is remembered; OpenAI repeats one for 72 hours
+KEEP_IDS: Final = 7 * DAY  # a webhook-id is remembered; OpenAI repeats a webhook for three days
 LONGEST_ID: Final = 512
 HEADERS: Final = ("webhook-id", "webhook-timestamp", "webhook-signature")
 ONCE_IN: Final = 60  # seconds; whoever forges webhooks shall not have us read the secret each time
