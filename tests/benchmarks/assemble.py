@@ -15,7 +15,7 @@ from batchyard.results.assemble import assemble
 from batchyard.shards.collect import collect
 from batchyard.shards.submit import submit
 from tests.benchmarks import inputs
-from tests.benchmarks.disk import BATCH_ID, DiskYard
+from tests.benchmarks.disk import BATCH_ID, DiskServices
 from tests.benchmarks.measure import MB, Job, interleaved, run
 from tests.benchmarks.row import Row
 
@@ -32,7 +32,7 @@ def setting(path: str, room: str) -> Callable[[], None]:
 
 def ours(path: str, room: str, counted: str = "all") -> Callable[[], float]:
     """Prepare Collect of every shard and Assemble; writing files is not counted if `counted` is "unstored"."""
-    services = DiskYard(Path(room), Path(path), max_requests_per_shard=LINES_PER_SHARD)
+    services = DiskServices(Path(room), Path(path), max_requests_per_shard=LINES_PER_SHARD)
     services.recall()
 
     def work() -> float:
@@ -112,7 +112,7 @@ def _custom_ids(path: Path) -> list[str]:
 
 
 def _set_up(path: Path, room: Path) -> None:
-    services = DiskYard(room, path, max_requests_per_shard=LINES_PER_SHARD)
+    services = DiskServices(room, path, max_requests_per_shard=LINES_PER_SHARD)
     chance = random.Random(5)  # noqa: S311 - made the same each time
     while plan(services, BATCH_ID).next == "plan":
         pass
@@ -122,7 +122,7 @@ def _set_up(path: Path, room: Path) -> None:
     services.keep()
 
 
-def _answer(services: DiskYard, room: Path, shard: int, chance: random.Random) -> None:
+def _answer(services: DiskServices, room: Path, shard: int, chance: random.Random) -> None:
     ids = ShardLines.read(services.bucket, BATCH_ID, shard).custom_ids
     shuffled = chance.sample(ids, len(ids))
     refused = int(len(ids) * REFUSED_SHARE)
@@ -134,7 +134,7 @@ def _answer(services: DiskYard, room: Path, shard: int, chance: random.Random) -
     recorded = services.batch_store.shard(BATCH_ID, shard)
     if recorded is None or recorded.attempts[-1].provider_batch_id is None:
         raise AssertionError(f"shard {shard} was not submitted")
-    services.scripted.end(
+    services.provider.end(
         recorded.attempts[-1].provider_batch_id, "completed", output_file_id=names[0], error_file_id=names[1],
         request_counts=RequestCounts(total=len(ids), completed=len(ids) - refused, failed=refused),
     )  # fmt: skip

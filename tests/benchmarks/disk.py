@@ -12,7 +12,9 @@ from botocore.exceptions import ClientError
 from batch_client import File, Source
 from batchyard.adapters.bucket import Bucket
 from batchyard.domain.batch import InputObject
-from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryProvider, MemoryServices, batch
+from tests.fakes.batches import BATCH_ID, BUCKET, batch
+from tests.fakes.provider import ScriptedProvider
+from tests.fakes.services import MemoryServices
 
 READ = 256 * 1024  # what the real client reads at a time
 INPUT_KEY = "inbox/default/requests.jsonl"
@@ -109,7 +111,7 @@ class DiskS3:
         return self._links.get(key) or self._root / key.replace("/", "~")
 
 
-class DiskProvider(MemoryProvider):
+class DiskProvider(ScriptedProvider):
     """A provider that drops uploads and serves the files of a directory."""
 
     def __init__(self, root: Path) -> None:
@@ -125,27 +127,27 @@ class DiskProvider(MemoryProvider):
                 yield chunk
 
 
-class DiskYard(MemoryServices):
+class DiskServices(MemoryServices):
     """Services whose objects are files below `root`; `source` is the input of its one batch, BATCH_ID."""
 
     def __init__(self, root: Path, source: Path, **settings: str | int) -> None:
         super().__init__(**settings)
         self._root = root
-        self.scripted = self._provider = DiskProvider(root)
+        self._provider = DiskProvider(root)
         self.disk = DiskS3(root, {INPUT_KEY: source})
-        self.bucket = Bucket(BUCKET, cast("Any", self.disk))
+        self.bucket = Bucket(BUCKET, cast("Any", self.disk))  # type: ignore[assignment]  # the real adapter
         given = InputObject(BUCKET, INPUT_KEY, ETAG, source.stat().st_size, "v1")
-        self.table.create_batch(batch(input=given, endpoint=None))
+        self.batch_store.create_batch(batch(input=given, endpoint=None))
 
     def keep(self) -> None:
         """Write the records and the provider's batches down for another process."""
-        known = self.table.batches, self.table.kept, self.scripted.batches
+        known = self.batch_store.batches, self.batch_store.kept, self.provider.batches
         (self._root / "records").write_bytes(pickle.dumps(known))
 
     def recall(self) -> None:
         """Read what `keep` wrote."""
         known = pickle.loads((self._root / "records").read_bytes())  # noqa: S301 - written by `keep`
-        self.table.batches, self.table.kept, self.scripted.batches = known
+        self.batch_store.batches, self.batch_store.kept, self.provider.batches = known
 
 
-__all__ = ["BATCH_ID", "DiskYard"]
+__all__ = ["BATCH_ID", "DiskServices"]

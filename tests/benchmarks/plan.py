@@ -7,7 +7,7 @@ from pathlib import Path
 
 from batchyard.planning.plan import plan
 from tests.benchmarks import inputs
-from tests.benchmarks.disk import BATCH_ID, DiskYard
+from tests.benchmarks.disk import BATCH_ID, DiskServices
 from tests.benchmarks.measure import MB, Job, interleaved, run
 from tests.benchmarks.row import Row
 
@@ -27,7 +27,7 @@ def refusing(path: str) -> Callable[[], None]:
 
 def _planning(path: str, wanted: str) -> Callable[[], None]:
     room = tempfile.TemporaryDirectory()
-    services = DiskYard(Path(room.name), Path(path))
+    services = DiskServices(Path(room.name), Path(path))
 
     def work() -> None:
         following = next(step for step in (plan(services, BATCH_ID).next for _ in range(MOST_TURNS)) if step != "plan")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from tests.faults.provider import FickleProvider
+    from tests.faults.provider import FatesProvider
 
 ATTEMPTS = 3
 ENDED = {"completed", "failed", "cancelled"}
@@ -17,7 +17,7 @@ ENDED = {"completed", "failed", "cancelled"}
 class Evidence(Protocol):
     """Where to look."""
 
-    def read(self, key: str) -> bytes | None:
+    def found(self, key: str) -> bytes | None:
         """Return an object of the data bucket, None when there is none."""
         ...
 
@@ -52,7 +52,7 @@ class Case:
     abandoned: bool = False
 
 
-def wrongs(case: Case, evidence: Evidence, provider: FickleProvider) -> list[str]:
+def wrongs(case: Case, evidence: Evidence, provider: FatesProvider) -> list[str]:
     """List every promise that was broken; an empty list is a pass."""
     record = evidence.record(case.batch_id)
     found = [*provider.wrongs]
@@ -80,7 +80,7 @@ def wrongs(case: Case, evidence: Evidence, provider: FickleProvider) -> list[str
 
 
 def _lines(evidence: Evidence, record: dict[str, Any], name: str) -> list[bytes]:
-    data = evidence.read(f"results/{record['tenant']}/{record['batch_id']}/{name}")
+    data = evidence.found(f"results/{record['tenant']}/{record['batch_id']}/{name}")
     return data.splitlines(keepends=True) if data else []
 
 
@@ -118,7 +118,7 @@ def _reject_lines(case: Case, errors: list[bytes]) -> list[str]:
     return [*found, *(["the lines set aside are out of order"] if places != sorted(places) else [])]
 
 
-def _only_estimated(case: Case, record: dict[str, Any], provider: FickleProvider, results: list[bytes]) -> list[str]:
+def _only_estimated(case: Case, record: dict[str, Any], provider: FatesProvider, results: list[bytes]) -> list[str]:
     """A dry run sends nothing, has no results, and tells how many lines it read."""
     found = [f"{each} of a dry run was sent" for each in case.numbers if provider.sent[each]]
     found += ["a dry run has results"] if results else []
@@ -140,20 +140,20 @@ def _counted(record: dict[str, Any], output: list[bytes], errors: list[bytes]) -
     return [] if told == there else [f"the record counts {counts}, the results differ"]
 
 
-def _paid(case: Case, provider: FickleProvider) -> list[str]:
+def _paid(case: Case, provider: FatesProvider) -> list[str]:
     """No line whose answer could be read was run again, nor any that was sent on its own."""
     answers = {each: len(provider.readable.get(each, [])) + provider.direct[each] for each in case.numbers}
     return [f"{each} was answered {count} times" for each, count in answers.items() if count > 1]
 
 
-def _thrown_away(case: Case, provider: FickleProvider, output: list[bytes]) -> list[str]:
+def _thrown_away(case: Case, provider: FatesProvider, output: list[bytes]) -> list[str]:
     """Every answer that could be read is in the result."""
     kept = {json.loads(line)["custom_id"] for line in output}
     readable = (each for each in case.numbers if provider.readable.get(each))
     return [f"the answer to {each} was thrown away" for each in readable if each not in kept]
 
 
-def _given_up(provider: FickleProvider, errors: list[bytes]) -> list[str]:
+def _given_up(provider: FatesProvider, errors: list[bytes]) -> list[str]:
     """A line is an error only if the provider refused it, it was tried as often as the settings say, or nobody knows."""
     unknown = {json.loads(line)["custom_id"] for line in errors if b'"outcome_unknown"' in line}
     return [
@@ -165,7 +165,7 @@ def _given_up(provider: FickleProvider, errors: list[bytes]) -> list[str]:
     ]
 
 
-def _invented(provider: FickleProvider, output: list[bytes]) -> list[str]:
+def _invented(provider: FatesProvider, output: list[bytes]) -> list[str]:
     known = {line for lines in provider.readable.values() for line in lines}
     by_batch = [line for line in output if not provider.direct[json.loads(line)["custom_id"]]]
     return [f"the provider never wrote {line[:80]!r}" for line in by_batch if line not in known]

@@ -4,16 +4,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.scene import Scene
+from tests.faults.struck import StruckWorld
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 @pytest.fixture
-def scene() -> Iterator[Scene]:
+def world() -> Iterator[StruckWorld]:
     """Services of two shards or more; whatever a test does to it, the checker has the last word."""
-    scene = Scene(max_requests_per_shard=4)
-    yield scene
-    scene.finish()
-    assert scene.wrongs() == []
+    world = StruckWorld(max_requests_per_shard=4)
+    yield world
+    world.finish()
+    assert world.wrongs() == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from tests.integration.batchyard.world import jsonl, request
+from tests.fakes.lines import jsonl, request
 
 PROMPT: Final = "the prompt nobody logs"
 

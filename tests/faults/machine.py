@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from batchyard.services import Services
-    from tests.integration.batchyard.world import Clock
+    from tests.fakes.world import Clock
 
 DOORS: Final = {"submit": submit, "poll": poll, "collect": collect}
 TRIES: Final = 4  # of a step whose process dies or that raises what is neither StoreError nor StaleRecord
@@ -74,8 +74,10 @@ class Watch:
 class Machine:
     """Play executions step by step; whoever plays chooses which shard is next."""
 
-    def __init__(self, services: Services, clock: Clock, strikes: Strikes, read: Callable[[str], bytes | None]) -> None:
-        self.services, self.clock, self.strikes, self.read = services, clock, strikes, read
+    def __init__(
+        self, services: Services, clock: Clock, strikes: Strikes, found: Callable[[str], bytes | None]
+    ) -> None:
+        self.services, self.clock, self.strikes, self.found = services, clock, strikes, found
         self.executions: dict[str, Execution] = {}
         self.cancels: list[str] = []
         self.payloads: list[Step] = []
@@ -178,7 +180,7 @@ class Machine:
         execution.resumed = answer == "plan"
         self.handed_over += left.looks < 0
         if answer == "run":
-            listed = json.loads(self.read(f"work/{execution.batch_id}/plan/shards.json") or b"")
+            listed = json.loads(self.found(f"work/{execution.batch_id}/plan/shards.json") or b"")
             execution.shards = {each["shard"]: Sleeper(Step(execution.batch_id, each["shard"])) for each in listed}
             execution.next = "shards"
         elif answer in {"plan", "assemble"}:

@@ -2,44 +2,30 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
-import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
-import msgspec
-
 from batch_client import (
-    APIConnectionError,
     Batch,
     BatchClientError,
-    CreateOutcomeUnknown,
-    File,
     FileDeleted,
     HttpInfo,
     NotFoundError,
     RequestCounts,
-    RequestOutcomeUnknown,
-    UploadOutcomeUnknown,
 )
-from batch_client import (
-    BatchError as ProviderBatchError,
-)
+from batch_client import BatchError as ProviderBatchError
+from tests.fakes.provider import MemoryProvider, replace
 from tests.faults.answers import RAN, READABLE, answer
-from tests.unit.batchyard.memory import is_it
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator
-
-    from batch_client import Source
+    from collections.abc import Callable
 
 T = TypeVar("T")
 
 NEVER_SEEN: Final = "never_seen"  # the code of an error that nobody knows
-CHUNK: Final = 700  # bytes of a download: lines are cut anywhere
 
 
 @dataclass
@@ -66,9 +52,8 @@ class Fate:
 class Made:
     """A provider batch as the provider knows it."""
 
-    batch: Batch
-    custom_ids: list[str]
     fate: Fate
+    custom_ids: list[str]
     tokens: int
     model: str
     answers: int | None = None  # lines with a final answer that can be read; None of one that failed for a known reason
@@ -84,121 +69,72 @@ class Trouble:
 
 
 @dataclass
-class FickleProvider:
-    """The Protocol `batchyard.services.Provider`; `fates` are those of the batches to come, `troubles` those of the calls."""
+class FatesProvider(MemoryProvider):
+    """A provider that does to batches what their fates say and to calls what their troubles say, and keeps its own books."""
 
-    clock: Callable[[], float]
     may_create: Callable[[str], bool] = lambda _: True
+    #: what becomes of the batches to come, in order
     fates: list[Fate] = field(default_factory=list)
+    #: what befalls the calls to come, in order; None is a call that succeeds
     troubles: list[Trouble | None] = field(default_factory=list)
     token_limit: int | None = None
     tells_limit: bool = True
     bytes_per_token: int = 4
-    usage_is_a: int = 1  # … th part of what counts in the queue
-    others: int = 0  # tokens that others of the same account have queued
-    files: dict[str, tuple[str, bytes]] = field(default_factory=dict)
-    deleted: set[str] = field(default_factory=set)
+    #: the usage it reports is such a part of what counts in its queue
+    usage_is_a: int = 1
+    #: the tokens that others of the same account have queued
+    others: int = 0
     made: dict[str, Made] = field(default_factory=dict)
-    one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
-    asked: Counter[str] = field(
-        default_factory=Counter
-    )  # requests sent on their own, by custom_id; those that were lost, too
-    direct: Counter[str] = field(default_factory=Counter)  # what it ran of requests sent on their own, by custom_id
+    #: how often each request was sent on its own, by custom_id; the lost ones, too
+    asked: Counter[str] = field(default_factory=Counter)
+    #: how often each of them was run
+    direct: Counter[str] = field(default_factory=Counter)
+    #: how often a file is not found before it is
     late: Counter[str] = field(default_factory=Counter)
     sent: Counter[str] = field(default_factory=Counter)
     refused: set[str] = field(default_factory=set)
     ran: Counter[str] = field(default_factory=Counter)
     readable: dict[str, list[bytes]] = field(default_factory=dict)
-    calls: list[str] = field(default_factory=list)
+    #: the promises that were broken towards the provider
     wrongs: list[str] = field(default_factory=list)
-    numbers: Iterator[int] = field(default_factory=itertools.count)
     refused_for_tokens: int = 0
     most_queued: int = 0
     largest: int = 0
 
-    def create_file(self, source: Source, filename: str) -> File:
-        return self._call("create_file", lambda: self._keep(b"".join(source), filename))
-
-    def create_batch(
-        self, *, input_file_id: str, endpoint: str, completion_window: str, metadata: dict[str, str]
-    ) -> Batch:
-        def make() -> Batch:
-            return self._make(Batch(
-                id=f"pb-{next(self.numbers)}", status="validating", endpoint=endpoint, input_file_id=input_file_id,
-                completion_window=completion_window, metadata=metadata, created_at=int(self.clock()),
-            ))  # fmt: skip
-
-        return self._call("create_batch", make)
-
-    def retrieve_batch(self, batch_id: str) -> Batch:
-        return self._call("retrieve_batch", lambda: self._shown(batch_id))
-
-    def cancel_batch(self, batch_id: str) -> Batch:
-        return self._call("cancel_batch", lambda: self._cancel(batch_id))
-
-    def find_batch(
-        self, metadata_key: str, value: str, since: int, *, input_file_id: str | None = None, but: Container[str] = ()
-    ) -> Batch | None:
-        def find() -> Batch | None:
-            given = since, metadata_key, value, input_file_id, but
-            return next((each.batch for each in reversed(self.made.values()) if is_it(each.batch, *given)), None)
-
-        return self._call("find_batch", find)
-
-    def iter_batches(self, *, after: str | None) -> Iterator[Batch]:
-        newest_first = list(reversed(self.made))
-        begin = newest_first.index(after) + 1 if after else 0
-        return self._call("iter_batches", lambda: iter([self._shown(each) for each in newest_first[begin:]]))
-
-    def iter_files(self, *, purpose: str, after: str | None) -> Iterator[File]:
-        live = [
-            File(id=each, filename=name, purpose=purpose)
-            for each, (name, _) in reversed(self.files.items())
-            if each not in self.deleted
-        ]
-        begin = next((at + 1 for at, file in enumerate(live) if file.id == after), 0)
-        return self._call("iter_files", lambda: iter(live[begin:]))
-
-    def delete_file(self, file_id: str) -> FileDeleted:
-        return self._call("delete_file", lambda: self._delete(file_id))
-
-    def download_file(self, file_id: str) -> Iterator[bytes]:
-        def read() -> Iterator[bytes]:
-            data = self._file(file_id)
-            return iter([data[at : at + CHUNK] for at in range(0, len(data), CHUNK)])
-
-        return self._call("download_file", read)
-
     def send(self, url: str, body: bytes) -> HttpInfo[bytes]:
-        custom_id = json.loads(body)["messages"][0]["content"]
+        with self.one_at_a_time:
+            self.asked[prompt(body)] += 1
+        return super().send(url, body)
 
-        def run() -> HttpInfo[bytes]:
-            if any(custom_id in self.made[batch.id].custom_ids for batch in self.live()):
-                self.wrongs.append(f"{custom_id} was sent to {url} while a batch with it runs")
-            self.direct[custom_id] += 1
-            usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-            return HttpInfo(json.dumps({"object": "chat.completion", "usage": usage}).encode(), 200, {})
-
-        with self.one_at_a_time:  # several lines are under way at once
-            self.asked[custom_id] += 1
-            return self._call("send", run)
+    def make(self, input_file_id: str, endpoint: str, completion_window: str, metadata: dict[str, str]) -> Batch:
+        attempt = metadata["batchyard_attempt"].rpartition("/")[0]
+        running = [each.metadata["batchyard_attempt"].rpartition("/")[0] for each in self.live()]
+        made = Made(*self._input(input_file_id, self.fates.pop(0) if self.fates else Fate()))
+        batch = super().make(input_file_id, endpoint, completion_window, metadata)
+        if attempt in running:
+            self.wrongs.append(f"{batch.id} was made while another batch of shard {attempt} runs")
+        if not self.may_create(metadata["batchyard_batch"]):
+            self.wrongs.append(f"{batch.id} was made after its batch was stopped")
+        self.sent.update(made.custom_ids)
+        self.made[batch.id] = made
+        return batch
 
     def live(self) -> list[Batch]:
         """List the batches that still run."""
-        return [made.batch for made in self.made.values() if not self._now(made).ended]
+        return [self.batches[batch_id] for batch_id in self.batches if not self._now(batch_id).ended]
 
     def left(self) -> list[str]:
         """Name the files that were not deleted."""
         return [file_id for file_id in self.files if file_id not in self.deleted]
 
-    def _call(self, operation: str, effect: Callable[[], T]) -> T:
-        self.calls.append(operation)
-        trouble = self._trouble(operation)
+    def _call(self, name: str, effect: Callable[[], T]) -> T:
+        trouble = self._trouble(name)
         if trouble is not None and not trouble.after:
-            raise trouble.error(operation)
-        result = effect()
+            self._called(name)
+            raise trouble.error(name)
+        result = super()._call(name, effect)
         if trouble is not None:
-            raise trouble.error(operation)
+            raise trouble.error(name)
         return result
 
     def _trouble(self, operation: str) -> Trouble | None:
@@ -209,107 +145,94 @@ class FickleProvider:
             return None
         return self.troubles.pop(0)
 
-    def _keep(self, data: bytes, filename: str) -> File:
-        file = File(id=f"file-{len(self.files)}", bytes=len(data), filename=filename)
-        self.files[file.id] = (filename, data)
-        return file
-
-    def _file(self, file_id: str) -> bytes:
+    def _data(self, file_id: str) -> bytes:
         if self.late[file_id] > 0:
             self.late[file_id] -= 1
             raise NotFoundError("No such File object", status=404)
-        if file_id not in self.files or file_id in self.deleted:
-            raise NotFoundError("No such File object", status=404)
-        return self.files[file_id][1]
+        return super()._data(file_id)
 
     def _delete(self, file_id: str) -> FileDeleted:
-        if file_id not in self.files or file_id in self.deleted:
-            raise NotFoundError("No such File object", status=404)
-        self.deleted.add(file_id)
-        return FileDeleted(id=file_id)
+        self.late[file_id] = 0
+        return super()._delete(file_id)
 
-    def _make(self, batch: Batch) -> Batch:
-        attempt = batch.metadata["batchyard_attempt"].rpartition("/")[0]
-        if any(each.metadata["batchyard_attempt"].rpartition("/")[0] == attempt for each in self.live()):
-            self.wrongs.append(f"{batch.id} was made while another batch of shard {attempt} runs")
-        if not self.may_create(batch.metadata["batchyard_batch"]):
-            self.wrongs.append(f"{batch.id} was made after its batch was stopped")
-        fate = self.fates.pop(0) if self.fates else Fate()
-        made = Made(batch, *self._input(batch, fate))
-        self.sent.update(made.custom_ids)
-        self.made[batch.id] = made
-        return batch
+    def _answer(self, url: str, body: bytes) -> HttpInfo[bytes]:
+        custom_id = prompt(body)
+        if any(custom_id in self.made[batch.id].custom_ids for batch in self.live()):
+            self.wrongs.append(f"{custom_id} was sent to {url} while a batch with it runs")
+        self.direct[custom_id] += 1
+        usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+        return HttpInfo(json.dumps({"object": "chat.completion", "usage": usage}).encode(), 200, {})
 
-    def _input(self, batch: Batch, fate: Fate) -> tuple[list[str], Fate, int, str]:
+    def _input(self, file_id: str, fate: Fate) -> tuple[Fate, list[str], int, str]:
         """Read the input; a batch of a file that is not there, or for which there is no room, fails."""
-        if batch.input_file_id not in self.files or batch.input_file_id in self.deleted:
-            return [], Fate("failed", 1, errors=(ProviderBatchError("invalid_request", "not found", "file_id"),)), 0, ""
-        requests = [json.loads(line) for line in self.files[batch.input_file_id][1].splitlines()]
+        if file_id not in self.files or file_id in self.deleted:
+            return Fate("failed", 1, errors=(ProviderBatchError("invalid_request", "not found", "file_id"),)), [], 0, ""
+        requests = [json.loads(line) for line in self.files[file_id].splitlines()]
         size, model = sum(len(json.dumps(each["body"])) for each in requests), requests[0]["body"]["model"]
         tokens = size // self.bytes_per_token
-        queued = self.others + sum(
-            self.made[each.id].tokens for each in self.live() if self.made[each.id].model == model
-        )
+        running = [self.made[each.id] for each in self.live()]
+        queued = self.others + sum(each.tokens for each in running if each.model == model)
         if self.token_limit is not None and queued + tokens > self.token_limit:
             self.refused_for_tokens += 1
-            fate, tokens = (
-                Fate("failed", 1, errors=(no_room(model, self.token_limit if self.tells_limit else None),)),
-                0,
-            )
+            full = no_room(model, self.token_limit if self.tells_limit else None)
+            fate, tokens = Fate("failed", 1, errors=(full,)), 0
         self.most_queued, self.largest = max(self.most_queued, queued + tokens), max(self.largest, tokens)
-        return [each["custom_id"] for each in requests], fate, tokens, model
+        return fate, [each["custom_id"] for each in requests], tokens, model
 
-    def _shown(self, batch_id: str) -> Batch:
-        if batch_id not in self.made:
-            raise NotFoundError("No batch found", status=404)
-        made = self.made[batch_id]
-        seen = self._now(made)
-        if made.fate.shown:
-            return msgspec.structs.replace(seen, status=made.fate.shown.pop(0), output_file_id=None, error_file_id=None)
-        return seen
+    def _batch(self, batch_id: str) -> Batch:
+        super()._batch(batch_id)
+        return self._now(batch_id)
 
-    def _now(self, made: Made) -> Batch:
+    def _show(self, batch_id: str) -> Batch:
+        seen = self._batch(batch_id)
+        shown = self.made[batch_id].fate.shown
+        return replace(seen, status=shown.pop(0), output_file_id=None, error_file_id=None) if shown else seen
+
+    def _listed(self, batch: Batch) -> Batch:
+        return self._show(batch.id)
+
+    def _now(self, batch_id: str) -> Batch:
         """Bring a batch to where it is by now."""
-        age = self.clock() - (made.batch.created_at or 0)
-        if not made.batch.ended and age >= made.fate.seconds:
-            self._end(made, made.fate.end)
-        elif made.batch.status == "cancelling":
-            self._end(made, "completed" if made.fate.cancel_finishes else "cancelled")
-        elif made.batch.status == "validating" and age > 1:
-            made.batch = msgspec.structs.replace(made.batch, status="in_progress")
-        return made.batch
+        batch, fate = self.batches[batch_id], self.made[batch_id].fate
+        age = self.clock() - (batch.created_at or 0)
+        if not batch.ended and age >= fate.seconds:
+            self._end(batch, fate.end)
+        elif batch.status == "cancelling":
+            self._end(batch, "completed" if fate.cancel_finishes else "cancelled")
+        elif batch.status == "validating" and age > 1:
+            self.batches[batch_id] = replace(batch, status="in_progress")
+        return self.batches[batch_id]
 
-    def _cancel(self, batch_id: str) -> Batch:
-        seen = self._shown(batch_id)
-        if not self.made[batch_id].batch.ended:
-            self.made[batch_id].batch = msgspec.structs.replace(self.made[batch_id].batch, status="cancelling")
-            return self.made[batch_id].batch
-        return seen
-
-    def _end(self, made: Made, end: str) -> None:
+    def _end(self, batch: Batch, end: str) -> None:
+        made = self.made[batch.id]
         if end == "failed":
-            counts = RequestCounts(0, 0, 0)
-            named = [error.line - 1 for error in made.fate.errors if error.line]
-            made.answers = 0 if any(error.code == NEVER_SEEN for error in made.fate.errors) else None
-            self.refused.update(made.custom_ids[at] for at in named if at < len(made.custom_ids))
-            made.batch = msgspec.structs.replace(made.batch, status=end, errors=made.fate.errors, request_counts=counts)
+            self._fail(batch, made)
             return
         share = 1.0 if end == "completed" else min(made.fate.share, 0.99)
         done = made.custom_ids[: math.ceil(share * len(made.custom_ids))] if end != "completed" else made.custom_ids
-        output, errors, succeeded, failed = self._answers(made, done, end)
+        output, errors, succeeded, failed = self._answers(batch.id, made, done, end)
         counts = RequestCounts(len(made.custom_ids), succeeded, failed)
-        made.batch = msgspec.structs.replace(
-            made.batch, status=end, request_counts=None if made.fate.no_counts else counts,
+        self.batches[batch.id] = replace(
+            batch, status=end, request_counts=None if made.fate.no_counts else counts,
             output_file_id=self._result(output, made.fate), error_file_id=self._result(errors, made.fate),
         )  # fmt: skip
 
-    def _answers(self, made: Made, done: list[str], end: str) -> tuple[list[bytes], list[bytes], int, int]:
+    def _fail(self, batch: Batch, made: Made) -> None:
+        named = [error.line - 1 for error in made.fate.errors if error.line]
+        made.answers = 0 if any(error.code == NEVER_SEEN for error in made.fate.errors) else None
+        self.refused.update(made.custom_ids[at] for at in named if at < len(made.custom_ids))
+        counts = RequestCounts(0, 0, 0)
+        self.batches[batch.id] = replace(batch, status="failed", errors=made.fate.errors, request_counts=counts)
+
+    def _answers(
+        self, batch_id: str, made: Made, done: list[str], end: str
+    ) -> tuple[list[bytes], list[bytes], int, int]:
         output: list[bytes] = []
         errors: list[bytes] = []
         succeeded = 0
         for custom_id in reversed(made.custom_ids):
             sort = made.fate.lines.get(custom_id, "good") if custom_id in done else end
-            lines = answer(custom_id, sort, made.batch.id, made.tokens // len(made.custom_ids) // self.usage_is_a)
+            lines = answer(custom_id, sort, batch_id, made.tokens // len(made.custom_ids) // self.usage_is_a)
             (output if sort in RAN else errors).extend(lines)
             if sort in RAN:
                 self.ran[custom_id] += 1
@@ -329,19 +252,14 @@ class FickleProvider:
         return file.id
 
 
+def prompt(body: bytes) -> str:
+    """Tell which line a request sent on its own is: its prompt is its custom_id."""
+    return str(json.loads(body)["messages"][0]["content"])
+
+
 def no_room(model: str, limit: int | None) -> ProviderBatchError:
     """Say as OpenAI does that the queue of a model is full."""
     told = f" Limit: {limit:,} enqueued tokens." if limit else ""
     return ProviderBatchError(
         "token_limit_exceeded", f"Enqueued token limit reached for {model} in organization org-4.{told}"
     )
-
-
-def lost(operation: str) -> BatchClientError:
-    """Lose the answer to a call, as the client tells it of each operation."""
-    kinds = {
-        "create_batch": CreateOutcomeUnknown,
-        "create_file": UploadOutcomeUnknown,
-        "send": RequestOutcomeUnknown,
-    }
-    return kinds.get(operation, APIConnectionError)("the answer was lost")

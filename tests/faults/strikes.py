@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
+from functools import cached_property
+from inspect import getmembers_static
 from typing import TYPE_CHECKING, Any, Final
 
 from batchyard.domain.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from batchyard.services import Services
 
 ADAPTERS: Final = (
     "bucket",
@@ -89,7 +94,11 @@ class Struck:
         return self._strikes.around(name, member) if callable(member) else member
 
 
-def exposed(services: Any, strikes: Strikes) -> None:
-    """Put every adapter of the services where it can be struck."""
-    for name in ADAPTERS:
-        setattr(services, name, Struck(getattr(services, name), strikes))
+def exposed(services: Services, strikes: Strikes) -> Services:
+    """Return services over the same adapters, of which each that changes what a batch is can be struck."""
+    struck = copy(services)
+    for name, value in getmembers_static(type(services)):
+        if isinstance(value, cached_property):
+            adapter = getattr(services, name)
+            setattr(struck, name, Struck(adapter, strikes) if name in ADAPTERS else adapter)
+    return struck

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,27 +20,20 @@ from batch_client import (
 from batch_client import (
     BatchError as ProviderBatchError,
 )
-from tests.faults.memory_world import MemoryWorld
-from tests.integration.batchyard.world import (
-    World,
-    answering,
-    bad,
-    completed,
-    ended,
-    failed,
-    good,
-    jsonl,
-    replace,
-    request,
-    unrun,
-)  # fmt: skip
+from tests.fakes.endings import answering, completed, ended, failed
+from tests.fakes.lines import bad, good, jsonl, request, unrun
+from tests.fakes.provider import replace
+from tests.fakes.world import memory_world
+
+if TYPE_CHECKING:
+    from tests.fakes.world import World
 
 TEN = [f"r{at}" for at in range(10)]
 
 
 @pytest.fixture
 def world() -> World:
-    return MemoryWorld()
+    return memory_world()
 
 
 def drop(world: World) -> str:

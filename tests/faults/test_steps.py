@@ -9,9 +9,10 @@ import pytest
 from batchyard.planning.plan import plan
 from batchyard.recovery.sweep import sweep
 from batchyard.results.assemble import assemble
-from tests.faults.provider import Fate, Trouble, lost
-from tests.faults.scene import Scene
+from tests.fakes.failures import lost
+from tests.faults.provider import Fate, Trouble
 from tests.faults.strikes import Strike
+from tests.faults.struck import StruckWorld
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,69 +23,69 @@ FIRST = Fate("expired", share=0.5, lines={"r0": "refused", "r1": "unavailable"})
 
 
 def effects_of_a_run() -> int:
-    scene = Scene(max_requests_per_shard=4)
-    scene.provider.fates = [FIRST]
-    scene.drop(SIX)
-    scene.finish()
-    return scene.strikes.count
+    world = StruckWorld(max_requests_per_shard=4)
+    world.provider.fates = [FIRST]
+    world.upload(SIX)
+    world.finish()
+    return world.strikes.count
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before it", "after it"])
 @pytest.mark.parametrize("kind", ["kill", "fail", "overtake"])
 def test_a_step_is_struck_at_any_call_it_makes_to_aws(kind: str, *, after: bool) -> None:
     for at in range(effects_of_a_run()):
-        scene = Scene(max_requests_per_shard=4)
-        scene.provider.fates = [FIRST]
-        scene.strikes.due = Strike(kind, at, after)
-        batch_id = scene.drop(SIX)
-        scene.finish(calm=False)
-        assert scene.wrongs() == [], f"at effect {at}: {scene.strikes.struck}"
-        assert scene.record(batch_id)["status"] == "completed"
-        refused = len(scene.provider.refused)  # none if another shard met that fate
-        assert scene.record(batch_id)["counts"] == {"total": 6, "completed": 6 - refused, "failed": refused}
+        world = StruckWorld(max_requests_per_shard=4)
+        world.provider.fates = [FIRST]
+        world.strikes.due = Strike(kind, at, after)
+        batch_id = world.upload(SIX)
+        world.finish(calm=False)
+        assert world.wrongs() == [], f"at effect {at}: {world.strikes.struck}"
+        assert world.record(batch_id)["status"] == "completed"
+        refused = len(world.provider.refused)  # none if another shard met that fate
+        assert world.record(batch_id)["counts"] == {"total": 6, "completed": 6 - refused, "failed": refused}
 
 
-def test_every_step_is_delivered_again_after_the_end(scene: Scene) -> None:
-    batch_id = scene.drop(SIX)
-    scene.finish()
-    before = scene.result("output.jsonl"), scene.record(batch_id), len(scene.provider.made)
-    for at in range(len(scene.machine.payloads)):
-        scene.machine.replay(at)
+def test_every_step_is_delivered_again_after_the_end(world: StruckWorld) -> None:
+    batch_id = world.upload(SIX)
+    world.finish()
+    before = world.first_result("output.jsonl"), world.record(batch_id), len(world.provider.made)
+    for at in range(len(world.machine.payloads)):
+        world.machine.replay(at)
     for step in (plan, assemble):
-        scene.machine.deliver(lambda step=step: step(scene.services, batch_id))  # type: ignore[misc]
-    assert (scene.result("output.jsonl"), scene.record(batch_id), len(scene.provider.made)) == before
+        world.machine.deliver(lambda step=step: step(world.services, batch_id))  # type: ignore[misc]
+    assert (world.first_result("output.jsonl"), world.record(batch_id), len(world.provider.made)) == before
 
 
-def test_every_step_is_delivered_twice(scene: Scene) -> None:
-    scene.drop(SIX)
-    while scene.machine.running:
-        for execution in scene.machine.running:
-            scene.machine.turn(execution)
-            scene.machine.replay(-1)
-    assert len(scene.provider.made) == 2
+def test_every_step_is_delivered_twice(world: StruckWorld) -> None:
+    world.upload(SIX)
+    while world.machine.running:
+        for execution in world.machine.running:
+            world.machine.turn(execution)
+            world.machine.replay(-1)
+    assert len(world.provider.made) == 2
 
 
-def test_the_notice_of_an_upload_comes_ten_times_and_the_sweep_finds_it_too(scene: Scene) -> None:
-    batch_id = scene.drop(SIX)
+def test_the_notice_of_an_upload_comes_ten_times_and_the_sweep_finds_it_too(world: StruckWorld) -> None:
+    batch_id = world.upload(SIX)
     for _ in range(5):
-        assert scene.notice(INBOX) == batch_id
-        scene.machine.deliver(lambda: sweep(scene.services))
-    scene.finish()
-    assert scene.notice(INBOX) == batch_id
-    scene.finish()
-    assert len(scene.machine.executions) == 1
-    assert len(scene.provider.made) == 2
+        assert world.notice(INBOX) == batch_id
+        world.machine.deliver(lambda: sweep(world.services))
+    world.finish()
+    assert world.notice(INBOX) == batch_id
+    world.finish()
+    assert len(world.machine.executions) == 1
+    assert len(world.provider.made) == 2
 
 
-def cancelled_at(moment: str) -> Callable[[Scene], None]:
-    def play(scene: Scene) -> None:
+def cancelled_at(moment: str) -> Callable[[StruckWorld], None]:
+    def play(world: StruckWorld) -> None:
         if moment == "before the plan":
             return
         if moment == "after the plan":
-            scene.machine.turn(scene.machine.running[0])
+            world.machine.turn(world.machine.running[0])
             return
         operation, _, when = moment.rpartition(" ")
-        scene.play_until(operation, before=when == "before")
+        world.play_until(operation, before=when == "before")
 
     return play
 
@@ -98,70 +99,70 @@ MOMENTS = [
 @pytest.mark.parametrize("told", [True, False], ids=["the provider is told", "only the poll sees to it"])
 @pytest.mark.parametrize("finishes", [True, False], ids=["the provider finishes first", "the provider cancels"])
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_the_user_cancels(scene: Scene, moment: str, *, finishes: bool, told: bool) -> None:
-    scene.provider.fates = [Fate(share=0.5, cancel_finishes=finishes) for _ in range(2)]
-    batch_id = scene.drop(SIX)
-    cancelled_at(moment)(scene)
-    scene.cancel()
-    scene.cancel()
+def test_the_user_cancels(world: StruckWorld, moment: str, *, finishes: bool, told: bool) -> None:
+    world.provider.fates = [Fate(share=0.5, cancel_finishes=finishes) for _ in range(2)]
+    batch_id = world.upload(SIX)
+    cancelled_at(moment)(world)
+    world.cancel()
+    world.cancel()
     if not told:
-        scene.machine.cancels.clear()
-    scene.finish()
-    record = scene.record(batch_id)
+        world.machine.cancels.clear()
+    world.finish()
+    record = world.record(batch_id)
     assert record["status"] == "cancelled"
     assert record["cancelled_at"] >= record["cancelling_at"]
-    assert len(scene.provider.made) <= 2
+    assert len(world.provider.made) <= 2
 
 
-def test_the_user_cancels_what_has_ended(scene: Scene) -> None:
-    batch_id = scene.drop(SIX)
-    scene.finish()
-    scene.cancel()
-    scene.finish()
-    assert scene.record(batch_id)["status"] == "completed"
+def test_the_user_cancels_what_has_ended(world: StruckWorld) -> None:
+    batch_id = world.upload(SIX)
+    world.finish()
+    world.cancel()
+    world.finish()
+    assert world.record(batch_id)["status"] == "completed"
 
 
-def test_a_shard_that_cannot_go_on_leaves_its_siblings_alone(scene: Scene) -> None:
-    scene.provider.fates = [Fate("expired", seconds=40_000, share=0.0)]
-    batch_id = scene.drop(SIX)
-    scene.play_until("create_batch")
+def test_a_shard_that_cannot_go_on_leaves_its_siblings_alone(world: StruckWorld) -> None:
+    world.provider.fates = [Fate("expired", seconds=40_000, share=0.0)]
+    batch_id = world.upload(SIX)
+    world.play_until("create_batch")
     for _ in range(4):
-        scene.strikes.due = Strike("kill", 0)
-        scene.machine.turn(scene.machine.running[0], 0)
-    scene.finish()
-    assert scene.machine.failed_shards
-    assert scene.record(batch_id)["status"] == "completed"
-    assert scene.record(batch_id)["counts"] == {"total": 6, "completed": 2, "failed": 4}
+        world.strikes.due = Strike("kill", 0)
+        world.machine.turn(world.machine.running[0], 0)
+    world.finish()
+    assert world.machine.failed_shards
+    assert world.record(batch_id)["status"] == "completed"
+    assert world.record(batch_id)["counts"] == {"total": 6, "completed": 2, "failed": 4}
 
 
-def test_two_batches_use_the_same_ids_at_the_same_provider(scene: Scene) -> None:
-    first = scene.drop([f"a{at}" for at in range(6)])
-    second = scene.drop([f"b{at}" for at in range(6)])
-    scene.provider.troubles = [Trouble(lost, after=True, operation="create_batch")] * 2
-    scene.finish(calm=False)
-    assert {scene.record(each)["status"] for each in (first, second)} == {"completed"}
-    assert len(scene.provider.made) == 4
+def test_two_batches_use_the_same_ids_at_the_same_provider(world: StruckWorld) -> None:
+    first = world.upload([f"a{at}" for at in range(6)])
+    second = world.upload([f"b{at}" for at in range(6)])
+    world.provider.troubles = [Trouble(lost, after=True, operation="create_batch")] * 2
+    world.finish(calm=False)
+    assert {world.record(each)["status"] for each in (first, second)} == {"completed"}
+    assert len(world.provider.made) == 4
 
 
 @pytest.mark.parametrize("seconds", [-200, 200])
-def test_the_providers_clock_is_not_ours(scene: Scene, seconds: int) -> None:
-    scene.provider.clock = lambda: scene.clock() + seconds
-    scene.provider.troubles = [Trouble(lost, after=True, operation="create_batch")]
-    scene.drop(SIX[:4])
-    scene.finish(calm=False)
-    assert len(scene.provider.made) == 1
+def test_the_providers_clock_is_not_ours(world: StruckWorld, seconds: int) -> None:
+    world.provider.clock = lambda: world.clock() + seconds
+    world.provider.troubles = [Trouble(lost, after=True, operation="create_batch")]
+    world.upload(SIX[:4])
+    world.finish(calm=False)
+    assert len(world.provider.made) == 1
 
 
 @pytest.mark.parametrize("change", ["deleted", "replaced"])
 def test_the_input_goes_while_the_batch_runs(change: str) -> None:
-    scene = Scene()
-    batch_id = scene.drop(SIX)
-    scene.machine.turn(scene.machine.running[0])
+    world = StruckWorld()
+    batch_id = world.upload(SIX)
+    world.machine.turn(world.machine.running[0])
     if change == "deleted":
-        del scene.memory.fake_bucket.stored[INBOX]
+        del world.memory.bucket.stored[INBOX]
     else:
-        scene.memory.fake_bucket.stored[INBOX] += b" "
-    scene.finish()
-    assert scene.record(batch_id)["status"] == "failed"
-    assert scene.record(batch_id)["errors"][0]["message"]
-    assert len(scene.provider.made) == 0
+        world.memory.bucket.stored[INBOX] += b" "
+    world.finish()
+    assert world.record(batch_id)["status"] == "failed"
+    assert world.record(batch_id)["errors"][0]["message"]
+    assert len(world.provider.made) == 0

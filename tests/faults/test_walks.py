@@ -10,20 +10,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from batch_client import (
-    AuthenticationError,
     BadRequestError,
     NotFoundError,
-    QuotaError,
-    RateLimitError,
-    ServerError,
 )
 from batch_client import (
     BatchError as ProviderBatchError,
 )
+from tests.fakes.failures import PASSING, only
 from tests.faults.inputs import SORTS as BAD
-from tests.faults.provider import NEVER_SEEN, Fate, Trouble, lost, no_room
-from tests.faults.scene import Scene
+from tests.faults.provider import NEVER_SEEN, Fate, Trouble, no_room
 from tests.faults.strikes import Strike
+from tests.faults.struck import StruckWorld
 
 WALKS = int(os.environ.get("WALKS", "150"))
 IDS = [f"r{at}" for at in range(12)]
@@ -48,15 +45,11 @@ ERRORS = [
     ProviderBatchError(NEVER_SEEN, "?"), ProviderBatchError("invalid_json_line", "bad", None, 1),
     ProviderBatchError("duplicate_custom_id", "twice", None, 2),
 ]  # fmt: skip
-# A refusal is no trouble of every call: one that says "never" ends the shard, and rightly.
+# A lasting failure is no trouble of every call: one that says "never" ends the shard, and rightly.
 TROUBLES = {
-    "lost": lost,
-    "429": lambda _: RateLimitError("slow down", status=429, retry_after=3),
-    "500": lambda call: lost(call) if call.startswith("create") else ServerError("oops", status=500),
-    "401": lambda _: AuthenticationError("bad key", status=401),
-    "quota": lambda _: QuotaError("no money", status=429, code="insufficient_quota"),
-    "404": lambda call: NotFoundError("gone", status=404) if call == "retrieve_batch" else lost(call),
-    "400": lambda call: BadRequestError("no", status=400) if call == "cancel_batch" else lost(call),
+    **PASSING,
+    "its batch is not there": only("retrieve_batch", NotFoundError("gone", status=404)),
+    "a cancel that is refused": only("cancel_batch", BadRequestError("no", status=400)),
 }
 
 fates = st.builds(
@@ -73,7 +66,7 @@ fates = st.builds(
     cancel_finishes=st.booleans(),
 )
 troubles = st.builds(
-    lambda name, after: Trouble(TROUBLES[name], after=after and name in {"lost", "500"}),
+    lambda name, after: Trouble(TROUBLES[name].error, after=after and TROUBLES[name].may_have_worked),
     st.sampled_from(sorted(TROUBLES)), st.booleans(),
 )  # fmt: skip
 bad = st.dictionaries(st.integers(0, len(IDS) - 1), st.sampled_from(BAD), max_size=4)
@@ -85,7 +78,7 @@ class Walk(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.scene = Scene(max_requests_per_shard=4)
+        self.world = StruckWorld(max_requests_per_shard=4)
         self.cancels = False
 
     @initialize(
@@ -98,87 +91,87 @@ class Walk(RuleBasedStateMachine):
         *, cancels: bool,
     ) -> None:  # fmt: skip
         self.cancels = cancels
-        self.scene.change(deadline_action=deadline_action)
-        self.scene.memory.fake_bucket.chunk = chunk  # a plan looks at the clock between two
-        self.scene.provider.token_limit = room
-        self.scene.drop(IDS[:lines], models, bad)
+        self.world.change(deadline_action=deadline_action)
+        self.world.memory.bucket.chunk = chunk  # a plan looks at the clock between two
+        self.world.provider.token_limit = room
+        self.world.upload(IDS[:lines], models, bad)
 
-    @precondition(lambda self: len(self.scene.cases) == 1)
+    @precondition(lambda self: len(self.world.cases) == 1)
     @rule(lines=st.integers(1, len(OTHERS)), models=st.integers(1, 2), bad=st.just({}) | bad, dry_run=st.booleans())
     def upload_another(self, lines: int, models: int, bad: dict[int, str], *, dry_run: bool) -> None:
-        self.scene.drop(OTHERS[:lines], models, bad, dry_run=dry_run)
+        self.world.upload(OTHERS[:lines], models, bad, dry_run=dry_run)
 
     @rule(looks=st.lists(st.integers(0, 4), min_size=1, max_size=2))
     def run_short_of_time(self, looks: list[int]) -> None:
-        self.scene.machine.short = looks
+        self.world.machine.short = looks
 
     @rule(choice=st.integers(0, 5))
     def tire(self, choice: int) -> None:
-        self.scene.machine.tire(choice)
+        self.world.machine.tire(choice)
 
     @rule(choice=st.integers(0, 7), turns=st.integers(1, 6))
     def go_on(self, choice: int, turns: int) -> None:
         for _ in range(turns):
-            for execution in self.scene.machine.running:
-                self.scene.machine.turn(execution, choice)
+            for execution in self.world.machine.running:
+                self.world.machine.turn(execution, choice)
 
     @rule(fate=fates)
     def ordain(self, fate: Fate) -> None:
-        self.scene.provider.fates.append(fate)
+        self.world.provider.fates.append(fate)
 
     @rule(trouble=troubles, calls=st.integers(0, 2))
     def trouble_a_call(self, trouble: Trouble, calls: int) -> None:
-        self.scene.provider.troubles += [*[None] * calls, trouble]
+        self.world.provider.troubles += [*[None] * calls, trouble]
 
     @rule(strike=strikes)
     def strike(self, strike: Strike) -> None:
-        self.scene.strikes.due = strike
+        self.world.strikes.due = strike
 
     @rule()
     def notice_again(self) -> None:
-        self.scene.notice("inbox/default/0.jsonl")
+        self.world.notice("inbox/default/0.jsonl")
 
     @rule(choice=st.integers(0, 99))
     def replay(self, choice: int) -> None:
-        self.scene.machine.replay(choice)
+        self.world.machine.replay(choice)
 
     @rule(shard=st.integers(0, 2))
     def hear_from_the_provider(self, shard: int) -> None:
-        self.scene.hear(shard)
+        self.world.hear(shard)
 
     @rule()
     def resume(self) -> None:
-        self.scene.resume()
+        self.world.resume()
 
     @rule(seconds=st.sampled_from([5, 700, 40_000]))
     def wait(self, seconds: int) -> None:
-        self.scene.clock.now += seconds
+        self.world.clock.now += seconds
 
     @precondition(lambda self: self.cancels)
     @rule(choice=st.integers(0, 1))
     def cancel(self, choice: int) -> None:
-        self.scene.cancel(choice)
+        self.world.cancel(choice)
 
     @rule(choice=st.integers(0, 3))
     def run_a_cancel(self, choice: int) -> None:
-        self.scene.machine.cancel(choice)
+        self.world.machine.cancel(choice)
 
     @rule(choice=st.integers(0, 3))
     def stop_an_execution(self, choice: int) -> None:
-        self.scene.abort(choice)
+        self.world.abort(choice)
 
     @rule()
     def sweep(self) -> None:
-        self.scene.sweep()
+        self.world.sweep()
 
     @rule()
     def lose_a_cancel(self) -> None:
-        del self.scene.machine.cancels[:1]
+        del self.world.machine.cancels[:1]
 
     def teardown(self) -> None:
-        if self.scene.cases:
-            self.scene.finish()
-            assert self.scene.wrongs() == []
+        if self.world.cases:
+            self.world.finish()
+            assert self.world.wrongs() == []
 
 
 TestWalk: Any = Walk.TestCase

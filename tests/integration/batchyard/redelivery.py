@@ -12,10 +12,13 @@ from batchyard.planning.intake import intake
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
 from batchyard.services import Services
-from tests.integration.batchyard.world import BUCKET, World, bad, good, unrun
+from tests.fakes.batches import BUCKET
+from tests.fakes.lines import bad, good, unrun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.fakes.world import World
 
 MOST_DELIVERIES: Final = 12
 ADAPTERS: Final = (

@@ -7,12 +7,12 @@ import threading
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
+from importlib import import_module
 from inspect import ismodule
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from batchyard.api import routes
 from tests.integration.batchyard.permissions import ACCOUNT, Permission, needed
 from tests.unit.template.documents import ROOT, functions, listed, uses
 
@@ -26,18 +26,31 @@ if TYPE_CHECKING:
 
     from batchyard.settings import Settings
 
-# the API has no operation of its own name, but modules of them, which its routes call
-BEHIND: Final = {
-    value.__name__ if ismodule(value) else getattr(value, "__module__", "") for value in vars(routes).values()
-}
-OPERATIONS: Final = {  # an operation has the name of its door, in one of the rooms
-    f"batchyard.{path.parent.name}.{path.stem}": path.stem
-    for door in ROOT.glob("functions/*/handler.py")
-    for path in ROOT.glob(f"layers/core/batchyard/*/{door.parent.name}.py")
-}
-DOORS: Final = OPERATIONS | {
-    module: "api" for module in BEHIND if module.startswith("batchyard.") and module != "batchyard.services"
-}
+CORE: Final = ROOT / "layers/core/batchyard"
+FOLDER: Final = ROOT / "tests/integration/batchyard"
+
+
+def _behind_routes() -> set[str]:
+    """Name the modules that the routes of the API call, and those of the routes themselves."""
+    routes = [import_module(f"batchyard.api.{path.stem}") for path in CORE.glob("api/*routes.py")]
+    called = {
+        value.__name__ if ismodule(value) else getattr(value, "__module__", "")
+        for each in routes
+        for value in vars(each).values()
+    }
+    return {name for name in called if name.startswith("batchyard.") and name != "batchyard.services"}
+
+
+def _doors() -> dict[str, str]:
+    """Name the door of each operation by the operation's module, which has the door's name and lies in any room."""
+    names = {path.parent.name for path in ROOT.glob("functions/*/handler.py")}
+    operations = {f"batchyard.{path.parent.name}.{path.stem}": path.stem for path in CORE.glob("*/*.py")}
+    return {module: name for module, name in operations.items() if name in names} | dict.fromkeys(
+        _behind_routes(), "api"
+    )
+
+
+DOORS: Final = _doors()
 MISSING: Final = {"NoSuchKey": "AccessDenied", "NoSuchVersion": "AccessDenied", "404": "403"}
 
 
@@ -135,7 +148,7 @@ def statements(door: str) -> list[Any]:
 
 def needed_by(test: pytest.Item) -> set[Grant]:
     """List what the table of uses names this test for."""
-    name = f"{test.path.name}::{test.name}"
+    name = f"{test.path.relative_to(FOLDER)}::{test.name}"
     return {Grant(door, *use.split()) for door, tests in uses().items() for use in tests.get(name, ())}
 
 

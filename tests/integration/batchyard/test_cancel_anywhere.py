@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchyard.api import batches
-from tests.integration.batchyard.world import World, answering, good, jsonl, request, unrun
+from tests.fakes.endings import answering
+from tests.fakes.lines import good, jsonl, request, unrun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.fakes.world import World
 
 TEN = [f"r{at}" for at in range(10)]
 

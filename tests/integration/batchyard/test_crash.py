@@ -15,11 +15,15 @@ from batchyard.adapters.executions import Executions
 from batchyard.adapters.file_bucket import FileBucket
 from batchyard.adapters.file_store import FileStore
 from batchyard.adapters.token_ledger_store import TokenLedgerStore
+from tests.fakes.batches import BUCKET
+from tests.fakes.endings import EndingsProvider, answering
+from tests.fakes.lines import jsonl, request
 from tests.integration.batchyard.redelivery import Killed, check, first_answers, run_whole, same_adapters
-from tests.integration.batchyard.world import BUCKET, Provider, World, answering, jsonl, request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.fakes.world import World
 
 # Every call that changes something outside the process.
 EFFECTS: list[tuple[type, str]] = [
@@ -27,7 +31,7 @@ EFFECTS: list[tuple[type, str]] = [
     *((BatchStore, name) for name in ("create_batch", "move_batch", "change_batch", "save_shard", "link")),
     (Executions, "start"),
     (EventBus, "announce"),
-    *((Provider, name) for name in ("create_file", "create_batch", "cancel_batch", "delete_file")),
+    *((EndingsProvider, name) for name in ("create_file", "create_batch", "cancel_batch", "delete_file")),
     (FileStore, "keep"),
     (FileBucket, "tag"),
     *((TokenLedgerStore, name) for name in ("take", "wait", "confirm", "release", "change", "save_creations")),
@@ -93,7 +97,7 @@ def test_a_step_that_is_killed_or_overtaken_at_any_effect_loses_nothing_and_pays
         killer = kind(at, after=after)
         for (owner, name), effect in originals.items():
             monkeypatch.setattr(owner, name, killer.around(effect))
-        world.provider = Provider(world.clock, endings=[answering(first_answers)] * 2)
+        world.provider = EndingsProvider(world.clock, endings=[answering(first_answers)] * 2)
         world.services = same_adapters(world)
         key = f"inbox/default/{kind.__name__}-{after}-{at}.jsonl"
         boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=data, Metadata={"on-invalid": "skip"})

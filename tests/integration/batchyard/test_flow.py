@@ -10,7 +10,10 @@ from batchyard.domain.step import Next, Step
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
 from batchyard.shards.continue_as_new import MOST_BUSY_TURNS
-from tests.integration.batchyard.world import World, answering, bad, good, jsonl, replace, request, unrun
+from tests.fakes.endings import answering
+from tests.fakes.lines import bad, good, jsonl, request, unrun
+from tests.fakes.provider import replace
+from tests.fakes.world import World
 
 MANY = [request(f"r{number}") for number in range(50)]
 

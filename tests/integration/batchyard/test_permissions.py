@@ -35,34 +35,43 @@ from batchyard.shards.cancel import cancel
 from batchyard.shards.fail import end_batch, fail_shard
 from batchyard.webhooks.deliver import deliver
 from batchyard.webhooks.receive import receive
-from tests.integration.batchyard.roles import Grant
-from tests.integration.batchyard.world import BUCKET, World, answering, good, jsonl, request
+from tests.fakes.batches import BUCKET
+from tests.fakes.endings import answering
+from tests.fakes.lines import good, jsonl, request
+from tests.integration.batchyard.roles import DOORS, Grant, Roles
+from tests.unit.template.documents import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.fakes.world import World
 
 ONE = jsonl([request("a")])
 EIGHT = [f"r{at}" for at in range(8)]
 FILL = "x" * 1_100_000  # eight of them are more than a part
 
 
-def test_a_function_that_reaches_for_what_is_not_its_own_is_denied(world: World) -> None:
+def test_every_door_has_an_operation_that_is_known_when_it_calls_aws() -> None:
+    assert set(DOORS.values()) == {path.parent.name for path in ROOT.glob("functions/*/handler.py")}
+
+
+def test_a_function_that_reaches_for_what_is_not_its_own_is_denied(world: World, roles: Roles) -> None:
     batch_id = world.drop(ONE)
     elsewhere = replace(world.services.settings, table="another-table")
     with pytest.raises(StoreError, match="AccessDenied"):
         plan(Services(elsewhere, world.provider), batch_id)
-    (denied,) = world.roles.denied
+    (denied,) = roles.denied
     assert denied.startswith("plan may not dynamodb:GetItem")
-    world.roles.denied.clear()
+    roles.denied.clear()
 
 
-def test_what_a_function_uses_is_told_by_statement_and_a_test_itself_uses_nothing(world: World) -> None:
+def test_what_a_function_uses_is_told_by_statement_and_a_test_itself_uses_nothing(world: World, roles: Roles) -> None:
     boto3.client("s3").put_object(Bucket=BUCKET, Key="inbox/default/in.jsonl", Body=ONE)
     world.services.bucket.get("inbox/default/in.jsonl")
-    assert world.roles.used == set()
+    assert roles.used == set()
     plan(world.services, world.drop(ONE))
-    assert Grant("plan", "ReadInbox", "s3:GetObjectVersion") in world.roles.used
-    assert {grant.function for grant in world.roles.used} == {"intake", "plan"}
+    assert Grant("plan", "ReadInbox", "s3:GetObjectVersion") in roles.used
+    assert {grant.function for grant in roles.used} == {"intake", "plan"}
 
 
 # ---- Paths that are seldom taken ----------------------------------------------------------------------------------------

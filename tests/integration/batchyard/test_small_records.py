@@ -7,7 +7,9 @@ import boto3
 from batchyard.adapters.idempotency_store import FirstUse
 from batchyard.api import api_keys
 from batchyard.api.api_keys import Keyring
-from tests.integration.batchyard.world import TABLE, World, jsonl, request
+from tests.fakes.lines import jsonl, request
+from tests.fakes.moto import TABLE
+from tests.fakes.world import World
 
 
 def record(pk: str, sk: str) -> dict[str, Any]:

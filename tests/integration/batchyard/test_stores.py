@@ -11,11 +11,15 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from batchyard.adapters import aws
+from tests.fakes.batches import BUCKET
+from tests.fakes.endings import EndingsProvider, answering
+from tests.fakes.lines import jsonl, request
 from tests.integration.batchyard.redelivery import check, first_answers, run_whole, same_adapters
-from tests.integration.batchyard.world import BUCKET, Provider, World, answering, jsonl, request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.fakes.world import World
 
 PARTS = 12 if os.environ.get("EVERY_EFFECT") else 1  # each within a test's time on a busy machine
 STRIDE = PARTS if PARTS > 1 else 29
@@ -69,7 +73,7 @@ def test_any_call_to_aws_may_fail(world: World, storm: Storm, kind: str, first: 
     data = jsonl([request(each, model=f"m{at % 2}") for at, each in enumerate(LINES)])
     at = first
     while True:
-        world.provider = Provider(world.clock, endings=[answering(first_answers)] * 2)
+        world.provider = EndingsProvider(world.clock, endings=[answering(first_answers)] * 2)
         world.services = same_adapters(world)
         key = f"inbox/default/{kind}-{at}.jsonl"
         boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=data)

@@ -28,7 +28,7 @@ from batchyard.webhooks.notify import notify
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.integration.batchyard.world import World
+    from tests.fakes.world import World
 
 EVENT = event_of(f"batch_{'0' * 32}", "batch.completed", 1_790_000_000)
 TYPES = ["batch.completed", "batch.failed", "batch.cancelled"]

@@ -15,12 +15,14 @@ from batch_client import BatchClient, RetryPolicy
 from batchyard.domain.step import Step
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
-from tests.faults.memory_world import MemoryWorld
-from tests.integration.batchyard.world import World, jsonl, request
+from tests.fakes.lines import jsonl, request
+from tests.fakes.world import World, memory_world
 from tests.integration.local.emulator.running import Emulator, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.fakes.world import World
 
 IDS = [f"r{at}" for at in range(60)]
 Rule = dict[str, Any]
@@ -68,7 +70,7 @@ ANSWERS_LOST = {"lines missing, once", "broken lines, once"}
 
 @pytest.fixture
 def world() -> World:
-    return MemoryWorld()
+    return memory_world()
 
 
 @pytest.fixture(scope="module")

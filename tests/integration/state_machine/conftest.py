@@ -16,7 +16,7 @@ from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 
-from tests.integration.aws import REGION, empty_aws
+from tests.fakes.moto import REGION, empty_aws
 
 DEFINITION = Path(__file__).resolve().parents[3] / "functions/batch.asl.json"
 BUCKET = "data"

@@ -7,7 +7,7 @@ import boto3
 import pytest
 
 from batchyard.domain.errors import StoreError
-from tests.integration.aws import REGION
+from tests.fakes.moto import REGION
 from tests.integration.state_machine.conftest import (
     BUCKET,
     PLANNED,

@@ -11,7 +11,7 @@ import pytest
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 
-from tests.integration.aws import REGION, empty_aws
+from tests.fakes.moto import REGION, empty_aws
 from tests.integration.state_machine.conftest import Answers, Functions, HandlerError, RunningStack
 from tests.unit.template.test_webhook_state_machine import delivery_retry, waits
 

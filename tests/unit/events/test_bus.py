@@ -12,7 +12,7 @@ from batchyard.domain.batch import Batch, BatchError, Counts, Usage
 from batchyard.domain.errors import StoreError
 from batchyard.domain.statuses import PAUSED, RESUMED, STAMPS, TRANSITIONS
 from batchyard.domain.stored_file import file_id
-from tests.unit.batchyard.memory import BATCH_ID, BUCKET, NOW, batch
+from tests.fakes.batches import BATCH_ID, BUCKET, NOW, batch
 
 ROOT = Path(__file__).resolve().parents[3]
 # What a batch has been through before; the others come straight from its creation.

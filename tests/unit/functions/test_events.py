@@ -20,8 +20,9 @@ from batchyard.domain.api_key import ApiKey, digest
 from batchyard.domain.statuses import TRANSITIONS
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
 from batchyard.lines.shard_lines import Place, ShardLines
-from tests.unit.batchyard.memory import BATCH_ID, BUCKET, NOW, MemoryServices, batch
-from tests.unit.batchyard.planned import INPUT
+from tests.fakes.batches import BATCH_ID, BUCKET, NOW, batch
+from tests.fakes.planned import INPUT
+from tests.fakes.services import MemoryServices
 from tests.unit.strict_models import (
     StrictBatch,
     StrictBatches,
@@ -64,20 +65,20 @@ def put_endpoint(made: MemoryServices) -> None:
         endpoint_id=ENDPOINT_ID, tenant="default", name="nightly corpus", url="https://hooks.example.com/batchyard",
         event_types=["batch.completed", "batch.failed"], created_at=NOW, updated_at=NOW,
     )  # fmt: skip
-    made.hooks.create(endpoint)
+    made.webhook_store.create(endpoint)
 
 
 @pytest.fixture
 def at_hand(monkeypatch: pytest.MonkeyPatch) -> MemoryServices:
     """Hand the doors services of memory in which the samples' batch, shard, upload and key are there."""
     made = MemoryServices()
-    made.fake_bucket.put(UPLOAD, INPUT)
-    made.table.create_batch(batch(input=made.fake_bucket.head(UPLOAD)[0]))
+    made.bucket.put(UPLOAD, INPUT)
+    made.batch_store.create_batch(batch(input=made.bucket.head(UPLOAD)[0]))
     key_id, secret, salt = *KEY.split("_")[1:], "salt"
     good = ApiKey(key_id=key_id, tenant="default", created_at=1, salt=salt, hash=digest(salt, secret))
-    made.keys.create(good)
-    made.keys.create(msgspec.structs.replace(good, key_id=REVOKED, revoked_at=1))
-    made.fake_bucket.put(object_keys.file("default", FILE_ID), INPUT)
+    made.api_key_store.create(good)
+    made.api_key_store.create(msgspec.structs.replace(good, key_id=REVOKED, revoked_at=1))
+    made.bucket.put(object_keys.file("default", FILE_ID), INPUT)
     members: dict[str, Any] = {"bytes": len(INPUT), "filename": "requests.jsonl", "purpose": "batch"}
     key = object_keys.file("default", FILE_ID)
     made.file_store.keep(stored_file.new(FILE_ID, "default", made.clock(), 86_400, key=key, version_id="v1", **members))
@@ -91,7 +92,7 @@ def put_upload(made: MemoryServices) -> None:
     """Begin the samples' upload, with one part."""
     wanted = multipart_upload.Wanted("requests.jsonl", "batch", len(PIECE), 86_400)
     made.upload_store.create(multipart_upload.new(UPLOAD_ID, "default", made.now(), wanted))
-    made.fake_bucket.put(object_keys.upload_part(UPLOAD_ID, PART_ID), PIECE)
+    made.bucket.put(object_keys.upload_part(UPLOAD_ID, PART_ID), PIECE)
     part = multipart_upload.UploadPart(
         part_id=PART_ID, upload_id=UPLOAD_ID, bytes=len(PIECE), created_at=made.now(), expires_at_ttl=made.now() + 1
     )
@@ -133,8 +134,8 @@ def put_shard(made: MemoryServices) -> None:
     """Plan the samples' shard, as the third of its batch."""
     lines = ShardLines(SHARD, "/v1/responses", "m")
     lines.add(Place(0, 1, 0), [f"r{at}" for at in range(3)], [len(line) for line in INPUT.splitlines(keepends=True)])
-    made.fake_bucket.put(object_keys.shard_lines(BATCH_ID, SHARD), lines.pack())
-    made.table.move_batch(BATCH_ID, "in_progress", made.now())
+    made.bucket.put(object_keys.shard_lines(BATCH_ID, SHARD), lines.pack())
+    made.batch_store.move_batch(BATCH_ID, "in_progress", made.now())
 
 
 def submitted(made: MemoryServices) -> None:
@@ -152,7 +153,7 @@ def body(answer: dict[str, Any]) -> dict[str, Any]:
 
 @samples("api", "create-batch", "list-batches", "retrieve-batch", "cancel-batch", "resume-batch")
 def test_a_good_call_is_answered_with_openai_s_objects(at_hand: MemoryServices, path: Path) -> None:
-    at_hand.table.move_batch(BATCH_ID, "in_progress", at_hand.now())
+    at_hand.batch_store.move_batch(BATCH_ID, "in_progress", at_hand.now())
     answer = call(path)
     assert answer["statusCode"] == 200
     shown = body(answer)
@@ -181,7 +182,7 @@ def test_an_answer_decodes_in_the_strictest_of_generated_clients(path: Path) -> 
 @samples("api", "create-batch")
 def test_a_created_batch_is_started_under_its_own_id(at_hand: MemoryServices, path: Path) -> None:
     shown = body(call(path))
-    assert at_hand.started.started == [shown["id"]]
+    assert at_hand.executions.started == [shown["id"]]
     assert shown["input_file_id"] in {f"s3://{BUCKET}/{UPLOAD}", FILE_ID}
     assert shown["status"] == "validating"
 
@@ -189,24 +190,24 @@ def test_a_created_batch_is_started_under_its_own_id(at_hand: MemoryServices, pa
 @samples("api", "create-batch-with-idempotency-key")
 def test_a_call_repeated_with_its_key_names_the_same_batch(at_hand: MemoryServices, path: Path) -> None:
     assert body(call(path))["id"] == body(call(path))["id"]
-    assert len(set(at_hand.started.started)) == 1
+    assert len(set(at_hand.executions.started)) == 1
 
 
 @samples("api", "resume-batch")
 def test_a_paused_batch_is_tried_at_once_and_another_is_shown_as_it_is(at_hand: MemoryServices, path: Path) -> None:
     assert body(call(path))["id"] == BATCH_ID
-    assert at_hand.advanced.invoked == []
+    assert at_hand.advance_function.invoked == []
     put_shard(at_hand)
-    at_hand.scripted.trouble["create_file"] = [QuotaError("pay first", status=429)]
+    at_hand.provider.trouble["create_file"] = [QuotaError("pay first", status=429)]
     assert call(ROOT / "events/submit.first-attempt.json")["next"] == "submit"
     assert "pay first" in body(call(path))["paused"]
-    assert at_hand.advanced.invoked == [{"batch_id": BATCH_ID, "shard": SHARD}]
+    assert at_hand.advance_function.invoked == [{"batch_id": BATCH_ID, "shard": SHARD}]
 
 
 @samples("api", "cancel-batch")
 def test_a_cancelled_batch_is_cancelling_and_its_provider_batches_are_told(at_hand: MemoryServices, path: Path) -> None:
     assert body(call(path))["status"] == "cancelling"
-    assert at_hand.invoked.invoked == [{"batch_id": BATCH_ID}]
+    assert at_hand.cancel_function.invoked == [{"batch_id": BATCH_ID}]
 
 
 @samples("api", "create-file")
@@ -214,7 +215,7 @@ def test_a_created_file_is_there_byte_by_byte(at_hand: MemoryServices, path: Pat
     answer = call(path)
     shown = body(answer)
     assert (answer["statusCode"], shown["object"], shown["status"]) == (200, "file", "processed")
-    assert "Sapere aude! 📚" in at_hand.fake_bucket.stored[object_keys.file("default", shown["id"])].decode()
+    assert "Sapere aude! 📚" in at_hand.bucket.stored[object_keys.file("default", shown["id"])].decode()
 
 
 @samples("api", "list-files", "retrieve-file")
@@ -228,13 +229,13 @@ def test_a_file_is_shown_with_openai_s_members(at_hand: MemoryServices, path: Pa
 def test_a_deleted_file_is_said_to_be_and_gone(at_hand: MemoryServices, path: Path) -> None:
     assert body(call(path)) == {"id": FILE_ID, "object": "file", "deleted": True}
     assert call(path)["statusCode"] == 404
-    assert object_keys.file("default", FILE_ID) not in at_hand.fake_bucket.stored
+    assert object_keys.file("default", FILE_ID) not in at_hand.bucket.stored
 
 
 @samples("api", "download-file")
 def test_a_small_file_comes_as_its_bytes(at_hand: MemoryServices, path: Path) -> None:
     answer = call(path)
-    assert at_hand.fake_bucket.stored
+    assert at_hand.bucket.stored
     assert (answer["headers"]["Content-Type"], answer["isBase64Encoded"]) == ("application/octet-stream", True)
     assert answer["headers"]["x-request-id"] == Context.aws_request_id
     assert base64.b64decode(answer["body"]) == INPUT
@@ -242,7 +243,7 @@ def test_a_small_file_comes_as_its_bytes(at_hand: MemoryServices, path: Path) ->
 
 @samples("api", "download-file")
 def test_a_large_file_is_to_be_fetched_elsewhere(at_hand: MemoryServices, path: Path) -> None:
-    at_hand.kept_files.known[FILE_ID] = msgspec.structs.replace(at_hand.file_store.file(FILE_ID), bytes=MOST_INLINE + 1)
+    at_hand.file_store.known[FILE_ID] = msgspec.structs.replace(at_hand.file_store.file(FILE_ID), bytes=MOST_INLINE + 1)
     answer = call(path)
     assert (answer["statusCode"], answer["body"]) == (302, "")
     assert answer["headers"]["location"].endswith(FILE_ID)
@@ -262,14 +263,14 @@ def test_an_upload_is_shown_with_openai_s_members(at_hand: MemoryServices, path:
 @samples("api", "complete-upload")
 def test_a_completed_upload_is_a_file(at_hand: MemoryServices, path: Path) -> None:
     file = body(call(path))["file"]
-    assert at_hand.fake_bucket.stored[object_keys.file("default", file["id"])] == PIECE
+    assert at_hand.bucket.stored[object_keys.file("default", file["id"])] == PIECE
 
 
 @samples("api", "add-upload-part")
 def test_a_part_is_kept_until_its_upload_is_completed(at_hand: MemoryServices, path: Path) -> None:
     shown = body(call(path))
     assert (shown["object"], shown["upload_id"]) == ("upload.part", UPLOAD_ID)
-    assert at_hand.fake_bucket.stored[object_keys.upload_part(UPLOAD_ID, shown["id"])] == PIECE + b"\n"
+    assert at_hand.bucket.stored[object_keys.upload_part(UPLOAD_ID, shown["id"])] == PIECE + b"\n"
 
 
 @samples("api", "presign-file")
@@ -341,23 +342,27 @@ REFUSALS = {
 
 @samples("api", "refused-")
 def test_a_refused_call_gets_openai_s_envelope_and_changes_nothing(at_hand: MemoryServices, path: Path) -> None:
-    before, files_before = dict(at_hand.table.batches), dict(at_hand.kept_files.known)
-    endpoints_before = dict(at_hand.hooks.known)
+    before, files_before = dict(at_hand.batch_store.batches), dict(at_hand.file_store.known)
+    endpoints_before = dict(at_hand.webhook_store.known)
     answer = call(path)
     error = body(answer)["error"]
-    assert at_hand.kept_files.known == files_before
-    assert (at_hand.hooks.known, at_hand.called.posted) == (endpoints_before, [])
+    assert at_hand.file_store.known == files_before
+    assert (at_hand.webhook_store.known, at_hand.webhook_sender.posted) == (endpoints_before, [])
     case = path.name.split(".")[1].removeprefix("refused-")
     assert answer["headers"]["openai-version"] == "2020-10-01"
     assert (answer["statusCode"], error["code"], error["param"]) == REFUSALS[case]
     assert set(error) == {"message", "type", "param", "code"}
     assert error["type"] == "invalid_request_error"
-    assert (at_hand.table.batches, at_hand.started.started, at_hand.invoked.invoked) == (before, [], [])
+    assert (at_hand.batch_store.batches, at_hand.executions.started, at_hand.cancel_function.invoked) == (
+        before,
+        [],
+        [],
+    )
 
 
 @samples("api", "retrieve-batch")
 def test_another_tenant_s_batch_is_not_there(at_hand: MemoryServices, path: Path) -> None:
-    at_hand.table.batches[BATCH_ID] = msgspec.structs.replace(at_hand.table.batch(BATCH_ID), tenant="acme")
+    at_hand.batch_store.batches[BATCH_ID] = msgspec.structs.replace(at_hand.batch_store.batch(BATCH_ID), tenant="acme")
     answer = call(path)
     assert answer["statusCode"] == 404
     assert "acme" not in answer["body"]
@@ -365,7 +370,7 @@ def test_another_tenant_s_batch_is_not_there(at_hand: MemoryServices, path: Path
 
 @samples("api", "retrieve-batch")
 def test_a_fault_of_ours_is_a_500_without_its_details(at_hand: MemoryServices, path: Path) -> None:
-    del at_hand.table.batches
+    del at_hand.batch_store.batches
     answer = call(path)
     assert answer["statusCode"] == 500
     assert body(answer)["error"]["type"] == "server_error"
@@ -377,10 +382,10 @@ def test_a_report_is_handed_out_inline_or_by_a_link_once_it_is_there(at_hand: Me
     assert call(path)["statusCode"] == 404
     assert "no report yet" in body(call(path))["error"]["message"]
     place = object_keys.result("default", BATCH_ID, "report.json")
-    at_hand.fake_bucket.put(place, b'{"outcomes_equal_lines": true}')
+    at_hand.bucket.put(place, b'{"outcomes_equal_lines": true}')
     answer = call(path)
     assert (answer["statusCode"], body(answer)) == (200, {"outcomes_equal_lines": True})
-    at_hand.fake_bucket.put(place, b"{}" + b" " * 2_000_000)
+    at_hand.bucket.put(place, b"{}" + b" " * 2_000_000)
     answer = call(path)
     assert (answer["statusCode"], answer["headers"]["location"]) == (302, f"https://{BUCKET}.example/{place}")
 
@@ -390,14 +395,14 @@ def test_a_signing_secret_is_shown_when_it_is_made(at_hand: MemoryServices, path
     shown = body(call(path))
     assert shown["object"] == "webhook_endpoint"
     assert shown["signing_secret"].startswith("whsec_")
-    assert at_hand.hooks.endpoint("default", shown["id"]).hint in shown["signing_secret"]
+    assert at_hand.webhook_store.endpoint("default", shown["id"]).hint in shown["signing_secret"]
 
 
 @samples("api", "list-webhook-endpoints", "retrieve-webhook-endpoint", "update-webhook-endpoint")
 def test_a_webhook_endpoint_is_shown_without_its_secret(at_hand: MemoryServices, path: Path) -> None:
     shown = body(call(path))
     [endpoint] = shown["data"] if "list" in path.name else [shown]
-    assert endpoint == webhook_endpoint.shape(at_hand.hooks.endpoint("default", ENDPOINT_ID))
+    assert endpoint == webhook_endpoint.shape(at_hand.webhook_store.endpoint("default", ENDPOINT_ID))
     assert "signing_secret" not in endpoint
 
 
@@ -405,15 +410,15 @@ def test_a_webhook_endpoint_is_shown_without_its_secret(at_hand: MemoryServices,
 def test_a_deleted_webhook_endpoint_is_said_to_be_and_gone(at_hand: MemoryServices, path: Path) -> None:
     assert body(call(path)) == {"id": ENDPOINT_ID, "object": "webhook_endpoint.deleted", "deleted": True}
     assert call(path)["statusCode"] == 404
-    assert at_hand.hooks.endpoints("default") == []
+    assert at_hand.webhook_store.endpoints("default") == []
 
 
 @samples("api", "test-webhook-endpoint")
 def test_a_webhook_endpoint_that_is_tried_is_sent_one_event(at_hand: MemoryServices, path: Path) -> None:
-    at_hand.called.answers = [503]
+    at_hand.webhook_sender.answers = [503]
     shown = body(call(path))
     assert (shown["object"], shown["status_code"], shown["success"]) == ("webhook_endpoint.test", 503, True)
-    assert [url for url, _, _ in at_hand.called.posted] == ["https://hooks.example.com/batchyard"]
+    assert [url for url, _, _ in at_hand.webhook_sender.posted] == ["https://hooks.example.com/batchyard"]
 
 
 @samples("api", "list-webhook-deliveries")
@@ -423,12 +428,12 @@ def test_deliveries_are_listed_as_they_stand(at_hand: MemoryServices, path: Path
     assert call(ROOT / "events/deliver.attempt.json") == {"state": "delivered"}
     [shown] = body(call(path))["data"]
     assert (shown["state"], shown["attempts"], shown["last_status_code"]) == ("delivered", 1, 200)
-    assert len(at_hand.called.posted) == 1
+    assert len(at_hand.webhook_sender.posted) == 1
 
 
 @samples("api", "list-webhook-event-types")
 def test_the_types_of_events_are_listed(at_hand: MemoryServices, path: Path) -> None:
-    assert at_hand.hooks.known
+    assert at_hand.webhook_store.known
     assert "batch.completed" in body(call(path))["data"]
 
 
@@ -440,8 +445,8 @@ def test_the_end_of_a_batch_is_delivered_once_to_each_endpoint_that_wants_it(
     answers = [call(path), call(path)]
     assert answers[0] == answers[1]
     assert len(answers[0]["deliveries"]) == wanted
-    assert set(at_hand.deliveries.started) == set(answers[0]["deliveries"])
-    assert len(at_hand.hooks.told) == wanted
+    assert set(at_hand.webhook_executions.started) == set(answers[0]["deliveries"])
+    assert len(at_hand.webhook_store.told) == wanted
 
 
 @accepted("deliver")
@@ -449,82 +454,86 @@ def test_an_event_is_delivered_or_given_up(at_hand: MemoryServices, path: Path) 
     call(ROOT / "events/notify.batch-completed.json")
     given_up = "given-up" in path.name
     assert call(path) == {"state": "failed" if given_up else "delivered"}
-    assert len(at_hand.called.posted) == (not given_up)
+    assert len(at_hand.webhook_sender.posted) == (not given_up)
 
 
 @samples("api", "health")
 def test_health_is_told_without_a_key(at_hand: MemoryServices, path: Path) -> None:
-    at_hand.keys.known.clear()
+    at_hand.api_key_store.known.clear()
     assert body(call(path)) == {"status": "ok"}
 
 
 @samples("api", "describe")
 def test_the_description_is_handed_out_as_it_is(at_hand: MemoryServices, path: Path) -> None:
-    assert at_hand.keys.known
+    assert at_hand.api_key_store.known
     assert body(call(path)) == json.loads(openapi.text())
 
 
 @samples("api", "refused-method-not-allowed")
 def test_a_method_that_is_not_allowed_is_told_which_are(at_hand: MemoryServices, path: Path) -> None:
-    assert at_hand.keys.known
+    assert at_hand.api_key_store.known
     assert call(path)["headers"]["Allow"] == "GET"
 
 
 @samples("intake", "s3-")
 def test_an_upload_makes_one_batch_however_often_it_is_told(at_hand: MemoryServices, path: Path) -> None:
     uploaded = json.loads(path.read_text(encoding="utf-8"))["detail"]["object"]
-    at_hand.fake_bucket.put(uploaded["key"], INPUT)
+    at_hand.bucket.put(uploaded["key"], INPUT)
     answers = [call(path), call(path)]
     (batch_id,) = answers[0]["batch_ids"]
     assert answers[0] == answers[1]
-    made = at_hand.table.batch(batch_id)
+    made = at_hand.batch_store.batch(batch_id)
     assert (made.tenant, made.input.key) == (object_keys.tenant_of(uploaded["key"]), uploaded["key"])
     assert made.input.version_id == uploaded["version-id"]
-    assert set(at_hand.started.started) == {batch_id}
+    assert set(at_hand.executions.started) == {batch_id}
 
 
 @samples("intake", "s3-object-created")
 def test_an_upload_that_is_gone_makes_nothing(at_hand: MemoryServices, path: Path) -> None:
-    at_hand.fake_bucket.stored.clear()
+    at_hand.bucket.stored.clear()
     assert call(path) == {"batch_ids": []}
-    assert at_hand.started.started == []
+    assert at_hand.executions.started == []
 
 
 @samples("intake", "refused-")
 def test_what_is_no_input_of_ours_makes_nothing(at_hand: MemoryServices, path: Path) -> None:
     uploaded = json.loads(path.read_text(encoding="utf-8"))["detail"]["object"]
-    at_hand.fake_bucket.put(uploaded["key"], INPUT if uploaded["size"] else b"")
+    at_hand.bucket.put(uploaded["key"], INPUT if uploaded["size"] else b"")
     assert call(path) == {"batch_ids": []}
-    assert at_hand.started.started == []
+    assert at_hand.executions.started == []
 
 
 @samples("sweep", "schedule")
 def test_the_sweep_makes_a_batch_of_each_upload_without_one_and_only_once(at_hand: MemoryServices, path: Path) -> None:
-    at_hand.fake_bucket.put("inbox/acme/missed.jsonl", INPUT)
-    at_hand.fake_bucket.put("inbox/acme/folder/", b"")
+    at_hand.bucket.put("inbox/acme/missed.jsonl", INPUT)
+    at_hand.bucket.put("inbox/acme/folder/", b"")
     assert call(path) == {"UploadsStarted": 2, "ExecutionsStarted": 1}  # the batch at hand was never started
-    keys = {each.input.key for each in at_hand.table.batches.values()}
+    keys = {each.input.key for each in at_hand.batch_store.batches.values()}
     assert keys == {"inbox/acme/missed.jsonl", UPLOAD}
     assert call(path) == {}
 
 
 @samples("sweep", "execution")
 def test_a_batch_whose_execution_died_is_started_again_at_once_and_once(at_hand: MemoryServices, path: Path) -> None:
-    at_hand.started.start(BATCH_ID, {})
-    at_hand.started.statuses[BATCH_ID] = json.loads(path.read_text(encoding="utf-8"))["detail"]["status"]
+    at_hand.executions.start(BATCH_ID, {})
+    at_hand.executions.statuses[BATCH_ID] = json.loads(path.read_text(encoding="utf-8"))["detail"]["status"]
     answers = [call(path), call(path)]
     if "timed-out" in path.name:
-        assert (answers, at_hand.table.batch(BATCH_ID).status) == ([{"BatchesGivenUp": 1}, {}], "failed")
+        assert (answers, at_hand.batch_store.batch(BATCH_ID).status) == ([{"BatchesGivenUp": 1}, {}], "failed")
     else:
         assert answers == [{"ExecutionsRestarted": 1}, {}]
-        assert at_hand.started.started == [BATCH_ID, f"{BATCH_ID}-2"]
+        assert at_hand.executions.started == [BATCH_ID, f"{BATCH_ID}-2"]
 
 
 @samples("sweep", "execution")
 def test_the_end_of_an_execution_whose_batch_has_ended_changes_nothing(at_hand: MemoryServices, path: Path) -> None:
-    at_hand.table.batches[BATCH_ID] = ended = batch(status="failed", failed_at=NOW)
+    at_hand.batch_store.batches[BATCH_ID] = ended = batch(status="failed", failed_at=NOW)
     assert call(path) == {}
-    assert (at_hand.table.batch(BATCH_ID), at_hand.bus.announced, at_hand.started.started) == (ended, [], [])
+    assert (at_hand.batch_store.batch(BATCH_ID), at_hand.event_bus.announced, at_hand.executions.started) == (
+        ended,
+        [],
+        [],
+    )
 
 
 @accepted("plan")
@@ -534,7 +543,7 @@ def test_a_planned_batch_goes_on_to_its_shards(at_hand: MemoryServices, path: Pa
     answer = call(path)
     assert (answer["batch_id"], answer["next"], answer["max_concurrency"]) == (BATCH_ID, "run", 20)
     assert answer["shards"]["bucket"] == BUCKET
-    assert json.loads(at_hand.fake_bucket.stored[answer["shards"]["key"]]) == [{"shard": 0}]
+    assert json.loads(at_hand.bucket.stored[answer["shards"]["key"]]) == [{"shard": 0}]
     assert call(path) == answer
 
 
@@ -542,14 +551,14 @@ def test_a_planned_batch_goes_on_to_its_shards(at_hand: MemoryServices, path: Pa
 def test_a_submitted_shard_is_polled_next(at_hand: MemoryServices, path: Path) -> None:
     put_shard(at_hand)
     assert call(path) == following("poll", 30)
-    assert list(at_hand.scripted.files.values()) == [INPUT]
+    assert list(at_hand.provider.files.values()) == [INPUT]
 
 
 @accepted("poll")
 def test_a_running_shard_is_polled_again_and_an_ended_one_collected(at_hand: MemoryServices, path: Path) -> None:
     submitted(at_hand)
     assert call(path) == following("poll", 30)
-    at_hand.scripted.end("pb-0", "completed")
+    at_hand.provider.end("pb-0", "completed")
     assert call(path) == following("collect")
 
 
@@ -564,27 +573,27 @@ def test_a_batch_without_a_shard_that_is_left_is_put_together(at_hand: MemorySer
     submitted(at_hand)
     answer = {"batch_id": BATCH_ID, "shard": None, "next": "done"}
     assert call(path) == answer
-    assert at_hand.table.batch(BATCH_ID).status == "in_progress"  # its shard is still at the provider
-    at_hand.table.batches[BATCH_ID] = ended = batch(status="failed", failed_at=NOW)
-    at_hand.table.kept.clear()
+    assert at_hand.batch_store.batch(BATCH_ID).status == "in_progress"  # its shard is still at the provider
+    at_hand.batch_store.batches[BATCH_ID] = ended = batch(status="failed", failed_at=NOW)
+    at_hand.batch_store.kept.clear()
     assert call(path) == {**answer, "next": "failed"}
-    assert at_hand.table.batch(BATCH_ID) == ended
+    assert at_hand.batch_store.batch(BATCH_ID) == ended
 
 
 @accepted("collect")
 def test_a_collected_shard_is_done(at_hand: MemoryServices, path: Path) -> None:
     submitted(at_hand)
     answers = [{"custom_id": f"r{at}", "response": {"status_code": 200, "body": {}}} for at in range(3)]
-    at_hand.scripted.files["out"] = b"\n".join(json.dumps(each).encode() for each in answers)
-    at_hand.scripted.end("pb-0", "completed", output_file_id="out", error_file_id=None)
+    at_hand.provider.files["out"] = b"\n".join(json.dumps(each).encode() for each in answers)
+    at_hand.provider.end("pb-0", "completed", output_file_id="out", error_file_id=None)
     assert call(path) == following("done")
 
 
 @accepted("assemble")
 def test_an_assembled_batch_is_done(at_hand: MemoryServices, path: Path) -> None:
-    at_hand.table.move_batch(BATCH_ID, "in_progress", at_hand.now())
-    at_hand.table.move_batch(BATCH_ID, "finalizing", at_hand.now())
-    at_hand.table.move_batch(BATCH_ID, "completed", at_hand.now())
+    at_hand.batch_store.move_batch(BATCH_ID, "in_progress", at_hand.now())
+    at_hand.batch_store.move_batch(BATCH_ID, "finalizing", at_hand.now())
+    at_hand.batch_store.move_batch(BATCH_ID, "completed", at_hand.now())
     assert call(path) == {**json.loads(path.read_text(encoding="utf-8")), "next": "done"}
 
 
@@ -592,34 +601,34 @@ def test_an_assembled_batch_is_done(at_hand: MemoryServices, path: Path) -> None
 def test_what_the_provider_runs_of_a_cancelled_batch_is_cancelled(at_hand: MemoryServices, path: Path) -> None:
     submitted(at_hand)
     assert call(path) == {"batch_id": BATCH_ID, "cancelled": 0}
-    at_hand.table.move_batch(BATCH_ID, "cancelling", at_hand.now())
+    at_hand.batch_store.move_batch(BATCH_ID, "cancelling", at_hand.now())
     assert call(path) == {"batch_id": BATCH_ID, "cancelled": 1}
-    assert [each.status for each in at_hand.scripted.batches.values()] == ["cancelling"]
+    assert [each.status for each in at_hand.provider.batches.values()] == ["cancelling"]
 
 
 @samples("fail", "batch")
 def test_a_failure_is_recorded_once_and_told_each_time(at_hand: MemoryServices, path: Path) -> None:
     assert call(path) == {"batch_id": BATCH_ID}
-    failed = at_hand.table.batch(BATCH_ID)
+    failed = at_hand.batch_store.batch(BATCH_ID)
     at_hand.now_is += 60
     assert call(path) == {"batch_id": BATCH_ID}
-    assert at_hand.table.batch(BATCH_ID) == failed
+    assert at_hand.batch_store.batch(BATCH_ID) == failed
     assert failed.status == "failed"
     assert failed.errors[0].code == "server_error"
     assert len(failed.errors[0].message) < 700
-    assert at_hand.bus.announced == ["failed", "failed"]  # the first run may have ended before it could tell
-    assert at_hand.invoked.invoked == [{"batch_id": BATCH_ID}] * 2
+    assert at_hand.event_bus.announced == ["failed", "failed"]  # the first run may have ended before it could tell
+    assert at_hand.cancel_function.invoked == [{"batch_id": BATCH_ID}] * 2
 
 
 @samples("fail", "shard")
 def test_a_failed_shard_is_given_up_with_a_reason_and_its_batch_goes_on(at_hand: MemoryServices, path: Path) -> None:
     submitted(at_hand)
     assert call(path) == {"batch_id": BATCH_ID}
-    shard = at_hand.table.kept[BATCH_ID, SHARD]
+    shard = at_hand.batch_store.kept[BATCH_ID, SHARD]
     assert (shard.draining, shard.continues) == (True, True)  # another execution brings in what the provider has of it
     assert shard.reason is not None
-    assert at_hand.table.batch(BATCH_ID).status == "in_progress"
-    assert at_hand.invoked.invoked == [{"batch_id": BATCH_ID}]  # so that its provider batch does not run on
+    assert at_hand.batch_store.batch(BATCH_ID).status == "in_progress"
+    assert at_hand.cancel_function.invoked == [{"batch_id": BATCH_ID}]  # so that its provider batch does not run on
 
 
 @samples("fail", "shard")
@@ -628,16 +637,16 @@ def test_a_shard_that_failed_before_it_was_recorded_has_a_record_with_the_reason
 ) -> None:
     put_shard(at_hand)
     assert call(path) == {"batch_id": BATCH_ID}
-    shard = at_hand.table.kept[BATCH_ID, SHARD]
+    shard = at_hand.batch_store.kept[BATCH_ID, SHARD]
     assert (shard.done, shard.lines, shard.unfinished) == (True, 3, 3)
     assert shard.reason is not None
     assert shard.reason.code == "server_error"
-    assert at_hand.table.batch(BATCH_ID).status == "in_progress"
+    assert at_hand.batch_store.batch(BATCH_ID).status == "in_progress"
 
 
 @samples("fail", "batch")
 def test_a_failure_told_after_the_end_changes_nothing(at_hand: MemoryServices, path: Path) -> None:
-    at_hand.table.batches[BATCH_ID] = ended = batch(status="completed")
+    at_hand.batch_store.batches[BATCH_ID] = ended = batch(status="completed")
     call(path)
-    assert at_hand.table.batch(BATCH_ID) == ended
-    assert at_hand.bus.announced == []
+    assert at_hand.batch_store.batch(BATCH_ID) == ended
+    assert at_hand.event_bus.announced == []

@@ -15,7 +15,8 @@ from batchyard.api.app import OPEN
 from batchyard.domain import multipart_upload, object_keys, stored_file
 from batchyard.domain.batch import InputObject
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
-from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryServices, batch
+from tests.fakes.batches import BATCH_ID, BUCKET, batch
+from tests.fakes.services import MemoryServices
 from tests.unit.functions.gateway import Answer, call
 
 DOCUMENT: dict[str, Any] = json.loads(openapi.text())
@@ -30,24 +31,24 @@ FILE_ID, UPLOAD_ID = "file-3sT9bK2mQxV7cLwZ0rYpHd", "upload_7d1f8f5ae2c44a559a1a
 
 
 def put_batch(made: MemoryServices) -> None:
-    made.table.batches[BATCH_ID] = batch(tenant="acme", input=SOURCE)
-    made.fake_bucket.put(object_keys.result("acme", BATCH_ID, "report.json"), b"{}")
+    made.batch_store.batches[BATCH_ID] = batch(tenant="acme", input=SOURCE)
+    made.bucket.put(object_keys.result("acme", BATCH_ID, "report.json"), b"{}")
 
 
 def put_file(made: MemoryServices) -> None:
     members: dict[str, Any] = {"bytes": 3, "filename": "in.jsonl", "purpose": "batch", "version_id": "v1"}
     key = object_keys.file("acme", FILE_ID)
-    made.fake_bucket.put(key, b"{}\n")
-    made.kept_files.known[FILE_ID] = stored_file.new(FILE_ID, "acme", made.clock(), None, key=key, **members)
+    made.bucket.put(key, b"{}\n")
+    made.file_store.known[FILE_ID] = stored_file.new(FILE_ID, "acme", made.clock(), None, key=key, **members)
 
 
 def put_upload(made: MemoryServices) -> None:
     wanted = multipart_upload.Wanted("in.jsonl", "batch", 3, None)
-    made.kept_uploads.known[UPLOAD_ID] = multipart_upload.new(UPLOAD_ID, "acme", made.now(), wanted)
+    made.upload_store.known[UPLOAD_ID] = multipart_upload.new(UPLOAD_ID, "acme", made.now(), wanted)
 
 
 def put_endpoint(made: MemoryServices) -> None:
-    made.hooks.create(
+    made.webhook_store.create(
         WebhookEndpoint(
             endpoint_id=ENDPOINT_ID, tenant="acme", name="ci", url="https://hooks.example.com/", created_at=1, updated_at=1,
             event_types=["batch.completed"],
@@ -72,12 +73,12 @@ def made() -> MemoryServices:
 
 @pytest.fixture(scope="module")
 def acme(made: MemoryServices) -> str:
-    return f"Bearer {api_keys.create(made.keys, 'acme')}"
+    return f"Bearer {api_keys.create(made.api_key_store, 'acme')}"
 
 
 @pytest.fixture(scope="module")
 def other(made: MemoryServices) -> str:
-    return f"Bearer {api_keys.create(made.keys, 'other')}"
+    return f"Bearer {api_keys.create(made.api_key_store, 'other')}"
 
 
 @pytest.fixture(autouse=True)
@@ -120,7 +121,13 @@ def test_what_another_tenant_owns_is_not_there_on_any_route(
 ) -> None:
     for _, _, put in OWNED.values():
         put(made)
-    kept = made.table.batches, made.kept_files.known, made.kept_uploads.known, made.fake_bucket.stored, made.hooks.known
+    kept = (
+        made.batch_store.batches,
+        made.file_store.known,
+        made.upload_store.known,
+        made.bucket.stored,
+        made.webhook_store.known,
+    )
     before = [dict(each) for each in kept]
     theirs = call(method, filled(path), "{}", authorization=other, content_type="application/json")
     unknown = call(method, filled(path, known=False), "{}", authorization=other, content_type="application/json")
@@ -191,15 +198,15 @@ def test_a_header_that_is_no_key_opens_nothing(header: str) -> None:
     ],
 )  # fmt: skip
 def test_a_body_that_makes_no_sense_is_a_400(body: str | bytes | None, acme: str, made: MemoryServices) -> None:
-    before = dict(made.table.batches)
+    before = dict(made.batch_store.batches)
     answer = call("POST", "/v1/batches", body, authorization=acme, content_type="application/json")
     assert answer.status == 400
     sound(answer)
-    assert made.table.batches == before
+    assert made.batch_store.batches == before
 
 
 def test_members_of_a_body_that_are_unknown_are_let_be(acme: str, made: MemoryServices) -> None:
-    made.fake_bucket.put("files/acme/in.jsonl", b"{}\n")
+    made.bucket.put("files/acme/in.jsonl", b"{}\n")
     body = {**BODY, "input_file_id": f"s3://{BUCKET}/files/acme/in.jsonl", "priority": "high", "nested": {"a": [None]}}
     answer = call("POST", "/v1/batches", json.dumps(body), authorization=acme, content_type="application/json")
     assert (answer.status, answer.json["status"]) == (200, "validating")
@@ -231,13 +238,13 @@ def test_a_limit_from_0_to_100_is_a_page(limit: str, acme: str) -> None:
 def test_a_cancel_needs_no_body_and_reads_none(
     body: str | bytes | None, kind: str, acme: str, made: MemoryServices
 ) -> None:
-    made.table.batches[BATCH_ID] = batch(tenant="acme", input=SOURCE)
+    made.batch_store.batches[BATCH_ID] = batch(tenant="acme", input=SOURCE)
     answer = call("POST", f"/v1/batches/{BATCH_ID}/cancel", body, authorization=acme, content_type=kind)
     assert (answer.status, answer.json["status"]) == (200, "cancelling")
 
 
 def test_an_ended_batch_cannot_be_cancelled_and_a_client_need_not_try_again(acme: str, made: MemoryServices) -> None:
-    made.table.batches[BATCH_ID] = batch(tenant="acme", input=SOURCE, status="completed")
+    made.batch_store.batches[BATCH_ID] = batch(tenant="acme", input=SOURCE, status="completed")
     answer = call("POST", f"/v1/batches/{BATCH_ID}/cancel", authorization=acme)
     assert (answer.status, answer.headers["x-should-retry"]) == (409, "false")
 

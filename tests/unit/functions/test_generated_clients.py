@@ -8,7 +8,8 @@ import pytest
 from batchyard import services
 from batchyard.api import api_keys
 from batchyard.domain.batch import InputObject
-from tests.unit.batchyard.memory import BATCH_ID, BUCKET, MemoryServices, batch
+from tests.fakes.batches import BATCH_ID, BUCKET, batch
+from tests.fakes.services import MemoryServices
 from tests.unit.functions.gateway import call
 
 CREATE = {
@@ -47,13 +48,13 @@ CLIENTS: dict[str, tuple[dict[str, str], dict[str, str], dict[str, Any]]] = {
 def made(monkeypatch: pytest.MonkeyPatch) -> MemoryServices:
     made = MemoryServices()
     monkeypatch.setattr(services, "current", lambda: made)
-    made.fake_bucket.put("files/acme/in.jsonl", b"{}\n")
+    made.bucket.put("files/acme/in.jsonl", b"{}\n")
     return made
 
 
 @pytest.fixture
 def acme(made: MemoryServices) -> str:
-    return f"Bearer {api_keys.create(made.keys, 'acme')}"
+    return f"Bearer {api_keys.create(made.api_key_store, 'acme')}"
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -65,7 +66,7 @@ def test_a_generated_client_creates_retrieves_lists_and_cancels(client: str, acm
     path = f"/v1/batches/{created.json['id']}"
     assert call("GET", path, **always).json == created.json
     for query in ("", "limit=20", "limit=1", f"limit=20&after={BATCH_ID}"):
-        made.table.batches[BATCH_ID] = batch(tenant="acme", input=SOURCE, created_at=made.now() + 1)
+        made.batch_store.batches[BATCH_ID] = batch(tenant="acme", input=SOURCE, created_at=made.now() + 1)
         answer = call("GET", "/v1/batches", query=query, **always)
         assert (answer.status, answer.json["object"]) == (200, "list")
     for body in (None, ""):
@@ -100,4 +101,4 @@ def test_a_generated_client_uploads_and_deletes(client: str, acme: str, made: Me
     assert [each["id"] for each in listed.json["data"]] == [file["id"]]
     assert call("GET", f"/v1/files/{file['id']}/content", **always).body == FILE[1].encode()
     assert call("DELETE", f"/v1/files/{file['id']}", **always).json["deleted"] is True
-    assert made.kept_files.known[file["id"]].there(made.now()) is False
+    assert made.file_store.known[file["id"]].there(made.now()) is False

@@ -12,7 +12,7 @@ from batchyard.domain.batch import Counts
 from batchyard.domain.errors import StaleRecord, StoreError
 from batchyard.domain.shard import change
 from batchyard.lines.shard_lines import Place, ShardLines, new_shard
-from tests.unit.batchyard.memory import BATCH_ID, batch
+from tests.fakes.batches import BATCH_ID, batch
 
 CONFLICT, CONDITION, NONE, THROTTLED = "TransactionConflict", "ConditionalCheckFailed", "None", "ThrottlingError"
 

@@ -9,7 +9,7 @@ import pytest
 from batchyard.api import api_keys
 from batchyard.api.api_keys import FRESH, Keyring
 from batchyard.domain import api_key
-from tests.unit.batchyard.api_memory import MemoryApiKeyStore
+from tests.fakes.api_stores import MemoryApiKeyStore
 
 
 def tenant_of(store: MemoryApiKeyStore, authorization: str) -> str | None:

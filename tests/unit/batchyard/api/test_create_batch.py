@@ -10,8 +10,10 @@ from batchyard.api.create_batch import create_or_take_over
 from batchyard.domain.batch import Batch
 from batchyard.domain.errors import ApiError
 from batchyard.planning.intake import intake
-from tests.unit.batchyard.memory import BUCKET, MemoryBatchStore, MemoryServices
-from tests.unit.batchyard.planned import INPUT, KEY
+from tests.fakes.batches import BUCKET
+from tests.fakes.planned import INPUT, KEY
+from tests.fakes.services import MemoryServices
+from tests.fakes.stores import MemoryBatchStore
 
 FILE = "files/default/file-1"
 
@@ -19,8 +21,8 @@ FILE = "files/default/file-1"
 @pytest.fixture
 def services() -> MemoryServices:
     made = MemoryServices()
-    made.fake_bucket.put(KEY, INPUT)
-    made.fake_bucket.put(FILE, INPUT)
+    made.bucket.put(KEY, INPUT)
+    made.bucket.put(FILE, INPUT)
     return made
 
 
@@ -40,7 +42,7 @@ def test_a_call_gets_the_batch_its_upload_has_made_with_the_call_s_metadata(serv
     dropped = intake(services, BUCKET, KEY, "v1")
     made = create_or_take_over(services, "default", wanted(metadata={"run": "7"}), None)
     assert (made.batch_id, made.metadata, bool(made.owned_by_request)) == (dropped, {"run": "7"}, True)
-    assert len(services.table.batches) == 1
+    assert len(services.batch_store.batches) == 1
 
 
 def test_a_batch_that_has_ended_unclaimed_is_shown_for_running_it_again_would_be_paid_again(
@@ -48,8 +50,8 @@ def test_a_batch_that_has_ended_unclaimed_is_shown_for_running_it_again_would_be
 ) -> None:
     dropped = intake(services, BUCKET, KEY, "v1")
     assert dropped is not None
-    ended = msgspec.structs.replace(services.table.batch(dropped), status="completed", endpoint="/v1/responses")
-    services.table.batches[dropped] = ended
+    ended = msgspec.structs.replace(services.batch_store.batch(dropped), status="completed", endpoint="/v1/responses")
+    services.batch_store.batches[dropped] = ended
     made = create_or_take_over(services, "default", wanted(metadata={"run": "7"}), None)
     assert (made.batch_id, made.status, bool(made.owned_by_request)) == (dropped, "completed", True)
     assert create_or_take_over(services, "default", wanted(), None).batch_id != dropped
@@ -61,12 +63,12 @@ def test_a_batch_of_the_upload_that_runs_for_another_endpoint_is_left_as_it_is(
 ) -> None:
     dropped = intake(services, BUCKET, KEY, "v1")
     assert dropped is not None
-    running = msgspec.structs.replace(services.table.batch(dropped), status=status, endpoint="/v1/embeddings")
-    services.table.batches[dropped] = running
+    running = msgspec.structs.replace(services.batch_store.batch(dropped), status=status, endpoint="/v1/embeddings")
+    services.batch_store.batches[dropped] = running
     made = create_or_take_over(services, "default", wanted(), None)
     assert (made.batch_id != dropped, made.endpoint) == (True, "/v1/responses")
-    assert services.table.batch(dropped) == running
-    assert services.started.started[-1] == made.batch_id
+    assert services.batch_store.batch(dropped) == running
+    assert services.executions.started[-1] == made.batch_id
 
 
 class PlannedJustThen(MemoryBatchStore):
@@ -80,18 +82,18 @@ class PlannedJustThen(MemoryBatchStore):
 def test_a_batch_whose_endpoint_is_found_at_the_last_moment_is_not_taken_over(services: MemoryServices) -> None:
     dropped = intake(services, BUCKET, KEY, "v1")
     late = PlannedJustThen()
-    late.batches = services.table.batches
+    late.batches = services.batch_store.batches
     services.batch_store = late
     made = create_or_take_over(services, "default", wanted(), None)
     assert made.batch_id != dropped
-    assert services.table.batches[dropped or ""].owned_by_request is None
-    assert services.started.started[-1] == made.batch_id
+    assert services.batch_store.batches[dropped or ""].owned_by_request is None
+    assert services.executions.started[-1] == made.batch_id
 
 
 def test_an_upload_told_after_the_call_makes_no_second_batch(services: MemoryServices) -> None:
     made = create_or_take_over(services, "default", wanted(), None)
     assert intake(services, BUCKET, KEY, "v1") == made.batch_id
-    assert len(services.table.batches) == 1
+    assert len(services.batch_store.batches) == 1
 
 
 def test_a_second_call_for_the_same_upload_wants_a_second_batch(services: MemoryServices) -> None:
@@ -106,7 +108,7 @@ def test_a_call_for_a_file_makes_a_new_batch_each_time(services: MemoryServices)
 @pytest.mark.parametrize("key", [KEY, FILE])
 def test_a_repeated_idempotency_key_gets_the_same_batch(services: MemoryServices, key: str) -> None:
     assert len(set(ids(services, (wanted(key), "once"), (wanted(key), "once"), (wanted(key), "once")))) == 1
-    assert len(services.table.batches) == 1
+    assert len(services.batch_store.batches) == 1
 
 
 def test_the_order_of_members_is_no_other_body(services: MemoryServices) -> None:
@@ -119,11 +121,11 @@ def test_an_idempotency_key_with_another_body_is_a_conflict(services: MemoryServ
     with pytest.raises(ApiError) as caught:
         create_or_take_over(services, "default", wanted(FILE, metadata={"run": "8"}), "once")
     assert (caught.value.status, caught.value.code) == (409, "idempotency_key_reused")
-    assert len(services.table.batches) == 1
+    assert len(services.batch_store.batches) == 1
 
 
 def test_tenants_do_not_share_their_idempotency_keys(services: MemoryServices) -> None:
-    services.fake_bucket.put("files/acme/file-1", INPUT)
+    services.bucket.put("files/acme/file-1", INPUT)
     ours = create_or_take_over(services, "default", wanted(FILE), "once")
     theirs = create_or_take_over(services, "acme", wanted("files/acme/file-1"), "once")
     assert (ours.tenant, theirs.tenant) == ("default", "acme")
@@ -139,7 +141,7 @@ def test_a_file_that_is_not_there_fails_the_batch_afterwards_as_with_openai(
     made = create_or_take_over(services, "default", msgspec.structs.replace(wanted(), input_file_id=file_id), None)
     assert (made.status, made.errors[0].code, made.errors[0].param) == ("failed", "invalid_request", "file_id")
     assert made.input_file_id == file_id
-    assert services.started.started == []
+    assert services.executions.started == []
 
 
 @pytest.mark.parametrize(
@@ -149,4 +151,4 @@ def test_what_is_another_s_is_refused_at_once_whether_it_is_there_or_not(service
     with pytest.raises(ApiError) as caught:
         create_or_take_over(services, "default", msgspec.structs.replace(wanted(), input_file_id=uri), None)
     assert (caught.value.status, caught.value.param) == (400, "input_file_id")
-    assert services.table.batches == {}
+    assert services.batch_store.batches == {}

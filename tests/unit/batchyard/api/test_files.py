@@ -9,7 +9,7 @@ from batchyard.api import files
 from batchyard.api.files import MOST_IN_FORM, MOST_INLINE
 from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError
-from tests.unit.batchyard.memory import MemoryServices
+from tests.fakes.services import MemoryServices
 
 LINES = '{"custom_id": "ü"}\r\n{"custom_id": "2"}\n'.encode()
 
@@ -50,18 +50,18 @@ def test_a_file_is_stored_as_it_came(services: MemoryServices) -> None:
     assert made["expires_at"] == made["created_at"] + 30 * DAY
     assert files.retrieve_file(services, "default", made["id"]) == made
     assert files.file_content(services, "default", made["id"]) == LINES
-    assert services.fake_bucket.stored == {f"files/default/{made['id']}": LINES}
+    assert services.bucket.stored == {f"files/default/{made['id']}": LINES}
 
 
 def test_a_life_may_come_as_one_part_of_json_as_generated_clients_send_it(services: MemoryServices) -> None:
     made = create(services, expires_after='{"anchor":"created_at","seconds":7200}')
     assert made["expires_at"] == made["created_at"] + 7_200
-    assert list(services.file_bodies.lives.values()) == [7_200]
+    assert list(services.file_bucket.lives.values()) == [7_200]
 
 
 def test_a_file_of_an_hour_is_gone_after_it_and_its_object_a_day_later(services: MemoryServices) -> None:
     made = create(services, **{"expires_after[anchor]": "created_at", "expires_after[seconds]": "3600"})
-    assert list(services.file_bodies.lives.values()) == [3_600]
+    assert list(services.file_bucket.lives.values()) == [3_600]
     services.wait(3_600)
     for call in (files.retrieve_file, files.file_content, files.delete_file):
         assert refused(call, services, "default", made["id"]) == (404, None, "id")
@@ -87,7 +87,7 @@ def test_what_openai_refuses_at_once_is_not_stored(
     services: MemoryServices, parts: dict[str, Any], answer: tuple[int, str | None, str | None]
 ) -> None:
     assert refused(create, services, **parts) == answer
-    assert services.fake_bucket.stored == {}
+    assert services.bucket.stored == {}
 
 
 @pytest.mark.parametrize("name", ["in.jsonl.gz", "in.jsonl"])
@@ -196,7 +196,7 @@ def test_a_deleted_file_is_gone(services: MemoryServices) -> None:
     assert files.delete_file(services, "default", made["id"]) == {"id": made["id"], "object": "file", "deleted": True}
     for call in (files.retrieve_file, files.file_content, files.delete_file):
         assert refused(call, services, "default", made["id"]) == (404, None, "id")
-    assert services.fake_bucket.stored == {}
+    assert services.bucket.stored == {}
     assert listed(services)["data"] == []
 
 

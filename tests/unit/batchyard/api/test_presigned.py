@@ -6,7 +6,7 @@ from batchyard.api import files
 from batchyard.api.presigned import LARGEST, LARGEST_PUT, MOST_LINKS, presign_file
 from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError
-from tests.unit.batchyard.memory import MemoryServices
+from tests.fakes.services import MemoryServices
 
 LINES = b'{"custom_id": "1"}\n'
 
@@ -46,7 +46,7 @@ def test_a_packed_file_may_be_announced(services: MemoryServices) -> None:
 
 def test_a_file_is_whole_as_soon_as_its_bytes_are_there(services: MemoryServices) -> None:
     file = announced(services)
-    services.fake_bucket.put(key_of(file), LINES)
+    services.bucket.put(key_of(file), LINES)
     source = files.input_of(services, "default", file["id"])
     assert source is not None
     assert source.size == len(LINES)
@@ -56,7 +56,7 @@ def test_a_file_is_whole_as_soon_as_its_bytes_are_there(services: MemoryServices
 
 def test_another_number_of_bytes_is_not_the_file(services: MemoryServices) -> None:
     file = announced(services)
-    services.fake_bucket.put(key_of(file), LINES + b"more")
+    services.bucket.put(key_of(file), LINES + b"more")
     assert files.retrieve_file(services, "default", file["id"])["status"] == "uploaded"
 
 
@@ -72,8 +72,8 @@ def test_more_than_one_request_carries_goes_in_parts_and_is_joined_when_it_is_as
     assert len({part["url"] for part in file["upload"]["parts"]}) == 6
     assert (file["bytes"], file["true_bytes"]) == (2**31 - 1, LARGEST_PUT + 1)
     assert files.retrieve_file(services, "default", file["id"])["status"] == "uploaded"
-    small = services.kept_files.known[file["id"]] = services.kept_files.change(file["id"], bytes=len(LINES))
-    services.fake_bucket.put(str(small.multipart_id), LINES)
+    small = services.file_store.known[file["id"]] = services.file_store.change(file["id"], bytes=len(LINES))
+    services.bucket.put(str(small.multipart_id), LINES)
     assert files.retrieve_file(services, "default", file["id"])["status"] == "processed"
     assert files.file_content(services, "default", file["id"]) == LINES
 
@@ -101,12 +101,12 @@ def test_what_would_be_refused_of_an_upload_is_refused(
     with pytest.raises(ApiError) as error:
         announced(services, **members)
     assert (error.value.status, error.value.code, error.value.param) == (400, code, param)
-    assert services.kept_files.known == {}
+    assert services.file_store.known == {}
 
 
 def test_a_file_deleted_before_its_bytes_came_stays_away(services: MemoryServices) -> None:
     file = announced(services)
     files.delete_file(services, "default", file["id"])
-    services.fake_bucket.put(key_of(file), LINES)
+    services.bucket.put(key_of(file), LINES)
     with pytest.raises(ApiError, match="No such File object"):
         files.retrieve_file(services, "default", file["id"])

@@ -7,7 +7,8 @@ import pytest
 
 from batchyard.api.quotas import check_open_batches, room_for
 from batchyard.domain.errors import ApiError, StoreError
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
+from tests.fakes.batches import BATCH_ID, batch
+from tests.fakes.services import MemoryServices
 
 
 def refused(call: Callable[[], None]) -> tuple[int, str | None] | None:
@@ -21,7 +22,7 @@ def refused(call: Callable[[], None]) -> tuple[int, str | None] | None:
 def open_batches(services: MemoryServices, count: int, tenant: str = "default", status: str = "validating") -> None:
     for number in range(count):
         made = msgspec.structs.replace(batch(tenant=tenant, status=status), batch_id=f"batch_{tenant}{status}{number}")
-        services.table.create_batch(made)
+        services.batch_store.create_batch(made)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def test_batches_that_ended_or_are_another_s_take_no_room() -> None:
 
 def test_a_batch_that_is_there_already_needs_no_room() -> None:
     services = MemoryServices(max_open_batches=1)
-    services.table.create_batch(batch())
+    services.batch_store.create_batch(batch())
     assert refused(lambda: check_open_batches(services, "default", "batch_new", BATCH_ID)) is None
     assert refused(lambda: check_open_batches(services, "default", "batch_new")) is not None
 
@@ -54,7 +55,7 @@ def test_without_a_limit_nothing_is_counted() -> None:
     open_batches(services, 5)
     assert refused(lambda: check_open_batches(services, "default", BATCH_ID)) is None
     assert refused(lambda: stores(services, 10**12)) is None
-    assert services.sums.known == {}
+    assert services.quota_store.known == {}
 
 
 def stores(services: MemoryServices, size: int, tenant: str = "default") -> None:
@@ -87,4 +88,4 @@ def test_a_file_that_could_not_be_recorded_takes_no_room() -> None:
     services = MemoryServices(max_stored_bytes=100)
     with pytest.raises(StoreError), room_for(services, "default", 60):
         raise StoreError("no")
-    assert services.sums.read("default").bytes == 0
+    assert services.quota_store.read("default").bytes == 0

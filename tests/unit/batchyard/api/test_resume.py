@@ -14,8 +14,9 @@ from batchyard.shards.fail import fail_shard
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
 from batchyard.shards.turn import Turn
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
-from tests.unit.batchyard.planned import planned
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.planned import planned
+from tests.fakes.services import MemoryServices
 
 FIRST, SECOND = Step(BATCH_ID, 0), Step(BATCH_ID, 1)
 NO_MONEY = QuotaError("pay first", status=429, code="insufficient_quota")
@@ -25,12 +26,12 @@ NO_KEY = AuthenticationError("bad key", status=401)
 def several() -> MemoryServices:
     """Make services whose batch has three shards."""
     services = planned(max_requests_per_shard=1)
-    services.bus.announced.clear()
+    services.event_bus.announced.clear()
     return services
 
 
 def refuse(services: MemoryServices, call: str, *errors: Exception) -> None:
-    services.scripted.trouble[call] = list(errors)  # type: ignore[arg-type]  # errors of the client, all
+    services.provider.trouble[call] = list(errors)  # type: ignore[arg-type]  # errors of the client, all
 
 
 def test_a_pause_is_told_once_however_often_it_is_probed_and_so_is_its_end() -> None:
@@ -38,10 +39,10 @@ def test_a_pause_is_told_once_however_often_it_is_probed_and_so_is_its_end() -> 
     refuse(services, "create_file", *[NO_MONEY] * 5)
     for _ in range(5):
         assert submit(services, FIRST).next == "submit"
-    assert services.bus.announced == ["paused"]
-    assert services.table.batch(BATCH_ID).status == "in_progress"
+    assert services.event_bus.announced == ["paused"]
+    assert services.batch_store.batch(BATCH_ID).status == "in_progress"
     assert submit(services, FIRST).next == "poll"
-    assert services.bus.announced == ["paused", "resumed"]
+    assert services.event_bus.announced == ["paused", "resumed"]
 
 
 def test_a_batch_is_paused_until_none_of_its_shards_waits() -> None:
@@ -50,47 +51,47 @@ def test_a_batch_is_paused_until_none_of_its_shards_waits() -> None:
         refuse(services, "create_file", NO_MONEY)
         submit(services, step)
     submit(services, FIRST)
-    assert services.table.batch(BATCH_ID).paused
-    assert services.bus.announced == ["paused"]
+    assert services.batch_store.batch(BATCH_ID).paused
+    assert services.event_bus.announced == ["paused"]
     submit(services, SECOND)
-    assert services.table.batch(BATCH_ID).paused is None
-    assert services.bus.announced == ["paused", "resumed"]
+    assert services.batch_store.batch(BATCH_ID).paused is None
+    assert services.event_bus.announced == ["paused", "resumed"]
 
 
 def test_a_late_worker_does_not_end_the_pause_of_another() -> None:
     services = several()
     refuse(services, "create_file", NO_MONEY)
     submit(services, FIRST)
-    seen = services.table.kept[BATCH_ID, 0]
+    seen = services.batch_store.kept[BATCH_ID, 0]
     refuse(services, "create_file", NO_MONEY)
     submit(services, FIRST)
     with pytest.raises(StaleRecord):
-        Turn(services, services.table.batch(BATCH_ID), seen, FIRST).answered(seen)
-    assert services.table.batch(BATCH_ID).paused
-    assert "resumed" not in services.bus.announced
+        Turn(services, services.batch_store.batch(BATCH_ID), seen, FIRST).answered(seen)
+    assert services.batch_store.batch(BATCH_ID).paused
+    assert "resumed" not in services.event_bus.announced
 
 
 def test_a_refused_key_is_read_anew_once_and_then_pauses_every_kind_of_step() -> None:
     services = several()
     refuse(services, "create_file", NO_KEY, NO_KEY)
     assert submit(services, FIRST).next == "submit"
-    assert (services.key.forgotten, services.bus.announced) == (1, ["paused"])
+    assert (services.secret.forgotten, services.event_bus.announced) == (1, ["paused"])
     assert submit(services, FIRST).next == "poll"
     refuse(services, "retrieve_batch", NO_KEY, NO_KEY)
     assert poll(services, FIRST.then(Next.POLL)).next == "poll"
-    assert services.bus.announced == ["paused", "resumed", "paused"]
+    assert services.event_bus.announced == ["paused", "resumed", "paused"]
 
 
 def test_an_end_of_a_pause_that_could_not_be_told_is_told_at_the_next_look() -> None:
     services = several()
     refuse(services, "create_file", NO_MONEY)
     submit(services, FIRST)
-    shard = services.table.kept[BATCH_ID, 0]
+    shard = services.batch_store.kept[BATCH_ID, 0]
     submit(services, SECOND)
-    services.table.save_shard(shard, as_done(shard, BatchError("server_error", "no")))  # and then the worker died
-    assert services.bus.announced == ["paused"]
+    services.batch_store.save_shard(shard, as_done(shard, BatchError("server_error", "no")))  # and then the worker died
+    assert services.event_bus.announced == ["paused"]
     assert poll(services, SECOND.then(Next.POLL)).next == "poll"
-    assert services.bus.announced == ["paused", "resumed"]
+    assert services.event_bus.announced == ["paused", "resumed"]
 
 
 def test_a_shard_that_fails_while_it_waits_holds_its_batch_no_longer() -> None:
@@ -98,27 +99,27 @@ def test_a_shard_that_fails_while_it_waits_holds_its_batch_no_longer() -> None:
     refuse(services, "create_file", NO_MONEY)
     submit(services, FIRST)
     fail_shard(services, BATCH_ID, 0, {"Error": "States.Timeout", "Cause": ""})
-    assert services.table.batch(BATCH_ID).paused is None
-    assert services.bus.announced == ["paused", "resumed"]
+    assert services.batch_store.batch(BATCH_ID).paused is None
+    assert services.event_bus.announced == ["paused", "resumed"]
 
 
 def test_a_batch_that_has_ended_is_neither_paused_nor_resumed() -> None:
     services = several()
-    services.table.move_batch(BATCH_ID, "failed", services.now())
+    services.batch_store.move_batch(BATCH_ID, "failed", services.now())
     shard = submit(services, FIRST)
     assert shard.next == "done"
-    assert services.bus.announced == []
+    assert services.event_bus.announced == []
 
 
 def test_a_provider_batch_that_failed_for_money_pauses_and_the_next_probe_uses_the_same_file() -> None:
     services = several()
     step = submit(services, FIRST)
-    services.scripted.end("pb-0", "failed", errors=(ProviderBatchError("billing_hard_limit_reached", "no money"),))
+    services.provider.end("pb-0", "failed", errors=(ProviderBatchError("billing_hard_limit_reached", "no money"),))
     assert collect(services, step).next == "submit"
-    assert services.bus.announced == ["paused"]
+    assert services.event_bus.announced == ["paused"]
     submit(services, FIRST)
-    assert services.bus.announced == ["paused", "resumed"]
-    assert services.scripted.calls.count("create_file") == 1
+    assert services.event_bus.announced == ["paused", "resumed"]
+    assert services.provider.calls.count("create_file") == 1
 
 
 def test_probes_grow_as_rare_as_the_ceiling_and_each_is_one_call() -> None:
@@ -127,7 +128,7 @@ def test_probes_grow_as_rare_as_the_ceiling_and_each_is_one_call() -> None:
     waits = [submit(services, FIRST).wait_seconds for _ in range(50)]
     assert waits[:6] == [30, 60, 120, 240, 480, 600]
     assert set(waits[5:]) == {services.settings.retry_ceiling_seconds}
-    assert services.scripted.calls == ["create_file"] * 50
+    assert services.provider.calls == ["create_file"] * 50
 
 
 def test_resume_has_each_shard_that_waits_looked_after_and_no_other() -> None:
@@ -140,7 +141,7 @@ def test_resume_has_each_shard_that_waits_looked_after_and_no_other() -> None:
     refuse(services, "retrieve_batch", NO_KEY, NO_KEY)
     poll(services, step)
     assert resume(services, BATCH_ID) == 2
-    assert [each["shard"] for each in services.advanced.invoked] == [0, 2]
+    assert [each["shard"] for each in services.advance_function.invoked] == [0, 2]
 
 
 def test_a_resumed_shard_is_sent_once_though_its_execution_wakes_up_later() -> None:
@@ -149,12 +150,12 @@ def test_a_resumed_shard_is_sent_once_though_its_execution_wakes_up_later() -> N
     asleep = submit(services, FIRST)
     assert submit(services, FIRST).next == "poll"  # what resume asked for
     assert submit(services, asleep).next == "poll"
-    assert services.scripted.calls.count("create_batch") == 1
+    assert services.provider.calls.count("create_batch") == 1
 
 
 def test_a_single_rate_limit_is_no_pause() -> None:
     services = several()
     refuse(services, "create_file", RateLimitError("slow down", status=429, retryable=True))
     submit(services, FIRST)
-    assert services.table.batch(BATCH_ID).paused is None
-    assert services.bus.announced == []
+    assert services.batch_store.batch(BATCH_ID).paused is None
+    assert services.event_bus.announced == []

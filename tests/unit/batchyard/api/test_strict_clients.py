@@ -17,7 +17,7 @@ from batchyard.domain import multipart_upload, stored_file
 from batchyard.domain.batch import TIMES, BatchError, Counts, Usage, shape
 from batchyard.domain.multipart_upload import StoredUpload
 from batchyard.domain.stored_file import StoredFile
-from tests.unit.batchyard.memory import NOW, batch
+from tests.fakes.batches import NOW, batch
 from tests.unit.strict_models import Status, StrictBatch, StrictFile, StrictUpload
 
 DOCUMENT: dict[str, Any] = json.loads(openapi.text())

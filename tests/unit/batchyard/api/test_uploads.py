@@ -14,7 +14,7 @@ from batchyard.api.uploads import MOST_JOINED
 from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError
 from batchyard.domain.multipart_upload import LIFE, MOST_OFTEN, MOST_PARTS
-from tests.unit.batchyard.memory import MemoryServices
+from tests.fakes.services import MemoryServices
 
 PIECES = [b'{"custom_id": "1"}\n{"cus', b'tom_id": "\xc3', b"\xbc", b'"}\n']
 WHOLE = b"".join(PIECES)
@@ -77,26 +77,26 @@ def test_the_file_lives_as_long_as_was_asked_for(services: MemoryServices) -> No
     done = complete(services, *whole(services, expires_after={"anchor": "created_at", "seconds": 7_200}))
     assert done["file"]["expires_at"] == done["file"]["created_at"] + 7_200
     assert complete(services, *whole(services))["file"]["expires_at"] == services.now() + 30 * DAY
-    assert list(services.file_bodies.lives.values())[-1] == 30 * DAY
+    assert list(services.file_bucket.lives.values())[-1] == 30 * DAY
 
 
 def test_completed_again_it_is_the_same_file(services: MemoryServices) -> None:
     upload_id, part_ids = whole(services)
     assert complete(services, upload_id, part_ids) == complete(services, upload_id, part_ids)
-    assert len(services.kept_files.known) == 1
+    assert len(services.file_store.known) == 1
 
 
 def test_a_call_that_died_before_the_end_is_simply_made_again(services: MemoryServices) -> None:
     upload_id, part_ids = whole(services)
-    pending = services.kept_uploads.known[upload_id]
+    pending = services.upload_store.known[upload_id]
     done = complete(services, upload_id, part_ids)
-    (kept,) = services.kept_files.known.values()
-    services.kept_uploads.known[upload_id] = pending
+    (kept,) = services.file_store.known.values()
+    services.upload_store.known[upload_id] = pending
     services.wait(60)
     assert complete(services, upload_id, part_ids) == done
-    assert list(services.kept_files.known.values()) == [kept]
+    assert list(services.file_store.known.values()) == [kept]
     assert (
-        services.fake_bucket.head(kept.key)[0].version_id == kept.version_id
+        services.bucket.head(kept.key)[0].version_id == kept.version_id
     )  # an older one would be removed after WorkDays
 
 
@@ -149,13 +149,13 @@ def test_an_upload_takes_each_part_twice_and_then_no_more(services: MemoryServic
     upload_id = create(services)["id"]
     twice = [add(services, upload_id, piece) for piece in (*PIECES, *PIECES)]
     assert refused(add, services, upload_id, b"x") == (400, None, "data")
-    assert len([key for key in services.fake_bucket.stored if key.startswith("work/uploads/")]) == 8
+    assert len([key for key in services.bucket.stored if key.startswith("work/uploads/")]) == 8
     assert complete(services, upload_id, twice[4:])["status"] == "completed"
 
 
 def test_an_upload_takes_so_many_parts_however_small(services: MemoryServices) -> None:
     upload_id = create(services, bytes=MOST_JOINED)["id"]
-    known = services.kept_uploads.known
+    known = services.upload_store.known
     known[upload_id] = msgspec.structs.replace(known[upload_id], parts=MOST_OFTEN * MOST_PARTS - 1, received=9)
     add(services, upload_id, b"x")
     with pytest.raises(ApiError, match="2000 parts of 10 bytes"):
@@ -204,8 +204,8 @@ def test_a_wrong_digest_or_first_line_leaves_no_file(services: MemoryServices) -
     assert refused(complete, services, upload_id, part_ids, md5=7) == (400, "invalid_type", "md5")
     other = create(services, bytes=8)["id"]
     assert refused(complete, services, other, [add(services, other, b"not json")]) == (400, None, None)
-    assert services.kept_files.known == {}
-    assert not [key for key in services.fake_bucket.stored if key.startswith("files/")]
+    assert services.file_store.known == {}
+    assert not [key for key in services.bucket.stored if key.startswith("files/")]
     assert complete(services, upload_id, part_ids)["status"] == "completed"
 
 
@@ -243,10 +243,10 @@ def test_a_cancelled_one_takes_nothing_more_and_a_completed_one_stays(services: 
 
 def test_one_cancelled_while_it_is_joined_leaves_no_file(services: MemoryServices) -> None:
     upload_id, part_ids = whole(services)
-    services.kept_uploads.meanwhile = lambda: uploads.cancel_upload(services, "default", upload_id)
+    services.upload_store.meanwhile = lambda: uploads.cancel_upload(services, "default", upload_id)
     with pytest.raises(ApiError, match="is cancelled"):
         complete(services, upload_id, part_ids)
-    assert not [key for key in services.fake_bucket.stored if key.startswith("files/")]
+    assert not [key for key in services.bucket.stored if key.startswith("files/")]
     assert files.list_files(services, "default", purpose=None, limit=None, order=None, after=None)["data"] == []
 
 
@@ -254,12 +254,12 @@ def test_two_completions_at_once_make_one_file(services: MemoryServices) -> None
     upload_id, part_ids = whole(services)
 
     def overtake() -> None:
-        services.kept_uploads.meanwhile = lambda: None
+        services.upload_store.meanwhile = lambda: None
         complete(services, upload_id, part_ids)
 
-    services.kept_uploads.meanwhile = overtake
+    services.upload_store.meanwhile = overtake
     assert complete(services, upload_id, part_ids)["status"] == "completed"
-    assert len(services.kept_files.known) == 1
+    assert len(services.file_store.known) == 1
 
 
 def test_another_tenant_s_upload_is_not_there(services: MemoryServices) -> None:

@@ -9,7 +9,8 @@ from standardwebhooks.webhooks import Webhook
 from batchyard.api import webhook_endpoints as door
 from batchyard.domain.errors import ApiError, StaleRecord
 from batchyard.domain.webhook_endpoint import MOST_ENDPOINTS, secrets_of
-from tests.unit.batchyard.memory import NOW, MemoryServices
+from tests.fakes.batches import NOW
+from tests.fakes.services import MemoryServices
 
 BODY = {"name": "ci", "url": "https://hooks.example.com/", "event_types": ["batch.completed"]}
 
@@ -25,7 +26,9 @@ def create(services: MemoryServices, tenant: str = "acme") -> dict[str, Any]:
 
 
 def good(services: MemoryServices, endpoint_id: str) -> list[str]:
-    return secrets_of(services.root.text, services.hooks.endpoint("acme", endpoint_id), services.now())
+    return secrets_of(
+        services.signing_secret.text, services.webhook_store.endpoint("acme", endpoint_id), services.now()
+    )
 
 
 def test_the_secret_is_shown_once_and_kept_nowhere(services: MemoryServices) -> None:
@@ -33,7 +36,7 @@ def test_the_secret_is_shown_once_and_kept_nowhere(services: MemoryServices) -> 
     secret = made.pop("signing_secret")
     assert good(services, made["id"]) == [secret]
     assert door.retrieve_webhook_endpoint(services, "acme", made["id"]) == made
-    assert secret not in str(services.hooks.known)
+    assert secret not in str(services.webhook_store.known)
     assert made["signing_secret_hint"].removeprefix("whsec_…") in secret
     assert made["created_at"] == made["updated_at"] == NOW + 1
 
@@ -86,11 +89,11 @@ def test_a_rotated_secret_voids_the_old_one_at_once_or_a_day_later(services: Mem
 
 def test_of_two_rotations_at_once_one_is_told_to_look_again(services: MemoryServices) -> None:
     made = create(services)
-    before = services.hooks.endpoint("acme", made["id"])
+    before = services.webhook_store.endpoint("acme", made["id"])
     door.rotate_webhook_secret(services, "acme", made["id"], {})
     with pytest.raises(StaleRecord):
-        services.hooks.change(before, generation=2)
-    services.hooks.endpoint = lambda *_: before  # type: ignore[method-assign]  # what a request saw that began earlier
+        services.webhook_store.change(before, generation=2)
+    services.webhook_store.endpoint = lambda *_: before  # type: ignore[method-assign]  # what a request saw that began earlier
     with pytest.raises(ApiError) as refused:
         door.rotate_webhook_secret(services, "acme", made["id"], {})
     assert refused.value.status == 409
@@ -101,13 +104,13 @@ def test_an_endpoint_is_tried_with_a_signed_event_that_is_recorded_nowhere(servi
     services.now_is = time.time()
     shown = door.test_webhook_endpoint(services, "acme", made["id"], {"event_type": "batch.expired"})
     assert (shown["status_code"], shown["event_type"]) == (200, "batch.expired")
-    ((_, headers, body),) = services.called.posted
+    ((_, headers, body),) = services.webhook_sender.posted
     assert Webhook(made["signing_secret"]).verify(body, headers)
     assert door.list_webhook_deliveries(services, "acme", made["id"])["data"] == []
 
 
 def test_an_endpoint_that_cannot_be_reached_is_a_400_that_says_why(services: MemoryServices) -> None:
-    services.called.answers = ["No connection to hooks.example.com."]
+    services.webhook_sender.answers = ["No connection to hooks.example.com."]
     with pytest.raises(ApiError, match="No connection") as refused:
         door.test_webhook_endpoint(services, "acme", create(services)["id"], {"event_type": "batch.completed"})
     assert (refused.value.status, refused.value.param) == (400, "url")

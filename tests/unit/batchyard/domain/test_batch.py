@@ -9,7 +9,7 @@ from openai.types import Batch as OfficialBatch
 
 from batchyard.domain.batch import TIMES, BatchError, Counts, Usage, derived_id, shape, window_seconds
 from batchyard.domain.statuses import ENDED, STAMPS, TRANSITIONS
-from tests.unit.batchyard.memory import BATCH_ID, NOW, batch
+from tests.fakes.batches import BATCH_ID, NOW, batch
 
 MEMBERS = {
     "id", "object", "endpoint", "model", "errors", "input_file_id", "completion_window", "status", "output_file_id",

@@ -7,7 +7,7 @@ import pytest
 from batchyard.domain.batch import InputObject
 from batchyard.domain.shard import KEPT_ATTEMPTS, Ranges, change_attempt, with_new_attempt
 from batchyard.lines.shard_lines import Place, ShardLines, new_shard
-from tests.unit.batchyard.memory import NOW, batch
+from tests.fakes.batches import NOW, batch
 
 
 def test_attempts_keep_their_numbers_and_their_runs_however_many_there_are() -> None:

@@ -8,7 +8,7 @@ from batchyard.domain.batch import BatchError
 from batchyard.domain.shard import Shard, change
 from batchyard.domain.stopping import ACTIONS, CANCELLED, CUT_SHORT, deadline, why_stopped
 from batchyard.settings import Settings
-from tests.unit.batchyard.memory import BATCH_ID, batch
+from tests.fakes.batches import BATCH_ID, batch
 from tests.unit.template.documents import template
 
 DAY = 86_400

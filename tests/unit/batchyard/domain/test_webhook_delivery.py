@@ -12,7 +12,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from batchyard.domain.webhook_delivery import DeliveryRequest, event_of, headers
 from batchyard.domain.webhook_endpoint import EVENT_TYPES, secret_of
-from tests.unit.batchyard.memory import BATCH_ID, NOW
+from tests.fakes.batches import BATCH_ID, NOW
 
 SECRET, OLD, OTHER = (secret_of("root", "we_1", generation) for generation in (3, 2, 1))
 EVENT = event_of(BATCH_ID, "batch.completed", NOW)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchyard.lines.blocks import blocks
-from tests.unit.batchyard.found_lines import Found, scan
+from tests.unit.batchyard.lines.found_lines import Found, scan
 
 LONGEST = 1_000_000
 EDGE = 65_536

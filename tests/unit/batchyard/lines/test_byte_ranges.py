@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchyard.lines.byte_ranges import NEAR, ByteRanges, near
-from tests.unit.batchyard.memory import MemoryBucket
+from tests.fakes.bucket import MemoryBucket
 
 KEY = "inbox/default/in.jsonl"
 

@@ -11,7 +11,7 @@ import pytest
 
 from batchyard.lines.file_kinds import first_lines, wrong_kind
 from batchyard.lines.line import BOM
-from tests.unit.batchyard.planned import INPUT
+from tests.fakes.planned import INPUT
 
 REQUESTS = [json.loads(line) for line in INPUT.splitlines()]
 TEXT = INPUT.decode()

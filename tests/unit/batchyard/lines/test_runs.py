@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchyard.lines.runs import Run, RunWriter
-from tests.unit.batchyard.memory import MemoryBucket
+from tests.fakes.bucket import MemoryBucket
 
 LINE = st.binary(min_size=1, max_size=30).map(lambda line: line.replace(b"\n", b"x"))
 

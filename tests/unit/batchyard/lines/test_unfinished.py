@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchyard.lines.unfinished import Unfinished
-from tests.unit.batchyard.memory import MemoryBucket
+from tests.fakes.bucket import MemoryBucket
 
 
 @given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 255))))

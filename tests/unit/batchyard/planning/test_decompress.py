@@ -9,8 +9,9 @@ from batchyard.domain.step import Step
 from batchyard.planning import decompress
 from batchyard.planning.plan import plan
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
-from tests.unit.batchyard.planned import INPUT, KEY
+from tests.fakes.batches import BATCH_ID, batch
+from tests.fakes.planned import INPUT, KEY
+from tests.fakes.services import MemoryServices
 
 CUT = INPUT.index(b"\n") + 1
 MEMBERS = gzip.compress(INPUT[:CUT]) + gzip.compress(INPUT[CUT:])
@@ -18,9 +19,9 @@ MEMBERS = gzip.compress(INPUT[:CUT]) + gzip.compress(INPUT[CUT:])
 
 def waiting(data: bytes, chunk: int) -> MemoryServices:
     services = MemoryServices()
-    services.fake_bucket.chunk = chunk
-    services.fake_bucket.put(KEY, data)
-    services.table.create_batch(batch(input=services.fake_bucket.head(KEY)[0]))
+    services.bucket.chunk = chunk
+    services.bucket.put(KEY, data)
+    services.batch_store.create_batch(batch(input=services.bucket.head(KEY)[0]))
     return services
 
 
@@ -35,13 +36,13 @@ def test_what_is_sent_is_what_was_packed(data: bytes, chunk: int) -> None:
     services, following = dropped(data, chunk)
     assert following == "run"
     assert submit(services, Step(BATCH_ID, 0)).next == "poll"
-    assert list(services.scripted.files.values()) == [INPUT]
+    assert list(services.provider.files.values()) == [INPUT]
 
 
 @pytest.mark.parametrize("data", [MEMBERS[:-9], MEMBERS[:2], MEMBERS[:40] + b"\0\0\0" + MEMBERS[43:]])
 def test_a_damaged_file_is_refused_as_a_whole(data: bytes) -> None:
     services, following = dropped(data, 65_536)
-    (error,) = services.table.batch(BATCH_ID).errors
+    (error,) = services.batch_store.batch(BATCH_ID).errors
     assert (following, error.code, error.param, error.line) == ("refused", "invalid_request", "file_id", None)
     assert "gzip" in error.message
 
@@ -69,7 +70,7 @@ def test_an_input_that_takes_long_to_unpack_is_unpacked_in_several_invocations(
         invocations += 1
     assert (following, invocations > 2) == ("run", True)
     assert submit(services, Step(BATCH_ID, 0)).next == "poll"
-    assert list(services.scripted.files.values()) == [INPUT]
+    assert list(services.provider.files.values()) == [INPUT]
 
 
 def test_an_input_that_no_invocation_can_unpack_is_refused_rather_than_tried_for_ever(

@@ -4,14 +4,15 @@ import pytest
 
 from batchyard.adapters.bucket import Bucket
 from batchyard.planning.intake import intake
-from tests.unit.batchyard.memory import BUCKET, MemoryServices
-from tests.unit.batchyard.planned import INPUT, KEY
+from tests.fakes.batches import BUCKET
+from tests.fakes.planned import INPUT, KEY
+from tests.fakes.services import MemoryServices
 
 
 def drop(**metadata: str) -> tuple[MemoryServices, str]:
     services = MemoryServices()
-    services.fake_bucket.put(KEY, INPUT)
-    services.fake_bucket.metadata[KEY] = {name.replace("_", "-"): value for name, value in metadata.items()}
+    services.bucket.put(KEY, INPUT)
+    services.bucket.metadata[KEY] = {name.replace("_", "-"): value for name, value in metadata.items()}
     batch_id = intake(services, BUCKET, KEY, "v1")
     assert batch_id is not None
     return services, batch_id
@@ -19,10 +20,10 @@ def drop(**metadata: str) -> tuple[MemoryServices, str]:
 
 def test_metadata_and_window_of_the_object_are_the_batch_s() -> None:
     services, batch_id = drop(metadata='{"run": "7", "ü": "🚂"}', completion_window="7d", other="x")
-    made = services.table.batch(batch_id)
+    made = services.batch_store.batch(batch_id)
     assert (made.metadata, made.completion_window) == ({"run": "7", "ü": "🚂"}, "7d")
     assert made.expires_at - made.created_at == 7 * 86_400
-    assert services.started.started == [batch_id]
+    assert services.executions.started == [batch_id]
 
 
 @pytest.mark.parametrize(
@@ -50,10 +51,10 @@ def test_what_is_wrong_beside_the_object_fails_the_batch_and_says_so(
     metadata: dict[str, str], code: str, param: str
 ) -> None:
     services, batch_id = drop(**metadata)
-    made = services.table.batch(batch_id)
+    made = services.batch_store.batch(batch_id)
     assert (made.status, made.errors[0].code, made.errors[0].param) == ("failed", code, param)
-    assert services.started.started == []
-    assert services.bus.announced == ["failed"]
+    assert services.executions.started == []
+    assert services.event_bus.announced == ["failed"]
 
 
 class OneObject:
@@ -85,7 +86,7 @@ def test_user_metadata_is_read_as_mail_headers_are_or_left_as_it_is(sent: str, r
 
 def test_an_object_with_a_folder_s_name_and_bytes_of_its_own_is_an_input() -> None:
     services = MemoryServices()
-    services.fake_bucket.put("inbox/default/odd/", INPUT)
-    services.fake_bucket.put("inbox/default/folder/", b"")
+    services.bucket.put("inbox/default/odd/", INPUT)
+    services.bucket.put("inbox/default/folder/", b"")
     assert intake(services, BUCKET, "inbox/default/odd/", "v1") is not None
     assert intake(services, BUCKET, "inbox/default/folder/", "v1") is None

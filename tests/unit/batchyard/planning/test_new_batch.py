@@ -6,7 +6,8 @@ import pytest
 from batchyard.domain.batch import BatchError, InputObject
 from batchyard.domain.errors import StoreError
 from batchyard.planning import new_batch
-from tests.unit.batchyard.memory import BATCH_ID, BUCKET, NOW, MemoryExecutions, MemoryServices, batch
+from tests.fakes.batches import BATCH_ID, BUCKET, NOW, batch
+from tests.fakes.services import MemoryExecutions, MemoryServices
 
 SOURCE = InputObject(BUCKET, "inbox/acme/in.jsonl", "etag", 10, "v1")
 
@@ -38,7 +39,7 @@ def test_a_batch_is_recorded_and_started_once_even_if_told_twice() -> None:
     services = MemoryServices()
     assert new_batch.start(services, batch())
     assert not new_batch.start(services, batch())
-    assert set(services.started.started) == {BATCH_ID}
+    assert set(services.executions.started) == {BATCH_ID}
 
 
 class Broken(MemoryExecutions):
@@ -48,19 +49,19 @@ class Broken(MemoryExecutions):
 
 def test_a_start_that_was_lost_after_the_record_is_made_up_for() -> None:
     services = MemoryServices()
-    services.executions = Broken()
+    started, services.executions = services.executions, Broken()
     with pytest.raises(StoreError):
         new_batch.start(services, batch())
-    services.executions = services.started
+    services.executions = started
     assert not new_batch.start(services, batch())
-    assert services.started.started == [BATCH_ID]
+    assert services.executions.started == [BATCH_ID]
 
 
 def test_a_batch_that_has_ended_is_not_started_again() -> None:
     services = MemoryServices()
-    services.table.create_batch(batch(status="completed"))
+    services.batch_store.create_batch(batch(status="completed"))
     assert not new_batch.start(services, batch())
-    assert services.started.started == []
+    assert services.executions.started == []
 
 
 def test_a_refused_batch_is_recorded_once_as_failed_from_the_start_and_told_each_time() -> None:
@@ -69,8 +70,8 @@ def test_a_refused_batch_is_recorded_once_as_failed_from_the_start_and_told_each
         refused = new_batch.refuse(services, batch(), BatchError("invalid_type", "no", "metadata"))
         assert (refused.status, refused.failed_at, refused.errors_total) == ("failed", NOW, 1)
         services.now_is += 60
-    assert services.bus.announced == ["failed", "failed"]  # the first run may have ended before it could tell
-    assert services.started.started == []
+    assert services.event_bus.announced == ["failed", "failed"]  # the first run may have ended before it could tell
+    assert services.executions.started == []
 
 
 def test_the_same_body_in_another_order_has_the_same_fingerprint() -> None:

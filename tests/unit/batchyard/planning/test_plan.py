@@ -13,8 +13,9 @@ from batchyard.planning import ascending_ids, duplicates
 from batchyard.planning.plan import plan
 from batchyard.planning.splitting import MOST_TARGETS
 from batchyard.planning.summary import read_summary
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
-from tests.unit.batchyard.planned import INPUT, KEY, dropped
+from tests.fakes.batches import BATCH_ID, batch
+from tests.fakes.planned import INPUT, KEY, dropped
+from tests.fakes.services import MemoryServices
 
 
 def request(custom_id: str, **members: object) -> bytes:
@@ -24,8 +25,8 @@ def request(custom_id: str, **members: object) -> bytes:
 
 def dropped_of(data: bytes, endpoint: str | None = None, **settings: str | int) -> MemoryServices:
     services = MemoryServices(**settings)
-    services.fake_bucket.put(KEY, data)
-    services.table.create_batch(batch(input=services.fake_bucket.head(KEY)[0], endpoint=endpoint))
+    services.bucket.put(KEY, data)
+    services.batch_store.create_batch(batch(input=services.bucket.head(KEY)[0], endpoint=endpoint))
     return services
 
 
@@ -37,10 +38,10 @@ def planned_of(data: bytes, endpoint: str | None = None, **settings: str | int) 
 def faults(data: bytes, endpoint: str | None = None, **settings: str | int) -> list[tuple[int | None, str]]:
     """Plan an input that must be refused; answer line and code of each error."""
     services, following = planned_of(data, endpoint, **settings)
-    made = services.table.batch(BATCH_ID)
-    assert (following, made.status, services.bus.announced) == ("refused", "failed", ["failed"])
-    assert not [key for key in services.fake_bucket.stored if key.endswith("/plan/shards.json")]
-    assert services.scripted.calls == []
+    made = services.batch_store.batch(BATCH_ID)
+    assert (following, made.status, services.event_bus.announced) == ("refused", "failed", ["failed"])
+    assert not [key for key in services.bucket.stored if key.endswith("/plan/shards.json")]
+    assert services.provider.calls == []
     return [(error.line, error.code) for error in made.errors]
 
 
@@ -80,9 +81,9 @@ def test_every_fault_is_told_with_its_line_and_nothing_is_sent(
 @pytest.mark.parametrize("data", [(A + B).decode().encode("utf-16"), b"PAR1" + bytes(range(256)) * 9])
 def test_a_file_of_no_lines_is_refused_as_a_whole_in_one_sentence(data: bytes, on_invalid: str) -> None:
     services = dropped_of(data)
-    services.table.change_batch(BATCH_ID, on_invalid=on_invalid)
+    services.batch_store.change_batch(BATCH_ID, on_invalid=on_invalid)
     assert plan(services, BATCH_ID).next == "refused"
-    (error,) = services.table.batch(BATCH_ID).errors
+    (error,) = services.batch_store.batch(BATCH_ID).errors
     assert (error.code, error.line) == ("invalid_json_line", 1)
 
 
@@ -90,7 +91,7 @@ def test_an_array_over_many_lines_is_told_once_and_skipped_line_by_line() -> Non
     data = json.dumps([json.loads(A), json.loads(B)], indent=1).encode()
     assert faults(data) == [(1, "invalid_json_line")]
     services = dropped_of(data + b"\n" + A)
-    services.table.change_batch(BATCH_ID, on_invalid="skip")
+    services.batch_store.change_batch(BATCH_ID, on_invalid="skip")
     assert plan(services, BATCH_ID).next == "run"
 
 
@@ -104,7 +105,7 @@ def test_a_line_that_fits_no_shard_is_refused_by_its_length() -> None:
 
 def test_the_first_thousand_errors_are_shown_and_all_are_counted() -> None:
     services, _ = planned_of(b"?\n" * 1_500)
-    made = services.table.batch(BATCH_ID)
+    made = services.batch_store.batch(BATCH_ID)
     assert (len(made.errors), made.errors_total) == (1_000, 1_500)
     assert [error.line for error in made.errors] == list(range(1, 1_001))
 
@@ -112,24 +113,24 @@ def test_the_first_thousand_errors_are_shown_and_all_are_counted() -> None:
 @pytest.mark.parametrize("data", [A + B, (A + B)[:-1], b"\n" + A + b"\r\n\n" + B, A.replace(b"\n", b"\r\n") + B])
 def test_windows_line_ends_blank_lines_and_no_last_line_end_are_fine(data: bytes) -> None:
     services, following = planned_of(data)
-    assert (following, services.table.batch(BATCH_ID).counts.total) == ("run", 2)
+    assert (following, services.batch_store.batch(BATCH_ID).counts.total) == ("run", 2)
 
 
 def test_endpoint_and_model_of_the_batch_come_from_the_lines() -> None:
     services, _ = planned_of(A + B)
-    made = services.table.batch(BATCH_ID)
+    made = services.batch_store.batch(BATCH_ID)
     assert (made.endpoint, made.model, made.shards, made.status) == ("/v1/responses", "m", 1, "in_progress")
     several, _ = planned_of(A + request("b", body={"model": "n"}))
-    assert (several.table.batch(BATCH_ID).model, several.table.batch(BATCH_ID).shards) == (None, 2)
+    assert (several.batch_store.batch(BATCH_ID).model, several.batch_store.batch(BATCH_ID).shards) == (None, 2)
 
 
 def test_a_plan_is_the_same_however_the_bytes_come() -> None:
     plans = []
     for chunk in (1, 7, 64, 65_536):
         services = dropped(max_requests_per_shard=2)
-        services.fake_bucket.chunk = chunk
+        services.bucket.chunk = chunk
         plan(services, BATCH_ID)
-        plans.append({key: data for key, data in services.fake_bucket.stored.items() if key != KEY})
+        plans.append({key: data for key, data in services.bucket.stored.items() if key != KEY})
     assert all(each == plans[0] for each in plans)
     assert [len(ShardLines.unpack(data)) for key, data in sorted(plans[0].items()) if "/shards/" in key] == [2, 1]
 
@@ -137,35 +138,35 @@ def test_a_plan_is_the_same_however_the_bytes_come() -> None:
 def test_a_planned_batch_is_not_read_again() -> None:
     services = dropped()
     first = plan(services, BATCH_ID)
-    services.fake_bucket.reads.clear()
+    services.bucket.reads.clear()
     assert plan(services, BATCH_ID) == first
-    assert services.fake_bucket.reads == []
+    assert services.bucket.reads == []
     assert read_summary(services, BATCH_ID).lines == 3
 
 
 @pytest.mark.parametrize("data", [None, INPUT + b"\n"], ids=["deleted", "replaced"])
 def test_an_input_that_is_gone_fails_the_batch_with_the_provider_s_code(data: bytes | None) -> None:
     services = dropped()
-    del services.fake_bucket.stored[KEY]
+    del services.bucket.stored[KEY]
     if data is not None:
-        services.fake_bucket.put(KEY, data)
+        services.bucket.put(KEY, data)
     assert plan(services, BATCH_ID).next == "refused"
-    (error,) = services.table.batch(BATCH_ID).errors
+    (error,) = services.batch_store.batch(BATCH_ID).errors
     assert (error.code, error.param, error.line) == ("invalid_request", "file_id", None)
 
 
 def test_a_batch_cancelled_before_its_plan_still_goes_through_its_shards_to_end_as_cancelled() -> None:
     services = dropped()
-    services.table.move_batch(BATCH_ID, "cancelling", services.now())
+    services.batch_store.move_batch(BATCH_ID, "cancelling", services.now())
     assert plan(services, BATCH_ID).next == "run"
-    made = services.table.batch(BATCH_ID)
+    made = services.batch_store.batch(BATCH_ID)
     assert (made.status, made.counts.total, made.shards) == ("cancelling", 3, 1)
 
 
 def test_a_refused_batch_has_a_report_that_says_why() -> None:
     services, following = planned_of(A + b"?\n")
     assert following == "refused"
-    proof = json.loads(services.fake_bucket.stored[f"results/default/{BATCH_ID}/report.json"])
+    proof = json.loads(services.bucket.stored[f"results/default/{BATCH_ID}/report.json"])
     assert (proof["id"], proof["status"], proof["tenant"]) == (BATCH_ID, "failed", "default")
     assert [(error["line"], error["code"]) for error in proof["errors"]["data"]] == [(2, "invalid_json_line")]
     assert proof["input"]["key"] == KEY
@@ -174,7 +175,7 @@ def test_a_refused_batch_has_a_report_that_says_why() -> None:
 def test_a_batch_that_is_planned_has_no_report_yet() -> None:
     services, following = planned_of(A)
     assert following == "run"
-    assert not [key for key in services.fake_bucket.stored if key.startswith("results/")]
+    assert not [key for key in services.bucket.stored if key.startswith("results/")]
 
 
 def test_a_shard_keeps_to_the_limit_of_tokens_and_a_line_over_it_is_alone() -> None:
@@ -182,7 +183,7 @@ def test_a_shard_keeps_to_the_limit_of_tokens_and_a_line_over_it_is_alone() -> N
     services, _ = planned_of(
         large + b"".join(request(f"r{at}") for at in range(10)), max_tokens_per_shard=2 * len(small) // 4 + 1
     )
-    shards = [ShardLines.unpack(data) for key, data in sorted(services.fake_bucket.stored.items()) if "/shards/" in key]
+    shards = [ShardLines.unpack(data) for key, data in sorted(services.bucket.stored.items()) if "/shards/" in key]
     assert [len(shard) for shard in shards] == [1, 2, 2, 2, 2, 2]
 
 
@@ -190,7 +191,7 @@ def test_more_models_than_a_batch_may_have_are_refused_at_the_first_line_that_is
     models = b"".join(request(f"r{at}", body={"model": f"m{at}"}) for at in range(MOST_TARGETS))
     again = b"".join(request(f"s{at}", body={"model": f"m{at}"}) for at in range(MOST_TARGETS))
     services, following = planned_of(models + again)
-    assert (following, services.table.batch(BATCH_ID).shards) == ("run", MOST_TARGETS)
+    assert (following, services.batch_store.batch(BATCH_ID).shards) == ("run", MOST_TARGETS)
     assert faults(models + request("x", body={"model": "x"}) + again) == [(MOST_TARGETS + 1, "invalid_request")]
 
 
@@ -227,7 +228,7 @@ def test_a_search_for_duplicates_that_runs_out_of_time_goes_on_in_the_next_invoc
             invocations(services, looks)
         return
     assert (invocations(services, looks) > 1) == (looks < 1_000)
-    made = services.table.batch(BATCH_ID)
+    made = services.batch_store.batch(BATCH_ID)
     assert [(error.line, error.code) for error in made.errors] == ([(21, "duplicate_custom_id")] if repeated else [])
     assert made.counts.total == (0 if repeated else 20)
 
@@ -236,8 +237,8 @@ def test_what_the_state_machine_is_handed_stays_small_however_many_shards_there_
     services = dropped_of(b"".join(request(f"r{at}") for at in range(10_000)), max_requests_per_shard=1)
     answer = plan(services, BATCH_ID)
     assert len(msgspec.json.encode(answer)) < 1_000
-    assert json.loads(services.fake_bucket.get(answer.shards["key"])) == [{"shard": at} for at in range(10_000)]
-    assert len(services.fake_bucket.get(answer.shards["key"])) < 200_000
+    assert json.loads(services.bucket.get(answer.shards["key"])) == [{"shard": at} for at in range(10_000)]
+    assert len(services.bucket.get(answer.shards["key"])) < 200_000
 
 
 def test_a_line_of_fifty_megabytes_is_refused_with_its_number_and_never_held() -> None:
@@ -247,7 +248,7 @@ def test_a_line_of_fifty_megabytes_is_refused_with_its_number_and_never_held() -
     plan(services, BATCH_ID)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    (error,) = services.table.batch(BATCH_ID).errors
+    (error,) = services.batch_store.batch(BATCH_ID).errors
     assert (error.code, error.line) == ("invalid_request", 3)
     assert "16,777,216" in error.message
     assert most < 45_000_000  # twice the longest line there may be, and a little

@@ -14,8 +14,9 @@ from batchyard.lines.unfinished import Unfinished
 from batchyard.planning.plan import SHARDS, plan
 from batchyard.planning.skipped import runs
 from batchyard.planning.summary import read_summary
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
-from tests.unit.batchyard.planned import KEY
+from tests.fakes.batches import BATCH_ID, batch
+from tests.fakes.planned import KEY
+from tests.fakes.services import MemoryServices
 
 TARGETS = [("/v1/responses", "m"), ("/v1/responses", "n"), ("/v1/embeddings", "m")]
 ENDS = st.sampled_from([b"\n", b"\n", b"\n", b"\r\n", b" \n", b"\n\n", b"\n \r\n"])
@@ -66,9 +67,9 @@ def text_of(drawn: list[Row], ends: Iterator[bytes], *, last_end: bool) -> bytes
 
 def planned(text: bytes, chunk: int, on_invalid: str = REFUSE, **settings: str | int) -> tuple[MemoryServices, str]:
     services = MemoryServices(**settings)
-    services.fake_bucket.chunk = chunk
-    services.fake_bucket.put(KEY, text)
-    services.table.create_batch(batch(input=services.fake_bucket.head(KEY)[0], on_invalid=on_invalid))
+    services.bucket.chunk = chunk
+    services.bucket.put(KEY, text)
+    services.batch_store.create_batch(batch(input=services.bucket.head(KEY)[0], on_invalid=on_invalid))
     return services, plan(services, BATCH_ID).next
 
 
@@ -87,8 +88,8 @@ def test_good_lines_are_all_in_shards_that_hold_their_very_bytes(
     lines = requests_in(text)
     assert following == ("run" if lines else "refused")
     found: dict[int, tuple[str, bytes]] = {}
-    for number in range(services.table.batch(BATCH_ID).shards):
-        shard = ShardLines.unpack(services.fake_bucket.get(object_keys.shard_lines(BATCH_ID, number)))
+    for number in range(services.batch_store.batch(BATCH_ID).shards):
+        shard = ShardLines.unpack(services.bucket.get(object_keys.shard_lines(BATCH_ID, number)))
         assert 1 <= len(shard) <= services.settings.max_requests_per_shard
         for ordinal, position in enumerate(shard.positions):
             ((start, stop),) = shard.ranges(array("I", [ordinal]))
@@ -109,7 +110,7 @@ def test_every_faulty_line_is_told_once_with_its_number_and_code(
     text = text_of(drawn, iter(lambda: draw.draw(ENDS), None), last_end=last_end)
     services, following = planned(text, chunk)
     wanted = [(number, code) for (number, _), (_, code) in zip(requests_in(text), drawn, strict=True) if code]
-    made = services.table.batch(BATCH_ID)
+    made = services.batch_store.batch(BATCH_ID)
     assert following == "refused"
     assert [(error.line, error.code) for error in made.errors] == wanted
     assert made.errors_total == len(wanted)
@@ -122,10 +123,10 @@ def test_skipped_lines_and_lines_to_send_are_all_lines_each_once_at_its_place(
     drawn = draw.draw(rows(faulty=True).filter(lambda each: any(not code for _, code in each)))
     text = text_of(drawn, iter(lambda: draw.draw(ENDS), None), last_end=last_end)
     services, following = planned(text, chunk, SKIP, max_requests_per_shard=most)
-    assert (following, services.table.batch(BATCH_ID).counts.total) == ("run", len(drawn))
+    assert (following, services.batch_store.batch(BATCH_ID).counts.total) == ("run", len(drawn))
     found: dict[int, str | None] = {}
-    for each in json.loads(services.fake_bucket.get(object_keys.plan(BATCH_ID, SHARDS))):
-        shard = ShardLines.unpack(services.fake_bucket.get(object_keys.shard_lines(BATCH_ID, each["shard"])))
+    for each in json.loads(services.bucket.get(object_keys.plan(BATCH_ID, SHARDS))):
+        shard = ShardLines.unpack(services.bucket.get(object_keys.shard_lines(BATCH_ID, each["shard"])))
         ordinals = Unfinished.read(services.bucket, shard.left_key(BATCH_ID), len(shard)).ordinals
         assert len(ordinals) == len(shard) - shard.skipped > 0
         found.update({shard.positions[ordinal]: None for ordinal in ordinals})
@@ -165,14 +166,14 @@ def test_one_odd_line_among_thousands_alike_is_seen_wherever_it_stands(
     lines = [*ALIKE[:place], odd[0], *ALIKE[place + 1 :]]
     text = b"\n".join(lines) + b"\n"
     services, following = planned(text, chunk, max_requests_per_shard=max(most, 100))
-    made = services.table.batch(BATCH_ID)
+    made = services.batch_store.batch(BATCH_ID)
     if odd[1] is not None:
         assert (following, [(error.line, error.code) for error in made.errors]) == ("refused", [(place + 1, odd[1])])
         return
     assert (following, made.counts.total) == ("run", MANY)
     found = {}
     for number in range(made.shards):
-        shard = ShardLines.unpack(services.fake_bucket.get(object_keys.shard_lines(BATCH_ID, number)))
+        shard = ShardLines.unpack(services.bucket.get(object_keys.shard_lines(BATCH_ID, number)))
         starts = zip(shard.positions, shard.offsets, shard.sizes, strict=True)
         found.update({position: text[start : start + size] for position, start, size in starts})
     assert [found[at] for at in range(MANY)] == [line + b"\n" for line in lines]

@@ -6,8 +6,9 @@ import pytest
 
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning.plan import plan
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
-from tests.unit.batchyard.planned import KEY
+from tests.fakes.batches import BATCH_ID, batch
+from tests.fakes.planned import KEY
+from tests.fakes.services import MemoryServices
 
 LINE = {"method": "POST", "url": "/v1/responses"}
 BODIES = [{"model": f"m{at % 3}", "max_output_tokens": 10 * at or 1} for at in range(12)]
@@ -19,9 +20,9 @@ TWELVE = b"".join(
 def dry_run(*, skip: bool = False) -> MemoryServices:
     """Make services with a batch of twelve shards that is only to be estimated, of which one is a duplicate if wanted."""
     services = MemoryServices(max_requests_per_shard=1)
-    services.fake_bucket.put(KEY, TWELVE + (TWELVE.splitlines(keepends=True)[0] if skip else b""))
+    services.bucket.put(KEY, TWELVE + (TWELVE.splitlines(keepends=True)[0] if skip else b""))
     members = {"on_invalid": "skip"} if skip else {}
-    services.table.create_batch(batch(input=services.fake_bucket.head(KEY)[0], dry_run=True, **members))
+    services.batch_store.create_batch(batch(input=services.bucket.head(KEY)[0], dry_run=True, **members))
     return services
 
 
@@ -45,7 +46,7 @@ def test_a_plan_that_runs_out_of_time_between_two_shards_weighs_each_once(looks:
         if plan(parts, BATCH_ID, resume=more > 0, seconds_left=Looks(looks + more)).next == "assemble":
             break
         runs += 1
-    assert parts.table.batch(BATCH_ID).preflight == whole.table.batch(BATCH_ID).preflight
+    assert parts.batch_store.batch(BATCH_ID).preflight == whole.batch_store.batch(BATCH_ID).preflight
     assert (runs > 1) == (looks < 40)
-    found = json.loads(parts.table.batch(BATCH_ID).preflight or "")
+    found = json.loads(parts.batch_store.batch(BATCH_ID).preflight or "")
     assert (found["shards"], found["models_total"], found["bad_lines"]) == (12, 3, int(skip))

@@ -16,8 +16,9 @@ from batchyard.planning import regroup
 from batchyard.planning.plan import plan
 from batchyard.planning.regroup import cut, scattered
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
-from tests.unit.batchyard.planned import KEY
+from tests.fakes.batches import BATCH_ID, batch
+from tests.fakes.planned import KEY
+from tests.fakes.services import MemoryServices
 
 MODELS, LINES = 10, 1_000
 
@@ -32,15 +33,15 @@ ROWS = [request(at, (at * 3 + at // MODELS) % MODELS) for at in range(LINES)]
 
 def dropped(data: bytes, chunk: int, **settings: int) -> MemoryServices:
     services = MemoryServices(**settings)
-    services.fake_bucket.chunk = chunk
-    services.fake_bucket.put(KEY, data)
-    services.table.create_batch(batch(input=services.fake_bucket.head(KEY)[0]))
+    services.bucket.chunk = chunk
+    services.bucket.put(KEY, data)
+    services.batch_store.create_batch(batch(input=services.bucket.head(KEY)[0]))
     return services
 
 
 def lists(services: MemoryServices) -> list[ShardLines]:
-    shards = range(services.table.batch(BATCH_ID).shards)
-    return [ShardLines.unpack(services.fake_bucket.get(object_keys.shard_lines(BATCH_ID, number))) for number in shards]
+    shards = range(services.batch_store.batch(BATCH_ID).shards)
+    return [ShardLines.unpack(services.bucket.get(object_keys.shard_lines(BATCH_ID, number))) for number in shards]
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_finely_mixed_models_are_copied_once_and_sent_as_they_were(chunk: int) -
     assert all(shard.source is not None and shard.source.key != KEY for shard in shards)
     for shard in shards:
         assert submit(services, Step(BATCH_ID, shard.shard)).next == "poll"
-    sent = list(services.scripted.files.values())
+    sent = list(services.provider.files.values())
     for shard, file in zip(shards, sent, strict=True):
         assert file == b"".join(ROWS[position] for position in shard.positions)
     assert sorted(position for shard in shards for position in shard.positions) == list(range(LINES))
@@ -74,7 +75,7 @@ def test_what_is_left_of_a_copied_shard_is_read_from_the_copy() -> None:
     for shard in lists(services):
         assert shard.source is not None
         wanted = sorted(random.Random(3).sample(range(len(shard)), 40))  # noqa: S311 - made the same each time
-        data = services.fake_bucket.get(shard.source.key)
+        data = services.bucket.get(shard.source.key)
         ranges = list(shard.ranges(array("I", wanted)))
         assert b"".join(data[start:stop] for start, stop in ranges) == b"".join(
             ROWS[shard.positions[at]] for at in wanted

@@ -13,7 +13,7 @@ from batchyard.lines.line import EMBEDDINGS, Body, Line, embedding_inputs, parse
 from batchyard.lines.shard_lines import Place, ShardLines
 from batchyard.planning import splitting
 from batchyard.planning.splitting import ShardLimits, Splitter
-from tests.unit.batchyard.found_lines import Found, scan
+from tests.unit.batchyard.lines.found_lines import Found, scan
 
 Made = tuple[str, str, int, int]  # url, model, embedding inputs, padding
 MADE: st.SearchStrategy[list[Made]] = st.lists(

@@ -10,8 +10,9 @@ from batchyard.recovery.advance import advance
 from batchyard.recovery.sweep import sweep
 from batchyard.shards.fail import fail_batch
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
-from tests.unit.batchyard.planned import KEY
+from tests.fakes.batches import BATCH_ID, batch
+from tests.fakes.planned import KEY
+from tests.fakes.services import MemoryServices
 
 LINE = {"method": "POST", "url": "/v1/responses", "body": {"model": "m"}}
 FIVE = b"".join(json.dumps({"custom_id": f"r{at}", **LINE}).encode() + b"\n" for at in range(5))
@@ -20,8 +21,8 @@ FIVE = b"".join(json.dumps({"custom_id": f"r{at}", **LINE}).encode() + b"\n" for
 def given_up(begun: int, **settings: str | int) -> MemoryServices:
     """Make services whose batch of five shards was given up when so many were at the provider."""
     services = MemoryServices(max_requests_per_shard=1, **settings)
-    services.fake_bucket.put(KEY, FIVE)
-    services.table.create_batch(batch(input=services.fake_bucket.head(KEY)[0]))
+    services.bucket.put(KEY, FIVE)
+    services.batch_store.create_batch(batch(input=services.bucket.head(KEY)[0]))
     assert plan(services, BATCH_ID).next == "run"
     for number in range(begun):
         assert submit(services, Step(BATCH_ID, number)).next == "poll"
@@ -31,8 +32,8 @@ def given_up(begun: int, **settings: str | int) -> MemoryServices:
 
 def asked(services: MemoryServices) -> list[object]:
     assert sweep(services)["GivenUpBatchesAdvanced"] == 1
-    shards = [each["shard"] for each in services.advanced.invoked]
-    services.advanced.invoked.clear()
+    shards = [each["shard"] for each in services.advance_function.invoked]
+    services.advance_function.invoked.clear()
     return shards
 
 
@@ -50,54 +51,54 @@ def test_a_step_is_asked_for_of_as_many_shards_as_may_run_side_by_side() -> None
 def test_no_execution_is_started_for_it() -> None:
     services = given_up(1)
     asked(services)
-    assert BATCH_ID not in services.started.started
+    assert BATCH_ID not in services.executions.started
 
 
 def test_shards_that_were_never_begun_are_not_waited_for_and_their_lines_say_why() -> None:
     services = given_up(1)
     assert advance(services, BATCH_ID, 0) == "poll"
-    assert services.scripted.batches["pb-0"].status == "cancelling"
+    assert services.provider.batches["pb-0"].status == "cancelling"
     answer = {"custom_id": "r0", "response": {"status_code": 200, "body": {}}}
-    services.scripted.files["out"] = json.dumps(answer).encode()
-    services.scripted.end("pb-0", "cancelled", output_file_id="out")
+    services.provider.files["out"] = json.dumps(answer).encode()
+    services.provider.end("pb-0", "cancelled", output_file_id="out")
     assert asked(services) == [0]
     assert advance(services, BATCH_ID, 0) == "done"
-    ended = services.table.batch(BATCH_ID)
+    ended = services.batch_store.batch(BATCH_ID)
     assert (ended.status, ended.counts.completed, ended.counts.failed) == ("completed", 1, 4)
-    assert services.fake_bucket.stored[f"results/default/{BATCH_ID}/errors.jsonl"].count(b"States.Runtime") == 4
+    assert services.bucket.stored[f"results/default/{BATCH_ID}/errors.jsonl"].count(b"States.Runtime") == 4
 
 
 def test_results_are_asked_for_when_no_shard_is_left() -> None:
     services = given_up(0)
     assert asked(services) == [None]
     assert advance(services, BATCH_ID, None) == "failed"  # not one line was ever run
-    ended = services.table.batch(BATCH_ID)
+    ended = services.batch_store.batch(BATCH_ID)
     assert (ended.status, ended.errors, ended.counts.failed) == ("failed", [ended.drain_reason], 5)
 
 
 def test_a_shard_that_waits_for_an_execution_is_not_left_to_it() -> None:
     services = given_up(1)
-    shard = services.table.kept[BATCH_ID, 0]
-    services.table.save_shard(shard, change(shard, continues=True))
-    services.scripted.end("pb-0", "cancelled")
+    shard = services.batch_store.kept[BATCH_ID, 0]
+    services.batch_store.save_shard(shard, change(shard, continues=True))
+    services.provider.end("pb-0", "cancelled")
     assert advance(services, BATCH_ID, 0) == "done"
-    assert services.table.batch(BATCH_ID).ended
+    assert services.batch_store.batch(BATCH_ID).ended
 
 
 def test_a_shard_that_does_not_end_in_a_day_does_not_cost_the_answers_of_the_others() -> None:
     services = given_up(2)
-    services.table.save_shard(
-        services.table.kept[BATCH_ID, 1], change(services.table.kept[BATCH_ID, 1], continues=True)
+    services.batch_store.save_shard(
+        services.batch_store.kept[BATCH_ID, 1], change(services.batch_store.kept[BATCH_ID, 1], continues=True)
     )
     answer = {"custom_id": "r0", "response": {"status_code": 200, "body": {}}}
-    services.scripted.files["out"] = json.dumps(answer).encode()
-    services.scripted.end("pb-0", "cancelled", output_file_id="out")
+    services.provider.files["out"] = json.dumps(answer).encode()
+    services.provider.end("pb-0", "cancelled", output_file_id="out")
     assert advance(services, BATCH_ID, 0) == "done"
-    assert not services.table.batch(BATCH_ID).ended
+    assert not services.batch_store.batch(BATCH_ID).ended
     services.now_is += DRAINING
     assert asked(services) == [None]
     assert advance(services, BATCH_ID, None) == "done"
-    ended = services.table.batch(BATCH_ID)
+    ended = services.batch_store.batch(BATCH_ID)
     assert (ended.status, ended.counts.completed, ended.counts.failed) == ("completed", 1, 4)
 
 
@@ -105,6 +106,6 @@ def test_a_batch_whose_results_cannot_be_written_either_fails_after_another_day(
     services = given_up(1)
     services.now_is += 2 * DRAINING
     assert sweep(services)["BatchesFailed"] == 1
-    ended = services.table.batch(BATCH_ID)
+    ended = services.batch_store.batch(BATCH_ID)
     assert (ended.status, ended.errors) == ("failed", [ended.drain_reason])
-    assert services.bus.announced[-1] == "failed"
+    assert services.event_bus.announced[-1] == "failed"

@@ -16,8 +16,9 @@ from batchyard.recovery.ownership import LATEST_LOOK, LATEST_RECORD, LONGEST_AT_
 from batchyard.recovery.sweep import sweep
 from batchyard.recovery.sweep_run import RESERVE
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
-from tests.unit.batchyard.planned import planned
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.planned import planned
+from tests.fakes.services import MemoryServices
 
 FIRST = Step(BATCH_ID, 0)
 
@@ -25,19 +26,19 @@ FIRST = Step(BATCH_ID, 0)
 def running() -> MemoryServices:
     """Make services whose batch has an execution."""
     services = planned()
-    services.started.start(BATCH_ID, {})
-    stored = services.fake_bucket.stored
-    services.fake_bucket.stored = {key: data for key, data in stored.items() if not key.startswith("inbox/")}
-    services.fake_bucket.stored["files/default/requests.jsonl"] = stored["inbox/default/requests.jsonl"]
-    source = msgspec.structs.replace(services.table.batch(BATCH_ID).input, key="files/default/requests.jsonl")
-    services.table.batches[BATCH_ID] = msgspec.structs.replace(services.table.batch(BATCH_ID), input=source)
+    services.executions.start(BATCH_ID, {})
+    stored = services.bucket.stored
+    services.bucket.stored = {key: data for key, data in stored.items() if not key.startswith("inbox/")}
+    services.bucket.stored["files/default/requests.jsonl"] = stored["inbox/default/requests.jsonl"]
+    source = msgspec.structs.replace(services.batch_store.batch(BATCH_ID).input, key="files/default/requests.jsonl")
+    services.batch_store.batches[BATCH_ID] = msgspec.structs.replace(services.batch_store.batch(BATCH_ID), input=source)
     return services
 
 
 def make(services: MemoryServices, key: str | None = None, stack: str | None = "stack-1") -> str:
     """Have the provider make a batch that nobody hears of."""
     metadata = {"batchyard_attempt": key or f"{BATCH_ID}/0/1", "batchyard_stack": stack}
-    made = services.scripted.create_batch(
+    made = services.provider.create_batch(
         input_file_id="file-0", endpoint="/v1/responses", completion_window="24h",
         metadata={name: value for name, value in metadata.items() if value is not None},
     )  # fmt: skip
@@ -47,7 +48,7 @@ def make(services: MemoryServices, key: str | None = None, stack: str | None = "
 def lost() -> MemoryServices:
     """Make services whose worker lost the answer to its create, and died."""
     services = running()
-    services.scripted.trouble["create_batch"] = [CreateOutcomeUnknown("the answer was lost")]
+    services.provider.trouble["create_batch"] = [CreateOutcomeUnknown("the answer was lost")]
     assert submit(services, FIRST).next == "submit"
     make(services)
     return services
@@ -58,27 +59,27 @@ def test_a_provider_batch_that_its_shard_waits_for_is_adopted_once_its_worker_mu
     assert sweep(services) == {}
     services.wait(LATEST_LOOK + 1)
     assert sweep(services) == {"ProviderBatchesAdopted": 1}
-    assert services.table.kept[BATCH_ID, 0].attempts[0].provider_batch_id == "pb-0"
-    assert services.table.links == {"pb-0": (BATCH_ID, 0)}
+    assert services.batch_store.kept[BATCH_ID, 0].attempts[0].provider_batch_id == "pb-0"
+    assert services.batch_store.links == {"pb-0": (BATCH_ID, 0)}
     assert submit(services, FIRST).next == "poll"
-    assert services.scripted.calls.count("create_batch") == 2  # the lost one, and the one of this test
+    assert services.provider.calls.count("create_batch") == 2  # the lost one, and the one of this test
     assert sweep(services) == {}
 
 
 def test_a_worker_that_comes_back_while_its_batch_is_adopted_leaves_it_running() -> None:
     services = lost()
     services.wait(LATEST_LOOK + 1)
-    save = services.table.save_shard
+    save = services.batch_store.save_shard
 
     def overtaken(*shards: Any) -> Any:
-        services.table.save_shard = save  # type: ignore[method-assign]
+        services.batch_store.save_shard = save  # type: ignore[method-assign]
         assert submit(services, FIRST).next == "poll"
         return save(*shards)
 
-    services.table.save_shard = overtaken  # type: ignore[method-assign,assignment]
+    services.batch_store.save_shard = overtaken  # type: ignore[method-assign,assignment]
     assert sweep(services) == {}
-    assert services.table.kept[BATCH_ID, 0].attempts[0].provider_batch_id == "pb-0"
-    assert [each.status for each in services.scripted.batches.values()] == ["in_progress"]
+    assert services.batch_store.kept[BATCH_ID, 0].attempts[0].provider_batch_id == "pb-0"
+    assert [each.status for each in services.provider.batches.values()] == ["in_progress"]
 
 
 def submitted_twice(services: MemoryServices) -> None:
@@ -88,7 +89,7 @@ def submitted_twice(services: MemoryServices) -> None:
 
 def given_up(services: MemoryServices) -> None:
     make(services)
-    services.table.move_batch(BATCH_ID, "failed", services.now())
+    services.batch_store.move_batch(BATCH_ID, "failed", services.now())
 
 
 def forgotten(services: MemoryServices) -> None:
@@ -103,10 +104,10 @@ def of_no_attempt(services: MemoryServices) -> None:
 def test_a_provider_batch_that_nobody_waits_for_is_cancelled_once(orphaned: Callable[[MemoryServices], None]) -> None:
     services = running()
     orphaned(services)
-    orphan = list(services.scripted.batches)[-1]
+    orphan = list(services.provider.batches)[-1]
     assert sweep(services) == {"ProviderBatchesCancelled": 1}
-    assert services.scripted.batches[orphan].status == "cancelling"
-    others = [each.status for each in services.scripted.batches.values() if each.id != orphan]
+    assert services.provider.batches[orphan].status == "cancelling"
+    others = [each.status for each in services.provider.batches.values() if each.id != orphan]
     assert others in ([], ["in_progress"])
     assert sweep(services) == {}
 
@@ -118,8 +119,8 @@ def test_the_answers_of_a_cancelled_orphan_are_deleted_when_it_has_ended_however
     for _ in range(3):
         services.wait(3_600)
         assert sweep(services) == {}
-    services.scripted.files.update(out=b"", err=b"")
-    services.scripted.end("pb-0", "cancelled", output_file_id="out", error_file_id="err")
+    services.provider.files.update(out=b"", err=b"")
+    services.provider.end("pb-0", "cancelled", output_file_id="out", error_file_id="err")
     assert sweep(services) == {"ProviderFilesDeleted": 2}
     assert sweep(services) == {}
 
@@ -132,8 +133,8 @@ def test_what_another_stack_made_at_the_same_provider_is_never_touched(key: str,
     upload(services, object_keys.provider_filename("batch_00", 0, 1, stack or "stack-2"))
     services.wait(LATEST_RECORD + LATEST_LOOK)
     assert sweep(services) == {}
-    assert [each.status for each in services.scripted.batches.values()] == ["in_progress"]
-    assert services.scripted.deleted == []
+    assert [each.status for each in services.provider.batches.values()] == ["in_progress"]
+    assert services.provider.deleted == []
 
 
 class Bytes:
@@ -142,21 +143,24 @@ class Bytes:
     def __iter__(self) -> Any:
         return iter([b"{}\n"])
 
+    def __len__(self) -> int:
+        return 3
+
 
 def upload(services: MemoryServices, name: str) -> str:
     """Have the provider take a file that nobody hears of."""
-    return services.scripted.create_file(Bytes(), name).id  # type: ignore[arg-type]  # it is only read
+    return services.provider.create_file(Bytes(), name).id
 
 
 def test_an_upload_that_no_record_knows_is_deleted_once_its_worker_must_be_dead() -> None:
     services = running()
     orphan = upload(services, object_keys.provider_filename(BATCH_ID, 0, 1, "stack-1"))
     submit(services, FIRST)
-    used = services.table.kept[BATCH_ID, 0].file_id
+    used = services.batch_store.kept[BATCH_ID, 0].file_id
     assert sweep(services) == {}
     services.wait(LATEST_RECORD)
     assert sweep(services) == {"ProviderFilesDeleted": 1}
-    assert (services.scripted.deleted, used == orphan) == ([orphan], False)
+    assert (services.provider.deleted, used == orphan) == ([orphan], False)
     assert sweep(services) == {}
 
 
@@ -167,17 +171,17 @@ def test_an_upload_that_no_record_knows_is_deleted_once_its_worker_must_be_dead(
 def test_a_file_that_this_stack_did_not_upload_is_never_deleted(name: str) -> None:
     services = running()
     upload(services, name)
-    services.table.move_batch(BATCH_ID, "failed", services.now())
+    services.batch_store.move_batch(BATCH_ID, "failed", services.now())
     services.wait(LATEST_RECORD * 2)
     sweep(services)
-    assert services.scripted.deleted == []
+    assert services.provider.deleted == []
 
 
 def test_no_file_is_looked_for_where_files_are_kept() -> None:
     services = MemoryServices(keep_provider_files="true")
     upload(services, object_keys.provider_filename("batch_00", 0, 1, "stack-1"))
     assert sweep(services) == {}
-    assert "iter_files" not in services.scripted.calls
+    assert "iter_files" not in services.provider.calls
 
 
 def test_a_look_goes_back_to_the_last_one_only_and_never_further_than_a_week() -> None:
@@ -185,20 +189,20 @@ def test_a_look_goes_back_to_the_last_one_only_and_never_further_than_a_week() -
     assert sweep(services) == {}
     services.wait(2 * CLOCK_SKEW)
     late = make(services, "batch_00/0/1")
-    services.scripted.batches[late] = msgspec.structs.replace(
-        services.scripted.batches[late], created_at=services.now() - 3 * CLOCK_SKEW - 1
+    services.provider.batches[late] = msgspec.structs.replace(
+        services.provider.batches[late], created_at=services.now() - 3 * CLOCK_SKEW - 1
     )
     assert sweep(services) == {"ProviderBatchesCancelled": 1}  # the first one listed says nothing about the order
     newest = make(services, "batch_01/0/1")
     assert newest == "pb-1"
-    services.scripted.batches[late] = msgspec.structs.replace(
-        services.scripted.batches[late], status="in_progress", created_at=1
+    services.provider.batches[late] = msgspec.structs.replace(
+        services.provider.batches[late], status="in_progress", created_at=1
     )
     services.wait(LONGEST_AT_PROVIDER)
     newest = make(services, "batch_01/0/1")
     sweep(services)
-    assert services.scripted.batches[late].status == "in_progress"
-    assert services.scripted.batches[newest].status == "cancelling"
+    assert services.provider.batches[late].status == "in_progress"
+    assert services.provider.batches[newest].status == "cancelling"
 
 
 def test_a_walk_that_runs_out_of_time_goes_on_where_it_stopped_and_misses_nothing() -> None:
@@ -216,8 +220,8 @@ def test_a_walk_that_runs_out_of_time_goes_on_where_it_stopped_and_misses_nothin
 
 def test_a_mark_that_the_provider_does_not_list_any_more_has_the_walk_begin_anew() -> None:
     services = MemoryServices()
-    everything = services.scripted.iter_files
-    services.scripted.iter_files = lambda **asked: iter([]) if asked["after"] else everything(**asked)  # type: ignore[method-assign]
+    everything = services.provider.iter_files
+    services.provider.iter_files = lambda **asked: iter([]) if asked["after"] else everything(**asked)  # type: ignore[method-assign]
     services.sweep_store.keep_bookmark("provider files", {"after": "file-99", "since": 0})
     upload(services, object_keys.provider_filename("batch_00", 0, 1, "stack-1"))
     assert sweep(services) == {}
@@ -226,31 +230,31 @@ def test_a_mark_that_the_provider_does_not_list_any_more_has_the_walk_begin_anew
 
 def test_a_provider_that_does_not_answer_keeps_nothing_else_and_is_asked_no_more_in_this_run() -> None:
     services = running()
-    services.started.statuses[BATCH_ID] = "ABORTED"
-    services.scripted.trouble["iter_batches"] = [ServerError("down", status=503, retryable=True)]
+    services.executions.statuses[BATCH_ID] = "ABORTED"
+    services.provider.trouble["iter_batches"] = [ServerError("down", status=503, retryable=True)]
     make(services, "batch_00/0/1")
     assert sweep(services) == {"ExecutionsRestarted": 1, "ProviderFailures": 1}
-    assert "iter_files" not in services.scripted.calls
+    assert "iter_files" not in services.provider.calls
     assert sweep(services) == {"ProviderBatchesCancelled": 1}
 
 
 def test_a_key_that_is_refused_while_listing_is_read_anew_for_the_next_run() -> None:
     services = running()
-    services.scripted.trouble["iter_batches"] = [AuthenticationError("rotated", status=401)]
+    services.provider.trouble["iter_batches"] = [AuthenticationError("rotated", status=401)]
     assert sweep(services) == {"ProviderFailures": 1}
-    assert services.key.forgotten == 1
+    assert services.secret.forgotten == 1
 
 
 def test_a_batch_that_ended_with_a_provider_batch_running_has_it_cancelled_and_is_then_settled() -> None:
     services = running()
     submit(services, FIRST)
-    services.table.move_batch(BATCH_ID, "failed", services.now())
+    services.batch_store.move_batch(BATCH_ID, "failed", services.now())
     assert sweep(services) == {"ProviderBatchesCancelled": 1, "ClaimsReleased": 1}
     assert sweep(services) == {}
-    services.scripted.files.update(out=b"")
-    services.scripted.end("pb-0", "cancelled", output_file_id="out")
+    services.provider.files.update(out=b"")
+    services.provider.end("pb-0", "cancelled", output_file_id="out")
     assert sweep(services) == {"ProviderFilesDeleted": 1}
-    assert services.scripted.deleted == ["file-0"]  # and not the answers, which were paid for and which nobody has
+    assert services.provider.deleted == ["file-0"]  # and not the answers, which were paid for and which nobody has
     assert services.sweep_store.unsettled(None) == [BATCH_ID]  # a late worker may still come
     services.wait(LATEST_RECORD)
     assert sweep(services) == {"BatchesSettled": 1}
@@ -259,22 +263,22 @@ def test_a_batch_that_ended_with_a_provider_batch_running_has_it_cancelled_and_i
 
 def test_what_a_worker_made_after_its_batch_had_ended_is_put_away_too() -> None:
     services = running()
-    services.scripted.on_the_way_back["create_batch"] = lambda: (
-        services.table.move_batch(BATCH_ID, "failed", services.now()), sweep(services),
+    services.provider.on_the_way_back["create_batch"] = lambda: (
+        services.batch_store.move_batch(BATCH_ID, "failed", services.now()), sweep(services),
     )  # fmt: skip
     with pytest.raises(StaleRecord):
         submit(services, FIRST)
-    assert [each.status for each in services.scripted.batches.values()] == ["cancelling"]
+    assert [each.status for each in services.provider.batches.values()] == ["cancelling"]
     assert sweep(services) == {}
 
 
 def test_a_provider_batch_that_is_gone_is_no_concern_any_more() -> None:
     services = running()
     submit(services, FIRST)
-    shard = services.table.kept[BATCH_ID, 0]
-    services.table.save_shard(shard, change_attempt(shard, provider_batch_id="pb-9"))
-    services.table.move_batch(BATCH_ID, "failed", services.now())
-    services.scripted.batches.clear()
+    shard = services.batch_store.kept[BATCH_ID, 0]
+    services.batch_store.save_shard(shard, change_attempt(shard, provider_batch_id="pb-9"))
+    services.batch_store.move_batch(BATCH_ID, "failed", services.now())
+    services.provider.batches.clear()
     services.wait(LATEST_RECORD)
     assert sweep(services) == {"ProviderFilesDeleted": 1, "BatchesSettled": 1, "ClaimsReleased": 1}
 
@@ -285,10 +289,10 @@ def test_a_key_that_may_not_delete_is_tried_once_a_run_and_keeps_nothing_else_fr
     make(services, "batch_00/0/1")
     for at in range(3):
         upload(services, object_keys.provider_filename("batch_00", at, 1, "stack-1"))
-    services.table.move_batch(BATCH_ID, "failed", services.now())
-    services.scripted.end("pb-0", "failed")
-    services.scripted.trouble["delete_file"] = [PermissionDeniedError("no", status=403)]
+    services.batch_store.move_batch(BATCH_ID, "failed", services.now())
+    services.provider.end("pb-0", "failed")
+    services.provider.trouble["delete_file"] = [PermissionDeniedError("no", status=403)]
     assert sweep(services) == {"ClaimsReleased": 1, "ProviderFailures": 1, "ProviderBatchesCancelled": 1}
-    assert services.table.kept[BATCH_ID, 0].files_to_delete == ["file-0"]
+    assert services.batch_store.kept[BATCH_ID, 0].files_to_delete == ["file-0"]
     assert sweep(services) == {"ProviderFilesDeleted": 4}
     assert sweep(services) == {}

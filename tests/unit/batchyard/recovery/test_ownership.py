@@ -5,7 +5,7 @@ import pytest
 from batchyard.domain.batch import BatchError
 from batchyard.domain.shard import Shard, as_done, change, change_attempt, with_files_to_delete, with_new_attempt
 from batchyard.recovery.ownership import LATEST_LOOK, LATEST_RECORD, Owner, Verdict, of_batch, of_file
-from tests.unit.batchyard.memory import NOW, batch
+from tests.fakes.batches import NOW, batch
 
 RUNNING, ENDED = batch(status="in_progress"), batch(status="cancelled")
 OLD, NEW = LATEST_RECORD + 1, 1

@@ -10,7 +10,7 @@ from batchyard.domain.multipart_upload import LIFE
 from batchyard.domain.stored_file import Stored
 from batchyard.recovery.storage_audit import CLOCK_EVERY, sum_up
 from batchyard.recovery.sweep_run import RESERVE, SweepRun
-from tests.unit.batchyard.memory import MemoryServices
+from tests.fakes.services import MemoryServices
 
 MOST = 10**12
 
@@ -34,7 +34,7 @@ def swept(services: MemoryServices, looks: int = 10_000) -> dict[str, int]:
 
 
 def known(services: MemoryServices, tenant: str = "default") -> int:
-    return services.sums.read(tenant).bytes
+    return services.quota_store.read(tenant).bytes
 
 
 def test_uploads_count_from_their_announcement_until_they_are_cancelled_or_their_file_is_deleted() -> None:
@@ -46,7 +46,7 @@ def test_uploads_count_from_their_announcement_until_they_are_cancelled_or_their
     assert known(services) == 105
     delete_file(services, "default", file_id)
     assert known(services) == 100
-    assert services.kept_uploads.known[first].status == "pending"
+    assert services.upload_store.known[first].status == "pending"
 
 
 def test_what_expired_takes_no_room_an_hour_later() -> None:
@@ -64,7 +64,7 @@ def test_what_expired_takes_no_room_an_hour_later() -> None:
 def test_the_files_of_before_there_was_a_limit_are_counted_by_the_next_sweep() -> None:
     services = MemoryServices()
     announced(services, 30)
-    services.settings, services.sums.most_bytes = MemoryServices(max_stored_bytes=100).settings, 100
+    services.settings, services.quota_store.most_bytes = MemoryServices(max_stored_bytes=100).settings, 100
     announced(services, 5)
     assert known(services) == 5
     assert swept(services) == {"StoredBytesCorrected": 1}
@@ -85,15 +85,15 @@ def test_a_sum_that_was_moved_while_it_was_made_is_left_for_the_next_time() -> N
     services = MemoryServices(max_stored_bytes=MOST)
     announced(services, 5)
     services.quota_store.count("default", 7, services.now())
-    files = services.kept_files.files
+    files = services.file_store.files
 
     def meanwhile(*arguments: object, **named: object) -> object:
         services.quota_store.count("default", 1, services.now())
         return files(*arguments, **named)  # type: ignore[arg-type]  # as they came
 
-    services.kept_files.files = meanwhile  # type: ignore[method-assign,assignment]  # another call comes between
+    services.file_store.files = meanwhile  # type: ignore[method-assign,assignment]  # another call comes between
     assert swept(services) == {}
-    services.kept_files.files = files  # type: ignore[method-assign]  # and now none
+    services.file_store.files = files  # type: ignore[method-assign]  # and now none
     assert swept(services) == {"StoredBytesCorrected": 1}
     assert known(services) == 5
 
@@ -115,6 +115,6 @@ def test_tenants_are_summed_up_in_turns_and_one_too_large_holds_up_nobody() -> N
 
 def test_without_a_limit_nothing_is_summed_up() -> None:
     services = MemoryServices()
-    services.sums.known["default"] = Stored(tenant="default", bytes=7)
+    services.quota_store.known["default"] = Stored(tenant="default", bytes=7)
     assert swept(services) == {}
     assert known(services) == 7

@@ -11,16 +11,18 @@ from batchyard.domain.errors import StoreError
 from batchyard.recovery.restarts import MOST_RESTARTS
 from batchyard.recovery.sweep import sweep
 from batchyard.recovery.sweep_run import RESERVE
-from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryBucket, MemoryServices
-from tests.unit.batchyard.planned import INPUT, dropped, planned
+from tests.fakes.batches import BATCH_ID, NOW
+from tests.fakes.bucket import MemoryBucket
+from tests.fakes.planned import INPUT, dropped, planned
+from tests.fakes.services import MemoryServices
 
 
 def started(**members: object) -> MemoryServices:
     """Make services whose batch has an execution."""
     services = dropped()
-    services.fake_bucket.stored.clear()  # its upload is no concern here
-    services.started.start(BATCH_ID, {})
-    services.table.batches[BATCH_ID] = msgspec.structs.replace(services.table.batch(BATCH_ID), **members)
+    services.bucket.stored.clear()  # its upload is no concern here
+    services.executions.start(BATCH_ID, {})
+    services.batch_store.batches[BATCH_ID] = msgspec.structs.replace(services.batch_store.batch(BATCH_ID), **members)
     return services
 
 
@@ -35,14 +37,14 @@ class OneUnreadable(MemoryBucket):
 
 def test_an_upload_that_cannot_be_taken_in_does_not_keep_the_others_and_is_told_at_the_end() -> None:
     services = MemoryServices()
-    services.fake_bucket = services.bucket = OneUnreadable()
+    services.bucket = OneUnreadable()
     for name in ("a", "bad", "c"):
-        services.fake_bucket.put(f"inbox/default/{name}.jsonl", INPUT)
+        services.bucket.put(f"inbox/default/{name}.jsonl", INPUT)
     with pytest.raises(StoreError, match=r"1 things .*bad"):
         sweep(services)
-    taken = sorted(each.input.key for each in services.table.batches.values())
+    taken = sorted(each.input.key for each in services.batch_store.batches.values())
     assert taken == ["inbox/default/a.jsonl", "inbox/default/c.jsonl"]
-    assert sorted(services.started.started) == sorted(services.table.batches)
+    assert sorted(services.executions.started) == sorted(services.batch_store.batches)
 
 
 def clock(*readings: float) -> Callable[[], float]:
@@ -54,7 +56,7 @@ def clock(*readings: float) -> Callable[[], float]:
 def test_a_chore_that_runs_out_of_time_goes_on_in_the_next_run() -> None:
     services = MemoryServices()
     for name in "abcd":
-        services.fake_bucket.put(f"inbox/default/{name}.jsonl", INPUT)
+        services.bucket.put(f"inbox/default/{name}.jsonl", INPUT)
     assert sweep(services, clock(600, 600, 600, RESERVE)) == {"UploadsStarted": 2}
     assert services.sweep_store.bookmark("inbox") == {"after": "inbox/default/b.jsonl"}
     assert sweep(services) == {"UploadsStarted": 2}
@@ -64,9 +66,9 @@ def test_a_chore_that_runs_out_of_time_goes_on_in_the_next_run() -> None:
 
 def test_one_chore_that_takes_long_leaves_the_others_their_time() -> None:
     services = started()
-    services.started.statuses[BATCH_ID] = "ABORTED"
+    services.executions.statuses[BATCH_ID] = "ABORTED"
     for number in range(500):
-        services.fake_bucket.put(f"inbox/default/{number:03}.jsonl", INPUT)
+        services.bucket.put(f"inbox/default/{number:03}.jsonl", INPUT)
     at = [600.0]
 
     def seconds_left() -> float:
@@ -84,83 +86,83 @@ def test_a_dead_execution_of_a_batch_that_has_not_ended_is_started_anew_under_an
     status: str, end: str
 ) -> None:
     services = started(status=status)
-    services.started.statuses[BATCH_ID] = end
+    services.executions.statuses[BATCH_ID] = end
     assert sweep(services) == {"ExecutionsRestarted": 1}
-    assert services.table.batch(BATCH_ID).restarts == 1
-    assert services.started.started == [BATCH_ID, f"{BATCH_ID}-2"]
+    assert services.batch_store.batch(BATCH_ID).restarts == 1
+    assert services.executions.started == [BATCH_ID, f"{BATCH_ID}-2"]
     assert sweep(services) == {}
 
 
 @pytest.mark.parametrize("status", ["RUNNING", "PENDING_REDRIVE"])
 def test_an_execution_that_lives_is_left_alone(status: str) -> None:
     services = started()
-    services.started.statuses[BATCH_ID] = status
+    services.executions.statuses[BATCH_ID] = status
     assert sweep(services) == {}
 
 
 def test_an_execution_that_was_never_started_is_started_under_its_own_name() -> None:
     services = started()
-    services.started.started.clear()
+    services.executions.started.clear()
     assert sweep(services) == {"ExecutionsStarted": 1}
-    services.started.started.clear()
-    services.table.batches[BATCH_ID] = msgspec.structs.replace(services.table.batch(BATCH_ID), restarts=1)
+    services.executions.started.clear()
+    services.batch_store.batches[BATCH_ID] = msgspec.structs.replace(services.batch_store.batch(BATCH_ID), restarts=1)
     assert sweep(services) == {"ExecutionsStarted": 1}  # the last worker died between counting a restart and making it
-    assert services.started.started == [f"{BATCH_ID}-2"]
+    assert services.executions.started == [f"{BATCH_ID}-2"]
 
 
 def test_a_batch_whose_executions_die_again_and_again_fails() -> None:
     services = started(status="in_progress")
     for _ in range(MOST_RESTARTS):
-        services.started.statuses[services.started.started[-1]] = "FAILED"
+        services.executions.statuses[services.executions.started[-1]] = "FAILED"
         assert sweep(services) == {"ExecutionsRestarted": 1}
-    services.started.statuses[services.started.started[-1]] = "FAILED"
+    services.executions.statuses[services.executions.started[-1]] = "FAILED"
     assert sweep(services) == {"BatchesGivenUp": 1}
-    given_up = services.table.batch(BATCH_ID)
+    given_up = services.batch_store.batch(BATCH_ID)
     assert (given_up.status, given_up.restarts) == ("failed", MOST_RESTARTS)
     assert "FAILED, after 3 restarts" in given_up.errors[0].message
-    assert (services.bus.announced, services.invoked.invoked) == (["failed"], [{"batch_id": BATCH_ID}])
+    assert (services.event_bus.announced, services.cancel_function.invoked) == (["failed"], [{"batch_id": BATCH_ID}])
 
 
 def test_an_execution_that_ran_out_of_its_sixty_days_is_not_started_again() -> None:
     services = started(status="in_progress")
-    services.started.statuses[BATCH_ID] = "TIMED_OUT"
+    services.executions.statuses[BATCH_ID] = "TIMED_OUT"
     assert sweep(services) == {"BatchesGivenUp": 1}
-    assert services.table.batch(BATCH_ID).status == "failed"
+    assert services.batch_store.batch(BATCH_ID).status == "failed"
 
 
 def test_two_sweeps_that_see_the_same_dead_execution_start_one() -> None:
     services = started(status="in_progress")
-    services.started.statuses[BATCH_ID] = "ABORTED"
-    look = services.started.status
+    services.executions.statuses[BATCH_ID] = "ABORTED"
+    look = services.executions.status
 
     def overtaken(name: str) -> str | None:
-        services.started.status = look  # type: ignore[method-assign]  # the other one meets no third
+        services.executions.status = look  # type: ignore[method-assign]  # the other one meets no third
         seen = look(name)
         assert sweep(services) == {"ExecutionsRestarted": 1}
         return seen
 
-    services.started.status = overtaken  # type: ignore[method-assign]
+    services.executions.status = overtaken  # type: ignore[method-assign]
     assert sweep(services) == {}
-    assert services.started.started == [BATCH_ID, f"{BATCH_ID}-2"]
+    assert services.executions.started == [BATCH_ID, f"{BATCH_ID}-2"]
 
 
 def test_a_batch_that_ends_while_it_is_looked_at_is_not_started_again() -> None:
     services = started(status="finalizing")
-    look = services.started.status
+    look = services.executions.status
 
     def ends(name: str) -> str | None:
-        services.table.move_batch(BATCH_ID, "completed", NOW)
-        services.started.statuses[BATCH_ID] = "SUCCEEDED"
+        services.batch_store.move_batch(BATCH_ID, "completed", NOW)
+        services.executions.statuses[BATCH_ID] = "SUCCEEDED"
         return look(name)
 
-    services.started.status = ends  # type: ignore[method-assign]
+    services.executions.status = ends  # type: ignore[method-assign]
     assert sweep(services) == {}
-    assert services.started.started == [BATCH_ID]
+    assert services.executions.started == [BATCH_ID]
 
 
 def test_what_was_done_is_published_as_metrics(capsys: pytest.CaptureFixture[str]) -> None:
     services = started()
-    services.started.statuses[BATCH_ID] = "ABORTED"
+    services.executions.statuses[BATCH_ID] = "ABORTED"
     sweep(services)
     sweep(services)
     published = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "CloudWatchMetrics" in line]
@@ -171,8 +173,8 @@ def test_what_was_done_is_published_as_metrics(capsys: pytest.CaptureFixture[str
 
 def test_a_batch_restarted_in_the_middle_is_not_planned_again() -> None:
     services = planned()
-    services.fake_bucket.stored.pop("inbox/default/requests.jsonl")
-    services.started.start(BATCH_ID, {})
-    services.started.statuses[BATCH_ID] = "ABORTED"
+    services.bucket.stored.pop("inbox/default/requests.jsonl")
+    services.executions.start(BATCH_ID, {})
+    services.executions.statuses[BATCH_ID] = "ABORTED"
     assert sweep(services) == {"ExecutionsRestarted": 1}
-    assert services.table.batch(BATCH_ID).status == "in_progress"
+    assert services.batch_store.batch(BATCH_ID).status == "in_progress"

@@ -8,8 +8,10 @@ from batchyard.domain.step import Step
 from batchyard.results.assemble import assemble
 from batchyard.shards.collect import collect
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryBatchStore, MemoryServices
-from tests.unit.batchyard.planned import planned
+from tests.fakes.batches import BATCH_ID, NOW
+from tests.fakes.planned import planned
+from tests.fakes.services import MemoryServices
+from tests.fakes.stores import MemoryBatchStore
 
 
 def answered() -> MemoryServices:
@@ -17,8 +19,8 @@ def answered() -> MemoryServices:
     services = planned()
     step = submit(services, Step(BATCH_ID, 0))
     lines = [{"custom_id": f"r{at}", "response": {"status_code": 200, "body": {}}, "error": None} for at in (2, 0, 1)]
-    services.scripted.files["out"] = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
-    services.scripted.end("pb-0", "completed", output_file_id="out")
+    services.provider.files["out"] = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    services.provider.end("pb-0", "completed", output_file_id="out")
     assert collect(services, step).next == "done"
     return services
 
@@ -26,17 +28,17 @@ def answered() -> MemoryServices:
 def output(services: MemoryServices) -> list[str]:
     return [
         json.loads(line)["custom_id"]
-        for line in services.fake_bucket.stored[f"results/default/{BATCH_ID}/output.jsonl"].splitlines()
+        for line in services.bucket.stored[f"results/default/{BATCH_ID}/output.jsonl"].splitlines()
     ]
 
 
 def test_the_answers_lie_in_input_order_and_running_again_changes_nothing() -> None:
     services = answered()
     assert assemble(services, BATCH_ID) == "done"
-    before = dict(services.fake_bucket.stored), services.table.batch(BATCH_ID)
+    before = dict(services.bucket.stored), services.batch_store.batch(BATCH_ID)
     assert output(services) == ["r0", "r1", "r2"]
     assert assemble(services, BATCH_ID) == "done"
-    assert (services.fake_bucket.stored, services.table.batch(BATCH_ID)) == before
+    assert (services.bucket.stored, services.batch_store.batch(BATCH_ID)) == before
 
 
 class CancelledMeanwhile(MemoryBatchStore):
@@ -50,29 +52,29 @@ class CancelledMeanwhile(MemoryBatchStore):
 
 def test_a_batch_cancelled_while_its_results_are_written_ends_as_cancelled_with_them() -> None:
     services, late = answered(), CancelledMeanwhile()
-    late.batches, late.kept = services.table.batches, services.table.kept
+    late.batches, late.kept = services.batch_store.batches, services.batch_store.kept
     services.batch_store = late
     assert assemble(services, BATCH_ID) == "assemble"
-    assert "cancelling" not in services.bus.announced
+    assert "cancelling" not in services.event_bus.announced
     assert assemble(services, BATCH_ID) == "done"
     ended = late.batch(BATCH_ID)
     assert (ended.status, ended.counts.completed) == ("cancelled", 3)
-    assert services.bus.announced[-1] == "cancelled"
+    assert services.event_bus.announced[-1] == "cancelled"
     assert output(services) == ["r0", "r1", "r2"]
 
 
 def errors(services: MemoryServices) -> list[tuple[str, str]]:
-    lines = map(json.loads, services.fake_bucket.stored[f"results/default/{BATCH_ID}/errors.jsonl"].splitlines())
+    lines = map(json.loads, services.bucket.stored[f"results/default/{BATCH_ID}/errors.jsonl"].splitlines())
     return [(line["custom_id"], line["error"]["code"]) for line in lines]
 
 
 def test_a_batch_of_which_nothing_ever_ran_has_failed_with_the_reason_on_every_line() -> None:
     services = planned()
     submit(services, Step(BATCH_ID, 0))
-    shard, reason = services.table.kept[BATCH_ID, 0], BatchError("batch_failed", "the provider said no")
-    services.table.save_shard(shard, as_done(shard, reason))
+    shard, reason = services.batch_store.kept[BATCH_ID, 0], BatchError("batch_failed", "the provider said no")
+    services.batch_store.save_shard(shard, as_done(shard, reason))
     assert assemble(services, BATCH_ID) == "failed"
-    assert services.table.batch(BATCH_ID).errors == [reason]
+    assert services.batch_store.batch(BATCH_ID).errors == [reason]
     assert errors(services) == [(f"r{at}", "batch_failed") for at in range(3)]
 
 

@@ -15,7 +15,10 @@ from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
 from batchyard.shards.collect import collect
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryBatchStore, MemoryBucket, MemoryServices, batch
+from tests.fakes.batches import BATCH_ID, NOW, batch
+from tests.fakes.bucket import MemoryBucket
+from tests.fakes.services import MemoryServices
+from tests.fakes.stores import MemoryBatchStore
 
 KEY = "inbox/default/requests.jsonl"
 LINES = [(f"r{at}", f"m{at % 3 if at < 30 else 0}") for at in range(48)]  # shards among each other, then in a row
@@ -56,10 +59,10 @@ def collected() -> MemoryServices:
     ]
     lines = [json.dumps(each).encode() + b"\n" for each in requests]
     lines[20:20], lines[40:40] = [b"?\n", lines[3]], [b"?\n"]  # are skipped
-    services.fake_bucket.put(KEY, b"".join([*lines, lines[5], b"?\n"]))
-    services.table.create_batch(batch(input=services.fake_bucket.head(KEY)[0], on_invalid=SKIP))
+    services.bucket.put(KEY, b"".join([*lines, lines[5], b"?\n"]))
+    services.batch_store.create_batch(batch(input=services.bucket.head(KEY)[0], on_invalid=SKIP))
     plan(services, BATCH_ID)
-    for shard in range(services.table.batch(BATCH_ID).shards):
+    for shard in range(services.batch_store.batch(BATCH_ID).shards):
         step = Step(BATCH_ID, shard)
         while step.next != "done":
             step = submit(services, step)
@@ -69,11 +72,11 @@ def collected() -> MemoryServices:
 
 
 def end_latest(services: MemoryServices) -> None:
-    latest = services.scripted.batches[f"pb-{len(services.scripted.batches) - 1}"]
-    asked = [json.loads(line)["custom_id"] for line in services.scripted.files[latest.input_file_id or ""].splitlines()]
+    latest = services.provider.batches[f"pb-{len(services.provider.batches) - 1}"]
+    asked = [json.loads(line)["custom_id"] for line in services.provider.files[latest.input_file_id or ""].splitlines()]
     attempt = int(latest.metadata["batchyard_attempt"].rsplit("/", 1)[1])
-    services.scripted.files[latest.id] = b"".join(answer(each, attempt) for each in reversed(asked))
-    services.scripted.end(latest.id, "completed", output_file_id=latest.id)
+    services.provider.files[latest.id] = b"".join(answer(each, attempt) for each in reversed(asked))
+    services.provider.end(latest.id, "completed", output_file_id=latest.id)
 
 
 COLLECTED = collected()
@@ -82,8 +85,11 @@ COLLECTED = collected()
 def fresh() -> MemoryServices:
     """Return a copy of services."""
     services = MemoryServices(max_requests_per_shard=8, max_attempts=3)
-    services.fake_bucket.stored = COLLECTED.fake_bucket.stored.copy()
-    services.table.batches, services.table.kept = COLLECTED.table.batches.copy(), COLLECTED.table.kept.copy()
+    services.bucket.stored = COLLECTED.bucket.stored.copy()
+    services.batch_store.batches, services.batch_store.kept = (
+        COLLECTED.batch_store.batches.copy(),
+        COLLECTED.batch_store.kept.copy(),
+    )
     return services
 
 
@@ -99,7 +105,7 @@ def by_turns(services: MemoryServices, watch: Callable[[], Watch]) -> int:
 
 
 def results(services: MemoryServices) -> dict[str, bytes]:
-    stored = {key: data for key, data in services.fake_bucket.stored.items() if key.startswith("results/")}
+    stored = {key: data for key, data in services.bucket.stored.items() if key.startswith("results/")}
     report = json.loads(stored.pop(f"results/default/{BATCH_ID}/report.json"))
     for name in ("output", "errors"):
         del report[name]["sha256"]  # is known only if all was written in one run
@@ -134,7 +140,7 @@ def test_the_results_are_the_same_however_often_their_writing_is_left(whole: dic
     services = fresh()
     assert by_turns(services, lambda: Watch(looks)) >= 30 // looks
     assert results(services) == whole
-    assert (services.bus.announced.count("finalizing"), services.bus.announced[-1]) == (1, "completed")
+    assert (services.event_bus.announced.count("finalizing"), services.event_bus.announced[-1]) == (1, "completed")
 
 
 @pytest.mark.parametrize("looks", [1, 4, 9])
@@ -166,7 +172,7 @@ class DyingObjects(MemoryBucket):
 @pytest.mark.parametrize("after", [False, True])
 def test_a_death_before_or_after_a_checkpoint_changes_nothing(whole: dict[str, bytes], *, after: bool) -> None:
     services = fresh()
-    services.bucket = DyingObjects(services.fake_bucket.stored, after=after)
+    services.bucket = DyingObjects(services.bucket.stored, after=after)
     by_turns(services, lambda: Watch(5))
     assert results(services) == whole
 
@@ -174,10 +180,10 @@ def test_a_death_before_or_after_a_checkpoint_changes_nothing(whole: dict[str, b
 def test_two_workers_at_once_write_the_same(whole: dict[str, bytes]) -> None:
     services = fresh()
     assert assemble(services, BATCH_ID, Watch(6)) == "assemble"
-    early = dict(services.fake_bucket.stored)
+    early = dict(services.bucket.stored)
     for _ in range(3):
         assert assemble(services, BATCH_ID, Watch(6)) == "assemble"
-    services.fake_bucket.stored.update(
+    services.bucket.stored.update(
         {key: data for key, data in early.items() if key.endswith("progress.msgpack")}
     )  # a late one
     by_turns(services, lambda: Watch(6))
@@ -186,11 +192,11 @@ def test_two_workers_at_once_write_the_same(whole: dict[str, bytes]) -> None:
 
 def test_a_shard_that_a_late_worker_changed_meanwhile_has_its_lines_as_it_is_now() -> None:
     services = fresh()
-    while services.fake_bucket.stored.get(f"work/{BATCH_ID}/results/progress.msgpack", b"").count(b"custom_id") < 4:
+    while services.bucket.stored.get(f"work/{BATCH_ID}/results/progress.msgpack", b"").count(b"custom_id") < 4:
         assert assemble(services, BATCH_ID, Watch(2)) == "assemble"
-    shard = services.table.kept[BATCH_ID, 1]
+    shard = services.batch_store.kept[BATCH_ID, 1]
     nothing = change(shard, attempts=[], unfinished=8, unfinished_key="", completed=0, failed=0, codes={})
-    services.table.save_shard(shard, as_done(nothing, BatchError("late", "Late.")))
+    services.batch_store.save_shard(shard, as_done(nothing, BatchError("late", "Late.")))
     by_turns(services, lambda: Watch(2))
     report = json.loads(results(services)["report"])
     assert report["errors"]["by_code"]["late"] == 8
@@ -207,7 +213,7 @@ class OtherBytes(MemoryBucket):
 def test_a_result_that_the_store_has_other_bytes_of_is_an_error() -> None:
     services = fresh()
     bucket = OtherBytes()
-    bucket.stored, services.bucket = services.fake_bucket.stored, bucket
+    bucket.stored, services.bucket = services.bucket.stored, bucket
     with pytest.raises(BatchyardError, match=r"has the checksum CRC32:.* instead of CRC32:"):
         assemble(services, BATCH_ID)
 
@@ -223,12 +229,12 @@ class CancelledMeanwhile(MemoryBatchStore):
 
 def test_results_written_in_turns_are_not_written_again_when_the_batch_is_cancelled_at_the_end() -> None:
     services, late = fresh(), CancelledMeanwhile()
-    late.batches, late.kept = services.table.batches, services.table.kept
+    late.batches, late.kept = services.batch_store.batches, services.batch_store.kept
     services.batch_store = late
     while late.batch(BATCH_ID).status != "cancelling":
         assert assemble(services, BATCH_ID, Watch(9)) == "assemble"
-    runs = {key for key in services.fake_bucket.stored if "/attempt-" in key or "/left-" in key}
+    runs = {key for key in services.bucket.stored if "/attempt-" in key or "/left-" in key}
     for key in runs:
-        del services.fake_bucket.stored[key]
+        del services.bucket.stored[key]
     assert assemble(services, BATCH_ID, Watch(9)) == "done"
     assert late.batch(BATCH_ID).status == "cancelled"

@@ -14,7 +14,8 @@ from batchyard.domain.shard import Attempt, Ranges, Shard
 from batchyard.planning.summary import Summary
 from batchyard.results.join import Result, Tally
 from batchyard.results.report import report
-from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryBucket, batch
+from tests.fakes.batches import BATCH_ID, NOW, batch
+from tests.fakes.bucket import MemoryBucket
 
 ATTEMPT = Attempt(
     number=1,

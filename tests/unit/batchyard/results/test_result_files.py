@@ -4,14 +4,15 @@ from batchyard.api import files
 from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError
 from batchyard.results import result_files
-from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryServices, batch
+from tests.fakes.batches import BATCH_ID, NOW, batch
+from tests.fakes.services import MemoryServices
 
 KEY = f"results/default/{BATCH_ID}/output.jsonl"
 
 
 def test_a_result_is_a_file_of_its_tenant_for_good() -> None:
     services = MemoryServices()
-    services.fake_bucket.put(KEY, b"{}\n")
+    services.bucket.put(KEY, b"{}\n")
     shown = files.retrieve_file(services, "default", result_files.keep(services, batch(), "output.jsonl", 3))
     assert (shown["purpose"], shown["filename"], shown["expires_at"]) == (
         "batch_output",
@@ -19,7 +20,7 @@ def test_a_result_is_a_file_of_its_tenant_for_good() -> None:
         None,
     )
     assert files.file_content(services, "default", shown["id"]) == b"{}\n"
-    assert services.file_bodies.lives == {}
+    assert services.file_bucket.lives == {}
 
 
 def test_a_result_expires_as_its_creator_wished() -> None:
@@ -30,7 +31,7 @@ def test_a_result_expires_as_its_creator_wished() -> None:
     services.wait(3_600)
     with pytest.raises(ApiError):
         files.file_content(services, "default", file_id)
-    assert list(services.file_bodies.lives.values()) == [3_600]
+    assert list(services.file_bucket.lives.values()) == [3_600]
 
 
 def test_a_result_expires_at_the_latest_with_all_results() -> None:
@@ -55,4 +56,4 @@ def test_a_result_counts_once_and_whatever_the_limit() -> None:
     services, unlimited = MemoryServices(max_stored_bytes=2), MemoryServices()
     for each in (services, services, unlimited):
         result_files.keep(each, batch(), "output.jsonl", 3)
-    assert (services.sums.read("default").bytes, unlimited.sums.read("default").bytes) == (3, 0)
+    assert (services.quota_store.read("default").bytes, unlimited.quota_store.read("default").bytes) == (3, 0)

@@ -8,8 +8,9 @@ from batchyard.domain.shard import as_done
 from batchyard.domain.step import Step
 from batchyard.shards.cancel import cancel
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
-from tests.unit.batchyard.planned import planned
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.planned import planned
+from tests.fakes.services import MemoryServices
 
 
 def running() -> MemoryServices:
@@ -21,12 +22,12 @@ def running() -> MemoryServices:
 
 
 def give_up(services: MemoryServices, number: int) -> None:
-    shard = services.table.kept[BATCH_ID, number]
-    services.table.save_shard(shard, as_done(shard, BatchError("server_error", "no")))
+    shard = services.batch_store.kept[BATCH_ID, number]
+    services.batch_store.save_shard(shard, as_done(shard, BatchError("server_error", "no")))
 
 
 def statuses(services: MemoryServices) -> list[str]:
-    return [each.status for each in services.scripted.batches.values()]
+    return [each.status for each in services.provider.batches.values()]
 
 
 def test_of_a_batch_that_goes_on_only_the_shards_that_were_given_up_are_cancelled() -> None:
@@ -41,21 +42,21 @@ def test_of_a_batch_that_goes_on_only_the_shards_that_were_given_up_are_cancelle
 def test_of_a_batch_that_was_cancelled_or_has_failed_all_are(status: str) -> None:
     services = running()
     give_up(services, 1)
-    services.table.move_batch(BATCH_ID, status, services.now())
+    services.batch_store.move_batch(BATCH_ID, status, services.now())
     assert cancel(services, BATCH_ID) == 3
     assert statuses(services) == ["cancelling"] * 3
 
 
 def test_one_that_cannot_be_cancelled_does_not_keep_the_others() -> None:
     services = running()
-    services.table.move_batch(BATCH_ID, "failed", services.now())
-    services.scripted.trouble["cancel_batch"] = [ServerError("down", status=500)]
+    services.batch_store.move_batch(BATCH_ID, "failed", services.now())
+    services.provider.trouble["cancel_batch"] = [ServerError("down", status=500)]
     assert cancel(services, BATCH_ID) == 2
     assert statuses(services) == ["in_progress", "cancelling", "cancelling"]
 
 
 def test_a_shard_that_was_never_sent_has_nothing_to_cancel() -> None:
     services = planned()
-    services.table.move_batch(BATCH_ID, "cancelling", services.now())
+    services.batch_store.move_batch(BATCH_ID, "cancelling", services.now())
     assert cancel(services, BATCH_ID) == 0
-    assert services.scripted.calls == []
+    assert services.provider.calls == []

@@ -12,8 +12,9 @@ from batchyard.domain.step import Next, Step
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.shards.collect import PATIENCE_FOR_ALL, PATIENCE_FOR_CONTENT, PATIENCE_FOR_SOME, collect
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
-from tests.unit.batchyard.planned import planned
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.planned import planned
+from tests.fakes.services import MemoryServices
 
 FIRST = Step(BATCH_ID, 0)
 
@@ -23,8 +24,8 @@ def ended(*shown: str) -> MemoryServices:
     services = planned()
     assert submit(services, FIRST).next == "poll"
     lines = [{"custom_id": each, "response": {"status_code": 200, "body": {}}} for each in shown]
-    services.scripted.files["out"] = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
-    services.scripted.end("pb-0", "completed", output_file_id="out", request_counts=RequestCounts(3, 3, 0))
+    services.provider.files["out"] = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    services.provider.end("pb-0", "completed", output_file_id="out", request_counts=RequestCounts(3, 3, 0))
     return services
 
 
@@ -34,38 +35,38 @@ def test_it_looks_so_often_and_then_takes_what_there_is(shown: tuple[str, ...], 
     steps = [collect(services, FIRST.then(Next.COLLECT)) for _ in range(patience + 1)]
     assert [step.next for step in steps] == ["collect"] * patience + ["submit"]
     assert steps[0].wait_seconds >= services.settings.retry_floor_seconds
-    shard = services.table.kept[BATCH_ID, 0]
+    shard = services.batch_store.kept[BATCH_ID, 0]
     assert (shard.completed, shard.unfinished) == (len(shown), 3 - len(shown))
 
 
 def test_a_batch_tells_that_it_waits_for_answers_and_that_it_no_longer_does() -> None:
     services = ended("r0")
     collect(services, FIRST.then(Next.COLLECT))
-    assert "2 answers are not in the provider's files" in (services.table.batch(BATCH_ID).paused or "")
-    services.scripted.files["out"] += services.scripted.files["out"].replace(b"r0", b"r1") + services.scripted.files[
+    assert "2 answers are not in the provider's files" in (services.batch_store.batch(BATCH_ID).paused or "")
+    services.provider.files["out"] += services.provider.files["out"].replace(b"r0", b"r1") + services.provider.files[
         "out"
     ].replace(b"r0", b"r2")
     assert collect(services, FIRST.then(Next.COLLECT)).next == "done"
-    assert services.table.batch(BATCH_ID).paused is None
+    assert services.batch_store.batch(BATCH_ID).paused is None
 
 
 def test_of_one_answer_a_batch_does_not_speak_as_of_many() -> None:
     services = ended("r0", "r1")
     collect(services, FIRST.then(Next.COLLECT))
-    assert services.table.batch(BATCH_ID).paused == "1 answer is not in the provider's files yet."
+    assert services.batch_store.batch(BATCH_ID).paused == "1 answer is not in the provider's files yet."
 
 
 @pytest.mark.parametrize("looks", [0, 1], ids=["while they come", "while they are stored"])
 def test_answers_that_take_too_long_say_so_and_are_taken_whole_by_a_quicker_run(looks: int) -> None:
     services = ended("r0", "r1", "r2")
-    before, stored = services.table.kept[BATCH_ID, 0], set(services.fake_bucket.stored)
+    before, stored = services.batch_store.kept[BATCH_ID, 0], set(services.bucket.stored)
     left = iter([TIME_TO_END + 1.0] * looks)
     with pytest.raises(TooSlow, match=r"bytes of answers came.* Lower MaxRequestsPerShard"):
         collect(services, FIRST.then(Next.COLLECT), lambda: next(left, TIME_TO_END - 1.0))
-    assert set(services.fake_bucket.stored) == stored
-    assert msgspec.structs.replace(services.table.kept[BATCH_ID, 0], version=before.version) == before
+    assert set(services.bucket.stored) == stored
+    assert msgspec.structs.replace(services.batch_store.kept[BATCH_ID, 0], version=before.version) == before
     assert collect(services, FIRST.then(Next.COLLECT), lambda: TIME_TO_END).next == "done"
-    assert services.table.kept[BATCH_ID, 0].completed == 3
+    assert services.batch_store.kept[BATCH_ID, 0].completed == 3
 
 
 @pytest.mark.parametrize(
@@ -75,42 +76,42 @@ def test_what_a_batch_finished_before_it_failed_is_kept_and_only_the_rest_goes_o
     error: ProviderBatchError,
 ) -> None:
     services = ended("r0", "r2")
-    services.scripted.end(
+    services.provider.end(
         "pb-0", "failed", output_file_id="out", request_counts=RequestCounts(3, 2, 0), errors=(error,)
     )
     assert collect(services, FIRST.then(Next.COLLECT)).next == "submit"
-    shard = services.table.kept[BATCH_ID, 0]
+    shard = services.batch_store.kept[BATCH_ID, 0]
     assert (shard.completed, shard.unfinished, shard.stalls, shard.paused) == (2, 1, 0, None)
     submit(services, FIRST)
-    assert [json.loads(line)["custom_id"] for line in list(services.scripted.files.values())[-1].splitlines()] == ["r1"]
+    assert [json.loads(line)["custom_id"] for line in list(services.provider.files.values())[-1].splitlines()] == ["r1"]
 
 
 def test_a_failed_batch_whose_files_answer_nothing_is_judged_by_its_errors() -> None:
     services = ended()
     faulty = ProviderBatchError("invalid_json_line", "no JSON", None, 2)
-    services.scripted.end(
+    services.provider.end(
         "pb-0", "failed", output_file_id=None, error_file_id="out", request_counts=None, errors=(faulty,)
     )
     assert collect(services, FIRST.then(Next.COLLECT)).next == "submit"
-    shard = services.table.kept[BATCH_ID, 0]
+    shard = services.batch_store.kept[BATCH_ID, 0]
     assert (shard.failed, shard.unfinished, shard.codes) == (1, 2, {"invalid_json_line": 1})
 
 
 @pytest.mark.parametrize("counts", [None, RequestCounts(0, 0, 0)])
 def test_a_completed_batch_without_counts_may_still_have_answers_to_come(counts: RequestCounts | None) -> None:
     services = ended()
-    services.scripted.files["out"] = b"<html>Try again later.</html>"
-    services.scripted.end("pb-0", "completed", output_file_id="out", error_file_id=None, request_counts=counts)
+    services.provider.files["out"] = b"<html>Try again later.</html>"
+    services.provider.end("pb-0", "completed", output_file_id="out", error_file_id=None, request_counts=counts)
     following = collect(services, FIRST.then(Next.COLLECT))
     assert (following.next, following.wait_seconds > 0) == ("collect", True)
-    assert len(services.table.kept[BATCH_ID, 0].attempts) == 1
+    assert len(services.batch_store.kept[BATCH_ID, 0].attempts) == 1
 
 
 def cut(services: MemoryServices) -> None:
     """Let the file end in the middle of its second answer, each time it is read."""
-    whole = services.scripted.files["out"]
-    services.scripted.files["out"] = whole[: len(whole) // 2]
-    services.scripted.cut["out"] = DownloadIncomplete("it ends short")
+    whole = services.provider.files["out"]
+    services.provider.files["out"] = whole[: len(whole) // 2]
+    services.provider.cut["out"] = DownloadIncomplete("it ends short")
 
 
 def play_to_the_end(services: MemoryServices) -> int:
@@ -126,26 +127,26 @@ def test_of_a_file_that_never_comes_whole_what_came_is_kept_after_a_day_and_the_
     services = ended("r0", "r1", "r2")
     cut(services)
     assert 20 * 3_600 < play_to_the_end(services) < 30 * 3_600
-    shard = services.table.kept[BATCH_ID, 0]
+    shard = services.batch_store.kept[BATCH_ID, 0]
     assert (shard.done, shard.completed, shard.unfinished) == (False, 1, 2)
 
 
 def test_of_a_file_that_never_comes_whole_a_cancelled_batch_keeps_what_came_and_ends_after_an_hour() -> None:
     services = ended("r0", "r1", "r2")
     cut(services)
-    services.table.move_batch(BATCH_ID, "cancelling", services.now())
+    services.batch_store.move_batch(BATCH_ID, "cancelling", services.now())
     assert play_to_the_end(services) < 2 * 3_600
-    shard = services.table.kept[BATCH_ID, 0]
+    shard = services.batch_store.kept[BATCH_ID, 0]
     assert (shard.done, shard.completed, shard.unfinished) == (True, 1, 2)
 
 
 def test_a_key_that_is_refused_never_costs_answers() -> None:
     services = ended("r0", "r1", "r2")
-    services.scripted.cut["out"] = PermissionDeniedError("no", status=403)
+    services.provider.cut["out"] = PermissionDeniedError("no", status=403)
     assert {collect(services, FIRST.then(Next.COLLECT)).next for _ in range(2 * PATIENCE_FOR_CONTENT)} == {"collect"}
-    del services.scripted.cut["out"]
+    del services.provider.cut["out"]
     assert collect(services, FIRST.then(Next.COLLECT)).next == "done"
-    assert services.table.kept[BATCH_ID, 0].completed == 3
+    assert services.batch_store.kept[BATCH_ID, 0].completed == 3
 
 
 def test_patience_begins_anew_with_each_attempt() -> None:
@@ -153,5 +154,5 @@ def test_patience_begins_anew_with_each_attempt() -> None:
     for _ in range(PATIENCE_FOR_SOME + 1):
         collect(services, FIRST.then(Next.COLLECT))
     submit(services, FIRST)
-    services.scripted.end("pb-1", "completed", output_file_id="out", request_counts=RequestCounts(2, 2, 0))
+    services.provider.end("pb-1", "completed", output_file_id="out", request_counts=RequestCounts(2, 2, 0))
     assert collect(services, FIRST.then(Next.COLLECT)).next == "collect"

@@ -16,8 +16,9 @@ from batchyard.shards.collect import collect
 from batchyard.shards.continue_as_new import MOST_BUSY_TURNS, MOST_TURNS
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, NOW, MemoryServices
-from tests.unit.batchyard.planned import planned
+from tests.fakes.batches import BATCH_ID, NOW
+from tests.fakes.planned import planned
+from tests.fakes.services import MemoryServices
 
 FIRST = Step(BATCH_ID, 0)
 LAST_TURN = Step(BATCH_ID, 0, turns=MOST_BUSY_TURNS)
@@ -35,10 +36,10 @@ def test_a_step_after_the_last_turn_asks_nobody_and_hands_the_shard_over(
     play: Callable[[Services, Step], Step],
 ) -> None:
     services = running()
-    services.scripted.calls.clear()
+    services.provider.calls.clear()
     assert play(services, LAST_TURN).next == "continue"
-    assert services.table.kept[BATCH_ID, 0].continues
-    assert services.scripted.calls == []
+    assert services.batch_store.kept[BATCH_ID, 0].continues
+    assert services.provider.calls == []
 
 
 @pytest.mark.parametrize("play", [poll, collect])
@@ -47,17 +48,19 @@ def test_a_shard_that_is_at_the_provider_goes_on_a_while_for_others_may_wait_for
 ) -> None:
     services = running()
     assert play(services, Step(BATCH_ID, 0, turns=MOST_TURNS)).next == "poll"
-    assert not services.table.kept[BATCH_ID, 0].continues
+    assert not services.batch_store.kept[BATCH_ID, 0].continues
 
 
 def test_a_shard_that_waits_for_room_is_handed_over_and_holds_none() -> None:
     services = planned(max_enqueued_tokens="1000000", max_creates_per_hour=1)
     refuse = RateLimitError("slow down", status=429)
-    services.scripted.trouble["create_file"] = [refuse]
+    services.provider.trouble["create_file"] = [refuse]
     assert submit(services, FIRST).next == "submit"
     assert submit(services, Step(BATCH_ID, 0, turns=MOST_TURNS)).next == "continue"
     assert [
-        reservation.tokens for name in services.room.names() for reservation in services.room.reservations(name)
+        reservation.tokens
+        for name in services.token_ledger_store.names()
+        for reservation in services.token_ledger_store.reservations(name)
     ] == []
 
 
@@ -72,13 +75,13 @@ def test_a_batch_with_a_shard_that_was_handed_over_is_run_again_and_then_assembl
     services = running()
     poll(services, LAST_TURN)
     assert assemble(services, BATCH_ID) == "run"
-    assert services.table.batch(BATCH_ID).status == "in_progress"
+    assert services.batch_store.batch(BATCH_ID).status == "in_progress"
     step = submit(services, FIRST)
-    assert (step.next, services.scripted.calls.count("create_batch")) == ("poll", 1)
-    assert not services.table.kept[BATCH_ID, 0].continues
+    assert (step.next, services.provider.calls.count("create_batch")) == ("poll", 1)
+    assert not services.batch_store.kept[BATCH_ID, 0].continues
     answers = [{"custom_id": f"r{at}", "response": {"status_code": 200, "body": {}}} for at in range(3)]
-    services.scripted.files["out"] = b"\n".join(json.dumps(each).encode() for each in answers)
-    services.scripted.end("pb-0", "completed", output_file_id="out")
+    services.provider.files["out"] = b"\n".join(json.dumps(each).encode() for each in answers)
+    services.provider.end("pb-0", "completed", output_file_id="out")
     assert collect(services, step).next == "done"
     assert assemble(services, BATCH_ID) == "done"
 
@@ -92,8 +95,8 @@ def test_a_shard_whose_fresh_execution_died_is_not_run_for_ever() -> None:
 
 def test_a_shard_that_is_done_is_not_handed_over() -> None:
     services = running()
-    shard = services.table.kept[BATCH_ID, 0]
-    services.table.save_shard(shard, msgspec.structs.replace(shard, status="done"))
+    shard = services.batch_store.kept[BATCH_ID, 0]
+    services.batch_store.save_shard(shard, msgspec.structs.replace(shard, status="done"))
     assert submit(services, LAST_TURN).next == "done"
 
 
@@ -136,10 +139,10 @@ def test_a_record_is_full_long_before_it_cannot_be_written() -> None:
 def test_a_shard_whose_record_is_full_ends_with_a_reason_and_its_answers_are_kept() -> None:
     services = planned()
     submit(services, FIRST)
-    shard = services.table.kept[BATCH_ID, 0]
-    services.table.save_shard(shard, msgspec.structs.replace(shard, attempts=after(10_000, 7).attempts))
+    shard = services.batch_store.kept[BATCH_ID, 0]
+    services.batch_store.save_shard(shard, msgspec.structs.replace(shard, attempts=after(10_000, 7).attempts))
     assert submit(services, FIRST).next == "done"
-    ended = services.table.kept[BATCH_ID, 0]
+    ended = services.batch_store.kept[BATCH_ID, 0]
     assert ended.reason is not None
     assert ended.reason.code == "too_many_attempts"
     assert len(ended.attempts) > 500

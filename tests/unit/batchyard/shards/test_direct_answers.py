@@ -22,7 +22,7 @@ from batch_client import (
 from batchyard.domain import outcomes
 from batchyard.domain.outcomes import OUTCOME_UNKNOWN, Outcome
 from batchyard.shards.direct_answers import LineName, answered, not_answered
-from tests.unit.batchyard.memory import never_sent
+from tests.fakes.failures import never_sent
 
 NAME = LineName("batch_1", 7, "r7")
 

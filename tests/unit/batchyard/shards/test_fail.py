@@ -7,8 +7,9 @@ from batchyard.domain.step import Next, Step
 from batchyard.planning.plan import plan
 from batchyard.shards.fail import RESTS, end_batch, fail_batch, fail_shard
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
-from tests.unit.batchyard.planned import dropped, planned
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.planned import dropped, planned
+from tests.fakes.services import MemoryServices
 
 FIRST = Step(BATCH_ID, 0)
 
@@ -16,21 +17,21 @@ FIRST = Step(BATCH_ID, 0)
 def test_a_batch_of_which_nothing_was_sent_fails_at_once() -> None:
     services = dropped()
     fail_batch(services, BATCH_ID, {"Error": "States.Runtime", "Cause": "no such path"})
-    assert services.invoked.invoked == [{"batch_id": BATCH_ID}]
-    assert (services.table.batch(BATCH_ID).status, services.bus.announced) == ("failed", ["failed"])
+    assert services.cancel_function.invoked == [{"batch_id": BATCH_ID}]
+    assert (services.batch_store.batch(BATCH_ID).status, services.event_bus.announced) == ("failed", ["failed"])
 
 
 def test_a_batch_that_may_have_answers_is_given_up_and_keeps_its_status_and_its_first_reason() -> None:
     services = planned()
     fail_batch(services, BATCH_ID, {"Error": "first"})
-    given_up = services.table.batch(BATCH_ID)
+    given_up = services.batch_store.batch(BATCH_ID)
     services.now_is += 60
     fail_batch(services, BATCH_ID, {"Error": "second"})
-    assert services.table.batch(BATCH_ID) == given_up
+    assert services.batch_store.batch(BATCH_ID) == given_up
     assert (given_up.status, given_up.draining_since) == ("in_progress", services.now() - 60)
     assert given_up.drain_reason is not None
     assert "first" in given_up.drain_reason.message
-    assert services.invoked.invoked == [{"batch_id": BATCH_ID}] * 2
+    assert services.cancel_function.invoked == [{"batch_id": BATCH_ID}] * 2
 
 
 def test_a_batch_that_is_given_up_sends_nothing_more() -> None:
@@ -38,18 +39,21 @@ def test_a_batch_that_is_given_up_sends_nothing_more() -> None:
     fail_batch(services, BATCH_ID, {"Error": "States.Runtime"})
     assert plan(services, BATCH_ID).next == "run"
     assert submit(services, FIRST).next == "done"
-    assert services.scripted.calls == []
-    assert services.table.kept[BATCH_ID, 0].reason == services.table.batch(BATCH_ID).drain_reason
+    assert services.provider.calls == []
+    assert services.batch_store.kept[BATCH_ID, 0].reason == services.batch_store.batch(BATCH_ID).drain_reason
 
 
 def test_a_batch_that_ends_as_failed_has_its_provider_batches_cancelled() -> None:
     services = planned()
     fail_batch(services, BATCH_ID, {"Error": "States.Runtime"})
-    reason = services.table.batch(BATCH_ID).drain_reason
+    reason = services.batch_store.batch(BATCH_ID).drain_reason
     assert reason is not None
     end_batch(services, BATCH_ID, reason)
-    assert (services.table.batch(BATCH_ID).status, services.table.batch(BATCH_ID).errors) == ("failed", [reason])
-    assert services.bus.announced[-1] == "failed"
+    assert (services.batch_store.batch(BATCH_ID).status, services.batch_store.batch(BATCH_ID).errors) == (
+        "failed",
+        [reason],
+    )
+    assert services.event_bus.announced[-1] == "failed"
 
 
 def at_provider() -> MemoryServices:
@@ -61,9 +65,9 @@ def at_provider() -> MemoryServices:
 def test_a_shard_with_a_provider_batch_is_left_to_another_execution_after_a_rest() -> None:
     services = at_provider()
     fail_shard(services, BATCH_ID, 0, {"Error": "first"})
-    shard = services.table.kept[BATCH_ID, 0]
+    shard = services.batch_store.kept[BATCH_ID, 0]
     assert (shard.draining, shard.continues, shard.done) == (True, True, False)
-    assert services.invoked.invoked == [{"batch_id": BATCH_ID}]
+    assert services.cancel_function.invoked == [{"batch_id": BATCH_ID}]
     assert submit(services, FIRST) == FIRST.then(Next.SUBMIT, RESTS[0])
     services.now_is += RESTS[0]
     assert submit(services, FIRST).next == "poll"
@@ -72,16 +76,16 @@ def test_a_shard_with_a_provider_batch_is_left_to_another_execution_after_a_rest
 @pytest.mark.parametrize("known", [True, False])
 def test_a_shard_that_fails_at_every_rest_too_is_done_and_names_what_the_provider_has(*, known: bool) -> None:
     services = at_provider()
-    shard = services.table.kept[BATCH_ID, 0]
+    shard = services.batch_store.kept[BATCH_ID, 0]
     if not known:
-        services.table.save_shard(shard, change_attempt(shard, provider_batch_id=None))
+        services.batch_store.save_shard(shard, change_attempt(shard, provider_batch_id=None))
     rests = []
     for _ in RESTS:
         fail_shard(services, BATCH_ID, 0, {"Error": "first"})
-        rests.append(services.table.kept[BATCH_ID, 0].rest_until - services.now())
+        rests.append(services.batch_store.kept[BATCH_ID, 0].rest_until - services.now())
     assert tuple(rests) == RESTS
     fail_shard(services, BATCH_ID, 0, {"Error": "last"})
-    shard = services.table.kept[BATCH_ID, 0]
+    shard = services.batch_store.kept[BATCH_ID, 0]
     assert shard.done
     assert shard.reason is not None
     assert ("first" in shard.reason.message, "pb-0" in shard.reason.message) == (True, known)
@@ -90,19 +94,19 @@ def test_a_shard_that_fails_at_every_rest_too_is_done_and_names_what_the_provide
 def test_a_shard_that_is_done_keeps_its_reason_but_what_it_left_running_is_cancelled() -> None:
     services = planned()
     fail_shard(services, BATCH_ID, 0, {"Error": "first"})
-    recorded = services.table.kept[BATCH_ID, 0]
+    recorded = services.batch_store.kept[BATCH_ID, 0]
     assert recorded.done
     fail_shard(services, BATCH_ID, 0, {"Error": "second"})
-    assert services.table.kept[BATCH_ID, 0] == recorded
-    assert services.invoked.invoked == [{"batch_id": BATCH_ID}] * 2
+    assert services.batch_store.kept[BATCH_ID, 0] == recorded
+    assert services.cancel_function.invoked == [{"batch_id": BATCH_ID}] * 2
 
 
 def test_a_shard_that_was_only_uploaded_is_done_at_once() -> None:
     services = at_provider()
-    shard = services.table.kept[BATCH_ID, 0]
-    services.table.save_shard(
+    shard = services.batch_store.kept[BATCH_ID, 0]
+    services.batch_store.save_shard(
         shard, change(change_attempt(shard, provider_batch_id=None, creating_at=None), file_id="file-0")
     )
     fail_shard(services, BATCH_ID, 0, {"Error": "States.Timeout"})
-    assert services.table.kept[BATCH_ID, 0].done
-    assert services.table.kept[BATCH_ID, 0].files_to_delete == ["file-0"]
+    assert services.batch_store.kept[BATCH_ID, 0].done
+    assert services.batch_store.kept[BATCH_ID, 0].files_to_delete == ["file-0"]

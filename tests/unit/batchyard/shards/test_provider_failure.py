@@ -9,8 +9,9 @@ from batchyard.domain.step import Step
 from batchyard.shards.collect import collect
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
-from tests.unit.batchyard.planned import INPUT, planned
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.planned import INPUT, planned
+from tests.fakes.services import MemoryServices
 
 FIRST = Step(BATCH_ID, 0)
 
@@ -19,7 +20,7 @@ def fail_once(services: MemoryServices, *errors: ProviderBatchError) -> Step:
     """Play one attempt that the provider fails, and answer what is next."""
     step = submit(services, FIRST)
     assert step.next == "poll"
-    services.scripted.end(list(services.scripted.batches)[-1], "failed", errors=errors)
+    services.provider.end(list(services.provider.batches)[-1], "failed", errors=errors)
     step = poll(services, step)
     assert step.next == "collect"
     step = collect(services, step)
@@ -50,7 +51,7 @@ def test_a_file_that_the_provider_never_sees_is_given_up_after_most_of_a_day() -
     while fail_once(services, unseen).next != "done":
         assert services.now() - started < 24 * 3_600
     assert services.now() - started > 12 * 3_600
-    reason = services.table.kept[BATCH_ID, 0].reason
+    reason = services.batch_store.kept[BATCH_ID, 0].reason
     assert reason is not None
     assert (reason.code, reason.param) == ("invalid_request", "file_id")
 
@@ -61,7 +62,7 @@ def test_of_an_endless_error_the_record_keeps_what_it_has_room_for() -> None:
     step = FIRST
     while step.next != "done":
         step = fail_once(services, ProviderBatchError(endless, endless, endless))
-    reason = services.table.kept[BATCH_ID, 0].reason
+    reason = services.batch_store.kept[BATCH_ID, 0].reason
     assert reason is not None
     assert len(msgspec.json.encode(reason)) < 4_000
 
@@ -70,30 +71,30 @@ def test_room_for_tokens_is_waited_for_with_the_same_file() -> None:
     services = planned()
     for _ in range(3):
         fail_once(services, ProviderBatchError("token_limit_exceeded", "no room"))
-    assert services.scripted.calls.count("create_file") == 1
-    assert services.scripted.calls.count("create_batch") == 3
+    assert services.provider.calls.count("create_file") == 1
+    assert services.provider.calls.count("create_batch") == 3
 
 
 def test_lines_too_large_for_the_provider_s_queue_are_set_aside_and_hold_no_room() -> None:
     services = planned(max_enqueued_tokens="1")
     full = TokenLimitError("Limit: 1 enqueued tokens", status=429, code="token_limit_exceeded")
-    services.scripted.trouble["create_batch"] = [full] * 50
+    services.provider.trouble["create_batch"] = [full] * 50
     step = FIRST
     while step.next == "submit":
         services.wait(step.wait_seconds)
         step = submit(services, step)
-    shard = services.table.kept[BATCH_ID, 0]
+    shard = services.batch_store.kept[BATCH_ID, 0]
     assert (step.next, shard.failed, shard.codes) == ("done", 3, {"token_limit_exceeded": 3})
-    (name,) = services.room.names()
-    assert list(services.room.reservations(name)) == []
-    assert services.room.read(name).enqueued == 0
+    (name,) = services.token_ledger_store.names()
+    assert list(services.token_ledger_store.reservations(name)) == []
+    assert services.token_ledger_store.read(name).enqueued == 0
 
 
 def test_a_file_the_provider_cannot_see_is_uploaded_again() -> None:
     services = planned()
     fail_once(services, ProviderBatchError("invalid_request", "no such file", "file_id"))
     submit(services, FIRST)
-    assert services.scripted.calls.count("create_file") == 2
+    assert services.provider.calls.count("create_file") == 2
 
 
 def test_lines_the_provider_names_are_set_aside_and_the_rest_goes_out_again() -> None:
@@ -102,8 +103,8 @@ def test_lines_the_provider_names_are_set_aside_and_the_rest_goes_out_again() ->
     assert (step.next, step.wait_seconds) == ("submit", 0)
     submit(services, FIRST)
     first, second, third = INPUT.splitlines(keepends=True)
-    assert list(services.scripted.files.values()) == [first + second + third, first + third]
-    shard = services.table.kept[BATCH_ID, 0]
+    assert list(services.provider.files.values()) == [first + second + third, first + third]
+    shard = services.batch_store.kept[BATCH_ID, 0]
     assert (shard.failed, shard.unfinished, shard.codes) == (1, 2, {"model_not_found": 1})
 
 
@@ -113,7 +114,7 @@ def test_lines_the_provider_names_are_set_aside_and_the_rest_goes_out_again() ->
 def test_a_failure_that_names_no_line_of_ours_is_tried_a_few_times_only(errors: tuple[ProviderBatchError, ...]) -> None:
     services = planned(max_attempts=3)
     assert [fail_once(services, *errors).next for _ in range(3)] == ["submit", "submit", "done"]
-    shard = services.table.kept[BATCH_ID, 0]
+    shard = services.batch_store.kept[BATCH_ID, 0]
     assert shard.done
     assert shard.reason is not None
     assert shard.reason.code == (errors[0].code if errors else "batch_failed")

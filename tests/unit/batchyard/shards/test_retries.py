@@ -10,7 +10,6 @@ from batch_client import (
     BatchClientError,
     ConflictError,
     CreateOutcomeUnknown,
-    InvalidArgumentError,
     NotFoundError,
     PermissionDeniedError,
     QuotaError,
@@ -26,22 +25,24 @@ from batchyard.shards.fail import fail_batch
 from batchyard.shards.poll import poll
 from batchyard.shards.retries import A_DAY_OF_LOOKS, MOST_FAILURES_IN_A_ROW
 from batchyard.shards.submit import submit
-from tests.unit.batchyard.memory import BATCH_ID, never_sent
-from tests.unit.batchyard.planned import planned
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.failures import EACH_FAILURE
+from tests.fakes.planned import planned
 
 FIRST = Step(BATCH_ID, 0)
+BAD_REQUEST = 400  # says never
 
 
 def test_a_shard_waits_for_money_as_long_as_it_takes() -> None:
     services = planned()
-    services.scripted.trouble["create_file"] = [
+    services.provider.trouble["create_file"] = [
         QuotaError("pay first", status=429) for _ in range(3 * MOST_FAILURES_IN_A_ROW)
     ]
     steps = [submit(services, FIRST) for _ in range(3 * MOST_FAILURES_IN_A_ROW)]
     assert {step.next for step in steps} == {"submit"}
     assert steps[-1].wait_seconds == services.settings.retry_ceiling_seconds
     assert submit(services, FIRST).next == "poll"
-    assert services.table.batch(BATCH_ID).paused is None
+    assert services.batch_store.batch(BATCH_ID).paused is None
 
 
 @pytest.mark.parametrize(
@@ -55,9 +56,9 @@ def test_a_shard_waits_for_money_as_long_as_it_takes() -> None:
 )
 def test_a_pause_tells_a_refused_key_from_other_refusals(error: BatchClientError, told: str) -> None:
     services = planned()
-    services.scripted.trouble["create_file"] = [error, error]  # a refused key is read anew and tried once more
+    services.provider.trouble["create_file"] = [error, error]  # a refused key is read anew and tried once more
     assert submit(services, FIRST).next == "submit"
-    assert services.table.batch(BATCH_ID).paused == told
+    assert services.batch_store.batch(BATCH_ID).paused == told
 
 
 @pytest.mark.parametrize(
@@ -65,19 +66,19 @@ def test_a_pause_tells_a_refused_key_from_other_refusals(error: BatchClientError
 )
 def test_a_service_that_is_not_there_is_given_up_in_the_end(error: BatchClientError) -> None:
     services = planned()
-    services.scripted.trouble["create_file"] = [error for _ in range(3 * MOST_FAILURES_IN_A_ROW)]
+    services.provider.trouble["create_file"] = [error for _ in range(3 * MOST_FAILURES_IN_A_ROW)]
     answers = [submit(services, FIRST).next for _ in range(MOST_FAILURES_IN_A_ROW + 1)]
     assert answers == ["submit"] * MOST_FAILURES_IN_A_ROW + ["done"]
-    reason = services.table.kept[BATCH_ID, 0].reason
+    reason = services.batch_store.kept[BATCH_ID, 0].reason
     assert reason is not None
     assert reason.code == "provider_unavailable"
 
 
 def test_a_refusal_that_cannot_change_ends_the_shard_at_once_with_the_provider_s_code() -> None:
     services = planned()
-    services.scripted.trouble["create_batch"] = [BadRequestError("no", status=400, code="invalid_value")]
+    services.provider.trouble["create_batch"] = [BadRequestError("no", status=400, code="invalid_value")]
     assert submit(services, FIRST).next == "done"
-    reason = services.table.kept[BATCH_ID, 0].reason
+    reason = services.batch_store.kept[BATCH_ID, 0].reason
     assert reason is not None
     assert reason.code == "invalid_value"
 
@@ -85,46 +86,50 @@ def test_a_refusal_that_cannot_change_ends_the_shard_at_once_with_the_provider_s
 @pytest.mark.parametrize(("asked", "wait"), [(None, 30), (5, 30), (100, 100), (21_600, 600)])
 def test_the_wait_a_provider_asks_for_is_kept_up_to_the_ceiling(asked: float | None, wait: int) -> None:
     services = planned()
-    services.scripted.trouble["create_file"] = [RateLimitError("slow down", status=429, retry_after=asked)]
+    services.provider.trouble["create_file"] = [RateLimitError("slow down", status=429, retry_after=asked)]
     assert submit(services, FIRST).wait_seconds == wait
 
 
 def test_setbacks_in_a_row_double_the_wait_and_success_forgets_them() -> None:
     services = planned()
-    services.scripted.trouble["create_file"] = [ServerError("down", status=500) for _ in range(4)]
+    services.provider.trouble["create_file"] = [ServerError("down", status=500) for _ in range(4)]
     assert [submit(services, FIRST).wait_seconds for _ in range(4)] == [30, 60, 120, 240]
     assert submit(services, FIRST).next == "poll"
-    assert services.table.kept[BATCH_ID, 0].failures_in_a_row == 0
+    assert services.batch_store.kept[BATCH_ID, 0].failures_in_a_row == 0
 
 
 def test_an_input_that_was_deleted_ends_the_shard_with_the_provider_s_code_and_other_trouble_with_it_does_not() -> None:
     for cause, following in ((InputGone("gone"), "done"), (StoreError("slow down"), "submit")):
         services, error = planned(), SourceError("the source failed")
         error.__cause__ = cause
-        services.scripted.trouble["create_file"] = [error]
+        services.provider.trouble["create_file"] = [error]
         assert submit(services, FIRST).next == following
-        reason = services.table.kept[BATCH_ID, 0].reason
+        reason = services.batch_store.kept[BATCH_ID, 0].reason
         assert reason is None or (reason.code, reason.param) == ("invalid_request", "file_id")
         assert (reason is None) is (following == "submit")
 
 
+MADE_NONE = [failure.error("create_batch") for failure in EACH_FAILURE.values()]
+MADE_NONE = [
+    error for error in MADE_NONE if not isinstance(error, CreateOutcomeUnknown) and error.status != BAD_REQUEST
+]
+
+
 @pytest.mark.parametrize(
     "refusal",
-    [
-        RateLimitError("slow down", status=429), PermissionDeniedError("no", status=403), QuotaError("pay", status=402),
-        BadRequestError("locked", status=423), InvalidArgumentError("no such key"), never_sent(),
-    ],
-    ids=lambda error: type(error).__name__,
-)  # fmt: skip
+    [*MADE_NONE, QuotaError("pay", status=402), BadRequestError("locked", status=423)],
+    ids=lambda error: f"{type(error).__name__}-{error.status}",
+)
 def test_a_create_that_was_surely_refused_is_made_again_without_being_looked_for(refusal: BatchClientError) -> None:
     services = planned()
-    services.scripted.trouble["create_batch"] = [refusal, refusal]  # a key is read anew once
-    while services.scripted.trouble["create_batch"]:
+    services.provider.trouble["create_batch"] = [refusal, refusal]  # a key is read anew once
+    while services.provider.trouble["create_batch"]:
         assert submit(services, FIRST).next == "submit"
-        attempt = services.table.kept[BATCH_ID, 0].attempts[-1]
+        attempt = services.batch_store.kept[BATCH_ID, 0].attempts[-1]
         assert (attempt.creating_at, attempt.lost_at) == (None, None)
     assert submit(services, FIRST).next == "poll"
-    assert "find_batch" not in services.scripted.calls
+    assert "find_batch" not in services.provider.calls
+    assert len(services.provider.batches) == 1
 
 
 @pytest.mark.parametrize(
@@ -137,12 +142,12 @@ def test_a_create_that_was_surely_refused_is_made_again_without_being_looked_for
 )  # fmt: skip
 def test_a_create_that_may_have_made_a_batch_is_looked_for_first(trouble: BatchClientError) -> None:
     services = planned()
-    services.scripted.trouble["create_batch"] = [trouble]
+    services.provider.trouble["create_batch"] = [trouble]
     assert submit(services, FIRST).next == "submit"
-    assert services.table.kept[BATCH_ID, 0].attempts[-1].creating_at == services.now()
+    assert services.batch_store.kept[BATCH_ID, 0].attempts[-1].creating_at == services.now()
     assert submit(services, FIRST).next == "submit"
-    assert services.scripted.calls.count("create_batch") == 1
-    assert services.scripted.calls.count("find_batch") == 1
+    assert services.provider.calls.count("create_batch") == 1
+    assert services.provider.calls.count("find_batch") == 1
 
 
 def test_a_create_that_is_lost_at_last_is_looked_for_before_the_shard_is_given_up() -> None:
@@ -150,17 +155,17 @@ def test_a_create_that_is_lost_at_last_is_looked_for_before_the_shard_is_given_u
         raise CreateOutcomeUnknown("lost")
 
     services = planned()
-    services.scripted.trouble["create_file"] = [RateLimitError("slow down", status=429)]
+    services.provider.trouble["create_file"] = [RateLimitError("slow down", status=429)]
     submit(services, FIRST)
-    shard = services.table.kept[BATCH_ID, 0]
-    services.table.save_shard(shard, change(shard, failures_in_a_row=MOST_FAILURES_IN_A_ROW))
-    services.scripted.on_the_way_back["create_batch"] = lost
+    shard = services.batch_store.kept[BATCH_ID, 0]
+    services.batch_store.save_shard(shard, change(shard, failures_in_a_row=MOST_FAILURES_IN_A_ROW))
+    services.provider.on_the_way_back["create_batch"] = lost
     assert submit(services, FIRST).next == "submit"
-    assert services.table.kept[BATCH_ID, 0].draining
+    assert services.batch_store.kept[BATCH_ID, 0].draining
     assert submit(services, FIRST).next == "poll"
-    services.scripted.end("pb-0", "expired")
+    services.provider.end("pb-0", "expired")
     assert collect(services, FIRST.then(Next.COLLECT)).next == "done"
-    reason = services.table.kept[BATCH_ID, 0].reason
+    reason = services.batch_store.kept[BATCH_ID, 0].reason
     assert reason is not None
     assert reason.code == "provider_unavailable"
 
@@ -172,9 +177,9 @@ def test_a_provider_that_serves_us_no_more_is_waited_for_longer_when_nobody_has_
     services = planned()
     submit(services, FIRST)
     if cancelled:
-        services.table.move_batch(BATCH_ID, "cancelling", services.now())
+        services.batch_store.move_batch(BATCH_ID, "cancelling", services.now())
     else:
         fail_batch(services, BATCH_ID, {"Error": "ExecutionEnded"})
-    services.scripted.trouble["retrieve_batch"] = [ServerError("down", status=503) for _ in range(2 * looks)]
+    services.provider.trouble["retrieve_batch"] = [ServerError("down", status=503) for _ in range(2 * looks)]
     answers = [poll(services, FIRST.then(Next.POLL)).next for _ in range(looks + 1)]
     assert answers == ["poll"] * looks + ["done"]

@@ -15,8 +15,9 @@ from batchyard.shards.collect import collect
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
 from batchyard.shards.turn import Turn
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
-from tests.unit.batchyard.planned import INPUT, planned
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.planned import INPUT, planned
+from tests.fakes.services import MemoryServices
 
 FIRST = Step(BATCH_ID, 0)
 NO = BatchError("no_answer", "none came")
@@ -44,7 +45,7 @@ def test_a_window_that_was_over_counts_for_nothing(status: str, ran: float, wind
 
 def test_what_is_counted_is_the_least_that_was_sent_in_a_row() -> None:
     services = sent()
-    shard = services.table.kept[BATCH_ID, 0]
+    shard = services.batch_store.kept[BATCH_ID, 0]
     assert shard.attempts[-1].lines == 2
     once = with_stall(shard)
     assert (once.stalls, once.stalled_lines) == (1, 2)
@@ -59,15 +60,15 @@ def sent() -> MemoryServices:
 
 
 def recorded(services: MemoryServices) -> Shard:
-    return services.table.kept[BATCH_ID, 0]
+    return services.batch_store.kept[BATCH_ID, 0]
 
 
 def answered(services: MemoryServices, provider_batch: str, status: int) -> None:
-    lines = services.scripted.files[services.scripted.batches[provider_batch].input_file_id or ""].splitlines()
+    lines = services.provider.files[services.provider.batches[provider_batch].input_file_id or ""].splitlines()
     answers = [{"custom_id": json.loads(line)["custom_id"], "response": {"status_code": status}} for line in lines]
     name = f"answers of {provider_batch}"
-    services.scripted.files[name] = b"".join(json.dumps(each).encode() + b"\n" for each in answers)
-    services.scripted.end(provider_batch, "completed", output_file_id=name)
+    services.provider.files[name] = b"".join(json.dumps(each).encode() + b"\n" for each in answers)
+    services.provider.end(provider_batch, "completed", output_file_id=name)
 
 
 def test_the_lines_of_a_wave_that_the_provider_lost_again_and_again_are_errors_and_the_rest_goes_on() -> None:
@@ -75,7 +76,7 @@ def test_the_lines_of_a_wave_that_the_provider_lost_again_and_again_are_errors_a
     for number in range(3):
         assert submit(services, FIRST).next == "poll"
         services.now_is += DAY
-        services.scripted.trouble["retrieve_batch"] = [NotFoundError("gone", status=404)]
+        services.provider.trouble["retrieve_batch"] = [NotFoundError("gone", status=404)]
         assert poll(services, FIRST.then(Next.POLL)).next == "submit", number
     shard = recorded(services)
     assert (shard.done, shard.unfinished, shard.failed, shard.stalls, shard.stalled_lines) == (False, 1, 2, 0, 0)
@@ -83,9 +84,9 @@ def test_the_lines_of_a_wave_that_the_provider_lost_again_and_again_are_errors_a
     answered(services, "pb-3", 200)
     assert collect(services, FIRST.then(Next.COLLECT)).next == "done"
     assert assemble(services, BATCH_ID) == "done"
-    counts = services.table.batch(BATCH_ID).counts
+    counts = services.batch_store.batch(BATCH_ID).counts
     assert (counts.completed, counts.failed) == (1, 2)
-    assert services.fake_bucket.stored[f"results/default/{BATCH_ID}/errors.jsonl"].count(b"lost every batch") == 2
+    assert services.bucket.stored[f"results/default/{BATCH_ID}/errors.jsonl"].count(b"lost every batch") == 2
 
 
 def test_a_line_that_met_a_passing_error_before_has_that_as_its_outcome() -> None:
@@ -94,7 +95,7 @@ def test_a_line_that_met_a_passing_error_before_has_that_as_its_outcome() -> Non
     assert collect(services, FIRST.then(Next.COLLECT)).next == "submit"
     for number in (1, 2):
         assert submit(services, FIRST).next == "poll"
-        services.scripted.end(f"pb-{number}", "completed", request_counts=RequestCounts(total=2, completed=0, failed=2))
+        services.provider.end(f"pb-{number}", "completed", request_counts=RequestCounts(total=2, completed=0, failed=2))
         assert collect(services, FIRST.then(Next.COLLECT)).next == "submit"
     shard = recorded(services)
     assert (shard.unfinished, shard.failed, shard.codes) == (1, 2, {"http_503": 2})
@@ -104,6 +105,6 @@ def test_a_shard_of_which_all_lines_were_sent_in_vain_is_done() -> None:
     services = planned()
     submit(services, FIRST)
     shard = with_stall(recorded(services))
-    turn = Turn(services, services.table.batch(BATCH_ID), recorded(services), FIRST)
+    turn = Turn(services, services.batch_store.batch(BATCH_ID), recorded(services), FIRST)
     done = stalls.fail_lines(turn, shard, NO)
     assert (done.done, done.unfinished, done.reason) == (True, 3, NO)

@@ -7,19 +7,10 @@ from contextlib import nullcontext
 import pytest
 
 from batch_client import (
-    APIConnectionError,
-    BadRequestError,
-    BatchClientError,
-    CreateOutcomeUnknown,
-    NotFoundError,
-    PermissionDeniedError,
-    QuotaError,
-    RateLimitError,
-    ServerError,
-    UploadOutcomeUnknown,
+    BatchError as ProviderBatchError,
 )
 from batch_client import (
-    BatchError as ProviderBatchError,
+    NotFoundError,
 )
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.errors import StaleRecord
@@ -33,27 +24,17 @@ from batchyard.shards.collect import PATIENCE_FOR_SOME, collect
 from batchyard.shards.fail import end_batch, fail_batch
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import LISTED_WITHIN, LONGEST_CREATE, submit
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
-from tests.unit.batchyard.planned import planned
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.failures import Failure, each_failure
+from tests.fakes.planned import planned
+from tests.fakes.services import MemoryServices
 
 FIRST = Step(BATCH_ID, 0)
 WINDOW = 86_400
-FAILURES = [
-    ServerError("down", status=500),
-    RateLimitError("slow down", status=429),
-    PermissionDeniedError("no", status=403),
-    QuotaError("pay first", status=429),
-    NotFoundError("gone", status=404),
-    BadRequestError("no", status=400),
-    APIConnectionError("no line"),
-    CreateOutcomeUnknown("lost"),
-    UploadOutcomeUnknown("lost"),
-]
-each_failure = pytest.mark.parametrize("failure", FAILURES, ids=lambda error: type(error).__name__)
 
 
 def recorded(services: MemoryServices) -> tuple[Shard, Batch]:
-    return services.table.kept[BATCH_ID, 0], services.table.batch(BATCH_ID)
+    return services.batch_store.kept[BATCH_ID, 0], services.batch_store.batch(BATCH_ID)
 
 
 def answers(*numbers: int, text: str = "") -> bytes:
@@ -75,7 +56,7 @@ def overtaken(
 
         return winner_and_look
 
-    for hooks in (services.scripted.meanwhile, services.scripted.on_the_way_back):
+    for hooks in (services.provider.meanwhile, services.provider.on_the_way_back):
         hooks.update({name: and_look(winner) for name, winner in hooks.items()})
     with pytest.raises(StaleRecord) if refused else nullcontext():
         late(services, FIRST)
@@ -85,39 +66,39 @@ def overtaken(
 
 def submit_elsewhere(services: MemoryServices, name: str) -> None:
     """Let another worker's call go through long after ours, which is still to end."""
-    ours = services.scripted.trouble.pop(name, [])
+    ours = services.provider.trouble.pop(name, [])
     services.wait(LONGEST_CREATE)
     while submit(services, FIRST).next != "poll":  # which looks for a batch of ours first
         services.wait(LISTED_WITHIN)
-    services.scripted.trouble[name] = ours
+    services.provider.trouble[name] = ours
 
 
 @each_failure
-def test_a_late_upload_that_fails_changes_nothing_of_what_another_worker_did(failure: BatchClientError) -> None:
+def test_a_late_upload_that_fails_changes_nothing_of_what_another_worker_did(failure: Failure) -> None:
     services = planned()
-    services.scripted.trouble["create_file"] = [failure]
-    services.scripted.meanwhile["create_file"] = lambda: submit_elsewhere(services, "create_file")
+    services.provider.trouble["create_file"] = [failure.error("create_file")] * 2  # a refused key is tried again once
+    services.provider.meanwhile["create_file"] = lambda: submit_elsewhere(services, "create_file")
     assert overtaken(services, submit) == recorded(services)
-    assert services.table.kept[BATCH_ID, 0].attempts[-1].provider_batch_id == "pb-0"
+    assert services.batch_store.kept[BATCH_ID, 0].attempts[-1].provider_batch_id == "pb-0"
 
 
 @each_failure
-def test_a_late_create_that_fails_changes_nothing_of_what_another_worker_did(failure: BatchClientError) -> None:
+def test_a_late_create_that_fails_changes_nothing_of_what_another_worker_did(failure: Failure) -> None:
     services = planned()
 
-    services.scripted.trouble["create_batch"] = [failure]
-    services.scripted.meanwhile["create_batch"] = lambda: submit_elsewhere(services, "create_batch")
+    services.provider.trouble["create_batch"] = [failure.error("create_batch")] * 2
+    services.provider.meanwhile["create_batch"] = lambda: submit_elsewhere(services, "create_batch")
     assert overtaken(services, submit) == recorded(services)
-    assert services.table.kept[BATCH_ID, 0].attempts[-1].provider_batch_id == "pb-0"
-    assert [each.status for each in services.scripted.batches.values()] == ["in_progress"]
+    assert services.batch_store.kept[BATCH_ID, 0].attempts[-1].provider_batch_id == "pb-0"
+    assert [each.status for each in services.provider.batches.values()] == ["in_progress"]
 
 
 def test_a_late_create_that_works_is_cancelled_for_nobody_would_collect_it() -> None:
     services = planned()
-    services.scripted.meanwhile["create_batch"] = lambda: submit_elsewhere(services, "create_batch")
+    services.provider.meanwhile["create_batch"] = lambda: submit_elsewhere(services, "create_batch")
     assert overtaken(services, submit) == recorded(services)
-    assert services.table.kept[BATCH_ID, 0].attempts[0].provider_batch_id == "pb-0"
-    assert {each.id: each.status for each in services.scripted.batches.values()} == {
+    assert services.batch_store.kept[BATCH_ID, 0].attempts[0].provider_batch_id == "pb-0"
+    assert {each.id: each.status for each in services.provider.batches.values()} == {
         "pb-0": "in_progress",
         "pb-1": "cancelling",
     }
@@ -125,10 +106,10 @@ def test_a_late_create_that_works_is_cancelled_for_nobody_would_collect_it() -> 
 
 def test_a_create_that_another_worker_has_adopted_already_runs_on() -> None:
     services = planned()
-    services.scripted.on_the_way_back["create_batch"] = lambda: submit(services, FIRST)  # it finds the batch by our key
+    services.provider.on_the_way_back["create_batch"] = lambda: submit(services, FIRST)  # it finds the batch by our key
     assert overtaken(services, submit) == recorded(services)
-    assert {each.id: each.status for each in services.scripted.batches.values()} == {"pb-0": "in_progress"}
-    assert "cancel_batch" not in services.scripted.calls
+    assert {each.id: each.status for each in services.provider.batches.values()} == {"pb-0": "in_progress"}
+    assert "cancel_batch" not in services.provider.calls
 
 
 def test_a_create_adopted_and_already_done_with_is_not_cancelled_by_the_late_worker() -> None:
@@ -136,13 +117,13 @@ def test_a_create_adopted_and_already_done_with_is_not_cancelled_by_the_late_wor
 
     def another() -> None:
         step = submit(services, FIRST)
-        services.scripted.files["out"] = answers(0, 1, 2)
-        services.scripted.end("pb-0", "completed", output_file_id="out")
+        services.provider.files["out"] = answers(0, 1, 2)
+        services.provider.end("pb-0", "completed", output_file_id="out")
         assert collect(services, step).next == "done"
 
-    services.scripted.on_the_way_back["create_batch"] = another
+    services.provider.on_the_way_back["create_batch"] = another
     assert overtaken(services, submit) == recorded(services)
-    assert "cancel_batch" not in services.scripted.calls
+    assert "cancel_batch" not in services.provider.calls
 
 
 def submitted() -> MemoryServices:
@@ -153,93 +134,93 @@ def submitted() -> MemoryServices:
 
 def set_back(services: MemoryServices) -> None:
     """Let the shard have failed so often that the next failure is told."""
-    shard = services.table.kept[BATCH_ID, 0]
-    services.table.save_shard(shard, change(shard, failures_in_a_row=TOLD_AFTER))
+    shard = services.batch_store.kept[BATCH_ID, 0]
+    services.batch_store.save_shard(shard, change(shard, failures_in_a_row=TOLD_AFTER))
 
 
 def finish_elsewhere(services: MemoryServices, name: str) -> None:
-    ours = services.scripted.trouble.pop(name, [])
-    services.scripted.files["out"] = answers(0, 1, 2)
-    services.scripted.end("pb-0", "completed", output_file_id="out")
+    ours = services.provider.trouble.pop(name, [])
+    services.provider.files["out"] = answers(0, 1, 2)
+    services.provider.end("pb-0", "completed", output_file_id="out")
     assert poll(services, FIRST.then(Next.POLL)).next == "collect"
     assert collect(services, FIRST.then(Next.COLLECT)).next == "done"
-    services.scripted.trouble[name] = ours
+    services.provider.trouble[name] = ours
 
 
 @each_failure
 @pytest.mark.parametrize("late", [poll, collect])
 def test_a_late_look_that_fails_changes_nothing_even_after_the_window(
-    late: Callable[[MemoryServices, Step], Step], failure: BatchClientError
+    late: Callable[[MemoryServices, Step], Step], failure: Failure
 ) -> None:
     services = submitted()
     set_back(services)
     services.wait(2 * WINDOW)
-    services.scripted.trouble["retrieve_batch"] = [failure]
-    services.scripted.meanwhile["retrieve_batch"] = lambda: finish_elsewhere(services, "retrieve_batch")
-    leaves_it_to_poll = late is collect and isinstance(failure, NotFoundError)
+    services.provider.trouble["retrieve_batch"] = [failure.error("retrieve_batch")] * 2
+    services.provider.meanwhile["retrieve_batch"] = lambda: finish_elsewhere(services, "retrieve_batch")
+    leaves_it_to_poll = late is collect and isinstance(failure.error("retrieve_batch"), NotFoundError)
     assert overtaken(services, late, refused=not leaves_it_to_poll) == recorded(services)
-    assert services.table.batch(BATCH_ID).paused is None
+    assert services.batch_store.batch(BATCH_ID).paused is None
     assert assemble(services, BATCH_ID) == "done"
 
 
 def test_a_late_look_at_a_running_batch_does_not_undo_its_end() -> None:
     services = submitted()
-    services.scripted.on_the_way_back["retrieve_batch"] = lambda: finish_elsewhere(services, "retrieve_batch")
+    services.provider.on_the_way_back["retrieve_batch"] = lambda: finish_elsewhere(services, "retrieve_batch")
     assert overtaken(services, poll) == recorded(services)
 
 
 def test_a_late_failure_of_the_batch_does_not_pause_or_end_what_another_worker_has_moved_on() -> None:
     services = submitted()
-    services.scripted.end("pb-0", "failed", errors=(ProviderBatchError("token_limit_exceeded", "no room"),))
+    services.provider.end("pb-0", "failed", errors=(ProviderBatchError("token_limit_exceeded", "no room"),))
 
     def another() -> None:
         assert collect(services, FIRST.then(Next.COLLECT)).next == "submit"
         assert submit(services, FIRST).next == "poll"
         assert poll(services, FIRST.then(Next.POLL)).next == "poll"
 
-    services.scripted.on_the_way_back["retrieve_batch"] = another
+    services.provider.on_the_way_back["retrieve_batch"] = another
     assert overtaken(services, collect) == recorded(services)
-    assert services.table.batch(BATCH_ID).paused is None
+    assert services.batch_store.batch(BATCH_ID).paused is None
 
 
 def test_a_late_collect_touches_neither_the_record_nor_the_runs_of_the_one_that_was_faster() -> None:
     services = submitted()
-    shard = services.table.kept[BATCH_ID, 0]
+    shard = services.batch_store.kept[BATCH_ID, 0]
     patient = change_attempt(shard, looks=PATIENCE_FOR_SOME)  # the late one takes what it sees
-    services.table.save_shard(shard, patient)
-    services.scripted.files["out"] = answers(0, text="late")
-    services.scripted.end("pb-0", "completed", output_file_id="out")
+    services.batch_store.save_shard(shard, patient)
+    services.provider.files["out"] = answers(0, text="late")
+    services.provider.end("pb-0", "completed", output_file_id="out")
     runs: dict[str, bytes] = {}
 
     def another() -> None:
-        services.scripted.files["out"] = answers(0, 1, 2)
+        services.provider.files["out"] = answers(0, 1, 2)
         assert (
             collect(services, FIRST.then(Next.COLLECT)).next == "done"
         )  # of the very version that the late one has read
-        runs.update(services.fake_bucket.stored)
+        runs.update(services.bucket.stored)
 
-    services.scripted.on_the_way_back["download_file"] = another
+    services.provider.on_the_way_back["download_file"] = another
     assert overtaken(services, collect) == recorded(services)
-    assert {key: services.fake_bucket.stored[key] for key in runs} == runs
+    assert {key: services.bucket.stored[key] for key in runs} == runs
     assert assemble(services, BATCH_ID) == "done"
-    assert services.fake_bucket.stored[f"results/default/{BATCH_ID}/output.jsonl"] == answers(0, 1, 2)
+    assert services.bucket.stored[f"results/default/{BATCH_ID}/output.jsonl"] == answers(0, 1, 2)
 
 
 def test_lines_set_aside_late_touch_neither_the_record_nor_the_run_of_the_one_that_was_faster() -> None:
     services = submitted()
-    services.scripted.end("pb-0", "failed", errors=(ProviderBatchError("invalid_value", "no", None, 2),))
+    services.provider.end("pb-0", "failed", errors=(ProviderBatchError("invalid_value", "no", None, 2),))
     runs: dict[str, bytes] = {}
 
     def another() -> None:
         both = (ProviderBatchError("invalid_value", "no", None, 1), ProviderBatchError("invalid_value", "no", None, 3))
-        services.scripted.end("pb-0", "failed", errors=both)
+        services.provider.end("pb-0", "failed", errors=both)
         assert collect(services, FIRST.then(Next.COLLECT)).next == "submit"
-        runs.update(services.fake_bucket.stored)
+        runs.update(services.bucket.stored)
 
-    services.scripted.on_the_way_back["retrieve_batch"] = another
+    services.provider.on_the_way_back["retrieve_batch"] = another
     assert overtaken(services, collect) == recorded(services)
-    assert {key: services.fake_bucket.stored[key] for key in runs} == runs
-    assert services.table.batch(BATCH_ID).counts.failed == 2
+    assert {key: services.bucket.stored[key] for key in runs} == runs
+    assert services.batch_store.batch(BATCH_ID).counts.failed == 2
 
 
 def ended_badly() -> MemoryServices:
@@ -256,25 +237,25 @@ def test_two_that_put_away_what_a_failed_batch_left_do_no_more_than_one(
     late: Callable[[MemoryServices], object], first: Callable[[MemoryServices], object], call: str
 ) -> None:
     services = ended_badly()
-    services.scripted.meanwhile[call] = lambda: first(services)
+    services.provider.meanwhile[call] = lambda: first(services)
     late(services)
-    assert [each.status for each in services.scripted.batches.values()] == ["cancelling"]
-    services.scripted.files["out"] = answers(0)
-    services.scripted.end("pb-0", "cancelled", output_file_id="out")
-    services.scripted.meanwhile["delete_file"] = lambda: sweep(services)
+    assert [each.status for each in services.provider.batches.values()] == ["cancelling"]
+    services.provider.files["out"] = answers(0)
+    services.provider.end("pb-0", "cancelled", output_file_id="out")
+    services.provider.meanwhile["delete_file"] = lambda: sweep(services)
     sweep(services)
-    assert services.scripted.deleted == ["file-0"]
-    assert services.table.kept[BATCH_ID, 0].files_to_delete == []
-    assert services.table.batch(BATCH_ID).status == "failed"
+    assert services.provider.deleted == ["file-0"]
+    assert services.batch_store.kept[BATCH_ID, 0].files_to_delete == []
+    assert services.batch_store.batch(BATCH_ID).status == "failed"
 
 
 def test_two_that_record_a_failure_record_the_first_one_and_both_tell_of_it() -> None:
     services = submitted()
     fail_batch(services, BATCH_ID, {"Error": "first"})
-    failed = services.table.batch(BATCH_ID)
+    failed = services.batch_store.batch(BATCH_ID)
     fail_batch(services, BATCH_ID, {"Error": "second"})
-    assert services.table.batch(BATCH_ID) == failed
-    assert services.invoked.invoked == [{"batch_id": BATCH_ID}] * 2
+    assert services.batch_store.batch(BATCH_ID) == failed
+    assert services.cancel_function.invoked == [{"batch_id": BATCH_ID}] * 2
 
 
 def test_a_late_collect_whose_files_another_one_has_deleted_changes_nothing() -> None:
@@ -282,11 +263,11 @@ def test_a_late_collect_whose_files_another_one_has_deleted_changes_nothing() ->
 
     def another() -> None:
         finish_elsewhere(services, "retrieve_batch")
-        services.scripted.trouble["download_file"] = [NotFoundError("deleted", status=404)]
+        services.provider.trouble["download_file"] = [NotFoundError("deleted", status=404)]
 
-    services.scripted.files["out"] = answers(0, 1, 2)
-    services.scripted.end("pb-0", "completed", output_file_id="out")
-    services.scripted.on_the_way_back["retrieve_batch"] = another
+    services.provider.files["out"] = answers(0, 1, 2)
+    services.provider.end("pb-0", "completed", output_file_id="out")
+    services.provider.on_the_way_back["retrieve_batch"] = another
     assert overtaken(services, collect) == recorded(services)
     assert assemble(services, BATCH_ID) == "done"
-    assert services.fake_bucket.stored[f"results/default/{BATCH_ID}/output.jsonl"] == answers(0, 1, 2)
+    assert services.bucket.stored[f"results/default/{BATCH_ID}/output.jsonl"] == answers(0, 1, 2)

@@ -9,7 +9,8 @@ import pytest
 from batchyard.domain.errors import StoreError
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
 from batchyard.webhooks.notify import notify
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.services import MemoryExecutions, MemoryServices
 
 ROOT = Path(__file__).resolve().parents[4]
 ENDS = ["completed", "failed", "cancelled"]
@@ -22,7 +23,7 @@ def told(what: str) -> dict[str, Any]:
 
 def endpoint(made: MemoryServices, number: int, tenant: str, *event_types: str) -> str:
     endpoint_id = f"we_{number:032x}"
-    made.hooks.create(
+    made.webhook_store.create(
         WebhookEndpoint(
             endpoint_id=endpoint_id, tenant=tenant, name="n", url="https://hooks.example.com/", created_at=number, updated_at=1,
             event_types=list(event_types),
@@ -41,7 +42,7 @@ def test_those_that_want_it_are_told_and_no_other_tenant_s(what: str) -> None:
     endpoint(made, 3, "default", "batch.expired")
     endpoint(made, 4, "acme", f"batch.{what}")
     assert len(notify(made, told(what))) == 2
-    orders = [made.deliveries.payloads[name] for name in made.deliveries.started]
+    orders = [made.webhook_executions.payloads[name] for name in made.webhook_executions.started]
     assert [order.endpoint_id for order in orders] == wanting[::-1]
     (event,) = {order.event for order in orders}
     assert (event.event_type, event.batch_id) == (f"batch.{what}", BATCH_ID)
@@ -51,28 +52,27 @@ def test_those_that_want_it_are_told_and_no_other_tenant_s(what: str) -> None:
 def test_a_tenant_without_endpoints_costs_no_execution() -> None:
     made = MemoryServices()
     assert notify(made, told("completed")) == []
-    assert made.deliveries.started == []
+    assert made.webhook_executions.started == []
 
 
-class Down:
+class DownOnce(MemoryExecutions):
     """A state machine that cannot be reached, once."""
 
-    def __init__(self, made: MemoryServices) -> None:
-        self.made, self.down = made, True
+    down = True
 
     def start(self, name: str, payload: object) -> bool:
         if self.down:
             self.down = False
             raise StoreError("down")
-        return self.made.deliveries.start(name, payload)
+        return super().start(name, payload)
 
 
 def test_a_delivery_that_could_not_be_started_is_started_when_the_event_comes_again() -> None:
     made = MemoryServices()
     endpoint(made, 1, "default", "batch.completed")
-    made.webhook_executions = Down(made)  # type: ignore[assignment]  # it starts, as the real one does
+    made.webhook_executions = DownOnce()
     with pytest.raises(StoreError):
         notify(made, told("completed"))
     notify(made, told("completed"))
-    assert len(made.deliveries.started) == 1
-    assert [each.state for each in made.hooks.told.values()] == ["pending"]
+    assert len(made.webhook_executions.started) == 1
+    assert [each.state for each in made.webhook_store.told.values()] == ["pending"]

@@ -12,7 +12,8 @@ from standardwebhooks.webhooks import Webhook
 from batchyard.adapters.batch_store import LinkedShard
 from batchyard.domain.errors import ApiError
 from batchyard.webhooks.receive import receive
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.services import MemoryServices
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of ours").decode()
 OTHER = "whsec_" + base64.b64encode(b"a secret of others").decode()
@@ -22,8 +23,8 @@ BODY = msgspec.json.encode({"id": "evt_1", "type": "batch.completed", "created_a
 @pytest.fixture
 def services() -> MemoryServices:
     services = MemoryServices()
-    services.signing.text = SECRET
-    services.table.links["pb-1"] = LinkedShard(BATCH_ID, 3)
+    services.webhook_secret.text = SECRET
+    services.batch_store.links["pb-1"] = LinkedShard(BATCH_ID, 3)
     return services
 
 
@@ -39,14 +40,14 @@ def signed(body: bytes = BODY, secret: str | bytes = SECRET, at: float = 0, webh
 
 def test_an_event_has_its_shard_looked_after(services: MemoryServices) -> None:
     assert receive(services, signed(), BODY) == {"received": True}
-    assert services.advanced.invoked == [{"batch_id": BATCH_ID, "shard": 3}]
+    assert services.advance_function.invoked == [{"batch_id": BATCH_ID, "shard": 3}]
 
 
 def test_an_event_that_comes_again_is_taken_once(services: MemoryServices) -> None:
     receive(services, signed(), BODY)
     receive(services, signed(), BODY)
     receive(services, signed(webhook_id="wh_2"), BODY)
-    assert len(services.advanced.invoked) == 2
+    assert len(services.advance_function.invoked) == 2
 
 
 @pytest.mark.parametrize(
@@ -56,14 +57,14 @@ def test_an_event_that_comes_again_is_taken_once(services: MemoryServices) -> No
 def test_an_event_about_nothing_of_ours_is_taken_and_left(services: MemoryServices, event: Any) -> None:
     body = msgspec.json.encode(event)
     assert receive(services, signed(body), body) == {"received": True}
-    assert services.advanced.invoked == []
+    assert services.advance_function.invoked == []
 
 
 @pytest.mark.parametrize("at", [-301, 301])
 def test_an_old_or_early_event_is_refused(services: MemoryServices, at: int) -> None:
     with pytest.raises(ApiError):
         receive(services, signed(at=at), BODY)
-    assert services.advanced.invoked == []
+    assert services.advance_function.invoked == []
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_a_header_that_is_missing_is_a_400(services: MemoryServices, name: str) 
     with pytest.raises(ApiError, match=f"missing: '{name}'") as refused:
         receive(services, headers, BODY)
     assert (refused.value.status, refused.value.code) == (400, "invalid_webhook_signature")
-    assert services.signing.forgotten == 0
+    assert services.webhook_secret.forgotten == 0
 
 
 def test_another_body_or_secret_is_refused(services: MemoryServices) -> None:
@@ -110,7 +111,7 @@ def test_a_signed_body_that_is_no_event_is_a_400(services: MemoryServices, body:
 
 @pytest.mark.parametrize("secret", [SECRET, OTHER])
 def test_while_a_secret_is_rotated_both_are_good(services: MemoryServices, secret: str) -> None:
-    services.signing.text = f"{OTHER} {SECRET}"
+    services.webhook_secret.text = f"{OTHER} {SECRET}"
     assert receive(services, signed(secret=secret), BODY) == {"received": True}
 
 
@@ -120,13 +121,13 @@ def test_two_signatures_are_sent_while_the_provider_rotates(services: MemoryServ
 
 
 def test_a_secret_without_its_prefix_is_its_own_bytes(services: MemoryServices) -> None:
-    services.signing.text = "plain-text"
+    services.webhook_secret.text = "plain-text"
     assert receive(services, signed(secret=b"plain-text"), BODY) == {"received": True}
 
 
 def test_a_secret_that_no_longer_fits_is_read_anew_but_not_for_each_forgery(services: MemoryServices) -> None:
     for age, read in ((0.0, 1), (61.0, 2)):
-        services.signing.age = age
+        services.webhook_secret.age = age
         with pytest.raises(ApiError):
             receive(services, signed(secret=OTHER), BODY)
-        assert services.signing.forgotten == read
+        assert services.webhook_secret.forgotten == read

@@ -15,7 +15,9 @@ from batchyard.planning.plan import plan
 from batchyard.recovery.sweep import sweep
 from batchyard.shards.cancel import cancel
 from batchyard.shards.submit import submit
-from tests.integration.batchyard.world import BUCKET, World, jsonl, request
+from tests.fakes.batches import BUCKET
+from tests.fakes.lines import jsonl, request
+from tests.fakes.world import World
 
 TWO = jsonl([request("a"), request("b")])
 

@@ -16,11 +16,14 @@ from batchyard.recovery.sweep import sweep
 from batchyard.services import Services
 from batchyard.shards.fail import end_batch
 from batchyard.shards.submit import submit
-from tests.integration.batchyard.world import World, jsonl, request
+from tests.fakes.lines import jsonl, request
+from tests.fakes.world import World
 from tests.integration.local.emulator.running import Emulator, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.fakes.world import World
 
 TWENTY = jsonl([request(f"r{at}") for at in range(20)])
 SLOWLY = "60"  # seconds a batch takes: it runs until it is cancelled

@@ -1,21 +1,27 @@
 """A dry run tells what a batch would cost and sends nothing; max-cost-usd refuses what would cost more."""
 
-import dataclasses
 import json
+from dataclasses import replace
 from typing import Any
 
-import boto3
 import pytest
 
-from batchyard.api.batches import cancel_batch, create_batch, retrieve_batch
+from batchyard.api.batches import create_batch, retrieve_batch
 from batchyard.domain.batch import shape
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning.plan import plan
-from batchyard.services import Services
-from tests.integration.batchyard.world import BUCKET, World, jsonl, request
+from tests.fakes.batches import BUCKET
+from tests.fakes.bucket import MemoryBucket
+from tests.fakes.lines import jsonl, request
+from tests.fakes.world import World, memory_world
 
 MINI = "gpt-4.1-mini"  # in a batch, 0.2 and 0.8 dollars per million tokens
 LINES = [request(f"r{at}", model=MINI, max_tokens=100) for at in range(10)]
+
+
+@pytest.fixture
+def world() -> World:
+    return memory_world()
 
 
 def shown(world: World, batch_id: str) -> dict[str, Any]:
@@ -51,8 +57,7 @@ def test_a_dry_run_ends_with_an_estimate_and_sends_nothing(world: World) -> None
 
 
 def test_waves_are_told_where_the_provider_s_room_is_known(world: World) -> None:
-    settings = dataclasses.replace(world.services.settings, max_enqueued_tokens=f"{MINI}=100,1000000")
-    world.services = Services(settings, world.provider, world.clock, world.services.chance)
+    world.services.settings = replace(world.services.settings, max_enqueued_tokens=f"{MINI}=100,1000000")
     batch_id = world.drop(jsonl([*LINES, request("own", model="our-own")]), **{"dry-run": "true"})
     world.run(batch_id)
     found = {each["model"]: each for each in shown(world, batch_id)["preflight"]["models"]}
@@ -132,29 +137,11 @@ def test_a_dry_run_of_what_cannot_be_read_fails(world: World) -> None:
 def test_a_dry_run_is_left_and_gone_on_with_like_any_plan(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, parts = (world.drop(jsonl(LINES), f"inbox/default/{at}.jsonl", **{"dry-run": "true"}) for at in "ab")
     world.run(whole)
-    bucket = type(world.services.bucket)
-    monkeypatch.setattr(bucket.chunks, "__defaults__", (0, None, 300))
+    monkeypatch.setattr(MemoryBucket.chunks, "__defaults__", (0, None, 300))
     assert plan(world.services, parts, seconds_left=lambda: TIME_TO_END - 1).next == "plan"
     assert plan(world.services, parts, resume=True).next == "assemble"
     world.run(parts)
     assert shown(world, parts)["preflight"] == shown(world, whole)["preflight"]
-
-
-def test_a_dry_run_can_be_cancelled(world: World) -> None:
-    batch_id = create_batch(world.services, "default", wanted(world, LINES, dry_run=True))["id"]
-    cancel_batch(world.services, "default", batch_id)
-    assert world.run(batch_id) == "done"
-    assert retrieve_batch(world.services, "default", batch_id)["status"] == "cancelled"
-
-
-def test_a_dry_run_takes_no_upload_over_and_no_call_takes_a_dry_run_over(world: World) -> None:
-    for dry, key in ((False, "inbox/default/a.jsonl"), (True, "inbox/default/b.jsonl")):
-        boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=jsonl(LINES))
-        uploaded = world.drop(jsonl(LINES), key, **({"dry-run": "true"} if dry else {}))
-        call = {**wanted(world, LINES, dry_run=not dry), "input_file_id": f"s3://{BUCKET}/{key}"}
-        made = create_batch(world.services, "default", call)
-        assert made["id"] != uploaded
-        assert made.get("dry_run", False) is not dry
 
 
 def test_a_batch_that_would_cost_more_is_refused_before_anything_is_sent(world: World) -> None:

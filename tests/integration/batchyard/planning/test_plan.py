@@ -10,7 +10,9 @@ import pytest
 from batchyard.domain import statuses
 from batchyard.planning import decompress, regroup
 from batchyard.planning.plan import plan
-from tests.integration.batchyard.world import BUCKET, World, jsonl, request
+from tests.fakes.batches import BUCKET
+from tests.fakes.lines import jsonl, request
+from tests.fakes.world import World
 
 GOOD = jsonl([request("a")])
 

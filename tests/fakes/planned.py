@@ -3,7 +3,8 @@
 import json
 
 from batchyard.planning.plan import plan
-from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
+from tests.fakes.batches import BATCH_ID, batch
+from tests.fakes.services import MemoryServices
 
 KEY = "inbox/default/requests.jsonl"
 INPUT = b"".join(
@@ -16,8 +17,8 @@ INPUT = b"".join(
 def dropped(**settings: str | int) -> MemoryServices:
     """Make services with a batch of the input, not yet planned."""
     services = MemoryServices(**settings)
-    services.fake_bucket.put(KEY, INPUT)
-    services.table.create_batch(batch(input=services.fake_bucket.head(KEY)[0]))
+    services.bucket.put(KEY, INPUT)
+    services.batch_store.create_batch(batch(input=services.bucket.head(KEY)[0]))
     return services
 
 

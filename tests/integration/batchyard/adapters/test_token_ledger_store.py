@@ -11,14 +11,14 @@ from msgspec.structs import asdict
 
 from batchyard.domain.create_rate import Creations
 from batchyard.domain.token_ledger import Ledger, Reservation, Terms, ahead_of
-from tests.integration.batchyard.world import TABLE
-from tests.unit.batchyard.memory import MemoryTokenLedgerStore
+from tests.fakes.moto import TABLE
+from tests.fakes.stores import MemoryTokenLedgerStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchyard.adapters.token_ledger_store import TokenLedgerStore
-    from tests.integration.batchyard.world import World
+    from tests.fakes.world import World
 
 NAME, TTL = "api.example.com#m", 1_800_000_000
 A, B, C = (Reservation(attempt=f"b/{at}/1", since=100 + at, wanted=40, seen_at=500) for at in range(3))

@@ -20,11 +20,12 @@ from batchyard.adapters.object_writer import (
     Writer,
 )
 from batchyard.domain.errors import BatchyardError
-from tests.integration.batchyard.world import BUCKET, World
+from tests.fakes.batches import BUCKET
 
 if TYPE_CHECKING:
     from batchyard.adapters.bucket import Bucket
     from batchyard.domain.batch import InputObject
+    from tests.fakes.world import World
 
 MB = 1024 * 1024
 

@@ -17,7 +17,10 @@ from batchyard.domain.errors import ApiError
 from batchyard.domain.multipart_upload import LIFE
 from batchyard.domain.stored_file import UPLOADED, Stored
 from batchyard.recovery.sweep import sweep
-from tests.integration.batchyard.world import BUCKET, TABLE, World, jsonl, request
+from tests.fakes.batches import BUCKET
+from tests.fakes.lines import jsonl, request
+from tests.fakes.moto import TABLE
+from tests.fakes.world import World
 
 PART = 4_000_000
 FIVE_MIB = 5 * 2**20

@@ -1,4 +1,4 @@
-"""API keys, Idempotency-Keys and the provider's webhooks that were taken, in memory."""
+"""API keys and Idempotency-Keys, in dictionaries."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,6 @@ import msgspec
 
 from batchyard.adapters.api_key_store import ApiKeyStore
 from batchyard.adapters.idempotency_store import FirstUse, IdempotencyStore
-from batchyard.adapters.webhook_receipts import WebhookReceipts
 from batchyard.domain.api_key import ApiKey
 from batchyard.domain.errors import NotFound, StoreError
 
@@ -59,18 +58,3 @@ class MemoryIdempotencyStore(IdempotencyStore):
     def remember(self, token: str, use: FirstUse, expires_at: int) -> FirstUse:  # noqa: ARG002 - time drops nothing here
         fit(token)
         return self.known.setdefault(token, use)
-
-
-class MemoryWebhookReceipts(WebhookReceipts):
-    """The ids of webhooks in a dictionary, and when each is forgotten."""
-
-    def __init__(self) -> None:
-        self.known: dict[str, int] = {}
-
-    def has(self, webhook_id: str) -> bool:
-        fit(webhook_id)
-        return webhook_id in self.known
-
-    def record(self, webhook_id: str, expires_at: int) -> None:
-        fit(webhook_id)
-        self.known[webhook_id] = expires_at

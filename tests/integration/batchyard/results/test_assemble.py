@@ -18,10 +18,13 @@ from batchyard.domain.step import Step
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
-from tests.integration.batchyard.world import BUCKET, World, answering, good, jsonl, request
+from tests.fakes.batches import BUCKET
+from tests.fakes.endings import answering
+from tests.fakes.lines import good, jsonl, request
 
 if TYPE_CHECKING:
     from batchyard.domain.batch import InputObject
+    from tests.fakes.world import World
 
 FILLED = 1_100_000  # bytes of an answer: eight make a run that is copied
 LINES = [f"r{at}" for at in range(24)]

@@ -2,19 +2,20 @@
 
 import gzip
 import json
+from dataclasses import replace
 
 import pytest
 
-from batchyard.adapters.batch_store import BatchStore
-from batchyard.adapters.bucket import Bucket
-from batchyard.api.batches import create_batch, retrieve_batch
+from batchyard.api.batches import create_batch
 from batchyard.domain.batch import SKIP
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning import skipped
 from batchyard.planning.plan import plan
-from tests.integration.batchyard.redelivery import Killed
-from tests.integration.batchyard.test_crash import Killer
-from tests.integration.batchyard.world import BUCKET, World, answering, bad, good, jsonl, request
+from tests.fakes.bucket import MemoryBucket
+from tests.fakes.endings import answering
+from tests.fakes.lines import bad, good, jsonl, request
+from tests.fakes.stores import MemoryBatchStore
+from tests.fakes.world import World, memory_world
 
 GOOD = [jsonl([request(f"r{at}", model=f"m{at % 2}")]) for at in range(8)]
 NO_BODY = b'{"custom_id":"bare","method":"POST","url":"/v1/chat/completions"}\n'
@@ -29,6 +30,19 @@ REJECT_LINES = [
     (None, "invalid_type", 9), ("elsewhere", "invalid_url", 10), ("r4", "duplicate_custom_id", 12),
     (None, "invalid_json_line", 13),
 ]  # fmt: skip
+
+
+@pytest.fixture
+def world() -> World:
+    return memory_world()
+
+
+class Killed(BaseException):
+    """The process is gone: nothing of ours may catch it."""
+
+
+def dies(*_: object, **__: object) -> None:
+    raise Killed
 
 
 def told(world: World, batch_id: str) -> list[tuple[str | None, str, int]]:
@@ -67,22 +81,6 @@ def test_skipped_lines_stand_among_the_provider_s_errors_by_their_place(world: W
     assert [line["custom_id"] for line in world.answered(batch_id, "output.jsonl")] == ["r2"]
 
 
-def test_lines_for_another_endpoint_than_the_batch_s_are_skipped(world: World) -> None:
-    data = jsonl([request("a"), request("b", url="/v1/embeddings", input="x"), request("c")])
-    world.services.bucket.put("files/default/in.jsonl", data)
-    wanted = {
-        "input_file_id": f"s3://{BUCKET}/files/default/in.jsonl", "endpoint": "/v1/chat/completions",
-        "completion_window": "24h", "on_invalid": "skip",
-    }  # fmt: skip
-    made = create_batch(world.services, "default", wanted)
-    assert made["on_invalid"] == "skip"
-    assert world.run(made["id"]) == "done"
-    assert told(world, made["id"]) == [("b", "invalid_url", 2)]
-    assert retrieve_batch(world.services, "default", made["id"])["request_counts"] == {
-        "total": 3, "completed": 2, "failed": 1,
-    }  # fmt: skip
-
-
 def test_a_shard_whose_lines_are_all_skipped_is_not_run(world: World) -> None:
     twins = [request("a", model=model) for model in ("m0", "m1", "m2")]
     batch_id = world.drop(jsonl([*twins, request("b", model="m2")]), **{"on-invalid": "skip"})
@@ -107,7 +105,7 @@ def test_an_input_that_cannot_be_read_at_all_still_fails(world: World) -> None:
 
 
 def test_the_parameter_is_what_counts_where_the_upload_names_nothing(world: World) -> None:
-    object.__setattr__(world.services.settings, "on_invalid", SKIP)
+    world.services.settings = replace(world.services.settings, on_invalid=SKIP)
     assert world.run(world.drop(b"?\n" + GOOD[0])) == "done"
     assert world.run(world.drop(b"?\n" + GOOD[0], "inbox/default/2.jsonl", **{"on-invalid": "refuse"})) == "refused"
 
@@ -135,12 +133,13 @@ def test_a_plan_that_goes_on_and_is_made_again_at_its_end_skips_the_same_lines(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(skipped, "MOST_IN_RUN", 400)
-    monkeypatch.setattr(Bucket.chunks, "__defaults__", (0, None, 200))
+    monkeypatch.setattr(MemoryBucket.chunks, "__defaults__", (0, None, 200))
     batch_id = world.drop(b"".join(ROWS), **{"on-invalid": "skip"})
     assert plan(world.services, batch_id, seconds_left=lambda: TIME_TO_END - 1).next == "plan"
-    monkeypatch.setattr(BatchStore, "move_batch", Killer(1, after=False).around(BatchStore.move_batch))
-    with pytest.raises(Killed):
-        plan(world.services, batch_id, resume=True)
+    with monkeypatch.context() as patched:
+        patched.setattr(MemoryBatchStore, "move_batch", dies)
+        with pytest.raises(Killed):
+            plan(world.services, batch_id, resume=True)
     assert plan(world.services, batch_id, resume=True).next == "run"
     assert world.run(batch_id) == "done"
     assert told(world, batch_id) == REJECT_LINES

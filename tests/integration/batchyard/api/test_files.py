@@ -10,7 +10,10 @@ import pytest
 from batchyard.api import batches, files
 from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError
-from tests.integration.batchyard.world import BUCKET, World, answering, bad, good, jsonl, request
+from tests.fakes.batches import BUCKET
+from tests.fakes.endings import answering
+from tests.fakes.lines import bad, good, jsonl, request
+from tests.fakes.world import World
 
 TWO = jsonl([request("a"), request("ü")])
 

@@ -1,14 +1,16 @@
-"""Webhook endpoints, deliveries and what calls them, in memory: the real ones' methods without a socket."""
+"""Webhooks in memory: endpoints and deliveries, what calls them, and the provider's webhooks that were taken."""
 
 from typing import Any
 
 import msgspec
 
+from batchyard.adapters.webhook_receipts import WebhookReceipts
 from batchyard.adapters.webhook_sender import WebhookSender
 from batchyard.adapters.webhook_store import WebhookStore
 from batchyard.domain.errors import DeliveryFailed, NotFound, StaleRecord
 from batchyard.domain.webhook_delivery import DELIVERED, PENDING, Delivery, WebhookEvent
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
+from tests.fakes.api_stores import fit
 
 
 class MemoryWebhookStore(WebhookStore):
@@ -78,3 +80,18 @@ class MemoryWebhookSender(WebhookSender):
         if isinstance(answer, str):
             raise DeliveryFailed(answer)
         return answer
+
+
+class MemoryWebhookReceipts(WebhookReceipts):
+    """The ids of webhooks in a dictionary, and when each is forgotten."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, int] = {}
+
+    def has(self, webhook_id: str) -> bool:
+        fit(webhook_id)
+        return webhook_id in self.known
+
+    def record(self, webhook_id: str, expires_at: int) -> None:
+        fit(webhook_id)
+        self.known[webhook_id] = expires_at

@@ -7,7 +7,11 @@ import pytest
 
 from batchyard.recovery.advance import advance
 from batchyard.recovery.sweep import sweep
-from tests.integration.batchyard.world import BUCKET, MACHINE, World, answering, good, jsonl, request, unrun
+from tests.fakes.batches import BUCKET
+from tests.fakes.endings import answering
+from tests.fakes.lines import good, jsonl, request, unrun
+from tests.fakes.moto import MACHINE
+from tests.fakes.world import World
 
 ONE = jsonl([request("a")])
 

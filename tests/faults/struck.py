@@ -1,4 +1,4 @@
-"""Services in memory whose every effect can be struck, with its provider, its state machine and its checker."""
+"""A world of memory whose every effect can be struck, with its state machine and its checker."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import logging
 from collections import Counter
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -17,16 +17,14 @@ from batchyard.observability import logger
 from batchyard.planning.intake import intake
 from batchyard.recovery.sweep import sweep
 from batchyard.shards.fail import RESTS
+from tests.fakes.batches import BUCKET
+from tests.fakes.failures import lost
+from tests.fakes.world import AnyWorld, Clock, MemoryBacking
 from tests.faults.checker import Case, wrongs
 from tests.faults.inputs import PROMPT, written
 from tests.faults.machine import Machine
-from tests.faults.provider import FickleProvider, Trouble, lost
-from tests.faults.strikes import Strikes, exposed
-from tests.integration.batchyard.world import Clock
-from tests.unit.batchyard.memory import BUCKET, MemoryServices
-
-if TYPE_CHECKING:
-    from batchyard.services import Services
+from tests.faults.provider import FatesProvider, Trouble
+from tests.faults.strikes import Strikes, Struck, exposed
 
 KEY = "sk-made-up"
 MOST_TURNS = 3_000
@@ -35,33 +33,31 @@ BEFORE_A_SWEEP = 600  # turns; one batch may wait for the room of another whose 
 A_WHILE = 3_600  # seconds, after which the sweep takes nothing for just begun
 
 
-class Scene:
-    """Services, its provider and clock, and whatever befalls them."""
+class StruckWorld(AnyWorld[FatesProvider]):
+    """A world of memory, whose state machine is played in any order, and whatever befalls it."""
 
     def __init__(self, **settings: Any) -> None:
-        self.clock, self.strikes = Clock(), Strikes()
-        self.provider = FickleProvider(self.clock, self._may_create)
-        self.memory = MemoryServices(**{"max_enqueued_tokens": "0", **settings})
-        self.services: Services = self.memory
-        self.memory.clock = self.clock
-        self.memory._provider = self.provider  # noqa: SLF001 - the services is made of memory, but for its provider
-        self.machine = Machine(self.services, self.clock, self.strikes, self.read)
-        self.memory.executions = self.memory.cancel_function = self.machine  # type: ignore[assignment]
-        exposed(self.services, self.strikes)
+        clock = Clock()
+        backing = MemoryBacking(**settings)
+        super().__init__(backing, FatesProvider(clock, may_create=self._may_create), clock, lambda: 0.0)
+        self.memory, self.strikes = backing.adapters, Strikes()
+        self.services = exposed(self.memory, self.strikes)
+        self.machine = Machine(self.services, self.clock, self.strikes, self.found)
+        for name in ("executions", "cancel_function"):
+            setattr(self.services, name, Struck(self.machine, self.strikes))
         self.cases: list[Case] = []
         self.logged = io.StringIO()
         self._listen()
 
-    def drop(
+    def upload(
         self, custom_ids: list[str], models: int = 1, bad: dict[int, str] | None = None, *, dry_run: bool = False
     ) -> str:
         """Upload an input of which the bad lines are to be set aside; its notice comes at once."""
         key = f"inbox/default/{len(self.cases)}.jsonl"
-        upload = written(custom_ids, models, bad or {})
-        self.memory.fake_bucket.stored[key] = upload.data
-        self.memory.fake_bucket.metadata[key] = {"on-invalid": "skip" if bad else "refuse", "dry-run": str(dry_run)}
+        given = written(custom_ids, models, bad or {})
+        self.backing.put(key, given.data, {"on-invalid": "skip" if bad else "refuse", "dry-run": str(dry_run)})
         batch_id = self.notice(key)
-        self.cases.append(Case(batch_id, upload.numbers, (PROMPT, KEY), tuple(upload.asides), dry_run))
+        self.cases.append(Case(batch_id, given.numbers, (PROMPT, KEY), tuple(given.asides), dry_run))
         return batch_id
 
     def notice(self, key: str) -> str:
@@ -82,7 +78,7 @@ class Scene:
     def hear(self, shard: int) -> None:
         """Let a webhook come about a shard that has been recorded."""
         batch_id = self.cases[0].batch_id
-        if (batch_id, shard) in self.memory.table.kept:
+        if (batch_id, shard) in self.memory.batch_store.kept:
             self.machine.advance({"batch_id": batch_id, "shard": shard})
 
     def resume(self) -> None:
@@ -102,7 +98,7 @@ class Scene:
         self._advance()
 
     def _advance(self) -> None:
-        asked, self.memory.advanced.invoked[:] = list(self.memory.advanced.invoked), []
+        asked, self.invoked[:] = list(self.invoked), []
         for each in asked:
             self.machine.advance(each)
 
@@ -115,7 +111,7 @@ class Scene:
         self.clock.now += A_WHILE
         self.sweep()
         self._play()
-        while any(self.memory.table.batches[case.batch_id].drain_reason for case in self.open()):
+        while any(self.memory.batch_store.batches[case.batch_id].drain_reason for case in self.open()):
             self.clock.now += BETWEEN_SWEEPS
             self.sweep()
             self._play()
@@ -137,7 +133,7 @@ class Scene:
 
     def open(self) -> list[Case]:
         """List the batches that have not ended."""
-        return [case for case in self.cases if not self.memory.table.batches[case.batch_id].ended]
+        return [case for case in self.cases if not self.memory.batch_store.batches[case.batch_id].ended]
 
     def wrongs(self) -> list[str]:
         """List what the checker finds, over all batches."""
@@ -153,7 +149,7 @@ class Scene:
 
     def change(self, **settings: Any) -> None:
         """Change settings of the services."""
-        self.memory.settings = dataclasses.replace(self.memory.settings, **settings)
+        self.services.settings = dataclasses.replace(self.services.settings, **settings)
 
     def play_until(self, operation: str, *, before: bool = False) -> None:
         """Play until the provider was called so, or is about to be."""
@@ -166,19 +162,16 @@ class Scene:
             for execution in self.machine.running:
                 self.machine.turn(execution)
 
-    def result(self, name: str) -> bytes | None:
-        """Read a result of the first batch."""
-        return self.read(f"results/default/{self.cases[0].batch_id}/{name}")
-
-    def read(self, key: str) -> bytes | None:
-        return self.memory.fake_bucket.stored.get(key)
+    def first_result(self, name: str) -> bytes | None:
+        """Read a result of the first batch, if there is one."""
+        return self.found(f"results/default/{self.cases[0].batch_id}/{name}")
 
     def record(self, batch_id: str) -> dict[str, Any]:
-        members: dict[str, Any] = msgspec.to_builtins(self.memory.table.batches[batch_id])
+        members: dict[str, Any] = msgspec.to_builtins(self.memory.batch_store.batches[batch_id])
         return members
 
     def held_tokens(self) -> dict[str, int]:
-        room = self.memory.room
+        room = self.memory.token_ledger_store
         reservations = (reservation for name in room.names() for reservation in room.reservations(name))
         sums = {name: room.read(name).enqueued for name in room.names() if room.read(name).enqueued}
         return {
@@ -190,7 +183,7 @@ class Scene:
         return self.logged.getvalue()
 
     def _may_create(self, batch_id: str) -> bool:
-        return self.memory.table.batches[batch_id].status == "in_progress"
+        return self.memory.batch_store.batches[batch_id].status == "in_progress"
 
     def _listen(self) -> None:
         handler = logging.StreamHandler(self.logged)

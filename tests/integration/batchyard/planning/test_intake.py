@@ -5,7 +5,10 @@ import pytest
 
 from batchyard.domain import statuses
 from batchyard.planning.intake import intake
-from tests.integration.batchyard.world import BUCKET, MACHINE, World, jsonl, request
+from tests.fakes.batches import BUCKET
+from tests.fakes.lines import jsonl, request
+from tests.fakes.moto import MACHINE
+from tests.fakes.world import World
 
 ONE = jsonl([request("a")])
 

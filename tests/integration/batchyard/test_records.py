@@ -11,10 +11,11 @@ from batchyard.domain.step import Step
 from batchyard.planning.plan import plan
 from batchyard.shards.fail import fail_shard
 from batchyard.shards.submit import submit
-from tests.integration.batchyard.world import answering, bad, good, jsonl, request, unrun
+from tests.fakes.endings import answering
+from tests.fakes.lines import bad, good, jsonl, request, unrun
 
 if TYPE_CHECKING:
-    from tests.integration.batchyard.world import World
+    from tests.fakes.world import World
 
 TEN = [f"r{at}" for at in range(10)]
 LONG = "1" * 60  # digits; a number of DynamoDB has 38

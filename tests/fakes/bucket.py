@@ -1,0 +1,133 @@
+"""The data bucket and the objects of files, in one dictionary."""
+
+import base64
+import hashlib
+import zlib
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Self, cast
+
+from batchyard.adapters.bucket import CHUNK, Arrived, Bucket
+from batchyard.adapters.file_bucket import FileBucket
+from batchyard.adapters.object_join import ObjectJoin, SmallObject
+from batchyard.adapters.object_writer import Begun, Writer
+from batchyard.domain.batch import InputObject
+from batchyard.domain.errors import InputGone, NotFound
+from batchyard.domain.stored_file import StoredFile
+from tests.fakes.batches import BUCKET, NOW
+
+
+class MemoryBucket(Bucket):
+    """Objects in a dictionary, handed out in chunks of `chunk` bytes."""
+
+    def __init__(self, chunk: int = 65_536) -> None:
+        self.bucket = BUCKET
+        self.chunk = chunk
+        self.stored: dict[str, bytes] = {}
+        self.metadata: dict[str, dict[str, str]] = {}
+        self.reads: list[tuple[int, int]] = []
+
+    def head(self, key: str, version_id: str | None = None) -> tuple[InputObject, dict[str, str]]:
+        data = self.get(key)
+        etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        checksum = f"CRC32:{base64.b64encode(zlib.crc32(data).to_bytes(4, 'big')).decode()}"
+        return InputObject(self.bucket, key, etag, len(data), version_id or "v1", checksum), self.metadata.get(key, {})
+
+    def inbox(self, prefix: str, after: str = "") -> Iterator[Arrived]:
+        for key in sorted(self.stored):
+            if key.startswith(prefix) and key > after:
+                yield Arrived(self.head(key)[0], datetime.fromtimestamp(NOW, UTC))
+
+    def chunks(
+        self, source: InputObject, start: int = 0, stop: int | None = None, size: int = CHUNK
+    ) -> Iterator[bytes]:
+        data, stop = self.get(source.key), source.size if stop is None else stop
+        if hashlib.md5(data, usedforsecurity=False).hexdigest() != source.etag:
+            raise InputGone(source.uri)
+        self.reads.append((start, stop))
+        piece = min(size, self.chunk)
+        for begin in range(start, stop, piece):
+            yield data[begin : min(begin + piece, stop)]
+
+    def get(self, key: str) -> bytes:
+        if key not in self.stored:
+            raise NotFound(key)
+        return self.stored[key]
+
+    def link(self, source: InputObject) -> str:
+        return f"https://{BUCKET}.example/{source.key}"
+
+    def put(self, key: str, data: bytes) -> None:
+        self.stored[key] = data
+
+    def writer(self, key: str, *, hashing: bool = True, begun: Begun | None = None) -> Writer:
+        nothing = cast("Any", None)
+        return Writer(
+            nothing, self.bucket, key, self.chunks, self.put, hashing=hashing, begun=begun
+        )  # below one part, a writer only puts
+
+
+class MemoryObjectJoin(ObjectJoin):
+    """Objects of a dictionary joined in their order."""
+
+    def __init__(self, bucket: MemoryBucket, key: str) -> None:
+        self._kept, self._into, self._whole = bucket, key, b""
+
+    def take(self, sources: Sequence[SmallObject]) -> Iterator[bytes]:
+        for source in sources:
+            piece = self._kept.get(source.key)
+            self._whole += piece
+            yield piece
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is None:
+            self._kept.put(self._into, self._whole)
+            self.version_id = "v1"
+
+
+class MemoryFileBucket(FileBucket):
+    """The objects of files, in the same dictionary as all others; `tags` say for how many seconds each is to live."""
+
+    def __init__(self, bucket: MemoryBucket) -> None:
+        self.bucket = bucket
+        self.lives: dict[str, int | None] = {}
+
+    def put(self, key: str, data: bytes, life: int | None) -> str | None:
+        self.bucket.put(key, data)
+        self.lives[key] = life
+        return "v1"
+
+    def tag(self, key: str, life: int) -> None:
+        self.lives[key] = life
+
+    def read(self, file: StoredFile) -> bytes:
+        return self.bucket.get(file.key)
+
+    def link(self, file: StoredFile) -> str:
+        return f"https://{BUCKET}.example/{file.key}"
+
+    def delete(self, file: StoredFile) -> None:
+        self.bucket.stored.pop(file.key, None)
+
+    def join(self, key: str, life: int | None) -> ObjectJoin:
+        self.lives[key] = life
+        return MemoryObjectJoin(self.bucket, key)
+
+    def put_link(self, file: StoredFile, life: int | None) -> str:
+        self.lives[file.key] = life
+        return f"{self.link(file)}?put"
+
+    def begin(self, key: str, life: int | None) -> str:
+        self.lives[key] = life
+        return f"parts of {key}"
+
+    def part_link(self, file: StoredFile, multipart_id: str, number: int, size: int) -> str:
+        return f"{self.link(file)}?{multipart_id}/{number}/{size}"
+
+    def finish(self, file: StoredFile, multipart_id: str) -> None:
+        sent = self.bucket.stored.pop(multipart_id, b"")
+        if len(sent) == file.bytes:
+            self.bucket.put(file.key, sent)

@@ -1,0 +1,133 @@
+"""AWS as moto plays it, for one test at a time, and a world that stands on it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from http import HTTPStatus
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import patch
+
+import boto3
+import botocore.session
+from botocore.loaders import create_loader
+from moto import mock_aws
+
+from batchyard.adapters import aws
+from batchyard.adapters.secrets_manager import Secret
+from batchyard.domain.errors import NotFound
+from batchyard.services import Services
+from batchyard.settings import Settings
+from tests.fakes.batches import BUCKET
+from tests.fakes.endings import EndingsProvider
+from tests.fakes.world import Clock, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from batchyard.domain.provider import Provider
+
+REGION: Final = "us-east-1"
+TABLE: Final = "batchyard-table"
+BUS: Final = "batchyard-bus"
+MACHINE: Final = f"arn:aws:states:{REGION}:123456789012:stateMachine:batch"
+SECRETS: Final = {each: f"batchyard-secret-of-{each}" for each in ("provider", "webhooks", "signing")}
+SETTINGS: Final = Settings(
+    bucket=BUCKET, table=TABLE, event_bus=BUS, provider_base_url="http://127.0.0.1/v1", provider_secret_id=SECRETS["provider"],
+    stack="stack-1", state_machine_arn=MACHINE, webhook_state_machine_arn=MACHINE.replace("batch", "webhooks"),
+    cancel_function="cancel", advance_function="advance",
+    provider_webhook_secret_id=SECRETS["webhooks"], signing_secret_id=SECRETS["signing"],
+)  # fmt: skip
+# botocore's descriptions of AWS: each session reads its own otherwise, which takes longer than most of the tests
+_DESCRIPTIONS: Final = create_loader()
+
+
+@contextmanager
+def empty_aws(*, machines_run: bool = False) -> Iterator[boto3.Session]:
+    """Mock AWS with nothing in it yet, and give boto3 a fresh session, which is yielded."""
+    known = {"ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "DEFAULT_REGION": REGION}
+    with (
+        patch.dict("os.environ", {f"AWS_{name}": value for name, value in known.items()}),
+        mock_aws(config={"stepfunctions": {"execute_state_machine": machines_run}}),
+    ):
+        core = botocore.session.get_session()
+        core.register_component("data_loader", _DESCRIPTIONS)
+        boto3.setup_default_session(botocore_session=core)
+        aws.client.cache_clear()  # a client knows its session for good
+        assert boto3.DEFAULT_SESSION is not None
+        yield boto3.DEFAULT_SESSION
+
+
+class MotoBacking:
+    """The real adapters on AWS as moto plays it."""
+
+    def __init__(self, session: boto3.Session) -> None:
+        self.invoked: list[Any] = []
+        _build()
+        session.events.register("before-call.lambda.Invoke", self._invoke)
+
+    def services(self, provider: Provider, clock: Callable[[], float], chance: Callable[[], float]) -> Services:
+        return Services(SETTINGS, provider, clock, chance)
+
+    def put(self, key: str, data: bytes, metadata: Mapping[str, str]) -> None:
+        boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=data, Metadata=dict(metadata))
+
+    def read(self, key: str) -> bytes:
+        s3 = boto3.client("s3")
+        try:
+            return s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        except s3.exceptions.NoSuchKey as error:
+            raise NotFound(key) from error
+
+    def _invoke(self, params: Any, **_: Any) -> Any:
+        """Stand where Lambda stands, which takes an asynchronous invocation in."""
+        self.invoked.append(json.loads(params["body"]))
+        return SimpleNamespace(status_code=HTTPStatus.ACCEPTED, headers={}), {"StatusCode": HTTPStatus.ACCEPTED}
+
+
+def moto_world(session: boto3.Session) -> World:
+    """Make a world on an empty AWS; its provider reads the key for each call, so that whoever calls must be allowed to."""
+    clock = Clock()
+    provider = EndingsProvider(clock)
+    world = World(MotoBacking(session), provider, clock)
+    provider.key = Secret(SETTINGS.provider_secret_id)
+    return world
+
+
+def _build() -> None:
+    s3, dynamodb = boto3.client("s3"), boto3.client("dynamodb")
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    keys: list[Any] = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
+    index: list[Any] = [{"AttributeName": "gsi1pk", "KeyType": "HASH"}, {"AttributeName": "gsi1sk", "KeyType": "RANGE"}]
+    unsettled: list[Any] = [
+        {"AttributeName": "unsettled", "KeyType": "HASH"},
+        {"AttributeName": "pk", "KeyType": "RANGE"},
+    ]
+    open_for: list[Any] = [
+        {"AttributeName": "open_for", "KeyType": "HASH"},
+        {"AttributeName": "pk", "KeyType": "RANGE"},
+    ]
+    dynamodb.create_table(
+        TableName=TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=keys,
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"}
+            for name in ("pk", "sk", "gsi1pk", "gsi1sk", "unsettled", "open_for")
+        ],
+        GlobalSecondaryIndexes=[
+            {"IndexName": "by_tenant", "KeySchema": index, "Projection": {"ProjectionType": "ALL"}},
+            {"IndexName": "unsettled", "KeySchema": unsettled, "Projection": {"ProjectionType": "KEYS_ONLY"}},
+            {"IndexName": "open_for", "KeySchema": open_for, "Projection": {"ProjectionType": "KEYS_ONLY"}},
+        ],
+    )
+    boto3.client("events").create_event_bus(Name=BUS)
+    for owner, name in SECRETS.items():
+        boto3.client("secretsmanager").create_secret(Name=name, SecretString=f"made-up-of-{owner}")
+    definition = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
+    for name in ("batch", "webhooks"):
+        boto3.client("stepfunctions").create_state_machine(
+            name=name, definition=definition, roleArn="arn:aws:iam::123456789012:role/r"
+        )

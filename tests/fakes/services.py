@@ -1,0 +1,196 @@
+"""Services whose bucket, table, state machine, bus and provider are dictionaries: no socket is opened."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from batchyard.adapters.event_bus import EventBus
+from batchyard.adapters.executions import Executions
+from batchyard.adapters.lambda_functions import LambdaFunction
+from batchyard.adapters.secrets_manager import Secret
+from batchyard.domain.batch import Batch
+from batchyard.services import Services
+from batchyard.settings import Settings
+from tests.fakes.api_stores import MemoryApiKeyStore, MemoryIdempotencyStore
+from tests.fakes.batches import BUCKET, NOW
+from tests.fakes.bucket import MemoryBucket, MemoryFileBucket
+from tests.fakes.provider import ScriptedProvider
+from tests.fakes.stores import (
+    MemoryBatchStore,
+    MemoryFileStore,
+    MemoryQuotaStore,
+    MemorySweepStore,
+    MemoryTokenLedgerStore,
+    MemoryUploadStore,
+)
+from tests.fakes.webhooks import MemoryWebhookReceipts, MemoryWebhookSender, MemoryWebhookStore
+
+
+class MemoryExecutions(Executions):
+    """The executions started, by name; `statuses` tells those that do not run any more."""
+
+    def __init__(self) -> None:
+        self.started: list[str] = []
+        self.payloads: dict[str, Any] = {}
+        self.statuses: dict[str, str] = {}
+
+    def start(self, name: str, payload: object) -> bool:
+        self.started.append(name)
+        self.payloads.setdefault(name, payload)
+        return self.started.count(name) == 1
+
+    def status(self, name: str) -> str | None:
+        return self.statuses.get(name, "RUNNING") if name in self.started else None
+
+
+class MemoryLambdaFunction(LambdaFunction):
+    """The invocations asked for."""
+
+    def __init__(self) -> None:
+        self.invoked: list[dict[str, object]] = []
+
+    def invoke(self, payload: Mapping[str, object]) -> None:
+        self.invoked.append(dict(payload))
+
+
+class MemoryEventBus(EventBus):
+    """The statuses announced."""
+
+    def __init__(self) -> None:
+        self.announced: list[str] = []
+
+    def announce(self, batch: Batch, what: str | None = None) -> None:
+        self.announced.append(what or batch.status)
+
+
+class MemorySecret(Secret):
+    """A made-up key that counts how often it was said to be stale."""
+
+    def __init__(self) -> None:
+        self.forgotten = 0
+        self.age = 0.0
+        self.text = "sk-made-up"
+
+    def __call__(self) -> str:
+        return self.text
+
+    def forget(self, older_than: float = 0.0) -> bool:
+        self.forgotten += 1
+        return self.age >= older_than
+
+
+class MemoryAdapters(Services):
+    """Services whose adapters are made of memory, whatever the provider is; each has the name that `Services` gives it."""
+
+    @cached_property
+    def bucket(self) -> MemoryBucket:
+        return MemoryBucket()
+
+    @cached_property
+    def batch_store(self) -> MemoryBatchStore:
+        return MemoryBatchStore()
+
+    @cached_property
+    def api_key_store(self) -> MemoryApiKeyStore:
+        return MemoryApiKeyStore()
+
+    @cached_property
+    def idempotency_store(self) -> MemoryIdempotencyStore:
+        return MemoryIdempotencyStore()
+
+    @cached_property
+    def webhook_receipts(self) -> MemoryWebhookReceipts:
+        return MemoryWebhookReceipts()
+
+    @cached_property
+    def sweep_store(self) -> MemorySweepStore:
+        return MemorySweepStore(self.batch_store)
+
+    @cached_property
+    def file_bucket(self) -> MemoryFileBucket:
+        return MemoryFileBucket(self.bucket)
+
+    @cached_property
+    def file_store(self) -> MemoryFileStore:
+        return MemoryFileStore()
+
+    @cached_property
+    def token_ledger_store(self) -> MemoryTokenLedgerStore:
+        return MemoryTokenLedgerStore(self.settings.provider_name, self.settings.max_enqueued_tokens)
+
+    @cached_property
+    def upload_store(self) -> MemoryUploadStore:
+        return MemoryUploadStore()
+
+    @cached_property
+    def quota_store(self) -> MemoryQuotaStore:
+        return MemoryQuotaStore(self.settings.max_stored_bytes)
+
+    @cached_property
+    def executions(self) -> MemoryExecutions:
+        return MemoryExecutions()
+
+    @cached_property
+    def cancel_function(self) -> MemoryLambdaFunction:
+        return MemoryLambdaFunction()
+
+    @cached_property
+    def advance_function(self) -> MemoryLambdaFunction:
+        return MemoryLambdaFunction()
+
+    @cached_property
+    def webhook_secret(self) -> MemorySecret:
+        return MemorySecret()
+
+    @cached_property
+    def signing_secret(self) -> MemorySecret:
+        return MemorySecret()
+
+    @cached_property
+    def webhook_store(self) -> MemoryWebhookStore:
+        return MemoryWebhookStore()
+
+    @cached_property
+    def webhook_executions(self) -> MemoryExecutions:
+        return MemoryExecutions()
+
+    @cached_property
+    def webhook_sender(self) -> MemoryWebhookSender:
+        return MemoryWebhookSender()
+
+    @cached_property
+    def event_bus(self) -> MemoryEventBus:
+        return MemoryEventBus()
+
+    @cached_property
+    def secret(self) -> MemorySecret:
+        return MemorySecret()
+
+
+class MemoryServices(MemoryAdapters):
+    """Services without AWS, with a provider of memory; `now_is` is their clock."""
+
+    def __init__(self, **settings: str | int) -> None:
+        self.now_is = float(NOW)
+        provider = ScriptedProvider(self.now)
+        super().__init__(made_up_settings(**settings), provider, lambda: self.now_is, lambda: 0.0)
+
+    @cached_property
+    def provider(self) -> ScriptedProvider:
+        assert isinstance(self._provider, ScriptedProvider)
+        return self._provider
+
+    def wait(self, seconds: int) -> None:
+        """Let time pass."""
+        self.now_is += seconds
+
+
+_SETTINGS: dict[str, str | int] = {
+    "bucket": BUCKET, "table": "table", "event_bus": "bus", "provider_base_url": "http://127.0.0.1/v1",
+    "provider_secret_id": "secret", "stack": "stack-1", "max_enqueued_tokens": "1000000000",
+}  # fmt: skip
+
+
+def made_up_settings(**settings: str | int) -> Settings:
+    """Make the settings of a stack that is nowhere, but for these."""
+    return Settings(**{**_SETTINGS, **settings})  # type: ignore[arg-type]  # each test gives a field its own type
