@@ -15,7 +15,7 @@ from batchyard.recovery.sweep_run import SweepRun
 from batchyard.shards import provider_files
 from batchyard.shards.poll import ENDING
 
-MOST_ORPHANS: Final = 100  # that one run of the sweep puts away
+MOST_ORPHANS: Final = 100  # that one run of the sweep cleans up
 
 
 class Listed(Protocol):
