@@ -73,7 +73,7 @@ class BatchStore(Table):
         return self._change_batch(batch_id, changes, f"NOT {ended}", values)
 
     def take_over_batch(self, batch_id: str, wanted: str, /, **changes: object) -> Batch | None:
-        """Give the batch of an upload to the first API request that names its object; None if another request has it."""
+        """Give the batch of an upload to an API request; None if it is taken, or its lines are for another endpoint."""
         free = "attribute_not_exists(owned_by_request)"
         fits = "(#status = :validating OR #endpoint = :wanted)"  # the lines are not known yet, or are for this endpoint
         values = {":validating": statuses.VALIDATING, ":wanted": wanted}

@@ -40,7 +40,7 @@ class TokenLedgerStore(Table):
         return f"{self.provider}#{token_ledger.short(model)}"
 
     def limit(self, model: str) -> int | None:
-        """Return how many tokens of a model may be enqueued, as configured or learned; None when nobody knows."""
+        """Return how many tokens of a model may be enqueued, as configured or learned; None if neither is known."""
         return self.limit_of(model, self.read(self.name_of(model)))
 
     def limit_of(self, model: str, ledger: Ledger) -> int | None:

@@ -1,4 +1,4 @@
-"""The body of `POST /batches`: what OpenAI would refuse in it, with OpenAI's own codes."""
+"""The body of `POST /batches`: read, or refused as OpenAI would, with OpenAI's codes."""
 
 from collections.abc import Collection
 from typing import Any, Final
