@@ -6,7 +6,6 @@ import pytest
 
 from batchyard.recovery.restarts import MOST_RESTARTS
 from batchyard.shards.fail import RESTS
-from tests.faults.machine import LEFT
 from tests.faults.provider import Fate, Trouble, lost
 from tests.faults.scene import Scene
 from tests.faults.strikes import Strike
@@ -72,10 +71,9 @@ def dies(scene: Scene) -> None:
     """Have the first shard's step die at each of its tries."""
     failed, (execution,) = len(scene.machine.failed_shards), scene.machine.running
     while len(scene.machine.failed_shards) == failed:
-        under_way = [number for number, each in execution.shards.items() if each.step.next not in LEFT]
-        its_turn = execution.next == "shards" and 0 in under_way
-        scene.strikes.due = Strike("kill", 0) if its_turn else None
-        scene.machine.turn(execution, under_way.index(0) if its_turn else None)
+        its_turn = execution.next == "shards" and 0 in execution.open
+        scene.strikes.due = Strike("kill", 0) if its_turn and execution.shards[0].runs else None
+        scene.machine.turn(execution, execution.open.index(0) if its_turn else None)
     scene.strikes.due = None
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchyard.shards.continue_as_new import MOST_BUSY_TURNS
 from tests.faults.inputs import SORTS
 from tests.faults.provider import Fate
 from tests.faults.scene import Scene
@@ -41,7 +40,7 @@ def test_shards_go_from_one_execution_to_the_next(scene: Scene, every: int) -> N
         for execution in scene.machine.running:
             scene.machine.turn(execution)
         if scene.machine.turns % every == 0 and scene.machine.turns < 60:
-            scene.machine.tire(scene.machine.turns, MOST_BUSY_TURNS)
+            scene.machine.tire(scene.machine.turns)
     scene.finish()
     assert scene.log().count("continuing as new") >= 3
     assert scene.record(batch_id)["counts"] == {"total": 12, "completed": 11, "failed": 1}

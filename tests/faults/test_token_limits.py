@@ -28,7 +28,7 @@ def side_by_side(scene: Scene, until: float = float("inf")) -> None:
     while scene.machine.running and scene.clock.now < until:
         assert scene.machine.turns < MOST_TURNS, "hangs"
         (execution,) = scene.machine.running
-        due = [each.due for each in execution.shards.values() if each.step.next not in {"done", "continue"}]
+        due = [execution.shards[number].due for number in execution.open]
         scene.machine.turn(execution, due.index(min(due)) if due else 0)
 
 

@@ -118,11 +118,9 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     reason: BatchError | None = None
     #: What it waits for, in words for people.
     paused: str | None = None
-    #: True while it waits for a fresh execution.
-    continues: bool = False
     #: Executions whose steps died at every try.
     dead_executions: int = 0
-    #: When the fresh execution may begin, in Unix seconds.
+    #: When the next execution may begin, in Unix seconds.
     rest_until: int = 0
     #: Where its lines lie in the input.
     ranges: Ranges | None = None

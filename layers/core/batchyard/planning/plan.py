@@ -9,6 +9,7 @@ import msgspec
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import SKIP, Batch, BatchError, Counts, InputObject
 from batchyard.domain.errors import BatchyardError, NotFound
+from batchyard.domain.history import fits_inline
 from batchyard.domain.time_budget import InTime, OutOfTime, watch
 from batchyard.lines import file_kinds
 from batchyard.lines.shard_lines import ShardLines
@@ -30,11 +31,17 @@ SHARDS: Final = "shards.json"
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """What the state machine goes on with; `next` is `run`, `refused`, or `plan` when there was not time enough."""
+    """What the state machine of a batch goes on with."""
 
     batch_id: str
+    #: `run`, or `run_distributed` for what one history cannot hold; `refused`; `assemble` after a dry run; `plan` when
+    #: there was not time enough.
     next: str
+    #: Shards that may run at once.
     max_concurrency: int
+    #: The number of the last shard; the first one is 0.
+    last_shard: int
+    #: Where the list of the shards lies.
     shards: dict[str, str]
 
 
@@ -52,7 +59,7 @@ def plan(
         if not _same(progress, batch):  # somebody asked for another while the plan was put down
             progress = fresh
         if not _survey(services, batch, progress, seconds_left):
-            return _planned(services, batch_id, "plan")
+            return _planned(services, batch, "plan")
         batch = services.batch_store.batch(batch_id)
         if not _same(progress, batch):  # somebody asked for one while we read
             return plan(services, batch_id, seconds_left=seconds_left)
@@ -63,7 +70,17 @@ def plan(
         services.event_bus.announce(batch)
     if batch.status == statuses.FAILED and batch.in_progress_at is None:
         _tell_refusal(services, batch)
-    return _planned(services, batch_id, "refused" if batch.ended else "assemble" if batch.dry_run else "run")
+    return _planned(services, batch, _following(services, batch))
+
+
+def _following(services: Services, batch: Batch) -> str:
+    if batch.ended:
+        return "refused"
+    if batch.dry_run:
+        return "assemble"
+    settings = services.settings
+    inline = fits_inline(batch.shards, settings.max_concurrent_shards, settings.retry_ceiling_seconds)
+    return "run" if inline else "run_distributed"
 
 
 def _same(progress: PlanProgress, batch: Batch) -> bool:
@@ -99,9 +116,9 @@ def read_progress(services: Services, batch_id: str) -> PlanProgress:
     return msgspec.msgpack.decode(services.bucket.get(object_keys.plan(batch_id, PROGRESS)), type=PlanProgress)
 
 
-def _planned(services: Services, batch_id: str, following: str) -> Planned:
-    where = {"bucket": services.settings.bucket, "key": object_keys.plan(batch_id, SHARDS)}
-    return Planned(batch_id, following, services.settings.max_concurrent_shards, where)
+def _planned(services: Services, batch: Batch, following: str) -> Planned:
+    where = {"bucket": services.settings.bucket, "key": object_keys.plan(batch.batch_id, SHARDS)}
+    return Planned(batch.batch_id, following, services.settings.max_concurrent_shards, max(0, batch.shards - 1), where)
 
 
 def _survey(services: Services, batch: Batch, progress: PlanProgress, seconds_left: Callable[[], float]) -> bool:

@@ -34,12 +34,7 @@ def advance(
 
 
 def _played(services: Services, batch_id: str, shard: int) -> str:
-    known = services.batch_store.shard(batch_id, shard)
-    if known is not None and known.continues and services.batch_store.batch(batch_id).drain_reason is None:
-        return "continue"  # it waits for an execution of its own, which must find the mark
-    step = Step(
-        batch_id, shard, Next.POLL, turns=1
-    )  # no fresh execution, which alone may take over a shard that is handed over
+    step = Step(batch_id, shard, Next.POLL)
     for _ in range(MOST_STEPS):
         step = STEPS[step.next](services, step)
         if step.next not in STEPS or step.wait_seconds:

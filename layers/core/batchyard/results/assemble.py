@@ -20,7 +20,6 @@ from batchyard.results.checkpoint import any_written, written_results
 from batchyard.results.join import Tally
 from batchyard.results.report import report
 from batchyard.services import Services
-from batchyard.shards.continue_as_new import any_continues
 
 UNRECORDED: Final = BatchError("server_error", "The shard of this request stopped before it was finished.")
 RAN: Final = frozenset({"completed", "expired", "cancelled"})  # how a provider batch ends that ran lines
@@ -29,14 +28,12 @@ UNCOUNTED: Final = "batch_cancelled"
 
 
 def assemble(services: Services, batch_id: str, seconds_left: Callable[[], float] = lambda: math.inf) -> str:
-    """Write the results and end the batch; answers what is next: `done`, `failed` when it ended so, `assemble` or `run`.
+    """Write the results and end the batch; answers what is next: `done`, `failed` when it ended so, or `assemble`.
 
     Running it again writes the same bytes; a batch that has ended is only announced again. One that was cancelled while its
-    results were written is assembled once more, to end as cancelled. One with a shard that was handed over is run again first.
-    When `seconds_left` runs low, it is put down how far the results are written, and the next call goes on from there.
+    results were written is assembled once more, to end as cancelled. When `seconds_left` runs low, it is put down how far
+    the results are written, and the next call goes on from there.
     """
-    if any_continues(services, batch_id):
-        return "run"
     batch = services.batch_store.move_batch(
         batch_id, statuses.FINALIZING, services.now()
     ) or services.batch_store.batch(batch_id)
