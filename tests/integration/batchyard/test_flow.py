@@ -6,10 +6,9 @@ import msgspec
 
 from batch_client import RequestCounts, Usage
 from batchyard.domain.batch import shape
-from batchyard.domain.step import Next, Step
+from batchyard.domain.step import MOST_TURNS, Next, Step
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
-from batchyard.shards.continue_as_new import MOST_BUSY_TURNS
 from tests.fakes.endings import answering
 from tests.fakes.lines import bad, good, jsonl, request, unrun
 from tests.fakes.provider import replace
@@ -45,7 +44,7 @@ def test_a_shard_goes_on_in_a_fresh_execution_where_the_history_of_one_would_be_
     batch_id = world.drop(jsonl(MANY))
     plan(world.services, batch_id)
     submitted = world.step(Step(batch_id, 0))
-    world.run_shard(msgspec.structs.replace(submitted, turns=MOST_BUSY_TURNS - 1))
+    assert world.step(msgspec.structs.replace(submitted, turns=MOST_TURNS)).next == "continue"
     assert not world.provider.batches["pb-0"].ended
     assert world.run(batch_id) == "done"
     assert ids(world.answered(batch_id, "output.jsonl")) == [f"r{number}" for number in range(50)]

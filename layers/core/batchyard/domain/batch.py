@@ -27,7 +27,8 @@ class BatchNext(StrEnum):
     """What follows Plan or Assemble: the word by which the batch's state machine chooses the next state."""
 
     PLAN = "plan"
-    RUN = "run"  # the shards
+    RUN = "run"  # the shards, in the history of this execution
+    RUN_DISTRIBUTED = "run_distributed"  # the shards of a batch that one history cannot hold
     ASSEMBLE = "assemble"
     REFUSED = "refused"
     FAILED = "failed"

@@ -119,11 +119,9 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     reason: BatchError | None = None
     #: What the shard waits for, in words for people; None while it does not wait.
     paused: str | None = None
-    #: True while the shard waits for a fresh execution.
-    continues: bool = False
     #: Executions in which a step died at every try.
     dead_executions: int = 0
-    #: When the fresh execution may begin, in Unix seconds.
+    #: When the next execution may begin, in Unix seconds.
     rest_until: int = 0
     #: Where the lines lie in the input.
     ranges: Ranges | None = None

@@ -33,11 +33,7 @@ def advance(
 
 
 def _play(services: Services, batch_id: str, shard: int) -> str:
-    known = services.batch_store.shard(batch_id, shard)
-    if known is not None and known.continues and services.batch_store.batch(batch_id).drain_reason is None:
-        return "continue"  # the shard waits for a fresh execution, which must find the mark
-    # With a turn behind it, this is no fresh execution: only such a one takes a shard that continues as new.
-    step = Step(batch_id, shard, Next.POLL, turns=1)
+    step = Step(batch_id, shard, Next.POLL)
     for _ in range(MOST_STEPS):
         step = STEPS[step.next](services, step)
         if step.next not in STEPS or step.wait_seconds:
