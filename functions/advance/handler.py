@@ -1,4 +1,4 @@
-"""Do what is due for a shard now, rather than when its execution wakes."""
+"""Play the next steps of a shard at once."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from batchyard.recovery.advance import advance
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take `{"batch_id", "shard"}` and answer what is next for the shard, or for the batch if that was its last or null."""
+    """Take `{"batch_id", "shard"}`, and answer `next` of the shard, or of the batch if all shards are done."""
     logger.append_keys(batch_id=event["batch_id"], shard=event["shard"])
     following = advance(
         services.current(),

@@ -13,5 +13,5 @@ app.include_router(router)
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take an HTTP API request (payload 2.0) and answer it."""
+    """Answer a request of API Gateway (payload 2.0)."""
     return answer(event, context)

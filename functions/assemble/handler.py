@@ -11,9 +11,9 @@ from batchyard.results.assemble import assemble
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take the answer of Plan, or our own; answer the same with another `next`."""
+    """Take what Plan answered, or our own answer, and answer what is `next`."""
     logger.append_keys(batch_id=event["batch_id"])
     following = assemble(
         services.current(), event["batch_id"], seconds_left=lambda: context.get_remaining_time_in_millis() / 1_000
     )
-    return {**event, "next": following}
+    return {"batch_id": event["batch_id"], "next": following}

@@ -13,9 +13,9 @@ from batchyard.webhooks.deliver import deliver, end_delivery
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda passes it
-    """Take an Order, with the error of the last attempt once there is to be no other, and answer how its delivery stands."""
-    order = msgspec.convert(event, DeliveryRequest)
-    logger.append_keys(batch_id=order.event.batch_id, endpoint_id=order.endpoint_id)
+    """Take a DeliveryRequest, with `error` after the last attempt, and answer the state of the delivery."""
+    request = msgspec.convert(event, DeliveryRequest)
+    logger.append_keys(batch_id=request.event.batch_id, endpoint_id=request.endpoint_id)
     if "error" in event:
-        return {"state": end_delivery(services.current(), order)}
-    return {"state": deliver(services.current(), order)}
+        return {"state": end_delivery(services.current(), request)}
+    return {"state": deliver(services.current(), request)}

@@ -11,10 +11,10 @@ from batchyard.shards.fail import fail_batch, fail_shard
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda passes it
-    """Take `{"batch_id", "shard"?, "error"}` from the state machine."""
+    """Take `{"batch_id", "shard"?, "error"}` from the state machine; a shard's failure is answered with what is `next`."""
     logger.append_keys(batch_id=event["batch_id"])
     if "shard" in event:
-        fail_shard(services.current(), event["batch_id"], event["shard"], event["error"])
-    else:
-        fail_batch(services.current(), event["batch_id"], event["error"])
+        following = fail_shard(services.current(), event["batch_id"], event["shard"], event["error"])
+        return {"batch_id": event["batch_id"], "next": following}
+    fail_batch(services.current(), event["batch_id"], event["error"])
     return {"batch_id": event["batch_id"]}

@@ -1,4 +1,4 @@
-"""Have the end of a batch told to its tenant's webhook endpoints."""
+"""Tell the webhook endpoints of a tenant that a batch has ended."""
 
 from typing import Any
 
@@ -11,6 +11,6 @@ from batchyard.webhooks.notify import notify
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda passes it
-    """Take the bus's word of a batch that has ended and answer the names of the deliveries that were begun."""
+    """Take the event of a batch that has ended, and answer the names of the deliveries."""
     logger.append_keys(batch_id=event["detail"]["id"])
     return {"deliveries": notify(services.current(), event["detail"])}

@@ -37,18 +37,28 @@ def mend_http_api_body() -> None:
 
 
 def mend_max_concurrency_path() -> None:
-    """Follow `MaxConcurrencyPath` of a Distributed Map; ministack ignores it and runs up to 64 items at once."""
+    """Read a Map's `MaxConcurrencyPath`, which ministack ignores: it runs all items at once, or up to 64."""
     states = _ministack("services.stepfunctions")
-    run = states._run_distributed_map
+    run = states._run_map_items
 
-    def run_bounded(
-        state: dict[str, object], raw: object, effective: object, iterator: object, execution: object, context: object
-    ) -> object:
+    def run_bounded(state: dict[str, object], given: object, execution: object, context: object) -> object:
         if path := state.get("MaxConcurrencyPath"):
-            state = {**state, "MaxConcurrency": states._resolve_path_or_ctx(path, effective, context)}
-        return run(state, raw, effective, iterator, execution, context)
+            most = states._resolve_path_or_ctx(path, states._apply_input_path(state, given, context), context)
+            state = {**state, "MaxConcurrency": most}
+        return run(state, given, execution, context)
 
-    states._run_distributed_map = run_bounded
+    states._run_map_items = run_bounded
+
+
+def mend_nested_failure() -> None:
+    """Tell of a nested execution that failed by its description, as Step Functions does; ministack tells its own error."""
+    states = _ministack("services.stepfunctions")
+
+    def described(payload: dict[str, Any]) -> tuple[str, str]:
+        told = {name: value for name, value in payload.items() if not name.startswith("output")}
+        return "States.TaskFailed", json.dumps({name[0].upper() + name[1:]: value for name, value in told.items()})
+
+    states._nested_execution_failure = described
 
 
 def mend_error_class() -> None:
@@ -200,6 +210,7 @@ def mend_log_stream() -> None:
 MENDS: Mapping[str, Callable[[], None]] = {
     "http_api_body": mend_http_api_body,
     "max_concurrency_path": mend_max_concurrency_path,
+    "nested_failure": mend_nested_failure,
     "error_class": mend_error_class,
     "object_version": mend_object_version,
     "version_range": mend_version_range,

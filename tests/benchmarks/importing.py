@@ -1,23 +1,69 @@
-"""Importing the client, against importing only what it stands on; both compiled, as on Lambda."""
+"""A cold start: importing the client and each function, against what they stand on; all compiled, as on Lambda."""
 
 from collections.abc import Iterator
 
-from tests.benchmarks.measure import Job, interleaved, run
+from tests.benchmarks.measure import Cost, Job, interleaved, run
 from tests.benchmarks.row import Row
+from tests.unit.template.documents import functions, listed
 
-REPEATS = 15
+REPEATS, REPEATS_OF_DOORS = 15, 9
 JOBS = {
     "ours": ["batch_client"],
     "floor": ["requests", "msgspec"],
     "openai": ["openai"],
 }
+MOST_OF_A_DOOR = 1.15
+AT_PROVIDER = "batch_store event_bus token_ledger_store provider"
+# The parts of the services that a function uses in its usual work.
+PARTS = {
+    "intake": "bucket batch_store executions event_bus",
+    "plan": "bucket batch_store event_bus",
+    "submit": f"bucket {AT_PROVIDER}",
+    "poll": AT_PROVIDER,
+    "collect": f"bucket {AT_PROVIDER}",
+    "cancel": AT_PROVIDER,
+    "fail": "bucket batch_store event_bus cancel_function",
+    "assemble": "bucket batch_store event_bus file_bucket file_store quota_store",
+    "advance": f"bucket file_bucket file_store quota_store {AT_PROVIDER}",
+    "notify": "webhook_store webhook_executions",
+    "deliver": "webhook_store webhook_sender signing_secret",
+    "api": "bucket batch_store file_bucket file_store upload_store quota_store api_key_store idempotency_store executions "
+    "event_bus cancel_function advance_function webhook_store signing_secret webhook_secret webhook_receipts",
+    "sweep": "bucket sweep_store executions cancel_function advance_function file_store upload_store quota_store "
+    + AT_PROVIDER,
+}
+CLIENTS = {"states": "stepfunctions"}  # an action's prefix, where boto3 calls the service otherwise
 
 
 def rows(*, full: bool) -> Iterator[Row]:
-    """Compare; a first import compiles and is not counted."""
-    jobs = {name: Job("imported", "modules", names) for name, names in JOBS.items()}
-    for job in jobs.values():
-        run(job)
-    found = interleaved(jobs, 2 * REPEATS if full else REPEATS)
+    """Compare."""
+    times = 2 if full else 1
+    found = measured({name: Job("imported", "modules", names) for name, names in JOBS.items()}, times * REPEATS)
     yield Row.ratio("import batch_client: CPU / import requests, msgspec", found["ours"], found["floor"], 1.1)
     yield Row.ratio("import openai: the same", found["openai"], found["floor"])
+    yield from doors(times * REPEATS_OF_DOORS)
+
+
+def doors(repeats: int) -> Iterator[Row]:
+    """Compare each function with boto3 and the AWS clients that it uses, requests and powertools' Logger."""
+    used = {each["CodeUri"].removeprefix("functions/"): clients(each) for each in functions().values()}
+    jobs = {name: Job("imported", "door", [name, PARTS[name], *clients]) for name, clients in used.items()}
+    floors = {" ".join(clients): Job("imported", "floor", clients) for clients in used.values()}
+    found = measured(jobs | floors, repeats)
+    for name, clients_of in used.items():
+        floor = found[" ".join(clients_of)]
+        yield Row.ratio(f"cold start of {name}: CPU / its floor", found[name], floor, MOST_OF_A_DOOR)
+
+
+def clients(function: dict[str, object]) -> list[str]:
+    """Name the AWS services that a function may call, as boto3 does."""
+    statements = [statement for policy in listed(function["Policies"]) for statement in policy["Statement"]]
+    prefixes = {action.partition(":")[0] for statement in statements for action in listed(statement["Action"])}
+    return sorted(CLIENTS.get(prefix, prefix) for prefix in prefixes)
+
+
+def measured(jobs: dict[str, Job], repeats: int) -> dict[str, Cost]:
+    """Measure; a first import compiles and is not counted."""
+    for job in jobs.values():
+        run(job)
+    return interleaved(jobs, repeats)

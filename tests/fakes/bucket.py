@@ -112,7 +112,7 @@ class MemoryFileBucket(FileBucket):
     def delete(self, file: StoredFile) -> None:
         self.bucket.stored.pop(file.key, None)
 
-    def joint(self, key: str, life: int | None) -> ObjectJoin:
+    def join(self, key: str, life: int | None) -> ObjectJoin:
         self.lives[key] = life
         return MemoryObjectJoin(self.bucket, key)
 

@@ -26,7 +26,7 @@ from tests.fakes.world import Clock, World
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from batchyard.services import Provider
+    from batchyard.domain.provider import Provider
 
 REGION: Final = "us-east-1"
 TABLE: Final = "batchyard-table"

@@ -16,9 +16,8 @@ from batchyard.domain.batch import Batch, Counts, Usage
 from batchyard.domain.create_rate import Creations
 from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.multipart_upload import StoredUpload, UploadPart
-from batchyard.domain.quota import Stored
 from batchyard.domain.shard import Shard, with_next_version
-from batchyard.domain.stored_file import StoredFile
+from batchyard.domain.stored_file import Stored, StoredFile
 from batchyard.domain.token_ledger import Ledger, Reservation, Terms
 from tests.fakes.api_stores import fit
 
@@ -131,7 +130,7 @@ class MemorySweepStore(SweepStore):
         left = sorted(set(self._batch_store.batches) - self.done_with)
         return [each for each in left if after is None or each > after][:PAGE]
 
-    def settled(self, batch_id: str) -> None:
+    def settle(self, batch_id: str) -> None:
         if not self._batch_store.batch(batch_id).ended:
             raise StaleRecord(batch_id)
         self.done_with.add(batch_id)
@@ -143,11 +142,11 @@ class MemorySweepStore(SweepStore):
         self._batch_store.batches[batch_id] = msgspec.structs.replace(known, restarts=restarts + 1)
         return True
 
-    def bookmark(self, chore: str) -> dict[str, Any]:
-        return self.bookmarks.get(chore, {})
+    def bookmark(self, task: str) -> dict[str, Any]:
+        return self.bookmarks.get(task, {})
 
-    def keep_bookmark(self, chore: str, members: dict[str, object]) -> None:
-        self.bookmarks[chore] = members
+    def keep_bookmark(self, task: str, members: dict[str, object]) -> None:
+        self.bookmarks[task] = members
 
 
 class MemoryFileStore(FileStore):

@@ -1,4 +1,5 @@
-"""The state machine of functions/batch.asl.json, played in any order of its shards, with its retries and error paths."""
+"""The state machines of functions/batch.asl.json and shard.asl.json, played in any order of the shards, with their retries and
+error paths."""
 
 from __future__ import annotations
 
@@ -12,21 +13,20 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from batchyard.domain.errors import BatchyardError, StaleRecord, StoreError
-from batchyard.domain.step import Next, Step
+from batchyard.domain.step import MOST_TURNS, Next, Step
 from batchyard.domain.time_budget import TIME_TO_END
-from batchyard.planning.plan import plan
+from batchyard.planning.plan import Planned, plan
 from batchyard.recovery.advance import advance
 from batchyard.results.assemble import assemble
 from batchyard.shards.cancel import cancel
 from batchyard.shards.collect import collect
-from batchyard.shards.continue_as_new import MOST_TURNS
 from batchyard.shards.fail import fail_batch, fail_shard
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
 from tests.faults.strikes import Killed, Strikes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from batchyard.services import Services
     from tests.fakes.world import Clock
@@ -34,30 +34,70 @@ if TYPE_CHECKING:
 DOORS: Final = {"submit": submit, "poll": poll, "collect": collect}
 TRIES: Final = 4  # of a step whose process dies or that raises what is neither StoreError nor StaleRecord
 STORE_TRIES: Final = 31
-LEFT: Final = frozenset({"done", "continue"})  # what a shard's own execution ends with
 STATUSES: Final = {"done": "SUCCEEDED", "Aborted": "ABORTED"}
+ENDS: Final = frozenset({Next.DONE, Next.CONTINUE})  # what an execution of a shard hands back
+FAILED: Final = object()
 
 
 @dataclass
-class Sleeper:
-    """A shard's child execution: its next step, and when that is due."""
+class ShardExecution:
+    """An execution of a shard: its next step, when that is due, and how it ended."""
 
+    name: str
     step: Step
     due: float = 0.0
     tries: Counter[str] = field(default_factory=Counter)
+    ended: str | None = None  # SUCCEEDED, FAILED or ABORTED
+
+    def error(self) -> dict[str, str]:
+        """Tell the parent's task that this failed, as Step Functions does."""
+        told = {
+            "ExecutionArn": f"arn:aws:states:::execution:shard:{self.name}",
+            "Name": self.name,
+            "Status": self.ended,
+        }
+        if self.ended == "FAILED":
+            whole = {"Error": "Exhausted", "Cause": json.dumps({"errorMessage": "tried too often"})}
+            told |= {"Error": "Exhausted", "Cause": json.dumps(whole)}
+        return {"Error": "States.TaskFailed", "Cause": json.dumps(told)}
+
+
+@dataclass
+class Iteration:
+    """What the execution of a batch does about one shard: its execution number `run`, and then perhaps FailShard."""
+
+    nested: ShardExecution
+    run: int = 1
+    tries: Counter[str] = field(default_factory=Counter)
+    ended: bool = False
+
+    @property
+    def due(self) -> float:
+        return self.nested.due
+
+    @property
+    def runs(self) -> bool:
+        """Tell whether a step of the shard is what comes next."""
+        return not self.ended and self.nested.ended is None
 
 
 @dataclass
 class Execution:
-    """One execution: where it is, and its shards'. `ended` is how it ended."""
+    """One execution of a batch: where it is, and the iterations of its shards. `ended` is how it ended."""
 
     batch_id: str
+    name: str
     next: str = "plan"
     resumed: bool = False
-    shards: dict[int, Sleeper] = field(default_factory=dict)
+    shards: dict[int, Iteration] = field(default_factory=dict)
     tries: Counter[str] = field(default_factory=Counter)
     error: dict[str, str] | None = None
     ended: str | None = None
+
+    @property
+    def open(self) -> list[int]:
+        """List the shards whose iterations have not ended."""
+        return [number for number, each in self.shards.items() if not each.ended]
 
 
 class Watch:
@@ -79,6 +119,7 @@ class Machine:
     ) -> None:
         self.services, self.clock, self.strikes, self.found = services, clock, strikes, found
         self.executions: dict[str, Execution] = {}
+        self.astray: list[ShardExecution] = []  # what runs on though its batch's execution was stopped
         self.cancels: list[str] = []
         self.payloads: list[Step] = []
         self.surprises: list[str] = []
@@ -92,7 +133,7 @@ class Machine:
     def start(self, name: str, payload: dict[str, str]) -> bool:
         """Stand where Step Functions' StartExecution stands: a name starts once."""
         new = name not in self.executions
-        self.executions.setdefault(name, Execution(payload["batch_id"]))
+        self.executions.setdefault(name, Execution(payload["batch_id"], name))
         return new
 
     def status(self, name: str) -> str | None:
@@ -118,17 +159,41 @@ class Machine:
         """Play one state of an execution: while it has shards that of the chosen one, else of the one that is due first."""
         self.turns += 1
         if execution.next == "shards":
-            waiting = [number for number, each in execution.shards.items() if each.step.next not in LEFT]
+            waiting = execution.open
             if not waiting:
                 execution.next = "assemble"
                 return
             first = min(waiting, key=lambda number: execution.shards[number].due)
-            self._shard(execution, first if choice is None else waiting[choice % len(waiting)])
+            self._iterate(execution, first if choice is None else waiting[choice % len(waiting)])
         elif execution.next == "fail":
             self._attempt(execution.tries, lambda: fail_batch(self.services, execution.batch_id, execution.error or {}))
             execution.ended = "Failed"
         else:
             self._batch(execution)
+
+    def stray(self, choice: int = 0) -> None:
+        """Play a step of an execution of a shard for which nobody waits any more."""
+        if self.astray:
+            self.turns += 1
+            at = choice % len(self.astray)
+            self._step(self.astray[at])
+            if self.astray[at].ended is not None:
+                del self.astray[at]
+
+    def stop(self, execution: Execution, *, alone: bool) -> None:
+        """Stop an execution of a batch. Step Functions then stops those of its shards, if it can: not those of one `alone`."""
+        execution.ended = "Aborted"
+        nested = [each.nested for each in execution.shards.values() if each.runs]
+        if alone:
+            self.astray += nested
+        for each in nested if not alone else ():
+            each.ended = "ABORTED"
+
+    def stop_shard(self, choice: int) -> None:
+        """Stop an execution of a shard alone."""
+        nested = [each.nested for execution in self.running for each in execution.shards.values() if each.runs]
+        if nested:
+            nested[choice % len(nested)].ended = "ABORTED"
 
     def deliver(self, call: Callable[[], Any]) -> Any:
         """Call a function until it comes to its end, as events are delivered."""
@@ -156,19 +221,19 @@ class Machine:
             step = self.payloads[choice % len(self.payloads)]
             self._attempt(Counter(), lambda: DOORS[step.next](self.services, step))
 
-    def tire(self, choice: int, turns: int = MOST_TURNS) -> None:
+    def tire(self, choice: int) -> None:
         """Let an execution of a shard have had so many turns that its history is nearly full."""
-        sleepers = [each for execution in self.running for each in execution.shards.values()]
-        if sleepers:
-            sleeper = sleepers[choice % len(sleepers)]
-            sleeper.step = msgspec.structs.replace(sleeper.step, turns=turns)
+        nested = [each.nested for execution in self.running for each in execution.shards.values() if each.runs]
+        if nested:
+            tired = nested[choice % len(nested)]
+            tired.step = msgspec.structs.replace(tired.step, turns=MOST_TURNS)
             self.payloads.clear()  # so many turns later, no delivery of those comes any more
 
     def _batch(self, execution: Execution) -> None:
         left = Watch(self.short.pop(0) if self.short else None)
         batch_id, resume = execution.batch_id, execution.resumed
         if execution.next == "plan":
-            call: Callable[[], Any] = lambda: plan(self.services, batch_id, resume=resume, seconds_left=left).next  # noqa: E731
+            call: Callable[[], Any] = lambda: plan(self.services, batch_id, resume=resume, seconds_left=left)  # noqa: E731
         else:
             call = lambda: assemble(self.services, batch_id, left)  # noqa: E731
         answer = self._attempt(execution.tries, call)
@@ -177,37 +242,57 @@ class Machine:
                 execution.error, execution.next = {"Error": "Exhausted", "Cause": "tried too often"}, "fail"
             return
         execution.tries.clear()
-        execution.resumed = answer == "plan"
+        following = answer.next if isinstance(answer, Planned) else str(answer)
+        execution.resumed = following == "plan"
         self.handed_over += left.looks < 0
-        if answer == "run":
-            listed = json.loads(self.found(f"work/{execution.batch_id}/plan/shards.json") or b"")
-            execution.shards = {each["shard"]: Sleeper(Step(execution.batch_id, each["shard"])) for each in listed}
+        if following in {"run", "run_distributed"}:
+            numbers = self._numbers(answer)
+            execution.shards = {number: Iteration(_started(execution, number, 1)) for number in numbers}
             execution.next = "shards"
-        elif answer in {"plan", "assemble"}:
-            execution.next = str(answer)
+        elif following in {"plan", "assemble"}:
+            execution.next = following
         else:
-            execution.ended = str(answer)
+            execution.ended = following
 
-    def _shard(self, execution: Execution, number: int) -> None:
-        sleeper = execution.shards[number]
-        self.clock.now = max(self.clock.now, sleeper.due)
-        step = sleeper.step
-        self.payloads.append(step)
-        answer = self._attempt(sleeper.tries, lambda: DOORS[step.next](self.services, step))
-        if answer is FAILED:
-            if exhausted(sleeper.tries):
-                error = {"Error": "Exhausted", "Cause": "tried too often"}
-                for _ in range(TRIES):
-                    if (
-                        self._attempt(Counter(), lambda: fail_shard(self.services, step.batch_id, number, error))
-                        is not FAILED
-                    ):
-                        break
+    def _numbers(self, planned: Planned) -> Iterable[int]:
+        """List the shards as the Map does that Plan has chosen."""
+        if planned.next == "run":
+            return range(planned.last_shard + 1)
+        return [each["shard"] for each in json.loads(self.found(planned.shards["key"]) or b"")]
+
+    def _iterate(self, execution: Execution, number: int) -> None:
+        """Play RunShard, or FailShard, of a shard, and then what follows."""
+        iteration = execution.shards[number]
+        nested = iteration.nested
+        if nested.ended is None:
+            self._step(nested)
+            answer: Any = nested.step.next if nested.ended == "SUCCEEDED" else FAILED
+        else:
+            step = nested.step
+            answer = self._attempt(
+                iteration.tries, lambda: fail_shard(self.services, step.batch_id, number, nested.error())
+            )
+            if answer is not FAILED or exhausted(iteration.tries):
                 self.failed_shards.append(step)
-                sleeper.step = step.then(Next.DONE)
+            iteration.ended = exhausted(iteration.tries)
+        if answer is not FAILED:
+            iteration.tries.clear()
+            iteration.ended = answer != Next.CONTINUE
+        if answer == Next.CONTINUE:
+            iteration.run += 1
+            iteration.nested = _started(execution, number, iteration.run)
+
+    def _step(self, nested: ShardExecution) -> None:
+        self.clock.now = max(self.clock.now, nested.due)
+        step = nested.step
+        self.payloads.append(step)
+        answer = self._attempt(nested.tries, lambda: DOORS[step.next](self.services, step))
+        if answer is FAILED:
+            nested.ended = "FAILED" if exhausted(nested.tries) else None
             return
-        sleeper.tries.clear()
-        sleeper.step, sleeper.due = answer, self.clock.now + answer.wait_seconds
+        nested.tries.clear()
+        nested.step, nested.due = answer, self.clock.now + answer.wait_seconds
+        nested.ended = "SUCCEEDED" if answer.next in ENDS else None
 
     def _attempt(self, tries: Counter[str], call: Callable[[], Any]) -> Any:
         """Run a function once, as Lambda would; FAILED when it did not come to its end."""
@@ -225,7 +310,8 @@ class Machine:
         return FAILED
 
 
-FAILED: Final = object()
+def _started(execution: Execution, number: int, run: int) -> ShardExecution:
+    return ShardExecution(f"{execution.name}-shard-{number}-run-{run}", Step(execution.batch_id, number))
 
 
 def exhausted(tries: Counter[str]) -> bool:

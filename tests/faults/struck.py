@@ -86,11 +86,11 @@ class StruckWorld(AnyWorld[FatesProvider]):
         self.machine.deliver(lambda: resume(self.services, self.cases[0].batch_id))
         self._advance()
 
-    def abort(self, choice: int) -> None:
-        """Stop an execution by hand."""
+    def abort(self, choice: int, *, alone: bool = False) -> None:
+        """Stop an execution by hand; those of its shards run on if it is stopped `alone`."""
         running = self.machine.running
         if running:
-            running[choice % len(running)].ended = "Aborted"
+            self.machine.stop(running[choice % len(running)], alone=alone)
 
     def sweep(self) -> None:
         """Let the schedule come."""
@@ -122,12 +122,13 @@ class StruckWorld(AnyWorld[FatesProvider]):
 
     def _play(self) -> None:
         swept = self.machine.turns
-        while self.machine.running or self.machine.cancels:
-            assert self.machine.turns < MOST_TURNS, f"hangs: {self.machine.running}"
+        while self.machine.running or self.machine.cancels or self.machine.astray:
+            assert self.machine.turns < MOST_TURNS, f"hangs: {self.machine.running} {self.machine.astray}"
             if self.machine.turns - swept > BEFORE_A_SWEEP:
                 swept = self.machine.turns
                 self.sweep()
             self.machine.cancel()
+            self.machine.stray()
             for execution in self.machine.running:
                 self.machine.turn(execution)
 

@@ -7,7 +7,6 @@ import pytest
 from batchyard.recovery.restarts import MOST_RESTARTS
 from batchyard.shards.fail import RESTS
 from tests.fakes.failures import lost
-from tests.faults.machine import LEFT
 from tests.faults.provider import Fate, Trouble
 from tests.faults.strikes import Strike
 from tests.faults.struck import StruckWorld
@@ -73,10 +72,9 @@ def dies(world: StruckWorld) -> None:
     """Have the first shard's step die at each of its tries."""
     failed, (execution,) = len(world.machine.failed_shards), world.machine.running
     while len(world.machine.failed_shards) == failed:
-        under_way = [number for number, each in execution.shards.items() if each.step.next not in LEFT]
-        its_turn = execution.next == "shards" and 0 in under_way
-        world.strikes.due = Strike("kill", 0) if its_turn else None
-        world.machine.turn(execution, under_way.index(0) if its_turn else None)
+        its_turn = execution.next == "shards" and 0 in execution.open
+        world.strikes.due = Strike("kill", 0) if its_turn and execution.shards[0].runs else None
+        world.machine.turn(execution, execution.open.index(0) if its_turn else None)
     world.strikes.due = None
 
 

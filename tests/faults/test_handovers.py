@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchyard.shards.continue_as_new import MOST_BUSY_TURNS
 from tests.faults.inputs import SORTS
 from tests.faults.provider import Fate
 from tests.faults.struck import StruckWorld
@@ -41,7 +40,7 @@ def test_shards_go_from_one_execution_to_the_next(world: StruckWorld, every: int
         for execution in world.machine.running:
             world.machine.turn(execution)
         if world.machine.turns % every == 0 and world.machine.turns < 60:
-            world.machine.tire(world.machine.turns, MOST_BUSY_TURNS)
+            world.machine.tire(world.machine.turns)
     world.finish()
     assert world.log().count("continuing as new") >= 3
     assert world.record(batch_id)["counts"] == {"total": 12, "completed": 11, "failed": 1}

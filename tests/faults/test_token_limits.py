@@ -28,7 +28,7 @@ def side_by_side(world: StruckWorld, until: float = float("inf")) -> None:
     while world.machine.running and world.clock.now < until:
         assert world.machine.turns < MOST_TURNS, "hangs"
         (execution,) = world.machine.running
-        due = [each.due for each in execution.shards.values() if each.step.next not in {"done", "continue"}]
+        due = [execution.shards[number].due for number in execution.open]
         world.machine.turn(execution, due.index(min(due)) if due else 0)
 
 

@@ -112,6 +112,7 @@ class Walk(RuleBasedStateMachine):
     @rule(choice=st.integers(0, 7), turns=st.integers(1, 6))
     def go_on(self, choice: int, turns: int) -> None:
         for _ in range(turns):
+            self.world.machine.stray(choice)
             for execution in self.world.machine.running:
                 self.world.machine.turn(execution, choice)
 
@@ -156,9 +157,13 @@ class Walk(RuleBasedStateMachine):
     def run_a_cancel(self, choice: int) -> None:
         self.world.machine.cancel(choice)
 
-    @rule(choice=st.integers(0, 3))
-    def stop_an_execution(self, choice: int) -> None:
-        self.world.abort(choice)
+    @rule(choice=st.integers(0, 3), alone=st.booleans())
+    def stop_an_execution(self, choice: int, *, alone: bool) -> None:
+        self.world.abort(choice, alone=alone)
+
+    @rule(choice=st.integers(0, 7))
+    def stop_an_execution_of_a_shard(self, choice: int) -> None:
+        self.world.machine.stop_shard(choice)
 
     @rule()
     def sweep(self) -> None:

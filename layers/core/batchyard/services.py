@@ -1,95 +1,45 @@
-"""Everything an operation works with: built once, in one place, each part when it is first used."""
+"""Everything that an operation works with.
+
+Each part is imported and built when it is first used, so that a function loads at its cold start only what it needs.
+"""
+
+from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Container, Iterator
 from functools import cache, cached_property
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from batch_client import (
-    AuthenticationError,
-    BatchClient,
-    File,
-    FileDeleted,
-    HttpInfo,
-    InvalidArgumentError,
-    RetryPolicy,
-    Source,
-)
-from batch_client import Batch as ProviderBatch
 from batchyard import settings
-from batchyard.adapters.api_key_store import ApiKeyStore
-from batchyard.adapters.batch_store import BatchStore
-from batchyard.adapters.bucket import Bucket
-from batchyard.adapters.event_bus import EventBus
-from batchyard.adapters.executions import Executions
-from batchyard.adapters.file_bucket import FileBucket
-from batchyard.adapters.file_store import FileStore
-from batchyard.adapters.idempotency_store import IdempotencyStore
-from batchyard.adapters.lambda_functions import LambdaFunction
-from batchyard.adapters.quota_store import QuotaStore
-from batchyard.adapters.secrets_manager import Secret
-from batchyard.adapters.sweep_store import SweepStore
-from batchyard.adapters.token_ledger_store import TokenLedgerStore
-from batchyard.adapters.upload_store import UploadStore
-from batchyard.adapters.webhook_receipts import WebhookReceipts
-from batchyard.adapters.webhook_sender import WebhookSender
-from batchyard.adapters.webhook_store import WebhookStore
-from batchyard.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchyard.adapters.api_key_store import ApiKeyStore
+    from batchyard.adapters.batch_store import BatchStore
+    from batchyard.adapters.bucket import Bucket
+    from batchyard.adapters.event_bus import EventBus
+    from batchyard.adapters.executions import Executions
+    from batchyard.adapters.file_bucket import FileBucket
+    from batchyard.adapters.file_store import FileStore
+    from batchyard.adapters.idempotency_store import IdempotencyStore
+    from batchyard.adapters.lambda_functions import LambdaFunction
+    from batchyard.adapters.quota_store import QuotaStore
+    from batchyard.adapters.secrets_manager import Secret
+    from batchyard.adapters.sweep_store import SweepStore
+    from batchyard.adapters.token_ledger_store import TokenLedgerStore
+    from batchyard.adapters.upload_store import UploadStore
+    from batchyard.adapters.webhook_receipts import WebhookReceipts
+    from batchyard.adapters.webhook_sender import WebhookSender
+    from batchyard.adapters.webhook_store import WebhookStore
+    from batchyard.domain.provider import Provider
+    from batchyard.settings import Settings
 
 T = TypeVar("T")
 
 
-class Provider(Protocol):
-    """What we ask of a provider; `batch_client.BatchClient` is the real one and names what each call raises."""
-
-    def create_file(self, source: Source, filename: str) -> File:
-        """Upload the input of a provider batch."""
-        ...
-
-    def create_batch(
-        self, *, input_file_id: str, endpoint: str, completion_window: str, metadata: dict[str, str]
-    ) -> ProviderBatch:
-        """Create a provider batch."""
-        ...
-
-    def retrieve_batch(self, batch_id: str) -> ProviderBatch:
-        """Read a provider batch."""
-        ...
-
-    def cancel_batch(self, batch_id: str) -> ProviderBatch:
-        """Cancel a provider batch; one that has ended is returned as it is."""
-        ...
-
-    def find_batch(
-        self, metadata_key: str, value: str, since: int, *, input_file_id: str | None = None, but: Container[str] = ()
-    ) -> ProviderBatch | None:
-        """Look for the provider batch that carries our own key, or, if it carries none, that was made of this file."""
-        ...
-
-    def iter_batches(self, *, after: str | None) -> Iterator[ProviderBatch]:
-        """List the provider batches there are, behind one of them."""
-        ...
-
-    def iter_files(self, *, purpose: str, after: str | None) -> Iterator[File]:
-        """List the files there are, behind one of them."""
-        ...
-
-    def delete_file(self, file_id: str) -> FileDeleted:
-        """Delete a file."""
-        ...
-
-    def download_file(self, file_id: str) -> Iterator[bytes]:
-        """Read an output or error file to its very end."""
-        ...
-
-    def send(self, url: str, body: bytes) -> HttpInfo[bytes]:
-        """Have one request answered at once; it is repeated only where it was certainly not run."""
-        ...
-
-
 class Services:
-    """Settings, adapters, provider, clock (Unix seconds) and chance ([0, 1)) of one process."""
+    """Settings, adapters, provider, clock (Unix seconds) and chance (in [0, 1)) of one process."""
 
     def __init__(
         self,
@@ -98,131 +48,176 @@ class Services:
         clock: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """Keep what is given; the rest is built from the settings."""
+        """Keep the arguments; the other parts are built from the settings."""
         self.settings, self.clock, self.chance = settings, clock, chance
         self._provider = provider
 
     @cached_property
     def bucket(self) -> Bucket:
         """The data bucket."""
+        from batchyard.adapters.bucket import Bucket
+
         return Bucket(self.settings.bucket)
 
     @cached_property
+    def file_bucket(self) -> FileBucket:
+        """The files in the data bucket."""
+        from batchyard.adapters.file_bucket import FileBucket
+
+        return FileBucket(self.settings.bucket)
+
+    @cached_property
     def batch_store(self) -> BatchStore:
-        """The table."""
+        """Batches and shards."""
+        from batchyard.adapters.batch_store import BatchStore
+
         return BatchStore(self.settings.table)
 
     @cached_property
+    def file_store(self) -> FileStore:
+        """Files."""
+        from batchyard.adapters.file_store import FileStore
+
+        return FileStore(self.settings.table)
+
+    @cached_property
+    def upload_store(self) -> UploadStore:
+        """Multipart uploads."""
+        from batchyard.adapters.upload_store import UploadStore
+
+        return UploadStore(self.settings.table)
+
+    @cached_property
     def api_key_store(self) -> ApiKeyStore:
-        """The table's API keys."""
+        """API keys."""
+        from batchyard.adapters.api_key_store import ApiKeyStore
+
         return ApiKeyStore(self.settings.table)
 
     @cached_property
     def idempotency_store(self) -> IdempotencyStore:
-        """The table's Idempotency-Keys."""
+        """Idempotency-Keys."""
+        from batchyard.adapters.idempotency_store import IdempotencyStore
+
         return IdempotencyStore(self.settings.table)
 
     @cached_property
-    def webhook_receipts(self) -> WebhookReceipts:
-        """The table's webhooks of the provider that were taken."""
-        return WebhookReceipts(self.settings.table)
-
-    @cached_property
-    def sweep_store(self) -> SweepStore:
-        """What the sweep has to see to."""
-        return SweepStore(self.settings.table)
-
-    @cached_property
-    def file_bucket(self) -> FileBucket:
-        """The data bucket's files."""
-        return FileBucket(self.settings.bucket)
-
-    @cached_property
-    def file_store(self) -> FileStore:
-        """The table's files."""
-        return FileStore(self.settings.table)
-
-    @cached_property
     def token_ledger_store(self) -> TokenLedgerStore:
-        """The ledgers of enqueued tokens, in the same table."""
+        """Token ledgers."""
+        from batchyard.adapters.token_ledger_store import TokenLedgerStore
+
         settings = self.settings
         return TokenLedgerStore(settings.table, settings.provider_name, settings.max_enqueued_tokens)
 
     @cached_property
-    def upload_store(self) -> UploadStore:
-        """The table's uploads in parts."""
-        return UploadStore(self.settings.table)
-
-    @cached_property
     def quota_store(self) -> QuotaStore:
-        """The sums of what tenants store, in the same table."""
+        """How many bytes each tenant stores."""
+        from batchyard.adapters.quota_store import QuotaStore
+
         return QuotaStore(self.settings.table, self.settings.max_stored_bytes)
 
     @cached_property
-    def executions(self) -> Executions:
-        """The state machine."""
-        return Executions(self.settings.state_machine_arn)
+    def sweep_store(self) -> SweepStore:
+        """What the sweep reads and writes."""
+        from batchyard.adapters.sweep_store import SweepStore
 
-    @cached_property
-    def cancel_function(self) -> LambdaFunction:
-        """The function that cancels provider batches."""
-        return LambdaFunction(self.settings.cancel_function)
-
-    @cached_property
-    def advance_function(self) -> LambdaFunction:
-        """The function that does what is due for a shard."""
-        return LambdaFunction(self.settings.advance_function)
-
-    @cached_property
-    def webhook_secret(self) -> Secret:
-        """The secrets that sign the provider's webhooks, with spaces between."""
-        return Secret(self.settings.provider_webhook_secret_id)
-
-    @cached_property
-    def signing_secret(self) -> Secret:
-        """The secret from which those of the webhook endpoints follow."""
-        return Secret(self.settings.signing_secret_id)
+        return SweepStore(self.settings.table)
 
     @cached_property
     def webhook_store(self) -> WebhookStore:
-        """The table's webhook endpoints and deliveries."""
+        """Webhook endpoints and deliveries."""
+        from batchyard.adapters.webhook_store import WebhookStore
+
         return WebhookStore(self.settings.table)
+
+    @cached_property
+    def webhook_receipts(self) -> WebhookReceipts:
+        """The provider's webhooks that were taken."""
+        from batchyard.adapters.webhook_receipts import WebhookReceipts
+
+        return WebhookReceipts(self.settings.table)
+
+    @cached_property
+    def executions(self) -> Executions:
+        """The state machine of batches."""
+        from batchyard.adapters.executions import Executions
+
+        return Executions(self.settings.state_machine_arn)
 
     @cached_property
     def webhook_executions(self) -> Executions:
         """The state machine that delivers webhooks."""
+        from batchyard.adapters.executions import Executions
+
         return Executions(self.settings.webhook_state_machine_arn)
 
     @cached_property
-    def webhook_sender(self) -> WebhookSender:
-        """What calls the addresses of tenants."""
-        return WebhookSender(private=self.settings.private_webhooks)
+    def cancel_function(self) -> LambdaFunction:
+        """The function that cancels provider batches."""
+        from batchyard.adapters.lambda_functions import LambdaFunction
+
+        return LambdaFunction(self.settings.cancel_function)
+
+    @cached_property
+    def advance_function(self) -> LambdaFunction:
+        """The function that plays the next steps of a shard at once."""
+        from batchyard.adapters.lambda_functions import LambdaFunction
+
+        return LambdaFunction(self.settings.advance_function)
 
     @cached_property
     def event_bus(self) -> EventBus:
         """The event bus."""
+        from batchyard.adapters.event_bus import EventBus
+
         return EventBus(self.settings.event_bus)
+
+    @cached_property
+    def webhook_sender(self) -> WebhookSender:
+        """Calls to the addresses of tenants."""
+        from batchyard.adapters.webhook_sender import WebhookSender
+
+        return WebhookSender(private=self.settings.private_webhooks)
 
     @cached_property
     def secret(self) -> Secret:
         """The provider's API key."""
+        from batchyard.adapters.secrets_manager import Secret
+
         return Secret(self.settings.provider_secret_id)
+
+    @cached_property
+    def signing_secret(self) -> Secret:
+        """The secret from which the secrets of webhook endpoints are derived."""
+        from batchyard.adapters.secrets_manager import Secret
+
+        return Secret(self.settings.signing_secret_id)
+
+    @cached_property
+    def webhook_secret(self) -> Secret:
+        """The secrets of the provider's webhooks, with spaces between."""
+        from batchyard.adapters.secrets_manager import Secret
+
+        return Secret(self.settings.provider_webhook_secret_id)
 
     @cached_property
     def provider(self) -> Provider:
         """The provider's API."""
+        from batch_client import BatchClient, RetryPolicy
+
         profile = self.settings.provider_profile or None
-        retry = RetryPolicy(
-            total=30.0
-        )  # the state machine repeats the rest; submit relies on a create that ends in time
+        # The state machine repeats what takes longer, and submit relies on a create that ends in time.
+        retry = RetryPolicy(total=30.0)
         return self._provider or BatchClient(self.secret, self.settings.provider_base_url, profile=profile, retry=retry)
 
     def now(self) -> int:
-        """Tell the time in whole Unix seconds."""
+        """Return the time in whole Unix seconds."""
         return int(self.clock())
 
     def ask(self, call: Callable[[Provider], T]) -> T:
-        """Make a call to the provider; a key that is refused or cannot be sent is read anew once: it may be rotated."""
+        """Call the provider; if the key is refused or cannot be sent, read the key again, and call once more."""
+        from batch_client import AuthenticationError, InvalidArgumentError
+
         try:
             return call(self.provider)
         except (AuthenticationError, InvalidArgumentError):
@@ -232,5 +227,5 @@ class Services:
 
 @cache
 def current() -> Services:
-    """Return services, built from its environment."""
+    """Return the services of this process, built from its environment."""
     return Services(settings.current())

@@ -11,47 +11,60 @@ from batchyard.domain.errors import SettingsError
 
 @dataclass(frozen=True)
 class Settings:
-    """What template.yaml tells a function; each field is the lower-case name of an environment variable.
-
-    Times are seconds, sizes bytes. `stack` tells what we leave at the provider from what another stack leaves there.
-    `max_tokens_per_shard` 0 is no limit. `state_machine_arn` and the names of functions are empty where none is needed.
-    """
+    """What template.yaml tells a function: each field is an environment variable, in lower case."""
 
     bucket: str
     table: str
     event_bus: str
     provider_base_url: str
     provider_secret_id: str
+    #: Tells what this stack leaves at the provider from what another stack leaves there.
     stack: str
+    #: The name of a profile of `batch_client`; empty if the host of the base URL tells.
     provider_profile: str = ""
+    #: These are empty in a function that needs none of them.
     state_machine_arn: str = ""
     cancel_function: str = ""
     advance_function: str = ""
     provider_webhook_secret_id: str = ""
     webhook_state_machine_arn: str = ""
     signing_secret_id: str = ""
+    #: The window of provider batches, if the user names none; as `24h` or `7d`.
     completion_window: str = "24h"
     max_requests_per_shard: int = 50_000
     max_bytes_per_shard: int = 200_000_000
     max_embedding_inputs_per_shard: int = 50_000
+    #: Estimated prompt tokens; 0 for no limit.
     max_tokens_per_shard: int = 0
     max_concurrent_shards: int = 20
+    #: Tries of a line, and stalls of a shard in a row.
     max_attempts: int = 3
+    #: What is done when nine tenths of the window are over: `wait`, `resubmit` or `finish`.
     deadline_action: str = "wait"
+    #: The most lines of a shard that `finish` sends one by one.
     deadline_budget_requests: int = 100
+    #: Open batches of one tenant; 0 for no limit.
     max_open_batches: int = 1_000
+    #: Bytes of one tenant's files; 0 for no limit.
     max_stored_bytes: int = 0
+    #: What becomes of a batch with bad lines: `refuse` or `skip`.
     on_invalid: str = "refuse"
+    #: One number, or `model=number` with commas between; 0 for none.
     max_enqueued_tokens: str = "0"
     first_enqueued_tokens: int = 0
+    #: Provider batches; 0 for no limit.
     max_creates_per_hour: int = 2_000
     poll_floor_seconds: int = 30
     poll_ceiling_seconds: int = 3_600
     retry_floor_seconds: int = 30
     retry_ceiling_seconds: int = 600
+    #: Days until a record expires.
     record_days: int = 90
+    #: Days until a result expires; 0 for never.
     results_days: int = 0
+    #: `true` or `false`.
     keep_provider_files: str = "false"
+    #: `true` or `false`.
     webhooks_to_private_addresses: str = "false"
 
     @property
@@ -61,12 +74,12 @@ class Settings:
 
     @property
     def private_webhooks(self) -> bool:
-        """Tell whether webhooks may go to any address, and by plain http."""
+        """Tell whether webhooks may go to any address, also by plain http."""
         return self.webhooks_to_private_addresses == "true"
 
 
 def read(environment: Mapping[str, str]) -> Settings:
-    """Build Settings from variables; raises SettingsError naming the variable that is missing or no number."""
+    """Read the settings from variables; raises SettingsError, which names the variable that is missing or no number."""
     values: dict[str, str | int] = {}
     for field in fields(Settings):
         text = environment.get(field.name.upper())
@@ -74,7 +87,7 @@ def read(environment: Mapping[str, str]) -> Settings:
             values[field.name] = _number(field.name, text) if field.type is int else text
         elif field.default is MISSING:
             raise SettingsError(f"{field.name.upper()} is not set; template.yaml sets it for every function")
-    return Settings(**values)  # type: ignore[arg-type]  # the loop above gave each field its own type
+    return Settings(**values)  # type: ignore[arg-type]  # the loop gave each field its own type
 
 
 def _number(name: str, text: str) -> int:
@@ -86,5 +99,5 @@ def _number(name: str, text: str) -> int:
 
 @cache
 def current() -> Settings:
-    """Read this process's environment, once."""
+    """Read the environment of this process, once."""
     return read(os.environ)

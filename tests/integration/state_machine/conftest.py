@@ -1,10 +1,9 @@
-"""The state machine of functions/batch.asl.json, run in process by moto's interpreter with scripted functions."""
+"""The state machines of batches and shards, run in process by moto's interpreter with scripted functions."""
 
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,11 +13,15 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_callback
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_sfn import (
+    StateTaskServiceSfn,
+)
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 
 from tests.fakes.moto import REGION, empty_aws
 
-DEFINITION = Path(__file__).resolve().parents[3] / "functions/batch.asl.json"
+DEFINITIONS = Path(__file__).resolve().parents[3] / "functions"
 BUCKET = "data"
 SHARDS_KEY = "work/batch_1/shards.json"
 PATIENCE = 30.0  # seconds; an execution here takes well under one
@@ -82,6 +85,21 @@ class RunningStack:
     waits: list[float]
     backoffs: list[float]
     machine: str
+    shard_machine: str = ""
+
+    def has_shards(self, count: int, **planned: Any) -> None:
+        """Have Plan answer that the batch has so many shards."""
+        listed = json.dumps([{"shard": number} for number in range(count)]).encode()
+        boto3.client("s3", REGION).put_object(Bucket=BUCKET, Key=SHARDS_KEY, Body=listed)
+        known = self.functions.answers["PlanFunction"]
+        assert isinstance(known, dict)
+        self.functions.answers["PlanFunction"] = {**known, "last_shard": count - 1, **planned}
+
+    def shard_executions(self) -> dict[str, str]:
+        """Return the status of each execution of the machine of shards, by its name."""
+        client = boto3.client("stepfunctions", REGION)
+        listed = client.list_executions(stateMachineArn=self.shard_machine)["executions"]
+        return {each["name"]: each["status"] for each in listed}
 
     def run(self, batch_id: str = "batch_1", given: Json | None = None) -> Json:
         """Run a batch, or what is given, to its end and return the execution's description."""
@@ -107,6 +125,7 @@ PLANNED: Json = {
     "batch_id": "batch_1",
     "next": "run",
     "max_concurrency": 2,
+    "last_shard": 2,
     "shards": {"bucket": BUCKET, "key": SHARDS_KEY},
 }
 
@@ -118,35 +137,65 @@ def smooth() -> dict[str, Answers]:
         "SubmitFunction": step(next="poll", wait_seconds=30),
         "PollFunction": step(next="collect", wait_seconds=0),
         "CollectFunction": step(next="done", wait_seconds=0),
-        "AssembleFunction": {**PLANNED, "next": "done"},
-        "FailFunction": lambda payload: {"batch_id": payload["batch_id"]},
+        "AssembleFunction": {"batch_id": "batch_1", "next": "done"},
+        "FailFunction": lambda payload: {"batch_id": payload["batch_id"], "next": "done"},
     }
 
 
+# The states of both Maps are the same, which tests/unit/template holds; so only what is different outside needs both.
+through_both_maps = pytest.mark.parametrize("stack", ["run", "run_distributed"], indirect=True)
+
+
 @pytest.fixture
-def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningStack]:
+def stack(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningStack]:
+    """Make both state machines; Plan chooses the inline Map, or the Map that a test wants."""
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     functions, waits, backoffs = Functions(smooth()), list[float](), list[float]()
     # the one place where moto hands a task's call to its Lambda, which would want Docker
     monkeypatch.setattr(lambda_eval_utils, "_invoke_lambda_function", functions.invoke)
-    # moto waits in real time; these two are all its waiting
+    # moto waits in real time; these are all its waiting, but for the looks at a nested execution
     monkeypatch.setattr(retrier_decl, "time", SimpleNamespace(sleep=backoffs.append))
     monkeypatch.setattr(WaitFunction, "_wait_interval", lambda _self, env, wait_seconds: waits.append(wait_seconds))  # noqa: ARG005 - moto passes them by name
+    monkeypatch.setattr(state_task_service_callback, "_DELAY_SECONDS_SYNC_CONDITION_CHECK", 0.02)
+    _let_nested_executions_start(monkeypatch)
     with empty_aws(machines_run=True):
-        s3 = boto3.client("s3", REGION)
-        s3.create_bucket(Bucket=BUCKET)
-        s3.put_object(
-            Bucket=BUCKET, Key=SHARDS_KEY, Body=BytesIO(json.dumps([{"shard": n} for n in range(3)]).encode())
-        )
-        yield RunningStack(functions, waits, backoffs, _create_machine())
+        boto3.client("s3", REGION).create_bucket(Bucket=BUCKET)
+        shard_machine = _create_machine("shard", {})
+        machine = _create_machine("batch", {"ShardStateMachine": shard_machine})
+        made = RunningStack(functions, waits, backoffs, machine, shard_machine)
+        made.has_shards(3, next=getattr(request, "param", "run"))
+        yield made
 
 
-def _create_machine() -> str:
-    text = DEFINITION.read_text(encoding="utf-8")
-    for name in smooth():
-        text = text.replace(f"${{{name}}}", f"arn:aws:lambda:{REGION}:123456789012:function:{name}")
+def _let_nested_executions_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have moto call its own API by boto3's names and read the answers by Step Functions' own, of which it mixes the case."""
+    evaluate = StateTaskServiceSfn._eval_service_task  # noqa: SLF001 - moto offers no public way in
+
+    def with_names_of_boto3(
+        self: StateTaskServiceSfn,
+        env: Any,
+        resource_runtime_part: Any,
+        normalised_parameters: Json,
+        **more: Any,
+    ) -> None:
+        parameters = {name[0].lower() + name[1:]: value for name, value in normalised_parameters.items()}
+        evaluate(self, env, resource_runtime_part, parameters, **more)
+
+    def with_names_of_step_functions(_self: object, response: Json, *_: object, **__: object) -> None:
+        for name in list(response):
+            response[name[0].upper() + name[1:]] = response.pop(name)
+
+    monkeypatch.setattr(StateTaskServiceSfn, "_eval_service_task", with_names_of_boto3)
+    monkeypatch.setattr(StateTaskServiceSfn, "_normalise_response", with_names_of_step_functions)
+
+
+def _create_machine(name: str, machines: Mapping[str, str]) -> str:
+    text = (DEFINITIONS / f"{name}.asl.json").read_text(encoding="utf-8")
+    functions = {each: f"arn:aws:lambda:{REGION}:123456789012:function:{each}" for each in smooth()}
+    for each, arn in (functions | dict(machines)).items():
+        text = text.replace(f"${{{each}}}", arn)
     # moto's grammar knows this percentage only with a decimal point; AWS takes both
     text = text.replace('"ToleratedFailurePercentage": 100', '"ToleratedFailurePercentage": 100.0')
     client = boto3.client("stepfunctions", REGION)
     role = "arn:aws:iam::123456789012:role/machine"
-    return client.create_state_machine(name="machine", definition=text, roleArn=role)["stateMachineArn"]
+    return client.create_state_machine(name=name, definition=text, roleArn=role)["stateMachineArn"]

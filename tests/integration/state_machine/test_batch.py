@@ -1,21 +1,25 @@
-"""What the state machine does with the answers of its functions."""
+"""What the state machines of batches and shards do with the answers of their functions, through either Map."""
 
 import json
+import threading
+import time
 from typing import Any
 
 import boto3
 import pytest
 
 from batchyard.domain.errors import StoreError
+from batchyard.domain.step import MOST_SIDE_BY_SIDE
 from tests.fakes.moto import REGION
 from tests.integration.state_machine.conftest import (
     BUCKET,
-    PLANNED,
     SHARDS_KEY,
+    Answer,
     HandlerError,
     RunningStack,
     ThrottledError,
     step,
+    through_both_maps,
 )
 
 
@@ -29,6 +33,7 @@ def of_shard(shard: int, yes: Any, no: Any) -> Any:
     return answer
 
 
+@through_both_maps
 def test_a_batch_is_planned_its_shards_run_and_it_is_assembled(stack: RunningStack) -> None:
     execution = stack.run()
     assert execution["status"] == "SUCCEEDED"
@@ -38,17 +43,23 @@ def test_a_batch_is_planned_its_shards_run_and_it_is_assembled(stack: RunningSta
     assert sorted(names[1:-1]) == ["CollectFunction"] * 3 + ["PollFunction"] * 3 + ["SubmitFunction"] * 3
 
 
-def test_each_shard_starts_with_its_number_from_the_list_in_s3(stack: RunningStack) -> None:
+@through_both_maps
+def test_each_shard_has_an_execution_of_its_own_that_starts_with_its_number(stack: RunningStack) -> None:
     stack.run()
     started = stack.functions.payloads("SubmitFunction")
     assert sorted(payload["shard"] for payload in started) == [0, 1, 2]
     for payload in started:
+        parent = payload.pop("AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID")
+        assert ":execution:batch" in parent
         assert payload == {"batch_id": "batch_1", "shard": payload["shard"], "next": "submit", "wait_seconds": 0}
+    assert stack.shard_executions() == {f"batch_1-shard-{number}-run-1": "SUCCEEDED" for number in range(3)}
 
 
+@through_both_maps
 def test_assemble_is_told_the_batch_and_none_of_the_shards_answers(stack: RunningStack) -> None:
     stack.run()
-    assert stack.functions.payloads("AssembleFunction") == [PLANNED]
+    (told,) = stack.functions.payloads("AssembleFunction")
+    assert {**told, "numbers": None} == {**stack.functions.answers["PlanFunction"], "numbers": None}  # type: ignore[dict-item]  # it is an answer
 
 
 def test_it_waits_as_long_as_a_step_asks_for(stack: RunningStack) -> None:
@@ -59,7 +70,7 @@ def test_it_waits_as_long_as_a_step_asks_for(stack: RunningStack) -> None:
 
 
 def test_polling_goes_on_until_the_provider_batch_has_ended(stack: RunningStack) -> None:
-    _one_shard()
+    stack.has_shards(1)
     turns = [{"batch_id": "batch_1", "shard": 0, "next": "poll", "wait_seconds": 60}] * 5
     stack.functions.answers["PollFunction"] = [*turns, {**turns[0], "next": "collect", "wait_seconds": 0}]
     assert stack.run()["status"] == "SUCCEEDED"
@@ -67,7 +78,7 @@ def test_polling_goes_on_until_the_provider_batch_has_ended(stack: RunningStack)
 
 
 def test_unfinished_lines_are_submitted_again(stack: RunningStack) -> None:
-    _one_shard()
+    stack.has_shards(1)
     shard = {"batch_id": "batch_1", "shard": 0}
     stack.functions.answers["CollectFunction"] = [
         {**shard, "next": "submit", "wait_seconds": 30},
@@ -94,17 +105,64 @@ def test_a_step_that_ran_out_of_time_goes_on_in_another_turn(stack: RunningStack
     assert stack.functions.names().count(function) == 3
 
 
-def test_shards_that_were_handed_over_run_in_fresh_executions_until_the_batch_can_be_assembled(
-    stack: RunningStack,
-) -> None:
-    runs = stack.functions.payloads
+@through_both_maps
+def test_a_shard_goes_on_in_a_fresh_execution_while_the_last_one_says_so(stack: RunningStack) -> None:
+    stack.has_shards(2)
+    again = {"next": "continue", "wait_seconds": 0}
+    runs = {0: [again, again], 1: [again]}
     stack.functions.answers["PollFunction"] = lambda payload: {
-        **payload, "next": "collect" if runs("AssembleFunction") else "continue", "wait_seconds": 0,
+        **payload, **(runs[payload["shard"]].pop() if runs[payload["shard"]] else {"next": "collect", "wait_seconds": 0}),
     }  # fmt: skip
-    stack.functions.answers["AssembleFunction"] = [{**PLANNED, "next": "run"}, {**PLANNED, "next": "done"}]
     assert stack.run()["status"] == "SUCCEEDED"
-    assert (stack.functions.names().count("SubmitFunction"), stack.functions.names().count("CollectFunction")) == (6, 3)
-    assert [payload["next"] for payload in stack.functions.payloads("AssembleFunction")] == ["run", "run"]
+    assert set(stack.shard_executions()) == {
+        "batch_1-shard-0-run-1", "batch_1-shard-0-run-2", "batch_1-shard-0-run-3",
+        "batch_1-shard-1-run-1", "batch_1-shard-1-run-2",
+    }  # fmt: skip
+    assert stack.functions.names().count("AssembleFunction") == 1
+    assert "FailFunction" not in stack.functions.names()
+
+
+def test_a_start_that_was_made_before_is_waited_for_and_not_made_twice(stack: RunningStack) -> None:
+    stack.has_shards(1)
+    held, known = threading.Event(), stack.functions.answers["SubmitFunction"]
+    assert callable(known)
+
+    def hold(payload: dict[str, Any]) -> Answer:
+        held.wait(10)
+        return known(payload)
+
+    stack.functions.answers["SubmitFunction"] = hold
+    ended = list[Any]()
+    running = threading.Thread(target=lambda: ended.append(stack.run()))
+    running.start()
+    while "SubmitFunction" not in stack.functions.names():
+        time.sleep(0.01)
+    (started,) = stack.functions.payloads("SubmitFunction")
+    client = boto3.client("stepfunctions", REGION)
+    again = client.start_execution(
+        stateMachineArn=stack.shard_machine,
+        name="batch_1-shard-0-run-1",
+        input=json.dumps(started, separators=(",", ":")),
+    )
+    assert again["executionArn"].endswith(":batch_1-shard-0-run-1")
+    held.set()
+    running.join()
+    assert [each["status"] for each in ended] == ["SUCCEEDED"]
+    assert stack.functions.names().count("SubmitFunction") == 1
+
+
+def test_a_start_that_was_made_before_and_has_ended_is_followed_by_a_fresh_one(stack: RunningStack) -> None:
+    stack.has_shards(1)
+    client = boto3.client("stepfunctions", REGION)
+    client.start_execution(
+        stateMachineArn=stack.shard_machine, name="batch_1-shard-0-run-1",
+        input=json.dumps({"batch_id": "batch_1", "shard": 0, "next": "submit", "wait_seconds": 0}),
+    )  # fmt: skip
+    while stack.shard_executions() != {"batch_1-shard-0-run-1": "SUCCEEDED"}:
+        time.sleep(0.01)
+    assert stack.run()["status"] == "SUCCEEDED"
+    assert set(stack.shard_executions()) == {"batch_1-shard-0-run-1", "batch_1-shard-0-run-2"}
+    assert "FailFunction" not in stack.functions.names()
 
 
 def test_a_batch_without_shards_to_run_is_assembled_at_once(stack: RunningStack) -> None:
@@ -128,7 +186,7 @@ def test_a_batch_that_assemble_finds_failed_fails_the_execution(stack: RunningSt
 
 @pytest.mark.parametrize("function", ["PlanFunction", "SubmitFunction", "PollFunction", "CollectFunction"])
 def test_a_passing_fault_of_a_step_is_retried(stack: RunningStack, function: str) -> None:
-    _one_shard()
+    stack.has_shards(1)
     well = stack.functions.answers[function]
     faults = [HandlerError("lost the table"), HandlerError("lost it again")]
 
@@ -142,7 +200,8 @@ def test_a_passing_fault_of_a_step_is_retried(stack: RunningStack, function: str
 
 
 def test_a_function_for_which_the_account_has_no_room_is_waited_for_and_within_bounds(stack: RunningStack) -> None:
-    stack.functions.answers["PlanFunction"] = [*[ThrottledError()] * 30, PLANNED]
+    planned = stack.functions.answers["PlanFunction"]
+    stack.functions.answers["PlanFunction"] = [*[ThrottledError()] * 30, planned]  # type: ignore[list-item]  # one answer
     assert stack.run()["status"] == "SUCCEEDED"
     assert stack.functions.names().count("PlanFunction") == 31
     assert len(stack.backoffs) == 30
@@ -179,13 +238,77 @@ def test_a_shard_that_keeps_failing_is_recorded_and_its_siblings_finish(stack: R
     stack.functions.answers[function] = of_shard(1, HandlerError("no luck"), well)
     assert stack.run()["status"] == "SUCCEEDED"
     (recorded,) = stack.functions.payloads("FailFunction")
-    assert (recorded["batch_id"], recorded["shard"]) == ("batch_1", 1)
-    assert recorded["error"]["Error"] == "HandlerError"
+    assert {**recorded, "error": None} == {
+        "batch_id": "batch_1",
+        "shard": 1,
+        "execution": "batch_1",
+        "run": 1,
+        "error": None,
+    }
+    assert recorded["error"]["Error"] == "States.TaskFailed"
+    described = json.loads(recorded["error"]["Cause"])
+    assert (described["Name"], described["Status"]) == ("batch_1-shard-1-run-1", "FAILED")
+    assert described["Error"] == "HandlerError"
+    assert "no luck" in described["Cause"]
+    assert stack.functions.names().count(function) == 6  # three times for each of the others' one
     assert stack.functions.names().count("AssembleFunction") == 1
     collected = {payload["shard"] for payload in stack.functions.payloads("CollectFunction")}
     assert {0, 2} <= collected
 
 
+def test_a_shard_that_failed_is_run_again_while_that_is_answered(stack: RunningStack) -> None:
+    stack.has_shards(1)
+    answers = ["continue", "continue", "done"]
+    stack.functions.answers["FailFunction"] = [{"batch_id": "batch_1", "next": each} for each in answers]
+    stack.functions.answers["SubmitFunction"] = HandlerError("no luck")
+    assert stack.run()["status"] == "SUCCEEDED"
+    assert stack.shard_executions() == {f"batch_1-shard-0-run-{run}": "FAILED" for run in (1, 2, 3)}
+    assert [payload["run"] for payload in stack.functions.payloads("FailFunction")] == [1, 2, 3]
+    assert all("answer" not in payload for payload in stack.functions.payloads("FailFunction"))
+
+
+@through_both_maps
+def test_an_execution_of_a_shard_that_is_stopped_alone_is_recorded_and_its_siblings_finish(stack: RunningStack) -> None:
+    client = boto3.client("stepfunctions", REGION)
+    known = stack.functions.answers["PollFunction"]
+    assert callable(known)
+
+    def stopped(payload: dict[str, Any]) -> Any:
+        executions = stack.shard_machine.replace(":stateMachine:", ":execution:")
+        client.stop_execution(executionArn=f"{executions}:batch_1-shard-1-run-1")
+        return known(payload)
+
+    stack.functions.answers["PollFunction"] = of_shard(1, stopped, known)
+    assert stack.run()["status"] == "SUCCEEDED"
+    (recorded,) = stack.functions.payloads("FailFunction")
+    assert (recorded["shard"], recorded["error"]["Error"]) == (1, "States.TaskFailed")
+    assert json.loads(recorded["error"]["Cause"])["Status"] == "ABORTED"
+    assert stack.functions.names()[-1] == "AssembleFunction"
+
+
+@through_both_maps
+def test_an_error_of_the_definition_itself_is_recorded_as_the_shards(stack: RunningStack) -> None:
+    stack.functions.answers["SubmitFunction"] = of_shard(
+        1, step(next="poll", wait_seconds="soon"), stack.functions.answers["SubmitFunction"]
+    )
+    assert stack.run()["status"] == "SUCCEEDED"
+    (recorded,) = stack.functions.payloads("FailFunction")
+    described = json.loads(recorded["error"]["Cause"])
+    assert (recorded["shard"], described["Error"]) == (1, "States.Runtime")
+
+
+@through_both_maps
+def test_a_shards_failure_that_cannot_be_recorded_fails_neither_its_siblings_nor_the_batch(stack: RunningStack) -> None:
+    stack.functions.answers["SubmitFunction"] = of_shard(
+        1, HandlerError("no luck"), stack.functions.answers["SubmitFunction"]
+    )
+    stack.functions.answers["FailFunction"] = RuntimeError("no table either")
+    assert stack.run()["status"] == "SUCCEEDED"
+    assert stack.functions.names().count("FailFunction") == 4
+    assert stack.functions.names()[-1] == "AssembleFunction"
+
+
+@through_both_maps
 def test_when_every_shard_fails_the_batch_is_still_assembled(stack: RunningStack) -> None:
     stack.functions.answers["SubmitFunction"] = HandlerError("provider gone")
     stack.run()
@@ -216,9 +339,10 @@ def test_a_shards_answer_that_it_does_not_know_is_recorded_and_its_siblings_fini
     stack.functions.answers["PollFunction"] = of_shard(2, step(next="dance", wait_seconds=0), well)
     assert stack.run()["status"] == "SUCCEEDED"
     (recorded,) = stack.functions.payloads("FailFunction")
-    assert (recorded["shard"], recorded["error"]["Error"]) == (2, "UnexpectedAnswer")
+    assert (recorded["shard"], json.loads(recorded["error"]["Cause"])["Error"]) == (2, "UnexpectedAnswer")
 
 
+@pytest.mark.parametrize("stack", ["run_distributed"], indirect=True)
 def test_a_list_of_shards_that_cannot_be_read_is_recorded_and_fails(stack: RunningStack) -> None:
     boto3.client("s3", REGION).delete_object(Bucket=BUCKET, Key=SHARDS_KEY)
     execution = stack.run()
@@ -235,5 +359,9 @@ def test_a_batch_cannot_be_started_twice(stack: RunningStack) -> None:
     assert stack.functions.names().count("PlanFunction") == 1
 
 
-def _one_shard() -> None:
-    boto3.client("s3", REGION).put_object(Bucket=BUCKET, Key=SHARDS_KEY, Body=b'[{"shard": 0}]')
+def test_fifty_shards_of_which_forty_may_run_at_once_are_run_inline(stack: RunningStack) -> None:
+    stack.has_shards(50, max_concurrency=MOST_SIDE_BY_SIDE)
+    stack.functions.answers["SubmitFunction"] = step(next="done", wait_seconds=0)
+    assert stack.run()["status"] == "SUCCEEDED"
+    assert sorted(payload["shard"] for payload in stack.functions.payloads("SubmitFunction")) == list(range(50))
+    assert stack.functions.names()[-1] == "AssembleFunction"

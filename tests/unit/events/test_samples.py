@@ -124,12 +124,22 @@ def test_a_step_of_a_batch_names_it(path: Path) -> None:
     assert BATCH_ID.fullmatch(read(path)["batch_id"])
 
 
-@of("submit.", "poll.", "collect.", "fail.shard")
+@of("submit.", "poll.", "collect.")
 def test_a_step_of_a_shard_names_batch_shard_and_step(path: Path) -> None:
     event = read(path)
     assert BATCH_ID.fullmatch(event["batch_id"])
     assert (type(event["shard"]), type(event["wait_seconds"])) == (int, int)
-    assert event["next"] in NEXT_STEPS or "error" in event
+    assert event["next"] in NEXT_STEPS
+
+
+@of("fail.shard")
+def test_a_failure_of_a_shard_names_batch_shard_and_what_makes_the_name_of_its_execution(path: Path) -> None:
+    event = read(path)
+    assert BATCH_ID.fullmatch(event["batch_id"])
+    assert event.keys() == {"batch_id", "shard", "execution", "run", "error"}
+    told = f"{event['execution']}-shard-{event['shard']}-run-{event['run']}"
+    error = event["error"]
+    assert error["Error"].startswith("StepFunctions.") or json.loads(error["Cause"])["Name"] == told
 
 
 @of("fail.batch", "fail.shard")
@@ -141,7 +151,10 @@ def test_a_caught_error_comes_with_step_functions_two_members(path: Path) -> Non
 
 @of("fail.batch.", "fail.shard.")
 def test_a_function_s_own_error_comes_as_text_of_lambda_s_document(path: Path) -> None:
-    assert "errorMessage" in json.loads(read(path)["error"]["Cause"])
+    told = json.loads(read(path)["error"]["Cause"])
+    while "Cause" in told:  # of an execution of a shard: in the whole error, in the description of the execution
+        told = json.loads(told["Cause"])
+    assert "errorMessage" in told
 
 
 @of("notify.")

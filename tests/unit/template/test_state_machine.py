@@ -1,7 +1,9 @@
-"""The state machine as written: nothing dangles, nothing is unbounded, and every error is recorded before it fails."""
+"""The state machines of batches and shards as written: nothing dangles, nothing is unbounded, and every error is recorded."""
 
+import json
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from itertools import chain
 from typing import NamedTuple
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from batchyard.domain import object_keys
 from batchyard.domain.batch import BatchNext
 from batchyard.domain.errors import StaleRecord, StoreError
-from batchyard.shards.continue_as_new import MOST_BUSY_TURNS
+from batchyard.domain.step import Next
 from tests.unit.template.documents import Json, functions, listed, references, resources, state_machine, template, walk
 
 LAMBDA_TROUBLE = [
@@ -21,12 +23,24 @@ LAMBDA_TROUBLE = [
 ]
 # Lambda names an error after its class.
 RETRYABLE = [each.__name__ for each in (StoreError, StaleRecord)]
-HISTORY_EVENTS = 25_000  # the most a Standard execution may have
-EVENTS_OF = {"Task": 5, "Wait": 2, "Choice": 2}
+# What Step Functions calls a start that it has no room for, and one that it has made already: the first is named by the
+# developer guide, the others follow the rule by which it names what the API answers.
+NO_ROOM = [
+    "StepFunctions.ExecutionLimitExceeded",
+    "StepFunctions.ExecutionLimitExceededException",
+    "StepFunctions.ThrottlingException",
+    "StepFunctions.AWSStepFunctionsException",
+    "StepFunctions.SdkClientException",
+]
+MADE_ALREADY = ["StepFunctions.ExecutionAlreadyExists", "StepFunctions.ExecutionAlreadyExistsException"]
+EVERYTHING = [["States.DataLimitExceeded"], ["States.ALL"]]
+MACHINES = {name: state_machine(name) for name in ("batch", "shard")}
+SUFFIX = "OfMany"  # of the states of the second iteration: names are unique in the whole machine
+LONGEST_NAME = 80  # characters, of an execution
 
 
 class State(NamedTuple):
-    """A state with the states it may go to: a Distributed Map's own states cannot be reached from outside."""
+    """A state with the states it may go to: those of a Map cannot be reached from outside."""
 
     name: str
     body: Json
@@ -55,36 +69,54 @@ def targets(body: Json) -> Iterator[str]:
         yield body["Default"]
 
 
-STATES = list(states(state_machine()))
+STATES = [state for machine in MACHINES.values() for state in states(machine)]
 TASKS = [state for state in STATES if state.body["Type"] == "Task"]
-RETRY: Json = TASKS[0].body["Retry"]  # of every task, in both state machines
+STEPS = [state for state in TASKS if state.body["Resource"] == "arn:aws:states:::lambda:invoke"]
+RUNS = [state for state in TASKS if state not in STEPS]  # of the machine of shards
+RETRY: Json = STEPS[0].body["Retry"]  # of every step, in all state machines
 WORKERS = [state for state in STATES if "Catch" in state.body]
-each_task = pytest.mark.parametrize("state", TASKS, ids=lambda state: state.name)
+each_step = pytest.mark.parametrize("state", STEPS, ids=lambda state: state.name)
+each_run = pytest.mark.parametrize("state", RUNS, ids=lambda state: state.name)
 each_worker = pytest.mark.parametrize("state", WORKERS, ids=lambda state: state.name)
+each_machine = pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)
 
 
 def records_failures(state: State) -> bool:
     return bool(state.body.get("Parameters", {}).get("FunctionName") == "${FailFunction}")
 
 
+def iterations() -> dict[str, Json]:
+    """Return what the Maps do for each shard, by the name of the Map."""
+    return {name: body["ItemProcessor"] for name, body in MACHINES["batch"]["States"].items() if body["Type"] == "Map"}
+
+
 def lookup(name: str, siblings: Json) -> State:
     return State(name, siblings[name], siblings)
 
 
-def test_every_state_is_reachable_and_every_next_exists() -> None:
-    for machine in machines(state_machine()):
+@each_machine
+def test_every_state_is_reachable_and_every_next_exists(machine: Json) -> None:
+    for each in machines(machine):
         seen: set[str] = set()
-        waiting = [machine["StartAt"]]
+        waiting = [each["StartAt"]]
         while waiting:
             name = waiting.pop()
             if name not in seen:
                 seen.add(name)
-                waiting += targets(machine["States"][name])  # a dangling Next is a KeyError here
-        assert seen == set(machine["States"])
+                waiting += targets(each["States"][name])  # a dangling Next is a KeyError here
+        assert seen == set(each["States"])
 
 
-def test_state_names_are_unique_across_the_whole_machine() -> None:
-    assert len({state.name for state in STATES}) == len(STATES)
+@each_machine
+def test_names_of_states_are_unique_in_the_whole_machine(machine: Json) -> None:
+    names = [state.name for state in states(machine)]
+    assert len(set(names)) == len(names)
+
+
+def test_no_state_is_written_in_two_machines_but_the_error_path_after_an_unknown_answer() -> None:
+    batch, shard = ([state.body for state in states(machine)] for machine in MACHINES.values())
+    for body in (each for each in shard if each in batch):
+        assert body["Type"] in {"Pass", "Fail"}
 
 
 def test_only_a_succeed_or_a_fail_ends_an_execution() -> None:
@@ -94,16 +126,16 @@ def test_only_a_succeed_or_a_fail_ends_an_execution() -> None:
         assert "End" not in state.body, state.name
 
 
-@each_task
-def test_a_task_is_given_longer_than_its_function_so_that_the_function_is_what_times_out(state: State) -> None:
+@each_step
+def test_a_step_is_given_longer_than_its_function_so_that_the_function_is_what_times_out(state: State) -> None:
     name = state.body["Parameters"]["FunctionName"].strip("${}")
     default = template()["Globals"]["Function"]["Timeout"]
     timeout = functions()[name].get("Timeout", default)
     assert timeout < state.body["TimeoutSeconds"] <= timeout + 30
 
 
-@each_task
-def test_every_task_has_the_same_retries(state: State) -> None:
+@each_step
+def test_every_step_has_the_same_retries(state: State) -> None:
     assert state.body["Retry"] == RETRY
 
 
@@ -124,41 +156,59 @@ def test_trouble_of_lambda_itself_and_of_the_stores_is_outlived_by_hours() -> No
     assert longest / 2 > 3_600  # full jitter takes half on average
 
 
+@each_run
+def test_a_start_waits_as_long_for_room_and_what_the_execution_ends_with_is_not_tried_again(state: State) -> None:
+    assert state.body["Resource"] == "arn:aws:states:::states:startExecution.sync:2"
+    (retry,) = state.body["Retry"]
+    assert retry == {**RETRY[0], "ErrorEquals": NO_ROOM}
+
+
 @each_worker
 def test_a_worker_catches_everything_that_can_be_caught(state: State) -> None:
-    assert [catch["ErrorEquals"] for catch in state.body["Catch"]] == [["States.DataLimitExceeded"], ["States.ALL"]]
+    caught = [catch["ErrorEquals"] for catch in state.body["Catch"]]
+    assert caught == ([MADE_ALREADY, *EVERYTHING] if state in RUNS else EVERYTHING)
 
 
 def test_every_task_and_every_map_is_a_worker() -> None:
-    assert {state.name for state in STATES if state.body["Type"] in {"Task", "Map", "Parallel"}} == {
-        state.name for state in WORKERS
-    }
+    assert [state for state in STATES if state.body["Type"] in {"Task", "Map", "Parallel"}] == WORKERS
 
 
 @each_worker
 def test_an_error_is_recorded_and_then_fails(state: State) -> None:
     for catch in state.body["Catch"]:
+        follows = lookup(catch["Next"], state.siblings)
         if records_failures(state):
-            assert lookup(catch["Next"], state.siblings).body["Type"] == "Fail"
+            assert follows.body["Type"] == ("Fail" if "RecordFailure" in state.siblings else "Succeed")
+        elif catch["ErrorEquals"] == MADE_ALREADY:
+            assert follows.body["Parameters"]["run.$"] == "States.MathAdd($.run, 1)"
         else:
             assert catch["ResultPath"] == "$.error"
-            assert_recorded(lookup(catch["Next"], state.siblings))
+            assert_told(follows)
 
 
 def test_an_answer_that_a_choice_does_not_know_is_recorded_and_then_fails() -> None:
-    choices = [state for state in STATES if state.body["Type"] == "Choice"]
-    assert choices
+    choices = [state for state in STATES if state.body["Type"] == "Choice" and not of_iteration(state)]
+    assert len(choices) == 3
     for state in choices:
         unexpected = lookup(state.body["Default"], state.siblings)
         assert set(unexpected.body["Result"]) == {"Error", "Cause"}
         assert unexpected.body["ResultPath"] == "$.error"
-        assert_recorded(lookup(unexpected.body["Next"], state.siblings))
+        assert_told(lookup(unexpected.body["Next"], state.siblings))
 
 
-def assert_recorded(state: State) -> None:
+def of_iteration(state: State) -> bool:
+    return any(state.name in each["States"] for each in iterations().values())
+
+
+def assert_told(state: State) -> None:
+    """Tell that a failure is recorded: of a batch before it fails, of a shard by the batch's machine, which sees it fail."""
+    if state.siblings is MACHINES["shard"]["States"]:
+        assert (state.body["Type"], state.body["ErrorPath"]) == ("Fail", "$.error.Error")
+        return
     assert records_failures(state)
-    assert state.body["ResultPath"] is None  # keeps the error for the Fail behind it
-    assert lookup(state.body["Next"], state.siblings).body["Type"] == "Fail"
+    if not of_iteration(state):
+        assert state.body["ResultPath"] is None  # keeps the error for the Fail behind it
+        assert lookup(state.body["Next"], state.siblings).body["Type"] == "Fail"
 
 
 def test_a_fail_tells_the_error_even_when_the_error_has_no_cause() -> None:
@@ -180,74 +230,141 @@ def test_a_choice_looks_at_nothing_but_next() -> None:
     for state in STATES:
         for choice in state.body.get("Choices", ()):
             assert set(choice) == {"Variable", "StringEquals", "Next"}
-            assert choice["Variable"] == "$.next"
+            assert choice["Variable"] == ("$.answer.next" if of_iteration(state) else "$.next")
 
 
 def test_the_batch_s_choices_know_every_word_that_plan_and_assemble_answer() -> None:
-    choices = [choice for body in state_machine()["States"].values() for choice in body.get("Choices", ())]
+    choices = [choice for body in MACHINES["batch"]["States"].values() for choice in body.get("Choices", ())]
     assert {choice["StringEquals"] for choice in choices} == set(BatchNext)
 
 
-def test_a_failing_shard_never_fails_its_siblings() -> None:
-    shards = state_machine()["States"]["Shards"]
-    assert shards["ToleratedFailurePercentage"] == 100
-    assert shards["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+def test_both_maps_do_the_very_same_for_each_shard() -> None:
+    inline, many = iterations().values()
+    assert json.loads(json.dumps(many).replace(SUFFIX, "")) == {**inline, "ProcessorConfig": many["ProcessorConfig"]}
+    assert all(SUFFIX in name for name in many["States"])
+    assert inline["ProcessorConfig"] == {"Mode": "INLINE"}
+    assert many["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+
+
+def test_both_maps_begin_an_iteration_with_the_same_and_go_on_in_the_same_way() -> None:
+    inline, many = (MACHINES["batch"]["States"][name] for name in iterations())
+    for field in ("MaxConcurrencyPath", "ResultPath", "Catch", "Next"):
+        assert inline[field] == many[field]
+    assert inline["ItemSelector"]["shard.$"] == "$$.Map.Item.Value"
+    assert {**inline["ItemSelector"], "shard.$": "$$.Map.Item.Value.shard"} == many["ItemSelector"]
+
+
+def test_an_iteration_never_fails_so_that_a_failing_shard_fails_no_sibling() -> None:
+    for each in iterations().values():
+        assert {body["Type"] for body in each["States"].values()} == {"Task", "Choice", "Pass", "Succeed"}
+    assert MACHINES["batch"]["States"]["ShardsOfMany"]["ToleratedFailurePercentage"] == 100  # what no Catch sees
 
 
 def test_shards_hand_nothing_back_so_that_their_number_is_not_limited_by_the_size_of_a_payload() -> None:
-    shards = state_machine()["States"]["Shards"]
-    ends = [body for body in shards["ItemProcessor"]["States"].values() if body["Type"] == "Succeed"]
-    assert [end["OutputPath"] for end in ends] == [None]
-    assert shards["ResultPath"] is None
+    for name, each in iterations().items():
+        ends = [body for body in each["States"].values() if body["Type"] == "Succeed"]
+        assert [end["OutputPath"] for end in ends] == [None]
+        assert MACHINES["batch"]["States"][name]["ResultPath"] is None
 
 
-def test_an_execution_hands_its_shard_over_long_before_its_history_is_full() -> None:
-    inner = state_machine()["States"]["Shards"]["ItemProcessor"]["States"]
-    turn, name = 0, "Poll"
-    for _ in range(3):  # Poll, Wait, and the choice that leads to Poll again
-        turn += EVENTS_OF[inner[name]["Type"]]
-        name = inner[name].get("Next", "Poll")
-    assert name == "Poll"
-    assert turn * MOST_BUSY_TURNS < 20_000 < HISTORY_EVENTS  # the rest is for retries
+def test_an_execution_of_a_shard_hands_back_what_is_next_and_the_batch_knows_each_answer() -> None:
+    shard = MACHINES["shard"]["States"]
+    ends = {choice["StringEquals"] for choice in shard["Next?"]["Choices"] if choice["Next"] == "Ended"}
+    assert "OutputPath" not in shard["Ended"]
+    for each in iterations().values():
+        (again,) = (body for body in each["States"].values() if body["Type"] == "Choice")
+        assert {choice["StringEquals"] for choice in again["Choices"]} == ends == {Next.DONE, Next.CONTINUE}
 
 
-def test_the_template_substitutes_exactly_the_functions_that_the_definition_names() -> None:
-    machine = resources("AWS::Serverless::StateMachine")["BatchStateMachine"]
-    named = {task.body["Parameters"]["FunctionName"] for task in TASKS}
-    assert {f"${{{name}}}" for name in machine["DefinitionSubstitutions"]} == named
-    for name, value in machine["DefinitionSubstitutions"].items():
-        assert references(value) == {name}
+@each_run
+def test_the_name_of_an_execution_of_a_shard_is_its_own_and_fits(state: State) -> None:
+    form, *parts = state.body["Parameters"]["Name.$"].removeprefix("States.Format(").removesuffix(")").split(", ")
+    assert parts == ["$.execution", "$.shard", "$.run"]
+    restarted, last_shard, last_run = f"batch_{'0' * 32}-4", 9_999_999, 9_999_999
+    name = form.strip("'").format(restarted, last_shard, last_run)
+    assert len(name) <= LONGEST_NAME
+    assert name.replace("-", "").replace("_", "").isalnum()
 
 
-def test_the_role_may_invoke_exactly_those_functions_and_start_its_own_shards() -> None:
-    role = resources("AWS::IAM::Role")["BatchStateMachineRole"]
-    (own,) = resources("AWS::IAM::Policy").values()
-    statements = [statement for policy in role["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
-    invoked = [references(item["Resource"]) for item in statements if item["Action"] == "lambda:InvokeFunction"]
-    assert {f"${{{name}}}" for names in invoked for name in names} == {
-        task.body["Parameters"]["FunctionName"] for task in TASKS
-    }
-    label = state_machine()["States"]["Shards"]["Label"]
-    executions = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${BatchStateMachine.Name}"
-    given = {
-        action: [item["Resource"] for item in own["PolicyDocument"]["Statement"] if action in listed(item["Action"])]
-        for item in own["PolicyDocument"]["Statement"]
+@each_run
+def test_an_execution_of_a_shard_begins_as_a_step_is_given_and_names_its_parent(state: State) -> None:
+    given = state.body["Parameters"]["Input"]
+    assert {name.removesuffix(".$") for name in given} == {
+        "batch_id", "shard", "next", "wait_seconds", "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID",
+    }  # fmt: skip
+    assert (given["next"], given["wait_seconds"]) == (Next.SUBMIT, 0)
+
+
+def named(machine: str) -> set[str]:
+    """List what a definition wants substituted."""
+    text = json.dumps(MACHINES[machine])
+    return {part.split("}")[0] for part in text.split("${")[1:]}
+
+
+@pytest.mark.parametrize(("machine", "name"), [("batch", "BatchStateMachine"), ("shard", "ShardStateMachine")])
+def test_the_template_substitutes_exactly_what_the_definition_names(machine: str, name: str) -> None:
+    given = resources("AWS::Serverless::StateMachine")[name]["DefinitionSubstitutions"]
+    assert set(given) == named(machine)
+    for key, value in given.items():
+        assert references(value) == {key}
+
+
+def statements(role: str) -> list[Json]:
+    policies = resources("AWS::IAM::Role")[role]["Policies"]
+    return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
+
+
+@pytest.mark.parametrize(("machine", "role"), [("batch", "BatchStateMachineRole"), ("shard", "ShardStateMachineRole")])
+def test_a_role_may_invoke_exactly_the_functions_that_the_definition_names(machine: str, role: str) -> None:
+    invoked = [references(each["Resource"]) for each in statements(role) if each["Action"] == "lambda:InvokeFunction"]
+    assert set(chain(*invoked)) == {name for name in named(machine) if name in functions()}
+    assert machine == "batch" or len(invoked) == len(statements(role))  # and nothing else
+
+
+def granted(items: list[Json]) -> dict[str, list[Json]]:
+    """Return by action the resources on which it is granted, for starting executions and hearing of them."""
+    return {
+        action: [each["Resource"] for each in items if action in listed(each["Action"])]
+        for item in items
         for action in listed(item["Action"])
+        if action.startswith(("states:", "events:"))
     }
-    of_map_runs, of_shards = {"Fn::Sub": f"{executions}:*"}, {"Fn::Sub": f"{executions}/{label}:*"}
+
+
+ARNS = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:"
+RULES = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/"
+
+
+def test_the_machine_of_batches_may_run_executions_of_shards_and_hear_of_them() -> None:
+    of_shards = {"Fn::Sub": f"{ARNS}${{ShardStateMachine.Name}}:*"}
+    rule = {"Fn::Sub": f"{RULES}StepFunctionsGetEventsForStepFunctionsExecutionRule"}
+    # Source: "Start a new AWS Step Functions state machine from a running execution" of the developer guide
+    assert granted(statements("BatchStateMachineRole")) == {
+        "states:StartExecution": [{"Ref": "ShardStateMachine"}],
+        "states:DescribeExecution": [of_shards],
+        "states:StopExecution": [of_shards],
+        "events:PutTargets": [rule],
+        "events:PutRule": [rule],
+        "events:DescribeRule": [rule],
+    }
+
+
+def test_the_machine_of_batches_may_run_its_own_distributed_map() -> None:
+    (own,) = resources("AWS::IAM::Policy").values()
+    label = MACHINES["batch"]["States"]["ShardsOfMany"]["Label"]
+    of_map_runs = {"Fn::Sub": f"{ARNS}${{BatchStateMachine.Name}}:*"}
+    of_items = {"Fn::Sub": f"{ARNS}${{BatchStateMachine.Name}}/{label}:*"}
     # Source: "IAM policies for using Distributed Map states" of the developer guide
-    assert given == {
+    assert granted(own["PolicyDocument"]["Statement"]) == {
         "states:StartExecution": [{"Ref": "BatchStateMachine"}],
-        "states:DescribeExecution": [of_map_runs, of_shards],
-        "states:StopExecution": [of_map_runs, of_shards],
-        "states:RedriveExecution": [of_shards],
+        "states:DescribeExecution": [of_map_runs, of_items],
+        "states:StopExecution": [of_map_runs, of_items],
+        "states:RedriveExecution": [of_items],
     }
 
 
 def test_the_role_may_read_the_list_of_shards_where_plan_writes_it_and_nothing_else_of_the_bucket() -> None:
-    role = resources("AWS::IAM::Role")["BatchStateMachineRole"]
-    statements = [statement for policy in role["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
-    (read,) = [item for item in statements if str(item["Action"]).startswith("s3:")]
+    (read,) = [item for item in statements("BatchStateMachineRole") if str(item["Action"]).startswith("s3:")]
     assert read["Action"] == "s3:GetObject"
     place = read["Resource"]["Fn::Sub"].removeprefix("${DataBucket.Arn}/")
     assert fnmatchcase(object_keys.plan(f"batch_{'0' * 32}", "shards.json"), place)

@@ -20,14 +20,19 @@ from tests.unit.template.documents import (
     walk,
 )
 
-# namespace and metric -> the dimension it is published under, and what kind of resource that names
+# namespace and metric -> the dimension it is published under, if any, and what kind of resource that names, or what itself
 # (the "metrics and dimensions" pages of SQS, API Gateway for HTTP APIs, Step Functions and Lambda)
 METRICS = {
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): ("QueueName", "AWS::SQS::Queue"),
     ("AWS/ApiGateway", "5xx"): ("ApiId", "AWS::Serverless::HttpApi"),
     ("AWS/States", "ExecutionsTimedOut"): ("StateMachineArn", "AWS::Serverless::StateMachine"),
+    ("AWS/States", "ExecutionThrottled"): ("StateMachineArn", "AWS::Serverless::StateMachine"),
+    ("AWS/States", "ThrottledEvents"): ("APIName", "StartExecution"),
+    ("AWS/States", "OpenExecutionCount"): None,
     ("AWS/Lambda", "Errors"): ("FunctionName", "AWS::Serverless::Function"),
 }
+# by default, in an account and region; below some 10,000 the metric may show none (the same page of Step Functions)
+MOST_OPEN_EXECUTIONS = 1_000_000
 OUTPUTS = {"ApiUrl", "BucketName", "TableName", "StateMachineArn", "InboxUri", "ProviderSecretArn", "EventBusName"}
 each_alarm = pytest.mark.parametrize("name", resources("AWS::CloudWatch::Alarm"))
 each_parameter = pytest.mark.parametrize("name", template()["Parameters"])
@@ -122,11 +127,14 @@ def watched(alarm: Json) -> list[Json]:
 @each_alarm
 def test_an_alarm_watches_metrics_that_exist(name: str) -> None:
     for metric in watched(resources("AWS::CloudWatch::Alarm")[name]):
-        dimension, kind = METRICS[metric["Namespace"], metric["MetricName"]]
-        (given,) = metric["Dimensions"]
-        (target,) = references(given["Value"])
-        assert given["Name"] == dimension
-        assert template()["Resources"][target]["Type"] == kind
+        named = METRICS[metric["Namespace"], metric["MetricName"]]
+        kinds = {each["Name"]: kind(each["Value"]) for each in metric.get("Dimensions", ())}
+        assert kinds == (dict([named]) if named else {})
+
+
+def kind(value: Json) -> str:
+    """Return the type of the resource that is named, or what is named itself."""
+    return str(value if isinstance(value, str) else template()["Resources"][references(value).pop()]["Type"])
 
 
 @each_alarm
@@ -140,17 +148,35 @@ def test_an_alarm_says_what_is_wrong_and_tells_somebody(name: str) -> None:
 def targets() -> set[str]:
     """Return every resource that an alarm watches."""
     metrics = [metric for alarm in resources("AWS::CloudWatch::Alarm").values() for metric in watched(alarm)]
-    return references([metric["Dimensions"] for metric in metrics])
+    return references([metric.get("Dimensions", []) for metric in metrics])
 
 
 def test_every_queue_has_an_alarm() -> None:
     assert set(resources("AWS::SQS::Queue")) <= targets()
 
 
-def test_every_function_that_the_state_machine_of_batches_runs_is_watched_by_an_alarm() -> None:
-    machine = resources("AWS::Serverless::StateMachine")["BatchStateMachine"]
-    steps = set(machine["DefinitionSubstitutions"]) - {"FailFunction"}  # what it cannot record the sweep does
+def test_every_function_that_the_state_machines_of_batches_and_shards_run_is_watched_by_an_alarm() -> None:
+    machines = resources("AWS::Serverless::StateMachine")
+    named = {*machines["BatchStateMachine"]["DefinitionSubstitutions"]}
+    named |= {*machines["ShardStateMachine"]["DefinitionSubstitutions"]}
+    steps = named - {"FailFunction", "ShardStateMachine"}  # what cannot be recorded the sweep sees to
     assert targets() & set(functions()) == steps
+
+
+def test_an_alarm_comes_long_before_aws_takes_no_more_executions() -> None:
+    alarm = resources("AWS::CloudWatch::Alarm")["OpenExecutionsAlarm"]
+    assert alarm["Statistic"] == "Maximum"
+    assert 10_000 < alarm["Threshold"] <= MOST_OPEN_EXECUTIONS / 2
+
+
+def test_an_alarm_tells_what_aws_holds_back_of_every_state_machine_and_of_all_starts() -> None:
+    total, *held_back = resources("AWS::CloudWatch::Alarm")["ThrottledAlarm"]["Metrics"]
+    assert (total["Expression"], total["ReturnData"]) == ("SUM(FILL(METRICS(), 0))", True)
+    assert references(held_back) == set(resources("AWS::Serverless::StateMachine"))
+    assert [each["Label"] for each in held_back] == ["Batch", "Shard", "Webhook", "Starts"]
+    for each in held_back:
+        assert each["ReturnData"] is False
+        assert each["MetricStat"]["Stat"] == "Sum"
 
 
 def test_one_alarm_tells_of_steps_that_have_been_failing_for_a_quarter_of_an_hour_and_its_graph_of_which() -> None:
@@ -202,9 +228,10 @@ def test_every_tag_that_a_file_may_have_has_a_rule_that_removes_it() -> None:
 
 
 def test_the_work_files_and_the_record_of_a_batch_outlive_its_execution() -> None:
-    days = state_machine()["TimeoutSeconds"] / 86_400
-    assert template()["Parameters"]["WorkDays"]["MinValue"] > days
-    assert template()["Parameters"]["RecordDays"]["MinValue"] > days
+    for name in ("batch", "shard"):
+        days = state_machine(name)["TimeoutSeconds"] / 86_400
+        assert template()["Parameters"]["WorkDays"]["MinValue"] > days
+        assert template()["Parameters"]["RecordDays"]["MinValue"] > days
 
 
 def test_the_table_is_on_demand_recoverable_encrypted_and_listed_by_tenant_and_by_need() -> None:

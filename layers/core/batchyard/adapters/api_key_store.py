@@ -34,7 +34,7 @@ class ApiKeyStore(Table):
 
     def revoke(self, key_id: str, now: int) -> bool:
         """Revoke a key; False where there is none of this id."""
-        return self._changed(changing(_key(key_id), {"revoked_at": now}, THERE))
+        return self._try_change(changing(_key(key_id), {"revoked_at": now}, THERE))
 
 
 def _key(key_id: str) -> dict[str, str]:

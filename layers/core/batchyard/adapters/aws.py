@@ -1,4 +1,4 @@
-"""Make boto3 clients and translate what they raise."""
+"""The boto3 clients of the process, and the translation of the errors that they raise."""
 
 import random
 import time
@@ -18,8 +18,8 @@ T = TypeVar("T")
 CONFLICT_TRIES: Final = 8
 CONFLICT_WAIT: Final = (0.02, 0.2)  # seconds
 CONFIG: Final = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 6})
-# Presigned URLs name the bucket's own region only where the bucket is asked for as a host; botocore's default signs for
-# the global address, which redirects, and so breaks the signature (https://github.com/boto/boto3/issues/3015).
+# A presigned URL names the region of the bucket only if the bucket is part of the host. botocore's default is the global
+# address, which redirects and so breaks the signature (https://github.com/boto/boto3/issues/3015).
 S3: Final = CONFIG.merge(Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
 
 _MEANINGS: Final[dict[str, type[BatchyardError]]] = {
@@ -35,7 +35,7 @@ _MEANINGS: Final[dict[str, type[BatchyardError]]] = {
     "TransactionCanceledException": StaleRecord,
 }
 
-# What S3 answers for a missing object to those who may not list; of any other call it says that a grant is missing.
+# S3 answers this for a missing object if the caller may not list the bucket. From any other call it means a missing grant.
 _HIDDEN: Final = frozenset({"403", "AccessDenied"})
 _OF_OBJECTS: Final = frozenset({"GetObject", "HeadObject"})
 
@@ -51,7 +51,7 @@ def client(service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients at ru
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
-    """Turn what boto3 raises into our errors, saying what was being done."""
+    """Turn the errors of boto3 into ours; `doing` says in the message what was being done."""
     try:
         yield
     except ClientError as error:
@@ -64,7 +64,7 @@ def translated(doing: str) -> Iterator[None]:
 
 
 def _meaning(error: ClientError, code: str) -> type[BatchyardError]:
-    """Find our name for an error; a transaction is stale only if its condition failed, not when it was throttled."""
+    """Return our class for an error; a transaction is stale only if a condition failed, and not if it was throttled."""
     reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
     if reasons and "ConditionalCheckFailed" not in reasons:
         return StoreError
@@ -74,7 +74,7 @@ def _meaning(error: ClientError, code: str) -> type[BatchyardError]:
 
 
 def through_conflicts(call: Callable[[], T]) -> T:
-    """Make a DynamoDB write again while it only meets another one under way, which botocore leaves to us."""
+    """Repeat a DynamoDB write while it conflicts with another write under way; botocore does not repeat it."""
     for _ in range(CONFLICT_TRIES):
         try:
             return call()

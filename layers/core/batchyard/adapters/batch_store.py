@@ -1,4 +1,4 @@
-"""The DynamoDB table: batches, shards, and who owns a provider batch."""
+"""The records of batches and shards, and of which shard a provider batch belongs to."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 BATCH: Final = "BATCH"
-OPEN: Final = "open_for"  # the member, and the index, of those batches that have not ended
-USED: Final = "used_"
-HELD: Final = "held_by"  # the set of shards that wait for something; DynamoDB drops an empty set
+OPEN: Final = "open_for"  # a member of batches that have not ended, and the index of these batches
+USED: Final = "used_"  # the sums of tokens begin so
+HELD: Final = "held_by"  # the set of shards that wait; DynamoDB drops an empty set
 
 
 def _among(some: Iterable[str]) -> tuple[str, dict[str, str]]:
-    """Shape the condition that a status is one of these, and its values."""
+    """Shape the condition that the status is one of these, and its values."""
     values = {f":status{at}": status for at, status in enumerate(sorted(some))}
     return f"#status IN ({', '.join(values)})", values
 
@@ -39,10 +39,10 @@ class LinkedShard(NamedTuple):
 
 
 class BatchStore(Table):
-    """Read and write records; every write is conditional, so that a late or second worker changes nothing."""
+    """Read and write the records of batches and shards; conditions keep a late or second worker from changing anything."""
 
     def create_batch(self, batch: Batch) -> bool:
-        """Record a new batch; False when one of this id is there already. Unless it ended at once, the sweep sees to it."""
+        """Record a new batch; False if its id is taken. The sweep looks at the batch unless it ended at once."""
         unsettled = {} if batch.ended else {"unsettled": "unsettled", OPEN: batch.tenant}
         try:
             self._put(batch_key(batch.batch_id), {**members(batch), **_index_key(batch), **unsettled})
@@ -55,12 +55,12 @@ class BatchStore(Table):
         return _batch(self._get(batch_key(batch_id)))
 
     def find_batch(self, batch_id: str) -> Batch | None:
-        """Read a batch as it is now; None where there is none, or none any more."""
+        """Read a batch as it is now; None if there is none, or its record has expired."""
         found = self._find(batch_key(batch_id))
         return _batch(found) if found else None
 
     def move_batch(self, batch_id: str, status: str, now: int, **changes: object) -> Batch | None:
-        """Move a batch to a status and change members with it; None when that move is not allowed from where it is."""
+        """Move a batch to a status and change members with it; None if its present status does not allow the transition."""
         moved = {"status": status, statuses.STAMPS[status]: now, **changes}
         try:
             return self._change_batch(batch_id, moved, *_among(statuses.sources_of(status)))
@@ -68,17 +68,17 @@ class BatchStore(Table):
             return None
 
     def change_batch(self, batch_id: str, **changes: object) -> Batch:
-        """Change members of a batch that has not ended; raises StaleRecord when it has."""
+        """Change members of a batch; raises StaleRecord if the batch has ended."""
         ended, values = ENDED
         return self._change_batch(batch_id, changes, f"NOT {ended}", values)
 
     def take_over_batch(self, batch_id: str, wanted: str, /, **changes: object) -> Batch | None:
-        """Give a batch that an upload made to the first API call that names its object; None when it is not to be had."""
-        unclaimed = "attribute_not_exists(owned_by_request)"
-        fits = "(#status = :validating OR #endpoint = :wanted)"  # its lines are not known yet, or are for this endpoint
+        """Give the batch of an upload to an API request; None if it is taken, or its lines are for another endpoint."""
+        free = "attribute_not_exists(owned_by_request)"
+        fits = "(#status = :validating OR #endpoint = :wanted)"  # the lines are not known yet, or are for this endpoint
         values = {":validating": statuses.VALIDATING, ":wanted": wanted}
         try:
-            return self._change_batch(batch_id, changes, f"{unclaimed} AND {fits}", values)
+            return self._change_batch(batch_id, changes, f"{free} AND {fits}", values)
         except StaleRecord:
             return None
 
@@ -90,7 +90,7 @@ class BatchStore(Table):
         return _batch(self._change(change))
 
     def open_batches(self, tenant: str, most: int) -> int:
-        """Count a tenant's batches that have not ended, up to `most`; one of this very second may be missing."""
+        """Count a tenant's batches that have not ended, up to `most`; a batch of this very second may be missing."""
         request: Any = {
             "TableName": self._table,
             "IndexName": OPEN,
@@ -103,7 +103,7 @@ class BatchStore(Table):
             return sum(page["Count"] for page in self._dynamodb.get_paginator("query").paginate(**request))
 
     def list_batches(self, tenant: str, after: str | None, limit: int) -> tuple[list[Batch], bool]:
-        """List a tenant's batches, newest first, behind the batch `after`; the flag says whether more follow."""
+        """Return a tenant's batches, newest first, behind the batch `after`, and whether more follow."""
         position = None if after is None else self._position(tenant, after)
         rest, start = behind("gsi1sk", position, newest_first=True)
         values = {":tenant": f"TENANT#{tenant}", **start}
@@ -129,9 +129,9 @@ class BatchStore(Table):
         return (msgspec.convert(item, Shard) for item in found)
 
     def save_shard(self, before: Shard | None, after: Shard) -> Shard:
-        """Write a shard over the version `before` and move its batch's record with it; raises StaleRecord if it was moved."""
+        """Write a shard over the version `before`, and the sums of its batch with it; raises StaleRecord if `before` is old."""
         saved = with_next_version(before, after)
-        # A worker that was overtaken must not undo what the other did.
+        # A worker that was overtaken must not undo the work of the other.
         unmoved = ("#version = :version", {":version": before.version}) if before else (NEW, {})
         put = self._putting(_shard_key(saved.batch_id, saved.shard), members(saved), *unmoved)
         change = _share(before, saved)
@@ -145,18 +145,18 @@ class BatchStore(Table):
         return saved
 
     def link(self, provider_batch_id: str, shard: Shard) -> None:
-        """Record whose a provider batch is."""
+        """Record which shard a provider batch was made for."""
         owner = {"batch_id": shard.batch_id, "shard": shard.shard, "expires_at_ttl": shard.expires_at_ttl}
         self._put(_link_key(provider_batch_id), owner, ANY)
 
     def linked(self, provider_batch_id: str) -> LinkedShard | None:
-        """Read whose a provider batch is; None where it is not recorded."""
+        """Read which shard a provider batch was made for; None if that is not recorded."""
         found = self._find(_link_key(provider_batch_id))
         return LinkedShard(found["batch_id"], found["shard"]) if found else None
 
 
 def _batch(item: dict[str, Any]) -> Batch:
-    """Read a batch: its usage is what its shards have counted until it is summed up, its pause that of shards that wait."""
+    """Read a batch. Before its usage is final, the sums of its shards stand for it; a pause counts while a shard waits."""
     used = {name: item.get(f"{USED}{name}", 0) for name in Usage.__struct_fields__}
     known = {"usage": used if any(used.values()) else None, **item}
     return msgspec.convert({**known, "paused": item.get("paused") if item.get(HELD) else None}, Batch)
@@ -181,9 +181,9 @@ def _index_key(batch: Batch) -> dict[str, str]:
 
 
 def _share(before: Shard | None, after: Shard) -> dict[str, Any]:
-    """Shape the members of an update of the batch; empty when the change does not concern it.
+    """Shape the update of the batch that a change of its shard makes; empty if it makes none.
 
-    Each kind of token is an attribute of its own, for one that is not there yet can be added to.
+    Each sum of tokens is an attribute of its own, because DynamoDB adds to an attribute that is not there yet.
     """
     completed = after.completed - (before.completed if before else 0)
     failed = after.failed - (before.failed if before else 0)

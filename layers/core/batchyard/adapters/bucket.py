@@ -1,4 +1,4 @@
-"""The data bucket."""
+"""The objects of the data bucket: read, written, listed and linked."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from batchyard.adapters.aws import client, translated
 from batchyard.adapters.object_writer import Begun, Writer
 from batchyard.domain.batch import InputObject
+from batchyard.domain.durations import HOUR
 from batchyard.domain.errors import StoreError
 
 if TYPE_CHECKING:
@@ -17,15 +18,15 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
 
-CHUNK: Final = 8 * 1024 * 1024  # bytes a request
-PIECE: Final = 256 * 1024  # bytes at a time: they stay in the processor's cache, and in memory that is at hand
+CHUNK: Final = 8 * 1024 * 1024  # bytes of one request
+PIECE: Final = 256 * 1024  # bytes at a time, few enough for the processor's cache
 CHECKSUMS: Final = ("CRC64NVME", "CRC32C", "CRC32", "SHA256", "SHA1")
-TRIES: Final = 3
-LINK_SECONDS: Final = 3_600
+TRIES: Final = 3  # of a range whose body breaks off
+LINK_SECONDS: Final = HOUR  # that a presigned URL is good
 
 
 class Arrived(NamedTuple):
-    """An object in the inbox and when it came."""
+    """An object in the inbox, and when it came."""
 
     object: InputObject
     at: datetime
@@ -40,7 +41,7 @@ class Bucket:
         self._s3: S3Client = s3 or client("s3")
 
     def head(self, key: str, version_id: str | None = None) -> tuple[InputObject, dict[str, str]]:
-        """Pin the object's version and read its user metadata; raises NotFound."""
+        """Return the newest version of an object, or a given one, and its user metadata; raises NotFound."""
         with translated(f"looking at s3://{self.bucket}/{key}"):
             version: dict[str, Any] = {"VersionId": version_id} if version_id else {}
             found = self._s3.head_object(Bucket=self.bucket, Key=key, ChecksumMode="ENABLED", **version)
@@ -51,7 +52,7 @@ class Bucket:
         return pinned, metadata
 
     def inbox(self, prefix: str, after: str = "") -> Iterator[Arrived]:
-        """Yield the newest version of every object under `prefix`, in the order of keys, behind the key `after`."""
+        """Yield the newest version of every object under `prefix`, by key, behind the key `after`."""
         with translated(f"listing s3://{self.bucket}/{prefix}"):
             marker: Any = {"KeyMarker": after} if after else {}
             pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix, **marker)
@@ -65,13 +66,13 @@ class Bucket:
     def chunks(
         self, source: InputObject, start: int = 0, stop: int | None = None, size: int = CHUNK
     ) -> Iterator[bytes]:
-        """Yield the bytes `[start, stop)` of a pinned object in small pieces, `size` of them a request."""
+        """Yield the bytes `[start, stop)` of an object in small pieces; one request reads `size` bytes."""
         stop = source.size if stop is None else stop
         for begin in range(start, stop, size):
             yield from self._range(source, begin, min(begin + size, stop))
 
     def _range(self, source: InputObject, start: int, stop: int) -> Iterator[bytes]:
-        """Read a range; of a body that breaks off the rest is asked for, which botocore leaves to us."""
+        """Read a range; if the body breaks off, request the rest. botocore repeats only whole requests."""
         failures = 0
         while start < stop:
             try:
@@ -101,7 +102,7 @@ class Bucket:
             return self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
     def link(self, source: InputObject) -> str:
-        """Make a URL that gives a pinned object of JSON to whoever holds it, for an hour."""
+        """Return a URL that gives an object of JSON to its holder, for an hour."""
         version = {"VersionId": source.version_id} if source.version_id else {}
         shown = {"ResponseContentType": "application/json", **version}
         return self._s3.generate_presigned_url(
@@ -114,19 +115,19 @@ class Bucket:
             self._s3.put_object(Bucket=self.bucket, Key=key, Body=data)
 
     def writer(self, key: str, *, hashing: bool = True, begun: Begun | None = None) -> Writer:
-        """Open an object for writing in pieces, or go on with one that was begun; it appears when the block ends well."""
+        """Open an object for writing in pieces, or go on with a begun one; the object appears when the block ends well."""
         return Writer(self._s3, self.bucket, key, self.chunks, self.put, hashing=hashing, begun=begun)
 
 
 def _plain(value: str) -> str:
     try:
-        return str(make_header(decode_header(value)))  # S3 sends text beyond ASCII in the encoding of mail headers
-    except (LookupError, UnicodeError, HeaderParseError):  # it only looks like one
+        return str(make_header(decode_header(value)))  # S3 encodes text beyond ASCII as mail headers do
+    except (LookupError, UnicodeError, HeaderParseError):  # the text only looks encoded
         return value
 
 
 def _checksum(found: Mapping[str, Any]) -> str | None:
-    """Read the checksum S3 keeps of the whole object, whichever of its algorithms the upload chose."""
+    """Read the checksum of the whole object, by whichever algorithm the upload chose; None if there is none."""
     whole = found.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT"
     kept = (f"{name}:{found[f'Checksum{name}']}" for name in CHECKSUMS if f"Checksum{name}" in found)
     return next(kept, None) if whole else None

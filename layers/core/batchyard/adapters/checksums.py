@@ -1,17 +1,17 @@
-"""CRC-32 of bytes that never are in one place: of two pieces it is made from that of each, and their sizes."""
+"""The CRC-32 of joined pieces, computed from the CRC-32 and the size of each piece."""
 
 import base64
 from typing import Final
 
-POLYNOMIAL: Final = 0xEDB88320  # of CRC-32 as zlib and S3 compute it: reversed, the lowest power in the highest bit
+POLYNOMIAL: Final = 0xEDB88320  # of CRC-32 as zlib and S3 compute it; the highest bit holds the lowest power
 ONE: Final = 0x80000000
 X_TO_8: Final = 0x00800000
 
 
 def joined(first: int, second: int, size: int) -> int:
-    """Return the CRC-32 of a piece followed by another, which has `size` bytes.
+    """Return the CRC-32 of a piece that is followed by another of `size` bytes.
 
-    That of the first is moved by as many zero bytes: a multiplication by x^(8 * size) modulo the polynomial.
+    The CRC-32 of the first piece is shifted by `size` zero bytes, which multiplies it by x^(8 * size) modulo the polynomial.
     """
     factor, square = ONE, X_TO_8
     while size:
@@ -22,12 +22,12 @@ def joined(first: int, second: int, size: int) -> int:
 
 
 def shown(crc32: int) -> str:
-    """Write a CRC-32 as S3 does."""
+    """Write a CRC-32 as S3 shows it."""
     return f"CRC32:{base64.b64encode(crc32.to_bytes(4, 'big')).decode()}"
 
 
 def _product(one: int, other: int) -> int:
-    """Multiply two polynomials over GF(2) modulo that of CRC-32."""
+    """Multiply two polynomials over GF(2), modulo the polynomial of CRC-32."""
     found = 0
     while one:
         if one & ONE:

@@ -1,4 +1,4 @@
-"""The event bus: what became of batches, for whoever listens."""
+"""The event bus, which tells what happens to batches."""
 
 from __future__ import annotations
 
@@ -31,11 +31,10 @@ class EventBus:
         self._eventbridge: EventBridgeClient = eventbridge or client("events")
 
     def announce(self, batch: Batch, what: str | None = None) -> None:
-        """Say what became of a batch, as `Batch Completed` and the like: its status, or `what`; the detail is OpenAI's Batch.
+        """Put an event that tells the status of a batch, or `what` else happened to it.
 
-        A detail type is `Batch` and one of `NAMES`; the detail has the tenant, too, why a batch waits, if it does, and
-        `results`: where in S3 they lie, for those who need no file ids.
-        An event holds 256 KB at most, so a refused batch's list of errors is left out; the record keeps it.
+        The detail type is `Batch` and one of `NAMES`. The detail is OpenAI's `Batch`, with the tenant and `results`, the
+        places of the results in S3. The list of errors is left out: an event holds at most 256 KB.
         """
         beside = {
             "tenant": batch.tenant,
@@ -57,7 +56,7 @@ class EventBus:
 
 
 def _results(batch: Batch) -> dict[str, str | None]:
-    """Name the results in S3; None for one that does not exist."""
+    """Return where in S3 each result lies; None for a result that does not exist."""
     there = {"output.jsonl": batch.output_file_id, "errors.jsonl": batch.error_file_id}
     place = f"s3://{batch.input.bucket}/"
     return {

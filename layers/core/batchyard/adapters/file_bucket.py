@@ -1,4 +1,4 @@
-"""The objects of files in the data bucket: written, read, handed out and removed."""
+"""The objects of files in the data bucket: written, read, linked and removed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class FileBucket:
-    """Work on the objects of one bucket that stand for files."""
+    """Write, read, link and remove the objects of files in one bucket."""
 
     def __init__(self, bucket: str, s3: S3Client | None = None) -> None:
         """Use this bucket."""
@@ -27,13 +27,13 @@ class FileBucket:
         self._s3: S3Client = s3 or client("s3")
 
     def put(self, key: str, data: bytes, life: int | None) -> str | None:
-        """Write a file's object, to be removed some days after `life` seconds; return its version."""
+        """Write the object of a file and return its version; S3 removes the object some days after `life` seconds."""
         with translated(f"writing s3://{self._bucket}/{key}"):
             put = self._s3.put_object(Bucket=self._bucket, Key=key, Body=data, **_tagging(life))
         return put.get("VersionId")
 
     def tag(self, key: str, life: int) -> None:
-        """Have an object that is there already removed some days after `life` seconds."""
+        """Have S3 remove an object that exists some days after `life` seconds."""
         name, _, value = keep_tag(life).partition("=")
         with translated(f"tagging s3://{self._bucket}/{key}"):
             self._s3.put_object_tagging(
@@ -41,49 +41,49 @@ class FileBucket:
             )
 
     def read(self, file: StoredFile) -> bytes:
-        """Read a file whole; raises NotFound."""
+        """Read a whole file; raises NotFound."""
         with translated(f"reading {file.file_id}"):
             return self._s3.get_object(**self._where(file))["Body"].read()
 
     def link(self, file: StoredFile) -> str:
-        """Make a URL that gives the file to whoever holds it, for an hour."""
+        """Return a URL that gives the file to its holder, for an hour."""
         named = f"attachment; filename*=UTF-8''{quote(file.filename, safe='')}"
         shown = {"ResponseContentType": "application/octet-stream", "ResponseContentDisposition": named}
         return self._s3.generate_presigned_url(
             "get_object", Params={**self._where(file), **shown}, ExpiresIn=LINK_SECONDS
         )
 
-    def joint(self, key: str, life: int | None) -> ObjectJoin:
-        """Open an object that is made of others."""
+    def join(self, key: str, life: int | None) -> ObjectJoin:
+        """Open an object that is made of other objects."""
         return ObjectJoin(self._s3, self._bucket, key, _tagging(life))
 
     def put_headers(self, life: int | None) -> dict[str, str]:
-        """Name the headers that a PUT to `put_link` must carry."""
+        """Return the headers that a PUT to `put_link` must carry."""
         return {"x-amz-tagging": keep_tag(life)} if life is not None else {}
 
     def put_link(self, file: StoredFile, life: int | None) -> str:
-        """Make a URL that takes the whole file, of its very size, from whoever holds it, for an hour."""
+        """Return a URL to which its holder can PUT the whole file, of exactly its size, for an hour."""
         wanted = {"Bucket": self._bucket, "Key": file.key, "ContentLength": file.bytes, **_tagging(life)}
         return self._s3.generate_presigned_url("put_object", Params=wanted, ExpiresIn=LINK_SECONDS)
 
     def begin(self, key: str, life: int | None) -> str:
-        """Begin a file that its owner sends in parts; return S3's id of that upload."""
+        """Begin a multipart upload to S3, whose parts the owner sends; return its id."""
         with translated(f"beginning s3://{self._bucket}/{key}"):
             begun = self._s3.create_multipart_upload(Bucket=self._bucket, Key=key, **_tagging(life))
         return begun["UploadId"]
 
     def part_link(self, file: StoredFile, multipart_id: str, number: int, size: int) -> str:
-        """Make a URL that takes one part of a file, of this size, for an hour."""
+        """Return a URL to which its holder can PUT one part of `size` bytes, for an hour."""
         wanted = {**self._part_of(file, multipart_id), "PartNumber": number, "ContentLength": size}
         return self._s3.generate_presigned_url("upload_part", Params=wanted, ExpiresIn=LINK_SECONDS)
 
     def finish(self, file: StoredFile, multipart_id: str) -> None:
-        """Join the parts that an owner sent if all bytes are there and it was not done before."""
+        """Join the parts that the owner sent, if all bytes are there and the parts are not joined yet."""
         try:
             with translated(f"finishing {file.file_id}"):
                 self._finish(self._part_of(file, multipart_id), file.bytes)
         except NotFound:
-            logger.info("parts were joined before, or are given up", file_id=file.file_id)
+            logger.info("parts were joined before, or are removed", file_id=file.file_id)
 
     def _finish(self, where: Any, size: int) -> None:  # noqa: ANN401 - unpacked into calls that take these three among others
         pages = self._s3.get_paginator("list_parts").paginate(**where)
@@ -93,20 +93,20 @@ class FileBucket:
             self._s3.complete_multipart_upload(**where, MultipartUpload={"Parts": parts})
 
     def delete(self, file: StoredFile) -> None:
-        """Remove a file's object; its version stays for the batches that read it, until the bucket's lifecycle takes it.
+        """Remove the object of a file. Its version stays for batches that read it, until S3 removes old versions.
 
-        Parts of one that was never joined go the same way.
+        S3 removes parts that were never joined, too.
         """
         with translated(f"removing s3://{self._bucket}/{file.key}"):
             self._s3.delete_object(Bucket=self._bucket, Key=file.key)
 
-    def _part_of(self, file: StoredFile, multipart_id: str) -> Any:  # noqa: ANN401 - as below
+    def _part_of(self, file: StoredFile, multipart_id: str) -> Any:  # noqa: ANN401 - unpacked, as above
         return {"Bucket": self._bucket, "Key": file.key, "UploadId": multipart_id}
 
-    def _where(self, file: StoredFile) -> Any:  # noqa: ANN401 - unpacked into calls that take these among others
+    def _where(self, file: StoredFile) -> Any:  # noqa: ANN401 - unpacked, as above
         version = {"VersionId": file.version_id} if file.version_id else {}
         return {"Bucket": self._bucket, "Key": file.key, **version}
 
 
-def _tagging(life: int | None) -> Any:  # noqa: ANN401 - unpacked into calls that take it among others
+def _tagging(life: int | None) -> Any:  # noqa: ANN401 - unpacked, as above
     return {"Tagging": keep_tag(life)} if life is not None else {}

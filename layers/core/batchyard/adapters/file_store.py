@@ -1,4 +1,4 @@
-"""The records of files, in the same table as all others."""
+"""The records of files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class FileStore(Table):
     """Read and write the records of files; every write is conditional."""
 
     def keep(self, file: StoredFile) -> bool:
-        """Record a file; False when it is recorded already with as many bytes, as when a step is run again."""
+        """Record a file; False if it is recorded with the same size already, as by an earlier run of the step."""
         index = {"gsi1pk": f"FILES#{file.tenant}", "gsi1sk": file.position}
         changed = "#bytes <> :bytes"
         try:
@@ -28,18 +28,18 @@ class FileStore(Table):
         return True
 
     def file(self, file_id: str) -> StoredFile:
-        """Read a file, though it be deleted or expired; raises NotFound."""
+        """Read a file, also one that is deleted or expired; raises NotFound."""
         return msgspec.convert(self._get(_key(file_id)), StoredFile)
 
     def change(self, file_id: str, **changes: object) -> StoredFile:
-        """Change members of a file that is not deleted; raises StaleRecord for one that is, or was never there."""
+        """Change members of a file; raises StaleRecord if the file is deleted or was never there."""
         kept = f"{THERE} AND attribute_not_exists(deleted_at)"
         return msgspec.convert(self._change(changing(_key(file_id), changes, kept)), StoredFile)
 
     def files(
         self, tenant: str, now: int, purpose: str | None, after: str | None, *, newest_first: bool
     ) -> Iterator[StoredFile]:
-        """Yield a tenant's files that are there, behind the position `after`."""
+        """Yield a tenant's files that are neither deleted nor expired, behind the position `after`."""
         rest, start = behind("gsi1sk", after, newest_first=newest_first)
         there = "attribute_not_exists(deleted_at) AND (attribute_not_exists(expires_at) OR expires_at > :now)"
         wanted, kind = (" AND purpose = :purpose", {":purpose": purpose}) if purpose else ("", {})

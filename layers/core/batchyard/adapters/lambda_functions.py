@@ -1,4 +1,4 @@
-"""Other functions of ours, called without waiting for them."""
+"""Functions of ours that are invoked asynchronously."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class LambdaFunction:
         self._lambda: LambdaClient = lambda_client or client("lambda")
 
     def invoke(self, payload: Mapping[str, object]) -> None:
-        """Queue an invocation; Lambda repeats it if it fails."""
+        """Queue an invocation; Lambda repeats an invocation that fails."""
         with translated(f"invoking {self._function}"):
             self._lambda.invoke(
                 FunctionName=self._function, InvocationType="Event", Payload=json.dumps(payload).encode()

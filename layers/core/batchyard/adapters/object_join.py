@@ -1,4 +1,4 @@
-"""One object made of many small ones, several read and written at a time."""
+"""One object made of many small ones, several of which are read and written at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import count, islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from batchyard.adapters.aws import translated
-from batchyard.adapters.object_writer import CHECKSUM, CompletedPart, told
+from batchyard.adapters.object_writer import CHECKSUM, PART, CompletedPart, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
 
-SMALLEST_PART: Final = 8 * 1024 * 1024  # S3 wants 5 MiB of all parts but the last
 WORKERS: Final = 6
 
 
@@ -23,21 +22,22 @@ class SmallObject(NamedTuple):
     """An object to be joined with others."""
 
     key: str
+    #: Bytes.
     size: int
 
 
 class ObjectJoin:
-    """Write one object; it appears when the block ends without an error. Memory is six parts of about 8 MiB."""
+    """Write one object, which appears when the block ends without an error. Memory is six parts of about 8 MiB."""
 
     def __init__(self, s3: S3Client, bucket: str, key: str, tagging: Mapping[str, str]) -> None:
-        """Prepare; nothing is sent yet."""
+        """Keep the arguments; nothing is sent yet."""
         self._s3, self._bucket, self._key, self._tagging = s3, bucket, key, tagging
         self._upload_id = ""
         self._parts: list[CompletedPart] = []
         self.version_id: str | None = None
 
     def take(self, sources: Sequence[SmallObject]) -> Iterator[bytes]:
-        """Append objects in their order; yield their bytes as they pass."""
+        """Append objects in their order, and yield their bytes."""
         numbers = count(1)
         waiting = _groups(sources)
         with ThreadPoolExecutor(WORKERS) as workers:
@@ -47,7 +47,7 @@ class ObjectJoin:
                 self._parts += workers.map(self._send, islice(numbers, len(pieces)), pieces)
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Begin the multipart upload."""
         with translated(f"beginning s3://{self._bucket}/{self._key}"):
             begin: Any = {"Bucket": self._bucket, "Key": self._key, **self._tagging, **CHECKSUM}
             self._upload_id = self._s3.create_multipart_upload(**begin)["UploadId"]
@@ -56,13 +56,13 @@ class ObjectJoin:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Complete the object, or leave nothing behind."""
+        """Complete the object, or abort the upload after an error."""
         if kind is not None:
-            with translated(f"giving up s3://{self._bucket}/{self._key}"):
+            with translated(f"aborting s3://{self._bucket}/{self._key}"):
                 self._s3.abort_multipart_upload(**self._where())
             return
         with translated(f"completing s3://{self._bucket}/{self._key}"):
-            done = self._s3.complete_multipart_upload(**self._where(), MultipartUpload={"Parts": told(self._parts)})
+            done = self._s3.complete_multipart_upload(**self._where(), MultipartUpload={"Parts": shown(self._parts)})
         self.version_id = done.get("VersionId")
 
     def _read(self, group: Sequence[SmallObject]) -> bytes:
@@ -79,11 +79,11 @@ class ObjectJoin:
 
 
 def _groups(sources: Sequence[SmallObject]) -> Iterator[list[SmallObject]]:
-    """Gather neighbours until they are large enough for a part."""
+    """Group neighbours until a group is large enough for a part."""
     group: list[SmallObject] = []
     for source in sources:
         group.append(source)
-        if sum(each.size for each in group) >= SMALLEST_PART:
+        if sum(each.size for each in group) >= PART:
             yield group
             group = []
     if group:

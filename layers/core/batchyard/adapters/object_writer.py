@@ -1,4 +1,4 @@
-"""Write one object in pieces: bytes of ours, and ranges of other objects that the store copies on its own side."""
+"""One object written in pieces: bytes of ours, and ranges of other objects that S3 copies by itself."""
 
 from __future__ import annotations
 
@@ -23,20 +23,23 @@ if TYPE_CHECKING:
     Read = Callable[[InputObject, int, int], Iterator[bytes]]
     Put = Callable[[str, bytes], None]
 
-# Source: "Amazon S3 multipart upload limits": at most 10,000 parts of 5 MiB to 5 GiB, but that the last may be smaller.
+# "Amazon S3 multipart upload limits": at most 10,000 parts of 5 MiB to 5 GiB; the last part may be smaller.
 SMALLEST_PART: Final = 5 * 1024 * 1024
 MOST_PARTS: Final = 10_000
 PART: Final = 8 * 1024 * 1024
-PARTS_PER_SIZE: Final = 1_000  # parts grow every thousand: 10,000 of them reach 430 GiB, and copies far more
-LARGEST_COPY: Final = 512 * 1024 * 1024  # is done well within a request's time-out
-# A checksum of the whole object, which S3 makes from those of the parts whether we sent or it copied them.
+PARTS_PER_SIZE: Final = (
+    1_000  # parts grow after every thousand, so that 10,000 parts reach 430 GiB, and far more with copies
+)
+LARGEST_COPY: Final = 512 * 1024 * 1024  # S3 copies this well within the time-out of a request
+# S3 makes the checksum of the whole object from the checksums of sent and copied parts.
 CHECKSUM: Final = {"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"}
 
 
 class CompletedPart(msgspec.Struct, frozen=True):
-    """A part as S3 knows it; `crc32` is None where it did not say."""
+    """A part as S3 knows it."""
 
     etag: str
+    #: None if S3 did not say.
     crc32: str | None = None
 
 
@@ -46,15 +49,18 @@ class Begun(msgspec.Struct, frozen=True):
     `crc32` is that of the bytes written and of the objects copied to their end so far.
     """
 
+    #: The multipart upload to S3; None if nothing was sent yet.
     upload_id: str | None = None
     parts: list[CompletedPart] = []
+    #: Bytes that are not sent yet.
     held: bytes = b""
+    #: Bytes of the object so far.
     size: int = 0
     crc32: int = 0
 
 
 class Writer:
-    """Write one object of any size with the memory of one part; knows its size, CRC-32 and, if all came by, its SHA-256."""
+    """Write one object of any size with the memory of one part; tell its size, CRC-32 and, if nothing was copied, SHA-256."""
 
     def __init__(
         self, s3: S3Client, bucket: str, key: str, read: Read, put: Put, *, hashing: bool, begun: Begun | None = None
@@ -74,7 +80,7 @@ class Writer:
 
     @property
     def sha256(self) -> str | None:
-        """Return the digest of what was written so far, in hex; None if it was not wanted or not all bytes were seen."""
+        """Return the digest of the bytes so far, in hex; None if it was not wanted, or bytes were copied by S3."""
         return self._digest.hexdigest() if self._digest else None
 
     def write(self, data: bytes) -> None:
@@ -115,7 +121,7 @@ class Writer:
         return Begun(self._upload_id, self._parts, b"".join(self._held), self.size, self.crc32)
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Return the writer."""
         return self
 
     def __exit__(
@@ -127,7 +133,7 @@ class Writer:
         if kind is None:
             self._complete()
         elif self._upload_id and not self._kept:
-            with translated(f"giving up s3://{self._bucket}/{self.key}"):
+            with translated(f"aborting s3://{self._bucket}/{self.key}"):
                 self._s3.abort_multipart_upload(**self._where())
 
     @property
@@ -137,7 +143,7 @@ class Writer:
     def _where(self) -> Any:  # noqa: ANN401 - unpacked into calls that take these three among others
         return {"Bucket": self._bucket, "Key": self.key, "UploadId": self._upload_id}
 
-    def _next(self) -> Any:  # noqa: ANN401 - as above, and the number of the part
+    def _next(self) -> Any:  # noqa: ANN401 - unpacked, as above
         if self._upload_id is None:
             made = self._s3.create_multipart_upload(Bucket=self._bucket, Key=self.key, **CHECKSUM)  # type: ignore[arg-type]  # literals
             self._upload_id = made["UploadId"]
@@ -153,9 +159,8 @@ class Writer:
         self._parts.append(CompletedPart(sent["ETag"], sent.get("ChecksumCRC32")))
 
     def _copy(self, source: InputObject, start: int, stop: int) -> None:
-        missing = (
-            max(0, SMALLEST_PART - self._held_bytes) if self._held_bytes else 0
-        )  # until what is held may be a part
+        # The bytes that are held must become a part before S3 copies the next one.
+        missing = max(0, SMALLEST_PART - self._held_bytes) if self._held_bytes else 0
         begin = start + missing if stop - start - missing >= self._part else stop
         for chunk in self._read(source, start, begin):
             self._append(chunk)
@@ -186,10 +191,10 @@ class Writer:
         if self._held_bytes:
             self._send_part()
         with translated(f"completing s3://{self._bucket}/{self.key}"):
-            self._s3.complete_multipart_upload(**self._where(), MultipartUpload={"Parts": told(self._parts)})
+            self._s3.complete_multipart_upload(**self._where(), MultipartUpload={"Parts": shown(self._parts)})
 
 
-def told(parts: Iterable[CompletedPart]) -> Any:  # noqa: ANN401 - members of a request
-    """List the parts of an object from the first on as S3 wants them told; a checksum that is not known is left out."""
+def shown(parts: Iterable[CompletedPart]) -> Any:  # noqa: ANN401 - members of a request
+    """Return the parts in the form of a request, numbered from 1; an unknown checksum is left out."""
     rows = ({"PartNumber": at, "ETag": part.etag, "ChecksumCRC32": part.crc32} for at, part in enumerate(parts, 1))
     return [{name: value for name, value in row.items() if value is not None} for row in rows]

@@ -1,4 +1,4 @@
-"""How many bytes each tenant has stored, as a sum that is kept in the same table as all else."""
+"""The records of how many bytes each tenant stores."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from batchyard.adapters.table import INDEX, Table, behind, changing
-from batchyard.domain.quota import Stored
+from batchyard.domain.stored_file import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-SUMS: Final = "STORED"  # what the index calls all of them
+SUMS: Final = "STORED"  # the name of all sums in the index
 
 
 class QuotaStore(Table):
-    """Read and move the sums; each move is one write, so that calls side by side lose none."""
+    """Read and change the sums; each change is one write, so that calls side by side lose none."""
 
     def __init__(self, table: str, most_bytes: int, dynamodb: DynamoDBClient | None = None) -> None:
         """Use this table; a tenant may store `most_bytes`. With 0 there is no limit, and nothing is counted."""
@@ -30,7 +30,7 @@ class QuotaStore(Table):
         return msgspec.convert({"tenant": tenant, **self._find(_key(tenant))}, Stored)
 
     def add(self, tenant: str, size: int, now: int) -> bool:
-        """Count bytes that are about to be stored; False when the tenant may not store so many more."""
+        """Count bytes that are about to be stored; False if the tenant may not store so many more."""
         return not self.most_bytes or self._add(tenant, size, now, self.most_bytes)
 
     def count(self, tenant: str, size: int, now: int) -> None:
@@ -49,18 +49,18 @@ class QuotaStore(Table):
             if size > most:
                 return False
             fits, values = "attribute_not_exists(#bytes) OR #bytes <= :room", {":room": most - size}
-        return self._changed(changing(_key(tenant), listed, fits, values, adds={"bytes": size}))
+        return self._try_change(changing(_key(tenant), listed, fits, values, adds={"bytes": size}))
 
     def all(self, after: str) -> Iterator[Stored]:
-        """Yield the sums of the tenants whose names come behind `after`, in the order of the names."""
+        """Yield the sums of tenants by name, behind the name `after`."""
         rest, start = behind("gsi1sk", after or None)
         found = self._query(f"gsi1pk = :sums{rest}", {":sums": SUMS, **start}, IndexName=INDEX)
         return (msgspec.convert(item, Stored) for item in found)
 
     def correct(self, before: Stored, size: int, now: int) -> bool:
-        """Write the true sum over the one read as `before`; False when it was moved since."""
+        """Write the true sum over the sum that was read as `before`; False if the sum was changed since."""
         counted = {"bytes": size, "counted_at": now}
-        return self._changed(changing(_key(before.tenant), counted, "#bytes = :seen", {":seen": before.bytes}))
+        return self._try_change(changing(_key(before.tenant), counted, "#bytes = :seen", {":seen": before.bytes}))
 
 
 def _key(tenant: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Secrets: the provider's API key, and what webhooks are signed with."""
+"""Secrets: the provider's API key, and the secrets that sign webhooks."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 
 class Secret:
-    """One secret, read when first needed and kept until it is said to be stale."""
+    """One secret, read at its first use and kept until `forget`."""
 
     def __init__(self, secret_id: str, secretsmanager: SecretsManagerClient | None = None) -> None:
-        """Name the secret; nothing is read yet."""
+        """Keep the name of the secret; nothing is read yet."""
         self._id = secret_id
         self._secretsmanager: SecretsManagerClient = secretsmanager or client("secretsmanager")
         self._value: str | None = None
         self._read_at = 0.0
 
     def __call__(self) -> str:
-        """Return the secret's text."""
+        """Return the text of the secret."""
         if self._value is None:
             with translated(f"reading the secret {self._id}"):
                 self._value = self._secretsmanager.get_secret_value(SecretId=self._id)["SecretString"].strip()
@@ -30,7 +30,7 @@ class Secret:
         return self._value
 
     def forget(self, older_than: float = 0.0) -> bool:
-        """Read anew next time, for what we had did not fit; False if it was read less than so many seconds ago."""
+        """Read the secret again at its next use; False, and no change, if it was read less than `older_than` seconds ago."""
         if time.monotonic() - self._read_at < older_than:
             return False
         self._value = None

@@ -1,4 +1,4 @@
-"""What the sweep has to see to: batches that are not settled yet, and how far each chore came."""
+"""What the sweep reads and writes: the batches that are not settled, and its bookmarks."""
 
 from __future__ import annotations
 
@@ -7,39 +7,39 @@ from typing import Any, Final
 from batchyard.adapters.batch_store import ENDED, batch_key
 from batchyard.adapters.table import ANY, THERE, Table, behind, changing
 
-INDEX: Final = "unsettled"  # it holds only the records that have the member of this name
+UNSETTLED: Final = "unsettled"  # a member of such batches, and the index of the records that have the member
 PAGE: Final = 100
 
 
 class SweepStore(Table):
-    """Find the batches that need a look, and write down what the sweep did about them."""
+    """Find the batches that the sweep has to look at, and record what the sweep has done."""
 
     def unsettled(self, after: str | None) -> list[str]:
-        """Name some batches that run, or have ended and may have left something at the provider, in order behind `after`."""
+        """Return ids of batches that run or may have left something at the provider, in order, behind `after`."""
         rest, start = behind("pk", after and batch_key(after)["pk"])
-        found = self._query(f"unsettled = :any{rest}", {":any": INDEX, **start}, PAGE, IndexName=INDEX)
+        found = self._query(f"unsettled = :any{rest}", {":any": UNSETTLED, **start}, PAGE, IndexName=UNSETTLED)
         return [item["pk"].partition("#")[2] for item in found]
 
-    def settled(self, batch_id: str) -> None:
-        """Write down that an ended batch needs no look any more; raises StaleRecord for one that has not ended."""
-        self._change(changing(batch_key(batch_id), {}, *ENDED, removed=[INDEX]))
+    def settle(self, batch_id: str) -> None:
+        """Record that an ended batch has nothing left at the provider; raises StaleRecord if it has not ended."""
+        self._change(changing(batch_key(batch_id), {}, *ENDED, removed=[UNSETTLED]))
 
     def restart(self, batch_id: str, restarts: int) -> bool:
-        """Count one more restart of a running batch after so many; False when another worker did, or the batch has ended."""
-        uncounted = "(restarts = :restarts OR attribute_not_exists(restarts))"  # recorded before restarts were
+        """Count a restart of a batch that had `restarts` so far; False if another worker was faster, or the batch has ended."""
+        uncounted = "restarts = :restarts"
         ended, values = ENDED
         condition = f"{THERE} AND {uncounted} AND NOT {ended}"
         sets, seen = {"restarts": restarts + 1}, {":restarts": restarts, **values}
-        return self._changed(changing(batch_key(batch_id), sets, condition, seen))
+        return self._try_change(changing(batch_key(batch_id), sets, condition, seen))
 
-    def bookmark(self, chore: str) -> dict[str, Any]:
-        """Read where a chore stopped; empty when it came to its end."""
-        return self._find(_bookmark_key(chore))
+    def bookmark(self, task: str) -> dict[str, Any]:
+        """Read where a task of the sweep stopped; empty if there is no bookmark."""
+        return self._find(_bookmark_key(task))
 
-    def keep_bookmark(self, chore: str, members: dict[str, object]) -> None:
-        """Write down where a chore stopped, over what was written before."""
-        self._put(_bookmark_key(chore), members, ANY)
+    def keep_bookmark(self, task: str, members: dict[str, object]) -> None:
+        """Write where a task of the sweep stopped, over the bookmark before."""
+        self._put(_bookmark_key(task), members, ANY)
 
 
-def _bookmark_key(chore: str) -> dict[str, str]:
-    return {"pk": f"SWEEP#{chore}", "sk": "BOOKMARK"}
+def _bookmark_key(task: str) -> dict[str, str]:
+    return {"pk": f"SWEEP#{task}", "sk": "BOOKMARK"}

@@ -1,4 +1,4 @@
-"""The DynamoDB table of all records: read as it is now, changed under conditions."""
+"""The DynamoDB table of all records: strongly consistent reads, and writes under conditions."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 INDEX: Final = "by_tenant"
 NEW: Final = "attribute_not_exists(pk)"
 THERE: Final = "attribute_exists(pk)"
-ANY: Final = ""  # no condition, for what has a random name or may be written over
+ANY: Final = ""  # no condition: for a record with a random name, or one that may be overwritten
 _to_dynamo = TypeSerializer().serialize
 _from_dynamo = TypeDeserializer().deserialize
 
 
 class Table:
-    """What records of every kind are read and written with."""
+    """The reads and writes that every store is made of."""
 
     def __init__(self, table: str, dynamodb: DynamoDBClient | None = None) -> None:
         """Use this table."""
@@ -39,7 +39,7 @@ class Table:
         return decode(answer.get("Item", {}))
 
     def _get(self, key: Mapping[str, str]) -> dict[str, Any]:
-        """Read a record that should be there; raises NotFound."""
+        """Read a record as it is now; raises NotFound."""
         found = self._find(key)
         if not found:
             raise NotFound(f"no record {key['pk']} {key['sk']}")
@@ -49,7 +49,7 @@ class Table:
         self, key: Mapping[str, str], members: Mapping[str, object], condition: str = NEW,
         values: Mapping[str, object] | None = None,
     ) -> None:  # fmt: skip
-        """Write a whole record; raises StaleRecord where the condition does not hold."""
+        """Write a whole record; raises StaleRecord if the condition does not hold."""
         with translated(f"recording {key['pk']}"):
             self._dynamodb.put_item(**self._putting(key, members, condition, values))
 
@@ -61,14 +61,14 @@ class Table:
         return {"TableName": self._table, "Item": item, **_conditional(condition, values or {})}
 
     def _change(self, change: Mapping[str, Any]) -> dict[str, Any]:
-        """Make a change that `changing` shaped, and return the record as it is then; raises StaleRecord as `_put` does."""
+        """Make a change that `changing` shaped, and return the changed record; raises StaleRecord as `_put` does."""
         request: Any = {"TableName": self._table, "ReturnValues": "ALL_NEW", **change}
         with translated(f"changing {decode(change['Key'])['pk']}"):
             answer = through_conflicts(lambda: self._dynamodb.update_item(**request))
         return decode(answer["Attributes"])
 
-    def _changed(self, change: Mapping[str, Any]) -> bool:
-        """Make a change, unless its condition does not hold; tell whether it did."""
+    def _try_change(self, change: Mapping[str, Any]) -> bool:
+        """Make a change if its condition holds; return whether the condition held."""
         try:
             self._change(change)
         except StaleRecord:
@@ -96,7 +96,7 @@ class Table:
 
 
 def behind(sort_key: str, after: str | None, *, newest_first: bool = False) -> tuple[str, dict[str, str]]:
-    """Shape the end of a key condition by which a list goes on behind what was seen, and its value; None is the start."""
+    """Shape the end of a key condition that continues a list behind `after`, and its value; None begins the list."""
     if after is None:
         return "", {}
     return f" AND {sort_key} {'<' if newest_first else '>'} :after", {":after": after}
@@ -106,9 +106,9 @@ def changing(
     key: Mapping[str, str], sets: Mapping[str, object], condition: str, values: Mapping[str, object] | None = None, *,
     adds: Mapping[str, int] | None = None, removed: Sequence[str] = (),
 ) -> dict[str, Any]:  # fmt: skip
-    """Shape a change of a record; in its condition `#name` is a member, and `:name` one of the values.
+    """Shape a change of a record; in the condition, `#name` is a member and `:name` one of the values.
 
-    Every name goes by an alias, for DynamoDB keeps some hundred words to itself.
+    Every member has an alias, because DynamoDB reserves some hundred words.
     """
     added = adds or {}
     clauses = {
@@ -123,22 +123,22 @@ def changing(
 
 
 def members(record: msgspec.Struct) -> dict[str, object]:
-    """Return the members of a record that say something."""
+    """Return the members of a record that are not None."""
     return {name: value for name in record.__struct_fields__ if (value := getattr(record, name)) is not None}
 
 
 def encode(item: Mapping[str, object]) -> dict[str, Any]:
-    """Write plain values as DynamoDB does."""
+    """Write plain values in the form of DynamoDB."""
     return {name: _to_dynamo(msgspec.to_builtins(value)) for name, value in item.items()}
 
 
 def decode(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Read what DynamoDB wrote as plain values."""
+    """Read plain values from the form of DynamoDB."""
     return {name: _plain(_from_dynamo(value)) for name, value in item.items()}
 
 
 def _conditional(condition: str, values: Mapping[str, object], expression: str = "") -> Any:  # noqa: ANN401 - members of a request
-    """Shape what a write holds beside its key: DynamoDB refuses members that are empty."""
+    """Shape the members of a request beside its key; empty ones are left out, because DynamoDB refuses them."""
     names = sorted(set(re.findall(r"#(\w+)", f"{expression} {condition}")))
     shaped = {
         "ConditionExpression": condition,

@@ -1,4 +1,4 @@
-"""What is enqueued at a provider: the ledger of each model, the reservations in it, and the creations of the last hour."""
+"""The records of token ledgers, their reservations, and the creations of the last hour."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 LEDGER, RESERVATION, HOUR = "LEDGER", "RESERVATION#", "HOUR"
-LEDGERS: Final = "LEDGERS"  # what the index calls all ledgers; beside, it holds those who wait, oldest first
+LEDGERS: Final = "LEDGERS"  # the name of all ledgers in the index, which holds the queue of each ledger too
 INDEX_KEY: Final = ("gsi1pk", "gsi1sk")
 QUEUE_PAGE: Final = 25  # records of some 300 bytes: a page is two read units, and few who look need a second
 # An empty reservation of an attempt that is under way: a late worker must not reserve for one that has ended.
@@ -40,7 +40,7 @@ class TokenLedgerStore(Table):
         return f"{self.provider}#{token_ledger.short(model)}"
 
     def limit(self, model: str) -> int | None:
-        """Return how many tokens of a model may be enqueued, as configured or learned; None when nobody knows."""
+        """Return how many tokens of a model may be enqueued, as configured or learned; None if neither is known."""
         return self.limit_of(model, self.read(self.name_of(model)))
 
     def limit_of(self, model: str, ledger: Ledger) -> int | None:
@@ -52,16 +52,16 @@ class TokenLedgerStore(Table):
         return limit_of(configured, ledger.limit)
 
     def read(self, name: str) -> Ledger:
-        """Read a ledger as it is now; an empty one if there is none yet."""
+        """Read a ledger as it is now; an empty ledger if there is no record yet."""
         return msgspec.convert(self._find(_ledger_key(name)), Ledger)
 
     def reservation(self, name: str, attempt: str) -> Reservation | None:
-        """Read what an attempt holds or waits for."""
+        """Read the reservation of an attempt as it is now; None if there is none."""
         item = self._find(_reservation_key(name, attempt))
         return msgspec.convert(item, Reservation) if item else None
 
     def ahead(self, name: str, reservation: Reservation) -> Iterator[Reservation]:
-        """Yield those who wait longer, oldest first; who came or left a moment ago may be missed."""
+        """Yield the reservations that have waited longer, oldest first; a change of the last moment may be missing."""
         values = {":queue": _queue(name), ":own": _place(reservation)}
         for item in self._query("gsi1pk = :queue AND gsi1sk < :own", values, page=QUEUE_PAGE, IndexName=INDEX):
             yield msgspec.convert(item, Reservation)
@@ -82,13 +82,13 @@ class TokenLedgerStore(Table):
                 yield reservation
 
     def wait(self, name: str, reservation: Reservation, ttl: int) -> bool:
-        """Queue an attempt by its age, or note that it is still there; False when it holds tokens or has ended."""
+        """Queue an attempt by its age, or record that it still waits; False if it holds tokens or has ended."""
         waiting = msgspec.structs.replace(reservation, tokens=0, waiting=True, confirmed=False, ended=False)
         place = {**_members(waiting, ttl), "gsi1pk": _queue(name), "gsi1sk": _place(reservation)}
-        return self._changed(self._reservation(name, reservation, place, *FREE))
+        return self._try_change(self._reservation(name, reservation, place, *FREE))
 
     def take(self, name: str, reservation: Reservation, terms: Terms, ttl: int) -> bool:
-        """Reserve what a reservation wants, once; False when the terms hold no more, or it holds its tokens or has ended."""
+        """Reserve the tokens that a reservation wants; False if the terms do not hold, or it holds tokens or has ended."""
         held = msgspec.structs.replace(
             reservation, tokens=reservation.wanted, waiting=False, confirmed=False, ended=False
         )
@@ -100,40 +100,40 @@ class TokenLedgerStore(Table):
         return self._both(taken, entered, f"admitting {reservation.attempt}")
 
     def confirm(self, name: str, reservation: Reservation) -> bool:
-        """Note that the provider has taken in what a reservation holds; False when that is noted, or it holds nothing."""
+        """Record that the provider accepted the tokens of a reservation; False if that is recorded, or it was changed since."""
         noted = self._reservation(name, reservation, {"confirmed": True}, *_unmoved(reservation))
         adds = {"confirmed": reservation.tokens, "unconfirmed": -1}
         return self._both(noted, self._ledger(name, {}, adds), f"confirming {reservation.attempt}")
 
     def release(self, name: str, reservation: Reservation, ttl: int, *, ended: bool) -> bool:
-        """Give back the tokens and leave the queue, for good if the attempt has `ended`; False when that is done."""
+        """Give back the tokens and leave the queue, for good if the attempt has `ended`; False if it was changed since."""
         empty = msgspec.structs.replace(reservation, tokens=0, waiting=False, confirmed=False, ended=ended)
         left = self._reservation(name, reservation, _members(empty, ttl), *_unmoved(reservation))
         if not reservation.tokens:
-            return self._changed(left)
+            return self._try_change(left)
         part = {"confirmed": -reservation.tokens} if reservation.confirmed else {"unconfirmed": -1}
         adds = {"enqueued": -reservation.tokens, "reservations": -1, **part}
         return self._both(left, self._ledger(name, {}, adds), f"releasing {reservation.attempt}")
 
     def change(self, name: str, **learned: object) -> None:
-        """Write what was learned."""
-        self._changed(self._ledger(name, learned, {}))
+        """Write members of a ledger that were learned."""
+        self._try_change(self._ledger(name, learned, {}))
 
     def recount(self, name: str, before: Ledger, after: Ledger) -> bool:
-        """Correct the sums of a ledger; False when it was moved since it was read as `before`."""
+        """Write the sums of `after`; False if the ledger was changed since it was read as `before`."""
         sums = {each: getattr(after, each) for each in ("enqueued", "reservations", "confirmed", "unconfirmed")}
         unmoved = "#version = :seen"
-        return self._changed(self._ledger(name, sums, {}, unmoved, {":seen": before.version}))
+        return self._try_change(self._ledger(name, sums, {}, unmoved, {":seen": before.version}))
 
     def creations(self, provider: str) -> Creations:
-        """Read what was created at a provider in the last hour."""
+        """Read the creations at a provider in the last hour."""
         return msgspec.convert(self._find(_hour_key(provider)), Creations)
 
     def save_creations(self, provider: str, before: Creations, after: Creations) -> bool:
-        """Write the creations of the last hour over those read as `before`; False when they were moved since."""
+        """Write the creations over those that were read as `before`; False if they were changed since."""
         sets = {"counts": after.counts, "version": before.version + 1}
         unmoved = f"{NEW} OR #version = :seen"
-        return self._changed(changing(_hour_key(provider), sets, unmoved, {":seen": before.version}))
+        return self._try_change(changing(_hour_key(provider), sets, unmoved, {":seen": before.version}))
 
     def _reservation(
         self, name: str, reservation: Reservation, sets: Mapping[str, object], condition: str, values: Mapping[str, object]
@@ -188,7 +188,7 @@ def _unmoved(reservation: Reservation) -> tuple[str, dict[str, object]]:
 
 
 def _condition(terms: Terms) -> tuple[str, dict[str, object]]:
-    """Spell the terms out; a ledger that is not there yet holds nothing."""
+    """Write the terms as a condition and its values; a ledger that is not there yet holds nothing."""
     bounds = {"enqueued": terms.most_enqueued, "unconfirmed": terms.most_unconfirmed}
     known = {each: most for each, most in bounds.items() if most is not None}
     clauses = [f"(attribute_not_exists(#{each}) OR #{each} <= :most_{each})" for each in known]

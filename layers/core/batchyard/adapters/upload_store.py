@@ -1,4 +1,4 @@
-"""The records of uploads in parts."""
+"""The records of multipart uploads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class UploadStore(Table):
-    """Read and write the records of uploads; every change is conditional."""
+    """Read and write the records of multipart uploads; every change is conditional."""
 
     def create(self, upload: StoredUpload) -> None:
         """Record an upload that begins."""
@@ -25,7 +25,7 @@ class UploadStore(Table):
         self._put(_key(upload.upload_id), {**members(upload), **place}, ANY)
 
     def pending(self, tenant: str, now: int) -> Iterator[StoredUpload]:
-        """Yield a tenant's uploads that are not over."""
+        """Yield a tenant's uploads that are pending."""
         values = {":tenant": f"UPLOADS#{tenant}", ":now": f"{now:010}$", ":pending": PENDING}
         found = self._query(
             "gsi1pk = :tenant AND gsi1sk > :now", values,
@@ -34,7 +34,7 @@ class UploadStore(Table):
         return (msgspec.convert(item, StoredUpload) for item in found)
 
     def count_part(self, upload_id: str, size: int, most_bytes: int, most_parts: int) -> bool:
-        """Count a part that is about to be written; False when there were as many, or as many bytes, as there may be."""
+        """Count a part that is about to be written; False if the upload may have no more parts or bytes."""
         fits = "attribute_not_exists(#received) OR (#received <= :room AND #parts < :most)"
         values = {":room": most_bytes - size, ":most": most_parts}
         try:
@@ -52,13 +52,13 @@ class UploadStore(Table):
         self._put({**_key(part.upload_id), "sk": f"PART#{part.part_id}"}, members(part), ANY)
 
     def part_sizes(self, upload_id: str) -> dict[str, int]:
-        """Return the bytes of each part of an upload, by its id."""
+        """Return the size of each part of an upload, by the part's id."""
         values = {":pk": _key(upload_id)["pk"], ":part": "PART#"}
         found = self._query("pk = :pk AND begins_with(sk, :part)", values, ConsistentRead=True)
         return {item["part_id"]: item["bytes"] for item in found}
 
     def end(self, upload_id: str, status: str) -> StoredUpload:
-        """Give a pending upload its end; raises StaleRecord when it has one."""
+        """End a pending upload; raises StaleRecord if it has ended."""
         change = changing(_key(upload_id), {"status": status}, "#status = :pending", {":pending": PENDING})
         return msgspec.convert(self._change(change), StoredUpload)
 

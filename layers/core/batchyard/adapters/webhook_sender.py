@@ -1,4 +1,4 @@
-"""Calls to addresses that tenants name: never to a private one, and nothing of the answer counts but its status."""
+"""Calls to the addresses of tenants: never to a private address, and only the status of the answer is read."""
 
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -14,9 +14,9 @@ TIMEOUT: Final = (5.0, 10.0)  # seconds to connect, and to wait for the answer
 
 
 class _PublicOnly(IPFilterAdapter):  # type: ignore[misc]  # the library ships no types
-    """Look a name up once, refuse what is not public, and connect to the very address that was checked.
+    """Look a name up once, refuse an address that is not public, and connect to the address that was checked.
 
-    The library lets a few ranges of IPv6 pass that reach no public host; ours is the stricter list.
+    The library lets some ranges of IPv6 pass that reach no public host; `webhook_url.public` refuses them.
     """
 
     def __init__(self) -> None:
@@ -30,19 +30,19 @@ class _PublicOnly(IPFilterAdapter):  # type: ignore[misc]  # the library ships n
 
 
 class WebhookSender:
-    """Post to URLs that are not ours."""
+    """Post to the URLs of tenants."""
 
     def __init__(self, *, private: bool) -> None:
-        """With `private`, call any address, by http too."""
+        """With `private`, call any address, also by plain http."""
         self._private = private
 
     def post(self, url: str, headers: dict[str, str], body: bytes) -> int:
-        """Post a body and return the answer's status, whatever it is; raises DeliveryFailed where there is no answer.
+        """Post a body and return the status of the answer, whatever it is; raises DeliveryFailed if there is no answer.
 
-        No redirect is followed, no proxy asked, and the answer's body is never read.
+        No redirect is followed, no proxy is used, and the body of the answer is never read.
         """
         with requests.Session() as session:
-            session.trust_env = False  # neither proxies nor a netrc of this machine
+            session.trust_env = False  # no proxy and no netrc of this machine
             if not self._private:
                 session.adapters.clear()
                 session.mount("https://", _PublicOnly())
@@ -51,13 +51,13 @@ class WebhookSender:
                     url, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False, stream=True
                 )
                 answer.close()
-            except (requests.RequestException, ValueError) as error:  # ValueError: a name that is none
+            except (requests.RequestException, ValueError) as error:  # ValueError: the name cannot be a host
                 raise DeliveryFailed(_reason(error, urlsplit(url).hostname)) from error
         return answer.status_code
 
 
 def _reason(error: Exception, host: str | None) -> str:
-    """Say why there is no answer; not which address the name has, for that is none of the tenant's business."""
+    """Say why there is no answer, without the address of the host: a tenant must not learn private addresses."""
     match error:
         case InvalidIPAddress():
             return f"{host} leads to an address that is not public."

@@ -1,4 +1,4 @@
-"""The records of webhook endpoints, and of what was delivered to them."""
+"""The records of webhook endpoints and of deliveries."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class WebhookStore(Table):
     """Read and write the records of endpoints and deliveries; every change is conditional."""
 
     def create(self, endpoint: WebhookEndpoint) -> None:
-        """Record a new endpoint; its name is random, and a request repeated after a lost answer is no other."""
+        """Record a new endpoint; its id is random, so that only a repeated request finds a record there."""
         self._put(_endpoint_key(endpoint.tenant, endpoint.endpoint_id), members(endpoint), ANY)
 
     def endpoint(self, tenant: str, endpoint_id: str) -> WebhookEndpoint:
-        """Read an endpoint of this tenant; raises NotFound, also for one that was deleted."""
+        """Read an endpoint of a tenant; raises NotFound, also for a deleted endpoint."""
         found = msgspec.convert(self._get(_endpoint_key(tenant, endpoint_id)), WebhookEndpoint)
         if found.deleted_at is not None:
             raise NotFound(f"{endpoint_id} was deleted")
@@ -39,14 +39,14 @@ class WebhookStore(Table):
         return sorted(there, key=lambda each: (each.created_at, each.endpoint_id), reverse=True)
 
     def change(self, before: WebhookEndpoint, **changes: object) -> WebhookEndpoint:
-        """Change members of an endpoint whose secret was not rotated since; raises StaleRecord."""
+        """Change members of an endpoint; raises StaleRecord if its secret was rotated since, or it was deleted."""
         same = f"{THERE} AND generation = :known AND attribute_not_exists(deleted_at)"
         key = _endpoint_key(before.tenant, before.endpoint_id)
         change = changing(key, changes, same, {":known": before.generation})
         return msgspec.convert(self._change(change), WebhookEndpoint)
 
     def begin(self, delivery: Delivery) -> Delivery:
-        """Record a delivery unless it is recorded already, and return the one that is there then."""
+        """Record a delivery unless it is recorded already, and return the recorded one."""
         key = _delivery_key(delivery.endpoint_id, delivery.event)
         try:
             self._put(key, members(delivery))
@@ -65,12 +65,12 @@ class WebhookStore(Table):
         return [msgspec.convert(item, Delivery) for item in items]
 
     def attempt(self, delivery: Delivery, now: int) -> Delivery:
-        """Count an attempt that is about to be made; raises StaleRecord if the event was delivered."""
+        """Count an attempt that is about to be made; raises StaleRecord if the event is delivered already."""
         changes = {"attempts": delivery.attempts + 1, "last_attempt_at": now, "state": PENDING}
         return self._move(delivery, {**changes, "last_status": None, "last_error": None})
 
     def note(self, delivery: Delivery, **changes: object) -> Delivery:
-        """Record what came of an attempt; raises StaleRecord if the event was delivered."""
+        """Record the result of an attempt; raises StaleRecord if the event is delivered already."""
         return self._move(delivery, changes)
 
     def _move(self, delivery: Delivery, changes: Mapping[str, object]) -> Delivery:

@@ -1,4 +1,4 @@
-"""HTTP at the front door: whose request it is, reading it, and errors in OpenAI's envelope, whatever the request."""
+"""The frame of the HTTP API: the tenant of a request, its parts, and every error in OpenAI's envelope."""
 
 import base64
 import time
@@ -19,16 +19,16 @@ from batchyard.domain.errors import ApiError
 from batchyard.observability import logger
 from batchyard.services import Services
 
-# What answers without a key; the provider's webhook proves itself by its signature.
+# Routes that answer without a key. The provider's webhook is checked by its signature.
 OPEN: Final = {("GET", "/health"), ("GET", "/v1/health"), ("POST", "/v1/webhooks/provider")}
-VERSION: Final = "2020-10-01"  # of OpenAI's API, as its service names it
+VERSION: Final = "2020-10-01"  # of OpenAI's API, as OpenAI's service names it
 JSON: Final = "application/json"
 
 app = APIGatewayHttpResolver(serializer=lambda answer: msgspec.json.encode(answer).decode())
 
 
 def answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer an HTTP API request (payload 2.0); every answer carries its request's id."""
+    """Answer a request of API Gateway (payload 2.0); every answer carries the id of its request."""
     began = time.perf_counter()
     answered = app.resolve(event, context)
     milliseconds = (time.perf_counter() - began) * 1_000
@@ -39,27 +39,27 @@ def answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def tenant() -> str:
-    """Return whose key the request carries."""
+    """Return the tenant whose key the request carries."""
     return str(app.context["tenant"])
 
 
 def header(name: str) -> str | None:
-    """Return a request header; `name` in lower case."""
+    """Return a header of the request; `name` is in lower case."""
     return app.current_event.headers.get(name)
 
 
 def headers() -> dict[str, str]:
-    """Return all request headers; names in lower case."""
+    """Return all headers of the request; names are in lower case."""
     return dict(app.current_event.headers)
 
 
 def query(name: str) -> str | None:
-    """Return a query parameter; one that is empty says nothing."""
+    """Return a query parameter; None if it is absent or empty."""
     return app.current_event.query_string_parameters.get(name) or None
 
 
 def body() -> object:
-    """Decode the request's JSON body; raises ApiError 415 or 400."""
+    """Decode the JSON body of the request; raises ApiError 415 or 400."""
     kind = (header("content-type") or JSON).partition(";")[0].strip().lower()
     if kind != JSON:
         message = f"Unsupported content type: '{kind[:64]}'. Send the body as '{JSON}'."
@@ -71,27 +71,26 @@ def body() -> object:
 
 
 def optional_body() -> object:
-    """Decode the request's JSON body; none at all is an empty object. Raises ApiError 415 or 400."""
+    """Decode the JSON body of the request; no body at all is an empty object. Raises ApiError 415 or 400."""
     return body() if app.current_event.body else {}
 
 
 def raw_body() -> bytes:
-    """Return the request's body as its bytes were sent; API Gateway hands anything but JSON and text over in base64."""
+    """Return the bytes of the body; API Gateway hands over anything but JSON and text in base64."""
     event = app.current_event
     text = event.body or ""
     return base64.b64decode(text) if event.is_base64_encoded else text.encode("utf-8", "surrogatepass")
 
 
 def inline_or_elsewhere(content: bytes | str, kind: str = "application/octet-stream") -> Response[Any]:
-    """Answer with bytes, or send the client to the URL where they are."""
+    """Answer with bytes, or redirect the client to a URL."""
     if isinstance(content, bytes):
-        return Response(
-            HTTPStatus.OK, kind, content.decode() if kind == JSON else content
-        )  # bytes would be encoded again
+        # JSON goes as text, because powertools would encode its bytes again.
+        return Response(HTTPStatus.OK, kind, content.decode() if kind == JSON else content)
     return Response(HTTPStatus.FOUND, kind, b"", headers={"location": content})
 
 
-def _for_holders_of_keys(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
+def _require_key(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
     if (app.current_event.http_method, app.current_event.path) not in OPEN:
         app.context["tenant"] = _tenant(app.current_event.headers.get("authorization"))
     answered: Response[Any] = next_middleware(app)
@@ -115,7 +114,7 @@ def _keyring(process: Services) -> Keyring:
     return Keyring(process.api_key_store, process.clock)
 
 
-app.use([_for_holders_of_keys])
+app.use([_require_key])
 
 
 @app.get("/health")
@@ -125,7 +124,7 @@ def _health() -> dict[str, str]:
 
 
 @app.get("/v1/openapi.json")
-def _description() -> Response[str]:
+def _describe() -> Response[str]:
     return Response(200, JSON, openapi.text())
 
 
@@ -137,7 +136,7 @@ def _refused(error: ApiError) -> Response[str]:
 def _unknown_route(_: NotFoundError) -> Response[str]:
     method, path = app.current_event.http_method, app.current_event.path
     allowed = openapi.allowed(path)
-    if not allowed or method in allowed:  # where the path is ours, what it names cannot be
+    if not allowed or method in allowed:  # no such path, or an id in the path that cannot be
         return _refused(ApiError(HTTPStatus.NOT_FOUND, f"Unknown request URL: {method} {path[:200]}."))
     message = f"Not allowed to {method} on {path[:200]}. Allowed: {', '.join(allowed)}."
     error = ApiError(HTTPStatus.METHOD_NOT_ALLOWED, message, code="method_not_supported")

@@ -1,4 +1,4 @@
-"""The body of `POST /batches`: what OpenAI would refuse in it, with OpenAI's own codes."""
+"""The body of `POST /batches`: read, or refused as OpenAI would, with OpenAI's codes."""
 
 from collections.abc import Collection
 from typing import Any, Final
@@ -7,12 +7,12 @@ import msgspec
 
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import invalid_request
+from batchyard.domain.stored_file import LONGEST_LIFE, SHORTEST_LIFE
 from batchyard.lines.line import ENDPOINTS
 from batchyard.planning import options
 
 EXPIRY_MEMBERS: Final = {"anchor", "seconds"}
 MEMBERS: Final = ("input_file_id", "endpoint", "completion_window")
-SHORTEST_LIFE, LONGEST_LIFE = 3_600, 2_592_000  # seconds
 
 
 class BatchRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""The batches of the front door: OpenAI's four operations on them, and two of our own.
+"""The operations on batches: OpenAI's four, and two of our own.
 
 Statuses, codes and params follow OpenAI's API reference and recorded exchanges of the live service.
 """
@@ -16,24 +16,26 @@ from batchyard.domain.batch import Batch, shape
 from batchyard.domain.errors import ApiError, NotFound
 from batchyard.services import Services
 
-MOST_INLINE: Final = 2_000_000  # bytes of a report: as text in JSON it may be twice as long, and Lambda answers 6 MB
+MOST_INLINE: Final = (
+    2_000_000  # bytes of a report; as text in JSON it may be twice as long, and an answer of Lambda holds 6 MB
+)
 OPENAI_WINDOW: Final = "24h"
 BATCH_ID: Final = re.compile(r"batch_[0-9a-f]{32}")
 
 
 def create_batch(services: Services, tenant: str, body: object, idempotency_key: str | None = None) -> dict[str, Any]:
-    """Create a batch of a file or of an `s3://` in the data bucket; the same Idempotency-Key and body give the same batch."""
+    """Create a batch from a file, or from an `s3://` in the data bucket; the same Idempotency-Key gives the same batch."""
     wanted = check(body, {OPENAI_WINDOW, services.settings.completion_window})
     return shape(create_or_take_over(services, tenant, wanted, idempotency_key))
 
 
 def retrieve_batch(services: Services, tenant: str, batch_id: str) -> dict[str, Any]:
-    """Show a batch; raises ApiError 404 for one that is not there or another tenant's."""
+    """Show a batch; raises ApiError 404 if the tenant has no such batch."""
     return shape(_own(services, tenant, batch_id))
 
 
 def list_batches(services: Services, tenant: str, after: str | None, limit: str | None) -> dict[str, Any]:
-    """List the tenant's batches, newest first, `limit` 0 to 100 (20) behind the batch `after`."""
+    """List the tenant's batches, newest first, behind the batch `after`; `limit` is 0 to 100, and 20 if absent."""
     if after is not None:
         _own(services, tenant, after)
     count = page_limit(limit, *LIMITS)
@@ -42,7 +44,7 @@ def list_batches(services: Services, tenant: str, after: str | None, limit: str 
 
 
 def cancel_batch(services: Services, tenant: str, batch_id: str) -> dict[str, Any]:
-    """Cancel a batch; one that is cancelled already is shown as it is, one that ended otherwise is a 409."""
+    """Cancel a batch; a cancelled batch is shown as it is. Raises ApiError 409 if the batch ended otherwise."""
     batch = _own(services, tenant, batch_id)
     moved = services.batch_store.move_batch(batch_id, statuses.CANCELLING, services.now())
     batch = moved or services.batch_store.batch(batch_id)
@@ -54,7 +56,7 @@ def cancel_batch(services: Services, tenant: str, batch_id: str) -> dict[str, An
 
 
 def resume_batch(services: Services, tenant: str, batch_id: str) -> dict[str, Any]:
-    """Have what a paused batch waits for tried again at once; one that does not wait is shown as it is."""
+    """Try at once what a paused batch waits for; a batch that does not wait is shown as it is."""
     batch = _own(services, tenant, batch_id)
     if batch.paused and not batch.ended:
         resume(services, batch_id)
@@ -62,7 +64,7 @@ def resume_batch(services: Services, tenant: str, batch_id: str) -> dict[str, An
 
 
 def batch_report(services: Services, tenant: str, batch_id: str) -> bytes | str:
-    """Return a batch's report.json, or the URL of a large one; raises ApiError 404 while there is none."""
+    """Return the report.json of a batch, or the URL of a large one; raises ApiError 404 while there is none."""
     batch = _own(services, tenant, batch_id)
     try:
         found, _ = services.bucket.head(object_keys.result(batch.tenant, batch_id, "report.json"))
@@ -81,7 +83,7 @@ def _unknown(batch_id: str) -> ApiError:
 
 
 def resume(services: Services, batch_id: str) -> int:
-    """Have what is due done for every shard that waits, and return how many those are."""
+    """Have the next step of every waiting shard played at once, and return how many shards wait."""
     waiting = [shard.shard for shard in services.batch_store.shards(batch_id) if shard.paused and not shard.done]
     for number in waiting:
         services.advance_function.invoke({"batch_id": batch_id, "shard": number})

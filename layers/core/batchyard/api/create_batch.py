@@ -1,4 +1,4 @@
-"""Give a caller of `POST /batches` the batch that is theirs: a new one, or the one their upload or first try has made."""
+"""Which batch answers `POST /batches`: a new one, or the one that an upload or an earlier try has made."""
 
 import re
 import uuid
@@ -12,6 +12,7 @@ from batchyard.api import files, quotas
 from batchyard.api.batch_request import BatchRequest
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, BatchError, InputObject, derived_id
+from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError, BatchyardError, NotFound, invalid_request
 from batchyard.planning import new_batch
 from batchyard.services import Services
@@ -19,16 +20,16 @@ from batchyard.services import Services
 S3_URI: Final = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
 SHOWN_ID: Final = 200
 LONGEST_KEY: Final = 1_024  # bytes, in S3
-KEEP_KEYS: Final = 30 * 86_400  # seconds an Idempotency-Key is remembered
+KEEP_KEYS: Final = 30 * DAY  # an Idempotency-Key is remembered
 
 
 def create_or_take_over(services: Services, tenant: str, wanted: BatchRequest, idempotency_key: str | None) -> Batch:
-    """Create or find the batch for a request, and start it; raises ApiError for another's object or a key used before."""
+    """Create or find the batch for a request, and start it; raises ApiError for a foreign object or a reused key."""
     source = _source(services, tenant, wanted.input_file_id)
     batch_id, token = _batch_id(services, wanted, source), f"batch_{uuid.uuid4().hex}"
     if idempotency_key is not None:
         token = derived_id("api", tenant, idempotency_key)
-        batch_id = _remembered(services, token, batch_id, new_batch.fingerprint(wanted.body))
+        batch_id = _remember(services, token, batch_id, new_batch.fingerprint(wanted.body))
     batch = new_batch.build(
         services, batch_id, tenant, source or _nowhere(services), wanted.completion_window,
         owned_by_request=token, **wanted.members(),
@@ -38,19 +39,19 @@ def create_or_take_over(services: Services, tenant: str, wanted: BatchRequest, i
         return new_batch.refuse(services, batch, BatchError("invalid_request", message, "file_id"))
     quotas.check_open_batches(services, tenant, batch_id, token)
     created = services.batch_store.create_batch(batch)
-    # Else the upload's batch is somebody else's, or runs for another endpoint.
+    # If the batch of the upload is taken, or is for another endpoint, the request gets a new batch.
     if not created and not _take_over(services, batch, wanted.options):
         batch = msgspec.structs.replace(batch, batch_id=token)
         created = services.batch_store.create_batch(batch)
-    return _started(services, batch, created=created, forget=idempotency_key is None)
+    return _start(services, batch, created=created, forget=idempotency_key is None)
 
 
 def _take_over(services: Services, batch: Batch, options: dict[str, Any]) -> bool:
-    """Make the upload's batch this caller's. True also when an earlier try of this very request already did (same token)."""
+    """Give the batch of the upload to this request; True also if an earlier try of this request did so (same token)."""
     if _owner(services, batch) == batch.owned_by_request:
         return True
     if services.batch_store.batch(batch.batch_id).dry_run:
-        return False  # an upload that was only to be estimated
+        return False  # the upload was only to be estimated
     changes = {
         "metadata": batch.metadata, "output_expires_after": batch.output_expires_after, "endpoint": batch.endpoint,
         "completion_window": batch.completion_window, "expires_at": batch.expires_at,
@@ -65,8 +66,8 @@ def _owner(services: Services, batch: Batch) -> str | None:
     return services.batch_store.batch(batch.batch_id).owned_by_request
 
 
-def _started(services: Services, batch: Batch, *, created: bool, forget: bool) -> Batch:
-    """Start the batch; if that fails, a caller who cannot name it again must not find it running later."""
+def _start(services: Services, batch: Batch, *, created: bool, forget: bool) -> Batch:
+    """Start the batch; if that fails and the caller cannot name the batch again (`forget`), let it fail."""
     now = services.batch_store.batch(batch.batch_id)
     try:
         new_batch.start_execution(services, now, created=created)
@@ -81,7 +82,7 @@ def _started(services: Services, batch: Batch, *, created: bool, forget: bool) -
 
 
 def _source(services: Services, tenant: str, input_file_id: str) -> InputObject | None:
-    """Pin the object that a file id or `s3://` names; None when there is none, as OpenAI finds out only after it answered."""
+    """Pin the object that a file id or `s3://` names; None if there is none, which OpenAI reports in the batch."""
     found = S3_URI.fullmatch(input_file_id)
     if found is None:
         return files.input_of(services, tenant, input_file_id)
@@ -102,23 +103,23 @@ def _nowhere(services: Services) -> InputObject:
 
 
 def _batch_id(services: Services, wanted: BatchRequest, source: InputObject | None) -> str:
-    """Name the batch an upload to the inbox made or will make, if nobody has asked for it yet; else a new one.
+    """Name the batch of an upload to the inbox, if no request owns it; else a new batch.
 
-    One that has ended already is shown, for running it again would be paid again.
+    The batch of an upload may have ended: to run it again would cost again.
     """
     fresh = f"batch_{uuid.uuid4().hex}"
     if source is None or not source.key.startswith(object_keys.INBOX) or wanted.options.get("dry_run"):
         return fresh
-    dropped = new_batch.batch_id_of(source)
-    batch = services.batch_store.find_batch(dropped)
+    of_upload = new_batch.batch_id_of(source)
+    batch = services.batch_store.find_batch(of_upload)
     if batch is None:
-        return dropped
+        return of_upload
     free = batch.owned_by_request is None and batch.endpoint in {None, wanted.endpoint} and not batch.dry_run
-    return dropped if free else fresh
+    return of_upload if free else fresh
 
 
-def _remembered(services: Services, token: str, batch_id: str, digest: str) -> str:
-    """Return the batch that belongs to an Idempotency-Key, which is this one if the key is new."""
+def _remember(services: Services, token: str, batch_id: str, digest: str) -> str:
+    """Record the batch of an Idempotency-Key, unless the key has one already, and return the batch of the key."""
     known = services.idempotency_store.remember(token, FirstUse(batch_id, digest), services.now() + KEEP_KEYS)
     if known.digest != digest:
         message = "This Idempotency-Key was used with another body. Use a new key for a new batch."

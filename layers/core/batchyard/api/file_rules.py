@@ -1,4 +1,4 @@
-"""What OpenAI would refuse in a new file, with OpenAI's own words and codes."""
+"""What OpenAI would refuse in a new file, with OpenAI's words and codes."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -6,10 +6,9 @@ from typing import Final
 
 import msgspec
 
-from batchyard.api.batch_request import LONGEST_LIFE, SHORTEST_LIFE
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import ApiError, invalid_request
-from batchyard.domain.stored_file import BATCH, LARGEST_SHOWN
+from batchyard.domain.stored_file import BATCH, LARGEST_SHOWN, LONGEST_LIFE, SHORTEST_LIFE
 from batchyard.lines import file_kinds
 from batchyard.lines.line import diagnose
 
@@ -19,7 +18,7 @@ LONGEST_FILENAME: Final = 512  # characters
 
 
 def check_purpose(purpose: object) -> str:
-    """Return a purpose that a user may give, else raise ApiError 400."""
+    """Return the purpose if a user may give it; raises ApiError 400."""
     if purpose is None:
         raise missing("purpose")
     if purpose not in PURPOSES:
@@ -29,7 +28,7 @@ def check_purpose(purpose: object) -> str:
 
 
 def check_filename(filename: object, purpose: str) -> str:
-    """Return a file's name if OpenAI would take it, else raise ApiError 400."""
+    """Return the name of a file if OpenAI would take it; raises ApiError 400."""
     if filename is None or filename == "":
         raise missing("filename")
     if not isinstance(filename, str):
@@ -44,7 +43,7 @@ def check_filename(filename: object, purpose: str) -> str:
 
 
 def check_life(expires_after: object, purpose: str) -> int | None:
-    """Return the seconds a file is to live: 30 days for a batch's input, for good otherwise, or what `expires_after` says."""
+    """Return the seconds that a file is to live, None for good; without `expires_after`, an input lives 30 days."""
     if expires_after is None:
         return LONGEST_LIFE if purpose == BATCH else None
     if not isinstance(expires_after, Mapping):
@@ -68,9 +67,9 @@ def check_life(expires_after: object, purpose: str) -> int | None:
 
 
 def check_first_line(start: bytes, *, whole: bool) -> None:
-    """Refuse a batch's input whose first line is no JSON object, as OpenAI does at once; all else comes later.
+    """Refuse an input whose first line is no JSON object, as OpenAI does at once; raises ApiError 400.
 
-    Blank lines are no lines. What is packed is looked into by the batch, and so is a line that ends behind the `start`.
+    Blank lines do not count. Plan checks the other lines, a gzip input, and a first line that is longer than `start`.
     """
     if start.startswith(file_kinds.GZIP):
         return
@@ -93,17 +92,17 @@ def _no_input(why: str) -> ApiError:
 
 
 def missing(name: str) -> ApiError:
-    """Say that a required member is missing."""
+    """Make the error of a required member that is missing."""
     return invalid_request(BatchError("missing_required_parameter", f"Missing required parameter: '{name}'.", name))
 
 
 def unknown(file_id: str) -> ApiError:
-    """Say that there is no such file, in OpenAI's words."""
+    """Make the error of a file that is not there, in OpenAI's words."""
     return ApiError(HTTPStatus.NOT_FOUND, f"No such File object: {file_id}", param="id")
 
 
 def _whole(value: object) -> int | None:
-    """Read a whole number as a form (text) or a JSON body (a number) gives it."""
+    """Read a whole number: a form has it as text, a JSON body as a number."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < len(str(LARGEST_SHOWN)):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None

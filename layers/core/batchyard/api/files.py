@@ -1,4 +1,4 @@
-"""The files of the front door: OpenAI's five operations on them, over objects in the data bucket."""
+"""OpenAI's five operations on files, over objects in the data bucket."""
 
 import secrets
 from http import HTTPStatus
@@ -10,7 +10,7 @@ from batchyard.api import file_rules, quotas, tenancy
 from batchyard.api.file_rules import check_first_line, missing, unknown
 from batchyard.api.form import Field, parse
 from batchyard.api.paging import page_limit
-from batchyard.api.presigned import up_to_date
+from batchyard.api.presigned import refresh
 from batchyard.domain import object_keys, stored_file
 from batchyard.domain.batch import BatchError, InputObject
 from batchyard.domain.durations import DAY
@@ -18,13 +18,13 @@ from batchyard.domain.errors import ApiError, NotFound, StaleRecord, invalid_req
 from batchyard.domain.stored_file import BATCH, FILE_ID, PROCESSED, StoredFile, shape
 from batchyard.services import Services
 
-# API Gateway hands a body to Lambda in base64, and Lambda takes 6 MiB with the request's headers beside it.
+# Lambda takes 6 MiB, and API Gateway hands over a body in base64 with the headers beside it.
 MOST_IN_FORM: Final = 4_500_000  # bytes
 WAY_FOR_MORE: Final = "Send more in parts, by the Uploads API, or to the addresses that POST /v1/uploads/presign gives."
-# Lambda answers with 6 MiB at most, which is 4.5 MiB of bytes that travel in base64.
+# An answer of Lambda holds 6 MiB, which are 4.5 MiB of bytes in base64.
 MOST_INLINE: Final = 4_000_000  # bytes
 MOST_LISTED: Final = 10_000
-MOST_ANSWER, SHAPE_OVERHEAD = 5_000_000, 400  # bytes of a list, and of one entry without its name
+MOST_ANSWER, SHAPE_OVERHEAD = 5_000_000, 400  # bytes of a list; bytes of an entry without its name
 
 
 def create_file(services: Services, tenant: str, content_type: str | None, body: bytes) -> dict[str, Any]:
@@ -45,14 +45,14 @@ def create_file(services: Services, tenant: str, content_type: str | None, body:
 
 
 def retrieve_file(services: Services, tenant: str, file_id: str) -> dict[str, Any]:
-    """Show a file; raises ApiError 404 for one that is not there, is expired, or is another tenant's."""
+    """Show a file; raises ApiError 404 if the tenant has no such file, or it has expired."""
     return shape(own(services, tenant, file_id))
 
 
 def list_files(
     services: Services, tenant: str, *, purpose: str | None, limit: str | None, order: str | None, after: str | None
 ) -> dict[str, Any]:
-    """List the tenant's files, newest first unless `order` is asc, behind the file `after`; at most 5 MB of them."""
+    """List the tenant's files, newest first unless `order` is asc, behind the file `after`; an answer has at most 5 MB."""
     count, newest_first = page_limit(limit, MOST_LISTED, MOST_LISTED), _newest_first(order)
     position = _known(services, tenant, after).position if after else None
     data: list[dict[str, Any]] = []
@@ -67,13 +67,13 @@ def list_files(
             more = True
             break
         data.append(shape(file))
-    # clients that OpenAI's description generates demand both, and text
+    # Clients generated from OpenAI's description demand both, as text.
     first, last = (data[0]["id"], data[-1]["id"]) if data else ("", "")
     return {"object": "list", "data": data, "first_id": first, "last_id": last, "has_more": more}
 
 
 def delete_file(services: Services, tenant: str, file_id: str) -> dict[str, Any]:
-    """Delete a file; a batch that reads it already goes on."""
+    """Delete a file; a batch that already reads the file goes on."""
     file = own(services, tenant, file_id)
     services.file_bucket.delete(file)
     try:
@@ -85,7 +85,7 @@ def delete_file(services: Services, tenant: str, file_id: str) -> dict[str, Any]
 
 
 def file_content(services: Services, tenant: str, file_id: str) -> bytes | str:
-    """Return a small file's bytes, or the URL of a large one's."""
+    """Return the bytes of a small file, or the URL of a large one."""
     file = own(services, tenant, file_id)
     if file.status != PROCESSED:
         raise ApiError(HTTPStatus.BAD_REQUEST, f"The content of {file_id} has not been uploaded yet.", param="id")
@@ -98,7 +98,7 @@ def file_content(services: Services, tenant: str, file_id: str) -> bytes | str:
 
 
 def input_of(services: Services, tenant: str, file_id: str) -> InputObject | None:
-    """Pin the object of a batch's input; None for a file that is not there, not the tenant's, or for another purpose."""
+    """Pin the object of an input; None if the tenant has no such file, or the file has another purpose."""
     try:
         file = own(services, tenant, file_id)
         usable = file.purpose == BATCH and file.status == PROCESSED
@@ -108,15 +108,15 @@ def input_of(services: Services, tenant: str, file_id: str) -> InputObject | Non
 
 
 def own(services: Services, tenant: str, file_id: str) -> StoredFile:
-    """Find a file of the tenant that is there; raises ApiError 404."""
+    """Read a file of the tenant that is neither deleted nor expired; raises ApiError 404."""
     file = _known(services, tenant, file_id)
     if not file.there(services.now()):
         raise unknown(file_id)
-    return up_to_date(services, file)
+    return refresh(services, file)
 
 
 def too_large(size: int, way: str = WAY_FOR_MORE) -> ApiError:
-    """Say what a form can carry, and how more is sent."""
+    """Make the error of a form that is too large; the message says how more is sent."""
     message = f"The body has {size} bytes; a form carries at most {MOST_IN_FORM}. {way}"
     return ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message, code="file_too_large")
 
@@ -126,7 +126,7 @@ def _known(services: Services, tenant: str, file_id: str) -> StoredFile:
 
 
 def _checked(fields: dict[str, Field]) -> tuple[Field, str, int | None]:
-    """Return the file, its purpose and its life in seconds; raises ApiError 400 for what OpenAI would refuse."""
+    """Return the file, its purpose and its life in seconds, if OpenAI would take them; raises ApiError 400."""
     file = fields.get("file")
     if file is None:
         raise missing("file")
@@ -141,7 +141,7 @@ def _checked(fields: dict[str, Field]) -> tuple[Field, str, int | None]:
 
 
 def _expires_after(fields: dict[str, Field]) -> object:
-    """Return the object that OpenAI's clients send as a field for each member, and generated ones as one of JSON."""
+    """Return the object that OpenAI's clients send as one field a member, and generated clients as one field of JSON."""
     given = {
         name: fields[f"expires_after[{name}]"].text
         for name in ("anchor", "seconds")
@@ -153,7 +153,7 @@ def _expires_after(fields: dict[str, Field]) -> object:
     try:
         return msgspec.json.decode(text)
     except (ValueError, RecursionError):
-        return text  # which is no object, and refused as such
+        return text  # refused, because it is no object
 
 
 def _newest_first(order: str | None) -> bool:

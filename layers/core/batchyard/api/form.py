@@ -1,4 +1,4 @@
-"""A `multipart/form-data` body: its fields, in whatever order they come."""
+"""The fields of a `multipart/form-data` body, in any order."""
 
 from http import HTTPStatus
 from typing import NamedTuple
@@ -11,9 +11,10 @@ from batchyard.domain.errors import ApiError
 
 
 class Field(NamedTuple):
-    """One field of a form; `filename` is None where it has none, as a field of text does."""
+    """One field of a form."""
 
     data: bytes
+    #: None for a field of text.
     filename: str | None
 
     @property
@@ -23,7 +24,7 @@ class Field(NamedTuple):
 
 
 def parse(content_type: str | None, body: bytes) -> dict[str, Field]:
-    """Split a form into its fields by name; raises ApiError 415 for another kind of body and 400 for a broken one."""
+    """Split a form into its fields, by name; raises ApiError 415 for another kind of body, and 400 for a broken form."""
     kind, options = parse_options_header(content_type or "")
     if kind != b"multipart/form-data":
         raise ApiError(
@@ -31,7 +32,7 @@ def parse(content_type: str | None, body: bytes) -> dict[str, Field]:
         )
     taker = _Taker()
     try:
-        parser = MultipartParser(options.get(b"boundary", b""), taker.webhook_sender())  # type: ignore[arg-type]  # a TypedDict there
+        parser = MultipartParser(options.get(b"boundary", b""), taker.handlers())  # type: ignore[arg-type]  # a TypedDict there
         parser.write(body)
         parser.finalize()
     except (FormParserError, ValueError) as error:
@@ -42,7 +43,7 @@ def parse(content_type: str | None, body: bytes) -> dict[str, Field]:
 
 
 class _Taker:
-    """Take the parser's callbacks."""
+    """Collect what the parser finds."""
 
     def __init__(self) -> None:
         self.fields: dict[str, Field] = {}
@@ -51,7 +52,7 @@ class _Taker:
         self._name = ""
         self._filename: str | None = None
 
-    def webhook_sender(self) -> dict[str, object]:
+    def handlers(self) -> dict[str, object]:
         return {
             "on_part_begin": self._begin,
             "on_header_field": lambda data, start, end: self._field.extend(data[start:end]),
@@ -76,7 +77,7 @@ class _Taker:
     def _end_field(self) -> None:
         known = self.fields.get(self._name)
         if self._filename is None and known is not None and known.filename is not None:
-            return  # generated Dart sends a text of the same name beside each file
+            return  # a client in Dart sends a text of the same name beside each file
         self.fields[self._name] = Field(bytes(self._data), self._filename)
 
     def _end(self) -> None:

@@ -1,4 +1,4 @@
-"""The front door's description, `openapi.json`, and what it says of a path."""
+"""The description of the HTTP API, `openapi.json`."""
 
 import json
 import re
@@ -17,7 +17,7 @@ def text() -> str:
 
 
 def allowed(path: str) -> list[str]:
-    """Name the methods that a path answers to; none for a path that is not ours."""
+    """Return the methods of a path; empty for a path that is not ours."""
     return sorted(method for pattern, methods in _paths() if pattern.fullmatch(path) for method in methods)
 
 

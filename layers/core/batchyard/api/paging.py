@@ -1,4 +1,4 @@
-"""What the lists of the front door have in common."""
+"""The pages of a list, as OpenAI shapes them."""
 
 import re
 from collections.abc import Sequence
@@ -7,17 +7,17 @@ from typing import Any, Final
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import invalid_request
 
-LIMITS: Final = (20, 100)  # entries of a list: usually, and at most
+LIMITS: Final = (20, 100)  # entries of a page: usually, and at most
 
 
 def page(data: Sequence[dict[str, Any]], *, more: bool) -> dict[str, Any]:
-    """Shape a page of a list, and say whether more follow."""
+    """Shape a page; `more` says whether more entries follow."""
     first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
     return {"object": "list", "data": data, "first_id": first, "last_id": last, "has_more": more}
 
 
 def page_limit(text: str | None, usual: int, most: int) -> int:
-    """Read the `limit` of a list, which has `usual` entries where none is given; raises ApiError 400."""
+    """Read the `limit` of a page, which is `usual` if it is absent and at most `most`; raises ApiError 400."""
     if not text:
         return usual
     if not re.fullmatch(r"-?[0-9]{1,9}", text):

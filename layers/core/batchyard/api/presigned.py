@@ -1,4 +1,4 @@
-"""Files of any size that their owner sends straight to S3: addresses first, and the file once its bytes are there."""
+"""Files of any size that their owner sends straight to S3, to presigned URLs."""
 
 import secrets
 from typing import Any, Final
@@ -10,19 +10,19 @@ from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.stored_file import PROCESSED, UPLOADED, StoredFile
 from batchyard.services import Services
 
-MOST_AT_ONCE: Final = 5_000_000_000  # bytes that S3 takes in one request
-LARGEST: Final = 5_000_000_000_000  # bytes
-MOST_LINKS: Final = 1_000  # of under 2 kB each: an answer holds 6 MB
-SMALLEST_PART: Final = 1_000_000_000
+LARGEST_PUT: Final = 5_000_000_000  # bytes that S3 takes in one request
+LARGEST: Final = 5_000_000_000_000  # bytes of an object in S3
+MOST_LINKS: Final = 1_000  # each has less than 2 kB, and an answer holds 6 MB
+USUAL_PART: Final = 1_000_000_000  # bytes
 
 
 def presign_file(services: Services, tenant: str, body: object) -> dict[str, Any]:
-    """Announce a file and get the addresses to PUT its bytes to, for an hour: one, or several to be filled in their order."""
+    """Announce a file and return the URLs to which its bytes are PUT, in their order, within an hour."""
     wanted = upload_rules.check(body, LARGEST, "No object in S3 is larger.")
     file_id = stored_file.file_id(secrets.token_hex(16))
     key = object_keys.file(tenant, file_id)
     with quotas.room_for(services, tenant, wanted.bytes):
-        whole = wanted.bytes <= MOST_AT_ONCE
+        whole = wanted.bytes <= LARGEST_PUT
         multipart_id = None if whole else services.file_bucket.begin(key, wanted.life)
         file = stored_file.new(
             file_id, tenant, services.clock(), wanted.life, key=key, bytes=wanted.bytes, filename=wanted.filename,
@@ -32,8 +32,8 @@ def presign_file(services: Services, tenant: str, body: object) -> dict[str, Any
     return {**stored_file.shape(file), "upload": _upload(services, file, wanted.life)}
 
 
-def up_to_date(services: Services, file: StoredFile) -> StoredFile:
-    """Return the file as it is now that its bytes may have come; looked for whenever somebody asks for the file."""
+def refresh(services: Services, file: StoredFile) -> StoredFile:
+    """Look whether the bytes of a file have come, and return the file as it is now."""
     if file.status == PROCESSED:
         return file
     if file.multipart_id is not None:
@@ -43,7 +43,7 @@ def up_to_date(services: Services, file: StoredFile) -> StoredFile:
         if found.size != file.bytes:
             return file
         return services.file_store.change(file.file_id, status=PROCESSED, version_id=found.version_id)
-    except (NotFound, StaleRecord):  # nothing is there yet, or the file was deleted meanwhile
+    except (NotFound, StaleRecord):  # the bytes are not there yet, or the file was deleted meanwhile
         return file
 
 
@@ -64,6 +64,6 @@ def _upload(services: Services, file: StoredFile, life: int | None) -> dict[str,
 
 
 def _sizes(whole: int) -> list[int]:
-    """Cut a file into parts of a size, the last of what is left."""
-    size = max(SMALLEST_PART, -(-whole // MOST_LINKS))
+    """Cut a file into parts of one size; the last part has the rest."""
+    size = max(USUAL_PART, -(-whole // MOST_LINKS))
     return [min(size, whole - start) for start in range(0, whole, size)]

@@ -1,4 +1,4 @@
-"""What one tenant may have at once: open batches, and bytes of files."""
+"""The quotas of a tenant: open batches, and bytes of files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +9,9 @@ from batchyard.services import Services
 
 
 def check_open_batches(services: Services, tenant: str, *batch_ids: str) -> None:
-    """Raise ApiError 429 if the tenant has as many open batches as it may; not for a batch that is recorded already.
+    """Raise ApiError 429 if the tenant has all the open batches it may have, unless one of `batch_ids` is recorded.
 
-    Batches that uploads to the inbox made are counted, but never refused. Calls at the very same time may each find room.
+    The batches of uploads to the inbox count, but are never refused. Two requests at the same time may both pass.
     """
     most = services.settings.max_open_batches
     if (
@@ -26,9 +26,9 @@ def check_open_batches(services: Services, tenant: str, *batch_ids: str) -> None
 
 @contextmanager
 def room_for(services: Services, tenant: str, size: int) -> Iterator[None]:
-    """Count the bytes of a file while it is recorded; raises ApiError 403 if they are more than the tenant may store.
+    """Count the bytes of a file that the block records; raises ApiError 403 if the tenant may not store so many more.
 
-    The sum is kept as it changes. What it misses (files that expire, functions that die) the sweep corrects; see `storage`.
+    The sum misses files that expire and functions that die. The sweep corrects it; see `storage_audit`.
     """
     quotas = services.quota_store
     if not quotas.add(tenant, size, services.now()):

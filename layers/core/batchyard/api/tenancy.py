@@ -1,4 +1,4 @@
-"""What a tenant names by its id: its own, or nothing; whether another tenant has such a thing, nobody learns."""
+"""A tenant sees its own records only, and cannot learn whether another tenant has a record."""
 
 import re
 from collections.abc import Callable
@@ -8,11 +8,11 @@ from batchyard.domain.errors import ApiError, NotFound
 
 
 class OfTenant(Protocol):
-    """A record that belongs to somebody."""
+    """A record that belongs to a tenant."""
 
     @property
     def tenant(self) -> str:
-        """Name the owner."""
+        """Return the owner."""
         ...
 
 
@@ -22,9 +22,9 @@ T = TypeVar("T", bound=OfTenant)
 def own(
     tenant: str, wanted: str, ids: re.Pattern[str], read: Callable[[str], T], unknown: Callable[[str], ApiError]
 ) -> T:
-    """Read the tenant's record of this id; raises what `unknown` makes for any that is not there or not the tenant's.
+    """Read the record of the id `wanted`; raises the error that `unknown` makes if the tenant has no such record.
 
-    What does not look like one of the `ids` is not read, for not every text is a key that the table could hold.
+    An id that does not match `ids` is not read, because not every text can be a key of the table.
     """
     if not ids.fullmatch(wanted):
         raise unknown(wanted)

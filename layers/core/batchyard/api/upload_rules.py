@@ -1,4 +1,4 @@
-"""What OpenAI would refuse in an upload in parts, with OpenAI's own words and codes."""
+"""What OpenAI would refuse in a multipart upload, with OpenAI's words and codes."""
 
 from http import HTTPStatus
 
@@ -10,7 +10,7 @@ from batchyard.domain.multipart_upload import MOST_PARTS, PENDING, StoredUpload,
 
 
 def check(body: object, most: int, way_for_more: str) -> Wanted:
-    """Return what a caller announces if OpenAI would take it and it has at most `most` bytes, else raise ApiError 400."""
+    """Read the file that a caller announces, of at most `most` bytes; raises ApiError 400."""
     if not isinstance(body, dict):
         raise invalid_request(BatchError("invalid_type", "The body must be a JSON object."))
     purpose = file_rules.check_purpose(body.get("purpose"))
@@ -32,7 +32,7 @@ def check(body: object, most: int, way_for_more: str) -> Wanted:
 
 
 def text_of(body: object, name: str) -> str | None:
-    """Return a text member of a body, None where it has none; raises ApiError 400 for anything but text."""
+    """Return a member of a body that is text, None if it is absent; raises ApiError 400 for anything else."""
     value = body.get(name) if isinstance(body, dict) else None
     if value is not None and not isinstance(value, str):
         raise invalid_request(BatchError("invalid_type", f"'{name}' must be a string.", name))
@@ -40,7 +40,7 @@ def text_of(body: object, name: str) -> str | None:
 
 
 def check_part_ids(body: object) -> list[str]:
-    """Return the ids of the parts in the order of their bytes, else raise ApiError 400."""
+    """Return the ids of the parts, in the order of their bytes; raises ApiError 400."""
     part_ids = body.get("part_ids") if isinstance(body, dict) else None
     if part_ids is None:
         raise missing("part_ids")
@@ -53,17 +53,17 @@ def check_part_ids(body: object) -> list[str]:
 
 
 def unknown(upload_id: str) -> ApiError:
-    """Say that there is no such upload."""
+    """Make the error of an upload that is not there."""
     return ApiError(HTTPStatus.NOT_FOUND, f"No such Upload object: {upload_id}", param="id")
 
 
 def too_many_parts(upload: StoredUpload) -> ApiError:
-    """Say that an upload was sent more than it was announced with, even if each part came twice."""
+    """Make the error of an upload that got more than it may, even if each part was sent twice."""
     sent = f"has had {upload.parts} parts of {upload.received} bytes together"
     message = f"The upload {sent}; it was announced with {upload.bytes} bytes. Begin another one."
     return ApiError(HTTPStatus.BAD_REQUEST, message, param="data")
 
 
 def not_pending(status: str) -> ApiError:
-    """Say that an upload takes nothing more."""
+    """Make the error of an upload that takes nothing more."""
     return ApiError(HTTPStatus.BAD_REQUEST, f"The upload is {status}; it must be {PENDING}.")

@@ -1,6 +1,6 @@
-"""OpenAI's Uploads API: a file in parts, joined at the end.
+"""OpenAI's Uploads API: a file is sent in parts, which are joined at the end.
 
-Parts come through the gateway and are smaller than S3's own may be, so each is an object of its own until they are joined.
+The parts come through API Gateway and are smaller than S3 allows a part to be. So each part is an object of its own.
 """
 
 import hashlib
@@ -34,13 +34,13 @@ from batchyard.domain.multipart_upload import (
 from batchyard.domain.stored_file import BATCH, StoredFile
 from batchyard.services import Services
 
-# The parts are read and written again before the gateway gives up: 29 s at tens of MB a second, several at a time.
+# The parts must be read and written again within 29 s, API Gateway's time-out: several at a time, tens of MB a second.
 MOST_JOINED: Final = 512_000_000  # bytes
 WAY_FOR_MORE: Final = "POST /v1/uploads/presign gives addresses for more."
 
 
 def create_upload(services: Services, tenant: str, body: object) -> dict[str, Any]:
-    """Begin an upload of so many bytes."""
+    """Begin an upload."""
     wanted = upload_rules.check(body, MOST_JOINED, WAY_FOR_MORE)
     if upload_rules.text_of(body, "mime_type") is None:
         raise missing("mime_type")
@@ -51,7 +51,7 @@ def create_upload(services: Services, tenant: str, body: object) -> dict[str, An
 
 
 def add_part(services: Services, tenant: str, upload_id: str, content_type: str | None, body: bytes) -> dict[str, Any]:
-    """Take one part; parts may come side by side."""
+    """Store one part; parts may come side by side."""
     if len(body) > MOST_IN_FORM:
         raise too_large(len(body), "Send smaller parts: in OpenAI's Python client, part_size=4_000_000.")
     upload = _pending(services, tenant, upload_id)
@@ -71,27 +71,25 @@ def add_part(services: Services, tenant: str, upload_id: str, content_type: str 
 
 
 def complete_upload(services: Services, tenant: str, upload_id: str, body: object) -> dict[str, Any]:
-    """Join the parts in the order of `part_ids`; done again, it answers the same file."""
+    """Join the parts in the order of `part_ids`; a repeated call answers the same file."""
     upload = _own(services, tenant, upload_id)
     if upload.status == COMPLETED:
         return shape(upload, services.now(), _made(services, upload))
     upload = _pending(services, tenant, upload_id)
     sources = _sources(services, upload, upload_rules.check_part_ids(body))
-    file = _made(
-        services, upload
-    )  # by a call that died before it could end the upload: its version is the one recorded
+    file = _made(services, upload)  # made by a call that died before it ended the upload, if there is one
     if file is None:
-        file = _joined(services, upload, sources, upload_rules.text_of(body, "md5"))
+        file = _join(services, upload, sources, upload_rules.text_of(body, "md5"))
         services.file_store.keep(file)
     try:
         ended = services.upload_store.end(upload_id, COMPLETED)
     except StaleRecord as error:
-        ended = _overtaken(services, file, upload_id, error)
+        ended = _resolve_overtaken(services, file, upload_id, error)
     return shape(ended, services.now(), file)
 
 
 def cancel_upload(services: Services, tenant: str, upload_id: str) -> dict[str, Any]:
-    """Give an upload up; its parts go in a day."""
+    """Cancel an upload; S3 removes its parts after a day."""
     upload = _own(services, tenant, upload_id)
     if upload.status != CANCELLED:
         _pending(services, tenant, upload_id)
@@ -129,11 +127,11 @@ def _sources(services: Services, upload: StoredUpload, part_ids: Sequence[str]) 
     return [SmallObject(object_keys.upload_part(upload.upload_id, part_id), sizes[part_id]) for part_id in part_ids]
 
 
-def _joined(services: Services, upload: StoredUpload, sources: Sequence[SmallObject], md5: str | None) -> StoredFile:
-    """Write the parts into one object; a wrong digest or first line leaves nothing behind."""
+def _join(services: Services, upload: StoredUpload, sources: Sequence[SmallObject], md5: str | None) -> StoredFile:
+    """Write the parts into one object; a wrong digest or first line aborts it."""
     key, digest, passed = object_keys.file(upload.tenant, _file_id(upload)), hashlib.md5(usedforsecurity=False), 0
-    with services.file_bucket.joint(key, upload.life) as joint:
-        for piece in joint.take(sources):
+    with services.file_bucket.join(key, upload.life) as joined:
+        for piece in joined.take(sources):
             if upload.purpose == BATCH and not passed:
                 check_first_line(piece, whole=len(piece) == upload.bytes)
             digest.update(piece)
@@ -142,19 +140,19 @@ def _joined(services: Services, upload: StoredUpload, sources: Sequence[SmallObj
             raise ApiError(HTTPStatus.BAD_REQUEST, "The md5 of the parts differs from the one given.", param="md5")
     return stored_file.new(
         _file_id(upload), upload.tenant, services.clock(), upload.life, key=key, bytes=upload.bytes,
-        filename=upload.filename, purpose=upload.purpose, version_id=joint.version_id,
+        filename=upload.filename, purpose=upload.purpose, version_id=joined.version_id,
     )  # fmt: skip
 
 
 def _made(services: Services, upload: StoredUpload) -> StoredFile | None:
     try:
         return services.file_store.file(_file_id(upload))
-    except NotFound:  # not yet, or it expired long ago
+    except NotFound:  # not made yet, or expired long ago
         return None
 
 
-def _overtaken(services: Services, file: StoredFile, upload_id: str, error: StaleRecord) -> StoredUpload:
-    """Take back the file of an upload that was cancelled while it was joined; another call may as well have completed it."""
+def _resolve_overtaken(services: Services, file: StoredFile, upload_id: str, error: StaleRecord) -> StoredUpload:
+    """Delete the file of an upload that was cancelled meanwhile; if another call completed the upload, return the upload."""
     upload = services.upload_store.upload(upload_id)
     if upload.status == COMPLETED:
         return upload

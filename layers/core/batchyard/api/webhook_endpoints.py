@@ -1,26 +1,27 @@
-"""The webhook endpoints of the front door: OpenAI's operations on them, and how deliveries stand."""
+"""OpenAI's operations on webhook endpoints, and how deliveries stand."""
 
 import secrets
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from batchyard.api import webhook_rules
 from batchyard.api.paging import LIMITS, page, page_limit
 from batchyard.api.tenancy import own
 from batchyard.api.webhook_rules import check, unknown
 from batchyard.domain import webhook_delivery, webhook_endpoint
+from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError, DeliveryFailed, StaleRecord
 from batchyard.domain.webhook_endpoint import ENDPOINT_ID, MOST_ENDPOINTS, OVERLAP, WebhookEndpoint, shape
 from batchyard.services import Services
 from batchyard.webhooks.deliver import post
 
-MOST_DELIVERIES = 100
-KEEP_DELETED = 7 * 86_400  # seconds; deliveries under way last three days
+MOST_DELIVERIES: Final = 100
+KEEP_DELETED: Final = 7 * DAY  # deliveries under way last three days
 
 
 def create_webhook_endpoint(services: Services, tenant: str, body: object) -> dict[str, Any]:
-    """Register an endpoint and return it with its signing secret, which is shown this once."""
+    """Register an endpoint and return it with its signing secret, which is shown only now."""
     wanted = check(body, whole=True, private=services.settings.private_webhooks)
     if len(services.webhook_store.endpoints(tenant)) >= MOST_ENDPOINTS:
         message = f"There are {MOST_ENDPOINTS} webhook endpoints already, the most there may be. Delete one first."
@@ -46,38 +47,38 @@ def list_webhook_endpoints(services: Services, tenant: str, after: str | None, l
 
 
 def retrieve_webhook_endpoint(services: Services, tenant: str, endpoint_id: str) -> dict[str, Any]:
-    """Show an endpoint; raises ApiError 404 for one that is not there or another tenant's."""
+    """Show an endpoint; raises ApiError 404 if the tenant has no such endpoint."""
     return shape(_own(services, tenant, endpoint_id))
 
 
 def update_webhook_endpoint(services: Services, tenant: str, endpoint_id: str, body: object) -> dict[str, Any]:
-    """Change an endpoint's name, URL or event types; its secret stays."""
+    """Change the name, the URL or the event types of an endpoint; the secret stays."""
     endpoint = _own(services, tenant, endpoint_id)
     wanted = check(body, whole=False, private=services.settings.private_webhooks).members()
     changed = {name: value for name, value in wanted.items() if value != getattr(endpoint, name)}
-    return shape(_changed(services, endpoint, **changed) if changed else endpoint)
+    return shape(_change(services, endpoint, **changed) if changed else endpoint)
 
 
 def delete_webhook_endpoint(services: Services, tenant: str, endpoint_id: str) -> dict[str, Any]:
-    """Delete an endpoint; what was not delivered to it will not be."""
+    """Delete an endpoint; events that are not delivered yet are not delivered any more."""
     endpoint = _own(services, tenant, endpoint_id)
-    _changed(services, endpoint, deleted_at=services.now(), expires_at_ttl=services.now() + KEEP_DELETED)
+    _change(services, endpoint, deleted_at=services.now(), expires_at_ttl=services.now() + KEEP_DELETED)
     return {"id": endpoint_id, "object": "webhook_endpoint.deleted", "deleted": True}
 
 
 def rotate_webhook_secret(services: Services, tenant: str, endpoint_id: str, body: object) -> dict[str, Any]:
-    """Give an endpoint another secret, shown this once; the old one is void now, or a day later if it is to be kept."""
+    """Give an endpoint a new secret, which is shown only now; the old secret ends now, or a day later if so asked."""
     endpoint = _own(services, tenant, endpoint_id)
     kept_until = services.now() + OVERLAP if webhook_rules.check_keeping(body) else 0
     generation = endpoint.generation + 1
     secret = webhook_endpoint.secret_of(services.signing_secret(), endpoint_id, generation)
     hint = webhook_endpoint.hint_of(secret)
-    changed = _changed(services, endpoint, generation=generation, previous_until=kept_until, hint=hint)
+    changed = _change(services, endpoint, generation=generation, previous_until=kept_until, hint=hint)
     return {**shape(changed), "signing_secret": secret}
 
 
 def test_webhook_endpoint(services: Services, tenant: str, endpoint_id: str, body: object) -> dict[str, Any]:
-    """Send a made-up event once and tell what the endpoint answers; raises ApiError 400 where it does not."""
+    """Send a made-up event once and show the status that the endpoint answers; raises ApiError 400 if it does not answer."""
     endpoint = _own(services, tenant, endpoint_id)
     event_type = webhook_rules.check_event_type(body)
     event = webhook_delivery.event_of(f"batch_{secrets.token_hex(16)}", event_type, services.now())
@@ -92,7 +93,7 @@ def test_webhook_endpoint(services: Services, tenant: str, endpoint_id: str, bod
 
 
 def list_webhook_deliveries(services: Services, tenant: str, endpoint_id: str) -> dict[str, Any]:
-    """List the last deliveries to an endpoint, newest first, as long as they are kept."""
+    """List the last deliveries to an endpoint, newest first."""
     endpoint = _own(services, tenant, endpoint_id)
     found = services.webhook_store.deliveries(endpoint.endpoint_id, MOST_DELIVERIES + 1)
     shown = [webhook_delivery.shape(each) for each in found[:MOST_DELIVERIES]]
@@ -100,7 +101,7 @@ def list_webhook_deliveries(services: Services, tenant: str, endpoint_id: str) -
 
 
 def list_webhook_event_types(services: Services) -> dict[str, Any]:  # noqa: ARG001 - every operation takes the services
-    """List what an endpoint may be told of."""
+    """List the event types that an endpoint may name."""
     return {"object": "list", "data": list(webhook_endpoint.EVENT_TYPES)}
 
 
@@ -108,7 +109,7 @@ def _own(services: Services, tenant: str, endpoint_id: str) -> WebhookEndpoint:
     return own(tenant, endpoint_id, ENDPOINT_ID, partial(services.webhook_store.endpoint, tenant), unknown)
 
 
-def _changed(services: Services, endpoint: WebhookEndpoint, **changes: object) -> WebhookEndpoint:
+def _change(services: Services, endpoint: WebhookEndpoint, **changes: object) -> WebhookEndpoint:
     try:
         return services.webhook_store.change(endpoint, updated_at=services.now(), **changes)
     except StaleRecord as error:

@@ -1,4 +1,4 @@
-"""What is wrong with the body of a request about webhook endpoints."""
+"""The bodies of requests about webhook endpoints: read, or refused."""
 
 from http import HTTPStatus
 from typing import Any, Final
@@ -14,19 +14,19 @@ LONGEST_NAME: Final = 256
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """What a caller wants of an endpoint; None where it said nothing."""
+    """The members that a caller names of an endpoint; None if the caller does not name one."""
 
     name: str | None = None
     url: str | None = None
     event_types: list[str] | None = None
 
     def members(self) -> dict[str, Any]:
-        """Return what was said."""
+        """Return the members that the caller named."""
         return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
 
 
 def check(body: object, *, whole: bool, private: bool) -> Wanted:
-    """Read what a caller wants, every member if `whole`; raises ApiError 400.
+    """Read the members that a caller names, and demand all of them if `whole`; raises ApiError 400.
 
     With `private`, a URL may be plain http and lead anywhere.
     """
@@ -62,7 +62,7 @@ def check_event_type(body: object) -> str:
 
 
 def check_keeping(body: object) -> bool:
-    """Read whether a rotation keeps the old secret for a day; raises ApiError 400. No body at all says no."""
+    """Read whether a rotation keeps the old secret for a day, False if absent; raises ApiError 400."""
     given = body.get("keep_old_secret_active_for_24_hours", False) if isinstance(body, dict) else None
     if not isinstance(given, bool):
         name = "keep_old_secret_active_for_24_hours"
@@ -73,7 +73,7 @@ def check_keeping(body: object) -> bool:
 
 
 def unknown(endpoint_id: str) -> ApiError:
-    """Say that there is no such endpoint; nor is one of another tenant."""
+    """Make the error of an endpoint that the tenant does not have."""
     return ApiError(HTTPStatus.NOT_FOUND, f"No webhook endpoint found with id '{endpoint_id[:64]}'.")
 
 

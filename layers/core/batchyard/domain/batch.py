@@ -1,4 +1,4 @@
-"""The batch our user made, as we record it and as OpenAI's clients see it."""
+"""A batch: its record, and its shape in OpenAI's API."""
 
 import hashlib
 from enum import StrEnum
@@ -11,12 +11,12 @@ from batchyard.domain import statuses
 from batchyard.domain.durations import DAY, HOUR
 
 SHOWN_ERRORS: Final = 1_000
-REFUSE, SKIP = "refuse", "skip"  # what becomes of a batch with bad lines: refused, or run without them
-# OpenAI's clients refuse a batch without an endpoint; until Plan has read the first line, this most usual one is shown.
+REFUSE, SKIP = "refuse", "skip"  # a batch with bad lines is refused, or runs without them
+# OpenAI's clients refuse a batch without an endpoint. Until Plan has read the first line, this one is shown.
 USUAL_ENDPOINT: Final = "/v1/chat/completions"
 WINDOW_UNITS: Final = {"h": HOUR, "d": DAY}
-LONGEST_AMOUNT: Final = 3  # digits: clients that OpenAI's description generates read times as 32 bits
-LARGEST: Final = 2**31 - 1  # and every other number
+LONGEST_AMOUNT: Final = 3  # digits; clients generated from OpenAI's description read times as 32 bits
+LARGEST: Final = 2**31 - 1  # such clients read every number as 32 bits
 
 TIMES: Final = (
     "in_progress_at", "expires_at", "finalizing_at", "completed_at", "failed_at", "expired_at", "cancelling_at", "cancelled_at",
@@ -27,7 +27,8 @@ class BatchNext(StrEnum):
     """What follows Plan or Assemble: the word by which the batch's state machine chooses the next state."""
 
     PLAN = "plan"
-    RUN = "run"  # the shards
+    RUN = "run"  # the shards, in the history of this execution
+    RUN_DISTRIBUTED = "run_distributed"  # the shards of a batch that one history cannot hold
     ASSEMBLE = "assemble"
     REFUSED = "refused"
     FAILED = "failed"
@@ -35,13 +36,15 @@ class BatchNext(StrEnum):
 
 
 class InputObject(msgspec.Struct, frozen=True):
-    """One version of one object in the data bucket. `size` in bytes; `checksum` is S3's own, as `CRC64NVME:…` in base64."""
+    """One version of one object in the data bucket."""
 
     bucket: str
     key: str
     etag: str
+    #: Bytes.
     size: int
     version_id: str | None = None
+    #: S3's own checksum of the whole object, as `CRC64NVME:…` in base64.
     checksum: str | None = None
 
     @property
@@ -51,11 +54,12 @@ class InputObject(msgspec.Struct, frozen=True):
 
 
 class BatchError(msgspec.Struct, frozen=True):
-    """One entry of a batch's `errors.data`. `line` is 1-based, None where the whole input is meant."""
+    """An entry of `errors.data`, or the reason why lines are not answered."""
 
     code: str
     message: str
     param: str | None = None
+    #: The number of the line in the input, from 1; None where the whole input is meant.
     line: int | None = None
 
 
@@ -81,16 +85,16 @@ class Usage(msgspec.Struct, frozen=True):
         return Usage(*map(add, msgspec.structs.astuple(self), msgspec.structs.astuple(other)))
 
     def __sub__(self, other: "Usage") -> "Usage":
-        """Tell member by member what came since `other`."""
+        """Subtract member by member."""
         return Usage(*map(sub, msgspec.structs.astuple(self), msgspec.structs.astuple(other)))
 
     def most(self, other: "Usage | None") -> "Usage":
-        """Take the greater of the two, member by member."""
+        """Return the greater of the two, member by member."""
         return Usage(*map(max, msgspec.structs.astuple(self), msgspec.structs.astuple(other or Usage())))
 
     @property
     def fits(self) -> bool:
-        """Tell whether every sum can be shown: generated clients read 32 bits and fail on more; the report has them all."""
+        """Tell whether every sum can be shown: generated clients fail on more than 32 bits. The report shows any sum."""
         return all(count <= LARGEST for count in msgspec.structs.astuple(self))
 
     def shape(self) -> dict[str, Any]:
@@ -117,34 +121,34 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     #: When DynamoDB may drop the record.
     expires_at_ttl: int
     input_file_id: str
-    #: The milliseconds behind `created_at`: batches of one second are listed in their order.
+    #: Milliseconds after `created_at`, so that batches of one second are listed in their order.
     created_ms: int | None = None
-    #: The unpacked input, where the input is packed.
+    #: The unpacked input, if the input is packed.
     source: InputObject | None = None
     endpoint: str | None = None
     model: str | None = None
     metadata: dict[str, str] | None = None
     output_expires_after: dict[str, Any] | None = None
-    #: The token of the API request whose batch it is; None where only an upload made it.
+    #: The token of the API request that owns the batch; None if only an upload made the batch.
     owned_by_request: str | None = None
     on_invalid: str = REFUSE
     dry_run: bool = False
-    #: An amount in text: the table holds whole numbers only.
+    #: US dollars, as text: the table holds whole numbers only.
     max_cost_usd: str | None = None
-    #: An estimate in JSON, for the same reason.
+    #: The estimate, as JSON text for the same reason.
     preflight: str | None = None
     counts: Counts = Counts()
     usage: Usage | None = None
     shards: int = 0
     errors: list[BatchError] = []
     errors_total: int = 0
-    #: What its shards wait for, as long as one does.
+    #: What shards of the batch wait for; None while no shard waits.
     paused: str | None = None
-    #: Whether the bus was told last that it is paused.
+    #: Whether the last event on the bus said that the batch is paused.
     told_paused: bool = False
     #: Executions that died before the present one.
     restarts: int = 0
-    #: Why nothing more is sent, while what was paid for is still brought in.
+    #: Why nothing more is sent, while the provider's answers are still stored.
     drain_reason: BatchError | None = None
     draining_since: int | None = None
     output_file_id: str | None = None
@@ -159,7 +163,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def estimated(self) -> bool:
-        """Tell whether its price is asked for before anything is sent."""
+        """Tell whether the batch is estimated before anything is sent."""
         return self.dry_run or self.max_cost_usd is not None
 
     @property
@@ -169,12 +173,12 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def stopping(self) -> bool:
-        """Tell whether whatever the provider still runs of it is to be cancelled."""
+        """Tell whether its provider batches are to be cancelled."""
         return self.ended or self.status == statuses.CANCELLING or self.drain_reason is not None
 
 
 def shape(batch: Batch) -> dict[str, Any]:
-    """Shape OpenAI's `Batch`: every member present, null where unset, as the service itself answers."""
+    """Shape OpenAI's `Batch`: every member is present, and null where unset, as in OpenAI's own answers."""
     return {
         "id": batch.batch_id,
         "object": "batch",
@@ -198,7 +202,7 @@ def shape(batch: Batch) -> dict[str, Any]:
 
 
 def _options(batch: Batch) -> dict[str, Any]:
-    """Show what was asked for beside OpenAI's members, and what came of it; nothing to those who asked for nothing."""
+    """Show our own options and the estimate, if the request named any."""
     asked = {
         "on_invalid": batch.on_invalid if batch.on_invalid != REFUSE else None,
         "dry_run": batch.dry_run or None,
@@ -215,7 +219,7 @@ def _errors(batch: Batch) -> dict[str, Any] | None:
 
 
 def derived_id(*parts: str) -> str:
-    """Name a batch after what made it, so that the same cause met twice names the same batch."""
+    """Name a batch after its cause, so that the same cause always names the same batch."""
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass"))
     return f"batch_{digest.hexdigest()[:32]}"
 

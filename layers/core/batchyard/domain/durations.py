@@ -1,4 +1,4 @@
-"""An hour and a day in seconds."""
+"""Spans of time in seconds, as every constant and record has them."""
 
 from typing import Final
 

@@ -1,15 +1,15 @@
-"""What can go wrong in the services.
+"""What can go wrong.
 
 BatchyardError
-├── ApiError            a caller of the front door is told so, in OpenAI's error envelope
+├── ApiError            the HTTP API answers with an error, in OpenAI's envelope
 ├── SettingsError       the environment of a function is incomplete or of the wrong type
 ├── NotFound            a record or object that should be there is not
 │   ├── InputGone       the input object was deleted or replaced while the batch needed it
-│   └── UploadGone      an object that was begun can be written no further: it was completed or given up
-├── DiskFull            the answers of a provider batch do not fit the function's own disk
+│   └── UploadGone      a multipart upload to S3 cannot go on: it was completed or aborted
+├── DiskFull            the answers of a provider batch do not fit the disk of the function
 ├── TooSlow             the answers of a provider batch take longer to store than a function may run
 ├── DeliveryFailed      a tenant's webhook endpoint did not take an event
-├── StaleRecord         somebody else moved the record first; read it again
+├── StaleRecord         the record was changed since it was read; read it again
 └── StoreError          AWS refused or failed a call for another reason
 """
 
@@ -21,7 +21,7 @@ from batchyard.domain.batch import BatchError
 
 USUAL_KIND: Final = "invalid_request_error"
 KINDS: Final = {HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error"}
-# OpenAI's own clients repeat a 409 and a 429 by themselves, which helps nobody here: what is ended stays so.
+# OpenAI's clients repeat a 409 and a 429 by themselves; here the second answer would be the same.
 HEADERS: Final[Mapping[HTTPStatus, Mapping[str, str]]] = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
     HTTPStatus.CONFLICT: {"x-should-retry": "false"},
@@ -34,7 +34,7 @@ class BatchyardError(Exception):
 
 
 class ApiError(BatchyardError):
-    """An answer of the front door that is not 2xx, in OpenAI's envelope (contract of `POST /batches` and friends)."""
+    """An answer of the HTTP API that is not 2xx, in OpenAI's envelope."""
 
     def __init__(self, status: HTTPStatus, message: str, *, code: str | None = None, param: str | None = None) -> None:
         """Keep the HTTP status and the envelope's members."""
@@ -45,7 +45,7 @@ class ApiError(BatchyardError):
         self.headers: dict[str, str] = dict(HEADERS.get(status, {}))
 
     def envelope(self) -> dict[str, dict[str, str | None]]:
-        """Shape the body `{"error": {message, type, param, code}}`; what is no text in UTF-8 is replaced."""
+        """Shape the body `{"error": {message, type, param, code}}`; characters that UTF-8 cannot carry are replaced."""
         kind = "server_error" if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR else KINDS.get(self.status, USUAL_KIND)
         members = {"message": str(self), "type": kind, "param": self.param, "code": self.code}
         return {"error": {name: text and text.encode("utf-8", "replace").decode() for name, text in members.items()}}
@@ -64,11 +64,11 @@ class InputGone(NotFound):
 
 
 class UploadGone(NotFound):
-    """An object that was begun can be written no further: it was completed or given up, or others write its parts."""
+    """A multipart upload to S3 cannot go on: it was completed or aborted, or another writer sends its parts."""
 
 
 class DiskFull(BatchyardError):  # noqa: N818 - names what was seen, as its kin do
-    """The answers of a provider batch do not fit the function's own disk."""
+    """The answers of a provider batch do not fit the disk of the function."""
 
 
 class TooSlow(BatchyardError):  # noqa: N818 - names what was seen, as its kin do
@@ -76,11 +76,11 @@ class TooSlow(BatchyardError):  # noqa: N818 - names what was seen, as its kin d
 
 
 class DeliveryFailed(BatchyardError):  # noqa: N818 - names what was seen, as its kin do
-    """A tenant's webhook endpoint did not take an event; the state machine tries again for three days."""
+    """A tenant's webhook endpoint did not take an event; the state machine sends the event again for three days."""
 
 
 class StaleRecord(BatchyardError):  # noqa: N818 - names what was seen, as its kin do
-    """Somebody else moved the record first; read it again."""
+    """The record was changed since it was read; read it again."""
 
 
 class StoreError(BatchyardError):
@@ -88,5 +88,5 @@ class StoreError(BatchyardError):
 
 
 def invalid_request(error: BatchError) -> ApiError:
-    """Turn what is wrong into a 400."""
+    """Answer 400, with OpenAI's members."""
     return ApiError(HTTPStatus.BAD_REQUEST, error.message, code=error.code, param=error.param)

@@ -1,4 +1,4 @@
-"""An upload in parts, as recorded and as OpenAI's clients see it."""
+"""A multipart upload of OpenAI's Uploads API: its records, and their shapes in the API."""
 
 import re
 from typing import Any, Final
@@ -11,13 +11,13 @@ from batchyard.domain.stored_file import StoredFile
 
 PENDING, COMPLETED, CANCELLED, EXPIRED = "pending", "completed", "cancelled", "expired"
 UPLOAD_ID: Final = re.compile(r"upload_[0-9a-f]{1,64}")
-LIFE: Final = HOUR
+LIFE: Final = HOUR  # of a pending upload
 MOST_PARTS: Final = 1_000
-MOST_OFTEN: Final = 2  # each part may be sent so often: a client whose connection broke sends it again
+MOST_OFTEN: Final = 2  # times the announced bytes and parts: a client whose connection broke sends a part again
 
 
 class UploadPart(msgspec.Struct, frozen=True, kw_only=True):
-    """The record `UPLOAD#<id>` / `PART#<part id>` of an object in the upload's work folder."""
+    """The record `UPLOAD#<id>` / `PART#<part id>`. Times are Unix seconds."""
 
     part_id: str
     upload_id: str
@@ -27,35 +27,38 @@ class UploadPart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredUpload(msgspec.Struct, frozen=True, kw_only=True):
-    """The record `UPLOAD#<id>` / `UPLOAD`. Times are Unix seconds; the file made of it is to live `life` seconds.
-
-    `parts` and the bytes `received` count whatever was sent, also what a client sent twice.
-    """
+    """The record `UPLOAD#<id>` / `UPLOAD`. Times are Unix seconds."""
 
     upload_id: str
     tenant: str
+    #: The size that the caller announced.
     bytes: int
     filename: str
     purpose: str
     created_at: int
     expires_at: int
+    #: When DynamoDB may drop the record.
     expires_at_ttl: int
+    #: Seconds that the file is to live; None for a file that stays.
     life: int | None = None
     status: str = PENDING
+    #: Parts that were sent; a part that was sent twice counts twice.
     parts: int = 0
+    #: Bytes of these parts.
     received: int = 0
 
     def status_at(self, now: int) -> str:
-        """Tell the status: a pending upload dies of age."""
+        """Return the status at a time: a pending upload expires."""
         return EXPIRED if self.status == PENDING and now >= self.expires_at else self.status
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """What a caller announces: a file of so many bytes."""
+    """The file that a caller announces."""
 
     filename: str
     purpose: str
     bytes: int
+    #: Seconds that the file is to live; None for a file that stays.
     life: int | None
 
 

@@ -1,4 +1,4 @@
-"""Where things lie in the data bucket."""
+"""The keys of all objects in the data bucket, and the names of files at the provider."""
 
 import re
 from typing import Final
@@ -12,14 +12,14 @@ ATTEMPT: Final = re.compile(r"(batch_[0-9a-f]+)/([0-9]{1,9})/([0-9]{1,9})")
 
 
 def tenant_of(key: str) -> str:
-    """Read the tenant from `inbox/<tenant>/…`; it is the default one right below `inbox/`, and for an endless name."""
+    """Read the tenant from `inbox/<tenant>/…`; the default tenant if there is no such folder, or its name is too long."""
     tenant, slash, _ = key.removeprefix(INBOX).partition("/")
-    short = len(tenant.encode()) <= LONGEST_TENANT  # the keys of its results must stay within S3's 1,024 bytes
+    short = len(tenant.encode()) <= LONGEST_TENANT  # a key of S3 has at most 1,024 bytes
     return tenant if slash and tenant and short else DEFAULT_TENANT
 
 
 def sound_tenant(tenant: str) -> bool:
-    """Tell whether a tenant may have this name: it is one folder, and no part of it is another tenant's."""
+    """Tell whether a tenant may have this name: the name must be one folder of its own."""
     short = 0 < len(tenant.encode("utf-8", "replace")) <= LONGEST_TENANT
     return short and tenant.isprintable() and "/" not in tenant and tenant.strip() == tenant and tenant[0] not in "-."
 
@@ -30,12 +30,12 @@ def readable_by(tenant: str, key: str) -> bool:
 
 
 def file(tenant: str, file_id: str) -> str:
-    """Name the object of a file that came through the front door."""
+    """Name the object of a file of the HTTP API."""
     return f"{FILES}{tenant}/{file_id}"
 
 
 def upload_part(upload_id: str, part_id: str) -> str:
-    """Name a part of an upload that is not joined yet."""
+    """Name the object of one part of a multipart upload."""
     return f"work/uploads/{upload_id}/{part_id}"
 
 
@@ -55,17 +55,17 @@ def shard_lines(batch_id: str, shard: int) -> str:
 
 
 def shard_left(batch_id: str, shard: int) -> str:
-    """Name the list of a shard's lines that are not skipped."""
+    """Name the list of a shard's lines without the skipped lines."""
     return f"work/{batch_id}/shards/{shard:05}/left.msgpack"
 
 
 def skipped(batch_id: str, first: int, count: int) -> str:
-    """Name a run of `count` skipped lines from position `first` on."""
+    """Name the run of `count` skipped lines that begins at the position `first`."""
     return f"work/{batch_id}/plan/skipped-{first:012}-{count}"
 
 
 def attempt(batch_id: str, shard: int, number: int, runs: int, name: str) -> str:
-    """Name an object that one attempt of a shard left; `runs` tells apart what two workers wrote for the same attempt."""
+    """Name an object that one attempt of a shard left; `runs`, the version of the shard, tells two workers apart."""
     return f"work/{batch_id}/shards/{shard:05}/attempt-{number:04}-{runs}/{name}"
 
 
@@ -83,16 +83,16 @@ def attempt_of_filename(filename: str, stack: str) -> tuple[str, int, int] | Non
 
 
 def attempt_of(key: str) -> tuple[str, int, int] | None:
-    """Read batch, shard and attempt from the key that a provider batch carries; None for what is no such key."""
+    """Read batch, shard and attempt from the key that a provider batch carries; None for any other text."""
     found = ATTEMPT.fullmatch(key)
     return (found[1], int(found[2]), int(found[3])) if found else None
 
 
 def unanswered(batch_id: str, shard: int, version: int, name: str) -> str:
-    """Name an object with the lines of a shard that never got a final answer, as the record of this version knows them."""
+    """Name an object with the unanswered lines of a shard, as the shard's record of this version lists them."""
     return f"work/{batch_id}/shards/{shard:05}/left-{version}/{name}"
 
 
 def results_progress(batch_id: str) -> str:
-    """Name the note that tells how far the results are written."""
+    """Name the checkpoint of the results."""
     return f"work/{batch_id}/results/progress.msgpack"

@@ -1,4 +1,4 @@
-"""What became of a line: read from the provider's output and error files."""
+"""The outcome of a line, read from the provider's output file and error file."""
 
 import hashlib
 import json
@@ -19,20 +19,24 @@ LONGEST_CODE, MOST_CODES, OTHER = 64, 100, "other"
 MOST_TOKENS: Final = 2**53
 STATUS: Final = re.compile(r"[0-9]{1,3}")
 UNFINISHED_CODES: Final = frozenset({"batch_expired", "batch_cancelled"})
-OUTCOME_UNKNOWN: Final = "outcome_unknown"  # our own: it may have been run and billed, so it is final
+OUTCOME_UNKNOWN: Final = "outcome_unknown"  # our own code: the line may have been run and billed, so this is final
 
 
 class Outcome(StrEnum):
-    """The classes of the policy: `succeeded` and `refused` are final, `transient` costs the line a try, `unfinished` none."""
+    """What an answer means for its line."""
 
+    #: Final.
     SUCCEEDED = "succeeded"
+    #: Final.
     REFUSED = "refused"
+    #: The line is sent again, which costs it a try.
     TRANSIENT = "transient"
+    #: The line is sent again, which costs it no try.
     UNFINISHED = "unfinished"
 
 
 class Details(msgspec.Struct, frozen=True, gc=False):
-    """What part of the tokens came from a cache, or went into reasoning."""
+    """The tokens that came from a cache, or went into reasoning."""
 
     cached_tokens: int | None = 0
     reasoning_tokens: int | None = 0
@@ -85,7 +89,7 @@ _ANSWER = msgspec.json.Decoder(Answer)
 
 
 def parse(text: bytes) -> Answer | None:
-    """Decode one line of the provider's files; None when it is no such line (the request then counts as unanswered)."""
+    """Decode a line of the provider's files; None for anything else, and then the request counts as unanswered."""
     try:
         text.isascii() or text.decode()
         return _ANSWER.decode(text)
@@ -94,10 +98,10 @@ def parse(text: bytes) -> Answer | None:
 
 
 def _leniently(text: bytes) -> Answer | None:
-    """Read a line that is not quite JSON or not quite of the contract: what it tells was paid for all the same.
+    """Read a line that is not quite JSON or not quite of the contract: its answer was paid for all the same.
 
-    Services write a byte order mark, bytes that are no UTF-8, NaN and half surrogate pairs; gateways write codes as
-    numbers, ids as numbers, statuses as text or fractions, and errors as bare text.
+    Services write a byte order mark, bytes that are not UTF-8, NaN and half surrogate pairs. Gateways write codes and ids
+    as numbers, statuses as text or fractions, and errors as bare text.
     """
     try:
         members = json.loads(text.decode("utf-8-sig", "replace"), strict=False)
@@ -132,7 +136,7 @@ def _error(member: object) -> AnswerError | None:
 
 
 def outcome_of(answer: Answer) -> Outcome:
-    """Classify an answer; what is unknown is transient."""
+    """Classify an answer; an unknown answer is transient."""
     status = answer.response.status_code if answer.response else None
     told = answer.error is not None and bool(answer.error.code or answer.error.message)
     if answer.error is not None and (told or answer.response is None):
@@ -147,7 +151,7 @@ def outcome_of(answer: Answer) -> Outcome:
 
 
 def code_of(answer: Answer) -> str:
-    """Name an error for the report: the error's own code, else its type, else the HTTP status."""
+    """Name an error in the report: by its code, else by its type, else by the HTTP status."""
     if answer.error is not None and answer.error.code:
         return answer.error.code
     if answer.response is None:
@@ -161,13 +165,13 @@ _NO_DETAILS: Final = Details()
 
 
 def usage_of(answer: Answer) -> Usage:
-    """Read the tokens a request used; zeros where the answer does not say."""
+    """Read the tokens that a request used; zeros if the answer does not say."""
     used = answer.response.body.usage if answer.response and answer.response.body else None
     return usage_in([used] if used is not None else [])
 
 
 def usage_in(used: Sequence[BodyUsage]) -> Usage:
-    """Sum the tokens of answers; member by member over all of them, which is the fastest way there is."""
+    """Sum the tokens of answers. One member is summed over all answers before the next: this is the fastest way."""
     inputs = _counts([each.prompt_tokens or each.input_tokens or 0 for each in used])
     outputs = _counts([each.completion_tokens or each.output_tokens or 0 for each in used])
     cached = _counts(
@@ -180,26 +184,26 @@ def usage_in(used: Sequence[BodyUsage]) -> Usage:
         ]
     )
     totals = _counts([each.total_tokens or 0 for each in used])
-    if 0 in totals:  # it was not told
+    if 0 in totals:  # an answer did not say
         totals = [told or one + other for told, one, other in zip(totals, inputs, outputs, strict=True)]
     return Usage(sum(inputs), sum(cached), sum(outputs), sum(reasoning), sum(totals))
 
 
 def usage_of_batch(used: ProviderUsage | None) -> Usage | None:
-    """Read the tokens a provider batch says it used; None where it does not say."""
+    """Read the tokens that a provider batch used; None if it does not say."""
     if used is None or not sane_count(used.total_tokens):
         return None
     return Usage(*(sane_count(getattr(used, name)) for name in Usage.__struct_fields__))
 
 
 def _counts(tokens: list[int]) -> list[int]:
-    """Take counts of tokens, each looked at only if the least or the greatest cannot be one."""
+    """Return sane counts; each is checked only if the least or the greatest of them is not sane."""
     sound = not tokens or (min(tokens) >= 0 and max(tokens) <= MOST_TOKENS)
     return tokens if sound else list(map(sane_count, tokens))
 
 
 def sane_count(tokens: int | None) -> int:
-    """Take a count of tokens; 0 for none and for what cannot be one."""
+    """Return a count of tokens; 0 for None and for a number that cannot be a count."""
     return tokens if tokens is not None and 0 <= tokens <= MOST_TOKENS else 0
 
 
@@ -208,7 +212,7 @@ def answer_line(
 ) -> bytes:
     """Shape an error line as the provider would, for a request that has no answer of its own.
 
-    `number` is the request's line in the input, told where it may have no `custom_id` to be known by.
+    `number` is the line of the request in the input, for a request that may have no `custom_id`.
     """
     line = {
         "id": line_id(batch_id, position), "custom_id": custom_id, "response": None,
@@ -218,12 +222,12 @@ def answer_line(
 
 
 def line_id(batch_id: str, position: int) -> str:
-    """Name an answer as the provider would, always by the same id."""
+    """Name an answer as the provider would; the same line always has the same id."""
     return f"batch_req_{hashlib.sha256(f'{batch_id}/{position}'.encode()).hexdigest()[:32]}"
 
 
 def count_code(codes: MutableMapping[str, int], code: str, count: int = 1) -> None:
-    """Count an error by its code; the provider's word for it is cut, and so many kinds at most are told apart."""
+    """Count an error by its code; a long code is cut, and codes beyond the first hundred count as `other`."""
     short = code.encode("utf-8", "replace").decode()[:LONGEST_CODE]
     name = short if short in codes or len(codes) < MOST_CODES else OTHER
     codes[name] = codes.get(name, 0) + count

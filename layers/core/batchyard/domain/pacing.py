@@ -1,10 +1,12 @@
 """How long to wait: before looking at a provider batch again, and before trying again what failed.
 
-A batch that waits a twentieth of its age between looks is noticed within 5 % of its time: about 120 looks in 24 hours.
-Half of those fall into its first two hours, so while its counts say that the end is far away, it waits longer: more than
-1.5 times its age ahead (less than two fifths finished), up to a third of its age. Whatever its counts did before, an end
-after that point is noticed within 5 %; a batch that is finished at one blow before it, within a third of its time, and never
-later than the ceiling. Steady progress over 24 hours takes about 50 looks. Figures: tests/unit/batchyard/domain/test_pacing.py.
+The usual wait is a twentieth of the age of the provider batch. Its end is then noticed within 5 % of its time, after
+about 120 looks in 24 hours. Half of these looks fall into the first two hours. So the wait is longer, up to a third of the
+age, while the counts predict that more than 1.5 times the age is still ahead (less than two fifths are finished).
+
+An end after that point is noticed within 5 %, whatever the counts showed before. A batch that finishes all at once before
+that point is noticed within a third of its time, and never later than the ceiling. Steady progress over 24 hours takes
+about 50 looks. Figures: tests/unit/batchyard/domain/test_pacing.py.
 """
 
 from typing import Final, NamedTuple
@@ -13,17 +15,17 @@ from batchyard.domain.durations import HOUR
 
 SHARE_OF_AGE: Final = 0.05
 SHARE_OF_QUEUEING: Final = 0.5
-SOON: Final = 60  # seconds: no need to be nearer to the end of a young batch
+SOON: Final = 60  # seconds; the end of a young batch need not be noticed sooner
 SHARE_WHILE_YOUNG: Final = 0.2
-FAR: Final = 1.5  # times the age still ahead
+FAR: Final = 1.5  # times the age, still ahead
 SHARE_OF_FAR: Final = 0.1
 LONGEST_SHARE: Final = 1 / 3
-BEHIND_THE_END: Final = 0.01  # of the age: look when it should be over, rather than just before
-# Progress of less than a quarter of what was usual so far is a halt, which says nothing about the end; but that one line has
-# not yet come is chance.
+AFTER_THE_END: Final = 0.01  # of the age; a look just before the end would be wasted
+# Progress of less than a quarter of the usual pace is a halt, which says nothing about the end. A pace that is short of
+# half a line is no halt, but chance.
 HALT: Final = 0.25
 CHANCE_LINES: Final = 0.5
-# However low the ceiling is set, seven days of looking must fit: some 1,900 looks with a ceiling of one second.
+# Seven days of looks must fit into the history of an execution: some 1,900 looks if the ceiling is one second.
 LEAST_SHARE_OVER_CEILING: Final = 1 / 200
 MOST_OVER_CEILING: Final = HOUR
 JITTER: Final = 0.1
@@ -31,16 +33,18 @@ MOST_DOUBLINGS: Final = 16
 
 
 class Look(NamedTuple):
-    """What a look at a provider batch showed: its age in seconds, and how many of its lines were finished."""
+    """What one look at a provider batch showed."""
 
+    #: Seconds since the provider batch was created.
     age: float
+    #: Lines that are finished.
     finished: int = 0
 
 
 def poll_wait(now: Look, before: Look, total: int, floor: int, ceiling: int, chance: float) -> int:
-    """Answer the whole seconds until the next look, by this look and the one before it that showed less.
+    """Return the whole seconds until the next look, from this look and the last look with a smaller count.
 
-    Between `floor` and `ceiling`, then spread by `chance` in [0, 1) over the ten percent below.
+    The wait is between `floor` and `ceiling`, and then shortened by up to ten percent, by `chance` in [0, 1).
     """
     share = max(now.age * SHARE_OF_AGE, min(now.age * SHARE_WHILE_YOUNG, SOON))
     left = _seconds_left(now, before, total)
@@ -50,18 +54,18 @@ def poll_wait(now: Look, before: Look, total: int, floor: int, ceiling: int, cha
 
 
 def remembered(now: Look, before: Look) -> Look:
-    """Choose the look that the next one is compared with: the first of those that showed the same."""
+    """Return the look that the next look is compared with: the first look that showed this count."""
     return before if before.finished == now.finished and before.age <= now.age else now
 
 
 def _by_progress(age: float, share: float, left: float) -> float:
     if left < share:
-        return min(left + age * BEHIND_THE_END, share)
+        return min(left + age * AFTER_THE_END, share)
     return max(share, min(share + (left - age * FAR) * SHARE_OF_FAR, age * LONGEST_SHARE))
 
 
 def _seconds_left(now: Look, before: Look, total: int) -> float | None:
-    """Predict by the faster of the pace so far and the pace since the last look; None when it has halted or just begun."""
+    """Predict from the faster of the pace so far and the pace since `before`; None if progress has halted or just begun."""
     if not before.finished or now.age <= max(before.age, 0):
         return None
     usual, since = now.finished / now.age, now.finished - before.finished
@@ -71,14 +75,14 @@ def _seconds_left(now: Look, before: Look, total: int) -> float | None:
 
 
 def retry_wait(failures_in_a_row: int, floor: int, ceiling: int, chance: float) -> int:
-    """Answer the whole seconds before the next try after so many failures in a row: doubling, capped, with jitter."""
+    """Return the whole seconds before the next try: doubled with each failure in a row, capped, with jitter."""
     return _spread(min(floor * 2 ** min(max(failures_in_a_row - 1, 0), MOST_DOUBLINGS), ceiling), chance)
 
 
 def room_wait(elapsed: float, floor: int, ceiling: int, chance: float, *, soon: bool) -> int:
-    """Answer the whole seconds before looking for room again, after waiting `elapsed` seconds for it.
+    """Return the whole seconds before an attempt looks for room again, after it has waited for `elapsed` seconds.
 
-    Half as long again, or a small share if it may come `soon`: only who is next in line needs to see it at once.
+    The wait is half of the time so far, or a twentieth if room may come `soon`, which is so for the first in the queue.
     """
     share = SHARE_OF_AGE if soon else SHARE_OF_QUEUEING
     return _spread(max(min(elapsed * share, ceiling), floor), chance)

@@ -1,4 +1,4 @@
-"""What to do about what was seen: the one table from a provider's answer to our next move."""
+"""What to do about an error of the provider: the one table from an error to a reaction."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -25,12 +25,18 @@ from batchyard.domain.errors import NotFound
 class Reaction(StrEnum):
     """What to do next with a shard."""
 
-    RETRY = "retry"  # the same again, later, but not for ever
-    REUSE = "reuse"  # a new provider batch of the same file, when there is room
-    UPLOAD = "upload"  # wait, then upload anew and create a new provider batch
-    PAUSE = "pause"  # an operator must act; look again now and then
-    REJECT_LINES = "reject_lines"  # these lines are errors; the rest goes out again
-    FAIL_LINES = "fail_lines"  # the unfinished lines are errors
+    #: Do the same again later, but not for ever.
+    RETRY = "retry"
+    #: Wait for room, then create a new provider batch from the same file.
+    REUSE = "reuse"
+    #: Wait, then upload the lines again and create a new provider batch.
+    UPLOAD = "upload"
+    #: Wait for an operator, and try again now and then.
+    PAUSE = "pause"
+    #: Record the named lines as errors, and send the rest again.
+    REJECT_LINES = "reject_lines"
+    #: Record the unfinished lines as errors.
+    FAIL_LINES = "fail_lines"
 
 
 CAPACITY: Final = frozenset({"token_limit_exceeded", "quotaExceeded"})
@@ -49,7 +55,7 @@ TOLD_AFTER: Final = 3  # failures in a row, before the batch tells that it waits
 
 
 def after_failed_call(error: BatchClientError) -> Reaction:
-    """Decide about a call the provider did not answer with success."""
+    """Decide what follows a call that failed."""
     if error.status in OPERATOR_STATUSES or error.code in OPERATOR or isinstance(error, OPERATOR_ERRORS):
         return Reaction.PAUSE
     if isinstance(error, SourceError) and isinstance(error.__cause__, NotFound):
@@ -64,7 +70,7 @@ def after_failed_call(error: BatchClientError) -> Reaction:
 
 
 def after_failed_batch(errors: Iterable[BatchError]) -> Reaction:
-    """Decide about a provider batch that ended `failed`; an unknown code is taken for a passing fault."""
+    """Decide what follows a provider batch that ended `failed`; an unknown code counts as a passing fault."""
     seen = list(errors)
     codes = {error.code for error in seen}
     if codes & OPERATOR:

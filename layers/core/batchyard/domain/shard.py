@@ -1,4 +1,4 @@
-"""A shard and its attempts, as recorded while the state machine works on it."""
+"""A shard and its attempts, and what a state machine hands from step to step."""
 
 from typing import Final
 
@@ -9,57 +9,57 @@ from batchyard.domain.batch import BatchError, Usage
 WAITING: Final = "waiting"
 DONE: Final = "done"
 KEPT_ATTEMPTS: Final = 100
-MOST_FILES_TO_DELETE: Final = 300  # files; a provider that deletes none must not fill the record
-MOST_BYTES: Final = 300_000  # of the attempts as JSON: a record of DynamoDB holds 400 KB
+MOST_FILES_TO_DELETE: Final = 300  # a provider that deletes no file must not fill the record
+MOST_BYTES: Final = 300_000  # of the attempts as JSON; a record of DynamoDB holds 400 KB
 
-CLOCK_SKEW: Final = 300  # the provider's clock and ours may differ by so many seconds
+CLOCK_SKEW: Final = 300  # seconds by which the provider's clock may differ from ours
 
-# The metadata member that carries our own key on every provider batch, so that a lost answer can be looked up.
+# Members of the metadata of every provider batch: our key, by which the answer to a lost create is found, and our stack.
 ATTEMPT_KEY: Final = "batchyard_attempt"
-STACK_KEY: Final = "batchyard_stack"  # and the one that tells it from what another stack left at the same provider
+STACK_KEY: Final = "batchyard_stack"
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One submission of what was unfinished of a shard. Times are Unix seconds."""
+    """One submission of the unfinished lines of a shard. Times are Unix seconds."""
 
-    #: Its place among the attempts of its shard, from 1.
+    #: Counts the attempts of the shard, from 1.
     number: int
     started_at: int
-    #: Lines that are sent: the first ones of what was unfinished.
+    #: How many lines are sent: the first of the unfinished lines.
     lines: int
-    #: Their bytes, as they are uploaded.
+    #: Bytes of these lines, as they are uploaded.
     bytes: int = 0
-    #: Their prompt tokens, as we estimate them.
+    #: Prompt tokens of these lines, by our estimate.
     tokens: int = 0
     file_id: str | None = None
-    #: Written before `POST /batches`: with it and without `provider_batch_id`, the outcome of that call is unknown.
+    #: Written before `POST /batches`. While `provider_batch_id` is missing, the outcome of that call is unknown.
     creating_at: int | None = None
-    #: When the answer to `POST /batches` was lost, if the worker lived to see that.
+    #: When the answer to `POST /batches` was lost, if the worker noticed.
     lost_at: int | None = None
-    #: How often the provider's list did not show what became of a lost create.
+    #: How often the provider's list did not show the batch of a lost create.
     lookups: int = 0
     provider_batch_id: str | None = None
     provider_status: str | None = None
     ended_at: int | None = None
-    #: Lines in the runs that this attempt left, by their outcome.
+    #: Lines in the runs of this attempt, by their outcome.
     succeeded: int = 0
     failed: int = 0
     transient: int = 0
     #: Lines of the provider's files that answer no request of ours.
     strays: int = 0
-    #: How often an ended provider batch did not show the answers that it had counted.
+    #: How often the ended provider batch did not show all answers that it had counted.
     looks: int = 0
-    #: How often the provider's files did not come whole.
+    #: How often a file of the provider broke off.
     unread: int = 0
-    #: The version of the shard that wrote the runs; a worker that was overtaken wrote under another.
+    #: The version of the shard that wrote the runs. A worker that was overtaken wrote under another version.
     runs: int = 0
-    #: What the provider counted so far; it only rises.
+    #: Tokens that the provider has counted so far; each count only rises.
     usage: Usage | None = None
-    #: True where there is no provider batch: the lines go one by one.
+    #: True if the lines are sent one by one, without a provider batch.
     direct: bool = False
-    #: Lines of a direct attempt that went out, written before they go.
+    #: Lines of a direct attempt that were sent; written before the lines go.
     sent: int = 0
-    #: When the latest of them went out.
+    #: When the latest of these lines was sent.
     sending_at: int | None = None
 
     @property
@@ -69,10 +69,11 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Ranges(msgspec.Struct, frozen=True):
-    """Where in the input a shard's lines lie: the first and the last of `count` byte ranges `[start, stop)`."""
+    """Where in the input the lines of a shard lie, as byte ranges `[start, stop)`."""
 
     first: tuple[int, int]
     last: tuple[int, int]
+    #: How many ranges there are.
     count: int
 
 
@@ -85,56 +86,54 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     endpoint: str
     model: str
     lines: int
-    #: Positions in the batch of its first and of its last line.
+    #: Position of the first line and of the last line.
     first: int
     last: int
     #: Lines without a final outcome.
     unfinished: int
-    #: The key of their list; "" means all lines.
+    #: The key of the list of unfinished lines; "" means all lines.
     unfinished_key: str = ""
-    #: An uploaded file that holds just the first `file_lines` of the unfinished lines (0: all).
+    #: A file at the provider that holds the first `file_lines` of the unfinished lines (0: all of them).
     file_id: str | None = None
     file_lines: int = 0
-    #: The most tokens, by our estimate, that the next attempt may have (0: any).
+    #: The most tokens, by our estimate, of the next attempt (0: no bound).
     wave: int = 0
     #: Files at the provider that nobody needs any more.
     files_to_delete: list[str] = []
-    #: Rises with every write: a worker that was overtaken can write no more.
+    #: Rises with every write, so that a worker that was overtaken can write no more.
     version: int = 0
     status: str = WAITING
     attempts: list[Attempt] = []
-    #: Lines by their outcome, as they count in the batch.
+    #: Lines with a final outcome.
     completed: int = 0
     failed: int = 0
-    #: Failed lines by the code of their error.
+    #: Failed lines, by the code of their error.
     codes: dict[str, int] = {}
-    #: Calls to the provider that failed, one after the other.
+    #: Calls to the provider that failed since the last call that worked.
     failures_in_a_row: int = 0
     #: Attempts in a row that finished no line.
     stalls: int = 0
-    #: The first unfinished lines, of which each of these attempts sent at least so many.
+    #: Each of these attempts sent at least this many of the first unfinished lines.
     stalled_lines: int = 0
-    #: The outcome of the lines that are unfinished when the shard is done; with it, nothing more is sent.
+    #: The outcome of the lines that are unfinished when the shard is done. Once it is set, nothing more is sent.
     reason: BatchError | None = None
-    #: What it waits for, in words for people.
+    #: What the shard waits for, in words for people; None while it does not wait.
     paused: str | None = None
-    #: True while it waits for a fresh execution.
-    continues: bool = False
-    #: Executions whose steps died at every try.
+    #: Executions in which a step died at every try.
     dead_executions: int = 0
-    #: When the fresh execution may begin, in Unix seconds.
+    #: When the next execution may begin, in Unix seconds.
     rest_until: int = 0
-    #: Where its lines lie in the input.
+    #: Where the lines lie in the input.
     ranges: Ranges | None = None
 
     @property
     def done(self) -> bool:
-        """Tell whether every line has its outcome or `reason` gives it one."""
+        """Tell whether every line has its outcome, or gets it from `reason`."""
         return self.status == DONE
 
     @property
     def draining(self) -> bool:
-        """Tell whether nothing more of it is sent, and it is done once its last attempt is brought in."""
+        """Tell whether nothing more is sent; the shard is done once its last attempt is collected."""
         return self.reason is not None and not self.done
 
     @property
@@ -145,33 +144,33 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def usage(self) -> Usage:
-        """Sum what the attempts are known to have used, the one under way included."""
+        """Sum the tokens of all attempts, the attempt under way included."""
         return sum((attempt.usage for attempt in self.attempts if attempt.usage), Usage())
 
     @property
     def at_provider(self) -> bool:
-        """Tell whether the provider has a batch of it that we have not seen to the end."""
+        """Tell whether the attempt under way has a provider batch."""
         return self.attempt is not None and self.attempt.provider_batch_id is not None
 
     @property
     def may_be_paid(self) -> bool:
-        """Tell whether the attempt under way may have answers that we have not brought in."""
+        """Tell whether the attempt under way may have answers that are not collected."""
         attempt = self.attempt
         return attempt is not None and (attempt.creating_at is not None or attempt.direct)
 
     @property
     def attempt_key(self) -> str:
-        """Name the latest attempt; unique among all batches."""
+        """Name the latest attempt; the name is unique among all batches."""
         return f"{self.batch_id}/{self.shard}/{self.attempts[-1].number}"
 
     @property
     def attempt_place(self) -> tuple[str, int, int, int]:
-        """Tell where what is written of the latest attempt goes, for `keys.attempt`; once fenced, it is one worker's alone."""
+        """Return the arguments of `object_keys.attempt` for the latest attempt; after a fence they are one worker's alone."""
         return self.batch_id, self.shard, self.attempts[-1].number, self.version
 
 
 def with_new_attempt(shard: Shard, now: int) -> Shard:
-    """Return the shard with a new attempt; of old ones that left and used nothing only the latest are kept."""
+    """Return the shard with a new attempt; the oldest attempts that left and used nothing are dropped."""
     number = shard.attempts[-1].number + 1 if shard.attempts else 1
     attempt = Attempt(number=number, started_at=now, lines=shard.unfinished)
     kept = [old for old in shard.attempts[:-KEPT_ATTEMPTS] if _left_something(old)]
@@ -180,7 +179,7 @@ def with_new_attempt(shard: Shard, now: int) -> Shard:
 
 
 def is_full(shard: Shard) -> bool:
-    """Tell whether the record can hold no further attempt; it holds about a thousand that left something."""
+    """Tell whether the record has no room for another attempt; it holds about a thousand that left something."""
     return len(msgspec.json.encode(shard.attempts)) > MOST_BYTES
 
 
@@ -194,13 +193,13 @@ def change(shard: Shard, **changes: object) -> Shard:
 
 
 def with_files_to_delete(shard: Shard, *file_ids: str | None) -> Shard:
-    """Return the shard with these files at the provider to be deleted."""
+    """Return the shard with these files among those to be deleted at the provider."""
     every = [*shard.files_to_delete, *(file_id for file_id in file_ids if file_id)]
     return change(shard, files_to_delete=list(dict.fromkeys(every))[-MOST_FILES_TO_DELETE:])
 
 
 def with_next_version(before: Shard | None, after: Shard) -> Shard:
-    """Return `after` as it is written over `before`: the upload that is not for any further attempt is left over."""
+    """Return `after` as it is written over `before`; an uploaded file that no further attempt needs is to be deleted."""
     kept = None if after.done else after.file_id
     uploads = {shard.file_id for shard in (before, after) if shard is not None} - {kept}
     return change(with_files_to_delete(after, *uploads), file_id=kept, version=(before.version if before else 0) + 1)
@@ -213,7 +212,7 @@ def with_stall(shard: Shard) -> Shard:
 
 
 def as_done(shard: Shard, reason: BatchError | None = None) -> Shard:
-    """Return the shard done; `reason` is the outcome of the lines that are still unfinished."""
+    """Return the shard as done; `reason` is the outcome of the lines that are still unfinished."""
     return change(shard, status=DONE, reason=reason, paused=None)
 
 

@@ -1,4 +1,4 @@
-"""The life of a batch, as OpenAI names it, and the moves that are allowed."""
+"""The statuses of a batch, as OpenAI names them, and the transitions that are allowed."""
 
 from typing import Final
 
@@ -11,11 +11,11 @@ CANCELLING: Final = "cancelling"
 CANCELLED: Final = "cancelled"
 EXPIRED: Final = "expired"  # of a provider batch alone: ours never expire
 
-# What may happen to a batch meanwhile, without a move.
+# What may happen to a batch without a change of its status.
 PAUSED: Final = "paused"
 RESUMED: Final = "resumed"
 
-# From a status to those it may move to. A message that comes late or twice finds no move and changes nothing.
+# The statuses that may follow each status. A message that comes late or twice finds no transition and changes nothing.
 TRANSITIONS: Final[dict[str, frozenset[str]]] = {
     VALIDATING: frozenset({IN_PROGRESS, FAILED, CANCELLING}),
     IN_PROGRESS: frozenset({FINALIZING, FAILED, CANCELLING}),
@@ -25,17 +25,17 @@ TRANSITIONS: Final[dict[str, frozenset[str]]] = {
     FAILED: frozenset(),
     CANCELLED: frozenset(),
 }
-ENDED: Final = frozenset(status for status, moves in TRANSITIONS.items() if not moves)
+ENDED: Final = frozenset(status for status, following in TRANSITIONS.items() if not following)
 
 # Of a provider batch: its tokens had room; it ends by itself; it has run some of its lines.
 PROVIDER_TOOK_IN: Final = frozenset({IN_PROGRESS, FINALIZING, COMPLETED})
 PROVIDER_ENDING: Final = frozenset({CANCELLING, FINALIZING})
 PROVIDER_RAN: Final = frozenset({COMPLETED, EXPIRED, CANCELLED})
 
-# The timestamp a status leaves on the batch.
+# The member of the batch that tells when it reached a status.
 STAMPS: Final = {status: f"{status}_at" for status in TRANSITIONS if status != VALIDATING}
 
 
 def sources_of(status: str) -> list[str]:
-    """Name the statuses from which `status` may be reached."""
+    """Return the statuses from which a batch may move to `status`."""
     return sorted(source for source, targets in TRANSITIONS.items() if status in targets)

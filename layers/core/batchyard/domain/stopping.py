@@ -1,4 +1,4 @@
-"""Why nothing more of a shard is sent; what is at the provider is then cancelled, and what that has finished is kept."""
+"""When and why nothing more of a shard is sent. Its provider batch is then cancelled, and finished lines are kept."""
 
 import math
 from typing import Final
@@ -10,7 +10,7 @@ from batchyard.domain.shard import Shard
 
 WAIT, RESUBMIT, FINISH = "wait", "resubmit", "finish"
 ACTIONS: Final = frozenset({WAIT, RESUBMIT, FINISH})
-# The last tenth of the window is left to the cancel, which may take ten minutes, and to what is sent anew.
+# The last tenth of the window is for the cancel, which may take ten minutes, and for the lines that are sent again.
 WAITED_FOR: Final = 0.9
 # How a provider batch ends that the provider, or we, gave no more time.
 OUT_OF_TIME: Final = frozenset({"expired", "cancelled"})
@@ -18,16 +18,16 @@ OUT_OF_TIME: Final = frozenset({"expired", "cancelled"})
 
 CANCELLED: Final = BatchError("batch_cancelled", "The batch was cancelled before this request was finished.")
 CUT_SHORT: Final = BatchError("server_error", "The results were put together before this request was finished.")
-DRAINING: Final = DAY  # in which what was paid for of a batch that is given up is brought in
+DRAINING: Final = DAY  # a draining batch waits this long for the provider's answers
 
 
 def is_drained(batch: Batch, now: float) -> bool:
-    """Tell whether a batch that is given up waits for none of its shards any more."""
+    """Tell whether a draining batch no longer waits for any shard."""
     return batch.drain_reason is not None and now - (batch.draining_since or 0) >= DRAINING
 
 
 def why_stopped(batch: Batch, shard: Shard) -> BatchError | None:
-    """Tell what the unfinished lines of the shard get as their outcome; None while they may be sent."""
+    """Return the outcome of the shard's unfinished lines; None while these lines may be sent."""
     if shard.reason is not None:
         return shard.reason
     if batch.status in {statuses.IN_PROGRESS, statuses.FINALIZING} and batch.drain_reason is not None:
@@ -36,7 +36,7 @@ def why_stopped(batch: Batch, shard: Shard) -> BatchError | None:
 
 
 def deadline(action: str, created_at: int, window: int) -> float:
-    """Answer from when on (Unix seconds) what is unfinished is taken back to be sent anew; never, unless that is wanted."""
+    """Return when the unfinished lines are taken back to be sent again, in Unix seconds; infinity for the action `wait`."""
     return created_at + window * WAITED_FOR if action in {RESUBMIT, FINISH} else math.inf
 
 

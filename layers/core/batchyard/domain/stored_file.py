@@ -1,4 +1,4 @@
-"""A file of the front door, as recorded and as OpenAI's clients see it, and what OpenAI would refuse in a new one."""
+"""A file of the HTTP API: its record, and its shape in OpenAI's API."""
 
 import hashlib
 import re
@@ -7,38 +7,45 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard.domain.durations import DAY
+from batchyard.domain.durations import DAY, HOUR
+
+# Seconds without a change. After these, no call is under way that has counted its bytes but not recorded its file.
+QUIET: Final = 120
+
 
 BATCH, BATCH_OUTPUT = "batch", "batch_output"
-UPLOADED, PROCESSED = "uploaded", "processed"  # `uploaded` shows a file whose bytes have not come yet
-# An object that ends is tagged with the days until the bucket's lifecycle rules remove it: the next of these.
+UPLOADED, PROCESSED = "uploaded", "processed"  # `uploaded`: the bytes of the file have not come yet
+SHORTEST_LIFE, LONGEST_LIFE = HOUR, 30 * DAY  # that a caller may ask for
+# A tag says after how many days the bucket's lifecycle rules remove an object: the next greater of these numbers.
 KEEP_TAG, KEEP_DAYS = "keep-days", (1, 3, 7, 14, 30)
-LARGEST_SHOWN: Final = 2**31 - 1  # clients that OpenAI's description generates read sizes as 32 bits
+LARGEST_SHOWN: Final = 2**31 - 1  # clients generated from OpenAI's description read sizes as 32 bits
 FILE_ID: Final = re.compile(r"file-[0-9A-Za-z]{1,64}")
 _DIGITS: Final = string.digits + string.ascii_letters
 _ID_DIGITS: Final = 22
 
 
 class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
-    """The record `FILE#<id>` / `FILE`. Times are Unix seconds; `position` orders a tenant's files by their creation.
-
-    `version_id` pins the object where we wrote it ourselves. `multipart_id` is the S3 upload of a file that its owner
-    sends in parts. A deleted file is kept a while, so that a list can go on behind it.
-    """
+    """The record `FILE#<id>` / `FILE`. Times are Unix seconds."""
 
     file_id: str
     tenant: str
+    #: The key of the object.
     key: str
     bytes: int
     filename: str
     purpose: str
     created_at: int
+    #: Orders the files of a tenant by their creation.
     position: str
     status: str = PROCESSED
+    #: The version of the object, if we wrote the object ourselves.
     version_id: str | None = None
+    #: The id of the multipart upload to S3, if the owner sends the file in parts.
     multipart_id: str | None = None
     expires_at: int | None = None
+    #: When DynamoDB may drop the record.
     expires_at_ttl: int | None = None
+    #: The record of a deleted file is kept for a day, so that a list can go on behind it.
     deleted_at: int | None = None
 
     def there(self, now: int) -> bool:
@@ -47,7 +54,7 @@ class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def shape(file: StoredFile) -> dict[str, Any]:
-    """Shape OpenAI's `File`; a size beyond 32 bits is shown as the largest there is, with the true one beside it."""
+    """Shape OpenAI's `File`; a size beyond 32 bits is shown as the largest 32-bit number, and as `true_bytes` too."""
     true_size = {"true_bytes": file.bytes} if file.bytes > LARGEST_SHOWN else {}
     return {
         "id": file.file_id,
@@ -64,7 +71,7 @@ def shape(file: StoredFile) -> dict[str, Any]:
 
 
 def file_id(*causes: str) -> str:
-    """Name a file after what made it, so that the same cause met twice names the same file."""
+    """Name a file after its causes, so that the same causes always name the same file."""
     number = int.from_bytes(hashlib.sha256("\0".join(causes).encode("utf-8", "surrogatepass")).digest())
     digits = ""
     while len(digits) < _ID_DIGITS:
@@ -74,7 +81,7 @@ def file_id(*causes: str) -> str:
 
 
 def new(file_id: str, tenant: str, clock: float, life: int | None, **members: Any) -> StoredFile:  # noqa: ANN401 - members of StoredFile
-    """Build the record of a file made at `clock`, in Unix seconds, that lives for `life` seconds or for good."""
+    """Build the record of a file that is made at `clock`, in Unix seconds, and lives for `life` seconds or for good."""
     now = int(clock)
     expires_at = None if life is None else now + life
     return StoredFile(
@@ -84,7 +91,22 @@ def new(file_id: str, tenant: str, clock: float, life: int | None, **members: An
 
 
 def keep_tag(life: int | None) -> str:
-    """Write the tag of an object that lives so many seconds, as S3 takes it in a request; empty for one that stays."""
+    """Return the tag of an object that lives for `life` seconds, as S3 reads it in a request; empty if the object stays."""
     if life is None:
         return ""
     return f"{KEEP_TAG}={next((days for days in KEEP_DAYS if days * DAY >= life), KEEP_DAYS[-1])}"
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """The record `STORED#<tenant>` / `BYTES`. Times are Unix seconds."""
+
+    tenant: str
+    bytes: int = 0
+    changed_at: int = 0
+    #: When the sweep last made the sum anew; 0 if it never did.
+    counted_at: int = 0
+
+    def due(self, now: int) -> bool:
+        """Tell whether the sum is to be made anew: every hour if it is quiet, and every day in any case."""
+        age = now - self.counted_at
+        return age >= DAY or (age >= HOUR and now - self.changed_at >= QUIET)

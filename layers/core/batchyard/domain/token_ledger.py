@@ -1,33 +1,25 @@
-"""The rules of the room that a provider has for enqueued tokens: who may enter, how much at once, and what is learned."""
+"""The room of enqueued tokens at a provider: who may reserve, how much, and what each answer teaches about the limit."""
 
 import hashlib
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
 from batchyard.domain.durations import DAY, HOUR
-from batchyard.domain.token_limits import BYTES_PER_TOKEN
+from batchyard.domain.token_limits import LEAST_RATIO, MILLION, MOST_RATIO, USUAL_RATIO
 
-MILLION: Final = 1_000_000
-USUAL_RATIO: Final = MILLION // BYTES_PER_TOKEN
-# Pictures in base64 have some hundred bytes to a token, addresses of pictures many tokens to a byte.
-LEAST_RATIO, MOST_RATIO = 1_000, 20 * MILLION
 LONGEST_NAME: Final = 256  # bytes
-KEEP_ENDED: Final = 2 * 86_400  # seconds an ended reservation is remembered: no late worker may reserve again
-MARGIN: Final = 1.03  # a learned ratio is taken for so much more
-# An attempt moves the ratio as far as its bytes are evidence: half the way with so many. It is soon raised and slowly lowered,
-# for a guess that is too high only costs room.
+KEEP_ENDED: Final = 2 * DAY  # an ended reservation is remembered: no late worker may reserve again
+MARGIN: Final = 1.03  # times the ratio that an attempt has shown
+# The bytes of an attempt that move the ratio half the way to what the attempt has shown. The ratio rises soon and falls
+# slowly, because an estimate that is too high only costs room.
 HALFWAY_UP, HALFWAY_DOWN = 50_000, MILLION
-DENSER: Final = 1.5  # so much more is expected when what should have fitted is refused, …
-KEPT_DENSER: Final = DAY  # … for so long at least
-MOST_REFUSED_RATIO: Final = MILLION  # … but no more than a token to a byte, as long as nobody has counted
-# Enough of an attempt's lines must be answered for its usage to tell of all its bytes.
-ENOUGH_ANSWERS: Final = 0.9
+DENSER: Final = 1.5  # times the ratio, when an attempt that should have fitted is refused, …
+KEPT_DENSER: Final = DAY  # … for this long at least
+MOST_REFUSED_RATIO: Final = MILLION  # … but at most one token a byte, while no usage has shown more
 
-# So often in a row an attempt that is alone is sent again as it is, when the provider does not say what its limit is.
+# If the provider does not state its limit, an attempt that is alone is sent again so often as it is.
 PATIENCE: Final = 2
 
 # Before any limit is known, tokens go out up to a window: the lowest limit that is published for the model at first, then
@@ -45,48 +37,48 @@ MOST_PROBED: Final = 2  # times the limit
 
 
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):
-    """What is at a provider of one model: the record `TOKENS#<provider>#<model>` / `LEDGER`. Times are Unix seconds."""
+    """What one model has enqueued at a provider: the record `TOKENS#<provider>#<model>` / `LEDGER`. Times are Unix seconds."""
 
     #: Tokens of all reservations.
     enqueued: int = 0
     #: How many reservations there are.
     reservations: int = 0
-    #: Tokens that the provider has shown to have taken in, of those enqueued.
+    #: Enqueued tokens whose provider batch the provider has accepted.
     confirmed: int = 0
-    #: Reservations that the provider has not yet shown to have taken in.
+    #: Reservations whose provider batch the provider has not accepted yet.
     unconfirmed: int = 0
-    #: The most tokens that ever were confirmed.
+    #: The most tokens that were ever confirmed.
     accepted: int = 0
-    #: The learned limit in tokens; None while none was met.
+    #: The learned limit in tokens; None while none was learned.
     limit: int | None = None
-    #: Whether the provider's own message told the limit.
+    #: Whether the provider's message stated the limit.
     stated: bool = False
-    #: From then on one attempt may try whether the limit has risen.
+    #: From this time on one attempt may try whether the limit has risen.
     probe_at: int = 0
     #: Tokens per million bytes of requests.
     ratio: int = USUAL_RATIO
-    #: The most that `ratio` has been.
+    #: The greatest `ratio` so far.
     highest_ratio: int = 0
-    #: The least that `ratio` may be, until `least_until`.
+    #: `ratio` does not fall below this until `least_until`.
     least_ratio: int = 0
     least_until: int = 0
-    #: Refusals in a row of what should have fitted.
+    #: Refusals in a row of attempts that should have fitted.
     crowded: int = 0
-    #: Until then nobody need try; then one at a time.
+    #: Nobody tries before this time; then one attempt at a time.
     crowded_until: int = 0
     #: Rises with every write.
     version: int = 0
 
 
 class Reservation(msgspec.Struct, frozen=True, kw_only=True):
-    """What one attempt holds or waits for: the record `TOKENS#<provider>#<model>` / `RESERVATION#<attempt>`."""
+    """The tokens that one attempt holds or waits for: the record `TOKENS#<provider>#<model>` / `RESERVATION#<attempt>`."""
 
     attempt: str
     #: When the attempt began, in Unix seconds.
     since: int
     #: Tokens that are reserved.
     tokens: int = 0
-    #: Tokens that are waited for.
+    #: Tokens that the attempt waits for.
     wanted: int = 0
     #: When its worker last looked for room, in Unix seconds.
     seen_at: int = 0
@@ -97,40 +89,28 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ahead(msgspec.Struct, frozen=True):
-    """How many attempts have waited longer, and how many tokens they want together."""
+    """The attempts that have waited longer."""
 
     reservations: int = 0
+    #: Tokens that these attempts want together.
     tokens: int = 0
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """On what condition an attempt may enter: what must still be so of the ledger when its tokens are reserved."""
+    """The condition of a reservation: what must hold of the ledger when the tokens are reserved."""
 
+    #: `enqueued` is at most this; None for no bound.
     most_enqueued: int | None = None
+    #: `unconfirmed` is at most this; None for no bound.
     most_unconfirmed: int | None = None
-    probed_at: int | None = None  # this is the one attempt that may try whether a limit has risen …
-    probe_patience: int = PROBE_AFTER_REFUSAL  # … and the next one may so many seconds later
-
-
-def tokens_of(size: int, ratio: int) -> int:
-    """Estimate the prompt tokens of `size` bytes of requests at a ratio in tokens per million bytes."""
-    return max(1, -(-size * ratio // MILLION))
-
-
-def wave(sizes: Sequence[int], ratio: int, most: int | None) -> tuple[int, int]:
-    """Tell how many of the first lines of these sizes go out in one attempt of at most so many tokens, and their bytes.
-
-    One line goes in any case: whether it fits, only the provider knows.
-    """
-    ends = list(accumulate(sizes))
-    if most is None or not ends:
-        return len(ends), ends[-1] if ends else 0
-    count = max(1, bisect_right(ends, most * MILLION // ratio))
-    return count, ends[count - 1]
+    #: `probe_at` is this: the attempt is the one that may try whether the limit has risen. None for any other attempt.
+    probed_at: int | None = None
+    #: Seconds until the next attempt may try.
+    probe_patience: int = PROBE_AFTER_REFUSAL
 
 
 def ahead_of(older: Iterable[Reservation], limit: int | None, alive_since: int) -> Ahead:
-    """Sum up those who have waited longer and still come to look; none can take more than the whole limit."""
+    """Sum up the attempts that have waited longer and still look for room; each takes at most the whole limit."""
     reservations = tokens = 0
     for reservation in older:
         if reservation.seen_at >= alive_since:
@@ -171,7 +151,7 @@ def _unlimited(ledger: Ledger, ahead: Ahead, together: int, tokens: int, first: 
 
 
 def recounted(ledger: Ledger, reservations: Iterable[Reservation]) -> Ledger:
-    """Return the ledger with the sums of these reservations, which are all there are."""
+    """Return the ledger with the sums of all its reservations."""
     held = [reservation for reservation in reservations if reservation.tokens]
     confirmed = [reservation.tokens for reservation in held if reservation.confirmed]
     return msgspec.structs.replace(
@@ -181,17 +161,16 @@ def recounted(ledger: Ledger, reservations: Iterable[Reservation]) -> Ledger:
 
 
 def short(model: str) -> str:
-    """Name a model in a key: DynamoDB's keys end at 1,024 bytes, and a user's model need not."""
+    """Name a model in a key of the table; a longer name than DynamoDB can hold is hashed."""
     name = model.encode("utf-8", "replace")
     return name.decode() if len(name) <= LONGEST_NAME else f"sha256:{hashlib.sha256(name).hexdigest()}"
 
 
 def after_refusal(ledger: Ledger, stated: int | None, limit: int | None, now: int) -> dict[str, int | bool]:
-    """Tell what a refusal teaches about the ledger, in which the refused attempt's tokens are still reserved.
+    """Return what a refusal teaches; the tokens of the refused attempt are still reserved in the ledger.
 
-    Without a stated limit that is what has been taken in beside, or half of what was too much. With one, all together must
-    be more than we think when they should have fitted, unless they have fewer bytes than the limit has tokens: then others
-    of the same account fill the queue.
+    If no limit is stated, assume what is confirmed now, or half of what was refused. If our estimate should have fitted
+    the stated limit, raise the ratio, unless our bytes could never fill the limit: then others fill the queue.
     """
     probe_at = now + PROBE_AFTER_REFUSAL
     if stated is None:
@@ -200,42 +179,33 @@ def after_refusal(ledger: Ledger, stated: int | None, limit: int | None, now: in
     if is_unexpected(ledger, limit) and ledger.enqueued * MILLION // ledger.ratio >= stated:
         ratio = max(ledger.ratio, min(max(round(ledger.ratio * DENSER), ledger.highest_ratio), MOST_REFUSED_RATIO))
         learned.update(ratio=ratio, least_ratio=ratio, least_until=now + KEPT_DENSER)
-    elif (
-        ledger.limit is None and ledger.confirmed > stated
-    ):  # all that was taken in together must be less than we think
+    elif ledger.limit is None and ledger.confirmed > stated:  # what is confirmed fits, so that its estimate is too high
         learned["ratio"] = max(LEAST_RATIO, ledger.ratio * stated // ledger.confirmed)
     return learned
 
 
 def crowding(ledger: Ledger, until: int) -> dict[str, int]:
-    """Tell what follows when what should have fitted is refused: the queue is fuller than we can know."""
+    """Return what follows when an attempt that should have fitted is refused: others fill the queue."""
     return {"crowded": ledger.crowded + 1, "crowded_until": until}
 
 
 def is_unexpected(ledger: Ledger, limit: int | None) -> bool:
-    """Tell whether what is reserved should have fitted the limit we kept to."""
+    """Tell whether the reserved tokens should have fitted the limit."""
     return limit is not None and ledger.enqueued <= limit
 
 
 def after_acceptance(ledger: Ledger, now: int) -> dict[str, int | bool]:
-    """Tell what it teaches that the provider has taken in all that is confirmed; nothing when it is no more than known."""
+    """Return what it teaches that the provider accepted all that is confirmed; empty if that is no news."""
     if ledger.limit is not None and ledger.confirmed > ledger.limit:
         return {"limit": ledger.confirmed, "stated": False, "probe_at": now + PROBE_AFTER_SUCCESS, "crowded": 0}
     relieved: dict[str, int | bool] = {"crowded": 0} if ledger.crowded else {}
     return {**relieved, "accepted": ledger.confirmed} if ledger.confirmed > ledger.accepted else relieved
 
 
-def sample_of(size: int, lines: int, answered: int, input_tokens: int) -> int | None:
-    """Take the ratio from the usage of an attempt, in tokens per million bytes; None when too little was answered."""
-    if not size or not input_tokens or answered < lines * ENOUGH_ANSWERS:
-        return None
-    return round(input_tokens * MILLION * lines / (size * answered))
-
-
 def after_usage(ledger: Ledger, sample: int, size: int, now: int) -> dict[str, int]:
-    """Tell what it teaches that an attempt of `size` bytes had this ratio; nothing when it is no news.
+    """Return what it teaches that an attempt of `size` bytes had the ratio `sample`; empty if that is no news.
 
-    The ratio it is lowered from is kept, to go back there when what should have fitted is refused.
+    The highest ratio is kept: the ratio goes back there if an attempt that should have fitted is refused.
     """
     ratio = corrected(ledger, sample, size, now)
     return (
@@ -246,9 +216,10 @@ def after_usage(ledger: Ledger, sample: int, size: int, now: int) -> dict[str, i
 
 
 def corrected(ledger: Ledger, sample: int, size: int, now: int) -> int:
-    """Move the ratio towards what an attempt of `size` bytes has shown.
+    """Return the ratio, moved towards the ratio that an attempt of `size` bytes has shown.
 
-    What fills the limit is evidence enough to lower it, but by half at most: what is guessed too low is refused.
+    An attempt that fills the limit moves the ratio half the way down, and no attempt moves it below half: an estimate
+    that is too low is refused.
     """
     least = ledger.least_ratio if now < ledger.least_until else LEAST_RATIO
     seen = max(least, LEAST_RATIO, ledger.ratio // 2, min(round(sample * MARGIN), MOST_RATIO))

@@ -1,11 +1,19 @@
-"""How many tokens may be enqueued: what the user has set, and what the provider says."""
+"""How many tokens requests have, by estimate, and how many may be enqueued: as set, as published, as a provider states."""
 
 import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Final
 
-# English prose has four bytes to a token or more; the JSON around it makes the estimate err on the side of too many.
+MILLION: Final = 1_000_000
+# English prose has four bytes a token or more, and the JSON around it counts too: the estimate is rather too high.
 BYTES_PER_TOKEN: Final = 4
-
+USUAL_RATIO: Final = MILLION // BYTES_PER_TOKEN
+# A picture in base64 has some hundred bytes a token; the address of a picture has many tokens a byte.
+LEAST_RATIO, MOST_RATIO = 1_000, 20 * MILLION
+# The share of an attempt's lines that must be answered, so that the usage stands for all its bytes.
+ENOUGH_ANSWERS: Final = 0.9
 
 _NUMBER: Final = r"([0-9][0-9,._]*)\s*([KMB]?)\b"
 STATED: Final = (
@@ -13,7 +21,6 @@ STATED: Final = (
     re.compile(_NUMBER + r"\s+enqueued\s+tokens", re.IGNORECASE),
 )
 UNITS: Final = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
-
 
 # The lowest limits of enqueued tokens that OpenAI publishes, those of its first tier: the first whose word a model's name
 # holds, and the last for any other. Source: platform.openai.com/docs/models, "Rate limits", as read in November 2026.
@@ -27,14 +34,14 @@ def lowest_published(model: str) -> int:
 
 
 def limit_of(configured: int | None, learned: int | None) -> int | None:
-    """Choose the limit to keep to: the lower of the two that are known."""
+    """Return the lower of the limits that are known; None if none is known."""
     return min((limit for limit in (configured, learned) if limit), default=None)
 
 
 def configured_limit(text: str, model: str) -> int | None:
-    """Read the limit of a model from `2000000` or `gpt-4o=90000,gpt-4o-mini=2000000,5000000`; None for 0 or none.
+    """Read the limit of a model from `2000000` or `gpt-4o=90000,gpt-4o-mini=2000000,5000000`; None for 0 or no number.
 
-    A number without a model is for every model not named. Raises ValueError for anything else.
+    A number without a model is for every model that is not named. Raises ValueError for anything else.
     """
     limits: dict[str, int] = {}
     for part in filter(None, map(str.strip, text.split(","))):
@@ -46,7 +53,7 @@ def configured_limit(text: str, model: str) -> int | None:
 
 
 def stated_limit(message: str) -> int | None:
-    """Read the limit from the provider's message: the one thing that only its text tells.
+    """Read the limit from the provider's message: no code or member states it.
 
     OpenAI writes `Limit: 90,000 enqueued tokens`, Azure `the configured limit of 30K for the deployment`.
     """
@@ -60,5 +67,29 @@ def stated_limit(message: str) -> int | None:
 
 
 def estimated(size: int) -> int:
-    """Estimate the prompt tokens of `size` bytes of requests, as they are uploaded."""
+    """Estimate the prompt tokens of `size` bytes of requests."""
     return -(-size // BYTES_PER_TOKEN)
+
+
+def tokens_of(size: int, ratio: int) -> int:
+    """Estimate the prompt tokens of `size` bytes of requests at a ratio in tokens per million bytes."""
+    return max(1, -(-size * ratio // MILLION))
+
+
+def wave(sizes: Sequence[int], ratio: int, most: int | None) -> tuple[int, int]:
+    """Return how many of the first lines fit into an attempt of at most `most` tokens, and the bytes of these lines.
+
+    At least one line goes: only the provider knows whether it fits.
+    """
+    ends = list(accumulate(sizes))
+    if most is None or not ends:
+        return len(ends), ends[-1] if ends else 0
+    count = max(1, bisect_right(ends, most * MILLION // ratio))
+    return count, ends[count - 1]
+
+
+def sample_of(size: int, lines: int, answered: int, input_tokens: int) -> int | None:
+    """Return the ratio that the usage of an attempt shows, in tokens per million bytes; None if too few lines were answered."""
+    if not size or not input_tokens or answered < lines * ENOUGH_ANSWERS:
+        return None
+    return round(input_tokens * MILLION * lines / (size * answered))

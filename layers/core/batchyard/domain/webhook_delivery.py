@@ -1,6 +1,6 @@
-"""The delivery of one event to one webhook endpoint: what is sent, how it is signed, and how it stands.
+"""The delivery of one event to one webhook endpoint: what is sent, how it is signed, and how the delivery stands.
 
-EventBus have OpenAI's shape, signatures that of Standard Webhooks: https://www.standardwebhooks.com
+Events have OpenAI's shape. Signatures follow Standard Webhooks: https://www.standardwebhooks.com
 """
 
 import hashlib
@@ -20,7 +20,7 @@ USER_AGENT: Final = "Batchyard/1.0 (webhooks)"
 
 
 class WebhookEvent(msgspec.Struct, frozen=True):
-    """One thing that happened to a batch; told twice, it has the same id."""
+    """One thing that happened to a batch; an event that is told twice has the same id."""
 
     event_id: str
     event_type: str
@@ -28,7 +28,7 @@ class WebhookEvent(msgspec.Struct, frozen=True):
     created_at: int
 
     def body(self) -> bytes:
-        """Write the event as it is sent, the same bytes at every attempt."""
+        """Return the bytes that are sent, the same at every attempt."""
         event = {
             "id": self.event_id, "object": "event", "type": self.event_type, "created_at": self.created_at,
             "data": {"id": self.batch_id},
@@ -37,7 +37,7 @@ class WebhookEvent(msgspec.Struct, frozen=True):
 
 
 class DeliveryRequest(msgspec.Struct, frozen=True):
-    """What the state machine of deliveries carries: an event and whom to tell it."""
+    """What the state machine of deliveries carries: an event, and the endpoint that is told of it."""
 
     tenant: str
     endpoint_id: str
@@ -45,42 +45,42 @@ class DeliveryRequest(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """Name the execution: an event that is told twice is delivered once."""
+        """Name the execution, so that an event that is told twice is delivered once."""
         return f"{self.event.event_id}-{self.endpoint_id}"
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """The record `DELIVERIES#<endpoint id>` / `<time>#<event id>`. Times are Unix seconds.
-
-    `last_status` is the HTTP status of the last attempt, None where there was no answer; `last_error` says why in words.
-    """
+    """The record `DELIVERIES#<endpoint id>` / `<time>#<event id>`. Times are Unix seconds."""
 
     event: WebhookEvent
     endpoint_id: str
     tenant: str
     created_at: int
+    #: When DynamoDB may drop the record.
     expires_at_ttl: int
     state: str = PENDING
     attempts: int = 0
     last_attempt_at: int | None = None
+    #: The HTTP status of the last attempt; None if there was no answer.
     last_status: int | None = None
+    #: Why the last attempt failed, in words.
     last_error: str | None = None
     delivered_at: int | None = None
 
 
 def event_of(batch_id: str, event_type: str, created_at: int) -> WebhookEvent:
-    """Name the event of a batch's end: there is one, however often the bus tells it."""
+    """Return the event of the end of a batch; it is the same event however often the bus tells it."""
     digest = hashlib.sha256(f"{batch_id}\0{event_type}".encode()).hexdigest()
     return WebhookEvent(f"evt_{digest[:32]}", event_type, batch_id, created_at)
 
 
 def new(event: WebhookEvent, tenant: str, endpoint_id: str, now: int) -> Delivery:
-    """Begin a delivery that is not sent yet."""
+    """Build the record of a delivery before its first attempt."""
     return Delivery(event=event, endpoint_id=endpoint_id, tenant=tenant, created_at=now, expires_at_ttl=now + KEEP)
 
 
 def headers(event: WebhookEvent, secrets: Sequence[str], now: float) -> dict[str, str]:
-    """Return the headers of one attempt, signed with each secret; receivers refuse a timestamp of five minutes ago."""
+    """Return the headers of one attempt, signed now with each secret: receivers refuse a timestamp of five minutes ago."""
     when, body = datetime.fromtimestamp(int(now), UTC), event.body().decode()
     return {
         "content-type": "application/json",
@@ -92,7 +92,7 @@ def headers(event: WebhookEvent, secrets: Sequence[str], now: float) -> dict[str
 
 
 def shape(delivery: Delivery) -> dict[str, Any]:
-    """Shape a delivery as the front door shows it."""
+    """Shape a delivery as the HTTP API shows it."""
     return {
         "id": delivery.event.event_id,
         "object": "webhook_endpoint.delivery",

@@ -1,6 +1,6 @@
-"""A tenant's webhook endpoint, as recorded and as OpenAI's clients see it: what it is told, and what that is signed with.
+"""A tenant's webhook endpoint: its record, its shape in OpenAI's API, and its signing secret.
 
-The signing secret of an endpoint is stored nowhere: it follows from the stack's own secret and the endpoint's generation.
+The signing secret is stored nowhere: it is derived from the secret of the stack and the endpoint's generation.
 """
 
 import base64
@@ -13,20 +13,17 @@ import msgspec
 
 from batchyard.domain.durations import DAY
 
-# Those of OpenAI's event types that batches have. Ours never expire: what expires at the provider is sent again.
+# OpenAI's event types of batches. A batch of ours never expires: lines that expire at the provider are sent again.
 EVENT_TYPES: Final = ("batch.completed", "batch.failed", "batch.cancelled", "batch.expired")
 ENDPOINT_ID: Final = re.compile(r"we_[0-9a-f]{32}")
 MOST_ENDPOINTS: Final = 10  # of one tenant
-OVERLAP: Final = DAY  # an old secret may stay good so long
+OVERLAP: Final = DAY  # an old secret may stay good
 SHOWN_OF_SECRET: Final = 4
 PREFIX: Final = "whsec_"
 
 
 class WebhookEndpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """The record `WEBHOOKS#<tenant>` / `ENDPOINT#<id>`. Times are Unix seconds.
-
-    `generation` counts the rotations of its secret; the one before is good until `previous_until`.
-    """
+    """The record `WEBHOOKS#<tenant>` / `ENDPOINT#<id>`. Times are Unix seconds."""
 
     endpoint_id: str
     tenant: str
@@ -35,10 +32,14 @@ class WebhookEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     event_types: list[str]
     created_at: int
     updated_at: int
+    #: Counts the secrets of the endpoint, from 1; a rotation makes the next one.
     generation: int = 1
+    #: The secret before is good until then.
     previous_until: int = 0
+    #: The end of the secret, as shown to the tenant.
     hint: str = ""
     deleted_at: int | None = None
+    #: When DynamoDB may drop the record.
     expires_at_ttl: int | None = None
 
 
@@ -57,13 +58,13 @@ def shape(endpoint: WebhookEndpoint) -> dict[str, Any]:
 
 
 def secret_of(root: str, endpoint_id: str, generation: int) -> str:
-    """Derive an endpoint's signing secret, as `whsec_…`, from the stack's own secret `root`."""
+    """Derive the signing secret of an endpoint, as `whsec_…`, from `root`, the secret of the stack."""
     derived = hmac.new(root.encode(), f"{endpoint_id}.{generation}".encode(), hashlib.sha256).digest()
     return PREFIX + base64.b64encode(derived).decode()
 
 
 def hint_of(secret: str) -> str:
-    """Return as much of a secret as tells it from another."""
+    """Return the end of a secret, by which its owner knows it."""
     return secret.rstrip("=")[-SHOWN_OF_SECRET:]
 
 

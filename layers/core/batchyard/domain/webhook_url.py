@@ -1,4 +1,4 @@
-"""Where a webhook may go: to public addresses and by TLS, lest a tenant have us call what only we can reach."""
+"""Where a webhook may go: to public addresses, by TLS. So no tenant can have us call what only we can reach."""
 
 import ipaddress
 import re
@@ -9,9 +9,11 @@ from batchyard.domain.batch import BatchError
 
 LONGEST_URL: Final = 2_048
 HTTPS_PORT: Final = 443
-NAME: Final = re.compile(r"([a-z0-9_-]+\.)+[a-z0-9-]*[a-z][a-z0-9-]*\.?")  # of two labels or more, the last no number
-GLOBAL_UNICAST: Final = ipaddress.ip_network("2000::/3")  # the only part of IPv6 that is handed out
-# Where an IPv4 address is written into an IPv6 one, or one is not routed at all, and some Pythons call it global.
+NAME: Final = re.compile(
+    r"([a-z0-9_-]+\.)+[a-z0-9-]*[a-z][a-z0-9-]*\.?"
+)  # two labels or more, of which the last is no number
+GLOBAL_UNICAST: Final = ipaddress.ip_network("2000::/3")  # the only part of IPv6 that is assigned
+# Ranges that hold IPv4 addresses or are not routed, and that some versions of Python call global.
 NOT_PUBLIC: Final = tuple(
     ipaddress.ip_network(each)
     for each in ("192.0.0.0/24", "192.88.99.0/24", "100.64.0.0/10", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
@@ -19,7 +21,7 @@ NOT_PUBLIC: Final = tuple(
 
 
 def public(address: str) -> bool:
-    """Tell whether an IP address, without brackets, is one of the open internet."""
+    """Tell whether an IP address, written without brackets, belongs to the public internet."""
     ip = ipaddress.ip_address(address)
     routed = ip.version == 4 or ip in GLOBAL_UNICAST
     known = not any(ip in each for each in NOT_PUBLIC if each.version == ip.version)
@@ -27,9 +29,9 @@ def public(address: str) -> bool:
 
 
 def wrong_url(url: object, *, private: bool) -> BatchError | None:
-    """Name what is wrong with the URL of a webhook; with `private` it may be plain http, of any port, and lead anywhere.
+    """Say what is wrong with the URL of a webhook; with `private`, a URL may be plain http, have any port and lead anywhere.
 
-    A name is not looked up here: what it leads to is known only when it is called, and is checked then.
+    The name of a host is not looked up here. The address is checked when the URL is called.
     """
     if not isinstance(url, str):
         return BatchError("invalid_type", "'url' must be a string.", "url")

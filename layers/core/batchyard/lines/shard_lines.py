@@ -11,7 +11,7 @@ import msgspec
 
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, InputObject
-from batchyard.domain.shard import Ranges, Shard
+from batchyard.domain.shard import DONE, WAITING, Ranges, Shard
 
 if TYPE_CHECKING:
     from batchyard.adapters.bucket import Bucket
@@ -200,7 +200,7 @@ def new_shard(batch: Batch, lines: ShardLines) -> Shard:
     return Shard(
         batch_id=batch.batch_id, shard=lines.shard, expires_at_ttl=batch.expires_at_ttl, endpoint=lines.endpoint,
         model=lines.model, lines=count, first=lines.positions[0], last=lines.positions[-1], unfinished=count,
-        unfinished_key=lines.left_key(batch.batch_id), ranges=_ranges(lines),
+        unfinished_key=lines.left_key(batch.batch_id), ranges=_ranges(lines), status=WAITING if count else DONE,
     )  # fmt: skip
 
 

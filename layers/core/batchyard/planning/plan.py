@@ -9,6 +9,7 @@ import msgspec
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import SKIP, Batch, BatchError, BatchNext, Counts, InputObject
 from batchyard.domain.errors import BatchyardError, NotFound
+from batchyard.domain.step import fits_inline
 from batchyard.domain.time_budget import OutOfTime, TimeBudget
 from batchyard.lines import file_kinds
 from batchyard.lines.shard_lines import ShardLines
@@ -33,6 +34,8 @@ class Planned(msgspec.Struct, frozen=True):
     batch_id: str
     next: BatchNext
     max_concurrency: int
+    #: The number of the last shard; the first one is 0.
+    last_shard: int
     #: Bucket and key of the list of the shards.
     shards: dict[str, str]
 
@@ -51,7 +54,7 @@ def plan(
         if not _fits(progress, batch):  # the request changed between two invocations
             progress = fresh
         if not _scan(services, batch, progress, seconds_left):
-            return _planned(services, batch_id, BatchNext.PLAN)
+            return _planned(services, batch, BatchNext.PLAN)
         batch = services.batch_store.batch(batch_id)
         if not _fits(progress, batch):  # the request changed during the scan
             return plan(services, batch_id, seconds_left=seconds_left)
@@ -62,13 +65,17 @@ def plan(
         services.event_bus.announce(batch)
     if batch.status == statuses.FAILED and batch.in_progress_at is None:
         _announce_refusal(services, batch)
-    return _planned(services, batch_id, _next(batch))
+    return _planned(services, batch, _next(services, batch))
 
 
-def _next(batch: Batch) -> BatchNext:
+def _next(services: Services, batch: Batch) -> BatchNext:
     if batch.ended:
         return BatchNext.REFUSED
-    return BatchNext.ASSEMBLE if batch.dry_run else BatchNext.RUN
+    if batch.dry_run:
+        return BatchNext.ASSEMBLE
+    settings = services.settings
+    inline = fits_inline(batch.shards, settings.max_concurrent_shards, settings.retry_ceiling_seconds)
+    return BatchNext.RUN if inline else BatchNext.RUN_DISTRIBUTED
 
 
 def _fits(progress: PlanProgress, batch: Batch) -> bool:
@@ -94,9 +101,9 @@ def _estimate(services: Services, batch: Batch, progress: PlanProgress) -> dict[
     return {"preflight": msgspec.json.encode(found).decode(), **errors}
 
 
-def _planned(services: Services, batch_id: str, following: BatchNext) -> Planned:
-    where = {"bucket": services.settings.bucket, "key": object_keys.plan(batch_id, SHARDS)}
-    return Planned(batch_id, following, services.settings.max_concurrent_shards, where)
+def _planned(services: Services, batch: Batch, following: BatchNext) -> Planned:
+    where = {"bucket": services.settings.bucket, "key": object_keys.plan(batch.batch_id, SHARDS)}
+    return Planned(batch.batch_id, following, services.settings.max_concurrent_shards, max(0, batch.shards - 1), where)
 
 
 def _scan(services: Services, batch: Batch, progress: PlanProgress, seconds_left: Callable[[], float]) -> bool:

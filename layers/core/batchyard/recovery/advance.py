@@ -1,4 +1,4 @@
-"""Do what is due for a shard now, rather than when its execution wakes: the provider or the operator has told us to look."""
+"""Play the next steps of a shard at once: the provider's webhook, a resume or the sweep asks for it."""
 
 import math
 from collections.abc import Callable
@@ -14,32 +14,26 @@ from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
 
 STEPS: Final[dict[str, Callable[[Services, Step], Step]]] = {"submit": submit, "poll": poll, "collect": collect}
-MOST_STEPS: Final = 10
+MOST_STEPS: Final = 10  # of one call
 
 
 def advance(
     services: Services, batch_id: str, shard: int | None, seconds_left: Callable[[], float] = lambda: math.inf
 ) -> str:
-    """Play the shard's steps up to the first that waits, and put the batch together if it was the last; answers what is next.
+    """Play the steps of a shard up to the first that waits, then assemble the results if all shards are done; answer `next`.
 
-    Without a shard, the batch is put together if none is left. The shard's own execution sleeps on, and finds at its next
-    turn what was done: each step may run twice, here and there. When `seconds_left` runs low, the rest of the results is
-    left to the batch's own execution.
+    The execution of the shard goes on beside this: each step may run twice. With None for a shard, only the results are
+    assembled. If `seconds_left` runs low, the execution of the batch assembles the rest.
     """
-    following = "done" if shard is None else _played(services, batch_id, shard)
+    following = "done" if shard is None else _play(services, batch_id, shard)
     logger.info("advanced", next=following)
     if following == "done" and _all_done(services, batch_id):
         return assemble(services, batch_id, seconds_left)
     return following
 
 
-def _played(services: Services, batch_id: str, shard: int) -> str:
-    known = services.batch_store.shard(batch_id, shard)
-    if known is not None and known.continues and services.batch_store.batch(batch_id).drain_reason is None:
-        return "continue"  # it waits for an execution of its own, which must find the mark
-    step = Step(
-        batch_id, shard, Next.POLL, turns=1
-    )  # no fresh execution, which alone may take over a shard that is handed over
+def _play(services: Services, batch_id: str, shard: int) -> str:
+    step = Step(batch_id, shard, Next.POLL)
     for _ in range(MOST_STEPS):
         step = STEPS[step.next](services, step)
         if step.next not in STEPS or step.wait_seconds:
@@ -48,7 +42,7 @@ def _played(services: Services, batch_id: str, shard: int) -> str:
 
 
 def _all_done(services: Services, batch_id: str) -> bool:
-    """Tell whether every shard is done; of a batch that is given up, those that were never begun are not waited for."""
+    """Tell whether every shard is done; a draining batch does not wait for shards that were never begun."""
     batch = services.batch_store.batch(batch_id)
     done = [shard.done for shard in services.batch_store.shards(batch_id)]
     return is_drained(batch, services.now()) or (

@@ -1,4 +1,4 @@
-"""Batches that were given up: what the provider has finished of them is brought in, and the results are put together."""
+"""Draining batches: the provider's answers are collected, and then the results are assembled."""
 
 from typing import TYPE_CHECKING
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 def drain(run: SweepRun, batch: Batch, reason: BatchError) -> None:
-    """Have the next step taken of shards that are not done, or the results put together; at last the batch fails without.
+    """Ask for the next step of shards that are not done, or for the results; after two days the batch fails without results.
 
-    No execution is left to do it, so each run of the sweep asks for one step of as many shards as may run side by side, of
-    others each time. After a day those left are not waited for, so that the others' answers are not lost with them.
+    No execution is left for this. Each run of the sweep picks other shards, as many as may run side by side. After a day
+    the results are assembled without the shards that are not done.
     """
     services, batch_id = run.services, batch.batch_id
     if is_drained(
         batch, services.now() - DRAINING
-    ):  # whatever keeps the results from being written does not pass by itself
+    ):  # what keeps the results from being written does not pass by itself
         end_batch(services, batch_id, reason)
         run.count("BatchesFailed", batch_id=batch_id)
         return

@@ -1,4 +1,4 @@
-"""Uploads whose event was missed."""
+"""Uploads whose event was lost."""
 
 from datetime import timedelta
 from typing import Final
@@ -9,14 +9,14 @@ from batchyard.planning import new_batch
 from batchyard.planning.intake import intake, is_folder
 from batchyard.recovery.sweep_run import SweepRun
 
-CHORE: Final = "inbox"
-# An event is tried for a day. The record of a much older upload may have expired: starting it again would pay again.
+BOOKMARK: Final = "inbox"
+# An event is repeated for a day. The record of a much older upload may have expired, and the batch would be paid again.
 OLDEST: Final = timedelta(days=7)
 
 
 def start_missed(run: SweepRun) -> None:
-    """Make a batch of every upload of the last days that has none."""
-    after = run.services.sweep_store.bookmark(CHORE).get("after", "")
+    """Make the batch of every upload of the last seven days that has none."""
+    after = run.services.sweep_store.bookmark(BOOKMARK).get("after", "")
     for arrived in run.services.bucket.inbox(object_keys.INBOX, after):
         if run.over():
             break
@@ -25,7 +25,7 @@ def start_missed(run: SweepRun) -> None:
         after = arrived.object.key
     else:
         after = ""
-    run.services.sweep_store.keep_bookmark(CHORE, {"after": after})
+    run.services.sweep_store.keep_bookmark(BOOKMARK, {"after": after})
 
 
 def _start(run: SweepRun, arrived: Arrived) -> None:

@@ -1,36 +1,44 @@
-"""Whose a provider batch or a file is that the provider lists under our stack's name."""
+"""Who owns a provider batch or a file that the provider lists with the name of our stack."""
 
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from batchyard.domain.batch import Batch
+from batchyard.domain.durations import DAY
 from batchyard.domain.shard import Attempt, Shard
 
-# Seconds after which a worker that could still record what it made is dead: a function lives for 900 at most.
+# Seconds after which the worker that could still record what it made is dead: a function runs for 900 at most.
 LATEST_RECORD: Final = 1_200
-# Seconds after which a provider batch is adopted for a worker that lost the answer; it looks for it itself until then.
+# Seconds after which the sweep adopts a provider batch; until then the worker that lost the answer looks itself.
 LATEST_LOOK: Final = 300
+# After this long the provider has ended every batch, and its files expire by themselves.
+LONGEST_AT_PROVIDER: Final = 7 * DAY
 
 
 class Verdict(StrEnum):
-    """What a record says of it; `unclear` means that a worker may be about to record it."""
+    """What the records say."""
 
+    #: A record names it, or it is not ours.
     OWNED = "owned"
+    #: A shard has lost the answer to its create, and this is the provider batch.
     AWAITED = "awaited"
+    #: A worker may be about to record it.
     UNCLEAR = "unclear"
+    #: No record will name it.
     ORPHAN = "orphan"
 
 
 class Owner(NamedTuple):
-    """The records an attempt's key names, as far as they are there."""
+    """The records that the key of an attempt names; None for a record that is not there."""
 
     batch: Batch | None
     shard: Shard | None
+    #: The number of the attempt.
     number: int
 
     @property
     def under_way(self) -> Attempt | None:
-        """Return the attempt if somebody still works for it."""
+        """Return the attempt if a worker may still work on it."""
         if self.batch is None or self.shard is None or self.batch.ended or self.shard.done:
             return None
         latest = self.shard.attempt
@@ -38,7 +46,7 @@ class Owner(NamedTuple):
 
 
 def of_batch(owner: Owner, provider_batch_id: str, age: int) -> Verdict:
-    """Judge a provider batch of so many seconds; an orphan stays one, for an attempt never changes its provider batch."""
+    """Judge a provider batch by its age in seconds; an orphan stays one, as an attempt never changes its provider batch."""
     attempts = owner.shard.attempts if owner.shard else []
     if any(attempt.provider_batch_id == provider_batch_id for attempt in attempts):
         return Verdict.OWNED
@@ -49,7 +57,7 @@ def of_batch(owner: Owner, provider_batch_id: str, age: int) -> Verdict:
 
 
 def of_file(owner: Owner, file_id: str, age: int) -> Verdict:
-    """Judge an uploaded file of so many seconds."""
+    """Judge an uploaded file by its age in seconds."""
     shard = owner.shard
     if shard is not None and (file_id in shard.files_to_delete or file_id == shard.file_id):
         return Verdict.OWNED

@@ -1,4 +1,4 @@
-"""Batches whose execution is dead: started anew, and given up when that does not help."""
+"""Batches whose execution is dead: they are restarted, and drained if restarts do not help."""
 
 from typing import Final
 
@@ -8,16 +8,16 @@ from batchyard.services import Services
 from batchyard.shards.fail import fail_batch
 
 ALIVE: Final = frozenset({"RUNNING", "PENDING_REDRIVE"})
-# An execution lasts as long as the work files it needs, so what ran out of time is not started again.
+# An execution runs as long as its work files are kept, so that one which ran out of time is not restarted.
 FINAL: Final = "TIMED_OUT"
 MOST_RESTARTS: Final = 3
 
 
-def revive(run: SweepRun, batch: Batch) -> None:
-    """See that a batch which has not ended has an execution; whatever ended the last one, the records tell where to go on.
+def restart(run: SweepRun, batch: Batch) -> None:
+    """Restart the execution of a batch that has not ended, if the execution is dead; the records tell where to go on.
 
-    An execution is stopped by hand to be started anew: who wants a batch to end cancels it. A restart is counted before
-    it is made, and its name follows from the count, so that two workers make one.
+    This holds for an execution that was stopped by hand, too: to end a batch, cancel it. A restart is counted before it is
+    made, and the count names the execution, so that two workers make one restart.
     """
     services, batch_id = run.services, batch.batch_id
     status = services.executions.status(execution_name(batch_id, batch.restarts))
@@ -25,7 +25,7 @@ def revive(run: SweepRun, batch: Batch) -> None:
         return
     if status is None:
         _start(services, batch_id, batch.restarts)
-        services.event_bus.announce(batch)  # whoever ended before it could start the batch may not have told of it
+        services.event_bus.announce(batch)  # a worker that died before the start may not have announced the batch
         run.count("ExecutionsStarted", batch_id=batch_id)
     elif status == FINAL or batch.restarts >= MOST_RESTARTS:
         cause = f"The execution ended {status}, after {batch.restarts} restarts."

@@ -1,46 +1,43 @@
-"""What a batch that has ended may have left at the provider."""
+"""Settle a batch that has ended: leave nothing of it at the provider."""
 
 from operator import methodcaller
-from typing import Final
 
 from batch_client import NotFoundError
 from batchyard.domain.batch import Batch
 from batchyard.domain.shard import Shard, change, change_attempt
 from batchyard.domain.statuses import PROVIDER_ENDING
 from batchyard.observability import logger
+from batchyard.recovery.ownership import LATEST_RECORD, LONGEST_AT_PROVIDER
 from batchyard.recovery.sweep_run import SweepRun
 from batchyard.shards import provider_files
 
-LATE: Final = 1_200  # seconds after the end in which a worker may still come late with what it made
-LONGEST: Final = 7 * 86_400  # seconds, then the provider has long ended everything itself
-
 
 def settle(run: SweepRun, batch: Batch) -> None:
-    """Have nothing of the batch run on or lie at the provider; it is looked at again until that is so."""
+    """Cancel and delete what the batch has left at the provider; the sweep comes back until nothing is left."""
     age = run.services.now() - max(batch.completed_at or 0, batch.failed_at or 0, batch.cancelled_at or 0)
     if run.unreachable:
         return
-    whole = _all_settled(run, batch)
-    if not whole and age > LONGEST:
+    whole = _settle_shards(run, batch)
+    if not whole and age > LONGEST_AT_PROVIDER:
         logger.error("batch not settled", batch_id=batch.batch_id)
-    elif not whole or age < LATE:
+    elif not whole or age < LATEST_RECORD:
         return
-    run.services.sweep_store.settled(batch.batch_id)
+    run.services.sweep_store.settle(batch.batch_id)
     run.count("BatchesSettled", batch_id=batch.batch_id)
 
 
-def _all_settled(run: SweepRun, batch: Batch) -> bool:
+def _settle_shards(run: SweepRun, batch: Batch) -> bool:
     whole = True
     for shard in run.services.batch_store.shards(batch.batch_id):
         if run.over():
             return False
-        whole = _settled(run, shard) and whole
+        whole = _settle_shard(run, shard) and whole
     return whole
 
 
-def _settled(run: SweepRun, shard: Shard) -> bool:
+def _settle_shard(run: SweepRun, shard: Shard) -> bool:
     if shard.at_provider:
-        ended = _ended(run, shard)
+        ended = _end_attempt(run, shard)
         if ended is None:
             return False
         shard = run.services.batch_store.save_shard(shard, ended)
@@ -54,10 +51,10 @@ def _settled(run: SweepRun, shard: Shard) -> bool:
     return not left
 
 
-def _ended(run: SweepRun, shard: Shard) -> Shard | None:
-    """Return the shard with its attempt ended, as its provider batch has; None while that one has to be waited for.
+def _end_attempt(run: SweepRun, shard: Shard) -> Shard | None:
+    """Return the shard with its attempt ended, if its provider batch has ended; else cancel that batch and return None.
 
-    Its answers were paid for and nobody brought them in, so they are left for a person to fetch, until they expire there.
+    Nobody has collected the answers, which were paid for. They stay at the provider until they expire, for a person to fetch.
     """
     provider_batch_id = shard.attempts[-1].provider_batch_id or ""
     try:
@@ -66,7 +63,7 @@ def _ended(run: SweepRun, shard: Shard) -> Shard | None:
         return change_attempt(shard, provider_status="lost", ended_at=run.services.now())
     if seen.ended:
         told = {"provider_batch_id": seen.id, "files": [seen.output_file_id, seen.error_file_id]}
-        logger.error("answers not brought in", batch_id=shard.batch_id, shard=shard.shard, **told)
+        logger.error("answers not collected", batch_id=shard.batch_id, shard=shard.shard, **told)
         return change_attempt(shard, provider_status=seen.status, ended_at=run.services.now())
     if seen.status not in PROVIDER_ENDING:
         run.services.ask(methodcaller("cancel_batch", provider_batch_id))

@@ -1,22 +1,22 @@
-"""Correct what is known of the bytes that tenants store: files expire, and a function may die between count and record."""
+"""Correct the sums of the bytes that tenants store: files expire, and a function may die between count and record."""
 
 from collections.abc import Iterator
 from typing import Final
 
-from batchyard.domain.quota import Stored
+from batchyard.domain.stored_file import Stored
 from batchyard.observability import logger
 from batchyard.recovery.sweep_run import SweepRun
 
-CHORE: Final = "stored bytes"
-AT_ONCE: Final = 1_000  # records between two looks at the clock
+BOOKMARK: Final = "stored bytes"
+CLOCK_EVERY: Final = 1_000  # records between two looks at the clock
 
 
 def sum_up(run: SweepRun) -> None:
-    """Sum up the files and pending uploads of each tenant whose turn it is, where there is a limit to keep."""
+    """Sum up the files and pending uploads of each tenant whose sum is due, if there is a quota."""
     services = run.services
     if not services.settings.max_stored_bytes:
         return
-    after = services.sweep_store.bookmark(CHORE).get("after", "")
+    after = services.sweep_store.bookmark(BOOKMARK).get("after", "")
     for stored in services.quota_store.all(after):
         if run.over():
             break
@@ -26,7 +26,7 @@ def sum_up(run: SweepRun) -> None:
         after = stored.tenant
     else:
         after = ""
-    services.sweep_store.keep_bookmark(CHORE, {"after": after})
+    services.sweep_store.keep_bookmark(BOOKMARK, {"after": after})
 
 
 def _correct(run: SweepRun, listed: Stored) -> None:
@@ -34,7 +34,7 @@ def _correct(run: SweepRun, listed: Stored) -> None:
     true = 0
     for number, size in enumerate(_sizes(run, listed.tenant), start=1):
         true += size
-        if number % AT_ONCE == 0 and run.over():
+        if number % CLOCK_EVERY == 0 and run.over():
             logger.warning("more files than can be summed up in time", tenant=listed.tenant)
             return
     if run.services.quota_store.correct(before, true, run.services.now()) and true != before.bytes:

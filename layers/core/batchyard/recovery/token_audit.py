@@ -1,4 +1,4 @@
-"""Correct the ledgers of enqueued tokens from the records of the shards, in turns: each run goes on where the last stopped."""
+"""Correct the token ledgers from the records of the shards; each run goes on where the last stopped."""
 
 from typing import Final
 
@@ -8,29 +8,29 @@ from batchyard.observability import logger
 from batchyard.recovery.sweep_run import SweepRun
 from batchyard.services import Services
 
-CHORE: Final = "ledgers"
+BOOKMARK: Final = "ledgers"
 
 
 def correct_ledgers(run: SweepRun) -> None:
-    """Give back the tokens that no attempt holds any more, and count a ledger anew whose sums are wrong.
+    """Release the reservations of attempts that have ended, and correct the sums of a ledger if they are wrong.
 
-    A reservation is stale when its shard has done with that attempt, or its batch has ended. This is safe at any time: a
-    reservation that was moved meanwhile is left for the next run.
+    A reservation is stale if its attempt is not under way, or its batch has ended. A reservation that changes meanwhile is
+    left for the next run, so that this is safe at any time.
     """
     sweep_store = run.services.sweep_store
-    mark = sweep_store.bookmark(CHORE)
+    mark = sweep_store.bookmark(BOOKMARK)
     at, behind = mark.get("at", ""), mark.get("behind", "")
     for name in [each for each in run.services.token_ledger_store.names() if each >= at]:
         reached = _release_stale(run, name, behind if name == at else "")
         if reached is not None:
-            sweep_store.keep_bookmark(CHORE, {"at": name, "behind": reached})
+            sweep_store.keep_bookmark(BOOKMARK, {"at": name, "behind": reached})
             return
-        _count(run, name)
-    sweep_store.keep_bookmark(CHORE, {})
+        _recount(run, name)
+    sweep_store.keep_bookmark(BOOKMARK, {})
 
 
 def _release_stale(run: SweepRun, name: str, behind: str) -> str | None:
-    """Release the stale reservations behind one of them; answer the one it came to if time ran out before the last."""
+    """Release the stale reservations behind `behind`; return the last that was visited if time ran out, else None."""
     services = run.services
     for reservation in sorted(services.token_ledger_store.reservations(name), key=lambda each: each.attempt):
         if reservation.attempt <= behind:
@@ -47,12 +47,14 @@ def _release_stale(run: SweepRun, name: str, behind: str) -> str | None:
     return None
 
 
-def _count(run: SweepRun, name: str) -> None:
-    book = run.services.token_ledger_store.read(name)
-    true = token_ledger.recounted(book, run.services.token_ledger_store.reservations(name))
-    if true != book:
-        logger.warning("ledger corrected", ledger=name, enqueued=book.enqueued, truly=true.enqueued)
-        run.count_many("LedgersCorrected", int(run.services.token_ledger_store.recount(name, book, true)), ledger=name)
+def _recount(run: SweepRun, name: str) -> None:
+    ledger = run.services.token_ledger_store.read(name)
+    true = token_ledger.recounted(ledger, run.services.token_ledger_store.reservations(name))
+    if true != ledger:
+        logger.warning("ledger corrected", ledger=name, enqueued=ledger.enqueued, truly=true.enqueued)
+        run.count_many(
+            "LedgersCorrected", int(run.services.token_ledger_store.recount(name, ledger, true)), ledger=name
+        )
 
 
 def _is_live(services: Services, reservation: Reservation) -> bool:

@@ -19,10 +19,8 @@ from batchyard.results.checkpoint import any_written, write_results
 from batchyard.results.join import Result, Tally
 from batchyard.results.report import report
 from batchyard.services import Services
-from batchyard.shards.continue_as_new import any_continues
 
 UNRECORDED: Final = BatchError("server_error", "The shard of this request stopped before it was finished.")
-RAN: Final = frozenset({"completed", "expired", "cancelled"})  # how a provider batch ends if it ran lines
 # Lines that never ran because the user cancelled are neither completed nor failed, as with OpenAI.
 UNCOUNTED: Final = "batch_cancelled"
 
@@ -30,12 +28,9 @@ UNCOUNTED: Final = "batch_cancelled"
 def assemble(services: Services, batch_id: str, seconds_left: Callable[[], float] = lambda: math.inf) -> BatchNext:
     """Write the results and end the batch; return what is next.
 
-    Another call writes the same bytes, and only announces a batch that has ended. If a shard continues as new, the shards
-    run first. If the batch is cancelled meanwhile, the next call ends it as cancelled. When `seconds_left` runs low, a
-    checkpoint is written, and the next call goes on from there.
+    Another call writes the same bytes, or announces a batch that has ended. If the batch is cancelled meanwhile, the next
+    call ends it. When `seconds_left` runs low, a checkpoint is written, and the next call goes on.
     """
-    if any_continues(services, batch_id):
-        return BatchNext.RUN
     moved = services.batch_store.move_batch(batch_id, statuses.FINALIZING, services.now())
     batch = moved or services.batch_store.batch(batch_id)
     if batch.status == statuses.FINALIZING and not any_written(services, batch_id):  # else it is announced already
@@ -103,7 +98,7 @@ def _status(batch: Batch, shards: list[Shard], tally: Tally) -> str:
     """Choose how the batch ends: `failed` only if no line ever ran, as with a provider that refuses every file."""
     if batch.status == statuses.CANCELLING:
         return statuses.CANCELLED
-    ran = any(attempt.provider_status in RAN for shard in shards for attempt in shard.attempts)
+    ran = any(attempt.provider_status in statuses.PROVIDER_RAN for shard in shards for attempt in shard.attempts)
     never_ran = not tally.succeeded and not ran and any(shard.reason for shard in shards)
     return statuses.FAILED if never_ran else statuses.COMPLETED
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.shard import Shard, as_done, change
+from batchyard.domain.step import Next
 from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.shards import token_room
@@ -47,10 +48,11 @@ def end_batch(services: Services, batch_id: str, reason: BatchError) -> None:
         services.event_bus.announce(batch)
 
 
-def fail_shard(services: Services, batch_id: str, number: int, error: dict[str, Any]) -> None:
-    """Record that a shard failed: its unfinished lines become errors, its siblings go on.
+def fail_shard(services: Services, batch_id: str, number: int, error: dict[str, Any]) -> Next:
+    """Record that an execution of a shard failed: the unfinished lines become errors, the siblings go on.
 
-    A shard that may have answers which were paid for drains first: another execution brings them in and sends nothing more.
+    A shard that may have answers which were paid for drains first, and `continue` is answered: another execution brings
+    them in and sends nothing more.
     """
     reason = _reason(error)
     logger.error("shard failed", batch_id=batch_id, shard=number, reason=reason.message)
@@ -61,6 +63,7 @@ def fail_shard(services: Services, batch_id: str, number: int, error: dict[str, 
         announce_pause(services, services.batch_store.batch(batch_id))
     token_room.release_ended(services, shard)
     services.cancel_function.invoke({"batch_id": batch_id})
+    return Next.DONE if shard.done else Next.CONTINUE
 
 
 def _with_failure(services: Services, shard: Shard, reason: BatchError) -> Shard:
@@ -69,22 +72,36 @@ def _with_failure(services: Services, shard: Shard, reason: BatchError) -> Shard
         return as_done(shard, reason)
     if shard.dead_executions < len(RESTS):
         rest_until, dead_executions = services.now() + RESTS[shard.dead_executions], shard.dead_executions + 1
-        return change(
-            shard, reason=reason, dead_executions=dead_executions, rest_until=rest_until, continues=True, paused=None
-        )
+        return change(shard, reason=reason, dead_executions=dead_executions, rest_until=rest_until, paused=None)
     left = shard.attempts[-1].provider_batch_id
     where = f" The provider's batch {left} may have an answer that could not be brought in." if left else ""
     return as_done(shard, BatchError(reason.code, reason.message + where))
 
 
 def _reason(error: dict[str, Any]) -> BatchError:
-    name, cause = str(error.get("Error") or "Unknown"), str(error.get("Cause") or "")
-    return BatchError("server_error", f"Batchyard could not go on: {name}: {_message(cause)[:LONGEST_CAUSE]}")
+    name, cause = _origin(error)
+    return BatchError("server_error", f"Batchyard could not go on: {name}: {cause[:LONGEST_CAUSE]}")
 
 
-def _message(cause: str) -> str:
+def _origin(error: dict[str, Any]) -> tuple[str, str]:
+    """Find name and cause of what failed first.
+
+    The cause of a nested execution's failure is the description of that execution, whose cause is the whole error of the
+    step that failed.
+    """
+    cause = str(error.get("Cause") or "")
+    told = _decoded(cause)
+    if "ExecutionArn" in told:
+        ended = f"The execution {told.get('Name')} ended {told.get('Status')}."
+        return _origin({"Error": told.get("Error") or "ExecutionEnded", "Cause": told.get("Cause") or ended})
+    if "Error" in told:
+        return _origin(told)
+    return str(error.get("Error") or "Unknown"), str(told.get("errorMessage", cause))
+
+
+def _decoded(cause: str) -> dict[str, Any]:
     try:
         decoded = json.loads(cause)
     except ValueError:
-        return cause
-    return str(decoded.get("errorMessage", cause)) if isinstance(decoded, dict) else cause
+        return {}
+    return decoded if isinstance(decoded, dict) else {}

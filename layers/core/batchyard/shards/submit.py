@@ -23,7 +23,6 @@ from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.services import Services
 from batchyard.shards import retries, token_room
-from batchyard.shards.continue_as_new import clear_continues
 from batchyard.shards.direct import is_due, send_tail, with_direct_attempt
 from batchyard.shards.provider_failure import after_refused_create
 from batchyard.shards.turn import Turn, play
@@ -50,9 +49,6 @@ def submit(services: Services, step: Step) -> Step:
 
 
 def _submit(turn: Turn) -> Step:
-    if turn.shard.continues and turn.step.turns and turn.batch.drain_reason is None:
-        return turn.then(Next.CONTINUE)  # only a fresh execution, in its first turn, may take the shard over
-    clear_continues(turn)
     if (rest := turn.shard.rest_until - turn.services.now()) > 0:
         return turn.then(Next.SUBMIT, rest)
     return _Submission(turn).run()

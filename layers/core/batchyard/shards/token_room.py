@@ -133,7 +133,7 @@ def release_ended(services: Services, shard: Shard) -> None:
         return
     store, name, attempt = services.token_ledger_store, name_of(services, shard.model), shard.attempts[-1]
     counted = attempt.usage.input_tokens if attempt.usage else 0
-    sample = token_ledger.sample_of(attempt.bytes, attempt.lines, attempt.succeeded, counted)
+    sample = token_limits.sample_of(attempt.bytes, attempt.lines, attempt.succeeded, counted)
     if sample is not None:
         learned = token_ledger.after_usage(store.read(name), sample, attempt.bytes, services.now())
         if learned:
@@ -156,8 +156,8 @@ def _limit(services: Services, model: str, ledger: Ledger) -> int | None:
 def _fit_to_room(turn: "Turn", sizes: Sequence[int], ledger: Ledger, most: int | None) -> None:
     """Record what the attempt will send; an uploaded file is kept only if it holds just these lines."""
     shard, attempt = turn.shard, turn.attempt
-    lines, size = token_ledger.wave(sizes, ledger.ratio, min(filter(None, (most, shard.wave)), default=None))
-    tokens = token_ledger.tokens_of(size, ledger.ratio)
+    lines, size = token_limits.wave(sizes, ledger.ratio, min(filter(None, (most, shard.wave)), default=None))
+    tokens = token_limits.tokens_of(size, ledger.ratio)
     if lines == attempt.lines and size == attempt.bytes and abs(tokens - attempt.tokens) * NEAR <= tokens:
         return
     dropped: dict[str, Any] = {} if lines == (shard.file_lines or shard.unfinished) else {"file_id": None}

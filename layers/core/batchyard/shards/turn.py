@@ -5,12 +5,12 @@ from collections.abc import Callable
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.pacing import Look, retry_wait
 from batchyard.domain.shard import Attempt, Shard, as_done, change
-from batchyard.domain.step import NOTHING_SEEN, Next, Step
+from batchyard.domain.step import MOST_TURNS, NOTHING_SEEN, Next, Step
 from batchyard.domain.stopping import why_stopped
 from batchyard.lines.shard_lines import ShardLines, new_shard
+from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.shards import provider_files, token_room
-from batchyard.shards.continue_as_new import continue_as_new, turns_used_up
 from batchyard.shards.pauses import announce_pause
 
 
@@ -91,7 +91,10 @@ class Turn:
 
 
 def play(services: Services, step: Step, do: Callable[[Turn], Step]) -> Step:
-    """Read batch and shard, and do the step, unless the shard is done or this execution has had its turns."""
+    """Read batch and shard, and do the step, unless the shard is done or this execution has had its turns.
+
+    After its turns an execution ends with `continue`, and a fresh one goes on from the record of the shard.
+    """
     batch = services.batch_store.batch(step.batch_id)
     shard = services.batch_store.shard(step.batch_id, step.shard) or open_shard(services, batch, step.shard)
     turn = Turn(services, batch, shard, step)
@@ -104,8 +107,9 @@ def play(services: Services, step: Step, do: Callable[[Turn], Step]) -> Step:
 def _play(turn: Turn, do: Callable[[Turn], Step]) -> Step:
     if turn.shard.done:
         return turn.then(Next.DONE)
-    if turns_used_up(turn.shard, turn.step):
-        return continue_as_new(turn)
+    if turn.step.turns >= MOST_TURNS:
+        logger.info("continuing as new", batch_id=turn.shard.batch_id, shard=turn.shard.shard)
+        return turn.then(Next.CONTINUE)
     return do(turn)
 
 

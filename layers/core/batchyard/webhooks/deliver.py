@@ -1,6 +1,7 @@
-"""Deliver one event to one webhook endpoint: one attempt; the state machine repeats it for three days."""
+"""One attempt to deliver one event to one webhook endpoint; the state machine repeats it for three days."""
 
 from http import HTTPStatus
+from typing import Final
 
 from batchyard.domain.errors import DeliveryFailed, NotFound, StaleRecord
 from batchyard.domain.webhook_delivery import DELIVERED, FAILED, Delivery, DeliveryRequest, headers
@@ -9,50 +10,49 @@ from batchyard.domain.webhook_url import wrong_url
 from batchyard.observability import logger
 from batchyard.services import Services
 
-GONE = "The endpoint was deleted before it took the event."
+GONE: Final = "The endpoint was deleted before it took the event."
 
 
-def deliver(services: Services, order: DeliveryRequest) -> str:
-    """Send an event unless it was taken already, and return how its delivery stands; raises DeliveryFailed to be repeated.
+def deliver(services: Services, request: DeliveryRequest) -> str:
+    """Send an event unless it is delivered already, and return the state of the delivery; raises DeliveryFailed to be repeated.
 
-    The attempt is recorded before it is made: one that dies on the way counts.
+    The attempt is recorded before it is made, so that an attempt that dies counts.
     """
-    delivery = services.webhook_store.delivery(order.endpoint_id, order.event)
+    delivery = services.webhook_store.delivery(request.endpoint_id, request.event)
     if delivery.state == DELIVERED:
         return DELIVERED
     try:
-        endpoint = services.webhook_store.endpoint(order.tenant, order.endpoint_id)
+        endpoint = services.webhook_store.endpoint(request.tenant, request.endpoint_id)
     except NotFound:
-        return _ended(services, delivery, FAILED, last_error=GONE)
+        return _end(services, delivery, FAILED, last_error=GONE)
     delivery = services.webhook_store.attempt(delivery, services.now())
     status = _send(services, endpoint, delivery)
-    return _ended(services, delivery, DELIVERED, last_status=status, delivered_at=services.now())
+    return _end(services, delivery, DELIVERED, last_status=status, delivered_at=services.now())
 
 
-def end_delivery(services: Services, order: DeliveryRequest) -> str:
-    """Record that the last attempt has failed, and return how the delivery stands."""
-    return _ended(services, services.webhook_store.delivery(order.endpoint_id, order.event), FAILED)
+def end_delivery(services: Services, request: DeliveryRequest) -> str:
+    """Record that the last attempt has failed, and return the state of the delivery."""
+    return _end(services, services.webhook_store.delivery(request.endpoint_id, request.event), FAILED)
 
 
 def _send(services: Services, endpoint: WebhookEndpoint, delivery: Delivery) -> int:
-    """Post the event and return the status of success; raises DeliveryFailed once any other is recorded."""
+    """Post the event and return the status, a success; any other is recorded, and raises DeliveryFailed."""
     try:
         status = post(services, endpoint, delivery)
     except DeliveryFailed as error:
-        _missed(services, delivery, None, str(error))
+        _record_failure(services, delivery, None, str(error))
         raise
     if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         message = f"{endpoint.endpoint_id} answered {status}; success is 2xx, and no redirect is followed."
-        _missed(services, delivery, status, message)
+        _record_failure(services, delivery, status, message)
         raise DeliveryFailed(message)
     return status
 
 
 def post(services: Services, endpoint: WebhookEndpoint, delivery: Delivery) -> int:
-    """Post an event, signed now, and return the status; raises DeliveryFailed where there is no answer."""
-    wrong = wrong_url(
-        endpoint.url, private=services.settings.private_webhooks
-    )  # the rules may be stricter than when it came
+    """Post an event, signed now, and return the status; raises DeliveryFailed if there is no answer."""
+    # The rules may have become stricter since the endpoint was registered.
+    wrong = wrong_url(endpoint.url, private=services.settings.private_webhooks)
     if wrong is not None:
         raise DeliveryFailed(wrong.message)
     secrets = secrets_of(services.signing_secret(), endpoint, services.now())
@@ -61,16 +61,16 @@ def post(services: Services, endpoint: WebhookEndpoint, delivery: Delivery) -> i
     )
 
 
-def _missed(services: Services, delivery: Delivery, status: int | None, message: str) -> None:
-    logger.info("webhook not taken", endpoint_id=delivery.endpoint_id, attempt=delivery.attempts, status=status)
+def _record_failure(services: Services, delivery: Delivery, status: int | None, message: str) -> None:
+    logger.info("webhook not delivered", endpoint_id=delivery.endpoint_id, attempt=delivery.attempts, status=status)
     try:
         services.webhook_store.note(delivery, last_status=status, last_error=message)
     except StaleRecord:
-        logger.info("webhook taken from another worker", endpoint_id=delivery.endpoint_id)
+        logger.info("webhook delivered by another worker", endpoint_id=delivery.endpoint_id)
 
 
-def _ended(services: Services, delivery: Delivery, state: str, **changes: object) -> str:
+def _end(services: Services, delivery: Delivery, state: str, **changes: object) -> str:
     try:
         return services.webhook_store.note(delivery, state=state, **changes).state
-    except StaleRecord:  # another worker's attempt was taken meanwhile
+    except StaleRecord:  # another worker has delivered the event meanwhile
         return DELIVERED

@@ -1,4 +1,4 @@
-"""Have the end of a batch told to the webhook endpoints of its tenant."""
+"""Tell the webhook endpoints of a tenant that a batch has ended."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,18 +11,18 @@ from batchyard.services import Services
 
 
 def notify(services: Services, batch: Mapping[str, Any]) -> list[str]:
-    """Start a delivery to each endpoint that wants the event of this batch, as the bus tells it; return their names.
+    """Start a delivery to each endpoint that wants the event of a batch, as the bus tells it; return the executions' names.
 
-    The bus may tell it twice, and two of us may run: a delivery has one record and one execution, by its event's id.
+    The bus may tell an event twice. A delivery has one record and one execution, which the event and the endpoint name.
     """
     tenant, event = batch["tenant"], _event(batch)
     wanting = [each for each in services.webhook_store.endpoints(tenant) if event.event_type in each.event_types]
-    for endpoint in wanting:
-        order = DeliveryRequest(tenant, endpoint.endpoint_id, event)
-        services.webhook_store.begin(webhook_delivery.new(event, tenant, endpoint.endpoint_id, services.now()))
-        if services.webhook_executions.start(order.name, order):
-            logger.info("webhook begun", endpoint_id=endpoint.endpoint_id, event_type=event.event_type)
-    return [DeliveryRequest(tenant, each.endpoint_id, event).name for each in wanting]
+    requests = [DeliveryRequest(tenant, endpoint.endpoint_id, event) for endpoint in wanting]
+    for request in requests:
+        services.webhook_store.begin(webhook_delivery.new(event, tenant, request.endpoint_id, services.now()))
+        if services.webhook_executions.start(request.name, request):
+            logger.info("webhook begun", endpoint_id=request.endpoint_id, event_type=event.event_type)
+    return [request.name for request in requests]
 
 
 def _event(batch: Mapping[str, Any]) -> WebhookEvent:

@@ -1,6 +1,6 @@
-"""Take a provider's webhook: a hint that one of our provider batches has ended. The truth is asked for, never taken from it.
+"""The provider's webhook: a hint that a provider batch has ended. What happened is read from the provider itself.
 
-Signatures follow Standard Webhooks, as OpenAI's do: https://platform.openai.com/docs/guides/webhooks
+Signatures follow Standard Webhooks, as OpenAI's webhooks do: https://platform.openai.com/docs/guides/webhooks
 """
 
 from collections.abc import Mapping
@@ -10,15 +10,16 @@ from typing import Any, Final
 import msgspec
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError
 from batchyard.observability import logger
 from batchyard.services import Services
 
 BATCH_EVENTS: Final = "batch."
-KEEP_IDS: Final = 7 * 86_400  # seconds a webhook-id is remembered; OpenAI repeats one for 72 hours
+KEEP_IDS: Final = 7 * DAY  # a webhook-id is remembered; OpenAI repeats a webhook for three days
 LONGEST_ID: Final = 512
 HEADERS: Final = ("webhook-id", "webhook-timestamp", "webhook-signature")
-ONCE_IN: Final = 60  # seconds; whoever forges webhooks shall not have us read the secret each time
+READ_EVERY: Final = 60  # seconds; a forged webhook must not make us read the secret each time
 
 
 class _Data(msgspec.Struct, frozen=True):
@@ -26,29 +27,29 @@ class _Data(msgspec.Struct, frozen=True):
 
 
 class _Event(msgspec.Struct, frozen=True):
-    """What we read of an event."""
+    """The members of an event that we read."""
 
     type: str
     data: _Data = _Data()
 
 
 def receive(services: Services, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
-    """Have the shard that waits for this event looked after at once; raises ApiError 400 for what the provider did not sign.
+    """Have the next step played of the shard that waits for the event; raises ApiError 400 if the provider did not sign it.
 
-    An event that was taken before, or is about nothing of ours, is answered alike: the provider shall not repeat it.
+    An event that was taken before, or is not about us, gets the same answer, so that the provider does not repeat it.
     """
     _check_headers(headers)
     _verify(services, headers, body)
     webhook_id = headers["webhook-id"][:LONGEST_ID]
     event = _read(body)
     if event.type.startswith(BATCH_EVENTS) and not services.webhook_receipts.has(webhook_id):
-        _pass_on(services, event.data.id)
+        _advance(services, event.data.id)
         services.webhook_receipts.record(webhook_id, services.now() + KEEP_IDS)
     return {"received": True}
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:
-    """Name the headers that every signed webhook has and this one lacks."""
+    """Raise ApiError 400, which names the missing headers, if the webhook is not signed."""
     absent = ", ".join(f"'{name}'" for name in HEADERS if not headers.get(name))
     if absent:
         message = f"Headers of a signed webhook are missing: {absent}. Is it the provider that sends it?"
@@ -56,10 +57,10 @@ def _check_headers(headers: Mapping[str, str]) -> None:
 
 
 def _verify(services: Services, headers: Mapping[str, str], body: bytes) -> None:
-    """Compare with each secret there is; if none fits, they may have been rotated and are read anew."""
+    """Check the signature with each secret; if none fits, read the secrets again, for they may be rotated."""
     if _signed(services.webhook_secret(), headers, body):
         return
-    if services.webhook_secret.forget(ONCE_IN) and _signed(services.webhook_secret(), headers, body):
+    if services.webhook_secret.forget(READ_EVERY) and _signed(services.webhook_secret(), headers, body):
         return
     message = "The signature does not fit. Is the endpoint's signing secret the one this service was given?"
     raise ApiError(HTTPStatus.BAD_REQUEST, message, code="invalid_webhook_signature")
@@ -74,7 +75,7 @@ def _signed_with(secret: str, headers: Mapping[str, str], body: bytes) -> bool:
         # A secret without the prefix is its own bytes, as OpenAI's SDK takes it.
         key = secret if secret.startswith("whsec_") else secret.encode()
         Webhook(key).verify(body, dict(headers), json_parse=False)
-    except (WebhookVerificationError, ValueError):  # malformed headers and bodies that are no text
+    except (WebhookVerificationError, ValueError):  # ValueError: malformed headers, or a body that is no text
         return False
     return True
 
@@ -86,8 +87,8 @@ def _read(body: bytes) -> _Event:
         raise ApiError(HTTPStatus.BAD_REQUEST, f"The body is no webhook event: {error}.") from error
 
 
-def _pass_on(services: Services, provider_batch_id: str) -> None:
-    """Find whose the provider batch is; one that is not recorded yet is left to its poll."""
+def _advance(services: Services, provider_batch_id: str) -> None:
+    """Ask for the next step of the shard of a provider batch; a provider batch that is not recorded yet is left to Poll."""
     owner = services.batch_store.linked(provider_batch_id)
     if owner is None:
         logger.info("webhook about nothing of ours")

@@ -14,8 +14,7 @@ from batchyard.api import batches, files, presigned, uploads
 from batchyard.domain import stored_file
 from batchyard.domain.errors import ApiError
 from batchyard.domain.multipart_upload import LIFE
-from batchyard.domain.quota import Stored
-from batchyard.domain.stored_file import UPLOADED
+from batchyard.domain.stored_file import UPLOADED, Stored
 from tests.fakes.batches import BUCKET
 from tests.fakes.lines import jsonl, request
 from tests.fakes.moto import TABLE
@@ -104,7 +103,7 @@ def test_a_file_sent_to_s3_in_parts_is_joined_when_it_is_asked_for(world: World)
     assert requests.put(links[0], data=LINES[: sizes[0]], timeout=10).status_code == 200
     assert files.retrieve_file(world.services, "default", file_id)["status"] == "processed"
     assert world.services.file_bucket.read(world.services.file_store.file(file_id)) == LINES
-    assert presigned.up_to_date(world.services, file).status == "processed"  # joined by another call before
+    assert presigned.refresh(world.services, file).status == "processed"  # joined by another call before
 
 
 def test_parts_are_counted_before_they_are_written(world: World) -> None:

@@ -86,15 +86,11 @@ def test_only_batches_that_need_a_look_are_in_the_index(world: World) -> None:
     assert world.services.sweep_store.unsettled(None) == [running]
     assert world.services.sweep_store.unsettled(running) == []
     assert world.run(running) == "done"
-    world.services.sweep_store.settled(running)
+    world.services.sweep_store.settle(running)
     assert world.services.sweep_store.unsettled(None) == []
     assert world.services.batch_store.batch(refused).status == "failed"
 
 
-def test_a_batch_recorded_before_restarts_were_counted_can_be_restarted_once(world: World) -> None:
+def test_a_restart_is_counted_once_however_many_see_the_dead_execution(world: World) -> None:
     batch_id = world.drop(ONE)
-    boto3.resource("dynamodb").Table(world.services.settings.table).update_item(
-        Key={"pk": f"BATCH#{batch_id}", "sk": "BATCH"}, UpdateExpression="REMOVE restarts"
-    )
-    assert world.services.batch_store.batch(batch_id).restarts == 0
     assert [world.services.sweep_store.restart(batch_id, 0) for _ in range(2)] == [True, False]

@@ -6,7 +6,7 @@ import pytest
 
 from local.stack.function_logs import save_logs
 from local.stack.running import Stack
-from tests.integration.local.engine.probe.running import Probe, probe
+from tests.integration.local.engine.probe.running import Probe, eventually, probe
 
 HOST = {
     "PATH": "/usr/bin:/bin",
@@ -90,6 +90,32 @@ def test_the_error_path_ends_with_the_whole_error_as_text(stack: Probe) -> None:
     ended = stack.execute({"fail": True})
     assert ended["error"] == "OfItsOwnError"
     assert json.loads(json.loads(ended["cause"])["Cause"])["errorMessage"] == "on purpose"
+
+
+def test_a_nested_execution_hands_its_answer_back_as_json(stack: Probe) -> None:
+    ended = stack.execute({"nested": {"greeting": ["hello"]}})
+    assert (ended["status"], json.loads(ended["output"])) == ("SUCCEEDED", {"answer": {"greeting": ["hello"]}})
+
+
+def test_a_nested_execution_that_is_stopped_alone_fails_its_parents_task(stack: Probe) -> None:
+    states = stack.clients.stepfunctions
+    machine, given = stack.outputs["StateMachineArn"], json.dumps({"nested": {"wait_seconds": 2}})
+    parent = states.start_execution(stateMachineArn=machine, name="parent", input=given)["executionArn"]
+    nested = f"{parent}-nested"
+    eventually(lambda: _status(stack, nested) == "RUNNING" or None)
+    states.stop_execution(executionArn=nested)
+    eventually(lambda: _status(stack, parent) == "FAILED" or None)
+    ended = states.describe_execution(executionArn=parent)
+    assert ended["error"] == "States.TaskFailed"
+    assert json.loads(json.loads(ended["cause"])["Cause"])["Status"] == "ABORTED"
+
+
+def _status(stack: Probe, arn: str) -> str | None:
+    states = stack.clients.stepfunctions
+    try:
+        return states.describe_execution(executionArn=arn)["status"]
+    except states.exceptions.ExecutionDoesNotExist:
+        return None
 
 
 def test_a_failing_item_of_a_map_fails_no_other(stack: Probe) -> None:

@@ -16,14 +16,23 @@ def a_route_of_the_body_answers(stack: Probe) -> bool:
     return stack.call("POST", "/echo", content="{}").status_code == 201
 
 
-def the_map_keeps_to_its_concurrency(stack: Probe) -> bool:
-    bucket = stack.outputs["BucketName"]
-    items = [{"item": number, "fail": False} for number in range(8)]
+def each_map_keeps_to_its_concurrency(stack: Probe) -> bool:
+    bucket, numbers = stack.outputs["BucketName"], list(range(8))
+    items = [{"item": number, "fail": False} for number in numbers]
     stack.clients.s3.put_object(Bucket=bucket, Key="work/concurrency.json", Body=json.dumps(items).encode())
     stack.execute({"items": {"bucket": bucket, "key": "work/concurrency.json"}, "max_concurrency": 2})
+    stack.execute({"numbers": numbers, "max_concurrency": 2})
     counted = stack.clients.table(stack.outputs["TableName"]).scan()["Items"]
     most = max(str(item["pk"]) for item in counted if str(item["pk"]).startswith("most-"))
     return most == "most-002"
+
+
+def a_nested_execution_that_failed_is_described(stack: Probe) -> bool:
+    ended = stack.execute({"nested": {"fail": True}})
+    if ended["error"] != "States.TaskFailed":
+        return False
+    described = json.loads(json.loads(ended["cause"])["Cause"])
+    return (described["Status"], described["Error"]) == ("FAILED", "OfItsOwnError")
 
 
 def a_failure_is_caught_by_its_class(stack: Probe) -> bool:
@@ -105,7 +114,8 @@ def _peak_memory(stack: Probe) -> int:
 
 OBSERVED: Mapping[str, Callable[[Probe], bool]] = {
     "http_api_body": a_route_of_the_body_answers,
-    "max_concurrency_path": the_map_keeps_to_its_concurrency,
+    "max_concurrency_path": each_map_keeps_to_its_concurrency,
+    "nested_failure": a_nested_execution_that_failed_is_described,
     "error_class": a_failure_is_caught_by_its_class,
     "object_version": an_uploads_event_names_its_version,
     "version_range": a_range_of_a_version_is_read,

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from batchyard.api import files
-from batchyard.api.presigned import LARGEST, MOST_AT_ONCE, MOST_LINKS, presign_file
+from batchyard.api.presigned import LARGEST, LARGEST_PUT, MOST_LINKS, presign_file
 from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError
 from tests.fakes.services import MemoryServices
@@ -67,10 +67,10 @@ def test_a_file_that_stays_needs_no_header(services: MemoryServices) -> None:
 def test_more_than_one_request_carries_goes_in_parts_and_is_joined_when_it_is_asked_for(
     services: MemoryServices,
 ) -> None:
-    file = announced(services, MOST_AT_ONCE + 1)
+    file = announced(services, LARGEST_PUT + 1)
     assert [part["bytes"] for part in file["upload"]["parts"]] == [1_000_000_000] * 5 + [1]
     assert len({part["url"] for part in file["upload"]["parts"]}) == 6
-    assert (file["bytes"], file["true_bytes"]) == (2**31 - 1, MOST_AT_ONCE + 1)
+    assert (file["bytes"], file["true_bytes"]) == (2**31 - 1, LARGEST_PUT + 1)
     assert files.retrieve_file(services, "default", file["id"])["status"] == "uploaded"
     small = services.file_store.known[file["id"]] = services.file_store.change(file["id"], bytes=len(LINES))
     services.bucket.put(str(small.multipart_id), LINES)

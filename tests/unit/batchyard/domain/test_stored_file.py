@@ -4,9 +4,11 @@ import pytest
 
 from batchyard.api.file_rules import check_filename, check_first_line, check_life, check_purpose
 from batchyard.domain import stored_file
-from batchyard.domain.durations import DAY
+from batchyard.domain.durations import DAY, HOUR
 from batchyard.domain.errors import ApiError
-from batchyard.domain.stored_file import KEEP_DAYS, keep_tag, shape
+from batchyard.domain.stored_file import KEEP_DAYS, QUIET, Stored, keep_tag, shape
+
+NOW = 1_790_000_000
 
 
 def refused(call: Any, *arguments: Any, **named: Any) -> tuple[int, str | None, str | None]:
@@ -140,3 +142,17 @@ def test_the_refusal_says_what_the_first_line_is(start: bytes, said: str) -> Non
 def test_a_first_line_that_goes_on_is_left_to_the_batch(start: bytes) -> None:
     assert taken(start, whole=False)
     assert not taken(start, whole=True)
+
+
+@pytest.mark.parametrize(
+    ("counted", "changed", "due"),
+    [
+        (HOUR, QUIET, True),
+        (HOUR - 1, DAY, False),
+        (HOUR, QUIET - 1, False),
+        (DAY, 0, True),
+        (NOW, 0, True),
+    ],
+)
+def test_when_it_is_due(counted: int, changed: int, due: bool) -> None:
+    assert Stored(tenant="t", counted_at=NOW - counted, changed_at=NOW - changed).due(NOW) is due

@@ -13,13 +13,9 @@ from hypothesis import strategies as st
 from batchyard.domain.pacing import room_wait
 from batchyard.domain.token_ledger import (
     FIRST_UNCONFIRMED,
-    LEAST_RATIO,
     LONGEST_NAME,
     MARGIN,
-    MILLION,
-    MOST_RATIO,
     PROBE_AFTER_REFUSAL,
-    USUAL_RATIO,
     Ahead,
     Ledger,
     Reservation,
@@ -31,12 +27,10 @@ from batchyard.domain.token_ledger import (
     corrected,
     crowding,
     recounted,
-    sample_of,
     short,
     terms,
-    tokens_of,
-    wave,
 )
+from batchyard.domain.token_limits import LEAST_RATIO, MILLION, MOST_RATIO, USUAL_RATIO, sample_of, tokens_of, wave
 
 NOW = 1_790_000_000
 NOBODY = Ahead()

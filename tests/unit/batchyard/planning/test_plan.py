@@ -2,17 +2,23 @@
 
 import json
 import tracemalloc
+from typing import Any
 
 import msgspec
 import pytest
 
+from batchyard.domain.batch import Counts
 from batchyard.domain.errors import BatchyardError
+from batchyard.domain.step import Step
 from batchyard.lines.line import BOM
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.planning import ascending_ids, duplicates
 from batchyard.planning.plan import plan
 from batchyard.planning.splitting import MOST_TARGETS
 from batchyard.planning.summary import read_summary
+from batchyard.results.assemble import assemble
+from batchyard.shards.collect import collect
+from batchyard.shards.submit import submit
 from tests.fakes.batches import BATCH_ID, batch
 from tests.fakes.planned import INPUT, KEY, dropped
 from tests.fakes.services import MemoryServices
@@ -191,7 +197,7 @@ def test_more_models_than_a_batch_may_have_are_refused_at_the_first_line_that_is
     models = b"".join(request(f"r{at}", body={"model": f"m{at}"}) for at in range(MOST_TARGETS))
     again = b"".join(request(f"s{at}", body={"model": f"m{at}"}) for at in range(MOST_TARGETS))
     services, following = planned_of(models + again)
-    assert (following, services.batch_store.batch(BATCH_ID).shards) == ("run", MOST_TARGETS)
+    assert (following, services.batch_store.batch(BATCH_ID).shards) == ("run_distributed", MOST_TARGETS)
     assert faults(models + request("x", body={"model": "x"}) + again) == [(MOST_TARGETS + 1, "invalid_request")]
 
 
@@ -239,6 +245,46 @@ def test_what_the_state_machine_is_handed_stays_small_however_many_shards_there_
     assert len(msgspec.json.encode(answer)) < 1_000
     assert json.loads(services.bucket.get(answer.shards["key"])) == [{"shard": at} for at in range(10_000)]
     assert len(services.bucket.get(answer.shards["key"])) < 200_000
+
+
+@pytest.mark.parametrize(
+    ("shards", "settings", "following"),
+    [
+        (500, {}, "run"),
+        (501, {}, "run_distributed"),
+        (40, {"max_concurrent_shards": 1_000}, "run"),
+        (41, {"max_concurrent_shards": 1_000}, "run_distributed"),
+        (2, {"retry_ceiling_seconds": 59}, "run_distributed"),
+    ],
+)
+def test_shards_are_run_inline_while_the_history_of_one_execution_holds_them(
+    shards: int, settings: dict[str, Any], following: str
+) -> None:
+    data = b"".join(request(f"r{at}") for at in range(shards))
+    services = dropped_of(data, max_requests_per_shard=1, **settings)
+    planned = plan(services, BATCH_ID)
+    assert (planned.next, planned.last_shard) == (following, shards - 1)
+    assert plan(services, BATCH_ID) == planned  # a second execution of the batch goes on with the same
+
+
+def test_a_shard_of_which_no_line_is_left_is_done_before_anything_is_sent() -> None:
+    services = dropped_of(A + B + A + A + request("c"), max_requests_per_shard=2)
+    services.batch_store.change_batch(BATCH_ID, on_invalid="skip")
+    planned = plan(services, BATCH_ID)
+    assert (planned.next, planned.last_shard) == ("run", 2)
+    assert json.loads(services.bucket.get(planned.shards["key"])) == [{"shard": 0}, {"shard": 2}]
+    assert submit(services, Step(BATCH_ID, 1)).next == "done"
+    assert services.provider.calls == []
+    shard = services.batch_store.kept[BATCH_ID, 1]
+    assert (shard.lines, shard.unfinished, shard.attempts, shard.reason) == (0, 0, [], None)
+    for number, ids in ((0, "ab"), (2, "c")):
+        answers = [{"custom_id": each, "response": {"status_code": 200, "body": {}}} for each in ids]
+        services.provider.files[f"out-{number}"] = b"\n".join(json.dumps(each).encode() for each in answers)
+        step = submit(services, Step(BATCH_ID, number))
+        services.provider.end(f"pb-{number // 2}", "completed", output_file_id=f"out-{number}")
+        assert collect(services, step).next == "done"
+    assert assemble(services, BATCH_ID) == "done"
+    assert services.batch_store.batch(BATCH_ID).counts == Counts(5, 3, 2)
 
 
 def test_a_line_of_fifty_megabytes_is_refused_with_its_number_and_never_held() -> None:

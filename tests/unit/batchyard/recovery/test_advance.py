@@ -2,10 +2,10 @@
 
 import json
 
-from batchyard.domain.shard import change
 from batchyard.domain.step import Step
 from batchyard.recovery.advance import advance
 from batchyard.results.assemble import assemble
+from batchyard.shards.fail import fail_shard
 from batchyard.shards.submit import submit
 from tests.fakes.batches import BATCH_ID
 from tests.fakes.planned import planned
@@ -38,25 +38,14 @@ def test_results_there_is_no_time_to_write_are_left_to_the_batchs_own_execution(
     assert assemble(services, BATCH_ID) == "done"
 
 
-def test_a_shard_that_waits_for_an_execution_of_its_own_is_left_to_it() -> None:
+def test_a_shard_that_rests_after_its_execution_died_is_not_left_resting_when_the_provider_has_ended_it() -> None:
     services = planned()
     submit(services, Step(BATCH_ID, 0))
-    shard = services.batch_store.kept[BATCH_ID, 0]
-    services.batch_store.save_shard(shard, change(shard, continues=True))
+    fail_shard(services, BATCH_ID, 0, {"Error": "States.TaskFailed"})
+    assert submit(services, Step(BATCH_ID, 0)).wait_seconds > 0
     answered(services, "pb-0")
-    assert advance(services, BATCH_ID, 0) == "continue"
-    assert services.batch_store.kept[BATCH_ID, 0].continues
-
-
-def test_a_shard_that_is_handed_over_meanwhile_keeps_its_mark() -> None:
-    services = planned()
-    submit(services, Step(BATCH_ID, 0))
-    shard = services.batch_store.kept[BATCH_ID, 0]
-    services.batch_store.save_shard(shard, change(shard, continues=True))
-    assert submit(services, Step(BATCH_ID, 0, turns=1)).next == "continue"
-    assert services.batch_store.kept[BATCH_ID, 0].continues
-    assert submit(services, Step(BATCH_ID, 0)).next == "poll"
-    assert not services.batch_store.kept[BATCH_ID, 0].continues
+    assert advance(services, BATCH_ID, 0) == "done"
+    assert services.batch_store.batch(BATCH_ID).counts.completed == 3
 
 
 def test_a_shard_that_still_runs_is_left_to_its_own_execution() -> None:

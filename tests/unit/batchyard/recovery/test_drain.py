@@ -2,13 +2,12 @@
 
 import json
 
-from batchyard.domain.shard import change
 from batchyard.domain.step import Step
 from batchyard.domain.stopping import DRAINING
 from batchyard.planning.plan import plan
 from batchyard.recovery.advance import advance
 from batchyard.recovery.sweep import sweep
-from batchyard.shards.fail import fail_batch
+from batchyard.shards.fail import fail_batch, fail_shard
 from batchyard.shards.submit import submit
 from tests.fakes.batches import BATCH_ID, batch
 from tests.fakes.planned import KEY
@@ -76,10 +75,9 @@ def test_results_are_asked_for_when_no_shard_is_left() -> None:
     assert (ended.status, ended.errors, ended.counts.failed) == ("failed", [ended.drain_reason], 5)
 
 
-def test_a_shard_that_waits_for_an_execution_is_not_left_to_it() -> None:
+def test_a_shard_that_rests_after_its_execution_died_is_not_left_to_another_one() -> None:
     services = given_up(1)
-    shard = services.batch_store.kept[BATCH_ID, 0]
-    services.batch_store.save_shard(shard, change(shard, continues=True))
+    fail_shard(services, BATCH_ID, 0, {"Error": "States.TaskFailed"})
     services.provider.end("pb-0", "cancelled")
     assert advance(services, BATCH_ID, 0) == "done"
     assert services.batch_store.batch(BATCH_ID).ended
@@ -87,9 +85,6 @@ def test_a_shard_that_waits_for_an_execution_is_not_left_to_it() -> None:
 
 def test_a_shard_that_does_not_end_in_a_day_does_not_cost_the_answers_of_the_others() -> None:
     services = given_up(2)
-    services.batch_store.save_shard(
-        services.batch_store.kept[BATCH_ID, 1], change(services.batch_store.kept[BATCH_ID, 1], continues=True)
-    )
     answer = {"custom_id": "r0", "response": {"status_code": 200, "body": {}}}
     services.provider.files["out"] = json.dumps(answer).encode()
     services.provider.end("pb-0", "cancelled", output_file_id="out")

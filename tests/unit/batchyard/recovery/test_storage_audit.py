@@ -7,8 +7,8 @@ from batchyard.api.files import delete_file
 from batchyard.api.presigned import presign_file
 from batchyard.domain.durations import DAY, HOUR
 from batchyard.domain.multipart_upload import LIFE
-from batchyard.domain.quota import Stored
-from batchyard.recovery.storage_audit import AT_ONCE, sum_up
+from batchyard.domain.stored_file import Stored
+from batchyard.recovery.storage_audit import CLOCK_EVERY, sum_up
 from batchyard.recovery.sweep_run import RESERVE, SweepRun
 from tests.fakes.services import MemoryServices
 
@@ -100,7 +100,7 @@ def test_a_sum_that_was_moved_while_it_was_made_is_left_for_the_next_time() -> N
 
 def test_tenants_are_summed_up_in_turns_and_one_too_large_holds_up_nobody() -> None:
     services = MemoryServices(max_stored_bytes=MOST)
-    for _ in range(AT_ONCE):
+    for _ in range(CLOCK_EVERY):
         announced(services, 1, "a")
     for tenant in "abc":
         announced(services, 5, tenant)
@@ -110,7 +110,7 @@ def test_tenants_are_summed_up_in_turns_and_one_too_large_holds_up_nobody() -> N
     assert swept(services, looks=1) == {"StoredBytesCorrected": 1}
     assert (known(services, "b"), known(services, "c")) == (5, 5)
     assert swept(services) == {"StoredBytesCorrected": 1}
-    assert known(services, "a") == AT_ONCE + 5
+    assert known(services, "a") == CLOCK_EVERY + 5
 
 
 def test_without_a_limit_nothing_is_summed_up() -> None:

@@ -53,7 +53,7 @@ def clock(*readings: float) -> Callable[[], float]:
     return lambda: left.pop(0) if len(left) > 1 else left[0]
 
 
-def test_a_chore_that_runs_out_of_time_goes_on_in_the_next_run() -> None:
+def test_a_task_that_runs_out_of_time_goes_on_in_the_next_run() -> None:
     services = MemoryServices()
     for name in "abcd":
         services.bucket.put(f"inbox/default/{name}.jsonl", INPUT)
@@ -64,7 +64,7 @@ def test_a_chore_that_runs_out_of_time_goes_on_in_the_next_run() -> None:
     assert sweep(services) == {}
 
 
-def test_one_chore_that_takes_long_leaves_the_others_their_time() -> None:
+def test_one_task_that_takes_long_leaves_the_others_their_time() -> None:
     services = started()
     services.executions.statuses[BATCH_ID] = "ABORTED"
     for number in range(500):

@@ -1,5 +1,7 @@
 """A failure nobody can mend is recorded once, and what the provider still runs is not left running."""
 
+import json
+
 import pytest
 
 from batchyard.domain.shard import change, change_attempt
@@ -64,9 +66,9 @@ def at_provider() -> MemoryServices:
 
 def test_a_shard_with_a_provider_batch_is_left_to_another_execution_after_a_rest() -> None:
     services = at_provider()
-    fail_shard(services, BATCH_ID, 0, {"Error": "first"})
+    assert fail_shard(services, BATCH_ID, 0, {"Error": "first"}) == "continue"
     shard = services.batch_store.kept[BATCH_ID, 0]
-    assert (shard.draining, shard.continues, shard.done) == (True, True, False)
+    assert (shard.draining, shard.done) == (True, False)
     assert services.cancel_function.invoked == [{"batch_id": BATCH_ID}]
     assert submit(services, FIRST) == FIRST.then(Next.SUBMIT, RESTS[0])
     services.now_is += RESTS[0]
@@ -81,10 +83,10 @@ def test_a_shard_that_fails_at_every_rest_too_is_done_and_names_what_the_provide
         services.batch_store.save_shard(shard, change_attempt(shard, provider_batch_id=None))
     rests = []
     for _ in RESTS:
-        fail_shard(services, BATCH_ID, 0, {"Error": "first"})
+        assert fail_shard(services, BATCH_ID, 0, {"Error": "first"}) == "continue"
         rests.append(services.batch_store.kept[BATCH_ID, 0].rest_until - services.now())
     assert tuple(rests) == RESTS
-    fail_shard(services, BATCH_ID, 0, {"Error": "last"})
+    assert fail_shard(services, BATCH_ID, 0, {"Error": "last"}) == "done"
     shard = services.batch_store.kept[BATCH_ID, 0]
     assert shard.done
     assert shard.reason is not None
@@ -93,10 +95,10 @@ def test_a_shard_that_fails_at_every_rest_too_is_done_and_names_what_the_provide
 
 def test_a_shard_that_is_done_keeps_its_reason_but_what_it_left_running_is_cancelled() -> None:
     services = planned()
-    fail_shard(services, BATCH_ID, 0, {"Error": "first"})
+    assert fail_shard(services, BATCH_ID, 0, {"Error": "first"}) == "done"
     recorded = services.batch_store.kept[BATCH_ID, 0]
     assert recorded.done
-    fail_shard(services, BATCH_ID, 0, {"Error": "second"})
+    assert fail_shard(services, BATCH_ID, 0, {"Error": "second"}) == "done"
     assert services.batch_store.kept[BATCH_ID, 0] == recorded
     assert services.cancel_function.invoked == [{"batch_id": BATCH_ID}] * 2
 
@@ -110,3 +112,52 @@ def test_a_shard_that_was_only_uploaded_is_done_at_once() -> None:
     fail_shard(services, BATCH_ID, 0, {"Error": "States.Timeout"})
     assert services.batch_store.kept[BATCH_ID, 0].done
     assert services.batch_store.kept[BATCH_ID, 0].files_to_delete == ["file-0"]
+
+
+def described(status: str, **told: str) -> dict[str, str]:
+    """Make the error that a task ends with when the execution that it started does not succeed."""
+    named = {"ExecutionArn": "arn:aws:states:r:1:execution:shard:x", "Name": "x", "Input": '{"batch_id":"b","shard":0}'}
+    return {"Error": "States.TaskFailed", "Cause": json.dumps({**named, "Status": status, **told})}
+
+
+def whole(error: str, cause: str) -> str:
+    """Make the cause with which an execution of a shard fails."""
+    return json.dumps({"Error": error, "Cause": cause})
+
+
+LAMBDA = json.dumps({"errorMessage": "out of disk", "errorType": "DiskFull", "stackTrace": ["at line 1"]})
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (described("FAILED", Error="DiskFull", Cause=whole("DiskFull", LAMBDA)), "DiskFull: out of disk"),
+        (described("FAILED", Error="Unexpected", Cause=whole("Unexpected", "What?")), "Unexpected: What?"),
+        (described("FAILED", Error="States.Runtime", Cause="no such path"), "States.Runtime: no such path"),
+        (described("FAILED", Error="DiskFull"), "DiskFull: The execution x ended FAILED."),
+        (described("FAILED"), "ExecutionEnded: The execution x ended FAILED."),
+        (described("TIMED_OUT", Error="States.Timeout"), "States.Timeout: The execution x ended TIMED_OUT."),
+        (described("ABORTED"), "ExecutionEnded: The execution x ended ABORTED."),
+        (described("ABORTED", Error="Stopped", Cause="by hand"), "Stopped: by hand"),
+        ({"Error": "StepFunctions.ExecutionLimitExceeded", "Cause": "no"}, "StepFunctions.ExecutionLimitExceeded: no"),
+        ({"Error": "States.DataLimitExceeded"}, "States.DataLimitExceeded: "),
+        ({"Error": "DiskFull", "Cause": LAMBDA}, "DiskFull: out of disk"),
+        ({"Error": "Odd", "Cause": "[1]"}, "Odd: [1]"),
+        ({}, "Unknown: "),
+    ],
+)  # fmt: skip
+def test_the_reason_names_what_failed_first(error: dict[str, str], told: str) -> None:
+    services = planned()
+    fail_shard(services, BATCH_ID, 0, error)
+    reason = services.batch_store.kept[BATCH_ID, 0].reason
+    assert reason is not None
+    assert reason.message == f"Batchyard could not go on: {told}"
+
+
+def test_the_reason_of_a_failure_that_is_very_long_is_cut() -> None:
+    services = planned()
+    fail_shard(services, BATCH_ID, 0, described("FAILED", Error="Odd", Cause="x" * 30_000))
+    reason = services.batch_store.kept[BATCH_ID, 0].reason
+    assert reason is not None
+    assert reason.message.endswith("x" * 500)
+    assert len(reason.message) < 600

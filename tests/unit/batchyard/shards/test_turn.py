@@ -1,19 +1,17 @@
 """A shard outlives the execution that works on it, and its record outlives any number of attempts."""
 
-import json
 from collections.abc import Callable
 
 import msgspec
 import pytest
 
-from batch_client import RateLimitError
 from batchyard.domain.batch import Usage
 from batchyard.domain.shard import KEPT_ATTEMPTS, Attempt, Shard, is_full, with_new_attempt
-from batchyard.domain.step import Step
-from batchyard.results.assemble import assemble
+from batchyard.domain.step import MOST_TURNS, Step
+from batchyard.domain.token_ledger import Reservation, Terms
 from batchyard.services import Services
+from batchyard.shards import token_room
 from batchyard.shards.collect import collect
-from batchyard.shards.continue_as_new import MOST_BUSY_TURNS, MOST_TURNS
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
 from tests.fakes.batches import BATCH_ID, NOW
@@ -21,7 +19,7 @@ from tests.fakes.planned import planned
 from tests.fakes.services import MemoryServices
 
 FIRST = Step(BATCH_ID, 0)
-LAST_TURN = Step(BATCH_ID, 0, turns=MOST_BUSY_TURNS)
+LAST_TURN = Step(BATCH_ID, 0, turns=MOST_TURNS)
 MOST_OF_A_RECORD = 400_000  # bytes, in DynamoDB
 
 
@@ -32,36 +30,46 @@ def running() -> MemoryServices:
 
 
 @pytest.mark.parametrize("play", [submit, poll, collect])
-def test_a_step_after_the_last_turn_asks_nobody_and_hands_the_shard_over(
+def test_a_step_after_the_last_turn_asks_nobody_writes_nothing_and_leaves_the_shard_to_a_fresh_execution(
     play: Callable[[Services, Step], Step],
 ) -> None:
     services = running()
     services.provider.calls.clear()
-    assert play(services, LAST_TURN).next == "continue"
-    assert services.batch_store.kept[BATCH_ID, 0].continues
+    before = services.batch_store.kept[BATCH_ID, 0]
+    following = play(services, LAST_TURN)
+    assert (following.next, following.wait_seconds) == ("continue", 0)
+    assert services.batch_store.kept[BATCH_ID, 0] == before
     assert services.provider.calls == []
 
 
 @pytest.mark.parametrize("play", [poll, collect])
-def test_a_shard_that_is_at_the_provider_goes_on_a_while_for_others_may_wait_for_its_room(
-    play: Callable[[Services, Step], Step],
-) -> None:
+def test_the_last_turn_itself_is_played(play: Callable[[Services, Step], Step]) -> None:
     services = running()
-    assert play(services, Step(BATCH_ID, 0, turns=MOST_TURNS)).next == "poll"
-    assert not services.batch_store.kept[BATCH_ID, 0].continues
+    assert play(services, Step(BATCH_ID, 0, turns=MOST_TURNS - 1)).next == "poll"
 
 
-def test_a_shard_that_waits_for_room_is_handed_over_and_holds_none() -> None:
-    services = planned(max_enqueued_tokens="1000000", max_creates_per_hour=1)
-    refuse = RateLimitError("slow down", status=429)
-    services.provider.trouble["create_file"] = [refuse]
+def test_a_fresh_execution_finds_the_provider_batch_that_the_last_one_made() -> None:
+    services = running()
+    assert poll(services, LAST_TURN).next == "continue"
+    step = submit(services, FIRST)
+    assert (step.next, services.provider.calls.count("create_batch")) == ("poll", 1)
+
+
+def test_a_shard_that_waits_for_room_keeps_its_place_from_one_execution_to_the_next() -> None:
+    services = planned(max_enqueued_tokens="1000")
+    ledger = token_room.name_of(services, "m")
+    services.token_ledger_store.take(
+        ledger, Reservation(attempt="batch_other/0/1", since=NOW, wanted=1_000, seen_at=NOW), Terms(), 0
+    )
     assert submit(services, FIRST).next == "submit"
-    assert submit(services, Step(BATCH_ID, 0, turns=MOST_TURNS)).next == "continue"
-    assert [
-        reservation.tokens
-        for name in services.token_ledger_store.names()
-        for reservation in services.token_ledger_store.reservations(name)
-    ] == []
+    places = {each.attempt: each.since for each in services.token_ledger_store.reservations(ledger) if each.waiting}
+    assert submit(services, LAST_TURN).next == "continue"
+    services.wait(60)
+    assert submit(services, FIRST).next == "submit"
+    assert {
+        each.attempt: each.since for each in services.token_ledger_store.reservations(ledger) if each.waiting
+    } == places
+    assert places == {f"{BATCH_ID}/0/1": NOW}
 
 
 def test_every_step_is_a_turn() -> None:
@@ -71,29 +79,7 @@ def test_every_step_is_a_turn() -> None:
         assert step.turns == turn
 
 
-def test_a_batch_with_a_shard_that_was_handed_over_is_run_again_and_then_assembled() -> None:
-    services = running()
-    poll(services, LAST_TURN)
-    assert assemble(services, BATCH_ID) == "run"
-    assert services.batch_store.batch(BATCH_ID).status == "in_progress"
-    step = submit(services, FIRST)
-    assert (step.next, services.provider.calls.count("create_batch")) == ("poll", 1)
-    assert not services.batch_store.kept[BATCH_ID, 0].continues
-    answers = [{"custom_id": f"r{at}", "response": {"status_code": 200, "body": {}}} for at in range(3)]
-    services.provider.files["out"] = b"\n".join(json.dumps(each).encode() for each in answers)
-    services.provider.end("pb-0", "completed", output_file_id="out")
-    assert collect(services, step).next == "done"
-    assert assemble(services, BATCH_ID) == "done"
-
-
-def test_a_shard_whose_fresh_execution_died_is_not_run_for_ever() -> None:
-    services = running()
-    poll(services, LAST_TURN)
-    submit(services, FIRST)
-    assert assemble(services, BATCH_ID) == "failed"
-
-
-def test_a_shard_that_is_done_is_not_handed_over() -> None:
+def test_a_shard_that_is_done_needs_no_fresh_execution() -> None:
     services = running()
     shard = services.batch_store.kept[BATCH_ID, 0]
     services.batch_store.save_shard(shard, msgspec.structs.replace(shard, status="done"))
