@@ -1,4 +1,4 @@
-"""Files over S3 and DynamoDB: kept, listed, handed out and removed, as a batch's input and as its results."""
+"""Files on real S3 and DynamoDB: versions, tags, links, and lists in pages of the table."""
 
 from typing import Any
 

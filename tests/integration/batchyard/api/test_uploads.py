@@ -1,4 +1,4 @@
-"""Files in parts and straight to S3, on S3 and DynamoDB."""
+"""Files in parts on real S3 and DynamoDB: multipart uploads, presigned addresses, and sums under a condition."""
 
 import base64
 import zlib

@@ -1,4 +1,4 @@
-"""The sweep on AWS's own terms: an index, a listing, and executions that die."""
+"""The sweep on real indexes, listings and executions."""
 
 import boto3
 

@@ -1,3 +1,5 @@
+"""The limit of enqueued tokens as a client meets it: by a failed batch."""
+
 from tests.integration.local.emulator.running import CHAT, Emulator, chat_line, jsonl, started
 
 
