@@ -1,4 +1,4 @@
-"""The limit of enqueued tokens as a client meets it: by a failed batch."""
+"""Limits as a client meets them: tokens in the queue, batches an hour, sizes and lives of files."""
 
 from tests.integration.local.emulator.running import CHAT, Emulator, chat_line, jsonl, started
 
