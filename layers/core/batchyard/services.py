@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable, Container, Iterator
 from functools import cache, cached_property
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from batch_client import (
     AuthenticationError,
@@ -32,10 +32,16 @@ from batchyard.adapters.upload_store import UploadStore
 from batchyard.adapters.webhook_sender import WebhookSender
 from batchyard.adapters.webhook_store import WebhookStore
 from batchyard.api.api_keys import Keyring
+from batchyard.domain.errors import KeyMissing, SecretMissing
 from batchyard.lines.byte_ranges import ByteRanges
 from batchyard.settings import Settings
 
 T = TypeVar("T")
+
+KEY_MISSING: Final = (
+    "No API key of the provider is stored yet. The operator stores one by: make provider-key SECRET={}. "
+    "Then the batch goes on by itself."
+)
 
 
 class Provider(Protocol):
@@ -202,7 +208,15 @@ class Services:
         retry = RetryPolicy(
             total=30.0
         )  # the state machine repeats the rest; submit relies on a create that ends in time
-        return self._provider or BatchClient(self.secret, self.settings.provider_base_url, profile=profile, retry=retry)
+        address = self.settings.provider_base_url
+        return self._provider or BatchClient(self.provider_key, address, profile=profile, retry=retry)
+
+    def provider_key(self) -> str:
+        """Return the provider's API key; raises KeyMissing, which a shard waits for as for any word of an operator."""
+        try:
+            return self.secret()
+        except SecretMissing as error:
+            raise KeyMissing(KEY_MISSING.format(self.secret.name)) from error
 
     def now(self) -> int:
         """Tell the time in whole Unix seconds."""

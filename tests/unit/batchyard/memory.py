@@ -30,7 +30,7 @@ from batchyard.adapters.upload_store import UploadStore
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, Counts, InputObject, Usage
 from batchyard.domain.create_rate import Creations
-from batchyard.domain.errors import InputGone, NotFound, StaleRecord, StoreError
+from batchyard.domain.errors import InputGone, NotFound, SecretMissing, StaleRecord, StoreError
 from batchyard.domain.multipart_upload import StoredUpload, UploadPart
 from batchyard.domain.quota import Stored
 from batchyard.domain.shard import Shard, with_next_version
@@ -570,8 +570,11 @@ class MemorySecret(Secret):
         self.forgotten = 0
         self.age = 0.0
         self.text = "sk-made-up"
+        self._id = "secret"
 
     def __call__(self) -> str:
+        if not self.text:
+            raise SecretMissing(self._id)
         return self.text
 
     def forget(self, older_than: float = 0.0) -> bool:

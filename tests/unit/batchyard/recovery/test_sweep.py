@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from batchyard.domain.batch import InputObject
-from batchyard.domain.errors import StoreError
+from batchyard.domain.errors import KeyMissing, StoreError
 from batchyard.recovery.restarts import MOST_RESTARTS
 from batchyard.recovery.sweep import sweep
 from batchyard.recovery.sweep_run import RESERVE
@@ -167,6 +167,16 @@ def test_what_was_done_is_published_as_metrics(capsys: pytest.CaptureFixture[str
     assert [(each["ExecutionsRestarted"], each["service"]) for each in published] == [([1.0], "batchyard")]
     (metrics,) = published[0]["_aws"]["CloudWatchMetrics"]
     assert metrics["Namespace"] == "Batchyard"
+
+
+def test_before_a_key_is_stored_the_sweep_asks_the_provider_once_and_nothing_failed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    services = started()
+    services.scripted.trouble = {name: [KeyMissing("Type it.")] for name in ("iter_batches", "iter_files")}
+    assert sweep(services) == {}
+    assert services.scripted.calls == ["iter_batches"]
+    assert "CloudWatchMetrics" not in capsys.readouterr().out
 
 
 def test_a_batch_restarted_in_the_middle_is_not_planned_again() -> None:

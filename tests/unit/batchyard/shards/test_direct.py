@@ -200,6 +200,18 @@ def test_a_refused_key_is_read_anew_once_for_each_line() -> None:
     assert services.key.forgotten == 1
 
 
+def test_without_a_key_nothing_is_sent_or_recorded_as_sent_and_the_shard_waits_for_one() -> None:
+    services = at_the_deadline()
+    services.key.text = ""
+    assert submit(services, STEP).next == "submit"
+    assert services.scripted.sent == []
+    assert shard_of(services).attempts[-1].sent == 0
+    assert "make provider-key" in (services.table.batch(BATCH_ID).paused or "")
+    services.key.text = "sk-made-up"
+    assert submit(services, STEP).next == "done"
+    assert len(services.scripted.sent) == 3
+
+
 def test_a_key_that_cannot_be_read_anew_loses_no_answer_of_the_others() -> None:
     services = at_the_deadline(3)
     forget = services.key.forget
