@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError
 
 from local import engine
 from local.clients import Clients
-from local.deploy import build, deploy, read_template
+from local.deploy import build, deploy, read_template, store_secrets
 from local.parts import ROOT, Part
 from local.provider_choice import Provider
 from local.settings import Settings
@@ -86,6 +86,7 @@ def running(
         say("Deploying template.yaml …")
         with _blaming(parts):
             outputs = deploy(content, files, settings.deployed(content, provider), clients)
+            store_secrets(settings.secrets(provider), outputs, clients)
             yield Stack(clients, outputs, provider.url, parts, folder, own)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from batch_client.profiles import PROFILES
 from batchyard.domain.stored_file import KEEP_DAYS, KEEP_TAG
+from local.settings import SECRETS
 from tests.unit.template.documents import (
     ROOT,
     Json,
@@ -28,7 +29,9 @@ METRICS = {
     ("AWS/States", "ExecutionsTimedOut"): ("StateMachineArn", "AWS::Serverless::StateMachine"),
     ("AWS/Lambda", "Errors"): ("FunctionName", "AWS::Serverless::Function"),
 }
-OUTPUTS = {"ApiUrl", "BucketName", "TableName", "StateMachineArn", "InboxUri", "ProviderSecretArn", "EventBusName"}
+OUTPUTS = {
+    "ApiUrl", "BucketName", "TableName", "StateMachineArn", "InboxUri", "ProviderSecretArn", "WebhookSecretArn", "EventBusName",
+}  # fmt: skip
 each_alarm = pytest.mark.parametrize("name", resources("AWS::CloudWatch::Alarm"))
 each_parameter = pytest.mark.parametrize("name", template()["Parameters"])
 
@@ -82,9 +85,12 @@ def test_a_parameter_is_described_bounded_and_used(name: str) -> None:
 
 
 @each_parameter
-def test_a_parameter_has_a_default_unless_it_is_a_secret(name: str) -> None:
+def test_a_parameter_has_a_default_that_sam_offers_and_is_no_secret_for_sam_asks_for_those_without_end(
+    name: str,
+) -> None:
     parameter = template()["Parameters"][name]
-    assert ("Default" in parameter) is (name != "ProviderApiKey")
+    assert "Default" in parameter
+    assert "NoEcho" not in parameter
 
 
 @each_parameter
@@ -227,11 +233,22 @@ def test_what_users_gave_us_outlives_the_stack(name: str) -> None:
     assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
 
 
-def test_the_providers_key_is_in_the_secret_and_nowhere_else() -> None:
-    holders = [name for name, body in template()["Resources"].items() if "ProviderApiKey" in references(body)]
-    assert holders == ["ProviderSecret"]
-    assert "ProviderApiKey" not in references([template()["Globals"], template()["Outputs"]])
-    assert template()["Parameters"]["ProviderApiKey"]["NoEcho"] is True
+def test_the_template_knows_no_secret_and_a_deploy_leaves_what_was_stored() -> None:
+    secrets = resources("AWS::SecretsManager::Secret")
+    assert {name: set(body) for name, body in secrets.items()} == {
+        "ProviderSecret": {"Description"},  # without any value: the functions tell a missing key from a wrong one
+        "WebhookSecret": {"Description", "GenerateSecretString"},
+        "SigningSecret": {"Description", "GenerateSecretString"},
+    }
+    for body in secrets.values():  # another generator would make another secret, over the one that was stored
+        generator = body.get("GenerateSecretString", {"PasswordLength": 32, "ExcludePunctuation": True})
+        assert generator in ({"PasswordLength": length, "ExcludePunctuation": True} for length in (32, 64))
+        assert not references(body)
+
+
+def test_each_secret_that_a_person_stores_is_an_output() -> None:
+    named = {output: references(template()["Outputs"][output]["Value"]) for output in SECRETS.values()}
+    assert named == {"ProviderSecretArn": {"ProviderSecret"}, "WebhookSecretArn": {"WebhookSecret"}}
 
 
 @pytest.mark.parametrize("name", resources("AWS::Serverless::StateMachine"))
@@ -252,8 +269,16 @@ def test_the_same_python_is_named_everywhere() -> None:
     assert named == compatible == {"python3.14"}
 
 
-def test_sam_needs_no_further_option_to_build_and_deploy() -> None:
+def test_sam_asks_nothing_about_an_api_that_says_itself_how_it_is_opened() -> None:
+    (api,) = resources("AWS::Serverless::HttpApi").values()
+    assert api["Auth"] == {"EnableIamAuthorizer": False}  # nothing said is what SAM asks about
+    assert "FailOnWarnings" not in api  # a warning of the import would roll the stack back
+
+
+def test_sam_needs_no_further_option_to_build_and_deploy_and_has_nothing_to_ask() -> None:
     options = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))["default"]
     assert options["global"]["parameters"] == {"stack_name": "batchyard"}
     assert options["deploy"]["parameters"]["capabilities"] == "CAPABILITY_IAM"
     assert options["deploy"]["parameters"]["resolve_s3"] is True
+    assert options["deploy"]["parameters"]["confirm_changeset"] is False
+    assert "parameter_overrides" not in options["deploy"]["parameters"]
