@@ -158,13 +158,16 @@ def test_a_batch_that_ends_while_it_is_looked_at_is_not_started_again() -> None:
     assert services.started.started == [BATCH_ID]
 
 
-def test_what_was_done_is_published_as_metrics(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_was_done_is_published_as_metrics_of_this_stack(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "stack-1")
     services = started()
     services.started.statuses[BATCH_ID] = "ABORTED"
     sweep(services)
     sweep(services)
     published = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "CloudWatchMetrics" in line]
-    assert [(each["ExecutionsRestarted"], each["service"]) for each in published] == [([1.0], "batchyard")]
+    assert [(each["ExecutionsRestarted"], each["service"]) for each in published] == [([1.0], "stack-1")]
     (metrics,) = published[0]["_aws"]["CloudWatchMetrics"]
     assert metrics["Namespace"] == "Batchyard"
 
