@@ -8,6 +8,7 @@ import pytest
 
 from batch_client.profiles import PROFILES
 from batchyard.domain.stored_file import KEEP_DAYS, KEEP_TAG
+from batchyard.observability import NAMESPACE
 from local.settings import SECRETS
 from tests.unit.template.documents import (
     ROOT,
@@ -21,6 +22,7 @@ from tests.unit.template.documents import (
     walk,
 )
 
+OUR_OWN = "published by the functions, under the name of the stack"
 # namespace and metric -> the dimension it is published under, and what kind of resource that names
 # (the "metrics and dimensions" pages of SQS, API Gateway for HTTP APIs, Step Functions and Lambda)
 METRICS = {
@@ -28,6 +30,7 @@ METRICS = {
     ("AWS/ApiGateway", "5xx"): ("ApiId", "AWS::Serverless::HttpApi"),
     ("AWS/States", "ExecutionsTimedOut"): ("StateMachineArn", "AWS::Serverless::StateMachine"),
     ("AWS/Lambda", "Errors"): ("FunctionName", "AWS::Serverless::Function"),
+    ("Batchyard", "GivenUp"): ("service", OUR_OWN),
 }
 OUTPUTS = {
     "ApiUrl", "BucketName", "TableName", "StateMachineArn", "InboxUri", "ProviderSecretArn", "WebhookSecretArn", "EventBusName",
@@ -132,7 +135,11 @@ def test_an_alarm_watches_metrics_that_exist(name: str) -> None:
         (given,) = metric["Dimensions"]
         (target,) = references(given["Value"])
         assert given["Name"] == dimension
-        assert template()["Resources"][target]["Type"] == kind
+        if kind == OUR_OWN:
+            named = template()["Globals"]["Function"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+            assert (metric["Namespace"], given["Value"]) == (NAMESPACE, named)
+        else:
+            assert template()["Resources"][target]["Type"] == kind
 
 
 @each_alarm
@@ -163,7 +170,7 @@ def test_one_alarm_tells_of_steps_that_have_been_failing_for_a_quarter_of_an_hou
     alarm = resources("AWS::CloudWatch::Alarm")["StepErrorsAlarm"]
     total, *steps = alarm["Metrics"]
     assert (total["Expression"], total["ReturnData"]) == ("SUM(FILL(METRICS(), 0))", True)
-    assert (alarm["EvaluationPeriods"], alarm["Threshold"]) == (3, 0)
+    assert (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"], alarm["Threshold"]) == (3, 6, 0)
     for step in steps:
         assert step["ReturnData"] is False  # shown, and not compared by itself
         assert (step["MetricStat"]["Stat"], step["MetricStat"]["Period"]) == ("Sum", 300)
