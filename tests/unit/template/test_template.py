@@ -7,7 +7,6 @@ from graphlib import TopologicalSorter
 import pytest
 
 from batch_client.profiles import PROFILES
-from batchyard.domain.stored_file import KEEP_DAYS, KEEP_TAG
 from batchyard.observability import NAMESPACE
 from local.settings import SECRETS
 from tests.unit.template.documents import (
@@ -196,22 +195,6 @@ def test_the_bucket_speaks_tls_only() -> None:
     assert (statement["Effect"], statement["Action"], statement["Principal"]) == ("Deny", "s3:*", "*")
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert len(statement["Resource"]) == 2
-
-
-def test_work_leftovers_and_overwritten_versions_go_and_inputs_stay() -> None:
-    (bucket,) = resources("AWS::S3::Bucket").values()
-    rules = bucket["LifecycleConfiguration"]["Rules"]
-    expiring = {rule.get("Prefix") for rule in rules if "ExpirationInDays" in rule and "TagFilters" not in rule}
-    assert expiring == {"work/", "work/uploads/", "results/"}
-    (files_to_delete,) = [rule for rule in rules if not {"Prefix", "TagFilters"} & set(rule)]
-    assert {"AbortIncompleteMultipartUpload", "NoncurrentVersionExpiration"} <= set(files_to_delete)
-
-
-def test_every_tag_that_a_file_may_have_has_a_rule_that_removes_it() -> None:
-    (bucket,) = resources("AWS::S3::Bucket").values()
-    rules = [rule for rule in bucket["LifecycleConfiguration"]["Rules"] if "TagFilters" in rule]
-    removed = {rule["ExpirationInDays"]: rule["TagFilters"] for rule in rules if rule["Status"] == "Enabled"}
-    assert removed == {days: [{"Key": KEEP_TAG, "Value": str(days)}] for days in KEEP_DAYS}
 
 
 def test_the_work_files_and_the_record_of_a_batch_outlive_its_execution() -> None:
