@@ -56,9 +56,9 @@ def test_a_chore_that_runs_out_of_time_goes_on_in_the_next_run() -> None:
     for name in "abcd":
         services.fake_bucket.put(f"inbox/default/{name}.jsonl", INPUT)
     assert sweep(services, clock(600, 600, 600, RESERVE)) == {"UploadsStarted": 2}
-    assert services.sweep_store.bookmark("inbox") == {"after": "inbox/default/b.jsonl"}
+    assert services.sweep_store.bookmark("inbox")["after"] == "inbox/default/b.jsonl"
     assert sweep(services) == {"UploadsStarted": 2}
-    assert services.sweep_store.bookmark("inbox") == {"after": ""}
+    assert "after" not in services.sweep_store.bookmark("inbox")
     assert sweep(services) == {}
 
 
