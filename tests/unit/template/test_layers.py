@@ -75,7 +75,7 @@ def build(name: str, tmp_path: Path, *settings: str) -> tuple[list[str], Path]:
 def test_a_layer_takes_only_wheels_made_for_lambda(name: str, tmp_path: Path) -> None:
     calls, _ = build(name, tmp_path)
     options = calls[0]
-    for option in ("--require-hashes", "--no-deps", "--only-binary=:all:", "--platform manylinux2014_x86_64"):
+    for option in ("--require-hashes", "--no-deps", "--only-binary=:all:", "--platform manylinux2014_aarch64"):
         assert option in options
     assert f"--python-version {template()['Globals']['Function']['Runtime'].removeprefix('python')}" in options
     assert f"--target {tmp_path}/artifacts/python " in options

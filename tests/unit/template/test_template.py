@@ -207,7 +207,9 @@ def test_the_table_is_on_demand_recoverable_encrypted_and_listed_by_tenant_and_b
     (table,) = resources("AWS::DynamoDB::Table").values()
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
-    assert table["SSESpecification"] == {"SSEEnabled": True}
+    # DynamoDB always encrypts; without a word on it by a key of its own, which is the one that costs nothing:
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.howitworks.html
+    assert "SSESpecification" not in table
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at_ttl", "Enabled": True}
     indexes = table["GlobalSecondaryIndexes"]
     assert {index["IndexName"]: [key["AttributeName"] for key in index["KeySchema"]] for index in indexes} == {
@@ -257,6 +259,22 @@ def test_the_same_python_is_named_everywhere() -> None:
         for runtime in layer["CompatibleRuntimes"]
     }
     assert named == compatible == {"python3.14"}
+
+
+def test_functions_and_layers_are_made_for_the_one_kind_of_processor() -> None:
+    (processor,) = template()["Globals"]["Function"]["Architectures"]
+    assert {each.get("Architectures", processor) for each in functions().values()} == {processor}
+    for name, layer in resources("AWS::Serverless::LayerVersion").items():
+        assert layer["CompatibleArchitectures"] == [processor]
+        assert template()["Resources"][name]["Metadata"]["BuildArchitecture"] == processor
+        built_for = re.findall(
+            r"^LAYER_PLATFORM .= manylinux2014_(\w+)$", (ROOT / layer["ContentUri"] / "Makefile").read_text(), re.M
+        )
+        assert built_for == [{"arm64": "aarch64", "x86_64": "x86_64"}[processor]]
+
+
+def test_no_arn_names_the_partition_itself() -> None:
+    assert "arn:aws" not in (ROOT / "template.yaml").read_text(encoding="utf-8")
 
 
 def test_sam_asks_nothing_about_an_api_that_says_itself_how_it_is_opened() -> None:
