@@ -53,7 +53,7 @@ def test_a_layers_requirements_name_nothing_but_pins(name: str) -> None:
 
 @each_layer
 def test_a_layer_is_built_by_make_with_its_own_target(name: str) -> None:
-    assert template()["Resources"][name]["Metadata"] == {"BuildMethod": "makefile"}
+    assert template()["Resources"][name]["Metadata"] == {"BuildMethod": "makefile", "BuildArchitecture": "arm64"}
     makefile = (folder(name) / "Makefile").read_text(encoding="utf-8")
     assert re.search(rf"^build-{name}:", makefile, re.MULTILINE)
 
