@@ -110,6 +110,23 @@ def test_every_log_group_expires_and_is_used() -> None:
         assert name in used
 
 
+def test_concurrency_is_reserved_for_who_waits_for_an_answer_if_wished_and_otherwise_not_for_a_new_account_has_none() -> (
+    None
+):
+    reserved = {
+        name: body["ReservedConcurrentExecutions"]
+        for name, body in functions().items()
+        if "ReservedConcurrentExecutions" in body
+    }
+    assert reserved == {
+        "ApiFunction": {"Fn::If": ["ReserveForApi", {"Ref": "ApiConcurrency"}, {"Ref": "AWS::NoValue"}]},
+        "DeliverFunction": {"Fn::If": ["ReserveForWebhooks", {"Ref": "WebhookConcurrency"}, {"Ref": "AWS::NoValue"}]},
+    }
+    for name, parameter in (("ReserveForApi", "ApiConcurrency"), ("ReserveForWebhooks", "WebhookConcurrency")):
+        assert template()["Conditions"][name] == {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, 0]}]}
+        assert template()["Parameters"][parameter]["Default"] == 0
+
+
 def test_what_is_invoked_asynchronously_leaves_a_dead_letter_when_it_fails() -> None:
     on_events = {
         name

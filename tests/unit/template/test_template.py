@@ -160,6 +160,14 @@ def targets() -> set[str]:
     return references([metric.get("Dimensions", []) for metric in metrics])
 
 
+def test_the_page_of_costs_counts_the_secrets_and_the_metrics_that_alarms_are_on() -> None:
+    page = (ROOT / "docs/cost.md").read_text(encoding="utf-8")
+    alarms, secrets = resources("AWS::CloudWatch::Alarm"), resources("AWS::SecretsManager::Secret")
+    metrics = sum(len(watched(alarm)) for alarm in alarms.values())
+    assert f"| {len(alarms)} alarms on {metrics} metrics at $0.10 | {metrics * 0.1:.2f} |" in page
+    assert f"| {len(secrets)} secrets at $0.40 | {len(secrets) * 0.4:.2f} |" in page
+
+
 def test_every_queue_has_an_alarm() -> None:
     assert set(resources("AWS::SQS::Queue")) <= targets()
 
