@@ -6,9 +6,10 @@ export PYTHONPATH := .:layers/client:layers/core
 INPUT ?= local/requests.jsonl
 OUT ?= out
 TENANT ?= default
+STACK ?= batchyard
 WALKS ?= 1000
 
-.PHONY: help setup run up provider key unit test lint pytest bench faults lock prices docs format
+.PHONY: help setup run up provider key provider-key unit test lint pytest bench faults lock prices docs format
 
 help: ## show the commands and every setting
 	@if $(PYTHON) local/bootstrap.py --ready; then $(PY) -m local.help; else $(PYTHON) -m local.commands; fi
@@ -27,6 +28,9 @@ provider: setup ## the provider emulator alone
 
 key: setup ## an API key for the HTTP API: TABLE=… (of the stack) TENANT=default; LIST=1 shows all, REVOKE=… ends one
 	@$(PY) -m batchyard.api.api_keys "$(TABLE)" $(if $(REVOKE),--revoke "$(REVOKE)",$(if $(LIST),--list,"$(TENANT)"))
+
+provider-key: setup ## store the provider's API key in the stack, unseen or from a pipe: STACK=batchyard or SECRET=…; WEBHOOK=1 its webhooks' secret
+	@$(PY) -m local.provider_key "$(STACK)" "$(SECRET)" $(if $(WEBHOOK),--webhook)
 
 lint: setup ## every static check
 	@.venv/bin/ruff format --check .

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from local.commands import WITH_THEM, section, show, targets
 from local.stack.deploy import TEMPLATE, read_template
 from local.stack.parameters import parameters
-from local.stack.settings import EMULATOR_VALUES, OWN_VALUES
+from local.stack.settings import EMULATOR_VALUES, OWN_VALUES, SECRET_OF_WEBHOOKS
 
 
 def text() -> str:
@@ -15,9 +15,9 @@ def text() -> str:
 
 def _settings() -> Iterator[tuple[str, str]]:
     yield from WITH_THEM.items()
-    for parameter in parameters(read_template(TEMPLATE)).values():
-        if parameter.name in ("ProviderBaseUrl", "ProviderApiKey"):
-            continue  # shown above under their usual names
+    for parameter in (*parameters(read_template(TEMPLATE)).values(), SECRET_OF_WEBHOOKS):
+        if parameter.name == "ProviderBaseUrl":
+            continue  # told above under its usual name
         local = EMULATOR_VALUES.get(parameter.name)
         here = f" ({local} with the emulator, {OWN_VALUES[parameter.name]} with your own provider)" if local else ""
         yield f"{parameter.variable}=…", f"{parameter.description} Default: {parameter.default or 'empty'}{here}"

@@ -33,7 +33,7 @@ def _integration(operation: Mapping[str, Any]) -> dict[str, Any]:
 
 def _route(path: str, method: str, integration: str) -> dict[str, Any]:
     verb = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
-    key = "$default" if path == "/$default" else f"{verb} {path}"
+    key = "$default" if path.removeprefix("/") == "$default" else f"{verb} {path}"
     return {"routeKey": key, "target": f"integrations/{integration}"}
 
 

@@ -85,6 +85,12 @@ def deploy(
     return _await_outputs(cloudformation)
 
 
+def store_secrets(values: Mapping[str, str], outputs: Mapping[str, str], clients: Clients) -> None:
+    """Store each of `values` in the secret that the output of its name names, as `make provider-key` does on AWS."""
+    for output, value in values.items():
+        clients.other("secretsmanager").put_secret_value(SecretId=outputs[output], SecretString=value)
+
+
 def _await_outputs(cloudformation: Any) -> dict[str, str]:  # noqa: ANN401 - CloudFormation's stubs are not installed
     deadline = time.monotonic() + _TIMEOUT_SECONDS
     while time.monotonic() < deadline:

@@ -4,19 +4,39 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from local.stack.deploy import Template
-from local.stack.parameters import overrides, parameters
+from local.stack.parameters import Parameter, overrides, parameters
 from local.stack.provider_choice import KEY, URL, Provider, named_provider
 
 # The emulator answers within seconds: waiting as long as for a real provider would only make a trial run slow.
 EMULATOR_VALUES: Mapping[str, str] = {"PollFloorSeconds": "1", "RetryFloorSeconds": "1"}
 # A person watches a local run. The waits grow by themselves if the provider takes long.
 OWN_VALUES: Mapping[str, str] = {"PollFloorSeconds": "5", "RetryFloorSeconds": "5"}
+# Secrets are no parameters of the template. On AWS `make provider-key` stores them, here they are set like parameters.
+KEY_OF_PROVIDER = Parameter(
+    "ProviderApiKey",
+    rules={"NoEcho": True, "AllowedPattern": "[!-~]+", "ConstraintDescription": "must be plain text without spaces"},
+)
+SECRET_OF_WEBHOOKS = Parameter(
+    "ProviderWebhookSecret",
+    default="",
+    description="What the provider signs its webhooks with, several with spaces between. Empty means that none is believed.",
+    rules={
+        "NoEcho": True,
+        "AllowedPattern": "[!-~]*( [!-~]+)*",
+        "ConstraintDescription": "must be empty, or secrets with single spaces between",
+    },
+)
+#: Which output of the stack names the secret that holds it, by name.
+SECRETS: Mapping[str, str] = {
+    KEY_OF_PROVIDER.name: "ProviderSecretArn",
+    SECRET_OF_WEBHOOKS.name: "WebhookSecretArn",
+}
 _USUAL_NAMES = {URL: "BATCHYARD_" + URL, KEY: "BATCHYARD_" + KEY}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user has set."""
+    """Values for parameters of the template and for secrets, and the user's own provider; None means the emulator."""
 
     #: Values of template parameters, by the names of the parameters.
     values: Mapping[str, str]
@@ -28,6 +48,11 @@ class Settings:
         values = {**(OWN_VALUES if self.own else EMULATOR_VALUES), **self.values, **provider.values}
         return {name: value for name, value in values.items() if name in template.get("Parameters", {})}
 
+    def secrets(self, provider: Provider) -> dict[str, str]:
+        """Return what to store in the secrets of a stack whose batches go to `provider`, by the output that names each."""
+        values = {**self.values, **provider.values}
+        return {output: values[name] for name, output in SECRETS.items() if values.get(name)}
+
 
 def settings_from(template: Template, host: Mapping[str, str]) -> Settings:
     """Return what the user's environment `host` sets by BATCHYARD_*, PROVIDER_BASE_URL and PROVIDER_API_KEY.
@@ -37,7 +62,7 @@ def settings_from(template: Template, host: Mapping[str, str]) -> Settings:
         ProviderUnclearError: only the address or only the key of the provider is set.
 
     """
-    known = parameters(template)
+    known = {**parameters(template), **{each.variable: each for each in (KEY_OF_PROVIDER, SECRET_OF_WEBHOOKS)}}
     usual = {name: known[variable] for name, variable in _USUAL_NAMES.items() if variable in known}
     pair = named_provider(host)
     # an empty variable counts as one that is not set

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError
 
 from local import engine
 from local.stack.clients import Clients
-from local.stack.deploy import TEMPLATE, build, deploy, read_template
+from local.stack.deploy import TEMPLATE, build, deploy, read_template, store_secrets
 from local.stack.processes import Process
 from local.stack.provider_choice import Provider
 from local.stack.running import Stack
@@ -47,6 +47,7 @@ def start_stack(
         say("Deploying template.yaml …")
         with _naming_the_ended(processes):
             outputs = deploy(content, files, settings.parameters_for(content, provider), clients)
+            store_secrets(settings.secrets(provider), outputs, clients)
             yield Stack(clients, outputs, provider.url, processes, folder, own)
 
 

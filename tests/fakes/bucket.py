@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Self, cast
 
-from batchyard.adapters.bucket import CHUNK, Arrived, Bucket
+from batchyard.adapters.bucket import CHUNK, Arrived, Bucket, InboxPage
 from batchyard.adapters.file_bucket import FileBucket
 from batchyard.adapters.object_join import ObjectJoin, SmallObject
 from batchyard.adapters.object_writer import Begun, Writer
@@ -20,9 +20,9 @@ from tests.fakes.batches import BUCKET, NOW
 class MemoryBucket(Bucket):
     """Objects in a dictionary, handed out in chunks of `chunk` bytes."""
 
-    def __init__(self, chunk: int = 65_536) -> None:
+    def __init__(self, chunk: int = 65_536, page: int = 1_000) -> None:
         self.bucket = BUCKET
-        self.chunk = chunk
+        self.chunk, self.page = chunk, page
         self.stored: dict[str, bytes] = {}
         self.metadata: dict[str, dict[str, str]] = {}
         self.reads: list[tuple[int, int]] = []
@@ -33,10 +33,13 @@ class MemoryBucket(Bucket):
         checksum = f"CRC32:{base64.b64encode(zlib.crc32(data).to_bytes(4, 'big')).decode()}"
         return InputObject(self.bucket, key, etag, len(data), version_id or "v1", checksum), self.metadata.get(key, {})
 
-    def inbox(self, prefix: str, after: str = "") -> Iterator[Arrived]:
-        for key in sorted(self.stored):
-            if key.startswith(prefix) and key > after:
-                yield Arrived(self.head(key)[0], datetime.fromtimestamp(NOW, UTC))
+    def inbox(self, prefix: str, after: str = "") -> Iterator[InboxPage]:
+        keys = [key for key in sorted(self.stored) if key.startswith(prefix) and key > after]
+        for begin in range(0, max(1, len(keys)), self.page):
+            arrived = [
+                Arrived(self.head(key)[0], datetime.fromtimestamp(NOW, UTC)) for key in keys[begin : begin + self.page]
+            ]
+            yield InboxPage(arrived, arrived[-1].object.key if arrived else after)
 
     def chunks(
         self, source: InputObject, start: int = 0, stop: int | None = None, size: int = CHUNK

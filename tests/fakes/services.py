@@ -9,6 +9,7 @@ from batchyard.adapters.executions import Executions
 from batchyard.adapters.lambda_functions import LambdaFunction
 from batchyard.adapters.secrets_manager import Secret
 from batchyard.domain.batch import Batch
+from batchyard.domain.errors import SecretMissing
 from batchyard.services import Services
 from batchyard.settings import Settings
 from tests.fakes.api_stores import MemoryApiKeyStore, MemoryIdempotencyStore
@@ -67,11 +68,14 @@ class MemorySecret(Secret):
     """A made-up key that counts how often it was said to be stale."""
 
     def __init__(self) -> None:
+        self._id = "secret"
         self.forgotten = 0
         self.age = 0.0
         self.text = "sk-made-up"
 
     def __call__(self) -> str:
+        if not self.text:
+            raise SecretMissing(self._id)
         return self.text
 
     def forget(self, older_than: float = 0.0) -> bool:

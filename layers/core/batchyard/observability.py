@@ -1,5 +1,6 @@
-"""The one logger and the metrics. No line of a log holds a key, a prompt or an answer."""
+"""The one logger, structured, and the metrics: neither is ever given a key, a prompt or an answer."""
 
+import logging
 from collections.abc import Mapping
 from typing import Final
 
@@ -8,12 +9,16 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 NAMESPACE: Final = "Batchyard"
 
-logger = Logger(service="batchyard", utc=True)
+# Below WARNING libraries log what they send and receive: botocore the body of every answer, secrets included. Lambda may have
+# set the root logger to DEBUG before this; only our own logger follows.
+logging.getLogger().setLevel(max(logging.getLogger().level, logging.WARNING))
+
+logger = Logger(utc=True)  # the template names its service and its level, by variables that Powertools reads
 
 
 def publish(counts: Mapping[str, int]) -> None:
-    """Publish counts as metrics; nothing is published if there are none."""
-    metrics = Metrics(namespace=NAMESPACE, service="batchyard")
+    """Publish what was counted, for this stack alone; what was not done costs no metric."""
+    metrics = Metrics(namespace=NAMESPACE)
     for name, count in counts.items():
         metrics.add_metric(name, MetricUnit.Count, count)
     if counts:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import time
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from batchyard import settings
 
@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     from batchyard.settings import Settings
 
 T = TypeVar("T")
+
+KEY_MISSING: Final = (
+    "No API key of the provider is stored yet. The operator stores one by: make provider-key SECRET={}. "
+    "Then the batch goes on by itself."
+)
 
 
 class Services:
@@ -208,7 +213,17 @@ class Services:
         profile = self.settings.provider_profile or None
         # The state machine repeats what takes longer, and submit relies on a create that ends in time.
         retry = RetryPolicy(total=30.0)
-        return self._provider or BatchClient(self.secret, self.settings.provider_base_url, profile=profile, retry=retry)
+        address = self.settings.provider_base_url
+        return self._provider or BatchClient(self.provider_key, address, profile=profile, retry=retry)
+
+    def provider_key(self) -> str:
+        """Return the provider's API key; raises KeyMissing, which a shard waits for as for any word of an operator."""
+        from batchyard.domain.errors import KeyMissing, SecretMissing
+
+        try:
+            return self.secret()
+        except SecretMissing as error:
+            raise KeyMissing(KEY_MISSING.format(self.secret.name)) from error
 
     def now(self) -> int:
         """Return the time in whole Unix seconds."""

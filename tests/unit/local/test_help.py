@@ -15,9 +15,13 @@ from local.stack.deploy import TEMPLATE, read_template
 def test_every_parameter_of_the_template_is_told_with_its_default() -> None:
     told = " ".join(text().split())
     for name, rules in read_template(TEMPLATE)["Parameters"].items():
-        if name in ("ProviderApiKey", "ProviderBaseUrl"):
+        if name == "ProviderBaseUrl":
             continue
         assert f"{' '.join(rules['Description'].split())} Default: {str(rules['Default']) or 'empty'}" in told
+
+
+def test_the_secret_of_the_providers_webhooks_is_told_though_it_is_no_parameter() -> None:
+    assert "BATCHYARD_PROVIDER_WEBHOOK_SECRET=…" in text().split()
 
 
 def test_the_provider_is_told_under_its_usual_names() -> None:

@@ -90,8 +90,15 @@ def test_who_is_told_of_another_resource_may_use_it_and_the_other_way_round(vari
 def test_every_function_logs_into_the_one_group_that_all_share() -> None:
     logging = [each["LoggingConfig"] for each in resources("AWS::Lambda::Function", expanded()).values()]
     assert len(logging) == len(functions())
-    shared = {"LogGroup": {"Ref": "FunctionLogs"}, "LogFormat": "JSON", "ApplicationLogLevel": {"Ref": "LogLevel"}}
-    assert logging == [shared] * len(logging)
+    assert logging == [{"LogGroup": {"Ref": "FunctionLogs"}, "LogFormat": "Text"}] * len(logging)
+
+
+def test_lambda_filters_no_line_for_it_would_take_a_metric_for_a_message_of_the_level_info() -> None:
+    # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html: the JSON format alone is filtered
+    assert template()["Globals"]["Function"]["LoggingConfig"]["LogFormat"] == "Text"
+    assert everywhere()["POWERTOOLS_LOG_LEVEL"] == {
+        "Ref": "LogLevel"
+    }  # the messages of our own logger are filtered by it
 
 
 def test_every_log_group_expires_and_is_used() -> None:
@@ -101,6 +108,23 @@ def test_every_log_group_expires_and_is_used() -> None:
     for name, properties in groups.items():
         assert properties["RetentionInDays"] == {"Ref": "LogDays"}
         assert name in used
+
+
+def test_concurrency_is_reserved_for_who_waits_for_an_answer_if_wished_and_otherwise_not_for_a_new_account_has_none() -> (
+    None
+):
+    reserved = {
+        name: body["ReservedConcurrentExecutions"]
+        for name, body in functions().items()
+        if "ReservedConcurrentExecutions" in body
+    }
+    assert reserved == {
+        "ApiFunction": {"Fn::If": ["ReserveForApi", {"Ref": "ApiConcurrency"}, {"Ref": "AWS::NoValue"}]},
+        "DeliverFunction": {"Fn::If": ["ReserveForWebhooks", {"Ref": "WebhookConcurrency"}, {"Ref": "AWS::NoValue"}]},
+    }
+    for name, parameter in (("ReserveForApi", "ApiConcurrency"), ("ReserveForWebhooks", "WebhookConcurrency")):
+        assert template()["Conditions"][name] == {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, 0]}]}
+        assert template()["Parameters"][parameter]["Default"] == 0
 
 
 def test_what_is_invoked_asynchronously_leaves_a_dead_letter_when_it_fails() -> None:
@@ -188,7 +212,7 @@ def operations() -> dict[str, Json]:
 
 def test_every_request_reaches_the_api_function_by_the_one_route_there_is() -> None:
     (operation,) = operations().values()
-    assert set(operations()) == {"x-amazon-apigateway-any-method /$default"}
+    assert set(operations()) == {"x-amazon-apigateway-any-method $default"}
     integration = operation["x-amazon-apigateway-integration"]
     assert (integration["type"], integration["payloadFormatVersion"]) == ("aws_proxy", "2.0")
     assert references(integration["uri"]) >= {"ApiFunction"}

@@ -53,7 +53,7 @@ def test_a_layers_requirements_name_nothing_but_pins(name: str) -> None:
 
 @each_layer
 def test_a_layer_is_built_by_make_with_its_own_target(name: str) -> None:
-    assert template()["Resources"][name]["Metadata"] == {"BuildMethod": "makefile"}
+    assert template()["Resources"][name]["Metadata"] == {"BuildMethod": "makefile", "BuildArchitecture": "arm64"}
     makefile = (folder(name) / "Makefile").read_text(encoding="utf-8")
     assert re.search(rf"^build-{name}:", makefile, re.MULTILINE)
 
@@ -75,7 +75,7 @@ def build(name: str, tmp_path: Path, *settings: str) -> tuple[list[str], Path]:
 def test_a_layer_takes_only_wheels_made_for_lambda(name: str, tmp_path: Path) -> None:
     calls, _ = build(name, tmp_path)
     options = calls[0]
-    for option in ("--require-hashes", "--no-deps", "--only-binary=:all:", "--platform manylinux2014_x86_64"):
+    for option in ("--require-hashes", "--no-deps", "--only-binary=:all:", "--platform manylinux2014_aarch64"):
         assert option in options
     assert f"--python-version {template()['Globals']['Function']['Runtime'].removeprefix('python')}" in options
     assert f"--target {tmp_path}/artifacts/python " in options

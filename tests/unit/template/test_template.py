@@ -7,7 +7,7 @@ from graphlib import TopologicalSorter
 import pytest
 
 from batch_client import PROFILES
-from batchyard.domain.stored_file import KEEP_DAYS, KEEP_TAG
+from local.stack.settings import SECRETS
 from tests.unit.template.documents import (
     ROOT,
     Json,
@@ -20,6 +20,7 @@ from tests.unit.template.documents import (
     walk,
 )
 
+OUR_OWN = "published by the functions, under the name of the stack"
 # namespace and metric -> the dimension it is published under, if any, and what kind of resource that names, or what itself
 # (the "metrics and dimensions" pages of SQS, API Gateway for HTTP APIs, Step Functions and Lambda)
 METRICS = {
@@ -30,10 +31,13 @@ METRICS = {
     ("AWS/States", "ThrottledEvents"): ("APIName", "StartExecution"),
     ("AWS/States", "OpenExecutionCount"): None,
     ("AWS/Lambda", "Errors"): ("FunctionName", "AWS::Serverless::Function"),
+    ("Batchyard", "GivenUp"): ("service", OUR_OWN),
 }
 # by default, in an account and region; below some 10,000 the metric may show none (the same page of Step Functions)
 MOST_OPEN_EXECUTIONS = 1_000_000
-OUTPUTS = {"ApiUrl", "BucketName", "TableName", "StateMachineArn", "InboxUri", "ProviderSecretArn", "EventBusName"}
+OUTPUTS = {
+    "ApiUrl", "BucketName", "TableName", "StateMachineArn", "InboxUri", "ProviderSecretArn", "WebhookSecretArn", "EventBusName",
+}  # fmt: skip
 each_alarm = pytest.mark.parametrize("name", resources("AWS::CloudWatch::Alarm"))
 each_parameter = pytest.mark.parametrize("name", template()["Parameters"])
 
@@ -87,9 +91,12 @@ def test_a_parameter_is_described_bounded_and_used(name: str) -> None:
 
 
 @each_parameter
-def test_a_parameter_has_a_default_unless_it_is_a_secret(name: str) -> None:
+def test_a_parameter_has_a_default_that_sam_offers_and_is_no_secret_for_sam_asks_for_those_without_end(
+    name: str,
+) -> None:
     parameter = template()["Parameters"][name]
-    assert ("Default" in parameter) is (name != "ProviderApiKey")
+    assert "Default" in parameter
+    assert "NoEcho" not in parameter
 
 
 @each_parameter
@@ -134,6 +141,8 @@ def test_an_alarm_watches_metrics_that_exist(name: str) -> None:
 
 def kind(value: Json) -> str:
     """Return the type of the resource that is named, or what is named itself."""
+    if value == template()["Globals"]["Function"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]:
+        return OUR_OWN
     return str(value if isinstance(value, str) else template()["Resources"][references(value).pop()]["Type"])
 
 
@@ -149,6 +158,14 @@ def targets() -> set[str]:
     """Return every resource that an alarm watches."""
     metrics = [metric for alarm in resources("AWS::CloudWatch::Alarm").values() for metric in watched(alarm)]
     return references([metric.get("Dimensions", []) for metric in metrics])
+
+
+def test_the_page_of_costs_counts_the_secrets_and_the_metrics_that_alarms_are_on() -> None:
+    page = (ROOT / "docs/cost.md").read_text(encoding="utf-8")
+    alarms, secrets = resources("AWS::CloudWatch::Alarm"), resources("AWS::SecretsManager::Secret")
+    metrics = sum(len(watched(alarm)) for alarm in alarms.values())
+    assert f"| {len(alarms)} alarms on {metrics} metrics at $0.10 | {metrics * 0.1:.2f} |" in page
+    assert f"| {len(secrets)} secrets at $0.40 | {len(secrets) * 0.4:.2f} |" in page
 
 
 def test_every_queue_has_an_alarm() -> None:
@@ -183,7 +200,7 @@ def test_one_alarm_tells_of_steps_that_have_been_failing_for_a_quarter_of_an_hou
     alarm = resources("AWS::CloudWatch::Alarm")["StepErrorsAlarm"]
     total, *steps = alarm["Metrics"]
     assert (total["Expression"], total["ReturnData"]) == ("SUM(FILL(METRICS(), 0))", True)
-    assert (alarm["EvaluationPeriods"], alarm["Threshold"]) == (3, 0)
+    assert (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"], alarm["Threshold"]) == (3, 6, 0)
     for step in steps:
         assert step["ReturnData"] is False  # shown, and not compared by itself
         assert (step["MetricStat"]["Stat"], step["MetricStat"]["Period"]) == ("Sum", 300)
@@ -211,22 +228,6 @@ def test_the_bucket_speaks_tls_only() -> None:
     assert len(statement["Resource"]) == 2
 
 
-def test_work_leftovers_and_overwritten_versions_go_and_inputs_stay() -> None:
-    (bucket,) = resources("AWS::S3::Bucket").values()
-    rules = bucket["LifecycleConfiguration"]["Rules"]
-    expiring = {rule.get("Prefix") for rule in rules if "ExpirationInDays" in rule and "TagFilters" not in rule}
-    assert expiring == {"work/", "work/uploads/", "results/"}
-    (files_to_delete,) = [rule for rule in rules if not {"Prefix", "TagFilters"} & set(rule)]
-    assert {"AbortIncompleteMultipartUpload", "NoncurrentVersionExpiration"} <= set(files_to_delete)
-
-
-def test_every_tag_that_a_file_may_have_has_a_rule_that_removes_it() -> None:
-    (bucket,) = resources("AWS::S3::Bucket").values()
-    rules = [rule for rule in bucket["LifecycleConfiguration"]["Rules"] if "TagFilters" in rule]
-    removed = {rule["ExpirationInDays"]: rule["TagFilters"] for rule in rules if rule["Status"] == "Enabled"}
-    assert removed == {days: [{"Key": KEEP_TAG, "Value": str(days)}] for days in KEEP_DAYS}
-
-
 def test_the_work_files_and_the_record_of_a_batch_outlive_its_execution() -> None:
     for name in ("batch", "shard"):
         days = state_machine(name)["TimeoutSeconds"] / 86_400
@@ -238,7 +239,9 @@ def test_the_table_is_on_demand_recoverable_encrypted_and_listed_by_tenant_and_b
     (table,) = resources("AWS::DynamoDB::Table").values()
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
-    assert table["SSESpecification"] == {"SSEEnabled": True}
+    # DynamoDB always encrypts; without a word on it by a key of its own, which is the one that costs nothing:
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.howitworks.html
+    assert "SSESpecification" not in table
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at_ttl", "Enabled": True}
     indexes = table["GlobalSecondaryIndexes"]
     assert {index["IndexName"]: [key["AttributeName"] for key in index["KeySchema"]] for index in indexes} == {
@@ -254,11 +257,22 @@ def test_what_users_gave_us_outlives_the_stack(name: str) -> None:
     assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
 
 
-def test_the_providers_key_is_in_the_secret_and_nowhere_else() -> None:
-    holders = [name for name, body in template()["Resources"].items() if "ProviderApiKey" in references(body)]
-    assert holders == ["ProviderSecret"]
-    assert "ProviderApiKey" not in references([template()["Globals"], template()["Outputs"]])
-    assert template()["Parameters"]["ProviderApiKey"]["NoEcho"] is True
+def test_the_template_knows_no_secret_and_a_deploy_leaves_what_was_stored() -> None:
+    secrets = resources("AWS::SecretsManager::Secret")
+    assert {name: set(body) for name, body in secrets.items()} == {
+        "ProviderSecret": {"Description"},  # without any value: the functions tell a missing key from a wrong one
+        "WebhookSecret": {"Description", "GenerateSecretString"},
+        "SigningSecret": {"Description", "GenerateSecretString"},
+    }
+    for body in secrets.values():  # another generator would make another secret, over the one that was stored
+        generator = body.get("GenerateSecretString", {"PasswordLength": 32, "ExcludePunctuation": True})
+        assert generator in ({"PasswordLength": length, "ExcludePunctuation": True} for length in (32, 64))
+        assert not references(body)
+
+
+def test_each_secret_that_a_person_stores_is_an_output() -> None:
+    named = {output: references(template()["Outputs"][output]["Value"]) for output in SECRETS.values()}
+    assert named == {"ProviderSecretArn": {"ProviderSecret"}, "WebhookSecretArn": {"WebhookSecret"}}
 
 
 @pytest.mark.parametrize("name", resources("AWS::Serverless::StateMachine"))
@@ -279,8 +293,32 @@ def test_the_same_python_is_named_everywhere() -> None:
     assert named == compatible == {"python3.14"}
 
 
-def test_sam_needs_no_further_option_to_build_and_deploy() -> None:
+def test_functions_and_layers_are_made_for_the_one_kind_of_processor() -> None:
+    (processor,) = template()["Globals"]["Function"]["Architectures"]
+    assert {each.get("Architectures", processor) for each in functions().values()} == {processor}
+    for name, layer in resources("AWS::Serverless::LayerVersion").items():
+        assert layer["CompatibleArchitectures"] == [processor]
+        assert template()["Resources"][name]["Metadata"]["BuildArchitecture"] == processor
+        built_for = re.findall(
+            r"^LAYER_PLATFORM .= manylinux2014_(\w+)$", (ROOT / layer["ContentUri"] / "Makefile").read_text(), re.M
+        )
+        assert built_for == [{"arm64": "aarch64", "x86_64": "x86_64"}[processor]]
+
+
+def test_no_arn_names_the_partition_itself() -> None:
+    assert "arn:aws" not in (ROOT / "template.yaml").read_text(encoding="utf-8")
+
+
+def test_sam_asks_nothing_about_an_api_that_says_itself_how_it_is_opened() -> None:
+    (api,) = resources("AWS::Serverless::HttpApi").values()
+    assert api["Auth"] == {"EnableIamAuthorizer": False}  # nothing said is what SAM asks about
+    assert "FailOnWarnings" not in api  # a warning of the import would roll the stack back
+
+
+def test_sam_needs_no_further_option_to_build_and_deploy_and_has_nothing_to_ask() -> None:
     options = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))["default"]
     assert options["global"]["parameters"] == {"stack_name": "batchyard"}
     assert options["deploy"]["parameters"]["capabilities"] == "CAPABILITY_IAM"
     assert options["deploy"]["parameters"]["resolve_s3"] is True
+    assert options["deploy"]["parameters"]["confirm_changeset"] is False
+    assert "parameter_overrides" not in options["deploy"]["parameters"]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectVersionTypeDef
 
 CHUNK: Final = 8 * 1024 * 1024  # bytes of one request
 PIECE: Final = 256 * 1024  # bytes at a time, few enough for the processor's cache
@@ -30,6 +31,15 @@ class Arrived(NamedTuple):
 
     object: InputObject
     at: datetime
+
+
+class InboxPage(NamedTuple):
+    """What one request lists of the inbox."""
+
+    #: The newest version of each object.
+    newest: list[Arrived]
+    #: The key behind which the next page begins.
+    last: str
 
 
 class Bucket:
@@ -51,17 +61,19 @@ class Bucket:
         metadata = {name.replace("_", "-").lower(): _plain(value) for name, value in found["Metadata"].items()}
         return pinned, metadata
 
-    def inbox(self, prefix: str, after: str = "") -> Iterator[Arrived]:
-        """Yield the newest version of every object under `prefix`, by key, behind the key `after`."""
+    def inbox(self, prefix: str, after: str = "") -> Iterator[InboxPage]:
+        """Yield the objects under `prefix` in the order of keys, behind the key `after`: a page for each request."""
         with translated(f"listing s3://{self.bucket}/{prefix}"):
             marker: Any = {"KeyMarker": after} if after else {}
             pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix, **marker)
             for page in pages:
-                for row in page.get("Versions", []):
-                    if row["IsLatest"]:
-                        version = row["VersionId"]
-                        pinned = InputObject(self.bucket, row["Key"], row["ETag"], row["Size"], version)
-                        yield Arrived(pinned, row["LastModified"].astimezone(UTC))
+                newest = [self._arrived(row) for row in page.get("Versions", []) if row["IsLatest"]]
+                last = page.get("NextKeyMarker") or (newest[-1].object.key if newest else after)
+                yield InboxPage(newest, last)
+
+    def _arrived(self, row: ObjectVersionTypeDef) -> Arrived:
+        pinned = InputObject(self.bucket, row["Key"], row["ETag"], row["Size"], row["VersionId"])
+        return Arrived(pinned, row["LastModified"].astimezone(UTC))
 
     def chunks(
         self, source: InputObject, start: int = 0, stop: int | None = None, size: int = CHUNK

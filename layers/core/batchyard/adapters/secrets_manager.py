@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from batchyard.adapters.aws import client, translated
+from batchyard.domain.errors import NotFound, SecretMissing
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -21,13 +22,29 @@ class Secret:
         self._value: str | None = None
         self._read_at = 0.0
 
+    @property
+    def name(self) -> str:
+        """Return the secret's name, by which a person may call it: its ARN also holds six random characters."""
+        name = self._id.rpartition(":")[2]
+        return name[: -len("-123456")] if self._id.startswith("arn:") else name
+
     def __call__(self) -> str:
-        """Return the text of the secret."""
+        """Return the secret's text; raises SecretMissing while it holds none, and then reads anew the next time."""
         if self._value is None:
-            with translated(f"reading the secret {self._id}"):
-                self._value = self._secretsmanager.get_secret_value(SecretId=self._id)["SecretString"].strip()
+            self._value = self._read()
             self._read_at = time.monotonic()
         return self._value
+
+    def _read(self) -> str:
+        doing = f"reading the secret {self._id}"
+        try:
+            with translated(doing):
+                text = self._secretsmanager.get_secret_value(SecretId=self._id).get("SecretString", "").strip()
+        except NotFound as error:  # a secret without any version, as the template makes it, has no value to be found
+            raise SecretMissing(str(error)) from error
+        if not text:
+            raise SecretMissing(f"{doing}: it is empty")
+        return text
 
     def forget(self, older_than: float = 0.0) -> bool:
         """Read the secret again at its next use; False, and no change, if it was read less than `older_than` seconds ago."""

@@ -5,11 +5,13 @@ BatchyardError
 ├── SettingsError       the environment of a function is incomplete or of the wrong type
 ├── NotFound            a record or object that should be there is not
 │   ├── InputGone       the input object was deleted or replaced while the batch needed it
+│   ├── SecretMissing   a secret holds no value yet
 │   └── UploadGone      a multipart upload to S3 cannot go on: it was completed or aborted
 ├── DiskFull            the answers of a provider batch do not fit the disk of the function
 ├── TooSlow             the answers of a provider batch take longer to store than a function may run
 ├── DeliveryFailed      a tenant's webhook endpoint did not take an event
 ├── StaleRecord         the record was changed since it was read; read it again
+├── KeyMissing          no key of the provider is stored yet; batch_client's InvalidArgumentError, too
 └── StoreError          AWS refused or failed a call for another reason
 """
 
@@ -17,6 +19,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
+from batch_client import InvalidArgumentError
 from batchyard.domain.batch import BatchError
 
 USUAL_KIND: Final = "invalid_request_error"
@@ -63,6 +66,10 @@ class InputGone(NotFound):
     """The input object was deleted or replaced while the batch needed it."""
 
 
+class SecretMissing(NotFound):
+    """A secret holds no value yet."""
+
+
 class UploadGone(NotFound):
     """A multipart upload to S3 cannot go on: it was completed or aborted, or another writer sends its parts."""
 
@@ -81,6 +88,10 @@ class DeliveryFailed(BatchyardError):  # noqa: N818 - names what was seen, as it
 
 class StaleRecord(BatchyardError):  # noqa: N818 - names what was seen, as its kin do
     """The record was changed since it was read; read it again."""
+
+
+class KeyMissing(BatchyardError, InvalidArgumentError):  # noqa: N818 - names what was seen, as its kin do
+    """No key of the provider is stored yet, so nothing was sent; the message names the command that stores one."""
 
 
 class StoreError(BatchyardError):

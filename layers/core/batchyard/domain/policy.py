@@ -19,7 +19,7 @@ from batch_client import (
     SourceError,
 )
 from batchyard.domain.batch import BatchError
-from batchyard.domain.errors import NotFound
+from batchyard.domain.errors import KeyMissing, NotFound
 
 
 class Reaction(StrEnum):
@@ -95,6 +95,8 @@ def is_sure_refusal(error: BatchClientError) -> bool:
 
 def pause_reason(error: BatchClientError, failures_in_a_row: int) -> str | None:
     """Say what a shard waits for after a failed call; None while the call may just be tried again."""
+    if isinstance(error, KeyMissing):
+        return error.message
     if after_failed_call(error) is Reaction.PAUSE:
         key_refused = isinstance(error, AuthenticationError) or error.code == INVALID_KEY
         return f"The provider refused {'our key' if key_refused else 'us'}: {error.message}"

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from batch_client import BatchClientError
-from batchyard.domain.errors import BatchyardError, StaleRecord, StoreError
+from batchyard.domain.errors import BatchyardError, KeyMissing, StaleRecord, StoreError
 from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.shards import provider_files
@@ -61,7 +61,10 @@ class SweepRun:
         try:
             yield
         except StaleRecord:
-            logger.info("done by another worker", extra=facts)
+            logger.info("somebody else saw to it", extra=facts)
+        except KeyMissing as error:  # a stack that was just deployed is in order
+            self.unreachable = True
+            logger.info("provider not asked", extra={"reason": error.message, **facts})
         except BatchClientError as error:
             self.unreachable = self.unreachable or error.retryable
             self.done["ProviderFailures"] += 1

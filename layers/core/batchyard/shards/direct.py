@@ -13,7 +13,7 @@ import msgspec
 from batch_client import BatchClientError
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, window_seconds
-from batchyard.domain.errors import BatchyardError, InputGone, NotFound, StoreError
+from batchyard.domain.errors import BatchyardError, InputGone, KeyMissing, NotFound, StoreError
 from batchyard.domain.outcomes import OUTCOME_UNKNOWN, Outcome
 from batchyard.domain.shard import Shard, change_attempt, with_new_attempt
 from batchyard.domain.statuses import PROVIDER_RAN
@@ -24,7 +24,7 @@ from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.observability import logger
 from batchyard.settings import Settings
-from batchyard.shards import direct_answers
+from batchyard.shards import direct_answers, retries
 from batchyard.shards.answers import Answers
 from batchyard.shards.attempt_end import AttemptOutcome, end_attempt, with_attempt_ended
 from batchyard.shards.direct_answers import LineName
@@ -67,7 +67,10 @@ def send_tail(turn: Turn, lines: ShardLines) -> Step:
     """Send the lines of the attempt under way, or go on sending; lines that are not run go out in a batch after all."""
     sent = Unfinished.read(turn.services.bucket, turn.shard.unfinished_key, len(lines))
     with Answers(lines.custom_ids[ordinal] for ordinal in sent.ordinals) as answers:
-        return _Tail(turn, lines, sent, answers).run()
+        try:
+            return _Tail(turn, lines, sent, answers).run()
+        except KeyMissing as error:  # nothing of this handful was sent, nor written down as sent
+            return retries.after_failed_read(turn, error)
 
 
 class _Tail:
@@ -120,7 +123,7 @@ class _Tail:
         except InputGone:
             self._input_gone = True  # Submit gives these lines, and all that are left, their error
             return
-        self._services.secret()  # read before there are threads to share it
+        self._services.provider_key()  # read before there are threads to share it
         shard = self._turn.shard
         self._turn.save(change_attempt(shard, sent=indexes.stop, sending_at=self._services.now()))
         logger.info("sending lines one by one", batch_id=shard.batch_id, shard=shard.shard, lines=len(bodies))

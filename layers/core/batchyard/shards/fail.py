@@ -7,13 +7,15 @@ from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.shard import Shard, as_done, change
 from batchyard.domain.step import Next
-from batchyard.observability import logger
+from batchyard.observability import logger, publish
 from batchyard.services import Services
 from batchyard.shards import token_room
 from batchyard.shards.pauses import announce_pause
 from batchyard.shards.turn import open_shard
 
 LONGEST_CAUSE: Final = 500
+# An alarm is on this metric. It is published after the record, and once more when the record is made again.
+GIVEN_UP: Final = {"GivenUp": 1}
 # Seconds that a draining shard rests before another execution tries to bring in its answers: whatever kills its steps
 # may pass.
 RESTS: Final = (600, 3_600, 21_600)
@@ -36,6 +38,7 @@ def fail_batch(services: Services, batch_id: str, error: dict[str, Any]) -> None
 def _start_draining(services: Services, batch: Batch, reason: BatchError) -> None:
     if batch.drain_reason is None:
         services.batch_store.change_batch(batch.batch_id, drain_reason=reason, draining_since=services.now())
+    publish(GIVEN_UP)
     services.cancel_function.invoke({"batch_id": batch.batch_id})
 
 
@@ -44,6 +47,7 @@ def end_batch(services: Services, batch_id: str, reason: BatchError) -> None:
     failed = services.batch_store.move_batch(batch_id, statuses.FAILED, services.now(), errors=[reason], errors_total=1)
     batch = failed or services.batch_store.batch(batch_id)
     if batch.status == statuses.FAILED:  # told again rather than never, if the last run ended before it could tell
+        publish(GIVEN_UP)
         services.cancel_function.invoke({"batch_id": batch_id})
         services.event_bus.announce(batch)
 
@@ -61,6 +65,7 @@ def fail_shard(services: Services, batch_id: str, number: int, error: dict[str, 
     if not shard.done:
         shard = services.batch_store.save_shard(shard, _with_failure(services, shard, reason))
         announce_pause(services, services.batch_store.batch(batch_id))
+    publish(GIVEN_UP)
     token_room.release_ended(services, shard)
     services.cancel_function.invoke({"batch_id": batch_id})
     return Next.DONE if shard.done else Next.CONTINUE

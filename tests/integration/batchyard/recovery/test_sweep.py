@@ -45,6 +45,7 @@ def test_an_inbox_of_many_pages_is_walked_from_where_the_last_run_stopped(world:
     at_the_time_of(world, "inbox/team/4.jsonl")
     world.services.sweep_store.keep_bookmark("inbox", {"after": "inbox/team/2.jsonl"})
     assert sweep(world.services) == {"UploadsStarted": 2}
+    world.clock.now += 300
     assert sweep(world.services) == {"UploadsStarted": 3}
 
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from batchyard.domain.batch import InputObject
-from batchyard.domain.errors import StoreError
+from batchyard.domain.errors import KeyMissing, StoreError
 from batchyard.recovery.restarts import MOST_RESTARTS
 from batchyard.recovery.sweep import sweep
 from batchyard.recovery.sweep_run import RESERVE
@@ -58,9 +58,9 @@ def test_a_task_that_runs_out_of_time_goes_on_in_the_next_run() -> None:
     for name in "abcd":
         services.bucket.put(f"inbox/default/{name}.jsonl", INPUT)
     assert sweep(services, clock(600, 600, 600, RESERVE)) == {"UploadsStarted": 2}
-    assert services.sweep_store.bookmark("inbox") == {"after": "inbox/default/b.jsonl"}
+    assert services.sweep_store.bookmark("inbox")["after"] == "inbox/default/b.jsonl"
     assert sweep(services) == {"UploadsStarted": 2}
-    assert services.sweep_store.bookmark("inbox") == {"after": ""}
+    assert "after" not in services.sweep_store.bookmark("inbox")
     assert sweep(services) == {}
 
 
@@ -160,15 +160,28 @@ def test_a_batch_that_ends_while_it_is_looked_at_is_not_started_again() -> None:
     assert services.executions.started == [BATCH_ID]
 
 
-def test_what_was_done_is_published_as_metrics(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_was_done_is_published_as_metrics_of_this_stack(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "stack-1")
     services = started()
     services.executions.statuses[BATCH_ID] = "ABORTED"
     sweep(services)
     sweep(services)
     published = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "CloudWatchMetrics" in line]
-    assert [(each["ExecutionsRestarted"], each["service"]) for each in published] == [([1.0], "batchyard")]
+    assert [(each["ExecutionsRestarted"], each["service"]) for each in published] == [([1.0], "stack-1")]
     (metrics,) = published[0]["_aws"]["CloudWatchMetrics"]
     assert metrics["Namespace"] == "Batchyard"
+
+
+def test_before_a_key_is_stored_the_sweep_asks_the_provider_once_and_nothing_failed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    services = started()
+    services.provider.trouble = {name: [KeyMissing("Type it.")] for name in ("iter_batches", "iter_files")}
+    assert sweep(services) == {}
+    assert services.provider.calls == ["iter_batches"]
+    assert "CloudWatchMetrics" not in capsys.readouterr().out
 
 
 def test_a_batch_restarted_in_the_middle_is_not_planned_again() -> None:

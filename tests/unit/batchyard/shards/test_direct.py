@@ -202,6 +202,18 @@ def test_a_refused_key_is_read_anew_once_for_each_line() -> None:
     assert services.secret.forgotten == 1
 
 
+def test_without_a_key_nothing_is_sent_or_recorded_as_sent_and_the_shard_waits_for_one() -> None:
+    services = at_the_deadline()
+    services.secret.text = ""
+    assert submit(services, STEP).next == "submit"
+    assert services.provider.sent == []
+    assert shard_of(services).attempts[-1].sent == 0
+    assert "make provider-key" in (services.batch_store.batch(BATCH_ID).paused or "")
+    services.secret.text = "sk-made-up"
+    assert submit(services, STEP).next == "done"
+    assert len(services.provider.sent) == 3
+
+
 def test_a_key_that_cannot_be_read_anew_loses_no_answer_of_the_others() -> None:
     services = at_the_deadline(3)
     forget = services.secret.forget

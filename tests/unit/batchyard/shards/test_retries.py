@@ -1,5 +1,7 @@
 """What a failed call costs: a wait, a pause, or the shard."""
 
+from collections.abc import Callable
+
 import pytest
 
 from batch_client import (
@@ -17,9 +19,10 @@ from batch_client import (
     ServerError,
     SourceError,
 )
-from batchyard.domain.errors import InputGone, StoreError
+from batchyard.domain.errors import InputGone, KeyMissing, StoreError
 from batchyard.domain.shard import change
 from batchyard.domain.step import Next, Step
+from batchyard.services import Services
 from batchyard.shards.collect import collect
 from batchyard.shards.fail import fail_batch
 from batchyard.shards.poll import poll
@@ -43,6 +46,31 @@ def test_a_shard_waits_for_money_as_long_as_it_takes() -> None:
     assert steps[-1].wait_seconds == services.settings.retry_ceiling_seconds
     assert submit(services, FIRST).next == "poll"
     assert services.batch_store.batch(BATCH_ID).paused is None
+
+
+def test_a_shard_waits_for_a_key_as_long_as_it_takes_says_what_to_type_and_goes_on_by_itself() -> None:
+    services, tries = planned(), 3 * MOST_FAILURES_IN_A_ROW
+    missing = KeyMissing("Type: make provider-key.")
+    services.provider.trouble["create_file"] = [missing for _ in range(2 * tries)]  # the secret is read anew each time
+    steps = [submit(services, FIRST) for _ in range(tries)]
+    assert {step.next for step in steps} == {"submit"}
+    assert steps[-1].wait_seconds == services.settings.retry_ceiling_seconds
+    assert services.batch_store.batch(BATCH_ID).paused == "Type: make provider-key."
+    assert services.event_bus.announced[1:] == ["paused"]
+    assert submit(services, FIRST).next == "poll"
+    assert services.batch_store.batch(BATCH_ID).paused is None
+    assert services.event_bus.announced[1:] == ["paused", "resumed"]
+
+
+@pytest.mark.parametrize("step", [poll, collect])
+def test_a_key_that_is_gone_is_waited_for_where_a_provider_batch_is_looked_at(
+    step: Callable[[Services, Step], Step],
+) -> None:
+    services = planned()
+    assert submit(services, FIRST).next == "poll"
+    services.provider.trouble["retrieve_batch"] = [KeyMissing("Type it."), KeyMissing("Type it.")]
+    assert step(services, Step(BATCH_ID, 0, next=Next.POLL)).next == "poll"
+    assert services.batch_store.batch(BATCH_ID).paused == "Type it."
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,31 @@ def test_an_own_provider_has_the_waits_of_a_watched_run_and_its_profile() -> Non
     assert settings.own == Provider("https://api.example.com/v1", "sk-1", "groq")
     assert settings.parameters_for(TEMPLATE_READ, settings.own) == {
         "ProviderBaseUrl": "https://api.example.com/v1",
-        "ProviderApiKey": "sk-1",
         "ProviderProfile": "groq",
         "PollFloorSeconds": "5",
         "RetryFloorSeconds": "5",
     }
+    assert settings.secrets(settings.own) == {"ProviderSecretArn": "sk-1"}
+
+
+def test_a_webhook_secret_is_stored_and_the_emulators_key_too() -> None:
+    settings = settings_from(TEMPLATE_READ, {"BATCHYARD_PROVIDER_WEBHOOK_SECRET": "whsec_a whsec_b"})
+    stored = settings.secrets(Provider("http://e", "k"))
+    assert stored == {"ProviderSecretArn": "k", "WebhookSecretArn": "whsec_a whsec_b"}
+    assert stored.keys() <= TEMPLATE_READ["Outputs"].keys()
+
+
+@pytest.mark.parametrize(
+    "host",
+    [{**OWN, "PROVIDER_API_KEY": "sk 1"}, {"BATCHYARD_PROVIDER_WEBHOOK_SECRET": "a  b"}],
+    ids=["key", "webhook secret"],
+)
+def test_a_secret_that_cannot_be_one_is_refused_without_being_shown(host: dict[str, str]) -> None:
+    with pytest.raises(ParameterError) as caught:
+        settings_from(TEMPLATE_READ, host)
+    assert str(caught.value).count("the value must be") == 1
+    assert "sk 1" not in str(caught.value)
+    assert "a  b" not in str(caught.value)
 
 
 @pytest.mark.parametrize("prefix", ["", "BATCHYARD_"])

@@ -1,0 +1,94 @@
+"""CloudWatch as it evaluates an alarm, played over metric data.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
+"""
+
+import json
+import operator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
+
+from tests.unit.template.documents import Json, references
+
+STATISTICS: Final[Mapping[str, Callable[[list[float]], float]]] = {"Sum": sum, "Maximum": max}
+COMPARISONS: Final = {"GreaterThanThreshold": operator.gt}
+SUM_OF_ALL: Final = "SUM(FILL(METRICS(), 0))"
+
+
+class Metric(NamedTuple):
+    """One metric; `of` is the logical id, the pseudo parameter or the word that its one dimension names, if it has one."""
+
+    namespace: str
+    name: str
+    dimension: str = ""
+    of: str = ""
+
+
+class Data:
+    """What was published, by metric: (second, value)."""
+
+    def __init__(self, points: Iterable[tuple[Metric, float, float]] = ()) -> None:
+        self._points = defaultdict[Metric, list[tuple[float, float]]](list)
+        for metric, second, value in points:
+            self._points[metric].append((second, value))
+
+    def statistic(self, metric: Metric, statistic: str, start: float, period: float) -> float | None:
+        """Aggregate one period; None where nothing was published."""
+        values = [value for second, value in self._points[metric] if start <= second < start + period]
+        return STATISTICS[statistic](values) if values else None
+
+
+def emitted(printed: str, second: float) -> Iterator[tuple[Metric, float, float]]:
+    """Yield what functions printed in CloudWatch's embedded metric format, as CloudWatch takes it at that second."""
+    for line in (json.loads(text) for text in printed.splitlines() if "CloudWatchMetrics" in text):
+        for described in line["_aws"]["CloudWatchMetrics"]:
+            ((dimension,),) = described["Dimensions"]
+            for metric in described["Metrics"]:
+                for value in line[metric["Name"]]:
+                    yield Metric(described["Namespace"], metric["Name"], dimension, line[dimension]), second, value
+
+
+def alarms_at(alarm: Json, data: Data, seconds: float) -> list[float]:
+    """Return the ends of the periods after which the alarm is in the state ALARM.
+
+    A period without data is none that breaches: all our alarms say so. Real CloudWatch may look further back for data in
+    place of what is missing, which makes an alarm last longer and never come later.
+    """
+    assert alarm["TreatMissingData"] == "notBreaching"
+    period = _period(alarm)
+    breaches = COMPARISONS[alarm["ComparisonOperator"]]
+    of_last, needed = alarm["EvaluationPeriods"], alarm.get("DatapointsToAlarm", alarm["EvaluationPeriods"])
+    breaching, found = list[bool](), list[float]()
+    for start in range(0, int(seconds), period):
+        value = _value(alarm, data, start, period)
+        breaching.append(value is not None and breaches(value, alarm["Threshold"]))
+        if sum(breaching[-of_last:]) >= needed:
+            found.append(start + period)
+    return found
+
+
+def metric_of(described: Json) -> Metric:
+    """Read a metric as an alarm names it."""
+    if not described.get("Dimensions"):
+        return Metric(described["Namespace"], described["MetricName"])
+    (dimension,) = described["Dimensions"]
+    value = dimension["Value"]
+    of = value if isinstance(value, str) else references(value).pop()
+    return Metric(described["Namespace"], described["MetricName"], dimension["Name"], of)
+
+
+def _period(alarm: Json) -> int:
+    if "Metrics" not in alarm:
+        return int(alarm["Period"])
+    (period,) = {query["MetricStat"]["Period"] for query in alarm["Metrics"] if "MetricStat" in query}
+    return int(period)
+
+
+def _value(alarm: Json, data: Data, start: float, period: float) -> float | None:
+    if "Metrics" not in alarm:
+        return data.statistic(metric_of(alarm), alarm["Statistic"], start, period)
+    (expression,) = [query["Expression"] for query in alarm["Metrics"] if "Expression" in query]
+    assert expression == SUM_OF_ALL, "the only expression these tests know"
+    stats = [query["MetricStat"] for query in alarm["Metrics"] if "MetricStat" in query]
+    return sum(data.statistic(metric_of(stat["Metric"]), stat["Stat"], start, period) or 0 for stat in stats)
