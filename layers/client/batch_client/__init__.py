@@ -43,6 +43,7 @@ from .models import (
     RequestCounts,
     Usage,
 )
+from .nesting import shallow
 from .profiles import PROFILES, Profile
 from .retry import Clock, RetryPolicy
 from .sources import ByteRanges, Source
@@ -88,4 +89,5 @@ __all__ = [
     "TokenLimitError",
     "UploadOutcomeUnknown",
     "Usage",
+    "shallow",
 ]

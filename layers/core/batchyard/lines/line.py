@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from batchyard.domain import nesting
 from batchyard.domain.batch import BatchError
 
 # Source: OpenAI's API reference, `POST /batches`, member `endpoint`.
@@ -49,8 +50,9 @@ _INPUTS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def parse(text: bytes) -> Line:
-    """Decode a line; raises ValueError (or RecursionError) when it is not well-formed."""
+    """Decode a line; raises ValueError when it is not well-formed."""
     text.decode()  # the decoder does not look inside the members it skips
+    nesting.check(text)
     return _LINE.decode(text)
 
 
@@ -59,11 +61,13 @@ def parse_alike(lines: list[bytes], url: str, model: str) -> list[str] | None:
 
     Answers their custom_ids.
     """
+    if nesting.is_any_too_deep(lines):
+        return None
     try:
         custom_ids = [line.custom_id for line in map(_alike(url, model).decode, lines)]
         for line in filterfalse(bytes.isascii, lines):
             line.decode()  # as in `parse`
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError):  # nothing bounds a short line that breaks off
         return None
     return None if "" in custom_ids else custom_ids
 
@@ -132,14 +136,16 @@ def embedding_inputs(line: Line) -> int:
 def diagnose(text: bytes) -> BatchError:
     """Say what is wrong with a line that `parse` refused, with the provider's code, the member and the remedy."""
     try:
-        members = json.loads(text.decode())
+        decoded = text.decode()
+        nesting.check(text)
+        members = json.loads(decoded)
     except UnicodeDecodeError as error:
         known = next((name for magic, name in MAGIC.items() if text.startswith(magic)), None)
         if known is not None:
             return _broken(f"it is {known}. Write the requests as UTF-8 text, one JSON object per line.")
         return _broken(f"it is not UTF-8 at byte {error.start + 1} of the line. Save the file as UTF-8.")
-    except RecursionError:
-        return _broken("it is nested too deeply.")
+    except nesting.TooDeep as error:
+        return _broken(f"{error}. Flatten it.")
     except json.JSONDecodeError as error:
         return _broken(_syntax(text, error))
     except ValueError:
@@ -154,10 +160,10 @@ def diagnose(text: bytes) -> BatchError:
 def custom_id_of(text: bytes) -> str | None:
     """Read the custom_id of a bad line as far as it has one, for its owner to know it by."""
     try:
-        members = json.loads(text.decode("utf-8-sig"))
+        members = json.loads(nesting.with_few_levels(text).decode("utf-8-sig"))
         custom_id = members.get("custom_id") if isinstance(members, dict) else None
         return custom_id if isinstance(custom_id, str) and custom_id.encode() else None
-    except (ValueError, RecursionError):  # no JSON, or half a surrogate pair
+    except ValueError:  # no JSON, or half a surrogate pair
         return None
 
 

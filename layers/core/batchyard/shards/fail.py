@@ -1,9 +1,8 @@
 """Record that something failed which no step could mend."""
 
-import json
 from typing import Any, Final
 
-from batchyard.domain import statuses
+from batchyard.domain import nesting, statuses
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.shard import Shard, as_done, change
 from batchyard.observability import logger
@@ -84,7 +83,7 @@ def _reason(error: dict[str, Any]) -> BatchError:
 
 def _message(cause: str) -> str:
     try:
-        decoded = json.loads(cause)
+        decoded = nesting.decode(cause)
     except ValueError:
         return cause
     return str(decoded.get("errorMessage", cause)) if isinstance(decoded, dict) else cause

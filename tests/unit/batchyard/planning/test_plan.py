@@ -7,12 +7,14 @@ import msgspec
 import pytest
 
 from batchyard.domain.errors import BatchyardError
+from batchyard.domain.nesting import MOST_LEVELS
 from batchyard.lines.line import BOM
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.planning import ascending_ids, duplicates
 from batchyard.planning.plan import plan, read_summary
 from batchyard.planning.splitting import MOST_TARGETS
 from tests.unit.batchyard.memory import BATCH_ID, MemoryServices, batch
+from tests.unit.batchyard.nested import DEPTHS, nested
 from tests.unit.batchyard.planned import INPUT, KEY, dropped
 
 
@@ -69,6 +71,31 @@ def test_every_fault_is_told_with_its_line_and_nothing_is_sent(
     data: bytes, found: list[tuple[int | None, str]]
 ) -> None:
     assert faults(data) == found
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("before", [b"", A, A + b"\n" + B])
+def test_a_line_that_nests_too_deeply_is_told_with_its_number_wherever_it_stands(depth: int, before: bytes) -> None:
+    deep = request("deep", body={"model": "m", "input": 0}).replace(b'"input": 0', b'"input":' + nested(depth - 2))
+    number = before.count(b"\n") + 1
+    data = before + deep + request("last")
+    if depth > MOST_LEVELS:
+        assert faults(data) == [(number, "invalid_json_line")]
+    else:
+        assert planned_of(data)[1] == "run"
+
+
+def test_a_line_that_nests_too_deeply_is_skipped_where_bad_lines_are_and_keeps_its_name() -> None:
+    deep = request("deep", body={"model": "m", "input": 0}).replace(b'"input": 0', b'"input":' + nested(10_000))
+    services = dropped_of(A + deep + B)
+    services.table.change_batch(BATCH_ID, on_invalid="skip")
+    assert plan(services, BATCH_ID).next == "run"
+    assert read_summary(services, BATCH_ID).lines == 3
+    (skipped,) = [
+        data for key, data in services.fake_bucket.stored.items() if key.endswith(".jsonl") and "skipped" in key
+    ]
+    assert b'"custom_id":"deep"' in skipped
+    assert b"nested too deeply" in skipped
 
 
 @pytest.mark.parametrize("on_invalid", ["refuse", "skip"])

@@ -10,8 +10,10 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from batchyard.domain.errors import ApiError
+from batchyard.domain.nesting import MOST_LEVELS
 from batchyard.webhooks.receive import receive
 from tests.unit.batchyard.memory import BATCH_ID, MemoryServices
+from tests.unit.batchyard.nested import DEPTHS, nested
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of ours").decode()
 OTHER = "whsec_" + base64.b64encode(b"a secret of others").decode()
@@ -105,6 +107,19 @@ def test_a_signed_body_that_is_no_event_is_a_400(services: MemoryServices, body:
     with pytest.raises(ApiError) as refused:
         receive(services, signed(body), body)
     assert refused.value.status == 400
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_an_event_that_nests_too_deeply_is_a_400_that_says_so(services: MemoryServices, depth: int) -> None:
+    body = BODY[:-1] + b',"x":%s}' % nested(depth - 1)
+    if depth <= MOST_LEVELS:
+        assert receive(services, signed(body), body) == {"received": True}
+        assert len(services.advanced.invoked) == 1
+    else:
+        with pytest.raises(ApiError, match="is no webhook event: it is nested too deeply") as refused:
+            receive(services, signed(body), body)
+        assert refused.value.status == 400
+        assert services.advanced.invoked == []
 
 
 @pytest.mark.parametrize("secret", [SECRET, OTHER])
