@@ -6,7 +6,9 @@ from batchyard.api.file_rules import check_filename, check_first_line, check_lif
 from batchyard.domain import stored_file
 from batchyard.domain.durations import DAY, HOUR
 from batchyard.domain.errors import ApiError
+from batchyard.domain.nesting import MOST_LEVELS
 from batchyard.domain.stored_file import KEEP_DAYS, QUIET, Stored, keep_tag, shape
+from tests.fakes.nested import DEPTHS, nested
 
 NOW = 1_790_000_000
 
@@ -120,6 +122,16 @@ def test_a_first_line_that_is_an_object_or_packed_is_enough(start: bytes) -> Non
 )
 def test_any_other_first_line_is_refused_at_once(start: bytes) -> None:
     assert refused(check_first_line, start, whole=True) == (400, None, None)
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_a_first_line_may_nest_as_deep_as_any(depth: int) -> None:
+    start = b'{"x":%s}\n{}' % nested(depth - 1)
+    if depth <= MOST_LEVELS:
+        assert taken(start, whole=True)
+    else:
+        with pytest.raises(ApiError, match=r"look at its first line.*nested too deeply"):
+            check_first_line(start, whole=True)
 
 
 @pytest.mark.parametrize(
