@@ -51,7 +51,7 @@ async def json_object(request: Request) -> dict[str, Any]:
     """Return the body of the request; raise ApiError 400 if it is no JSON object."""
     try:
         body = msgspec.json.decode(await request.body())
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         message = "We could not parse the JSON body of your request."
         raise ApiError(400, message) from error
     if not isinstance(body, dict):

@@ -45,6 +45,7 @@ from .models import (
     RequestCounts,
     Usage,
 )
+from .nesting import shallow
 from .profiles import PROFILES, Profile, choose_profile
 from .retry import Clock, RetryPolicy
 from .sources import ByteRanges, Source
@@ -91,4 +92,5 @@ __all__ = [
     "UploadOutcomeUnknown",
     "Usage",
     "choose_profile",
+    "shallow",
 ]

@@ -7,6 +7,7 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
+from . import nesting
 from .errors import (
     APITimeoutError,
     AuthenticationError,
@@ -83,8 +84,8 @@ def _kind(status: int, said: Envelope) -> type[BatchClientError]:
 def read_envelope(body: bytes, content_type: str) -> Envelope:
     """Read the body of an error: OpenAI's shape, a string, the `detail` of a framework, or no JSON at all."""
     try:
-        answer = msgspec.json.decode(body)
-    except (msgspec.DecodeError, ValueError, RecursionError):
+        answer = nesting.decode(body)
+    except ValueError:
         return Envelope(_not_json(body, content_type))
     if not isinstance(answer, dict):
         return Envelope(_clip(answer) if isinstance(answer, str) else "")

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 import requests
 
+from . import nesting
 from .address import Address
 from .credentials import Credentials, without_key
 from .errors import APITimeoutError, BatchClientError, ProtocolError
@@ -102,8 +103,8 @@ class Transport:
         whole = self._whole(call, key)
         body = whole.data
         try:
-            data = msgspec.json.decode(body) if body.strip() else None
-        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            data = nesting.decode(body) if body.strip() else None
+        except ValueError as error:
             said = read_envelope(without_key(body, key), whole.headers.get("content-type", ""))
             request_id = whole.request_id
             raise ProtocolError(said.message, status=whole.status, request_id=request_id, retryable=True) from error

@@ -14,8 +14,10 @@ from batchyard.api import api_keys, openapi
 from batchyard.api.app import OPEN
 from batchyard.domain import multipart_upload, object_keys, stored_file
 from batchyard.domain.batch import InputObject
+from batchyard.domain.nesting import MOST_LEVELS
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
 from tests.fakes.batches import BATCH_ID, BUCKET, batch
+from tests.fakes.nested import DEPTHS, nested
 from tests.fakes.services import MemoryServices
 from tests.unit.functions.gateway import Answer, call
 
@@ -203,6 +205,20 @@ def test_a_body_that_makes_no_sense_is_a_400(body: str | bytes | None, acme: str
     assert answer.status == 400
     sound(answer)
     assert made.batch_store.batches == before
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_a_body_that_nests_too_deeply_is_a_400_that_says_so(depth: int, acme: str, made: MemoryServices) -> None:
+    before = dict(made.batch_store.batches)
+    body = json.dumps({**BODY, "input_file_id": "file-x", "x": 0}).replace(
+        '"x": 0', f'"x":{nested(depth - 1).decode()}'
+    )
+    answer = call("POST", "/v1/batches", body, authorization=acme, content_type="application/json")
+    assert answer.status == (200 if depth <= MOST_LEVELS else 400)
+    if depth > MOST_LEVELS:
+        message = f"The body could not be read as JSON: it is nested too deeply, more than {MOST_LEVELS} levels."
+        assert sound(answer)["message"] == message
+        assert made.batch_store.batches == before
 
 
 def test_members_of_a_body_that_are_unknown_are_let_be(acme: str, made: MemoryServices) -> None:

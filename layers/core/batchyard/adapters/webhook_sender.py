@@ -8,7 +8,7 @@ from requests_hardened.ip_filter import InvalidIPAddress
 from requests_hardened.ip_filter_adapter import IPFilterAdapter
 
 from batchyard.domain.errors import DeliveryFailed
-from batchyard.domain.webhook_url import public
+from batchyard.domain.webhook_endpoint import public
 
 TIMEOUT: Final = (5.0, 10.0)  # seconds to connect, and to wait for the answer
 
@@ -16,7 +16,7 @@ TIMEOUT: Final = (5.0, 10.0)  # seconds to connect, and to wait for the answer
 class _PublicOnly(IPFilterAdapter):  # type: ignore[misc]  # the library ships no types
     """Look a name up once, refuse an address that is not public, and connect to the address that was checked.
 
-    The library lets some ranges of IPv6 pass that reach no public host; `webhook_url.public` refuses them.
+    The library lets some ranges of IPv6 pass that reach no public host; `webhook_endpoint.public` refuses them.
     """
 
     def __init__(self) -> None:

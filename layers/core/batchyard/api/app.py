@@ -15,6 +15,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from batchyard import services
 from batchyard.api import openapi
 from batchyard.api.api_keys import Keyring
+from batchyard.domain import nesting
 from batchyard.domain.errors import ApiError
 from batchyard.observability import logger
 from batchyard.services import Services
@@ -65,8 +66,8 @@ def body() -> object:
         message = f"Unsupported content type: '{kind[:64]}'. Send the body as '{JSON}'."
         raise ApiError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message, code="unsupported_content_type")
     try:
-        return msgspec.json.decode(app.current_event.decoded_body or "")
-    except (ValueError, RecursionError) as error:
+        return nesting.decode(app.current_event.decoded_body or "")
+    except ValueError as error:
         raise ApiError(HTTPStatus.BAD_REQUEST, f"The body could not be read as JSON: {error}.") from error
 
 

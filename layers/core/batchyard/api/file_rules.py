@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
-import msgspec
-
+from batchyard.domain import nesting
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import ApiError, invalid_request
 from batchyard.domain.stored_file import BATCH, LARGEST_SHOWN, LONGEST_LIFE, SHORTEST_LIFE
@@ -77,8 +76,8 @@ def check_first_line(start: bytes, *, whole: bool) -> None:
         raise _no_input(wrong_kind.message)
     for first in file_kinds.first_lines(start, 1, whole=whole):
         try:
-            line = msgspec.json.decode(first)
-        except (ValueError, RecursionError):
+            line = nesting.decode(first)
+        except ValueError:
             line = None
         if not isinstance(line, dict):
             raise _no_input(f"look at its first line. {diagnose(first).message}")

@@ -4,14 +4,12 @@ import secrets
 from http import HTTPStatus
 from typing import Any, Final
 
-import msgspec
-
 from batchyard.api import file_rules, quotas, tenancy
 from batchyard.api.file_rules import check_first_line, missing, unknown
 from batchyard.api.form import Field, parse
 from batchyard.api.paging import page_limit
 from batchyard.api.presigned import refresh
-from batchyard.domain import object_keys, stored_file
+from batchyard.domain import nesting, object_keys, stored_file
 from batchyard.domain.batch import BatchError, InputObject
 from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError, NotFound, StaleRecord, invalid_request
@@ -151,9 +149,9 @@ def _expires_after(fields: dict[str, Field]) -> object:
         return given or None
     text = fields["expires_after"].text
     try:
-        return msgspec.json.decode(text)
-    except (ValueError, RecursionError):
-        return text  # refused, because it is no object
+        return nesting.decode(text)
+    except ValueError:
+        return text  # which is no object, and refused as such
 
 
 def _newest_first(order: str | None) -> bool:

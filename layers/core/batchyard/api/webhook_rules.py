@@ -7,8 +7,7 @@ import msgspec
 
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import ApiError, invalid_request
-from batchyard.domain.webhook_endpoint import EVENT_TYPES
-from batchyard.domain.webhook_url import wrong_url
+from batchyard.domain.webhook_endpoint import EVENT_TYPES, wrong_url
 
 LONGEST_NAME: Final = 256
 

@@ -11,6 +11,7 @@ import msgspec
 
 from batch_client import Usage as ProviderUsage
 from batchyard.domain.batch import BatchError, Usage
+from batchyard.domain.nesting import with_few_levels
 
 TIMEOUT, CONFLICT, TOO_MANY, SERVER_ERROR = 408, 409, 429, 500
 OK, REDIRECT, BAD_REQUEST = 200, 300, 400
@@ -94,18 +95,18 @@ def parse(text: bytes) -> Answer | None:
         text.isascii() or text.decode()
         return _ANSWER.decode(text)
     except (ValueError, RecursionError):
-        return _leniently(text)
+        return _leniently(with_few_levels(text))
 
 
 def _leniently(text: bytes) -> Answer | None:
     """Read a line that is not quite JSON or not quite of the contract: its answer was paid for all the same.
 
     Services write a byte order mark, bytes that are not UTF-8, NaN and half surrogate pairs. Gateways write codes and ids
-    as numbers, statuses as text or fractions, and errors as bare text.
+    as numbers, statuses as text or fractions, and errors as bare text. Tools nest without end.
     """
     try:
         members = json.loads(text.decode("utf-8-sig", "replace"), strict=False)
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
     custom_id = members.get("custom_id") if isinstance(members, dict) else None
     if not isinstance(custom_id, str | int) or isinstance(custom_id, bool):
@@ -158,7 +159,8 @@ def code_of(answer: Answer) -> str:
         return "no_response"
     told = answer.response.body.error if answer.response.body else None
     error = told if isinstance(told, dict) else {}
-    return str(error.get("code") or error.get("type") or f"http_{answer.response.status_code}")
+    named = (each for each in map(error.get, ("code", "type")) if each and isinstance(each, str | int | float))
+    return str(next(named, f"http_{answer.response.status_code}"))
 
 
 _NO_DETAILS: Final = Details()

@@ -25,17 +25,15 @@ def blocks(chunks: Iterable[bytes], longest: int) -> Iterator[LineBlock]:
     for chunk in chunks:
         lines = BytesIO(chunk).readlines()  # the fastest way there is to cut bytes at line ends
         rest = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
-        if lines and size:
-            yield _one([*begun, lines.pop(0)], size + chunk.index(b"\n") + 1, longest)
-            begun, size = [], 0
         if lines:
-            yield LineBlock(lines, list(map(len, lines)))
+            sizes = list(map(len, lines))
+            if size:
+                sizes[0] += size
+                lines[0] = b"".join([*begun, lines[0]]) if sizes[0] <= longest else b""
+                begun, size = [], 0
+            yield LineBlock(lines, sizes)
         size += len(rest)
         begun = [*begun, rest] if size <= longest else []
         del chunk, lines, rest  # else the next chunk needs memory beside them
     if size:
-        yield _one(begun, size, longest)
-
-
-def _one(pieces: list[bytes], size: int, longest: int) -> LineBlock:
-    return LineBlock([b"".join(pieces) if size <= longest else b""], [size])
+        yield LineBlock([b"".join(begun)], [size])

@@ -2,8 +2,7 @@
 
 from typing import Final
 
-import msgspec
-
+from batchyard.domain import nesting
 from batchyard.domain.batch import BatchError
 
 START: Final = 64 * 1024  # bytes of a file that are looked at
@@ -52,10 +51,10 @@ def first_lines(start: bytes, count: int, *, whole: bool) -> list[bytes]:
 
 
 def is_json(text: bytes) -> bool:
-    """Tell whether a text is JSON."""
+    """Tell whether a text is JSON that nests no deeper than a line may."""
     try:
-        msgspec.json.decode(text)
-    except (ValueError, RecursionError):
+        nesting.decode(text)
+    except ValueError:
         return False
     return True
 

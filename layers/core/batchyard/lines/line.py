@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from batchyard.domain import nesting
 from batchyard.domain.batch import BatchError
 from batchyard.lines.file_kinds import REMEDY, kind_of
 
@@ -44,8 +45,9 @@ _INPUTS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def parse(text: bytes) -> Line:
-    """Decode a line; raises ValueError (or RecursionError) when it is not well-formed."""
+    """Decode a line; raises ValueError when it is not well-formed."""
     text.decode()  # the decoder does not look inside the members it skips
+    nesting.check(text)
     return _LINE.decode(text)
 
 
@@ -54,11 +56,13 @@ def parse_alike(lines: list[bytes], url: str, model: str) -> list[str] | None:
 
     None if any line is another one, or has to be parsed by itself.
     """
+    if nesting.is_any_too_deep(lines):
+        return None
     try:
         custom_ids = [line.custom_id for line in map(_alike(url, model).decode, lines)]
         for line in filterfalse(bytes.isascii, lines):
             line.decode()  # as in `parse`
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError):  # nothing bounds a short line that breaks off
         return None
     return None if "" in custom_ids else custom_ids
 
@@ -130,14 +134,16 @@ def embedding_inputs(line: Line) -> int:
 def diagnose(text: bytes) -> BatchError:
     """Say what is wrong with a line that `parse` refused: the provider's code, the member and the remedy."""
     try:
-        members = json.loads(text.decode())
+        decoded = text.decode()
+        nesting.check(text)
+        members = json.loads(decoded)
     except UnicodeDecodeError as error:
         kind = kind_of(text)
         if kind is not None:
             return _broken(f"it is {kind}. {REMEDY}.")
         return _broken(f"it is not UTF-8 at byte {error.start + 1} of the line. Save the file as UTF-8.")
-    except RecursionError:
-        return _broken("it is nested too deeply.")
+    except nesting.TooDeep as error:
+        return _broken(f"{error}. Flatten it.")
     except json.JSONDecodeError as error:
         return _broken(_syntax(text, error))
     except ValueError:
@@ -152,10 +158,10 @@ def diagnose(text: bytes) -> BatchError:
 def custom_id_of(text: bytes) -> str | None:
     """Read the custom_id of a bad line, for its owner to find the line by; None if there is none."""
     try:
-        members = json.loads(text.decode("utf-8-sig"))
+        members = json.loads(nesting.with_few_levels(text).decode("utf-8-sig"))
         custom_id = members.get("custom_id") if isinstance(members, dict) else None
         return custom_id if isinstance(custom_id, str) and custom_id.encode() else None
-    except (ValueError, RecursionError):  # no JSON, or half a surrogate pair
+    except ValueError:  # no JSON, or half a surrogate pair
         return None
 
 

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import msgspec
-
-from batchyard.domain import object_keys
+from batchyard.domain import nesting, object_keys
 from batchyard.domain.batch import BatchError, InputObject, window_seconds
 from batchyard.domain.errors import NotFound
 from batchyard.observability import logger
@@ -67,8 +65,8 @@ def _metadata(metadata: dict[str, str]) -> tuple[dict[str, str] | None, BatchErr
     if "metadata" not in metadata:
         return None, None
     try:
-        members: Any = msgspec.json.decode(metadata["metadata"])
-    except (ValueError, RecursionError):
+        members: Any = nesting.decode(metadata["metadata"])
+    except ValueError:
         members = None
     if not isinstance(members, dict):
         message = "The object's user metadata `metadata` must be a JSON object of strings."

@@ -143,6 +143,6 @@ class InputScan:
     def _parsed(self, text: bytes) -> Line | BatchError:
         try:
             line = parse(text)
-        except (ValueError, RecursionError):
+        except ValueError:
             return diagnose(text)
         return fault_of(line, self._endpoint) or line

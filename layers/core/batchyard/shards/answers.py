@@ -62,7 +62,7 @@ def successes(lines: list[bytes]) -> Successes | None:
     """
     try:
         found = list(map(_SUCCESS.decode, lines))
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError):  # nothing bounds how deep an answer nests
         return None
     used = [line.response.body.usage for line in found if line.response.body.usage is not None]
     return Successes([line.custom_id for line in found], usage_in(used))

@@ -2,11 +2,14 @@
 
 import json
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
+
+import msgspec
 
 from batch_client import APIConnectionError, BadRequestError, BatchClientError, ConflictError, HttpInfo, OutcomeUnknown
 from batch_client import ServerError as ServiceError
 from batchyard.domain.batch import BatchError
+from batchyard.domain.nesting import is_too_deep, with_few_levels
 from batchyard.domain.outcomes import OUTCOME_UNKNOWN, answer_line, line_id
 
 NOT_RUN: Final = BatchError("batch_cancelled", "The request was not run on its own either.")  # so it goes out again
@@ -22,7 +25,7 @@ class LineName(NamedTuple):
 
 def answered(name: LineName, answer: HttpInfo[bytes]) -> bytes:
     """Shape the line of a request that was answered with success."""
-    return _line(name, answer.status, answer.request_id, _json(answer.data))
+    return _line(name, answer.status, answer.request_id, _on_one_line(answer.data))
 
 
 def not_answered(name: LineName, error: BatchClientError) -> bytes:
@@ -50,21 +53,24 @@ def unknown(name: LineName, why: str) -> bytes:
     return answer_line(*name, BatchError(OUTCOME_UNKNOWN, message))
 
 
-def _line(name: LineName, status: int, request_id: str | None, body: Any) -> bytes:  # noqa: ANN401 - any JSON
+def _line(name: LineName, status: int, request_id: str | None, body: bytes) -> bytes:
     line = {
         "id": line_id(name.batch_id, name.position), "custom_id": name.custom_id,
-        "response": {"status_code": status, "request_id": request_id, "body": body}, "error": None,
+        "response": {"status_code": status, "request_id": request_id, "body": msgspec.Raw(body)}, "error": None,
     }  # fmt: skip
-    return json.dumps(line, separators=(",", ":")).encode() + b"\n"
+    return msgspec.json.encode(line) + b"\n"
 
 
-def _refusal(error: BatchClientError) -> object:
+def _refusal(error: BatchClientError) -> bytes:
     try:
-        return _json(error.body)
-    except (ValueError, RecursionError):  # a page of HTML; what it says is in the message
-        return {"error": {"message": error.message, "type": error.type, "param": error.param, "code": error.code}}
+        return _on_one_line(error.body)
+    except ValueError:  # a page of HTML; what it says is in the message
+        envelope = {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
+        return json.dumps({"error": envelope}).encode()
 
 
-def _json(data: bytes) -> object:
-    """Read an answer as it is put into a line; forgiving, as what it tells was paid for."""
-    return json.loads(data.decode("utf-8-sig", "replace"), strict=False)
+def _on_one_line(data: bytes) -> bytes:
+    """Write an answer as it is put into a line; forgiving, as what it tells was paid for. Raises ValueError for no JSON."""
+    text = data.decode("utf-8-sig", "replace").encode()
+    read = json.loads(with_few_levels(text), strict=False)
+    return b" ".join(text.splitlines()) if is_too_deep(text) else json.dumps(read, separators=(",", ":")).encode()

@@ -1,9 +1,8 @@
 """Record that something failed which no step could mend."""
 
-import json
 from typing import Any, Final
 
-from batchyard.domain import statuses
+from batchyard.domain import nesting, statuses
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.shard import Shard, as_done, change
 from batchyard.domain.step import Next
@@ -106,7 +105,7 @@ def _origin(error: dict[str, Any]) -> tuple[str, str]:
 
 def _decoded(cause: str) -> dict[str, Any]:
     try:
-        decoded = json.loads(cause)
+        decoded = nesting.decode(cause)
     except ValueError:
         return {}
     return decoded if isinstance(decoded, dict) else {}

@@ -5,8 +5,7 @@ from typing import Final
 
 from batchyard.domain.errors import DeliveryFailed, NotFound, StaleRecord
 from batchyard.domain.webhook_delivery import DELIVERED, FAILED, Delivery, DeliveryRequest, headers
-from batchyard.domain.webhook_endpoint import WebhookEndpoint, secrets_of
-from batchyard.domain.webhook_url import wrong_url
+from batchyard.domain.webhook_endpoint import WebhookEndpoint, secrets_of, wrong_url
 from batchyard.observability import logger
 from batchyard.services import Services
 

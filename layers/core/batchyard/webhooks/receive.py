@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from batchyard.domain import nesting
 from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError
 from batchyard.observability import logger
@@ -82,9 +83,10 @@ def _signed_with(secret: str, headers: Mapping[str, str], body: bytes) -> bool:
 
 def _read(body: bytes) -> _Event:
     try:
-        return msgspec.json.decode(body, type=_Event)
-    except (ValueError, RecursionError) as error:
+        event: _Event = nesting.decode(body, _Event)
+    except ValueError as error:
         raise ApiError(HTTPStatus.BAD_REQUEST, f"The body is no webhook event: {error}.") from error
+    return event
 
 
 def _advance(services: Services, provider_batch_id: str) -> None:

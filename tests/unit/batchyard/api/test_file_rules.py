@@ -7,6 +7,8 @@ import pytest
 from batchyard.api.file_rules import check_filename, check_first_line, check_life, check_purpose
 from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError
+from batchyard.domain.nesting import MOST_LEVELS
+from tests.fakes.nested import DEPTHS, nested
 
 
 def refused(call: Any, *arguments: Any, **named: Any) -> tuple[int, str | None, str | None]:
@@ -75,6 +77,16 @@ def test_a_first_line_that_is_an_object_or_packed_is_enough(start: bytes) -> Non
 )
 def test_any_other_first_line_is_refused_at_once(start: bytes) -> None:
     assert refused(check_first_line, start, whole=True) == (400, None, None)
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_a_first_line_may_nest_as_deep_as_any(depth: int) -> None:
+    start = b'{"x":%s}\n{}' % nested(depth - 1)
+    if depth <= MOST_LEVELS:
+        assert taken(start, whole=True)
+    else:
+        with pytest.raises(ApiError, match=r"look at its first line.*nested too deeply"):
+            check_first_line(start, whole=True)
 
 
 @pytest.mark.parametrize(

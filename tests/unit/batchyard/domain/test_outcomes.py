@@ -18,6 +18,7 @@ from batchyard.domain.outcomes import (
     parse,
     usage_of,
 )
+from tests.fakes.nested import DEPTHS, SHAPES, nested
 
 SUCCEEDED, REFUSED, TRANSIENT, UNFINISHED = Outcome
 
@@ -112,12 +113,35 @@ def test_the_code_of_a_line_that_is_not_quite_json_is_read_too() -> None:
         b'{"custom_id":null}',
         b'{"custom_id":true}',
         b'{"custom_id":[]}',
-        b'{"custom_id":"a","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"custom_id":"a","x":' + b"[" * 100_000,
+        b"[" * 100_000 + b'{"custom_id":"a"}' + b"]" * 100_000,
         answer()[:-4],
     ],
 )
 def test_what_is_no_answer_is_none(line: bytes) -> None:
     assert parse(line) is None
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_an_answer_was_paid_for_however_deep_it_nests(depth: int, shape: str) -> None:
+    text = answer(200, {"usage": {"prompt_tokens": 3, "total_tokens": 3}, "x": 0}).replace(
+        b'"x": 0', b'"x":%s' % nested(depth, shape)
+    )
+    found = parse(text)
+    assert found is not None
+    assert (found.custom_id, outcome_of(found), usage_of(found).total_tokens) == ("a", SUCCEEDED, 3)
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize(("code", "other"), [("code", "type"), ("type", "code")])
+def test_the_code_of_an_error_is_no_value_that_nests(depth: int, code: str, other: str) -> None:
+    line = refused(400, **{code: "bad", other: 0}).replace(
+        f'"{other}": 0'.encode(), f'"{other}":'.encode() + nested(depth)
+    )
+    found = parse(line)
+    assert found is not None
+    assert (outcome_of(found), code_of(found)) == (REFUSED, "bad")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,20 @@ import pytest
 from openai.types import batch_create_params
 
 from batchyard.domain.batch import BatchError
-from batchyard.lines.line import BOM, ENDPOINTS, Line, diagnose, duplicate, embedding_inputs, fault_of, parse, too_long
+from batchyard.domain.nesting import MOST_LEVELS
+from batchyard.lines.line import (
+    BOM,
+    ENDPOINTS,
+    Line,
+    custom_id_of,
+    diagnose,
+    duplicate,
+    embedding_inputs,
+    fault_of,
+    parse,
+    too_long,
+)
+from tests.fakes.nested import DEPTHS, SHAPES, nested
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 GOOD: dict[str, Any] = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": BODY}
@@ -30,7 +43,7 @@ def looked_at(text: bytes, endpoint: str | None = None) -> Line | BatchError:
     """Parse as the plan does."""
     try:
         found = parse(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return diagnose(text)
     return fault_of(found, endpoint) or found
 
@@ -57,6 +70,10 @@ def fault(text: bytes, endpoint: str | None = None) -> BatchError:
         pytest.param(around(b'"x":' + b"9" * 5_000), id="a number of 5,000 digits that nobody reads"),
         pytest.param(around(b'"x":"\\u0000"'), id="NUL, escaped"),
         pytest.param(around(b'"x":' + b"[" * 500 + b"]" * 500), id="500 deep"),
+        pytest.param(around(b'"x":' + nested(MOST_LEVELS - 2)), id="as deep as may be"),
+        pytest.param(around(b'"input":' + nested(MOST_LEVELS - 2)), id="input as deep as may be"),
+        pytest.param(around(b'"x":"' + b"[" * 100_000 + b'"'), id="100,000 brackets in a text"),
+        pytest.param(around(b'"x":[' + b"[]," * 100_000 + b"1]"), id="100,000 arrays side by side"),
     ],
 )
 def test_a_line_the_provider_takes_is_taken(text: bytes) -> None:
@@ -127,8 +144,7 @@ def test_a_wrong_member_is_named_with_its_code_and_remedy(text: bytes, code: str
         pytest.param(around(b'"x":"a\x00b"'), "Invalid control character at character", id="NUL"),
         pytest.param(b"\x00" * 20, "Write one complete JSON object per line", id="only NUL"),
         pytest.param(around(b'"x":"a\tb"'), "Invalid control character", id="a bare tab"),
-        pytest.param(around(b'"x":' + b"[" * 10_000 + b"]" * 10_000), "nested too deeply", id="10,000 deep"),
-        pytest.param(around(b'"input":' + b"[" * 10_000 + b"]" * 10_000), "nested too deeply", id="input 10,000 deep"),
+        pytest.param(b"[" * 1_000, "nested too deeply", id="1,000 deep and cut off"),
         pytest.param(b'{"custom_id":' + b"9" * 5_000 + b"}", "number too long", id="custom_id of 5,000 digits"),
         pytest.param(
             json.dumps(GOOD).encode("utf-16"), "it is UTF-16 text. Write the requests", id="UTF-16 with its mark"
@@ -143,6 +159,21 @@ def test_what_is_no_json_is_an_invalid_json_line_with_a_remedy(text: bytes, said
     found = fault(text)
     assert (found.code, found.param) == ("invalid_json_line", None)
     assert said in found.message
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("depth", [depth for depth in DEPTHS if depth > MOST_LEVELS])
+@pytest.mark.parametrize("member", [b"x", b"input", b"messages"])
+def test_a_line_that_nests_too_deeply_is_refused_with_the_bound_and_keeps_its_name(
+    member: bytes, depth: int, shape: str
+) -> None:
+    text = around(b'"%s":%s' % (member, nested(depth - 2, shape)))
+    found = fault(text)
+    assert (found.code, found.param) == ("invalid_json_line", None)
+    assert found.message == (
+        f"The line could not be read as JSON: it is nested too deeply, more than {MOST_LEVELS} levels. Flatten it."
+    )
+    assert custom_id_of(text) == "a"
 
 
 WHOLE = (

@@ -8,7 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchyard.domain.batch import BatchError
+from batchyard.domain.nesting import MOST_LEVELS
 from batchyard.lines.line import fault_of, parse, parse_alike
+from tests.fakes.nested import DEPTHS, nested
 
 URL, MODEL = "/v1/responses", "m"
 
@@ -41,6 +43,8 @@ PIECES = [
     request().replace(b'"a"', b'"\xff"'),
     request(x="\xe9").replace("\xe9".encode(), b"\xff"),
     request(x=float("nan")),
+    *(request(x=0).replace(b"0", nested(depth - 2)) for depth in DEPTHS),
+    b"[" * 1_000,
     b"{}", b"{", b"}", b"}{", b"[", b",", b" ", b"\r", b"\n", b"\xef\xbb\xbf", b"{\n}", b'"',
 ]  # fmt: skip
 LINES = st.lists(st.sampled_from([*PIECES, b"\n"]), max_size=14).map(b"".join).map(io.BytesIO).map(io.BytesIO.readlines)
@@ -55,7 +59,7 @@ def one_by_one(lines: list[bytes]) -> list[str] | None:
     for text in lines:
         try:
             line = parse(text)
-        except (ValueError, RecursionError):
+        except ValueError:
             return None
         if isinstance(fault_of(line, None), BatchError) or (line.url, line.body.model) != (URL, MODEL):
             return None
@@ -76,6 +80,12 @@ def test_whatever_lines_hold_they_are_read_as_one_by_one_or_left(lines: list[byt
 def test_plain_lines_are_all_read_together(plain: list[bytes], end: bytes) -> None:
     lines = [line + end for line in plain]
     assert parse_alike(lines, URL, MODEL) == one_by_one(lines) is not None
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_lines_are_read_together_if_none_nests_too_deeply(depth: int) -> None:
+    lines = [*GOOD, request(x=0).replace(b"0", nested(depth - 2)), *GOOD]
+    assert (parse_alike(lines, URL, MODEL) is None) == (one_by_one(lines) is None) == (depth > MOST_LEVELS)
 
 
 @pytest.mark.parametrize("at", range(1, len(GOOD[3])))

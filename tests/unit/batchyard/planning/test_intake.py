@@ -3,8 +3,10 @@
 import pytest
 
 from batchyard.adapters.bucket import Bucket
+from batchyard.domain.nesting import MOST_LEVELS
 from batchyard.planning.intake import intake
 from tests.fakes.batches import BUCKET
+from tests.fakes.nested import nested
 from tests.fakes.planned import INPUT, KEY
 from tests.fakes.services import MemoryServices
 
@@ -37,6 +39,8 @@ def test_metadata_and_window_of_the_object_are_the_batch_s() -> None:
         ({"metadata": '{"a": "\\ud800"}'}, "invalid_type", "metadata"),
         ({"metadata": "[" * 2_000}, "invalid_type", "metadata"),
         ({"metadata": '{"a":' + "[" * 1_000 + "]" * 1_000 + "}"}, "invalid_type", "metadata"),
+        ({"metadata": '{"a":' + nested(MOST_LEVELS - 1).decode() + "}"}, "invalid_type", "metadata.a"),
+        ({"metadata": '{"a":' + nested(MOST_LEVELS).decode() + "}"}, "invalid_type", "metadata"),
         ({"metadata": '{"a": 1}'}, "invalid_type", "metadata.a"),
         ({"metadata": '{"a": "' + "x" * 513 + '"}'}, "string_above_max_length", "metadata.a"),
         ({"completion_window": "soon"}, "invalid_value", "completion_window"),

@@ -9,6 +9,7 @@ import pytest
 
 from batchyard.domain.batch import Counts
 from batchyard.domain.errors import BatchyardError
+from batchyard.domain.nesting import MOST_LEVELS
 from batchyard.domain.step import Step
 from batchyard.lines.line import BOM
 from batchyard.lines.shard_lines import ShardLines
@@ -20,6 +21,7 @@ from batchyard.results.assemble import assemble
 from batchyard.shards.collect import collect
 from batchyard.shards.submit import submit
 from tests.fakes.batches import BATCH_ID, batch
+from tests.fakes.nested import DEPTHS, nested
 from tests.fakes.planned import INPUT, KEY, dropped
 from tests.fakes.services import MemoryServices
 
@@ -81,6 +83,29 @@ def test_every_fault_is_told_with_its_line_and_nothing_is_sent(
     data: bytes, found: list[tuple[int | None, str]]
 ) -> None:
     assert faults(data) == found
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("before", [b"", A, A + b"\n" + B])
+def test_a_line_that_nests_too_deeply_is_told_with_its_number_wherever_it_stands(depth: int, before: bytes) -> None:
+    deep = request("deep", body={"model": "m", "input": 0}).replace(b'"input": 0', b'"input":' + nested(depth - 2))
+    number = before.count(b"\n") + 1
+    data = before + deep + request("last")
+    if depth > MOST_LEVELS:
+        assert faults(data) == [(number, "invalid_json_line")]
+    else:
+        assert planned_of(data)[1] == "run"
+
+
+def test_a_line_that_nests_too_deeply_is_skipped_where_bad_lines_are_and_keeps_its_name() -> None:
+    deep = request("deep", body={"model": "m", "input": 0}).replace(b'"input": 0', b'"input":' + nested(10_000))
+    services = dropped_of(A + deep + B)
+    services.batch_store.change_batch(BATCH_ID, on_invalid="skip")
+    assert plan(services, BATCH_ID).next == "run"
+    assert read_summary(services, BATCH_ID).lines == 3
+    (skipped,) = [data for key, data in services.bucket.stored.items() if key.endswith(".jsonl") and "skipped" in key]
+    assert b'"custom_id":"deep"' in skipped
+    assert b"nested too deeply" in skipped
 
 
 @pytest.mark.parametrize("on_invalid", ["refuse", "skip"])

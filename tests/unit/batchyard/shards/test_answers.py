@@ -9,6 +9,7 @@ import pytest
 from batchyard.domain.errors import DiskFull
 from batchyard.domain.outcomes import Outcome
 from batchyard.shards.answers import Answers
+from tests.fakes.nested import DEPTHS, nested
 
 
 def line(custom_id: str, status: int = 200, tokens: int = 5) -> bytes:
@@ -48,6 +49,16 @@ def test_a_file_without_a_last_line_end_does_not_run_into_the_next() -> None:
         answers.read([line("b")])
         assert [answers.outcome(at) for at in (0, 1)] == [Outcome.SUCCEEDED, Outcome.SUCCEEDED]
         assert answers.line(1) == line("b")
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("broken", [b"", b",NaN"])
+def test_an_answer_that_nests_deeply_is_kept_as_it_came(depth: int, broken: bytes) -> None:
+    deep = line("b").replace(b'"usage"', b'"x":[%s%s],"usage"' % (nested(depth), broken))
+    with Answers(["a", "b", "c"]) as answers:
+        answers.read([line("a") + deep + line("c")])
+        assert (answers.succeeded(), answers.strays, answers.usage.total_tokens) == (3, 0, 15)
+        assert answers.line(1) == deep
 
 
 def test_a_request_without_an_answer_has_no_outcome() -> None:

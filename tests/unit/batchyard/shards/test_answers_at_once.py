@@ -11,6 +11,7 @@ from batchyard.domain import outcomes
 from batchyard.domain.batch import Usage
 from batchyard.domain.outcomes import Outcome
 from batchyard.shards.answers import Answers, Successes, successes
+from tests.fakes.nested import DEPTHS, nested
 
 CHAT = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 9, "prompt_tokens_details": {"cached_tokens": 1}}
 RESPONSES = {"input_tokens": 5, "output_tokens": 4, "output_tokens_details": {"reasoning_tokens": 2}}
@@ -41,6 +42,7 @@ PIECES = [
     GOOD[0].replace(b'"x"', b'"\xff"'),
     GOOD[0].replace(b'"a"', b'"\xff"'),
     GOOD[0].replace(b'"a"', b'"\\ud800"'),
+    *(answer(x=0).replace(b'"x": 0', b'"x":' + nested(depth)) for depth in DEPTHS),
     answer(x=float("nan")), GOOD[0] + b"\r", b"\xef\xbb\xbf" + GOOD[0],
     GOOD[0][:40], GOOD[0][40:], b"{}", b"{", b"}", b"[", b" ", b"null", b"",
 ]  # fmt: skip

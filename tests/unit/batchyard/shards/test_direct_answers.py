@@ -23,6 +23,7 @@ from batchyard.domain import outcomes
 from batchyard.domain.outcomes import OUTCOME_UNKNOWN, Outcome
 from batchyard.shards.direct_answers import LineName, answered, not_answered
 from tests.fakes.failures import never_sent
+from tests.fakes.nested import DEPTHS, nested
 
 NAME = LineName("batch_1", 7, "r7")
 
@@ -50,6 +51,29 @@ def test_an_answer_is_put_into_one_line_of_the_providers_shape() -> None:
 def test_an_answer_that_is_no_object_was_paid_for_too() -> None:
     line, outcome = read(answered(NAME, HttpInfo(b"[1]", 200, {})))
     assert (line["response"]["body"], outcome) == ([1], Outcome.SUCCEEDED)
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_an_answer_that_nests_deeply_is_put_into_the_line_as_it_came(depth: int) -> None:
+    deep = nested(depth)
+    line = answered(NAME, HttpInfo(b'\xef\xbb\xbf{\r\n"id":"x",\n"deep":%s}\n' % deep, 200, {}))
+    told = outcomes.parse(line)
+    assert told is not None
+    assert (told.custom_id, outcomes.outcome_of(told)) == ("r7", Outcome.SUCCEEDED)
+    assert deep in line
+    assert (line.count(b"\n"), line.count(b"\r"), line[-1:]) == (1, 0, b"\n")
+    assert json.loads(line.replace(deep, b"0"))["response"]["body"] == {"id": "x", "deep": 0}
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_a_refusal_that_nests_deeply_is_told_too(depth: int) -> None:
+    body = b'{"error":{"code":"bad","deep":%s}}' % nested(depth)
+    for cut in (0, 1):
+        line = not_answered(NAME, BadRequestError("no", status=400, code="bad", body=body[: len(body) - cut]))
+        told = outcomes.parse(line)
+        assert told is not None
+        assert (outcomes.outcome_of(told), outcomes.code_of(told)) == (Outcome.REFUSED, "bad")
+        assert (nested(depth) in line) == (not cut)
 
 
 def test_a_refusal_of_the_request_is_its_error_as_the_provider_said_it() -> None:

@@ -10,6 +10,7 @@ from batchyard.planning.plan import plan
 from batchyard.shards.fail import RESTS, end_batch, fail_batch, fail_shard
 from batchyard.shards.submit import submit
 from tests.fakes.batches import BATCH_ID
+from tests.fakes.nested import nested
 from tests.fakes.planned import dropped, planned
 from tests.fakes.services import MemoryServices
 
@@ -34,6 +35,27 @@ def test_a_batch_that_may_have_answers_is_given_up_and_keeps_its_status_and_its_
     assert given_up.drain_reason is not None
     assert "first" in given_up.drain_reason.message
     assert services.cancel_function.invoked == [{"batch_id": BATCH_ID}] * 2
+
+
+@pytest.mark.parametrize(
+    ("cause", "told"),
+    [
+        ('{"errorMessage": "no such path", "errorType": "X"}', "no such path"),
+        ('{"errorMessage": "no such path", "x": "\\ud800"}', "no such path"),
+        ('{"other": 1}', "other"),
+        ("no JSON", "no JSON"),
+        ("[1]", "[1]"),
+        (nested(10_000).decode(), "[[[["),
+        ('{"errorMessage":' + nested(200_000).decode() + "}", "errorMessage"),
+    ],
+)
+def test_a_cause_is_told_whatever_it_is(cause: str, told: str) -> None:
+    services = dropped()
+    fail_batch(services, BATCH_ID, {"Error": "States.Runtime", "Cause": cause})
+    (error,) = services.batch_store.batch(BATCH_ID).errors
+    assert error.message.startswith("Batchyard could not go on: States.Runtime: ")
+    assert told in error.message
+    assert len(error.message) < 600
 
 
 def test_a_batch_that_is_given_up_sends_nothing_more() -> None:

@@ -11,8 +11,10 @@ from standardwebhooks.webhooks import Webhook
 
 from batchyard.adapters.batch_store import LinkedShard
 from batchyard.domain.errors import ApiError
+from batchyard.domain.nesting import MOST_LEVELS
 from batchyard.webhooks.receive import receive
 from tests.fakes.batches import BATCH_ID
+from tests.fakes.nested import DEPTHS, nested
 from tests.fakes.services import MemoryServices
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of ours").decode()
@@ -107,6 +109,19 @@ def test_a_signed_body_that_is_no_event_is_a_400(services: MemoryServices, body:
     with pytest.raises(ApiError) as refused:
         receive(services, signed(body), body)
     assert refused.value.status == 400
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_an_event_that_nests_too_deeply_is_a_400_that_says_so(services: MemoryServices, depth: int) -> None:
+    body = BODY[:-1] + b',"x":%s}' % nested(depth - 1)
+    if depth <= MOST_LEVELS:
+        assert receive(services, signed(body), body) == {"received": True}
+        assert len(services.advance_function.invoked) == 1
+    else:
+        with pytest.raises(ApiError, match="is no webhook event: it is nested too deeply") as refused:
+            receive(services, signed(body), body)
+        assert refused.value.status == 400
+        assert services.advance_function.invoked == []
 
 
 @pytest.mark.parametrize("secret", [SECRET, OTHER])
