@@ -189,4 +189,4 @@ class StruckWorld(AnyWorld[FatesProvider]):
     def _listen(self) -> None:
         handler = logging.StreamHandler(self.logged)
         handler.setFormatter(logger.handlers[0].formatter)
-        logging.getLogger("batchyard").handlers[:] = [handler]
+        logger.handlers[:] = [handler]

@@ -22,7 +22,7 @@ FATES = [Fate("expired", share=0.5, lines={"r0": "refused"}), Fate(lines={"r5": 
 
 @pytest.mark.parametrize("looks", [1, 2, 3])
 def test_plan_and_assemble_are_out_of_time_again_and_again(world: StruckWorld, looks: int) -> None:
-    world.memory.bucket.chunk = 300
+    world.memory.bucket.chunk = 200
     world.provider.fates = list(FATES)
     world.machine.short = list(range(looks, 60))  # more by and by: one run must fit what is not parted
     batch_id = world.upload(TWELVE, 2, BAD)
