@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.faults.world import StruckWorld
 
 from batchyard.recovery.restarts import MOST_RESTARTS
 from batchyard.shards.fail import RESTS
-from tests.faults.provider import Fate, Trouble, lost
+from tests.fakes.failures import lost
+from tests.faults.provider import Fate, Trouble
 from tests.faults.strikes import Strike
+from tests.faults.struck import StruckWorld
 
 TWELVE = [f"r{at}" for at in range(12)]
 HALF = Fate("expired", seconds=40_000, share=0.5)
@@ -113,44 +114,10 @@ def test_a_shard_that_dies_whenever_it_is_tried_is_given_up_in_the_end_and_says_
     world.finish()
     assert world.wrongs() == []
     assert world.record(batch_id)["counts"]["failed"] == 4
-    assert b"pb-0" in (world.result("errors.jsonl") or b"")
-    assert world.provider.made["pb-0"].batch.status == "cancelled"
+    assert b"pb-0" in (world.first_result("errors.jsonl") or b"")
+    assert world.provider.batches["pb-0"].status == "cancelled"
     assert len(world.provider.left()) == 2  # its answers, for whoever wants to fetch them by hand
     assert world.clock.now - began < 86_400
-
-
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_an_execution_of_a_shard_that_is_stopped_by_hand_costs_no_answer_and_no_sibling(
-    world: StruckWorld, moment: str
-) -> None:
-    world.provider.fates = [HALF]
-    batch_id = world.upload(TWELVE)
-    reached(world, moment)
-    world.machine.stop_shard(0)
-    world.finish()
-    answered = len(world.provider.readable)
-    assert world.record(batch_id)["status"] == "completed"
-    assert world.record(batch_id)["counts"] == {"total": 12, "completed": answered, "failed": 12 - answered}
-    assert len(world.machine.executions) == 1
-    told = [json.loads(line)["error"]["message"] for line in (world.result("errors.jsonl") or b"").splitlines()]
-    assert told
-    assert all("-shard-0-run-1 ended ABORTED" in each for each in told)
-
-
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_an_execution_of_a_shard_that_runs_on_beside_a_fresh_one_harms_nothing(world: StruckWorld, moment: str) -> None:
-    world.provider.fates = [HALF]
-    batch_id = world.upload(TWELVE)
-    reached(world, moment)
-    world.abort(0, alone=True)
-    astray = len(world.machine.astray)
-    assert astray
-    world.sweep()
-    world.finish()
-    assert not world.machine.astray
-    assert len(world.machine.executions) == 2
-    assert world.record(batch_id)["counts"] == {"total": 12, "completed": 12, "failed": 0}
-    assert len(world.provider.made) == 4  # one of them expired with half of its lines
 
 
 def test_a_shard_that_dies_as_the_answer_to_its_create_is_lost_finds_what_was_made(world: StruckWorld) -> None:
@@ -173,3 +140,37 @@ def test_a_user_cancels_what_is_given_up(world: StruckWorld) -> None:
     world.finish()
     assert world.record(batch_id)["status"] == "cancelled"
     assert world.record(batch_id)["counts"]["completed"] == 2
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_an_execution_of_a_shard_that_is_stopped_by_hand_costs_no_answer_and_no_sibling(
+    world: StruckWorld, moment: str
+) -> None:
+    world.provider.fates = [HALF]
+    batch_id = world.upload(TWELVE)
+    reached(world, moment)
+    world.machine.stop_shard(0)
+    world.finish()
+    answered = len(world.provider.readable)
+    assert world.record(batch_id)["status"] == "completed"
+    assert world.record(batch_id)["counts"] == {"total": 12, "completed": answered, "failed": 12 - answered}
+    assert len(world.machine.executions) == 1
+    told = [json.loads(line)["error"]["message"] for line in (world.first_result("errors.jsonl") or b"").splitlines()]
+    assert told
+    assert all("-shard-0-run-1 ended ABORTED" in each for each in told)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_an_execution_of_a_shard_that_runs_on_beside_a_fresh_one_harms_nothing(world: StruckWorld, moment: str) -> None:
+    world.provider.fates = [HALF]
+    batch_id = world.upload(TWELVE)
+    reached(world, moment)
+    world.abort(0, alone=True)
+    astray = len(world.machine.astray)
+    assert astray
+    world.sweep()
+    world.finish()
+    assert not world.machine.astray
+    assert len(world.machine.executions) == 2
+    assert world.record(batch_id)["counts"] == {"total": 12, "completed": 12, "failed": 0}
+    assert len(world.provider.made) == 4  # one of them expired with half of its lines
