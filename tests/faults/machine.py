@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from batchyard.adapters.executions import execution_name
 from batchyard.domain.errors import BatchyardError, StaleRecord, StoreError
 from batchyard.domain.history import MOST_TURNS
 from batchyard.domain.step import Next, Step
@@ -132,7 +133,7 @@ class Machine:
     def start(self, batch_id: str, restarts: int = 0) -> bool:
         """Stand where Step Functions' StartExecution stands: a name starts once."""
         new = (batch_id, restarts) not in self.executions
-        self.executions.setdefault((batch_id, restarts), Execution(batch_id, f"{batch_id}-{restarts + 1}"))
+        self.executions.setdefault((batch_id, restarts), Execution(batch_id, execution_name(batch_id, restarts)))
         return new
 
     def status(self, batch_id: str, restarts: int) -> str | None:
@@ -141,6 +142,10 @@ class Machine:
         if execution is None:
             return None
         return STATUSES.get(execution.ended, "FAILED") if execution.ended else "RUNNING"
+
+    def list_running(self) -> frozenset[str]:
+        """Stand where ListExecutions stands."""
+        return frozenset(each.name for each in self.running)
 
     def invoke(self, payload: dict[str, Any]) -> None:
         """Stand where the cancel function's invoker stands."""

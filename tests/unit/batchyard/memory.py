@@ -16,7 +16,7 @@ from batch_client import Batch as ProviderBatch
 from batchyard.adapters.batch_store import BatchStore
 from batchyard.adapters.bucket import CHUNK, Arrived, Bucket
 from batchyard.adapters.event_bus import EventBus
-from batchyard.adapters.executions import Executions
+from batchyard.adapters.executions import Executions, execution_name
 from batchyard.adapters.file_bucket import FileBucket
 from batchyard.adapters.file_store import FileStore
 from batchyard.adapters.lambda_functions import LambdaFunction
@@ -527,20 +527,25 @@ class MemoryTokenLedgerStore(TokenLedgerStore):
 
 
 class MemoryExecutions(Executions):
-    """The executions started, by name; `statuses` tells those that do not run any more."""
+    """The executions started and `looked` at, by name; `statuses` tells those that do not run any more."""
 
     def __init__(self) -> None:
         self.started: list[str] = []
+        self.looked: list[str] = []
         self.statuses: dict[str, str] = {}
 
     def start(self, batch_id: str, restarts: int = 0) -> bool:
-        name = f"{batch_id}-{restarts + 1}" if restarts else batch_id
+        name = execution_name(batch_id, restarts)
         self.started.append(name)
         return self.started.count(name) == 1
 
     def status(self, batch_id: str, restarts: int) -> str | None:
-        name = f"{batch_id}-{restarts + 1}" if restarts else batch_id
+        name = execution_name(batch_id, restarts)
+        self.looked.append(name)
         return self.statuses.get(name, "RUNNING") if name in self.started else None
+
+    def list_running(self) -> frozenset[str]:
+        return frozenset(each for each in self.started if self.statuses.get(each, "RUNNING") == "RUNNING")
 
 
 class MemoryLambdaFunction(LambdaFunction):

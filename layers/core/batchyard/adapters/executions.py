@@ -33,7 +33,9 @@ class Executions:
         with translated(f"starting {batch_id}"):
             try:
                 self._stepfunctions.start_execution(
-                    stateMachineArn=self._arn, name=_name(batch_id, restarts), input=json.dumps({"batch_id": batch_id})
+                    stateMachineArn=self._arn,
+                    name=execution_name(batch_id, restarts),
+                    input=json.dumps({"batch_id": batch_id}),
                 )
             except self._stepfunctions.exceptions.ExecutionAlreadyExists:
                 return False
@@ -41,15 +43,23 @@ class Executions:
 
     def status(self, batch_id: str, restarts: int) -> str | None:
         """Tell how the batch's execution stands, in Step Functions' own word; None when it was never started."""
-        arn = f"{self._arn.replace(':stateMachine:', ':execution:')}:{_name(batch_id, restarts)}"
+        arn = f"{self._arn.replace(':stateMachine:', ':execution:')}:{execution_name(batch_id, restarts)}"
         with translated(f"looking at {batch_id}"):
             try:
                 return self._stepfunctions.describe_execution(executionArn=arn)["status"]
             except self._stepfunctions.exceptions.ExecutionDoesNotExist:
                 return None
 
+    def list_running(self) -> frozenset[str]:
+        """Name the executions that run, 1,000 a call; one that has just begun or ended may be told wrongly."""
+        with translated("listing executions"):
+            listing = self._stepfunctions.get_paginator("list_executions").paginate(
+                stateMachineArn=self._arn, statusFilter="RUNNING", PaginationConfig={"PageSize": 1_000}
+            )
+            return frozenset(each["name"] for page in listing for each in page["executions"])
 
-def _name(batch_id: str, restarts: int) -> str:
+
+def execution_name(batch_id: str, restarts: int) -> str:
     """Name an execution: the first one after its batch, as a name cannot be used again for 90 days."""
     return f"{batch_id}-{restarts + 1}" if restarts else batch_id
 

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from batchyard.adapters.executions import execution_name
 from batchyard.domain.batch import Batch
 from batchyard.recovery.sweep_run import SweepRun
 from batchyard.shards.fail import fail_batch
@@ -19,6 +20,8 @@ def revive(run: SweepRun, batch: Batch) -> None:
     it is made, and its name follows from the count, so that two workers make one.
     """
     services, batch_id = run.services, batch.batch_id
+    if execution_name(batch_id, batch.restarts) in run.running:
+        return
     status = services.executions.status(batch_id, batch.restarts)
     if status in ALIVE:
         return

@@ -37,7 +37,11 @@ def sweep_batch(services: Services, batch_id: str) -> dict[str, int]:
 
 
 def _look_after(run: SweepRun) -> None:
-    """See to the batches that are not settled, in the order of their ids and in turns."""
+    """See to the batches that are not settled, in the order of their ids and in turns.
+
+    Executions are listed first, by the thousand: AWS allows some 15 looks at a single one a second.
+    """
+    run.running = run.services.executions.list_running()
     sweep_store, after = run.services.sweep_store, run.services.sweep_store.bookmark("batches").get("after")
     while not run.over():
         found = sweep_store.unsettled(after)
