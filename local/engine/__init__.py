@@ -63,7 +63,8 @@ def environment(port: int, scratch: Path, host: Mapping[str, str]) -> dict[str, 
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
         "AUTH": "true",  # roles are enforced: a permission that the template lacks fails here, too
-        "LAMBDA_WARM_TTL_SECONDS": "20",  # many uploads start a hundred workers, which ministack keeps for minutes otherwise
+        "LAMBDA_WARM_TTL_SECONDS": "20",  # a burst leaves idle workers, which ministack keeps for minutes otherwise
+        "LAMBDA_ACCOUNT_CONCURRENCY": "0",  # no invocation is refused: `local.engine.places` lets them wait
         "DOCKER_HOST": "unix:///nonexistent",
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",

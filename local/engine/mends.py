@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from local.engine.http_api import import_body
+from local.engine.places import mend_worker_places
 
 
 def _ministack(module: str) -> Any:  # noqa: ANN401 - the engine ships no types
@@ -218,4 +219,5 @@ MENDS: Mapping[str, Callable[[], None]] = {
     "options": mend_options,
     "metric_math_alarm": mend_metric_math_alarm,
     "log_stream": mend_log_stream,
+    "worker_places": mend_worker_places,
 }

@@ -1,6 +1,6 @@
 """Read from the table what a person who watches a batch wants to know."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -77,9 +77,28 @@ def list_open_batches(table: "Table", tenant: str) -> list[str]:
     return [str(item["batch_id"]) for item in answer["Items"] if item["status"] not in ENDED]
 
 
+def read_open_at_provider(table: "Table") -> dict[str, AtProvider]:
+    """Return what is at the provider of each batch, of any tenant, that has not ended or has something there, by its id."""
+    shards, has_ended = dict[str, list[dict[str, Any]]](), dict[str, bool]()
+    for item in _pages(table.scan, FilterExpression=Attr("pk").begins_with("BATCH#"), ConsistentRead=True):
+        batch_id = item["pk"].removeprefix("BATCH#")
+        shards.setdefault(batch_id, []).extend(_shards([item]))
+        if item["sk"] == "BATCH":
+            has_ended[batch_id] = item["status"] in ENDED
+    found = {batch_id: _at_provider(of_batch) for batch_id, of_batch in shards.items()}
+    return {
+        batch_id: now
+        for batch_id, now in found.items()
+        if now.running or now.creating or not has_ended.get(batch_id, True)
+    }
+
+
 def read_at_provider(table: "Table", batch_id: str) -> AtProvider:
     """Return what the batch has at the provider now."""
-    shards = _shards(_items(table, batch_id))
+    return _at_provider(_shards(_items(table, batch_id)))
+
+
+def _at_provider(shards: list[dict[str, Any]]) -> AtProvider:
     attempts = [attempt for shard in shards for attempt in shard.get("attempts", [])]
     live = [attempt for shard in shards for attempt in _live(shard)]
     creating = any(attempt.get("creating_at") and not attempt.get("provider_batch_id") for attempt in live)
@@ -141,10 +160,14 @@ def _running(shard: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _items(table: "Table", batch_id: str) -> list[dict[str, Any]]:
+    return _pages(table.query, KeyConditionExpression=Key("pk").eq(f"BATCH#{batch_id}"), ConsistentRead=True)
+
+
+def _pages(read: Callable[..., Any], **wanted: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - parameters of boto3
     items: list[dict[str, Any]] = []
     start: Any = {}
     while True:
-        answer = table.query(KeyConditionExpression=Key("pk").eq(f"BATCH#{batch_id}"), ConsistentRead=True, **start)
+        answer = read(**wanted, **start)
         items += answer["Items"]
         if "LastEvaluatedKey" not in answer:
             return items

@@ -3,12 +3,16 @@
 import json
 import sys
 import time
+from contextlib import suppress
+
+import requests
 
 from local.engine import CREDENTIALS, REGION
 from local.stack.api_key import make_api_key
 from local.stack.running import TENANT, Stack
 
 _CHECK_SECONDS = 0.3
+_WARM_SECONDS = 10.0
 
 
 def keep_up(stack: Stack) -> None:
@@ -18,11 +22,19 @@ def keep_up(stack: Stack) -> None:
         ProcessEnded: a process of the stack ended by itself.
 
     """
-    print(json.dumps(addresses(stack, make_api_key(stack.endpoint_url, stack.table, TENANT))), flush=True)
+    api_key = make_api_key(stack.endpoint_url, stack.table, TENANT)
+    _warm_up(stack, api_key)
+    print(json.dumps(addresses(stack, api_key)), flush=True)
     print(_guide(stack), file=sys.stderr, flush=True)
     while True:
         stack.check()
         time.sleep(_CHECK_SECONDS)
+
+
+def _warm_up(stack: Stack, api_key: str) -> None:
+    """Ask the HTTP API once, so that the user's first request need not wait until its function has started."""
+    with suppress(requests.RequestException):  # the user's own request shows what is wrong
+        requests.get(f"{stack.base_url}/batches", headers={"Authorization": f"Bearer {api_key}"}, timeout=_WARM_SECONDS)
 
 
 def _guide(stack: Stack) -> str:

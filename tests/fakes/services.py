@@ -28,10 +28,11 @@ from tests.fakes.webhooks import MemoryWebhookReceipts, MemoryWebhookSender, Mem
 
 
 class MemoryExecutions(Executions):
-    """The executions started, by name; `statuses` tells those that do not run any more."""
+    """The executions started and `looked` at, by name; `statuses` tells those that do not run any more."""
 
     def __init__(self) -> None:
         self.started: list[str] = []
+        self.looked: list[str] = []
         self.payloads: dict[str, Any] = {}
         self.statuses: dict[str, str] = {}
 
@@ -41,7 +42,11 @@ class MemoryExecutions(Executions):
         return self.started.count(name) == 1
 
     def status(self, name: str) -> str | None:
+        self.looked.append(name)
         return self.statuses.get(name, "RUNNING") if name in self.started else None
+
+    def list_running(self) -> frozenset[str]:
+        return frozenset(each for each in self.started if self.statuses.get(each, "RUNNING") == "RUNNING")
 
 
 class MemoryLambdaFunction(LambdaFunction):

@@ -143,6 +143,10 @@ class Machine:
             return None
         return STATUSES.get(execution.ended, "FAILED") if execution.ended else "RUNNING"
 
+    def list_running(self) -> frozenset[str]:
+        """Stand where ListExecutions stands."""
+        return frozenset(each.name for each in self.running)
+
     def invoke(self, payload: dict[str, Any]) -> None:
         """Stand where the cancel function's invoker stands."""
         self.cancels.append(str(payload["batch_id"]))

@@ -120,6 +120,28 @@ def test_a_shard_that_dies_whenever_it_is_tried_is_given_up_in_the_end_and_says_
     assert world.clock.now - began < 86_400
 
 
+def test_a_shard_that_dies_as_the_answer_to_its_create_is_lost_finds_what_was_made(world: StruckWorld) -> None:
+    world.provider.fates = [HALF]
+    world.provider.troubles = [Trouble(lost, after=True, operation="create_batch")]
+    batch_id = world.upload(TWELVE[:4])
+    reached(world, "create_batch after")
+    dies(world)
+    world.finish()
+    assert len(world.provider.made) == 1
+    assert world.record(batch_id)["counts"]["completed"] == 2
+
+
+def test_a_user_cancels_what_is_given_up(world: StruckWorld) -> None:
+    world.provider.fates = [HALF, HALF, HALF]
+    batch_id = world.upload(TWELVE)
+    reached(world, "create_batch after")
+    stopped_for_good(world)
+    world.cancel()
+    world.finish()
+    assert world.record(batch_id)["status"] == "cancelled"
+    assert world.record(batch_id)["counts"]["completed"] == 2
+
+
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_an_execution_of_a_shard_that_is_stopped_by_hand_costs_no_answer_and_no_sibling(
     world: StruckWorld, moment: str
@@ -152,25 +174,3 @@ def test_an_execution_of_a_shard_that_runs_on_beside_a_fresh_one_harms_nothing(w
     assert len(world.machine.executions) == 2
     assert world.record(batch_id)["counts"] == {"total": 12, "completed": 12, "failed": 0}
     assert len(world.provider.made) == 4  # one of them expired with half of its lines
-
-
-def test_a_shard_that_dies_as_the_answer_to_its_create_is_lost_finds_what_was_made(world: StruckWorld) -> None:
-    world.provider.fates = [HALF]
-    world.provider.troubles = [Trouble(lost, after=True, operation="create_batch")]
-    batch_id = world.upload(TWELVE[:4])
-    reached(world, "create_batch after")
-    dies(world)
-    world.finish()
-    assert len(world.provider.made) == 1
-    assert world.record(batch_id)["counts"]["completed"] == 2
-
-
-def test_a_user_cancels_what_is_given_up(world: StruckWorld) -> None:
-    world.provider.fates = [HALF, HALF, HALF]
-    batch_id = world.upload(TWELVE)
-    reached(world, "create_batch after")
-    stopped_for_good(world)
-    world.cancel()
-    world.finish()
-    assert world.record(batch_id)["status"] == "cancelled"
-    assert world.record(batch_id)["counts"]["completed"] == 2

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from local.stack.clients import Clients
 from local.stack.run_folder import RUNS
 from tests.system.processes import ROOT, alive, descendants, environment, eventually, local
 from tests.system.running_stack import jsonl, request
@@ -204,6 +205,28 @@ def test_a_terminated_run_has_the_users_own_provider_cancel_and_waits_no_longer(
     assert "Running this input again sends, and pays for, all of its requests again." in told
     assert f"What is in {out} is from an earlier run: report.json." in told
     assert (out / "report.json").read_text() == "from before"
+
+
+def test_a_stopped_stack_cancels_each_batch_of_each_tenant_within_seconds_and_says_so_once(
+    source: Path, tmp_path: Path
+) -> None:
+    with own_provider("--seconds-per-batch", "600") as own, (tmp_path / "said").open("w") as stderr:
+        with local("up", settings=own, stderr=stderr) as process:
+            assert process.stdout is not None
+            doors, count = json.loads(process.stdout.readline()), 4
+            s3 = Clients(doors["endpoint_url"]).s3
+            for number in range(count):
+                s3.upload_file(str(source), doors["bucket"], f"inbox/tenant-{number % 2}/{number}.jsonl")
+            eventually(lambda: len(ledger(own)) == count)
+            children = descendants(process.pid)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 0  # `make bench BENCH=fleet` measures it on a quiet machine
+        assert alive(children) == set()
+        made = ledger(own)
+    assert [batch["status"] for batch in made] == ["cancelled"] * count
+    told = (tmp_path / "said").read_text()
+    assert told.count("The provider cancels") == 1
+    assert all(batch["id"] in told for batch in made)
 
 
 def test_a_second_ctrl_c_ends_at_once(source: Path, tmp_path: Path) -> None:

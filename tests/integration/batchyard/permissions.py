@@ -82,6 +82,10 @@ def _start(parameters: Parameters, _: str) -> Iterator[Permission]:
     yield Permission("states:StartExecution", parameters["stateMachineArn"])
 
 
+def _list_executions(parameters: Parameters, _: str) -> Iterator[Permission]:
+    yield Permission("states:ListExecutions", parameters["stateMachineArn"])
+
+
 def _describe(parameters: Parameters, _: str) -> Iterator[Permission]:
     yield Permission("states:DescribeExecution", parameters["executionArn"])
 
@@ -127,6 +131,7 @@ _NEEDS: Final[dict[tuple[str, str], Callable[[Parameters, str], Iterator[Permiss
     ("dynamodb", "TransactWriteItems"): _transaction,
     ("sfn", "StartExecution"): _start,
     ("sfn", "DescribeExecution"): _describe,
+    ("sfn", "ListExecutions"): _list_executions,
     ("eventbridge", "PutEvents"): _tell,
     ("lambda", "Invoke"): _invoke,
     ("secrets-manager", "GetSecretValue"): _secret,

@@ -20,6 +20,8 @@ def restart(run: SweepRun, batch: Batch) -> None:
     made, and the count names the execution, so that two workers make one restart.
     """
     services, batch_id = run.services, batch.batch_id
+    if execution_name(batch_id, batch.restarts) in run.running:
+        return
     status = services.executions.status(execution_name(batch_id, batch.restarts))
     if status in ALIVE:
         return

@@ -40,7 +40,11 @@ def sweep_batch(services: Services, batch_id: str) -> dict[str, int]:
 
 
 def see_to_batches(run: SweepRun) -> None:
-    """See to the batches that are not settled, by id; the next run goes on behind the last."""
+    """See to the batches that are not settled, by id; the next run goes on behind the last.
+
+    Executions are listed first, by the thousand: AWS allows some 15 looks at a single one a second.
+    """
+    run.running = run.services.executions.list_running()
     sweep_store, after = run.services.sweep_store, run.services.sweep_store.bookmark(BOOKMARK).get("after")
     while not run.over():
         found = sweep_store.unsettled(after)

@@ -24,6 +24,8 @@ class SweepRun:
         self._failures: list[str] = []
         self.unreachable = False  # the provider does not serve us now
         self.deletes = provider_files.may_delete(services)
+        #: Names of executions of batches that ran when they were listed.
+        self.running: frozenset[str] = frozenset()
 
     def allot(self, tasks_left: int) -> None:
         """Give the task that begins now its share of the time that is left."""

@@ -49,6 +49,13 @@ def test_an_inbox_of_many_pages_is_walked_from_where_the_last_run_stopped(world:
     assert sweep(world.services) == {"UploadsStarted": 3}
 
 
+def test_executions_that_run_are_listed_by_name_over_several_pages(world: World) -> None:
+    known = {world.drop(jsonl([request(f"r{at}")]), f"inbox/team/{at}.jsonl") for at in range(3)}
+    ended = sorted(known)[0]
+    stop(ended)
+    assert world.services.executions.list_running() == known - {ended}
+
+
 def test_a_batch_whose_execution_was_stopped_is_started_anew_and_finishes(world: World) -> None:
     batch_id = world.drop(ONE)
     world.run_until_submitted(batch_id)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from local.engine.places import OTHERS, TASKS
 from local.stack.function_logs import save_logs
 from local.stack.running import Stack
 from tests.integration.local.engine.probe.running import Probe, eventually, probe
@@ -134,6 +135,21 @@ def test_a_map_reads_a_list_that_is_kept_on_disk(stack: Probe) -> None:
     stack.clients.s3.put_object(Bucket=bucket, Key="work/long.json", Body=listed.encode())
     given = {"items": {"bucket": bucket, "key": "work/long.json"}, "max_concurrency": 1}
     assert stack.execute(given)["status"] == "SUCCEEDED"
+
+
+def test_a_request_is_answered_while_no_task_and_no_event_has_a_place_left(stack: Probe) -> None:
+    states, machine, given = stack.clients.stepfunctions, stack.outputs["StateMachineArn"], json.dumps({"sleep": 5})
+    for _ in range(TASKS + 1):
+        states.start_execution(stateMachineArn=machine, input=given)
+    for _ in range(OTHERS + 1):
+        stack.clients.other("lambda").invoke(
+            FunctionName=stack.outputs["StepFunction"], InvocationType="Event", Payload=given
+        )
+    assert stack.call("POST", "/echo", content="{}").status_code == 201
+    assert len(states.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]) == TASKS + 1
+    eventually(
+        lambda: not states.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"] or None
+    )
 
 
 def test_what_the_functions_logged_can_be_kept_and_says_which_of_them_did(stack: Probe, tmp_path: Path) -> None:

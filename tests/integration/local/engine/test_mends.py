@@ -9,6 +9,7 @@ import pytest
 
 from local.engine.__main__ import WRAPPERS
 from local.engine.mends import MENDS
+from local.engine.places import OTHERS
 from tests.integration.local.engine.probe.running import Probe, eventually, probe
 
 
@@ -97,6 +98,19 @@ def a_stream_bears_the_name_of_its_function(stack: Probe) -> bool:
     return [stack.outputs["WordFunction"] in stream["logStreamName"] for stream in found] == [True]
 
 
+def invocations_wait_for_workers(stack: Probe) -> bool:
+    functions, name, count = stack.clients.other("lambda"), stack.outputs["StepFunction"], 4 * OTHERS
+    for number in range(count):
+        functions.invoke(FunctionName=name, InvocationType="Event", Payload=json.dumps({"item": number}))
+    table = stack.clients.table(stack.outputs["TableName"])
+    eventually(lambda: _begun(table) == count or None)  # none is lost
+    return len(list(stack.scratch.glob(f"ministack-lambda-{name}-*"))) == OTHERS
+
+
+def _begun(table: Any) -> int:
+    return sum(int(item["seen"]) for item in table.scan()["Items"] if str(item["pk"]).startswith("most-"))
+
+
 def a_large_object_takes_no_memory(stack: Probe) -> bool:
     before, size = _peak_memory(stack), 64 << 20
     s3, where = stack.clients.other("s3"), {"Bucket": stack.outputs["BucketName"], "Key": "files/large"}
@@ -123,6 +137,7 @@ OBSERVED: Mapping[str, Callable[[Probe], bool]] = {
     "options": an_options_reaches_the_function,
     "metric_math_alarm": a_template_may_have_an_alarm_on_metric_math,
     "log_stream": a_stream_bears_the_name_of_its_function,
+    "worker_places": invocations_wait_for_workers,
     "encrypted": a_bucket_for_tls_only_can_be_read,
     "api_at_v1": a_route_of_the_body_answers,
     "objects_on_disk": a_large_object_takes_no_memory,

@@ -100,6 +100,15 @@ def test_an_execution_that_lives_is_left_alone(status: str) -> None:
     assert sweep(services) == {}
 
 
+def test_executions_are_listed_and_only_one_that_is_not_among_those_that_run_is_looked_at() -> None:
+    services = started()
+    assert sweep(services) == {}
+    assert services.executions.looked == []
+    services.executions.statuses[BATCH_ID] = "FAILED"
+    assert sweep(services) == {"ExecutionsRestarted": 1}
+    assert services.executions.looked == [BATCH_ID]
+
+
 def test_an_execution_that_was_never_started_is_started_under_its_own_name() -> None:
     services = started()
     services.executions.started.clear()

@@ -1,0 +1,115 @@
+"""Cancel everything at the user's own provider at once, when the stack ends and nobody waits for results.
+
+No function begins any more, and those that run have two seconds to record what they send. Then they are ended, so that the
+records are complete. The provider batches are cancelled side by side and from here, because hundreds of batches would wait
+for the few workers that run functions.
+"""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING
+
+from batch_client import APIStatusError, BatchClientError
+from local.run.cancel_sentences import STOPPED, cost_sentence, outcome_sentences
+from local.run.records import AtProvider, read_open_at_provider
+from local.stack.provider_choice import Provider
+from local.stack.running import Stack
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+_SECONDS = 7.0
+_QUIET_SECONDS = 2.0
+_LAST_SECONDS = 2.0
+_CALL_SECONDS = 2.0
+_LOOK_SECONDS = 0.5
+_CALLS_AT_ONCE = 16
+
+
+def cancel_at_once(stack: Stack, provider: Provider, say: Callable[[str], None]) -> None:
+    """Cancel every provider batch within about ten seconds, and say once what became of them; say nothing if no batch is open.
+
+    Raises:
+        BotoCoreError: the engine does not answer.
+        ClientError: the engine refuses.
+
+    """
+    deadline = time.monotonic() + _SECONDS
+    table = stack.clients.table(stack.table)
+    sent = read_open_at_provider(table)
+    if not sent:
+        return
+    say(
+        f"Cancelling {_count(sent)} at the provider. Ctrl-C again ends at once; what runs there then runs on, and is paid."
+    )
+    names = _function_names(stack)
+    _stop_functions(stack, names)
+    quiet, statuses = time.monotonic() + _QUIET_SECONDS, dict[str, str]()
+    while True:
+        _cancel_new(table, provider, sent, statuses, deadline)
+        if time.monotonic() > (quiet if _is_settled(sent, statuses) else deadline):
+            break
+        time.sleep(_LOOK_SECONDS)
+    _end_functions(stack, names)
+    _cancel_new(table, provider, sent, statuses, time.monotonic() + _LAST_SECONDS)
+    for sentence in (*outcome_sentences(sent, statuses), cost_sentence(sent)):
+        say(sentence)
+
+
+def _cancel_new(
+    table: "Table", provider: Provider, sent: dict[str, AtProvider], statuses: dict[str, str], deadline: float
+) -> None:
+    """Read what is at the provider now into `sent`, and cancel what does not stop yet; `statuses` gets the answers."""
+    sent.update(read_open_at_provider(table))
+    running = [each for found in sent.values() for each in found.running if statuses.get(each) not in STOPPED]
+    statuses.update(_cancel_side_by_side(provider, running, deadline))
+
+
+def _count(sent: Mapping[str, AtProvider]) -> str:
+    return "the batch" if len(sent) == 1 else f"{len(sent)} batches"
+
+
+def _function_names(stack: Stack) -> list[str]:
+    pages = stack.clients.other("lambda").get_paginator("list_functions").paginate()
+    return [function["FunctionName"] for page in pages for function in page["Functions"]]
+
+
+def _stop_functions(stack: Stack, names: Collection[str]) -> None:
+    """Let no function begin any more; a function that runs goes on."""
+    functions = stack.clients.other("lambda")
+    for name in names:
+        functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+
+
+def _end_functions(stack: Stack, names: Collection[str]) -> None:
+    """End the functions that still run: the engine ends the workers of a function that is deleted."""
+    functions = stack.clients.other("lambda")
+    for name in names:
+        functions.delete_function(FunctionName=name)
+
+
+def _is_settled(sent: Mapping[str, AtProvider], statuses: Mapping[str, str]) -> bool:
+    return not any(each.creating for each in sent.values()) and STOPPED.issuperset(statuses.values())
+
+
+def _cancel_side_by_side(provider: Provider, ids: Collection[str], deadline: float) -> dict[str, str]:
+    """Cancel these provider batches, and return their statuses as far as they are known by the deadline."""
+    pool = ThreadPoolExecutor(_CALLS_AT_ONCE)
+    try:
+        calls = {each: pool.submit(_cancel, provider, each) for each in ids}
+        done, _ = wait(calls.values(), timeout=max(0.0, deadline - time.monotonic()))
+        return {each: call.result() if call in done else "unknown" for each, call in calls.items()}
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _cancel(provider: Provider, provider_batch_id: str) -> str:
+    try:
+        with provider.client(_CALL_SECONDS) as client:
+            try:
+                return client.cancel_batch(provider_batch_id).status
+            except APIStatusError:  # the provider does not cancel what has ended
+                return client.retrieve_batch(provider_batch_id).status
+    except BatchClientError:
+        return "unknown"
