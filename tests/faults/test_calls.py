@@ -43,6 +43,7 @@ def test_any_call_may_fail(failure: Failure, *, after: bool) -> None:
         assert world.record(batch_id)["status"] == "completed"
         assert len(world.provider.made) == 2
         assert world.record(batch_id)["counts"] == {"total": 6, "completed": 6, "failed": 0}
+        assert world.record(batch_id)["paused"] is None
 
 
 @pytest.mark.parametrize("made", [True, False], ids=["and it was made", "and it was not made"])

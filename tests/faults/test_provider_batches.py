@@ -64,6 +64,7 @@ def test_it_expires_again_and_again_without_an_answer(world: StruckWorld) -> Non
 def test_every_line_fails_and_there_is_no_output_file(world: StruckWorld) -> None:
     assert ran(world, FOUR, Fate(lines=every("refused"))) == "completed"
     assert results(world) == ([], every("refused"))
+    assert world.record(world.cases[0].batch_id)["output_file_id"] is None
 
 
 def test_it_completes_without_any_file(world: StruckWorld) -> None:

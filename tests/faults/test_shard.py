@@ -8,21 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batch_client import (
-    APIConnectionError,
-    AuthenticationError,
     BadRequestError,
-    CreateOutcomeUnknown,
     NotFoundError,
-    QuotaError,
-    RateLimitError,
-    ServerError,
 )  # fmt: skip
 from batch_client import (
     BatchError as ProviderBatchError,
 )
-from tests.fakes.endings import answering, completed, ended, failed
-from tests.fakes.lines import bad, good, jsonl, request, unrun
-from tests.fakes.provider import replace
+from tests.fakes.endings import answering, ended, failed
+from tests.fakes.lines import bad, good, jsonl, request
 from tests.fakes.world import memory_world
 
 if TYPE_CHECKING:
@@ -56,42 +49,6 @@ def all_ok(world: World, batch_id: str) -> bool:
     return set(outcomes(world, batch_id).values()) == {"ok"}
 
 
-@pytest.mark.parametrize(
-    "trouble",
-    [
-        APIConnectionError("reset"), RateLimitError("slow down", status=429, retryable=True), ServerError("oops", status=503),
-        AuthenticationError("bad key", status=401), QuotaError("no money", status=429, code="insufficient_quota"),
-    ],
-    ids=lambda error: type(error).__name__,
-)  # fmt: skip
-@pytest.mark.parametrize("call", range(8))
-def test_a_call_that_fails_is_made_good(world: World, trouble: Exception, call: int) -> None:
-    batch_id = drop(world)
-    twice = [trouble, trouble]  # a refused key is tried again once before it counts
-    world.provider.before = [*([None] * call), *twice]
-    assert world.run(batch_id) == "done"
-    assert all_ok(world, batch_id)
-    assert len(world.provider.batches) == 1
-    assert world.services.batch_store.batch(batch_id).paused is None
-
-
-@pytest.mark.parametrize("made", [True, False], ids=["the batch was made", "it was not"])
-def test_a_lost_answer_to_create_ends_with_one_batch(world: World, made: bool) -> None:
-    batch_id = drop(world)
-    provider = world.provider
-    create = provider.create_batch
-
-    def lose(**wanted: Any) -> Any:
-        provider.create_batch = create  # type: ignore[method-assign]
-        if made:
-            create(**wanted)
-        raise CreateOutcomeUnknown("the answer was lost")
-
-    provider.create_batch = lose  # type: ignore[method-assign]
-    assert world.run(batch_id) == "done"
-    assert (all_ok(world, batch_id), len(provider.batches)) == (True, 1)
-
-
 def test_a_request_the_provider_will_not_take_is_an_error_line_and_the_batch_failed(world: World) -> None:
     batch_id = drop(world)
     world.provider.before = [BadRequestError("too large", status=400, code="file_too_large")]
@@ -108,63 +65,11 @@ def test_a_file_the_provider_forgot_is_uploaded_again(world: World) -> None:
     assert world.provider.calls.count("create_file") == 2
 
 
-@pytest.mark.parametrize(
-    ("error", "uploads"),
-    [
-        (ProviderBatchError(code="token_limit_exceeded", message="Enqueued token limit reached"), 1),
-        (ProviderBatchError(code="invalid_request", param="file_id", message="not found"), 2),
-        (ProviderBatchError(code="billing_hard_limit_reached", message="no money"), 1),
-        (ProviderBatchError(code="never_seen_before", message="?"), 2),
-    ],
-    ids=lambda value: getattr(value, "code", None),
-)
-def test_a_provider_batch_that_failed_for_a_passing_reason_is_made_again(
-    world: World, error: ProviderBatchError, uploads: int
-) -> None:
-    batch_id = drop(world)
-    world.provider.endings = [failed(error)]
-    assert world.run(batch_id) == "done"
-    assert all_ok(world, batch_id)
-    assert world.provider.calls.count("create_file") == uploads
-
-
-def test_a_capacity_failure_may_come_often_and_costs_no_try(world: World) -> None:
-    batch_id = drop(world)
-    world.provider.endings = [failed(ProviderBatchError(code="token_limit_exceeded", message="full"))] * 7
-    assert world.run(batch_id) == "done"
-    assert all_ok(world, batch_id)
-
-
-def test_lines_the_provider_refuses_by_number_are_set_aside_and_the_rest_runs(world: World) -> None:
-    refused = [
-        ProviderBatchError(code="model_not_found", param="body.model", line=line, message="unknown") for line in (2, 5)
-    ]
-    batch_id = drop(world)
-    world.provider.endings = [failed(*refused)]
-    assert world.run(batch_id) == "done"
-    seen = outcomes(world, batch_id)
-    assert [each for each in TEN if seen[each] != "ok"] == ["r1", "r4"]
-    assert seen["r1"] == "model_not_found"
-
-
 def test_a_batch_the_provider_always_fails_ends_failed_with_its_reason(world: World) -> None:
     batch_id = drop(world)
     world.provider.endings = [failed(ProviderBatchError(code="mystery", message="?"))] * 3
     assert world.run(batch_id) == "failed"
     assert set(outcomes(world, batch_id).values()) == {"mystery"}
-
-
-def test_expiries_cost_no_try_and_every_line_is_paid_once(world: World) -> None:
-    done = iter(range(100))
-    world.provider.endings = [
-        answering(lambda each: good(each) if next(done) < 3 else unrun(each), "expired"),
-        answering(lambda each: good(each) if next(done) < 16 else unrun(each), "expired"),
-    ]
-    batch_id = drop(world)
-    assert world.run(batch_id) == "done"
-    assert all_ok(world, batch_id)
-    assert len(world.provider.batches) == 3
-    assert len(list(world.provider.ledger())) == 10
 
 
 def test_a_line_out_of_tries_keeps_its_last_true_error(world: World) -> None:
@@ -194,49 +99,6 @@ def test_a_line_no_attempt_answers_is_an_error_in_the_end(world: World) -> None:
     assert outcomes(world, batch_id)["r3"] == "no_answer"
 
 
-def test_all_lines_failed_is_a_completed_batch_without_output(world: World) -> None:
-    world.provider.endings = [answering(lambda each: bad(each, 400))]
-    batch_id = drop(world)
-    assert world.run(batch_id) == "done"
-    batch = world.services.batch_store.batch(batch_id)
-    assert (batch.status, batch.output_file_id, batch.counts.failed) == ("completed", None, 10)
-
-
-def test_an_output_file_that_is_late_is_waited_for(world: World) -> None:
-    late = []
-
-    def ending(provider: Any, batch: Any) -> Any:
-        whole = completed(provider, batch)
-        late.append(whole)
-        return replace(whole, output_file_id=None)
-
-    world.provider.endings = [ending]
-    retrieve = world.provider.retrieve_batch
-    looks = iter(range(100))
-
-    def show(batch_id: str) -> Any:
-        seen = retrieve(batch_id)
-        return late[0] if late and next(looks) > 3 else seen
-
-    world.provider.retrieve_batch = show  # type: ignore[method-assign]
-    batch_id = drop(world)
-    assert world.run(batch_id) == "done"
-    assert (all_ok(world, batch_id), len(world.provider.batches)) == (True, 1)
-
-
-def test_answers_twice_unknown_or_broken_are_not_believed(world: World) -> None:
-    def ending(provider: Any, batch: Any) -> Any:
-        lines = [good(each) for each in TEN]
-        twice = [bad("r0", 500), *lines, good("r1"), good("stranger"), b"not json\n", b'{"custom_id": 5}\n', b"\n"]
-        return ended(provider, batch, "completed", twice, [])
-
-    world.provider.endings = [ending]
-    batch_id = drop(world)
-    assert world.run(batch_id) == "done"
-    assert all_ok(world, batch_id)
-    assert report(world, batch_id)["shards"][0]["attempts"][0]["strays"] == 5
-
-
 @pytest.mark.parametrize("line", [
     b'{"custom_id": "r3", "response": {"status_code": 0, "body": {}}, "error": null}\n',
     b'{"custom_id": "r3", "response": null, "error": null}\n',
@@ -249,20 +111,6 @@ def test_a_line_without_a_true_answer_is_sent_again(world: World, line: bytes) -
     assert world.run(batch_id) == "done"
     assert all_ok(world, batch_id)
     assert world.provider.custom_ids(list(world.provider.batches.values())[1]) == ["r3"]
-
-
-def test_an_unknown_status_is_waited_out(world: World) -> None:
-    retrieve = world.provider.retrieve_batch
-    looks = iter(range(100))
-
-    def show(batch_id: str) -> Any:
-        return replace(retrieve(batch_id), status="pondering") if next(looks) < 10 else retrieve(batch_id)
-
-    world.provider.retrieve_batch = show  # type: ignore[method-assign]
-    world.provider.polls_before_end = 15
-    batch_id = drop(world)
-    assert world.run(batch_id) == "done"
-    assert (all_ok(world, batch_id), len(world.provider.batches)) == (True, 1)
 
 
 def odd(custom_id: str, text: str) -> bytes:
@@ -305,10 +153,3 @@ def test_a_provider_that_names_a_few_bad_lines_at_a_time_is_not_asked_for_ever(w
     assert world.run(batch_id) == "failed"
     assert len(world.provider.batches) <= 10
     assert report(world, batch_id)["errors"]["by_code"] == {"model_not_found": 40}
-
-
-def test_a_rate_limit_that_says_not_to_retry_is_a_rate_limit_all_the_same(world: World) -> None:
-    batch_id = drop(world)
-    world.provider.before = [RateLimitError("slow down", status=429, retryable=False)]
-    assert world.run(batch_id) == "done"
-    assert all_ok(world, batch_id)

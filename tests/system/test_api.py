@@ -1,3 +1,5 @@
+"""The HTTP API through the gateway of a deployed stack, by plain HTTP."""
+
 import http.client
 import json
 import subprocess

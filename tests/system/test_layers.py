@@ -1,3 +1,5 @@
+"""The layers as they are built: all that a function imports, as byte code."""
+
 import subprocess
 import sys
 import zipfile

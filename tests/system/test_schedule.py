@@ -1,3 +1,5 @@
+"""The schedule of a deployed stack finds what no event told of."""
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -1,3 +1,5 @@
+"""An upload to the inbox of a deployed stack, from its event to its results."""
+
 import pytest
 
 from tests.system.processes import eventually

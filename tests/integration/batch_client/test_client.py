@@ -1,3 +1,5 @@
+"""The client over real sockets: what a connection, a proxy or a slow server does that no fake can."""
+
 import gzip
 import re
 import socket

@@ -1,4 +1,4 @@
-"""Kill every step before and after each effect it has, deliver it again, and look whether anything was lost or paid twice."""
+"""A step that is killed or overtaken on the real adapters: their conditions and pins keep what the fakes promise."""
 
 from __future__ import annotations
 

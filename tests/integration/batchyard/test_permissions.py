@@ -19,7 +19,7 @@ import boto3
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from batch_client import HttpInfo
+from batch_client import HttpInfo, NotFoundError
 from batchyard.api import batches, files, webhook_endpoints
 from batchyard.domain import webhook_delivery
 from batchyard.domain.batch import BatchError
@@ -143,6 +143,41 @@ def test_lines_given_up_that_cannot_be_written_whole_leave_nothing_begun(world: 
     plan(world.services, batch_id)
     fail_shard(world.services, batch_id, 0, {"Error": "Killed"})
     assert left_begun(world, lambda: assemble(world.services, batch_id)) == []
+
+
+def run_ten(world: World) -> None:
+    """Run a batch of ten lines, all of which are answered."""
+    batch_id = world.drop(jsonl([request(f"r{at}") for at in range(10)]))
+    assert world.run(batch_id) == "done"
+    assert len(world.answered(batch_id, "output.jsonl")) == 10
+
+
+def test_a_provider_batch_that_is_lost_is_made_again(world: World) -> None:
+    retrieve, lost = world.provider.retrieve_batch, []
+
+    def show(batch_id: str) -> Any:
+        if batch_id == "pb-0":
+            lost.append(batch_id)
+            raise NotFoundError("no batch found", status=404)
+        return retrieve(batch_id)
+
+    world.provider.retrieve_batch = show  # type: ignore[method-assign]
+    run_ten(world)
+    assert (len(world.provider.batches), len(lost)) == (2, 1)
+
+
+def test_answers_that_are_gone_are_looked_for_and_then_asked_for_again(world: World) -> None:
+    download, gone = world.provider.download_file, list[str]()
+
+    def lose(file_id: str) -> Any:
+        if len(world.provider.batches) == 1:
+            gone.append(file_id)
+            raise NotFoundError("no such file", status=404)
+        yield from download(file_id)  # the real client, too, speaks only once it is read from
+
+    world.provider.download_file = lose  # type: ignore[method-assign]
+    run_ten(world)
+    assert (len(world.provider.batches), len(gone) > 3) == (2, True)
 
 
 def test_a_shard_fails_before_it_was_begun(world: World) -> None:

@@ -1,4 +1,4 @@
-"""Let AWS fail at any one of its API calls: throttled, failing, or with an answer that is lost after the effect."""
+"""AWS fails at any one of its API calls: throttled, failing, or with an answer that is lost after the effect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An object written in pieces and copied ranges is the bytes that were given, in parts that S3 takes."""
+"""An object on real S3, written in pieces and copied ranges, is the bytes that were given, in parts that S3 takes."""
 
 from __future__ import annotations
 

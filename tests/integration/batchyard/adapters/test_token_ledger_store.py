@@ -1,4 +1,4 @@
-"""The table's ledgers do what those in memory do, move for move."""
+"""The real table's ledgers do what the ledgers in memory do, move for move."""
 
 from __future__ import annotations
 

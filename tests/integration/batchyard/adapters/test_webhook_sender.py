@@ -1,4 +1,4 @@
-"""Webhooks by TLS: to the address that was checked, in the name of the host, and only with that host's certificate."""
+"""Webhooks over real sockets: which address is called and how, in whose name, and what is never followed or read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import datetime
 import socket
 import ssl
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from batchyard.adapters import webhook_sender
 from batchyard.adapters.webhook_sender import WebhookSender
 from batchyard.domain.errors import DeliveryFailed
+from tests.integration.batchyard.receiver import Receiver, receiving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,3 +129,89 @@ def test_a_certificate_of_another_host_is_refused(served: Served, pem: Path, mon
     with pytest.raises(DeliveryFailed, match="No TLS"):
         WebhookSender(private=False).post("https://other.example.com/hook", {}, b"{}")
     assert served.hosts == []
+
+
+@contextmanager
+def names(monkeypatch: pytest.MonkeyPatch, *answers: str) -> Iterator[list[str]]:
+    """Have each look-up of a name answered with the next of these addresses; yield the names that were asked for."""
+    asked: list[str] = []
+    left = list(answers)
+
+    def look_up(host: str, port: int, *_: object, **__: object) -> list[Any]:
+        asked.append(host)
+        address = left.pop(0)
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        return [(family, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(socket, "getaddrinfo", look_up)
+        yield asked
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "10.0.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "::1", "::", "::ffff:10.0.0.1", "::7f00:1",  # noqa: S104 - refused
+     "64:ff9b::a9fe:a9fe", "fe80::1", "fec0::1", "fd00:ec2::254"],
+)  # fmt: skip
+def test_a_name_that_leads_to_an_address_that_is_not_public_is_not_called(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with names(monkeypatch, address) as asked, pytest.raises(DeliveryFailed, match="not public") as refused:
+        WebhookSender(private=False).post("https://hooks.example.com/", {}, b"{}")
+    assert asked == ["hooks.example.com"]
+    assert address not in str(refused.value)
+
+
+def test_the_address_that_was_checked_is_the_one_that_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[Any] = []
+
+    def connect(address: Any, *_: object, **__: object) -> Any:
+        called.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
+    # a name that leads elsewhere when it is asked for again
+    with names(monkeypatch, "8.8.8.8", "127.0.0.1") as asked, pytest.raises(DeliveryFailed, match="No connection"):
+        WebhookSender(private=False).post("https://hooks.example.com/", {}, b"{}")
+    assert (called, asked) == ([("8.8.8.8", 443)], ["hooks.example.com"])
+
+
+@pytest.mark.parametrize("url", ["http://hooks.example.com/", "ftp://hooks.example.com/", "file:///etc/passwd"])
+def test_nothing_but_https_is_spoken(url: str) -> None:
+    with pytest.raises(DeliveryFailed):
+        WebhookSender(private=False).post(url, {}, b"{}")
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as made:
+        yield made
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_no_redirect_is_followed(receiver: Receiver, status: int) -> None:
+    receiver.answers = [(status, {"location": receiver.url.replace("/hook", "/elsewhere")})]
+    assert WebhookSender(private=True).post(receiver.url, {}, b"{}") == status
+    assert [path for path, _, _ in receiver.got] == ["/hook"]
+
+
+def test_nothing_of_the_answer_is_read_but_its_head(receiver: Receiver) -> None:
+    receiver.answers = [(200, {"content-length": "1000000000000"})]  # none of which ever comes
+    assert WebhookSender(private=True).post(receiver.url, {}, b"{}") == 200
+
+
+def test_who_does_not_answer_has_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert webhook_sender.TIMEOUT[1] == 10
+    monkeypatch.setattr(webhook_sender, "TIMEOUT", (0.2, 0.2))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        with pytest.raises(DeliveryFailed, match="did not answer"):
+            WebhookSender(private=True).post(url, {}, b"{}")
+    with pytest.raises(DeliveryFailed, match=r"^No connection to 127\.0\.0\.1\.$"):
+        WebhookSender(private=True).post(url, {}, b"{}")
+
+
+def test_no_proxy_and_no_netrc_of_the_machine_is_used(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert WebhookSender(private=True).post(receiver.url, {}, b"{}") == 204

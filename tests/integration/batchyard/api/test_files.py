@@ -1,6 +1,5 @@
-"""Files over S3 and DynamoDB: kept, listed, handed out and removed, as a batch's input and as its results."""
+"""Files on real S3 and DynamoDB: versions, tags, links, and lists in pages of the table."""
 
-import gzip
 from typing import Any
 
 import boto3
@@ -59,13 +58,6 @@ def test_a_file_becomes_a_batch_and_its_results_are_files(world: World) -> None:
     assert {each["id"] for each in listed(world, purpose="batch_output")["data"]} == {output["id"], errors["id"]}
 
 
-def test_a_packed_file_becomes_a_batch(world: World) -> None:
-    world.provider.endings = [answering(good)]
-    made = create(world, gzip.compress(TWO), name="in.jsonl.gz")
-    shown = run(world, made["id"])
-    assert shown["request_counts"] == {"total": 2, "completed": 2, "failed": 0}
-
-
 def test_a_result_that_was_to_expire_does_and_its_object_is_tagged_for_removal(world: World) -> None:
     shown = run(world, create(world)["id"], output_expires_after={"anchor": "created_at", "seconds": 3_600})
     output = files.retrieve_file(world.services, "default", shown["output_file_id"])
@@ -89,38 +81,6 @@ def test_an_input_deleted_after_its_batch_was_made_is_still_read_by_it(world: Wo
     files.delete_file(world.services, "default", file_id)
     assert world.run(made["id"]) == "done"
     assert batches.retrieve_batch(world.services, "default", made["id"])["request_counts"]["completed"] == 2
-
-
-@pytest.mark.parametrize(
-    "problem", ["unknown", "deleted", "expired", "for another purpose", "another tenant's", "a result"]
-)
-def test_a_file_that_is_no_input_is_found_out_after_the_answer_as_with_openai(world: World, problem: str) -> None:
-    file_id, tenant = create(world)["id"], "default"
-    if problem == "unknown":
-        file_id = "file-0000000000000000000000"
-    elif problem == "deleted":
-        files.delete_file(world.services, "default", file_id)
-    elif problem == "expired":
-        world.clock.now += 31 * DAY
-    elif problem == "for another purpose":
-        file_id = create(world, purpose="user_data")["id"]
-    elif problem == "another tenant's":
-        tenant = "other"
-    else:
-        file_id = run(world, file_id)["output_file_id"]
-    body = {"input_file_id": file_id, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
-    made = batches.create_batch(world.services, tenant, body)
-    [error] = made["errors"]["data"]
-    assert (made["status"], error["code"], error["param"]) == ("failed", "invalid_request", "file_id")
-
-
-def test_the_same_idempotency_key_and_file_give_the_same_batch(world: World) -> None:
-    body = {"input_file_id": create(world)["id"], "endpoint": "/v1/chat/completions", "completion_window": "24h"}
-    first = batches.create_batch(world.services, "default", body, "key-1")
-    assert batches.create_batch(world.services, "default", body, "key-1")["id"] == first["id"]
-    with pytest.raises(ApiError) as refused:
-        batches.create_batch(world.services, "default", {**body, "input_file_id": create(world)["id"]}, "key-1")
-    assert refused.value.status == 409
 
 
 def test_a_large_file_is_fetched_by_a_link_to_its_very_version(world: World) -> None:

@@ -1,7 +1,6 @@
-"""Files in parts and straight to S3, on S3 and DynamoDB."""
+"""Files in parts on real S3 and DynamoDB: multipart uploads, presigned addresses, and sums under a condition."""
 
 import base64
-import dataclasses
 import zlib
 from typing import Any
 
@@ -16,7 +15,6 @@ from batchyard.domain import stored_file
 from batchyard.domain.errors import ApiError
 from batchyard.domain.multipart_upload import LIFE
 from batchyard.domain.stored_file import UPLOADED, Stored
-from batchyard.recovery.sweep import sweep
 from tests.fakes.batches import BUCKET
 from tests.fakes.lines import jsonl, request
 from tests.fakes.moto import TABLE
@@ -150,18 +148,3 @@ def test_the_sum_of_what_a_tenant_stores_is_kept_and_corrected(world: World) -> 
     assert sums.correct(before, 3, now + 9)
     assert not sums.correct(before, 4, now + 9)
     assert sums.read("default") == Stored(tenant="default", bytes=3, changed_at=now + 1, counted_at=now + 9)
-
-
-def test_a_tenant_s_room_is_kept_by_every_way_in_and_the_sweep_finds_it_right(world: World) -> None:
-    world.services.settings = dataclasses.replace(world.services.settings, max_stored_bytes=100)
-    world.services.quota_store = QuotaStore(TABLE, 100)
-    put_parts(world, b"{}\n")
-    announced = {"filename": "in.jsonl", "purpose": "batch", "bytes": 98}
-    with pytest.raises(ApiError, match="have 3 bytes of 100"):
-        presigned.presign_file(world.services, "default", announced)
-    presigned.presign_file(world.services, "default", {**announced, "bytes": 97})
-    assert sweep(world.services) == {}
-    assert world.services.quota_store.read("default").counted_at == world.services.now()
-    world.clock.now += LIFE
-    assert sweep(world.services) == {"StoredBytesCorrected": 1}
-    assert world.services.quota_store.read("default").bytes == 97

@@ -1,4 +1,4 @@
-"""What a worker that died left at a provider, with the real client: after a sweep the provider has nothing nobody owns."""
+"""What a worker that died left at a provider, over the wire with the real client: nothing that nobody owns stays there."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from batchyard.domain.batch import BatchError
 from batchyard.domain.step import Step
 from batchyard.planning.plan import plan
 from batchyard.recovery.sweep import sweep
-from batchyard.services import Services
 from batchyard.shards.fail import end_batch
 from batchyard.shards.submit import submit
 from tests.fakes.lines import jsonl, request
-from tests.fakes.world import World
+from tests.fakes.world import World, memory_world
 from tests.integration.local.emulator.running import Emulator, started
 
 if TYPE_CHECKING:
@@ -54,6 +53,11 @@ class Deadly(BatchClient):
         return answer
 
 
+@pytest.fixture
+def world() -> World:
+    return memory_world()
+
+
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
     with started("--seconds-per-batch", SLOWLY) as emulator:
@@ -64,20 +68,15 @@ def at_emulator(world: World, emulator: Emulator, dies_at: str = "") -> str:
     """Submit a batch with a worker that dies; answer the batch, for which another worker then stands ready."""
     world.clock.now = time.time()
     retry = RetryPolicy(floor=0.001, ceiling=0.002, max_retries=2)
-    settings = replace(
-        world.services.settings, stack=f"stack-{time.time_ns()}"
-    )  # what another test left is another stack's
-
-    def services(client: BatchClient) -> Services:
-        return Services(settings, client, world.clock, world.services.chance)
-
-    world.services = services(Deadly(dies_at, emulator.api_key, emulator.url, retry=retry))
+    stack = f"stack-{time.time_ns()}"  # what another test left is another stack's
+    world.services.settings = replace(world.services.settings, stack=stack)
+    world.services.provider = Deadly(dies_at, emulator.api_key, emulator.url, retry=retry)
     batch_id = world.drop(TWENTY, f"inbox/default/{dies_at}{time.time_ns()}.jsonl")
     plan(world.services, batch_id)
     if dies_at:
         with pytest.raises(Killed):
             submit(world.services, Step(batch_id, 0))
-    world.services = services(BatchClient(emulator.api_key, emulator.url, retry=retry))
+    world.services.provider = BatchClient(emulator.api_key, emulator.url, retry=retry)
     return batch_id
 
 

@@ -1,4 +1,4 @@
-"""Results of parts, written in many runs of Assemble, are completed once and hold what the runs hold."""
+"""Results of parts on real S3, written in many runs of Assemble: one multipart upload, completed once."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import boto3
-import msgspec
-import pytest
 from botocore.exceptions import ClientError
 
 from batchyard.adapters import checksums
@@ -23,7 +21,6 @@ from tests.fakes.endings import answering
 from tests.fakes.lines import good, jsonl, request
 
 if TYPE_CHECKING:
-    from batchyard.domain.batch import InputObject
     from tests.fakes.world import World
 
 FILLED = 1_100_000  # bytes of an answer: eight make a run that is copied
@@ -83,25 +80,6 @@ def test_runs_that_are_copied_are_gone_on_with_in_the_same_upload(world: World) 
     assert by_turns(world, batch_id) > 3
     check(world, batch_id)
     assert boto3.client("s3").list_multipart_uploads(Bucket=BUCKET).get("Uploads", []) == []
-
-
-class KeepsNoChecksums(Bucket):
-    """A bucket that answers no checksum of any object."""
-
-    def head(self, key: str, version_id: str | None = None) -> tuple[InputObject, dict[str, str]]:
-        pinned, metadata = super().head(key, version_id)
-        return msgspec.structs.replace(pinned, checksum=None), metadata
-
-
-@pytest.mark.parametrize("enough", [False, True], ids=["many turns", "one turn"])
-def test_a_store_that_keeps_no_checksum_takes_none_from_the_report(world: World, *, enough: bool) -> None:
-    batch_id = collected(world)
-    world.services.bucket = KeepsNoChecksums(BUCKET)
-    if enough:
-        assert assemble(world.services, batch_id) == "done"
-    else:
-        by_turns(world, batch_id)
-    check(world, batch_id)
 
 
 class DiesAfterCompletion(Bucket):

@@ -1,3 +1,5 @@
+"""Limits as a client meets them: tokens in the queue, batches an hour, sizes and lives of files."""
+
 from tests.integration.local.emulator.running import CHAT, Emulator, chat_line, jsonl, started
 
 

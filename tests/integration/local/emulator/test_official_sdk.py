@@ -1,3 +1,5 @@
+"""OpenAI's own SDK finds in the emulator what it finds at OpenAI."""
+
 import io
 import json
 import time

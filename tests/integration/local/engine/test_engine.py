@@ -1,3 +1,5 @@
+"""What the local AWS does with a stack of functions, as far as ours needs it."""
+
 import json
 from collections.abc import Iterator
 from pathlib import Path

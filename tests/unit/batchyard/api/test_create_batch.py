@@ -6,13 +6,15 @@ import msgspec
 import pytest
 
 from batchyard.api.batch_request import BatchRequest, check
+from batchyard.api.batches import create_batch
 from batchyard.api.create_batch import create_or_take_over
 from batchyard.domain.batch import Batch
-from batchyard.domain.errors import ApiError
+from batchyard.domain.errors import ApiError, StoreError
 from batchyard.planning.intake import intake
+from batchyard.recovery.sweep import sweep
 from tests.fakes.batches import BUCKET
 from tests.fakes.planned import INPUT, KEY
-from tests.fakes.services import MemoryServices
+from tests.fakes.services import MemoryExecutions, MemoryServices
 from tests.fakes.stores import MemoryBatchStore
 
 FILE = "files/default/file-1"
@@ -152,3 +154,21 @@ def test_what_is_another_s_is_refused_at_once_whether_it_is_there_or_not(service
         create_or_take_over(services, "default", msgspec.structs.replace(wanted(), input_file_id=uri), None)
     assert (caught.value.status, caught.value.param) == (400, "input_file_id")
     assert services.batch_store.batches == {}
+
+
+class Refusing(MemoryExecutions):
+    """A state machine that starts nothing."""
+
+    def start(self, name: str, payload: object) -> bool:
+        raise StoreError(f"no {name} of {payload}")
+
+
+def test_a_batch_that_could_not_be_started_is_not_started_later(services: MemoryServices) -> None:
+    intake(services, BUCKET, KEY, "v1")
+    started, services.executions = services.executions, Refusing()
+    with pytest.raises(StoreError):
+        create_batch(services, "default", body())
+    services.executions = started
+    [failed] = services.batch_store.batches.values()
+    assert failed.status == "failed"
+    assert sweep(services) == {}

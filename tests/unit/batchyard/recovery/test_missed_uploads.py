@@ -9,6 +9,7 @@ import pytest
 from batchyard.adapters.bucket import Arrived, InboxPage
 from batchyard.domain.batch import Batch, InputObject
 from batchyard.recovery.missed_uploads import OLDEST, start_missed
+from batchyard.recovery.sweep import sweep
 from batchyard.recovery.sweep_run import RESERVE, SweepRun
 from tests.fakes.batches import BUCKET, batch
 from tests.fakes.bucket import MemoryBucket
@@ -101,8 +102,17 @@ def test_a_walk_that_takes_several_runs_counts_all_it_cost() -> None:
 def test_an_upload_is_met_however_the_inbox_is_cut_into_pages() -> None:
     for page in (1, 2, 3, 10):
         services = MemoryServices()
-        services.bucket = services.bucket = MemoryBucket(page=page)
+        services.bucket = MemoryBucket(page=page)
         for name in "abcde":
             services.bucket.put(f"inbox/default/{name}.jsonl", INPUT)
         start_missed(SweepRun(services, lambda: 600.0))
         assert len(services.batch_store.batches) == 5
+
+
+@pytest.mark.parametrize(("days", "done"), [(0, {"UploadsStarted": 1}), (6, {"UploadsStarted": 1}), (8, {}), (80, {})])
+def test_an_upload_is_started_as_long_as_it_cannot_have_had_a_batch_before(days: int, done: dict[str, int]) -> None:
+    services = MemoryServices()
+    services.bucket.put("inbox/team/missed.jsonl", INPUT)
+    services.wait(days * DAY)
+    assert sweep(services) == done
+    assert [each.tenant for each in services.batch_store.batches.values()] == ["team"] * len(done)

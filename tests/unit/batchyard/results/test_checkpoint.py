@@ -4,9 +4,10 @@ import json
 from collections.abc import Callable
 from itertools import count
 
+import msgspec
 import pytest
 
-from batchyard.domain.batch import SKIP, Batch, BatchError
+from batchyard.domain.batch import SKIP, Batch, BatchError, InputObject
 from batchyard.domain.errors import BatchyardError
 from batchyard.domain.shard import as_done, change
 from batchyard.domain.step import Step
@@ -201,6 +202,23 @@ def test_a_shard_that_a_late_worker_changed_meanwhile_has_its_lines_as_it_is_now
     report = json.loads(results(services)["report"])
     assert report["errors"]["by_code"]["late"] == 8
     assert report["outcomes_equal_lines"] is True
+
+
+class KeepsNoChecksums(MemoryBucket):
+    """A bucket that answers no checksum of any object."""
+
+    def head(self, key: str, version_id: str | None = None) -> tuple[InputObject, dict[str, str]]:
+        pinned, metadata = super().head(key, version_id)
+        return msgspec.structs.replace(pinned, checksum=None), metadata
+
+
+@pytest.mark.parametrize("looks", [3, 1_000], ids=["many turns", "one turn"])
+def test_a_store_that_keeps_no_checksum_takes_none_from_the_report(whole: dict[str, bytes], looks: int) -> None:
+    services = fresh()
+    bucket = KeepsNoChecksums()
+    bucket.stored, services.bucket = services.bucket.stored, bucket
+    assert (by_turns(services, lambda: Watch(looks)) == 1) is (looks == 1_000)
+    assert results(services) == whole
 
 
 class OtherBytes(MemoryBucket):

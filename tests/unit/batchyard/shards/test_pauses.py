@@ -4,7 +4,6 @@ import pytest
 
 from batch_client import AuthenticationError, QuotaError, RateLimitError
 from batch_client import BatchError as ProviderBatchError
-from batchyard.api.batches import resume
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.shard import as_done
@@ -129,28 +128,6 @@ def test_probes_grow_as_rare_as_the_ceiling_and_each_is_one_call() -> None:
     assert waits[:6] == [30, 60, 120, 240, 480, 600]
     assert set(waits[5:]) == {services.settings.retry_ceiling_seconds}
     assert services.provider.calls == ["create_file"] * 50
-
-
-def test_resume_has_each_shard_that_waits_looked_after_and_no_other() -> None:
-    services = several()
-    refuse(services, "create_file", NO_MONEY)
-    submit(services, FIRST)
-    submit(services, SECOND)
-    third = Step(BATCH_ID, 2)
-    step = submit(services, third)
-    refuse(services, "retrieve_batch", NO_KEY, NO_KEY)
-    poll(services, step)
-    assert resume(services, BATCH_ID) == 2
-    assert [each["shard"] for each in services.advance_function.invoked] == [0, 2]
-
-
-def test_a_resumed_shard_is_sent_once_though_its_execution_wakes_up_later() -> None:
-    services = several()
-    refuse(services, "create_file", NO_MONEY)
-    asleep = submit(services, FIRST)
-    assert submit(services, FIRST).next == "poll"  # what resume asked for
-    assert submit(services, asleep).next == "poll"
-    assert services.provider.calls.count("create_batch") == 1
 
 
 def test_a_single_rate_limit_is_no_pause() -> None:

@@ -1,0 +1,66 @@
+"""Records of webhooks in the real table: their conditions, and the order of a list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchyard.api import webhook_endpoints
+from batchyard.domain import webhook_delivery
+from batchyard.domain.errors import NotFound, StaleRecord
+from batchyard.domain.webhook_delivery import DELIVERED, event_of
+from batchyard.domain.webhook_endpoint import MOST_ENDPOINTS
+
+if TYPE_CHECKING:
+    from batchyard.services import Services
+    from tests.fakes.world import World
+from tests.integration.batchyard.webhooks.hooked import EVENT, due, private, register
+
+
+@pytest.fixture
+def services(world: World) -> Services:
+    return private(world)
+
+
+def test_records_of_endpoints_and_deliveries_keep_their_conditions(services: Services) -> None:
+    _, made = due(services, "http://127.0.0.1:9/")
+    batch_store = services.webhook_store
+    before = batch_store.endpoint("default", made["id"])
+    assert batch_store.begin(webhook_delivery.new(EVENT, "default", made["id"], 9)) == batch_store.delivery(
+        made["id"], EVENT
+    )
+    batch_store.change(before, generation=2)
+    with pytest.raises(StaleRecord):
+        batch_store.change(before, name="another")
+    with pytest.raises(NotFound):
+        batch_store.endpoint("other", made["id"])
+    batch_store.note(batch_store.delivery(made["id"], EVENT), state=DELIVERED)
+    with pytest.raises(StaleRecord):
+        batch_store.attempt(batch_store.delivery(made["id"], EVENT), services.now())
+    webhook_endpoints.delete_webhook_endpoint(services, "default", made["id"])
+    assert batch_store.endpoints("default") == []
+    with pytest.raises(NotFound):
+        batch_store.endpoint("default", made["id"])
+
+
+def test_a_request_to_record_an_endpoint_may_be_repeated_after_a_lost_answer(services: Services) -> None:
+    made = services.webhook_store.endpoint("default", register(services, "http://127.0.0.1:9/")["id"])
+    services.webhook_store.create(made)
+    assert services.webhook_store.endpoints("default") == [made]
+
+
+def test_deliveries_are_listed_newest_first_up_to_a_hundred(services: Services) -> None:
+    made = register(services, "http://127.0.0.1:9/")
+    for at in range(101):
+        event = event_of(f"batch_{at:032x}", "batch.completed", 1_790_000_000 + at)
+        services.webhook_store.begin(webhook_delivery.new(event, "default", made["id"], event.created_at))
+    page = webhook_endpoints.list_webhook_deliveries(services, "default", made["id"])
+    assert [each["created_at"] - 1_790_000_000 for each in page["data"]] == list(range(100, 0, -1))
+    assert page["has_more"] is True
+
+
+def test_endpoints_are_counted_in_the_table(services: Services) -> None:
+    for _ in range(MOST_ENDPOINTS):
+        register(services, "http://127.0.0.1:9/")
+    assert len(services.webhook_store.endpoints("default")) == MOST_ENDPOINTS

@@ -1,0 +1,47 @@
+"""What a user may ask of a batch that is there: to be resumed."""
+
+from batch_client import AuthenticationError, QuotaError
+from batchyard.api.batches import resume
+from batchyard.domain.step import Step
+from batchyard.shards.poll import poll
+from batchyard.shards.submit import submit
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.planned import planned
+from tests.fakes.services import MemoryServices
+
+FIRST, SECOND = Step(BATCH_ID, 0), Step(BATCH_ID, 1)
+NO_MONEY = QuotaError("pay first", status=429, code="insufficient_quota")
+NO_KEY = AuthenticationError("bad key", status=401)
+
+
+def several() -> MemoryServices:
+    """Make services whose batch has three shards."""
+    services = planned(max_requests_per_shard=1)
+    services.event_bus.announced.clear()
+    return services
+
+
+def refuse(services: MemoryServices, call: str, *errors: Exception) -> None:
+    services.provider.trouble[call] = list(errors)  # type: ignore[arg-type]  # errors of the client, all
+
+
+def test_resume_has_each_shard_that_waits_looked_after_and_no_other() -> None:
+    services = several()
+    refuse(services, "create_file", NO_MONEY)
+    submit(services, FIRST)
+    submit(services, SECOND)
+    third = Step(BATCH_ID, 2)
+    step = submit(services, third)
+    refuse(services, "retrieve_batch", NO_KEY, NO_KEY)
+    poll(services, step)
+    assert resume(services, BATCH_ID) == 2
+    assert [each["shard"] for each in services.advance_function.invoked] == [0, 2]
+
+
+def test_a_resumed_shard_is_sent_once_though_its_execution_wakes_up_later() -> None:
+    services = several()
+    refuse(services, "create_file", NO_MONEY)
+    asleep = submit(services, FIRST)
+    assert submit(services, FIRST).next == "poll"  # what resume asked for
+    assert submit(services, asleep).next == "poll"
+    assert services.provider.calls.count("create_batch") == 1
