@@ -1,3 +1,5 @@
+"""A stack that is up asks its own API once, over a real socket, and says how to reach it."""
+
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
