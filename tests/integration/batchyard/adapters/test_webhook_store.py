@@ -11,11 +11,11 @@ from batchyard.domain import webhook_delivery
 from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.webhook_delivery import DELIVERED, event_of
 from batchyard.domain.webhook_endpoint import MOST_ENDPOINTS
+from tests.integration.batchyard.webhooks.registered import EVENT, due, private, register
 
 if TYPE_CHECKING:
     from batchyard.services import Services
     from tests.fakes.world import World
-from tests.integration.batchyard.webhooks.hooked import EVENT, due, private, register
 
 
 @pytest.fixture
@@ -25,23 +25,21 @@ def services(world: World) -> Services:
 
 def test_records_of_endpoints_and_deliveries_keep_their_conditions(services: Services) -> None:
     _, made = due(services, "http://127.0.0.1:9/")
-    batch_store = services.webhook_store
-    before = batch_store.endpoint("default", made["id"])
-    assert batch_store.begin(webhook_delivery.new(EVENT, "default", made["id"], 9)) == batch_store.delivery(
-        made["id"], EVENT
-    )
-    batch_store.change(before, generation=2)
+    store = services.webhook_store
+    before = store.endpoint("default", made["id"])
+    assert store.begin(webhook_delivery.new(EVENT, "default", made["id"], 9)) == store.delivery(made["id"], EVENT)
+    store.change(before, generation=2)
     with pytest.raises(StaleRecord):
-        batch_store.change(before, name="another")
+        store.change(before, name="another")
     with pytest.raises(NotFound):
-        batch_store.endpoint("other", made["id"])
-    batch_store.note(batch_store.delivery(made["id"], EVENT), state=DELIVERED)
+        store.endpoint("other", made["id"])
+    store.note(store.delivery(made["id"], EVENT), state=DELIVERED)
     with pytest.raises(StaleRecord):
-        batch_store.attempt(batch_store.delivery(made["id"], EVENT), services.now())
+        store.attempt(store.delivery(made["id"], EVENT), services.now())
     webhook_endpoints.delete_webhook_endpoint(services, "default", made["id"])
-    assert batch_store.endpoints("default") == []
+    assert store.endpoints("default") == []
     with pytest.raises(NotFound):
-        batch_store.endpoint("default", made["id"])
+        store.endpoint("default", made["id"])
 
 
 def test_a_request_to_record_an_endpoint_may_be_repeated_after_a_lost_answer(services: Services) -> None:

@@ -42,3 +42,8 @@ def test_an_execution_that_was_never_started_is_started_by_the_next_event(world:
 def test_any_key_works(world: World, name: str) -> None:
     batch_id = world.drop(ONE, f"inbox/default/{name}")
     assert world.run(batch_id) == "done"
+
+
+def test_an_upload_that_is_gone_makes_nothing_though_s3_only_says_that_it_may_not_be_read(world: World) -> None:
+    assert intake(world.services, BUCKET, "inbox/default/never-was.jsonl") is None
+    assert executions() == []

@@ -15,14 +15,14 @@ from batchyard.domain.errors import DeliveryFailed
 from batchyard.domain.webhook_delivery import DeliveryRequest
 from batchyard.webhooks.deliver import deliver, end_delivery
 from batchyard.webhooks.notify import notify
+from tests.integration.batchyard.receiver import Receiver, receiving
+from tests.integration.batchyard.webhooks.registered import EVENT, due, private, register
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchyard.services import Services
     from tests.fakes.world import World
-from tests.integration.batchyard.receiver import Receiver, receiving
-from tests.integration.batchyard.webhooks.hooked import EVENT, due, private, register
 
 
 @pytest.fixture

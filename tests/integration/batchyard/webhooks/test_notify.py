@@ -8,11 +8,11 @@ import boto3
 import pytest
 
 from batchyard.webhooks.notify import notify
+from tests.integration.batchyard.webhooks.registered import EVENT, private, register
 
 if TYPE_CHECKING:
     from batchyard.services import Services
     from tests.fakes.world import World
-from tests.integration.batchyard.webhooks.hooked import EVENT, private, register
 
 
 @pytest.fixture
