@@ -13,12 +13,12 @@ NAMESPACE: Final = "Batchyard"
 # set the root logger to DEBUG before this; only our own logger follows.
 logging.getLogger().setLevel(max(logging.getLogger().level, logging.WARNING))
 
-logger = Logger(utc=True)  # the template names its service and its level, by variables that Powertools reads
+logger = Logger(service="batchyard", utc=True)  # the template sets its level, by a variable that Powertools reads
 
 
 def publish(counts: Mapping[str, int]) -> None:
-    """Publish what was counted, for this stack alone; what was not done costs no metric."""
-    metrics = Metrics(namespace=NAMESPACE)
+    """Publish what was counted, under the name of the stack; what was not done costs no metric."""
+    metrics = Metrics(namespace=NAMESPACE)  # Powertools reads the name of the stack from a variable, too
     for name, count in counts.items():
         metrics.add_metric(name, MetricUnit.Count, count)
     if counts:

@@ -101,7 +101,7 @@ def surroundings() -> Iterator[Surroundings]:
 def of_the_template(level: str) -> dict[str, str]:
     """Return the variables that Lambda and the template set for the log, where LogLevel is this."""
     function = template()["Globals"]["Function"]
-    names = {"LogLevel": level, "AWS::StackName": "batchyard"}
+    names = {"LogLevel": level, "AWS::StackName": "stack-1"}
     ours = {
         name: value for name, value in function["Environment"]["Variables"].items() if name.startswith("POWERTOOLS_")
     }
@@ -143,7 +143,7 @@ def test_metrics_are_printed_at_every_level_and_messages_from_that_level_on(leve
     with surroundings() as server:
         lines = [json.loads(line) for line in swept(server, **of_the_template(level)) if line.startswith("{")]
     (metrics,) = [line for line in lines if "_aws" in line]
-    assert (metrics["ProviderFailures"], metrics["service"]) == ([2.0], "batchyard")
+    assert (metrics["ProviderFailures"], metrics["service"]) == ([2.0], "stack-1")
     messages = {line["message"]: line["level"] for line in lines if "_aws" not in line}
     assert ("provider call failed" in messages) is (level != "ERROR")  # a warning
     assert all(LEVELS.index(of_line) >= LEVELS.index(level) for of_line in messages.values())
@@ -153,6 +153,6 @@ def test_metrics_are_printed_at_every_level_and_messages_from_that_level_on(leve
 def test_at_debug_no_library_says_what_it_sends_and_receives_even_if_lambda_turns_all_loggers_on(format_: str) -> None:
     everything = {"AWS_LAMBDA_LOG_FORMAT": format_, "AWS_LAMBDA_LOG_LEVEL": "DEBUG", "POWERTOOLS_LOG_LEVEL": "DEBUG"}
     with surroundings() as server:
-        lines = swept(server, POWERTOOLS_SERVICE_NAME="ours", **everything)
+        lines = swept(server, POWERTOOLS_SERVICE_NAME="batchyard", **everything)
     assert lines
-    assert {json.loads(line)["service"] for line in lines} == {"ours"}  # a line of any other logger has none
+    assert {json.loads(line)["service"] for line in lines} == {"batchyard"}  # a line of any other logger has none
