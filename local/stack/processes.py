@@ -2,11 +2,14 @@
 
 import contextlib
 import json
+import math
 import os
 import selectors
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from local.errors import ProcessEnded
 
 _READY_SECONDS = 30.0
 _GRACE_SECONDS = 2.0
+_LOOK_SECONDS = 0.02
 
 
 class Process:
@@ -43,10 +47,19 @@ class Process:
                 pass_fds=sockets,
                 process_group=0,  # Ctrl-C reaches only the parent, which ends its processes in order
             )
+        self._returncode: int | None = None
+        # a thread waits: an exception of a signal, which comes in the main thread, would leave Popen's lock held for ever
+        threading.Thread(target=self._watch, name=f"watch of {name}", daemon=True).start()
 
-    def wait(self) -> int:
-        """Wait until the process has ended by itself, and return its exit status."""
-        return self._process.wait()
+    def _watch(self) -> None:
+        self._returncode = self._process.wait()
+
+    def wait(self, seconds: float = math.inf) -> int | None:
+        """Wait until the process has ended, and return its exit status; None if it has not ended within `seconds`."""
+        deadline = time.monotonic() + seconds
+        while self._returncode is None and time.monotonic() < deadline:
+            time.sleep(_LOOK_SECONDS)
+        return self._returncode
 
     @property
     def pid(self) -> int:
@@ -55,11 +68,9 @@ class Process:
 
     def check(self, wait_seconds: float = 0.0) -> None:
         """Raise ProcessEnded if the process has ended, or ends within `wait_seconds`."""
-        try:
-            status = self._process.wait(wait_seconds)
-        except subprocess.TimeoutExpired:
-            return
-        raise ProcessEnded(f"The {self.name} ended by itself ({_ending(status)}). Its log: {self.log}")
+        status = self.wait(wait_seconds)
+        if status is not None:
+            raise ProcessEnded(f"The {self.name} ended by itself ({_ending(status)}). Its log: {self.log}")
 
     def read_ready_line(self) -> dict[str, str]:
         """Wait for the one JSON line that the process prints when it is ready, and return the object."""
@@ -84,10 +95,9 @@ class Process:
     def end(self) -> None:
         """End the process and every process that it started, within seconds."""
         _signal_group(self.pid, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_GRACE_SECONDS)
+        self.wait(_GRACE_SECONDS)
         _signal_group(self.pid, signal.SIGKILL)  # the rest of the group: Lambda workers that are in a call
-        self._process.wait()
+        self.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 pipe.close()
