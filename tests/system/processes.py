@@ -9,7 +9,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
+
+import httpx
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +44,30 @@ def up(**settings: str) -> Iterator[Mapping[str, str]]:
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(20)
+
+
+@contextmanager
+def own_provider(*options: str) -> Iterator[Mapping[str, str]]:
+    """Yield the settings that name a provider of the user's own, which outlives the run."""
+    command = [sys.executable, "-m", "local.emulator", *options]
+    with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as theirs:  # noqa: S603 - our own program
+        try:
+            assert theirs.stdout is not None
+            ready = json.loads(theirs.stdout.readline())
+            yield {"PROVIDER_BASE_URL": ready["provider_url"], "PROVIDER_API_KEY": ready["api_key"]}
+        finally:
+            theirs.terminate()
+
+
+def admin(own: Mapping[str, str], door: str) -> str:
+    """Return the address of one of the emulator's own doors."""
+    return f"{own['PROVIDER_BASE_URL'].removesuffix('/v1')}/_emulator/{door}"
+
+
+def ledger(own: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the provider batches that were made at the user's own provider."""
+    entries: list[dict[str, Any]] = httpx.get(admin(own, "ledger"), timeout=60).json()["data"]
+    return entries
 
 
 def descendants(pid: int) -> set[int]:

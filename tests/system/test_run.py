@@ -9,14 +9,23 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from local.stack.clients import Clients
 from local.stack.run_folder import RUNS
-from tests.system.processes import ROOT, alive, descendants, environment, eventually, local
+from tests.system.processes import (
+    ROOT,
+    admin,
+    alive,
+    descendants,
+    environment,
+    eventually,
+    ledger,
+    local,
+    own_provider,
+)
 from tests.system.running_stack import jsonl, request
 
 SLOW = {"BATCHYARD_POLL_FLOOR_SECONDS": "600"}  # a batch that will not end while a test looks
@@ -52,28 +61,6 @@ def waiting(
             yield process, descendants(process.pid), said
         finally:
             process.kill()
-
-
-@contextmanager
-def own_provider(*options: str) -> Iterator[Mapping[str, str]]:
-    """Yield the settings that name a provider of the user's own, which outlives the run."""
-    command = [sys.executable, "-m", "local.emulator", *options]
-    with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as theirs:  # noqa: S603 - our own program
-        try:
-            assert theirs.stdout is not None
-            ready = json.loads(theirs.stdout.readline())
-            yield {"PROVIDER_BASE_URL": ready["provider_url"], "PROVIDER_API_KEY": ready["api_key"]}
-        finally:
-            theirs.terminate()
-
-
-def admin(own: Mapping[str, str], door: str) -> str:
-    return f"{own['PROVIDER_BASE_URL'].removesuffix('/v1')}/_emulator/{door}"
-
-
-def ledger(own: Mapping[str, str]) -> list[dict[str, Any]]:
-    entries: list[dict[str, Any]] = httpx.get(admin(own, "ledger")).json()["data"]
-    return entries
 
 
 def test_a_run_ends_well_and_replaces_the_results_of_an_earlier_one(source: Path, tmp_path: Path) -> None:
