@@ -64,8 +64,8 @@ prices: setup ## the price list of the installed genai-prices, for estimates
 docs: setup ## docs/settings.md, written from template.yaml
 	@$(PY) -m local.settings_page
 
-bench: setup ## the benchmarks, as ratios; BENCH="upload plan" picks some
-	@$(PY) -m tests.benchmarks $(BENCH)
+bench: setup ## the benchmarks, as ratios; BENCH="upload plan" picks some, BENCH=fleet FILES=200 drops files into make up
+	@$(PY) -m tests.benchmarks $(BENCH) $(if $(FILES),--files "$(FILES)")
 
 faults: setup ## the fault suite at length: WALKS=1000 random walks, a fault at every single effect (half an hour or more)
 	@EVERY_EFFECT=1 WALKS="$(WALKS)" $(PY) -m pytest tests/faults tests/integration/batchyard

@@ -1,34 +1,47 @@
 """Print how the project's work compares with a baseline timed in the same run.
 
-`python -m tests.benchmarks [--full] [upload] [import] [plan] [assemble] [door]`
+`python -m tests.benchmarks [--full] [--files N] [upload] [import] [plan] [assemble] [door] [fleet]`
 """
 
 import argparse
 import importlib
 import os
 import sys
+from collections.abc import Iterator
 
 from tests.benchmarks.measure import PATH
+from tests.benchmarks.row import Row
 
 PARTS = {"upload": "upload", "import": "importing", "plan": "plan", "assemble": "assemble", "door": "door"}
+FLEET = "fleet"  # minutes on all cores, so only where it is named
 
 
 def main() -> None:
     """Run the parts that are named, or all."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="part", help=f"some of {', '.join(PARTS)}; all by default")
+    of_all = f"some of {', '.join(PARTS)}; all of these by default. And {FLEET}, only where it is named"
+    parser.add_argument("parts", nargs="*", metavar="part", help=of_all)
+    parser.add_argument("--files", type=int, default=200, help="how many files the fleet has")
     parser.add_argument(
         "--full", action="store_true", help="memory at 1 GB and at 5 M lines too (minutes, 2.2 GB disk)"
     )
     given = parser.parse_args()
-    unknown = set(given.parts) - set(PARTS)
+    unknown = set(given.parts) - {*PARTS, FLEET}
     if unknown:
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
     sys.path += PATH.split(os.pathsep)
     for part in given.parts or PARTS:
-        for row in importlib.import_module(f"tests.benchmarks.{PARTS[part]}").rows(full=given.full):
+        for row in _rows(part, given):
             sys.stdout.write(f"{row}\n")
             sys.stdout.flush()
+
+
+def _rows(part: str, given: argparse.Namespace) -> Iterator[Row]:
+    """Run one part; the modules of a part are imported when the part is run."""
+    if part == FLEET:
+        yield from importlib.import_module("tests.benchmarks.fleet").rows(full=given.full, files=given.files)
+    else:
+        yield from importlib.import_module(f"tests.benchmarks.{PARTS[part]}").rows(full=given.full)
 
 
 if __name__ == "__main__":
