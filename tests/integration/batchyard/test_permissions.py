@@ -163,7 +163,8 @@ def test_a_provider_batch_that_is_lost_is_made_again(world: World) -> None:
 
     world.provider.retrieve_batch = show  # type: ignore[method-assign]
     run_ten(world)
-    assert (len(world.provider.batches), len(lost)) == (2, 1)
+    assert lost  # looked at until its window was over: a provider may lose sight of a batch for a while
+    assert len(world.provider.batches) == 2
 
 
 def test_answers_that_are_gone_are_looked_for_and_then_asked_for_again(world: World) -> None:
