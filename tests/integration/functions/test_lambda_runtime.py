@@ -25,7 +25,9 @@ LEVELS: Final = ("DEBUG", "INFO", "WARN", "WARNING", "ERROR")
 INVOCATION: Final = "/2018-06-01/runtime/invocation"
 NO_VERSIONS: Final = b"""<?xml version="1.0"?><ListVersionsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>data</Name>
 <Prefix>inbox/</Prefix><IsTruncated>false</IsTruncated></ListVersionsResult>"""
-DYNAMODB: Final = {"Query": {"Items": [], "Count": 0, "ScannedCount": 0}, "GetItem": {}, "PutItem": {}}
+ANSWERS: Final[dict[str, dict[str, object]]] = {
+    "Query": {"Items": [], "Count": 0, "ScannedCount": 0}, "GetItem": {}, "PutItem": {}, "ListExecutions": {"executions": []},
+}  # fmt: skip
 
 
 class Surroundings(ThreadingHTTPServer):
@@ -73,7 +75,7 @@ class _Answers(BaseHTTPRequestHandler):
         elif service == "secretsmanager":
             self._say(200, json.dumps({"ARN": "a", "Name": "provider", "SecretString": SECRET}).encode())
         else:
-            self._say(200, json.dumps(DYNAMODB[action]).encode())
+            self._say(200, json.dumps(ANSWERS[action]).encode())
 
     def _say(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
@@ -113,6 +115,7 @@ def swept(server: Surroundings, **logging: str) -> list[str]:
     """Run a sweep in Lambda's runtime with these variables for the log, and return all that was printed, by line."""
     given = environment(
         BUCKET="data", TABLE="table", EVENT_BUS="bus", STACK="s", PROVIDER_SECRET_ID="provider",
+        STATE_MACHINE_ARN="arn:aws:states:us-east-1:123456789012:stateMachine:batches",
         PROVIDER_BASE_URL=f"http://{server.address}/provider/v1", AWS_ENDPOINT_URL=f"http://{server.address}",
         AWS_LAMBDA_RUNTIME_API=server.address, AWS_LAMBDA_FUNCTION_NAME="sweep", AWS_LAMBDA_FUNCTION_VERSION="1",
         AWS_LAMBDA_FUNCTION_MEMORY_SIZE="512", AWS_DEFAULT_REGION="us-east-1", AWS_ACCESS_KEY_ID="test",
