@@ -25,10 +25,15 @@ def _see(event: str, arguments: tuple[Any, ...]) -> None:
 sys.addaudithook(_see)  # it sees the sockets of every library and thread, and cannot be taken off again
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Forget the sockets of tests from other floors that ran before in this process."""
+    _opened.clear()
+
+
 @pytest.fixture(autouse=True)
 def no_socket() -> Iterator[None]:
     """Fail a test that opened a socket, or whose fixtures did, even if the socket led nowhere and nobody noticed."""
     yield
     opened = len(_opened)
-    _opened.clear()
     assert not opened, "a unit test opened a socket: it belongs to tests/integration"
