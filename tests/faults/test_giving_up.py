@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from batchyard.recovery.restarts import MOST_RESTARTS
+from batchyard.recovery.dead_executions import MOST_RESTARTS
 from batchyard.shards.fail import RESTS
 from tests.fakes.failures import lost
 from tests.faults.provider import Fate, Trouble

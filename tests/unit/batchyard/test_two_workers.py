@@ -22,8 +22,9 @@ from batchyard.results.assemble import assemble
 from batchyard.shards.cancel import cancel
 from batchyard.shards.collect import PATIENCE_FOR_SOME, collect
 from batchyard.shards.fail import end_batch, fail_batch
+from batchyard.shards.lost_create import LISTED_WITHIN, LONGEST_CREATE
 from batchyard.shards.poll import poll
-from batchyard.shards.submit import LISTED_WITHIN, LONGEST_CREATE, submit
+from batchyard.shards.submit import submit
 from tests.fakes.batches import BATCH_ID
 from tests.fakes.failures import Failure, each_failure
 from tests.fakes.planned import planned

@@ -12,10 +12,6 @@ WAIT, RESUBMIT, FINISH = "wait", "resubmit", "finish"
 ACTIONS: Final = frozenset({WAIT, RESUBMIT, FINISH})
 # The last tenth of the window is for the cancel, which may take ten minutes, and for the lines that are sent again.
 WAITED_FOR: Final = 0.9
-# How a provider batch ends that the provider, or we, gave no more time.
-OUT_OF_TIME: Final = frozenset({"expired", "cancelled"})
-
-
 CANCELLED: Final = BatchError("batch_cancelled", "The batch was cancelled before this request was finished.")
 CUT_SHORT: Final = BatchError("server_error", "The results were put together before this request was finished.")
 DRAINING: Final = DAY  # a draining batch waits this long for the provider's answers
@@ -38,8 +34,3 @@ def why_stopped(batch: Batch, shard: Shard) -> BatchError | None:
 def deadline(action: str, created_at: int, window: int) -> float:
     """Return when the unfinished lines are taken back to be sent again, in Unix seconds; infinity for the action `wait`."""
     return created_at + window * WAITED_FOR if action in {RESUBMIT, FINISH} else math.inf
-
-
-def is_stall(status: str, ran: float, window: int) -> bool:
-    """Tell whether an attempt that finished no line after so many seconds is a stall: a window that is over is none."""
-    return status not in OUT_OF_TIME or ran < WAITED_FOR * window

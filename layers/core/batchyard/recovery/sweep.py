@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Final
 
 from batchyard.observability import publish
+from batchyard.recovery.dead_executions import restart
 from batchyard.recovery.drain import drain
 from batchyard.recovery.missed_uploads import start_missed
 from batchyard.recovery.orphans import look_for_batches, look_for_files
-from batchyard.recovery.restarts import restart
 from batchyard.recovery.settle import settle
 from batchyard.recovery.storage_audit import sum_up
 from batchyard.recovery.sweep_run import SweepRun

@@ -14,7 +14,7 @@ from batchyard.domain.shard import Attempt, Shard
 from batchyard.domain.time_budget import TimeBudget
 from batchyard.lines.merging import NOWHERE, MergeInput, merged
 from batchyard.lines.runs import Run
-from batchyard.shards.unanswered import put_unanswered, unanswered_key
+from batchyard.shards.unanswered_lines import put_unanswered, unanswered_key
 
 SkippedRuns = list[tuple[int, Run]]
 

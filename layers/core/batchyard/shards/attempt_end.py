@@ -3,15 +3,14 @@
 from contextlib import ExitStack
 
 from batchyard.domain import object_keys
-from batchyard.domain.batch import BatchError, Usage, window_seconds
+from batchyard.domain.batch import Usage, window_seconds
 from batchyard.domain.outcomes import Outcome, count_code
 from batchyard.domain.shard import Shard, as_done, change, change_attempt, with_stall
 from batchyard.domain.step import Next, Step
-from batchyard.domain.stopping import is_stall
 from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
-from batchyard.shards import stalls
+from batchyard.shards import expired, stalls
 from batchyard.shards.answers import Answers
 from batchyard.shards.turn import Turn
 
@@ -91,7 +90,7 @@ def end_attempt(turn: Turn, ended: Shard, outcome: AttemptOutcome) -> Step:
     if stopped or not ended.unfinished:
         after = as_done(after, stopped if ended.unfinished else None)
     elif after.stalls >= turn.services.settings.max_attempts:
-        after = stalls.fail_lines(turn, after, _no_answer(after))
+        after = stalls.fail_lines(turn, after, expired.no_answer(after))
     turn.answered(after)
     if after.done:
         return turn.then(Next.DONE)
@@ -101,11 +100,5 @@ def end_attempt(turn: Turn, ended: Shard, outcome: AttemptOutcome) -> Step:
 def _is_stall(turn: Turn, ended: Shard) -> bool:
     """Tell whether the attempt counts as a stall; a direct one, which had no provider batch, does not."""
     attempt, window = ended.attempts[-1], window_seconds(turn.batch.completion_window)
-    return not attempt.direct and is_stall(
-        attempt.provider_status or "", turn.services.now() - attempt.began_at, window
-    )
-
-
-def _no_answer(shard: Shard) -> BatchError:
-    code = "batch_expired" if shard.attempts[-1].provider_status == "expired" else "no_answer"
-    return BatchError(code, f"The provider answered none of the last {shard.stalls} attempts at this request.")
+    ran = turn.services.now() - attempt.began_at
+    return not attempt.direct and not expired.had_its_window(attempt.provider_status or "", ran, window)

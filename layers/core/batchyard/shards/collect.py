@@ -18,7 +18,7 @@ from batchyard.services import Services
 from batchyard.shards import retries
 from batchyard.shards.answers import Answers
 from batchyard.shards.attempt_end import AttemptOutcome, end_attempt, with_attempt_ended
-from batchyard.shards.provider_failure import after_failed
+from batchyard.shards.provider_refusal import after_failed
 from batchyard.shards.turn import Turn, play
 
 # So often we look again for answers that the provider's own counts promise: long if there are none at all, as files may
@@ -56,6 +56,7 @@ def _collect(turn: Turn, seconds_left: Callable[[], float]) -> Step:
 
 
 def _take(turn: Turn, seen: ProviderBatch, seconds_left: Callable[[], float]) -> Step:
+    """Take what a provider batch answered that is completed, expired or cancelled; or failed, with or without answers."""
     lines = ShardLines.read(turn.services.bucket, turn.shard.batch_id, turn.shard.shard)
     sent = Unfinished.read(turn.services.bucket, turn.shard.unfinished_key, len(lines))
     asked = (lines.custom_ids[ordinal] for ordinal in sent.ordinals[: turn.attempt.lines])

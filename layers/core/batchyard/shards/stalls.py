@@ -14,7 +14,7 @@ from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.shards.turn import Turn
-from batchyard.shards.unanswered import error_lines
+from batchyard.shards.unanswered_lines import error_lines
 
 if TYPE_CHECKING:
     from array import array

@@ -9,7 +9,6 @@ from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.shard import (
     ATTEMPT_KEY,
-    CLOCK_SKEW,
     STACK_KEY,
     as_done,
     change,
@@ -22,22 +21,18 @@ from batchyard.lines.byte_ranges import ByteRanges
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.services import Services
-from batchyard.shards import retries, token_room
+from batchyard.shards import lost_create, retries, token_room
 from batchyard.shards.direct import is_due, send_tail, with_direct_attempt
-from batchyard.shards.provider_failure import after_refused_create
+from batchyard.shards.provider_refusal import after_refused_create
 from batchyard.shards.turn import Turn, play
 
 if TYPE_CHECKING:
     from array import array
 
-LISTED_WITHIN, LOOKS = 20, 3  # a batch just created may not be listed at once, nor by each of a service's replicas
-BETWEEN_LOOKS: Final = 10
-QUICKLY: Final = 15  # seconds; an answer that was lost later may belong to a create that is still under way
 TOO_MANY_ATTEMPTS: Final = BatchError(
     "too_many_attempts",
     "Its shard was sent so often that its record is full. Send the rest as a new batch, with fewer requests per shard.",
 )
-LONGEST_CREATE: Final = 120  # a worker that was killed may have a create on its way for so long; see Services.provider
 
 
 def submit(services: Services, step: Step) -> Step:
@@ -73,28 +68,19 @@ class _Submission:
         if turn.attempt.provider_batch_id is not None:
             return turn.then(Next.POLL, self._services.settings.poll_floor_seconds)
         if turn.attempt.creating_at is not None:
-            return self._look_up(turn.attempt.creating_at)
+            return self._take_up(turn.attempt.creating_at)
         return self._send()
 
-    def _look_up(self, creating_at: int) -> Step:
-        """Find out what became of a create whose answer we do not have."""
-        turn, shard, since = self._turn, self._turn.shard, creating_at - CLOCK_SKEW
-        known = {each.provider_batch_id or "" for each in shard.attempts}
+    def _take_up(self, creating_at: int) -> Step:
+        """Adopt what came of a create whose answer we do not have, or create again if nothing did."""
+        turn = self._turn
         try:
-            made = self._services.ask(
-                lambda provider: provider.find_batch(
-                    ATTEMPT_KEY, shard.attempt_key, since, input_file_id=shard.file_id, but=known
-                )
-            )
+            made = lost_create.find(turn, creating_at)
         except BatchClientError as error:  # this refusal says nothing about the batch we look for: it may exist
             return retries.after_failed_read(turn, error)
         if made is not None:
             return self._adopt(made)
-        left = _certain_at(creating_at, turn.attempt.lost_at) - self._services.now()
-        if left <= 0 and turn.attempt.lookups + 1 >= LOOKS:
-            return self._send()
-        turn.save(change_attempt(shard, lookups=turn.attempt.lookups + 1))
-        return turn.then(Next.SUBMIT, min(left, BETWEEN_LOOKS) if left > 0 else BETWEEN_LOOKS)
+        return lost_create.after_not_found(turn, creating_at) or self._send()
 
     def _send(self) -> Step:
         turn = self._turn
@@ -158,10 +144,3 @@ class _Submission:
     def _stop(self, reason: BatchError) -> Step:
         self._turn.save(as_done(self._turn.shard, reason))
         return self._turn.then(Next.DONE)
-
-
-def _certain_at(creating_at: int, lost_at: int | None) -> int:
-    """Tell when a batch that is not listed was not made: soon, if the answer was cut off at once; else it may be slow."""
-    if lost_at is not None and lost_at - creating_at < QUICKLY:
-        return lost_at + LISTED_WITHIN
-    return max(creating_at + LONGEST_CREATE, (lost_at or 0) + LISTED_WITHIN)

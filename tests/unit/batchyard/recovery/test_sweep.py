@@ -8,7 +8,7 @@ import pytest
 
 from batchyard.domain.batch import InputObject
 from batchyard.domain.errors import KeyMissing, StoreError
-from batchyard.recovery.restarts import MOST_RESTARTS
+from batchyard.recovery.dead_executions import MOST_RESTARTS
 from batchyard.recovery.sweep import sweep
 from batchyard.recovery.sweep_run import RESERVE
 from tests.fakes.batches import BATCH_ID, NOW

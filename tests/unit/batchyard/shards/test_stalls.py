@@ -2,13 +2,10 @@
 
 import json
 
-import pytest
-
 from batch_client import NotFoundError, RequestCounts
-from batchyard.domain.batch import BatchError, window_seconds
+from batchyard.domain.batch import BatchError
 from batchyard.domain.shard import Shard, change, with_stall
 from batchyard.domain.step import Next, Step
-from batchyard.domain.stopping import is_stall
 from batchyard.results.assemble import assemble
 from batchyard.shards import stalls
 from batchyard.shards.collect import collect
@@ -23,24 +20,6 @@ FIRST = Step(BATCH_ID, 0)
 NO = BatchError("no_answer", "none came")
 TWO_LINES = 2 * (len(INPUT.splitlines()[0]) + 1)
 DAY = 86_400
-
-
-@pytest.mark.parametrize(
-    ("status", "ran", "window", "counts"),
-    [
-        ("completed", 2 * DAY, "24h", True),
-        ("failed", DAY, "24h", True),
-        ("expired", DAY, "24h", False),
-        ("expired", 0.9 * DAY, "24h", False),
-        ("expired", 0.8 * DAY, "24h", True),
-        ("expired", 60, "24h", True),
-        ("expired", DAY, "7d", True),
-        ("cancelled", DAY, "24h", False),
-        ("cancelled", 60, "24h", True),
-    ],
-)
-def test_a_window_that_was_over_counts_for_nothing(status: str, ran: float, window: str, counts: bool) -> None:
-    assert is_stall(status, ran, window_seconds(window)) is counts
 
 
 def test_what_is_counted_is_the_least_that_was_sent_in_a_row() -> None:

@@ -1,4 +1,7 @@
-"""What a shard does when its provider batch ended `failed` without an answer: nothing ran and nothing was paid."""
+"""What a shard does when the provider refuses its batch, at `POST /batches` or by the status `failed` without any answer.
+
+Nothing ran then, and nothing was paid.
+"""
 
 import math
 from itertools import takewhile
