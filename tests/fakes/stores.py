@@ -1,6 +1,6 @@
 """The stores of records, in dictionaries, under the conditions of the real stores."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from batchyard.adapters.token_ledger_store import TokenLedgerStore
 from batchyard.adapters.upload_store import UploadStore
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, Counts, Usage
-from batchyard.domain.create_rate import Creations
+from batchyard.domain.create_limits import Creations
 from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.multipart_upload import StoredUpload, UploadPart
 from batchyard.domain.shard import Shard, with_next_version
@@ -262,6 +262,7 @@ class MemoryTokenLedgerStore(TokenLedgerStore):
         self.books: dict[str, Ledger] = {}
         self.held: dict[str, dict[str, Reservation]] = {}
         self.created: dict[str, Creations] = {}
+        self.in_slots: dict[str, set[str]] = {}
 
     def read(self, name: str) -> Ledger:
         return self.books.get(name, Ledger())
@@ -338,6 +339,18 @@ class MemoryTokenLedgerStore(TokenLedgerStore):
             return False
         self.created[provider] = msgspec.structs.replace(after, version=before.version + 1)
         return True
+
+    def take_slot(self, provider: str, slot: str, most: int) -> bool:
+        if len(self.in_slots.get(provider, ())) >= most:
+            return False
+        self.in_slots.setdefault(provider, set()).add(slot)
+        return True
+
+    def slots(self, provider: str) -> list[str]:
+        return list(self.in_slots.get(provider, ()))
+
+    def drop_slots(self, provider: str, slots: Collection[str]) -> None:
+        self.in_slots.get(provider, set()).difference_update(slots)
 
     def _free(self, name: str, reservation: Reservation) -> bool:
         known = self.reservation(name, reservation.attempt)

@@ -54,6 +54,8 @@ class Settings:
     first_enqueued_tokens: int = 0
     #: Provider batches; 0 for no limit.
     max_creates_per_hour: int = 2_000
+    #: Shards of all batches; 0 for no limit.
+    max_concurrent_submits: int = 100
     poll_floor_seconds: int = 30
     poll_ceiling_seconds: int = 3_600
     retry_floor_seconds: int = 30

@@ -104,21 +104,25 @@ def behind(sort_key: str, after: str | None, *, newest_first: bool = False) -> t
 
 def changing(
     key: Mapping[str, str], sets: Mapping[str, object], condition: str, values: Mapping[str, object] | None = None, *,
-    adds: Mapping[str, int] | None = None, removed: Sequence[str] = (),
+    adds: Mapping[str, int | set[str]] | None = None, deletes: Mapping[str, set[str]] | None = None,
+    removed: Sequence[str] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """Shape a change of a record; in the condition, `#name` is a member and `:name` one of the values.
 
+    What `adds` has is added to a number or to a set; what `deletes` has is taken out of a set, which is gone when it is empty.
     Every member has an alias, because DynamoDB reserves some hundred words.
     """
-    added = adds or {}
+    added, deleted = adds or {}, deletes or {}
     clauses = {
         "SET": [f"#{name} = :set_{name}" for name in sets],
         "ADD": [f"#{name} :add_{name}" for name in added],
+        "DELETE": [f"#{name} :delete_{name}" for name in deleted],
         "REMOVE": [f"#{name}" for name in removed],
     }
     expression = " ".join(f"{word} {', '.join(each)}" for word, each in clauses.items() if each)
     given = {**{f":set_{name}": value for name, value in sets.items()}, **(values or {})}
     given.update({f":add_{name}": more for name, more in added.items()})
+    given.update({f":delete_{name}": less for name, less in deleted.items()})
     return {"Key": encode(key), "UpdateExpression": expression, **_conditional(condition, given, expression)}
 
 
@@ -129,7 +133,10 @@ def members(record: msgspec.Struct) -> dict[str, object]:
 
 def encode(item: Mapping[str, object]) -> dict[str, Any]:
     """Write plain values in the form of DynamoDB."""
-    return {name: _to_dynamo(msgspec.to_builtins(value)) for name, value in item.items()}
+    return {
+        name: _to_dynamo(value if isinstance(value, set) else msgspec.to_builtins(value))
+        for name, value in item.items()
+    }
 
 
 def decode(item: Mapping[str, Any]) -> dict[str, Any]:

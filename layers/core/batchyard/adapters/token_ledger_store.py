@@ -1,4 +1,4 @@
-"""The records of token ledgers, their reservations, and the creations of the last hour."""
+"""The records of token ledgers and their reservations, and of what bounds the creation of provider batches."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ import msgspec
 from batchyard.adapters.aws import through_conflicts, translated
 from batchyard.adapters.table import ANY, INDEX, NEW, Table, changing
 from batchyard.domain import token_ledger
-from batchyard.domain.create_rate import Creations
+from batchyard.domain.create_limits import Creations
 from batchyard.domain.errors import SettingsError, StaleRecord
 from batchyard.domain.token_ledger import Ledger, Reservation, Terms
 from batchyard.domain.token_limits import configured_limit, limit_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
 LEDGER, RESERVATION, HOUR = "LEDGER", "RESERVATION#", "HOUR"
+SLOTS: Final = "slots"  # the set of slots that are held; DynamoDB drops an empty set
 LEDGERS: Final = "LEDGERS"  # the name of all ledgers in the index, which holds the queue of each ledger too
 INDEX_KEY: Final = ("gsi1pk", "gsi1sk")
 QUEUE_PAGE: Final = 25  # records of some 300 bytes: a page is two read units, and few who look need a second
@@ -135,6 +136,19 @@ class TokenLedgerStore(Table):
         unmoved = f"{NEW} OR #version = :seen"
         return self._try_change(changing(_hour_key(provider), sets, unmoved, {":seen": before.version}))
 
+    def take_slot(self, provider: str, slot: str, most: int) -> bool:
+        """Take a slot to submit in, if fewer than `most` are held."""
+        free = f"attribute_not_exists(#{SLOTS}) OR size(#{SLOTS}) < :most"
+        return self._try_change(changing(_slots_key(provider), {}, free, {":most": most}, adds={SLOTS: {slot}}))
+
+    def slots(self, provider: str) -> list[str]:
+        """Read the slots that are held."""
+        return list(self._find(_slots_key(provider)).get(SLOTS, ()))
+
+    def drop_slots(self, provider: str, slots: Collection[str]) -> None:
+        """Give slots back; a slot that nobody holds is no error."""
+        self._try_change(changing(_slots_key(provider), {}, ANY, deletes={SLOTS: set(slots)}))
+
     def _reservation(
         self, name: str, reservation: Reservation, sets: Mapping[str, object], condition: str, values: Mapping[str, object]
     ) -> dict[str, Any]:  # fmt: skip
@@ -168,6 +182,10 @@ def _reservation_key(name: str, attempt: str) -> dict[str, str]:
 
 def _hour_key(provider: str) -> dict[str, str]:
     return {"pk": f"CREATES#{provider}", "sk": HOUR}
+
+
+def _slots_key(provider: str) -> dict[str, str]:
+    return {"pk": f"CREATES#{provider}", "sk": "SLOTS"}
 
 
 def _queue(name: str) -> str:

@@ -1,4 +1,4 @@
 """One shard at the provider, until every line has its outcome.
 
-Other rooms import: submit, poll, collect, cancel, fail, provider_files, unanswered.
+Other rooms import: submit, poll, collect, cancel, fail, provider_files, unanswered_lines.
 """

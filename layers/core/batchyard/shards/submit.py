@@ -24,6 +24,7 @@ from batchyard.services import Services
 from batchyard.shards import lost_create, retries, token_room
 from batchyard.shards.direct import is_due, send_tail, with_direct_attempt
 from batchyard.shards.provider_refusal import after_refused_create
+from batchyard.shards.submit_slots import slot
 from batchyard.shards.turn import Turn, play
 
 if TYPE_CHECKING:
@@ -90,18 +91,23 @@ class _Submission:
         if wait := token_room.reserve(turn, [self._lines.sizes[ordinal] for ordinal in unfinished]):
             return turn.then(Next.SUBMIT, wait)
         try:
-            self._upload(unfinished[: turn.attempt.lines])
-            if reason := turn.why_stopped():
-                return self._stop(reason)
-            if wait := token_room.may_create(self._services, turn.shard):
-                return turn.then(Next.SUBMIT, wait)
-            return self._adopt(self._create())
+            with slot(turn) as wait:
+                return turn.then(Next.SUBMIT, wait) if wait else self._upload_and_create(unfinished)
         except OutcomeUnknown as error:
             if turn.attempt.creating_at is not None:
                 turn.save(change_attempt(turn.shard, lost_at=self._services.now()))
             return retries.after_failed_create(turn, error)
         except BatchClientError as error:
             return after_refused_create(turn, error)
+
+    def _upload_and_create(self, unfinished: "array[int]") -> Step:
+        turn = self._turn
+        self._upload(unfinished[: turn.attempt.lines])
+        if reason := turn.why_stopped():
+            return self._stop(reason)
+        if wait := token_room.may_create(self._services, turn.shard):
+            return turn.then(Next.SUBMIT, wait)
+        return self._adopt(self._create())
 
     def _upload(self, ordinals: "array[int]") -> None:
         turn, shard = self._turn, self._turn.shard

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from batchyard.domain import create_rate, token_ledger, token_limits
+from batchyard.domain import create_limits, token_ledger, token_limits
 from batchyard.domain.pacing import retry_wait, room_wait
 from batchyard.domain.shard import Shard, change, change_attempt
 from batchyard.domain.token_ledger import Ledger, Reservation
@@ -79,7 +79,7 @@ def may_create(services: Services, shard: Shard) -> int:
     most, provider, since = services.settings.max_creates_per_hour, provider_of(services), shard.attempts[-1].started_at
     for _ in range(TRIES if most else 0):
         seen = services.token_ledger_store.creations(provider)
-        counted = create_rate.one_more(seen, most, since, services.now())
+        counted = create_limits.one_more(seen, most, since, services.now())
         if isinstance(counted, int):
             logger.info("no more creations this hour", provider=provider, seconds=counted)
             return min(counted, services.settings.retry_ceiling_seconds)

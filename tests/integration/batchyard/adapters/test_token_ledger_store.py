@@ -9,7 +9,7 @@ import boto3
 import pytest
 from msgspec.structs import asdict
 
-from batchyard.domain.create_rate import Creations
+from batchyard.domain.create_limits import Creations
 from batchyard.domain.token_ledger import Ledger, Reservation, Terms, ahead_of
 from tests.fakes.moto import TABLE
 from tests.fakes.stores import MemoryTokenLedgerStore
@@ -56,6 +56,14 @@ TRANSITIONS: list[Callable[[TokenLedgerStore], object]] = [
     lambda book: book.save_creations("p", Creations(), Creations(counts={"5": 1})),
     lambda book: book.save_creations("p", Creations(), Creations(counts={"5": 9})),  # somebody was faster
     lambda book: book.save_creations("p", book.creations("p"), Creations(counts={"5": 2, "6": 1})),
+    lambda book: book.drop_slots("p", ["9#nobody"]),
+    lambda book: book.take_slot("p", "9#a", 2),
+    lambda book: book.take_slot("p", "9#b", 2),
+    lambda book: book.take_slot("p", "9#c", 2),
+    lambda book: book.drop_slots("p", ["9#a", "9#nobody"]),
+    lambda book: book.take_slot("p", "9#c", 2),
+    lambda book: book.drop_slots("p", ["9#b", "9#c"]),
+    lambda book: book.take_slot("p", "9#d", 1),
 ]
 
 
@@ -63,7 +71,8 @@ def seen(book: TokenLedgerStore) -> Any:
     reservations = sorted(book.reservations(NAME), key=lambda reservation: reservation.attempt)
     late = Reservation(attempt="z", since=10**9)
     queue = [reservation.attempt for reservation in book.ahead(NAME, late)]
-    return book.read(NAME), reservations, queue, list(book.ahead(NAME, B)), list(book.names()), book.creations("p")
+    ledgers = book.read(NAME), list(book.names())
+    return ledgers, reservations, queue, list(book.ahead(NAME, B)), book.creations("p"), sorted(book.slots("p"))
 
 
 def test_every_move_has_the_same_answer_and_leaves_the_same(world: World) -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.domain.create_rate import INTERVAL, LONG, Creations, one_more
+from batchyard.domain.create_limits import INTERVAL, LONG, Creations, one_more
 from batchyard.domain.durations import HOUR
 
 NOW = 1_790_000_000
