@@ -23,9 +23,13 @@ STATED: Final = (
 UNITS: Final = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
 
 # The lowest limits of enqueued tokens that OpenAI publishes, those of its first tier: the first whose word a model's name
-# holds, and the last for any other. Source: platform.openai.com/docs/models, "Rate limits", as read in November 2026.
-LOWEST_PUBLISHED: Final = (("embedding", 3_000_000), ("mini", 2_000_000), ("nano", 2_000_000), ("gpt-3.5", 2_000_000))
-LOWEST_OF_ANY: Final = 90_000
+# holds, and the last for any other, which is that of gpt-5. A model of another provider has no lower one that is published.
+# Source: platform.openai.com/docs/models, "Rate limits", as read in November 2026.
+LOWEST_PUBLISHED: Final = (
+    ("embedding", 3_000_000), ("mini", 2_000_000), ("nano", 2_000_000), ("gpt-3.5", 2_000_000), ("gpt-4", 90_000),
+    ("o1", 90_000), ("o3", 90_000),
+)  # fmt: skip
+LOWEST_OF_ANY: Final = 1_500_000
 
 
 def lowest_published(model: str) -> int:

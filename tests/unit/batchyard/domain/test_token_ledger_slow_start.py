@@ -66,7 +66,9 @@ def moved(ledger: Ledger, **by: int) -> Ledger:
     return msgspec.structs.replace(ledger, **{name: getattr(ledger, name) + more for name, more in by.items()})
 
 
-@pytest.mark.parametrize(("model", "seconds"), [("gpt-4.1-mini", 120), ("gpt-4o", 300), ("a-model-of-my-own", 300)])
+@pytest.mark.parametrize(
+    ("model", "seconds"), [("gpt-4.1-mini", 120), ("gpt-5", 120), ("a-model-of-my-own", 120), ("gpt-4o", 300)]
+)
 def test_a_thousand_small_files_are_all_submitted_within_minutes(model: str, seconds: int) -> None:
     provider = Provider(limit=float("inf"), seconds=60)
     play([800] * 1_000, provider, lowest_published(model))

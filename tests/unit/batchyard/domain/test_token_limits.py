@@ -74,7 +74,8 @@ def test_four_bytes_are_one_token_and_a_rest_is_one_more() -> None:
     ("model", "tokens"),
     [
         ("gpt-4o", 90_000), ("gpt-4o-mini-2024-07-18", 2_000_000), ("gpt-4.1-nano", 2_000_000), ("o1-mini", 2_000_000),
-        ("text-embedding-3-small", 3_000_000), ("gpt-3.5-turbo", 2_000_000), ("my-own", 90_000), ("", 90_000),
+        ("text-embedding-3-small", 3_000_000), ("gpt-3.5-turbo", 2_000_000), ("my-own", 1_500_000), ("", 1_500_000),
+        ("o3", 90_000),
     ],
 )  # fmt: skip
 def test_the_first_window_is_the_lowest_limit_that_is_published_for_the_model(model: str, tokens: int) -> None:
