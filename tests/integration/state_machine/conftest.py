@@ -192,7 +192,7 @@ def _let_nested_executions_start(monkeypatch: pytest.MonkeyPatch) -> None:
 def _create_machine(name: str, machines: Mapping[str, str]) -> str:
     text = (DEFINITIONS / f"{name}.asl.json").read_text(encoding="utf-8")
     functions = {each: f"arn:aws:lambda:{REGION}:123456789012:function:{each}" for each in smooth()}
-    for each, arn in (functions | dict(machines)).items():
+    for each, arn in (functions | dict(machines) | {"Partition": "aws"}).items():
         text = text.replace(f"${{{each}}}", arn)
     # moto's grammar knows this percentage only with a decimal point; AWS takes both
     text = text.replace('"ToleratedFailurePercentage": 100', '"ToleratedFailurePercentage": 100.0')

@@ -45,6 +45,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Answers], Runnin
 
 def _create() -> str:
     text = (ROOT / "functions/webhook.asl.json").read_text(encoding="utf-8")
+    text = text.replace("${Partition}", "aws")
     text = text.replace("${DeliverFunction}", f"arn:aws:lambda:{REGION}:123456789012:function:DeliverFunction")
     role = "arn:aws:iam::123456789012:role/machine"
     client = boto3.client("stepfunctions", REGION)

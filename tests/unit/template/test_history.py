@@ -16,7 +16,9 @@ ITERATION = state_machine()["States"]["Shards"]["ItemProcessor"]["States"]
 
 def events(states: Json, *names: str) -> int:
     """Count the events of these states, one after the other."""
-    kinds = (states[name].get("Resource", states[name]["Type"]).removeprefix("arn:aws:states:::") for name in names)
+    kinds = (
+        states[name].get("Resource", states[name]["Type"]).removeprefix("arn:${Partition}:states:::") for name in names
+    )
     return sum(EVENTS_OF[kind] for kind in kinds)
 
 

@@ -71,7 +71,7 @@ def targets(body: Json) -> Iterator[str]:
 
 STATES = [state for machine in MACHINES.values() for state in states(machine)]
 TASKS = [state for state in STATES if state.body["Type"] == "Task"]
-STEPS = [state for state in TASKS if state.body["Resource"] == "arn:aws:states:::lambda:invoke"]
+STEPS = [state for state in TASKS if state.body["Resource"] == "arn:${Partition}:states:::lambda:invoke"]
 RUNS = [state for state in TASKS if state not in STEPS]  # of the machine of shards
 RETRY: Json = STEPS[0].body["Retry"]  # of every step, in all state machines
 WORKERS = [state for state in STATES if "Catch" in state.body]
@@ -158,7 +158,7 @@ def test_trouble_of_lambda_itself_and_of_the_stores_is_outlived_by_hours() -> No
 
 @each_run
 def test_a_start_waits_as_long_for_room_and_what_the_execution_ends_with_is_not_tried_again(state: State) -> None:
-    assert state.body["Resource"] == "arn:aws:states:::states:startExecution.sync:2"
+    assert state.body["Resource"] == "arn:${Partition}:states:::states:startExecution.sync:2"
     (retry,) = state.body["Retry"]
     assert retry == {**RETRY[0], "ErrorEquals": NO_ROOM}
 
@@ -306,7 +306,7 @@ def test_the_template_substitutes_exactly_what_the_definition_names(machine: str
     given = resources("AWS::Serverless::StateMachine")[name]["DefinitionSubstitutions"]
     assert set(given) == named(machine)
     for key, value in given.items():
-        assert references(value) == {key}
+        assert references(value) == {"AWS::Partition" if key == "Partition" else key}
 
 
 def statements(role: str) -> list[Json]:
