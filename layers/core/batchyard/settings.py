@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from batchyard.domain.errors import SettingsError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)  # a cold start pays for each method that is generated
 class Settings:
     """What template.yaml tells a function: each field is an environment variable, in lower case."""
 

@@ -58,7 +58,7 @@ class PackedLines(msgspec.Struct, frozen=True):
     pieces: bytes = b""
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class ShardLines:
     """The lines of one shard; a line is known here by its ordinal, which is its place in this list."""
 
