@@ -18,6 +18,7 @@ from tests.fakes.bucket import MemoryBucket, MemoryFileBucket
 from tests.fakes.provider import ScriptedProvider
 from tests.fakes.stores import (
     MemoryBatchStore,
+    MemoryCreationStore,
     MemoryFileStore,
     MemoryQuotaStore,
     MemorySweepStore,
@@ -126,6 +127,10 @@ class MemoryAdapters(Services):
     @cached_property
     def token_ledger_store(self) -> MemoryTokenLedgerStore:
         return MemoryTokenLedgerStore(self.settings.provider_name, self.settings.max_enqueued_tokens)
+
+    @cached_property
+    def creation_store(self) -> MemoryCreationStore:
+        return MemoryCreationStore(self.settings.provider_name)
 
     @cached_property
     def upload_store(self) -> MemoryUploadStore:

@@ -39,6 +39,8 @@ def _poll(turn: Turn) -> Step:
         seen = _cancel(turn, seen)
     if seen.status in PROVIDER_TOOK_IN and turn.attempt.provider_status not in PROVIDER_TOOK_IN:
         token_room.record_accepted(turn.services, turn.shard)
+    elif not seen.ended:
+        token_room.record_not_accepted(turn.services, turn.shard)
     _note(turn, seen)
     return turn.then(Next.COLLECT) if seen.ended else _look_again(turn, seen)
 

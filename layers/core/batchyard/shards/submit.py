@@ -21,10 +21,9 @@ from batchyard.lines.byte_ranges import ByteRanges
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.services import Services
-from batchyard.shards import lost_create, retries, token_room
+from batchyard.shards import creations, lost_create, retries, token_room
 from batchyard.shards.direct import is_due, send_tail, with_direct_attempt
 from batchyard.shards.provider_refusal import after_refused_create
-from batchyard.shards.submit_slots import slot
 from batchyard.shards.turn import Turn, play
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ class _Submission:
         if wait := token_room.reserve(turn, [self._lines.sizes[ordinal] for ordinal in unfinished]):
             return turn.then(Next.SUBMIT, wait)
         try:
-            with slot(turn) as wait:
+            with creations.slot(turn) as wait:
                 return turn.then(Next.SUBMIT, wait) if wait else self._upload_and_create(unfinished)
         except OutcomeUnknown as error:
             if turn.attempt.creating_at is not None:
@@ -105,7 +104,7 @@ class _Submission:
         self._upload(unfinished[: turn.attempt.lines])
         if reason := turn.why_stopped():
             return self._stop(reason)
-        if wait := token_room.may_create(self._services, turn.shard):
+        if wait := creations.count_create(turn):
             return turn.then(Next.SUBMIT, wait)
         return self._adopt(self._create())
 

@@ -13,6 +13,8 @@ from batchyard.services import Services
 from batchyard.shards import provider_files, token_room
 from batchyard.shards.pauses import announce_pause
 
+TOLD_AFTER = 60  # seconds of waiting before the batch tells of it
+
 
 class Turn:
     """What one step works on. Another worker may move the shard meanwhile: then the next write raises StaleRecord."""
@@ -55,9 +57,9 @@ class Turn:
         self.save(change(after, paused=why, failures_in_a_row=self.shard.failures_in_a_row + 1))
         self._announce_pause()
 
-    def wait_for_room(self, why: str) -> None:
-        """Save the shard as one that waits for room: nothing has failed."""
-        if self.shard.paused != why:
+    def tell_wait(self, why: str) -> None:
+        """Save the shard as one that waits its turn, once it has waited for a minute: nothing has failed."""
+        if self.services.now() - self.attempt.started_at >= TOLD_AFTER and self.shard.paused != why:
             self.save(change(self.shard, paused=why))
 
     def end(self, after: Shard, reason: BatchError | None) -> Step:
