@@ -70,7 +70,7 @@ class TokenLedgerStore(Table):
         return max(place, int(self._find(_tenant_key(name, tenant)).get("ends", 0)))
 
     def take_place(self, name: str, tenant: str, place: int, tokens: int) -> int:
-        """Return the same, and have the tenant's next attempt stand behind it by so many tokens."""
+        """Take the tenant's next place and return it; the tenant's following attempt stands `tokens` behind."""
         key, behind, values = _tenant_key(name, tenant), "#ends >= :place", {":place": place}
         try:
             return int(self._change(changing(key, {}, behind, values, adds={"ends": tokens}))["ends"]) - tokens
@@ -115,7 +115,7 @@ class TokenLedgerStore(Table):
     def take(self, name: str, reservation: Reservation, terms: Terms, ttl: int, place: int = 0) -> bool:
         """Reserve the tokens that a reservation wants; False if the terms do not hold, or it holds tokens or has ended.
 
-        `place` is the last from which one has entered then.
+        `place` becomes `Ledger.place`.
         """
         held = msgspec.structs.replace(
             reservation, tokens=reservation.wanted, waiting=False, confirmed=False, overdue=False, ended=False

@@ -19,8 +19,8 @@ LONG: Final = 1_800  # seconds
 LONGEST_HELD: Final = 960
 
 
-# A tenant that has had its fair share of the hour leaves the rest to those who wait; and from this part of the hour on, to
-# any others, who may come yet.
+# A tenant that has had its fair share leaves the rest to tenants that wait. Once this part of the hour's creations is used,
+# the tenant leaves the rest to tenants that may still come, too.
 SHARED_FROM: Final = 0.8
 WAITS_FOR: Final = 900  # seconds after its last look a tenant no longer waits
 MOST_NAMED, OTHERS = 100, "*"  # so many tenants have a place of their own; any others share one

@@ -1,4 +1,4 @@
-"""A shard and its attempts, and what a state machine hands from step to step."""
+"""A shard and its attempts, as recorded."""
 
 from typing import Final
 

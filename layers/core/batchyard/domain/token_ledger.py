@@ -146,8 +146,8 @@ def terms(ledger: Ledger, limit: int | None, ahead: Ahead, tokens: int, now: int
     if ledger.enqueued <= 0 and not ahead.reservations:  # a line that is larger than the limit by our estimate
         return Terms(most_enqueued=0)
     learned = ledger.limit is not None and ledger.limit <= limit
-    first = not ahead.reservations and not ledger.unconfirmed
-    if learned and first and now >= ledger.probe_at and together <= MOST_PROBED * limit:
+    is_first = not ahead.reservations and not ledger.unconfirmed
+    if learned and is_first and now >= ledger.probe_at and together <= MOST_PROBED * limit:
         return Terms(most_unconfirmed=0, probed_at=ledger.probe_at)
     return None
 

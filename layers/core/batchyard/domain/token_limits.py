@@ -23,7 +23,7 @@ STATED: Final = (
 UNITS: Final = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
 
 # The lowest limits of enqueued tokens that OpenAI publishes, those of its first tier: the first whose word a model's name
-# holds, and the last for any other, which is that of gpt-5. A model of another provider has no lower one that is published.
+# holds. `LOWEST_OF_ANY` is for a name that holds none of these words: the limit of gpt-5.
 # Source: platform.openai.com/docs/models, "Rate limits", as read in November 2026.
 LOWEST_PUBLISHED: Final = (
     ("embedding", 3_000_000), ("mini", 2_000_000), ("nano", 2_000_000), ("gpt-3.5", 2_000_000), ("gpt-4", 90_000),
@@ -33,7 +33,7 @@ LOWEST_OF_ANY: Final = 1_500_000
 
 
 def lowest_published(model: str) -> int:
-    """Answer the enqueued tokens of a model that any account may have at a provider, as far as is published."""
+    """Return the lowest limit of enqueued tokens that OpenAI publishes for the model; that of gpt-5 for an unknown name."""
     return next((limit for word, limit in LOWEST_PUBLISHED if word in model), LOWEST_OF_ANY)
 
 

@@ -168,9 +168,10 @@ def _note_wait(turn: "Turn", most: int | None) -> None:
 
 def _pause_of_all(services: Services, refusals: int) -> int:
     """Answer the seconds in which no attempt tries, after so many refusals in a row: never longer than a shard waits."""
-    return refusals and retry_wait(
-        refusals, services.settings.retry_floor_seconds, services.settings.retry_ceiling_seconds, 1.0
-    )
+    settings = services.settings
+    if not refusals:
+        return 0
+    return retry_wait(refusals, settings.retry_floor_seconds, settings.retry_ceiling_seconds, 1.0)
 
 
 def _wait(services: Services, elapsed: int, *, soon: bool) -> int:

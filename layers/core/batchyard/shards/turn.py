@@ -61,6 +61,7 @@ class Turn:
         """Save the shard as one that waits its turn, once it has waited for a minute: nothing has failed."""
         if self.services.now() - self.attempt.started_at >= TOLD_AFTER and self.shard.paused != why:
             self.save(change(self.shard, paused=why))
+            self._announce_pause()
 
     def end(self, after: Shard, reason: BatchError | None) -> Step:
         """Save the shard as done, after an answer of the provider; `reason` is the outcome of the unfinished lines."""

@@ -102,6 +102,7 @@ def test_a_wait_of_more_than_a_minute_is_told() -> None:
     assert services.batch_store.batch(BATCH_ID).paused == (
         "Waiting for room at the provider for m: the limit is 100 enqueued tokens."
     )
+    assert services.event_bus.announced[-1] == "paused"
 
 
 @pytest.mark.parametrize("setting", ["max_creates_per_hour", "max_concurrent_submits"])
