@@ -12,7 +12,7 @@ from batchyard.observability import logger
 from batchyard.services import Services
 
 # The file is gone, or the provider does not delete files: asking again would change nothing.
-FINAL_REACTIONS: Final = frozenset({Reaction.FAIL_LINES, Reaction.UPLOAD})
+FINAL_REACTIONS: Final = frozenset({Reaction.FAIL_LINES, Reaction.UPLOAD, Reaction.ASK_AGAIN})
 FINAL_STATUSES: Final = frozenset({405, 501})
 MOST_AT_ONCE: Final = 20  # a step must end in time though a provider needs seconds for each
 

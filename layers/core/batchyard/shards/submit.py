@@ -30,6 +30,7 @@ from batchyard.shards.turn import Turn, play
 if TYPE_CHECKING:
     from array import array
 
+UPLOAD, CREATE = "POST /files", "POST /batches"
 TOO_MANY_ATTEMPTS: Final = BatchError(
     "too_many_attempts",
     "Its shard was sent so often that its record is full. Send the rest as a new batch, with fewer requests per shard.",
@@ -56,6 +57,7 @@ class _Submission:
     def __init__(self, turn: Turn) -> None:
         self._turn, self._services = turn, turn.services
         self._lines = ShardLines.read(turn.services.bucket, turn.shard.batch_id, turn.shard.shard)
+        self._call = UPLOAD  # the call under way, for the words about its failure
 
     def run(self) -> Step:
         turn = self._turn
@@ -96,9 +98,9 @@ class _Submission:
         except OutcomeUnknown as error:
             if turn.attempt.creating_at is not None:
                 turn.save(change_attempt(turn.shard, lost_at=self._services.now()))
-            return retries.after_failed_create(turn, error)
+            return retries.after_failed_create(turn, self._call, error)
         except BatchClientError as error:
-            return after_refused_create(turn, error)
+            return after_refused_create(turn, self._call, error)
 
     def _upload_and_create(self, unfinished: "array[int]") -> Step:
         turn = self._turn
@@ -121,7 +123,7 @@ class _Submission:
 
     def _create(self) -> ProviderBatch:
         """Record that a create is on its way, and create the provider batch."""
-        turn, stack = self._turn, self._services.settings.stack
+        turn, stack, self._call = self._turn, self._services.settings.stack, CREATE
         turn.save(change_attempt(turn.shard, creating_at=self._services.now(), lost_at=None, lookups=0))
         shard, window = turn.shard, turn.batch.completion_window
         return self._services.ask(lambda provider: provider.create_batch(
