@@ -52,7 +52,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """Show a batch as the service described it; times are Unix seconds."""
 
     id: str
-    #: The status in lower case. A batch whose status this client does not know has not ended.
+    #: The status as OpenAI spells it. Where the meaning of a service's word is not known, the word in lower case: such a
+    #: batch has not ended.
     status: str
     object: str = "batch"
     endpoint: str = ""

@@ -49,6 +49,10 @@ SCENARIOS: dict[str, dict[str, Any]] = {
         "calls": [call("createBatch", "1-6", status=400, error={**UNSEEN, "param": None})]
     },
     "creates not found": {"calls": [call("createBatch", "1-3", status=404, body={"detail": "no such file"})]},
+    "a status that is spelled otherwise": {
+        "statuses": {"validating": "QUEUED", "in_progress": "JOB_STATE_RUNNING", "completed": "Succeeded"}
+    },
+    "statuses that nobody knows": {"statuses": {"in_progress": "odd", "finalizing": "odd", "completed": "odd"}},
     "an upload refused": {"calls": [call("createFile", status=400, html=True)]},
     "an upload lost after its effect": {"calls": [call("createFile", connection="close", after_effect=True)]},
     "rate limits everywhere": {"calls": [{"share": 0.3, "do": {"status": 429, "headers": {"retry-after": "0"}}}]},

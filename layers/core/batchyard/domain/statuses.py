@@ -27,6 +27,8 @@ TRANSITIONS: Final[dict[str, frozenset[str]]] = {
 }
 ENDED: Final = frozenset(status for status, following in TRANSITIONS.items() if not following)
 
+# All statuses of a provider batch.
+OF_PROVIDER: Final = frozenset({VALIDATING, FAILED, IN_PROGRESS, FINALIZING, COMPLETED, EXPIRED, CANCELLING, CANCELLED})
 # Of a provider batch: its tokens had room; it ends by itself; it has run some of its lines.
 PROVIDER_TOOK_IN: Final = frozenset({IN_PROGRESS, FINALIZING, COMPLETED})
 PROVIDER_ENDING: Final = frozenset({CANCELLING, FINALIZING})
