@@ -11,7 +11,7 @@ from typing import TypeVar
 from .errors import ProtocolError
 from .json_fields import code_from, id_from, int_from, object_from, required_id, text_from, time_from
 from .models import Batch, BatchError, File, FileDeleted, Page, RequestCounts, Usage
-from .statuses import status_from
+from .statuses import file_status_from, status_from
 
 T = TypeVar("T")
 
@@ -56,7 +56,7 @@ def file_from(answer: object) -> File:
         expires_at=time_from(fields.get("expires_at")),
         filename=text_from(fields.get("filename")) or "",
         purpose=text_from(fields.get("purpose")) or "",
-        status=text_from(fields.get("status")) or "",
+        status=file_status_from(fields.get("status")),
         status_details=text_from(fields.get("status_details")),
     )
 

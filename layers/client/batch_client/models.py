@@ -93,6 +93,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int | None = None
     filename: str = ""
     purpose: str = ""
+    #: `uploaded`, `processed` or `error`; `pending` if the service has yet to process it; "" if the service does not say.
     status: str = ""
     status_details: str | None = None
 

@@ -53,6 +53,7 @@ SCENARIOS: dict[str, dict[str, Any]] = {
         "statuses": {"validating": "QUEUED", "in_progress": "JOB_STATE_RUNNING", "completed": "Succeeded"}
     },
     "statuses that nobody knows": {"statuses": {"in_progress": "odd", "finalizing": "odd", "completed": "odd"}},
+    "files that are not ready at once": {"seconds_per_file": 0.4},
     "an upload refused": {"calls": [call("createFile", status=400, html=True)]},
     "an upload lost after its effect": {"calls": [call("createFile", connection="close", after_effect=True)]},
     "rate limits everywhere": {"calls": [{"share": 0.3, "do": {"status": 429, "headers": {"retry-after": "0"}}}]},

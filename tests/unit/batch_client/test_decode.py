@@ -58,6 +58,32 @@ def test_a_batch_with_every_member_is_read_whole() -> None:
 
 
 @pytest.mark.parametrize(
+    ("told", "status"),
+    [
+        ("processed", "processed"),
+        ("uploaded", "uploaded"),
+        ("error", "error"),
+        ("pending", "pending"),
+        ("Pending", "pending"),
+        ("running", "pending"),
+        ("notRunning", "pending"),
+        ("PROCESSING", "pending"),
+        ("importing", "pending"),
+        ("FILE_STATE_PROCESSING", "pending"),
+        ("succeeded", "processed"),
+        ("ready", "processed"),
+        ("failed", "error"),
+        ("deleted", "error"),
+        ("a_status_of_tomorrow", "a_status_of_tomorrow"),
+        (None, ""),
+        (7, ""),
+    ],
+)
+def test_statuses_of_files_are_openai_s_or_pending(told: object, status: str) -> None:
+    assert file_from({"id": "file-1", "status": told}).status == status
+
+
+@pytest.mark.parametrize(
     ("told", "status", "ended"),
     [
         ("completed", "completed", True),

@@ -100,6 +100,8 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     #: A file at the provider that holds the first `file_lines` of the unfinished lines (0: all of them).
     file_id: str | None = None
     file_lines: int = 0
+    #: Since when the provider processes this file; 0: no more than is known, the file is ready.
+    file_pending_since: int = 0
     #: The most tokens, by our estimate, of the next attempt (0: no bound).
     wave: int = 0
     #: Files at the provider that nobody needs any more.

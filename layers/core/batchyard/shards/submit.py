@@ -16,12 +16,13 @@ from batchyard.domain.shard import (
     is_full,
     with_new_attempt,
 )
+from batchyard.domain.statuses import FILE_PENDING
 from batchyard.domain.step import Next, Step
 from batchyard.lines.byte_ranges import ByteRanges
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.services import Services
-from batchyard.shards import lost_create, retries, token_room
+from batchyard.shards import lost_create, provider_files, retries, token_room
 from batchyard.shards.direct import is_due, send_tail, with_direct_attempt
 from batchyard.shards.provider_refusal import after_refused_create
 from batchyard.shards.submit_slots import slot
@@ -104,22 +105,28 @@ class _Submission:
 
     def _upload_and_create(self, unfinished: "array[int]") -> Step:
         turn = self._turn
-        self._upload(unfinished[: turn.attempt.lines])
+        if wait := self._upload(unfinished[: turn.attempt.lines]):
+            return turn.then(Next.SUBMIT, wait)
         if reason := turn.why_stopped():
             return self._stop(reason)
         if wait := token_room.may_create(self._services, turn.shard):
             return turn.then(Next.SUBMIT, wait)
         return self._adopt(self._create())
 
-    def _upload(self, ordinals: "array[int]") -> None:
+    def _upload(self, ordinals: "array[int]") -> int:
+        """Upload the lines, unless a file holds them; answer the seconds to wait while the provider processes the file."""
         turn, shard = self._turn, self._turn.shard
-        if shard.file_id is None:
-            source = self._lines.source or turn.batch.source or turn.batch.input
-            body = ByteRanges(self._services.bucket, source, list(self._lines.ranges(ordinals)))
-            place = shard.batch_id, shard.shard, turn.attempt.number
-            name = object_keys.provider_filename(*place, self._services.settings.stack)
-            file = self._services.ask(lambda provider: provider.create_file(body, name))
-            turn.save(change(shard, file_id=file.id))
+        if shard.file_id is not None:
+            self._call = f"GET /files/{shard.file_id}"
+            return provider_files.wait_for(turn, shard.file_id) if shard.file_pending_since else 0
+        source = self._lines.source or turn.batch.source or turn.batch.input
+        body = ByteRanges(self._services.bucket, source, list(self._lines.ranges(ordinals)))
+        place = shard.batch_id, shard.shard, turn.attempt.number
+        name = object_keys.provider_filename(*place, self._services.settings.stack)
+        file = self._services.ask(lambda provider: provider.create_file(body, name))
+        pending_since = turn.services.now() if file.status == FILE_PENDING else 0
+        turn.save(change(shard, file_id=file.id, file_pending_since=pending_since))
+        return provider_files.wait(turn, file)
 
     def _create(self) -> ProviderBatch:
         """Record that a create is on its way, and create the provider batch."""

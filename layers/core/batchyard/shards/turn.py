@@ -43,7 +43,7 @@ class Turn:
         self.save(self.shard)
 
     def answered(self, after: Shard, why: str | None = None) -> None:
-        """Save the shard after an answer of the provider: the failures in a row and the pause are over, unless `why` is told."""
+        """Save the shard after an answer of the provider: failures and pause are over, unless `why` is told."""
         paused = self.shard.paused
         self.save(change(after, failures_in_a_row=0, paused=why))
         self._provider_answered = True
