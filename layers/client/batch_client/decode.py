@@ -11,10 +11,9 @@ from typing import TypeVar
 from .errors import ProtocolError
 from .json_fields import code_from, id_from, int_from, object_from, required_id, text_from, time_from
 from .models import Batch, BatchError, File, FileDeleted, Page, RequestCounts, Usage
+from .statuses import file_status_from, status_from
 
 T = TypeVar("T")
-
-_STATUS_SPELLINGS = {"canceled": "cancelled", "canceling": "cancelling"}
 
 
 def batch_from(answer: object) -> Batch:
@@ -24,7 +23,7 @@ def batch_from(answer: object) -> Batch:
         fields = object_from(fields["job"], "batch")
     return Batch(
         id=required_id(fields, "batch"),
-        status=_status(fields.get("status")),
+        status=status_from(fields.get("status")),
         endpoint=text_from(fields.get("endpoint")) or "",
         model=text_from(fields.get("model")) or text_from(fields.get("model_id")),
         errors=_errors(fields),
@@ -57,7 +56,7 @@ def file_from(answer: object) -> File:
         expires_at=time_from(fields.get("expires_at")),
         filename=text_from(fields.get("filename")) or "",
         purpose=text_from(fields.get("purpose")) or "",
-        status=text_from(fields.get("status")) or "",
+        status=file_status_from(fields.get("status")),
         status_details=text_from(fields.get("status_details")),
     )
 
@@ -83,11 +82,6 @@ def page_from(answer: object, item_from: Callable[[object], T]) -> Page[T]:
         last_id=text_from(fields.get("last_id")),
         has_more=has_more if isinstance(has_more, bool) else None,
     )
-
-
-def _status(value: object) -> str:
-    status = (text_from(value) or "unknown").strip().lower()
-    return _STATUS_SPELLINGS.get(status, status)
 
 
 def _errors(fields: Mapping[str, object]) -> tuple[BatchError, ...]:

@@ -44,12 +44,12 @@ class Turn:
         """Take a version, and so an `attempt_place`, that no other worker has; raises StaleRecord."""
         self.save(self.shard)
 
-    def answered(self, after: Shard) -> None:
-        """Save the shard after an answer of the provider: the failures in a row and the pause are over."""
+    def answered(self, after: Shard, why: str | None = None) -> None:
+        """Save the shard after an answer of the provider: failures and pause are over, unless `why` is told."""
         paused = self.shard.paused
-        self.save(change(after, failures_in_a_row=0, paused=None))
+        self.save(change(after, failures_in_a_row=0, paused=why))
         self._provider_answered = True
-        if paused:
+        if paused != why:
             self._announce_pause()
 
     def pause(self, after: Shard, why: str) -> None:
