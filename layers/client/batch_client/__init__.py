@@ -33,7 +33,7 @@ from .errors import (
     UploadOutcomeUnknown,
 )
 from .http_info import HttpInfo, RateLimit
-from .mending import is_sound, mended
+from .mending import decode_mended, is_sound, mended
 from .models import (
     ENDED_STATUSES,
     Batch,
@@ -93,6 +93,7 @@ __all__ = [
     "UploadOutcomeUnknown",
     "Usage",
     "choose_profile",
+    "decode_mended",
     "is_sound",
     "mended",
     "shallow",

@@ -52,7 +52,7 @@ def _sound_in_string(found: re.Match[str]) -> str:
     return _LACKS if _HALF_PAIR.fullmatch(found[0]) else found[0]
 
 
-def decode(text: bytes) -> object:
+def decode_mended(text: bytes) -> object:
     """Decode JSON that may need mending; null stands for a number without end. Raises ValueError for what is no JSON."""
     try:
         return json.loads(mended(text), parse_int=_whole, parse_float=_fraction)

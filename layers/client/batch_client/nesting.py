@@ -4,7 +4,7 @@ import re
 
 import msgspec
 
-from . import mending
+from .mending import decode_mended
 
 LEVELS_READ = 100  # nothing that is read lies as deep
 
@@ -19,7 +19,7 @@ def decode(text: bytes) -> object:
     try:
         return msgspec.json.decode(text)
     except (ValueError, RecursionError):
-        return mending.decode(shallow(text, LEVELS_READ))
+        return decode_mended(shallow(text, LEVELS_READ))
 
 
 def shallow(text: bytes, levels: int) -> bytes:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from batch_client.mending import decode, is_sound, mended
+from batch_client.mending import decode_mended, is_sound, mended
 from batch_client.nesting import decode as decode_answer
 from tests.fakes.nested import DEPTHS, nested
 
@@ -33,7 +33,7 @@ def test_what_is_not_quite_json_is_mended(text: bytes, whole: bytes) -> None:
     assert not is_sound(text)
     assert mended(text) == whole
     assert is_sound(whole)
-    assert decode(text) == json.loads(whole)
+    assert decode_mended(text) == json.loads(whole)
 
 
 @pytest.mark.parametrize("text", SOUND)
@@ -50,13 +50,13 @@ def test_what_nests_deeply_is_mended_too(depth: int) -> None:
 def test_what_is_broken_is_no_json_mended_or_not(text: bytes) -> None:
     assert not is_sound(mended(text))
     with pytest.raises(ValueError, match=r"\w"):
-        decode(text)
+        decode_mended(text)
 
 
 @pytest.mark.parametrize("number", [b"9" * 401, b"-" + b"9" * 5_000, b"1e400", b"-1e999999999"])
 def test_a_number_without_end_hides_no_other_member(number: bytes) -> None:
     text = b'{"before":1,"x":%s,"behind":2}' % number
-    assert decode(text) == {"before": 1, "x": None, "behind": 2}
+    assert decode_mended(text) == {"before": 1, "x": None, "behind": 2}
     found = decode_answer(text)
     assert isinstance(found, dict)
     assert (found["before"], found["behind"]) == (1, 2)

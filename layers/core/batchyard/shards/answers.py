@@ -14,7 +14,8 @@ import msgspec
 from batchyard.domain import outcomes
 from batchyard.domain.batch import Usage
 from batchyard.domain.errors import BatchyardError, DiskFull, TooSlow
-from batchyard.domain.outcomes import BodyUsage, Outcome, usage_in
+from batchyard.domain.outcomes import BodyUsage, usage_in
+from batchyard.domain.policy import Outcome
 from batchyard.domain.time_budget import TimeBudget
 from batchyard.lines.blocks import LineBlock, blocks
 from batchyard.lines.line import BOM

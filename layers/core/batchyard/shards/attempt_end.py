@@ -4,7 +4,8 @@ from contextlib import ExitStack
 
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Usage, window_seconds
-from batchyard.domain.outcomes import Outcome, count_code
+from batchyard.domain.outcomes import count_code
+from batchyard.domain.policy import Outcome
 from batchyard.domain.shard import Shard, as_done, change, change_attempt, with_stall
 from batchyard.domain.step import Next, Step
 from batchyard.lines.runs import RunWriter

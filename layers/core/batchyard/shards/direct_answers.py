@@ -10,7 +10,8 @@ from batch_client import APIConnectionError, BadRequestError, BatchClientError, 
 from batch_client import ServerError as ServiceError
 from batchyard.domain.batch import BatchError
 from batchyard.domain.nesting import is_too_deep, with_few_levels
-from batchyard.domain.outcomes import OUTCOME_UNKNOWN, answer_line, line_id
+from batchyard.domain.outcomes import answer_line, line_id
+from batchyard.domain.policy import OUTCOME_UNKNOWN
 
 NOT_RUN: Final = BatchError("batch_cancelled", "The request was not run on its own either.")  # so it goes out again
 

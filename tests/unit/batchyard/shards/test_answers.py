@@ -7,7 +7,7 @@ from itertools import permutations
 import pytest
 
 from batchyard.domain.errors import DiskFull
-from batchyard.domain.outcomes import Outcome
+from batchyard.domain.policy import Outcome
 from batchyard.shards.answers import Answers
 from tests.fakes.nested import DEPTHS, nested
 

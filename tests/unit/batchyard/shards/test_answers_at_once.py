@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from batchyard.domain import outcomes
 from batchyard.domain.batch import Usage
-from batchyard.domain.outcomes import Outcome
+from batchyard.domain.policy import Outcome
 from batchyard.shards.answers import Answers, Successes, successes
 from tests.fakes.nested import DEPTHS, nested
 

@@ -20,7 +20,7 @@ from batch_client import (
     ServerError,
 )
 from batchyard.domain import outcomes
-from batchyard.domain.outcomes import OUTCOME_UNKNOWN, Outcome
+from batchyard.domain.policy import OUTCOME_UNKNOWN, Outcome
 from batchyard.shards.direct_answers import LineName, answered, not_answered
 from tests.fakes.failures import never_sent
 from tests.fakes.nested import DEPTHS, nested
