@@ -47,6 +47,12 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     transient: int = 0
     #: Lines of the provider's files that answer no request of ours.
     strays: int = 0
+    #: Answers that were not quite JSON, or not UTF-8, and are kept mended.
+    mended: int = 0
+    #: Answers with success and an empty body.
+    empty: int = 0
+    #: Answers that the provider counted as completed and never gave.
+    never_came: int = 0
     #: How often the ended provider batch did not show all answers that it had counted.
     looks: int = 0
     #: How often a file of the provider broke off.
@@ -104,7 +110,7 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
     status: str = WAITING
     attempts: list[Attempt] = []
-    #: Lines with a final outcome.
+    #: Lines with a final outcome. Until the attempt under way is collected, the provider's own count stands for its lines.
     completed: int = 0
     failed: int = 0
     #: Failed lines, by the code of their error.
@@ -174,8 +180,9 @@ def with_new_attempt(shard: Shard, now: int) -> Shard:
     number = shard.attempts[-1].number + 1 if shard.attempts else 1
     attempt = Attempt(number=number, started_at=now, lines=shard.unfinished)
     kept = [old for old in shard.attempts[:-KEPT_ATTEMPTS] if _left_something(old)]
+    completed = sum(attempt.succeeded for attempt in shard.attempts)  # and not what the provider counted
     grown = shard.wave * 3 // 2 if shard.attempts and shard.attempts[-1].provider_status != "failed" else shard.wave
-    return change(shard, wave=grown, attempts=[*kept, *shard.attempts[-KEPT_ATTEMPTS:], attempt])
+    return change(shard, wave=grown, completed=completed, attempts=[*kept, *shard.attempts[-KEPT_ATTEMPTS:], attempt])
 
 
 def is_full(shard: Shard) -> bool:
@@ -213,7 +220,8 @@ def with_stall(shard: Shard) -> Shard:
 
 def as_done(shard: Shard, reason: BatchError | None = None) -> Shard:
     """Return the shard as done; `reason` is the outcome of the lines that are still unfinished."""
-    return change(shard, status=DONE, reason=reason, paused=None)
+    completed = sum(attempt.succeeded for attempt in shard.attempts)
+    return change(shard, status=DONE, reason=reason, paused=None, completed=completed)
 
 
 def change_attempt(shard: Shard, **changes: object) -> Shard:

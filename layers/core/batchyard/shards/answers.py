@@ -120,6 +120,10 @@ class Answers:
         """Count the requests that were answered with success and an empty body."""
         return len(self._empty)
 
+    def ran(self) -> int:
+        """Count the requests with an answer that tells that they were run."""
+        return len(self._worth) - self.missing() - self._worth.count(WORTH[Outcome.UNFINISHED])
+
     def missing(self) -> int:
         """Count the requests that have no answer at all."""
         return self._worth.count(0)

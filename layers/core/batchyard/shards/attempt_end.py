@@ -73,7 +73,7 @@ def with_attempt_ended(turn: Turn, outcome: AttemptOutcome, status: str, usage: 
     ended = change_attempt(
         shard, provider_status=status, ended_at=turn.services.now(), succeeded=len(outcome.output),
         failed=len(outcome.errors), transient=len(outcome.transient), strays=outcome.answers.strays, runs=outcome.runs,
-        usage=usage.most(turn.attempt.usage),
+        mended=outcome.answers.mended, empty=outcome.answers.empty, usage=usage.most(turn.attempt.usage),
     )  # fmt: skip
     return change(
         ended, unfinished=len(outcome.unfinished), unfinished_key=outcome.key, file_id=None, codes=outcome.codes,
