@@ -13,6 +13,7 @@ from batchyard.domain.batch import BatchError, Usage
 from batchyard.domain.nesting import with_few_levels
 from batchyard.domain.policy import LEAST_STATUS, MOST_STATUS, Outcome, of_code, of_status
 
+LONGEST_NAME: Final = 200  # characters of a code that is kept in memory
 LONGEST_CODE, MOST_CODES, OTHER = 64, 100, "other"
 MOST_TOKENS: Final = 2**53
 STATUS: Final = re.compile(r"[0-9]{1,3}")
@@ -151,7 +152,7 @@ def code_of(answer: Answer) -> str:
     known = (answer.error, of_body) if _status(answer) is None else (of_body, answer.error)
     named = (error.name for error in known if error and error.name)
     told = answer.response.status_code if answer.response else None
-    return next(named, "no_response" if told is None else f"http_{told}")
+    return next(named, "no_response" if told is None else f"http_{told}")[:LONGEST_NAME]
 
 
 _NO_DETAILS: Final = Details()

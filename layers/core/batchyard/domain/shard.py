@@ -1,5 +1,6 @@
 """A shard and its attempts, and what a state machine hands from step to step."""
 
+from itertools import accumulate, takewhile
 from typing import Final
 
 import msgspec
@@ -10,6 +11,7 @@ WAITING: Final = "waiting"
 DONE: Final = "done"
 KEPT_ATTEMPTS: Final = 100
 MOST_FILES_TO_DELETE: Final = 300  # a provider that deletes no file must not fill the record
+MOST_BYTES_OF_FILES: Final = 50_000  # of their ids; real ids are far shorter
 MOST_BYTES: Final = 300_000  # of the attempts as JSON; a record of DynamoDB holds 400 KB
 
 CLOCK_SKEW: Final = 300  # seconds by which the provider's clock may differ from ours
@@ -202,7 +204,11 @@ def change(shard: Shard, **changes: object) -> Shard:
 def with_files_to_delete(shard: Shard, *file_ids: str | None) -> Shard:
     """Return the shard with these files among those to be deleted at the provider."""
     every = [*shard.files_to_delete, *(file_id for file_id in file_ids if file_id)]
-    return change(shard, files_to_delete=list(dict.fromkeys(every))[-MOST_FILES_TO_DELETE:])
+    known = list(dict.fromkeys(every))[-MOST_FILES_TO_DELETE:]
+    room = takewhile(
+        lambda size: size <= MOST_BYTES_OF_FILES, accumulate(len(file_id.encode()) for file_id in reversed(known))
+    )
+    return change(shard, files_to_delete=known[len(known) - len(list(room)) :])
 
 
 def with_next_version(before: Shard | None, after: Shard) -> Shard:

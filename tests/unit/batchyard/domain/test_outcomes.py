@@ -133,6 +133,12 @@ def test_a_line_without_a_status_has_the_class_of_its_code(code: object, outcome
             assert code_of(parsed) == (str(code) if code else "no_response")
 
 
+def test_a_code_without_end_is_cut_and_has_no_class_of_its_own() -> None:
+    parsed = parse(answer(None, error={"code": "x" * 10**6 + "_not_found"}))
+    assert parsed is not None
+    assert (outcome_of(parsed), len(code_of(parsed))) == (TRANSIENT, 200)
+
+
 def test_the_names_that_dashscope_has_for_code_and_message_are_read_too() -> None:
     parsed = parse(b'{"custom_id":"a","response":null,"error":{"error_code":"InvalidParameter","error_message":"no"}}')
     assert parsed is not None

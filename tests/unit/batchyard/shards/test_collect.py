@@ -242,3 +242,23 @@ def test_answers_that_were_mended_or_empty_are_counted() -> None:
     assert report["answers"] == {"strays": 0, "mended": 1, "empty": 2, "never_came": 0}
     for line in services.bucket.get(f"results/default/{BATCH_ID}/output.jsonl").splitlines():
         json.loads(line.decode())
+
+
+@pytest.mark.parametrize("digits", [16, 400, 4_000])
+def test_a_token_limit_without_end_is_none_and_the_shard_goes_on(digits: int) -> None:
+    services = ended()
+    errors = (ProviderBatchError("token_limit_exceeded", f"Limit: {'9' * digits} enqueued tokens."),)
+    services.provider.end("pb-0", "failed", output_file_id=None, request_counts=None, errors=errors)
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "submit"
+    assert "no room" in (services.batch_store.batch(BATCH_ID).paused or "")
+
+
+def test_numbers_without_end_in_an_answer_cost_nobody_an_answer() -> None:
+    services = ended("r0", "r1", "r2")
+    numbers = iter([b"9" * 5_000, b"1e400", b"-" + b"9" * 400])
+    lines = [line.replace(b'"body": {}', b'"body": {"usage":{"prompt_tokens":%s}}' % next(numbers))
+             for line in services.provider.files["out"].splitlines()]  # fmt: skip
+    services.provider.files["out"] = b"\n".join(lines)
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "done"
+    shard = services.batch_store.kept[BATCH_ID, 0]
+    assert (shard.completed, shard.usage.total_tokens) == (3, 0)
