@@ -55,6 +55,8 @@ def successes(lines: list[bytes]) -> Successes | None:
     usages = [line.response.body.usage for line in found]
     used = [usage for usage in usages if usage is not None]
     bare = [at for at, usage in enumerate(usages) if usage is None] if len(used) < len(found) else []
+    if bare and not EMPTY_BODY.search(b"".join(map(lines.__getitem__, bare))):
+        bare = []
     empty = [at for at in bare if is_empty(lines[at])]
     return Successes([line.custom_id for line in found], usage_in(used), empty)
 
