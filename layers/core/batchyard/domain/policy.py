@@ -1,5 +1,6 @@
 """What to do about an error of the provider: the one table from an error to a reaction."""
 
+import re
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
@@ -41,6 +42,19 @@ class Reaction(StrEnum):
     FAIL_LINES = "fail_lines"
 
 
+class Outcome(StrEnum):
+    """What an answer means for its line."""
+
+    #: Final.
+    SUCCEEDED = "succeeded"
+    #: Final.
+    REFUSED = "refused"
+    #: The line is sent again, which costs it a try.
+    TRANSIENT = "transient"
+    #: The line is sent again, which costs it no try.
+    UNFINISHED = "unfinished"
+
+
 CAPACITY: Final = frozenset({"token_limit_exceeded", "quotaExceeded"})
 OPERATOR: Final = frozenset({
     "billing_hard_limit_reached", "insufficient_quota", "credit_balance_exhausted", "organization_spend_limit_exceeded",
@@ -48,6 +62,12 @@ OPERATOR: Final = frozenset({
 })  # fmt: skip
 OPERATOR_STATUSES: Final = frozenset({401, 403})
 OPERATOR_ERRORS: Final = (QuotaError, InvalidArgumentError)  # no money; a key or address that cannot be sent
+OK, REDIRECT, BAD_REQUEST, SERVER_ERROR = 200, 300, 400, 500
+REQUEST_TIMEOUT, CONFLICT, TOO_MANY = 408, 409, 429
+TRANSIENT_STATUSES: Final = frozenset({REQUEST_TIMEOUT, CONFLICT, TOO_MANY})
+LEAST_STATUS, MOST_STATUS = 100, 599  # any other number, such as 0, is no status
+UNFINISHED_CODES: Final = frozenset({"batchexpired", "batchcancelled", "batchcanceled"})
+OUTCOME_UNKNOWN: Final = "outcome_unknown"  # our own code: the line may have been run and billed, so this is final
 PASSING_STATUSES: Final = frozenset({408, 409, 423, 425, 429})
 PASSING: Final = (OutcomeUnknown, ProtocolError, SourceError)
 FILE_PARAMS: Final = frozenset({"file_id", "input_file_id"})  # the file may be there, or be ready, a little later
@@ -65,9 +85,17 @@ LASTING_CODES: Final = frozenset({
 LASTING_PARAMS: Final = frozenset({
     "completion_window", "endpoint", "expires_after", "metadata", "output_expires_after", "purpose"
 })  # fmt: skip
-REQUEST_TIMEOUT: Final = 408
-INVALID_KEY: Final = "invalid_api_key"
 INVALID_VALUE: Final = "invalid_value"  # of a file id: the provider does not know the file yet
+LONGEST_READ: Final = 200  # characters of a code
+INVALID_KEY: Final = "invalid_api_key"
+# What the code of a line's error means, if the line has no HTTP status; compared in lower case, letters and digits alone.
+USERS_CODES: Final = re.compile(
+    r"(?:invalid|missing)(?!response|output|answer).*"
+    r"|(?:unsupported|unknownparam|unrecognized|malformed|duplicate|badrequest|unprocessable|validation|contextlength).*"
+    r"|(?:contentfilter|contentpolicy|moderation|permission|forbidden|streaming).*"
+    r"|.*(?:notfound|notfounderror|notsupported|toolong|toolarge|violation|(?:abovemax|belowmin)\w*)"
+)
+STATUS_CODE: Final = re.compile(r"(?:http|status|error)*([45][0-9]{2})")
 TOLD_AFTER: Final = 3  # failures in a row, before the batch tells that it waits
 
 
@@ -104,6 +132,24 @@ def after_failed_batch(errors: Iterable[BatchError]) -> Reaction:
     if any(error.param in FILE_PARAMS and not error.line for error in seen):
         return Reaction.UPLOAD
     return Reaction.REJECT_LINES if any(error.line for error in seen) else Reaction.RETRY
+
+
+def of_status(status: int) -> Outcome:
+    """Classify a line by the HTTP status of its answer."""
+    if OK <= status < REDIRECT:
+        return Outcome.SUCCEEDED
+    passing = status in TRANSIENT_STATUSES or status >= SERVER_ERROR or status < BAD_REQUEST
+    return Outcome.TRANSIENT if passing else Outcome.REFUSED
+
+
+def of_code(code: str) -> Outcome:
+    """Classify a line without a status by the code of its error, which may be a status such as `422` or `http_422`."""
+    plain = re.sub(r"[^0-9a-z]", "", code[:LONGEST_READ].lower())
+    if plain in UNFINISHED_CODES:
+        return Outcome.UNFINISHED
+    if (found := STATUS_CODE.fullmatch(plain)) is not None:
+        return of_status(int(found[1]))
+    return Outcome.REFUSED if code == OUTCOME_UNKNOWN or USERS_CODES.fullmatch(plain) else Outcome.TRANSIENT
 
 
 def is_sure_refusal(error: BatchClientError) -> bool:

@@ -20,6 +20,7 @@ STATED: Final = (
     re.compile(r"\blimit(?:\s+(?:of|is)|\s*[:=])\s*" + _NUMBER, re.IGNORECASE),
     re.compile(_NUMBER + r"\s+enqueued\s+tokens", re.IGNORECASE),
 )
+LONGEST_LIMIT: Final = 15  # digits; no number that is longer is a limit
 UNITS: Final = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
 
 # The lowest limits of enqueued tokens that OpenAI publishes, those of its first tier: the first whose word a model's name
@@ -57,7 +58,7 @@ def configured_limit(text: str, model: str) -> int | None:
 
 
 def stated_limit(message: str) -> int | None:
-    """Read the limit from the provider's message: no code or member states it.
+    """Read the limit from the provider's message: no code or member states it. None for a number that is no limit.
 
     OpenAI writes `Limit: 90,000 enqueued tokens`, Azure `the configured limit of 30K for the deployment`.
     """
@@ -65,8 +66,8 @@ def stated_limit(message: str) -> int | None:
         found = pattern.search(message)
         if found is not None:
             number, unit = re.sub(r"[,_]|\.(?=\d{3}\b)", "", found[1]).rstrip("."), UNITS[found[2].upper()]
-            limit = int(float(number) * unit) if number.count(".") <= 1 else 0
-            return limit or None
+            sound = number.count(".") <= 1 and len(number) <= LONGEST_LIMIT
+            return (int(float(number) * unit) or None) if sound else None
     return None
 
 

@@ -61,7 +61,7 @@ def wait(turn: "Turn", file: File) -> int:
         return 0
     if waited >= TOLD_AFTER:
         since = moment(shard.file_pending_since)
-        turn.wait_for_room(
+        turn.tell_wait(
             f"The provider processes the uploaded file {file.id} since {since}, and says 'pending' of it. Batchyard "
             "looks again every minute, and goes on once the file is processed."
         )

@@ -46,7 +46,8 @@ def test_a_file_that_needs_longer_than_a_minute_is_told() -> None:
     services = planned()
     services.provider.file_statuses = ["pending"] * 12
     while services.provider.file_statuses:
-        assert (step := submit(services, FIRST)).next == "submit"
+        step = submit(services, FIRST)
+        assert step.next == "submit"
         services.wait(step.wait_seconds)
     paused = services.batch_store.batch(BATCH_ID).paused or ""
     assert "file-0 since 20" in paused
@@ -82,7 +83,8 @@ def test_a_file_that_is_not_processed_for_hours_is_uploaded_again() -> None:
     services.provider.file_statuses = ["pending"] * 100_000
     started = services.now()
     while services.provider.calls.count("create_file") < 2:
-        assert (step := submit(services, FIRST)).next == "submit"
+        step = submit(services, FIRST)
+        assert step.next == "submit"
         services.wait(step.wait_seconds)
     assert PROCESSED_WITHIN <= services.now() - started <= 2 * PROCESSED_WITHIN
     services.provider.file_statuses = ["processed"]
