@@ -6,6 +6,7 @@ from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from urllib.parse import urlsplit
 
+from batchyard.domain.durations import whole
 from batchyard.domain.errors import SettingsError
 
 
@@ -93,10 +94,10 @@ def read(environment: Mapping[str, str]) -> Settings:
 
 
 def _number(name: str, text: str) -> int:
-    try:
-        return int(text)
-    except ValueError as error:
-        raise SettingsError(f"{name.upper()} must be a whole number, not {text!r}") from error
+    number = whole(text)
+    if number is None:
+        raise SettingsError(f"{name.upper()} must be a whole number, not {text!r}")
+    return number
 
 
 @cache
