@@ -8,6 +8,7 @@ import msgspec
 
 from batch_client import APIConnectionError, BadRequestError, BatchClientError, ConflictError, HttpInfo, OutcomeUnknown
 from batch_client import ServerError as ServiceError
+from batchyard.domain import nesting
 from batchyard.domain.batch import BatchError
 from batchyard.domain.nesting import is_too_deep, with_few_levels
 from batchyard.domain.outcomes import OUTCOME_UNKNOWN, answer_line, line_id
@@ -66,11 +67,11 @@ def _refusal(error: BatchClientError) -> bytes:
         return _on_one_line(error.body)
     except ValueError:  # a page of HTML; what it says is in the message
         envelope = {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
-        return json.dumps({"error": envelope}).encode()
+        return nesting.encode({"error": envelope}).encode()
 
 
 def _on_one_line(data: bytes) -> bytes:
     """Write an answer as it is put into a line; forgiving, as what it tells was paid for. Raises ValueError for no JSON."""
     text = data.decode("utf-8-sig", "replace").encode()
     read = json.loads(with_few_levels(text), strict=False)
-    return b" ".join(text.splitlines()) if is_too_deep(text) else json.dumps(read, separators=(",", ":")).encode()
+    return b" ".join(text.splitlines()) if is_too_deep(text) else nesting.encode(read, (",", ":")).encode()
