@@ -50,11 +50,11 @@ def _rest(requests: int, look_ups: int) -> int:
 
 
 def _start(run: SweepRun, arrived: Arrived) -> bool:
-    """Make a batch of an upload that has none; tell whether its record was looked up."""
-    if not _may_be_missed(run.services, arrived):
-        return False
+    """Make a batch of an upload that has none; tell whether its record may have been looked up."""
     services, upload = run.services, arrived.object
     with run.trying(key=upload.key):
+        if not _may_be_missed(services, arrived):
+            return False
         batch_id = new_batch.batch_id_of(upload)
         known = services.batch_store.find_batch(batch_id)
         if known is None and intake(services, upload.bucket, upload.key, upload.version_id):
