@@ -40,10 +40,10 @@ def start_missed(run: SweepRun) -> None:
             look_ups += _start(run, arrived)
             after = arrived.object.key
         after = page.last
-    store.keep_bookmark(BOOKMARK, {"rest_until": now + _rest(requests, look_ups)})
+    store.keep_bookmark(BOOKMARK, {"rest_until": now + rest(requests, look_ups)})
 
 
-def _rest(requests: int, look_ups: int) -> int:
+def rest(requests: int, look_ups: int) -> int:
     """Return the seconds from one whole walk to the next, by what it cost."""
     hours = max((requests - 1) / REQUESTS_AN_HOUR, look_ups / LOOK_UPS_AN_HOUR)
     return min(int(hours * HOUR), LONGEST_REST)
