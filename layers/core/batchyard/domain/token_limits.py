@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Final
 
+from batchyard.domain.durations import whole
+
 MILLION: Final = 1_000_000
 # English prose has four bytes a token or more, and the JSON around it counts too: the estimate is rather too high.
 BYTES_PER_TOKEN: Final = 4
@@ -51,9 +53,10 @@ def configured_limit(text: str, model: str) -> int | None:
     limits: dict[str, int] = {}
     for part in filter(None, map(str.strip, text.split(","))):
         name, _, number = part.rpartition("=")
-        if not (number.isascii() and number.isdigit()):
+        limit = whole(number)
+        if limit is None or limit < 0:
             raise ValueError(f"MaxEnqueuedTokens must be a number or model=number, with commas between, not {part!r}")
-        limits[name.strip()] = int(number)
+        limits[name.strip()] = limit
     return limits.get(model, limits.get("", 0)) or None
 
 
