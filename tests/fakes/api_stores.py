@@ -1,5 +1,6 @@
 """API keys and Idempotency-Keys, in dictionaries."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 import msgspec
@@ -28,6 +29,7 @@ class MemoryApiKeyStore(ApiKeyStore):
     def __init__(self) -> None:
         self.known: dict[str, ApiKey] = {}
         self.looks = 0
+        self.counted: Counter[tuple[str, int]] = Counter()
 
     def create(self, key: ApiKey) -> None:
         self.known[key.key_id] = key
@@ -46,6 +48,12 @@ class MemoryApiKeyStore(ApiKeyStore):
         if key_id not in self.known:
             return False
         self.known[key_id] = msgspec.structs.replace(self.known[key_id], revoked_at=now)
+        return True
+
+    def count_request(self, key_id: str, minute: int, most: int) -> bool:
+        if self.counted[key_id, minute] >= most:
+            return False
+        self.counted[key_id, minute] += 1
         return True
 
 

@@ -63,6 +63,13 @@ class MemoryBatchStore(BatchStore):
             raise StaleRecord(batch_id)
         return self._replace(batch_id, changes)
 
+    def ask_shards(self, batch_id: str, now: int, wait: int) -> bool:
+        known = self.batches.get(batch_id)
+        if known is None or known.ended or (known.shards_asked_at or 0) > now - wait:
+            return False
+        self._replace(batch_id, {"shards_asked_at": now})
+        return True
+
     def take_over_batch(self, batch_id: str, wanted: str, /, **changes: object) -> Batch | None:
         known = self.batches.get(batch_id)
         fits = known is not None and (known.status == statuses.VALIDATING or known.endpoint == wanted)
