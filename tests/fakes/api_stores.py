@@ -10,11 +10,11 @@ from batchyard.adapters.idempotency_store import FirstUse, IdempotencyStore
 from batchyard.domain.api_key import ApiKey
 from batchyard.domain.errors import NotFound, StoreError
 
-LONGEST_KEY = 2_000  # bytes; DynamoDB's 2,048 have room for a prefix
+LONGEST_KEY = 1_000  # bytes; the 1,024 of `pk`, which is a sort key of indexes too, have room for a prefix
 
 
 def fit(key: str) -> None:
-    """Refuse what DynamoDB would: a key of more than 2,048 bytes, or one that is no text in UTF-8."""
+    """Refuse what DynamoDB would: a key that is too long, or one that is no text in UTF-8."""
     try:
         if len(key.encode()) <= LONGEST_KEY:
             return

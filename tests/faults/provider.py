@@ -33,7 +33,8 @@ class Fate:
     """What becomes of one provider batch.
 
     `seconds` is its life; of its lines the first `share` are run; `lines` says what their answers look like, by custom_id;
-    `shown` are statuses shown at the next looks instead of the true one; `late` is how often its files are not found.
+    `shown` are statuses shown at the next looks instead of the true one, `odd` is shown at every look; `late` is how often
+    its files are not found.
     """
 
     end: str = "completed"
@@ -42,6 +43,7 @@ class Fate:
     lines: dict[str, str] = field(default_factory=dict)
     errors: tuple[ProviderBatchError, ...] = ()
     shown: list[str] = field(default_factory=list)
+    odd: str = ""
     late: int = 0
     no_counts: bool = False
     empty_ids: bool = False
@@ -185,7 +187,9 @@ class FatesProvider(MemoryProvider):
 
     def _show(self, batch_id: str) -> Batch:
         seen = self._batch(batch_id)
-        shown = self.made[batch_id].fate.shown
+        shown, odd = self.made[batch_id].fate.shown, self.made[batch_id].fate.odd
+        if odd:
+            return replace(seen, status=odd)
         return replace(seen, status=shown.pop(0), output_file_id=None, error_file_id=None) if shown else seen
 
     def _listed(self, batch: Batch) -> Batch:

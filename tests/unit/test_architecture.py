@@ -225,6 +225,11 @@ def test_keys_of_the_table_stand_in_the_adapters_alone() -> None:
     assert {path for path in found if "/adapters/" not in path} == set()
 
 
+def test_json_is_written_where_no_number_can_be_none() -> None:
+    dumping = {name_of(path) for path in CORE.rglob("*.py") if "json.dumps(" in path.read_text(encoding="utf-8")}
+    assert {path.rpartition("/")[2] for path in dumping} == {"nesting.py"}  # msgspec writes null for NaN, as this does
+
+
 def test_no_room_has_too_many_modules() -> None:
     sizes = {room: len([*(CORE / room).glob("*.py")]) - 1 for room in ROOMS_OF_CORE}
     assert {room: size for room, size in sizes.items() if size > MOST_MODULES} == {}

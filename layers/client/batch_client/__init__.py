@@ -33,6 +33,7 @@ from .errors import (
     UploadOutcomeUnknown,
 )
 from .http_info import HttpInfo, RateLimit
+from .mending import decode_mended, is_sound, mended
 from .models import (
     ENDED_STATUSES,
     Batch,
@@ -92,5 +93,8 @@ __all__ = [
     "UploadOutcomeUnknown",
     "Usage",
     "choose_profile",
+    "decode_mended",
+    "is_sound",
+    "mended",
     "shallow",
 ]

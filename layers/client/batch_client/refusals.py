@@ -21,6 +21,7 @@ from .errors import (
     ServerError,
     TokenLimitError,
 )
+from .http_info import request_id
 from .json_fields import code_from
 
 _BY_STATUS: dict[int, type[BatchClientError]] = {
@@ -65,7 +66,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, now: float) ->
         code=said.code,
         type=said.type,
         param=said.param,
-        request_id=headers.get("x-request-id"),
+        request_id=request_id(headers),
         retryable={"true": True, "false": False}.get(headers.get("x-should-retry", "").lower()),
         retry_after=retry_after(headers, now),
         body=body,

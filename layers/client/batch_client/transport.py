@@ -23,7 +23,9 @@ T = TypeVar("T")
 
 JSON = {"Content-Type": "application/json"}
 _READ_BYTES = 64 * 1024
-_LARGEST_ANSWER = 64 * 1024 * 1024  # 10,000 files or 50,000 line errors stay far below
+_LARGEST_ANSWER = 64 * 1024 * 1024  # of a request that was sent on its own, with pictures or sound
+_LARGEST_OBJECT = 32 * 1024 * 1024  # 10,000 files or 100,000 line errors stay below
+_MOST_VALUES = 2_000_000  # in one answer; each takes some hundred bytes once it is read
 _LARGEST_REFUSAL = 1024 * 1024
 _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -90,18 +92,22 @@ class Transport:
 
     def fetch(self, call: Call, may_repeat: Callable[[BatchClientError], bool]) -> HttpInfo[bytes]:
         """Return an answer with status 2xx as it came; repeat the request after errors that `may_repeat` accepts."""
-        return self.retrier.run(lambda: self._whole(call, self._credentials.current()), may_repeat)
+        return self.retrier.run(lambda: self._whole(call, self._credentials.current(), _LARGEST_ANSWER), may_repeat)
 
-    def _whole(self, call: Call, key: str) -> HttpInfo[bytes]:
+    def _whole(self, call: Call, key: str, limit: int) -> HttpInfo[bytes]:
         body = bytearray()
         with closing(self._open(call, key)) as response:
-            self._read_into(body, response, _LARGEST_ANSWER)
+            self._read_into(body, response, limit)
         return HttpInfo(without_long_key(bytes(body), key), response.status_code, response.headers)
 
     def _answer(self, call: Call) -> HttpInfo[object]:
         key = self._credentials.current()
-        whole = self._whole(call, key)
+        whole = self._whole(call, key, _LARGEST_OBJECT)
         body = whole.data
+        if sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+            raise ProtocolError(
+                f"The answer of {self.address.host} holds more than {_MOST_VALUES:,} values", status=whole.status
+            )
         try:
             data = nesting.decode(body) if body.strip() else None
         except ValueError as error:

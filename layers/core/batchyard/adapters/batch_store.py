@@ -116,6 +116,11 @@ class BatchStore(Table):
         with translated(f"counting the open batches of {tenant}"):
             return sum(page["Count"] for page in self._dynamodb.get_paginator("query").paginate(**request))
 
+    def open_inputs(self, tenant: str) -> Iterator[str]:
+        """Yield the keys of the inputs of a tenant's batches that have not ended; of this very second some may be missing."""
+        for item in self._query(f"{OPEN} = :tenant", {":tenant": tenant}, IndexName=OPEN):
+            yield _batch(self._get({"pk": item["pk"], "sk": BATCH})).input.key
+
     def list_batches(self, tenant: str, after: str | None, limit: int) -> tuple[list[Batch], bool]:
         """Return a tenant's batches, newest first, behind the batch `after`, and whether more follow."""
         position = None if after is None else self._position(tenant, after)

@@ -71,7 +71,8 @@ def batch_report(services: Services, tenant: str, batch_id: str) -> bytes | str:
     try:
         found, _ = services.bucket.head(object_keys.result(batch.tenant, batch_id, "report.json"))
     except NotFound as error:
-        message = f"The batch '{batch_id}' has no report yet: it is written when the batch ends."
+        yet = "." if batch.ended else " yet: it is written when the batch ends."
+        message = f"The batch '{batch_id}' has no report{yet}"
         raise ApiError(HTTPStatus.NOT_FOUND, message) from error
     return services.bucket.get(found.key) if found.size <= MOST_INLINE else services.bucket.link(found)
 

@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from operator import methodcaller
 
+import msgspec
+
 from batch_client import Batch as ProviderBatch
-from batch_client import BatchClientError, NotFoundError
+from batch_client import BatchClientError, NotFoundError, RequestCounts
 from batchyard.domain.outcomes import usage_of_batch
 from batchyard.domain.policy import Reaction, after_failed_call
 from batchyard.domain.shard import Shard, change_attempt, with_files_to_delete
@@ -15,7 +17,7 @@ from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.observability import logger
 from batchyard.services import Services
-from batchyard.shards import retries
+from batchyard.shards import retries, unknown_status
 from batchyard.shards.answers import Answers
 from batchyard.shards.attempt_end import AttemptOutcome, end_attempt, with_attempt_ended
 from batchyard.shards.provider_refusal import after_failed
@@ -47,10 +49,11 @@ def _collect(turn: Turn, seconds_left: Callable[[], float]) -> Step:
         return look_first  # poll knows how long to wait for it
     except BatchClientError as error:
         return retries.after_failed_read(turn, error)
-    if not seen.ended:
+    status = seen.status if seen.ended else unknown_status.taken_as(turn, seen)
+    if status is None:
         return look_first
     try:
-        return _take(turn, seen, seconds_left)
+        return _take(turn, msgspec.structs.replace(seen, status=status), seconds_left)
     except BatchClientError as error:
         return retries.after_failed_read(turn, error, _with_unread(turn.shard, error))
 
@@ -68,6 +71,7 @@ def _take(turn: Turn, seen: ProviderBatch, seconds_left: Callable[[], float]) ->
         missing = _missing(seen, answers)
         if missing and _may_look(turn.shard, answers):
             return _look_again(turn, missing)
+        _note_lost(turn, _never_came(turn, seen, answers))
         if seen.status == "failed" and not answers.final():
             return after_failed(turn, seen)
         turn.fence()
@@ -82,9 +86,32 @@ def _missing(seen: ProviderBatch, answers: Answers) -> int:
 
     A batch that is completed without counts has an answer to each request, as far as we know.
     """
-    if seen.request_counts is None or not seen.request_counts.total:
+    counts = seen.request_counts
+    if counts is None or not counts.total:
         return answers.missing() if seen.status == "completed" else 0
-    return min(answers.missing(), max(0, seen.request_counts.completed - answers.succeeded()))
+    return min(answers.missing(), max(0, counts.completed - _shown(counts, answers)))
+
+
+def _shown(counts: RequestCounts, answers: Answers) -> int:
+    """Count the answers in the files that the provider may have counted as completed: of some, the status is 0."""
+    return max(answers.succeeded(), answers.ran() - counts.failed)
+
+
+def _never_came(turn: Turn, seen: ProviderBatch, answers: Answers) -> int:
+    """Count the answers that the provider ever counted as completed and that its files do not hold.
+
+    The count may have gone down: when a batch is cancelled, a finished answer may vanish.
+    """
+    counts = seen.request_counts or RequestCounts(0, 0, 0)
+    counted_before = turn.shard.completed - sum(past.succeeded for past in turn.shard.attempts)
+    lost = max(counted_before, counts.completed) - _shown(counts, answers)
+    return min(max(0, lost), turn.attempt.lines - answers.ran())
+
+
+def _note_lost(turn: Turn, never_came: int) -> None:
+    if never_came:
+        logger.warning("answers never came", batch_id=turn.shard.batch_id, shard=turn.shard.shard, answers=never_came)
+        turn.save(change_attempt(turn.shard, never_came=never_came))
 
 
 def _read(turn: Turn, answers: Answers, file_id: str) -> NotFoundError | None:

@@ -14,7 +14,7 @@ from batch_client import BatchClientError
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, window_seconds
 from batchyard.domain.errors import BatchyardError, InputGone, KeyMissing, NotFound, StoreError
-from batchyard.domain.outcomes import OUTCOME_UNKNOWN, Outcome
+from batchyard.domain.policy import OUTCOME_UNKNOWN, Outcome
 from batchyard.domain.shard import Shard, change_attempt, with_new_attempt
 from batchyard.domain.statuses import PROVIDER_RAN
 from batchyard.domain.step import Next, Step

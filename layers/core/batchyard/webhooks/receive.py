@@ -19,6 +19,7 @@ from batchyard.services import Services
 BATCH_EVENTS: Final = "batch."
 KEEP_IDS: Final = 7 * DAY  # a webhook-id is remembered; OpenAI repeats a webhook for three days
 LONGEST_ID: Final = 512
+LONGEST_PROVIDER_ID: Final = 2_000  # bytes, as in the client; a key of the table holds little more
 HEADERS: Final = ("webhook-id", "webhook-timestamp", "webhook-signature")
 READ_EVERY: Final = 60  # seconds; a forged webhook must not make us read the secret each time
 
@@ -103,7 +104,8 @@ def _read(body: bytes) -> _Event:
 
 def _advance(services: Services, provider_batch_id: str) -> None:
     """Ask for the next step of the shard of a provider batch; a provider batch that is not recorded yet is left to Poll."""
-    owner = services.batch_store.linked(provider_batch_id)
+    readable = len(provider_batch_id.encode()) <= LONGEST_PROVIDER_ID
+    owner = services.batch_store.linked(provider_batch_id) if readable else None
     if owner is None:
         logger.info("webhook about nothing of ours")
         return

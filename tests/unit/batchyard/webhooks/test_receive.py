@@ -45,6 +45,13 @@ def test_an_event_has_its_shard_looked_after(services: MemoryServices) -> None:
     assert services.advance_function.invoked == [{"batch_id": BATCH_ID, "shard": 3}]
 
 
+def test_an_id_that_no_record_can_have_is_not_looked_for(services: MemoryServices) -> None:
+    services.batch_store.links["é" * 1_001] = LinkedShard(BATCH_ID, 3)
+    body = msgspec.json.encode({"type": "batch.completed", "data": {"id": "é" * 1_001}})
+    assert receive(services, signed(body), body) == {"received": True}
+    assert services.advance_function.invoked == []
+
+
 def test_an_event_that_comes_again_is_taken_once(services: MemoryServices) -> None:
     receive(services, signed(), BODY)
     receive(services, signed(), BODY)
