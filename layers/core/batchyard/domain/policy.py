@@ -7,7 +7,6 @@ from typing import Final
 from batch_client import (
     APIConnectionError,
     APIStatusError,
-    AuthenticationError,
     BatchClientError,
     ConflictError,
     InvalidArgumentError,
@@ -19,7 +18,8 @@ from batch_client import (
     SourceError,
 )
 from batchyard.domain.batch import BatchError
-from batchyard.domain.errors import KeyMissing, NotFound
+from batchyard.domain.errors import NotFound
+from batchyard.domain.outcomes import LONGEST_CODE
 
 
 class Reaction(StrEnum):
@@ -65,10 +65,10 @@ LASTING_CODES: Final = frozenset({
 LASTING_PARAMS: Final = frozenset({
     "completion_window", "endpoint", "expires_after", "metadata", "output_expires_after", "purpose"
 })  # fmt: skip
-REQUEST_TIMEOUT: Final = 408
+REQUEST_TIMEOUT, UNAUTHORIZED = 408, 401
+ABSENT_STATUSES: Final = frozenset({404, 405, 501})
 INVALID_KEY: Final = "invalid_api_key"
 INVALID_VALUE: Final = "invalid_value"  # of a file id: the provider does not know the file yet
-TOLD_AFTER: Final = 3  # failures in a row, before the batch tells that it waits
 
 
 def after_failed_call(error: BatchClientError) -> Reaction:
@@ -106,6 +106,16 @@ def after_failed_batch(errors: Iterable[BatchError]) -> Reaction:
     return Reaction.REJECT_LINES if any(error.line for error in seen) else Reaction.RETRY
 
 
+def is_absent(error: BatchClientError) -> bool:
+    """Tell whether the provider may not have the call at all, or not at this address."""
+    return error.status in ABSENT_STATUSES and (error.param or "") not in FILE_PARAMS
+
+
+def is_key_refused(error: BatchClientError) -> bool:
+    """Tell whether it is our key that the provider refuses."""
+    return error.status == UNAUTHORIZED or error.code == INVALID_KEY
+
+
 def is_sure_refusal(error: BatchClientError) -> bool:
     """Tell whether a `POST /batches` made no batch: a timeout, a conflict or a failing server may come after the effect.
 
@@ -121,17 +131,5 @@ def what_failed(call: str, error: BatchClientError) -> str:
     """Name a call that failed, what was answered, and the provider's words."""
     if error.status is None:
         return f"{call} failed: {error.message}"
-    code = f" ({error.code})" if error.code else ""
+    code = f" ({error.code[:LONGEST_CODE]})" if error.code else ""
     return f"{call} was answered {error.status}{code}: {error.message}"
-
-
-def pause_reason(error: BatchClientError, failures_in_a_row: int) -> str | None:
-    """Say what a shard waits for after a failed call; None while the call may just be tried again."""
-    if isinstance(error, KeyMissing):
-        return error.message
-    if after_failed_call(error) is Reaction.PAUSE:
-        key_refused = isinstance(error, AuthenticationError) or error.code == INVALID_KEY
-        return f"The provider refused {'our key' if key_refused else 'us'}: {error.message}"
-    if failures_in_a_row >= TOLD_AFTER:
-        return f"The provider has not served us {failures_in_a_row} times in a row: {error.message}"
-    return None

@@ -117,6 +117,8 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     codes: dict[str, int] = {}
     #: Calls to the provider that failed since the last call that worked.
     failures_in_a_row: int = 0
+    #: When the first of them failed, in Unix seconds.
+    failing_since: int = 0
     #: Attempts in a row that finished no line.
     stalls: int = 0
     #: Each of these attempts sent at least this many of the first unfinished lines.

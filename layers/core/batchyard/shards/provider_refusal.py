@@ -12,7 +12,7 @@ from batch_client import BatchClientError
 from batch_client import BatchError as ProviderBatchError
 from batchyard.domain import object_keys
 from batchyard.domain.batch import BatchError
-from batchyard.domain.outcomes import answer_line, count_code
+from batchyard.domain.outcomes import LONGEST_CODE, answer_line, count_code
 from batchyard.domain.policy import Reaction, after_failed_batch, after_failed_call, is_sure_refusal
 from batchyard.domain.shard import Shard, change, change_attempt, with_files_to_delete, with_stall
 from batchyard.domain.step import Next, Step
@@ -21,13 +21,14 @@ from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.observability import logger
 from batchyard.shards import retries, stalls, token_room
+from batchyard.shards.pauses import ENDLESS, sentences
 from batchyard.shards.token_room import Refusal
 from batchyard.shards.turn import Turn
 
 WAITS: Final = {
-    Reaction.PAUSE: "The provider wants its operator",
-    Reaction.REUSE: "The provider has no room",
-    Reaction.UPLOAD: "The provider does not see the uploaded file",
+    Reaction.PAUSE: ("The provider wants its operator", "See to the account at the provider."),
+    Reaction.REUSE: ("The provider has no room", "Wait, or ask the provider for a higher limit."),
+    Reaction.UPLOAD: ("The provider does not see the uploaded file", "If it lasts, ask the provider."),
 }
 # So often a line is sent alone before it is taken for larger than the limit: others may fill the queue that we do not see.
 ALONE_IF_STATED, ALONE_IF_NOT = 3, 8
@@ -58,8 +59,19 @@ def after_failed(turn: Turn, seen: ProviderBatch) -> Step:
     if reaction not in WAITS or (reaction is Reaction.UPLOAD and refused > retries.MOST_FAILURES_IN_A_ROW):
         return _stall(turn, ended, errors)
     after = change(ended, file_id=None) if reaction is Reaction.UPLOAD else ended
-    turn.pause(after, f"{WAITS[reaction]}: {errors[0].message[:LONGEST_MESSAGE]}")
+    turn.failed(after, _why_failed(turn, reaction, errors[0]))
     return turn.then(Next.SUBMIT, turn.retry_wait(_failed_in_a_row(turn.shard)))
+
+
+def _why_failed(turn: Turn, reaction: Reaction, error: BatchError) -> str:
+    """Say what a shard waits for whose provider batches fail."""
+    head, remedy = WAITS[reaction]
+    failed = list(takewhile(lambda attempt: attempt.provider_status == "failed", reversed(turn.shard.attempts)))
+    since = failed[-1].ended_at if failed else None
+    name, code = turn.attempt.provider_batch_id, error.code[:LONGEST_CODE]
+    what = f"{head}: the provider failed the batch {name} ({code}): {error.message[:LONGEST_MESSAGE]}"
+    most = f"up to {retries.MOST_FAILURES_IN_A_ROW} times in a row" if reaction is Reaction.UPLOAD else ENDLESS
+    return sentences(turn, what, since or turn.services.now(), "sends the lines again", most, remedy)
 
 
 def after_refused_create(turn: Turn, call: str, error: BatchClientError) -> Step:
