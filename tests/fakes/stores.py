@@ -263,6 +263,7 @@ class MemoryTokenLedgerStore(TokenLedgerStore):
         self.held: dict[str, dict[str, Reservation]] = {}
         self.created: dict[str, Creations] = {}
         self.in_slots: dict[str, set[str]] = {}
+        self.file_sizes: dict[str, tuple[int, int]] = {}
 
     def read(self, name: str) -> Ledger:
         return self.books.get(name, Ledger())
@@ -339,6 +340,15 @@ class MemoryTokenLedgerStore(TokenLedgerStore):
             return False
         self.created[provider] = msgspec.structs.replace(after, version=before.version + 1)
         return True
+
+    def most_bytes(self, now: int) -> int | None:
+        size, until = self.file_sizes.get(self.provider, (0, 0))
+        return size if until > now else None
+
+    def learn_most_bytes(self, size: int, now: int, until: int) -> None:
+        known = self.most_bytes(now)
+        if known is None or known > size:
+            self.file_sizes[self.provider] = size, until
 
     def take_slot(self, provider: str, slot: str, most: int) -> bool:
         if len(self.in_slots.get(provider, ())) >= most:

@@ -11,6 +11,7 @@ from typing import TypeVar
 from .errors import ProtocolError
 from .json_fields import code_from, id_from, int_from, object_from, required_id, text_from, time_from
 from .models import Batch, BatchError, File, FileDeleted, Page, RequestCounts, Usage
+from .sizes import TOO_LARGE, is_too_large
 from .statuses import file_status_from, status_from
 
 T = TypeVar("T")
@@ -97,12 +98,10 @@ def _error(entry: object) -> BatchError | None:
         return BatchError(message=entry)
     if not isinstance(entry, dict):
         return None
-    return BatchError(
-        code=code_from(entry.get("code")),
-        message=text_from(entry.get("message")),
-        param=text_from(entry.get("param")),
-        line=int_from(entry.get("line")),
-    )
+    code, message, line = code_from(entry.get("code")), text_from(entry.get("message")), int_from(entry.get("line"))
+    if line is None and is_too_large(code, message):
+        code = TOO_LARGE
+    return BatchError(code=code, message=message, param=text_from(entry.get("param")), line=line)
 
 
 def _counts(value: object) -> RequestCounts | None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 LEDGER, RESERVATION, HOUR = "LEDGER", "RESERVATION#", "HOUR"
+MOST_BYTES: Final = "most_bytes"
 SLOTS: Final = "slots"  # the set of slots that are held; DynamoDB drops an empty set
 LEDGERS: Final = "LEDGERS"  # the name of all ledgers in the index, which holds the queue of each ledger too
 INDEX_KEY: Final = ("gsi1pk", "gsi1sk")
@@ -136,6 +137,17 @@ class TokenLedgerStore(Table):
         unmoved = f"{NEW} OR #version = :seen"
         return self._try_change(changing(_hour_key(provider), sets, unmoved, {":seen": before.version}))
 
+    def most_bytes(self, now: int) -> int | None:
+        """Return the largest file that may be sent to the provider, as it was learned; None if it refused none of late."""
+        found = self._find(_file_key(self.provider))
+        return int(found[MOST_BYTES]) if found.get("expires_at_ttl", 0) > now else None
+
+    def learn_most_bytes(self, size: int, now: int, until: int) -> None:
+        """Remember until a time that no file larger than this is to be sent, unless a smaller size is known."""
+        lower = f"attribute_not_exists(#{MOST_BYTES}) OR #{MOST_BYTES} > :size OR #expires_at_ttl <= :now"
+        sets = {MOST_BYTES: size, "expires_at_ttl": until}
+        self._try_change(changing(_file_key(self.provider), sets, lower, {":size": size, ":now": now}))
+
     def take_slot(self, provider: str, slot: str, most: int) -> bool:
         """Take a slot to submit in, if fewer than `most` are held."""
         free = f"attribute_not_exists(#{SLOTS}) OR size(#{SLOTS}) < :most"
@@ -182,6 +194,10 @@ def _reservation_key(name: str, attempt: str) -> dict[str, str]:
 
 def _hour_key(provider: str) -> dict[str, str]:
     return {"pk": f"CREATES#{provider}", "sk": HOUR}
+
+
+def _file_key(provider: str) -> dict[str, str]:
+    return {"pk": f"CREATES#{provider}", "sk": "FILE"}
 
 
 def _slots_key(provider: str) -> dict[str, str]:

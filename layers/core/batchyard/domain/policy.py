@@ -9,6 +9,7 @@ from batch_client import (
     APIStatusError,
     BatchClientError,
     ConflictError,
+    FileTooLargeError,
     InvalidArgumentError,
     NotFoundError,
     OutcomeUnknown,
@@ -33,6 +34,8 @@ class Reaction(StrEnum):
     UPLOAD = "upload"
     #: Do the same again later, some times: the provider refused, and named no fault that lasts.
     ASK_AGAIN = "ask_again"
+    #: Send smaller files.
+    CUT = "cut"
     #: Wait for an operator, and try again now and then.
     PAUSE = "pause"
     #: Record the named lines as errors, and send the rest again.
@@ -67,6 +70,7 @@ LASTING_PARAMS: Final = frozenset({
 })  # fmt: skip
 REQUEST_TIMEOUT, UNAUTHORIZED = 408, 401
 ABSENT_STATUSES: Final = frozenset({404, 405, 501})
+FILE_TOO_LARGE: Final = "file_too_large"
 INVALID_KEY: Final = "invalid_api_key"
 INVALID_VALUE: Final = "invalid_value"  # of a file id: the provider does not know the file yet
 
@@ -79,6 +83,8 @@ def after_failed_call(error: BatchClientError) -> Reaction:
         return Reaction.FAIL_LINES  # what was to be sent is gone
     if error.code in CAPACITY:
         return Reaction.REUSE
+    if isinstance(error, FileTooLargeError):
+        return Reaction.CUT
     if error.retryable or error.status in PASSING_STATUSES or isinstance(error, PASSING):
         return Reaction.RETRY
     return _after_refusal(error)
@@ -101,6 +107,8 @@ def after_failed_batch(errors: Iterable[BatchError]) -> Reaction:
         return Reaction.PAUSE
     if codes & CAPACITY:
         return Reaction.REUSE
+    if any(error.code == FILE_TOO_LARGE and not error.line for error in seen):
+        return Reaction.CUT
     if any(error.param in FILE_PARAMS and not error.line for error in seen):
         return Reaction.UPLOAD
     return Reaction.REJECT_LINES if any(error.line for error in seen) else Reaction.RETRY

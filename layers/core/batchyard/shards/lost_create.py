@@ -15,7 +15,7 @@ from batchyard.domain.step import Next, Step
 from batchyard.shards.pauses import CREATE, ENDLESS, LIST, moment, sentences
 from batchyard.shards.turn import Turn
 
-REFUSALS: Final = frozenset({Reaction.FAIL_LINES, Reaction.UPLOAD, Reaction.ASK_AGAIN})
+REFUSALS: Final = frozenset({Reaction.FAIL_LINES, Reaction.UPLOAD, Reaction.ASK_AGAIN, Reaction.CUT})
 LISTED_WITHIN, LOOKS = 20, 3  # a batch just created may not be listed at once, nor by each of a service's replicas
 BETWEEN_LOOKS: Final = 10
 QUICKLY: Final = 15  # seconds; an answer that was lost later may belong to a create that is still under way

@@ -64,6 +64,13 @@ TRANSITIONS: list[Callable[[TokenLedgerStore], object]] = [
     lambda book: book.take_slot("p", "9#c", 2),
     lambda book: book.drop_slots("p", ["9#b", "9#c"]),
     lambda book: book.take_slot("p", "9#d", 1),
+    lambda book: book.most_bytes(5),
+    lambda book: book.learn_most_bytes(500, 5, 9),
+    lambda book: book.learn_most_bytes(700, 6, 9),  # a smaller size is known
+    lambda book: book.learn_most_bytes(300, 7, 10),
+    lambda book: book.most_bytes(9),
+    lambda book: book.most_bytes(10),
+    lambda book: book.learn_most_bytes(700, 10, 20),
 ]
 
 
@@ -72,7 +79,15 @@ def seen(book: TokenLedgerStore) -> Any:
     late = Reservation(attempt="z", since=10**9)
     queue = [reservation.attempt for reservation in book.ahead(NAME, late)]
     ledgers = book.read(NAME), list(book.names())
-    return ledgers, reservations, queue, list(book.ahead(NAME, B)), book.creations("p"), sorted(book.slots("p"))
+    return (
+        ledgers,
+        reservations,
+        queue,
+        list(book.ahead(NAME, B)),
+        book.creations("p"),
+        sorted(book.slots("p")),
+        book.most_bytes(8),
+    )
 
 
 def test_every_move_has_the_same_answer_and_leaves_the_same(world: World) -> None:
