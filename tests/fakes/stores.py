@@ -294,6 +294,7 @@ class MemoryCreationStore(CreationStore):
 
     def __init__(self, provider: str = "") -> None:
         self.provider, self.created = provider, Creations()
+        self.file_size = 0, 0
         self.held: set[str] = set()
 
     def creations(self) -> Creations:
@@ -304,6 +305,15 @@ class MemoryCreationStore(CreationStore):
             return False
         self.created = msgspec.structs.replace(after, version=before.version + 1)
         return True
+
+    def most_bytes(self, now: int) -> int | None:
+        size, until = self.file_size
+        return size if until > now else None
+
+    def learn_most_bytes(self, size: int, now: int, until: int) -> None:
+        known = self.most_bytes(now)
+        if known is None or known > size:
+            self.file_size = size, until
 
     def take_slot(self, slot: str, most: int) -> bool:
         if len(self.held) >= most:

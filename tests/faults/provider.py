@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from batch_client import (
     Batch,
     BatchClientError,
+    File,
     FileDeleted,
+    FileTooLargeError,
     HttpInfo,
     NotFoundError,
     RequestCounts,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+ANSWERS: Final = "answers.jsonl"
 NEVER_SEEN: Final = "never_seen"  # the code of an error that nobody knows
 
 
@@ -79,6 +82,8 @@ class FatesProvider(MemoryProvider):
     fates: list[Fate] = field(default_factory=list)
     #: what befalls the calls to come, in order; None is a call that succeeds
     troubles: list[Trouble | None] = field(default_factory=list)
+    #: a larger file is refused
+    most_bytes: int | None = None
     token_limit: int | None = None
     tells_limit: bool = True
     bytes_per_token: int = 4
@@ -152,6 +157,13 @@ class FatesProvider(MemoryProvider):
             self.late[file_id] -= 1
             raise NotFoundError("No such File object", status=404)
         return super()._data(file_id)
+
+    def _keep(self, data: bytes, filename: str) -> File:
+        if self.most_bytes is not None and filename != ANSWERS and len(data) > self.most_bytes:
+            lines = data.splitlines(keepends=True)
+            self.refused.update(json.loads(line)["custom_id"] for line in lines if len(line) > self.most_bytes)
+            raise FileTooLargeError("Request Entity Too Large", status=413)
+        return super()._keep(data, filename)
 
     def _delete(self, file_id: str) -> FileDeleted:
         self.late[file_id] = 0
@@ -251,7 +263,7 @@ class FatesProvider(MemoryProvider):
     def _result(self, lines: list[bytes], fate: Fate) -> str | None:
         if not lines:
             return "" if fate.empty_ids else None
-        file = self._keep(b"".join(lines), "answers.jsonl")
+        file = self._keep(b"".join(lines), ANSWERS)
         self.late[file.id] = fate.late
         return file.id
 

@@ -54,6 +54,8 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     },
     "statuses that nobody knows": {"statuses": {"in_progress": "odd", "finalizing": "odd", "completed": "odd"}},
     "files that are not ready at once": {"seconds_per_file": 0.4},
+    "files smaller than documented": {"max_file_bytes": 4000},
+    "files smaller than documented, says a gateway": {"max_file_bytes": 1500, "too_large_by_gateway": True},
     "an upload refused": {"calls": [call("createFile", status=400, html=True)]},
     "an upload lost after its effect": {"calls": [call("createFile", connection="close", after_effect=True)]},
     "rate limits everywhere": {"calls": [{"share": 0.3, "do": {"status": 429, "headers": {"retry-after": "0"}}}]},
