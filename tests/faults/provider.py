@@ -21,7 +21,7 @@ from tests.fakes.provider import MemoryProvider, replace
 from tests.faults.answers import COMPLETED, FAILED, RAN, READABLE, REFUSED, answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 
@@ -64,6 +64,7 @@ class Made:
     counted: int = 0
     #: of those it counts as completed: lines that can be read of its files, that are not UTF-8, and that hold nothing
     came: int = 0
+    refused: set[str] = field(default_factory=set)
     mangled: int = 0
     empty: int = 0
 
@@ -102,7 +103,8 @@ class FatesProvider(MemoryProvider):
     late: Counter[str] = field(default_factory=Counter)
     sent: Counter[str] = field(default_factory=Counter)
     refused: set[str] = field(default_factory=set)
-    #: the lines whose answer is a refusal: they are final
+    #: the lines that a file refuses, by the file's id, and those of files that were read: they are final
+    refusals: dict[str, set[str]] = field(default_factory=dict)
     final: set[str] = field(default_factory=set)
     ran: Counter[str] = field(default_factory=Counter)
     readable: dict[str, list[bytes]] = field(default_factory=dict)
@@ -162,6 +164,11 @@ class FatesProvider(MemoryProvider):
             self.late[file_id] -= 1
             raise NotFoundError("No such File object", status=404)
         return super()._data(file_id)
+
+    def _read(self, file_id: str) -> Iterator[bytes]:
+        data = super()._read(file_id)
+        self.final |= self.refusals.get(file_id, set())
+        return data
 
     def _delete(self, file_id: str) -> FileDeleted:
         self.late[file_id] = 0
@@ -229,9 +236,11 @@ class FatesProvider(MemoryProvider):
         done = self._done(made, end)
         output, errors, succeeded, failed = self._answers(batch.id, made, done, end)
         counts = RequestCounts(len(made.custom_ids), succeeded, failed)
+        output_file_id, error_file_id = self._result(output, made.fate), self._result(errors, made.fate)
+        self.refusals[error_file_id or ""] = {each for each in made.refused if error_file_id}
         self.batches[batch.id] = replace(
-            batch, status=end, request_counts=None if made.fate.no_counts else counts,
-            output_file_id=self._result(output, made.fate), error_file_id=self._result(errors, made.fate),
+            batch, status=end, request_counts=None if made.fate.no_counts else counts, output_file_id=output_file_id,
+            error_file_id=error_file_id,
         )  # fmt: skip
 
     def _done(self, made: Made, end: str) -> list[str]:
@@ -269,7 +278,7 @@ class FatesProvider(MemoryProvider):
         """Note what a line came to; of its answer, what is not UTF-8 is to be mended."""
         if sort in REFUSED:
             self.refused.add(custom_id)
-            self.final.add(custom_id)
+            made.refused.add(custom_id)
         if sort in READABLE:
             self.readable.setdefault(custom_id, []).append(lines[0].decode("utf-8", "replace").encode())
         made.answers = (made.answers or 0) + (sort in READABLE or sort in REFUSED)
