@@ -24,6 +24,10 @@ SCENARIO: a JSON object; every member may be left out, an unknown one is refused
   "models": ["m"]            the only models known (default: any)
   "enqueued_token_limits": {"gpt-4o-mini": 2000000, "*": 90000}   prompt tokens of live batches, per model
   "creates_per_hour": 2000, "max_file_bytes": 209715200, "max_lines": 50000
+  "too_large_by_gateway": false   answer a larger file with 413 and an HTML page, not with the API's 400
+  "seconds_per_file": 0      an upload is `pending` so long, and a batch of it refused; then it has the "file_status"
+                             "processed", or what is ordered: "error" refuses each batch of it
+  "statuses": {"completed": "SUCCESS", "in_progress": "running"}   other words for the statuses of batches
   "ranges": false            whether downloads honour the Range header
   "answer_bytes": 0          fill each text answer up to this size
   "embedding_dimensions": 64 size of an embedding unless the request names one

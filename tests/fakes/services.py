@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from batchyard.adapters.event_bus import EventBus
+from batchyard.adapters.event_bus import EventBus, detail
 from batchyard.adapters.executions import Executions
 from batchyard.adapters.lambda_functions import LambdaFunction
 from batchyard.adapters.secrets_manager import Secret
@@ -18,6 +18,7 @@ from tests.fakes.bucket import MemoryBucket, MemoryFileBucket
 from tests.fakes.provider import ScriptedProvider
 from tests.fakes.stores import (
     MemoryBatchStore,
+    MemoryCreationStore,
     MemoryFileStore,
     MemoryQuotaStore,
     MemorySweepStore,
@@ -60,13 +61,15 @@ class MemoryLambdaFunction(LambdaFunction):
 
 
 class MemoryEventBus(EventBus):
-    """The statuses announced."""
+    """The statuses announced, and the details of the events as they would go out."""
 
     def __init__(self) -> None:
         self.announced: list[str] = []
+        self.details: list[str] = []
 
     def announce(self, batch: Batch, what: str | None = None) -> None:
         self.announced.append(what or batch.status)
+        self.details.append(detail(batch))
 
 
 class MemorySecret(Secret):
@@ -126,6 +129,10 @@ class MemoryAdapters(Services):
     @cached_property
     def token_ledger_store(self) -> MemoryTokenLedgerStore:
         return MemoryTokenLedgerStore(self.settings.provider_name, self.settings.max_enqueued_tokens)
+
+    @cached_property
+    def creation_store(self) -> MemoryCreationStore:
+        return MemoryCreationStore(self.settings.provider_name)
 
     @cached_property
     def upload_store(self) -> MemoryUploadStore:

@@ -1,11 +1,13 @@
 """The stores of records, in dictionaries, under the conditions of the real stores."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from batchyard.adapters.batch_store import BatchStore, LinkedShard
+from batchyard.adapters.creation_store import CreationStore
 from batchyard.adapters.file_store import FileStore
 from batchyard.adapters.quota_store import QuotaStore
 from batchyard.adapters.sweep_store import PAGE, SweepStore
@@ -15,11 +17,14 @@ from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, Counts, Usage
 from batchyard.domain.create_limits import Creations
 from batchyard.domain.errors import NotFound, StaleRecord
-from batchyard.domain.multipart_upload import StoredUpload, UploadPart
+from batchyard.domain.multipart_upload import KEEP_PARTS, StoredUpload, UploadPart
 from batchyard.domain.shard import Shard, with_next_version
-from batchyard.domain.stored_file import Stored, StoredFile
+from batchyard.domain.stored_file import KEEP_DELETED, Stored, StoredFile
 from batchyard.domain.token_ledger import Ledger, Reservation, Terms
 from tests.fakes.api_stores import fit
+
+PLACE = attrgetter("place", "since", "attempt")
+STATE = attrgetter("tokens", "confirmed", "overdue", "ended")
 
 
 class MemoryBatchStore(BatchStore):
@@ -58,6 +63,13 @@ class MemoryBatchStore(BatchStore):
             raise StaleRecord(batch_id)
         return self._replace(batch_id, changes)
 
+    def ask_shards(self, batch_id: str, now: int, wait: int) -> bool:
+        known = self.batches.get(batch_id)
+        if known is None or known.ended or (known.shards_asked_at or 0) > now - wait:
+            return False
+        self._replace(batch_id, {"shards_asked_at": now})
+        return True
+
     def take_over_batch(self, batch_id: str, wanted: str, /, **changes: object) -> Batch | None:
         known = self.batches.get(batch_id)
         fits = known is not None and (known.status == statuses.VALIDATING or known.endpoint == wanted)
@@ -68,6 +80,9 @@ class MemoryBatchStore(BatchStore):
     def _replace(self, batch_id: str, changes: Mapping[str, object]) -> Batch:
         self.batches[batch_id] = msgspec.structs.replace(self.batches[batch_id], **changes)
         return self.batches[batch_id]
+
+    def open_inputs(self, tenant: str) -> Iterator[str]:
+        return iter([batch.input.key for batch in self.batches.values() if batch.tenant == tenant and not batch.ended])
 
     def open_batches(self, tenant: str, most: int) -> int:
         return min(most, sum(batch.tenant == tenant and not batch.ended for batch in self.batches.values()))
@@ -175,6 +190,22 @@ class MemoryFileStore(FileStore):
         self.known[file_id] = msgspec.structs.replace(known, **changes)
         return self.known[file_id]
 
+    def delete(self, file: StoredFile, now: int) -> StoredFile:
+        return self.change(file.file_id, deleted_at=now, expires_at_ttl=now + KEEP_DELETED)
+
+    def note_reader(self, file: StoredFile, now: int) -> StoredFile:
+        return self.change(file.file_id, read_at=now)
+
+    def note_removal(self, file: StoredFile, now: int) -> bool:
+        known = self.known.get(file.file_id)
+        if known is None or known.removed_at is not None:
+            return False
+        self.known[file.file_id] = msgspec.structs.replace(known, removed_at=now)
+        return True
+
+    def stored(self, tenant: str) -> Iterator[StoredFile]:
+        return iter([each for each in self.known.values() if each.tenant == tenant and each.removed_at is None])
+
     def files(
         self, tenant: str, now: int, purpose: str | None, after: str | None, *, newest_first: bool
     ) -> Iterator[StoredFile]:
@@ -190,7 +221,7 @@ class MemoryUploadStore(UploadStore):
 
     def __init__(self) -> None:
         self.known: dict[str, StoredUpload] = {}
-        self.parts: list[UploadPart] = []
+        self.sent: list[UploadPart] = []
         self.meanwhile: Callable[[], object] = lambda: None
 
     def create(self, upload: StoredUpload) -> None:
@@ -202,23 +233,27 @@ class MemoryUploadStore(UploadStore):
         return self.known[upload_id]
 
     def add_part(self, part: UploadPart) -> None:
-        self.parts.append(part)
+        self.sent.append(part)
 
-    def pending(self, tenant: str, now: int) -> Iterator[StoredUpload]:
-        own = (each for each in self.known.values() if each.tenant == tenant)
-        return iter([each for each in own if each.status_at(now) == "pending"])
+    def stored(self, tenant: str, now: int) -> Iterator[StoredUpload]:
+        own = (each for each in self.known.values() if each.tenant == tenant and each.removed_at is None)
+        return iter([each for each in own if each.expires_at > now - KEEP_PARTS])
+
+    def note_removal(self, upload_id: str, now: int) -> None:
+        self.known[upload_id] = msgspec.structs.replace(self.known[upload_id], removed_at=now)
 
     def count_part(self, upload_id: str, size: int, most_bytes: int, most_parts: int) -> bool:
         known = self.known[upload_id]
-        if known.received + size > most_bytes or known.parts >= most_parts:
+        if known.received + size > most_bytes or known.parts >= most_parts or known.status != "pending":
             return False
         more = {"parts": known.parts + 1, "received": known.received + size}
         self.known[upload_id] = msgspec.structs.replace(known, **more)
         return True
 
-    def part_sizes(self, upload_id: str) -> dict[str, int]:
-        self.meanwhile()
-        return {part.part_id: part.bytes for part in self.parts if part.upload_id == upload_id}
+    def parts(self, upload_id: str) -> list[UploadPart]:
+        meanwhile, self.meanwhile = self.meanwhile, lambda: None
+        meanwhile()
+        return [part for part in self.sent if part.upload_id == upload_id]
 
     def end(self, upload_id: str, status: str) -> StoredUpload:
         if self.known[upload_id].status != "pending":
@@ -254,6 +289,35 @@ class MemoryQuotaStore(QuotaStore):
         return True
 
 
+class MemoryCreationStore(CreationStore):
+    """What bounds creations, under the real one's conditions."""
+
+    def __init__(self, provider: str = "") -> None:
+        self.provider, self.created = provider, Creations()
+        self.held: set[str] = set()
+
+    def creations(self) -> Creations:
+        return self.created
+
+    def save_creations(self, before: Creations, after: Creations) -> bool:
+        if self.created.version != before.version:
+            return False
+        self.created = msgspec.structs.replace(after, version=before.version + 1)
+        return True
+
+    def take_slot(self, slot: str, most: int) -> bool:
+        if len(self.held) >= most:
+            return False
+        self.held.add(slot)
+        return True
+
+    def slots(self) -> list[str]:
+        return list(self.held)
+
+    def drop_slots(self, slots: Collection[str]) -> None:
+        self.held.difference_update(slots)
+
+
 class MemoryTokenLedgerStore(TokenLedgerStore):
     """Ledgers in dictionaries, under the real ones' conditions."""
 
@@ -261,8 +325,7 @@ class MemoryTokenLedgerStore(TokenLedgerStore):
         self.provider, self._configured = provider, configured
         self.books: dict[str, Ledger] = {}
         self.held: dict[str, dict[str, Reservation]] = {}
-        self.created: dict[str, Creations] = {}
-        self.in_slots: dict[str, set[str]] = {}
+        self.ends: dict[tuple[str, str], int] = {}
 
     def read(self, name: str) -> Ledger:
         return self.books.get(name, Ledger())
@@ -272,8 +335,7 @@ class MemoryTokenLedgerStore(TokenLedgerStore):
 
     def ahead(self, name: str, reservation: Reservation) -> Iterator[Reservation]:
         waiting = [each for each in self.held.get(name, {}).values() if each.waiting]
-        older = (each for each in waiting if (each.since, each.attempt) < (reservation.since, reservation.attempt))
-        return iter(sorted(older, key=lambda each: (each.since, each.attempt)))
+        return iter(sorted((each for each in waiting if PLACE(each) < PLACE(reservation)), key=PLACE))
 
     def names(self) -> Iterator[str]:
         return iter(sorted(self.books))
@@ -283,10 +345,10 @@ class MemoryTokenLedgerStore(TokenLedgerStore):
 
     def wait(self, name: str, reservation: Reservation, ttl: int) -> bool:  # noqa: ARG002 - time drops nothing here
         return self._free(name, reservation) and self._keep(
-            name, reservation, tokens=0, waiting=True, confirmed=False, ended=False
+            name, reservation, tokens=0, waiting=True, confirmed=False, overdue=False, ended=False
         )
 
-    def take(self, name: str, reservation: Reservation, terms: Terms, ttl: int) -> bool:  # noqa: ARG002 - as above
+    def take(self, name: str, reservation: Reservation, terms: Terms, ttl: int, place: int = 0) -> bool:  # noqa: ARG002 - as above
         book = self.read(name)
         too_much = terms.most_enqueued is not None and book.enqueued > terms.most_enqueued
         too_many = terms.most_unconfirmed is not None and book.unconfirmed > terms.most_unconfirmed
@@ -299,22 +361,47 @@ class MemoryTokenLedgerStore(TokenLedgerStore):
             "reservations": book.reservations + 1,
             "unconfirmed": book.unconfirmed + 1,
         }
-        self._move(name, probe_at=until, **more)
-        return self._keep(name, reservation, tokens=reservation.wanted, waiting=False, confirmed=False, ended=False)
+        self._move(name, probe_at=until, place=place, **more)
+        held = {"waiting": False, "confirmed": False, "overdue": False, "ended": False}
+        return self._keep(name, reservation, tokens=reservation.wanted, **held)
 
     def confirm(self, name: str, reservation: Reservation) -> bool:
         if not self._unmoved(name, reservation):
             return False
-        self._add(name, confirmed=reservation.tokens, unconfirmed=-1)
+        self._add(name, confirmed=reservation.tokens, unconfirmed=0 if reservation.overdue else -1)
         return self._keep(name, reservation, confirmed=True)
+
+    def give_up_waiting(self, name: str, reservation: Reservation) -> bool:
+        if not self._unmoved(name, reservation):
+            return False
+        self._add(name, unconfirmed=-1)
+        return self._keep(name, reservation, overdue=True)
+
+    def next_place(self, name: str, tenant: str, place: int) -> int:
+        return max(place, self.ends.get((name, tenant), 0))
+
+    def take_place(self, name: str, tenant: str, place: int, tokens: int) -> int:
+        mine = self.next_place(name, tenant, place)
+        self.ends[name, tenant] = mine + tokens
+        return mine
+
+    def tenants(self, name: str) -> dict[str, int]:
+        return {tenant: end for (ledger, tenant), end in self.ends.items() if ledger == name}
+
+    def correct_tenant(self, name: str, tenant: str, before: int, after: int) -> bool:
+        if self.ends[name, tenant] != before:
+            return False
+        self.ends[name, tenant] = after
+        return True
 
     def release(self, name: str, reservation: Reservation, ttl: int, *, ended: bool) -> bool:  # noqa: ARG002 - as above
         if not self._unmoved(name, reservation):
             return False
         if reservation.tokens:
-            part = {"confirmed": -reservation.tokens} if reservation.confirmed else {"unconfirmed": -1}
+            none = {} if reservation.overdue else {"unconfirmed": -1}
+            part = {"confirmed": -reservation.tokens} if reservation.confirmed else none
             self._add(name, enqueued=-reservation.tokens, reservations=-1, **part)
-        return self._keep(name, reservation, tokens=0, waiting=False, confirmed=False, ended=ended)
+        return self._keep(name, reservation, tokens=0, waiting=False, confirmed=False, overdue=False, ended=ended)
 
     def change(self, name: str, **learned: object) -> None:
         self._move(name, **learned)
@@ -331,38 +418,13 @@ class MemoryTokenLedgerStore(TokenLedgerStore):
         )
         return True
 
-    def creations(self, provider: str) -> Creations:
-        return self.created.get(provider, Creations())
-
-    def save_creations(self, provider: str, before: Creations, after: Creations) -> bool:
-        if self.creations(provider).version != before.version:
-            return False
-        self.created[provider] = msgspec.structs.replace(after, version=before.version + 1)
-        return True
-
-    def take_slot(self, provider: str, slot: str, most: int) -> bool:
-        if len(self.in_slots.get(provider, ())) >= most:
-            return False
-        self.in_slots.setdefault(provider, set()).add(slot)
-        return True
-
-    def slots(self, provider: str) -> list[str]:
-        return list(self.in_slots.get(provider, ()))
-
-    def drop_slots(self, provider: str, slots: Collection[str]) -> None:
-        self.in_slots.get(provider, set()).difference_update(slots)
-
     def _free(self, name: str, reservation: Reservation) -> bool:
         known = self.reservation(name, reservation.attempt)
         return known is None or not (known.tokens or known.ended)
 
     def _unmoved(self, name: str, reservation: Reservation) -> bool:
         now = self.reservation(name, reservation.attempt)
-        return now is not None and (now.tokens, now.confirmed, now.ended) == (
-            reservation.tokens,
-            reservation.confirmed,
-            reservation.ended,
-        )
+        return now is not None and STATE(now) == STATE(reservation)
 
     def _keep(self, name: str, reservation: Reservation, **members: object) -> bool:
         self.held.setdefault(name, {})[reservation.attempt] = msgspec.structs.replace(reservation, **members)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -28,6 +29,10 @@ class Evidence(Protocol):
 
     def held_tokens(self) -> dict[str, int]:
         """Return the reservations left in the token ledgers."""
+        ...
+
+    def events(self) -> list[str]:
+        """Return the details of all events that were put on the bus."""
         ...
 
     def log(self) -> str:
@@ -81,7 +86,37 @@ def wrongs(case: Case, evidence: Evidence, provider: FatesProvider) -> list[str]
     found += [] if case.abandoned else [f"{file_id} is left at the provider" for file_id in provider.left()]
     found += [f"{held} tokens are still held for {attempt}" for attempt, held in evidence.held_tokens().items()]
     found += [f"the log holds {secret!r}" for secret in case.secrets if secret in evidence.log()]
-    return found
+    return found + _no_json(case, evidence, record)
+
+
+def _no_json(case: Case, evidence: Evidence, record: dict[str, Any]) -> list[str]:
+    """No record, event or report has a number that JSON does not have, or that no reader can hold."""
+    report = evidence.found(f"results/{record['tenant']}/{case.batch_id}/report.json") or b"null"
+    texts = {
+        "the record": json.dumps(record),
+        "its estimate": record["preflight"] or "null",
+        "the report": report.decode(),
+    }
+    texts |= {f"event {at}": each for at, each in enumerate(evidence.events()) if case.batch_id in each}
+    return [f"{where} has a number that is none" for where, text in texts.items() if not is_strict_json(text)]
+
+
+def is_strict_json(text: str) -> bool:
+    """Tell whether a text is JSON, without NaN and Infinity and without numbers that become one."""
+    try:
+        json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    except ValueError:
+        return False
+    return True
+
+
+def _refuse(text: str) -> float:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text)
 
 
 def _lines(evidence: Evidence, record: dict[str, Any], name: str) -> list[bytes]:

@@ -33,8 +33,8 @@ class Fate:
     """What becomes of one provider batch.
 
     `seconds` is its life; of its lines the first `share` are run; `lines` says what their answers look like, by custom_id;
-    `shown` are statuses shown at the next looks instead of the true one; `late` is how often its files are not found;
-    `vanish` is how many answers of a cancelled one are counted while it runs, and lost in the end.
+    `shown` are statuses shown at the next looks instead of the true one, `odd` is shown at every look; `late` is how often
+    its files are not found; `vanish` is how many answers of a cancelled one are counted while it runs, and lost in the end.
     """
 
     end: str = "completed"
@@ -43,6 +43,7 @@ class Fate:
     lines: dict[str, str] = field(default_factory=dict)
     errors: tuple[ProviderBatchError, ...] = ()
     shown: list[str] = field(default_factory=list)
+    odd: str = ""
     late: int = 0
     no_counts: bool = False
     empty_ids: bool = False
@@ -205,7 +206,10 @@ class FatesProvider(MemoryProvider):
     def _show(self, batch_id: str) -> Batch:
         seen = self._batch(batch_id)
         made, counts = self.made[batch_id], seen.request_counts
-        made.shown, shown = max(made.shown, counts.completed if counts else 0), made.fate.shown
+        made.shown = max(made.shown, counts.completed if counts else 0)
+        shown, odd = made.fate.shown, made.fate.odd
+        if odd:
+            return replace(seen, status=odd)
         return replace(seen, status=shown.pop(0), output_file_id=None, error_file_id=None) if shown else seen
 
     def _listed(self, batch: Batch) -> Batch:

@@ -67,6 +67,23 @@ def test_every_line_fails_and_there_is_no_output_file(world: StruckWorld) -> Non
     assert world.record(world.cases[0].batch_id)["output_file_id"] is None
 
 
+def test_its_status_is_a_word_that_nobody_knows(world: StruckWorld) -> None:
+    lines = {"r1": "refused", "r2": "missing"}
+    assert ran(world, FOUR, Fate(odd="odd", lines=lines)) == "completed"
+    assert results(world) == (["r0", "r2", "r3"], {"r1": "refused"})
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_its_status_is_a_word_that_nobody_knows_and_its_batch_is_cancelled(world: StruckWorld, share: float) -> None:
+    world.provider.fates = [Fate("cancelled", odd="odd", share=share, seconds=30)]
+    batch_id = world.upload(FOUR)
+    world.play_until("retrieve_batch")
+    world.cancel()
+    world.finish()
+    assert world.record(batch_id)["status"] == "cancelled"
+    assert world.wrongs() == []
+
+
 def test_it_completes_without_any_file(world: StruckWorld) -> None:
     assert ran(world, FOUR, Fate(lines=every("missing"))) == "completed"
     assert results(world) == (FOUR, {})

@@ -23,13 +23,12 @@ from .json_fields import (
     time_from,
 )
 from .models import Batch, BatchError, File, FileDeleted, Page, RequestCounts, Usage
+from .statuses import file_status_from, status_from
 
 T = TypeVar("T")
 
 _MOST_ERRORS = 100_000  # of a batch; no service takes more lines
 _MOST_METADATA = 100
-
-_STATUS_SPELLINGS = {"canceled": "cancelled", "canceling": "cancelling"}
 
 
 def batch_from(answer: object) -> Batch:
@@ -39,7 +38,7 @@ def batch_from(answer: object) -> Batch:
         fields = object_from(fields["job"], "batch")
     return Batch(
         id=required_id(fields, "batch"),
-        status=_status(fields.get("status")),
+        status=status_from(fields.get("status")),
         endpoint=text_from(fields.get("endpoint")) or "",
         model=text_from(fields.get("model")) or text_from(fields.get("model_id")),
         errors=_errors(fields),
@@ -72,7 +71,7 @@ def file_from(answer: object) -> File:
         expires_at=time_from(fields.get("expires_at")),
         filename=text_from(fields.get("filename")) or "",
         purpose=text_from(fields.get("purpose")) or "",
-        status=text_from(fields.get("status")) or "",
+        status=file_status_from(fields.get("status")),
         status_details=text_from(fields.get("status_details")),
     )
 
@@ -98,11 +97,6 @@ def page_from(answer: object, item_from: Callable[[object], T]) -> Page[T]:
         last_id=id_from(fields, "last_id") if isinstance(fields.get("last_id"), str) else None,
         has_more=has_more if isinstance(has_more, bool) else None,
     )
-
-
-def _status(value: object) -> str:
-    status = (text_from(value, LONGEST_NAME) or "unknown").strip().lower()
-    return _STATUS_SPELLINGS.get(status, status)
 
 
 def _errors(fields: Mapping[str, object]) -> tuple[BatchError, ...]:

@@ -53,6 +53,11 @@ def _remove(parameters: Parameters, _: str) -> Iterator[Permission]:
     yield Permission("s3:DeleteObjectVersion" if "VersionId" in parameters else "s3:DeleteObject", _arn(parameters))
 
 
+def _remove_all(parameters: Parameters, where: str) -> Iterator[Permission]:
+    for each in parameters["Delete"]["Objects"]:
+        yield from _remove({"Bucket": parameters["Bucket"], **each}, where)
+
+
 def _list_versions(parameters: Parameters, _: str) -> Iterator[Permission]:
     prefix = (("s3:prefix", parameters.get("Prefix", "")),)
     yield Permission("s3:ListBucketVersions", f"arn:aws:s3:::{parameters['Bucket']}", prefix)
@@ -117,6 +122,7 @@ _NEEDS: Final[dict[tuple[str, str], Callable[[Parameters, str], Iterator[Permiss
     ("s3", "PutObject"): _write,
     ("s3", "PutObjectTagging"): _object("PutObjectTagging"),
     ("s3", "DeleteObject"): _remove,
+    ("s3", "DeleteObjects"): _remove_all,
     ("s3", "CreateMultipartUpload"): _write,
     ("s3", "UploadPart"): _object("PutObject"),
     ("s3", "UploadPartCopy"): _copy,

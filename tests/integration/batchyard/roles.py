@@ -107,7 +107,7 @@ class Roles:
         wanted = asked.get("StringLike", {}).items()
         context = dict(permission.context)
         return fnmatchcase(permission.resource, self._resolved(statement["Resource"])) and all(
-            fnmatchcase(context.get(key, ""), pattern) for key, pattern in wanted
+            any(fnmatchcase(context.get(key, ""), pattern) for pattern in listed(patterns)) for key, patterns in wanted
         )
 
     def _resolved(self, resource: Mapping[str, Any]) -> str:

@@ -36,10 +36,25 @@ def batch(number: str, **do: Any) -> Rule:
     return {"batch": number, "do": do}
 
 
+UNSEEN = {
+    "message": "Cannot find file file-1, or project p does not have access to it.",
+    "type": "invalid_request_error", "param": "file_id", "code": None,
+}  # fmt: skip
 SCENARIOS: dict[str, dict[str, Any]] = {
     "a create lost after its effect": {"calls": [call("createBatch", connection="reset", after_effect=True)]},
     "a create lost before its effect": {"calls": [call("createBatch", connection="reset")]},
     "creates lost four times": {"calls": [call("createBatch", "1-4", status=502)]},
+    "creates refused twice": {"calls": [call("createBatch", "1-2", status=400, error=UNSEEN)]},
+    "creates refused six times, without a param": {
+        "calls": [call("createBatch", "1-6", status=400, error={**UNSEEN, "param": None})]
+    },
+    "creates not found": {"calls": [call("createBatch", "1-3", status=404, body={"detail": "no such file"})]},
+    "a status that is spelled otherwise": {
+        "statuses": {"validating": "QUEUED", "in_progress": "JOB_STATE_RUNNING", "completed": "Succeeded"}
+    },
+    "statuses that nobody knows": {"statuses": {"in_progress": "odd", "finalizing": "odd", "completed": "odd"}},
+    "files that are not ready at once": {"seconds_per_file": 0.4},
+    "an upload refused": {"calls": [call("createFile", status=400, html=True)]},
     "an upload lost after its effect": {"calls": [call("createFile", connection="close", after_effect=True)]},
     "rate limits everywhere": {"calls": [{"share": 0.3, "do": {"status": 429, "headers": {"retry-after": "0"}}}]},
     "errors of a gateway everywhere": {"calls": [{"share": 0.3, "do": {"status": 503, "html": True}}]},

@@ -58,6 +58,32 @@ def test_a_batch_with_every_member_is_read_whole() -> None:
 
 
 @pytest.mark.parametrize(
+    ("told", "status"),
+    [
+        ("processed", "processed"),
+        ("uploaded", "uploaded"),
+        ("error", "error"),
+        ("pending", "pending"),
+        ("Pending", "pending"),
+        ("running", "pending"),
+        ("notRunning", "pending"),
+        ("PROCESSING", "pending"),
+        ("importing", "pending"),
+        ("FILE_STATE_PROCESSING", "pending"),
+        ("succeeded", "processed"),
+        ("ready", "processed"),
+        ("failed", "error"),
+        ("deleted", "error"),
+        ("a_status_of_tomorrow", "a_status_of_tomorrow"),
+        (None, ""),
+        (7, ""),
+    ],
+)
+def test_statuses_of_files_are_openai_s_or_pending(told: object, status: str) -> None:
+    assert file_from({"id": "file-1", "status": told}).status == status
+
+
+@pytest.mark.parametrize(
     ("told", "status", "ended"),
     [
         ("completed", "completed", True),
@@ -67,13 +93,39 @@ def test_a_batch_with_every_member_is_read_whole() -> None:
         ("CANCELED", "cancelled", True),
         ("canceling", "cancelling", False),
         ("finalizing", "finalizing", False),
-        ("pending", "pending", False),
+        ("queued", "validating", False),
+        ("PENDING", "validating", False),
+        ("BATCH_STATE_PENDING", "validating", False),
+        ("Submitted", "validating", False),
+        ("running", "in_progress", False),
+        ("PROGRESS", "in_progress", False),
+        ("InProgress", "in_progress", False),
+        ("in progress", "in_progress", False),
+        ("in-progress", "in_progress", False),
+        ("JOB_STATE_RUNNING", "in_progress", False),
+        ("succeeded", "completed", True),
+        ("SUCCESS", "completed", True),
+        ("done", "completed", True),
+        ("JOB_STATE_SUCCEEDED", "completed", True),
+        ("PartiallyCompleted", "completed", True),
+        (" Completed ", "completed", True),
+        ("error", "failed", True),
+        ("BATCH_STATUS_FAILED", "failed", True),
+        ("TIMEOUT_EXCEEDED", "expired", True),
+        ("CANCELLATION_REQUESTED", "cancelling", False),
+        ("Stopping", "cancelling", False),
+        ("BATCH_STATUS_CANCELING", "cancelling", False),
+        ("Stopped", "cancelled", True),
+        ("paused", "paused", False),
+        ("x" * 10_000, "x" * 64, False),
+        ("", "unknown", False),
+        ("  ", "unknown", False),
         ("a_status_of_tomorrow", "a_status_of_tomorrow", False),
         (None, "unknown", False),
         (7, "unknown", False),
     ],
 )
-def test_statuses_are_lower_cased_and_only_the_four_known_ones_have_ended(
+def test_statuses_are_openai_s_where_their_meaning_is_known_and_only_four_have_ended(
     told: object, status: str, ended: bool
 ) -> None:
     batch = batch_from({**BATCH, "status": told})
@@ -242,7 +294,7 @@ def test_texts_without_end_are_cut() -> None:
         "id": "b", "status": endless, "endpoint": endless, "model": endless, "completion_window": endless,
         "errors": {"data": errors}, "metadata": {"run": "7", "long": endless, endless: "long"},
     })  # fmt: skip
-    assert len(found.status) == 200
+    assert len(found.status) == 64
     assert {len(text or "") for text in (found.endpoint, found.model, found.completion_window)} == {2_000}
     assert [len(text or "") for error in found.errors for text in (error.code, error.message, error.param)] == [
         200, 2_000, 200, 0, 2_000, 0,

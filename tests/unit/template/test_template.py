@@ -9,6 +9,7 @@ import pytest
 from batch_client import PROFILES
 from local.stack.settings import SECRETS
 from tests.unit.template.documents import (
+    INTEGRATIONS,
     ROOT,
     Json,
     expanded,
@@ -32,6 +33,7 @@ METRICS = {
     ("AWS/States", "OpenExecutionCount"): None,
     ("AWS/Lambda", "Errors"): ("FunctionName", "AWS::Serverless::Function"),
     ("Batchyard", "GivenUp"): ("service", OUR_OWN),
+    ("Batchyard", "SetApart"): ("service", OUR_OWN),
 }
 # by default, in an account and region; below some 10,000 the metric may show none (the same page of Step Functions)
 MOST_OPEN_EXECUTIONS = 1_000_000
@@ -65,7 +67,7 @@ def test_the_file_follows_the_flow_from_what_is_kept_to_the_alarms_and_a_machine
     assert all(
         order.index(name) < order.index(step)
         for name, body in machines
-        for step in set(body["DefinitionSubstitutions"]) - {"Partition"}
+        for step in set(body["DefinitionSubstitutions"]) - INTEGRATIONS.keys()
     )
     alarms = [name for name in order if name.startswith("Alarm") or name.endswith("Alarm")]
     assert order[-len(alarms) :] == alarms
@@ -178,7 +180,9 @@ def test_every_function_that_the_state_machines_of_batches_and_shards_run_is_wat
     machines = resources("AWS::Serverless::StateMachine")
     named = {*machines["BatchStateMachine"]["DefinitionSubstitutions"]}
     named |= {*machines["ShardStateMachine"]["DefinitionSubstitutions"]}
-    steps = named - {"FailFunction", "ShardStateMachine", "Partition"}  # what cannot be recorded the sweep sees to
+    steps = (
+        named - {"FailFunction", "ShardStateMachine"} - INTEGRATIONS.keys()
+    )  # what cannot be recorded the sweep sees to
     assert targets() & set(functions()) == steps
 
 

@@ -1,4 +1,4 @@
-"""The records of API keys."""
+"""The records of API keys, and of how many requests each key had in a minute."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import msgspec
 
 from batchyard.adapters.table import ANY, INDEX, THERE, Table, changing, members
 from batchyard.domain.api_key import ApiKey
+from batchyard.domain.durations import MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +36,13 @@ class ApiKeyStore(Table):
     def revoke(self, key_id: str, now: int) -> bool:
         """Revoke a key; False where there is none of this id."""
         return self._try_change(changing(_key(key_id), {"revoked_at": now}, THERE))
+
+    def count_request(self, key_id: str, minute: int, most: int) -> bool:
+        """Count a request of a key in a minute, which is numbered since 1970; False if the key has had `most` in it."""
+        place = {**_key(key_id), "sk": f"MINUTE#{minute}"}
+        kept = {"expires_at_ttl": (minute + 2) * MINUTE}
+        fits = "attribute_not_exists(#requests) OR #requests < :most"
+        return self._try_change(changing(place, kept, fits, {":most": most}, adds={"requests": 1}))
 
 
 def _key(key_id: str) -> dict[str, str]:

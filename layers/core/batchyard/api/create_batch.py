@@ -13,7 +13,7 @@ from batchyard.api.batch_request import BatchRequest
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, BatchError, InputObject, derived_id
 from batchyard.domain.durations import DAY
-from batchyard.domain.errors import ApiError, BatchyardError, NotFound, invalid_request
+from batchyard.domain.errors import ApiError, BatchyardError, invalid_request
 from batchyard.planning import new_batch
 from batchyard.services import Services
 
@@ -90,10 +90,7 @@ def _source(services: Services, tenant: str, input_file_id: str) -> InputObject 
         raise invalid_request(BatchError("invalid_value", f"The input file must be below {allowed}.", "input_file_id"))
     if len(key.encode("utf-8", "surrogatepass")) > LONGEST_KEY:
         return None
-    try:
-        return services.bucket.head(key)[0]
-    except NotFound:
-        return None
+    return files.input_at(services, key)
 
 
 def _nowhere(services: Services) -> InputObject:

@@ -6,8 +6,9 @@ from typing import Final
 
 from batchyard.domain import nesting
 from batchyard.domain.batch import BatchError
+from batchyard.domain.durations import whole
 from batchyard.domain.errors import ApiError, invalid_request
-from batchyard.domain.stored_file import BATCH, LARGEST_SHOWN, LONGEST_LIFE, PROCESSED, SHORTEST_LIFE, StoredFile
+from batchyard.domain.stored_file import BATCH, LONGEST_LIFE, PROCESSED, SHORTEST_LIFE, StoredFile
 from batchyard.lines import file_kinds
 from batchyard.lines.line import diagnose
 
@@ -115,6 +116,4 @@ def no_input(file_id: str, file: StoredFile | None) -> BatchError:
 
 def _whole(value: object) -> int | None:
     """Read a whole number: a form has it as text, a JSON body as a number."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < len(str(LARGEST_SHOWN)):
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else whole(value)

@@ -17,7 +17,7 @@ BatchyardError
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Self
 
 from batch_client import InvalidArgumentError
 from batchyard.domain.batch import BatchError
@@ -92,6 +92,14 @@ class StaleRecord(BatchyardError):  # noqa: N818 - names what was seen, as its k
 
 class KeyMissing(BatchyardError, InvalidArgumentError):  # noqa: N818 - names what was seen, as its kin do
     """No key of the provider is stored yet, so nothing was sent; the message names the command that stores one."""
+
+    @classmethod
+    def of(cls, secret: str) -> Self:
+        """Tell that this secret holds no key."""
+        stored_by = (
+            f"No API key of the provider is stored yet. The operator stores one by: make provider-key SECRET={secret}."
+        )
+        return cls(f"{stored_by} Then the batch goes on by itself.")
 
 
 class StoreError(BatchyardError):

@@ -32,6 +32,8 @@ class Reaction(StrEnum):
     REUSE = "reuse"
     #: Wait, then upload the lines again and create a new provider batch.
     UPLOAD = "upload"
+    #: Do the same again later, some times: the provider refused, and named no fault that lasts.
+    ASK_AGAIN = "ask_again"
     #: Wait for an operator, and try again now and then.
     PAUSE = "pause"
     #: Record the named lines as errors, and send the rest again.
@@ -68,7 +70,22 @@ UNFINISHED_CODES: Final = frozenset({"batchexpired", "batchcancelled", "batchcan
 OUTCOME_UNKNOWN: Final = "outcome_unknown"  # our own code: the line may have been run and billed, so this is final
 PASSING_STATUSES: Final = frozenset({408, 409, 423, 425, 429})
 PASSING: Final = (OutcomeUnknown, ProtocolError, SourceError)
-VISIBILITY: Final = ("invalid_request", "file_id")
+FILE_PARAMS: Final = frozenset({"file_id", "input_file_id"})  # the file may be there, or be ready, a little later
+# What is wrong with the request itself: no time can mend it.
+LASTING_CODES: Final = frozenset({
+    "missing_required_parameter", "unknown_parameter", "unsupported_parameter", "unsupported_value", "invalid_value",
+    "invalid_type", "invalid_json", "invalid_url", "invalid_method", "invalid_model", "unsupported_model", "model_not_found",
+    "model_mismatch", "mismatched_model", "url_mismatch", "unsupported_endpoint", "unsupported_country_region_territory",
+    "streaming_unsupported", "invalid_json_line", "duplicate_custom_id", "missing_custom_id", "empty_file", "empty_batch",
+    "content_policy_violation", "content_filter", "context_length_exceeded", "integer_above_max_value",
+    "integer_below_min_value", "decimal_above_max_value", "decimal_below_min_value", "string_above_max_length",
+    "string_below_min_length", "array_above_max_length", "array_below_min_length", "object_above_max_properties",
+})  # fmt: skip
+# The members of our requests that are the same at every try: the first word of `metadata.batchyard_attempt`, too.
+LASTING_PARAMS: Final = frozenset({
+    "completion_window", "endpoint", "expires_after", "metadata", "output_expires_after", "purpose"
+})  # fmt: skip
+INVALID_VALUE: Final = "invalid_value"  # of a file id: the provider does not know the file yet
 LONGEST_READ: Final = 200  # characters of a code
 INVALID_KEY: Final = "invalid_api_key"
 # What the code of a line's error means, if the line has no HTTP status; compared in lower case, letters and digits alone.
@@ -90,11 +107,18 @@ def after_failed_call(error: BatchClientError) -> Reaction:
         return Reaction.FAIL_LINES  # what was to be sent is gone
     if error.code in CAPACITY:
         return Reaction.REUSE
-    if (error.code, error.param) == VISIBILITY:
-        return Reaction.UPLOAD
     if error.retryable or error.status in PASSING_STATUSES or isinstance(error, PASSING):
         return Reaction.RETRY
-    return Reaction.UPLOAD if isinstance(error, NotFoundError) else Reaction.FAIL_LINES
+    return _after_refusal(error)
+
+
+def _after_refusal(error: BatchClientError) -> Reaction:
+    param = (error.param or "").split(".")[0]
+    if error.code in LASTING_CODES and (param not in FILE_PARAMS or error.code != INVALID_VALUE):
+        return Reaction.FAIL_LINES
+    if param in FILE_PARAMS or isinstance(error, NotFoundError):
+        return Reaction.UPLOAD
+    return Reaction.FAIL_LINES if param in LASTING_PARAMS else Reaction.ASK_AGAIN
 
 
 def after_failed_batch(errors: Iterable[BatchError]) -> Reaction:
@@ -105,7 +129,7 @@ def after_failed_batch(errors: Iterable[BatchError]) -> Reaction:
         return Reaction.PAUSE
     if codes & CAPACITY:
         return Reaction.REUSE
-    if any((error.code, error.param) == VISIBILITY for error in seen):
+    if any(error.param in FILE_PARAMS and not error.line for error in seen):
         return Reaction.UPLOAD
     return Reaction.REJECT_LINES if any(error.line for error in seen) else Reaction.RETRY
 
@@ -137,6 +161,14 @@ def is_sure_refusal(error: BatchClientError) -> bool:
         return not error.sent
     unsure = isinstance(error, ServerError | ConflictError) or error.status == REQUEST_TIMEOUT
     return isinstance(error, APIStatusError | InvalidArgumentError) and not unsure
+
+
+def what_failed(call: str, error: BatchClientError) -> str:
+    """Name a call that failed, what was answered, and the provider's words."""
+    if error.status is None:
+        return f"{call} failed: {error.message}"
+    code = f" ({error.code})" if error.code else ""
+    return f"{call} was answered {error.status}{code}: {error.message}"
 
 
 def pause_reason(error: BatchClientError, failures_in_a_row: int) -> str | None:

@@ -1,4 +1,4 @@
-"""A shard and its attempts, and what a state machine hands from step to step."""
+"""A shard and its attempts, as recorded."""
 
 from itertools import accumulate, takewhile
 from typing import Final
@@ -57,6 +57,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     never_came: int = 0
     #: How often the ended provider batch did not show all answers that it had counted.
     looks: int = 0
+    #: Since when the provider batch shows a status that nobody knows, and since when counts and files show that, all the
+    #: same, all its answers are there.
+    odd_since: int | None = None
+    all_there_since: int | None = None
     #: How often a file of the provider broke off.
     unread: int = 0
     #: The version of the shard that wrote the runs. A worker that was overtaken wrote under another version.
@@ -104,6 +108,8 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     #: A file at the provider that holds the first `file_lines` of the unfinished lines (0: all of them).
     file_id: str | None = None
     file_lines: int = 0
+    #: Since when the provider processes this file; 0: no more than is known, the file is ready.
+    file_pending_since: int = 0
     #: The most tokens, by our estimate, of the next attempt (0: no bound).
     wave: int = 0
     #: Files at the provider that nobody needs any more.

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Final
 
+from batchyard.domain.durations import whole
+
 MILLION: Final = 1_000_000
 # English prose has four bytes a token or more, and the JSON around it counts too: the estimate is rather too high.
 BYTES_PER_TOKEN: Final = 4
@@ -24,7 +26,7 @@ LONGEST_LIMIT: Final = 15  # digits; no number that is longer is a limit
 UNITS: Final = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
 
 # The lowest limits of enqueued tokens that OpenAI publishes, those of its first tier: the first whose word a model's name
-# holds, and the last for any other, which is that of gpt-5. A model of another provider has no lower one that is published.
+# holds. `LOWEST_OF_ANY` is for a name that holds none of these words: the limit of gpt-5.
 # Source: platform.openai.com/docs/models, "Rate limits", as read in November 2026.
 LOWEST_PUBLISHED: Final = (
     ("embedding", 3_000_000), ("mini", 2_000_000), ("nano", 2_000_000), ("gpt-3.5", 2_000_000), ("gpt-4", 90_000),
@@ -34,7 +36,7 @@ LOWEST_OF_ANY: Final = 1_500_000
 
 
 def lowest_published(model: str) -> int:
-    """Answer the enqueued tokens of a model that any account may have at a provider, as far as is published."""
+    """Return the lowest limit of enqueued tokens that OpenAI publishes for the model; that of gpt-5 for an unknown name."""
     return next((limit for word, limit in LOWEST_PUBLISHED if word in model), LOWEST_OF_ANY)
 
 
@@ -51,9 +53,10 @@ def configured_limit(text: str, model: str) -> int | None:
     limits: dict[str, int] = {}
     for part in filter(None, map(str.strip, text.split(","))):
         name, _, number = part.rpartition("=")
-        if not (number.isascii() and number.isdigit()):
+        limit = whole(number)
+        if limit is None or limit < 0:
             raise ValueError(f"MaxEnqueuedTokens must be a number or model=number, with commas between, not {part!r}")
-        limits[name.strip()] = int(number)
+        limits[name.strip()] = limit
     return limits.get(model, limits.get("", 0)) or None
 
 

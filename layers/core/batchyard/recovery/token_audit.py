@@ -21,11 +21,14 @@ def correct_ledgers(run: SweepRun) -> None:
     mark = sweep_store.bookmark(BOOKMARK)
     at, behind = mark.get("at", ""), mark.get("behind", "")
     for name in [each for each in run.services.token_ledger_store.names() if each >= at]:
-        reached = _release_stale(run, name, behind if name == at else "")
+        reached = None
+        with run.fenced(ledger=name):
+            reached = _release_stale(run, name, behind if name == at else "")
+            if reached is None:
+                _recount(run, name)
         if reached is not None:
             sweep_store.keep_bookmark(BOOKMARK, {"at": name, "behind": reached})
             return
-        _recount(run, name)
     sweep_store.keep_bookmark(BOOKMARK, {})
 
 
@@ -48,13 +51,16 @@ def _release_stale(run: SweepRun, name: str, behind: str) -> str | None:
 
 
 def _recount(run: SweepRun, name: str) -> None:
-    ledger = run.services.token_ledger_store.read(name)
-    true = token_ledger.recounted(ledger, run.services.token_ledger_store.reservations(name))
+    store = run.services.token_ledger_store
+    tenants, ledger = store.tenants(name), store.read(name)
+    reservations = list(store.reservations(name))
+    true, ends = token_ledger.recounted(ledger, reservations), token_ledger.ends(reservations)
     if true != ledger:
         logger.warning("ledger corrected", ledger=name, enqueued=ledger.enqueued, truly=true.enqueued)
-        run.count_many(
-            "LedgersCorrected", int(run.services.token_ledger_store.recount(name, ledger, true)), ledger=name
-        )
+        run.count_many("LedgersCorrected", int(store.recount(name, ledger, true)), ledger=name)
+    for tenant, end in tenants.items():  # a tenant whose waiting attempts were cancelled is not to wait for them
+        if end > max(truly := ends.get(tenant, 0), ledger.place):
+            store.correct_tenant(name, tenant, end, truly)
 
 
 def _is_live(services: Services, reservation: Reservation) -> bool:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from operator import methodcaller
 
+import msgspec
+
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError, RequestCounts
 from batchyard.domain.outcomes import usage_of_batch
@@ -15,7 +17,7 @@ from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.observability import logger
 from batchyard.services import Services
-from batchyard.shards import retries
+from batchyard.shards import retries, unknown_status
 from batchyard.shards.answers import Answers
 from batchyard.shards.attempt_end import AttemptOutcome, end_attempt, with_attempt_ended
 from batchyard.shards.provider_refusal import after_failed
@@ -47,10 +49,11 @@ def _collect(turn: Turn, seconds_left: Callable[[], float]) -> Step:
         return look_first  # poll knows how long to wait for it
     except BatchClientError as error:
         return retries.after_failed_read(turn, error)
-    if not seen.ended:
+    status = seen.status if seen.ended else unknown_status.taken_as(turn, seen)
+    if status is None:
         return look_first
     try:
-        return _take(turn, seen, seconds_left)
+        return _take(turn, msgspec.structs.replace(seen, status=status), seconds_left)
     except BatchClientError as error:
         return retries.after_failed_read(turn, error, _with_unread(turn.shard, error))
 

@@ -1,6 +1,5 @@
 """What a request that was sent on its own came to, as the line that a provider batch would have had for it."""
 
-import json
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
@@ -17,6 +16,7 @@ from batch_client import (
     mended,
 )
 from batch_client import ServerError as ServiceError
+from batchyard.domain import nesting
 from batchyard.domain.batch import BatchError
 from batchyard.domain.nesting import with_few_levels
 from batchyard.domain.outcomes import answer_line, line_id
@@ -80,7 +80,7 @@ def _refusal(error: BatchClientError) -> bytes:
         return _on_one_line(error.body)
     except ValueError:  # a page of HTML; what it says is in the message
         envelope = {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
-        return json.dumps({"error": envelope}).encode()
+        return nesting.encode({"error": envelope}).encode()
 
 
 def _on_one_line(data: bytes) -> bytes:

@@ -4,6 +4,8 @@ The record knows which shards wait. A worker that ends between the record and th
 event may come twice, but each pause is told.
 """
 
+from datetime import UTC, datetime
+
 from batchyard.domain.batch import Batch
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.statuses import PAUSED, RESUMED
@@ -21,3 +23,8 @@ def announce_pause(services: Services, batch: Batch) -> None:
         services.batch_store.change_batch(batch.batch_id, told_paused=paused)
     except StaleRecord:
         logger.info("batch has ended, nobody waits", batch_id=batch.batch_id)
+
+
+def moment(seconds: float) -> str:
+    """Write Unix seconds for people, to the minute."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -62,7 +62,7 @@ def after_failed(turn: Turn, seen: ProviderBatch) -> Step:
     return turn.then(Next.SUBMIT, turn.retry_wait(_failed_in_a_row(turn.shard)))
 
 
-def after_refused_create(turn: Turn, error: BatchClientError) -> Step:
+def after_refused_create(turn: Turn, call: str, error: BatchClientError) -> Step:
     """Take a failed upload or `POST /batches`: learn from it if there was no room, and release what was reserved."""
     after = turn.shard
     if after_failed_call(error) is Reaction.REUSE:
@@ -72,7 +72,7 @@ def after_refused_create(turn: Turn, error: BatchClientError) -> Step:
             return _reject_lines(turn, turn.shard, [_too_large(turn.shard, refusal)])
         after = _smaller(turn.shard, refusal, refused)
     unmade = turn.attempt.creating_at is None or is_sure_refusal(error)
-    following = retries.after_failed_create(turn, error, after)
+    following = retries.after_failed_create(turn, call, error, after)
     if unmade and following.next is not Next.DONE:
         token_room.release(turn.services, turn.shard, ended=False)
     return following

@@ -1,12 +1,13 @@
 """What a shard does when a call to the provider fails."""
 
+import math
 from typing import Final
 
 from batch_client import BatchClientError
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import NotFound
 from batchyard.domain.outcomes import LONGEST_CODE
-from batchyard.domain.policy import Reaction, after_failed_call, is_sure_refusal, pause_reason
+from batchyard.domain.policy import Reaction, after_failed_call, is_sure_refusal, pause_reason, what_failed
 from batchyard.domain.shard import Shard, change, change_attempt
 from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import CANCELLED
@@ -14,21 +15,27 @@ from batchyard.observability import logger
 from batchyard.shards.turn import Turn
 
 MOST_FAILURES_IN_A_ROW: Final = 100  # before a shard that cannot be sent fails: most of a day
-BOUNDED: Final = frozenset({Reaction.RETRY, Reaction.UPLOAD})  # what waits for room or an operator may take longer
+# How often in a row a call is made again, by what it met; what waits for room or an operator may take longer.
+BOUNDS: Final = {
+    Reaction.RETRY: MOST_FAILURES_IN_A_ROW,
+    Reaction.UPLOAD: MOST_FAILURES_IN_A_ROW,
+    Reaction.ASK_AGAIN: 20,  # some three hours; a refusal that names no fault may be for ever
+}
+REFUSED: Final = frozenset({Reaction.UPLOAD, Reaction.ASK_AGAIN})
+TRIES_OF_A_FILE: Final = 4  # creations that are refused in a row, before the file is uploaded again
 A_DAY_OF_LOOKS: Final = 240  # in a row, the first hundred of them within READ_CEILING of each other
 READ_CEILING: Final = 60  # seconds between looks at a provider that does not answer
 
 
-def after_failed_create(turn: Turn, error: BatchClientError, after: Shard | None = None) -> Step:
+def after_failed_create(turn: Turn, call: str, error: BatchClientError, after: Shard | None = None) -> Step:
     """Take a failed upload or `POST /batches`: try again later with `after`, pause, or fail the shard."""
-    reaction, after = after_failed_call(error), after or turn.shard
+    reaction, after, failures = after_failed_call(error), after or turn.shard, turn.shard.failures_in_a_row
     if is_sure_refusal(error):
         after = change_attempt(after, creating_at=None, lost_at=None)  # a refusal made no batch
-    if reaction is Reaction.UPLOAD:
+    if reaction in REFUSED and (failures + 1) % TRIES_OF_A_FILE == 0:
         after = change(after, file_id=None)
-    tried_enough = reaction in BOUNDED and turn.shard.failures_in_a_row >= MOST_FAILURES_IN_A_ROW
-    if reaction is Reaction.FAIL_LINES or tried_enough:
-        return _fail_shard(turn, after, error)
+    if reaction is Reaction.FAIL_LINES or failures >= BOUNDS.get(reaction, math.inf):
+        return _fail_shard(turn, call, after, error)
     return _wait(turn, after, error, Next.SUBMIT)
 
 
@@ -59,9 +66,9 @@ def _wait(turn: Turn, after: Shard, error: BatchClientError, following: Next, ce
     return turn.then(following, turn.retry_wait(failures, error.retry_after, ceiling))
 
 
-def _fail_shard(turn: Turn, after: Shard, error: BatchClientError) -> Step:
+def _fail_shard(turn: Turn, call: str, after: Shard, error: BatchClientError) -> Step:
     code = (error.code or "provider_unavailable")[:LONGEST_CODE]
-    reason = BatchError(code, f"The provider did not take the batch: {error.message}")
+    reason = BatchError(code, f"The provider did not take the batch: {what_failed(call, error)}")
     if isinstance(error.__cause__, NotFound):
         reason = BatchError("invalid_request", "The input was deleted before all of it was sent.", "file_id")
     if after.may_be_paid:  # the provider batch is looked for before its lines fail
