@@ -92,6 +92,41 @@ def test_every_line_has_its_answer_and_is_paid_once(world: World, emulator: Emul
     assert {each["status"] for each in made} <= {"completed", "expired", "failed", "cancelled"}
 
 
+ODD_LINES: list[tuple[Rule, str | None]] = [
+    ({"garbled": True}, None),
+    ({"status": 200, "body": {}}, None),
+    ({"status": 200, "error": "odd"}, None),
+    ({"status": 400, "error": "request_timeout"}, "request_timeout"),
+    ({"status": 0}, "http_0"),
+    ({"error": "invalid_value"}, "invalid_value"),
+    ({"error": "batch_client_error"}, "batch_client_error"),
+]
+
+
+def test_each_odd_line_has_its_outcome_and_the_results_are_strict(world: World, emulator: Emulator) -> None:
+    emulator.play(lines=[{"custom_id": f"r{at}", "do": do} for at, (do, _) in enumerate(ODD_LINES)])
+    before = connect(world, emulator)
+    batch_id = world.drop(jsonl([request(each) for each in IDS]))
+    assert run(world, batch_id) == "done"
+    for name in ("output.jsonl", "errors.jsonl"):
+        for line in world.read(f"results/default/{batch_id}/{name}").splitlines():
+            json.loads(line.decode())
+    codes = {f"r{at}": code for at, (_, code) in enumerate(ODD_LINES) if code}
+    assert [each["custom_id"] for each in world.answered(batch_id, "output.jsonl")] == [
+        each for each in IDS if each not in codes
+    ]
+    assert [each["custom_id"] for each in world.answered(batch_id, "errors.jsonl")] == list(codes)
+    report = json.loads(world.read(f"results/default/{batch_id}/report.json"))
+    assert report["errors"]["by_code"] == dict(sorted((code, 1) for code in codes.values()))
+    assert report["answers"] == {"strays": 0, "mended": 1, "empty": 2, "never_came": 0}
+    made = [each for each in emulator.admin("/ledger")["data"] if each["id"] not in before]
+    assert [each["request_counts"]["total"] for each in made] == [
+        60,
+        2,
+        2,
+    ]  # status 0 and a fault of the service, three times
+
+
 def connect(world: World, emulator: Emulator) -> set[str]:
     """Have the services talk to the emulator; answer the provider batches it has already."""
     retry = RetryPolicy(floor=0.001, ceiling=0.002, max_retries=2)
