@@ -50,6 +50,8 @@ def _sizes(run: SweepRun, tenant: str) -> Iterator[int]:
         # A file that ended before its bytes came has none; the bucket itself removes results that expired.
         if file.there(now) or (file.status == PROCESSED and object_keys.owner_of_file(file.key)):
             yield _stored_bytes(run, file)
+    for batch in services.batch_store.open_of(tenant):
+        yield batch.source.size if batch.source else 0
     for upload in services.upload_store.stored(tenant, now):
         yield upload.bytes_at(now)
 

@@ -78,7 +78,7 @@ def _may_go(run: SweepRun, file: StoredFile) -> bool:
 
 def _is_read(run: SweepRun, tenant: str, key: str) -> bool:
     if tenant not in run.inputs:
-        run.inputs[tenant] = frozenset(run.services.batch_store.open_inputs(tenant))
+        run.inputs[tenant] = frozenset(batch.input.key for batch in run.services.batch_store.open_of(tenant))
     return key in run.inputs[tenant]
 
 
