@@ -118,12 +118,14 @@ class LineFault(Rule):
     message: str | None = None
     #: The body of the answer.
     body: dict[str, Any] | None = None
-    #: The code of an error object, for a line that gets no HTTP answer.
+    #: The code of an error object, for a line that gets no HTTP answer; with a status, the line has both.
     error: str | None = None
     #: Whether the line has neither response nor error.
     bare: bool = False
     #: Whether the line is cut in half.
     malformed: bool = False
+    #: Whether the line has a byte that is not UTF-8.
+    garbled: bool = False
     #: Whether the line is in no file.
     missing: bool = False
     #: Whether the line is in its file twice.

@@ -14,7 +14,7 @@ from batchyard.adapters.sweep_store import PAGE, SweepStore
 from batchyard.adapters.token_ledger_store import TokenLedgerStore
 from batchyard.adapters.upload_store import UploadStore
 from batchyard.domain import statuses
-from batchyard.domain.batch import Batch, Counts, Usage
+from batchyard.domain.batch import Batch, Counts, InputObject, Usage
 from batchyard.domain.create_limits import Creations
 from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.multipart_upload import KEEP_PARTS, StoredUpload, UploadPart
@@ -81,8 +81,11 @@ class MemoryBatchStore(BatchStore):
         self.batches[batch_id] = msgspec.structs.replace(self.batches[batch_id], **changes)
         return self.batches[batch_id]
 
-    def open_inputs(self, tenant: str) -> Iterator[str]:
-        return iter([batch.input.key for batch in self.batches.values() if batch.tenant == tenant and not batch.ended])
+    def open_of(self, tenant: str) -> Iterator[Batch]:
+        return iter([batch for batch in self.batches.values() if batch.tenant == tenant and not batch.ended])
+
+    def keep_source(self, batch_id: str, source: InputObject) -> Batch:
+        return self._replace(batch_id, {"source": source})
 
     def open_batches(self, tenant: str, most: int) -> int:
         return min(most, sum(batch.tenant == tenant and not batch.ended for batch in self.batches.values()))
@@ -149,6 +152,13 @@ class MemorySweepStore(SweepStore):
         if not self._batch_store.batch(batch_id).ended:
             raise StaleRecord(batch_id)
         self.done_with.add(batch_id)
+
+    def forget_source(self, batch_id: str) -> bool:
+        known = self._batch_store.batch(batch_id)
+        if known.source is None:
+            return False
+        self._batch_store.batches[batch_id] = msgspec.structs.replace(known, source=None)
+        return True
 
     def restart(self, batch_id: str, restarts: int) -> bool:
         known = self._batch_store.batch(batch_id)
@@ -294,6 +304,7 @@ class MemoryCreationStore(CreationStore):
 
     def __init__(self, provider: str = "") -> None:
         self.provider, self.created = provider, Creations()
+        self.file_size = 0, 0
         self.held: set[str] = set()
 
     def creations(self) -> Creations:
@@ -304,6 +315,15 @@ class MemoryCreationStore(CreationStore):
             return False
         self.created = msgspec.structs.replace(after, version=before.version + 1)
         return True
+
+    def most_bytes(self, now: int) -> int | None:
+        size, until = self.file_size
+        return size if until > now else None
+
+    def learn_most_bytes(self, size: int, now: int, until: int) -> None:
+        known = self.most_bytes(now)
+        if known is None or known > size:
+            self.file_size = size, until
 
     def take_slot(self, slot: str, most: int) -> bool:
         if len(self.held) >= most:

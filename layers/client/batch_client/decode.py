@@ -23,6 +23,7 @@ from .json_fields import (
     time_from,
 )
 from .models import Batch, BatchError, File, FileDeleted, Page, RequestCounts, Usage
+from .sizes import TOO_LARGE, is_too_large
 from .statuses import file_status_from, status_from
 
 T = TypeVar("T")
@@ -112,12 +113,10 @@ def _error(entry: object) -> BatchError | None:
         return BatchError(message=text_from(entry))
     if not isinstance(entry, dict):
         return None
-    return BatchError(
-        code=code_from(entry.get("code")),
-        message=text_from(entry.get("message")),
-        param=text_from(entry.get("param"), LONGEST_NAME),
-        line=int_from(entry.get("line")),
-    )
+    code, message, line = code_from(entry.get("code")), text_from(entry.get("message")), int_from(entry.get("line"))
+    if line is None and is_too_large(code, message):
+        code = TOO_LARGE
+    return BatchError(code=code, message=message, param=text_from(entry.get("param"), LONGEST_NAME), line=line)
 
 
 def _counts(value: object) -> RequestCounts | None:

@@ -50,17 +50,17 @@ _MEANINGS = {spelling: status for status, spellings in _SPELLINGS.items() for sp
 
 def status_from(value: object) -> str:
     """Read a status in any case; `unknown` if there is none."""
-    status = _words(value) or NO_STATUS
+    status = words_of(value) or NO_STATUS
     return _MEANINGS.get(status, status)[:_LONGEST]
 
 
 def file_status_from(value: object) -> str:
     """Read the status of a file; `pending`, which OpenAI does not have, is that of a file that is not ready yet."""
-    status = _words(value)
+    status = words_of(value)
     return _FILE_MEANINGS.get(status, status)[:_LONGEST]
 
 
-def _words(value: object) -> str:
+def words_of(value: object) -> str:
     """Write `InProgress`, `IN-PROGRESS` and `JOB_STATE_IN_PROGRESS` as `in_progress`."""
     text = (text_from(value) or "").strip()
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", text).lower()

@@ -51,7 +51,10 @@ def _copy(parameters: Parameters, where: str) -> Iterator[Permission]:
 
 
 def _remove(parameters: Parameters, _: str) -> Iterator[Permission]:
-    yield Permission("s3:DeleteObjectVersion" if "VersionId" in parameters else "s3:DeleteObject", _arn(parameters))
+    """To remove a version, "you must always specify the s3:DeleteObject permission", too."""
+    yield Permission("s3:DeleteObject", _arn(parameters))
+    if "VersionId" in parameters:
+        yield Permission("s3:DeleteObjectVersion", _arn(parameters))
 
 
 def _remove_all(parameters: Parameters, where: str) -> Iterator[Permission]:

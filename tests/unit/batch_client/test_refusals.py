@@ -29,7 +29,7 @@ def refused(status: int, body: object = b"", headers: Mapping[str, str] | None =
         (404, None, errors.NotFoundError, False),
         (408, None, errors.APITimeoutError, True),
         (409, None, errors.ConflictError, False),
-        (413, None, errors.BadRequestError, False),
+        (413, None, errors.FileTooLargeError, False),
         (422, None, errors.BadRequestError, False),
         (429, "rate_limit_exceeded", errors.RateLimitError, True),
         (429, "slow_down", errors.RateLimitError, True),

@@ -73,7 +73,8 @@ def test_objects_are_reached_by_the_folder_they_are_in(grant: Grant) -> None:
     if OBJECT_ACTIONS & set(listed(grant.statement["Action"])):
         assert set(listed(grant.statement["Action"])) <= OBJECT_ACTIONS
         assert re.fullmatch(
-            r"\$\{DataBucket\.Arn\}/(inbox|files|work|work/uploads|results)/\*", grant.statement["Resource"]["Fn::Sub"]
+            r"\$\{DataBucket\.Arn\}/(inbox|files|work|work/uploads|results)/\*(/plan/input\.jsonl)?",
+            grant.statement["Resource"]["Fn::Sub"],
         )
 
 
@@ -118,12 +119,15 @@ def test_nobody_may_write_what_was_uploaded_to_the_inbox() -> None:
             assert re.search(r"/(files|work|results)/", grant.statement["Resource"]["Fn::Sub"])
 
 
-# What goes for good are files that their owner deleted or that ended, and parts of uploads. Results only seem to: a person
-# gets them back for seven days. Nobody removes an upload to the inbox.
+# What goes for good are files that their owner deleted or that ended, parts of uploads, and unpacked copies of inputs. Results
+# only seem to: a person gets them back for seven days. Nobody removes an upload to the inbox.
 REMOVALS = {
     ("ApiFunction", "files/*", "s3:DeleteObject"), ("ApiFunction", "files/*", "s3:DeleteObjectVersion"),
-    ("ApiFunction", "work/uploads/*", "s3:DeleteObjectVersion"), ("ApiFunction", "results/*", "s3:DeleteObject"),
-    ("SweepFunction", "files/*", "s3:DeleteObjectVersion"),
+    ("ApiFunction", "work/uploads/*", "s3:DeleteObject"), ("ApiFunction", "work/uploads/*", "s3:DeleteObjectVersion"),
+    ("ApiFunction", "results/*", "s3:DeleteObject"),
+    ("SweepFunction", "files/*", "s3:DeleteObject"), ("SweepFunction", "files/*", "s3:DeleteObjectVersion"),
+    ("SweepFunction", "work/*/plan/input.jsonl", "s3:DeleteObject"),
+    ("SweepFunction", "work/*/plan/input.jsonl", "s3:DeleteObjectVersion"),
 }  # fmt: skip
 
 

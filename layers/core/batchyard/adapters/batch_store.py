@@ -16,6 +16,8 @@ from batchyard.domain.shard import Shard, with_next_version
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from batchyard.domain.batch import InputObject
+
 BATCH: Final = "BATCH"
 OPEN: Final = "open_for"  # a member of batches that have not ended, and the index of these batches
 USED: Final = "used_"  # the sums of tokens begin so
@@ -86,6 +88,10 @@ class BatchStore(Table):
             return False
         return True
 
+    def keep_source(self, batch_id: str, source: InputObject) -> Batch:
+        """Record the unpacked input of a batch, whatever its status; raises StaleRecord if the batch is not there."""
+        return _batch(self._change(changing(batch_key(batch_id), {"source": source}, THERE)))
+
     def take_over_batch(self, batch_id: str, wanted: str, /, **changes: object) -> Batch | None:
         """Give the batch of an upload to an API request; None if it is taken, or its lines are for another endpoint."""
         free = "attribute_not_exists(owned_by_request)"
@@ -116,10 +122,10 @@ class BatchStore(Table):
         with translated(f"counting the open batches of {tenant}"):
             return sum(page["Count"] for page in self._dynamodb.get_paginator("query").paginate(**request))
 
-    def open_inputs(self, tenant: str) -> Iterator[str]:
-        """Yield the keys of the inputs of a tenant's batches that have not ended; of this very second some may be missing."""
+    def open_of(self, tenant: str) -> Iterator[Batch]:
+        """Yield a tenant's batches that have not ended; one of this very second may be missing."""
         for item in self._query(f"{OPEN} = :tenant", {":tenant": tenant}, IndexName=OPEN):
-            yield _batch(self._get({"pk": item["pk"], "sk": BATCH})).input.key
+            yield _batch(self._get({"pk": item["pk"], "sk": BATCH}))
 
     def list_batches(self, tenant: str, after: str | None, limit: int) -> tuple[list[Batch], bool]:
         """Return a tenant's batches, newest first, behind the batch `after`, and whether more follow."""

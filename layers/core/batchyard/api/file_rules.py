@@ -8,6 +8,7 @@ from batchyard.domain import nesting
 from batchyard.domain.batch import BatchError
 from batchyard.domain.durations import whole
 from batchyard.domain.errors import ApiError, invalid_request
+from batchyard.domain.multipart_upload import UPLOAD_ID
 from batchyard.domain.stored_file import BATCH, LONGEST_LIFE, PROCESSED, SHORTEST_LIFE, StoredFile
 from batchyard.lines import file_kinds
 from batchyard.lines.line import diagnose
@@ -106,7 +107,9 @@ def unknown(file_id: str) -> ApiError:
 def no_input(file_id: str, file: StoredFile | None) -> BatchError:
     """Say why a batch cannot read this file: it has another purpose, its bytes have not come, or it is not there (None)."""
     why = "was not found, or is not yours."
-    if file is not None and file.purpose != BATCH:
+    if UPLOAD_ID.fullmatch(file_id):
+        why = "is an upload, and no file yet. Complete the upload: the answer has the id of its file."
+    elif file is not None and file.purpose != BATCH:
         why = f"has the purpose '{file.purpose}', and a batch needs '{BATCH}'. Upload it again with this purpose."
     elif file is not None and file.status != PROCESSED:
         coming = f"It was announced with {file.bytes:,} bytes: PUT them to its addresses, then create the batch again."

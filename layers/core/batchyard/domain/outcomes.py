@@ -11,10 +11,10 @@ from batch_client import Usage as ProviderUsage
 from batch_client import decode_mended
 from batchyard.domain.batch import BatchError, Usage
 from batchyard.domain.nesting import with_few_levels
-from batchyard.domain.policy import LEAST_STATUS, MOST_STATUS, Outcome, of_code, of_status
+from batchyard.domain.policy import LEAST_STATUS, LONGEST_CODE, MOST_STATUS, Outcome, of_code, of_status
 
 LONGEST_NAME: Final = 200  # characters of a code that is kept in memory
-LONGEST_CODE, MOST_CODES, OTHER = 64, 100, "other"
+MOST_CODES, OTHER = 100, "other"
 MOST_TOKENS: Final = 2**53
 STATUS: Final = re.compile(r"[0-9]{1,3}")
 

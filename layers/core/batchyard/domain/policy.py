@@ -8,9 +8,9 @@ from typing import Final
 from batch_client import (
     APIConnectionError,
     APIStatusError,
-    AuthenticationError,
     BatchClientError,
     ConflictError,
+    FileTooLargeError,
     InvalidArgumentError,
     NotFoundError,
     OutcomeUnknown,
@@ -20,7 +20,7 @@ from batch_client import (
     SourceError,
 )
 from batchyard.domain.batch import BatchError
-from batchyard.domain.errors import KeyMissing, NotFound
+from batchyard.domain.errors import NotFound
 
 
 class Reaction(StrEnum):
@@ -34,6 +34,8 @@ class Reaction(StrEnum):
     UPLOAD = "upload"
     #: Do the same again later, some times: the provider refused, and named no fault that lasts.
     ASK_AGAIN = "ask_again"
+    #: Send smaller files.
+    CUT = "cut"
     #: Wait for an operator, and try again now and then.
     PAUSE = "pause"
     #: Record the named lines as errors, and send the rest again.
@@ -87,6 +89,7 @@ LASTING_PARAMS: Final = frozenset({
 })  # fmt: skip
 INVALID_VALUE: Final = "invalid_value"  # of a file id: the provider does not know the file yet
 LONGEST_READ: Final = 200  # characters of a code
+LONGEST_CODE: Final = 64  # characters of a code that are kept
 INVALID_KEY: Final = "invalid_api_key"
 # What the code of a line's error means, if the line has no HTTP status; compared in lower case, letters and digits alone.
 USERS_CODES: Final = re.compile(
@@ -96,7 +99,9 @@ USERS_CODES: Final = re.compile(
     r"|.*(?:notfound|notfounderror|notsupported|toolong|toolarge|violation|(?:abovemax|belowmin)\w*)"
 )
 STATUS_CODE: Final = re.compile(r"(?:http|status|error)*([45][0-9]{2})")
-TOLD_AFTER: Final = 3  # failures in a row, before the batch tells that it waits
+UNAUTHORIZED: Final = 401
+ABSENT_STATUSES: Final = frozenset({404, 405, 501})
+FILE_TOO_LARGE: Final = "file_too_large"
 
 
 def after_failed_call(error: BatchClientError) -> Reaction:
@@ -107,6 +112,8 @@ def after_failed_call(error: BatchClientError) -> Reaction:
         return Reaction.FAIL_LINES  # what was to be sent is gone
     if error.code in CAPACITY:
         return Reaction.REUSE
+    if isinstance(error, FileTooLargeError):
+        return Reaction.CUT
     if error.retryable or error.status in PASSING_STATUSES or isinstance(error, PASSING):
         return Reaction.RETRY
     return _after_refusal(error)
@@ -129,6 +136,8 @@ def after_failed_batch(errors: Iterable[BatchError]) -> Reaction:
         return Reaction.PAUSE
     if codes & CAPACITY:
         return Reaction.REUSE
+    if any(error.code == FILE_TOO_LARGE and not error.line for error in seen):
+        return Reaction.CUT
     if any(error.param in FILE_PARAMS and not error.line for error in seen):
         return Reaction.UPLOAD
     return Reaction.REJECT_LINES if any(error.line for error in seen) else Reaction.RETRY
@@ -152,6 +161,16 @@ def of_code(code: str) -> Outcome:
     return Outcome.REFUSED if code == OUTCOME_UNKNOWN or USERS_CODES.fullmatch(plain) else Outcome.TRANSIENT
 
 
+def is_absent(error: BatchClientError) -> bool:
+    """Tell whether the provider may not have the call at all, or not at this address."""
+    return error.status in ABSENT_STATUSES and (error.param or "") not in FILE_PARAMS
+
+
+def is_key_refused(error: BatchClientError) -> bool:
+    """Tell whether it is our key that the provider refuses."""
+    return error.status == UNAUTHORIZED or error.code == INVALID_KEY
+
+
 def is_sure_refusal(error: BatchClientError) -> bool:
     """Tell whether a `POST /batches` made no batch: a timeout, a conflict or a failing server may come after the effect.
 
@@ -167,17 +186,5 @@ def what_failed(call: str, error: BatchClientError) -> str:
     """Name a call that failed, what was answered, and the provider's words."""
     if error.status is None:
         return f"{call} failed: {error.message}"
-    code = f" ({error.code})" if error.code else ""
+    code = f" ({error.code[:LONGEST_CODE]})" if error.code else ""
     return f"{call} was answered {error.status}{code}: {error.message}"
-
-
-def pause_reason(error: BatchClientError, failures_in_a_row: int) -> str | None:
-    """Say what a shard waits for after a failed call; None while the call may just be tried again."""
-    if isinstance(error, KeyMissing):
-        return error.message
-    if after_failed_call(error) is Reaction.PAUSE:
-        key_refused = isinstance(error, AuthenticationError) or error.code == INVALID_KEY
-        return f"The provider refused {'our key' if key_refused else 'us'}: {error.message}"
-    if failures_in_a_row >= TOLD_AFTER:
-        return f"The provider has not served us {failures_in_a_row} times in a row: {error.message}"
-    return None

@@ -112,6 +112,8 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     file_pending_since: int = 0
     #: The most tokens, by our estimate, of the next attempt (0: no bound).
     wave: int = 0
+    #: The size of the smallest file of it that the provider refused as too large; 0: none.
+    too_large_bytes: int = 0
     #: Files at the provider that nobody needs any more.
     files_to_delete: list[str] = []
     #: Rises with every write, so that a worker that was overtaken can write no more.
@@ -125,6 +127,8 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     codes: dict[str, int] = {}
     #: Calls to the provider that failed since the last call that worked.
     failures_in_a_row: int = 0
+    #: When the first of them failed, in Unix seconds.
+    failing_since: int = 0
     #: Attempts in a row that finished no line.
     stalls: int = 0
     #: Each of these attempts sent at least this many of the first unfinished lines.

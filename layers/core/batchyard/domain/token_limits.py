@@ -84,15 +84,17 @@ def tokens_of(size: int, ratio: int) -> int:
     return max(1, -(-size * ratio // MILLION))
 
 
-def wave(sizes: Sequence[int], ratio: int, most: int | None) -> tuple[int, int]:
+def wave(sizes: Sequence[int], ratio: int, most: int | None, most_bytes: int | None = None) -> tuple[int, int]:
     """Return how many of the first lines fit into an attempt of at most `most` tokens, and the bytes of these lines.
 
     At least one line goes: only the provider knows whether it fits.
     """
     ends = list(accumulate(sizes))
-    if most is None or not ends:
+    bounds = [] if most is None else [most * MILLION // ratio]
+    bounds += [] if most_bytes is None else [most_bytes]
+    if not bounds or not ends:
         return len(ends), ends[-1] if ends else 0
-    count = max(1, bisect_right(ends, most * MILLION // ratio))
+    count = max(1, bisect_right(ends, min(bounds)))
     return count, ends[count - 1]
 
 

@@ -47,9 +47,12 @@ def _correct(run: SweepRun, listed: Stored) -> None:
 def _sizes(run: SweepRun, tenant: str) -> Iterator[int]:
     services, now = run.services, run.services.now()
     for file in services.file_store.stored(tenant):
-        # A file that ended before its bytes came has none; the bucket itself removes results that expired.
-        if file.there(now) or (file.status == PROCESSED and object_keys.owner_of_file(file.key)):
+        # A file that ended before its bytes came has none but parts; the bucket itself removes results that expired.
+        came = file.status == PROCESSED or file.multipart_id is not None
+        if file.there(now) or (came and object_keys.owner_of_file(file.key)):
             yield _stored_bytes(run, file)
+    for batch in services.batch_store.open_of(tenant):
+        yield batch.source.size if batch.source else 0
     for upload in services.upload_store.stored(tenant, now):
         yield upload.bytes_at(now)
 

@@ -22,8 +22,13 @@ def release_ended(run: SweepRun, tenant: str) -> None:
     for file in run.services.file_store.stored(tenant):
         if run.over():
             return
-        if file.version_id and object_keys.owner_of_file(file.key) and _may_go(run, file):
+        if not object_keys.owner_of_file(file.key) or not _may_go(run, file):
+            continue
+        if file.version_id is not None:
             _release(run, file, file.version_id)
+        elif file.multipart_id is not None:  # its parts came, or some of them, and were never joined
+            run.services.file_bucket.abort(file, file.multipart_id)
+            _note(run, file)
 
 
 def remove_unowned(run: SweepRun) -> None:
@@ -78,13 +83,19 @@ def _may_go(run: SweepRun, file: StoredFile) -> bool:
 
 def _is_read(run: SweepRun, tenant: str, key: str) -> bool:
     if tenant not in run.inputs:
-        run.inputs[tenant] = frozenset(run.services.batch_store.open_inputs(tenant))
-    return key in run.inputs[tenant]
+        run.inputs[tenant] = None  # as long as a record among them cannot be read, everything may be read
+        run.inputs[tenant] = frozenset(batch.input.key for batch in run.services.batch_store.open_of(tenant))
+    keys = run.inputs[tenant]
+    return keys is None or key in keys
 
 
 def _release(run: SweepRun, file: StoredFile, version_id: str) -> None:
+    run.services.file_bucket.remove(file.key, version_id)
+    _note(run, file)
+
+
+def _note(run: SweepRun, file: StoredFile) -> None:
     services = run.services
-    services.file_bucket.remove(file.key, version_id)
     if services.file_store.note_removal(file, services.now()):
         services.quota_store.give_back(file.tenant, file.bytes, services.now())
         run.count("StoredFilesRemoved", file_id=file.file_id, bytes=file.bytes)

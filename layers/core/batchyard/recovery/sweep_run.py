@@ -26,8 +26,8 @@ class SweepRun:
         self.deletes = provider_files.may_delete(services)
         #: Names of executions of batches that ran when they were listed.
         self.running: frozenset[str] = frozenset()
-        #: The keys of the inputs of open batches, of each tenant that was looked at.
-        self.inputs: dict[str, frozenset[str]] = {}
+        #: The keys of the inputs of open batches, of each tenant that was looked at; None if they could not be read.
+        self.inputs: dict[str, frozenset[str] | None] = {}
 
     def allot(self, tasks_left: int) -> None:
         """Give the task that begins now its share of the time that is left."""

@@ -70,6 +70,7 @@ def _shard(shard: Shard) -> dict[str, Any]:
         "completed": shard.completed,
         "unfinished": shard.unfinished,
         "reason": msgspec.to_builtins(shard.reason),
+        "too_large_bytes": shard.too_large_bytes or None,
         "attempts": [_attempt(attempt) for attempt in shard.attempts],
     }
 

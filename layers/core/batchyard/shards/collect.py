@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from operator import methodcaller
+from typing import Final
 
 import msgspec
 
@@ -20,11 +21,13 @@ from batchyard.services import Services
 from batchyard.shards import retries, unknown_status
 from batchyard.shards.answers import Answers
 from batchyard.shards.attempt_end import AttemptOutcome, end_attempt, with_attempt_ended
+from batchyard.shards.pauses import sentences
 from batchyard.shards.provider_refusal import after_failed
 from batchyard.shards.turn import Turn, play
 
 # So often we look again for answers that the provider's own counts promise: long if there are none at all, as files may
 # come late; not so long if only some are missing, as those seldom come.
+NOTHING_TO_DO: Final = "There is nothing to do: files may come late."
 PATIENCE_FOR_ALL, PATIENCE_FOR_SOME = 6, 3
 # So often a file that does not come whole is read anew, before what came of it is all we get: for a day, and if nothing more
 # of the shard is sent, for an hour.
@@ -48,14 +51,11 @@ def _collect(turn: Turn, seconds_left: Callable[[], float]) -> Step:
     except NotFoundError:
         return look_first  # poll knows how long to wait for it
     except BatchClientError as error:
-        return retries.after_failed_read(turn, error)
+        return retries.after_failed_read(turn, f"GET /batches/{turn.provider_batch_id}", error)
     status = seen.status if seen.ended else unknown_status.taken_as(turn, seen)
     if status is None:
         return look_first
-    try:
-        return _take(turn, msgspec.structs.replace(seen, status=status), seconds_left)
-    except BatchClientError as error:
-        return retries.after_failed_read(turn, error, _with_unread(turn.shard, error))
+    return _take(turn, msgspec.structs.replace(seen, status=status), seconds_left)
 
 
 def _take(turn: Turn, seen: ProviderBatch, seconds_left: Callable[[], float]) -> Step:
@@ -65,9 +65,13 @@ def _take(turn: Turn, seen: ProviderBatch, seconds_left: Callable[[], float]) ->
     asked = (lines.custom_ids[ordinal] for ordinal in sent.ordinals[: turn.attempt.lines])
     with Answers(asked, seconds_left) as answers:
         for file_id in filter(None, (seen.output_file_id, seen.error_file_id)):
-            gone = _read(turn, answers, file_id)
-            if gone and _may_look(turn.shard, answers):  # of a cancelled batch, too: what has run was paid for
-                return retries.after_failed_read(turn, gone, _with_look(turn.shard))
+            error = _read(turn, answers, file_id)
+            gone = isinstance(error, NotFoundError)
+            if error and not (
+                gone and not _may_look(turn.shard, answers)
+            ):  # what has run of a cancelled batch was paid for
+                noted = _with_look(turn.shard) if gone else _with_unread(turn.shard, error)
+                return retries.after_failed_read(turn, f"GET /files/{file_id}/content", error, noted)
         missing = _missing(seen, answers)
         if missing and _may_look(turn.shard, answers):
             return _look_again(turn, missing)
@@ -114,13 +118,13 @@ def _note_lost(turn: Turn, never_came: int) -> None:
         turn.save(change_attempt(turn.shard, never_came=never_came))
 
 
-def _read(turn: Turn, answers: Answers, file_id: str) -> NotFoundError | None:
-    """Read a file; one that is not there is told, and holds no answers if it stays away."""
+def _read(turn: Turn, answers: Answers, file_id: str) -> BatchClientError | None:
+    """Read a file, and return what kept it from being read; one that is not there holds no answers if it stays away."""
     whole = turn.attempt.unread < (PATIENCE_AT_THE_END if turn.why_stopped() else PATIENCE_FOR_CONTENT)
     try:
         chunks = turn.services.ask(methodcaller("download_file", file_id))
         answers.read(chunks if whole else _as_far_as_it_comes(chunks))
-    except NotFoundError as error:
+    except BatchClientError as error:
         return error
     return None
 
@@ -151,5 +155,10 @@ def _with_look(shard: Shard) -> Shard:
 
 def _look_again(turn: Turn, missing: int) -> Step:
     answers = "1 answer is" if missing == 1 else f"{missing} answers are"
-    turn.pause(_with_look(turn.shard), f"{answers} not in the provider's files yet.")
+    what = (
+        f"{answers} not in the provider's files yet: GET /batches/{turn.provider_batch_id} counts what they do not hold"
+    )
+    how_long = f"{PATIENCE_FOR_ALL} times in all; then the lines without an answer are sent again"
+    why = sentences(turn, what, turn.shard.failing_since, "looks again", how_long, NOTHING_TO_DO)
+    turn.failed(_with_look(turn.shard), why)
     return turn.then(Next.COLLECT, turn.retry_wait(turn.attempt.looks))

@@ -70,7 +70,7 @@ def send_tail(turn: Turn, lines: ShardLines) -> Step:
         try:
             return _Tail(turn, lines, sent, answers).run()
         except KeyMissing as error:  # nothing of this handful was sent, nor written down as sent
-            return retries.after_failed_read(turn, error)
+            return retries.after_failed_read(turn, f"POST {turn.shard.endpoint}", error)
 
 
 class _Tail:

@@ -34,7 +34,7 @@ def _poll(turn: Turn) -> Step:
     except NotFoundError as error:
         return _after_missing(turn, error)
     except BatchClientError as error:
-        return retries.after_failed_read(turn, error)
+        return retries.after_failed_read(turn, f"GET /batches/{turn.provider_batch_id}", error)
     if not seen.ended and seen.status not in PROVIDER_ENDING and _is_to_stop(turn):
         seen = _cancel(turn, seen)
     if seen.status in PROVIDER_TOOK_IN and turn.attempt.provider_status not in PROVIDER_TOOK_IN:
@@ -111,7 +111,7 @@ def _deadline(turn: Turn) -> float:
 def _after_missing(turn: Turn, error: NotFoundError) -> Step:
     """Take a provider batch that is not found: it may be there again, and counts as lost only when its window is over."""
     if turn.services.now() < turn.attempt.began_at + window_seconds(turn.batch.completion_window):
-        return retries.after_failed_read(turn, error)
+        return retries.after_failed_read(turn, f"GET /batches/{turn.provider_batch_id}", error)
     shard, attempt = turn.shard, turn.attempt
     logger.error("provider batch lost", batch_id=shard.batch_id, shard=shard.shard, attempt=attempt.number)
     ended = change_attempt(shard, provider_status="lost", ended_at=turn.services.now())

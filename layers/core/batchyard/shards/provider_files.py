@@ -23,7 +23,7 @@ LOOK_FLOOR, LOOK_CEILING = 2, 60
 TOLD_AFTER: Final = 60  # seconds of waiting for a file
 PROCESSED_WITHIN: Final = 3 * HOUR  # a file that takes longer is uploaded again
 # The file is gone, or the provider does not delete files: asking again would change nothing.
-FINAL_REACTIONS: Final = frozenset({Reaction.FAIL_LINES, Reaction.UPLOAD, Reaction.ASK_AGAIN})
+FINAL_REACTIONS: Final = frozenset({Reaction.FAIL_LINES, Reaction.UPLOAD, Reaction.ASK_AGAIN, Reaction.CUT})
 FINAL_STATUSES: Final = frozenset({405, 501})
 MOST_AT_ONCE: Final = 20  # a step must end in time though a provider needs seconds for each
 

@@ -24,13 +24,13 @@ from batchyard.lines.unfinished import Unfinished
 from batchyard.services import Services
 from batchyard.shards import creations, lost_create, provider_files, retries, token_room
 from batchyard.shards.direct import is_due, send_tail, with_direct_attempt
+from batchyard.shards.pauses import CREATE, LIST, UPLOAD
 from batchyard.shards.provider_refusal import after_refused_create
 from batchyard.shards.turn import Turn, play
 
 if TYPE_CHECKING:
     from array import array
 
-UPLOAD, CREATE = "POST /files", "POST /batches"
 TOO_MANY_ATTEMPTS: Final = BatchError(
     "too_many_attempts",
     "Its shard was sent so often that its record is full. Send the rest as a new batch, with fewer requests per shard.",
@@ -80,7 +80,7 @@ class _Submission:
         try:
             made = lost_create.find(turn, creating_at)
         except BatchClientError as error:  # this refusal says nothing about the batch we look for: it may exist
-            return retries.after_failed_read(turn, error)
+            return retries.after_failed_read(turn, LIST, error, why=lost_create.why_unknown(turn, creating_at, error))
         if made is not None:
             return self._adopt(made)
         return lost_create.after_not_found(turn, creating_at) or self._send()

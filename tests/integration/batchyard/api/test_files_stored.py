@@ -156,6 +156,18 @@ def test_the_bytes_of_a_file_that_expired_go_with_the_next_sweep(now: World) -> 
     assert (versions(), counted(now)) == ([], 0)
 
 
+def test_the_parts_of_a_file_that_expired_go_with_the_next_sweep(now: World) -> None:
+    size = presigned.LARGEST_PUT + 1
+    file = announced(now, bytes=size, expires_after={"anchor": "created_at", "seconds": HOUR})
+    assert requests.put(file["upload"]["parts"][0]["url"], data=b"x", timeout=10).status_code == 200
+    assert counted(now) == size
+    sweep_later(now, HOUR + 60)
+    assert counted(now) == size  # a part may still be on its way
+    assert sweep_later(now)["StoredFilesRemoved"] == 1
+    assert "Uploads" not in boto3.client("s3").list_multipart_uploads(Bucket=BUCKET)
+    assert counted(now) == 0
+
+
 def test_a_file_whose_bytes_never_came_is_counted_no_more_once_none_can_come(now: World) -> None:
     announced(now)
     sweep_later(now)

@@ -172,6 +172,10 @@ def test_each_cause_why_a_file_is_no_input_has_a_sentence_of_its_own(services: M
     assert refusal(services, coming) == not_yet
     assert refusal(services, coming, "acme") == f"The input file '{coming}' was not found, or is not yours."
     assert len(refusal(services, "x" * 10_000)) < 300
+    upload = "upload_" + "0" * 32
+    assert refusal(services, upload) == (
+        f"The input file '{upload}' is an upload, and no file yet. Complete the upload: the answer has the id of its file."
+    )
 
 
 def test_a_file_whose_object_was_removed_by_hand_is_not_there(services: MemoryServices) -> None:

@@ -7,7 +7,6 @@ import pytest
 
 from batchyard.domain.batch import BatchError, Usage
 from batchyard.domain.outcomes import (
-    LONGEST_CODE,
     MOST_CODES,
     OTHER,
     answer_line,
@@ -17,7 +16,7 @@ from batchyard.domain.outcomes import (
     parse,
     usage_of,
 )
-from batchyard.domain.policy import Outcome
+from batchyard.domain.policy import LONGEST_CODE, Outcome
 from tests.fakes.nested import DEPTHS, SHAPES, nested
 
 SUCCEEDED, REFUSED, TRANSIENT, UNFINISHED = Outcome

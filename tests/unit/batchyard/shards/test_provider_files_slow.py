@@ -13,6 +13,12 @@ from tests.fakes.services import MemoryServices
 FIRST = Step(BATCH_ID, 0)
 
 
+def submit_once(services: MemoryServices) -> None:
+    step = submit(services, FIRST)
+    assert step.next == "submit"
+    services.wait(step.wait_seconds)
+
+
 def submit_until(services: MemoryServices, following: str = "poll", most: int = 1_000) -> list[int]:
     """Submit as often as the steps say, and return their waits."""
     waits: list[int] = []
@@ -46,9 +52,7 @@ def test_a_file_that_needs_longer_than_a_minute_is_told() -> None:
     services = planned()
     services.provider.file_statuses = ["pending"] * 12
     while services.provider.file_statuses:
-        step = submit(services, FIRST)
-        assert step.next == "submit"
-        services.wait(step.wait_seconds)
+        submit_once(services)
     paused = services.batch_store.batch(BATCH_ID).paused or ""
     assert "file-0 since 20" in paused
     assert "'pending'" in paused
@@ -62,6 +66,7 @@ def test_a_file_with_an_error_is_told_and_uploaded_again(times: int) -> None:
     services.provider.file_statuses = ["pending", *["error"] * times]
     submit(services, FIRST)
     assert submit(services, FIRST).wait_seconds == 30
+    assert "'error' of the uploaded file file-0: what it says." in (services.batch_store.batch(BATCH_ID).paused or "")
     assert submit_until(services)[:3] == [60, 120][: times - 1]
     assert services.provider.calls.count("create_file") == times + 1
     assert services.provider.calls.count("create_batch") == 1
@@ -83,9 +88,7 @@ def test_a_file_that_is_not_processed_for_hours_is_uploaded_again() -> None:
     services.provider.file_statuses = ["pending"] * 100_000
     started = services.now()
     while services.provider.calls.count("create_file") < 2:
-        step = submit(services, FIRST)
-        assert step.next == "submit"
-        services.wait(step.wait_seconds)
+        submit_once(services)
     assert PROCESSED_WITHIN <= services.now() - started <= 2 * PROCESSED_WITHIN
     services.provider.file_statuses = ["processed"]
     submit_until(services)
