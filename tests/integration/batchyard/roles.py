@@ -84,7 +84,9 @@ class Roles:
         for permission in needed(service, model.name, params, self.region):
             grant = self.grant(door, permission)
             if grant is None:
-                self.denied.append(f"{door} may not {permission.action} on {permission.resource}")
+                self.denied.append(
+                    f"{door} may not {permission.action} on {permission.resource} {dict(permission.context)}"
+                )
                 told: Any = {"Error": {"Code": "AccessDenied", "Message": self.denied[-1]}}
                 raise ClientError(told, model.name)
             self.used.add(grant)
