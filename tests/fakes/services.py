@@ -86,6 +86,9 @@ class MemorySecret(Secret):
             raise SecretMissing(self._id)
         return self.text
 
+    def if_stored(self, again_after: float) -> str | None:  # noqa: ARG002 - nothing is looked up here
+        return self.text or None
+
     def forget(self, older_than: float = 0.0) -> bool:
         self.forgotten += 1
         return self.age >= older_than

@@ -10,7 +10,7 @@ import requests
 
 from . import nesting
 from .address import Address
-from .credentials import Credentials, without_key
+from .credentials import Credentials, hide_key, without_key, without_long_key
 from .errors import APITimeoutError, BatchClientError, ProtocolError
 from .http_info import HttpInfo
 from .profiles import Profile
@@ -98,7 +98,7 @@ class Transport:
         body = bytearray()
         with closing(self._open(call, key)) as response:
             self._read_into(body, response, limit)
-        return HttpInfo(bytes(body), response.status_code, response.headers)
+        return HttpInfo(without_long_key(bytes(body), key), response.status_code, response.headers)
 
     def _answer(self, call: Call) -> HttpInfo[object]:
         key = self._credentials.current()
@@ -136,12 +136,14 @@ class Transport:
             connect = max(connect, read)  # urllib3 bounds each send by the connect timeout
         self._drop_stale_connections(call, url)
         try:
-            return self._session.send(request, timeout=(connect, read), allow_redirects=False, **settings)
+            response = self._session.send(request, timeout=(connect, read), allow_redirects=False, **settings)
         except TRANSPORT_ERRORS as error:
             raise translate(error, urlsplit(url).netloc) from error
         finally:
             request.headers.pop(self.profile.key_header, None)  # exceptions and answers keep the request
             self._last_used = self.retrier.clock.time()
+        hide_key(response.headers, key)
+        return response
 
     def _drop_stale_connections(self, call: Call, url: str) -> None:
         """Open a new connection for a POST after a pause; on a dead connection the POST's outcome would be unknown."""

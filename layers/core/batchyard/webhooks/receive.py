@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
-from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook, WebhookVerificationError
 
 from batchyard.domain import nesting
 from batchyard.domain.durations import DAY
@@ -60,12 +60,20 @@ def _check_headers(headers: Mapping[str, str]) -> None:
 
 def _verify(services: Services, headers: Mapping[str, str], body: bytes) -> None:
     """Check the signature with each secret; if none fits, read the secrets again, for they may be rotated."""
-    if _signed(services.webhook_secret(), headers, body):
+    if _signed(_secrets(services), headers, body):
         return
-    if services.webhook_secret.forget(READ_EVERY) and _signed(services.webhook_secret(), headers, body):
+    if services.webhook_secret.forget(READ_EVERY) and _signed(_secrets(services), headers, body):
         return
     message = "The signature does not fit. Is the endpoint's signing secret the one this service was given?"
     raise ApiError(HTTPStatus.BAD_REQUEST, message, code="invalid_webhook_signature")
+
+
+def _secrets(services: Services) -> str:
+    """Return the secrets; without any, no signature fits."""
+    found = services.webhook_secret.if_stored(READ_EVERY)
+    if found is None:
+        logger.warning("no secret of the provider's webhooks is stored", secret=services.webhook_secret.name)
+    return found or ""
 
 
 def _signed(secrets: str, headers: Mapping[str, str], body: bytes) -> bool:
@@ -77,7 +85,11 @@ def _signed_with(secret: str, headers: Mapping[str, str], body: bytes) -> bool:
         # A secret without the prefix is its own bytes, as OpenAI's SDK takes it.
         key = secret if secret.startswith("whsec_") else secret.encode()
         Webhook(key).verify(body, dict(headers), json_parse=False)
-    except (WebhookVerificationError, ValueError):  # ValueError: malformed headers, or a body that is no text
+    except (
+        WebhookVerificationError,
+        EmptyWebhookSecretError,
+        ValueError,
+    ):  # ValueError: malformed headers or secret, or no text
         return False
     return True
 

@@ -93,3 +93,15 @@ def test_settings_of_the_command_line_outlive_a_new_scenario() -> None:
         now = emulator.admin("/scenario")
         assert (now["seconds_per_batch"], now["enqueued_token_limits"], now["seed"]) == (0.1, {"*": 2}, 9)
         assert emulator.run(2)["status"] == "failed"
+
+
+def test_a_line_with_a_number_or_a_schema_without_end_is_answered(fresh: Emulator) -> None:
+    lines = [chat_line("long", max_tokens=10**400), chat_line("deep", response_format=deep_schema()), chat_line("good")]
+    ended = fresh.wait(fresh.create(fresh.upload(jsonl(lines))["id"])["id"])
+    assert (ended["status"], ended["request_counts"]) == ("completed", {"total": 3, "completed": 2, "failed": 1})
+
+
+def deep_schema() -> dict[str, object]:
+    """Return a schema that refers to itself ten times at each level."""
+    schema = {"type": "object", "properties": {key: {"$ref": "#"} for key in "abcdefghij"}}
+    return {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
