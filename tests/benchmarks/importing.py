@@ -18,7 +18,7 @@ AT_PROVIDER = "batch_store event_bus token_ledger_store provider"
 PARTS = {
     "intake": "bucket batch_store executions event_bus",
     "plan": "bucket batch_store event_bus",
-    "submit": f"bucket {AT_PROVIDER}",
+    "submit": f"bucket creation_store {AT_PROVIDER}",
     "poll": AT_PROVIDER,
     "collect": f"bucket {AT_PROVIDER}",
     "cancel": AT_PROVIDER,

@@ -18,6 +18,7 @@ from tests.fakes.bucket import MemoryBucket, MemoryFileBucket
 from tests.fakes.provider import ScriptedProvider
 from tests.fakes.stores import (
     MemoryBatchStore,
+    MemoryCreationStore,
     MemoryFileStore,
     MemoryQuotaStore,
     MemorySweepStore,
@@ -85,6 +86,9 @@ class MemorySecret(Secret):
             raise SecretMissing(self._id)
         return self.text
 
+    def if_stored(self, again_after: float) -> str | None:  # noqa: ARG002 - nothing is looked up here
+        return self.text or None
+
     def forget(self, older_than: float = 0.0) -> bool:
         self.forgotten += 1
         return self.age >= older_than
@@ -128,6 +132,10 @@ class MemoryAdapters(Services):
     @cached_property
     def token_ledger_store(self) -> MemoryTokenLedgerStore:
         return MemoryTokenLedgerStore(self.settings.provider_name, self.settings.max_enqueued_tokens)
+
+    @cached_property
+    def creation_store(self) -> MemoryCreationStore:
+        return MemoryCreationStore(self.settings.provider_name)
 
     @cached_property
     def upload_store(self) -> MemoryUploadStore:

@@ -1,11 +1,13 @@
 """The stores of records, in dictionaries, under the conditions of the real stores."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from batchyard.adapters.batch_store import BatchStore, LinkedShard
+from batchyard.adapters.creation_store import CreationStore
 from batchyard.adapters.file_store import FileStore
 from batchyard.adapters.quota_store import QuotaStore
 from batchyard.adapters.sweep_store import PAGE, SweepStore
@@ -20,6 +22,9 @@ from batchyard.domain.shard import Shard, with_next_version
 from batchyard.domain.stored_file import KEEP_DELETED, Stored, StoredFile
 from batchyard.domain.token_ledger import Ledger, Reservation, Terms
 from tests.fakes.api_stores import fit
+
+PLACE = attrgetter("place", "since", "attempt")
+STATE = attrgetter("tokens", "confirmed", "overdue", "ended")
 
 
 class MemoryBatchStore(BatchStore):
@@ -57,6 +62,13 @@ class MemoryBatchStore(BatchStore):
         if known is None or known.ended:
             raise StaleRecord(batch_id)
         return self._replace(batch_id, changes)
+
+    def ask_shards(self, batch_id: str, now: int, wait: int) -> bool:
+        known = self.batches.get(batch_id)
+        if known is None or known.ended or (known.shards_asked_at or 0) > now - wait:
+            return False
+        self._replace(batch_id, {"shards_asked_at": now})
+        return True
 
     def take_over_batch(self, batch_id: str, wanted: str, /, **changes: object) -> Batch | None:
         known = self.batches.get(batch_id)
@@ -287,6 +299,45 @@ class MemoryQuotaStore(QuotaStore):
         return True
 
 
+class MemoryCreationStore(CreationStore):
+    """What bounds creations, under the real one's conditions."""
+
+    def __init__(self, provider: str = "") -> None:
+        self.provider, self.created = provider, Creations()
+        self.file_size = 0, 0
+        self.held: set[str] = set()
+
+    def creations(self) -> Creations:
+        return self.created
+
+    def save_creations(self, before: Creations, after: Creations) -> bool:
+        if self.created.version != before.version:
+            return False
+        self.created = msgspec.structs.replace(after, version=before.version + 1)
+        return True
+
+    def most_bytes(self, now: int) -> int | None:
+        size, until = self.file_size
+        return size if until > now else None
+
+    def learn_most_bytes(self, size: int, now: int, until: int) -> None:
+        known = self.most_bytes(now)
+        if known is None or known > size:
+            self.file_size = size, until
+
+    def take_slot(self, slot: str, most: int) -> bool:
+        if len(self.held) >= most:
+            return False
+        self.held.add(slot)
+        return True
+
+    def slots(self) -> list[str]:
+        return list(self.held)
+
+    def drop_slots(self, slots: Collection[str]) -> None:
+        self.held.difference_update(slots)
+
+
 class MemoryTokenLedgerStore(TokenLedgerStore):
     """Ledgers in dictionaries, under the real ones' conditions."""
 
@@ -294,8 +345,7 @@ class MemoryTokenLedgerStore(TokenLedgerStore):
         self.provider, self._configured = provider, configured
         self.books: dict[str, Ledger] = {}
         self.held: dict[str, dict[str, Reservation]] = {}
-        self.created: dict[str, Creations] = {}
-        self.in_slots: dict[str, set[str]] = {}
+        self.ends: dict[tuple[str, str], int] = {}
 
     def read(self, name: str) -> Ledger:
         return self.books.get(name, Ledger())
@@ -305,8 +355,7 @@ class MemoryTokenLedgerStore(TokenLedgerStore):
 
     def ahead(self, name: str, reservation: Reservation) -> Iterator[Reservation]:
         waiting = [each for each in self.held.get(name, {}).values() if each.waiting]
-        older = (each for each in waiting if (each.since, each.attempt) < (reservation.since, reservation.attempt))
-        return iter(sorted(older, key=lambda each: (each.since, each.attempt)))
+        return iter(sorted((each for each in waiting if PLACE(each) < PLACE(reservation)), key=PLACE))
 
     def names(self) -> Iterator[str]:
         return iter(sorted(self.books))
@@ -316,10 +365,10 @@ class MemoryTokenLedgerStore(TokenLedgerStore):
 
     def wait(self, name: str, reservation: Reservation, ttl: int) -> bool:  # noqa: ARG002 - time drops nothing here
         return self._free(name, reservation) and self._keep(
-            name, reservation, tokens=0, waiting=True, confirmed=False, ended=False
+            name, reservation, tokens=0, waiting=True, confirmed=False, overdue=False, ended=False
         )
 
-    def take(self, name: str, reservation: Reservation, terms: Terms, ttl: int) -> bool:  # noqa: ARG002 - as above
+    def take(self, name: str, reservation: Reservation, terms: Terms, ttl: int, place: int = 0) -> bool:  # noqa: ARG002 - as above
         book = self.read(name)
         too_much = terms.most_enqueued is not None and book.enqueued > terms.most_enqueued
         too_many = terms.most_unconfirmed is not None and book.unconfirmed > terms.most_unconfirmed
@@ -332,22 +381,47 @@ class MemoryTokenLedgerStore(TokenLedgerStore):
             "reservations": book.reservations + 1,
             "unconfirmed": book.unconfirmed + 1,
         }
-        self._move(name, probe_at=until, **more)
-        return self._keep(name, reservation, tokens=reservation.wanted, waiting=False, confirmed=False, ended=False)
+        self._move(name, probe_at=until, place=place, **more)
+        held = {"waiting": False, "confirmed": False, "overdue": False, "ended": False}
+        return self._keep(name, reservation, tokens=reservation.wanted, **held)
 
     def confirm(self, name: str, reservation: Reservation) -> bool:
         if not self._unmoved(name, reservation):
             return False
-        self._add(name, confirmed=reservation.tokens, unconfirmed=-1)
+        self._add(name, confirmed=reservation.tokens, unconfirmed=0 if reservation.overdue else -1)
         return self._keep(name, reservation, confirmed=True)
+
+    def give_up_waiting(self, name: str, reservation: Reservation) -> bool:
+        if not self._unmoved(name, reservation):
+            return False
+        self._add(name, unconfirmed=-1)
+        return self._keep(name, reservation, overdue=True)
+
+    def next_place(self, name: str, tenant: str, place: int) -> int:
+        return max(place, self.ends.get((name, tenant), 0))
+
+    def take_place(self, name: str, tenant: str, place: int, tokens: int) -> int:
+        mine = self.next_place(name, tenant, place)
+        self.ends[name, tenant] = mine + tokens
+        return mine
+
+    def tenants(self, name: str) -> dict[str, int]:
+        return {tenant: end for (ledger, tenant), end in self.ends.items() if ledger == name}
+
+    def correct_tenant(self, name: str, tenant: str, before: int, after: int) -> bool:
+        if self.ends[name, tenant] != before:
+            return False
+        self.ends[name, tenant] = after
+        return True
 
     def release(self, name: str, reservation: Reservation, ttl: int, *, ended: bool) -> bool:  # noqa: ARG002 - as above
         if not self._unmoved(name, reservation):
             return False
         if reservation.tokens:
-            part = {"confirmed": -reservation.tokens} if reservation.confirmed else {"unconfirmed": -1}
+            none = {} if reservation.overdue else {"unconfirmed": -1}
+            part = {"confirmed": -reservation.tokens} if reservation.confirmed else none
             self._add(name, enqueued=-reservation.tokens, reservations=-1, **part)
-        return self._keep(name, reservation, tokens=0, waiting=False, confirmed=False, ended=ended)
+        return self._keep(name, reservation, tokens=0, waiting=False, confirmed=False, overdue=False, ended=ended)
 
     def change(self, name: str, **learned: object) -> None:
         self._move(name, **learned)
@@ -364,38 +438,13 @@ class MemoryTokenLedgerStore(TokenLedgerStore):
         )
         return True
 
-    def creations(self, provider: str) -> Creations:
-        return self.created.get(provider, Creations())
-
-    def save_creations(self, provider: str, before: Creations, after: Creations) -> bool:
-        if self.creations(provider).version != before.version:
-            return False
-        self.created[provider] = msgspec.structs.replace(after, version=before.version + 1)
-        return True
-
-    def take_slot(self, provider: str, slot: str, most: int) -> bool:
-        if len(self.in_slots.get(provider, ())) >= most:
-            return False
-        self.in_slots.setdefault(provider, set()).add(slot)
-        return True
-
-    def slots(self, provider: str) -> list[str]:
-        return list(self.in_slots.get(provider, ()))
-
-    def drop_slots(self, provider: str, slots: Collection[str]) -> None:
-        self.in_slots.get(provider, set()).difference_update(slots)
-
     def _free(self, name: str, reservation: Reservation) -> bool:
         known = self.reservation(name, reservation.attempt)
         return known is None or not (known.tokens or known.ended)
 
     def _unmoved(self, name: str, reservation: Reservation) -> bool:
         now = self.reservation(name, reservation.attempt)
-        return now is not None and (now.tokens, now.confirmed, now.ended) == (
-            reservation.tokens,
-            reservation.confirmed,
-            reservation.ended,
-        )
+        return now is not None and STATE(now) == STATE(reservation)
 
     def _keep(self, name: str, reservation: Reservation, **members: object) -> bool:
         self.held.setdefault(name, {})[reservation.attempt] = msgspec.structs.replace(reservation, **members)

@@ -4,9 +4,8 @@ from typing import Any
 
 import msgspec
 
-from batchyard.adapters.webhook_receipts import WebhookReceipts
 from batchyard.adapters.webhook_sender import WebhookSender
-from batchyard.adapters.webhook_store import WebhookStore
+from batchyard.adapters.webhook_store import WebhookReceipts, WebhookStore
 from batchyard.domain.errors import DeliveryFailed, NotFound, StaleRecord
 from batchyard.domain.webhook_delivery import DELIVERED, PENDING, Delivery, WebhookEvent
 from batchyard.domain.webhook_endpoint import MOST_ENDPOINTS, WebhookEndpoint

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3
 ENDED = {"completed", "failed", "cancelled"}
+COLLECTED = {"completed", "expired", "cancelled"}
 
 
 class Evidence(Protocol):
@@ -64,6 +65,8 @@ def wrongs(case: Case, evidence: Evidence, provider: FatesProvider) -> list[str]
     if record["status"] not in ENDED:
         return [*found, f"the batch hangs as {record['status']}"]
     output, errors = (_lines(evidence, record, name) for name in ("output.jsonl", "errors.jsonl"))
+    if unread := [line for line in output + errors if not _is_strict(line)]:
+        return [*found, *(f"{line[:80]!r} is not strict JSON" for line in unread)]
     if case.dry_run:
         found += _only_estimated(case, record, provider, output + errors)
     elif record["in_progress_at"] is not None:
@@ -71,6 +74,8 @@ def wrongs(case: Case, evidence: Evidence, provider: FatesProvider) -> list[str]
         found += _outcomes(case, output, answered)
         found += _reject_lines(case, errors)
         found += _counted(record, output, errors)
+        found += _against_status(output, errors)
+        found += [] if case.abandoned else _untold(evidence, record, provider)
         stopped = record["status"] == "cancelled" or record["drain_reason"] or case.shard_failed
         if not stopped:
             found += _given_up(provider, answered)
@@ -173,6 +178,54 @@ def _counted(record: dict[str, Any], output: list[bytes], errors: list[bytes]) -
     told = counts["total"], counts["completed"], counts["failed"]
     there = len(output) + len(errors), len(output), len(errors) - unrun
     return [] if told == there else [f"the record counts {counts}, the results differ"]
+
+
+def _is_strict(line: bytes) -> bool:
+    """Tell whether a line of a result is UTF-8 and JSON, however strictly it is read."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(constant)
+
+    try:
+        text = line.decode()
+        json.dumps(json.loads(text, parse_constant=refuse), ensure_ascii=False).encode()
+    except ValueError:
+        return False
+    return text.endswith("\n")
+
+
+def _against_status(output: list[bytes], errors: list[bytes]) -> list[str]:
+    """Where a line has a status, it decides in which result the line stands."""
+    found = []
+    for name, result in (("output", output), ("errors", errors)):
+        for each in map(json.loads, result):
+            status = (each.get("response") or {}).get("status_code") or 0
+            if (200 <= status < 300) is not (name == "output"):
+                found.append(f"{each['custom_id']} with status {status} stands in {name}")
+    return found
+
+
+def _untold(evidence: Evidence, record: dict[str, Any], provider: FatesProvider) -> list[str]:
+    """The report tells what was mended, what was empty, and what was counted and never came."""
+    report = json.loads(evidence.found(f"results/{record['tenant']}/{record['batch_id']}/report.json") or b"{}")
+    attempts = [each for shard in report.get("shards", []) for each in shard["attempts"]]
+    found, lost = [], 0
+    for each in attempts:
+        made = provider.made.get(each["provider_batch_id"] or "")
+        if made is None or each["provider_status"] not in COLLECTED or each["ended_at"] is None:
+            continue
+        told = each["mended"], each["empty"]
+        if told != (made.mangled, made.empty):
+            found.append(f"{each['provider_batch_id']} has {made.mangled} mangled, {made.empty} empty, told are {told}")
+        least = 0 if made.fate.no_counts else max(0, made.counted - made.came)
+        most = max(0, max(made.shown, made.counted) - made.came)
+        if not least <= each["never_came"] <= most:
+            found.append(
+                f"of {least} to {most} that never came of {each['provider_batch_id']}, told are {each['never_came']}"
+            )
+        lost += each["never_came"]
+    told_in_all = report.get("answers", {}).get("never_came", 0)
+    return found if told_in_all >= lost else [*found, f"{told_in_all} never came in all, of attempts {lost}"]
 
 
 def _paid(case: Case, provider: FatesProvider) -> list[str]:

@@ -19,6 +19,7 @@ ADAPTERS: Final = (
     "bucket",
     "batch_store",
     "token_ledger_store",
+    "creation_store",
     "sweep_store",
     "executions",
     "event_bus",

@@ -32,10 +32,11 @@ ALLOWED = {
         "requests",
         "requests_hardened",
         "standardwebhooks",
+        "urllib3",
     },
     "batch_client": {"requests", "urllib3", "msgspec"},
 }
-WEB = {"requests", "requests_hardened"}
+WEB = {"requests", "requests_hardened", "urllib3"}
 AWS = {"boto3", "botocore", "mypy_boto3_*"}
 VAGUE = {"utils", "util", "common", "helpers", "helper", "base", "manager", "misc", "shared"}
 TABLE = ROOT / "docs/architecture.md"

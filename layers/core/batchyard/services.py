@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import time
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from batchyard import settings
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from batchyard.adapters.api_key_store import ApiKeyStore
     from batchyard.adapters.batch_store import BatchStore
     from batchyard.adapters.bucket import Bucket
+    from batchyard.adapters.creation_store import CreationStore
     from batchyard.adapters.event_bus import EventBus
     from batchyard.adapters.executions import Executions
     from batchyard.adapters.file_bucket import FileBucket
@@ -29,18 +30,12 @@ if TYPE_CHECKING:
     from batchyard.adapters.sweep_store import SweepStore
     from batchyard.adapters.token_ledger_store import TokenLedgerStore
     from batchyard.adapters.upload_store import UploadStore
-    from batchyard.adapters.webhook_receipts import WebhookReceipts
     from batchyard.adapters.webhook_sender import WebhookSender
-    from batchyard.adapters.webhook_store import WebhookStore
+    from batchyard.adapters.webhook_store import WebhookReceipts, WebhookStore
     from batchyard.domain.provider import Provider
     from batchyard.settings import Settings
 
 T = TypeVar("T")
-
-KEY_MISSING: Final = (
-    "No API key of the provider is stored yet. The operator stores one by: make provider-key SECRET={}. "
-    "Then the batch goes on by itself."
-)
 
 
 class Services:
@@ -115,6 +110,13 @@ class Services:
         return TokenLedgerStore(settings.table, settings.provider_name, settings.max_enqueued_tokens)
 
     @cached_property
+    def creation_store(self) -> CreationStore:
+        """How many provider batches are created, in an hour and at once."""
+        from batchyard.adapters.creation_store import CreationStore
+
+        return CreationStore(self.settings.table, self.settings.provider_name)
+
+    @cached_property
     def quota_store(self) -> QuotaStore:
         """How many bytes each tenant stores."""
         from batchyard.adapters.quota_store import QuotaStore
@@ -138,7 +140,7 @@ class Services:
     @cached_property
     def webhook_receipts(self) -> WebhookReceipts:
         """The provider's webhooks that were taken."""
-        from batchyard.adapters.webhook_receipts import WebhookReceipts
+        from batchyard.adapters.webhook_store import WebhookReceipts
 
         return WebhookReceipts(self.settings.table)
 
@@ -223,7 +225,7 @@ class Services:
         try:
             return self.secret()
         except SecretMissing as error:
-            raise KeyMissing(KEY_MISSING.format(self.secret.name)) from error
+            raise KeyMissing.of(self.secret.name) from error
 
     def now(self) -> int:
         """Return the time in whole Unix seconds."""

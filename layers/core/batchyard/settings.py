@@ -48,6 +48,8 @@ class Settings:
     max_open_batches: int = 1_000
     #: Bytes of one tenant's files; 0 for no limit.
     max_stored_bytes: int = 1_000_000_000_000
+    #: Requests of one API key; 0 for no limit.
+    max_requests_per_minute: int = 0
     #: Bytes that a packed input may unpack to.
     max_unpacked_bytes: int = 100_000_000_000
     #: What becomes of a batch with bad lines: `refuse` or `skip`.

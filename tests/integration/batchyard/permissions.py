@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
@@ -68,22 +69,32 @@ def _list_versions(parameters: Parameters, _: str) -> Iterator[Permission]:
 
 def _item(action: str) -> Callable[[Parameters, str], Iterator[Permission]]:
     def permissions(parameters: Parameters, where: str) -> Iterator[Permission]:
-        yield Permission(f"dynamodb:{action}", _table(parameters, where))
+        yield Permission(
+            f"dynamodb:{action}", _table(parameters, where), _leading(parameters.get("Key") or parameters["Item"])
+        )
 
     return permissions
 
 
 def _query(parameters: Parameters, where: str) -> Iterator[Permission]:
+    """The leading key of a query is the one that its condition names, of the index if there is one."""
     index = f"/index/{parameters['IndexName']}" if "IndexName" in parameters else ""
-    yield Permission("dynamodb:Query", _table(parameters, where) + index)
+    value = re.match(r"\w+ = (:\w+)", parameters["KeyConditionExpression"])
+    assert value, parameters["KeyConditionExpression"]
+    keys = _leading({"pk": parameters["ExpressionAttributeValues"][value[1]]})
+    yield Permission("dynamodb:Query", _table(parameters, where) + index, keys)
+
+
+def _leading(key: Parameters) -> tuple[tuple[str, str], ...]:
+    return (("dynamodb:LeadingKeys", key["pk"]["S"]),)
 
 
 def _transaction(parameters: Parameters, where: str) -> Iterator[Permission]:
     """A transaction has no action of its own: each member asks for what it would alone, and a check for one of its own."""
     for member in parameters["TransactItems"]:
         for kind, request in member.items():
-            action = kind if kind == "ConditionCheck" else kind.removesuffix("Item")
-            yield Permission(f"dynamodb:{action}Item", _table(request, where))
+            keys = _leading(request.get("Key") or request["Item"])
+            yield Permission(f"dynamodb:{kind}Item", _table(request, where), keys)
 
 
 def _start(parameters: Parameters, _: str) -> Iterator[Permission]:

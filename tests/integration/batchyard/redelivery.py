@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 MOST_DELIVERIES: Final = 12
 ADAPTERS: Final = (
-    "bucket", "batch_store", "token_ledger_store", "sweep_store", "executions", "event_bus", "cancel_function",
-    "file_store", "file_bucket",
+    "bucket", "batch_store", "token_ledger_store", "creation_store", "sweep_store", "executions", "event_bus",
+    "cancel_function", "file_store", "file_bucket",
 )  # fmt: skip
 
 

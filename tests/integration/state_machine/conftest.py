@@ -20,6 +20,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 
 from tests.fakes.moto import REGION, empty_aws
+from tests.unit.template.documents import INTEGRATIONS
 
 DEFINITIONS = Path(__file__).resolve().parents[3] / "functions"
 BUCKET = "data"
@@ -192,7 +193,7 @@ def _let_nested_executions_start(monkeypatch: pytest.MonkeyPatch) -> None:
 def _create_machine(name: str, machines: Mapping[str, str]) -> str:
     text = (DEFINITIONS / f"{name}.asl.json").read_text(encoding="utf-8")
     functions = {each: f"arn:aws:lambda:{REGION}:123456789012:function:{each}" for each in smooth()}
-    for each, arn in (functions | dict(machines) | {"Partition": "aws"}).items():
+    for each, arn in (functions | dict(machines) | INTEGRATIONS).items():
         text = text.replace(f"${{{each}}}", arn)
     # moto's grammar knows this percentage only with a decimal point; AWS takes both
     text = text.replace('"ToleratedFailurePercentage": 100', '"ToleratedFailurePercentage": 100.0')

@@ -13,6 +13,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda
 
 from tests.fakes.moto import REGION, empty_aws
 from tests.integration.state_machine.conftest import Answers, Functions, HandlerError, RunningStack
+from tests.unit.template.documents import INTEGRATIONS
 from tests.unit.template.test_webhook_state_machine import delivery_retry, waits
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -45,7 +46,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Answers], Runnin
 
 def _create() -> str:
     text = (ROOT / "functions/webhook.asl.json").read_text(encoding="utf-8")
-    text = text.replace("${Partition}", "aws")
+    text = text.replace("${LambdaInvoke}", INTEGRATIONS["LambdaInvoke"])
     text = text.replace("${DeliverFunction}", f"arn:aws:lambda:{REGION}:123456789012:function:DeliverFunction")
     role = "arn:aws:iam::123456789012:role/machine"
     client = boto3.client("stepfunctions", REGION)

@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import boto3
 from samtranslator.parser.parser import Parser
@@ -38,6 +38,14 @@ def expanded() -> Json:
 @cache
 def state_machine(name: str = "batch") -> Json:
     return json.loads((ROOT / f"functions/{name}.asl.json").read_text(encoding="utf-8"))
+
+
+#: The integrations of Step Functions by the name that the definitions have for them; an ARN begins with the partition.
+INTEGRATIONS: Final = {
+    "LambdaInvoke": "arn:aws:states:::lambda:invoke",
+    "StartExecutionSync": "arn:aws:states:::states:startExecution.sync:2",
+    "S3GetObject": "arn:aws:states:::s3:getObject",
+}
 
 
 @cache

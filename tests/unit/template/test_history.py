@@ -6,7 +6,7 @@ from tests.unit.template.documents import Json, state_machine, template
 
 MOST_EVENTS = 25_000  # of a Standard execution
 # Entered and exited, and for a task scheduled, started and ended; a nested execution is submitted, too
-EVENTS_OF = {"Wait": 2, "Choice": 2, "Pass": 2, "Succeed": 2, "lambda:invoke": 5, "states:startExecution.sync:2": 6}
+EVENTS_OF = {"Wait": 2, "Choice": 2, "Pass": 2, "Succeed": 2, "LambdaInvoke": 5, "StartExecutionSync": 6}
 OF_ITERATION = 2  # started and ended
 OF_RETRY = 3  # failed, scheduled and started
 OF_THE_REST = 1_000  # events that Plan and Assemble may take, in as many turns as their inputs need
@@ -16,9 +16,7 @@ ITERATION = state_machine()["States"]["Shards"]["ItemProcessor"]["States"]
 
 def events(states: Json, *names: str) -> int:
     """Count the events of these states, one after the other."""
-    kinds = (
-        states[name].get("Resource", states[name]["Type"]).removeprefix("arn:${Partition}:states:::") for name in names
-    )
+    kinds = (states[name].get("Resource", states[name]["Type"]).strip("${}") for name in names)
     return sum(EVENTS_OF[kind] for kind in kinds)
 
 

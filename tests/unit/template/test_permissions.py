@@ -82,7 +82,9 @@ def test_a_role_says_each_thing_once() -> None:
     said = [(grant.owner, grant.statement["Sid"]) for grant in grants()]
     assert len(said) == len(set(said))
     places = [
-        (grant.owner, str(grant.statement["Resource"])) for grant in grants() if grant.statement["Resource"] != "*"
+        (grant.owner, str(grant.statement["Resource"]), str(grant.statement.get("Condition")))
+        for grant in grants()
+        if grant.statement["Resource"] != "*"
     ]
     assert len(places) == len(set(places))
 
@@ -121,7 +123,6 @@ def test_nobody_may_write_what_was_uploaded_to_the_inbox() -> None:
 # only seem to: a person gets them back for seven days. Nobody removes an upload to the inbox.
 REMOVALS = {
     ("ApiFunction", "files/*", "s3:DeleteObject"), ("ApiFunction", "files/*", "s3:DeleteObjectVersion"),
-    ("ApiFunction", "work/uploads/*", "s3:DeleteObject"), ("ApiFunction", "work/uploads/*", "s3:DeleteObjectVersion"),
     ("ApiFunction", "results/*", "s3:DeleteObject"),
     ("SweepFunction", "files/*", "s3:DeleteObject"), ("SweepFunction", "files/*", "s3:DeleteObjectVersion"),
     ("SweepFunction", "work/*/plan/input.jsonl", "s3:DeleteObject"),
@@ -162,6 +163,37 @@ def test_who_does_what_is_due_may_do_what_the_steps_may() -> None:
     }  # fmt: skip
     advance = may.pop("AdvanceFunction")
     assert advance == set.union(*may.values())
+    assert reach("AdvanceFunction") == set.union(*map(reach, may))
+
+
+def reach(owner: str, *actions: str) -> set[str]:
+    """List the kinds of records that a function may touch, or do one of these actions to: how their keys begin."""
+    kinds = set[str]()
+    for grant in grants():
+        if grant.owner == owner and grant.statement["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}:
+            assert grant.statement["Condition"].keys() == {"ForAllValues:StringLike"}
+            if not actions or set(actions) & set(listed(grant.statement["Action"])):
+                kinds |= set(grant.statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"])
+    return kinds
+
+
+@pytest.mark.parametrize("owner", functions())
+def test_a_function_touches_named_kinds_of_records_alone(owner: str) -> None:
+    assert reach(owner)
+    assert all(re.fullmatch(r"[A-Z]+#\*", kind) for kind in reach(owner))
+
+
+def test_only_the_front_door_touches_api_keys_and_nobody_writes_one() -> None:
+    assert [owner for owner in functions() if "KEY#*" in reach(owner)] == ["ApiFunction"]
+    assert "KEY#*" not in reach("ApiFunction", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query")
+
+
+def test_who_calls_or_tells_the_addresses_of_tenants_touches_webhooks_alone() -> None:
+    assert reach("DeliverFunction") == reach("NotifyFunction") == {"DELIVERIES#*", "WEBHOOKS#*"}
+
+
+def test_who_takes_uploads_in_touches_batches_alone() -> None:
+    assert reach("IntakeFunction") == {"BATCH#*"}
 
 
 def test_only_the_front_door_may_read_what_webhooks_are_signed_with() -> None:

@@ -12,7 +12,17 @@ from batchyard.domain import object_keys
 from batchyard.domain.batch import BatchNext
 from batchyard.domain.errors import StaleRecord, StoreError
 from batchyard.domain.step import Next
-from tests.unit.template.documents import Json, functions, listed, references, resources, state_machine, template, walk
+from tests.unit.template.documents import (
+    INTEGRATIONS,
+    Json,
+    functions,
+    listed,
+    references,
+    resources,
+    state_machine,
+    template,
+    walk,
+)
 
 LAMBDA_TROUBLE = [
     "Lambda.ServiceException",
@@ -71,7 +81,7 @@ def targets(body: Json) -> Iterator[str]:
 
 STATES = [state for machine in MACHINES.values() for state in states(machine)]
 TASKS = [state for state in STATES if state.body["Type"] == "Task"]
-STEPS = [state for state in TASKS if state.body["Resource"] == "arn:${Partition}:states:::lambda:invoke"]
+STEPS = [state for state in TASKS if state.body["Resource"] == "${LambdaInvoke}"]
 RUNS = [state for state in TASKS if state not in STEPS]  # of the machine of shards
 RETRY: Json = STEPS[0].body["Retry"]  # of every step, in all state machines
 WORKERS = [state for state in STATES if "Catch" in state.body]
@@ -158,7 +168,7 @@ def test_trouble_of_lambda_itself_and_of_the_stores_is_outlived_by_hours() -> No
 
 @each_run
 def test_a_start_waits_as_long_for_room_and_what_the_execution_ends_with_is_not_tried_again(state: State) -> None:
-    assert state.body["Resource"] == "arn:${Partition}:states:::states:startExecution.sync:2"
+    assert state.body["Resource"] == "${StartExecutionSync}"
     (retry,) = state.body["Retry"]
     assert retry == {**RETRY[0], "ErrorEquals": NO_ROOM}
 
@@ -306,7 +316,10 @@ def test_the_template_substitutes_exactly_what_the_definition_names(machine: str
     given = resources("AWS::Serverless::StateMachine")[name]["DefinitionSubstitutions"]
     assert set(given) == named(machine)
     for key, value in given.items():
-        assert references(value) == {"AWS::Partition" if key == "Partition" else key}
+        if key in INTEGRATIONS:
+            assert value == {"Fn::Sub": INTEGRATIONS[key].replace("arn:aws:", "arn:${AWS::Partition}:")}
+        else:
+            assert references(value) == {key}
 
 
 def statements(role: str) -> list[Json]:

@@ -9,6 +9,7 @@ import pytest
 from batch_client import PROFILES
 from local.stack.settings import SECRETS
 from tests.unit.template.documents import (
+    INTEGRATIONS,
     ROOT,
     Json,
     expanded,
@@ -66,7 +67,7 @@ def test_the_file_follows_the_flow_from_what_is_kept_to_the_alarms_and_a_machine
     assert all(
         order.index(name) < order.index(step)
         for name, body in machines
-        for step in set(body["DefinitionSubstitutions"]) - {"Partition"}
+        for step in set(body["DefinitionSubstitutions"]) - INTEGRATIONS.keys()
     )
     alarms = [name for name in order if name.startswith("Alarm") or name.endswith("Alarm")]
     assert order[-len(alarms) :] == alarms
@@ -179,7 +180,9 @@ def test_every_function_that_the_state_machines_of_batches_and_shards_run_is_wat
     machines = resources("AWS::Serverless::StateMachine")
     named = {*machines["BatchStateMachine"]["DefinitionSubstitutions"]}
     named |= {*machines["ShardStateMachine"]["DefinitionSubstitutions"]}
-    steps = named - {"FailFunction", "ShardStateMachine", "Partition"}  # what cannot be recorded the sweep sees to
+    steps = (
+        named - {"FailFunction", "ShardStateMachine"} - INTEGRATIONS.keys()
+    )  # what cannot be recorded the sweep sees to
     assert targets() & set(functions()) == steps
 
 

@@ -85,7 +85,7 @@ def test_whatever_goes_wrong_is_recorded_and_then_fails() -> None:
 
 def test_the_template_substitutes_and_the_role_invokes_the_one_function_that_the_definition_names() -> None:
     machine = resources("AWS::Serverless::StateMachine")["WebhookStateMachine"]
-    assert set(machine["DefinitionSubstitutions"]) == {"DeliverFunction", "Partition"}
+    assert set(machine["DefinitionSubstitutions"]) == {"DeliverFunction", "LambdaInvoke"}
     assert {STATES[name]["Parameters"]["FunctionName"] for name in TASKS} == {"${DeliverFunction}"}
     (policy,) = resources("AWS::IAM::Role")["WebhookStateMachineRole"]["Policies"]
     invoked = [each for each in policy["PolicyDocument"]["Statement"] if each["Action"] == "lambda:InvokeFunction"]

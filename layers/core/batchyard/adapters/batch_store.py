@@ -74,6 +74,20 @@ class BatchStore(Table):
         ended, values = ENDED
         return self._change_batch(batch_id, changes, f"NOT {ended}", values)
 
+    def ask_shards(self, batch_id: str, now: int, wait: int) -> bool:
+        """Record that the shards are asked to act at once; False if they were asked less than `wait` seconds ago.
+
+        False, too, if the batch has ended.
+        """
+        rested = "(attribute_not_exists(#shards_asked_at) OR #shards_asked_at <= :rested)"
+        ended, values = ENDED
+        change = {"shards_asked_at": now}
+        try:
+            self._change_batch(batch_id, change, f"{rested} AND NOT {ended}", {":rested": now - wait, **values})
+        except StaleRecord:
+            return False
+        return True
+
     def keep_source(self, batch_id: str, source: InputObject) -> Batch:
         """Record the unpacked input of a batch, whatever its status; raises StaleRecord if the batch is not there."""
         return _batch(self._change(changing(batch_key(batch_id), {"source": source}, THERE)))

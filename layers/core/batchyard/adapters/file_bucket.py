@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 from batchyard.adapters.aws import client, translated
 from batchyard.adapters.object_join import ObjectJoin
-from batchyard.domain.errors import NotFound, StoreError
+from batchyard.domain.errors import NotFound
 from batchyard.domain.stored_file import LINK_LIFE, keep_tag
 from batchyard.observability import logger
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from batchyard.domain.stored_file import StoredFile
 
-MOST_REMOVED: Final = 1_000  # objects of one request
+WORKERS: Final = 6
 
 
 class ObjectVersion(NamedTuple):
@@ -131,15 +132,13 @@ class FileBucket:
             self._s3.delete_object(Bucket=self._bucket, Key=key, VersionId=version_id)
 
     def remove_all(self, versions: Sequence[tuple[str, str]]) -> None:
-        """Remove the bytes of versions for good, by key and version id."""
-        for first in range(0, len(versions), MOST_REMOVED):
-            some: Any = [{"Key": key, "VersionId": version} for key, version in versions[first : first + MOST_REMOVED]]
-            with translated(f"removing {len(some)} objects of {self._bucket}"):
-                failed = self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": some, "Quiet": True}).get(
-                    "Errors"
-                )
-            if failed:
-                raise StoreError(f"removing {failed[0].get('Key')}: AWS answered {failed[0].get('Code')}")
+        """Remove the bytes of versions for good, by key and version id; several at a time.
+
+        One request for all of them would need the permission to hide objects, too.
+        """
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for _ in pool.map(lambda each: self.remove(*each), versions):
+                pass
 
     def versions(self, prefix: str, after: str = "") -> Iterator[list[ObjectVersion]]:
         """Yield all versions of the objects under `prefix`, in the order of keys behind `after`: a page for each request."""

@@ -1,4 +1,4 @@
-"""The records of token ledgers and their reservations, and of what bounds the creation of provider batches."""
+"""The records of token ledgers, of their reservations, and of the places of tenants in the queue."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ import msgspec
 from batchyard.adapters.aws import through_conflicts, translated
 from batchyard.adapters.table import ANY, INDEX, NEW, Table, changing
 from batchyard.domain import token_ledger
-from batchyard.domain.create_limits import Creations
 from batchyard.domain.errors import SettingsError, StaleRecord
 from batchyard.domain.token_ledger import Ledger, Reservation, Terms
 from batchyard.domain.token_limits import configured_limit, limit_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-LEDGER, RESERVATION, HOUR = "LEDGER", "RESERVATION#", "HOUR"
-SLOTS: Final = "slots"  # the set of slots that are held; DynamoDB drops an empty set
+LEDGER, RESERVATION, TENANT = "LEDGER", "RESERVATION#", "TENANT#"
 LEDGERS: Final = "LEDGERS"  # the name of all ledgers in the index, which holds the queue of each ledger too
 INDEX_KEY: Final = ("gsi1pk", "gsi1sk")
 QUEUE_PAGE: Final = 25  # records of some 300 bytes: a page is two read units, and few who look need a second
@@ -62,10 +60,34 @@ class TokenLedgerStore(Table):
         return msgspec.convert(item, Reservation) if item else None
 
     def ahead(self, name: str, reservation: Reservation) -> Iterator[Reservation]:
-        """Yield the reservations that have waited longer, oldest first; a change of the last moment may be missing."""
+        """Yield the reservations that stand before, in their order; a change of the last moment may be missing."""
         values = {":queue": _queue(name), ":own": _place(reservation)}
         for item in self._query("gsi1pk = :queue AND gsi1sk < :own", values, page=QUEUE_PAGE, IndexName=INDEX):
             yield msgspec.convert(item, Reservation)
+
+    def next_place(self, name: str, tenant: str, place: int) -> int:
+        """Return the place of a tenant's next attempt, when the last one has entered from `place`."""
+        return max(place, int(self._find(_tenant_key(name, tenant)).get("ends", 0)))
+
+    def take_place(self, name: str, tenant: str, place: int, tokens: int) -> int:
+        """Take the tenant's next place and return it; the tenant's following attempt stands `tokens` behind."""
+        key, behind, values = _tenant_key(name, tenant), "#ends >= :place", {":place": place}
+        try:
+            return int(self._change(changing(key, {}, behind, values, adds={"ends": tokens}))["ends"]) - tokens
+        except StaleRecord:  # all of the tenant's have entered, or it never had any
+            self._try_change(changing(key, {"ends": place + tokens}, f"{NEW} OR #ends < :place", values))
+            return place
+
+    def tenants(self, name: str) -> dict[str, int]:
+        """Return the place of the next attempt of each tenant."""
+        values = {":pk": f"TOKENS#{name}", ":tenant": TENANT}
+        found = self._query("pk = :pk AND begins_with(sk, :tenant)", values, ConsistentRead=True)
+        return {item["sk"].removeprefix(TENANT): item["ends"] for item in found}
+
+    def correct_tenant(self, name: str, tenant: str, before: int, after: int) -> bool:
+        """Write the place of a tenant's next attempt; False if it was changed since it was read as `before`."""
+        key = _tenant_key(name, tenant)
+        return self._try_change(changing(key, {"ends": after}, "#ends = :before", {":before": before}))
 
     def names(self) -> Iterator[str]:
         """Yield the names of all ledgers."""
@@ -83,37 +105,50 @@ class TokenLedgerStore(Table):
                 yield reservation
 
     def wait(self, name: str, reservation: Reservation, ttl: int) -> bool:
-        """Queue an attempt by its age, or record that it still waits; False if it holds tokens or has ended."""
-        waiting = msgspec.structs.replace(reservation, tokens=0, waiting=True, confirmed=False, ended=False)
+        """Queue an attempt at its place, or record that it still waits; False if it holds tokens or has ended."""
+        waiting = msgspec.structs.replace(
+            reservation, tokens=0, waiting=True, confirmed=False, overdue=False, ended=False
+        )
         place = {**_members(waiting, ttl), "gsi1pk": _queue(name), "gsi1sk": _place(reservation)}
         return self._try_change(self._reservation(name, reservation, place, *FREE))
 
-    def take(self, name: str, reservation: Reservation, terms: Terms, ttl: int) -> bool:
-        """Reserve the tokens that a reservation wants; False if the terms do not hold, or it holds tokens or has ended."""
+    def take(self, name: str, reservation: Reservation, terms: Terms, ttl: int, place: int = 0) -> bool:
+        """Reserve the tokens that a reservation wants; False if the terms do not hold, or it holds tokens or has ended.
+
+        `place` becomes `Ledger.place`.
+        """
         held = msgspec.structs.replace(
-            reservation, tokens=reservation.wanted, waiting=False, confirmed=False, ended=False
+            reservation, tokens=reservation.wanted, waiting=False, confirmed=False, overdue=False, ended=False
         )
         taken = self._reservation(name, reservation, _members(held, ttl), *FREE)
         adds = {"enqueued": reservation.wanted, "reservations": 1, "unconfirmed": 1}
         probing = {"probe_at": reservation.seen_at + terms.probe_patience} if terms.probed_at is not None else {}
         condition, values = _condition(terms)
-        entered = self._ledger(name, probing, adds, condition, values)
+        entered = self._ledger(name, {**probing, "place": place}, adds, condition, values)
         return self._both(taken, entered, f"admitting {reservation.attempt}")
 
     def confirm(self, name: str, reservation: Reservation) -> bool:
         """Record that the provider accepted the tokens of a reservation; False if that is recorded, or it was changed since."""
         noted = self._reservation(name, reservation, {"confirmed": True}, *_unmoved(reservation))
-        adds = {"confirmed": reservation.tokens, "unconfirmed": -1}
+        adds = {"confirmed": reservation.tokens, "unconfirmed": 0 if reservation.overdue else -1}
         return self._both(noted, self._ledger(name, {}, adds), f"confirming {reservation.attempt}")
+
+    def give_up_waiting(self, name: str, reservation: Reservation) -> bool:
+        """Record that nobody waits for the provider to accept a reservation; False if it was changed since."""
+        noted = self._reservation(name, reservation, {"overdue": True}, *_unmoved(reservation))
+        return self._both(
+            noted, self._ledger(name, {}, {"unconfirmed": -1}), f"letting others pass {reservation.attempt}"
+        )
 
     def release(self, name: str, reservation: Reservation, ttl: int, *, ended: bool) -> bool:
         """Give back the tokens and leave the queue, for good if the attempt has `ended`; False if it was changed since."""
-        empty = msgspec.structs.replace(reservation, tokens=0, waiting=False, confirmed=False, ended=ended)
+        empty = msgspec.structs.replace(
+            reservation, tokens=0, waiting=False, confirmed=False, overdue=False, ended=ended
+        )
         left = self._reservation(name, reservation, _members(empty, ttl), *_unmoved(reservation))
         if not reservation.tokens:
             return self._try_change(left)
-        part = {"confirmed": -reservation.tokens} if reservation.confirmed else {"unconfirmed": -1}
-        adds = {"enqueued": -reservation.tokens, "reservations": -1, **part}
+        adds = {"enqueued": -reservation.tokens, "reservations": -1, **_part(reservation)}
         return self._both(left, self._ledger(name, {}, adds), f"releasing {reservation.attempt}")
 
     def change(self, name: str, **learned: object) -> None:
@@ -125,29 +160,6 @@ class TokenLedgerStore(Table):
         sums = {each: getattr(after, each) for each in ("enqueued", "reservations", "confirmed", "unconfirmed")}
         unmoved = "#version = :seen"
         return self._try_change(self._ledger(name, sums, {}, unmoved, {":seen": before.version}))
-
-    def creations(self, provider: str) -> Creations:
-        """Read the creations at a provider in the last hour."""
-        return msgspec.convert(self._find(_hour_key(provider)), Creations)
-
-    def save_creations(self, provider: str, before: Creations, after: Creations) -> bool:
-        """Write the creations over those that were read as `before`; False if they were changed since."""
-        sets = {"counts": after.counts, "version": before.version + 1}
-        unmoved = f"{NEW} OR #version = :seen"
-        return self._try_change(changing(_hour_key(provider), sets, unmoved, {":seen": before.version}))
-
-    def take_slot(self, provider: str, slot: str, most: int) -> bool:
-        """Take a slot to submit in, if fewer than `most` are held."""
-        free = f"attribute_not_exists(#{SLOTS}) OR size(#{SLOTS}) < :most"
-        return self._try_change(changing(_slots_key(provider), {}, free, {":most": most}, adds={SLOTS: {slot}}))
-
-    def slots(self, provider: str) -> list[str]:
-        """Read the slots that are held."""
-        return list(self._find(_slots_key(provider)).get(SLOTS, ()))
-
-    def drop_slots(self, provider: str, slots: Collection[str]) -> None:
-        """Give slots back; a slot that nobody holds is no error."""
-        self._try_change(changing(_slots_key(provider), {}, ANY, deletes={SLOTS: set(slots)}))
 
     def _reservation(
         self, name: str, reservation: Reservation, sets: Mapping[str, object], condition: str, values: Mapping[str, object]
@@ -180,12 +192,8 @@ def _reservation_key(name: str, attempt: str) -> dict[str, str]:
     return {"pk": f"TOKENS#{name}", "sk": RESERVATION + attempt}
 
 
-def _hour_key(provider: str) -> dict[str, str]:
-    return {"pk": f"CREATES#{provider}", "sk": HOUR}
-
-
-def _slots_key(provider: str) -> dict[str, str]:
-    return {"pk": f"CREATES#{provider}", "sk": "SLOTS"}
+def _tenant_key(name: str, tenant: str) -> dict[str, str]:
+    return {"pk": f"TOKENS#{name}", "sk": TENANT + tenant}
 
 
 def _queue(name: str) -> str:
@@ -193,7 +201,7 @@ def _queue(name: str) -> str:
 
 
 def _place(reservation: Reservation) -> str:
-    return f"{reservation.since:010}#{reservation.attempt}"
+    return f"{reservation.place:018}#{reservation.since:010}#{reservation.attempt}"
 
 
 def _members(reservation: Reservation, ttl: int) -> dict[str, object]:
@@ -201,8 +209,17 @@ def _members(reservation: Reservation, ttl: int) -> dict[str, object]:
 
 
 def _unmoved(reservation: Reservation) -> tuple[str, dict[str, object]]:
-    values: dict[str, object] = {":held": reservation.tokens, ":was": reservation.confirmed, ":over": reservation.ended}
-    return "#tokens = :held AND #confirmed = :was AND #ended = :over", values
+    values: dict[str, object] = {
+        ":held": reservation.tokens, ":was": reservation.confirmed, ":late": reservation.overdue, ":over": reservation.ended,
+    }  # fmt: skip
+    return "#tokens = :held AND #confirmed = :was AND #overdue = :late AND #ended = :over", values
+
+
+def _part(reservation: Reservation) -> dict[str, int]:
+    """Return what a reservation that is released no longer adds to its ledger, beside its tokens."""
+    if reservation.confirmed:
+        return {"confirmed": -reservation.tokens}
+    return {} if reservation.overdue else {"unconfirmed": -1}
 
 
 def _condition(terms: Terms) -> tuple[str, dict[str, object]]:

@@ -1,4 +1,4 @@
-"""The records of webhook endpoints and of deliveries."""
+"""The records of webhook endpoints, of deliveries, and of the provider's webhooks that were taken."""
 
 from __future__ import annotations
 
@@ -102,6 +102,18 @@ class WebhookStore(Table):
         return msgspec.convert(self._change(change), Delivery)
 
 
+class WebhookReceipts(Table):
+    """Remember which webhooks were taken, by the provider's `webhook-id`."""
+
+    def has(self, webhook_id: str) -> bool:
+        """Tell whether a webhook was taken before."""
+        return bool(self._find(_receipt_key(webhook_id)))
+
+    def record(self, webhook_id: str, expires_at: int) -> None:
+        """Record that a webhook was taken."""
+        self._put(_receipt_key(webhook_id), {"expires_at_ttl": expires_at}, ANY)
+
+
 def _changed(before: WebhookEndpoint, changes: Mapping[str, object]) -> dict[str, Any]:
     same = f"{THERE} AND generation = :known AND attribute_not_exists(deleted_at)"
     key = _endpoint_key(before.tenant, before.endpoint_id)
@@ -118,3 +130,7 @@ def _endpoint_key(tenant: str, endpoint_id: str) -> dict[str, str]:
 
 def _delivery_key(endpoint_id: str, event: WebhookEvent) -> dict[str, str]:
     return {"pk": f"DELIVERIES#{endpoint_id}", "sk": f"{event.created_at:010}#{event.event_id}"}
+
+
+def _receipt_key(webhook_id: str) -> dict[str, str]:
+    return {"pk": f"WEBHOOK#{webhook_id}", "sk": "WEBHOOK"}

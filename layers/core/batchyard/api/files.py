@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from batchyard.api import file_rules, quotas, tenancy
-from batchyard.api.file_rules import check_first_line, missing, unknown
+from batchyard.api.file_rules import check_first_line, missing, no_input, unknown
 from batchyard.api.form import Field, parse
 from batchyard.api.paging import page_limit
 from batchyard.api.presigned import refresh
@@ -116,6 +116,14 @@ def input_at(services: Services, key: str) -> InputObject | None:
         return _pinned(services, file) if file.there(services.now()) else None
     except (NotFound, StaleRecord):
         return None
+
+
+def why_no_input(services: Services, tenant: str, file_id: str) -> BatchError:
+    """Say why `input_of` finds no object for this file."""
+    try:
+        return no_input(file_id, own(services, tenant, file_id))
+    except ApiError:
+        return no_input(file_id, None)
 
 
 def own(services: Services, tenant: str, file_id: str) -> StoredFile:

@@ -1,4 +1,4 @@
-"""Every route of the HTTP API, and the operation that it calls."""
+"""The routes of the HTTP API, and the operation that each calls; `app` has those for health and for the description."""
 
 from typing import Any
 

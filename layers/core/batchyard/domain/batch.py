@@ -146,6 +146,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     paused: str | None = None
     #: Whether the last event on the bus said that the batch is paused.
     told_paused: bool = False
+    #: When the shards were last asked to act at once, by a cancel or a resume.
+    shards_asked_at: int | None = None
     #: Executions that died before the present one.
     restarts: int = 0
     #: Why nothing more is sent, while the provider's answers are still stored.

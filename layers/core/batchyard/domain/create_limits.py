@@ -4,6 +4,7 @@ The hour is a sliding window, counted in short intervals. At once is what all wo
 side by side, so that they leave Lambda's concurrency to the others; each worker holds a slot for that time.
 """
 
+from collections import Counter
 from typing import Final
 
 import msgspec
@@ -18,22 +19,52 @@ LONG: Final = 1_800  # seconds
 LONGEST_HELD: Final = 960
 
 
+# A tenant that has had its fair share leaves the rest to tenants that wait. Once this part of the hour's creations is used,
+# the tenant leaves the rest to tenants that may still come, too.
+SHARED_FROM: Final = 0.8
+WAITS_FOR: Final = 900  # seconds after its last look a tenant no longer waits
+MOST_NAMED, OTHERS = 100, "*"  # so many tenants have a place of their own; any others share one
+
+
 class Creations(msgspec.Struct, frozen=True, kw_only=True):
     """The record `CREATES#<provider>` / `HOUR`."""
 
-    #: Creations by the number of their interval since 1970.
-    counts: dict[str, int] = {}
+    #: Creations by the number of their interval since 1970, and by tenant.
+    counts: dict[str, dict[str, int]] = {}
+    #: When each tenant that may not create was last told so, in Unix seconds.
+    waiting: dict[str, int] = {}
     #: Rises with every write.
     version: int = 0
 
 
-def one_more(seen: Creations, most: int, since: int, now: int) -> Creations | int:
+def one_more(seen: Creations, most: int, tenant: str, since: int, now: int) -> Creations | int:
     """Return the record with one more creation, for an attempt that began at `since`; or the seconds until one is allowed."""
-    within = {interval: count for interval, count in seen.counts.items() if _end(interval) > now - HOUR}
-    if sum(within.values()) < allowed(most, since, now):
+    within = {interval: counts for interval, counts in seen.counts.items() if _end(interval) > now - HOUR}
+    used = _by_tenant(within)
+    name = tenant if tenant in used or len(used) < MOST_NAMED else OTHERS
+    total, waiting = sum(used.values()), _waiting(seen, now).keys() - {name}
+    tenants = waiting | used.keys() | {name}
+    has_share = len(tenants) > 1 and used.get(name, 0) >= max(1, most // len(tenants))
+    enough = has_share and (waiting or total >= most * SHARED_FROM)
+    if total < allowed(most, since, now) and not enough:
         interval = str(now // INTERVAL)
-        return Creations(counts={**within, interval: within.get(interval, 0) + 1}, version=seen.version)
+        counts = within.get(interval, {})
+        return Creations(
+            counts={**within, interval: {**counts, name: counts.get(name, 0) + 1}},
+            waiting=_waiting(seen, now), version=seen.version,
+        )  # fmt: skip
     return min(_end(interval) for interval in within) + HOUR - now if within else HOUR
+
+
+def with_waiting(seen: Creations, tenant: str, now: int) -> Creations:
+    """Return the record with the tenant as one that waits; those that no longer look are dropped."""
+    still = list(_waiting(seen, now).items())[:MOST_NAMED]
+    return msgspec.structs.replace(seen, waiting={**dict(still), tenant: now})
+
+
+def is_waiting(seen: Creations, tenant: str, now: int) -> bool:
+    """Tell whether the record says, not long ago, that the tenant waits."""
+    return seen.waiting.get(tenant, 0) > now - WAITS_FOR // 3
 
 
 def allowed(most: int, since: int, now: int) -> int:
@@ -49,6 +80,17 @@ def slot(attempt: str, now: int) -> str:
 def is_over(held: str, now: int) -> bool:
     """Tell whether the worker of a slot has surely ended."""
     return int(held.partition("#")[0]) <= now
+
+
+def _waiting(seen: Creations, now: int) -> dict[str, int]:
+    return {tenant: at for tenant, at in seen.waiting.items() if at > now - WAITS_FOR}
+
+
+def _by_tenant(counts: dict[str, dict[str, int]]) -> Counter[str]:
+    used: Counter[str] = Counter()
+    for each in counts.values():
+        used.update(each)
+    return used
 
 
 def _end(interval: str) -> int:

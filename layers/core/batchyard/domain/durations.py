@@ -4,7 +4,8 @@ import re
 from decimal import Decimal
 from typing import Final
 
-HOUR: Final = 3_600
+MINUTE: Final = 60
+HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 
 # Python reads more than a user may mean: `1_0`, `+1`, `١٢`, `1e400`, `Infinity`, and digits without end.

@@ -15,13 +15,16 @@ BatchyardError
 └── StoreError          AWS refused or failed a call for another reason
 """
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Self
 
 from batch_client import InvalidArgumentError
 from batchyard.domain.batch import BatchError
 
+_WORDS_OF_AWS: Final = re.compile(r"(AWS answered \w+): .*", re.DOTALL)
+_OF_AWS: Final = re.compile(r"\barn:[\w-]+:\S*|\b\S+\.amazonaws\.\S+|\b\d{12}\b")
 USUAL_KIND: Final = "invalid_request_error"
 KINDS: Final = {HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error"}
 # OpenAI's clients repeat a 409 and a 429 by themselves; here the second answer would be the same.
@@ -93,9 +96,22 @@ class StaleRecord(BatchyardError):  # noqa: N818 - names what was seen, as its k
 class KeyMissing(BatchyardError, InvalidArgumentError):  # noqa: N818 - names what was seen, as its kin do
     """No key of the provider is stored yet, so nothing was sent; the message names the command that stores one."""
 
+    @classmethod
+    def of(cls, secret: str) -> Self:
+        """Tell that this secret holds no key."""
+        stored_by = (
+            f"No API key of the provider is stored yet. The operator stores one by: make provider-key SECRET={secret}."
+        )
+        return cls(f"{stored_by} Then the batch goes on by itself.")
+
 
 class StoreError(BatchyardError):
     """AWS refused or failed a call; the message carries AWS's own code."""
+
+
+def shown_to_tenants(text: str) -> str:
+    """Take out of a text what only the operator is to see: AWS's own words, and names, addresses and accounts of AWS."""
+    return _OF_AWS.sub("…", _WORDS_OF_AWS.sub(r"\1; the log has its words", text))
 
 
 def invalid_request(error: BatchError) -> ApiError:

@@ -19,6 +19,9 @@ DENSER: Final = 1.5  # times the ratio, when an attempt that should have fitted 
 KEPT_DENSER: Final = DAY  # … for this long at least
 MOST_REFUSED_RATIO: Final = MILLION  # … but at most one token a byte, while no usage has shown more
 
+# A provider that has not accepted an attempt for so many seconds may never do so: others no longer wait for its answer.
+OVERDUE: Final = 300
+
 # If the provider does not state its limit, an attempt that is alone is sent again so often as it is.
 PATIENCE: Final = 2
 
@@ -66,6 +69,8 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     crowded: int = 0
     #: Nobody tries before this time; then one attempt at a time.
     crowded_until: int = 0
+    #: The last place from which an attempt has entered; see `Reservation.place`.
+    place: int = 0
     #: Rises with every write.
     version: int = 0
 
@@ -76,6 +81,10 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
     attempt: str
     #: When the attempt began, in Unix seconds.
     since: int
+    tenant: str = ""
+    #: The place in the queue, in tokens: the least is first, then the oldest attempt. A tenant's next attempt stands behind
+    #: its last one by the tokens of that one, so that a tenant with much work lets the others in between.
+    place: int = 0
     #: Tokens that are reserved.
     tokens: int = 0
     #: Tokens that the attempt waits for.
@@ -84,12 +93,14 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
     seen_at: int = 0
     waiting: bool = False
     confirmed: bool = False
+    #: The provider has not accepted the tokens for so long that no other attempt waits for its answer.
+    overdue: bool = False
     #: True for good: a late worker must not reserve for an attempt that has ended.
     ended: bool = False
 
 
 class Ahead(msgspec.Struct, frozen=True):
-    """The attempts that have waited longer."""
+    """The attempts that stand before."""
 
     reservations: int = 0
     #: Tokens that these attempts want together.
@@ -110,7 +121,7 @@ class Terms(msgspec.Struct, frozen=True):
 
 
 def ahead_of(older: Iterable[Reservation], limit: int | None, alive_since: int) -> Ahead:
-    """Sum up the attempts that have waited longer and still look for room; each takes at most the whole limit."""
+    """Sum up the attempts that stand before and still look for room; each takes at most the whole limit."""
     reservations = tokens = 0
     for reservation in older:
         if reservation.seen_at >= alive_since:
@@ -135,8 +146,8 @@ def terms(ledger: Ledger, limit: int | None, ahead: Ahead, tokens: int, now: int
     if ledger.enqueued <= 0 and not ahead.reservations:  # a line that is larger than the limit by our estimate
         return Terms(most_enqueued=0)
     learned = ledger.limit is not None and ledger.limit <= limit
-    first = not ahead.reservations and not ledger.unconfirmed
-    if learned and first and now >= ledger.probe_at and together <= MOST_PROBED * limit:
+    is_first = not ahead.reservations and not ledger.unconfirmed
+    if learned and is_first and now >= ledger.probe_at and together <= MOST_PROBED * limit:
         return Terms(most_unconfirmed=0, probed_at=ledger.probe_at)
     return None
 
@@ -154,10 +165,20 @@ def recounted(ledger: Ledger, reservations: Iterable[Reservation]) -> Ledger:
     """Return the ledger with the sums of all its reservations."""
     held = [reservation for reservation in reservations if reservation.tokens]
     confirmed = [reservation.tokens for reservation in held if reservation.confirmed]
+    unconfirmed = [each for each in held if not each.confirmed and not each.overdue]
     return msgspec.structs.replace(
         ledger, enqueued=sum(reservation.tokens for reservation in held), reservations=len(held), confirmed=sum(confirmed),
-        unconfirmed=len(held) - len(confirmed),
+        unconfirmed=len(unconfirmed),
     )  # fmt: skip
+
+
+def ends(reservations: Iterable[Reservation]) -> dict[str, int]:
+    """Return for each tenant that waits the place of its next attempt."""
+    waiting: dict[str, int] = {}
+    for each in reservations:
+        if each.waiting:
+            waiting[each.tenant] = max(waiting.get(each.tenant, 0), each.place + each.wanted)
+    return waiting
 
 
 def short(model: str) -> str:

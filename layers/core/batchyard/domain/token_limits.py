@@ -22,10 +22,11 @@ STATED: Final = (
     re.compile(r"\blimit(?:\s+(?:of|is)|\s*[:=])\s*" + _NUMBER, re.IGNORECASE),
     re.compile(_NUMBER + r"\s+enqueued\s+tokens", re.IGNORECASE),
 )
+LONGEST_LIMIT: Final = 15  # digits; no number that is longer is a limit
 UNITS: Final = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
 
 # The lowest limits of enqueued tokens that OpenAI publishes, those of its first tier: the first whose word a model's name
-# holds, and the last for any other, which is that of gpt-5. A model of another provider has no lower one that is published.
+# holds. `LOWEST_OF_ANY` is for a name that holds none of these words: the limit of gpt-5.
 # Source: platform.openai.com/docs/models, "Rate limits", as read in November 2026.
 LOWEST_PUBLISHED: Final = (
     ("embedding", 3_000_000), ("mini", 2_000_000), ("nano", 2_000_000), ("gpt-3.5", 2_000_000), ("gpt-4", 90_000),
@@ -35,7 +36,7 @@ LOWEST_OF_ANY: Final = 1_500_000
 
 
 def lowest_published(model: str) -> int:
-    """Answer the enqueued tokens of a model that any account may have at a provider, as far as is published."""
+    """Return the lowest limit of enqueued tokens that OpenAI publishes for the model; that of gpt-5 for an unknown name."""
     return next((limit for word, limit in LOWEST_PUBLISHED if word in model), LOWEST_OF_ANY)
 
 
@@ -60,7 +61,7 @@ def configured_limit(text: str, model: str) -> int | None:
 
 
 def stated_limit(message: str) -> int | None:
-    """Read the limit from the provider's message: no code or member states it.
+    """Read the limit from the provider's message: no code or member states it. None for a number that is no limit.
 
     OpenAI writes `Limit: 90,000 enqueued tokens`, Azure `the configured limit of 30K for the deployment`.
     """
@@ -68,8 +69,8 @@ def stated_limit(message: str) -> int | None:
         found = pattern.search(message)
         if found is not None:
             number, unit = re.sub(r"[,_]|\.(?=\d{3}\b)", "", found[1]).rstrip("."), UNITS[found[2].upper()]
-            limit = int(float(number) * unit) if number.count(".") <= 1 else 0
-            return limit or None
+            sound = number.count(".") <= 1 and len(number) <= LONGEST_LIMIT
+            return (int(float(number) * unit) or None) if sound else None
     return None
 
 
@@ -83,15 +84,17 @@ def tokens_of(size: int, ratio: int) -> int:
     return max(1, -(-size * ratio // MILLION))
 
 
-def wave(sizes: Sequence[int], ratio: int, most: int | None) -> tuple[int, int]:
+def wave(sizes: Sequence[int], ratio: int, most: int | None, most_bytes: int | None = None) -> tuple[int, int]:
     """Return how many of the first lines fit into an attempt of at most `most` tokens, and the bytes of these lines.
 
     At least one line goes: only the provider knows whether it fits.
     """
     ends = list(accumulate(sizes))
-    if most is None or not ends:
+    bounds = [] if most is None else [most * MILLION // ratio]
+    bounds += [] if most_bytes is None else [most_bytes]
+    if not bounds or not ends:
         return len(ends), ends[-1] if ends else 0
-    count = max(1, bisect_right(ends, most * MILLION // ratio))
+    count = max(1, bisect_right(ends, min(bounds)))
     return count, ends[count - 1]
 
 

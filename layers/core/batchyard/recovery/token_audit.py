@@ -51,13 +51,16 @@ def _release_stale(run: SweepRun, name: str, behind: str) -> str | None:
 
 
 def _recount(run: SweepRun, name: str) -> None:
-    ledger = run.services.token_ledger_store.read(name)
-    true = token_ledger.recounted(ledger, run.services.token_ledger_store.reservations(name))
+    store = run.services.token_ledger_store
+    tenants, ledger = store.tenants(name), store.read(name)
+    reservations = list(store.reservations(name))
+    true, ends = token_ledger.recounted(ledger, reservations), token_ledger.ends(reservations)
     if true != ledger:
         logger.warning("ledger corrected", ledger=name, enqueued=ledger.enqueued, truly=true.enqueued)
-        run.count_many(
-            "LedgersCorrected", int(run.services.token_ledger_store.recount(name, ledger, true)), ledger=name
-        )
+        run.count_many("LedgersCorrected", int(store.recount(name, ledger, true)), ledger=name)
+    for tenant, end in tenants.items():  # a tenant whose waiting attempts were cancelled is not to wait for them
+        if end > max(truly := ends.get(tenant, 0), ledger.place):
+            store.correct_tenant(name, tenant, end, truly)
 
 
 def _is_live(services: Services, reservation: Reservation) -> bool:

@@ -4,12 +4,13 @@ A reservation has its attempt's key, so each call may be made twice. The shard's
 behind; the sweep repairs the rest from the records of the shards, see `recovery/token_audit`.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from batchyard.domain import create_limits, token_ledger, token_limits
+from batchyard.domain import token_ledger, token_limits
 from batchyard.domain.pacing import retry_wait, room_wait
 from batchyard.domain.shard import Shard, change, change_attempt
 from batchyard.domain.token_ledger import Ledger, Reservation
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from batchyard.shards.turn import Turn
 
 LOOKS_MISSED: Final = 3  # longest waits without a look, after which others wait for this attempt no more
-TOLD_AFTER: Final = 300  # seconds of waiting before the batch tells of it
-TRIES: Final = 5  # to count a creation that others count at the same time
 NEAR: Final = 10  # an estimate is kept as it is until it is a tenth off
 
 
@@ -36,11 +35,6 @@ class Refusal(NamedTuple):
     unexpected: bool
     #: Whether nothing else of ours was enqueued.
     alone: bool
-
-
-def provider_of(services: Services) -> str:
-    """Name the provider whose room it is."""
-    return services.token_ledger_store.provider
 
 
 def name_of(services: Services, model: str) -> str:
@@ -62,30 +56,33 @@ def reserve(turn: "Turn", sizes: Sequence[int]) -> int:
     most = _limit(services, turn.shard.model, ledger)
     _fit_to_room(turn, sizes, ledger, most)
     attempt, ttl = turn.attempt, turn.shard.expires_at_ttl
-    wanted = Reservation(attempt=turn.shard.attempt_key, since=attempt.started_at, wanted=attempt.tokens, seen_at=now)
+    waits, tenant = known is not None and known.waiting, turn.batch.tenant
+    place = known.place if known is not None and waits else store.next_place(name, tenant, ledger.place)
+    wanted = Reservation(
+        attempt=turn.shard.attempt_key, since=attempt.started_at, tenant=tenant, place=place, wanted=attempt.tokens,
+        seen_at=now,
+    )  # fmt: skip
     alive_since = now - LOOKS_MISSED * services.settings.retry_ceiling_seconds
     ahead = token_ledger.ahead_of(store.ahead(name, wanted), most, alive_since)
     first = services.settings.first_enqueued_tokens or token_limits.lowest_published(turn.shard.model)
     terms = token_ledger.terms(ledger, most, ahead, wanted.wanted, now, first)
-    if terms is not None and store.take(name, wanted, terms, ttl):
+    if terms is not None and store.take(name, wanted, terms, ttl, max(ledger.place, place)):
         return 0
-    store.wait(name, wanted, ttl)
+    if not waits:
+        place = store.take_place(name, tenant, ledger.place, wanted.wanted)
+    store.wait(name, msgspec.structs.replace(wanted, place=place), ttl)
     _note_wait(turn, most)
     return _wait(services, now - attempt.started_at, soon=most is None or not ahead.reservations)
 
 
-def may_create(services: Services, shard: Shard) -> int:
-    """Count a creation in the provider's hour; answer the seconds to wait when there may be no more."""
-    most, provider, since = services.settings.max_creates_per_hour, provider_of(services), shard.attempts[-1].started_at
-    for _ in range(TRIES if most else 0):
-        seen = services.token_ledger_store.creations(provider)
-        counted = create_limits.one_more(seen, most, since, services.now())
-        if isinstance(counted, int):
-            logger.info("no more creations this hour", provider=provider, seconds=counted)
-            return min(counted, services.settings.retry_ceiling_seconds)
-        if services.token_ledger_store.save_creations(provider, seen, counted):
-            return 0
-    return _wait(services, 0, soon=True) if most else 0
+def record_not_accepted(services: Services, shard: Shard) -> None:
+    """Have nobody wait any more for the provider to take in the attempt under way, if it has not done so for long."""
+    store, name = services.token_ledger_store, name_of(services, shard.model)
+    if services.now() - (shard.attempts[-1].creating_at or math.inf) < token_ledger.OVERDUE:
+        return
+    reservation = store.reservation(name, shard.attempt_key)
+    if reservation is not None and reservation.tokens and not (reservation.confirmed or reservation.overdue):
+        store.give_up_waiting(name, reservation)
 
 
 def record_accepted(services: Services, shard: Shard) -> None:
@@ -156,7 +153,10 @@ def _limit(services: Services, model: str, ledger: Ledger) -> int | None:
 def _fit_to_room(turn: "Turn", sizes: Sequence[int], ledger: Ledger, most: int | None) -> None:
     """Record what the attempt will send; an uploaded file is kept only if it holds just these lines."""
     shard, attempt = turn.shard, turn.attempt
-    lines, size = token_limits.wave(sizes, ledger.ratio, min(filter(None, (most, shard.wave)), default=None))
+    most_bytes = turn.services.creation_store.most_bytes(turn.services.now())
+    lines, size = token_limits.wave(
+        sizes, ledger.ratio, min(filter(None, (most, shard.wave)), default=None), most_bytes
+    )
     tokens = token_limits.tokens_of(size, ledger.ratio)
     if lines == attempt.lines and size == attempt.bytes and abs(tokens - attempt.tokens) * NEAR <= tokens:
         return
@@ -165,17 +165,16 @@ def _fit_to_room(turn: "Turn", sizes: Sequence[int], ledger: Ledger, most: int |
 
 
 def _note_wait(turn: "Turn", most: int | None) -> None:
-    """Have the batch tell that it waits, once it has waited for long."""
-    if turn.services.now() - turn.attempt.started_at >= TOLD_AFTER:
-        known = f"the limit is {most:,} enqueued tokens" if most else "how much it takes is being found out"
-        turn.wait_for_room(f"Waiting for room at the provider for {turn.shard.model}: {known}.")
+    known = f"the limit is {most:,} enqueued tokens" if most else "how much it takes is being found out"
+    turn.tell_wait(f"Waiting for room at the provider for {turn.shard.model}: {known}.")
 
 
 def _pause_of_all(services: Services, refusals: int) -> int:
     """Answer the seconds in which no attempt tries, after so many refusals in a row: never longer than a shard waits."""
-    return refusals and retry_wait(
-        refusals, services.settings.retry_floor_seconds, services.settings.retry_ceiling_seconds, 1.0
-    )
+    settings = services.settings
+    if not refusals:
+        return 0
+    return retry_wait(refusals, settings.retry_floor_seconds, settings.retry_ceiling_seconds, 1.0)
 
 
 def _wait(services: Services, elapsed: int, *, soon: bool) -> int:

@@ -9,7 +9,6 @@ import boto3
 import pytest
 from msgspec.structs import asdict
 
-from batchyard.domain.create_limits import Creations
 from batchyard.domain.token_ledger import Ledger, Reservation, Terms, ahead_of
 from tests.fakes.moto import TABLE
 from tests.fakes.stores import MemoryTokenLedgerStore
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
 NAME, TTL = "api.example.com#m", 1_800_000_000
 A, B, C = (Reservation(attempt=f"b/{at}/1", since=100 + at, wanted=40, seen_at=500) for at in range(3))
+D = Reservation(attempt="b/3/1", since=90, tenant="a-tenant", place=1, wanted=40, seen_at=500)  # it stands last
 
 
 def held(book: TokenLedgerStore, reservation: Reservation) -> Reservation:
@@ -53,17 +53,24 @@ TRANSITIONS: list[Callable[[TokenLedgerStore], object]] = [
     lambda book: book.take(NAME, B, Terms(), TTL),
     lambda book: book.recount(NAME, book.read(NAME), Ledger(enqueued=5, reservations=1, confirmed=2, unconfirmed=0)),
     lambda book: book.recount(NAME, Ledger(version=1), Ledger()),
-    lambda book: book.save_creations("p", Creations(), Creations(counts={"5": 1})),
-    lambda book: book.save_creations("p", Creations(), Creations(counts={"5": 9})),  # somebody was faster
-    lambda book: book.save_creations("p", book.creations("p"), Creations(counts={"5": 2, "6": 1})),
-    lambda book: book.drop_slots("p", ["9#nobody"]),
-    lambda book: book.take_slot("p", "9#a", 2),
-    lambda book: book.take_slot("p", "9#b", 2),
-    lambda book: book.take_slot("p", "9#c", 2),
-    lambda book: book.drop_slots("p", ["9#a", "9#nobody"]),
-    lambda book: book.take_slot("p", "9#c", 2),
-    lambda book: book.drop_slots("p", ["9#b", "9#c"]),
-    lambda book: book.take_slot("p", "9#d", 1),
+    lambda book: book.take_place(NAME, "a-tenant", 0, 30),
+    lambda book: book.take_place(NAME, "a-tenant", 0, 5),
+    lambda book: book.take_place(NAME, "another", 7, 5),
+    lambda book: book.take_place(NAME, "another", 70, 5),
+    lambda book: book.next_place(NAME, "another", 71),
+    lambda book: book.next_place(NAME, "another", 80),
+    lambda book: book.next_place(NAME, "nobody", 3),
+    lambda book: book.correct_tenant(NAME, "another", 74, 1),
+    lambda book: book.correct_tenant(NAME, "another", 75, 1),
+    lambda book: book.wait(NAME, D, TTL),
+    lambda book: book.take(NAME, D, Terms(), TTL, 9),
+    lambda book: book.give_up_waiting(NAME, D),
+    lambda book: book.give_up_waiting(NAME, held(book, D)),
+    lambda book: book.confirm(NAME, held(book, D)),
+    lambda book: book.release(NAME, held(book, D), TTL, ended=False),
+    lambda book: book.take(NAME, D, Terms(), TTL, 9),
+    lambda book: book.give_up_waiting(NAME, held(book, D)),
+    lambda book: book.release(NAME, held(book, D), TTL, ended=True),
 ]
 
 
@@ -71,8 +78,8 @@ def seen(book: TokenLedgerStore) -> Any:
     reservations = sorted(book.reservations(NAME), key=lambda reservation: reservation.attempt)
     late = Reservation(attempt="z", since=10**9)
     queue = [reservation.attempt for reservation in book.ahead(NAME, late)]
-    ledgers = book.read(NAME), list(book.names())
-    return ledgers, reservations, queue, list(book.ahead(NAME, B)), book.creations("p"), sorted(book.slots("p"))
+    names, tenants = list(book.names()), book.tenants(NAME)
+    return book.read(NAME), reservations, queue, list(book.ahead(NAME, B)), names, tenants
 
 
 def test_every_move_has_the_same_answer_and_leaves_the_same(world: World) -> None:

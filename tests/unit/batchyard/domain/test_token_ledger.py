@@ -26,6 +26,7 @@ from batchyard.domain.token_ledger import (
     ahead_of,
     corrected,
     crowding,
+    ends,
     recounted,
     short,
     terms,
@@ -261,3 +262,22 @@ def test_a_thousand_who_wait_share_the_room_by_age_and_none_starves() -> None:
     overtaken = max(sum(1 for later in order[:place] if later > at) for place, at in enumerate(order))
     assert overtaken <= 60
     assert max(looks) <= latest / ceiling + latest / floor / 20, "waiting long must not mean looking often"
+
+
+def test_the_next_place_of_a_tenant_lies_behind_what_its_attempts_want() -> None:
+    waiting = [
+        Reservation(attempt=f"b/{at}/1", since=NOW, tenant=tenant, place=place, wanted=30, waiting=True)
+        for at, (tenant, place) in enumerate([("a", 0), ("a", 30), ("b", 7)])
+    ]
+    assert ends([*waiting, Reservation(attempt="c/0/1", since=NOW, tenant="c", place=99, tokens=5)]) == {
+        "a": 60,
+        "b": 37,
+    }
+
+
+def test_what_is_overdue_is_not_waited_for() -> None:
+    held = [
+        Reservation(attempt="b/0/1", since=NOW, tokens=5, overdue=True),
+        Reservation(attempt="b/1/1", since=NOW, tokens=7),
+    ]
+    assert recounted(Ledger(), held) == Ledger(enqueued=12, reservations=2, unconfirmed=1)

@@ -7,8 +7,8 @@ import pytest
 from batch_client import APIConnectionError, Batch
 from batchyard.domain.create_limits import LONG, LONGEST_HELD, slot
 from batchyard.domain.step import Next, Step
+from batchyard.shards.creations import FLOOR
 from batchyard.shards.submit import submit
-from batchyard.shards.submit_slots import FLOOR
 from tests.fakes.batches import BATCH_ID
 from tests.fakes.planned import planned
 from tests.fakes.services import MemoryServices
@@ -18,13 +18,12 @@ FIRST = Step(BATCH_ID, 0)
 
 def taken(services: MemoryServices, slots: int) -> None:
     """Have other workers hold so many slots, from now on."""
-    store = services.token_ledger_store
     for other in range(slots):
-        assert store.take_slot(store.provider, slot(f"other-{other}", services.now()), slots)
+        assert services.creation_store.take_slot(slot(f"other-{other}", services.now()), slots)
 
 
 def held(services: MemoryServices) -> list[str]:
-    return services.token_ledger_store.slots(services.token_ledger_store.provider)
+    return services.creation_store.slots()
 
 
 def test_without_a_free_slot_nothing_is_uploaded_and_the_shard_looks_again_soon() -> None:
@@ -75,8 +74,7 @@ def test_a_tenth_of_the_slots_is_for_shards_that_have_waited_long() -> None:
     taken(services, 9)
     assert submit(services, FIRST).next == Next.SUBMIT
     assert len(held(services)) == 9
-    for name in held(services):
-        services.token_ledger_store.drop_slots(services.token_ledger_store.provider, [name])
+    services.creation_store.drop_slots(held(services))
     services.wait(LONG)
     taken(services, 9)
     assert submit(services, FIRST).next == Next.POLL

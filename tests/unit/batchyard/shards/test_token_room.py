@@ -1,0 +1,119 @@
+"""The room of tokens is shared by tenants turn by turn, and nobody waits for ever for what another has at the provider."""
+
+import msgspec
+import pytest
+
+from batchyard.domain.create_limits import INTERVAL, Creations
+from batchyard.domain.step import Next, Step
+from batchyard.domain.token_ledger import OVERDUE, Reservation, Terms
+from batchyard.shards import token_room
+from batchyard.shards.poll import poll
+from batchyard.shards.submit import submit
+from batchyard.shards.turn import TOLD_AFTER
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.planned import planned
+from tests.fakes.services import MemoryServices
+
+FIRST, OTHER, ROOM = Step(BATCH_ID, 0), "another-tenant", 100
+
+
+def name_of(services: MemoryServices) -> str:
+    return token_room.name_of(services, "m")
+
+
+def busy(services: MemoryServices, waiting: int) -> None:
+    """Have another tenant fill the room, and have so many of its attempts wait, all before ours came."""
+    store, name, now = services.token_ledger_store, name_of(services), services.now()
+    full = Reservation(attempt="batch_other/0/1", since=now - 60, tenant=OTHER, wanted=ROOM, seen_at=now)
+    assert store.take(name, full, Terms(), 0)
+    for at in range(1, waiting + 1):
+        place = store.take_place(name, OTHER, 0, ROOM)
+        each = msgspec.structs.replace(full, attempt=f"batch_other/{at}/1", since=now - 60 + at, place=place)
+        assert store.wait(name, each, 0)
+
+
+def one_leaves(services: MemoryServices) -> None:
+    """Release what the other tenant holds."""
+    store, name = services.token_ledger_store, name_of(services)
+    held = next(each for each in store.reservations(name) if each.tokens and each.tenant == OTHER)
+    assert store.release(name, held, 0, ended=True)
+
+
+def queue(services: MemoryServices) -> list[str]:
+    last = Reservation(attempt="~", since=2**40, place=2**40)
+    return [each.tenant for each in services.token_ledger_store.ahead(name_of(services), last)]
+
+
+def test_a_tenant_whose_work_comes_last_is_next_but_one_however_much_another_has_waiting() -> None:
+    services = planned(max_enqueued_tokens=str(ROOM))
+    busy(services, 1_000)
+    assert submit(services, FIRST).next == Next.SUBMIT
+    assert queue(services)[:3] == [OTHER, "default", OTHER]
+
+
+def test_it_enters_when_the_one_before_it_has_entered() -> None:
+    services = planned(max_enqueued_tokens=str(ROOM))
+    busy(services, 3)
+    store, name = services.token_ledger_store, name_of(services)
+    assert submit(services, FIRST).next == Next.SUBMIT
+    one_leaves(services)
+    assert submit(services, FIRST).next == Next.SUBMIT, "the other stands before"
+    first = next(store.ahead(name, Reservation(attempt="~", since=2**40, place=2**40)))
+    assert store.take(name, first, Terms(), 0, first.place)
+    one_leaves(services)
+    assert submit(services, FIRST).next == Next.POLL
+
+
+def test_the_places_of_one_tenant_keep_the_order_of_its_attempts() -> None:
+    services = planned()
+    store, name = services.token_ledger_store, name_of(services)
+    assert [store.take_place(name, "a", 0, tokens) for tokens in (30, 50, 20)] == [0, 30, 80]
+    assert store.take_place(name, "b", 40, 10) == 40, "who comes later begins where all are"
+
+
+def test_an_attempt_that_the_provider_never_takes_in_holds_nobody_up_for_long() -> None:
+    services = planned(first_enqueued_tokens=1)
+    store, name = services.token_ledger_store, name_of(services)
+    assert submit(services, FIRST).next == Next.POLL
+    (made,) = services.provider.batches.values()
+    services.provider.batches[made.id] = msgspec.structs.replace(made, status="validating")
+    assert store.read(name).unconfirmed == 1
+    services.wait(OVERDUE - 1)
+    poll(services, FIRST)
+    assert store.read(name).unconfirmed == 1
+    services.wait(1)
+    poll(services, FIRST)
+    assert store.read(name).unconfirmed == 0
+    poll(services, FIRST)
+    assert store.read(name).unconfirmed == 0, "it is counted once"
+    services.provider.batches[made.id] = msgspec.structs.replace(made, status="in_progress")
+    poll(services, FIRST)
+    ledger = store.read(name)
+    assert (ledger.unconfirmed, ledger.confirmed) == (0, ledger.enqueued)
+
+
+def test_a_wait_of_more_than_a_minute_is_told() -> None:
+    services = planned(max_enqueued_tokens=str(ROOM))
+    busy(services, 1)
+    submit(services, FIRST)
+    assert services.batch_store.batch(BATCH_ID).paused is None
+    services.wait(TOLD_AFTER)
+    submit(services, FIRST)
+    assert services.batch_store.batch(BATCH_ID).paused == (
+        "Waiting for room at the provider for m: the limit is 100 enqueued tokens."
+    )
+    assert services.event_bus.announced[-1] == "paused"
+
+
+@pytest.mark.parametrize("setting", ["max_creates_per_hour", "max_concurrent_submits"])
+def test_a_wait_for_the_hour_or_a_slot_is_told_too(setting: str) -> None:
+    services = planned(**{setting: 1})
+    services.creation_store.take_slot(f"{services.now() + 900:010}#other", 1)
+    full = Creations(counts={str(services.now() // INTERVAL): {OTHER: 1}})
+    assert services.creation_store.save_creations(Creations(), full)
+    for wait in (0, TOLD_AFTER):
+        services.wait(wait)
+        assert submit(services, FIRST).next == Next.SUBMIT
+    paused = services.batch_store.batch(BATCH_ID).paused or ""
+    assert ("an hour" in paused) is (setting == "max_creates_per_hour")
+    assert ("MaxConcurrentSubmits" in paused) is (setting == "max_concurrent_submits")
