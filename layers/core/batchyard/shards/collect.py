@@ -25,8 +25,8 @@ from batchyard.shards.pauses import sentences
 from batchyard.shards.provider_refusal import after_failed
 from batchyard.shards.turn import Turn, play
 
-# So often we look again for answers that the provider's own counts promise: long if there are none at all, as files may
-# come late; not so long if only some are missing, as those seldom come.
+# Looks for answers that the provider's own counts promise: many if there are none at all, or if a file is not there that the
+# provider names, as files may come late; fewer if only some answers are missing, as those seldom come.
 NOTHING_TO_DO: Final = "There is nothing to do: files may come late."
 PATIENCE_FOR_ALL, PATIENCE_FOR_SOME = 6, 3
 # So often a file that does not come whole is read anew, before what came of it is all we get: for a day, and if nothing more
@@ -67,9 +67,8 @@ def _take(turn: Turn, seen: ProviderBatch, seconds_left: Callable[[], float]) ->
         for file_id in filter(None, (seen.output_file_id, seen.error_file_id)):
             error = _read(turn, answers, file_id)
             gone = isinstance(error, NotFoundError)
-            if error and not (
-                gone and not _may_look(turn.shard, answers)
-            ):  # what has run of a cancelled batch was paid for
+            stays_away = gone and turn.attempt.looks >= PATIENCE_FOR_ALL
+            if error and not stays_away:  # of a cancelled batch, too: what has run was paid for
                 noted = _with_look(turn.shard) if gone else _with_unread(turn.shard, error)
                 return retries.after_failed_read(turn, f"GET /files/{file_id}/content", error, noted)
         missing = _missing(seen, answers)

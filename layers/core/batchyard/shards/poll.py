@@ -2,6 +2,7 @@
 
 import math
 from operator import methodcaller
+from typing import Final
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError
@@ -17,6 +18,8 @@ from batchyard.services import Services
 from batchyard.shards import retries, stalls, token_room, unknown_status
 from batchyard.shards.pauses import announce_pause
 from batchyard.shards.turn import Turn, play
+
+LOST_AFTER: Final = 5  # looks in a row that do not find a provider batch whose window is over
 
 
 def poll(services: Services, step: Step) -> Step:
@@ -109,8 +112,12 @@ def _deadline(turn: Turn) -> float:
 
 
 def _after_missing(turn: Turn, error: NotFoundError) -> Step:
-    """Take a provider batch that is not found: it may be there again, and counts as lost only when its window is over."""
-    if turn.services.now() < turn.attempt.began_at + window_seconds(turn.batch.completion_window):
+    """Take a provider batch that is not found: it may be there again.
+
+    The batch counts as lost only when its window is over, and after some looks in a row that did not find it.
+    """
+    is_over = turn.services.now() >= turn.attempt.began_at + window_seconds(turn.batch.completion_window)
+    if not is_over or turn.shard.failures_in_a_row + 1 < LOST_AFTER:
         return retries.after_failed_read(turn, f"GET /batches/{turn.provider_batch_id}", error)
     shard, attempt = turn.shard, turn.attempt
     logger.error("provider batch lost", batch_id=shard.batch_id, shard=shard.shard, attempt=attempt.number)

@@ -164,6 +164,20 @@ def test_patience_begins_anew_with_each_attempt() -> None:
     assert collect(services, FIRST.then(Next.COLLECT)).next == "collect"
 
 
+def test_a_file_that_the_provider_names_is_waited_for_longer_than_single_answers() -> None:
+    services = ended("r0")
+    refused = b'{"custom_id":"r1","response":{"status_code":400,"body":{}}}\n'
+    services.provider.end(
+        "pb-0", "completed", output_file_id="out", error_file_id="err", request_counts=RequestCounts(3, 1, 1)
+    )
+    for _ in range(PATIENCE_FOR_ALL):
+        assert collect(services, FIRST.then(Next.COLLECT)).next == "collect"
+    services.provider.files["err"] = refused
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "submit"
+    shard = services.batch_store.kept[BATCH_ID, 0]
+    assert (shard.completed, shard.failed, shard.unfinished) == (1, 1, 1)
+
+
 def attempt_of(services: MemoryServices) -> Attempt:
     return services.batch_store.kept[BATCH_ID, 0].attempts[0]
 
