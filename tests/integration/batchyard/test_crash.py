@@ -36,7 +36,7 @@ EFFECTS: list[tuple[type, str]] = [
     (FileStore, "keep"),
     (FileBucket, "tag"),
     *((TokenLedgerStore, name) for name in ("take", "wait", "confirm", "release", "change")),
-    (CreationStore, "save_creations"),
+    *((CreationStore, name) for name in ("save_creations", "learn_most_bytes")),
 ]
 BAD = b'{"custom_id":"bad"}\n'  # is skipped, and the rest runs
 # Each kill is a whole run; `make faults` kills at every effect, the usual tests at a few: tests/faults does at each, in memory.
