@@ -4,7 +4,7 @@ import math
 from typing import Final
 
 from batch_client import Batch as ProviderBatch
-from batchyard.domain.durations import DAY, HOUR
+from batchyard.domain.numbers import DAY, HOUR
 from batchyard.domain.shard import Attempt, Shard, change_attempt
 from batchyard.domain.statuses import CANCELLED, COMPLETED, OF_PROVIDER
 from batchyard.shards.pauses import moment

@@ -8,8 +8,8 @@ import pytest
 
 from batchyard.adapters.bucket import Arrived, InboxPage
 from batchyard.domain.batch import Batch
-from batchyard.domain.durations import DAY
 from batchyard.domain.errors import StoreError
+from batchyard.domain.numbers import DAY
 from batchyard.domain.stored_file import Stored
 from batchyard.recovery.sweep import sweep, sweep_batch
 from tests.fakes.batches import BATCH_ID, batch
