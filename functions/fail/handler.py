@@ -11,10 +11,11 @@ from batchyard.shards.fail import fail_batch, fail_shard
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda passes it
-    """Take `{"batch_id", "shard"?, "error"}` from the state machine; a shard's failure is answered with what is `next`."""
+    """Take `{"batch_id", "error"}`, and of a shard `{"shard", "execution", "run"}`; answer what is `next` for a shard."""
     logger.append_keys(batch_id=event["batch_id"])
     if "shard" in event:
-        following = fail_shard(services.current(), event["batch_id"], event["shard"], event["error"])
+        run = f"{event['execution']}-run-{event['run']}"
+        following = fail_shard(services.current(), event["batch_id"], event["shard"], event["error"], run)
         return {"batch_id": event["batch_id"], "next": following}
     fail_batch(services.current(), event["batch_id"], event["error"])
     return {"batch_id": event["batch_id"]}

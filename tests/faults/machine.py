@@ -274,7 +274,10 @@ class Machine:
         else:
             step = nested.step
             answer = self._attempt(
-                iteration.tries, lambda: fail_shard(self.services, step.batch_id, number, nested.error())
+                iteration.tries,
+                lambda: fail_shard(
+                    self.services, step.batch_id, number, nested.error(), f"{execution.name}-{iteration.run}"
+                ),
             )
             if answer is not FAILED or exhausted(iteration.tries):
                 self.failed_shards.append(step)

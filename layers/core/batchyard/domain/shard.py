@@ -139,6 +139,8 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     paused: str | None = None
     #: Executions in which a step died at every try.
     dead_executions: int = 0
+    #: The one of them that was counted last: it is counted once, though it may be told twice.
+    dead_run: str = ""
     #: When the next execution may begin, in Unix seconds.
     rest_until: int = 0
     #: Where the lines lie in the input.

@@ -52,8 +52,8 @@ def end_batch(services: Services, batch_id: str, reason: BatchError) -> None:
         services.event_bus.announce(batch)
 
 
-def fail_shard(services: Services, batch_id: str, number: int, error: dict[str, Any]) -> Next:
-    """Record that an execution of a shard failed: the unfinished lines become errors, the siblings go on.
+def fail_shard(services: Services, batch_id: str, number: int, error: dict[str, Any], run: str = "") -> Next:
+    """Record that an execution of a shard, the `run`, failed: the unfinished lines become errors, the siblings go on.
 
     A shard that may have answers which were paid for drains first, and `continue` is answered: another execution brings
     them in and sends nothing more.
@@ -62,8 +62,8 @@ def fail_shard(services: Services, batch_id: str, number: int, error: dict[str, 
     logger.error("shard failed", batch_id=batch_id, shard=number, reason=_cause(error))
     shard = services.batch_store.shard(batch_id, number)
     shard = shard or open_shard(services, services.batch_store.batch(batch_id), number)
-    if not shard.done:
-        shard = services.batch_store.save_shard(shard, _with_failure(services, shard, reason))
+    if not shard.done and not (run and run == shard.dead_run):
+        shard = services.batch_store.save_shard(shard, _with_failure(services, shard, reason, run))
         announce_pause(services, services.batch_store.batch(batch_id))
     publish(GIVEN_UP)
     token_room.release_ended(services, shard)
@@ -71,13 +71,15 @@ def fail_shard(services: Services, batch_id: str, number: int, error: dict[str, 
     return Next.DONE if shard.done else Next.CONTINUE
 
 
-def _with_failure(services: Services, shard: Shard, reason: BatchError) -> Shard:
+def _with_failure(services: Services, shard: Shard, reason: BatchError, run: str) -> Shard:
     reason = shard.reason or reason
     if not shard.may_be_paid:
         return as_done(shard, reason)
     if shard.dead_executions < len(RESTS):
         rest_until, dead_executions = services.now() + RESTS[shard.dead_executions], shard.dead_executions + 1
-        return change(shard, reason=reason, dead_executions=dead_executions, rest_until=rest_until, paused=None)
+        return change(
+            shard, reason=reason, dead_executions=dead_executions, dead_run=run, rest_until=rest_until, paused=None
+        )
     left = shard.attempts[-1].provider_batch_id
     where = f" The provider's batch {left} may have an answer that could not be brought in." if left else ""
     return as_done(shard, BatchError(reason.code, reason.message + where))

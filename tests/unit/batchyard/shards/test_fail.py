@@ -135,6 +135,14 @@ def test_a_shard_with_a_provider_batch_is_left_to_another_execution_after_a_rest
     assert submit(services, FIRST).next == "poll"
 
 
+def test_an_execution_whose_failure_is_told_twice_is_counted_once() -> None:
+    services = at_provider()
+    for run in ("x-run-1", "x-run-1", "x-run-2"):
+        assert fail_shard(services, BATCH_ID, 0, {"Error": "killed"}, run) == "continue"
+    shard = services.batch_store.kept[BATCH_ID, 0]
+    assert (shard.dead_executions, shard.rest_until) == (2, services.now() + RESTS[1])
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_a_shard_that_fails_at_every_rest_too_is_done_and_names_what_the_provider_has(*, known: bool) -> None:
     services = at_provider()
