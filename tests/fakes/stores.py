@@ -391,7 +391,7 @@ class MemoryTokenLedgerStore(TokenLedgerStore):
         self._add(name, confirmed=reservation.tokens, unconfirmed=0 if reservation.overdue else -1)
         return self._keep(name, reservation, confirmed=True)
 
-    def give_up_waiting(self, name: str, reservation: Reservation) -> bool:
+    def mark_overdue(self, name: str, reservation: Reservation) -> bool:
         if not self._unmoved(name, reservation):
             return False
         self._add(name, unconfirmed=-1)

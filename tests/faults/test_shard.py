@@ -14,7 +14,7 @@ from batch_client import (
 from batch_client import (
     BatchError as ProviderBatchError,
 )
-from batchyard.shards.retries import TRIES_OF_A_FILE
+from batchyard.shards.failed_calls import TRIES_OF_A_FILE
 from tests.fakes.endings import answering, ended, failed
 from tests.fakes.lines import bad, good, jsonl, request
 from tests.fakes.world import memory_world

@@ -269,8 +269,8 @@ def test_a_correction_that_runs_out_of_time_goes_on_behind_the_last_claim_it_saw
             room.take(f"provider#{model}", Reservation(attempt=f"batch_gone/{number}/1", since=0, wanted=7), Terms(), 0)
     room.change("provider#m0", enqueued=10**6)
     runs = [corrected(world, looks) for _ in range(-(-10 // looks) + 1)]
-    assert max(run.get("ClaimsReleased", 0) for run in runs) <= looks
-    assert sum(run.get("ClaimsReleased", 0) for run in runs) == 10
+    assert max(run.get("ReservationsReleased", 0) for run in runs) <= looks
+    assert sum(run.get("ReservationsReleased", 0) for run in runs) == 10
     assert [room.read(name).enqueued for name in room.names()] == [0, 0]
     assert world.memory.sweep_store.bookmark("ledgers") == {}
 
@@ -284,5 +284,5 @@ def test_the_sweep_s_correction_gives_back_what_nobody_holds_any_more_and_nothin
     assert corrected(world) == {}
     room.take(name, Reservation(attempt="batch_gone/0/1", since=0, wanted=7), Terms(), 0)
     room.change(name, enqueued=7 * 10**6)
-    assert corrected(world) == {"ClaimsReleased": 1, "LedgersCorrected": 1}
+    assert corrected(world) == {"ReservationsReleased": 1, "LedgersCorrected": 1}
     assert room.read(name).enqueued == sum(held.values())

@@ -6,7 +6,7 @@ import boto3
 
 from batchyard.adapters.idempotency_store import FirstUse
 from batchyard.api import api_keys
-from batchyard.api.api_keys import Keyring
+from batchyard.api.api_keys import KeyCache
 from tests.fakes.lines import jsonl, request
 from tests.fakes.moto import TABLE
 from tests.fakes.world import World
@@ -27,9 +27,9 @@ def test_a_key_is_recorded_found_listed_and_revoked(world: World) -> None:
     place = f"other#{kept['created_at']:010}#{key_id}"
     assert record("KEYS", place) == {"key_id": key_id}  # the list tells nothing of a secret
     assert secret not in str(kept)
-    assert [Keyring(store).tenant_of(f"Bearer {key}") for key in keys] == ["other", "acme"]
+    assert [KeyCache(store).tenant_of(f"Bearer {key}") for key in keys] == ["other", "acme"]
     api_keys.revoke(store, key_id)
-    assert Keyring(store).tenant_of(f"Bearer {keys[0]}") is None
+    assert KeyCache(store).tenant_of(f"Bearer {keys[0]}") is None
     assert [line.split("  ")[2:][:1] for line in api_keys.listed(store)] == [["acme"], ["other"]]
     assert ["revoked" in line for line in api_keys.listed(store)] == [False, True]
 

@@ -14,7 +14,7 @@ from batch_client import (
 )
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.errors import StaleRecord
-from batchyard.domain.shard import Shard, change, change_attempt
+from batchyard.domain.shard import Shard, with_attempt_members, with_members
 from batchyard.domain.step import Next, Step
 from batchyard.recovery.sweep import sweep
 from batchyard.results.assemble import assemble
@@ -136,7 +136,7 @@ def submitted() -> MemoryServices:
 def set_back(services: MemoryServices) -> None:
     """Let the shard have failed so often that the next failure is told."""
     shard = services.batch_store.kept[BATCH_ID, 0]
-    services.batch_store.save_shard(shard, change(shard, failures_in_a_row=TOLD_AFTER))
+    services.batch_store.save_shard(shard, with_members(shard, failures_in_a_row=TOLD_AFTER))
 
 
 def finish_elsewhere(services: MemoryServices, name: str) -> None:
@@ -187,7 +187,7 @@ def test_a_late_failure_of_the_batch_does_not_pause_or_end_what_another_worker_h
 def test_a_late_collect_touches_neither_the_record_nor_the_runs_of_the_one_that_was_faster() -> None:
     services = submitted()
     shard = services.batch_store.kept[BATCH_ID, 0]
-    patient = change_attempt(shard, looks=PATIENCE_FOR_SOME)  # the late one takes what it sees
+    patient = with_attempt_members(shard, looks=PATIENCE_FOR_SOME)  # the late one takes what it sees
     services.batch_store.save_shard(shard, patient)
     services.provider.files["out"] = answers(0, text="late")
     services.provider.end("pb-0", "completed", output_file_id="out")

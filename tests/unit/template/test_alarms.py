@@ -103,7 +103,11 @@ def fail(made: MemoryServices, event: Json, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def given_up_shard(monkeypatch: pytest.MonkeyPatch) -> None:
-    fail(planned(), {"shard": 0, "error": {"Error": "StoreError", "Cause": "no"}}, monkeypatch)
+    fail(
+        planned(),
+        {"shard": 0, "execution": BATCH_ID, "run": 1, "error": {"Error": "StoreError", "Cause": "no"}},
+        monkeypatch,
+    )
 
 
 def failed_batch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,7 +133,7 @@ class TokenLedgerStore(Table):
         adds = {"confirmed": reservation.tokens, "unconfirmed": 0 if reservation.overdue else -1}
         return self._both(noted, self._ledger(name, {}, adds), f"confirming {reservation.attempt}")
 
-    def give_up_waiting(self, name: str, reservation: Reservation) -> bool:
+    def mark_overdue(self, name: str, reservation: Reservation) -> bool:
         """Record that nobody waits for the provider to accept a reservation; False if it was changed since."""
         noted = self._reservation(name, reservation, {"overdue": True}, *_unmoved(reservation))
         return self._both(

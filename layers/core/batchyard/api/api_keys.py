@@ -31,7 +31,7 @@ class NoSuchKey(NotFound):
     """The table was reached, and has no key of this id."""
 
 
-class Keyring:
+class KeyCache:
     """Tell whose key a request carries; the record of a key is read again after `FRESH` seconds.
 
     The keyring keeps records, never a secret or a verdict. An unknown key is not kept, so that guesses take no memory.

@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from batchyard import services
 from batchyard.api import openapi
-from batchyard.api.api_keys import Keyring
+from batchyard.api.api_keys import KeyCache
 from batchyard.domain import nesting
 from batchyard.domain.errors import ApiError
 from batchyard.observability import logger
@@ -110,9 +110,9 @@ def _tenant(authorization: str | None) -> str:
 
 
 @lru_cache(maxsize=1)
-def _keyring(process: Services) -> Keyring:
+def _keyring(process: Services) -> KeyCache:
     """Make the keyring of this process."""
-    return Keyring(process.api_key_store, process.clock, process.settings.max_requests_per_minute)
+    return KeyCache(process.api_key_store, process.clock, process.settings.max_requests_per_minute)
 
 
 app.use([_require_key])

@@ -7,13 +7,11 @@ import msgspec
 
 from batchyard.domain.batch import BatchError, Usage
 
-WAITING: Final = "waiting"
-DONE: Final = "done"
+WAITING, DONE = "waiting", "done"
 KEPT_ATTEMPTS: Final = 100
 MOST_FILES_TO_DELETE: Final = 300  # a provider that deletes no file must not fill the record
 MOST_BYTES_OF_FILES: Final = 50_000  # of their ids; real ids are far shorter
 MOST_BYTES: Final = 300_000  # of the attempts as JSON; a record of DynamoDB holds 400 KB
-
 CLOCK_SKEW: Final = 300  # seconds by which the provider's clock may differ from ours
 
 # Members of the metadata of every provider batch: our key, by which the answer to a lost create is found, and our stack.
@@ -196,7 +194,9 @@ def with_new_attempt(shard: Shard, now: int) -> Shard:
     kept = [old for old in shard.attempts[:-KEPT_ATTEMPTS] if _left_something(old)]
     completed = sum(attempt.succeeded for attempt in shard.attempts)  # and not what the provider counted
     grown = shard.wave * 3 // 2 if shard.attempts and shard.attempts[-1].provider_status != "failed" else shard.wave
-    return change(shard, wave=grown, completed=completed, attempts=[*kept, *shard.attempts[-KEPT_ATTEMPTS:], attempt])
+    return with_members(
+        shard, wave=grown, completed=completed, attempts=[*kept, *shard.attempts[-KEPT_ATTEMPTS:], attempt]
+    )
 
 
 def is_full(shard: Shard) -> bool:
@@ -208,7 +208,7 @@ def _left_something(attempt: Attempt) -> bool:
     return bool(attempt.succeeded or attempt.failed or attempt.transient or (attempt.usage or Usage()) != Usage())
 
 
-def change(shard: Shard, **changes: object) -> Shard:
+def with_members(shard: Shard, **changes: object) -> Shard:
     """Return the shard with these members changed."""
     return msgspec.structs.replace(shard, **changes)
 
@@ -220,29 +220,31 @@ def with_files_to_delete(shard: Shard, *file_ids: str | None) -> Shard:
     room = takewhile(
         lambda size: size <= MOST_BYTES_OF_FILES, accumulate(len(file_id.encode()) for file_id in reversed(known))
     )
-    return change(shard, files_to_delete=known[len(known) - len(list(room)) :])
+    return with_members(shard, files_to_delete=known[len(known) - len(list(room)) :])
 
 
 def with_next_version(before: Shard | None, after: Shard) -> Shard:
     """Return `after` as it is written over `before`; an uploaded file that no further attempt needs is to be deleted."""
     kept = None if after.done else after.file_id
     uploads = {shard.file_id for shard in (before, after) if shard is not None} - {kept}
-    return change(with_files_to_delete(after, *uploads), file_id=kept, version=(before.version if before else 0) + 1)
+    return with_members(
+        with_files_to_delete(after, *uploads), file_id=kept, version=(before.version if before else 0) + 1
+    )
 
 
 def with_stall(shard: Shard) -> Shard:
     """Return the shard with its latest attempt counted as one that finished no line."""
     sent = min(filter(None, (shard.stalled_lines, shard.attempts[-1].lines)), default=0)
-    return change(shard, stalls=shard.stalls + 1, stalled_lines=sent)
+    return with_members(shard, stalls=shard.stalls + 1, stalled_lines=sent)
 
 
 def as_done(shard: Shard, reason: BatchError | None = None) -> Shard:
     """Return the shard as done; `reason` is the outcome of the lines that are still unfinished."""
     completed = sum(attempt.succeeded for attempt in shard.attempts)
-    return change(shard, status=DONE, reason=reason, paused=None, completed=completed)
+    return with_members(shard, status=DONE, reason=reason, paused=None, completed=completed)
 
 
-def change_attempt(shard: Shard, **changes: object) -> Shard:
+def with_attempt_members(shard: Shard, **changes: object) -> Shard:
     """Return the shard with these members of its latest attempt changed."""
     latest = msgspec.structs.replace(shard.attempts[-1], **changes)
-    return change(shard, attempts=[*shard.attempts[:-1], latest])
+    return with_members(shard, attempts=[*shard.attempts[:-1], latest])

@@ -8,7 +8,7 @@ from typing import Final, Generic, Protocol, TypeVar
 from batch_client import AuthenticationError, BatchClientError, File
 from batch_client import Batch as ProviderBatch
 from batchyard.domain import object_keys
-from batchyard.domain.shard import ATTEMPT_KEY, CLOCK_SKEW, STACK_KEY, Shard, change_attempt
+from batchyard.domain.shard import ATTEMPT_KEY, CLOCK_SKEW, STACK_KEY, Shard, with_attempt_members
 from batchyard.domain.statuses import PROVIDER_ENDING
 from batchyard.recovery import ownership
 from batchyard.recovery.ownership import LONGEST_AT_PROVIDER, Owner, Verdict
@@ -159,7 +159,7 @@ def _owner(run: SweepRun, batch_id: str, shard: int, number: int) -> Owner:
 
 
 def _adopt(run: SweepRun, shard: Shard, seen: ProviderBatch) -> None:
-    known = change_attempt(shard, provider_batch_id=seen.id, file_id=seen.input_file_id or shard.file_id)
+    known = with_attempt_members(shard, provider_batch_id=seen.id, file_id=seen.input_file_id or shard.file_id)
     run.services.batch_store.link(seen.id, shard)
     with run.trying(provider_batch_id=seen.id):
         run.services.batch_store.save_shard(shard, known)

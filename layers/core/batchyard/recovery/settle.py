@@ -4,7 +4,7 @@ from operator import methodcaller
 
 from batch_client import NotFoundError
 from batchyard.domain.batch import Batch
-from batchyard.domain.shard import Shard, change, change_attempt
+from batchyard.domain.shard import Shard, with_attempt_members, with_members
 from batchyard.domain.statuses import PROVIDER_ENDING
 from batchyard.observability import logger
 from batchyard.recovery.ownership import LATEST_RECORD, LONGEST_AT_PROVIDER
@@ -54,12 +54,12 @@ def _settle_shard(run: SweepRun, shard: Shard) -> bool:
             return False
         shard = run.services.batch_store.save_shard(shard, ended)
     if shard.file_id is not None:
-        shard = run.services.batch_store.save_shard(shard, change(shard, file_id=None))
+        shard = run.services.batch_store.save_shard(shard, with_members(shard, file_id=None))
     if not shard.files_to_delete or not provider_files.may_delete(run.services):
         return True
     left = run.delete(shard.files_to_delete, batch_id=shard.batch_id, shard=shard.shard)
     if left != shard.files_to_delete:
-        run.services.batch_store.save_shard(shard, change(shard, files_to_delete=left))
+        run.services.batch_store.save_shard(shard, with_members(shard, files_to_delete=left))
     return not left
 
 
@@ -72,11 +72,11 @@ def _end_attempt(run: SweepRun, shard: Shard) -> Shard | None:
     try:
         seen = run.services.ask(methodcaller("retrieve_batch", provider_batch_id))
     except NotFoundError:
-        return change_attempt(shard, provider_status="lost", ended_at=run.services.now())
+        return with_attempt_members(shard, provider_status="lost", ended_at=run.services.now())
     if seen.ended:
         told = {"provider_batch_id": seen.id, "files": [seen.output_file_id, seen.error_file_id]}
         logger.error("answers not collected", batch_id=shard.batch_id, shard=shard.shard, **told)
-        return change_attempt(shard, provider_status=seen.status, ended_at=run.services.now())
+        return with_attempt_members(shard, provider_status=seen.status, ended_at=run.services.now())
     if seen.status not in PROVIDER_ENDING:
         run.services.ask(methodcaller("cancel_batch", provider_batch_id))
         run.count("ProviderBatchesCancelled", provider_batch_id=provider_batch_id, batch_id=shard.batch_id)

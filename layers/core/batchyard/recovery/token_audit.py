@@ -45,7 +45,7 @@ def _release_stale(run: SweepRun, name: str, behind: str) -> str | None:
                 "stale reservation released", ledger=name, attempt=reservation.attempt, tokens=reservation.tokens
             )
             released = services.token_ledger_store.release(name, reservation, services.now() + KEEP_ENDED, ended=True)
-            run.count_many("ClaimsReleased", int(released), ledger=name)
+            run.count_many("ReservationsReleased", int(released), ledger=name)
         behind = reservation.attempt
     return None
 

@@ -12,17 +12,18 @@ from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError, RequestCounts
 from batchyard.domain.outcomes import usage_of_batch
 from batchyard.domain.policy import Reaction, after_failed_call
-from batchyard.domain.shard import Shard, change_attempt, with_files_to_delete
+from batchyard.domain.shard import Shard, with_attempt_members, with_files_to_delete
 from batchyard.domain.step import Next, Step
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.observability import logger
 from batchyard.services import Services
-from batchyard.shards import retries, unknown_status
+from batchyard.shards import failed_calls, unknown_status
 from batchyard.shards.answers import Answers
-from batchyard.shards.attempt_end import AttemptOutcome, end_attempt, with_attempt_ended
+from batchyard.shards.line_outcomes import AttemptOutcome
 from batchyard.shards.pauses import sentences
-from batchyard.shards.provider_refusal import after_failed
+from batchyard.shards.provider_batch_end import end_attempt, with_attempt_ended
+from batchyard.shards.provider_refusal import react_to_failed_batch
 from batchyard.shards.turn import Turn, play
 
 # Looks for answers that the provider's own counts promise: many if there are none at all, or if a file is not there that the
@@ -51,7 +52,7 @@ def _collect(turn: Turn, seconds_left: Callable[[], float]) -> Step:
     except NotFoundError:
         return look_first  # poll knows how long to wait for it
     except BatchClientError as error:
-        return retries.after_failed_read(turn, f"GET /batches/{turn.provider_batch_id}", error)
+        return failed_calls.retry_read(turn, f"GET /batches/{turn.provider_batch_id}", error)
     status = seen.status if seen.ended else unknown_status.taken_as(turn, seen)
     if status is None:
         return look_first
@@ -70,13 +71,13 @@ def _take(turn: Turn, seen: ProviderBatch, seconds_left: Callable[[], float]) ->
             stays_away = gone and turn.attempt.looks >= PATIENCE_FOR_ALL
             if error and not stays_away:  # of a cancelled batch, too: what has run was paid for
                 noted = _with_look(turn.shard) if gone else _with_unread(turn.shard, error)
-                return retries.after_failed_read(turn, f"GET /files/{file_id}/content", error, noted)
+                return failed_calls.retry_read(turn, f"GET /files/{file_id}/content", error, noted)
         missing = _missing(seen, answers)
         if missing and _may_look(turn.shard, answers):
             return _look_again(turn, missing)
         _note_lost(turn, _never_came(turn, seen, answers))
         if seen.status == "failed" and not answers.final():
-            return after_failed(turn, seen)
+            return react_to_failed_batch(turn, seen)
         turn.fence()
         outcome = AttemptOutcome(turn, lines, sent, answers)
         usage = usage_of_batch(seen.usage) or answers.usage
@@ -114,7 +115,7 @@ def _never_came(turn: Turn, seen: ProviderBatch, answers: Answers) -> int:
 def _note_lost(turn: Turn, never_came: int) -> None:
     if never_came:
         logger.warning("answers never came", batch_id=turn.shard.batch_id, shard=turn.shard.shard, answers=never_came)
-        turn.save(change_attempt(turn.shard, never_came=never_came))
+        turn.save(with_attempt_members(turn.shard, never_came=never_came))
 
 
 def _read(turn: Turn, answers: Answers, file_id: str) -> BatchClientError | None:
@@ -141,7 +142,9 @@ def _as_far_as_it_comes(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 def _with_unread(shard: Shard, error: BatchClientError) -> Shard:
     """Count that the answers could not be read, unless that is the operator's to mend, however long it takes."""
-    return change_attempt(shard, unread=shard.attempts[-1].unread + (after_failed_call(error) is not Reaction.PAUSE))
+    return with_attempt_members(
+        shard, unread=shard.attempts[-1].unread + (after_failed_call(error) is not Reaction.PAUSE)
+    )
 
 
 def _may_look(shard: Shard, answers: Answers) -> bool:
@@ -149,7 +152,7 @@ def _may_look(shard: Shard, answers: Answers) -> bool:
 
 
 def _with_look(shard: Shard) -> Shard:
-    return change_attempt(shard, looks=shard.attempts[-1].looks + 1)
+    return with_attempt_members(shard, looks=shard.attempts[-1].looks + 1)
 
 
 def _look_again(turn: Turn, missing: int) -> Step:

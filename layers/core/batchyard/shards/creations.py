@@ -31,7 +31,7 @@ def count_create(turn: "Turn") -> int:
         if isinstance(counted, int):
             _note_wait(turn, seen)
             logger.info("no more creations this hour", provider=store.provider, tenant=tenant, seconds=counted)
-            turn.tell_wait(f"{store.provider} takes {most:,} provider batches an hour, and this hour's are created.")
+            turn.save_wait(f"{store.provider} takes {most:,} provider batches an hour, and this hour's are created.")
             return min(counted, services.settings.retry_ceiling_seconds)
         if store.save_creations(seen, counted):
             return 0
@@ -49,7 +49,7 @@ def slot(turn: "Turn") -> Iterator[int]:
     name = create_limits.slot(turn.shard.attempt_key, services.now())
     if not _take(services, name, create_limits.allowed(most, attempt.started_at, services.now())):
         logger.info("no slot to submit", provider=store.provider, batch_id=turn.shard.batch_id, shard=turn.shard.shard)
-        turn.tell_wait(f"As many shards are being submitted as MaxConcurrentSubmits allows, {most:,}.")
+        turn.save_wait(f"As many shards are being submitted as MaxConcurrentSubmits allows, {most:,}.")
         yield _look_again(turn, FLOOR)
         return
     try:

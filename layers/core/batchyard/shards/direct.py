@@ -15,7 +15,7 @@ from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, window_seconds
 from batchyard.domain.errors import BatchyardError, InputGone, KeyMissing, NotFound, StoreError
 from batchyard.domain.policy import OUTCOME_UNKNOWN, Outcome
-from batchyard.domain.shard import Shard, change_attempt, with_new_attempt
+from batchyard.domain.shard import Shard, with_attempt_members, with_new_attempt
 from batchyard.domain.statuses import PROVIDER_RAN
 from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import FINISH, deadline
@@ -24,10 +24,11 @@ from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.observability import logger
 from batchyard.settings import Settings
-from batchyard.shards import direct_answers, retries
+from batchyard.shards import direct_answers, failed_calls
 from batchyard.shards.answers import Answers
-from batchyard.shards.attempt_end import AttemptOutcome, end_attempt, with_attempt_ended
 from batchyard.shards.direct_answers import LineName
+from batchyard.shards.line_outcomes import AttemptOutcome
+from batchyard.shards.provider_batch_end import end_attempt, with_attempt_ended
 from batchyard.shards.turn import Turn
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def is_due(settings: Settings, batch: Batch, shard: Shard) -> bool:
 
 def with_direct_attempt(shard: Shard, now: int) -> Shard:
     """Return the shard with a new attempt that sends one by one."""
-    return change_attempt(with_new_attempt(shard, now), direct=True)
+    return with_attempt_members(with_new_attempt(shard, now), direct=True)
 
 
 def send_tail(turn: Turn, lines: ShardLines) -> Step:
@@ -70,7 +71,7 @@ def send_tail(turn: Turn, lines: ShardLines) -> Step:
         try:
             return _Tail(turn, lines, sent, answers).run()
         except KeyMissing as error:  # nothing of this handful was sent, nor written down as sent
-            return retries.after_failed_read(turn, f"POST {turn.shard.endpoint}", error)
+            return failed_calls.retry_read(turn, f"POST {turn.shard.endpoint}", error)
 
 
 class _Tail:
@@ -125,7 +126,7 @@ class _Tail:
             return
         self._services.provider_key()  # read before there are threads to share it
         shard = self._turn.shard
-        self._turn.save(change_attempt(shard, sent=indexes.stop, sending_at=self._services.now()))
+        self._turn.save(with_attempt_members(shard, sent=indexes.stop, sending_at=self._services.now()))
         logger.info("sending lines one by one", batch_id=shard.batch_id, shard=shard.shard, lines=len(bodies))
         self._gather(dict(zip(indexes, bodies, strict=True)))
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 from batchyard.domain import nesting, statuses
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.errors import shown_to_tenants
-from batchyard.domain.shard import Shard, as_done, change
+from batchyard.domain.shard import Shard, as_done, with_members
 from batchyard.domain.step import Next
 from batchyard.observability import logger, publish
 from batchyard.services import Services
@@ -77,7 +77,7 @@ def _with_failure(services: Services, shard: Shard, reason: BatchError, run: str
         return as_done(shard, reason)
     if shard.dead_executions < len(RESTS):
         rest_until, dead_executions = services.now() + RESTS[shard.dead_executions], shard.dead_executions + 1
-        return change(
+        return with_members(
             shard, reason=reason, dead_executions=dead_executions, dead_run=run, rest_until=rest_until, paused=None
         )
     left = shard.attempts[-1].provider_batch_id

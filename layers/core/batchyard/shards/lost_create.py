@@ -10,7 +10,7 @@ from typing import Final
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError
 from batchyard.domain.policy import Reaction, after_failed_call, is_absent, what_failed
-from batchyard.domain.shard import ATTEMPT_KEY, CLOCK_SKEW, Attempt, change_attempt
+from batchyard.domain.shard import ATTEMPT_KEY, CLOCK_SKEW, Attempt, with_attempt_members
 from batchyard.domain.step import Next, Step
 from batchyard.shards.pauses import CREATE, ENDLESS, LIST, moment, sentences
 from batchyard.shards.turn import Turn
@@ -47,12 +47,12 @@ def why_unknown(turn: Turn, creating_at: int, error: BatchClientError) -> str | 
     return sentences(turn, what, shard.failing_since, "asks again", f"{ENDLESS}: it creates no other batch", remedy)
 
 
-def after_not_found(turn: Turn, creating_at: int) -> Step | None:
+def look_later(turn: Turn, creating_at: int) -> Step | None:
     """Look again later for a provider batch that was not found; None if the batch was surely not made."""
     left = _certain_at(turn.attempt, creating_at) - turn.services.now()
     if left <= 0 and turn.attempt.lookups + 1 >= LOOKS:
         return None
-    turn.save(change_attempt(turn.shard, lookups=turn.attempt.lookups + 1))
+    turn.save(with_attempt_members(turn.shard, lookups=turn.attempt.lookups + 1))
     return turn.then(Next.SUBMIT, min(left, BETWEEN_LOOKS) if left > 0 else BETWEEN_LOOKS)
 
 

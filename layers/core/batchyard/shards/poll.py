@@ -9,13 +9,13 @@ from batch_client import BatchClientError, NotFoundError
 from batchyard.domain.batch import BatchError, window_seconds
 from batchyard.domain.outcomes import usage_of_batch
 from batchyard.domain.pacing import Look, poll_wait, remembered
-from batchyard.domain.shard import change, change_attempt, with_stall
+from batchyard.domain.shard import with_attempt_members, with_members, with_stall
 from batchyard.domain.statuses import OF_PROVIDER, PROVIDER_ENDING, PROVIDER_TOOK_IN
 from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import deadline
 from batchyard.observability import logger
 from batchyard.services import Services
-from batchyard.shards import retries, stalls, token_room, unknown_status
+from batchyard.shards import failed_calls, stalls, token_room, unknown_status
 from batchyard.shards.pauses import announce_pause
 from batchyard.shards.turn import Turn, play
 
@@ -37,7 +37,7 @@ def _poll(turn: Turn) -> Step:
     except NotFoundError as error:
         return _after_missing(turn, error)
     except BatchClientError as error:
-        return retries.after_failed_read(turn, f"GET /batches/{turn.provider_batch_id}", error)
+        return failed_calls.retry_read(turn, f"GET /batches/{turn.provider_batch_id}", error)
     if not seen.ended and seen.status not in PROVIDER_ENDING and _is_to_stop(turn):
         seen = _cancel(turn, seen)
     if seen.status in PROVIDER_TOOK_IN and turn.attempt.provider_status not in PROVIDER_TOOK_IN:
@@ -75,11 +75,11 @@ def _note(turn: Turn, seen: ProviderBatch) -> None:
     completed = max(shard.completed, before + running)
     told = usage_of_batch(seen.usage)
     usage = told.most(attempt.usage) if told else attempt.usage
-    looked = change_attempt(unknown_status.with_look(turn, seen), provider_status=seen.status, usage=usage)
+    looked = with_attempt_members(unknown_status.with_look(turn, seen), provider_status=seen.status, usage=usage)
     why = unknown_status.told(looked.attempts[-1])
-    after = change(looked, completed=completed)
+    after = with_members(looked, completed=completed)
     if after != shard or (shard.failures_in_a_row, shard.paused) != (0, why):
-        turn.answered(after, why)
+        turn.save_answered(after, why)
 
 
 def _look_again(turn: Turn, seen: ProviderBatch) -> Step:
@@ -118,10 +118,10 @@ def _after_missing(turn: Turn, error: NotFoundError) -> Step:
     """
     is_over = turn.services.now() >= turn.attempt.began_at + window_seconds(turn.batch.completion_window)
     if not is_over or turn.shard.failures_in_a_row + 1 < LOST_AFTER:
-        return retries.after_failed_read(turn, f"GET /batches/{turn.provider_batch_id}", error)
+        return failed_calls.retry_read(turn, f"GET /batches/{turn.provider_batch_id}", error)
     shard, attempt = turn.shard, turn.attempt
     logger.error("provider batch lost", batch_id=shard.batch_id, shard=shard.shard, attempt=attempt.number)
-    ended = change_attempt(shard, provider_status="lost", ended_at=turn.services.now())
-    lost = with_stall(change(ended, file_id=None))
+    ended = with_attempt_members(shard, provider_status="lost", ended_at=turn.services.now())
+    lost = with_stall(with_members(ended, file_id=None))
     reason = BatchError("no_answer", "The provider lost every batch of this request.")
-    return stalls.after_stall(turn, lost, reason)
+    return stalls.save_stall(turn, lost, reason)

@@ -9,7 +9,7 @@ from batchyard.domain.errors import StaleRecord
 from batchyard.domain.numbers import HOUR
 from batchyard.domain.pacing import room_wait
 from batchyard.domain.policy import Reaction, after_failed_call
-from batchyard.domain.shard import Shard, change
+from batchyard.domain.shard import Shard, with_members
 from batchyard.domain.statuses import FILE_ERROR, FILE_PENDING
 from batchyard.observability import logger
 from batchyard.services import Services
@@ -52,16 +52,16 @@ def wait(turn: "Turn", file: File) -> int:
     shard, now = turn.shard, turn.services.now()
     waited = now - shard.file_pending_since
     if file.status == FILE_ERROR or (file.status == FILE_PENDING and waited >= PROCESSED_WITHIN):
-        turn.save(change(shard, file_id=None))
+        turn.save(with_members(shard, file_id=None))
         why = f": {file.status_details}" if file.status_details else "."
         raise BadRequestError(f"The provider says '{file.status}' of the uploaded file {file.id}{why}")
     if file.status != FILE_PENDING:
         if shard.file_pending_since:
-            turn.save(change(shard, file_pending_since=0))
+            turn.save(with_members(shard, file_pending_since=0))
         return 0
     if waited >= TOLD_AFTER:
         since = moment(shard.file_pending_since)
-        turn.tell_wait(
+        turn.save_wait(
             f"The provider processes the uploaded file {file.id} since {since}, and says 'pending' of it. Batchyard "
             "looks again every minute, and goes on once the file is processed."
         )
@@ -77,7 +77,7 @@ def delete(services: Services, shard: Shard) -> Shard:
     if left == shard.files_to_delete:
         return shard
     try:
-        return services.batch_store.save_shard(shard, change(shard, files_to_delete=left))
+        return services.batch_store.save_shard(shard, with_members(shard, files_to_delete=left))
     except StaleRecord:
         logger.info("files deleted, but another worker moved the shard", batch_id=shard.batch_id, shard=shard.shard)
         return shard

@@ -22,13 +22,13 @@ from batchyard.domain.policy import (
     is_sure_refusal,
     what_failed,
 )
-from batchyard.domain.shard import Shard, change, change_attempt, with_files_to_delete, with_stall
+from batchyard.domain.shard import Shard, with_attempt_members, with_files_to_delete, with_members, with_stall
 from batchyard.domain.step import Next, Step
 from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.observability import logger
-from batchyard.shards import retries, stalls, token_room, too_large
+from batchyard.shards import failed_calls, stalls, token_room, too_large
 from batchyard.shards.pauses import ENDLESS, sentences
 from batchyard.shards.token_room import Refusal
 from batchyard.shards.turn import Turn
@@ -47,7 +47,7 @@ LONGEST_SAID: Final = 1_000  # characters of what is kept of an error's code, me
 MOST_ROUNDS: Final = 10  # of rejecting lines, before one code that is always the reason is taken for that of all
 
 
-def after_failed(turn: Turn, seen: ProviderBatch) -> Step:
+def react_to_failed_batch(turn: Turn, seen: ProviderBatch) -> Step:
     """End the attempt and react to the provider's errors as the policy says."""
     errors = [_batch_error(error) for error in seen.errors]
     base, refused = (
@@ -66,10 +66,10 @@ def after_failed(turn: Turn, seen: ProviderBatch) -> Step:
         if _never_fits(base, refusal):
             return _reject_lines(turn, base, [_too_large(base, refusal)])
         base = _smaller(base, refusal, refused)
-    ended = change_attempt(base, provider_status="failed", ended_at=turn.services.now())
-    if reaction not in WAITS or (reaction is Reaction.UPLOAD and refused > retries.MOST_FAILURES_IN_A_ROW):
+    ended = with_attempt_members(base, provider_status="failed", ended_at=turn.services.now())
+    if reaction not in WAITS or (reaction is Reaction.UPLOAD and refused > failed_calls.MOST_FAILURES_IN_A_ROW):
         return _stall(turn, ended, errors)
-    after = change(ended, file_id=None) if reaction is Reaction.UPLOAD else ended
+    after = with_members(ended, file_id=None) if reaction is Reaction.UPLOAD else ended
     turn.failed(after, _why_failed(turn, reaction, errors[0]))
     return turn.then(Next.SUBMIT, turn.retry_wait(_failed_in_a_row(turn.shard)))
 
@@ -81,15 +81,15 @@ def _why_failed(turn: Turn, reaction: Reaction, error: BatchError) -> str:
     since = failed[-1].ended_at if failed else None
     name, code = turn.attempt.provider_batch_id, error.code[:LONGEST_CODE]
     what = f"{head}: the provider failed the batch {name} ({code}): {error.message[:LONGEST_MESSAGE]}"
-    most = f"up to {retries.MOST_FAILURES_IN_A_ROW} times in a row" if reaction is Reaction.UPLOAD else ENDLESS
+    most = f"up to {failed_calls.MOST_FAILURES_IN_A_ROW} times in a row" if reaction is Reaction.UPLOAD else ENDLESS
     return sentences(turn, what, since or turn.services.now(), "sends the lines again", most, remedy)
 
 
-def after_refused_create(turn: Turn, call: str, error: BatchClientError) -> Step:
+def react_to_refused_create(turn: Turn, call: str, error: BatchClientError) -> Step:
     """Take a failed upload or `POST /batches`: learn from it if there was no room, and release what was reserved."""
     after = turn.shard
     if after_failed_call(error) is Reaction.CUT:
-        return _send_less(turn, change_attempt(after, creating_at=None, lost_at=None), what_failed(call, error))
+        return _send_less(turn, with_attempt_members(after, creating_at=None, lost_at=None), what_failed(call, error))
     if after_failed_call(error) is Reaction.REUSE:
         refused = turn.shard.failures_in_a_row + 1
         refusal = token_room.record_refused(turn.services, turn.shard, [error.message], refused)
@@ -97,7 +97,7 @@ def after_refused_create(turn: Turn, call: str, error: BatchClientError) -> Step
             return _reject_lines(turn, turn.shard, [_too_large(turn.shard, refusal)])
         after = _smaller(turn.shard, refusal, refused)
     unmade = turn.attempt.creating_at is None or is_sure_refusal(error)
-    following = retries.after_failed_create(turn, call, error, after)
+    following = failed_calls.retry_create(turn, call, error, after)
     if unmade and following.next is not Next.DONE:
         token_room.release(turn.services, turn.shard, ended=False)
     return following
@@ -122,7 +122,7 @@ def _too_large(shard: Shard, refusal: Refusal) -> BatchError:
 def _smaller(shard: Shard, refusal: Refusal, in_a_row: int) -> Shard:
     """Have less sent at once, when what should fit is refused time after time though nothing else of ours is there."""
     if in_a_row > PATIENCE_ALONE and refusal.unexpected and refusal.alone:
-        return change(shard, wave=max(1, shard.attempts[-1].tokens // 2))
+        return with_members(shard, wave=max(1, shard.attempts[-1].tokens // 2))
     return shard
 
 
@@ -133,13 +133,13 @@ def _failed_in_a_row(shard: Shard) -> int:
 
 def _refused_in_a_row(shard: Shard) -> int:
     """Count the attempt under way, which was refused, and those before it that failed whole."""
-    return 1 + _failed_in_a_row(change(shard, attempts=shard.attempts[:-1]))
+    return 1 + _failed_in_a_row(with_members(shard, attempts=shard.attempts[:-1]))
 
 
 def _stall(turn: Turn, ended: Shard, errors: list[BatchError]) -> Step:
     reason = errors[0] if errors else BatchError("batch_failed", "The provider failed the batch and did not say why.")
-    stalled = with_stall(change(ended, file_id=None))
-    return stalls.after_stall(turn, stalled, reason, turn.retry_wait(stalled.stalls))
+    stalled = with_stall(with_members(ended, file_id=None))
+    return stalls.save_stall(turn, stalled, reason, turn.retry_wait(stalled.stalls))
 
 
 def _send_less(turn: Turn, base: Shard, what: str) -> Step:
@@ -151,7 +151,7 @@ def _send_less(turn: Turn, base: Shard, what: str) -> Step:
             turn, too_large.with_size(base, size), [error], lambda _, bytes_: error if bytes_ >= size else None
         )
     failed = turn.attempt.provider_batch_id is not None
-    ended = change_attempt(base, provider_status="failed", ended_at=turn.services.now()) if failed else base
+    ended = with_attempt_members(base, provider_status="failed", ended_at=turn.services.now()) if failed else base
     following = too_large.cut(turn, ended)
     token_room.release(turn.services, turn.shard, ended=failed)
     return following
@@ -171,20 +171,20 @@ def _reject(turn: Turn, base: Shard, errors: list[BatchError], error_of: ErrorOf
     rounds, codes = _refused_in_a_row(base), dict(base.codes)
     turn.fence()
     rejected, rest = _write_rejected(turn, error_of, codes)
-    ended = change_attempt(
+    ended = with_attempt_members(
         base, provider_status="failed", ended_at=turn.services.now(), failed=rejected, runs=turn.shard.version
     )
     if not rejected:  # the lines it names are not in the file
         return _stall(turn, ended, errors)
     key = object_keys.attempt(*turn.shard.attempt_place, "unfinished.msgpack")
     turn.services.bucket.put(key, rest.pack())
-    after = change(
+    after = with_members(
         ended, unfinished=len(rest), unfinished_key=key, file_id=None, codes=codes,
         failed=base.failed + rejected, stalls=0, stalled_lines=0,
     )  # fmt: skip
     if not len(rest):
         return turn.end(after, errors[0])
-    turn.answered(after)
+    turn.save_answered(after)
     return turn.then(Next.SUBMIT, turn.retry_wait(rounds) if rounds > 1 else 0)
 
 

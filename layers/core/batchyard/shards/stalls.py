@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from batchyard.domain import object_keys, outcomes
 from batchyard.domain.batch import BatchError
-from batchyard.domain.shard import Shard, as_done, change, change_attempt
+from batchyard.domain.shard import Shard, as_done, with_attempt_members, with_members
 from batchyard.domain.step import Next, Step
 from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from array import array
 
 
-def after_stall(turn: Turn, stalled: Shard, reason: BatchError, wait: int = 0) -> Step:
+def save_stall(turn: Turn, stalled: Shard, reason: BatchError, wait: int = 0) -> Step:
     """Save the shard with its stall: it goes out again after `wait` seconds, or its lines fail if that was the last stall."""
     if stalled.stalls < turn.services.settings.max_attempts:
-        turn.answered(stalled)
+        turn.save_answered(stalled)
         return turn.then(Next.SUBMIT, wait)
     turn.fence()
-    turn.answered(fail_lines(turn, stalled, reason))
+    turn.save_answered(fail_lines(turn, stalled, reason))
     return turn.then(Next.DONE if turn.shard.done else Next.SUBMIT)
 
 
@@ -46,8 +46,8 @@ def fail_lines(turn: Turn, after: Shard, reason: BatchError) -> Shard:
     codes = _write_errors(turn, after, lines, left.ordinals[:sent], reason)
     key = object_keys.attempt(*turn.shard.attempt_place, "behind.msgpack")
     bucket.put(key, rest.pack())
-    ended = change_attempt(after, failed=sent, runs=turn.shard.version)
-    return change(
+    ended = with_attempt_members(after, failed=sent, runs=turn.shard.version)
+    return with_members(
         ended, unfinished=len(rest), unfinished_key=key, file_id=None, codes=codes, failed=after.failed + sent,
         stalls=0, stalled_lines=0,
     )  # fmt: skip

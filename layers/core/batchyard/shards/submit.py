@@ -11,9 +11,9 @@ from batchyard.domain.shard import (
     ATTEMPT_KEY,
     STACK_KEY,
     as_done,
-    change,
-    change_attempt,
     is_full,
+    with_attempt_members,
+    with_members,
     with_new_attempt,
 )
 from batchyard.domain.statuses import FILE_PENDING
@@ -22,10 +22,10 @@ from batchyard.lines.byte_ranges import ByteRanges
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.services import Services
-from batchyard.shards import creations, lost_create, provider_files, retries, token_room
+from batchyard.shards import creations, failed_calls, lost_create, provider_files, token_room
 from batchyard.shards.direct import is_due, send_tail, with_direct_attempt
 from batchyard.shards.pauses import CREATE, LIST, UPLOAD
-from batchyard.shards.provider_refusal import after_refused_create
+from batchyard.shards.provider_refusal import react_to_refused_create
 from batchyard.shards.turn import Turn, play
 
 if TYPE_CHECKING:
@@ -80,10 +80,10 @@ class _Submission:
         try:
             made = lost_create.find(turn, creating_at)
         except BatchClientError as error:  # this refusal says nothing about the batch we look for: it may exist
-            return retries.after_failed_read(turn, LIST, error, why=lost_create.why_unknown(turn, creating_at, error))
+            return failed_calls.retry_read(turn, LIST, error, why=lost_create.why_unknown(turn, creating_at, error))
         if made is not None:
             return self._adopt(made)
-        return lost_create.after_not_found(turn, creating_at) or self._send()
+        return lost_create.look_later(turn, creating_at) or self._send()
 
     def _send(self) -> Step:
         turn = self._turn
@@ -97,10 +97,10 @@ class _Submission:
                 return turn.then(Next.SUBMIT, wait) if wait else self._upload_and_create(unfinished)
         except OutcomeUnknown as error:
             if turn.attempt.creating_at is not None:
-                turn.save(change_attempt(turn.shard, lost_at=self._services.now()))
-            return retries.after_failed_create(turn, self._call, error)
+                turn.save(with_attempt_members(turn.shard, lost_at=self._services.now()))
+            return failed_calls.retry_create(turn, self._call, error)
         except BatchClientError as error:
-            return after_refused_create(turn, self._call, error)
+            return react_to_refused_create(turn, self._call, error)
 
     def _upload_and_create(self, unfinished: "array[int]") -> Step:
         turn = self._turn
@@ -124,13 +124,13 @@ class _Submission:
         name = object_keys.provider_filename(*place, self._services.settings.stack)
         file = self._services.ask(lambda provider: provider.create_file(body, name))
         pending_since = turn.services.now() if file.status == FILE_PENDING else 0
-        turn.save(change(shard, file_id=file.id, file_pending_since=pending_since))
+        turn.save(with_members(shard, file_id=file.id, file_pending_since=pending_since))
         return provider_files.wait(turn, file)
 
     def _create(self) -> ProviderBatch:
         """Record that a create is on its way, and create the provider batch."""
         turn, stack, self._call = self._turn, self._services.settings.stack, CREATE
-        turn.save(change_attempt(turn.shard, creating_at=self._services.now(), lost_at=None, lookups=0))
+        turn.save(with_attempt_members(turn.shard, creating_at=self._services.now(), lost_at=None, lookups=0))
         shard, window = turn.shard, turn.batch.completion_window
         return self._services.ask(lambda provider: provider.create_batch(
             input_file_id=shard.file_id or "", endpoint=shard.endpoint, completion_window=window,
@@ -140,10 +140,10 @@ class _Submission:
     def _adopt(self, made: ProviderBatch) -> Step:
         turn = self._turn
         file_id = made.input_file_id or turn.shard.file_id
-        known = change_attempt(turn.shard, provider_batch_id=made.id, file_id=file_id)
+        known = with_attempt_members(turn.shard, provider_batch_id=made.id, file_id=file_id)
         self._services.batch_store.link(made.id, turn.shard)
         try:
-            turn.answered(known)
+            turn.save_answered(known)
         except StaleRecord:
             self._disown(made)
             raise

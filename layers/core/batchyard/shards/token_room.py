@@ -12,7 +12,7 @@ import msgspec
 
 from batchyard.domain import token_ledger, token_limits
 from batchyard.domain.pacing import retry_wait, room_wait
-from batchyard.domain.shard import Shard, change, change_attempt
+from batchyard.domain.shard import Shard, with_attempt_members, with_members
 from batchyard.domain.token_ledger import Ledger, Reservation
 from batchyard.observability import logger
 from batchyard.services import Services
@@ -82,7 +82,7 @@ def record_not_accepted(services: Services, shard: Shard) -> None:
         return
     reservation = store.reservation(name, shard.attempt_key)
     if reservation is not None and reservation.tokens and not (reservation.confirmed or reservation.overdue):
-        store.give_up_waiting(name, reservation)
+        store.mark_overdue(name, reservation)
 
 
 def record_accepted(services: Services, shard: Shard) -> None:
@@ -161,12 +161,14 @@ def _fit_to_room(turn: "Turn", sizes: Sequence[int], ledger: Ledger, most: int |
     if lines == attempt.lines and size == attempt.bytes and abs(tokens - attempt.tokens) * NEAR <= tokens:
         return
     dropped: dict[str, Any] = {} if lines == (shard.file_lines or shard.unfinished) else {"file_id": None}
-    turn.save(change(change_attempt(shard, lines=lines, bytes=size, tokens=tokens), file_lines=lines, **dropped))
+    turn.save(
+        with_members(with_attempt_members(shard, lines=lines, bytes=size, tokens=tokens), file_lines=lines, **dropped)
+    )
 
 
 def _note_wait(turn: "Turn", most: int | None) -> None:
     known = f"the limit is {most:,} enqueued tokens" if most else "how much it takes is being found out"
-    turn.tell_wait(f"Waiting for room at the provider for {turn.shard.model}: {known}.")
+    turn.save_wait(f"Waiting for room at the provider for {turn.shard.model}: {known}.")
 
 
 def _pause_of_all(services: Services, refusals: int) -> int:

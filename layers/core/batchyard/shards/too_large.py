@@ -9,7 +9,7 @@ from typing import Final
 from batchyard.domain.batch import BatchError
 from batchyard.domain.numbers import DAY
 from batchyard.domain.policy import FILE_TOO_LARGE
-from batchyard.domain.shard import Shard, change
+from batchyard.domain.shard import Shard, with_members
 from batchyard.domain.step import Next, Step
 from batchyard.observability import logger
 from batchyard.shards.turn import Turn
@@ -27,13 +27,13 @@ def cut(turn: Turn, base: Shard) -> Step:
     size, now = turn.attempt.bytes, turn.services.now()
     logger.warning("file too large for the provider", batch_id=base.batch_id, shard=base.shard, bytes=size)
     turn.services.creation_store.learn_most_bytes(max(1, size // 2), now, now + REMEMBERED)
-    turn.answered(with_size(base, size))
+    turn.save_answered(with_size(base, size))
     return turn.then(Next.SUBMIT)
 
 
 def with_size(shard: Shard, size: int) -> Shard:
     """Return the shard with the size of a file that the provider refused; the file itself is not needed any more."""
-    return change(shard, file_id=None, too_large_bytes=min(size, shard.too_large_bytes or size))
+    return with_members(shard, file_id=None, too_large_bytes=min(size, shard.too_large_bytes or size))
 
 
 def error_of_line(turn: Turn, what: str) -> BatchError:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.pacing import Look, retry_wait
-from batchyard.domain.shard import Attempt, Shard, as_done, change
+from batchyard.domain.shard import Attempt, Shard, as_done, with_members
 from batchyard.domain.step import MOST_TURNS, NOTHING_SEEN, Next, Step
 from batchyard.domain.stopping import why_stopped
 from batchyard.lines.shard_lines import ShardLines, new_shard
@@ -44,10 +44,10 @@ class Turn:
         """Take a version, and so an `attempt_place`, that no other worker has; raises StaleRecord."""
         self.save(self.shard)
 
-    def answered(self, after: Shard, why: str | None = None) -> None:
+    def save_answered(self, after: Shard, why: str | None = None) -> None:
         """Save the shard after an answer of the provider: failures and pause are over, unless `why` is told."""
         paused = self.shard.paused
-        self.save(change(after, failures_in_a_row=0, failing_since=0, paused=why))
+        self.save(with_members(after, failures_in_a_row=0, failing_since=0, paused=why))
         self._provider_answered = True
         if paused != why:
             self._announce_pause()
@@ -56,19 +56,19 @@ class Turn:
         """Save the shard after a failure, and tell why it waits, if so; a worker that was overtaken tells nothing."""
         since, failures = self.shard.failing_since or self.services.now(), self.shard.failures_in_a_row + 1
         paused = {} if why is None else {"paused": why}
-        self.save(change(after, failures_in_a_row=failures, failing_since=since, **paused))
+        self.save(with_members(after, failures_in_a_row=failures, failing_since=since, **paused))
         if why is not None:
             self._announce_pause()
 
-    def tell_wait(self, why: str) -> None:
+    def save_wait(self, why: str) -> None:
         """Save the shard as one that waits its turn, once it has waited for a minute: nothing has failed."""
         if self.services.now() - self.attempt.started_at >= TOLD_AFTER and self.shard.paused != why:
-            self.save(change(self.shard, paused=why))
+            self.save(with_members(self.shard, paused=why))
             self._announce_pause()
 
     def end(self, after: Shard, reason: BatchError | None) -> Step:
         """Save the shard as done, after an answer of the provider; `reason` is the outcome of the unfinished lines."""
-        self.answered(as_done(after, reason))
+        self.save_answered(as_done(after, reason))
         return self.then(Next.DONE)
 
     def why_stopped(self) -> BatchError | None:

@@ -5,7 +5,7 @@ from typing import Final
 
 from batch_client import Batch as ProviderBatch
 from batchyard.domain.numbers import DAY, HOUR
-from batchyard.domain.shard import Attempt, Shard, change_attempt
+from batchyard.domain.shard import Attempt, Shard, with_attempt_members
 from batchyard.domain.statuses import CANCELLED, COMPLETED, OF_PROVIDER
 from batchyard.shards.pauses import moment
 from batchyard.shards.turn import Turn
@@ -19,10 +19,12 @@ def with_look(turn: Turn, seen: ProviderBatch) -> Shard:
     """Return the shard with what this look at its provider batch showed: a status that nobody knows, and since when."""
     now, attempt = turn.services.now(), turn.attempt
     if seen.status in OF_PROVIDER:
-        return change_attempt(turn.shard, odd_since=None, ready_since=None)
+        return with_attempt_members(turn.shard, odd_since=None, ready_since=None)
     odd_since = attempt.odd_since or now
     ready = _all_there(seen, attempt) or now >= _end_of_patience(turn, odd_since)
-    return change_attempt(turn.shard, odd_since=odd_since, ready_since=(attempt.ready_since or now) if ready else None)
+    return with_attempt_members(
+        turn.shard, odd_since=odd_since, ready_since=(attempt.ready_since or now) if ready else None
+    )
 
 
 def told(attempt: Attempt) -> str | None:

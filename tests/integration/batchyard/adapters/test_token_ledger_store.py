@@ -64,12 +64,12 @@ TRANSITIONS: list[Callable[[TokenLedgerStore], object]] = [
     lambda book: book.correct_tenant(NAME, "another", 75, 1),
     lambda book: book.wait(NAME, D, TTL),
     lambda book: book.take(NAME, D, Terms(), TTL, 9),
-    lambda book: book.give_up_waiting(NAME, D),
-    lambda book: book.give_up_waiting(NAME, held(book, D)),
+    lambda book: book.mark_overdue(NAME, D),
+    lambda book: book.mark_overdue(NAME, held(book, D)),
     lambda book: book.confirm(NAME, held(book, D)),
     lambda book: book.release(NAME, held(book, D), TTL, ended=False),
     lambda book: book.take(NAME, D, Terms(), TTL, 9),
-    lambda book: book.give_up_waiting(NAME, held(book, D)),
+    lambda book: book.mark_overdue(NAME, held(book, D)),
     lambda book: book.release(NAME, held(book, D), TTL, ended=True),
 ]
 

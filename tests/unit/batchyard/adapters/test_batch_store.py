@@ -10,7 +10,7 @@ from batchyard.adapters import aws
 from batchyard.adapters.batch_store import BatchStore
 from batchyard.domain.batch import Counts
 from batchyard.domain.errors import StaleRecord, StoreError
-from batchyard.domain.shard import change
+from batchyard.domain.shard import with_members
 from batchyard.lines.shard_lines import Place, ShardLines, new_shard
 from tests.fakes.batches import BATCH_ID, batch
 
@@ -68,7 +68,7 @@ def save(table: Table) -> None:
     lines = ShardLines(0, "/v1/responses", "m")
     lines.add(Place(0, 1, 0), ["a"], [1])
     shard = new_shard(batch(), lines)
-    BatchStore("table", table).save_shard(shard, change(shard, completed=1))  # type: ignore[arg-type]  # what it calls is there
+    BatchStore("table", table).save_shard(shard, with_members(shard, completed=1))  # type: ignore[arg-type]  # what it calls is there
 
 
 def move(table: Table) -> None:

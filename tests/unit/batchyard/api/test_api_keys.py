@@ -7,14 +7,14 @@ import re
 import pytest
 
 from batchyard.api import api_keys
-from batchyard.api.api_keys import FRESH, Keyring
+from batchyard.api.api_keys import FRESH, KeyCache
 from batchyard.domain import api_key
 from batchyard.domain.errors import ApiError
 from tests.fakes.api_stores import MemoryApiKeyStore
 
 
 def tenant_of(store: MemoryApiKeyStore, authorization: str) -> str | None:
-    return Keyring(store).tenant_of(authorization)
+    return KeyCache(store).tenant_of(authorization)
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ class Clock:
 def test_a_revoked_key_opens_nothing_a_minute_later() -> None:
     store, clock = MemoryApiKeyStore(), Clock()
     key, other = api_keys.create(store, "acme"), api_keys.create(store, "acme")
-    ring = Keyring(store, clock)
+    ring = KeyCache(store, clock)
     assert ring.tenant_of(f"Bearer {key}") == "acme"
     api_keys.revoke(store, key.split("_")[1])
     clock.now += FRESH
@@ -112,7 +112,7 @@ def test_a_revoked_key_opens_nothing_a_minute_later() -> None:
 def test_a_key_in_use_is_read_once_in_a_while_and_its_secret_is_still_compared() -> None:
     store, clock = MemoryApiKeyStore(), Clock()
     key = api_keys.create(store, "acme")
-    ring = Keyring(store, clock)
+    ring = KeyCache(store, clock)
     for _ in range(10):
         assert ring.tenant_of(f"Bearer {key}") == "acme"
         assert ring.tenant_of(f"Bearer {key}x") is None
@@ -123,7 +123,7 @@ def test_a_key_in_use_is_read_once_in_a_while_and_its_secret_is_still_compared()
 def test_a_clock_that_goes_back_makes_no_key_immortal() -> None:
     store, clock = MemoryApiKeyStore(), Clock()
     key = api_keys.create(store, "acme")
-    ring = Keyring(store, clock)
+    ring = KeyCache(store, clock)
     assert ring.tenant_of(f"Bearer {key}") == "acme"
     api_keys.revoke(store, key.split("_")[1])
     clock.now -= 3_600
@@ -132,7 +132,7 @@ def test_a_clock_that_goes_back_makes_no_key_immortal() -> None:
 
 def test_guesses_are_not_remembered() -> None:
     store = MemoryApiKeyStore()
-    ring = Keyring(store)
+    ring = KeyCache(store)
     for number in range(50):
         assert ring.tenant_of(f"Bearer by_{number:016x}_guess") is None
     assert ring._known == {}  # noqa: SLF001 - what is meant is that it does not grow
@@ -175,7 +175,7 @@ def test_a_tenant_whose_name_would_reach_into_another_s_folder_gets_no_key(argum
 def test_a_key_has_so_many_requests_a_minute_and_is_told_when_the_next_begins() -> None:
     store, now = MemoryApiKeyStore(), [1_000_000_010.0]
     first, second = (f"Bearer {api_keys.create(store, 'acme')}" for _ in range(2))
-    ring = Keyring(store, lambda: now[0], 3)
+    ring = KeyCache(store, lambda: now[0], 3)
     assert [ring.tenant_of(first) for _ in range(3)] == ["acme"] * 3
     for _ in range(5):
         with pytest.raises(ApiError) as refused:
@@ -190,7 +190,7 @@ def test_a_key_has_so_many_requests_a_minute_and_is_told_when_the_next_begins() 
 def test_two_functions_count_together_and_what_is_refused_anyway_is_not_counted() -> None:
     store = MemoryApiKeyStore()
     key = f"Bearer {api_keys.create(store, 'acme')}"
-    rings = [Keyring(store, lambda: 60.0, 3) for _ in range(2)]
+    rings = [KeyCache(store, lambda: 60.0, 3) for _ in range(2)]
     assert [ring.tenant_of(key) for ring in (rings[0], rings[1], rings[0])] == ["acme"] * 3
     for ring in rings:
         with pytest.raises(ApiError, match="has 3 requests a minute"):
@@ -201,6 +201,6 @@ def test_two_functions_count_together_and_what_is_refused_anyway_is_not_counted(
 
 def test_without_a_limit_nothing_is_counted() -> None:
     store = MemoryApiKeyStore()
-    ring, key = Keyring(store), f"Bearer {api_keys.create(store, 'acme')}"
+    ring, key = KeyCache(store), f"Bearer {api_keys.create(store, 'acme')}"
     assert [ring.tenant_of(key) for _ in range(1_000)] == ["acme"] * 1_000
     assert not store.counted

@@ -5,7 +5,7 @@ from array import array
 import pytest
 
 from batchyard.domain.batch import InputObject
-from batchyard.domain.shard import KEPT_ATTEMPTS, Ranges, change_attempt, with_new_attempt
+from batchyard.domain.shard import KEPT_ATTEMPTS, Ranges, with_attempt_members, with_new_attempt
 from batchyard.lines.shard_lines import Place, ShardLines, new_shard
 from tests.fakes.batches import NOW, batch
 
@@ -15,7 +15,7 @@ def test_attempts_keep_their_numbers_and_their_runs_however_many_there_are() -> 
     lines.add(Place(0, 1, 0), ["a"], [1])
     shard = new_shard(batch(), lines)
     for number in range(1, 3 * KEPT_ATTEMPTS + 1):
-        shard = change_attempt(with_new_attempt(shard, NOW), ended_at=NOW, transient=int(number in {5, 50}))
+        shard = with_attempt_members(with_new_attempt(shard, NOW), ended_at=NOW, transient=int(number in {5, 50}))
     numbers = [attempt.number for attempt in shard.attempts]
     assert numbers[:2] == [5, 50]
     assert numbers[2:] == list(range(2 * KEPT_ATTEMPTS, 3 * KEPT_ATTEMPTS + 1))

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from batchyard.domain.batch import BatchError
-from batchyard.domain.shard import Shard, change
+from batchyard.domain.shard import Shard, with_members
 from batchyard.domain.stopping import ACTIONS, CANCELLED, CUT_SHORT, deadline, why_stopped
 from batchyard.settings import Settings
 from tests.fakes.batches import BATCH_ID, batch
@@ -36,7 +36,7 @@ SHARD = Shard(
 def test_it_tells_the_nearest_reason(
     status: str, given_up: BatchError | None, own: BatchError | None, why: BatchError | None
 ) -> None:
-    assert why_stopped(batch(status=status, drain_reason=given_up), change(SHARD, reason=own)) == why
+    assert why_stopped(batch(status=status, drain_reason=given_up), with_members(SHARD, reason=own)) == why
 
 
 def test_a_tenth_of_the_window_is_left_to_what_is_sent_anew() -> None:

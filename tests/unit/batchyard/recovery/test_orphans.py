@@ -10,7 +10,7 @@ import pytest
 from batch_client import AuthenticationError, CreateOutcomeUnknown, PermissionDeniedError, ServerError
 from batchyard.domain import object_keys
 from batchyard.domain.errors import StaleRecord
-from batchyard.domain.shard import CLOCK_SKEW, change_attempt
+from batchyard.domain.shard import CLOCK_SKEW, with_attempt_members
 from batchyard.domain.step import Step
 from batchyard.recovery.ownership import LATEST_LOOK, LATEST_RECORD, LONGEST_AT_PROVIDER
 from batchyard.recovery.sweep import sweep
@@ -249,7 +249,7 @@ def test_a_batch_that_ended_with_a_provider_batch_running_has_it_cancelled_and_i
     services = running()
     submit(services, FIRST)
     services.batch_store.move_batch(BATCH_ID, "failed", services.now())
-    assert sweep(services) == {"ProviderBatchesCancelled": 1, "ClaimsReleased": 1}
+    assert sweep(services) == {"ProviderBatchesCancelled": 1, "ReservationsReleased": 1}
     assert sweep(services) == {}
     services.provider.files.update(out=b"")
     services.provider.end("pb-0", "cancelled", output_file_id="out")
@@ -276,11 +276,11 @@ def test_a_provider_batch_that_is_gone_is_no_concern_any_more() -> None:
     services = running()
     submit(services, FIRST)
     shard = services.batch_store.kept[BATCH_ID, 0]
-    services.batch_store.save_shard(shard, change_attempt(shard, provider_batch_id="pb-9"))
+    services.batch_store.save_shard(shard, with_attempt_members(shard, provider_batch_id="pb-9"))
     services.batch_store.move_batch(BATCH_ID, "failed", services.now())
     services.provider.batches.clear()
     services.wait(LATEST_RECORD)
-    assert sweep(services) == {"ProviderFilesDeleted": 1, "BatchesSettled": 1, "ClaimsReleased": 1}
+    assert sweep(services) == {"ProviderFilesDeleted": 1, "BatchesSettled": 1, "ReservationsReleased": 1}
 
 
 def test_a_key_that_may_not_delete_is_tried_once_a_run_and_keeps_nothing_else_from_being_done() -> None:
@@ -292,7 +292,7 @@ def test_a_key_that_may_not_delete_is_tried_once_a_run_and_keeps_nothing_else_fr
     services.batch_store.move_batch(BATCH_ID, "failed", services.now())
     services.provider.end("pb-0", "failed")
     services.provider.trouble["delete_file"] = [PermissionDeniedError("no", status=403)]
-    assert sweep(services) == {"ClaimsReleased": 1, "ProviderFailures": 1, "ProviderBatchesCancelled": 1}
+    assert sweep(services) == {"ReservationsReleased": 1, "ProviderFailures": 1, "ProviderBatchesCancelled": 1}
     assert services.batch_store.kept[BATCH_ID, 0].files_to_delete == ["file-0"]
     assert sweep(services) == {"ProviderFilesDeleted": 4}
     assert sweep(services) == {}

@@ -3,7 +3,14 @@
 import pytest
 
 from batchyard.domain.batch import BatchError
-from batchyard.domain.shard import Shard, as_done, change, change_attempt, with_files_to_delete, with_new_attempt
+from batchyard.domain.shard import (
+    Shard,
+    as_done,
+    with_attempt_members,
+    with_files_to_delete,
+    with_members,
+    with_new_attempt,
+)
 from batchyard.recovery.ownership import LATEST_LOOK, LATEST_RECORD, Owner, Verdict, of_batch, of_file
 from tests.fakes.batches import NOW, batch
 
@@ -14,13 +21,15 @@ NEW_SHARD = Shard(
     unfinished=3,
 )  # fmt: skip
 BEGUN = with_new_attempt(NEW_SHARD, NOW)
-UPLOADED = change(BEGUN, file_id="file-1")
-CREATING = change_attempt(UPLOADED, creating_at=NOW)
-SUBMITTED = change_attempt(CREATING, provider_batch_id="pb-1", file_id="file-1")
-COLLECTED = with_files_to_delete(change(change_attempt(SUBMITTED, ended_at=NOW), file_id=None), "file-1", "file-2")
-AGAIN = change_attempt(with_new_attempt(COLLECTED, NOW), creating_at=NOW)
+UPLOADED = with_members(BEGUN, file_id="file-1")
+CREATING = with_attempt_members(UPLOADED, creating_at=NOW)
+SUBMITTED = with_attempt_members(CREATING, provider_batch_id="pb-1", file_id="file-1")
+COLLECTED = with_files_to_delete(
+    with_members(with_attempt_members(SUBMITTED, ended_at=NOW), file_id=None), "file-1", "file-2"
+)
+AGAIN = with_attempt_members(with_new_attempt(COLLECTED, NOW), creating_at=NOW)
 GIVEN_UP = as_done(CREATING, BatchError("server_error", "no"))
-OVERTAKEN = change_attempt(CREATING, provider_batch_id="pb-2")
+OVERTAKEN = with_attempt_members(CREATING, provider_batch_id="pb-2")
 
 
 @pytest.mark.parametrize(
@@ -44,7 +53,7 @@ def test_a_provider_batch_of_a_running_batch(shard: Shard | None, number: int, a
 def test_a_provider_batch_of_a_further_attempt() -> None:
     assert of_batch(Owner(RUNNING, AGAIN, 2), "pb-9", OLD) is Verdict.AWAITED
     assert of_batch(Owner(RUNNING, AGAIN, 1), "pb-9", OLD) is Verdict.ORPHAN
-    overtaken = change_attempt(AGAIN, provider_batch_id="pb-3")
+    overtaken = with_attempt_members(AGAIN, provider_batch_id="pb-3")
     assert of_batch(Owner(RUNNING, overtaken, 2), "pb-9", OLD) is Verdict.ORPHAN
 
 
@@ -62,10 +71,16 @@ def test_nothing_waits_for_a_provider_batch_or_file_whose_batch_ended_or_has_no_
         (UPLOADED, "file-1", 1, OLD, Verdict.OWNED),
         (UPLOADED, "file-0", 1, OLD, Verdict.ORPHAN),
         (SUBMITTED, "file-1", 1, OLD, Verdict.OWNED),
-        (change(SUBMITTED, file_id=None), "file-1", 1, OLD, Verdict.OWNED),
-        (change_attempt(SUBMITTED, ended_at=NOW), "file-1", 1, OLD, Verdict.OWNED),  # used again when there is room
+        (with_members(SUBMITTED, file_id=None), "file-1", 1, OLD, Verdict.OWNED),
+        (
+            with_attempt_members(SUBMITTED, ended_at=NOW),
+            "file-1",
+            1,
+            OLD,
+            Verdict.OWNED,
+        ),  # used again when there is room
         (COLLECTED, "file-2", 1, OLD, Verdict.OWNED),  # its shard sees to it
-        (change(COLLECTED, files_to_delete=[]), "file-1", 1, OLD, Verdict.ORPHAN),
+        (with_members(COLLECTED, files_to_delete=[]), "file-1", 1, OLD, Verdict.ORPHAN),
         (AGAIN, "file-0", 1, NEW, Verdict.ORPHAN),
     ],
 )

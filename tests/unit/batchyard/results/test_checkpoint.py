@@ -9,7 +9,7 @@ import pytest
 
 from batchyard.domain.batch import SKIP, Batch, BatchError, InputObject
 from batchyard.domain.errors import BatchyardError
-from batchyard.domain.shard import as_done, change
+from batchyard.domain.shard import as_done, with_members
 from batchyard.domain.step import Step
 from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning.plan import plan
@@ -196,7 +196,7 @@ def test_a_shard_that_a_late_worker_changed_meanwhile_has_its_lines_as_it_is_now
     while services.bucket.stored.get(f"work/{BATCH_ID}/results/progress.msgpack", b"").count(b"custom_id") < 4:
         assert assemble(services, BATCH_ID, Watch(2)) == "assemble"
     shard = services.batch_store.kept[BATCH_ID, 1]
-    nothing = change(shard, attempts=[], unfinished=8, unfinished_key="", completed=0, failed=0, codes={})
+    nothing = with_members(shard, attempts=[], unfinished=8, unfinished_key="", completed=0, failed=0, codes={})
     services.batch_store.save_shard(shard, as_done(nothing, BatchError("late", "Late.")))
     by_turns(services, lambda: Watch(2))
     report = json.loads(results(services)["report"])

@@ -18,7 +18,7 @@ from batch_client import (
 )
 from batchyard.domain.errors import StaleRecord, StoreError
 from batchyard.domain.policy import OUTCOME_UNKNOWN
-from batchyard.domain.shard import Attempt, Shard, change, change_attempt
+from batchyard.domain.shard import Attempt, Shard, with_attempt_members, with_members
 from batchyard.domain.step import Next, Step
 from batchyard.lines.runs import Run
 from batchyard.lines.shard_lines import ShardLines, new_shard
@@ -137,7 +137,9 @@ def test_it_is_due_after_a_provider_batch_that_was_collected_at_its_deadline(
 ) -> None:
     services = at_the_deadline()
     assert (
-        is_due(services.settings, services.batch_store.batch(BATCH_ID), change_attempt(shard_of(services), **changes))
+        is_due(
+            services.settings, services.batch_store.batch(BATCH_ID), with_attempt_members(shard_of(services), **changes)
+        )
         is due
     )
 
@@ -343,8 +345,12 @@ def test_an_attempt_of_an_older_version_reads_as_one_by_batch() -> None:
     assert (old.direct, old.sent, old.sending_at) == (False, 0, None)
 
 
-@pytest.mark.parametrize("mark", [lambda shard: change(shard, unfinished=101)], ids=["more than the usual budget"])
+@pytest.mark.parametrize(
+    "mark", [lambda shard: with_members(shard, unfinished=101)], ids=["more than the usual budget"]
+)
 def test_the_budget_is_a_hundred_lines_unless_set(mark: Callable[[Shard], Shard]) -> None:
     services = at_the_deadline()
     assert not is_due(services.settings, services.batch_store.batch(BATCH_ID), mark(shard_of(services)))
-    assert is_due(services.settings, services.batch_store.batch(BATCH_ID), change(shard_of(services), unfinished=100))
+    assert is_due(
+        services.settings, services.batch_store.batch(BATCH_ID), with_members(shard_of(services), unfinished=100)
+    )

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from batchyard.domain.shard import change, change_attempt
+from batchyard.domain.shard import with_attempt_members, with_members
 from batchyard.domain.step import Next, Step
 from batchyard.planning.plan import plan
 from batchyard.shards.fail import RESTS, end_batch, fail_batch, fail_shard
@@ -148,7 +148,7 @@ def test_a_shard_that_fails_at_every_rest_too_is_done_and_names_what_the_provide
     services = at_provider()
     shard = services.batch_store.kept[BATCH_ID, 0]
     if not known:
-        services.batch_store.save_shard(shard, change_attempt(shard, provider_batch_id=None))
+        services.batch_store.save_shard(shard, with_attempt_members(shard, provider_batch_id=None))
     rests = []
     for _ in RESTS:
         assert fail_shard(services, BATCH_ID, 0, {"Error": "first"}) == "continue"
@@ -175,7 +175,7 @@ def test_a_shard_that_was_only_uploaded_is_done_at_once() -> None:
     services = at_provider()
     shard = services.batch_store.kept[BATCH_ID, 0]
     services.batch_store.save_shard(
-        shard, change(change_attempt(shard, provider_batch_id=None, creating_at=None), file_id="file-0")
+        shard, with_members(with_attempt_members(shard, provider_batch_id=None, creating_at=None), file_id="file-0")
     )
     fail_shard(services, BATCH_ID, 0, {"Error": "States.Timeout"})
     assert services.batch_store.kept[BATCH_ID, 0].done

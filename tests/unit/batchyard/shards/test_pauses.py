@@ -65,7 +65,7 @@ def test_a_late_worker_does_not_end_the_pause_of_another() -> None:
     refuse(services, "create_file", NO_MONEY)
     submit(services, FIRST)
     with pytest.raises(StaleRecord):
-        Turn(services, services.batch_store.batch(BATCH_ID), seen, FIRST).answered(seen)
+        Turn(services, services.batch_store.batch(BATCH_ID), seen, FIRST).save_answered(seen)
     assert services.batch_store.batch(BATCH_ID).paused
     assert "resumed" not in services.event_bus.announced
 

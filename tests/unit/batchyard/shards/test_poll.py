@@ -6,8 +6,8 @@ import pytest
 from batch_client import BadRequestError, ConflictError, NotFoundError, RequestCounts, ServerError, Usage
 from batchyard.domain.step import Next, Step
 from batchyard.shards.cancel import cancel
+from batchyard.shards.failed_calls import MOST_FAILURES_IN_A_ROW
 from batchyard.shards.poll import LOST_AFTER, poll
-from batchyard.shards.retries import MOST_FAILURES_IN_A_ROW
 from batchyard.shards.submit import submit
 from tests.fakes.batches import BATCH_ID, NOW
 from tests.fakes.planned import planned

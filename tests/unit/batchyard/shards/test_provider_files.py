@@ -18,7 +18,14 @@ from batch_client import (
 from batch_client import (
     BatchError as ProviderBatchError,
 )
-from batchyard.domain.shard import MOST_FILES_TO_DELETE, Attempt, Shard, change, with_files_to_delete, with_next_version
+from batchyard.domain.shard import (
+    MOST_FILES_TO_DELETE,
+    Attempt,
+    Shard,
+    with_files_to_delete,
+    with_members,
+    with_next_version,
+)
 from batchyard.domain.step import Next, Step
 from batchyard.shards import provider_files
 from batchyard.shards.collect import collect
@@ -154,8 +161,8 @@ def test_an_upload_that_the_record_lets_go_of_is_left_over_whoever_lets_go() -> 
     services = planned()
     submit(services, FIRST)
     shard = services.batch_store.kept[BATCH_ID, 0]
-    assert with_next_version(shard, change(shard, file_id=None)).files_to_delete == ["file-0"]
-    assert with_next_version(shard, change(shard, file_id="file-9")).files_to_delete == ["file-0"]
+    assert with_next_version(shard, with_members(shard, file_id=None)).files_to_delete == ["file-0"]
+    assert with_next_version(shard, with_members(shard, file_id="file-9")).files_to_delete == ["file-0"]
     assert with_next_version(shard, shard).files_to_delete == []
 
 
@@ -164,7 +171,7 @@ def test_a_step_deletes_so_many_files_at_most_and_leaves_the_rest_for_the_next()
     shard = services.batch_store.kept[BATCH_ID, 0]
     many = [f"file-old-{at}" for at in range(MOST_AT_ONCE + 5)]
     services.provider.files.update(dict.fromkeys(many, b""))
-    before = change(shard, files_to_delete=many, attempts=[change_last(shard)])
+    before = with_members(shard, files_to_delete=many, attempts=[change_last(shard)])
     after = provider_files.delete(services, services.batch_store.save_shard(shard, before))
     assert (len(services.provider.deleted), len(after.files_to_delete)) == (MOST_AT_ONCE, 5)
     assert provider_files.delete(services, after).files_to_delete == []

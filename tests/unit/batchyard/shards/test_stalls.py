@@ -4,7 +4,7 @@ import json
 
 from batch_client import NotFoundError, RequestCounts
 from batchyard.domain.batch import BatchError
-from batchyard.domain.shard import Shard, change, with_stall
+from batchyard.domain.shard import Shard, with_members, with_stall
 from batchyard.domain.step import Next, Step
 from batchyard.results.assemble import assemble
 from batchyard.shards import stalls
@@ -28,7 +28,7 @@ def test_what_is_counted_is_the_least_that_was_sent_in_a_row() -> None:
     assert shard.attempts[-1].lines == 2
     once = with_stall(shard)
     assert (once.stalls, once.stalled_lines) == (1, 2)
-    assert with_stall(change(once, stalled_lines=1)).stalled_lines == 1
+    assert with_stall(with_members(once, stalled_lines=1)).stalled_lines == 1
 
 
 def sent() -> MemoryServices:

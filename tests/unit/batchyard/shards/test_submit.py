@@ -9,8 +9,8 @@ from batch_client import (
     QuotaError,
 )
 from batchyard.domain.step import Next, Step
+from batchyard.shards.failed_calls import MOST_FAILURES_IN_A_ROW
 from batchyard.shards.lost_create import BETWEEN_LOOKS, LISTED_WITHIN, LONGEST_CREATE, LOOKS
-from batchyard.shards.retries import MOST_FAILURES_IN_A_ROW
 from batchyard.shards.submit import submit
 from tests.fakes.batches import BATCH_ID
 from tests.fakes.failures import Failure, each_failure

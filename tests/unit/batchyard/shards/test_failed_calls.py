@@ -20,13 +20,13 @@ from batch_client import (
     SourceError,
 )
 from batchyard.domain.errors import InputGone, KeyMissing, StoreError
-from batchyard.domain.shard import change
+from batchyard.domain.shard import with_members
 from batchyard.domain.step import Next, Step
 from batchyard.services import Services
 from batchyard.shards.collect import collect
 from batchyard.shards.fail import fail_batch
+from batchyard.shards.failed_calls import A_DAY_OF_LOOKS, MOST_FAILURES_IN_A_ROW, TRIES_OF_A_FILE
 from batchyard.shards.poll import poll
-from batchyard.shards.retries import A_DAY_OF_LOOKS, MOST_FAILURES_IN_A_ROW, TRIES_OF_A_FILE
 from batchyard.shards.submit import submit
 from tests.fakes.batches import BATCH_ID
 from tests.fakes.failures import EACH_FAILURE
@@ -262,7 +262,7 @@ def test_a_create_that_is_lost_at_last_is_looked_for_before_the_shard_is_given_u
     services.provider.trouble["create_file"] = [RateLimitError("slow down", status=429)]
     submit(services, FIRST)
     shard = services.batch_store.kept[BATCH_ID, 0]
-    services.batch_store.save_shard(shard, change(shard, failures_in_a_row=MOST_FAILURES_IN_A_ROW))
+    services.batch_store.save_shard(shard, with_members(shard, failures_in_a_row=MOST_FAILURES_IN_A_ROW))
     services.provider.on_the_way_back["create_batch"] = lost
     assert submit(services, FIRST).next == "submit"
     assert services.batch_store.kept[BATCH_ID, 0].draining

@@ -6,7 +6,7 @@ from batch_client import BatchClientError
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import NotFound
 from batchyard.domain.policy import LONGEST_CODE, Reaction, after_failed_call, is_sure_refusal, what_failed
-from batchyard.domain.shard import Shard, change, change_attempt
+from batchyard.domain.shard import Shard, with_attempt_members, with_members
 from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import CANCELLED
 from batchyard.observability import logger
@@ -26,13 +26,13 @@ A_DAY_OF_LOOKS: Final = 240  # in a row, the first hundred of them within READ_C
 READ_CEILING: Final = 60  # seconds between looks at a provider that does not answer
 
 
-def after_failed_create(turn: Turn, call: str, error: BatchClientError, after: Shard | None = None) -> Step:
+def retry_create(turn: Turn, call: str, error: BatchClientError, after: Shard | None = None) -> Step:
     """Take a failed upload or `POST /batches`: try again later with `after`, pause, or fail the shard."""
     reaction, after, failures = after_failed_call(error), after or turn.shard, turn.shard.failures_in_a_row
     if is_sure_refusal(error):
-        after = change_attempt(after, creating_at=None, lost_at=None)  # a refusal made no batch
+        after = with_attempt_members(after, creating_at=None, lost_at=None)  # a refusal made no batch
     if reaction in REFUSED and (failures + 1) % TRIES_OF_A_FILE == 0:
-        after = change(after, file_id=None)
+        after = with_members(after, file_id=None)
     most = BOUNDS.get(reaction)
     if reaction is Reaction.FAIL_LINES or (most is not None and failures >= most):
         return _fail_shard(turn, call, after, error)
@@ -40,7 +40,7 @@ def after_failed_create(turn: Turn, call: str, error: BatchClientError, after: S
     return _wait(turn, after, error, why_failed(turn, call, error, how_long), Next.SUBMIT)
 
 
-def after_failed_read(
+def retry_read(
     turn: Turn, call: str, error: BatchClientError, after: Shard | None = None, why: str | None = None
 ) -> Step:
     """Take a failed look at a provider batch or its files: the same step again later, with what `after` notes of it.
@@ -75,6 +75,6 @@ def _fail_shard(turn: Turn, call: str, after: Shard, error: BatchClientError) ->
     if isinstance(error.__cause__, NotFound):
         reason = BatchError("invalid_request", "The input was deleted before all of it was sent.", "file_id")
     if after.may_be_paid:  # the provider batch is looked for before its lines fail
-        turn.save(change(after, reason=reason, paused=None))
+        turn.save(with_members(after, reason=reason, paused=None))
         return turn.then(Next.SUBMIT)
     return turn.end(after, reason)

@@ -1,17 +1,13 @@
-"""How an attempt of a shard ends: its answers are sorted into runs, and the shard is done or goes on."""
+"""The outcome of each line of an attempt: final, sent again at a try (429, 5xx, …), or unfinished (expired, cancelled)."""
 
 from contextlib import ExitStack
 
 from batchyard.domain import object_keys
-from batchyard.domain.batch import Usage, window_seconds
 from batchyard.domain.outcomes import count_code
 from batchyard.domain.policy import Outcome
-from batchyard.domain.shard import Shard, as_done, change, change_attempt, with_stall
-from batchyard.domain.step import Next, Step
 from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
-from batchyard.shards import expired, stalls
 from batchyard.shards.answers import Answers
 from batchyard.shards.turn import Turn
 
@@ -36,7 +32,7 @@ class AttemptOutcome:
             succeeded, others = answers.parted()
             self._keep(succeeded)
             for index in others:
-                self._sort(index)
+                self._place_line(index)
             for ordinal, tries in sent.beyond(turn.attempt.lines):
                 self.unfinished.add(ordinal, tries)
         self.key = object_keys.attempt(*shard.attempt_place, "unfinished.msgpack") if self.unfinished else ""
@@ -53,7 +49,7 @@ class AttemptOutcome:
         for sizes, data in self.answers.lines(succeeded):
             self.output.write_lines(positions[len(self.output) : len(self.output) + len(sizes)], sizes, data)
 
-    def _sort(self, index: int) -> None:
+    def _place_line(self, index: int) -> None:
         ordinal, tries = self._sent.ordinals[index], self._sent.tries[index]
         position = self._lines.positions[ordinal]
         match self.answers.outcome(index):
@@ -65,41 +61,3 @@ class AttemptOutcome:
                 count_code(self.codes, self.answers.code(index))
             case _:
                 self.unfinished.add(ordinal, tries)
-
-
-def with_attempt_ended(turn: Turn, outcome: AttemptOutcome, status: str, usage: Usage) -> Shard:
-    """Return the shard with its attempt ended by this outcome."""
-    shard = turn.shard
-    ended = change_attempt(
-        shard, provider_status=status, ended_at=turn.services.now(), succeeded=len(outcome.output),
-        failed=len(outcome.errors), transient=len(outcome.transient), strays=outcome.answers.strays, runs=outcome.runs,
-        mended=outcome.answers.mended, empty=outcome.answers.empty, usage=usage.most(turn.attempt.usage),
-    )  # fmt: skip
-    return change(
-        ended, unfinished=len(outcome.unfinished), unfinished_key=outcome.key, file_id=None, codes=outcome.codes,
-        completed=sum(attempt.succeeded for attempt in ended.attempts),
-        failed=sum(attempt.failed for attempt in ended.attempts),
-        stalls=0 if outcome.finished else shard.stalls, stalled_lines=0 if outcome.finished else shard.stalled_lines,
-    )  # fmt: skip
-
-
-def end_attempt(turn: Turn, ended: Shard, outcome: AttemptOutcome) -> Step:
-    """Save what became of an attempt: the shard is done, or the unfinished lines go out again."""
-    after, stopped = ended, turn.why_stopped()
-    if not outcome.finished and _is_stall(turn, ended):
-        after = with_stall(ended)
-    if stopped or not ended.unfinished:
-        after = as_done(after, stopped if ended.unfinished else None)
-    elif after.stalls >= turn.services.settings.max_attempts:
-        after = stalls.fail_lines(turn, after, expired.no_answer(after))
-    turn.answered(after)
-    if after.done:
-        return turn.then(Next.DONE)
-    return turn.then(Next.SUBMIT, turn.retry_wait(after.stalls + 1) if len(outcome.transient) else 0)
-
-
-def _is_stall(turn: Turn, ended: Shard) -> bool:
-    """Tell whether the attempt counts as a stall; a direct one, which had no provider batch, does not."""
-    attempt, window = ended.attempts[-1], window_seconds(turn.batch.completion_window)
-    ran = turn.services.now() - attempt.began_at
-    return not attempt.direct and not expired.had_its_window(attempt.provider_status or "", ran, window)
