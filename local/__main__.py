@@ -11,9 +11,9 @@ from local.errors import LocalError
 from local.run.cancel_all import cancel_all
 from local.run.disk_space import check_disk_space
 from local.run.one_batch import run_batch
+from local.run.out_folder import name_earlier_results, settled
 from local.run.paths import check_paths
 from local.run.provider_check import check_provider
-from local.run.results import name_earlier_results
 from local.signals import Stopped, end_with_parent, ignore_signals, raise_on_signals
 from local.stack.deploy import TEMPLATE, read_template
 from local.stack.run_folder import run_folder
@@ -60,7 +60,7 @@ def _run(options: argparse.Namespace) -> int:
     settings = _settings()
     check_paths(options.input, options.out)
     with name_earlier_results(options.out, _say):
-        return _attempt(lambda: _one_batch(settings, options.input, options.out))
+        return _attempt(lambda: _one_batch(settings, settled(options.input), options.out))
 
 
 def _one_batch(settings: Settings, source: Path, out: Path) -> int:
@@ -70,7 +70,7 @@ def _one_batch(settings: Settings, source: Path, out: Path) -> int:
         check_disk_space(source.stat().st_size, _say)
         with start_stack(folder, os.environ, _say, settings) as stack:
             try:
-                return run_batch(stack, source, out)
+                return run_batch(stack, source, out, _say)
             except Stopped as stopped:
                 _cancel_all(stack, out if stopped.patient else None)
                 raise

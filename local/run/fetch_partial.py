@@ -39,9 +39,9 @@ def fetch_partial(
     table = stack.clients.table(stack.table)
     ended, last = _await_end(stack, provider, batch_id, minutes), read_progress(table, batch_id)
     if ended and last.done:
-        print_closing(last, fetch_results(stack, batch_id, out))
+        print_closing(last, fetch_results(stack, batch_id, out, say))
     elif ended:
-        say("Nothing of it was finished.")  # results of an earlier run in `out` are worth more than an empty report
+        say("Nothing of it was finished.")
     else:
         say(f"It has not ended after {minutes:g} minutes: nothing was fetched.")
     left = list_files_at_provider(table, batch_id)

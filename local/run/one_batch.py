@@ -1,6 +1,5 @@
 """Run one batch: drop the input into the inbox, show the progress, fetch the results, and say how the batch went."""
 
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,7 +25,7 @@ _FULL = 1_000_000_000  # with fewer free bytes a large file cannot go on
 T = TypeVar("T")
 
 
-def run_batch(stack: Stack, source: Path, out: Path) -> int:
+def run_batch(stack: Stack, source: Path, out: Path, say: Callable[[str], None]) -> int:
     """Run the file `source`, and put the results into the folder `out`; return 0 for a completed batch, else 1.
 
     Raises:
@@ -36,7 +35,7 @@ def run_batch(stack: Stack, source: Path, out: Path) -> int:
     """
     started = time.monotonic()
     try:
-        last = _follow(stack, _drop_input(stack, source))
+        last = _follow(stack, _drop_input(stack, source, say))
     except NoBatchError:
         with suppress(OSError):  # a full disk takes no log, and the error says already that the disk is full
             save_logs(stack)
@@ -44,18 +43,18 @@ def run_batch(stack: Stack, source: Path, out: Path) -> int:
     if last.status == "failed":
         # the report is written after the status
         _await_answer(stack, lambda: _is_at_rest(stack, last.batch_id), _STRANDED_SECONDS)
-    fetched = fetch_results(stack, last.batch_id, out)
+    fetched = fetch_results(stack, last.batch_id, out, say)
     print_closing(last, fetched, time.monotonic() - started)
     if last.status == "completed":
         return 0
     if not failed_by_input(last):
-        print(f"What the functions logged: {save_logs(stack)}", file=sys.stderr)
+        say(f"What the functions logged: {save_logs(stack)}")
         if free_bytes() < _FULL:
-            print(free_sentence(), file=sys.stderr)
+            say(free_sentence())
     return 1
 
 
-def _drop_input(stack: Stack, source: Path) -> str:
+def _drop_input(stack: Stack, source: Path, say: Callable[[str], None]) -> str:
     """Upload the input to the inbox, and return the id of the batch that the stack makes of the input."""
     s3 = stack.clients.s3
     key = f"inbox/{TENANT}/{source.name}"
@@ -67,7 +66,7 @@ def _drop_input(stack: Stack, source: Path) -> str:
             f"The input could not be put into S3, which is on disk here. {free_sentence()} {error}"
         ) from error
     version_id = s3.head_object(Bucket=stack.bucket, Key=key)["VersionId"]
-    print(f"Dropped {source} into s3://{stack.bucket}/{key}", file=sys.stderr, flush=True)
+    say(f"Dropped {source} into s3://{stack.bucket}/{key}")
     table = stack.clients.table(stack.table)
     found = _await_answer(stack, lambda: find_batch(table, TENANT, key, version_id), _INTAKE_SECONDS)
     if found is None:

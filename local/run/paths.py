@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from local.errors import UsageError
-from local.run.results import result_paths
+from local.run.out_folder import find_foreign, is_ours, result_paths
 
 _ANOTHER = "Name another folder: make run OUT=results"
 
@@ -17,8 +17,7 @@ def check_paths(source: Path, out: Path) -> None:
         raise UsageError(f"{source} is not a file. INPUT is one JSONL file of batch requests.")
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file. OUT must be a folder, for three files of results.")
-    for path in result_paths(out):
-        _check_result(path, source)
+    _check_results(out, source)
     try:
         source.open("rb").close()
         out.mkdir(parents=True, exist_ok=True)
@@ -28,8 +27,11 @@ def check_paths(source: Path, out: Path) -> None:
         raise UsageError(f"Nothing may be written to {out}. {_ANOTHER}")
 
 
-def _check_result(path: Path, source: Path) -> None:
-    if path.resolve() == source.resolve():
-        raise UsageError(f"The results would overwrite the input, {source}. {_ANOTHER}")
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder, where a result should be. {_ANOTHER}")
+def _check_results(out: Path, source: Path) -> None:
+    for path in result_paths(out):
+        if path.resolve() == source.resolve() and not is_ours(path):
+            raise UsageError(f"The results would overwrite the input, {source}. {_ANOTHER}")
+    foreign = find_foreign(out)
+    if foreign:
+        what = "a folder" if foreign.is_dir() else "a file"
+        raise UsageError(f"{foreign} is {what} that no run has put there, and stays as it is. {_ANOTHER}")

@@ -76,7 +76,8 @@ def test_what_a_batch_has_at_its_end_is_put_into_the_folder(tmp_path: Path) -> N
             "No file of it is left at the provider.",
         ],
     )
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["output.jsonl", "report.json"]
+    assert sorted(path.name for path in (tmp_path / BATCH).iterdir()) == ["output.jsonl", "report.json"]
+    assert (tmp_path / "output.jsonl").read_text() == "{}\n"
 
 
 def test_results_of_an_earlier_run_stay_where_nothing_was_finished(tmp_path: Path) -> None:

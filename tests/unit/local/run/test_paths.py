@@ -41,9 +41,26 @@ def test_an_input_that_the_results_would_overwrite_is_refused(tmp_path: Path, na
             check_paths(given, tmp_path)
 
 
-def test_a_folder_in_the_place_of_a_result_is_told_before_the_run(tmp_path: Path) -> None:
-    source = tmp_path / "in.jsonl"
+@pytest.mark.parametrize("name", ["output.jsonl", "errors.jsonl", "report.json", "latest"])
+def test_what_no_run_has_put_in_the_place_of_a_result_is_told_before_the_run(tmp_path: Path, name: str) -> None:
+    source, place = tmp_path / "in.jsonl", tmp_path / "out" / name
     source.write_text("{}\n")
-    (tmp_path / "report.json").mkdir()
-    with pytest.raises(UsageError, match="where a result should be"):
-        check_paths(source, tmp_path)
+    place.mkdir(parents=True)
+    with pytest.raises(UsageError, match=r"is a folder that no run has put there.* make run OUT="):
+        check_paths(source, tmp_path / "out")
+    place.rmdir()
+    place.write_text("mine")
+    with pytest.raises(UsageError, match="is a file that no run has put there"):
+        check_paths(source, tmp_path / "out")
+    place.unlink()
+    place.symlink_to(source)
+    with pytest.raises(UsageError, match=r"that no run has put there|overwrite the input"):
+        check_paths(source, tmp_path / "out")
+
+
+def test_what_a_run_has_left_is_fine_and_may_be_the_input(tmp_path: Path) -> None:
+    (tmp_path / "batch_1").mkdir()
+    (tmp_path / "batch_1" / "output.jsonl").write_text("{}\n")
+    (tmp_path / "latest").symlink_to("batch_1")
+    (tmp_path / "output.jsonl").symlink_to("latest/output.jsonl")
+    check_paths(tmp_path / "output.jsonl", tmp_path)
