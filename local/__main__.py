@@ -12,7 +12,7 @@ from local.run.cancel_all import cancel_all
 from local.run.disk_space import check_disk_space
 from local.run.one_batch import run_batch
 from local.run.out_folder import name_earlier_results, settled
-from local.run.paths import check_paths
+from local.run.paths import SAMPLE, check_paths, choose_paths
 from local.run.provider_check import check_provider
 from local.signals import Stopped, end_with_parent, ignore_signals, raise_on_signals
 from local.stack.deploy import TEMPLATE, read_template
@@ -48,8 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description="Batchyard on this machine.")
     commands = parser.add_subparsers(required=True, metavar="run|up")
     one = commands.add_parser("run", help="one batch, end to end")
-    one.add_argument("--input", type=Path, default=Path("local/requests.jsonl"), help="a JSONL file of batch requests")
-    one.add_argument("--out", type=Path, default=Path("out"), help="the folder for the results")
+    one.add_argument("--input", help=f"a JSONL file of batch requests; without it, and with the emulator, {SAMPLE}")
+    one.add_argument("--out", default="out", help="the folder for the results")
     one.set_defaults(command=_run)
     whole = commands.add_parser("up", help="the whole stack until Ctrl-C")
     whole.set_defaults(command=_up)
@@ -58,9 +58,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     settings = _settings()
-    check_paths(options.input, options.out)
-    with name_earlier_results(options.out, _say):
-        return _attempt(lambda: _one_batch(settings, settled(options.input), options.out))
+    source, out = choose_paths(options.input, options.out, settings.own, os.environ)
+    check_paths(source, out)
+    with name_earlier_results(out, _say):
+        return _attempt(lambda: _one_batch(settings, settled(source), out))
 
 
 def _one_batch(settings: Settings, source: Path, out: Path) -> int:

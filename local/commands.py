@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MAKEFILE = Path(__file__).resolve().parent.parent / "Makefile"
 WITH_THEM = {
-    "INPUT=…": "The JSONL file of requests for `make run`. Default: local/requests.jsonl",
+    "INPUT=…": "The JSONL file of requests for `make run`. Default: local/requests.jsonl, with the emulator alone",
     "OUT=…": "The folder for its results. Default: out",
     "PROVIDER_BASE_URL=…": "Your own provider, such as https://api.openai.com/v1, instead of the emulator.",
     "PROVIDER_API_KEY=…": "The key that goes with it.",

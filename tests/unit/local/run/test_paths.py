@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from local.errors import UsageError
-from local.run.paths import check_paths
+from local.run.paths import SAMPLE, check_paths, choose_paths
+from local.stack.provider_choice import Provider
 
 
 def test_a_file_and_a_folder_yet_to_be_made_are_fine(tmp_path: Path) -> None:
@@ -64,3 +65,30 @@ def test_what_a_run_has_left_is_fine_and_may_be_the_input(tmp_path: Path) -> Non
     (tmp_path / "latest").symlink_to("batch_1")
     (tmp_path / "output.jsonl").symlink_to("latest/output.jsonl")
     check_paths(tmp_path / "output.jsonl", tmp_path)
+
+
+OWN = Provider("http://127.0.0.1:1/v1", "sk-1")
+
+
+def test_the_sample_is_taken_where_nothing_is_named() -> None:
+    assert choose_paths(None, "out", None, {"INPUTRC": "x", "PATH": ""}) == (Path(SAMPLE), Path("out"))
+
+
+def test_the_sample_goes_to_a_provider_of_ones_own_only_by_its_name() -> None:
+    with pytest.raises(UsageError, match=r"is not sent to http://127\.0\.0\.1:1/v1 unasked.* make run INPUT="):
+        choose_paths(None, "out", OWN, {})
+    assert choose_paths(SAMPLE, "out", OWN, {}) == (Path(SAMPLE), Path("out"))
+
+
+@pytest.mark.parametrize("name", ["input", "Input", "INPTU"])
+def test_a_misspelt_variable_in_the_environment_does_not_run_the_sample(name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} is set but INPUT is not"):
+        choose_paths(None, "out", None, {name: "mine.jsonl"})
+    assert choose_paths("mine.jsonl", "out", None, {name: "x"})[0] == Path("mine.jsonl")
+
+
+def test_a_name_that_a_script_has_left_empty_is_told() -> None:
+    with pytest.raises(UsageError, match="INPUT is empty"):
+        choose_paths("", "out", None, {})
+    with pytest.raises(UsageError, match="OUT is empty"):
+        choose_paths("mine.jsonl", "", None, {})
