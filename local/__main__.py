@@ -79,6 +79,8 @@ def _one_batch(settings: Settings, source: Path, out: Path) -> int:
 
 def _up(_options: argparse.Namespace) -> int:
     settings = _settings()
+    if settings.own:
+        check_provider(settings.own)
     with run_folder() as folder, start_stack(folder, os.environ, _say, settings) as stack:
         try:
             keep_up(stack)
