@@ -24,7 +24,7 @@ from local.stack.up import keep_up
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Obey the command line; return 0 when done, 1 after a failure, 2 for a wrong command, 128 + the number of a signal."""
+    """Obey the command line, and return the exit status, which docs/local.md explains."""
     options = _parser().parse_args(arguments)
     raise_on_signals()
     for name in [name for name in os.environ if name.startswith("AWS_")]:

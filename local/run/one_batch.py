@@ -14,7 +14,7 @@ from local.run.disk_space import free_bytes, free_sentence
 from local.run.records import Progress, find_batch, read_progress
 from local.run.reporting import Display, print_closing
 from local.run.results import fetch_results
-from local.run.summary import failed_by_input
+from local.run.summary import exit_status, failed_by_input
 from local.stack.function_logs import save_logs
 from local.stack.running import TENANT, Stack
 
@@ -26,7 +26,9 @@ T = TypeVar("T")
 
 
 def run_batch(stack: Stack, source: Path, out: Path, say: Callable[[str], None]) -> int:
-    """Run the file `source`, and put the results into the folder `out`; return 0 for a completed batch, else 1.
+    """Run the file `source`, and put the results into the folder `out`; return the exit status.
+
+    The status is that of `exit_status`.
 
     Raises:
         NoBatchError: the input became no batch.
@@ -45,13 +47,11 @@ def run_batch(stack: Stack, source: Path, out: Path, say: Callable[[str], None])
         _await_answer(stack, lambda: _is_at_rest(stack, last.batch_id), _STRANDED_SECONDS)
     fetched = fetch_results(stack, last.batch_id, out, say)
     print_closing(last, fetched, time.monotonic() - started)
-    if last.status == "completed":
-        return 0
-    if not failed_by_input(last):
+    if last.status != "completed" and not failed_by_input(last):
         say(f"What the functions logged: {save_logs(stack)}")
         if free_bytes() < _FULL:
             say(free_sentence())
-    return 1
+    return exit_status(last)
 
 
 def _drop_input(stack: Stack, source: Path, say: Callable[[str], None]) -> str:

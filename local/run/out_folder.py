@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 LATEST = "latest"
-RESULTS = ("output.jsonl", "errors.jsonl", "report.json")
+RESULTS = ("output.jsonl", "errors.jsonl", "retry.jsonl", "report.json")
 #: A batch without any of these has sent nothing; its report does not take the place of results.
 ANSWERS = frozenset(RESULTS[:2])
 _LOCK = ".lock"

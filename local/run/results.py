@@ -6,6 +6,7 @@ from pathlib import Path
 
 from local.errors import ResultsError
 from local.run.out_folder import RESULTS, publish
+from local.run.retry import write_retry
 from local.stack.running import TENANT, Stack
 
 
@@ -20,7 +21,10 @@ def fetch_results(stack: Stack, batch_id: str, out: Path, say: Callable[[str], N
         with tempfile.TemporaryDirectory(prefix=".results-", dir=out) as place:
             incoming = Path(place, batch_id)
             incoming.mkdir()
-            return publish(incoming, out, say) if _download(stack, batch_id, incoming) else []
+            if not _download(stack, batch_id, incoming):
+                return []
+            write_retry(stack, incoming, say)
+            return publish(incoming, out, say)
     except OSError as error:
         raise ResultsError(f"The results could not be written to {out}: {error.strerror}.") from error
 

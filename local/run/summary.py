@@ -1,12 +1,15 @@
 """Say how a batch ended: which lines failed and why, what was sent again, and whether the input alone is at fault."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from local.run.records import Progress
 
+NONE_SUCCEEDED = 3
+SOME_FAILED = 4
 _SHOWN_CODES = 5
 _SHOWN_CHARACTERS = 200
 _READ_CHARACTERS = 1_000_000  # of the first line of errors.jsonl, which may hold megabytes
@@ -26,6 +29,15 @@ def closing_sentence(last: Progress) -> str:
     return _SENTENCES[last.status]
 
 
+def exit_status(last: Progress) -> int:
+    """Return 0 if every line succeeded, 3 if the batch is complete and no line did, 4 if some did; 1 for any other end."""
+    if last.status != "completed":
+        return 1
+    if not last.failed:
+        return 0
+    return SOME_FAILED if last.completed else NONE_SUCCEEDED
+
+
 def failed_by_input(last: Progress) -> bool:
     """Tell whether the input alone made the batch fail; then the logs of the functions say nothing more."""
     codes = {error["code"] for error in last.errors}
@@ -38,7 +50,18 @@ def outcome_lines(results: Sequence[Path]) -> list[str]:
     if "report.json" not in paths:
         return []
     report = json.loads(paths["report.json"].read_text(encoding="utf-8"))
-    return [*_failed_lines(report, paths.get("errors.jsonl")), *_sent_again(report)]
+    return [
+        *_failed_lines(report, paths.get("errors.jsonl")),
+        *_sent_again(report),
+        *_ready_again(paths.get("retry.jsonl")),
+    ]
+
+
+def _ready_again(retry: Path | None) -> list[str]:
+    if retry is None:
+        return []
+    again = f"make run INPUT={shlex.quote(str(retry))} OUT={shlex.quote(str(retry.parent))}"
+    return [f"{retry} holds the requests of the failed lines, ready to be sent again: {again}"]
 
 
 def _failed_lines(report: Mapping[str, Any], errors: Path | None) -> list[str]:

@@ -280,6 +280,21 @@ def test_a_provider_of_the_users_own_is_used_in_place_of_the_emulator(source: Pa
         assert [batch["billed_requests"] for batch in ledger(own)] == [5]
 
 
+def test_failed_lines_end_the_run_with_their_own_status_and_can_be_sent_again_from_a_file(
+    source: Path, tmp_path: Path
+) -> None:
+    refused = {"custom_id": "request-[13]", "do": {"status": 400, "code": "content_policy_violation"}}
+    out = tmp_path / "out"
+    with own_provider() as own:
+        httpx.post(admin(own, "scenario"), json={"lines": [refused]})
+        quick = {**own, "BATCHYARD_POLL_FLOOR_SECONDS": "1"}
+        status, said = finished("run", "--input", str(source), "--out", str(out), **quick)
+        assert status == 4, said
+        lines = source.read_bytes().splitlines(keepends=True)
+        assert (out / "retry.jsonl").read_bytes() == lines[1] + lines[3]
+        assert f"make run INPUT={out / 'retry.jsonl'} OUT={out}" in said
+
+
 def test_a_stopped_build_leaves_no_process(tmp_path: Path) -> None:
     """A layer whose packages take for ever, as on a slow network."""
     (tmp_path / "layer").mkdir()

@@ -30,7 +30,7 @@ class S3:
 
 
 def run(out: Path, batch_id: str, files: Mapping[str, str], told: list[str] | None = None) -> list[str]:
-    """Fetch the results of a batch into `out`, and return their paths relative to `out`."""
+    """Put the results of a batch into `out`, and return their paths relative to `out`."""
     clients: Any = SimpleNamespace(s3=S3(batch_id, files))
     stack = Stack(clients, {"BucketName": "b"}, "http://provider", (), out)
     said = told if told is not None else list[str]()
@@ -67,8 +67,8 @@ def test_a_refusal_shows_where_nothing_else_does_and_makes_room_for_results(tmp_
 
 def test_a_later_batch_shows_all_its_files_and_no_other_and_the_earlier_ones_stay(tmp_path: Path) -> None:
     run(tmp_path, "batch_1", WHOLE)
-    run(tmp_path, "batch_2", {"errors.jsonl": "cancelled", "report.json": "2"})
-    assert content(tmp_path) == {"errors.jsonl": "cancelled", "report.json": "2"}
+    run(tmp_path, "batch_2", {"errors.jsonl": "", "report.json": "{}"})
+    assert content(tmp_path) == {"errors.jsonl": "", "report.json": "{}"}
     assert not os.path.lexists(tmp_path / "output.jsonl")
     assert content(tmp_path / "batch_1") == WHOLE
 
