@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from local.errors import LocalError
+from local.run.announce import Announcer
 from local.run.cancel_all import cancel_all
 from local.run.disk_space import check_disk_space
 from local.run.one_batch import run_batch
@@ -83,7 +84,7 @@ def _up(_options: argparse.Namespace) -> int:
         check_provider(settings.own)
     with run_folder() as folder, start_stack(folder, os.environ, _say, settings) as stack:
         try:
-            keep_up(stack)
+            keep_up(stack, Announcer(stack, _say).look)
         except Stopped:
             _say("Ending the stack …")
             _cancel_all(stack)

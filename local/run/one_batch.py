@@ -37,7 +37,7 @@ def run_batch(stack: Stack, source: Path, out: Path, say: Callable[[str], None])
     """
     started = time.monotonic()
     try:
-        last = _follow(stack, _drop_input(stack, source, say))
+        last = _follow(stack, _drop_input(stack, source, say), started)
     except NoBatchError:
         with suppress(OSError):  # a full disk takes no log, and the error says already that the disk is full
             save_logs(stack)
@@ -77,10 +77,10 @@ def _drop_input(stack: Stack, source: Path, say: Callable[[str], None]) -> str:
     return found
 
 
-def _follow(stack: Stack, batch_id: str) -> Progress:
+def _follow(stack: Stack, batch_id: str, started: float) -> Progress:
     """Show the progress of the batch until its end, and return its last state."""
     table = stack.clients.table(stack.table)
-    with Display(own_provider=stack.own is not None) as display:
+    with Display(own_provider=stack.own is not None, started=started) as display:
         while True:
             now = read_progress(table, batch_id)
             display.show(now)

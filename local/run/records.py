@@ -34,6 +34,8 @@ class Progress:
     errors: list[Mapping[str, Any]] = field(default_factory=list)
     #: The number of these errors before the list was cut.
     errors_total: int = 0
+    #: Where its input lies, as `s3://bucket/key`.
+    source: str = ""
 
     @property
     def ended(self) -> bool:
@@ -130,9 +132,18 @@ def list_files_at_provider(table: "Table", batch_id: str) -> list[str]:
 def read_progress(table: "Table", batch_id: str) -> Progress:
     """Return the state of the batch now; while shards run, the lines are counted from the records of the shards."""
     items = _items(table, batch_id)
-    batch = next(item for item in items if item["sk"] == "BATCH")
-    shards = _shards(items)
-    counts = batch.get("counts", {})
+    return _progress(batch_id, next(item for item in items if item["sk"] == "BATCH"), _shards(items))
+
+
+def read_batches(table: "Table") -> list[Progress]:
+    """Return the state of every batch of every tenant, oldest first; lines are counted when a batch has ended."""
+    items = _pages(table.scan, FilterExpression=Attr("sk").eq("BATCH"), ConsistentRead=True)
+    oldest_first = sorted(items, key=lambda item: int(item.get("created_at", 0)))
+    return [_progress(item["pk"].removeprefix("BATCH#"), item, []) for item in oldest_first]
+
+
+def _progress(batch_id: str, batch: Mapping[str, Any], shards: list[dict[str, Any]]) -> Progress:
+    counts, source = batch.get("counts", {}), batch.get("input", {})
     return Progress(
         batch_id,
         batch["status"],
@@ -144,6 +155,7 @@ def read_progress(table: "Table", batch_id: str) -> Progress:
         paused=batch.get("paused") if batch.get("held_by") else None,  # the record keeps the reason after the pause
         errors=list(batch.get("errors", [])),
         errors_total=int(batch.get("errors_total", 0)),
+        source=f"s3://{source.get('bucket')}/{source.get('key')}" if source else "",
     )
 
 

@@ -3,34 +3,49 @@
 import re
 import time
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
+from rich.text import Text
 
 from local.run.records import Progress
 from local.run.summary import closing_sentence, outcome_lines
 
 _PLAIN_SECONDS = 5.0
 _SHOWN_ERRORS = 5
+_JOINING = "finalizing (joins the answers in input order)"
 _CORRECT = " Correct these lines of the input and run it again."
 _WAITS = "The batch waits for the provider, and goes on by itself once it can. Ctrl-C ends it."
 _KEY_REFUSED = "The provider refused our key"  # as the application words it
 _NEW_KEY = "Check PROVIDER_API_KEY; a key cannot be changed in a running make run: end it with Ctrl-C and start again."
 
 
+class _Clock(ProgressColumn):
+    """Show the time since a start; the clock of rich stands still once all lines have their outcome."""
+
+    def __init__(self, started: float | None) -> None:
+        super().__init__()
+        self._started = time.monotonic() if started is None else started
+
+    def render(self, task: Task) -> Text:  # noqa: ARG002 - the time is that of the run
+        return Text(str(timedelta(seconds=int(time.monotonic() - self._started))), style="progress.elapsed")
+
+
 class Display:
     """Show the progress of a batch on standard error while the block lasts."""
 
-    def __init__(self, *, own_provider: bool = False) -> None:
+    def __init__(self, *, own_provider: bool = False, started: float | None = None) -> None:
+        """Show the time since `started`, by the monotonic clock; without it, since now."""
         self._own_provider = own_provider
         self._console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Clock(started))
         self._bar = Bar(*columns, console=self._console, disable=not self._console.is_terminal)
         self._task = self._bar.add_task("…", total=None)
         self._plain = (Progress("", ""), 0.0)
@@ -73,7 +88,8 @@ class Display:
 
 def _status_text(now: Progress) -> str:
     shards = f", {now.shards_done}/{now.shards} shards" if now.shards else ""
-    return f"{now.status}{shards}" + (f" (paused: {now.paused})" if now.paused else "")
+    status = _JOINING if now.status == "finalizing" else now.status
+    return f"{status}{shards}" + (f" (paused: {now.paused})" if now.paused else "")
 
 
 def _lines_text(now: Progress) -> str:
@@ -81,8 +97,12 @@ def _lines_text(now: Progress) -> str:
 
 
 def _without_ids(now: Progress) -> Progress:
-    """Return the state without the ids and counts in its reason, which differ from one failed call to the next."""
-    return replace(now, paused=re.sub(r"\S*\d\S*", "…", now.paused)) if now.paused else now
+    return replace(now, paused=without_ids(now.paused))
+
+
+def without_ids(reason: str | None) -> str | None:
+    """Return the reason of a pause without ids and counts, which differ from one failed call to the next."""
+    return reason and re.sub(r"\S*\d\S*", "…", reason)
 
 
 def print_closing(last: Progress, fetched: list[Path], seconds: float | None = None) -> None:

@@ -2,10 +2,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.progress import Progress as Bar
 
 from local.run import reporting
 from local.run.records import Progress
-from local.run.reporting import Display, error_lines, print_closing
+from local.run.reporting import Display, _Clock, error_lines, print_closing
 
 
 def an_error(line: int | None, **members: Any) -> dict[str, Any]:
@@ -134,3 +135,20 @@ def test_a_reason_that_differs_in_ids_alone_is_told_once(
         "in_progress (paused: as before), 2/10 lines",
         "in_progress (paused: not served 6 times: no way (request id req_4)), 0/10 lines",
     ]
+
+
+def test_the_clock_goes_on_when_all_lines_have_their_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    clock = _Clock(started=40.0)
+    bar = Bar(clock)
+    bar.update(bar.add_task("x", total=2), completed=2)
+    (task,) = bar.tasks
+    now += 65
+    assert (task.finished, clock.render(task).plain) == (True, "0:02:05")
+
+
+def test_what_finalizing_does_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with Display() as display:
+        display.show(batch("finalizing", total=10, shards=2, shards_done=2, completed=10))
+    assert "finalizing (joins the answers in input order), 2/2 shards, 10/10 lines" in capsys.readouterr().err
