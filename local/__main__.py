@@ -7,10 +7,11 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from local.errors import LocalError
+from local.errors import DiskFullError, LocalError
 from local.run.announce import Announcer
 from local.run.cancel_all import cancel_all
-from local.run.disk_space import check_disk_space
+from local.run.disk_space import check_disk_space, check_room_for_results
+from local.run.kept import kept_sentence
 from local.run.one_batch import run_batch
 from local.run.out_folder import name_earlier_results, settled
 from local.run.paths import SAMPLE, check_paths, choose_paths
@@ -70,12 +71,23 @@ def _one_batch(settings: Settings, source: Path, out: Path) -> int:
         check_provider(settings.own)
     with run_folder() as folder:  # it has removed the scratch space of killed runs
         check_disk_space(source.stat().st_size, _say)
-        with start_stack(folder, os.environ, _say, settings) as stack:
+        check_room_for_results(out, source.stat().st_size, _say)
+        with start_stack(folder, os.environ, _say, settings.deleting_late()) as stack:
             try:
-                return run_batch(stack, source, out, _say)
-            except Stopped as stopped:
-                _cancel_all(stack, out if stopped.patient else None)
-                raise
+                return _run_or_stop(stack, source, out)
+            except DiskFullError as error:
+                _say(str(error))
+                _cancel_all(stack)
+                _say(kept_sentence(stack))
+                return error.status
+
+
+def _run_or_stop(stack: Stack, source: Path, out: Path) -> int:
+    try:
+        return run_batch(stack, source, out, _say)
+    except Stopped as stopped:
+        _cancel_all(stack, out if stopped.patient else None)
+        raise
 
 
 def _up(_options: argparse.Namespace) -> int:

@@ -10,10 +10,10 @@ from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import BotoCoreError
 
 from local.errors import NoBatchError
-from local.run.disk_space import free_bytes, free_sentence
+from local.run.disk_space import GrowingResults, check_stack, free_bytes, free_sentence
+from local.run.finish import finish
 from local.run.records import Progress, find_batch, read_progress
-from local.run.reporting import Display, print_closing
-from local.run.results import fetch_results
+from local.run.reporting import Display
 from local.run.summary import exit_status, failed_by_input
 from local.stack.function_logs import save_logs
 from local.stack.running import TENANT, Stack
@@ -33,11 +33,13 @@ def run_batch(stack: Stack, source: Path, out: Path, say: Callable[[str], None])
     Raises:
         NoBatchError: the input became no batch.
         ProcessEnded: a process of the stack ended by itself.
+        DiskFullError: the disk that the stack works on is full.
+        ResultsError: the results can be written nowhere.
 
     """
     started = time.monotonic()
     try:
-        last = _follow(stack, _drop_input(stack, source, say), started)
+        last = _follow(stack, _drop_input(stack, source, say), out, say, started)
     except NoBatchError:
         with suppress(OSError):  # a full disk takes no log, and the error says already that the disk is full
             save_logs(stack)
@@ -45,13 +47,13 @@ def run_batch(stack: Stack, source: Path, out: Path, say: Callable[[str], None])
     if last.status == "failed":
         # the report is written after the status
         _await_answer(stack, lambda: _is_at_rest(stack, last.batch_id), _STRANDED_SECONDS)
-    fetched = fetch_results(stack, last.batch_id, out, say)
-    print_closing(last, fetched, time.monotonic() - started)
+    in_out = finish(stack, last, out, say, time.monotonic() - started)
     if last.status != "completed" and not failed_by_input(last):
-        say(f"What the functions logged: {save_logs(stack)}")
+        with suppress(OSError):  # the next sentence says how full the disk is
+            say(f"What the functions logged: {save_logs(stack)}")
         if free_bytes() < _FULL:
             say(free_sentence())
-    return exit_status(last)
+    return exit_status(last) if in_out else 1
 
 
 def _drop_input(stack: Stack, source: Path, say: Callable[[str], None]) -> str:
@@ -77,9 +79,9 @@ def _drop_input(stack: Stack, source: Path, say: Callable[[str], None]) -> str:
     return found
 
 
-def _follow(stack: Stack, batch_id: str, started: float) -> Progress:
+def _follow(stack: Stack, batch_id: str, out: Path, say: Callable[[str], None], started: float) -> Progress:
     """Show the progress of the batch until its end, and return its last state."""
-    table = stack.clients.table(stack.table)
+    table, growing = stack.clients.table(stack.table), GrowingResults(stack, batch_id, out, say)
     with Display(own_provider=stack.own is not None, started=started) as display:
         while True:
             now = read_progress(table, batch_id)
@@ -88,7 +90,8 @@ def _follow(stack: Stack, batch_id: str, started: float) -> Progress:
                 return now
             if _execution_failed(stack, batch_id):
                 return _await_record(stack, batch_id)
-            stack.check()
+            check_stack(stack)
+            growing.look()
             time.sleep(_POLL_SECONDS)
 
 
@@ -135,6 +138,6 @@ def _await_answer(stack: Stack, ask: Callable[[], T | None], seconds: float) -> 
         answer = ask()
         if answer is not None:
             return answer
-        stack.check()
+        check_stack(stack)
         time.sleep(_POLL_SECONDS)
     return None

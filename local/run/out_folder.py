@@ -68,6 +68,19 @@ def publish(incoming: Path, out: Path, say: Callable[[str], None]) -> list[Path]
     return [path for path in result_paths(shown) if path.name in present]
 
 
+def keep(incoming: Path, place: Path) -> list[Path]:
+    """Move the folder `incoming`, which is on the disk of `place`, into `place`, and return the paths of the results.
+
+    Raises:
+        OSError: the folder cannot be moved.
+
+    """
+    for path in (*incoming.iterdir(), incoming):
+        _write_through(path)
+    folder = incoming.rename(_free_path(place / incoming.name))
+    return [path for path in result_paths(folder) if path.exists()]
+
+
 @contextmanager
 def name_earlier_results(out: Path, say: Callable[[str], None]) -> Iterator[None]:
     """Say at the end of the block if the links in `out` still show the batch that they have shown before."""

@@ -72,11 +72,11 @@ class AtProvider:
     any: bool
 
 
-def list_open_batches(table: "Table", tenant: str) -> list[str]:
-    """Return the ids of the tenant's batches that have not ended."""
-    of_tenant = Key("gsi1pk").eq(f"TENANT#{tenant}")
-    answer = table.query(IndexName="by_tenant", KeyConditionExpression=of_tenant)
-    return [str(item["batch_id"]) for item in answer["Items"] if item["status"] not in ENDED]
+def list_provider_batches(table: "Table") -> list[str]:
+    """Return the ids of all provider batches of all batches, those that have ended, too."""
+    items = _pages(table.scan, FilterExpression=Attr("pk").begins_with("BATCH#"), ConsistentRead=True)
+    attempts = (attempt for shard in _shards(items) for attempt in shard.get("attempts", []))
+    return [str(attempt["provider_batch_id"]) for attempt in attempts if attempt.get("provider_batch_id")]
 
 
 def read_open_at_provider(table: "Table") -> dict[str, AtProvider]:

@@ -109,6 +109,8 @@ def print_closing(last: Progress, fetched: list[Path], seconds: float | None = N
     """Print on standard error how the batch went, what its first errors are, and where the results are."""
     console = Console(stderr=True, highlight=False)
     table = Table(show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")  # a path that is cut is of no use
     table.add_row("batch", last.batch_id)
     table.add_row("status", last.status)
     if last.shards:  # a refused batch has neither lines nor shards

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -278,6 +279,26 @@ def test_a_provider_of_the_users_own_is_used_in_place_of_the_emulator(source: Pa
         status, said = finished("run", "--input", str(source), "--out", str(tmp_path / "out"), **quick)
         assert status == 0, said
         assert [batch["billed_requests"] for batch in ledger(own)] == [5]
+        headers = {"Authorization": f"Bearer {own['PROVIDER_API_KEY']}"}
+        assert httpx.get(f"{own['PROVIDER_BASE_URL']}/files", headers=headers).json()["data"] == []
+
+
+def test_results_that_out_does_not_take_are_kept_with_all_files_at_the_provider(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with own_provider() as own, (tmp_path / "said").open("w") as stderr:
+        quick = {**own, "BATCHYARD_POLL_FLOOR_SECONDS": "1"}
+        with local("run", "--input", str(source), "--out", str(out), settings=quick, stderr=stderr) as process:
+            eventually(lambda: "Dropped" in (tmp_path / "said").read_text())
+            out.rmdir()  # a disk that has gone takes no more than a full one
+            assert process.wait(120) == 1
+        headers = {"Authorization": f"Bearer {own['PROVIDER_API_KEY']}"}
+        assert len(httpx.get(f"{own['PROVIDER_BASE_URL']}/files", headers=headers).json()["data"]) == 2
+    told = (tmp_path / "said").read_text()
+    kept = re.search(r"They are whole in (\S+)\. ", told)
+    assert kept is not None, told
+    assert len(Path(kept[1], "output.jsonl").read_text().splitlines()) == 5
+    assert "Nothing was deleted at the provider; the batch's files there: file-" in told
+    shutil.rmtree(kept[1])
 
 
 def test_failed_lines_end_the_run_with_their_own_status_and_can_be_sent_again_from_a_file(

@@ -34,7 +34,7 @@ class Clients:
         }[service]
 
     def _listed(self, **_: str) -> dict[str, Any]:
-        return {"Contents": [{"Key": key} for key in self.kept]}
+        return {"Contents": [{"Key": key, "Size": len(text)} for key, text in self.kept.items()]}
 
     def _download(self, _: str, key: str, path: str) -> None:
         Path(path).write_text(self.kept[key], encoding="utf-8")

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from local.errors import ResultsError
 from local.run.out_folder import name_earlier_results, settled
 from local.run.results import fetch_results
 from local.stack.running import Stack
@@ -23,7 +22,7 @@ class S3:
         self._files = {f"results/default/{batch_id}/{name}": text for name, text in files.items()}
 
     def list_objects_v2(self, **_: str) -> dict[str, Any]:
-        return {"Contents": [{"Key": key} for key in self._files]}
+        return {"Contents": [{"Key": key, "Size": len(text)} for key, text in self._files.items()]}
 
     def download_file(self, _: str, key: str, path: str) -> None:
         Path(path).write_text(self._files[key], encoding="utf-8")
@@ -34,7 +33,7 @@ def run(out: Path, batch_id: str, files: Mapping[str, str], told: list[str] | No
     clients: Any = SimpleNamespace(s3=S3(batch_id, files))
     stack = Stack(clients, {"BucketName": "b"}, "http://provider", (), out)
     said = told if told is not None else list[str]()
-    return [str(path.relative_to(out)) for path in fetch_results(stack, batch_id, out, said.append)]
+    return [str(path.relative_to(out)) for path in fetch_results(stack, batch_id, out, said.append).paths]
 
 
 def content(out: Path) -> dict[str, str]:
@@ -98,18 +97,6 @@ def test_a_disk_without_links_holds_the_results_all_the_same(tmp_path: Path, mon
     told: list[str] = []
     assert run(tmp_path, "batch_1", WHOLE, told)[0] == "batch_1/output.jsonl"
     assert "takes no links (Operation not permitted)" in told[0]
-
-
-def test_a_disk_that_takes_nothing_is_told_and_leaves_no_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    run(tmp_path, "batch_1", WHOLE)
-    monkeypatch.setattr(S3, "download_file", full)
-    with pytest.raises(ResultsError, match="No space left on device"):
-        run(tmp_path, "batch_2", {"output.jsonl": "more"})
-    assert content(tmp_path) == WHOLE
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([".lock", "batch_1", "latest", *WHOLE])
 
 
 def test_what_still_shows_an_earlier_batch_after_a_run_is_told(tmp_path: Path) -> None:

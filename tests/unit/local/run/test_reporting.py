@@ -152,3 +152,10 @@ def test_what_finalizing_does_is_told(capsys: pytest.CaptureFixture[str]) -> Non
     with Display() as display:
         display.show(batch("finalizing", total=10, shards=2, shards_done=2, completed=10))
     assert "finalizing (joins the answers in input order), 2/2 shards, 10/10 lines" in capsys.readouterr().err
+
+
+def test_a_long_path_is_shown_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / ("long" * 40) / "output.jsonl"
+    print_closing(batch("completed", shards=1, total=1, completed=1), [path])
+    told = "".join(line.split("│")[2].strip() for line in capsys.readouterr().err.splitlines() if "│" in line)
+    assert str(path) in told
