@@ -8,7 +8,7 @@ STACK ?= batchyard
 WALKS ?= 1000
 
 GOALS := help setup run up provider key provider-key unit test lint pytest bench faults lock prices docs format
-SETTINGS := PYTHON INPUT OUT PROVIDER_BASE_URL PROVIDER_API_KEY TABLE TENANT LIST REVOKE STACK SECRET WEBHOOK BENCH FILES WALKS
+SETTINGS := PYTHON INPUT OUT PROVIDER_BASE_URL PROVIDER_API_KEY DRY_RUN MAX_COST_USD TABLE TENANT LIST REVOKE STACK SECRET WEBHOOK BENCH FILES WALKS
 .PHONY: $(GOALS)
 
 # A misspelt word must not run anything, least of all the sample in place of the user's file.

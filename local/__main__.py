@@ -12,6 +12,7 @@ from local.run.announce import Announcer
 from local.run.cancel_all import cancel_all
 from local.run.disk_space import check_disk_space, check_room_for_results
 from local.run.kept import kept_sentence
+from local.run.money import Money, money_from
 from local.run.one_batch import run_batch
 from local.run.out_folder import name_earlier_results, settled
 from local.run.paths import SAMPLE, check_paths, choose_paths
@@ -60,13 +61,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     settings = _settings()
+    money = money_from(os.environ)
     source, out = choose_paths(options.input, options.out, settings.own, os.environ)
     check_paths(source, out)
     with name_earlier_results(out, _say):
-        return _attempt(lambda: _one_batch(settings, settled(source), out))
+        return _attempt(lambda: _one_batch(settings, settled(source), out, money))
 
 
-def _one_batch(settings: Settings, source: Path, out: Path) -> int:
+def _one_batch(settings: Settings, source: Path, out: Path, money: Money) -> int:
     if settings.own:
         check_provider(settings.own)
     with run_folder() as folder:  # it has removed the scratch space of killed runs
@@ -74,7 +76,7 @@ def _one_batch(settings: Settings, source: Path, out: Path) -> int:
         check_room_for_results(out, source.stat().st_size, _say)
         with start_stack(folder, os.environ, _say, settings.deleting_late()) as stack:
             try:
-                return _run_or_stop(stack, source, out)
+                return _run_or_stop(stack, source, out, money)
             except DiskFullError as error:
                 _say(str(error))
                 _cancel_all(stack)
@@ -82,9 +84,9 @@ def _one_batch(settings: Settings, source: Path, out: Path) -> int:
                 return error.status
 
 
-def _run_or_stop(stack: Stack, source: Path, out: Path) -> int:
+def _run_or_stop(stack: Stack, source: Path, out: Path, money: Money) -> int:
     try:
-        return run_batch(stack, source, out, _say)
+        return run_batch(stack, source, out, _say, money)
     except Stopped as stopped:
         _cancel_all(stack, out if stopped.patient else None)
         raise

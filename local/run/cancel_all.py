@@ -25,7 +25,9 @@ def cancel_all(stack: Stack, provider: Provider, say: Callable[[str], None], out
         for batch in read_batches(stack.clients.table(stack.table)):
             if not batch.ended:
                 cancel_one(stack, provider, batch.batch_id, say, out)
-            elif not (out / batch.batch_id).exists():  # the stop came before the results were in the folder
+            elif (
+                not batch.dry_run and not (out / batch.batch_id).exists()
+            ):  # the stop came before the results were in the folder
                 say("The batch has ended, and its results are fetched. Ctrl-C again ends at once.")
                 finish(stack, read_progress(stack.clients.table(stack.table), batch.batch_id), out, say)
     except (BotoCoreError, ClientError):

@@ -10,6 +10,7 @@ from local.run.reporting import print_closing
 from local.run.results import fetch_results
 from local.stack.running import Stack
 
+_EMULATOR = "the emulator, whose answers are made up"
 _ANSWERED = ("completed", "cancelled")
 
 
@@ -26,7 +27,7 @@ def finish(stack: Stack, last: Progress, out: Path, say: Callable[[str], None], 
         fetched = fetch_results(stack, last.batch_id, out, say)
     except ResultsError as error:
         raise ResultsError(f"{error} {_kept(stack, last.batch_id)}".rstrip()) from error
-    print_closing(last, fetched.paths, seconds)
+    print_closing(last, fetched.paths, seconds, stack.own.url if stack.own else _EMULATOR)
     if fetched.trouble:
         say(fetched.trouble)
     if not stack.deletes_late:

@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError
 from local.errors import NoBatchError
 from local.run.disk_space import GrowingResults, check_stack, free_bytes, free_sentence
 from local.run.finish import finish
+from local.run.money import Money, estimate_lines
 from local.run.records import Progress, find_batch, read_progress
 from local.run.reporting import Display
 from local.run.summary import exit_status, failed_by_input
@@ -25,10 +26,10 @@ _FULL = 1_000_000_000  # with fewer free bytes a large file cannot go on
 T = TypeVar("T")
 
 
-def run_batch(stack: Stack, source: Path, out: Path, say: Callable[[str], None]) -> int:
-    """Run the file `source`, and put the results into the folder `out`; return the exit status.
+def run_batch(stack: Stack, source: Path, out: Path, say: Callable[[str], None], money: Money) -> int:
+    """Run the file `source`, and put the results into the folder `out`; return the exit status of `exit_status`.
 
-    The status is that of `exit_status`.
+    With a provider of the user's own, the estimate is told before anything is sent.
 
     Raises:
         NoBatchError: the input became no batch.
@@ -39,7 +40,9 @@ def run_batch(stack: Stack, source: Path, out: Path, say: Callable[[str], None])
     """
     started = time.monotonic()
     try:
-        last = _follow(stack, _drop_input(stack, source, say), out, say, started)
+        if stack.own and not money.dry_run:
+            _tell_estimate(stack, source, out, say)
+        last = _follow(stack, _drop_input(stack, source, money, say), out, say, started)
     except NoBatchError:
         with suppress(OSError):  # a full disk takes no log, and the error says already that the disk is full
             save_logs(stack)
@@ -56,12 +59,23 @@ def run_batch(stack: Stack, source: Path, out: Path, say: Callable[[str], None])
     return exit_status(last) if in_out else 1
 
 
-def _drop_input(stack: Stack, source: Path, say: Callable[[str], None]) -> str:
+def _tell_estimate(stack: Stack, source: Path, out: Path, say: Callable[[str], None]) -> None:
+    """Make a dry run of the input, and say what it has found; a fault of the input is told by the run itself."""
+    say("Estimating; nothing is sent yet …")
+    last = _follow(stack, _drop_input(stack, source, Money(dry_run=True), say), out, say, time.monotonic())
+    for line in estimate_lines(last.preflight) if last.preflight else ():
+        say(line)
+    s3, key = stack.clients.s3, last.source.removeprefix(f"s3://{stack.bucket}/")
+    version_id = s3.head_object(Bucket=stack.bucket, Key=key)["VersionId"]
+    s3.delete_object(Bucket=stack.bucket, Key=key, VersionId=version_id)  # else the input is on the disk twice
+
+
+def _drop_input(stack: Stack, source: Path, money: Money, say: Callable[[str], None]) -> str:
     """Upload the input to the inbox, and return the id of the batch that the stack makes of the input."""
     s3 = stack.clients.s3
     key = f"inbox/{TENANT}/{source.name}"
     try:
-        s3.upload_file(str(source), stack.bucket, key)
+        s3.upload_file(str(source), stack.bucket, key, ExtraArgs={"Metadata": money.metadata})
     except (S3UploadFailedError, BotoCoreError) as error:
         stack.check()
         raise NoBatchError(

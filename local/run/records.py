@@ -36,6 +36,10 @@ class Progress:
     errors_total: int = 0
     #: Where its input lies, as `s3://bucket/key`.
     source: str = ""
+    #: Whether it was only to be estimated.
+    dry_run: bool = False
+    #: The estimate as JSON, if there is one.
+    preflight: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -156,6 +160,8 @@ def _progress(batch_id: str, batch: Mapping[str, Any], shards: list[dict[str, An
         errors=list(batch.get("errors", [])),
         errors_total=int(batch.get("errors_total", 0)),
         source=f"s3://{source.get('bucket')}/{source.get('key')}" if source else "",
+        dry_run=bool(batch.get("dry_run")),
+        preflight=batch.get("preflight"),
     )
 
 

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from local.run.money import estimate_lines, tokens_told
 from local.run.records import Progress
 from local.run.summary import closing_sentence, outcome_lines
 
@@ -89,6 +91,8 @@ class Display:
 def _status_text(now: Progress) -> str:
     shards = f", {now.shards_done}/{now.shards} shards" if now.shards else ""
     status = _JOINING if now.status == "finalizing" else now.status
+    if now.dry_run:
+        return f"estimated: {now.status}" if now.ended else "estimating"
     return f"{status}{shards}" + (f" (paused: {now.paused})" if now.paused else "")
 
 
@@ -105,28 +109,40 @@ def without_ids(reason: str | None) -> str | None:
     return reason and re.sub(r"\S*\d\S*", "…", reason)
 
 
-def print_closing(last: Progress, fetched: list[Path], seconds: float | None = None) -> None:
-    """Print on standard error how the batch went, what its first errors are, and where the results are."""
+def print_closing(
+    last: Progress, fetched: list[Path], seconds: float | None = None, provider: str | None = None
+) -> None:
+    """Print on standard error how the batch went at the `provider`, its first errors, and where the results are."""
     console = Console(stderr=True, highlight=False)
+    report = next((path for path in fetched if path.name == "report.json"), None)
     table = Table(show_header=False)
     table.add_column()
     table.add_column(overflow="fold")  # a path that is cut is of no use
-    table.add_row("batch", last.batch_id)
-    table.add_row("status", last.status)
-    if last.shards:  # a refused batch has neither lines nor shards
-        table.add_row("lines", f"{last.total:,} ({last.completed:,} succeeded, {last.failed:,} failed)")
-        table.add_row("shards", f"{last.shards:,}")
-    if seconds is not None:
-        table.add_row("seconds", f"{seconds:.1f}")
+    for name, value in _rows(last, report, seconds, provider):
+        table.add_row(name, value)
     for path in fetched:
         table.add_row(path.name, escape(str(path)))
     console.print(table)
     console.print(closing_sentence(last))
-    for line in outcome_lines(fetched):
+    estimate = estimate_lines(last.preflight) if last.dry_run and last.preflight else []
+    for line in (*outcome_lines(fetched), *estimate, *error_lines(last, report)):
         console.print(line, markup=False, soft_wrap=True)
-    report = next((path for path in fetched if path.name == "report.json"), None)
-    for line in error_lines(last, report):
-        console.print(line, markup=False, soft_wrap=True)
+
+
+def _rows(
+    last: Progress, report: Path | None, seconds: float | None, provider: str | None
+) -> Iterator[tuple[str, str]]:
+    yield "batch", last.batch_id
+    yield "status", last.status
+    if last.shards and not last.dry_run:  # a refused batch has neither lines nor shards
+        yield "lines", f"{last.total:,} ({last.completed:,} succeeded, {last.failed:,} failed)"
+        yield "shards", f"{last.shards:,}"
+    if report and (tokens := tokens_told(report)):
+        yield "tokens", tokens
+    if provider:
+        yield "provider", escape(provider)
+    if seconds is not None:
+        yield "seconds", f"{seconds:.1f}"
 
 
 def error_lines(last: Progress, report: Path | None) -> list[str]:

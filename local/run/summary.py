@@ -23,6 +23,8 @@ _SENTENCES = {
 
 def closing_sentence(last: Progress) -> str:
     """Return the sentence that closes a run."""
+    if last.dry_run and last.status == "completed":
+        return "The dry run is complete: nothing was sent."
     if last.status == "completed" and last.failed and not last.completed:
         of_it = "its only line" if last.failed == 1 else f"all {last.failed:,} lines"
         return f"The batch is complete, but no line succeeded: {of_it} failed."
@@ -31,7 +33,7 @@ def closing_sentence(last: Progress) -> str:
 
 def exit_status(last: Progress) -> int:
     """Return 0 if every line succeeded, 3 if the batch is complete and no line did, 4 if some did; 1 for any other end."""
-    if last.status != "completed":
+    if last.status != "completed" or (last.dry_run and last.errors):
         return 1
     if not last.failed:
         return 0

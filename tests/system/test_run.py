@@ -279,8 +279,21 @@ def test_a_provider_of_the_users_own_is_used_in_place_of_the_emulator(source: Pa
         status, said = finished("run", "--input", str(source), "--out", str(tmp_path / "out"), **quick)
         assert status == 0, said
         assert [batch["billed_requests"] for batch in ledger(own)] == [5]
+        assert said.index("Estimate: 5 requests, ") < said.index("in_progress")
         headers = {"Authorization": f"Bearer {own['PROVIDER_API_KEY']}"}
         assert httpx.get(f"{own['PROVIDER_BASE_URL']}/files", headers=headers).json()["data"] == []
+
+
+def test_a_dry_run_and_a_limit_spend_nothing(source: Path, tmp_path: Path) -> None:
+    with own_provider() as own:
+        status, said = finished("run", "--input", str(source), "--out", str(tmp_path / "out"), **own, DRY_RUN="1")
+        assert status == 0, said
+        assert "The dry run is complete: nothing was sent." in said
+        limit = {**own, "MAX_COST_USD": "0.000001"}
+        status, said = finished("run", "--input", str(source), "--out", str(tmp_path / "out"), **limit)
+        assert status == 1
+        assert "above max_cost_usd of $0.000001" in said
+        assert ledger(own) == []
 
 
 def test_results_that_out_does_not_take_are_kept_with_all_files_at_the_provider(source: Path, tmp_path: Path) -> None:
@@ -288,7 +301,7 @@ def test_results_that_out_does_not_take_are_kept_with_all_files_at_the_provider(
     with own_provider() as own, (tmp_path / "said").open("w") as stderr:
         quick = {**own, "BATCHYARD_POLL_FLOOR_SECONDS": "1"}
         with local("run", "--input", str(source), "--out", str(out), settings=quick, stderr=stderr) as process:
-            eventually(lambda: "Dropped" in (tmp_path / "said").read_text())
+            eventually(lambda: (tmp_path / "said").read_text().count("Dropped") == 2)  # the first is the estimate
             out.rmdir()  # a disk that has gone takes no more than a full one
             assert process.wait(120) == 1
         headers = {"Authorization": f"Bearer {own['PROVIDER_API_KEY']}"}

@@ -27,20 +27,22 @@ LAST = Progress(BATCH, "completed", total=1, completed=1, shards=1)
 class World:
     """A stack with the results of one batch, a provider with its files, and two folders of which each may be full."""
 
-    def __init__(self, folder: Path, status: str = "completed", *, deletes_late: bool = True) -> None:
+    def __init__(
+        self, folder: Path, status: str = "completed", *, deletes_late: bool = True, dry_run: bool = False
+    ) -> None:
         self.out, self.kept = folder / "out", folder / "cache" / "results"
         self.out.mkdir()
         self.full: set[Path] = set()
         self.asked: list[str] = []
         self.said: list[str] = []
         self.refuses: dict[str, Exception] = {}
-        batch = {"pk": f"BATCH#{BATCH}", "sk": "BATCH", "status": status, "shards": 1}
+        batch = {"pk": f"BATCH#{BATCH}", "sk": "BATCH", "status": status, "shards": 1, "dry_run": dry_run}
         attempts = [{"provider_batch_id": "batch_p", "ended_at": 7}]
         items = {"Items": [batch, {"pk": f"BATCH#{BATCH}", **SHARD, "attempts": attempts}]}
         table = SimpleNamespace(query=lambda **_: items, scan=lambda **given: _scan(items["Items"], **given))
         s3 = SimpleNamespace(list_objects_v2=self._list, download_file=self._download)
         clients: Any = SimpleNamespace(table=lambda _: table, s3=s3)
-        self.own: Any = SimpleNamespace(client=self._client)
+        self.own: Any = SimpleNamespace(client=self._client, url="http://provider")
         names = {"TableName": "t", "BucketName": "b"}
         own: Any = self.own
         self.stack = Stack(clients, names, "http://provider", (), folder, own, deletes_late=deletes_late)
@@ -149,6 +151,12 @@ def test_ctrl_c_while_results_are_fetched_fetches_them_all_the_same(world: Calla
     here.said.clear()
     cancel_all(here.stack, here.own, here.said.append, here.out)
     assert here.said == []
+
+
+def test_ctrl_c_after_an_estimate_fetches_nothing(world: Callable[..., World]) -> None:
+    here = world(dry_run=True)
+    cancel_all(here.stack, here.own, here.said.append, here.out)
+    assert (here.said, list(here.out.iterdir())) == ([], [])
 
 
 def test_what_is_paid_is_named_where_the_run_could_not_go_on(world: Callable[..., World]) -> None:

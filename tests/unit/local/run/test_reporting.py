@@ -148,6 +148,13 @@ def test_the_clock_goes_on_when_all_lines_have_their_outcome(monkeypatch: pytest
     assert (task.finished, clock.render(task).plain) == (True, "0:02:05")
 
 
+def test_a_dry_run_is_not_taken_for_the_batch(capsys: pytest.CaptureFixture[str]) -> None:
+    with Display() as display:
+        display.show(batch("in_progress", dry_run=True))
+        display.show(batch("completed", total=3, dry_run=True))
+    assert capsys.readouterr().err.splitlines() == ["estimating, 0/0 lines", "estimated: completed, 0/3 lines"]
+
+
 def test_what_finalizing_does_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     with Display() as display:
         display.show(batch("finalizing", total=10, shards=2, shards_done=2, completed=10))
@@ -159,3 +166,19 @@ def test_a_long_path_is_shown_whole(tmp_path: Path, capsys: pytest.CaptureFixtur
     print_closing(batch("completed", shards=1, total=1, completed=1), [path])
     told = "".join(line.split("│")[2].strip() for line in capsys.readouterr().err.splitlines() if "│" in line)
     assert str(path) in told
+
+
+def test_the_table_names_the_tokens_and_the_provider(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = tmp_path / "report.json"
+    report.write_text('{"usage": {"input_tokens": 1200, "output_tokens": 34, "total_tokens": 1234}}')
+    print_closing(batch("completed", shards=1, total=1, completed=1), [report], 1.0, "the emulator")
+    told = [line.split() for line in capsys.readouterr().err.splitlines()]
+    assert ["│", "tokens", "│", "1,200", "in,", "34", "out", "│"] in [[*line] for line in told if "tokens" in line]
+    assert any(line[1:5] == ["provider", "│", "the", "emulator"] for line in told)
+
+
+def test_a_dry_run_says_that_nothing_was_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    print_closing(batch("completed", shards=1, total=3, dry_run=True), [], 1.0)
+    told = capsys.readouterr().err
+    assert "The dry run is complete: nothing was sent." in told
+    assert "succeeded" not in told

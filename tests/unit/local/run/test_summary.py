@@ -113,6 +113,8 @@ def test_any_other_end_may_stand_in_the_logs(last: Progress) -> None:
         (ended(failed=2), 3),
         (ended("failed"), 1),
         (ended("cancelled", completed=2), 1),
+        (ended(dry_run=True, total=2), 0),
+        (ended(dry_run=True, total=2, errors=[{"code": "x"}]), 1),
     ],
 )
 def test_the_exit_status_is_zero_only_where_every_line_succeeded(last: Progress, status: int) -> None:
