@@ -17,7 +17,7 @@ from batchyard.domain.errors import BatchyardError, DiskFull, TooSlow
 from batchyard.domain.outcomes import BodyUsage, Outcome, usage_in
 from batchyard.domain.time_budget import TimeBudget
 from batchyard.lines.blocks import LineBlock, blocks
-from batchyard.lines.line import BOM
+from batchyard.lines.file_kinds import BOM
 
 PIECE: Final = 512 * 1024
 AT_ONCE: Final = 64  # lines: one that needs a look of its own costs its neighbours one, too
