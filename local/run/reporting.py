@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,6 +23,7 @@ from local.run.summary import closing_sentence, outcome_lines
 
 _PLAIN_SECONDS = 5.0
 _SHOWN_ERRORS = 5
+_SHOWN_LINES = 3
 _JOINING = "finalizing (joins the answers in input order)"
 _CORRECT = " Correct these lines of the input and run it again."
 _WAITS = "The batch waits for the provider, and goes on by itself once it can. Ctrl-C ends it."
@@ -146,15 +148,27 @@ def _rows(
 
 
 def error_lines(last: Progress, report: Path | None) -> list[str]:
-    """Return the first errors of the batch as sentences with line numbers, and what to do about them."""
-    lines = []
-    for error in last.errors[:_SHOWN_ERRORS]:
-        where = f"line {int(error['line'])}: " if error.get("line") is not None else ""
-        lines.append(f"  {where}{error['message']} ({error['code']})")
-    more = last.errors_total - len(lines)
+    """Return the first faults of the batch, each told once with its lines, and what to do about them."""
+    faults = dict[tuple[str, str], list[int | None]]()
+    for error in last.errors:
+        line = error.get("line")
+        faults.setdefault((error["message"], error["code"]), []).append(None if line is None else int(line))
+    shown = list(islice(faults.items(), _SHOWN_ERRORS))
+    lines = [f"  {_where(numbers)}{message} ({code})" for (message, code), numbers in shown]
+    more = last.errors_total - sum(len(numbers) for _, numbers in shown)
     if more > 0:
         listed = "" if len(last.errors) == last.errors_total else f" the first {len(last.errors):,} of"
         lines.append(f"  … and {more:,} more" + (f"; {report} lists{listed} them all." if report else "."))
     if last.status == "failed" and not last.shards:
         lines.append("Nothing was sent." + (_CORRECT if any(error.get("line") for error in last.errors) else ""))
     return lines
+
+
+def _where(numbers: list[int | None]) -> str:
+    """Name the lines of a fault: the first ones, and how many there are."""
+    known = [f"{number}" for number in numbers if number is not None]
+    if len(known) <= 1:
+        return f"line {known[0]}: " if known else ""
+    if len(known) <= _SHOWN_LINES:
+        return f"lines {', '.join(known[:-1])} and {known[-1]}: "
+    return f"{len(known):,} lines, the first are {', '.join(known[:_SHOWN_LINES])}: "

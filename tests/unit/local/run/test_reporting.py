@@ -23,17 +23,30 @@ def test_an_error_is_told_with_its_line_and_what_to_do() -> None:
     assert told[-1].startswith("Nothing was sent. Correct these lines")
 
 
-def test_only_the_first_errors_are_told_and_where_the_rest_is(tmp_path: Path) -> None:
-    errors = [an_error(line) for line in range(1, 21)]
-    told = error_lines(batch("failed", errors=errors, errors_total=20), tmp_path / "report.json")
-    assert [line for line in told if "line" in line and "This is" in line] == told[:5]
+def faults(count: int) -> list[dict[str, Any]]:
+    return [an_error(line, message=f"The member {line} is wrong.") for line in range(1, count + 1)]
+
+
+def test_only_the_first_faults_are_told_and_where_the_rest_is(tmp_path: Path) -> None:
+    told = error_lines(batch("failed", errors=faults(20), errors_total=20), tmp_path / "report.json")
+    assert told[:5] == [f"  line {line}: The member {line} is wrong. (invalid_json_line)" for line in range(1, 6)]
     assert told[5] == f"  … and 15 more; {tmp_path / 'report.json'} lists them all."
 
 
 def test_a_report_that_lists_not_all_is_not_said_to() -> None:
-    errors = [an_error(line) for line in range(1, 21)]
-    told = error_lines(batch("failed", errors=errors, errors_total=1_234), Path("out/report.json"))
+    told = error_lines(batch("failed", errors=faults(20), errors_total=1_234), Path("out/report.json"))
     assert told[5] == "  … and 1,229 more; out/report.json lists the first 20 of them all."
+
+
+def test_the_same_fault_on_many_lines_is_told_once_with_its_count() -> None:
+    errors = [an_error(line) for line in range(1, 1_001)]
+    errors[7:7] = [an_error(2_000, message="This is empty."), an_error(3_000, message="This is empty.")]
+    told = error_lines(batch("failed", errors=errors, errors_total=1_002), None)
+    assert told[:2] == [
+        "  1,000 lines, the first are 1, 2, 3: This is no JSON. (invalid_json_line)",
+        "  lines 2000 and 3000: This is empty. (invalid_json_line)",
+    ]
+    assert told[2].startswith("Nothing was sent.")
 
 
 def test_without_a_report_none_is_named() -> None:
