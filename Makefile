@@ -28,7 +28,7 @@ help: ## show the commands and every setting
 	@if $(PYTHON) local/bootstrap.py --ready; then $(PY) -m local.help; else $(PYTHON) -m local.commands; fi
 
 setup: ## prepare the environment, once; every other command does so by itself
-	@$(PYTHON) local/bootstrap.py
+	@trap '' INT; exec $(PYTHON) local/bootstrap.py
 
 run: setup ## one batch, end to end, on this machine
 	@$(PY) -m local run $(call given,INPUT,--input) $(call given,OUT,--out)
