@@ -7,7 +7,7 @@ TENANT ?= default
 STACK ?= batchyard
 WALKS ?= 1000
 
-GOALS := help setup run up provider key provider-key unit test lint pytest bench faults lock prices docs format
+GOALS := help setup run up provider key provider-key unit test conformance lint pytest bench faults lock prices docs format
 SETTINGS := PYTHON INPUT OUT PROVIDER_BASE_URL PROVIDER_API_KEY DRY_RUN MAX_COST_USD TABLE TENANT LIST REVOKE STACK SECRET WEBHOOK BENCH FILES WALKS
 .PHONY: $(GOALS)
 
@@ -51,11 +51,14 @@ lint: setup ## every static check
 	@.venv/bin/mypy
 	@.venv/bin/cfn-lint template.yaml
 
-test: setup ## every static check and every test
+test: setup ## every static check and every test; CONFORMANCE=no leaves out those on DynamoDB Local
 	@$(MAKE) --no-print-directory --jobs 2 lint pytest
 
 unit: setup ## the unit tests alone: no socket, no AWS, under a minute
 	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder tests/unit
+
+conformance: setup ## the tests of the stores on Amazon's DynamoDB Local instead of moto; needs Java 17, npm and Linux
+	@$(PY) -m tests.conformance -n auto --maxprocesses 4 tests/integration/batchyard
 
 pytest: setup # the tests call make themselves, and are not its children in this
 	@env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder

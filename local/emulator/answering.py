@@ -26,13 +26,13 @@ class Answer:
     status: int
     #: The body as JSON.
     body: dict[str, Any]
-    #: Code and message of a request that got no HTTP answer; None if it got one.
+    #: Code and message of a request that got no HTTP answer, or that stand beside the answer; None as a rule.
     error: tuple[str, str] | None = None
 
     @property
     def succeeded(self) -> bool:
         """Tell whether the line is billed and belongs to the output file."""
-        return self.error is None and 200 <= self.status < 300
+        return 200 <= self.status < 300
 
 
 class Answerer(Protocol):

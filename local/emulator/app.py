@@ -5,9 +5,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local.emulator import admin_api, batches_api, direct_api, files_api, uploads_api, webhooks_api
+from local.emulator.callers import ForOwnCallers
 from local.emulator.errors import ApiError
 from local.emulator.operations import Handler, Operation
 from local.emulator.reply import Reply
@@ -75,11 +76,11 @@ def unknown_url(request: Request, error: Exception) -> Response:
     return JSONResponse(refused.envelope(), status)
 
 
-def build(state: State) -> Starlette:
+def build(state: State) -> ASGIApp:
     """Return the application that serves `state`."""
     api = [
         Route(path, Operation(state, name, handler), methods=[method]) for name, method, path, handler in _OPERATIONS
     ]
     admin = [Route(path, AdminOperation(state, handler), methods=[method]) for method, path, handler in _ADMIN]
     routes = [Mount("/v1", routes=api), Mount("/_emulator", routes=admin)]
-    return Starlette(routes=routes, exception_handlers={404: unknown_url, 405: unknown_url})
+    return ForOwnCallers(Starlette(routes=routes, exception_handlers={404: unknown_url, 405: unknown_url}))

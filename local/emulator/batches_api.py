@@ -6,10 +6,10 @@ import msgspec
 from starlette.requests import Request
 
 from local.emulator import runner
-from local.emulator.batches import BatchRequest
+from local.emulator.batches import Batch, BatchRequest
 from local.emulator.errors import ApiError, missing_parameter
 from local.emulator.files import THIRTY_DAYS
-from local.emulator.files_api import lifetime_of
+from local.emulator.files_api import lifetime_of, status_of
 from local.emulator.paging import page
 from local.emulator.prompts import REQUIRED_MEMBER
 from local.emulator.reply import Reply
@@ -23,15 +23,16 @@ async def create_batch(state: State, request: Request) -> Reply:
     """Check the body of the request, not the file, and start a batch whose status is `validating`."""
     wanted = parse_batch_request(await json_object(request))
     _check_rate(state)
+    _check_file(state, wanted.input_file_id)
     batch = state.batches.add(wanted)
-    reply = Reply(batch.wire(), made=batch.id)
+    reply = Reply(_shown(state, batch), made=batch.id)
     runner.start(state, batch)
     return reply
 
 
 async def retrieve_batch(state: State, request: Request) -> Reply:
     """Answer one batch."""
-    return Reply(state.batches.get(request.path_params["batch_id"]).wire())
+    return Reply(_shown(state, state.batches.get(request.path_params["batch_id"])))
 
 
 async def cancel_batch(state: State, request: Request) -> Reply:
@@ -39,12 +40,18 @@ async def cancel_batch(state: State, request: Request) -> Reply:
     batch = state.batches.get(request.path_params["batch_id"])
     batch.cancel(state.clock.seconds())
     state.clock.wake()
-    return Reply(batch.wire())
+    return Reply(_shown(state, batch))
 
 
 async def list_batches(state: State, request: Request) -> Reply:
     """Answer one page of batches, newest first."""
-    return Reply(page(request, [batch.wire() for batch in state.batches.newest_first()], default=20, most=100))
+    shown = [_shown(state, batch) for batch in state.batches.newest_first()]
+    return Reply(page(request, shown, default=20, most=100))
+
+
+def _shown(state: State, batch: Batch) -> dict[str, Any]:
+    shown = batch.wire()
+    return {**shown, "status": state.scenario.statuses.get(shown["status"], shown["status"])}
 
 
 async def json_object(request: Request) -> dict[str, Any]:
@@ -103,6 +110,14 @@ def _check_metadata_pair(key: str, value: object) -> None:
     if len(key) > _METADATA["key"] or len(value) > _METADATA["value"]:
         message = f"Invalid '{param}': string too long (key {_METADATA['key']}, value {_METADATA['value']} at most)."
         raise ApiError(400, message, param=param, code="string_above_max_length")
+
+
+def _check_file(state: State, file_id: str) -> None:
+    """Raise ApiError 400 for a file that is not ready; a file that is not there fails the batch later."""
+    stored = state.files.find(file_id)
+    status = "processed" if stored is None else status_of(state, stored)
+    if status != "processed":
+        raise ApiError(400, f"The file {file_id} is '{status}': it must be processed.", param="input_file_id")
 
 
 def _check_rate(state: State) -> None:

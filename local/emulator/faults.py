@@ -11,34 +11,13 @@ from local.emulator import ranges
 from local.emulator.ranges import EVERY, Range
 
 OperationName = Literal[
-    "*",
-    "createFile",
-    "listFiles",
-    "retrieveFile",
-    "deleteFile",
-    "downloadFile",
-    "createBatch",
-    "listBatches",
-    "retrieveBatch",
-    "cancelBatch",
-    "createUpload",
-    "addUploadPart",
-    "completeUpload",
-    "cancelUpload",
-    "createWebhookEndpoint",
-    "listWebhookEndpoints",
-    "retrieveWebhookEndpoint",
-    "updateWebhookEndpoint",
-    "deleteWebhookEndpoint",
-    "rotateWebhookSecret",
-    "testWebhookEndpoint",
-    "createResponse",
-    "createChatCompletion",
-    "createEmbedding",
-    "createCompletion",
-    "createModeration",
-    "createImage",
-]
+    "*", "createFile", "listFiles", "retrieveFile", "deleteFile", "downloadFile",
+    "createBatch", "listBatches", "retrieveBatch", "cancelBatch",
+    "createUpload", "addUploadPart", "completeUpload", "cancelUpload",
+    "createWebhookEndpoint", "listWebhookEndpoints", "retrieveWebhookEndpoint", "updateWebhookEndpoint",
+    "deleteWebhookEndpoint", "rotateWebhookSecret", "testWebhookEndpoint",
+    "createResponse", "createChatCompletion", "createEmbedding", "createCompletion", "createModeration", "createImage",
+]  # fmt: skip
 
 
 class Rule(msgspec.Struct, forbid_unknown_fields=True):
@@ -139,12 +118,14 @@ class LineFault(Rule):
     message: str | None = None
     #: The body of the answer.
     body: dict[str, Any] | None = None
-    #: The code of an error object, for a line that gets no HTTP answer.
+    #: The code of an error object, for a line that gets no HTTP answer; with a status, the line has both.
     error: str | None = None
     #: Whether the line has neither response nor error.
     bare: bool = False
     #: Whether the line is cut in half.
     malformed: bool = False
+    #: Whether the line has a byte that is not UTF-8.
+    garbled: bool = False
     #: Whether the line is in no file.
     missing: bool = False
     #: Whether the line is in its file twice.
@@ -234,6 +215,14 @@ class Scenario(Rule):
     enqueued_token_limits: dict[str, int] = {}
     creates_per_hour: int = 2000
     max_file_bytes: int = 209_715_200
+    #: Whether a larger file is answered 413 and an HTML page, as by a gateway, in place of the API's 400.
+    too_large_by_gateway: bool = False
+    #: The time for which an uploaded file is `pending`, by the emulator's clock. A batch of it is refused until then.
+    seconds_per_file: float = 0.0
+    #: The status of an uploaded file after that time.
+    file_status: str = "processed"
+    #: Other words for the statuses of batches: {"completed": "SUCCESS"}.
+    statuses: dict[str, str] = {}
     max_lines: int = 50_000
     #: Whether downloads follow the Range header.
     ranges: bool = False

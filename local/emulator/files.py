@@ -26,7 +26,7 @@ class StoredFile:
     filename: str
     purpose: str
 
-    def wire(self) -> dict[str, Any]:
+    def wire(self, status: str = "processed") -> dict[str, Any]:
         """Return the File object of the API."""
         return {
             "id": self.id,
@@ -36,7 +36,7 @@ class StoredFile:
             "expires_at": self.expires_at,
             "filename": self.filename,
             "purpose": self.purpose,
-            "status": "processed",
+            "status": status,
             "status_details": None,
         }
 

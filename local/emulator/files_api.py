@@ -12,7 +12,7 @@ from local.emulator.errors import ApiError, missing_parameter
 from local.emulator.files import THIRTY_DAYS, StoredFile
 from local.emulator.multipart import Form, FormReceiver
 from local.emulator.paging import page
-from local.emulator.reply import FileSlice, Reply
+from local.emulator.reply import FileSlice, Reply, refused_by_gateway
 from local.emulator.state import State
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
@@ -26,9 +26,11 @@ async def create_file(state: State, request: Request) -> Reply:
         form = await FormReceiver(path).receive(request)
         purpose, lifetime = _check_form(form)
         if purpose == "batch":
+            if state.scenario.too_large_by_gateway and form.path.stat().st_size > state.scenario.max_file_bytes:
+                return refused_by_gateway(413)
             _check_batch_file(form, state.scenario.max_file_bytes)
         stored = state.files.add(path, form.filename or "", purpose, lifetime)
-        return Reply(stored.wire(), made=stored.id)
+        return Reply(stored.wire(status_of(state, stored)), made=stored.id)
     finally:
         path.unlink(missing_ok=True)
 
@@ -39,12 +41,14 @@ async def list_files(state: State, request: Request) -> Reply:
     files = [file for file in state.files.newest_first() if purpose in (None, file.purpose)]
     if request.query_params.get("order") == "asc":
         files.reverse()
-    return Reply(page(request, [file.wire() for file in files], default=10_000, most=10_000))
+    shown = [file.wire(status_of(state, file)) for file in files]
+    return Reply(page(request, shown, default=10_000, most=10_000))
 
 
 async def retrieve_file(state: State, request: Request) -> Reply:
     """Answer one file object."""
-    return Reply(_file(state, request).wire())
+    stored = _file(state, request)
+    return Reply(stored.wire(status_of(state, stored)))
 
 
 async def delete_file(state: State, request: Request) -> Reply:
@@ -66,6 +70,14 @@ async def download_file(state: State, request: Request) -> Reply:
     whole.status, whole.content = 206, FileSlice(stored.path, first, last - first + 1)
     whole.headers["content-range"] = f"bytes {first}-{last}/{stored.size}"
     return whole
+
+
+def status_of(state: State, stored: StoredFile) -> str:
+    """Tell how far the provider has processed a file; what the provider wrote itself is ready at once."""
+    if stored.purpose != "batch":
+        return "processed"
+    ready = state.clock.now() >= stored.created_at + state.scenario.seconds_per_file
+    return state.scenario.file_status if ready else "pending"
 
 
 def _file(state: State, request: Request) -> StoredFile:

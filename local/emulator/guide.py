@@ -24,6 +24,10 @@ SCENARIO: a JSON object; every member may be left out, an unknown one is refused
   "models": ["m"]            the only models known (default: any)
   "enqueued_token_limits": {"gpt-4o-mini": 2000000, "*": 90000}   prompt tokens of live batches, per model
   "creates_per_hour": 2000, "max_file_bytes": 209715200, "max_lines": 50000
+  "too_large_by_gateway": false   answer a larger file with 413 and an HTML page, not with the API's 400
+  "seconds_per_file": 0      an upload is `pending` so long, and a batch of it refused; then it has the "file_status"
+                             "processed", or what is ordered: "error" refuses each batch of it
+  "statuses": {"completed": "SUCCESS", "in_progress": "running"}   other words for the statuses of batches
   "ranges": false            whether downloads honour the Range header
   "answer_bytes": 0          fill each text answer up to this size
   "embedding_dimensions": 64 size of an embedding unless the request names one
@@ -78,7 +82,8 @@ LINES   {"custom_id": "a-*", "do": {...}}
              all batches, so that a second try succeeds
   do
     status: 429, code, message, body    the model endpoint's answer (2xx goes to the output file, 0 is possible)
-    error: "request_timeout"            no answer: an error object, as for batch_expired
-    missing, duplicate, malformed, unknown_custom_id, bare: true    what the line looks like in the file: not there,
-                                        there twice, cut in half, joined by a stranger, neither response nor error
+    error: "request_timeout"            no answer: an error object, as for batch_expired; with a status, both
+    missing, duplicate, malformed, garbled, unknown_custom_id, bare: true    what the line looks like in the file: not
+                                        there, there twice, cut in half, with a byte that is not UTF-8, joined by a
+                                        stranger, neither response nor error
 """

@@ -33,11 +33,13 @@ def input_lines(path: Path) -> Iterator[InputLine]:
         yield InputLine(number, request["custom_id"], request["body"])
 
 
-def answered(batch_id: str, line: InputLine, status: int, body: dict[str, Any]) -> bytes:
-    """Return the outcome line of a request that got an HTTP answer."""
+def answered(
+    batch_id: str, line: InputLine, status: int, body: dict[str, Any], error: tuple[str, str] | None = None
+) -> bytes:
+    """Return the outcome line of a request that got an HTTP answer; `error` is code and message of an error beside it."""
     mark = _mark(batch_id, line.number)
     response = {"status_code": status, "request_id": f"req_{mark[::-1]}", "body": body}
-    return _outcome(mark, line.custom_id, response, None)
+    return _outcome(mark, line.custom_id, response, {"code": error[0], "message": error[1]} if error else None)
 
 
 def unanswered(batch_id: str, line: InputLine, code: str, message: str) -> bytes:

@@ -12,14 +12,13 @@ from starlette.types import Receive, Scope, Send
 from local.emulator import identifiers
 from local.emulator.errors import ApiError
 from local.emulator.faults import CallFault
-from local.emulator.reply import Reply
+from local.emulator.reply import Reply, refused_by_gateway
 from local.emulator.scenario import CallSubject
 from local.emulator.state import State
 from local.emulator.wire import NO_FAULT, Connection
 
 Handler = Callable[[State, Request], Awaitable[Reply]]
 _MADE = {"createFile": "file_id", "completeUpload": "file_id", "createBatch": "batch_id"}
-_HTML = "<html><head><title>{status}</title></head><body><center><h1>{status}</h1></center></body></html>"
 
 
 class Operation:
@@ -114,7 +113,7 @@ def _ordered_reply(fault: CallFault) -> Reply:
     """Return the answer that a fault orders; without a body, an error object that fits the status."""
     status = fault.status or 200
     if fault.html:
-        return Reply(None, status, _HTML.format(status=status).encode(), "text/html", dict(fault.headers))
+        return refused_by_gateway(status, fault.headers)
     if isinstance(fault.body, str):
         return Reply(None, status, fault.body.encode(), headers=dict(fault.headers))
     if fault.body is not None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from local.emulator.errors import ApiError
 
+_SHOWN = 40  # digits of a number that is out of range
 _RANGES: dict[str, tuple[str, float, float]] = {
     "temperature": ("decimal", 0, 2),
     "top_p": ("decimal", 0, 1),
@@ -39,16 +40,16 @@ def _refusals(body: dict[str, Any]) -> Iterator[ApiError]:
 
 def _out_of_range(name: str, value: object) -> ApiError | None:
     kind, low, high = _RANGES[name]
-    wanted: tuple[type, ...] = (int,) if kind == "integer" else (int, float)
-    if isinstance(value, bool) or not isinstance(value, wanted):
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole and not (kind == "decimal" and isinstance(value, float)):
         return _wrong_type(name, f"{'an' if kind == 'integer' else 'a'} {kind}", value)
-    number = float(value)  # type: ignore[arg-type] # checked above through a tuple mypy cannot follow
+    number: int | float = value  # type: ignore[assignment] # checked above; a float could not hold 400 digits
     if low <= number <= high:
         return None
     side, sign, bound = ("above_max", "<=", high) if number > high else ("below_min", ">=", low)
     message = (
         f"Invalid '{name}': {kind} {side.replace('_max', ' maximum').replace('_min', ' minimum')} value. "
-        f"Expected a value {sign} {bound:g}, but got {value} instead."
+        f"Expected a value {sign} {bound:g}, but got {str(value)[:_SHOWN]} instead."
     )
     return ApiError(400, message, param=name, code=f"{kind}_{side}_value")
 

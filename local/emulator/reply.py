@@ -32,6 +32,9 @@ class FileSlice:
                 yield chunk
 
 
+_HTML = "<html><head><title>{status}</title></head><body><center><h1>{status}</h1></center></body></html>"
+
+
 @dataclass
 class Reply:
     """An answer."""
@@ -52,3 +55,8 @@ class Reply:
     def body(self) -> bytes | FileSlice:
         """Return the bytes to send."""
         return msgspec.json.encode(self.payload) if self.content is None else self.content
+
+
+def refused_by_gateway(status: int, headers: dict[str, str] | None = None) -> Reply:
+    """Return the HTML page of a gateway."""
+    return Reply(None, status, _HTML.format(status=status).encode(), "text/html", dict(headers or {}))

@@ -91,9 +91,11 @@ class Results:
         batch_id = self._batch.id
         if fault.bare:
             return lines.bare(batch_id, line)
-        if answer.error is not None:
+        if answer.error is not None and not answer.status:
             return lines.unanswered(batch_id, line, *answer.error)
-        whole = lines.answered(batch_id, line, answer.status, answer.body)
+        whole = lines.answered(batch_id, line, answer.status, answer.body, answer.error)
+        if fault.garbled:
+            return whole.removesuffix(b"}\n") + b',"garbled":"\xff"}\n'
         return whole[: len(whole) // 2] + b"\n" if fault.malformed else whole
 
     def _file(self, spool: OutcomeSpool, sort: str) -> str | None:
@@ -109,7 +111,11 @@ class Results:
 def _ordered_answer(fault: LineFault) -> Answer | None:
     """Return the answer that a scenario orders in place of the real one; None if it orders none."""
     if fault.error is not None:
-        return Answer(0, {}, (fault.error, fault.message or f"This request ended with {fault.error}."))
+        return Answer(
+            fault.status or 0,
+            fault.body or {},
+            (fault.error, fault.message or f"This request ended with {fault.error}."),
+        )
     if fault.status is None:
         return None if fault.body is None else Answer(200, fault.body)
     if fault.body is not None or fault.status == 0:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 
+from local.engine.callers import for_own_callers
 from local.engine.mends import MENDS
 from local.engine.objects_on_disk import Application, Receive, Scope, Send, with_objects_on_disk
 
@@ -39,6 +40,7 @@ WRAPPERS: Mapping[str, Callable[[Application], Application]] = {
     "encrypted": taken_as_encrypted,
     "api_at_v1": with_api_at_v1,
     "objects_on_disk": with_objects_on_disk,
+    "own_callers": for_own_callers,  # the last, so that nothing else sees what is refused
 }
 
 

@@ -1,5 +1,6 @@
 """API keys and Idempotency-Keys, in dictionaries."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 import msgspec
@@ -9,11 +10,11 @@ from batchyard.adapters.idempotency_store import FirstUse, IdempotencyStore
 from batchyard.domain.api_key import ApiKey
 from batchyard.domain.errors import NotFound, StoreError
 
-LONGEST_KEY = 2_000  # bytes; DynamoDB's 2,048 have room for a prefix
+LONGEST_KEY = 1_000  # bytes; the 1,024 of `pk`, which is a sort key of indexes too, have room for a prefix
 
 
 def fit(key: str) -> None:
-    """Refuse what DynamoDB would: a key of more than 2,048 bytes, or one that is no text in UTF-8."""
+    """Refuse what DynamoDB would: a key that is too long, or one that is no text in UTF-8."""
     try:
         if len(key.encode()) <= LONGEST_KEY:
             return
@@ -28,6 +29,7 @@ class MemoryApiKeyStore(ApiKeyStore):
     def __init__(self) -> None:
         self.known: dict[str, ApiKey] = {}
         self.looks = 0
+        self.counted: Counter[tuple[str, int]] = Counter()
 
     def create(self, key: ApiKey) -> None:
         self.known[key.key_id] = key
@@ -46,6 +48,12 @@ class MemoryApiKeyStore(ApiKeyStore):
         if key_id not in self.known:
             return False
         self.known[key_id] = msgspec.structs.replace(self.known[key_id], revoked_at=now)
+        return True
+
+    def count_request(self, key_id: str, minute: int, most: int) -> bool:
+        if self.counted[key_id, minute] >= most:
+            return False
+        self.counted[key_id, minute] += 1
         return True
 
 

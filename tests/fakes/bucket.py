@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Self, cast
 
 from batchyard.adapters.bucket import CHUNK, Arrived, Bucket, InboxPage
-from batchyard.adapters.file_bucket import FileBucket
+from batchyard.adapters.file_bucket import FileBucket, ObjectVersion
 from batchyard.adapters.object_join import ObjectJoin, SmallObject
 from batchyard.adapters.object_writer import Begun, Writer
 from batchyard.domain.batch import InputObject
@@ -112,8 +112,27 @@ class MemoryFileBucket(FileBucket):
     def link(self, file: StoredFile) -> str:
         return f"https://{BUCKET}.example/{file.key}"
 
-    def delete(self, file: StoredFile) -> None:
+    def abort(self, file: StoredFile, multipart_id: str) -> None:  # noqa: ARG002 - parts have the name of their upload
+        self.bucket.stored.pop(multipart_id, None)
+
+    def hide(self, file: StoredFile) -> None:
         self.bucket.stored.pop(file.key, None)
+
+    def hold(self, file: StoredFile) -> None:
+        self.put(file.key, b"", 1)
+
+    def remove(self, key: str, version_id: str) -> None:  # noqa: ARG002 - there is one version, and an empty one stays
+        if self.bucket.stored.get(key):
+            del self.bucket.stored[key]
+
+    def remove_all(self, versions: Sequence[tuple[str, str]]) -> None:
+        for key, version_id in versions:
+            self.remove(key, version_id)
+
+    def versions(self, prefix: str, after: str = "") -> Iterator[list[ObjectVersion]]:
+        at = datetime.fromtimestamp(NOW, UTC)
+        keys = [key for key in sorted(self.bucket.stored) if key.startswith(prefix) and key > after]
+        yield [ObjectVersion(key, "v1", len(self.bucket.stored[key]), at) for key in keys]
 
     def join(self, key: str, life: int | None) -> ObjectJoin:
         self.lives[key] = life

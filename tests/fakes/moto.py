@@ -8,6 +8,7 @@ from http import HTTPStatus
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
+from uuid import uuid4
 
 import boto3
 import botocore.session
@@ -22,6 +23,7 @@ from batchyard.settings import Settings
 from tests.fakes.batches import BUCKET
 from tests.fakes.endings import EndingsProvider
 from tests.fakes.world import Clock, World
+from tests.unit.template.documents import resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -39,20 +41,25 @@ SETTINGS: Final = Settings(
     cancel_function="cancel", advance_function="advance",
     provider_webhook_secret_id=SECRETS["webhooks"], signing_secret_id=SECRETS["signing"],
 )  # fmt: skip
+# what of the template's table a new table is asked for with; the rest are requests of their own
+OF_A_TABLE: Final = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
 # botocore's descriptions of AWS: each session reads its own otherwise, which takes longer than most of the tests
 _DESCRIPTIONS: Final = create_loader()
 
 
 @contextmanager
-def empty_aws(*, machines_run: bool = False) -> Iterator[boto3.Session]:
-    """Mock AWS with nothing in it yet, and give boto3 a fresh session, which is yielded."""
+def empty_aws(*, machines_run: bool = False, dynamodb: str | None = None) -> Iterator[boto3.Session]:
+    """Mock AWS with nothing in it yet, and give boto3 a fresh session, which is yielded; `dynamodb` is not mocked there."""
     known = {"ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "DEFAULT_REGION": REGION}
+    elsewhere = {"ENDPOINT_URL_DYNAMODB": dynamodb} if dynamodb else {}
     with (
-        patch.dict("os.environ", {f"AWS_{name}": value for name, value in known.items()}),
+        patch.dict("os.environ", {f"AWS_{name}": value for name, value in {**known, **elsewhere}.items()}),
         mock_aws(config={"stepfunctions": {"execute_state_machine": machines_run}}),
     ):
         core = botocore.session.get_session()
         core.register_component("data_loader", _DESCRIPTIONS)
+        if dynamodb:
+            core.set_credentials(uuid4().hex, "test")  # DynamoDB Local keeps apart the tables of each access key
         boto3.setup_default_session(botocore_session=core)
         aws.client.cache_clear()  # a client knows its session for good
         assert boto3.DEFAULT_SESSION is not None
@@ -99,30 +106,8 @@ def _build() -> None:
     s3, dynamodb = boto3.client("s3"), boto3.client("dynamodb")
     s3.create_bucket(Bucket=BUCKET)
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-    keys: list[Any] = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
-    index: list[Any] = [{"AttributeName": "gsi1pk", "KeyType": "HASH"}, {"AttributeName": "gsi1sk", "KeyType": "RANGE"}]
-    unsettled: list[Any] = [
-        {"AttributeName": "unsettled", "KeyType": "HASH"},
-        {"AttributeName": "pk", "KeyType": "RANGE"},
-    ]
-    open_for: list[Any] = [
-        {"AttributeName": "open_for", "KeyType": "HASH"},
-        {"AttributeName": "pk", "KeyType": "RANGE"},
-    ]
-    dynamodb.create_table(
-        TableName=TABLE,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=keys,
-        AttributeDefinitions=[
-            {"AttributeName": name, "AttributeType": "S"}
-            for name in ("pk", "sk", "gsi1pk", "gsi1sk", "unsettled", "open_for")
-        ],
-        GlobalSecondaryIndexes=[
-            {"IndexName": "by_tenant", "KeySchema": index, "Projection": {"ProjectionType": "ALL"}},
-            {"IndexName": "unsettled", "KeySchema": unsettled, "Projection": {"ProjectionType": "KEYS_ONLY"}},
-            {"IndexName": "open_for", "KeySchema": open_for, "Projection": {"ProjectionType": "KEYS_ONLY"}},
-        ],
-    )
+    (table,) = resources("AWS::DynamoDB::Table").values()
+    dynamodb.create_table(TableName=TABLE, **{name: table[name] for name in OF_A_TABLE})
     boto3.client("events").create_event_bus(Name=BUS)
     for owner, name in SECRETS.items():
         boto3.client("secretsmanager").create_secret(Name=name, SecretString=f"made-up-of-{owner}")

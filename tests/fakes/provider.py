@@ -46,9 +46,16 @@ class MemoryProvider:
         def keep() -> File:
             data = b"".join(source)
             assert len(data) == len(source)
-            return self._keep(data, filename)
+            return self._file(self._keep(data, filename))
 
         return self._call("create_file", keep)
+
+    def retrieve_file(self, file_id: str) -> File:
+        def show() -> File:
+            self._data(file_id)
+            return self._file(self.uploads[file_id])
+
+        return self._call("retrieve_file", show)
 
     def create_batch(
         self, *, input_file_id: str, endpoint: str, completion_window: str, metadata: dict[str, str]
@@ -113,6 +120,9 @@ class MemoryProvider:
         self.files[file.id], self.uploads[file.id] = data, file
         return file
 
+    def _file(self, file: File) -> File:
+        return file
+
     def _batch(self, batch_id: str) -> Batch:
         if batch_id not in self.batches:
             raise NotFoundError("no such batch", status=404)
@@ -162,6 +172,8 @@ class ScriptedProvider(MemoryProvider):
     meanwhile: dict[str, Callable[[], object]] = field(default_factory=dict)
     #: what another worker does while an answer is on its way back, once
     on_the_way_back: dict[str, Callable[[], object]] = field(default_factory=dict)
+    #: what is shown of a file at its upload and at the next looks, before it is processed
+    file_statuses: list[str] = field(default_factory=list)
     #: how the download of a file ends, if not well
     cut: dict[str, BatchClientError] = field(default_factory=dict)
     #: the requests sent on their own: path and body
@@ -189,6 +201,11 @@ class ScriptedProvider(MemoryProvider):
         answer = super()._call(name, effect)
         self.on_the_way_back.pop(name, lambda: None)()
         return answer
+
+    def _file(self, file: File) -> File:
+        if not self.file_statuses:
+            return file
+        return msgspec.structs.replace(file, status=self.file_statuses.pop(0), status_details="what it says")
 
     def _called(self, name: str) -> None:
         super()._called(name)

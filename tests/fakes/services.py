@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from batchyard.adapters.event_bus import EventBus
+from batchyard.adapters.event_bus import EventBus, detail
 from batchyard.adapters.executions import Executions
 from batchyard.adapters.lambda_functions import LambdaFunction
 from batchyard.adapters.secrets_manager import Secret
@@ -61,13 +61,15 @@ class MemoryLambdaFunction(LambdaFunction):
 
 
 class MemoryEventBus(EventBus):
-    """The statuses announced."""
+    """The statuses announced, and the details of the events as they would go out."""
 
     def __init__(self) -> None:
         self.announced: list[str] = []
+        self.details: list[str] = []
 
     def announce(self, batch: Batch, what: str | None = None) -> None:
         self.announced.append(what or batch.status)
+        self.details.append(detail(batch))
 
 
 class MemorySecret(Secret):
@@ -83,6 +85,9 @@ class MemorySecret(Secret):
         if not self.text:
             raise SecretMissing(self._id)
         return self.text
+
+    def if_stored(self, again_after: float) -> str | None:  # noqa: ARG002 - nothing is looked up here
+        return self.text or None
 
     def forget(self, older_than: float = 0.0) -> bool:
         self.forgotten += 1

@@ -14,12 +14,12 @@ from batchyard.adapters.sweep_store import PAGE, SweepStore
 from batchyard.adapters.token_ledger_store import TokenLedgerStore
 from batchyard.adapters.upload_store import UploadStore
 from batchyard.domain import statuses
-from batchyard.domain.batch import Batch, Counts, Usage
+from batchyard.domain.batch import Batch, Counts, InputObject, Usage
 from batchyard.domain.create_limits import Creations
 from batchyard.domain.errors import NotFound, StaleRecord
-from batchyard.domain.multipart_upload import StoredUpload, UploadPart
+from batchyard.domain.multipart_upload import KEEP_PARTS, StoredUpload, UploadPart
 from batchyard.domain.shard import Shard, with_next_version
-from batchyard.domain.stored_file import Stored, StoredFile
+from batchyard.domain.stored_file import KEEP_DELETED, Stored, StoredFile
 from batchyard.domain.token_ledger import Ledger, Reservation, Terms
 from tests.fakes.api_stores import fit
 
@@ -63,6 +63,13 @@ class MemoryBatchStore(BatchStore):
             raise StaleRecord(batch_id)
         return self._replace(batch_id, changes)
 
+    def ask_shards(self, batch_id: str, now: int, wait: int) -> bool:
+        known = self.batches.get(batch_id)
+        if known is None or known.ended or (known.shards_asked_at or 0) > now - wait:
+            return False
+        self._replace(batch_id, {"shards_asked_at": now})
+        return True
+
     def take_over_batch(self, batch_id: str, wanted: str, /, **changes: object) -> Batch | None:
         known = self.batches.get(batch_id)
         fits = known is not None and (known.status == statuses.VALIDATING or known.endpoint == wanted)
@@ -73,6 +80,12 @@ class MemoryBatchStore(BatchStore):
     def _replace(self, batch_id: str, changes: Mapping[str, object]) -> Batch:
         self.batches[batch_id] = msgspec.structs.replace(self.batches[batch_id], **changes)
         return self.batches[batch_id]
+
+    def open_of(self, tenant: str) -> Iterator[Batch]:
+        return iter([batch for batch in self.batches.values() if batch.tenant == tenant and not batch.ended])
+
+    def keep_source(self, batch_id: str, source: InputObject) -> Batch:
+        return self._replace(batch_id, {"source": source})
 
     def open_batches(self, tenant: str, most: int) -> int:
         return min(most, sum(batch.tenant == tenant and not batch.ended for batch in self.batches.values()))
@@ -140,6 +153,13 @@ class MemorySweepStore(SweepStore):
             raise StaleRecord(batch_id)
         self.done_with.add(batch_id)
 
+    def forget_source(self, batch_id: str) -> bool:
+        known = self._batch_store.batch(batch_id)
+        if known.source is None:
+            return False
+        self._batch_store.batches[batch_id] = msgspec.structs.replace(known, source=None)
+        return True
+
     def restart(self, batch_id: str, restarts: int) -> bool:
         known = self._batch_store.batch(batch_id)
         if known.ended or known.restarts != restarts:
@@ -180,6 +200,22 @@ class MemoryFileStore(FileStore):
         self.known[file_id] = msgspec.structs.replace(known, **changes)
         return self.known[file_id]
 
+    def delete(self, file: StoredFile, now: int) -> StoredFile:
+        return self.change(file.file_id, deleted_at=now, expires_at_ttl=now + KEEP_DELETED)
+
+    def note_reader(self, file: StoredFile, now: int) -> StoredFile:
+        return self.change(file.file_id, read_at=now)
+
+    def note_removal(self, file: StoredFile, now: int) -> bool:
+        known = self.known.get(file.file_id)
+        if known is None or known.removed_at is not None:
+            return False
+        self.known[file.file_id] = msgspec.structs.replace(known, removed_at=now)
+        return True
+
+    def stored(self, tenant: str) -> Iterator[StoredFile]:
+        return iter([each for each in self.known.values() if each.tenant == tenant and each.removed_at is None])
+
     def files(
         self, tenant: str, now: int, purpose: str | None, after: str | None, *, newest_first: bool
     ) -> Iterator[StoredFile]:
@@ -195,7 +231,7 @@ class MemoryUploadStore(UploadStore):
 
     def __init__(self) -> None:
         self.known: dict[str, StoredUpload] = {}
-        self.parts: list[UploadPart] = []
+        self.sent: list[UploadPart] = []
         self.meanwhile: Callable[[], object] = lambda: None
 
     def create(self, upload: StoredUpload) -> None:
@@ -207,23 +243,27 @@ class MemoryUploadStore(UploadStore):
         return self.known[upload_id]
 
     def add_part(self, part: UploadPart) -> None:
-        self.parts.append(part)
+        self.sent.append(part)
 
-    def pending(self, tenant: str, now: int) -> Iterator[StoredUpload]:
-        own = (each for each in self.known.values() if each.tenant == tenant)
-        return iter([each for each in own if each.status_at(now) == "pending"])
+    def stored(self, tenant: str, now: int) -> Iterator[StoredUpload]:
+        own = (each for each in self.known.values() if each.tenant == tenant and each.removed_at is None)
+        return iter([each for each in own if each.expires_at > now - KEEP_PARTS])
+
+    def note_removal(self, upload_id: str, now: int) -> None:
+        self.known[upload_id] = msgspec.structs.replace(self.known[upload_id], removed_at=now)
 
     def count_part(self, upload_id: str, size: int, most_bytes: int, most_parts: int) -> bool:
         known = self.known[upload_id]
-        if known.received + size > most_bytes or known.parts >= most_parts:
+        if known.received + size > most_bytes or known.parts >= most_parts or known.status != "pending":
             return False
         more = {"parts": known.parts + 1, "received": known.received + size}
         self.known[upload_id] = msgspec.structs.replace(known, **more)
         return True
 
-    def part_sizes(self, upload_id: str) -> dict[str, int]:
-        self.meanwhile()
-        return {part.part_id: part.bytes for part in self.parts if part.upload_id == upload_id}
+    def parts(self, upload_id: str) -> list[UploadPart]:
+        meanwhile, self.meanwhile = self.meanwhile, lambda: None
+        meanwhile()
+        return [part for part in self.sent if part.upload_id == upload_id]
 
     def end(self, upload_id: str, status: str) -> StoredUpload:
         if self.known[upload_id].status != "pending":
@@ -264,6 +304,7 @@ class MemoryCreationStore(CreationStore):
 
     def __init__(self, provider: str = "") -> None:
         self.provider, self.created = provider, Creations()
+        self.file_size = 0, 0
         self.held: set[str] = set()
 
     def creations(self) -> Creations:
@@ -274,6 +315,15 @@ class MemoryCreationStore(CreationStore):
             return False
         self.created = msgspec.structs.replace(after, version=before.version + 1)
         return True
+
+    def most_bytes(self, now: int) -> int | None:
+        size, until = self.file_size
+        return size if until > now else None
+
+    def learn_most_bytes(self, size: int, now: int, until: int) -> None:
+        known = self.most_bytes(now)
+        if known is None or known > size:
+            self.file_size = size, until
 
     def take_slot(self, slot: str, most: int) -> bool:
         if len(self.held) >= most:

@@ -8,7 +8,7 @@ from batchyard.adapters.webhook_sender import WebhookSender
 from batchyard.adapters.webhook_store import WebhookReceipts, WebhookStore
 from batchyard.domain.errors import DeliveryFailed, NotFound, StaleRecord
 from batchyard.domain.webhook_delivery import DELIVERED, PENDING, Delivery, WebhookEvent
-from batchyard.domain.webhook_endpoint import WebhookEndpoint
+from batchyard.domain.webhook_endpoint import MOST_ENDPOINTS, WebhookEndpoint
 from tests.fakes.api_stores import fit
 
 
@@ -19,8 +19,15 @@ class MemoryWebhookStore(WebhookStore):
         self.known: dict[str, WebhookEndpoint] = {}
         self.told: dict[tuple[str, str], Delivery] = {}
 
-    def create(self, endpoint: WebhookEndpoint) -> None:
+    def create(self, endpoint: WebhookEndpoint) -> bool:
+        there = [each for each in self.known.values() if each.tenant == endpoint.tenant and each.deleted_at is None]
+        if len(there) >= MOST_ENDPOINTS:
+            return endpoint.endpoint_id in self.known
         self.known[endpoint.endpoint_id] = endpoint
+        return True
+
+    def delete(self, endpoint: WebhookEndpoint, now: int, expires_at: int) -> None:
+        self.change(endpoint, deleted_at=now, updated_at=now, expires_at_ttl=expires_at)
 
     def endpoint(self, tenant: str, endpoint_id: str) -> WebhookEndpoint:
         found = self.known.get(endpoint_id)

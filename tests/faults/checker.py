@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3
 ENDED = {"completed", "failed", "cancelled"}
+COLLECTED = {"completed", "expired", "cancelled"}
 
 
 class Evidence(Protocol):
@@ -27,6 +29,10 @@ class Evidence(Protocol):
 
     def held_tokens(self) -> dict[str, int]:
         """Return the reservations left in the token ledgers."""
+        ...
+
+    def events(self) -> list[str]:
+        """Return the details of all events that were put on the bus."""
         ...
 
     def log(self) -> str:
@@ -59,6 +65,8 @@ def wrongs(case: Case, evidence: Evidence, provider: FatesProvider) -> list[str]
     if record["status"] not in ENDED:
         return [*found, f"the batch hangs as {record['status']}"]
     output, errors = (_lines(evidence, record, name) for name in ("output.jsonl", "errors.jsonl"))
+    if unread := [line for line in output + errors if not _is_strict(line)]:
+        return [*found, *(f"{line[:80]!r} is not strict JSON" for line in unread)]
     if case.dry_run:
         found += _only_estimated(case, record, provider, output + errors)
     elif record["in_progress_at"] is not None:
@@ -66,6 +74,8 @@ def wrongs(case: Case, evidence: Evidence, provider: FatesProvider) -> list[str]
         found += _outcomes(case, output, answered)
         found += _reject_lines(case, errors)
         found += _counted(record, output, errors)
+        found += _against_status(output, errors)
+        found += [] if case.abandoned else _untold(evidence, record, provider)
         stopped = record["status"] == "cancelled" or record["drain_reason"] or case.shard_failed
         if not stopped:
             found += _given_up(provider, answered)
@@ -76,7 +86,37 @@ def wrongs(case: Case, evidence: Evidence, provider: FatesProvider) -> list[str]
     found += [] if case.abandoned else [f"{file_id} is left at the provider" for file_id in provider.left()]
     found += [f"{held} tokens are still held for {attempt}" for attempt, held in evidence.held_tokens().items()]
     found += [f"the log holds {secret!r}" for secret in case.secrets if secret in evidence.log()]
-    return found
+    return found + _no_json(case, evidence, record)
+
+
+def _no_json(case: Case, evidence: Evidence, record: dict[str, Any]) -> list[str]:
+    """No record, event or report has a number that JSON does not have, or that no reader can hold."""
+    report = evidence.found(f"results/{record['tenant']}/{case.batch_id}/report.json") or b"null"
+    texts = {
+        "the record": json.dumps(record),
+        "its estimate": record["preflight"] or "null",
+        "the report": report.decode(),
+    }
+    texts |= {f"event {at}": each for at, each in enumerate(evidence.events()) if case.batch_id in each}
+    return [f"{where} has a number that is none" for where, text in texts.items() if not is_strict_json(text)]
+
+
+def is_strict_json(text: str) -> bool:
+    """Tell whether a text is JSON, without NaN and Infinity and without numbers that become one."""
+    try:
+        json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    except ValueError:
+        return False
+    return True
+
+
+def _refuse(text: str) -> float:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text)
 
 
 def _lines(evidence: Evidence, record: dict[str, Any], name: str) -> list[bytes]:
@@ -138,6 +178,54 @@ def _counted(record: dict[str, Any], output: list[bytes], errors: list[bytes]) -
     told = counts["total"], counts["completed"], counts["failed"]
     there = len(output) + len(errors), len(output), len(errors) - unrun
     return [] if told == there else [f"the record counts {counts}, the results differ"]
+
+
+def _is_strict(line: bytes) -> bool:
+    """Tell whether a line of a result is UTF-8 and JSON, however strictly it is read."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(constant)
+
+    try:
+        text = line.decode()
+        json.dumps(json.loads(text, parse_constant=refuse), ensure_ascii=False).encode()
+    except ValueError:
+        return False
+    return text.endswith("\n")
+
+
+def _against_status(output: list[bytes], errors: list[bytes]) -> list[str]:
+    """Where a line has a status, it decides in which result the line stands."""
+    found = []
+    for name, result in (("output", output), ("errors", errors)):
+        for each in map(json.loads, result):
+            status = (each.get("response") or {}).get("status_code") or 0
+            if (200 <= status < 300) is not (name == "output"):
+                found.append(f"{each['custom_id']} with status {status} stands in {name}")
+    return found
+
+
+def _untold(evidence: Evidence, record: dict[str, Any], provider: FatesProvider) -> list[str]:
+    """The report tells what was mended, what was empty, and what was counted and never came."""
+    report = json.loads(evidence.found(f"results/{record['tenant']}/{record['batch_id']}/report.json") or b"{}")
+    attempts = [each for shard in report.get("shards", []) for each in shard["attempts"]]
+    found, lost = [], 0
+    for each in attempts:
+        made = provider.made.get(each["provider_batch_id"] or "")
+        if made is None or each["provider_status"] not in COLLECTED or each["ended_at"] is None:
+            continue
+        told = each["mended"], each["empty"]
+        if told != (made.mangled, made.empty):
+            found.append(f"{each['provider_batch_id']} has {made.mangled} mangled, {made.empty} empty, told are {told}")
+        least = 0 if made.fate.no_counts else max(0, made.counted - made.came)
+        most = max(0, max(made.shown, made.counted) - made.came)
+        if not least <= each["never_came"] <= most:
+            found.append(
+                f"of {least} to {most} that never came of {each['provider_batch_id']}, told are {each['never_came']}"
+            )
+        lost += each["never_came"]
+    told_in_all = report.get("answers", {}).get("never_came", 0)
+    return found if told_in_all >= lost else [*found, f"{told_in_all} never came in all, of attempts {lost}"]
 
 
 def _paid(case: Case, provider: FatesProvider) -> list[str]:

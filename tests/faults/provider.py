@@ -11,20 +11,23 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from batch_client import (
     Batch,
     BatchClientError,
+    File,
     FileDeleted,
+    FileTooLargeError,
     HttpInfo,
     NotFoundError,
     RequestCounts,
 )
 from batch_client import BatchError as ProviderBatchError
 from tests.fakes.provider import MemoryProvider, replace
-from tests.faults.answers import RAN, READABLE, answer
+from tests.faults.answers import COMPLETED, FAILED, RAN, READABLE, REFUSED, answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 
+ANSWERS: Final = "answers.jsonl"
 NEVER_SEEN: Final = "never_seen"  # the code of an error that nobody knows
 
 
@@ -33,7 +36,8 @@ class Fate:
     """What becomes of one provider batch.
 
     `seconds` is its life; of its lines the first `share` are run; `lines` says what their answers look like, by custom_id;
-    `shown` are statuses shown at the next looks instead of the true one; `late` is how often its files are not found.
+    `shown` are statuses shown at the next looks instead of the true one, `odd` is shown at every look; `late` is how often
+    its files are not found; `vanish` is how many answers of a cancelled one are counted while it runs, and lost in the end.
     """
 
     end: str = "completed"
@@ -42,10 +46,12 @@ class Fate:
     lines: dict[str, str] = field(default_factory=dict)
     errors: tuple[ProviderBatchError, ...] = ()
     shown: list[str] = field(default_factory=list)
+    odd: str = ""
     late: int = 0
     no_counts: bool = False
     empty_ids: bool = False
     cancel_finishes: bool = False
+    vanish: int = 0
 
 
 @dataclass
@@ -57,6 +63,14 @@ class Made:
     tokens: int
     model: str
     answers: int | None = None  # lines with a final answer that can be read; None of one that failed for a known reason
+    #: how many lines were shown as completed at most, and how many in the end
+    shown: int = 0
+    counted: int = 0
+    #: of those it counts as completed: lines that can be read of its files, that are not UTF-8, and that hold nothing
+    came: int = 0
+    refused: set[str] = field(default_factory=set)
+    mangled: int = 0
+    empty: int = 0
 
 
 @dataclass
@@ -77,6 +91,8 @@ class FatesProvider(MemoryProvider):
     fates: list[Fate] = field(default_factory=list)
     #: what befalls the calls to come, in order; None is a call that succeeds
     troubles: list[Trouble | None] = field(default_factory=list)
+    #: a larger file is refused
+    most_bytes: int | None = None
     token_limit: int | None = None
     tells_limit: bool = True
     bytes_per_token: int = 4
@@ -93,6 +109,9 @@ class FatesProvider(MemoryProvider):
     late: Counter[str] = field(default_factory=Counter)
     sent: Counter[str] = field(default_factory=Counter)
     refused: set[str] = field(default_factory=set)
+    #: the lines that a file refuses, by the file's id, and those of files that were read: they are final
+    refusals: dict[str, set[str]] = field(default_factory=dict)
+    final: set[str] = field(default_factory=set)
     ran: Counter[str] = field(default_factory=Counter)
     readable: dict[str, list[bytes]] = field(default_factory=dict)
     #: the promises that were broken towards the provider
@@ -115,6 +134,7 @@ class FatesProvider(MemoryProvider):
             self.wrongs.append(f"{batch.id} was made while another batch of shard {attempt} runs")
         if not self.may_create(metadata["batchyard_batch"]):
             self.wrongs.append(f"{batch.id} was made after its batch was stopped")
+        self.wrongs += [f"{each} was sent again after a refusal" for each in made.custom_ids if each in self.final]
         self.sent.update(made.custom_ids)
         self.made[batch.id] = made
         return batch
@@ -151,6 +171,18 @@ class FatesProvider(MemoryProvider):
             raise NotFoundError("No such File object", status=404)
         return super()._data(file_id)
 
+    def _keep(self, data: bytes, filename: str) -> File:
+        if self.most_bytes is not None and filename != ANSWERS and len(data) > self.most_bytes:
+            lines = data.splitlines(keepends=True)
+            self.refused.update(json.loads(line)["custom_id"] for line in lines if len(line) > self.most_bytes)
+            raise FileTooLargeError("Request Entity Too Large", status=413)
+        return super()._keep(data, filename)
+
+    def _read(self, file_id: str) -> Iterator[bytes]:
+        data = super()._read(file_id)
+        self.final |= self.refusals.get(file_id, set())
+        return data
+
     def _delete(self, file_id: str) -> FileDeleted:
         self.late[file_id] = 0
         return super()._delete(file_id)
@@ -185,7 +217,11 @@ class FatesProvider(MemoryProvider):
 
     def _show(self, batch_id: str) -> Batch:
         seen = self._batch(batch_id)
-        shown = self.made[batch_id].fate.shown
+        made, counts = self.made[batch_id], seen.request_counts
+        made.shown = max(made.shown, counts.completed if counts else 0)
+        shown, odd = made.fate.shown, made.fate.odd
+        if odd:
+            return replace(seen, status=odd)
         return replace(seen, status=shown.pop(0), output_file_id=None, error_file_id=None) if shown else seen
 
     def _listed(self, batch: Batch) -> Batch:
@@ -200,7 +236,12 @@ class FatesProvider(MemoryProvider):
         elif batch.status == "cancelling":
             self._end(batch, "completed" if fate.cancel_finishes else "cancelled")
         elif batch.status == "validating" and age > 1:
-            self.batches[batch_id] = replace(batch, status="in_progress")
+            made = self.made[batch_id]
+            sorts = [fate.lines.get(each, "good") for each in self._done(made, fate.end)]
+            counts = RequestCounts(
+                len(made.custom_ids), *(sum(map(each.__contains__, sorts)) for each in (COMPLETED, FAILED))
+            )
+            self.batches[batch_id] = replace(batch, status="in_progress", request_counts=counts)
         return self.batches[batch_id]
 
     def _end(self, batch: Batch, end: str) -> None:
@@ -208,14 +249,20 @@ class FatesProvider(MemoryProvider):
         if end == "failed":
             self._fail(batch, made)
             return
-        share = 1.0 if end == "completed" else min(made.fate.share, 0.99)
-        done = made.custom_ids[: math.ceil(share * len(made.custom_ids))] if end != "completed" else made.custom_ids
+        done = self._done(made, end)
         output, errors, succeeded, failed = self._answers(batch.id, made, done, end)
         counts = RequestCounts(len(made.custom_ids), succeeded, failed)
+        output_file_id, error_file_id = self._result(output, made.fate), self._result(errors, made.fate)
+        self.refusals[error_file_id or ""] = {each for each in made.refused if error_file_id}
         self.batches[batch.id] = replace(
-            batch, status=end, request_counts=None if made.fate.no_counts else counts,
-            output_file_id=self._result(output, made.fate), error_file_id=self._result(errors, made.fate),
+            batch, status=end, request_counts=None if made.fate.no_counts else counts, output_file_id=output_file_id,
+            error_file_id=error_file_id,
         )  # fmt: skip
+
+    def _done(self, made: Made, end: str) -> list[str]:
+        """Name the lines that are run before a batch ends so."""
+        share = 1.0 if end == "completed" else min(made.fate.share, 0.99)
+        return made.custom_ids[: math.ceil(share * len(made.custom_ids))]
 
     def _fail(self, batch: Batch, made: Made) -> None:
         named = [error.line - 1 for error in made.fate.errors if error.line]
@@ -229,25 +276,36 @@ class FatesProvider(MemoryProvider):
     ) -> tuple[list[bytes], list[bytes], int, int]:
         output: list[bytes] = []
         errors: list[bytes] = []
-        succeeded = 0
+        sorts = {each: made.fate.lines.get(each, "good") if each in done else end for each in made.custom_ids}
+        vanished = done[: made.fate.vanish] if end == "cancelled" else []
         for custom_id in reversed(made.custom_ids):
-            sort = made.fate.lines.get(custom_id, "good") if custom_id in done else end
+            sort = sorts[custom_id]
+            self.ran[custom_id] += sort in RAN
+            if custom_id in vanished:
+                continue
             lines = answer(custom_id, sort, batch_id, made.tokens // len(made.custom_ids) // self.usage_is_a)
             (output if sort in RAN else errors).extend(lines)
-            if sort in RAN:
-                self.ran[custom_id] += 1
-                succeeded += 1
-            if sort == "refused":
-                self.refused.add(custom_id)
-            if sort in READABLE:
-                self.readable.setdefault(custom_id, []).append(lines[0])
-            made.answers = (made.answers or 0) + (sort in READABLE or sort == "refused")
-        return output, errors, succeeded, len(done) - succeeded
+            self._book(made, custom_id, sort, lines)
+        left = [sorts[each] for each in done if each not in vanished]
+        made.counted, failed = (sum(map(each.__contains__, left)) for each in (COMPLETED, FAILED))
+        return output, errors, made.counted, failed
+
+    def _book(self, made: Made, custom_id: str, sort: str, lines: list[bytes]) -> None:
+        """Note what a line came to; of its answer, what is not UTF-8 is to be mended."""
+        if sort in REFUSED:
+            self.refused.add(custom_id)
+            made.refused.add(custom_id)
+        if sort in READABLE:
+            self.readable.setdefault(custom_id, []).append(lines[0].decode("utf-8", "replace").encode())
+        made.answers = (made.answers or 0) + (sort in READABLE or sort in REFUSED)
+        made.came += sort in READABLE or sort == "zero"
+        made.mangled += sort == "mangled"
+        made.empty += sort == "empty"
 
     def _result(self, lines: list[bytes], fate: Fate) -> str | None:
         if not lines:
             return "" if fate.empty_ids else None
-        file = self._keep(b"".join(lines), "answers.jsonl")
+        file = self._keep(b"".join(lines), ANSWERS)
         self.late[file.id] = fate.late
         return file.id
 

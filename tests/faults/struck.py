@@ -50,12 +50,14 @@ class StruckWorld(AnyWorld[FatesProvider]):
         self._listen()
 
     def upload(
-        self, custom_ids: list[str], models: int = 1, bad: dict[int, str] | None = None, *, dry_run: bool = False
-    ) -> str:
+        self, custom_ids: list[str], models: int = 1, bad: dict[int, str] | None = None, *, dry_run: bool = False,
+        options: dict[str, str] | None = None,
+    ) -> str:  # fmt: skip
         """Upload an input of which the bad lines are to be set aside; its notice comes at once."""
         key = f"inbox/default/{len(self.cases)}.jsonl"
         given = written(custom_ids, models, bad or {})
-        self.backing.put(key, given.data, {"on-invalid": "skip" if bad else "refuse", "dry-run": str(dry_run)})
+        asked = {"on-invalid": "skip" if bad else "refuse", "dry-run": str(dry_run), **(options or {})}
+        self.backing.put(key, given.data, asked)
         batch_id = self.notice(key)
         self.cases.append(Case(batch_id, given.numbers, (PROMPT, KEY), tuple(given.asides), dry_run))
         return batch_id
@@ -179,6 +181,9 @@ class StruckWorld(AnyWorld[FatesProvider]):
             **sums,
             **{reservation.attempt: reservation.tokens or reservation.wanted for reservation in reservations},
         }
+
+    def events(self) -> list[str]:
+        return self.memory.event_bus.details
 
     def log(self) -> str:
         return self.logged.getvalue()

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batch_client import (
-    NotFoundError,
-)
+from batch_client import BadRequestError, NotFoundError
 from tests.fakes.failures import EACH_FAILURE, Failure, each_passing_failure, lost
 from tests.faults.provider import Trouble
 from tests.faults.struck import StruckWorld
@@ -44,6 +42,21 @@ def test_any_call_may_fail(failure: Failure, *, after: bool) -> None:
         assert len(world.provider.made) == 2
         assert world.record(batch_id)["counts"] == {"total": 6, "completed": 6, "failed": 0}
         assert world.record(batch_id)["paused"] is None
+
+
+@pytest.mark.parametrize("operation", ["create_file", "create_batch"])
+@pytest.mark.parametrize("param", ["file_id", None])
+@pytest.mark.parametrize("times", [1, 2, 7])
+def test_what_costs_nothing_is_refused_some_times(
+    world: StruckWorld, operation: str, param: str | None, times: int
+) -> None:
+    refusal = BadRequestError("Cannot find file file-1.", status=400, param=param)
+    world.provider.troubles = [Trouble(lambda _: refusal, operation=operation) for _ in range(times)]
+    batch_id = world.upload(SIX)
+    world.finish(calm=False)
+    assert world.wrongs() == []
+    assert world.record(batch_id)["counts"] == {"total": 6, "completed": 6, "failed": 0}
+    assert world.record(batch_id)["paused"] is None
 
 
 @pytest.mark.parametrize("made", [True, False], ids=["and it was made", "and it was not made"])

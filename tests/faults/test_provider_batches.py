@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batch_client import BatchError as ProviderBatchError
+from tests.faults.inputs import written
 from tests.faults.provider import Fate, no_room
 
 if TYPE_CHECKING:
@@ -67,6 +68,44 @@ def test_every_line_fails_and_there_is_no_output_file(world: StruckWorld) -> Non
     assert world.record(world.cases[0].batch_id)["output_file_id"] is None
 
 
+def test_its_status_is_a_word_that_nobody_knows(world: StruckWorld) -> None:
+    lines = {"r1": "refused", "r2": "missing"}
+    assert ran(world, FOUR, Fate(odd="odd", lines=lines)) == "completed"
+    assert results(world) == (["r0", "r2", "r3"], {"r1": "refused"})
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_its_status_is_a_word_that_nobody_knows_and_its_batch_is_cancelled(world: StruckWorld, share: float) -> None:
+    world.provider.fates = [Fate("cancelled", odd="odd", share=share, seconds=30)]
+    batch_id = world.upload(FOUR)
+    world.play_until("retrieve_batch")
+    world.cancel()
+    world.finish()
+    assert world.record(batch_id)["status"] == "cancelled"
+    assert world.wrongs() == []
+
+
+@pytest.mark.parametrize("share", [0.9, 0.4, 0.15])
+def test_the_provider_takes_smaller_files_than_its_documents_say(world: StruckWorld, share: float) -> None:
+    ids = [f"r{at}" for at in range(40)]
+    world.resize(100)
+    whole = len(written(ids, 1, {}).data)
+    world.provider.most_bytes = int(whole * share)
+    assert ran(world, ids) == "completed"
+    assert results(world) == (ids, {})
+    assert set(world.provider.ran.values()) == {1}
+    assert max(len(data) for data in world.provider.files.values()) <= whole
+
+
+def test_one_request_is_larger_than_the_provider_takes_and_the_others_are_answered(world: StruckWorld) -> None:
+    ids = ["r0", "r1", "a-custom-id-that-makes-its-request-longer" + "x" * 300, "r3", "r4"]
+    world.resize(100)
+    world.provider.most_bytes = len(written(ids[:2], 1, {}).data) + 50
+    assert ran(world, ids) == "completed"
+    output, errors = results(world)
+    assert (output, list(errors.values())) == ([ids[0], ids[1], ids[3], ids[4]], ["file_too_large"])
+
+
 def test_it_completes_without_any_file(world: StruckWorld) -> None:
     assert ran(world, FOUR, Fate(lines=every("missing"))) == "completed"
     assert results(world) == (FOUR, {})
@@ -96,6 +135,50 @@ def test_a_line_is_there_twice_or_is_a_strangers(world: StruckWorld, sort: str) 
     assert ran(world, FOUR, Fate(lines={"r1": sort})) == "completed"
     assert results(world) == (FOUR, {})
     assert report(world)["shards"][0]["attempts"][0]["strays"] == 1
+
+
+def test_a_line_that_is_not_utf8_is_mended_and_told(world: StruckWorld) -> None:
+    assert ran(world, FOUR, Fate(lines={"r1": "mangled", "r3": "empty"})) == "completed"
+    assert results(world) == (FOUR, {})
+    assert report(world)["answers"] == {"strays": 0, "mended": 1, "empty": 1, "never_came": 0}
+    assert len(world.provider.made) == 1
+
+
+@pytest.mark.parametrize(("sort", "code"), [("contradicted", "request_timeout"), ("coded", "invalid_value")])
+def test_a_line_is_refused_in_other_words(world: StruckWorld, sort: str, code: str) -> None:
+    assert ran(world, FOUR, Fate(lines={"r1": sort})) == "completed"
+    assert results(world)[0] == ["r0", "r2", "r3"]
+    assert world.provider.sent["r1"] == 1
+    (line,) = (world.first_result("errors.jsonl") or b"").splitlines()
+    assert json.loads(line)["error"]["code"] == code
+
+
+def test_a_line_succeeds_with_an_error_beside_it(world: StruckWorld) -> None:
+    assert ran(world, FOUR, Fate(lines={"r1": "with an error"})) == "completed"
+    assert results(world) == (FOUR, {})
+    assert len(world.provider.made) == 1
+
+
+def test_lines_of_status_0_are_counted_as_completed(world: StruckWorld) -> None:
+    assert ran(world, FOUR, Fate(lines={"r1": "zero"})) == "completed"
+    assert results(world) == (FOUR, {})
+    assert report(world)["answers"]["never_came"] == 0
+    assert world.record(world.cases[0].batch_id)["counts"]["completed"] == 4
+
+
+@pytest.mark.parametrize("vanish", [1, 2])
+def test_a_cancel_loses_answers_that_were_counted(world: StruckWorld, vanish: int) -> None:
+    world.provider.fates = [Fate("cancelled", seconds=9_000, share=0.5, vanish=vanish)]
+    batch_id = world.upload(FOUR)
+    world.play_until("retrieve_batch")
+    world.clock.now += 600
+    world.play_until("retrieve_batch")
+    world.cancel()
+    world.finish()
+    assert world.record(batch_id)["status"] == "cancelled"
+    assert results(world) == (FOUR[vanish:2], every("batch_cancelled", [*FOUR[:vanish], "r2", "r3"]))
+    assert report(world)["answers"]["never_came"] == vanish
+    assert world.record(batch_id)["counts"] == {"total": 4, "completed": 2 - vanish, "failed": 0}
 
 
 @pytest.mark.parametrize("status", ["pondering", "validating", "in_progress", "cancelling"])

@@ -14,6 +14,7 @@ from batch_client import (
 from batch_client import (
     BatchError as ProviderBatchError,
 )
+from batchyard.shards.retries import TRIES_OF_A_FILE
 from tests.fakes.endings import answering, ended, failed
 from tests.fakes.lines import bad, good, jsonl, request
 from tests.fakes.world import memory_world
@@ -51,16 +52,16 @@ def all_ok(world: World, batch_id: str) -> bool:
 
 def test_a_request_the_provider_will_not_take_is_an_error_line_and_the_batch_failed(world: World) -> None:
     batch_id = drop(world)
-    world.provider.before = [BadRequestError("too large", status=400, code="file_too_large")]
+    world.provider.before = [BadRequestError("unknown", status=400, code="unknown_parameter")]
     assert world.run(batch_id) == "failed"
     batch = world.services.batch_store.batch(batch_id)
-    assert (batch.status, batch.errors[0].code) == ("failed", "file_too_large")
-    assert set(outcomes(world, batch_id).values()) == {"file_too_large"}
+    assert (batch.status, batch.errors[0].code) == ("failed", "unknown_parameter")
+    assert set(outcomes(world, batch_id).values()) == {"unknown_parameter"}
 
 
 def test_a_file_the_provider_forgot_is_uploaded_again(world: World) -> None:
     batch_id = drop(world)
-    world.provider.before = [None, NotFoundError("no such file", status=404)]
+    world.provider.before = [None, *[NotFoundError("no such file", status=404)] * TRIES_OF_A_FILE]
     assert world.run(batch_id) == "done"
     assert world.provider.calls.count("create_file") == 2
 

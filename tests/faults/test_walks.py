@@ -37,6 +37,11 @@ SORTS = [
     "malformed",
     "twice",
     "stranger",
+    "mangled",
+    "empty",
+    "with an error",
+    "contradicted",
+    "coded",
 ]
 STATUSES = ["validating", "in_progress", "finalizing", "pondering", "cancelling"]
 ERRORS = [
@@ -64,6 +69,7 @@ fates = st.builds(
     no_counts=st.booleans(),
     empty_ids=st.booleans(),
     cancel_finishes=st.booleans(),
+    vanish=st.sampled_from([0, 0, 1, 3]),
 )
 troubles = st.builds(
     lambda name, after: Trouble(TROUBLES[name].error, after=after and TROUBLES[name].may_have_worked),

@@ -117,6 +117,7 @@ def test_a_file_goes_straight_to_s3_and_a_batch_takes_it(stack: RunningStack, cl
     assert client.files.retrieve(file["id"]).status == "uploaded"
     [part] = file["upload"]["parts"]
     httpx.put(part["url"], content=data, headers=file["upload"]["headers"]).raise_for_status()
+    assert httpx.put(part["url"], content=data, headers=file["upload"]["headers"]).status_code == 412
     assert client.files.retrieve(file["id"]).status == "processed"
     made = client.batches.create(input_file_id=file["id"], endpoint="/v1/chat/completions", completion_window="24h")
     assert stack.ended(made.id).status == "completed"

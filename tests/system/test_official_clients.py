@@ -1,6 +1,5 @@
 """OpenAI's own clients, unchanged but for the base URL and the key: upload, create, poll, list, content, cancel, refusals."""
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from typing import Any
 import openai
 import pytest
 
+from tests.system.packages import installed
 from tests.system.processes import ROOT, environment, eventually
 from tests.system.running_stack import RunningStack, jsonl, request
 
@@ -44,24 +44,11 @@ def node_journey(stack: RunningStack, inputs: list[Path]) -> Journey:
     given = environment(OPENAI_BASE_URL=stack.doors["base_url"], OPENAI_API_KEY=stack.doors["api_key"])
     command = ["node", "journey.mjs", *map(str, inputs)]
     done = subprocess.run(  # noqa: S603 - our own program
-        command, cwd=installed(), env=given, capture_output=True, text=True, timeout=240, check=False
+        command, cwd=installed(NODE), env=given, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stderr
     seen: Journey = json.loads(done.stdout)
     return seen
-
-
-def installed() -> Path:
-    """Return a folder with the program and what package-lock.json pins; outside the sources, installed once."""
-    files = sorted(path for path in NODE.iterdir() if path.is_file())
-    digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()[:16]
-    place = ROOT / ".cache" / "node" / digest
-    if not (place / "done").exists():
-        shutil.copytree(NODE, place, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules"))
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        subprocess.run(command, cwd=place, check=True, capture_output=True, timeout=200)  # noqa: S603 - as above
-        (place / "done").touch()
-    return place
 
 
 def python_journey(stack: RunningStack, inputs: list[Path]) -> Journey:

@@ -19,6 +19,7 @@ from .errors import (
     ConflictError,
     CreateOutcomeUnknown,
     DownloadIncomplete,
+    FileTooLargeError,
     InvalidArgumentError,
     NotFoundError,
     OutcomeUnknown,
@@ -33,6 +34,7 @@ from .errors import (
     UploadOutcomeUnknown,
 )
 from .http_info import HttpInfo, RateLimit
+from .mending import decode_mended, is_sound, mended
 from .models import (
     ENDED_STATUSES,
     Batch,
@@ -72,6 +74,7 @@ __all__ = [
     "File",
     "FileDeleted",
     "FilePage",
+    "FileTooLargeError",
     "HttpInfo",
     "InvalidArgumentError",
     "NotFoundError",
@@ -92,5 +95,8 @@ __all__ = [
     "UploadOutcomeUnknown",
     "Usage",
     "choose_profile",
+    "decode_mended",
+    "is_sound",
+    "mended",
     "shallow",
 ]

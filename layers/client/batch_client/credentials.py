@@ -1,8 +1,13 @@
 """The API key, which is never printed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 
 from .errors import InvalidArgumentError
+
+_MARK = "[key]"
+_LEAST_SECRET = 12  # characters; a service without keys takes "EMPTY" or "test", which answers hold, too
+_SHOWN = {"x-request-id", "content-type"}
+_LONGEST_SHOWN = 200
 
 
 class Credentials:
@@ -28,4 +33,15 @@ class Credentials:
 
 def without_key(body: bytes, key: str) -> bytes:
     """Return the answer without the key, which some services quote."""
-    return body.replace(key.encode(), b"[key]") if key else body
+    return body.replace(key.encode(), _MARK.encode()) if key else body
+
+
+def without_long_key(body: bytes, key: str) -> bytes:
+    """Return an answer that is no refusal without the key, unless the key is a word that may stand there anyway."""
+    return without_key(body, key) if len(key) >= _LEAST_SECRET else body
+
+
+def hide_key(headers: MutableMapping[str, str], key: str) -> None:
+    """Take the key out of the headers that errors and answers show, and shorten these headers."""
+    for name in _SHOWN & {each.lower() for each in headers}:
+        headers[name] = headers[name].replace(key, _MARK)[:_LONGEST_SHOWN]

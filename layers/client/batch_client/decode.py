@@ -1,20 +1,35 @@
 """Read models from JSON, and accept what compatible services do differently.
 
-An id is never guessed: an id or a file id that is not text is a ProtocolError. Every other member that cannot be read
+An id is never guessed: an id or a file id that is not text, or has no end, is a ProtocolError. Texts and numbers without
+end are cut or count as absent, so that what is read always fits a record. Every other member that cannot be read
 counts as absent, so that an odd member never hides a batch that exists. Source: OpenAI's API reference, and recorded
 answers of live and compatible services.
 """
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import TypeVar
 
 from .errors import ProtocolError
-from .json_fields import code_from, id_from, int_from, object_from, required_id, text_from, time_from
+from .json_fields import (
+    LONGEST_NAME,
+    LONGEST_TEXT,
+    code_from,
+    id_from,
+    int_from,
+    object_from,
+    required_id,
+    text_from,
+    time_from,
+)
 from .models import Batch, BatchError, File, FileDeleted, Page, RequestCounts, Usage
+from .sizes import TOO_LARGE, is_too_large
+from .statuses import file_status_from, status_from
 
 T = TypeVar("T")
 
-_STATUS_SPELLINGS = {"canceled": "cancelled", "canceling": "cancelling"}
+_MOST_ERRORS = 100_000  # of a batch; no service takes more lines
+_MOST_METADATA = 100
 
 
 def batch_from(answer: object) -> Batch:
@@ -24,7 +39,7 @@ def batch_from(answer: object) -> Batch:
         fields = object_from(fields["job"], "batch")
     return Batch(
         id=required_id(fields, "batch"),
-        status=_status(fields.get("status")),
+        status=status_from(fields.get("status")),
         endpoint=text_from(fields.get("endpoint")) or "",
         model=text_from(fields.get("model")) or text_from(fields.get("model_id")),
         errors=_errors(fields),
@@ -57,7 +72,7 @@ def file_from(answer: object) -> File:
         expires_at=time_from(fields.get("expires_at")),
         filename=text_from(fields.get("filename")) or "",
         purpose=text_from(fields.get("purpose")) or "",
-        status=text_from(fields.get("status")) or "",
+        status=file_status_from(fields.get("status")),
         status_details=text_from(fields.get("status_details")),
     )
 
@@ -80,14 +95,9 @@ def page_from(answer: object, item_from: Callable[[object], T]) -> Page[T]:
     return Page(
         data=tuple(item_from(item) for item in data),
         first_id=text_from(fields.get("first_id")),
-        last_id=text_from(fields.get("last_id")),
+        last_id=id_from(fields, "last_id") if isinstance(fields.get("last_id"), str) else None,
         has_more=has_more if isinstance(has_more, bool) else None,
     )
-
-
-def _status(value: object) -> str:
-    status = (text_from(value) or "unknown").strip().lower()
-    return _STATUS_SPELLINGS.get(status, status)
 
 
 def _errors(fields: Mapping[str, object]) -> tuple[BatchError, ...]:
@@ -95,20 +105,18 @@ def _errors(fields: Mapping[str, object]) -> tuple[BatchError, ...]:
     if isinstance(found, dict):
         found = found.get("data", [found])
     entries = found if isinstance(found, list) else [found]
-    return tuple(error for entry in entries if (error := _error(entry)))
+    return tuple(error for entry in entries[:_MOST_ERRORS] if (error := _error(entry)))
 
 
 def _error(entry: object) -> BatchError | None:
     if isinstance(entry, str) and entry:
-        return BatchError(message=entry)
+        return BatchError(message=text_from(entry))
     if not isinstance(entry, dict):
         return None
-    return BatchError(
-        code=code_from(entry.get("code")),
-        message=text_from(entry.get("message")),
-        param=text_from(entry.get("param")),
-        line=int_from(entry.get("line")),
-    )
+    code, message, line = code_from(entry.get("code")), text_from(entry.get("message")), int_from(entry.get("line"))
+    if line is None and is_too_large(code, message):
+        code = TOO_LARGE
+    return BatchError(code=code, message=message, param=text_from(entry.get("param"), LONGEST_NAME), line=line)
 
 
 def _counts(value: object) -> RequestCounts | None:
@@ -138,4 +146,7 @@ def _detail(value: object, name: str) -> int:
 def _metadata(value: object) -> dict[str, str]:
     if not isinstance(value, dict):
         return {}
-    return {key: entry for key, entry in value.items() if isinstance(entry, str)}
+    known = (
+        (key, entry) for key, entry in value.items() if isinstance(entry, str) and len(key + entry) <= LONGEST_TEXT
+    )
+    return dict(islice(known, _MOST_METADATA))

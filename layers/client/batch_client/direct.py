@@ -1,11 +1,10 @@
 """The endpoints that answer one request at once."""
 
-import json
 import re
 
+from . import nesting
 from .errors import BatchClientError, InvalidArgumentError, ProtocolError, RateLimitError, RequestOutcomeUnknown
 from .http_info import HttpInfo
-from .nesting import LEVELS_READ, shallow
 from .transport import JSON, Call, Transport
 from .unknown_outcome import known_or_raise, never_sent
 
@@ -33,8 +32,7 @@ class Direct:
     def _whole(self, call: Call) -> HttpInfo[bytes]:
         answer = self._transport.fetch(call, _not_run)
         try:
-            text = shallow(answer.data, LEVELS_READ).decode("utf-8", "replace")
-            json.loads(text)  # not as strict as a decoder: what it tells was paid for
+            nesting.decode(answer.data)
         except ValueError as error:
             message = "The answer is not JSON, or not all of it came"
             raise ProtocolError(message, status=answer.status, request_id=answer.request_id) from error

@@ -12,7 +12,8 @@ BatchClientError
 │   ├── UploadOutcomeUnknown  … the file may exist
 │   └── RequestOutcomeUnknown … the request may have been run and billed
 └── APIStatusError            the service refused
-    ├── BadRequestError       400, 413, 422 and any 4xx not named here
+    ├── BadRequestError       400, 422 and any 4xx not named here
+    │   └── FileTooLargeError 413, or a 4xx that says that the file is too large
     ├── AuthenticationError   401
     ├── PermissionDeniedError 403
     ├── NotFoundError         404
@@ -123,6 +124,10 @@ class APIStatusError(BatchClientError):
 
 class BadRequestError(APIStatusError):
     """Report a request that the service will never accept as it is."""
+
+
+class FileTooLargeError(BadRequestError):
+    """Report a file, or a request, that is larger than the service takes; a smaller one may be taken."""
 
 
 class AuthenticationError(APIStatusError):

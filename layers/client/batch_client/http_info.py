@@ -6,6 +6,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from .json_fields import LONGEST_NAME, text_from
+
 T = TypeVar("T")
 
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -35,12 +37,17 @@ class HttpInfo(msgspec.Struct, Generic[T], frozen=True):
     @property
     def request_id(self) -> str | None:
         """Return the service's id of the request, for its support."""
-        return self.headers.get("x-request-id")
+        return request_id(self.headers)
 
     def rate_limit(self, of: str = "requests") -> RateLimit:
         """Read the `x-ratelimit-*` headers for `requests`, `tokens` or `project-tokens`."""
         read = {part: self.headers.get(f"x-ratelimit-{part}-{of}") for part in ("limit", "remaining", "reset")}
         return RateLimit(_count(read["limit"]), _count(read["remaining"]), _seconds(read["reset"]))
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """Read the service's id of a request, as much of it as is not too long to be one."""
+    return text_from(headers.get("x-request-id"), LONGEST_NAME)
 
 
 def _count(text: str | None) -> int | None:

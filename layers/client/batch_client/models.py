@@ -52,7 +52,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """Show a batch as the service described it; times are Unix seconds."""
 
     id: str
-    #: The status in lower case. A batch whose status this client does not know has not ended.
+    #: The status as OpenAI spells it. Where the meaning of a service's word is not known, the word in lower case: such a
+    #: batch has not ended.
     status: str
     object: str = "batch"
     endpoint: str = ""
@@ -92,6 +93,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int | None = None
     filename: str = ""
     purpose: str = ""
+    #: `uploaded`, `processed` or `error`; `pending` if the service has yet to process it; "" if the service does not say.
     status: str = ""
     status_details: str | None = None
 

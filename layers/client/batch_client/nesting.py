@@ -4,17 +4,22 @@ import re
 
 import msgspec
 
+from .mending import decode_mended
+
 LEVELS_READ = 100  # nothing that is read lies as deep
 
 _MARKS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[][{}]', re.DOTALL)  # strings, as they may hold brackets
 
 
 def decode(text: bytes) -> object:
-    """Decode JSON; null stands for what nests too deeply to be read. Raises ValueError for what is no JSON."""
+    """Decode JSON that may need mending; null stands for what nests too deeply, and for numbers without end.
+
+    Raises ValueError for what is no JSON.
+    """
     try:
         return msgspec.json.decode(text)
     except (ValueError, RecursionError):
-        return msgspec.json.decode(shallow(text, LEVELS_READ))
+        return decode_mended(shallow(text, LEVELS_READ))
 
 
 def shallow(text: bytes, levels: int) -> bytes:

@@ -14,6 +14,7 @@ from .errors import (
     BadRequestError,
     BatchClientError,
     ConflictError,
+    FileTooLargeError,
     NotFoundError,
     PermissionDeniedError,
     QuotaError,
@@ -21,7 +22,9 @@ from .errors import (
     ServerError,
     TokenLimitError,
 )
+from .http_info import request_id
 from .json_fields import code_from
+from .sizes import is_too_large
 
 _BY_STATUS: dict[int, type[BatchClientError]] = {
     401: AuthenticationError,
@@ -44,6 +47,8 @@ _MONEY_CODES = frozenset(
     }
 )
 _TOKEN_LIMIT_CODES = frozenset({"token_limit_exceeded"})
+_CONTENT_TOO_LARGE = 413
+_WITH_WORDS = frozenset({400, 409, 422})
 _LONGEST_TEXT = 500
 
 
@@ -65,7 +70,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, now: float) ->
         code=said.code,
         type=said.type,
         param=said.param,
-        request_id=headers.get("x-request-id"),
+        request_id=request_id(headers),
         retryable={"true": True, "false": False}.get(headers.get("x-should-retry", "").lower()),
         retry_after=retry_after(headers, now),
         body=body,
@@ -78,6 +83,8 @@ def _kind(status: int, said: Envelope) -> type[BatchClientError]:
         return TokenLimitError
     if status < 500 and words & _MONEY_CODES:
         return QuotaError
+    if status == _CONTENT_TOO_LARGE or (status in _WITH_WORDS and is_too_large(said.code, said.message)):
+        return FileTooLargeError
     return _BY_STATUS.get(status, ServerError if status >= 500 else BadRequestError)
 
 

@@ -10,7 +10,7 @@ import requests
 
 from . import nesting
 from .address import Address
-from .credentials import Credentials, without_key
+from .credentials import Credentials, hide_key, without_key, without_long_key
 from .errors import APITimeoutError, BatchClientError, ProtocolError
 from .http_info import HttpInfo
 from .profiles import Profile
@@ -23,7 +23,9 @@ T = TypeVar("T")
 
 JSON = {"Content-Type": "application/json"}
 _READ_BYTES = 64 * 1024
-_LARGEST_ANSWER = 64 * 1024 * 1024  # 10,000 files or 50,000 line errors stay far below
+_LARGEST_ANSWER = 64 * 1024 * 1024  # of a request that was sent on its own, with pictures or sound
+_LARGEST_OBJECT = 32 * 1024 * 1024  # 10,000 files or 100,000 line errors stay below
+_MOST_VALUES = 2_000_000  # in one answer; each takes some hundred bytes once it is read
 _LARGEST_REFUSAL = 1024 * 1024
 _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -90,18 +92,22 @@ class Transport:
 
     def fetch(self, call: Call, may_repeat: Callable[[BatchClientError], bool]) -> HttpInfo[bytes]:
         """Return an answer with status 2xx as it came; repeat the request after errors that `may_repeat` accepts."""
-        return self.retrier.run(lambda: self._whole(call, self._credentials.current()), may_repeat)
+        return self.retrier.run(lambda: self._whole(call, self._credentials.current(), _LARGEST_ANSWER), may_repeat)
 
-    def _whole(self, call: Call, key: str) -> HttpInfo[bytes]:
+    def _whole(self, call: Call, key: str, limit: int) -> HttpInfo[bytes]:
         body = bytearray()
         with closing(self._open(call, key)) as response:
-            self._read_into(body, response, _LARGEST_ANSWER)
-        return HttpInfo(bytes(body), response.status_code, response.headers)
+            self._read_into(body, response, limit)
+        return HttpInfo(without_long_key(bytes(body), key), response.status_code, response.headers)
 
     def _answer(self, call: Call) -> HttpInfo[object]:
         key = self._credentials.current()
-        whole = self._whole(call, key)
+        whole = self._whole(call, key, _LARGEST_OBJECT)
         body = whole.data
+        if sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+            raise ProtocolError(
+                f"The answer of {self.address.host} holds more than {_MOST_VALUES:,} values", status=whole.status
+            )
         try:
             data = nesting.decode(body) if body.strip() else None
         except ValueError as error:
@@ -130,12 +136,14 @@ class Transport:
             connect = max(connect, read)  # urllib3 bounds each send by the connect timeout
         self._drop_stale_connections(call, url)
         try:
-            return self._session.send(request, timeout=(connect, read), allow_redirects=False, **settings)
+            response = self._session.send(request, timeout=(connect, read), allow_redirects=False, **settings)
         except TRANSPORT_ERRORS as error:
             raise translate(error, urlsplit(url).netloc) from error
         finally:
             request.headers.pop(self.profile.key_header, None)  # exceptions and answers keep the request
             self._last_used = self.retrier.clock.time()
+        hide_key(response.headers, key)
+        return response
 
     def _drop_stale_connections(self, call: Call, url: str) -> None:
         """Open a new connection for a POST after a pause; on a dead connection the POST's outcome would be unknown."""

@@ -6,6 +6,7 @@ from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from urllib.parse import urlsplit
 
+from batchyard.domain.durations import whole
 from batchyard.domain.errors import SettingsError
 
 
@@ -46,7 +47,11 @@ class Settings:
     #: Open batches of one tenant; 0 for no limit.
     max_open_batches: int = 1_000
     #: Bytes of one tenant's files; 0 for no limit.
-    max_stored_bytes: int = 0
+    max_stored_bytes: int = 1_000_000_000_000
+    #: Requests of one API key; 0 for no limit.
+    max_requests_per_minute: int = 0
+    #: Bytes that a packed input may unpack to.
+    max_unpacked_bytes: int = 100_000_000_000
     #: What becomes of a batch with bad lines: `refuse` or `skip`.
     on_invalid: str = "refuse"
     #: One number, or `model=number` with commas between; 0 for none.
@@ -93,10 +98,10 @@ def read(environment: Mapping[str, str]) -> Settings:
 
 
 def _number(name: str, text: str) -> int:
-    try:
-        return int(text)
-    except ValueError as error:
-        raise SettingsError(f"{name.upper()} must be a whole number, not {text!r}") from error
+    number = whole(text)
+    if number is None:
+        raise SettingsError(f"{name.upper()} must be a whole number, not {text!r}")
+    return number
 
 
 @cache

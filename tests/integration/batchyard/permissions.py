@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
@@ -50,7 +51,15 @@ def _copy(parameters: Parameters, where: str) -> Iterator[Permission]:
 
 
 def _remove(parameters: Parameters, _: str) -> Iterator[Permission]:
-    yield Permission("s3:DeleteObjectVersion" if "VersionId" in parameters else "s3:DeleteObject", _arn(parameters))
+    """To remove a version, "you must always specify the s3:DeleteObject permission", too."""
+    yield Permission("s3:DeleteObject", _arn(parameters))
+    if "VersionId" in parameters:
+        yield Permission("s3:DeleteObjectVersion", _arn(parameters))
+
+
+def _remove_all(parameters: Parameters, where: str) -> Iterator[Permission]:
+    for each in parameters["Delete"]["Objects"]:
+        yield from _remove({"Bucket": parameters["Bucket"], **each}, where)
 
 
 def _list_versions(parameters: Parameters, _: str) -> Iterator[Permission]:
@@ -60,22 +69,32 @@ def _list_versions(parameters: Parameters, _: str) -> Iterator[Permission]:
 
 def _item(action: str) -> Callable[[Parameters, str], Iterator[Permission]]:
     def permissions(parameters: Parameters, where: str) -> Iterator[Permission]:
-        yield Permission(f"dynamodb:{action}", _table(parameters, where))
+        yield Permission(
+            f"dynamodb:{action}", _table(parameters, where), _leading(parameters.get("Key") or parameters["Item"])
+        )
 
     return permissions
 
 
 def _query(parameters: Parameters, where: str) -> Iterator[Permission]:
+    """The leading key of a query is the one that its condition names, of the index if there is one."""
     index = f"/index/{parameters['IndexName']}" if "IndexName" in parameters else ""
-    yield Permission("dynamodb:Query", _table(parameters, where) + index)
+    value = re.match(r"\w+ = (:\w+)", parameters["KeyConditionExpression"])
+    assert value, parameters["KeyConditionExpression"]
+    keys = _leading({"pk": parameters["ExpressionAttributeValues"][value[1]]})
+    yield Permission("dynamodb:Query", _table(parameters, where) + index, keys)
+
+
+def _leading(key: Parameters) -> tuple[tuple[str, str], ...]:
+    return (("dynamodb:LeadingKeys", key["pk"]["S"]),)
 
 
 def _transaction(parameters: Parameters, where: str) -> Iterator[Permission]:
     """A transaction has no action of its own: each member asks for what it would alone, and a check for one of its own."""
     for member in parameters["TransactItems"]:
         for kind, request in member.items():
-            action = kind if kind == "ConditionCheck" else kind.removesuffix("Item")
-            yield Permission(f"dynamodb:{action}Item", _table(request, where))
+            keys = _leading(request.get("Key") or request["Item"])
+            yield Permission(f"dynamodb:{kind}Item", _table(request, where), keys)
 
 
 def _start(parameters: Parameters, _: str) -> Iterator[Permission]:
@@ -117,6 +136,7 @@ _NEEDS: Final[dict[tuple[str, str], Callable[[Parameters, str], Iterator[Permiss
     ("s3", "PutObject"): _write,
     ("s3", "PutObjectTagging"): _object("PutObjectTagging"),
     ("s3", "DeleteObject"): _remove,
+    ("s3", "DeleteObjects"): _remove_all,
     ("s3", "CreateMultipartUpload"): _write,
     ("s3", "UploadPart"): _object("PutObject"),
     ("s3", "UploadPartCopy"): _copy,

@@ -44,6 +44,8 @@ def receiving() -> Iterator[Receiver]:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         made.url = f"http://127.0.0.1:{server.server_port}/hook"
-        yield made
-        server.shutdown()
-        thread.join()
+        try:
+            yield made
+        finally:
+            server.shutdown()
+            thread.join()

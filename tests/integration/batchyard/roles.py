@@ -82,7 +82,7 @@ class Roles:
             return
         service = model.service_model.service_id.hyphenize()
         for permission in needed(service, model.name, params, self.region):
-            grant = self._grant(door, permission)
+            grant = self.grant(door, permission)
             if grant is None:
                 self.denied.append(f"{door} may not {permission.action} on {permission.resource}")
                 told: Any = {"Error": {"Code": "AccessDenied", "Message": self.denied[-1]}}
@@ -95,19 +95,21 @@ class Roles:
         if code in MISSING and playing() is not None:
             parsed["Error"]["Code"] = MISSING[code]
 
-    def _grant(self, door: str, permission: Permission) -> Grant | None:
+    def grant(self, door: str, permission: Permission) -> Grant | None:
+        """Find what lets the function of a door do this; None if nothing does."""
         for statement in statements(door):
             if permission.action in listed(statement["Action"]) and self._fits(statement, permission):
                 return Grant(door, statement["Sid"], permission.action)
         return None
 
     def _fits(self, statement: Mapping[str, Any], permission: Permission) -> bool:
+        """Tell whether a statement is about a resource, and its conditions hold; each key has one value here."""
         asked = statement.get("Condition", {})
-        assert asked.keys() <= {"StringLike"}, "the only condition these tests know"
-        wanted = asked.get("StringLike", {}).items()
+        assert asked.keys() <= {"StringLike", "ForAllValues:StringLike"}, "the only conditions these tests know"
+        wanted = [each for of_operator in asked.values() for each in of_operator.items()]
         context = dict(permission.context)
         return fnmatchcase(permission.resource, self._resolved(statement["Resource"])) and all(
-            fnmatchcase(context.get(key, ""), pattern) for key, pattern in wanted
+            any(fnmatchcase(context.get(key, ""), pattern) for pattern in listed(patterns)) for key, patterns in wanted
         )
 
     def _resolved(self, resource: Mapping[str, Any]) -> str:

@@ -20,7 +20,8 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from batch_client import HttpInfo, NotFoundError
-from batchyard.api import batches, files, webhook_endpoints
+from batchyard import services
+from batchyard.api import api_keys, app, batches, files, webhook_endpoints
 from batchyard.domain import webhook_delivery
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import DeliveryFailed, StoreError
@@ -34,10 +35,13 @@ from batchyard.services import Services
 from batchyard.shards.cancel import cancel
 from batchyard.shards.fail import end_batch, fail_shard
 from batchyard.webhooks.deliver import deliver
+from batchyard.webhooks.notify import notify
 from batchyard.webhooks.receive import receive
 from tests.fakes.batches import BUCKET
 from tests.fakes.endings import answering
 from tests.fakes.lines import good, jsonl, request
+from tests.fakes.moto import REGION, TABLE
+from tests.integration.batchyard.permissions import ACCOUNT, Permission
 from tests.integration.batchyard.roles import DOORS, Grant, Roles
 from tests.unit.template.documents import ROOT
 
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
 
     from tests.fakes.world import World
 
+TABLE_ARN = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{TABLE}"
 ONE = jsonl([request("a")])
 EIGHT = [f"r{at}" for at in range(8)]
 FILL = "x" * 1_100_000  # eight of them are more than a part
@@ -72,6 +77,42 @@ def test_what_a_function_uses_is_told_by_statement_and_a_test_itself_uses_nothin
     plan(world.services, world.drop(ONE))
     assert Grant("plan", "ReadInbox", "s3:GetObjectVersion") in roles.used
     assert {grant.function for grant in roles.used} == {"intake", "plan"}
+
+
+@pytest.mark.parametrize("door", [deliver, notify, intake], ids=lambda door: door.__name__)
+def test_who_hears_from_outside_is_denied_the_api_keys(door: Callable[..., object], roles: Roles) -> None:
+    name = DOORS[door.__module__]
+    for action in ("GetItem", "PutItem", "UpdateItem", "Query"):
+        for begin in ("KEY#0f9a2c4e6b8d1357", "KEYS", "IDEMPOTENCY#1", "WEBHOOK#1", "SWEEP#1"):
+            asked = Permission(f"dynamodb:{action}", TABLE_ARN, (("dynamodb:LeadingKeys", begin),))
+            assert roles.grant(name, asked) is None
+
+
+@pytest.mark.parametrize("name", sorted(set(DOORS.values())))
+def test_nobody_may_read_the_list_of_api_keys(name: str, roles: Roles) -> None:
+    asked = Permission("dynamodb:Query", TABLE_ARN, (("dynamodb:LeadingKeys", "KEYS"),))
+    assert roles.grant(name, asked) is None
+
+
+def test_the_front_door_can_make_no_key_and_bring_none_back(roles: Roles) -> None:
+    keys = (("dynamodb:LeadingKeys", "KEY#0f9a2c4e6b8d1357"),)
+    allowed = [action for action in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query")
+               if roles.grant("api", Permission(f"dynamodb:{action}", TABLE_ARN, keys))]  # fmt: skip
+    assert allowed == ["GetItem"]
+
+
+def test_a_key_is_read_and_its_requests_are_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    limited = Services(replace(world.services.settings, max_requests_per_minute=1), world.provider, world.clock)
+    monkeypatch.setattr(services, "current", lambda: limited)
+    key = api_keys.create(limited.api_key_store, "default")
+    http = {"method": "GET", "path": "/v1/no-such-route", "sourceIp": "203.0.113.17"}
+    event = {
+        "version": "2.0", "routeKey": "$default", "rawPath": http["path"], "rawQueryString": "",
+        "headers": {"authorization": f"Bearer {key}"}, "isBase64Encoded": False,
+        "requestContext": {"http": http, "stage": "$default", "requestId": "r"},
+    }  # fmt: skip
+    context: Any = SimpleNamespace(aws_request_id="r")
+    assert [app.answer(event, context)["statusCode"] for _ in range(2)] == [404, 429]
 
 
 # ---- Paths that are seldom taken ----------------------------------------------------------------------------------------

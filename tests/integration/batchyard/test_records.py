@@ -6,11 +6,12 @@ import json
 from dataclasses import replace as replaced
 from typing import TYPE_CHECKING, Any
 
+from batch_client import BatchError as ProviderBatchError
 from batch_client import QuotaError
 from batchyard.domain.step import Step
 from batchyard.planning.plan import plan
 from batchyard.shards.submit import submit
-from tests.fakes.endings import answering
+from tests.fakes.endings import answering, failed
 from tests.fakes.lines import bad, good, jsonl, request, unrun
 
 if TYPE_CHECKING:
@@ -39,6 +40,25 @@ def test_error_codes_no_store_could_hold_are_held(world: World) -> None:
     batch_id = drop(world)
     assert world.run(batch_id) == "done"
     assert sum(report(world, batch_id)["errors"]["by_code"].values()) == 10
+
+
+def test_lines_that_the_provider_names_without_a_code_are_counted_under_a_name_that_a_record_can_hold(
+    world: World,
+) -> None:
+    """A member of a record has a name of one character at least; moto takes the empty name too."""
+    unnamed = [ProviderBatchError("", "Not this one.", line=at) for at in (1, 2)]
+    world.provider.endings = [failed(*unnamed)]
+    batch_id = drop(world)
+    assert world.run(batch_id) == "done"
+    assert report(world, batch_id)["errors"]["by_code"] == {"unknown": 2}
+    assert len(world.answered(batch_id, "output.jsonl")) == 8
+
+
+def test_answers_without_a_code_are_counted_under_a_name_that_a_record_can_hold(world: World) -> None:
+    world.provider.endings = [answering(lambda each: bad(each, 400, ""))]
+    batch_id = drop(world)
+    assert world.run(batch_id) == "done"
+    assert report(world, batch_id)["errors"]["by_code"] == {"http_400": 10}
 
 
 def test_a_count_of_tokens_no_store_could_hold_spoils_no_answer(world: World) -> None:

@@ -36,10 +36,27 @@ def batch(number: str, **do: Any) -> Rule:
     return {"batch": number, "do": do}
 
 
+UNSEEN = {
+    "message": "Cannot find file file-1, or project p does not have access to it.",
+    "type": "invalid_request_error", "param": "file_id", "code": None,
+}  # fmt: skip
 SCENARIOS: dict[str, dict[str, Any]] = {
     "a create lost after its effect": {"calls": [call("createBatch", connection="reset", after_effect=True)]},
     "a create lost before its effect": {"calls": [call("createBatch", connection="reset")]},
     "creates lost four times": {"calls": [call("createBatch", "1-4", status=502)]},
+    "creates refused twice": {"calls": [call("createBatch", "1-2", status=400, error=UNSEEN)]},
+    "creates refused six times, without a param": {
+        "calls": [call("createBatch", "1-6", status=400, error={**UNSEEN, "param": None})]
+    },
+    "creates not found": {"calls": [call("createBatch", "1-3", status=404, body={"detail": "no such file"})]},
+    "a status that is spelled otherwise": {
+        "statuses": {"validating": "QUEUED", "in_progress": "JOB_STATE_RUNNING", "completed": "Succeeded"}
+    },
+    "statuses that nobody knows": {"statuses": {"in_progress": "odd", "finalizing": "odd", "completed": "odd"}},
+    "files that are not ready at once": {"seconds_per_file": 0.4},
+    "files smaller than documented": {"max_file_bytes": 4000},
+    "files smaller than documented, says a gateway": {"max_file_bytes": 1500, "too_large_by_gateway": True},
+    "an upload refused": {"calls": [call("createFile", status=400, html=True)]},
     "an upload lost after its effect": {"calls": [call("createFile", connection="close", after_effect=True)]},
     "rate limits everywhere": {"calls": [{"share": 0.3, "do": {"status": 429, "headers": {"retry-after": "0"}}}]},
     "errors of a gateway everywhere": {"calls": [{"share": 0.3, "do": {"status": 503, "html": True}}]},
@@ -73,6 +90,41 @@ def test_every_line_has_its_answer_and_is_paid_once(world: World, emulator: Emul
     assert set(paid) == set(IDS)
     assert max(paid.values()) == 1
     assert {each["status"] for each in made} <= {"completed", "expired", "failed", "cancelled"}
+
+
+ODD_LINES: list[tuple[Rule, str | None]] = [
+    ({"garbled": True}, None),
+    ({"status": 200, "body": {}}, None),
+    ({"status": 200, "error": "odd"}, None),
+    ({"status": 400, "error": "request_timeout"}, "request_timeout"),
+    ({"status": 0}, "http_0"),
+    ({"error": "invalid_value"}, "invalid_value"),
+    ({"error": "batch_client_error"}, "batch_client_error"),
+]
+
+
+def test_each_odd_line_has_its_outcome_and_the_results_are_strict(world: World, emulator: Emulator) -> None:
+    emulator.play(lines=[{"custom_id": f"r{at}", "do": do} for at, (do, _) in enumerate(ODD_LINES)])
+    before = connect(world, emulator)
+    batch_id = world.drop(jsonl([request(each) for each in IDS]))
+    assert run(world, batch_id) == "done"
+    for name in ("output.jsonl", "errors.jsonl"):
+        for line in world.read(f"results/default/{batch_id}/{name}").splitlines():
+            json.loads(line.decode())
+    codes = {f"r{at}": code for at, (_, code) in enumerate(ODD_LINES) if code}
+    assert [each["custom_id"] for each in world.answered(batch_id, "output.jsonl")] == [
+        each for each in IDS if each not in codes
+    ]
+    assert [each["custom_id"] for each in world.answered(batch_id, "errors.jsonl")] == list(codes)
+    report = json.loads(world.read(f"results/default/{batch_id}/report.json"))
+    assert report["errors"]["by_code"] == dict(sorted((code, 1) for code in codes.values()))
+    assert report["answers"] == {"strays": 0, "mended": 1, "empty": 2, "never_came": 0}
+    made = [each for each in emulator.admin("/ledger")["data"] if each["id"] not in before]
+    assert [each["request_counts"]["total"] for each in made] == [
+        60,
+        2,
+        2,
+    ]  # status 0 and a fault of the service, three times
 
 
 def connect(world: World, emulator: Emulator) -> set[str]:

@@ -264,11 +264,30 @@ def test_a_refusal_too_long_to_read_is_still_that_refusal() -> None:
         client.retrieve_batch("batch_1")
 
 
-def test_an_answer_too_long_to_be_one_is_refused() -> None:
-    client, service = client_of(Answer(b"[" + b" " * 65 * 1024 * 1024 + b"]"))
-    with pytest.raises(ProtocolError, match="longer than"):
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"[" + b" " * 33 * 1024 * 1024 + b"]", "longer than"),
+        (
+            b'{"data":[' + b",".join([b'{"id":"batch_1","errors":["%s"]}' % (b"x" * 2_000)] * 30_000) + b"]}",
+            "longer than",
+        ),
+        (b"[" + b"[]," * 1_500_000 + b"[]]", "more than 2,000,000 values"),
+        (b"[" + b"1," * 3_000_000 + b"1]", "more than 2,000,000 values"),
+    ],
+    ids=["spaces", "60 MB of batches", "arrays", "numbers"],
+)
+def test_an_answer_too_long_to_be_one_is_refused(body: bytes, said: str) -> None:
+    client, service = client_of(Answer(body))
+    with pytest.raises(ProtocolError, match=said):
         client.list_batches()
     assert len(service.sent) == 1
+
+
+def test_a_batch_with_as_many_errors_as_it_may_have_lines_is_read() -> None:
+    error = {"code": "mismatched_model", "message": "m" * 200, "param": "body.model", "line": 7}
+    client, _ = client_of(answer({**BATCH, "errors": {"data": [error] * 100_000}}))
+    assert len(client.retrieve_batch("batch_1").errors) == 100_000
 
 
 def test_an_answer_that_takes_longer_than_the_total_is_given_up() -> None:

@@ -51,8 +51,13 @@ def test_a_key_that_fits_in_no_header_is_refused_without_quoting_it(bad: str) ->
         Answer(f"<html>{KEY}</html>".encode(), 502),
         Answer(f"<html>{KEY}</html>".encode(), 200),
         Answer(b"", 302, {"location": "https://elsewhere.test/"}),
+        answer(envelope("invalid_api_key"), 401, {"x-request-id": f"req of {KEY}"}),
+        answer(envelope("invalid_api_key"), 401, {"X-Request-ID": KEY * 2}),
+        Answer(b"[", 200, {"x-request-id": KEY}),
+        Answer(b"{}", 200, {"x-request-id": KEY}),
+        Answer(b"no JSON", 502, {"content-type": f"text/{KEY}"}),
     ],
-    ids=["reset", "echo", "page", "page-200", "redirect"],
+    ids=["reset", "echo", "page", "page-200", "redirect", "id", "id-twice", "id-200", "id-no-batch", "kind"],
 )
 def test_the_key_is_in_no_error(step: Step) -> None:
     client, _ = client_of(step)
@@ -62,6 +67,26 @@ def test_the_key_is_in_no_error(step: Step) -> None:
         client.create_batch(input_file_id="f", endpoint="/v1/responses")
     assert KEY not in everything_of(read.value)
     assert KEY not in everything_of(created.value)
+
+
+def test_the_key_is_in_no_answer() -> None:
+    said = {**BATCH, "errors": {"object": "list", "data": [{"code": "bad", "message": f"Incorrect API key: {KEY}"}]}}
+    client, _ = client_of(answer(said, 200, {"x-request-id": KEY}), Answer(b'{"text": "' + KEY.encode() + b'"}', 200))
+    shown = client.retrieve_batch_with_http_info("batch_1")
+    assert KEY not in f"{shown} {shown.headers} {shown.request_id}"
+    assert KEY not in str(client.send("/v1/responses", b"{}").data)
+
+
+def test_a_word_that_a_service_without_keys_takes_for_one_stays_in_answers() -> None:
+    client, _ = client_of(Answer(b'{"text": "EMPTY"}', 200, {"x-request-id": "req_1"}), api_key="EMPTY")
+    assert client.send("/v1/responses", b"{}").data == b'{"text": "EMPTY"}'
+
+
+def test_an_id_of_a_request_is_shown_in_part_if_it_is_long() -> None:
+    client, _ = client_of(answer(envelope(None), 400, {"x-request-id": "r" * 60_000}))
+    with pytest.raises(BatchClientError) as caught:
+        client.retrieve_batch("batch_1")
+    assert caught.value.request_id == "r" * 200
 
 
 def test_a_real_error_of_requests_no_longer_holds_the_key() -> None:

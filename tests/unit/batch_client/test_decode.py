@@ -58,6 +58,32 @@ def test_a_batch_with_every_member_is_read_whole() -> None:
 
 
 @pytest.mark.parametrize(
+    ("told", "status"),
+    [
+        ("processed", "processed"),
+        ("uploaded", "uploaded"),
+        ("error", "error"),
+        ("pending", "pending"),
+        ("Pending", "pending"),
+        ("running", "pending"),
+        ("notRunning", "pending"),
+        ("PROCESSING", "pending"),
+        ("importing", "pending"),
+        ("FILE_STATE_PROCESSING", "pending"),
+        ("succeeded", "processed"),
+        ("ready", "processed"),
+        ("failed", "error"),
+        ("deleted", "error"),
+        ("a_status_of_tomorrow", "a_status_of_tomorrow"),
+        (None, ""),
+        (7, ""),
+    ],
+)
+def test_statuses_of_files_are_openai_s_or_pending(told: object, status: str) -> None:
+    assert file_from({"id": "file-1", "status": told}).status == status
+
+
+@pytest.mark.parametrize(
     ("told", "status", "ended"),
     [
         ("completed", "completed", True),
@@ -67,13 +93,39 @@ def test_a_batch_with_every_member_is_read_whole() -> None:
         ("CANCELED", "cancelled", True),
         ("canceling", "cancelling", False),
         ("finalizing", "finalizing", False),
-        ("pending", "pending", False),
+        ("queued", "validating", False),
+        ("PENDING", "validating", False),
+        ("BATCH_STATE_PENDING", "validating", False),
+        ("Submitted", "validating", False),
+        ("running", "in_progress", False),
+        ("PROGRESS", "in_progress", False),
+        ("InProgress", "in_progress", False),
+        ("in progress", "in_progress", False),
+        ("in-progress", "in_progress", False),
+        ("JOB_STATE_RUNNING", "in_progress", False),
+        ("succeeded", "completed", True),
+        ("SUCCESS", "completed", True),
+        ("done", "completed", True),
+        ("JOB_STATE_SUCCEEDED", "completed", True),
+        ("PartiallyCompleted", "completed", True),
+        (" Completed ", "completed", True),
+        ("error", "failed", True),
+        ("BATCH_STATUS_FAILED", "failed", True),
+        ("TIMEOUT_EXCEEDED", "expired", True),
+        ("CANCELLATION_REQUESTED", "cancelling", False),
+        ("Stopping", "cancelling", False),
+        ("BATCH_STATUS_CANCELING", "cancelling", False),
+        ("Stopped", "cancelled", True),
+        ("paused", "paused", False),
+        ("x" * 10_000, "x" * 64, False),
+        ("", "unknown", False),
+        ("  ", "unknown", False),
         ("a_status_of_tomorrow", "a_status_of_tomorrow", False),
         (None, "unknown", False),
         (7, "unknown", False),
     ],
 )
-def test_statuses_are_lower_cased_and_only_the_four_known_ones_have_ended(
+def test_statuses_are_openai_s_where_their_meaning_is_known_and_only_four_have_ended(
     told: object, status: str, ended: bool
 ) -> None:
     batch = batch_from({**BATCH, "status": told})
@@ -197,3 +249,60 @@ def test_a_page_without_readable_items_is_refused(answer: object) -> None:
 def test_a_page_keeps_its_cursors() -> None:
     found = page_from(page(BATCH, has_more=True, first_id="a", last_id=""), batch_from)
     assert (found.first_id, found.last_id, found.has_more) == ("a", None, True)
+
+
+ENDLESS = [10**300, -(10**300), 10**4_000, 1e300, -1e300, 2**53 + 1, float("inf"), float("nan")]
+
+
+@pytest.mark.parametrize(
+    "number", ENDLESS, ids=lambda number: f"{number:.0e}" if isinstance(number, float) else str(len(hex(number)))
+)
+def test_a_number_without_end_counts_as_absent(number: float) -> None:
+    assert batch_from({"id": "b", "errors": {"data": [{"code": "c", "line": number}]}}).errors[0].line is None
+    for name in ("total", "completed", "failed"):
+        counts = {"total": 1, "completed": 1, "failed": 0, name: number}
+        assert batch_from({"id": "b", "request_counts": counts}).request_counts is None
+    for name in ("input_tokens", "output_tokens", "total_tokens"):
+        usage = {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2, name: number}
+        assert batch_from({"id": "b", "usage": usage}).usage is None
+    found = batch_from({"id": "b", **dict.fromkeys(TIMES, number)})
+    assert {getattr(found, name) for name in TIMES} == {None}
+    assert file_from({"id": "f", "bytes": number, "created_at": number}).bytes is None
+    assert batch_from({"id": "b", "errors": [{"code": number}]}).errors[0].code is None
+
+
+TIMES = ["created_at", "in_progress_at", "expires_at", "completed_at", "cancelled_at"]
+
+
+@pytest.mark.parametrize("name", ["id", "input_file_id", "output_file_id", "error_file_id"])
+@pytest.mark.parametrize("end", ["x" * 2_001, "é" * 1_001, "x" * 10**6, "\ufffd"])
+def test_an_id_without_end_or_garbled_is_refused(name: str, end: str) -> None:
+    with pytest.raises(ProtocolError, match=f"`{name}` is "):
+        batch_from({"id": "b", name: end})
+    assert getattr(batch_from({"id": "b", name: "é" * 1_000}), name) == "é" * 1_000
+
+
+def test_a_cursor_without_end_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="last_id"):
+        page_from({"data": [], "has_more": True, "last_id": "x" * 2_001}, batch_from)
+
+
+def test_texts_without_end_are_cut() -> None:
+    endless = "x" * 10**6
+    errors = [{"code": endless, "message": endless, "param": endless}, endless]
+    found = batch_from({
+        "id": "b", "status": endless, "endpoint": endless, "model": endless, "completion_window": endless,
+        "errors": {"data": errors}, "metadata": {"run": "7", "long": endless, endless: "long"},
+    })  # fmt: skip
+    assert len(found.status) == 64
+    assert {len(text or "") for text in (found.endpoint, found.model, found.completion_window)} == {2_000}
+    assert [len(text or "") for error in found.errors for text in (error.code, error.message, error.param)] == [
+        200, 2_000, 200, 0, 2_000, 0,
+    ]  # fmt: skip
+    assert found.metadata == {"run": "7"}
+    assert len(file_from({"id": "f", "filename": endless}).filename) == 2_000
+
+
+def test_errors_and_metadata_without_end_are_cut() -> None:
+    found = batch_from({"id": "b", "errors": ["no"] * 100_001, "metadata": {str(at): "" for at in range(1_000)}})
+    assert (len(found.errors), len(found.metadata)) == (100_000, 100)

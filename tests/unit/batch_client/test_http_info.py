@@ -24,3 +24,7 @@ def test_limits_are_read_by_what_they_limit() -> None:
 
 def test_an_unreadable_limit_is_none() -> None:
     assert info(x_ratelimit_limit_requests="many").rate_limit().limit is None
+
+
+def test_the_id_of_a_request_is_cut_where_it_has_no_end() -> None:
+    assert info(x_request_id="r" * 60_000).request_id == "r" * 200

@@ -1,6 +1,5 @@
 """An answer that nests deeper than an interpreter reads is read as far as anybody wants it."""
 
-import msgspec
 import pytest
 
 from batch_client import RequestOutcomeUnknown, shallow
@@ -42,7 +41,7 @@ def test_a_deep_member_hides_no_other(depth: int) -> None:
 
 @pytest.mark.parametrize("text", [b"[" * 100_000, b'{"a":' * 100_000, b"", b"{", b"[" * 10_000 + b"]" * 9_999, b"\xff"])
 def test_what_is_no_json_is_refused_however_deep(text: bytes) -> None:
-    with pytest.raises((msgspec.DecodeError, UnicodeError)):
+    with pytest.raises(ValueError, match=r"\w"):
         decode(text)
 
 

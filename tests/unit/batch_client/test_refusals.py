@@ -29,7 +29,7 @@ def refused(status: int, body: object = b"", headers: Mapping[str, str] | None =
         (404, None, errors.NotFoundError, False),
         (408, None, errors.APITimeoutError, True),
         (409, None, errors.ConflictError, False),
-        (413, None, errors.BadRequestError, False),
+        (413, None, errors.FileTooLargeError, False),
         (422, None, errors.BadRequestError, False),
         (429, "rate_limit_exceeded", errors.RateLimitError, True),
         (429, "slow_down", errors.RateLimitError, True),
@@ -115,3 +115,11 @@ def test_the_wait_asked_for_is_read_in_every_form(headers: dict[str, str], secon
 @pytest.mark.parametrize(("said", "retryable"), [("true", True), ("FALSE", False), ("perhaps", True)])
 def test_the_service_may_say_itself_whether_to_retry(said: str, retryable: bool) -> None:
     assert refused(500, headers={"x-should-retry": said}).retryable is retryable
+
+
+def test_what_a_refusal_says_without_end_is_cut() -> None:
+    endless = "x" * 100_000
+    body = msgspec.json.encode({"error": {"message": endless, "code": endless, "type": endless, "param": endless}})
+    error = refusal(400, {"x-request-id": endless}, body, 0.0)
+    assert (len(error.message), len(error.code or ""), len(error.type or "")) == (500, 200, 200)
+    assert (len(error.param or ""), len(error.request_id or "")) == (200, 200)

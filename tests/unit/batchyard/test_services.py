@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from batch_client import AuthenticationError, PermissionDeniedError
 from batchyard.adapters.secrets_manager import Secret
 from batchyard.domain.errors import KeyMissing
-from batchyard.domain.policy import Reaction, after_failed_call, is_sure_refusal, pause_reason
+from batchyard.domain.policy import Reaction, after_failed_call, is_sure_refusal
 from batchyard.services import Services
 from batchyard.settings import Settings
 from tests.fakes.services import MemoryServices
@@ -78,7 +78,6 @@ def test_before_a_key_is_stored_a_call_fails_with_the_command_that_stores_one_an
     assert "make provider-key SECRET=ProviderSecret-x1Y2." in caught.value.message
     assert after_failed_call(caught.value) is Reaction.PAUSE
     assert is_sure_refusal(caught.value)
-    assert pause_reason(caught.value, 1) == caught.value.message
 
 
 def test_a_key_is_used_as_soon_as_it_is_stored() -> None:

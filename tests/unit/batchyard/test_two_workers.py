@@ -14,7 +14,6 @@ from batch_client import (
 )
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.errors import StaleRecord
-from batchyard.domain.policy import TOLD_AFTER
 from batchyard.domain.shard import Shard, change, change_attempt
 from batchyard.domain.step import Next, Step
 from batchyard.recovery.sweep import sweep
@@ -23,6 +22,7 @@ from batchyard.shards.cancel import cancel
 from batchyard.shards.collect import PATIENCE_FOR_SOME, collect
 from batchyard.shards.fail import end_batch, fail_batch
 from batchyard.shards.lost_create import LISTED_WITHIN, LONGEST_CREATE
+from batchyard.shards.pauses import TOLD_AFTER
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
 from tests.fakes.batches import BATCH_ID

@@ -103,3 +103,13 @@ def test_an_event_holds_the_longest_batch() -> None:
 def test_an_event_the_bus_did_not_take_is_trouble_of_the_store_and_so_tried_again() -> None:
     with pytest.raises(StoreError, match="ThrottlingException"):
         EventBus("bus", Bus(failed=1)).announce(after("completed"))  # type: ignore[arg-type]  # as above
+
+
+@pytest.mark.parametrize("amount", ["Infinity", "NaN", "1e400", "+1_0", "soon"])
+def test_an_amount_that_is_none_stops_no_event(amount: str) -> None:
+    bus, preflight = Bus(), '{"estimated_usd": 1.5}'
+    poisoned = msgspec.structs.replace(after("completed"), max_cost_usd=amount, preflight=preflight)
+    EventBus("bus", bus).announce(poisoned)  # type: ignore[arg-type]  # as above
+    (entry,) = bus.entries
+    assert msgspec.json.decode(entry["Detail"])["preflight"] == {"estimated_usd": 1.5}
+    assert "max_cost_usd" not in msgspec.json.decode(entry["Detail"])

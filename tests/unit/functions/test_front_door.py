@@ -285,3 +285,18 @@ def test_no_request_at_all_is_a_fault_of_ours(
     asked = f"limit={query}&after={query}&purpose={query}&order={query}"
     for path in (f"/v1/batches/{tail}", f"/v1/files/{tail}", f"/v1/{tail}", tail, "/v1/batches", "/v1/files"):
         assert call(method, path, body, query=asked, **headers).status < 500
+
+
+def test_a_key_that_had_its_requests_of_a_minute_is_told_when_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    limited = MemoryServices(max_requests_per_minute=2)
+    monkeypatch.setattr(services, "current", lambda: limited)
+    key = f"Bearer {api_keys.create(limited.api_key_store, 'acme')}"
+    assert [call("GET", "/v1/batches", authorization=key).status for _ in range(3)] == [200, 200, 429]
+    refused = call("GET", "/v1/no/such/route", authorization=key)
+    assert (refused.status, sound(refused)["type"]) == (429, "rate_limit_error")
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
+    assert refused.headers["x-should-retry"] == "true"
+    assert call("GET", "/health").status == 200
+    assert call("GET", "/v1/batches", authorization=key[:-1]).status == 401
+    limited.now_is += 60
+    assert call("GET", "/v1/batches", authorization=key).status == 200

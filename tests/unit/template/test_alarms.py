@@ -53,6 +53,7 @@ FAULTS: dict[str, Points] = {
     "OpenExecutionsAlarm": [(OPEN_EXECUTIONS, second, 600_000) for second in range(7 * MINUTE, HOUR, MINUTE)],
     "ThrottledAlarm": [(HELD_BACK, second, 3) for second in range(7 * MINUTE, HOUR, MINUTE)],
     "GivenUpAlarm": [(Metric("Batchyard", "GivenUp", "service", "AWS::StackName"), 7 * MINUTE, 1)],
+    "SetApartAlarm": [(Metric("Batchyard", "SetApart", "service", "AWS::StackName"), 7 * MINUTE, 1)],
 }
 each_alarm = pytest.mark.parametrize("name", ALARMS)
 
@@ -145,3 +146,14 @@ def test_a_batch_that_fails_without_results_after_it_was_drained_sets_the_alarm_
     made.wait(3 * DAY)
     assert sweep(made)["BatchesFailed"] == 1
     assert '"GivenUp":[1.0]' in capsys.readouterr().out.replace(" ", "")
+
+
+def test_what_the_sweep_cannot_read_sets_the_alarm_off(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "AWS::StackName")
+    made = MemoryServices()
+    made.sweep_store.bookmarks["inbox"] = {"rest_until": "soon"}
+    assert sweep(made) == {"SetApart": 1}
+    points = list(taken_from(capsys.readouterr().out, 7 * MINUTE))
+    assert points == FAULTS["SetApartAlarm"]

@@ -33,6 +33,7 @@ METRICS = {
     ("AWS/States", "OpenExecutionCount"): None,
     ("AWS/Lambda", "Errors"): ("FunctionName", "AWS::Serverless::Function"),
     ("Batchyard", "GivenUp"): ("service", OUR_OWN),
+    ("Batchyard", "SetApart"): ("service", OUR_OWN),
 }
 # by default, in an account and region; below some 10,000 the metric may show none (the same page of Step Functions)
 MOST_OPEN_EXECUTIONS = 1_000_000

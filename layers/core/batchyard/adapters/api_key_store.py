@@ -1,4 +1,4 @@
-"""The records of API keys."""
+"""The records of API keys, and of how many requests each key had in a minute."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from batchyard.adapters.table import ANY, INDEX, THERE, Table, changing, members
+from batchyard.adapters.table import ANY, THERE, Table, changing, members
 from batchyard.domain.api_key import ApiKey
+from batchyard.domain.durations import MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-KEYS: Final = "KEYS"  # the name of all keys in the index
+KEYS: Final = "KEYS"  # the list of all keys: in the table, for functions may read each kind of list in the index
 
 
 class ApiKeyStore(Table):
@@ -20,8 +21,9 @@ class ApiKeyStore(Table):
 
     def create(self, key: ApiKey) -> None:
         """Record a new key; its id is random, so that only a repeated request finds a record there."""
-        place = {"gsi1pk": KEYS, "gsi1sk": f"{key.tenant}#{key.created_at:010}#{key.key_id}"}
-        self._put(_key(key.key_id), {**members(key), **place}, ANY)
+        listed = {"pk": KEYS, "sk": f"{key.tenant}#{key.created_at:010}#{key.key_id}"}
+        self._put(listed, {"key_id": key.key_id}, ANY)  # first, so that a key which opens can be found, and revoked
+        self._put(_key(key.key_id), members(key), ANY)
 
     def key(self, key_id: str) -> ApiKey:
         """Read a key; raises NotFound."""
@@ -29,12 +31,20 @@ class ApiKeyStore(Table):
 
     def all(self) -> Iterator[ApiKey]:
         """Yield every key, by tenant and age."""
-        found = self._query("gsi1pk = :keys", {":keys": KEYS}, IndexName=INDEX)
-        return (msgspec.convert(item, ApiKey) for item in found)
+        listed = self._query("pk = :keys", {":keys": KEYS}, ConsistentRead=True)
+        found = (self._find(_key(item["key_id"])) for item in listed)
+        return (msgspec.convert(item, ApiKey) for item in found if item)
 
     def revoke(self, key_id: str, now: int) -> bool:
         """Revoke a key; False where there is none of this id."""
         return self._try_change(changing(_key(key_id), {"revoked_at": now}, THERE))
+
+    def count_request(self, key_id: str, minute: int, most: int) -> bool:
+        """Count a request of a key in a minute, which is numbered since 1970; False if the key has had `most` in it."""
+        place = {"pk": f"REQUESTS#{key_id}", "sk": f"MINUTE#{minute}"}
+        kept = {"expires_at_ttl": (minute + 2) * MINUTE}
+        fits = "attribute_not_exists(#requests) OR #requests < :most"
+        return self._try_change(changing(place, kept, fits, {":most": most}, adds={"requests": 1}))
 
 
 def _key(key_id: str) -> dict[str, str]:

@@ -16,6 +16,8 @@ from batchyard.domain.shard import Shard, with_next_version
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from batchyard.domain.batch import InputObject
+
 BATCH: Final = "BATCH"
 OPEN: Final = "open_for"  # a member of batches that have not ended, and the index of these batches
 USED: Final = "used_"  # the sums of tokens begin so
@@ -72,6 +74,24 @@ class BatchStore(Table):
         ended, values = ENDED
         return self._change_batch(batch_id, changes, f"NOT {ended}", values)
 
+    def ask_shards(self, batch_id: str, now: int, wait: int) -> bool:
+        """Record that the shards are asked to act at once; False if they were asked less than `wait` seconds ago.
+
+        False, too, if the batch has ended.
+        """
+        rested = "(attribute_not_exists(#shards_asked_at) OR #shards_asked_at <= :rested)"
+        ended, values = ENDED
+        change = {"shards_asked_at": now}
+        try:
+            self._change_batch(batch_id, change, f"{rested} AND NOT {ended}", {":rested": now - wait, **values})
+        except StaleRecord:
+            return False
+        return True
+
+    def keep_source(self, batch_id: str, source: InputObject) -> Batch:
+        """Record the unpacked input of a batch, whatever its status; raises StaleRecord if the batch is not there."""
+        return _batch(self._change(changing(batch_key(batch_id), {"source": source}, THERE)))
+
     def take_over_batch(self, batch_id: str, wanted: str, /, **changes: object) -> Batch | None:
         """Give the batch of an upload to an API request; None if it is taken, or its lines are for another endpoint."""
         free = "attribute_not_exists(owned_by_request)"
@@ -101,6 +121,11 @@ class BatchStore(Table):
         }
         with translated(f"counting the open batches of {tenant}"):
             return sum(page["Count"] for page in self._dynamodb.get_paginator("query").paginate(**request))
+
+    def open_of(self, tenant: str) -> Iterator[Batch]:
+        """Yield a tenant's batches that have not ended; one of this very second may be missing."""
+        for item in self._query(f"{OPEN} = :tenant", {":tenant": tenant}, IndexName=OPEN):
+            yield _batch(self._get({"pk": item["pk"], "sk": BATCH}))
 
     def list_batches(self, tenant: str, after: str | None, limit: int) -> tuple[list[Batch], bool]:
         """Return a tenant's batches, newest first, behind the batch `after`, and whether more follow."""

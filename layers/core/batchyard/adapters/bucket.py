@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from batchyard.adapters.aws import client, translated
 from batchyard.adapters.object_writer import Begun, Writer
 from batchyard.domain.batch import InputObject
-from batchyard.domain.durations import HOUR
 from batchyard.domain.errors import StoreError
+from batchyard.domain.stored_file import LINK_LIFE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,7 +23,6 @@ CHUNK: Final = 8 * 1024 * 1024  # bytes of one request
 PIECE: Final = 256 * 1024  # bytes at a time, few enough for the processor's cache
 CHECKSUMS: Final = ("CRC64NVME", "CRC32C", "CRC32", "SHA256", "SHA1")
 TRIES: Final = 3  # of a range whose body breaks off
-LINK_SECONDS: Final = HOUR  # that a presigned URL is good
 
 
 class Arrived(NamedTuple):
@@ -118,7 +117,7 @@ class Bucket:
         version = {"VersionId": source.version_id} if source.version_id else {}
         shown = {"ResponseContentType": "application/json", **version}
         return self._s3.generate_presigned_url(
-            "get_object", Params={"Bucket": source.bucket, "Key": source.key, **shown}, ExpiresIn=LINK_SECONDS
+            "get_object", Params={"Bucket": source.bucket, "Key": source.key, **shown}, ExpiresIn=LINK_LIFE
         )
 
     def put(self, key: str, data: bytes) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Final
 
 from batchyard.adapters.aws import client, translated
-from batchyard.domain import object_keys
+from batchyard.domain import nesting, object_keys
 from batchyard.domain.batch import Batch, shape
 from batchyard.domain.errors import StoreError
 from batchyard.domain.statuses import PAUSED, RESUMED, TRANSITIONS, VALIDATING
@@ -33,26 +32,27 @@ class EventBus:
     def announce(self, batch: Batch, what: str | None = None) -> None:
         """Put an event that tells the status of a batch, or `what` else happened to it.
 
-        The detail type is `Batch` and one of `NAMES`. The detail is OpenAI's `Batch`, with the tenant and `results`, the
-        places of the results in S3. The list of errors is left out: an event holds at most 256 KB.
+        The detail type is `Batch` and one of `NAMES`.
         """
-        beside = {
-            "tenant": batch.tenant,
-            "errors": None,
-            "errors_total": batch.errors_total,
-            "results": _results(batch),
-        }
-        detail = {**shape(batch), **beside}
         entry: PutEventsRequestEntryTypeDef = {
             "EventBusName": self._bus,
             "Source": "batchyard",
             "DetailType": f"Batch {NAMES[what or batch.status]}",
-            "Detail": json.dumps(detail),
+            "Detail": detail(batch),
         }
         with translated(f"announcing {batch.batch_id}"):
             answer = self._eventbridge.put_events(Entries=[entry])
         if answer["FailedEntryCount"]:
             raise StoreError(f"announcing {batch.batch_id}: {answer['Entries'][0].get('ErrorCode')}")
+
+
+def detail(batch: Batch) -> str:
+    """Write the detail of an event: OpenAI's `Batch`, with the tenant and `results`, the places of the results in S3.
+
+    The list of errors is left out: an event holds at most 256 KB.
+    """
+    beside = {"tenant": batch.tenant, "errors": None, "errors_total": batch.errors_total, "results": _results(batch)}
+    return nesting.encode({**shape(batch), **beside})
 
 
 def _results(batch: Batch) -> dict[str, str | None]:

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 from batchyard.adapters.aws import client, translated
-from batchyard.adapters.bucket import LINK_SECONDS
 from batchyard.adapters.object_join import ObjectJoin
 from batchyard.domain.errors import NotFound
-from batchyard.domain.stored_file import keep_tag
+from batchyard.domain.stored_file import LINK_LIFE, keep_tag
 from batchyard.observability import logger
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from mypy_boto3_s3 import S3Client
 
     from batchyard.domain.stored_file import StoredFile
+
+WORKERS: Final = 6
+
+
+class ObjectVersion(NamedTuple):
+    """One version of one object."""
+
+    key: str
+    version_id: str
+    #: Bytes.
+    size: int
+    at: datetime
 
 
 class FileBucket:
@@ -49,9 +64,7 @@ class FileBucket:
         """Return a URL that gives the file to its holder, for an hour."""
         named = f"attachment; filename*=UTF-8''{quote(file.filename, safe='')}"
         shown = {"ResponseContentType": "application/octet-stream", "ResponseContentDisposition": named}
-        return self._s3.generate_presigned_url(
-            "get_object", Params={**self._where(file), **shown}, ExpiresIn=LINK_SECONDS
-        )
+        return self._s3.generate_presigned_url("get_object", Params={**self._where(file), **shown}, ExpiresIn=LINK_LIFE)
 
     def join(self, key: str, life: int | None) -> ObjectJoin:
         """Open an object that is made of other objects."""
@@ -59,12 +72,16 @@ class FileBucket:
 
     def put_headers(self, life: int | None) -> dict[str, str]:
         """Return the headers that a PUT to `put_link` must carry."""
-        return {"x-amz-tagging": keep_tag(life)} if life is not None else {}
+        tagged = {"x-amz-tagging": keep_tag(life)} if life is not None else {}
+        return {"If-None-Match": "*", **tagged}
 
     def put_link(self, file: StoredFile, life: int | None) -> str:
-        """Return a URL to which its holder can PUT the whole file, of exactly its size, for an hour."""
-        wanted = {"Bucket": self._bucket, "Key": file.key, "ContentLength": file.bytes, **_tagging(life)}
-        return self._s3.generate_presigned_url("put_object", Params=wanted, ExpiresIn=LINK_SECONDS)
+        """Return a URL to which its holder can PUT the whole file once, of exactly its size, for an hour.
+
+        S3 refuses the PUT where an object is already: each further one would be a version that nobody counts.
+        """
+        wanted = {"Bucket": self._bucket, "Key": file.key, "ContentLength": file.bytes, "IfNoneMatch": "*"}
+        return self._s3.generate_presigned_url("put_object", Params={**wanted, **_tagging(life)}, ExpiresIn=LINK_LIFE)
 
     def begin(self, key: str, life: int | None) -> str:
         """Begin a multipart upload to S3, whose parts the owner sends; return its id."""
@@ -75,7 +92,7 @@ class FileBucket:
     def part_link(self, file: StoredFile, multipart_id: str, number: int, size: int) -> str:
         """Return a URL to which its holder can PUT one part of `size` bytes, for an hour."""
         wanted = {**self._part_of(file, multipart_id), "PartNumber": number, "ContentLength": size}
-        return self._s3.generate_presigned_url("upload_part", Params=wanted, ExpiresIn=LINK_SECONDS)
+        return self._s3.generate_presigned_url("upload_part", Params=wanted, ExpiresIn=LINK_LIFE)
 
     def finish(self, file: StoredFile, multipart_id: str) -> None:
         """Join the parts that the owner sent, if all bytes are there and the parts are not joined yet."""
@@ -92,13 +109,49 @@ class FileBucket:
             parts: Any = [{"PartNumber": row["PartNumber"], "ETag": row["ETag"]} for row in rows]
             self._s3.complete_multipart_upload(**where, MultipartUpload={"Parts": parts})
 
-    def delete(self, file: StoredFile) -> None:
-        """Remove the object of a file. Its version stays for batches that read it, until S3 removes old versions.
+    def abort(self, file: StoredFile, multipart_id: str) -> None:
+        """Remove the parts that the owner sent; no link of theirs takes anything more."""
+        try:
+            with translated(f"aborting {file.file_id}"):
+                self._s3.abort_multipart_upload(**self._part_of(file, multipart_id))
+        except NotFound:
+            logger.info("parts were joined before, or are removed", file_id=file.file_id)
 
-        S3 removes parts that were never joined, too.
-        """
+    def hide(self, file: StoredFile) -> None:
+        """Remove the object of a file, but not its bytes: batches that read this version go on."""
         with translated(f"removing s3://{self._bucket}/{file.key}"):
             self._s3.delete_object(Bucket=self._bucket, Key=file.key)
+
+    def hold(self, file: StoredFile) -> None:
+        """Put an empty object in the place of a file, so that a link of the file can write there no more."""
+        self.put(file.key, b"", 1)
+
+    def remove(self, key: str, version_id: str) -> None:
+        """Remove the bytes of a version for good; it may be gone already."""
+        with translated(f"removing s3://{self._bucket}/{key}"):
+            self._s3.delete_object(Bucket=self._bucket, Key=key, VersionId=version_id)
+
+    def remove_all(self, versions: Sequence[tuple[str, str]]) -> None:
+        """Remove the bytes of versions for good, by key and version id; several at a time.
+
+        One request for all of them would need the permission to hide objects, too.
+        """
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for _ in pool.map(lambda each: self.remove(*each), versions):
+                pass
+
+    def versions(self, prefix: str, after: str = "") -> Iterator[list[ObjectVersion]]:
+        """Yield all versions of the objects under `prefix`, in the order of keys behind `after`: a page for each request."""
+        marker: Any = {"KeyMarker": after} if after else {}
+        with translated(f"listing s3://{self._bucket}/{prefix}"):
+            pages = self._s3.get_paginator("list_object_versions").paginate(
+                Bucket=self._bucket, Prefix=prefix, **marker
+            )
+            for page in pages:
+                yield [
+                    ObjectVersion(row["Key"], row["VersionId"], row["Size"], row["LastModified"].astimezone(UTC))
+                    for row in page.get("Versions", [])
+                ]
 
     def _part_of(self, file: StoredFile, multipart_id: str) -> Any:  # noqa: ANN401 - unpacked, as above
         return {"Bucket": self._bucket, "Key": file.key, "UploadId": multipart_id}

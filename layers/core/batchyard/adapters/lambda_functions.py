@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from batchyard.adapters.aws import client, translated
+from batchyard.domain import nesting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,5 +25,5 @@ class LambdaFunction:
         """Queue an invocation; Lambda repeats an invocation that fails."""
         with translated(f"invoking {self._function}"):
             self._lambda.invoke(
-                FunctionName=self._function, InvocationType="Event", Payload=json.dumps(payload).encode()
+                FunctionName=self._function, InvocationType="Event", Payload=nesting.encode(payload).encode()
             )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
 from batchyard.adapters import checksums
 from batchyard.adapters.aws import translated
-from batchyard.domain.errors import BatchyardError
+from batchyard.domain.errors import BatchyardError, UploadGone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -119,6 +120,12 @@ class Writer:
         """Leave the object unfinished for another writer; this one writes no more."""
         self._left = True
         return Begun(self._upload_id, self._parts, b"".join(self._held), self.size, self.crc32)
+
+    def discard(self) -> None:
+        """Leave nothing of the object, whoever began it; nobody goes on with it."""
+        if self._upload_id:
+            with suppress(UploadGone), translated(f"aborting s3://{self._bucket}/{self.key}"):
+                self._s3.abort_multipart_upload(**self._where())
 
     def __enter__(self) -> Self:
         """Return the writer."""

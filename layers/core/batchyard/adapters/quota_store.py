@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -52,15 +52,22 @@ class QuotaStore(Table):
         return self._try_change(changing(_key(tenant), listed, fits, values, adds={"bytes": size}))
 
     def all(self, after: str) -> Iterator[Stored]:
-        """Yield the sums of tenants by name, behind the name `after`."""
+        """Yield the sums of tenants by name, behind the name `after`; one that cannot be read is due to be made anew."""
         rest, start = behind("gsi1sk", after or None)
         found = self._query(f"gsi1pk = :sums{rest}", {":sums": SUMS, **start}, IndexName=INDEX)
-        return (msgspec.convert(item, Stored) for item in found)
+        return map(_listed, found)
 
     def correct(self, before: Stored, size: int, now: int) -> bool:
         """Write the true sum over the sum that was read as `before`; False if the sum was changed since."""
         counted = {"bytes": size, "counted_at": now}
         return self._try_change(changing(_key(before.tenant), counted, "#bytes = :seen", {":seen": before.bytes}))
+
+
+def _listed(item: dict[str, Any]) -> Stored:
+    try:
+        return msgspec.convert(item, Stored)
+    except msgspec.ValidationError:
+        return Stored(tenant=item["gsi1sk"])
 
 
 def _key(tenant: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ class Secret:
         self._secretsmanager: SecretsManagerClient = secretsmanager or client("secretsmanager")
         self._value: str | None = None
         self._read_at = 0.0
+        self._missing_at = -math.inf
 
     @property
     def name(self) -> str:
@@ -34,6 +36,16 @@ class Secret:
             self._value = self._read()
             self._read_at = time.monotonic()
         return self._value
+
+    def if_stored(self, again_after: float) -> str | None:
+        """Return the secret's text; None while it holds none, which is looked up again after `again_after` seconds."""
+        if self._value is None and time.monotonic() - self._missing_at < again_after:
+            return None
+        try:
+            return self()
+        except SecretMissing:
+            self._missing_at = time.monotonic()
+            return None
 
     def _read(self) -> str:
         doing = f"reading the secret {self._id}"

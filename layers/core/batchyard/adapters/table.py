@@ -164,4 +164,5 @@ def _plain(value: object) -> Any:  # noqa: ANN401 - what DynamoDB holds is known
         case str() | bool() | None:
             return value
         case _:
-            return int(str(value))  # every number in the table is whole
+            number = str(value)  # every number that we write is whole; who reads a record refuses any other
+            return int(number) if number.removeprefix("-").isdigit() else number

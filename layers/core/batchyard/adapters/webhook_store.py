@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from batchyard.adapters.table import ANY, THERE, Table, changing, members
+from batchyard.adapters.aws import through_conflicts, translated
+from batchyard.adapters.table import ANY, NEW, THERE, Table, changing, members
 from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.webhook_delivery import DELIVERED, PENDING, Delivery
-from batchyard.domain.webhook_endpoint import WebhookEndpoint
+from batchyard.domain.webhook_endpoint import MOST_ENDPOINTS, WebhookEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,9 +21,32 @@ if TYPE_CHECKING:
 class WebhookStore(Table):
     """Read and write the records of endpoints and deliveries; every change is conditional."""
 
-    def create(self, endpoint: WebhookEndpoint) -> None:
-        """Record a new endpoint; its id is random, so that only a repeated request finds a record there."""
-        self._put(_endpoint_key(endpoint.tenant, endpoint.endpoint_id), members(endpoint), ANY)
+    def create(self, endpoint: WebhookEndpoint) -> bool:
+        """Record and count a new endpoint; False if its tenant has as many as it may, however many calls come at once."""
+        key = _endpoint_key(endpoint.tenant, endpoint.endpoint_id)
+        fits = "attribute_not_exists(#endpoints) OR #endpoints < :most"
+        counted = changing(_count_key(endpoint.tenant), {}, fits, {":most": MOST_ENDPOINTS}, adds={"endpoints": 1})
+        try:
+            self._together({"Put": self._putting(key, members(endpoint), NEW)}, self._update(counted))
+        except StaleRecord:
+            return bool(self._find(key))  # its id is random: only a repeated request finds a record there
+        return True
+
+    def delete(self, endpoint: WebhookEndpoint, now: int, expires_at: int) -> None:
+        """Record that an endpoint is deleted, and count it no more; raises StaleRecord as `change` does."""
+        changes = {"deleted_at": now, "updated_at": now, "expires_at_ttl": expires_at}
+        self._together(
+            self._update(_changed(endpoint, changes)),
+            self._update(changing(_count_key(endpoint.tenant), {}, ANY, adds={"endpoints": -1})),
+        )
+
+    def _update(self, change: Mapping[str, Any]) -> dict[str, Any]:
+        return {"Update": {"TableName": self._table, **change}}
+
+    def _together(self, *writes: dict[str, Any]) -> None:
+        both: Any = writes
+        with translated("changing the webhook endpoints of a tenant"):
+            through_conflicts(lambda: self._dynamodb.transact_write_items(TransactItems=both))
 
     def endpoint(self, tenant: str, endpoint_id: str) -> WebhookEndpoint:
         """Read an endpoint of a tenant; raises NotFound, also for a deleted endpoint."""
@@ -33,17 +57,15 @@ class WebhookStore(Table):
 
     def endpoints(self, tenant: str) -> list[WebhookEndpoint]:
         """Return a tenant's endpoints, newest first."""
-        items = self._query("pk = :pk", {":pk": f"WEBHOOKS#{tenant}"}, ConsistentRead=True)
+        of_tenant = {":pk": f"WEBHOOKS#{tenant}", ":endpoint": "ENDPOINT#"}
+        items = self._query("pk = :pk AND begins_with(sk, :endpoint)", of_tenant, ConsistentRead=True)
         found = [msgspec.convert(item, WebhookEndpoint) for item in items]
         there = [each for each in found if each.deleted_at is None]
         return sorted(there, key=lambda each: (each.created_at, each.endpoint_id), reverse=True)
 
     def change(self, before: WebhookEndpoint, **changes: object) -> WebhookEndpoint:
         """Change members of an endpoint; raises StaleRecord if its secret was rotated since, or it was deleted."""
-        same = f"{THERE} AND generation = :known AND attribute_not_exists(deleted_at)"
-        key = _endpoint_key(before.tenant, before.endpoint_id)
-        change = changing(key, changes, same, {":known": before.generation})
-        return msgspec.convert(self._change(change), WebhookEndpoint)
+        return msgspec.convert(self._change(_changed(before, changes)), WebhookEndpoint)
 
     def begin(self, delivery: Delivery) -> Delivery:
         """Record a delivery unless it is recorded already, and return the recorded one."""
@@ -90,6 +112,16 @@ class WebhookReceipts(Table):
     def record(self, webhook_id: str, expires_at: int) -> None:
         """Record that a webhook was taken."""
         self._put(_receipt_key(webhook_id), {"expires_at_ttl": expires_at}, ANY)
+
+
+def _changed(before: WebhookEndpoint, changes: Mapping[str, object]) -> dict[str, Any]:
+    same = f"{THERE} AND generation = :known AND attribute_not_exists(deleted_at)"
+    key = _endpoint_key(before.tenant, before.endpoint_id)
+    return changing(key, changes, same, {":known": before.generation})
+
+
+def _count_key(tenant: str) -> dict[str, str]:
+    return {"pk": f"WEBHOOKS#{tenant}", "sk": "COUNT"}
 
 
 def _endpoint_key(tenant: str, endpoint_id: str) -> dict[str, str]:

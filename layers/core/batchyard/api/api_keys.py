@@ -9,13 +9,15 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Final
 
 from batchyard.adapters.api_key_store import ApiKeyStore
 from batchyard.adapters.aws import translated
 from batchyard.domain import api_key, object_keys
 from batchyard.domain.api_key import KEY_ID, PREFIX, ApiKey
-from batchyard.domain.errors import BatchyardError, NotFound
+from batchyard.domain.durations import MINUTE
+from batchyard.domain.errors import ApiError, BatchyardError, NotFound
 
 FRESH: Final = 30.0  # seconds; a revoked key must open nothing a minute later
 USAGE: Final = """usage: python -m batchyard.api.api_keys TABLE TENANT            make a key
@@ -35,13 +37,17 @@ class Keyring:
     The keyring keeps records, never a secret or a verdict. An unknown key is not kept, so that guesses take no memory.
     """
 
-    def __init__(self, store: ApiKeyStore, clock: Callable[[], float] = time.time) -> None:
-        """Read keys from this store."""
-        self._store, self._clock = store, clock
+    def __init__(self, store: ApiKeyStore, clock: Callable[[], float] = time.time, most_per_minute: int = 0) -> None:
+        """Read keys from this store; a key has `most_per_minute` requests in a minute of the clock, or any number with 0."""
+        self._store, self._clock, self._most = store, clock, most_per_minute
         self._known: dict[str, tuple[float, ApiKey]] = {}
+        self._used_up: dict[str, int] = {}
 
     def tenant_of(self, authorization: str) -> str | None:
-        """Return the tenant whose key an `Authorization: Bearer …` header carries; None if the key is not good."""
+        """Return the tenant whose key an `Authorization: Bearer …` header carries; None if the key is not good.
+
+        The request is counted. Raises ApiError 429 if the key has had all its requests of this minute.
+        """
         key = api_key.parse(authorization)
         if key is None:
             return None
@@ -49,7 +55,21 @@ class Keyring:
             record = self._record(key.key_id)
         except NotFound:
             return None
-        return api_key.opened_by(record, key)
+        tenant = api_key.opened_by(record, key)
+        if tenant is not None and self._most:
+            self._count(key.key_id)
+        return tenant
+
+    def _count(self, key_id: str) -> None:
+        minute, second = divmod(int(self._clock()), MINUTE)
+        if self._used_up.get(key_id) != minute and self._store.count_request(key_id, minute, self._most):
+            return
+        self._used_up[key_id] = minute  # what is refused anyway costs no more writes
+        wait = MINUTE - second
+        message = f"This key has {self._most} requests a minute, and has had them. Try again in {wait} seconds."
+        error = ApiError(HTTPStatus.TOO_MANY_REQUESTS, message, code="rate_limit_exceeded")
+        error.headers |= {"Retry-After": str(wait), "x-should-retry": "true"}
+        raise error
 
     def _record(self, key_id: str) -> ApiKey:
         now, known = self._clock(), self._known.pop(key_id, None)

@@ -112,7 +112,7 @@ def _tenant(authorization: str | None) -> str:
 @lru_cache(maxsize=1)
 def _keyring(process: Services) -> Keyring:
     """Make the keyring of this process."""
-    return Keyring(process.api_key_store, process.clock)
+    return Keyring(process.api_key_store, process.clock, process.settings.max_requests_per_minute)
 
 
 app.use([_require_key])

@@ -13,6 +13,7 @@ from batchyard.api.paging import LIMITS, page, page_limit
 from batchyard.api.tenancy import own
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, shape
+from batchyard.domain.durations import MINUTE
 from batchyard.domain.errors import ApiError, NotFound
 from batchyard.services import Services
 
@@ -20,6 +21,7 @@ MOST_INLINE: Final = (
     2_000_000  # bytes of a report; as text in JSON it may be twice as long, and an answer of Lambda holds 6 MB
 )
 OPENAI_WINDOW: Final = "24h"
+ASK_EVERY: Final = MINUTE
 BATCH_ID: Final = re.compile(r"batch_[0-9a-f]{32}")
 
 
@@ -45,12 +47,12 @@ def list_batches(services: Services, tenant: str, after: str | None, limit: str 
 
 def cancel_batch(services: Services, tenant: str, batch_id: str) -> dict[str, Any]:
     """Cancel a batch; a cancelled batch is shown as it is. Raises ApiError 409 if the batch ended otherwise."""
-    batch = _own(services, tenant, batch_id)
-    moved = services.batch_store.move_batch(batch_id, statuses.CANCELLING, services.now())
+    batch, now = _own(services, tenant, batch_id), services.now()
+    moved = services.batch_store.move_batch(batch_id, statuses.CANCELLING, now, shards_asked_at=now)
     batch = moved or services.batch_store.batch(batch_id)
     if batch.status in {statuses.COMPLETED, statuses.FAILED}:
         raise ApiError(HTTPStatus.CONFLICT, f"Cannot cancel a batch with status '{batch.status}'.")
-    if batch.status == statuses.CANCELLING:
+    if moved or (batch.status == statuses.CANCELLING and _ask_shards(services, batch_id)):
         services.cancel_function.invoke({"batch_id": batch_id})
     return shape(batch)
 
@@ -83,8 +85,15 @@ def _unknown(batch_id: str) -> ApiError:
     return ApiError(HTTPStatus.NOT_FOUND, f"No batch found with id '{batch_id[:64]}'.")
 
 
+def _ask_shards(services: Services, batch_id: str) -> bool:
+    """Tell whether all shards may be asked again: each of them makes a call to the provider with the operator's key."""
+    return services.batch_store.ask_shards(batch_id, services.now(), ASK_EVERY)
+
+
 def resume(services: Services, batch_id: str) -> int:
-    """Have the next step of every waiting shard played at once, and return how many shards wait."""
+    """Have the next step of every waiting shard played at once, and return how many; 0 if that was asked this very minute."""
+    if not _ask_shards(services, batch_id):
+        return 0
     waiting = [shard.shard for shard in services.batch_store.shards(batch_id) if shard.paused and not shard.done]
     for number in waiting:
         services.advance_function.invoke({"batch_id": batch_id, "shard": number})

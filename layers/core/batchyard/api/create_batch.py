@@ -13,12 +13,11 @@ from batchyard.api.batch_request import BatchRequest
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, BatchError, InputObject, derived_id
 from batchyard.domain.durations import DAY
-from batchyard.domain.errors import ApiError, BatchyardError, NotFound, invalid_request
+from batchyard.domain.errors import ApiError, BatchyardError, invalid_request
 from batchyard.planning import new_batch
 from batchyard.services import Services
 
 S3_URI: Final = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
-SHOWN_ID: Final = 200
 LONGEST_KEY: Final = 1_024  # bytes, in S3
 KEEP_KEYS: Final = 30 * DAY  # an Idempotency-Key is remembered
 
@@ -35,8 +34,7 @@ def create_or_take_over(services: Services, tenant: str, wanted: BatchRequest, i
         owned_by_request=token, **wanted.members(),
     )  # fmt: skip
     if source is None:
-        message = f"The input file '{wanted.input_file_id[:SHOWN_ID]}' was not found, or is not yours."
-        return new_batch.refuse(services, batch, BatchError("invalid_request", message, "file_id"))
+        return new_batch.refuse(services, batch, files.why_no_input(services, tenant, wanted.input_file_id))
     quotas.check_open_batches(services, tenant, batch_id, token)
     created = services.batch_store.create_batch(batch)
     # If the batch of the upload is taken, or is for another endpoint, the request gets a new batch.
@@ -92,10 +90,7 @@ def _source(services: Services, tenant: str, input_file_id: str) -> InputObject 
         raise invalid_request(BatchError("invalid_value", f"The input file must be below {allowed}.", "input_file_id"))
     if len(key.encode("utf-8", "surrogatepass")) > LONGEST_KEY:
         return None
-    try:
-        return services.bucket.head(key)[0]
-    except NotFound:
-        return None
+    return files.input_at(services, key)
 
 
 def _nowhere(services: Services) -> InputObject:

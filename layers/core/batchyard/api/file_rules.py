@@ -6,14 +6,17 @@ from typing import Final
 
 from batchyard.domain import nesting
 from batchyard.domain.batch import BatchError
+from batchyard.domain.durations import whole
 from batchyard.domain.errors import ApiError, invalid_request
-from batchyard.domain.stored_file import BATCH, LARGEST_SHOWN, LONGEST_LIFE, SHORTEST_LIFE
+from batchyard.domain.multipart_upload import UPLOAD_ID
+from batchyard.domain.stored_file import BATCH, LONGEST_LIFE, PROCESSED, SHORTEST_LIFE, StoredFile
 from batchyard.lines import file_kinds
 from batchyard.lines.line import diagnose
 
 INPUT_NAMES: Final = (".jsonl", ".jsonl.gz")
 PURPOSES: Final = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 LONGEST_FILENAME: Final = 512  # characters
+SHOWN_NAME, SHOWN_ID = 64, 200  # characters
 
 
 def check_purpose(purpose: object) -> str:
@@ -36,7 +39,8 @@ def check_filename(filename: object, purpose: str) -> str:
         message = f"'filename' has at most {LONGEST_FILENAME} characters, not {len(filename)}."
         raise invalid_request(BatchError("string_above_max_length", message, "filename"))
     if purpose == BATCH and not filename.endswith(INPUT_NAMES):
-        message = f"Invalid file format for Batch API. Must be {' or '.join(INPUT_NAMES)}"
+        named = f"the file is named {filename[:SHOWN_NAME]!r}{'…' if len(filename) > SHOWN_NAME else ''}"
+        message = f"Invalid file format for Batch API. Must be {' or '.join(INPUT_NAMES)}, and {named}."
         raise ApiError(HTTPStatus.BAD_REQUEST, message)
     return filename
 
@@ -100,8 +104,19 @@ def unknown(file_id: str) -> ApiError:
     return ApiError(HTTPStatus.NOT_FOUND, f"No such File object: {file_id}", param="id")
 
 
+def no_input(file_id: str, file: StoredFile | None) -> BatchError:
+    """Say why a batch cannot read this file: it has another purpose, its bytes have not come, or it is not there (None)."""
+    why = "was not found, or is not yours."
+    if UPLOAD_ID.fullmatch(file_id):
+        why = "is an upload, and no file yet. Complete the upload: the answer has the id of its file."
+    elif file is not None and file.purpose != BATCH:
+        why = f"has the purpose '{file.purpose}', and a batch needs '{BATCH}'. Upload it again with this purpose."
+    elif file is not None and file.status != PROCESSED:
+        coming = f"It was announced with {file.bytes:,} bytes: PUT them to its addresses, then create the batch again."
+        why = f"has not been uploaded yet. {coming}"
+    return BatchError("invalid_request", f"The input file '{file_id[:SHOWN_ID]}' {why}", "file_id")
+
+
 def _whole(value: object) -> int | None:
     """Read a whole number: a form has it as text, a JSON body as a number."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < len(str(LARGEST_SHOWN)):
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else whole(value)

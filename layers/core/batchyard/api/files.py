@@ -5,15 +5,14 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from batchyard.api import file_rules, quotas, tenancy
-from batchyard.api.file_rules import check_first_line, missing, unknown
+from batchyard.api.file_rules import check_first_line, missing, no_input, unknown
 from batchyard.api.form import Field, parse
 from batchyard.api.paging import page_limit
 from batchyard.api.presigned import refresh
 from batchyard.domain import nesting, object_keys, stored_file
 from batchyard.domain.batch import BatchError, InputObject
-from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError, NotFound, StaleRecord, invalid_request
-from batchyard.domain.stored_file import BATCH, FILE_ID, PROCESSED, StoredFile, shape
+from batchyard.domain.stored_file import BATCH, BATCH_OUTPUT, FILE_ID, PROCESSED, StoredFile, shape
 from batchyard.services import Services
 
 # Lambda takes 6 MiB, and API Gateway hands over a body in base64 with the headers beside it.
@@ -71,14 +70,13 @@ def list_files(
 
 
 def delete_file(services: Services, tenant: str, file_id: str) -> dict[str, Any]:
-    """Delete a file; a batch that already reads the file goes on."""
+    """Delete a file for good; a batch that already reads the file goes on, and the bytes count until it has ended."""
     file = own(services, tenant, file_id)
-    services.file_bucket.delete(file)
     try:
-        services.file_store.change(file_id, deleted_at=services.now(), expires_at_ttl=services.now() + DAY)
+        file = services.file_store.delete(file, services.now())
     except StaleRecord as error:
         raise unknown(file_id) from error
-    services.quota_store.give_back(tenant, file.bytes, services.now())
+    _make_room(services, file)
     return {"id": file_id, "object": "file", "deleted": True}
 
 
@@ -100,9 +98,32 @@ def input_of(services: Services, tenant: str, file_id: str) -> InputObject | Non
     try:
         file = own(services, tenant, file_id)
         usable = file.purpose == BATCH and file.status == PROCESSED
-        return services.bucket.head(file.key, file.version_id)[0] if usable else None
-    except (ApiError, NotFound):
+        return _pinned(services, file) if usable else None
+    except (ApiError, NotFound, StaleRecord):
         return None
+
+
+def input_at(services: Services, key: str) -> InputObject | None:
+    """Pin the object of an input by its key; None if there is none, or the object is of a file that is deleted or expired."""
+    owner = object_keys.owner_of_file(key)
+    try:
+        file = services.file_store.file(owner[1]) if owner else None
+    except NotFound:  # a person put it there
+        file = None
+    try:
+        if file is None:
+            return services.bucket.head(key)[0]
+        return _pinned(services, file) if file.there(services.now()) else None
+    except (NotFound, StaleRecord):
+        return None
+
+
+def why_no_input(services: Services, tenant: str, file_id: str) -> BatchError:
+    """Say why `input_of` finds no object for this file."""
+    try:
+        return no_input(file_id, own(services, tenant, file_id))
+    except ApiError:
+        return no_input(file_id, None)
 
 
 def own(services: Services, tenant: str, file_id: str) -> StoredFile:
@@ -117,6 +138,29 @@ def too_large(size: int, way: str = WAY_FOR_MORE) -> ApiError:
     """Make the error of a form that is too large; the message says how more is sent."""
     message = f"The body has {size} bytes; a form carries at most {MOST_IN_FORM}. {way}"
     return ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message, code="file_too_large")
+
+
+def _pinned(services: Services, file: StoredFile) -> InputObject:
+    """Pin the object of a file that a batch is about to read: from now on its bytes stay until no batch reads them."""
+    services.file_store.note_reader(file, services.now())
+    return services.bucket.head(file.key, file.version_id)[0]
+
+
+def _make_room(services: Services, file: StoredFile) -> None:
+    """Remove the bytes of a file that was just deleted, unless a batch may read them: then the sweep does, later."""
+    bucket, now = services.file_bucket, services.now()
+    if file.status != PROCESSED and file.multipart_id is not None:
+        bucket.abort(file, file.multipart_id)
+    if file.writable(now):
+        bucket.hold(file)
+    elif file.read_at is not None or file.purpose == BATCH_OUTPUT:
+        bucket.hide(file)  # a result was paid for: a person may still fetch it for some days
+    if file.read_at is not None:
+        return
+    if file.version_id is not None:
+        bucket.remove(file.key, file.version_id)
+    if services.file_store.note_removal(file, now):
+        services.quota_store.give_back(file.tenant, file.bytes, now)
 
 
 def _known(services: Services, tenant: str, file_id: str) -> StoredFile:

@@ -1,10 +1,10 @@
 """The pages of a list, as OpenAI shapes them."""
 
-import re
 from collections.abc import Sequence
 from typing import Any, Final
 
 from batchyard.domain.batch import BatchError
+from batchyard.domain.durations import whole
 from batchyard.domain.errors import invalid_request
 
 LIMITS: Final = (20, 100)  # entries of a page: usually, and at most
@@ -20,12 +20,13 @@ def page_limit(text: str | None, usual: int, most: int) -> int:
     """Read the `limit` of a page, which is `usual` if it is absent and at most `most`; raises ApiError 400."""
     if not text:
         return usual
-    if not re.fullmatch(r"-?[0-9]{1,9}", text):
+    limit = whole(text)
+    if limit is None:
         raise invalid_request(BatchError("invalid_type", f"limit must be a whole number, not '{text[:20]}'.", "limit"))
-    if int(text) > most:
+    if limit > most:
         raise invalid_request(
             BatchError("integer_above_max_value", f"limit must be at most {most}, not {text}.", "limit")
         )
-    if int(text) < 0:
+    if limit < 0:
         raise invalid_request(BatchError("integer_below_min_value", f"limit must be at least 0, not {text}.", "limit"))
-    return int(text)
+    return limit

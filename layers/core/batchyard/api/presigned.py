@@ -3,11 +3,10 @@
 import secrets
 from typing import Any, Final
 
-from batchyard.adapters.bucket import LINK_SECONDS
 from batchyard.api import quotas, upload_rules
 from batchyard.domain import object_keys, stored_file
 from batchyard.domain.errors import NotFound, StaleRecord
-from batchyard.domain.stored_file import PROCESSED, UPLOADED, StoredFile
+from batchyard.domain.stored_file import LINK_LIFE, PROCESSED, UPLOADED, StoredFile
 from batchyard.services import Services
 
 LARGEST_PUT: Final = 5_000_000_000  # bytes that S3 takes in one request
@@ -27,6 +26,7 @@ def presign_file(services: Services, tenant: str, body: object) -> dict[str, Any
         file = stored_file.new(
             file_id, tenant, services.clock(), wanted.life, key=key, bytes=wanted.bytes, filename=wanted.filename,
             purpose=wanted.purpose, status=UPLOADED, multipart_id=multipart_id,
+            link_until=services.now() + LINK_LIFE if whole else None,
         )  # fmt: skip
         services.file_store.keep(file)
     return {**stored_file.shape(file), "upload": _upload(services, file, wanted.life)}
@@ -60,7 +60,7 @@ def _upload(services: Services, file: StoredFile, life: int | None) -> dict[str,
             services.file_bucket.part_link(file, file.multipart_id, at, size) for at, size in enumerate(sizes, start=1)
         ]
     parts = [{"url": url, "bytes": size} for url, size in zip(urls, sizes, strict=True)]
-    return {"method": "PUT", "headers": headers, "expires_at": services.now() + LINK_SECONDS, "parts": parts}
+    return {"method": "PUT", "headers": headers, "expires_at": services.now() + LINK_LIFE, "parts": parts}
 
 
 def _sizes(whole: int) -> list[int]:

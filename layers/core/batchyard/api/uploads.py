@@ -6,6 +6,7 @@ The parts come through API Gateway and are smaller than S3 allows a part to be. 
 import hashlib
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -17,7 +18,6 @@ from batchyard.api.form import parse
 from batchyard.api.tenancy import own
 from batchyard.api.upload_rules import not_pending, too_many_parts, unknown
 from batchyard.domain import multipart_upload, object_keys, stored_file
-from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError, NotFound, StaleRecord
 from batchyard.domain.multipart_upload import (
     CANCELLED,
@@ -60,12 +60,13 @@ def add_part(services: Services, tenant: str, upload_id: str, content_type: str 
         raise missing("data")
     most = MOST_OFTEN * upload.bytes
     if not services.upload_store.count_part(upload_id, len(data.data), most, MOST_OFTEN * MOST_PARTS):
-        raise too_many_parts(_own(services, tenant, upload_id))
+        raise too_many_parts(_pending(services, tenant, upload_id))
+    part_id = f"part_{secrets.token_hex(16)}"
+    version_id = services.file_bucket.put(object_keys.upload_part(upload_id, part_id), data.data, None)
     part = UploadPart(
-        part_id=f"part_{secrets.token_hex(16)}", upload_id=upload_id, bytes=len(data.data), created_at=services.now(),
-        expires_at_ttl=upload.expires_at_ttl,
+        part_id=part_id, upload_id=upload_id, bytes=len(data.data), created_at=services.now(),
+        expires_at_ttl=upload.expires_at_ttl, version_id=version_id,
     )  # fmt: skip
-    services.file_bucket.put(object_keys.upload_part(upload_id, part.part_id), data.data, None)
     services.upload_store.add_part(part)
     return shape_part(part)
 
@@ -78,26 +79,28 @@ def complete_upload(services: Services, tenant: str, upload_id: str, body: objec
     upload = _pending(services, tenant, upload_id)
     sources = _sources(services, upload, upload_rules.check_part_ids(body))
     file = _made(services, upload)  # made by a call that died before it ended the upload, if there is one
-    if file is None:
-        file = _join(services, upload, sources, upload_rules.text_of(body, "md5"))
-        services.file_store.keep(file)
     try:
+        if file is None:
+            file = _join(services, upload, sources, upload_rules.text_of(body, "md5"))
+            services.file_store.keep(file)
         ended = services.upload_store.end(upload_id, COMPLETED)
-    except StaleRecord as error:
-        ended = _resolve_overtaken(services, file, upload_id, error)
+    except (NotFound, StaleRecord) as error:  # another call has ended the upload, and its parts may be gone
+        return _overtaken(services, upload, file, error)
+    _remove_parts(services, ended)
     return shape(ended, services.now(), file)
 
 
 def cancel_upload(services: Services, tenant: str, upload_id: str) -> dict[str, Any]:
-    """Cancel an upload; S3 removes its parts after a day."""
+    """Cancel an upload and remove its parts."""
     upload = _own(services, tenant, upload_id)
     if upload.status != CANCELLED:
         _pending(services, tenant, upload_id)
         try:
             upload = services.upload_store.end(upload_id, CANCELLED)
-            services.quota_store.give_back(tenant, upload.bytes, services.now())
         except StaleRecord as error:
             raise not_pending(_own(services, tenant, upload_id).status) from error
+        if _remove_parts(services, upload):
+            services.quota_store.give_back(tenant, upload.bytes, services.now())
     return shape(upload, services.now())
 
 
@@ -114,7 +117,7 @@ def _pending(services: Services, tenant: str, upload_id: str) -> StoredUpload:
 
 
 def _sources(services: Services, upload: StoredUpload, part_ids: Sequence[str]) -> list[SmallObject]:
-    sizes = services.upload_store.part_sizes(upload.upload_id)
+    sizes = {part.part_id: part.bytes for part in services.upload_store.parts(upload.upload_id)}
     for part_id in part_ids:
         if part_id not in sizes:
             raise ApiError(
@@ -151,13 +154,32 @@ def _made(services: Services, upload: StoredUpload) -> StoredFile | None:
         return None
 
 
-def _resolve_overtaken(services: Services, file: StoredFile, upload_id: str, error: StaleRecord) -> StoredUpload:
-    """Delete the file of an upload that was cancelled meanwhile; if another call completed the upload, return the upload."""
-    upload = services.upload_store.upload(upload_id)
+def _remove_parts(services: Services, ended: StoredUpload) -> bool:
+    """Remove the parts of an upload that has ended; False if some are under way: all count until the bucket removes them."""
+    parts = services.upload_store.parts(ended.upload_id)
+    services.file_bucket.remove_all(
+        [(object_keys.upload_part(part.upload_id, part.part_id), part.version_id or "null") for part in parts]
+    )
+    if len(parts) < ended.parts:
+        return False
+    services.upload_store.note_removal(ended.upload_id, services.now())
+    return True
+
+
+def _overtaken(
+    services: Services, begun: StoredUpload, file: StoredFile | None, error: NotFound | StaleRecord
+) -> dict[str, Any]:
+    """Answer as the call that completed the upload meanwhile; if it was cancelled, leave no file and raise ApiError 400."""
+    upload = services.upload_store.upload(begun.upload_id)
     if upload.status == COMPLETED:
-        return upload
-    services.file_bucket.delete(file)
-    services.file_store.change(file.file_id, deleted_at=services.now(), expires_at_ttl=services.now() + DAY)
+        return shape(upload, services.now(), _made(services, upload))
+    if upload.status == PENDING:
+        raise error
+    if file is not None:
+        services.file_bucket.remove(file.key, file.version_id or "null")
+        with suppress(StaleRecord):  # a third call came first
+            services.file_store.delete(file, services.now())
+        services.file_store.note_removal(file, services.now())
     raise not_pending(upload.status) from error
 
 

@@ -23,16 +23,15 @@ KEEP_DELETED: Final = 7 * DAY  # deliveries under way last three days
 def create_webhook_endpoint(services: Services, tenant: str, body: object) -> dict[str, Any]:
     """Register an endpoint and return it with its signing secret, which is shown only now."""
     wanted = check(body, whole=True, private=services.settings.private_webhooks)
-    if len(services.webhook_store.endpoints(tenant)) >= MOST_ENDPOINTS:
-        message = f"There are {MOST_ENDPOINTS} webhook endpoints already, the most there may be. Delete one first."
-        raise ApiError(HTTPStatus.FORBIDDEN, message, code="webhook_endpoints_limit_exceeded")
     endpoint_id, now = f"we_{secrets.token_hex(16)}", services.now()
     secret = webhook_endpoint.secret_of(services.signing_secret(), endpoint_id, 1)
     made = WebhookEndpoint(
         endpoint_id=endpoint_id, tenant=tenant, created_at=now, updated_at=now, hint=webhook_endpoint.hint_of(secret),
         **wanted.members(),
     )  # fmt: skip
-    services.webhook_store.create(made)
+    if not services.webhook_store.create(made):
+        message = f"There are {MOST_ENDPOINTS} webhook endpoints already, the most there may be. Delete one first."
+        raise ApiError(HTTPStatus.FORBIDDEN, message, code="webhook_endpoints_limit_exceeded")
     return {**shape(made), "signing_secret": secret}
 
 
@@ -62,7 +61,10 @@ def update_webhook_endpoint(services: Services, tenant: str, endpoint_id: str, b
 def delete_webhook_endpoint(services: Services, tenant: str, endpoint_id: str) -> dict[str, Any]:
     """Delete an endpoint; events that are not delivered yet are not delivered any more."""
     endpoint = _own(services, tenant, endpoint_id)
-    _change(services, endpoint, deleted_at=services.now(), expires_at_ttl=services.now() + KEEP_DELETED)
+    try:
+        services.webhook_store.delete(endpoint, services.now(), services.now() + KEEP_DELETED)
+    except StaleRecord as error:
+        raise _overtaken() from error
     return {"id": endpoint_id, "object": "webhook_endpoint.deleted", "deleted": True}
 
 
@@ -113,5 +115,9 @@ def _change(services: Services, endpoint: WebhookEndpoint, **changes: object) ->
     try:
         return services.webhook_store.change(endpoint, updated_at=services.now(), **changes)
     except StaleRecord as error:
-        message = "The webhook endpoint was deleted, or its secret rotated, by another request meanwhile. Look again."
-        raise ApiError(HTTPStatus.CONFLICT, message) from error
+        raise _overtaken() from error
+
+
+def _overtaken() -> ApiError:
+    message = "The webhook endpoint was deleted, or its secret rotated, by another request meanwhile. Look again."
+    return ApiError(HTTPStatus.CONFLICT, message)

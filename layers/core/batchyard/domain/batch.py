@@ -8,14 +8,14 @@ from typing import Any, Final
 import msgspec
 
 from batchyard.domain import statuses
-from batchyard.domain.durations import DAY, HOUR
+from batchyard.domain.durations import DAY, HOUR, amount, whole
 
 SHOWN_ERRORS: Final = 1_000
 REFUSE, SKIP = "refuse", "skip"  # a batch with bad lines is refused, or runs without them
 # OpenAI's clients refuse a batch without an endpoint. Until Plan has read the first line, this one is shown.
 USUAL_ENDPOINT: Final = "/v1/chat/completions"
 WINDOW_UNITS: Final = {"h": HOUR, "d": DAY}
-LONGEST_AMOUNT: Final = 3  # digits; clients generated from OpenAI's description read times as 32 bits
+LONGEST_WINDOW: Final = 4  # characters; clients generated from OpenAI's description read times as 32 bits
 LARGEST: Final = 2**31 - 1  # such clients read every number as 32 bits
 
 TIMES: Final = (
@@ -146,6 +146,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     paused: str | None = None
     #: Whether the last event on the bus said that the batch is paused.
     told_paused: bool = False
+    #: When the shards were last asked to act at once, by a cancel or a resume.
+    shards_asked_at: int | None = None
     #: Executions that died before the present one.
     restarts: int = 0
     #: Why nothing more is sent, while the provider's answers are still stored.
@@ -206,7 +208,7 @@ def _options(batch: Batch) -> dict[str, Any]:
     asked = {
         "on_invalid": batch.on_invalid if batch.on_invalid != REFUSE else None,
         "dry_run": batch.dry_run or None,
-        "max_cost_usd": float(batch.max_cost_usd) if batch.max_cost_usd else None,
+        "max_cost_usd": float(most) if (most := amount(batch.max_cost_usd)) is not None else None,
         "preflight": msgspec.json.decode(batch.preflight) if batch.preflight else None,
     }
     return {name: value for name, value in asked.items() if value is not None}
@@ -231,8 +233,7 @@ def execution_name(batch_id: str, restarts: int = 0) -> str:
 
 def window_seconds(window: str) -> int:
     """Read `24h` or `7d` as seconds; raises ValueError for anything else."""
-    amount, unit = window[:-1], window[-1:]
-    sound = amount.isascii() and amount.isdigit() and len(amount) <= LONGEST_AMOUNT
-    if not sound or not int(amount) or unit not in WINDOW_UNITS:
+    count, unit = whole(window[:-1]), window[-1:]
+    if count is None or count < 1 or len(window) > LONGEST_WINDOW or unit not in WINDOW_UNITS:
         raise ValueError(f"completion_window must look like 24h or 7d, not {window!r}")
-    return int(amount) * WINDOW_UNITS[unit]
+    return count * WINDOW_UNITS[unit]

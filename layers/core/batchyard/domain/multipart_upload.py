@@ -12,6 +12,7 @@ from batchyard.domain.stored_file import StoredFile
 PENDING, COMPLETED, CANCELLED, EXPIRED = "pending", "completed", "cancelled", "expired"
 UPLOAD_ID: Final = re.compile(r"upload_[0-9a-f]{1,64}")
 LIFE: Final = HOUR  # of a pending upload
+KEEP_PARTS: Final = 2 * DAY  # by then the bucket has removed the parts of an upload that has expired
 MOST_PARTS: Final = 1_000
 MOST_OFTEN: Final = 2  # times the announced bytes and parts: a client whose connection broke sends a part again
 
@@ -24,6 +25,8 @@ class UploadPart(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     created_at: int
     expires_at_ttl: int
+    #: The version of its object.
+    version_id: str | None = None
 
 
 class StoredUpload(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,10 +49,16 @@ class StoredUpload(msgspec.Struct, frozen=True, kw_only=True):
     parts: int = 0
     #: Bytes of these parts.
     received: int = 0
+    #: When its parts were removed; until then they count.
+    removed_at: int | None = None
 
     def status_at(self, now: int) -> str:
         """Return the status at a time: a pending upload expires."""
         return EXPIRED if self.status == PENDING and now >= self.expires_at else self.status
+
+    def bytes_at(self, now: int) -> int:
+        """Return the bytes that count at a time: what was announced while more may come, and what came in any case."""
+        return max(self.bytes, self.received) if self.status_at(now) == PENDING else self.received
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -66,7 +75,7 @@ def new(upload_id: str, tenant: str, now: int, wanted: Wanted) -> StoredUpload:
     """Build the record of an upload that begins."""
     return StoredUpload(
         upload_id=upload_id, tenant=tenant, bytes=wanted.bytes, filename=wanted.filename, purpose=wanted.purpose,
-        created_at=now, expires_at=now + LIFE, expires_at_ttl=now + LIFE + DAY, life=wanted.life,
+        created_at=now, expires_at=now + LIFE, expires_at_ttl=now + LIFE + KEEP_PARTS, life=wanted.life,
     )  # fmt: skip
 
 

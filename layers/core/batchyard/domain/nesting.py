@@ -1,8 +1,11 @@
-"""How deep JSON may nest, whoever sends it: a bound of our own, so that every Python reads and refuses the same.
+"""JSON as it is read and written here.
 
-An interpreter has a bound of its own, which differs by version; what is read here stays far below.
+How deep JSON may nest, whoever sends it, is a bound of our own, so that every Python reads and refuses the same: an
+interpreter has a bound of its own, which differs by version. And no text of ours has NaN or Infinity, which are no JSON.
 """
 
+import json
+import math
 from itertools import accumulate, repeat
 from typing import Any, Final
 
@@ -32,6 +35,22 @@ def decode(text: bytes | str, kind: Any = Any) -> Any:  # noqa: ANN401 - any JSO
     data = text.encode() if isinstance(text, str) else text
     check(data)
     return msgspec.json.decode(data, type=kind)
+
+
+def encode(value: object, separators: tuple[str, str] | None = None) -> str:
+    """Write JSON in ASCII; a number that JSON does not have, such as Infinity, becomes null."""
+    try:
+        return json.dumps(value, allow_nan=False, separators=separators)
+    except ValueError:
+        return json.dumps(_finite(value), allow_nan=False, separators=separators)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _finite(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(member) for member in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def check(text: bytes) -> None:

@@ -8,6 +8,7 @@ FILES: Final = "files/"
 DEFAULT_TENANT: Final = "default"
 LONGEST_TENANT: Final = 256  # bytes
 UPLOAD: Final = re.compile(r"(batch_[0-9a-f]+)-([0-9]{5,9})-([0-9]{4,9})")
+FILE: Final = re.compile(r"files/([^/]+)/(file-[0-9A-Za-z]{22})")
 ATTEMPT: Final = re.compile(r"(batch_[0-9a-f]+)/([0-9]{1,9})/([0-9]{1,9})")
 
 
@@ -32,6 +33,12 @@ def readable_by(tenant: str, key: str) -> bool:
 def file(tenant: str, file_id: str) -> str:
     """Name the object of a file of the HTTP API."""
     return f"{FILES}{tenant}/{file_id}"
+
+
+def owner_of_file(key: str) -> tuple[str, str] | None:
+    """Read tenant and file id from the key of a file's object; None for any other object, as one that a person put there."""
+    found = FILE.fullmatch(key)
+    return (found[1], found[2]) if found else None
 
 
 def upload_part(upload_id: str, part_id: str) -> str:

@@ -1,39 +1,22 @@
 """The outcome of a line, read from the provider's output file and error file."""
 
 import hashlib
-import json
 import re
 from collections.abc import MutableMapping, Sequence
-from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
 
 from batch_client import Usage as ProviderUsage
+from batch_client import decode_mended
 from batchyard.domain.batch import BatchError, Usage
 from batchyard.domain.nesting import with_few_levels
+from batchyard.domain.policy import LEAST_STATUS, LONGEST_CODE, MOST_STATUS, Outcome, of_code, of_status
 
-TIMEOUT, CONFLICT, TOO_MANY, SERVER_ERROR = 408, 409, 429, 500
-OK, REDIRECT, BAD_REQUEST = 200, 300, 400
-TRANSIENT_STATUSES: Final = frozenset({0, TIMEOUT, CONFLICT, TOO_MANY})
-LONGEST_CODE, MOST_CODES, OTHER = 64, 100, "other"
+LONGEST_NAME: Final = 200  # characters of a code that is kept in memory
+MOST_CODES, OTHER = 100, "other"
 MOST_TOKENS: Final = 2**53
 STATUS: Final = re.compile(r"[0-9]{1,3}")
-UNFINISHED_CODES: Final = frozenset({"batch_expired", "batch_cancelled"})
-OUTCOME_UNKNOWN: Final = "outcome_unknown"  # our own code: the line may have been run and billed, so this is final
-
-
-class Outcome(StrEnum):
-    """What an answer means for its line."""
-
-    #: Final.
-    SUCCEEDED = "succeeded"
-    #: Final.
-    REFUSED = "refused"
-    #: The line is sent again, which costs it a try.
-    TRANSIENT = "transient"
-    #: The line is sent again, which costs it no try.
-    UNFINISHED = "unfinished"
 
 
 class Details(msgspec.Struct, frozen=True, gc=False):
@@ -75,7 +58,14 @@ class AnswerError(msgspec.Struct, frozen=True):
     """Why a line has no HTTP answer."""
 
     code: str | None = None
-    message: str | None = None
+    type: str | None = None
+    #: DashScope's name of `code`.
+    error_code: str | None = None
+
+    @property
+    def name(self) -> str | None:
+        """Name the error by its code, else by its type."""
+        return self.code or self.error_code or self.type
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -105,10 +95,12 @@ def _leniently(text: bytes) -> Answer | None:
     as numbers, statuses as text or fractions, and errors as bare text. Tools nest without end.
     """
     try:
-        members = json.loads(text.decode("utf-8-sig", "replace"), strict=False)
+        members = decode_mended(text)
     except ValueError:
         return None
-    custom_id = members.get("custom_id") if isinstance(members, dict) else None
+    if not isinstance(members, dict):
+        return None
+    custom_id = members.get("custom_id")
     if not isinstance(custom_id, str | int) or isinstance(custom_id, bool):
         return None
     return Answer(str(custom_id), _response(members.get("response")), _error(members.get("error")))
@@ -130,37 +122,37 @@ def _usage(member: object) -> BodyUsage | None:
 
 
 def _error(member: object) -> AnswerError | None:
-    if not member:
-        return None
-    code = member.get("code") if isinstance(member, dict) else None
-    return AnswerError(None if code is None else str(code), str(member))
+    if not isinstance(member, dict):
+        return AnswerError() if member else None
+    return AnswerError(*(_text(member.get(name)) for name in AnswerError.__struct_fields__))
+
+
+def _text(member: object) -> str | None:
+    return str(member) if isinstance(member, str | int | float) and member else None
 
 
 def outcome_of(answer: Answer) -> Outcome:
-    """Classify an answer; an unknown answer is transient."""
+    """Classify an answer: by its status if there is one, else by the code of its error; an unknown answer is transient."""
+    status = _status(answer)
+    return of_code(code_of(answer)) if status is None else of_status(status)
+
+
+def _status(answer: Answer) -> int | None:
     status = answer.response.status_code if answer.response else None
-    told = answer.error is not None and bool(answer.error.code or answer.error.message)
-    if answer.error is not None and (told or answer.response is None):
-        if answer.error.code == OUTCOME_UNKNOWN:
-            return Outcome.REFUSED
-        return Outcome.UNFINISHED if answer.error.code in UNFINISHED_CODES else Outcome.TRANSIENT
-    if status is None or status in TRANSIENT_STATUSES or status >= SERVER_ERROR:
-        return Outcome.TRANSIENT
-    if OK <= status < REDIRECT:
-        return Outcome.SUCCEEDED
-    return Outcome.REFUSED if status >= BAD_REQUEST else Outcome.TRANSIENT
+    return status if status is not None and LEAST_STATUS <= status <= MOST_STATUS else None
 
 
 def code_of(answer: Answer) -> str:
-    """Name an error in the report: by its code, else by its type, else by the HTTP status."""
-    if answer.error is not None and answer.error.code:
-        return answer.error.code
-    if answer.response is None:
-        return "no_response"
-    told = answer.response.body.error if answer.response.body else None
-    error = told if isinstance(told, dict) else {}
-    named = (each for each in map(error.get, ("code", "type")) if each and isinstance(each, str | int | float))
-    return str(next(named, f"http_{answer.response.status_code}"))
+    """Name an error in the report by its code, else by its type, else by the HTTP status.
+
+    The error in the body belongs to a status, and comes first where there is one.
+    """
+    body = answer.response.body if answer.response else None
+    of_body = _error(body.error) if body else None
+    known = (answer.error, of_body) if _status(answer) is None else (of_body, answer.error)
+    named = (error.name for error in known if error and error.name)
+    told = answer.response.status_code if answer.response else None
+    return next(named, "no_response" if told is None else f"http_{told}")[:LONGEST_NAME]
 
 
 _NO_DETAILS: Final = Details()

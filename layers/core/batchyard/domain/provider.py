@@ -18,6 +18,10 @@ class Provider(Protocol):
         """Upload the input of a provider batch."""
         ...
 
+    def retrieve_file(self, file_id: str) -> File:
+        """Read how far the provider has processed an upload."""
+        ...
+
     def create_batch(
         self, *, input_file_id: str, endpoint: str, completion_window: str, metadata: dict[str, str]
     ) -> ProviderBatch:

@@ -1,5 +1,6 @@
 """A shard and its attempts, as recorded."""
 
+from itertools import accumulate, takewhile
 from typing import Final
 
 import msgspec
@@ -10,6 +11,7 @@ WAITING: Final = "waiting"
 DONE: Final = "done"
 KEPT_ATTEMPTS: Final = 100
 MOST_FILES_TO_DELETE: Final = 300  # a provider that deletes no file must not fill the record
+MOST_BYTES_OF_FILES: Final = 50_000  # of their ids; real ids are far shorter
 MOST_BYTES: Final = 300_000  # of the attempts as JSON; a record of DynamoDB holds 400 KB
 
 CLOCK_SKEW: Final = 300  # seconds by which the provider's clock may differ from ours
@@ -47,8 +49,18 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     transient: int = 0
     #: Lines of the provider's files that answer no request of ours.
     strays: int = 0
+    #: Answers that were not quite JSON, or not UTF-8, and are kept mended.
+    mended: int = 0
+    #: Answers with success and an empty body.
+    empty: int = 0
+    #: Answers that the provider counted as completed and never gave.
+    never_came: int = 0
     #: How often the ended provider batch did not show all answers that it had counted.
     looks: int = 0
+    #: Since when the provider batch shows a status that nobody knows, and since when counts and files show that, all the
+    #: same, all its answers are there.
+    odd_since: int | None = None
+    all_there_since: int | None = None
     #: How often a file of the provider broke off.
     unread: int = 0
     #: The version of the shard that wrote the runs. A worker that was overtaken wrote under another version.
@@ -96,21 +108,27 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     #: A file at the provider that holds the first `file_lines` of the unfinished lines (0: all of them).
     file_id: str | None = None
     file_lines: int = 0
+    #: Since when the provider processes this file; 0: no more than is known, the file is ready.
+    file_pending_since: int = 0
     #: The most tokens, by our estimate, of the next attempt (0: no bound).
     wave: int = 0
+    #: The size of the smallest file of it that the provider refused as too large; 0: none.
+    too_large_bytes: int = 0
     #: Files at the provider that nobody needs any more.
     files_to_delete: list[str] = []
     #: Rises with every write, so that a worker that was overtaken can write no more.
     version: int = 0
     status: str = WAITING
     attempts: list[Attempt] = []
-    #: Lines with a final outcome.
+    #: Lines with a final outcome. Until the attempt under way is collected, the provider's own count stands for its lines.
     completed: int = 0
     failed: int = 0
     #: Failed lines, by the code of their error.
     codes: dict[str, int] = {}
     #: Calls to the provider that failed since the last call that worked.
     failures_in_a_row: int = 0
+    #: When the first of them failed, in Unix seconds.
+    failing_since: int = 0
     #: Attempts in a row that finished no line.
     stalls: int = 0
     #: Each of these attempts sent at least this many of the first unfinished lines.
@@ -174,8 +192,9 @@ def with_new_attempt(shard: Shard, now: int) -> Shard:
     number = shard.attempts[-1].number + 1 if shard.attempts else 1
     attempt = Attempt(number=number, started_at=now, lines=shard.unfinished)
     kept = [old for old in shard.attempts[:-KEPT_ATTEMPTS] if _left_something(old)]
+    completed = sum(attempt.succeeded for attempt in shard.attempts)  # and not what the provider counted
     grown = shard.wave * 3 // 2 if shard.attempts and shard.attempts[-1].provider_status != "failed" else shard.wave
-    return change(shard, wave=grown, attempts=[*kept, *shard.attempts[-KEPT_ATTEMPTS:], attempt])
+    return change(shard, wave=grown, completed=completed, attempts=[*kept, *shard.attempts[-KEPT_ATTEMPTS:], attempt])
 
 
 def is_full(shard: Shard) -> bool:
@@ -195,7 +214,11 @@ def change(shard: Shard, **changes: object) -> Shard:
 def with_files_to_delete(shard: Shard, *file_ids: str | None) -> Shard:
     """Return the shard with these files among those to be deleted at the provider."""
     every = [*shard.files_to_delete, *(file_id for file_id in file_ids if file_id)]
-    return change(shard, files_to_delete=list(dict.fromkeys(every))[-MOST_FILES_TO_DELETE:])
+    known = list(dict.fromkeys(every))[-MOST_FILES_TO_DELETE:]
+    room = takewhile(
+        lambda size: size <= MOST_BYTES_OF_FILES, accumulate(len(file_id.encode()) for file_id in reversed(known))
+    )
+    return change(shard, files_to_delete=known[len(known) - len(list(room)) :])
 
 
 def with_next_version(before: Shard | None, after: Shard) -> Shard:
@@ -213,7 +236,8 @@ def with_stall(shard: Shard) -> Shard:
 
 def as_done(shard: Shard, reason: BatchError | None = None) -> Shard:
     """Return the shard as done; `reason` is the outcome of the lines that are still unfinished."""
-    return change(shard, status=DONE, reason=reason, paused=None)
+    completed = sum(attempt.succeeded for attempt in shard.attempts)
+    return change(shard, status=DONE, reason=reason, paused=None, completed=completed)
 
 
 def change_attempt(shard: Shard, **changes: object) -> Shard:

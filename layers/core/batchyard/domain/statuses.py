@@ -27,6 +27,11 @@ TRANSITIONS: Final[dict[str, frozenset[str]]] = {
 }
 ENDED: Final = frozenset(status for status, following in TRANSITIONS.items() if not following)
 
+# All statuses of a provider batch.
+OF_PROVIDER: Final = frozenset({VALIDATING, FAILED, IN_PROGRESS, FINALIZING, COMPLETED, EXPIRED, CANCELLING, CANCELLED})
+# Of a file at the provider: not ready yet, and never to be.
+FILE_PENDING, FILE_ERROR = "pending", "error"
+
 # Of a provider batch: its tokens had room; it ends by itself; it has run some of its lines.
 PROVIDER_TOOK_IN: Final = frozenset({IN_PROGRESS, FINALIZING, COMPLETED})
 PROVIDER_ENDING: Final = frozenset({CANCELLING, FINALIZING})

@@ -15,6 +15,11 @@ QUIET: Final = 120
 
 BATCH, BATCH_OUTPUT = "batch", "batch_output"
 UPLOADED, PROCESSED = "uploaded", "processed"  # `uploaded`: the bytes of the file have not come yet
+LINK_LIFE: Final = HOUR  # that a presigned URL is good
+KEEP_DELETED: Final = DAY  # the record of a deleted file, so that a list can go on behind it
+KEEP_READ: Final = 61 * DAY  # the record of a file that a batch was made from: longer than any execution of a batch
+# After these, no bytes come any more. A request that began in time may last, and S3 keeps parts for seven days.
+LAST_BYTES, LAST_PARTS = DAY, 8 * DAY
 SHORTEST_LIFE, LONGEST_LIFE = HOUR, 30 * DAY  # that a caller may ask for
 # A tag says after how many days the bucket's lifecycle rules remove an object: the next greater of these numbers.
 KEEP_TAG, KEEP_DAYS = "keep-days", (1, 3, 7, 14, 30)
@@ -45,12 +50,31 @@ class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int | None = None
     #: When DynamoDB may drop the record.
     expires_at_ttl: int | None = None
-    #: The record of a deleted file is kept for a day, so that a list can go on behind it.
     deleted_at: int | None = None
+    #: Until when a presigned URL lets its holder write the object.
+    link_until: int | None = None
+    #: When a batch was last made from the file.
+    read_at: int | None = None
+    #: When the bytes were removed for good; until then they count.
+    removed_at: int | None = None
 
     def there(self, now: int) -> bool:
         """Tell whether the file is neither deleted nor expired."""
         return self.deleted_at is None and (self.expires_at is None or now < self.expires_at)
+
+    def over_for(self, seconds: int, now: int) -> bool:
+        """Tell whether the file ended, and a batch was last made from it, so many seconds ago at least."""
+        ends = [at for at in (self.deleted_at, self.expires_at) if at is not None]
+        return bool(ends) and max(min(ends), self.read_at or 0) <= now - seconds
+
+    def writable(self, now: int) -> bool:
+        """Tell whether a presigned URL could still write the object."""
+        return self.link_until is not None and now < self.link_until
+
+    def lost(self, now: int) -> bool:
+        """Tell whether the bytes were announced, and can come no more."""
+        last = self.created_at + LAST_PARTS if self.link_until is None else self.link_until + LAST_BYTES
+        return self.status == UPLOADED and now > last
 
 
 def shape(file: StoredFile) -> dict[str, Any]:

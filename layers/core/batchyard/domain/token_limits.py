@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Final
 
+from batchyard.domain.durations import whole
+
 MILLION: Final = 1_000_000
 # English prose has four bytes a token or more, and the JSON around it counts too: the estimate is rather too high.
 BYTES_PER_TOKEN: Final = 4
@@ -20,6 +22,7 @@ STATED: Final = (
     re.compile(r"\blimit(?:\s+(?:of|is)|\s*[:=])\s*" + _NUMBER, re.IGNORECASE),
     re.compile(_NUMBER + r"\s+enqueued\s+tokens", re.IGNORECASE),
 )
+LONGEST_LIMIT: Final = 15  # digits; no number that is longer is a limit
 UNITS: Final = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
 
 # The lowest limits of enqueued tokens that OpenAI publishes, those of its first tier: the first whose word a model's name
@@ -50,14 +53,15 @@ def configured_limit(text: str, model: str) -> int | None:
     limits: dict[str, int] = {}
     for part in filter(None, map(str.strip, text.split(","))):
         name, _, number = part.rpartition("=")
-        if not (number.isascii() and number.isdigit()):
+        limit = whole(number)
+        if limit is None or limit < 0:
             raise ValueError(f"MaxEnqueuedTokens must be a number or model=number, with commas between, not {part!r}")
-        limits[name.strip()] = int(number)
+        limits[name.strip()] = limit
     return limits.get(model, limits.get("", 0)) or None
 
 
 def stated_limit(message: str) -> int | None:
-    """Read the limit from the provider's message: no code or member states it.
+    """Read the limit from the provider's message: no code or member states it. None for a number that is no limit.
 
     OpenAI writes `Limit: 90,000 enqueued tokens`, Azure `the configured limit of 30K for the deployment`.
     """
@@ -65,8 +69,8 @@ def stated_limit(message: str) -> int | None:
         found = pattern.search(message)
         if found is not None:
             number, unit = re.sub(r"[,_]|\.(?=\d{3}\b)", "", found[1]).rstrip("."), UNITS[found[2].upper()]
-            limit = int(float(number) * unit) if number.count(".") <= 1 else 0
-            return limit or None
+            sound = number.count(".") <= 1 and len(number) <= LONGEST_LIMIT
+            return (int(float(number) * unit) or None) if sound else None
     return None
 
 
@@ -80,15 +84,17 @@ def tokens_of(size: int, ratio: int) -> int:
     return max(1, -(-size * ratio // MILLION))
 
 
-def wave(sizes: Sequence[int], ratio: int, most: int | None) -> tuple[int, int]:
+def wave(sizes: Sequence[int], ratio: int, most: int | None, most_bytes: int | None = None) -> tuple[int, int]:
     """Return how many of the first lines fit into an attempt of at most `most` tokens, and the bytes of these lines.
 
     At least one line goes: only the provider knows whether it fits.
     """
     ends = list(accumulate(sizes))
-    if most is None or not ends:
+    bounds = [] if most is None else [most * MILLION // ratio]
+    bounds += [] if most_bytes is None else [most_bytes]
+    if not bounds or not ends:
         return len(ends), ends[-1] if ends else 0
-    count = max(1, bisect_right(ends, most * MILLION // ratio))
+    count = max(1, bisect_right(ends, min(bounds)))
     return count, ends[count - 1]
 
 

@@ -4,7 +4,6 @@ Events have OpenAI's shape. Signatures follow Standard Webhooks: https://www.sta
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -12,6 +11,7 @@ from typing import Any, Final
 import msgspec
 from standardwebhooks.webhooks import Webhook
 
+from batchyard.domain import nesting
 from batchyard.domain.durations import DAY
 
 PENDING, DELIVERED, FAILED = "pending", "delivered", "failed"
@@ -33,7 +33,7 @@ class WebhookEvent(msgspec.Struct, frozen=True):
             "id": self.event_id, "object": "event", "type": self.event_type, "created_at": self.created_at,
             "data": {"id": self.batch_id},
         }  # fmt: skip
-        return json.dumps(event).encode()
+        return nesting.encode(event).encode()
 
 
 class DeliveryRequest(msgspec.Struct, frozen=True):

@@ -1,17 +1,18 @@
 """What a caller may ask for beside OpenAI's own members, in a body of `POST /batches` or in the user metadata of an upload."""
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from typing import Any, Final
 
 from batchyard.domain.batch import REFUSE, SKIP, BatchError
+from batchyard.domain.durations import amount, in_digits
 
 MOST_PAIRS, LONGEST_KEY, LONGEST_VALUE = 16, 64, 512  # of OpenAI's metadata; keys and values in characters
 
 NAMES: Final = ("on_invalid", "dry_run", "max_cost_usd")
 WORDS: Final = {"true": True, "false": False}
-LONGEST_AMOUNT: Final = 20  # characters
+LARGEST_AMOUNT: Final = 1e12  # US dollars; what is not below it stays as it is, and is refused
+NO_AMOUNT: Final = "max_cost_usd must be an amount of US dollars above 0, in digits with a point, such as 12.50."
 # All optional members that change what becomes of a batch: of a request, and of the user metadata of an upload.
 MEMBERS: Final = (*NAMES, "metadata", "output_expires_after")
 OF_UPLOADS: Final = (*(name.replace("_", "-") for name in NAMES), "completion-window", "metadata")
@@ -60,9 +61,9 @@ def _own(name: str) -> str:
 def of_body(body: Mapping[str, Any]) -> dict[str, Any]:
     """Pick the options of a body; an amount becomes text, as the record keeps it."""
     named = {name: body[name] for name in NAMES if body.get(name) is not None}
-    amount = named.get("max_cost_usd")
-    if isinstance(amount, int | float) and not isinstance(amount, bool):
-        named["max_cost_usd"] = str(amount)
+    cost = named.get("max_cost_usd")
+    if isinstance(cost, int | float) and not isinstance(cost, bool) and abs(cost) < LARGEST_AMOUNT:
+        named["max_cost_usd"] = in_digits(cost)
     return named
 
 
@@ -80,17 +81,9 @@ def wrong(options: Mapping[str, Any]) -> BatchError | None:
         return BatchError("invalid_value", f"on_invalid must be '{REFUSE}' or '{SKIP}'.", "on_invalid")
     if not isinstance(options.get("dry_run", False), bool):
         return BatchError("invalid_type", "dry_run must be true or false.", "dry_run")
-    if not _is_amount(options.get("max_cost_usd", "1")):
-        return BatchError("invalid_value", "max_cost_usd must be an amount of US dollars above 0.", "max_cost_usd")
+    if not amount(options.get("max_cost_usd", "1")):
+        return BatchError("invalid_value", NO_AMOUNT, "max_cost_usd")
     return None
-
-
-def _is_amount(text: object) -> bool:
-    try:
-        amount = Decimal(text) if isinstance(text, str) and len(text) <= LONGEST_AMOUNT else Decimal(0)
-    except InvalidOperation:
-        return False
-    return amount.is_finite() and amount > 0
 
 
 def check_metadata(metadata: Mapping[str, object]) -> BatchError | None:

@@ -14,7 +14,7 @@ from batchyard.domain.time_budget import OutOfTime, TimeBudget
 from batchyard.lines import file_kinds
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.observability import logger
-from batchyard.planning.decompress import Damaged, source_of
+from batchyard.planning.decompress import Damaged, TooMuch, source_of
 from batchyard.planning.preflight import all_lines, preflight, sum_up_targets, too_dear
 from batchyard.planning.progress import PlanProgress, read_progress, write_progress
 from batchyard.planning.regroup import regroup, scattered
@@ -126,6 +126,8 @@ def _scan(services: Services, batch: Batch, progress: PlanProgress, seconds_left
         return _refuse_lost(scan, f"The input {batch.input.uri} was deleted, replaced or cannot be read.")
     except Damaged as error:
         return _refuse_lost(scan, f"The input {batch.input.uri} is a damaged gzip file: {error}.")
+    except TooMuch as error:
+        return _refuse_whole(scan, error.error)
     except OutOfTime:
         skipped.close()
         _write_checkpoint(services, batch, scan, begun)
@@ -134,9 +136,10 @@ def _scan(services: Services, batch: Batch, progress: PlanProgress, seconds_left
 
 
 def _shard_limits(services: Services) -> ShardLimits:
-    settings = services.settings
+    settings, taken = services.settings, services.creation_store.most_bytes(services.now())
+    most_bytes = min(settings.max_bytes_per_shard, taken or settings.max_bytes_per_shard)
     return ShardLimits(
-        settings.max_requests_per_shard, settings.max_bytes_per_shard, settings.max_embedding_inputs_per_shard,
+        settings.max_requests_per_shard, most_bytes, settings.max_embedding_inputs_per_shard,
         settings.max_tokens_per_shard,
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ import msgspec
 
 from batch_client import choose_profile
 from batchyard.domain.batch import SKIP, Batch, BatchError
+from batchyard.domain.durations import amount
 from batchyard.domain.time_budget import TimeBudget
 from batchyard.domain.token_limits import estimated
 from batchyard.lines.line import DUPLICATE
@@ -131,7 +132,8 @@ def too_dear(found: Preflight, most: str) -> BatchError | None:
     if found.estimated_usd is None:
         message = f"There is no price for the model {unknown!r}, so max_cost_usd cannot be kept. Leave one of them out."
         return BatchError("unknown_price", message, "max_cost_usd")
-    if Decimal(str(found.estimated_usd)) <= Decimal(most):
+    asked = amount(most)
+    if asked is not None and Decimal(str(found.estimated_usd)) <= asked:
         return None
     message = (
         f"The batch is estimated at ${found.estimated_usd:,.6f}, above max_cost_usd of ${most}. Raise it, or send less."

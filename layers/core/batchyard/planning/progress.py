@@ -39,6 +39,8 @@ class PlanProgress(msgspec.Struct, kw_only=True):
 
     #: How far a packed input is unpacked; None when none is, or all of it.
     unpacking: Begun | None = None
+    #: Bytes of the unpacked input that are counted toward what the tenant stores.
+    counted_bytes: int = 0
     #: The byte of the source from which the scan goes on.
     offset: int = 0
     #: The number of the last line that was read.

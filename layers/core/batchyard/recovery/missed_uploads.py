@@ -40,21 +40,21 @@ def start_missed(run: SweepRun) -> None:
             look_ups += _start(run, arrived)
             after = arrived.object.key
         after = page.last
-    store.keep_bookmark(BOOKMARK, {"rest_until": now + _rest(requests, look_ups)})
+    store.keep_bookmark(BOOKMARK, {"rest_until": now + rest(requests, look_ups)})
 
 
-def _rest(requests: int, look_ups: int) -> int:
+def rest(requests: int, look_ups: int) -> int:
     """Return the seconds from one whole walk to the next, by what it cost."""
     hours = max((requests - 1) / REQUESTS_AN_HOUR, look_ups / LOOK_UPS_AN_HOUR)
     return min(int(hours * HOUR), LONGEST_REST)
 
 
 def _start(run: SweepRun, arrived: Arrived) -> bool:
-    """Make a batch of an upload that has none; tell whether its record was looked up."""
-    if not _may_be_missed(run.services, arrived):
-        return False
+    """Make a batch of an upload that has none; tell whether its record may have been looked up."""
     services, upload = run.services, arrived.object
     with run.trying(key=upload.key):
+        if not _may_be_missed(services, arrived):
+            return False
         batch_id = new_batch.batch_id_of(upload)
         known = services.batch_store.find_batch(batch_id)
         if known is None and intake(services, upload.bucket, upload.key, upload.version_id):

@@ -115,13 +115,18 @@ def _walk(
         return
     orphans: list[T] = []  # cleaned up after the walk: the next page of the list is named by an item of the last page
     for seen in walk.items(listed):
-        verdict = judge(run, seen)
+        verdict = Verdict.UNCLEAR
+        with run.fenced(listed=seen.id):
+            verdict = judge(run, seen)
         walk.passed(seen, verdict)
         orphans += [seen] if verdict is Verdict.ORPHAN else []
         if len(orphans) >= MOST_ORPHANS:
             break
     for orphan in orphans:
-        if run.unreachable or not clean_up(run, orphan):
+        cleaned = False
+        with run.fenced(orphan=orphan.id):
+            cleaned = not run.unreachable and clean_up(run, orphan)
+        if not cleaned:
             walk.again(orphan)
     walk.close()
 

@@ -1,4 +1,4 @@
-"""Settle a batch that has ended: leave nothing of it at the provider."""
+"""Settle a batch that has ended: leave nothing of it at the provider, nor its unpacked input in S3."""
 
 from operator import methodcaller
 
@@ -13,7 +13,8 @@ from batchyard.shards import provider_files
 
 
 def settle(run: SweepRun, batch: Batch) -> None:
-    """Cancel and delete what the batch has left at the provider; the sweep comes back until nothing is left."""
+    """Cancel and delete what the batch has left; the sweep comes back until nothing is left."""
+    _remove_unpacked(run, batch)
     age = run.services.now() - max(batch.completed_at or 0, batch.failed_at or 0, batch.cancelled_at or 0)
     if run.unreachable:
         return
@@ -24,6 +25,17 @@ def settle(run: SweepRun, batch: Batch) -> None:
         return
     run.services.sweep_store.settle(batch.batch_id)
     run.count("BatchesSettled", batch_id=batch.batch_id)
+
+
+def _remove_unpacked(run: SweepRun, batch: Batch) -> None:
+    """Remove the unpacked copy of the input for good; nobody reads it any more, and it counts no more."""
+    services, source = run.services, batch.source
+    if source is None:
+        return
+    services.file_bucket.remove(source.key, source.version_id or "null")
+    if services.sweep_store.forget_source(batch.batch_id):
+        services.quota_store.give_back(batch.tenant, source.size, services.now())
+        run.count("UnpackedInputsRemoved", batch_id=batch.batch_id, bytes=source.size)
 
 
 def _settle_shards(run: SweepRun, batch: Batch) -> bool:

@@ -1,10 +1,12 @@
-"""Correct the sums of the bytes that tenants store: files expire, and a function may die between count and record."""
+"""Correct the sums of the bytes that tenants store: files end, and a function may die between count and record."""
 
 from collections.abc import Iterator
 from typing import Final
 
-from batchyard.domain.stored_file import Stored
+from batchyard.domain import object_keys
+from batchyard.domain.stored_file import PROCESSED, Stored, StoredFile
 from batchyard.observability import logger
+from batchyard.recovery.stored_objects import release_ended
 from batchyard.recovery.sweep_run import SweepRun
 
 BOOKMARK: Final = "stored bytes"
@@ -30,6 +32,7 @@ def sum_up(run: SweepRun) -> None:
 
 
 def _correct(run: SweepRun, listed: Stored) -> None:
+    release_ended(run, listed.tenant)
     before = run.services.quota_store.read(listed.tenant)  # the index may lag behind
     true = 0
     for number, size in enumerate(_sizes(run, listed.tenant), start=1):
@@ -43,7 +46,26 @@ def _correct(run: SweepRun, listed: Stored) -> None:
 
 def _sizes(run: SweepRun, tenant: str) -> Iterator[int]:
     services, now = run.services, run.services.now()
-    for file in services.file_store.files(tenant, now, None, None, newest_first=True):
-        yield file.bytes
-    for upload in services.upload_store.pending(tenant, now):
-        yield upload.bytes
+    for file in services.file_store.stored(tenant):
+        # A file that ended before its bytes came has none but parts; the bucket itself removes results that expired.
+        came = file.status == PROCESSED or file.multipart_id is not None
+        if file.there(now) or (came and object_keys.owner_of_file(file.key)):
+            yield _stored_bytes(run, file)
+    for batch in services.batch_store.open_of(tenant):
+        yield batch.source.size if batch.source else 0
+    for upload in services.upload_store.stored(tenant, now):
+        yield upload.bytes_at(now)
+
+
+def _stored_bytes(run: SweepRun, file: StoredFile) -> int:
+    """Return the bytes of a file; if they were announced and can come no more, look whether they came."""
+    services = run.services
+    if not file.lost(services.now()):
+        return file.bytes
+    here = (each for page in services.file_bucket.versions(file.key) for each in page)
+    came = next((each for each in here if (each.key, each.size) == (file.key, file.bytes)), None)
+    if came is None:
+        services.file_store.note_removal(file, services.now())
+        return 0
+    services.file_store.change(file.file_id, status=PROCESSED, version_id=came.version_id)
+    return file.bytes

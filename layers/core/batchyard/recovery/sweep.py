@@ -10,6 +10,7 @@ from batchyard.recovery.missed_uploads import start_missed
 from batchyard.recovery.orphans import look_for_batches, look_for_files
 from batchyard.recovery.settle import settle
 from batchyard.recovery.storage_audit import sum_up
+from batchyard.recovery.stored_objects import remove_unowned
 from batchyard.recovery.sweep_run import SweepRun
 from batchyard.recovery.token_audit import correct_ledgers
 from batchyard.services import Services
@@ -77,4 +78,4 @@ def _end(run: SweepRun) -> dict[str, int]:
     return run.end()
 
 
-TASKS: Final = (start_missed, see_to_batches, correct_ledgers, sum_up, look_for_batches, look_for_files)
+TASKS: Final = (start_missed, see_to_batches, correct_ledgers, sum_up, remove_unowned, look_for_batches, look_for_files)

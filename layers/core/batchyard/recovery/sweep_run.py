@@ -26,6 +26,8 @@ class SweepRun:
         self.deletes = provider_files.may_delete(services)
         #: Names of executions of batches that ran when they were listed.
         self.running: frozenset[str] = frozenset()
+        #: The keys of the inputs of open batches, of each tenant that was looked at; None if they could not be read.
+        self.inputs: dict[str, frozenset[str] | None] = {}
 
     def allot(self, tasks_left: int) -> None:
         """Give the task that begins now its share of the time that is left."""
@@ -58,10 +60,22 @@ class SweepRun:
         return deletion.left
 
     @contextmanager
-    def trying(self, **facts: object) -> Iterator[None]:
-        """Keep a failure of the block from the rest of the run; `end` raises if it is not the provider's."""
+    def fenced(self, **facts: object) -> Iterator[None]:
+        """Set apart what the block cannot read: told by the log, and counted. A failure of AWS or of the provider passes."""
         try:
             yield
+        except (BatchyardError, BatchClientError):
+            raise
+        except Exception:  # noqa: BLE001 - what a poisoned record leads to is not known, and another run does not help
+            logger.exception("set apart", extra=facts)
+            self.done["SetApart"] += 1
+
+    @contextmanager
+    def trying(self, **facts: object) -> Iterator[None]:
+        """Keep a failure of the block from the rest of the run; `end` raises if AWS failed."""
+        try:
+            with self.fenced(**facts):
+                yield
         except StaleRecord:
             logger.info("somebody else saw to it", extra=facts)
         except KeyMissing as error:  # a stack that was just deployed is in order

@@ -21,11 +21,14 @@ def correct_ledgers(run: SweepRun) -> None:
     mark = sweep_store.bookmark(BOOKMARK)
     at, behind = mark.get("at", ""), mark.get("behind", "")
     for name in [each for each in run.services.token_ledger_store.names() if each >= at]:
-        reached = _release_stale(run, name, behind if name == at else "")
+        reached = None
+        with run.fenced(ledger=name):
+            reached = _release_stale(run, name, behind if name == at else "")
+            if reached is None:
+                _recount(run, name)
         if reached is not None:
             sweep_store.keep_bookmark(BOOKMARK, {"at": name, "behind": reached})
             return
-        _recount(run, name)
     sweep_store.keep_bookmark(BOOKMARK, {})
 
 

@@ -12,6 +12,7 @@ from batchyard.domain.shard import Attempt, Shard
 from batchyard.planning.summary import Summary
 from batchyard.results.join import Result, Tally
 
+FAULTS: Final = ("strays", "mended", "empty", "never_came")
 PACKAGES: Final = ("aws-lambda-powertools", "boto3", "msgspec", "requests")
 
 
@@ -32,6 +33,7 @@ def report(
         "output": _result(output, tally.succeeded),
         "errors": {**_result(errors, tally.failed), "by_code": dict(sorted(tally.codes.items()))},
         "outcomes_equal_lines": tally.succeeded + tally.failed == summary.lines,
+        "answers": _answers(shards),
         "usage": (batch.usage or Usage()).shape(),
         "shards": [_shard(shard) for shard in shards],
         "versions": {
@@ -50,6 +52,12 @@ def _result(result: Result, lines: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _answers(shards: list[Shard]) -> dict[str, int]:
+    """Sum up what was wrong with the provider's answers."""
+    attempts = [attempt for shard in shards for attempt in shard.attempts]
+    return {name: sum(getattr(attempt, name) for attempt in attempts) for name in FAULTS}
+
+
 def _shard(shard: Shard) -> dict[str, Any]:
     return {
         "shard": shard.shard,
@@ -62,12 +70,13 @@ def _shard(shard: Shard) -> dict[str, Any]:
         "completed": shard.completed,
         "unfinished": shard.unfinished,
         "reason": msgspec.to_builtins(shard.reason),
+        "too_large_bytes": shard.too_large_bytes or None,
         "attempts": [_attempt(attempt) for attempt in shard.attempts],
     }
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:
     shown = ("number", "provider_batch_id", "provider_status", "file_id", "started_at", "creating_at", "ended_at",
-             "lines", "succeeded", "failed", "transient", "strays")  # fmt: skip
+             "lines", "succeeded", "failed", "transient", *FAULTS)  # fmt: skip
     usage = attempt.usage.shape() if attempt.usage else None
     return {**{name: getattr(attempt, name) for name in shown}, "usage": usage}

@@ -7,17 +7,17 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate, repeat
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
-import msgspec
-
+from batch_client import mended
 from batchyard.domain import outcomes
 from batchyard.domain.batch import Usage
 from batchyard.domain.errors import BatchyardError, DiskFull, TooSlow
-from batchyard.domain.outcomes import BodyUsage, Outcome, usage_in
+from batchyard.domain.policy import Outcome
 from batchyard.domain.time_budget import TimeBudget
 from batchyard.lines.blocks import LineBlock, blocks
 from batchyard.lines.file_kinds import BOM
+from batchyard.lines.successes import is_empty, successes
 
 PIECE: Final = 512 * 1024
 AT_ONCE: Final = 64  # lines: one that needs a look of its own costs its neighbours one, too
@@ -27,45 +27,6 @@ WORTH: Final = {Outcome.UNFINISHED: 1, Outcome.TRANSIENT: 2, Outcome.REFUSED: 3,
 BY_WORTH: Final = (None, *WORTH)
 BEST: Final = WORTH[Outcome.SUCCEEDED]
 REMEDY: Final = "Lower MaxRequestsPerShard, so that the answers of one provider batch fit, and run the batch again."
-
-
-class _Body(msgspec.Struct, gc=False):
-    usage: BodyUsage | None = None
-
-
-class _Response(msgspec.Struct, gc=False):
-    status_code: Literal[200]
-    body: _Body
-
-
-class _Success(msgspec.Struct, gc=False):
-    custom_id: str
-    response: _Response
-    error: None = None
-
-
-_SUCCESS: Final = msgspec.json.Decoder(_Success)
-
-
-class Successes(NamedTuple):
-    """What lines of plain successes hold: the custom_id of each, and the tokens of all of them."""
-
-    custom_ids: list[str]
-    usage: Usage
-
-
-def successes(lines: list[bytes]) -> Successes | None:
-    """Read plain successes; None if any line is another thing or needs a look of its own.
-
-    Each line gives the same outcome when `outcomes` reads it alone. Members that nobody reads may hold bytes that are
-    not UTF-8: they change no outcome.
-    """
-    try:
-        found = list(map(_SUCCESS.decode, lines))
-    except (ValueError, RecursionError):  # nothing bounds how deep an answer nests
-        return None
-    used = [line.response.body.usage for line in found if line.response.body.usage is not None]
-    return Successes([line.custom_id for line in found], usage_in(used))
 
 
 class Answers:
@@ -83,6 +44,8 @@ class Answers:
         self._offsets = array("Q", bytes(8 * count))
         self._sizes = array("I", bytes(4 * count))
         self._codes: dict[int, str] = {}
+        self._to_mend: set[int] = set()
+        self._empty: set[int] = set()
         self._spool = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed with the object, a context manager
         self._end = 0
         self.strays = 0
@@ -115,9 +78,9 @@ class Answers:
         return self._codes[index]
 
     def line(self, index: int) -> bytes:
-        """Return the provider's line for a request, as it came."""
+        """Return the provider's line for a request: as it came, and mended if it is not quite JSON."""
         self._check_time()
-        return self._spool_at(self._sizes[index], self._offsets[index])
+        return self._line(index)
 
     def lines(self, indexes: list[int]) -> Iterator[tuple[list[int], bytes]]:
         """Yield the lines of these requests in this order, some at a time: their sizes and, joined, their bytes.
@@ -147,6 +110,20 @@ class Answers:
             found[worth != BEST].append(index)
         return found
 
+    @property
+    def mended(self) -> int:
+        """Count the answers that are not quite JSON, or not UTF-8, and are kept mended."""
+        return len(self._to_mend)
+
+    @property
+    def empty(self) -> int:
+        """Count the requests that were answered with success and an empty body."""
+        return len(self._empty)
+
+    def ran(self) -> int:
+        """Count the requests with an answer that tells that they were run."""
+        return len(self._worth) - self.missing() - self._worth.count(WORTH[Outcome.UNFINISHED])
+
     def missing(self) -> int:
         """Count the requests that have no answer at all."""
         return self._worth.count(0)
@@ -175,6 +152,10 @@ class Answers:
     def _spool_at(self, size: int, offset: int) -> bytes:
         return os.pread(self._spool.fileno(), size, offset)
 
+    def _line(self, index: int) -> bytes:
+        came = self._spool_at(self._sizes[index], self._offsets[index])
+        return mended(came) if index in self._to_mend else came
+
     def _some(self, indexes: list[int]) -> tuple[list[int], bytes]:
         sizes, offsets = [self._sizes[index] for index in indexes], [self._offsets[index] for index in indexes]
         if offsets == list(accumulate(sizes[:-1], initial=offsets[0])):  # they came in order
@@ -183,9 +164,9 @@ class Answers:
             data = b"".join(map(self._spool_at, sizes, offsets))
         if len(data) != sum(sizes):
             raise BatchyardError(f"{len(data)} bytes of {sum(sizes)} were read back from the disk")
-        if data.count(b"\n") == len(sizes):
+        if data.count(b"\n") == len(sizes) and self._to_mend.isdisjoint(indexes):
             return sizes, data
-        whole = [line if line.endswith(b"\n") else line + b"\n" for line in map(self._spool_at, sizes, offsets)]
+        whole = [line if line.endswith(b"\n") else line + b"\n" for line in map(self._line, indexes)]
         return list(map(len, whole)), b"".join(whole)
 
     def _take_successes(self, block: LineBlock, start: int) -> bool:
@@ -199,13 +180,14 @@ class Answers:
         for index, offset, size in zip(indexes, accumulate(block.sizes, initial=start), block.sizes, strict=False):
             self._worth[index], self._offsets[index], self._sizes[index] = BEST, offset, size
         self.usage += found.usage
+        self._empty.update(map(indexes.__getitem__, found.empty))
         return True
 
     def _take_each(self, block: LineBlock, start: int) -> None:
         for text, offset, size in zip(block.lines, accumulate(block.sizes, initial=start), block.sizes, strict=False):
             mark = len(BOM) if text.startswith(BOM) else 0
             if size > LONGEST_ANSWER or not text.isspace():
-                self._take(text, offset + mark, size - mark)
+                self._take(text[mark:], offset + mark, size - mark)
 
     def _take(self, text: bytes, offset: int, size: int) -> None:
         answer = outcomes.parse(text)  # a line that was too long to hold is empty: no answer
@@ -218,7 +200,11 @@ class Answers:
         if WORTH[outcome] <= self._worth[index]:
             return
         self._worth[index], self._offsets[index], self._sizes[index] = WORTH[outcome], offset, size
-        if outcome is Outcome.SUCCEEDED:
-            self.usage += outcomes.usage_of(answer)
-        else:
+        (self._to_mend.discard if mended(text) == text else self._to_mend.add)(index)
+        if outcome is not Outcome.SUCCEEDED:
             self._codes[index] = outcomes.code_of(answer)
+            return
+        used = outcomes.usage_of(answer)
+        self.usage += used
+        if used == Usage() and is_empty(text):
+            self._empty.add(index)

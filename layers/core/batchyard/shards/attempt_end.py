@@ -4,7 +4,8 @@ from contextlib import ExitStack
 
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Usage, window_seconds
-from batchyard.domain.outcomes import Outcome, count_code
+from batchyard.domain.outcomes import count_code
+from batchyard.domain.policy import Outcome
 from batchyard.domain.shard import Shard, as_done, change, change_attempt, with_stall
 from batchyard.domain.step import Next, Step
 from batchyard.lines.runs import RunWriter
@@ -72,7 +73,7 @@ def with_attempt_ended(turn: Turn, outcome: AttemptOutcome, status: str, usage: 
     ended = change_attempt(
         shard, provider_status=status, ended_at=turn.services.now(), succeeded=len(outcome.output),
         failed=len(outcome.errors), transient=len(outcome.transient), strays=outcome.answers.strays, runs=outcome.runs,
-        usage=usage.most(turn.attempt.usage),
+        mended=outcome.answers.mended, empty=outcome.answers.empty, usage=usage.most(turn.attempt.usage),
     )  # fmt: skip
     return change(
         ended, unfinished=len(outcome.unfinished), unfinished_key=outcome.key, file_id=None, codes=outcome.codes,

@@ -4,9 +4,12 @@ import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from operator import methodcaller
+from typing import Final
+
+import msgspec
 
 from batch_client import Batch as ProviderBatch
-from batch_client import BatchClientError, NotFoundError
+from batch_client import BatchClientError, NotFoundError, RequestCounts
 from batchyard.domain.outcomes import usage_of_batch
 from batchyard.domain.policy import Reaction, after_failed_call
 from batchyard.domain.shard import Shard, change_attempt, with_files_to_delete
@@ -15,14 +18,16 @@ from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.observability import logger
 from batchyard.services import Services
-from batchyard.shards import retries
+from batchyard.shards import retries, unknown_status
 from batchyard.shards.answers import Answers
 from batchyard.shards.attempt_end import AttemptOutcome, end_attempt, with_attempt_ended
+from batchyard.shards.pauses import sentences
 from batchyard.shards.provider_refusal import after_failed
 from batchyard.shards.turn import Turn, play
 
-# So often we look again for answers that the provider's own counts promise: long if there are none at all, as files may
-# come late; not so long if only some are missing, as those seldom come.
+# Looks for answers that the provider's own counts promise: many if there are none at all, or if a file is not there that the
+# provider names, as files may come late; fewer if only some answers are missing, as those seldom come.
+NOTHING_TO_DO: Final = "There is nothing to do: files may come late."
 PATIENCE_FOR_ALL, PATIENCE_FOR_SOME = 6, 3
 # So often a file that does not come whole is read anew, before what came of it is all we get: for a day, and if nothing more
 # of the shard is sent, for an hour.
@@ -46,13 +51,11 @@ def _collect(turn: Turn, seconds_left: Callable[[], float]) -> Step:
     except NotFoundError:
         return look_first  # poll knows how long to wait for it
     except BatchClientError as error:
-        return retries.after_failed_read(turn, error)
-    if not seen.ended:
+        return retries.after_failed_read(turn, f"GET /batches/{turn.provider_batch_id}", error)
+    status = seen.status if seen.ended else unknown_status.taken_as(turn, seen)
+    if status is None:
         return look_first
-    try:
-        return _take(turn, seen, seconds_left)
-    except BatchClientError as error:
-        return retries.after_failed_read(turn, error, _with_unread(turn.shard, error))
+    return _take(turn, msgspec.structs.replace(seen, status=status), seconds_left)
 
 
 def _take(turn: Turn, seen: ProviderBatch, seconds_left: Callable[[], float]) -> Step:
@@ -62,12 +65,16 @@ def _take(turn: Turn, seen: ProviderBatch, seconds_left: Callable[[], float]) ->
     asked = (lines.custom_ids[ordinal] for ordinal in sent.ordinals[: turn.attempt.lines])
     with Answers(asked, seconds_left) as answers:
         for file_id in filter(None, (seen.output_file_id, seen.error_file_id)):
-            gone = _read(turn, answers, file_id)
-            if gone and _may_look(turn.shard, answers):  # of a cancelled batch, too: what has run was paid for
-                return retries.after_failed_read(turn, gone, _with_look(turn.shard))
+            error = _read(turn, answers, file_id)
+            gone = isinstance(error, NotFoundError)
+            stays_away = gone and turn.attempt.looks >= PATIENCE_FOR_ALL
+            if error and not stays_away:  # of a cancelled batch, too: what has run was paid for
+                noted = _with_look(turn.shard) if gone else _with_unread(turn.shard, error)
+                return retries.after_failed_read(turn, f"GET /files/{file_id}/content", error, noted)
         missing = _missing(seen, answers)
         if missing and _may_look(turn.shard, answers):
             return _look_again(turn, missing)
+        _note_lost(turn, _never_came(turn, seen, answers))
         if seen.status == "failed" and not answers.final():
             return after_failed(turn, seen)
         turn.fence()
@@ -82,18 +89,41 @@ def _missing(seen: ProviderBatch, answers: Answers) -> int:
 
     A batch that is completed without counts has an answer to each request, as far as we know.
     """
-    if seen.request_counts is None or not seen.request_counts.total:
+    counts = seen.request_counts
+    if counts is None or not counts.total:
         return answers.missing() if seen.status == "completed" else 0
-    return min(answers.missing(), max(0, seen.request_counts.completed - answers.succeeded()))
+    return min(answers.missing(), max(0, counts.completed - _shown(counts, answers)))
 
 
-def _read(turn: Turn, answers: Answers, file_id: str) -> NotFoundError | None:
-    """Read a file; one that is not there is told, and holds no answers if it stays away."""
+def _shown(counts: RequestCounts, answers: Answers) -> int:
+    """Count the answers in the files that the provider may have counted as completed: of some, the status is 0."""
+    return max(answers.succeeded(), answers.ran() - counts.failed)
+
+
+def _never_came(turn: Turn, seen: ProviderBatch, answers: Answers) -> int:
+    """Count the answers that the provider ever counted as completed and that its files do not hold.
+
+    The count may have gone down: when a batch is cancelled, a finished answer may vanish.
+    """
+    counts = seen.request_counts or RequestCounts(0, 0, 0)
+    counted_before = turn.shard.completed - sum(past.succeeded for past in turn.shard.attempts)
+    lost = max(counted_before, counts.completed) - _shown(counts, answers)
+    return min(max(0, lost), turn.attempt.lines - answers.ran())
+
+
+def _note_lost(turn: Turn, never_came: int) -> None:
+    if never_came:
+        logger.warning("answers never came", batch_id=turn.shard.batch_id, shard=turn.shard.shard, answers=never_came)
+        turn.save(change_attempt(turn.shard, never_came=never_came))
+
+
+def _read(turn: Turn, answers: Answers, file_id: str) -> BatchClientError | None:
+    """Read a file, and return what kept it from being read; one that is not there holds no answers if it stays away."""
     whole = turn.attempt.unread < (PATIENCE_AT_THE_END if turn.why_stopped() else PATIENCE_FOR_CONTENT)
     try:
         chunks = turn.services.ask(methodcaller("download_file", file_id))
         answers.read(chunks if whole else _as_far_as_it_comes(chunks))
-    except NotFoundError as error:
+    except BatchClientError as error:
         return error
     return None
 
@@ -124,5 +154,10 @@ def _with_look(shard: Shard) -> Shard:
 
 def _look_again(turn: Turn, missing: int) -> Step:
     answers = "1 answer is" if missing == 1 else f"{missing} answers are"
-    turn.pause(_with_look(turn.shard), f"{answers} not in the provider's files yet.")
+    what = (
+        f"{answers} not in the provider's files yet: GET /batches/{turn.provider_batch_id} counts what they do not hold"
+    )
+    how_long = f"{PATIENCE_FOR_ALL} times in all; then the lines without an answer are sent again"
+    why = sentences(turn, what, turn.shard.failing_since, "looks again", how_long, NOTHING_TO_DO)
+    turn.failed(_with_look(turn.shard), why)
     return turn.then(Next.COLLECT, turn.retry_wait(turn.attempt.looks))

@@ -14,7 +14,7 @@ from batch_client import BatchClientError
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, window_seconds
 from batchyard.domain.errors import BatchyardError, InputGone, KeyMissing, NotFound, StoreError
-from batchyard.domain.outcomes import OUTCOME_UNKNOWN, Outcome
+from batchyard.domain.policy import OUTCOME_UNKNOWN, Outcome
 from batchyard.domain.shard import Shard, change_attempt, with_new_attempt
 from batchyard.domain.statuses import PROVIDER_RAN
 from batchyard.domain.step import Next, Step
@@ -70,7 +70,7 @@ def send_tail(turn: Turn, lines: ShardLines) -> Step:
         try:
             return _Tail(turn, lines, sent, answers).run()
         except KeyMissing as error:  # nothing of this handful was sent, nor written down as sent
-            return retries.after_failed_read(turn, error)
+            return retries.after_failed_read(turn, f"POST {turn.shard.endpoint}", error)
 
 
 class _Tail:

@@ -1,16 +1,26 @@
 """What a request that was sent on its own came to, as the line that a provider batch would have had for it."""
 
-import json
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
 import msgspec
 
-from batch_client import APIConnectionError, BadRequestError, BatchClientError, ConflictError, HttpInfo, OutcomeUnknown
+from batch_client import (
+    APIConnectionError,
+    BadRequestError,
+    BatchClientError,
+    ConflictError,
+    HttpInfo,
+    OutcomeUnknown,
+    decode_mended,
+    mended,
+)
 from batch_client import ServerError as ServiceError
+from batchyard.domain import nesting
 from batchyard.domain.batch import BatchError
-from batchyard.domain.nesting import is_too_deep, with_few_levels
-from batchyard.domain.outcomes import OUTCOME_UNKNOWN, answer_line, line_id
+from batchyard.domain.nesting import with_few_levels
+from batchyard.domain.outcomes import answer_line, line_id
+from batchyard.domain.policy import OUTCOME_UNKNOWN
 
 NOT_RUN: Final = BatchError("batch_cancelled", "The request was not run on its own either.")  # so it goes out again
 
@@ -24,8 +34,12 @@ class LineName(NamedTuple):
 
 
 def answered(name: LineName, answer: HttpInfo[bytes]) -> bytes:
-    """Shape the line of a request that was answered with success."""
-    return _line(name, answer.status, answer.request_id, _on_one_line(answer.data))
+    """Shape the line of a request that was answered with success; an answer that cannot be read may have been billed."""
+    try:
+        body = _on_one_line(answer.data)
+    except ValueError:
+        return unknown(name, "its answer is not JSON, or not all of it came.")
+    return _line(name, answer.status, answer.request_id, body)
 
 
 def not_answered(name: LineName, error: BatchClientError) -> bytes:
@@ -66,11 +80,11 @@ def _refusal(error: BatchClientError) -> bytes:
         return _on_one_line(error.body)
     except ValueError:  # a page of HTML; what it says is in the message
         envelope = {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
-        return json.dumps({"error": envelope}).encode()
+        return nesting.encode({"error": envelope}).encode()
 
 
 def _on_one_line(data: bytes) -> bytes:
-    """Write an answer as it is put into a line; forgiving, as what it tells was paid for. Raises ValueError for no JSON."""
-    text = data.decode("utf-8-sig", "replace").encode()
-    read = json.loads(with_few_levels(text), strict=False)
-    return b" ".join(text.splitlines()) if is_too_deep(text) else json.dumps(read, separators=(",", ":")).encode()
+    """Write an answer as it is put into a line: as it came, and mended if need be. Raises ValueError for no JSON."""
+    text = mended(data)
+    decode_mended(with_few_levels(text))
+    return b" ".join(text.splitlines())

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from batchyard.domain import nesting, statuses
 from batchyard.domain.batch import Batch, BatchError
+from batchyard.domain.errors import shown_to_tenants
 from batchyard.domain.shard import Shard, as_done, change
 from batchyard.domain.step import Next
 from batchyard.observability import logger, publish
@@ -27,7 +28,7 @@ def fail_batch(services: Services, batch_id: str, error: dict[str, Any]) -> None
     brought in, and then has the results written; see `recovery/drain`.
     """
     reason, batch = _reason(error), services.batch_store.batch(batch_id)
-    logger.error("batch failed", batch_id=batch_id, reason=reason.message)
+    logger.error("batch failed", batch_id=batch_id, reason=_cause(error))
     if batch.in_progress_at is None or batch.ended:
         end_batch(services, batch_id, reason)
     else:
@@ -58,7 +59,7 @@ def fail_shard(services: Services, batch_id: str, number: int, error: dict[str, 
     them in and sends nothing more.
     """
     reason = _reason(error)
-    logger.error("shard failed", batch_id=batch_id, shard=number, reason=reason.message)
+    logger.error("shard failed", batch_id=batch_id, shard=number, reason=_cause(error))
     shard = services.batch_store.shard(batch_id, number)
     shard = shard or open_shard(services, services.batch_store.batch(batch_id), number)
     if not shard.done:
@@ -84,7 +85,12 @@ def _with_failure(services: Services, shard: Shard, reason: BatchError) -> Shard
 
 def _reason(error: dict[str, Any]) -> BatchError:
     name, cause = _origin(error)
-    return BatchError("server_error", f"Batchyard could not go on: {name}: {cause[:LONGEST_CAUSE]}")
+    return BatchError("server_error", f"Batchyard could not go on: {name}: {shown_to_tenants(cause)[:LONGEST_CAUSE]}")
+
+
+def _cause(error: dict[str, Any]) -> str:
+    """Say what failed in words for the operator, whose log may hold AWS's own."""
+    return ": ".join(_origin(error))[:LONGEST_CAUSE]
 
 
 def _origin(error: dict[str, Any]) -> tuple[str, str]:

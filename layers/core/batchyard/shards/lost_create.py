@@ -8,10 +8,14 @@ metadata; only when the batch was surely not made is another created. If there i
 from typing import Final
 
 from batch_client import Batch as ProviderBatch
+from batch_client import BatchClientError
+from batchyard.domain.policy import Reaction, after_failed_call, is_absent, what_failed
 from batchyard.domain.shard import ATTEMPT_KEY, CLOCK_SKEW, Attempt, change_attempt
 from batchyard.domain.step import Next, Step
+from batchyard.shards.pauses import CREATE, ENDLESS, LIST, moment, sentences
 from batchyard.shards.turn import Turn
 
+REFUSALS: Final = frozenset({Reaction.FAIL_LINES, Reaction.UPLOAD, Reaction.ASK_AGAIN, Reaction.CUT})
 LISTED_WITHIN, LOOKS = 20, 3  # a batch just created may not be listed at once, nor by each of a service's replicas
 BETWEEN_LOOKS: Final = 10
 QUICKLY: Final = 15  # seconds; an answer that was lost later may belong to a create that is still under way
@@ -27,6 +31,20 @@ def find(turn: Turn, creating_at: int) -> ProviderBatch | None:
             ATTEMPT_KEY, shard.attempt_key, creating_at - CLOCK_SKEW, input_file_id=shard.file_id, but=known
         )
     )
+
+
+def why_unknown(turn: Turn, creating_at: int, error: BatchClientError) -> str | None:
+    """Say that a list which the provider refuses leaves open whether the batch exists; None where the refusal may pass."""
+    if after_failed_call(error) not in REFUSALS and not is_absent(error):
+        return None
+    shard = turn.shard
+    what = f"Batchyard cannot tell whether the provider batch {shard.attempt_key} exists: {what_failed(LIST, error)}"
+    remedy = (
+        f"The answer to {CREATE} was lost at {moment(creating_at)}. Look in the provider's console for a batch of the "
+        f"file {shard.file_id} whose metadata has this {ATTEMPT_KEY}: it may have run, and be billed. Have the "
+        "provider list batches for this key, then resume; or cancel."
+    )
+    return sentences(turn, what, shard.failing_since, "asks again", f"{ENDLESS}: it creates no other batch", remedy)
 
 
 def after_not_found(turn: Turn, creating_at: int) -> Step | None:

@@ -2,6 +2,7 @@
 
 import math
 from operator import methodcaller
+from typing import Final
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError
@@ -9,14 +10,16 @@ from batchyard.domain.batch import BatchError, window_seconds
 from batchyard.domain.outcomes import usage_of_batch
 from batchyard.domain.pacing import Look, poll_wait, remembered
 from batchyard.domain.shard import change, change_attempt, with_stall
-from batchyard.domain.statuses import PROVIDER_ENDING, PROVIDER_TOOK_IN
+from batchyard.domain.statuses import OF_PROVIDER, PROVIDER_ENDING, PROVIDER_TOOK_IN
 from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import deadline
 from batchyard.observability import logger
 from batchyard.services import Services
-from batchyard.shards import retries, stalls, token_room
+from batchyard.shards import retries, stalls, token_room, unknown_status
 from batchyard.shards.pauses import announce_pause
 from batchyard.shards.turn import Turn, play
+
+LOST_AFTER: Final = 5  # looks in a row that do not find a provider batch whose window is over
 
 
 def poll(services: Services, step: Step) -> Step:
@@ -34,7 +37,7 @@ def _poll(turn: Turn) -> Step:
     except NotFoundError as error:
         return _after_missing(turn, error)
     except BatchClientError as error:
-        return retries.after_failed_read(turn, error)
+        return retries.after_failed_read(turn, f"GET /batches/{turn.provider_batch_id}", error)
     if not seen.ended and seen.status not in PROVIDER_ENDING and _is_to_stop(turn):
         seen = _cancel(turn, seen)
     if seen.status in PROVIDER_TOOK_IN and turn.attempt.provider_status not in PROVIDER_TOOK_IN:
@@ -42,7 +45,8 @@ def _poll(turn: Turn) -> Step:
     elif not seen.ended:
         token_room.record_not_accepted(turn.services, turn.shard)
     _note(turn, seen)
-    return turn.then(Next.COLLECT) if seen.ended else _look_again(turn, seen)
+    ended = seen.ended or unknown_status.taken_as(turn, seen) is not None
+    return turn.then(Next.COLLECT) if ended else _look_again(turn, seen)
 
 
 def _is_to_stop(turn: Turn) -> bool:
@@ -55,10 +59,12 @@ def _is_to_stop(turn: Turn) -> bool:
 
 def _cancel(turn: Turn, seen: ProviderBatch) -> ProviderBatch:
     try:
-        return turn.services.ask(lambda provider: provider.cancel_batch(seen.id))
+        answer = turn.services.ask(lambda provider: provider.cancel_batch(seen.id))
     except BatchClientError as error:  # the next look tries again; what it finishes meanwhile is paid, and kept
         logger.warning("not cancelled", batch_id=turn.shard.batch_id, shard=turn.shard.shard, status=error.status)
         return seen
+    # The answer is a promise: where nobody knows the status, only the next looks show whether it is kept.
+    return answer if seen.status in OF_PROVIDER else seen
 
 
 def _note(turn: Turn, seen: ProviderBatch) -> None:
@@ -69,10 +75,11 @@ def _note(turn: Turn, seen: ProviderBatch) -> None:
     completed = max(shard.completed, before + running)
     told = usage_of_batch(seen.usage)
     usage = told.most(attempt.usage) if told else attempt.usage
-    known = (shard.completed, attempt.provider_status, attempt.usage, shard.failures_in_a_row, shard.paused)
-    if (completed, seen.status, usage, 0, None) != known:
-        looked = change_attempt(shard, provider_status=seen.status, usage=usage)
-        turn.answered(change(looked, completed=completed))
+    looked = change_attempt(unknown_status.with_look(turn, seen), provider_status=seen.status, usage=usage)
+    why = unknown_status.told(looked.attempts[-1])
+    after = change(looked, completed=completed)
+    if after != shard or (shard.failures_in_a_row, shard.paused) != (0, why):
+        turn.answered(after, why)
 
 
 def _look_again(turn: Turn, seen: ProviderBatch) -> Step:
@@ -82,8 +89,9 @@ def _look_again(turn: Turn, seen: ProviderBatch) -> Step:
     settings = turn.services.settings
     floor, ceiling = settings.poll_floor_seconds, settings.poll_ceiling_seconds
     wait = poll_wait(shown, before, total, floor, ceiling, turn.services.chance())
-    if now < deadline_at < now + wait:
-        wait = math.ceil(deadline_at - now)
+    for left in (deadline_at - now, unknown_status.seconds_left(turn, seen)):
+        if 0 < left < wait:
+            wait = math.ceil(left)
     return turn.then(Next.POLL, wait, remembered(shown, before))
 
 
@@ -104,9 +112,13 @@ def _deadline(turn: Turn) -> float:
 
 
 def _after_missing(turn: Turn, error: NotFoundError) -> Step:
-    """Take a provider batch that is not found: it may be there again, and counts as lost only when its window is over."""
-    if turn.services.now() < turn.attempt.began_at + window_seconds(turn.batch.completion_window):
-        return retries.after_failed_read(turn, error)
+    """Take a provider batch that is not found: it may be there again.
+
+    The batch counts as lost only when its window is over, and after some looks in a row that did not find it.
+    """
+    is_over = turn.services.now() >= turn.attempt.began_at + window_seconds(turn.batch.completion_window)
+    if not is_over or turn.shard.failures_in_a_row + 1 < LOST_AFTER:
+        return retries.after_failed_read(turn, f"GET /batches/{turn.provider_batch_id}", error)
     shard, attempt = turn.shard, turn.attempt
     logger.error("provider batch lost", batch_id=shard.batch_id, shard=shard.shard, attempt=attempt.number)
     ended = change_attempt(shard, provider_status="lost", ended_at=turn.services.now())

@@ -1,18 +1,29 @@
-"""Files at the provider that nobody needs any more."""
+"""Files at the provider: an upload is waited for until it is ready, and deleted when nobody needs it any more."""
 
 from collections.abc import Sequence
 from operator import methodcaller
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from batch_client import BatchClientError
+from batch_client import APIStatusError, BadRequestError, BatchClientError, File
+from batchyard.domain.durations import HOUR
 from batchyard.domain.errors import StaleRecord
+from batchyard.domain.pacing import room_wait
 from batchyard.domain.policy import Reaction, after_failed_call
 from batchyard.domain.shard import Shard, change
+from batchyard.domain.statuses import FILE_ERROR, FILE_PENDING
 from batchyard.observability import logger
 from batchyard.services import Services
+from batchyard.shards.pauses import moment
 
+if TYPE_CHECKING:
+    from batchyard.shards.turn import Turn
+
+# Seconds between two looks at a file that is processed: a second or two at first, then half of the time so far.
+LOOK_FLOOR, LOOK_CEILING = 2, 60
+TOLD_AFTER: Final = 60  # seconds of waiting for a file
+PROCESSED_WITHIN: Final = 3 * HOUR  # a file that takes longer is uploaded again
 # The file is gone, or the provider does not delete files: asking again would change nothing.
-FINAL_REACTIONS: Final = frozenset({Reaction.FAIL_LINES, Reaction.UPLOAD})
+FINAL_REACTIONS: Final = frozenset({Reaction.FAIL_LINES, Reaction.UPLOAD, Reaction.ASK_AGAIN, Reaction.CUT})
 FINAL_STATUSES: Final = frozenset({405, 501})
 MOST_AT_ONCE: Final = 20  # a step must end in time though a provider needs seconds for each
 
@@ -22,6 +33,39 @@ class Deletion(NamedTuple):
 
     deleted: int
     left: list[str]
+
+
+def wait_for(turn: "Turn", file_id: str) -> int:
+    """Look whether a file is ready: answer 0 if so, else the seconds to wait; raises BadRequestError if it never will be."""
+    try:
+        file = turn.services.ask(methodcaller("retrieve_file", file_id))
+    except APIStatusError as error:
+        if after_failed_call(error) not in FINAL_REACTIONS:
+            raise
+        logger.info("file not shown", file_id=file_id, status=error.status)  # then the create tells whether it is ready
+        file = File(id=file_id)
+    return wait(turn, file)
+
+
+def wait(turn: "Turn", file: File) -> int:
+    """Do as `wait_for`, with a file as the provider has just shown it."""
+    shard, now = turn.shard, turn.services.now()
+    waited = now - shard.file_pending_since
+    if file.status == FILE_ERROR or (file.status == FILE_PENDING and waited >= PROCESSED_WITHIN):
+        turn.save(change(shard, file_id=None))
+        why = f": {file.status_details}" if file.status_details else "."
+        raise BadRequestError(f"The provider says '{file.status}' of the uploaded file {file.id}{why}")
+    if file.status != FILE_PENDING:
+        if shard.file_pending_since:
+            turn.save(change(shard, file_pending_since=0))
+        return 0
+    if waited >= TOLD_AFTER:
+        since = moment(shard.file_pending_since)
+        turn.tell_wait(
+            f"The provider processes the uploaded file {file.id} since {since}, and says 'pending' of it. Batchyard "
+            "looks again every minute, and goes on once the file is processed."
+        )
+    return room_wait(waited, LOOK_FLOOR, LOOK_CEILING, turn.services.chance(), soon=False)
 
 
 def delete(services: Services, shard: Shard) -> Shard:

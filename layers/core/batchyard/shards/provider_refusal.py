@@ -4,6 +4,7 @@ Nothing ran then, and nothing was paid.
 """
 
 import math
+from collections.abc import Callable
 from itertools import takewhile
 from typing import Final
 
@@ -13,25 +14,34 @@ from batch_client import BatchError as ProviderBatchError
 from batchyard.domain import object_keys
 from batchyard.domain.batch import BatchError
 from batchyard.domain.outcomes import answer_line, count_code
-from batchyard.domain.policy import Reaction, after_failed_batch, after_failed_call, is_sure_refusal
+from batchyard.domain.policy import (
+    LONGEST_CODE,
+    Reaction,
+    after_failed_batch,
+    after_failed_call,
+    is_sure_refusal,
+    what_failed,
+)
 from batchyard.domain.shard import Shard, change, change_attempt, with_files_to_delete, with_stall
 from batchyard.domain.step import Next, Step
 from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.observability import logger
-from batchyard.shards import retries, stalls, token_room
+from batchyard.shards import retries, stalls, token_room, too_large
+from batchyard.shards.pauses import ENDLESS, sentences
 from batchyard.shards.token_room import Refusal
 from batchyard.shards.turn import Turn
 
 WAITS: Final = {
-    Reaction.PAUSE: "The provider wants its operator",
-    Reaction.REUSE: "The provider has no room",
-    Reaction.UPLOAD: "The provider does not see the uploaded file",
+    Reaction.PAUSE: ("The provider wants its operator", "See to the account at the provider."),
+    Reaction.REUSE: ("The provider has no room", "Wait, or ask the provider for a higher limit."),
+    Reaction.UPLOAD: ("The provider does not see the uploaded file", "If it lasts, ask the provider."),
 }
 # So often a line is sent alone before it is taken for larger than the limit: others may fill the queue that we do not see.
 ALONE_IF_STATED, ALONE_IF_NOT = 3, 8
 PATIENCE_ALONE: Final = 4
+ErrorOf = Callable[[int, int], BatchError | None]  # of a line, by its place among the unfinished lines and its bytes
 LONGEST_MESSAGE: Final = 300  # characters of a pause's reason
 LONGEST_SAID: Final = 1_000  # characters of what is kept of an error's code, message and param
 MOST_ROUNDS: Final = 10  # of rejecting lines, before one code that is always the reason is taken for that of all
@@ -49,6 +59,8 @@ def after_failed(turn: Turn, seen: ProviderBatch) -> Step:
     logger.warning("provider batch failed", batch_id=base.batch_id, shard=base.shard, reaction=reaction, codes=codes)
     if reaction is Reaction.REJECT_LINES:
         return _reject_lines(turn, base, errors)
+    if reaction is Reaction.CUT:
+        return _send_less(turn, base, f"the provider failed the batch {seen.id}: {errors[0].message}")
     if reaction is Reaction.REUSE:
         refusal = token_room.record_refused(turn.services, base, (error.message for error in errors), refused)
         if _never_fits(base, refusal):
@@ -58,13 +70,26 @@ def after_failed(turn: Turn, seen: ProviderBatch) -> Step:
     if reaction not in WAITS or (reaction is Reaction.UPLOAD and refused > retries.MOST_FAILURES_IN_A_ROW):
         return _stall(turn, ended, errors)
     after = change(ended, file_id=None) if reaction is Reaction.UPLOAD else ended
-    turn.pause(after, f"{WAITS[reaction]}: {errors[0].message[:LONGEST_MESSAGE]}")
+    turn.failed(after, _why_failed(turn, reaction, errors[0]))
     return turn.then(Next.SUBMIT, turn.retry_wait(_failed_in_a_row(turn.shard)))
 
 
-def after_refused_create(turn: Turn, error: BatchClientError) -> Step:
+def _why_failed(turn: Turn, reaction: Reaction, error: BatchError) -> str:
+    """Say what a shard waits for whose provider batches fail."""
+    head, remedy = WAITS[reaction]
+    failed = list(takewhile(lambda attempt: attempt.provider_status == "failed", reversed(turn.shard.attempts)))
+    since = failed[-1].ended_at if failed else None
+    name, code = turn.attempt.provider_batch_id, error.code[:LONGEST_CODE]
+    what = f"{head}: the provider failed the batch {name} ({code}): {error.message[:LONGEST_MESSAGE]}"
+    most = f"up to {retries.MOST_FAILURES_IN_A_ROW} times in a row" if reaction is Reaction.UPLOAD else ENDLESS
+    return sentences(turn, what, since or turn.services.now(), "sends the lines again", most, remedy)
+
+
+def after_refused_create(turn: Turn, call: str, error: BatchClientError) -> Step:
     """Take a failed upload or `POST /batches`: learn from it if there was no room, and release what was reserved."""
     after = turn.shard
+    if after_failed_call(error) is Reaction.CUT:
+        return _send_less(turn, change_attempt(after, creating_at=None, lost_at=None), what_failed(call, error))
     if after_failed_call(error) is Reaction.REUSE:
         refused = turn.shard.failures_in_a_row + 1
         refusal = token_room.record_refused(turn.services, turn.shard, [error.message], refused)
@@ -72,7 +97,7 @@ def after_refused_create(turn: Turn, error: BatchClientError) -> Step:
             return _reject_lines(turn, turn.shard, [_too_large(turn.shard, refusal)])
         after = _smaller(turn.shard, refusal, refused)
     unmade = turn.attempt.creating_at is None or is_sure_refusal(error)
-    following = retries.after_failed_create(turn, error, after)
+    following = retries.after_failed_create(turn, call, error, after)
     if unmade and following.next is not Next.DONE:
         token_room.release(turn.services, turn.shard, ended=False)
     return following
@@ -117,13 +142,35 @@ def _stall(turn: Turn, ended: Shard, errors: list[BatchError]) -> Step:
     return stalls.after_stall(turn, stalled, reason, turn.retry_wait(stalled.stalls))
 
 
+def _send_less(turn: Turn, base: Shard, what: str) -> Step:
+    """Cut what was sent, as its file is too large; or make an error of the one line, and of all that are as large."""
+    size = turn.attempt.bytes
+    if not too_large.can_be_cut(turn):
+        error = too_large.error_of_line(turn, what)
+        return _reject(
+            turn, too_large.with_size(base, size), [error], lambda _, bytes_: error if bytes_ >= size else None
+        )
+    failed = turn.attempt.provider_batch_id is not None
+    ended = change_attempt(base, provider_status="failed", ended_at=turn.services.now()) if failed else base
+    following = too_large.cut(turn, ended)
+    token_room.release(turn.services, turn.shard, ended=failed)
+    return following
+
+
 def _reject_lines(turn: Turn, base: Shard, errors: list[BatchError]) -> Step:
     """Make errors of the lines that the provider names, and have the rest sent again."""
-    rounds, codes = _refused_in_a_row(base), dict(base.codes)
     # It names a few of many each time, for a reason that is that of all.
-    of_all = errors[0] if rounds >= MOST_ROUNDS and len({error.code for error in errors}) == 1 else None
+    all_alike = _refused_in_a_row(base) >= MOST_ROUNDS and len({error.code for error in errors}) == 1
+    of_all, sent = errors[0] if all_alike else None, turn.attempt.lines
+    named = {error.line - 1: error for error in errors if error.line}
+    return _reject(turn, base, errors, lambda index, _: named.get(index, of_all) if index < sent else None)
+
+
+def _reject(turn: Turn, base: Shard, errors: list[BatchError], error_of: ErrorOf) -> Step:
+    """Make errors of lines, and have the rest sent again."""
+    rounds, codes = _refused_in_a_row(base), dict(base.codes)
     turn.fence()
-    rejected, rest = _write_rejected(turn, errors, of_all, codes)
+    rejected, rest = _write_rejected(turn, error_of, codes)
     ended = change_attempt(
         base, provider_status="failed", ended_at=turn.services.now(), failed=rejected, runs=turn.shard.version
     )
@@ -141,21 +188,15 @@ def _reject_lines(turn: Turn, base: Shard, errors: list[BatchError]) -> Step:
     return turn.then(Next.SUBMIT, turn.retry_wait(rounds) if rounds > 1 else 0)
 
 
-def _write_rejected(
-    turn: Turn, errors: list[BatchError], of_all: BatchError | None, codes: dict[str, int]
-) -> tuple[int, Unfinished]:
-    """Write the lines that errors name, counting them in `codes`; answer how many those were, and the rest.
-
-    With an error `of_all`, it is that of every line that was sent.
-    """
+def _write_rejected(turn: Turn, error_of: ErrorOf, codes: dict[str, int]) -> tuple[int, Unfinished]:
+    """Write the lines that have an error, counting them in `codes`; answer how many those were, and the rest."""
     bucket, shard = turn.services.bucket, turn.shard
     lines = ShardLines.read(bucket, shard.batch_id, shard.shard)
     sent = Unfinished.read(bucket, shard.unfinished_key, len(lines))
-    named = {error.line - 1: error for error in errors if error.line}
     rest = Unfinished.none()
     with RunWriter(bucket, object_keys.attempt(*shard.attempt_place, "errors")) as rejected:
         for index, (ordinal, tries) in enumerate(zip(sent.ordinals, sent.tries, strict=True)):
-            error = named.get(index, of_all) if index < turn.attempt.lines else None
+            error = error_of(index, lines.sizes[ordinal])
             if error is None:
                 rest.add(ordinal, tries)
                 continue

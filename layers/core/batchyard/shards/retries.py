@@ -5,63 +5,73 @@ from typing import Final
 from batch_client import BatchClientError
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import NotFound
-from batchyard.domain.outcomes import LONGEST_CODE
-from batchyard.domain.policy import Reaction, after_failed_call, is_sure_refusal, pause_reason
+from batchyard.domain.policy import LONGEST_CODE, Reaction, after_failed_call, is_sure_refusal, what_failed
 from batchyard.domain.shard import Shard, change, change_attempt
 from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import CANCELLED
 from batchyard.observability import logger
+from batchyard.shards.pauses import ENDLESS, why_failed
 from batchyard.shards.turn import Turn
 
 MOST_FAILURES_IN_A_ROW: Final = 100  # before a shard that cannot be sent fails: most of a day
-BOUNDED: Final = frozenset({Reaction.RETRY, Reaction.UPLOAD})  # what waits for room or an operator may take longer
+# How often in a row a call is made again, by what it met; what waits for room or an operator may take longer.
+BOUNDS: Final = {
+    Reaction.RETRY: MOST_FAILURES_IN_A_ROW,
+    Reaction.UPLOAD: MOST_FAILURES_IN_A_ROW,
+    Reaction.ASK_AGAIN: 20,  # some three hours; a refusal that names no fault may be for ever
+}
+REFUSED: Final = frozenset({Reaction.UPLOAD, Reaction.ASK_AGAIN})
+TRIES_OF_A_FILE: Final = 4  # creations that are refused in a row, before the file is uploaded again
 A_DAY_OF_LOOKS: Final = 240  # in a row, the first hundred of them within READ_CEILING of each other
 READ_CEILING: Final = 60  # seconds between looks at a provider that does not answer
 
 
-def after_failed_create(turn: Turn, error: BatchClientError, after: Shard | None = None) -> Step:
+def after_failed_create(turn: Turn, call: str, error: BatchClientError, after: Shard | None = None) -> Step:
     """Take a failed upload or `POST /batches`: try again later with `after`, pause, or fail the shard."""
-    reaction, after = after_failed_call(error), after or turn.shard
+    reaction, after, failures = after_failed_call(error), after or turn.shard, turn.shard.failures_in_a_row
     if is_sure_refusal(error):
         after = change_attempt(after, creating_at=None, lost_at=None)  # a refusal made no batch
-    if reaction is Reaction.UPLOAD:
+    if reaction in REFUSED and (failures + 1) % TRIES_OF_A_FILE == 0:
         after = change(after, file_id=None)
-    tried_enough = reaction in BOUNDED and turn.shard.failures_in_a_row >= MOST_FAILURES_IN_A_ROW
-    if reaction is Reaction.FAIL_LINES or tried_enough:
-        return _fail_shard(turn, after, error)
-    return _wait(turn, after, error, Next.SUBMIT)
+    most = BOUNDS.get(reaction)
+    if reaction is Reaction.FAIL_LINES or (most is not None and failures >= most):
+        return _fail_shard(turn, call, after, error)
+    how_long = ENDLESS if most is None else f"up to {most} times in a row; then the lines are errors"
+    return _wait(turn, after, error, why_failed(turn, call, error, how_long), Next.SUBMIT)
 
 
-def after_failed_read(turn: Turn, error: BatchClientError, after: Shard | None = None) -> Step:
+def after_failed_read(
+    turn: Turn, call: str, error: BatchClientError, after: Shard | None = None, why: str | None = None
+) -> Step:
     """Take a failed look at a provider batch or its files: the same step again later, with what `after` notes of it.
 
-    A shard that is being stopped waits only so long: a cancelled one two hours, a draining one a day. Any other waits
-    for ever, because its answers are paid for.
+    A cancelled shard waits two hours, a draining one a day. Any other waits for ever, because its answers are paid for.
+    `why` is told in place of what is usual.
     """
     after, failures = after or turn.shard, turn.shard.failures_in_a_row
     stopped = turn.why_stopped() if failures >= MOST_FAILURES_IN_A_ROW else None
     if stopped is not None and (stopped == CANCELLED or failures >= A_DAY_OF_LOOKS):
         return turn.end(after, stopped)
     patient = failures > MOST_FAILURES_IN_A_ROW  # looking costs nothing, so first often, then as rarely as anything
-    return _wait(turn, after, error, turn.step.next, None if patient else READ_CEILING)
+    why = why or why_failed(turn, call, error, ENDLESS)
+    return _wait(turn, after, error, why, turn.step.next, None if patient else READ_CEILING)
 
 
-def _wait(turn: Turn, after: Shard, error: BatchClientError, following: Next, ceiling: int | None = None) -> Step:
+def _wait(
+    turn: Turn, after: Shard, error: BatchClientError, why: str | None, following: Next, ceiling: int | None = None
+) -> Step:
     failures = turn.shard.failures_in_a_row + 1
     logger.warning(
         "provider call failed", batch_id=turn.shard.batch_id, shard=turn.shard.shard, error=type(error).__name__,
         status=error.status, code=error.code, request_id=error.request_id, failures_in_a_row=failures,
     )  # fmt: skip
-    if why := pause_reason(error, failures):
-        turn.pause(after, why)
-    else:
-        turn.save(change(after, failures_in_a_row=failures))
+    turn.failed(after, why)
     return turn.then(following, turn.retry_wait(failures, error.retry_after, ceiling))
 
 
-def _fail_shard(turn: Turn, after: Shard, error: BatchClientError) -> Step:
+def _fail_shard(turn: Turn, call: str, after: Shard, error: BatchClientError) -> Step:
     code = (error.code or "provider_unavailable")[:LONGEST_CODE]
-    reason = BatchError(code, f"The provider did not take the batch: {error.message}")
+    reason = BatchError(code, f"The provider did not take the batch: {what_failed(call, error)}")
     if isinstance(error.__cause__, NotFound):
         reason = BatchError("invalid_request", "The input was deleted before all of it was sent.", "file_id")
     if after.may_be_paid:  # the provider batch is looked for before its lines fail

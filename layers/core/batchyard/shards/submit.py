@@ -16,13 +16,15 @@ from batchyard.domain.shard import (
     is_full,
     with_new_attempt,
 )
+from batchyard.domain.statuses import FILE_PENDING
 from batchyard.domain.step import Next, Step
 from batchyard.lines.byte_ranges import ByteRanges
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.services import Services
-from batchyard.shards import creations, lost_create, retries, token_room
+from batchyard.shards import creations, lost_create, provider_files, retries, token_room
 from batchyard.shards.direct import is_due, send_tail, with_direct_attempt
+from batchyard.shards.pauses import CREATE, LIST, UPLOAD
 from batchyard.shards.provider_refusal import after_refused_create
 from batchyard.shards.turn import Turn, play
 
@@ -55,6 +57,7 @@ class _Submission:
     def __init__(self, turn: Turn) -> None:
         self._turn, self._services = turn, turn.services
         self._lines = ShardLines.read(turn.services.bucket, turn.shard.batch_id, turn.shard.shard)
+        self._call = UPLOAD  # the call under way, for the words about its failure
 
     def run(self) -> Step:
         turn = self._turn
@@ -77,7 +80,7 @@ class _Submission:
         try:
             made = lost_create.find(turn, creating_at)
         except BatchClientError as error:  # this refusal says nothing about the batch we look for: it may exist
-            return retries.after_failed_read(turn, error)
+            return retries.after_failed_read(turn, LIST, error, why=lost_create.why_unknown(turn, creating_at, error))
         if made is not None:
             return self._adopt(made)
         return lost_create.after_not_found(turn, creating_at) or self._send()
@@ -95,32 +98,38 @@ class _Submission:
         except OutcomeUnknown as error:
             if turn.attempt.creating_at is not None:
                 turn.save(change_attempt(turn.shard, lost_at=self._services.now()))
-            return retries.after_failed_create(turn, error)
+            return retries.after_failed_create(turn, self._call, error)
         except BatchClientError as error:
-            return after_refused_create(turn, error)
+            return after_refused_create(turn, self._call, error)
 
     def _upload_and_create(self, unfinished: "array[int]") -> Step:
         turn = self._turn
-        self._upload(unfinished[: turn.attempt.lines])
+        if wait := self._upload(unfinished[: turn.attempt.lines]):
+            return turn.then(Next.SUBMIT, wait)
         if reason := turn.why_stopped():
             return self._stop(reason)
         if wait := creations.count_create(turn):
             return turn.then(Next.SUBMIT, wait)
         return self._adopt(self._create())
 
-    def _upload(self, ordinals: "array[int]") -> None:
+    def _upload(self, ordinals: "array[int]") -> int:
+        """Upload the lines, unless a file holds them; answer the seconds to wait while the provider processes the file."""
         turn, shard = self._turn, self._turn.shard
-        if shard.file_id is None:
-            source = self._lines.source or turn.batch.source or turn.batch.input
-            body = ByteRanges(self._services.bucket, source, list(self._lines.ranges(ordinals)))
-            place = shard.batch_id, shard.shard, turn.attempt.number
-            name = object_keys.provider_filename(*place, self._services.settings.stack)
-            file = self._services.ask(lambda provider: provider.create_file(body, name))
-            turn.save(change(shard, file_id=file.id))
+        if shard.file_id is not None:
+            self._call = f"GET /files/{shard.file_id}"
+            return provider_files.wait_for(turn, shard.file_id) if shard.file_pending_since else 0
+        source = self._lines.source or turn.batch.source or turn.batch.input
+        body = ByteRanges(self._services.bucket, source, list(self._lines.ranges(ordinals)))
+        place = shard.batch_id, shard.shard, turn.attempt.number
+        name = object_keys.provider_filename(*place, self._services.settings.stack)
+        file = self._services.ask(lambda provider: provider.create_file(body, name))
+        pending_since = turn.services.now() if file.status == FILE_PENDING else 0
+        turn.save(change(shard, file_id=file.id, file_pending_since=pending_since))
+        return provider_files.wait(turn, file)
 
     def _create(self) -> ProviderBatch:
         """Record that a create is on its way, and create the provider batch."""
-        turn, stack = self._turn, self._services.settings.stack
+        turn, stack, self._call = self._turn, self._services.settings.stack, CREATE
         turn.save(change_attempt(turn.shard, creating_at=self._services.now(), lost_at=None, lookups=0))
         shard, window = turn.shard, turn.batch.completion_window
         return self._services.ask(lambda provider: provider.create_batch(

@@ -153,7 +153,10 @@ def _limit(services: Services, model: str, ledger: Ledger) -> int | None:
 def _fit_to_room(turn: "Turn", sizes: Sequence[int], ledger: Ledger, most: int | None) -> None:
     """Record what the attempt will send; an uploaded file is kept only if it holds just these lines."""
     shard, attempt = turn.shard, turn.attempt
-    lines, size = token_limits.wave(sizes, ledger.ratio, min(filter(None, (most, shard.wave)), default=None))
+    most_bytes = turn.services.creation_store.most_bytes(turn.services.now())
+    lines, size = token_limits.wave(
+        sizes, ledger.ratio, min(filter(None, (most, shard.wave)), default=None), most_bytes
+    )
     tokens = token_limits.tokens_of(size, ledger.ratio)
     if lines == attempt.lines and size == attempt.bytes and abs(tokens - attempt.tokens) * NEAR <= tokens:
         return

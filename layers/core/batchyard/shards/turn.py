@@ -44,18 +44,21 @@ class Turn:
         """Take a version, and so an `attempt_place`, that no other worker has; raises StaleRecord."""
         self.save(self.shard)
 
-    def answered(self, after: Shard) -> None:
-        """Save the shard after an answer of the provider: the failures in a row and the pause are over."""
+    def answered(self, after: Shard, why: str | None = None) -> None:
+        """Save the shard after an answer of the provider: failures and pause are over, unless `why` is told."""
         paused = self.shard.paused
-        self.save(change(after, failures_in_a_row=0, paused=None))
+        self.save(change(after, failures_in_a_row=0, failing_since=0, paused=why))
         self._provider_answered = True
-        if paused:
+        if paused != why:
             self._announce_pause()
 
-    def pause(self, after: Shard, why: str) -> None:
-        """Save the shard as one that waits after a failure, and tell why; a worker that was overtaken tells nothing."""
-        self.save(change(after, paused=why, failures_in_a_row=self.shard.failures_in_a_row + 1))
-        self._announce_pause()
+    def failed(self, after: Shard, why: str | None) -> None:
+        """Save the shard after a failure, and tell why it waits, if so; a worker that was overtaken tells nothing."""
+        since, failures = self.shard.failing_since or self.services.now(), self.shard.failures_in_a_row + 1
+        paused = {} if why is None else {"paused": why}
+        self.save(change(after, failures_in_a_row=failures, failing_since=since, **paused))
+        if why is not None:
+            self._announce_pause()
 
     def tell_wait(self, why: str) -> None:
         """Save the shard as one that waits its turn, once it has waited for a minute: nothing has failed."""

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
-from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook, WebhookVerificationError
 
 from batchyard.domain import nesting
 from batchyard.domain.durations import DAY
@@ -19,6 +19,7 @@ from batchyard.services import Services
 BATCH_EVENTS: Final = "batch."
 KEEP_IDS: Final = 7 * DAY  # a webhook-id is remembered; OpenAI repeats a webhook for three days
 LONGEST_ID: Final = 512
+LONGEST_PROVIDER_ID: Final = 2_000  # bytes, as in the client; a key of the table holds little more
 HEADERS: Final = ("webhook-id", "webhook-timestamp", "webhook-signature")
 READ_EVERY: Final = 60  # seconds; a forged webhook must not make us read the secret each time
 
@@ -59,12 +60,20 @@ def _check_headers(headers: Mapping[str, str]) -> None:
 
 def _verify(services: Services, headers: Mapping[str, str], body: bytes) -> None:
     """Check the signature with each secret; if none fits, read the secrets again, for they may be rotated."""
-    if _signed(services.webhook_secret(), headers, body):
+    if _signed(_secrets(services), headers, body):
         return
-    if services.webhook_secret.forget(READ_EVERY) and _signed(services.webhook_secret(), headers, body):
+    if services.webhook_secret.forget(READ_EVERY) and _signed(_secrets(services), headers, body):
         return
     message = "The signature does not fit. Is the endpoint's signing secret the one this service was given?"
     raise ApiError(HTTPStatus.BAD_REQUEST, message, code="invalid_webhook_signature")
+
+
+def _secrets(services: Services) -> str:
+    """Return the secrets; without any, no signature fits."""
+    found = services.webhook_secret.if_stored(READ_EVERY)
+    if found is None:
+        logger.warning("no secret of the provider's webhooks is stored", secret=services.webhook_secret.name)
+    return found or ""
 
 
 def _signed(secrets: str, headers: Mapping[str, str], body: bytes) -> bool:
@@ -76,7 +85,11 @@ def _signed_with(secret: str, headers: Mapping[str, str], body: bytes) -> bool:
         # A secret without the prefix is its own bytes, as OpenAI's SDK takes it.
         key = secret if secret.startswith("whsec_") else secret.encode()
         Webhook(key).verify(body, dict(headers), json_parse=False)
-    except (WebhookVerificationError, ValueError):  # ValueError: malformed headers, or a body that is no text
+    except (
+        WebhookVerificationError,
+        EmptyWebhookSecretError,
+        ValueError,
+    ):  # ValueError: malformed headers or secret, or no text
         return False
     return True
 
@@ -91,7 +104,8 @@ def _read(body: bytes) -> _Event:
 
 def _advance(services: Services, provider_batch_id: str) -> None:
     """Ask for the next step of the shard of a provider batch; a provider batch that is not recorded yet is left to Poll."""
-    owner = services.batch_store.linked(provider_batch_id)
+    readable = len(provider_batch_id.encode()) <= LONGEST_PROVIDER_ID
+    owner = services.batch_store.linked(provider_batch_id) if readable else None
     if owner is None:
         logger.info("webhook about nothing of ours")
         return

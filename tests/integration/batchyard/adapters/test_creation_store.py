@@ -15,6 +15,13 @@ MOVES: list[Any] = [
     lambda store: store.save_creations(Creations(), Creations(counts={"5": {"a": 1}})),
     lambda store: store.save_creations(Creations(), Creations(counts={"5": {"a": 9}})),  # somebody was faster
     lambda store: store.save_creations(store.creations(), Creations(counts={"5": {"a": 2, "*": 1}}, waiting={"b": 7})),
+    lambda store: store.most_bytes(5),
+    lambda store: store.learn_most_bytes(500, 5, 9),
+    lambda store: store.learn_most_bytes(700, 6, 9),  # a smaller size is known
+    lambda store: store.learn_most_bytes(300, 7, 10),
+    lambda store: store.most_bytes(9),
+    lambda store: store.most_bytes(10),
+    lambda store: store.learn_most_bytes(700, 10, 20),
     lambda store: store.drop_slots(["9#nobody"]),
     lambda store: store.take_slot("9#a", 2),
     lambda store: store.take_slot("9#b", 2),
@@ -26,8 +33,8 @@ MOVES: list[Any] = [
 ]
 
 
-def seen(store: CreationStore) -> tuple[Creations, list[str]]:
-    return store.creations(), sorted(store.slots())
+def seen(store: CreationStore) -> tuple[Creations, int | None, list[str]]:
+    return store.creations(), store.most_bytes(8), sorted(store.slots())
 
 
 def test_every_move_has_the_same_answer_and_leaves_the_same(world: World) -> None:

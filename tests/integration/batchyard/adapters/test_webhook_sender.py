@@ -6,7 +6,8 @@ import datetime
 import socket
 import ssl
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -215,3 +216,71 @@ def test_no_proxy_and_no_netrc_of_the_machine_is_used(receiver: Receiver, monkey
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     assert WebhookSender(private=True).post(receiver.url, {}, b"{}") == 204
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+#: What a receiver sends at once, and the byte that it repeats for ever after.
+DRIPS = {
+    "the status line": (b"HTTP/1.1 200 ", b"O"),
+    "one header": (HEAD + b"x-long: ", b"a"),
+    "interim answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "the handshake of TLS": (b"\x16\x03\x03\x40\x00", b"\x02"),
+}
+
+
+@contextmanager
+def dripping(first: bytes, again: bytes) -> Iterator[tuple[int, threading.Event]]:
+    """Answer one call with a piece every hundredth of a second, without end; yield the port, and an event of the end."""
+    ended = threading.Event()
+
+    def drip(listening: socket.socket) -> None:
+        caller, _ = listening.accept()
+        with caller, suppress(OSError):
+            caller.recv(1)
+            caller.sendall(first)
+            while True:
+                caller.sendall(again)
+                time.sleep(0.01)
+        ended.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=drip, args=(listening,), daemon=True).start()
+        yield listening.getsockname()[1], ended
+
+
+@pytest.mark.parametrize("what", DRIPS)
+def test_who_drips_an_answer_has_ten_seconds_for_all_of_it_and_is_hung_up_on(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert webhook_sender.DEADLINE == 10
+    monkeypatch.setattr(webhook_sender, "DEADLINE", 0.5)
+    began = time.monotonic()
+    with dripping(*DRIPS[what]) as (port, ended):
+        scheme = "https" if "TLS" in what else "http"
+        with pytest.raises(DeliveryFailed, match="did not answer within"):
+            WebhookSender(private=True).post(f"{scheme}://127.0.0.1:{port}/", {}, b"{}")
+        assert time.monotonic() - began < 2
+        assert ended.wait(2)
+
+
+def test_a_name_that_is_looked_up_for_long_has_ten_seconds_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook_sender, "DEADLINE", 0.2)
+    answered = threading.Event()
+
+    def look_up(*_: object, **__: object) -> list[Any]:
+        answered.wait(5)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (PUBLIC, 443))]
+
+    called: list[Any] = []
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr("urllib3.util.connection.create_connection", lambda *to, **_: called.append(to))
+    with pytest.raises(DeliveryFailed, match="did not answer within"):
+        WebhookSender(private=False).post(f"https://{HOST}/", {}, b"{}")
+    assert not called
+    answered.set()
+
+
+def test_the_body_of_a_redirect_is_not_read_either() -> None:
+    with dripping(b"HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\n\r\n", b"a" * 65_536) as (port, ended):
+        assert WebhookSender(private=True).post(f"http://127.0.0.1:{port}/", {}, b"{}") == 302
+        assert ended.wait(2)

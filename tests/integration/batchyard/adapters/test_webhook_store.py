@@ -8,7 +8,7 @@ import pytest
 
 from batchyard.api import webhook_endpoints
 from batchyard.domain import webhook_delivery
-from batchyard.domain.errors import NotFound, StaleRecord
+from batchyard.domain.errors import ApiError, NotFound, StaleRecord
 from batchyard.domain.webhook_delivery import DELIVERED, event_of
 from batchyard.domain.webhook_endpoint import MOST_ENDPOINTS
 from tests.integration.batchyard.webhooks.registered import EVENT, due, private, register
@@ -44,7 +44,7 @@ def test_records_of_endpoints_and_deliveries_keep_their_conditions(services: Ser
 
 def test_a_request_to_record_an_endpoint_may_be_repeated_after_a_lost_answer(services: Services) -> None:
     made = services.webhook_store.endpoint("default", register(services, "http://127.0.0.1:9/")["id"])
-    services.webhook_store.create(made)
+    assert services.webhook_store.create(made)
     assert services.webhook_store.endpoints("default") == [made]
 
 
@@ -58,7 +58,29 @@ def test_deliveries_are_listed_newest_first_up_to_a_hundred(services: Services) 
     assert page["has_more"] is True
 
 
-def test_endpoints_are_counted_in_the_table(services: Services) -> None:
+def test_endpoints_are_counted_in_the_table_also_where_many_calls_come_at_once(services: Services) -> None:
+    store, see = services.webhook_store, services.webhook_store.endpoints
+    store.endpoints = lambda tenant: []  # type: ignore[method-assign]  # noqa: ARG005 - no call sees what others are about to record
+    made = [register(services, "http://127.0.0.1:9/") for _ in range(MOST_ENDPOINTS)]
+    for _ in range(6):
+        with pytest.raises(ApiError, match="the most there may be"):
+            register(services, "http://127.0.0.1:9/")
+    assert len(see("default")) == MOST_ENDPOINTS
+    webhook_endpoints.delete_webhook_endpoint(services, "default", made[0]["id"])
+    with pytest.raises(ApiError, match="No webhook endpoint"):
+        webhook_endpoints.delete_webhook_endpoint(services, "default", made[0]["id"])
+    register(services, "http://127.0.0.1:9/")
+    with pytest.raises(ApiError, match="the most there may be"):
+        register(services, "http://127.0.0.1:9/")
+    assert len(see("default")) == MOST_ENDPOINTS
+
+
+def test_two_deletions_at_once_count_once(services: Services) -> None:
+    endpoint = services.webhook_store.endpoint("default", register(services, "http://127.0.0.1:9/")["id"])
+    services.webhook_store.delete(endpoint, services.now(), services.now())
+    with pytest.raises(StaleRecord):
+        services.webhook_store.delete(endpoint, services.now(), services.now())
     for _ in range(MOST_ENDPOINTS):
         register(services, "http://127.0.0.1:9/")
-    assert len(services.webhook_store.endpoints("default")) == MOST_ENDPOINTS
+    with pytest.raises(ApiError):
+        register(services, "http://127.0.0.1:9/")

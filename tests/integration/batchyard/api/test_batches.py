@@ -82,6 +82,16 @@ def test_a_running_batch_is_cancelled_at_the_provider(world: World) -> None:
     assert world.services.batch_store.batch(made).status == "cancelled"
 
 
+def test_the_shards_of_a_batch_are_asked_once_a_minute_and_never_after_its_end(world: World) -> None:
+    store, made = world.services.batch_store, batches.create_batch(world.services, "default", body())["id"]
+    assert [store.ask_shards(made, now, 60) for now in (1_000, 1_000, 1_059, 1_060, 1_061)] == [
+        True, False, False, True, False,
+    ]  # fmt: skip
+    assert world.run(made) == "done"
+    assert not store.ask_shards(made, 9_000, 60)
+    assert not store.ask_shards("batch_that_is_not_there", 9_000, 60)
+
+
 def test_with_an_idempotency_key_too_an_upload_s_batch_belongs_to_one_caller(world: World) -> None:
     dropped = world.drop(TWO)
     wanted = body(input_file_id=f"s3://{BUCKET}/inbox/default/in.jsonl", metadata={"run": "7"})

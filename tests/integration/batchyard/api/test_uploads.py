@@ -13,7 +13,7 @@ from batchyard.adapters.quota_store import QuotaStore
 from batchyard.api import batches, files, presigned, uploads
 from batchyard.domain import stored_file
 from batchyard.domain.errors import ApiError
-from batchyard.domain.multipart_upload import LIFE
+from batchyard.domain.multipart_upload import KEEP_PARTS, LIFE
 from batchyard.domain.stored_file import UPLOADED, Stored
 from tests.fakes.batches import BUCKET
 from tests.fakes.lines import jsonl, request
@@ -117,19 +117,19 @@ def test_parts_are_counted_before_they_are_written(world: World) -> None:
     assert done["status"] == "completed"
 
 
-def test_uploads_that_are_not_over_are_listed_for_their_tenant(world: World) -> None:
+def test_uploads_whose_parts_may_lie_in_the_bucket_are_listed_for_their_tenant(world: World) -> None:
     first, _ = put_parts(world, b"{}\n")
     world.clock.now += 1
     second, _ = put_parts(world, b"{}\n")
     cancelled, _ = put_parts(world, b"{}\n")
     uploads.cancel_upload(world.services, "default", cancelled)
 
-    def pending(now: float) -> list[str]:
-        return [each.upload_id for each in world.services.upload_store.pending("default", int(now))]
+    def stored(now: float) -> list[str]:
+        return [each.upload_id for each in world.services.upload_store.stored("default", int(now))]
 
-    assert pending(world.clock.now) == [first, second]
-    assert pending(world.clock.now + LIFE - 1) == [second]
-    assert list(world.services.upload_store.pending("other", int(world.clock.now))) == []
+    assert stored(world.clock.now) == [first, second]
+    assert stored(world.clock.now + LIFE + KEEP_PARTS - 1) == [second]
+    assert list(world.services.upload_store.stored("other", int(world.clock.now))) == []
 
 
 def test_the_sum_of_what_a_tenant_stores_is_kept_and_corrected(world: World) -> None:

@@ -189,6 +189,26 @@ def test_a_line_can_be_cut_in_half(emulator: Emulator) -> None:
     assert [line.endswith("}") for line in content.splitlines()].count(False) == 1
 
 
+def test_a_line_can_hold_a_byte_that_is_not_utf8(emulator: Emulator) -> None:
+    order_lines(emulator, "a-2", garbled=True)
+    batch = emulator.run(3)
+    content = emulator.call("GET", f"/files/{batch['output_file_id']}/content").content
+    assert [b"\xff" in line for line in content.splitlines()].count(True) == 1
+    assert batch["request_counts"]["completed"] == 3
+
+
+def test_a_line_can_have_an_answer_and_an_error_beside_it(emulator: Emulator) -> None:
+    order_lines(emulator, "a-2", status=400, error="request_timeout")
+    (line,) = emulator.lines(emulator.run(3)["error_file_id"])
+    assert (line["response"]["status_code"], line["response"]["body"], line["error"]["code"]) == (
+        400,
+        {},
+        "request_timeout",
+    )
+    order_lines(emulator, "a-2", status=200, error="odd")
+    assert emulator.run(3)["request_counts"]["completed"] == 3
+
+
 def test_a_transient_line_succeeds_the_second_time(emulator: Emulator) -> None:
     emulator.play(lines=[{"custom_id": "a-2", "times": 1, "do": {"status": 429, "code": "rate_limit_exceeded"}}])
     assert [emulator.run(3)["request_counts"]["failed"] for _ in range(2)] == [1, 0]

@@ -23,7 +23,7 @@ def raw(emulator: Emulator, path: str) -> tuple[bytes, str]:
     """Return all bytes a GET brings and how the connection ended: `closed` or `reset`."""
     address = urlsplit(emulator.url)
     with socket.create_connection((str(address.hostname), address.port or 80), timeout=5) as connection:
-        request = f"GET /v1{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {emulator.api_key}\r\n\r\n"
+        request = f"GET /v1{path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {emulator.api_key}\r\n\r\n"
         connection.sendall(request.encode())
         received = b""
         try:

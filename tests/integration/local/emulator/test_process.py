@@ -8,13 +8,14 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
 from local.emulator.faults import BatchFault, CallFault, LineFault, Scenario
-from tests.integration.local.emulator.running import ROOT, chat_line, jsonl, started
+from tests.integration.local.emulator.running import ROOT, Emulator, chat_line, jsonl, started
 
 COMMAND = [sys.executable, "-m", "local.emulator"]
 
@@ -124,3 +125,24 @@ def test_help_shows_every_member_a_scenario_may_have() -> None:
     for rule in (Scenario, CallFault, BatchFault, LineFault):
         missing = [name for name in rule.__struct_fields__ if name not in text]
         assert missing == [], rule.__name__
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/files", "/v1/batches", "/v1/chat/completions", "/_emulator/calls", "/_emulator/ledger"]
+)
+@pytest.mark.parametrize(
+    "page", [{"Origin": "https://evil.example"}, {"Host": "evil.example"}, {"Sec-Fetch-Site": "cross-site"}], ids=str
+)
+def test_a_web_page_of_another_place_is_refused(path: str, page: dict[str, str], own: Emulator) -> None:
+    url = own.url.removesuffix("/v1") + path
+    for method in ("GET", "POST", "OPTIONS"):
+        answer = requests.request(method, url, headers={"Authorization": f"Bearer {own.api_key}", **page}, timeout=5)
+        assert answer.status_code == 403
+        assert "another host" in answer.json()["error"]["message"]
+        assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[Emulator]:
+    with started() as emulator:
+        yield emulator

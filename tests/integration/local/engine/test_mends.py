@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from local.engine.__main__ import WRAPPERS
@@ -126,6 +127,24 @@ def _peak_memory(stack: Probe) -> int:
     return next(1024 * int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
 
 
+def a_web_page_of_another_place_reads_no_secret(stack: Probe) -> bool:
+    secrets = stack.clients.other("secretsmanager")
+    secrets.create_secret(Name="provider", SecretString="sk-of-the-user")
+    scope = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/secretsmanager/aws4_request, SignedHeaders=host, Signature=0"
+    asked = {"x-amz-target": "secretsmanager.GetSecretValue", "content-type": "text/plain", "authorization": scope}
+    pages: list[dict[str, str]] = [
+        {"origin": "https://evil.example"},
+        {"host": "evil.example"},
+        {"sec-fetch-site": "cross-site"},
+    ]
+    told = [
+        httpx.post(stack.clients.endpoint_url, headers={**asked, **page}, content='{"SecretId": "provider"}').text
+        for page in pages
+    ]
+    preflight = httpx.options(stack.clients.endpoint_url, headers={**pages[0], "access-control-request-method": "POST"})
+    return "sk-of-the-user" not in "".join(told) and "access-control-allow-origin" not in preflight.headers
+
+
 OBSERVED: Mapping[str, Callable[[Probe], bool]] = {
     "http_api_body": a_route_of_the_body_answers,
     "max_concurrency_path": each_map_keeps_to_its_concurrency,
@@ -141,6 +160,7 @@ OBSERVED: Mapping[str, Callable[[Probe], bool]] = {
     "encrypted": a_bucket_for_tls_only_can_be_read,
     "api_at_v1": a_route_of_the_body_answers,
     "objects_on_disk": a_large_object_takes_no_memory,
+    "own_callers": a_web_page_of_another_place_reads_no_secret,
 }
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import boto3
 import httpx
 import pytest
 from botocore.exceptions import ClientError
 
+from batchyard.adapters.aws import S3
 from local import engine
 from local.stack.clients import Clients
 from local.stack.start import await_engine, start_engine
@@ -143,6 +145,22 @@ def test_a_signed_address_takes_and_gives_large_bytes_whatever_type_is_named(sto
     form = {"Content-Type": "application/x-www-form-urlencoded"}  # which curl and urllib name by themselves
     assert httpx.put(store.link("signed"), content=DATA, headers=form, timeout=60).status_code == 200
     assert httpx.get(store.link("signed", "get_object"), timeout=60).content == DATA
+
+
+@pytest.mark.parametrize("data", [DATA, b"few"], ids=["large", "small"])
+def test_a_signed_address_that_writes_once_does_and_cannot_be_used_without_saying_so(store: Store, data: bytes) -> None:
+    wanted = {"Bucket": BUCKET, "Key": f"once-{len(data)}", "ContentLength": len(data), "IfNoneMatch": "*"}
+    assert store.s3.meta.endpoint_url is not None
+    ours = boto3.client("s3", config=S3, endpoint_url=store.s3.meta.endpoint_url, region_name=engine.REGION,
+        aws_access_key_id=engine.CREDENTIALS.access_key_id, aws_secret_access_key=engine.CREDENTIALS.secret_access_key,
+    )  # fmt: skip
+    url = ours.generate_presigned_url("put_object", Params=wanted, ExpiresIn=60)
+    once = {"If-None-Match": "*"}
+    answers = [httpx.put(url, content=data, headers=headers, timeout=60).status_code for headers in ({}, once, once)]
+    assert answers == [403, 200, 412]
+    store.s3.delete_object(Bucket=BUCKET, Key=wanted["Key"])
+    store.put(str(wanted["Key"]), b"")  # an empty object holds the place of one that was deleted
+    assert httpx.put(url, content=data, headers=once, timeout=60).status_code == 412
 
 
 def test_bytes_of_a_length_not_announced_arrive(store: Store) -> None:

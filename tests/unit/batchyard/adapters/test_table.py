@@ -33,6 +33,12 @@ def test_a_list_goes_on_behind_what_was_seen_on_the_side_it_runs_to() -> None:
     assert behind("sk", "b", newest_first=True) == (" AND sk < :after", {":after": "b"})
 
 
+def test_a_number_that_is_not_whole_is_left_to_whoever_reads_the_record() -> None:
+    assert decode({name: {"N": text} for name, text in {"a": "-7", "b": "1.5", "c": "0"}.items()}) == {
+        "a": -7, "b": "1.5", "c": 0,
+    }  # fmt: skip
+
+
 def test_a_member_that_says_nothing_is_no_member_of_the_record() -> None:
     upload = StoredUpload(
         upload_id="upload_1", tenant="t", bytes=1, filename="a", purpose="batch", created_at=0, expires_at=0,

@@ -9,6 +9,7 @@ import pytest
 from batchyard.api import api_keys
 from batchyard.api.api_keys import FRESH, Keyring
 from batchyard.domain import api_key
+from batchyard.domain.errors import ApiError
 from tests.fakes.api_stores import MemoryApiKeyStore
 
 
@@ -169,3 +170,37 @@ def test_what_is_no_key_cannot_be_revoked(key_id: str) -> None:
 def test_a_tenant_whose_name_would_reach_into_another_s_folder_gets_no_key(arguments: list[str]) -> None:
     with pytest.raises(SystemExit, match="usage"):
         api_keys.main(arguments)
+
+
+def test_a_key_has_so_many_requests_a_minute_and_is_told_when_the_next_begins() -> None:
+    store, now = MemoryApiKeyStore(), [1_000_000_010.0]
+    first, second = (f"Bearer {api_keys.create(store, 'acme')}" for _ in range(2))
+    ring = Keyring(store, lambda: now[0], 3)
+    assert [ring.tenant_of(first) for _ in range(3)] == ["acme"] * 3
+    for _ in range(5):
+        with pytest.raises(ApiError) as refused:
+            ring.tenant_of(first)
+    assert (refused.value.status, refused.value.code) == (429, "rate_limit_exceeded")
+    assert refused.value.headers == {"Retry-After": "10", "x-should-retry": "true"}
+    assert ring.tenant_of(second) == "acme"
+    now[0] += 10
+    assert ring.tenant_of(first) == "acme"
+
+
+def test_two_functions_count_together_and_what_is_refused_anyway_is_not_counted() -> None:
+    store = MemoryApiKeyStore()
+    key = f"Bearer {api_keys.create(store, 'acme')}"
+    rings = [Keyring(store, lambda: 60.0, 3) for _ in range(2)]
+    assert [ring.tenant_of(key) for ring in (rings[0], rings[1], rings[0])] == ["acme"] * 3
+    for ring in rings:
+        with pytest.raises(ApiError, match="has 3 requests a minute"):
+            ring.tenant_of(key)
+    assert rings[0].tenant_of(key[:-1]) is None
+    assert store.counted.total() == 3
+
+
+def test_without_a_limit_nothing_is_counted() -> None:
+    store = MemoryApiKeyStore()
+    ring, key = Keyring(store), f"Bearer {api_keys.create(store, 'acme')}"
+    assert [ring.tenant_of(key) for _ in range(1_000)] == ["acme"] * 1_000
+    assert not store.counted

@@ -1,7 +1,7 @@
-"""What a user may ask of a batch that is there: to be resumed."""
+"""What a user may ask of a batch that is there: to be cancelled and resumed, and how often that reaches the provider."""
 
 from batch_client import AuthenticationError, QuotaError
-from batchyard.api.batches import resume
+from batchyard.api.batches import cancel_batch, resume, resume_batch
 from batchyard.domain.step import Step
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
@@ -45,3 +45,43 @@ def test_a_resumed_shard_is_sent_once_though_its_execution_wakes_up_later() -> N
     assert submit(services, FIRST).next == "poll"  # what resume asked for
     assert submit(services, asleep).next == "poll"
     assert services.provider.calls.count("create_batch") == 1
+
+
+def waiting() -> MemoryServices:
+    """Make services whose batch waits for money, with one of its three shards."""
+    services = several()
+    refuse(services, "create_file", NO_MONEY)
+    submit(services, FIRST)
+    return services
+
+
+def test_a_cancel_that_is_repeated_reaches_the_provider_at_most_once_a_minute() -> None:
+    services = several()
+    for second in range(130):
+        cancel_batch(services, "default", BATCH_ID)
+        services.now_is += 1
+        assert len(services.cancel_function.invoked) == 1 + second // 60
+
+
+def test_a_resume_that_is_repeated_reaches_the_provider_at_most_once_a_minute() -> None:
+    services = waiting()
+    for second in range(130):
+        assert resume_batch(services, "default", BATCH_ID)["paused"]
+        services.now_is += 1
+        assert len(services.advance_function.invoked) == 1 + second // 60
+
+
+def test_a_cancel_acts_at_once_though_the_batch_was_resumed_just_now() -> None:
+    services = waiting()
+    resume_batch(services, "default", BATCH_ID)
+    assert cancel_batch(services, "default", BATCH_ID)["status"] == "cancelling"
+    assert services.cancel_function.invoked == [{"batch_id": BATCH_ID}]
+    resume_batch(services, "default", BATCH_ID)
+    assert len(services.advance_function.invoked) == 1
+
+
+def test_a_batch_that_ended_meanwhile_is_not_asked() -> None:
+    services = waiting()
+    services.batch_store.move_batch(BATCH_ID, "failed", services.now())
+    assert resume(services, BATCH_ID) == 0
+    assert services.advance_function.invoked == []

@@ -8,6 +8,8 @@ import pytest
 from batchyard.api.batch_request import BatchRequest, check
 from batchyard.api.batches import create_batch
 from batchyard.api.create_batch import create_or_take_over
+from batchyard.api.files import retrieve_file
+from batchyard.api.presigned import presign_file
 from batchyard.domain.batch import Batch
 from batchyard.domain.errors import ApiError, StoreError
 from batchyard.planning.intake import intake
@@ -144,6 +146,44 @@ def test_a_file_that_is_not_there_fails_the_batch_afterwards_as_with_openai(
     assert (made.status, made.errors[0].code, made.errors[0].param) == ("failed", "invalid_request", "file_id")
     assert made.input_file_id == file_id
     assert services.executions.started == []
+
+
+def refusal(services: MemoryServices, file_id: str, tenant: str = "default") -> str:
+    made = create_or_take_over(services, tenant, msgspec.structs.replace(wanted(), input_file_id=file_id), None)
+    assert (made.status, made.errors[0].code, made.errors[0].param) == ("failed", "invalid_request", "file_id")
+    return made.errors[0].message
+
+
+def test_each_cause_why_a_file_is_no_input_has_a_sentence_of_its_own(services: MemoryServices) -> None:
+    announced = {"filename": "in.jsonl", "purpose": "batch", "bytes": 7}
+    coming = presign_file(services, "default", announced)["id"]
+    picture = presign_file(services, "default", {"filename": "a.png", "purpose": "vision", "bytes": 7})["id"]
+    services.bucket.put(f"files/default/{picture}", b"picture")
+    not_yet, other, unknown = (refusal(services, each) for each in (coming, picture, "file-abc"))
+    assert not_yet == (
+        f"The input file '{coming}' has not been uploaded yet. It was announced with 7 bytes: PUT them to its addresses,"
+        " then create the batch again."
+    )
+    assert other == (
+        f"The input file '{picture}' has the purpose 'vision', and a batch needs 'batch'. Upload it again with this purpose."
+    )
+    assert unknown == "The input file 'file-abc' was not found, or is not yours."
+    services.bucket.put(f"files/default/{coming}", b"another size")
+    assert refusal(services, coming) == not_yet
+    assert refusal(services, coming, "acme") == f"The input file '{coming}' was not found, or is not yours."
+    assert len(refusal(services, "x" * 10_000)) < 300
+    upload = "upload_" + "0" * 32
+    assert refusal(services, upload) == (
+        f"The input file '{upload}' is an upload, and no file yet. Complete the upload: the answer has the id of its file."
+    )
+
+
+def test_a_file_whose_object_was_removed_by_hand_is_not_there(services: MemoryServices) -> None:
+    file_id = presign_file(services, "default", {"filename": "in.jsonl", "purpose": "batch", "bytes": 2})["id"]
+    services.bucket.put(f"files/default/{file_id}", b"{}")
+    assert retrieve_file(services, "default", file_id)["status"] == "processed"
+    services.bucket.stored.clear()
+    assert refusal(services, file_id) == f"The input file '{file_id}' was not found, or is not yours."
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,20 @@ def test_a_batch_s_input_is_named_jsonl_packed_or_not() -> None:
     assert refused(check_filename, "x" * 513, "vision") == (400, "string_above_max_length", "filename")
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("upload", "'upload'"), ("file", "'file'"), ("mine.csv", "'mine.csv'"), ("MINE.JSONL", "'MINE.JSONL'"),
+     ("a\n\ud800", "'a\\n\\ud800'"),
+     ("x" * 500, "'" + "x" * 64 + "'…")],
+)  # fmt: skip
+def test_a_name_that_is_no_input_s_is_shown_as_it_came(name: str, shown: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        check_filename(name, "batch")
+    assert str(caught.value) == (
+        f"Invalid file format for Batch API. Must be .jsonl or .jsonl.gz, and the file is named {shown}."
+    )
+
+
 @pytest.mark.parametrize("start", [b'{"a": 1}\nnot json', b"{}", b' {"a": 1}\r\n', b"\x1f\x8b\x08\n", b"\n \r\n{}"])
 def test_a_first_line_that_is_an_object_or_packed_is_enough(start: bytes) -> None:
     assert taken(start, whole=True)

@@ -7,13 +7,14 @@ import httpx
 import msgspec
 import pytest
 
+from batchyard.adapters.object_join import ObjectJoin
 from batchyard.api import files, uploads
 from batchyard.api.files import MOST_IN_FORM
 from batchyard.api.presigned import presign_file
 from batchyard.api.uploads import MOST_JOINED
 from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError
-from batchyard.domain.multipart_upload import LIFE, MOST_OFTEN, MOST_PARTS
+from batchyard.domain.multipart_upload import LIFE, MOST_OFTEN, MOST_PARTS, StoredUpload
 from tests.fakes.services import MemoryServices
 
 PIECES = [b'{"custom_id": "1"}\n{"cus', b'tom_id": "\xc3', b"\xbc", b'"}\n']
@@ -260,6 +261,58 @@ def test_two_completions_at_once_make_one_file(services: MemoryServices) -> None
     services.upload_store.meanwhile = overtake
     assert complete(services, upload_id, part_ids)["status"] == "completed"
     assert len(services.file_store.known) == 1
+
+
+def test_two_completions_and_a_cancel_at_once_leave_no_file_and_are_answered(services: MemoryServices) -> None:
+    upload_id, part_ids = whole(services)
+    end = services.upload_store.end
+
+    def after_the_other(upload_id: str, status: str) -> StoredUpload:
+        services.upload_store.end = after_the_cancel  # type: ignore[method-assign]
+        with pytest.raises(ApiError, match="is cancelled"):
+            complete(services, upload_id, part_ids)
+        return end(upload_id, status)
+
+    def after_the_cancel(upload_id: str, status: str) -> StoredUpload:
+        services.upload_store.end = end  # type: ignore[method-assign]
+        uploads.cancel_upload(services, "default", upload_id)
+        return end(upload_id, status)
+
+    services.upload_store.end = after_the_other  # type: ignore[method-assign]
+    with pytest.raises(ApiError, match="is cancelled"):
+        complete(services, upload_id, part_ids)
+    assert not [key for key, data in services.bucket.stored.items() if data]
+    assert files.list_files(services, "default", purpose=None, limit=None, order=None, after=None)["data"] == []
+
+
+def test_parts_that_another_completion_has_removed_are_no_error(services: MemoryServices) -> None:
+    upload_id, part_ids = whole(services)
+    join = services.file_bucket.join
+
+    def overtaken(key: str, life: int | None) -> ObjectJoin:
+        services.file_bucket.join = join  # type: ignore[method-assign]
+        complete(services, upload_id, part_ids)
+        return join(key, life)
+
+    services.file_bucket.join = overtaken  # type: ignore[method-assign]
+    done = complete(services, upload_id, part_ids)
+    assert (done["status"], files.file_content(services, "default", done["file"]["id"])) == ("completed", WHOLE)
+
+
+def test_a_part_that_is_under_way_while_an_upload_ends_is_counted(services: MemoryServices) -> None:
+    upload_id = create(services)["id"]
+    put = services.file_bucket.put
+
+    def meanwhile(key: str, data: bytes, life: int | None) -> str | None:
+        services.file_bucket.put = put  # type: ignore[method-assign]
+        uploads.cancel_upload(services, "default", upload_id)
+        return put(key, data, life)
+
+    services.file_bucket.put = meanwhile  # type: ignore[method-assign]
+    add(services, upload_id, WHOLE)
+    (stored,) = services.upload_store.stored("default", services.now())
+    assert stored.bytes_at(services.now()) == len(WHOLE)
+    assert services.quota_store.read("default").bytes == len(WHOLE)
 
 
 def test_another_tenant_s_upload_is_not_there(services: MemoryServices) -> None:

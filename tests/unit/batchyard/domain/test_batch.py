@@ -72,6 +72,11 @@ def test_a_pause_is_shown_while_it_lasts() -> None:
         assert "paused" not in shape(batch(status=ended, paused="no money"))
 
 
+@pytest.mark.parametrize("text", ["1e400", "Infinity", "NaN", "soon", "\u0661"])
+def test_an_amount_in_a_record_that_is_none_is_not_shown(text: str) -> None:
+    assert "max_cost_usd" not in shape(msgspec.structs.replace(batch(), max_cost_usd=text))
+
+
 def test_usages_add_up_member_by_member() -> None:
     assert sum([Usage(1, 2, 3, 4, 5), Usage(10, 20, 30, 40, 50)], Usage()) == Usage(11, 22, 33, 44, 55)
 

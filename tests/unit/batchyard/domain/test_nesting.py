@@ -26,6 +26,13 @@ def levels(value: Any) -> int:
     return count
 
 
+@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
+def test_a_number_that_json_does_not_have_is_written_as_null(number: float) -> None:
+    written = nesting.encode({"a": number, "b": [1.5, {"c": number}], "d": (number, "\ud800")})
+    assert written == '{"a": null, "b": [1.5, {"c": null}], "d": [null, "\\ud800"]}'
+    assert nesting.encode([number], (",", ":")) == "[null]"
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_the_bound_is_exact(shape: str, depth: int) -> None:

@@ -7,10 +7,8 @@ import pytest
 
 from batchyard.domain.batch import BatchError, Usage
 from batchyard.domain.outcomes import (
-    LONGEST_CODE,
     MOST_CODES,
     OTHER,
-    Outcome,
     answer_line,
     code_of,
     count_code,
@@ -18,6 +16,7 @@ from batchyard.domain.outcomes import (
     parse,
     usage_of,
 )
+from batchyard.domain.policy import LONGEST_CODE, Outcome
 from tests.fakes.nested import DEPTHS, SHAPES, nested
 
 SUCCEEDED, REFUSED, TRANSIENT, UNFINISHED = Outcome
@@ -62,7 +61,7 @@ def unrun(code: object) -> bytes:
         pytest.param(unrun("brand_new_code"), TRANSIENT, "brand_new_code", id="an unknown code"),
         pytest.param(unrun(None), TRANSIENT, "no_response", id="an error without a code"),
         pytest.param(answer(None), TRANSIENT, "no_response", id="neither response nor error"),
-        pytest.param(answer(200, {}, {"code": "odd", "message": "m"}), TRANSIENT, "odd", id="200 with an error"),
+        pytest.param(answer(200, {}, {"code": "odd", "message": "m"}), SUCCEEDED, None, id="200 with an error"),
         pytest.param(answer(200, {"error": {"code": "x"}}), SUCCEEDED, None, id="200 whose body speaks of an error"),
         pytest.param(b'{"custom_id":"a"}', TRANSIENT, "no_response", id="only an id"),
     ],
@@ -77,14 +76,85 @@ def test_a_line_has_the_outcome_and_the_code_of_the_contract(line: bytes, outcom
 
 
 @pytest.mark.parametrize(
+    ("status", "outcome"),
+    [(200, SUCCEEDED), (400, REFUSED), ("400", REFUSED), (404, REFUSED), (429, TRANSIENT), (500, TRANSIENT)],
+)
+def test_where_there_is_a_status_it_decides_whatever_stands_beside_it(status: object, outcome: Outcome) -> None:
+    for body in (None, {}, {"error": {"code": "of_the_body"}}):
+        for error in ("batch_expired", "request_timeout", "invalid_value", "outcome_unknown", "odd", None, 503):
+            parsed = parse(answer(status, body, {"code": error, "message": "no"}))
+            assert parsed is not None
+            assert outcome_of(parsed) is outcome
+            assert code_of(parsed) == ("of_the_body" if body else str(error or f"http_{status}"))
+
+
+@pytest.mark.parametrize("status", [None, 0, "0", 99, 600, -1, 10**30, "soon", True, [], 200.5])
+def test_where_there_is_no_status_the_error_decides(status: object) -> None:
+    for code, outcome in (("batch_expired", UNFINISHED), ("invalid_value", REFUSED), ("odd", TRANSIENT)):
+        line = {"custom_id": "a", "response": {"status_code": status, "body": None}, "error": {"code": code}}
+        parsed = parse(json.dumps(line).encode())
+        assert parsed is not None
+        assert (outcome_of(parsed), code_of(parsed)) == (outcome, code)
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"),
+    [
+        *((code, UNFINISHED) for code in ("batch_expired", "batch_cancelled", "batch_canceled", "Batch_Expired")),
+        *((code, REFUSED) for code in (
+            "invalid_request", "invalid_request_error", "InvalidRequest", "bad_request", "BadRequest", "invalid_value",
+            "invalid_type", "invalid_prompt", "unsupported_parameter", "unsupported_value", "missing_required_parameter",
+            "unknown_parameter", "context_length_exceeded", "string_above_max_length", "decimal_above_max_value",
+            "integer_below_min_value", "model_not_found", "ModelNotFound", "not_found_error", "content_filter",
+            "content_policy_violation", "moderation_blocked", "unprocessable_entity", "validation_error",
+            "request_too_large", "prompt_too_long", "permission_denied", "streaming_unsupported", "400", "404", "422",
+            400, 404, 413, "http_400", "HTTP 422", "error_400", "outcome_unknown",
+        )),
+        *((code, TRANSIENT) for code in (
+            "request_timeout", "timeout", "rate_limit_exceeded", "token_limit_exceeded", "server_error", "overloaded",
+            "internal_error", "InternalServerError", "service_unavailable", "batch_client_error", "insufficient_quota",
+            "invalid_response", "missing_output", "odd", "", "429", "500", 408, 409, 503, "http_502", 200, "299", 7, 10**30,
+        )),
+    ],
+)  # fmt: skip
+def test_a_line_without_a_status_has_the_class_of_its_code(code: object, outcome: Outcome) -> None:
+    for member in ("code", "type"):
+        error = {member: code, "message": "no"}
+        for line in (
+            {"error": error},
+            {"error": error, "response": None},
+            {"error": error, "response": {"body": None}},
+            {"error": None, "response": {"body": {"error": error}}},
+        ):
+            parsed = parse(json.dumps({"custom_id": "a", **line}).encode())
+            assert parsed is not None
+            assert outcome_of(parsed) is outcome
+            assert code_of(parsed) == (str(code) if code else "no_response")
+
+
+def test_a_code_without_end_is_cut_and_has_no_class_of_its_own() -> None:
+    parsed = parse(answer(None, error={"code": "x" * 10**6 + "_not_found"}))
+    assert parsed is not None
+    assert (outcome_of(parsed), len(code_of(parsed))) == (TRANSIENT, 200)
+
+
+def test_the_names_that_dashscope_has_for_code_and_message_are_read_too() -> None:
+    parsed = parse(b'{"custom_id":"a","response":null,"error":{"error_code":"InvalidParameter","error_message":"no"}}')
+    assert parsed is not None
+    assert (outcome_of(parsed), code_of(parsed)) == (REFUSED, "InvalidParameter")
+
+
+@pytest.mark.parametrize(
     ("line", "outcome"),
     [
         pytest.param(answer(200, {"logprob": float("-inf")}), SUCCEEDED, id="a body with minus infinity"),
         pytest.param(answer(200, {"text": "\ud83d"}), SUCCEEDED, id="a body cut inside a surrogate pair"),
         pytest.param(answer("200", {}), SUCCEEDED, id="the status as text"),
         pytest.param(answer("soon", {}), TRANSIENT, id="no status"),
-        pytest.param(answer(200, {}, "boom"), TRANSIENT, id="the error as bare text"),
+        pytest.param(answer(200, {}, "boom"), SUCCEEDED, id="the error as bare text"),
         pytest.param(unrun(500), TRANSIENT, id="the code as a number"),
+        pytest.param(unrun({"deep": 1}), TRANSIENT, id="the code as an object"),
+        pytest.param(answer(200, {"x": 10**400}), SUCCEEDED, id="a number of 400 digits"),
         pytest.param(answer(None, response="none"), TRANSIENT, id="the response as text"),
     ],
 )
@@ -98,6 +168,30 @@ def test_the_code_of_a_line_that_is_not_quite_json_is_read_too() -> None:
     parsed = parse(answer(429, {"error": {"code": "slow_down"}, "x": float("nan")}))
     assert parsed is not None
     assert code_of(parsed) == "slow_down"
+
+
+@pytest.mark.parametrize(
+    "number", [b"9" * 400, b"9" * 5_000, b"-" + b"9" * 5_000, b"1e400", b"1e-400", b"0." + b"3" * 5_000]
+)
+@pytest.mark.parametrize("place", ["status_code", "prompt_tokens", "x", "code", "code of the body"])
+def test_a_number_without_end_hides_no_answer(number: bytes, place: str) -> None:
+    line = {
+        "custom_id": "a", "response": {"status_code": 200, "body": {"usage": {"prompt_tokens": 3}}}, "error": None,
+    }  # fmt: skip
+    text = json.dumps(line).encode()
+    text = {
+        "status_code": text.replace(b"200", number),
+        "prompt_tokens": text.replace(b"3", number, 1),
+        "x": text[:-1] + b',"x":' + number + b"}",
+        "code": text.replace(b"null", b'{"code":' + number + b"}"),
+        "code of the body": text.replace(b'{"usage"', b'{"error":{"code":%s},"usage"' % number),
+    }[place]
+    parsed = parse(text)
+    assert parsed is not None
+    assert parsed.custom_id == "a"
+    assert outcome_of(parsed) is (TRANSIENT if place == "status_code" else SUCCEEDED)
+    assert len(code_of(parsed)) < 500
+    assert 0 <= usage_of(parsed).total_tokens <= 3
 
 
 @pytest.mark.parametrize(

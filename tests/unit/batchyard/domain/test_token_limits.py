@@ -33,6 +33,15 @@ def test_the_limit_is_read_from_what_services_really_write(message: str, limit: 
     assert stated_limit(message) == limit
 
 
+@pytest.mark.parametrize("digits", [16, 38, 39, 310, 4_000, 5_000])
+@pytest.mark.parametrize(
+    "text", ["Limit: {} enqueued tokens.", "the limit of {}K", "{} enqueued tokens", "limit: 1.{}", "limit: {}.5B"]
+)
+def test_a_number_without_end_is_no_limit(digits: int, text: str) -> None:
+    assert stated_limit(text.format("9" * digits)) is None
+    assert stated_limit(text.format(",".join(["999"] * digits))) is None
+
+
 @given(st.text())
 def test_no_message_breaks_the_reading(message: str) -> None:
     assert (stated_limit(f"limit: {message}") or 1) > 0

@@ -1,13 +1,18 @@
 """A gzip file is an input like any other, and its lines are sent unpacked."""
 
 import gzip
+from dataclasses import replace
 
+import msgspec
 import pytest
 
-from batchyard.domain.errors import BatchyardError
+from batchyard.domain.batch import InputObject
+from batchyard.domain.durations import DAY
+from batchyard.domain.errors import BatchyardError, StaleRecord
 from batchyard.domain.step import Step
 from batchyard.planning import decompress
 from batchyard.planning.plan import plan
+from batchyard.recovery.sweep import sweep
 from batchyard.shards.submit import submit
 from tests.fakes.batches import BATCH_ID, batch
 from tests.fakes.planned import INPUT, KEY
@@ -81,3 +86,125 @@ def test_an_input_that_no_invocation_can_unpack_is_refused_rather_than_tried_for
     assert plan(services, BATCH_ID, seconds_left=Looks(1)).next == "plan"
     with pytest.raises(BatchyardError, match="came no further"):
         plan(services, BATCH_ID, resume=True, seconds_left=Looks(1))
+
+
+COPY = f"work/{BATCH_ID}/plan/{decompress.UNPACKED}"
+MIB = 1 << 20
+
+
+def refusal(services: MemoryServices) -> tuple[str, str, str | None, int | None]:
+    """Plan an input that is refused, and say how; nothing of it is left, and nothing counted."""
+    assert plan(services, BATCH_ID).next == "refused"
+    assert COPY not in services.bucket.stored
+    assert services.quota_store.read("default").bytes == 0
+    (error,) = services.batch_store.batch(BATCH_ID).errors
+    return error.code, error.message, error.param, error.line
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        gzip.compress(b"\n" * 30 * MIB),
+        gzip.compress(INPUT) + gzip.compress(b"\n" * 30 * MIB),
+        b"".join(gzip.compress(INPUT) for _ in range(10_000)),
+        gzip.compress(INPUT * 20_000),
+    ],
+    ids=["blank", "second member", "many members", "good lines"],
+)
+def test_an_input_unpacks_to_no_more_bytes_than_the_settings_allow(data: bytes) -> None:
+    services = waiting(data, 65_536)
+    services.settings = replace(services.settings, max_unpacked_bytes=2 * MIB)
+    code, message, param, line = refusal(services)
+    assert (code, param, line) == ("file_too_large", "file_id", None)
+    assert "2,097,152 bytes" in message
+    assert "MaxUnpackedBytes" in message
+
+
+@pytest.mark.parametrize("on_invalid", ["refuse", "skip"])
+@pytest.mark.parametrize("before", [b"", INPUT], ids=["first line", "fourth line"])
+def test_a_line_over_the_limit_stops_the_unpacking_at_once(before: bytes, on_invalid: str) -> None:
+    services = waiting(gzip.compress(before + b" " * 200 * MIB), 65_536)
+    services.batch_store.batches[BATCH_ID] = msgspec.structs.replace(
+        services.batch_store.batch(BATCH_ID), on_invalid=on_invalid
+    )
+    services.settings = replace(services.settings, max_bytes_per_shard=4 * MIB)
+    looks = Looks(10_000)
+    assert plan(services, BATCH_ID, seconds_left=looks).next == "refused"
+    assert 10_000 - looks.enough <= 5  # one look for each piece
+    (error,) = services.batch_store.batch(BATCH_ID).errors
+    assert (error.code, error.line) == ("invalid_request", 4 if before else 1)
+    assert "longer than 4,194,304 bytes" in error.message
+    assert COPY not in services.bucket.stored
+
+
+def test_lines_up_to_the_limit_are_unpacked_wherever_the_pieces_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decompress, "UNPACKED_PIECE", 7)
+    services = waiting(gzip.compress(INPUT), 65_536)
+    services.settings = replace(services.settings, max_unpacked_bytes=len(INPUT), max_bytes_per_shard=CUT)
+    assert plan(services, BATCH_ID).next == "run"
+    assert services.bucket.stored[COPY] == INPUT
+
+
+def test_an_unpacked_copy_counts_from_its_first_bytes_until_the_batch_has_ended() -> None:
+    services, following = dropped(gzip.compress(INPUT), 65_536)
+    assert (following, services.quota_store.read("default").bytes) == ("run", len(INPUT))
+    assert plan(services, BATCH_ID).next == "run"
+    services.wait(DAY)
+    services.executions.start(BATCH_ID, {})
+    services.bucket.stored.pop(KEY)  # its upload is no concern here
+    sweep(services)
+    assert services.quota_store.read("default").bytes == len(INPUT)
+    assert COPY in services.bucket.stored
+    services.batch_store.move_batch(BATCH_ID, "cancelling", services.now())
+    services.batch_store.move_batch(BATCH_ID, "cancelled", services.now())
+    assert sweep(services)["UnpackedInputsRemoved"] == 1
+    assert services.quota_store.read("default").bytes == 0
+    assert COPY not in services.bucket.stored
+    assert "UnpackedInputsRemoved" not in sweep(services)
+
+
+def test_a_copy_goes_though_the_provider_cannot_be_reached() -> None:
+    services, _ = dropped(gzip.compress(INPUT), 65_536)
+    services.batch_store.move_batch(BATCH_ID, "failed", services.now())
+    services.secret.text = ""
+    services.bucket.stored.pop(KEY)
+    assert sweep(services)["UnpackedInputsRemoved"] == 1
+
+
+def test_a_copy_that_does_not_fit_into_what_the_tenant_may_store_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decompress, "COUNTED_TOGETHER", 100_000)
+    services = waiting(gzip.compress(INPUT * 20_000), 65_536)
+    services.quota_store.most_bytes = 1_000_000
+    code, message, param, _ = refusal(services)
+    assert (code, param) == ("storage_limit_exceeded", "file_id")
+    assert "unpacked" in message
+
+
+def test_copies_that_are_made_side_by_side_count_while_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decompress, "UNPACKED_PIECE", 40)
+    monkeypatch.setattr(decompress, "COUNTED_TOGETHER", 80)
+    services = waiting(gzip.compress(INPUT), 7)
+    assert plan(services, BATCH_ID, seconds_left=Looks(4)).next == "plan"
+    counted = services.quota_store.read("default").bytes
+    assert 0 < counted < len(INPUT)
+    while plan(services, BATCH_ID, resume=True, seconds_left=Looks(12)).next == "plan":
+        pass
+    assert services.quota_store.read("default").bytes == len(INPUT)
+
+
+def test_a_copy_of_a_batch_that_ended_meanwhile_goes_with_the_sweep() -> None:
+    services = waiting(gzip.compress(INPUT), 65_536)
+    head = services.bucket.head
+
+    def ended(key: str, version_id: str | None = None) -> tuple[InputObject, dict[str, str]]:
+        if key == COPY:
+            services.batch_store.move_batch(BATCH_ID, "failed", services.now())
+        return head(key, version_id)
+
+    services.bucket.head = ended  # type: ignore[method-assign]
+    with pytest.raises(StaleRecord):
+        plan(services, BATCH_ID)
+    services.bucket.stored.pop(KEY)
+    assert sweep(services)["UnpackedInputsRemoved"] == 1
+    assert COPY not in services.bucket.stored
+    assert services.quota_store.read("default").bytes == 0

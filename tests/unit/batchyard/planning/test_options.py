@@ -92,7 +92,8 @@ def test_any_other_name_is_harmless(name: str) -> None:
     "named",
     [
         {}, {"on_invalid": "refuse"}, {"on_invalid": "skip"}, {"dry_run": True}, {"dry_run": False}, {"max_cost_usd": 1},
-        {"max_cost_usd": 0.000001}, {"max_cost_usd": 1e9},
+        {"max_cost_usd": 0.000001}, {"max_cost_usd": 1e9}, {"max_cost_usd": 12.5}, {"max_cost_usd": "12.50"},
+        {"max_cost_usd": 999_999_999_999}, {"max_cost_usd": 1e-7},
     ],
 )  # fmt: skip
 def test_what_can_be_followed_is_not_wrong(named: dict[str, Any]) -> None:
@@ -102,7 +103,26 @@ def test_what_can_be_followed_is_not_wrong(named: dict[str, Any]) -> None:
 WRONG: dict[str, tuple[str, list[Any]]] = {
     "on_invalid": ("invalid_value", ["SKIP", "", True, 1, "ignore", []]),
     "dry_run": ("invalid_type", ["true", 1, [], ""]),
-    "max_cost_usd": ("invalid_value", [0, -1, True, [], float("inf"), 10**30]),
+    "max_cost_usd": (
+        "invalid_value",
+        [
+            0,
+            -1,
+            True,
+            [],
+            float("inf"),
+            float("nan"),
+            10**30,
+            10**400,
+            1e300,
+            1e-300,
+            "1e400",
+            "+1_0",
+            "\u0661\u0662",
+            "",
+            "5 ",
+        ],
+    ),
 }
 
 
@@ -119,7 +139,12 @@ def test_anything_else_in_a_body_is_told_with_its_name(named: dict[str, Any], co
     "metadata",
     [
         {"on-invalid": "no"}, {"dry-run": "yes"}, {"max-cost-usd": "0"}, {"max-cost-usd": "NaN"}, {"max-cost-usd": "$5"},
-        {"max-cost-usd": "1" * 30}, {"max-cost-usd": ""},
+        {"max-cost-usd": "1" * 30}, {"max-cost-usd": ""}, {"max-cost-usd": "1e400"}, {"max-cost-usd": "1e5"},
+        {"max-cost-usd": "+1"}, {"max-cost-usd": "1_0"}, {"max-cost-usd": "+1_0"}, {"max-cost-usd": "\u0661\u0662"},
+        {"max-cost-usd": "\u0661\u0662.\u0665"}, {"max-cost-usd": "²"}, {"max-cost-usd": " 5"}, {"max-cost-usd": "5\n"},
+        {"max-cost-usd": "-1"}, {"max-cost-usd": "1,5"}, {"max-cost-usd": "1."}, {"max-cost-usd": ".5"},
+        {"max-cost-usd": "Infinity"}, {"max-cost-usd": "-inf"}, {"max-cost-usd": "sNaN"}, {"max-cost-usd": "0x10"},
+        {"max-cost-usd": "0.000"}, {"max-cost-usd": "1.2.3"}, {"max-cost-usd": "1" * 13}, {"max-cost-usd": "0." + "1" * 13},
     ],
 )  # fmt: skip
 def test_anything_else_in_user_metadata_is_told_with_its_name(metadata: dict[str, str]) -> None:
@@ -130,3 +155,10 @@ def test_anything_else_in_user_metadata_is_told_with_its_name(metadata: dict[str
 
 def test_metadata_is_measured_in_characters_not_bytes() -> None:
     assert options.check_metadata({"🚂" * 64: "🚂" * 512}) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "text"), [(0.1, "0.1"), (1e-7, "0.0000001"), (1e9, "1000000000"), (5, "5"), (5.0, "5")]
+)
+def test_an_amount_is_kept_in_digits(given: float, text: str) -> None:
+    assert options.of_body({"max_cost_usd": given}) == {"max_cost_usd": text}

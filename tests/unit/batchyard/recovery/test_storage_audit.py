@@ -1,5 +1,7 @@
 """The sweep corrects what is known of stored bytes: expired files and uploads, and counts whose file never came."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from batchyard.api import uploads
@@ -7,7 +9,7 @@ from batchyard.api.files import delete_file
 from batchyard.api.presigned import presign_file
 from batchyard.domain.durations import DAY, HOUR
 from batchyard.domain.multipart_upload import LIFE
-from batchyard.domain.stored_file import Stored
+from batchyard.domain.stored_file import Stored, StoredFile
 from batchyard.recovery.storage_audit import CLOCK_EVERY, sum_up
 from batchyard.recovery.sweep_run import RESERVE, SweepRun
 from tests.fakes.services import MemoryServices
@@ -62,7 +64,7 @@ def test_what_expired_takes_no_room_an_hour_later() -> None:
 
 
 def test_the_files_of_before_there_was_a_limit_are_counted_by_the_next_sweep() -> None:
-    services = MemoryServices()
+    services = MemoryServices(max_stored_bytes=0)
     announced(services, 30)
     services.settings, services.quota_store.most_bytes = MemoryServices(max_stored_bytes=100).settings, 100
     announced(services, 5)
@@ -85,15 +87,15 @@ def test_a_sum_that_was_moved_while_it_was_made_is_left_for_the_next_time() -> N
     services = MemoryServices(max_stored_bytes=MOST)
     announced(services, 5)
     services.quota_store.count("default", 7, services.now())
-    files = services.file_store.files
+    stored = services.file_store.stored
 
-    def meanwhile(*arguments: object, **named: object) -> object:
+    def meanwhile(tenant: str) -> Iterator[StoredFile]:
         services.quota_store.count("default", 1, services.now())
-        return files(*arguments, **named)  # type: ignore[arg-type]  # as they came
+        return stored(tenant)
 
-    services.file_store.files = meanwhile  # type: ignore[method-assign,assignment]  # another call comes between
+    services.file_store.stored = meanwhile  # type: ignore[method-assign]  # another call comes between
     assert swept(services) == {}
-    services.file_store.files = files  # type: ignore[method-assign]  # and now none
+    services.file_store.stored = stored  # type: ignore[method-assign]  # and now none
     assert swept(services) == {"StoredBytesCorrected": 1}
     assert known(services) == 5
 
@@ -114,7 +116,7 @@ def test_tenants_are_summed_up_in_turns_and_one_too_large_holds_up_nobody() -> N
 
 
 def test_without_a_limit_nothing_is_summed_up() -> None:
-    services = MemoryServices()
+    services = MemoryServices(max_stored_bytes=0)
     services.quota_store.known["default"] = Stored(tenant="default", bytes=7)
     assert swept(services) == {}
     assert known(services) == 7

@@ -29,7 +29,7 @@ ATTEMPT = Attempt(
 SHARD = Shard(
     batch_id=BATCH_ID, shard=0, expires_at_ttl=NOW, endpoint="/v1/responses", model="m", lines=3, first=0, last=2,
     unfinished=1, completed=2, attempts=[ATTEMPT], reason=BatchError("batch_expired", "late"),
-    ranges=Ranges((0, 90), (120, 150), 7),
+    ranges=Ranges((0, 90), (120, 150), 7), too_large_bytes=9_000,
 )  # fmt: skip
 
 
@@ -75,6 +75,7 @@ def test_a_shard_shows_its_attempts_and_why_lines_were_given_up() -> None:
     assert shard["ranges"] == {"first": [0, 90], "last": [120, 150], "count": 7}
     assert (shard["lines"], shard["completed"], shard["unfinished"]) == (3, 2, 1)
     assert shard["reason"] == {"code": "batch_expired", "message": "late", "param": None, "line": None}
+    assert shard["too_large_bytes"] == 9_000
     (attempt,) = msgspec.convert(shard["attempts"], list[dict[str, object]])
     assert attempt["provider_batch_id"] == "pb"
     assert attempt["usage"] == Usage(1, 0, 2, 0, 3).shape()

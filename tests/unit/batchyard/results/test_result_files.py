@@ -53,7 +53,7 @@ def test_a_result_written_twice_is_the_same_file() -> None:
 
 
 def test_a_result_counts_once_and_whatever_the_limit() -> None:
-    services, unlimited = MemoryServices(max_stored_bytes=2), MemoryServices()
+    services, unlimited = MemoryServices(max_stored_bytes=2), MemoryServices(max_stored_bytes=0)
     for each in (services, services, unlimited):
         result_files.keep(each, batch(), "output.jsonl", 3)
     assert (services.quota_store.read("default").bytes, unlimited.quota_store.read("default").bytes) == (3, 0)

@@ -6,8 +6,9 @@ from itertools import permutations
 
 import pytest
 
+from batch_client import is_sound
 from batchyard.domain.errors import DiskFull
-from batchyard.domain.outcomes import Outcome
+from batchyard.domain.policy import Outcome
 from batchyard.shards.answers import Answers
 from tests.fakes.nested import DEPTHS, nested
 
@@ -52,13 +53,84 @@ def test_a_file_without_a_last_line_end_does_not_run_into_the_next() -> None:
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
-@pytest.mark.parametrize("broken", [b"", b",NaN"])
-def test_an_answer_that_nests_deeply_is_kept_as_it_came(depth: int, broken: bytes) -> None:
+@pytest.mark.parametrize(("broken", "whole"), [(b"", b""), (b",NaN", b",null")])
+def test_an_answer_that_nests_deeply_is_kept_as_it_came(depth: int, broken: bytes, whole: bytes) -> None:
     deep = line("b").replace(b'"usage"', b'"x":[%s%s],"usage"' % (nested(depth), broken))
     with Answers(["a", "b", "c"]) as answers:
         answers.read([line("a") + deep + line("c")])
         assert (answers.succeeded(), answers.strays, answers.usage.total_tokens) == (3, 0, 15)
-        assert answers.line(1) == deep
+        assert answers.line(1) == deep.replace(broken, whole) if broken else deep
+        assert answers.mended == bool(broken)
+
+
+ODD = {
+    "a byte that is not UTF-8": (b"\xff", b"\xef\xbf\xbd"),
+    "a character cut in two": (b"\xc3", b"\xef\xbf\xbd"),
+    "a surrogate as bytes": (b"\xed\xa0\xbd", b"\xef\xbf\xbd" * 3),
+    "half a surrogate pair": (b"\\ud83d", b"\\ufffd"),
+    "a control character": (b"\x02", b"\\u0002"),
+    "NaN": (b'", "n": NaN, "m": "', b'", "n": null, "m": "'),
+    "minus infinity": (b'", "n": [-Infinity], "m": "', b'", "n": [null], "m": "'),
+}
+
+
+@pytest.mark.parametrize(("odd", "whole"), ODD.values(), ids=ODD)
+@pytest.mark.parametrize("status", [200, 400, 503])
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+def test_an_answer_that_is_not_quite_json_is_kept_mended_and_counted(
+    odd: bytes, whole: bytes, status: int, size: int
+) -> None:
+    given = line("b", status).replace(b'"usage"', b'"x": "?", "usage"')
+    came, kept = given.replace(b"?", odd), given.replace(b"?", whole)
+    data = line("c") + came + line("a")
+    with Answers(["a", "b", "c"]) as answers:
+        answers.read(data[at : at + size] for at in range(0, len(data), size))
+        assert (answers.strays, answers.missing(), answers.mended) == (0, 0, 1)
+        assert answers.line(1) == kept
+        sizes, joined = zip(*answers.lines([0, 1, 2]), strict=True)
+        assert b"".join(joined) == line("a") + kept + line("c")
+        assert sum(map(sum, sizes)) == len(b"".join(joined))
+        for each in b"".join(joined).splitlines():
+            assert is_sound(each)
+
+
+def test_a_byte_order_mark_is_left_out_and_mends_nothing() -> None:
+    with Answers(["a"]) as answers:
+        answers.read([b"\xef\xbb\xbf" + line("a")])
+        assert (answers.line(0), answers.mended) == (line("a"), 0)
+
+
+def test_a_better_answer_that_is_sound_takes_the_place_of_one_that_is_mended() -> None:
+    with Answers(["a", "b"]) as answers:
+        answers.read(
+            [each.replace(b', "error": null', b', "x": NaN, "error": null') for each in (line("a", 503), line("b"))]
+        )
+        answers.read([line("a"), line("b")])
+        assert (answers.line(0), answers.mended) == (line("a"), 1)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"null", b"{}", b"{ }", b'""', b"[]", b"{\t}", None],
+    ids=lambda body: "none" if body is None else body.decode(),
+)
+@pytest.mark.parametrize("beside", [b"", b',"x":NaN', b',"error":{"code":"odd"}'])
+def test_a_success_with_an_empty_body_stays_one_and_is_counted(body: bytes | None, beside: bytes) -> None:
+    member = b"" if body is None else b',"body" : ' + body
+    text = b'{"custom_id":"a","response":{"status_code":200%s}%s}\n' % (member, beside)
+    with Answers(["a", "b", "c"]) as answers:
+        answers.read([text + line("b")])
+        assert (answers.succeeded(), answers.empty) == (2, 1)
+        assert answers.line(0) == text.replace(b"NaN", b"null")
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"data":[{"body":{}}]}', b'"text"', b"[0]", b'{"body":null}', b'{"x":"\\"body\\":{}"}']
+)
+def test_a_success_without_usage_is_not_empty_for_that(body: bytes) -> None:
+    with Answers(["a"]) as answers:
+        answers.read([b'{"custom_id":"a","response":{"status_code":200,"body":%s}}' % body])
+        assert (answers.succeeded(), answers.empty) == (1, 0)
 
 
 def test_a_request_without_an_answer_has_no_outcome() -> None:

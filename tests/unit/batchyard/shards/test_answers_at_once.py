@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from batchyard.domain import outcomes
 from batchyard.domain.batch import Usage
-from batchyard.domain.outcomes import Outcome
-from batchyard.shards.answers import Answers, Successes, successes
+from batchyard.domain.policy import Outcome
+from batchyard.lines.successes import Successes, is_empty, successes
+from batchyard.shards.answers import Answers
 from tests.fakes.nested import DEPTHS, nested
 
 CHAT = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 9, "prompt_tokens_details": {"cached_tokens": 1}}
@@ -24,7 +25,7 @@ def answer(custom_id: object = "a", status: object = 200, error: object = None, 
 
 GOOD = [
     answer("a"), answer("é\u2028", usage=CHAT), answer("b", usage=RESPONSES, choices=[{"text": "}{"}]),
-    answer("c", usage=None), answer("d", usage={}),
+    answer("c", usage=None), answer("d", usage={}), answer("e", data=[{"body": {}}]),
 ]  # fmt: skip
 PIECES = [
     *GOOD,
@@ -41,6 +42,9 @@ PIECES = [
     GOOD[0].replace(b"200", b'200,"status_code":500'),
     GOOD[0].replace(b'"x"', b'"\xff"'),
     GOOD[0].replace(b'"a"', b'"\xff"'),
+    answer("b", text="x").replace(b"x", b"\xff"), answer("b", usage=CHAT, text="x").replace(b'"x"', b'"\xc3"'),
+    answer("b", text="x").replace(b"x", b"\x01"), answer("b", x=0).replace(b"0", b"9" * 5_000),
+    answer("b", x=0).replace(b"0", b"1e400"),
     GOOD[0].replace(b'"a"', b'"\\ud800"'),
     *(answer(x=0).replace(b'"x": 0', b'"x":' + nested(depth)) for depth in DEPTHS),
     answer(x=float("nan")), GOOD[0] + b"\r", b"\xef\xbb\xbf" + GOOD[0],
@@ -54,7 +58,8 @@ def one_by_one(lines: list[bytes]) -> Successes | None:
     if any(each is None or outcomes.outcome_of(each) is not Outcome.SUCCEEDED for each in known):
         return None
     usages = [outcomes.usage_of(each) for each in known if each is not None]
-    return Successes([each.custom_id for each in known if each is not None], sum(usages, Usage()))
+    bare = [at for at, used in enumerate(usages) if used == Usage() and is_empty(lines[at])]
+    return Successes([each.custom_id for each in known if each is not None], sum(usages, Usage()), bare)
 
 
 @given(st.lists(st.sampled_from([*GOOD, *GOOD, *GOOD, *PIECES]), min_size=1, max_size=8))
@@ -74,7 +79,7 @@ def test_plain_successes_are_all_read_at_once(plain: list[bytes]) -> None:
     assert successes(plain) == one_by_one(plain) is not None
 
 
-IDS = ["a", "é\u2028", "b", "c", "d", "other", "7", "unanswered"]
+IDS = ["a", "é\u2028", "b", "c", "d", "e", "other", "7", "unanswered"]
 
 
 def joined(files: list[list[bytes]], *, cut: bool) -> object:
@@ -90,7 +95,8 @@ def joined(files: list[list[bytes]], *, cut: bool) -> object:
         whole = [line if line.endswith(b"\n") else line + b"\n" for line in map(answers.line, known)]
         assert list(chain(*sizes)) == list(map(len, whole))
         assert b"".join(data) == b"".join(whole)
-        return found, whole, answers.usage, answers.strays, answers.succeeded(), answers.missing()
+        known_of_lines = answers.mended, answers.empty
+        return found, whole, answers.usage, answers.strays, answers.succeeded(), answers.missing(), known_of_lines
 
 
 @given(st.lists(st.lists(st.sampled_from([*GOOD, *GOOD, *GOOD, *PIECES]), max_size=8), max_size=3))

@@ -8,9 +8,13 @@ import pytest
 from batch_client import BatchError as ProviderBatchError
 from batch_client import DownloadIncomplete, PermissionDeniedError, RequestCounts
 from batchyard.domain.errors import TooSlow
+from batchyard.domain.shard import Attempt
 from batchyard.domain.step import Next, Step
+from batchyard.domain.stopping import CANCELLED
 from batchyard.domain.time_budget import TIME_TO_END
+from batchyard.results.assemble import assemble
 from batchyard.shards.collect import PATIENCE_FOR_ALL, PATIENCE_FOR_CONTENT, PATIENCE_FOR_SOME, collect
+from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
 from tests.fakes.batches import BATCH_ID
 from tests.fakes.planned import planned
@@ -53,7 +57,9 @@ def test_a_batch_tells_that_it_waits_for_answers_and_that_it_no_longer_does() ->
 def test_of_one_answer_a_batch_does_not_speak_as_of_many() -> None:
     services = ended("r0", "r1")
     collect(services, FIRST.then(Next.COLLECT))
-    assert services.batch_store.batch(BATCH_ID).paused == "1 answer is not in the provider's files yet."
+    assert (services.batch_store.batch(BATCH_ID).paused or "").startswith(
+        "1 answer is not in the provider's files yet: "
+    )
 
 
 @pytest.mark.parametrize("looks", [0, 1], ids=["while they come", "while they are stored"])
@@ -156,3 +162,119 @@ def test_patience_begins_anew_with_each_attempt() -> None:
     submit(services, FIRST)
     services.provider.end("pb-1", "completed", output_file_id="out", request_counts=RequestCounts(2, 2, 0))
     assert collect(services, FIRST.then(Next.COLLECT)).next == "collect"
+
+
+def test_a_file_that_the_provider_names_is_waited_for_longer_than_single_answers() -> None:
+    services = ended("r0")
+    refused = b'{"custom_id":"r1","response":{"status_code":400,"body":{}}}\n'
+    services.provider.end(
+        "pb-0", "completed", output_file_id="out", error_file_id="err", request_counts=RequestCounts(3, 1, 1)
+    )
+    for _ in range(PATIENCE_FOR_ALL):
+        assert collect(services, FIRST.then(Next.COLLECT)).next == "collect"
+    services.provider.files["err"] = refused
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "submit"
+    shard = services.batch_store.kept[BATCH_ID, 0]
+    assert (shard.completed, shard.failed, shard.unfinished) == (1, 1, 1)
+
+
+def attempt_of(services: MemoryServices) -> Attempt:
+    return services.batch_store.kept[BATCH_ID, 0].attempts[0]
+
+
+@pytest.mark.parametrize(("counted", "lost"), [(0, 0), (1, 0), (2, 1), (3, 2), (10**6, 2)])
+def test_what_a_cancelled_batch_once_counted_as_done_and_never_gave_is_counted(counted: int, lost: int) -> None:
+    services = ended("r0")
+    services.provider.end("pb-0", "in_progress", output_file_id=None, request_counts=RequestCounts(3, counted, 0))
+    assert poll(services, FIRST.then(Next.POLL)).next == "poll"
+    services.batch_store.move_batch(BATCH_ID, "cancelling", services.now())
+    services.provider.end("pb-0", "cancelled", output_file_id="out", request_counts=RequestCounts(3, 1, 0))
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "done"
+    shard = services.batch_store.kept[BATCH_ID, 0]
+    assert (attempt_of(services).never_came, attempt_of(services).succeeded) == (lost, 1)
+    assert (shard.completed, shard.unfinished, shard.reason) == (1, 2, CANCELLED)
+    assert services.batch_store.batch(BATCH_ID).counts.completed == 1
+    assert assemble(services, BATCH_ID) == "done"
+    report = json.loads(services.bucket.get(f"results/default/{BATCH_ID}/report.json"))
+    assert report["answers"]["never_came"] == lost
+    errors = services.bucket.get(f"results/default/{BATCH_ID}/errors.jsonl").splitlines()
+    assert [json.loads(line)["error"]["code"] for line in errors] == ["batch_cancelled"] * 2
+
+
+def test_what_was_counted_and_has_a_row_that_it_did_not_run_never_came_either() -> None:
+    services = ended("r0")
+    services.provider.files["out"] += b"".join(
+        b'{"custom_id":"%s","response":null,"error":{"code":"batch_cancelled"}}\n' % each for each in (b"r1", b"r2")
+    )
+    services.provider.end("pb-0", "cancelled", output_file_id="out", request_counts=RequestCounts(3, 2, 0))
+    collect(services, FIRST.then(Next.COLLECT))
+    assert attempt_of(services).never_came == 1
+
+
+def test_a_failed_batch_that_counted_answers_and_gives_none_says_so_too() -> None:
+    services = ended()
+    services.provider.end(
+        "pb-0", "failed", output_file_id=None, request_counts=RequestCounts(3, 2, 0),
+        errors=(ProviderBatchError("whatever", "it broke"),),
+    )  # fmt: skip
+    for _ in range(PATIENCE_FOR_ALL + 1):
+        following = collect(services, FIRST.then(Next.COLLECT))
+    assert (following.next, attempt_of(services).never_came) == ("submit", 2)
+
+
+def test_answers_of_status_0_that_the_provider_counts_as_completed_are_awaited_by_nobody_and_sent_again() -> None:
+    services = ended("r0")
+    services.provider.files["out"] += b'{"custom_id":"r1","response":{"status_code":0,"body":{}},"error":null}\n'
+    services.provider.end("pb-0", "expired", output_file_id="out", request_counts=RequestCounts(3, 2, 0))
+    assert poll(services, FIRST.then(Next.POLL)).next == "collect"
+    assert services.batch_store.batch(BATCH_ID).counts.completed == 2  # as the provider says, until the files are there
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "submit"
+    assert services.batch_store.batch(BATCH_ID).counts.completed == 1
+    shard, attempt = services.batch_store.kept[BATCH_ID, 0], attempt_of(services)
+    assert (shard.completed, shard.unfinished) == (1, 2)
+    assert (attempt.succeeded, attempt.transient, attempt.never_came) == (1, 1, 0)
+
+
+def test_what_a_lost_attempt_counted_is_not_shown_once_the_next_one_begins() -> None:
+    services = planned()
+    submit(services, FIRST)
+    services.provider.end("pb-0", "in_progress", request_counts=RequestCounts(3, 2, 0))
+    poll(services, FIRST.then(Next.POLL))
+    assert services.batch_store.batch(BATCH_ID).counts.completed == 2
+    services.provider.end("pb-0", "failed", errors=(ProviderBatchError("whatever", "it broke"),), request_counts=None)
+    collect(services, FIRST.then(Next.COLLECT))
+    submit(services, FIRST)
+    assert services.batch_store.batch(BATCH_ID).counts.completed == 0
+
+
+def test_answers_that_were_mended_or_empty_are_counted() -> None:
+    services = ended("r0", "r1", "r2")
+    whole = services.provider.files["out"].splitlines()
+    services.provider.files["out"] = b"\n".join([whole[0].replace(b"{}", b'{"x":"\xff"}'), *whole[1:]])
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "done"
+    assert (attempt_of(services).mended, attempt_of(services).empty) == (1, 2)
+    assert assemble(services, BATCH_ID) == "done"
+    report = json.loads(services.bucket.get(f"results/default/{BATCH_ID}/report.json"))
+    assert report["answers"] == {"strays": 0, "mended": 1, "empty": 2, "never_came": 0}
+    for line in services.bucket.get(f"results/default/{BATCH_ID}/output.jsonl").splitlines():
+        json.loads(line.decode())
+
+
+@pytest.mark.parametrize("digits", [16, 400, 4_000])
+def test_a_token_limit_without_end_is_none_and_the_shard_goes_on(digits: int) -> None:
+    services = ended()
+    errors = (ProviderBatchError("token_limit_exceeded", f"Limit: {'9' * digits} enqueued tokens."),)
+    services.provider.end("pb-0", "failed", output_file_id=None, request_counts=None, errors=errors)
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "submit"
+    assert "no room" in (services.batch_store.batch(BATCH_ID).paused or "")
+
+
+def test_numbers_without_end_in_an_answer_cost_nobody_an_answer() -> None:
+    services = ended("r0", "r1", "r2")
+    numbers = iter([b"9" * 5_000, b"1e400", b"-" + b"9" * 400])
+    lines = [line.replace(b'"body": {}', b'"body": {"usage":{"prompt_tokens":%s}}' % next(numbers))
+             for line in services.provider.files["out"].splitlines()]  # fmt: skip
+    services.provider.files["out"] = b"\n".join(lines)
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "done"
+    shard = services.batch_store.kept[BATCH_ID, 0]
+    assert (shard.completed, shard.usage.total_tokens) == (3, 0)

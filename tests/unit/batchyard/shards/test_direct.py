@@ -17,7 +17,7 @@ from batch_client import (
     RequestOutcomeUnknown,
 )
 from batchyard.domain.errors import StaleRecord, StoreError
-from batchyard.domain.outcomes import OUTCOME_UNKNOWN
+from batchyard.domain.policy import OUTCOME_UNKNOWN
 from batchyard.domain.shard import Attempt, Shard, change, change_attempt
 from batchyard.domain.step import Next, Step
 from batchyard.lines.runs import Run

@@ -18,9 +18,10 @@ from batch_client import (
     RateLimitError,
     RequestOutcomeUnknown,
     ServerError,
+    is_sound,
 )
 from batchyard.domain import outcomes
-from batchyard.domain.outcomes import OUTCOME_UNKNOWN, Outcome
+from batchyard.domain.policy import OUTCOME_UNKNOWN, Outcome
 from batchyard.shards.direct_answers import LineName, answered, not_answered
 from tests.fakes.failures import never_sent
 from tests.fakes.nested import DEPTHS, nested
@@ -43,9 +44,24 @@ def test_an_answer_is_put_into_one_line_of_the_providers_shape() -> None:
     assert line["response"] == {
         "status_code": 200,
         "request_id": "req_7",
-        "body": {"text": "naïve \ud83d", "big": 123456789012345678901234567890},
+        "body": {"text": "naïve \ufffd", "big": 123456789012345678901234567890},
     }
     assert (line["custom_id"], line["error"], outcome) == ("r7", None, Outcome.SUCCEEDED)
+
+
+@pytest.mark.parametrize("odd", [b"NaN", b"-Infinity", b'"\xff"', b'"a\x01\n"', b"9" * 5_000, b"1e400", b'"\\udc00"'])
+def test_an_answer_that_is_not_quite_json_was_paid_for_and_its_line_is_json(odd: bytes) -> None:
+    line = answered(NAME, HttpInfo(b'{"id":"x","odd":%s}' % odd, 200, {}))
+    assert is_sound(line)
+    told = outcomes.parse(line)
+    assert told is not None
+    assert outcomes.outcome_of(told) is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize("said", [b"", b"{", b'{"x":%s' % nested(300, around=b"oops"), b"<html>"])
+def test_an_answer_that_cannot_be_read_may_have_been_billed(said: bytes) -> None:
+    line, outcome = read(answered(NAME, HttpInfo(said, 200, {})))
+    assert (line["error"]["code"], outcome) == (OUTCOME_UNKNOWN, Outcome.REFUSED)
 
 
 def test_an_answer_that_is_no_object_was_paid_for_too() -> None:

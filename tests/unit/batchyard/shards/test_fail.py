@@ -58,6 +58,44 @@ def test_a_cause_is_told_whatever_it_is(cause: str, told: str) -> None:
     assert len(error.message) < 600
 
 
+ARN = "arn:aws:sts::123456789012:assumed-role/batchyard-SubmitFunctionRole-AbC/batchyard-Submit"
+DENIED = f"User: {ARN} is not authorized to perform: dynamodb:PutItem on resource: {ARN.replace('sts', 'dynamodb')}"
+
+
+@pytest.mark.parametrize(
+    ("cause", "told"),
+    [
+        (
+            f"recording BATCH#1: AWS answered AccessDeniedException: {DENIED}",
+            "recording BATCH#1: AWS answered AccessDenied",
+        ),
+        (DENIED, "is not authorized to perform: dynamodb:PutItem"),
+        (f"reading the secret {ARN}: it is empty", "reading the secret …"),
+        ('Could not connect to "https://secretsmanager.eu-central-1.amazonaws.com/"', "Could not connect to"),
+        ("no such host: batchyard-data.s3.eu-central-1.amazonaws.com.", "no such host: …"),
+        ("in China arn:aws-cn:s3:::bucket/key, account 123456789012", "in China …"),
+    ],
+)
+def test_a_tenant_is_told_nothing_of_the_account_and_the_log_everything(
+    cause: str, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for given in (cause, json.dumps({"errorMessage": cause}), nested_cause(cause)):
+        services = dropped()
+        fail_batch(services, BATCH_ID, {"Error": "StoreError", "Cause": given})
+        (error,) = services.batch_store.batch(BATCH_ID).errors
+        assert told in error.message
+        for secret in ("arn:", "123456789012", "amazonaws", "assumed-role", "bucket/key"):
+            assert secret not in error.message
+        assert vars(caplog.records.pop())["reason"] == f"StoreError: {cause}"
+
+
+def nested_cause(cause: str) -> str:
+    """Tell a cause as the description of a nested execution does."""
+    step = json.dumps({"errorMessage": cause, "errorType": "StoreError"})
+    ended = {"ExecutionArn": ARN, "Error": "StoreError", "Cause": json.dumps({"Error": "StoreError", "Cause": step})}
+    return json.dumps(ended)
+
+
 def test_a_batch_that_is_given_up_sends_nothing_more() -> None:
     services = planned()
     fail_batch(services, BATCH_ID, {"Error": "States.Runtime"})

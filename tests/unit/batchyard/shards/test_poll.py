@@ -6,7 +6,7 @@ import pytest
 from batch_client import BadRequestError, ConflictError, NotFoundError, RequestCounts, ServerError, Usage
 from batchyard.domain.step import Next, Step
 from batchyard.shards.cancel import cancel
-from batchyard.shards.poll import poll
+from batchyard.shards.poll import LOST_AFTER, poll
 from batchyard.shards.retries import MOST_FAILURES_IN_A_ROW
 from batchyard.shards.submit import submit
 from tests.fakes.batches import BATCH_ID, NOW
@@ -147,6 +147,23 @@ def not_found(services: MemoryServices) -> Step:
     return look(services)
 
 
+def lost(services: MemoryServices) -> Step:
+    """Look at a provider batch that is not found as often as it takes."""
+    for _ in range(LOST_AFTER - 1):
+        not_found(services)
+    return not_found(services)
+
+
+def test_a_batch_that_is_not_found_when_its_window_is_over_may_be_found_at_the_next_look() -> None:
+    services = submitted()
+    services.now_is = float(NOW + WINDOW)
+    for _ in range(LOST_AFTER - 1):
+        assert not_found(services).next == "poll"
+    services.provider.end("pb-0", "completed", request_counts=RequestCounts(3, 3, 0))
+    assert look(services).next == "collect"
+    assert services.batch_store.kept[BATCH_ID, 0].attempt is not None
+
+
 def test_a_batch_the_provider_no_longer_knows_is_waited_for_until_its_window_is_over() -> None:
     services = submitted()
     for seconds in (0, 3_600, WINDOW - 1):
@@ -154,10 +171,9 @@ def test_a_batch_the_provider_no_longer_knows_is_waited_for_until_its_window_is_
         assert not_found(services).next == "poll"
     assert services.batch_store.kept[BATCH_ID, 0].attempt is not None
     services.now_is = float(NOW + WINDOW)
-    assert not_found(services) == FIRST.then(Next.SUBMIT)
+    assert lost(services) == FIRST.then(Next.SUBMIT)
     shard = services.batch_store.kept[BATCH_ID, 0]
-    lost = shard.attempts[0]
-    assert (lost.provider_status, lost.ended_at) == ("lost", NOW + WINDOW)
+    assert (shard.attempts[0].provider_status, shard.attempts[0].ended_at) == ("lost", NOW + WINDOW)
     assert (shard.attempt, shard.stalls, shard.unfinished, shard.file_id) == (None, 1, 3, None)
 
 
@@ -185,7 +201,7 @@ def test_a_provider_that_loses_every_batch_is_given_up_with_the_reason_on_the_li
     for _ in range(3):
         submit(services, FIRST.then(Next.SUBMIT))
         services.wait(WINDOW)
-        answers.append(not_found(services).next)
+        answers.append(lost(services).next)
     assert answers == ["submit", "submit", "done"]
     reason = services.batch_store.kept[BATCH_ID, 0].reason
     assert reason is not None

@@ -142,6 +142,14 @@ def test_a_record_lists_so_many_files_at_most_and_each_once() -> None:
     )
 
 
+def test_long_ids_of_files_to_delete_do_not_fill_the_record() -> None:
+    services = planned()
+    submit(services, FIRST)
+    shard = services.batch_store.kept[BATCH_ID, 0]
+    many = with_files_to_delete(shard, *(f"file-{at:04}" + "é" * 900 for at in range(100)))
+    assert many.files_to_delete == [f"file-{at:04}" + "é" * 900 for at in range(73, 100)]
+
+
 def test_an_upload_that_the_record_lets_go_of_is_left_over_whoever_lets_go() -> None:
     services = planned()
     submit(services, FIRST)

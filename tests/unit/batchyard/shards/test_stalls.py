@@ -9,7 +9,7 @@ from batchyard.domain.step import Next, Step
 from batchyard.results.assemble import assemble
 from batchyard.shards import stalls
 from batchyard.shards.collect import collect
-from batchyard.shards.poll import poll
+from batchyard.shards.poll import LOST_AFTER, poll
 from batchyard.shards.submit import submit
 from batchyard.shards.turn import Turn
 from tests.fakes.batches import BATCH_ID
@@ -55,8 +55,9 @@ def test_the_lines_of_a_wave_that_the_provider_lost_again_and_again_are_errors_a
     for number in range(3):
         assert submit(services, FIRST).next == "poll"
         services.now_is += DAY
-        services.provider.trouble["retrieve_batch"] = [NotFoundError("gone", status=404)]
-        assert poll(services, FIRST.then(Next.POLL)).next == "submit", number
+        services.provider.trouble["retrieve_batch"] = [NotFoundError("gone", status=404)] * LOST_AFTER
+        steps = [poll(services, FIRST.then(Next.POLL)).next for _ in range(LOST_AFTER)]
+        assert steps == ["poll"] * (LOST_AFTER - 1) + ["submit"], number
     shard = recorded(services)
     assert (shard.done, shard.unfinished, shard.failed, shard.stalls, shard.stalled_lines) == (False, 1, 2, 0, 0)
     assert submit(services, FIRST).next == "poll"

@@ -45,6 +45,13 @@ def test_an_event_has_its_shard_looked_after(services: MemoryServices) -> None:
     assert services.advance_function.invoked == [{"batch_id": BATCH_ID, "shard": 3}]
 
 
+def test_an_id_that_no_record_can_have_is_not_looked_for(services: MemoryServices) -> None:
+    services.batch_store.links["é" * 1_001] = LinkedShard(BATCH_ID, 3)
+    body = msgspec.json.encode({"type": "batch.completed", "data": {"id": "é" * 1_001}})
+    assert receive(services, signed(body), body) == {"received": True}
+    assert services.advance_function.invoked == []
+
+
 def test_an_event_that_comes_again_is_taken_once(services: MemoryServices) -> None:
     receive(services, signed(), BODY)
     receive(services, signed(), BODY)
@@ -146,3 +153,18 @@ def test_a_secret_that_no_longer_fits_is_read_anew_but_not_for_each_forgery(serv
         with pytest.raises(ApiError):
             receive(services, signed(secret=OTHER), BODY)
         assert services.webhook_secret.forgotten == read
+
+
+@pytest.mark.parametrize("stored", ["", "whsec_", "whsec_==", "whsec_!!!", "whsec_é", "whsec_a"])
+def test_a_secret_that_is_empty_or_none_believes_nobody(services: MemoryServices, stored: str) -> None:
+    services.webhook_secret.text = stored
+    for secret in (SECRET, b"whsec_", b" "):
+        with pytest.raises(ApiError) as refused:
+            receive(services, signed(secret=secret), BODY)
+        assert (refused.value.status, refused.value.code) == (400, "invalid_webhook_signature")
+    assert services.advance_function.invoked == []
+
+
+def test_a_secret_beside_an_empty_one_is_good(services: MemoryServices) -> None:
+    services.webhook_secret.text = f"whsec_ {SECRET}"
+    assert receive(services, signed(), BODY) == {"received": True}

@@ -63,3 +63,25 @@ def test_the_schema_is_found_where_each_endpoint_puts_it(
     endpoint: str, body: dict[str, Any], schema: dict[str, Any] | None
 ) -> None:
     assert wanted_schema(endpoint, body) == schema
+
+
+SELF = {"$ref": "#"}
+STRANGE: list[dict[str, Any]] = [
+    {"properties": dict.fromkeys("abcdefghij", SELF)},
+    {"type": "array", "minItems": 10**9, "items": {"type": "string"}},
+    {"type": "array", "minItems": 1_000, "items": {"type": "array", "minItems": 1_000, "items": SELF}},
+    {"type": "array", "minItems": "many"},
+    {"type": "array", "minItems": -(10**400)},
+    {"type": {"of": "thing"}},
+    {"type": []},
+    {"properties": ["a"]},
+    {"enum": {"a": 1}},
+    {"anyOf": "abc"},
+    {"allOf": [7]},
+    {"$ref": ["#"]},
+]
+
+
+@pytest.mark.parametrize("schema", STRANGE, ids=str)
+def test_a_schema_that_is_none_or_has_no_end_is_answered_in_bounded_size(schema: dict[str, Any]) -> None:
+    assert len(structured_text(schema, "text")) < 100_000

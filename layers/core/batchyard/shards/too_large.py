@@ -1,0 +1,46 @@
+"""The provider takes smaller files than was thought: the attempt is cut in halves, and the size remembered for the provider.
+
+The first half goes out in a file of its own, the other lines in later attempts. Batches that are planned from then on have
+shards of at most that size.
+"""
+
+from typing import Final
+
+from batchyard.domain.batch import BatchError
+from batchyard.domain.durations import DAY
+from batchyard.domain.policy import FILE_TOO_LARGE
+from batchyard.domain.shard import Shard, change
+from batchyard.domain.step import Next, Step
+from batchyard.observability import logger
+from batchyard.shards.turn import Turn
+
+REMEMBERED: Final = 30 * DAY  # then a file of the usual size is tried again
+
+
+def can_be_cut(turn: Turn) -> bool:
+    """Tell whether the attempt holds more than one line."""
+    return turn.attempt.lines > 1
+
+
+def cut(turn: Turn, base: Shard) -> Step:
+    """Have half as much sent at once, from now on and to this provider."""
+    size, now = turn.attempt.bytes, turn.services.now()
+    logger.warning("file too large for the provider", batch_id=base.batch_id, shard=base.shard, bytes=size)
+    turn.services.creation_store.learn_most_bytes(max(1, size // 2), now, now + REMEMBERED)
+    turn.answered(with_size(base, size))
+    return turn.then(Next.SUBMIT)
+
+
+def with_size(shard: Shard, size: int) -> Shard:
+    """Return the shard with the size of a file that the provider refused; the file itself is not needed any more."""
+    return change(shard, file_id=None, too_large_bytes=min(size, shard.too_large_bytes or size))
+
+
+def error_of_line(turn: Turn, what: str) -> BatchError:
+    """Say of a line that was sent alone, and of all that are as large, that nothing is left to cut."""
+    size, most = turn.attempt.bytes, turn.services.settings.max_bytes_per_shard
+    message = (
+        f"This request needs a file of {size:,} bytes or more, and the provider takes none: {what.rstrip('.')}. A request "
+        f"cannot be cut, whatever MaxBytesPerShard is ({most:,} now). Shorten the request."
+    )
+    return BatchError(FILE_TOO_LARGE, message)

@@ -1,0 +1,108 @@
+"""A provider that takes smaller files than was thought: the attempt is cut, the size remembered, and nothing is paid twice."""
+
+import json
+
+import pytest
+
+from batch_client import BatchError as ProviderBatchError
+from batch_client import FileTooLargeError
+from batchyard.domain.step import Next, Step
+from batchyard.planning.plan import plan
+from batchyard.shards.collect import collect
+from batchyard.shards.submit import submit
+from batchyard.shards.too_large import REMEMBERED
+from tests.fakes.batches import BATCH_ID
+from tests.fakes.planned import INPUT, dropped, planned
+from tests.fakes.services import MemoryServices
+
+FIRST = Step(BATCH_ID, 0)
+LINE = len(INPUT) // 3
+TOO_LARGE = FileTooLargeError("413 Request Entity Too Large", status=413)
+
+
+def refused(times: int, call: str = "create_file") -> MemoryServices:
+    services = planned()
+    services.provider.trouble[call] = [TOO_LARGE] * times
+    return services
+
+
+def answer(services: MemoryServices) -> Step:
+    """Have the latest provider batch answer every line that was sent."""
+    made = list(services.provider.batches.values())[-1]
+    sent = [json.loads(line)["custom_id"] for line in services.provider.files[made.input_file_id or ""].splitlines()]
+    lines = [{"custom_id": each, "response": {"status_code": 200, "body": {}}, "error": None} for each in sent]
+    services.provider.files[f"out-{made.id}"] = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    services.provider.end(made.id, "completed", output_file_id=f"out-{made.id}")
+    return collect(services, FIRST.then(Next.COLLECT))
+
+
+@pytest.mark.parametrize("call", ["create_file", "create_batch"])
+def test_half_is_sent_at_once_and_the_rest_afterwards(call: str) -> None:
+    services = refused(1, call)
+    step = submit(services, FIRST)
+    assert (step.next, step.wait_seconds) == ("submit", 0)
+    assert submit(services, FIRST).next == "poll"
+    assert answer(services).next == "submit"
+    assert submit(services, FIRST).next == "poll"
+    assert answer(services).next == "submit"
+    assert submit(services, FIRST).next == "poll"
+    assert answer(services).next == "done"
+    shard = services.batch_store.kept[BATCH_ID, 0]
+    assert (shard.completed, shard.failed, [attempt.lines for attempt in shard.attempts]) == (3, 0, [1, 1, 1])
+    assert shard.too_large_bytes == len(INPUT)
+    assert services.batch_store.batch(BATCH_ID).paused is None
+    (name,) = services.token_ledger_store.names() or (None,)
+    assert services.token_ledger_store.read(name or "").enqueued == 0
+
+
+def test_a_provider_batch_that_fails_for_the_size_of_its_file_is_cut() -> None:
+    services = planned()
+    submit(services, FIRST)
+    services.provider.end("pb-0", "failed", errors=(ProviderBatchError("file_too_large", "too large"),))
+    assert collect(services, FIRST.then(Next.COLLECT)).next == "submit"
+    assert submit(services, FIRST).next == "poll"
+    assert [attempt.lines for attempt in services.batch_store.kept[BATCH_ID, 0].attempts] == [3, 1]
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_what_cannot_be_cut_is_an_error_that_names_the_setting(times: int) -> None:
+    services = refused(times)  # three lines, then one line alone; then nothing is left, as all are as large
+    step = FIRST
+    while step.next == "submit":
+        step = submit(services, FIRST)
+    assert step.next == "done"
+    shard = services.batch_store.kept[BATCH_ID, 0]
+    assert (shard.failed, shard.codes) == (3, {"file_too_large": 3})
+    assert services.provider.calls.count("create_file") == 2
+    (errors,) = (data for key, data in services.bucket.stored.items() if key.endswith("errors.jsonl"))
+    message = json.loads(errors.splitlines()[0])["error"]["message"]
+    assert "MaxBytesPerShard is (200,000,000 now)" in message
+    assert "POST /files was answered 413: 413 Request Entity Too Large" in message
+    assert f"a file of {LINE:,} bytes" in message
+
+
+def test_the_size_is_remembered_for_the_provider_and_for_the_next_plan() -> None:
+    services = refused(1)
+    submit(services, FIRST)
+    store = services.creation_store
+    assert store.most_bytes(services.now()) == len(INPUT) // 2
+    assert store.most_bytes(services.now() + REMEMBERED) is None
+    other = planned()
+    other.creation_store.learn_most_bytes(2 * LINE, other.now(), other.now() + REMEMBERED)
+    assert submit(other, FIRST).next == "poll"
+    assert other.batch_store.kept[BATCH_ID, 0].attempts[0].lines == 2
+
+
+def test_a_larger_size_does_not_replace_a_smaller_one_before_its_time() -> None:
+    store, now = planned().creation_store, 1_000
+    for size, kept in ((500, 500), (700, 500), (300, 300)):
+        store.learn_most_bytes(size, now, now + 10)
+        assert store.most_bytes(now) == kept
+    store.learn_most_bytes(700, now + 10, now + 20)
+    assert store.most_bytes(now + 10) == 700
+
+
+def test_a_plan_keeps_to_the_size_that_the_provider_takes() -> None:
+    services = dropped()
+    services.creation_store.learn_most_bytes(LINE, services.now(), services.now() + REMEMBERED)
+    assert plan(services, BATCH_ID).last_shard == 2
