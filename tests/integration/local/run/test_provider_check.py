@@ -53,6 +53,7 @@ def test_a_key_that_fits_in_no_header_is_told_without_it() -> None:
     "wrong", ["", "/", "/v1/chat/completions", "/v1/batches", "/v1/files/", "/chat/completions", "/v1/embeddings"]
 )
 def test_an_address_that_is_nearly_right_is_told_with_the_right_one(emulator: Emulator, wrong: str) -> None:
+    emulator.play()
     root = emulator.url.removesuffix("/v1")
     with pytest.raises(
         ProviderError, match=rf"Write: PROVIDER_BASE_URL={re.escape(emulator.url)}\. Nothing was sent\."
@@ -61,6 +62,7 @@ def test_an_address_that_is_nearly_right_is_told_with_the_right_one(emulator: Em
 
 
 def test_https_at_an_http_port_is_told_with_the_right_address(emulator: Emulator) -> None:
+    emulator.play()
     with pytest.raises(
         ProviderError, match=rf"Write: PROVIDER_BASE_URL={re.escape(emulator.url)}\. Nothing was sent\."
     ):
