@@ -43,6 +43,7 @@ SORTS = [
     "contradicted",
     "coded",
 ]
+IN_A_FILE = [sort for sort in SORTS if sort != "missing"]
 STATUSES = ["validating", "in_progress", "finalizing", "pondering", "cancelling"]
 ERRORS = [
     no_room("m0", 90_000),
@@ -54,6 +55,8 @@ ERRORS = [
 TROUBLES = {
     **PASSING,
     "its batch is not there": only("retrieve_batch", NotFoundError("gone", status=404)),
+    "an upload that is refused": only("create_file", BadRequestError("no", status=400)),
+    "a create that is refused": only("create_batch", BadRequestError("no such file", status=400, param="file_id")),
     "a cancel that is refused": only("cancel_batch", BadRequestError("no", status=400)),
 }
 
@@ -70,6 +73,14 @@ fates = st.builds(
     empty_ids=st.booleans(),
     cancel_finishes=st.booleans(),
     vanish=st.sampled_from([0, 0, 1, 3]),
+)
+# A status that nobody knows: such a provider batch ends only by what its counts and files show.
+odd_fates = st.builds(
+    Fate,
+    seconds=st.sampled_from([1.0, 90.0, 4_000.0]),
+    lines=st.dictionaries(st.sampled_from([*IDS, *OTHERS[:3]]), st.sampled_from(IN_A_FILE), max_size=3),
+    odd=st.just("pondering"),
+    cancel_finishes=st.just(value=True),
 )
 troubles = st.builds(
     lambda name, after: Trouble(TROUBLES[name].error, after=after and TROUBLES[name].may_have_worked),
@@ -91,15 +102,16 @@ class Walk(RuleBasedStateMachine):
         cancels=st.booleans(), lines=st.integers(1, len(IDS)), models=st.integers(1, 2),
         room=st.sampled_from([None, None, 60, 200]), bad=st.just({}) | bad,
         deadline_action=st.sampled_from(["wait", "resubmit", "finish"]), chunk=st.sampled_from([65_536, 300]),
+        most_bytes=st.sampled_from([None, None, None, 500, 250]),
     )  # fmt: skip
     def upload(
         self, lines: int, models: int, room: int | None, bad: dict[int, str], deadline_action: str, chunk: int,
-        *, cancels: bool,
+        most_bytes: int | None, *, cancels: bool,
     ) -> None:  # fmt: skip
         self.cancels = cancels
         self.world.change(deadline_action=deadline_action)
         self.world.memory.bucket.chunk = chunk  # a plan looks at the clock between two
-        self.world.provider.token_limit = room
+        self.world.provider.token_limit, self.world.provider.most_bytes = room, most_bytes
         self.world.upload(IDS[:lines], models, bad)
 
     @precondition(lambda self: len(self.world.cases) == 1)
@@ -122,7 +134,7 @@ class Walk(RuleBasedStateMachine):
             for execution in self.world.machine.running:
                 self.world.machine.turn(execution, choice)
 
-    @rule(fate=fates)
+    @rule(fate=fates | odd_fates)
     def ordain(self, fate: Fate) -> None:
         self.world.provider.fates.append(fate)
 

@@ -6,8 +6,8 @@ from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from urllib.parse import urlsplit
 
-from batchyard.domain.durations import whole
 from batchyard.domain.errors import SettingsError
+from batchyard.domain.numbers import whole
 
 
 @dataclass(frozen=True, repr=False, eq=False)  # a cold start pays for each method that is generated

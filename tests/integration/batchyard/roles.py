@@ -84,7 +84,9 @@ class Roles:
         for permission in needed(service, model.name, params, self.region):
             grant = self.grant(door, permission)
             if grant is None:
-                self.denied.append(f"{door} may not {permission.action} on {permission.resource}")
+                self.denied.append(
+                    f"{door} may not {permission.action} on {permission.resource} {dict(permission.context)}"
+                )
                 told: Any = {"Error": {"Code": "AccessDenied", "Message": self.denied[-1]}}
                 raise ClientError(told, model.name)
             self.used.add(grant)
@@ -109,7 +111,7 @@ class Roles:
         wanted = [each for of_operator in asked.values() for each in of_operator.items()]
         context = dict(permission.context)
         return fnmatchcase(permission.resource, self._resolved(statement["Resource"])) and all(
-            any(fnmatchcase(context.get(key, ""), pattern) for pattern in listed(patterns)) for key, patterns in wanted
+            any(fnmatchcase(context[key], pattern) for pattern in listed(patterns)) for key, patterns in wanted
         )
 
     def _resolved(self, resource: Mapping[str, Any]) -> str:

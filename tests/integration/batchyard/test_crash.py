@@ -10,6 +10,7 @@ import pytest
 
 from batchyard.adapters.batch_store import BatchStore
 from batchyard.adapters.bucket import Bucket
+from batchyard.adapters.creation_store import CreationStore
 from batchyard.adapters.event_bus import EventBus
 from batchyard.adapters.executions import Executions
 from batchyard.adapters.file_bucket import FileBucket
@@ -34,7 +35,8 @@ EFFECTS: list[tuple[type, str]] = [
     *((EndingsProvider, name) for name in ("create_file", "create_batch", "cancel_batch", "delete_file")),
     (FileStore, "keep"),
     (FileBucket, "tag"),
-    *((TokenLedgerStore, name) for name in ("take", "wait", "confirm", "release", "change", "save_creations")),
+    *((TokenLedgerStore, name) for name in ("take", "wait", "confirm", "release", "change")),
+    *((CreationStore, name) for name in ("save_creations", "learn_most_bytes")),
 ]
 BAD = b'{"custom_id":"bad"}\n'  # is skipped, and the rest runs
 # Each kill is a whole run; `make faults` kills at every effect, the usual tests at a few: tests/faults does at each, in memory.

@@ -19,6 +19,7 @@ import boto3
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+from batch_client import BatchError as ProviderBatchError
 from batch_client import HttpInfo, NotFoundError
 from batchyard import services
 from batchyard.api import api_keys, app, batches, files, webhook_endpoints
@@ -38,7 +39,7 @@ from batchyard.webhooks.deliver import deliver
 from batchyard.webhooks.notify import notify
 from batchyard.webhooks.receive import receive
 from tests.fakes.batches import BUCKET
-from tests.fakes.endings import answering
+from tests.fakes.endings import answering, failed
 from tests.fakes.lines import good, jsonl, request
 from tests.fakes.moto import REGION, TABLE
 from tests.integration.batchyard.permissions import ACCOUNT, Permission
@@ -206,6 +207,15 @@ def test_a_provider_batch_that_is_lost_is_made_again(world: World) -> None:
     run_ten(world)
     assert lost  # looked at until its window was over: a provider may lose sight of a batch for a while
     assert len(world.provider.batches) == 2
+
+
+def test_a_file_that_is_too_large_is_remembered_and_kept_to_by_the_next_plan(world: World) -> None:
+    world.provider.endings = [failed(ProviderBatchError("file_too_large", "The file is too large."))]
+    batch_id = world.drop(jsonl([request(each) for each in EIGHT]))
+    assert world.run(batch_id) == "done"
+    assert [each["custom_id"] for each in world.answered(batch_id, "output.jsonl")] == EIGHT
+    another = world.drop(jsonl([request(each) for each in EIGHT]), "inbox/default/another.jsonl")
+    assert plan(world.services, another).last_shard > 0
 
 
 def test_answers_that_are_gone_are_looked_for_and_then_asked_for_again(world: World) -> None:

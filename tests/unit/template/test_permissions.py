@@ -123,7 +123,8 @@ def test_nobody_may_write_what_was_uploaded_to_the_inbox() -> None:
 # only seem to: a person gets them back for seven days. Nobody removes an upload to the inbox.
 REMOVALS = {
     ("ApiFunction", "files/*", "s3:DeleteObject"), ("ApiFunction", "files/*", "s3:DeleteObjectVersion"),
-    ("ApiFunction", "results/*", "s3:DeleteObject"), ("ApiFunction", "work/uploads/*", "s3:DeleteObjectVersion"),
+    ("ApiFunction", "results/*", "s3:DeleteObject"), ("ApiFunction", "work/uploads/*", "s3:DeleteObject"),
+    ("ApiFunction", "work/uploads/*", "s3:DeleteObjectVersion"),
     ("SweepFunction", "files/*", "s3:DeleteObject"), ("SweepFunction", "files/*", "s3:DeleteObjectVersion"),
     ("SweepFunction", "work/*/plan/input.jsonl", "s3:DeleteObject"),
     ("SweepFunction", "work/*/plan/input.jsonl", "s3:DeleteObjectVersion"),

@@ -8,7 +8,7 @@ import msgspec
 
 from batchyard.adapters.table import ANY, THERE, Table, changing, members
 from batchyard.domain.api_key import ApiKey
-from batchyard.domain.durations import MINUTE
+from batchyard.domain.numbers import MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -132,10 +132,7 @@ class FileBucket:
             self._s3.delete_object(Bucket=self._bucket, Key=key, VersionId=version_id)
 
     def remove_all(self, versions: Sequence[tuple[str, str]]) -> None:
-        """Remove the bytes of versions for good, by key and version id; several at a time.
-
-        One request for all of them would need the permission to hide objects, too.
-        """
+        """Remove the bytes of versions for good, by key and version id; several at a time."""
         with ThreadPoolExecutor(WORKERS) as pool:
             for _ in pool.map(lambda each: self.remove(*each), versions):
                 pass

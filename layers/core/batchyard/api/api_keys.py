@@ -16,8 +16,8 @@ from batchyard.adapters.api_key_store import ApiKeyStore
 from batchyard.adapters.aws import translated
 from batchyard.domain import api_key, object_keys
 from batchyard.domain.api_key import KEY_ID, PREFIX, ApiKey
-from batchyard.domain.durations import MINUTE
 from batchyard.domain.errors import ApiError, BatchyardError, NotFound
+from batchyard.domain.numbers import MINUTE
 
 FRESH: Final = 30.0  # seconds; a revoked key must open nothing a minute later
 USAGE: Final = """usage: python -m batchyard.api.api_keys TABLE TENANT            make a key

@@ -13,8 +13,8 @@ from batchyard.api.paging import LIMITS, page, page_limit
 from batchyard.api.tenancy import own
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, shape
-from batchyard.domain.durations import MINUTE
 from batchyard.domain.errors import ApiError, NotFound
+from batchyard.domain.numbers import MINUTE
 from batchyard.services import Services
 
 MOST_INLINE: Final = (

@@ -12,8 +12,8 @@ from batchyard.api import files, quotas
 from batchyard.api.batch_request import BatchRequest
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, BatchError, InputObject, derived_id
-from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError, BatchyardError, invalid_request
+from batchyard.domain.numbers import DAY
 from batchyard.planning import new_batch
 from batchyard.services import Services
 

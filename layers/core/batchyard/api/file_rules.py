@@ -6,9 +6,9 @@ from typing import Final
 
 from batchyard.domain import nesting
 from batchyard.domain.batch import BatchError
-from batchyard.domain.durations import whole
 from batchyard.domain.errors import ApiError, invalid_request
 from batchyard.domain.multipart_upload import UPLOAD_ID
+from batchyard.domain.numbers import whole
 from batchyard.domain.stored_file import BATCH, LONGEST_LIFE, PROCESSED, SHORTEST_LIFE, StoredFile
 from batchyard.lines import file_kinds
 from batchyard.lines.line import diagnose

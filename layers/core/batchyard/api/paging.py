@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from batchyard.domain.batch import BatchError
-from batchyard.domain.durations import whole
 from batchyard.domain.errors import invalid_request
+from batchyard.domain.numbers import whole
 
 LIMITS: Final = (20, 100)  # entries of a page: usually, and at most
 

@@ -10,8 +10,8 @@ from batchyard.api.paging import LIMITS, page, page_limit
 from batchyard.api.tenancy import own
 from batchyard.api.webhook_rules import check, unknown
 from batchyard.domain import webhook_delivery, webhook_endpoint
-from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError, DeliveryFailed, StaleRecord
+from batchyard.domain.numbers import DAY
 from batchyard.domain.webhook_endpoint import ENDPOINT_ID, MOST_ENDPOINTS, OVERLAP, WebhookEndpoint, shape
 from batchyard.services import Services
 from batchyard.webhooks.deliver import post

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from batchyard.domain import statuses
-from batchyard.domain.durations import DAY, HOUR, amount, whole
+from batchyard.domain.numbers import DAY, HOUR, amount, whole
 
 SHOWN_ERRORS: Final = 1_000
 REFUSE, SKIP = "refuse", "skip"  # a batch with bad lines is refused, or runs without them

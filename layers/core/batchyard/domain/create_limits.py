@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from batchyard.domain.durations import HOUR
+from batchyard.domain.numbers import HOUR
 
 INTERVAL: Final = 300  # seconds
 # A tenth of the hour's creations, and of the slots, is kept for attempts that have waited long: new attempts starve nobody.

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from batchyard.domain import stored_file
-from batchyard.domain.durations import DAY, HOUR
+from batchyard.domain.numbers import DAY, HOUR
 from batchyard.domain.stored_file import StoredFile
 
 PENDING, COMPLETED, CANCELLED, EXPIRED = "pending", "completed", "cancelled", "expired"

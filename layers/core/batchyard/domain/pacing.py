@@ -11,7 +11,7 @@ about 50 looks. Figures: tests/unit/batchyard/domain/test_pacing.py.
 
 from typing import Final, NamedTuple
 
-from batchyard.domain.durations import HOUR
+from batchyard.domain.numbers import HOUR
 
 SHARE_OF_AGE: Final = 0.05
 SHARE_OF_QUEUEING: Final = 0.5

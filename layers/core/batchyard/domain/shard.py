@@ -57,10 +57,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     never_came: int = 0
     #: How often the ended provider batch did not show all answers that it had counted.
     looks: int = 0
-    #: Since when the provider batch shows a status that nobody knows, and since when counts and files show that, all the
-    #: same, all its answers are there.
+    #: Since when the provider batch shows a status that nobody knows.
     odd_since: int | None = None
-    all_there_since: int | None = None
+    #: Since when each look has shown that it may be collected all the same.
+    ready_since: int | None = None
     #: How often a file of the provider broke off.
     unread: int = 0
     #: The version of the shard that wrote the runs. A worker that was overtaken wrote under another version.

@@ -5,7 +5,7 @@ from typing import Final
 
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, BatchError
-from batchyard.domain.durations import DAY
+from batchyard.domain.numbers import DAY
 from batchyard.domain.shard import Shard
 
 WAIT, RESUBMIT, FINISH = "wait", "resubmit", "finish"

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard.domain.durations import DAY, HOUR
+from batchyard.domain.numbers import DAY, HOUR
 
 # Seconds without a change. After these, no call is under way that has counted its bytes but not recorded its file.
 QUIET: Final = 120

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from batchyard.domain.durations import DAY, HOUR
+from batchyard.domain.numbers import DAY, HOUR
 from batchyard.domain.token_limits import LEAST_RATIO, MILLION, MOST_RATIO, USUAL_RATIO
 
 LONGEST_NAME: Final = 256  # bytes

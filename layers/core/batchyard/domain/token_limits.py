@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Final
 
-from batchyard.domain.durations import whole
+from batchyard.domain.numbers import whole
 
 MILLION: Final = 1_000_000
 # English prose has four bytes a token or more, and the JSON around it counts too: the estimate is rather too high.

@@ -12,7 +12,7 @@ import msgspec
 from standardwebhooks.webhooks import Webhook
 
 from batchyard.domain import nesting
-from batchyard.domain.durations import DAY
+from batchyard.domain.numbers import DAY
 
 PENDING, DELIVERED, FAILED = "pending", "delivered", "failed"
 KEEP: Final = 30 * DAY  # a delivery is shown

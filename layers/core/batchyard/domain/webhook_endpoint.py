@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from batchyard.domain.batch import BatchError
-from batchyard.domain.durations import DAY
+from batchyard.domain.numbers import DAY
 
 LONGEST_URL: Final = 2_048
 HTTPS_PORT: Final = 443

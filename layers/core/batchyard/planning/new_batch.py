@@ -7,7 +7,7 @@ import msgspec
 
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, BatchError, InputObject, derived_id, execution_name, window_seconds
-from batchyard.domain.durations import DAY
+from batchyard.domain.numbers import DAY
 from batchyard.services import Services
 
 

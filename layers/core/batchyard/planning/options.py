@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from batchyard.domain.batch import REFUSE, SKIP, BatchError
-from batchyard.domain.durations import amount, in_digits
+from batchyard.domain.numbers import amount, in_digits
 
 MOST_PAIRS, LONGEST_KEY, LONGEST_VALUE = 16, 64, 512  # of OpenAI's metadata; keys and values in characters
 

@@ -7,7 +7,7 @@ import msgspec
 
 from batch_client import choose_profile
 from batchyard.domain.batch import SKIP, Batch, BatchError
-from batchyard.domain.durations import amount
+from batchyard.domain.numbers import amount
 from batchyard.domain.time_budget import TimeBudget
 from batchyard.domain.token_limits import estimated
 from batchyard.lines.line import DUPLICATE

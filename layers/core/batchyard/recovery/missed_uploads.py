@@ -11,7 +11,7 @@ from typing import Final
 
 from batchyard.adapters.bucket import Arrived
 from batchyard.domain import object_keys
-from batchyard.domain.durations import HOUR
+from batchyard.domain.numbers import HOUR
 from batchyard.planning import new_batch
 from batchyard.planning.intake import intake, is_folder
 from batchyard.recovery.sweep_run import SweepRun

@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from batchyard.domain.batch import Batch
-from batchyard.domain.durations import DAY
+from batchyard.domain.numbers import DAY
 from batchyard.domain.shard import Attempt, Shard
 
 # Seconds after which the worker that could still record what it made is dead: a function runs for 900 at most.

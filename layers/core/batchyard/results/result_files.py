@@ -4,7 +4,7 @@ from typing import Final
 
 from batchyard.domain import object_keys, stored_file
 from batchyard.domain.batch import Batch
-from batchyard.domain.durations import DAY
+from batchyard.domain.numbers import DAY
 from batchyard.domain.stored_file import BATCH_OUTPUT
 from batchyard.services import Services
 

@@ -38,11 +38,11 @@ def why_unknown(turn: Turn, creating_at: int, error: BatchClientError) -> str | 
     if after_failed_call(error) not in REFUSALS and not is_absent(error):
         return None
     shard = turn.shard
-    what = f"Batchyard cannot tell whether the provider batch {shard.attempt_key} exists: {what_failed(LIST, error)}"
+    what = f"Batchyard cannot tell whether batch {shard.attempt_key} exists at the provider: {what_failed(LIST, error)}"
     remedy = (
         f"The answer to {CREATE} was lost at {moment(creating_at)}. Look in the provider's console for a batch of the "
-        f"file {shard.file_id} whose metadata has this {ATTEMPT_KEY}: it may have run, and be billed. Have the "
-        "provider list batches for this key, then resume; or cancel."
+        f"file {shard.file_id}, or with {ATTEMPT_KEY}={shard.attempt_key} in its metadata: it may run, and be billed. "
+        "Then cancel this batch, or have the provider list batches for this key and resume."
     )
     return sentences(turn, what, shard.failing_since, "asks again", f"{ENDLESS}: it creates no other batch", remedy)
 

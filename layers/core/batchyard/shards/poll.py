@@ -89,7 +89,7 @@ def _look_again(turn: Turn, seen: ProviderBatch) -> Step:
     settings = turn.services.settings
     floor, ceiling = settings.poll_floor_seconds, settings.poll_ceiling_seconds
     wait = poll_wait(shown, before, total, floor, ceiling, turn.services.chance())
-    for left in (deadline_at - now, unknown_status.seconds_left(turn, seen)):
+    for left in (deadline_at - now, unknown_status.seconds_left(turn)):
         if 0 < left < wait:
             wait = math.ceil(left)
     return turn.then(Next.POLL, wait, remembered(shown, before))

@@ -5,8 +5,8 @@ from operator import methodcaller
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from batch_client import APIStatusError, BadRequestError, BatchClientError, File
-from batchyard.domain.durations import HOUR
 from batchyard.domain.errors import StaleRecord
+from batchyard.domain.numbers import HOUR
 from batchyard.domain.pacing import room_wait
 from batchyard.domain.policy import Reaction, after_failed_call
 from batchyard.domain.shard import Shard, change

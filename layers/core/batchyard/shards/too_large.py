@@ -7,7 +7,7 @@ shards of at most that size.
 from typing import Final
 
 from batchyard.domain.batch import BatchError
-from batchyard.domain.durations import DAY
+from batchyard.domain.numbers import DAY
 from batchyard.domain.policy import FILE_TOO_LARGE
 from batchyard.domain.shard import Shard, change
 from batchyard.domain.step import Next, Step

@@ -1,15 +1,16 @@
 """A provider batch whose status nobody knows: what the batch tells of it, and when its answers are collected all the same."""
 
+import math
 from typing import Final
 
 from batch_client import Batch as ProviderBatch
-from batchyard.domain.durations import DAY, HOUR
+from batchyard.domain.numbers import DAY, HOUR
 from batchyard.domain.shard import Attempt, Shard, change_attempt
 from batchyard.domain.statuses import CANCELLED, COMPLETED, OF_PROVIDER
 from batchyard.shards.pauses import moment
 from batchyard.shards.turn import Turn
 
-SURE_AFTER: Final = 600  # seconds for which counts and files have shown that all is there
+SURE_AFTER: Final = 600  # seconds for which each look has shown the same, as one look may be stale
 # Seconds after which a provider batch of a cancelled batch, and of a draining one, is taken for cancelled.
 CANCELLED_AFTER, DRAINED_AFTER = 2 * HOUR, DAY
 
@@ -18,9 +19,10 @@ def with_look(turn: Turn, seen: ProviderBatch) -> Shard:
     """Return the shard with what this look at its provider batch showed: a status that nobody knows, and since when."""
     now, attempt = turn.services.now(), turn.attempt
     if seen.status in OF_PROVIDER:
-        return change_attempt(turn.shard, odd_since=None, all_there_since=None)
-    there = (attempt.all_there_since or now) if _all_there(seen, attempt) else None
-    return change_attempt(turn.shard, odd_since=attempt.odd_since or now, all_there_since=there)
+        return change_attempt(turn.shard, odd_since=None, ready_since=None)
+    odd_since = attempt.odd_since or now
+    ready = _all_there(seen, attempt) or now >= _end_of_patience(turn, odd_since)
+    return change_attempt(turn.shard, odd_since=odd_since, ready_since=(attempt.ready_since or now) if ready else None)
 
 
 def told(attempt: Attempt) -> str | None:
@@ -37,21 +39,30 @@ def told(attempt: Attempt) -> str | None:
 
 def taken_as(turn: Turn, seen: ProviderBatch) -> str | None:
     """Return the status that a provider batch with an unknown one is collected under; None while it is looked at again."""
-    if seen.status in OF_PROVIDER or seconds_left(turn, seen) > 0:
+    attempt = turn.attempt
+    if seen.status in OF_PROVIDER or attempt.ready_since is None or seconds_left(turn) > 0:
         return None
-    return COMPLETED if _all_there(seen, turn.attempt) else CANCELLED
+    return COMPLETED if _all_there(seen, attempt) else CANCELLED
 
 
-def seconds_left(turn: Turn, seen: ProviderBatch) -> float:
-    """Return the seconds until the provider batch is collected whatever its status says; infinity if nothing says so."""
-    batch, shard, attempt = turn.batch, turn.shard, turn.attempt
-    ends = [attempt.all_there_since + SURE_AFTER] if attempt.all_there_since and _all_there(seen, attempt) else []
-    odd_since = attempt.odd_since or turn.services.now()
+def seconds_left(turn: Turn) -> float:
+    """Return the seconds until a look may end the wait for a provider batch with an unknown status; infinity if none will."""
+    attempt, now = turn.attempt, turn.services.now()
+    if attempt.odd_since is None:
+        return math.inf
+    return (
+        attempt.ready_since + SURE_AFTER if attempt.ready_since else _end_of_patience(turn, attempt.odd_since)
+    ) - now
+
+
+def _end_of_patience(turn: Turn, odd_since: int) -> float:
+    """Tell when the provider batch of a batch or shard that is stopped is taken for cancelled."""
+    batch, shard = turn.batch, turn.shard
     if batch.cancelling_at is not None:
-        ends.append(max(batch.cancelling_at, odd_since) + CANCELLED_AFTER)
-    elif batch.stopping or shard.draining:
-        ends.append(max(batch.draining_since or shard.rest_until, odd_since) + DRAINED_AFTER)
-    return min(ends, default=float("inf")) - turn.services.now()
+        return max(batch.cancelling_at, odd_since) + CANCELLED_AFTER
+    if batch.stopping or shard.draining:
+        return max(batch.draining_since or shard.rest_until, odd_since) + DRAINED_AFTER
+    return math.inf
 
 
 def _all_there(seen: ProviderBatch, attempt: Attempt) -> bool:

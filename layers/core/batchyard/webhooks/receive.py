@@ -11,8 +11,8 @@ import msgspec
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook, WebhookVerificationError
 
 from batchyard.domain import nesting
-from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError
+from batchyard.domain.numbers import DAY
 from batchyard.observability import logger
 from batchyard.services import Services
 

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from batchyard.api import batches, files
-from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError
+from batchyard.domain.numbers import DAY
 from tests.fakes.batches import BUCKET
 from tests.fakes.endings import answering
 from tests.fakes.lines import bad, good, jsonl, request

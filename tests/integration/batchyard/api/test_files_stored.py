@@ -9,8 +9,8 @@ import pytest
 import requests
 
 from batchyard.api import batches, files, presigned, uploads
-from batchyard.domain.durations import DAY, HOUR
 from batchyard.domain.errors import ApiError
+from batchyard.domain.numbers import DAY, HOUR
 from batchyard.recovery.ownership import LATEST_RECORD
 from batchyard.recovery.sweep import sweep
 from tests.fakes.batches import BUCKET

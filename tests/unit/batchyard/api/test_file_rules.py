@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from batchyard.api.file_rules import check_filename, check_first_line, check_life, check_purpose
-from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError
 from batchyard.domain.nesting import MOST_LEVELS
+from batchyard.domain.numbers import DAY
 from tests.fakes.nested import DEPTHS, nested
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from batchyard.api import files
 from batchyard.api.files import MOST_IN_FORM, MOST_INLINE
-from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError
+from batchyard.domain.numbers import DAY
 from tests.fakes.services import MemoryServices
 
 LINES = '{"custom_id": "ü"}\r\n{"custom_id": "2"}\n'.encode()

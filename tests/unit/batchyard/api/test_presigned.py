@@ -4,8 +4,8 @@ import pytest
 
 from batchyard.api import files
 from batchyard.api.presigned import LARGEST, LARGEST_PUT, MOST_LINKS, presign_file
-from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError
+from batchyard.domain.numbers import DAY
 from tests.fakes.services import MemoryServices
 
 LINES = b'{"custom_id": "1"}\n'

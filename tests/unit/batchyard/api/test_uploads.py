@@ -12,9 +12,9 @@ from batchyard.api import files, uploads
 from batchyard.api.files import MOST_IN_FORM
 from batchyard.api.presigned import presign_file
 from batchyard.api.uploads import MOST_JOINED
-from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError
 from batchyard.domain.multipart_upload import LIFE, MOST_OFTEN, MOST_PARTS, StoredUpload
+from batchyard.domain.numbers import DAY
 from tests.fakes.services import MemoryServices
 
 PIECES = [b'{"custom_id": "1"}\n{"cus', b'tom_id": "\xc3', b"\xbc", b'"}\n']

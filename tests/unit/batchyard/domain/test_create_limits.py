@@ -14,7 +14,7 @@ from batchyard.domain.create_limits import (
     one_more,
     with_waiting,
 )
-from batchyard.domain.durations import HOUR
+from batchyard.domain.numbers import HOUR
 
 NOW, A, B = 1_790_000_000, "a", "b"
 

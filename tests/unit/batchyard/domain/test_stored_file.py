@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from batchyard.domain import stored_file
-from batchyard.domain.durations import DAY, HOUR
+from batchyard.domain.numbers import DAY, HOUR
 from batchyard.domain.stored_file import KEEP_DAYS, QUIET, Stored, keep_tag, shape
 
 NOW = 1_790_000_000

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from batchyard.domain.batch import InputObject
-from batchyard.domain.durations import DAY
 from batchyard.domain.errors import BatchyardError, StaleRecord
+from batchyard.domain.numbers import DAY
 from batchyard.domain.step import Step
 from batchyard.planning import decompress
 from batchyard.planning.plan import plan

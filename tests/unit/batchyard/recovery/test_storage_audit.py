@@ -7,8 +7,8 @@ import pytest
 from batchyard.api import uploads
 from batchyard.api.files import delete_file
 from batchyard.api.presigned import presign_file
-from batchyard.domain.durations import DAY, HOUR
 from batchyard.domain.multipart_upload import LIFE
+from batchyard.domain.numbers import DAY, HOUR
 from batchyard.domain.stored_file import Stored, StoredFile
 from batchyard.recovery.storage_audit import CLOCK_EVERY, sum_up
 from batchyard.recovery.sweep_run import RESERVE, SweepRun

@@ -9,6 +9,7 @@ import pytest
 from batchyard.adapters.bucket import Arrived, InboxPage
 from batchyard.domain.batch import Batch
 from batchyard.domain.errors import StoreError
+from batchyard.domain.numbers import DAY
 from batchyard.domain.stored_file import Stored
 from batchyard.recovery.sweep import sweep, sweep_batch
 from tests.fakes.batches import BATCH_ID, batch
@@ -144,3 +145,25 @@ def test_a_failure_of_aws_is_still_raised_at_the_end() -> None:
     with pytest.raises(StoreError, match="1 things"):
         sweep(services)
     assert services.executions.started == [BATCH_ID]
+
+
+class UnreadableOpenBatches(MemoryBatchStore):
+    """Records of which those of open batches cannot be listed; `asked` counts how often that was tried."""
+
+    asked = 0
+
+    def open_of(self, tenant: str) -> Iterator[Batch]:
+        self.asked += 1
+        raise msgspec.ValidationError(tenant)
+
+
+def test_where_the_open_batches_of_a_tenant_cannot_be_read_none_of_its_files_is_removed() -> None:
+    services = MemoryServices(max_stored_bytes=0)
+    services.batch_store = UnreadableOpenBatches()
+    keys = [f"files/a/file-{letter * 22}" for letter in "xyz"]
+    for key in (*keys, f"files/b/file-{'x' * 22}"):
+        services.bucket.put(key, b"{}")
+    services.wait(DAY)
+    assert sweep(services) == {"SetApart": 2}
+    assert services.batch_store.asked == 2  # once for each tenant
+    assert sorted(services.bucket.stored) == [*keys, f"files/b/file-{'x' * 22}"]

@@ -1,8 +1,8 @@
 import pytest
 
 from batchyard.api import files
-from batchyard.domain.durations import DAY
 from batchyard.domain.errors import ApiError
+from batchyard.domain.numbers import DAY
 from batchyard.results import result_files
 from tests.fakes.batches import BATCH_ID, NOW, batch
 from tests.fakes.services import MemoryServices

@@ -3,7 +3,7 @@
 import pytest
 
 from batchyard.domain.batch import window_seconds
-from batchyard.domain.durations import DAY
+from batchyard.domain.numbers import DAY
 from batchyard.shards.expired import had_its_window
 
 

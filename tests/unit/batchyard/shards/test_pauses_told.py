@@ -155,7 +155,7 @@ def test_a_provider_that_lists_no_batches_after_a_lost_create(status: int) -> No
     services.wait(60)
     assert submit(services, FIRST).next == "submit"
     reason = told(services)
-    assert f"cannot tell whether the provider batch {BATCH_ID}/0/1 exists" in reason
+    assert f"cannot tell whether batch {BATCH_ID}/0/1 exists" in reason
     assert f"GET /batches was answered {status}: Method Not Allowed." in reason
     assert f"lost at {moment(began)}" in reason
     assert "Look in the provider's console for a batch of the file file-0" in reason

@@ -83,7 +83,7 @@ def test_a_status_that_is_known_again_ends_the_pause() -> None:
     assert services.batch_store.batch(BATCH_ID).paused is None
     assert services.event_bus.announced[1:] == ["paused", "resumed"]
     attempt = services.batch_store.kept[BATCH_ID, 0].attempts[0]
-    assert (attempt.odd_since, attempt.all_there_since) == (None, None)
+    assert (attempt.odd_since, attempt.ready_since) == (None, None)
 
 
 def test_what_counts_and_files_show_to_be_there_is_collected_after_some_minutes() -> None:
@@ -148,6 +148,20 @@ def test_a_cancelled_batch_ends_within_hours_with_what_is_there(*, files: bool) 
     assert CANCELLED_AFTER <= services.now() - began <= 2 * CANCELLED_AFTER
     shard = services.batch_store.kept[BATCH_ID, 0]
     assert (shard.completed, shard.reason and shard.reason.code) == (int(files), "batch_cancelled")
+
+
+def test_a_stale_look_does_not_throw_answers_away() -> None:
+    services = odd()
+    poll(services, LOOK)
+    services.batch_store.move_batch(BATCH_ID, "cancelling", services.now())
+    services.wait(2 * CANCELLED_AFTER)
+    assert poll(services, LOOK).next == "poll"
+    services.provider.end("pb-0", "completed")
+    show_all(services)
+    services.wait(SURE_AFTER)
+    assert poll(services, LOOK).next == "collect"
+    assert collect(services, LOOK.then(Next.COLLECT)).next == "done"
+    assert services.batch_store.kept[BATCH_ID, 0].completed == 3
 
 
 def test_a_draining_batch_ends_within_a_day_or_two() -> None:

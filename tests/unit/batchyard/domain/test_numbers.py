@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from batchyard.domain.durations import amount, in_digits, whole
+from batchyard.domain.numbers import amount, in_digits, whole
 
 # What Python's own int, float or Decimal take, and no user may mean.
 FOREIGN: list[object] = [
