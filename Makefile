@@ -3,22 +3,35 @@ PYTHON ?= python3
 PY := .venv/bin/python
 export PYTHONPATH := .:layers/client:layers/core
 
-INPUT ?= local/requests.jsonl
-OUT ?= out
 TENANT ?= default
 STACK ?= batchyard
 WALKS ?= 1000
 
-.PHONY: help setup run up provider key provider-key unit test conformance lint pytest bench faults lock prices docs format
+GOALS := help setup run up provider key provider-key unit test conformance lint pytest bench faults lock prices docs format
+SETTINGS := PYTHON INPUT OUT PROVIDER_BASE_URL PROVIDER_API_KEY DRY_RUN MAX_COST_USD TABLE TENANT LIST REVOKE STACK SECRET WEBHOOK BENCH FILES WALKS
+.PHONY: $(GOALS)
+
+# A misspelt word must not run anything, least of all the sample in place of the user's file.
+quote = '$(subst ','\'',$(1))'
+STRANGE := $(filter-out $(GOALS),$(MAKECMDGOALS))
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+UNKNOWN := $(filter-out $(SETTINGS) BATCHYARD_% AWS_%,$(GIVEN))
+ifneq ($(STRANGE)$(UNKNOWN),)
+$(shell $(PYTHON) local/words.py $(call quote,$(STRANGE)) $(call quote,$(GOALS)) $(call quote,$(SETTINGS)) \
+  $(foreach name,$(UNKNOWN) $(filter INPUT,$(GIVEN)),$(call quote,$(name)=$(value $(name)))))
+$(error Nothing was run)
+endif
+# $(call given,INPUT,--input) is the option with the value as it was typed, or nothing if no value was given
+given = $(if $(filter undefined,$(origin $(1))),,$(2) $(call quote,$(value $(1))))
 
 help: ## show the commands and every setting
 	@if $(PYTHON) local/bootstrap.py --ready; then $(PY) -m local.help; else $(PYTHON) -m local.commands; fi
 
 setup: ## prepare the environment, once; every other command does so by itself
-	@$(PYTHON) local/bootstrap.py
+	@trap '' INT; exec $(PYTHON) local/bootstrap.py
 
 run: setup ## one batch, end to end, on this machine
-	@$(PY) -m local run --input "$(INPUT)" --out "$(OUT)"
+	@$(PY) -m local run $(call given,INPUT,--input) $(call given,OUT,--out)
 
 up: setup ## the whole stack until Ctrl-C
 	@$(PY) -m local up

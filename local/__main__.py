@@ -1,109 +1,17 @@
-"""Run Batchyard on this machine: `python -m local run [--input FILE] [--out FOLDER]` or `python -m local up`."""
+"""Run `python -m local`: Ctrl-C is heard before the modules are read, which takes a second or more."""
 
-import argparse
-import os
 import sys
-import threading
-from collections.abc import Callable
-from pathlib import Path
 
-from local.errors import LocalError
-from local.run.cancel_all import cancel_all
-from local.run.disk_space import check_disk_space
-from local.run.one_batch import run_batch
-from local.run.paths import check_paths
-from local.run.provider_check import check_provider
-from local.run.results import name_earlier_results
-from local.signals import Stopped, end_with_parent, ignore_signals, raise_on_signals
-from local.stack.deploy import TEMPLATE, read_template
-from local.stack.run_folder import run_folder
-from local.stack.running import Stack
-from local.stack.settings import Settings, settings_from
-from local.stack.start import start_stack
-from local.stack.up import keep_up
+from local.signals import exit_on_signals
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Obey the command line; return 0 when done, 1 after a failure, 2 for a wrong command, 128 + the number of a signal."""
-    options = _parser().parse_args(arguments)
-    raise_on_signals()
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]  # no profile and no endpoint of the user may reach the clients of the engine
-    threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
-    return _attempt(lambda: options.command(options))
+def start() -> int:
+    """Obey the command line, and return the exit status."""
+    exit_on_signals()
+    from local.cli import main  # noqa: PLC0415 - not before the line above
 
-
-def _attempt(work: Callable[[], int]) -> int:
-    """Do the work, and return the exit status; the message of a failure is printed."""
-    try:
-        return work()
-    except Stopped as stopped:
-        return stopped.status
-    except LocalError as error:
-        _say(str(error))
-        return error.status
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m local", description="Batchyard on this machine.")
-    commands = parser.add_subparsers(required=True, metavar="run|up")
-    one = commands.add_parser("run", help="one batch, end to end")
-    one.add_argument("--input", type=Path, default=Path("local/requests.jsonl"), help="a JSONL file of batch requests")
-    one.add_argument("--out", type=Path, default=Path("out"), help="the folder for the results")
-    one.set_defaults(command=_run)
-    whole = commands.add_parser("up", help="the whole stack until Ctrl-C")
-    whole.set_defaults(command=_up)
-    return parser
-
-
-def _run(options: argparse.Namespace) -> int:
-    settings = _settings()
-    check_paths(options.input, options.out)
-    with name_earlier_results(options.out, _say):
-        return _attempt(lambda: _one_batch(settings, options.input, options.out))
-
-
-def _one_batch(settings: Settings, source: Path, out: Path) -> int:
-    if settings.own:
-        check_provider(settings.own)
-    with run_folder() as folder:  # it has removed the scratch space of killed runs
-        check_disk_space(source.stat().st_size, _say)
-        with start_stack(folder, os.environ, _say, settings) as stack:
-            try:
-                return run_batch(stack, source, out)
-            except Stopped as stopped:
-                _cancel_all(stack, out if stopped.patient else None)
-                raise
-
-
-def _up(_options: argparse.Namespace) -> int:
-    settings = _settings()
-    with run_folder() as folder, start_stack(folder, os.environ, _say, settings) as stack:
-        try:
-            keep_up(stack)
-        except Stopped:
-            _say("Ending the stack …")
-            _cancel_all(stack)
-    return 0
-
-
-def _settings() -> Settings:
-    return settings_from(read_template(TEMPLATE), os.environ)
-
-
-def _cancel_all(stack: Stack, out: Path | None = None) -> None:
-    if stack.own is None:
-        return
-    raise_on_signals()  # a second Ctrl-C ends at once
-    try:
-        cancel_all(stack, stack.own, _say, out)
-    finally:
-        ignore_signals()
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    return main()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(start())

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 
 MAKEFILE = Path(__file__).resolve().parent.parent / "Makefile"
 WITH_THEM = {
-    "INPUT=…": "The JSONL file of requests for `make run`. Default: local/requests.jsonl",
+    "INPUT=…": "The JSONL file of requests for `make run`. Default: local/requests.jsonl, with the emulator alone",
     "OUT=…": "The folder for its results. Default: out",
     "PROVIDER_BASE_URL=…": "Your own provider, such as https://api.openai.com/v1, instead of the emulator.",
     "PROVIDER_API_KEY=…": "The key that goes with it.",
+    "DRY_RUN=1": "`make run` estimates tokens and dollars, and sends nothing.",
+    "MAX_COST_USD=…": "`make run` sends nothing if the estimate in US dollars is above it, or if a model has no price.",
 }
 _MORE = "`make setup` prepares the environment (once, about a minute); `make help` then lists every other setting, too."
 

@@ -9,6 +9,7 @@ LocalError                    exit status 1
 ├── ProviderError             the user's own provider does not answer, or refuses the key
 ├── ProcessEnded              a process of the stack has ended
 ├── ResultsError              the results cannot be written
+├── DiskFullError             the disk that the stack works on is full
 └── NoBatchError              the input became no batch
 """
 
@@ -49,6 +50,10 @@ class ProviderError(LocalError):
 
 class ResultsError(LocalError):
     """The results cannot be written where the user wants them."""
+
+
+class DiskFullError(LocalError):
+    """The disk that the stack works on is full."""
 
 
 class ProcessEnded(LocalError):  # noqa: N818 - a fact about a process, not an error of the program

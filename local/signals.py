@@ -20,6 +20,13 @@ class Stopped(BaseException):
         self.patient = number == signal.SIGINT
 
 
+def exit_on_signals() -> None:
+    """Exit at once, and without a word, at the next of these signals: nothing is started yet."""
+    for number in _SIGNALS:
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, lambda number, _frame: os._exit(128 + number))
+
+
 def raise_on_signals() -> None:
     """Raise Stopped at the next Ctrl-C, SIGTERM or hang-up; later signals are ignored."""
     for number in (signal.SIGINT, signal.SIGTERM):

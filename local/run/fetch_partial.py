@@ -11,9 +11,11 @@ from itertools import islice
 from pathlib import Path
 
 from batch_client import BatchClientError
+from local.run.disk_space import check_stack
+from local.run.finish import finish
+from local.run.provider_files import delete_files, left_sentence
 from local.run.records import list_files_at_provider, list_open_shards, read_progress
-from local.run.reporting import Display, print_closing
-from local.run.results import fetch_results
+from local.run.reporting import Display
 from local.stack.deploy import STACK
 from local.stack.provider_choice import Provider
 from local.stack.running import Stack
@@ -39,13 +41,13 @@ def fetch_partial(
     table = stack.clients.table(stack.table)
     ended, last = _await_end(stack, provider, batch_id, minutes), read_progress(table, batch_id)
     if ended and last.done:
-        print_closing(last, fetch_results(stack, batch_id, out))
+        if not finish(stack, last, out, say):
+            return ended
     elif ended:
-        say("Nothing of it was finished.")  # results of an earlier run in `out` are worth more than an empty report
+        say("Nothing of it was finished.")
     else:
         say(f"It has not ended after {minutes:g} minutes: nothing was fetched.")
-    left = list_files_at_provider(table, batch_id)
-    say(f"Files left at the provider: {', '.join(left)}." if left else "No file of it is left at the provider.")
+    say(left_sentence(delete_files(stack, batch_id) if ended else list_files_at_provider(table, batch_id)))
     return ended
 
 
@@ -62,7 +64,7 @@ def _await_end(stack: Stack, provider: Provider, batch_id: str, minutes: float) 
                 function(payload)
             if time.monotonic() >= deadline:
                 break
-            stack.check()
+            check_stack(stack)
             time.sleep(_LOOK_SECONDS)
     return now.ended
 

@@ -1,6 +1,5 @@
 """Run one batch: drop the input into the inbox, show the progress, fetch the results, and say how the batch went."""
 
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,11 +10,12 @@ from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import BotoCoreError
 
 from local.errors import NoBatchError
-from local.run.disk_space import free_bytes, free_sentence
+from local.run.disk_space import GrowingResults, check_stack, free_bytes, free_sentence
+from local.run.finish import finish
+from local.run.money import Money, estimate_lines
 from local.run.records import Progress, find_batch, read_progress
-from local.run.reporting import Display, print_closing
-from local.run.results import fetch_results
-from local.run.summary import failed_by_input
+from local.run.reporting import Display
+from local.run.summary import exit_status, failed_by_input
 from local.stack.function_logs import save_logs
 from local.stack.running import TENANT, Stack
 
@@ -26,17 +26,23 @@ _FULL = 1_000_000_000  # with fewer free bytes a large file cannot go on
 T = TypeVar("T")
 
 
-def run_batch(stack: Stack, source: Path, out: Path) -> int:
-    """Run the file `source`, and put the results into the folder `out`; return 0 for a completed batch, else 1.
+def run_batch(stack: Stack, source: Path, out: Path, say: Callable[[str], None], money: Money) -> int:
+    """Run the file `source`, and put the results into the folder `out`; return the exit status of `exit_status`.
+
+    With a provider of the user's own, the estimate is told before anything is sent.
 
     Raises:
         NoBatchError: the input became no batch.
         ProcessEnded: a process of the stack ended by itself.
+        DiskFullError: the disk that the stack works on is full.
+        ResultsError: the results can be written nowhere.
 
     """
     started = time.monotonic()
     try:
-        last = _follow(stack, _drop_input(stack, source))
+        if stack.own and not money.dry_run:
+            _tell_estimate(stack, source, out, say)
+        last = _follow(stack, _drop_input(stack, source, money, say), out, say, started)
     except NoBatchError:
         with suppress(OSError):  # a full disk takes no log, and the error says already that the disk is full
             save_logs(stack)
@@ -44,30 +50,39 @@ def run_batch(stack: Stack, source: Path, out: Path) -> int:
     if last.status == "failed":
         # the report is written after the status
         _await_answer(stack, lambda: _is_at_rest(stack, last.batch_id), _STRANDED_SECONDS)
-    fetched = fetch_results(stack, last.batch_id, out)
-    print_closing(last, fetched, time.monotonic() - started)
-    if last.status == "completed":
-        return 0
-    if not failed_by_input(last):
-        print(f"What the functions logged: {save_logs(stack)}", file=sys.stderr)
+    in_out = finish(stack, last, out, say, time.monotonic() - started)
+    if last.status != "completed" and not failed_by_input(last):
+        with suppress(OSError):  # the next sentence says how full the disk is
+            say(f"What the functions logged: {save_logs(stack)}")
         if free_bytes() < _FULL:
-            print(free_sentence(), file=sys.stderr)
-    return 1
+            say(free_sentence())
+    return exit_status(last) if in_out else 1
 
 
-def _drop_input(stack: Stack, source: Path) -> str:
+def _tell_estimate(stack: Stack, source: Path, out: Path, say: Callable[[str], None]) -> None:
+    """Make a dry run of the input, and say what it has found; a fault of the input is told by the run itself."""
+    say("Estimating; nothing is sent yet …")
+    last = _follow(stack, _drop_input(stack, source, Money(dry_run=True), say), out, say, time.monotonic())
+    for line in estimate_lines(last.preflight) if last.preflight else ():
+        say(line)
+    s3, key = stack.clients.s3, last.source.removeprefix(f"s3://{stack.bucket}/")
+    version_id = s3.head_object(Bucket=stack.bucket, Key=key)["VersionId"]
+    s3.delete_object(Bucket=stack.bucket, Key=key, VersionId=version_id)  # else the input is on the disk twice
+
+
+def _drop_input(stack: Stack, source: Path, money: Money, say: Callable[[str], None]) -> str:
     """Upload the input to the inbox, and return the id of the batch that the stack makes of the input."""
     s3 = stack.clients.s3
     key = f"inbox/{TENANT}/{source.name}"
     try:
-        s3.upload_file(str(source), stack.bucket, key)
+        s3.upload_file(str(source), stack.bucket, key, ExtraArgs={"Metadata": money.metadata})
     except (S3UploadFailedError, BotoCoreError) as error:
         stack.check()
         raise NoBatchError(
             f"The input could not be put into S3, which is on disk here. {free_sentence()} {error}"
         ) from error
     version_id = s3.head_object(Bucket=stack.bucket, Key=key)["VersionId"]
-    print(f"Dropped {source} into s3://{stack.bucket}/{key}", file=sys.stderr, flush=True)
+    say(f"Dropped {source} into s3://{stack.bucket}/{key}")
     table = stack.clients.table(stack.table)
     found = _await_answer(stack, lambda: find_batch(table, TENANT, key, version_id), _INTAKE_SECONDS)
     if found is None:
@@ -78,10 +93,10 @@ def _drop_input(stack: Stack, source: Path) -> str:
     return found
 
 
-def _follow(stack: Stack, batch_id: str) -> Progress:
+def _follow(stack: Stack, batch_id: str, out: Path, say: Callable[[str], None], started: float) -> Progress:
     """Show the progress of the batch until its end, and return its last state."""
-    table = stack.clients.table(stack.table)
-    with Display(own_provider=stack.own is not None) as display:
+    table, growing = stack.clients.table(stack.table), GrowingResults(stack, batch_id, out, say)
+    with Display(own_provider=stack.own is not None, started=started) as display:
         while True:
             now = read_progress(table, batch_id)
             display.show(now)
@@ -89,7 +104,8 @@ def _follow(stack: Stack, batch_id: str) -> Progress:
                 return now
             if _execution_failed(stack, batch_id):
                 return _await_record(stack, batch_id)
-            stack.check()
+            check_stack(stack)
+            growing.look()
             time.sleep(_POLL_SECONDS)
 
 
@@ -136,6 +152,6 @@ def _await_answer(stack: Stack, ask: Callable[[], T | None], seconds: float) -> 
         answer = ask()
         if answer is not None:
             return answer
-        stack.check()
+        check_stack(stack)
         time.sleep(_POLL_SECONDS)
     return None

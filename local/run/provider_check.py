@@ -1,32 +1,96 @@
-"""Check that the user's own provider answers, before anything is built or sent."""
+"""Check that the user's own provider answers at its address, before anything is built or sent."""
 
-from batch_client import APIConnectionError, APIStatusError, InvalidArgumentError, ProtocolError
+from batch_client import (
+    APIConnectionError,
+    APIStatusError,
+    BatchClientError,
+    InvalidArgumentError,
+    NotFoundError,
+)
 from local.errors import ProviderError
+from local.run.base_urls import likely_urls, swapped_scheme
 from local.stack.provider_choice import Provider
 
 _REFUSALS = (401, 403)
+_NOT_LISTED = (405, 429)
+_GUESS_SECONDS = 3.0
+_NO_KEY = "none"  # the user's key is for the address that the user wrote, and for no guess
+_EXAMPLE = "A base URL mostly ends with /v1, such as https://api.openai.com/v1"
 
 
 def check_provider(provider: Provider) -> None:
-    """Ask the provider for its batches, and accept any answer except a refused key.
+    """Ask the provider for its batches; a provider that only cannot list them is accepted.
 
     Raises:
-        ProviderError: nothing answers at the address, or the provider refuses the key.
+        ProviderError: nothing answers at the address, no batch API does, or the provider refuses the key.
 
     """
     try:
         with provider.client() as client:
             client.list_batches(limit=1)
-    except ProtocolError:
-        return  # the provider answers, and may only be unable to list batches
-    except APIConnectionError as error:
-        if error.status is None:
-            why = error.message.rpartition(": ")[2]
-            raise ProviderError(f"Nothing answers at {provider.url} ({why}). Is it up? Nothing was sent.") from error
-    except APIStatusError as error:
-        if error.status in _REFUSALS:
-            raise ProviderError(
-                f"{provider.url} refused PROVIDER_API_KEY (HTTP {error.status}). Nothing was sent."
-            ) from error
     except InvalidArgumentError as error:
         raise ProviderError(f"{provider.url} cannot be used: {error.message}. Nothing was sent.") from error
+    except BatchClientError as error:
+        complaint = _complaint(provider, error)
+        if complaint:
+            raise ProviderError(f"{complaint} Nothing was sent.") from error
+
+
+def _complaint(provider: Provider, error: BatchClientError) -> str | None:
+    """Say why the provider cannot be used; None if it can, though it does not list its batches."""
+    if isinstance(error, APIStatusError) and error.status in _REFUSALS:
+        return f"{provider.url} refused PROVIDER_API_KEY (HTTP {error.status})."
+    if isinstance(error, APIConnectionError) and error.status is None:
+        why = error.message.rpartition(": ")[2]
+        nothing = f"Nothing answers at {provider.url} ({why})"
+        meant = "" if "Certificate" in why else _first_that_answers([swapped_scheme(provider.url)], provider)
+        return (
+            f"{nothing}, but a batch API does at {meant}. Write: {_written(meant)}."
+            if meant
+            else f"{nothing}. Is it up?"
+        )
+    if _may_be_an_api(error) or _lists_files(provider):
+        return None
+    return _no_api(provider, error)
+
+
+def _may_be_an_api(error: BatchClientError) -> bool:
+    """Tell whether a failed look says nothing against the address: the provider is busy, broken or lists no batches."""
+    return isinstance(error, APIStatusError) and (error.status in _NOT_LISTED or (error.status or 0) >= 500)
+
+
+def _lists_files(provider: Provider) -> bool:
+    try:
+        with provider.client() as client:
+            client.list_files(limit=1)
+    except BatchClientError:
+        return False
+    return True
+
+
+def _no_api(provider: Provider, error: BatchClientError) -> str | None:
+    meant = _first_that_answers(likely_urls(provider.url), provider)
+    if meant:
+        return f"{provider.url} is not the base URL of a batch API, but {meant} is. Write: {_written(meant)}."
+    if isinstance(error, NotFoundError) and error.code:
+        return None  # an API that words its refusals as OpenAI does
+    how = f"HTTP {error.status}" if error.status not in (None, 200) else "its answer is no list of batches"
+    return f"No batch API answers at {provider.url} ({how}). {_EXAMPLE}."
+
+
+def _first_that_answers(urls: list[str], provider: Provider) -> str:
+    """Return the first address at which a batch API answers; an empty text if there is none."""
+    return next((url for url in urls if _answers(Provider(url, _NO_KEY, provider.profile))), "")
+
+
+def _answers(guess: Provider) -> bool:
+    try:
+        with guess.client(_GUESS_SECONDS) as client:
+            client.list_batches(limit=1)
+    except BatchClientError as error:
+        return isinstance(error, APIStatusError) and error.status in _REFUSALS
+    return True
+
+
+def _written(url: str) -> str:
+    return f"PROVIDER_BASE_URL={url}"

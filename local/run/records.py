@@ -34,6 +34,12 @@ class Progress:
     errors: list[Mapping[str, Any]] = field(default_factory=list)
     #: The number of these errors before the list was cut.
     errors_total: int = 0
+    #: Where its input lies, as `s3://bucket/key`.
+    source: str = ""
+    #: Whether it was only to be estimated.
+    dry_run: bool = False
+    #: The estimate as JSON, if there is one.
+    preflight: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -70,11 +76,11 @@ class AtProvider:
     any: bool
 
 
-def list_open_batches(table: "Table", tenant: str) -> list[str]:
-    """Return the ids of the tenant's batches that have not ended."""
-    of_tenant = Key("gsi1pk").eq(f"TENANT#{tenant}")
-    answer = table.query(IndexName="by_tenant", KeyConditionExpression=of_tenant)
-    return [str(item["batch_id"]) for item in answer["Items"] if item["status"] not in ENDED]
+def list_provider_batches(table: "Table") -> list[str]:
+    """Return the ids of all provider batches of all batches, those that have ended, too."""
+    items = _pages(table.scan, FilterExpression=Attr("pk").begins_with("BATCH#"), ConsistentRead=True)
+    attempts = (attempt for shard in _shards(items) for attempt in shard.get("attempts", []))
+    return [str(attempt["provider_batch_id"]) for attempt in attempts if attempt.get("provider_batch_id")]
 
 
 def read_open_at_provider(table: "Table") -> dict[str, AtProvider]:
@@ -130,9 +136,18 @@ def list_files_at_provider(table: "Table", batch_id: str) -> list[str]:
 def read_progress(table: "Table", batch_id: str) -> Progress:
     """Return the state of the batch now; while shards run, the lines are counted from the records of the shards."""
     items = _items(table, batch_id)
-    batch = next(item for item in items if item["sk"] == "BATCH")
-    shards = _shards(items)
-    counts = batch.get("counts", {})
+    return _progress(batch_id, next(item for item in items if item["sk"] == "BATCH"), _shards(items))
+
+
+def read_batches(table: "Table") -> list[Progress]:
+    """Return the state of every batch of every tenant, oldest first; lines are counted when a batch has ended."""
+    items = _pages(table.scan, FilterExpression=Attr("sk").eq("BATCH"), ConsistentRead=True)
+    oldest_first = sorted(items, key=lambda item: int(item.get("created_at", 0)))
+    return [_progress(item["pk"].removeprefix("BATCH#"), item, []) for item in oldest_first]
+
+
+def _progress(batch_id: str, batch: Mapping[str, Any], shards: list[dict[str, Any]]) -> Progress:
+    counts, source = batch.get("counts", {}), batch.get("input", {})
     return Progress(
         batch_id,
         batch["status"],
@@ -144,6 +159,9 @@ def read_progress(table: "Table", batch_id: str) -> Progress:
         paused=batch.get("paused") if batch.get("held_by") else None,  # the record keeps the reason after the pause
         errors=list(batch.get("errors", [])),
         errors_total=int(batch.get("errors_total", 0)),
+        source=f"s3://{source.get('bucket')}/{source.get('key')}" if source else "",
+        dry_run=bool(batch.get("dry_run")),
+        preflight=batch.get("preflight"),
     )
 
 

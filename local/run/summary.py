@@ -1,12 +1,15 @@
 """Say how a batch ended: which lines failed and why, what was sent again, and whether the input alone is at fault."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from local.run.records import Progress
 
+NONE_SUCCEEDED = 3
+SOME_FAILED = 4
 _SHOWN_CODES = 5
 _SHOWN_CHARACTERS = 200
 _READ_CHARACTERS = 1_000_000  # of the first line of errors.jsonl, which may hold megabytes
@@ -20,10 +23,21 @@ _SENTENCES = {
 
 def closing_sentence(last: Progress) -> str:
     """Return the sentence that closes a run."""
+    if last.dry_run and last.status == "completed":
+        return "The dry run is complete: nothing was sent."
     if last.status == "completed" and last.failed and not last.completed:
         of_it = "its only line" if last.failed == 1 else f"all {last.failed:,} lines"
         return f"The batch is complete, but no line succeeded: {of_it} failed."
     return _SENTENCES[last.status]
+
+
+def exit_status(last: Progress) -> int:
+    """Return 0 if every line succeeded, 3 if the batch is complete and no line did, 4 if some did; 1 for any other end."""
+    if last.status != "completed" or (last.dry_run and last.errors):
+        return 1
+    if not last.failed:
+        return 0
+    return SOME_FAILED if last.completed else NONE_SUCCEEDED
 
 
 def failed_by_input(last: Progress) -> bool:
@@ -38,7 +52,18 @@ def outcome_lines(results: Sequence[Path]) -> list[str]:
     if "report.json" not in paths:
         return []
     report = json.loads(paths["report.json"].read_text(encoding="utf-8"))
-    return [*_failed_lines(report, paths.get("errors.jsonl")), *_sent_again(report)]
+    return [
+        *_failed_lines(report, paths.get("errors.jsonl")),
+        *_sent_again(report),
+        *_ready_again(paths.get("retry.jsonl")),
+    ]
+
+
+def _ready_again(retry: Path | None) -> list[str]:
+    if retry is None:
+        return []
+    again = f"make run INPUT={shlex.quote(str(retry))} OUT={shlex.quote(str(retry.parent))}"
+    return [f"{retry} holds the requests of the failed lines, ready to be sent again: {again}"]
 
 
 def _failed_lines(report: Mapping[str, Any], errors: Path | None) -> list[str]:

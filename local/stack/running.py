@@ -27,6 +27,8 @@ class Stack:
     folder: Path
     #: The user's own provider; None with the emulator.
     own: Provider | None = None
+    #: Whether the files at that provider stay until whoever fetches the results deletes them.
+    deletes_late: bool = False
 
     @property
     def endpoint_url(self) -> str:

@@ -1,7 +1,7 @@
 """The user's settings of the local stack, checked against the template before anything is started."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from local.stack.deploy import Template
 from local.stack.parameters import Parameter, overrides, parameters
@@ -31,6 +31,7 @@ SECRETS: Mapping[str, str] = {
     KEY_OF_PROVIDER.name: "ProviderSecretArn",
     SECRET_OF_WEBHOOKS.name: "WebhookSecretArn",
 }
+_KEEP = "KeepProviderFiles"
 _USUAL_NAMES = {URL: "BATCHYARD_" + URL, KEY: "BATCHYARD_" + KEY}
 
 
@@ -42,6 +43,14 @@ class Settings:
     values: Mapping[str, str]
     #: The user's own provider; None means the emulator.
     own: Provider | None = None
+    #: Whether the stack keeps the files at that provider for whoever fetches the results, and then deletes the files.
+    deletes_late: bool = False
+
+    def deleting_late(self) -> "Settings":
+        """Return settings by which no answer is deleted at the user's own provider, unless the user's settings say more."""
+        if self.own is None or _KEEP in self.values:
+            return self
+        return replace(self, values={**self.values, _KEEP: "true"}, deletes_late=True)
 
     def parameters_for(self, template: Template, provider: Provider) -> dict[str, str]:
         """Return the parameters for a deploy of `template` that sends batches to `provider`."""

@@ -48,7 +48,7 @@ def start_stack(
         with _naming_the_ended(processes):
             outputs = deploy(content, files, settings.parameters_for(content, provider), clients)
             store_secrets(settings.secrets(provider), outputs, clients)
-            yield Stack(clients, outputs, provider.url, processes, folder, own)
+            yield Stack(clients, outputs, provider.url, processes, folder, own, settings.deletes_late)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 import requests
@@ -15,8 +16,10 @@ _CHECK_SECONDS = 0.3
 _WARM_SECONDS = 10.0
 
 
-def keep_up(stack: Stack) -> None:
+def keep_up(stack: Stack, look: Callable[[], None]) -> None:
     """Print one JSON line with the addresses of the stack, then watch its processes until this one is stopped.
+
+    `look` is called now and then, for whoever tells of the batches.
 
     Raises:
         ProcessEnded: a process of the stack ended by itself.
@@ -28,6 +31,7 @@ def keep_up(stack: Stack) -> None:
     print(_guide(stack), file=sys.stderr, flush=True)
     while True:
         stack.check()
+        look()
         time.sleep(_CHECK_SECONDS)
 
 

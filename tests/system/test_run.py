@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -63,33 +64,40 @@ def waiting(
             process.kill()
 
 
-def test_a_run_ends_well_and_replaces_the_results_of_an_earlier_one(source: Path, tmp_path: Path) -> None:
+def test_a_run_ends_well_and_a_refused_one_after_it_touches_nothing_of_its_results(
+    source: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    for name in ("output.jsonl", "errors.jsonl", "report.json", "notes.txt"):
-        (out / name).write_text("from before")
+    (out / "notes.txt").write_text("from before")
     status, said = finished("run", "--input", str(source), "--out", str(out))
     assert status == 0, said
     answered = [json.loads(line)["custom_id"] for line in (out / "output.jsonl").read_text().splitlines()]
     assert answered == [f"request-{number}" for number in range(5)]
-    assert json.loads((out / "report.json").read_text())["outcomes_equal_lines"] is True
+    report = json.loads((out / "report.json").read_text())
+    assert report["outcomes_equal_lines"] is True
     assert (out / "errors.jsonl").read_text() == ""
     assert (out / "notes.txt").read_text() == "from before"
-    assert sorted(path.name for path in out.iterdir()) == ["errors.jsonl", "notes.txt", "output.jsonl", "report.json"]
+    links = ["errors.jsonl", "latest", "output.jsonl", "report.json"]
+    assert sorted(path.name for path in out.iterdir() if path.is_symlink()) == links
 
-
-def test_a_refused_input_ends_with_its_report_in_place_of_results_from_before(source: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
-    (out / "output.jsonl").write_text("from before")
     source.write_bytes(b"not json\n" * 7)
     status, said = finished("run", "--input", str(source), "--out", str(out))
     assert status == 1
-    assert "line 1: " in said
-    assert f"… and 2 more; {out / 'report.json'} lists them all." in said
+    assert f"What {out / 'latest'} shows is from an earlier run, {report['batch_id']}." in said
+    assert json.loads((out / "report.json").read_text()) == report
+    assert len((out / "output.jsonl").read_text().splitlines()) == 5
+
+
+def test_a_refused_input_ends_with_its_report(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    source.write_bytes(b"not json\n" * 7)
+    status, said = finished("run", "--input", str(source), "--out", str(out))
+    assert status == 1
+    assert "7 lines, the first are 1, 2, 3: " in said
     assert "Nothing was sent." in said
     assert "earlier run" not in said
-    assert [path.name for path in out.iterdir()] == ["report.json"]
+    assert not (out / "output.jsonl").exists()
     listed = json.loads((out / "report.json").read_text())["errors"]["data"]
     assert [error["line"] for error in listed] == list(range(1, 8))
 
@@ -103,15 +111,13 @@ def test_an_input_in_the_place_of_a_result_is_left_alone(tmp_path: Path) -> None
 
 
 def test_a_provider_that_does_not_answer_ends_the_run_and_leaves_earlier_results(source: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
-    (out / "output.jsonl").write_text("from before")
+    out = _earlier(tmp_path / "out")
     nowhere = {"PROVIDER_BASE_URL": "http://127.0.0.1:9/v1", "PROVIDER_API_KEY": "sk-1"}
     status, said = finished("run", "--input", str(source), "--out", str(out), **nowhere)
     assert status == 1
     assert said.splitlines() == [
         "Nothing answers at http://127.0.0.1:9/v1 (NewConnectionError). Is it up? Nothing was sent.",
-        f"What is in {out} is from an earlier run: output.jsonl.",
+        f"What {out / 'latest'} shows is from an earlier run, batch_before.",
     ]
     assert (out / "output.jsonl").read_text() == "from before"
 
@@ -177,9 +183,7 @@ def test_a_stopped_run_fetches_what_the_users_own_provider_has_finished_and_leav
 
 
 def test_a_terminated_run_has_the_users_own_provider_cancel_and_waits_no_longer(source: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
-    (out / "report.json").write_text("from before")
+    out = _earlier(tmp_path / "out")
     with own_provider("--seconds-per-batch", "600") as own, waiting(source, tmp_path, {**SLOW, **own}) as run:
         process, children, said = run
         made = eventually(lambda: ledger(own) or None)
@@ -190,8 +194,8 @@ def test_a_terminated_run_has_the_users_own_provider_cancel_and_waits_no_longer(
     told = said.read_text()
     assert f"The provider cancels {made[0]['id']}; what it has finished of them is paid." in told
     assert "Running this input again sends, and pays for, all of its requests again." in told
-    assert f"What is in {out} is from an earlier run: report.json." in told
-    assert (out / "report.json").read_text() == "from before"
+    assert f"What {out / 'latest'} shows is from an earlier run, batch_before." in told
+    assert (out / "output.jsonl").read_text() == "from before"
 
 
 def test_a_stopped_stack_cancels_each_batch_of_each_tenant_within_seconds_and_says_so_once(
@@ -274,6 +278,54 @@ def test_a_provider_of_the_users_own_is_used_in_place_of_the_emulator(source: Pa
         status, said = finished("run", "--input", str(source), "--out", str(tmp_path / "out"), **quick)
         assert status == 0, said
         assert [batch["billed_requests"] for batch in ledger(own)] == [5]
+        assert said.index("Estimate: 5 requests, ") < said.index("in_progress")
+        headers = {"Authorization": f"Bearer {own['PROVIDER_API_KEY']}"}
+        assert httpx.get(f"{own['PROVIDER_BASE_URL']}/files", headers=headers).json()["data"] == []
+
+
+def test_a_dry_run_and_a_limit_spend_nothing(source: Path, tmp_path: Path) -> None:
+    with own_provider() as own:
+        status, said = finished("run", "--input", str(source), "--out", str(tmp_path / "out"), **own, DRY_RUN="1")
+        assert status == 0, said
+        assert "The dry run is complete: nothing was sent." in said
+        limit = {**own, "MAX_COST_USD": "0.000001"}
+        status, said = finished("run", "--input", str(source), "--out", str(tmp_path / "out"), **limit)
+        assert status == 1
+        assert "above max_cost_usd of $0.000001" in said
+        assert ledger(own) == []
+
+
+def test_results_that_out_does_not_take_are_kept_with_all_files_at_the_provider(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with own_provider() as own, (tmp_path / "said").open("w") as stderr:
+        quick = {**own, "BATCHYARD_POLL_FLOOR_SECONDS": "1"}
+        with local("run", "--input", str(source), "--out", str(out), settings=quick, stderr=stderr) as process:
+            eventually(lambda: (tmp_path / "said").read_text().count("Dropped") == 2)  # the first is the estimate
+            out.rmdir()  # a disk that has gone takes no more than a full one
+            assert process.wait(120) == 1
+        headers = {"Authorization": f"Bearer {own['PROVIDER_API_KEY']}"}
+        assert len(httpx.get(f"{own['PROVIDER_BASE_URL']}/files", headers=headers).json()["data"]) == 2
+    told = (tmp_path / "said").read_text()
+    kept = re.search(r"They are whole in (\S+)\. ", told)
+    assert kept is not None, told
+    assert len(Path(kept[1], "output.jsonl").read_text().splitlines()) == 5
+    assert "Nothing was deleted at the provider; the batch's files there: file-" in told
+    shutil.rmtree(kept[1])
+
+
+def test_failed_lines_end_the_run_with_their_own_status_and_can_be_sent_again_from_a_file(
+    source: Path, tmp_path: Path
+) -> None:
+    refused = {"custom_id": "request-[13]", "do": {"status": 400, "code": "content_policy_violation"}}
+    out = tmp_path / "out"
+    with own_provider() as own:
+        httpx.post(admin(own, "scenario"), json={"lines": [refused]})
+        quick = {**own, "BATCHYARD_POLL_FLOOR_SECONDS": "1"}
+        status, said = finished("run", "--input", str(source), "--out", str(out), **quick)
+        assert status == 4, said
+        lines = source.read_bytes().splitlines(keepends=True)
+        assert (out / "retry.jsonl").read_bytes() == lines[1] + lines[3]
+        assert f"make run INPUT={out / 'retry.jsonl'} OUT={out}" in said
 
 
 def test_a_stopped_build_leaves_no_process(tmp_path: Path) -> None:
@@ -307,6 +359,15 @@ def test_no_secret_is_in_any_log(source: Path, tmp_path: Path) -> None:
             logs = [path.read_text() for path in _folder(process.pid).glob("*.log")]
             assert logs
             assert not any("sk-very-secret" in text for text in [*logs, said.read_text()])
+
+
+def _earlier(out: Path) -> Path:
+    """Make the folder as an earlier run has left it."""
+    (out / "batch_before").mkdir(parents=True)
+    (out / "batch_before" / "output.jsonl").write_text("from before")
+    (out / "latest").symlink_to("batch_before")
+    (out / "output.jsonl").symlink_to("latest/output.jsonl")
+    return out
 
 
 def _folder(pid: int) -> Path:

@@ -1,5 +1,6 @@
 """Files that hold no JSON lines, recognized by their first bytes: one error names the kind, in place of one for each line."""
 
+import re
 from typing import Final
 
 from batchyard.domain import nesting
@@ -20,6 +21,12 @@ TAR: Final = b"ustar"
 TAR_AT: Final = 257
 # UTF-16 and UTF-32 without a byte order mark have a NUL in these first bytes; JSON has none anywhere.
 NUL_WITHIN: Final = 4
+BOM: Final = b"\xef\xbb\xbf"
+# What parts the columns of a table, and how such a file is called.
+COLUMNS: Final = {b"\t": "a TSV file", b",": "a CSV file", b";": "a CSV file"}
+COLUMN_NAME: Final = re.compile(rb"[A-Za-z_][\w.-]*( [\w.-]+)*")
+ID_COLUMN: Final = b"custom_id"
+ROWS: Final = "Write each row as one JSON object on a line of its own, with custom_id, method, url and body."
 
 
 def kind_of(start: bytes) -> str | None:
@@ -41,7 +48,10 @@ def wrong_kind(start: bytes, *, of_lines: bool = True) -> BatchError | None:
         kind = "UTF-16 text, or no text at all"
     if kind is not None:
         return _no_lines(f"it is {kind}. {REMEDY}.")
-    return None if of_lines else _one_document(start)
+    if of_lines:
+        return None
+    text = start.removeprefix(BOM)
+    return _one_document(text) or _other_text(text)
 
 
 def first_lines(start: bytes, count: int, *, whole: bool) -> list[bytes]:
@@ -74,6 +84,19 @@ def _one_document(start: bytes) -> BatchError | None:
         )
     if first == b"{" and second.startswith(b'"'):
         return _no_lines("it is JSON with line breaks in its objects. Write each object on one line.")
+    return None
+
+
+def _other_text(start: bytes) -> BatchError | None:
+    """Recognize rows of a table, and objects in the spelling of a program."""
+    first, second = [*(line.strip() for line in first_lines(start, 2, whole=True)), b"", b""][:2]
+    if all(line.startswith((b"{'", b"[{'")) for line in (first, second or first)):
+        return _no_lines("its objects are in Python's own spelling. Write each line with json.dumps.")
+    for mark, kind in COLUMNS.items():
+        names = [name.strip(b'"') for name in first.split(mark)]
+        rows = ID_COLUMN in names or second.count(mark) >= len(names) - 1
+        if len(names) > 1 and rows and all(map(COLUMN_NAME.fullmatch, names)):
+            return _no_lines(f"it is {kind}. {ROWS}")
     return None
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from batchyard.domain import nesting
 from batchyard.domain.batch import BatchError
-from batchyard.lines.file_kinds import REMEDY, kind_of
+from batchyard.lines.file_kinds import BOM, REMEDY, kind_of
 
 # Source: OpenAI's API reference, `POST /batches`, member `endpoint`.
 ENDPOINTS: Final = frozenset({
@@ -20,7 +20,6 @@ EMBEDDINGS: Final = "/v1/embeddings"
 DUPLICATE: Final = "duplicate_custom_id"
 LONGEST_MODEL: Final = 1_000  # characters; the name stands in the records of the batch and its shards
 SHOWN_TEXT: Final = 64  # characters of a value that an error shows
-BOM: Final = b"\xef\xbb\xbf"
 
 
 class Body(msgspec.Struct, gc=False):
@@ -101,9 +100,10 @@ def fault_of(line: Line, endpoint: str | None) -> BatchError | None:
     return None
 
 
-def duplicate(custom_id: str) -> BatchError:
-    """Say that an earlier line has this custom_id."""
-    message = f"The custom_id {_shown(custom_id)} is used by an earlier line. Each must be unique in the file."
+def duplicate(custom_id: str, first: int | None = None) -> BatchError:
+    """Say that an earlier line has this custom_id: the line with the number `first`, if that is known."""
+    earlier = f"line {first:,}" if first else "an earlier line"
+    message = f"The custom_id {_shown(custom_id)} is used by {earlier}. Each must be unique in the file."
     return BatchError(DUPLICATE, message, "custom_id")
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import heapq
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from typing import Final, NamedTuple
 from zlib import crc32
@@ -127,6 +127,17 @@ def earliest(shards: Iterable[ShardLines], repeats: Repeats, most: int) -> list[
             for ordinal in repeats.of(shard.shard)
         ),
     )
+
+
+def first_numbers(shards: Iterable[ShardLines], custom_ids: Collection[str]) -> dict[str, int]:
+    """Return, for each of a few custom_ids, the number of the first line in the input that has it."""
+    found: dict[str, tuple[int, int]] = {}
+    for shard in shards:
+        for ordinal, custom_id in enumerate(shard.custom_ids):
+            if custom_id in custom_ids:
+                place = (shard.positions[ordinal], shard.numbers[ordinal])
+                found[custom_id] = min(place, found.get(custom_id, place))
+    return {custom_id: number for custom_id, (_, number) in found.items()}
 
 
 def _hashes(shards: Shards, parts: int, own: IsOwn) -> Iterator[int]:

@@ -10,7 +10,7 @@ from batchyard.domain.time_budget import TimeBudget
 from batchyard.lines import line
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
-from batchyard.planning.duplicates import earliest, find_repeats
+from batchyard.planning.duplicates import earliest, find_repeats, first_numbers
 from batchyard.planning.scan import InputScan
 from batchyard.planning.skipped import Skipped
 from batchyard.services import Services
@@ -36,7 +36,7 @@ def check_whole_input(
         message = "The input has no requests. Write one JSON request object per line."
         scan.add_error(BatchError(EMPTY, message))
     if progress.repeats.ordinals:
-        _add_errors(services, batch, scan)
+        _add_errors(services, batch, scan, budget)
         progress.errors.sort(key=lambda error: error.line or 0)
     if skipped is not None:
         for shard in sorted(progress.repeats.ordinals):
@@ -49,12 +49,14 @@ def _shards(services: Services, batch: Batch, numbers: Iterable[int], budget: Ti
         yield ShardLines.read(services.bucket, batch.batch_id, number)
 
 
-def _add_errors(services: Services, batch: Batch, scan: InputScan) -> None:
+def _add_errors(services: Services, batch: Batch, scan: InputScan, budget: TimeBudget) -> None:
     """Count the duplicates, and keep errors of the first ones."""
     repeats = scan.progress.repeats
     shown = earliest(_shards(services, batch, repeats.ordinals, TimeBudget()), repeats, SHOWN_ERRORS)
+    every = _shards(services, batch, range(scan.progress.shards), budget)
+    firsts = first_numbers(every, {duplicate.custom_id for duplicate in shown})
     for duplicate in shown:
-        scan.add_error(line.duplicate(duplicate.custom_id), duplicate.number)
+        scan.add_error(line.duplicate(duplicate.custom_id, firsts[duplicate.custom_id]), duplicate.number)
     scan.count_errors(line.duplicate(""), len(repeats) - len(shown))
 
 

@@ -16,7 +16,7 @@ from batchyard.domain.errors import BatchyardError, DiskFull, TooSlow
 from batchyard.domain.policy import Outcome
 from batchyard.domain.time_budget import TimeBudget
 from batchyard.lines.blocks import LineBlock, blocks
-from batchyard.lines.line import BOM
+from batchyard.lines.file_kinds import BOM
 from batchyard.lines.successes import is_empty, successes
 
 PIECE: Final = 512 * 1024

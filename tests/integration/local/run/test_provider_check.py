@@ -1,7 +1,11 @@
 """Whether a provider of the user's own answers, asked of true sockets."""
 
+import re
 import socket
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -43,3 +47,83 @@ def test_a_key_that_fits_in_no_header_is_told_without_it() -> None:
     with pytest.raises(ProviderError, match="API key") as caught:
         check_provider(Provider("http://127.0.0.1:1/v1", "sk very secret"))
     assert "very" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "/", "/v1/chat/completions", "/v1/batches", "/v1/files/", "/chat/completions", "/v1/embeddings"]
+)
+def test_an_address_that_is_nearly_right_is_told_with_the_right_one(emulator: Emulator, wrong: str) -> None:
+    emulator.play()
+    root = emulator.url.removesuffix("/v1")
+    with pytest.raises(
+        ProviderError, match=rf"Write: PROVIDER_BASE_URL={re.escape(emulator.url)}\. Nothing was sent\."
+    ):
+        check_provider(Provider(root + wrong, emulator.api_key))
+
+
+def test_https_at_an_http_port_is_told_with_the_right_address(emulator: Emulator) -> None:
+    emulator.play()
+    with pytest.raises(
+        ProviderError, match=rf"Write: PROVIDER_BASE_URL={re.escape(emulator.url)}\. Nothing was sent\."
+    ):
+        check_provider(Provider(emulator.url.replace("http:", "https:"), emulator.api_key))
+
+
+@contextmanager
+def web_server(
+    status: int, body: bytes, kind: str = "text/html", location: str = ""
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield the address of a server that answers everything alike, and the keys that it was given."""
+    keys: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            keys.append(self.headers.get("Authorization", ""))
+            self.send_response(status)
+            for name, value in (("Content-Type", kind), ("Content-Length", str(len(body))), ("Location", location)):
+                if value:
+                    self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", keys
+        finally:
+            server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "how"),
+    [
+        (404, b"<h1>Not found</h1>", "text/html", "HTTP 404"),
+        (200, b"<h1>Welcome</h1>", "text/html", "its answer is no list of batches"),
+        (200, b'{"ok": true}', "application/json", "its answer is no list of batches"),
+        (404, b'{"detail": "Not Found"}', "application/json", "HTTP 404"),
+        (400, b"<h1>The plain HTTP request was sent to HTTPS port</h1>", "text/html", "HTTP 400"),
+    ],
+)
+def test_a_web_server_that_is_no_batch_api_is_told(status: int, body: bytes, kind: str, how: str) -> None:
+    with web_server(status, body, kind) as (url, keys), pytest.raises(ProviderError, match=how) as caught:
+        check_provider(Provider(f"{url}/v1", "sk-very-secret"))
+    assert "such as https://api.openai.com/v1. Nothing was sent." in str(caught.value)
+    assert {"Bearer none", "Bearer sk-very-secret"} >= set(keys)
+    assert keys.count("Bearer sk-very-secret") == 2  # what the user wrote: its batches and its files
+
+
+def test_a_redirect_is_told() -> None:
+    moved = web_server(301, b"", location="https://127.0.0.1:1/v1/batches")
+    with moved as (url, _), pytest.raises(ProviderError, match=r"\(HTTP 301\)"):
+        check_provider(Provider(f"{url}/v1", "sk-1"))
+
+
+def test_an_api_that_words_its_refusal_as_openai_does_is_gone_on_with() -> None:
+    refusal = (
+        b'{"error": {"message": "Listing is not supported", "type": "invalid_request_error", "code": "not_found"}}'
+    )
+    with web_server(404, refusal, "application/json") as (url, _):
+        check_provider(Provider(f"{url}/v1", "sk-1"))

@@ -44,7 +44,7 @@ def test_the_api_is_asked_once_before_the_user_asks(tmp_path: Path, monkeypatch:
         threading.Thread(target=server.handle_request, daemon=True).start()
         stack = Ended(Clients(f"http://127.0.0.1:{server.server_port}"), OUTPUTS, "http://provider", (), tmp_path)
         with pytest.raises(ProcessEnded):  # and not what was wrong with the answer
-            keep_up(stack)
+            keep_up(stack, lambda: None)
     assert Api.asked == [("/v1/batches", "Bearer by_1")]
 
 
@@ -53,7 +53,7 @@ def test_a_stack_that_is_up_says_how_to_reach_it(
 ) -> None:
     monkeypatch.setattr(module, "make_api_key", lambda *_: "by_1")
     with pytest.raises(ProcessEnded):
-        keep_up(Ended(Clients("http://127.0.0.1:4566"), OUTPUTS, "http://127.0.0.1:1/v1", (), tmp_path))
+        keep_up(Ended(Clients("http://127.0.0.1:4566"), OUTPUTS, "http://127.0.0.1:1/v1", (), tmp_path), lambda: None)
     told = capsys.readouterr()
     assert json.loads(told.out)["api_key"] == "by_1"
     assert "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1" in told.err

@@ -1,6 +1,7 @@
 """A file that holds no requests is told by its start, in one sentence."""
 
 import bz2
+import csv
 import io
 import json
 import lzma
@@ -9,8 +10,7 @@ import zipfile
 
 import pytest
 
-from batchyard.lines.file_kinds import first_lines, wrong_kind
-from batchyard.lines.line import BOM
+from batchyard.lines.file_kinds import BOM, first_lines, wrong_kind
 from tests.fakes.planned import INPUT
 
 REQUESTS = [json.loads(line) for line in INPUT.splitlines()]
@@ -82,7 +82,7 @@ def test_a_line_about_mustard_is_no_tar_file() -> None:
 @pytest.mark.parametrize(
     "start",
     [
-        INPUT, b"", b"\n", b"\n\n" + INPUT, BOM + INPUT, b"hello\nworld\n", b"custom_id,method,url\n", b"[]\n" + INPUT,
+        INPUT, b"", b"\n", b"\n\n" + INPUT, BOM + INPUT, b"hello\nworld\n", b"[]\n" + INPUT,
         b"[1,\n" + INPUT, b"{\n" + INPUT, b"[\n" + INPUT, b"[{}]\n" + INPUT, b"{", b"[", b"PK", b"B", b'{"a": "\0"}\n',
         json.dumps(REQUESTS).encode(), "é\n".encode("latin-1"),
     ],
@@ -103,3 +103,50 @@ def test_the_first_lines_are_those_that_are_not_blank() -> None:
     assert first_lines(b"a\nb", 2, whole=False) == [b"a"]
     assert first_lines(b"a\nb", 2, whole=True) == [b"a", b"b"]
     assert first_lines(b"\n \t\n", 2, whole=True) == []
+
+
+def table(mark: str, *rows: list[str], end: str = "\n") -> bytes:
+    """Write rows as a spreadsheet does."""
+    text = io.StringIO()
+    csv.writer(text, delimiter=mark, lineterminator=end).writerows(rows)
+    return text.getvalue().encode()
+
+
+HEAD, ROW = ["custom_id", "method", "url", "body"], ["a", "POST", "/v1/responses", json.dumps(REQUESTS[0]["body"])]
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (table(",", HEAD, ROW), "it is a CSV file"),
+        (table(",", HEAD, ROW, end="\r\n"), "it is a CSV file"),
+        (BOM + table(";", HEAD, ROW, end="\r\n"), "it is a CSV file"),
+        (table("\t", HEAD, ROW), "it is a TSV file"),
+        (table(",", ["id", "prompt"], ["1", "Say, hello"]), "it is a CSV file"),
+        (table(",", HEAD), "it is a CSV file"),
+        (b'"custom_id","prompt text"\n"a","b"\n', "it is a CSV file"),
+        ("\n".join(map(str, REQUESTS)).encode(), "Python's own spelling. Write each line with json.dumps"),
+        (str(REQUESTS).encode(), "Python's own spelling"),
+    ],
+    ids=str,
+)
+def test_tables_and_the_spelling_of_python_are_told_with_the_way_on(start: bytes, kind: str) -> None:
+    error = wrong_kind(start, of_lines=False)
+    assert error is not None
+    assert kind in error.message
+    assert wrong_kind(start) is None
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        INPUT,
+        b"Hello, world\nHow are you, then\n",
+        b"one\ntwo\n",
+        b"not json, at all",
+        b"name,prompt\nno comma here\n",
+        b"{'torn\n" + INPUT,
+    ],
+)
+def test_other_text_is_left_to_the_check_of_each_line(start: bytes) -> None:
+    assert wrong_kind(start, of_lines=False) is None

@@ -8,8 +8,8 @@ from openai.types import batch_create_params
 
 from batchyard.domain.batch import BatchError
 from batchyard.domain.nesting import MOST_LEVELS
+from batchyard.lines.file_kinds import BOM
 from batchyard.lines.line import (
-    BOM,
     ENDPOINTS,
     Line,
     custom_id_of,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from batchyard.lines.shard_lines import Place, ShardLines
 from batchyard.planning import ascending_ids
 from batchyard.planning import duplicates as module
-from batchyard.planning.duplicates import Duplicate, Ids, Repeats, earliest, find_repeats
+from batchyard.planning.duplicates import Duplicate, Ids, Repeats, earliest, find_repeats, first_numbers
 
 
 class Alike(str):
@@ -72,6 +72,13 @@ def test_the_lines_found_are_those_whose_id_came_before(
     monkeypatch.setattr(module, "HASHES_PER_BUCKET", few)
     monkeypatch.setattr(module, "MOST_HASHES", most)
     assert duplicates(Passes(custom_ids, shards), len(custom_ids)) == plainly(custom_ids)
+
+
+@given(custom_ids=IDS, shards=st.integers(1, 5))
+def test_the_first_line_of_an_id_is_found_whatever_the_order_of_the_shards(custom_ids: list[str], shards: int) -> None:
+    wanted = {each.custom_id for each in plainly(custom_ids)}
+    backwards = reversed(list(Passes(custom_ids, shards)()))
+    assert first_numbers(backwards, wanted) == {each: custom_ids.index(each) + 1 for each in wanted}
 
 
 def test_the_earliest_are_told_where_not_all_are_wanted() -> None:

@@ -11,7 +11,7 @@ from batchyard.domain.batch import Counts
 from batchyard.domain.errors import BatchyardError
 from batchyard.domain.nesting import MOST_LEVELS
 from batchyard.domain.step import Step
-from batchyard.lines.line import BOM
+from batchyard.lines.file_kinds import BOM
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.planning import ascending_ids, duplicates
 from batchyard.planning.plan import plan
@@ -243,6 +243,17 @@ def invocations(services: MemoryServices, looks: int) -> int:
         if plan(services, BATCH_ID, resume=number > 1, seconds_left=Clock(looks)).next != "plan":
             return number
     raise AssertionError("the plan did not end")
+
+
+def test_a_duplicate_names_the_first_line_of_its_id_in_whatever_shard_that_is() -> None:
+    ids = ["a", "b", "c", "b", "d", "a", "b"]
+    services = dropped_of(b"".join(map(request, ids)), max_requests_per_shard=2)
+    plan(services, BATCH_ID)
+    told = [(error.line, error.message) for error in services.batch_store.batch(BATCH_ID).errors]
+    assert told == [
+        (line, f"The custom_id '{custom_id}' is used by line {first}. Each must be unique in the file.")
+        for line, custom_id, first in ((4, "b", 2), (6, "a", 1), (7, "b", 2))
+    ]
 
 
 @pytest.mark.parametrize("repeated", [b"", request("r7")], ids=["all differ", "one twice"])

@@ -34,7 +34,7 @@ class Clients:
         }[service]
 
     def _listed(self, **_: str) -> dict[str, Any]:
-        return {"Contents": [{"Key": key} for key in self.kept]}
+        return {"Contents": [{"Key": key, "Size": len(text)} for key, text in self.kept.items()]}
 
     def _download(self, _: str, key: str, path: str) -> None:
         Path(path).write_text(self.kept[key], encoding="utf-8")
@@ -76,7 +76,8 @@ def test_what_a_batch_has_at_its_end_is_put_into_the_folder(tmp_path: Path) -> N
             "No file of it is left at the provider.",
         ],
     )
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["output.jsonl", "report.json"]
+    assert sorted(path.name for path in (tmp_path / BATCH).iterdir()) == ["output.jsonl", "report.json"]
+    assert (tmp_path / "output.jsonl").read_text() == "{}\n"
 
 
 def test_results_of_an_earlier_run_stay_where_nothing_was_finished(tmp_path: Path) -> None:

@@ -2,10 +2,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.progress import Progress as Bar
 
 from local.run import reporting
 from local.run.records import Progress
-from local.run.reporting import Display, error_lines, print_closing
+from local.run.reporting import Display, _Clock, error_lines, print_closing
 
 
 def an_error(line: int | None, **members: Any) -> dict[str, Any]:
@@ -22,17 +23,30 @@ def test_an_error_is_told_with_its_line_and_what_to_do() -> None:
     assert told[-1].startswith("Nothing was sent. Correct these lines")
 
 
-def test_only_the_first_errors_are_told_and_where_the_rest_is(tmp_path: Path) -> None:
-    errors = [an_error(line) for line in range(1, 21)]
-    told = error_lines(batch("failed", errors=errors, errors_total=20), tmp_path / "report.json")
-    assert [line for line in told if "line" in line and "This is" in line] == told[:5]
+def faults(count: int) -> list[dict[str, Any]]:
+    return [an_error(line, message=f"The member {line} is wrong.") for line in range(1, count + 1)]
+
+
+def test_only_the_first_faults_are_told_and_where_the_rest_is(tmp_path: Path) -> None:
+    told = error_lines(batch("failed", errors=faults(20), errors_total=20), tmp_path / "report.json")
+    assert told[:5] == [f"  line {line}: The member {line} is wrong. (invalid_json_line)" for line in range(1, 6)]
     assert told[5] == f"  … and 15 more; {tmp_path / 'report.json'} lists them all."
 
 
 def test_a_report_that_lists_not_all_is_not_said_to() -> None:
-    errors = [an_error(line) for line in range(1, 21)]
-    told = error_lines(batch("failed", errors=errors, errors_total=1_234), Path("out/report.json"))
+    told = error_lines(batch("failed", errors=faults(20), errors_total=1_234), Path("out/report.json"))
     assert told[5] == "  … and 1,229 more; out/report.json lists the first 20 of them all."
+
+
+def test_the_same_fault_on_many_lines_is_told_once_with_its_count() -> None:
+    errors = [an_error(line) for line in range(1, 1_001)]
+    errors[7:7] = [an_error(2_000, message="This is empty."), an_error(3_000, message="This is empty.")]
+    told = error_lines(batch("failed", errors=errors, errors_total=1_002), None)
+    assert told[:2] == [
+        "  1,000 lines, the first are 1, 2, 3: This is no JSON. (invalid_json_line)",
+        "  lines 2000 and 3000: This is empty. (invalid_json_line)",
+    ]
+    assert told[2].startswith("Nothing was sent.")
 
 
 def test_without_a_report_none_is_named() -> None:
@@ -134,3 +148,50 @@ def test_a_reason_that_differs_in_ids_alone_is_told_once(
         "in_progress (paused: as before), 2/10 lines",
         "in_progress (paused: not served 6 times: no way (request id req_4)), 0/10 lines",
     ]
+
+
+def test_the_clock_goes_on_when_all_lines_have_their_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    clock = _Clock(started=40.0)
+    bar = Bar(clock)
+    bar.update(bar.add_task("x", total=2), completed=2)
+    (task,) = bar.tasks
+    now += 65
+    assert (task.finished, clock.render(task).plain) == (True, "0:02:05")
+
+
+def test_a_dry_run_is_not_taken_for_the_batch(capsys: pytest.CaptureFixture[str]) -> None:
+    with Display() as display:
+        display.show(batch("in_progress", dry_run=True))
+        display.show(batch("completed", total=3, dry_run=True))
+    assert capsys.readouterr().err.splitlines() == ["estimating, 0/0 lines", "estimated: completed, 0/3 lines"]
+
+
+def test_what_finalizing_does_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with Display() as display:
+        display.show(batch("finalizing", total=10, shards=2, shards_done=2, completed=10))
+    assert "finalizing (joins the answers in input order), 2/2 shards, 10/10 lines" in capsys.readouterr().err
+
+
+def test_a_long_path_is_shown_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / ("long" * 40) / "output.jsonl"
+    print_closing(batch("completed", shards=1, total=1, completed=1), [path])
+    told = "".join(line.split("│")[2].strip() for line in capsys.readouterr().err.splitlines() if "│" in line)
+    assert str(path) in told
+
+
+def test_the_table_names_the_tokens_and_the_provider(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = tmp_path / "report.json"
+    report.write_text('{"usage": {"input_tokens": 1200, "output_tokens": 34, "total_tokens": 1234}}')
+    print_closing(batch("completed", shards=1, total=1, completed=1), [report], 1.0, "the emulator")
+    told = [line.split() for line in capsys.readouterr().err.splitlines()]
+    assert ["│", "tokens", "│", "1,200", "in,", "34", "out", "│"] in [[*line] for line in told if "tokens" in line]
+    assert any(line[1:5] == ["provider", "│", "the", "emulator"] for line in told)
+
+
+def test_a_dry_run_says_that_nothing_was_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    print_closing(batch("completed", shards=1, total=3, dry_run=True), [], 1.0)
+    told = capsys.readouterr().err
+    assert "The dry run is complete: nothing was sent." in told
+    assert "succeeded" not in told

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from local.run.records import Progress
-from local.run.summary import closing_sentence, failed_by_input, outcome_lines
+from local.run.summary import closing_sentence, exit_status, failed_by_input, outcome_lines
 
 REFUSED = {"custom_id": "a", "response": {"status_code": 400, "body": {"error": {"message": "No such model."}}}}
 
@@ -103,3 +103,26 @@ def test_a_fault_of_the_input_needs_no_look_at_the_logs() -> None:
 )
 def test_any_other_end_may_stand_in_the_logs(last: Progress) -> None:
     assert not failed_by_input(last)
+
+
+@pytest.mark.parametrize(
+    ("last", "status"),
+    [
+        (ended(completed=2), 0),
+        (ended(completed=1, failed=1), 4),
+        (ended(failed=2), 3),
+        (ended("failed"), 1),
+        (ended("cancelled", completed=2), 1),
+        (ended(dry_run=True, total=2), 0),
+        (ended(dry_run=True, total=2, errors=[{"code": "x"}]), 1),
+    ],
+)
+def test_the_exit_status_is_zero_only_where_every_line_succeeded(last: Progress, status: int) -> None:
+    assert exit_status(last) == status
+
+
+def test_what_can_be_sent_again_is_told_with_the_command(tmp_path: Path) -> None:
+    retry = tmp_path / "my out" / "retry.jsonl"
+    told = outcome_lines([*results(tmp_path, {}), retry])
+    command = f"make run INPUT='{retry}' OUT='{retry.parent}'"
+    assert told == [f"{retry} holds the requests of the failed lines, ready to be sent again: {command}"]

@@ -60,3 +60,20 @@ def test_faults_of_the_provider_and_of_a_setting_are_told_together() -> None:
     with pytest.raises(ParameterError) as caught:
         settings_from(TEMPLATE_READ, host)
     assert len(str(caught.value).splitlines()) == 2
+
+
+def test_a_run_keeps_the_files_at_the_users_own_provider_until_it_has_the_results() -> None:
+    settings = settings_from(TEMPLATE_READ, OWN).deleting_late()
+    assert settings.deletes_late
+    assert settings.own is not None
+    assert settings.parameters_for(TEMPLATE_READ, settings.own)["KeepProviderFiles"] == "true"
+
+
+@pytest.mark.parametrize("chosen", ["true", "false"])
+def test_what_the_user_has_set_of_these_files_stays(chosen: str) -> None:
+    settings = settings_from(TEMPLATE_READ, {**OWN, "BATCHYARD_KEEP_PROVIDER_FILES": chosen})
+    assert settings.deleting_late() == settings
+
+
+def test_the_emulators_files_are_deleted_by_the_stack() -> None:
+    assert not settings_from(TEMPLATE_READ, {}).deleting_late().deletes_late

@@ -1,0 +1,123 @@
+"""Run Batchyard on this machine: `python -m local run [--input FILE] [--out FOLDER]` or `python -m local up`."""
+
+import argparse
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from local.errors import DiskFullError, LocalError
+from local.run.announce import Announcer
+from local.run.cancel_all import cancel_all
+from local.run.disk_space import check_disk_space, check_room_for_results
+from local.run.kept import kept_sentence
+from local.run.money import Money, money_from
+from local.run.one_batch import run_batch
+from local.run.out_folder import name_earlier_results, settled
+from local.run.paths import SAMPLE, check_paths, choose_paths
+from local.run.provider_check import check_provider
+from local.signals import Stopped, end_with_parent, ignore_signals, raise_on_signals
+from local.stack.deploy import TEMPLATE, read_template
+from local.stack.run_folder import run_folder
+from local.stack.running import Stack
+from local.stack.settings import Settings, settings_from
+from local.stack.start import start_stack
+from local.stack.up import keep_up
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Obey the command line, and return the exit status, which docs/local.md explains."""
+    options = _parser().parse_args(arguments)
+    raise_on_signals()
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]  # no profile and no endpoint of the user may reach the clients of the engine
+    threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
+    return _attempt(lambda: options.command(options))
+
+
+def _attempt(work: Callable[[], int]) -> int:
+    """Do the work, and return the exit status; the message of a failure is printed."""
+    try:
+        return work()
+    except Stopped as stopped:
+        return stopped.status
+    except LocalError as error:
+        _say(str(error))
+        return error.status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local", description="Batchyard on this machine.")
+    commands = parser.add_subparsers(required=True, metavar="run|up")
+    one = commands.add_parser("run", help="one batch, end to end")
+    one.add_argument("--input", help=f"a JSONL file of batch requests; without it, and with the emulator, {SAMPLE}")
+    one.add_argument("--out", default="out", help="the folder for the results")
+    one.set_defaults(command=_run)
+    whole = commands.add_parser("up", help="the whole stack until Ctrl-C")
+    whole.set_defaults(command=_up)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    settings = _settings()
+    money = money_from(os.environ)
+    source, out = choose_paths(options.input, options.out, settings.own, os.environ)
+    check_paths(source, out)
+    with name_earlier_results(out, _say):
+        return _attempt(lambda: _one_batch(settings, settled(source), out, money))
+
+
+def _one_batch(settings: Settings, source: Path, out: Path, money: Money) -> int:
+    if settings.own:
+        check_provider(settings.own)
+    with run_folder() as folder:  # it has removed the scratch space of killed runs
+        check_disk_space(source.stat().st_size, _say)
+        check_room_for_results(out, source.stat().st_size, _say)
+        with start_stack(folder, os.environ, _say, settings.deleting_late()) as stack:
+            try:
+                return _run_or_stop(stack, source, out, money)
+            except DiskFullError as error:
+                _say(str(error))
+                _cancel_all(stack)
+                _say(kept_sentence(stack))
+                return error.status
+
+
+def _run_or_stop(stack: Stack, source: Path, out: Path, money: Money) -> int:
+    try:
+        return run_batch(stack, source, out, _say, money)
+    except Stopped as stopped:
+        _cancel_all(stack, out if stopped.patient else None)
+        raise
+
+
+def _up(_options: argparse.Namespace) -> int:
+    settings = _settings()
+    if settings.own:
+        check_provider(settings.own)
+    with run_folder() as folder, start_stack(folder, os.environ, _say, settings) as stack:
+        try:
+            keep_up(stack, Announcer(stack, _say).look)
+        except Stopped:
+            _say("Ending the stack …")
+            _cancel_all(stack)
+    return 0
+
+
+def _settings() -> Settings:
+    return settings_from(read_template(TEMPLATE), os.environ)
+
+
+def _cancel_all(stack: Stack, out: Path | None = None) -> None:
+    if stack.own is None:
+        return
+    raise_on_signals()  # a second Ctrl-C ends at once
+    try:
+        cancel_all(stack, stack.own, _say, out)
+    finally:
+        ignore_signals()
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,47 @@
+"""Finish a batch that has ended: its results first, and then its files at the user's own provider."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from local.errors import ResultsError
+from local.run.provider_files import delete_files, left_sentence
+from local.run.records import Progress, list_files_at_provider
+from local.run.reporting import print_closing
+from local.run.results import fetch_results
+from local.stack.running import Stack
+
+_EMULATOR = "the emulator, whose answers are made up"
+_ANSWERED = ("completed", "cancelled")
+
+
+def finish(stack: Stack, last: Progress, out: Path, say: Callable[[str], None], seconds: float | None = None) -> bool:
+    """Put the results into `out`, say how the batch went, and return whether the results are in `out`.
+
+    Files at the provider are deleted only after that. They stay if the results are not in `out`, or have no answers.
+
+    Raises:
+        ResultsError: the results can be written nowhere; the text says what is left at the provider.
+
+    """
+    try:
+        fetched = fetch_results(stack, last.batch_id, out, say)
+    except ResultsError as error:
+        raise ResultsError(f"{error} {_kept(stack, last.batch_id)}".rstrip()) from error
+    print_closing(last, fetched.paths, seconds, stack.own.url if stack.own else _EMULATOR)
+    if fetched.trouble:
+        say(fetched.trouble)
+    if not stack.deletes_late:
+        return fetched.trouble is None
+    if fetched.trouble or last.status not in _ANSWERED:
+        kept = _kept(stack, last.batch_id)
+        if kept:
+            say(kept)
+    elif left := delete_files(stack, last.batch_id):
+        say(left_sentence(left))
+    return fetched.trouble is None
+
+
+def _kept(stack: Stack, batch_id: str) -> str:
+    """Say what is left at the user's own provider; an empty text if nothing is."""
+    left = list_files_at_provider(stack.clients.table(stack.table), batch_id) if stack.own else []
+    return f"Nothing was deleted at the provider; the batch's files there: {', '.join(left)}." if left else ""

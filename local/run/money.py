@@ -1,0 +1,82 @@
+"""What a run may spend, and what the stack estimates that it will."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local.errors import UsageError
+
+_YES, _NO = ("1", "true", "yes"), ("", "0", "false", "no")
+_SHOWN_MODELS = 5
+
+
+@dataclass(frozen=True)
+class Money:
+    """What the user wants of a run that may be paid."""
+
+    #: Whether the run only estimates, and sends nothing.
+    dry_run: bool = False
+    #: The estimate in US dollars above which nothing is sent, as the user has written it; empty means no limit.
+    most: str = ""
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Return the user metadata that tells the stack so."""
+        limit = {"max-cost-usd": self.most} if self.most else {}
+        return {**limit, "dry-run": "true"} if self.dry_run else limit
+
+
+def money_from(environment: Mapping[str, str]) -> Money:
+    """Read DRY_RUN and MAX_COST_USD.
+
+    Raises:
+        UsageError: one of them is misspelt, or has a value that says nothing.
+
+    """
+    for name in ("DRY_RUN", "MAX_COST_USD"):
+        for given in environment:
+            if given != name and sorted(_letters(given)) == sorted(_letters(name)):
+                raise UsageError(f"{given} is set, which is no setting. Did you mean {name}?")
+    dry_run, most = environment.get("DRY_RUN", ""), environment.get("MAX_COST_USD", "")
+    if dry_run.lower() not in (*_YES, *_NO):
+        raise UsageError(f"DRY_RUN is {dry_run!r}. Set it to 1 to estimate and send nothing.")
+    if most and not (re.fullmatch(r"[0-9]+(\.[0-9]+)?", most) and float(most) > 0):
+        raise UsageError(f"MAX_COST_USD is {most!r}. Set it to an amount of US dollars above 0, such as 12.50.")
+    return Money(dry_run.lower() in _YES, most)
+
+
+def estimate_lines(preflight: str) -> list[str]:
+    """Return sentences on the estimate that the stack has made before anything is sent."""
+    found: Mapping[str, Any] = json.loads(preflight)
+    tokens = f"{found['estimated_input_tokens']:,} tokens in, {found['estimated_output_tokens']:,} out at most"
+    lines = [f"Estimate: {found['lines'] - found['bad_lines']:,} requests, {tokens}, {_dollars(found)}.", found["note"]]
+    if found["bad_lines"]:
+        lines.append(f"{found['bad_lines']:,} lines are bad, and the batch would {_would(found)}.")
+    return lines
+
+
+def tokens_told(report: Path) -> str | None:
+    """Return the tokens that the provider has counted, by the report of a batch; None if it counted none."""
+    usage = json.loads(report.read_text(encoding="utf-8")).get("usage") or {}
+    if not usage.get("total_tokens"):
+        return None
+    return f"{usage['input_tokens']:,} in, {usage['output_tokens']:,} out"
+
+
+def _dollars(found: Mapping[str, Any]) -> str:
+    if found["estimated_usd"] is not None:
+        return f"${found['estimated_usd']:,.2f}" if found["estimated_usd"] >= 1 else f"${found['estimated_usd']:.4f}"
+    without = [each["model"] for each in found["models"] if each["estimated_usd"] is None]
+    more = "" if len(without) <= _SHOWN_MODELS else ", …"
+    return f"dollars unknown: there is no price for {', '.join(without[:_SHOWN_MODELS])}{more}"
+
+
+def _would(found: Mapping[str, Any]) -> str:
+    return "run without them" if found["would_run"] else "be refused"
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^A-Z]", "", name.upper())
