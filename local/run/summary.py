@@ -9,7 +9,6 @@ from typing import Any
 from local.run.records import Progress
 
 NONE_SUCCEEDED = 3
-SOME_FAILED = 4
 _SHOWN_CODES = 5
 _SHOWN_CHARACTERS = 200
 _READ_CHARACTERS = 1_000_000  # of the first line of errors.jsonl, which may hold megabytes
@@ -32,12 +31,10 @@ def closing_sentence(last: Progress) -> str:
 
 
 def exit_status(last: Progress) -> int:
-    """Return 0 if every line succeeded, 3 if the batch is complete and no line did, 4 if some did; 1 for any other end."""
+    """Return 0 if every line has its answer and some succeeded, 3 if none succeeded; 1 for a batch that is not complete."""
     if last.status != "completed" or (last.dry_run and last.errors):
         return 1
-    if not last.failed:
-        return 0
-    return SOME_FAILED if last.completed else NONE_SUCCEEDED
+    return NONE_SUCCEEDED if last.failed and not last.completed else 0
 
 
 def failed_by_input(last: Progress) -> bool:
