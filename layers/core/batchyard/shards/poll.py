@@ -38,7 +38,8 @@ def _poll(turn: Turn) -> Step:
         return _after_missing(turn, error)
     except BatchClientError as error:
         return failed_calls.retry_read(turn, f"GET /batches/{turn.provider_batch_id}", error)
-    if not seen.ended and seen.status not in PROVIDER_ENDING and _is_to_stop(turn):
+    overdue = unknown_status.is_overdue(turn, seen)
+    if not seen.ended and seen.status not in PROVIDER_ENDING and (overdue or _is_to_stop(turn)):
         seen = _cancel(turn, seen)
     if seen.status in PROVIDER_TOOK_IN and turn.attempt.provider_status not in PROVIDER_TOOK_IN:
         token_room.record_accepted(turn.services, turn.shard)

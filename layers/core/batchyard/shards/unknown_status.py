@@ -4,6 +4,7 @@ import math
 from typing import Final
 
 from batch_client import Batch as ProviderBatch
+from batchyard.domain.batch import window_seconds
 from batchyard.domain.numbers import DAY, HOUR
 from batchyard.domain.shard import Attempt, Shard, with_attempt_members
 from batchyard.domain.statuses import CANCELLED, COMPLETED, OF_PROVIDER
@@ -13,6 +14,7 @@ from batchyard.shards.turn import Turn
 SURE_AFTER: Final = 600  # seconds for which each look has shown the same, as one look may be stale
 # Seconds after which a provider batch of a cancelled batch, and of a draining one, is taken for cancelled.
 CANCELLED_AFTER, DRAINED_AFTER = 2 * HOUR, DAY
+OVERDUE_AFTER: Final = DAY  # after the end of its window a provider batch runs nothing more
 
 
 def with_look(turn: Turn, seen: ProviderBatch) -> Shard:
@@ -34,8 +36,8 @@ def told(attempt: Attempt) -> str | None:
     return (
         f"The provider says '{attempt.provider_status}' of its batch {attempt.provider_batch_id} since "
         f"{moment(attempt.odd_since)}, a status that Batchyard does not know. Batchyard looks again, and collects the "
-        "answers once the provider's counts and files show all of them. Look in the provider's console how the batch "
-        "stands; cancel the batch here to keep what is finished and end the rest."
+        "answers once the provider's counts and files show all of them, or a day after the batch's window. Look in the "
+        "provider's console how the batch stands; cancel the batch here to keep what is finished and end the rest."
     )
 
 
@@ -58,13 +60,24 @@ def seconds_left(turn: Turn) -> float:
 
 
 def _end_of_patience(turn: Turn, odd_since: int) -> float:
-    """Tell when the provider batch of a batch or shard that is stopped is taken for cancelled."""
+    """Tell when the provider batch is taken for cancelled: soon if its batch or shard is stopped, else after its window."""
     batch, shard = turn.batch, turn.shard
     if batch.cancelling_at is not None:
         return max(batch.cancelling_at, odd_since) + CANCELLED_AFTER
     if batch.stopping or shard.draining:
         return max(batch.draining_since or shard.rest_until, odd_since) + DRAINED_AFTER
-    return math.inf
+    window = window_seconds(batch.completion_window)
+    return max(turn.attempt.began_at + window, odd_since) + OVERDUE_AFTER
+
+
+def is_overdue(turn: Turn, seen: ProviderBatch) -> bool:
+    """Tell whether a provider batch with an unknown status should have ended long ago, whatever the status means."""
+    odd_since = turn.attempt.odd_since
+    return (
+        seen.status not in OF_PROVIDER
+        and odd_since is not None
+        and turn.services.now() >= _end_of_patience(turn, odd_since)
+    )
 
 
 def _all_there(seen: ProviderBatch, attempt: Attempt) -> bool:

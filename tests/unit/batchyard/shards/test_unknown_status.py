@@ -5,12 +5,13 @@ import json
 import pytest
 
 from batch_client import RequestCounts
+from batchyard.domain.numbers import DAY, HOUR
 from batchyard.domain.step import Next, Step
 from batchyard.shards.collect import collect
 from batchyard.shards.fail import fail_batch
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
-from batchyard.shards.unknown_status import CANCELLED_AFTER, DRAINED_AFTER, SURE_AFTER
+from batchyard.shards.unknown_status import CANCELLED_AFTER, DRAINED_AFTER, OVERDUE_AFTER, SURE_AFTER
 from tests.fakes.batches import BATCH_ID
 from tests.fakes.planned import planned
 from tests.fakes.services import MemoryServices
@@ -113,9 +114,24 @@ def test_what_counts_and_files_show_to_be_there_is_collected_after_some_minutes(
 def test_what_may_not_be_all_is_waited_for(members: dict[str, object]) -> None:
     services = odd()
     services.provider.end("pb-0", "odd", **members)
-    assert look_until(services, WEEK).next == "poll"
+    assert look_until(services, DAY + OVERDUE_AFTER - HOUR).next == "poll"
     assert collect(services, LOOK.then(Next.COLLECT)).next == "poll"
     assert services.batch_store.batch(BATCH_ID).paused
+
+
+def test_a_day_after_its_window_what_there_is_is_collected_and_the_rest_sent_again() -> None:
+    services = odd()
+    services.provider.files["file-out"] = ANSWERED.splitlines(keepends=True)[0]
+    services.provider.end("pb-0", "odd", output_file_id="file-out", request_counts=RequestCounts(3, 1, 0))
+    began = services.now()
+    step = look_until(services, WEEK)
+    assert "cancel_batch" in services.provider.calls
+    while step.next == "collect":
+        services.wait(step.wait_seconds)
+        step = collect(services, step)
+    assert DAY + OVERDUE_AFTER <= services.now() - began <= DAY + OVERDUE_AFTER + 4 * HOUR
+    shard = services.batch_store.kept[BATCH_ID, 0]
+    assert (step.next, shard.completed, shard.unfinished) == ("submit", 1, 2)
 
 
 def test_what_was_all_there_and_is_not_any_more_is_waited_for_anew() -> None:
