@@ -49,11 +49,13 @@ from .models import (
 )
 from .nesting import shallow
 from .profiles import PROFILES, Profile, choose_profile
+from .refusals import MONEY_CODES
 from .retry import Clock, RetryPolicy
 from .sources import ByteRanges, Source
 
 __all__ = [
     "ENDED_STATUSES",
+    "MONEY_CODES",
     "PROFILES",
     "APIConnectionError",
     "APIStatusError",

@@ -35,7 +35,8 @@ _BY_STATUS: dict[int, type[BatchClientError]] = {
     409: ConflictError,
     429: RateLimitError,
 }
-_MONEY_CODES = frozenset(
+#: Codes of an account that has no money, or may spend no more.
+MONEY_CODES = frozenset(
     {
         "insufficient_quota",
         "credit_balance_exhausted",
@@ -81,7 +82,7 @@ def _kind(status: int, said: Envelope) -> type[BatchClientError]:
     words = {said.code, said.type}
     if status < 500 and words & _TOKEN_LIMIT_CODES:
         return TokenLimitError
-    if status < 500 and words & _MONEY_CODES:
+    if status < 500 and words & MONEY_CODES:
         return QuotaError
     if status == _CONTENT_TOO_LARGE or (status in _WITH_WORDS and is_too_large(said.code, said.message)):
         return FileTooLargeError

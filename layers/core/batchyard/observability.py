@@ -17,7 +17,7 @@ logger = Logger(service="batchyard", utc=True)  # the template sets its level, b
 
 
 def publish(counts: Mapping[str, int]) -> None:
-    """Publish what was counted, under the name of the stack; what was not done costs no metric."""
+    """Publish each count under the stack's name; nothing is published if there is none."""
     metrics = Metrics(namespace=NAMESPACE)  # Powertools reads the name of the stack from a variable, too
     for name, count in counts.items():
         metrics.add_metric(name, MetricUnit.Count, count)

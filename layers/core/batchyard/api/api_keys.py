@@ -130,7 +130,7 @@ def _done(arguments: list[str]) -> str:
             return "\n".join(listed(ApiKeyStore(table)))
         case [table, "--revoke", key_id] if table:
             revoke(ApiKeyStore(table), key_id)
-            return f"{key_id} is revoked."
+            return f"{key_id} is revoked; no call is answered with it a minute from now."
         case [table, tenant] if table and object_keys.sound_tenant(tenant):
             return create(ApiKeyStore(table), tenant)
     sys.exit(USAGE)

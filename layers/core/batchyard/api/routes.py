@@ -1,4 +1,7 @@
-"""The routes of the HTTP API, and the operation that each calls; `app` has those for health and for the description."""
+"""The routes of the HTTP API, as `openapi.json` describes them, and the operation that each calls.
+
+`app` has those for health and for the description.
+"""
 
 from typing import Any
 

@@ -60,7 +60,7 @@ def check(text: bytes) -> None:
 
 
 def is_too_deep(text: bytes) -> bool:
-    """Tell whether a JSON text nests too deeply; of a text that breaks off, whether its beginning does."""
+    """Tell whether a JSON text nests too deeply; a text that breaks off is judged by its beginning."""
     return len(text) > MOST_LEVELS and _has_many_brackets(text) and _levels(text) > MOST_LEVELS
 
 

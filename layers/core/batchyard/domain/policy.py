@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from batch_client import (
+    MONEY_CODES,
     APIConnectionError,
     APIStatusError,
     BatchClientError,
@@ -58,10 +59,7 @@ class Outcome(StrEnum):
 
 
 CAPACITY: Final = frozenset({"token_limit_exceeded", "quotaExceeded"})
-OPERATOR: Final = frozenset({
-    "billing_hard_limit_reached", "insufficient_quota", "credit_balance_exhausted", "organization_spend_limit_exceeded",
-    "project_spend_limit_exceeded", "organization_usage_limit_exceeded", "invalid_api_key", "account_deactivated",
-})  # fmt: skip
+OPERATOR: Final = MONEY_CODES | {"invalid_api_key", "account_deactivated"}
 OPERATOR_STATUSES: Final = frozenset({401, 403})
 OPERATOR_ERRORS: Final = (QuotaError, InvalidArgumentError)  # no money; a key or address that cannot be sent
 OK, REDIRECT, BAD_REQUEST, SERVER_ERROR = 200, 300, 400, 500

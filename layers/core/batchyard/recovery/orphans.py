@@ -1,4 +1,7 @@
-"""Orphans: provider batches and files with the name of our stack that no record knows. They are cancelled or deleted."""
+"""Provider batches and files with the name of our stack that no record knows.
+
+A batch whose create lost its answer is adopted by its shard. All others are orphans, which are cancelled or deleted.
+"""
 
 from collections.abc import Callable, Iterator
 from functools import partial

@@ -1,4 +1,7 @@
-"""Write the results of a batch and end it: output.jsonl, errors.jsonl and report.json."""
+"""Write the results of a batch and end it: output.jsonl, errors.jsonl and report.json.
+
+`join` and `lines/merging` make the order of the lines.
+"""
 
 import math
 from collections.abc import Callable, Iterator

@@ -10,9 +10,9 @@ from batchyard.shards import token_room
 
 
 def cancel(services: Services, batch_id: str) -> int:
-    """Cancel the provider batches of the batch that nobody waits for any more, and return how many; announce a cancel.
+    """Cancel provider batches that nobody waits for, and return how many; announce a cancel.
 
-    These are all, if the batch was cancelled, drains or has failed, else those of shards that drain. A cancel that fails
+    If the batch was cancelled, drains or has failed, these are all; else those of shards that drain. A cancel that fails
     here is made again by the shard's own poll.
     """
     batch, cancelled = services.batch_store.batch(batch_id), 0

@@ -14,7 +14,7 @@ from batchyard.shards.pauses import ENDLESS, why_failed
 from batchyard.shards.turn import Turn
 
 MOST_FAILURES_IN_A_ROW: Final = 100  # before a shard that cannot be sent fails: most of a day
-# How often in a row a call is made again, by what it met; what waits for room or an operator may take longer.
+# How often in a row a call is made again, by what it met. REUSE and PAUSE wait without a bound.
 BOUNDS: Final = {
     Reaction.RETRY: MOST_FAILURES_IN_A_ROW,
     Reaction.UPLOAD: MOST_FAILURES_IN_A_ROW,
@@ -52,7 +52,7 @@ def retry_read(
     stopped = turn.why_stopped() if failures >= MOST_FAILURES_IN_A_ROW else None
     if stopped is not None and (stopped == CANCELLED or failures >= A_DAY_OF_LOOKS):
         return turn.end(after, stopped)
-    patient = failures > MOST_FAILURES_IN_A_ROW  # looking costs nothing, so first often, then as rarely as anything
+    patient = failures > MOST_FAILURES_IN_A_ROW  # a look costs nothing: often at first, rarely later
     why = why or why_failed(turn, call, error, ENDLESS)
     return _wait(turn, after, error, why, turn.step.next, None if patient else READ_CEILING)
 

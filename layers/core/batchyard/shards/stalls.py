@@ -6,15 +6,14 @@ lines behind a wave were not tried, so they go on.
 
 from typing import TYPE_CHECKING
 
-from batchyard.domain import object_keys, outcomes
+from batchyard.domain import object_keys
 from batchyard.domain.batch import BatchError
 from batchyard.domain.shard import Shard, as_done, with_attempt_members, with_members
 from batchyard.domain.step import Next, Step
-from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.shards.turn import Turn
-from batchyard.shards.unanswered_lines import error_lines
+from batchyard.shards.unanswered_lines import write_error_lines
 
 if TYPE_CHECKING:
     from array import array
@@ -57,10 +56,6 @@ def _write_errors(
     turn: Turn, after: Shard, lines: ShardLines, ordinals: "array[int]", reason: BatchError
 ) -> dict[str, int]:
     """Write the last error of each line, and return the counts of errors by code."""
-    bucket, codes = turn.services.bucket, dict(after.codes)
-    with RunWriter(bucket, object_keys.attempt(*turn.shard.attempt_place, "errors")) as run:
-        for position, line in error_lines(bucket, after, lines, ordinals, reason):
-            answer = outcomes.parse(line)
-            outcomes.count_code(codes, outcomes.code_of(answer) if answer else reason.code)
-            run.write(position, line)
+    codes, key = dict(after.codes), object_keys.attempt(*turn.shard.attempt_place, "errors")
+    write_error_lines(turn.services.bucket, key, after, lines, ordinals, reason, codes)
     return codes

@@ -22,7 +22,7 @@ from batchyard.lines.byte_ranges import ByteRanges
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.services import Services
-from batchyard.shards import creations, failed_calls, lost_create, provider_files, token_room
+from batchyard.shards import create_room, failed_calls, lost_create, provider_files, token_room
 from batchyard.shards.direct import is_due, send_tail, with_direct_attempt
 from batchyard.shards.pauses import CREATE, LIST, UPLOAD
 from batchyard.shards.provider_refusal import react_to_refused_create
@@ -93,7 +93,7 @@ class _Submission:
         if wait := token_room.reserve(turn, [self._lines.sizes[ordinal] for ordinal in unfinished]):
             return turn.then(Next.SUBMIT, wait)
         try:
-            with creations.slot(turn) as wait:
+            with create_room.slot(turn) as wait:
                 return turn.then(Next.SUBMIT, wait) if wait else self._upload_and_create(unfinished)
         except OutcomeUnknown as error:
             if turn.attempt.creating_at is not None:
@@ -108,7 +108,7 @@ class _Submission:
             return turn.then(Next.SUBMIT, wait)
         if reason := turn.why_stopped():
             return self._stop(reason)
-        if wait := creations.count_create(turn):
+        if wait := create_room.count_create(turn):
             return turn.then(Next.SUBMIT, wait)
         return self._adopt(self._create())
 

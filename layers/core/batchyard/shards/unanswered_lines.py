@@ -26,14 +26,22 @@ NO_MORE: Final = (2**64, b"")
 def put_unanswered(bucket: Bucket, shard: Shard) -> dict[str, int]:
     """Write these lines of a shard as a run of their own, and count them by error code; memory is that of one shard."""
     codes: dict[str, int] = {}
-    with RunWriter(bucket, unanswered_key(shard)) as run:
-        lines = ShardLines.read(bucket, shard.batch_id, shard.shard)
-        left = Unfinished.read(bucket, shard.unfinished_key, len(lines)).ordinals
-        for position, line in error_lines(bucket, shard, lines, left, shard.reason or NO_REASON):
-            answer = outcomes.parse(line)
-            outcomes.count_code(codes, outcomes.code_of(answer) if answer else NO_REASON.code)
-            run.write(position, line)
+    lines = ShardLines.read(bucket, shard.batch_id, shard.shard)
+    left = Unfinished.read(bucket, shard.unfinished_key, len(lines)).ordinals
+    write_error_lines(bucket, unanswered_key(shard), shard, lines, left, shard.reason or NO_REASON, codes)
     return codes
+
+
+def write_error_lines(
+    bucket: Bucket, key: str, shard: Shard, lines: ShardLines, ordinals: "array[int]", reason: BatchError,
+    codes: dict[str, int],
+) -> None:  # fmt: skip
+    """Write the error line of each of these lines as a run, and count them by code in `codes`."""
+    with RunWriter(bucket, key) as run:
+        for position, line in error_lines(bucket, shard, lines, ordinals, reason):
+            answer = outcomes.parse(line)
+            outcomes.count_code(codes, outcomes.code_of(answer) if answer else reason.code)
+            run.write(position, line)
 
 
 def unanswered_key(shard: Shard) -> str:

@@ -36,7 +36,7 @@ class _Event(msgspec.Struct, frozen=True):
 
 
 def receive(services: Services, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
-    """Have the next step played of the shard that waits for the event; raises ApiError 400 if the provider did not sign it.
+    """Ask for the next step of the shard that the event is about; raises ApiError 400 if the provider did not sign it.
 
     An event that was taken before, or is not about us, gets the same answer, so that the provider does not repeat it.
     """

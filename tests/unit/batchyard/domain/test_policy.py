@@ -33,6 +33,7 @@ MONEY = [
     "project_spend_limit_exceeded",
     "organization_usage_limit_exceeded",
     "billing_hard_limit_reached",
+    "billing_not_active",
 ]
 
 # What OpenAI says of a line, and what only Azure, gateways and emulators say, of a line or of the whole.

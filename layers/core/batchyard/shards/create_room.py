@@ -1,4 +1,4 @@
-"""How many provider batches are created: in an hour, and at once.
+"""Room to create a provider batch, before `submit` does: so many in an hour, and so many at once.
 
 A worker holds one of the slots while it uploads and creates. The rest of Lambda's concurrency is then for the other steps,
 and for the HTTP API.

@@ -7,7 +7,7 @@ import pytest
 from batch_client import APIConnectionError, Batch
 from batchyard.domain.create_limits import LONG, LONGEST_HELD, slot
 from batchyard.domain.step import Next, Step
-from batchyard.shards.creations import FLOOR
+from batchyard.shards.create_room import FLOOR
 from batchyard.shards.submit import submit
 from tests.fakes.batches import BATCH_ID
 from tests.fakes.planned import planned
