@@ -345,7 +345,7 @@ class MemoryTokenLedgerStore(TokenLedgerStore):
         self.provider, self._configured = provider, configured
         self.books: dict[str, Ledger] = {}
         self.held: dict[str, dict[str, Reservation]] = {}
-        self.ends: dict[tuple[str, str], int] = {}
+        self.next_places: dict[tuple[str, str], int] = {}
 
     def read(self, name: str) -> Ledger:
         return self.books.get(name, Ledger())
@@ -381,7 +381,7 @@ class MemoryTokenLedgerStore(TokenLedgerStore):
             "reservations": book.reservations + 1,
             "unconfirmed": book.unconfirmed + 1,
         }
-        self._move(name, probe_at=until, place=place, **more)
+        self._move(name, probe_at=until, place=place or book.place, **more)
         held = {"waiting": False, "confirmed": False, "overdue": False, "ended": False}
         return self._keep(name, reservation, tokens=reservation.wanted, **held)
 
@@ -397,21 +397,18 @@ class MemoryTokenLedgerStore(TokenLedgerStore):
         self._add(name, unconfirmed=-1)
         return self._keep(name, reservation, overdue=True)
 
-    def next_place(self, name: str, tenant: str, place: int) -> int:
-        return max(place, self.ends.get((name, tenant), 0))
-
     def take_place(self, name: str, tenant: str, place: int, tokens: int) -> int:
-        mine = self.next_place(name, tenant, place)
-        self.ends[name, tenant] = mine + tokens
+        mine = max(place, self.next_places.get((name, tenant), 0))
+        self.next_places[name, tenant] = mine + tokens
         return mine
 
     def tenants(self, name: str) -> dict[str, int]:
-        return {tenant: end for (ledger, tenant), end in self.ends.items() if ledger == name}
+        return {tenant: end for (ledger, tenant), end in self.next_places.items() if ledger == name}
 
     def correct_tenant(self, name: str, tenant: str, before: int, after: int) -> bool:
-        if self.ends[name, tenant] != before:
+        if self.next_places[name, tenant] != before:
             return False
-        self.ends[name, tenant] = after
+        self.next_places[name, tenant] = after
         return True
 
     def release(self, name: str, reservation: Reservation, ttl: int, *, ended: bool) -> bool:  # noqa: ARG002 - as above

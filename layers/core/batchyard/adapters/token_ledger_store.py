@@ -65,29 +65,27 @@ class TokenLedgerStore(Table):
         for item in self._query("gsi1pk = :queue AND gsi1sk < :own", values, page=QUEUE_PAGE, IndexName=INDEX):
             yield msgspec.convert(item, Reservation)
 
-    def next_place(self, name: str, tenant: str, place: int) -> int:
-        """Return the place of a tenant's next attempt, when the last one has entered from `place`."""
-        return max(place, int(self._find(_tenant_key(name, tenant)).get("ends", 0)))
-
     def take_place(self, name: str, tenant: str, place: int, tokens: int) -> int:
         """Take the tenant's next place and return it; the tenant's following attempt stands `tokens` behind."""
-        key, behind, values = _tenant_key(name, tenant), "#ends >= :place", {":place": place}
+        key, behind, values = _tenant_key(name, tenant), "#next_place >= :place", {":place": place}
         try:
-            return int(self._change(changing(key, {}, behind, values, adds={"ends": tokens}))["ends"]) - tokens
+            return (
+                int(self._change(changing(key, {}, behind, values, adds={"next_place": tokens}))["next_place"]) - tokens
+            )
         except StaleRecord:  # all of the tenant's have entered, or it never had any
-            self._try_change(changing(key, {"ends": place + tokens}, f"{NEW} OR #ends < :place", values))
+            self._try_change(changing(key, {"next_place": place + tokens}, f"{NEW} OR #next_place < :place", values))
             return place
 
     def tenants(self, name: str) -> dict[str, int]:
         """Return the place of the next attempt of each tenant."""
         values = {":pk": f"TOKENS#{name}", ":tenant": TENANT}
         found = self._query("pk = :pk AND begins_with(sk, :tenant)", values, ConsistentRead=True)
-        return {item["sk"].removeprefix(TENANT): item["ends"] for item in found}
+        return {item["sk"].removeprefix(TENANT): item["next_place"] for item in found}
 
     def correct_tenant(self, name: str, tenant: str, before: int, after: int) -> bool:
         """Write the place of a tenant's next attempt; False if it was changed since it was read as `before`."""
         key = _tenant_key(name, tenant)
-        return self._try_change(changing(key, {"ends": after}, "#ends = :before", {":before": before}))
+        return self._try_change(changing(key, {"next_place": after}, "#next_place = :before", {":before": before}))
 
     def names(self) -> Iterator[str]:
         """Yield the names of all ledgers."""
@@ -115,7 +113,7 @@ class TokenLedgerStore(Table):
     def take(self, name: str, reservation: Reservation, terms: Terms, ttl: int, place: int = 0) -> bool:
         """Reserve the tokens that a reservation wants; False if the terms do not hold, or it holds tokens or has ended.
 
-        `place` becomes `Ledger.place`.
+        `place` becomes `Ledger.place`, unless it is 0.
         """
         held = msgspec.structs.replace(
             reservation, tokens=reservation.wanted, waiting=False, confirmed=False, overdue=False, ended=False
@@ -124,7 +122,7 @@ class TokenLedgerStore(Table):
         adds = {"enqueued": reservation.wanted, "reservations": 1, "unconfirmed": 1}
         probing = {"probe_at": reservation.seen_at + terms.probe_patience} if terms.probed_at is not None else {}
         condition, values = _condition(terms)
-        entered = self._ledger(name, {**probing, "place": place}, adds, condition, values)
+        entered = self._ledger(name, {**probing, **({"place": place} if place else {})}, adds, condition, values)
         return self._both(taken, entered, f"admitting {reservation.attempt}")
 
     def confirm(self, name: str, reservation: Reservation) -> bool:

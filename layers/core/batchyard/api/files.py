@@ -110,6 +110,8 @@ def input_at(services: Services, key: str) -> InputObject | None:
         file = services.file_store.file(owner[1]) if owner else None
     except NotFound:  # a person put it there
         file = None
+    if file is not None and file.key != key:  # another tenant's id
+        return None
     try:
         if file is None:
             return services.bucket.head(key)[0]

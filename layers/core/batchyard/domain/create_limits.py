@@ -19,8 +19,8 @@ LONG: Final = 1_800  # seconds
 LONGEST_HELD: Final = 960
 
 
-# A tenant that has had its fair share leaves the rest to tenants that wait. Once this part of the hour's creations is used,
-# the tenant leaves the rest to tenants that may still come, too.
+# A tenant that has had as much as each of those who wait may have leaves the rest to them. If nobody waits who has had less,
+# it leaves the rest from this part of the hour on to the tenants that were there in this hour, who may come again.
 SHARED_FROM: Final = 0.8
 WAITS_FOR: Final = 900  # seconds after its last look a tenant no longer waits
 MOST_NAMED, OTHERS = 100, "*"  # so many tenants have a place of their own; any others share one
@@ -42,11 +42,12 @@ def one_more(seen: Creations, most: int, tenant: str, since: int, now: int) -> C
     within = {interval: counts for interval, counts in seen.counts.items() if _end(interval) > now - HOUR}
     used = _by_tenant(within)
     name = tenant if tenant in used or len(used) < MOST_NAMED else OTHERS
-    total, waiting = sum(used.values()), _waiting(seen, now).keys() - {name}
-    tenants = waiting | used.keys() | {name}
-    has_share = len(tenants) > 1 and used.get(name, 0) >= max(1, most // len(tenants))
-    enough = has_share and (waiting or total >= most * SHARED_FROM)
-    if total < allowed(most, since, now) and not enough:
+    total, waiting = sum(used.values()), _waiting(seen, now).keys() - {name, tenant}
+    idle = used.keys() - waiting - {name}
+    share = max(1, (most - sum(used[each] for each in idle)) // (len(waiting) + 1))
+    is_owed = any(used[each] < share for each in waiting)
+    most_own = share if is_owed else most * SHARED_FROM if idle or waiting else most
+    if total < allowed(most, since, now) and used[name] < most_own:
         interval = str(now // INTERVAL)
         counts = within.get(interval, {})
         return Creations(

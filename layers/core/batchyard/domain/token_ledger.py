@@ -172,13 +172,9 @@ def recounted(ledger: Ledger, reservations: Iterable[Reservation]) -> Ledger:
     )  # fmt: skip
 
 
-def ends(reservations: Iterable[Reservation]) -> dict[str, int]:
-    """Return for each tenant that waits the place of its next attempt."""
-    waiting: dict[str, int] = {}
-    for each in reservations:
-        if each.waiting:
-            waiting[each.tenant] = max(waiting.get(each.tenant, 0), each.place + each.wanted)
-    return waiting
+def queue_end(ledger: Ledger, reservations: Iterable[Reservation]) -> int:
+    """Return the place behind all attempts that wait: no tenant need stand farther back."""
+    return max((each.place + each.wanted for each in reservations if each.waiting), default=ledger.place)
 
 
 def short(model: str) -> str:

@@ -136,11 +136,10 @@ def _scan(services: Services, batch: Batch, progress: PlanProgress, seconds_left
 
 
 def _shard_limits(services: Services) -> ShardLimits:
-    settings, taken = services.settings, services.creation_store.most_bytes(services.now())
-    most_bytes = min(settings.max_bytes_per_shard, taken or settings.max_bytes_per_shard)
+    settings = services.settings
     return ShardLimits(
-        settings.max_requests_per_shard, most_bytes, settings.max_embedding_inputs_per_shard,
-        settings.max_tokens_per_shard,
+        settings.max_requests_per_shard, settings.max_bytes_per_shard, settings.max_embedding_inputs_per_shard,
+        settings.max_tokens_per_shard, services.creation_store.most_bytes(services.now()) or 0,
     )  # fmt: skip
 
 

@@ -24,11 +24,14 @@ class ShardLimits:
     embedding_inputs: int
     #: Prompt tokens, estimated; 0 is no limit. A line that is over the limit by itself has a shard of its own.
     tokens: int = 0
+    #: Of the upload, as the provider has taught; 0 if it has not. Such a line has a shard of its own, too.
+    taught_bytes: int = 0
 
     def fit(self, requests: int, size: int) -> bool:
         """Tell whether `requests` requests with `size` bytes together are within the limits."""
         tokens_fit = not self.tokens or estimated(size) <= self.tokens
-        return requests <= self.requests and size <= self.bytes and tokens_fit
+        bytes_fit = size <= min(self.bytes, self.taught_bytes or self.bytes)
+        return requests <= self.requests and bytes_fit and tokens_fit
 
 
 class Splitter:

@@ -54,13 +54,13 @@ def _recount(run: SweepRun, name: str) -> None:
     store = run.services.token_ledger_store
     tenants, ledger = store.tenants(name), store.read(name)
     reservations = list(store.reservations(name))
-    true, ends = token_ledger.recounted(ledger, reservations), token_ledger.ends(reservations)
+    true, behind = token_ledger.recounted(ledger, reservations), token_ledger.queue_end(ledger, reservations)
     if true != ledger:
         logger.warning("ledger corrected", ledger=name, enqueued=ledger.enqueued, truly=true.enqueued)
         run.count_many("LedgersCorrected", int(store.recount(name, ledger, true)), ledger=name)
-    for tenant, end in tenants.items():  # a tenant whose waiting attempts were cancelled is not to wait for them
-        if end > max(truly := ends.get(tenant, 0), ledger.place):
-            store.correct_tenant(name, tenant, end, truly)
+    for tenant, place in tenants.items():  # a tenant whose waiting attempts were cancelled is not to wait for them
+        if place > behind:
+            store.correct_tenant(name, tenant, place, behind)
 
 
 def _is_live(services: Services, reservation: Reservation) -> bool:

@@ -88,7 +88,7 @@ def _why_failed(turn: Turn, reaction: Reaction, error: BatchError) -> str:
 def react_to_refused_create(turn: Turn, call: str, error: BatchClientError) -> Step:
     """Take a failed upload or `POST /batches`: learn from it if there was no room, and release what was reserved."""
     after = turn.shard
-    if after_failed_call(error) is Reaction.CUT:
+    if after_failed_call(error) is Reaction.CUT and not too_large.is_doubtful(turn):
         return _send_less(turn, with_attempt_members(after, creating_at=None, lost_at=None), what_failed(call, error))
     if after_failed_call(error) is Reaction.REUSE:
         refused = turn.shard.failures_in_a_row + 1

@@ -94,7 +94,7 @@ class _Submission:
             return turn.then(Next.SUBMIT, wait)
         try:
             with create_room.slot(turn) as wait:
-                return turn.then(Next.SUBMIT, wait) if wait else self._upload_and_create(unfinished)
+                return self._wait(wait) if wait else self._upload_and_create(unfinished)
         except OutcomeUnknown as error:
             if turn.attempt.creating_at is not None:
                 turn.save(with_attempt_members(turn.shard, lost_at=self._services.now()))
@@ -105,12 +105,17 @@ class _Submission:
     def _upload_and_create(self, unfinished: "array[int]") -> Step:
         turn = self._turn
         if wait := self._upload(unfinished[: turn.attempt.lines]):
-            return turn.then(Next.SUBMIT, wait)
+            return self._wait(wait)
         if reason := turn.why_stopped():
             return self._stop(reason)
         if wait := create_room.count_create(turn):
-            return turn.then(Next.SUBMIT, wait)
+            return self._wait(wait)
         return self._adopt(self._create())
+
+    def _wait(self, seconds: int) -> Step:
+        """Wait with what is uploaded, but without tokens: others may use the room meanwhile."""
+        token_room.release(self._services, self._turn.shard, ended=False)
+        return self._turn.then(Next.SUBMIT, seconds)
 
     def _upload(self, ordinals: "array[int]") -> int:
         """Upload the lines, unless a file holds them; answer the seconds to wait while the provider processes the file."""

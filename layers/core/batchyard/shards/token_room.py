@@ -56,8 +56,9 @@ def reserve(turn: "Turn", sizes: Sequence[int]) -> int:
     most = _limit(services, turn.shard.model, ledger)
     _fit_to_room(turn, sizes, ledger, most)
     attempt, ttl = turn.attempt, turn.shard.expires_at_ttl
-    waits, tenant = known is not None and known.waiting, turn.batch.tenant
-    place = known.place if known is not None and waits else store.next_place(name, tenant, ledger.place)
+    tenant = turn.batch.tenant
+    # An attempt keeps its place for good, also where it has given its tokens back, and its tenant is charged for it once.
+    place = known.place if known is not None else store.take_place(name, tenant, ledger.place, attempt.tokens)
     wanted = Reservation(
         attempt=turn.shard.attempt_key, since=attempt.started_at, tenant=tenant, place=place, wanted=attempt.tokens,
         seen_at=now,
@@ -66,11 +67,9 @@ def reserve(turn: "Turn", sizes: Sequence[int]) -> int:
     ahead = token_ledger.ahead_of(store.ahead(name, wanted), most, alive_since)
     first = services.settings.first_enqueued_tokens or token_limits.lowest_published(turn.shard.model)
     terms = token_ledger.terms(ledger, most, ahead, wanted.wanted, now, first)
-    if terms is not None and store.take(name, wanted, terms, ttl, max(ledger.place, place)):
+    if terms is not None and store.take(name, wanted, terms, ttl, place if place > ledger.place else 0):
         return 0
-    if not waits:
-        place = store.take_place(name, tenant, ledger.place, wanted.wanted)
-    store.wait(name, msgspec.structs.replace(wanted, place=place), ttl)
+    store.wait(name, wanted, ttl)
     _note_wait(turn, most)
     return _wait(services, now - attempt.started_at, soon=most is None or not ahead.reservations)
 
@@ -153,7 +152,8 @@ def _limit(services: Services, model: str, ledger: Ledger) -> int | None:
 def _fit_to_room(turn: "Turn", sizes: Sequence[int], ledger: Ledger, most: int | None) -> None:
     """Record what the attempt will send; an uploaded file is kept only if it holds just these lines."""
     shard, attempt = turn.shard, turn.attempt
-    most_bytes = turn.services.creation_store.most_bytes(turn.services.now())
+    learned = turn.services.creation_store.most_bytes(turn.services.now())
+    most_bytes = min(filter(None, (learned, shard.too_large_bytes // 2)), default=None)
     lines, size = token_limits.wave(
         sizes, ledger.ratio, min(filter(None, (most, shard.wave)), default=None), most_bytes
     )

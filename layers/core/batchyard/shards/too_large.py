@@ -14,7 +14,15 @@ from batchyard.domain.step import Next, Step
 from batchyard.observability import logger
 from batchyard.shards.turn import Turn
 
+SMALL: Final = 1_000_000  # bytes; a smaller size is that of one shard, and not remembered for the provider
+TRIES: Final = 4  # of a small file, or of one line, before it is cut or the line fails
 REMEMBERED: Final = 30 * DAY  # then a file of the usual size is tried again
+
+
+def is_doubtful(turn: Turn) -> bool:
+    """Tell whether a refusal may pass: a gateway in trouble says 413, too, and any provider takes files as small as this."""
+    small = turn.attempt.bytes <= SMALL or not can_be_cut(turn)
+    return small and turn.shard.failures_in_a_row + 1 < TRIES
 
 
 def can_be_cut(turn: Turn) -> bool:
@@ -26,7 +34,8 @@ def cut(turn: Turn, base: Shard) -> Step:
     """Have half as much sent at once, from now on and to this provider."""
     size, now = turn.attempt.bytes, turn.services.now()
     logger.warning("file too large for the provider", batch_id=base.batch_id, shard=base.shard, bytes=size)
-    turn.services.creation_store.learn_most_bytes(max(1, size // 2), now, now + REMEMBERED)
+    if size > SMALL:
+        turn.services.creation_store.learn_most_bytes(max(SMALL, size // 2), now, now + REMEMBERED)
     turn.save_answered(with_size(base, size))
     return turn.then(Next.SUBMIT)
 

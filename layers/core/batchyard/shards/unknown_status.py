@@ -43,10 +43,12 @@ def told(attempt: Attempt) -> str | None:
 
 def taken_as(turn: Turn, seen: ProviderBatch) -> str | None:
     """Return the status that a provider batch with an unknown one is collected under; None while it is looked at again."""
-    attempt = turn.attempt
+    attempt, now = turn.attempt, turn.services.now()
     if seen.status in OF_PROVIDER or attempt.ready_since is None or seconds_left(turn) > 0:
         return None
-    return COMPLETED if _all_there(seen, attempt) else CANCELLED
+    if _all_there(seen, attempt):
+        return COMPLETED
+    return CANCELLED if now >= _end_of_patience(turn, attempt.odd_since or now) else None
 
 
 def seconds_left(turn: Turn) -> float:

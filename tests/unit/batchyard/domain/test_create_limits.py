@@ -83,6 +83,22 @@ def test_a_tenant_that_took_all_leaves_the_other_its_share_as_the_hour_goes_on(m
     assert of_b >= 3 * (most // 2) * 0.8
 
 
+@pytest.mark.parametrize("idle", [0, 8, 30, 120])
+def test_idle_tenants_cost_those_with_work_nothing_but_what_they_use(idle: int) -> None:
+    """Play two tenants with endless work, and others that create one batch in fifty minutes each."""
+    seen, got = Creations(), {A: 0, B: 0}
+    for minute in range(0, 6 * 60, 5):
+        moment = NOW + minute * 60
+        for other in range(idle):
+            if minute % 50 == other % 50:
+                seen, _ = created(seen, 2_000, f"idle-{other}", 1, moment)
+        for tenant in (A, B):
+            seen, more = created(seen, 2_000, tenant, 10**6, moment)
+            got[tenant] += more if minute >= 60 else 0
+    assert min(got.values()) >= 5 * 2_000 * 0.35
+    assert sum(got.values()) >= 5 * 2_000 * 0.75
+
+
 def test_four_hundred_models_of_one_file_do_not_take_the_creations_of_another_tenant() -> None:
     seen, _ = created(Creations(), 400, A, 400, NOW)
     _, got = created(seen, 400, B, 20, NOW)

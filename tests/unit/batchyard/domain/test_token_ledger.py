@@ -26,7 +26,7 @@ from batchyard.domain.token_ledger import (
     ahead_of,
     corrected,
     crowding,
-    ends,
+    queue_end,
     recounted,
     short,
     terms,
@@ -264,15 +264,14 @@ def test_a_thousand_who_wait_share_the_room_by_age_and_none_starves() -> None:
     assert max(looks) <= latest / ceiling + latest / floor / 20, "waiting long must not mean looking often"
 
 
-def test_the_next_place_of_a_tenant_lies_behind_what_its_attempts_want() -> None:
+def test_no_tenant_need_stand_farther_back_than_behind_all_who_wait() -> None:
     waiting = [
         Reservation(attempt=f"b/{at}/1", since=NOW, tenant=tenant, place=place, wanted=30, waiting=True)
         for at, (tenant, place) in enumerate([("a", 0), ("a", 30), ("b", 7)])
     ]
-    assert ends([*waiting, Reservation(attempt="c/0/1", since=NOW, tenant="c", place=99, tokens=5)]) == {
-        "a": 60,
-        "b": 37,
-    }
+    held = Reservation(attempt="c/0/1", since=NOW, tenant="c", place=99, tokens=5)
+    assert queue_end(Ledger(place=5), [*waiting, held]) == 60
+    assert queue_end(Ledger(place=5), [held]) == 5
 
 
 def test_what_is_overdue_is_not_waited_for() -> None:

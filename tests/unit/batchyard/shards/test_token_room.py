@@ -6,12 +6,13 @@ import pytest
 from batchyard.domain.create_limits import INTERVAL, Creations
 from batchyard.domain.step import Next, Step
 from batchyard.domain.token_ledger import OVERDUE, Reservation, Terms
+from batchyard.planning.plan import plan
 from batchyard.shards import token_room
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
 from batchyard.shards.turn import TOLD_AFTER
-from tests.fakes.batches import BATCH_ID
-from tests.fakes.planned import planned
+from tests.fakes.batches import BATCH_ID, batch
+from tests.fakes.planned import KEY, planned
 from tests.fakes.services import MemoryServices
 
 FIRST, OTHER, ROOM = Step(BATCH_ID, 0), "another-tenant", 100
@@ -117,3 +118,48 @@ def test_a_wait_for_the_hour_or_a_slot_is_told_too(setting: str) -> None:
     paused = services.batch_store.batch(BATCH_ID).paused or ""
     assert ("an hour" in paused) is (setting == "max_creates_per_hour")
     assert ("MaxConcurrentSubmits" in paused) is (setting == "max_concurrent_submits")
+
+
+def another(services: MemoryServices, number: int, tenant: str) -> Step:
+    """Plan another batch of the same input, for a tenant; return its first step."""
+    batch_id = f"batch_{number:032x}"
+    services.batch_store.create_batch(batch(batch_id=batch_id, tenant=tenant, input=services.bucket.head(KEY)[0]))
+    assert plan(services, batch_id).next == "run"
+    return Step(batch_id, 0)
+
+
+def over(services: MemoryServices, step: Step) -> None:
+    """End what a step's shard holds."""
+    shard = services.batch_store.kept[step.batch_id, 0]
+    assert token_room.release(services, shard, ended=True)
+
+
+def test_a_stream_of_attempts_that_enter_at_once_starves_nobody_who_waits() -> None:
+    services = planned(max_enqueued_tokens=str(ROOM))
+    assert submit(services, FIRST).next == Next.POLL
+    inside, waits = FIRST, another(services, 1, "default")
+    assert submit(services, waits).next == Next.SUBMIT
+    for number in range(2, 6):
+        over(services, inside)
+        inside = another(services, number, OTHER)
+        if submit(services, inside).next == Next.SUBMIT:
+            break
+    assert submit(services, waits).next == Next.POLL, "the other tenant has had as much by now"
+
+
+@pytest.mark.parametrize("what", ["the hour", "a slot"])
+def test_who_waits_for_something_else_holds_no_room(what: str) -> None:
+    services = planned(max_creates_per_hour=1, max_concurrent_submits=1)
+    if what == "the hour":
+        full = Creations(counts={str(services.now() // INTERVAL): {OTHER: 1}})
+        assert services.creation_store.save_creations(Creations(), full)
+    else:
+        services.creation_store.take_slot(f"{services.now() + 10**6:010}#other", 1)
+    store, name = services.token_ledger_store, name_of(services)
+    for _ in range(3):
+        assert submit(services, FIRST).next == Next.SUBMIT
+        services.wait(TOLD_AFTER)
+    assert (store.read(name).enqueued, store.read(name).unconfirmed) == (0, 0)
+    known = store.reservation(name, services.batch_store.kept[BATCH_ID, 0].attempt_key)
+    assert known is not None
+    assert known.place == 0, "it keeps its place"

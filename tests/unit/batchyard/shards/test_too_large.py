@@ -8,9 +8,10 @@ from batch_client import BatchError as ProviderBatchError
 from batch_client import FileTooLargeError
 from batchyard.domain.step import Next, Step
 from batchyard.planning.plan import plan
+from batchyard.shards import too_large
 from batchyard.shards.collect import collect
 from batchyard.shards.submit import submit
-from batchyard.shards.too_large import REMEMBERED
+from batchyard.shards.too_large import REMEMBERED, TRIES
 from tests.fakes.batches import BATCH_ID
 from tests.fakes.planned import INPUT, dropped, planned
 from tests.fakes.services import MemoryServices
@@ -18,6 +19,12 @@ from tests.fakes.services import MemoryServices
 FIRST = Step(BATCH_ID, 0)
 LINE = len(INPUT) // 3
 TOO_LARGE = FileTooLargeError("413 Request Entity Too Large", status=413)
+
+
+@pytest.fixture
+def _large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every file of more than one line count as a large one."""
+    monkeypatch.setattr(too_large, "SMALL", 0)
 
 
 def refused(times: int, call: str = "create_file") -> MemoryServices:
@@ -36,6 +43,33 @@ def answer(services: MemoryServices) -> Step:
     return collect(services, FIRST.then(Next.COLLECT))
 
 
+def test_a_gateway_that_refuses_small_files_for_a_while_costs_no_line_and_teaches_no_size() -> None:
+    services = refused(TRIES - 1)
+    waits = [submit(services, FIRST).wait_seconds for _ in range(TRIES - 1)]
+    assert waits == sorted(waits)
+    assert min(waits) >= 20
+    assert submit(services, FIRST).next == "poll"
+    assert [attempt.lines for attempt in services.batch_store.kept[BATCH_ID, 0].attempts] == [3]
+    assert services.creation_store.most_bytes(services.now()) is None
+
+
+def test_small_files_that_are_refused_again_and_again_are_cut_for_this_shard_alone() -> None:
+    services = refused(TRIES)
+    for _ in range(TRIES):
+        assert submit(services, FIRST).next == "submit"
+    assert submit(services, FIRST).next == "poll"
+    assert [attempt.lines for attempt in services.batch_store.kept[BATCH_ID, 0].attempts] == [1]
+    assert services.creation_store.most_bytes(services.now()) is None
+
+
+def test_a_line_larger_than_the_learned_size_is_planned_and_has_a_shard_of_its_own() -> None:
+    services = dropped()
+    services.creation_store.learn_most_bytes(LINE // 2, services.now(), services.now() + REMEMBERED)
+    assert plan(services, BATCH_ID).next == "run"
+    assert services.batch_store.batch(BATCH_ID).shards == 3
+
+
+@pytest.mark.usefixtures("_large")
 @pytest.mark.parametrize("call", ["create_file", "create_batch"])
 def test_half_is_sent_at_once_and_the_rest_afterwards(call: str) -> None:
     services = refused(1, call)
@@ -64,7 +98,8 @@ def test_a_provider_batch_that_fails_for_the_size_of_its_file_is_cut() -> None:
     assert [attempt.lines for attempt in services.batch_store.kept[BATCH_ID, 0].attempts] == [3, 1]
 
 
-@pytest.mark.parametrize("times", [2, 3])
+@pytest.mark.usefixtures("_large")
+@pytest.mark.parametrize("times", [TRIES + 1, TRIES + 2])
 def test_what_cannot_be_cut_is_an_error_that_names_the_setting(times: int) -> None:
     services = refused(times)  # three lines, then one line alone; then nothing is left, as all are as large
     step = FIRST
@@ -73,7 +108,7 @@ def test_what_cannot_be_cut_is_an_error_that_names_the_setting(times: int) -> No
     assert step.next == "done"
     shard = services.batch_store.kept[BATCH_ID, 0]
     assert (shard.failed, shard.codes) == (3, {"file_too_large": 3})
-    assert services.provider.calls.count("create_file") == 2
+    assert services.provider.calls.count("create_file") == TRIES + 1
     (errors,) = (data for key, data in services.bucket.stored.items() if key.endswith("errors.jsonl"))
     message = json.loads(errors.splitlines()[0])["error"]["message"]
     assert "MaxBytesPerShard is (200,000,000 now)" in message
@@ -81,6 +116,7 @@ def test_what_cannot_be_cut_is_an_error_that_names_the_setting(times: int) -> No
     assert f"a file of {LINE:,} bytes" in message
 
 
+@pytest.mark.usefixtures("_large")
 def test_the_size_is_remembered_for_the_provider_and_for_the_next_plan() -> None:
     services = refused(1)
     submit(services, FIRST)
