@@ -33,6 +33,7 @@ from batchyard.planning.plan import plan
 from batchyard.recovery.advance import advance
 from batchyard.results.assemble import assemble
 from batchyard.services import Services
+from batchyard.shards import too_large
 from batchyard.shards.cancel import cancel
 from batchyard.shards.fail import end_batch, fail_shard
 from batchyard.webhooks.deliver import deliver
@@ -209,7 +210,29 @@ def test_a_provider_batch_that_is_lost_is_made_again(world: World) -> None:
     assert len(world.provider.batches) == 2
 
 
-def test_a_file_that_is_too_large_is_remembered_and_kept_to_by_the_next_plan(world: World) -> None:
+def test_the_lines_of_a_wave_that_is_lost_at_every_attempt_are_errors_and_the_rest_goes_on(world: World) -> None:
+    world.services.settings = replace(world.services.settings, max_attempts=1)
+    body = jsonl([request(each) for each in EIGHT])
+    ours, retrieve = world.drop(body), world.provider.retrieve_batch
+    plan(world.services, ours)  # one shard; then the provider takes half of it
+    world.services.creation_store.learn_most_bytes(len(body) // 2, world.services.now(), world.services.now() + 10**7)
+
+    def show(batch_id: str) -> Any:
+        if batch_id == "pb-0":
+            raise NotFoundError("no batch found", status=404)
+        return retrieve(batch_id)
+
+    world.provider.retrieve_batch = show  # type: ignore[method-assign]
+    assert world.run(ours) == "done"
+    errors, output = world.answered(ours, "errors.jsonl"), world.answered(ours, "output.jsonl")
+    assert {each["error"]["code"] for each in errors} == {"no_answer"}
+    assert [each["custom_id"] for each in [*errors, *output]] == EIGHT
+
+
+def test_a_file_that_is_too_large_is_remembered_and_kept_to_by_the_next_plan(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(too_large, "SMALL", 0)  # bytes, of a file that is too small to teach anything
     world.provider.endings = [failed(ProviderBatchError("file_too_large", "The file is too large."))]
     batch_id = world.drop(jsonl([request(each) for each in EIGHT]))
     assert world.run(batch_id) == "done"

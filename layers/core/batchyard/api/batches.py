@@ -13,7 +13,7 @@ from batchyard.api.paging import LIMITS, page, page_limit
 from batchyard.api.tenancy import own
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, shape
-from batchyard.domain.errors import ApiError, NotFound
+from batchyard.domain.errors import ApiError, NotFound, StoreError
 from batchyard.domain.numbers import MINUTE
 from batchyard.services import Services
 
@@ -95,6 +95,10 @@ def resume(services: Services, batch_id: str) -> int:
     if not _ask_shards(services, batch_id):
         return 0
     waiting = [shard.shard for shard in services.batch_store.shards(batch_id) if shard.paused and not shard.done]
-    for number in waiting:
-        services.advance_function.invoke({"batch_id": batch_id, "shard": number})
+    try:
+        for number in waiting:
+            services.advance_function.invoke({"batch_id": batch_id, "shard": number})
+    except StoreError:  # the next call asks all of them again
+        services.batch_store.change_batch(batch_id, shards_asked_at=0)
+        raise
     return len(waiting)

@@ -156,6 +156,8 @@ def of_code(code: str) -> Outcome:
         return Outcome.UNFINISHED
     if (found := STATUS_CODE.fullmatch(plain)) is not None:
         return of_status(int(found[1]))
+    if code in OPERATOR or "timeout" in plain or "timedout" in plain:  # no fault of the request, whatever else it says
+        return Outcome.TRANSIENT
     return Outcome.REFUSED if code == OUTCOME_UNKNOWN or USERS_CODES.fullmatch(plain) else Outcome.TRANSIENT
 
 

@@ -1,7 +1,12 @@
 """What a user may ask of a batch that is there: to be cancelled and resumed, and how often that reaches the provider."""
 
+from typing import Any
+
+import pytest
+
 from batch_client import AuthenticationError, QuotaError
 from batchyard.api.batches import cancel_batch, resume, resume_batch
+from batchyard.domain.errors import StoreError
 from batchyard.domain.step import Step
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
@@ -69,6 +74,22 @@ def test_a_resume_that_is_repeated_reaches_the_provider_at_most_once_a_minute() 
         assert resume_batch(services, "default", BATCH_ID)["paused"]
         services.now_is += 1
         assert len(services.advance_function.invoked) == 1 + second // 60
+
+
+def test_a_resume_that_reached_some_shards_alone_may_be_repeated_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    services, asked = several(), list[dict[str, Any]]()
+    refuse(services, "create_file", NO_MONEY)
+    submit(services, FIRST)
+
+    def throttled(payload: dict[str, Any]) -> None:
+        asked.append(payload)
+        raise StoreError("no room")
+
+    monkeypatch.setattr(services.advance_function, "invoke", throttled)
+    for times in (1, 2):
+        with pytest.raises(StoreError):
+            resume(services, BATCH_ID)
+        assert len(asked) == times
 
 
 def test_a_cancel_acts_at_once_though_the_batch_was_resumed_just_now() -> None:

@@ -111,7 +111,8 @@ def test_where_there_is_no_status_the_error_decides(status: object) -> None:
             400, 404, 413, "http_400", "HTTP 422", "error_400", "outcome_unknown",
         )),
         *((code, TRANSIENT) for code in (
-            "request_timeout", "timeout", "rate_limit_exceeded", "token_limit_exceeded", "server_error", "overloaded",
+            "request_timeout", "timeout", "validation_timeout", "invalid_api_key",
+            "rate_limit_exceeded", "token_limit_exceeded", "server_error", "overloaded",
             "internal_error", "InternalServerError", "service_unavailable", "batch_client_error", "insufficient_quota",
             "invalid_response", "missing_output", "odd", "", "429", "500", 408, 409, 503, "http_502", 200, "299", 7, 10**30,
         )),
