@@ -4,6 +4,7 @@ The hour is a sliding window, counted in short intervals. At once is what all wo
 side by side, so that they leave Lambda's concurrency to the others; each worker holds a slot for that time.
 """
 
+import hashlib
 from collections import Counter
 from typing import Final
 
@@ -23,7 +24,8 @@ LONGEST_HELD: Final = 960
 # it leaves the rest from this part of the hour on to the tenants that were there in this hour, who may come again.
 SHARED_FROM: Final = 0.8
 WAITS_FOR: Final = 900  # seconds after its last look a tenant no longer waits
-MOST_NAMED, OTHERS = 100, "*"  # so many tenants have a place of their own; any others share one
+MOST_NAMED, OTHERS = 50, "*"  # so many tenants have a place of their own; any others share one
+LONGEST_NAME: Final = 40  # characters; the name of a tenant may have hundreds, and the record holds each 13 times
 
 
 class Creations(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +43,7 @@ def one_more(seen: Creations, most: int, tenant: str, since: int, now: int) -> C
     """Return the record with one more creation, for an attempt that began at `since`; or the seconds until one is allowed."""
     within = {interval: counts for interval, counts in seen.counts.items() if _end(interval) > now - HOUR}
     used = _by_tenant(within)
+    tenant = _short(tenant)
     name = tenant if tenant in used or len(used) < MOST_NAMED else OTHERS
     total, waiting = sum(used.values()), _waiting(seen, now).keys() - {name, tenant}
     idle = used.keys() - waiting - {name}
@@ -60,12 +63,12 @@ def one_more(seen: Creations, most: int, tenant: str, since: int, now: int) -> C
 def with_waiting(seen: Creations, tenant: str, now: int) -> Creations:
     """Return the record with the tenant as one that waits; those that no longer look are dropped."""
     still = list(_waiting(seen, now).items())[:MOST_NAMED]
-    return msgspec.structs.replace(seen, waiting={**dict(still), tenant: now})
+    return msgspec.structs.replace(seen, waiting={**dict(still), _short(tenant): now})
 
 
 def is_waiting(seen: Creations, tenant: str, now: int) -> bool:
     """Tell whether the record says, not long ago, that the tenant waits."""
-    return seen.waiting.get(tenant, 0) > now - WAITS_FOR // 3
+    return seen.waiting.get(_short(tenant), 0) > now - WAITS_FOR // 3
 
 
 def allowed(most: int, since: int, now: int) -> int:
@@ -81,6 +84,10 @@ def slot(attempt: str, now: int) -> str:
 def is_over(held: str, now: int) -> bool:
     """Tell whether the worker of a slot has surely ended."""
     return int(held.partition("#")[0]) <= now
+
+
+def _short(tenant: str) -> str:
+    return tenant if len(tenant) <= LONGEST_NAME else hashlib.sha256(tenant.encode()).hexdigest()[:LONGEST_NAME]
 
 
 def _waiting(seen: Creations, now: int) -> dict[str, int]:

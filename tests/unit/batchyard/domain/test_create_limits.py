@@ -1,5 +1,6 @@
 """No more creations in any hour than the provider allows, and none starved by those who came later."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -120,9 +121,10 @@ def test_a_tenant_that_no_longer_looks_has_no_share() -> None:
 def test_the_record_stays_small_however_many_tenants_there_are() -> None:
     seen = Creations()
     for number in range(1_000):
-        counted = one_more(with_waiting(seen, f"w{number}", NOW), 10**6, f"tenant-{number}", 0, NOW)
+        counted = one_more(with_waiting(seen, f"w{number}", NOW), 10**6, f"tenant-{number}" * 20, 0, NOW)
         assert isinstance(counted, Creations)
         seen = counted
     assert len(seen.counts[str(NOW // INTERVAL)]) <= MOST_NAMED + 1
     assert len(seen.waiting) <= MOST_NAMED + 1
     assert sum(seen.counts[str(NOW // INTERVAL)].values()) == 1_000
+    assert 13 * len(msgspec.json.encode(seen.counts)) < 40_000, "a record of DynamoDB holds 400 KB"
