@@ -122,7 +122,7 @@ def test_a_key_is_listed_and_opens_nothing_once_it_is_revoked(stack: RunningStac
     key_id = made.split("_")[1]
     assert f"{key_id}  made " in keys(stack, "--list")
     assert made.split("_")[2] not in keys(stack, "--list")
-    assert keys(stack, "--revoke", key_id) == f"{key_id} is revoked.\n"
+    assert keys(stack, "--revoke", key_id) == f"{key_id} is revoked; no call is answered with it a minute from now.\n"
     assert [line for line in keys(stack, "--list").splitlines() if key_id in line and "  revoked " in line]
     answer = httpx.get(f"{stack.doors['base_url']}/batches", headers={"Authorization": f"Bearer {made}"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")

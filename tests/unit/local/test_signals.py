@@ -9,7 +9,15 @@ import pytest
 
 from local import ROOT
 
-CODE = "from local.signals import exit_on_signals; exit_on_signals(); print('ready', flush=True); input()"
+# Naps, as a signal just before a read that blocks is only handled after it.
+CODE = """
+import time
+from local.signals import exit_on_signals
+exit_on_signals()
+print("ready", flush=True)
+while True:
+    time.sleep(0.05)
+"""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
