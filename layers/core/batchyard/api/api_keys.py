@@ -34,7 +34,7 @@ class NoSuchKey(NotFound):
 class KeyCache:
     """Tell whose key a request carries; the record of a key is read again after `FRESH` seconds.
 
-    The keyring keeps records, never a secret or a verdict. An unknown key is not kept, so that guesses take no memory.
+    The cache keeps records, never a secret or a verdict. An unknown key is not kept, so that guesses take no memory.
     """
 
     def __init__(self, store: ApiKeyStore, clock: Callable[[], float] = time.time, most_per_minute: int = 0) -> None:

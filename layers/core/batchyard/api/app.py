@@ -102,7 +102,7 @@ def _tenant(authorization: str | None) -> str:
     if not authorization:
         message = "No API key was given. Send it in a header, as 'Authorization: Bearer YOUR_KEY'."
         raise ApiError(HTTPStatus.UNAUTHORIZED, message)
-    found = _keyring(services.current()).tenant_of(authorization)
+    found = _key_cache(services.current()).tenant_of(authorization)
     if found is None:
         message = "Incorrect API key provided: it is unknown or revoked. Whoever runs this service makes keys."
         raise ApiError(HTTPStatus.UNAUTHORIZED, message, code="invalid_api_key")
@@ -110,8 +110,8 @@ def _tenant(authorization: str | None) -> str:
 
 
 @lru_cache(maxsize=1)
-def _keyring(process: Services) -> KeyCache:
-    """Make the keyring of this process."""
+def _key_cache(process: Services) -> KeyCache:
+    """Make the cache of keys of this process."""
     return KeyCache(process.api_key_store, process.clock, process.settings.max_requests_per_minute)
 
 

@@ -55,12 +55,15 @@ def react_to_failed_batch(turn: Turn, seen: ProviderBatch) -> Step:
         _refused_in_a_row(turn.shard),
     )
     reaction = after_failed_batch(errors)
+    decisive = next((error for error in errors if after_failed_batch([error]) is reaction), None)
     codes = sorted({error.code for error in errors})
     logger.warning("provider batch failed", batch_id=base.batch_id, shard=base.shard, reaction=reaction, codes=codes)
     if reaction is Reaction.REJECT_LINES:
         return _reject_lines(turn, base, errors)
     if reaction is Reaction.CUT:
-        return _send_less(turn, base, f"the provider failed the batch {seen.id}: {errors[0].message}")
+        return _send_less(
+            turn, base, f"the provider failed the batch {seen.id}: {decisive.message if decisive else ''}"
+        )
     if reaction is Reaction.REUSE:
         refusal = token_room.record_refused(turn.services, base, (error.message for error in errors), refused)
         if _never_fits(base, refusal):
@@ -70,7 +73,7 @@ def react_to_failed_batch(turn: Turn, seen: ProviderBatch) -> Step:
     if reaction not in WAITS or (reaction is Reaction.UPLOAD and refused > failed_calls.MOST_FAILURES_IN_A_ROW):
         return _stall(turn, ended, errors)
     after = with_members(ended, file_id=None) if reaction is Reaction.UPLOAD else ended
-    turn.failed(after, _why_failed(turn, reaction, errors[0]))
+    turn.failed(after, _why_failed(turn, reaction, decisive or errors[0]))
     return turn.then(Next.SUBMIT, turn.retry_wait(_failed_in_a_row(turn.shard)))
 
 

@@ -118,3 +118,14 @@ def test_a_failure_that_names_no_line_of_ours_is_tried_a_few_times_only(errors: 
     assert shard.done
     assert shard.reason is not None
     assert shard.reason.code == (errors[0].code if errors else "batch_failed")
+
+
+def test_a_pause_quotes_the_error_that_decided_it() -> None:
+    services = planned()
+    fail_once(
+        services,
+        ProviderBatchError("whatever", "something else"),
+        ProviderBatchError("insufficient_quota", "pay first"),
+    )
+    paused = services.batch_store.batch(BATCH_ID).paused or ""
+    assert ("pay first" in paused, "something else" in paused) == (True, False)
