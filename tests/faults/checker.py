@@ -44,7 +44,7 @@ class Evidence(Protocol):
 class Case:
     """A batch that has ended, what was in its input, and what must never be logged.
 
-    `numbers` are the lines of its requests in the input, counted from 1, by custom_id and in order; `asides` are its lines
+    `numbers` are the lines of its requests in the input, counted from 1, by custom_id and in order; `skipped` are its lines
     that are no requests, each with its number, its error's code and its custom_id. A shard that failed may have lines that
     were not tried often enough; only one that failed at every rest was `abandoned`, with answers that nobody brought in.
     """
@@ -52,7 +52,7 @@ class Case:
     batch_id: str
     numbers: dict[str, int]
     secrets: tuple[str, ...]
-    asides: tuple[tuple[int, str, str | None], ...] = ()
+    skipped: tuple[tuple[int, str, str | None], ...] = ()
     dry_run: bool = False
     shard_failed: bool = False
     abandoned: bool = False
@@ -150,12 +150,12 @@ def _reject_lines(case: Case, errors: list[bytes]) -> list[str]:
         for line, each in zip(errors, shown, strict=True)
         if _is_aside(line)
     ]
-    found = [] if told == list(case.asides) else [f"set aside are {told} instead of {list(case.asides)}"]
+    found = [] if told == list(case.skipped) else [f"skipped are {told} instead of {list(case.skipped)}"]
     places = [
         each["error"]["line"] if _is_aside(line) else case.numbers.get(each["custom_id"], -1)
         for line, each in zip(errors, shown, strict=True)
     ]
-    return [*found, *(["the lines set aside are out of order"] if places != sorted(places) else [])]
+    return [*found, *(["the lines skipped are out of order"] if places != sorted(places) else [])]
 
 
 def _only_estimated(case: Case, record: dict[str, Any], provider: FatesProvider, results: list[bytes]) -> list[str]:
@@ -164,7 +164,7 @@ def _only_estimated(case: Case, record: dict[str, Any], provider: FatesProvider,
     found += ["a dry run has results"] if results else []
     if record["status"] != "completed":
         return found
-    counts, lines = record["counts"], len(case.numbers) + len(case.asides)
+    counts, lines = record["counts"], len(case.numbers) + len(case.skipped)
     if (counts["total"], counts["completed"], counts["failed"]) != (lines, 0, 0):
         found.append(f"a dry run of {lines} lines counts {counts}")
     if json.loads(record["preflight"])["lines"] != lines:

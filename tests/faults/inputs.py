@@ -1,4 +1,4 @@
-"""Inputs with lines that are to be set aside, and what their user is to be told of each."""
+"""Inputs with lines that are to be skipped, and what their user is to be told of each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.fakes.lines import jsonl, request
 PROMPT: Final = "the prompt nobody logs"
 
 
-class SetAside(NamedTuple):
+class SkippedLine(NamedTuple):
     """A line that is no request: its number in the input, as an editor counts, its error's code, and its custom_id."""
 
     number: int
@@ -18,11 +18,11 @@ class SetAside(NamedTuple):
 
 
 class Input(NamedTuple):
-    """The bytes of an input, the number of each good line by its custom_id, and the lines that are to be set aside."""
+    """The bytes of an input, the number of each good line by its custom_id, and the lines that are to be skipped."""
 
     data: bytes
     numbers: dict[str, int]
-    asides: list[SetAside]
+    skipped: list[SkippedLine]
 
 
 # What the bad lines are, and what each is told; "again" uses the custom_id of the good line before it.
@@ -41,7 +41,7 @@ def written(custom_ids: list[str], models: int, bad: dict[int, str]) -> Input:
     """Write an input whose requests take turns with so many models; `bad` says what stands behind which of them."""
     rows: list[bytes] = []
     numbers: dict[str, int] = {}
-    asides: list[SetAside] = []
+    skipped: list[SkippedLine] = []
     for at, custom_id in enumerate(custom_ids):
         line = jsonl([request(custom_id, model=f"m{at % models}", prompt=PROMPT)])
         rows.append(line)
@@ -52,5 +52,5 @@ def written(custom_ids: list[str], models: int, bad: dict[int, str]) -> Input:
         elif sort is not None:
             row, code, known = BAD.get(sort, (line, "duplicate_custom_id", custom_id))
             rows.append(row)
-            asides.append(SetAside(len(rows), code, known))
-    return Input(b"".join(rows), numbers, asides)
+            skipped.append(SkippedLine(len(rows), code, known))
+    return Input(b"".join(rows), numbers, skipped)

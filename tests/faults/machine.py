@@ -127,7 +127,7 @@ class Machine:
         self.short: list[
             int
         ] = []  # how often the next runs of Plan and Assemble may look at the clock before time is up
-        self.handed_over = 0
+        self.out_of_time = 0
         self.turns = 0
 
     def start(self, name: str, payload: dict[str, str]) -> bool:
@@ -248,7 +248,7 @@ class Machine:
         execution.tries.clear()
         following = answer.next if isinstance(answer, Planned) else str(answer)
         execution.resumed = following == "plan"
-        self.handed_over += left.looks < 0
+        self.out_of_time += left.looks < 0
         if following in {"run", "run_distributed"}:
             numbers = self._numbers(answer)
             execution.shards = {number: Iteration(_started(execution, number, 1)) for number in numbers}

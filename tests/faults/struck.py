@@ -53,13 +53,13 @@ class StruckWorld(AnyWorld[FatesProvider]):
         self, custom_ids: list[str], models: int = 1, bad: dict[int, str] | None = None, *, dry_run: bool = False,
         options: dict[str, str] | None = None,
     ) -> str:  # fmt: skip
-        """Upload an input of which the bad lines are to be set aside; its notice comes at once."""
+        """Upload an input of which the bad lines are to be skipped; its notice comes at once."""
         key = f"inbox/default/{len(self.cases)}.jsonl"
         given = written(custom_ids, models, bad or {})
         asked = {"on-invalid": "skip" if bad else "refuse", "dry-run": str(dry_run), **(options or {})}
         self.backing.put(key, given.data, asked)
         batch_id = self.notice(key)
-        self.cases.append(Case(batch_id, given.numbers, (PROMPT, KEY), tuple(given.asides), dry_run))
+        self.cases.append(Case(batch_id, given.numbers, (PROMPT, KEY), tuple(given.skipped), dry_run))
         return batch_id
 
     def notice(self, key: str) -> str:
