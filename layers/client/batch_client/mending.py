@@ -12,13 +12,13 @@ import msgspec
 
 LONGEST_NUMBER = 400  # characters; no number that is read is longer, and interpreters differ in what they read
 
-_ODD = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|-?Infinity|NaN', re.DOTALL)  # strings, as they may hold such words
-_IN_STRING = re.compile(
-    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a whole surrogate pair
-    r"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\\.|[\x00-\x1f]",
-    re.DOTALL,
+# A pattern is compiled when it is first needed, as a cold start pays for each.
+_ODD = r'(?s)"[^"\\]*+(?:\\.[^"\\]*+)*+"|-?Infinity|NaN'  # strings, as they may hold such words
+_IN_STRING = (
+    r"(?s)\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a whole surrogate pair
+    r"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\\.|[\x00-\x1f]"
 )
-_HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_HALF_PAIR = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 _LACKS = "\\ufffd"  # U+FFFD, as an escape
 
 
@@ -39,17 +39,17 @@ def mended(text: bytes) -> bytes:
     """
     if is_sound(text):
         return text
-    return _ODD.sub(_sound, text.decode("utf-8-sig", "replace")).encode()
+    return re.sub(_ODD, _sound, text.decode("utf-8-sig", "replace")).encode()
 
 
 def _sound(found: re.Match[str]) -> str:
-    return _IN_STRING.sub(_sound_in_string, found[0]) if found[0].startswith('"') else "null"
+    return re.sub(_IN_STRING, _sound_in_string, found[0]) if found[0].startswith('"') else "null"
 
 
 def _sound_in_string(found: re.Match[str]) -> str:
     if len(found[0]) == 1:
         return f"\\u{ord(found[0]):04x}"
-    return _LACKS if _HALF_PAIR.fullmatch(found[0]) else found[0]
+    return _LACKS if re.fullmatch(_HALF_PAIR, found[0]) else found[0]
 
 
 def decode_mended(text: bytes) -> object:

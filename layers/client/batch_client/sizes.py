@@ -18,19 +18,17 @@ _GENERIC = frozenset(
     {"", "bad_request", "invalid_request", "invalid_request_error", "invalid_file", "validation_error", "upload_failed"}
 )
 _THING = r"\b(?:file|upload|payload|body|entity|content|request)\b"
-_SAYS = re.compile(
+# A pattern is compiled when it is first needed, as a cold start pays for each.
+_SAYS = (
     rf"{_THING}[^.;]{{0,80}}\btoo (?:large|big)\b"
     rf"|\btoo (?:large|big)\b[^.;]{{0,40}}{_THING}"
     rf"|{_THING}[^.;]{{0,80}}\b(?:exceed\w*|larger than|bigger than|greater than|over the)\b[^;]{{0,60}}"
     r"(?:\bsize\b|\bbytes\b|\d\s*[kmg]i?b\b)"
     r"|\b(?:file|upload|payload|body|request) size\b[^.;]{0,40}\b(?:exceed\w*|above|over|larger|greater)\b"
-    r"|\bexceed\w*\b[^.;]{0,60}\b(?:file|upload|payload|body|request) size\b",
-    re.IGNORECASE,
+    r"|\bexceed\w*\b[^.;]{0,60}\b(?:file|upload|payload|body|request) size\b"
 )
 # Room for all files together, or for tokens: smaller files would not mend it.
-_OTHERWISE = re.compile(
-    r"\b(?:tokens?|storage|quota|total|organi[sz]ation|project|account|rate|context)\b", re.IGNORECASE
-)
+_OTHERWISE = r"\b(?:tokens?|storage|quota|total|organi[sz]ation|project|account|rate|context)\b"
 
 
 def is_too_large(code: str | None, message: str | None) -> bool:
@@ -39,4 +37,5 @@ def is_too_large(code: str | None, message: str | None) -> bool:
     if code in _CODES:
         return True
     generic = code in _GENERIC or code.isdigit()
-    return generic and bool(_SAYS.search(message or "")) and not _OTHERWISE.search(message or "")
+    said, ignoring = message or "", re.IGNORECASE
+    return generic and bool(re.search(_SAYS, said, ignoring)) and not re.search(_OTHERWISE, said, ignoring)

@@ -23,8 +23,8 @@ from typing import Final, Self
 from batch_client import InvalidArgumentError
 from batchyard.domain.batch import BatchError
 
-_WORDS_OF_AWS: Final = re.compile(r"(AWS answered \w+): .*", re.DOTALL)
-_OF_AWS: Final = re.compile(r"\barn:[\w-]+:\S*|\b\S+\.amazonaws\.\S+|\b\d{12}\b")
+_WORDS_OF_AWS: Final = r"(?s)(AWS answered \w+): .*"
+_OF_AWS: Final = r"\barn:[\w-]+:\S*|\b\S+\.amazonaws\.\S+|\b\d{12}\b"
 USUAL_KIND: Final = "invalid_request_error"
 KINDS: Final = {HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error"}
 # OpenAI's clients repeat a 409 and a 429 by themselves; here the second answer would be the same.
@@ -111,7 +111,7 @@ class StoreError(BatchyardError):
 
 def shown_to_tenants(text: str) -> str:
     """Take out of a text what only the operator is to see: AWS's own words, and names, addresses and accounts of AWS."""
-    return _OF_AWS.sub("…", _WORDS_OF_AWS.sub(r"\1; the log has its words", text))
+    return re.sub(_OF_AWS, "…", re.sub(_WORDS_OF_AWS, r"\1; the log has its words", text))
 
 
 def invalid_request(error: BatchError) -> ApiError:

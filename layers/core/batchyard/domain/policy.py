@@ -90,13 +90,13 @@ LONGEST_READ: Final = 200  # characters of a code
 LONGEST_CODE: Final = 64  # characters of a code that are kept
 INVALID_KEY: Final = "invalid_api_key"
 # What the code of a line's error means, if the line has no HTTP status; compared in lower case, letters and digits alone.
-USERS_CODES: Final = re.compile(
+USERS_CODES: Final = (
     r"(?:invalid|missing)(?!response|output|answer).*"
     r"|(?:unsupported|unknownparam|unrecognized|malformed|duplicate|badrequest|unprocessable|validation|contextlength).*"
     r"|(?:contentfilter|contentpolicy|moderation|permission|forbidden|streaming).*"
     r"|.*(?:notfound|notfounderror|notsupported|toolong|toolarge|violation|(?:abovemax|belowmin)\w*)"
 )
-STATUS_CODE: Final = re.compile(r"(?:http|status|error)*([45][0-9]{2})")
+STATUS_CODE: Final = r"(?:http|status|error)*([45][0-9]{2})"
 UNAUTHORIZED: Final = 401
 ABSENT_STATUSES: Final = frozenset({404, 405, 501})
 FILE_TOO_LARGE: Final = "file_too_large"
@@ -154,11 +154,11 @@ def of_code(code: str) -> Outcome:
     plain = re.sub(r"[^0-9a-z]", "", code[:LONGEST_READ].lower())
     if plain in UNFINISHED_CODES:
         return Outcome.UNFINISHED
-    if (found := STATUS_CODE.fullmatch(plain)) is not None:
+    if (found := re.fullmatch(STATUS_CODE, plain)) is not None:
         return of_status(int(found[1]))
     if code in OPERATOR or "timeout" in plain or "timedout" in plain:  # no fault of the request, whatever else it says
         return Outcome.TRANSIENT
-    return Outcome.REFUSED if code == OUTCOME_UNKNOWN or USERS_CODES.fullmatch(plain) else Outcome.TRANSIENT
+    return Outcome.REFUSED if code == OUTCOME_UNKNOWN or re.fullmatch(USERS_CODES, plain) else Outcome.TRANSIENT
 
 
 def is_absent(error: BatchClientError) -> bool:

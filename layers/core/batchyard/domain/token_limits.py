@@ -19,8 +19,8 @@ ENOUGH_ANSWERS: Final = 0.9
 
 _NUMBER: Final = r"([0-9][0-9,._]*)\s*([KMB]?)\b"
 STATED: Final = (
-    re.compile(r"\blimit(?:\s+(?:of|is)|\s*[:=])\s*" + _NUMBER, re.IGNORECASE),
-    re.compile(_NUMBER + r"\s+enqueued\s+tokens", re.IGNORECASE),
+    r"\blimit(?:\s+(?:of|is)|\s*[:=])\s*" + _NUMBER,
+    _NUMBER + r"\s+enqueued\s+tokens",
 )
 LONGEST_LIMIT: Final = 15  # digits; no number that is longer is a limit
 UNITS: Final = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
@@ -66,7 +66,7 @@ def stated_limit(message: str) -> int | None:
     OpenAI writes `Limit: 90,000 enqueued tokens`, Azure `the configured limit of 30K for the deployment`.
     """
     for pattern in STATED:
-        found = pattern.search(message)
+        found = re.search(pattern, message, re.IGNORECASE)
         if found is not None:
             number, unit = re.sub(r"[,_]|\.(?=\d{3}\b)", "", found[1]).rstrip("."), UNITS[found[2].upper()]
             sound = number.count(".") <= 1 and len(number) <= LONGEST_LIMIT
