@@ -40,16 +40,14 @@ def door(name: str, parts: str, *clients: str) -> Callable[[], None]:
     return work
 
 
-def floor(router: str, *clients: str) -> Callable[[], None]:
-    """Prepare to make these AWS clients with nothing of ours, and to import what it stands on, with the router if named."""
+def floor(*clients: str) -> Callable[[], None]:
+    """Prepare to make these AWS clients with nothing of ours, and to import what every function stands on."""
     _prepare()
 
     def work() -> None:
         boto3: Any = importlib.import_module("boto3")
         importlib.import_module("requests")
         importlib.import_module("aws_lambda_powertools").Logger(service="floor", utc=True)
-        if router:
-            importlib.import_module(router)
         for client in clients:
             boto3.client(client)
 

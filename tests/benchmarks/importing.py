@@ -32,7 +32,6 @@ PARTS = {
     "sweep": "bucket sweep_store executions cancel_function advance_function file_store upload_store quota_store "
     + AT_PROVIDER,
 }
-ROUTER = {"api": "aws_lambda_powertools.event_handler"}  # what this function alone stands on
 CLIENTS = {"states": "stepfunctions"}  # an action's prefix, where boto3 calls the service otherwise
 
 
@@ -49,12 +48,11 @@ def doors(repeats: int) -> Iterator[Row]:
     """Compare each function with boto3 and the AWS clients that it uses, requests and powertools' Logger."""
     used = {each["CodeUri"].removeprefix("functions/"): clients(each) for each in functions().values()}
     jobs = {name: Job("imported", "door", [name, PARTS[name], *clients]) for name, clients in used.items()}
-    floors = {name: Job("imported", "floor", [ROUTER.get(name, ""), *clients]) for name, clients in used.items()}
-    found = measured(jobs | {f"floor of {name}": floor for name, floor in floors.items()}, repeats)
-    for name in used:
-        yield Row.ratio(
-            f"cold start of {name}: CPU / its floor", found[name], found[f"floor of {name}"], MOST_OF_A_DOOR
-        )
+    floors = {" ".join(clients): Job("imported", "floor", clients) for clients in used.values()}
+    found = measured(jobs | floors, repeats)
+    for name, clients_of in used.items():
+        floor = found[" ".join(clients_of)]
+        yield Row.ratio(f"cold start of {name}: CPU / its floor", found[name], floor, MOST_OF_A_DOOR)
 
 
 def clients(function: dict[str, object]) -> list[str]:

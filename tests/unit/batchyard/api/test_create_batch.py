@@ -8,8 +8,9 @@ import pytest
 from batchyard.api.batch_request import BatchRequest, check
 from batchyard.api.batches import create_batch
 from batchyard.api.create_batch import create_or_take_over
-from batchyard.api.files import retrieve_file
+from batchyard.api.files import input_at, retrieve_file
 from batchyard.api.presigned import presign_file
+from batchyard.domain import stored_file
 from batchyard.domain.batch import Batch
 from batchyard.domain.errors import ApiError, StoreError
 from batchyard.planning.intake import intake
@@ -184,6 +185,18 @@ def test_a_file_whose_object_was_removed_by_hand_is_not_there(services: MemorySe
     assert retrieve_file(services, "default", file_id)["status"] == "processed"
     services.bucket.stored.clear()
     assert refusal(services, file_id) == f"The input file '{file_id}' was not found, or is not yours."
+
+
+def test_the_id_of_another_tenant_s_file_in_one_s_own_folder_names_nothing(services: MemoryServices) -> None:
+    file_id = "file-" + "a" * 22
+    theirs = stored_file.new(
+        file_id, "acme", services.now(), None, filename="x.jsonl", purpose="batch", bytes=len(INPUT), status="processed",
+        key=f"files/acme/{file_id}",
+    )  # fmt: skip
+    assert services.file_store.keep(theirs)
+    services.bucket.put(theirs.key, INPUT)
+    assert input_at(services, theirs.key) is not None
+    assert input_at(services, f"files/default/{file_id}") is None
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,16 @@ def test_a_status_that_is_known_again_ends_the_pause() -> None:
     assert (attempt.odd_since, attempt.ready_since) == (None, None)
 
 
+def test_a_collect_that_sees_less_than_the_poll_before_it_ends_no_provider_batch() -> None:
+    services = odd(all_there=True)
+    step = look_until(services, WEEK)
+    assert step.next == "collect"
+    services.provider.end("pb-0", "odd", output_file_id="file-out", request_counts=RequestCounts(3, 2, 0))
+    assert collect(services, step).next == "poll"
+    attempt = services.batch_store.kept[BATCH_ID, 0].attempts[0]
+    assert attempt.ended_at is None
+
+
 def test_what_counts_and_files_show_to_be_there_is_collected_after_some_minutes() -> None:
     services = odd(all_there=True)
     began = services.now()
