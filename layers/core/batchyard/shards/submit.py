@@ -152,7 +152,7 @@ class _Submission:
         except StaleRecord:
             self._disown(made)
             raise
-        return turn.then(Next.POLL, self._services.settings.poll_floor_seconds)
+        return turn.then(Next.POLL, token_room.first_poll(self._services, turn.shard.model))
 
     def _disown(self, made: ProviderBatch) -> None:
         """Cancel a provider batch that another worker's has overtaken: nobody would collect it."""
