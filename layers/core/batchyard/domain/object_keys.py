@@ -6,6 +6,7 @@ from typing import Final
 INBOX: Final = "inbox/"
 FILES: Final = "files/"
 DEFAULT_TENANT: Final = "default"
+OUTPUT, ERRORS, REPORT = "output.jsonl", "errors.jsonl", "report.json"  # the results of a batch
 LONGEST_TENANT: Final = 256  # bytes
 UPLOAD: Final = re.compile(r"(batch_[0-9a-f]+)-([0-9]{5,9})-([0-9]{4,9})")
 FILE: Final = re.compile(r"files/([^/]+)/(file-[0-9A-Za-z]{22})")
@@ -47,7 +48,7 @@ def upload_part(upload_id: str, part_id: str) -> str:
 
 
 def result(tenant: str, batch_id: str, name: str) -> str:
-    """Name a result: output.jsonl, errors.jsonl or report.json."""
+    """Name a result: OUTPUT, ERRORS or REPORT."""
     return f"results/{tenant}/{batch_id}/{name}"
 
 
