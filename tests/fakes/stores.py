@@ -13,8 +13,10 @@ from batchyard.adapters.quota_store import QuotaStore
 from batchyard.adapters.sweep_store import PAGE, SweepStore
 from batchyard.adapters.token_ledger_store import TokenLedgerStore
 from batchyard.adapters.upload_store import UploadStore
+from batchyard.costs.cost import Cost
+from batchyard.costs.usage import Usage
 from batchyard.domain import statuses
-from batchyard.domain.batch import Batch, Counts, InputObject, Usage
+from batchyard.domain.batch import Batch, Counts, InputObject
 from batchyard.domain.create_limits import Creations
 from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.multipart_upload import KEEP_PARTS, StoredUpload, UploadPart
@@ -122,11 +124,14 @@ class MemoryBatchStore(BatchStore):
         completed = after.completed - (before.completed if before else 0)
         failed = after.failed - (before.failed if before else 0)
         used = after.usage - (before.usage if before else Usage())
+        cost = after.cost - (before.cost if before else Cost())
         if completed or failed or used != Usage():
             known = self.batch(after.batch_id)
             counts = known.counts
             moved = Counts(counts.total, counts.completed + completed, counts.failed + failed)
-            self._replace(after.batch_id, {"counts": moved, "usage": (known.usage or Usage()) + used})
+            self._replace(
+                after.batch_id, {"counts": moved, "usage": (known.usage or Usage()) + used, "cost": known.cost + cost}
+            )
 
     def link(self, provider_batch_id: str, shard: Shard) -> None:
         self.links[provider_batch_id] = LinkedShard(shard.batch_id, shard.shard)

@@ -5,7 +5,9 @@ from typing import Final
 
 import msgspec
 
-from batchyard.domain.batch import BatchError, Usage
+from batchyard.costs.cost import Cost
+from batchyard.costs.usage import Usage
+from batchyard.domain.batch import BatchError
 
 WAITING, DONE = "waiting", "done"
 KEPT_ATTEMPTS: Final = 100
@@ -65,6 +67,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     runs: int = 0
     #: Tokens that the provider has counted so far; each count only rises.
     usage: Usage | None = None
+    #: What they cost, by the prices of the day.
+    cost: Cost | None = None
     #: True if the lines are sent one by one, without a provider batch.
     direct: bool = False
     #: Lines of a direct attempt that were sent; written before the lines go.
@@ -164,6 +168,11 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     def usage(self) -> Usage:
         """Sum the tokens of all attempts, the attempt under way included."""
         return sum((attempt.usage for attempt in self.attempts if attempt.usage), Usage())
+
+    @property
+    def cost(self) -> Cost:
+        """Sum what the tokens of all attempts cost."""
+        return sum((attempt.cost for attempt in self.attempts if attempt.cost), Cost())
 
     @property
     def at_provider(self) -> bool:

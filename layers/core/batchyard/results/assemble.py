@@ -9,8 +9,10 @@ from typing import Final
 
 import msgspec
 
-from batchyard.domain import object_keys, statuses
-from batchyard.domain.batch import SHOWN_ERRORS, Batch, BatchError, BatchNext, Counts, Usage
+from batchyard.costs.cost import Cost
+from batchyard.costs.usage import Usage
+from batchyard.domain import nesting, object_keys, statuses
+from batchyard.domain.batch import SHOWN_ERRORS, Batch, BatchError, BatchNext, Counts
 from batchyard.domain.errors import BatchyardError
 from batchyard.domain.shard import Shard, as_done
 from batchyard.domain.time_budget import TimeBudget
@@ -18,6 +20,7 @@ from batchyard.lines.shard_lines import ShardLines, new_shard
 from batchyard.planning import skipped
 from batchyard.planning.summary import read_summary, report_unsent
 from batchyard.results import result_files
+from batchyard.results.bill import bill
 from batchyard.results.checkpoint import any_written, write_results
 from batchyard.results.join import Result, Tally
 from batchyard.results.report import report
@@ -62,6 +65,8 @@ def _finish(services: Services, batch: Batch, seconds_left: Callable[[], float])
     found = {
         "counts": Counts(summary.lines, tally.succeeded, tally.failed - tally.codes.get(UNCOUNTED, 0)),
         "usage": sum((shard.usage for shard in shards), Usage()),
+        "cost": sum((shard.cost for shard in shards), Cost()),
+        "priced": nesting.encode(bill(services, batch, shards)),
         "output_file_id": _keep(services, batch, object_keys.OUTPUT, output) if tally.succeeded else None,
         "error_file_id": _keep(services, batch, object_keys.ERRORS, errors) if tally.failed else None,
         **_refusals(shards, tally),

@@ -10,8 +10,8 @@ from itertools import accumulate, repeat
 from typing import Final
 
 from batch_client import mended
+from batchyard.costs.usage import Usage
 from batchyard.domain import outcomes
-from batchyard.domain.batch import Usage
 from batchyard.domain.errors import BatchyardError, DiskFull, TooSlow
 from batchyard.domain.policy import Outcome
 from batchyard.domain.time_budget import TimeBudget

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from batchyard.costs.cost import Cost, cost_of
+from batchyard.costs.usage import Usage
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.pacing import Look, retry_wait
 from batchyard.domain.shard import Attempt, Shard, as_done, with_members
@@ -85,6 +87,13 @@ class Turn:
     def then(self, following: Next, wait_seconds: int = 0, look: Look = NOTHING_SEEN) -> Step:
         """Name the step that follows."""
         return self.step.then(following, wait_seconds, look)
+
+    def cost(self, usage: Usage) -> Cost:
+        """Return what tokens of the attempt cost; no price is looked up for none."""
+        if usage == Usage():
+            return Cost()
+        price = self.services.prices.of(self.shard.model, self.shard.endpoint, batch=not self.attempt.direct)
+        return cost_of(usage, price)
 
     def clean_up(self) -> None:
         """Release the tokens of an attempt that has ended, and delete the provider files that nobody needs."""

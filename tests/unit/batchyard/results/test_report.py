@@ -9,7 +9,8 @@ from importlib.metadata import version
 import msgspec
 
 from batchyard import __version__
-from batchyard.domain.batch import BatchError, Usage
+from batchyard.costs.usage import Usage
+from batchyard.domain.batch import BatchError
 from batchyard.domain.shard import Attempt, Ranges, Shard
 from batchyard.planning.summary import Summary
 from batchyard.results.join import Result, Tally
