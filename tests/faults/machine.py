@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from batchyard.domain.errors import BatchyardError, StaleRecord, StoreError
-from batchyard.domain.step import MOST_TURNS, Next, Step
-from batchyard.domain.time_budget import TIME_TO_END
+from batchyard.domain.step import MOST_TURNS, TIME_TO_END, Next, Step
 from batchyard.planning.plan import Planned, plan
 from batchyard.recovery.advance import advance
 from batchyard.results.assemble import assemble

@@ -32,12 +32,10 @@ if TYPE_CHECKING:
     from batchyard.adapters.upload_store import UploadStore
     from batchyard.adapters.webhook_sender import WebhookSender
     from batchyard.adapters.webhook_store import WebhookReceipts, WebhookStore
-    from batchyard.costs.prices import Prices
     from batchyard.domain.provider import Provider
     from batchyard.settings import Settings
 
 T = TypeVar("T")
-OWN_PRICES = "config/prices.json"  # the object of the data bucket with the user's own price list
 
 
 class Services:
@@ -173,21 +171,6 @@ class Services:
         from batchyard.adapters.lambda_functions import LambdaFunction
 
         return LambdaFunction(self.settings.advance_function)
-
-    @cached_property
-    def prices(self) -> Prices:
-        """What models cost at the provider; raises SettingsError where the user's own price list cannot be read."""
-        from batch_client import choose_profile
-        from batchyard.costs.prices import Prices, read_own
-        from batchyard.domain.errors import NotFound, SettingsError
-
-        profile = choose_profile(self.settings.provider_profile or None, self.settings.provider_base_url).name
-        try:
-            return Prices(profile, read_own(self.bucket.get(OWN_PRICES)))
-        except NotFound:
-            return Prices(profile)
-        except ValueError as error:
-            raise SettingsError(f"s3://{self.settings.bucket}/{OWN_PRICES}: {error}") from error
 
     @cached_property
     def event_bus(self) -> EventBus:

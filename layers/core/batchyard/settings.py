@@ -4,10 +4,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from batchyard.domain.errors import SettingsError
 from batchyard.domain.numbers import whole
+
+if TYPE_CHECKING:
+    from batchyard.costs.prices import Prices
 
 
 @dataclass(frozen=True, repr=False, eq=False)  # a cold start pays for each method that is generated
@@ -69,6 +73,8 @@ class Settings:
     record_days: int = 90
     #: Days until a result expires; 0 for never.
     results_days: int = 0
+    #: The user's own prices, as JSON; they go before ours.
+    price_list: str = ""
     #: `true` or `false`.
     keep_provider_files: str = "false"
     #: `true` or `false`.
@@ -78,6 +84,18 @@ class Settings:
     def provider_name(self) -> str:
         """Name the provider in token ledgers: host and port of its address."""
         return urlsplit(self.provider_base_url).netloc.rpartition("@")[2].lower()
+
+    @property
+    def prices(self) -> "Prices":
+        """Tell what models cost at the provider; raises SettingsError where the user's own list cannot be read."""
+        from batch_client import choose_profile  # noqa: PLC0415 - few functions need a price, so most load none of it
+        from batchyard.costs.prices import prices_of  # noqa: PLC0415 - as above
+
+        profile = choose_profile(self.provider_profile or None, self.provider_base_url)
+        try:
+            return prices_of(profile.name, self.price_list)
+        except ValueError as error:
+            raise SettingsError(f"PriceList is no list of prices: {error}. See docs/cost.md.") from error
 
     @property
     def private_webhooks(self) -> bool:

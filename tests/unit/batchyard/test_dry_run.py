@@ -9,7 +9,7 @@ import pytest
 from batchyard.api.batches import create_batch, retrieve_batch
 from batchyard.costs.prices import BATCH
 from batchyard.domain.batch import shape
-from batchyard.domain.time_budget import TIME_TO_END
+from batchyard.domain.step import TIME_TO_END
 from batchyard.planning.plan import plan
 from tests.fakes.batches import BUCKET
 from tests.fakes.bucket import MemoryBucket

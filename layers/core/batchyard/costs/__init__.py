@@ -1,1 +1,4 @@
-"""What tokens cost: how many were used, the price lists, and the dollars that follow; no I/O but the list of the package."""
+"""What tokens cost: price lists, and dollars as whole numbers; no I/O but the list of the package.
+
+Other rooms import: cost, prices, usage.
+"""

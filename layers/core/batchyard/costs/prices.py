@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
 
@@ -15,7 +15,7 @@ FILE: Final = Path(__file__).with_name("prices.json")
 PRICED: Final = frozenset({"/v1/responses", "/v1/chat/completions", "/v1/completions", "/v1/embeddings"})
 # Where a price comes from, as reports say it.
 BATCH, FULL, OWN = "listed batch price", "listed full price", "your price list"
-LEAST: Final = msgspec.Meta(ge=0)
+MOST: Final = 1_000_000
 MAKERS: Final = ("openai", "anthropic", "google", "mistral", "deepseek", "x-ai")
 # Whose prices hold for each profile of the client. A gateway is taken to ask the price of the model's maker; a server of
 # your own has no price.
@@ -54,20 +54,25 @@ class PriceList(msgspec.Struct, frozen=True):
 class Own(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A model of the user's own list: US dollars per million tokens in a batch."""
 
-    input: Annotated[Decimal, LEAST]
-    output: Annotated[Decimal, LEAST] = Decimal(0)
+    input: Decimal
+    output: Decimal = Decimal(0)
     #: None: as `input`.
-    cached: Annotated[Decimal, LEAST] | None = None
+    cached: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no price."""
+        if not all(0 <= price <= MOST for price in (self.input, self.output, _or(self.cached, self.input))):
+            raise ValueError(f"a price is at least 0 and at most {MOST:,} dollars per million tokens")
 
 
-OwnList = dict[str, Own]
+OwnList = dict[str, Own]  # by the name of the model
 
 
 class Prices:
     """What models cost in a batch at one service."""
 
     def __init__(self, profile: str, own: OwnList | None = None) -> None:
-        """Price a service of this profile; the user's `own` list, by the name of the model, goes before ours."""
+        """Price a service of this profile; the user's `own` list goes before ours."""
         self._profile, self._own = profile, own or {}
 
     def of(self, model: str, endpoint: str, *, batch: bool = True) -> Price | None:
@@ -79,9 +84,15 @@ class Prices:
         return (batch_price if batch else full_price)(self._profile, model)
 
 
-def read_own(text: bytes) -> OwnList:
+def read_own(text: str) -> OwnList:
     """Read the user's own list; raises ValueError, which names what is wrong."""
-    return msgspec.json.decode(text, type=OwnList)
+    return msgspec.json.decode(text, type=OwnList) if text else {}
+
+
+@cache
+def prices_of(profile: str, own: str) -> Prices:
+    """Return the prices of a service; `own` is the text of the user's own list. Raises ValueError for any other text."""
+    return Prices(profile, read_own(own))
 
 
 @cache

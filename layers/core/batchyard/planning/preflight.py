@@ -8,7 +8,7 @@ import msgspec
 from batchyard.costs import prices
 from batchyard.domain.batch import SKIP, Batch, BatchError
 from batchyard.domain.numbers import amount
-from batchyard.domain.time_budget import TimeBudget
+from batchyard.domain.step import TimeBudget
 from batchyard.domain.token_limits import estimated
 from batchyard.lines.line import DUPLICATE
 from batchyard.lines.shard_lines import ShardLines
@@ -149,7 +149,7 @@ def _estimate(services: Services, size: TargetSize, limits: OutputLimits) -> Mod
     allowed = limits.tokens + limits.unlimited * ASSUMED_OUTPUT
     inputs = estimated(size.bytes)
     answers = allowed * size.lines // limits.lines  # the limits are those of skipped duplicates, too
-    price = services.prices.of(size.model, size.endpoint)
+    price = services.settings.prices.of(size.model, size.endpoint)
     usd = (price.input * inputs + price.output * answers) / MILLION if price else None
     return ModelEstimate(
         model=size.model[:SHOWN_NAME],

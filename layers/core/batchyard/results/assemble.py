@@ -15,7 +15,7 @@ from batchyard.domain import nesting, object_keys, statuses
 from batchyard.domain.batch import SHOWN_ERRORS, Batch, BatchError, BatchNext, Counts
 from batchyard.domain.errors import BatchyardError
 from batchyard.domain.shard import Shard, as_done
-from batchyard.domain.time_budget import TimeBudget
+from batchyard.domain.step import TimeBudget
 from batchyard.lines.shard_lines import ShardLines, new_shard
 from batchyard.planning import skipped
 from batchyard.planning.summary import read_summary, report_unsent

@@ -49,7 +49,7 @@ def _basis(services: Services, shards: list[Shard], model: str) -> str | None:
     """Name where the prices of a model come from; requests outside of a batch cost the full price."""
     own = [shard for shard in shards if shard.model == model]
     kinds = sorted({(shard.endpoint, attempt.direct) for shard in own for attempt in shard.attempts if attempt.cost})
-    prices = (services.prices.of(model, endpoint, batch=not direct) for endpoint, direct in kinds)
+    prices = (services.settings.prices.of(model, endpoint, batch=not direct) for endpoint, direct in kinds)
     return _one([price.basis if price else None for price in prices])
 
 

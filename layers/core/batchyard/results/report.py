@@ -8,8 +8,9 @@ import msgspec
 
 from batchyard import __version__
 from batchyard.costs.usage import Usage
+from batchyard.domain.attempt import Attempt
 from batchyard.domain.batch import Batch
-from batchyard.domain.shard import Attempt, Shard
+from batchyard.domain.shard import Shard
 from batchyard.planning.summary import Summary
 from batchyard.results.join import Result, Tally
 

@@ -14,7 +14,7 @@ from batchyard.costs.usage import Usage
 from batchyard.domain import outcomes
 from batchyard.domain.errors import BatchyardError, DiskFull, TooSlow
 from batchyard.domain.policy import Outcome
-from batchyard.domain.time_budget import TimeBudget
+from batchyard.domain.step import TimeBudget
 from batchyard.lines.blocks import LineBlock, blocks
 from batchyard.lines.file_kinds import BOM
 from batchyard.lines.successes import is_empty, successes

@@ -12,8 +12,7 @@ from botocore.exceptions import ClientError
 
 from batchyard.adapters import checksums
 from batchyard.adapters.bucket import Bucket
-from batchyard.domain.step import Step
-from batchyard.domain.time_budget import TIME_TO_END
+from batchyard.domain.step import TIME_TO_END, Step
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
 from tests.fakes.batches import BUCKET

@@ -34,7 +34,7 @@ def test_where_the_list_has_no_batch_price_the_full_price_holds() -> None:
 
 
 def test_the_user_s_own_list_goes_before_ours() -> None:
-    own = read_own(b'{"gpt-4.1-mini": {"input": 0.07, "output": 0.3}, "my-own": {"input": 1, "cached": 0.5}}')
+    own = read_own('{"gpt-4.1-mini": {"input": 0.07, "output": 0.3}, "my-own": {"input": 1, "cached": 0.5}}')
     prices = Prices("openai", own)
     assert prices.of("gpt-4.1-mini", CHAT) == (Decimal("0.07"), Decimal("0.07"), Decimal("0.3"), OWN)
     assert prices.of("my-own", CHAT) == (Decimal(1), Decimal("0.5"), Decimal(0), OWN)
@@ -43,9 +43,11 @@ def test_the_user_s_own_list_goes_before_ours() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"[]", b'{"m": {"input": -1}}', b'{"m": {"inputs": 1}}', b'{"m": {"output": 1}}']
-)
-def test_a_list_that_is_not_one_is_refused(text: bytes) -> None:
+    "text",
+    ["{", "[]", '{"m": {"input": -1}}', '{"m": {"inputs": 1}}', '{"m": {"output": 1}}', '{"m": {"input": 1e400}}',
+     '{"m": {"input": NaN}}', '{"m": {"input": true}}'],
+)  # fmt: skip
+def test_a_list_that_is_not_one_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         read_own(text)
 

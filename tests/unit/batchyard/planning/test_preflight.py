@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from batchyard.domain.time_budget import TIME_TO_END
+from batchyard.domain.step import TIME_TO_END
 from batchyard.planning.plan import plan
 from tests.fakes.batches import BATCH_ID, batch
 from tests.fakes.planned import KEY

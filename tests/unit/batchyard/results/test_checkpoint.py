@@ -10,8 +10,7 @@ import pytest
 from batchyard.domain.batch import SKIP, Batch, BatchError, InputObject
 from batchyard.domain.errors import BatchyardError
 from batchyard.domain.shard import as_done, with_members
-from batchyard.domain.step import Step
-from batchyard.domain.time_budget import TIME_TO_END
+from batchyard.domain.step import TIME_TO_END, Step
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
 from batchyard.shards.collect import collect

@@ -10,8 +10,9 @@ import msgspec
 
 from batchyard import __version__
 from batchyard.costs.usage import Usage
+from batchyard.domain.attempt import Attempt
 from batchyard.domain.batch import BatchError
-from batchyard.domain.shard import Attempt, Ranges, Shard
+from batchyard.domain.shard import Ranges, Shard
 from batchyard.planning.summary import Summary
 from batchyard.results.join import Result, Tally
 from batchyard.results.report import report
