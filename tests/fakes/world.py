@@ -150,7 +150,7 @@ class World(AnyWorld[EndingsProvider]):
     """A world whose provider ends each batch as a test says beforehand."""
 
 
-def memory_world() -> World:
+def memory_world(**settings: str | int) -> World:
     """Make a world of memory."""
     clock = Clock()
-    return World(MemoryBacking(), EndingsProvider(clock), clock)
+    return World(MemoryBacking(**settings), EndingsProvider(clock), clock)

@@ -4,19 +4,22 @@ from typing import Any, Final
 
 import msgspec
 
+from batchyard.costs.bill import Bill, bill_day
 from batchyard.costs.cost import Cost
 from batchyard.costs.prices import price_list
 from batchyard.costs.usage import Usage
 from batchyard.domain.batch import Batch
+from batchyard.domain.numbers import DAY
 from batchyard.domain.shard import Shard
 from batchyard.services import Services
 
 MOST_MODELS: Final = 25  # are shown; the sums are of all. A record holds 400 KB
 SHOWN_NAME: Final = 100  # characters
+KEPT: Final = 400 * DAY  # a bill is known for more than a year
 SEVERAL: Final = "several: see by_model"
 
 
-def bill(services: Services, batch: Batch, shards: list[Shard]) -> dict[str, Any]:
+def shape(services: Services, batch: Batch, shards: list[Shard]) -> dict[str, Any]:
     """Shape the `cost` of a batch: US dollars by list prices, from the tokens that the provider reported.
 
     It is no invoice. What was sent again, lost, cancelled or expired counts as far as the provider reported its tokens.
@@ -35,6 +38,18 @@ def bill(services: Services, batch: Batch, shards: list[Shard]) -> dict[str, Any
         "priced_at": price_list().at,
         "estimate_usd": estimate,
     }
+
+
+def keep(services: Services, batch: Batch, shards: list[Shard], lines: int) -> None:
+    """Record the bill of a batch that is about to end, for the sums of its tenant; once more changes nothing."""
+    now, of_model = services.now(), _by_model(shards)
+    day = next((bill_day(at) for at in (batch.finalizing_at, batch.cancelling_at) if at), bill_day(now))
+    used, paid = dict[str, Usage](), dict[str, Cost]()
+    for model, (usage, cost) in of_model.items():
+        name = model[:SHOWN_NAME]
+        used[name], paid[name] = used.get(name, Usage()) + usage, paid.get(name, Cost()) + cost
+    bill = Bill(day=day, batch_id=batch.batch_id, lines=lines, usage=used, cost=paid)
+    services.quota_store.keep_bill(batch.tenant, bill, now + KEPT)
 
 
 def _by_model(shards: list[Shard]) -> dict[str, tuple[Usage, Cost]]:
