@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import boto3
 from botocore.exceptions import ClientError
+from msgspec.structs import replace
 
 from batchyard.adapters import checksums
 from batchyard.adapters.bucket import Bucket

@@ -1,10 +1,10 @@
 """A gzip file is an input like any other, and its lines are sent unpacked."""
 
 import gzip
-from dataclasses import replace
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from batchyard.domain.batch import InputObject
 from batchyard.domain.errors import BatchyardError, StaleRecord
