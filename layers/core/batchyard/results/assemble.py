@@ -62,13 +62,13 @@ def _finish(services: Services, batch: Batch, seconds_left: Callable[[], float])
     found = {
         "counts": Counts(summary.lines, tally.succeeded, tally.failed - tally.codes.get(UNCOUNTED, 0)),
         "usage": sum((shard.usage for shard in shards), Usage()),
-        "output_file_id": _keep(services, batch, "output.jsonl", output) if tally.succeeded else None,
-        "error_file_id": _keep(services, batch, "errors.jsonl", errors) if tally.failed else None,
+        "output_file_id": _keep(services, batch, object_keys.OUTPUT, output) if tally.succeeded else None,
+        "error_file_id": _keep(services, batch, object_keys.ERRORS, errors) if tally.failed else None,
         **_refusals(shards, tally),
     }
     status = _status(batch, shards, tally)
     proof = report(msgspec.structs.replace(batch, status=status, **found), summary, shards, tally, output, errors)
-    report_key = object_keys.result(batch.tenant, batch.batch_id, "report.json")
+    report_key = object_keys.result(batch.tenant, batch.batch_id, object_keys.REPORT)
     services.bucket.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))
     moved = services.batch_store.move_batch(batch.batch_id, status, services.now(), **found)
     return moved or services.batch_store.batch(batch.batch_id)

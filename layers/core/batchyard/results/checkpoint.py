@@ -16,7 +16,7 @@ from batchyard.observability import logger
 from batchyard.results.join import Result, Results, ResultsProgress, SkippedRuns, Tally
 from batchyard.services import Services
 
-NAMES: Final = ("output.jsonl", "errors.jsonl")
+NAMES: Final = (object_keys.OUTPUT, object_keys.ERRORS)
 
 
 class Written(NamedTuple):
