@@ -32,7 +32,7 @@ class ObjectJoin:
     def __init__(self, s3: S3Client, bucket: str, key: str, tagging: Mapping[str, str]) -> None:
         """Keep the arguments; nothing is sent yet."""
         self._s3, self._bucket, self._key, self._tagging = s3, bucket, key, tagging
-        self._upload_id = ""
+        self._multipart_id = ""
         self._parts: list[CompletedPart] = []
         self.version_id: str | None = None
 
@@ -50,7 +50,7 @@ class ObjectJoin:
         """Begin the multipart upload."""
         with translated(f"beginning s3://{self._bucket}/{self._key}"):
             begin: Any = {"Bucket": self._bucket, "Key": self._key, **self._tagging, **CHECKSUM}
-            self._upload_id = self._s3.create_multipart_upload(**begin)["UploadId"]
+            self._multipart_id = self._s3.create_multipart_upload(**begin)["UploadId"]
         return self
 
     def __exit__(
@@ -75,7 +75,7 @@ class ObjectJoin:
         return CompletedPart(sent["ETag"], sent.get("ChecksumCRC32"))
 
     def _where(self) -> Any:  # noqa: ANN401 - unpacked into calls that take these three among others
-        return {"Bucket": self._bucket, "Key": self._key, "UploadId": self._upload_id}
+        return {"Bucket": self._bucket, "Key": self._key, "UploadId": self._multipart_id}
 
 
 def _groups(sources: Sequence[SmallObject]) -> Iterator[list[SmallObject]]:
