@@ -54,10 +54,10 @@ class ObjectJoin:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Complete the object, or abort the upload after an error."""
-        if kind is not None:
+        if error_type is not None:
             with translated(f"aborting s3://{self._bucket}/{self._key}"):
                 self._s3.abort_multipart_upload(**self._where())
             return

@@ -132,12 +132,12 @@ class Writer:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Complete the object, or leave nothing behind but a suspended object."""
         if self._left:
             return
-        if kind is None:
+        if error_type is None:
             self._complete()
         elif self._multipart_id and not self._kept:
             with translated(f"aborting s3://{self._bucket}/{self.key}"):
