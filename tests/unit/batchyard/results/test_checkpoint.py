@@ -27,7 +27,7 @@ MOST_TURNS = 300
 
 
 def answer(custom_id: str, attempt: int) -> bytes:
-    """Answer well, badly, with an error that passes, with two kinds of no answer; the errors that pass tell their attempt."""
+    """Answer well, badly, with a transient error, with two kinds of no answer; the transient errors tell their attempt."""
     status = {1: 400, 2: 503, 5: 200}.get(int(custom_id[1:]) % 6, 200)
     error = {"code": "batch_expired"} if int(custom_id[1:]) % 6 == 3 else None
     response = None if error else {"status_code": status, "body": {"error": {"code": f"{status}-{attempt}"}}}
