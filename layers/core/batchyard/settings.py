@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+import msgspec
 
 from batchyard.domain.errors import SettingsError
 from batchyard.domain.numbers import whole
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from batchyard.costs.prices import Prices
 
 
-@dataclass(frozen=True, repr=False, eq=False)  # a cold start pays for each method that is generated
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What template.yaml tells a function: each field is an environment variable, in lower case."""
 
     bucket: str
@@ -106,12 +106,13 @@ class Settings:
 def read(environment: Mapping[str, str]) -> Settings:
     """Read the settings from variables; raises SettingsError, which names the variable that is missing or no number."""
     values: dict[str, str | int] = {}
-    for field in fields(Settings):
-        text = environment.get(field.name.upper())
+    required = Settings.__struct_fields__[: -len(Settings.__struct_defaults__)]
+    for name in Settings.__struct_fields__:
+        text = environment.get(name.upper())
         if text is not None:
-            values[field.name] = _number(field.name, text) if field.type is int else text
-        elif field.default is MISSING:
-            raise SettingsError(f"{field.name.upper()} is not set; template.yaml sets it for every function")
+            values[name] = _number(name, text) if Settings.__annotations__[name] is int else text
+        elif name in required:
+            raise SettingsError(f"{name.upper()} is not set; template.yaml sets it for every function")
     return Settings(**values)  # type: ignore[arg-type]  # the loop gave each field its own type
 
 

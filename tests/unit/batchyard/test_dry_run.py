@@ -1,10 +1,10 @@
 """A dry run tells what a batch would cost and sends nothing; max-cost-usd refuses what would cost more."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from batchyard.api.batches import create_batch, retrieve_batch
 from batchyard.costs.prices import BATCH

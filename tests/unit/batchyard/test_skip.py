@@ -2,9 +2,9 @@
 
 import gzip
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from batchyard.api.batches import create_batch
 from batchyard.domain.batch import SKIP

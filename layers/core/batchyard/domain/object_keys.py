@@ -5,8 +5,11 @@ from typing import Final
 
 INBOX: Final = "inbox/"
 FILES: Final = "files/"
+# The names of the results of a batch.
+OUTPUT: Final = "output.jsonl"
+ERRORS: Final = "errors.jsonl"
+REPORT: Final = "report.json"
 DEFAULT_TENANT: Final = "default"
-OUTPUT, ERRORS, REPORT = "output.jsonl", "errors.jsonl", "report.json"  # the results of a batch
 LONGEST_TENANT: Final = 256  # bytes
 UPLOAD: Final = re.compile(r"(batch_[0-9a-f]+)-([0-9]{5,9})-([0-9]{4,9})")
 FILE: Final = re.compile(r"files/([^/]+)/(file-[0-9A-Za-z]{22})")
