@@ -87,11 +87,28 @@ def test_an_attempt_that_the_provider_never_takes_in_holds_nobody_up_for_long() 
     poll(services, FIRST)
     assert store.read(name).unconfirmed == 0
     poll(services, FIRST)
-    assert store.read(name).unconfirmed == 0, "it is counted once"
+    assert (store.read(name).unconfirmed, store.read(name).overdue) == (0, 1), "it is counted once"
     services.provider.batches[made.id] = msgspec.structs.replace(made, status="in_progress")
     poll(services, FIRST)
     ledger = store.read(name)
-    assert (ledger.unconfirmed, ledger.confirmed) == (0, ledger.enqueued)
+    assert (ledger.unconfirmed, ledger.overdue, ledger.confirmed) == (0, 0, ledger.enqueued)
+
+
+def test_attempts_that_are_never_taken_in_let_no_more_out_than_at_the_beginning() -> None:
+    services = planned(max_enqueued_tokens="0", first_enqueued_tokens=1, max_requests_per_shard=1)
+    store, name = services.token_ledger_store, name_of(services)
+    for at in range(12):  # others of ours that the provider does not begin with
+        late = Reservation(attempt=f"b/{at}/1", since=0, tokens=10)
+        store.take(name, msgspec.structs.replace(late, tokens=0, wanted=10), Terms(), 0)
+        held = store.reservation(name, late.attempt)
+        assert held is not None
+        assert store.mark_overdue(name, held)
+    assert [submit(services, Step(BATCH_ID, shard)).next for shard in range(3)] == [Next.POLL, Next.POLL, Next.SUBMIT]
+    for at in range(12):
+        held = store.reservation(name, f"b/{at}/1")
+        assert held is not None
+        assert store.release(name, held, 0, ended=True)
+    assert store.read(name).overdue == 0
 
 
 def test_a_wait_of_more_than_a_minute_is_told() -> None:
