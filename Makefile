@@ -7,8 +7,8 @@ TENANT ?= default
 STACK ?= batchyard
 WALKS ?= 1000
 
-GOALS := help setup run up provider bridge key provider-key unit test conformance lint pytest bench faults lock prices docs format
-SETTINGS := PYTHON INPUT OUT PROVIDER_BASE_URL PROVIDER_API_KEY DRY_RUN MAX_COST_USD BRIDGE_PORT TABLE TENANT LIST REVOKE STACK SECRET WEBHOOK BENCH FILES WALKS
+GOALS := help setup run up provider bridge key provider-key unit test conformance lint pytest bench compat faults lock prices docs format
+SETTINGS := PYTHON INPUT OUT PROVIDER_BASE_URL PROVIDER_API_KEY DRY_RUN MAX_COST_USD BRIDGE_PORT TABLE TENANT LIST REVOKE STACK SECRET WEBHOOK BENCH FILES TOOLS LINES WALKS
 .PHONY: $(GOALS)
 
 # A misspelt word must not run anything, least of all the sample in place of the user's file.
@@ -85,6 +85,9 @@ docs: setup ## docs/settings.md, written from template.yaml
 
 bench: setup ## the benchmarks, as ratios; BENCH="upload plan" picks some, BENCH=fleet FILES=200 drops files into make up
 	@$(PY) -m tests.benchmarks $(BENCH) $(if $(FILES),--files "$(FILES)")
+
+compat: setup ## a short job with each tool that others wrote, in environments of their own; TOOLS="litellm curator" picks some, LINES=200
+	@$(PY) -m tests.compat $(if $(LINES),--lines "$(LINES)") $(TOOLS)
 
 faults: setup ## the fault suite at length: WALKS=1000 random walks, a fault at every single effect (half an hour or more)
 	@EVERY_EFFECT=1 WALKS="$(WALKS)" $(PY) -m pytest tests/faults tests/integration/batchyard
