@@ -12,7 +12,7 @@ from genai_prices.types import ModelInfo, Provider
 
 from local import ROOT
 
-PLACE: Final = ROOT / "layers/core/batchyard/planning/prices.json"
+PLACE: Final = ROOT / "layers/core/batchyard/costs/prices.json"
 # Services with a batch API of OpenAI's shape, and makers of models that gateways offer.
 SELLERS: Final = ("openai", "azure", "groq", "together", "anthropic", "google", "mistral", "deepseek", "x-ai")
 SAMPLE: Final = 1_000  # tokens: so few that the price is that of a short prompt, where long prompts cost more
@@ -33,14 +33,24 @@ def document(at: datetime) -> dict[str, Any]:
 def _model(provider: Provider, model: ModelInfo, at: datetime) -> dict[str, Any] | None:
     """Return one model; None if it is free or not sold by input tokens."""
     usual, batch = _prices(provider, model, at, {}), _prices(provider, model, at, BATCH)
-    if not usual[0]:
+    if not Decimal(usual.get("input", 0)):
         return None
-    listed = {} if batch == usual else {"batch_input": str(batch[0]), "batch_output": str(batch[1])}
-    return {"named": msgspec.to_builtins(model.match), "input": str(usual[0]), "output": str(usual[1]), **listed}
+    listed = {} if batch == usual else {f"batch_{name}": price for name, price in batch.items()}
+    return {"named": msgspec.to_builtins(model.match), **usual, **listed}
 
 
-def _prices(provider: Provider, model: ModelInfo, at: datetime, context: dict[str, str]) -> tuple[Decimal, Decimal]:
-    usage = Usage(input_tokens=SAMPLE, output_tokens=SAMPLE)
+def _prices(provider: Provider, model: ModelInfo, at: datetime, context: dict[str, str]) -> dict[str, str]:
+    """Return the prices of input, output and cached input; cached input is left out where it costs what other input does."""
+    plain = _price(provider, model, at, context, Usage(input_tokens=SAMPLE, output_tokens=SAMPLE))
+    of_cached = Usage(input_tokens=SAMPLE, cache_read_tokens=SAMPLE, output_tokens=SAMPLE)
+    cached = _price(provider, model, at, context, of_cached)[0]
+    known = {"input": str(plain[0]), "output": str(plain[1])}
+    return known if cached == plain[0] else {**known, "cached": str(cached)}
+
+
+def _price(
+    provider: Provider, model: ModelInfo, at: datetime, context: dict[str, str], usage: Usage
+) -> tuple[Decimal, Decimal]:
     found = model.calc_price(usage, provider, genai_request_timestamp=at, price_context=context)
     million = Decimal(1_000_000) / SAMPLE
     return _plain(found.input_price * million), _plain(found.output_price * million)

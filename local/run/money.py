@@ -66,9 +66,21 @@ def tokens_told(report: Path) -> str | None:
     return f"{usage['input_tokens']:,} in, {usage['output_tokens']:,} out"
 
 
+def cost_told(report: Path) -> str | None:
+    """Return what the batch cost, by its report; None if it sent nothing, or has no price."""
+    cost = json.loads(report.read_text(encoding="utf-8")).get("cost") or {}
+    if cost.get("unpriced_tokens"):
+        return f"unknown: {cost['unpriced_tokens']:,} tokens have no price"
+    return f"{_amount(cost['usd'])} ({cost['basis']})" if cost.get("usd") else None
+
+
+def _amount(usd: float) -> str:
+    return f"${usd:,.2f}" if usd >= 1 else f"${usd:.4f}"
+
+
 def _dollars(found: Mapping[str, Any]) -> str:
     if found["estimated_usd"] is not None:
-        return f"${found['estimated_usd']:,.2f}" if found["estimated_usd"] >= 1 else f"${found['estimated_usd']:.4f}"
+        return _amount(found["estimated_usd"])
     without = [each["model"] for each in found["models"] if each["estimated_usd"] is None]
     more = "" if len(without) <= _SHOWN_MODELS else ", …"
     return f"dollars unknown: there is no price for {', '.join(without[:_SHOWN_MODELS])}{more}"

@@ -17,7 +17,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from local.run.money import estimate_lines, tokens_told
+from local.run.money import cost_told, estimate_lines, tokens_told
 from local.run.records import Progress
 from local.run.summary import closing_sentence, outcome_lines
 
@@ -60,7 +60,7 @@ class Display:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
 
@@ -141,6 +141,8 @@ def _rows(
         yield "shards", f"{last.shards:,}"
     if report and (tokens := tokens_told(report)):
         yield "tokens", tokens
+    if report and (cost := cost_told(report)):
+        yield "cost", cost
     if provider:
         yield "provider", escape(provider)
     if seconds is not None:

@@ -85,8 +85,8 @@ class MemoryObjectJoin(ObjectJoin):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if kind is None:
+    def __exit__(self, error_type: object, error: object, trace: object) -> None:
+        if error_type is None:
             self._kept.put(self._into, self._whole)
             self.version_id = "v1"
 

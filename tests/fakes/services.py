@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from batchyard.adapters.event_bus import EventBus, detail
 from batchyard.adapters.executions import Executions
@@ -204,6 +206,8 @@ class MemoryServices(MemoryAdapters):
         self.now_is += seconds
 
 
+#: What each setting is when the environment does not name the setting.
+DEFAULTS: Final[dict[str, Any]] = {each.name: each.default for each in msgspec.structs.fields(Settings)}
 _SETTINGS: dict[str, str | int] = {
     "bucket": BUCKET, "table": "table", "event_bus": "bus", "provider_base_url": "http://127.0.0.1/v1",
     "provider_secret_id": "secret", "stack": "stack-1", "max_enqueued_tokens": "1000000000",

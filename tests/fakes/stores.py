@@ -13,8 +13,11 @@ from batchyard.adapters.quota_store import QuotaStore
 from batchyard.adapters.sweep_store import PAGE, SweepStore
 from batchyard.adapters.token_ledger_store import TokenLedgerStore
 from batchyard.adapters.upload_store import UploadStore
+from batchyard.costs.bill import Bill
+from batchyard.costs.cost import Cost
+from batchyard.costs.usage import Usage
 from batchyard.domain import statuses
-from batchyard.domain.batch import Batch, Counts, InputObject, Usage
+from batchyard.domain.batch import Batch, Counts, InputObject
 from batchyard.domain.create_limits import Creations
 from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.multipart_upload import KEEP_PARTS, StoredUpload, UploadPart
@@ -122,11 +125,14 @@ class MemoryBatchStore(BatchStore):
         completed = after.completed - (before.completed if before else 0)
         failed = after.failed - (before.failed if before else 0)
         used = after.usage - (before.usage if before else Usage())
+        cost = after.cost - (before.cost if before else Cost())
         if completed or failed or used != Usage():
             known = self.batch(after.batch_id)
             counts = known.counts
             moved = Counts(counts.total, counts.completed + completed, counts.failed + failed)
-            self._replace(after.batch_id, {"counts": moved, "usage": (known.usage or Usage()) + used})
+            self._replace(
+                after.batch_id, {"counts": moved, "usage": (known.usage or Usage()) + used, "cost": known.cost + cost}
+            )
 
     def link(self, provider_batch_id: str, shard: Shard) -> None:
         self.links[provider_batch_id] = LinkedShard(shard.batch_id, shard.shard)
@@ -278,6 +284,7 @@ class MemoryQuotaStore(QuotaStore):
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
         self.known: dict[str, Stored] = {}
+        self.kept_bills: dict[tuple[str, str, str], Bill] = {}
 
     def read(self, tenant: str) -> Stored:
         return self.known.get(tenant, Stored(tenant=tenant))
@@ -291,6 +298,13 @@ class MemoryQuotaStore(QuotaStore):
 
     def all(self, after: str) -> Iterator[Stored]:
         return iter([self.known[tenant] for tenant in sorted(self.known) if tenant > after])
+
+    def keep_bill(self, tenant: str, bill: Bill, expires_at_ttl: int) -> None:  # noqa: ARG002 - nothing expires here
+        self.kept_bills[tenant, bill.day, bill.batch_id] = bill
+
+    def bills(self, tenant: str, first_day: str, last_day: str) -> Iterator[Bill]:
+        known = [self.kept_bills[key] for key in sorted(self.kept_bills) if key[0] == tenant]
+        return iter([bill for bill in known if first_day <= bill.day <= last_day])
 
     def correct(self, before: Stored, size: int, now: int) -> bool:
         if self.read(before.tenant).bytes != before.bytes:

@@ -13,13 +13,12 @@ from batchyard.domain.step import Step
 from batchyard.planning.intake import intake
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
-from batchyard.settings import Settings
 from batchyard.shards.collect import collect
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
 from tests.fakes.batches import BUCKET, NOW
 from tests.fakes.endings import EndingsProvider
-from tests.fakes.services import MemoryAdapters, made_up_settings
+from tests.fakes.services import DEFAULTS, MemoryAdapters, made_up_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,7 +64,7 @@ class MemoryBacking:
 
     def __init__(self, **settings: str | int) -> None:
         self.invoked: list[Any] = []
-        self.settings = made_up_settings(**{"max_enqueued_tokens": Settings.max_enqueued_tokens, **settings})
+        self.settings = made_up_settings(**{"max_enqueued_tokens": DEFAULTS["max_enqueued_tokens"], **settings})
 
     def services(self, provider: Provider, clock: Callable[[], float], chance: Callable[[], float]) -> MemoryAdapters:
         self.adapters = MemoryAdapters(self.settings, provider, clock, chance)
@@ -150,7 +149,7 @@ class World(AnyWorld[EndingsProvider]):
     """A world whose provider ends each batch as a test says beforehand."""
 
 
-def memory_world() -> World:
+def memory_world(**settings: str | int) -> World:
     """Make a world of memory."""
     clock = Clock()
-    return World(MemoryBacking(), EndingsProvider(clock), clock)
+    return World(MemoryBacking(**settings), EndingsProvider(clock), clock)

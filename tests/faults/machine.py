@@ -14,7 +14,6 @@ import msgspec
 
 from batchyard.domain.errors import BatchyardError, StaleRecord, StoreError
 from batchyard.domain.step import MOST_TURNS, Next, Step
-from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning.plan import Planned, plan
 from batchyard.recovery.advance import advance
 from batchyard.results.assemble import assemble
@@ -23,6 +22,7 @@ from batchyard.shards.collect import collect
 from batchyard.shards.fail import fail_batch, fail_shard
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
+from tests.fakes.seconds_left import SecondsLeft
 from tests.faults.strikes import Killed, Strikes
 
 if TYPE_CHECKING:
@@ -98,17 +98,6 @@ class Execution:
     def open(self) -> list[int]:
         """List the shards whose iterations have not ended."""
         return [number for number, each in self.shards.items() if not each.ended]
-
-
-class Watch:
-    """The time an invocation has left: enough for so many looks at it, or for any number."""
-
-    def __init__(self, looks: int | None) -> None:
-        self.looks = inf if looks is None else looks
-
-    def __call__(self) -> float:
-        self.looks -= 1
-        return TIME_TO_END + 1 if self.looks >= 0 else TIME_TO_END - 1
 
 
 class Machine:
@@ -234,7 +223,7 @@ class Machine:
             self.payloads.clear()  # so many turns later, no delivery of those comes any more
 
     def _batch(self, execution: Execution) -> None:
-        left = Watch(self.short.pop(0) if self.short else None)
+        left = SecondsLeft(self.short.pop(0) if self.short else inf)
         batch_id, resume = execution.batch_id, execution.resumed
         if execution.next == "plan":
             call: Callable[[], Any] = lambda: plan(self.services, batch_id, resume=resume, seconds_left=left)  # noqa: E731
@@ -248,7 +237,7 @@ class Machine:
         execution.tries.clear()
         following = answer.next if isinstance(answer, Planned) else str(answer)
         execution.resumed = following == "plan"
-        self.out_of_time += left.looks < 0
+        self.out_of_time += left.low
         if following in {"run", "run_distributed"}:
             numbers = self._numbers(answer)
             execution.shards = {number: Iteration(_started(execution, number, 1)) for number in numbers}

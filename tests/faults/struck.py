@@ -152,7 +152,7 @@ class StruckWorld(AnyWorld[FatesProvider]):
 
     def change(self, **settings: Any) -> None:
         """Change settings of the services."""
-        self.services.settings = dataclasses.replace(self.services.settings, **settings)
+        self.services.settings = msgspec.structs.replace(self.services.settings, **settings)
 
     def play_until(self, operation: str, *, before: bool = False) -> None:
         """Play until the provider was called so, or is about to be."""

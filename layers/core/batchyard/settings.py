@@ -2,16 +2,20 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
 from functools import cache
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+import msgspec
 
 from batchyard.domain.errors import SettingsError
 from batchyard.domain.numbers import whole
 
+if TYPE_CHECKING:
+    from batchyard.costs.prices import Prices
 
-@dataclass(frozen=True, repr=False, eq=False)  # a cold start pays for each method that is generated
-class Settings:
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What template.yaml tells a function: each field is an environment variable, in lower case."""
 
     bucket: str
@@ -69,6 +73,8 @@ class Settings:
     record_days: int = 90
     #: Days until a result expires; 0 for never.
     results_days: int = 0
+    #: The user's own prices, as JSON; they go before ours.
+    price_list: str = ""
     #: `true` or `false`.
     keep_provider_files: str = "false"
     #: `true` or `false`.
@@ -80,6 +86,18 @@ class Settings:
         return urlsplit(self.provider_base_url).netloc.rpartition("@")[2].lower()
 
     @property
+    def prices(self) -> "Prices":
+        """Tell what models cost at the provider; raises SettingsError where the user's own list cannot be read."""
+        from batch_client import choose_profile  # noqa: PLC0415 - few functions need a price, so most load none of it
+        from batchyard.costs.prices import prices_of  # noqa: PLC0415 - as above
+
+        profile = choose_profile(self.provider_profile or None, self.provider_base_url)
+        try:
+            return prices_of(profile.name, self.price_list)
+        except ValueError as error:
+            raise SettingsError(f"PriceList is no list of prices: {error}. See docs/cost.md.") from error
+
+    @property
     def private_webhooks(self) -> bool:
         """Tell whether webhooks may go to any address, also by plain http."""
         return self.webhooks_to_private_addresses == "true"
@@ -88,12 +106,13 @@ class Settings:
 def read(environment: Mapping[str, str]) -> Settings:
     """Read the settings from variables; raises SettingsError, which names the variable that is missing or no number."""
     values: dict[str, str | int] = {}
-    for field in fields(Settings):
-        text = environment.get(field.name.upper())
+    required = Settings.__struct_fields__[: -len(Settings.__struct_defaults__)]
+    for name in Settings.__struct_fields__:
+        text = environment.get(name.upper())
         if text is not None:
-            values[field.name] = _number(field.name, text) if field.type is int else text
-        elif field.default is MISSING:
-            raise SettingsError(f"{field.name.upper()} is not set; template.yaml sets it for every function")
+            values[name] = _number(name, text) if Settings.__annotations__[name] is int else text
+        elif name in required:
+            raise SettingsError(f"{name.upper()} is not set; template.yaml sets it for every function")
     return Settings(**values)  # type: ignore[arg-type]  # the loop gave each field its own type
 
 

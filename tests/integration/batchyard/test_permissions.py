@@ -9,7 +9,6 @@ import base64
 import gzip
 import json
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from types import SimpleNamespace
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from msgspec.structs import replace
 from standardwebhooks.webhooks import Webhook
 
 from batch_client import BatchError as ProviderBatchError

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace as replaced
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace as replaced
 
 from batch_client import BatchError as ProviderBatchError
 from batch_client import QuotaError

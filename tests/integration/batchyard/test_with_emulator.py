@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import heapq
 import json
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from batch_client import BatchClient, RetryPolicy
@@ -171,7 +171,7 @@ def test_a_token_limit_is_learned_of_the_words_of_a_refusal_and_then_kept_to(wor
     limit = int(lines * len(text) * 20 / 4 * 1.1)  # fits one shard of ten
     emulator.play(enqueued_token_limits={"*": limit})
     before = {each["id"] for each in emulator.admin("/ledger?lines=false")["data"]}
-    world.services.settings = dataclasses.replace(
+    world.services.settings = msgspec.structs.replace(
         world.services.settings,
         max_requests_per_shard=lines,
         first_enqueued_tokens=1,  # all is a thousandth of what is real
@@ -202,7 +202,7 @@ def test_the_tail_of_a_batch_that_stalls_is_finished_line_by_line(
 ) -> None:
     emulator.play(calls=calls, seconds_per_batch=60)
     before, direct = connect(world, emulator), len(emulator.admin("/ledger")["direct"])
-    world.services.settings = dataclasses.replace(
+    world.services.settings = msgspec.structs.replace(
         world.services.settings, deadline_action="finish", poll_floor_seconds=21_600, poll_ceiling_seconds=86_400
     )
     ids = IDS[:20]

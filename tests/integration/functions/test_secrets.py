@@ -11,7 +11,7 @@ import sys
 import time
 from base64 import b64decode, b64encode
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -111,14 +111,14 @@ def stack(folder: Path) -> Iterator[Doors]:
         for owner, text in secrets.items():
             boto3.client("secretsmanager").put_secret_value(SecretId=SECRETS[owner], SecretString=text)
         provider = started.enter_context(own_provider("--api-key", PROVIDER_KEY, "--seconds-per-batch", "0.2"))
-        settings = replace(
+        settings = msgspec.structs.replace(
             SETTINGS, provider_base_url=provider["PROVIDER_BASE_URL"], webhooks_to_private_addresses="true"
         )
         aws = {
             "AWS_ENDPOINT_URL": started.enter_context(moto_server()), "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": AWS_SECRET, "AWS_SESSION_TOKEN": "made-up-session-token",
         }  # fmt: skip
-        ours = {each.name.upper(): str(getattr(settings, each.name)) for each in fields(Settings)}
+        ours = {each.name.upper(): str(getattr(settings, each.name)) for each in msgspec.structs.fields(Settings)}
         receiver = started.enter_context(receiving())
         yield Doors({**aws, **ours, **EVERYTHING}, folder, started, receiver, provider, {
             "provider key": PROVIDER_KEY, "webhook secret": OF_PROVIDER.removeprefix("whsec_"), "signing secret": SIGNING,

@@ -1,14 +1,15 @@
 """A dry run tells what a batch would cost and sends nothing; max-cost-usd refuses what would cost more."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from batchyard.api.batches import create_batch, retrieve_batch
+from batchyard.costs.prices import BATCH
 from batchyard.domain.batch import shape
-from batchyard.domain.time_budget import TIME_TO_END
+from batchyard.domain.step import TIME_TO_END
 from batchyard.planning.plan import plan
 from tests.fakes.batches import BUCKET
 from tests.fakes.bucket import MemoryBucket
@@ -51,7 +52,7 @@ def test_a_dry_run_ends_with_an_estimate_and_sends_nothing(world: World) -> None
     )  # fmt: skip
     assert found["estimated_usd"] == pytest.approx((0.2 * tokens + 0.8 * 1_000) / 1e6, abs=1e-6)
     (model,) = found["models"]
-    assert (model["model"], model["lines"], model["batch_price"], model["waves"]) == (MINI, 10, "listed", None)
+    assert (model["model"], model["lines"], model["price_basis"], model["waves"]) == (MINI, 10, BATCH, None)
     assert json.loads(world.result(batch_id, "report.json"))["preflight"] == found
     assert world.provider.calls == []
 

@@ -2,13 +2,13 @@
 
 import gzip
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from batchyard.api.batches import create_batch
 from batchyard.domain.batch import SKIP
-from batchyard.domain.time_budget import TIME_TO_END
+from batchyard.domain.step import TIME_TO_END
 from batchyard.planning import skipped
 from batchyard.planning.plan import plan
 from tests.fakes.bucket import MemoryBucket

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from batchyard.adapters.event_bus import NAMES, EventBus
-from batchyard.domain.batch import Batch, BatchError, Counts, Usage
+from batchyard.costs.usage import Usage
+from batchyard.domain.batch import Batch, BatchError, Counts
 from batchyard.domain.errors import StoreError
 from batchyard.domain.statuses import PAUSED, RESUMED, STAMPS, TRANSITIONS
 from batchyard.domain.stored_file import file_id

@@ -1,13 +1,13 @@
 """The price list in the layer is that of the locked genai-prices, and is read as genai-prices reads its own."""
 
 from datetime import UTC, datetime
-from decimal import Decimal
 
 import msgspec
 import pytest
 from genai_prices import Usage, calc_price
 
-from batchyard.planning.prices import FILE, batch_price, price_list
+from batchyard.costs import prices
+from batchyard.costs.prices import FILE, batch_price, price_list
 from local.prices import BATCH, document
 
 AT = datetime.fromisoformat(price_list().at).replace(tzinfo=UTC)
@@ -30,7 +30,7 @@ def test_the_list_is_what_make_prices_writes() -> None:
         ("compatible", "anthropic", "claude-sonnet-4-5"),
     ],
 )
-def test_a_model_costs_what_the_library_says_or_half_where_it_has_no_batch_price(
+def test_a_model_costs_what_the_library_says_or_its_full_price_where_it_has_no_batch_price(
     profile: str, seller: str, model: str
 ) -> None:
     usage = Usage(input_tokens=1_000, output_tokens=1_000)
@@ -39,7 +39,7 @@ def test_a_model_costs_what_the_library_says_or_half_where_it_has_no_batch_price
         for context in ({}, BATCH)
     )
     listed = batch.total_price != usual.total_price
-    share = Decimal(1) if listed else Decimal("0.5")
     price = batch_price(profile, model)
     assert price is not None
-    assert price == (batch.input_price * 1_000 * share, batch.output_price * 1_000 * share, listed)
+    assert (price.input, price.output) == (batch.input_price * 1_000, batch.output_price * 1_000)
+    assert price.basis == (prices.BATCH if listed else prices.FULL)

@@ -1,8 +1,8 @@
 """Every function folder is deployed, is told what it reads, and is watched where it can fail unseen."""
 
-import dataclasses
 from typing import Any
 
+import msgspec
 import pytest
 from aws_lambda_powertools.shared import constants
 
@@ -11,7 +11,7 @@ from batchyard.domain.statuses import ENDED
 from batchyard.settings import Settings
 from tests.unit.template.documents import ROOT, Json, expanded, functions, references, resources, template
 
-FIELDS = {field.name.upper(): field for field in dataclasses.fields(Settings)}
+FIELDS = {field.name.upper(): field for field in msgspec.structs.fields(Settings)}
 each_function = pytest.mark.parametrize("name", functions())
 each_field = pytest.mark.parametrize("variable", FIELDS)
 
@@ -52,7 +52,7 @@ def test_a_function_folder_holds_nothing_to_build(name: str) -> None:
 def test_what_settings_reads_the_template_sets(variable: str) -> None:
     everyone = {variable} & set(everywhere())
     assert everyone or any(variable in own(name) for name in functions())
-    if FIELDS[variable].default is dataclasses.MISSING:
+    if FIELDS[variable].required:
         assert everyone
 
 
@@ -67,7 +67,7 @@ def test_the_template_sets_nothing_that_nobody_reads() -> None:
 def test_a_parameter_defaults_to_what_settings_defaults_to(variable: str) -> None:
     default = FIELDS[variable].default
     parameter: Any = everywhere().get(variable, {}).get("Ref")
-    if default is not dataclasses.MISSING and parameter:
+    if default is not msgspec.NODEFAULT and parameter:
         assert template()["Parameters"][parameter]["Default"] == default
 
 

@@ -8,8 +8,10 @@ import msgspec
 
 from batchyard.adapters.aws import through_conflicts, translated
 from batchyard.adapters.table import ANY, INDEX, NEW, THERE, Table, behind, changing, encode, members
+from batchyard.costs.cost import Cost
+from batchyard.costs.usage import Usage
 from batchyard.domain import statuses
-from batchyard.domain.batch import Batch, Usage
+from batchyard.domain.batch import Batch
 from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.shard import Shard, with_next_version
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 BATCH: Final = "BATCH"
 OPEN: Final = "open_for"  # a member of batches that have not ended, and the index of these batches
-USED: Final = "used_"  # the sums of tokens begin so
+USED, COST = "used_", "cost_"  # the sums of tokens begin so, and those of what they cost
 HELD: Final = "held_by"  # the set of shards that wait; DynamoDB drops an empty set
 
 
@@ -183,7 +185,8 @@ class BatchStore(Table):
 def _batch(item: dict[str, Any]) -> Batch:
     """Read a batch. Before its usage is final, the sums of its shards stand for it; a pause counts while a shard waits."""
     used = {name: item.get(f"{USED}{name}", 0) for name in Usage.__struct_fields__}
-    known = {"usage": used if any(used.values()) else None, **item}
+    cost = {name: item.get(f"{COST}{name}", 0) for name in Cost.__struct_fields__}
+    known = {"usage": used if any(used.values()) else None, "cost": cost, **item}
     return msgspec.convert({**known, "paused": item.get("paused") if item.get(HELD) else None}, Batch)
 
 
@@ -213,9 +216,11 @@ def _share(before: Shard | None, after: Shard) -> dict[str, Any]:
     completed = after.completed - (before.completed if before else 0)
     failed = after.failed - (before.failed if before else 0)
     used = msgspec.structs.asdict(after.usage - (before.usage if before else Usage()))
-    tokens = {f"{USED}{name}": count for name, count in used.items() if count}
-    sets, adds, deletes = [], [f"{name} :{name}" for name in tokens], list[str]()
-    values = encode({f":{name}": count for name, count in tokens.items()})
+    cost = msgspec.structs.asdict(after.cost - (before.cost if before else Cost()))
+    sums = {f"{USED}{name}": count for name, count in used.items() if count}
+    sums |= {f"{COST}{name}": amount for name, amount in cost.items() if amount}
+    sets, adds, deletes = [], [f"{name} :{name}" for name in sums], list[str]()
+    values = encode({f":{name}": more for name, more in sums.items()})
     if completed or failed:
         sets += [f"#counts.{name} = #counts.{name} + :{name}" for name in ("completed", "failed")]
         values |= encode({":completed": completed, ":failed": failed})

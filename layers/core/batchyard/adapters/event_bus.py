@@ -57,7 +57,7 @@ def detail(batch: Batch) -> str:
 
 def _results(batch: Batch) -> dict[str, str | None]:
     """Return where in S3 each result lies; None for a result that does not exist."""
-    there = {"output.jsonl": batch.output_file_id, "errors.jsonl": batch.error_file_id}
+    there = {object_keys.OUTPUT: batch.output_file_id, object_keys.ERRORS: batch.error_file_id}
     place = f"s3://{batch.input.bucket}/"
     return {
         name: f"{place}{object_keys.result(batch.tenant, batch.batch_id, name)}" if file_id else None

@@ -32,7 +32,7 @@ class ObjectJoin:
     def __init__(self, s3: S3Client, bucket: str, key: str, tagging: Mapping[str, str]) -> None:
         """Keep the arguments; nothing is sent yet."""
         self._s3, self._bucket, self._key, self._tagging = s3, bucket, key, tagging
-        self._upload_id = ""
+        self._multipart_id = ""
         self._parts: list[CompletedPart] = []
         self.version_id: str | None = None
 
@@ -50,14 +50,14 @@ class ObjectJoin:
         """Begin the multipart upload."""
         with translated(f"beginning s3://{self._bucket}/{self._key}"):
             begin: Any = {"Bucket": self._bucket, "Key": self._key, **self._tagging, **CHECKSUM}
-            self._upload_id = self._s3.create_multipart_upload(**begin)["UploadId"]
+            self._multipart_id = self._s3.create_multipart_upload(**begin)["UploadId"]
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Complete the object, or abort the upload after an error."""
-        if kind is not None:
+        if error_type is not None:
             with translated(f"aborting s3://{self._bucket}/{self._key}"):
                 self._s3.abort_multipart_upload(**self._where())
             return
@@ -75,7 +75,7 @@ class ObjectJoin:
         return CompletedPart(sent["ETag"], sent.get("ChecksumCRC32"))
 
     def _where(self) -> Any:  # noqa: ANN401 - unpacked into calls that take these three among others
-        return {"Bucket": self._bucket, "Key": self._key, "UploadId": self._upload_id}
+        return {"Bucket": self._bucket, "Key": self._key, "UploadId": self._multipart_id}
 
 
 def _groups(sources: Sequence[SmallObject]) -> Iterator[list[SmallObject]]:

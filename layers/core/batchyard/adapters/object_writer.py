@@ -51,7 +51,7 @@ class Begun(msgspec.Struct, frozen=True):
     """
 
     #: The multipart upload to S3; None if nothing was sent yet.
-    upload_id: str | None = None
+    multipart_id: str | None = None
     parts: list[CompletedPart] = []
     #: Bytes that are not sent yet.
     held: bytes = b""
@@ -73,7 +73,7 @@ class Writer:
         self._s3, self._bucket, self.key, self._read, self._put = s3, bucket, key, read, put
         self._kept = begun is not None  # somebody may go on with this upload after us
         begun = begun or Begun()
-        self._upload_id, self._parts, self.size = begun.upload_id, list(begun.parts), begun.size
+        self._multipart_id, self._parts, self.size = begun.multipart_id, list(begun.parts), begun.size
         self.crc32 = begun.crc32
         self._held, self._held_bytes = [begun.held], len(begun.held)
         self._digest = hashlib.sha256() if hashing and not self._kept else None
@@ -119,11 +119,11 @@ class Writer:
     def suspend(self) -> Begun:
         """Leave the object unfinished for another writer; this one writes no more."""
         self._left = True
-        return Begun(self._upload_id, self._parts, b"".join(self._held), self.size, self.crc32)
+        return Begun(self._multipart_id, self._parts, b"".join(self._held), self.size, self.crc32)
 
     def discard(self) -> None:
         """Leave nothing of the object, whoever began it; nobody goes on with it."""
-        if self._upload_id:
+        if self._multipart_id:
             with suppress(UploadGone), translated(f"aborting s3://{self._bucket}/{self.key}"):
                 self._s3.abort_multipart_upload(**self._where())
 
@@ -132,14 +132,14 @@ class Writer:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Complete the object, or leave nothing behind but a suspended object."""
         if self._left:
             return
-        if kind is None:
+        if error_type is None:
             self._complete()
-        elif self._upload_id and not self._kept:
+        elif self._multipart_id and not self._kept:
             with translated(f"aborting s3://{self._bucket}/{self.key}"):
                 self._s3.abort_multipart_upload(**self._where())
 
@@ -148,12 +148,12 @@ class Writer:
         return PART * (1 + len(self._parts) // PARTS_PER_SIZE)
 
     def _where(self) -> Any:  # noqa: ANN401 - unpacked into calls that take these three among others
-        return {"Bucket": self._bucket, "Key": self.key, "UploadId": self._upload_id}
+        return {"Bucket": self._bucket, "Key": self.key, "UploadId": self._multipart_id}
 
     def _next(self) -> Any:  # noqa: ANN401 - unpacked, as above
-        if self._upload_id is None:
+        if self._multipart_id is None:
             made = self._s3.create_multipart_upload(Bucket=self._bucket, Key=self.key, **CHECKSUM)  # type: ignore[arg-type]  # literals
-            self._upload_id = made["UploadId"]
+            self._multipart_id = made["UploadId"]
         if len(self._parts) == MOST_PARTS:
             raise BatchyardError(f"s3://{self._bucket}/{self.key} is larger than {MOST_PARTS:,} parts can hold")
         return {**self._where(), "PartNumber": len(self._parts) + 1}
@@ -192,7 +192,7 @@ class Writer:
         self.size += stop - start
 
     def _complete(self) -> None:
-        if self._upload_id is None:
+        if self._multipart_id is None:
             self._put(self.key, b"".join(self._held))
             return
         if self._held_bytes:

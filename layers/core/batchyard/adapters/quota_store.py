@@ -1,4 +1,4 @@
-"""The records of how many bytes each tenant stores."""
+"""The records of what each tenant uses: the bytes that it stores, and the bill of each of its batches."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from batchyard.adapters.table import INDEX, Table, behind, changing
+from batchyard.adapters.table import ANY, INDEX, Table, behind, changing, members
+from batchyard.costs.bill import Bill
 from batchyard.domain.stored_file import Stored
 
 if TYPE_CHECKING:
@@ -57,6 +58,17 @@ class QuotaStore(Table):
         found = self._query(f"gsi1pk = :sums{rest}", {":sums": SUMS, **start}, IndexName=INDEX)
         return map(_listed, found)
 
+    def keep_bill(self, tenant: str, bill: Bill, expires_at_ttl: int) -> None:
+        """Record the bill of a batch; once more changes nothing."""
+        key = {"pk": _bills(tenant), "sk": f"{bill.day}#{bill.batch_id}"}
+        self._put(key, {**members(bill), "expires_at_ttl": expires_at_ttl}, ANY)
+
+    def bills(self, tenant: str, first_day: str, last_day: str) -> Iterator[Bill]:
+        """Yield the bills of a tenant from one day to another, both included, in the order of days."""
+        values = {":pk": _bills(tenant), ":first": first_day, ":last": f"{last_day}~"}
+        found = self._query("pk = :pk AND sk BETWEEN :first AND :last", values, ConsistentRead=True)
+        return (msgspec.convert(item, Bill) for item in found)
+
     def correct(self, before: Stored, size: int, now: int) -> bool:
         """Write the true sum over the sum that was read as `before`; False if the sum was changed since."""
         counted = {"bytes": size, "counted_at": now}
@@ -68,6 +80,10 @@ def _listed(item: dict[str, Any]) -> Stored:
         return msgspec.convert(item, Stored)
     except msgspec.ValidationError:
         return Stored(tenant=item["gsi1sk"])
+
+
+def _bills(tenant: str) -> str:
+    return f"USAGE#{tenant}"
 
 
 def _key(tenant: str) -> dict[str, str]:

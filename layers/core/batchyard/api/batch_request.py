@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from batchyard.domain.batch import BatchError
-from batchyard.domain.errors import invalid_request
+from batchyard.domain.errors import invalid_request, missing_parameter
 from batchyard.domain.stored_file import LONGEST_LIFE, SHORTEST_LIFE
 from batchyard.lines.line import ENDPOINTS
 from batchyard.planning import options
@@ -40,9 +40,7 @@ def check(body: object, windows: Collection[str]) -> BatchRequest:
         raise invalid_request(BatchError("invalid_type", "The body must be a JSON object."))
     for name in MEMBERS:
         if body.get(name) is None:
-            raise invalid_request(
-                BatchError("missing_required_parameter", f"Missing required parameter: '{name}'.", name)
-            )
+            raise missing_parameter(name)
         if not isinstance(body[name], str):
             raise invalid_request(BatchError("invalid_type", f"'{name}' must be a string.", name))
     wrong = _wrong_endpoint(body) or _wrong_window(body, windows) or _wrong_metadata(body) or _wrong_expiry(body)

@@ -69,7 +69,7 @@ def batch_report(services: Services, tenant: str, batch_id: str) -> bytes | str:
     """Return the report.json of a batch, or the URL of a large one; raises ApiError 404 while there is none."""
     batch = _own(services, tenant, batch_id)
     try:
-        found, _ = services.bucket.head(object_keys.result(batch.tenant, batch_id, "report.json"))
+        found, _ = services.bucket.head(object_keys.result(batch.tenant, batch_id, object_keys.REPORT))
     except NotFound as error:
         yet = "." if batch.ended else " yet: it is written when the batch ends."
         message = f"The batch '{batch_id}' has no report{yet}"

@@ -6,7 +6,7 @@ from typing import Final
 
 from batchyard.domain import nesting
 from batchyard.domain.batch import BatchError
-from batchyard.domain.errors import ApiError, invalid_request
+from batchyard.domain.errors import ApiError, invalid_request, missing_parameter
 from batchyard.domain.multipart_upload import UPLOAD_ID
 from batchyard.domain.numbers import whole
 from batchyard.domain.stored_file import BATCH, LONGEST_LIFE, PROCESSED, SHORTEST_LIFE, StoredFile
@@ -22,7 +22,7 @@ SHOWN_NAME, SHOWN_ID = 64, 200  # characters
 def check_purpose(purpose: object) -> str:
     """Return the purpose if a user may give it; raises ApiError 400."""
     if purpose is None:
-        raise missing("purpose")
+        raise missing_parameter("purpose")
     if purpose not in PURPOSES:
         message = f"{str(purpose)[:64]!r} is not one of {list(PURPOSES)} - 'purpose'"
         raise invalid_request(BatchError("invalid_value", message, "purpose"))
@@ -32,7 +32,7 @@ def check_purpose(purpose: object) -> str:
 def check_filename(filename: object, purpose: str) -> str:
     """Return the name of a file if OpenAI would take it; raises ApiError 400."""
     if filename is None or filename == "":
-        raise missing("filename")
+        raise missing_parameter("filename")
     if not isinstance(filename, str):
         raise invalid_request(BatchError("invalid_type", "'filename' must be a string.", "filename"))
     if len(filename) > LONGEST_FILENAME:
@@ -92,11 +92,6 @@ def check_first_line(start: bytes, *, whole: bool) -> None:
 def _no_input(why: str) -> ApiError:
     message = f"Invalid file format. Input file must be in .jsonl format for Batch API: {why}"
     return ApiError(HTTPStatus.BAD_REQUEST, message)
-
-
-def missing(name: str) -> ApiError:
-    """Make the error of a required member that is missing."""
-    return invalid_request(BatchError("missing_required_parameter", f"Missing required parameter: '{name}'.", name))
 
 
 def unknown(file_id: str) -> ApiError:

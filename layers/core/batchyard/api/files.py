@@ -5,13 +5,13 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from batchyard.api import file_rules, quotas, tenancy
-from batchyard.api.file_rules import check_first_line, missing, no_input, unknown
+from batchyard.api.file_rules import check_first_line, no_input, unknown
 from batchyard.api.form import Field, parse
 from batchyard.api.paging import page_limit
 from batchyard.api.presigned import refresh
 from batchyard.domain import nesting, object_keys, stored_file
 from batchyard.domain.batch import BatchError, InputObject
-from batchyard.domain.errors import ApiError, NotFound, StaleRecord, invalid_request
+from batchyard.domain.errors import ApiError, NotFound, StaleRecord, invalid_request, missing_parameter
 from batchyard.domain.stored_file import BATCH, BATCH_OUTPUT, FILE_ID, PROCESSED, StoredFile, shape
 from batchyard.services import Services
 
@@ -173,7 +173,7 @@ def _checked(fields: dict[str, Field]) -> tuple[Field, str, int | None]:
     """Return the file, its purpose and its life in seconds, if OpenAI would take them; raises ApiError 400."""
     file = fields.get("file")
     if file is None:
-        raise missing("file")
+        raise missing_parameter("file")
     if file.filename is None:
         message = "'file' came without a filename. Send it as a file, in a part that has one."
         raise invalid_request(BatchError("missing_required_parameter", message, "file"))

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from batchyard import services
-from batchyard.api import batches, files, presigned, uploads, webhook_endpoints
+from batchyard.api import batches, files, presigned, uploads, usage, webhook_endpoints
 from batchyard.api.app import JSON, body, header, headers, inline_or_elsewhere, optional_body, query, raw_body, tenant
 from batchyard.webhooks.receive import receive
 
@@ -53,6 +53,12 @@ def resume_batch(batch_id: str) -> dict[str, Any]:
 def batch_report(batch_id: str) -> Response[Any]:
     """RetrieveReport."""
     return inline_or_elsewhere(batches.batch_report(services.current(), tenant(), batch_id), JSON)
+
+
+@router.get("/v1/usage")
+def retrieve_usage() -> dict[str, Any]:
+    """Sum up tokens and dollars; ours, not OpenAI's."""
+    return usage.usage(services.current(), tenant(), query("from"), query("to"), query("group_by"))
 
 
 # Files

@@ -3,9 +3,8 @@
 from http import HTTPStatus
 
 from batchyard.api import file_rules
-from batchyard.api.file_rules import missing
 from batchyard.domain.batch import BatchError
-from batchyard.domain.errors import ApiError, invalid_request
+from batchyard.domain.errors import ApiError, invalid_request, missing_parameter
 from batchyard.domain.multipart_upload import MOST_PARTS, PENDING, StoredUpload, Wanted
 
 
@@ -17,7 +16,7 @@ def check(body: object, most: int, way_for_more: str) -> Wanted:
     filename = file_rules.check_filename(body.get("filename"), purpose)
     size = body.get("bytes")
     if size is None:
-        raise missing("bytes")
+        raise missing_parameter("bytes")
     if not isinstance(size, int) or isinstance(size, bool):
         raise invalid_request(BatchError("invalid_type", "'bytes' must be a whole number.", "bytes"))
     if size < 1:
@@ -43,7 +42,7 @@ def check_part_ids(body: object) -> list[str]:
     """Return the ids of the parts, in the order of their bytes; raises ApiError 400."""
     part_ids = body.get("part_ids") if isinstance(body, dict) else None
     if part_ids is None:
-        raise missing("part_ids")
+        raise missing_parameter("part_ids")
     if not isinstance(part_ids, list) or not all(isinstance(part_id, str) for part_id in part_ids):
         raise invalid_request(BatchError("invalid_type", "'part_ids' must be a list of strings.", "part_ids"))
     if len(part_ids) > MOST_PARTS:

@@ -12,13 +12,13 @@ from typing import Any, Final
 
 from batchyard.adapters.object_join import SmallObject
 from batchyard.api import quotas, upload_rules
-from batchyard.api.file_rules import check_first_line, missing
+from batchyard.api.file_rules import check_first_line
 from batchyard.api.files import MOST_IN_FORM, too_large
 from batchyard.api.form import parse
 from batchyard.api.tenancy import own
 from batchyard.api.upload_rules import not_pending, too_many_parts, unknown
 from batchyard.domain import multipart_upload, object_keys, stored_file
-from batchyard.domain.errors import ApiError, NotFound, StaleRecord
+from batchyard.domain.errors import ApiError, NotFound, StaleRecord, missing_parameter
 from batchyard.domain.multipart_upload import (
     CANCELLED,
     COMPLETED,
@@ -43,7 +43,7 @@ def create_upload(services: Services, tenant: str, body: object) -> dict[str, An
     """Begin an upload."""
     wanted = upload_rules.check(body, MOST_JOINED, WAY_FOR_MORE)
     if upload_rules.text_of(body, "mime_type") is None:
-        raise missing("mime_type")
+        raise missing_parameter("mime_type")
     upload = multipart_upload.new(f"upload_{secrets.token_hex(16)}", tenant, services.now(), wanted)
     with quotas.room_for(services, tenant, wanted.bytes):
         services.upload_store.create(upload)
@@ -57,7 +57,7 @@ def add_part(services: Services, tenant: str, upload_id: str, content_type: str 
     upload = _pending(services, tenant, upload_id)
     data = parse(content_type, body).get("data")
     if data is None:
-        raise missing("data")
+        raise missing_parameter("data")
     most = MOST_OFTEN * upload.bytes
     if not services.upload_store.count_part(upload_id, len(data.data), most, MOST_OFTEN * MOST_PARTS):
         raise too_many_parts(_pending(services, tenant, upload_id))

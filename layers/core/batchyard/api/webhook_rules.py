@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from batchyard.domain.batch import BatchError
-from batchyard.domain.errors import ApiError, invalid_request
+from batchyard.domain.errors import ApiError, invalid_request, missing_parameter
 from batchyard.domain.webhook_endpoint import EVENT_TYPES, wrong_url
 
 LONGEST_NAME: Final = 256
@@ -34,9 +34,7 @@ def check(body: object, *, whole: bool, private: bool) -> Wanted:
     given = {name: body[name] for name in ("name", "url", "event_types") if body.get(name) is not None}
     missing = next((name for name in ("event_types", "name", "url") if whole and name not in given), None)
     if missing is not None:
-        raise invalid_request(
-            BatchError("missing_required_parameter", f"Missing required parameter: '{missing}'.", missing)
-        )
+        raise missing_parameter(missing)
     wrong = _wrong_name(given.get("name", "x")) or _wrong_types(given.get("event_types", [EVENT_TYPES[0]]))
     if "url" in given:
         wrong = wrong or wrong_url(given["url"], private=private)
@@ -51,9 +49,7 @@ def check_event_type(body: object) -> str:
     """Read the `event_type` of a test; raises ApiError 400."""
     given = body.get("event_type") if isinstance(body, dict) else None
     if given is None:
-        raise invalid_request(
-            BatchError("missing_required_parameter", "Missing required parameter: 'event_type'.", "event_type")
-        )
+        raise missing_parameter("event_type")
     wrong = _wrong_types([given])
     if wrong is not None:
         raise invalid_request(msgspec.structs.replace(wrong, param="event_type"))

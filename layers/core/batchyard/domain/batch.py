@@ -2,11 +2,12 @@
 
 import hashlib
 from enum import StrEnum
-from operator import add, sub
 from typing import Any, Final
 
 import msgspec
 
+from batchyard.costs.cost import Cost
+from batchyard.costs.usage import Usage
 from batchyard.domain import statuses
 from batchyard.domain.numbers import DAY, HOUR, amount, whole
 
@@ -16,7 +17,6 @@ REFUSE, SKIP = "refuse", "skip"  # a batch with bad lines is refused, or runs wi
 USUAL_ENDPOINT: Final = "/v1/chat/completions"
 WINDOW_UNITS: Final = {"h": HOUR, "d": DAY}
 LONGEST_WINDOW: Final = 4  # characters; clients generated from OpenAI's description read times as 32 bits
-LARGEST: Final = 2**31 - 1  # such clients read every number as 32 bits
 
 TIMES: Final = (
     "in_progress_at", "expires_at", "finalizing_at", "completed_at", "failed_at", "expired_at", "cancelling_at", "cancelled_at",
@@ -71,43 +71,6 @@ class Counts(msgspec.Struct, frozen=True):
     failed: int = 0
 
 
-class Usage(msgspec.Struct, frozen=True):
-    """Tokens as the provider counted them."""
-
-    input_tokens: int = 0
-    cached_tokens: int = 0
-    output_tokens: int = 0
-    reasoning_tokens: int = 0
-    total_tokens: int = 0
-
-    def __add__(self, other: "Usage") -> "Usage":
-        """Sum member by member."""
-        return Usage(*map(add, msgspec.structs.astuple(self), msgspec.structs.astuple(other)))
-
-    def __sub__(self, other: "Usage") -> "Usage":
-        """Subtract member by member."""
-        return Usage(*map(sub, msgspec.structs.astuple(self), msgspec.structs.astuple(other)))
-
-    def most(self, other: "Usage | None") -> "Usage":
-        """Return the greater of the two, member by member."""
-        return Usage(*map(max, msgspec.structs.astuple(self), msgspec.structs.astuple(other or Usage())))
-
-    @property
-    def fits(self) -> bool:
-        """Tell whether every sum can be shown: generated clients fail on more than 32 bits. The report shows any sum."""
-        return all(count <= LARGEST for count in msgspec.structs.astuple(self))
-
-    def shape(self) -> dict[str, Any]:
-        """Shape OpenAI's `usage`."""
-        return {
-            "input_tokens": self.input_tokens,
-            "input_tokens_details": {"cached_tokens": self.cached_tokens},
-            "output_tokens": self.output_tokens,
-            "output_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
-            "total_tokens": self.total_tokens,
-        }
-
-
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """The record `BATCH#<id>` / `BATCH`. Times are Unix seconds."""
 
@@ -139,6 +102,10 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     preflight: str | None = None
     counts: Counts = Counts()
     usage: Usage | None = None
+    #: What the tokens of `usage` cost.
+    cost: Cost = Cost()
+    #: The whole `cost` that the report shows, as JSON text; None until the batch ends.
+    priced: str | None = None
     shards: int = 0
     errors: list[BatchError] = []
     errors_total: int = 0
@@ -196,6 +163,7 @@ def shape(batch: Batch) -> dict[str, Any]:
         **{name: getattr(batch, name) for name in TIMES},
         "request_counts": msgspec.to_builtins(batch.counts),
         "usage": batch.usage.shape() if batch.usage and batch.usage.fits else None,
+        **_cost(batch),
         "metadata": batch.metadata,
         **({"paused": batch.paused} if batch.paused and not batch.ended else {}),
         **({"errors_total": batch.errors_total} if batch.errors else {}),
@@ -212,6 +180,13 @@ def _options(batch: Batch) -> dict[str, Any]:
         "preflight": msgspec.json.decode(batch.preflight) if batch.preflight else None,
     }
     return {name: value for name, value in asked.items() if value is not None}
+
+
+def _cost(batch: Batch) -> dict[str, Any]:
+    """Show what the batch cost, or what it has cost so far; nothing before its first tokens."""
+    if batch.priced is not None:
+        return {"cost": msgspec.json.decode(batch.priced)}
+    return {"cost": batch.cost.shape()} if batch.cost != Cost() else {}
 
 
 def _errors(batch: Batch) -> dict[str, Any] | None:

@@ -117,3 +117,8 @@ def shown_to_tenants(text: str) -> str:
 def invalid_request(error: BatchError) -> ApiError:
     """Answer 400, with OpenAI's members."""
     return ApiError(HTTPStatus.BAD_REQUEST, error.message, code=error.code, param=error.param)
+
+
+def missing_parameter(name: str) -> ApiError:
+    """Answer 400 for a required member that is missing, in OpenAI's words."""
+    return invalid_request(BatchError("missing_required_parameter", f"Missing required parameter: '{name}'.", name))

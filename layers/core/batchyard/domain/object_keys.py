@@ -5,6 +5,10 @@ from typing import Final
 
 INBOX: Final = "inbox/"
 FILES: Final = "files/"
+# The names of the results of a batch.
+OUTPUT: Final = "output.jsonl"
+ERRORS: Final = "errors.jsonl"
+REPORT: Final = "report.json"
 DEFAULT_TENANT: Final = "default"
 LONGEST_TENANT: Final = 256  # bytes
 UPLOAD: Final = re.compile(r"(batch_[0-9a-f]+)-([0-9]{5,9})-([0-9]{4,9})")
@@ -47,7 +51,7 @@ def upload_part(upload_id: str, part_id: str) -> str:
 
 
 def result(tenant: str, batch_id: str, name: str) -> str:
-    """Name a result: output.jsonl, errors.jsonl or report.json."""
+    """Name a result: OUTPUT, ERRORS or REPORT."""
     return f"results/{tenant}/{batch_id}/{name}"
 
 

@@ -9,7 +9,8 @@ import msgspec
 
 from batch_client import Usage as ProviderUsage
 from batch_client import decode_mended
-from batchyard.domain.batch import BatchError, Usage
+from batchyard.costs.usage import Usage
+from batchyard.domain.batch import BatchError
 from batchyard.domain.nesting import with_few_levels
 from batchyard.domain.policy import LEAST_STATUS, LONGEST_CODE, MOST_STATUS, Outcome, of_code, of_status
 

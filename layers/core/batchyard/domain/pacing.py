@@ -28,6 +28,10 @@ CHANCE_LINES: Final = 0.5
 # Seven days of looks must fit into the history of an execution: some 1,900 looks if the ceiling is one second.
 LEAST_SHARE_OVER_CEILING: Final = 1 / 200
 MOST_OVER_CEILING: Final = HOUR
+# While nobody knows how much a provider takes, the first answers decide what may follow: they are asked for sooner, and so
+# is room. After some minutes the provider is known to be slow, and the usual floor is enough.
+UNKNOWN_FLOOR: Final = 10  # seconds
+UNKNOWN_FOR: Final = 300  # seconds
 JITTER: Final = 0.1
 MOST_DOUBLINGS: Final = 16
 
@@ -86,6 +90,11 @@ def room_wait(elapsed: float, floor: int, ceiling: int, chance: float, *, soon: 
     """
     share = SHARE_OF_AGE if soon else SHARE_OF_QUEUEING
     return _spread(max(min(elapsed * share, ceiling), floor), chance)
+
+
+def floor_while_unknown(elapsed: float, floor: int) -> int:
+    """Return the least wait in seconds of an attempt that has waited for `elapsed`, while no limit of its model is known."""
+    return min(floor, UNKNOWN_FLOOR) if elapsed < UNKNOWN_FOR else floor
 
 
 def _spread(seconds: float, chance: float) -> int:

@@ -127,7 +127,7 @@ def _after_refusal(error: BatchClientError) -> Reaction:
 
 
 def after_failed_batch(errors: Iterable[BatchError]) -> Reaction:
-    """Decide what follows a provider batch that ended `failed`; an unknown code counts as a passing fault."""
+    """Decide what follows a provider batch that ended `failed`; an unknown code counts as transient."""
     seen = list(errors)
     codes = {error.code for error in seen}
     if codes & OPERATOR:
@@ -145,8 +145,8 @@ def of_status(status: int) -> Outcome:
     """Classify a line by the HTTP status of its answer."""
     if OK <= status < REDIRECT:
         return Outcome.SUCCEEDED
-    passing = status in TRANSIENT_STATUSES or status >= SERVER_ERROR or status < BAD_REQUEST
-    return Outcome.TRANSIENT if passing else Outcome.REFUSED
+    transient = status in TRANSIENT_STATUSES or status >= SERVER_ERROR or status < BAD_REQUEST
+    return Outcome.TRANSIENT if transient else Outcome.REFUSED
 
 
 def of_code(code: str) -> Outcome:

@@ -1,4 +1,4 @@
-"""What the state machine of a shard hands from step to step, and how many steps one execution holds.
+"""What the state machine of a shard hands from step to step, how many steps one execution holds, and the time of one.
 
 Step Functions fails a Standard execution after 25,000 events. An execution of a shard takes nine events a turn (a step,
 Wait, Next?), and three more for each retry of a step. The execution of a batch takes, in an inline Map, twelve events a
@@ -6,12 +6,17 @@ shard, ten more for each further execution of the shard, and three for each retr
 `tests/unit/template/test_history.py` counts all of these in the definitions.
 """
 
+import math
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
 import msgspec
 
 from batchyard.domain.pacing import Look
+
+TIME_TO_END: Final = 60.0  # seconds to write a checkpoint, or to finish
+
 
 #: Turns after which a fresh execution goes on with a shard.
 MOST_TURNS: Final = 2_200
@@ -60,3 +65,25 @@ def fits_inline(shards: int, at_once: int, retry_ceiling: int) -> bool:
         and min(shards, at_once) <= MOST_SIDE_BY_SIDE
         and retry_ceiling >= LEAST_RETRY_CEILING
     )
+
+
+class OutOfTime(Exception):  # noqa: N818 - names what happened
+    """The invocation ends soon: a checkpoint is due."""
+
+
+class TimeBudget:
+    """The time that an invocation has left."""
+
+    def __init__(self, seconds_left: Callable[[], float] = lambda: math.inf) -> None:
+        """Take the clock of the invocation; without one there is always time."""
+        self._seconds_left = seconds_left
+
+    @property
+    def low(self) -> bool:
+        """Tell whether too little time is left to begin anything more."""
+        return self._seconds_left() < TIME_TO_END
+
+    def check(self) -> None:
+        """Raise OutOfTime when the time is low."""
+        if self.low:
+            raise OutOfTime

@@ -1,11 +1,16 @@
 """When and why nothing more of a shard is sent. Its provider batch is then cancelled, and finished lines are kept."""
 
 import math
-from typing import Final
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, Final
 
+import msgspec
+
+from batchyard.costs.cost import PER_DOLLAR
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, BatchError
-from batchyard.domain.numbers import DAY
+from batchyard.domain.numbers import DAY, amount
 from batchyard.domain.shard import Shard
 
 WAIT, RESUBMIT, FINISH = "wait", "resubmit", "finish"
@@ -14,6 +19,14 @@ ACTIONS: Final = frozenset({WAIT, RESUBMIT, FINISH})
 WAITED_FOR: Final = 0.9
 CANCELLED: Final = BatchError("batch_cancelled", "The batch was cancelled before this request was finished.")
 CUT_SHORT: Final = BatchError("server_error", "The results were put together before this request was finished.")
+MAX_COST: Final = BatchError(
+    "max_cost_reached",
+    "To send this request would take the batch above max_cost_usd. Raise it, and send the request again.",
+    "max_cost_usd",
+)
+ROUNDED: Final = Decimal(
+    "0.0001"
+)  # US dollars: an estimate that fitted before the batch began fits, however it was rounded
 DRAINING: Final = DAY  # a draining batch waits this long for the provider's answers
 
 
@@ -34,3 +47,37 @@ def why_stopped(batch: Batch, shard: Shard) -> BatchError | None:
 def deadline(action: str, created_at: int, window: int) -> float:
     """Return when the unfinished lines are taken back to be sent again, in Unix seconds; infinity for the action `wait`."""
     return created_at + window * WAITED_FOR if action in {RESUBMIT, FINISH} else math.inf
+
+
+def cost_limit_reached(batch: Batch, shards: Iterable[Shard], shard: Shard) -> BatchError | None:
+    """Return why the unfinished lines of a shard are not sent: the batch would cost more than its `max_cost_usd`.
+
+    What stands at the provider, and what is to be sent, count at their estimate. Two shards that ask at the same moment
+    may both be sent.
+    """
+    most = amount(batch.max_cost_usd)
+    if most is None or batch.preflight is None:
+        return None
+    found = msgspec.json.decode(batch.preflight)
+    expected = sum((_expected(each, _per_line(found, each)) for each in shards), Decimal(0))
+    wanted = shard.unfinished * _per_line(found, shard)
+    return MAX_COST if expected + wanted > most + ROUNDED else None
+
+
+def _per_line(found: dict[str, Any], shard: Shard) -> Decimal:
+    """Return the estimate for one line of a shard in US dollars: that of its model, or of all where too many are shown."""
+    own = (
+        each for each in found["models"] if shard.model.startswith(each["model"]) and each["endpoint"] == shard.endpoint
+    )
+    of = next(own, found)
+    lines: int = of["lines"]
+    return Decimal(str(of["estimated_usd"] or 0)) / max(1, lines)
+
+
+def _expected(shard: Shard, per_line: Decimal) -> Decimal:
+    """Return what a shard has cost, with an attempt that is at the provider at its estimate if that is more."""
+    paid = Decimal(shard.cost.amount) / PER_DOLLAR
+    if shard.attempt is None or not shard.may_be_paid:
+        return paid
+    so_far = Decimal(shard.attempt.cost.amount if shard.attempt.cost else 0) / PER_DOLLAR
+    return paid + max(Decimal(0), shard.attempt.lines * per_line - so_far)

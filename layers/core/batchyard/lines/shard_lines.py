@@ -2,7 +2,6 @@
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -58,18 +57,17 @@ class PackedLines(msgspec.Struct, frozen=True):
     pieces: bytes = b""
 
 
-@dataclass(repr=False, eq=False)
-class ShardLines:
+class ShardLines(msgspec.Struct, eq=False, dict=True):  # the dict is for what is cached
     """The lines of one shard; a line is known here by its ordinal, which is its place in this list."""
 
     shard: int
     endpoint: str
     model: str
     #: The four numbers of each `Extent`, one after the other.
-    extents: "array[int]" = field(default_factory=lambda: array("Q"))
+    extents: "array[int]" = msgspec.field(default_factory=lambda: array("Q"))
     #: Bytes of each line, its line end included.
-    sizes: "array[int]" = field(default_factory=lambda: array("I"))
-    custom_ids: list[str] = field(default_factory=list)
+    sizes: "array[int]" = msgspec.field(default_factory=lambda: array("I"))
+    custom_ids: list[str] = msgspec.field(default_factory=list)
     #: Bytes of all lines.
     size: int = 0
     embedding_inputs: int = 0
@@ -78,7 +76,7 @@ class ShardLines:
     #: A work object that holds the lines in place of the input.
     source: InputObject | None = None
     #: Where the lines stand in `source`: the ordinal and the offset of the first line of each piece.
-    pieces: "array[int]" = field(default_factory=lambda: array("Q"))
+    pieces: "array[int]" = msgspec.field(default_factory=lambda: array("Q"))
     #: The place of a line that would continue the last extent.
     _next: Place | None = None
 

@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from batch_client import decode_mended
-from batchyard.domain.batch import Usage
+from batchyard.costs.usage import Usage
 from batchyard.domain.nesting import with_few_levels
 from batchyard.domain.outcomes import BodyUsage, usage_in
 

@@ -12,7 +12,7 @@ from batchyard.adapters.object_writer import Writer
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, BatchError, InputObject
 from batchyard.domain.errors import StaleRecord
-from batchyard.domain.time_budget import OutOfTime, TimeBudget
+from batchyard.domain.step import OutOfTime, TimeBudget
 from batchyard.lines.file_kinds import GZIP
 from batchyard.lines.line import too_long
 from batchyard.planning.progress import PlanProgress

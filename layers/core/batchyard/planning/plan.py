@@ -9,8 +9,7 @@ import msgspec
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import SKIP, Batch, BatchError, BatchNext, Counts, InputObject
 from batchyard.domain.errors import BatchyardError, NotFound
-from batchyard.domain.step import fits_inline
-from batchyard.domain.time_budget import OutOfTime, TimeBudget
+from batchyard.domain.step import OutOfTime, TimeBudget, fits_inline
 from batchyard.lines import file_kinds
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.observability import logger

@@ -5,15 +5,14 @@ from typing import Final
 
 import msgspec
 
-from batch_client import choose_profile
+from batchyard.costs import prices
 from batchyard.domain.batch import SKIP, Batch, BatchError
 from batchyard.domain.numbers import amount
-from batchyard.domain.time_budget import TimeBudget
+from batchyard.domain.step import TimeBudget
 from batchyard.domain.token_limits import estimated
 from batchyard.lines.line import DUPLICATE
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
-from batchyard.planning import prices
 from batchyard.planning.output_limits import ASSUMED_OUTPUT, OutputLimits
 from batchyard.planning.progress import PlanProgress, TargetSize
 from batchyard.planning.whole_input import EMPTY
@@ -23,10 +22,9 @@ from batchyard.services import Services
 # event 256 KB, in which a character takes up to 12 bytes.
 MOST_MODELS, SHOWN_NAME = 25, 100
 MILLION: Final = 1_000_000
-PRICED: Final = frozenset({"/v1/responses", "/v1/chat/completions", "/v1/completions", "/v1/embeddings"})
 NOTE: Final = (
     "An estimate, not a bill: one token for four bytes of a request, and for each answer all the tokens its request allows, "
-    f"or {ASSUMED_OUTPUT:,} where it sets no limit. Prices in US dollars, with the batch discount."
+    f"or {ASSUMED_OUTPUT:,} where it sets no limit. Prices in US dollars."
 )
 
 
@@ -44,8 +42,8 @@ class ModelEstimate(msgspec.Struct, frozen=True, kw_only=True):
     lines_without_output_limit: int
     #: None without a price.
     estimated_usd: float | None
-    #: `listed`, or `assumed` where half the usual price is taken; None without a price.
-    batch_price: str | None
+    #: Where the price comes from: `listed batch price`, `listed full price` or `your price list`; None without a price.
+    price_basis: str | None
     #: How often the token limit of the model would be filled; None without a limit.
     waves: int | None
 
@@ -90,10 +88,9 @@ def sum_up_targets(services: Services, batch: Batch, progress: PlanProgress, bud
 
 def preflight(services: Services, progress: PlanProgress) -> Preflight:
     """Estimate a batch whose lines are all read and whose shards are summed up."""
-    profile = choose_profile(services.settings.provider_profile or None, services.settings.provider_base_url).name
     limits = {(each.endpoint, each.model): each for each in progress.output_limits}
     models = [
-        _estimate(profile, size, limits[size.endpoint, size.model]) for size in progress.target_sizes if size.lines
+        _estimate(services, size, limits[size.endpoint, size.model]) for size in progress.target_sizes if size.lines
     ]
     # Models without a price come first: they make the sum unknown, and not all models may be shown.
     models.sort(key=lambda each: (each.estimated_usd is not None, -each.estimated_input_tokens, each.model))
@@ -148,11 +145,11 @@ def _with_waves(services: Services, model: ModelEstimate) -> ModelEstimate:
     return msgspec.structs.replace(model, waves=waves)
 
 
-def _estimate(profile: str, size: TargetSize, limits: OutputLimits) -> ModelEstimate:
+def _estimate(services: Services, size: TargetSize, limits: OutputLimits) -> ModelEstimate:
     allowed = limits.tokens + limits.unlimited * ASSUMED_OUTPUT
     inputs = estimated(size.bytes)
     answers = allowed * size.lines // limits.lines  # the limits are those of skipped duplicates, too
-    price = prices.batch_price(profile, size.model) if size.endpoint in PRICED else None
+    price = services.settings.prices.of(size.model, size.endpoint)
     usd = (price.input * inputs + price.output * answers) / MILLION if price else None
     return ModelEstimate(
         model=size.model[:SHOWN_NAME],
@@ -164,6 +161,6 @@ def _estimate(profile: str, size: TargetSize, limits: OutputLimits) -> ModelEsti
         estimated_output_tokens=answers,
         lines_without_output_limit=min(limits.unlimited, size.lines),
         estimated_usd=None if usd is None else round(float(usd), 6),
-        batch_price=None if price is None else "listed" if price.listed else "assumed",
+        price_basis=price.basis if price else None,
         waves=None,
     )

@@ -8,7 +8,7 @@ from typing import Final
 from batchyard.adapters.object_writer import Writer
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, InputObject
-from batchyard.domain.time_budget import TimeBudget
+from batchyard.domain.step import TimeBudget
 from batchyard.lines.byte_ranges import near
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.planning.progress import PlanProgress

@@ -1,8 +1,9 @@
 """Split the lines of a batch into shards that each fit one provider batch."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from batchyard.domain.token_limits import estimated
 from batchyard.lines.line import Line, embedding_inputs
@@ -13,8 +14,7 @@ MOST_OPEN: Final = 1_000_000  # lines of all open shards; beyond, the longest sh
 MOST_OPEN_TEXT: Final = 100_000_000  # characters of their custom_ids; beyond, the shard with most is closed
 
 
-@dataclass(frozen=True)
-class ShardLimits:
+class ShardLimits(msgspec.Struct, frozen=True):
     """The most that a shard may hold."""
 
     requests: int

@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from batchyard.costs.cost import Cost
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, shape
 from batchyard.services import Services
@@ -39,6 +40,6 @@ def write_summary(services: Services, batch_id: str, summary: Summary) -> None:
 
 def report_unsent(services: Services, batch: Batch) -> None:
     """Write the report of a batch that sent nothing: the batch as its user sees it, the tenant and the input."""
-    proof = {**shape(batch), "tenant": batch.tenant, "input": msgspec.to_builtins(batch.input)}
-    report_key = object_keys.result(batch.tenant, batch.batch_id, "report.json")
+    proof = {"cost": Cost().shape(), **shape(batch), "tenant": batch.tenant, "input": msgspec.to_builtins(batch.input)}
+    report_key = object_keys.result(batch.tenant, batch.batch_id, object_keys.REPORT)
     services.bucket.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))

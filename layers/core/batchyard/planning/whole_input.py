@@ -6,7 +6,7 @@ from typing import Final
 
 from batchyard.domain import object_keys
 from batchyard.domain.batch import SHOWN_ERRORS, Batch, BatchError
-from batchyard.domain.time_budget import TimeBudget
+from batchyard.domain.step import TimeBudget
 from batchyard.lines import line
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished

@@ -3,9 +3,10 @@
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from batchyard.domain.attempt import Attempt
 from batchyard.domain.batch import Batch
 from batchyard.domain.numbers import DAY
-from batchyard.domain.shard import Attempt, Shard
+from batchyard.domain.shard import Shard
 
 # Seconds after which the worker that could still record what it made is dead: a function runs for 900 at most.
 LATEST_RECORD: Final = 1_200

@@ -9,15 +9,17 @@ from typing import Final
 
 import msgspec
 
-from batchyard.domain import object_keys, statuses
-from batchyard.domain.batch import SHOWN_ERRORS, Batch, BatchError, BatchNext, Counts, Usage
+from batchyard.costs.cost import Cost
+from batchyard.costs.usage import Usage
+from batchyard.domain import nesting, object_keys, statuses
+from batchyard.domain.batch import SHOWN_ERRORS, Batch, BatchError, BatchNext, Counts
 from batchyard.domain.errors import BatchyardError
 from batchyard.domain.shard import Shard, as_done
-from batchyard.domain.time_budget import TimeBudget
+from batchyard.domain.step import TimeBudget
 from batchyard.lines.shard_lines import ShardLines, new_shard
 from batchyard.planning import skipped
 from batchyard.planning.summary import read_summary, report_unsent
-from batchyard.results import result_files
+from batchyard.results import bill, result_files
 from batchyard.results.checkpoint import any_written, write_results
 from batchyard.results.join import Result, Tally
 from batchyard.results.report import report
@@ -62,14 +64,17 @@ def _finish(services: Services, batch: Batch, seconds_left: Callable[[], float])
     found = {
         "counts": Counts(summary.lines, tally.succeeded, tally.failed - tally.codes.get(UNCOUNTED, 0)),
         "usage": sum((shard.usage for shard in shards), Usage()),
-        "output_file_id": _keep(services, batch, "output.jsonl", output) if tally.succeeded else None,
-        "error_file_id": _keep(services, batch, "errors.jsonl", errors) if tally.failed else None,
+        "cost": sum((shard.cost for shard in shards), Cost()),
+        "priced": nesting.encode(bill.shape(services, batch, shards)),
+        "output_file_id": _keep(services, batch, object_keys.OUTPUT, output) if tally.succeeded else None,
+        "error_file_id": _keep(services, batch, object_keys.ERRORS, errors) if tally.failed else None,
         **_refusals(shards, tally),
     }
     status = _status(batch, shards, tally)
     proof = report(msgspec.structs.replace(batch, status=status, **found), summary, shards, tally, output, errors)
-    report_key = object_keys.result(batch.tenant, batch.batch_id, "report.json")
+    report_key = object_keys.result(batch.tenant, batch.batch_id, object_keys.REPORT)
     services.bucket.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))
+    bill.keep(services, batch, shards, summary.lines)
     moved = services.batch_store.move_batch(batch.batch_id, status, services.now(), **found)
     return moved or services.batch_store.batch(batch.batch_id)
 

@@ -11,12 +11,12 @@ from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch
 from batchyard.domain.errors import BatchyardError, NotFound, UploadGone
 from batchyard.domain.shard import Shard
-from batchyard.domain.time_budget import OutOfTime, TimeBudget
+from batchyard.domain.step import OutOfTime, TimeBudget
 from batchyard.observability import logger
 from batchyard.results.join import Result, Results, ResultsProgress, SkippedRuns, Tally
 from batchyard.services import Services
 
-NAMES: Final = ("output.jsonl", "errors.jsonl")
+NAMES: Final = (object_keys.OUTPUT, object_keys.ERRORS)
 
 
 class Written(NamedTuple):

@@ -9,9 +9,10 @@ import msgspec
 from batchyard.adapters.bucket import Bucket
 from batchyard.adapters.object_writer import Begun, Writer
 from batchyard.domain import object_keys
+from batchyard.domain.attempt import Attempt
 from batchyard.domain.batch import InputObject
-from batchyard.domain.shard import Attempt, Shard
-from batchyard.domain.time_budget import TimeBudget
+from batchyard.domain.shard import Shard
+from batchyard.domain.step import TimeBudget
 from batchyard.lines.merging import NOWHERE, MergeInput, merged
 from batchyard.lines.runs import Run
 from batchyard.shards.unanswered_lines import put_unanswered, unanswered_key

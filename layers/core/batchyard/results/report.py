@@ -7,8 +7,10 @@ from typing import Any, Final
 import msgspec
 
 from batchyard import __version__
-from batchyard.domain.batch import Batch, Usage
-from batchyard.domain.shard import Attempt, Shard
+from batchyard.costs.usage import Usage
+from batchyard.domain.attempt import Attempt
+from batchyard.domain.batch import Batch
+from batchyard.domain.shard import Shard
 from batchyard.planning.summary import Summary
 from batchyard.results.join import Result, Tally
 
@@ -35,6 +37,7 @@ def report(
         "outcomes_equal_lines": tally.succeeded + tally.failed == summary.lines,
         "answers": _answers(shards),
         "usage": (batch.usage or Usage()).shape(),
+        "cost": msgspec.json.decode(batch.priced or "null"),
         "shards": [_shard(shard) for shard in shards],
         "versions": {
             "batchyard": __version__,
@@ -79,4 +82,5 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     shown = ("number", "provider_batch_id", "provider_status", "file_id", "started_at", "creating_at", "ended_at",
              "lines", "succeeded", "failed", "transient", *FAULTS)  # fmt: skip
     usage = attempt.usage.shape() if attempt.usage else None
-    return {**{name: getattr(attempt, name) for name in shown}, "usage": usage}
+    cost = attempt.cost.shape() if attempt.cost else None
+    return {**{name: getattr(attempt, name) for name in shown}, "usage": usage, "cost": cost}

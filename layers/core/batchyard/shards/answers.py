@@ -10,11 +10,11 @@ from itertools import accumulate, repeat
 from typing import Final
 
 from batch_client import mended
+from batchyard.costs.usage import Usage
 from batchyard.domain import outcomes
-from batchyard.domain.batch import Usage
 from batchyard.domain.errors import BatchyardError, DiskFull, TooSlow
 from batchyard.domain.policy import Outcome
-from batchyard.domain.time_budget import TimeBudget
+from batchyard.domain.step import TimeBudget
 from batchyard.lines.blocks import LineBlock, blocks
 from batchyard.lines.file_kinds import BOM
 from batchyard.lines.successes import is_empty, successes

@@ -9,8 +9,9 @@ from typing import Final
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError
+from batchyard.domain.attempt import Attempt
 from batchyard.domain.policy import Reaction, after_failed_call, is_absent, what_failed
-from batchyard.domain.shard import ATTEMPT_KEY, CLOCK_SKEW, Attempt, with_attempt_members
+from batchyard.domain.shard import ATTEMPT_KEY, CLOCK_SKEW, with_attempt_members
 from batchyard.domain.step import Next, Step
 from batchyard.shards.pauses import CREATE, ENDLESS, LIST, moment, sentences
 from batchyard.shards.turn import Turn

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from batchyard.shards.turn import Turn
 
 UPLOAD, CREATE, LIST = "POST /files", "POST /batches", "GET /batches"
-TOLD_AFTER: Final = 3  # passing failures in a row, before the batch tells that it waits
+TOLD_AFTER: Final = 3  # transient failures in a row, before the batch tells that it waits
 LONGEST_WORDS: Final = 500  # characters of what the provider said
 ENDLESS: Final = "as long as it takes"
 ABSENT: Final = {

@@ -76,7 +76,10 @@ def _note(turn: Turn, seen: ProviderBatch) -> None:
     completed = max(shard.completed, before + running)
     told = usage_of_batch(seen.usage)
     usage = told.most(attempt.usage) if told else attempt.usage
-    looked = with_attempt_members(unknown_status.with_look(turn, seen), provider_status=seen.status, usage=usage)
+    cost = turn.cost(usage) if usage else attempt.cost
+    looked = with_attempt_members(
+        unknown_status.with_look(turn, seen), provider_status=seen.status, usage=usage, cost=cost
+    )
     why = unknown_status.told(looked.attempts[-1])
     after = with_members(looked, completed=completed)
     if after != shard or (shard.failures_in_a_row, shard.paused) != (0, why):

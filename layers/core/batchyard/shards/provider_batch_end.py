@@ -6,7 +6,8 @@ unfinished. Here the attempt ends: the shard is done, or its unfinished lines ar
 
 from typing import Final
 
-from batchyard.domain.batch import BatchError, Usage, window_seconds
+from batchyard.costs.usage import Usage
+from batchyard.domain.batch import BatchError, window_seconds
 from batchyard.domain.shard import Shard, as_done, with_attempt_members, with_members, with_stall
 from batchyard.domain.statuses import CANCELLED, EXPIRED
 from batchyard.domain.step import Next, Step
@@ -20,11 +21,11 @@ OUT_OF_TIME: Final = frozenset({EXPIRED, CANCELLED})  # by the provider, or by u
 
 def with_attempt_ended(turn: Turn, outcome: AttemptOutcome, status: str, usage: Usage) -> Shard:
     """Return the shard with its attempt ended by this outcome."""
-    shard = turn.shard
+    shard, used = turn.shard, usage.most(turn.attempt.usage)
     ended = with_attempt_members(
         shard, provider_status=status, ended_at=turn.services.now(), succeeded=len(outcome.output),
         failed=len(outcome.errors), transient=len(outcome.transient), strays=outcome.answers.strays, runs=outcome.runs,
-        mended=outcome.answers.mended, empty=outcome.answers.empty, usage=usage.most(turn.attempt.usage),
+        mended=outcome.answers.mended, empty=outcome.answers.empty, usage=used, cost=turn.cost(used),
     )  # fmt: skip
     return with_members(
         ended, unfinished=len(outcome.unfinished), unfinished_key=outcome.key, file_id=None, codes=outcome.codes,

@@ -18,6 +18,7 @@ from batchyard.domain.shard import (
 )
 from batchyard.domain.statuses import FILE_PENDING
 from batchyard.domain.step import Next, Step
+from batchyard.domain.stopping import cost_limit_reached
 from batchyard.lines.byte_ranges import ByteRanges
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
@@ -62,7 +63,7 @@ class _Submission:
     def run(self) -> Step:
         turn = self._turn
         if turn.shard.attempt is None:
-            if reason := turn.why_stopped() or (TOO_MANY_ATTEMPTS if is_full(turn.shard) else None):
+            if reason := turn.why_stopped() or self._why_no_attempt():
                 return self._stop(reason)
             begin = with_direct_attempt if is_due(self._services.settings, turn.batch, turn.shard) else with_new_attempt
             turn.save(begin(turn.shard, self._services.now()))
@@ -73,6 +74,14 @@ class _Submission:
         if turn.attempt.creating_at is not None:
             return self._take_up(turn.attempt.creating_at)
         return self._send()
+
+    def _why_no_attempt(self) -> BatchError | None:
+        """Tell why no further attempt is begun; the other shards are read only where the batch has a limit of cost."""
+        batch, shard = self._turn.batch, self._turn.shard
+        if is_full(shard):
+            return TOO_MANY_ATTEMPTS
+        others = self._services.batch_store.shards(batch.batch_id) if batch.max_cost_usd else []
+        return cost_limit_reached(batch, others, shard)
 
     def _take_up(self, creating_at: int) -> Step:
         """Adopt what came of a create whose answer we do not have, or create again if nothing did."""
@@ -152,7 +161,7 @@ class _Submission:
         except StaleRecord:
             self._disown(made)
             raise
-        return turn.then(Next.POLL, self._services.settings.poll_floor_seconds)
+        return turn.then(Next.POLL, token_room.first_poll(self._services, turn.shard.model))
 
     def _disown(self, made: ProviderBatch) -> None:
         """Cancel a provider batch that another worker's has overtaken: nobody would collect it."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from batchyard.domain import token_ledger, token_limits
-from batchyard.domain.pacing import retry_wait, room_wait
+from batchyard.domain.pacing import floor_while_unknown, retry_wait, room_wait
 from batchyard.domain.shard import Shard, with_attempt_members, with_members
 from batchyard.domain.token_ledger import Ledger, Reservation
 from batchyard.observability import logger
@@ -71,7 +71,14 @@ def reserve(turn: "Turn", sizes: Sequence[int]) -> int:
         return 0
     store.wait(name, wanted, ttl)
     _note_wait(turn, most)
-    return _wait(services, now - attempt.started_at, soon=most is None or not ahead.reservations)
+    return _wait(services, now - attempt.started_at, known=most is not None, first=not ahead.reservations)
+
+
+def first_poll(services: Services, model: str) -> int:
+    """Return the seconds from a create to the first poll: few while the answer teaches how much the provider takes."""
+    floor = services.settings.poll_floor_seconds
+    known = _limit(services, model, services.token_ledger_store.read(name_of(services, model)))
+    return floor_while_unknown(0, floor) if known is None else floor
 
 
 def record_not_accepted(services: Services, shard: Shard) -> None:
@@ -179,8 +186,8 @@ def _pause_of_all(services: Services, refusals: int) -> int:
     return retry_wait(refusals, settings.retry_floor_seconds, settings.retry_ceiling_seconds, 1.0)
 
 
-def _wait(services: Services, elapsed: int, *, soon: bool) -> int:
+def _wait(services: Services, elapsed: int, *, known: bool, first: bool) -> int:
+    """Return the seconds until an attempt looks for room again; `known` is the limit, `first` its place in the queue."""
     settings = services.settings
-    return room_wait(
-        elapsed, settings.retry_floor_seconds, settings.retry_ceiling_seconds, services.chance(), soon=soon
-    )
+    floor = settings.retry_floor_seconds if known else floor_while_unknown(elapsed, settings.retry_floor_seconds)
+    return room_wait(elapsed, floor, settings.retry_ceiling_seconds, services.chance(), soon=first or not known)

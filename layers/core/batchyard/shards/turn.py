@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 
+from batchyard.costs.cost import Cost, cost_of
+from batchyard.costs.usage import Usage
+from batchyard.domain.attempt import Attempt
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.pacing import Look, retry_wait
-from batchyard.domain.shard import Attempt, Shard, as_done, with_members
+from batchyard.domain.shard import Shard, as_done, with_members
 from batchyard.domain.step import MOST_TURNS, NOTHING_SEEN, Next, Step
 from batchyard.domain.stopping import why_stopped
 from batchyard.lines.shard_lines import ShardLines, new_shard
@@ -85,6 +88,13 @@ class Turn:
     def then(self, following: Next, wait_seconds: int = 0, look: Look = NOTHING_SEEN) -> Step:
         """Name the step that follows."""
         return self.step.then(following, wait_seconds, look)
+
+    def cost(self, usage: Usage) -> Cost:
+        """Return what tokens of the attempt cost; no price is looked up for none."""
+        if usage == Usage():
+            return Cost()
+        price = self.services.settings.prices.of(self.shard.model, self.shard.endpoint, batch=not self.attempt.direct)
+        return cost_of(usage, price)
 
     def clean_up(self) -> None:
         """Release the tokens of an attempt that has ended, and delete the provider files that nobody needs."""

@@ -52,7 +52,7 @@ def unanswered_key(shard: Shard) -> str:
 def error_lines(
     bucket: Bucket, shard: Shard, lines: ShardLines, ordinals: "array[int]", reason: BatchError
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield position and error line of each of these lines: the last passing error that the line met, else the reason."""
+    """Yield position and error line of each of these lines: the last transient error that the line met, else the reason."""
     errors = chain(_last_errors(bucket, shard), [NO_MORE])
     known = next(errors)
     for ordinal in ordinals:
@@ -64,7 +64,7 @@ def error_lines(
 
 
 def _last_errors(bucket: Bucket, shard: Shard) -> Iterator[tuple[int, bytes]]:
-    """Yield the last passing error of each line that met one, with its position."""
+    """Yield the last transient error of each line that met one, with its position."""
     runs = [
         Run(bucket, object_keys.attempt(shard.batch_id, shard.shard, attempt.number, attempt.runs, "transient"))
         for attempt in shard.attempts

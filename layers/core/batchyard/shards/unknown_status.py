@@ -4,9 +4,10 @@ import math
 from typing import Final
 
 from batch_client import Batch as ProviderBatch
+from batchyard.domain.attempt import Attempt
 from batchyard.domain.batch import window_seconds
 from batchyard.domain.numbers import DAY, HOUR
-from batchyard.domain.shard import Attempt, Shard, with_attempt_members
+from batchyard.domain.shard import Shard, with_attempt_members
 from batchyard.domain.statuses import CANCELLED, COMPLETED, OF_PROVIDER
 from batchyard.shards.pauses import moment
 from batchyard.shards.turn import Turn

@@ -124,7 +124,7 @@ def test_an_upload_that_failed_is_not_left_behind_unless_somebody_may_go_on_with
         begun = writer.suspend()
     with pytest.raises(KeyboardInterrupt):
         give_up(bucket.writer("results/r", begun=begun))
-    assert [each["UploadId"] for each in uploads()] == [begun.upload_id]
+    assert [each["UploadId"] for each in uploads()] == [begun.multipart_id]
 
 
 def test_an_object_that_was_replaced_meanwhile_is_copied_as_it_was(bucket: Bucket) -> None:

@@ -1,9 +1,9 @@
 """Batches of the API on real records: conditions, indexes, and what a batch needs of S3."""
 
-import dataclasses
 from typing import Any
 
 import boto3
+import msgspec
 import pytest
 
 from batchyard.api import batches, files
@@ -116,7 +116,7 @@ def test_a_record_whose_answer_was_lost_is_not_written_twice(world: World) -> No
 
 
 def test_open_batches_are_counted_until_they_end_and_the_next_is_refused(world: World) -> None:
-    world.services.settings = dataclasses.replace(world.services.settings, max_open_batches=2)
+    world.services.settings = msgspec.structs.replace(world.services.settings, max_open_batches=2)
     wanted = body()
     first, second = (
         batches.create_batch(world.services, "default", wanted, f"key-{number}")["id"] for number in range(2)

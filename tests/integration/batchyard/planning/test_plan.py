@@ -1,11 +1,11 @@
 """A plan on real objects and records: versions, copies, and as many errors as a record holds."""
 
 import gzip
-from dataclasses import replace
 from typing import Any
 
 import boto3
 import pytest
+from msgspec.structs import replace
 
 from batchyard.planning import regroup
 from batchyard.planning.plan import plan

@@ -4,42 +4,27 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import boto3
 from botocore.exceptions import ClientError
+from msgspec.structs import replace
 
 from batchyard.adapters import checksums
 from batchyard.adapters.bucket import Bucket
 from batchyard.domain.step import Step
-from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
 from tests.fakes.batches import BUCKET
 from tests.fakes.endings import answering
 from tests.fakes.lines import good, jsonl, request
+from tests.fakes.seconds_left import Killed, SecondsLeft
 
 if TYPE_CHECKING:
     from tests.fakes.world import World
 
 FILLED = 1_100_000  # bytes of an answer: eight make a run that is copied
 LINES = [f"r{at}" for at in range(24)]
-
-
-class Killed(BaseException):
-    """The process is gone: nothing of ours may catch it."""
-
-
-class Watch:
-    """A function's remaining time: enough for one look at it."""
-
-    def __init__(self) -> None:
-        self.looks = 0
-
-    def __call__(self) -> float:
-        self.looks += 1
-        return TIME_TO_END + 2 - self.looks
 
 
 def answer(custom_id: str) -> bytes:
@@ -59,7 +44,7 @@ def collected(world: World) -> str:
 def by_turns(world: World, batch_id: str) -> int:
     for turn in range(1, 40):
         try:
-            if assemble(world.services, batch_id, Watch()) == "done":
+            if assemble(world.services, batch_id, SecondsLeft(2)) == "done":
                 return turn
         except Killed:
             continue

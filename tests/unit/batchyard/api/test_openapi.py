@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchyard.api import openapi
+from batchyard.costs.usage import Usage
 from batchyard.domain import multipart_upload, stored_file
-from batchyard.domain.batch import TIMES, BatchError, Counts, Usage, shape
+from batchyard.domain.batch import TIMES, BatchError, Counts, shape
 from batchyard.domain.multipart_upload import StoredUpload
 from batchyard.domain.stored_file import StoredFile
 from tests.fakes.batches import NOW, batch

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 from openai.types import Batch as OfficialBatch
 
-from batchyard.domain.batch import TIMES, BatchError, Counts, Usage, derived_id, shape, window_seconds
+from batchyard.costs.usage import Usage
+from batchyard.domain.batch import TIMES, BatchError, Counts, derived_id, shape, window_seconds
 from batchyard.domain.statuses import ENDED, STAMPS, TRANSITIONS
 from tests.fakes.batches import BATCH_ID, NOW, batch
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from batchyard.domain.batch import BatchError, Usage
+from batchyard.costs.usage import Usage
+from batchyard.domain.batch import BatchError
 from batchyard.domain.outcomes import (
     MOST_CODES,
     OTHER,

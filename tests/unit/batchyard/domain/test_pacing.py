@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchyard.domain.pacing import SOON, Look, poll_wait, remembered, retry_wait
-from batchyard.settings import Settings
+from tests.fakes.services import DEFAULTS
 
-FLOOR, CEILING = Settings.poll_floor_seconds, Settings.poll_ceiling_seconds
+FLOOR, CEILING = DEFAULTS["poll_floor_seconds"], DEFAULTS["poll_ceiling_seconds"]
 EVENTS_A_TURN, MOST_EVENTS = 9, 20_000
 TRANSITIONS_A_TURN, OTHER_TRANSITIONS = 3, 16
 MINUTE, HOUR, DAY = 60, 3_600, 86_400

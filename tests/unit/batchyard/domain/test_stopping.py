@@ -7,8 +7,8 @@ import pytest
 from batchyard.domain.batch import BatchError
 from batchyard.domain.shard import Shard, with_members
 from batchyard.domain.stopping import ACTIONS, CANCELLED, CUT_SHORT, deadline, why_stopped
-from batchyard.settings import Settings
 from tests.fakes.batches import BATCH_ID, batch
+from tests.fakes.services import DEFAULTS
 from tests.unit.template.documents import template
 
 DAY = 86_400
@@ -44,7 +44,7 @@ def test_a_tenth_of_the_window_is_left_to_what_is_sent_anew() -> None:
 
 
 def test_without_a_wish_a_batch_is_waited_for() -> None:
-    assert deadline(Settings.deadline_action, 1_000, DAY) == math.inf
+    assert deadline(DEFAULTS["deadline_action"], 1_000, DAY) == math.inf
 
 
 def test_the_template_offers_what_we_can_do() -> None:

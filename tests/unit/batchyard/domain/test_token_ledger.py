@@ -72,14 +72,14 @@ def test_as_much_as_was_taken_in_once_is_sent_at_once() -> None:
     assert terms(book, None, NOBODY, 51, NOW) is None
 
 
-def test_small_attempts_go_at_once_up_to_the_window_that_doubles_with_what_was_taken_in() -> None:
+def test_small_attempts_go_at_once_up_to_the_window_that_grows_with_what_was_taken_in() -> None:
     assert terms(Ledger(enqueued=90, reservations=9, unconfirmed=9), None, NOBODY, 10, NOW, 100) == Terms(
         most_enqueued=90
     )
     assert terms(Ledger(enqueued=91, reservations=9, unconfirmed=9), None, NOBODY, 10, NOW, 100) is None
     assert terms(Ledger(enqueued=0), None, Ahead(9, 91), 10, NOW, 100) is None
-    grown = Ledger(enqueued=390, reservations=30, unconfirmed=20, accepted=200)
-    assert terms(grown, None, NOBODY, 10, NOW, 100) == Terms(most_enqueued=390)
+    grown = Ledger(enqueued=290, reservations=30, unconfirmed=20, accepted=200)
+    assert terms(grown, None, NOBODY, 10, NOW, 100) == Terms(most_enqueued=290)
     assert terms(msgspec.structs.replace(grown, enqueued=391), None, NOBODY, 10, NOW, 100) is None
 
 

@@ -1,10 +1,10 @@
 """A gzip file is an input like any other, and its lines are sent unpacked."""
 
 import gzip
-from dataclasses import replace
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from batchyard.domain.batch import InputObject
 from batchyard.domain.errors import BatchyardError, StaleRecord
@@ -16,6 +16,7 @@ from batchyard.recovery.sweep import sweep
 from batchyard.shards.submit import submit
 from tests.fakes.batches import BATCH_ID, batch
 from tests.fakes.planned import INPUT, KEY
+from tests.fakes.seconds_left import SecondsLeft
 from tests.fakes.services import MemoryServices
 
 CUT = INPUT.index(b"\n") + 1
@@ -52,17 +53,6 @@ def test_a_damaged_file_is_refused_as_a_whole(data: bytes) -> None:
     assert "gzip" in error.message
 
 
-class Looks:
-    """The seconds left of an invocation, enough for so many looks at the clock."""
-
-    def __init__(self, enough: int) -> None:
-        self.enough = enough
-
-    def __call__(self) -> float:
-        self.enough -= 1
-        return 900.0 if self.enough >= 0 else 0.0
-
-
 @pytest.mark.parametrize("data", [gzip.compress(INPUT), MEMBERS], ids=["one member", "two members"])
 def test_an_input_that_takes_long_to_unpack_is_unpacked_in_several_invocations(
     monkeypatch: pytest.MonkeyPatch, data: bytes
@@ -70,7 +60,7 @@ def test_an_input_that_takes_long_to_unpack_is_unpacked_in_several_invocations(
     monkeypatch.setattr(decompress, "UNPACKED_PIECE", 40)
     services, following, invocations = waiting(data, 7), "plan", 0
     while following == "plan":
-        looks = Looks(2 + 2 * invocations)  # each has to unpack again what the ones before it did
+        looks = SecondsLeft(2 + 2 * invocations)  # each has to unpack again what the ones before it did
         following = plan(services, BATCH_ID, resume=invocations > 0, seconds_left=looks).next
         invocations += 1
     assert (following, invocations > 2) == ("run", True)
@@ -83,9 +73,9 @@ def test_an_input_that_no_invocation_can_unpack_is_refused_rather_than_tried_for
 ) -> None:
     monkeypatch.setattr(decompress, "UNPACKED_PIECE", 40)
     services = waiting(gzip.compress(INPUT), 7)
-    assert plan(services, BATCH_ID, seconds_left=Looks(1)).next == "plan"
+    assert plan(services, BATCH_ID, seconds_left=SecondsLeft(1)).next == "plan"
     with pytest.raises(BatchyardError, match="came no further"):
-        plan(services, BATCH_ID, resume=True, seconds_left=Looks(1))
+        plan(services, BATCH_ID, resume=True, seconds_left=SecondsLeft(1))
 
 
 COPY = f"work/{BATCH_ID}/plan/{decompress.UNPACKED}"
@@ -128,9 +118,9 @@ def test_a_line_over_the_limit_stops_the_unpacking_at_once(before: bytes, on_inv
         services.batch_store.batch(BATCH_ID), on_invalid=on_invalid
     )
     services.settings = replace(services.settings, max_bytes_per_shard=4 * MIB)
-    looks = Looks(10_000)
+    looks = SecondsLeft(10_000)
     assert plan(services, BATCH_ID, seconds_left=looks).next == "refused"
-    assert 10_000 - looks.enough <= 5  # one look for each piece
+    assert looks.looked <= 5  # one look for each piece
     (error,) = services.batch_store.batch(BATCH_ID).errors
     assert (error.code, error.line) == ("invalid_request", 4 if before else 1)
     assert "longer than 4,194,304 bytes" in error.message
@@ -184,10 +174,10 @@ def test_copies_that_are_made_side_by_side_count_while_they_are_made(monkeypatch
     monkeypatch.setattr(decompress, "UNPACKED_PIECE", 40)
     monkeypatch.setattr(decompress, "COUNTED_TOGETHER", 80)
     services = waiting(gzip.compress(INPUT), 7)
-    assert plan(services, BATCH_ID, seconds_left=Looks(4)).next == "plan"
+    assert plan(services, BATCH_ID, seconds_left=SecondsLeft(4)).next == "plan"
     counted = services.quota_store.read("default").bytes
     assert 0 < counted < len(INPUT)
-    while plan(services, BATCH_ID, resume=True, seconds_left=Looks(12)).next == "plan":
+    while plan(services, BATCH_ID, resume=True, seconds_left=SecondsLeft(12)).next == "plan":
         pass
     assert services.quota_store.read("default").bytes == len(INPUT)
 

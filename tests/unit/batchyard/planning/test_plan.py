@@ -23,6 +23,7 @@ from batchyard.shards.submit import submit
 from tests.fakes.batches import BATCH_ID, batch
 from tests.fakes.nested import DEPTHS, nested
 from tests.fakes.planned import INPUT, KEY, dropped
+from tests.fakes.seconds_left import SecondsLeft
 from tests.fakes.services import MemoryServices
 
 
@@ -226,21 +227,10 @@ def test_more_models_than_a_batch_may_have_are_refused_at_the_first_line_that_is
     assert faults(models + request("x", body={"model": "x"}) + again) == [(MOST_TARGETS + 1, "invalid_request")]
 
 
-class Clock:
-    """The seconds an invocation has left: little, after so many looks."""
-
-    def __init__(self, looks: int) -> None:
-        self.looks = looks
-
-    def __call__(self) -> float:
-        self.looks -= 1
-        return 900 if self.looks >= 0 else 0
-
-
 def invocations(services: MemoryServices, looks: int) -> int:
     """Plan in as many invocations as it takes, each with so many looks at its clock, and count them."""
     for number in range(1, 10_000):
-        if plan(services, BATCH_ID, resume=number > 1, seconds_left=Clock(looks)).next != "plan":
+        if plan(services, BATCH_ID, resume=number > 1, seconds_left=SecondsLeft(looks)).next != "plan":
             return number
     raise AssertionError("the plan did not end")
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning.plan import plan
 from tests.fakes.batches import BATCH_ID, batch
 from tests.fakes.planned import KEY
+from tests.fakes.seconds_left import SecondsLeft
 from tests.fakes.services import MemoryServices
 
 LINE = {"method": "POST", "url": "/v1/responses"}
@@ -26,24 +26,13 @@ def dry_run(*, skip: bool = False) -> MemoryServices:
     return services
 
 
-class Looks:
-    """The time of an invocation: enough for so many looks at the clock."""
-
-    def __init__(self, looks: int) -> None:
-        self.looks = looks
-
-    def __call__(self) -> float:
-        self.looks -= 1
-        return TIME_TO_END + (1 if self.looks >= 0 else -1)
-
-
 @pytest.mark.parametrize(("looks", "skip"), [(1, False), (4, False), (30, True), (60, False), (60, True)])
 def test_a_plan_that_runs_out_of_time_between_two_shards_weighs_each_once(looks: int, *, skip: bool) -> None:
     whole, parts = dry_run(skip=skip), dry_run(skip=skip)
     assert plan(whole, BATCH_ID).next == "assemble"
     runs = 1
     for more in range(100):
-        if plan(parts, BATCH_ID, resume=more > 0, seconds_left=Looks(looks + more)).next == "assemble":
+        if plan(parts, BATCH_ID, resume=more > 0, seconds_left=SecondsLeft(looks + more)).next == "assemble":
             break
         runs += 1
     assert parts.batch_store.batch(BATCH_ID).preflight == whole.batch_store.batch(BATCH_ID).preflight

@@ -11,13 +11,13 @@ from batchyard.domain.batch import SKIP, Batch, BatchError, InputObject
 from batchyard.domain.errors import BatchyardError
 from batchyard.domain.shard import as_done, with_members
 from batchyard.domain.step import Step
-from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
 from batchyard.shards.collect import collect
 from batchyard.shards.submit import submit
 from tests.fakes.batches import BATCH_ID, NOW, batch
 from tests.fakes.bucket import MemoryBucket
+from tests.fakes.seconds_left import Killed, SecondsLeft
 from tests.fakes.services import MemoryServices
 from tests.fakes.stores import MemoryBatchStore
 
@@ -26,25 +26,8 @@ LINES = [(f"r{at}", f"m{at % 3 if at < 30 else 0}") for at in range(48)]  # shar
 MOST_TURNS = 300
 
 
-class Killed(BaseException):
-    """The process is gone: nothing of ours may catch it."""
-
-
-class Watch:
-    """A function's remaining time: enough for so many looks at it, and then too little; or the process dies at one."""
-
-    def __init__(self, looks: int, dies_at: int = 0) -> None:
-        self.left, self.dies_at, self.looked = looks, dies_at, 0
-
-    def __call__(self) -> float:
-        self.looked += 1
-        if self.looked == self.dies_at:
-            raise Killed
-        return TIME_TO_END + 1 if self.looked <= self.left else TIME_TO_END - 1
-
-
 def answer(custom_id: str, attempt: int) -> bytes:
-    """Answer well, badly, with an error that passes, with two kinds of no answer; the errors that pass tell their attempt."""
+    """Answer well, badly, with a transient error, with two kinds of no answer; the transient errors tell their attempt."""
     status = {1: 400, 2: 503, 5: 200}.get(int(custom_id[1:]) % 6, 200)
     error = {"code": "batch_expired"} if int(custom_id[1:]) % 6 == 3 else None
     response = None if error else {"status_code": status, "body": {"error": {"code": f"{status}-{attempt}"}}}
@@ -94,7 +77,7 @@ def fresh() -> MemoryServices:
     return services
 
 
-def by_turns(services: MemoryServices, watch: Callable[[], Watch]) -> int:
+def by_turns(services: MemoryServices, watch: Callable[[], SecondsLeft]) -> int:
     """Assemble in as many runs as it takes, delivered again after each death; return how many it took."""
     for turn in range(1, MOST_TURNS):
         try:
@@ -116,7 +99,7 @@ def results(services: MemoryServices) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def whole() -> dict[str, bytes]:
     services = fresh()
-    assert by_turns(services, lambda: Watch(10_000)) == 1
+    assert by_turns(services, lambda: SecondsLeft(10_000)) == 1
     return results(services)
 
 
@@ -139,7 +122,7 @@ def test_each_line_has_its_last_true_error_or_the_reason_of_its_shard(whole: dic
 @pytest.mark.parametrize("looks", [1, 2, 3, 7, 20])
 def test_the_results_are_the_same_however_often_their_writing_is_left(whole: dict[str, bytes], looks: int) -> None:
     services = fresh()
-    assert by_turns(services, lambda: Watch(looks)) >= 30 // looks
+    assert by_turns(services, lambda: SecondsLeft(looks)) >= 30 // looks
     assert results(services) == whole
     assert (services.event_bus.announced.count("finalizing"), services.event_bus.announced[-1]) == (1, "completed")
 
@@ -149,7 +132,7 @@ def test_a_death_at_any_look_at_the_clock_costs_no_line_and_none_comes_twice(
     whole: dict[str, bytes], looks: int
 ) -> None:
     services, turn = fresh(), count()
-    by_turns(services, lambda: Watch(looks, dies_at=next(turn) % (looks + 3)))
+    by_turns(services, lambda: SecondsLeft(looks, dies_at=next(turn) % (looks + 3)))
     assert results(services) == whole
 
 
@@ -174,31 +157,31 @@ class DyingObjects(MemoryBucket):
 def test_a_death_before_or_after_a_checkpoint_changes_nothing(whole: dict[str, bytes], *, after: bool) -> None:
     services = fresh()
     services.bucket = DyingObjects(services.bucket.stored, after=after)
-    by_turns(services, lambda: Watch(5))
+    by_turns(services, lambda: SecondsLeft(5))
     assert results(services) == whole
 
 
 def test_two_workers_at_once_write_the_same(whole: dict[str, bytes]) -> None:
     services = fresh()
-    assert assemble(services, BATCH_ID, Watch(6)) == "assemble"
+    assert assemble(services, BATCH_ID, SecondsLeft(6)) == "assemble"
     early = dict(services.bucket.stored)
     for _ in range(3):
-        assert assemble(services, BATCH_ID, Watch(6)) == "assemble"
+        assert assemble(services, BATCH_ID, SecondsLeft(6)) == "assemble"
     services.bucket.stored.update(
         {key: data for key, data in early.items() if key.endswith("progress.msgpack")}
     )  # a late one
-    by_turns(services, lambda: Watch(6))
+    by_turns(services, lambda: SecondsLeft(6))
     assert results(services) == whole
 
 
 def test_a_shard_that_a_late_worker_changed_meanwhile_has_its_lines_as_it_is_now() -> None:
     services = fresh()
     while services.bucket.stored.get(f"work/{BATCH_ID}/results/progress.msgpack", b"").count(b"custom_id") < 4:
-        assert assemble(services, BATCH_ID, Watch(2)) == "assemble"
+        assert assemble(services, BATCH_ID, SecondsLeft(2)) == "assemble"
     shard = services.batch_store.kept[BATCH_ID, 1]
     nothing = with_members(shard, attempts=[], unfinished=8, unfinished_key="", completed=0, failed=0, codes={})
     services.batch_store.save_shard(shard, as_done(nothing, BatchError("late", "Late.")))
-    by_turns(services, lambda: Watch(2))
+    by_turns(services, lambda: SecondsLeft(2))
     report = json.loads(results(services)["report"])
     assert report["errors"]["by_code"]["late"] == 8
     assert report["outcomes_equal_lines"] is True
@@ -217,7 +200,7 @@ def test_a_store_that_keeps_no_checksum_takes_none_from_the_report(whole: dict[s
     services = fresh()
     bucket = KeepsNoChecksums()
     bucket.stored, services.bucket = services.bucket.stored, bucket
-    assert (by_turns(services, lambda: Watch(looks)) == 1) is (looks == 1_000)
+    assert (by_turns(services, lambda: SecondsLeft(looks)) == 1) is (looks == 1_000)
     assert results(services) == whole
 
 
@@ -250,9 +233,9 @@ def test_results_written_in_turns_are_not_written_again_when_the_batch_is_cancel
     late.batches, late.kept = services.batch_store.batches, services.batch_store.kept
     services.batch_store = late
     while late.batch(BATCH_ID).status != "cancelling":
-        assert assemble(services, BATCH_ID, Watch(9)) == "assemble"
+        assert assemble(services, BATCH_ID, SecondsLeft(9)) == "assemble"
     runs = {key for key in services.bucket.stored if "/attempt-" in key or "/left-" in key}
     for key in runs:
         del services.bucket.stored[key]
-    assert assemble(services, BATCH_ID, Watch(9)) == "done"
+    assert assemble(services, BATCH_ID, SecondsLeft(9)) == "done"
     assert late.batch(BATCH_ID).status == "cancelled"

@@ -9,8 +9,10 @@ from importlib.metadata import version
 import msgspec
 
 from batchyard import __version__
-from batchyard.domain.batch import BatchError, Usage
-from batchyard.domain.shard import Attempt, Ranges, Shard
+from batchyard.costs.usage import Usage
+from batchyard.domain.attempt import Attempt
+from batchyard.domain.batch import BatchError
+from batchyard.domain.shard import Ranges, Shard
 from batchyard.planning.summary import Summary
 from batchyard.results.join import Result, Tally
 from batchyard.results.report import report

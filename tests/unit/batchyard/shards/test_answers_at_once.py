@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchyard.costs.usage import Usage
 from batchyard.domain import outcomes
-from batchyard.domain.batch import Usage
 from batchyard.domain.policy import Outcome
 from batchyard.lines.successes import Successes, is_empty, successes
 from batchyard.shards.answers import Answers

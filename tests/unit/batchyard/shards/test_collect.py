@@ -7,11 +7,10 @@ import pytest
 
 from batch_client import BatchError as ProviderBatchError
 from batch_client import DownloadIncomplete, PermissionDeniedError, RequestCounts
+from batchyard.domain.attempt import Attempt
 from batchyard.domain.errors import TooSlow
-from batchyard.domain.shard import Attempt
-from batchyard.domain.step import Next, Step
+from batchyard.domain.step import TIME_TO_END, Next, Step
 from batchyard.domain.stopping import CANCELLED
-from batchyard.domain.time_budget import TIME_TO_END
 from batchyard.results.assemble import assemble
 from batchyard.shards.collect import PATIENCE_FOR_ALL, PATIENCE_FOR_CONTENT, PATIENCE_FOR_SOME, collect
 from batchyard.shards.poll import poll

@@ -16,9 +16,10 @@ from batch_client import (
     RequestCounts,
     RequestOutcomeUnknown,
 )
+from batchyard.domain.attempt import Attempt
 from batchyard.domain.errors import StaleRecord, StoreError
 from batchyard.domain.policy import OUTCOME_UNKNOWN
-from batchyard.domain.shard import Attempt, Shard, with_attempt_members, with_members
+from batchyard.domain.shard import Shard, with_attempt_members, with_members
 from batchyard.domain.step import Next, Step
 from batchyard.lines.runs import Run
 from batchyard.lines.shard_lines import ShardLines, new_shard

@@ -18,14 +18,8 @@ from batch_client import (
 from batch_client import (
     BatchError as ProviderBatchError,
 )
-from batchyard.domain.shard import (
-    MOST_FILES_TO_DELETE,
-    Attempt,
-    Shard,
-    with_files_to_delete,
-    with_members,
-    with_next_version,
-)
+from batchyard.domain.attempt import Attempt
+from batchyard.domain.shard import MOST_FILES_TO_DELETE, Shard, with_files_to_delete, with_members, with_next_version
 from batchyard.domain.step import Next, Step
 from batchyard.shards import provider_files
 from batchyard.shards.collect import collect

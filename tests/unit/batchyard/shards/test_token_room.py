@@ -4,8 +4,9 @@ import msgspec
 import pytest
 
 from batchyard.domain.create_limits import INTERVAL, Creations
+from batchyard.domain.pacing import UNKNOWN_FLOOR, UNKNOWN_FOR
 from batchyard.domain.step import Next, Step
-from batchyard.domain.token_ledger import OVERDUE, Reservation, Terms
+from batchyard.domain.token_ledger import MOST_UNCONFIRMED, OVERDUE, Reservation, Terms
 from batchyard.planning.plan import plan
 from batchyard.shards import token_room
 from batchyard.shards.poll import poll
@@ -104,6 +105,25 @@ def test_a_wait_of_more_than_a_minute_is_told() -> None:
         "Waiting for room at the provider for m: the limit is 100 enqueued tokens."
     )
     assert services.event_bus.announced[-1] == "paused"
+
+
+@pytest.mark.parametrize(("limit", "first_poll", "then"), [("0", UNKNOWN_FLOOR, 30), ("1000000", 30, 30)])
+def test_while_no_limit_is_known_the_first_answer_is_asked_for_soon(limit: str, first_poll: int, then: int) -> None:
+    services = planned(max_enqueued_tokens=limit, poll_floor_seconds=30)
+    created = submit(services, FIRST)
+    assert (created.next, created.wait_seconds) == (Next.POLL, first_poll)
+    services.wait(first_poll)
+    again = poll(services, created)
+    assert again.next == Next.POLL
+    assert again.wait_seconds >= then * 0.9
+
+
+def test_while_no_limit_is_known_room_is_looked_for_soon_at_first_and_then_as_usual() -> None:
+    services = planned(max_enqueued_tokens="0", retry_floor_seconds=30)
+    services.token_ledger_store.change(name_of(services), enqueued=10**9, unconfirmed=MOST_UNCONFIRMED)
+    assert submit(services, FIRST).wait_seconds <= UNKNOWN_FLOOR
+    services.wait(UNKNOWN_FOR)
+    assert submit(services, FIRST).wait_seconds > UNKNOWN_FLOOR
 
 
 @pytest.mark.parametrize("setting", ["max_creates_per_hour", "max_concurrent_submits"])

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from batchyard.domain.batch import Usage
-from batchyard.domain.shard import KEPT_ATTEMPTS, Attempt, Shard, is_full, with_new_attempt
+from batchyard.costs.usage import Usage
+from batchyard.domain.attempt import Attempt
+from batchyard.domain.shard import KEPT_ATTEMPTS, Shard, is_full, with_new_attempt
 from batchyard.domain.step import MOST_TURNS, Step
 from batchyard.domain.token_ledger import Reservation, Terms
 from batchyard.services import Services

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.errors import UsageError
-from local.run.money import Money, estimate_lines, money_from, tokens_told
+from local.run.money import Money, cost_told, estimate_lines, money_from, tokens_told
 
 
 def test_without_a_word_on_money_the_stack_is_told_nothing() -> None:
@@ -70,3 +70,19 @@ def test_the_tokens_are_those_of_the_report(tmp_path: Path) -> None:
     assert tokens_told(report) is None
     report.write_text("{}")
     assert tokens_told(report) is None
+
+
+@pytest.mark.parametrize(
+    ("cost", "told"),
+    [
+        ('{"usd": 1234.567, "basis": "listed batch price"}', "$1,234.57 (listed batch price)"),
+        ('{"usd": 0.02799, "basis": "your price list"}', "$0.0280 (your price list)"),
+        ('{"usd": null, "basis": null, "unpriced_tokens": 1200}', "unknown: 1,200 tokens have no price"),
+        ('{"usd": 0.0}', None),
+        ("null", None),
+    ],
+)
+def test_the_cost_is_that_of_the_report(tmp_path: Path, cost: str, told: str | None) -> None:
+    report = tmp_path / "report.json"
+    report.write_text(f'{{"cost": {cost}}}')
+    assert cost_told(report) == told

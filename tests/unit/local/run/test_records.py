@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from batchyard.adapters.batch_store import HELD
-from batchyard.domain.shard import DONE, Attempt, Shard
+from batchyard.domain.attempt import Attempt
+from batchyard.domain.shard import DONE, Shard
 from local.run.records import (
     AtProvider,
     list_files_at_provider,

@@ -1,6 +1,6 @@
 import pytest
 
-from batchyard.domain.time_budget import TIME_TO_END, OutOfTime, TimeBudget
+from batchyard.domain.step import TIME_TO_END, OutOfTime, TimeBudget
 
 
 def test_a_budget_that_is_not_low_lets_the_work_go_on() -> None:

@@ -1,0 +1,25 @@
+"""The bill of one batch, as it is kept to be summed up."""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from batchyard.costs.cost import Cost
+from batchyard.costs.usage import Usage
+
+
+class Bill(msgspec.Struct, frozen=True, kw_only=True):
+    """The record `USAGE#<tenant>` / `<day>#<batch id>`: what a batch used, and what that cost."""
+
+    #: The day on which the batch ended, in UTC, as 2026-11-30.
+    day: str
+    batch_id: str
+    lines: int
+    #: What each model used and cost.
+    usage: dict[str, Usage]
+    cost: dict[str, Cost]
+
+
+def bill_day(at: int) -> str:
+    """Name the day of a time in Unix seconds."""
+    return datetime.fromtimestamp(at, UTC).date().isoformat()

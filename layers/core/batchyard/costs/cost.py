@@ -1,0 +1,70 @@
+"""What tokens cost, as whole numbers of a millionth of a millionth of a US dollar, so that sums are exact."""
+
+from decimal import Decimal
+from operator import add, sub
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from batchyard.costs.usage import Usage
+
+PER_DOLLAR: Final = 10**12
+SHOWN_DIGITS: Final = 6  # of a dollar
+
+
+class Price(NamedTuple):
+    """What tokens of a model cost in a batch, in US dollars per million."""
+
+    input: Decimal
+    #: Of input that came from the provider's cache.
+    cached: Decimal
+    output: Decimal
+    #: Where the price comes from, in words for people.
+    basis: str
+
+
+class Cost(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An amount in parts of 1 / PER_DOLLAR dollars."""
+
+    #: Input tokens that were not cached.
+    input: int = 0
+    cached: int = 0
+    #: Output tokens, with reasoning tokens among them.
+    output: int = 0
+    #: Tokens whose price is not known. They are in no amount.
+    unpriced: int = 0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        """Sum member by member."""
+        return Cost(*map(add, msgspec.structs.astuple(self), msgspec.structs.astuple(other)))
+
+    def __sub__(self, other: "Cost") -> "Cost":
+        """Subtract member by member."""
+        return Cost(*map(sub, msgspec.structs.astuple(self), msgspec.structs.astuple(other)))
+
+    @property
+    def amount(self) -> int:
+        """Return the sum of what is priced."""
+        return self.input + self.cached + self.output
+
+    def shape(self) -> dict[str, Any]:
+        """Shape the members of a `cost`, in US dollars; `usd` is null where tokens have no price."""
+        return {
+            "usd": None if self.unpriced else dollars(self.amount),
+            "input_usd": dollars(self.input), "cached_usd": dollars(self.cached), "output_usd": dollars(self.output),
+            **({"unpriced_tokens": self.unpriced} if self.unpriced else {}),
+        }  # fmt: skip
+
+
+def cost_of(usage: Usage, price: Price | None) -> Cost:
+    """Return what tokens cost; the cached ones are among the input tokens."""
+    if price is None:
+        return Cost(unpriced=usage.input_tokens + usage.output_tokens)
+    cached = min(usage.cached_tokens, usage.input_tokens)
+    counted = (usage.input_tokens - cached, price.input), (cached, price.cached), (usage.output_tokens, price.output)
+    return Cost(*(int(tokens * per_million * PER_DOLLAR / 1_000_000) for tokens, per_million in counted))
+
+
+def dollars(amount: int) -> float:
+    """Return an amount in dollars, to a millionth; half of one is rounded to the even neighbour."""
+    return float(round(Decimal(amount) / PER_DOLLAR, SHOWN_DIGITS))

@@ -1,0 +1,149 @@
+"""What models cost in a batch, by the list prices of `prices.json`; the list is read only for an estimate."""
+
+import re
+from decimal import Decimal
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from batchyard.costs.cost import Price
+
+FILE: Final = Path(__file__).with_name("prices.json")
+# The endpoints whose answers are paid by the token.
+PRICED: Final = frozenset({"/v1/responses", "/v1/chat/completions", "/v1/completions", "/v1/embeddings"})
+# Where a price comes from, as reports say it.
+BATCH, FULL, OWN = "listed batch price", "listed full price", "your price list"
+MOST: Final = 1_000_000
+MAKERS: Final = ("openai", "anthropic", "google", "mistral", "deepseek", "x-ai")
+# Whose prices hold for each profile of the client. A gateway is taken to ask the price of the model's maker; a server of
+# your own has no price.
+SELLERS: Final[dict[str, tuple[str, ...]]] = {
+    "openai": ("openai",), "azure": ("azure",), "azure-entra": ("azure",), "groq": ("groq",), "together": ("together",),
+    "vllm": (), "compatible": MAKERS,
+}  # fmt: skip
+# Who else sells a model that is not in the service's own list, at the same full price but not with the same discount.
+ALIKE: Final = {"azure": ("openai",), "azure-entra": ("openai",)}
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A model of the list; prices are US dollars per million tokens."""
+
+    #: The rule that the names of the model follow.
+    named: dict[str, Any]
+    input: Decimal
+    output: Decimal
+    #: Of input from the provider's cache; None where it costs what other input costs.
+    cached: Decimal | None = None
+    #: None where the list has no batch price.
+    batch_input: Decimal | None = None
+    batch_output: Decimal | None = None
+    batch_cached: Decimal | None = None
+
+
+class PriceList(msgspec.Struct, frozen=True):
+    """The list of prices."""
+
+    source: str
+    #: The day of the list.
+    at: str
+    sellers: dict[str, list[Listed]]
+
+
+class Own(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A model of the user's own list: US dollars per million tokens in a batch."""
+
+    input: Decimal
+    output: Decimal = Decimal(0)
+    #: None: as `input`.
+    cached: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no price."""
+        if not all(0 <= price <= MOST for price in (self.input, self.output, _or(self.cached, self.input))):
+            raise ValueError(f"a price is at least 0 and at most {MOST:,} dollars per million tokens")
+
+
+OwnList = dict[str, Own]  # by the name of the model
+
+
+class Prices:
+    """What models cost in a batch at one service."""
+
+    def __init__(self, profile: str, own: OwnList | None = None) -> None:
+        """Price a service of this profile; the user's `own` list goes before ours."""
+        self._profile, self._own = profile, own or {}
+
+    def of(self, model: str, endpoint: str, *, batch: bool = True) -> Price | None:
+        """Look up what a model costs in a batch, or outside of one; None if the price is not known."""
+        if endpoint not in PRICED:
+            return None
+        if batch and (own := self._own.get(model)):
+            return Price(own.input, _or(own.cached, own.input), own.output, OWN)
+        return (batch_price if batch else full_price)(self._profile, model)
+
+
+def read_own(text: str) -> OwnList:
+    """Read the user's own list; raises ValueError, which names what is wrong."""
+    return msgspec.json.decode(text, type=OwnList) if text else {}
+
+
+@cache
+def prices_of(profile: str, own: str) -> Prices:
+    """Return the prices of a service; `own` is the text of the user's own list. Raises ValueError for any other text."""
+    return Prices(profile, read_own(own))
+
+
+@cache
+def price_list() -> PriceList:
+    """Read the list."""
+    return msgspec.json.decode(FILE.read_bytes(), type=PriceList)
+
+
+@lru_cache(maxsize=1_000)
+def batch_price(profile: str, model: str) -> Price | None:
+    """Look up what a model costs in a batch at a service of this profile; None if the price is not known.
+
+    Without a batch price, the full price holds: services differ in what they take off, and some take off nothing.
+    """
+    found = _find(SELLERS.get(profile, ()), model.lower())
+    if found is None or found.batch_input is None or found.batch_output is None:
+        return full_price(profile, model)
+    return Price(found.batch_input, _or(found.batch_cached, found.batch_input), found.batch_output, BATCH)
+
+
+@lru_cache(maxsize=1_000)
+def full_price(profile: str, model: str) -> Price | None:
+    """Look up what a model costs outside of a batch; None if the price is not known."""
+    found = _find(SELLERS.get(profile, ()), model.lower()) or _find(ALIKE.get(profile, ()), model.lower())
+    return Price(found.input, _or(found.cached, found.input), found.output, FULL) if found else None
+
+
+def _or(price: Decimal | None, other: Decimal) -> Decimal:
+    return other if price is None else price
+
+
+def _find(sellers: tuple[str, ...], model: str) -> Listed | None:
+    models = (known for seller in sellers for known in price_list().sellers[seller])
+    return next((known for known in models if _named(known.named, model)), None)
+
+
+def _named(rule: dict[str, Any], model: str) -> bool:
+    """Tell whether a rule of the list names a model; a rule has one member."""
+    ((relation, value),) = rule.items()
+    match relation:
+        case "or_":
+            return any(_named(each, model) for each in value)
+        case "and_":
+            return all(_named(each, model) for each in value)
+        case "regex":
+            return re.search(value, model) is not None
+        case "equals":
+            return bool(model == value.lower())
+        case "starts_with":
+            return model.startswith(value.lower())
+        case "ends_with":
+            return model.endswith(value.lower())
+        case _:
+            return value.lower() in model

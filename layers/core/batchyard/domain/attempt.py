@@ -1,0 +1,67 @@
+"""One submission of the unfinished lines of a shard, as recorded."""
+
+import msgspec
+
+from batchyard.costs.cost import Cost
+from batchyard.costs.usage import Usage
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One submission of the unfinished lines of a shard. Times are Unix seconds."""
+
+    #: Counts the attempts of the shard, from 1.
+    number: int
+    started_at: int
+    #: How many lines are sent: the first of the unfinished lines.
+    lines: int
+    #: Bytes of these lines, as they are uploaded.
+    bytes: int = 0
+    #: Prompt tokens of these lines, by our estimate.
+    tokens: int = 0
+    file_id: str | None = None
+    #: Written before `POST /batches`. While `provider_batch_id` is missing, the outcome of that call is unknown.
+    creating_at: int | None = None
+    #: When the answer to `POST /batches` was lost, if the worker noticed.
+    lost_at: int | None = None
+    #: How often the provider's list did not show the batch of a lost create.
+    lookups: int = 0
+    provider_batch_id: str | None = None
+    provider_status: str | None = None
+    ended_at: int | None = None
+    #: Lines in the runs of this attempt, by their outcome.
+    succeeded: int = 0
+    failed: int = 0
+    transient: int = 0
+    #: Lines of the provider's files that answer no request of ours.
+    strays: int = 0
+    #: Answers that were not quite JSON, or not UTF-8, and are kept mended.
+    mended: int = 0
+    #: Answers with success and an empty body.
+    empty: int = 0
+    #: Answers that the provider counted as completed and never gave.
+    never_came: int = 0
+    #: How often the ended provider batch did not show all answers that it had counted.
+    looks: int = 0
+    #: Since when the provider batch shows a status that nobody knows.
+    odd_since: int | None = None
+    #: Since when each look has shown that it may be collected all the same.
+    ready_since: int | None = None
+    #: How often a file of the provider broke off.
+    unread: int = 0
+    #: The version of the shard that wrote the runs. A worker that was overtaken wrote under another version.
+    runs: int = 0
+    #: Tokens that the provider has counted so far; each count only rises.
+    usage: Usage | None = None
+    #: What they cost, by the prices of the day.
+    cost: Cost | None = None
+    #: True if the lines are sent one by one, without a provider batch.
+    direct: bool = False
+    #: Lines of a direct attempt that were sent; written before the lines go.
+    sent: int = 0
+    #: When the latest of these lines was sent.
+    sending_at: int | None = None
+
+    @property
+    def began_at(self) -> int:
+        """Tell when the provider was asked for it, or when it began if it was not yet."""
+        return self.creating_at or self.started_at

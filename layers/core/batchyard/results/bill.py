@@ -1,0 +1,79 @@
+"""What a batch cost, as its report and the API show it."""
+
+from typing import Any, Final
+
+import msgspec
+
+from batchyard.costs.bill import Bill, bill_day
+from batchyard.costs.cost import Cost
+from batchyard.costs.prices import price_list
+from batchyard.costs.usage import Usage
+from batchyard.domain.batch import Batch
+from batchyard.domain.numbers import DAY
+from batchyard.domain.shard import Shard
+from batchyard.services import Services
+
+MOST_MODELS: Final = 25  # are shown; the sums are of all. A record holds 400 KB
+SHOWN_NAME: Final = 100  # characters
+KEPT: Final = 400 * DAY  # a bill is known for more than a year
+SEVERAL: Final = "several: see by_model"
+
+
+def shape(services: Services, batch: Batch, shards: list[Shard]) -> dict[str, Any]:
+    """Shape the `cost` of a batch: US dollars by list prices, from the tokens that the provider reported.
+
+    It is no invoice. What was sent again, lost, cancelled or expired counts as far as the provider reported its tokens.
+    """
+    of_model = _by_model(shards)
+    shown = sorted(of_model, key=lambda model: (-of_model[model][1].amount, model))[:MOST_MODELS]
+    basis = {model: _basis(services, shards, model) for model in shown}
+    estimate = msgspec.json.decode(batch.preflight)["estimated_usd"] if batch.preflight else None
+    return {
+        **sum((cost for _, cost in of_model.values()), Cost()).shape(),
+        "by_model": {
+            model[:SHOWN_NAME]: {**of_model[model][1].shape(), **_tokens(of_model[model][0]), "basis": basis[model]}
+            for model in shown
+        },
+        "basis": _one(list(basis.values())),
+        "priced_at": price_list().at,
+        "estimate_usd": estimate,
+    }
+
+
+def keep(services: Services, batch: Batch, shards: list[Shard], lines: int) -> None:
+    """Record the bill of a batch that is about to end, for the sums of its tenant; once more changes nothing."""
+    now, of_model = services.now(), _by_model(shards)
+    day = next((bill_day(at) for at in (batch.finalizing_at, batch.cancelling_at) if at), bill_day(now))
+    used, paid = dict[str, Usage](), dict[str, Cost]()
+    for model, (usage, cost) in of_model.items():
+        name = model[:SHOWN_NAME]
+        used[name], paid[name] = used.get(name, Usage()) + usage, paid.get(name, Cost()) + cost
+    bill = Bill(day=day, batch_id=batch.batch_id, lines=lines, usage=used, cost=paid)
+    services.quota_store.keep_bill(batch.tenant, bill, now + KEPT)
+
+
+def _by_model(shards: list[Shard]) -> dict[str, tuple[Usage, Cost]]:
+    sums: dict[str, tuple[Usage, Cost]] = {}
+    for shard in shards:
+        usage, cost = sums.get(shard.model, (Usage(), Cost()))
+        sums[shard.model] = usage + shard.usage, cost + shard.cost
+    return sums
+
+
+def _basis(services: Services, shards: list[Shard], model: str) -> str | None:
+    """Name where the prices of a model come from; requests outside of a batch cost the full price."""
+    own = [shard for shard in shards if shard.model == model]
+    kinds = sorted({(shard.endpoint, attempt.direct) for shard in own for attempt in shard.attempts if attempt.cost})
+    prices = (services.settings.prices.of(model, endpoint, batch=not direct) for endpoint, direct in kinds)
+    return _one([price.basis if price else None for price in prices])
+
+
+def _one(values: list[str | None]) -> str | None:
+    """Return what all values are."""
+    different = set(values)
+    return different.pop() if len(different) == 1 else SEVERAL if different else None
+
+
+def _tokens(usage: Usage) -> dict[str, int]:
+    shown = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
+    return {name: getattr(usage, name) for name in shown}

@@ -1,0 +1,89 @@
+"""What a model costs in a batch, and that nobody guesses where that is not known."""
+
+from decimal import Decimal
+
+import pytest
+
+from batchyard.costs.prices import (
+    BATCH,
+    FULL,
+    OWN,
+    SELLERS,
+    Listed,
+    PriceList,
+    Prices,
+    batch_price,
+    full_price,
+    price_list,
+    read_own,
+)  # fmt: skip
+from batchyard.costs.prices import _named as named
+
+CHAT = "/v1/chat/completions"
+
+
+def test_a_batch_price_of_the_list_is_taken_as_it_is() -> None:
+    assert batch_price("openai", "gpt-4.1-mini") == (Decimal("0.2"), Decimal("0.1"), Decimal("0.8"), BATCH)
+
+
+def test_where_the_list_has_no_batch_price_the_full_price_holds() -> None:
+    assert batch_price("openai", "text-embedding-3-small") == (Decimal("0.02"), Decimal("0.02"), Decimal(0), FULL)
+    assert batch_price("together", "meta-llama/Llama-3.3-70B-Instruct-Turbo") == (
+        Decimal("0.88"), Decimal("0.88"), Decimal("0.88"), FULL,
+    )  # fmt: skip
+
+
+def test_the_user_s_own_list_goes_before_ours() -> None:
+    own = read_own('{"gpt-4.1-mini": {"input": 0.07, "output": 0.3}, "my-own": {"input": 1, "cached": 0.5}}')
+    prices = Prices("openai", own)
+    assert prices.of("gpt-4.1-mini", CHAT) == (Decimal("0.07"), Decimal("0.07"), Decimal("0.3"), OWN)
+    assert prices.of("my-own", CHAT) == (Decimal(1), Decimal("0.5"), Decimal(0), OWN)
+    assert prices.of("gpt-4.1-nano", CHAT) == batch_price("openai", "gpt-4.1-nano")
+    assert prices.of("gpt-4.1-mini", CHAT, batch=False) == full_price("openai", "gpt-4.1-mini")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[]", '{"m": {"input": -1}}', '{"m": {"inputs": 1}}', '{"m": {"output": 1}}', '{"m": {"input": 1e400}}',
+     '{"m": {"input": NaN}}', '{"m": {"input": true}}'],
+)  # fmt: skip
+def test_a_list_that_is_not_one_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        read_own(text)
+
+
+def test_what_is_not_paid_by_the_token_has_no_price() -> None:
+    assert Prices("openai").of("gpt-image-1", "/v1/images/generations") is None
+
+
+@pytest.mark.parametrize(
+    ("profile", "model"),
+    [("openai", "m-1"), ("openai", ""), ("openai", "ft:gpt-4.1-mini:acme::7"), ("vllm", "gpt-4.1-mini"), ("new", "o3")],
+)
+def test_what_is_not_known_has_no_price(profile: str, model: str) -> None:
+    assert batch_price(profile, model) is None
+
+
+def test_every_seller_is_in_the_list_and_nothing_is_free() -> None:
+    known: PriceList = price_list()
+    assert set(known.sellers) == {seller for sellers in SELLERS.values() for seller in sellers}
+    models: list[Listed] = [model for models in known.sellers.values() for model in models]
+    assert len(models) > 100
+    assert all(model.input > 0 for model in models)
+
+
+@pytest.mark.parametrize(
+    ("clause", "right", "wrong"),
+    [
+        ({"equals": "A-1"}, "a-1", "a-12"),
+        ({"starts_with": "A-"}, "a-1", "ba-1"),
+        ({"ends_with": "-Mini"}, "a-mini", "a-mini-2"),
+        ({"contains": "B"}, "abc", "acc"),
+        ({"regex": "^o[13]"}, "o3-pro", "go3"),
+        ({"or_": [{"equals": "a"}, {"equals": "b"}]}, "b", "c"),
+        ({"and_": [{"starts_with": "a"}, {"ends_with": "z"}]}, "abz", "aby"),
+    ],
+)
+def test_a_model_is_known_by_any_clause_of_the_list(clause: dict[str, object], right: str, wrong: str) -> None:
+    assert named(clause, right)
+    assert not named(clause, wrong)
