@@ -7,8 +7,8 @@ TENANT ?= default
 STACK ?= batchyard
 WALKS ?= 1000
 
-GOALS := help setup run up provider key provider-key unit test conformance lint pytest bench faults lock prices docs format
-SETTINGS := PYTHON INPUT OUT PROVIDER_BASE_URL PROVIDER_API_KEY DRY_RUN MAX_COST_USD TABLE TENANT LIST REVOKE STACK SECRET WEBHOOK BENCH FILES WALKS
+GOALS := help setup run up provider bridge key provider-key unit test conformance lint pytest bench compat faults lock prices docs format
+SETTINGS := PYTHON INPUT OUT PROVIDER_BASE_URL PROVIDER_API_KEY DRY_RUN MAX_COST_USD BRIDGE_PORT TABLE TENANT LIST REVOKE STACK SECRET WEBHOOK BENCH FILES TOOLS LINES WALKS
 .PHONY: $(GOALS)
 
 # A misspelt word must not run anything, least of all the sample in place of the user's file.
@@ -38,6 +38,9 @@ up: setup ## the whole stack until Ctrl-C
 
 provider: setup ## the provider emulator alone
 	@$(PY) -m local.emulator
+
+bridge: setup ## the whole API on 127.0.0.1, for tools that send every file by POST /v1/files: BATCHYARD_URL=… BATCHYARD_KEY=… in the environment; BRIDGE_PORT=…
+	@$(PY) -m local.bridge
 
 key: setup ## an API key for the HTTP API: TABLE=… (of the stack) TENANT=default; LIST=1 shows all, REVOKE=… ends one
 	@$(PY) -m batchyard.api.api_keys "$(TABLE)" $(if $(REVOKE),--revoke "$(REVOKE)",$(if $(LIST),--list,"$(TENANT)"))
@@ -82,6 +85,9 @@ docs: setup ## docs/settings.md, written from template.yaml
 
 bench: setup ## the benchmarks, as ratios; BENCH="upload plan" picks some, BENCH=fleet FILES=200 drops files into make up
 	@$(PY) -m tests.benchmarks $(BENCH) $(if $(FILES),--files "$(FILES)")
+
+compat: setup ## a short job with each tool that others wrote, in environments of their own; TOOLS="litellm curator" picks some, LINES=200
+	@$(PY) -m tests.compat $(if $(LINES),--lines "$(LINES)") $(TOOLS)
 
 faults: setup ## the fault suite at length: WALKS=1000 random walks, a fault at every single effect (half an hour or more)
 	@EVERY_EFFECT=1 WALKS="$(WALKS)" $(PY) -m pytest tests/faults tests/integration/batchyard

@@ -18,6 +18,9 @@ WITH_THEM = {
     "OUT=…": "The folder for its results. Default: out",
     "PROVIDER_BASE_URL=…": "Your own provider, such as https://api.openai.com/v1, instead of the emulator.",
     "PROVIDER_API_KEY=…": "The key that goes with it.",
+    "BATCHYARD_URL=…": "For `make bridge`: the address of the HTTP API, the stack's output ApiUrl, which ends in /v1.",
+    "BATCHYARD_KEY=…": "For `make bridge`: a key of the HTTP API, which `make key` printed.",
+    "BRIDGE_PORT=…": "For `make bridge`: its port on 127.0.0.1. Default: any free one.",
     "DRY_RUN=1": "`make run` estimates tokens and dollars, and sends nothing.",
     "MAX_COST_USD=…": "`make run` sends nothing if the estimate in US dollars is above it, or if a model has no price.",
 }

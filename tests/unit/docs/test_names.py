@@ -12,7 +12,14 @@ from tests.unit.docs.pages import DOCS, PAGES, README, ROOT, code, name_of
 
 OF_A_READER = {"BATCHYARD_URL", "BATCHYARD_KEY"}  # variables of the examples, no settings
 NAME = re.compile(r"[A-Z][a-z]+(?:[A-Z][a-z]+)+")
-OF_CONTRIBUTORS = {"architecture", "decisions", "glossary", "testing", "traps"}  # they name classes of others, too
+NAMING_OTHERS = {
+    "architecture",
+    "compatibility",
+    "decisions",
+    "glossary",
+    "testing",
+    "traps",
+}  # they name classes of others, too
 each_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
 
 
@@ -51,7 +58,7 @@ def test_every_variable_that_a_page_sets_is_a_setting(page: Path) -> None:
     assert named <= parameters(read_template(TEMPLATE)).keys() | {SECRET_OF_WEBHOOKS.variable}
 
 
-@pytest.mark.parametrize("page", [README, *(page for page in DOCS if page.stem not in OF_CONTRIBUTORS)], ids=name_of)
+@pytest.mark.parametrize("page", [README, *(page for page in DOCS if page.stem not in NAMING_OTHERS)], ids=name_of)
 def test_every_setting_metric_and_output_that_a_page_names_exists(page: Path) -> None:
     named = {span for span in re.findall(r"`([^`\n]+)`", code(page)) if NAME.fullmatch(span)}
     assert named <= words_of_the_project(), named - words_of_the_project()

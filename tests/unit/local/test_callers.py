@@ -4,10 +4,11 @@ from types import ModuleType
 
 import pytest
 
+from local.bridge import callers as bridge
 from local.emulator import callers as emulator
 from local.engine import callers as engine
 
-GUARDS = pytest.mark.parametrize("guard", [emulator, engine], ids=["emulator", "engine"])
+GUARDS = pytest.mark.parametrize("guard", [bridge, emulator, engine], ids=["bridge", "emulator", "engine"])
 OWN = [
     {"host": "127.0.0.1:4566"},
     {"host": "localhost:4566"},
