@@ -184,6 +184,48 @@ def test_a_stream_of_attempts_that_enter_at_once_starves_nobody_who_waits() -> N
     assert submit(services, waits).next == Next.POLL, "the other tenant has had as much by now"
 
 
+def entered(services: MemoryServices, inside: Step, waiting: list[Step]) -> Step:
+    """End what is inside; whoever waits looks for room, in the order in which all came. Answer who has it."""
+    over(services, inside)
+    for _ in range(2):
+        for step in waiting:
+            if submit(services, step).next == Next.POLL:
+                return step
+    raise AssertionError("nobody entered")
+
+
+def test_a_tenant_that_comes_last_enters_long_before_all_of_another_have() -> None:
+    services = planned(max_enqueued_tokens=str(ROOM))
+    assert submit(services, FIRST).next == Next.POLL
+    crowd = [another(services, number, "default") for number in range(2, 12)]
+    assert {submit(services, step).next for step in crowd} == {Next.SUBMIT}
+    late = another(services, 1_000, OTHER)
+    assert submit(services, late).next == Next.SUBMIT
+    inside, before = FIRST, 0
+    while (inside := entered(services, inside, [*crowd, late])) != late:
+        crowd.remove(inside)
+        before += 1
+    assert before <= 1
+
+
+def test_what_a_tenant_had_before_another_came_is_not_held_against_it() -> None:
+    services = planned(max_enqueued_tokens=str(ROOM))
+    inside = FIRST
+    assert submit(services, inside).next == Next.POLL
+    for number in range(2, 12):
+        over(services, inside)
+        inside = another(services, number, "default")
+        assert submit(services, inside).next == Next.POLL
+    crowd = [another(services, number, OTHER) for number in range(20, 30)]
+    waits = another(services, 1_000, "default")
+    assert {submit(services, step).next for step in [*crowd, waits]} == {Next.SUBMIT}
+    before = 0
+    while (inside := entered(services, inside, [*crowd, waits])) != waits:
+        crowd.remove(inside)
+        before += 1
+    assert before <= 2
+
+
 @pytest.mark.parametrize("what", ["the hour", "a slot"])
 def test_who_waits_for_something_else_holds_no_room(what: str) -> None:
     services = planned(max_creates_per_hour=1, max_concurrent_submits=1)
