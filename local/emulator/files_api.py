@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from local.emulator.reply import FileSlice, Reply, refused_by_gateway
 from local.emulator.state import State
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
+NAMELESS = "upload"  # what OpenAI's client in Python names bytes
 LIFETIMES = range(3_600, THIRTY_DAYS + 1)
 
 
@@ -29,7 +30,7 @@ async def create_file(state: State, request: Request) -> Reply:
             if state.scenario.too_large_by_gateway and form.path.stat().st_size > state.scenario.max_file_bytes:
                 return refused_by_gateway(413)
             _check_batch_file(form, state.scenario.max_file_bytes)
-        stored = state.files.add(path, form.filename or "", purpose, lifetime)
+        stored = state.files.add(path, form.filename or NAMELESS, purpose, lifetime)
         return Reply(stored.wire(status_of(state, stored)), made=stored.id)
     finally:
         path.unlink(missing_ok=True)
@@ -115,8 +116,9 @@ def lifetime_of(after: dict[str, Any], name: str) -> int:
 
 
 def _check_batch_file(form: Form, most: int) -> None:
-    if not (form.filename or "").endswith(".jsonl"):
-        raise ApiError(400, "Invalid file format for Batch API. Must be .jsonl")
+    if PureWindowsPath(form.filename).suffix and not form.filename.endswith(".jsonl"):
+        named = repr(form.filename[:64])
+        raise ApiError(400, f"Invalid file format for Batch API. Must be .jsonl, and the file is named {named}.")
     if form.path.stat().st_size > most:
         raise ApiError(400, f"The file is too large: a batch input may have at most {most} bytes.")
     if not _is_json(form.path):

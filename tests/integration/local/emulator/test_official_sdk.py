@@ -126,6 +126,11 @@ def test_files_are_listed_shown_and_deleted(client: OpenAI) -> None:
         client.files.retrieve(file.id)
 
 
+def test_bytes_without_a_name_are_a_batch_file(client: OpenAI) -> None:
+    file = client.files.create(file=jsonl([chat_line("a")]), purpose="batch")
+    assert file.filename == "upload"
+
+
 @pytest.mark.parametrize(
     ("filename", "content"), [("input.txt", b"{}\n"), ("input.jsonl", b""), ("input.jsonl", b"no json\n{}\n")]
 )
