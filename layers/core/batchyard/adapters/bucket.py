@@ -11,7 +11,7 @@ from batchyard.adapters.aws import client, translated
 from batchyard.adapters.object_writer import Begun, Writer
 from batchyard.domain.batch import InputObject
 from batchyard.domain.errors import StoreError
-from batchyard.domain.stored_file import LINK_LIFE
+from batchyard.domain.stored_file import LINK_LIFE, disposition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -112,10 +112,11 @@ class Bucket:
         with translated(f"reading s3://{self.bucket}/{key}"):
             return self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
-    def link(self, source: InputObject) -> str:
-        """Return a URL that gives an object of JSON to its holder, for an hour."""
+    def link(self, source: InputObject, filename: str) -> str:
+        """Return a URL that gives an object of JSON to its holder, for an hour; a client saves it by `filename`."""
         version = {"VersionId": source.version_id} if source.version_id else {}
-        shown = {"ResponseContentType": "application/json", **version}
+        named = {"ResponseContentDisposition": disposition(filename)}
+        shown = {"ResponseContentType": "application/json", **named, **version}
         return self._s3.generate_presigned_url(
             "get_object", Params={"Bucket": source.bucket, "Key": source.key, **shown}, ExpiresIn=LINK_LIFE
         )

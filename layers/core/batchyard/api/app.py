@@ -15,8 +15,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from batchyard import services
 from batchyard.api import openapi
 from batchyard.api.api_keys import KeyCache
+from batchyard.api.content import Content, takes_gzip
 from batchyard.domain import nesting
 from batchyard.domain.errors import ApiError
+from batchyard.domain.stored_file import disposition
 from batchyard.observability import logger
 from batchyard.services import Services
 
@@ -24,6 +26,12 @@ from batchyard.services import Services
 OPEN: Final = {("GET", "/health"), ("GET", "/v1/health"), ("POST", "/v1/webhooks/provider")}
 VERSION: Final = "2020-10-01"  # of OpenAI's API, as OpenAI's service names it
 JSON: Final = "application/json"
+_NOT_FOLLOWED: Final = ApiError(
+    HTTPStatus.FOUND,
+    "The content is at the address in 'url' and in the header 'location', for an hour and without a key: have your "
+    "client follow redirects (curl -L, httpx follow_redirects=True), or GET that address.",
+    code="redirect_not_followed",
+)
 
 app = APIGatewayHttpResolver(serializer=lambda answer: msgspec.json.encode(answer).decode())
 
@@ -83,12 +91,28 @@ def raw_body() -> bytes:
     return base64.b64decode(text) if event.is_base64_encoded else text.encode("utf-8", "surrogatepass")
 
 
-def inline_or_elsewhere(content: bytes | str, kind: str = "application/octet-stream") -> Response[Any]:
-    """Answer with bytes, or redirect the client to a URL."""
-    if isinstance(content, bytes):
-        # JSON goes as text, because powertools would encode its bytes again.
-        return Response(HTTPStatus.OK, kind, content.decode() if kind == JSON else content)
-    return Response(HTTPStatus.FOUND, kind, b"", headers={"location": content})
+def gzip() -> bool:
+    """Tell whether the client unpacks gzip by itself."""
+    return takes_gzip(header("accept-encoding"))
+
+
+def inline_or_elsewhere(content: Content, kind: str = "application/octet-stream") -> Response[Any]:
+    """Answer with bytes, or redirect the client to a URL; a client that does not follow is told that it must."""
+    sent = {"Content-Disposition": disposition(content.filename), "Vary": "Accept-Encoding"}
+    if content.data is None:
+        body = msgspec.json.encode({**_NOT_FOLLOWED.envelope(), "url": content.url}).decode()
+        return Response(HTTPStatus.FOUND, JSON, body, headers={"location": content.url or "", "Vary": sent["Vary"]})
+    if content.packed:
+        return _Packed(HTTPStatus.OK, kind, content.data, headers={**sent, "Content-Encoding": "gzip"})
+    # JSON goes as text, because powertools would encode its bytes again.
+    return Response(HTTPStatus.OK, kind, content.data.decode() if kind == JSON else content.data, headers=sent)
+
+
+class _Packed(Response[Any]):
+    """Bytes that powertools must not encode again, although they may be JSON when they are unpacked."""
+
+    def is_json(self) -> bool:
+        return False
 
 
 def _require_key(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:

@@ -1,10 +1,12 @@
 """OpenAI's five operations on files, over objects in the data bucket."""
 
 import secrets
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
 from batchyard.api import file_rules, quotas, tenancy
+from batchyard.api.content import Content, large
 from batchyard.api.file_rules import check_first_line, missing, no_file, no_input, unknown
 from batchyard.api.form import Field, parse
 from batchyard.api.paging import page_limit
@@ -80,17 +82,21 @@ def delete_file(services: Services, tenant: str, file_id: str) -> dict[str, Any]
     return {"id": file_id, "object": "file", "deleted": True}
 
 
-def file_content(services: Services, tenant: str, file_id: str) -> bytes | str:
-    """Return the bytes of a small file, or the URL of a large one."""
+def file_content(services: Services, tenant: str, file_id: str, *, gzip: bool = False) -> Content:
+    """Return the bytes of a small file, or the URL of a large one; with `gzip`, what is small when packed is packed."""
     file = own(services, tenant, file_id)
     if file.status != PROCESSED:
         raise ApiError(HTTPStatus.BAD_REQUEST, f"The content of {file_id} has not been uploaded yet.", param="id")
-    if file.bytes > MOST_INLINE:
-        return services.file_bucket.link(file)
+    link = partial(services.file_bucket.link, file)
     try:
-        return services.file_bucket.read(file)
+        if file.bytes <= MOST_INLINE:
+            return Content(filename=file.filename, data=services.file_bucket.read(file))
+        if gzip:
+            found, _ = services.bucket.head(file.key, file.version_id)
+            return large(services.bucket.chunks, found, link, file.filename, MOST_INLINE)
     except NotFound as error:  # removed from the bucket by hand
         raise unknown(file_id) from error
+    return Content(filename=file.filename, url=link())
 
 
 def input_of(services: Services, tenant: str, file_id: str) -> InputObject | None:

@@ -10,7 +10,18 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from batchyard import services
 from batchyard.api import batches, files, presigned, uploads, webhook_endpoints
-from batchyard.api.app import JSON, body, header, headers, inline_or_elsewhere, optional_body, query, raw_body, tenant
+from batchyard.api.app import (
+    JSON,
+    body,
+    gzip,
+    header,
+    headers,
+    inline_or_elsewhere,
+    optional_body,
+    query,
+    raw_body,
+    tenant,
+)
 from batchyard.webhooks.receive import receive
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # powertools leaves it untyped
@@ -52,7 +63,7 @@ def resume_batch(batch_id: str) -> dict[str, Any]:
 @router.get("/v1/batches/<batch_id>/report")
 def batch_report(batch_id: str) -> Response[Any]:
     """RetrieveReport."""
-    return inline_or_elsewhere(batches.batch_report(services.current(), tenant(), batch_id), JSON)
+    return inline_or_elsewhere(batches.batch_report(services.current(), tenant(), batch_id, gzip=gzip()), JSON)
 
 
 # Files
@@ -88,7 +99,7 @@ def delete_file(file_id: str) -> dict[str, Any]:
 @router.get("/v1/files/<file_id>/content")
 def file_content(file_id: str) -> Response[Any]:
     """DownloadFile."""
-    return inline_or_elsewhere(files.file_content(services.current(), tenant(), file_id))
+    return inline_or_elsewhere(files.file_content(services.current(), tenant(), file_id, gzip=gzip()))
 
 
 # Uploads, and files sent straight to S3
