@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from starlette.requests import Request
 
-from local.emulator.errors import ApiError, missing_parameter
+from local.emulator.errors import ApiError, missing_parameter, no_such_file
 from local.emulator.files import THIRTY_DAYS, StoredFile
 from local.emulator.multipart import Form, FormReceiver
 from local.emulator.paging import page
@@ -39,11 +39,15 @@ async def create_file(state: State, request: Request) -> Reply:
 async def list_files(state: State, request: Request) -> Reply:
     """Answer one page of files, newest first unless `order=asc`."""
     purpose = request.query_params.get("purpose")
-    files = [file for file in state.files.newest_first() if purpose in (None, file.purpose)]
+    files = list(state.files.newest_first())
     if request.query_params.get("order") == "asc":
         files.reverse()
     shown = [file.wire(status_of(state, file)) for file in files]
-    return Reply(page(request, shown, default=10_000, most=10_000))
+
+    def wanted(file: dict[str, Any]) -> bool:
+        return purpose in (None, file["purpose"])
+
+    return Reply(page(request, shown, no_such_file, wanted, default=10_000, most=10_000))
 
 
 async def retrieve_file(state: State, request: Request) -> Reply:

@@ -32,6 +32,8 @@ from tests.unit.strict_models import (
     StrictEnvelope,
     StrictFile,
     StrictFiles,
+    StrictModel,
+    StrictModels,
     StrictPart,
     StrictUpload,
 )
@@ -169,7 +171,8 @@ MODELS: dict[str, type] = {
     "create-batch": StrictBatch, "retrieve-batch": StrictBatch, "cancel-batch": StrictBatch, "resume-batch": StrictBatch,
     "list-batches": StrictBatches, "create-file": StrictFile, "retrieve-file": StrictFile, "presign-file": StrictFile,
     "list-files": StrictFiles, "delete-file": StrictDeleted, "create-upload": StrictUpload, "cancel-upload": StrictUpload,
-    "complete-upload": StrictUpload, "add-upload-part": StrictPart, "refused-": StrictEnvelope,
+    "complete-upload": StrictUpload, "add-upload-part": StrictPart, "list-models": StrictModels,
+    "retrieve-model": StrictModel, "refused-": StrictEnvelope,
 }  # fmt: skip
 
 
@@ -358,6 +361,7 @@ REFUSALS = {
     "method-not-allowed": (405, "method_not_supported", None),
     "report-unknown": (404, None, None),
     "retrieve-batch-unknown": (404, None, None),
+    "retrieve-model-unknown": (404, "model_not_found", "model"),
     "unknown-route": (404, None, None),
 }
 
@@ -465,6 +469,14 @@ def test_deliveries_are_listed_as_they_stand(at_hand: MemoryServices, path: Path
 def test_the_types_of_events_are_listed(at_hand: MemoryServices, path: Path) -> None:
     assert at_hand.webhook_store.known
     assert "batch.completed" in body(call(path))["data"]
+
+
+@samples("api", "list-models", "retrieve-model")
+def test_models_are_listed_and_shown(at_hand: MemoryServices, path: Path) -> None:
+    assert at_hand.api_key_store.known
+    answer = body(call(path))
+    found = [each for each in answer.get("data", [answer]) if each["id"] == "gpt-4.1-mini"]
+    assert [(each["object"], each["owned_by"]) for each in found] == [("model", "openai")]
 
 
 @accepted("notify")

@@ -5,6 +5,7 @@ import time
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import quote, unquote
 
 import msgspec
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -25,6 +26,7 @@ from batchyard.services import Services
 # Routes that answer without a key. The provider's webhook is checked by its signature.
 OPEN: Final = {("GET", "/health"), ("GET", "/v1/health"), ("POST", "/v1/webhooks/provider")}
 VERSION: Final = "2020-10-01"  # of OpenAI's API, as OpenAI's service names it
+MODELS: Final = "/v1/models/"
 JSON: Final = "application/json"
 _NOT_FOLLOWED: Final = ApiError(
     HTTPStatus.FOUND,
@@ -39,12 +41,21 @@ app = APIGatewayHttpResolver(serializer=lambda answer: msgspec.json.encode(answe
 def answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer a request of API Gateway (payload 2.0); every answer carries the id of its request."""
     began = time.perf_counter()
-    answered = app.resolve(event, context)
+    answered = app.resolve(_one_piece(event), context)
     milliseconds = (time.perf_counter() - began) * 1_000
     answered["headers"] |= {
         "x-request-id": context.aws_request_id, "openai-version": VERSION, "openai-processing-ms": f"{milliseconds:.0f}",
     }  # fmt: skip
     return answered
+
+
+def _one_piece(event: dict[str, Any]) -> dict[str, Any]:
+    """Quote the name of a model in the path: it may hold slashes, and a parameter of a path is one piece."""
+    path = event["rawPath"]
+    if not path.startswith(MODELS):
+        return event
+    model = quote(unquote(path.removeprefix(MODELS)), safe="", errors="replace")
+    return {**event, "rawPath": f"{MODELS}{model}"}
 
 
 def tenant() -> str:

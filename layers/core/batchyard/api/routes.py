@@ -4,12 +4,13 @@
 """
 
 from typing import Any
+from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from batchyard import services
-from batchyard.api import batches, files, presigned, uploads, webhook_endpoints
+from batchyard.api import batches, files, models, presigned, uploads, webhook_endpoints
 from batchyard.api.app import (
     JSON,
     body,
@@ -133,6 +134,21 @@ def cancel_upload(upload_id: str) -> dict[str, Any]:
 def presign_file() -> dict[str, Any]:
     """PresignFile."""
     return presigned.presign_file(services.current(), tenant(), body())
+
+
+# Models
+
+
+@router.get("/v1/models")
+def list_models() -> dict[str, Any]:
+    """ListModels."""
+    return models.list_models(services.current(), tenant())
+
+
+@router.get("/v1/models/<model>")
+def retrieve_model(model: str) -> dict[str, Any]:
+    """RetrieveModel; `app` quotes the name, which may hold slashes."""
+    return models.retrieve_model(services.current(), tenant(), unquote(model))
 
 
 # Webhooks: the provider tells us, and we tell a tenant
