@@ -507,7 +507,7 @@ def test_health_is_told_without_a_key(at_hand: MemoryServices, path: Path) -> No
 
 @samples("api", "describe")
 def test_the_description_is_handed_out_as_it_is(at_hand: MemoryServices, path: Path) -> None:
-    assert at_hand.api_key_store.known
+    at_hand.api_key_store.known.clear()  # nor does the document need a key
     assert body(call(path)) == json.loads(openapi.text())
 
 

@@ -24,7 +24,9 @@ from batchyard.observability import logger
 from batchyard.services import Services
 
 # Routes that answer without a key. The provider's webhook is checked by its signature.
-OPEN: Final = {("GET", "/health"), ("GET", "/v1/health"), ("POST", "/v1/webhooks/provider")}
+OPEN: Final = {
+    ("GET", "/health"), ("GET", "/v1/health"), ("GET", "/v1/openapi.json"), ("POST", "/v1/webhooks/provider"),
+}  # fmt: skip
 VERSION: Final = "2020-10-01"  # of OpenAI's API, as OpenAI's service names it
 MODELS: Final = "/v1/models/"
 JSON: Final = "application/json"
@@ -161,7 +163,7 @@ def _health() -> dict[str, str]:
 
 @app.get("/v1/openapi.json")
 def _describe() -> Response[str]:
-    return Response(200, JSON, openapi.text())
+    return Response(200, JSON, openapi.text(private_webhooks=services.current().settings.private_webhooks))
 
 
 def _refused(error: ApiError) -> Response[str]:
