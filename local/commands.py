@@ -18,6 +18,8 @@ WITH_THEM = {
     "OUT=…": "The folder for its results. Default: out",
     "PROVIDER_BASE_URL=…": "Your own provider, such as https://api.openai.com/v1, instead of the emulator.",
     "PROVIDER_API_KEY=…": "The key that goes with it.",
+    "BATCHYARD_URL=…": "The stack for `make status`, by its address that ends in /v1, instead of that of `make up`.",
+    "BATCHYARD_KEY=…": "An API key of that stack, from `make key`.",
     "DRY_RUN=1": "`make run` estimates tokens and dollars, and sends nothing.",
     "MAX_COST_USD=…": "`make run` sends nothing if the estimate in US dollars is above it, or if a model has no price.",
 }
