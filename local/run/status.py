@@ -18,6 +18,7 @@ _MOST = 100
 _SECONDS = 30.0
 _ENDED = ("completed", "failed", "expired", "cancelled")
 HEAD = ("batch", "status", "done", "failed", "lines", "per minute", "time left")
+_FRAME = 3  # columns of a terminal
 _TEXTS = HEAD[:2]
 _NONE_UP = (
     "No stack of make up runs here. Start one with make up, or name another by BATCHYARD_URL (its ApiUrl, which ends "
@@ -50,10 +51,11 @@ def show_status(host: Mapping[str, str]) -> None:
             print("No batch was made yet.")
             continue
         rows = [_row(batch, time.time()) for batch in page["data"]]
-        if console.is_terminal:
+        text = plain([HEAD, *rows])
+        if console.is_terminal and console.width >= max(map(len, text)) + len(HEAD) + _FRAME:
             console.print(_table(rows))
         else:
-            print("\n".join(plain([HEAD, *rows])))
+            print("\n".join(text))
         print("".join(f"{line}\n" for line in _told_below(page)), end="", flush=True)
 
 

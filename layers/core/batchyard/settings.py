@@ -54,6 +54,8 @@ class Settings:
     max_unpacked_bytes: int = 100_000_000_000
     #: What becomes of a batch with bad lines: `refuse` or `skip`.
     on_invalid: str = "refuse"
+    #: The tenants whose uploads run, with commas between; empty for any.
+    tenants: str = ""
     #: One number, or `model=number` with commas between; 0 for none.
     max_enqueued_tokens: str = "0"
     first_enqueued_tokens: int = 0
@@ -78,6 +80,11 @@ class Settings:
     def provider_name(self) -> str:
         """Name the provider in token ledgers: host and port of its address."""
         return urlsplit(self.provider_base_url).netloc.rpartition("@")[2].lower()
+
+    @property
+    def listed_tenants(self) -> list[str]:
+        """Return the tenants whose uploads to the inbox run; empty if any tenant's do."""
+        return [tenant for each in self.tenants.split(",") if (tenant := each.strip())]
 
     @property
     def private_webhooks(self) -> bool:
