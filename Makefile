@@ -7,7 +7,7 @@ TENANT ?= default
 STACK ?= batchyard
 WALKS ?= 1000
 
-GOALS := help setup run up provider bridge key provider-key unit test conformance lint pytest bench compat faults lock prices docs format
+GOALS := help setup run up status provider bridge key provider-key unit test conformance lint pytest bench compat faults lock prices docs format
 SETTINGS := PYTHON INPUT OUT PROVIDER_BASE_URL PROVIDER_API_KEY DRY_RUN MAX_COST_USD BRIDGE_PORT TABLE TENANT LIST REVOKE STACK SECRET WEBHOOK BENCH FILES TOOLS LINES WALKS
 .PHONY: $(GOALS)
 
@@ -35,6 +35,9 @@ run: setup ## one batch, end to end, on this machine
 
 up: setup ## the whole stack until Ctrl-C
 	@$(PY) -m local up
+
+status: setup ## the batches of the stack that is up here, or of BATCHYARD_URL and BATCHYARD_KEY
+	@$(PY) -m local status
 
 provider: setup ## the provider emulator alone
 	@$(PY) -m local.emulator

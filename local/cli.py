@@ -1,4 +1,4 @@
-"""Run Batchyard on this machine: `python -m local run [--input FILE] [--out FOLDER]` or `python -m local up`."""
+"""Run Batchyard on this machine: `python -m local run [--input FILE] [--out FOLDER]`, `… up` or `… status`."""
 
 import argparse
 import os
@@ -17,6 +17,7 @@ from local.run.one_batch import run_batch
 from local.run.out_folder import name_earlier_results, settled
 from local.run.paths import SAMPLE, check_paths, choose_paths
 from local.run.provider_check import check_provider
+from local.run.status import show_status
 from local.signals import Stopped, end_with_parent, ignore_signals, raise_on_signals
 from local.stack.deploy import TEMPLATE, read_template
 from local.stack.run_folder import run_folder
@@ -49,13 +50,15 @@ def _attempt(work: Callable[[], int]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local", description="Batchyard on this machine.")
-    commands = parser.add_subparsers(required=True, metavar="run|up")
+    commands = parser.add_subparsers(required=True, metavar="run|up|status")
     one = commands.add_parser("run", help="one batch, end to end")
     one.add_argument("--input", help=f"a JSONL file of batch requests; without it, and with the emulator, {SAMPLE}")
     one.add_argument("--out", default="out", help="the folder for the results")
     one.set_defaults(command=_run)
     whole = commands.add_parser("up", help="the whole stack until Ctrl-C")
     whole.set_defaults(command=_up)
+    status = commands.add_parser("status", help="the batches of the stack that is up")
+    status.set_defaults(command=_status)
     return parser
 
 
@@ -102,6 +105,11 @@ def _up(_options: argparse.Namespace) -> int:
         except Stopped:
             _say("Ending the stack …")
             _cancel_all(stack)
+    return 0
+
+
+def _status(_options: argparse.Namespace) -> int:
+    show_status(os.environ)
     return 0
 
 

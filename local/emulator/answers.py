@@ -9,7 +9,7 @@ from typing import Any
 from local.emulator import media, structured, vectors
 from local.emulator.prompts import last_text, prompt_text, tokens
 
-_SNAPSHOTS = {
+SNAPSHOTS = {
     "gpt-4o": "gpt-4o-2024-08-06",
     "gpt-4o-mini": "gpt-4o-mini-2024-07-18",
     "gpt-4.1": "gpt-4.1-2025-04-14",
@@ -21,7 +21,7 @@ _ECHOED = 200
 
 def snapshot(model: str) -> str:
     """Return the dated name of a model, which the provider writes into batches and answers."""
-    return _SNAPSHOTS.get(model, model)
+    return SNAPSHOTS.get(model, model)
 
 
 @dataclass(frozen=True)

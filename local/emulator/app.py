@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from local.emulator import admin_api, batches_api, direct_api, files_api, uploads_api, webhooks_api
+from local.emulator import admin_api, batches_api, direct_api, files_api, models_api, uploads_api, webhooks_api
 from local.emulator.callers import ForOwnCallers
 from local.emulator.errors import ApiError
 from local.emulator.operations import Handler, Operation
@@ -16,7 +16,7 @@ from local.emulator.state import State
 from local.emulator.wire import NO_FAULT, Connection
 
 _WEBHOOKS = "/webhook_endpoints"
-_OPERATIONS: list[tuple[str, str, str, Handler]] = [
+OPERATIONS: list[tuple[str, str, str, Handler]] = [
     ("createFile", "POST", "/files", files_api.create_file),
     ("listFiles", "GET", "/files", files_api.list_files),
     ("retrieveFile", "GET", "/files/{file_id}", files_api.retrieve_file),
@@ -37,6 +37,9 @@ _OPERATIONS: list[tuple[str, str, str, Handler]] = [
     ("deleteWebhookEndpoint", "DELETE", f"{_WEBHOOKS}/{{endpoint_id}}", webhooks_api.delete_webhook_endpoint),
     ("rotateWebhookSecret", "POST", f"{_WEBHOOKS}/{{endpoint_id}}/rotate_secret", webhooks_api.rotate_webhook_secret),
     ("testWebhookEndpoint", "POST", f"{_WEBHOOKS}/{{endpoint_id}}/test", webhooks_api.test_webhook_endpoint),
+    ("listWebhookEventTypes", "GET", "/webhook_event_types", webhooks_api.list_webhook_event_types),
+    ("listModels", "GET", "/models", models_api.list_models),
+    ("retrieveModel", "GET", "/models/{model:path}", models_api.retrieve_model),
     ("createResponse", "POST", "/responses", direct_api.answer),
     ("createChatCompletion", "POST", "/chat/completions", direct_api.answer),
     ("createEmbedding", "POST", "/embeddings", direct_api.answer),
@@ -51,6 +54,14 @@ _ADMIN: list[tuple[str, str, Handler]] = [
     ("GET", "/calls", admin_api.list_calls),
     ("GET", "/ledger", admin_api.list_ledger),
 ]
+
+
+HEALTH = ("/health", "/v1/health")
+
+
+def _health(_: Request) -> Response:
+    """Tell, without a key, that the emulator answers."""
+    return JSONResponse({"status": "ok"})
 
 
 class AdminOperation:
@@ -78,9 +89,8 @@ def unknown_url(request: Request, error: Exception) -> Response:
 
 def build(state: State) -> ASGIApp:
     """Return the application that serves `state`."""
-    api = [
-        Route(path, Operation(state, name, handler), methods=[method]) for name, method, path, handler in _OPERATIONS
-    ]
+    api = [Route(path, Operation(state, name, handler), methods=[method]) for name, method, path, handler in OPERATIONS]
+    health = [Route(path, _health) for path in HEALTH]
     admin = [Route(path, AdminOperation(state, handler), methods=[method]) for method, path, handler in _ADMIN]
-    routes = [Mount("/v1", routes=api), Mount("/_emulator", routes=admin)]
+    routes = [*health, Mount("/v1", routes=api), Mount("/_emulator", routes=admin)]
     return ForOwnCallers(Starlette(routes=routes, exception_handlers={404: unknown_url, 405: unknown_url}))

@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from local.emulator import runner
 from local.emulator.batches import Batch, BatchRequest
-from local.emulator.errors import ApiError, missing_parameter
+from local.emulator.errors import ApiError, missing_parameter, no_such_batch
 from local.emulator.files import THIRTY_DAYS
 from local.emulator.files_api import lifetime_of, status_of
 from local.emulator.paging import page
@@ -46,7 +46,7 @@ async def cancel_batch(state: State, request: Request) -> Reply:
 async def list_batches(state: State, request: Request) -> Reply:
     """Answer one page of batches, newest first."""
     shown = [_shown(state, batch) for batch in state.batches.newest_first()]
-    return Reply(page(request, shown, default=20, most=100))
+    return Reply(page(request, shown, no_such_batch, default=20, most=100))
 
 
 def _shown(state: State, batch: Batch) -> dict[str, Any]:

@@ -37,3 +37,8 @@ def no_such_file(file_id: str) -> ApiError:
 def no_such_batch(batch_id: str) -> ApiError:
     """Return the refusal of an unknown batch id."""
     return ApiError(404, f"No batch found with id '{batch_id}'.")
+
+
+def no_such_endpoint(endpoint_id: str) -> ApiError:
+    """Return the refusal of an unknown id of a webhook endpoint."""
+    return ApiError(404, f"No webhook endpoint found with id '{endpoint_id}'.")

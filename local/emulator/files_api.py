@@ -2,13 +2,13 @@
 
 import re
 import secrets
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import msgspec
 from starlette.requests import Request
 
-from local.emulator.errors import ApiError, missing_parameter
+from local.emulator.errors import ApiError, missing_parameter, no_such_file
 from local.emulator.files import THIRTY_DAYS, StoredFile
 from local.emulator.multipart import Form, FormReceiver
 from local.emulator.paging import page
@@ -16,6 +16,7 @@ from local.emulator.reply import FileSlice, Reply, refused_by_gateway
 from local.emulator.state import State
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
+NAMELESS = "upload"  # what OpenAI's client in Python names bytes
 LIFETIMES = range(3_600, THIRTY_DAYS + 1)
 
 
@@ -29,7 +30,7 @@ async def create_file(state: State, request: Request) -> Reply:
             if state.scenario.too_large_by_gateway and form.path.stat().st_size > state.scenario.max_file_bytes:
                 return refused_by_gateway(413)
             _check_batch_file(form, state.scenario.max_file_bytes)
-        stored = state.files.add(path, form.filename or "", purpose, lifetime)
+        stored = state.files.add(path, form.filename or NAMELESS, purpose, lifetime)
         return Reply(stored.wire(status_of(state, stored)), made=stored.id)
     finally:
         path.unlink(missing_ok=True)
@@ -38,11 +39,15 @@ async def create_file(state: State, request: Request) -> Reply:
 async def list_files(state: State, request: Request) -> Reply:
     """Answer one page of files, newest first unless `order=asc`."""
     purpose = request.query_params.get("purpose")
-    files = [file for file in state.files.newest_first() if purpose in (None, file.purpose)]
+    files = list(state.files.newest_first())
     if request.query_params.get("order") == "asc":
         files.reverse()
     shown = [file.wire(status_of(state, file)) for file in files]
-    return Reply(page(request, shown, default=10_000, most=10_000))
+
+    def wanted(file: dict[str, Any]) -> bool:
+        return purpose in (None, file["purpose"])
+
+    return Reply(page(request, shown, no_such_file, wanted, default=10_000, most=10_000))
 
 
 async def retrieve_file(state: State, request: Request) -> Reply:
@@ -115,8 +120,9 @@ def lifetime_of(after: dict[str, Any], name: str) -> int:
 
 
 def _check_batch_file(form: Form, most: int) -> None:
-    if not (form.filename or "").endswith(".jsonl"):
-        raise ApiError(400, "Invalid file format for Batch API. Must be .jsonl")
+    if PureWindowsPath(form.filename).suffix and not form.filename.endswith(".jsonl"):
+        named = repr(form.filename[:64])
+        raise ApiError(400, f"Invalid file format for Batch API. Must be .jsonl, and the file is named {named}.")
     if form.path.stat().st_size > most:
         raise ApiError(400, f"The file is too large: a batch input may have at most {most} bytes.")
     if not _is_json(form.path):

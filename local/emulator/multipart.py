@@ -11,6 +11,7 @@ from starlette.requests import Request
 from local.emulator.errors import ApiError
 
 _MAX_TEXT = 64 * 1024
+_FILES = ("file", "data")  # the parts that are files, even if they come without a filename
 
 
 @dataclass
@@ -21,8 +22,8 @@ class Form:
     path: Path
     #: The text parts by name.
     texts: dict[str, str] = field(default_factory=dict)
-    #: The file name that the file part gives.
-    filename: str | None = None
+    #: The file name that the file part gives; empty if the part gives none.
+    filename: str = ""
     #: The name of the file part; None if there is none.
     file_part: str | None = None
 
@@ -72,10 +73,12 @@ class FormReceiver:
             return
         _, options = parse_options_header(value)
         self._name = options.get(b"name", b"").decode("utf-8", "replace")
-        if b"filename" in options:
+        if b"filename" in options or (self._name in _FILES and self.form.file_part is None):
             self._in_file = True
+            self._file.seek(0)  # a client in Dart sends a text of the same name before the file
+            self._file.truncate()
             self.form.file_part = self._name
-            self.form.filename = options[b"filename"].decode("utf-8", "replace")
+            self.form.filename = options.get(b"filename", b"").decode("utf-8", "replace")
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         if self._in_file:

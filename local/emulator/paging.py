@@ -1,5 +1,6 @@
 """Cut one page out of a list as the provider does."""
 
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
@@ -7,13 +8,24 @@ from starlette.requests import Request
 from local.emulator.errors import ApiError
 
 
-def page(request: Request, items: list[dict[str, Any]], *, default: int, most: int) -> dict[str, Any]:
-    """Return the page that `after` and `limit` of the request ask for; an unknown `after` gives an empty page."""
+def page(
+    request: Request,
+    items: list[dict[str, Any]],
+    unknown: Callable[[str], ApiError],
+    wanted: Callable[[dict[str, Any]], bool] = lambda _: True,
+    *,
+    default: int,
+    most: int,
+) -> dict[str, Any]:
+    """Return the page of `wanted` items that `after` and `limit` ask for; raise the error of an unknown `after`."""
     limit = _limit(request, default, most)
     after = request.query_params.get("after")
     if after:
         ids = [item["id"] for item in items]
-        items = items[ids.index(after) + 1 :] if after in ids else []
+        if after not in ids:
+            raise unknown(after)
+        items = items[ids.index(after) + 1 :]
+    items = [item for item in items if wanted(item)]
     data = items[:limit]
     return {
         "object": "list",

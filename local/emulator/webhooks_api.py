@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from local.emulator import webhooks
 from local.emulator.batches_api import json_object
-from local.emulator.errors import ApiError, missing_parameter
+from local.emulator.errors import ApiError, missing_parameter, no_such_endpoint
 from local.emulator.paging import page
 from local.emulator.reply import Reply
 from local.emulator.state import State
@@ -29,7 +29,12 @@ async def create_webhook_endpoint(state: State, request: Request) -> Reply:
 async def list_webhook_endpoints(state: State, request: Request) -> Reply:
     """Answer one page of endpoints, newest first."""
     endpoints = [endpoint.wire() for endpoint in reversed(list(state.webhook_endpoints.values()))]
-    return Reply(page(request, endpoints, default=20, most=100))
+    return Reply(page(request, endpoints, no_such_endpoint, default=20, most=100))
+
+
+async def list_webhook_event_types(_: State, __: Request) -> Reply:
+    """Answer the event types that an endpoint may name."""
+    return Reply({"object": "list", "data": list(EVENT_TYPES)})
 
 
 async def retrieve_webhook_endpoint(state: State, request: Request) -> Reply:
@@ -83,7 +88,7 @@ def _endpoint(state: State, request: Request) -> Endpoint:
     try:
         return state.webhook_endpoints[endpoint_id]
     except KeyError:
-        raise ApiError(404, f"No webhook endpoint found with id '{endpoint_id}'.") from None
+        raise no_such_endpoint(endpoint_id) from None
 
 
 def _check_event_types(kinds: object) -> None:

@@ -159,7 +159,7 @@ def _progress(batch_id: str, batch: Mapping[str, Any], shards: list[dict[str, An
         paused=batch.get("paused") if batch.get("held_by") else None,  # the record keeps the reason after the pause
         errors=list(batch.get("errors", [])),
         errors_total=int(batch.get("errors_total", 0)),
-        source=f"s3://{source.get('bucket')}/{source.get('key')}" if source else "",
+        source=f"s3://{source.get('bucket')}/{source['key']}" if source.get("key") else batch.get("input_file_id", ""),
         dry_run=bool(batch.get("dry_run")),
         preflight=batch.get("preflight"),
     )

@@ -36,6 +36,22 @@ def run_folder(runs: Path = RUNS) -> Iterator[Path]:
             shutil.rmtree(folder / "scratch", ignore_errors=True)
 
 
+def living_runs(runs: Path = RUNS) -> list[Path]:
+    """Return the folders of the runs that go on, oldest first."""
+    if not runs.is_dir():
+        return []
+    with _locking(runs / "lock"):  # no run is about to take the lock of its folder
+        return sorted(folder for folder in runs.iterdir() if folder.is_dir() and _lives(folder))
+
+
+def _lives(folder: Path) -> bool:
+    try:
+        _take_lock(folder).close()
+    except BlockingIOError:
+        return True
+    return False
+
+
 def _take_lock(folder: Path) -> IO[str]:
     lock = (folder / "lock").open("w")
     try:

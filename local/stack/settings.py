@@ -32,6 +32,10 @@ SECRETS: Mapping[str, str] = {
     SECRET_OF_WEBHOOKS.name: "WebhookSecretArn",
 }
 _KEEP = "KeepProviderFiles"
+_OF_STATUS = {
+    "BATCHYARD_URL",
+    "BATCHYARD_KEY",
+}  # the docs have them in the user's environment, and they are no parameters
 _USUAL_NAMES = {URL: "BATCHYARD_" + URL, KEY: "BATCHYARD_" + KEY}
 
 
@@ -76,5 +80,7 @@ def settings_from(template: Template, host: Mapping[str, str]) -> Settings:
     pair = named_provider(host)
     # an empty variable counts as one that is not set
     empty = {name for name in (*usual, *_USUAL_NAMES.values()) if not host.get(name)}
-    values = overrides({**known, **usual}, {name: value for name, value in host.items() if name not in empty})
+    values = overrides(
+        {**known, **usual}, {name: value for name, value in host.items() if name not in empty | _OF_STATUS}
+    )
     return Settings(values, Provider(*pair, values.get("ProviderProfile", "")) if pair else None)

@@ -10,6 +10,7 @@ import requests
 
 from local.engine import CREDENTIALS, REGION
 from local.stack.api_key import make_api_key
+from local.stack.door import open_doors
 from local.stack.running import TENANT, Stack
 
 _CHECK_SECONDS = 0.3
@@ -19,6 +20,7 @@ _WARM_SECONDS = 10.0
 def keep_up(stack: Stack, look: Callable[[], None]) -> None:
     """Print one JSON line with the addresses of the stack, then watch its processes until this one is stopped.
 
+    The addresses are in the folder of the run meanwhile, for `make status`.
     `look` is called now and then, for whoever tells of the batches.
 
     Raises:
@@ -27,12 +29,14 @@ def keep_up(stack: Stack, look: Callable[[], None]) -> None:
     """
     api_key = make_api_key(stack.endpoint_url, stack.table, TENANT)
     _warm_up(stack, api_key)
-    print(json.dumps(addresses(stack, api_key)), flush=True)
-    print(_guide(stack), file=sys.stderr, flush=True)
-    while True:
-        stack.check()
-        look()
-        time.sleep(_CHECK_SECONDS)
+    doors = addresses(stack, api_key)
+    with open_doors(stack.folder, doors):
+        print(json.dumps(doors), flush=True)
+        print(_guide(stack), file=sys.stderr, flush=True)
+        while True:
+            stack.check()
+            look()
+            time.sleep(_CHECK_SECONDS)
 
 
 def _warm_up(stack: Stack, api_key: str) -> None:
@@ -48,7 +52,8 @@ def _guide(stack: Stack) -> str:
         "The stack is up; Ctrl-C ends it. AWS's own clients reach it so:\n"
         f"  {access} AWS_DEFAULT_REGION={REGION} aws --endpoint-url {stack.endpoint_url} s3 cp mine.jsonl {inbox}\n"
         f"  AWS_ENDPOINT_URL={stack.endpoint_url} {access} AWS_DEFAULT_REGION={REGION} make key TABLE={stack.table}\n"
-        f"(the second makes another API key), and OpenAI's with base_url={stack.base_url} and the api_key above."
+        f"(the second makes another API key), and OpenAI's with base_url={stack.base_url} and the api_key above.\n"
+        "In another terminal, make status shows the batches."
     )
 
 

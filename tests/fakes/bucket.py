@@ -12,7 +12,7 @@ from batchyard.adapters.file_bucket import FileBucket, ObjectVersion
 from batchyard.adapters.object_join import ObjectJoin, SmallObject
 from batchyard.adapters.object_writer import Begun, Writer
 from batchyard.domain.batch import InputObject
-from batchyard.domain.errors import InputGone, NotFound
+from batchyard.domain.errors import InputGone, NotFound, StaleRecord
 from batchyard.domain.stored_file import StoredFile
 from tests.fakes.batches import BUCKET, NOW
 
@@ -57,7 +57,15 @@ class MemoryBucket(Bucket):
             raise NotFound(key)
         return self.stored[key]
 
-    def link(self, source: InputObject) -> str:
+    def get_pinned(self, key: str) -> tuple[bytes, str]:
+        return self.get(key), self.head(key)[0].etag
+
+    def replace(self, key: str, data: bytes, etag: str | None) -> None:
+        if (self.head(key)[0].etag if key in self.stored else None) != etag:
+            raise StaleRecord(key)
+        self.put(key, data)
+
+    def link(self, source: InputObject, filename: str) -> str:  # noqa: ARG002 - the URL is made up
         return f"https://{BUCKET}.example/{source.key}"
 
     def put(self, key: str, data: bytes) -> None:

@@ -59,9 +59,23 @@ def test_files_come_back_byte_by_byte_small_or_large(client: openai.OpenAI) -> N
 def test_a_large_file_is_redirected_to_a_link_that_needs_no_key(stack: RunningStack, client: openai.OpenAI) -> None:
     file = uploaded(client, b"{}\n" + b" " * LARGE)
     headers = {"Authorization": f"Bearer {stack.doors['api_key']}"}
-    sent = httpx.get(f"{stack.doors['base_url']}/files/{file.id}/content", headers=headers)
+    url = f"{stack.doors['base_url']}/files/{file.id}/content"
+    sent = httpx.get(url, headers={**headers, "Accept-Encoding": "identity"})
     assert sent.status_code == 302
+    assert sent.json()["url"] == sent.headers["location"]
+    assert 'filename="in.jsonl"' in httpx.URL(sent.headers["location"]).params["response-content-disposition"]
     assert len(httpx.get(sent.headers["location"]).content) == file.bytes
+
+
+def test_a_large_file_comes_packed_to_a_client_that_follows_no_redirect(
+    stack: RunningStack, client: openai.OpenAI
+) -> None:
+    data = b'{"custom_id": "a"}\n' * (LARGE // 19 + 1)
+    file = uploaded(client, data)
+    headers = {"Authorization": f"Bearer {stack.doors['api_key']}"}
+    sent = httpx.get(f"{stack.doors['base_url']}/files/{file.id}/content", headers=headers)
+    assert (sent.status_code, sent.headers["content-encoding"]) == (200, "gzip")
+    assert sent.content == data
 
 
 def test_files_are_listed_page_by_page_and_deleted(client: openai.OpenAI) -> None:

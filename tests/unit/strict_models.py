@@ -166,3 +166,19 @@ class StrictEnvelope(Strict):
     """Any refusal."""
 
     error: StrictRefusal
+
+
+class StrictModel(Strict):
+    """A model."""
+
+    id: str
+    object: Literal["model"]
+    created: Int32
+    owned_by: str
+
+
+class StrictModels(Strict):
+    """All models."""
+
+    object: Literal["list"]
+    data: list[StrictModel]

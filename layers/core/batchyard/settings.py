@@ -58,6 +58,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     max_unpacked_bytes: int = 100_000_000_000
     #: What becomes of a batch with bad lines: `refuse` or `skip`.
     on_invalid: str = "refuse"
+    #: The tenants whose uploads run, with commas between; empty for any.
+    tenants: str = ""
     #: One number, or `model=number` with commas between; 0 for none.
     max_enqueued_tokens: str = "0"
     first_enqueued_tokens: int = 0
@@ -96,6 +98,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             return prices_of(profile.name, self.price_list)
         except ValueError as error:
             raise SettingsError(f"PriceList is no list of prices: {error}. See docs/cost.md.") from error
+
+    @property
+    def listed_tenants(self) -> list[str]:
+        """Return the tenants whose uploads to the inbox run; empty if any tenant's do."""
+        return [tenant for each in self.tenants.split(",") if (tenant := each.strip())]
 
     @property
     def private_webhooks(self) -> bool:

@@ -313,6 +313,6 @@ def test_results_are_linked_to_if_large_and_removed_if_the_user_wants(world: Wor
     world.run(batch_id)
     key = f"results/default/{batch_id}/report.json"
     boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b" " * batches.MOST_INLINE + world.read(key))
-    assert "versionId=" in str(batches.batch_report(world.services, "default", batch_id))
+    assert "versionId=" in str(batches.batch_report(world.services, "default", batch_id).url)
     output = batches.retrieve_batch(world.services, "default", batch_id)["output_file_id"]
     assert files.delete_file(world.services, "default", output)["deleted"] is True

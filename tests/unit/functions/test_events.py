@@ -1,8 +1,10 @@
 """Every sample event goes through its door, and is accepted or refused as its name says."""
 
 import base64
+import gzip
 import importlib
 import json
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,8 @@ from tests.unit.strict_models import (
     StrictEnvelope,
     StrictFile,
     StrictFiles,
+    StrictModel,
+    StrictModels,
     StrictPart,
     StrictUpload,
 )
@@ -167,7 +171,8 @@ MODELS: dict[str, type] = {
     "create-batch": StrictBatch, "retrieve-batch": StrictBatch, "cancel-batch": StrictBatch, "resume-batch": StrictBatch,
     "list-batches": StrictBatches, "create-file": StrictFile, "retrieve-file": StrictFile, "presign-file": StrictFile,
     "list-files": StrictFiles, "delete-file": StrictDeleted, "create-upload": StrictUpload, "cancel-upload": StrictUpload,
-    "complete-upload": StrictUpload, "add-upload-part": StrictPart, "refused-": StrictEnvelope,
+    "complete-upload": StrictUpload, "add-upload-part": StrictPart, "list-models": StrictModels,
+    "retrieve-model": StrictModel, "refused-": StrictEnvelope,
 }  # fmt: skip
 
 
@@ -256,10 +261,30 @@ def test_a_small_file_comes_as_its_bytes(at_hand: MemoryServices, path: Path) ->
 
 @samples("api", "download-file")
 def test_a_large_file_is_to_be_fetched_elsewhere(at_hand: MemoryServices, path: Path) -> None:
-    at_hand.file_store.known[FILE_ID] = msgspec.structs.replace(at_hand.file_store.file(FILE_ID), bytes=MOST_INLINE + 1)
+    large = random.Random(7).randbytes(2 * MOST_INLINE)  # noqa: S311 - bytes that do not pack
+    at_hand.file_store.change(FILE_ID, bytes=len(large))
+    at_hand.bucket.put(object_keys.file("default", FILE_ID), large)
     answer = call(path)
-    assert (answer["statusCode"], answer["body"]) == (302, "")
-    assert answer["headers"]["location"].endswith(FILE_ID)
+    assert answer["statusCode"] == 302
+    place = answer["headers"]["location"]
+    assert place.endswith(FILE_ID)
+    assert answer["headers"]["Content-Type"] == "application/json"
+    assert answer["headers"]["Vary"] == "Accept-Encoding"
+    assert body(answer)["url"] == place
+    assert "curl -L" in body(answer)["error"]["message"]
+
+
+@samples("api", "download-file")
+def test_a_large_file_comes_packed_to_a_client_that_unpacks(at_hand: MemoryServices, path: Path) -> None:
+    large = INPUT * (MOST_INLINE // len(INPUT) + 1)
+    at_hand.file_store.change(FILE_ID, bytes=len(large))
+    at_hand.bucket.put(object_keys.file("default", FILE_ID), large)
+    answer = call(path)
+    assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, True)
+    headers = answer["headers"]
+    assert (headers["Content-Encoding"], headers["Vary"]) == ("gzip", "Accept-Encoding")
+    assert headers["Content-Disposition"].startswith('attachment; filename="requests.jsonl"')
+    assert gzip.decompress(base64.b64decode(answer["body"])) == large
 
 
 @samples("api", "create-upload", "complete-upload", "cancel-upload")
@@ -351,6 +376,7 @@ REFUSALS = {
     "method-not-allowed": (405, "method_not_supported", None),
     "report-unknown": (404, None, None),
     "retrieve-batch-unknown": (404, None, None),
+    "retrieve-model-unknown": (404, "model_not_found", "model"),
     "unknown-route": (404, None, None),
 }
 
@@ -400,7 +426,15 @@ def test_a_report_is_handed_out_inline_or_by_a_link_once_it_is_there(at_hand: Me
     at_hand.bucket.put(place, b'{"outcomes_equal_lines": true}')
     answer = call(path)
     assert (answer["statusCode"], body(answer)) == (200, {"outcomes_equal_lines": True})
+    named = f'attachment; filename="{BATCH_ID}_report.json"'
+    assert answer["headers"]["Content-Disposition"].startswith(named)
     at_hand.bucket.put(place, b"{}" + b" " * 2_000_000)
+    answer = call(path)
+    assert (answer["statusCode"], answer["headers"]["Content-Encoding"]) == (200, "gzip")
+    assert answer["headers"]["Content-Type"] == "application/json"
+    assert answer["headers"]["Content-Disposition"].startswith(named)
+    assert json.loads(gzip.decompress(base64.b64decode(answer["body"]))) == {}
+    at_hand.bucket.put(place, random.Random(7).randbytes(6_000_000))  # noqa: S311 - bytes that do not pack
     answer = call(path)
     assert (answer["statusCode"], answer["headers"]["location"]) == (302, f"https://{BUCKET}.example/{place}")
 
@@ -452,6 +486,14 @@ def test_the_types_of_events_are_listed(at_hand: MemoryServices, path: Path) -> 
     assert "batch.completed" in body(call(path))["data"]
 
 
+@samples("api", "list-models", "retrieve-model")
+def test_models_are_listed_and_shown(at_hand: MemoryServices, path: Path) -> None:
+    assert at_hand.api_key_store.known
+    answer = body(call(path))
+    found = [each for each in answer.get("data", [answer]) if each["id"] == "gpt-4.1-mini"]
+    assert [(each["object"], each["owned_by"]) for each in found] == [("model", "openai")]
+
+
 @accepted("notify")
 def test_the_end_of_a_batch_is_delivered_once_to_each_endpoint_that_wants_it(
     at_hand: MemoryServices, path: Path
@@ -480,7 +522,7 @@ def test_health_is_told_without_a_key(at_hand: MemoryServices, path: Path) -> No
 
 @samples("api", "describe")
 def test_the_description_is_handed_out_as_it_is(at_hand: MemoryServices, path: Path) -> None:
-    assert at_hand.api_key_store.known
+    at_hand.api_key_store.known.clear()  # nor does the document need a key
     assert body(call(path)) == json.loads(openapi.text())
 
 

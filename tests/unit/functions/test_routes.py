@@ -3,9 +3,11 @@
 import importlib
 import json
 import re
+from collections.abc import Iterable
 
 from batchyard.api import openapi
 from batchyard.api.app import app
+from local.emulator.app import HEALTH, OPERATIONS
 
 
 def registered() -> set[tuple[str, str]]:
@@ -28,3 +30,27 @@ def test_every_route_is_described() -> None:
 def test_everything_described_has_a_route() -> None:
     assert described()
     assert described() - registered() == set()
+
+
+# What makes no sense at a provider, or is Batchyard's own.
+NOT_AT_A_PROVIDER = {
+    ("GET", "/v1/usage"),
+    ("GET", "/v1/batches/{batch_id}/report"): "Batchyard's report",
+    ("POST", "/v1/batches/{batch_id}/resume"): "a provider's batch does not pause",
+    ("POST", "/v1/uploads/presign"): "there is no S3",
+    ("POST", "/v1/webhooks/provider"): "a provider has no provider",
+    ("GET", "/v1/webhook_endpoints/{webhook_endpoint_id}/deliveries"): "deliveries are not kept",
+    ("GET", "/v1/openapi.json"): "the document describes Batchyard",
+}
+
+
+def without_names(routes: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    return {(method, re.sub(r"{[^}]+}", "{}", path)) for method, path in routes}
+
+
+def test_the_emulator_has_every_route_that_makes_sense_at_a_provider() -> None:
+    emulated = without_names((method, f"/v1{path}") for _, method, path, _ in OPERATIONS)
+    emulated |= {("GET", path) for path in HEALTH}
+    assert set(NOT_AT_A_PROVIDER) < registered()
+    assert without_names(registered() - set(NOT_AT_A_PROVIDER)) - emulated == set()
+    assert not without_names(NOT_AT_A_PROVIDER) & emulated

@@ -73,7 +73,7 @@ def test_objects_are_reached_by_the_folder_they_are_in(grant: Grant) -> None:
     if OBJECT_ACTIONS & set(listed(grant.statement["Action"])):
         assert set(listed(grant.statement["Action"])) <= OBJECT_ACTIONS
         assert re.fullmatch(
-            r"\$\{DataBucket\.Arn\}/(inbox|files|work|work/uploads|results)/\*(/plan/input\.jsonl)?",
+            r"\$\{DataBucket\.Arn\}/(inbox|files|work|work/uploads|results|results/\*/by-input)/\*(/plan/input\.jsonl)?",
             grant.statement["Resource"]["Fn::Sub"],
         )
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from batchyard.adapters.aws import client, translated
 from batchyard.adapters.object_writer import Begun, Writer
 from batchyard.domain.batch import InputObject
-from batchyard.domain.errors import StoreError
-from batchyard.domain.stored_file import LINK_LIFE
+from batchyard.domain.errors import NotFound, StaleRecord, StoreError
+from batchyard.domain.stored_file import LINK_LIFE, disposition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -112,10 +112,26 @@ class Bucket:
         with translated(f"reading s3://{self.bucket}/{key}"):
             return self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
-    def link(self, source: InputObject) -> str:
-        """Return a URL that gives an object of JSON to its holder, for an hour."""
+    def get_pinned(self, key: str) -> tuple[bytes, str]:
+        """Read a whole small object, and its ETag; raises NotFound."""
+        with translated(f"reading s3://{self.bucket}/{key}"):
+            found = self._s3.get_object(Bucket=self.bucket, Key=key)
+            return found["Body"].read(), found["ETag"]
+
+    def replace(self, key: str, data: bytes, etag: str | None) -> None:
+        """Write a small object in the place of that with this ETag, or of none; raises StaleRecord if another is there."""
+        condition: Any = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
+        try:
+            with translated(f"replacing s3://{self.bucket}/{key}"):
+                self._s3.put_object(Bucket=self.bucket, Key=key, Body=data, **condition)
+        except NotFound as error:  # 412, or removed meanwhile
+            raise StaleRecord(str(error)) from error
+
+    def link(self, source: InputObject, filename: str) -> str:
+        """Return a URL that gives an object of JSON to its holder, for an hour; a client saves it by `filename`."""
         version = {"VersionId": source.version_id} if source.version_id else {}
-        shown = {"ResponseContentType": "application/json", **version}
+        named = {"ResponseContentDisposition": disposition(filename)}
+        shown = {"ResponseContentType": "application/json", **named, **version}
         return self._s3.generate_presigned_url(
             "get_object", Params={"Bucket": source.bucket, "Key": source.key, **shown}, ExpiresIn=LINK_LIFE
         )

@@ -51,7 +51,10 @@ def detail(batch: Batch) -> str:
 
     The list of errors is left out: an event holds at most 256 KB.
     """
-    beside = {"tenant": batch.tenant, "errors": None, "errors_total": batch.errors_total, "results": _results(batch)}
+    beside = {
+        "tenant": batch.tenant, "created_ms": batch.created_ms or 0, "errors": None, "errors_total": batch.errors_total,
+        "results": _results(batch),
+    }  # fmt: skip
     return nesting.encode({**shape(batch), **beside})
 
 

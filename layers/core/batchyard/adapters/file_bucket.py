@@ -5,12 +5,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import quote
 
 from batchyard.adapters.aws import client, translated
 from batchyard.adapters.object_join import ObjectJoin
 from batchyard.domain.errors import NotFound
-from batchyard.domain.stored_file import LINK_LIFE, keep_tag
+from batchyard.domain.stored_file import LINK_LIFE, disposition, keep_tag
 from batchyard.observability import logger
 
 if TYPE_CHECKING:
@@ -62,8 +61,8 @@ class FileBucket:
 
     def link(self, file: StoredFile) -> str:
         """Return a URL that gives the file to its holder, for an hour."""
-        named = f"attachment; filename*=UTF-8''{quote(file.filename, safe='')}"
-        shown = {"ResponseContentType": "application/octet-stream", "ResponseContentDisposition": named}
+        named = {"ResponseContentDisposition": disposition(file.filename)}
+        shown = {"ResponseContentType": "application/octet-stream", **named}
         return self._s3.generate_presigned_url("get_object", Params={**self._where(file), **shown}, ExpiresIn=LINK_LIFE)
 
     def join(self, key: str, life: int | None) -> ObjectJoin:

@@ -5,6 +5,7 @@ import time
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import quote, unquote
 
 import msgspec
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -15,15 +16,26 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from batchyard import services
 from batchyard.api import openapi
 from batchyard.api.api_keys import KeyCache
+from batchyard.api.content import Content, takes_gzip
 from batchyard.domain import nesting
 from batchyard.domain.errors import ApiError
+from batchyard.domain.stored_file import disposition
 from batchyard.observability import logger
 from batchyard.services import Services
 
 # Routes that answer without a key. The provider's webhook is checked by its signature.
-OPEN: Final = {("GET", "/health"), ("GET", "/v1/health"), ("POST", "/v1/webhooks/provider")}
+OPEN: Final = {
+    ("GET", "/health"), ("GET", "/v1/health"), ("GET", "/v1/openapi.json"), ("POST", "/v1/webhooks/provider"),
+}  # fmt: skip
 VERSION: Final = "2020-10-01"  # of OpenAI's API, as OpenAI's service names it
+MODELS: Final = "/v1/models/"
 JSON: Final = "application/json"
+_NOT_FOLLOWED: Final = ApiError(
+    HTTPStatus.FOUND,
+    "The content is at the address in 'url' and in the header 'location', for an hour and without a key: have your "
+    "client follow redirects (curl -L, httpx follow_redirects=True), or GET that address.",
+    code="redirect_not_followed",
+)
 
 app = APIGatewayHttpResolver(serializer=lambda answer: msgspec.json.encode(answer).decode())
 
@@ -31,12 +43,21 @@ app = APIGatewayHttpResolver(serializer=lambda answer: msgspec.json.encode(answe
 def answer(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer a request of API Gateway (payload 2.0); every answer carries the id of its request."""
     began = time.perf_counter()
-    answered = app.resolve(event, context)
+    answered = app.resolve(_one_piece(event), context)
     milliseconds = (time.perf_counter() - began) * 1_000
     answered["headers"] |= {
         "x-request-id": context.aws_request_id, "openai-version": VERSION, "openai-processing-ms": f"{milliseconds:.0f}",
     }  # fmt: skip
     return answered
+
+
+def _one_piece(event: dict[str, Any]) -> dict[str, Any]:
+    """Quote the name of a model in the path: it may hold slashes, and a parameter of a path is one piece."""
+    path = event["rawPath"]
+    if not path.startswith(MODELS):
+        return event
+    model = quote(unquote(path.removeprefix(MODELS)), safe="", errors="replace")
+    return {**event, "rawPath": f"{MODELS}{model}"}
 
 
 def tenant() -> str:
@@ -83,12 +104,28 @@ def raw_body() -> bytes:
     return base64.b64decode(text) if event.is_base64_encoded else text.encode("utf-8", "surrogatepass")
 
 
-def inline_or_elsewhere(content: bytes | str, kind: str = "application/octet-stream") -> Response[Any]:
-    """Answer with bytes, or redirect the client to a URL."""
-    if isinstance(content, bytes):
-        # JSON goes as text, because powertools would encode its bytes again.
-        return Response(HTTPStatus.OK, kind, content.decode() if kind == JSON else content)
-    return Response(HTTPStatus.FOUND, kind, b"", headers={"location": content})
+def gzip() -> bool:
+    """Tell whether the client unpacks gzip by itself."""
+    return takes_gzip(header("accept-encoding"))
+
+
+def inline_or_elsewhere(content: Content, kind: str = "application/octet-stream") -> Response[Any]:
+    """Answer with bytes, or redirect the client to a URL; a client that does not follow is told that it must."""
+    sent = {"Content-Disposition": disposition(content.filename), "Vary": "Accept-Encoding"}
+    if content.data is None:
+        body = msgspec.json.encode({**_NOT_FOLLOWED.envelope(), "url": content.url}).decode()
+        return Response(HTTPStatus.FOUND, JSON, body, headers={"location": content.url or "", "Vary": sent["Vary"]})
+    if content.packed:
+        return _Packed(HTTPStatus.OK, kind, content.data, headers={**sent, "Content-Encoding": "gzip"})
+    # JSON goes as text, because powertools would encode its bytes again.
+    return Response(HTTPStatus.OK, kind, content.data.decode() if kind == JSON else content.data, headers=sent)
+
+
+class _Packed(Response[Any]):
+    """Bytes that powertools must not encode again, although they may be JSON when they are unpacked."""
+
+    def is_json(self) -> bool:
+        return False
 
 
 def _require_key(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
@@ -126,7 +163,7 @@ def _health() -> dict[str, str]:
 
 @app.get("/v1/openapi.json")
 def _describe() -> Response[str]:
-    return Response(200, JSON, openapi.text())
+    return Response(200, JSON, openapi.text(private_webhooks=services.current().settings.private_webhooks))
 
 
 def _refused(error: ApiError) -> Response[str]:

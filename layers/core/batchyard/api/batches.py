@@ -4,11 +4,13 @@ Statuses, codes and params follow OpenAI's API reference and recorded exchanges 
 """
 
 import re
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
 from batchyard.api import lost_create
 from batchyard.api.batch_request import check
+from batchyard.api.content import Content, large
 from batchyard.api.create_batch import create_or_take_over
 from batchyard.api.paging import LIMITS, page, page_limit
 from batchyard.api.tenancy import own
@@ -21,6 +23,7 @@ from batchyard.services import Services
 MOST_INLINE: Final = (
     2_000_000  # bytes of a report; as text in JSON it may be twice as long, and an answer of Lambda holds 6 MB
 )
+MOST_PACKED: Final = 4_000_000  # bytes of a report as gzip, which is handed out in base64
 OPENAI_WINDOW: Final = "24h"
 ASK_EVERY: Final = MINUTE
 BATCH_ID: Final = re.compile(r"batch_[0-9a-f]{32}")
@@ -73,8 +76,11 @@ def resume_batch(services: Services, tenant: str, batch_id: str, body: object) -
     return shape(batch)
 
 
-def batch_report(services: Services, tenant: str, batch_id: str) -> bytes | str:
-    """Return the report.json of a batch, or the URL of a large one; raises ApiError 404 while there is none."""
+def batch_report(services: Services, tenant: str, batch_id: str, *, gzip: bool = False) -> Content:
+    """Return the report.json of a batch, or the URL of a large one; raises ApiError 404 while there is none.
+
+    With `gzip`, a large report that is small when packed is packed.
+    """
     batch = _own(services, tenant, batch_id)
     try:
         found, _ = services.bucket.head(object_keys.result(batch.tenant, batch_id, object_keys.REPORT))
@@ -82,7 +88,11 @@ def batch_report(services: Services, tenant: str, batch_id: str) -> bytes | str:
         yet = "." if batch.ended else " yet: it is written when the batch ends."
         message = f"The batch '{batch_id}' has no report{yet}"
         raise ApiError(HTTPStatus.NOT_FOUND, message) from error
-    return services.bucket.get(found.key) if found.size <= MOST_INLINE else services.bucket.link(found)
+    name = f"{batch_id}_report.json"
+    if found.size <= MOST_INLINE:
+        return Content(filename=name, data=services.bucket.get(found.key))
+    link = partial(services.bucket.link, found, name)
+    return large(services.bucket.chunks, found, link, name, MOST_PACKED) if gzip else Content(filename=name, url=link())
 
 
 def _own(services: Services, tenant: str, batch_id: str) -> Batch:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from pathlib import PureWindowsPath
 from typing import Final
 
 from batchyard.domain import nesting
@@ -15,6 +16,7 @@ from batchyard.lines.line import diagnose
 
 INPUT_NAMES: Final = (".jsonl", ".jsonl.gz")
 PURPOSES: Final = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
+NAMELESS: Final = "upload"  # what OpenAI's client in Python names bytes
 LONGEST_FILENAME: Final = 512  # characters
 SHOWN_NAME, SHOWN_ID = 64, 200  # characters
 
@@ -30,19 +32,23 @@ def check_purpose(purpose: object) -> str:
 
 
 def check_filename(filename: object, purpose: str) -> str:
-    """Return the name of a file if OpenAI would take it; raises ApiError 400."""
-    if filename is None or filename == "":
+    """Return the name that a file gets; raises ApiError 400 for a name that cannot be.
+
+    Clients send bytes as `upload` or `file`, or with an empty name: only an extension can be wrong.
+    """
+    if filename is None:
         raise missing_parameter("filename")
     if not isinstance(filename, str):
         raise invalid_request(BatchError("invalid_type", "'filename' must be a string.", "filename"))
     if len(filename) > LONGEST_FILENAME:
         message = f"'filename' has at most {LONGEST_FILENAME} characters, not {len(filename)}."
         raise invalid_request(BatchError("string_above_max_length", message, "filename"))
-    if purpose == BATCH and not filename.endswith(INPUT_NAMES):
+    # A path of Windows may have slashes of both kinds.
+    if purpose == BATCH and PureWindowsPath(filename).suffix and not filename.endswith(INPUT_NAMES):
         named = f"the file is named {filename[:SHOWN_NAME]!r}{'…' if len(filename) > SHOWN_NAME else ''}"
         message = f"Invalid file format for Batch API. Must be {' or '.join(INPUT_NAMES)}, and {named}."
         raise ApiError(HTTPStatus.BAD_REQUEST, message)
-    return filename
+    return filename or NAMELESS
 
 
 def check_life(expires_after: object, purpose: str) -> int | None:
@@ -92,6 +98,12 @@ def check_first_line(start: bytes, *, whole: bool) -> None:
 def _no_input(why: str) -> ApiError:
     message = f"Invalid file format. Input file must be in .jsonl format for Batch API: {why}"
     return ApiError(HTTPStatus.BAD_REQUEST, message)
+
+
+def no_file() -> ApiError:
+    """Make the error of a text that stands where the file belongs, such as its path."""
+    message = "'file' came without a filename, and is no JSONL. Send it as a file: with curl, -F file=@mine.jsonl."
+    return invalid_request(BatchError("missing_required_parameter", message, "file"))
 
 
 def unknown(file_id: str) -> ApiError:

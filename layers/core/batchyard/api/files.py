@@ -1,11 +1,13 @@
 """OpenAI's five operations on files, over objects in the data bucket."""
 
 import secrets
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
 from batchyard.api import file_rules, quotas, tenancy
-from batchyard.api.file_rules import check_first_line, no_input, unknown
+from batchyard.api.content import Content, large
+from batchyard.api.file_rules import check_first_line, no_file, no_input, unknown
 from batchyard.api.form import Field, parse
 from batchyard.api.paging import page_limit
 from batchyard.api.presigned import refresh
@@ -28,13 +30,13 @@ def create_file(services: Services, tenant: str, content_type: str | None, body:
     """Store the file of a multipart form."""
     if len(body) > MOST_IN_FORM:
         raise too_large(len(body))
-    file, purpose, life = _checked(parse(content_type, body))
+    file, name, purpose, life = _checked(parse(content_type, body))
     file_id = stored_file.file_id(secrets.token_hex(16))
     key = object_keys.file(tenant, file_id)
     with quotas.room_for(services, tenant, len(file.data)):
         version_id = services.file_bucket.put(key, file.data, life)
         made = stored_file.new(
-            file_id, tenant, services.clock(), life, key=key, bytes=len(file.data), filename=file.filename or "",
+            file_id, tenant, services.clock(), life, key=key, bytes=len(file.data), filename=name,
             purpose=purpose, version_id=version_id,
         )  # fmt: skip
         services.file_store.keep(made)
@@ -80,17 +82,21 @@ def delete_file(services: Services, tenant: str, file_id: str) -> dict[str, Any]
     return {"id": file_id, "object": "file", "deleted": True}
 
 
-def file_content(services: Services, tenant: str, file_id: str) -> bytes | str:
-    """Return the bytes of a small file, or the URL of a large one."""
+def file_content(services: Services, tenant: str, file_id: str, *, gzip: bool = False) -> Content:
+    """Return the bytes of a small file, or the URL of a large one; with `gzip`, what is small when packed is packed."""
     file = own(services, tenant, file_id)
     if file.status != PROCESSED:
         raise ApiError(HTTPStatus.BAD_REQUEST, f"The content of {file_id} has not been uploaded yet.", param="id")
-    if file.bytes > MOST_INLINE:
-        return services.file_bucket.link(file)
+    link = partial(services.file_bucket.link, file)
     try:
-        return services.file_bucket.read(file)
+        if file.bytes <= MOST_INLINE:
+            return Content(filename=file.filename, data=services.file_bucket.read(file))
+        if gzip:
+            found, _ = services.bucket.head(file.key, file.version_id)
+            return large(services.bucket.chunks, found, link, file.filename, MOST_INLINE)
     except NotFound as error:  # removed from the bucket by hand
         raise unknown(file_id) from error
+    return Content(filename=file.filename, url=link())
 
 
 def input_of(services: Services, tenant: str, file_id: str) -> InputObject | None:
@@ -169,19 +175,21 @@ def _known(services: Services, tenant: str, file_id: str) -> StoredFile:
     return tenancy.own(tenant, file_id, FILE_ID, services.file_store.file, unknown)
 
 
-def _checked(fields: dict[str, Field]) -> tuple[Field, str, int | None]:
-    """Return the file, its purpose and its life in seconds, if OpenAI would take them; raises ApiError 400."""
+def _checked(fields: dict[str, Field]) -> tuple[Field, str, str, int | None]:
+    """Return the file, its name, its purpose and its life in seconds, if they can be; raises ApiError 400."""
     file = fields.get("file")
     if file is None:
         raise missing_parameter("file")
-    if file.filename is None:
-        message = "'file' came without a filename. Send it as a file, in a part that has one."
-        raise invalid_request(BatchError("missing_required_parameter", message, "file"))
     purpose = file_rules.check_purpose(fields["purpose"].text if "purpose" in fields else None)
-    file_rules.check_filename(file.filename, purpose)
+    name = file_rules.check_filename(file.filename or "", purpose)
     if purpose == BATCH:
-        check_first_line(file.data, whole=True)
-    return file, purpose, file_rules.check_life(_expires_after(fields), purpose)
+        try:
+            check_first_line(file.data, whole=True)
+        except ApiError as error:
+            if file.filename is not None:
+                raise
+            raise no_file() from error
+    return file, name, purpose, file_rules.check_life(_expires_after(fields), purpose)
 
 
 def _expires_after(fields: dict[str, Field]) -> object:

@@ -4,13 +4,25 @@
 """
 
 from typing import Any
+from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from batchyard import services
-from batchyard.api import batches, files, presigned, uploads, usage, webhook_endpoints
-from batchyard.api.app import JSON, body, header, headers, inline_or_elsewhere, optional_body, query, raw_body, tenant
+from batchyard.api import batches, files, models, presigned, uploads, usage, webhook_endpoints
+from batchyard.api.app import (
+    JSON,
+    body,
+    gzip,
+    header,
+    headers,
+    inline_or_elsewhere,
+    optional_body,
+    query,
+    raw_body,
+    tenant,
+)
 from batchyard.webhooks.receive import receive
 
 router = APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # powertools leaves it untyped
@@ -52,7 +64,7 @@ def resume_batch(batch_id: str) -> dict[str, Any]:
 @router.get("/v1/batches/<batch_id>/report")
 def batch_report(batch_id: str) -> Response[Any]:
     """RetrieveReport."""
-    return inline_or_elsewhere(batches.batch_report(services.current(), tenant(), batch_id), JSON)
+    return inline_or_elsewhere(batches.batch_report(services.current(), tenant(), batch_id, gzip=gzip()), JSON)
 
 
 @router.get("/v1/usage")
@@ -94,7 +106,7 @@ def delete_file(file_id: str) -> dict[str, Any]:
 @router.get("/v1/files/<file_id>/content")
 def file_content(file_id: str) -> Response[Any]:
     """DownloadFile."""
-    return inline_or_elsewhere(files.file_content(services.current(), tenant(), file_id))
+    return inline_or_elsewhere(files.file_content(services.current(), tenant(), file_id, gzip=gzip()))
 
 
 # Uploads, and files sent straight to S3
@@ -128,6 +140,21 @@ def cancel_upload(upload_id: str) -> dict[str, Any]:
 def presign_file() -> dict[str, Any]:
     """PresignFile."""
     return presigned.presign_file(services.current(), tenant(), body())
+
+
+# Models
+
+
+@router.get("/v1/models")
+def list_models() -> dict[str, Any]:
+    """ListModels."""
+    return models.list_models(services.current(), tenant())
+
+
+@router.get("/v1/models/<model>")
+def retrieve_model(model: str) -> dict[str, Any]:
+    """RetrieveModel; `app` quotes the name, which may hold slashes."""
+    return models.retrieve_model(services.current(), tenant(), unquote(model))
 
 
 # Webhooks: the provider tells us, and we tell a tenant

@@ -1,6 +1,7 @@
 """What models cost in a batch, by the list prices of `prices.json`; the list is read only for an estimate."""
 
 import re
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import cache, lru_cache
 from pathlib import Path
@@ -118,6 +119,30 @@ def full_price(profile: str, model: str) -> Price | None:
     """Look up what a model costs outside of a batch; None if the price is not known."""
     found = _find(SELLERS.get(profile, ()), model.lower()) or _find(ALIKE.get(profile, ()), model.lower())
     return Price(found.input, _or(found.cached, found.input), found.output, FULL) if found else None
+
+
+def names(profile: str) -> Iterator[tuple[str, str]]:
+    """Yield the models that the list spells out for a service of this profile, and who sells each."""
+    for seller in (*SELLERS.get(profile, ()), *ALIKE.get(profile, ())):
+        for known in price_list().sellers[seller]:
+            for name in _spelled(known.named):
+                yield name, seller
+
+
+def seller_of(profile: str, model: str) -> str | None:
+    """Return who sells a model of which a service of this profile has the price; None if the price is not known."""
+    sellers = (*SELLERS.get(profile, ()), *ALIKE.get(profile, ()))
+    return next((seller for seller in sellers if _find((seller,), model.lower())), None)
+
+
+def _spelled(rule: dict[str, Any]) -> Iterator[str]:
+    """Yield the whole names that a rule of the list has."""
+    ((relation, value),) = rule.items()
+    if relation == "or_":
+        for each in value:
+            yield from _spelled(each)
+    elif relation == "equals":
+        yield value
 
 
 def _or(price: Decimal | None, other: Decimal) -> Decimal:

@@ -55,6 +55,11 @@ def result(tenant: str, batch_id: str, name: str) -> str:
     return f"results/{tenant}/{batch_id}/{name}"
 
 
+def by_input(tenant: str, key: str) -> str:
+    """Name the object that tells where the results of the upload `key` are."""
+    return f"results/{tenant}/by-input/{key}.json"
+
+
 def plan(batch_id: str, name: str) -> str:
     """Name an object of the plan."""
     return f"work/{batch_id}/plan/{name}"

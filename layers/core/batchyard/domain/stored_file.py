@@ -4,6 +4,7 @@ import hashlib
 import re
 import string
 from typing import Any, Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -92,6 +93,15 @@ def shape(file: StoredFile) -> dict[str, Any]:
         "status_details": None,
         **true_size,
     }
+
+
+def disposition(filename: str) -> str:
+    """Return the header `Content-Disposition` that has a client save content by this name.
+
+    A name beyond ASCII stands there twice (RFC 6266): curl reads the plain name alone.
+    """
+    plain = re.sub(r'[^ -~]|["\\\\%/]', "_", filename)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='', errors='replace')}"
 
 
 def file_id(*causes: str) -> str:

@@ -1,6 +1,7 @@
 """Make a batch of an object that was put into the inbox: one upload, one batch."""
 
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, Final
 
 from batchyard.domain import nesting, object_keys
 from batchyard.domain.batch import BatchError, InputObject, window_seconds
@@ -8,6 +9,8 @@ from batchyard.domain.errors import NotFound
 from batchyard.observability import logger
 from batchyard.planning import new_batch, options
 from batchyard.services import Services
+
+SHOWN_TENANT: Final = 64  # characters
 
 
 def intake(services: Services, bucket: str, key: str, version_id: str | None = None) -> str | None:
@@ -43,6 +46,7 @@ def _accept(services: Services, source: InputObject, metadata: dict[str, str]) -
     window = metadata.get("completion-window", services.settings.completion_window)
     members, error = _metadata(metadata)
     named = options.of_metadata(metadata)
+    error = _unlisted(services, tenant) or error
     if wrong_option := options.misspelled(metadata, options.OF_UPLOADS) or options.wrong(named):
         named, error = {}, wrong_option
     try:
@@ -58,6 +62,17 @@ def _accept(services: Services, source: InputObject, metadata: dict[str, str]) -
     elif new_batch.start(services, batch):
         logger.info("batch created", batch_id=batch_id, tenant=tenant, bytes=source.size)
     return batch_id
+
+
+def _unlisted(services: Services, tenant: str) -> BatchError | None:
+    """Say that no tenant of this name is listed, if there is a list: a typo in a folder must not spend."""
+    listed = services.settings.listed_tenants
+    if not listed or tenant in listed:
+        return None
+    near = get_close_matches(tenant, listed, n=1)
+    meant = f" Did you mean '{near[0]}'?" if near else ""
+    way = "Nothing was sent: upload the file again, to inbox/<tenant>/."
+    return BatchError("unknown_tenant", f"No tenant is named '{tenant[:SHOWN_TENANT]}'.{meant} {way}", "tenant")
 
 
 def _metadata(metadata: dict[str, str]) -> tuple[dict[str, str] | None, BatchError | None]:

@@ -8,6 +8,7 @@ import msgspec
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, BatchError, InputObject, derived_id, execution_name, window_seconds
 from batchyard.domain.numbers import DAY
+from batchyard.observability import logger
 from batchyard.services import Services
 
 
@@ -53,13 +54,17 @@ def start_execution(services: Services, batch: Batch, *, created: bool) -> None:
 
 
 def refuse(services: Services, batch: Batch, error: BatchError) -> Batch:
-    """Record a batch that cannot run as failed from the start, and announce it; return the batch as recorded."""
+    """Record a batch that cannot run as failed from the start, and announce it; return the batch as recorded.
+
+    The log says why, too: many tools show the id of a batch alone.
+    """
     refused = msgspec.structs.replace(
         batch, status=statuses.FAILED, failed_at=services.now(), errors=[error], errors_total=1
     )
     services.batch_store.create_batch(refused)
     kept = services.batch_store.batch(batch.batch_id)
     if kept.ended:
+        logger.warning("batch failed at once", batch_id=kept.batch_id, code=error.code, reason=error.message)
         services.event_bus.announce(kept)
     return kept
 

@@ -1,5 +1,6 @@
 """What a caller may ask for beside OpenAI's own members, in a body of `POST /batches` or in the user metadata of an upload."""
 
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
@@ -18,6 +19,9 @@ MEMBERS: Final = (*NAMES, "metadata", "output_expires_after")
 OF_UPLOADS: Final = (*(name.replace("_", "-") for name in NAMES), "completion-window", "metadata")
 # In difflib's ratio: one letter of `dry_run` may be wrong, and the unit of an amount may be missing or another one.
 CLOSE: Final = 0.8
+# What people write before a name: ours, and that of the header which carries user metadata.
+OURS: Final = re.compile(r"^(xamzmeta)?x?batchyard")
+PREFIX: Final = re.compile(r"^(xamzmeta)?(x?batchyard)?")
 SHOWN_NAME: Final = 64  # characters of an unknown name that an error shows
 
 
@@ -36,15 +40,19 @@ def twice(body: Mapping[str, Any]) -> BatchError | None:
 
 
 def misspelled(names: Iterable[str], known: Iterable[str] = MEMBERS) -> BatchError | None:
-    """Say which name is nearly a `known` one, if any; if it were ignored, a batch could run that was not to be paid."""
+    """Say which name is nearly a `known` one, or begins with our name; if it were ignored, a batch could run unasked.
+
+    Any other name is left alone: tools write names of their own, such as `s3cmd-attrs` and `mtime`.
+    """
     spellings = {_bare(name): name for name in known}
     for name in names:
         right = _own(name) in NAMES or name in spellings.values()
-        meant = [] if right else get_close_matches(_bare(name), spellings, n=1, cutoff=CLOSE)
-        if meant:
-            shown = name[:SHOWN_NAME]
-            message = f"Unknown parameter: '{shown}'. Did you mean '{spellings[meant[0]]}'?"
-            return BatchError("unknown_parameter", message, shown)
+        bare = PREFIX.sub("", _bare(name))
+        meant = [] if right else get_close_matches(bare, spellings, n=1, cutoff=CLOSE)
+        if meant or OURS.match(_bare(name)):
+            shown, listed = name[:SHOWN_NAME], ", ".join(spellings.values())
+            way = f"Did you mean '{spellings[meant[0]]}'?" if meant else f"There are: {listed}."
+            return BatchError("unknown_parameter", f"Unknown parameter: '{shown}'. {way}", shown)
     return None
 
 

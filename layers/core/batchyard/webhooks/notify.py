@@ -8,13 +8,17 @@ from batchyard.domain.statuses import STAMPS
 from batchyard.domain.webhook_delivery import DeliveryRequest, WebhookEvent
 from batchyard.observability import logger
 from batchyard.services import Services
+from batchyard.webhooks import by_input
 
 
 def notify(services: Services, batch: Mapping[str, Any]) -> list[str]:
     """Start a delivery to each endpoint that wants the event of a batch, as the bus tells it; return the executions' names.
 
+    Before that, the pointer of an upload to its results is written.
+
     The bus may tell an event twice. A delivery has one record and one execution, which the event and the endpoint name.
     """
+    by_input.point(services, batch)
     tenant, event = batch["tenant"], _event(batch)
     wanting = [each for each in services.webhook_store.endpoints(tenant) if event.event_type in each.event_types]
     requests = [DeliveryRequest(tenant, endpoint.endpoint_id, event) for endpoint in wanting]

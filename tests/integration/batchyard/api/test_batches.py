@@ -34,7 +34,7 @@ def test_a_batch_is_created_run_and_shown(world: World) -> None:
     assert world.run(made["id"]) == "done"
     shown = batches.retrieve_batch(world.services, "default", made["id"])
     assert (shown["status"], shown["request_counts"]) == ("completed", {"total": 2, "completed": 2, "failed": 0})
-    assert files.file_content(world.services, "default", shown["output_file_id"]) == world.result(
+    assert files.file_content(world.services, "default", shown["output_file_id"]).data == world.result(
         made["id"], "output.jsonl"
     )
     assert shown["error_file_id"] is None

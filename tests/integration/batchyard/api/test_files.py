@@ -52,7 +52,7 @@ def test_a_file_becomes_a_batch_and_its_results_are_files(world: World) -> None:
     errors = files.retrieve_file(world.services, "default", shown["error_file_id"])
     assert (output["filename"], errors["filename"]) == (f"{shown['id']}_output.jsonl", f"{shown['id']}_error.jsonl")
     for file, name in ((output, "output.jsonl"), (errors, "errors.jsonl")):
-        content = files.file_content(world.services, "default", file["id"])
+        content = files.file_content(world.services, "default", file["id"]).data or b""
         assert content == world.result(shown["id"], name)
         assert (file["purpose"], file["bytes"], file["expires_at"]) == ("batch_output", len(content), None)
     assert {each["id"] for each in listed(world, purpose="batch_output")["data"]} == {output["id"], errors["id"]}
@@ -85,7 +85,7 @@ def test_an_input_deleted_after_its_batch_was_made_is_still_read_by_it(world: Wo
 
 def test_a_large_file_is_fetched_by_a_link_to_its_very_version(world: World) -> None:
     made = create(world, TWO + b" " * 4_000_000)
-    link = str(files.file_content(world.services, "default", made["id"]))
+    link = str(files.file_content(world.services, "default", made["id"]).url)
     assert link.startswith(f"https://{BUCKET}.s3.")
     assert {"versionId", "X-Amz-Signature", "response-content-disposition"} <= set(httpx.URL(link).params)
 

@@ -212,7 +212,7 @@ def test_two_calls_that_join_the_same_parts_leave_one_file(now: World) -> None:
     assert done["status"] == "completed"
     sweep_later(now)
     assert (versions(), counted(now)) == ([len(LINES)], len(LINES))
-    assert files.file_content(now.services, "default", done["file"]["id"]) == LINES
+    assert files.file_content(now.services, "default", done["file"]["id"]).data == LINES
 
 
 def begun(world: World, data: bytes) -> tuple[str, list[str]]:

@@ -85,7 +85,7 @@ def test_a_file_sent_straight_to_s3_is_a_file_at_once(world: World) -> None:
     assert source.size == len(LINES)
     kept = world.services.file_store.file(file["id"])
     assert (kept.status, kept.version_id) == ("processed", source.version_id)
-    assert requests.get(str(files.file_content(world.services, "default", file["id"])), timeout=10).content == LINES
+    assert requests.get(str(files.file_content(world.services, "default", file["id"]).url), timeout=10).content == LINES
 
 
 def test_a_file_sent_to_s3_in_parts_is_joined_when_it_is_asked_for(world: World) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import openai
 import pytest
+import requests
 from openai import OpenAI
 from openai.types import Batch
 
@@ -124,6 +125,48 @@ def test_files_are_listed_shown_and_deleted(client: OpenAI) -> None:
     assert client.files.delete(file.id).deleted
     with pytest.raises(openai.NotFoundError):
         client.files.retrieve(file.id)
+
+
+def test_bytes_without_a_name_are_a_batch_file(client: OpenAI) -> None:
+    file = client.files.create(file=jsonl([chat_line("a")]), purpose="batch")
+    assert file.filename == "upload"
+
+
+def test_models_are_listed_and_shown_in_openai_s_shape(emulator: Emulator, client: OpenAI) -> None:
+    emulator.run(1)  # of the model "m"
+    known = [model.id for model in client.models.list()]
+    assert {"gpt-4o-mini", "m"} <= set(known)
+    assert client.models.retrieve("m").object == "model"
+    with pytest.raises(openai.NotFoundError) as refused:
+        client.models.retrieve("maker/no-such-model")
+    assert (refused.value.code, refused.value.param) == ("model_not_found", "model")
+    assert "The model 'maker/no-such-model' does not exist" in refused.value.message
+    emulator.play(models=["only/this"])
+    assert [model.id for model in client.models.list()] == ["only/this"]
+    assert client.models.retrieve("only/this").id == "only/this"
+
+
+def test_an_unknown_after_is_not_found_as_at_the_front_door(emulator: Emulator) -> None:
+    for path, words in (
+        ("/batches", "No batch found with id 'gone'."),
+        ("/files", "No such File object: gone"),
+        ("/webhook_endpoints", "No webhook endpoint found with id 'gone'."),
+    ):
+        answer = emulator.call("GET", f"{path}?after=gone")
+        assert (answer.status_code, answer.json()["error"]["message"]) == (404, words)
+
+
+def test_files_of_a_purpose_go_on_behind_a_file_of_another(fresh: Emulator) -> None:
+    batch = fresh.run(1)
+    newest = fresh.get("/files?purpose=batch_output")["data"][0]
+    assert [file["id"] for file in fresh.get(f"/files?purpose=batch&after={newest['id']}")["data"]] == [
+        batch["input_file_id"]
+    ]
+
+
+def test_health_and_event_types_are_told(emulator: Emulator) -> None:
+    assert requests.get(f"{emulator.url}/health", timeout=10).json() == {"status": "ok"}
+    assert "batch.completed" in emulator.get("/webhook_event_types")["data"]
 
 
 @pytest.mark.parametrize(

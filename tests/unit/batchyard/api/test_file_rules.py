@@ -62,16 +62,27 @@ def test_a_batch_s_input_is_named_jsonl_packed_or_not() -> None:
     assert refused(check_filename, "a.gz", "batch") == (400, None, None)
     assert check_filename("a.txt", "vision") == "a.txt"
     assert refused(check_filename, "a.txt", "batch") == (400, None, None)
-    assert refused(check_filename, "", "batch") == (400, "missing_required_parameter", "filename")
+    assert refused(check_filename, None, "batch") == (400, "missing_required_parameter", "filename")
     assert refused(check_filename, 7, "batch") == (400, "invalid_type", "filename")
     assert refused(check_filename, "x" * 513, "vision") == (400, "string_above_max_length", "filename")
 
 
+@pytest.mark.parametrize("purpose", ["batch", "vision"])
+@pytest.mark.parametrize("name", ["upload", "file", "blob", "mine.", "some.folder/upload", "C:\\a.b\\upload"])
+def test_a_name_without_an_extension_is_taken(name: str, purpose: str) -> None:
+    assert check_filename(name, purpose) == name
+
+
+@pytest.mark.parametrize("purpose", ["batch", "vision"])
+def test_bytes_without_a_name_are_named_as_most_clients_name_them(purpose: str) -> None:
+    assert check_filename("", purpose) == "upload"
+
+
 @pytest.mark.parametrize(
     ("name", "shown"),
-    [("upload", "'upload'"), ("file", "'file'"), ("mine.csv", "'mine.csv'"), ("MINE.JSONL", "'MINE.JSONL'"),
-     ("a\n\ud800", "'a\\n\\ud800'"),
-     ("x" * 500, "'" + "x" * 64 + "'…")],
+    [("upload.txt", "'upload.txt'"), ("mine.csv", "'mine.csv'"), ("MINE.JSONL", "'MINE.JSONL'"), ("a.gz", "'a.gz'"),
+     ("a.\n\ud800", "'a.\\n\\ud800'"),
+     ("a." + "x" * 498, "'a." + "x" * 62 + "'…")],
 )  # fmt: skip
 def test_a_name_that_is_no_input_s_is_shown_as_it_came(name: str, shown: str) -> None:
     with pytest.raises(ApiError) as caught:

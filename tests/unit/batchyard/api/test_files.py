@@ -49,7 +49,7 @@ def test_a_file_is_stored_as_it_came(services: MemoryServices) -> None:
     )  # fmt: skip
     assert made["expires_at"] == made["created_at"] + 30 * DAY
     assert files.retrieve_file(services, "default", made["id"]) == made
-    assert files.file_content(services, "default", made["id"]) == LINES
+    assert files.file_content(services, "default", made["id"]).data == LINES
     assert services.bucket.stored == {f"files/default/{made['id']}": LINES}
 
 
@@ -95,7 +95,7 @@ def test_a_packed_file_is_stored_as_it_is(services: MemoryServices, name: str) -
     packed = gzip.compress(LINES)
     made = create(services, packed, name=name)
     assert (made["filename"], made["bytes"]) == (name, len(packed))
-    assert files.file_content(services, "default", made["id"]) == packed
+    assert files.file_content(services, "default", made["id"]).data == packed
 
 
 @pytest.mark.parametrize("left_out", ["file", "purpose"])
@@ -107,8 +107,25 @@ def test_a_form_without_a_part_is_refused_by_its_name(services: MemoryServices, 
     assert answer == (400, "missing_required_parameter", left_out)
 
 
-def test_a_file_part_without_a_filename_is_no_file(services: MemoryServices) -> None:
-    request = httpx.Request("POST", "http://127.0.0.1", files={"purpose": (None, "batch"), "file": (None, "{}")})
+@pytest.mark.parametrize(
+    ("disposition", "kept"),
+    [('; filename="upload"', "upload"), ('; filename="file"', "file"), ('; filename=""', "upload"), ("", "upload")],
+)
+@pytest.mark.parametrize("data", [LINES, gzip.compress(LINES)], ids=["plain", "packed"])
+def test_bytes_are_taken_as_clients_send_them(
+    services: MemoryServices, disposition: str, kept: str, data: bytes
+) -> None:
+    head = b'--x\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n'
+    head += f'--x\r\nContent-Disposition: form-data; name="file"{disposition}\r\n\r\n'.encode()
+    body = head + data + b"\r\n--x--\r\n"
+    made = files.create_file(services, "default", "multipart/form-data; boundary=x", body)
+    assert (made["filename"], made["bytes"]) == (kept, len(data))
+    assert files.file_content(services, "default", made["id"]).data == data
+
+
+def test_a_path_where_the_file_belongs_is_no_file(services: MemoryServices) -> None:
+    parts = {"purpose": (None, "batch"), "file": (None, "mine.jsonl")}  # as by curl -F file=mine.jsonl, without the @
+    request = httpx.Request("POST", "http://127.0.0.1", files=parts)
     answer = refused(files.create_file, services, "default", request.headers["content-type"], request.read())
     assert answer == (400, "missing_required_parameter", "file")
     with pytest.raises(ApiError, match="without a filename"):
@@ -129,7 +146,7 @@ def test_what_a_form_carries_fits_what_lambda_takes_and_answers_in_base64() -> N
 
 def test_a_large_file_is_elsewhere(services: MemoryServices) -> None:
     made = create(services, b"{}\n" + b"x" * MOST_INLINE)
-    assert str(files.file_content(services, "default", made["id"])).endswith(f"/files/default/{made['id']}")
+    assert str(files.file_content(services, "default", made["id"]).url).endswith(f"/files/default/{made['id']}")
 
 
 def test_lists_go_both_ways_in_pages(services: MemoryServices) -> None:

@@ -9,16 +9,21 @@ from typing import Any, get_args
 
 import jsonschema_rs
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchyard import services
 from batchyard.api import openapi
 from batchyard.costs.usage import Usage
 from batchyard.domain import multipart_upload, stored_file
 from batchyard.domain.batch import TIMES, BatchError, Counts, shape
 from batchyard.domain.multipart_upload import StoredUpload
 from batchyard.domain.stored_file import StoredFile
+from batchyard.domain.webhook_endpoint import wrong_url
 from tests.fakes.batches import NOW, batch
+from tests.fakes.services import MemoryServices
+from tests.unit.functions.gateway import call
 from tests.unit.strict_models import Status, StrictBatch, StrictFile, StrictUpload
 
 DOCUMENT: dict[str, Any] = json.loads(openapi.text())
@@ -97,3 +102,31 @@ def test_every_fixed_value_is_text_of_a_type_for_generators_to_go_by() -> None:
     fixed = [each for each in schemas(DOCUMENT) if isinstance(each.get("const", each.get("enum")), str | bool | list)]
     assert fixed
     assert all("string" in each["type"] for each in fixed)  # of a fixed boolean they make an enum of the text "true"
+
+
+@pytest.mark.parametrize("private", [False, True])
+@pytest.mark.parametrize("name", ["CreateWebhookEndpoint", "UpdateWebhookEndpoint"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8080/hook", "https://hooks.example.com/a", "ftp://a.example/", "http://u@a/"]
+)
+def test_a_webhook_s_url_is_described_as_the_stack_takes_it(url: str, name: str, *, private: bool) -> None:
+    document = json.loads(openapi.text(private_webhooks=private))
+    member = document["components"]["schemas"][name]["properties"]["url"]
+    pattern = member.get("anyOf", [member])[0]  # where it may be absent, it may be null
+    described = jsonschema_rs.Draft202012Validator(pattern).is_valid(url)
+    assert described == (wrong_url(url, private=private) is None)
+    text = pattern["description"]
+    assert ("http or https" in text) == private
+
+
+def test_nothing_else_of_the_document_depends_on_the_stack() -> None:
+    assert openapi.text(private_webhooks=False) == openapi.text()
+    told = openapi.text(private_webhooks=True).splitlines()
+    assert sum(one != other for one, other in zip(told, openapi.text().splitlines(), strict=True)) == 4
+
+
+def test_the_description_is_of_this_very_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = MemoryServices(webhooks_to_private_addresses="true")
+    monkeypatch.setattr(services, "current", lambda: made)
+    answer = call("GET", "/v1/openapi.json")
+    assert (answer.status, answer.json) == (200, json.loads(openapi.text(private_webhooks=True)))

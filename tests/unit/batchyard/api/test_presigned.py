@@ -51,7 +51,7 @@ def test_a_file_is_whole_as_soon_as_its_bytes_are_there(services: MemoryServices
     assert source is not None
     assert source.size == len(LINES)
     assert files.retrieve_file(services, "default", file["id"])["status"] == "processed"
-    assert files.file_content(services, "default", file["id"]) == LINES
+    assert files.file_content(services, "default", file["id"]).data == LINES
 
 
 def test_another_number_of_bytes_is_not_the_file(services: MemoryServices) -> None:
@@ -75,7 +75,7 @@ def test_more_than_one_request_carries_goes_in_parts_and_is_joined_when_it_is_as
     small = services.file_store.known[file["id"]] = services.file_store.change(file["id"], bytes=len(LINES))
     services.bucket.put(str(small.multipart_id), LINES)
     assert files.retrieve_file(services, "default", file["id"])["status"] == "processed"
-    assert files.file_content(services, "default", file["id"]) == LINES
+    assert files.file_content(services, "default", file["id"]).data == LINES
 
 
 def test_the_largest_file_has_as_many_links_as_an_answer_holds() -> None:

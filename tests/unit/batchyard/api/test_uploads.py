@@ -70,7 +70,7 @@ def test_the_order_of_the_ids_is_the_order_of_the_bytes(services: MemoryServices
         services, upload_id, last_first[::-1], md5=hashlib.md5(WHOLE, usedforsecurity=False).hexdigest().upper()
     )
     assert (done["status"], done["file"]["bytes"], done["file"]["filename"]) == ("completed", len(WHOLE), "in.jsonl")
-    assert files.file_content(services, "default", done["file"]["id"]) == WHOLE
+    assert files.file_content(services, "default", done["file"]["id"]).data == WHOLE
     assert files.input_of(services, "default", done["file"]["id"]) is not None
 
 
@@ -296,7 +296,7 @@ def test_parts_that_another_completion_has_removed_are_no_error(services: Memory
 
     services.file_bucket.join = overtaken  # type: ignore[method-assign]
     done = complete(services, upload_id, part_ids)
-    assert (done["status"], files.file_content(services, "default", done["file"]["id"])) == ("completed", WHOLE)
+    assert (done["status"], files.file_content(services, "default", done["file"]["id"]).data) == ("completed", WHOLE)
 
 
 def test_a_part_that_is_under_way_while_an_upload_ends_is_counted(services: MemoryServices) -> None:

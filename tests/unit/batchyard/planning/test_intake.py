@@ -48,6 +48,9 @@ def test_metadata_and_window_of_the_object_are_the_batch_s() -> None:
         ({"max_cost": "1"}, "unknown_parameter", "max-cost"),
         ({"completion-windw": "7d"}, "unknown_parameter", "completion-windw"),
         ({"onvalid": "skip", "metadata": "{}"}, "unknown_parameter", "onvalid"),
+        ({"batchyard-dry-run": "true"}, "unknown_parameter", "batchyard-dry-run"),
+        ({"x-amz-meta-dry-run": "true"}, "unknown_parameter", "x-amz-meta-dry-run"),
+        ({"batchyard-budget": "1"}, "unknown_parameter", "batchyard-budget"),
         ({"completion_window": "9" * 40 + "h"}, "invalid_value", "completion_window"),
     ],
 )
@@ -94,3 +97,47 @@ def test_an_object_with_a_folder_s_name_and_bytes_of_its_own_is_an_input() -> No
     services.bucket.put("inbox/default/folder/", b"")
     assert intake(services, BUCKET, "inbox/default/odd/", "v1") is not None
     assert intake(services, BUCKET, "inbox/default/folder/", "v1") is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["s3cmd-attrs", "mtime", "btime", "md5chksum", "aws-glue-job", "x-amz-iv", "goog-reserved-file-mtime", "sha256",
+     "cb-modifiedtime", "uid", "gid", "mode", "permissions", "file-owner", "content-md5", "source", "originalname"],
+)  # fmt: skip
+def test_what_tools_write_beside_an_object_refuses_nothing(name: str) -> None:
+    services, batch_id = drop(**{name: "1"})
+    assert services.executions.started == [batch_id]
+
+
+def test_an_unknown_name_with_ours_before_it_is_told_what_there_is() -> None:
+    services, batch_id = drop(**{"batchyard-budget": "1"})
+    assert services.batch_store.batch(batch_id).errors[0].message == (
+        "Unknown parameter: 'batchyard-budget'. There are: on-invalid, dry-run, max-cost-usd, completion-window, metadata."
+    )
+
+
+@pytest.mark.parametrize(
+    ("listed", "key", "said"),
+    [
+        ("default, acme", "inbox/amce/in.jsonl", "No tenant is named 'amce'. Did you mean 'acme'?"),
+        ("default,acme", "inbox/zz/in.jsonl", "No tenant is named 'zz'. Nothing was sent"),
+        ("acme", "inbox/in.jsonl", "No tenant is named 'default'."),
+        ("acme", "inbox/Acme/in.jsonl", "No tenant is named 'Acme'. Did you mean 'acme'?"),
+    ],
+)
+def test_an_upload_for_a_tenant_that_is_not_listed_spends_nothing(listed: str, key: str, said: str) -> None:
+    services = MemoryServices(tenants=listed)
+    services.bucket.put(key, INPUT)
+    batch_id = intake(services, BUCKET, key, "v1")
+    assert batch_id is not None
+    made = services.batch_store.batch(batch_id)
+    assert (made.status, made.errors[0].code, made.errors[0].param) == ("failed", "unknown_tenant", "tenant")
+    assert made.errors[0].message.startswith(said)
+    assert (services.executions.started, services.bucket.stored[key]) == ([], INPUT)
+
+
+@pytest.mark.parametrize("listed", ["", " , ", "default", "acme, default"])
+def test_an_upload_for_a_listed_tenant_runs_and_without_a_list_any(listed: str) -> None:
+    services = MemoryServices(tenants=listed)
+    services.bucket.put("inbox/in.jsonl", INPUT)
+    assert services.executions.started == [intake(services, BUCKET, "inbox/in.jsonl", "v1")]

@@ -79,3 +79,12 @@ def test_the_same_body_in_another_order_has_the_same_fingerprint() -> None:
         {"b": {"d": 3, "c": 2}, "a": 1}
     )
     assert new_batch.fingerprint({"a": [1, 2]}) != new_batch.fingerprint({"a": [2, 1]})
+
+
+def test_a_batch_that_fails_at_once_says_why_in_its_errors_and_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    services = MemoryServices()
+    error = BatchError("invalid_request", "The input file 'file-x' was not found, or is not yours.", "file_id")
+    refused = new_batch.refuse(services, batch(), error)
+    assert (refused.status, refused.errors) == ("failed", [error])
+    told = caplog.records.pop()
+    assert (told.levelname, vars(told)["batch_id"], vars(told)["reason"]) == ("WARNING", BATCH_ID, error.message)

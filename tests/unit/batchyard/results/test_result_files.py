@@ -19,7 +19,7 @@ def test_a_result_is_a_file_of_its_tenant_for_good() -> None:
         f"{BATCH_ID}_output.jsonl",
         None,
     )
-    assert files.file_content(services, "default", shown["id"]) == b"{}\n"
+    assert files.file_content(services, "default", shown["id"]).data == b"{}\n"
     assert services.file_bucket.lives == {}
 
 

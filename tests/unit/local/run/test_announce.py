@@ -12,7 +12,8 @@ from local.stack.running import Stack
 
 def batch(batch_id: str, status: str, **members: Any) -> dict[str, Any]:
     source = {"bucket": "data", "key": f"inbox/default/{batch_id}.jsonl"}
-    return {"pk": f"BATCH#{batch_id}", "sk": "BATCH", "status": status, "input": source, "created_at": 1, **members}
+    usual = {"input": source, "input_file_id": "s3://…", "created_at": 1}
+    return {"pk": f"BATCH#{batch_id}", "sk": "BATCH", "status": status, **usual, **members}
 
 
 class World:
@@ -86,3 +87,10 @@ def test_an_engine_that_is_gone_is_left_to_whoever_watches_it() -> None:
     world = World()
     world.gone = True
     assert world.after(5, batch("a", "validating")) == []
+
+
+def test_a_batch_without_an_input_is_named_by_the_file_that_was_asked_for_and_told_why_it_failed() -> None:
+    missing = {"input": {"bucket": "data", "key": ""}, "input_file_id": "file-x"}
+    why = "The input file 'file-x' was not found, or is not yours."
+    refused = batch("a", "failed", errors=[{"message": why}], errors_total=1, **missing)
+    assert World().after(5, refused) == ["a begins: file-x", f"a ends: failed after 0 s. {why}"]

@@ -1,0 +1,55 @@
+"""OpenAI's operations on models: those of the price list, and those of the tenant's batches."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, Final
+
+from batch_client import choose_profile
+from batchyard.api.paging import LIMITS
+from batchyard.costs import prices
+from batchyard.domain.errors import ApiError
+from batchyard.services import Services
+
+SHOWN: Final = 200  # characters of a name
+
+
+def list_models(services: Services, tenant: str) -> dict[str, Any]:
+    """List the models of the tenant's newest batches, then those that the price list names for the provider."""
+    known = dict(_used(services, tenant))
+    listed = {name: _listed(name, seller) for name, seller in prices.names(_profile(services)) if name not in known}
+    return {"object": "list", "data": [*known.values(), *listed.values()]}
+
+
+def retrieve_model(services: Services, tenant: str, model: str) -> dict[str, Any]:
+    """Show a model; raises ApiError 404 if neither the tenant's newest batches nor the price list know the model."""
+    seller = prices.seller_of(_profile(services), model)
+    if seller is not None:
+        return _listed(model, seller)
+    used = dict(_used(services, tenant))
+    if model not in used:
+        message = f"The model '{model[:SHOWN]}' does not exist or you do not have access to it."
+        raise ApiError(HTTPStatus.NOT_FOUND, message, code="model_not_found", param="model")
+    return used[model]
+
+
+def _used(services: Services, tenant: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the models of the tenant's newest batches; the oldest of these batches says since when a model is known."""
+    newest, _ = services.batch_store.list_batches(tenant, None, LIMITS[1])
+    for batch in newest:
+        if batch.model:
+            yield batch.model, _shape(batch.model, batch.created_at, tenant)
+
+
+def _listed(name: str, seller: str) -> dict[str, Any]:
+    day = datetime.fromisoformat(prices.price_list().at).replace(tzinfo=UTC)
+    return _shape(name, int(day.timestamp()), seller)
+
+
+def _shape(name: str, created: int, owner: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": created, "owned_by": owner}
+
+
+def _profile(services: Services) -> str:
+    settings = services.settings
+    return choose_profile(settings.provider_profile or None, settings.provider_base_url).name
