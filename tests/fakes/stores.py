@@ -402,13 +402,13 @@ class MemoryTokenLedgerStore(TokenLedgerStore):
     def confirm(self, name: str, reservation: Reservation) -> bool:
         if not self._unmoved(name, reservation):
             return False
-        self._add(name, confirmed=reservation.tokens, unconfirmed=0 if reservation.overdue else -1)
+        self._add(name, **{"confirmed": reservation.tokens, "overdue" if reservation.overdue else "unconfirmed": -1})
         return self._keep(name, reservation, confirmed=True)
 
     def mark_overdue(self, name: str, reservation: Reservation) -> bool:
         if not self._unmoved(name, reservation):
             return False
-        self._add(name, unconfirmed=-1)
+        self._add(name, unconfirmed=-1, overdue=1)
         return self._keep(name, reservation, overdue=True)
 
     def take_place(self, name: str, tenant: str, place: int, tokens: int) -> int:
@@ -429,7 +429,7 @@ class MemoryTokenLedgerStore(TokenLedgerStore):
         if not self._unmoved(name, reservation):
             return False
         if reservation.tokens:
-            none = {} if reservation.overdue else {"unconfirmed": -1}
+            none = {"overdue": -1} if reservation.overdue else {"unconfirmed": -1}
             part = {"confirmed": -reservation.tokens} if reservation.confirmed else none
             self._add(name, enqueued=-reservation.tokens, reservations=-1, **part)
         return self._keep(name, reservation, tokens=0, waiting=False, confirmed=False, overdue=False, ended=ended)
@@ -446,6 +446,7 @@ class MemoryTokenLedgerStore(TokenLedgerStore):
             reservations=after.reservations,
             confirmed=after.confirmed,
             unconfirmed=after.unconfirmed,
+            overdue=after.overdue,
         )
         return True
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from batch_client import (
+    BadRequestError,
     Batch,
     BatchClientError,
     File,
@@ -93,6 +94,8 @@ class FatesProvider(MemoryProvider):
     troubles: list[Trouble | None] = field(default_factory=list)
     #: a larger file is refused
     most_bytes: int | None = None
+    #: it shows a list of its batches
+    lists: bool = True
     token_limit: int | None = None
     tells_limit: bool = True
     bytes_per_token: int = 4
@@ -152,6 +155,9 @@ class FatesProvider(MemoryProvider):
         if trouble is not None and not trouble.after:
             self._called(name)
             raise trouble.error(name)
+        if not self.lists and name in {"find_batch", "iter_batches"}:
+            self._called(name)
+            raise BadRequestError("Method Not Allowed", status=405)
         result = super()._call(name, effect)
         if trouble is not None:
             raise trouble.error(name)

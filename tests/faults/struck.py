@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from batchyard.api.batches import cancel_batch, resume
+from batchyard.api.batches import cancel_batch, resume, resume_batch
 from batchyard.domain.errors import ApiError
 from batchyard.observability import logger
 from batchyard.planning.intake import intake
@@ -86,6 +86,17 @@ class StruckWorld(AnyWorld[FatesProvider]):
     def resume(self) -> None:
         """Ask for the first batch to be resumed, and have done what that asks for."""
         self.machine.deliver(lambda: resume(self.services, self.cases[0].batch_id))
+        self._advance()
+
+    def say(self, shard: int, provider_batch_id: str | None) -> None:
+        """Say what came of a shard's lost create, and have done what that asks for; a shard may have gone on already."""
+        batch_id, body = self.cases[0].batch_id, {"provider_batch_id": provider_batch_id, "shard": shard}
+
+        def call() -> None:
+            with suppress(ApiError):
+                resume_batch(self.services, "default", batch_id, body)
+
+        self.machine.deliver(call)
         self._advance()
 
     def abort(self, choice: int, *, alone: bool = False) -> None:

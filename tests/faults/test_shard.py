@@ -18,6 +18,7 @@ from batchyard.shards.failed_calls import TRIES_OF_A_FILE
 from tests.fakes.endings import answering, ended, failed
 from tests.fakes.lines import bad, good, jsonl, request
 from tests.fakes.world import memory_world
+from tests.faults.checker import is_strict_json
 
 if TYPE_CHECKING:
     from tests.fakes.world import World
@@ -145,6 +146,29 @@ def test_an_odd_answer_that_was_paid_is_an_answer(world: World, line: str) -> No
     assert world.run(batch_id) == "done"
     batch = world.services.batch_store.batch(batch_id)
     assert (batch.counts.completed, batch.counts.failed, len(world.provider.batches)) == (10, 0, 1)
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "[1E+400, 0.1e9999]", "1e-999", "9" * 500])
+def test_a_number_beyond_what_readers_hold_stays_in_the_results_byte_for_byte(world: World, number: str) -> None:
+    there = OK_BODY.replace("{", '{"x": ' + number + ", ", 1)
+    good_line = '{"custom_id": "ID", ' + OK.replace(OK_BODY, there) + ', "error": null}'
+    bad_line = good_line.replace("200", "400")
+
+    def ending(provider: Any, batch: Any) -> Any:
+        ids = provider.custom_ids(batch)
+        return ended(
+            provider, batch, "completed", [odd(each, good_line) for each in ids[:7]], [odd(each, bad_line) for each in ids[7:]],
+        )  # fmt: skip
+
+    world.provider.endings = [ending]
+    batch_id = drop(world)
+    assert world.run(batch_id) == "done"
+    assert world.result(batch_id, "output.jsonl") == b"".join(odd(each, good_line) for each in TEN[:7])
+    assert world.result(batch_id, "errors.jsonl") == b"".join(odd(each, bad_line) for each in TEN[7:])
+    told = report(world, batch_id)
+    assert (told["answers"]["mended"], told["usage"]["total_tokens"]) == (0, 14)
+    assert told["outcomes_equal_lines"]
+    assert is_strict_json(world.result(batch_id, "report.json").decode())
 
 
 def test_a_provider_that_names_a_few_bad_lines_at_a_time_is_not_asked_for_ever(world: World) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from batch_client import QuotaError
+from batch_client import BadRequestError, CreateOutcomeUnknown, QuotaError
 from batchyard import services
 from batchyard.api import openapi
 from batchyard.api.files import MOST_INLINE
@@ -204,6 +204,19 @@ def test_a_paused_batch_is_tried_at_once_and_another_is_shown_as_it_is(at_hand: 
     assert at_hand.advance_function.invoked == [{"batch_id": BATCH_ID, "shard": SHARD}]
 
 
+@samples("api", "resume-lost-create")
+def test_a_person_says_what_came_of_a_lost_create(at_hand: MemoryServices, path: Path) -> None:
+    put_shard(at_hand)
+    at_hand.provider.trouble["create_batch"] = [CreateOutcomeUnknown("lost")]
+    at_hand.provider.trouble["find_batch"] = [BadRequestError("no list", status=405)]
+    for _ in range(2):
+        assert call(ROOT / "events/submit.first-attempt.json")["next"] == "submit"
+    assert "cannot tell whether" in body(call(path))["paused"]
+    assert at_hand.advance_function.invoked == [{"batch_id": BATCH_ID, "shard": SHARD}]
+    said = json.loads(json.loads(path.read_text(encoding="utf-8"))["body"])["provider_batch_id"]
+    assert at_hand.batch_store.kept[BATCH_ID, SHARD].attempts[-1].said == (said or "")
+
+
 @samples("api", "cancel-batch")
 def test_a_cancelled_batch_is_cancelling_and_its_provider_batches_are_told(at_hand: MemoryServices, path: Path) -> None:
     assert body(call(path))["status"] == "cancelling"
@@ -304,6 +317,8 @@ REFUSALS = {
     "list-files-limit-too-high": (400, "integer_above_max_value", "limit"),
     "retrieve-file-unknown": (404, None, "id"),
     "cancel-batch-unknown": (404, None, None),
+    "resume-batch-misspelled-member": (400, "unknown_parameter", "batch_id"),
+    "resume-batch-not-asked": (409, None, None),
     "resume-batch-unknown": (404, None, None),
     "create-batch-as-plain-text": (415, "unsupported_content_type", None),
     "create-batch-bad-completion-window": (400, "invalid_value", "completion_window"),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LEDGER, RESERVATION, TENANT = "LEDGER", "RESERVATION#", "TENANT#"
 LEDGERS: Final = "LEDGERS"  # the name of all ledgers in the index, which holds the queue of each ledger too
+SUMS: Final = ("enqueued", "reservations", "confirmed", "unconfirmed", "overdue")
 INDEX_KEY: Final = ("gsi1pk", "gsi1sk")
 QUEUE_PAGE: Final = 25  # records of some 300 bytes: a page is two read units, and few who look need a second
 # An empty reservation of an attempt that is under way: a late worker must not reserve for one that has ended.
@@ -128,14 +129,16 @@ class TokenLedgerStore(Table):
     def confirm(self, name: str, reservation: Reservation) -> bool:
         """Record that the provider accepted the tokens of a reservation; False if that is recorded, or it was changed since."""
         noted = self._reservation(name, reservation, {"confirmed": True}, *_unmoved(reservation))
-        adds = {"confirmed": reservation.tokens, "unconfirmed": 0 if reservation.overdue else -1}
+        adds = {"confirmed": reservation.tokens, _unaccepted(reservation): -1}
         return self._both(noted, self._ledger(name, {}, adds), f"confirming {reservation.attempt}")
 
     def mark_overdue(self, name: str, reservation: Reservation) -> bool:
         """Record that nobody waits for the provider to accept a reservation; False if it was changed since."""
         noted = self._reservation(name, reservation, {"overdue": True}, *_unmoved(reservation))
         return self._both(
-            noted, self._ledger(name, {}, {"unconfirmed": -1}), f"letting others pass {reservation.attempt}"
+            noted,
+            self._ledger(name, {}, {"unconfirmed": -1, "overdue": 1}),
+            f"letting others pass {reservation.attempt}",
         )
 
     def release(self, name: str, reservation: Reservation, ttl: int, *, ended: bool) -> bool:
@@ -155,7 +158,7 @@ class TokenLedgerStore(Table):
 
     def recount(self, name: str, before: Ledger, after: Ledger) -> bool:
         """Write the sums of `after`; False if the ledger was changed since it was read as `before`."""
-        sums = {each: getattr(after, each) for each in ("enqueued", "reservations", "confirmed", "unconfirmed")}
+        sums = {each: getattr(after, each) for each in SUMS}
         unmoved = "#version = :seen"
         return self._try_change(self._ledger(name, sums, {}, unmoved, {":seen": before.version}))
 
@@ -217,7 +220,12 @@ def _part(reservation: Reservation) -> dict[str, int]:
     """Return what a reservation that is released no longer adds to its ledger, beside its tokens."""
     if reservation.confirmed:
         return {"confirmed": -reservation.tokens}
-    return {} if reservation.overdue else {"unconfirmed": -1}
+    return {_unaccepted(reservation): -1}
+
+
+def _unaccepted(reservation: Reservation) -> str:
+    """Name the member of the ledger that counts a reservation which the provider has not accepted."""
+    return "overdue" if reservation.overdue else "unconfirmed"
 
 
 def _condition(terms: Terms) -> tuple[str, dict[str, object]]:

@@ -7,6 +7,7 @@ import re
 from http import HTTPStatus
 from typing import Any, Final
 
+from batchyard.api import lost_create
 from batchyard.api.batch_request import check
 from batchyard.api.create_batch import create_or_take_over
 from batchyard.api.paging import LIMITS, page, page_limit
@@ -57,10 +58,17 @@ def cancel_batch(services: Services, tenant: str, batch_id: str) -> dict[str, An
     return shape(batch)
 
 
-def resume_batch(services: Services, tenant: str, batch_id: str) -> dict[str, Any]:
-    """Try at once what a paused batch waits for; a batch that does not wait is shown as it is."""
-    batch = _own(services, tenant, batch_id)
-    if batch.paused and not batch.ended:
+def resume_batch(services: Services, tenant: str, batch_id: str, body: object) -> dict[str, Any]:
+    """Try at once what a paused batch waits for; a batch that does not wait is shown as it is.
+
+    The body may say what came of a create whose answer was lost; raises ApiError if nothing waits for that.
+    """
+    word, batch = lost_create.read(body), _own(services, tenant, batch_id)
+    if word is not None:
+        shard = lost_create.keep(services, batch, word)
+        if shard is not None:
+            services.advance_function.invoke({"batch_id": batch_id, "shard": shard})
+    elif batch.paused and not batch.ended:
         resume(services, batch_id)
     return shape(batch)
 

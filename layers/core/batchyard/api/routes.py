@@ -46,7 +46,7 @@ def cancel_batch(batch_id: str) -> dict[str, Any]:
 @router.post("/v1/batches/<batch_id>/resume")
 def resume_batch(batch_id: str) -> dict[str, Any]:
     """Resume a paused batch; ours, not OpenAI's."""
-    return batches.resume_batch(services.current(), tenant(), batch_id)
+    return batches.resume_batch(services.current(), tenant(), batch_id, optional_body())
 
 
 @router.get("/v1/batches/<batch_id>/report")

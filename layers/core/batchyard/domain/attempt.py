@@ -25,6 +25,13 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     lost_at: int | None = None
     #: How often the provider's list did not show the batch of a lost create.
     lookups: int = 0
+    #: True if the provider refuses to list its batches, so that a person must say what came of the lost create.
+    unlisted: bool = False
+    #: What a person said: the id of the provider batch, or "" for none; and when.
+    said: str | None = None
+    said_at: int = 0
+    #: Why the provider batch that a person named was not adopted.
+    misnamed: str | None = None
     provider_batch_id: str | None = None
     provider_status: str | None = None
     ended_at: int | None = None

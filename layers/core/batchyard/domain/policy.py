@@ -35,7 +35,7 @@ class Reaction(StrEnum):
     UPLOAD = "upload"
     #: Do the same again later, some times: the provider refused, and named no fault that lasts.
     ASK_AGAIN = "ask_again"
-    #: Send smaller files.
+    #: Send smaller files, or fewer lines.
     CUT = "cut"
     #: Wait for an operator, and try again now and then.
     PAUSE = "pause"
@@ -100,6 +100,8 @@ STATUS_CODE: Final = r"(?:http|status|error)*([45][0-9]{2})"
 UNAUTHORIZED: Final = 401
 ABSENT_STATUSES: Final = frozenset({404, 405, 501})
 FILE_TOO_LARGE: Final = "file_too_large"
+# The file has more lines, or more inputs in its lines, than one batch may have: Azure's word first.
+TOO_MANY_LINES: Final = frozenset({"too_many_tasks", "too_many_requests_in_batch", "too_many_embedding_inputs"})
 
 
 def after_failed_call(error: BatchClientError) -> Reaction:
@@ -110,7 +112,7 @@ def after_failed_call(error: BatchClientError) -> Reaction:
         return Reaction.FAIL_LINES  # what was to be sent is gone
     if error.code in CAPACITY:
         return Reaction.REUSE
-    if isinstance(error, FileTooLargeError):
+    if isinstance(error, FileTooLargeError) or error.code in TOO_MANY_LINES:
         return Reaction.CUT
     if error.retryable or error.status in PASSING_STATUSES or isinstance(error, PASSING):
         return Reaction.RETRY
@@ -134,7 +136,7 @@ def after_failed_batch(errors: Iterable[BatchError]) -> Reaction:
         return Reaction.PAUSE
     if codes & CAPACITY:
         return Reaction.REUSE
-    if any(error.code == FILE_TOO_LARGE and not error.line for error in seen):
+    if any(error.code in {FILE_TOO_LARGE, *TOO_MANY_LINES} and not error.line for error in seen):
         return Reaction.CUT
     if any(error.param in FILE_PARAMS and not error.line for error in seen):
         return Reaction.UPLOAD

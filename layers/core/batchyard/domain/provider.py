@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
     from batch_client import Batch as ProviderBatch
     from batch_client import File, FileDeleted, HttpInfo, Source
+
+CLOCK_SKEW: Final = 300  # seconds by which the provider's clock may differ from ours
+# Members of the metadata of every provider batch: our key, by which the answer to a lost create is found, and our stack.
+ATTEMPT_KEY: Final = "batchyard_attempt"
+STACK_KEY: Final = "batchyard_stack"
 
 
 class Provider(Protocol):

@@ -15,11 +15,6 @@ KEPT_ATTEMPTS: Final = 100
 MOST_FILES_TO_DELETE: Final = 300  # a provider that deletes no file must not fill the record
 MOST_BYTES_OF_FILES: Final = 50_000  # of their ids; real ids are far shorter
 MOST_BYTES: Final = 300_000  # of the attempts as JSON; a record of DynamoDB holds 400 KB
-CLOCK_SKEW: Final = 300  # seconds by which the provider's clock may differ from ours
-
-# Members of the metadata of every provider batch: our key, by which the answer to a lost create is found, and our stack.
-ATTEMPT_KEY: Final = "batchyard_attempt"
-STACK_KEY: Final = "batchyard_stack"
 
 
 class Ranges(msgspec.Struct, frozen=True):
@@ -143,9 +138,8 @@ def with_new_attempt(shard: Shard, now: int) -> Shard:
     kept = [old for old in shard.attempts[:-KEPT_ATTEMPTS] if _left_something(old)]
     completed = sum(attempt.succeeded for attempt in shard.attempts)  # and not what the provider counted
     grown = shard.wave * 3 // 2 if shard.attempts and shard.attempts[-1].provider_status != "failed" else shard.wave
-    return with_members(
-        shard, wave=grown, completed=completed, attempts=[*kept, *shard.attempts[-KEPT_ATTEMPTS:], attempt]
-    )
+    attempts = [*kept, *shard.attempts[-KEPT_ATTEMPTS:], attempt]
+    return with_members(shard, wave=grown, completed=completed, attempts=attempts)
 
 
 def is_full(shard: Shard) -> bool:
@@ -166,10 +160,9 @@ def with_files_to_delete(shard: Shard, *file_ids: str | None) -> Shard:
     """Return the shard with these files among those to be deleted at the provider."""
     every = [*shard.files_to_delete, *(file_id for file_id in file_ids if file_id)]
     known = list(dict.fromkeys(every))[-MOST_FILES_TO_DELETE:]
-    room = takewhile(
-        lambda size: size <= MOST_BYTES_OF_FILES, accumulate(len(file_id.encode()) for file_id in reversed(known))
-    )
-    return with_members(shard, files_to_delete=known[len(known) - len(list(room)) :])
+    sizes = accumulate(len(file_id.encode()) for file_id in reversed(known))
+    fitting = sum(1 for _ in takewhile(lambda size: size <= MOST_BYTES_OF_FILES, sizes))
+    return with_members(shard, files_to_delete=known[len(known) - fitting :])
 
 
 def with_next_version(before: Shard | None, after: Shard) -> Shard:

@@ -49,8 +49,9 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     reservations: int = 0
     #: Enqueued tokens whose provider batch the provider has accepted.
     confirmed: int = 0
-    #: Reservations whose provider batch the provider has not accepted yet.
+    #: Reservations whose provider batch the provider has not accepted yet; those that are overdue are counted apart.
     unconfirmed: int = 0
+    overdue: int = 0
     #: The most tokens that were ever confirmed.
     accepted: int = 0
     #: The learned limit in tokens; None while none was learned.
@@ -158,18 +159,19 @@ def _unlimited(ledger: Ledger, ahead: Ahead, together: int, tokens: int, first: 
     known = max(first, int(GROWTH * ledger.accepted)) if small else ledger.accepted
     if together <= known:
         return Terms(most_enqueued=known - tokens)
-    most = min(max(FIRST_UNCONFIRMED, (ledger.reservations - ledger.unconfirmed) // 2), MOST_UNCONFIRMED)
+    taken_in = ledger.reservations - ledger.unconfirmed - ledger.overdue
+    most = min(max(FIRST_UNCONFIRMED, taken_in // 2), MOST_UNCONFIRMED)
     return Terms(most_unconfirmed=most - 1) if ledger.unconfirmed + ahead.reservations < most else None
 
 
 def recounted(ledger: Ledger, reservations: Iterable[Reservation]) -> Ledger:
     """Return the ledger with the sums of all its reservations."""
     held = [reservation for reservation in reservations if reservation.tokens]
-    confirmed = [reservation.tokens for reservation in held if reservation.confirmed]
-    unconfirmed = [each for each in held if not each.confirmed and not each.overdue]
+    confirmed = sum(reservation.tokens for reservation in held if reservation.confirmed)
+    overdue = sum(each.overdue and not each.confirmed for each in held)
     return msgspec.structs.replace(
-        ledger, enqueued=sum(reservation.tokens for reservation in held), reservations=len(held), confirmed=sum(confirmed),
-        unconfirmed=len(unconfirmed),
+        ledger, enqueued=sum(reservation.tokens for reservation in held), reservations=len(held), confirmed=confirmed,
+        unconfirmed=sum(not each.confirmed for each in held) - overdue, overdue=overdue,
     )  # fmt: skip
 
 

@@ -11,7 +11,8 @@ from typing import Final, Generic, Protocol, TypeVar
 from batch_client import AuthenticationError, BatchClientError, File
 from batch_client import Batch as ProviderBatch
 from batchyard.domain import object_keys
-from batchyard.domain.shard import ATTEMPT_KEY, CLOCK_SKEW, STACK_KEY, Shard, with_attempt_members
+from batchyard.domain.provider import ATTEMPT_KEY, CLOCK_SKEW, STACK_KEY
+from batchyard.domain.shard import Shard, with_attempt_members
 from batchyard.domain.statuses import PROVIDER_ENDING
 from batchyard.recovery import ownership
 from batchyard.recovery.ownership import LONGEST_AT_PROVIDER, Owner, Verdict

@@ -2,18 +2,21 @@
 
 The intent `creating_at` was saved before the call. So the next Submit first looks for the provider batch by our key in its
 metadata; only when the batch was surely not made is another created. If there is no next Submit, the sweep finds the batch
-(`recovery/orphans`).
+(`recovery/orphans`). Where the provider lists no batches, a person says what came of the create (`api/lost_create`).
 """
 
 from typing import Final
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError
+from batchyard.domain import nesting
 from batchyard.domain.attempt import Attempt
 from batchyard.domain.policy import Reaction, after_failed_call, is_absent, what_failed
-from batchyard.domain.shard import ATTEMPT_KEY, CLOCK_SKEW, with_attempt_members
+from batchyard.domain.provider import ATTEMPT_KEY, CLOCK_SKEW
+from batchyard.domain.shard import Shard, with_attempt_members
 from batchyard.domain.step import Next, Step
-from batchyard.shards.pauses import CREATE, ENDLESS, LIST, moment, sentences
+from batchyard.observability import logger
+from batchyard.shards.pauses import CREATE, ENDLESS, LIST, LONGEST_WORDS, moment, sentences
 from batchyard.shards.turn import Turn
 
 REFUSALS: Final = frozenset({Reaction.FAIL_LINES, Reaction.UPLOAD, Reaction.ASK_AGAIN, Reaction.CUT})
@@ -21,6 +24,53 @@ LISTED_WITHIN, LOOKS = 20, 3  # a batch just created may not be listed at once, 
 BETWEEN_LOOKS: Final = 10
 QUICKLY: Final = 15  # seconds; an answer that was lost later may belong to a create that is still under way
 LONGEST_CREATE: Final = 120  # a worker that was killed may have a create on its way for so long; see Services.provider
+
+NONE: Final = ""  # what a person says if there is no such provider batch
+LONGEST_SHOWN: Final = 100  # characters of an id
+
+
+def named(turn: Turn, creating_at: int) -> ProviderBatch | None:
+    """Read the provider batch that a person named for a lost create. Raises BatchClientError if the provider cannot tell now.
+
+    None if nobody named one; or if it is not the one that is looked for, with the reason on the record.
+    """
+    said = turn.attempt.said
+    if not said:
+        return None
+    try:
+        seen = turn.services.ask(lambda provider: provider.retrieve_batch(said))
+    except BatchClientError as error:
+        if not _is_refusal(error):
+            raise
+        wrong = what_failed("retrieving it", error)
+    else:
+        wrong = _mismatch(turn.shard, seen, creating_at)
+        if not wrong:
+            return seen
+    logger.warning("named batch not adopted", batch_id=turn.shard.batch_id, shard=turn.shard.shard, wrong=wrong)
+    turn.save(with_attempt_members(turn.shard, said=None, misnamed=f"{said[:LONGEST_SHOWN]}: {wrong[:LONGEST_WORDS]}"))
+    return None
+
+
+def _mismatch(shard: Shard, seen: ProviderBatch, creating_at: int) -> str:
+    """Name the member by which a provider batch is not the one of a lost create; "" if it is that one."""
+    if any(attempt.provider_batch_id == seen.id for attempt in shard.attempts):
+        return "its id is that of an earlier attempt"
+    if seen.metadata:
+        ours = seen.metadata.get(ATTEMPT_KEY) == shard.attempt_key
+        return "" if ours else f"its metadata.{ATTEMPT_KEY} is not {shard.attempt_key}"
+    if shard.file_id is None or seen.input_file_id != shard.file_id:
+        return f"it has no metadata, and its input_file_id is not {shard.file_id}"
+    if seen.created_at is not None and seen.created_at < creating_at - CLOCK_SKEW:
+        return f"it has no metadata, and its created_at is before {moment(creating_at)}"
+    return ""
+
+
+def without_create(shard: Shard) -> Shard:
+    """Return the shard as one that has no create under way, and knows of none."""
+    return with_attempt_members(
+        shard, creating_at=None, lost_at=None, lookups=0, unlisted=False, said=None, misnamed=None
+    )
 
 
 def find(turn: Turn, creating_at: int) -> ProviderBatch | None:
@@ -36,25 +86,41 @@ def find(turn: Turn, creating_at: int) -> ProviderBatch | None:
 
 def why_unknown(turn: Turn, creating_at: int, error: BatchClientError) -> str | None:
     """Say that a list which the provider refuses leaves open whether the batch exists; None where the refusal may pass."""
-    if after_failed_call(error) not in REFUSALS and not is_absent(error):
+    if not _is_refusal(error):
         return None
-    shard = turn.shard
+    shard, attempt = turn.shard, turn.attempt
     what = f"Batchyard cannot tell whether batch {shard.attempt_key} exists at the provider: {what_failed(LIST, error)}"
     remedy = (
         f"The answer to {CREATE} was lost at {moment(creating_at)}. Look in the provider's console for a batch of the "
         f"file {shard.file_id}, or with {ATTEMPT_KEY}={shard.attempt_key} in its metadata: it may run, and be billed. "
-        "Then cancel this batch, or have the provider list batches for this key and resume."
+        f"If it is there, send POST /v1/batches/{shard.batch_id}/resume {_body(shard, 'its id')}. If there is none, send "
+        f"{_body(shard, None)}, and Batchyard creates the batch again."
     )
+    if attempt.misnamed:
+        remedy = f"The batch that was named last was not taken: {attempt.misnamed.rstrip('.')}. {remedy}"
     return sentences(turn, what, shard.failing_since, "asks again", f"{ENDLESS}: it creates no other batch", remedy)
+
+
+def _body(shard: Shard, provider_batch_id: str | None) -> str:
+    return nesting.encode({"provider_batch_id": provider_batch_id, "shard": shard.shard})
+
+
+def _is_refusal(error: BatchClientError) -> bool:
+    return after_failed_call(error) in REFUSALS or is_absent(error)
 
 
 def look_later(turn: Turn, creating_at: int) -> Step | None:
     """Look again later for a provider batch that was not found; None if the batch was surely not made."""
-    left = _certain_at(turn.attempt, creating_at) - turn.services.now()
-    if left <= 0 and turn.attempt.lookups + 1 >= LOOKS:
+    left = seconds_until_certain(turn.attempt, creating_at, turn.services.now())
+    if not left and turn.attempt.lookups + 1 >= LOOKS:
         return None
     turn.save(with_attempt_members(turn.shard, lookups=turn.attempt.lookups + 1))
-    return turn.then(Next.SUBMIT, min(left, BETWEEN_LOOKS) if left > 0 else BETWEEN_LOOKS)
+    return turn.then(Next.SUBMIT, min(left or BETWEEN_LOOKS, BETWEEN_LOOKS))
+
+
+def seconds_until_certain(attempt: Attempt, creating_at: int, now: int) -> int:
+    """Tell for how long the provider may still make a batch of which nothing is seen; 0 if it will not."""
+    return max(0, _certain_at(attempt, creating_at) - now)
 
 
 def _certain_at(attempt: Attempt, creating_at: int) -> int:

@@ -15,6 +15,7 @@ from batchyard.domain import object_keys
 from batchyard.domain.batch import BatchError
 from batchyard.domain.outcomes import answer_line, count_code
 from batchyard.domain.policy import (
+    FILE_TOO_LARGE,
     LONGEST_CODE,
     Reaction,
     after_failed_batch,
@@ -61,9 +62,8 @@ def react_to_failed_batch(turn: Turn, seen: ProviderBatch) -> Step:
     if reaction is Reaction.REJECT_LINES:
         return _reject_lines(turn, base, errors)
     if reaction is Reaction.CUT:
-        return _send_less(
-            turn, base, f"the provider failed the batch {seen.id}: {decisive.message if decisive else ''}"
-        )
+        what = decisive or errors[0]
+        return _send_less(turn, base, f"the provider failed the batch {seen.id}: {what.message}", what.code)
     if reaction is Reaction.REUSE:
         refusal = token_room.record_refused(turn.services, base, (error.message for error in errors), refused)
         if _never_fits(base, refusal):
@@ -91,8 +91,9 @@ def _why_failed(turn: Turn, reaction: Reaction, error: BatchError) -> str:
 def react_to_refused_create(turn: Turn, call: str, error: BatchClientError) -> Step:
     """Take a failed upload or `POST /batches`: learn from it if there was no room, and release what was reserved."""
     after = turn.shard
-    if after_failed_call(error) is Reaction.CUT and not too_large.is_doubtful(turn):
-        return _send_less(turn, with_attempt_members(after, creating_at=None, lost_at=None), what_failed(call, error))
+    if after_failed_call(error) is Reaction.CUT and not too_large.is_doubtful(turn, error.code):
+        base = with_attempt_members(after, creating_at=None, lost_at=None)
+        return _send_less(turn, base, what_failed(call, error), error.code)
     if after_failed_call(error) is Reaction.REUSE:
         refused = turn.shard.failures_in_a_row + 1
         refusal = token_room.record_refused(turn.services, turn.shard, [error.message], refused)
@@ -145,17 +146,19 @@ def _stall(turn: Turn, ended: Shard, errors: list[BatchError]) -> Step:
     return stalls.save_stall(turn, stalled, reason, turn.retry_wait(stalled.stalls))
 
 
-def _send_less(turn: Turn, base: Shard, what: str) -> Step:
-    """Cut what was sent, as its file is too large; or make an error of the one line, and of all that are as large."""
+def _send_less(turn: Turn, base: Shard, what: str, code: str | None) -> Step:
+    """Cut what was sent, as it is too much; or make an error of the one line, and of all for which the same is sure."""
     size = turn.attempt.bytes
     if not too_large.can_be_cut(turn):
-        error = too_large.error_of_line(turn, what)
+        error = too_large.error_of_line(turn, what, code)
+        by_size = error.code == FILE_TOO_LARGE
         return _reject(
-            turn, too_large.with_size(base, size), [error], lambda _, bytes_: error if bytes_ >= size else None
-        )
+            turn, too_large.with_size(base, size), [error],
+            lambda index, bytes_: error if (bytes_ >= size if by_size else index == 0) else None,
+        )  # fmt: skip
     failed = turn.attempt.provider_batch_id is not None
     ended = with_attempt_members(base, provider_status="failed", ended_at=turn.services.now()) if failed else base
-    following = too_large.cut(turn, ended)
+    following = too_large.cut(turn, ended, code)
     token_room.release(turn.services, turn.shard, ended=failed)
     return following
 

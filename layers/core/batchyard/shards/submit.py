@@ -7,9 +7,8 @@ from batch_client import BatchClientError, OutcomeUnknown
 from batchyard.domain import object_keys
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import StaleRecord
+from batchyard.domain.provider import ATTEMPT_KEY, STACK_KEY
 from batchyard.domain.shard import (
-    ATTEMPT_KEY,
-    STACK_KEY,
     as_done,
     is_full,
     with_attempt_members,
@@ -87,12 +86,27 @@ class _Submission:
         """Adopt what came of a create whose answer we do not have, or create again if nothing did."""
         turn = self._turn
         try:
-            made = lost_create.find(turn, creating_at)
+            made = lost_create.named(turn, creating_at) or lost_create.find(turn, creating_at)
         except BatchClientError as error:  # this refusal says nothing about the batch we look for: it may exist
-            return failed_calls.retry_read(turn, LIST, error, why=lost_create.why_unknown(turn, creating_at, error))
+            return self._ask_a_person(creating_at, error)
         if made is not None:
             return self._adopt(made)
         return lost_create.look_later(turn, creating_at) or self._send()
+
+    def _ask_a_person(self, creating_at: int, error: BatchClientError) -> Step:
+        """Wait for a list of batches, or for the word of a person who has looked; create again if there was no batch."""
+        turn = self._turn
+        why = lost_create.why_unknown(turn, creating_at, error)
+        if why is None:
+            call = f"GET /batches/{turn.attempt.said}" if turn.attempt.said else LIST
+            return failed_calls.retry_read(turn, call, error)
+        if turn.attempt.said != lost_create.NONE:
+            unlisted = with_attempt_members(turn.shard, unlisted=True)
+            return failed_calls.retry_read(turn, LIST, error, unlisted, why)
+        if left := lost_create.seconds_until_certain(turn.attempt, creating_at, turn.services.now()):
+            return turn.then(Next.SUBMIT, left)
+        turn.save_answered(lost_create.without_create(turn.shard))
+        return self._send()
 
     def _send(self) -> Step:
         turn = self._turn
@@ -144,7 +158,7 @@ class _Submission:
     def _create(self) -> ProviderBatch:
         """Record that a create is on its way, and create the provider batch."""
         turn, stack, self._call = self._turn, self._services.settings.stack, CREATE
-        turn.save(with_attempt_members(turn.shard, creating_at=self._services.now(), lost_at=None, lookups=0))
+        turn.save(with_attempt_members(lost_create.without_create(turn.shard), creating_at=self._services.now()))
         shard, window = turn.shard, turn.batch.completion_window
         return self._services.ask(lambda provider: provider.create_batch(
             input_file_id=shard.file_id or "", endpoint=shard.endpoint, completion_window=window,

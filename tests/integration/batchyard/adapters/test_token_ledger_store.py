@@ -51,7 +51,7 @@ TRANSITIONS: list[Callable[[TokenLedgerStore], object]] = [
     lambda book: book.take(NAME, A, Terms(), TTL),  # it has ended
     lambda book: book.wait(NAME, A, TTL),
     lambda book: book.take(NAME, B, Terms(), TTL),
-    lambda book: book.recount(NAME, book.read(NAME), Ledger(enqueued=5, reservations=1, confirmed=2, unconfirmed=0)),
+    lambda book: book.recount(NAME, book.read(NAME), Ledger(enqueued=5, reservations=1, confirmed=2, overdue=3)),
     lambda book: book.recount(NAME, Ledger(version=1), Ledger()),
     lambda book: book.take_place(NAME, "a-tenant", 0, 30),
     lambda book: book.take_place(NAME, "a-tenant", 0, 5),

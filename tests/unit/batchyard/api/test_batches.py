@@ -71,7 +71,7 @@ def test_a_cancel_that_is_repeated_reaches_the_provider_at_most_once_a_minute() 
 def test_a_resume_that_is_repeated_reaches_the_provider_at_most_once_a_minute() -> None:
     services = waiting()
     for second in range(130):
-        assert resume_batch(services, "default", BATCH_ID)["paused"]
+        assert resume_batch(services, "default", BATCH_ID, {})["paused"]
         services.now_is += 1
         assert len(services.advance_function.invoked) == 1 + second // 60
 
@@ -94,10 +94,10 @@ def test_a_resume_that_reached_some_shards_alone_may_be_repeated_at_once(monkeyp
 
 def test_a_cancel_acts_at_once_though_the_batch_was_resumed_just_now() -> None:
     services = waiting()
-    resume_batch(services, "default", BATCH_ID)
+    resume_batch(services, "default", BATCH_ID, {})
     assert cancel_batch(services, "default", BATCH_ID)["status"] == "cancelling"
     assert services.cancel_function.invoked == [{"batch_id": BATCH_ID}]
-    resume_batch(services, "default", BATCH_ID)
+    resume_batch(services, "default", BATCH_ID, {})
     assert len(services.advance_function.invoked) == 1
 
 

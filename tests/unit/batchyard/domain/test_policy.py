@@ -42,7 +42,7 @@ OF_A_LINE = [
     "model_not_found", "invalid_url", "streaming_unsupported", "invalid_type", "invalid_value",
 ]  # fmt: skip
 OF_OTHERS = [
-    "too_many_tasks", "url_mismatch", "model_mismatch", "empty_batch", "input_modified", "input_no_permissions",
+    "url_mismatch", "model_mismatch", "empty_batch", "input_modified", "input_no_permissions",
     "missing_custom_id", "invalid_method", "batch_request_limit_exceeded", "batch_failed", "internal_error", "output_failed",
 ]  # fmt: skip
 
@@ -57,6 +57,8 @@ OF_OTHERS = [
         (BadRequestError("no", status=400, code="400", type="invalid_request_error"), Reaction.ASK_AGAIN),
         (BadRequestError("no", status=405), Reaction.ASK_AGAIN),
         (FileTooLargeError("no", status=413), Reaction.CUT),
+        (BadRequestError("no", status=400, code="too_many_tasks"), Reaction.CUT),
+        (BadRequestError("no", status=400, code="too_many_tasks", param="input_file_id"), Reaction.CUT),
         (FileTooLargeError("no", status=400, code="file_too_large"), Reaction.CUT),
         (BadRequestError("no", status=422), Reaction.ASK_AGAIN),
         (BadRequestError("no", status=400, param="file_id"), Reaction.UPLOAD),
@@ -131,7 +133,12 @@ def entry(code: str, param: str | None = None, line: int | None = None) -> Batch
         *(([entry(code, None, 2)], Reaction.REJECT_LINES) for code in (*OF_A_LINE, *OF_OTHERS)),
         *(([entry(code)], Reaction.RETRY) for code in OF_OTHERS),
         ([entry("empty_file")], Reaction.RETRY),
-        ([entry("too_many_tasks")], Reaction.RETRY),
+        ([entry("too_many_tasks")], Reaction.CUT),
+        ([entry("too_many_requests_in_batch")], Reaction.CUT),
+        ([entry("too_many_embedding_inputs")], Reaction.CUT),
+        ([entry("too_many_tasks", "input_file_id")], Reaction.CUT),
+        ([entry("too_many_tasks"), entry("insufficient_quota")], Reaction.PAUSE),
+        ([entry("too_many_tasks", None, 2)], Reaction.REJECT_LINES),
         ([entry("internal_error")], Reaction.RETRY),
         ([entry("a_code_of_tomorrow")], Reaction.RETRY),
         ([], Reaction.RETRY),

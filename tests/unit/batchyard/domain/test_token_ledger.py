@@ -279,4 +279,13 @@ def test_what_is_overdue_is_not_waited_for() -> None:
         Reservation(attempt="b/0/1", since=NOW, tokens=5, overdue=True),
         Reservation(attempt="b/1/1", since=NOW, tokens=7),
     ]
-    assert recounted(Ledger(), held) == Ledger(enqueued=12, reservations=2, unconfirmed=1)
+    assert recounted(Ledger(), held) == Ledger(enqueued=12, reservations=2, unconfirmed=1, overdue=1)
+
+
+def test_what_is_overdue_was_not_taken_in_and_so_lets_no_more_out() -> None:
+    book = Ledger(enqueued=120, reservations=12, unconfirmed=2, overdue=10)
+    assert terms(book, None, NOBODY, 10, NOW) is None
+    few = msgspec.structs.replace(book, unconfirmed=1)
+    assert terms(few, None, NOBODY, 10, NOW) == Terms(most_unconfirmed=FIRST_UNCONFIRMED - 1)
+    taken_in = msgspec.structs.replace(book, overdue=2)
+    assert terms(taken_in, None, NOBODY, 10, NOW) == Terms(most_unconfirmed=3)

@@ -109,7 +109,7 @@ def test_lines_the_provider_names_are_set_aside_and_the_rest_goes_out_again() ->
 
 
 @pytest.mark.parametrize(
-    "errors", [(), (ProviderBatchError("too_many_tasks", "too long"),), (ProviderBatchError("x", "y", None, 99),)]
+    "errors", [(), (ProviderBatchError("mystery", "too long"),), (ProviderBatchError("x", "y", None, 99),)]
 )
 def test_a_failure_that_names_no_line_of_ours_is_tried_a_few_times_only(errors: tuple[ProviderBatchError, ...]) -> None:
     services = planned(max_attempts=3)

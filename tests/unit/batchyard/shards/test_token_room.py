@@ -87,11 +87,28 @@ def test_an_attempt_that_the_provider_never_takes_in_holds_nobody_up_for_long() 
     poll(services, FIRST)
     assert store.read(name).unconfirmed == 0
     poll(services, FIRST)
-    assert store.read(name).unconfirmed == 0, "it is counted once"
+    assert (store.read(name).unconfirmed, store.read(name).overdue) == (0, 1), "it is counted once"
     services.provider.batches[made.id] = msgspec.structs.replace(made, status="in_progress")
     poll(services, FIRST)
     ledger = store.read(name)
-    assert (ledger.unconfirmed, ledger.confirmed) == (0, ledger.enqueued)
+    assert (ledger.unconfirmed, ledger.overdue, ledger.confirmed) == (0, 0, ledger.enqueued)
+
+
+def test_attempts_that_are_never_taken_in_let_no_more_out_than_at_the_beginning() -> None:
+    services = planned(max_enqueued_tokens="0", first_enqueued_tokens=1, max_requests_per_shard=1)
+    store, name = services.token_ledger_store, name_of(services)
+    for at in range(12):  # others of ours that the provider does not begin with
+        late = Reservation(attempt=f"b/{at}/1", since=0, tokens=10)
+        store.take(name, msgspec.structs.replace(late, tokens=0, wanted=10), Terms(), 0)
+        held = store.reservation(name, late.attempt)
+        assert held is not None
+        assert store.mark_overdue(name, held)
+    assert [submit(services, Step(BATCH_ID, shard)).next for shard in range(3)] == [Next.POLL, Next.POLL, Next.SUBMIT]
+    for at in range(12):
+        held = store.reservation(name, f"b/{at}/1")
+        assert held is not None
+        assert store.release(name, held, 0, ended=True)
+    assert store.read(name).overdue == 0
 
 
 def test_a_wait_of_more_than_a_minute_is_told() -> None:
@@ -165,6 +182,48 @@ def test_a_stream_of_attempts_that_enter_at_once_starves_nobody_who_waits() -> N
         if submit(services, inside).next == Next.SUBMIT:
             break
     assert submit(services, waits).next == Next.POLL, "the other tenant has had as much by now"
+
+
+def entered(services: MemoryServices, inside: Step, waiting: list[Step]) -> Step:
+    """End what is inside; whoever waits looks for room, in the order in which all came. Answer who has it."""
+    over(services, inside)
+    for _ in range(2):
+        for step in waiting:
+            if submit(services, step).next == Next.POLL:
+                return step
+    raise AssertionError("nobody entered")
+
+
+def test_a_tenant_that_comes_last_enters_long_before_all_of_another_have() -> None:
+    services = planned(max_enqueued_tokens=str(ROOM))
+    assert submit(services, FIRST).next == Next.POLL
+    crowd = [another(services, number, "default") for number in range(2, 12)]
+    assert {submit(services, step).next for step in crowd} == {Next.SUBMIT}
+    late = another(services, 1_000, OTHER)
+    assert submit(services, late).next == Next.SUBMIT
+    inside, before = FIRST, 0
+    while (inside := entered(services, inside, [*crowd, late])) != late:
+        crowd.remove(inside)
+        before += 1
+    assert before <= 1
+
+
+def test_what_a_tenant_had_before_another_came_is_not_held_against_it() -> None:
+    services = planned(max_enqueued_tokens=str(ROOM))
+    inside = FIRST
+    assert submit(services, inside).next == Next.POLL
+    for number in range(2, 12):
+        over(services, inside)
+        inside = another(services, number, "default")
+        assert submit(services, inside).next == Next.POLL
+    crowd = [another(services, number, OTHER) for number in range(20, 30)]
+    waits = another(services, 1_000, "default")
+    assert {submit(services, step).next for step in [*crowd, waits]} == {Next.SUBMIT}
+    before = 0
+    while (inside := entered(services, inside, [*crowd, waits])) != waits:
+        crowd.remove(inside)
+        before += 1
+    assert before <= 2
 
 
 @pytest.mark.parametrize("what", ["the hour", "a slot"])

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from batch_client import BadRequestError, FileTooLargeError
 from batch_client import BatchError as ProviderBatchError
-from batch_client import FileTooLargeError
 from batchyard.domain.step import Next, Step
 from batchyard.planning.plan import plan
 from batchyard.shards import too_large
@@ -98,6 +98,52 @@ def test_a_provider_batch_that_fails_for_the_size_of_its_file_is_cut() -> None:
     assert [attempt.lines for attempt in services.batch_store.kept[BATCH_ID, 0].attempts] == [3, 1]
 
 
+def fail_for_lines(services: MemoryServices) -> Step:
+    """Have the latest provider batch fail for the number of its lines."""
+    latest = list(services.provider.batches)[-1]
+    services.provider.end(latest, "failed", errors=(ProviderBatchError("too_many_tasks", "too many requests"),))
+    return collect(services, FIRST.then(Next.COLLECT))
+
+
+def test_a_provider_batch_that_fails_for_the_number_of_its_lines_is_cut_until_it_fits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(too_large, "SMALL", 0)
+    services = planned(max_attempts=1)
+    submit(services, FIRST)
+    assert fail_for_lines(services).next == "submit"
+    for _ in range(3):
+        assert submit(services, FIRST).next == "poll"
+        following = answer(services).next
+    assert following == "done"
+    shard = services.batch_store.kept[BATCH_ID, 0]
+    assert (shard.completed, shard.failed, [attempt.lines for attempt in shard.attempts]) == (3, 0, [3, 1, 1, 1])
+    assert services.creation_store.most_bytes(services.now()) is None  # it is not the bytes that were too many
+    assert [services.token_ledger_store.read(each).enqueued for each in services.token_ledger_store.names()] == [0]
+
+
+def test_a_create_that_is_refused_for_the_number_of_lines_is_cut_at_once() -> None:
+    services = planned()
+    error = BadRequestError("too many requests", status=400, code="too_many_tasks", param="input_file_id")
+    services.provider.trouble["create_batch"] = [error]
+    assert submit(services, FIRST) == FIRST.then(Next.SUBMIT)
+    assert submit(services, FIRST).next == "poll"
+    assert services.batch_store.kept[BATCH_ID, 0].attempts[-1].lines == 1
+
+
+def test_one_line_that_is_too_many_alone_is_an_error_in_the_provider_s_words_and_the_rest_goes_out() -> None:
+    services = planned()
+    submit(services, FIRST)
+    fail_for_lines(services)
+    assert submit(services, FIRST).next == "poll"
+    assert fail_for_lines(services).next == "submit"
+    shard = services.batch_store.kept[BATCH_ID, 0]
+    assert (shard.codes, shard.unfinished) == ({"too_many_tasks": 1}, 2)
+    (errors,) = (data for key, data in services.bucket.stored.items() if key.endswith("errors.jsonl"))
+    message = json.loads(errors)["error"]["message"]
+    assert message == "Sent alone, this request is too many: the provider failed the batch pb-1: too many requests."
+
+
 @pytest.mark.usefixtures("_large")
 @pytest.mark.parametrize("times", [TRIES + 1, TRIES + 2])
 def test_what_cannot_be_cut_is_an_error_that_names_the_setting(times: int) -> None:
@@ -111,9 +157,11 @@ def test_what_cannot_be_cut_is_an_error_that_names_the_setting(times: int) -> No
     assert services.provider.calls.count("create_file") == TRIES + 1
     (errors,) = (data for key, data in services.bucket.stored.items() if key.endswith("errors.jsonl"))
     message = json.loads(errors.splitlines()[0])["error"]["message"]
-    assert "MaxBytesPerShard is (200,000,000 now)" in message
-    assert "POST /files was answered 413: 413 Request Entity Too Large" in message
-    assert f"a file of {LINE:,} bytes" in message
+    assert message == (
+        f"This request was sent alone in a file of {LINE:,} bytes, which is too large for the provider: POST /files was "
+        "answered 413: 413 Request Entity Too Large. Shorten the request: a smaller MaxBytesPerShard (200,000,000 now) "
+        "parts requests from each other, and cuts none."
+    )
 
 
 @pytest.mark.usefixtures("_large")
