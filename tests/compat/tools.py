@@ -44,7 +44,7 @@ TOOLS = (
     ),
     Tool("instructor", "instructor", "`BatchProcessor`, structured answers, the input as bytes"),
     Tool("curator", "bespokelabs-curator", "`LLM(batch=True)`"),
-    Tool("openai-batch", "openai-batch", "`Batch.submit_wait_download`, the input as bytes", beside=("httpx",)),
+    Tool("openai-batch", "openai-batch", "`Batch.submit_wait_download` of a file, which it sends as bytes", beside=("httpx",)),
     Tool("inspect_ai", "inspect-ai", "`eval` with `BatchConfig`", beside=("openai",)),
     Tool("any-llm", "any-llm-sdk", "`create_batch`, `retrieve_batch_results`", wanted="any-llm-sdk[openai]"),
     Tool("autobatcher", "autobatcher", "single calls that it gathers, `completion_window=\"24h\"`"),
