@@ -46,7 +46,7 @@ class InputScan:
         `endpoint` is the batch's, None when the lines decide. `skipped` takes bad lines; without it they are only errors.
         """
         self._skipped = skipped
-        self.parent: "ParentResults | None" = None  # only of a retry
+        self.parent: ParentResults | None = None  # only of a retry
         self.progress = progress
         self._meter = Meter(progress.output_limits) if progress.metered else None
         self._endpoint = endpoint
