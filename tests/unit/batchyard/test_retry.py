@@ -242,6 +242,16 @@ def test_a_retry_keeps_to_its_own_budget(world: World) -> None:
     assert retrieve_batch(world.services, "default", child)["errors"]["data"][0]["code"] == "unknown_price"
 
 
+def test_the_estimate_is_that_of_the_lines_that_are_sent(world: World) -> None:
+    data = jsonl([request(each, model="gpt-4o-mini", max_tokens=10) for each in IDS])
+    child = retry(world, parent(world, data), max_cost_usd=1)
+    assert world.run(child) == "done"
+    shown = retrieve_batch(world.services, "default", child)
+    assert [each["lines"] for each in shown["preflight"]["models"]] == [5]
+    assert (shown["preflight"]["lines"], shown["preflight"]["bad_lines"]) == (12, 0)
+    assert ids(world, child) == IDS
+
+
 def test_a_parent_may_be_deleted_while_its_retry_runs(world: World) -> None:
     first = parent(world)
     child = retry(world, first)

@@ -204,6 +204,18 @@ def test_a_paused_batch_is_tried_at_once_and_another_is_shown_as_it_is(at_hand: 
     assert at_hand.advance_function.invoked == [{"batch_id": BATCH_ID, "shard": SHARD}]
 
 
+@samples("api", "retry-batch")
+def test_a_batch_is_retried_once_it_has_ended(at_hand: MemoryServices, path: Path) -> None:
+    assert body(call(path))["error"]["message"].startswith("Cannot retry a batch with status")
+    for status in ("in_progress", "finalizing", "completed"):
+        at_hand.batch_store.move_batch(BATCH_ID, status, at_hand.now(), error_file_id="file-1")
+    for name in ("output.jsonl", "errors.jsonl"):
+        at_hand.bucket.put(object_keys.result("default", BATCH_ID, name), b"")
+    shown = body(call(path))
+    assert isinstance(msgspec.convert(shown, StrictBatch, strict=True), StrictBatch)
+    assert (shown["retry_of"], at_hand.executions.started) == (BATCH_ID, [shown["id"]])
+
+
 @samples("api", "cancel-batch")
 def test_a_cancelled_batch_is_cancelling_and_its_provider_batches_are_told(at_hand: MemoryServices, path: Path) -> None:
     assert body(call(path))["status"] == "cancelling"
@@ -305,6 +317,7 @@ REFUSALS = {
     "retrieve-file-unknown": (404, None, "id"),
     "cancel-batch-unknown": (404, None, None),
     "resume-batch-unknown": (404, None, None),
+    "retry-batch-unknown": (404, None, None),
     "create-batch-as-plain-text": (415, "unsupported_content_type", None),
     "create-batch-bad-completion-window": (400, "invalid_value", "completion_window"),
     "create-batch-bad-endpoint": (400, "invalid_value", "endpoint"),
