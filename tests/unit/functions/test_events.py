@@ -222,6 +222,18 @@ def test_a_person_says_what_came_of_a_lost_create(at_hand: MemoryServices, path:
     assert at_hand.batch_store.kept[BATCH_ID, SHARD].attempts[-1].said == (said or "")
 
 
+@samples("api", "retry-batch")
+def test_a_batch_is_retried_once_it_has_ended(at_hand: MemoryServices, path: Path) -> None:
+    assert body(call(path))["error"]["message"].startswith("Cannot retry a batch with status")
+    for status in ("in_progress", "finalizing", "completed"):
+        at_hand.batch_store.move_batch(BATCH_ID, status, at_hand.now(), error_file_id="file-1")
+    for name in ("output.jsonl", "errors.jsonl"):
+        at_hand.bucket.put(object_keys.result("default", BATCH_ID, name), b"")
+    shown = body(call(path))
+    assert isinstance(msgspec.convert(shown, StrictBatch, strict=True), StrictBatch)
+    assert (shown["retry_of"], at_hand.executions.started) == (BATCH_ID, [shown["id"]])
+
+
 @samples("api", "cancel-batch")
 def test_a_cancelled_batch_is_cancelling_and_its_provider_batches_are_told(at_hand: MemoryServices, path: Path) -> None:
     assert body(call(path))["status"] == "cancelling"
@@ -345,6 +357,7 @@ REFUSALS = {
     "resume-batch-misspelled-member": (400, "unknown_parameter", "batch_id"),
     "resume-batch-not-asked": (409, None, None),
     "resume-batch-unknown": (404, None, None),
+    "retry-batch-unknown": (404, None, None),
     "create-batch-as-plain-text": (415, "unsupported_content_type", None),
     "create-batch-bad-completion-window": (400, "invalid_value", "completion_window"),
     "create-batch-bad-endpoint": (400, "invalid_value", "endpoint"),

@@ -1,4 +1,4 @@
-"""The operations on batches: OpenAI's four, and two of our own.
+"""The operations on batches: OpenAI's four, and three of our own.
 
 Statuses, codes and params follow OpenAI's API reference and recorded exchanges of the live service.
 """
@@ -13,6 +13,7 @@ from batchyard.api.batch_request import check
 from batchyard.api.content import Content, large
 from batchyard.api.create_batch import create_or_take_over
 from batchyard.api.paging import LIMITS, page, page_limit
+from batchyard.api.retry import retried
 from batchyard.api.tenancy import own
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, shape
@@ -59,6 +60,13 @@ def cancel_batch(services: Services, tenant: str, batch_id: str) -> dict[str, An
     if moved or (batch.status == statuses.CANCELLING and _ask_shards(services, batch_id)):
         services.cancel_function.invoke({"batch_id": batch_id})
     return shape(batch)
+
+
+def retry_batch(
+    services: Services, tenant: str, batch_id: str, body: object, idempotency_key: str | None = None
+) -> dict[str, Any]:
+    """Make a batch of the lines without success of an ended batch; the answers of the others are taken over."""
+    return shape(retried(services, _own(services, tenant, batch_id), body, idempotency_key))
 
 
 def resume_batch(services: Services, tenant: str, batch_id: str, body: object) -> dict[str, Any]:

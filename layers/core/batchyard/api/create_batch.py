@@ -28,7 +28,7 @@ def create_or_take_over(services: Services, tenant: str, wanted: BatchRequest, i
     batch_id, token = _batch_id(services, wanted, source), f"batch_{uuid.uuid4().hex}"
     if idempotency_key is not None:
         token = derived_id("api", tenant, idempotency_key)
-        batch_id = _remember(services, token, batch_id, new_batch.fingerprint(wanted.body))
+        batch_id = remember(services, token, batch_id, new_batch.fingerprint(wanted.body))
     batch = new_batch.build(
         services, batch_id, tenant, source or _nowhere(services), wanted.completion_window,
         owned_by_request=token, **wanted.members(),
@@ -113,7 +113,7 @@ def _batch_id(services: Services, wanted: BatchRequest, source: InputObject | No
     return of_upload if free else fresh
 
 
-def _remember(services: Services, token: str, batch_id: str, digest: str) -> str:
+def remember(services: Services, token: str, batch_id: str, digest: str) -> str:
     """Record the batch of an Idempotency-Key, unless the key has one already, and return the batch of the key."""
     known = services.idempotency_store.remember(token, FirstUse(batch_id, digest), services.now() + KEEP_KEYS)
     if known.digest != digest:

@@ -61,6 +61,12 @@ def resume_batch(batch_id: str) -> dict[str, Any]:
     return batches.resume_batch(services.current(), tenant(), batch_id, optional_body())
 
 
+@router.post("/v1/batches/<batch_id>/retry")
+def retry_batch(batch_id: str) -> dict[str, Any]:
+    """Send again what has no good answer in an ended batch; ours, not OpenAI's."""
+    return batches.retry_batch(services.current(), tenant(), batch_id, optional_body(), header("idempotency-key"))
+
+
 @router.get("/v1/batches/<batch_id>/report")
 def batch_report(batch_id: str) -> Response[Any]:
     """RetrieveReport."""

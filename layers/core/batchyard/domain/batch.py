@@ -13,6 +13,8 @@ from batchyard.domain.numbers import DAY, HOUR, amount, whole
 
 SHOWN_ERRORS: Final = 1_000
 REFUSE, SKIP = "refuse", "skip"  # a batch with bad lines is refused, or runs without them
+# Which lines of an ended batch are sent again: all without success, or those alone that never ran.
+RETRY_ERRORS, RETRY_CANCELLED = "errors", "cancelled"
 # OpenAI's clients refuse a batch without an endpoint. Until Plan has read the first line, this one is shown.
 USUAL_ENDPOINT: Final = "/v1/chat/completions"
 WINDOW_UNITS: Final = {"h": HOUR, "d": DAY}
@@ -106,6 +108,11 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     cost: Cost = Cost()
     #: The whole `cost` that the report shows, as JSON text; None until the batch ends.
     priced: str | None = None
+    #: The batch that this one retries, and which of its lines; None if it retries none.
+    retry_of: str | None = None
+    retry_lines: str = RETRY_ERRORS
+    #: Answers that are taken over from `retry_of`.
+    taken_over: int = 0
     shards: int = 0
     errors: list[BatchError] = []
     errors_total: int = 0
@@ -178,6 +185,8 @@ def _options(batch: Batch) -> dict[str, Any]:
         "dry_run": batch.dry_run or None,
         "max_cost_usd": float(most) if (most := amount(batch.max_cost_usd)) is not None else None,
         "preflight": msgspec.json.decode(batch.preflight) if batch.preflight else None,
+        "retry_of": batch.retry_of,
+        "taken_over": batch.taken_over if batch.retry_of else None,
     }
     return {name: value for name, value in asked.items() if value is not None}
 

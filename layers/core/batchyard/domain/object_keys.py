@@ -80,6 +80,11 @@ def skipped(batch_id: str, first: int, count: int) -> str:
     return f"work/{batch_id}/plan/skipped-{first:012}-{count}"
 
 
+def taken_over(batch_id: str, first: int, count: int) -> str:
+    """Name the index of `count` answers that a retry takes over, the first of which has the position `first`."""
+    return f"work/{batch_id}/plan/taken-{first:012}-{count}"
+
+
 def attempt(batch_id: str, shard: int, number: int, runs: int, name: str) -> str:
     """Name an object that one attempt of a shard left; `runs`, the version of the shard, tells two workers apart."""
     return f"work/{batch_id}/shards/{shard:05}/attempt-{number:04}-{runs}/{name}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
+from batchyard.domain.batch import InputObject  # noqa: TC001 - msgspec reads the types of a struct
 from batchyard.domain.errors import BatchyardError
 from batchyard.lines.merging import LARGEST_PIECE, NOWHERE, RunBlock
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from batchyard.adapters.bucket import Bucket
     from batchyard.adapters.object_writer import Writer
-    from batchyard.domain.batch import InputObject
 
 
 class _Packed(msgspec.Struct, frozen=True):
@@ -27,6 +27,17 @@ class _Packed(msgspec.Struct, frozen=True):
     sizes: bytes
     #: Of all lines, joined.
     crc32: int
+    #: The object that holds the lines from the byte `start` on; None if it lies beside the index.
+    source: InputObject | None = None
+    start: int = 0
+
+
+def write_index(
+    bucket: Bucket, prefix: str, positions: array[int], sizes: array[int], source: InputObject, start: int
+) -> None:
+    """Write the run `prefix` of lines that follow each other in `source` from the byte `start` on."""
+    packed = _Packed(positions.tobytes(), sizes.tobytes(), 0, source, start)
+    bucket.put(f"{prefix}.index", msgspec.msgpack.encode(packed))
 
 
 class RunWriter:
@@ -99,9 +110,9 @@ class Run:
         """Yield the lines behind position `after` and up to `last`, in blocks of `piece` bytes or of one longer line."""
         index = self._index()
         positions, sizes = memoryview(index.positions).cast("Q"), memoryview(index.sizes).cast("I")
-        source = self._lines(sum(sizes))
+        source = index.source or self._lines(sum(sizes))
         at = bisect_right(positions, after)
-        offset, end = sum(sizes[:at]), bisect_right(positions, last)
+        offset, end = index.start + sum(sizes[:at]), bisect_right(positions, last)
         while at < end:
             stop, size = at + 1, sizes[at]
             while stop < end and size + sizes[stop] <= piece:

@@ -14,6 +14,7 @@ from batchyard.lines import file_kinds
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.observability import logger
 from batchyard.planning.decompress import Damaged, TooMuch, source_of
+from batchyard.planning.parent import CannotRetry, parent_of
 from batchyard.planning.preflight import all_lines, preflight, sum_up_targets, too_dear
 from batchyard.planning.progress import PlanProgress, read_progress, write_progress
 from batchyard.planning.regroup import regroup, scattered
@@ -85,7 +86,7 @@ def _fits(progress: PlanProgress, batch: Batch) -> bool:
 
 def _may_run(progress: PlanProgress) -> bool:
     """Tell whether all errors are of skipped lines, and other lines are left to run."""
-    return progress.errors_total == progress.skipped_lines < progress.lines
+    return progress.errors_total == progress.skipped_lines < progress.lines - progress.retry.taken
 
 
 def _estimate(services: Services, batch: Batch, progress: PlanProgress) -> dict[str, Any]:
@@ -112,6 +113,7 @@ def _scan(services: Services, batch: Batch, progress: PlanProgress, seconds_left
     scan = InputScan(_shard_limits(services), batch.endpoint, progress, skipped if batch.on_invalid == SKIP else None)
     try:
         source = source_of(services, batch, progress, budget)
+        scan.parent = parent_of(services, batch, progress, skipped)
         if wrong_kind := _wrong_kind(services, batch, source, progress):
             return _refuse_whole(scan, wrong_kind)
         for full in scan.take(services.bucket.chunks(source, progress.offset)):
@@ -125,7 +127,7 @@ def _scan(services: Services, batch: Batch, progress: PlanProgress, seconds_left
         return _refuse_lost(scan, f"The input {batch.input.uri} was deleted, replaced or cannot be read.")
     except Damaged as error:
         return _refuse_lost(scan, f"The input {batch.input.uri} is a damaged gzip file: {error}.")
-    except TooMuch as error:
+    except (TooMuch, CannotRetry) as error:
         return _refuse_whole(scan, error.error)
     except OutOfTime:
         skipped.close()
@@ -149,6 +151,8 @@ def _finish(
     if not scan.progress.whole_input_checked:
         for shard in scan.open_shards():
             _write(services, batch, shard, scan.progress)
+        if scan.parent is not None:
+            scan.parent.finish()
         skipped.close()
         check_whole_input(services, batch, scan, skipped if batch.on_invalid == SKIP else None, budget)
         scan.progress.whole_input_checked = True
@@ -191,6 +195,8 @@ def _write(services: Services, batch: Batch, shard: ShardLines, progress: PlanPr
 
 def _write_checkpoint(services: Services, batch: Batch, scan: InputScan, begun: tuple[int, ...]) -> None:
     progress = scan.progress
+    if scan.parent is not None:
+        scan.parent.close()
     if _stage(progress) == begun:
         raise BatchyardError(f"planning {batch.batch_id} came no further in a whole invocation: its input is too large")
     progress.open_shards = [] if progress.whole_input_checked else [shard.packed() for shard in scan.open_shards()]
@@ -212,7 +218,10 @@ def _announce_refusal(services: Services, batch: Batch) -> None:
 
 def _accept(services: Services, batch: Batch, progress: PlanProgress, estimate: dict[str, Any]) -> Batch:
     model = next(iter(progress.models)) if len(progress.models) == 1 else None
-    summary = Summary(progress.lines, progress.shards, progress.endpoint, model, progress.skipped_runs, progress.codes)
+    retry = progress.retry
+    summary = Summary(
+        progress.lines, progress.shards, progress.endpoint, model, progress.skipped_runs, progress.codes, retry.taken_runs
+    )  # fmt: skip
     emptied_shards = set(progress.emptied_shards)
     listed = msgspec.json.encode(
         [{"shard": number} for number in range(summary.shards) if number not in emptied_shards]
@@ -220,8 +229,10 @@ def _accept(services: Services, batch: Batch, progress: PlanProgress, estimate: 
     services.bucket.put(object_keys.plan(batch.batch_id, SHARDS), listed)
     write_summary(services, batch.batch_id, summary)
     found = {
-        "counts": Counts(all_lines(progress)) if batch.dry_run else Counts(summary.lines, failed=progress.skipped_lines),
-        "shards": summary.shards,
+        "counts": Counts(all_lines(progress))
+        if batch.dry_run
+        else Counts(summary.lines, retry.taken, progress.skipped_lines),
+        "shards": summary.shards, "taken_over": retry.taken,
         "endpoint": summary.endpoint, "model": summary.model, **estimate,
     }  # fmt: skip
     moved = services.batch_store.move_batch(batch.batch_id, statuses.IN_PROGRESS, services.now(), **found)

@@ -114,7 +114,7 @@ def preflight(services: Services, progress: PlanProgress) -> Preflight:
 
 def all_lines(progress: PlanProgress) -> int:
     """Count the requests of an input, good and bad; where bad lines are refused, `lines` has no other than duplicates."""
-    if progress.on_invalid == SKIP:
+    if progress.on_invalid == SKIP or progress.retry.output is not None:
         return progress.lines
     return progress.lines + sum(count for code, count in _bad_lines(progress).items() if code != DUPLICATE)
 

@@ -6,7 +6,7 @@ import msgspec
 
 from batchyard.adapters.object_writer import Begun
 from batchyard.domain import object_keys
-from batchyard.domain.batch import REFUSE, BatchError
+from batchyard.domain.batch import REFUSE, BatchError, InputObject
 from batchyard.lines.shard_lines import PackedLines
 from batchyard.planning.duplicates import Repeats
 from batchyard.planning.output_limits import OutputLimits
@@ -25,6 +25,20 @@ class TargetSize(msgspec.Struct):
     shards: int = 0
     #: Of the lines, as they are uploaded.
     bytes: int = 0
+
+
+class RetryProgress(msgspec.Struct):
+    """How far the results of the batch that is retried are read beside the input."""
+
+    #: Copies of these results, which stay until the retry has ended.
+    output: InputObject | None = None
+    errors: InputObject | None = None
+    #: The byte of each copy from which the reading goes on.
+    output_offset: int = 0
+    errors_offset: int = 0
+    #: Answers that are taken over, and the first position and the count of each run of them.
+    taken: int = 0
+    taken_runs: list[tuple[int, int]] = []
 
 
 class PlanProgress(msgspec.Struct, kw_only=True):
@@ -80,6 +94,8 @@ class PlanProgress(msgspec.Struct, kw_only=True):
     sized_shards: int = 0
     #: Shards that are still to be copied, because reading them from the source takes too long.
     scattered: set[int] = set()
+    #: Only of a retry.
+    retry: RetryProgress = msgspec.field(default_factory=RetryProgress)
 
 
 def read_progress(services: Services, batch_id: str) -> PlanProgress:

@@ -1,7 +1,7 @@
 """One pass over an input: every line is checked, and every good line is put into its shard."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -26,6 +26,9 @@ from batchyard.planning.progress import PlanProgress
 from batchyard.planning.skipped import Skipped
 from batchyard.planning.splitting import MOST_TARGETS, ShardLimits, Splitter
 
+if TYPE_CHECKING:
+    from batchyard.planning.parent import ParentResults
+
 LONGEST_LINE: Final = 16 * 1024 * 1024
 LINES_TOGETHER: Final = 200  # lines that are read as one if they are alike
 # Bytes of all errors, and beside the message of each: they are part of the batch's record, which holds 400 KB.
@@ -43,6 +46,7 @@ class InputScan:
         `endpoint` is the batch's, None when the lines decide. `skipped` takes bad lines; without it they are only errors.
         """
         self._skipped = skipped
+        self.parent: ParentResults | None = None  # only of a retry
         self.progress = progress
         self._meter = Meter(progress.output_limits) if progress.metered else None
         self._endpoint = endpoint
@@ -86,7 +90,7 @@ class InputScan:
 
     def _take_alike(self, block: LineBlock) -> bool:
         """Take lines that are all good and have the target of the last line, as nearly all have; False if some are not."""
-        if self._latest is None or self._meter is not None:
+        if self._latest is None or self._meter is not None or self.parent is not None:
             return False
         custom_ids = parse_alike(block.lines, *self._latest)
         if custom_ids is None or not self._splitter.add_alike(
@@ -103,9 +107,11 @@ class InputScan:
     def _take_each(self, block: LineBlock) -> Iterator[ShardLines]:
         for text, size in zip(*block, strict=True):
             self.progress.number += 1
-            if size > self._longest:
+            if text.isspace() or (self.parent is not None and self.parent.keeps(text)):
+                pass
+            elif size > self._longest:
                 self._refuse(too_long(size, self._longest), None)
-            elif not text.isspace():
+            else:
                 yield from self._take_line(text, size)
             self.progress.offset += size
 

@@ -22,7 +22,10 @@ class Skipped:
 
     def add(self, position: int, number: int, custom_id: str | None, error: BatchError) -> None:
         """Skip a line, by its position and its number in the input; positions ascend until `close`."""
-        line = outcomes.answer_line(self._batch_id, position, custom_id, error, number)
+        self.add_line(position, outcomes.answer_line(self._batch_id, position, custom_id, error, number))
+
+    def add_line(self, position: int, line: bytes) -> None:
+        """Skip a line that has an error line already."""
         self._held.append((position, line))
         self._size += len(line)
         self._progress.skipped_lines += 1

@@ -26,6 +26,8 @@ class Summary(msgspec.Struct, frozen=True):
     skipped_runs: list[tuple[int, int]] = []
     #: Skipped lines by their error.
     codes: dict[str, int] = {}
+    #: The first position and the count of lines of each run of answers that are taken over.
+    taken_runs: list[tuple[int, int]] = []
 
 
 def read_summary(services: Services, batch_id: str) -> Summary:

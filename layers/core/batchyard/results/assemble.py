@@ -17,7 +17,7 @@ from batchyard.domain.errors import BatchyardError
 from batchyard.domain.shard import Shard, as_done
 from batchyard.domain.step import TimeBudget
 from batchyard.lines.shard_lines import ShardLines, new_shard
-from batchyard.planning import skipped
+from batchyard.planning import skipped, taken_over
 from batchyard.planning.summary import read_summary, report_unsent
 from batchyard.results import bill, result_files
 from batchyard.results.checkpoint import any_written, write_results
@@ -52,7 +52,8 @@ def _finish(services: Services, batch: Batch, seconds_left: Callable[[], float])
     summary = read_summary(services, batch.batch_id)
     shards = list(_shards(services, batch, summary.shards))
     skipped_runs = skipped.runs(services.bucket, batch.batch_id, summary.skipped_runs)
-    written = write_results(services, batch, shards, skipped_runs, TimeBudget(seconds_left))
+    taken_runs = taken_over.runs(services.bucket, batch.batch_id, summary.taken_runs)
+    written = write_results(services, batch, shards, skipped_runs, taken_runs, TimeBudget(seconds_left))
     if written is None:
         return batch
     tally, output, errors = written
@@ -74,7 +75,7 @@ def _finish(services: Services, batch: Batch, seconds_left: Callable[[], float])
     proof = report(msgspec.structs.replace(batch, status=status, **found), summary, shards, tally, output, errors)
     report_key = object_keys.result(batch.tenant, batch.batch_id, object_keys.REPORT)
     services.bucket.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))
-    bill.keep(services, batch, shards, summary.lines)
+    bill.keep(services, batch, shards, summary.lines - batch.taken_over)
     moved = services.batch_store.move_batch(batch.batch_id, status, services.now(), **found)
     return moved or services.batch_store.batch(batch.batch_id)
 

@@ -28,18 +28,27 @@ class Written(NamedTuple):
 
 
 def write_results(
-    services: Services, batch: Batch, shards: list[Shard], skipped_runs: SkippedRuns, budget: TimeBudget
+    services: Services,
+    batch: Batch,
+    shards: list[Shard],
+    skipped_runs: SkippedRuns,
+    taken_runs: SkippedRuns,
+    budget: TimeBudget,
 ) -> Written | None:
     """Write the results, or go on where the last invocation stopped; None when time ran out."""
     versions = [shard.version for shard in shards]
     known = _read_progress(services, batch.batch_id)
     if known is not None and known.versions == versions:  # else a late worker changed the lines of a shard
         try:
-            return _write(services, batch, Results(services.bucket, shards, skipped_runs, known, budget), known)
+            return _write(
+                services, batch, Results(services.bucket, shards, skipped_runs, taken_runs, known, budget), known
+            )
         except UploadGone as error:
             logger.warning("results are begun anew", batch_id=batch.batch_id, reason=str(error))
     progress = ResultsProgress(versions=versions)
-    return _write(services, batch, Results(services.bucket, shards, skipped_runs, progress, budget), progress)
+    return _write(
+        services, batch, Results(services.bucket, shards, skipped_runs, taken_runs, progress, budget), progress
+    )
 
 
 def any_written(services: Services, batch_id: str) -> bool:

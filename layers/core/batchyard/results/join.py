@@ -104,14 +104,17 @@ class Results:
         bucket: Bucket,
         shards: Iterable[Shard],
         skipped_runs: SkippedRuns,
+        taken_runs: SkippedRuns,
         progress: ResultsProgress,
         budget: TimeBudget,
     ) -> None:
         """Go on from `progress`, and keep it up to date but for `output` and `errors`.
 
-        `skipped_runs` are the runs of skipped lines, which belong to no shard, each with its first position.
+        `skipped_runs` are the runs of skipped lines, and `taken_runs` those of answers that are taken over: both belong
+        to no shard. Each has its first position.
         """
-        self._bucket, self._groups, self._skipped = bucket, [*groups(shards), []], skipped_runs
+        self._bucket, self._groups = bucket, [*groups(shards), []]
+        self._skipped, self._taken = skipped_runs, taken_runs
         self._progress, self._budget = progress, budget
 
     def write(self, output: Writer, errors: Writer) -> None:
@@ -132,9 +135,9 @@ class Results:
                 progress.tally.count(put_unanswered(self._bucket, shard))
             progress.unanswered_shards += 1
         if not progress.output_written:
-            self._append(output, self._output(group))
+            self._append(output, [*self._output(group), *_between(self._taken, *bounds)])
             self._move_on(output_written=True)
-        self._append(errors, [*self._errors(group), *self._skipped_lines(*bounds)])
+        self._append(errors, [*self._errors(group), *_between(self._skipped, *bounds)])
         self._move_on(output_written=False)
         progress.group, progress.unanswered_shards = progress.group + 1, 0
         self._budget.check()
@@ -178,14 +181,6 @@ class Results:
         ]
         return [*self._runs(group, "errors", lambda attempt: attempt.failed), *unanswered]
 
-    def _skipped_lines(self, before: int, last: int) -> list[RunSlice]:
-        """Find the skipped lines behind position `before`, where the last group ends, and up to `last`, where this one ends."""
-        return [
-            RunSlice(run, max(first, before + 1), min(run.last, last), whole=False)
-            for first, run in self._skipped
-            if first <= last and run.last > before
-        ]
-
     def _runs(self, group: list[Shard], name: str, lines: Callable[[Attempt], int]) -> list[RunSlice]:
         keys = [
             (object_keys.attempt(shard.batch_id, shard.shard, attempt.number, attempt.runs, name), shard)
@@ -194,3 +189,12 @@ class Results:
             if lines(attempt)
         ]
         return [RunSlice(Run(self._bucket, key), shard.first, shard.last) for key, shard in keys]
+
+
+def _between(runs: SkippedRuns, before: int, last: int) -> list[RunSlice]:
+    """Find the lines behind position `before`, where the last group ends, and up to `last`, where this one ends."""
+    return [
+        RunSlice(run, max(first, before + 1), min(run.last, last), whole=False)
+        for first, run in runs
+        if first <= last and run.last > before
+    ]

@@ -31,6 +31,7 @@ def report(
         "tenant": batch.tenant,
         "status": batch.status,
         "created_at": batch.created_at,
+        **({"retry_of": batch.retry_of, "taken_over": batch.taken_over} if batch.retry_of else {}),
         "input": {**msgspec.to_builtins(batch.input), "lines": summary.lines},
         "output": _result(output, tally.succeeded),
         "errors": {**_result(errors, tally.failed), "by_code": dict(sorted(tally.codes.items()))},
