@@ -58,6 +58,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     max_unpacked_bytes: int = 100_000_000_000
     #: What becomes of a batch with bad lines: `refuse` or `skip`.
     on_invalid: str = "refuse"
+    #: What an answer must be to count as success, as JSON; empty for nothing beside its status.
+    accept: str = ""
     #: One number, or `model=number` with commas between; 0 for none.
     max_enqueued_tokens: str = "0"
     first_enqueued_tokens: int = 0

@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 
+from batchyard.acceptance import rules, verdict
 from batchyard.domain import object_keys
 from batchyard.domain.outcomes import count_code
 from batchyard.domain.policy import Outcome
@@ -29,6 +30,7 @@ class AttemptOutcome:
                 open_runs.enter_context(RunWriter(bucket, object_keys.attempt(*shard.attempt_place, name)))
                 for name in ("output", "errors", "transient")
             )
+            self._not_accepted = self._rejected(turn)
             succeeded, others = answers.parted()
             self._keep(succeeded)
             for index in others:
@@ -44,6 +46,20 @@ class AttemptOutcome:
         """Count the lines that have their outcome."""
         return len(self.output) + len(self.errors)
 
+    def _rejected(self, turn: Turn) -> dict[int, str]:
+        """Say of each success that is not accepted why; from now on it counts as transient."""
+        accept, found = rules.read(turn.batch.accept), {}
+        for index in self.answers.parted()[0] if accept.on else ():
+            why = verdict.why_not(accept, turn.shard.endpoint, self.answers.line(index))
+            if why is not None:
+                found[index] = why
+                self.answers.reject(index, verdict.NOT_ACCEPTED)
+        return found
+
+    def _line(self, index: int) -> bytes:
+        line, why = self.answers.line(index), self._not_accepted.get(index)
+        return line if why is None else verdict.error_line(line, why)
+
     def _keep(self, succeeded: list[int]) -> None:
         positions = [self._lines.positions[self._sent.ordinals[index]] for index in succeeded]
         for sizes, data in self.answers.lines(succeeded):
@@ -54,10 +70,10 @@ class AttemptOutcome:
         position = self._lines.positions[ordinal]
         match self.answers.outcome(index):
             case Outcome.TRANSIENT if tries + 1 < self._most_tries and not self._last:
-                self.transient.write(position, self.answers.line(index))
+                self.transient.write(position, self._line(index))
                 self.unfinished.add(ordinal, tries + 1)
             case Outcome.TRANSIENT | Outcome.REFUSED:
-                self.errors.write(position, self.answers.line(index))
+                self.errors.write(position, self._line(index))
                 count_code(self.codes, self.answers.code(index))
             case _:
                 self.unfinished.add(ordinal, tries)
