@@ -3,13 +3,14 @@
 from typing import Any
 
 _REFUSAL = "I cannot help with that."
+_NO_OBJECT = "[]"
 _BROKEN = '{"broken": '
 _REASONS = {"cut_off": "length", "filtered": "content_filter"}
 _INCOMPLETE = {"cut_off": "max_output_tokens", "filtered": "content_filter"}
 
 
 def spoil(body: dict[str, Any], says: str) -> dict[str, Any]:
-    """Return the body of an answer that is cut off, filtered, refused, empty, or no JSON."""
+    """Return the body of an answer that is cut off, filtered, refused, empty, no JSON, or JSON that is no object."""
     if "choices" in body:
         return {**body, "choices": [_choice(choice, says) for choice in body["choices"]]}
     if "output" in body:
@@ -49,4 +50,4 @@ def _part(part: dict[str, Any], says: str) -> dict[str, Any]:
 def _text(text: str, says: str) -> str:
     if says in _REASONS:
         return text[: len(text) // 2]
-    return {"nothing": "", "refused": _REFUSAL, "broken_json": _BROKEN}[says]
+    return {"nothing": "", "refused": _REFUSAL, "broken_json": _BROKEN, "broken_schema": _NO_OBJECT}[says]

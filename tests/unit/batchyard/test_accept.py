@@ -1,5 +1,6 @@
 """With `accept`, an answer that cannot be used is sent again, and is an error with the answer inside after its last try."""
 
+import gzip
 import json
 from typing import Any
 
@@ -76,6 +77,30 @@ def test_with_no_line_accepted_every_line_has_the_reason_of_its_own(world: World
     assert asked(world) == [["a", "b", "c"]] * 3
     told = [line["error"]["message"].partition(":")[2][:24] for line in world.answered(batch_id, "errors.jsonl")]
     assert told == [" the answer is empty.", " the text is not valid J", " the text is not valid J"]
+
+
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+FORMAT = {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}}
+BROKEN = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "strin"}}}
+WITH_SCHEMAS = jsonl(
+    [request("a"), *(request(each, response_format=FORMAT) for each in "bcd"), request("e", response_format=BROKEN)]
+)
+
+
+def fitting(custom_id: str) -> bytes:
+    return said(custom_id, {"b": '{"n": "1"}', "c": '{"n": 1}', "d": "no"}.get(custom_id, "[]"))
+
+
+@pytest.mark.parametrize("data", [WITH_SCHEMAS, WITH_SCHEMAS.rstrip(b"\n"), gzip.compress(WITH_SCHEMAS)])
+def test_each_answer_is_held_against_the_schema_of_its_own_request(world: World, data: bytes) -> None:
+    world.provider.endings = [answering(fitting)] * 3
+    batch_id = world.drop(data, accept='{"schema": true}')
+    assert world.run(batch_id) == "done"
+    assert asked(world) == [[*"abcde"], ["b", "d"], ["b", "d"]]
+    assert [line["custom_id"] for line in world.answered(batch_id, "output.jsonl")] == ["a", "c", "e"]
+    told = [line["error"]["message"] for line in world.answered(batch_id, "errors.jsonl")]
+    assert told[0].startswith("The answer is not accepted: the text does not fit the schema at /n: ")
+    assert told[1].startswith("The answer is not accepted: the text is not valid JSON: ")
 
 
 @pytest.mark.parametrize("metadata", [{}, {"accept": "{}"}, {"accept": '{"json": false}'}])

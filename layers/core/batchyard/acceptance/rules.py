@@ -23,6 +23,8 @@ class Accept(msgspec.Struct, frozen=True):
     finish_reason: tuple[str, ...] = ()
     #: Whether the text must be valid JSON.
     json: bool = False
+    #: Whether the text must fit the schema that its request names.
+    schema: bool = False
     #: Whether there must be something, and no refusal.
     not_empty: bool = False
 

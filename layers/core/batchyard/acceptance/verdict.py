@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from batch_client import decode_mended
-from batchyard.acceptance import shapes, vectors
+from batchyard.acceptance import schemas, shapes, vectors
 from batchyard.acceptance.rules import Accept
 from batchyard.acceptance.shapes import Said
 from batchyard.domain import nesting
@@ -26,25 +26,30 @@ class _Answer(msgspec.Struct):
     id: msgspec.Raw = msgspec.Raw(b"null")
 
 
-def why_not(accept: Accept, endpoint: str, line: bytes) -> str | None:
-    """Say why the provider's line is not accepted, if so; an endpoint without text or vectors is asked for a body alone."""
+def why_not(accept: Accept, endpoint: str, line: bytes, schema: bytes = b"") -> str | None:
+    """Say why the provider's line is not accepted, if so; `schema` is that of its request. Raises Unusable.
+
+    An endpoint without text or vectors is asked for a body alone.
+    """
     body, read = shapes.body_of(line), _SHAPES.get(endpoint)
     if read is not None:
-        reasons = (_why_not(accept, said) for said in read(body))
+        reasons = (_why_not(accept, said, schema) for said in read(body))
         return next(filter(None, reasons), None)
     if not accept.not_empty:
         return None
     return vectors.why_not(body) if endpoint == EMBEDDINGS else None if body else "the answer is empty"
 
 
-def _why_not(accept: Accept, said: Said) -> str | None:
+def _why_not(accept: Accept, said: Said, schema: bytes) -> str | None:
     if accept.finish_reason and said.finish_reason not in accept.finish_reason:
         return f"finish_reason is {(said.finish_reason or 'missing')[:SHOWN]}"
     if accept.not_empty and said.refusal:
         return f"the model refused: {said.refusal[:SHOWN]}"
     if accept.not_empty and not (said.text.strip() or said.arguments or said.other):
         return "the answer is empty"
-    return _why_no_json(said) if accept.json else None
+    why = _why_no_json(said) if accept.json else None
+    calls_alone = not said.text and (said.arguments or said.other)
+    return schemas.misfit(schema, said.text) if schema and not why and not calls_alone else why
 
 
 def _why_no_json(said: Said) -> str | None:
