@@ -118,6 +118,8 @@ class LineFault(Rule):
     message: str | None = None
     #: The body of the answer.
     body: dict[str, Any] | None = None
+    #: What is wrong with the made-up answer, which is billed as a good one.
+    says: Literal["cut_off", "filtered", "refused", "nothing", "broken_json", "broken_schema"] | None = None
     #: The code of an error object, for a line that gets no HTTP answer; with a status, the line has both.
     error: str | None = None
     #: Whether the line has neither response nor error.

@@ -82,6 +82,8 @@ LINES   {"custom_id": "a-*", "do": {...}}
              all batches, so that a second try succeeds
   do
     status: 429, code, message, body    the model endpoint's answer (2xx goes to the output file, 0 is possible)
+    says: "cut_off"                     or "filtered", "refused", "nothing", "broken_json", "broken_schema": a success, with its
+                                        usage, that cannot be used
     error: "request_timeout"            no answer: an error object, as for batch_expired; with a status, both
     missing, duplicate, malformed, garbled, unknown_custom_id, bare: true    what the line looks like in the file: not
                                         there, there twice, cut in half, with a byte that is not UTF-8, joined by a

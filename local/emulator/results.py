@@ -1,6 +1,7 @@
 """Answer the lines of a running batch, and make its files, its counts, its usage and its ledger."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import msgspec
 
@@ -11,6 +12,7 @@ from local.emulator.faults import LineFault
 from local.emulator.lines import InputLine
 from local.emulator.outcomes import OutcomeSpool
 from local.emulator.scenario import NO_LINE_FAULT
+from local.emulator.spoilt import spoil
 from local.emulator.state import State
 
 _UNFINISHED = {
@@ -68,6 +70,8 @@ class Results:
         if ordered is None:
             endpoint = self._batch.request.endpoint
             ordered = self._answerer.ask(endpoint, line, self._state.clock.seconds())
+            if fault.says is not None and ordered.succeeded:
+                ordered = replace(ordered, body=spoil(ordered.body, fault.says))
         return line, fault, ordered
 
     def _count(self, line: InputLine, answer: Answer) -> None:

@@ -23,6 +23,7 @@ ALLOWED = {
     "functions": {"batchyard", "msgspec", "aws_lambda_powertools"},
     "batchyard": {
         "batch_client",
+        "jsonschema_rs",
         "msgspec",
         "aws_lambda_powertools",
         "boto3",

@@ -60,6 +60,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     on_invalid: str = "refuse"
     #: The tenants whose uploads run, with commas between; empty for any.
     tenants: str = ""
+    #: What an answer must be to count as success, as JSON; empty for nothing beside its status.
+    accept: str = ""
     #: One number, or `model=number` with commas between; 0 for none.
     max_enqueued_tokens: str = "0"
     first_enqueued_tokens: int = 0

@@ -364,6 +364,7 @@ REFUSALS = {
     "create-batch-bad-dry-run": (400, "invalid_type", "dry_run"),
     "create-batch-misspelled-option": (400, "unknown_parameter", "dryrun"),
     "create-batch-bad-max-cost": (400, "invalid_value", "max_cost_usd"),
+    "create-batch-bad-accept": (400, "unknown_parameter", "accept.finish_reasons"),
     "create-batch-bad-on-invalid": (400, "invalid_value", "on_invalid"),
     "create-batch-metadata-not-text": (400, "invalid_type", "metadata.run"),
     "create-batch-missing-input-file-id": (400, "missing_required_parameter", "input_file_id"),

@@ -92,7 +92,12 @@ def build(name: str, tmp_path: Path, *settings: str, runtime: str = FAKE_PYTHON,
 def test_a_layer_takes_only_wheels_made_for_lambda(name: str, tmp_path: Path) -> None:
     options = build(name, tmp_path).calls[0]
     assert options.startswith("python -m pip install ")
-    for option in ("--require-hashes", "--no-deps", "--only-binary=:all:", "--platform manylinux2014_aarch64"):
+    for option in (
+        "--require-hashes",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--platform manylinux2014_aarch64 --platform manylinux_2_28_aarch64",
+    ):
         assert option in options
     assert f"--python-version {RUNTIME.removeprefix('python')}" in options
     assert f"--target {tmp_path}/artifacts/python " in options

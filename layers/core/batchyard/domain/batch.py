@@ -100,6 +100,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: bool = False
     #: US dollars, as text: the table holds whole numbers only.
     max_cost_usd: str | None = None
+    #: What an answer must be to count as success; None or empty for nothing beside its status.
+    accept: dict[str, Any] | None = None
     #: The estimate, as JSON text for the same reason.
     preflight: str | None = None
     counts: Counts = Counts()
@@ -184,6 +186,7 @@ def _options(batch: Batch) -> dict[str, Any]:
         "on_invalid": batch.on_invalid if batch.on_invalid != REFUSE else None,
         "dry_run": batch.dry_run or None,
         "max_cost_usd": float(most) if (most := amount(batch.max_cost_usd)) is not None else None,
+        "accept": batch.accept or None,
         "preflight": msgspec.json.decode(batch.preflight) if batch.preflight else None,
         "retry_of": batch.retry_of,
         "taken_over": batch.taken_over if batch.retry_of else None,

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from batchyard.acceptance import rules
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, BatchError, InputObject, derived_id, execution_name, window_seconds
 from batchyard.domain.numbers import DAY
@@ -20,11 +21,15 @@ def batch_id_of(source: InputObject) -> str:
 def build(services: Services, batch_id: str, tenant: str, source: InputObject, window: str, **members: Any) -> Batch:  # noqa: ANN401 - members of Batch
     """Build the record of a batch before anything is done; raises ValueError if the window is none."""
     now, milliseconds = divmod(int(services.clock() * 1_000), 1_000)
+    usual = {
+        "input_file_id": source.uri, "on_invalid": services.settings.on_invalid,
+        "accept": rules.of_setting(services.settings.accept),
+    }  # fmt: skip
     return Batch(
         batch_id=batch_id, tenant=tenant, status=statuses.VALIDATING, created_at=now, created_ms=milliseconds, input=source,
         completion_window=window, expires_at=now + window_seconds(window),
         expires_at_ttl=now + services.settings.record_days * DAY,
-        **{"input_file_id": source.uri, "on_invalid": services.settings.on_invalid, **members},
+        **{**usual, **members},
     )  # fmt: skip
 
 

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
+from batchyard.acceptance import rules
 from batchyard.domain.batch import REFUSE, SKIP, BatchError
 from batchyard.domain.numbers import amount, in_digits
 
 MOST_PAIRS, LONGEST_KEY, LONGEST_VALUE = 16, 64, 512  # of OpenAI's metadata; keys and values in characters
 
-NAMES: Final = ("on_invalid", "dry_run", "max_cost_usd")
+NAMES: Final = ("on_invalid", "dry_run", "max_cost_usd", "accept")
 WORDS: Final = {"true": True, "false": False}
 LARGEST_AMOUNT: Final = 1e12  # US dollars; what is not below it stays as it is, and is refused
 NO_AMOUNT: Final = "max_cost_usd must be an amount of US dollars above 0, in digits with a point, such as 12.50."
@@ -80,6 +81,8 @@ def of_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
     named: dict[str, Any] = {name: text for name in NAMES if (text := metadata.get(name.replace("_", "-"))) is not None}
     if "dry_run" in named:
         named["dry_run"] = WORDS.get(named["dry_run"].lower(), named["dry_run"])
+    if "accept" in named:
+        named["accept"] = rules.of_text(named["accept"])
     return named
 
 
@@ -91,7 +94,7 @@ def wrong(options: Mapping[str, Any]) -> BatchError | None:
         return BatchError("invalid_type", "dry_run must be true or false.", "dry_run")
     if not amount(options.get("max_cost_usd", "1")):
         return BatchError("invalid_value", NO_AMOUNT, "max_cost_usd")
-    return None
+    return rules.wrong(options.get("accept", {}))
 
 
 def check_metadata(metadata: Mapping[str, object]) -> BatchError | None:

@@ -95,6 +95,10 @@ class Answers:
             yield self._some(indexes[at:stop])
             at, taken = stop, ends[stop - 1]
 
+    def reject(self, index: int, code: str) -> None:
+        """Count a success as a transient error."""
+        self._worth[index], self._codes[index] = WORTH[Outcome.TRANSIENT], code
+
     def succeeded(self) -> int:
         """Count the requests answered with success."""
         return self._worth.count(BEST)

@@ -1,13 +1,20 @@
 """The outcome of each line of an attempt: final, sent again at a try (429, 5xx, …), or unfinished (expired, cancelled)."""
 
+from array import array
+from collections.abc import Iterator
 from contextlib import ExitStack
 
+from batchyard.acceptance import rules, schemas, verdict
+from batchyard.acceptance.rules import Accept
 from batchyard.domain import object_keys
 from batchyard.domain.outcomes import count_code
 from batchyard.domain.policy import Outcome
+from batchyard.lines.blocks import blocks
+from batchyard.lines.byte_ranges import ByteRanges
 from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
+from batchyard.observability import logger
 from batchyard.shards.answers import Answers
 from batchyard.shards.turn import Turn
 
@@ -29,6 +36,7 @@ class AttemptOutcome:
                 open_runs.enter_context(RunWriter(bucket, object_keys.attempt(*shard.attempt_place, name)))
                 for name in ("output", "errors", "transient")
             )
+            self._not_accepted = self._rejected(turn)
             succeeded, others = answers.parted()
             self._keep(succeeded)
             for index in others:
@@ -44,6 +52,38 @@ class AttemptOutcome:
         """Count the lines that have their outcome."""
         return len(self.output) + len(self.errors)
 
+    def _rejected(self, turn: Turn) -> dict[int, str]:
+        """Say of each success that is not accepted why; from now on it counts as transient."""
+        accept, found = rules.read(turn.batch.accept), {}
+        succeeded = self.answers.parted()[0] if accept.on else []
+        schemas_ = self._schemas(turn, succeeded)
+        for index in succeeded:
+            why = self._why_not(accept, index, next(schemas_) if accept.schema else b"")
+            if why is not None:
+                found[index] = why
+                self.answers.reject(index, verdict.NOT_ACCEPTED)
+        return found
+
+    def _why_not(self, accept: Accept, index: int, schema: bytes) -> str | None:
+        line = self.answers.line(index)
+        try:
+            return verdict.why_not(accept, self._lines.endpoint, line, schema)
+        except schemas.Unusable as error:  # another answer would fit it no better, and would be paid
+            logger.warning("schema cannot be followed", ordinal=self._sent.ordinals[index], error=str(error))
+            return verdict.why_not(accept, self._lines.endpoint, line)
+
+    def _schemas(self, turn: Turn, indexes: list[int]) -> Iterator[bytes]:
+        """Yield the schema of each of these requests, read from the input."""
+        source = self._lines.source or turn.batch.source or turn.batch.input
+        ordinals = array("I", (self._sent.ordinals[index] for index in indexes))
+        requests = ByteRanges(turn.services.bucket, source, list(self._lines.ranges(ordinals)))
+        for block in blocks(requests, sum(self._lines.sizes)):
+            yield from map(schemas.schema_of, block.lines)
+
+    def _line(self, index: int) -> bytes:
+        line, why = self.answers.line(index), self._not_accepted.get(index)
+        return line if why is None else verdict.error_line(line, why)
+
     def _keep(self, succeeded: list[int]) -> None:
         positions = [self._lines.positions[self._sent.ordinals[index]] for index in succeeded]
         for sizes, data in self.answers.lines(succeeded):
@@ -54,10 +94,10 @@ class AttemptOutcome:
         position = self._lines.positions[ordinal]
         match self.answers.outcome(index):
             case Outcome.TRANSIENT if tries + 1 < self._most_tries and not self._last:
-                self.transient.write(position, self.answers.line(index))
+                self.transient.write(position, self._line(index))
                 self.unfinished.add(ordinal, tries + 1)
             case Outcome.TRANSIENT | Outcome.REFUSED:
-                self.errors.write(position, self.answers.line(index))
+                self.errors.write(position, self._line(index))
                 count_code(self.codes, self.answers.code(index))
             case _:
                 self.unfinished.add(ordinal, tries)
