@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from batchyard.adapters.idempotency_store import FirstUse
-from batchyard.api import files, quotas
+from batchyard.api import files, tenancy
 from batchyard.api.batch_request import BatchRequest
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, BatchError, InputObject, derived_id
@@ -35,7 +35,7 @@ def create_or_take_over(services: Services, tenant: str, wanted: BatchRequest, i
     )  # fmt: skip
     if source is None:
         return new_batch.refuse(services, batch, files.why_no_input(services, tenant, wanted.input_file_id))
-    quotas.check_open_batches(services, tenant, batch_id, token)
+    tenancy.check_open_batches(services, tenant, batch_id, token)
     created = services.batch_store.create_batch(batch)
     # If the batch of the upload is taken, or is for another endpoint, the request gets a new batch.
     if not created and not _take_over(services, batch, wanted.options):

@@ -5,7 +5,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
-from batchyard.api import file_rules, quotas, tenancy
+from batchyard.api import file_rules, tenancy
 from batchyard.api.content import Content, large
 from batchyard.api.file_rules import check_first_line, no_file, no_input, unknown
 from batchyard.api.form import Field, parse
@@ -33,7 +33,7 @@ def create_file(services: Services, tenant: str, content_type: str | None, body:
     file, name, purpose, life = _checked(parse(content_type, body))
     file_id = stored_file.file_id(secrets.token_hex(16))
     key = object_keys.file(tenant, file_id)
-    with quotas.room_for(services, tenant, len(file.data)):
+    with tenancy.room_for(services, tenant, len(file.data)):
         version_id = services.file_bucket.put(key, file.data, life)
         made = stored_file.new(
             file_id, tenant, services.clock(), life, key=key, bytes=len(file.data), filename=name,

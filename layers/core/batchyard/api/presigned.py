@@ -3,7 +3,7 @@
 import secrets
 from typing import Any, Final
 
-from batchyard.api import quotas, upload_rules
+from batchyard.api import tenancy, upload_rules
 from batchyard.domain import object_keys, stored_file
 from batchyard.domain.errors import NotFound, StaleRecord
 from batchyard.domain.stored_file import LINK_LIFE, PROCESSED, UPLOADED, StoredFile
@@ -20,7 +20,7 @@ def presign_file(services: Services, tenant: str, body: object) -> dict[str, Any
     wanted = upload_rules.check(body, LARGEST, "No object in S3 is larger.")
     file_id = stored_file.file_id(secrets.token_hex(16))
     key = object_keys.file(tenant, file_id)
-    with quotas.room_for(services, tenant, wanted.bytes):
+    with tenancy.room_for(services, tenant, wanted.bytes):
         whole = wanted.bytes <= LARGEST_PUT
         multipart_id = None if whole else services.file_bucket.begin(key, wanted.life)
         file = stored_file.new(

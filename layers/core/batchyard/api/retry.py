@@ -4,7 +4,7 @@ from http import HTTPStatus
 from itertools import count
 from typing import Any, Final
 
-from batchyard.api import files, quotas
+from batchyard.api import files, tenancy
 from batchyard.api.create_batch import remember
 from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import RETRY_CANCELLED, RETRY_ERRORS, Batch, BatchError, InputObject, derived_id
@@ -30,7 +30,7 @@ def retried(services: Services, parent: Batch, body: object, idempotency_key: st
     if services.batch_store.find_batch(batch_id) is None:
         _check_parent(parent)
         source = _source(services, parent)
-        quotas.check_open_batches(services, parent.tenant)
+        tenancy.check_open_batches(services, parent.tenant)
         created = services.batch_store.create_batch(_built(services, parent, batch_id, source, wanted, digest))
     batch = services.batch_store.batch(batch_id)
     _check_same(batch, digest)

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from batchyard.adapters.object_join import SmallObject
-from batchyard.api import quotas, upload_rules
+from batchyard.api import tenancy, upload_rules
 from batchyard.api.file_rules import check_first_line
 from batchyard.api.files import MOST_IN_FORM, too_large
 from batchyard.api.form import parse
@@ -45,7 +45,7 @@ def create_upload(services: Services, tenant: str, body: object) -> dict[str, An
     if upload_rules.text_of(body, "mime_type") is None:
         raise missing_parameter("mime_type")
     upload = multipart_upload.new(f"upload_{secrets.token_hex(16)}", tenant, services.now(), wanted)
-    with quotas.room_for(services, tenant, wanted.bytes):
+    with tenancy.room_for(services, tenant, wanted.bytes):
         services.upload_store.create(upload)
     return shape(upload, services.now())
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from batchyard.api.quotas import check_open_batches, room_for
+from batchyard.api.tenancy import check_open_batches, room_for
 from batchyard.domain.errors import ApiError, StoreError
 from tests.fakes.batches import BATCH_ID, batch
 from tests.fakes.services import MemoryServices
