@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from batchyard.api.batches import create_batch
 from batchyard.domain.errors import ApiError, SettingsError
+from tests.fakes.bucket import MemoryBucket
 from tests.fakes.endings import answering
 from tests.fakes.lines import jsonl, request
 from tests.fakes.world import World, memory_world
@@ -101,6 +102,20 @@ def test_each_answer_is_held_against_the_schema_of_its_own_request(world: World,
     told = [line["error"]["message"] for line in world.answered(batch_id, "errors.jsonl")]
     assert told[0].startswith("The answer is not accepted: the text does not fit the schema at /n: ")
     assert told[1].startswith("The answer is not accepted: the text is not valid JSON: ")
+
+
+def test_answers_stand_where_the_input_with_their_schemas_is_gone(world: World) -> None:
+    bucket = world.services.bucket
+    assert isinstance(bucket, MemoryBucket)
+
+    def after_the_input(custom_id: str) -> bytes:
+        bucket.stored.pop("inbox/default/in.jsonl", None)
+        return said(custom_id, '{"n": "1"}')
+
+    world.provider.endings = [answering(after_the_input)]
+    batch_id = world.drop(WITH_SCHEMAS, accept='{"schema": true}')
+    assert world.run(batch_id) == "done"
+    assert [line["custom_id"] for line in world.answered(batch_id, "output.jsonl")] == [*"abcde"]
 
 
 @pytest.mark.parametrize("metadata", [{}, {"accept": "{}"}, {"accept": '{"json": false}'}])

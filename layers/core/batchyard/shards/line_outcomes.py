@@ -3,10 +3,12 @@
 from array import array
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import repeat
 
 from batchyard.acceptance import rules, schemas, verdict
 from batchyard.acceptance.rules import Accept
 from batchyard.domain import object_keys
+from batchyard.domain.errors import NotFound
 from batchyard.domain.outcomes import count_code
 from batchyard.domain.policy import Outcome
 from batchyard.lines.blocks import blocks
@@ -73,12 +75,16 @@ class AttemptOutcome:
             return verdict.why_not(accept, self._lines.endpoint, line)
 
     def _schemas(self, turn: Turn, indexes: list[int]) -> Iterator[bytes]:
-        """Yield the schema of each of these requests, read from the input."""
+        """Yield the schema of each of these requests, read from the input; nothing for all the rest if that is gone."""
         source = self._lines.source or turn.batch.source or turn.batch.input
         ordinals = array("I", (self._sent.ordinals[index] for index in indexes))
         requests = ByteRanges(turn.services.bucket, source, list(self._lines.ranges(ordinals)))
-        for block in blocks(requests, sum(self._lines.sizes)):
-            yield from map(schemas.schema_of, block.lines)
+        try:
+            for block in blocks(requests, sum(self._lines.sizes)):
+                yield from map(schemas.schema_of, block.lines)
+        except NotFound as error:  # the answers are paid: they stand as if no schema was asked
+            logger.warning("input gone, schemas not followed", batch_id=turn.shard.batch_id, error=str(error))
+            yield from repeat(b"")
 
     def _line(self, index: int) -> bytes:
         line, why = self.answers.line(index), self._not_accepted.get(index)
