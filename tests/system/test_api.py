@@ -96,7 +96,7 @@ def test_whether_the_door_is_open_is_told_to_anyone(stack: RunningStack) -> None
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("PUT", "/batches", 405), ("OPTIONS", "/batches", 405), ("GET", "/models", 404), ("GET", "/batches/", 404)],
+    [("PUT", "/batches", 405), ("OPTIONS", "/batches", 405), ("GET", "/assistants", 404), ("GET", "/batches/", 404)],
 )
 def test_what_there_is_not_is_refused_in_openais_words(
     stack: RunningStack, method: str, path: str, status: int

@@ -88,7 +88,13 @@ def killing(monkeypatch: pytest.MonkeyPatch, at: int, *, before: bool) -> list[s
 
 
 def begin_and_deliver(services: Services, endpoint_id: str) -> None:
-    ended = {"id": EVENT.batch_id, "tenant": "default", "status": "completed", "completed_at": EVENT.created_at}
+    source = (
+        f"s3://{services.settings.bucket}/inbox/default/in.jsonl"  # so that a pointer to the results is written, too
+    )
+    ended = {
+        "id": EVENT.batch_id, "tenant": "default", "status": "completed", "completed_at": EVENT.created_at,
+        "created_at": EVENT.created_at, "input_file_id": source,
+    }  # fmt: skip
     notify(services, ended)
     assert deliver(services, DeliveryRequest("default", endpoint_id, EVENT)) == "delivered"
 
