@@ -13,8 +13,6 @@ JOBS = {
     "openai": ["openai"],
 }
 MOST_OF_A_DOOR = 1.15
-# The router of powertools costs 24 ms, for its package imports every event and asyncio. It stays: see docs/decisions.md.
-MOST_OF_A_ROUTER = 1.30
 AT_PROVIDER = "batch_store event_bus token_ledger_store provider"
 # The parts of the services that a function uses in its usual work.
 PARTS = {
@@ -54,8 +52,7 @@ def doors(repeats: int) -> Iterator[Row]:
     found = measured(jobs | floors, repeats)
     for name, clients_of in used.items():
         floor = found[" ".join(clients_of)]
-        most = MOST_OF_A_ROUTER if name == "api" else MOST_OF_A_DOOR
-        yield Row.ratio(f"cold start of {name}: CPU / its floor", found[name], floor, most)
+        yield Row.ratio(f"cold start of {name}: CPU / its floor", found[name], floor, MOST_OF_A_DOOR)
 
 
 def clients(function: dict[str, object]) -> list[str]:

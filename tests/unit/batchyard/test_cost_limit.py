@@ -59,3 +59,13 @@ def test_what_stands_at_the_provider_counts_at_its_estimate() -> None:
 def test_the_first_try_fits_an_estimate_that_fitted(most: str) -> None:
     world, _ = ran(most)
     assert len(world.provider.batches) == 1
+
+
+def test_an_estimate_is_that_of_the_model_itself_and_not_of_one_whose_name_begins_alike() -> None:
+    world, batch_id = ran("15")
+    batch, (shard,) = world.services.batch_store.batch(batch_id), world.services.batch_store.shards(batch_id)
+    found = json.loads(batch.preflight or "")
+    longer = {**found["models"][0], "model": "dear-but-one", "estimated_usd": 0.001}
+    both = msgspec.structs.replace(batch, preflight=json.dumps({**found, "models": [*found["models"], longer]}))
+    new = msgspec.structs.replace(shard, model="dear-but-one", attempts=[], unfinished=16, status="waiting")
+    assert cost_limit_reached(both, [], new) is None

@@ -1,11 +1,14 @@
 """The bill of one batch, as it is kept to be summed up."""
 
 from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 
 from batchyard.costs.cost import Cost
 from batchyard.costs.usage import Usage
+
+SHOWN_NAME: Final = 100  # characters of a model's name, in a bill and in an estimate
 
 
 class Bill(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from batchyard.costs.bill import SHOWN_NAME
 from batchyard.costs.cost import PER_DOLLAR
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, BatchError
@@ -67,7 +68,9 @@ def cost_limit_reached(batch: Batch, shards: Iterable[Shard], shard: Shard) -> B
 def _per_line(found: dict[str, Any], shard: Shard) -> Decimal:
     """Return the estimate for one line of a shard in US dollars: that of its model, or of all where too many are shown."""
     own = (
-        each for each in found["models"] if shard.model.startswith(each["model"]) and each["endpoint"] == shard.endpoint
+        each
+        for each in found["models"]
+        if each["model"] == shard.model[:SHOWN_NAME] and each["endpoint"] == shard.endpoint
     )
     of = next(own, found)
     lines: int = of["lines"]

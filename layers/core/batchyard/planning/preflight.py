@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from batchyard.costs import prices
+from batchyard.costs.bill import SHOWN_NAME
 from batchyard.domain.batch import SKIP, Batch, BatchError
 from batchyard.domain.numbers import amount
 from batchyard.domain.step import TimeBudget
@@ -20,7 +21,7 @@ from batchyard.services import Services
 
 # The sums are of all models, but only so many are shown, with so many characters of their names. A record holds 400 KB and an
 # event 256 KB, in which a character takes up to 12 bytes.
-MOST_MODELS, SHOWN_NAME = 25, 100
+MOST_MODELS: Final = 25
 MILLION: Final = 1_000_000
 NOTE: Final = (
     "An estimate, not a bill: one token for four bytes of a request, and for each answer all the tokens its request allows, "

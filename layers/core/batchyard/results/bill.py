@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard.costs.bill import Bill, bill_day
+from batchyard.costs.bill import SHOWN_NAME, Bill, bill_day
 from batchyard.costs.cost import Cost
 from batchyard.costs.prices import price_list
 from batchyard.costs.usage import Usage
@@ -14,7 +14,6 @@ from batchyard.domain.shard import Shard
 from batchyard.services import Services
 
 MOST_MODELS: Final = 25  # are shown; the sums are of all. A record holds 400 KB
-SHOWN_NAME: Final = 100  # characters
 KEPT: Final = 400 * DAY  # a bill is known for more than a year
 SEVERAL: Final = "several: see by_model"
 
