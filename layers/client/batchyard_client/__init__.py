@@ -1,0 +1,1 @@
+"""The front to Batchyard for people: one command, one Python call."""
