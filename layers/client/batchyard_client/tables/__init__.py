@@ -25,7 +25,7 @@ from .reading import FORMATS, Format, format_of, read
 from .recipe import Recipe
 from .requests import requests
 from .table import Block, Table
-from .writing import Summary, joined, write
+from .writing import Summary, check_target, joined, write
 
 __all__ = [
     "FORMATS",
@@ -47,6 +47,7 @@ __all__ = [
     "TableError",
     "UnreadableTable",
     "UnwritableTable",
+    "check_target",
     "format_of",
     "joined",
     "read",

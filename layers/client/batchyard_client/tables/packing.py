@@ -26,6 +26,12 @@ def packing_of(name: str) -> str | None:
     return SUFFIXES.get(PurePosixPath(name).suffix.lower())
 
 
+def check_packing(kind: str | None) -> None:
+    """Refuse a packing that needs a package which is not installed."""
+    if kind == ZSTD and not _zstd:
+        _arrow()
+
+
 def unpacked(file: io.BufferedReader, name: str) -> io.BufferedReader:
     """Return a buffered reader of what a file holds, unpacked where the file is packed."""
     start = file.read(4)

@@ -1,5 +1,6 @@
 """Rows and answers as CSV, TSV, JSON Lines and JSON."""
 
+import base64
 import codecs
 from collections.abc import Iterator, Sequence
 from typing import IO, Any, Final
@@ -106,7 +107,10 @@ def _texts(block: Block, name: str) -> list[str]:
 
 
 def _text(value: object) -> str:
-    return "" if value is None else cell_text(value)
+    """Write a cell; bytes as base64, as JSON has them."""
+    if value is None:
+        return ""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else cell_text(value)
 
 
 def delimiter_of(format_: str) -> str | None:

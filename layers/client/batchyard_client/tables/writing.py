@@ -11,7 +11,8 @@ from typing import IO, Any, Protocol
 from .answers import FACTS, Answer, Price, Reader
 from .arrow_writers import ArrowWriter
 from .errors import ResultsMismatch, TableError, UnwritableTable
-from .packing import packed, packing_of
+from .packages import pyarrow
+from .packing import check_packing, packed, packing_of
 from .reading import Format, format_of
 from .recipe import Recipe
 from .requests import skips
@@ -93,6 +94,17 @@ def write(
     return summary
 
 
+def check_target(target: str | os.PathLike[str], table: Table, *, format: Format | None = None) -> None:  # noqa: A002 - as above
+    """Refuse a target that `write` would refuse, before anything is sent and paid for."""
+    name = os.fspath(target)
+    if (format or format_of(name)) in ("parquet", "arrow"):
+        pyarrow()
+    check_packing(packing_of(name))
+    _refuse_source(name, table)
+    with _placed(name, keep=False):
+        pass  # a file can be made there
+
+
 def joined(
     table: Table, recipe: Recipe, lines: Iterable[bytes], reader: Reader, summary: Summary
 ) -> Iterator[tuple[Block, list[Answer]]]:
@@ -142,8 +154,10 @@ def _refuse_source(name: str, table: Table) -> None:
 
 
 @contextmanager
-def _placed(name: str) -> Iterator[IO[bytes]]:
+def _placed(name: str, *, keep: bool = True) -> Iterator[IO[bytes]]:
     """Give a file that gets its name when all went well, and is gone otherwise."""
+    if Path(name).is_dir():
+        raise UnwritableTable(f"{name} is a folder. Name a file in it")
     far = name.startswith(SCHEME)
     folder = Path(tempfile.gettempdir()) if far else Path(name).parent
     try:
@@ -155,9 +169,9 @@ def _placed(name: str) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(number)
-        if far:
+        if keep and far:
             upload(Path(temporary), name)
-        else:
+        elif keep:
             _renamed(Path(temporary), Path(name))
     except OSError as error:
         raise UnwritableTable(f"{name} cannot be written: {error.strerror or error}") from error
