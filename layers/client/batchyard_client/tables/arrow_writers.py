@@ -1,0 +1,107 @@
+"""Rows and answers as Parquet and Arrow files."""
+
+from collections.abc import Sequence
+from typing import IO, Any, Final, Protocol
+
+from .arrow_types import Columns, field_type, field_values
+from .errors import UnwritableTable
+from .packages import pyarrow
+from .schema import Field
+from .table import Block, Table
+
+_GROUP_BYTES: Final = 32_000_000
+_GROUP_ROWS: Final = 1_000_000
+
+
+class _File(Protocol):
+    def write_table(self, table: Any) -> None: ...  # noqa: ANN401 - pyarrow has no types
+
+    def close(self) -> None: ...
+
+
+class ArrowWriter:
+    """Writes record batches, gathered to groups of a useful size."""
+
+    def __init__(self, file: IO[bytes], table: Table, fields: Sequence[Field], format_: str) -> None:
+        arrow = pyarrow()
+        self._columns, self._fields = Columns(table), fields
+        new = [arrow.field(field.name, field_type(field)) for field in fields]
+        schema = self._columns.schema
+        self._schema = arrow.schema([*schema, *new], metadata=schema.metadata)
+        self._types = [field.type for field in new]
+        self._held: list[Any] = []
+        self._bytes = self._rows = 0
+        self._dictionaries = _Dictionaries(self._schema) if format_ == "arrow" else None
+        with _Told():
+            self._file = _opened(file, self._schema, format_)
+
+    def write(self, block: Block, answers: Sequence[Sequence[Any]]) -> None:
+        """Write rows and the values of the new columns."""
+        arrow = pyarrow()
+        with _Told():
+            new = [field_values(*each) for each in zip(self._fields, answers, strict=True)]
+            batch = arrow.RecordBatch.from_arrays([*self._columns.of(block), *new], schema=self._schema)
+            self._held.append(self._dictionaries.unified(batch) if self._dictionaries else batch)
+            self._rows += batch.num_rows
+            self._bytes += batch.nbytes
+            if self._bytes >= _GROUP_BYTES or self._rows >= _GROUP_ROWS:
+                self._flush()
+
+    def end(self) -> None:
+        """Write what is held, and the end of the file."""
+        with _Told():
+            self._flush()
+            self._file.close()
+
+    def _flush(self) -> None:
+        if self._held:
+            self._file.write_table(pyarrow().Table.from_batches(self._held, schema=self._schema))
+        self._held.clear()
+        self._bytes = self._rows = 0
+
+
+def _opened(file: IO[bytes], schema: Any, format_: str) -> _File:  # noqa: ANN401 - pyarrow has no types
+    if format_ == "parquet":
+        found: _File = pyarrow("parquet").ParquetWriter(file, schema)
+        return found
+    ipc = pyarrow("ipc")
+    opened: _File = ipc.new_file(file, schema, options=ipc.IpcWriteOptions(emit_dictionary_deltas=True))
+    return opened
+
+
+class _Told:
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, pyarrow().ArrowException):
+            raise UnwritableTable(f"The rows cannot be written: {' '.join(str(error).split())}") from error
+
+
+class _Dictionaries:
+    """One growing dictionary for each column that has one: a file of Arrow takes no other in its place."""
+
+    def __init__(self, schema: Any) -> None:  # noqa: ANN401 - pyarrow has no types
+        types = pyarrow("types")
+        self._values: dict[int, Any] = {
+            place: pyarrow().array([], type=field.type.value_type)
+            for place, field in enumerate(schema)
+            if types.is_dictionary(field.type)
+        }
+
+    def unified(self, batch: Any) -> Any:  # noqa: ANN401 - as above
+        """Return the batch with the values of its dictionaries at their places in the growing ones."""
+        for place in self._values:
+            field = batch.schema.field(place)
+            batch = batch.set_column(place, field, self._column(place, batch.column(place), field.type))
+        return batch
+
+    def _column(self, place: int, column: Any, kind: Any) -> Any:  # noqa: ANN401 - as above
+        arrow, compute = pyarrow(), pyarrow("compute")
+        own = column.dictionary
+        known = compute.index_in(own, value_set=self._values[place])
+        fresh = compute.unique(own.filter(known.is_null()))
+        if len(fresh):
+            self._values[place] = arrow.concat_arrays([self._values[place], fresh])
+            known = compute.index_in(own, value_set=self._values[place])
+        indices = known.take(column.indices).cast(kind.index_type)
+        return arrow.DictionaryArray.from_arrays(indices, self._values[place], ordered=kind.ordered)
