@@ -59,7 +59,8 @@ class Input:
         from . import tables  # noqa: PLC0415 - only where there is a table
 
         source: Any = str(self.path) if self.path is not None else self.source
-        return tables.read(source, **self.reading)
+        reading: Any = self.reading  # what is no format is told by the tables
+        return tables.read(source, **reading)
 
     def made_recipe(self) -> "Recipe":
         """Return the recipe; raises TableError if it is none."""

@@ -3,27 +3,25 @@
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 import msgspec
 
-from batchyard_client.asked import READING, RECIPE
 from batchyard_client.delivering import Delivered, deliver, source_of
 from batchyard_client.errors import ALL_GOOD, SOME_FAILED, Refused, UsageFault
-from batchyard_client.front import Front, open_front
+from batchyard_client.front import Front
 from batchyard_client.inputs import Input, usual_out
 from batchyard_client.job import Job
 from batchyard_client.screen import choose_screen
-from batchyard_client.sending import Options, Sending, estimate_words
+from batchyard_client.sending import Sending, estimate_words
 from batchyard_client.service import View
 from batchyard_client.settings import Place, checked_url, find_place, keep_login, own_home
 from batchyard_client.watching import note
 from batchyard_client.watching import watch as watched
 
+from .options import front_of, input_of, options_of
 from .words import UNDER_WAY, delivered_words, status_rows
-
-FILES: Final = ("body", "schema")  # options that name a JSON file
 
 
 def login(url: str, key: str) -> None:
@@ -42,19 +40,19 @@ def login(url: str, key: str) -> None:
 
 def run(source: str, out: str | None, asked: Mapping[str, Any]) -> int:
     """Send, wait, and write."""
-    front, made = _front(asked), _input(source, asked)
+    front, made = front_of(asked), input_of(source, asked)
     target = out or usual_out(made)
     _check_out(made, target)
     with front.words():
-        record = Sending(front, made, _options(asked)).run()
+        record = Sending(front, made, options_of(asked)).run()
         return _through(front, str(record.batch_id), made, target, asked)
 
 
 def submit(source: str, asked: Mapping[str, Any]) -> int:
     """Send, and print the id."""
-    front, made = _front(asked), _input(source, asked)
+    front, made = front_of(asked), input_of(source, asked)
     with front.words():
-        record = Sending(front, made, _options(asked)).run()
+        record = Sending(front, made, options_of(asked)).run()
     if asked["as_json"]:
         _print({"batch_id": record.batch_id, "rows": record.lines, "estimated_usd": record.estimate_usd})
     else:
@@ -65,9 +63,9 @@ def submit(source: str, asked: Mapping[str, Any]) -> int:
 
 def estimate(source: str, asked: Mapping[str, Any]) -> int:
     """Upload and estimate."""
-    front, made = _front(asked), _input(source, asked)
+    front, made = front_of(asked), input_of(source, asked)
     with front.words():
-        view = Sending(front, made, _options(asked)).estimate()
+        view = Sending(front, made, options_of(asked)).estimate()
     if asked["as_json"]:
         _print({"rows": view.counts.total, **(view.preflight or {})})
     elif asked["quiet"]:
@@ -77,7 +75,7 @@ def estimate(source: str, asked: Mapping[str, Any]) -> int:
 
 def watch(batch_id: str, asked: Mapping[str, Any]) -> int:
     """Show progress until the end."""
-    front = _front(asked)
+    front = front_of(asked)
     with front.words():
         view = _watched(front, batch_id)
     return _shown(view, asked)
@@ -85,7 +83,7 @@ def watch(batch_id: str, asked: Mapping[str, Any]) -> int:
 
 def status(batch_id: str, asked: Mapping[str, Any]) -> int:
     """Show one batch."""
-    front = _front(asked)
+    front = front_of(asked)
     with front.words():
         view = front.service.retrieve(batch_id)
     _shown(view, asked)
@@ -94,7 +92,7 @@ def status(batch_id: str, asked: Mapping[str, Any]) -> int:
 
 def listed(limit: int, asked: Mapping[str, Any]) -> int:
     """Show the newest batches."""
-    front = _front(asked)
+    front = front_of(asked)
     with front.words():
         views = [view for view, _ in zip(front.service.batches(), range(limit), strict=False)]
     if asked["as_json"]:
@@ -106,8 +104,8 @@ def listed(limit: int, asked: Mapping[str, Any]) -> int:
 
 def fetch(batch_id: str, source: str | None, out: str | None, asked: Mapping[str, Any]) -> int:
     """Wait for the end, and write."""
-    front = _front(asked)
-    made = _input(source, asked) if source else source_of(front.records.of_batch(batch_id))
+    front = front_of(asked)
+    made = input_of(source, asked) if source else source_of(front.records.of_batch(batch_id))
     target = out or (usual_out(made) if made is not None else f"{batch_id}-results/")
     if made is not None:
         _check_out(made, target)
@@ -117,7 +115,7 @@ def fetch(batch_id: str, source: str | None, out: str | None, asked: Mapping[str
 
 def cancel(batch_id: str, asked: Mapping[str, Any]) -> int:
     """Cancel."""
-    front = _front(asked)
+    front = front_of(asked)
     with front.words():
         view = front.service.cancel(batch_id)
     return _shown(view, asked, ended=False)
@@ -125,7 +123,7 @@ def cancel(batch_id: str, asked: Mapping[str, Any]) -> int:
 
 def resume(batch_id: str, asked: Mapping[str, Any]) -> int:
     """Try at once."""
-    front = _front(asked)
+    front = front_of(asked)
     with front.words():
         view = front.service.resume(batch_id)
     return _shown(view, asked, ended=False)
@@ -135,7 +133,7 @@ def retry(batch_id: str, out: str | None, asked: Mapping[str, Any]) -> int:
     """Send again what failed; with `out`, see it through."""
     import secrets  # noqa: PLC0415 - only here
 
-    front = _front(asked)
+    front = front_of(asked)
     body = {"lines": asked["lines"], "max_cost_usd": asked["max_cost"]}
     given = {name: value for name, value in body.items() if value is not None}
     made = Job(front, batch_id).retry(given, secrets.token_hex(8) if asked["new"] else "")
@@ -151,7 +149,7 @@ def retry(batch_id: str, out: str | None, asked: Mapping[str, Any]) -> int:
 
 def usage(query: Mapping[str, str | None], asked: Mapping[str, Any]) -> int:
     """Show what was used."""
-    front = _front(asked)
+    front = front_of(asked)
     with front.words():
         found = front.service.usage({name: value for name, value in query.items() if value})
     if asked["as_json"]:
@@ -214,44 +212,6 @@ def _shown(view: View, asked: Mapping[str, Any], *, ended: bool = True) -> int:
     if view.status == "failed":
         return Refused.status
     return ALL_GOOD if view.status == "completed" and not view.counts.failed else SOME_FAILED
-
-
-def _front(asked: Mapping[str, Any]) -> Front:
-    screen = choose_screen(quiet=asked["quiet"], plain=asked["as_json"])
-    return open_front(asked["url"], asked["key"], screen, asked["patience"])
-
-
-def _input(source: str, asked: Mapping[str, Any]) -> Input:
-    recipe = {name: asked[name] for name in RECIPE if asked.get(name) is not None}
-    for name in FILES:
-        if name in recipe:
-            recipe[name] = _json_file(recipe[name], f"--{name}")
-    return Input(source, recipe, {name: asked[name] for name in READING if asked.get(name)})
-
-
-def _options(asked: Mapping[str, Any]) -> Options:
-    pairs = dict(each.partition("=")[::2] for each in asked["metadata"])
-    if "" in pairs or any("=" not in each for each in asked["metadata"]):
-        raise UsageFault("--metadata takes NAME=VALUE, as in --metadata project=corpus.")
-    accept = None if asked["accept"] is None else _json_text(asked["accept"].encode(), "--accept")
-    return Options(
-        completion_window=asked["window"], metadata=pairs or None, on_invalid=asked["on_invalid"], accept=accept,
-        max_cost_usd=asked["max_cost"], estimate=asked["estimate"], pack=asked["pack"], new=asked["new"],
-    )  # fmt: skip
-
-
-def _json_file(path: str, option: str) -> Any:  # noqa: ANN401 - whatever JSON holds
-    try:
-        return _json_text(Path(path).read_bytes(), f"{option} {path}")
-    except OSError as error:
-        raise UsageFault(f"{option} {path} cannot be read: {error.strerror}.") from error
-
-
-def _json_text(text: bytes, name: str) -> Any:  # noqa: ANN401 - as above
-    try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
-        raise UsageFault(f"{name} is no JSON: {error}.") from error
 
 
 def _check_out(made: Input, out: str) -> None:
