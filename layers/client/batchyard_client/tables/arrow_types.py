@@ -85,7 +85,7 @@ def _inferred(table: Table) -> list[tuple[str, Any]]:
 def _type_of(values: list[Any]) -> Any:  # noqa: ANN401 - a type of pyarrow, or None for several kinds
     arrow = pyarrow()
     try:
-        return arrow.infer_type(values)
+        return arrow.array(values).type
     except (arrow.ArrowException, TypeError, ValueError, OverflowError):
         return None
 

@@ -1,6 +1,7 @@
 """Rows and answers as Parquet and Arrow files."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import IO, Any, Final, Protocol
 
 from .arrow_types import Columns, field_type, field_values
@@ -51,6 +52,11 @@ class ArrowWriter:
         """Write what is held, and the end of the file."""
         with _Told():
             self._flush()
+            self._file.close()
+
+    def abandon(self) -> None:
+        """Let go of a file that will not be kept; pyarrow would write to it later otherwise."""
+        with suppress(pyarrow().ArrowException, OSError, ValueError):  # what went wrong before is told
             self._file.close()
 
     def _flush(self) -> None:

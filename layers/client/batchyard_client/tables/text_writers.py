@@ -44,6 +44,9 @@ class DelimitedWriter:
     def end(self) -> None:
         """Write nothing more: the last row has its line end."""
 
+    def abandon(self) -> None:
+        """Do nothing: the file holds nothing back."""
+
     def _rows(self, block: Block, new: Iterator[Sequence[str]]) -> Iterator[str]:
         columns = [_texts(block, name) for name in self._table.columns]
         for cells, fresh in zip(zip(*columns, strict=True), new, strict=True):
@@ -80,6 +83,9 @@ class ObjectWriter:
         """Close the array."""
         if self._array:
             self._file.write((self._between if self._between == b"[\n" else b"\n") + b"]\n")
+
+    def abandon(self) -> None:
+        """Do nothing: the file holds nothing back."""
 
     def _rows(self, block: Block, new: Iterator[dict[str, Any]]) -> Iterator[bytes]:
         names = self._table.columns

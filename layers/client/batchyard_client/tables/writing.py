@@ -64,6 +64,8 @@ class _Writer(Protocol):
 
     def end(self) -> None: ...
 
+    def abandon(self) -> None: ...
+
 
 def write(
     target: str | os.PathLike[str],
@@ -88,9 +90,13 @@ def write(
     summary.columns = tuple(field.name for field in fields)
     with _placed(name) as file, packed(file, packing_of(name)) as packer:
         writer = _writer(packer, table, fields, kind)
-        for block, answers in joined(table, recipe, results, reader, summary):
-            writer.write(block, [list(column) for column in zip(*(answer.row for answer in answers), strict=True)])
-        writer.end()
+        try:
+            for block, answers in joined(table, recipe, results, reader, summary):
+                writer.write(block, [list(column) for column in zip(*(answer.row for answer in answers), strict=True)])
+            writer.end()
+        except BaseException:
+            writer.abandon()
+            raise
     return summary
 
 
