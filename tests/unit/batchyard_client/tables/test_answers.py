@@ -90,7 +90,8 @@ def test_vectors() -> None:
 
     assert of([0.5, -1]) == ([0.5, -1], None, None, 2, None, None)
     assert of("AAAAPwAAgL8=")[0] == [0.5, -1.0]
-    for odd in ("???", "AAAA", None, ["a"], {}):
+    odds: list[Any] = ["???", "AAAA", None, ["a"], {}]
+    for odd in odds:
         assert of(odd)[:3] == (None, None, "the answer has no vector")
 
 

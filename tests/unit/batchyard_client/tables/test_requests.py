@@ -8,7 +8,7 @@ import pytest
 from batchyard_client.tables import NullCell, Recipe, Table, read, requests
 from batchyard_client.tables.requests import skips
 from batchyard_client.tables.table import BLOCK_ROWS
-from tests.unit.batchyard_client.tables.made import ASK, prompts
+from tests.unit.batchyard_client.tables.made import ASK, bodies
 
 
 def test_a_line_has_these_very_bytes() -> None:
@@ -61,8 +61,9 @@ def test_an_image_that_is_empty_counts_as_null(nulls: str) -> None:
 
 def test_a_column_may_be_text_and_image_at_once() -> None:
     table = read([{"image": "https://x"}])
-    (text,) = prompts(requests(table, Recipe(model="m", prompt="{image}", image_column="image")))
-    assert [part.get("text") or part["image_url"]["url"] for part in text] == ["https://x", "https://x"]  # type: ignore[attr-defined]
+    (body,) = bodies(requests(table, Recipe(model="m", prompt="{image}", image_column="image")))
+    text = body["messages"][0]["content"]
+    assert [part.get("text") or part["image_url"]["url"] for part in text] == ["https://x", "https://x"]
 
 
 def test_lines_come_while_the_table_is_read() -> None:

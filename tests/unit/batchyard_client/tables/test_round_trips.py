@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from batchyard_client.tables import Recipe, read, requests, write
@@ -45,6 +45,7 @@ def results(rows: int) -> list[bytes]:
 )
 def test_any_csv(table: tuple[list[str], list[list[str]]], end: str, quoting: Any, format_: str) -> None:
     names, rows = table
+    assume(quoting == csv.QUOTE_ALL or "\r" not in "".join(map("".join, [names, *rows])))  # Python writes it bare
     with tempfile.TemporaryDirectory() as folder:
         text = io.StringIO(newline="")
         csv.writer(text, lineterminator=end, quoting=quoting).writerows([names, *rows])

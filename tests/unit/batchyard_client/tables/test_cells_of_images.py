@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from batchyard_client.tables import CellError, Recipe, read, requests
-from batchyard_client.tables.images import image_address
+from batchyard_client.tables.cells import image_address
 from tests.unit.batchyard_client.tables.made import bodies
 
 PNG = b"\x89PNG\r\n\x1a\n rest"
