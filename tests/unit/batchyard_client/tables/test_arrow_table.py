@@ -200,6 +200,23 @@ def test_data_frames_are_tables(wrap: Any) -> None:
     assert list(found.rows()) == table.to_pylist()  # again
 
 
+def test_views_of_texts_as_polars_has_them_become_plain_texts(tmp_path: Path) -> None:
+    view = pa.string_view()
+    table = pa.table(
+        {
+            "text": pa.array(["a", None], view),
+            "lists": pa.array([["a"], None], pa.large_list(view)),
+            "struct": pa.array([{"a": "x", "b": 1}, None], pa.struct([("a", view), ("b", pa.int8())])),
+            "dictionary": pa.DictionaryArray.from_arrays(pa.array([0, None], pa.uint32()), pa.array(["x"], view)),
+            "bytes": pa.array([b"x", None], pa.binary_view()),
+        }
+    )
+    for format_ in ("parquet", "arrow", "csv"):
+        write(tmp_path / f"o.{format_}", read(Stream(table)), NO_NULLS, chats(2))
+    assert back(tmp_path / "o.parquet", table.column_names).to_pylist() == table.to_pylist()
+    assert back(tmp_path / "o.arrow", table.column_names).to_pylist() == table.to_pylist()
+
+
 def test_the_fingerprint_follows_from_the_values_and_not_from_how_they_lie() -> None:
     table = pa.table({"text": ["a", None, "c"]})
     parts = pa.concat_tables([table.slice(0, 1), table.slice(1)])
