@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 if TYPE_CHECKING:
     from .answers import Answer, AnswerError, Answers
     from .asked import Asked, Recipe
-    from .job import Job
+    from .handle import Job
 
 __all__ = [
     "Answer",
@@ -31,7 +31,7 @@ __all__ = [
     "submit",
 ]
 _HOMES = {
-    "Answer": "answers", "AnswerError": "answers", "Answers": "answers", "Job": "job",
+    "Answer": "answers", "AnswerError": "answers", "Answers": "answers", "Job": "handle",
     "FrontError": "errors", "Refused": "errors", "Stopped": "errors", "UsageFault": "errors",
 }  # fmt: skip
 

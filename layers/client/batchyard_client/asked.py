@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .job import Job
+    from .handle import Job
 
 RECIPE: Final = ("model", "prompt", "system", "body", "image_column", "schema", "embed", "endpoint", "nulls")
 READING: Final = ("format", "encoding")
@@ -49,8 +49,8 @@ class Asked(Recipe, total=False):
 def submitted(source: object, asked: Asked) -> Job:
     """Send a source, and return its handle."""
     from .front import open_front  # noqa: PLC0415 - importing the package stays light
+    from .handle import Job  # noqa: PLC0415 - as above
     from .inputs import Input  # noqa: PLC0415 - as above
-    from .job import Job  # noqa: PLC0415 - as above
     from .sending import Options, Sending  # noqa: PLC0415 - as above
 
     given = cast("dict[str, Any]", asked)
@@ -67,8 +67,8 @@ def submitted(source: object, asked: Asked) -> Job:
 def taken_up(batch_id: str, source: object, asked: Recipe) -> Job:
     """Take up a batch."""
     from .front import open_front  # noqa: PLC0415 - as above
+    from .handle import Job  # noqa: PLC0415 - as above
     from .inputs import Input  # noqa: PLC0415 - as above
-    from .job import Job  # noqa: PLC0415 - as above
 
     given = cast("dict[str, Any]", asked)
     _check(given, {*RECIPE, *READING, "url", "key", "progress"})

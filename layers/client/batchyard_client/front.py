@@ -43,7 +43,7 @@ class Front:
         """Work with a service; `patience` are the seconds without an answer after which the work ends."""
         self.home, self.place = home, place
         self.screen: Screen = screen or QuietScreen()
-        self.service = Service(place, client)
+        self.service = Service(place, client, sleep)
         self.patience = Patience(self.screen.say, patience, sleep)
         self.records = JobRecords(home)
         self.sleep = sleep

@@ -1,7 +1,7 @@
 """The calls of the service: Batchyard's API, and what of it any provider of the contract has."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -22,7 +22,7 @@ from .job_record import MARK
 from .settings import Place
 
 ENDED: Final = frozenset({"completed", "failed", "expired", "cancelled"})
-PATIENT: Final = RetryPolicy(max_retries=6, ceiling=10.0, total=120.0)
+QUICK: Final = RetryPolicy(max_retries=3, floor=0.3, ceiling=3.0, total=60.0)  # `Patience` goes on from there
 LOOKED_BACK: Final = 200  # batches in which one is looked for by its mark
 IN_FLIGHT: Final = 20.0  # seconds in which a create may still arrive whose sender died
 
@@ -83,10 +83,12 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 class Service:
     """Call one service; every call raises BatchClientError."""
 
-    def __init__(self, place: Place, client: BatchClient | None = None) -> None:
+    def __init__(
+        self, place: Place, client: BatchClient | None = None, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         """Use the service at a place."""
-        self.place = place
-        self.client = client or BatchClient(place.key, place.base_url, retry=PATIENT)
+        self.place, self._sleep = place, sleep
+        self.client = client or BatchClient(place.key, place.base_url, retry=QUICK)
         self._batchyard: bool | None = None
 
     @property
@@ -196,14 +198,14 @@ class Service:
             found = self.find(key)
             left = creating_at + IN_FLIGHT - time.time()
             if found is None and left > 0:
-                time.sleep(left)
+                self._sleep(left)
                 found = self.find(key)
             if found is not None:
                 return found
         try:
             return _view_of(self.client.create_batch(**body))
         except CreateOutcomeUnknown:
-            time.sleep(IN_FLIGHT)
+            self._sleep(IN_FLIGHT)
             found = self.find(key)
             if found is None:
                 raise

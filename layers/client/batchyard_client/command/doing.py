@@ -11,8 +11,8 @@ import msgspec
 from batchyard_client.delivering import Delivered, deliver, source_of
 from batchyard_client.errors import ALL_GOOD, SOME_FAILED, Refused, UsageFault
 from batchyard_client.front import Front
+from batchyard_client.handle import Job
 from batchyard_client.inputs import Input, usual_out
-from batchyard_client.job import Job
 from batchyard_client.screen import choose_screen
 from batchyard_client.sending import Sending, estimate_words
 from batchyard_client.service import View
