@@ -35,6 +35,8 @@ class DelimitedTable(Table):
     def __init__(self, source: Source, *, delimiter: str | None, encoding: str | None) -> None:
         self._source, self._encoding = source, encoding
         self.name, self.path = source.name, source.path
+        #: Whether the table was named as one with tabs.
+        self.is_tsv = delimiter == TAB
         with _Lines(source, encoding) as lines:
             sample = lines.sample()
             #: Whether the file begins with a byte order mark.

@@ -21,7 +21,7 @@ from .s3 import SCHEME, upload
 from .schema import Field
 from .table import Block, Table
 from .template import check_columns
-from .text_writers import DelimitedWriter, ObjectWriter, delimiter_of
+from .text_writers import DelimitedWriter, ObjectWriter
 
 
 @dataclass(kw_only=True)
@@ -147,7 +147,7 @@ def fresh(fields: Iterable[Field], taken: Sequence[str]) -> list[Field]:
 
 def _writer(file: IO[bytes], table: Table, fields: Sequence[Field], kind: str) -> _Writer:
     if kind in ("csv", "tsv"):
-        return DelimitedWriter(file, table, fields, delimiter_of(kind))
+        return DelimitedWriter(file, table, fields, tabs=kind == "tsv")
     if kind in ("jsonl", "json"):
         return ObjectWriter(file, table, fields, array=kind == "json")
     return ArrowWriter(file, table, fields, kind)

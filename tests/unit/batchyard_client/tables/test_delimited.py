@@ -156,6 +156,24 @@ def test_csv_comes_out_as_it_went_in(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("source", "content", "target", "row"),
+    [
+        ("t.tsv", b"text\tn\na,b\t1\n", "o.csv", '"a,b",1,good,stop,,3,4,'),
+        ("t.csv", b"text,n\na\t,1\n", "o.tsv", '"a\t"\t1\tgood\tstop\t\t3\t4\t'),
+        ("t.csv", b"text\tn\na\t1\n", "o.csv", "a\t1\tgood\tstop\t\t3\t4\t"),
+        ("t.csv", b"text\tn\na\t'1'\n", "o.tsv", "a\t'1'\tgood\tstop\t\t3\t4\t"),
+        ("t.tsv", b"text\tn\na\t'1'\n", "o.tsv", "a\t'1'\tgood\tstop\t\t3\t4\t"),
+    ],
+)
+def test_the_name_of_the_target_tells_whether_it_has_tabs(
+    tmp_path: Path, source: str, content: bytes, target: str, row: str
+) -> None:
+    (tmp_path / source).write_bytes(content)
+    write(tmp_path / target, read(tmp_path / source), ASK, chats(1))
+    assert (tmp_path / target).read_text().splitlines()[1] == row
+
+
 def test_a_semicolon_stays_one(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes(b"text;n\na;1,5\n")
