@@ -105,7 +105,36 @@ class DatasetTable(ArrowTable):
 def from_stream(data: Any, name: str) -> FrameTable:  # noqa: ANN401 - whatever shows `__arrow_c_stream__`
     """Take what hands itself over as a stream of Arrow: Polars, DuckDB, a RecordBatchReader."""
     with told(name):
-        return FrameTable(pyarrow().table(data), name)
+        table = pyarrow().table(data)
+        columns = [_without_views(column) for column in table.columns]
+        fields = [field.with_type(column.type) for field, column in zip(table.schema, columns, strict=True)]
+        schema = pyarrow().schema(fields, metadata=table.schema.metadata)
+        return FrameTable(pyarrow().table(columns, schema=schema), name)
+
+
+def _without_views(column: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """Return a column with plain texts for views of texts, which Polars has and Parquet has not."""
+    arrow, kind = pyarrow(), column.type
+    if arrow.types.is_dictionary(kind) and (plain := _plain(kind.value_type)) != kind.value_type:
+        chunks = [
+            arrow.DictionaryArray.from_arrays(each.indices, each.dictionary.cast(plain), ordered=kind.ordered)
+            for each in column.chunks
+        ]
+        return arrow.chunked_array(chunks, arrow.dictionary(kind.index_type, plain, ordered=kind.ordered))
+    return column if _plain(kind) == kind else column.cast(_plain(kind))
+
+
+def _plain(kind: Any) -> Any:  # noqa: ANN401 - as above
+    arrow = pyarrow()
+    views = {arrow.string_view(): arrow.large_string(), arrow.binary_view(): arrow.large_binary()}
+    if kind in views:
+        return views[kind]
+    if arrow.types.is_struct(kind):
+        return arrow.struct([field.with_type(_plain(field.type)) for field in kind])
+    for is_list, made in ((arrow.types.is_list, arrow.list_), (arrow.types.is_large_list, arrow.large_list)):
+        if is_list(kind):
+            return made(kind.value_field.with_type(_plain(kind.value_type)))
+    return kind
 
 
 def from_pandas(frame: Any) -> FrameTable:  # noqa: ANN401 - pandas is no dependency

@@ -35,6 +35,8 @@ class DelimitedTable(Table):
     def __init__(self, source: Source, *, delimiter: str | None, encoding: str | None) -> None:
         self._source, self._encoding = source, encoding
         self.name, self.path = source.name, source.path
+        #: Whether the table was named as one with tabs.
+        self.is_tsv = delimiter == TAB
         with _Lines(source, encoding) as lines:
             sample = lines.sample()
             #: Whether the file begins with a byte order mark.
@@ -113,10 +115,15 @@ class _Lines:
 
     def __init__(self, source: Source, encoding: str | None) -> None:
         self._source, self._encoding = source, encoding
-        self._file = unpacked(source.open(), source.name)
-        start = self._start()
-        self.marked = start.startswith(codecs.BOM_UTF8)
-        self._text = io.TextIOWrapper(self._file, encoding=self._codec(start), newline="", errors="strict")
+        file = unpacked(source.open(), source.name)
+        try:
+            start = file.peek(4)[:4]
+            #: Whether the text begins with a byte order mark.
+            self.marked = start.startswith(codecs.BOM_UTF8)
+            self._text = io.TextIOWrapper(file, encoding=self._codec(start), newline="")
+        except BaseException:
+            file.close()
+            raise
         self._held: list[str] = []
         #: The number of the line where the present record begins, and of the line that is read next.
         self.begun, self._next = 1, 1
@@ -150,9 +157,6 @@ class _Lines:
             return self._text.read(_SAMPLE)
         except UnicodeDecodeError as error:
             raise self._undecodable(error) from error
-
-    def _start(self) -> bytes:
-        return self._file.peek(4)[:4]
 
     def _codec(self, start: bytes) -> str:
         wide = next((name for mark, name in _WIDE.items() if start.startswith(mark)), None)

@@ -128,8 +128,9 @@ class LinesTable(ObjectTable):
 
     def _encoded(self, file: BufferedReader) -> Iterator[bytes]:
         try:
-            for line in self._text(file):
-                yield line.encode()
+            with self._text(file) as text:
+                for line in text:
+                    yield line.encode()
         except UnicodeDecodeError as error:
             raise self._undecodable("some line", error) from error
 
@@ -141,8 +142,8 @@ class ArrayTable(ObjectTable):
     """One JSON array of objects, read a piece at a time."""
 
     def _objects(self) -> Iterator[tuple[str, bytes]]:
-        with self._open() as file:
-            scan = _Scan(self._text(file), self.name)
+        with self._open() as file, self._text(file) as text:
+            scan = _Scan(text, self.name)
             if (found := scan.next()) != "[":
                 told = "is empty" if not found else "is no array of objects"
                 raise UnreadableTable(f"{self.name} {told}: it must begin with [. One object a line is named .jsonl")

@@ -34,8 +34,7 @@ def check_packing(kind: str | None) -> None:
 
 def unpacked(file: io.BufferedReader, name: str) -> io.BufferedReader:
     """Return a buffered reader of what a file holds, unpacked where the file is packed."""
-    start = file.read(4)
-    file.seek(0)
+    start = file.peek(4)
     kind = next((kind for magic, kind in MAGIC.items() if start.startswith(magic)), None)
     if kind is None:
         return file

@@ -46,17 +46,18 @@ class RecordsTable(Table):
 
 def hash_of_blocks(table: Table) -> str:
     """Hash what is in memory, by the values and not by how they lie there."""
-    found = hashlib.sha256(JSON.encode(table.columns))
+    hashes = {name: hashlib.sha256() for name in table.columns}
     for block in table.blocks():
-        for name in table.columns:
+        for name, found in hashes.items():
             found.update(_encoded(block, name))
-    return f"values:{found.hexdigest()}"
+    whole = {name: found.hexdigest() for name, found in hashes.items()}
+    return f"values:{hashlib.sha256(JSON.encode(whole)).hexdigest()}"
 
 
 def _encoded(block: Block, name: str) -> bytes:
     values = block.column(name)
     try:
-        return JSON.encode(values)
+        return JSON.encode_lines(values)
     except (TypeError, ValueError, msgspec.MsgspecError, RecursionError):
         for row, value in enumerate(values, block.first):
             _try(value, row, name)

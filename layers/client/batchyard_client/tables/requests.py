@@ -6,9 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
-from .cells import cell_text
+from .cells import cell_text, image_address
 from .errors import CellError, NullCell
-from .images import image_address
 from .recipe import CHAT, Picture, Recipe, Text
 from .table import Block, Table
 from .template import Column, check_columns

@@ -21,17 +21,17 @@ _ODD: Final = (TypeError, ValueError, RecursionError, msgspec.MsgspecError)
 class DelimitedWriter:
     """Writes CSV or TSV in UTF-8; what was CSV with the same delimiter stays as it stood."""
 
-    def __init__(self, file: IO[bytes], table: Table, fields: Sequence[Field], delimiter: str | None) -> None:
+    def __init__(self, file: IO[bytes], table: Table, fields: Sequence[Field], *, tabs: bool) -> None:
         self._file, self._table = file, table
-        same = isinstance(table, DelimitedTable) and delimiter in (None, table.delimiter)
-        self._delimiter = table.delimiter if isinstance(table, DelimitedTable) and same else delimiter or ","
+        own = table.delimiter if isinstance(table, DelimitedTable) and table.is_tsv is tabs else None
+        self._delimiter = own or (TAB if tabs else ",")
+        self._same = own is not None
         names = [field.name for field in fields]
-        if isinstance(table, DelimitedTable) and same:
-            self._same = True
+        if isinstance(table, DelimitedTable) and self._same:
             start = codecs.BOM_UTF8 if table.marked else b""
             header = self._appended(table.header + table.line_end, names)
         else:
-            self._same, start = False, b""
+            start = b""
             header = row_of([*table.columns, *names], self._delimiter) + "\n"
         file.write(start + header.encode())
 
@@ -43,6 +43,9 @@ class DelimitedWriter:
 
     def end(self) -> None:
         """Write nothing more: the last row has its line end."""
+
+    def abandon(self) -> None:
+        """Do nothing: the file holds nothing back."""
 
     def _rows(self, block: Block, new: Iterator[Sequence[str]]) -> Iterator[str]:
         columns = [_texts(block, name) for name in self._table.columns]
@@ -81,6 +84,9 @@ class ObjectWriter:
         if self._array:
             self._file.write((self._between if self._between == b"[\n" else b"\n") + b"]\n")
 
+    def abandon(self) -> None:
+        """Do nothing: the file holds nothing back."""
+
     def _rows(self, block: Block, new: Iterator[dict[str, Any]]) -> Iterator[bytes]:
         names = self._table.columns
         columns = [block.column(name) for name in names]
@@ -111,8 +117,3 @@ def _text(value: object) -> str:
     if value is None:
         return ""
     return base64.b64encode(value).decode() if isinstance(value, bytes) else cell_text(value)
-
-
-def delimiter_of(format_: str) -> str | None:
-    """Return the delimiter that a format asks for; CSV keeps the one that the rows had."""
-    return TAB if format_ == "tsv" else None

@@ -21,7 +21,7 @@ from .s3 import SCHEME, upload
 from .schema import Field
 from .table import Block, Table
 from .template import check_columns
-from .text_writers import DelimitedWriter, ObjectWriter, delimiter_of
+from .text_writers import DelimitedWriter, ObjectWriter
 
 
 @dataclass(kw_only=True)
@@ -64,6 +64,8 @@ class _Writer(Protocol):
 
     def end(self) -> None: ...
 
+    def abandon(self) -> None: ...
+
 
 def write(
     target: str | os.PathLike[str],
@@ -88,9 +90,13 @@ def write(
     summary.columns = tuple(field.name for field in fields)
     with _placed(name) as file, packed(file, packing_of(name)) as packer:
         writer = _writer(packer, table, fields, kind)
-        for block, answers in joined(table, recipe, results, reader, summary):
-            writer.write(block, [list(column) for column in zip(*(answer.row for answer in answers), strict=True)])
-        writer.end()
+        try:
+            for block, answers in joined(table, recipe, results, reader, summary):
+                writer.write(block, [list(column) for column in zip(*(answer.row for answer in answers), strict=True)])
+            writer.end()
+        except BaseException:
+            writer.abandon()
+            raise
     return summary
 
 
@@ -141,7 +147,7 @@ def fresh(fields: Iterable[Field], taken: Sequence[str]) -> list[Field]:
 
 def _writer(file: IO[bytes], table: Table, fields: Sequence[Field], kind: str) -> _Writer:
     if kind in ("csv", "tsv"):
-        return DelimitedWriter(file, table, fields, delimiter_of(kind))
+        return DelimitedWriter(file, table, fields, tabs=kind == "tsv")
     if kind in ("jsonl", "json"):
         return ObjectWriter(file, table, fields, array=kind == "json")
     return ArrowWriter(file, table, fields, kind)

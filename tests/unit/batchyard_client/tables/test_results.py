@@ -1,0 +1,75 @@
+"""One result for each row, in order, or a refusal."""
+
+import json
+import random
+from collections.abc import Iterable
+
+import pytest
+
+from batchyard_client.tables import ResultsMismatch
+from batchyard_client.tables.results import MOST_HELD, Results
+from tests.unit.batchyard_client.tables.made import chat
+
+
+def taken(lines: Iterable[bytes], rows: int) -> list[str]:
+    results = Results(lines)
+    found = [results.of(row)["custom_id"] for row in range(1, rows + 1)]
+    results.end()
+    assert results.taken == rows
+    return found
+
+
+def names(rows: int) -> list[str]:
+    return [f"row-{row}" for row in range(1, rows + 1)]
+
+
+def test_lines_in_order_are_taken_as_they_come() -> None:
+    assert taken(map(chat, range(1, 4)), 3) == names(3)
+
+
+def test_pieces_of_many_lines_and_blank_lines_are_taken() -> None:
+    assert taken([b"\n", chat(1) + chat(2) + b"\n", chat(3)], 3) == names(3)
+
+
+def test_lines_out_of_order_wait_for_their_turn() -> None:
+    lines = [chat(row) for row in range(1, 500)]
+    random.Random(1).shuffle(lines)  # noqa: S311 - made the same each time
+    assert taken(lines, 499) == names(499)
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ([chat(1), chat(3)], "no result for row 2: the results are not those of this table, or not whole"),
+        ([chat(1), chat(2), chat(3), chat(4)], "a result for row 4, which is no row that was asked"),
+        ([chat(4), chat(1), chat(2), chat(3)], "a result for row 4"),
+        ([chat(1), chat(1), chat(2), chat(3)], "two results for row 1"),
+        ([chat(2), chat(2), chat(1), chat(3)], "two results for row 2"),
+        ([chat(0), chat(1), chat(2), chat(3)], "two results for row 0, or row 0 was not asked"),
+        ([b'{"custom_id":"task-1"}'], "The result 'task-1' is of no row of a table"),
+        ([b'{"custom_id":"row-\xc2\xb2"}'], "is of no row"),
+        ([b'{"custom_id":1}'], "The result 1 is of no row"),
+        ([b'{"id":"x"}'], "The result None is of no row"),
+        ([b"[1]"], "A result is no JSON object"),
+        ([b'{"custom_id":"row-1"'], "A result is no JSON: "),
+        ([], "no result for row 1"),
+    ],
+)
+def test_anything_but_one_result_for_each_row_is_refused(lines: list[bytes], told: str) -> None:
+    with pytest.raises(ResultsMismatch) as caught:
+        taken(lines, 3)
+    assert told in str(caught.value)
+
+
+def test_only_so_many_lines_wait() -> None:
+    lines = (b'{"custom_id":"row-%d"}' % row for row in range(2, 2 * MOST_HELD))
+    with pytest.raises(
+        ResultsMismatch, match="no result for row 1 where it should be: the results must be in the order"
+    ):
+        taken(lines, 2 * MOST_HELD)
+    assert json.loads(next(lines))["custom_id"] == f"row-{MOST_HELD + 3}"
+
+
+def test_numbers_beyond_all_bounds_are_read_as_null() -> None:
+    line = b'{"custom_id":"row-1","response":{"status_code":200,"body":{"x":1e999}}}'
+    assert Results([line]).of(1)["response"]["body"] == {"x": None}
