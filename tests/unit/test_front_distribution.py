@@ -50,7 +50,12 @@ def test_help_imports_nothing_heavy_so_that_it_comes_at_once() -> None:
     script = LIGHT.format(HEAVY)
     for arguments in (["--help"], ["run", "--help"], ["completion", "bash"]):
         told = subprocess.run(  # noqa: S603 - our own Python
-            [sys.executable, "-c", script, *arguments], cwd=FRONT, capture_output=True, text=True, check=True, timeout=60
+            [sys.executable, "-c", script, *arguments],
+            cwd=FRONT,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
         )
         assert told.stdout.splitlines()[-1] == "", told.stdout
 
