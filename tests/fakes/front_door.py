@@ -222,6 +222,8 @@ class _Door(BaseHTTPRequestHandler):
                 return books.announce(json.loads(data))
             case "POST", ["files"]:
                 return books.form(data)
+            case "GET", ["files", file_id] if file_id in books.files:
+                return 200, {name: books.files[file_id][name] for name in ("id", "bytes", "filename", "status")}
             case "GET", ["files", file_id, "content"]:
                 return 200, books.contents[file_id]
             case "POST", ["batches"]:

@@ -57,7 +57,7 @@ class Content:
         """
         self.path, self._home, self._lines = path, home, lines
         self._seen = None if path is None else f"seen/{_hashed([str(path), name])}.json"
-        self._spool: Path | None = None
+        self._read_at: list[int] = []
 
     @property
     def made(self) -> bool:
@@ -66,10 +66,11 @@ class Content:
 
     def digest(self, passed: Passed, *, pack: bool) -> Digest:
         """Read the input once, unless it was read before and has not changed; raises UsageFault."""
+        self._read_at = state = self._state()
         seen = self._known()
         if seen is not None:
             return seen
-        state, now = self._state(), time.time_ns()
+        now = time.time_ns()
         found = self._make(passed, pack=pack) if self._lines is not None else _of_requests(self._own_path(), passed)
         if self._seen is not None and state == self._state() and now - state[1] > SETTLED:
             self._home.write(self._seen, msgspec.json.encode(Seen(found=found, state=state, seen_at=now)))
@@ -85,6 +86,11 @@ class Content:
             if again.digest != found.digest:
                 raise UsageFault("The input changed while it was read. Run the command again.")
         return known
+
+    def check_unchanged(self) -> None:
+        """Raise UsageFault if the input has changed since it was read: its key would be that of another content."""
+        if self._state() != self._read_at:
+            raise UsageFault("The input changed while it was sent. Run the command again.")
 
     def forget_body(self, found: Digest) -> None:
         """Remove what was kept for the upload."""

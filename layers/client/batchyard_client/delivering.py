@@ -41,7 +41,8 @@ class Delivered(msgspec.Struct, frozen=True, kw_only=True):
 def results_of(front: Front, view: View, folder: Path) -> Results:
     """Fetch the results of an ended batch into a folder; raises Refused if it has none."""
     if view.status == "failed" and view.output_file_id is None and view.error_file_id is None:
-        raise Refused(f"{view.id} failed: {' '.join(view.reasons[:5]) or 'the service gives no reason.'}")
+        why = " ".join(view.reasons[:5]) or "the service gives no reason."
+        raise Refused(f"{view.id} failed: {why} With --new the same content becomes another batch.")
     with front.screen.bar("Fetching", None, of_bytes=True) as bar:
         return Fetch(front.service, front.patience, view, folder).run(bar)
 

@@ -12,13 +12,15 @@ from typing import Any, Final
 
 import msgspec
 
+from batch_client import NotFoundError
+
 from .content import Digest
 from .errors import Refused
 from .front import Front
 from .inputs import Input
 from .job_record import JobRecord, key_of, stem_of
 from .packing import pays_off
-from .service import View, is_missing
+from .service import View
 from .uploading import Upload
 
 ESTIMATE_SECONDS: Final = 900.0  # after which a batch is created without an estimate
@@ -131,10 +133,16 @@ class Sending:
     def _still_there(self, batch_id: str) -> bool:
         try:
             self._front.patience.run(lambda: self._front.service.retrieve(batch_id))
-        except Exception as error:
-            if is_missing(error):
-                return False
-            raise
+        except NotFoundError:
+            return False
+        return True
+
+    def _file_there(self, record: JobRecord) -> bool:
+        """Tell whether the file of an earlier command is there still: a file expires."""
+        try:
+            self._front.patience.run(lambda: self._front.service.client.retrieve_file(str(record.file_id)))
+        except NotFoundError:
+            return False
         return True
 
     def _fresh(self, stem: str, found: Digest, nonce: str) -> JobRecord:
@@ -147,6 +155,8 @@ class Sending:
     def _sent(self, record: JobRecord, found: Digest) -> JobRecord:
         """Upload, estimate and create, as far as an earlier command has not."""
         front = self._front
+        if record.uploaded and not self._file_there(record):
+            record = msgspec.structs.replace(record, file_id=None, packed=None, uploaded=False)
         if not record.uploaded:
             record = self._uploaded(record, found)
         if self._options.estimate and record.creating_at is None and front.service.is_batchyard:
@@ -172,6 +182,7 @@ class Sending:
         with front.screen.bar("Uploading", path.stat().st_size, of_bytes=True) as bar:
             upload = Upload(front.service, front.patience, path, self._filename(path), bar.passed)
             file_id = upload.send(record.file_id, keep)
+        self._content.check_unchanged()
         return front.records.keep(msgspec.structs.replace(kept, file_id=file_id, uploaded=True))
 
     def _body(self, record: JobRecord, found: Digest) -> Path:

@@ -13,7 +13,6 @@ from batch_client import (
     BatchClient,
     ConflictError,
     CreateOutcomeUnknown,
-    NotFoundError,
     RetryPolicy,
 )
 
@@ -210,11 +209,6 @@ class Service:
             if found is None:
                 raise
             return found
-
-
-def is_missing(error: Exception) -> bool:
-    """Tell whether an error says that the service does not know the object."""
-    return isinstance(error, NotFoundError)
 
 
 def _of(batch_id: str) -> str:

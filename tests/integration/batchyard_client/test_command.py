@@ -205,6 +205,47 @@ def test_a_batch_that_the_service_knows_no_more_is_sent_again(books: Books) -> N
     assert len(books.batches) == 2  # the estimate and the batch
 
 
+def test_a_file_that_has_expired_before_its_batch_was_made_is_sent_again(books: Books) -> None:
+    assert main(["estimate", requests(), "--quiet"]) == 0
+    books.files.clear()
+    assert main(["run", "in.jsonl", "--quiet"]) == 0
+    assert len(books.paid) == 1
+
+
+def test_an_input_that_changes_while_it_is_sent_becomes_no_batch(
+    books: Books, capsys: pytest.CaptureFixture[str]
+) -> None:
+    requests()
+
+    def watch(when: str, name: str) -> None:
+        if when == "before" and name == "POST /v1/files":
+            requests(rows=ROWS + 1)
+
+    books.watch = watch
+    assert main(["run", "in.jsonl"]) == 2
+    assert "The input changed while it was sent" in capsys.readouterr().err
+    assert not books.paid
+    books.watch = lambda _when, _name: None
+    assert main(["run", "in.jsonl", "--quiet"]) == 0
+    assert len(books.paid) == 1
+
+
+def test_a_batch_that_failed_says_why_and_how_to_make_another(books: Books, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["submit", requests(), "--quiet"]) == 0
+    books.batches[books.paid[0]] |= {
+        "status": "failed", "errors": {"data": [{"line": 3, "message": "no url", "code": "missing"}]}
+    }  # fmt: skip
+    assert main(["run", "in.jsonl"]) == 3
+    assert "line 3: no url (missing) With --new" in capsys.readouterr().err
+    assert main(["run", "in.jsonl", "--new", "--quiet"]) == 0
+    assert len(books.paid) == 2
+
+
+def test_a_patient_upload_of_a_table_is_packed_where_that_is_asked(books: Books) -> None:
+    assert main(["run", table(), *PROMPT, "--pack", "--quiet"]) == 0
+    assert books.contents["file-0"].startswith(b"\x1f\x8b")
+
+
 def test_the_python_call_gives_each_row_its_answer(books: Books) -> None:
     books.failing = {"row-2"}
     rows = [{"id": number, "text": f"text {number}"} for number in range(3)]
