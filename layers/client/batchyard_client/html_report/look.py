@@ -8,7 +8,7 @@ STYLE: Final = """
 :root{color-scheme:light dark;--line:#8884;--good:#2a7d4f;--bad:#b3392f;--bar:#4a78b5}
 *{box-sizing:border-box}
 body{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.5rem;overflow-wrap:anywhere}h2{font-size:1.15rem;margin-top:2.5rem}
+h1{font-size:1.5rem;overflow-wrap:anywhere}h2{font-size:1.15rem;margin-top:2.5rem}h3{font-size:1rem;margin:.6rem 0 0}
 table{border-collapse:collapse;width:100%}
 th,td{text-align:left;padding:.3rem .8rem .3rem 0;border-bottom:1px solid var(--line)}
 td.number,th.number{text-align:right;font-variant-numeric:tabular-nums}
