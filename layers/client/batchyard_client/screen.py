@@ -105,13 +105,13 @@ class _PlainBar:
 
     def passed(self, count: int) -> None:
         with self._lock:
-            self.show(self._done + count)
+            self.show(self._done + count, self._total)
 
     def show(self, done: int, total: int | None = None, note: str = "") -> None:
-        changed = note != self._note and bool(note)
+        changed = (note != self._note and bool(note)) or (done == total and done != self._done)
         self._done, self._total, self._note = done, total or self._total, note
         now = time.monotonic()
-        if changed or now - self._told >= self._every or (done == self._total and done > 0):
+        if changed or now - self._told >= self._every:
             self._told = now
             self._screen.say(f"{self._label}: {self._amount()}{f', {note}' if note else ''}")
 

@@ -13,9 +13,16 @@ import pytest
 
 from tests.fakes.front_door import KEY, Books, front_door
 
-LINES = 1_600
-PARTS = 3  # of 8 MiB, but the last one
-MOMENTS = 12
+LINES = 1_000
+PARTS = 2  # of 8 MiB, and the rest
+PRESIGN, PUT, CREATE, LOOK = "POST /v1/uploads/presign", "PUT /s3/", "POST /v1/batches", "GET /v1/batches/batch_"
+#: Each is struck at once: before or after which request, and at which of these.
+MOMENTS = [
+    ("before", PRESIGN, 1), ("after", PRESIGN, 1), ("before", PUT, 1), ("after", PUT, 1), ("after", PUT, PARTS),
+    ("after", PRESIGN, 2), ("before", CREATE, 1), ("after", CREATE, 1), ("before", CREATE, 2), ("after", CREATE, 2),
+    ("after", LOOK, 1), ("after", LOOK, 4), ("after", "GET /v1/usage", 1), ("before", "GET /v1/files/", 1),
+    ("after", "GET /v1/files/", 2),
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -52,60 +59,41 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 
 class Killer:
-    """Count the moments before and after each request, and strike at one of them."""
+    """Kill the command at one moment."""
 
-    def __init__(self, books: Books, at: int | None, number: int = signal.SIGKILL) -> None:
-        self.seen: list[str] = []
-        self._at, self._number = at, number
+    def __init__(self, books: Books, when: str, name: str, nth: int) -> None:
+        self._moment, self._left = (when, name), nth
         self._lock = threading.Lock()
         self._ready = threading.Event()
-        self.process: subprocess.Popen[str] | None = None
-        self.status: int | None = None
+        self._process: subprocess.Popen[str] | None = None
         books.watch = self._watch
 
     def aim(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
+        self._process = process
         self._ready.set()
 
     def _watch(self, when: str, name: str) -> None:
         with self._lock:
-            self.seen.append(f"{when} {name}")
-            mine = len(self.seen) - 1 == self._at
-        if mine:
+            self._left -= when == self._moment[0] and name.startswith(self._moment[1])
+            struck, self._left = self._left == 0, self._left or -1
+        if struck:
             self._ready.wait(30)
-            assert self.process is not None
-            self.process.send_signal(self._number)
+            assert self._process is not None
+            self._process.kill()
 
 
-def run_killed(books: Books, source: Path, tmp_path: Path, at: int | None, number: int = signal.SIGKILL) -> Killer:
-    killer = Killer(books, at, number)
-    process = command(books, tmp_path / "home", "run", str(source), "--out", f"{tmp_path}/out/", "--quiet")
-    killer.aim(process)
-    killer.status = ended(process)[0]
-    books.watch = lambda _when, _name: None
-    return killer
-
-
-@pytest.fixture(scope="module")
-def moments(source: Path, tmp_path_factory: pytest.TempPathFactory) -> int:
-    """Count the moments of a run that nobody kills."""
-    with front_door() as books:
-        killer = run_killed(books, source, tmp_path_factory.mktemp("whole"), None)
-        assert killer.status == 0
-        assert len(books.paid) == 1
-        assert len(books.parts) == PARTS
-    return len(killer.seen)
-
-
-@pytest.mark.parametrize("moment", range(MOMENTS))
+@pytest.mark.parametrize(("when", "name", "nth"), MOMENTS)
 def test_killed_at_any_moment_and_repeated_the_provider_is_paid_once(
-    books: Books, source: Path, tmp_path: Path, moments: int, moment: int
+    books: Books, source: Path, tmp_path: Path, when: str, name: str, nth: int
 ) -> None:
-    at = moment * (moments - 1) // (MOMENTS - 1)
-    killer = run_killed(books, source, tmp_path, at)
-    assert killer.status in (-signal.SIGKILL, 0)  # 0: struck after the last answer
-    status, _, said = ended(command(books, tmp_path / "home", "run", str(source), "--out", f"{tmp_path}/out/"))
-    assert (status, len(books.paid)) == (0, 1), (killer.seen[at], said)
+    run = ("run", str(source), "--out", f"{tmp_path}/out/")
+    killer = Killer(books, when, name, nth)
+    process = command(books, tmp_path / "home", *run)
+    killer.aim(process)
+    assert ended(process)[0] == -signal.SIGKILL
+    books.watch = lambda _when, _name: None
+    status, _, said = ended(command(books, tmp_path / "home", *run))
+    assert (status, len(books.paid)) == (0, 1), said
     output = (tmp_path / "out/output.jsonl").read_bytes().splitlines()
     assert [json.loads(line)["custom_id"] for line in output] == [f"r{number}" for number in range(LINES)]
     whole = {number for file_id, number in books.parts if file_id == books.parts[-1][0]}
