@@ -224,7 +224,14 @@ def _row(view: View) -> tuple[str, ...]:
 
     made = datetime.fromtimestamp(view.created_at or 0, UTC).strftime("%Y-%m-%d %H:%M")
     spent = "" if view.usd is None else f"{view.usd:,.4f}"
-    return (view.id, "estimate" if view.dry_run else view.status, f"{view.counts.total:,}", f"{view.counts.failed:,}", spent, made)
+    return (
+        view.id,
+        "estimate" if view.dry_run else view.status,
+        f"{view.counts.total:,}",
+        f"{view.counts.failed:,}",
+        spent,
+        made,
+    )
 
 
 def _table(rows: Iterable[tuple[str, ...]], head: tuple[str, ...]) -> None:

@@ -16,7 +16,7 @@ from .packing import check_packing, packed, packing_of
 from .reading import Format, format_of
 from .recipe import Recipe
 from .requests import skips
-from .results import Results
+from .results import Absent, Results
 from .s3 import SCHEME, upload
 from .schema import Field
 from .table import Block, Table
@@ -75,10 +75,12 @@ def write(
     *,
     format: Format | None = None,  # noqa: A002 - its name in `read` too
     price: Price | None = None,
+    absent: Absent = "refuse",
 ) -> Summary:
     """Write each row of a table with its answer; the target's name tells the format.
 
-    Nothing stands under that name unless each row has exactly one result, and each result a row.
+    Nothing stands under that name unless each row has exactly one result, and each result a row. With `absent="tell"` a row
+    may have none, which its error says then.
     """
     check_columns(recipe.columns, table.columns, table.name)
     name = os.fspath(target)
@@ -91,7 +93,7 @@ def write(
     with _placed(name) as file, packed(file, packing_of(name)) as packer:
         writer = _writer(packer, table, fields, kind)
         try:
-            for block, answers in joined(table, recipe, results, reader, summary):
+            for block, answers in joined(table, recipe, Results(results, absent), reader, summary):
                 writer.write(block, [list(column) for column in zip(*(answer.row for answer in answers), strict=True)])
             writer.end()
         except BaseException:
@@ -112,10 +114,9 @@ def check_target(target: str | os.PathLike[str], table: Table, *, format: Format
 
 
 def joined(
-    table: Table, recipe: Recipe, lines: Iterable[bytes], reader: Reader, summary: Summary
+    table: Table, recipe: Recipe, results: Results, reader: Reader, summary: Summary
 ) -> Iterator[tuple[Block, list[Answer]]]:
     """Yield the rows with their answers, and count them; raise `ResultsMismatch` unless they are one for each."""
-    results = Results(lines)
     for block in table.blocks():
         answers: list[Answer] = []
         for row, skipped in enumerate(skips(table, recipe, block), block.first):
@@ -127,7 +128,7 @@ def joined(
                 summary.add(answers[-1])
         yield block, answers
     results.end()
-    if results.taken + summary.skipped != summary.rows:
+    if results.taken + results.absent + summary.skipped != summary.rows:
         raise ResultsMismatch(
             f"{results.taken} results are for {summary.rows} rows, of which {summary.skipped} were skipped"
         )

@@ -184,6 +184,16 @@ def test_values_that_a_format_cannot_hold_are_told(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_rows_without_a_result_are_written_where_that_is_asked_for(tmp_path: Path) -> None:
+    summary = write(tmp_path / "o.csv", read([{"text": "a"}] * 3), ASK, [chat(1), chat(3)], absent="tell")
+    assert [row["error"] for row in read(tmp_path / "o.csv").rows()] == [
+        "",
+        "no_result: there is no result for this row",
+        "",
+    ]
+    assert (summary.rows, summary.answered, summary.failed) == (3, 2, 1)
+
+
 def test_the_answers_of_another_table_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ResultsMismatch, match="a result for row 3"):
         write(tmp_path / "o.csv", read([{"text": "a"}] * 2), ASK, chats(3))
