@@ -1,12 +1,15 @@
 """Rows and their answers, joined and written: whole, in order, and under the target's name only when all is proved."""
 
+import errno
 import os
+import secrets
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Final, Protocol
 
 from .answers import FACTS, Answer, Price, Reader
 from .arrow_writers import ArrowWriter
@@ -22,6 +25,9 @@ from .schema import Field
 from .table import Block, Table
 from .template import check_columns
 from .text_writers import DelimitedWriter, ObjectWriter
+
+# Errors that only writing has.
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
 @dataclass(kw_only=True)
@@ -167,29 +173,43 @@ def _placed(name: str, *, keep: bool = True) -> Iterator[IO[bytes]]:
         raise UnwritableTable(f"{name} is a folder. Name a file in it")
     far = name.startswith(SCHEME)
     folder = Path(tempfile.gettempdir()) if far else Path(name).parent
+    temporary = folder / f".{secrets.token_hex(8)}.part"
+    with _told(name):
+        file = open(temporary, "xb", opener=_private if far else None)  # noqa: SIM115 - closed below
     try:
-        number, temporary = tempfile.mkstemp(dir=folder, prefix=f".{Path(name).name}.", suffix=".part")
-    except OSError as error:
-        raise UnwritableTable(f"{name} cannot be written: {error.strerror}") from error
-    try:
-        with open(number, "wb") as file:  # noqa: PTH123 - of a file that is open already
+        with file:
             yield file
-            file.flush()
-            os.fsync(number)
+            with _told(name):
+                file.flush()
+                os.fsync(file.fileno())
         if keep and far:
-            upload(Path(temporary), name)
+            upload(temporary, name)
         elif keep:
-            _renamed(Path(temporary), Path(name))
+            with _told(name):
+                _renamed(temporary, Path(name))
+    except OSError as error:
+        if error.errno not in _FULL:  # it is of what was read meanwhile, such as results that come from a service
+            raise
+        raise UnwritableTable(f"{name} cannot be written: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise UnwritableTable(f"{name} cannot be written: {error.strerror or error}") from error
-    finally:
-        with suppress(FileNotFoundError):
-            Path(temporary).unlink()
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that nobody else may read: others may look into the folder of temporary files."""
+    return os.open(path, flags, 0o600)
 
 
 def _renamed(temporary: Path, target: Path) -> None:
-    """Give the file its name, and the rights that a new file has."""
-    mask = os.umask(0)
-    os.umask(mask)
-    temporary.chmod(0o666 & ~mask)
+    """Give the file its name, and the rights of the file that it replaces."""
+    if target.exists():
+        shutil.copymode(target, temporary)
     temporary.replace(target)
