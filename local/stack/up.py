@@ -1,10 +1,12 @@
 """Keep the stack running, and print where programs reach it."""
 
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import requests
 
@@ -13,8 +15,8 @@ from local.stack.api_key import make_api_key
 from local.stack.door import open_doors
 from local.stack.running import TENANT, Stack
 
-COMMAND = ".venv/bin/batchyard"
-SAMPLE = "local/requests.jsonl"
+_COMMAND = ".venv/bin/batchyard"
+_SAMPLE = Path("local/requests.jsonl")
 _CHECK_SECONDS = 0.3
 _WARM_SECONDS = 10.0
 
@@ -54,13 +56,18 @@ def _guide(stack: Stack, api_key: str) -> str:
         "The stack is up; Ctrl-C ends it. In another terminal, the command of docs/cli.md reaches it so:\n"
         f"  export BATCHYARD_URL={stack.base_url}\n"
         f"  export BATCHYARD_KEY={api_key}\n"
-        f"  {COMMAND} run {SAMPLE} --out answers/\n"
+        f"  {same_command(_SAMPLE, Path('answers'))}\n"
         "AWS's own clients reach it so:\n"
         f"  {access} AWS_DEFAULT_REGION={REGION} aws --endpoint-url {stack.endpoint_url} s3 cp mine.jsonl {inbox}\n"
         f"  AWS_ENDPOINT_URL={stack.endpoint_url} {access} AWS_DEFAULT_REGION={REGION} make key TABLE={stack.table}\n"
         f"(the second makes another API key), and OpenAI's with base_url={stack.base_url} and the api_key above.\n"
         "In another terminal, make status shows the batches."
     )
+
+
+def same_command(source: Path, out: Path) -> str:
+    """Return the command of people that runs a file of requests."""
+    return shlex.join([_COMMAND, "run", str(source), "--out", f"{out}/"])
 
 
 def addresses(stack: Stack, api_key: str) -> dict[str, str]:

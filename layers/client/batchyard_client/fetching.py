@@ -62,6 +62,8 @@ class Fetch:
         """Fetch all results; raises Refused if there are none, and Stopped if a file is not what the report says."""
         self._folder.mkdir(parents=True, exist_ok=True)
         report = self._report()
+        sizes = [((report or {}).get(member) or {}).get("bytes") or 0 for member in ("output", "errors")]
+        bar.show(0, sum(sizes) or None)
         for name, member, file_id in (
             (OUTPUT, "output", self._view.output_file_id),
             (ERRORS, "errors", self._view.error_file_id),

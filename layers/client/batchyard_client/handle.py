@@ -43,7 +43,7 @@ class Job:
     def watch(self) -> View:
         """Wait until the batch has ended, and show its progress."""
         front = self._front
-        with front.words(), front.screen.bar(self.id, None) as bar:
+        with front.words(), front.screen.bar("Running", None) as bar:
             return watch(front.service, front.patience, self.id, bar, front.sleep)
 
     def results(self) -> Answers:

@@ -190,7 +190,8 @@ def _status(told: Delivered) -> int:
 
 def _watched(front: Front, batch_id: str) -> View:
     UNDER_WAY.append(batch_id)
-    with front.screen.bar(batch_id, None) as bar:
+    front.screen.say(f"The batch is {batch_id}")
+    with front.screen.bar("Running", None) as bar:
         view = watched(front.service, front.patience, batch_id, bar, front.sleep)
     UNDER_WAY.clear()
     return view
@@ -224,14 +225,8 @@ def _row(view: View) -> tuple[str, ...]:
 
     made = datetime.fromtimestamp(view.created_at or 0, UTC).strftime("%Y-%m-%d %H:%M")
     spent = "" if view.usd is None else f"{view.usd:,.4f}"
-    return (
-        view.id,
-        "estimate" if view.dry_run else view.status,
-        f"{view.counts.total:,}",
-        f"{view.counts.failed:,}",
-        spent,
-        made,
-    )
+    status = "estimate" if view.dry_run else view.status
+    return (view.id, status, f"{view.counts.total:,}", f"{view.counts.failed:,}", spent, made)
 
 
 def _table(rows: Iterable[tuple[str, ...]], head: tuple[str, ...]) -> None:
