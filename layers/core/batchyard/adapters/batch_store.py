@@ -186,7 +186,7 @@ def _batch(item: dict[str, Any]) -> Batch:
     """Read a batch. Before its usage is final, the sums of its shards stand for it; a pause counts while a shard waits."""
     used = {name: item.get(f"{USED}{name}", 0) for name in Usage.__struct_fields__}
     cost = {name: item.get(f"{COST}{name}", 0) for name in Cost.__struct_fields__}
-    known = {"usage": used if any(used.values()) else None, "cost": cost, **item}
+    known = {"usage": used if any(used.values()) else None, **item, "cost": item.get("cost") or cost}
     return msgspec.convert({**known, "paused": item.get("paused") if item.get(HELD) else None}, Batch)
 
 
