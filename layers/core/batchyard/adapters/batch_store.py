@@ -219,6 +219,8 @@ def _share(before: Shard | None, after: Shard) -> dict[str, Any]:
     cost = msgspec.structs.asdict(after.cost - (before.cost if before else Cost()))
     sums = {f"{USED}{name}": count for name, count in used.items() if count}
     sums |= {f"{COST}{name}": amount for name, amount in cost.items() if amount}
+    expected = after.expected - (before.expected if before else 0)
+    sums |= {"expected": expected} if expected else {}
     sets, adds, deletes = [], [f"{name} :{name}" for name in sums], list[str]()
     values = encode({f":{name}": more for name, more in sums.items()})
     if completed or failed:

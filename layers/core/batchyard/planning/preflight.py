@@ -124,12 +124,19 @@ def _bad_lines(progress: PlanProgress) -> dict[str, int]:
     return {code: count for code, count in sorted(progress.codes.items()) if code != EMPTY}
 
 
+def unpriced(found: Preflight, limit: str, param: str | None = None) -> BatchError | None:
+    """Say that a model has no price, so that a `limit` cannot be kept; None if all models have one."""
+    if found.estimated_usd is not None:
+        return None
+    model = next((each.model for each in found.models if each.estimated_usd is None), None)
+    message = f"There is no price for the model {model!r}, so {limit} cannot be kept. Leave one of them out."
+    return BatchError("unknown_price", message, param)
+
+
 def too_dear(found: Preflight, most: str) -> BatchError | None:
     """Say why an estimate is refused: no price, or more than `most` US dollars; None if it is not."""
-    unknown = next((each.model for each in found.models if each.estimated_usd is None), None)
     if found.estimated_usd is None:
-        message = f"There is no price for the model {unknown!r}, so max_cost_usd cannot be kept. Leave one of them out."
-        return BatchError("unknown_price", message, "max_cost_usd")
+        return unpriced(found, "max_cost_usd", "max_cost_usd")
     asked = amount(most)
     if asked is not None and Decimal(str(found.estimated_usd)) <= asked:
         return None

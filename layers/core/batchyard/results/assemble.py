@@ -9,6 +9,8 @@ from typing import Final
 
 import msgspec
 
+from batchyard.budgets.spending import this_month
+from batchyard.budgets.warnings import warn
 from batchyard.costs.cost import Cost
 from batchyard.costs.usage import Usage
 from batchyard.domain import nesting, object_keys, statuses
@@ -45,6 +47,7 @@ def assemble(services: Services, batch_id: str, seconds_left: Callable[[], float
     if not batch.ended:
         return BatchNext.ASSEMBLE
     services.event_bus.announce(batch)
+    warn(services, batch.tenant, this_month(services, batch.tenant), batch.batch_id)
     return BatchNext.FAILED if batch.status == statuses.FAILED else BatchNext.DONE
 
 
