@@ -27,6 +27,7 @@ def drain(run: SweepRun, batch: Batch, reason: BatchError) -> None:
             services, batch, shards, batch.counts.completed + batch.counts.failed
         )  # paid, though it came to nothing
         end_batch(services, batch_id, reason)
+        bill.publish_spent(shards)
         run.count("BatchesFailed", batch_id=batch_id)
         return
     drained = is_drained(batch, services.now())

@@ -80,6 +80,8 @@ def _finish(services: Services, batch: Batch, seconds_left: Callable[[], float])
     services.bucket.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))
     bill.keep(services, batch, shards, summary.lines - batch.taken_over)
     moved = services.batch_store.move_batch(batch.batch_id, status, services.now(), **found)
+    if moved is not None:
+        bill.publish_spent(shards)
     return moved or services.batch_store.batch(batch.batch_id)
 
 
