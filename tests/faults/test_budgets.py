@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def billed(world: StruckWorld) -> int:
     return sum(answer["response"]["body"]["usage"]["prompt_tokens"] for answer in answers)
 
 
-def warnings(world: StruckWorld) -> list[dict[str, object]]:
+def warnings(world: StruckWorld) -> list[dict[str, Any]]:
     return [event for each in world.events() if (event := json.loads(each)).get("object") == "budget.warning"]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from batchyard.costs.bill import bill_day
 from batchyard.costs.budget import month_of
-from batchyard.costs.cost import cost_of, dollars
+from batchyard.costs.cost import dollars
 from batchyard.costs.usage import Usage
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.stopping import estimate_for
@@ -95,6 +95,6 @@ def estimate(services: Services, batch: Batch, shard: Shard, lines: int, *, dire
     if found is None:
         return 0
     inputs, outputs = found["estimated_input_tokens"], found["estimated_output_tokens"]
-    price = services.settings.prices.of(shard.model, shard.endpoint, batch=not direct)
-    whole, of_lines = cost_of(Usage(inputs, 0, outputs, 0, inputs + outputs), price).amount, max(1, int(found["lines"]))
-    return whole * lines // of_lines
+    used, target = Usage(inputs, 0, outputs), (shard.model, shard.endpoint)
+    whole, of_lines = services.settings.prices.cost(used, *target, batch=not direct), max(1, int(found["lines"]))
+    return whole.amount * lines // of_lines
