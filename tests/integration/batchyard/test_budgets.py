@@ -12,10 +12,12 @@ from batchyard.adapters.quota_store import CLAIMED, QuotaStore
 from batchyard.api import batches
 from batchyard.api import usage as usage_api
 from batchyard.budgets.spending import CODE
+from batchyard.costs.bill import bill_day
 from batchyard.costs.budget import Budget, Warned
 from batchyard.costs.cost import PER_DOLLAR
 from batchyard.domain.errors import ApiError
 from batchyard.domain.step import Next, Step
+from batchyard.planning.new_batch import batch_id_of
 from batchyard.recovery.sweep import sweep
 from batchyard.results.assemble import assemble
 from batchyard.shards.fail import fail_batch
@@ -74,10 +76,10 @@ def test_a_batch_is_held_against_its_budget_from_submit_to_its_end(world: World)
     world.run_shard(Step(batch_id, 0, Next.POLL))
     found = month(world.services)
     assert (found.paid, found.expected) == (25 * PER_DOLLAR, 0)
+    held = world.drop(lines(10), "inbox/default/more.jsonl")
     assert assemble(world.services, batch_id) == "done"
     assert world.services.quota_store.told_warnings("default", "2026-09") == {50}
     assert usage_api.usage(world.services, "default", None, None, None)["budget"]["spent_usd"] == 25.0
-    held = world.drop(lines(10), "inbox/default/more.jsonl")
     assert world.run(held) == "failed"
     assert [error.code for error in world.services.batch_store.batch(held).errors] == [CODE]
     assert world.services.quota_store.told_warnings("default", "2026-09") == {50, 80, 100}
@@ -85,6 +87,7 @@ def test_a_batch_is_held_against_its_budget_from_submit_to_its_end(world: World)
 
 def test_a_spent_budget_refuses_uploads_and_calls(world: World) -> None:
     given(world, 5)
+    world.drop(lines(1), "inbox/default/early.jsonl")
     spend(world.services, 5)
     batch_id = world.drop(lines(1))
     assert world.services.batch_store.batch(batch_id).status == "failed"
@@ -96,7 +99,20 @@ def test_a_spent_budget_refuses_uploads_and_calls(world: World) -> None:
     assert refused.value.status == 402
 
 
-def test_the_sweep_refuses_an_upload_whose_event_was_missed_and_bills_what_came_to_nothing(world: World) -> None:
+def test_the_sweep_refuses_an_upload_whose_event_was_missed(world: World) -> None:
+    given(world, 5)
+    world.drop(lines(1))
+    world.backing.put("inbox/default/missed.jsonl", lines(1), {})
+    found = world.services.bucket.head("inbox/default/missed.jsonl")[0]
+    uploaded = boto3.client("s3").head_object(Bucket=BUCKET, Key="inbox/default/missed.jsonl")["LastModified"]
+    world.clock.now = uploaded.timestamp() + 60
+    spend(world.services, 5, day=bill_day(int(world.clock.now)))
+    sweep(world.services)
+    (error,) = world.services.batch_store.batch(batch_id_of(found)).errors
+    assert error.code == CODE
+
+
+def test_the_sweep_bills_what_was_paid_and_came_to_nothing(world: World) -> None:
     given(world, 20)
     batch_id = world.drop(lines(10))
     world.run_until_submitted(batch_id)

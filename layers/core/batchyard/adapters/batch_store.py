@@ -126,8 +126,8 @@ class BatchStore(Table):
 
     def open_of(self, tenant: str) -> Iterator[Batch]:
         """Yield a tenant's batches that have not ended; one of this very second may be missing."""
-        for item in self._query(f"{OPEN} = :tenant", {":tenant": tenant}, IndexName=OPEN):
-            yield _batch(self._get({"pk": item["pk"], "sk": BATCH}))
+        listed = self._query(f"{OPEN} = :tenant", {":tenant": tenant}, IndexName=OPEN)
+        return map(_batch, self._find_many({"pk": item["pk"], "sk": BATCH} for item in listed))
 
     def list_batches(self, tenant: str, after: str | None, limit: int) -> tuple[list[Batch], bool]:
         """Return a tenant's batches, newest first, behind the batch `after`, and whether more follow."""
