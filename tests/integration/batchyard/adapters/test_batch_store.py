@@ -24,9 +24,10 @@ class Client:
 
     def batch_get_item(self, *, RequestItems: Any) -> Any:  # noqa: N803 - boto3's own name
         self.calls.append("batch_get_item")
-        wanted = RequestItems[TABLE]
+        wanted: Any = RequestItems[TABLE]
         first, rest = wanted["Keys"][: self._most], wanted["Keys"][self._most :]
-        answer = boto3.client("dynamodb").batch_get_item(RequestItems={TABLE: {**wanted, "Keys": first}})
+        asked: Any = {TABLE: {**wanted, "Keys": first}}
+        answer = boto3.client("dynamodb").batch_get_item(RequestItems=asked)
         return {**answer, "UnprocessedKeys": {TABLE: {**wanted, "Keys": rest}} if rest else {}}
 
 
