@@ -37,7 +37,7 @@ def give(services: Services, dollars: int) -> None:
     services.quota_store.set_budget(Budget(tenant="default", amount=dollars * PER_DOLLAR, changed_at=NOW))
 
 
-def spend(services: Services, dollars: int, day: str = f"{MONTH}-02", name: str = "earlier") -> None:
+def spend(services: Services, dollars: int, day: str = f"{MONTH}-20", name: str = "earlier") -> None:
     """Let a batch have cost so much."""
     bill = Bill(day=day, batch_id=name, lines=1, usage={}, cost={"m": Cost(output=dollars * PER_DOLLAR)})
     services.quota_store.keep_bill("default", bill, 2**31)

@@ -14,6 +14,7 @@ from batchyard.costs.budget import month_of
 from batchyard.costs.cost import dollars
 from batchyard.costs.usage import Usage
 from batchyard.domain.batch import Batch, BatchError
+from batchyard.domain.numbers import DAY
 from batchyard.domain.stopping import estimate_for
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from batchyard.services import Services
 
 CODE: Final = "budget_exceeded"
+SETTLED_AFTER: Final = 5 * DAY  # a batch that drains is billed two days late, and the sweep may be late, too
 REMEDY: Final = "Have the operator raise the budget (make budget)"
 HELD: Final = BatchError(
     CODE,
@@ -63,10 +65,12 @@ def this_month(services: Services, tenant: str) -> Month | None:
     budget = services.quota_store.budget(tenant)
     if budget is None:
         return None
-    name = month_of(bill_day(services.now()))
+    now = services.now()
+    name, settled = month_of(bill_day(now)), bill_day(now - SETTLED_AFTER)
     running = {batch.batch_id: batch for batch in services.batch_store.open_of(tenant) if not batch.ended}
-    paid = 0
-    for bill in services.quota_store.bills(tenant, f"{name}-01", f"{name}-31"):
+    first, last = f"{name}-01", f"{name}-31"
+    paid = services.quota_store.paid_once(tenant, first, settled) if settled >= first else 0
+    for bill in services.quota_store.bills(tenant, max(first, bill_day(now - SETTLED_AFTER + DAY)), last):
         running.pop(bill.batch_id, None)
         paid += bill.amount
     paid += sum(batch.cost.amount for batch in running.values())
