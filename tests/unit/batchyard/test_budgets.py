@@ -188,3 +188,41 @@ def test_what_was_paid_counts_though_the_batch_came_to_nothing() -> None:
     assert month(world.services).spent == 20 * PER_DOLLAR
     total = usage(world.services, "default", None, None, None)["total"]
     assert (total["cost"]["usd"], total["lines"]) == (20.0, 10)
+
+
+def at_the_tail(dollars: int) -> tuple[World, Step]:
+    """Make a world whose three lines are about to be sent one by one, at the end of their window."""
+    world = world_of(dollars, deadline_action="finish", provider_base_url="https://api.openai.com/v1")
+    world.provider.polls_before_end = 1_000
+    batch_id = world.drop(lines(3, model="gpt-4.1-mini"))
+    world.run_until_submitted(batch_id)
+    world.clock.now += 0.95 * 86_400
+    step = Step(batch_id, 0, Next.POLL)
+    while step.next is not Next.SUBMIT:
+        step = world.step(step)
+    return world, step
+
+
+def test_the_last_lines_are_not_sent_one_by_one_where_the_budget_is_spent() -> None:
+    world, step = at_the_tail(100)
+    spend(world.services, 100)
+    assert world.step(step).next == "done"
+    assert world.provider.direct == []
+    (shard,) = world.services.batch_store.shards(step.batch_id)
+    assert shard.reason is not None
+    assert shard.reason.code == CODE
+
+
+def test_the_last_lines_count_at_their_estimate_before_they_go() -> None:
+    world, step = at_the_tail(100)
+    seen, send = list[int](), world.provider.send
+
+    def sent(url: str, body: bytes) -> Any:
+        seen.append(month(world.services).expected)
+        return send(url, body)
+
+    object.__setattr__(world.provider, "send", sent)
+    (shard,) = world.services.batch_store.shards(step.batch_id)
+    assert world.step(step).next == "done"
+    assert seen == [2 * shard.attempts[0].estimate] * 3  # the full price, which is twice that of a batch
+    assert month(world.services).expected == 0
