@@ -24,11 +24,13 @@ from .errors import (
 from .reading import FORMATS, Format, format_of, read
 from .recipe import Recipe
 from .requests import requests
+from .results import Absent, Results
 from .table import Block, Table
 from .writing import Summary, check_target, joined, write
 
 __all__ = [
     "FORMATS",
+    "Absent",
     "Answer",
     "Block",
     "CellError",
@@ -41,6 +43,7 @@ __all__ = [
     "Reader",
     "Recipe",
     "RecipeError",
+    "Results",
     "ResultsMismatch",
     "Summary",
     "Table",

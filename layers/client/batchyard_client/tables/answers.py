@@ -51,7 +51,7 @@ class Reader:
 
     def __init__(self, recipe: Recipe, price: Price | None = None) -> None:
         self._output, self._price = recipe.output, price
-        self._find = _FINDERS.get(recipe.url, _whole)
+        self._url = recipe.url
         #: The columns of the answer.
         self.fields = _answer_fields(recipe)
 
@@ -64,8 +64,8 @@ class Reader:
         response = _mapping(line.get("response"))
         body = _mapping(response.get("body"))
         good = response.get("status_code") in _SUCCESS
-        found, reason, refusal = self._find(body) if good else (None, None, None)
-        error = _error(line, response, body, good=good) or refusal
+        found, reason, refusal = found_in(self._url, body) if good else (None, None, None)
+        error = error_of(line) or refusal
         values, fault = self._values(found)
         used = _mapping(body.get("usage"))
         tokens = _count(used, "prompt_tokens", "input_tokens"), _count(used, "completion_tokens", "output_tokens")
@@ -110,6 +110,11 @@ def _answer_fields(recipe: Recipe) -> tuple[Field, ...]:
 
 
 _Found = tuple[object, str | None, str | None]
+
+
+def found_in(url: str, body: Mapping[str, Any]) -> tuple[object, str | None, str | None]:
+    """Return the answer of a body as its endpoint gives it, why the model stopped, and the words of a refusal."""
+    return _FINDERS.get(url, _whole)(body)
 
 
 def _of_chat(body: Mapping[str, Any]) -> _Found:
@@ -168,9 +173,11 @@ def _numbers(packed: str) -> list[float] | None:
         return None
 
 
-def _error(line: Mapping[str, Any], response: Mapping[str, Any], body: Mapping[str, Any], *, good: bool) -> str | None:
-    """Say in one text what the provider or Batchyard says is wrong."""
-    told = _mapping(line.get("error")) or ({} if good else _mapping(body.get("error")))
+def error_of(line: Mapping[str, Any]) -> str | None:
+    """Say in one text what the provider or Batchyard says is wrong with a line; None if nothing is."""
+    response = _mapping(line.get("response"))
+    good = response.get("status_code") in _SUCCESS
+    told = _mapping(line.get("error")) or ({} if good else _mapping(_mapping(response.get("body")).get("error")))
     if not told and good:
         return None
     if not told and not response:

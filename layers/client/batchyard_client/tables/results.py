@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -14,6 +14,10 @@ PREFIX: Final = "row-"
 #: How many lines, and bytes of them, are held where they come before their turn.
 MOST_HELD: Final = 20_000
 MOST_HELD_BYTES: Final = 64_000_000
+#: What to do where a row has no result: `refuse` all, or `tell` it in the row's error.
+Absent = Literal["refuse", "tell"]
+#: The line of a row that has none.
+NO_RESULT: Final = {"error": {"code": "no_result", "message": "there is no result for this row"}}
 _DECODE: Final = msgspec.json.Decoder().decode
 _SHOWN: Final = 80
 
@@ -21,12 +25,13 @@ _SHOWN: Final = 80
 class Results:
     """The lines of output and errors, taken row by row; a line that comes too early waits, within bounds."""
 
-    def __init__(self, lines: Iterable[bytes]) -> None:
+    def __init__(self, lines: Iterable[bytes], absent: Absent = "refuse") -> None:
+        self._tell = absent == "tell"
         self._lines = chain.from_iterable(piece.split(b"\n") for piece in lines)
         self._early: dict[int, bytes] = {}
         self._held = 0
-        #: How many lines were taken.
-        self.taken = 0
+        #: How many lines were taken, and how many rows had none.
+        self.taken = self.absent = 0
 
     def of(self, row: int) -> dict[str, Any]:
         """Return the line of a row; rows are asked for in order."""
@@ -54,12 +59,14 @@ class Results:
             self._early[number] = line
             self._held += len(line)
             if len(self._early) > MOST_HELD or self._held > MOST_HELD_BYTES:
-                raise ResultsMismatch(
-                    f"There is no result for row {row} where it should be: the results must be in the order of the rows"
-                )
-        raise ResultsMismatch(
-            f"There is no result for row {row}: the results are not those of this table, or not whole"
-        )
+                return self._none(row, " where it should be: the results must be in the order of the rows")
+        return self._none(row, ": the results are not those of this table, or not whole")
+
+    def _none(self, row: int, why: str) -> dict[str, Any]:
+        if not self._tell:
+            raise ResultsMismatch(f"There is no result for row {row}{why}")
+        self.absent += 1
+        return NO_RESULT
 
     def _read(self) -> Iterator[tuple[bytes, tuple[int, dict[str, Any]]]]:
         for line in self._lines:

@@ -1,12 +1,15 @@
 """Rows and their answers, joined and written: whole, in order, and under the target's name only when all is proved."""
 
+import errno
 import os
+import secrets
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Final, Protocol
 
 from .answers import FACTS, Answer, Price, Reader
 from .arrow_writers import ArrowWriter
@@ -16,12 +19,15 @@ from .packing import check_packing, packed, packing_of
 from .reading import Format, format_of
 from .recipe import Recipe
 from .requests import skips
-from .results import Results
+from .results import Absent, Results
 from .s3 import SCHEME, upload
 from .schema import Field
 from .table import Block, Table
 from .template import check_columns
 from .text_writers import DelimitedWriter, ObjectWriter
+
+# Errors that only writing has.
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
 @dataclass(kw_only=True)
@@ -75,10 +81,12 @@ def write(
     *,
     format: Format | None = None,  # noqa: A002 - its name in `read` too
     price: Price | None = None,
+    absent: Absent = "refuse",
 ) -> Summary:
     """Write each row of a table with its answer; the target's name tells the format.
 
-    Nothing stands under that name unless each row has exactly one result, and each result a row.
+    Nothing stands under that name unless each row has exactly one result, and each result a row. With `absent="tell"` a row
+    may have none, which its error says then.
     """
     check_columns(recipe.columns, table.columns, table.name)
     name = os.fspath(target)
@@ -91,7 +99,7 @@ def write(
     with _placed(name) as file, packed(file, packing_of(name)) as packer:
         writer = _writer(packer, table, fields, kind)
         try:
-            for block, answers in joined(table, recipe, results, reader, summary):
+            for block, answers in joined(table, recipe, Results(results, absent), reader, summary):
                 writer.write(block, [list(column) for column in zip(*(answer.row for answer in answers), strict=True)])
             writer.end()
         except BaseException:
@@ -112,10 +120,9 @@ def check_target(target: str | os.PathLike[str], table: Table, *, format: Format
 
 
 def joined(
-    table: Table, recipe: Recipe, lines: Iterable[bytes], reader: Reader, summary: Summary
+    table: Table, recipe: Recipe, results: Results, reader: Reader, summary: Summary
 ) -> Iterator[tuple[Block, list[Answer]]]:
     """Yield the rows with their answers, and count them; raise `ResultsMismatch` unless they are one for each."""
-    results = Results(lines)
     for block in table.blocks():
         answers: list[Answer] = []
         for row, skipped in enumerate(skips(table, recipe, block), block.first):
@@ -127,7 +134,7 @@ def joined(
                 summary.add(answers[-1])
         yield block, answers
     results.end()
-    if results.taken + summary.skipped != summary.rows:
+    if results.taken + results.absent + summary.skipped != summary.rows:
         raise ResultsMismatch(
             f"{results.taken} results are for {summary.rows} rows, of which {summary.skipped} were skipped"
         )
@@ -166,29 +173,43 @@ def _placed(name: str, *, keep: bool = True) -> Iterator[IO[bytes]]:
         raise UnwritableTable(f"{name} is a folder. Name a file in it")
     far = name.startswith(SCHEME)
     folder = Path(tempfile.gettempdir()) if far else Path(name).parent
+    temporary = folder / f".{secrets.token_hex(8)}.part"
+    with _told(name):
+        file = open(temporary, "xb", opener=_private if far else None)  # noqa: SIM115 - closed below
     try:
-        number, temporary = tempfile.mkstemp(dir=folder, prefix=f".{Path(name).name}.", suffix=".part")
-    except OSError as error:
-        raise UnwritableTable(f"{name} cannot be written: {error.strerror}") from error
-    try:
-        with open(number, "wb") as file:  # noqa: PTH123 - of a file that is open already
+        with file:
             yield file
-            file.flush()
-            os.fsync(number)
+            with _told(name):
+                file.flush()
+                os.fsync(file.fileno())
         if keep and far:
-            upload(Path(temporary), name)
+            upload(temporary, name)
         elif keep:
-            _renamed(Path(temporary), Path(name))
+            with _told(name):
+                _renamed(temporary, Path(name))
+    except OSError as error:
+        if error.errno not in _FULL:  # it is of what was read meanwhile, such as results that come from a service
+            raise
+        raise UnwritableTable(f"{name} cannot be written: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise UnwritableTable(f"{name} cannot be written: {error.strerror or error}") from error
-    finally:
-        with suppress(FileNotFoundError):
-            Path(temporary).unlink()
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that nobody else may read: others may look into the folder of temporary files."""
+    return os.open(path, flags, 0o600)
 
 
 def _renamed(temporary: Path, target: Path) -> None:
-    """Give the file its name, and the rights that a new file has."""
-    mask = os.umask(0)
-    os.umask(mask)
-    temporary.chmod(0o666 & ~mask)
+    """Give the file its name, and the rights of the file that it replaces."""
+    if target.exists():
+        shutil.copymode(target, temporary)
     temporary.replace(target)

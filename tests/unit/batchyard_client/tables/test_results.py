@@ -61,6 +61,30 @@ def test_anything_but_one_result_for_each_row_is_refused(lines: list[bytes], tol
     assert told in str(caught.value)
 
 
+def test_a_row_without_a_result_can_be_told_in_place_of_refusing_all() -> None:
+    results = Results([chat(4), chat(1), chat(3)], "tell")
+    found = [results.of(row).get("custom_id") for row in range(1, 6)]
+    results.end()
+    assert found == ["row-1", None, "row-3", "row-4", None]
+    assert (results.taken, results.absent) == (3, 2)
+
+
+def test_many_rows_without_results_are_told_while_lines_in_order_are_read() -> None:
+    present = [row for row in range(1, 3 * MOST_HELD) if row % 1_000]
+    results = Results((b'{"custom_id":"row-%d"}' % row for row in present), "tell")
+    found = [results.of(row).get("custom_id") for row in range(1, 3 * MOST_HELD)]
+    assert found == [f"row-{row}" if row % 1_000 else None for row in range(1, 3 * MOST_HELD)]
+    results.end()
+
+
+def test_what_is_of_no_row_is_refused_even_then() -> None:
+    results = Results([chat(1), chat(9)], "tell")
+    results.of(1)
+    results.of(2)
+    with pytest.raises(ResultsMismatch, match="a result for row 9"):
+        results.end()
+
+
 def test_only_so_many_lines_wait() -> None:
     lines = (b'{"custom_id":"row-%d"}' % row for row in range(2, 2 * MOST_HELD))
     with pytest.raises(

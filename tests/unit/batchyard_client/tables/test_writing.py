@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,6 +85,30 @@ def test_a_death_while_writing_leaves_what_was_there(tmp_path: Path, format_: st
     table = read([{"text": "a"}] * 2 * BLOCK_ROWS)
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path / f"o.{format_}", table, ASK, dying())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_what_breaks_while_results_are_read_is_not_said_of_the_target(tmp_path: Path, format_: str) -> None:
+    def breaking() -> Iterator[bytes]:
+        yield chat(1)
+        raise ConnectionResetError("the line dropped")
+
+    with pytest.raises(ConnectionResetError, match="the line dropped"):
+        write(tmp_path / f"o.{format_}", read([{"text": "a"}] * 2), ASK, breaking())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_a_full_disk_is_told_and_nothing_is_left(tmp_path: Path, format_: str) -> None:
+    table = read([{"text": os.urandom(500).hex()} for _ in range(3_000)])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+    try:
+        with pytest.raises(UnwritableTable, match=rf"o\.{format_} cannot be written: File too large"):
+            write(tmp_path / f"o.{format_}", table, ASK, chats(3_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -175,6 +200,17 @@ def test_a_written_file_has_the_rights_of_any_new_file(tmp_path: Path) -> None:
     assert os.stat(tmp_path / "o.csv").st_mode == os.stat(tmp_path / "other").st_mode  # noqa: PTH116 - of both alike
 
 
+def test_a_private_file_stays_private(tmp_path: Path) -> None:
+    (tmp_path / "o.csv").touch(mode=0o600)
+    write(tmp_path / "o.csv", read([{"text": "a"}]), ASK, chats(1))
+    assert (tmp_path / "o.csv").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_name_as_long_as_names_may_be_is_written(tmp_path: Path) -> None:
+    name = "x" * 251 + ".csv"
+    assert write(tmp_path / name, read([{"text": "a"}]), ASK, chats(1)).rows == 1
+
+
 def test_values_that_a_format_cannot_hold_are_told(tmp_path: Path) -> None:
     odd = pa.table({"text": ["a"], "odd": pa.array([(1, 2, 3)], pa.month_day_nano_interval())})
     with pytest.raises(UnwritableTable, match="cannot be written"):
@@ -182,6 +218,16 @@ def test_values_that_a_format_cannot_hold_are_told(tmp_path: Path) -> None:
     with pytest.raises(UnwritableTable, match="Row 1 cannot be written as JSON"):
         write(tmp_path / "o.jsonl", read([{"text": "a", "odd": object()}]), ASK, chats(1))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_without_a_result_are_written_where_that_is_asked_for(tmp_path: Path) -> None:
+    summary = write(tmp_path / "o.csv", read([{"text": "a"}] * 3), ASK, [chat(1), chat(3)], absent="tell")
+    assert [row["error"] for row in read(tmp_path / "o.csv").rows()] == [
+        "",
+        "no_result: there is no result for this row",
+        "",
+    ]
+    assert (summary.rows, summary.answered, summary.failed) == (3, 2, 1)
 
 
 def test_the_answers_of_another_table_are_refused(tmp_path: Path) -> None:
