@@ -83,6 +83,14 @@ class Input:
         watched = self.path if "image_column" not in (self.recipe or {}) else None  # images are files of their own
         return Content(home, watched, lines, [self.recipe, self.reading])
 
+    def lines(self) -> Iterator[bytes]:
+        """Yield the lines that are sent, made of the rows if the input is a table."""
+        if not self.is_table:
+            return self.requests()
+        from . import tables  # noqa: PLC0415 - only where there is a table
+
+        return tables.requests(self.table(), self.made_recipe())
+
     def requests(self) -> Iterator[bytes]:
         """Yield the lines of a file of requests, without empty ones."""
         import gzip  # noqa: PLC0415 - only here

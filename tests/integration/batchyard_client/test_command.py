@@ -205,6 +205,20 @@ def test_a_batch_that_the_service_knows_no_more_is_sent_again(books: Books) -> N
     assert len(books.batches) == 2  # the estimate and the batch
 
 
+def test_a_report_is_json_or_one_page_with_requests_beside_their_answers(
+    books: Books, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["submit", table(), *PROMPT, "--quiet"]) == 0
+    capsys.readouterr()
+    assert main(["report", books.paid[0], "--quiet"]) == 0
+    assert json.loads(capsys.readouterr().out)["output"]["lines"] == ROWS
+    assert main(["report", books.paid[0], "--html", "--out", "page.html"]) == 0
+    text = Path("page.html").read_text()
+    assert "Say text 3" in text
+    assert "answer to row-4" in text
+    assert "http-equiv" in text
+
+
 def test_a_file_that_has_expired_before_its_batch_was_made_is_sent_again(books: Books) -> None:
     assert main(["estimate", requests(), "--quiet"]) == 0
     books.files.clear()

@@ -193,6 +193,18 @@ def usage(first: str | None, last: str | None, by: str, **asked: Any) -> int:  #
     return doing.usage({"from": first, "to": last, "group_by": by}, asked)
 
 
+@batchyard.command()
+@click.argument("batch_id")
+@click.option("--html", is_flag=True, help="Write one page for a browser, with a sample of the answers.")
+@click.option("--out", "-o", help="The name of the page.")
+@_with(COMMON)
+def report(batch_id: str, out: str | None, html: bool, **asked: Any) -> int:  # noqa: ANN401 - as above
+    """Print the report of a batch, or write it as a page."""
+    from . import reporting  # noqa: PLC0415 - as above
+
+    return reporting.report(batch_id, out, html=html, asked=asked)
+
+
 @batchyard.command("open")
 @click.argument("batch_id")
 @_with([OUT], COMMON)

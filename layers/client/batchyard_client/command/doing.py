@@ -77,7 +77,7 @@ def watch(batch_id: str, asked: Mapping[str, Any]) -> int:
     """Show progress until the end."""
     front = front_of(asked)
     with front.words():
-        view = _watched(front, batch_id)
+        view = watched_to_its_end(front, batch_id)
     return _shown(view, asked)
 
 
@@ -176,7 +176,7 @@ def open_results(batch_id: str, out: str | None, asked: Mapping[str, Any]) -> in
 
 def _through(front: Front, batch_id: str, made: Input | None, out: str, asked: Mapping[str, Any]) -> int:
     """Watch a batch to its end, and write its answers."""
-    view = _watched(front, batch_id)
+    view = watched_to_its_end(front, batch_id)
     told = deliver(front, view, made, out)
     if asked["as_json"]:
         _print(msgspec.to_builtins(told))
@@ -188,7 +188,8 @@ def _status(told: Delivered) -> int:
     return ALL_GOOD if told.all_good else SOME_FAILED
 
 
-def _watched(front: Front, batch_id: str) -> View:
+def watched_to_its_end(front: Front, batch_id: str) -> View:
+    """Show the progress of a batch until it has ended."""
     UNDER_WAY.append(batch_id)
     front.screen.say(f"The batch is {batch_id}")
     with front.screen.bar("Running", None) as bar:
