@@ -123,10 +123,10 @@ class FatesProvider(MemoryProvider):
     most_queued: int = 0
     largest: int = 0
 
-    def send(self, url: str, body: bytes) -> HttpInfo[bytes]:
+    def send(self, url: str, body: bytes, patience: float = 240.0) -> HttpInfo[bytes]:
         with self.one_at_a_time:
             self.asked[prompt(body)] += 1
-        return super().send(url, body)
+        return super().send(url, body, patience)
 
     def make(self, input_file_id: str, endpoint: str, completion_window: str, metadata: dict[str, str]) -> Batch:
         attempt = metadata["batchyard_attempt"].rpartition("/")[0]

@@ -7,8 +7,8 @@ import pytest
 from genai_prices import Usage, calc_price
 
 from batchyard.costs import prices
-from batchyard.costs.prices import FILE, batch_price, price_list
-from local.prices import BATCH, document
+from batchyard.costs.prices import FILE, batch_price, flex_price, price_list
+from local.prices import BATCH, FLEX, document
 
 AT = datetime.fromisoformat(price_list().at).replace(tzinfo=UTC)
 
@@ -43,3 +43,16 @@ def test_a_model_costs_what_the_library_says_or_its_full_price_where_it_has_no_b
     assert price is not None
     assert (price.input, price.output) == (batch.input_price * 1_000, batch.output_price * 1_000)
     assert price.basis == (prices.BATCH if listed else prices.FULL)
+
+
+@pytest.mark.parametrize("model", ["o3", "o4-mini", "gpt-5-nano", "gpt-5.4-mini-2026-03-17"])
+def test_a_model_costs_by_flex_processing_what_the_library_says(model: str) -> None:
+    usage = Usage(input_tokens=1_000, cache_read_tokens=200, output_tokens=1_000)
+    found = calc_price(usage, model, provider_id="openai", genai_request_timestamp=AT, price_context=FLEX)
+    price = flex_price("openai", model)
+    assert price is not None
+    assert (price.input * 800 + price.cached * 200, price.output) == (
+        found.input_price * 1_000_000,
+        found.output_price * 1_000,
+    )
+    assert price.basis == prices.FLEX

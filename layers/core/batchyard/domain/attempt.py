@@ -63,6 +63,11 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cost: Cost | None = None
     #: True if the lines are sent one by one, without a provider batch.
     direct: bool = False
+    #: The service tier that a direct attempt asks for; None for the standard one.
+    tier: str | None = None
+    #: Answers that came by flex processing, and their tokens, which are among those of `usage`.
+    by_flex: int = 0
+    flex_usage: Usage | None = None
     #: Lines of a direct attempt that were sent; written before the lines go.
     sent: int = 0
     #: When the latest of these lines was sent.

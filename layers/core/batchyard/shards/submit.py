@@ -9,6 +9,7 @@ from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.provider import ATTEMPT_KEY, STACK_KEY
 from batchyard.domain.shard import (
+    Shard,
     as_done,
     is_full,
     with_attempt_members,
@@ -64,8 +65,7 @@ class _Submission:
         if turn.shard.attempt is None:
             if reason := turn.why_stopped() or self._why_no_attempt():
                 return self._stop(reason)
-            begin = with_direct_attempt if is_due(self._services.settings, turn.batch, turn.shard) else with_new_attempt
-            turn.save(begin(turn.shard, self._services.now()))
+            turn.save(self._begun())
         if turn.attempt.direct:
             return send_tail(turn, self._lines)
         if turn.attempt.provider_batch_id is not None:
@@ -73,6 +73,11 @@ class _Submission:
         if turn.attempt.creating_at is not None:
             return self._take_up(turn.attempt.creating_at)
         return self._send()
+
+    def _begun(self) -> Shard:
+        settings, shard, now = self._services.settings, self._turn.shard, self._services.now()
+        direct = is_due(settings, self._turn.batch, shard)
+        return with_direct_attempt(settings, shard, now) if direct else with_new_attempt(shard, now)
 
     def _why_no_attempt(self) -> BatchError | None:
         """Tell why no further attempt is begun; the other shards are read only where the batch has a limit of cost."""

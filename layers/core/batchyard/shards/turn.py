@@ -90,11 +90,14 @@ class Turn:
         return self.step.then(following, wait_seconds, look)
 
     def cost(self, usage: Usage) -> Cost:
-        """Return what tokens of the attempt cost; no price is looked up for none."""
+        """Return what tokens of the attempt cost, those of flex processing apart; no price is looked up for none."""
         if usage == Usage():
             return Cost()
-        price = self.services.settings.prices.of(self.shard.model, self.shard.endpoint, batch=not self.attempt.direct)
-        return cost_of(usage, price)
+        prices, target = self.services.settings.prices, (self.shard.model, self.shard.endpoint)
+        usual, by_flex = prices.of(*target, batch=not self.attempt.direct), self.attempt.flex_usage
+        if by_flex is None:
+            return cost_of(usage, usual)
+        return cost_of(usage - by_flex, usual) + cost_of(by_flex, prices.by_flex(*target) or usual)
 
     def clean_up(self) -> None:
         """Release the tokens of an attempt that has ended, and delete the provider files that nobody needs."""
