@@ -39,6 +39,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     succeeded: int = 0
     failed: int = 0
     transient: int = 0
+    #: Answers with success that are not accepted; their lines are among the transient or failed ones.
+    not_accepted: int = 0
     #: Lines of the provider's files that answer no request of ours.
     strays: int = 0
     #: Answers that were not quite JSON, or not UTF-8, and are kept mended.
