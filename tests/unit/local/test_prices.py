@@ -1,13 +1,18 @@
 """The price list in the layer is that of the locked genai-prices, and is read as genai-prices reads its own."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import msgspec
 import pytest
 from genai_prices import Usage, calc_price
 
 from batchyard.costs import prices
-from batchyard.costs.prices import FILE, batch_price, flex_price, price_list
+from batchyard.costs import usage as tokens
+from batchyard.costs.cost import PER_DOLLAR, cost_of
+from batchyard.costs.prices import FILE, batch_price, flex_price, full_price, price_list
+from local.emulator import bill
+from local.emulator.batches import Usage as EmulatorUsage
 from local.prices import BATCH, FLEX, document
 
 AT = datetime.fromisoformat(price_list().at).replace(tzinfo=UTC)
@@ -56,3 +61,15 @@ def test_a_model_costs_by_flex_processing_what_the_library_says(model: str) -> N
         found.output_price * 1_000,
     )
     assert price.basis == prices.FLEX
+
+
+@pytest.mark.parametrize("way", [bill.STANDARD, bill.BATCH, bill.FLEX])
+def test_the_emulator_reads_the_list_as_the_services_do(way: str) -> None:
+    theirs = bill.PriceList.read(FILE, "openai")
+    used = tokens.Usage(700, 300, 90, 40, 790)
+    for model, _ in prices.names("openai"):
+        find = {bill.STANDARD: full_price, bill.BATCH: batch_price, bill.FLEX: flex_price}[way]
+        price = find("openai", model) or full_price("openai", model)
+        found = theirs.dollars(model, way, EmulatorUsage(700, 300, 90, 40))
+        assert found is not None, model
+        assert found == Decimal(cost_of(used, price).amount) / PER_DOLLAR, model
