@@ -78,7 +78,7 @@ def _broken(text: str) -> str | None:
 
 def error_line(line: bytes, why: str) -> bytes:
     """Shape the error line of an answer that is not accepted; the provider's response is kept as it came."""
-    told = {"code": NOT_ACCEPTED, "message": f"The answer is not accepted: {why}."}
+    told = {"code": NOT_ACCEPTED, "message": f"The answer is not accepted: {why.rstrip('.')}."}
     try:
         answer = msgspec.json.decode(line, type=_Answer)
         parts = {"id": answer.id, "custom_id": answer.custom_id, "response": answer.response, "error": told}
