@@ -4,14 +4,11 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from batchyard.api.app import answer, app
-from batchyard.api.routes import router
+from batchyard.api.app import answer
 from batchyard.observability import logger
-
-app.include_router(router)
 
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer a request of API Gateway (payload 2.0)."""
-    return answer(event, context)
+    return answer(event, context.aws_request_id)

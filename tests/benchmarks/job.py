@@ -1,4 +1,4 @@
-"""Run one job and print its cost as JSON: `python -m tests.benchmarks.job <module> <function> <arguments…>`.
+"""Run one job and print its cost as JSON: `python -m tests.benchmarks.job <depth> <module> <function> <arguments…>`.
 
 The function prepares, unmeasured, and returns what is to be measured; that may return seconds of CPU that are not its own.
 """
@@ -9,6 +9,7 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 STATUS = Path("/proc/self/status")
@@ -24,14 +25,19 @@ def held(name: str) -> int:
     return int(line.split()[1]) * 1024
 
 
-def main(module: str, function: str, *arguments: str) -> None:
+def deeper(calls: int, work: Callable[[], float | None]) -> float | None:
+    """Work below so many more calls: where CPython's stack needs a new chunk depends on it, see `measure.interleaved`."""
+    return deeper(calls - 1, work) if calls else work()
+
+
+def main(depth: str, module: str, function: str, *arguments: str) -> None:
     """Prepare the job, then do it and count."""
     work = getattr(importlib.import_module(f"tests.benchmarks.{module}"), function)(*arguments)
     gc.collect()
     if CLEAR.exists():
         CLEAR.write_text(FORGET_PEAK)  # a peak outlives exec: it may be another program's
     idle, start = held("VmRSS"), time.process_time()
-    others = work() or 0.0
+    others = deeper(int(depth), work) or 0.0
     cpu = time.process_time() - start - others
     sys.stdout.write(json.dumps({"cpu": cpu, "memory": held("VmHWM") - idle}))
 

@@ -13,6 +13,7 @@ from tests.benchmarks.inputs import CACHE
 
 PATH = os.pathsep.join((".", "layers/client", "layers/core"))
 LONGEST = 900  # seconds a job may take
+CALLS_IN_A_CHUNK = 150  # of `job.deeper`
 MB = 1_000_000
 
 
@@ -40,9 +41,9 @@ def environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": PATH, "PYTHONPYCACHEPREFIX": compiled, "PYTHONHASHSEED": "0"}
 
 
-def run(job: Job) -> Cost:
-    """Run a job once in a fresh process."""
-    command = [sys.executable, "-m", "tests.benchmarks.job", job.module, job.function, *job.arguments]
+def run(job: Job, depth: int = 0) -> Cost:
+    """Run a job once in a fresh process, below so many calls."""
+    command = [sys.executable, "-m", "tests.benchmarks.job", str(depth), job.module, job.function, *job.arguments]
     done = subprocess.run(  # noqa: S603 - our own modules
         command, env=environment(), stdout=subprocess.PIPE, check=True, timeout=LONGEST
     )
@@ -50,11 +51,15 @@ def run(job: Job) -> Cost:
 
 
 def interleaved(jobs: Mapping[str, Job], repeats: int) -> dict[str, Cost]:
-    """Run the jobs in turn, again and again, and return the medians of each."""
+    """Run the jobs in turn, again and again, each time at another depth, and return the medians of each.
+
+    CPython maps a chunk of its stack (16 KiB) when a call needs one, and unmaps the chunk when that call returns. A loop or an
+    import that works at the end of a chunk does so hundreds of times; whether one does is chance, so all depths have a turn.
+    """
     seen: dict[str, list[Cost]] = {name: [] for name in jobs}
-    for _ in range(repeats):
+    for turn in range(repeats):
         for name, job in jobs.items():
-            seen[name].append(run(job))
+            seen[name].append(run(job, CALLS_IN_A_CHUNK * turn // repeats))
     return {name: _median(costs) for name, costs in seen.items()}
 
 

@@ -315,7 +315,7 @@ def test_a_handler_plays_the_operation_of_its_own_name(path: Path) -> None:
     door = path.parent.name
     used = {".".join(name.split(".")[1:3]) for name in ours(path) if place(name) not in BESIDE}
     if door == "api":
-        assert used == {"api.app", "api.routes"}
+        assert used == {"api.app"}
     else:
         (operation,) = CORE.glob(f"*/{door}.py")
         assert used == {f"{operation.parent.name}.{door}"}
@@ -335,7 +335,9 @@ def test_a_handler_makes_one_call(path: Path) -> None:
 
 def test_a_route_makes_one_call() -> None:
     for node in tree(CORE / "api/routes.py").body:
-        if isinstance(node, ast.FunctionDef):
+        if (
+            isinstance(node, ast.FunctionDef) and node.name != "health"
+        ):  # which says that nothing but the API itself works
             calls = [each for each in ast.walk(node) if isinstance(each, ast.Call)]
             assert sum("services.current()" in map(ast.unparse, call.args) for call in calls) == 1, node.name
 

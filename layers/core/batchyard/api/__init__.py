@@ -1,4 +1,4 @@
 """The HTTP API in OpenAI's shape.
 
-Other rooms import: app, routes.
+Other rooms import: app.
 """

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from batchyard.api import lost_create
 from batchyard.api.batch_request import check
-from batchyard.api.content import Content, large
 from batchyard.api.create_batch import create_or_take_over
 from batchyard.api.paging import LIMITS, page, page_limit
 from batchyard.api.retry import retried
@@ -19,6 +18,7 @@ from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, shape
 from batchyard.domain.errors import ApiError, NotFound, StoreError
 from batchyard.domain.numbers import MINUTE
+from batchyard.gateway.content import Content, large
 from batchyard.services import Services
 
 MOST_INLINE: Final = (

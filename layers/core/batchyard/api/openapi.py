@@ -1,13 +1,12 @@
 """The description of the HTTP API, `openapi.json`."""
 
-import json
-import re
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+from batchyard.services import Services
 
 FILE: Final = Path(__file__).with_name("openapi.json")
-PARAMETER: Final = re.compile(r"\\\{\w+\\\}")
 
 
 # What the document says of a webhook's URL, and what holds in a stack that calls private addresses.
@@ -26,15 +25,6 @@ def text(*, private_webhooks: bool = False) -> str:
     return document
 
 
-def allowed(path: str) -> list[str]:
-    """Return the methods of a path; empty for a path that is not ours."""
-    return sorted(method for pattern, methods in _paths() if pattern.fullmatch(path) for method in methods)
-
-
-@cache
-def _paths() -> list[tuple[re.Pattern[str], list[str]]]:
-    document: dict[str, Any] = json.loads(text())
-    return [
-        (re.compile(PARAMETER.sub("[^/]+", re.escape(path))), [method.upper() for method in operations])
-        for path, operations in document["paths"].items()
-    ]
+def served(services: Services) -> bytes:
+    """Return the document as this stack serves it."""
+    return text(private_webhooks=services.settings.private_webhooks).encode()

@@ -14,7 +14,6 @@ from batchyard.adapters.object_join import SmallObject
 from batchyard.api import tenancy, upload_rules
 from batchyard.api.file_rules import check_first_line
 from batchyard.api.files import MOST_IN_FORM, too_large
-from batchyard.api.form import parse
 from batchyard.api.tenancy import own
 from batchyard.api.upload_rules import not_pending, too_many_parts, unknown
 from batchyard.domain import multipart_upload, object_keys, stored_file
@@ -32,6 +31,7 @@ from batchyard.domain.multipart_upload import (
     shape_part,
 )
 from batchyard.domain.stored_file import BATCH, StoredFile
+from batchyard.gateway.form import parse
 from batchyard.services import Services
 
 # The parts must be read and written again within 29 s, API Gateway's time-out: several at a time, tens of MB a second.

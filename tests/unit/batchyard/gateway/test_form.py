@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.api.form import parse
 from batchyard.domain.errors import ApiError
+from batchyard.gateway.form import parse
 
 KIND = "multipart/form-data; boundary=line"
 

@@ -6,11 +6,12 @@ import zlib
 
 import pytest
 
-from batchyard.api import batches, content, files
-from batchyard.api.content import takes_gzip
+from batchyard.api import batches, files
 from batchyard.api.files import MOST_INLINE
 from batchyard.domain import object_keys
 from batchyard.domain.stored_file import disposition
+from batchyard.gateway import content
+from batchyard.gateway.content import takes_gzip
 from tests.fakes.batches import BATCH_ID, batch
 from tests.fakes.services import MemoryServices
 from tests.unit.batchyard.api.test_files import create

@@ -1,0 +1,59 @@
+"""A response to API Gateway."""
+
+import base64
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+
+from batchyard.domain.errors import ApiError
+from batchyard.domain.stored_file import disposition
+from batchyard.gateway.content import Content
+from batchyard.gateway.request import JSON
+
+_NOT_FOLLOWED: Final = ApiError(
+    HTTPStatus.FOUND,
+    "The content is at the address in 'url' and in the header 'location', for an hour and without a key: have your "
+    "client follow redirects (curl -L, httpx follow_redirects=True), or GET that address.",
+    code="redirect_not_followed",
+)
+
+
+class Response(msgspec.Struct, frozen=True):
+    """What the client gets."""
+
+    body: bytes
+    status: int = HTTPStatus.OK
+    #: The content type.
+    kind: str = JSON
+    headers: Mapping[str, str] = {}
+
+    def payload(self, headers: Mapping[str, str]) -> dict[str, Any]:
+        """Return what API Gateway wants (payload format 2.0), with these headers, too; JSON goes as text, as it can be read."""
+        sent = {"Content-Type": self.kind, **self.headers, **headers}
+        readable = self.kind == JSON and "Content-Encoding" not in sent
+        text = self.body.decode() if readable else base64.b64encode(self.body).decode()
+        return {"statusCode": int(self.status), "headers": sent, "body": text, "isBase64Encoded": not readable}
+
+
+def json_response(value: object) -> Response:
+    """Answer with a value as JSON."""
+    return Response(msgspec.json.encode(value))
+
+
+def refusal(error: ApiError) -> Response:
+    """Answer with an error, in OpenAI's envelope."""
+    return Response(msgspec.json.encode(error.envelope()), error.status, headers=dict(error.headers))
+
+
+def inline_or_elsewhere(content: Content, kind: str = "application/octet-stream") -> Response:
+    """Answer with bytes, or redirect the client to a URL; a client that does not follow is told that it must."""
+    sent = {"Vary": "Accept-Encoding"}
+    if content.data is None:
+        told = msgspec.json.encode({**_NOT_FOLLOWED.envelope(), "url": content.url})
+        return Response(told, HTTPStatus.FOUND, headers={**sent, "location": content.url or ""})
+    sent["Content-Disposition"] = disposition(content.filename)
+    if content.packed:
+        sent["Content-Encoding"] = "gzip"
+    return Response(content.data, HTTPStatus.OK, kind, sent)
