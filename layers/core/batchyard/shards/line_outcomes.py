@@ -31,6 +31,7 @@ class AttemptOutcome:
         self.unfinished = Unfinished.none()
         self.answers, self.runs = answers, shard.version
         self._lines, self._sent = lines, sent
+        self._unusable: dict[str, int] = {}
         self._most_tries = turn.services.settings.max_attempts
         self._last = turn.why_stopped() is not None
         with ExitStack() as open_runs:
@@ -70,6 +71,8 @@ class AttemptOutcome:
             if why is not None:
                 found[index] = why
                 self.answers.reject(index, verdict.NOT_ACCEPTED)
+        if self._unusable:
+            logger.warning("schemas cannot be followed", batch_id=turn.shard.batch_id, answers=self._unusable)
         return found
 
     def _why_not(self, accept: Accept, index: int, request: bytes) -> str | None:
@@ -77,7 +80,7 @@ class AttemptOutcome:
         try:
             return verdict.why_not(accept, self._lines.endpoint, line, request)
         except schemas.Unusable as error:  # another answer would fit it no better, and would be paid
-            logger.warning("schema cannot be followed", ordinal=self._sent.ordinals[index], error=str(error))
+            count_code(self._unusable, str(error))
             return verdict.why_not(accept, self._lines.endpoint, line)
 
     def _requests(self, turn: Turn, indexes: list[int]) -> Iterator[bytes]:
