@@ -147,6 +147,11 @@ def test_the_error_line_keeps_the_answer_byte_for_byte_and_counts_by_its_code() 
     assert outcomes.code_of(answer) == "answer_not_accepted"
 
 
+def test_the_words_of_a_refusal_end_with_one_full_stop() -> None:
+    told = json.loads(verdict.error_line(line(chat("x")), "the model refused: I cannot."))
+    assert told["error"]["message"] == "The answer is not accepted: the model refused: I cannot."
+
+
 @pytest.mark.parametrize(
     ("option", "code", "param"),
     [
