@@ -6,10 +6,11 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard.adapters.event_bus import EventBus, detail
+from batchyard.adapters.event_bus import EventBus, detail, warning_detail
 from batchyard.adapters.executions import Executions
 from batchyard.adapters.lambda_functions import LambdaFunction
 from batchyard.adapters.secrets_manager import Secret
+from batchyard.costs.budget import Warned
 from batchyard.domain.batch import Batch
 from batchyard.domain.errors import SecretMissing
 from batchyard.services import Services
@@ -68,10 +69,15 @@ class MemoryEventBus(EventBus):
     def __init__(self) -> None:
         self.announced: list[str] = []
         self.details: list[str] = []
+        self.warned: list[int] = []
 
     def announce(self, batch: Batch, what: str | None = None) -> None:
         self.announced.append(what or batch.status)
         self.details.append(detail(batch))
+
+    def warn(self, warning: Warned, created_at: int, month: Mapping[str, object]) -> None:
+        self.warned.append(warning.percent)
+        self.details.append(warning_detail(warning, created_at, month))
 
 
 class MemorySecret(Secret):

@@ -14,6 +14,7 @@ from batchyard.domain.attempt import Attempt
 from batchyard.domain.batch import shape
 from batchyard.domain.errors import ApiError
 from batchyard.domain.shard import Shard
+from batchyard.results.assemble import assemble
 from batchyard.results.bill import SEVERAL
 from batchyard.results.bill import shape as bill
 from tests.fakes.batches import batch
@@ -89,6 +90,19 @@ def basis_of(attempts: list[Attempt]) -> str:
     )  # fmt: skip
     told: str = bill(world.services, batch(), [made])["basis"]
     return told
+
+
+def test_what_a_batch_cost_is_a_metric_once_though_its_last_step_is_repeated(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "stack-1")
+    batch_id = ran(world, (MINI, 1_000), (NANO, 500))
+    assert assemble(world.services, batch_id) == "done"
+    (told,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "CloudWatchMetrics" in line]
+    assert (told["InputTokens"], told["OutputTokens"], told["service"]) == ([4_500], [3_000], "stack-1")
+    assert told["DollarsSpent"] == [pytest.approx(paid(1_000, MINI) + paid(500, NANO))]
+    units = {each["Name"]: each["Unit"] for each in told["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
+    assert units == {"DollarsSpent": "None", "InputTokens": "Count", "OutputTokens": "Count"}
 
 
 def test_a_model_without_a_price_makes_the_sum_unknown_and_is_counted(world: World) -> None:

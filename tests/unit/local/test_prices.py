@@ -8,9 +8,9 @@ import pytest
 from genai_prices import Usage, calc_price
 
 from batchyard.costs import prices
-from batchyard.costs import usage as tokens
 from batchyard.costs.cost import PER_DOLLAR, cost_of
 from batchyard.costs.prices import FILE, batch_price, flex_price, full_price, price_list
+from batchyard.costs.usage import Usage as Used
 from local.emulator import bill
 from local.emulator.batches import Usage as EmulatorUsage
 from local.prices import BATCH, FLEX, document
@@ -66,10 +66,18 @@ def test_a_model_costs_by_flex_processing_what_the_library_says(model: str) -> N
 @pytest.mark.parametrize("way", [bill.STANDARD, bill.BATCH, bill.FLEX])
 def test_the_emulator_reads_the_list_as_the_services_do(way: str) -> None:
     theirs = bill.PriceList.read(FILE, "openai")
-    used = tokens.Usage(700, 300, 90, 40, 790)
+    used = Used(700, 300, 90, 40, 790)
     for model, _ in prices.names("openai"):
         find = {bill.STANDARD: full_price, bill.BATCH: batch_price, bill.FLEX: flex_price}[way]
         price = find("openai", model) or full_price("openai", model)
         found = theirs.dollars(model, way, EmulatorUsage(700, 300, 90, 40))
         assert found is not None, model
         assert found == Decimal(cost_of(used, price).amount) / PER_DOLLAR, model
+
+
+@pytest.mark.parametrize(("profile", "model"), [("openai", "gpt-image-1.5"), ("openai", "gpt-image-1-mini")])
+def test_pictures_cost_what_the_library_says(profile: str, model: str) -> None:
+    usage = Usage(input_tokens=1_000, input_image_tokens=600, output_tokens=5_000, output_image_tokens=4_000)
+    found = calc_price(usage, model, provider_id=profile, genai_request_timestamp=AT, price_context=BATCH)
+    ours = prices.Prices(profile).cost(Used(1_000, 0, 5_000, 0, 6_000, 600, 4_000), model, "/v1/images/generations")
+    assert Decimal(ours.amount) / PER_DOLLAR == found.total_price

@@ -63,6 +63,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     usage: Usage | None = None
     #: What they cost, by the prices of the day.
     cost: Cost | None = None
+    #: What the lines were estimated at when they went, in parts of 1 / PER_DOLLAR dollars; 0 where no budget asked for it.
+    estimate: int = 0
     #: True if the lines are sent one by one, without a provider batch.
     direct: bool = False
     #: The service tier that a direct attempt asks for; None for the standard one.

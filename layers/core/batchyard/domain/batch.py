@@ -100,6 +100,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: bool = False
     #: US dollars, as text: the table holds whole numbers only.
     max_cost_usd: str | None = None
+    #: True if its tenant had a monthly budget when the batch was made.
+    budgeted: bool = False
     #: What an answer must be to count as success; None or empty for nothing beside its status.
     accept: dict[str, Any] | None = None
     #: The estimate, as JSON text for the same reason.
@@ -108,6 +110,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None = None
     #: What the tokens of `usage` cost.
     cost: Cost = Cost()
+    #: What stands at the provider is estimated to cost beyond `cost`, in parts of 1 / PER_DOLLAR dollars.
+    expected: int = 0
     #: The whole `cost` that the report shows, as JSON text; None until the batch ends.
     priced: str | None = None
     #: The batch that this one retries, and which of its lines; None if it retries none.
@@ -142,7 +146,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def estimated(self) -> bool:
         """Tell whether the batch is estimated before anything is sent."""
-        return self.dry_run or self.max_cost_usd is not None
+        return self.dry_run or self.budgeted or self.max_cost_usd is not None
 
     @property
     def ended(self) -> bool:

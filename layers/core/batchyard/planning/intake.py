@@ -57,6 +57,7 @@ def _accept(services: Services, source: InputObject, metadata: dict[str, str]) -
             BatchError("invalid_value", str(wrong), "completion_window"),
         )
     batch = new_batch.build(services, batch_id, tenant, source, window, metadata=members, **named)
+    error = error or new_batch.why_unaffordable(services, batch)
     if error is not None:
         new_batch.refuse(services, batch, error)
     elif new_batch.start(services, batch):

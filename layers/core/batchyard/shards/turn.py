@@ -94,10 +94,10 @@ class Turn:
         if usage == Usage():
             return Cost()
         prices, target = self.services.settings.prices, (self.shard.model, self.shard.endpoint)
-        usual, by_flex = prices.of(*target, batch=not self.attempt.direct), self.attempt.flex_usage
-        if by_flex is None:
-            return cost_of(usage, usual)
-        return cost_of(usage - by_flex, usual) + cost_of(by_flex, prices.by_flex(*target) or usual)
+        by_flex, flex = self.attempt.flex_usage, prices.by_flex(*target)
+        if by_flex is None or flex is None:
+            return prices.cost(usage, *target, batch=not self.attempt.direct)
+        return prices.cost(usage - by_flex, *target, batch=False) + cost_of(by_flex, flex)
 
     def clean_up(self) -> None:
         """Release the tokens of an attempt that has ended, and delete the provider files that nobody needs."""
