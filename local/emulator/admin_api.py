@@ -72,7 +72,8 @@ def _entry(state: State, batch: Batch, *, with_lines: bool) -> dict[str, Any]:
     entry["billed_requests"] = batch.completed
     entry["enqueued_tokens"] = 0 if batch.ended else batch.enqueued_tokens
     usage = batch.usage or Usage()
-    entry["usd"] = shown(state.prices.dollars(str(batch.model), BATCH, usage)) if usage != Usage() else 0.0
+    cost = state.prices.dollars(str(batch.model), BATCH, usage, batch.request.endpoint)
+    entry["usd"] = shown(cost) if usage != Usage() else 0.0
     if with_lines:
         entry["billed"] = list(_billed(batch))
     return entry

@@ -16,6 +16,7 @@ from local.emulator.batches import Usage
 MAKERS: Final = "openai,anthropic,google,mistral,deepseek,x-ai"
 STANDARD, BATCH, FLEX = "", "batch_", "flex_"
 """What comes before the names of a model's prices, by the way its tokens were asked for."""
+_PICTURES: Final = "/v1/images/"
 _MILLION: Final = 1_000_000
 _DIGITS: Final = 12  # of a dollar: no sum of tokens times prices has more
 
@@ -43,16 +44,19 @@ class PriceList:
         """Tell whether a model has a price of its own for one way of asking."""
         return f"{way}input" in self._find(model)
 
-    def dollars(self, model: str, way: str, usage: Usage) -> Decimal | None:
+    def dollars(self, model: str, way: str, usage: Usage, endpoint: str) -> Decimal | None:
         """Return what tokens cost; None without a price. A way that has no price of its own costs the full price."""
         found = self._find(model)
         if "input" not in found:
             return None
-        prices = {name: Decimal(found.get(f"{way if self.sells(model, way) else STANDARD}{name}", "nan"))
-                  for name in ("input", "cached", "output")}  # fmt: skip
-        cached = prices["input"] if prices["cached"].is_nan() else prices["cached"]
-        fresh = (usage.input_tokens - usage.cached_tokens) * prices["input"]
-        return (fresh + usage.cached_tokens * cached + usage.output_tokens * prices["output"]) / _MILLION
+        way = way if self.sells(model, way) else STANDARD
+        fresh = Decimal(found[f"{way}input"])
+        cached = Decimal(found.get(f"{way}cached", fresh))
+        written = Decimal(found[f"{way}output"])
+        if endpoint.startswith(_PICTURES):  # all that is written is pictures, which may cost otherwise
+            written = Decimal(found.get(f"{way}image_output", written))
+        whole = (usage.input_tokens - usage.cached_tokens) * fresh + usage.cached_tokens * cached
+        return (whole + usage.output_tokens * written) / _MILLION
 
     def _find(self, model: str) -> Mapping[str, Any]:
         return next((known for known in self._models if _fits(known["named"], model.lower())), {})

@@ -52,5 +52,5 @@ async def _tier(state: State, body: dict[str, Any]) -> str:
 def _billed(state: State, endpoint: str, body: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
     usage, tier = Usage(), told.get(_TIER, _DEFAULT)
     usage.add(told.get("usage"))
-    cost = state.prices.dollars(str(body.get("model")), FLEX if tier == _FLEX else STANDARD, usage)
+    cost = state.prices.dollars(str(body.get("model")), FLEX if tier == _FLEX else STANDARD, usage, endpoint)
     return {"endpoint": endpoint, "body": body, _TIER: tier, "usage": usage.wire(), "usd": shown(cost)}

@@ -70,7 +70,7 @@ def test_the_emulator_reads_the_list_as_the_services_do(way: str) -> None:
     for model, _ in prices.names("openai"):
         find = {bill.STANDARD: full_price, bill.BATCH: batch_price, bill.FLEX: flex_price}[way]
         price = find("openai", model) or full_price("openai", model)
-        found = theirs.dollars(model, way, EmulatorUsage(700, 300, 90, 40))
+        found = theirs.dollars(model, way, EmulatorUsage(700, 300, 90, 40), "/v1/responses")
         assert found is not None, model
         assert found == Decimal(cost_of(used, price).amount) / PER_DOLLAR, model
 
@@ -81,3 +81,12 @@ def test_pictures_cost_what_the_library_says(profile: str, model: str) -> None:
     found = calc_price(usage, model, provider_id=profile, genai_request_timestamp=AT, price_context=BATCH)
     ours = prices.Prices(profile).cost(Used(1_000, 0, 5_000, 0, 6_000, 600, 4_000), model, "/v1/images/generations")
     assert Decimal(ours.amount) / PER_DOLLAR == found.total_price
+
+
+@pytest.mark.parametrize(("way", "batch"), [(bill.STANDARD, False), (bill.BATCH, True)])
+@pytest.mark.parametrize("model", ["gpt-image-1.5", "gpt-image-1-mini", "gpt-image-1"])
+def test_the_emulator_bills_pictures_as_the_services_do(model: str, way: str, *, batch: bool) -> None:
+    endpoint = "/v1/images/generations"
+    ours = prices.Prices("openai").cost(Used(700, 0, 90, 0, 790), model, endpoint, batch=batch)
+    theirs = bill.PriceList.read(FILE, "openai").dollars(model, way, EmulatorUsage(700, 0, 90), endpoint)
+    assert theirs == Decimal(ours.amount) / PER_DOLLAR
