@@ -10,6 +10,7 @@ from batch_client import APIConnectionError, BatchClientError, RateLimitError, S
 T = TypeVar("T")
 
 LONGEST_PAUSE: Final = 30.0  # seconds
+LONGEST_CALL: Final = 180.0  # seconds that a call counts for; the clock of a laptop that slept says more
 USUAL_PATIENCE: Final = 3_600.0  # seconds without any answer, after which the command ends
 
 
@@ -31,13 +32,15 @@ class Patience:
 
     def run(self, call: Callable[[], T]) -> T:
         """Return what a call returns; raises its error once patience ends, or if waiting does not help."""
-        started, pause = self._clock(), 1.0
+        waited, pause = 0.0, 1.0
         while True:
+            began = self._clock()
             try:
                 found = call()
             except BatchClientError as error:
                 passing = isinstance(error, APIConnectionError | ServerError | RateLimitError) and error.retryable
-                if not passing or not self._reached or self._clock() - started > self._longest:
+                waited += min(self._clock() - began, LONGEST_CALL) + pause
+                if not passing or not self._reached or waited > self._longest:
                     raise
                 self._tell(error)
                 self._sleep(max(pause, min(error.retry_after or 0.0, LONGEST_PAUSE)))
