@@ -5,6 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
+from .errors import Refused
+
 JSON_BEGINS: Final = ("{", "[")
 
 
@@ -96,10 +98,11 @@ class Answers:
     """The answers of a batch; each iteration begins with the first row, and memory holds one answer."""
 
     def __init__(
-        self, lines: Callable[[], Iterator[bytes]], rows: Callable[[], Iterable[dict[str, Any] | None]] | None,
-        rates: Rates | None, total: int, failed: int, usd: float | None,
+        self, lines: Callable[[], Iterator[bytes | None]], rows: Callable[[], Iterable[dict[str, Any] | None]] | None,
+        rates: Rates | None, total: int, failed: int, usd: float | None, *, gaps: bool = False,
     ) -> None:  # fmt: skip
-        """Read result lines, beside the rows if these are at hand."""
+        """Read result lines, beside the rows if these are at hand; with `gaps` some rows were not asked."""
+        self._gaps = gaps
         self._lines, self._rows, self._rates = lines, rows, rates
         #: The rows with an error.
         self.failed = failed
@@ -108,17 +111,26 @@ class Answers:
         self._total = total
 
     def __len__(self) -> int:
-        """Return the number of rows."""
+        """Return the number of rows that were asked."""
         return self._total
 
     def __iter__(self) -> Iterator[Answer]:
         """Yield the answers."""
-        if self._rows is None:
-            for line in self._lines():
-                yield answer_of(line, None, self._rates)
-            return
-        for line, row in zip(self._lines(), self._rows(), strict=True):
-            yield answer_of(line, row, self._rates)
+        lines = self._lines()
+        for row in self._rows() if self._rows is not None else ():
+            line = next(lines, None)
+            if line is None and not self._gaps:
+                raise Refused("There are fewer results than rows. Is this the input of that batch?")
+            yield _not_asked(row) if line is None else answer_of(line, row, self._rates)
+        for line in lines:
+            if self._rows is not None or line is None:
+                raise Refused("There are more results than rows. Is this the input of that batch?")
+            yield answer_of(line, None, self._rates)
+
+
+def _not_asked(row: dict[str, Any] | None) -> Answer:
+    told = "The row was not asked, because a column that its request needs is null."
+    return Answer(row=row, custom_id=None, error=AnswerError("skipped", told))
 
 
 def _content(body: dict[str, Any]) -> tuple[str | None, str | None, Any]:

@@ -9,6 +9,7 @@ import msgspec
 from .answers import Answers, rates_of
 from .delivering import Delivered, deliver, lines_of, results_of, source_of
 from .job_record import JobRecord, key_of, stem_of
+from .ordering import with_gaps
 from .watching import watch
 
 if TYPE_CHECKING:
@@ -54,13 +55,15 @@ class Job:
             results = results_of(front, view, front.home.path(f"results/{self.id}/."))
         rates = rates_of(view.cost)
 
-        def lines() -> Iterator[bytes]:
+        def lines() -> Iterator[bytes | None]:
             if source is not None:
-                return lines_of(results, source)
+                found = lines_of(results, source)
+                return with_gaps(found) if source.is_table else found
             return (line for path in (results.output, results.errors) for line in path.open("rb"))
 
         rows = None if source is None else source.rows
-        return Answers(lines, rows, rates, view.counts.total, view.counts.failed, view.usd)
+        gaps = source is not None and (source.recipe or {}).get("nulls") == "skip"
+        return Answers(lines, rows, rates, view.counts.total, view.counts.failed, view.usd, gaps=gaps)
 
     def fetch(self, out: str | Path) -> Delivered:
         """Wait for the end, and write the results: a folder, a `.jsonl`, or a table with its answers."""

@@ -86,6 +86,16 @@ def by_rows(results: Results) -> Iterator[bytes]:
         walk.step()
 
 
+def with_gaps(lines: Iterable[bytes]) -> Iterator[bytes | None]:
+    """Yield the result lines of a table with None for each row that was not asked, as far as the last line."""
+    row = 1
+    for line in lines:
+        found = row_of(_DECODER.decode(line).custom_id)
+        yield from (None for _ in range(row, found))
+        yield line
+        row = found + 1
+
+
 def row_of(custom_id: str | None) -> int:
     """Return the number at the end of the id of a row; raises Refused for the id of another input."""
     _, _, digits = (custom_id or "").rpartition("-")

@@ -278,6 +278,15 @@ def test_the_python_call_gives_each_row_its_answer(books: Books) -> None:
     assert len(books.paid) == 1
 
 
+def test_a_row_that_was_not_asked_has_its_place_among_the_answers() -> None:
+    rows = [{"text": text} for text in (None, "a", None, "b", None)]
+    answers = [*by.run(rows, model="m", prompt="Say {text}", nulls="skip")]
+    assert [(answer.row, answer.text, answer.error and answer.error.code) for answer in answers] == [
+        (rows[0], None, "skipped"), (rows[1], "answer to row-2", None), (rows[2], None, "skipped"),
+        (rows[3], "answer to row-4", None), (rows[4], None, "skipped"),
+    ]  # fmt: skip
+
+
 def test_a_handle_is_taken_up_by_its_id_and_knows_its_rows() -> None:
     made = by.submit(table(), model="m", prompt="Say {text}")
     again = by.job(made.id)
