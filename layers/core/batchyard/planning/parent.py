@@ -8,9 +8,18 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from batchyard.acceptance.verdict import NOT_ACCEPTED
 from batchyard.adapters.bucket import Bucket
 from batchyard.domain import object_keys, outcomes
-from batchyard.domain.batch import RETRY_CANCELLED, Batch, BatchError, InputObject
+from batchyard.domain.batch import (
+    RETRY_ALL,
+    RETRY_CANCELLED,
+    RETRY_ERRORS,
+    RETRY_NOT_ACCEPTED,
+    Batch,
+    BatchError,
+    InputObject,
+)
 from batchyard.domain.errors import NotFound
 from batchyard.lines.blocks import blocks
 from batchyard.lines.line import custom_id_of
@@ -20,7 +29,10 @@ from batchyard.planning.taken_over import TakenOver
 from batchyard.services import Services
 
 LONGEST_ANSWER: Final = 512 * 1024 * 1024
-NEVER_RAN: Final = frozenset({"batch_cancelled", "batch_expired"})
+# The codes of the errors that are sent again; of any other class, all are.
+CODES: Final = {
+    RETRY_CANCELLED: frozenset({"batch_cancelled", "batch_expired"}), RETRY_NOT_ACCEPTED: frozenset({NOT_ACCEPTED}),
+}  # fmt: skip
 COPIED: Final = "parent-"
 
 
@@ -100,11 +112,12 @@ class ParentResults:
         if error is not None and (told := self._skipped_in_parent(error)) is not None:
             self._skip(error.custom_id, told)
         elif answer is not None and custom_id is not None and answer.custom_id == custom_id:
-            self._taken.add(self._progress.lines, answer.offset, len(answer.text))
+            self._taken.add(self._progress.lines, answer.offset, answer.text)
             self._output.move_on()
         elif error is not None and custom_id is not None and error.custom_id == custom_id:
             if not self._keep(error):
                 self._progress.retry.errors_offset = self._move_on()
+                self._progress.retry.note_sent(self._progress.lines)
                 return False
         else:
             raise CannotRetry(
@@ -124,9 +137,8 @@ class ParentResults:
             )
         progress = self._progress
         if progress.errors_total == progress.skipped_lines == progress.lines - progress.retry.taken:
-            message = (
-                f"No line of {self._batch.retry_of} is to be sent again: what has no answer cannot get one as it is."
-            )
+            of_class = "" if self._batch.retry_lines == RETRY_ERRORS else f" of the class '{self._batch.retry_lines}'"
+            message = f"{self._batch.retry_of} has no line{of_class} that can be sent again."
             raise CannotRetry(message, "nothing_to_retry")
 
     def close(self) -> None:
@@ -153,10 +165,13 @@ class ParentResults:
         self._count(error.code)
 
     def _keep(self, error: _Answer) -> bool:
-        """Keep the error of a line that ran, if only those are wanted that did not."""
+        """Keep the error of a line that is not of the class that is sent again."""
+        wanted = CODES.get(self._batch.retry_lines)
+        if wanted is None:
+            return False
         answer = outcomes.parse(error.text)
         code = outcomes.code_of(answer) if answer else ""
-        if self._batch.retry_lines != RETRY_CANCELLED or code in NEVER_RAN:
+        if code in wanted:
             return False
         self._skipped.add_line(self._progress.lines, error.text)
         self._count(code)
@@ -169,8 +184,8 @@ class ParentResults:
 
 
 def parent_of(services: Services, batch: Batch, progress: PlanProgress, skipped: Skipped) -> ParentResults | None:
-    """Open the results of the batch that `batch` retries; None if it retries none. Raises CannotRetry if they are gone."""
-    if batch.retry_of is None or progress.whole_input_checked:
+    """Open the results of the batch that `batch` retries; None if none are taken over. Raises CannotRetry if they are gone."""
+    if batch.retry_of is None or batch.retry_lines == RETRY_ALL or progress.whole_input_checked:
         return None
     try:
         return ParentResults(services, batch, progress, skipped)

@@ -76,7 +76,7 @@ class AttemptOutcome:
 
     def _schemas(self, turn: Turn, indexes: list[int]) -> Iterator[bytes]:
         """Yield the schema of each of these requests, read from the input; nothing for all the rest if that is gone."""
-        source = self._lines.source or turn.batch.source or turn.batch.input
+        source = self._lines.source or turn.batch.lines_in
         ordinals = array("I", (self._sent.ordinals[index] for index in indexes))
         requests = ByteRanges(turn.services.bucket, source, list(self._lines.ranges(ordinals)))
         try:
