@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from batchyard.adapters.object_writer import Begun, Writer
 from batchyard.api.batches import retrieve_batch, retry_batch
+from batchyard.domain.errors import UploadGone
 from batchyard.domain.step import TIME_TO_END
 from batchyard.planning.plan import plan
 from batchyard.recovery.sweep import sweep
@@ -265,4 +267,24 @@ def test_a_plan_that_stops_after_every_block_writes_the_same_changed_lines(
     made = len(world.provider.batches)
     assert world.run(child) == "done"
     assert {line["body"]["model"] for line in sent(world, made).values()} == {"n"}
+    assert ids(world, child) == IDS
+
+
+def test_a_plan_whose_changed_lines_were_completed_before_its_checkpoint_begins_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = parent(world)
+    monkeypatch.setattr(MemoryBucket.chunks, "__defaults__", (0, None, 300))
+    child = retry(world, first, body={"model": "n"})
+    assert plan(world.services, child, seconds_left=lambda: TIME_TO_END - 1).next == "plan"
+    whole = MemoryBucket.writer
+
+    def gone(bucket: MemoryBucket, key: str, *, hashing: bool = True, begun: Begun | None = None) -> Writer:
+        if begun is not None:
+            raise UploadGone(key)
+        return whole(bucket, key, hashing=hashing, begun=begun)
+
+    monkeypatch.setattr(MemoryBucket, "writer", gone)
+    assert plan(world.services, child, resume=True).next == "run"
+    assert world.run(child) == "done"
     assert ids(world, child) == IDS

@@ -14,12 +14,8 @@ from batchyard.domain.numbers import DAY, HOUR, amount, whole
 SHOWN_ERRORS: Final = 1_000
 REFUSE, SKIP = "refuse", "skip"  # a batch with bad lines is refused, or runs without them
 # Which lines of an ended batch are sent again: those without success, not accepted, or that never ran; or every line.
-RETRY_ERRORS, RETRY_NOT_ACCEPTED, RETRY_CANCELLED, RETRY_ALL = RETRY_LINES = (
-    "errors",
-    "not_accepted",
-    "cancelled",
-    "all",
-)
+RETRY_LINES: Final = ("errors", "not_accepted", "cancelled", "all")
+RETRY_ERRORS, RETRY_NOT_ACCEPTED, RETRY_CANCELLED, RETRY_ALL = RETRY_LINES
 # OpenAI's clients refuse a batch without an endpoint. Until Plan has read the first line, this one is shown.
 USUAL_ENDPOINT: Final = "/v1/chat/completions"
 WINDOW_UNITS: Final = {"h": HOUR, "d": DAY}

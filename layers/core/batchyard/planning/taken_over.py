@@ -96,8 +96,8 @@ def _groups(taken_runs: Iterable[TakenRun]) -> Iterator[list[TakenRun]]:
 
 
 def _gapless(*neighbours: TakenRun) -> bool:
-    first, *_, last = neighbours
-    return last.last - first.first + 1 == sum(each.count for each in neighbours)
+    """Tell whether neighbouring runs have every position from the first to the last."""
+    return neighbours[-1].last - neighbours[0].first + 1 == sum(each.count for each in neighbours)
 
 
 def _taken(bucket: Bucket, batch_id: str, group: list[TakenRun], source: InputObject | None) -> Iterator[Taken]:
