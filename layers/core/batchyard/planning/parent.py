@@ -3,8 +3,10 @@
 Both results are in input order and every request has one line in one of them, so one pass over each is enough.
 """
 
+import re
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from functools import cached_property
+from typing import Final
 
 import msgspec
 
@@ -63,14 +65,35 @@ class _Named(msgspec.Struct, gc=False):
 
 _TOLD: Final = msgspec.json.Decoder(_Told)
 _NAMED: Final = msgspec.json.Decoder(_Named)
+# How lines and answers usually begin, with a custom_id that has no escapes.
+BEGINNING: Final = re.compile(rb'\{ *"custom_id" *: *"([^"\\]+)"').match
+ANSWER_BEGINNING: Final = re.compile(rb'\{ *"id" *: *"[^"\\]*" *, *"custom_id" *: *"([^"\\]+)"').match
 
 
-class _Answer(NamedTuple):
-    """The next line of a result."""
+class _Answer:
+    """The next line of a result; it is decoded only if it must be, and once."""
 
-    text: bytes
-    offset: int
-    custom_id: str | None
+    def __init__(self, text: bytes, offset: int) -> None:
+        self.text, self.offset = text, offset
+
+    @cached_property
+    def custom_id(self) -> str | None:
+        return _custom_id(self.text)
+
+    @cached_property
+    def told(self) -> _Told:
+        try:
+            return _TOLD.decode(self.text)
+        except (ValueError, RecursionError):
+            return _Told()
+
+    def is_of(self, line: bytes) -> bool:
+        """Tell whether the answer is that of a line of the input; of most, how both begin tells."""
+        asked, told = BEGINNING(line), ANSWER_BEGINNING(self.text)
+        if asked is not None and told is not None and asked[1] == told[1]:
+            return True
+        custom_id = _id_of(line)
+        return custom_id is not None and custom_id == self.custom_id
 
 
 class _Result:
@@ -85,7 +108,7 @@ class _Result:
     def move_on(self) -> None:
         self.offset += len(self.next.text) if self.next else 0
         text = next(self._lines, None)
-        self.next = None if text is None else _Answer(text, self.offset, _custom_id(text))
+        self.next = None if text is None else _Answer(text, self.offset)
 
     @staticmethod
     def _read(bucket: Bucket, source: InputObject, offset: int) -> Iterator[bytes]:
@@ -108,13 +131,13 @@ class ParentResults:
 
     def keeps(self, text: bytes) -> bool:
         """Tell whether a line keeps what the parent has for it; False if it is to be sent. Raises CannotRetry."""
-        custom_id, answer, error = _id_of(text), self._output.next, self._errors.next
+        answer, error = self._output.next, self._errors.next
         if error is not None and (told := self._skipped_in_parent(error)) is not None:
             self._skip(error.custom_id, told)
-        elif answer is not None and custom_id is not None and answer.custom_id == custom_id:
+        elif answer is not None and answer.is_of(text):
             self._taken.add(self._progress.lines, answer.offset, answer.text)
             self._output.move_on()
-        elif error is not None and custom_id is not None and error.custom_id == custom_id:
+        elif error is not None and error.is_of(text):
             if not self._keep(error):
                 self._progress.retry.errors_offset = self._move_on()
                 self._progress.retry.note_sent(self._progress.lines)
@@ -151,12 +174,10 @@ class ParentResults:
 
     def _skipped_in_parent(self, error: _Answer) -> BatchError | None:
         """Return why the parent skipped this very line of the input, if it did."""
-        try:
-            told = _TOLD.decode(error.text)
-        except (ValueError, RecursionError):
+        told = error.told
+        if told.error is None or told.error.line != self._progress.number:
             return None
-        own = outcomes.line_id(self._batch.retry_of or "", self._progress.lines)
-        if told.id != own or told.error is None or told.error.line != self._progress.number:
+        if told.id != outcomes.line_id(self._batch.retry_of or "", self._progress.lines):
             return None
         return BatchError(told.error.code or "", told.error.message or "")
 
