@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import requests
 
-from local.bridge import callers, form, passing
+from local import callers
+from local.bridge import form, passing
 from local.bridge.errors import BridgeError, CallerGone, FarSideError
 from local.bridge.far_side import FarSide, Pairs
 from local.bridge.request_body import CHUNK, RequestBody, body_of

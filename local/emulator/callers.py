@@ -1,33 +1,12 @@
-"""Refuse what a web page sends: a page of any other place could else read, order and forward what the emulator has.
-
-A browser lets every page send requests to 127.0.0.1. It names the page in `Origin` and `Sec-Fetch-Site`, and a page whose own
-name was led to 127.0.0.1 shows in `Host`. `local.engine.callers` holds the same rule: neither package imports the other.
-"""
-
-import re
-from collections.abc import Sequence
+"""The emulator answers no web page of another place: such a page could read, order and forward what the emulator has."""
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from local.callers import REFUSED, is_foreign
 from local.emulator.errors import ApiError
 
-_THIS_MACHINE = re.compile(r"(?:(?:[a-z0-9._-]+\.)?localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?")
-_OWN_SITES = {"same-origin", "none"}  # none: a person typed the address
-_REFUSED = ApiError(403, "Refused: the request names another host, or comes from a web page of another place.")
-
-
-def is_foreign(headers: Sequence[tuple[bytes, bytes]]) -> bool:
-    """Tell whether these headers of a request name another host than this machine, or a page of another place."""
-    named = [(name.decode("latin-1").lower(), value.decode("latin-1").strip().lower()) for name, value in headers]
-    hosts = {value for name, value in named if name == "host"}
-    if len(hosts) != 1 or not all(_THIS_MACHINE.fullmatch(host) for host in hosts):
-        return True
-    own = {f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts}
-    return any(
-        (name == "origin" and value not in own) or (name == "sec-fetch-site" and value not in _OWN_SITES)
-        for name, value in named
-    )
+_REFUSED = ApiError(403, REFUSED)
 
 
 class ForOwnCallers:

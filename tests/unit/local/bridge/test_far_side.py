@@ -1,4 +1,7 @@
+from typing import Any
+
 import pytest
+import requests
 
 from local.bridge.far_side import FarSide
 from local.bridge.passing import to_batchyard, to_s3
@@ -7,8 +10,18 @@ from local.bridge.passing import to_batchyard, to_s3
 @pytest.mark.parametrize(
     "url", ["https://api.example/v1", "https://api.example/v1/", "http://127.0.0.1:1/v1", "http://localhost:1/v1"]
 )
-def test_an_address_is_taken(url: str) -> None:
-    FarSide(url, "by_key")
+def test_an_address_is_called_with_the_key(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[requests.PreparedRequest] = []
+
+    def send(_: requests.Session, request: requests.PreparedRequest, **__: Any) -> requests.Response:
+        sent.append(request)
+        return requests.Response()
+
+    monkeypatch.setattr(requests.Session, "send", send)
+    FarSide(url, "by_key").call("GET", "/v1/models")
+    (request,) = sent
+    assert request.url == f"{url.rstrip('/')}/models"
+    assert request.headers["authorization"] == "Bearer by_key"
 
 
 @pytest.mark.parametrize(

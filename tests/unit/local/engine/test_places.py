@@ -53,6 +53,7 @@ def test_a_place_that_nobody_waits_for_can_be_taken_again() -> None:
         places.take()
         places.give_back()
         places.give_back()
+    assert not places._waiting  # nobody had to wait, or this would never end
 
 
 def slots(*, refused: bool = False) -> SimpleNamespace:
@@ -69,6 +70,7 @@ def test_an_invocation_that_is_refused_or_ended_leaves_its_place() -> None:
             slot, _ = functions._acquire_execution_slot({}, {})
             if slot:
                 functions._release_execution_slot(slot)
+    assert not others._waiting  # the one place was free each time, or this would never end
 
 
 def tasks_over(places: Places, run: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Refuse what a web page sends: a page of any other place could else use the bridge, and with it the user's key.
+"""Who may call a server of ours on 127.0.0.1: programs of this machine, and no web page of another place.
 
-A browser lets every page send requests to 127.0.0.1. It names the page in `Origin` and `Sec-Fetch-Site`, and a page whose own
-name was led to 127.0.0.1 shows in `Host`. `local.engine.callers` holds the same rule: no package imports the other.
+A browser lets every page send requests to 127.0.0.1: a page could read what a server has, or use the key that it holds. The
+browser names the page in `Origin` and `Sec-Fetch-Site`, and a page whose own name was led to 127.0.0.1 shows in `Host`.
 """
 
 import re
