@@ -1,13 +1,18 @@
 """The routes of the HTTP API, as `openapi.json` describes them, and the operation that each calls."""
 
-from typing import Any
+from typing import Any, Final
+
+from msgspec.structs import replace
 
 from batchyard import services
 from batchyard.api import batches, files, models, openapi, presigned, uploads, usage, webhook_endpoints
+from batchyard.gateway.content import Content, pack
 from batchyard.gateway.request import JSON, Request
 from batchyard.gateway.response import Response, inline_or_elsewhere
 from batchyard.gateway.router import Router
 from batchyard.webhooks.receive import receive
+
+JSON_LINES: Final = "application/jsonl"
 
 router = Router()
 
@@ -67,6 +72,18 @@ def retry_batch(request: Request, batch_id: str) -> dict[str, Any]:
     return batches.retry_batch(
         services.current(), request.tenant, batch_id, request.optional_body(), request.header("idempotency-key")
     )
+
+
+@router.add("GET", "/v1/batches/{batch_id}/results")
+def batch_rows(request: Request, batch_id: str) -> Response:
+    """Read the results as far as they are complete; ours, not OpenAI's."""
+    after, limit = request.query("after"), request.query("limit")
+    found = batches.batch_rows(services.current(), request.tenant, batch_id, after, limit)
+    packed = request.takes_gzip()
+    content = Content(filename=f"{batch_id}_rows.jsonl", data=pack(found.data) if packed else found.data, packed=packed)
+    read = {"batchyard-after": str(found.after), "batchyard-complete": str(found.complete).lower()}
+    response = inline_or_elsewhere(content, JSON_LINES)
+    return replace(response, headers={**response.headers, **read})
 
 
 @router.add("GET", "/v1/batches/{batch_id}/report")

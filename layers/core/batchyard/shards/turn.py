@@ -117,6 +117,7 @@ def play(services: Services, step: Step, do: Callable[[Turn], Step]) -> Step:
     turn.clean_up()  # if the last step was cut off before it could
     following = _play(turn, do)
     turn.clean_up()
+    announce_done(services, batch, turn.shard)
     return following
 
 
@@ -127,6 +128,13 @@ def _play(turn: Turn, do: Callable[[Turn], Step]) -> Step:
         logger.info("continuing as new", batch_id=turn.shard.batch_id, shard=turn.shard.shard)
         return turn.then(Next.CONTINUE)
     return do(turn)
+
+
+def announce_done(services: Services, batch: Batch, shard: Shard) -> None:
+    """Tell the bus that the shard is done, and record that it was told: once more rather than never, if we end between."""
+    if shard.done and not shard.told_done:
+        services.event_bus.announce_shard(batch, shard)
+        services.batch_store.save_shard(shard, with_members(shard, told_done=True))
 
 
 def open_shard(services: Services, batch: Batch, number: int) -> Shard:
