@@ -4,18 +4,24 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from batchyard.api.paging import page_limit
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.errors import ApiError, NotFound, invalid_request
 from batchyard.domain.numbers import whole
 from batchyard.domain.shard import Shard
+from batchyard.gateway.content import Content, pack
+from batchyard.gateway.response import Response, inline_or_elsewhere
 from batchyard.lines.rows import rows
 from batchyard.lines.runs import Run
 from batchyard.planning.summary import Summary, read_summary
 from batchyard.services import Services
 
 LIMITS: Final = (1_000, 10_000)  # rows of an answer: usually, and at most
+JSON_LINES: Final = "application/jsonl"
+FILENAME: Final = "rows.jsonl"
 MOST_BYTES: Final = 4_000_000  # of an answer
 SAVED_LATER: Final = 6  # versions; the sweep may save a shard a few times when its batch has ended
 
@@ -28,6 +34,13 @@ class EarlyRows(NamedTuple):
     after: int
     #: Whether no row will ever follow.
     complete: bool
+
+    def response(self, *, packed: bool) -> Response:
+        """Make the answer, as gzip if `packed`."""
+        data = pack(self.data) if packed else self.data
+        sent = inline_or_elsewhere(Content(filename=FILENAME, data=data, packed=packed), JSON_LINES)
+        read = {"batchyard-after": str(self.after), "batchyard-complete": str(self.complete).lower()}
+        return replace(sent, headers={**sent.headers, **read})
 
 
 def early_rows(services: Services, batch: Batch, after: str | None, limit: str | None) -> EarlyRows:
@@ -117,7 +130,7 @@ def _unanswered(services: Services, shard: Shard) -> Iterator[Run]:
         try:
             services.bucket.head(f"{key}.index")
         except NotFound:
-            continue
+            continue  # it was written for an older version
         yield Run(services.bucket, key)
         return
 

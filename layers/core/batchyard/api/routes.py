@@ -1,18 +1,13 @@
 """The routes of the HTTP API, as `openapi.json` describes them, and the operation that each calls."""
 
-from typing import Any, Final
-
-from msgspec.structs import replace
+from typing import Any
 
 from batchyard import services
 from batchyard.api import batches, files, models, openapi, presigned, uploads, usage, webhook_endpoints
-from batchyard.gateway.content import Content, pack
 from batchyard.gateway.request import JSON, Request
 from batchyard.gateway.response import Response, inline_or_elsewhere
 from batchyard.gateway.router import Router
 from batchyard.webhooks.receive import receive
-
-JSON_LINES: Final = "application/jsonl"
 
 router = Router()
 
@@ -79,11 +74,7 @@ def batch_rows(request: Request, batch_id: str) -> Response:
     """Read the results as far as they are complete; ours, not OpenAI's."""
     after, limit = request.query("after"), request.query("limit")
     found = batches.batch_rows(services.current(), request.tenant, batch_id, after, limit)
-    packed = request.takes_gzip()
-    content = Content(filename=f"{batch_id}_rows.jsonl", data=pack(found.data) if packed else found.data, packed=packed)
-    read = {"batchyard-after": str(found.after), "batchyard-complete": str(found.complete).lower()}
-    response = inline_or_elsewhere(content, JSON_LINES)
-    return replace(response, headers={**response.headers, **read})
+    return found.response(packed=request.takes_gzip())
 
 
 @router.add("GET", "/v1/batches/{batch_id}/report")
@@ -97,9 +88,8 @@ def batch_report(request: Request, batch_id: str) -> Response:
 @router.add("GET", "/v1/usage")
 def retrieve_usage(request: Request) -> dict[str, Any]:
     """Sum up tokens and dollars; ours, not OpenAI's."""
-    return usage.usage(
-        services.current(), request.tenant, request.query("from"), request.query("to"), request.query("group_by")
-    )
+    asked = [request.query(name) for name in ("from", "to", "group_by")]
+    return usage.usage(services.current(), request.tenant, *asked)
 
 
 # Files
@@ -114,11 +104,8 @@ def create_file(request: Request) -> dict[str, Any]:
 @router.add("GET", "/v1/files")
 def list_files(request: Request) -> dict[str, Any]:
     """ListFiles."""
-    return files.list_files(
-        services.current(), request.tenant,
-        purpose=request.query("purpose"), limit=request.query("limit"),
-        order=request.query("order"), after=request.query("after"),
-    )  # fmt: skip
+    asked = {name: request.query(name) for name in ("purpose", "limit", "order", "after")}
+    return files.list_files(services.current(), request.tenant, **asked)
 
 
 @router.add("GET", "/v1/files/{file_id}")

@@ -46,7 +46,7 @@ def _windows(runs: Iterable[Run], first: int, last: int) -> Iterator[RunWindow]:
         try:
             window = run.window(first, last)
         except NotFound:
-            continue
+            continue  # the rows end before its first line
         if window is not None:
             yield window
 
