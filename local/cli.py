@@ -73,7 +73,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _one_batch(settings: Settings, source: Path, out: Path, money: Money) -> int:
     if settings.own:
-        check_provider(settings.own)
+        check_provider(settings.own, _say)
     with run_folder() as folder:  # it has removed the scratch space of killed runs
         check_disk_space(source.stat().st_size, _say)
         check_room_for_results(out, source.stat().st_size, _say)
@@ -98,7 +98,7 @@ def _run_or_stop(stack: Stack, source: Path, out: Path, money: Money) -> int:
 def _up(_options: argparse.Namespace) -> int:
     settings = _settings()
     if settings.own:
-        check_provider(settings.own)
+        check_provider(settings.own, _say)
     with run_folder() as folder, start_stack(folder, os.environ, _say, settings) as stack:
         try:
             keep_up(stack, Announcer(stack, _say).look)

@@ -40,12 +40,21 @@ def _model(provider: Provider, model: ModelInfo, at: datetime) -> dict[str, Any]
 
 
 def _prices(provider: Provider, model: ModelInfo, at: datetime, context: dict[str, str]) -> dict[str, str]:
-    """Return the prices of input, output and cached input; cached input is left out where it costs what other input does."""
+    """Return the prices of input, output, cached input and pictures; what costs what other tokens cost is left out."""
     plain = _price(provider, model, at, context, Usage(input_tokens=SAMPLE, output_tokens=SAMPLE))
     of_cached = Usage(input_tokens=SAMPLE, cache_read_tokens=SAMPLE, output_tokens=SAMPLE)
     cached = _price(provider, model, at, context, of_cached)[0]
+    of_pictures = Usage(
+        input_tokens=SAMPLE, input_image_tokens=SAMPLE, output_tokens=SAMPLE, output_image_tokens=SAMPLE
+    )
+    pictures = _price(provider, model, at, context, of_pictures)
     known = {"input": str(plain[0]), "output": str(plain[1])}
-    return known if cached == plain[0] else {**known, "cached": str(cached)}
+    others = {
+        "cached": (cached, plain[0]),
+        "image_input": (pictures[0], plain[0]),
+        "image_output": (pictures[1], plain[1]),
+    }
+    return {**known, **{name: str(price) for name, (price, usual) in others.items() if price != usual}}
 
 
 def _price(

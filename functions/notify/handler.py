@@ -1,4 +1,4 @@
-"""Tell the webhook endpoints of a tenant that a batch has ended."""
+"""Tell the webhook endpoints of a tenant that a batch has ended, or that its budget is running out."""
 
 from typing import Any
 
@@ -11,6 +11,7 @@ from batchyard.webhooks.notify import notify
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda passes it
-    """Take the event of a batch that has ended, and answer the names of the deliveries."""
-    logger.append_keys(batch_id=event["detail"]["id"])
-    return {"deliveries": notify(services.current(), event["detail"])}
+    """Take the event of a batch that has ended or of a warning, and answer the names of the deliveries."""
+    detail = event["detail"]
+    logger.append_keys(**{"batch_id" if "status" in detail else "event_id": detail["id"]})
+    return {"deliveries": notify(services.current(), detail)}

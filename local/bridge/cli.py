@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 
+import requests
+
 from local.bridge.connection import Bridge
 from local.bridge.errors import FarSideError
 from local.bridge.far_side import FarSide
@@ -73,8 +75,16 @@ def _check(far_side: FarSide) -> None:
     with far_side.call("GET", "/v1/batches?limit=1") as response:
         if response.status_code in _WRONG_KEY:
             raise UnusableError("Batchyard refuses the key in BATCHYARD_KEY.")
-        if response.status_code == HTTPStatus.NOT_FOUND:
+        if response.status_code == HTTPStatus.NOT_FOUND or (response.ok and not _is_list(response)):
             raise UnusableError("At BATCHYARD_URL no batch API answers.")
+
+
+def _is_list(response: requests.Response) -> bool:
+    try:
+        answer = response.json()
+    except requests.JSONDecodeError:
+        return False
+    return isinstance(answer, dict) and isinstance(answer.get("data"), list)
 
 
 def _say(text: str) -> None:

@@ -27,9 +27,9 @@ def finish(stack: Stack, last: Progress, out: Path, say: Callable[[str], None], 
         fetched = fetch_results(stack, last.batch_id, out, say)
     except ResultsError as error:
         raise ResultsError(f"{error} {_kept(stack, last.batch_id)}".rstrip()) from error
-    print_closing(last, fetched.paths, seconds, stack.own.url if stack.own else _EMULATOR)
     if fetched.trouble:
         say(fetched.trouble)
+    print_closing(last, fetched.paths, seconds, stack.own.url if stack.own else _EMULATOR)
     if not stack.deletes_late:
         return fetched.trouble is None
     if fetched.trouble or last.status not in _ANSWERED:

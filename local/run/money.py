@@ -1,5 +1,6 @@
 """What a run may spend, and what the stack estimates that it will."""
 
+import difflib
 import json
 import re
 from collections.abc import Mapping
@@ -9,7 +10,8 @@ from typing import Any
 
 from local.errors import UsageError
 
-_YES, _NO = ("1", "true", "yes"), ("", "0", "false", "no")
+_YES, _NO = ("1", "true", "yes"), ("0", "false", "no")
+_NEAR = 0.8  # of two names' letters
 _SHOWN_MODELS = 5
 
 
@@ -38,9 +40,11 @@ def money_from(environment: Mapping[str, str]) -> Money:
     """
     for name in ("DRY_RUN", "MAX_COST_USD"):
         for given in environment:
-            if given != name and sorted(_letters(given)) == sorted(_letters(name)):
+            if given != name and difflib.SequenceMatcher(None, _letters(given), _letters(name)).ratio() >= _NEAR:
                 raise UsageError(f"{given} is set, which is no setting. Did you mean {name}?")
-    dry_run, most = environment.get("DRY_RUN", ""), environment.get("MAX_COST_USD", "")
+        if environment.get(name) == "":
+            raise UsageError(f"{name} is empty, which may be a slip. Give it a value, or leave it out.")
+    dry_run, most = environment.get("DRY_RUN", _NO[0]), environment.get("MAX_COST_USD", "")
     if dry_run.lower() not in (*_YES, *_NO):
         raise UsageError(f"DRY_RUN is {dry_run!r}. Set it to 1 to estimate and send nothing.")
     if most and not (re.fullmatch(r"[0-9]+(\.[0-9]+)?", most) and float(most) > 0):

@@ -1,4 +1,4 @@
-"""The user's folder for results: a folder for each batch, and links that show the latest batch that has results.
+"""The user's folder for results: a folder for each batch, and links that show the latest batch that has answers.
 
 `OUT/latest` is a link to the folder of that batch. `OUT/output.jsonl` and its neighbours are links through `latest`, so all
 of them change at once. No run changes a file of another run.
@@ -29,6 +29,11 @@ def latest_batch(out: Path) -> str | None:
     return str(link.readlink()) if link.is_symlink() else None
 
 
+def shows_answers(out: Path) -> bool:
+    """Tell whether `latest` in `out` shows a batch that has answers."""
+    return any((out / LATEST / name).exists() for name in ANSWERS)
+
+
 def is_ours(path: Path) -> bool:
     """Tell whether a path in OUT is a link that a run has made."""
     if not path.is_symlink():
@@ -49,9 +54,9 @@ def settled(source: Path) -> Path:
 
 
 def publish(incoming: Path, out: Path, say: Callable[[str], None]) -> list[Path]:
-    """Move the folder `incoming`, which is on the disk of `out`, into `out`, and return the paths of the results.
+    """Move the folder `incoming`, which is on the disk of `out`, into `out`, and return the paths of the results there.
 
-    The links are switched to it if it has answers, or if they show no other batch.
+    The links are switched to it if it has answers, or if they show no batch that has some.
 
     Raises:
         OSError: the folder cannot be moved.
@@ -63,9 +68,9 @@ def publish(incoming: Path, out: Path, say: Callable[[str], None]) -> list[Path]
     with _locked(out):
         folder = _free_path(out / incoming.name)
         incoming.rename(folder)
-        wanted = bool(present & ANSWERS) or latest_batch(out) is None
-        shown = out if wanted and _switch(out, folder.name, present, say) else folder
-    return [path for path in result_paths(shown) if path.name in present]
+        if present & ANSWERS or not shows_answers(out):
+            _switch(out, folder.name, present, say)
+    return [path for path in result_paths(folder) if path.name in present]
 
 
 def keep(incoming: Path, place: Path) -> list[Path]:
@@ -83,20 +88,20 @@ def keep(incoming: Path, place: Path) -> list[Path]:
 
 @contextmanager
 def name_earlier_results(out: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Say at the end of the block if the links in `out` still show the batch that they have shown before."""
+    """Say at the end of the block if the links in `out` still show the answers that they have shown before."""
     before = latest_batch(out)
     try:
         yield
     finally:
-        if before is not None and latest_batch(out) == before:
+        if before is not None and latest_batch(out) == before and shows_answers(out):
             say(f"What {out / LATEST} shows is from an earlier run, {before}.")
 
 
-def _switch(out: Path, name: str, present: Collection[str], say: Callable[[str], None]) -> bool:
-    """Make the links show the folder `name`, and return whether they do."""
+def _switch(out: Path, name: str, present: Collection[str], say: Callable[[str], None]) -> None:
+    """Make the links show the folder `name`, and say so if they cannot."""
     if foreign := find_foreign(out):
         say(f"{foreign} is not from a run and stays as it is; the results are in {out / name}.")
-        return False
+        return
     try:
         for path in result_paths(out):
             if path.name in present and not path.is_symlink():
@@ -104,11 +109,10 @@ def _switch(out: Path, name: str, present: Collection[str], say: Callable[[str],
         _replace_link(out / LATEST, name)
     except OSError as error:
         say(f"{out} takes no links ({error.strerror}); the results are in {out / name}.")
-        return False
+        return
     for path in result_paths(out):
         if path.name not in present:
             path.unlink(missing_ok=True)
-    return True
 
 
 def _replace_link(link: Path, target: str) -> None:

@@ -1,5 +1,8 @@
 """Check that the user's own provider answers at its address, before anything is built or sent."""
 
+import threading
+from collections.abc import Callable
+
 from batch_client import (
     APIConnectionError,
     APIStatusError,
@@ -12,28 +15,52 @@ from local.run.base_urls import likely_urls, swapped_scheme
 from local.stack.provider_choice import Provider
 
 _REFUSALS = (401, 403)
-_NOT_LISTED = (405, 429)
+_NOT_LISTED, _TOO_MANY = 405, 429
 _GUESS_SECONDS = 3.0
+_MOST_SECONDS = 30.0  # of the whole check: a server may send its answer byte by byte, for ever
 _NO_KEY = "none"  # the user's key is for the address that the user wrote, and for no guess
+# What the names of connection errors mean.
+_MEANINGS = {
+    "NewConnectionError": "the connection is refused",
+    "NameResolutionError": "there is no such host",
+    "ConnectTimeoutError": "connecting takes too long",
+    "ReadTimeoutError": "it takes the connection and does not answer",
+    "RemoteDisconnected": "it closes the connection without an answer",
+    "ConnectionResetError": "it closes the connection without an answer",
+    "SSLError": "it speaks no TLS",
+    "SSLCertVerificationError": "its certificate is not trusted",
+}
 _EXAMPLE = "A base URL mostly ends with /v1, such as https://api.openai.com/v1"
 
 
-def check_provider(provider: Provider) -> None:
-    """Ask the provider for its batches; a provider that only cannot list them is accepted.
+def check_provider(provider: Provider, say: Callable[[str], None]) -> None:
+    """Ask the provider for its batches; a provider that only cannot list them now, or at all, is accepted.
 
     Raises:
         ProviderError: nothing answers at the address, no batch API does, or the provider refuses the key.
 
     """
+    complaints = [f"No whole answer came from {provider.url} within {_MOST_SECONDS:.0f} seconds."]
+    thread = threading.Thread(target=lambda: complaints.append(_ask(provider, say)), daemon=True)
+    thread.start()
+    thread.join(_MOST_SECONDS)
+    if complaints[-1]:  # of the answer, or the first if none came
+        raise ProviderError(f"{complaints[-1]} Nothing was sent.")
+
+
+def _ask(provider: Provider, say: Callable[[str], None]) -> str:
+    """Say why the provider cannot be used; an empty text if it can."""
     try:
         with provider.client() as client:
             client.list_batches(limit=1)
     except InvalidArgumentError as error:
-        raise ProviderError(f"{provider.url} cannot be used: {error.message}. Nothing was sent.") from error
+        return f"{provider.url} cannot be used: {error.message}."
     except BatchClientError as error:
         complaint = _complaint(provider, error)
-        if complaint:
-            raise ProviderError(f"{complaint} Nothing was sent.") from error
+        if not complaint and isinstance(error, APIStatusError) and _is_busy(error):
+            say(f"{provider.url} answers HTTP {error.status} just now. The run waits for it; Ctrl-C ends the run.")
+        return complaint or ""
+    return ""
 
 
 def _complaint(provider: Provider, error: BatchClientError) -> str | None:
@@ -41,9 +68,9 @@ def _complaint(provider: Provider, error: BatchClientError) -> str | None:
     if isinstance(error, APIStatusError) and error.status in _REFUSALS:
         return f"{provider.url} refused PROVIDER_API_KEY (HTTP {error.status})."
     if isinstance(error, APIConnectionError) and error.status is None:
-        why = error.message.rpartition(": ")[2]
-        nothing = f"Nothing answers at {provider.url} ({why})"
-        meant = "" if "Certificate" in why else _first_that_answers([swapped_scheme(provider.url)], provider)
+        name = error.message.rpartition(": ")[2]
+        nothing = f"Nothing answers at {provider.url} ({_MEANINGS.get(name, name)})"
+        meant = "" if "Cert" in name else _first_that_answers([swapped_scheme(provider.url)], provider)
         return (
             f"{nothing}, but a batch API does at {meant}. Write: {_written(meant)}."
             if meant
@@ -56,7 +83,11 @@ def _complaint(provider: Provider, error: BatchClientError) -> str | None:
 
 def _may_be_an_api(error: BatchClientError) -> bool:
     """Tell whether a failed look says nothing against the address: the provider is busy, broken or lists no batches."""
-    return isinstance(error, APIStatusError) and (error.status in _NOT_LISTED or (error.status or 0) >= 500)
+    return isinstance(error, APIStatusError) and (error.status == _NOT_LISTED or _is_busy(error))
+
+
+def _is_busy(error: APIStatusError) -> bool:
+    return error.status == _TOO_MANY or (error.status or 0) >= 500
 
 
 def _lists_files(provider: Provider) -> bool:

@@ -151,19 +151,25 @@ def _rows(
 
 def error_lines(last: Progress, report: Path | None) -> list[str]:
     """Return the first faults of the batch, each told once with its lines, and what to do about them."""
-    faults = dict[tuple[str, str], list[int | None]]()
+    faults = dict[tuple[str, str], tuple[str, list[int | None]]]()
     for error in last.errors:
         line = error.get("line")
-        faults.setdefault((error["message"], error["code"]), []).append(None if line is None else int(line))
+        _, numbers = faults.setdefault((_without_places(error["message"]), error["code"]), (error["message"], []))
+        numbers.append(None if line is None else int(line))
     shown = list(islice(faults.items(), _SHOWN_ERRORS))
-    lines = [f"  {_where(numbers)}{message} ({code})" for (message, code), numbers in shown]
-    more = last.errors_total - sum(len(numbers) for _, numbers in shown)
+    lines = [f"  {_where(numbers)}{message} ({code})" for (_, code), (message, numbers) in shown]
+    more = last.errors_total - sum(len(numbers) for _, (_, numbers) in shown)
     if more > 0:
         listed = "" if len(last.errors) == last.errors_total else f" the first {len(last.errors):,} of"
         lines.append(f"  … and {more:,} more" + (f"; {report} lists{listed} them all." if report else "."))
     if last.status == "failed" and not last.shards:
         lines.append("Nothing was sent." + (_CORRECT if any(error.get("line") for error in last.errors) else ""))
     return lines
+
+
+def _without_places(message: str) -> str:
+    """Return a message without the place in the line, which differs from one line with this fault to the next."""
+    return re.sub(r"at (character|byte) \d+", "", message)
 
 
 def _where(numbers: list[int | None]) -> str:

@@ -15,7 +15,7 @@ from local.stack.door import find_doors
 
 _URL, _KEY = "BATCHYARD_URL", "BATCHYARD_KEY"
 _MOST = 100
-_SECONDS = 30.0
+_SECONDS = 15.0
 _ENDED = ("completed", "failed", "expired", "cancelled")
 HEAD = ("batch", "status", "done", "failed", "lines", "per minute", "time left")
 _FRAME = 3  # columns of a terminal
@@ -81,11 +81,20 @@ def _batches(door: Door) -> dict[str, Any]:
         if answer.ok:
             return {"data": page["data"], "has_more": page["has_more"]}
         why = page["error"]["message"]
-    except requests.RequestException as error:
-        why = f"{type(error).__name__}. Does {_URL} lead to a stack that runs?"
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, requests.JSONDecodeError):
         why = f"Its answer, with the status {answer.status_code}, is none of this API. Does the address end in /v1?"
+    except requests.RequestException as error:
+        why = f"{_reason(error)}. Does {_URL} lead to a stack that runs?"
     raise LocalError(f"{door.url} did not show its batches: {why}")
+
+
+def _reason(error: requests.RequestException) -> str:
+    """Say in words why no answer came."""
+    if isinstance(error, requests.Timeout):
+        return f"no answer came within {_SECONDS:.0f} seconds"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "no TLS connection came about"
+    return "no connection came about" if isinstance(error, requests.ConnectionError) else type(error).__name__
 
 
 def _row(batch: Mapping[str, Any], now: float) -> tuple[str, ...]:

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard.adapters.event_bus import EventBus, detail, shard_detail
+from batchyard.adapters.event_bus import EventBus, detail, shard_detail, warning_detail
 from batchyard.adapters.executions import Executions
 from batchyard.adapters.lambda_functions import LambdaFunction
 from batchyard.adapters.secrets_manager import Secret
+from batchyard.costs.budget import Warned
 from batchyard.domain.batch import Batch
 from batchyard.domain.errors import SecretMissing
 from batchyard.domain.shard import Shard
@@ -71,6 +72,7 @@ class MemoryEventBus(EventBus):
         self.announced: list[str] = []
         self.details: list[str] = []
         self.shards: list[dict[str, Any]] = []
+        self.warned: list[int] = []
 
     def announce(self, batch: Batch, what: str | None = None) -> None:
         self.announced.append(what or batch.status)
@@ -78,6 +80,10 @@ class MemoryEventBus(EventBus):
 
     def announce_shard(self, batch: Batch, shard: Shard) -> None:
         self.shards.append(json.loads(shard_detail(batch, shard)))
+
+    def warn(self, warning: Warned, created_at: int, month: Mapping[str, object]) -> None:
+        self.warned.append(warning.percent)
+        self.details.append(warning_detail(warning, created_at, month))
 
 
 class MemorySecret(Secret):

@@ -9,11 +9,12 @@ import msgspec
 from batchyard.adapters.batch_store import BatchStore, LinkedShard
 from batchyard.adapters.creation_store import CreationStore
 from batchyard.adapters.file_store import FileStore
-from batchyard.adapters.quota_store import QuotaStore
+from batchyard.adapters.quota_store import CLAIMED, QuotaStore
 from batchyard.adapters.sweep_store import PAGE, SweepStore
 from batchyard.adapters.token_ledger_store import TokenLedgerStore
 from batchyard.adapters.upload_store import UploadStore
 from batchyard.costs.bill import Bill
+from batchyard.costs.budget import Budget, Warned
 from batchyard.costs.cost import Cost
 from batchyard.costs.usage import Usage
 from batchyard.domain import statuses
@@ -133,13 +134,14 @@ class MemoryBatchStore(BatchStore):
         failed = after.failed - (before.failed if before else 0)
         used = after.usage - (before.usage if before else Usage())
         cost = after.cost - (before.cost if before else Cost())
-        if completed or failed or used != Usage():
+        expected = after.expected - (before.expected if before else 0)
+        if completed or failed or expected or used != Usage():
             known = self.batch(after.batch_id)
             counts = known.counts
             moved = Counts(counts.total, counts.completed + completed, counts.failed + failed)
-            self._replace(
-                after.batch_id, {"counts": moved, "usage": (known.usage or Usage()) + used, "cost": known.cost + cost}
-            )
+            usage = {"usage": (known.usage or Usage()) + used} if used != Usage() else {}
+            changes = {"counts": moved, "cost": known.cost + cost, "expected": known.expected + expected, **usage}
+            self._replace(after.batch_id, changes)
 
     def link(self, provider_batch_id: str, shard: Shard) -> None:
         self.links[provider_batch_id] = LinkedShard(shard.batch_id, shard.shard)
@@ -290,8 +292,11 @@ class MemoryQuotaStore(QuotaStore):
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
+        self._sums: dict[tuple[str, str, str], int] = {}
         self.known: dict[str, Stored] = {}
         self.kept_bills: dict[tuple[str, str, str], Bill] = {}
+        self.kept_budgets: dict[str, Budget] = {}
+        self.warnings: dict[Warned, dict[str, Any]] = {}
 
     def read(self, tenant: str) -> Stored:
         return self.known.get(tenant, Stored(tenant=tenant))
@@ -312,6 +317,32 @@ class MemoryQuotaStore(QuotaStore):
     def bills(self, tenant: str, first_day: str, last_day: str) -> Iterator[Bill]:
         known = [self.kept_bills[key] for key in sorted(self.kept_bills) if key[0] == tenant]
         return iter([bill for bill in known if first_day <= bill.day <= last_day])
+
+    def budget(self, tenant: str) -> Budget | None:
+        return self.kept_budgets.get(tenant)
+
+    def budgets(self) -> Iterator[Budget]:
+        return iter([self.kept_budgets[tenant] for tenant in sorted(self.kept_budgets)])
+
+    def set_budget(self, budget: Budget) -> None:
+        self.kept_budgets[budget.tenant] = budget
+
+    def remove_budget(self, tenant: str) -> None:
+        self.kept_budgets.pop(tenant, None)
+
+    def claim_warning(self, warning: Warned, owner: str, now: int) -> int | None:
+        known = self.warnings.setdefault(warning, {"owner": owner, "claimed_at": now, "since": now})
+        if "told_at" in known or (known["owner"] != owner and known["claimed_at"] > now - CLAIMED):
+            return None
+        known |= {"owner": owner, "claimed_at": now}
+        return int(known["since"])
+
+    def note_warning(self, warning: Warned, since: int, owner: str, now: int) -> None:
+        self.warnings[warning] = {"owner": owner, "claimed_at": now, "since": since, "told_at": now}
+
+    def told_warnings(self, tenant: str, month: str) -> set[int]:
+        of_month = [each for each in self.warnings if (each.tenant, each.month) == (tenant, month)]
+        return {each.percent for each in of_month if "told_at" in self.warnings[each]}
 
     def correct(self, before: Stored, size: int, now: int) -> bool:
         if self.read(before.tenant).bytes != before.bytes:

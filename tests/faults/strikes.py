@@ -26,6 +26,7 @@ ADAPTERS: Final = (
     "cancel_function",
     "file_store",
     "file_bucket",
+    "quota_store",
 )
 
 

@@ -4,6 +4,7 @@ import http.client
 import json
 import subprocess
 import sys
+from typing import Any
 
 import httpx
 import openai
@@ -149,6 +150,23 @@ def test_a_key_is_listed_and_opens_nothing_once_it_is_revoked(stack: RunningStac
     assert [line for line in keys(stack, "--list").splitlines() if key_id in line and "  revoked " in line]
     answer = httpx.get(f"{stack.doors['base_url']}/batches", headers={"Authorization": f"Bearer {made}"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
+
+
+def test_a_tenant_spends_no_more_than_its_budget(stack: RunningStack) -> None:
+    """Only here do the roles of all functions meet the records of budgets."""
+    key = keys(stack, "frugal", "--budget", "1000").strip()
+    theirs = openai.OpenAI(base_url=stack.doors["base_url"], api_key=key, max_retries=0, timeout=30)
+    file = theirs.files.create(file=("in.jsonl", jsonl(request(n) for n in range(3))), purpose="batch")
+    wanted: Any = {"input_file_id": file.id, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+    made = theirs.batches.create(**wanted)
+    eventually(lambda: theirs.batches.retrieve(made.id).status == "completed", seconds=120)
+    budget = httpx.get(f"{stack.doors['base_url']}/usage", headers={"Authorization": f"Bearer {key}"}).json()["budget"]
+    assert (budget["budget_usd"], budget["estimated_usd"]) == (1000.0, 0.0)
+    assert budget["spent_usd"] > 0
+    assert "frugal may spend $0.00 a month" in keys(stack, "--budget", "frugal", "0")
+    with pytest.raises(openai.APIStatusError) as refused:
+        theirs.batches.create(**wanted)
+    assert (refused.value.status_code, refused.value.code) == (402, "insufficient_quota")
 
 
 def keys(stack: RunningStack, *arguments: str) -> str:

@@ -15,7 +15,7 @@ from tests.fakes.services import MemoryAdapters
 # A fake inherits these methods: they call nothing but what is faked.
 INHERITED = {
     "file_bucket": {"put_headers"},
-    "quota_store": {"add", "count", "give_back"},
+    "quota_store": {"add", "count", "give_back", "paid_once"},
     "token_ledger_store": {"name_of", "limit", "limit_of"},
 }
 NO_ADAPTERS = {"provider"}

@@ -76,6 +76,12 @@ def _item(action: str) -> Callable[[Parameters, str], Iterator[Permission]]:
     return permissions
 
 
+def _items(parameters: Parameters, where: str) -> Iterator[Permission]:
+    for table, wanted in parameters["RequestItems"].items():
+        for key in wanted["Keys"]:
+            yield Permission("dynamodb:BatchGetItem", _table({"TableName": table}, where), _leading(key))
+
+
 def _query(parameters: Parameters, where: str) -> Iterator[Permission]:
     """The leading key of a query is the one that its condition names, of the index if there is one."""
     index = f"/index/{parameters['IndexName']}" if "IndexName" in parameters else ""
@@ -145,6 +151,7 @@ _NEEDS: Final[dict[tuple[str, str], Callable[[Parameters, str], Iterator[Permiss
     ("s3", "AbortMultipartUpload"): _object("AbortMultipartUpload"),
     ("s3", "ListObjectVersions"): _list_versions,
     ("dynamodb", "GetItem"): _item("GetItem"),
+    ("dynamodb", "BatchGetItem"): _items,
     ("dynamodb", "PutItem"): _item("PutItem"),
     ("dynamodb", "UpdateItem"): _item("UpdateItem"),
     ("dynamodb", "Query"): _query,

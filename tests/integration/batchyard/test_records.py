@@ -9,7 +9,8 @@ from msgspec.structs import replace as replaced
 
 from batch_client import BatchError as ProviderBatchError
 from batch_client import QuotaError
-from batchyard.domain.step import Step
+from batchyard.domain.batch import shape
+from batchyard.domain.step import Next, Step
 from batchyard.planning.plan import plan
 from batchyard.shards.submit import submit
 from tests.fakes.endings import answering, failed
@@ -117,3 +118,12 @@ def test_the_tail_of_a_batch_that_is_finished_line_by_line_is_recorded(world: Wo
     (name,) = world.services.token_ledger_store.names()
     assert world.services.token_ledger_store.read(name).enqueued == 0
     assert not list(world.services.token_ledger_store.reservations(name))
+
+
+def test_a_batch_that_runs_shows_what_its_tokens_have_cost_so_far(world: World) -> None:
+    world.services.settings = replaced(world.services.settings, price_list='{"m-1": {"input": 1000000, "output": 0}}')
+    batch_id = world.drop(jsonl([request("a")]))
+    world.run_until_submitted(batch_id)
+    world.run_shard(Step(batch_id, 0, Next.POLL))
+    shown = shape(world.services.batch_store.batch(batch_id))
+    assert (shown["status"], shown["usage"]["input_tokens"], shown["cost"]["usd"]) == ("in_progress", 3, 3.0)

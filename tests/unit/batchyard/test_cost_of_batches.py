@@ -12,6 +12,7 @@ from batchyard.costs.prices import BATCH, FULL, OWN, Prices
 from batchyard.costs.usage import Usage
 from batchyard.domain.batch import shape
 from batchyard.domain.errors import ApiError
+from batchyard.results.assemble import assemble
 from batchyard.results.bill import SEVERAL
 from tests.fakes.lines import jsonl, request
 from tests.fakes.world import World, memory_world
@@ -56,6 +57,19 @@ def test_a_batch_says_what_it_cost_in_its_record_and_its_report(world: World) ->
     report = json.loads(world.result(batch_id, "report.json"))
     assert report["cost"] == cost
     assert sum(shard["attempts"][0]["cost"]["usd"] for shard in report["shards"]) == pytest.approx(cost["usd"])
+
+
+def test_what_a_batch_cost_is_a_metric_once_though_its_last_step_is_repeated(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "stack-1")
+    batch_id = ran(world, (MINI, 1_000), (NANO, 500))
+    assert assemble(world.services, batch_id) == "done"
+    (told,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "CloudWatchMetrics" in line]
+    assert (told["InputTokens"], told["OutputTokens"], told["service"]) == ([4_500], [3_000], "stack-1")
+    assert told["DollarsSpent"] == [pytest.approx(paid(1_000, MINI) + paid(500, NANO))]
+    units = {each["Name"]: each["Unit"] for each in told["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
+    assert units == {"DollarsSpent": "None", "InputTokens": "Count", "OutputTokens": "Count"}
 
 
 def test_a_model_without_a_price_makes_the_sum_unknown_and_is_counted(world: World) -> None:

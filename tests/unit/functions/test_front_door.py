@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from batchyard import services
 from batchyard.api import api_keys, openapi
 from batchyard.api.app import OPEN
+from batchyard.costs.budget import Budget
 from batchyard.domain import multipart_upload, object_keys, stored_file
 from batchyard.domain.batch import InputObject
 from batchyard.domain.nesting import MOST_LEVELS
@@ -228,6 +229,18 @@ def test_members_of_a_body_that_are_unknown_are_let_be(acme: str, made: MemorySe
     body = {**BODY, "input_file_id": f"s3://{BUCKET}/files/acme/in.jsonl", "priority": "high", "nested": {"a": [None]}}
     answer = call("POST", "/v1/batches", json.dumps(body), authorization=acme, content_type="application/json")
     assert (answer.status, answer.json["status"]) == (200, "validating")
+
+
+def test_a_spent_budget_is_a_402_in_openai_s_words(made: MemoryServices, other: str) -> None:
+    made.bucket.put("files/other/in.jsonl", b"{}\n")
+    made.quota_store.set_budget(Budget(tenant="other", amount=0, changed_at=1))
+    body = {**BODY, "input_file_id": f"s3://{BUCKET}/files/other/in.jsonl"}
+    answer = call("POST", "/v1/batches", json.dumps(body), authorization=other, content_type="application/json")
+    error = sound(answer)
+    assert (answer.status, error["type"], error["code"]) == (402, "insufficient_quota", "insufficient_quota")
+    shown = call("GET", "/v1/usage", authorization=other).json["budget"]
+    assert (shown["budget_usd"], shown["spent_usd"], shown["estimated_usd"]) == (0.0, 0.0, 0.0)
+    made.quota_store.remove_budget("other")
 
 
 @pytest.mark.parametrize(

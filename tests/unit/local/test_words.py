@@ -74,5 +74,5 @@ def test_a_value_reaches_the_program_as_it_was_typed() -> None:
 def test_every_variable_of_a_recipe_is_a_setting() -> None:
     settings = re.findall(r"[A-Z_]+", re.findall(r"^SETTINGS := (.+)$", MAKEFILE, re.MULTILINE)[0])
     recipes = "\n".join(line for line in MAKEFILE.splitlines() if line.startswith("\t"))
-    used = {*re.findall(r"\$\(([A-Z_]+)\)", recipes), *re.findall(r"call given,([A-Z]+)", recipes)}
+    used = {*re.findall(r"\$\(([A-Z_]+)\)", recipes), *re.findall(r"call given,([A-Z_]+)", recipes)}
     assert used - {"PY", "MAKE"} <= set(settings)

@@ -7,7 +7,7 @@ import pytest
 from aws_lambda_powertools.shared import constants
 
 from batchyard.adapters.event_bus import NAMES
-from batchyard.domain.statuses import ENDED
+from batchyard.domain.statuses import BUDGET_WARNED, ENDED
 from batchyard.settings import Settings
 from tests.unit.template.documents import ROOT, Json, expanded, functions, references, resources, template
 
@@ -182,13 +182,13 @@ def test_every_state_change_that_no_catch_sees_reaches_the_sweep() -> None:
     }
 
 
-def test_every_end_of_a_batch_that_the_bus_tells_reaches_the_webhooks() -> None:
+def test_every_end_of_a_batch_and_every_warning_that_the_bus_tells_reaches_the_webhooks() -> None:
     properties = functions()["NotifyFunction"]["Events"]["BatchEnded"]["Properties"]
     assert properties["EventBusName"] == {"Ref": "EventBus"}
     ends = [f"Batch {NAMES[status]}" for status in ENDED]
     assert properties["Pattern"].keys() == {"source", "detail-type"}
     assert properties["Pattern"]["source"] == ["batchyard"]
-    assert sorted(properties["Pattern"]["detail-type"]) == sorted(ends)
+    assert sorted(properties["Pattern"]["detail-type"]) == sorted([*ends, BUDGET_WARNED])
 
 
 def test_only_uploads_into_the_inbox_reach_intake() -> None:

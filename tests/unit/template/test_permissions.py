@@ -195,8 +195,14 @@ def test_who_calls_or_tells_the_addresses_of_tenants_touches_webhooks_alone() ->
     assert reach("DeliverFunction") == reach("NotifyFunction") == {"DELIVERIES#*", "WEBHOOKS#*"}
 
 
-def test_who_takes_uploads_in_touches_batches_alone() -> None:
-    assert reach("IntakeFunction") == {"BATCH#*"}
+def test_who_takes_uploads_in_touches_batches_and_reads_what_their_tenants_may_spend() -> None:
+    assert reach("IntakeFunction") == {"BATCH#*", "BUDGET#*", "USAGE#*", "WARNED#*"}
+    assert reach("IntakeFunction", "dynamodb:PutItem") == {"BATCH#*", "WARNED#*"}
+
+
+@pytest.mark.parametrize("owner", functions())
+def test_nobody_may_change_a_budget(owner: str) -> None:
+    assert "BUDGET#*" not in reach(owner, "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
 
 
 def test_only_the_front_door_may_read_what_webhooks_are_signed_with() -> None:

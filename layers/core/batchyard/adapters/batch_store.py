@@ -56,13 +56,11 @@ class BatchStore(Table):
     def create_retry(self, batch: Batch, latest: str | None) -> bool:
         """Record a new retry, in its parent, too; False if its id is taken, or `latest` is not the parent's latest retry."""
         put = self._putting(batch_key(batch.batch_id), _new(batch), NEW)
-        unretried = "#retried_by = :latest" if latest else "attribute_not_exists(#retried_by)"
-        values = {":latest": latest} if latest else {}
-        sets = {"retried_by": batch.batch_id}
-        change = changing(batch_key(batch.retry_of or ""), sets, f"{THERE} AND {unretried}", values)
+        unretried = f"{THERE} AND " + ("#retried_by = :latest" if latest else "attribute_not_exists(#retried_by)")
+        values, sets = {":latest": latest} if latest else {}, {"retried_by": batch.batch_id}
+        change = changing(batch_key(batch.retry_of or ""), sets, unretried, values)
         try:
-            with translated(f"recording {batch.batch_id}"):
-                self._write_both(put, change)
+            self._write_both(put, change)
         except StaleRecord:
             return False
         return True
@@ -139,8 +137,8 @@ class BatchStore(Table):
 
     def open_of(self, tenant: str) -> Iterator[Batch]:
         """Yield a tenant's batches that have not ended; one of this very second may be missing."""
-        for item in self._query(f"{OPEN} = :tenant", {":tenant": tenant}, IndexName=OPEN):
-            yield _batch(self._get({"pk": item["pk"], "sk": BATCH}))
+        listed = self._query(f"{OPEN} = :tenant", {":tenant": tenant}, IndexName=OPEN)
+        return map(_batch, self._find_many({"pk": item["pk"], "sk": BATCH} for item in listed))
 
     def list_batches(self, tenant: str, after: str | None, limit: int) -> tuple[list[Batch], bool]:
         """Return a tenant's batches, newest first, behind the batch `after`, and whether more follow."""
@@ -197,7 +195,7 @@ def _batch(item: dict[str, Any]) -> Batch:
     """Read a batch. Before its usage is final, the sums of its shards stand for it; a pause counts while a shard waits."""
     used = {name: item.get(f"{USED}{name}", 0) for name in Usage.__struct_fields__}
     cost = {name: item.get(f"{COST}{name}", 0) for name in Cost.__struct_fields__}
-    known = {"usage": used if any(used.values()) else None, "cost": cost, **item}
+    known = {"usage": used if any(used.values()) else None, **item, "cost": item.get("cost") or cost}
     return msgspec.convert({**known, "paused": item.get("paused") if item.get(HELD) else None}, Batch)
 
 
@@ -235,6 +233,8 @@ def _share(before: Shard | None, after: Shard) -> dict[str, Any]:
     cost = msgspec.structs.asdict(after.cost - (before.cost if before else Cost()))
     sums = {f"{USED}{name}": count for name, count in used.items() if count}
     sums |= {f"{COST}{name}": amount for name, amount in cost.items() if amount}
+    expected = after.expected - (before.expected if before else 0)
+    sums |= {"expected": expected} if expected else {}
     sets, adds, deletes = [], [f"{name} :{name}" for name in sums], list[str]()
     values = encode({f":{name}": more for name, more in sums.items()})
     if completed or failed:

@@ -1,4 +1,4 @@
-"""The event bus, which tells what happens to batches."""
+"""The event bus, which tells what happens to batches and budgets."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from batchyard.adapters.aws import client, translated
 from batchyard.domain import nesting, object_keys
 from batchyard.domain.batch import Batch, shape
 from batchyard.domain.errors import StoreError
-from batchyard.domain.statuses import PAUSED, RESUMED, TRANSITIONS, VALIDATING
+from batchyard.domain.statuses import BUDGET_WARNED, PAUSED, RESUMED, TRANSITIONS, VALIDATING
+from batchyard.domain.webhook_endpoint import BUDGET_WARNING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
 
+    from batchyard.costs.budget import Warned
     from batchyard.domain.attempt import Attempt
     from batchyard.domain.shard import Shard
 
@@ -43,20 +47,36 @@ class EventBus:
 
         The detail type is `Batch` and one of `NAMES`.
         """
-        self._put(f"Batch {NAMES[what or batch.status]}", detail(batch), batch.batch_id)
+        self._tell(batch.batch_id, f"Batch {NAMES[what or batch.status]}", detail(batch))
 
     def announce_shard(self, batch: Batch, shard: Shard) -> None:
         """Put an event that tells where the outcomes of a shard that is done lie."""
-        self._put(SHARD_COMPLETED, shard_detail(batch, shard), batch.batch_id)
+        self._tell(batch.batch_id, SHARD_COMPLETED, shard_detail(batch, shard))
 
-    def _put(self, detail_type: str, told: str, batch_id: str) -> None:
+    def warn(self, warning: Warned, created_at: int, month: Mapping[str, object]) -> None:
+        """Put an event that tells a tenant how far its budget of this month is spent; `month` has the amounts."""
+        self._tell(f"a warning to {warning.tenant}", BUDGET_WARNED, warning_detail(warning, created_at, month))
+
+    def _tell(self, what: str, kind: str, text: str) -> None:
         entry: PutEventsRequestEntryTypeDef = {
-            "EventBusName": self._bus, "Source": "batchyard", "DetailType": detail_type, "Detail": told,
+            "EventBusName": self._bus, "Source": "batchyard", "DetailType": kind, "Detail": text,
         }  # fmt: skip
-        with translated(f"announcing {batch_id}"):
+        with translated(f"announcing {what}"):
             answer = self._eventbridge.put_events(Entries=[entry])
         if answer["FailedEntryCount"]:
-            raise StoreError(f"announcing {batch_id}: {answer['Entries'][0].get('ErrorCode')}")
+            raise StoreError(f"announcing {what}: {answer['Entries'][0].get('ErrorCode')}")
+
+
+def warning_detail(warning: Warned, created_at: int, month: Mapping[str, object]) -> str:
+    """Write the detail of a warning; `id` is the same however often the warning is told."""
+    about = {
+        "id": warning.event_id,
+        "object": BUDGET_WARNING,
+        "tenant": warning.tenant,
+        "percent": warning.percent,
+        "created_at": created_at,
+    }
+    return nesting.encode({**about, **month})
 
 
 def detail(batch: Batch) -> str:

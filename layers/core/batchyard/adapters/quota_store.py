@@ -1,4 +1,4 @@
-"""The records of what each tenant uses: the bytes that it stores, and the bill of each of its batches."""
+"""The records of what each tenant uses: the bytes that it stores, the bill of each of its batches, and its monthly budget."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from batchyard.adapters.table import ANY, INDEX, Table, behind, changing, members
+from batchyard.adapters.aws import translated
+from batchyard.adapters.table import ANY, INDEX, NEW, Table, behind, changing, encode, members
 from batchyard.costs.bill import Bill
+from batchyard.costs.budget import Budget, Warned
+from batchyard.domain.errors import StaleRecord
+from batchyard.domain.numbers import DAY
 from batchyard.domain.stored_file import Stored
 
 if TYPE_CHECKING:
@@ -16,6 +20,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 SUMS: Final = "STORED"  # the name of all sums in the index
+BUDGETS: Final = "BUDGETS"  # the list of all tenants that ever had a budget, which no function may read
+KEPT_WARNINGS: Final = 60 * DAY  # longer than a month
+CLAIMED: Final = 60  # seconds, in which one worker alone tells a warning
 
 
 class QuotaStore(Table):
@@ -25,6 +32,7 @@ class QuotaStore(Table):
         """Use this table; a tenant may store `most_bytes`. With 0 there is no limit, and nothing is counted."""
         super().__init__(table, dynamodb)
         self.most_bytes = most_bytes
+        self._sums: dict[tuple[str, str, str], int] = {}
 
     def read(self, tenant: str) -> Stored:
         """Read a tenant's sum as it is now."""
@@ -69,6 +77,65 @@ class QuotaStore(Table):
         found = self._query("pk = :pk AND sk BETWEEN :first AND :last", values, ConsistentRead=True)
         return (msgspec.convert(item, Bill) for item in found)
 
+    def paid_once(self, tenant: str, first_day: str, last_day: str) -> int:
+        """Sum up what batches cost of days that no bill is added to any more; a process reads these days once."""
+        days = tenant, first_day, last_day
+        if days not in self._sums:
+            self._sums[days] = sum(bill.amount for bill in self.bills(*days))
+        return self._sums[days]
+
+    def budget(self, tenant: str) -> Budget | None:
+        """Read the monthly budget of a tenant as it is now; None if it has none."""
+        found = self._find(_budget(tenant))
+        return msgspec.convert(found, Budget) if found else None
+
+    def budgets(self) -> Iterator[Budget]:
+        """Yield every budget, by tenant."""
+        listed = self._query("pk = :budgets", {":budgets": BUDGETS}, ConsistentRead=True)
+        found = (self._find(_budget(item["sk"])) for item in listed)
+        return (msgspec.convert(item, Budget) for item in found if item)
+
+    def set_budget(self, budget: Budget) -> None:
+        """Give a tenant a budget, in place of the one that it may have."""
+        self._put({"pk": BUDGETS, "sk": budget.tenant}, {}, ANY)  # first, so that a budget which holds can be found
+        self._put(_budget(budget.tenant), members(budget), ANY)
+
+    def remove_budget(self, tenant: str) -> None:
+        """Let a tenant spend without a limit."""
+        with translated(f"removing the budget of {tenant}"):
+            self._dynamodb.delete_item(TableName=self._table, Key=encode(_budget(tenant)))
+
+    def claim_warning(self, warning: Warned, owner: str, now: int) -> int | None:
+        """Take a warning to be told by `owner`, and return when it was first taken; None if it is told, or another tells it.
+
+        A worker that died in between told nothing for sure: after `CLAIMED` seconds, or when its step is repeated, the
+        warning is taken again.
+        """
+        known = self._find(_warned(warning))
+        since: int = known.get("since", now)
+        free = "attribute_not_exists(told_at) AND (#owner = :owner OR #claimed_at <= :stale)"
+        try:
+            self._warn(warning, since, f"{NEW} OR ({free})", {":owner": owner, ":stale": now - CLAIMED}, owner, now)
+        except StaleRecord:
+            return None
+        return since
+
+    def note_warning(self, warning: Warned, since: int, owner: str, now: int) -> None:
+        """Record that `owner` told a warning, which was first taken at `since`."""
+        self._warn(warning, since, ANY, {}, owner, now, told_at=now)
+
+    def _warn(
+        self, warning: Warned, since: int, condition: str, values: dict[str, object], owner: str, now: int, **told: int
+    ) -> None:
+        kept = {"owner": owner, "claimed_at": now, "since": since, "expires_at_ttl": since + KEPT_WARNINGS, **told}
+        self._put(_warned(warning), kept, condition, values)
+
+    def told_warnings(self, tenant: str, month: str) -> set[int]:
+        """Return at how many percent of its budget a tenant was warned in a month."""
+        values = {":pk": f"WARNED#{tenant}", ":month": f"{month}#"}
+        found = self._query("pk = :pk AND begins_with(sk, :month)", values, ConsistentRead=True)
+        return {int(item["sk"].rpartition("#")[2]) for item in found if "told_at" in item}
+
     def correct(self, before: Stored, size: int, now: int) -> bool:
         """Write the true sum over the sum that was read as `before`; False if the sum was changed since."""
         counted = {"bytes": size, "counted_at": now}
@@ -84,6 +151,14 @@ def _listed(item: dict[str, Any]) -> Stored:
 
 def _bills(tenant: str) -> str:
     return f"USAGE#{tenant}"
+
+
+def _budget(tenant: str) -> dict[str, str]:
+    return {"pk": f"BUDGET#{tenant}", "sk": "BUDGET"}
+
+
+def _warned(warning: Warned) -> dict[str, str]:
+    return {"pk": f"WARNED#{warning.tenant}", "sk": f"{warning.month}#{warning.percent:03}"}
 
 
 def _key(tenant: str) -> dict[str, str]:

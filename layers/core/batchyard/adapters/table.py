@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -12,13 +13,14 @@ from batchyard.adapters.aws import client, through_conflicts, translated
 from batchyard.domain.errors import NotFound, StaleRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
 INDEX: Final = "by_tenant"
 NEW: Final = "attribute_not_exists(pk)"
 THERE: Final = "attribute_exists(pk)"
+MOST_AT_ONCE: Final = 100  # records that DynamoDB answers with one call
 ANY: Final = ""  # no condition: for a record with a random name, or one that may be overwritten
 _to_dynamo = TypeSerializer().serialize
 _from_dynamo = TypeDeserializer().deserialize
@@ -45,6 +47,17 @@ class Table:
             raise NotFound(f"no record {key['pk']} {key['sk']}")
         return found
 
+    def _find_many(self, keys: Iterable[Mapping[str, str]]) -> Iterator[dict[str, Any]]:
+        """Yield records as they are now, in any order, a hundred with each call; one that is not there is left out."""
+        rest = iter(keys)
+        while some := [encode(key) for key in islice(rest, MOST_AT_ONCE)]:
+            wanted: Any = {self._table: {"Keys": some, "ConsistentRead": True}}
+            while wanted:  # a call that answers for no key at all raises, so this ends
+                with translated("reading records"):
+                    answer = self._dynamodb.batch_get_item(RequestItems=wanted)
+                yield from map(decode, answer["Responses"].get(self._table, []))
+                wanted = answer.get("UnprocessedKeys")
+
     def _put(
         self, key: Mapping[str, str], members: Mapping[str, object], condition: str = NEW,
         values: Mapping[str, object] | None = None,
@@ -70,7 +83,8 @@ class Table:
     def _write_both(self, put: Any, change: Mapping[str, Any]) -> None:  # noqa: ANN401 - members of a request
         """Write a whole record and change another one, or do neither."""
         both: Any = [{"Put": put}, {"Update": {"TableName": self._table, **change}}]
-        through_conflicts(lambda: self._dynamodb.transact_write_items(TransactItems=both))
+        with translated(f"recording with a change of {decode(change['Key'])['pk']}"):
+            through_conflicts(lambda: self._dynamodb.transact_write_items(TransactItems=both))
 
     def _try_change(self, change: Mapping[str, Any]) -> bool:
         """Make a change if its condition holds; return whether the condition held."""

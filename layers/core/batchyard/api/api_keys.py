@@ -1,7 +1,8 @@
 """API keys: made, listed and revoked by an operator, and looked up for each request.
 
 `python -m batchyard.api.api_keys TABLE TENANT` makes a key and prints it, once; `TABLE --list` shows all keys;
-`TABLE --revoke KEY_ID` makes a key worthless within a minute.
+`TABLE --revoke KEY_ID` makes a key worthless within a minute; `TABLE --budget TENANT USD` says what a tenant may spend in a
+month.
 """
 
 import secrets
@@ -9,22 +10,30 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from http import HTTPStatus
 from typing import Final
 
 from batchyard.adapters.api_key_store import ApiKeyStore
 from batchyard.adapters.aws import translated
+from batchyard.adapters.quota_store import QuotaStore
+from batchyard.costs.budget import Budget
+from batchyard.costs.cost import PER_DOLLAR
+from batchyard.costs.cost import dollars as shown
 from batchyard.domain import api_key, object_keys
 from batchyard.domain.api_key import KEY_ID, PREFIX, ApiKey
 from batchyard.domain.errors import ApiError, BatchyardError, NotFound
-from batchyard.domain.numbers import MINUTE
+from batchyard.domain.numbers import MINUTE, amount
 
 FRESH: Final = 30.0  # seconds; a revoked key must open nothing a minute later
-USAGE: Final = """usage: python -m batchyard.api.api_keys TABLE TENANT            make a key
-       python -m batchyard.api.api_keys TABLE --list            show every key's id, tenant, birth and end
-       python -m batchyard.api.api_keys TABLE --revoke KEY_ID   make a key worthless within a minute
-   or: make key TABLE=… TENANT=default | LIST=1 | REVOKE=…
-TABLE is the stack's output TableName; a tenant's name has no slash and at most 256 bytes."""
+NO_BUDGET: Final = "none"
+USAGE: Final = """usage: python -m batchyard.api.api_keys TABLE TENANT [--budget USD]   make a key, and set its tenant's budget
+       python -m batchyard.api.api_keys TABLE --list                  show every key, and every tenant's budget
+       python -m batchyard.api.api_keys TABLE --revoke KEY_ID         make a key worthless within a minute
+       python -m batchyard.api.api_keys TABLE --budget TENANT USD     set a tenant's monthly budget; none removes it
+   or: make key TABLE=… TENANT=default BUDGET_USD=… | LIST=1 | REVOKE=…, make budget TABLE=… TENANT=default BUDGET_USD=…
+TABLE is the stack's output TableName; a tenant's name has no slash and at most 256 bytes; USD is an amount such as 250 or
+99.50."""
 
 
 class NoSuchKey(NotFound):
@@ -102,6 +111,20 @@ def revoke(store: ApiKeyStore, key_id: str) -> None:
         raise NoSuchKey(f"There is no key {key_id}; the list shows them.")
 
 
+def set_budget(store: QuotaStore, tenant: str, dollars: Decimal | None) -> str:
+    """Set what a tenant may spend in a month, and say so; with None it may spend without a limit."""
+    if dollars is None:
+        store.remove_budget(tenant)
+        return f"{tenant} has no budget."
+    budget = Budget(tenant=tenant, amount=int(dollars * PER_DOLLAR), changed_at=int(time.time()))
+    store.set_budget(budget)
+    return f"{_budget_line(budget)}. Of batches that run already, nothing more is sent once it is spent."
+
+
+def _budget_line(budget: Budget) -> str:
+    return f"{budget.tenant} may spend ${shown(budget.amount):,.2f} a month"
+
+
 def _line(key: ApiKey) -> str:
     ended = "" if key.revoked_at is None else f"  revoked {_day(key.revoked_at)}"
     return f"{key.key_id}  made {_day(key.created_at)}  {key.tenant}{ended}"
@@ -127,12 +150,21 @@ def main(arguments: list[str]) -> str:
 def _done(arguments: list[str]) -> str:
     match arguments:
         case [table, "--list"] if table:
-            return "\n".join(listed(ApiKeyStore(table)))
+            budgets = map(_budget_line, QuotaStore(table, 0).budgets())
+            return "\n".join([*listed(ApiKeyStore(table)), *budgets])
         case [table, "--revoke", key_id] if table:
             revoke(ApiKeyStore(table), key_id)
             return f"{key_id} is revoked; no call is answered with it a minute from now."
         case [table, tenant] if table and object_keys.sound_tenant(tenant):
             return create(ApiKeyStore(table), tenant)
+        case [table, tenant, "--budget", text] if (
+            table and object_keys.sound_tenant(tenant) and amount(text) is not None
+        ):
+            set_budget(QuotaStore(table, 0), tenant, amount(text))  # before the key, which could spend without it
+            return create(ApiKeyStore(table), tenant)
+        case [table, "--budget", tenant, text] if table and object_keys.sound_tenant(tenant):
+            if text == NO_BUDGET or amount(text) is not None:
+                return set_budget(QuotaStore(table, 0), tenant, amount(text))
     sys.exit(USAGE)
 
 

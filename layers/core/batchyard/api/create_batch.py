@@ -36,6 +36,7 @@ def create_or_take_over(services: Services, tenant: str, wanted: BatchRequest, i
     if source is None:
         return new_batch.refuse(services, batch, files.why_no_input(services, tenant, wanted.input_file_id))
     tenancy.check_open_batches(services, tenant, batch_id, token)
+    tenancy.check_budget(services, batch, token)
     created = services.batch_store.create_batch(batch)
     # If the batch of the upload is taken, or is for another endpoint, the request gets a new batch.
     if not created and not _take_over(services, batch, wanted.options):

@@ -44,7 +44,7 @@ def check_filename(filename: object, purpose: str) -> str:
         message = f"'filename' has at most {LONGEST_FILENAME} characters, not {len(filename)}."
         raise invalid_request(BatchError("string_above_max_length", message, "filename"))
     # A path of Windows may have slashes of both kinds. From Python 3.14 on, a name that ends in a point has the suffix ".".
-    if purpose == BATCH and PureWindowsPath(filename).suffix.strip(".") and not filename.endswith(INPUT_NAMES):
+    if purpose == BATCH and PureWindowsPath(filename).suffix.strip(".") and not filename.lower().endswith(INPUT_NAMES):
         named = f"the file is named {filename[:SHOWN_NAME]!r}{'…' if len(filename) > SHOWN_NAME else ''}"
         message = f"Invalid file format for Batch API. Must be {' or '.join(INPUT_NAMES)}, and {named}."
         raise ApiError(HTTPStatus.BAD_REQUEST, message)

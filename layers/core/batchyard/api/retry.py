@@ -91,7 +91,9 @@ def _built(services: Services, parent: Batch, batch_id: str, asked: dict[str, An
     _check_input(services, parent)
     tenancy.check_open_batches(services, parent.tenant)
     told = {"metadata": asked["metadata"]} if "metadata" in asked else {}
-    return retry.build(services, batch_id, parent, asked, owned_by_request=digest, **told)
+    built = retry.build(services, batch_id, parent, asked, owned_by_request=digest, **told)
+    tenancy.check_budget(services, built)
+    return built
 
 
 def _check_results(services: Services, parent: Batch) -> None:

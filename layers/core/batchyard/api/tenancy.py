@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Protocol, TypeVar
 
+from batchyard.domain.batch import Batch
 from batchyard.domain.errors import ApiError, BatchyardError, NotFound
+from batchyard.planning import new_batch
 from batchyard.services import Services
 
 
@@ -57,6 +59,13 @@ def check_open_batches(services: Services, tenant: str, *batch_ids: str) -> None
         return
     message = f"You have {most} open batches, the most there may be. Wait until one has ended, or cancel one."
     raise ApiError(HTTPStatus.TOO_MANY_REQUESTS, message, code="open_batches_limit_exceeded")
+
+
+def check_budget(services: Services, batch: Batch, *known: str) -> None:
+    """Raise ApiError 402 if the tenant's budget of this month is spent, unless the batch is made already."""
+    error = new_batch.why_unaffordable(services, batch, *known)
+    if error is not None:
+        raise ApiError(HTTPStatus.PAYMENT_REQUIRED, error.message, code="insufficient_quota")
 
 
 @contextmanager

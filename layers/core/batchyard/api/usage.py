@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
+from batchyard.budgets.spending import this_month
 from batchyard.costs.bill import Bill, bill_day
 from batchyard.costs.cost import Cost
 from batchyard.costs.usage import Usage
@@ -61,8 +62,9 @@ def usage(services: Services, tenant: str, first: str | None, last: str | None, 
         for name, used, paid in GROUPS[by](bill):
             groups.setdefault(name, _Sum()).add(bill, used, paid)
     data = [{by: name, **groups[name].shape()} for name in sorted(groups)]
+    month = this_month(services, tenant)
     return {"object": "usage", "from": begin.isoformat(), "to": until.isoformat(), "group_by": by, "data": data,
-            "total": total.shape()}  # fmt: skip
+            "total": total.shape(), "budget": month.shape() if month else None}  # fmt: skip
 
 
 def _bills(services: Services, tenant: str, first: str, last: str) -> Iterator[Bill]:

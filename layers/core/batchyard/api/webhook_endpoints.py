@@ -9,10 +9,20 @@ from batchyard.api import webhook_rules
 from batchyard.api.paging import LIMITS, page, page_limit
 from batchyard.api.tenancy import own
 from batchyard.api.webhook_rules import check, unknown
+from batchyard.costs.bill import bill_day
+from batchyard.costs.budget import month_of
 from batchyard.domain import webhook_delivery, webhook_endpoint
 from batchyard.domain.errors import ApiError, DeliveryFailed, StaleRecord
 from batchyard.domain.numbers import DAY
-from batchyard.domain.webhook_endpoint import ENDPOINT_ID, MOST_ENDPOINTS, OVERLAP, WebhookEndpoint, shape
+from batchyard.domain.webhook_delivery import WebhookEvent
+from batchyard.domain.webhook_endpoint import (
+    BUDGET_WARNING,
+    ENDPOINT_ID,
+    MOST_ENDPOINTS,
+    OVERLAP,
+    WebhookEndpoint,
+    shape,
+)
 from batchyard.services import Services
 from batchyard.webhooks.deliver import post
 
@@ -83,7 +93,7 @@ def test_webhook_endpoint(services: Services, tenant: str, endpoint_id: str, bod
     """Send a made-up event once and show the status that the endpoint answers; raises ApiError 400 if it does not answer."""
     endpoint = _own(services, tenant, endpoint_id)
     event_type = webhook_rules.check_event_type(body)
-    event = webhook_delivery.event_of(f"batch_{secrets.token_hex(16)}", event_type, services.now())
+    event = _made_up(event_type, services.now())
     try:
         status = post(services, endpoint, webhook_delivery.new(event, tenant, endpoint_id, services.now()))
     except DeliveryFailed as error:
@@ -92,6 +102,16 @@ def test_webhook_endpoint(services: Services, tenant: str, endpoint_id: str, bod
         "object": "webhook_endpoint.test", "webhook_endpoint_id": endpoint_id, "event_type": event_type,
         "status_code": status, "success": True,
     }  # fmt: skip
+
+
+def _made_up(event_type: str, now: int) -> WebhookEvent:
+    if event_type != BUDGET_WARNING:
+        return webhook_delivery.event_of(f"batch_{secrets.token_hex(16)}", event_type, now)
+    amounts = {"percent": 80, "budget_usd": 250.0, "spent_usd": 204.5, "estimated_usd": 12.25}
+    month = month_of(bill_day(now))
+    return webhook_delivery.warning_of(
+        {"id": f"evt_{secrets.token_hex(16)}", "created_at": now, "month": month, **amounts}
+    )
 
 
 def list_webhook_deliveries(services: Services, tenant: str, endpoint_id: str) -> dict[str, Any]:

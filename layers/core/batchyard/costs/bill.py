@@ -22,6 +22,11 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
     usage: dict[str, Usage]
     cost: dict[str, Cost]
 
+    @property
+    def amount(self) -> int:
+        """Return what the batch cost, in parts of 1 / PER_DOLLAR dollars."""
+        return sum(each.amount for each in self.cost.values())
+
 
 def bill_day(at: int) -> str:
     """Name the day of a time in Unix seconds."""

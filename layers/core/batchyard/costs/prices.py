@@ -9,11 +9,15 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard.costs.cost import Price
+from batchyard.costs.cost import Cost, Price, cost_of
+from batchyard.costs.usage import Usage
 
 FILE: Final = Path(__file__).with_name("prices.json")
 # The endpoints whose answers are paid by the token.
-PRICED: Final = frozenset({"/v1/responses", "/v1/chat/completions", "/v1/completions", "/v1/embeddings"})
+PICTURES: Final = frozenset({"/v1/images/generations", "/v1/images/edits"})  # whose answers are pictures
+PRICED: Final = PICTURES | {
+    "/v1/responses", "/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/moderations",
+}  # fmt: skip
 # Where a price comes from, as reports say it.
 BATCH, FULL, OWN = "listed batch price", "listed full price", "your price list"
 MOST: Final = 1_000_000
@@ -41,6 +45,11 @@ class Listed(msgspec.Struct, frozen=True):
     batch_input: Decimal | None = None
     batch_output: Decimal | None = None
     batch_cached: Decimal | None = None
+    #: Of tokens of pictures; None where they cost what other tokens cost.
+    image_input: Decimal | None = None
+    image_output: Decimal | None = None
+    batch_image_input: Decimal | None = None
+    batch_image_output: Decimal | None = None
 
 
 class PriceList(msgspec.Struct, frozen=True):
@@ -59,10 +68,13 @@ class Own(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     output: Decimal = Decimal(0)
     #: None: as `input`.
     cached: Decimal | None = None
+    #: Of tokens of pictures; None: as `input`, and as `output`.
+    image_input: Decimal | None = None
+    image_output: Decimal | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is no price."""
-        if not all(0 <= price <= MOST for price in (self.input, self.output, _or(self.cached, self.input))):
+        if not all(price is None or 0 <= price <= MOST for price in msgspec.structs.astuple(self)):
             raise ValueError(f"a price is at least 0 and at most {MOST:,} dollars per million tokens")
 
 
@@ -83,6 +95,25 @@ class Prices:
         if batch and (own := self._own.get(model)):
             return Price(own.input, _or(own.cached, own.input), own.output, OWN)
         return (batch_price if batch else full_price)(self._profile, model)
+
+    def cost(self, usage: Usage, model: str, endpoint: str, *, batch: bool = True) -> Cost:
+        """Return what tokens cost in a batch, or outside of one; those of pictures may have prices of their own."""
+        price = self.of(model, endpoint, batch=batch)
+        if price is None:
+            return cost_of(usage, price)
+        image_input, image_output = self._of_pictures(model, batch=batch, basis=price.basis)
+        part = usage.of_pictures(all_output=endpoint in PICTURES)
+        priced = price._replace(input=_or(image_input, price.input), output=_or(image_output, price.output))
+        return cost_of(usage - part, price) + cost_of(part, priced)
+
+    def _of_pictures(self, model: str, *, batch: bool, basis: str) -> tuple[Decimal | None, Decimal | None]:
+        if batch and (own := self._own.get(model)):
+            return own.image_input, own.image_output
+        found = listed(self._profile, model)
+        if found is None:
+            return None, None
+        of_batch = found.batch_image_input, found.batch_image_output
+        return of_batch if basis == BATCH else (found.image_input, found.image_output)
 
 
 def read_own(text: str) -> OwnList:
@@ -117,8 +148,13 @@ def batch_price(profile: str, model: str) -> Price | None:
 @lru_cache(maxsize=1_000)
 def full_price(profile: str, model: str) -> Price | None:
     """Look up what a model costs outside of a batch; None if the price is not known."""
-    found = _find(SELLERS.get(profile, ()), model.lower()) or _find(ALIKE.get(profile, ()), model.lower())
+    found = listed(profile, model)
     return Price(found.input, _or(found.cached, found.input), found.output, FULL) if found else None
+
+
+def listed(profile: str, model: str) -> Listed | None:
+    """Find a model in the list of a service of this profile, or of who else sells it at the same full price."""
+    return _find(SELLERS.get(profile, ()), model.lower()) or _find(ALIKE.get(profile, ()), model.lower())
 
 
 def names(profile: str) -> Iterator[tuple[str, str]]:

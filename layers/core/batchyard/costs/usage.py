@@ -16,6 +16,9 @@ class Usage(msgspec.Struct, frozen=True):
     output_tokens: int = 0
     reasoning_tokens: int = 0
     total_tokens: int = 0
+    #: Of the input and of the output, where the provider tells: tokens of pictures have prices of their own.
+    image_input_tokens: int = 0
+    image_output_tokens: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
         """Sum member by member."""
@@ -28,6 +31,12 @@ class Usage(msgspec.Struct, frozen=True):
     def most(self, other: "Usage | None") -> "Usage":
         """Return the greater of the two, member by member."""
         return Usage(*map(max, msgspec.structs.astuple(self), msgspec.structs.astuple(other or Usage())))
+
+    def of_pictures(self, *, all_output: bool) -> "Usage":
+        """Return the part of pictures; with `all_output` answers are pictures, unless the provider tells their tokens apart."""
+        told = self.image_output_tokens or (self.output_tokens if all_output else 0)
+        most_input = max(0, self.input_tokens - self.cached_tokens)
+        return Usage(min(self.image_input_tokens, most_input), 0, min(told, self.output_tokens))
 
     @property
     def fits(self) -> bool:

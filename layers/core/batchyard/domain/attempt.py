@@ -61,6 +61,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     usage: Usage | None = None
     #: What they cost, by the prices of the day.
     cost: Cost | None = None
+    #: What the lines were estimated at when they went, in parts of 1 / PER_DOLLAR dollars; 0 where no budget asked for it.
+    estimate: int = 0
     #: True if the lines are sent one by one, without a provider batch.
     direct: bool = False
     #: Lines of a direct attempt that were sent; written before the lines go.

@@ -66,13 +66,6 @@ class BatchError(msgspec.Struct, frozen=True):
     line: int | None = None
 
 
-class Answered(msgspec.Struct, frozen=True):
-    """How many answers with success are a batch's own."""
-
-    batch_id: str
-    answered: int
-
-
 class Counts(msgspec.Struct, frozen=True):
     """OpenAI's `request_counts`."""
 
@@ -108,6 +101,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: bool = False
     #: US dollars, as text: the table holds whole numbers only.
     max_cost_usd: str | None = None
+    #: True if its tenant had a monthly budget when the batch was made.
+    budgeted: bool = False
     #: What an answer must be to count as success; None or empty for nothing beside its status.
     accept: dict[str, Any] | None = None
     #: The estimate, as JSON text for the same reason.
@@ -116,6 +111,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None = None
     #: What the tokens of `usage` cost.
     cost: Cost = Cost()
+    #: What stands at the provider is estimated to cost beyond `cost`, in parts of 1 / PER_DOLLAR dollars.
+    expected: int = 0
     #: The whole `cost` that the report shows, as JSON text; None until the batch ends.
     priced: str | None = None
     #: The batch that this one retries, and which of its lines; None if it retries none.
@@ -125,8 +122,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     retry_body: str | None = None
     #: Answers that are taken over from `retry_of`.
     taken_over: int = 0
-    #: Whose the answers are that may be taken over: the eldest batch comes first.
-    history: list[Answered] = []
+    #: How many of the answers that may be taken over each batch has answered itself: the eldest batch comes first.
+    history: list[tuple[str, int]] = []
     #: The lines that are sent again, as `retry_body` changes them.
     changed: InputObject | None = None
     #: The latest retry of this batch that was to send anything.
@@ -158,7 +155,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def estimated(self) -> bool:
         """Tell whether the batch is estimated before anything is sent."""
-        return self.dry_run or self.max_cost_usd is not None
+        return self.dry_run or self.budgeted or self.max_cost_usd is not None
 
     @property
     def lines_in(self) -> InputObject:

@@ -26,7 +26,7 @@ from batchyard.domain.batch import BatchError
 _WORDS_OF_AWS: Final = r"(?s)(AWS answered \w+): .*"
 _OF_AWS: Final = r"\barn:[\w-]+:\S*|\b\S+\.amazonaws\.\S+|\b\d{12}\b"
 USUAL_KIND: Final = "invalid_request_error"
-KINDS: Final = {HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error"}
+KINDS: Final = {HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error", HTTPStatus.PAYMENT_REQUIRED: "insufficient_quota"}
 # OpenAI's clients repeat a 409 and a 429 by themselves; here the second answer would be the same.
 HEADERS: Final[Mapping[HTTPStatus, Mapping[str, str]]] = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},

@@ -16,15 +16,17 @@ from batchyard.domain.policy import LEAST_STATUS, LONGEST_CODE, MOST_STATUS, Out
 
 LONGEST_NAME: Final = 200  # characters of a code that is kept in memory
 MOST_CODES, OTHER = 100, "other"
+TOLD_OF_BATCH: Final = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "total_tokens")
 MOST_TOKENS: Final = 2**53
 STATUS: Final = re.compile(r"[0-9]{1,3}")
 
 
 class Details(msgspec.Struct, frozen=True, gc=False):
-    """The tokens that came from a cache, or went into reasoning."""
+    """The tokens that came from a cache, went into reasoning, or are those of pictures."""
 
     cached_tokens: int | None = 0
     reasoning_tokens: int | None = 0
+    image_tokens: int | None = 0
 
 
 class BodyUsage(msgspec.Struct, frozen=True, gc=False):
@@ -181,14 +183,28 @@ def usage_in(used: Sequence[BodyUsage]) -> Usage:
     totals = _counts([each.total_tokens or 0 for each in used])
     if 0 in totals:  # an answer did not say
         totals = [told or one + other for told, one, other in zip(totals, inputs, outputs, strict=True)]
-    return Usage(sum(inputs), sum(cached), sum(outputs), sum(reasoning), sum(totals))
+    pictures = (_image_tokens([each.input_tokens_details for each in used if each.input_tokens_details]),
+                _image_tokens([each.output_tokens_details for each in used if each.output_tokens_details]))  # fmt: skip
+    return Usage(sum(inputs), sum(cached), sum(outputs), sum(reasoning), sum(totals), *pictures)
+
+
+def _image_tokens(details: list[Details]) -> int:
+    return sum(_counts([each.image_tokens or 0 for each in details]))
 
 
 def usage_of_batch(used: ProviderUsage | None) -> Usage | None:
     """Read the tokens that a provider batch used; None if it does not say."""
     if used is None or not sane_count(used.total_tokens):
         return None
-    return Usage(*(sane_count(getattr(used, name)) for name in Usage.__struct_fields__))
+    return Usage(*(sane_count(getattr(used, name)) for name in TOLD_OF_BATCH))
+
+
+def with_pictures(of_batch: Usage | None, of_answers: Usage) -> Usage:
+    """Return what a provider batch used; only the answers tell how many tokens of it are those of pictures."""
+    if of_batch is None:
+        return of_answers
+    told = of_answers.image_input_tokens, of_answers.image_output_tokens
+    return msgspec.structs.replace(of_batch, image_input_tokens=told[0], image_output_tokens=told[1])
 
 
 def _counts(tokens: list[int]) -> list[int]:

@@ -123,6 +123,14 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
         return attempt is not None and (attempt.creating_at is not None or attempt.direct)
 
     @property
+    def expected(self) -> int:
+        """Return what the attempt under way is estimated to cost beyond what it has cost, in parts of 1 / PER_DOLLAR."""
+        attempt = self.attempt
+        if attempt is None or not self.may_be_paid:
+            return 0
+        return max(0, attempt.estimate - (attempt.cost.amount if attempt.cost else 0))
+
+    @property
     def attempt_key(self) -> str:
         """Name the latest attempt; the name is unique among all batches."""
         return f"{self.batch_id}/{self.shard}/{self.attempts[-1].number}"

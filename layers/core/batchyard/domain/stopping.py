@@ -65,16 +65,26 @@ def cost_limit_reached(batch: Batch, shards: Iterable[Shard], shard: Shard) -> B
     return MAX_COST if expected + wanted > most + ROUNDED else None
 
 
-def _per_line(found: dict[str, Any], shard: Shard) -> Decimal:
-    """Return the estimate for one line of a shard in US dollars: that of its model, or of all where too many are shown."""
+def estimate_for(batch: Batch, shard: Shard) -> dict[str, Any] | None:
+    """Return the part of the estimate that tells of a shard's lines; None if the batch was not estimated."""
+    return _part(msgspec.json.decode(batch.preflight), shard) if batch.preflight else None
+
+
+def _part(found: dict[str, Any], shard: Shard) -> dict[str, Any]:
+    """Return the estimate for the model of a shard, or for all models where too many are shown."""
     own = (
         each
         for each in found["models"]
         if each["model"] == shard.model[:SHOWN_NAME] and each["endpoint"] == shard.endpoint
     )
-    of = next(own, found)
-    lines: int = of["lines"]
-    return Decimal(str(of["estimated_usd"] or 0)) / max(1, lines)
+    return next(own, found)
+
+
+def _per_line(found: dict[str, Any], shard: Shard) -> Decimal:
+    """Return the estimate for one line of a shard in US dollars."""
+    part = _part(found, shard)
+    lines: int = part["lines"]
+    return Decimal(str(part["estimated_usd"] or 0)) / max(1, lines)
 
 
 def _expected(shard: Shard, per_line: Decimal) -> Decimal:

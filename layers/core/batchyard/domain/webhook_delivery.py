@@ -4,7 +4,7 @@ Events have OpenAI's shape. Signatures follow Standard Webhooks: https://www.sta
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -13,25 +13,30 @@ from standardwebhooks.webhooks import Webhook
 
 from batchyard.domain import nesting
 from batchyard.domain.numbers import DAY
+from batchyard.domain.webhook_endpoint import BUDGET_WARNING
 
 PENDING, DELIVERED, FAILED = "pending", "delivered", "failed"
 KEEP: Final = 30 * DAY  # a delivery is shown
+OF_WARNING: Final = ("month", "percent", "budget_usd", "spent_usd", "estimated_usd")  # what a warning tells a tenant
 USER_AGENT: Final = "Batchyard/1.0 (webhooks)"
 
 
 class WebhookEvent(msgspec.Struct, frozen=True):
-    """One thing that happened to a batch; an event that is told twice has the same id."""
+    """One thing that happened to a batch or a budget; an event that is told twice has the same id."""
 
     event_id: str
     event_type: str
-    batch_id: str
+    #: None where the event is of no batch.
+    batch_id: str | None
     created_at: int
+    #: The members of `data` as JSON text, because the table holds whole numbers only; None: the id of the batch.
+    data: str | None = None
 
     def body(self) -> bytes:
         """Return the bytes that are sent, the same at every attempt."""
         event = {
             "id": self.event_id, "object": "event", "type": self.event_type, "created_at": self.created_at,
-            "data": {"id": self.batch_id},
+            "data": {"id": self.batch_id} if self.data is None else nesting.decode(self.data),
         }  # fmt: skip
         return nesting.encode(event).encode()
 
@@ -72,6 +77,12 @@ def event_of(batch_id: str, event_type: str, created_at: int) -> WebhookEvent:
     """Return the event of the end of a batch; it is the same event however often the bus tells it."""
     digest = hashlib.sha256(f"{batch_id}\0{event_type}".encode()).hexdigest()
     return WebhookEvent(f"evt_{digest[:32]}", event_type, batch_id, created_at)
+
+
+def warning_of(detail: Mapping[str, Any]) -> WebhookEvent:
+    """Return the event of a warning, as the bus tells it."""
+    data = nesting.encode({name: detail[name] for name in OF_WARNING})
+    return WebhookEvent(detail["id"], BUDGET_WARNING, None, detail["created_at"], data)
 
 
 def new(event: WebhookEvent, tenant: str, endpoint_id: str, now: int) -> Delivery:

@@ -30,7 +30,8 @@ NOT_PUBLIC: Final = tuple(
 
 
 # OpenAI's event types of batches. A batch of ours never expires: lines that expire at the provider are sent again.
-EVENT_TYPES: Final = ("batch.completed", "batch.failed", "batch.cancelled", "batch.expired")
+BUDGET_WARNING: Final = "budget.warning"  # ours
+EVENT_TYPES: Final = ("batch.completed", "batch.failed", "batch.cancelled", "batch.expired", BUDGET_WARNING)
 ENDPOINT_ID: Final = re.compile(r"we_[0-9a-f]{32}")
 MOST_ENDPOINTS: Final = 10  # of one tenant
 OVERLAP: Final = DAY  # an old secret may stay good

@@ -88,7 +88,9 @@ def _one_document(start: bytes) -> BatchError | None:
 
 
 def _other_text(start: bytes) -> BatchError | None:
-    """Recognize rows of a table, and objects in the spelling of a program."""
+    """Recognize rows of a table, objects in the spelling of a program, and text that is no JSON at all."""
+    if b"\r" in start and b"\n" not in start:
+        return _no_lines("its lines end with a carriage return alone. Save it with line feeds (LF).")
     first, second = [*(line.strip() for line in first_lines(start, 2, whole=True)), b"", b""][:2]
     if all(line.startswith((b"{'", b"[{'")) for line in (first, second or first)):
         return _no_lines("its objects are in Python's own spelling. Write each line with json.dumps.")

@@ -39,6 +39,16 @@ class Line(msgspec.Struct, gc=False):
     body: Body
 
 
+# What a line must have, its type, and how the type is called.
+_MEMBERS: Final[dict[str, tuple[type, str]]] = {
+    "custom_id": (str, "a string"), "method": (str, "a string"), "url": (str, "a string"), "body": (dict, "an object"),
+}  # fmt: skip
+# Lines that are often taken for requests, by the members that tell them.
+_OTHER_LINES: Final = {
+    frozenset({"custom_id", "params"}): "a request of Anthropic's Message Batches: `params` is `body` here",
+    frozenset({"custom_id", "response"}): "a result of a batch, and not a request",
+    frozenset({"model", "messages"}): "the body of a request alone",
+}
 _LINE = msgspec.json.Decoder(Line)
 _INPUTS = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -148,6 +158,8 @@ def diagnose(text: bytes) -> BatchError:
         return _broken(_syntax(text, error))
     except ValueError:
         return _broken("it holds a number too long to read.")
+    if isinstance(members, list):
+        return _broken("it is an array. Write one request object per line, without brackets and commas between.")
     if not isinstance(members, dict):
         return _broken("it is not a JSON object. Write one request object per line.")
     return _member(members) or _broken(
@@ -176,16 +188,10 @@ def _broken(why: str) -> BatchError:
 
 
 def _member(members: dict[str, Any]) -> BatchError | None:
-    for name, expected, said in (
-        ("custom_id", str, "a string"),
-        ("method", str, "a string"),
-        ("url", str, "a string"),
-        ("body", dict, "an object"),
-    ):
-        if name not in members or members[name] is None:
-            return BatchError(
-                "missing_required_parameter", f"The required parameter '{name}' is missing. Add it.", name
-            )
+    missing = [name for name in _MEMBERS if members.get(name) is None]
+    if missing:
+        return _missing(missing, members)
+    for name, (expected, said) in _MEMBERS.items():
         if not isinstance(members[name], expected):
             return BatchError("invalid_type", f"The parameter '{name}' must be {said}.", name)
     if members["method"] != "POST":
@@ -193,6 +199,15 @@ def _member(members: dict[str, Any]) -> BatchError | None:
             "invalid_value", f"The method {_shown(members['method'])} is not POST. Change `method`.", "method"
         )
     return _model(members["body"])
+
+
+def _missing(names: list[str], members: dict[str, Any]) -> BatchError:
+    """Name all that is missing, and what the line seems to be, for a person who has taken another file."""
+    many = len(names) > 1
+    listed = ", ".join(f"'{name}'" for name in names)
+    seems = next((f" The line looks like {kind}." for sign, kind in _OTHER_LINES.items() if sign <= members.keys()), "")
+    message = f"The required parameter{'s' if many else ''} {listed} {'are' if many else 'is'} missing.{seems}"
+    return BatchError("missing_required_parameter", f"{message} Add {'them' if many else 'it'}.", names[0])
 
 
 def _model(body: dict[str, Any]) -> BatchError | None:

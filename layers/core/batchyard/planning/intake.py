@@ -57,6 +57,7 @@ def _accept(services: Services, source: InputObject, metadata: dict[str, str]) -
             BatchError("invalid_value", str(wrong), "completion_window"),
         )
     batch = new_batch.build(services, batch_id, tenant, source, window, metadata=members, **named)
+    error = error or new_batch.why_unaffordable(services, batch)
     if error is None and retry_upload.asks(metadata):
         error = _retry(services, batch, metadata, named)
     elif error is None and new_batch.start(services, batch):

@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 
 from batchyard.acceptance import rules
+from batchyard.budgets import spending
+from batchyard.budgets.warnings import warn
 from batchyard.domain import statuses
 from batchyard.domain.batch import Batch, BatchError, InputObject, derived_id, execution_name, window_seconds
 from batchyard.domain.numbers import DAY
@@ -24,6 +26,7 @@ def build(services: Services, batch_id: str, tenant: str, source: InputObject, w
     usual = {
         "input_file_id": source.uri, "on_invalid": services.settings.on_invalid,
         "accept": rules.of_setting(services.settings.accept),
+        "budgeted": services.quota_store.budget(tenant) is not None,
     }  # fmt: skip
     return Batch(
         batch_id=batch_id, tenant=tenant, status=statuses.VALIDATING, created_at=now, created_ms=milliseconds, input=source,
@@ -56,6 +59,21 @@ def start_execution(services: Services, batch: Batch, *, created: bool) -> None:
     started = services.executions.start(execution_name(batch.batch_id), {"batch_id": batch.batch_id})
     if started and not created:
         services.event_bus.announce(batch)
+
+
+def why_unaffordable(services: Services, batch: Batch, *known: str) -> BatchError | None:
+    """Say that the budget of the month is spent, and warn the tenant; None if the batch may be made, or is made already.
+
+    A dry run costs nothing. `known` are other ids under which the batch may be recorded.
+    """
+    if not batch.budgeted or batch.dry_run:
+        return None
+    month = spending.this_month(services, batch.tenant)
+    error = spending.why_refused(month)
+    if error is None or any(map(services.batch_store.find_batch, (batch.batch_id, *known))):
+        return None
+    warn(services, batch.tenant, month, batch.batch_id)
+    return error
 
 
 def refuse(services: Services, batch: Batch, error: BatchError) -> Batch:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -18,7 +18,7 @@ from batchyard.planning import plan_end
 from batchyard.planning.changed_lines import ChangedLines
 from batchyard.planning.decompress import Damaged, TooMuch, source_of
 from batchyard.planning.parent import CannotRetry, parent_of
-from batchyard.planning.preflight import preflight, sum_up_targets, too_dear
+from batchyard.planning.preflight import preflight, sum_up_targets, too_dear, unpriced
 from batchyard.planning.progress import PlanProgress, read_progress, write_progress
 from batchyard.planning.regroup import regroup, scattered
 from batchyard.planning.scan import InputScan
@@ -26,6 +26,8 @@ from batchyard.planning.skipped import Skipped
 from batchyard.planning.splitting import ShardLimits
 from batchyard.planning.whole_input import check_whole_input
 from batchyard.services import Services
+
+UNKEPT_BUDGET: Final = "the monthly budget of its tenant"
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -100,9 +102,11 @@ def _may_run(progress: PlanProgress) -> bool:
 
 
 def _estimate(services: Services, batch: Batch, progress: PlanProgress) -> dict[str, Any]:
-    """Estimate the batch for its record; a batch that would cost too much gets an error, before all others."""
+    """Estimate the batch for its record; a batch that would cost too much, or nobody knows what, gets an error first."""
     found = preflight(services, progress)
     dear = too_dear(found, batch.max_cost_usd) if batch.max_cost_usd else None
+    if dear is None and batch.budgeted:
+        dear = unpriced(found, UNKEPT_BUDGET)
     if dear is not None:
         progress.errors.insert(0, dear)
         progress.errors_total += 1

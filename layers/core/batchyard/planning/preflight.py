@@ -7,6 +7,8 @@ import msgspec
 
 from batchyard.costs import prices
 from batchyard.costs.bill import SHOWN_NAME
+from batchyard.costs.cost import PER_DOLLAR
+from batchyard.costs.usage import Usage
 from batchyard.domain.batch import SKIP, Batch, BatchError
 from batchyard.domain.numbers import amount
 from batchyard.domain.step import TimeBudget
@@ -22,7 +24,6 @@ from batchyard.services import Services
 # The sums are of all models, but only so many are shown, with so many characters of their names. A record holds 400 KB and an
 # event 256 KB, in which a character takes up to 12 bytes.
 MOST_MODELS: Final = 25
-MILLION: Final = 1_000_000
 NOTE: Final = (
     "An estimate, not a bill: one token for four bytes of a request, and for each answer all the tokens its request allows, "
     f"or {ASSUMED_OUTPUT:,} where it sets no limit. Prices in US dollars."
@@ -124,12 +125,19 @@ def _bad_lines(progress: PlanProgress) -> dict[str, int]:
     return {code: count for code, count in sorted(progress.codes.items()) if code != EMPTY}
 
 
+def unpriced(found: Preflight, limit: str, param: str | None = None) -> BatchError | None:
+    """Say that a model has no price, so that a `limit` cannot be kept; None if all models have one."""
+    if found.estimated_usd is not None:
+        return None
+    model = next((each.model for each in found.models if each.estimated_usd is None), None)
+    message = f"There is no price for the model {model!r}, so {limit} cannot be kept. Leave one of them out."
+    return BatchError("unknown_price", message, param)
+
+
 def too_dear(found: Preflight, most: str) -> BatchError | None:
     """Say why an estimate is refused: no price, or more than `most` US dollars; None if it is not."""
-    unknown = next((each.model for each in found.models if each.estimated_usd is None), None)
     if found.estimated_usd is None:
-        message = f"There is no price for the model {unknown!r}, so max_cost_usd cannot be kept. Leave one of them out."
-        return BatchError("unknown_price", message, "max_cost_usd")
+        return unpriced(found, "max_cost_usd", "max_cost_usd")
     asked = amount(most)
     if asked is not None and Decimal(str(found.estimated_usd)) <= asked:
         return None
@@ -151,7 +159,8 @@ def _estimate(services: Services, size: TargetSize, limits: OutputLimits) -> Mod
     inputs = estimated(size.bytes)
     answers = allowed * size.lines // limits.lines  # the limits are those of skipped duplicates, too
     price = services.settings.prices.of(size.model, size.endpoint)
-    usd = (price.input * inputs + price.output * answers) / MILLION if price else None
+    cost = services.settings.prices.cost(Usage(inputs, 0, answers), size.model, size.endpoint)
+    usd = Decimal(cost.amount) / PER_DOLLAR if price else None
     return ModelEstimate(
         model=size.model[:SHOWN_NAME],
         endpoint=size.endpoint,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from batchyard.domain import nesting, statuses
-from batchyard.domain.batch import RETRY_ALL, RETRY_ERRORS, RETRY_LINES, Answered, Batch, BatchError
+from batchyard.domain.batch import RETRY_ALL, RETRY_ERRORS, RETRY_LINES, Batch, BatchError
 from batchyard.planning import new_batch, options
 from batchyard.services import Services
 
@@ -73,10 +73,10 @@ def build(services: Services, batch_id: str, parent: Batch, asked: Mapping[str, 
     return new_batch.build(services, batch_id, parent.tenant, parent.input, window, **given)
 
 
-def history(batch: Batch) -> list[Answered]:
-    """Tell whose the answers with success of a batch are; the eldest batch comes first."""
-    own = Answered(batch.batch_id, batch.counts.completed - batch.taken_over)
-    return [*batch.history, own] if own.answered > 0 else batch.history
+def history(batch: Batch) -> list[tuple[str, int]]:
+    """Tell how many answers with success of a batch are whose; the eldest batch comes first."""
+    own = batch.counts.completed - batch.taken_over
+    return [*batch.history, (batch.batch_id, own)] if own > 0 else batch.history
 
 
 def create(services: Services, batch: Batch, parent: Batch) -> bool:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.stopping import DRAINING, is_drained
 from batchyard.recovery.sweep_run import SweepRun
+from batchyard.results import bill
 from batchyard.shards.fail import end_batch
 
 if TYPE_CHECKING:
@@ -21,7 +22,12 @@ def drain(run: SweepRun, batch: Batch, reason: BatchError) -> None:
     if is_drained(
         batch, services.now() - DRAINING
     ):  # what keeps the results from being written does not pass by itself
+        shards = list(services.batch_store.shards(batch_id))
+        bill.keep(
+            services, batch, shards, batch.counts.completed + batch.counts.failed
+        )  # paid, though it came to nothing
         end_batch(services, batch_id, reason)
+        bill.publish_spent(shards)
         run.count("BatchesFailed", batch_id=batch_id)
         return
     drained = is_drained(batch, services.now())

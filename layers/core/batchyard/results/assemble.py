@@ -9,6 +9,8 @@ from typing import Final
 
 import msgspec
 
+from batchyard.budgets.spending import this_month
+from batchyard.budgets.warnings import warn
 from batchyard.costs.cost import Cost
 from batchyard.costs.usage import Usage
 from batchyard.domain import nesting, object_keys, statuses
@@ -45,6 +47,7 @@ def assemble(services: Services, batch_id: str, seconds_left: Callable[[], float
     if not batch.ended:
         return BatchNext.ASSEMBLE
     services.event_bus.announce(batch)
+    warn(services, batch.tenant, this_month(services, batch.tenant), batch.batch_id)
     return BatchNext.FAILED if batch.status == statuses.FAILED else BatchNext.DONE
 
 
@@ -77,6 +80,8 @@ def _finish(services: Services, batch: Batch, seconds_left: Callable[[], float])
     services.bucket.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))
     bill.keep(services, batch, shards, summary.lines - batch.taken_over)
     moved = services.batch_store.move_batch(batch.batch_id, status, services.now(), **found)
+    if moved is not None:
+        bill.publish_spent(shards)
     return moved or services.batch_store.batch(batch.batch_id)
 
 

@@ -5,12 +5,13 @@ from typing import Any, Final
 import msgspec
 
 from batchyard.costs.bill import SHOWN_NAME, Bill, bill_day
-from batchyard.costs.cost import Cost
+from batchyard.costs.cost import Cost, dollars
 from batchyard.costs.prices import price_list
 from batchyard.costs.usage import Usage
 from batchyard.domain.batch import Batch
 from batchyard.domain.numbers import DAY
 from batchyard.domain.shard import Shard
+from batchyard.observability import publish
 from batchyard.services import Services
 
 MOST_MODELS: Final = 25  # are shown; the sums are of all. A record holds 400 KB
@@ -42,13 +43,31 @@ def shape(services: Services, batch: Batch, shards: list[Shard]) -> dict[str, An
 def keep(services: Services, batch: Batch, shards: list[Shard], lines: int) -> None:
     """Record the bill of a batch that is about to end, for the sums of its tenant; once more changes nothing."""
     now, of_model = services.now(), _by_model(shards)
-    day = next((bill_day(at) for at in (batch.finalizing_at, batch.cancelling_at) if at), bill_day(now))
+    day = next(
+        (bill_day(at) for at in (batch.finalizing_at, batch.cancelling_at, batch.draining_since) if at), bill_day(now)
+    )
     used, paid = dict[str, Usage](), dict[str, Cost]()
     for model, (usage, cost) in of_model.items():
         name = model[:SHOWN_NAME]
         used[name], paid[name] = used.get(name, Usage()) + usage, paid.get(name, Cost()) + cost
     bill = Bill(day=day, batch_id=batch.batch_id, lines=lines, usage=used, cost=paid)
     services.quota_store.keep_bill(batch.tenant, bill, now + KEPT)
+
+
+def publish_spent(shards: list[Shard]) -> None:
+    """Publish what a batch cost and used, as metrics; only whoever ended the batch calls this, so that nothing counts twice.
+
+    A worker that dies after it ended the batch leaves its metrics out. The bill is the truth.
+    """
+    cost, usage = sum((shard.cost for shard in shards), Cost()), sum((shard.usage for shard in shards), Usage())
+    if usage != Usage():
+        publish(
+            {
+                "DollarsSpent": dollars(cost.amount),
+                "InputTokens": usage.input_tokens,
+                "OutputTokens": usage.output_tokens,
+            }
+        )
 
 
 def _by_model(shards: list[Shard]) -> dict[str, tuple[Usage, Cost]]:

@@ -10,7 +10,7 @@ import msgspec
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, NotFoundError, RequestCounts
-from batchyard.domain.outcomes import usage_of_batch
+from batchyard.domain.outcomes import usage_of_batch, with_pictures
 from batchyard.domain.policy import Reaction, after_failed_call
 from batchyard.domain.shard import Shard, with_attempt_members, with_files_to_delete
 from batchyard.domain.step import Next, Step
@@ -80,7 +80,7 @@ def _take(turn: Turn, seen: ProviderBatch, seconds_left: Callable[[], float]) ->
             return react_to_failed_batch(turn, seen)
         turn.fence()
         outcome = AttemptOutcome(turn, lines, sent, answers)
-        usage = usage_of_batch(seen.usage) or answers.usage
+        usage = with_pictures(usage_of_batch(seen.usage), answers.usage)
         ended = with_attempt_ended(turn, outcome, seen.status, usage)
         return end_attempt(turn, with_files_to_delete(ended, seen.output_file_id, seen.error_file_id), outcome)
 

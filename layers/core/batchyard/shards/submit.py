@@ -4,11 +4,14 @@ from typing import TYPE_CHECKING, Final
 
 from batch_client import Batch as ProviderBatch
 from batch_client import BatchClientError, OutcomeUnknown
+from batchyard.budgets import spending
+from batchyard.budgets.warnings import warn
 from batchyard.domain import object_keys
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.provider import ATTEMPT_KEY, STACK_KEY
 from batchyard.domain.shard import (
+    Shard,
     as_done,
     is_full,
     with_attempt_members,
@@ -62,10 +65,10 @@ class _Submission:
     def run(self) -> Step:
         turn = self._turn
         if turn.shard.attempt is None:
-            if reason := turn.why_stopped() or self._why_no_attempt():
+            direct = is_due(self._services.settings, turn.batch, turn.shard)
+            if reason := turn.why_stopped() or self._why_no_attempt(direct=direct):
                 return self._stop(reason)
-            begin = with_direct_attempt if is_due(self._services.settings, turn.batch, turn.shard) else with_new_attempt
-            turn.save(begin(turn.shard, self._services.now()))
+            turn.save(self._begun(direct=direct))
         if turn.attempt.direct:
             return send_tail(turn, self._lines)
         if turn.attempt.provider_batch_id is not None:
@@ -74,13 +77,34 @@ class _Submission:
             return self._take_up(turn.attempt.creating_at)
         return self._send()
 
-    def _why_no_attempt(self) -> BatchError | None:
+    def _why_no_attempt(self, *, direct: bool) -> BatchError | None:
         """Tell why no further attempt is begun; the other shards are read only where the batch has a limit of cost."""
         batch, shard = self._turn.batch, self._turn.shard
         if is_full(shard):
             return TOO_MANY_ATTEMPTS
         others = self._services.batch_store.shards(batch.batch_id) if batch.max_cost_usd else []
-        return cost_limit_reached(batch, others, shard)
+        held = self._why_held(shard.unfinished, direct=True) if direct else None
+        return held or cost_limit_reached(batch, others, shard)
+
+    def _begun(self, *, direct: bool) -> Shard:
+        """Return the shard with a new attempt. A direct one counts against the budget from now on."""
+        shard, now = self._turn.shard, self._services.now()
+        if not direct:
+            return with_new_attempt(shard, now)
+        return with_attempt_members(
+            with_direct_attempt(shard, now), estimate=self._estimate(shard.unfinished, direct=True)
+        )
+
+    def _estimate(self, lines: int, *, direct: bool = False) -> int:
+        return spending.estimate(self._services, self._turn.batch, self._turn.shard, lines, direct=direct)
+
+    def _why_held(self, lines: int, *, direct: bool = False) -> BatchError | None:
+        """Tell why the month's budget lets lines not be sent, and warn the tenant as far as the budget is spent."""
+        batch = self._turn.batch
+        month = spending.this_month(self._services, batch.tenant)
+        held = spending.why_held(month, self._estimate(lines, direct=direct)) if month else None
+        warn(self._services, batch.tenant, month, self._turn.shard.attempt_key, held=held is not None)
+        return held
 
     def _take_up(self, creating_at: int) -> Step:
         """Adopt what came of a create whose answer we do not have, or create again if nothing did."""
@@ -127,13 +151,24 @@ class _Submission:
 
     def _upload_and_create(self, unfinished: "array[int]") -> Step:
         turn = self._turn
+        if reason := self._why_held(turn.attempt.lines):
+            return self._stop(reason)
         if wait := self._upload(unfinished[: turn.attempt.lines]):
             return self._wait(wait)
         if reason := turn.why_stopped():
             return self._stop(reason)
         if wait := create_room.count_create(turn):
             return self._wait(wait)
+        self._begin_create()
+        if self._is_crowded():
+            turn.save(lost_create.without_create(turn.shard))
+            return self._wait(turn.retry_wait(1))
         return self._adopt(self._create())
+
+    def _is_crowded(self) -> bool:
+        """Tell whether others were about to spend the same dollars at this moment; one of them asks again a little later."""
+        month = spending.this_month(self._services, self._turn.batch.tenant) if self._turn.attempt.estimate else None
+        return month is not None and month.spent > month.budget
 
     def _wait(self, seconds: int) -> Step:
         """Wait with what is uploaded, but without tokens: others may use the room meanwhile."""
@@ -155,10 +190,14 @@ class _Submission:
         turn.save(with_members(shard, file_id=file.id, file_pending_since=pending_since))
         return provider_files.wait(turn, file)
 
+    def _begin_create(self) -> None:
+        """Record that a create is on its way; from now on its lines count against the budget."""
+        shard, now = lost_create.without_create(self._turn.shard), self._services.now()
+        estimate = self._estimate(shard.attempts[-1].lines)
+        self._turn.save(with_attempt_members(shard, creating_at=now, estimate=estimate))
+
     def _create(self) -> ProviderBatch:
-        """Record that a create is on its way, and create the provider batch."""
         turn, stack, self._call = self._turn, self._services.settings.stack, CREATE
-        turn.save(with_attempt_members(lost_create.without_create(turn.shard), creating_at=self._services.now()))
         shard, window = turn.shard, turn.batch.completion_window
         return self._services.ask(lambda provider: provider.create_batch(
             input_file_id=shard.file_id or "", endpoint=shard.endpoint, completion_window=window,

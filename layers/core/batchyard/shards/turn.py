@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from batchyard.costs.cost import Cost, cost_of
+from batchyard.costs.cost import Cost
 from batchyard.costs.usage import Usage
 from batchyard.domain.attempt import Attempt
 from batchyard.domain.batch import Batch, BatchError
@@ -93,8 +93,8 @@ class Turn:
         """Return what tokens of the attempt cost; no price is looked up for none."""
         if usage == Usage():
             return Cost()
-        price = self.services.settings.prices.of(self.shard.model, self.shard.endpoint, batch=not self.attempt.direct)
-        return cost_of(usage, price)
+        target = self.shard.model, self.shard.endpoint
+        return self.services.settings.prices.cost(usage, *target, batch=not self.attempt.direct)
 
     def clean_up(self) -> None:
         """Release the tokens of an attempt that has ended, and delete the provider files that nobody needs."""

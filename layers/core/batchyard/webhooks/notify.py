@@ -1,4 +1,4 @@
-"""Tell the webhook endpoints of a tenant that a batch has ended."""
+"""Tell the webhook endpoints of a tenant that a batch has ended, or that its budget is running out."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,20 +6,20 @@ from typing import Any
 from batchyard.domain import webhook_delivery
 from batchyard.domain.statuses import STAMPS
 from batchyard.domain.webhook_delivery import DeliveryRequest, WebhookEvent
+from batchyard.domain.webhook_endpoint import BUDGET_WARNING
 from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.webhooks import by_input
 
 
-def notify(services: Services, batch: Mapping[str, Any]) -> list[str]:
-    """Start a delivery to each endpoint that wants the event of a batch, as the bus tells it; return the executions' names.
+def notify(services: Services, detail: Mapping[str, Any]) -> list[str]:
+    """Start a delivery to each endpoint that wants an event of the bus, and return the executions' names.
 
-    Before that, the pointer of an upload to its results is written.
+    If the event is the end of a batch, the pointer of an upload to its results is written first.
 
     The bus may tell an event twice. A delivery has one record and one execution, which the event and the endpoint name.
     """
-    by_input.point(services, batch)
-    tenant, event = batch["tenant"], _event(batch)
+    tenant, event = detail["tenant"], _event(services, detail)
     wanting = [each for each in services.webhook_store.endpoints(tenant) if event.event_type in each.event_types]
     requests = [DeliveryRequest(tenant, endpoint.endpoint_id, event) for endpoint in wanting]
     for request in requests:
@@ -29,6 +29,9 @@ def notify(services: Services, batch: Mapping[str, Any]) -> list[str]:
     return [request.name for request in requests]
 
 
-def _event(batch: Mapping[str, Any]) -> WebhookEvent:
-    status = batch["status"]
-    return webhook_delivery.event_of(batch["id"], f"batch.{status}", batch[STAMPS[status]])
+def _event(services: Services, detail: Mapping[str, Any]) -> WebhookEvent:
+    if detail.get("object") == BUDGET_WARNING:
+        return webhook_delivery.warning_of(detail)
+    by_input.point(services, detail)
+    status = detail["status"]
+    return webhook_delivery.event_of(detail["id"], f"batch.{status}", detail[STAMPS[status]])

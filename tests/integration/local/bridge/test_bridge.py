@@ -270,6 +270,14 @@ def test_a_wrong_key_ends_the_command(far: FarSide) -> None:
     assert (process.returncode, err) == (2, "Batchyard refuses the key in BATCHYARD_KEY.\n")
 
 
+@pytest.mark.parametrize("body", [b"<h1>Welcome</h1>", b'{"ok": true}', b"[]"])
+def test_an_address_of_something_else_ends_the_command(far: FarSide, body: bytes) -> None:
+    far.answer = (200, {}, body)
+    with started(BATCHYARD_URL=f"{far.url}/v1", BATCHYARD_KEY="by_1") as process:
+        err = process.communicate(timeout=60)[1]
+    assert (process.returncode, err) == (2, "At BATCHYARD_URL no batch API answers.\n")
+
+
 def peak(pid: int) -> int:
     """Return the most memory that a process has had, in MB."""
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="utf-8"))
@@ -280,7 +288,7 @@ def peak(pid: int) -> int:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read as Linux tells it")
 def test_memory_does_not_grow_with_the_file_and_ctrl_c_ends_the_bridge(far: FarSide) -> None:
     size, far.keeps = 300_000_000, False
-    far.answer = (200, {}, bytes(8))
+    far.answer = (200, {}, b'{"data": []}')
     with started(BATCHYARD_URL=f"{far.url}/v1", BATCHYARD_KEY=KEY) as process:
         assert process.stdout is not None
         url = json.loads(process.stdout.readline())["base_url"]

@@ -3,13 +3,15 @@
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from local.errors import ProviderError
+from local.run import provider_check
 from local.run.provider_check import check_provider
 from local.stack.provider_choice import Provider
 from tests.integration.local.emulator.running import Emulator, started
@@ -25,27 +27,52 @@ def emulator() -> Iterator[Emulator]:
 def test_a_provider_that_answers_is_gone_on_with(emulator: Emulator, status: int) -> None:
     emulator.play(calls=[{"operation": "listBatches", "do": {"status": status, "html": True}}])
     before = len(emulator.calls("listBatches"))
-    check_provider(Provider(emulator.url, emulator.api_key))
+    told: list[str] = []
+    check_provider(Provider(emulator.url, emulator.api_key), told.append)
     assert len(emulator.calls("listBatches")) == before + 1
+    assert [f"HTTP {status}" in text for text in told] == ([True] if status == 429 or status >= 500 else [])
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_key_is_told(emulator: Emulator, status: int) -> None:
     emulator.play(calls=[{"operation": "listBatches", "do": {"status": status}}])
     with pytest.raises(ProviderError, match=rf"refused PROVIDER_API_KEY \(HTTP {status}\)\. Nothing was sent\."):
-        check_provider(Provider(emulator.url, "sk-very-secret"))
+        check_provider(Provider(emulator.url, "sk-very-secret"), print)
 
 
 def test_a_port_where_nobody_listens_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
-    with pytest.raises(ProviderError, match=rf"Nothing answers at http://127\.0\.0\.1:{port}/v1 .*Nothing was sent\."):
-        check_provider(Provider(f"http://127.0.0.1:{port}/v1", "sk-1"))
+    with pytest.raises(
+        ProviderError,
+        match=rf"Nothing answers at http://127\.0\.0\.1:{port}/v1 \(the connection is refused\).*Nothing was",
+    ):
+        check_provider(Provider(f"http://127.0.0.1:{port}/v1", "sk-1"), print)
+
+
+def test_a_server_that_never_ends_its_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider_check, "_MOST_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+                for _ in range(20):
+                    connection.sendall(b" ")
+                    time.sleep(0.1)
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/v1"
+        with pytest.raises(ProviderError, match=f"No whole answer came from {url} within"):
+            check_provider(Provider(url, "sk-1"), print)
+        thread.join()
 
 
 def test_a_key_that_fits_in_no_header_is_told_without_it() -> None:
     with pytest.raises(ProviderError, match="API key") as caught:
-        check_provider(Provider("http://127.0.0.1:1/v1", "sk very secret"))
+        check_provider(Provider("http://127.0.0.1:1/v1", "sk very secret"), print)
     assert "very" not in str(caught.value)
 
 
@@ -58,7 +85,7 @@ def test_an_address_that_is_nearly_right_is_told_with_the_right_one(emulator: Em
     with pytest.raises(
         ProviderError, match=rf"Write: PROVIDER_BASE_URL={re.escape(emulator.url)}\. Nothing was sent\."
     ):
-        check_provider(Provider(root + wrong, emulator.api_key))
+        check_provider(Provider(root + wrong, emulator.api_key), print)
 
 
 def test_https_at_an_http_port_is_told_with_the_right_address(emulator: Emulator) -> None:
@@ -66,7 +93,7 @@ def test_https_at_an_http_port_is_told_with_the_right_address(emulator: Emulator
     with pytest.raises(
         ProviderError, match=rf"Write: PROVIDER_BASE_URL={re.escape(emulator.url)}\. Nothing was sent\."
     ):
-        check_provider(Provider(emulator.url.replace("http:", "https:"), emulator.api_key))
+        check_provider(Provider(emulator.url.replace("http:", "https:"), emulator.api_key), print)
 
 
 @contextmanager
@@ -109,7 +136,7 @@ def web_server(
 )
 def test_a_web_server_that_is_no_batch_api_is_told(status: int, body: bytes, kind: str, how: str) -> None:
     with web_server(status, body, kind) as (url, keys), pytest.raises(ProviderError, match=how) as caught:
-        check_provider(Provider(f"{url}/v1", "sk-very-secret"))
+        check_provider(Provider(f"{url}/v1", "sk-very-secret"), print)
     assert "such as https://api.openai.com/v1. Nothing was sent." in str(caught.value)
     assert {"Bearer none", "Bearer sk-very-secret"} >= set(keys)
     assert keys.count("Bearer sk-very-secret") == 2  # what the user wrote: its batches and its files
@@ -118,7 +145,7 @@ def test_a_web_server_that_is_no_batch_api_is_told(status: int, body: bytes, kin
 def test_a_redirect_is_told() -> None:
     moved = web_server(301, b"", location="https://127.0.0.1:1/v1/batches")
     with moved as (url, _), pytest.raises(ProviderError, match=r"\(HTTP 301\)"):
-        check_provider(Provider(f"{url}/v1", "sk-1"))
+        check_provider(Provider(f"{url}/v1", "sk-1"), print)
 
 
 def test_an_api_that_words_its_refusal_as_openai_does_is_gone_on_with() -> None:
@@ -126,4 +153,4 @@ def test_an_api_that_words_its_refusal_as_openai_does_is_gone_on_with() -> None:
         b'{"error": {"message": "Listing is not supported", "type": "invalid_request_error", "code": "not_found"}}'
     )
     with web_server(404, refusal, "application/json") as (url, _):
-        check_provider(Provider(f"{url}/v1", "sk-1"))
+        check_provider(Provider(f"{url}/v1", "sk-1"), print)

@@ -125,7 +125,7 @@ def test_where_no_stack_is_up_one_is_told_how_to_start_one(monkeypatch: pytest.M
     ("answer", "told"),
     [
         ((401, '{"error": {"message": "Incorrect API key provided."}}'), "Incorrect API key provided"),
-        ((404, "<html>"), "JSONDecodeError"),
+        ((404, "<html>"), "status 404, is none of this API"),
         ((404, "[]"), "status 404, is none of this API"),
         ((200, "{}"), "status 200, is none of this API"),
     ],

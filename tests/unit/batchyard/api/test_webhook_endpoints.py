@@ -1,5 +1,6 @@
 """A tenant's webhook endpoints, by the front door."""
 
+import json
 import time
 from typing import Any
 
@@ -8,6 +9,7 @@ from standardwebhooks.webhooks import Webhook
 
 from batchyard.api import webhook_endpoints as door
 from batchyard.domain.errors import ApiError, StaleRecord
+from batchyard.domain.webhook_delivery import OF_WARNING
 from batchyard.domain.webhook_endpoint import MOST_ENDPOINTS, secrets_of
 from tests.fakes.batches import NOW
 from tests.fakes.services import MemoryServices
@@ -107,6 +109,14 @@ def test_an_endpoint_is_tried_with_a_signed_event_that_is_recorded_nowhere(servi
     ((_, headers, body),) = services.webhook_sender.posted
     assert Webhook(made["signing_secret"]).verify(body, headers)
     assert door.list_webhook_deliveries(services, "acme", made["id"])["data"] == []
+
+
+def test_a_made_up_warning_looks_like_one(services: MemoryServices) -> None:
+    made = create(services)
+    door.test_webhook_endpoint(services, "acme", made["id"], {"event_type": "budget.warning"})
+    ((_, _, body),) = services.webhook_sender.posted
+    event = json.loads(body)
+    assert (event["type"], set(event["data"])) == ("budget.warning", set(OF_WARNING))
 
 
 def test_an_endpoint_that_cannot_be_reached_is_a_400_that_says_why(services: MemoryServices) -> None:

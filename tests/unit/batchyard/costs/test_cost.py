@@ -8,7 +8,7 @@ from batchyard.costs.cost import Cost, cost_of, dollars
 from batchyard.costs.prices import Prices
 from batchyard.costs.usage import Usage
 
-CHAT, EMBEDDINGS = "/v1/chat/completions", "/v1/embeddings"
+CHAT, EMBEDDINGS, IMAGES = "/v1/chat/completions", "/v1/embeddings", "/v1/images/generations"
 
 
 @pytest.mark.parametrize(
@@ -37,10 +37,17 @@ CHAT, EMBEDDINGS = "/v1/chat/completions", "/v1/embeddings"
             "0.000010",
         ),  # more cached tokens than input: all are cached
         ("openai", "gpt-4.1-mini", CHAT, Usage(), "0.000000"),
+        # Pictures; 2.50 for text in, 4 for pictures in, 5 for text out, 16 for pictures out.
+        ("openai", "gpt-image-1.5", IMAGES, Usage(100_000, 0, 1_000_000), "16.250000"),  # all answers are pictures
+        ("openai", "gpt-image-1.5", IMAGES, Usage(100_000, 0, 1_000_000, 0, 0, 60_000, 900_000), "15.240000"),
+        ("openai", "gpt-image-1.5", IMAGES, Usage(10, 0, 10, 0, 0, 1_000, 1_000), "0.000200"),  # more than there are
+        ("openai", "gpt-image-1", IMAGES, Usage(1_000_000, 0, 1_000_000, 0, 0, 1_000_000), "25.000000"),  # 5, 20
+        ("openai", "gpt-image-1.5", "/v1/responses", Usage(0, 0, 1_000_000), "5.000000"),  # no picture is told of
+        ("openai", "gpt-4.1-mini", CHAT, Usage(1_000_000, 0, 0, 0, 0, 500_000), "0.200000"),  # pictures cost the same
     ],
 )
 def test_a_bill_is_the_one_worked_out_by_hand(profile: str, model: str, endpoint: str, usage: Usage, usd: str) -> None:
-    cost = cost_of(usage, Prices(profile).of(model, endpoint))
+    cost = Prices(profile).cost(usage, model, endpoint)
     assert f"{dollars(cost.amount):.6f}" == usd
     assert cost.shape()["usd"] == float(usd)
 

@@ -18,6 +18,7 @@ from batchyard.costs.prices import (
     read_own,
 )  # fmt: skip
 from batchyard.costs.prices import _named as named
+from batchyard.costs.usage import Usage
 
 CHAT = "/v1/chat/completions"
 
@@ -53,7 +54,7 @@ def test_a_list_that_is_not_one_is_refused(text: str) -> None:
 
 
 def test_what_is_not_paid_by_the_token_has_no_price() -> None:
-    assert Prices("openai").of("gpt-image-1", "/v1/images/generations") is None
+    assert Prices("openai").of("gpt-4.1-mini", "/v1/videos") is None
 
 
 @pytest.mark.parametrize(
@@ -87,3 +88,14 @@ def test_every_seller_is_in_the_list_and_nothing_is_free() -> None:
 def test_a_model_is_known_by_any_clause_of_the_list(clause: dict[str, object], right: str, wrong: str) -> None:
     assert named(clause, right)
     assert not named(clause, wrong)
+
+
+def test_your_own_list_prices_pictures_and_what_has_no_price_of_ours() -> None:
+    own = read_own('{"p": {"input": 1, "output": 2, "image_output": 30}, "m": {"input": 0}}')
+    prices, million = Prices("openai", own), 1_000_000
+    assert prices.cost(Usage(million, 0, million), "p", "/v1/images/edits").shape()["usd"] == 31.0
+    assert prices.cost(Usage(million, 0, million, 0, 0, 0, million // 2), "p", CHAT).shape()["usd"] == 17.0
+    assert prices.of("m", "/v1/moderations") is not None
+    assert Prices("openai").of("omni-moderation-latest", "/v1/moderations") is None
+    with pytest.raises(ValueError, match="a price is at least 0"):
+        read_own('{"p": {"input": 1, "image_input": -1}}')

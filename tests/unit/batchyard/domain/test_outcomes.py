@@ -16,6 +16,7 @@ from batchyard.domain.outcomes import (
     outcome_of,
     parse,
     usage_of,
+    with_pictures,
 )
 from batchyard.domain.policy import LONGEST_CODE, Outcome
 from tests.fakes.nested import DEPTHS, SHAPES, nested
@@ -252,6 +253,12 @@ def test_the_code_of_an_error_is_no_value_that_nests(depth: int, code: str, othe
              "output_tokens_details": {"reasoning_tokens": 1}}, Usage(3, 1, 2, 1, 5), id="responses",
         ),
         pytest.param({"prompt_tokens": 3, "total_tokens": 3}, Usage(3, 0, 0, 0, 3), id="embeddings"),
+        pytest.param(
+            {"input_tokens": 50, "output_tokens": 272, "total_tokens": 322,
+             "input_tokens_details": {"text_tokens": 10, "image_tokens": 40},
+             "output_tokens_details": {"text_tokens": 2, "image_tokens": 270}},
+            Usage(50, 0, 272, 0, 322, 40, 270), id="images",
+        ),
         pytest.param({"prompt_tokens": 3, "completion_tokens": 2}, Usage(3, 0, 2, 0, 5), id="without a total"),
         pytest.param({"prompt_tokens": 3, "completion_tokens": None, "prompt_tokens_details": {"cached_tokens": None},
                       "completion_tokens_details": None}, Usage(3, 0, 0, 0, 3), id="nulls"),
@@ -264,6 +271,12 @@ def test_usage_is_read_in_every_endpoint_s_words(usage: object, read: Usage) -> 
     parsed = parse(answer(200, {"usage": usage}))
     assert parsed is not None
     assert usage_of(parsed) == read
+
+
+def test_only_the_answers_tell_which_tokens_are_of_pictures() -> None:
+    of_answers = Usage(40, 0, 200, 0, 240, 30, 190)
+    assert with_pictures(None, of_answers) == of_answers
+    assert with_pictures(Usage(50, 0, 272, 0, 322), of_answers) == Usage(50, 0, 272, 0, 322, 30, 190)
 
 
 def test_usage_survives_a_body_that_is_not_quite_json() -> None:

@@ -125,6 +125,7 @@ HEAD, ROW = ["custom_id", "method", "url", "body"], ["a", "POST", "/v1/responses
         (table(",", ["id", "prompt"], ["1", "Say, hello"]), "it is a CSV file"),
         (table(",", HEAD), "it is a CSV file"),
         (b'"custom_id","prompt text"\n"a","b"\n', "it is a CSV file"),
+        (b'{"custom_id": "a"}\r{"custom_id": "b"}\r', "its lines end with a carriage return alone"),
         ("\n".join(map(str, REQUESTS)).encode(), "Python's own spelling. Write each line with json.dumps"),
         (str(REQUESTS).encode(), "Python's own spelling"),
     ],

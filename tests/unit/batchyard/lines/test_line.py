@@ -90,6 +90,25 @@ def test_a_missing_parameter_is_named(name: str, how: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("members", "named", "seems"),
+    [
+        ({"custom_id": "a", "params": {}}, "'method', 'url', 'body' are", "Anthropic's Message Batches"),
+        ({"custom_id": "a", "response": {}, "error": None}, "'method', 'url', 'body' are", "a result of a batch"),
+        ({"model": "m", "messages": []}, "'custom_id', 'method', 'url', 'body' are", "the body of a request alone"),
+        ({"custom_id": "a", "url": "/v1/responses"}, "'method', 'body' are", ""),
+    ],
+)
+def test_all_that_is_missing_is_named_at_once_with_what_the_line_seems_to_be(
+    members: dict[str, Any], named: str, seems: str
+) -> None:
+    found = fault(json.dumps(members).encode())
+    assert f"The required parameters {named} missing." in found.message
+    assert ("looks like" in found.message) is bool(seems)
+    assert seems in found.message
+    assert found.message.endswith("Add them.")
+
+
+@pytest.mark.parametrize(
     ("text", "code", "param", "remedy"),
     [
         pytest.param(line(custom_id=7), "invalid_type", "custom_id", "must be a string", id="custom_id a number"),

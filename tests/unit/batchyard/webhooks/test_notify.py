@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from batchyard.domain.errors import StoreError
+from batchyard.domain.webhook_delivery import shape
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
 from batchyard.webhooks.notify import notify
 from tests.fakes.batches import BATCH_ID
@@ -16,8 +17,10 @@ ROOT = Path(__file__).resolve().parents[4]
 ENDS = ["completed", "failed", "cancelled"]
 
 
-def told(what: str) -> dict[str, Any]:
-    detail: dict[str, Any] = json.loads((ROOT / f"events/bus.batch-{what}.json").read_text(encoding="utf-8"))["detail"]
+def told(what: str, about: str = "batch") -> dict[str, Any]:
+    detail: dict[str, Any] = json.loads((ROOT / f"events/bus.{about}-{what}.json").read_text(encoding="utf-8"))[
+        "detail"
+    ]
     return detail
 
 
@@ -47,6 +50,23 @@ def test_those_that_want_it_are_told_and_no_other_tenant_s(what: str) -> None:
     (event,) = {order.event for order in orders}
     assert (event.event_type, event.batch_id) == (f"batch.{what}", BATCH_ID)
     assert event.created_at == told(what)[f"{what}_at"]
+
+
+def test_a_warning_reaches_those_that_want_it_with_its_amounts_and_one_id() -> None:
+    made, warning = MemoryServices(), told("warning", "budget")
+    endpoint(made, 1, "default", "batch.completed")
+    endpoint(made, 2, "default", "budget.warning")
+    (name,) = notify(made, warning)
+    assert notify(made, warning) == [name]
+    event = made.webhook_executions.payloads[name].event
+    assert json.loads(event.body()) == {
+        "id": warning["id"], "object": "event", "type": "budget.warning", "created_at": warning["created_at"],
+        "data": {
+            "month": "2026-09", "percent": 80, "budget_usd": 250.0, "spent_usd": 204.5, "estimated_usd": 12.25,
+        },
+    }  # fmt: skip
+    (delivery,) = made.webhook_store.told.values()
+    assert shape(delivery)["batch_id"] is None
 
 
 def test_a_tenant_without_endpoints_costs_no_execution() -> None:

@@ -11,7 +11,7 @@ from local.run.money import Money, cost_told, estimate_lines, money_from, tokens
 
 
 def test_without_a_word_on_money_the_stack_is_told_nothing() -> None:
-    assert money_from({"PATH": "", "DRY_RUN": "0", "MAX_COST_USD": ""}).metadata == {}
+    assert money_from({"PATH": "", "DRY_RUN": "0"}).metadata == {}
 
 
 @pytest.mark.parametrize("value", ["1", "true", "YES"])
@@ -22,7 +22,8 @@ def test_a_dry_run_and_a_limit_are_told_to_the_stack(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"), [("DRYRUN", "DRY_RUN"), ("dry_run", "DRY_RUN"), ("DRY_RNU", "DRY_RUN"), ("MAXCOST_USD", "MAX_COST_USD")]
+    ("name", "meant"), [("DRYRUN", "DRY_RUN"), ("dry_run", "DRY_RUN"), ("DRY_RNU", "DRY_RUN"), ("MAXCOST_USD", "MAX_COST_USD"),
+     ("MAX_COST", "MAX_COST_USD")]
 )  # fmt: skip
 def test_a_misspelt_name_does_not_spend(name: str, meant: str) -> None:
     with pytest.raises(UsageError, match=rf"{name} is set, .* Did you mean {meant}\?"):
@@ -30,10 +31,11 @@ def test_a_misspelt_name_does_not_spend(name: str, meant: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("DRY_RUN", "on a sunday"), ("MAX_COST_USD", "much"), ("MAX_COST_USD", "0"), ("MAX_COST_USD", "-1")]
+    ("name", "value"), [("DRY_RUN", "on a sunday"), ("MAX_COST_USD", "much"), ("MAX_COST_USD", "0"), ("MAX_COST_USD", "-1"),
+     ("MAX_COST_USD", ""), ("DRY_RUN", "")]
 )  # fmt: skip
 def test_a_value_that_says_nothing_does_not_spend(name: str, value: str) -> None:
-    with pytest.raises(UsageError, match=f"{name} is '{value}'"):
+    with pytest.raises(UsageError, match=f"{name} is '{value}'" if value else f"{name} is empty"):
         money_from({name: value})
 
 

@@ -42,7 +42,7 @@ def content(out: Path) -> dict[str, str]:
 
 
 def test_the_results_lie_in_a_folder_of_their_batch_and_show_in_out(tmp_path: Path) -> None:
-    assert run(tmp_path, "batch_1", WHOLE) == ["output.jsonl", "errors.jsonl", "report.json"]
+    assert run(tmp_path, "batch_1", WHOLE) == [f"batch_1/{name}" for name in WHOLE]
     assert content(tmp_path) == content(tmp_path / "batch_1") == WHOLE
     assert (tmp_path / "latest").readlink() == Path("batch_1")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([".lock", "batch_1", "latest", *WHOLE])
@@ -58,10 +58,14 @@ def test_a_batch_without_results_touches_no_file_of_an_earlier_one(tmp_path: Pat
 
 
 def test_a_refusal_shows_where_nothing_else_does_and_makes_room_for_results(tmp_path: Path) -> None:
-    assert run(tmp_path, "batch_1", {"report.json": "refused"}) == ["report.json"]
-    assert content(tmp_path) == {"report.json": "refused"}
-    run(tmp_path, "batch_2", WHOLE)
+    told: list[str] = []
+    for batch_id, report in (("batch_1", "refused"), ("batch_2", "refused, too")):
+        with name_earlier_results(tmp_path, told.append):
+            assert run(tmp_path, batch_id, {"report.json": report}) == [f"{batch_id}/report.json"]
+        assert content(tmp_path) == {"report.json": report}
+    run(tmp_path, "batch_3", WHOLE)
     assert content(tmp_path) == WHOLE
+    assert told == []
 
 
 def test_a_later_batch_shows_all_its_files_and_no_other_and_the_earlier_ones_stay(tmp_path: Path) -> None:

@@ -49,6 +49,12 @@ def test_the_same_fault_on_many_lines_is_told_once_with_its_count() -> None:
     assert told[2].startswith("Nothing was sent.")
 
 
+def test_a_fault_at_another_place_of_each_line_is_one_fault() -> None:
+    errors = [an_error(line, message=f"Expecting ',' at character {30 + line % 3}.") for line in range(1, 10)]
+    told = error_lines(batch("failed", errors=errors, errors_total=9), None)
+    assert told[0] == "  9 lines, the first are 1, 2, 3: Expecting ',' at character 31. (invalid_json_line)"
+
+
 def test_without_a_report_none_is_named() -> None:
     told = error_lines(batch("failed", errors=[an_error(1)], errors_total=3), None)
     assert told[1] == "  … and 2 more."

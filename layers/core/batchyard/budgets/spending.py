@@ -1,0 +1,104 @@
+"""How the budget of a tenant stands in this month, and what is no longer sent because of it.
+
+No record is written for this. Ended batches have their bills, and running batches have sums, which their shards' own writes
+keep. What is about to be sent is recorded with its estimate first and checked then, so that workers side by side cannot
+spend the same dollars.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from batchyard.costs.bill import bill_day
+from batchyard.costs.budget import month_of
+from batchyard.costs.cost import dollars
+from batchyard.costs.usage import Usage
+from batchyard.domain.batch import Batch, BatchError
+from batchyard.domain.numbers import DAY
+from batchyard.domain.stopping import estimate_for
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from batchyard.domain.shard import Shard
+    from batchyard.services import Services
+
+CODE: Final = "budget_exceeded"
+SETTLED_AFTER: Final = 5 * DAY  # a batch that drains is billed two days late, and the sweep may be late, too
+REMEDY: Final = "Have the operator raise the budget (make budget)"
+HELD: Final = BatchError(
+    CODE,
+    f"To send this request would take its tenant above the budget of this month. {REMEDY}, or wait for the next month; then "
+    "retry the batch.",
+)
+
+
+class Month(NamedTuple):
+    """A tenant's budget in a month of the calendar, in UTC; amounts are parts of 1 / PER_DOLLAR dollars."""
+
+    #: As 2026-11.
+    name: str
+    budget: int
+    #: What ended batches cost, and running ones have cost so far.
+    paid: int
+    #: What stands at the provider is estimated to cost beyond that.
+    expected: int
+
+    @property
+    def spent(self) -> int:
+        """Return what counts against the budget."""
+        return self.paid + self.expected
+
+    def shape(self) -> dict[str, Any]:
+        """Shape the month for people, in US dollars."""
+        return {
+            "month": self.name, "budget_usd": dollars(self.budget), "spent_usd": dollars(self.spent),
+            "estimated_usd": dollars(self.expected),
+        }  # fmt: skip
+
+
+def this_month(services: Services, tenant: str) -> Month | None:
+    """Sum up what counts against the budget of a tenant; None if the tenant has none.
+
+    Running batches are read before the bills: a batch that ends in between has its bill by then, and counts once.
+    """
+    budget = services.quota_store.budget(tenant)
+    if budget is None:
+        return None
+    now = services.now()
+    name, settled = month_of(bill_day(now)), bill_day(now - SETTLED_AFTER)
+    running = {batch.batch_id: batch for batch in services.batch_store.open_of(tenant) if not batch.ended}
+    first, last = f"{name}-01", f"{name}-31"
+    paid = services.quota_store.paid_once(tenant, first, settled) if settled >= first else 0
+    for bill in services.quota_store.bills(tenant, max(first, bill_day(now - SETTLED_AFTER + DAY)), last):
+        running.pop(bill.batch_id, None)
+        paid += bill.amount
+    paid += sum(batch.cost.amount for batch in running.values())
+    return Month(name, budget.amount, paid, sum(batch.expected for batch in running.values()))
+
+
+def why_refused(month: Month | None) -> BatchError | None:
+    """Say why no new batch is taken: the month's budget is spent; None if it is not."""
+    if month is None or month.spent < month.budget:
+        return None
+    spent = (
+        f"${dollars(month.spent):,.2f} of the budget of ${dollars(month.budget):,.2f} for {month.name} (UTC) are spent"
+    )
+    counted = ", with what stands at the provider at its estimate" if month.expected else ""
+    return BatchError(CODE, f"{spent}{counted}. {REMEDY}, or send it again next month.")
+
+
+def why_held(month: Month | None, wanted: int) -> BatchError | None:
+    """Say why requests that are estimated at `wanted` are not sent; None if the budget has room for them."""
+    return HELD if month is not None and (month.spent + wanted > month.budget or month.spent >= month.budget) else None
+
+
+def estimate(services: Services, batch: Batch, shard: Shard, lines: int, *, direct: bool = False) -> int:
+    """Return what lines of a shard are estimated to cost, in parts of 1 / PER_DOLLAR dollars; 0 without a budget."""
+    found = estimate_for(batch, shard) if batch.budgeted else None
+    if found is None:
+        return 0
+    inputs, outputs = found["estimated_input_tokens"], found["estimated_output_tokens"]
+    used, target = Usage(inputs, 0, outputs), (shard.model, shard.endpoint)
+    whole, of_lines = services.settings.prices.cost(used, *target, batch=not direct), max(1, int(found["lines"]))
+    return whole.amount * lines // of_lines

@@ -1,0 +1,33 @@
+"""Warnings to a tenant that its monthly budget is running out: each once in a month, by the event bus.
+
+A warning is taken before it is told, and noted after. A worker that dies in between leaves it to the next: the warning may
+then come twice, with the same id, but it comes.
+"""
+
+from batchyard.budgets.spending import Month
+from batchyard.costs.budget import WARNED_AT, Warned
+from batchyard.observability import logger
+from batchyard.services import Services
+
+
+def warn(services: Services, tenant: str, month: Month | None, owner: str, *, held: bool = False) -> None:
+    """Tell the warnings that are due; with `held`, requests were held back, so that the whole budget counts as reached.
+
+    `owner` names the step, which tells at once what its own earlier try may have left untold.
+    """
+    if month is None:
+        return
+    due = [percent for percent in WARNED_AT if held or month.spent * 100 >= month.budget * percent]
+    told = services.quota_store.told_warnings(tenant, month.name) if due else set()
+    for percent in due:
+        if percent not in told:
+            _tell(services, Warned(tenant, month.name, percent), month, owner)
+
+
+def _tell(services: Services, warning: Warned, month: Month, owner: str) -> None:
+    since = services.quota_store.claim_warning(warning, owner, services.now())
+    if since is None:
+        return
+    logger.warning("budget", tenant=warning.tenant, percent=warning.percent, **month.shape())
+    services.event_bus.warn(warning, since, month.shape())
+    services.quota_store.note_warning(warning, since, owner, services.now())
