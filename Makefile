@@ -40,7 +40,7 @@ status: setup ## the batches of the stack that is up here, or of BATCHYARD_URL a
 	@$(PY) -m local status
 
 provider: setup ## the provider emulator alone
-	@$(PY) -m local.emulator
+	@$(PY) -m local.emulator --prices layers/core/batchyard/costs/prices.json
 
 bridge: setup ## the whole API on 127.0.0.1, for tools that send every file by POST /v1/files: BATCHYARD_URL=… BATCHYARD_KEY=… in the environment; BRIDGE_PORT=…
 	@$(PY) -m local.bridge

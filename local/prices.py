@@ -17,6 +17,7 @@ PLACE: Final = ROOT / "layers/core/batchyard/costs/prices.json"
 SELLERS: Final = ("openai", "azure", "groq", "together", "anthropic", "google", "mistral", "deepseek", "x-ai")
 SAMPLE: Final = 1_000  # tokens: so few that the price is that of a short prompt, where long prompts cost more
 BATCH: Final = {"processing": "batch"}
+FLEX: Final = {"service_tier": "flex"}
 
 
 def document(at: datetime) -> dict[str, Any]:
@@ -32,11 +33,14 @@ def document(at: datetime) -> dict[str, Any]:
 
 def _model(provider: Provider, model: ModelInfo, at: datetime) -> dict[str, Any] | None:
     """Return one model; None if it is free or not sold by input tokens."""
-    usual, batch = _prices(provider, model, at, {}), _prices(provider, model, at, BATCH)
+    usual, others = _prices(provider, model, at, {}), {"batch": BATCH, "flex": FLEX}
     if not Decimal(usual.get("input", 0)):
         return None
-    listed = {} if batch == usual else {f"batch_{name}": price for name, price in batch.items()}
-    return {"named": msgspec.to_builtins(model.match), **usual, **listed}
+    listed = {sort: _prices(provider, model, at, context) for sort, context in others.items()}
+    members = {
+        f"{sort}_{name}": price for sort, prices in listed.items() if prices != usual for name, price in prices.items()
+    }
+    return {"named": msgspec.to_builtins(model.match), **usual, **members}
 
 
 def _prices(provider: Provider, model: ModelInfo, at: datetime, context: dict[str, str]) -> dict[str, str]:

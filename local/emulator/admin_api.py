@@ -1,14 +1,16 @@
 """The emulator's own API under /_emulator: a test orders failures and reads what happened. It needs no key."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 from starlette.requests import Request
 
 from local.emulator import faults
-from local.emulator.batches import Batch
+from local.emulator.batches import Batch, Usage
 from local.emulator.batches_api import json_object
+from local.emulator.bill import BATCH, shown
 from local.emulator.errors import ApiError
 from local.emulator.reply import Reply
 from local.emulator.state import State
@@ -47,20 +49,31 @@ async def list_calls(state: State, request: Request) -> Reply:
 async def list_ledger(state: State, request: Request) -> Reply:
     """Answer every batch, oldest first, with its billed custom_ids: those that were answered 2xx.
 
-    The query `lines=false` leaves the custom_ids out. The member `direct` holds the requests answered 2xx at once.
+    The query `lines=false` leaves the custom_ids out. The member `direct` holds the requests answered 2xx at once. `usd`
+    is the bill in dollars of each, and of all together; null where a model has no price.
     """
     with_lines = request.query_params.get("lines") != "false"
     batches = reversed(state.batches.newest_first())
-    entries = [_entry(batch, with_lines=with_lines) for batch in batches]
-    return Reply({"data": entries, "direct": list(state.direct)})
+    entries = [_entry(state, batch, with_lines=with_lines) for batch in batches]
+    direct = list(state.direct)
+    amounts = [each["usd"] for each in (*entries, *direct)]
+    whole = None if None in amounts else shown(sum(map(_exact, amounts), Decimal(0)))
+    return Reply({"data": entries, "direct": direct, "usd": whole})
 
 
-def _entry(batch: Batch, *, with_lines: bool) -> dict[str, Any]:
+def _exact(dollars: float) -> Decimal:
+    return Decimal(repr(dollars))
+
+
+def _entry(state: State, batch: Batch, *, with_lines: bool) -> dict[str, Any]:
     entry = batch.wire()
     entry["ordinal"] = batch.ordinal
     entry["requests"] = batch.total
     entry["billed_requests"] = batch.completed
     entry["enqueued_tokens"] = 0 if batch.ended else batch.enqueued_tokens
+    usage = batch.usage or Usage()
+    cost = state.prices.dollars(str(batch.model), BATCH, usage, batch.request.endpoint)
+    entry["usd"] = shown(cost) if usage != Usage() else 0.0
     if with_lines:
         entry["billed"] = list(_billed(batch))
     return entry

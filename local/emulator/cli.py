@@ -17,6 +17,7 @@ import msgspec
 
 from local.emulator import app, faults, server
 from local.emulator.answering import Answerer, Forwarded, Invented
+from local.emulator.bill import MAKERS, PriceList
 from local.emulator.faults import Scenario
 from local.emulator.guide import GUIDE
 from local.emulator.state import State
@@ -37,13 +38,18 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"The scenario cannot be read: {error}", file=sys.stderr)
         return 2
     try:
+        prices = PriceList.read(options.prices, options.sellers)
+    except (OSError, msgspec.DecodeError, KeyError, TypeError) as error:
+        print(f"The prices cannot be read: {error}", file=sys.stderr)
+        return 2
+    try:
         listening = server.listen(options.port)
     except OSError as error:
         print(f"Port {options.port} of 127.0.0.1 cannot be used: {error.strerror}.", file=sys.stderr)
         return 2
     directory = options.data or Path(tempfile.mkdtemp(prefix="provider-"))
     directory.mkdir(parents=True, exist_ok=True)
-    state = State(directory, scenario, _answerer(options), options.api_key or None, given)
+    state = State(directory, scenario, _answerer(options), options.api_key or None, given, prices)
     if options.webhook is not None:
         endpoint = Endpoint(options.webhook, "command line", state.clock.seconds(), secrets=[options.webhook_secret])
         state.webhook_endpoints[endpoint.id] = endpoint
@@ -105,6 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, help="order of output lines and choice of shares (default: 0)")
     add("--seconds-per-batch", type=float, metavar="S", help="a batch's whole life (default: 1.5)")
     add("--enqueued-tokens", type=int, metavar="N", help="enqueued prompt tokens allowed per model (default: no limit)")
+    add("--prices", type=Path, metavar="FILE", help="bill in dollars by this list, which `make prices` writes")
+    add("--sellers", default=MAKERS, metavar="NAMES", help=f"whose prices hold, in this order (default: {MAKERS})")
     add("--forward", metavar="URL", help="run lines on this OpenAI-compatible server; key from FORWARD_API_KEY")
     add("--forward-concurrency", type=int, default=8, metavar="N", help="requests at a time (default: 8)")
     add("--forward-timeout", type=float, default=120.0, metavar="S", help="then a line is request_timeout (120)")

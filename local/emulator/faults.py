@@ -19,6 +19,8 @@ OperationName = Literal[
     "createResponse", "createChatCompletion", "createEmbedding", "createCompletion", "createModeration", "createImage",
 ]  # fmt: skip
 
+Spoilt = Literal["cut_off", "filtered", "refused", "nothing", "broken_json", "broken_schema"]
+
 
 class Rule(msgspec.Struct, forbid_unknown_fields=True):
     """The base of all parts of a scenario, which refuse unknown members."""
@@ -71,6 +73,8 @@ class CallFault(Rule):
     unset: list[str] = []
     #: The member in which the whole answer is wrapped.
     wrap: str | None = None
+    #: What is wrong with the made-up answer of a request that is answered at once; it is billed as a good one.
+    says: Spoilt | None = None
     #: How many of the newest items a list leaves out.
     hide_newest: int = 0
     #: Where the body ends too early.
@@ -119,7 +123,7 @@ class LineFault(Rule):
     #: The body of the answer.
     body: dict[str, Any] | None = None
     #: What is wrong with the made-up answer, which is billed as a good one.
-    says: Literal["cut_off", "filtered", "refused", "nothing", "broken_json", "broken_schema"] | None = None
+    says: Spoilt | None = None
     #: The code of an error object, for a line that gets no HTTP answer; with a status, the line has both.
     error: str | None = None
     #: Whether the line has neither response nor error.
@@ -198,6 +202,25 @@ class BatchRule(Rule):
         ranges.check(self.nth)
 
 
+class Flex(Rule):
+    """What becomes of requests that are sent on their own and ask for `service_tier: flex`."""
+
+    #: Which of them find no room and are answered 429, by their count from 1.
+    no_room: Range | None = None
+    #: The chance that one finds no room.
+    share: float = 0.0
+    #: The seconds before an answer.
+    seconds: float = 0.0
+    #: The tier that answers say they came by; `default` costs the full price.
+    served_as: Literal["flex", "default"] = "flex"
+    #: Whether the tier is sold at all; it is refused with 400 if not.
+    sold: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse a malformed range."""
+        ranges.check(self.no_room or EVERY)
+
+
 class Scenario(Rule):
     """Every ordered failure and every limit of one emulator."""
 
@@ -211,6 +234,8 @@ class Scenario(Rule):
     batches: list[BatchRule] = []
     #: Failures of lines in every batch; the first rule that fits acts.
     lines: list[LineRule] = []
+    #: What becomes of requests that ask for flex processing.
+    flex: Flex = msgspec.field(default_factory=Flex)
     #: The only models that are known; None means any.
     models: list[str] | None = None
     #: The most prompt tokens of all running batches of a model; `*` stands for every other model.

@@ -120,7 +120,7 @@ def lifetime_of(after: dict[str, Any], name: str) -> int:
 
 
 def _check_batch_file(form: Form, most: int) -> None:
-    if PureWindowsPath(form.filename).suffix.strip(".") and not form.filename.endswith(".jsonl"):
+    if PureWindowsPath(form.filename).suffix.strip(".") and not form.filename.lower().endswith(".jsonl"):
         named = repr(form.filename[:64])
         raise ApiError(400, f"Invalid file format for Batch API. Must be .jsonl, and the file is named {named}.")
     if form.path.stat().st_size > most:

@@ -15,7 +15,8 @@ Doors of its own (no key needed), beside /v1:
   POST /_emulator/clock      {"seconds": 86400} moves the clock; batches then expire, files too
   GET  /_emulator/calls      every call: time, operation, ids, status (null: no answer), faulted; ?operation=createBatch
   GET  /_emulator/ledger     every batch, with the custom_ids answered 2xx (billed); ?lines=false leaves those out;
-                             "direct" are the requests answered 2xx at once, outside of a batch (billed too)
+                             "direct" are the requests answered 2xx at once, outside of a batch (billed too);
+                             "usd" is the bill of each and of all, by --prices
 
 SCENARIO: a JSON object; every member may be left out, an unknown one is refused.
   "seed": 0                  order of output lines, and who is hit by a share
@@ -31,6 +32,9 @@ SCENARIO: a JSON object; every member may be left out, an unknown one is refused
   "ranges": false            whether downloads honour the Range header
   "answer_bytes": 0          fill each text answer up to this size
   "embedding_dimensions": 64 size of an embedding unless the request names one
+  "flex": {...}              requests sent on their own that ask for "service_tier": "flex": "no_room": "1-3" (or a
+                             "share" of them) is a 429 that costs nothing, "seconds": 20 makes them slow,
+                             "served_as": "default" answers, and bills, without flex; "sold": false is a 400
   "calls": [...]             failures of API calls     (first rule that hits acts)
   "batches": [...]           failures of batches       (first rule that fits acts)
   "lines": [...]             failures of lines, in every batch
@@ -57,6 +61,7 @@ CALLS   {"operation": "createBatch", "nth": "1-2", "do": {...}}
     after_effect: true             do what was asked first, then fail: the answer that got lost
     early: true                    fail before the request's body is read
     set, unset, wrap               change the answer: {"set": {"status": "odd"}, "unset": ["usage"], "wrap": "job"}
+    says: "cut_off"                of a request answered at once: what is wrong with its answer, as for lines
     hide_newest: 1                 leave the newest out of a list: a replica that lags
     cut: {"at": 0.5}               send a body only so far (share, or bytes from 1); "framing": "length" (its header
                                    promises more), "chunked" or "close"; "reset": true ends it with RST

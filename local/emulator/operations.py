@@ -14,6 +14,7 @@ from local.emulator.errors import ApiError
 from local.emulator.faults import CallFault
 from local.emulator.reply import Reply, refused_by_gateway
 from local.emulator.scenario import CallSubject
+from local.emulator.spoilt import spoil
 from local.emulator.state import State
 from local.emulator.wire import NO_FAULT, Connection
 
@@ -134,6 +135,8 @@ def _altered(reply: Reply, fault: CallFault) -> Reply:
     reply.headers.update(fault.headers)
     if reply.payload is None or reply.status >= 400:
         return reply
+    if fault.says is not None:
+        reply.payload = spoil(reply.payload, fault.says)
     if fault.hide_newest:
         reply.payload["data"] = reply.payload["data"][fault.hide_newest :]
     reply.payload.update(fault.set)

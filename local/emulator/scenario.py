@@ -62,6 +62,14 @@ class Director:
                 return rule.do
         return NO_CALL_FAULT
 
+    def has_room_by_flex(self) -> bool:
+        """Tell whether the next request that asks for flex processing finds room."""
+        flex = self.scenario.flex
+        with self._lock:
+            nth = self._count("flex", 0, None)
+        full = flex.no_room is not None and in_range(nth, flex.no_room)
+        return not full and self._chance("flex", 0, str(nth)) >= flex.share
+
     def for_batch(self, ordinal: int, endpoint: str, model: str | None, metadata: dict[str, str] | None) -> BatchFault:
         """Return the fault of a batch, from the first rule that fits."""
         for place, rule in enumerate(self.scenario.batches):

@@ -8,6 +8,7 @@ from typing import Any
 
 from local.emulator.answering import Answerer
 from local.emulator.batches import BatchStore
+from local.emulator.bill import PriceList
 from local.emulator.clock import Clock
 from local.emulator.faults import Scenario
 from local.emulator.files import FileStore
@@ -32,6 +33,8 @@ class State:
     api_key: str | None = None
     #: Members of the scenario from the command line; a later scenario keeps those that it does not name.
     defaults: dict[str, Any] = field(default_factory=dict)
+    #: What tokens cost.
+    prices: PriceList = field(default_factory=lambda: PriceList([]))
     clock: Clock = field(default_factory=Clock)
     #: The latest calls, oldest first.
     calls: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_CALLS_KEPT))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError
 
-from local import engine
+from local import ROOT, engine
 from local.stack.clients import Clients
 from local.stack.deploy import TEMPLATE, build, deploy, read_template, store_secrets
 from local.stack.processes import Process
@@ -96,7 +96,8 @@ def await_engine(process: Process, port: int) -> None:
 
 
 def _start_emulator(folder: Path, host: Mapping[str, str], started: ExitStack) -> Process:
-    process = Process("provider emulator", ("local.emulator",), folder, {**host, "TMPDIR": str(folder / "scratch")})
+    command = ("local.emulator", "--prices", str(ROOT / "layers/core/batchyard/costs/prices.json"))
+    process = Process("provider emulator", command, folder, {**host, "TMPDIR": str(folder / "scratch")})
     started.callback(process.end)
     return process
 

@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
+
 from batch_client import RequestCounts
 from batchyard.domain.step import Step
 from batchyard.lines.shard_lines import ShardLines
@@ -16,7 +18,7 @@ from batchyard.shards.collect import collect
 from batchyard.shards.submit import submit
 from tests.benchmarks import inputs
 from tests.benchmarks.disk import BATCH_ID, DiskServices
-from tests.benchmarks.measure import MB, Job, interleaved, run
+from tests.benchmarks.measure import MB, Cost, Job, interleaved, run
 from tests.benchmarks.row import Row
 
 LINES_PER_SHARD = 15_000
@@ -25,15 +27,17 @@ OUTPUT = 200 * MB
 MOST_TURNS = 10_000
 
 
-def setting(path: str, room: str) -> Callable[[], None]:
+def setting(path: str, room: str, texts: str = "prose") -> Callable[[], None]:
     """Prepare to plan and submit a file and to write the provider's answers, shuffled as they come."""
-    return lambda: _set_up(Path(path), Path(room))
+    return lambda: _set_up(Path(path), Path(room), fits=texts == "json")
 
 
-def ours(path: str, room: str, counted: str = "all") -> Callable[[], float]:
+def ours(path: str, room: str, counted: str = "all", accept: str = "{}") -> Callable[[], float]:
     """Prepare Collect of every shard and Assemble; writing files is not counted if `counted` is "unstored"."""
     services = DiskServices(Path(room), Path(path), max_requests_per_shard=LINES_PER_SHARD)
     services.recall()
+    kept = services.batch_store.batches
+    kept[BATCH_ID] = msgspec.structs.replace(kept[BATCH_ID], accept=json.loads(accept))
 
     def work() -> float:
         for shard in range(services.batch_store.batch(BATCH_ID).shards):
@@ -95,6 +99,28 @@ def rows(*, full: bool) -> Iterator[Row]:
         yield Row.memory("assemble 100 MB (2 shards): memory", run(Job("assemble", "ours", [small, one])))
         yield Row.memory(f"{title} (4 shards): memory", found["ours"])
         yield Row.memory(f"{title}: memory of the dict join", found["whole"])
+        yield from _with_accept(large, many, found["whole"], 5 if full else 3)
+
+
+def _with_accept(path: str, room: str, whole: Cost, repeats: int) -> Iterator[Row]:
+    """Compare with answers that are looked at: prose by how it ended, and JSON by a schema of its request."""
+    title = "assemble with accept"
+    jobs = {"ours": Job("assemble", "ours", [path, room, "all", '{"finish_reason": ["stop"], "not_empty": true}'])}
+    found = interleaved(jobs, repeats)
+    yield Row.ratio(f"{title}, finish_reason and not_empty: CPU / dict join", found["ours"], whole)
+    asked = str(inputs.chat(OUTPUT // 2, _answer_length, "with-schema", response_format=inputs.WITH_SCHEMA))
+    with tempfile.TemporaryDirectory() as fitting:
+        run(Job("assemble", "setting", [asked, fitting, "json"]))
+        jobs = {
+            "off": Job("assemble", "ours", [asked, fitting]),
+            "json": Job("assemble", "ours", [asked, fitting, "all", '{"json": true}']),
+            "schema": Job("assemble", "ours", [asked, fitting, "all", '{"schema": true}']),
+            "whole": Job("assemble", "join", [asked, fitting, "read"]),
+        }
+        found = interleaved(jobs, repeats)
+    yield Row.ratio("assemble 100 MB of JSON texts: CPU / dict join", found["off"], found["whole"])
+    yield Row.ratio(f"{title}, json: CPU / dict join", found["json"], found["whole"])
+    yield Row.ratio(f"{title}, schema: CPU / dict join", found["schema"], found["whole"])
 
 
 def _input(output: int) -> Path:
@@ -111,18 +137,18 @@ def _custom_ids(path: Path) -> list[str]:
         return [json.loads(line)["custom_id"] for line in file]
 
 
-def _set_up(path: Path, room: Path) -> None:
+def _set_up(path: Path, room: Path, *, fits: bool) -> None:
     services = DiskServices(room, path, max_requests_per_shard=LINES_PER_SHARD)
     chance = random.Random(5)  # noqa: S311 - made the same each time
     while plan(services, BATCH_ID).next == "plan":
         pass
     for shard in range(services.batch_store.batch(BATCH_ID).shards):
         submit(services, Step(BATCH_ID, shard))
-        _answer(services, room, shard, chance)
+        _answer(services, room, shard, chance, fits=fits)
     services.keep()
 
 
-def _answer(services: DiskServices, room: Path, shard: int, chance: random.Random) -> None:
+def _answer(services: DiskServices, room: Path, shard: int, chance: random.Random, *, fits: bool) -> None:
     ids = ShardLines.read(services.bucket, BATCH_ID, shard).custom_ids
     shuffled = chance.sample(ids, len(ids))
     refused = int(len(ids) * REFUSED_SHARE)
@@ -130,7 +156,7 @@ def _answer(services: DiskServices, room: Path, shard: int, chance: random.Rando
     for name, answered, status in zip(names, (shuffled[refused:], shuffled[:refused]), (200, 400), strict=True):
         with (room / name).open("wb") as file:
             for number, custom_id in enumerate(answered):
-                file.write(inputs.answer(chance, number, custom_id, _answer_length(chance), status))
+                file.write(inputs.answer(chance, number, custom_id, _answer_length(chance), status, fits=fits))
     recorded = services.batch_store.shard(BATCH_ID, shard)
     if recorded is None or recorded.attempts[-1].provider_batch_id is None:
         raise AssertionError(f"shard {shard} was not submitted")

@@ -39,6 +39,8 @@ class MemoryProvider:
     calls: list[str] = field(default_factory=list)
     #: the numbers of the batches to come
     numbers: Iterator[int] = field(default_factory=itertools.count)
+    #: how long each request that is sent on its own may take, in seconds
+    patiences: list[float] = field(default_factory=list)
     #: several lines are sent at once
     one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
@@ -95,8 +97,9 @@ class MemoryProvider:
     def download_file(self, file_id: str) -> Iterator[bytes]:
         yield from self._call("download_file", lambda: self._read(file_id))
 
-    def send(self, url: str, body: bytes) -> HttpInfo[bytes]:
+    def send(self, url: str, body: bytes, patience: float = 240.0) -> HttpInfo[bytes]:
         with self.one_at_a_time:
+            self.patiences.append(patience)
             return self._call("send", lambda: self._answer(url, body))
 
     def make(self, input_file_id: str, endpoint: str, completion_window: str, metadata: dict[str, str]) -> Batch:
@@ -178,8 +181,8 @@ class ScriptedProvider(MemoryProvider):
     cut: dict[str, BatchClientError] = field(default_factory=dict)
     #: the requests sent on their own: path and body
     sent: list[tuple[str, bytes]] = field(default_factory=list)
-    #: the answer to each of them
-    says: bytes = ANSWER
+    #: the answer to each of them, or what makes it of the request's body
+    says: bytes | Callable[[bytes], bytes] = ANSWER
 
     def end(self, batch_id: str, status: str, **members: object) -> None:
         self.batches[batch_id] = replace(self.batches[batch_id], status=status, **members)
@@ -189,11 +192,13 @@ class ScriptedProvider(MemoryProvider):
         self.end(made.id, "in_progress")
         return self.batches[made.id]
 
-    def send(self, url: str, body: bytes) -> HttpInfo[bytes]:
+    def send(self, url: str, body: bytes, patience: float = 240.0) -> HttpInfo[bytes]:
         with self.one_at_a_time:
             self.sent.append((url, body))
+            self.patiences.append(patience)
             self._called("send")
-            answer = HttpInfo(self.says, 200, {"x-request-id": f"req_{len(self.sent)}"})
+            said = self.says if isinstance(self.says, bytes) else self.says(body)
+            answer = HttpInfo(said, 200, {"x-request-id": f"req_{len(self.sent)}"})
         self.on_the_way_back.pop("send", lambda: None)()
         return answer
 

@@ -81,6 +81,7 @@ def wrongs(case: Case, evidence: Evidence, provider: FatesProvider) -> list[str]
         found += _reject_lines(case, errors)
         found += _counted(record, output, errors)
         found += _against_status(output, errors)
+        found += _not_accepted(case, provider, answered)
         found += [] if case.abandoned else _untold(evidence, record, provider)
         stopped = record["status"] == "cancelled" or record["drain_reason"] or case.shard_failed
         if not stopped:
@@ -203,14 +204,29 @@ def _is_strict(line: bytes) -> bool:
 
 
 def _against_status(output: list[bytes], errors: list[bytes]) -> list[str]:
-    """Where a line has a status, it decides in which result the line stands."""
+    """Where a line has a status, it decides in which result the line stands, unless its answer is not accepted."""
     found = []
     for name, result in (("output", output), ("errors", errors)):
         for each in map(json.loads, result):
             status = (each.get("response") or {}).get("status_code") or 0
-            if (200 <= status < 300) is not (name == "output"):
+            if (200 <= status < 300) is not (name == "output") and not _is_unfit(each):
                 found.append(f"{each['custom_id']} with status {status} stands in {name}")
     return found
+
+
+def _is_unfit(shown: dict[str, Any]) -> bool:
+    return (shown["error"] or {}).get("code") == "answer_not_accepted"
+
+
+def _not_accepted(case: Case, provider: FatesProvider, errors: list[bytes]) -> list[str]:
+    """An answer that is not accepted is kept as it came, and is one that its user does not accept; others never count so."""
+    found = []
+    for each in filter(_is_unfit, map(json.loads, errors)):
+        body = {name: told for name, told in each["response"]["body"].items() if name != "service_tier"}
+        if body not in provider.unfit.get(each["custom_id"], []):
+            found.append(f"the answer to {each['custom_id']} that is not accepted is none of the provider's")
+    tried = {each: provider.sent[each] + provider.asked[each] for each in case.numbers if each in provider.unfit}
+    return found + [f"{each} was tried {count} times" for each, count in tried.items() if count < 1]
 
 
 def _untold(evidence: Evidence, record: dict[str, Any], provider: FatesProvider) -> list[str]:
@@ -263,9 +279,14 @@ def _given_up(case: Case, provider: FatesProvider, errors: list[bytes]) -> list[
         f"{each} was given up after {provider.sent[each]} attempts"
         for each in (json.loads(line)["custom_id"] for line in errors)
         if each not in provider.refused | case.kept
-        and provider.sent[each] < ATTEMPTS
+        and provider.sent[each] + _alone(provider, each) < ATTEMPTS
         and not (each in unknown and provider.asked[each] <= 1 + provider.again[each])
     ]
+
+
+def _alone(provider: FatesProvider, custom_id: str) -> int:
+    """Count the tries in which a line was sent on its own, and had an answer that is not accepted."""
+    return sum(body.get("from") == "direct" or not body for body in provider.unfit.get(custom_id, []))
 
 
 def _invented(provider: FatesProvider, output: list[bytes]) -> list[str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tests.fakes.lines import jsonl, request
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PROMPT: Final = "the prompt nobody logs"
 
@@ -37,13 +40,13 @@ AGAIN: Final = "again"
 SORTS: Final = (*BAD, AGAIN, BLANK)
 
 
-def written(custom_ids: list[str], models: int, bad: dict[int, str]) -> Input:
-    """Write an input whose requests take turns with so many models; `bad` says what stands behind which of them."""
+def written(custom_ids: list[str], models: Sequence[str], bad: dict[int, str]) -> Input:
+    """Write an input whose requests take turns with these models; `bad` says what stands behind which of them."""
     rows: list[bytes] = []
     numbers: dict[str, int] = {}
     skipped: list[SkippedLine] = []
     for at, custom_id in enumerate(custom_ids):
-        line = jsonl([request(custom_id, model=f"m{at % models}", prompt=PROMPT)])
+        line = jsonl([request(custom_id, model=models[at % len(models)], prompt=PROMPT)])
         rows.append(line)
         numbers[custom_id] = len(rows)
         sort = bad.get(at)

@@ -6,7 +6,7 @@ import json
 import math
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from batch_client import (
     BadRequestError,
@@ -17,11 +17,12 @@ from batch_client import (
     FileTooLargeError,
     HttpInfo,
     NotFoundError,
+    RateLimitError,
     RequestCounts,
 )
 from batch_client import BatchError as ProviderBatchError
 from tests.fakes.provider import MemoryProvider, replace
-from tests.faults.answers import COMPLETED, FAILED, RAN, READABLE, REFUSED, answer
+from tests.faults.answers import COMPLETED, FAILED, RAN, READABLE, REFUSED, answer, is_unfit, said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -106,8 +107,18 @@ class FatesProvider(MemoryProvider):
     made: dict[str, Made] = field(default_factory=dict)
     #: how often each request was sent on its own, by custom_id; the lost ones, too
     asked: Counter[str] = field(default_factory=Counter)
-    #: how often each of them was run
+    #: how often each of them was run, and its answer is what its user accepts
     direct: Counter[str] = field(default_factory=Counter)
+    #: what the answers to such requests look like, by custom_id; and what becomes of those that ask for flex processing:
+    #: "full" is a 429, and "default" is an answer that came without it
+    own: dict[str, str] = field(default_factory=dict)
+    flex: dict[str, str] = field(default_factory=dict)
+    #: of each request that was run on its own, the model, the tier it came by, and its tokens
+    alone: list[tuple[str, str, dict[str, int]]] = field(default_factory=list)
+    #: what a line's user asks of its answer, by custom_id
+    accepts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: the answers that their users do not accept, by custom_id
+    unfit: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     #: how often a file is not found before it is
     late: Counter[str] = field(default_factory=Counter)
     sent: Counter[str] = field(default_factory=Counter)
@@ -126,10 +137,14 @@ class FatesProvider(MemoryProvider):
     most_queued: int = 0
     largest: int = 0
 
-    def send(self, url: str, body: bytes) -> HttpInfo[bytes]:
+    def send(self, url: str, body: bytes, patience: float = 240.0) -> HttpInfo[bytes]:
+        custom_id = prompt(body)
         with self.one_at_a_time:
-            self.asked[prompt(body)] += 1
-        return super().send(url, body)
+            if tier(body) == "flex" and self.flex.get(custom_id) == "full":
+                self._called("send")
+                raise RateLimitError("Resource unavailable", status=429, code="resource_unavailable")
+            self.asked[custom_id] += 1
+        return super().send(url, body, patience)
 
     def make(self, input_file_id: str, endpoint: str, completion_window: str, metadata: dict[str, str]) -> Batch:
         attempt = metadata["batchyard_attempt"].rpartition("/")[0]
@@ -141,6 +156,7 @@ class FatesProvider(MemoryProvider):
         if not self.may_create(metadata["batchyard_batch"]):
             self.wrongs.append(f"{batch.id} was made after its batch was stopped")
         self.wrongs += [f"{each} was sent again after a refusal" for each in made.custom_ids if each in self.final]
+        self._look_for_needless(made.custom_ids)
         self.sent.update(made.custom_ids)
         self.made[batch.id] = made
         return batch
@@ -151,6 +167,12 @@ class FatesProvider(MemoryProvider):
             self.again[each] += 1
             self.answered_before[each] = len(self.readable.get(each, [])) + self.direct[each]
         self.final -= custom_ids
+
+    def _look_for_needless(self, custom_ids: list[str]) -> None:
+        """A line whose answer was accepted is never sent again."""
+        answers = {each: len(self.readable.get(each, [])) + self.direct[each] for each in custom_ids}
+        again = [each for each, count in answers.items() if count > self.answered_before[each]]
+        self.wrongs += [f"{each} was sent again after an answer that is accepted" for each in again]
 
     def live(self) -> list[Batch]:
         """List the batches that still run."""
@@ -207,9 +229,19 @@ class FatesProvider(MemoryProvider):
         custom_id = prompt(body)
         if any(custom_id in self.made[batch.id].custom_ids for batch in self.live()):
             self.wrongs.append(f"{custom_id} was sent to {url} while a batch with it runs")
-        self.direct[custom_id] += 1
-        usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-        return HttpInfo(json.dumps({"object": "chat.completion", "usage": usage}).encode(), 200, {})
+        self._look_for_needless([custom_id])
+        by, sort = tier(body), self.own.get(custom_id, "good")
+        by = "default" if self.flex.get(custom_id) == "default" else by
+        told = said(sort, "direct")
+        if self._is_unfit(custom_id, sort):
+            self.unfit.setdefault(custom_id, []).append(told)
+        else:
+            self.direct[custom_id] += 1
+        self.alone.append((json.loads(body)["model"], by, told.get("usage", {})))
+        return HttpInfo(json.dumps({**told, "service_tier": by} if told else told).encode(), 200, {})
+
+    def _is_unfit(self, custom_id: str, sort: str) -> bool:
+        return is_unfit(sort, self.accepts.get(custom_id, {}))
 
     def _input(self, file_id: str, fate: Fate) -> tuple[Fate, list[str], int, str]:
         """Read the input; a batch of a file that is not there, or for which there is no room, fails."""
@@ -311,7 +343,9 @@ class FatesProvider(MemoryProvider):
         if sort in REFUSED:
             self.refused.add(custom_id)
             made.refused.add(custom_id)
-        if sort in READABLE:
+        if sort in READABLE and self._is_unfit(custom_id, sort):
+            self.unfit.setdefault(custom_id, []).append(json.loads(lines[0])["response"]["body"])
+        elif sort in READABLE:
             self.readable.setdefault(custom_id, []).append(lines[0].decode("utf-8", "replace").encode())
         made.answers = (made.answers or 0) + (sort in READABLE or sort in REFUSED)
         made.came += sort in READABLE or sort == "zero"
@@ -329,6 +363,11 @@ class FatesProvider(MemoryProvider):
 def prompt(body: bytes) -> str:
     """Tell which line a request sent on its own is: its prompt is its custom_id."""
     return str(json.loads(body)["messages"][0]["content"])
+
+
+def tier(body: bytes) -> str:
+    """Tell which service tier a request asks for."""
+    return str(json.loads(body).get("service_tier", "default"))
 
 
 def no_room(model: str, limit: int | None) -> ProviderBatchError:

@@ -47,6 +47,8 @@ class StruckWorld(AnyWorld[FatesProvider]):
         for name in ("executions", "cancel_function"):
             setattr(self.services, name, Struck(self.machine, self.strikes))
         self.cases: list[Case] = []
+        #: the models that inputs take turns with
+        self.models: tuple[str, ...] = ("m0", "m1", "m2")
         self.logged = io.StringIO()
         self._listen()
 
@@ -56,7 +58,9 @@ class StruckWorld(AnyWorld[FatesProvider]):
     ) -> str:  # fmt: skip
         """Upload an input of which the bad lines are to be skipped; its notice comes at once."""
         key = f"inbox/default/{len(self.cases)}.jsonl"
-        given = written(custom_ids, models, bad or {})
+        given = written(custom_ids, self.models[:models], bad or {})
+        accept: dict[str, Any] = json.loads((options or {}).get("accept", "{}"))
+        self.provider.accepts.update(dict.fromkeys(custom_ids, accept))
         asked = {"on-invalid": "skip" if bad else "refuse", "dry-run": str(dry_run), **(options or {})}
         self.backing.put(key, given.data, asked)
         batch_id = self.notice(key)

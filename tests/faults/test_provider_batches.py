@@ -89,7 +89,7 @@ def test_its_status_is_a_word_that_nobody_knows_and_its_batch_is_cancelled(world
 def test_the_provider_takes_smaller_files_than_its_documents_say(world: StruckWorld, share: float) -> None:
     ids = [f"r{at}" for at in range(40)]
     world.resize(100)
-    whole = len(written(ids, 1, {}).data)
+    whole = len(written(ids, ["m0"], {}).data)
     world.provider.most_bytes = int(whole * share)
     assert ran(world, ids) == "completed"
     assert results(world) == (ids, {})
@@ -100,7 +100,7 @@ def test_the_provider_takes_smaller_files_than_its_documents_say(world: StruckWo
 def test_one_request_is_larger_than_the_provider_takes_and_the_others_are_answered(world: StruckWorld) -> None:
     ids = ["r0", "r1", "a-custom-id-that-makes-its-request-longer" + "x" * 300, "r3", "r4"]
     world.resize(100)
-    world.provider.most_bytes = len(written(ids[:2], 1, {}).data) + 50
+    world.provider.most_bytes = len(written(ids[:2], ["m0"], {}).data) + 50
     assert ran(world, ids) == "completed"
     output, errors = results(world)
     assert (output, list(errors.values())) == ([ids[0], ids[1], ids[3], ids[4]], ["file_too_large"])

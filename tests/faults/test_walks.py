@@ -17,6 +17,7 @@ from batch_client import (
     BatchError as ProviderBatchError,
 )
 from tests.fakes.failures import PASSING, only
+from tests.faults.answers import SAYS
 from tests.faults.inputs import SORTS as BAD
 from tests.faults.provider import NEVER_SEEN, Fate, Trouble, no_room
 from tests.faults.strikes import Strike
@@ -43,7 +44,13 @@ SORTS = [
     "with an error",
     "contradicted",
     "coded",
+    *SAYS,
 ]
+ACCEPTS = [
+    None, None, '{"finish_reason": ["stop"], "not_empty": true}', '{"json": true}', '{"finish_reason": ["stop", "length"]}',
+]  # fmt: skip
+MODELS = ("o4-mini", "gpt-5-nano")  # are sold by flex processing
+OWN = ["good", "empty", *SAYS]  # of a request that is sent on its own
 IN_A_FILE = [sort for sort in SORTS if sort != "missing"]
 STATUSES = ["validating", "in_progress", "finalizing", "pondering", "cancelling"]
 ERRORS = [
@@ -75,6 +82,11 @@ fates = st.builds(
     cancel_finishes=st.booleans(),
     vanish=st.sampled_from([0, 0, 1, 3]),
 )
+# A provider batch that takes its whole window, and answers that not every user accepts.
+slow_fates = st.builds(
+    Fate, end=st.just("expired"), seconds=st.just(86_400.0), share=st.sampled_from([0.0, 0.3, 0.6]),
+    lines=st.dictionaries(st.sampled_from(IDS), st.sampled_from(["good", *SAYS]), max_size=6),
+)  # fmt: skip
 # A status that nobody knows: such a provider batch ends only by what its counts and files show.
 odd_fates = st.builds(
     Fate,
@@ -96,24 +108,30 @@ class Walk(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = StruckWorld(max_requests_per_shard=4)
+        self.world = StruckWorld(max_requests_per_shard=4, provider_profile="openai")
+        self.world.models = MODELS
         self.cancels = False
 
     @initialize(
         cancels=st.booleans(), lines=st.integers(1, len(IDS)), models=st.integers(1, 2),
         room=st.sampled_from([None, None, 60, 200]), bad=st.just({}) | bad,
         deadline_action=st.sampled_from(["wait", "resubmit", "finish"]), chunk=st.sampled_from([65_536, 300]),
-        most_bytes=st.sampled_from([None, None, None, 500, 250]),
+        most_bytes=st.sampled_from([None, None, None, 500, 250]), accept=st.sampled_from(ACCEPTS),
+        service_tier=st.sampled_from(["flex", "flex", "standard"]), first=st.lists(slow_fates | fates, max_size=3),
+        own=st.dictionaries(st.sampled_from(IDS), st.sampled_from(OWN), max_size=4),
+        flex=st.dictionaries(st.sampled_from(IDS), st.sampled_from(["default", "full"]), max_size=4),
     )  # fmt: skip
     def upload(
         self, lines: int, models: int, room: int | None, bad: dict[int, str], deadline_action: str, chunk: int,
-        most_bytes: int | None, *, cancels: bool,
+        most_bytes: int | None, accept: str | None, service_tier: str, first: list[Fate], own: dict[str, str],
+        flex: dict[str, str], *, cancels: bool,
     ) -> None:  # fmt: skip
         self.cancels = cancels
-        self.world.change(deadline_action=deadline_action)
+        self.world.provider.fates, self.world.provider.own, self.world.provider.flex = [*first], {**own}, {**flex}
+        self.world.change(deadline_action=deadline_action, deadline_service_tier=service_tier)
         self.world.memory.bucket.chunk = chunk  # a plan looks at the clock between two
         self.world.provider.token_limit, self.world.provider.most_bytes = room, most_bytes
-        self.world.upload(IDS[:lines], models, bad)
+        self.world.upload(IDS[:lines], models, bad, options={"accept": accept} if accept else None)
 
     @precondition(lambda self: len(self.world.cases) == 1)
     @rule(lines=st.integers(1, len(OTHERS)), models=st.integers(1, 2), bad=st.just({}) | bad, dry_run=st.booleans())

@@ -13,6 +13,7 @@ from .batches import Batches
 from .credentials import Credentials
 from .direct import Direct
 from .files import Files
+from .keep_alive import KeptAlive
 from .profiles import Profile, choose_profile
 from .retry import Clock, Retrier, RetryPolicy
 from .transport import Transport
@@ -47,7 +48,7 @@ class BatchClient(Batches, Files, Direct):
         `retry`, `clock` and `random` (0 … 1) rule retries of GET and DELETE.
         """
         chosen = choose_profile(profile, base_url)
-        self._session = session or requests.Session()
+        self._session = session or _kept_alive()
         self._owns_session = session is None
         named = {"User-Agent": USER_AGENT, "OpenAI-Organization": organization, "OpenAI-Project": project}
         self._transport = Transport(
@@ -75,3 +76,10 @@ class BatchClient(Batches, Files, Direct):
         """Close the connections, unless the session was passed in."""
         if self._owns_session:
             self._session.close()
+
+
+def _kept_alive() -> requests.Session:
+    session = requests.Session()
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, KeptAlive())
+    return session

@@ -17,16 +17,16 @@ class Direct:
 
     _transport: Transport
 
-    def send(self, url: str, body: bytes) -> HttpInfo[bytes]:
+    def send(self, url: str, body: bytes, patience: float = _PATIENCE) -> HttpInfo[bytes]:
         """Send the `body` of one line to its `url`, such as `/v1/responses`, and return the answer as it came.
 
-        The base URL replaces `/v1`. The request is repeated only if it was certainly not run.
-        Raises RequestOutcomeUnknown if the request may have been run and its answer is lost, InvalidArgumentError if
-        `url` names no endpoint. A refusal has its `body`.
+        The base URL replaces `/v1`. `patience` is the seconds until an answer begins. Only a request that was
+        certainly not run goes again. A refusal has its `body`. Raises RequestOutcomeUnknown if the answer is lost,
+        InvalidArgumentError if `url` names no endpoint.
         """
         if not _URL.fullmatch(url):
             raise InvalidArgumentError(f"{url[:64]!r} is no endpoint's url, such as /v1/responses")
-        call = Call(method="POST", path=url.removeprefix("/v1"), headers=JSON, body=body, patience=_PATIENCE)
+        call = Call(method="POST", path=url.removeprefix("/v1"), headers=JSON, body=body, patience=patience)
         return known_or_raise(lambda: self._whole(call), RequestOutcomeUnknown, "The answer")
 
     def _whole(self, call: Call) -> HttpInfo[bytes]:

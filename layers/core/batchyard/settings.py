@@ -48,6 +48,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     deadline_action: str = "wait"
     #: The most lines of a shard that `finish` sends one by one.
     deadline_budget_requests: int = 100
+    #: What they ask for: `flex`, where it is sold at the price of a batch, or `standard`.
+    deadline_service_tier: str = "flex"
     #: Open batches of one tenant; 0 for no limit.
     max_open_batches: int = 1_000
     #: Bytes of one tenant's files; 0 for no limit.

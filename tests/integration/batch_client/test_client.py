@@ -69,6 +69,33 @@ def test_polls_share_one_connection() -> None:
         assert len({seen.connection for seen in server.seen}) == 1
 
 
+@pytest.mark.parametrize("by_proxy", [False, True], ids=["straight", "by a proxy"])
+def test_a_connection_that_is_long_silent_is_probed_by_the_kernel(
+    by_proxy: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[socket.socket] = []
+    connect = socket.socket.connect
+
+    def connecting(self: socket.socket, address: object) -> None:
+        opened.append(self)
+        connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", connecting)
+    with serving(says(BATCH)) as server, client_of(server) as client:
+        if by_proxy:
+            monkeypatch.setenv("HTTP_PROXY", server.url.removesuffix("/v1"))
+            monkeypatch.setenv("NO_PROXY", "")
+        client.retrieve_batch("batch_1")
+        options = [
+            (
+                each.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+                each.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+            )
+            for each in opened
+        ]
+    assert options == [(1, 60)]
+
+
 def test_a_post_after_a_pause_comes_over_a_new_connection() -> None:
     clock = FakeClock()
     with serving(says(BATCH)) as server, client_of(server, clock=clock) as client:

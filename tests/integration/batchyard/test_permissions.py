@@ -255,6 +255,32 @@ def test_answers_that_are_gone_are_looked_for_and_then_asked_for_again(world: Wo
     assert (len(world.provider.batches), len(gone) > 3) == (2, True)
 
 
+def test_answers_are_held_against_the_requests_of_an_upload_a_file_and_an_unpacked_copy(world: World) -> None:
+    schema = {"type": "object", "required": ["n"]}
+    form = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+    rows, accept = jsonl([request(each, response_format=form) for each in "ab"]), {"schema": True}
+
+    def said(custom_id: str) -> bytes:
+        choice = {"finish_reason": "stop", "message": {"content": '{"n": 1}' if custom_id == "a" else "[]"}}
+        answer = json.loads(good(custom_id))
+        answer["response"]["body"]["choices"] = [choice]
+        return json.dumps(answer).encode() + b"\n"
+
+    world.provider.endings = [answering(said)] * 3 * 3
+    boto3.client("s3").put_object(Bucket=BUCKET, Key="files/default/in.jsonl", Body=rows)
+    wanted = {"input_file_id": f"s3://{BUCKET}/files/default/in.jsonl", "endpoint": "/v1/chat/completions",
+              "completion_window": "24h", "accept": accept}  # fmt: skip
+    made = [
+        world.drop(rows, accept=json.dumps(accept)),
+        world.drop(gzip.compress(rows), "inbox/default/in.jsonl.gz", accept=json.dumps(accept)),
+        str(batches.create_batch(world.services, "default", wanted)["id"]),
+    ]
+    for batch_id in made:
+        assert world.run(batch_id) == "done"
+        assert [each["custom_id"] for each in world.answered(batch_id, "output.jsonl")] == ["a"]
+        assert [each["error"]["code"] for each in world.answered(batch_id, "errors.jsonl")] == ["answer_not_accepted"]
+
+
 def test_a_shard_fails_before_it_was_begun(world: World) -> None:
     batch_id = world.drop(ONE)
     plan(world.services, batch_id)

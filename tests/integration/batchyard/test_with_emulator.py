@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from batch_client import BatchClient, RetryPolicy
+from batchyard.costs.prices import FILE
 from batchyard.domain.step import Step
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
@@ -218,3 +219,63 @@ def test_the_tail_of_a_batch_that_stalls_is_finished_line_by_line(
     assert at_once
     assert max((billed + at_once).values()) == 1
     assert answered <= set(billed + at_once)
+
+
+SPOILT = ("cut_off", "filtered", "refused", "nothing")
+FLEX: dict[str, dict[str, Any]] = {
+    "there is room": {},
+    "there is room for some": {"share": 0.8},
+    "there is no room": {"no_room": "1-"},
+    "another tier answers": {"served_as": "default"},
+    "it is not sold": {"sold": False},
+    "it is slow": {"seconds": 0.4},
+}
+
+FALLS_BACK = {"there is room for some", "there is no room", "it is not sold"}
+
+
+@pytest.fixture(scope="module")
+def billing() -> Iterator[Emulator]:
+    """Start an emulator that sees no model without a price, which has no bill."""
+    with started("--seconds-per-batch", "0.05", "--prices", str(FILE)) as emulator:
+        yield emulator
+
+
+@pytest.mark.parametrize("name", FLEX)
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
+def test_the_report_s_dollars_are_the_emulator_s_bill(billing: Emulator, name: str, path: str) -> None:
+    world = memory_world(
+        provider_profile="openai", max_attempts=6, deadline_action="finish", poll_floor_seconds=21_600,
+        poll_ceiling_seconds=86_400,
+    )  # fmt: skip
+    lines = [{"share": 0.3, "times": 1, "do": {"says": says}} for says in SPOILT]
+    unfit = [
+        {"operation": operation, "nth": "2,5", "do": {"says": "cut_off"}}
+        for operation in ("createChatCompletion", "createResponse")
+    ]
+    slow, whole = batch("1", stuck="in_progress"), batch("2-", seconds=0.05)
+    billing.play(flex=FLEX[name], lines=lines, calls=unfit, batches=[slow, whole])
+    before = billing.admin("/ledger")
+    connect(world, billing)
+    said = [{**request(each, "o4-mini", path), "body": {"model": "o4-mini", **asked(path, each)}} for each in IDS[:20]]
+    batch_id = world.drop(jsonl(said), accept='{"finish_reason": ["stop"], "not_empty": true}')
+    assert run(world, batch_id) == "done"
+    report = json.loads(world.read(f"results/default/{batch_id}/report.json"))
+    after = billing.admin("/ledger")
+    assert report["cost"]["usd"] == pytest.approx(after["usd"] - before["usd"], abs=5.1e-7)  # a sixth digit is rounded
+    sent = after["direct"][len(before["direct"]) :]
+    alone = [each for each in report["shards"][0]["attempts"] if each["kind"] == "direct"]
+    assert {each["tier"] for each in alone} == {"flex"}
+    by_flex = sum(each["by_flex"] for each in alone)
+    assert by_flex == sum(each["service_tier"] == "flex" for each in sent)
+    if name not in FALLS_BACK:  # a call that is refused is counted by the rule, too
+        assert sum(each["not_accepted"] for each in alone) == 2
+    if name != "there is room for some":
+        assert by_flex == (len(sent) if name in {"there is room", "it is slow"} else 0)
+    assert report["outcomes_equal_lines"]
+    assert report["errors"]["lines"] == 0
+
+
+def asked(path: str, text: str) -> dict[str, Any]:
+    """Return what a request says to its endpoint."""
+    return {"input": text} if path.endswith("responses") else {"messages": [{"role": "user", "content": text}]}

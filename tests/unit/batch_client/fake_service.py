@@ -65,11 +65,14 @@ class FakeService(BaseAdapter):
         super().__init__()
         self.steps = list(steps)
         self.sent: list[Sent] = []
+        #: how long each was to be waited for: for a connection, and for an answer
+        self.timeouts: list[tuple[float, float]] = []
         self.closed = 0
 
     def send(  # type: ignore[override]  # the rest of requests' parameters goes unread
-        self, request: requests.PreparedRequest, **_: object
+        self, request: requests.PreparedRequest, timeout: tuple[float, float] = (0, 0), **_: object
     ) -> requests.Response:
+        self.timeouts.append(timeout)
         body = request.body or b""
         whole = body.encode() if isinstance(body, str) else b"".join(body) if not isinstance(body, bytes) else body
         sent = Sent(request.method or "", request.url or "", dict(request.headers), whole)

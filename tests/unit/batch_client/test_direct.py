@@ -93,3 +93,10 @@ def test_only_the_url_of_an_endpoint_is_taken(url: str) -> None:
     with pytest.raises(InvalidArgumentError):
         client.send(url, BODY)
     assert service.sent == []
+
+
+def test_an_answer_is_waited_for_as_long_as_it_is_asked() -> None:
+    client, service = client_of(answer({}), answer({}))
+    client.send(URL, BODY)
+    client.send(URL, BODY, 720.0)
+    assert [timeout[1] for timeout in service.timeouts] == [240.0, 720.0]

@@ -104,6 +104,16 @@ def test_each_answer_is_held_against_the_schema_of_its_own_request(world: World,
     assert told[1].startswith("The answer is not accepted: the text is not valid JSON: ")
 
 
+def test_schemas_that_cannot_be_followed_are_told_once_for_all_lines(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = jsonl([request(f"r{at}", response_format=BROKEN) for at in range(50)])
+    world.provider.endings = [answering(lambda custom_id: said(custom_id, "{}"))]
+    assert world.run(world.drop(rows, accept='{"schema": true}')) == "done"
+    (told,) = [vars(each) for each in caplog.records if "cannot be followed" in each.getMessage()]
+    assert list(told["answers"].values()) == [50]
+
+
 def test_answers_stand_where_the_input_with_their_schemas_is_gone(world: World) -> None:
     bucket = world.services.bucket
     assert isinstance(bucket, MemoryBucket)

@@ -217,9 +217,9 @@ def test_the_last_lines_count_at_their_estimate_before_they_go() -> None:
     world, step = at_the_tail(100)
     seen, send = list[int](), world.provider.send
 
-    def sent(url: str, body: bytes) -> Any:
+    def sent(url: str, body: bytes, patience: float) -> Any:
         seen.append(month(world.services).expected)
-        return send(url, body)
+        return send(url, body, patience)
 
     object.__setattr__(world.provider, "send", sent)
     (shard,) = world.services.batch_store.shards(step.batch_id)

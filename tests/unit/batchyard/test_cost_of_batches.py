@@ -7,13 +7,17 @@ import msgspec
 import pytest
 
 from batchyard.api.usage import usage
-from batchyard.costs.cost import cost_of, dollars
-from batchyard.costs.prices import BATCH, FULL, OWN, Prices
+from batchyard.costs.cost import Cost, cost_of, dollars
+from batchyard.costs.prices import BATCH, FLEX, FULL, OWN, Prices
 from batchyard.costs.usage import Usage
+from batchyard.domain.attempt import Attempt
 from batchyard.domain.batch import shape
 from batchyard.domain.errors import ApiError
+from batchyard.domain.shard import Shard
 from batchyard.results.assemble import assemble
 from batchyard.results.bill import SEVERAL
+from batchyard.results.bill import shape as bill
+from tests.fakes.batches import batch
 from tests.fakes.lines import jsonl, request
 from tests.fakes.world import World, memory_world
 
@@ -57,6 +61,35 @@ def test_a_batch_says_what_it_cost_in_its_record_and_its_report(world: World) ->
     report = json.loads(world.result(batch_id, "report.json"))
     assert report["cost"] == cost
     assert sum(shard["attempts"][0]["cost"]["usd"] for shard in report["shards"]) == pytest.approx(cost["usd"])
+
+
+@pytest.mark.parametrize(
+    ("tiers", "basis"),
+    [((), BATCH), (("flex",), SEVERAL), (("default",), SEVERAL), (("flex", "default"), SEVERAL)], ids=str,
+)  # fmt: skip
+def test_the_basis_says_by_which_prices_the_last_lines_were_paid(tiers: tuple[str, ...], basis: str) -> None:
+    assert basis_of([Attempt(number=1, started_at=0, lines=1, usage=EACH, cost=Cost(1)), *map(direct, tiers)]) == basis
+
+
+@pytest.mark.parametrize(("tier", "basis"), [("flex", FLEX), ("default", FULL)])
+def test_a_batch_whose_only_answers_came_by_one_tier_is_paid_by_its_price(tier: str, basis: str) -> None:
+    assert basis_of([Attempt(number=1, started_at=0, lines=1), direct(tier)]) == basis
+
+
+def direct(tier: str) -> Attempt:
+    """Make an attempt that sent one line on its own, which was answered by this tier."""
+    made = Attempt(number=2, started_at=0, lines=1, direct=True, tier="flex", usage=EACH, cost=Cost(1))
+    return msgspec.structs.replace(made, by_flex=1, flex_usage=EACH) if tier == "flex" else made
+
+
+def basis_of(attempts: list[Attempt]) -> str:
+    world = memory_world(provider_profile="openai")
+    made = Shard(
+        batch_id="batch_1", shard=0, expires_at_ttl=0, endpoint=CHAT, model="o4-mini", lines=1, first=0, last=0, unfinished=0,
+        attempts=attempts,
+    )  # fmt: skip
+    told: str = bill(world.services, batch(), [made])["basis"]
+    return told
 
 
 def test_what_a_batch_cost_is_a_metric_once_though_its_last_step_is_repeated(

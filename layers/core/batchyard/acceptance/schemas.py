@@ -8,7 +8,7 @@ import msgspec
 from batchyard.domain import nesting
 
 if TYPE_CHECKING:
-    from jsonschema_rs import Validator
+    from jsonschema_rs import ValidationError, Validator
 
 MENTIONED: Final = b"json_schema"  # a request without this word has no schema
 KEPT: Final = 64  # validators: the requests of a batch mostly share one schema
@@ -63,8 +63,17 @@ def misfit(schema: bytes, text: str) -> str | None:
     wrong = next(iter(validator.iter_errors(value)), None)
     if wrong is None:
         return None
+    if _says_nothing(wrong):
+        raise Unusable(wrong.message[:SHOWN])
     place = "".join(f"/{step}" for step in wrong.instance_path)
     return f"the text does not fit the schema{f' at {place[:SHOWN]}' if place else ''}: {wrong.message[:SHOWN]}"
+
+
+def _says_nothing(error: "ValidationError") -> bool:
+    """Tell whether the validator gave up, as on a pattern that takes too long: the text is not at fault."""
+    from jsonschema_rs import ValidationErrorKind as Kind  # noqa: PLC0415 - as below
+
+    return isinstance(error.kind, Kind.BacktrackLimitExceeded | Kind.RegexEngineFailure | Kind.Referencing)
 
 
 @lru_cache(maxsize=KEPT)

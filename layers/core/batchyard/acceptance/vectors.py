@@ -4,11 +4,36 @@ import base64
 import math
 from array import array
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+
+import msgspec
+
+MENTIONED: Final = b"dimensions"  # a request without this word asks for no dimension
 
 
-def why_not(body: Mapping[str, Any]) -> str | None:
-    """Say why the vectors cannot be used, if so: there is none, one is empty, or one holds what is no number."""
+class _Body(msgspec.Struct, gc=False):
+    dimensions: int | None = None
+
+
+class _Request(msgspec.Struct, gc=False):
+    body: _Body
+
+
+_REQUEST: Final = msgspec.json.Decoder(_Request)
+
+
+def dimension_of(request: bytes) -> int:
+    """Return the dimension that a request asks for; 0 if it asks for none."""
+    if MENTIONED not in request:
+        return 0
+    try:
+        return _REQUEST.decode(request).body.dimensions or 0
+    except ValueError:  # what the provider made of it is in its answer
+        return 0
+
+
+def why_not(body: Mapping[str, Any], dimension: int = 0) -> str | None:
+    """Say why the vectors cannot be used, if so: one is missing, holds what is no number, or has not this dimension."""
     items = body.get("data")
     if not isinstance(items, list) or not items:
         return "the answer has no embedding"
@@ -21,7 +46,13 @@ def why_not(body: Mapping[str, Any]) -> str | None:
         if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
             return f"embedding {place} holds a value that is no number"
         sizes.add(len(numbers))
-    return None if len(sizes) == 1 else "the embeddings have different dimensions"
+    if len(sizes) > 1:
+        return "the embeddings have different dimensions"
+    return (
+        f"the embeddings have the dimension {sizes.pop()}, not {dimension}"
+        if dimension and sizes != {dimension}
+        else None
+    )
 
 
 def _unpacked(vector: str) -> list[float] | None:

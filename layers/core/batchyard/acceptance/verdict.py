@@ -26,18 +26,26 @@ class _Answer(msgspec.Struct):
     id: msgspec.Raw = msgspec.Raw(b"null")
 
 
-def why_not(accept: Accept, endpoint: str, line: bytes, schema: bytes = b"") -> str | None:
-    """Say why the provider's line is not accepted, if so; `schema` is that of its request. Raises Unusable.
+def reads_requests(accept: Accept, endpoint: str) -> bool:
+    """Tell whether a request says more of what its answer must be."""
+    return accept.schema or (accept.not_empty and endpoint == EMBEDDINGS)
+
+
+def why_not(accept: Accept, endpoint: str, line: bytes, request: bytes = b"") -> str | None:
+    """Say why the provider's line is not accepted, if so, with what its `request` names. Raises Unusable.
 
     An endpoint without text or vectors is asked for a body alone.
     """
     body, read = shapes.body_of(line), _SHAPES.get(endpoint)
     if read is not None:
+        schema = schemas.schema_of(request) if accept.schema else b""
         reasons = (_why_not(accept, said, schema) for said in read(body))
         return next(filter(None, reasons), None)
     if not accept.not_empty:
         return None
-    return vectors.why_not(body) if endpoint == EMBEDDINGS else None if body else "the answer is empty"
+    if endpoint == EMBEDDINGS:
+        return vectors.why_not(body, vectors.dimension_of(request))
+    return None if body else "the answer is empty"
 
 
 def _why_not(accept: Accept, said: Said, schema: bytes) -> str | None:
@@ -70,7 +78,7 @@ def _broken(text: str) -> str | None:
 
 def error_line(line: bytes, why: str) -> bytes:
     """Shape the error line of an answer that is not accepted; the provider's response is kept as it came."""
-    told = {"code": NOT_ACCEPTED, "message": f"The answer is not accepted: {why}."}
+    told = {"code": NOT_ACCEPTED, "message": f"The answer is not accepted: {why.rstrip('.')}."}
     try:
         answer = msgspec.json.decode(line, type=_Answer)
         parts = {"id": answer.id, "custom_id": answer.custom_id, "response": answer.response, "error": told}

@@ -18,8 +18,10 @@ PICTURES: Final = frozenset({"/v1/images/generations", "/v1/images/edits"})  # w
 PRICED: Final = PICTURES | {
     "/v1/responses", "/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/moderations",
 }  # fmt: skip
+# The endpoints that take a service tier. Source: OpenAI's guide on flex processing, 2026-11.
+TIERED: Final = frozenset({"/v1/responses", "/v1/chat/completions"})
 # Where a price comes from, as reports say it.
-BATCH, FULL, OWN = "listed batch price", "listed full price", "your price list"
+BATCH, FULL, FLEX, OWN = "listed batch price", "listed full price", "listed flex price", "your price list"
 MOST: Final = 1_000_000
 MAKERS: Final = ("openai", "anthropic", "google", "mistral", "deepseek", "x-ai")
 # Whose prices hold for each profile of the client. A gateway is taken to ask the price of the model's maker; a server of
@@ -30,6 +32,8 @@ SELLERS: Final[dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 # Who else sells a model that is not in the service's own list, at the same full price but not with the same discount.
 ALIKE: Final = {"azure": ("openai",), "azure-entra": ("openai",)}
+# Whose flex prices hold. Groq has a service tier of this name at the full price; Azure's is a preview, for a few models.
+FLEX_SELLERS: Final = {"openai": ("openai",)}
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -45,6 +49,10 @@ class Listed(msgspec.Struct, frozen=True):
     batch_input: Decimal | None = None
     batch_output: Decimal | None = None
     batch_cached: Decimal | None = None
+    #: None where there is no flex processing.
+    flex_input: Decimal | None = None
+    flex_output: Decimal | None = None
+    flex_cached: Decimal | None = None
     #: Of tokens of pictures; None where they cost what other tokens cost.
     image_input: Decimal | None = None
     image_output: Decimal | None = None
@@ -96,6 +104,16 @@ class Prices:
             return Price(own.input, _or(own.cached, own.input), own.output, OWN)
         return (batch_price if batch else full_price)(self._profile, model)
 
+    def by_flex(self, model: str, endpoint: str) -> Price | None:
+        """Look up what a model costs by flex processing, outside of a batch; None if it is not sold so."""
+        return flex_price(self._profile, model) if endpoint in TIERED else None
+
+    def sells_flex(self, model: str, endpoint: str) -> bool:
+        """Tell whether flex processing costs no more than a batch."""
+        flex, batch = self.by_flex(model, endpoint), batch_price(self._profile, model)
+        pairs = zip(flex[:3], batch[:3], strict=True) if flex and batch else ()
+        return flex is not None and all(one <= other for one, other in pairs)
+
     def cost(self, usage: Usage, model: str, endpoint: str, *, batch: bool = True) -> Cost:
         """Return what tokens cost in a batch, or outside of one; those of pictures may have prices of their own."""
         price = self.of(model, endpoint, batch=batch)
@@ -143,6 +161,15 @@ def batch_price(profile: str, model: str) -> Price | None:
     if found is None or found.batch_input is None or found.batch_output is None:
         return full_price(profile, model)
     return Price(found.batch_input, _or(found.batch_cached, found.batch_input), found.batch_output, BATCH)
+
+
+@lru_cache(maxsize=1_000)
+def flex_price(profile: str, model: str) -> Price | None:
+    """Look up what a model costs by flex processing at a service of this profile; None if it is not sold so."""
+    found = _find(FLEX_SELLERS.get(profile, ()), model.lower())
+    if found is None or found.flex_input is None or found.flex_output is None:
+        return None
+    return Price(found.flex_input, _or(found.flex_cached, found.flex_input), found.flex_output, FLEX)
 
 
 @lru_cache(maxsize=1_000)

@@ -39,6 +39,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     succeeded: int = 0
     failed: int = 0
     transient: int = 0
+    #: Answers with success that are not accepted; their lines are among the transient or failed ones.
+    not_accepted: int = 0
     #: Lines of the provider's files that answer no request of ours.
     strays: int = 0
     #: Answers that were not quite JSON, or not UTF-8, and are kept mended.
@@ -65,6 +67,11 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     estimate: int = 0
     #: True if the lines are sent one by one, without a provider batch.
     direct: bool = False
+    #: The service tier that a direct attempt asks for; None for the standard one.
+    tier: str | None = None
+    #: Answers that came by flex processing, and their tokens, which are among those of `usage`.
+    by_flex: int = 0
+    flex_usage: Usage | None = None
     #: Lines of a direct attempt that were sent; written before the lines go.
     sent: int = 0
     #: When the latest of these lines was sent.

@@ -9,14 +9,17 @@ from batch_client import (
     MONEY_CODES,
     APIConnectionError,
     APIStatusError,
+    BadRequestError,
     BatchClientError,
     ConflictError,
     FileTooLargeError,
     InvalidArgumentError,
     NotFoundError,
     OutcomeUnknown,
+    PermissionDeniedError,
     ProtocolError,
     QuotaError,
+    RateLimitError,
     ServerError,
     SourceError,
 )
@@ -182,6 +185,14 @@ def is_sure_refusal(error: BatchClientError) -> bool:
         return not error.sent
     unsure = isinstance(error, ServerError | ConflictError) or error.status == REQUEST_TIMEOUT
     return isinstance(error, APIStatusError | InvalidArgumentError) and not unsure
+
+
+def may_go_without_tier(error: BatchClientError) -> bool:
+    """Tell whether a request with a service tier was surely not run: the tier has no room for it, or does not take it.
+
+    Words differ, so each refusal counts; a request that is at fault itself is refused without the tier, too.
+    """
+    return isinstance(error, RateLimitError | BadRequestError | PermissionDeniedError)
 
 
 def what_failed(call: str, error: BatchClientError) -> str:

@@ -63,6 +63,6 @@ class Provider(Protocol):
         """Read an output or error file to its very end."""
         ...
 
-    def send(self, url: str, body: bytes) -> HttpInfo[bytes]:
+    def send(self, url: str, body: bytes, patience: float = ...) -> HttpInfo[bytes]:
         """Have one request answered at once; the request is sent again only if it was surely not run."""
         ...

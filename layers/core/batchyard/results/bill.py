@@ -5,9 +5,10 @@ from typing import Any, Final
 import msgspec
 
 from batchyard.costs.bill import SHOWN_NAME, Bill, bill_day
-from batchyard.costs.cost import Cost, dollars
-from batchyard.costs.prices import price_list
+from batchyard.costs.cost import Cost, Price, dollars
+from batchyard.costs.prices import BATCH, FLEX, FULL, Prices, price_list
 from batchyard.costs.usage import Usage
+from batchyard.domain.attempt import Attempt
 from batchyard.domain.batch import Batch
 from batchyard.domain.numbers import DAY
 from batchyard.domain.shard import Shard
@@ -79,11 +80,26 @@ def _by_model(shards: list[Shard]) -> dict[str, tuple[Usage, Cost]]:
 
 
 def _basis(services: Services, shards: list[Shard], model: str) -> str | None:
-    """Name where the prices of a model come from; requests outside of a batch cost the full price."""
+    """Name where the prices of a model come from."""
     own = [shard for shard in shards if shard.model == model]
-    kinds = sorted({(shard.endpoint, attempt.direct) for shard in own for attempt in shard.attempts if attempt.cost})
-    prices = (services.settings.prices.of(model, endpoint, batch=not direct) for endpoint, direct in kinds)
-    return _one([price.basis if price else None for price in prices])
+    kinds = {(shard.endpoint, kind) for shard in own for attempt in shard.attempts for kind in _kinds(attempt)}
+    prices = services.settings.prices
+    found = {kind: _price(prices, model, *kind) for kind in sorted(kinds)}
+    return _one([price.basis if price else None for price in found.values()])
+
+
+def _kinds(attempt: Attempt) -> set[str]:
+    """Say how the tokens of an attempt are priced: requests outside of a batch cost the full price, or that of flex."""
+    if not attempt.cost:
+        return set()
+    if not attempt.direct:
+        return {BATCH}
+    return ({FLEX} if attempt.by_flex else set()) | ({FULL} if attempt.usage != attempt.flex_usage else set())
+
+
+def _price(prices: Prices, model: str, endpoint: str, kind: str) -> Price | None:
+    by_flex = prices.by_flex(model, endpoint) if kind == FLEX else None
+    return by_flex or prices.of(model, endpoint, batch=kind == BATCH)
 
 
 def _one(values: list[str | None]) -> str | None:

@@ -95,7 +95,8 @@ def _shard(shard: Shard) -> dict[str, Any]:
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:
     shown = ("number", "provider_batch_id", "provider_status", "file_id", "started_at", "creating_at", "ended_at",
-             "lines", "succeeded", "failed", "transient", *FAULTS)  # fmt: skip
+             "lines", "succeeded", "failed", "transient", "not_accepted", "tier", "by_flex", *FAULTS)  # fmt: skip
     usage = attempt.usage.shape() if attempt.usage else None
     cost = attempt.cost.shape() if attempt.cost else None
-    return {**{name: getattr(attempt, name) for name in shown}, "usage": usage, "cost": cost}
+    kind = "direct" if attempt.direct else "batch"
+    return {**{name: getattr(attempt, name) for name in shown}, "kind": kind, "usage": usage, "cost": cost}

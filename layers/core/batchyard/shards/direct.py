@@ -2,6 +2,9 @@
 
 No line is paid twice. The record says which lines go out before they go, and each answer is stored as it comes. A line
 that was sent and has no answer may have been run, so the line is not sent again: `outcome_unknown` is its outcome.
+
+Where the provider sells flex processing at the price of a batch, a line asks for that first. A refusal costs nothing: the
+client repeats a 429 some times, and then the line goes without flex, at the full price.
 """
 
 from collections.abc import Iterator
@@ -10,16 +13,19 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from batch_client import BatchClientError
+from batch_client import BatchClientError, HttpInfo
+from batchyard.costs.usage import Usage
 from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, window_seconds
 from batchyard.domain.errors import BatchyardError, InputGone, KeyMissing, NotFound, StoreError
-from batchyard.domain.policy import OUTCOME_UNKNOWN, Outcome
+from batchyard.domain.outcomes import parse, usage_of
+from batchyard.domain.policy import OUTCOME_UNKNOWN, Outcome, may_go_without_tier
 from batchyard.domain.shard import Shard, with_attempt_members, with_new_attempt
 from batchyard.domain.statuses import PROVIDER_RAN
 from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import FINISH, deadline
 from batchyard.lines.byte_ranges import ByteRanges
+from batchyard.lines.service_tier import FLEX, is_by_flex, with_flex
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.observability import logger
@@ -37,6 +43,9 @@ if TYPE_CHECKING:
 AT_ONCE: Final = 8  # lines under way, which is also how many a crash can leave without an outcome
 TURN: Final = 180  # seconds after which no more are sent in this invocation
 LONGEST_SEND: Final = 600  # seconds; with TURN less than an invocation has, and no request of the client takes longer
+PATIENCE: Final = 240.0  # seconds until the first byte of an answer
+# The same of flex processing, which is slow. Source: OpenAI's guide, which advises to wait for 15 minutes.
+FLEX_TURN, FLEX_LONGEST_SEND, FLEX_PATIENCE = 30, 840, 720.0
 NEVER_HEARD: Final = "the function that sent it died."
 # What these answer at once is not what a batch answers: a job to be waited for, and a form in place of JSON.
 ONLY_BY_BATCH: Final = frozenset({"/v1/videos", "/v1/images/edits"})
@@ -59,9 +68,10 @@ def is_due(settings: Settings, batch: Batch, shard: Shard) -> bool:
     return last.provider_status in PROVIDER_RAN and (last.ended_at or 0) >= late and shard.unfinished <= left
 
 
-def with_direct_attempt(shard: Shard, now: int) -> Shard:
-    """Return the shard with a new attempt that sends one by one."""
-    return with_attempt_members(with_new_attempt(shard, now), direct=True)
+def with_direct_attempt(settings: Settings, shard: Shard, now: int) -> Shard:
+    """Return the shard with a new attempt that sends one by one; by flex processing where that costs no more than a batch."""
+    asks = settings.deadline_service_tier == FLEX and settings.prices.sells_flex(shard.model, shard.endpoint)
+    return with_attempt_members(with_new_attempt(shard, now), direct=True, tier=FLEX if asks else None)
 
 
 def send_tail(turn: Turn, lines: ShardLines) -> Step:
@@ -80,19 +90,20 @@ class _Tail:
     def __init__(self, turn: Turn, lines: ShardLines, unfinished: Unfinished, answers: Answers) -> None:
         self._turn, self._services, self._lines = turn, turn.services, lines
         self._unfinished, self._answers = unfinished, answers
-        self._input_gone = False
+        self._input_gone, self._flex = False, turn.attempt.tier == FLEX
+        self._longest = FLEX_LONGEST_SEND if self._flex else LONGEST_SEND
 
     def run(self) -> Step:
         began, attempt = self._services.now(), self._turn.attempt
         self._answers.read(self._stored(attempt.sent))
         unheard = [index for index in range(attempt.sent) if self._answers.outcome(index) is None]
-        left = (attempt.sending_at or 0) + LONGEST_SEND - began
+        left = (attempt.sending_at or 0) + self._longest - began
         if unheard and left > 0:
             return self._turn.then(Next.SUBMIT, left)  # another worker may be sending them
         for index in unheard:
             self._keep(index, direct_answers.unknown(self._name(index), NEVER_HEARD))
         while self._may_send():
-            if self._services.now() - began >= TURN:
+            if self._services.now() - began >= (FLEX_TURN if self._flex else TURN):
                 return self._turn.then(Next.SUBMIT, 1)
             self._send_some()
         return self._finish()
@@ -152,9 +163,9 @@ class _Tail:
             at += size
 
     def _ask(self, index: int, body: bytes) -> bytes:
-        name = self._name(index)
+        name, by_flex = self._name(index), with_flex(body) if self._flex else None
         try:
-            answer = self._services.ask(lambda provider: provider.send(self._turn.shard.endpoint, body))
+            answer = (self._by_flex(by_flex) if by_flex else None) or self._send(body, PATIENCE)
         except BatchClientError as error:
             logger.warning("request not answered", error=type(error).__name__, status=error.status, code=error.code)
             return direct_answers.not_answered(name, error)
@@ -163,15 +174,37 @@ class _Tail:
             return direct_answers.not_run(name)
         return direct_answers.answered(name, answer)
 
+    def _by_flex(self, body: bytes) -> HttpInfo[bytes] | None:
+        """Ask for flex processing; None if it was refused, and there is time to go without it."""
+        try:
+            return self._send(body, FLEX_PATIENCE)
+        except BatchClientError as error:
+            left = (self._turn.attempt.sending_at or 0) + FLEX_LONGEST_SEND - self._services.now()
+            if not may_go_without_tier(error) or left < LONGEST_SEND:
+                raise
+            logger.info("no flex processing", status=error.status, code=error.code, tries=error.attempts)
+            return None
+
+    def _send(self, body: bytes, patience: float) -> HttpInfo[bytes]:
+        return self._services.ask(lambda provider: provider.send(self._turn.shard.endpoint, body, patience))
+
     def _keep(self, index: int, line: bytes) -> None:
         self._services.bucket.put(self._key(index), line)
         self._answers.read([line])
 
     def _finish(self) -> Step:
-        self._turn.fence()
+        self._turn.save(self._with_flex_counted())  # a fence, too
         outcome = AttemptOutcome(self._turn, self._lines, self._unfinished, self._answers)
         ended = with_attempt_ended(self._turn, outcome, "direct", self._answers.usage)
         return end_attempt(self._turn, ended, outcome)
+
+    def _with_flex_counted(self) -> Shard:
+        """Return the shard with the tokens of the answers that say that they came by flex processing: these cost less."""
+        succeeded, _ = self._answers.parted()
+        lines = [line for line in map(self._answers.line, succeeded) if is_by_flex(line)]
+        used = [usage_of(answer) for line in lines if (answer := parse(line)) is not None]
+        told = {"by_flex": len(lines), "flex_usage": sum(used, Usage())} if lines else {}
+        return with_attempt_members(self._turn.shard, **told)
 
     def _name(self, index: int) -> LineName:
         ordinal = self._unfinished.ordinals[index]

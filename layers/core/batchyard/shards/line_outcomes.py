@@ -31,6 +31,7 @@ class AttemptOutcome:
         self.unfinished = Unfinished.none()
         self.answers, self.runs = answers, shard.version
         self._lines, self._sent = lines, sent
+        self._unusable: dict[str, int] = {}
         self._most_tries = turn.services.settings.max_attempts
         self._last = turn.why_stopped() is not None
         with ExitStack() as open_runs:
@@ -38,7 +39,7 @@ class AttemptOutcome:
                 open_runs.enter_context(RunWriter(bucket, object_keys.attempt(*shard.attempt_place, name)))
                 for name in ("output", "errors", "transient")
             )
-            self._not_accepted = self._rejected(turn)
+            self._rejected = self._not_accepted(turn)
             succeeded, others = answers.parted()
             self._keep(succeeded)
             for index in others:
@@ -54,40 +55,48 @@ class AttemptOutcome:
         """Count the lines that have their outcome."""
         return len(self.output) + len(self.errors)
 
-    def _rejected(self, turn: Turn) -> dict[int, str]:
+    @property
+    def not_accepted(self) -> int:
+        """Count the answers with success that are not accepted."""
+        return len(self._rejected)
+
+    def _not_accepted(self, turn: Turn) -> dict[int, str]:
         """Say of each success that is not accepted why; from now on it counts as transient."""
         accept, found = rules.read(turn.batch.accept), {}
         succeeded = self.answers.parted()[0] if accept.on else []
-        schemas_ = self._schemas(turn, succeeded)
+        read = verdict.reads_requests(accept, self._lines.endpoint)
+        requests = self._requests(turn, succeeded) if read else repeat(b"")
         for index in succeeded:
-            why = self._why_not(accept, index, next(schemas_) if accept.schema else b"")
+            why = self._why_not(accept, index, next(requests))
             if why is not None:
                 found[index] = why
                 self.answers.reject(index, verdict.NOT_ACCEPTED)
+        if self._unusable:
+            logger.warning("schemas cannot be followed", batch_id=turn.shard.batch_id, answers=self._unusable)
         return found
 
-    def _why_not(self, accept: Accept, index: int, schema: bytes) -> str | None:
+    def _why_not(self, accept: Accept, index: int, request: bytes) -> str | None:
         line = self.answers.line(index)
         try:
-            return verdict.why_not(accept, self._lines.endpoint, line, schema)
+            return verdict.why_not(accept, self._lines.endpoint, line, request)
         except schemas.Unusable as error:  # another answer would fit it no better, and would be paid
-            logger.warning("schema cannot be followed", ordinal=self._sent.ordinals[index], error=str(error))
+            count_code(self._unusable, str(error))
             return verdict.why_not(accept, self._lines.endpoint, line)
 
-    def _schemas(self, turn: Turn, indexes: list[int]) -> Iterator[bytes]:
-        """Yield the schema of each of these requests, read from the input; nothing for all the rest if that is gone."""
+    def _requests(self, turn: Turn, indexes: list[int]) -> Iterator[bytes]:
+        """Yield each of these requests, read from the input; nothing for all the rest if that is gone."""
         source = self._lines.source or turn.batch.lines_in
         ordinals = array("I", (self._sent.ordinals[index] for index in indexes))
-        requests = ByteRanges(turn.services.bucket, source, list(self._lines.ranges(ordinals)))
+        whole = ByteRanges(turn.services.bucket, source, list(self._lines.ranges(ordinals)))
         try:
-            for block in blocks(requests, sum(self._lines.sizes)):
-                yield from map(schemas.schema_of, block.lines)
-        except NotFound as error:  # the answers are paid: they stand as if no schema was asked
-            logger.warning("input gone, schemas not followed", batch_id=turn.shard.batch_id, error=str(error))
+            for block in blocks(whole, sum(self._lines.sizes)):
+                yield from block.lines
+        except NotFound as error:  # the answers are paid: they stand as if their requests said nothing
+            logger.warning("input gone, requests not followed", batch_id=turn.shard.batch_id, error=str(error))
             yield from repeat(b"")
 
     def _line(self, index: int) -> bytes:
-        line, why = self.answers.line(index), self._not_accepted.get(index)
+        line, why = self.answers.line(index), self._rejected.get(index)
         return line if why is None else verdict.error_line(line, why)
 
     def _keep(self, succeeded: list[int]) -> None:

@@ -92,7 +92,8 @@ class _Submission:
         if not direct:
             return with_new_attempt(shard, now)
         return with_attempt_members(
-            with_direct_attempt(shard, now), estimate=self._estimate(shard.unfinished, direct=True)
+            with_direct_attempt(self._services.settings, shard, now),
+            estimate=self._estimate(shard.unfinished, direct=True),
         )
 
     def _estimate(self, lines: int, *, direct: bool = False) -> int:

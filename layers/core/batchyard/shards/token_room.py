@@ -136,7 +136,8 @@ def release_ended(services: Services, shard: Shard) -> None:
         return
     store, name, attempt = services.token_ledger_store, name_of(services, shard.model), shard.attempts[-1]
     counted = attempt.usage.input_tokens if attempt.usage else 0
-    sample = token_limits.sample_of(attempt.bytes, attempt.lines, attempt.succeeded, counted)
+    answered = attempt.succeeded + attempt.not_accepted  # both have their tokens counted
+    sample = token_limits.sample_of(attempt.bytes, attempt.lines, answered, counted)
     if sample is not None:
         learned = token_ledger.after_usage(store.read(name), sample, attempt.bytes, services.now())
         if learned:

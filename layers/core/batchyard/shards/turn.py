@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from batchyard.costs.cost import Cost
+from batchyard.costs.cost import Cost, cost_of
 from batchyard.costs.usage import Usage
 from batchyard.domain.attempt import Attempt
 from batchyard.domain.batch import Batch, BatchError
@@ -90,11 +90,14 @@ class Turn:
         return self.step.then(following, wait_seconds, look)
 
     def cost(self, usage: Usage) -> Cost:
-        """Return what tokens of the attempt cost; no price is looked up for none."""
+        """Return what tokens of the attempt cost, those of flex processing apart; no price is looked up for none."""
         if usage == Usage():
             return Cost()
-        target = self.shard.model, self.shard.endpoint
-        return self.services.settings.prices.cost(usage, *target, batch=not self.attempt.direct)
+        prices, target = self.services.settings.prices, (self.shard.model, self.shard.endpoint)
+        by_flex, flex = self.attempt.flex_usage, prices.by_flex(*target)
+        if by_flex is None or flex is None:
+            return prices.cost(usage, *target, batch=not self.attempt.direct)
+        return prices.cost(usage - by_flex, *target, batch=False) + cost_of(by_flex, flex)
 
     def clean_up(self) -> None:
         """Release the tokens of an attempt that has ended, and delete the provider files that nobody needs."""

@@ -22,7 +22,9 @@ def test_a_request_is_answered_and_billed(emulator: Emulator, path: str) -> None
     answer = emulator.call("POST", path, json=BODIES[path])
     assert answer.status_code == 200
     assert answer.headers["x-request-id"].startswith("req_")
-    assert emulator.admin("/ledger")["direct"][before:] == [{"endpoint": f"/v1{path}", "body": BODIES[path]}]
+    (billed,) = emulator.admin("/ledger")["direct"][before:]
+    assert (billed["endpoint"], billed["body"], billed["service_tier"]) == (f"/v1{path}", BODIES[path], "default")
+    assert billed["usd"] is None
 
 
 def test_the_answer_is_that_of_a_batch_but_for_its_time(emulator: Emulator) -> None:

@@ -1,4 +1,5 @@
 import json
+import time
 
 import pytest
 
@@ -37,3 +38,21 @@ def test_a_text_fits_or_is_told_where_it_does_not() -> None:
 def test_a_schema_that_cannot_be_followed_is_named_so(schema: bytes) -> None:
     with pytest.raises(schemas.Unusable):
         schemas.misfit(schema, "{}")
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [{"$ref": "#"}, {"allOf": [{"$ref": "#"}]}, {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}],
+    ids=str,
+)  # fmt: skip
+def test_a_schema_that_refers_to_itself_has_an_end(schema: object) -> None:
+    assert schemas.misfit(json.dumps(schema).encode(), '{"a": [1]}') is None
+
+
+def test_a_pattern_that_would_take_ages_gives_up_and_is_no_fault_of_the_answer() -> None:
+    schema = json.dumps({"pattern": r"(?=(x+x+)+y)\1"}).encode()
+    began = time.monotonic()
+    with pytest.raises(schemas.Unusable, match="backtracking"):
+        schemas.misfit(schema, json.dumps("x" * 5_000))
+    assert time.monotonic() - began < 1
+    assert schemas.misfit(json.dumps({"pattern": "^(x+)+$"}).encode(), json.dumps("x" * 100_000 + "y")) is not None

@@ -107,6 +107,20 @@ def test_a_bad_answer_is_refused_by_its_own_rule_alone(
     assert verdict.why_not(rules.read({}), endpoint, line(body)) is None
 
 
+@pytest.mark.parametrize("vector", [[0.5, 1.0], packed(0.5, 1.0)])
+def test_an_embedding_has_the_dimension_that_its_request_asks_for(vector: object) -> None:
+    def why_not(option: dict[str, Any], request: bytes) -> str | None:
+        return verdict.why_not(rules.read(option), EMBEDDINGS, line(embeddings(vector)), request)
+
+    asked = b'{"custom_id": "a", "body": {"model": "m", "dimensions": %s}}\n'
+    assert why_not(ALL, asked % b"2") is None
+    assert why_not(ALL, asked % b"3") == "the embeddings have the dimension 2, not 3"
+    assert why_not({"json": True}, asked % b"3") is None
+    for nothing in (b"null", b'"3"', b"0", b"[]"):
+        assert why_not(ALL, asked % nothing) is None
+    assert why_not(ALL, b'{"body": {"user": "dimensions"}}') is None
+
+
 def test_an_answer_that_nests_deeply_or_is_not_quite_json_is_read_all_the_same() -> None:
     deep = line(chat("", tool_calls=None)).replace(b'"req-1"', b"[" * 3_000 + b"]" * 3_000)
     assert verdict.why_not(rules.read({"not_empty": True}), CHAT, deep) == "the answer is empty"
@@ -131,6 +145,11 @@ def test_the_error_line_keeps_the_answer_byte_for_byte_and_counts_by_its_code() 
     answer = outcomes.parse(kept)
     assert answer is not None
     assert outcomes.code_of(answer) == "answer_not_accepted"
+
+
+def test_the_words_of_a_refusal_end_with_one_full_stop() -> None:
+    told = json.loads(verdict.error_line(line(chat("x")), "the model refused: I cannot."))
+    assert told["error"]["message"] == "The answer is not accepted: the model refused: I cannot."
 
 
 @pytest.mark.parametrize(

@@ -68,8 +68,10 @@ def test_a_batch_s_input_is_named_jsonl_packed_or_not() -> None:
 
 
 @pytest.mark.parametrize("purpose", ["batch", "vision"])
-@pytest.mark.parametrize("name", ["upload", "file", "blob", "mine.", "some.folder/upload", "C:\\a.b\\upload"])
-def test_a_name_without_an_extension_is_taken(name: str, purpose: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["upload", "file", "blob", "mine.", "some.folder/upload", "MINE.JSONL", "a.Jsonl.GZ", "C:\\a.b\\upload"]
+)
+def test_a_name_without_an_extension_or_with_one_in_capitals_is_taken(name: str, purpose: str) -> None:
     assert check_filename(name, purpose) == name
 
 
@@ -80,7 +82,7 @@ def test_bytes_without_a_name_are_named_as_most_clients_name_them(purpose: str) 
 
 @pytest.mark.parametrize(
     ("name", "shown"),
-    [("upload.txt", "'upload.txt'"), ("mine.csv", "'mine.csv'"), ("MINE.JSONL", "'MINE.JSONL'"), ("a.gz", "'a.gz'"),
+    [("upload.txt", "'upload.txt'"), ("mine.csv", "'mine.csv'"), ("a.gz", "'a.gz'"),
      ("a.\n\ud800", "'a.\\n\\ud800'"),
      ("a." + "x" * 498, "'a." + "x" * 62 + "'…")],
 )  # fmt: skip
@@ -120,7 +122,7 @@ def test_a_first_line_may_nest_as_deep_as_any(depth: int) -> None:
         ('{"a": 1}\n'.encode("utf-16"), "it is UTF-16 text."),
         (b"PK\x03\x04\x14\x00\x08\x00\xff\n", "it is a zip or spreadsheet file."),
         (b"\xef\xbb\xbf{}\n", "it begins with a byte order mark."),
-        (b"[]\n", "it is not a JSON object."),
+        (b"[]\n", "it is an array."),
         (b"PAR1\x15\x04", "it is a Parquet file."),
         (b"\n", "it has no requests."),
     ],

@@ -4,8 +4,10 @@ from decimal import Decimal
 
 import pytest
 
+from batchyard.costs import prices as module
 from batchyard.costs.prices import (
     BATCH,
+    FLEX,
     FULL,
     OWN,
     SELLERS,
@@ -51,6 +53,33 @@ def test_the_user_s_own_list_goes_before_ours() -> None:
 def test_a_list_that_is_not_one_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         read_own(text)
+
+
+def test_flex_processing_is_sold_where_the_list_has_it_and_the_endpoint_takes_a_tier() -> None:
+    prices = Prices("openai")
+    assert prices.by_flex("o4-mini", CHAT) == (Decimal("0.55"), Decimal("0.138"), Decimal("2.2"), FLEX)
+    assert prices.sells_flex("o4-mini", CHAT)
+    assert prices.sells_flex("o4-mini", "/v1/responses")
+    assert prices.by_flex("o4-mini", "/v1/completions") is None
+    assert prices.by_flex("gpt-4.1-mini", CHAT) is None
+    assert not prices.sells_flex("gpt-4.1-mini", CHAT)
+
+
+@pytest.mark.parametrize("profile", ["azure", "azure-entra", "groq", "together", "vllm", "compatible", "new"])
+def test_other_services_have_another_flex_processing_or_none(profile: str) -> None:
+    assert not Prices(profile).sells_flex("o4-mini", CHAT)
+
+
+def test_flex_processing_that_costs_more_than_a_batch_is_not_sold_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    dear = Listed(
+        {"equals": "o-dear"}, Decimal(4), Decimal(8), None, Decimal(2), Decimal(4), None, Decimal(2), Decimal(5)
+    )
+    known = price_list()
+    monkeypatch.setattr(
+        module, "price_list", lambda: PriceList(known.source, known.at, {**known.sellers, "openai": [dear]})
+    )
+    assert Prices("openai").by_flex("o-dear", CHAT) == (Decimal(2), Decimal(2), Decimal(5), FLEX)
+    assert not Prices("openai").sells_flex("o-dear", CHAT)
 
 
 def test_what_is_not_paid_by_the_token_has_no_price() -> None:

@@ -37,11 +37,18 @@ WINDOW = 86_400
 LATE = NOW + int(WINDOW * 0.9)
 
 
-def at_the_deadline(lines: int = 3, url: str = "/v1/responses", **settings: str | int) -> MemoryServices:
+def at_the_deadline(
+    lines: int = 3,
+    url: str = "/v1/responses",
+    model: str = "m",
+    extra: dict[str, Any] | None = None,
+    **settings: str | int,
+) -> MemoryServices:
     """Make services whose only provider batch was cancelled at its deadline, with nothing finished, and is collected."""
     services = MemoryServices(**{"deadline_action": "finish", **settings})
     asked = [
-        {"custom_id": f"r{at}", "method": "POST", "url": url, "body": {"model": "m", "at": at}} for at in range(lines)
+        {"custom_id": f"r{at}", "method": "POST", "url": url, "body": {"model": model, "at": at, **(extra or {})}}
+        for at in range(lines)
     ]
     services.bucket.put(KEY, b"".join(json.dumps(each).encode() + b"\n" for each in asked))
     services.batch_store.create_batch(batch(input=services.bucket.head(KEY)[0]))
@@ -96,9 +103,9 @@ def test_before_lines_are_sent_it_is_recorded_that_they_are() -> None:
     services, seen = at_the_deadline(AT_ONCE + 1), []
     send = services.provider.send
 
-    def looking(url: str, body: bytes) -> Any:
+    def looking(url: str, body: bytes, patience: float = 0) -> Any:
         seen.append((json.loads(body)["at"], shard_of(services).attempts[-1].sent))
-        return send(url, body)
+        return send(url, body, patience)
 
     services.provider.send = looking  # type: ignore[method-assign]
     assert submit(services, STEP).next == "done"
@@ -312,9 +319,9 @@ def test_what_takes_too_long_for_one_invocation_goes_on_in_the_next() -> None:
     services, turns = at_the_deadline(AT_ONCE * 3), 0
     send = services.provider.send
 
-    def slow(url: str, body: bytes) -> Any:
+    def slow(url: str, body: bytes, patience: float = 0) -> Any:
         services.now_is += TURN / AT_ONCE
-        return send(url, body)
+        return send(url, body, patience)
 
     services.provider.send = slow  # type: ignore[method-assign]
     while (step := submit(services, STEP)).next == "submit":
