@@ -20,11 +20,12 @@ from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.shards import failed_calls, unknown_status
 from batchyard.shards.answers import Answers
+from batchyard.shards.attempt_end import end_attempt, with_attempt_ended
 from batchyard.shards.line_outcomes import AttemptOutcome
 from batchyard.shards.pauses import sentences
-from batchyard.shards.provider_batch_end import end_attempt, with_attempt_ended
+from batchyard.shards.play import play
 from batchyard.shards.provider_refusal import react_to_failed_batch
-from batchyard.shards.turn import Turn, play
+from batchyard.shards.turn import Turn
 
 # Looks for answers that the provider's own counts promise: many if there are none at all, or if a file is not there that the
 # provider names, as files may come late; fewer if only some answers are missing, as those seldom come.

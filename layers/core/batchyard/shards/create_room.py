@@ -6,22 +6,20 @@ and for the HTTP API.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batchyard.domain import create_limits
 from batchyard.domain.create_limits import Creations
 from batchyard.domain.pacing import room_wait
 from batchyard.observability import logger
 from batchyard.services import Services
-
-if TYPE_CHECKING:
-    from batchyard.shards.turn import Turn
+from batchyard.shards.turn import Turn
 
 FLOOR: Final = 5  # seconds; most slots are held for a few seconds only
 TRIES: Final = 5  # to count a creation that others count at the same time
 
 
-def count_create(turn: "Turn") -> int:
+def count_create(turn: Turn) -> int:
     """Count a creation in the provider's hour; answer the seconds to wait when there may be no more."""
     services, tenant = turn.services, turn.batch.tenant
     most, store, since = services.settings.max_creates_per_hour, services.creation_store, turn.attempt.started_at
@@ -39,7 +37,7 @@ def count_create(turn: "Turn") -> int:
 
 
 @contextmanager
-def slot(turn: "Turn") -> Iterator[int]:
+def slot(turn: Turn) -> Iterator[int]:
     """Hold a slot; yield 0, or the seconds to wait when none is free."""
     services, attempt = turn.services, turn.attempt
     most, store = services.settings.max_concurrent_submits, services.creation_store
@@ -70,14 +68,14 @@ def _take(services: Services, name: str, most: int) -> bool:
     return store.take_slot(name, most)
 
 
-def _note_wait(turn: "Turn", seen: Creations) -> None:
+def _note_wait(turn: Turn, seen: Creations) -> None:
     """Record that the tenant waits, so that others leave it its share; if others record something now, the next look does."""
     tenant, now = turn.batch.tenant, turn.services.now()
     if not create_limits.is_waiting(seen, tenant, now):
         turn.services.creation_store.save_creations(seen, create_limits.with_waiting(seen, tenant, now))
 
 
-def _look_again(turn: "Turn", floor: int) -> int:
+def _look_again(turn: Turn, floor: int) -> int:
     services = turn.services
     elapsed, ceiling = services.now() - turn.attempt.started_at, services.settings.retry_ceiling_seconds
     return room_wait(elapsed, floor, ceiling, services.chance(), soon=True)

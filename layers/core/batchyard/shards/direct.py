@@ -32,9 +32,9 @@ from batchyard.observability import logger
 from batchyard.settings import Settings
 from batchyard.shards import direct_answers, failed_calls
 from batchyard.shards.answers import Answers
+from batchyard.shards.attempt_end import end_attempt, with_attempt_ended
 from batchyard.shards.direct_answers import LineName
 from batchyard.shards.line_outcomes import AttemptOutcome
-from batchyard.shards.provider_batch_end import end_attempt, with_attempt_ended
 from batchyard.shards.turn import Turn
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from batchyard.domain.step import Next
 from batchyard.observability import logger, publish
 from batchyard.services import Services
 from batchyard.shards import token_room
-from batchyard.shards.pauses import announce_pause
-from batchyard.shards.turn import announce_done, open_shard
+from batchyard.shards.turn import announce_done, announce_pause, open_shard
 
 LONGEST_CAUSE: Final = 500
 # An alarm is on this metric. It is published after the record, and once more when the record is made again.

@@ -1,23 +1,13 @@
-"""What a batch tells while it waits for its operator or its provider: on its record, and on the bus.
-
-The record knows which shards wait. A worker that ends between the record and the bus leaves the telling to the next one: an
-event may come twice, but each pause is told.
-"""
+"""What a batch tells its users while it waits for its operator or its provider."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from batch_client import BatchClientError, InvalidArgumentError, QuotaError
-from batchyard.domain.batch import Batch
-from batchyard.domain.errors import KeyMissing, StaleRecord
+from batchyard.domain.errors import KeyMissing
 from batchyard.domain.policy import Reaction, after_failed_call, is_absent, is_key_refused, what_failed
-from batchyard.domain.statuses import PAUSED, RESUMED
 from batchyard.domain.step import Next
-from batchyard.observability import logger
-from batchyard.services import Services
-
-if TYPE_CHECKING:
-    from batchyard.shards.turn import Turn
+from batchyard.shards.turn import Turn
 
 UPLOAD, CREATE, LIST = "POST /files", "POST /batches", "GET /batches"
 TOLD_AFTER: Final = 3  # transient failures in a row, before the batch tells that it waits
@@ -33,24 +23,12 @@ CHECK_ADDRESS: Final = (
 IF_IT_LASTS: Final = "If it lasts, ask the provider."
 
 
-def announce_pause(services: Services, batch: Batch) -> None:
-    """Announce that the batch is paused or goes on again, once it has changed since the last time."""
-    paused = bool(batch.paused)
-    if batch.ended or paused == batch.told_paused:
-        return
-    services.event_bus.announce(batch, PAUSED if paused else RESUMED)
-    try:
-        services.batch_store.change_batch(batch.batch_id, told_paused=paused)
-    except StaleRecord:
-        logger.info("batch has ended, nobody waits", batch_id=batch.batch_id)
-
-
 def moment(seconds: float) -> str:
     """Write Unix seconds for people, to the minute."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def why_failed(turn: "Turn", call: str, error: BatchClientError, how_long: str) -> str | None:
+def why_failed(turn: Turn, call: str, error: BatchClientError, how_long: str) -> str | None:
     """Say what a shard waits for after a failed call; None while the call may just be tried again.
 
     `how_long` says until when the call is tried again.
@@ -65,7 +43,7 @@ def why_failed(turn: "Turn", call: str, error: BatchClientError, how_long: str) 
     return sentences(turn, f"{head}: {what}", turn.shard.failing_since, "tries again", how_long, remedy)
 
 
-def _is_told_at_once(turn: "Turn", call: str, error: BatchClientError) -> bool:
+def _is_told_at_once(turn: Turn, call: str, error: BatchClientError) -> bool:
     """Tell whether a person may be needed; a provider batch that is not found, or a provider that is busy, seldom needs one."""
     reaction = after_failed_call(error)
     if reaction in {Reaction.PAUSE, Reaction.REUSE}:
@@ -74,7 +52,7 @@ def _is_told_at_once(turn: "Turn", call: str, error: BatchClientError) -> bool:
     return refused and turn.step.next is Next.SUBMIT
 
 
-def sentences(turn: "Turn", what: str, since: int, does: str, how_long: str, remedy: str) -> str:
+def sentences(turn: Turn, what: str, since: int, does: str, how_long: str, remedy: str) -> str:
     """Say what happened, since when, what Batchyard does next, and what a person can do."""
     settings, batch_id = turn.services.settings, turn.shard.batch_id
     what = what.strip().rstrip(".")
@@ -86,7 +64,7 @@ def sentences(turn: "Turn", what: str, since: int, does: str, how_long: str, rem
     )
 
 
-def _head_and_remedy(turn: "Turn", call: str, error: BatchClientError, failures: int) -> tuple[str, str]:
+def _head_and_remedy(turn: Turn, call: str, error: BatchClientError, failures: int) -> tuple[str, str]:
     if is_key_refused(error):
         command = f"make provider-key SECRET={turn.services.secret.name}"
         return "The provider refused our key", f"The operator stores a valid key: {command}."

@@ -15,9 +15,9 @@ from batchyard.domain.step import Next, Step
 from batchyard.domain.stopping import deadline
 from batchyard.observability import logger
 from batchyard.services import Services
-from batchyard.shards import failed_calls, stalls, token_room, unknown_status
-from batchyard.shards.pauses import announce_pause
-from batchyard.shards.turn import Turn, play
+from batchyard.shards import attempt_end, failed_calls, token_room, unknown_status
+from batchyard.shards.play import play
+from batchyard.shards.turn import Turn, announce_pause
 
 LOST_AFTER: Final = 5  # looks in a row that do not find a provider batch whose window is over
 
@@ -128,4 +128,4 @@ def _after_missing(turn: Turn, error: NotFoundError) -> Step:
     ended = with_attempt_members(shard, provider_status="lost", ended_at=turn.services.now())
     lost = with_stall(with_members(ended, file_id=None))
     reason = BatchError("no_answer", "The provider lost every batch of this request.")
-    return stalls.save_stall(turn, lost, reason)
+    return attempt_end.save_stall(turn, lost, reason)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from operator import methodcaller
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from batch_client import APIStatusError, BadRequestError, BatchClientError, File
 from batchyard.domain.errors import StaleRecord
@@ -14,9 +14,7 @@ from batchyard.domain.statuses import FILE_ERROR, FILE_PENDING
 from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.shards.pauses import moment
-
-if TYPE_CHECKING:
-    from batchyard.shards.turn import Turn
+from batchyard.shards.turn import Turn
 
 # Seconds between two looks at a file that is processed: a second or two at first, then half of the time so far.
 LOOK_FLOOR, LOOK_CEILING = 2, 60
@@ -35,7 +33,7 @@ class Deletion(NamedTuple):
     left: list[str]
 
 
-def wait_for(turn: "Turn", file_id: str) -> int:
+def wait_for(turn: Turn, file_id: str) -> int:
     """Look whether a file is ready: answer 0 if so, else the seconds to wait; raises BadRequestError if it never will be."""
     try:
         file = turn.services.ask(methodcaller("retrieve_file", file_id))
@@ -47,7 +45,7 @@ def wait_for(turn: "Turn", file_id: str) -> int:
     return wait(turn, file)
 
 
-def wait(turn: "Turn", file: File) -> int:
+def wait(turn: Turn, file: File) -> int:
     """Do as `wait_for`, with a file as the provider has just shown it."""
     shard, now = turn.shard, turn.services.now()
     waited = now - shard.file_pending_since

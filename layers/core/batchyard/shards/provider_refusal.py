@@ -29,7 +29,7 @@ from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.observability import logger
-from batchyard.shards import failed_calls, stalls, token_room, too_large
+from batchyard.shards import attempt_end, failed_calls, token_room, too_large
 from batchyard.shards.pauses import ENDLESS, sentences
 from batchyard.shards.token_room import Refusal
 from batchyard.shards.turn import Turn
@@ -143,7 +143,7 @@ def _refused_in_a_row(shard: Shard) -> int:
 def _stall(turn: Turn, ended: Shard, errors: list[BatchError]) -> Step:
     reason = errors[0] if errors else BatchError("batch_failed", "The provider failed the batch and did not say why.")
     stalled = with_stall(with_members(ended, file_id=None))
-    return stalls.save_stall(turn, stalled, reason, turn.retry_wait(stalled.stalls))
+    return attempt_end.save_stall(turn, stalled, reason, turn.retry_wait(stalled.stalls))
 
 
 def _send_less(turn: Turn, base: Shard, what: str, code: str | None) -> Step:

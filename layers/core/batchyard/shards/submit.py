@@ -28,8 +28,9 @@ from batchyard.services import Services
 from batchyard.shards import create_room, failed_calls, lost_create, provider_files, token_room
 from batchyard.shards.direct import is_due, send_tail, with_direct_attempt
 from batchyard.shards.pauses import CREATE, LIST, UPLOAD
+from batchyard.shards.play import play
 from batchyard.shards.provider_refusal import react_to_refused_create
-from batchyard.shards.turn import Turn, play
+from batchyard.shards.turn import Turn
 
 if TYPE_CHECKING:
     from array import array

@@ -6,7 +6,7 @@ behind; the sweep repairs the rest from the records of the shards, see `recovery
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -16,9 +16,7 @@ from batchyard.domain.shard import Shard, with_attempt_members, with_members
 from batchyard.domain.token_ledger import Ledger, Reservation
 from batchyard.observability import logger
 from batchyard.services import Services
-
-if TYPE_CHECKING:
-    from batchyard.shards.turn import Turn
+from batchyard.shards.turn import Turn
 
 LOOKS_MISSED: Final = 3  # longest waits without a look, after which others wait for this attempt no more
 NEAR: Final = 10  # an estimate is kept as it is until it is a tenth off
@@ -42,7 +40,7 @@ def name_of(services: Services, model: str) -> str:
     return services.token_ledger_store.name_of(model)
 
 
-def reserve(turn: "Turn", sizes: Sequence[int]) -> int:
+def reserve(turn: Turn, sizes: Sequence[int]) -> int:
     """Reserve tokens for the attempt under way; answer the seconds to wait if there is no room, else 0.
 
     `sizes` are the bytes of the unfinished lines. The attempt takes as many of the first as the limit allows.
@@ -157,7 +155,7 @@ def _limit(services: Services, model: str, ledger: Ledger) -> int | None:
     return services.token_ledger_store.limit_of(model, ledger)
 
 
-def _fit_to_room(turn: "Turn", sizes: Sequence[int], ledger: Ledger, most: int | None) -> None:
+def _fit_to_room(turn: Turn, sizes: Sequence[int], ledger: Ledger, most: int | None) -> None:
     """Record what the attempt will send; an uploaded file is kept only if it holds just these lines."""
     shard, attempt = turn.shard, turn.attempt
     learned = turn.services.creation_store.most_bytes(turn.services.now())
@@ -174,7 +172,7 @@ def _fit_to_room(turn: "Turn", sizes: Sequence[int], ledger: Ledger, most: int |
     )
 
 
-def _note_wait(turn: "Turn", most: int | None) -> None:
+def _note_wait(turn: Turn, most: int | None) -> None:
     known = f"the limit is {most:,} enqueued tokens" if most else "how much it takes is being found out"
     turn.save_wait(f"Waiting for room at the provider for {turn.shard.model}: {known}.")
 

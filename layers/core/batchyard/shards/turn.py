@@ -1,20 +1,18 @@
 """A step of a shard as one unit of work: what was read, and the only way to write it."""
 
-from collections.abc import Callable
-
 from batchyard.costs.cost import Cost, cost_of
 from batchyard.costs.usage import Usage
 from batchyard.domain.attempt import Attempt
 from batchyard.domain.batch import Batch, BatchError
+from batchyard.domain.errors import StaleRecord
 from batchyard.domain.pacing import Look, retry_wait
 from batchyard.domain.shard import Shard, as_done, with_members
-from batchyard.domain.step import MOST_TURNS, NOTHING_SEEN, Next, Step
+from batchyard.domain.statuses import PAUSED, RESUMED
+from batchyard.domain.step import NOTHING_SEEN, Next, Step
 from batchyard.domain.stopping import why_stopped
 from batchyard.lines.shard_lines import ShardLines, new_shard
 from batchyard.observability import logger
 from batchyard.services import Services
-from batchyard.shards import provider_files, token_room
-from batchyard.shards.pauses import announce_pause
 
 TOLD_AFTER = 60  # seconds of waiting before the batch tells of it
 
@@ -27,7 +25,8 @@ class Turn:
         self.services, self.batch, self.step = services, batch, step
         #: The shard as it was read, or as this turn last saved it.
         self.shard = shard
-        self._provider_answered = False
+        #: Whether an answer of the provider was saved: then the files that are not needed can be deleted.
+        self.provider_answered = False
 
     @property
     def attempt(self) -> Attempt:
@@ -51,7 +50,7 @@ class Turn:
         """Save the shard after an answer of the provider: failures and pause are over, unless `why` is told."""
         paused = self.shard.paused
         self.save(with_members(after, failures_in_a_row=0, failing_since=0, paused=why))
-        self._provider_answered = True
+        self.provider_answered = True
         if paused != why:
             self._announce_pause()
 
@@ -99,38 +98,8 @@ class Turn:
             return prices.cost(usage, *target, batch=not self.attempt.direct)
         return prices.cost(usage - by_flex, *target, batch=False) + cost_of(by_flex, flex)
 
-    def clean_up(self) -> None:
-        """Release the tokens of an attempt that has ended, and delete the provider files that nobody needs."""
-        token_room.release_ended(self.services, self.shard)
-        if self._provider_answered:
-            self.shard = provider_files.delete(self.services, self.shard)
-
     def _announce_pause(self) -> None:
         announce_pause(self.services, self.services.batch_store.batch(self.shard.batch_id))
-
-
-def play(services: Services, step: Step, do: Callable[[Turn], Step]) -> Step:
-    """Read batch and shard, and do the step, unless the shard is done or this execution has had its turns.
-
-    After its turns an execution ends with `continue`, and a fresh one goes on from the record of the shard.
-    """
-    batch = services.batch_store.batch(step.batch_id)
-    shard = services.batch_store.shard(step.batch_id, step.shard) or open_shard(services, batch, step.shard)
-    turn = Turn(services, batch, shard, step)
-    turn.clean_up()  # if the last step was cut off before it could
-    following = _play(turn, do)
-    turn.clean_up()
-    announce_done(services, batch, turn.shard)
-    return following
-
-
-def _play(turn: Turn, do: Callable[[Turn], Step]) -> Step:
-    if turn.shard.done:
-        return turn.then(Next.DONE)
-    if turn.step.turns >= MOST_TURNS:
-        logger.info("continuing as new", batch_id=turn.shard.batch_id, shard=turn.shard.shard)
-        return turn.then(Next.CONTINUE)
-    return do(turn)
 
 
 def announce_done(services: Services, batch: Batch, shard: Shard) -> None:
@@ -144,3 +113,19 @@ def open_shard(services: Services, batch: Batch, number: int) -> Shard:
     """Record a shard of which nothing was sent yet."""
     lines = ShardLines.read(services.bucket, batch.batch_id, number)
     return services.batch_store.save_shard(None, new_shard(batch, lines))
+
+
+def announce_pause(services: Services, batch: Batch) -> None:
+    """Announce that the batch is paused or goes on again, once it has changed since the last time.
+
+    The record knows which shards wait. A worker that ends between record and bus leaves the telling to the next one: an event
+    may come twice, but each pause is told.
+    """
+    paused = bool(batch.paused)
+    if batch.ended or paused == batch.told_paused:
+        return
+    services.event_bus.announce(batch, PAUSED if paused else RESUMED)
+    try:
+        services.batch_store.change_batch(batch.batch_id, told_paused=paused)
+    except StaleRecord:
+        logger.info("batch has ended, nobody waits", batch_id=batch.batch_id)

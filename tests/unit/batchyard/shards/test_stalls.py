@@ -7,7 +7,7 @@ from batchyard.domain.batch import BatchError
 from batchyard.domain.shard import Shard, with_members, with_stall
 from batchyard.domain.step import Next, Step
 from batchyard.results.assemble import assemble
-from batchyard.shards import stalls
+from batchyard.shards.attempt_end import fail_lines
 from batchyard.shards.collect import collect
 from batchyard.shards.poll import LOST_AFTER, poll
 from batchyard.shards.submit import submit
@@ -86,5 +86,5 @@ def test_a_shard_of_which_all_lines_were_sent_in_vain_is_done() -> None:
     submit(services, FIRST)
     shard = with_stall(recorded(services))
     turn = Turn(services, services.batch_store.batch(BATCH_ID), recorded(services), FIRST)
-    done = stalls.fail_lines(turn, shard, NO)
+    done = fail_lines(turn, shard, NO)
     assert (done.done, done.unfinished, done.reason) == (True, 3, NO)

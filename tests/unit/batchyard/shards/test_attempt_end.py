@@ -4,7 +4,7 @@ import pytest
 
 from batchyard.domain.batch import window_seconds
 from batchyard.domain.numbers import DAY
-from batchyard.shards.provider_batch_end import had_its_window
+from batchyard.shards.attempt_end import had_its_window
 
 
 @pytest.mark.parametrize(
