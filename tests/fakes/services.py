@@ -1,18 +1,20 @@
 """Services whose bucket, table, state machine, bus and provider are dictionaries: no socket is opened."""
 
+import json
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Final
 
 import msgspec
 
-from batchyard.adapters.event_bus import EventBus, detail, warning_detail
+from batchyard.adapters.event_bus import EventBus, detail, shard_detail, warning_detail
 from batchyard.adapters.executions import Executions
 from batchyard.adapters.lambda_functions import LambdaFunction
 from batchyard.adapters.secrets_manager import Secret
 from batchyard.costs.budget import Warned
 from batchyard.domain.batch import Batch
 from batchyard.domain.errors import SecretMissing
+from batchyard.domain.shard import Shard
 from batchyard.services import Services
 from batchyard.settings import Settings
 from tests.fakes.api_stores import MemoryApiKeyStore, MemoryIdempotencyStore
@@ -69,11 +71,15 @@ class MemoryEventBus(EventBus):
     def __init__(self) -> None:
         self.announced: list[str] = []
         self.details: list[str] = []
+        self.shards: list[dict[str, Any]] = []
         self.warned: list[int] = []
 
     def announce(self, batch: Batch, what: str | None = None) -> None:
         self.announced.append(what or batch.status)
         self.details.append(detail(batch))
+
+    def announce_shard(self, batch: Batch, shard: Shard) -> None:
+        self.shards.append(json.loads(shard_detail(batch, shard)))
 
     def warn(self, warning: Warned, created_at: int, month: Mapping[str, object]) -> None:
         self.warned.append(warning.percent)

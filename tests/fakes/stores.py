@@ -45,6 +45,13 @@ class MemoryBatchStore(BatchStore):
         self.batches.setdefault(batch.batch_id, batch)
         return new
 
+    def create_retry(self, batch: Batch, latest: str | None) -> bool:
+        parent = self.batch(batch.retry_of or "")
+        if batch.batch_id in self.batches or parent.retried_by != latest:
+            return False
+        self._replace(parent.batch_id, {"retried_by": batch.batch_id})
+        return self.create_batch(batch)
+
     def batch(self, batch_id: str) -> Batch:
         found = self.find_batch(batch_id)
         if found is None:
@@ -88,8 +95,8 @@ class MemoryBatchStore(BatchStore):
     def open_of(self, tenant: str) -> Iterator[Batch]:
         return iter([batch for batch in self.batches.values() if batch.tenant == tenant and not batch.ended])
 
-    def keep_source(self, batch_id: str, source: InputObject) -> Batch:
-        return self._replace(batch_id, {"source": source})
+    def keep_copy(self, batch_id: str, **copy: InputObject) -> Batch:
+        return self._replace(batch_id, copy)
 
     def open_batches(self, tenant: str, most: int) -> int:
         return min(most, sum(batch.tenant == tenant and not batch.ended for batch in self.batches.values()))
@@ -161,11 +168,11 @@ class MemorySweepStore(SweepStore):
             raise StaleRecord(batch_id)
         self.done_with.add(batch_id)
 
-    def forget_source(self, batch_id: str) -> bool:
+    def forget_copy(self, batch_id: str, name: str) -> bool:
         known = self._batch_store.batch(batch_id)
-        if known.source is None:
+        if getattr(known, name) is None:
             return False
-        self._batch_store.batches[batch_id] = msgspec.structs.replace(known, source=None)
+        self._batch_store.batches[batch_id] = msgspec.structs.replace(known, **{name: None})
         return True
 
     def restart(self, batch_id: str, restarts: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -56,6 +56,12 @@ class Case:
     dry_run: bool = False
     shard_failed: bool = False
     abandoned: bool = False
+    #: Of a retry: the lines whose errors it keeps.
+    kept: frozenset[str] = frozenset()
+    #: Of a retry: how many answers each line that it sends had before.
+    answers_before: Counter[str] = field(default_factory=Counter)
+    #: Of a batch that was retried: the lines that had an answer which could be read before the retry.
+    readable: frozenset[str] | None = None
 
 
 def wrongs(case: Case, evidence: Evidence, provider: FatesProvider) -> list[str]:
@@ -79,9 +85,10 @@ def wrongs(case: Case, evidence: Evidence, provider: FatesProvider) -> list[str]
         found += [] if case.abandoned else _untold(evidence, record, provider)
         stopped = record["status"] == "cancelled" or record["drain_reason"] or case.shard_failed
         if not stopped:
-            found += _given_up(provider, answered)
+            found += _given_up(case, provider, answered)
     found += _paid(case, provider)
-    found += [] if case.abandoned else _thrown_away(case, provider, output)
+    sends_nothing = case.dry_run or record["in_progress_at"] is None
+    found += [] if case.abandoned or sends_nothing else _thrown_away(case, provider, output)
     found += _invented(provider, output)
     found += [f"{batch.id} still runs as {batch.status}" for batch in provider.live()]
     found += [] if case.abandoned else [f"{file_id} is left at the provider" for file_id in provider.left()]
@@ -161,7 +168,8 @@ def _reject_lines(case: Case, errors: list[bytes]) -> list[str]:
 
 def _only_estimated(case: Case, record: dict[str, Any], provider: FatesProvider, results: list[bytes]) -> list[str]:
     """A dry run sends nothing, has no results, and tells how many lines it read."""
-    found = [f"{each} of a dry run was sent" for each in case.numbers if provider.sent[each]]
+    made = [batch for batch in provider.batches.values() if batch.metadata["batchyard_batch"] == case.batch_id]
+    found = [f"{batch.id} is of a dry run" for batch in made]
     found += ["a dry run has results"] if results else []
     if record["status"] != "completed":
         return found
@@ -247,25 +255,32 @@ def _untold(evidence: Evidence, record: dict[str, Any], provider: FatesProvider)
 def _paid(case: Case, provider: FatesProvider) -> list[str]:
     """No line whose answer could be read was run again, nor any that was sent on its own."""
     answers = {each: len(provider.readable.get(each, [])) + provider.direct[each] for each in case.numbers}
-    return [f"{each} was answered {count} times" for each, count in answers.items() if count > 1]
+    most = {each: 1 + provider.answered_before[each] for each in case.numbers}
+    return [f"{each} was answered {count} times" for each, count in answers.items() if count > most[each]]
 
 
 def _thrown_away(case: Case, provider: FatesProvider, output: list[bytes]) -> list[str]:
     """Every answer that could be read is in the result."""
     kept = {json.loads(line)["custom_id"] for line in output}
-    readable = (each for each in case.numbers if provider.readable.get(each))
+    readable = answered(case, provider) if case.readable is None else case.readable
     return [f"the answer to {each} was thrown away" for each in readable if each not in kept]
 
 
-def _given_up(provider: FatesProvider, errors: list[bytes]) -> list[str]:
+def answered(case: Case, provider: FatesProvider) -> frozenset[str]:
+    """Name the lines of a batch that have an answer which can be read: of a line that a retry sends, one of its own."""
+    answers = {each: len(provider.readable.get(each, [])) for each in case.numbers}
+    return frozenset(each for each, count in answers.items() if count > case.answers_before[each])
+
+
+def _given_up(case: Case, provider: FatesProvider, errors: list[bytes]) -> list[str]:
     """A line is an error only if the provider refused it, it was tried as often as the settings say, or nobody knows."""
     unknown = {json.loads(line)["custom_id"] for line in errors if b'"outcome_unknown"' in line}
     return [
         f"{each} was given up after {provider.sent[each]} attempts"
         for each in (json.loads(line)["custom_id"] for line in errors)
-        if each not in provider.refused
+        if each not in provider.refused | case.kept
         and provider.sent[each] + _alone(provider, each) < ATTEMPTS
-        and not (each in unknown and provider.asked[each] <= 1)
+        and not (each in unknown and provider.asked[each] <= 1 + provider.again[each])
     ]
 
 

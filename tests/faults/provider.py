@@ -127,6 +127,9 @@ class FatesProvider(MemoryProvider):
     refusals: dict[str, set[str]] = field(default_factory=dict)
     final: set[str] = field(default_factory=set)
     ran: Counter[str] = field(default_factory=Counter)
+    #: how often each line was ordered again by a retry, and how many answers it had then
+    again: Counter[str] = field(default_factory=Counter)
+    answered_before: Counter[str] = field(default_factory=Counter)
     readable: dict[str, list[bytes]] = field(default_factory=dict)
     #: the promises that were broken towards the provider
     wrongs: list[str] = field(default_factory=list)
@@ -158,9 +161,17 @@ class FatesProvider(MemoryProvider):
         self.made[batch.id] = made
         return batch
 
+    def order_again(self, custom_ids: set[str]) -> None:
+        """Note that a retry may send these lines, whatever became of them."""
+        for each in custom_ids:
+            self.again[each] += 1
+            self.answered_before[each] = len(self.readable.get(each, [])) + self.direct[each]
+        self.final -= custom_ids
+
     def _look_for_needless(self, custom_ids: list[str]) -> None:
         """A line whose answer was accepted is never sent again."""
-        again = [each for each in custom_ids if self.readable.get(each) or self.direct[each]]
+        answers = {each: len(self.readable.get(each, [])) + self.direct[each] for each in custom_ids}
+        again = [each for each, count in answers.items() if count > self.answered_before[each]]
         self.wrongs += [f"{each} was sent again after an answer that is accepted" for each in again]
 
     def live(self) -> list[Batch]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from batchyard.api.batches import cancel_batch, resume, resume_batch
+from batchyard.api.batches import cancel_batch, resume, resume_batch, retry_batch
 from batchyard.domain.errors import ApiError
 from batchyard.observability import logger
 from batchyard.planning.intake import intake
@@ -21,7 +21,7 @@ from batchyard.shards.fail import RESTS
 from tests.fakes.batches import BUCKET
 from tests.fakes.failures import lost
 from tests.fakes.world import AnyWorld, Clock, MemoryBacking
-from tests.faults.checker import Case, wrongs
+from tests.faults.checker import Case, answered, wrongs
 from tests.faults.inputs import PROMPT, written
 from tests.faults.machine import Machine
 from tests.faults.provider import FatesProvider, Trouble
@@ -71,6 +71,77 @@ class StruckWorld(AnyWorld[FatesProvider]):
         """Deliver the event of an upload until it goes through."""
         batch_id = self.machine.deliver(lambda: intake(self.services, BUCKET, key))
         return str(batch_id)
+
+    def retry(
+        self, lines: str, body: dict[str, Any] | None = None, *, dry_run: bool = False, uploads: bool = False
+    ) -> str | None:
+        """Retry the last batch that was to send anything, by a request or an upload; None if nothing can be retried."""
+        ran = [
+            at
+            for at, case in enumerate(self.cases)
+            if not case.dry_run and self.record(case.batch_id)["in_progress_at"]
+        ]
+        if not ran:
+            return None
+        at, parent = ran[-1], self.cases[ran[-1]]
+        again = self._of_class(parent, lines)
+        before = Counter({each: len(self.provider.readable.get(each, [])) for each in again})
+        known = dataclasses.replace(parent, readable=answered(parent, self.provider))
+        if dry_run:
+            batch_id = self._ask_again(parent, lines, body, dry_run=True, uploads=uploads)
+        else:
+            self.provider.order_again(again)
+            batch_id = self._ask_again(parent, lines, body, dry_run=False, uploads=uploads)
+        if batch_id is None:
+            return None
+        kept = frozenset() if lines == "all" else parent.kept | self._failed(parent).keys() - again
+        if not dry_run:
+            self.cases[at] = known
+        child = dataclasses.replace(
+            parent,
+            batch_id=batch_id,
+            dry_run=dry_run,
+            kept=kept,
+            answers_before=before,
+            readable=None,
+        )
+        self.cases.append(child)
+        return batch_id
+
+    def _ask_again(
+        self, parent: Case, lines: str, body: dict[str, Any] | None, *, dry_run: bool, uploads: bool
+    ) -> str | None:
+        if uploads:
+            key = f"inbox/default/again-{len(self.cases)}"
+            asked = {"retry-of": parent.batch_id, "retry-lines": lines, "dry-run": str(dry_run).lower()}
+            self.backing.put(key, b"", {**asked, **({"retry-body": json.dumps(body)} if body else {})})
+            return self.notice(key)
+        members, found = {"lines": lines, "body": body, "dry_run": dry_run or None}, list[str]()
+
+        def call() -> None:
+            with suppress(ApiError):
+                found.append(
+                    retry_batch(self.services, "default", parent.batch_id, members, f"key-{len(self.cases)}")["id"]
+                )
+
+        self.machine.deliver(call)
+        return found[-1] if found else None
+
+    def _of_class(self, parent: Case, lines: str) -> set[str]:
+        never_ran = {"batch_cancelled", "batch_expired"}
+        failed = self._failed(parent)
+        if lines == "all":
+            return set(parent.numbers)
+        return set(failed) if lines == "errors" else {each for each, code in failed.items() if code in never_ran}
+
+    def _failed(self, case: Case) -> dict[str, str]:
+        """Return the code of each request without success of a batch that has ended; "" for one without."""
+        told = map(json.loads, (self.found(f"results/default/{case.batch_id}/errors.jsonl") or b"").splitlines())
+        return {
+            each["custom_id"]: (each["error"] or {}).get("code") or ""
+            for each in told
+            if "line" not in (each["error"] or {})
+        }
 
     def cancel(self, choice: int = 0) -> None:
         """Cancel a batch, as its user does; one that has ended already cannot be."""

@@ -7,30 +7,28 @@ from typing import Any
 
 import pytest
 
-from batchyard.api.batches import retry_batch
 from tests.faults.provider import Fate
 from tests.faults.strikes import Strike
 from tests.faults.struck import StruckWorld
 
 LINES = [f"r{at:02}" for at in range(12)]
+# How a retry is asked for: its class of lines, what it changes in their bodies, and whether by an upload.
+WAYS: dict[str, dict[str, Any]] = {
+    "a request": {"lines": "errors"},
+    "an upload with another model": {"lines": "cancelled", "body": {"model": "m1"}, "uploads": True},
+}
 
 
-def half_done() -> tuple[StruckWorld, str]:
+def half_done() -> StruckWorld:
     """Make a world whose only batch was cancelled when half of its lines had run."""
     played = StruckWorld(max_requests_per_shard=6)
     played.provider.fates = [Fate(seconds=100_000, share=0.5)] * 2
-    batch_id = played.upload(LINES)
+    played.upload(LINES)
     played.play_until("retrieve_batch")
     played.cancel()
     played.finish()
     played.provider.fates = []
-    return played, batch_id
-
-
-def retried(played: StruckWorld, batch_id: str) -> str:
-    made: list[Any] = []
-    played.machine.deliver(lambda: made.append(retry_batch(played.services, "default", batch_id, {})["id"]))
-    return str(made[-1])
+    return played
 
 
 def named(played: StruckWorld, batch_id: str, name: str) -> list[str]:
@@ -38,31 +36,39 @@ def named(played: StruckWorld, batch_id: str, name: str) -> list[str]:
     return [json.loads(line)["custom_id"] for line in data.splitlines()]
 
 
-def play(played: StruckWorld) -> None:
-    played.finish(calm=False)
-
-
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("after", [False, True], ids=["before it", "after it"])
 @pytest.mark.parametrize("kind", ["kill", "fail"])
-def test_a_retry_is_struck_at_any_effect(kind: str, *, after: bool) -> None:
-    played, parent = half_done()
-    first = played.strikes.count
-    answered = named(played, parent, "output.jsonl")
+def test_a_retry_is_struck_at_any_effect(kind: str, way: str, *, after: bool) -> None:
+    played = half_done()
+    first, answered = played.strikes.count, named(played, played.cases[0].batch_id, "output.jsonl")
     assert 0 < len(answered) < len(LINES)
-    child = retried(played, parent)
-    play(played)
-    assert named(played, child, "output.jsonl") == LINES
+    child = played.retry(**WAYS[way])
+    played.finish(calm=False)
+    assert named(played, child or "", "output.jsonl") == LINES
     struck = 0
     for at in range(played.strikes.count - first):  # from the retry on
-        again, parent = half_done()
+        again = half_done()
         asked = dict(again.provider.sent)
         again.strikes.due = Strike(kind, at, after)
-        child = retried(again, parent)
-        play(again)
+        child = again.retry(**WAYS[way]) or ""
+        again.finish(calm=False)
         where = f"at effect {at}: {again.strikes.struck}"
         struck += bool(again.strikes.struck)
         assert again.record(child)["status"] == "completed", where
         assert named(again, child, "output.jsonl") == LINES, where
         assert not named(again, child, "errors.jsonl"), where
         assert all(again.provider.sent[each] == asked[each] for each in answered), where
+        assert again.wrongs() == [], where
     assert struck > 20
+
+
+def test_retries_of_retries_are_each_struck_by_a_death() -> None:
+    played = half_done()
+    for at, (lines, body) in enumerate((("errors", {"seed": 1}), ("all", None), ("all", {"model": "m1"}))):
+        played.provider.fates = [Fate(seconds=10, lines={"r03": "refused", "r08": "unavailable"})]
+        played.strikes.due = Strike("kill", 12 + 9 * at, after=bool(at % 2))
+        assert played.retry(lines, body, uploads=bool(at % 2))
+        played.finish(calm=False)
+    assert len(played.strikes.struck) == 3
+    assert played.wrongs() == []

@@ -25,6 +25,7 @@ from tests.faults.struck import StruckWorld
 
 WALKS = int(os.environ.get("WALKS", "150"))
 IDS = [f"r{at}" for at in range(12)]
+MOST_BATCHES = 6  # of a walk
 OTHERS = [f"s{at}" for at in range(6)]  # of a second batch
 SORTS = [
     "good",
@@ -136,6 +137,19 @@ class Walk(RuleBasedStateMachine):
     @rule(lines=st.integers(1, len(OTHERS)), models=st.integers(1, 2), bad=st.just({}) | bad, dry_run=st.booleans())
     def upload_another(self, lines: int, models: int, bad: dict[int, str], *, dry_run: bool) -> None:
         self.world.upload(OTHERS[:lines], models, bad, dry_run=dry_run)
+
+    @precondition(lambda self: len(self.world.cases) < MOST_BATCHES and not self.world.open())
+    @rule(
+        lines=st.sampled_from(["errors", "errors", "cancelled", "all"]),
+        body=st.sampled_from([None, {"seed": 7}, {"model": "m0"}]),
+        dry_run=st.sampled_from([False, False, True]), uploads=st.booleans(),
+    )  # fmt: skip
+    def retry(self, lines: str, body: dict[str, Any] | None, *, dry_run: bool, uploads: bool) -> None:
+        self.world.retry(lines, body, dry_run=dry_run, uploads=uploads)
+
+    @rule()
+    def go_to_the_end(self) -> None:
+        self.world.finish(calm=False)
 
     @rule(looks=st.lists(st.integers(0, 4), min_size=1, max_size=2))
     def run_short_of_time(self, looks: list[int]) -> None:

@@ -42,6 +42,29 @@ def test_a_batch_made_through_the_api_is_done_and_shown(stack: RunningStack, cli
     assert len(stack.results(made.id).output) == 3
 
 
+def test_rows_can_be_taken_a_few_at_a_time_until_there_are_no_more(stack: RunningStack) -> None:
+    rows = [request(number, **({"temperature": 99} if number == 2 else {})) for number in range(5)]
+    batch_id = stack.batch_of("rows.jsonl", stack.drop("rows.jsonl", jsonl(rows)))
+    url, key = (
+        f"{stack.doors['base_url']}/batches/{batch_id}/results",
+        {"Authorization": f"Bearer {stack.doors['api_key']}"},
+    )
+    lines, complete = list[bytes](), "false"
+
+    def take() -> bool:
+        nonlocal complete
+        answer = httpx.get(url, params={"after": len(lines), "limit": 2}, headers=key, timeout=30).raise_for_status()
+        lines.extend(answer.content.splitlines())
+        assert answer.headers["batchyard-after"] == str(len(lines))
+        complete = answer.headers["batchyard-complete"]
+        return complete == "true"
+
+    eventually(take, 120)
+    assert [json.loads(line)["custom_id"] for line in lines] == [f"request-{number}" for number in range(5)]
+    results = stack.results(batch_id)
+    assert [json.loads(line) for line in lines] == [*results.output[:2], *results.errors, *results.output[2:]]
+
+
 def test_batches_are_listed_newest_first_page_by_page(stack: RunningStack, client: openai.OpenAI) -> None:
     made = [stack.run(f"listed-{number}.jsonl", jsonl([request(number)])).batch_id for number in range(3)]
     page = client.batches.list(limit=2)

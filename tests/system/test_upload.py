@@ -2,6 +2,7 @@
 
 import pytest
 
+from batchyard.domain.batch import derived_id
 from tests.system.processes import eventually
 from tests.system.running_stack import TENANT, RunningStack, jsonl, request
 
@@ -79,6 +80,22 @@ def test_an_input_that_is_put_again_is_another_batch(stack: RunningStack) -> Non
     assert first.batch_id != second.batch_id
     assert stack.results(first.batch_id).output[0]["custom_id"] == "request-1"
     assert stack.results(second.batch_id).output[0]["custom_id"] == "request-2"
+
+
+def test_an_empty_upload_retries_a_batch_with_changed_bodies(stack: RunningStack) -> None:
+    rows = [request(number, **({"temperature": 99} if number == 1 else {})) for number in range(3)]
+    parent = stack.run("retried.jsonl", jsonl(rows))
+    bucket, key = stack.doors["bucket"], f"inbox/{TENANT}/retry-it"
+    asked = {"retry-of": parent.batch_id, "retry-body": '{"temperature": 1}'}
+    version_id = stack.clients.s3.put_object(Bucket=bucket, Key=key, Body=b"", Metadata=asked)["VersionId"]
+    record = {"pk": f"BATCH#{derived_id('s3', bucket, key, version_id)}", "sk": "BATCH"}
+    eventually(lambda: stack.table.get_item(Key=record).get("Item"))
+    child = stack.ended(record["pk"].removeprefix("BATCH#"))
+    assert (child.status, child.completed, child.failed) == ("completed", 3, 0)
+    results = stack.results(child.batch_id)
+    assert [line["custom_id"] for line in results.output] == ["request-0", "request-1", "request-2"]
+    assert [batch["billed"] for batch in stack.provider_batches(child.batch_id)] == [["request-1"]]
+    assert [each["answered"] for each in results.report["history"]] == [2, 1]
 
 
 def test_an_input_larger_than_a_provider_batch_becomes_several_and_one_result(stack: RunningStack) -> None:

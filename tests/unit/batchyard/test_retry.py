@@ -177,8 +177,10 @@ def test_there_is_nothing_to_retry_where_all_is_well_or_nothing_ran(world: World
 
 @pytest.mark.parametrize(
     ("body", "param"),
-    [({"lines": "all"}, "lines"), ({"lines": ["errors"]}, "lines"), ({"line": "errors"}, "line"),
-     ({"body": {"model": "m"}}, "body"), ({"metadata": 1}, "metadata"), ({"max_cost_usd": -1}, "max_cost_usd")],
+    [({"lines": "most"}, "lines"), ({"lines": ["errors"]}, "lines"), ({"line": "errors"}, "line"), ({"body": {}}, "body"),
+     ({"body": "m"}, "body"), ({"body": {"model": None}}, "body.model"), ({"body": {"stream": True}}, "body.stream"),
+     ({"body": {"pad": "x" * 20_000}}, "body"), ({"metadata": 1}, "metadata"), ({"max_cost_usd": -1}, "max_cost_usd"),
+     ({"dry_run": 1}, "dry_run"), ({"accept": 1}, "accept"), ({"on_invalid": "skip"}, "on_invalid")],
 )  # fmt: skip
 def test_a_body_that_cannot_be_followed_is_refused(world: World, body: dict[str, Any], param: str) -> None:
     assert refused(world, parent(world), **body).param == param

@@ -12,8 +12,10 @@ from batchyard.budgets.spending import Month
 from batchyard.costs.budget import Warned
 from batchyard.costs.cost import PER_DOLLAR
 from batchyard.costs.usage import Usage
+from batchyard.domain.attempt import Attempt
 from batchyard.domain.batch import Batch, BatchError, Counts
 from batchyard.domain.errors import StoreError
+from batchyard.domain.shard import DONE, Shard
 from batchyard.domain.statuses import PAUSED, RESUMED, STAMPS, TRANSITIONS
 from batchyard.domain.stored_file import file_id
 from tests.fakes.batches import BATCH_ID, BUCKET, NOW, batch
@@ -89,9 +91,42 @@ def test_an_event_names_the_results_that_are_there_and_where() -> None:
     assert set(json.loads(emitted("in_progress")["Detail"])["results"].values()) == {None}
 
 
+def shard(attempts: int) -> Shard:
+    """Make a shard that is done after so many attempts, each with answers."""
+    made = [Attempt(number=at + 1, started_at=0, lines=3, succeeded=2, failed=at % 2, runs=9) for at in range(attempts)]
+    return Shard(
+        batch_id=BATCH_ID, shard=0, expires_at_ttl=0, endpoint="/v1/responses", model="gpt-4.1-mini", lines=3, first=0, last=2,
+        unfinished=0, status=DONE, completed=2, failed=1, attempts=made,
+    )  # fmt: skip
+
+
+def announced_shard(attempts: int) -> dict[str, Any]:
+    bus, ran = Bus(), msgspec.structs.replace(after("in_progress"), shards=1)
+    EventBus("bus", bus).announce_shard(ran, shard(attempts))  # type: ignore[arg-type]  # as above
+    (entry,) = bus.entries
+    return entry
+
+
+def test_the_sample_of_a_shard_is_what_is_emitted() -> None:
+    sample, entry = (
+        json.loads((ROOT / "events/bus.shard-completed.json").read_text(encoding="utf-8")),
+        announced_shard(2),
+    )
+    assert (entry["Source"], entry["DetailType"]) == (sample["source"], sample["detail-type"])
+    assert json.loads(entry["Detail"]) == sample["detail"]
+
+
+def test_an_event_holds_a_shard_of_many_attempts() -> None:
+    entry = announced_shard(1_000)
+    told = json.loads(entry["Detail"])
+    assert (len(told["results"]), told["results_total"], told["results"][-1]["attempt"]) == (500, 1_000, 1_000)
+    assert len(json.dumps(entry)) < 256_000
+
+
 def test_there_is_a_sample_for_everything_that_may_happen_and_no_other() -> None:
     named = {f"bus.batch-{name.lower().replace(' ', '-')}.json" for name in NAMES.values()}
-    assert {path.name for path in (ROOT / "events").glob("bus.*")} == {*named, "bus.budget-warning.json"}
+    others = {"bus.budget-warning.json", "bus.shard-completed.json"}
+    assert {path.name for path in (ROOT / "events").glob("bus.*")} == named | others
     assert set(NAMES) == {*TRANSITIONS, PAUSED, RESUMED}
 
 

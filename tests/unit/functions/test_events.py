@@ -17,11 +17,14 @@ from batch_client import BadRequestError, CreateOutcomeUnknown, QuotaError
 from batchyard import services
 from batchyard.api import openapi
 from batchyard.api.files import MOST_INLINE
-from batchyard.domain import multipart_upload, object_keys, stored_file, webhook_endpoint
+from batchyard.domain import multipart_upload, object_keys, outcomes, stored_file, webhook_endpoint
 from batchyard.domain.api_key import ApiKey, digest
+from batchyard.domain.batch import BatchError, Counts
 from batchyard.domain.statuses import TRANSITIONS
 from batchyard.domain.webhook_endpoint import WebhookEndpoint
+from batchyard.lines.runs import RunWriter
 from batchyard.lines.shard_lines import Place, ShardLines
+from batchyard.planning.summary import Summary, write_summary
 from tests.fakes.batches import BATCH_ID, BUCKET, NOW, batch
 from tests.fakes.planned import INPUT
 from tests.fakes.services import MemoryServices
@@ -234,6 +237,39 @@ def test_a_batch_is_retried_once_it_has_ended(at_hand: MemoryServices, path: Pat
     assert (shown["retry_of"], at_hand.executions.started) == (BATCH_ID, [shown["id"]])
 
 
+@samples("api", "retry-batch-with-another-model")
+def test_a_retry_may_name_another_model(at_hand: MemoryServices, path: Path) -> None:
+    for status in ("in_progress", "finalizing", "completed"):
+        at_hand.batch_store.move_batch(BATCH_ID, status, at_hand.now(), error_file_id="file-1")
+    for name in ("output.jsonl", "errors.jsonl"):
+        at_hand.bucket.put(object_keys.result("default", BATCH_ID, name), b"")
+    shown = body(call(path))
+    asked = json.loads(json.loads(path.read_text(encoding="utf-8"))["body"])
+    assert {name: shown[name] for name in ("retry_of", "retry_lines", "retry_body")} == {
+        "retry_of": BATCH_ID, "retry_lines": asked["lines"], "retry_body": asked["body"],
+    }  # fmt: skip
+    assert at_hand.batch_store.batch(BATCH_ID).retried_by == shown["id"]
+
+
+@samples("api", "results", "results-from-the-start")
+def test_rows_are_read_as_far_as_they_are_complete(at_hand: MemoryServices, path: Path) -> None:
+    answer = call(path)
+    after = (json.loads(path.read_text(encoding="utf-8")).get("queryStringParameters") or {}).get("after", "0")
+    assert (answer["statusCode"], answer["headers"]["Content-Type"]) == (200, "application/jsonl")
+    assert (answer["headers"]["batchyard-after"], answer["headers"]["batchyard-complete"]) == (after, "false")
+    lines = [outcomes.answer_line(BATCH_ID, at, f"r{at}", BatchError("c", "m")) for at in range(4)]
+    summary = Summary(5, 1, None, None, [(0, 4)])
+    write_summary(at_hand, BATCH_ID, summary)
+    at_hand.batch_store.move_batch(BATCH_ID, "in_progress", at_hand.now(), counts=Counts(5))
+    with RunWriter(at_hand.bucket, object_keys.skipped(BATCH_ID, 0, 4)) as run:
+        for at, line in enumerate(lines):
+            run.write(at, line)
+    answer = call(path)
+    assert gzip.decompress(base64.b64decode(answer["body"])) == b"".join(lines[int(after) :])
+    assert answer["headers"]["Content-Encoding"] == "gzip"
+    assert (answer["headers"]["batchyard-after"], answer["headers"]["batchyard-complete"]) == ("4", "false")
+
+
 @samples("api", "cancel-batch")
 def test_a_cancelled_batch_is_cancelling_and_its_provider_batches_are_told(at_hand: MemoryServices, path: Path) -> None:
     assert body(call(path))["status"] == "cancelling"
@@ -357,7 +393,10 @@ REFUSALS = {
     "resume-batch-misspelled-member": (400, "unknown_parameter", "batch_id"),
     "resume-batch-not-asked": (409, None, None),
     "resume-batch-unknown": (404, None, None),
+    "retry-batch-body-not-an-object": (400, "invalid_type", "body"),
     "retry-batch-unknown": (404, None, None),
+    "results-bad-after": (400, "invalid_value", "after"),
+    "results-unknown": (404, None, None),
     "create-batch-as-plain-text": (415, "unsupported_content_type", None),
     "create-batch-bad-completion-window": (400, "invalid_value", "completion_window"),
     "create-batch-bad-endpoint": (400, "invalid_value", "endpoint"),

@@ -32,6 +32,7 @@ def test_everything_described_has_a_route() -> None:
 # What makes no sense at a provider, or is Batchyard's own.
 NOT_AT_A_PROVIDER = {
     ("POST", "/v1/batches/{batch_id}/retry"): "a provider has no errors of several tries",
+    ("GET", "/v1/batches/{batch_id}/results"): "a provider has no results before the end",
     ("GET", "/v1/usage"): "dollars of a tenant",
     ("GET", "/v1/batches/{batch_id}/report"): "Batchyard's report",
     ("POST", "/v1/batches/{batch_id}/resume"): "a provider's batch does not pause",

@@ -73,7 +73,7 @@ def test_objects_are_reached_by_the_folder_they_are_in(grant: Grant) -> None:
     if OBJECT_ACTIONS & set(listed(grant.statement["Action"])):
         assert set(listed(grant.statement["Action"])) <= OBJECT_ACTIONS
         assert re.fullmatch(
-            r"\$\{DataBucket\.Arn\}/(inbox|files|work|work/uploads|results|results/\*/by-input)/\*(/plan/input\.jsonl)?",
+            r"\$\{DataBucket\.Arn\}/(inbox|files|work|work/uploads|results|results/\*/by-input)/\*(/plan/(input|changed)\.jsonl)?",
             grant.statement["Resource"]["Fn::Sub"],
         )
 
@@ -119,7 +119,7 @@ def test_nobody_may_write_what_was_uploaded_to_the_inbox() -> None:
             assert re.search(r"/(files|work|results)/", grant.statement["Resource"]["Fn::Sub"])
 
 
-# What goes for good are files that their owner deleted or that ended, parts of uploads, and unpacked copies of inputs. Results
+# What goes for good are files that their owner deleted or that ended, parts of uploads, and copies of inputs. Results
 # only seem to: a person gets them back for seven days. Nobody removes an upload to the inbox.
 REMOVALS = {
     ("ApiFunction", "files/*", "s3:DeleteObject"), ("ApiFunction", "files/*", "s3:DeleteObjectVersion"),
@@ -128,6 +128,8 @@ REMOVALS = {
     ("SweepFunction", "files/*", "s3:DeleteObject"), ("SweepFunction", "files/*", "s3:DeleteObjectVersion"),
     ("SweepFunction", "work/*/plan/input.jsonl", "s3:DeleteObject"),
     ("SweepFunction", "work/*/plan/input.jsonl", "s3:DeleteObjectVersion"),
+    ("SweepFunction", "work/*/plan/changed.jsonl", "s3:DeleteObject"),
+    ("SweepFunction", "work/*/plan/changed.jsonl", "s3:DeleteObjectVersion"),
 }  # fmt: skip
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from batchyard.adapters.aws import through_conflicts, translated
-from batchyard.adapters.table import ANY, INDEX, NEW, THERE, Table, behind, changing, encode, members
+from batchyard.adapters.aws import translated
+from batchyard.adapters.table import ANY, INDEX, NEW, THERE, Table, behind, changing, encode, members, updating
 from batchyard.costs.cost import Cost
 from batchyard.costs.usage import Usage
 from batchyard.domain import statuses
@@ -47,9 +47,20 @@ class BatchStore(Table):
 
     def create_batch(self, batch: Batch) -> bool:
         """Record a new batch; False if its id is taken. The sweep looks at the batch unless it ended at once."""
-        unsettled = {} if batch.ended else {"unsettled": "unsettled", OPEN: batch.tenant}
         try:
-            self._put(batch_key(batch.batch_id), {**members(batch), **_index_key(batch), **unsettled})
+            self._put(batch_key(batch.batch_id), _new(batch))
+        except StaleRecord:
+            return False
+        return True
+
+    def create_retry(self, batch: Batch, latest: str | None) -> bool:
+        """Record a new retry, in its parent, too; False if its id is taken, or `latest` is not the parent's latest retry."""
+        put = self._putting(batch_key(batch.batch_id), _new(batch), NEW)
+        unretried = f"{THERE} AND " + ("#retried_by = :latest" if latest else "attribute_not_exists(#retried_by)")
+        values, sets = {":latest": latest} if latest else {}, {"retried_by": batch.batch_id}
+        change = changing(batch_key(batch.retry_of or ""), sets, unretried, values)
+        try:
+            self._write_both(put, change)
         except StaleRecord:
             return False
         return True
@@ -90,9 +101,9 @@ class BatchStore(Table):
             return False
         return True
 
-    def keep_source(self, batch_id: str, source: InputObject) -> Batch:
-        """Record the unpacked input of a batch, whatever its status; raises StaleRecord if the batch is not there."""
-        return _batch(self._change(changing(batch_key(batch_id), {"source": source}, THERE)))
+    def keep_copy(self, batch_id: str, **copy: InputObject) -> Batch:
+        """Record `source` or `changed` of a batch, whatever its status; raises StaleRecord if the batch is not there."""
+        return _batch(self._change(changing(batch_key(batch_id), copy, THERE)))
 
     def take_over_batch(self, batch_id: str, wanted: str, /, **changes: object) -> Batch | None:
         """Give the batch of an upload to an API request; None if it is taken, or its lines are for another endpoint."""
@@ -164,9 +175,7 @@ class BatchStore(Table):
         change = _share(before, saved)
         with translated(f"recording shard {saved.shard} of {saved.batch_id}"):
             if change:
-                of_batch = {"TableName": self._table, "Key": encode(batch_key(saved.batch_id)), **change}
-                both: Any = [{"Put": put}, {"Update": of_batch}]
-                through_conflicts(lambda: self._dynamodb.transact_write_items(TransactItems=both))
+                self._write_both(put, {"Key": encode(batch_key(saved.batch_id)), **change})
             else:
                 self._dynamodb.put_item(**put)
         return saved
@@ -193,6 +202,11 @@ def _batch(item: dict[str, Any]) -> Batch:
 def batch_key(batch_id: str) -> dict[str, str]:
     """Name the record of a batch."""
     return {"pk": f"BATCH#{batch_id}", "sk": BATCH}
+
+
+def _new(batch: Batch) -> dict[str, object]:
+    unsettled = {} if batch.ended else {"unsettled": "unsettled", OPEN: batch.tenant}
+    return {**members(batch), **_index_key(batch), **unsettled}
 
 
 def _link_key(provider_batch_id: str) -> dict[str, str]:
@@ -233,18 +247,4 @@ def _share(before: Shard | None, after: Shard) -> dict[str, Any]:
         if after.paused:
             sets.append("#paused = :paused")
             values |= encode({":paused": after.paused})
-    return _update(sets, adds, deletes, values)
-
-
-def _update(sets: list[str], adds: list[str], deletes: list[str], values: dict[str, Any]) -> dict[str, Any]:
-    clauses = {"SET": sets, "ADD": adds, "DELETE": deletes}
-    expression = " ".join(f"{word} {', '.join(parts)}" for word, parts in clauses.items() if parts)
-    if not expression:
-        return {}
-    names = {f"#{name}": name for name in ("counts", "paused") if f"#{name}" in expression}
-    return {
-        "UpdateExpression": expression,
-        "ConditionExpression": "attribute_exists(pk)",
-        "ExpressionAttributeValues": values,
-        **({"ExpressionAttributeNames": names} if names else {}),
-    }
+    return updating(sets, adds, deletes, values)

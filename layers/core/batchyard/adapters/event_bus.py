@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from batchyard.adapters.aws import client, translated
 from batchyard.domain import nesting, object_keys
@@ -18,12 +20,18 @@ if TYPE_CHECKING:
     from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
 
     from batchyard.costs.budget import Warned
+    from batchyard.domain.attempt import Attempt
+    from batchyard.domain.shard import Shard
 
 NAMES: Final = {
     **{status: status.replace("_", " ").title() for status in TRANSITIONS},
     **{what: what.title() for what in (PAUSED, RESUMED)},
     VALIDATING: "Created",
 }
+
+
+SHARD_COMPLETED: Final = "Shard Completed"
+MOST_RUNS: Final = 500  # that an event names; it holds 256 KB
 
 
 class EventBus:
@@ -40,6 +48,10 @@ class EventBus:
         The detail type is `Batch` and one of `NAMES`.
         """
         self._tell(batch.batch_id, f"Batch {NAMES[what or batch.status]}", detail(batch))
+
+    def announce_shard(self, batch: Batch, shard: Shard) -> None:
+        """Put an event that tells where the outcomes of a shard that is done lie."""
+        self._tell(batch.batch_id, SHARD_COMPLETED, shard_detail(batch, shard))
 
     def warn(self, warning: Warned, created_at: int, month: Mapping[str, object]) -> None:
         """Put an event that tells a tenant how far its budget of this month is spent; `month` has the amounts."""
@@ -77,6 +89,27 @@ def detail(batch: Batch) -> str:
         "results": _results(batch),
     }  # fmt: skip
     return nesting.encode({**shape(batch), **beside})
+
+
+def shard_detail(batch: Batch, shard: Shard) -> str:
+    """Write the detail of the event of a shard: its lines, and where the answers of each attempt lie, in input order."""
+    runs = [run for attempt in shard.attempts if (run := _run(batch, shard, attempt))]
+    told = {
+        "batch_id": batch.batch_id, "tenant": batch.tenant, "shard": shard.shard, "shards": batch.shards,
+        "endpoint": shard.endpoint, "model": shard.model, "lines": shard.lines, "first_line": shard.first,
+        "last_line": shard.last, "completed": shard.completed, "failed": shard.failed, "unfinished": shard.unfinished,
+        "reason": msgspec.to_builtins(shard.reason), "results": runs[-MOST_RUNS:], "results_total": len(runs),
+    }  # fmt: skip
+    return nesting.encode(told)
+
+
+def _run(batch: Batch, shard: Shard, attempt: Attempt) -> dict[str, Any]:
+    """Return where the answers of an attempt lie; empty if it has none."""
+    lines = {object_keys.OUTPUT: attempt.succeeded, object_keys.ERRORS: attempt.failed}
+    place = f"s3://{batch.input.bucket}/"
+    where = shard.batch_id, shard.shard, attempt.number, attempt.runs
+    keys = {name: f"{place}{object_keys.attempt(*where, name)}" if count else None for name, count in lines.items()}
+    return {"attempt": attempt.number, **keys} if any(lines.values()) else {}
 
 
 def _results(batch: Batch) -> dict[str, str | None]:

@@ -116,6 +116,11 @@ class Writer:
         for _ in self.copying(source, crc32):
             pass
 
+    def copy_range(self, source: InputObject, start: int, size: int, crc32: int) -> None:
+        """Append bytes of another object of the bucket, as many as S3 copies in one request at most."""
+        self._copy(source, start, start + size)
+        self.crc32 = checksums.joined(self.crc32, crc32, size)
+
     def suspend(self) -> Begun:
         """Leave the object unfinished for another writer; this one writes no more."""
         self._left = True

@@ -24,11 +24,11 @@ class SweepStore(Table):
         """Record that an ended batch has nothing left at the provider; raises StaleRecord if it has not ended."""
         self._change(changing(batch_key(batch_id), {}, *ENDED, removed=[UNSETTLED]))
 
-    def forget_source(self, batch_id: str) -> bool:
-        """Record that the unpacked input of an ended batch is gone; False if another worker was faster."""
+    def forget_copy(self, batch_id: str, name: str) -> bool:
+        """Record that `source` or `changed` of an ended batch is gone; False if another worker was faster."""
         ended, values = ENDED
-        kept = f"{ended} AND attribute_exists(#source)"
-        return self._try_change(changing(batch_key(batch_id), {}, kept, values, removed=["source"]))
+        kept = f"{ended} AND attribute_exists(#{name})"
+        return self._try_change(changing(batch_key(batch_id), {}, kept, values, removed=[name]))
 
     def restart(self, batch_id: str, restarts: int) -> bool:
         """Count a restart of a batch that had `restarts` so far; False if another worker was faster, or the batch has ended."""

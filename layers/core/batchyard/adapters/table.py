@@ -80,6 +80,12 @@ class Table:
             answer = through_conflicts(lambda: self._dynamodb.update_item(**request))
         return decode(answer["Attributes"])
 
+    def _write_both(self, put: Any, change: Mapping[str, Any]) -> None:  # noqa: ANN401 - members of a request
+        """Write a whole record and change another one, or do neither."""
+        both: Any = [{"Put": put}, {"Update": {"TableName": self._table, **change}}]
+        with translated(f"recording with a change of {decode(change['Key'])['pk']}"):
+            through_conflicts(lambda: self._dynamodb.transact_write_items(TransactItems=both))
+
     def _try_change(self, change: Mapping[str, Any]) -> bool:
         """Make a change if its condition holds; return whether the condition held."""
         try:
@@ -137,6 +143,21 @@ def changing(
     given.update({f":add_{name}": more for name, more in added.items()})
     given.update({f":delete_{name}": less for name, less in deleted.items()})
     return {"Key": encode(key), "UpdateExpression": expression, **_conditional(condition, given, expression)}
+
+
+def updating(sets: list[str], adds: list[str], deletes: list[str], values: dict[str, Any]) -> dict[str, Any]:
+    """Shape an update of a record that is there, of clauses that are written already; empty without a clause."""
+    clauses = {"SET": sets, "ADD": adds, "DELETE": deletes}
+    expression = " ".join(f"{word} {', '.join(parts)}" for word, parts in clauses.items() if parts)
+    if not expression:
+        return {}
+    names = {f"#{name}": name for name in ("counts", "paused") if f"#{name}" in expression}
+    return {
+        "UpdateExpression": expression,
+        "ConditionExpression": "attribute_exists(pk)",
+        "ExpressionAttributeValues": values,
+        **({"ExpressionAttributeNames": names} if names else {}),
+    }
 
 
 def members(record: msgspec.Struct) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The operations on batches: OpenAI's four, and three of our own.
+"""The operations on batches: OpenAI's four, and four of our own.
 
 Statuses, codes and params follow OpenAI's API reference and recorded exchanges of the live service.
 """
@@ -8,7 +8,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
-from batchyard.api import lost_create
+from batchyard.api import early_rows, lost_create
 from batchyard.api.batch_request import check
 from batchyard.api.create_batch import create_or_take_over
 from batchyard.api.paging import LIMITS, page, page_limit
@@ -67,6 +67,13 @@ def retry_batch(
 ) -> dict[str, Any]:
     """Make a batch of the lines without success of an ended batch; the answers of the others are taken over."""
     return shape(retried(services, _own(services, tenant, batch_id), body, idempotency_key))
+
+
+def batch_rows(
+    services: Services, tenant: str, batch_id: str, after: str | None, limit: str | None
+) -> early_rows.EarlyRows:
+    """Return rows of the results in input order, as far as they are complete; raises ApiError."""
+    return early_rows.early_rows(services, _own(services, tenant, batch_id), after, limit)
 
 
 def resume_batch(services: Services, tenant: str, batch_id: str, body: object) -> dict[str, Any]:

@@ -69,6 +69,14 @@ def retry_batch(request: Request, batch_id: str) -> dict[str, Any]:
     )
 
 
+@router.add("GET", "/v1/batches/{batch_id}/results")
+def batch_rows(request: Request, batch_id: str) -> Response:
+    """Read the results as far as they are complete; ours, not OpenAI's."""
+    after, limit = request.query("after"), request.query("limit")
+    found = batches.batch_rows(services.current(), request.tenant, batch_id, after, limit)
+    return found.response(packed=request.takes_gzip())
+
+
 @router.add("GET", "/v1/batches/{batch_id}/report")
 def batch_report(request: Request, batch_id: str) -> Response:
     """RetrieveReport."""
@@ -80,9 +88,8 @@ def batch_report(request: Request, batch_id: str) -> Response:
 @router.add("GET", "/v1/usage")
 def retrieve_usage(request: Request) -> dict[str, Any]:
     """Sum up tokens and dollars; ours, not OpenAI's."""
-    return usage.usage(
-        services.current(), request.tenant, request.query("from"), request.query("to"), request.query("group_by")
-    )
+    asked = [request.query(name) for name in ("from", "to", "group_by")]
+    return usage.usage(services.current(), request.tenant, *asked)
 
 
 # Files
@@ -97,11 +104,8 @@ def create_file(request: Request) -> dict[str, Any]:
 @router.add("GET", "/v1/files")
 def list_files(request: Request) -> dict[str, Any]:
     """ListFiles."""
-    return files.list_files(
-        services.current(), request.tenant,
-        purpose=request.query("purpose"), limit=request.query("limit"),
-        order=request.query("order"), after=request.query("after"),
-    )  # fmt: skip
+    asked = {name: request.query(name) for name in ("purpose", "limit", "order", "after")}
+    return files.list_files(services.current(), request.tenant, **asked)
 
 
 @router.add("GET", "/v1/files/{file_id}")

@@ -13,8 +13,9 @@ from batchyard.domain.numbers import DAY, HOUR, amount, whole
 
 SHOWN_ERRORS: Final = 1_000
 REFUSE, SKIP = "refuse", "skip"  # a batch with bad lines is refused, or runs without them
-# Which lines of an ended batch are sent again: all without success, or those alone that never ran.
-RETRY_ERRORS, RETRY_CANCELLED = "errors", "cancelled"
+# Which lines of an ended batch are sent again: those without success, not accepted, or that never ran; or every line.
+RETRY_LINES: Final = ("errors", "not_accepted", "cancelled", "all")
+RETRY_ERRORS, RETRY_NOT_ACCEPTED, RETRY_CANCELLED, RETRY_ALL = RETRY_LINES
 # OpenAI's clients refuse a batch without an endpoint. Until Plan has read the first line, this one is shown.
 USUAL_ENDPOINT: Final = "/v1/chat/completions"
 WINDOW_UNITS: Final = {"h": HOUR, "d": DAY}
@@ -117,8 +118,16 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     #: The batch that this one retries, and which of its lines; None if it retries none.
     retry_of: str | None = None
     retry_lines: str = RETRY_ERRORS
+    #: The JSON merge patch of the bodies that are sent again, as JSON text; None if they stay as they are.
+    retry_body: str | None = None
     #: Answers that are taken over from `retry_of`.
     taken_over: int = 0
+    #: How many of the answers that may be taken over each batch has answered itself: the eldest batch comes first.
+    history: list[tuple[str, int]] = []
+    #: The lines that are sent again, as `retry_body` changes them.
+    changed: InputObject | None = None
+    #: The latest retry of this batch that was to send anything.
+    retried_by: str | None = None
     shards: int = 0
     errors: list[BatchError] = []
     errors_total: int = 0
@@ -147,6 +156,11 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     def estimated(self) -> bool:
         """Tell whether the batch is estimated before anything is sent."""
         return self.dry_run or self.budgeted or self.max_cost_usd is not None
+
+    @property
+    def lines_in(self) -> InputObject:
+        """Name the object that the places of the lines of the shards are in."""
+        return self.changed or self.source or self.input
 
     @property
     def ended(self) -> bool:
@@ -193,7 +207,10 @@ def _options(batch: Batch) -> dict[str, Any]:
         "accept": batch.accept or None,
         "preflight": msgspec.json.decode(batch.preflight) if batch.preflight else None,
         "retry_of": batch.retry_of,
+        "retry_lines": batch.retry_lines if batch.retry_of else None,
+        "retry_body": msgspec.json.decode(batch.retry_body) if batch.retry_body else None,
         "taken_over": batch.taken_over if batch.retry_of else None,
+        "retried_by": batch.retried_by,
     }
     return {name: value for name, value in asked.items() if value is not None}
 

@@ -80,6 +80,8 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     dead_run: str = ""
     #: When the next execution may begin, in Unix seconds.
     rest_until: int = 0
+    #: Whether the bus was told that the shard is done.
+    told_done: bool = False
     #: Where the lines lie in the input.
     ranges: Ranges | None = None
 

@@ -38,6 +38,12 @@ def takes_gzip(accept_encoding: str | None) -> bool:
     return not NO_WEIGHT.fullmatch(weight)
 
 
+def pack(data: bytes) -> bytes:
+    """Pack bytes as gzip."""
+    packer = zlib.compressobj(wbits=GZIP_WINDOW)
+    return packer.compress(data) + packer.flush()
+
+
 def large(
     chunks: Callable[[InputObject], Iterator[bytes]], found: InputObject, link: Callable[[], str], filename: str,
     most: int,

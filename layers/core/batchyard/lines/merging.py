@@ -7,10 +7,24 @@ from itertools import accumulate
 from operator import attrgetter
 from typing import Final, NamedTuple
 
+from batchyard.domain.batch import InputObject
+
 LARGEST_PIECE: Final = 512 * 1024
 SMALLEST_PIECE: Final = 16 * 1024
 ALL_PIECES: Final = 64 * 1024 * 1024  # bytes of the pieces of all open runs together
 NOWHERE: Final = 2**64  # a position behind all others
+
+
+class Stretch(NamedTuple):
+    """Lines that follow each other in an object and in the result, and that S3 is to copy."""
+
+    source: InputObject
+    #: The byte at which they begin.
+    start: int
+    #: Bytes.
+    size: int
+    crc32: int
+    lines: int
 
 
 class RunBlock(NamedTuple):
@@ -22,6 +36,8 @@ class RunBlock(NamedTuple):
     sizes: Sequence[int]
     #: All lines, joined.
     data: bytes
+    #: Where the lines are, if not in `data`; no line of another run lies between them.
+    stretch: Stretch | None = None
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """Yield each position and its line."""
@@ -49,6 +65,8 @@ class MergedLines(NamedTuple):
     #: How many lines there are.
     lines: int
     data: bytes
+    #: Where the lines are, if not in `data`.
+    stretch: Stretch | None = None
 
 
 def merged(inputs: Iterable[MergeInput]) -> Iterator[MergedLines]:
@@ -94,6 +112,9 @@ class _Reader:
     def take(self, bound: int) -> MergedLines:
         """Take the lines of the block that lie before `bound`, and at least one."""
         block, at = self._block, self._at
+        if block.stretch is not None:
+            self._at = len(block.positions)
+            return MergedLines(block.positions[-1], block.stretch.lines, b"", block.stretch)
         stop = max(at + 1, bisect_left(block.positions, bound, at))
         size = sum(block.sizes[at:stop])
         data = block.data[self._offset : self._offset + size]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import msgspec
 
@@ -94,6 +94,17 @@ class RunWriter:
             self._bucket.put(f"{self._prefix}.index", msgspec.msgpack.encode(packed))
 
 
+class RunWindow(NamedTuple):
+    """Neighbouring lines of a run, and where they lie."""
+
+    positions: list[int]
+    #: Bytes of each line.
+    sizes: list[int]
+    source: InputObject
+    #: The byte at which the first line begins.
+    start: int
+
+
 class Run:
     """A run to read."""
 
@@ -121,6 +132,17 @@ class Run:
             data = b"".join(self._bucket.chunks(source, offset, offset + size))
             yield RunBlock(positions[at:stop], sizes[at:stop], data)
             at, offset = stop, offset + size
+
+    def window(self, first: int, last: int) -> RunWindow | None:
+        """Find the lines from position `first` to `last`; None if there are none. Raises NotFound if the run is gone."""
+        index = self._index()
+        positions, sizes = memoryview(index.positions).cast("Q"), memoryview(index.sizes).cast("I")
+        at, end = bisect_left(positions, first), bisect_right(positions, last)
+        if at == end:
+            return None
+        source = index.source or self._lines(sum(sizes))
+        start = index.start + sum(sizes[:at])
+        return RunWindow(positions[at:end].tolist(), sizes[at:end].tolist(), source, start)
 
     def lines(self, piece: int = LARGEST_PIECE) -> Iterator[tuple[int, bytes]]:
         """Yield each position and its line."""

@@ -90,7 +90,7 @@ class Copy:
     def _count(self, size: int) -> None:
         quotas, more = self._services.quota_store, size - self._progress.counted_bytes
         if more > 0 and not quotas.add(self._batch.tenant, more, self._services.now()):
-            raise TooMuch(_no_room(size, quotas.most_bytes))
+            raise TooMuch(no_room(f"The input unpacks to {size:,} bytes or more", quotas.most_bytes))
         self._progress.counted_bytes = max(size, self._progress.counted_bytes)
 
 
@@ -120,7 +120,7 @@ def source_of(services: Services, batch: Batch, progress: PlanProgress, budget: 
 
 def _recorded(services: Services, batch: Batch, source: InputObject) -> InputObject:
     """Record the copy, also if the batch has ended meanwhile: the sweep removes what the record names."""
-    if services.batch_store.keep_source(batch.batch_id, source).ended:
+    if services.batch_store.keep_copy(batch.batch_id, source=source).ended:
         raise StaleRecord(f"{batch.batch_id} ended while its input was unpacked")
     return source
 
@@ -130,12 +130,10 @@ def _too_large(most: int) -> BatchError:
     return BatchError("file_too_large", message, "file_id")
 
 
-def _no_room(size: int, most: int) -> BatchError:
-    message = (
-        f"The input unpacks to {size:,} bytes or more, which do not fit into the {most:,} bytes that you may store. "
-        "Delete what you no longer need, or send the input unpacked."
-    )
-    return BatchError("storage_limit_exceeded", message, "file_id")
+def no_room(what: str, most: int, way: str = "send the input unpacked", param: str = "file_id") -> BatchError:
+    """Say that a copy does not fit into what the tenant may store."""
+    message = f"{what}, which do not fit into the {most:,} bytes that you may store. Delete what you no longer need, or {way}."
+    return BatchError("storage_limit_exceeded", message, param)
 
 
 def gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -17,7 +17,8 @@ LARGEST_AMOUNT: Final = 1e12  # US dollars; what is not below it stays as it is,
 NO_AMOUNT: Final = "max_cost_usd must be an amount of US dollars above 0, in digits with a point, such as 12.50."
 # All optional members that change what becomes of a batch: of a request, and of the user metadata of an upload.
 MEMBERS: Final = (*NAMES, "metadata", "output_expires_after")
-OF_UPLOADS: Final = (*(name.replace("_", "-") for name in NAMES), "completion-window", "metadata")
+RETRY = (RETRY_OF, RETRY_LINES, RETRY_BODY) = ("retry-of", "retry-lines", "retry-body")  # of an empty upload
+OF_UPLOADS: Final = (*(name.replace("_", "-") for name in NAMES), "completion-window", "metadata", *RETRY)
 # In difflib's ratio: one letter of `dry_run` may be wrong, and the unit of an amount may be missing or another one.
 CLOSE: Final = 0.8
 # What people write before a name: ours, and that of the header which carries user metadata.

@@ -3,14 +3,25 @@
 Both results are in input order and every request has one line in one of them, so one pass over each is enough.
 """
 
+import re
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from functools import cached_property
+from typing import Final
 
 import msgspec
 
+from batchyard.acceptance.verdict import NOT_ACCEPTED
 from batchyard.adapters.bucket import Bucket
 from batchyard.domain import object_keys, outcomes
-from batchyard.domain.batch import RETRY_CANCELLED, Batch, BatchError, InputObject
+from batchyard.domain.batch import (
+    RETRY_ALL,
+    RETRY_CANCELLED,
+    RETRY_ERRORS,
+    RETRY_NOT_ACCEPTED,
+    Batch,
+    BatchError,
+    InputObject,
+)
 from batchyard.domain.errors import NotFound
 from batchyard.lines.blocks import blocks
 from batchyard.lines.line import custom_id_of
@@ -20,7 +31,10 @@ from batchyard.planning.taken_over import TakenOver
 from batchyard.services import Services
 
 LONGEST_ANSWER: Final = 512 * 1024 * 1024
-NEVER_RAN: Final = frozenset({"batch_cancelled", "batch_expired"})
+# The codes of the errors that are sent again; of any other class, all are.
+CODES: Final = {
+    RETRY_CANCELLED: frozenset({"batch_cancelled", "batch_expired"}), RETRY_NOT_ACCEPTED: frozenset({NOT_ACCEPTED}),
+}  # fmt: skip
 COPIED: Final = "parent-"
 
 
@@ -51,14 +65,35 @@ class _Named(msgspec.Struct, gc=False):
 
 _TOLD: Final = msgspec.json.Decoder(_Told)
 _NAMED: Final = msgspec.json.Decoder(_Named)
+# How lines and answers usually begin, with a custom_id that has no escapes.
+BEGINNING: Final = re.compile(rb'\{ *"custom_id" *: *"([^"\\]+)"').match
+ANSWER_BEGINNING: Final = re.compile(rb'\{ *"id" *: *"[^"\\]*" *, *"custom_id" *: *"([^"\\]+)"').match
 
 
-class _Answer(NamedTuple):
-    """The next line of a result."""
+class _Answer:
+    """The next line of a result; it is decoded only if it must be, and once."""
 
-    text: bytes
-    offset: int
-    custom_id: str | None
+    def __init__(self, text: bytes, offset: int) -> None:
+        self.text, self.offset = text, offset
+
+    @cached_property
+    def custom_id(self) -> str | None:
+        return _custom_id(self.text)
+
+    @cached_property
+    def told(self) -> _Told:
+        try:
+            return _TOLD.decode(self.text)
+        except (ValueError, RecursionError):
+            return _Told()
+
+    def is_of(self, line: bytes) -> bool:
+        """Tell whether the answer is that of a line of the input; of most, how both begin tells."""
+        asked, told = BEGINNING(line), ANSWER_BEGINNING(self.text)
+        if asked is not None and told is not None and asked[1] == told[1]:
+            return True
+        custom_id = _id_of(line)
+        return custom_id is not None and custom_id == self.custom_id
 
 
 class _Result:
@@ -73,7 +108,7 @@ class _Result:
     def move_on(self) -> None:
         self.offset += len(self.next.text) if self.next else 0
         text = next(self._lines, None)
-        self.next = None if text is None else _Answer(text, self.offset, _custom_id(text))
+        self.next = None if text is None else _Answer(text, self.offset)
 
     @staticmethod
     def _read(bucket: Bucket, source: InputObject, offset: int) -> Iterator[bytes]:
@@ -96,15 +131,16 @@ class ParentResults:
 
     def keeps(self, text: bytes) -> bool:
         """Tell whether a line keeps what the parent has for it; False if it is to be sent. Raises CannotRetry."""
-        custom_id, answer, error = _id_of(text), self._output.next, self._errors.next
+        answer, error = self._output.next, self._errors.next
         if error is not None and (told := self._skipped_in_parent(error)) is not None:
             self._skip(error.custom_id, told)
-        elif answer is not None and custom_id is not None and answer.custom_id == custom_id:
-            self._taken.add(self._progress.lines, answer.offset, len(answer.text))
+        elif answer is not None and answer.is_of(text):
+            self._taken.add(self._progress.lines, answer.offset, answer.text)
             self._output.move_on()
-        elif error is not None and custom_id is not None and error.custom_id == custom_id:
+        elif error is not None and error.is_of(text):
             if not self._keep(error):
                 self._progress.retry.errors_offset = self._move_on()
+                self._progress.retry.note_sent(self._progress.lines)
                 return False
         else:
             raise CannotRetry(
@@ -124,9 +160,8 @@ class ParentResults:
             )
         progress = self._progress
         if progress.errors_total == progress.skipped_lines == progress.lines - progress.retry.taken:
-            message = (
-                f"No line of {self._batch.retry_of} is to be sent again: what has no answer cannot get one as it is."
-            )
+            of_class = "" if self._batch.retry_lines == RETRY_ERRORS else f" of the class '{self._batch.retry_lines}'"
+            message = f"{self._batch.retry_of} has no line{of_class} that can be sent again."
             raise CannotRetry(message, "nothing_to_retry")
 
     def close(self) -> None:
@@ -139,12 +174,10 @@ class ParentResults:
 
     def _skipped_in_parent(self, error: _Answer) -> BatchError | None:
         """Return why the parent skipped this very line of the input, if it did."""
-        try:
-            told = _TOLD.decode(error.text)
-        except (ValueError, RecursionError):
+        told = error.told
+        if told.error is None or told.error.line != self._progress.number:
             return None
-        own = outcomes.line_id(self._batch.retry_of or "", self._progress.lines)
-        if told.id != own or told.error is None or told.error.line != self._progress.number:
+        if told.id != outcomes.line_id(self._batch.retry_of or "", self._progress.lines):
             return None
         return BatchError(told.error.code or "", told.error.message or "")
 
@@ -153,10 +186,13 @@ class ParentResults:
         self._count(error.code)
 
     def _keep(self, error: _Answer) -> bool:
-        """Keep the error of a line that ran, if only those are wanted that did not."""
+        """Keep the error of a line that is not of the class that is sent again."""
+        wanted = CODES.get(self._batch.retry_lines)
+        if wanted is None:
+            return False
         answer = outcomes.parse(error.text)
         code = outcomes.code_of(answer) if answer else ""
-        if self._batch.retry_lines != RETRY_CANCELLED or code in NEVER_RAN:
+        if code in wanted:
             return False
         self._skipped.add_line(self._progress.lines, error.text)
         self._count(code)
@@ -169,8 +205,8 @@ class ParentResults:
 
 
 def parent_of(services: Services, batch: Batch, progress: PlanProgress, skipped: Skipped) -> ParentResults | None:
-    """Open the results of the batch that `batch` retries; None if it retries none. Raises CannotRetry if they are gone."""
-    if batch.retry_of is None or progress.whole_input_checked:
+    """Open the results of the batch that `batch` retries; None if none are taken over. Raises CannotRetry if they are gone."""
+    if batch.retry_of is None or batch.retry_lines == RETRY_ALL or progress.whole_input_checked:
         return None
     try:
         return ParentResults(services, batch, progress, skipped)

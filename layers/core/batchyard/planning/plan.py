@@ -2,30 +2,31 @@
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, Final
 
 import msgspec
 
 from batchyard.domain import object_keys, statuses
-from batchyard.domain.batch import SKIP, Batch, BatchError, BatchNext, Counts, InputObject
-from batchyard.domain.errors import BatchyardError, NotFound
+from batchyard.domain.batch import SKIP, Batch, BatchError, BatchNext, InputObject
+from batchyard.domain.errors import BatchyardError, NotFound, UploadGone
 from batchyard.domain.step import OutOfTime, TimeBudget, fits_inline
 from batchyard.lines import file_kinds
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.observability import logger
+from batchyard.planning import plan_end
+from batchyard.planning.changed_lines import ChangedLines
 from batchyard.planning.decompress import Damaged, TooMuch, source_of
 from batchyard.planning.parent import CannotRetry, parent_of
-from batchyard.planning.preflight import all_lines, preflight, sum_up_targets, too_dear, unpriced
+from batchyard.planning.preflight import preflight, sum_up_targets, too_dear, unpriced
 from batchyard.planning.progress import PlanProgress, read_progress, write_progress
 from batchyard.planning.regroup import regroup, scattered
 from batchyard.planning.scan import InputScan
 from batchyard.planning.skipped import Skipped
 from batchyard.planning.splitting import ShardLimits
-from batchyard.planning.summary import Summary, report_unsent, write_summary
 from batchyard.planning.whole_input import check_whole_input
 from batchyard.services import Services
 
-SHARDS: Final = "shards.json"
 UNKEPT_BUDGET: Final = "the monthly budget of its tenant"
 
 
@@ -48,6 +49,16 @@ def plan(
 
     When `seconds_left` runs low, the progress is written, and the next call, with `resume`, goes on from there.
     """
+    try:
+        return _plan(services, batch_id, seconds_left, resume=resume)
+    except UploadGone as error:  # of what was being written: an earlier call ended between that and its checkpoint
+        if not resume:
+            raise
+        logger.warning("plan is begun anew", batch_id=batch_id, reason=str(error))
+        return _plan(services, batch_id, seconds_left, resume=False)
+
+
+def _plan(services: Services, batch_id: str, seconds_left: Callable[[], float], *, resume: bool) -> Planned:
     batch = services.batch_store.batch(batch_id)
     if not batch.ended and batch.in_progress_at is None:
         fresh = PlanProgress(asked_endpoint=batch.endpoint, on_invalid=batch.on_invalid, metered=batch.estimated)
@@ -58,14 +69,14 @@ def plan(
             return _planned(services, batch, BatchNext.PLAN)
         batch = services.batch_store.batch(batch_id)
         if not _fits(progress, batch):  # the request changed during the scan
-            return plan(services, batch_id, seconds_left=seconds_left)
+            return _plan(services, batch_id, seconds_left, resume=False)
         found = _estimate(services, batch, progress) if batch.estimated and not progress.unreadable else {}
         accepted = _may_run(progress) or (batch.dry_run and not progress.unreadable)
-        batch = _accept(services, batch, progress, found) if accepted else _refuse(services, batch, progress, found)
+        batch = plan_end.end(services, batch, progress, found, accepted=accepted)
     if batch.status == statuses.IN_PROGRESS:  # announced twice rather than never, if the last call ended before this
         services.event_bus.announce(batch)
     if batch.status == statuses.FAILED and batch.in_progress_at is None:
-        _announce_refusal(services, batch)
+        plan_end.announce_refusal(services, batch)
     return _planned(services, batch, _next(services, batch))
 
 
@@ -105,7 +116,7 @@ def _estimate(services: Services, batch: Batch, progress: PlanProgress) -> dict[
 
 
 def _planned(services: Services, batch: Batch, following: BatchNext) -> Planned:
-    where = {"bucket": services.settings.bucket, "key": object_keys.plan(batch.batch_id, SHARDS)}
+    where = {"bucket": services.settings.bucket, "key": plan_end.list_of_shards(batch.batch_id)}
     return Planned(batch.batch_id, following, services.settings.max_concurrent_shards, max(0, batch.shards - 1), where)
 
 
@@ -119,12 +130,10 @@ def _scan(services: Services, batch: Batch, progress: PlanProgress, seconds_left
         scan.parent = parent_of(services, batch, progress, skipped)
         if wrong_kind := _wrong_kind(services, batch, source, progress):
             return _refuse_whole(scan, wrong_kind)
-        for full in scan.take(services.bucket.chunks(source, progress.offset)):
-            if full is not None:
-                _write(services, batch, full, progress)
-            else:
-                budget.check()
-        _finish(services, batch, source, scan, skipped, budget)
+        _read(services, batch, source, scan, budget)
+        _finish(services, batch, progress.retry.changed or source, scan, skipped, budget)
+    except UploadGone:  # it is none of the input
+        raise
     except NotFound as error:
         logger.warning("input gone", batch_id=batch.batch_id, reason=str(error))
         return _refuse_lost(scan, f"The input {batch.input.uri} was deleted, replaced or cannot be read.")
@@ -137,6 +146,27 @@ def _scan(services: Services, batch: Batch, progress: PlanProgress, seconds_left
         _write_checkpoint(services, batch, scan, begun)
         return False
     return True
+
+
+def _read(services: Services, batch: Batch, source: InputObject, scan: InputScan, budget: TimeBudget) -> None:
+    """Read the input to its end; raises OutOfTime between two lines."""
+    with ChangedLines(services, batch, scan.progress) if batch.retry_body else nullcontext() as scan.changed:
+        for full in scan.take(services.bucket.chunks(source, scan.progress.offset)):
+            if full is not None:
+                _write(services, batch, full, scan.progress)
+            else:
+                _check(budget, scan)
+        if scan.changed is not None:
+            scan.changed.complete()
+
+
+def _check(budget: TimeBudget, scan: InputScan) -> None:
+    try:
+        budget.check()
+    except OutOfTime:
+        if scan.changed is not None:
+            scan.changed.suspend()
+        raise
 
 
 def _shard_limits(services: Services) -> ShardLimits:
@@ -205,41 +235,3 @@ def _write_checkpoint(services: Services, batch: Batch, scan: InputScan, begun: 
     progress.open_shards = [] if progress.whole_input_checked else [shard.packed() for shard in scan.open_shards()]
     write_progress(services, batch.batch_id, progress)
     logger.info("plan goes on in another invocation", batch_id=batch.batch_id, offset=progress.offset)
-
-
-def _refuse(services: Services, batch: Batch, progress: PlanProgress, found: dict[str, Any]) -> Batch:
-    given = {"errors": progress.errors, "errors_total": progress.errors_total, **found}
-    refused = services.batch_store.move_batch(batch.batch_id, statuses.FAILED, services.now(), **given)
-    return refused or services.batch_store.batch(batch.batch_id)
-
-
-def _announce_refusal(services: Services, batch: Batch) -> None:
-    """Write the report of a refused batch and announce the batch; twice rather than never, if the last call ended before."""
-    report_unsent(services, batch)
-    services.event_bus.announce(batch)
-
-
-def _accept(services: Services, batch: Batch, progress: PlanProgress, estimate: dict[str, Any]) -> Batch:
-    model = next(iter(progress.models)) if len(progress.models) == 1 else None
-    retry = progress.retry
-    summary = Summary(
-        progress.lines, progress.shards, progress.endpoint, model, progress.skipped_runs, progress.codes, retry.taken_runs
-    )  # fmt: skip
-    emptied_shards = set(progress.emptied_shards)
-    listed = msgspec.json.encode(
-        [{"shard": number} for number in range(summary.shards) if number not in emptied_shards]
-    )
-    services.bucket.put(object_keys.plan(batch.batch_id, SHARDS), listed)
-    write_summary(services, batch.batch_id, summary)
-    found = {
-        "counts": Counts(all_lines(progress))
-        if batch.dry_run
-        else Counts(summary.lines, retry.taken, progress.skipped_lines),
-        "shards": summary.shards, "taken_over": retry.taken,
-        "endpoint": summary.endpoint, "model": summary.model, **estimate,
-    }  # fmt: skip
-    moved = services.batch_store.move_batch(batch.batch_id, statuses.IN_PROGRESS, services.now(), **found)
-    if moved is not None:
-        return moved
-    batch = services.batch_store.batch(batch.batch_id)  # it was cancelled, or ended, meanwhile
-    return batch if batch.ended else services.batch_store.change_batch(batch.batch_id, **found)

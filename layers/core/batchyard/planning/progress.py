@@ -13,6 +13,7 @@ from batchyard.planning.output_limits import OutputLimits
 from batchyard.services import Services
 
 PROGRESS: Final = "progress.msgpack"
+SHOWN_STRETCHES: Final = 1_000
 
 
 class TargetSize(msgspec.Struct):
@@ -27,6 +28,20 @@ class TargetSize(msgspec.Struct):
     bytes: int = 0
 
 
+class TakenRun(msgspec.Struct, frozen=True, array_like=True):
+    """A run of answers that are taken over: its first and last position, its answers, and where they lie in the copy."""
+
+    first: int
+    last: int
+    count: int
+    #: The byte of the copy at which the run begins.
+    start: int
+    #: Bytes.
+    size: int
+    #: Of all its answers; 0 if lines that are not of the run lie between.
+    crc32: int
+
+
 class RetryProgress(msgspec.Struct):
     """How far the results of the batch that is retried are read beside the input."""
 
@@ -36,9 +51,33 @@ class RetryProgress(msgspec.Struct):
     #: The byte of each copy from which the reading goes on.
     output_offset: int = 0
     errors_offset: int = 0
-    #: Answers that are taken over, and the first position and the count of each run of them.
+    #: Answers that are taken over, and the runs of them.
     taken: int = 0
-    taken_runs: list[tuple[int, int]] = []
+    taken_runs: list[TakenRun] = []
+    #: The positions of lines that are sent: the first and the last one of each stretch, and how many stretches there are.
+    sent: list[tuple[int, int]] = []
+    sent_stretches: int = 0
+    sent_lines: int = 0
+    sent_last: int = -2
+    #: How far the changed lines are written; None when none are, or all of them.
+    changing: Begun | None = None
+    #: Bytes of the changed lines, and those that are counted toward what the tenant stores.
+    changed_bytes: int = 0
+    changed_counted: int = 0
+    #: The changed lines, complete.
+    changed: InputObject | None = None
+
+    def note_sent(self, position: int) -> None:
+        """Note that the line at this position is sent; positions ascend. The first thousand stretches are kept."""
+        self.sent_lines += 1
+        if position == self.sent_last + 1:
+            if self.sent_stretches == len(self.sent):
+                self.sent[-1] = self.sent[-1][0], position
+        else:
+            self.sent_stretches += 1
+            if len(self.sent) < SHOWN_STRETCHES:
+                self.sent.append((position, position))
+        self.sent_last = position
 
 
 class PlanProgress(msgspec.Struct, kw_only=True):

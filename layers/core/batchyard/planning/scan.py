@@ -27,6 +27,7 @@ from batchyard.planning.skipped import Skipped
 from batchyard.planning.splitting import MOST_TARGETS, ShardLimits, Splitter
 
 if TYPE_CHECKING:
+    from batchyard.planning.changed_lines import ChangedLines
     from batchyard.planning.parent import ParentResults
 
 LONGEST_LINE: Final = 16 * 1024 * 1024
@@ -47,6 +48,7 @@ class InputScan:
         """
         self._skipped = skipped
         self.parent: ParentResults | None = None  # only of a retry
+        self.changed: ChangedLines | None = None  # only of a retry that changes bodies
         self.progress = progress
         self._meter = Meter(progress.output_limits) if progress.metered else None
         self._endpoint = endpoint
@@ -90,7 +92,7 @@ class InputScan:
 
     def _take_alike(self, block: LineBlock) -> bool:
         """Take lines that are all good and have the target of the last line, as nearly all have; False if some are not."""
-        if self._latest is None or self._meter is not None or self.parent is not None:
+        if self._latest is None or self._meter or self.parent or self.changed:
             return False
         custom_ids = parse_alike(block.lines, *self._latest)
         if custom_ids is None or not self._splitter.add_alike(
@@ -111,9 +113,21 @@ class InputScan:
                 pass
             elif size > self._longest:
                 self._refuse(too_long(size, self._longest), None)
-            else:
+            elif self.changed is None:
                 yield from self._take_line(text, size)
+            else:
+                yield from self._take_changed(self.changed, text)
             self.progress.offset += size
+
+    def _take_changed(self, lines: "ChangedLines", text: bytes) -> Iterator[ShardLines]:
+        """Take a line as the retry changes it; it is checked as any line, and written if it is good."""
+        changed, before = lines.changed(text), self.progress.lines - self.progress.skipped_lines
+        if len(changed) > self._longest:
+            self._refuse(too_long(len(changed), self._longest), text)
+            return
+        yield from self._take_line(changed, len(changed))
+        if self.progress.lines - self.progress.skipped_lines > before:
+            lines.write(changed)
 
     def _take_line(self, text: bytes, size: int) -> Iterator[ShardLines]:
         line = self._parsed(text)
@@ -136,7 +150,8 @@ class InputScan:
             yield closed
 
     def _place(self, number: int) -> Place:
-        return Place(self.progress.lines, number, self.progress.offset)
+        offset = self.progress.offset if self.changed is None else self.changed.offset
+        return Place(self.progress.lines, number, offset)
 
     def _refuse(self, error: BatchError, text: bytes | None) -> None:
         """Note a bad line; a skipped line keeps its position among the others."""

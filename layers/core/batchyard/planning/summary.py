@@ -6,7 +6,8 @@ import msgspec
 
 from batchyard.costs.cost import Cost
 from batchyard.domain import object_keys
-from batchyard.domain.batch import Batch, shape
+from batchyard.domain.batch import Batch, InputObject, shape
+from batchyard.planning.progress import TakenRun
 from batchyard.services import Services
 
 SUMMARY: Final = "summary.msgpack"
@@ -26,8 +27,13 @@ class Summary(msgspec.Struct, frozen=True):
     skipped_runs: list[tuple[int, int]] = []
     #: Skipped lines by their error.
     codes: dict[str, int] = {}
-    #: The first position and the count of lines of each run of answers that are taken over.
-    taken_runs: list[tuple[int, int]] = []
+    #: The runs of answers that are taken over, and the copy that holds them.
+    taken_runs: list[TakenRun] = []
+    taken_from: InputObject | None = None
+    #: Of a retry: the positions of lines that are sent, and how many stretches of them there are.
+    sent: list[tuple[int, int]] = []
+    sent_stretches: int = 0
+    sent_lines: int = 0
 
 
 def read_summary(services: Services, batch_id: str) -> Summary:

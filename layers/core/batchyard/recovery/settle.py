@@ -3,7 +3,7 @@
 from operator import methodcaller
 
 from batch_client import NotFoundError
-from batchyard.domain.batch import Batch
+from batchyard.domain.batch import Batch, InputObject
 from batchyard.domain.shard import Shard, with_attempt_members, with_members
 from batchyard.domain.statuses import PROVIDER_ENDING
 from batchyard.observability import logger
@@ -11,10 +11,13 @@ from batchyard.recovery.ownership import LATEST_RECORD, LONGEST_AT_PROVIDER
 from batchyard.recovery.sweep_run import SweepRun
 from batchyard.shards import provider_files
 
+COPIES = ("source", "changed")  # the unpacked input, and the lines that a retry changed
+
 
 def settle(run: SweepRun, batch: Batch) -> None:
     """Cancel and delete what the batch has left; the sweep comes back until nothing is left."""
-    _remove_unpacked(run, batch)
+    for name in COPIES:
+        _remove_copy(run, batch, name)
     age = run.services.now() - max(batch.completed_at or 0, batch.failed_at or 0, batch.cancelled_at or 0)
     if run.unreachable:
         return
@@ -27,15 +30,16 @@ def settle(run: SweepRun, batch: Batch) -> None:
     run.count("BatchesSettled", batch_id=batch.batch_id)
 
 
-def _remove_unpacked(run: SweepRun, batch: Batch) -> None:
-    """Remove the unpacked copy of the input for good; nobody reads it any more, and it counts no more."""
-    services, source = run.services, batch.source
-    if source is None:
+def _remove_copy(run: SweepRun, batch: Batch, name: str) -> None:
+    """Remove a copy of the input for good; nobody reads it any more, and it counts no more."""
+    copy: InputObject | None = getattr(batch, name)
+    if copy is None:
         return
-    services.file_bucket.remove(source.key, source.version_id or "null")
-    if services.sweep_store.forget_source(batch.batch_id):
-        services.quota_store.give_back(batch.tenant, source.size, services.now())
-        run.count("UnpackedInputsRemoved", batch_id=batch.batch_id, bytes=source.size)
+    services = run.services
+    services.file_bucket.remove(copy.key, copy.version_id or "null")
+    if services.sweep_store.forget_copy(batch.batch_id, name):
+        services.quota_store.give_back(batch.tenant, copy.size, services.now())
+        run.count("UnpackedInputsRemoved", batch_id=batch.batch_id, bytes=copy.size)
 
 
 def _settle_shards(run: SweepRun, batch: Batch) -> bool:

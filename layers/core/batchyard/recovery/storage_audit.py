@@ -52,7 +52,7 @@ def _sizes(run: SweepRun, tenant: str) -> Iterator[int]:
         if file.there(now) or (came and object_keys.owner_of_file(file.key)):
             yield _stored_bytes(run, file)
     for batch in services.batch_store.open_of(tenant):
-        yield batch.source.size if batch.source else 0
+        yield sum(copy.size for copy in (batch.source, batch.changed) if copy)
     for upload in services.upload_store.stored(tenant, now):
         yield upload.bytes_at(now)
 

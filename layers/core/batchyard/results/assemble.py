@@ -55,7 +55,7 @@ def _finish(services: Services, batch: Batch, seconds_left: Callable[[], float])
     summary = read_summary(services, batch.batch_id)
     shards = list(_shards(services, batch, summary.shards))
     skipped_runs = skipped.runs(services.bucket, batch.batch_id, summary.skipped_runs)
-    taken_runs = taken_over.runs(services.bucket, batch.batch_id, summary.taken_runs)
+    taken_runs = taken_over.runs(services.bucket, batch.batch_id, summary.taken_runs, summary.taken_from)
     written = write_results(services, batch, shards, skipped_runs, taken_runs, TimeBudget(seconds_left))
     if written is None:
         return batch

@@ -13,6 +13,7 @@ from batchyard.domain.errors import BatchyardError, NotFound, UploadGone
 from batchyard.domain.shard import Shard
 from batchyard.domain.step import OutOfTime, TimeBudget
 from batchyard.observability import logger
+from batchyard.planning.taken_over import Taken
 from batchyard.results.join import Result, Results, ResultsProgress, SkippedRuns, Tally
 from batchyard.services import Services
 
@@ -32,7 +33,7 @@ def write_results(
     batch: Batch,
     shards: list[Shard],
     skipped_runs: SkippedRuns,
-    taken_runs: SkippedRuns,
+    taken_runs: list[Taken],
     budget: TimeBudget,
 ) -> Written | None:
     """Write the results, or go on where the last invocation stopped; None when time ran out."""

@@ -1,6 +1,6 @@
 """The results of a batch: the outcome of every line, in input order, from the runs that the shards left."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -13,8 +13,9 @@ from batchyard.domain.attempt import Attempt
 from batchyard.domain.batch import InputObject
 from batchyard.domain.shard import Shard
 from batchyard.domain.step import TimeBudget
-from batchyard.lines.merging import NOWHERE, MergeInput, merged
+from batchyard.lines.merging import NOWHERE, MergeInput, RunBlock, Stretch, merged
 from batchyard.lines.runs import Run
+from batchyard.planning.taken_over import Taken
 from batchyard.shards.unanswered_lines import put_unanswered, unanswered_key
 
 SkippedRuns = list[tuple[int, Run]]
@@ -96,6 +97,20 @@ class RunSlice(NamedTuple):
         return MergeInput(self.first, self.last, blocks)
 
 
+class StretchSlice(NamedTuple):
+    """Lines from position `first` to `last` without a gap, which S3 copies."""
+
+    stretch: Stretch
+    first: int
+    last: int
+    whole: bool = False
+
+    def merge_input(self, _: int) -> MergeInput:
+        """Make an input to merge."""
+        block = RunBlock(range(self.first, self.last + 1), (), b"", self.stretch)
+        return MergeInput(self.first, self.last, lambda _: iter([block]))
+
+
 class Results:
     """Write the outcome of every line to one of the two results, in input order, with the memory of a shard."""
 
@@ -104,14 +119,14 @@ class Results:
         bucket: Bucket,
         shards: Iterable[Shard],
         skipped_runs: SkippedRuns,
-        taken_runs: SkippedRuns,
+        taken_runs: list[Taken],
         progress: ResultsProgress,
         budget: TimeBudget,
     ) -> None:
         """Go on from `progress`, and keep it up to date but for `output` and `errors`.
 
-        `skipped_runs` are the runs of skipped lines, and `taken_runs` those of answers that are taken over: both belong
-        to no shard. Each has its first position.
+        `skipped_runs` are the runs of skipped lines, each with its first position, and `taken_runs` the answers that are
+        taken over: both belong to no shard.
         """
         self._bucket, self._groups = bucket, [*groups(shards), []]
         self._skipped, self._taken = skipped_runs, taken_runs
@@ -135,7 +150,7 @@ class Results:
                 progress.tally.count(put_unanswered(self._bucket, shard))
             progress.unanswered_shards += 1
         if not progress.output_written:
-            self._append(output, [*self._output(group), *_between(self._taken, *bounds)])
+            self._append(output, [*self._output(group), *_taken_between(self._taken, *bounds)])
             self._move_on(output_written=True)
         self._append(errors, [*self._errors(group), *_between(self._skipped, *bounds)])
         self._move_on(output_written=False)
@@ -145,14 +160,17 @@ class Results:
     def _move_on(self, *, output_written: bool) -> None:
         self._progress.output_written, self._progress.after, self._progress.copied = output_written, -1, 0
 
-    def _append(self, writer: Writer, slices: list[RunSlice]) -> None:
+    def _append(self, writer: Writer, slices: Sequence[RunSlice | StretchSlice]) -> None:
         """Append lines to a result; one whole run is copied, as its lines are in order."""
-        if len(slices) == 1 and slices[0].whole:
+        if len(slices) == 1 and isinstance(slices[0], RunSlice) and slices[0].whole:
             self._copy(writer, slices[0].run)
             return
         after = self._progress.after
         for lines in merged(each.merge_input(after) for each in slices if each.last > after):
-            writer.write(lines.data)
+            if lines.stretch is None:
+                writer.write(lines.data)
+            else:
+                writer.copy_range(*lines.stretch[:4])
             self._count(lines.lines)
             self._progress.after = lines.last
             self._budget.check()
@@ -197,4 +215,15 @@ def _between(runs: SkippedRuns, before: int, last: int) -> list[RunSlice]:
         RunSlice(run, max(first, before + 1), min(run.last, last), whole=False)
         for first, run in runs
         if first <= last and run.last > before
+    ]
+
+
+def _taken_between(taken_runs: list[Taken], before: int, last: int) -> list[RunSlice | StretchSlice]:
+    """Find the answers that are taken over there; a group ends at a line that is sent, so never within a stretch."""
+    return [
+        StretchSlice(taken.lines, taken.first, taken.last)
+        if isinstance(taken.lines, Stretch)
+        else RunSlice(taken.lines, max(taken.first, before + 1), min(taken.last, last), whole=False)
+        for taken in taken_runs
+        if taken.first <= last and taken.last > before
     ]

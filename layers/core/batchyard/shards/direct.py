@@ -155,7 +155,7 @@ class _Tail:
             self._keep(index, line)
 
     def _bodies(self, ordinals: "array[int]") -> Iterator[bytes]:
-        source = self._lines.source or self._turn.batch.source or self._turn.batch.input
+        source = self._lines.source or self._turn.batch.lines_in
         data, at = b"".join(ByteRanges(self._services.bucket, source, list(self._lines.ranges(ordinals)))), 0
         for ordinal in ordinals:
             size = self._lines.sizes[ordinal]

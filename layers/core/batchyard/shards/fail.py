@@ -10,7 +10,7 @@ from batchyard.domain.step import Next
 from batchyard.observability import logger, publish
 from batchyard.services import Services
 from batchyard.shards import token_room
-from batchyard.shards.turn import announce_pause, open_shard
+from batchyard.shards.turn import announce_done, announce_pause, open_shard
 
 LONGEST_CAUSE: Final = 500
 # An alarm is on this metric. It is published after the record, and once more when the record is made again.
@@ -66,6 +66,7 @@ def fail_shard(services: Services, batch_id: str, number: int, error: dict[str, 
         announce_pause(services, services.batch_store.batch(batch_id))
     publish(GIVEN_UP)
     token_room.release_ended(services, shard)
+    announce_done(services, services.batch_store.batch(batch_id), shard)
     services.cancel_function.invoke({"batch_id": batch_id})
     return Next.DONE if shard.done else Next.CONTINUE
 

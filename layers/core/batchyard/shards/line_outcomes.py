@@ -85,7 +85,7 @@ class AttemptOutcome:
 
     def _requests(self, turn: Turn, indexes: list[int]) -> Iterator[bytes]:
         """Yield each of these requests, read from the input; nothing for all the rest if that is gone."""
-        source = self._lines.source or turn.batch.source or turn.batch.input
+        source = self._lines.source or turn.batch.lines_in
         ordinals = array("I", (self._sent.ordinals[index] for index in indexes))
         whole = ByteRanges(turn.services.bucket, source, list(self._lines.ranges(ordinals)))
         try:

@@ -6,7 +6,7 @@ from batchyard.domain.step import MOST_TURNS, Next, Step
 from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.shards import provider_files, token_room
-from batchyard.shards.turn import Turn, open_shard
+from batchyard.shards.turn import Turn, announce_done, open_shard
 
 
 def play(services: Services, step: Step, do: Callable[[Turn], Step]) -> Step:
@@ -20,6 +20,7 @@ def play(services: Services, step: Step, do: Callable[[Turn], Step]) -> Step:
     _clean_up(turn)  # if the last step was cut off before it could
     following = _play(turn, do)
     _clean_up(turn)
+    announce_done(services, batch, turn.shard)
     return following
 
 

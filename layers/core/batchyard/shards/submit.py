@@ -183,7 +183,7 @@ class _Submission:
         if shard.file_id is not None:
             self._call = f"GET /files/{shard.file_id}"
             return provider_files.wait_for(turn, shard.file_id) if shard.file_pending_since else 0
-        source = self._lines.source or turn.batch.source or turn.batch.input
+        source = self._lines.source or turn.batch.lines_in
         body = ByteRanges(self._services.bucket, source, list(self._lines.ranges(ordinals)))
         place = shard.batch_id, shard.shard, turn.attempt.number
         name = object_keys.provider_filename(*place, self._services.settings.stack)

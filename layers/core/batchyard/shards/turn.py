@@ -102,6 +102,13 @@ class Turn:
         announce_pause(self.services, self.services.batch_store.batch(self.shard.batch_id))
 
 
+def announce_done(services: Services, batch: Batch, shard: Shard) -> None:
+    """Tell the bus that the shard is done, and record that it was told: once more rather than never, if we end between."""
+    if shard.done and not shard.told_done:
+        services.event_bus.announce_shard(batch, shard)
+        services.batch_store.save_shard(shard, with_members(shard, told_done=True))
+
+
 def open_shard(services: Services, batch: Batch, number: int) -> Shard:
     """Record a shard of which nothing was sent yet."""
     lines = ShardLines.read(services.bucket, batch.batch_id, number)

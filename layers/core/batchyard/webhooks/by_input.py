@@ -21,7 +21,7 @@ def point(services: Services, batch: Mapping[str, Any]) -> str | None:
     """
     source = str(batch["input_file_id"]).removeprefix(f"s3://{services.settings.bucket}/")
     key = object_keys.by_input(batch["tenant"], source)
-    if not source.startswith(object_keys.INBOX):
+    if not source.startswith(object_keys.INBOX) or _hides_results(batch):
         return None
     if len(key.encode("utf-8", "replace")) > LONGEST_KEY:
         logger.warning("the key is too long to point to its results", batch_id=batch["id"])
@@ -38,6 +38,11 @@ def point(services: Services, batch: Mapping[str, Any]) -> str | None:
         else:
             return key
     raise StaleRecord(f"{key} is written by others all the time")
+
+
+def _hides_results(batch: Mapping[str, Any]) -> bool:
+    """Tell whether the batch is a retry without results, as a dry run: those of the batch that it retries still stand."""
+    return bool(batch.get("retry_of")) and not any((batch.get("results") or {}).values())
 
 
 def _pointer(services: Services, batch: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from batchyard.domain import object_keys
 from batchyard.domain.batch import REFUSE, SKIP
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
-from batchyard.planning.plan import SHARDS, plan
+from batchyard.planning.plan import plan
+from batchyard.planning.plan_end import SHARDS
 from batchyard.planning.skipped import runs
 from batchyard.planning.summary import read_summary
 from tests.fakes.batches import BATCH_ID, batch

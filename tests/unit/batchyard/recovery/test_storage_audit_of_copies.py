@@ -37,7 +37,7 @@ def packed() -> MemoryServices:
     services.batch_store.create_batch(other)
     services.bucket.put("work/other/plan/input.jsonl", b"x" * OTHERS)
     source = services.bucket.head("work/other/plan/input.jsonl")[0]
-    services.batch_store.keep_source(other.batch_id, source)
+    services.batch_store.keep_copy(other.batch_id, source=source)
     services.quota_store.count("default", OTHERS, services.now())
     services.wait(DAY)
     return services

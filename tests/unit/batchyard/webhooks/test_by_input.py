@@ -96,3 +96,13 @@ def test_what_no_upload_made_or_has_no_room_in_a_key_gets_none(source: str) -> N
     services = MemoryServices()
     assert point(services, ended(input_file_id=source)) is None
     assert services.bucket.stored == {}
+
+
+def test_a_retry_stands_there_only_if_it_has_results() -> None:
+    services = MemoryServices()
+    point(services, ended())
+    nothing = {"output.jsonl": None, "errors.jsonl": None}
+    assert point(services, ended("batch_dry", created_at=NOW + 1, retry_of=BATCH_ID, results=nothing)) is None
+    assert read(services)["batch_id"] == BATCH_ID
+    point(services, ended("batch_new", created_at=NOW + 2, retry_of=BATCH_ID))
+    assert read(services)["batch_id"] == "batch_new"

@@ -1,0 +1,63 @@
+"""How a plan ends: the batch is accepted, or refused with its errors."""
+
+from typing import Any, Final
+
+import msgspec
+
+from batchyard.domain import object_keys, statuses
+from batchyard.domain.batch import Batch, Counts
+from batchyard.planning.preflight import all_lines
+from batchyard.planning.progress import PlanProgress
+from batchyard.planning.summary import Summary, report_unsent, write_summary
+from batchyard.services import Services
+
+SHARDS: Final = "shards.json"
+
+
+def list_of_shards(batch_id: str) -> str:
+    """Name the list of a batch's shards."""
+    return object_keys.plan(batch_id, SHARDS)
+
+
+def end(services: Services, batch: Batch, progress: PlanProgress, found: dict[str, Any], *, accepted: bool) -> Batch:
+    """Record how the plan ends, with what it found; return the batch as recorded."""
+    return (_accept if accepted else _refuse)(services, batch, progress, found)
+
+
+def _refuse(services: Services, batch: Batch, progress: PlanProgress, found: dict[str, Any]) -> Batch:
+    given = {"errors": progress.errors, "errors_total": progress.errors_total, **found}
+    refused = services.batch_store.move_batch(batch.batch_id, statuses.FAILED, services.now(), **given)
+    return refused or services.batch_store.batch(batch.batch_id)
+
+
+def announce_refusal(services: Services, batch: Batch) -> None:
+    """Write the report of a refused batch and announce the batch; twice rather than never, if the last call ended before."""
+    report_unsent(services, batch)
+    services.event_bus.announce(batch)
+
+
+def _accept(services: Services, batch: Batch, progress: PlanProgress, estimate: dict[str, Any]) -> Batch:
+    model = next(iter(progress.models)) if len(progress.models) == 1 else None
+    retry = progress.retry
+    summary = Summary(
+        progress.lines, progress.shards, progress.endpoint, model, progress.skipped_runs, progress.codes,
+        retry.taken_runs, retry.output, retry.sent, retry.sent_stretches, retry.sent_lines,
+    )  # fmt: skip
+    emptied_shards = set(progress.emptied_shards)
+    listed = msgspec.json.encode(
+        [{"shard": number} for number in range(summary.shards) if number not in emptied_shards]
+    )
+    services.bucket.put(list_of_shards(batch.batch_id), listed)
+    write_summary(services, batch.batch_id, summary)
+    found = {
+        "counts": Counts(all_lines(progress))
+        if batch.dry_run
+        else Counts(summary.lines, retry.taken, progress.skipped_lines),
+        "shards": summary.shards, "taken_over": retry.taken,
+        "endpoint": summary.endpoint, "model": summary.model, **estimate,
+    }  # fmt: skip
+    moved = services.batch_store.move_batch(batch.batch_id, statuses.IN_PROGRESS, services.now(), **found)
+    if moved is not None:
+        return moved
+    batch = services.batch_store.batch(batch.batch_id)  # it was cancelled, or ended, meanwhile
+    return batch if batch.ended else services.batch_store.change_batch(batch.batch_id, **found)

@@ -1,0 +1,86 @@
+"""Retry of an ended batch: a new batch of the same input, which sends again what has no good answer."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from batchyard.domain import nesting, statuses
+from batchyard.domain.batch import RETRY_ALL, RETRY_ERRORS, RETRY_LINES, Batch, BatchError
+from batchyard.planning import new_batch, options
+from batchyard.services import Services
+
+LONGEST_BODY: Final = 16_384  # bytes of a merge patch; it stands in the record of the batch and in its events
+NOTHING: Final = "nothing_to_retry"
+
+
+def wrong(lines: object, body: object) -> BatchError | None:
+    """Say what of `lines` and `body` cannot be followed, if anything."""
+    if lines is not None and lines not in RETRY_LINES:
+        known = ", ".join(f"'{each}'" for each in RETRY_LINES)
+        return BatchError("invalid_value", f"Invalid value: lines must be one of {known}.", "lines")
+    if body is None:
+        return None
+    if not isinstance(body, dict) or not body:
+        message = "'body' must be a JSON object with the members of the request bodies to change: a JSON merge patch."
+        return BatchError("invalid_type", message, "body")
+    if "model" in body and not (isinstance(body["model"], str) and body["model"]):
+        return BatchError(
+            "invalid_type", "'body.model' must be the name of a model. It cannot be removed.", "body.model"
+        )
+    if body.get("stream"):
+        message = "A batch cannot stream. Remove `stream` from 'body'."
+        return BatchError("streaming_unsupported", message, "body.stream")
+    if len(nesting.encode(body)) > LONGEST_BODY:
+        message = f"'body' is longer than {LONGEST_BODY:,} bytes of JSON. Create a batch of lines with the long text."
+        return BatchError("string_above_max_length", message, "body")
+    return None
+
+
+def nothing_to_retry(parent: Batch, lines: str) -> str | None:
+    """Say why no line of an ended batch can be sent again, by its record; None if some may be."""
+    if parent.dry_run:
+        return "it was a dry run, which sent nothing. Create a batch without dry_run"
+    if lines == RETRY_ALL:
+        return None
+    if parent.status == statuses.FAILED and parent.in_progress_at is None:
+        return "its input was refused and nothing was sent. Correct the input and create a batch"
+    if parent.output_file_id is None and parent.error_file_id is None:
+        return "it ended without results. Retry its lines 'all', or create the batch again"
+    return "every line succeeded" if parent.error_file_id is None else None
+
+
+def running(services: Services, parent: Batch) -> Batch | None:
+    """Return the retry of the parent that runs; None if none does. Two would pay for the same lines."""
+    latest = services.batch_store.find_batch(parent.retried_by) if parent.retried_by else None
+    return None if latest is None or latest.ended else latest
+
+
+def build(services: Services, batch_id: str, parent: Batch, asked: Mapping[str, Any], **members: Any) -> Batch:  # noqa: ANN401 - members of Batch
+    """Build the record of a retry. `asked` are `lines`, `body` and options; what is not there is as with the parent.
+
+    Lines that ran passed the check of their endpoint, so the lines decide the endpoint here.
+    """
+    lines, body = asked.get("lines") or RETRY_ERRORS, asked.get("body")
+    usual = {
+        "on_invalid": parent.on_invalid, "accept": parent.accept, "metadata": parent.metadata,
+        "output_expires_after": parent.output_expires_after, "input_file_id": parent.input_file_id,
+    }  # fmt: skip
+    own = {
+        "retry_of": parent.batch_id, "retry_lines": lines, "retry_body": nesting.encode(body) if body else None,
+        "history": [] if lines == RETRY_ALL else history(parent),
+    }  # fmt: skip
+    window = members.pop("completion_window", parent.completion_window)
+    given = {**usual, **options.of_body(asked), **members, **own}
+    return new_batch.build(services, batch_id, parent.tenant, parent.input, window, **given)
+
+
+def history(batch: Batch) -> list[tuple[str, int]]:
+    """Tell how many answers with success of a batch are whose; the eldest batch comes first."""
+    own = batch.counts.completed - batch.taken_over
+    return [*batch.history, (batch.batch_id, own)] if own > 0 else batch.history
+
+
+def create(services: Services, batch: Batch, parent: Batch) -> bool:
+    """Record a retry; False if its id is taken, or the parent has got another retry since it was read."""
+    if batch.dry_run:
+        return services.batch_store.create_batch(batch)
+    return services.batch_store.create_retry(batch, parent.retried_by)
