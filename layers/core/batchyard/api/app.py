@@ -15,7 +15,6 @@ from batchyard.observability import logger
 from batchyard.services import Services
 
 VERSION: Final = "2020-10-01"  # of OpenAI's API, as OpenAI's service names it
-OPEN: Final = {(route.method, route.path) for route in router.routes if not route.locked}
 
 
 def answer(event: dict[str, Any], request_id: str) -> dict[str, Any]:
@@ -30,10 +29,8 @@ def answer(event: dict[str, Any], request_id: str) -> dict[str, Any]:
 
 def _respond(request: Request) -> Response:
     try:
-        if (
-            request.method,
-            request.path,
-        ) not in OPEN:  # a path that is none needs a key, too: nobody else learns which are
+        # A path that is none needs a key, too: nobody else learns which paths there are.
+        if not router.is_open(request):
             request.tenant = _tenant(request.header("authorization"))
         route, parameters = router.find(request)
         answered = route.operation(request, **parameters)

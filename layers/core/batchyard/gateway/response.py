@@ -25,14 +25,13 @@ class Response(msgspec.Struct, frozen=True):
 
     body: bytes
     status: int = HTTPStatus.OK
-    #: The content type.
-    kind: str = JSON
+    content_type: str = JSON
     headers: Mapping[str, str] = {}
 
     def payload(self, headers: Mapping[str, str]) -> dict[str, Any]:
         """Return what API Gateway wants (payload format 2.0), with these headers, too; JSON goes as text, as it can be read."""
-        sent = {"Content-Type": self.kind, **self.headers, **headers}
-        readable = self.kind == JSON and "Content-Encoding" not in sent
+        sent = {"Content-Type": self.content_type, **self.headers, **headers}
+        readable = self.content_type == JSON and "Content-Encoding" not in sent
         text = self.body.decode() if readable else base64.b64encode(self.body).decode()
         return {"statusCode": int(self.status), "headers": sent, "body": text, "isBase64Encoded": not readable}
 
@@ -47,7 +46,7 @@ def refusal(error: ApiError) -> Response:
     return Response(msgspec.json.encode(error.envelope()), error.status, headers=dict(error.headers))
 
 
-def inline_or_elsewhere(content: Content, kind: str = "application/octet-stream") -> Response:
+def inline_or_elsewhere(content: Content, content_type: str = "application/octet-stream") -> Response:
     """Answer with bytes, or redirect the client to a URL; a client that does not follow is told that it must."""
     sent = {"Vary": "Accept-Encoding"}
     if content.data is None:
@@ -56,4 +55,4 @@ def inline_or_elsewhere(content: Content, kind: str = "application/octet-stream"
     sent["Content-Disposition"] = disposition(content.filename)
     if content.packed:
         sent["Content-Encoding"] = "gzip"
-    return Response(content.data, HTTPStatus.OK, kind, sent)
+    return Response(content.data, HTTPStatus.OK, content_type, sent)
