@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from batchyard import services
 from batchyard.api.api_keys import KeyCache
-from batchyard.api.routes import router
+from batchyard.api.more_routes import router
 from batchyard.domain.errors import ApiError
 from batchyard.gateway.request import Request
-from batchyard.gateway.response import Response, json_response, refusal
+from batchyard.gateway.response import Response, comparable, json_response, refusal
 from batchyard.observability import logger
 from batchyard.services import Services
 
@@ -42,7 +42,8 @@ def _respond(request: Request) -> Response:
     except Exception as error:  # noqa: BLE001 - logged; a client needs an answer
         logger.exception("request failed", error=type(error).__name__)
         return refusal(ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "The request failed on our side. Try again."))
-    return answered if isinstance(answered, Response) else json_response(answered)
+    response = answered if isinstance(answered, Response) else json_response(answered)
+    return comparable(response, request.header("if-none-match")) if request.method == "GET" else response
 
 
 def _tenant(authorization: str | None) -> str:

@@ -13,15 +13,17 @@ LARGEST_PUT: Final = 5_000_000_000  # bytes that S3 takes in one request
 LARGEST: Final = 5_000_000_000_000  # bytes of an object in S3
 MOST_LINKS: Final = 1_000  # each has less than 2 kB, and an answer holds 6 MB
 USUAL_PART: Final = 1_000_000_000  # bytes
+SMALLEST_PART: Final = 5 * 1024 * 1024  # bytes that S3 takes of any part but the last
 
 
 def presign_file(services: Services, tenant: str, body: object) -> dict[str, Any]:
     """Announce a file and return the URLs to which its bytes are PUT, in their order, within an hour."""
     wanted = upload_rules.check(body, LARGEST, "No object in S3 is larger.")
+    part = upload_rules.check_part_bytes(body, SMALLEST_PART, LARGEST_PUT)
     file_id = stored_file.file_id(secrets.token_hex(16))
     key = object_keys.file(tenant, file_id)
     with tenancy.room_for(services, tenant, wanted.bytes):
-        whole = wanted.bytes <= LARGEST_PUT
+        whole = wanted.bytes <= (part or LARGEST_PUT)
         multipart_id = None if whole else services.file_bucket.begin(key, wanted.life)
         file = stored_file.new(
             file_id, tenant, services.clock(), wanted.life, key=key, bytes=wanted.bytes, filename=wanted.filename,
@@ -29,7 +31,7 @@ def presign_file(services: Services, tenant: str, body: object) -> dict[str, Any
             link_until=services.now() + LINK_LIFE if whole else None,
         )  # fmt: skip
         services.file_store.keep(file)
-    return {**stored_file.shape(file), "upload": _upload(services, file, wanted.life)}
+    return {**stored_file.shape(file), "upload": _upload(services, file, wanted.life, part or USUAL_PART)}
 
 
 def refresh(services: Services, file: StoredFile) -> StoredFile:
@@ -47,7 +49,7 @@ def refresh(services: Services, file: StoredFile) -> StoredFile:
         return file
 
 
-def _upload(services: Services, file: StoredFile, life: int | None) -> dict[str, Any]:
+def _upload(services: Services, file: StoredFile, life: int | None, part: int) -> dict[str, Any]:
     if file.multipart_id is None:
         headers, urls, sizes = (
             services.file_bucket.put_headers(life),
@@ -55,7 +57,7 @@ def _upload(services: Services, file: StoredFile, life: int | None) -> dict[str,
             [file.bytes],
         )
     else:
-        headers, sizes = {}, _sizes(file.bytes)
+        headers, sizes = {}, _sizes(file.bytes, part)
         urls = [
             services.file_bucket.part_link(file, file.multipart_id, at, size) for at, size in enumerate(sizes, start=1)
         ]
@@ -63,7 +65,7 @@ def _upload(services: Services, file: StoredFile, life: int | None) -> dict[str,
     return {"method": "PUT", "headers": headers, "expires_at": services.now() + LINK_LIFE, "parts": parts}
 
 
-def _sizes(whole: int) -> list[int]:
-    """Cut a file into parts of one size; the last part has the rest."""
-    size = max(USUAL_PART, -(-whole // MOST_LINKS))
+def _sizes(whole: int, part: int) -> list[int]:
+    """Cut a file into parts of `part` bytes, or more where there would be too many; the last part has the rest."""
+    size = max(part, -(-whole // MOST_LINKS))
     return [min(size, whole - start) for start in range(0, whole, size)]

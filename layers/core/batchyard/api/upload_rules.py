@@ -30,6 +30,20 @@ def check(body: object, most: int, way_for_more: str) -> Wanted:
     return Wanted(filename, purpose, size, file_rules.check_life(body.get("expires_after"), purpose))
 
 
+def check_part_bytes(body: object, least: int, most: int) -> int | None:
+    """Return the size that a caller wishes its parts to have, None if it is absent; raises ApiError 400."""
+    size = body.get("part_bytes") if isinstance(body, dict) else None
+    if size is None:
+        return None
+    if not isinstance(size, int) or isinstance(size, bool):
+        raise invalid_request(BatchError("invalid_type", "'part_bytes' must be a whole number.", "part_bytes"))
+    if not least <= size <= most:
+        code = "integer_below_min_value" if size < least else "integer_above_max_value"
+        message = f"'part_bytes' must be from {least} to {most}, not {size}."
+        raise invalid_request(BatchError(code, message, "part_bytes"))
+    return size
+
+
 def text_of(body: object, name: str) -> str | None:
     """Return a member of a body that is text, None if it is absent; raises ApiError 400 for anything else."""
     value = body.get(name) if isinstance(body, dict) else None

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from batchyard.api import files
-from batchyard.api.presigned import LARGEST, LARGEST_PUT, MOST_LINKS, presign_file
+from batchyard.api.presigned import LARGEST, LARGEST_PUT, MOST_LINKS, SMALLEST_PART, presign_file
 from batchyard.domain.errors import ApiError
 from batchyard.domain.numbers import DAY
 from tests.fakes.services import MemoryServices
@@ -76,6 +76,27 @@ def test_more_than_one_request_carries_goes_in_parts_and_is_joined_when_it_is_as
     services.bucket.put(str(small.multipart_id), LINES)
     assert files.retrieve_file(services, "default", file["id"])["status"] == "processed"
     assert files.file_content(services, "default", file["id"]).data == LINES
+
+
+def test_parts_have_the_size_that_the_caller_wishes(services: MemoryServices) -> None:
+    file = announced(services, 20_000_000, part_bytes=8_000_000)
+    assert [part["bytes"] for part in file["upload"]["parts"]] == [8_000_000, 8_000_000, 4_000_000]
+    assert file["upload"]["headers"] == {}  # a part may be sent again
+    [whole] = announced(services, 8_000_000, part_bytes=8_000_000)["upload"]["parts"]
+    assert whole["bytes"] == 8_000_000
+
+
+def test_parts_grow_where_there_would_be_too_many() -> None:
+    parts = announced(MemoryServices(max_stored_bytes=0), 10**11, part_bytes=SMALLEST_PART)["upload"]["parts"]
+    assert len(parts) == MOST_LINKS
+
+
+@pytest.mark.parametrize("size", [SMALLEST_PART - 1, LARGEST_PUT + 1, "8", True, 1.5])
+def test_a_part_that_s3_would_not_take_is_refused(services: MemoryServices, size: Any) -> None:
+    with pytest.raises(ApiError) as caught:
+        announced(services, 20_000_000, part_bytes=size)
+    assert caught.value.param == "part_bytes"
+    assert not services.file_store.known
 
 
 def test_the_largest_file_has_as_many_links_as_an_answer_holds() -> None:
