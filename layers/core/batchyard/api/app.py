@@ -8,6 +8,7 @@ from typing import Any, Final
 from batchyard import services
 from batchyard.api.api_keys import KeyCache
 from batchyard.api.more_routes import router
+from batchyard.console import site
 from batchyard.domain.errors import ApiError
 from batchyard.gateway.request import Request
 from batchyard.gateway.response import Response, comparable, json_response, refusal
@@ -30,6 +31,8 @@ def answer(event: dict[str, Any], request_id: str) -> dict[str, Any]:
 
 def _respond(request: Request) -> Response:
     try:
+        if site.is_for(request.path):
+            return site.answer(request, services.current().bucket.origin)
         if (
             request.method,
             request.path,

@@ -1,0 +1,146 @@
+// A file goes straight to the bucket, in parts side by side, and goes on where it stopped, also after the page was loaded anew.
+
+import { ApiError, ConnectionLost, get, post } from "./api.js";
+
+const KEPT = "batchyard-upload";
+const PART = 8 * 1024 * 1024; // bytes; the API takes larger ones where there would be too many
+const SIDE_BY_SIDE = 4;
+const TRIES = 6;
+const SPARE = 120; // seconds that an address must still be good
+
+const markOf = (file) => `${file.name}|${file.size}|${file.lastModified}`;
+
+/** Return the upload that was begun in this tab and not finished; null if there is none, or its addresses are over. */
+export function begun() {
+  const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
+  if (!kept || kept.until < Date.now() / 1000 + SPARE) return null;
+  return { ...kept, sent: kept.parts.reduce((sum, part, at) => sum + (kept.done.includes(at) ? part.bytes : 0), 0) };
+}
+
+export const forget = () => sessionStorage.removeItem(KEPT);
+
+/** Send a file and return its id; `told` is called with the bytes that have gone. */
+export async function upload(file, told, signal) {
+  for (let turn = 0; ; turn += 1) {
+    const state = goesOn(file) ?? (await begin(file, signal));
+    try {
+      await sendAll(file, state, told, signal);
+      await arrived(state.id, signal);
+      forget();
+      return state.id;
+    } catch (error) {
+      if (!(error instanceof Expired) || turn > 1) throw error;
+      forget(); // the addresses are over: begin anew
+    }
+  }
+}
+
+class Expired extends Error {}
+
+function goesOn(file) {
+  const kept = begun();
+  return kept?.mark === markOf(file) ? kept : null;
+}
+
+async function begin(file, signal) {
+  const made = await post("uploads/presign", { filename: file.name, purpose: "batch", bytes: file.size, part_bytes: PART }, { signal });
+  const { parts, headers, expires_at: until } = made.upload;
+  const state = { mark: markOf(file), name: file.name, size: file.size, id: made.id, parts, headers, until, done: [] };
+  keep(state);
+  return state;
+}
+
+function keep(state) {
+  try {
+    sessionStorage.setItem(KEPT, JSON.stringify(state));
+  } catch (error) {
+    if (error.name !== "QuotaExceededError") throw error; // the addresses of a very large file: then a reload begins anew
+  }
+}
+
+async function sendAll(file, state, told, signal) {
+  const starts = [];
+  state.parts.reduce((start, part) => (starts.push(start), start + part.bytes), 0);
+  const gone = state.parts.map((part, at) => (state.done.includes(at) ? part.bytes : 0));
+  const tell = (at, size) => {
+    gone[at] = size;
+    told(gone.reduce((sum, each) => sum + each, 0));
+  };
+  const waiting = [...state.parts.keys()].filter((at) => !state.done.includes(at));
+  const stop = new AbortController();
+  const either = AbortSignal.any([signal, stop.signal]);
+  tell(0, gone[0]);
+  const worker = async () => {
+    for (let at = waiting.shift(); at !== undefined; at = waiting.shift()) {
+      const part = state.parts[at];
+      await sendPart(part.url, state.headers, file.slice(starts[at], starts[at] + part.bytes), (size) => tell(at, size), either);
+      state.done.push(at);
+      keep(state);
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: SIDE_BY_SIDE }, worker));
+  } finally {
+    stop.abort();
+  }
+}
+
+async function sendPart(url, headers, data, told, signal) {
+  for (let turn = 1; ; turn += 1) {
+    try {
+      return await put(url, headers, data, told, signal);
+    } catch (error) {
+      if (!(error instanceof ConnectionLost) || turn === TRIES) throw error;
+      await new Promise((done) => setTimeout(done, 500 * 2 ** turn));
+      signal.throwIfAborted();
+    }
+  }
+}
+
+function put(url, headers, data, told, signal) {
+  return new Promise((done, failed) => {
+    const request = new XMLHttpRequest(); // which tells how far it is
+    request.open("PUT", url);
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+    request.upload.onprogress = ({ loaded }) => told(loaded);
+    request.onload = () => {
+      if (request.status < 300 || request.status === 412) done(told(data.size)); // 412: it is there already, its answer was lost
+      else if (request.status === 403) failed(new Expired());
+      else if (request.status >= 500 || request.status === 429) failed(new ConnectionLost());
+      else failed(new ApiError(request.status, { message: `The bucket refused the file with status ${request.status}. Choose the file again.` }));
+    };
+    request.onerror = () => failed(new ConnectionLost());
+    signal.addEventListener("abort", () => {
+      request.abort();
+      failed(signal.reason);
+    });
+    request.send(data);
+  });
+}
+
+async function arrived(id, signal) {
+  const file = await get(`files/${id}`, { signal });
+  if (file.status !== "processed") throw new ApiError(400, { message: "Not all bytes have arrived. Choose the file again." });
+}
+
+/** Read the endpoint that the first line of a file is for; null where it cannot be read. */
+export async function endpointOf(file) {
+  try {
+    const text = file.name.endsWith(".gz") ? await unpackedStart(file) : await file.slice(0, 256 * 1024).text();
+    return JSON.parse(text.replace(/^\uFEFF/, "").split("\n").find((line) => line.trim()) ?? "").url ?? null;
+  } catch {
+    return null; // the check of the batch names what is wrong with the line
+  }
+}
+
+async function unpackedStart(file) {
+  const reader = file.stream().pipeThrough(new DecompressionStream("gzip")).pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  while (!text.includes("\n") && text.length < 1_000_000) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    text += value;
+  }
+  reader.cancel().catch(() => {}); // what follows is not wanted
+  return text;
+}
