@@ -14,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements.lock"
+FRONT = ROOT / "layers/client"  # the command `batchyard`, run from its source
 OLDEST_PYTHON = (3, 11)
 _TOLD_SECONDS = 15.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -50,7 +51,7 @@ def _stop(number: int, _frame: object) -> None:
 
 
 def _stamp() -> Path:
-    content = LOCK.read_bytes() + sys.version.encode() + str(ROOT).encode()
+    content = LOCK.read_bytes() + (FRONT / "pyproject.toml").read_bytes() + sys.version.encode() + str(ROOT).encode()
     return VENV / f"ready-{hashlib.sha256(content).hexdigest()[:16]}"
 
 
@@ -69,6 +70,8 @@ def _install() -> int:
     # most modules are never imported, and compiling all of them is half of the work
     if run([*pip, "--no-compile", "--require-hashes", "-r", str(LOCK)]):
         return _complain("The packages of requirements.lock could not be installed; pip says why above.")
+    if run([*pip, "--no-compile", "--no-deps", "--no-build-isolation", "--editable", str(FRONT)]):
+        return _complain(f"The command of {FRONT} could not be installed; pip says why above.")
     _stamp().touch()
     return 0
 

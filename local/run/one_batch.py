@@ -18,6 +18,7 @@ from local.run.reporting import Display
 from local.run.summary import exit_status, failed_by_input
 from local.stack.function_logs import save_logs
 from local.stack.running import TENANT, Stack
+from local.stack.up import same_command
 
 _POLL_SECONDS = 0.5
 _INTAKE_SECONDS = 60.0
@@ -42,7 +43,9 @@ def run_batch(stack: Stack, source: Path, out: Path, say: Callable[[str], None],
     try:
         if stack.own and not money.dry_run:
             _tell_estimate(stack, source, out, say)
-        last = _follow(stack, _drop_input(stack, source, money, say), out, say, started)
+        batch_id = _drop_input(stack, source, money, say)
+        say(f"With a stack that stays up, as by make up, the same is: {same_command(source, out)}")
+        last = _follow(stack, batch_id, out, say, started)
     except NoBatchError:
         with suppress(OSError):  # a full disk takes no log, and the error says already that the disk is full
             save_logs(stack)

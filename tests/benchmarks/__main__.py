@@ -1,6 +1,6 @@
 """Print how the project's work compares with a baseline timed in the same run.
 
-`python -m tests.benchmarks [--full] [--files N] [upload] [import] [plan] [assemble] [door] [fleet]`
+`python -m tests.benchmarks [--full] [--files N] [upload] [import] [plan] [assemble] [door] [tables] [fleet]`
 """
 
 import argparse
@@ -12,7 +12,14 @@ from collections.abc import Iterator
 from tests.benchmarks.measure import PATH
 from tests.benchmarks.row import Row
 
-PARTS = {"upload": "upload", "import": "importing", "plan": "plan", "assemble": "assemble", "door": "door"}
+PARTS = {
+    "upload": "upload",
+    "import": "importing",
+    "plan": "plan",
+    "assemble": "assemble",
+    "door": "door",
+    "tables": "tables",
+}
 FLEET = "fleet"  # minutes on all cores, so only where it is named
 
 

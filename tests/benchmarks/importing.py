@@ -11,6 +11,8 @@ JOBS = {
     "ours": ["batch_client"],
     "floor": ["requests", "msgspec"],
     "openai": ["openai"],
+    "command": ["batchyard_client.__main__"],
+    "click": ["click"],
 }
 MOST_OF_A_DOOR = 1.15
 AT_PROVIDER = "batch_store event_bus token_ledger_store provider"
@@ -41,6 +43,7 @@ def rows(*, full: bool) -> Iterator[Row]:
     found = measured({name: Job("imported", "modules", names) for name, names in JOBS.items()}, times * REPEATS)
     yield Row.ratio("import batch_client: CPU / import requests, msgspec", found["ours"], found["floor"], 1.1)
     yield Row.ratio("import openai: the same", found["openai"], found["floor"])
+    yield Row.ratio("start of the command batchyard: CPU / import click", found["command"], found["click"], 1.5)
     yield from doors(times * REPEATS_OF_DOORS)
 
 

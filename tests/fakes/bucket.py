@@ -110,6 +110,7 @@ class MemoryFileBucket(FileBucket):
     def __init__(self, bucket: MemoryBucket) -> None:
         self.bucket = bucket
         self.lives: dict[str, int | None] = {}
+        self.sent: dict[str, dict[int, bytes]] = {}
 
     def put(self, key: str, data: bytes, life: int | None) -> str | None:
         self.bucket.put(key, data)
@@ -127,6 +128,7 @@ class MemoryFileBucket(FileBucket):
 
     def abort(self, file: StoredFile, multipart_id: str) -> None:  # noqa: ARG002 - parts have the name of their upload
         self.bucket.stored.pop(multipart_id, None)
+        self.sent.pop(multipart_id, None)
 
     def hide(self, file: StoredFile) -> None:
         self.bucket.stored.pop(file.key, None)
@@ -157,12 +159,20 @@ class MemoryFileBucket(FileBucket):
 
     def begin(self, key: str, life: int | None) -> str:
         self.lives[key] = life
+        self.sent[f"parts of {key}"] = {}
         return f"parts of {key}"
+
+    def parts(self, file: StoredFile, multipart_id: str) -> dict[int, int]:
+        if multipart_id not in self.sent:
+            raise NotFound(f"no parts of {file.file_id}")
+        return {number: len(data) for number, data in self.sent[multipart_id].items()}
 
     def part_link(self, file: StoredFile, multipart_id: str, number: int, size: int) -> str:
         return f"{self.link(file)}?{multipart_id}/{number}/{size}"
 
     def finish(self, file: StoredFile, multipart_id: str) -> None:
-        sent = self.bucket.stored.pop(multipart_id, b"")
+        numbered = self.sent.get(multipart_id, {})
+        sent = self.bucket.stored.pop(multipart_id, b"") or b"".join(numbered[at] for at in sorted(numbered))
         if len(sent) == file.bytes:
             self.bucket.put(file.key, sent)
+            self.sent.pop(multipart_id, None)

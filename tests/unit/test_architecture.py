@@ -14,7 +14,8 @@ import batch_client
 
 ROOT = Path(__file__).resolve().parents[2]
 CORE, CLIENT, FUNCTIONS = ROOT / "layers/core/batchyard", ROOT / "layers/client/batch_client", ROOT / "functions"
-ROOMS = {"functions": FUNCTIONS, "batchyard": CORE, "batch_client": CLIENT}
+FRONT = ROOT / "layers/client/batchyard_client"
+ROOMS = {"functions": FUNCTIONS, "batchyard": CORE, "batch_client": CLIENT, "batchyard_client": FRONT}
 MODULES = sorted(chain.from_iterable(room.rglob("*.py") for room in ROOMS.values()))
 HANDLERS = sorted(FUNCTIONS.glob("*/handler.py"))
 STANDARD = sys.stdlib_module_names
@@ -36,6 +37,7 @@ ALLOWED = {
         "urllib3",
     },
     "batch_client": {"requests", "urllib3", "msgspec"},
+    "batchyard_client": {"batch_client", "click", "msgspec", "pyarrow", "rich"},
 }
 WEB = {"requests", "requests_hardened", "urllib3"}
 AWS = {"boto3", "botocore", "mypy_boto3_*"}
@@ -129,13 +131,22 @@ def test_only_one_adapter_of_the_core_and_the_client_call_the_web() -> None:
     ]
 
 
+def test_nothing_that_is_deployed_imports_the_front_for_people() -> None:
+    assert {room_of(path) for path in who_import({"batchyard_client"})} <= {"batchyard_client"}
+
+
+def test_only_the_tables_know_pyarrow_and_only_the_screen_knows_rich() -> None:
+    assert set(who_import({"rich"})) == {FRONT / "screen.py"}
+    assert all(path.is_relative_to(FRONT / "tables") for path in who_import({"pyarrow"}))
+
+
 def test_the_environment_is_read_in_one_place() -> None:
     reads = {"environ", "environb", "getenv"}
     assert [
         path
         for path in MODULES
         if reads & (attribute_names(tree(path)) | {name.rsplit(".", 1)[-1] for name in imported(path)})
-    ] == [CORE / "settings.py"]
+    ] == [FRONT / "settings.py", CORE / "settings.py"]
 
 
 def place(module: str) -> str:
@@ -233,13 +244,15 @@ def test_json_is_written_where_no_number_can_be_none() -> None:
 
 
 def test_no_room_has_too_many_modules() -> None:
-    sizes = {room: len([*(CORE / room).glob("*.py")]) - 1 for room in ROOMS_OF_CORE}
+    folders = {**{room: CORE / room for room in ROOMS_OF_CORE}, "front": FRONT, "command": FRONT / "command"}
+    sizes = {room: len([*folder.glob("*.py")]) - 1 for room, folder in folders.items()}
     assert {room: size for room, size in sizes.items() if size > MOST_MODULES} == {}
 
 
 def test_only_what_the_client_shows_is_imported() -> None:
     shown = {f"batch_client.{name}" for name in batch_client.__all__}
-    used = {name for path in CORE.rglob("*.py") for name in imported(path) if top(name) == "batch_client"}
+    users = [*CORE.rglob("*.py"), *FRONT.rglob("*.py")]
+    used = {name for path in users for name in imported(path) if top(name) == "batch_client"}
     assert used <= shown
 
 

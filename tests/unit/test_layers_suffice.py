@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 LAYERS = sorted(path for path in (ROOT / "layers").iterdir() if (path / "requirements.txt").exists())
 HANDLERS = sorted((ROOT / "functions").glob("*/handler.py"))
+PACKAGE = re.compile(r"^PACKAGE := (\w+)$", re.MULTILINE)
 PIN = re.compile(r"^([a-z0-9-]+)==", re.MULTILINE)
 IMPORT_ALL = """
 import importlib.util, runpy, sys
@@ -35,7 +36,7 @@ def top_levels(package: str) -> dict[str, Path]:
 def site(tmp_path: Path) -> Path:
     """Lay out what the layers bring, by links, as they lie under /opt/python."""
     for layer in LAYERS:
-        (own,) = [path for path in layer.iterdir() if (path / "__init__.py").exists()]
+        (own,) = [layer / name for name in PACKAGE.findall((layer / "Makefile").read_text(encoding="utf-8"))]
         (tmp_path / own.name).symlink_to(own)
         for package in PIN.findall((layer / "requirements.txt").read_text(encoding="utf-8")):
             for name, place in top_levels(package).items():

@@ -14,6 +14,7 @@ from .credentials import Credentials
 from .direct import Direct
 from .files import Files
 from .keep_alive import KeptAlive
+from .others import Others
 from .profiles import Profile, choose_profile
 from .retry import Clock, Retrier, RetryPolicy
 from .transport import Transport
@@ -21,7 +22,7 @@ from .transport import Transport
 USER_AGENT = "batch-client/0.1.0"
 
 
-class BatchClient(Batches, Files, Direct):
+class BatchClient(Batches, Files, Direct, Others):
     """Call the Batch and Files API of OpenAI, or of a service like it.
 
     Every call raises only BatchClientError, and what `api_key` raises.

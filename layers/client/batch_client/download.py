@@ -26,14 +26,22 @@ _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", re.ASCII
 class Download:
     """Give the content of one file once, from one or more answers."""
 
-    def __init__(self, transport: Transport, file_id: str, size_of: Callable[[str], int | None]) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        file_id: str,
+        size_of: Callable[[str], int | None],
+        path: str | None = None,
+        given: int = 0,
+        checksum: int = 0,
+    ) -> None:
         self._transport = transport
         self._file_id = file_id
-        self._path = f"/files/{path_id(file_id)}/content"
+        self._path = path or f"/files/{path_id(file_id)}/content"
         self._size_of = size_of
         self._opened: requests.Response | None = None
-        self._given = 0
-        self._checksum = 0
+        self._given = given  # bytes, by an earlier download too
+        self._checksum = checksum
         self._size: int | None = None
         self._etag: str | None = None
         self._may_continue = True

@@ -16,6 +16,7 @@ from .http_info import HttpInfo
 from .profiles import Profile
 from .refusals import read_envelope, refusal
 from .retry import Retrier, harmless
+from .sources import Source
 from .transport_errors import TRANSPORT_ERRORS, translate
 from .upload import UploadBody
 
@@ -93,6 +94,22 @@ class Transport:
     def fetch(self, call: Call, may_repeat: Callable[[BatchClientError], bool]) -> HttpInfo[bytes]:
         """Return an answer with status 2xx as it came; repeat the request after errors that `may_repeat` accepts."""
         return self.retrier.run(lambda: self._whole(call, self._credentials.current(), _LARGEST_ANSWER), may_repeat)
+
+    def put(self, url: str, source: Source, headers: Mapping[str, str]) -> int:
+        """PUT bytes once to an address elsewhere, without the key, and return the status; raises the error of a refusal."""
+        request = requests.Request("PUT", url, headers=headers, data=source, auth=lambda prepared: prepared).prepare()
+        request.url = url  # as it was signed
+        settings = self._session.merge_environment_settings(url, {}, True, None, None)
+        timeout = (max(self._timeout), self._timeout[1])  # urllib3 bounds each send by the connect timeout
+        host = urlsplit(url).netloc
+        try:
+            response = self._session.send(request, timeout=timeout, allow_redirects=False, **settings)
+        except TRANSPORT_ERRORS as error:
+            raise translate(error, host) from error
+        with closing(response):
+            if 200 <= response.status_code < 300:
+                return response.status_code
+            raise self._refused(response, "")
 
     def _whole(self, call: Call, key: str, limit: int) -> HttpInfo[bytes]:
         body = bytearray()

@@ -10,7 +10,7 @@ from local.stack.parameters import parameters
 from local.stack.settings import SECRET_OF_WEBHOOKS
 from tests.unit.docs.pages import DOCS, PAGES, README, ROOT, code, name_of
 
-OF_A_READER = {"BATCHYARD_URL", "BATCHYARD_KEY"}  # variables of the examples, no settings
+OF_A_READER = {"BATCHYARD_URL", "BATCHYARD_KEY", "BATCHYARD_HOME"}  # variables of the examples, no settings
 NAME = re.compile(r"[A-Z][a-z]+(?:[A-Z][a-z]+)+")
 NAMING_OTHERS = {
     "architecture",

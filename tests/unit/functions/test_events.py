@@ -371,7 +371,7 @@ REFUSALS = {
     "list-lines-bad-from": (400, "invalid_type", "from"),
     "list-lines-unknown": (404, None, None),
     "list-shards-bad-after": (400, "invalid_type", "after"),
-    "presign-file-parts-too-small": (400, "integer_below_min_value", "part_bytes"),
+    "presign-file-parts-too-small": (400, "invalid_value", "part_bytes"),
     "add-upload-part-of-another-name": (400, "missing_required_parameter", "data"),
     "add-upload-part-unknown": (404, None, "id"),
     "cancel-upload-unknown": (404, None, "id"),

@@ -20,6 +20,8 @@ def setting_up(root: Path) -> Iterator[subprocess.Popen[str]]:
     """Start the set-up of a copy of this project without packages, in a session of its own as a terminal has it."""
     (root / "local").mkdir(parents=True)
     (root / "requirements.lock").write_text(NO_PACKAGES)
+    (root / "layers/client").mkdir(parents=True)
+    shutil.copy(bootstrap.FRONT / "pyproject.toml", root / "layers/client")
     script = shutil.copy(bootstrap.__file__, root / "local")
     command = [sys.executable, script]
     with subprocess.Popen(  # noqa: S603 - our own program

@@ -41,7 +41,15 @@ def test_what_the_emulator_changes_is_told() -> None:
 
 def test_where_nothing_is_set_up_the_commands_are_told_by_the_standard_library_alone(tmp_path: Path) -> None:
     (tmp_path / "local").mkdir()
-    for name in ("Makefile", "requirements.lock", "local/bootstrap.py", "local/commands.py"):
+    (tmp_path / "layers/client").mkdir(parents=True)
+    needed = (
+        "Makefile",
+        "requirements.lock",
+        "layers/client/pyproject.toml",
+        "local/bootstrap.py",
+        "local/commands.py",
+    )
+    for name in needed:
         shutil.copy(ROOT / name, tmp_path / name)
     python = f"PYTHON={sys.executable} -S"
     told = subprocess.run(["make", "-s", "help", python], cwd=tmp_path, capture_output=True, text=True, check=True)  # noqa: S603, S607

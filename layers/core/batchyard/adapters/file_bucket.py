@@ -93,6 +93,12 @@ class FileBucket:
         wanted = {**self._part_of(file, multipart_id), "PartNumber": number, "ContentLength": size}
         return self._s3.generate_presigned_url("upload_part", Params=wanted, ExpiresIn=LINK_LIFE)
 
+    def parts(self, file: StoredFile, multipart_id: str) -> dict[int, int]:
+        """Return the size of each part that the owner has sent, by its number; raises NotFound if parts are removed."""
+        with translated(f"listing the parts of {file.file_id}"):
+            rows = self._rows(self._part_of(file, multipart_id))
+            return {row["PartNumber"]: row["Size"] for row in rows}
+
     def finish(self, file: StoredFile, multipart_id: str) -> None:
         """Join the parts that the owner sent, if all bytes are there and the parts are not joined yet."""
         try:
@@ -102,11 +108,14 @@ class FileBucket:
             logger.info("parts were joined before, or are removed", file_id=file.file_id)
 
     def _finish(self, where: Any, size: int) -> None:  # noqa: ANN401 - unpacked into calls that take these three among others
-        pages = self._s3.get_paginator("list_parts").paginate(**where)
-        rows = [row for page in pages for row in page.get("Parts", [])]
+        rows = self._rows(where)
         if sum(row["Size"] for row in rows) == size:
             parts: Any = [{"PartNumber": row["PartNumber"], "ETag": row["ETag"]} for row in rows]
             self._s3.complete_multipart_upload(**where, MultipartUpload={"Parts": parts})
+
+    def _rows(self, where: Any) -> list[Any]:  # noqa: ANN401 - unpacked, as above
+        pages = self._s3.get_paginator("list_parts").paginate(**where)
+        return [row for page in pages for row in page.get("Parts", [])]
 
     def abort(self, file: StoredFile, multipart_id: str) -> None:
         """Remove the parts that the owner sent; no link of theirs takes anything more."""

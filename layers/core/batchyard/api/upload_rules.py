@@ -1,11 +1,16 @@
 """What OpenAI would refuse in a multipart upload, with OpenAI's words and codes."""
 
 from http import HTTPStatus
+from typing import Final
 
 from batchyard.api import file_rules
 from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import ApiError, invalid_request, missing_parameter
 from batchyard.domain.multipart_upload import MOST_PARTS, PENDING, StoredUpload, Wanted
+
+LARGEST_PUT: Final = 5_000_000_000  # bytes that S3 takes in one request
+SMALLEST_PART: Final = 5 * 1024 * 1024  # bytes that S3 asks of each part but the last
+MOST_LINKS: Final = 1_000  # each has less than 2 kB, and an answer holds 6 MB
 
 
 def check(body: object, most: int, way_for_more: str) -> Wanted:
@@ -30,17 +35,17 @@ def check(body: object, most: int, way_for_more: str) -> Wanted:
     return Wanted(filename, purpose, size, file_rules.check_life(body.get("expires_after"), purpose))
 
 
-def check_part_bytes(body: object, least: int, most: int) -> int | None:
-    """Return the size that a caller wishes its parts to have, None if it is absent; raises ApiError 400."""
+def check_part_bytes(body: object, whole: int) -> int | None:
+    """Read the size of parts that a caller chose for a file of `whole` bytes, None if none; raises ApiError 400."""
     size = body.get("part_bytes") if isinstance(body, dict) else None
     if size is None:
         return None
     if not isinstance(size, int) or isinstance(size, bool):
         raise invalid_request(BatchError("invalid_type", "'part_bytes' must be a whole number.", "part_bytes"))
-    if not least <= size <= most:
-        code = "integer_below_min_value" if size < least else "integer_above_max_value"
-        message = f"'part_bytes' must be from {least} to {most}, not {size}."
-        raise invalid_request(BatchError(code, message, "part_bytes"))
+    least = max(SMALLEST_PART, -(-whole // MOST_LINKS))
+    if not least <= size <= LARGEST_PUT:
+        message = f"'part_bytes' must be from {least} to {LARGEST_PUT} for this file, not {size}."
+        raise invalid_request(BatchError("invalid_value", message, "part_bytes"))
     return size
 
 

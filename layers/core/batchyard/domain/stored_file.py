@@ -48,6 +48,8 @@ class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
     version_id: str | None = None
     #: The id of the multipart upload to S3, if the owner sends the file in parts.
     multipart_id: str | None = None
+    #: The size of each part but the last, if the owner chose it.
+    part_bytes: int | None = None
     expires_at: int | None = None
     #: When DynamoDB may drop the record.
     expires_at_ttl: int | None = None

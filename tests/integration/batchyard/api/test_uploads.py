@@ -106,6 +106,33 @@ def test_a_file_sent_to_s3_in_parts_is_joined_when_it_is_asked_for(world: World)
     assert presigned.refresh(world.services, file).status == "processed"  # joined by another call before
 
 
+def test_an_upload_in_parts_that_was_left_off_goes_on_with_the_parts_that_have_not_come(world: World) -> None:
+    body = {"filename": "in.jsonl", "purpose": "batch", "bytes": len(LINES), "part_bytes": FIVE_MIB}
+    file = presigned.presign_file(world.services, "default", body)
+    pieces = {part["number"]: LINES[(part["number"] - 1) * FIVE_MIB :][: part["bytes"]] for part in parts_of(file)}
+    assert requests.put(parts_of(file)[1]["url"], data=pieces[2], timeout=10).status_code == 200
+    again = presigned.presign_file(world.services, "default", {"file_id": file["id"]})
+    assert [part["number"] for part in parts_of(again)] == [at for at in pieces if at != 2]
+    for part in parts_of(again):
+        assert requests.put(part["url"], data=pieces[part["number"]], timeout=10).status_code == 200
+    whole = presigned.presign_file(world.services, "default", {"file_id": file["id"]})
+    assert (whole["status"], parts_of(whole)) == ("processed", [])
+    assert world.services.file_bucket.read(world.services.file_store.file(file["id"])) == LINES
+
+
+def test_parts_that_s3_has_removed_are_announced_anew(world: World) -> None:
+    body = {"filename": "in.jsonl", "purpose": "batch", "bytes": len(LINES), "part_bytes": FIVE_MIB}
+    file = world.services.file_store.file(presigned.presign_file(world.services, "default", body)["id"])
+    world.services.file_bucket.abort(file, str(file.multipart_id))
+    with pytest.raises(ApiError, match="Announce the file anew"):
+        presigned.presign_file(world.services, "default", {"file_id": file.file_id})
+
+
+def parts_of(file: dict[str, Any]) -> list[dict[str, Any]]:
+    parts: list[dict[str, Any]] = file["upload"]["parts"]
+    return parts
+
+
 def test_parts_are_counted_before_they_are_written(world: World) -> None:
     upload_id, part_ids = put_parts(world, b"{}\n")
     batch_store = world.services.upload_store

@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from batchyard.api import files
-from batchyard.api.presigned import LARGEST, LARGEST_PUT, MOST_LINKS, SMALLEST_PART, presign_file
+from batchyard.api.presigned import LARGEST, presign_file
+from batchyard.api.upload_rules import LARGEST_PUT, MOST_LINKS, SMALLEST_PART
 from batchyard.domain.errors import ApiError
 from batchyard.domain.numbers import DAY
 from tests.fakes.services import MemoryServices
@@ -78,27 +79,6 @@ def test_more_than_one_request_carries_goes_in_parts_and_is_joined_when_it_is_as
     assert files.file_content(services, "default", file["id"]).data == LINES
 
 
-def test_parts_have_the_size_that_the_caller_wishes(services: MemoryServices) -> None:
-    file = announced(services, 20_000_000, part_bytes=8_000_000)
-    assert [part["bytes"] for part in file["upload"]["parts"]] == [8_000_000, 8_000_000, 4_000_000]
-    assert file["upload"]["headers"] == {}  # a part may be sent again
-    [whole] = announced(services, 8_000_000, part_bytes=8_000_000)["upload"]["parts"]
-    assert whole["bytes"] == 8_000_000
-
-
-def test_parts_grow_where_there_would_be_too_many() -> None:
-    parts = announced(MemoryServices(max_stored_bytes=0), 10**11, part_bytes=SMALLEST_PART)["upload"]["parts"]
-    assert len(parts) == MOST_LINKS
-
-
-@pytest.mark.parametrize("size", [SMALLEST_PART - 1, LARGEST_PUT + 1, "8", True, 1.5])
-def test_a_part_that_s3_would_not_take_is_refused(services: MemoryServices, size: Any) -> None:
-    with pytest.raises(ApiError) as caught:
-        announced(services, 20_000_000, part_bytes=size)
-    assert caught.value.param == "part_bytes"
-    assert not services.file_store.known
-
-
 def test_the_largest_file_has_as_many_links_as_an_answer_holds() -> None:
     parts = announced(MemoryServices(max_stored_bytes=0), LARGEST)["upload"]["parts"]
     assert len(parts) == MOST_LINKS
@@ -114,6 +94,10 @@ def test_the_largest_file_has_as_many_links_as_an_answer_holds() -> None:
         ({"filename": "in.txt"}, None, None),
         ({"filename": None}, "missing_required_parameter", "filename"),
         ({"purpose": "all"}, "invalid_value", "purpose"),
+        ({"part_bytes": SMALLEST_PART - 1}, "invalid_value", "part_bytes"),
+        ({"part_bytes": LARGEST_PUT + 1}, "invalid_value", "part_bytes"),
+        ({"part_bytes": SMALLEST_PART, "bytes": SMALLEST_PART * MOST_LINKS + 1}, "invalid_value", "part_bytes"),
+        ({"part_bytes": True}, "invalid_type", "part_bytes"),
     ],
 )
 def test_what_would_be_refused_of_an_upload_is_refused(
@@ -131,3 +115,71 @@ def test_a_file_deleted_before_its_bytes_came_stays_away(services: MemoryService
     services.bucket.put(key_of(file), LINES)
     with pytest.raises(ApiError, match="No such File object"):
         files.retrieve_file(services, "default", file["id"])
+
+
+PIECE = b"x" * SMALLEST_PART
+
+
+def again(services: MemoryServices, file: dict[str, Any], tenant: str = "default") -> dict[str, Any]:
+    return presign_file(services, tenant, {"file_id": file["id"]})
+
+
+def sent(services: MemoryServices, file: dict[str, Any], number: int, data: bytes) -> None:
+    services.file_bucket.sent[str(services.file_store.file(file["id"]).multipart_id)][number] = data
+
+
+def test_the_owner_chooses_the_size_of_parts(services: MemoryServices) -> None:
+    file = announced(services, 2 * SMALLEST_PART + 7, part_bytes=SMALLEST_PART)
+    parts = file["upload"]["parts"]
+    assert [(part["number"], part["bytes"]) for part in parts] == [(1, SMALLEST_PART), (2, SMALLEST_PART), (3, 7)]
+    assert file["upload"]["headers"] == {}
+
+
+def test_asked_again_the_addresses_are_those_of_the_parts_that_have_not_come(services: MemoryServices) -> None:
+    file = announced(services, 2 * SMALLEST_PART + 7, part_bytes=SMALLEST_PART)
+    sent(services, file, 1, PIECE)
+    sent(services, file, 2, PIECE[1:])  # of another size: it counts as not there
+    found = again(services, file)
+    assert found["id"] == file["id"]
+    assert [(part["number"], part["bytes"]) for part in found["upload"]["parts"]] == [(2, SMALLEST_PART), (3, 7)]
+    assert found["upload"]["parts"] == file["upload"]["parts"][1:]
+
+
+def test_asked_again_with_all_parts_there_the_file_is_whole(services: MemoryServices) -> None:
+    file = announced(services, SMALLEST_PART + 7, part_bytes=SMALLEST_PART)
+    sent(services, file, 1, PIECE)
+    sent(services, file, 2, PIECE[:7])
+    found = again(services, file)
+    assert (found["status"], found["upload"]["parts"]) == ("processed", [])
+    assert again(services, file)["upload"]["parts"] == []
+
+
+def test_a_file_of_one_address_gets_a_new_address_that_lasts_longer(services: MemoryServices) -> None:
+    file = announced(services)
+    services.now_is += 3_000
+    found = again(services, file)
+    assert found["upload"]["parts"] == file["upload"]["parts"]
+    assert found["upload"]["expires_at"] == file["upload"]["expires_at"] + 3_000
+    assert services.file_store.file(file["id"]).link_until == found["upload"]["expires_at"]
+
+
+def test_parts_that_were_removed_are_told_and_not_waited_for(services: MemoryServices) -> None:
+    file = announced(services, SMALLEST_PART + 7, part_bytes=SMALLEST_PART)
+    services.file_bucket.sent.clear()
+    with pytest.raises(ApiError) as error:
+        again(services, file)
+    assert (error.value.status, error.value.code, error.value.param) == (409, "upload_expired", "file_id")
+
+
+def test_nobody_gets_the_addresses_of_a_file_that_is_deleted_or_anothers(services: MemoryServices) -> None:
+    file = announced(services)
+    with pytest.raises(ApiError, match="No such File object"):
+        again(services, file, "another")
+    files.delete_file(services, "default", file["id"])
+    with pytest.raises(ApiError, match="No such File object"):
+        again(services, file)
+
+
+def test_a_file_id_is_text(services: MemoryServices) -> None:
+    with pytest.raises(ApiError, match="'file_id' must be a string"):
+        presign_file(services, "default", {"file_id": 7})

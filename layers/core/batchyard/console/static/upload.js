@@ -3,47 +3,71 @@
 import { ApiError, ConnectionLost, get, post } from "./api.js";
 
 const KEPT = "batchyard-upload";
-const PART = 8 * 1024 * 1024; // bytes; the API takes larger ones where there would be too many
+const PART = 8 * 1024 * 1024; // bytes
+const MOST_PARTS = 1_000;
 const SIDE_BY_SIDE = 4;
 const TRIES = 6;
+const RENEWALS = 3; // of addresses that are over
 const SPARE = 120; // seconds that an address must still be good
 
 const markOf = (file) => `${file.name}|${file.size}|${file.lastModified}`;
 
-/** Return the upload that was begun in this tab and not finished; null if there is none, or its addresses are over. */
+/** Return the upload that was begun in this tab and not finished; null if there is none. */
 export function begun() {
   const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
-  if (!kept || kept.until < Date.now() / 1000 + SPARE) return null;
-  return { ...kept, sent: kept.parts.reduce((sum, part, at) => sum + (kept.done.includes(at) ? part.bytes : 0), 0) };
+  return kept && { ...kept, sent: kept.parts.reduce((sum, part, at) => sum + (kept.done.includes(at) ? part.bytes : 0), 0) };
 }
 
 export const forget = () => sessionStorage.removeItem(KEPT);
 
 /** Send a file and return its id; `told` is called with the bytes that have gone. */
 export async function upload(file, told, signal) {
-  for (let turn = 0; ; turn += 1) {
-    const state = goesOn(file) ?? (await begin(file, signal));
+  const state = (await goesOn(file, signal)) ?? (await begin(file, signal));
+  for (let turn = 1; ; turn += 1) {
     try {
       await sendAll(file, state, told, signal);
       await arrived(state.id, signal);
       forget();
       return state.id;
     } catch (error) {
-      if (!(error instanceof Expired) || turn > 1) throw error;
-      forget(); // the addresses are over: begin anew
+      if (!(error instanceof Expired) || turn === RENEWALS) throw error;
+      await renew(state, signal);
     }
   }
 }
 
-class Expired extends Error {}
+class Expired extends Error {
+  constructor() {
+    super("The bucket does not take the file: its address is over. Choose the file again.");
+  }
+}
 
-function goesOn(file) {
+/** Go on with the upload of this very file, if one was begun and its parts are still there. */
+async function goesOn(file, signal) {
   const kept = begun();
-  return kept?.mark === markOf(file) ? kept : null;
+  if (kept?.mark !== markOf(file)) return null;
+  try {
+    if (kept.until < Date.now() / 1000 + SPARE) await renew(kept, signal);
+    return kept;
+  } catch (error) {
+    if (error.status !== 404 && error.status !== 409) throw error;
+    return null; // deleted meanwhile, or too old
+  }
+}
+
+/** Ask for new addresses of what has not come. */
+async function renew(state, signal) {
+  const { upload: again } = await post("uploads/presign", { file_id: state.id }, { signal });
+  const urls = new Map(again.parts.map((part) => [part.number - 1, part.url]));
+  state.parts = state.parts.map((part, at) => ({ ...part, url: urls.get(at) ?? part.url }));
+  state.done = [...state.parts.keys()].filter((at) => !urls.has(at));
+  [state.headers, state.until] = [again.headers, again.expires_at];
+  keep(state);
 }
 
 async function begin(file, signal) {
-  const made = await post("uploads/presign", { filename: file.name, purpose: "batch", bytes: file.size, part_bytes: PART }, { signal });
+  const parted = file.size > PART ? { part_bytes: Math.max(PART, Math.ceil(file.size / MOST_PARTS)) } : {};
+  const made = await post("uploads/presign", { filename: file.name, purpose: "batch", bytes: file.size, ...parted }, { signal });
   const { parts, headers, expires_at: until } = made.upload;
   const state = { mark: markOf(file), name: file.name, size: file.size, id: made.id, parts, headers, until, done: [] };
   keep(state);

@@ -1,0 +1,169 @@
+"""The answers of a batch, one for each row, in the order of the rows."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from .errors import Refused
+
+JSON_BEGINS: Final = ("{", "[")
+
+
+class AnswerError(msgspec.Struct, frozen=True):
+    """Why a row has no answer."""
+
+    code: str | None
+    message: str | None
+
+    def __str__(self) -> str:
+        return f"{self.message or 'no reason was given'}{f' ({self.code})' if self.code else ''}"
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one row."""
+
+    #: The row of the table, or the request of a file of requests; None if the input is not at hand.
+    row: dict[str, Any] | None
+    custom_id: str | None
+    #: The text of the answer; None if there is an error, or an answer without text.
+    text: str | None = None
+    #: The JSON in the text, or the vector of an embedding.
+    data: Any = None
+    #: The error; None if there is an answer.
+    error: AnswerError | None = None
+    finish_reason: str | None = None
+    #: The tokens, as the provider counted them.
+    usage: dict[str, Any] | None = None
+    #: The model that answered.
+    model: str | None = None
+    #: US dollars, as the batch's prices have it; None if they are not known.
+    cost: float | None = None
+    #: The whole body of the answer.
+    body: Any = None
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """Dollars a token, as a batch paid them on average."""
+
+    input: float
+    output: float
+
+
+class Rates(msgspec.Struct, frozen=True):
+    """Dollars a token, by model."""
+
+    by_model: dict[str, Rate]
+
+    def cost(self, model: str | None, tokens_in: int, tokens_out: int) -> float | None:
+        """Return what an answer cost; None if that is not known. An answer may name a model by its longer name."""
+        named = (name for name in self.by_model if (model or "").startswith(name))
+        rate = self.by_model.get(max(named, key=len, default=""))
+        if rate is None and len(self.by_model) == 1:
+            (rate,) = self.by_model.values()
+        return None if rate is None else tokens_in * rate.input + tokens_out * rate.output
+
+
+def rates_of(cost: dict[str, Any] | None) -> Rates | None:
+    """Return what tokens cost in a batch; None if that is not known."""
+    parts = (cost or {}).get("by_model") or {}
+    found = {name: _rate(part) for name, part in parts.items() if part.get("usd") is not None}
+    return Rates(found) if found else None
+
+
+def _rate(part: dict[str, Any]) -> Rate:
+    paid_in = (part.get("input_usd") or 0.0) + (part.get("cached_usd") or 0.0)
+    tokens_in = part.get("input_tokens") or 0  # the cached ones are among these
+    return Rate(paid_in / max(tokens_in, 1), (part.get("output_usd") or 0.0) / max(part.get("output_tokens") or 0, 1))
+
+
+def answer_of(line: bytes, row: dict[str, Any] | None, rates: Rates | None) -> Answer:
+    """Read one line of the results."""
+    found = msgspec.json.decode(line)
+    response, error = found.get("response") or {}, found.get("error")
+    body = response.get("body") if isinstance(response, dict) else None
+    body = body if isinstance(body, dict) else {}
+    usage = body.get("usage") if isinstance(body.get("usage"), dict) else None
+    failed = error or response.get("status_code", 200) >= 400 or not response
+    text, finish, data = (None, None, None) if failed else _content(body)
+    return Answer(
+        row=row, custom_id=found.get("custom_id"), text=text, finish_reason=finish, usage=usage, model=body.get("model"),
+        data=data if data is not None else _json(text),
+        error=_error(error or body.get("error") or {}) if failed else None,
+        cost=_cost(body.get("model"), usage, rates), body=body or None,
+    )  # fmt: skip
+
+
+class Answers:
+    """The answers of a batch; each iteration begins with the first row, and memory holds one answer."""
+
+    def __init__(
+        self, lines: Callable[[], Iterator[bytes | None]], rows: Callable[[], Iterable[dict[str, Any] | None]] | None,
+        rates: Rates | None, total: int, failed: int, usd: float | None, *, gaps: bool = False,
+    ) -> None:  # fmt: skip
+        """Read result lines, beside the rows if these are at hand; with `gaps` some rows were not asked."""
+        self._gaps = gaps
+        self._lines, self._rows, self._rates = lines, rows, rates
+        #: The rows with an error.
+        self.failed = failed
+        #: US dollars that the batch cost; None if that is not known.
+        self.usd = usd
+        self._total = total
+
+    def __len__(self) -> int:
+        """Return the number of rows that were asked."""
+        return self._total
+
+    def __iter__(self) -> Iterator[Answer]:
+        """Yield the answers."""
+        lines = self._lines()
+        for row in self._rows() if self._rows is not None else ():
+            line = next(lines, None)
+            if line is None and not self._gaps:
+                raise Refused("There are fewer results than rows. Is this the input of that batch?")
+            yield _not_asked(row) if line is None else answer_of(line, row, self._rates)
+        for line in lines:
+            if self._rows is not None or line is None:
+                raise Refused("There are more results than rows. Is this the input of that batch?")
+            yield answer_of(line, None, self._rates)
+
+
+def _not_asked(row: dict[str, Any] | None) -> Answer:
+    told = "The row was not asked, because a column that its request needs is null."
+    return Answer(row=row, custom_id=None, error=AnswerError("skipped", told))
+
+
+def _content(body: dict[str, Any]) -> tuple[str | None, str | None, Any]:
+    """Return the text, the finish reason and the data of an answer of each endpoint."""
+    choices, data = body.get("choices"), body.get("data")
+    if isinstance(choices, list) and choices:
+        first = choices[0]
+        message = first.get("message") or {}
+        return message.get("content") or first.get("text"), first.get("finish_reason"), None
+    if isinstance(body.get("output"), list):
+        parts = [part for item in body["output"] for part in item.get("content") or [] if isinstance(part, dict)]
+        text = "".join(part.get("text") or "" for part in parts if part.get("type") == "output_text")
+        return text or None, body.get("status"), None
+    if isinstance(data, list) and data and isinstance(data[0], dict):
+        return None, None, data[0].get("embedding")
+    return None, None, None
+
+
+def _json(text: str | None) -> Any:  # noqa: ANN401 - whatever JSON holds
+    if text is None or not text.lstrip().startswith(JSON_BEGINS):
+        return None
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError):
+        return None  # text that only begins like JSON
+
+
+def _error(error: dict[str, Any]) -> AnswerError:
+    return AnswerError(error.get("code") or error.get("type"), error.get("message"))
+
+
+def _cost(model: str | None, usage: dict[str, Any] | None, rates: Rates | None) -> float | None:
+    if rates is None or usage is None:
+        return None
+    tokens_in = usage.get("input_tokens", usage.get("prompt_tokens")) or 0
+    return rates.cost(model, tokens_in, usage.get("output_tokens", usage.get("completion_tokens")) or 0)

@@ -1,0 +1,57 @@
+"""The options of a command line, read into what the work takes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from batchyard_client.asked import READING, RECIPE
+from batchyard_client.errors import UsageFault
+from batchyard_client.front import Front, open_front
+from batchyard_client.inputs import Input
+from batchyard_client.screen import choose_screen
+from batchyard_client.sending import Options
+
+FILES: Final = ("body", "schema")  # options that name a JSON file
+
+
+def front_of(asked: Mapping[str, Any]) -> Front:
+    """Return the front that the options name."""
+    screen = choose_screen(quiet=asked["quiet"], plain=asked["as_json"])
+    return open_front(asked["url"], asked["key"], screen, asked["patience"])
+
+
+def input_of(source: str, asked: Mapping[str, Any]) -> Input:
+    """Return the input with its recipe; raises UsageFault."""
+    recipe = {name: asked[name] for name in RECIPE if asked.get(name) is not None}
+    for name in FILES:
+        if name in recipe:
+            recipe[name] = _json_file(recipe[name], f"--{name}")
+    return Input(source, recipe, {name: asked[name] for name in READING if asked.get(name)})
+
+
+def options_of(asked: Mapping[str, Any]) -> Options:
+    """Return what is asked beside the requests; raises UsageFault."""
+    pairs = dict(each.partition("=")[::2] for each in asked["metadata"])
+    if "" in pairs or any("=" not in each for each in asked["metadata"]):
+        raise UsageFault("--metadata takes NAME=VALUE, as in --metadata project=corpus.")
+    accept = None if asked["accept"] is None else _json_text(asked["accept"].encode(), "--accept")
+    return Options(
+        completion_window=asked["window"], metadata=pairs or None, on_invalid=asked["on_invalid"], accept=accept,
+        max_cost_usd=asked["max_cost"], estimate=asked["estimate"], pack=asked["pack"], new=asked["new"],
+    )  # fmt: skip
+
+
+def _json_file(path: str, option: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+    try:
+        return _json_text(Path(path).read_bytes(), f"{option} {path}")
+    except OSError as error:
+        raise UsageFault(f"{option} {path} cannot be read: {error.strerror}.") from error
+
+
+def _json_text(text: bytes, name: str) -> Any:  # noqa: ANN401 - as above
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise UsageFault(f"{name} is no JSON: {error}.") from error

@@ -1,0 +1,50 @@
+"""Sentences for people about where a command stands."""
+
+import shlex
+from typing import Any, Final
+
+from batchyard_client.delivering import Delivered
+from batchyard_client.service import View
+
+#: The batch that the running command waits for, so that whoever stops the command is told.
+UNDER_WAY: Final[list[str]] = []
+_LEFT_OUT: Final = ("--new",)
+
+
+def stopped_words(arguments: list[str]) -> str:
+    """Say what goes on after a command was stopped, and how to go on; no key is shown."""
+    again = shlex.join(["batchyard", *_shown(arguments)])
+    if UNDER_WAY:
+        return f"Stopped looking. {UNDER_WAY[-1]} runs on without this command. To go on:\n  {again}"
+    return f"Stopped. Nothing is lost; to go on where this stopped:\n  {again}"
+
+
+def _shown(arguments: list[str]) -> list[str]:
+    shown, hidden = [], False
+    for each in arguments:
+        if hidden or each in _LEFT_OUT or each.startswith("--key="):
+            hidden = False
+        elif each == "--key":
+            hidden = True
+        else:
+            shown.append(each)
+    return shown
+
+
+def delivered_words(told: Delivered) -> str:
+    """Say what came of a batch."""
+    spent = "" if told.usd is None else f" ${told.usd:,.4f} spent."
+    failed = f", {told.failed:,} failed" if told.failed else ""
+    whole = "" if told.status == "completed" else f" The batch is {told.status}."
+    retry = f" To send what failed again: batchyard retry {told.batch_id}" if told.failed else ""
+    return f"{told.succeeded:,} of {told.rows:,} rows are answered{failed}: {told.out}.{whole}{spent}{retry}"
+
+
+def status_rows(view: View) -> dict[str, Any]:
+    """Return a batch as machines read it."""
+    counts = view.counts
+    return {
+        "batch_id": view.id, "status": view.status, "rows": counts.total, "succeeded": counts.completed,
+        "failed": counts.failed, "usd": view.usd, "paused": view.paused, "model": view.model,
+        "created_at": view.created_at, "endpoint": view.endpoint, "errors": view.reasons,
+    }  # fmt: skip

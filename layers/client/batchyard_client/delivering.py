@@ -1,0 +1,113 @@
+"""From an ended batch to what a person asked for: a folder of results, a file of them in input order, or a table."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from .answers import rates_of
+from .errors import Refused, UsageFault
+from .fetching import Fetch, Results
+from .front import Front
+from .inputs import Input, is_folder
+from .job_record import JobRecord
+from .ordering import by_rows, ids_of, in_order
+from .service import View
+
+PLAIN: Final = (".jsonl", ".ndjson")
+
+
+class Delivered(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a batch."""
+
+    batch_id: str
+    status: str
+    rows: int
+    succeeded: int
+    failed: int
+    usd: float | None
+    usage: dict[str, Any] | None
+    #: Where the results are.
+    out: str
+
+    @property
+    def all_good(self) -> bool:
+        """Tell whether every row has an answer."""
+        return self.status == "completed" and self.failed == 0
+
+
+def results_of(front: Front, view: View, folder: Path) -> Results:
+    """Fetch the results of an ended batch into a folder; raises Refused if it has none."""
+    if view.status == "failed" and view.output_file_id is None and view.error_file_id is None:
+        why = " ".join(view.reasons[:5]) or "the service gives no reason."
+        raise Refused(f"{view.id} failed: {why} With --new the same content becomes another batch.")
+    with front.screen.bar("Fetching", None, of_bytes=True) as bar:
+        return Fetch(front.service, front.patience, view, folder).run(bar)
+
+
+def source_of(record: JobRecord | None) -> Input | None:
+    """Return the input of a batch, if it was a file that is still there."""
+    if record is None or record.source is None or not Path(record.source).is_file():
+        return None
+    return Input(record.source, record.recipe, record.reading)
+
+
+def lines_of(results: Results, source: Input) -> Iterator[bytes]:
+    """Yield the result lines in the order of the input."""
+    return by_rows(results) if source.is_table else in_order(results, ids_of(source.requests()))
+
+
+def deliver(front: Front, view: View, source: Input | None, out: str) -> Delivered:
+    """Bring the results of an ended batch to `out`."""
+    if is_folder(out):
+        results = results_of(front, view, Path(out))
+        failed = _count(results.errors)
+        return _told(view, _count(results.output), failed, out)
+    if source is None:
+        raise UsageFault(f"The input of {view.id} is not at hand, so only a folder can be written: --out {view.id}/")
+    folder = front.home.path(f"results/{view.id}/.")
+    results = results_of(front, view, folder)
+    with front.screen.bar("Writing", None):
+        told = _table(results, source, view, out) if source.is_table else _plain(results, source, view, out)
+    shutil.rmtree(folder, ignore_errors=True)  # a file that is in use elsewhere may stay
+    return told
+
+
+def _plain(results: Results, source: Input, view: View, out: str) -> Delivered:
+    """Write the result lines in input order."""
+    target = Path(out)
+    if target.suffix not in PLAIN:
+        raise UsageFault(f"The input holds requests, so --out must be a folder or end in .jsonl, not {target.suffix}.")
+    part = target.with_name(f".{target.name}.part")
+    with part.open("wb") as file:
+        file.writelines(lines_of(results, source))
+    part.replace(target)
+    return _told(view, _count(results.output), _count(results.errors), out)
+
+
+def _table(results: Results, source: Input, view: View, out: str) -> Delivered:
+    """Write the table with its answers."""
+    from . import tables  # noqa: PLC0415 - only where there is a table
+
+    summary = tables.write(out, source.table(), source.made_recipe(), lines_of(results, source), price=price_of(view))
+    return _told(view, summary.answered, summary.failed + summary.skipped, out)
+
+
+def price_of(view: View) -> Any:  # noqa: ANN401 - tables.Price, or None
+    """Return what tokens cost in a batch, as a function of model, input, cached and output tokens; None if unknown."""
+    rates = rates_of(view.cost)
+    return None if rates is None else lambda model, given, _cached, made: rates.cost(model, given, made)
+
+
+def _told(view: View, succeeded: int, failed: int, out: str) -> Delivered:
+    return Delivered(
+        batch_id=view.id, status=view.status, rows=succeeded + failed, succeeded=succeeded, failed=failed, usd=view.usd,
+        usage=view.usage, out=out,
+    )  # fmt: skip
+
+
+def _count(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(1 for _ in file)

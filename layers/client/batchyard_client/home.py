@@ -1,0 +1,100 @@
+"""The folder of ours in the user's home: small files, written whole or not at all, for the user alone."""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Final
+
+from .errors import UsageFault
+
+PRIVATE_FOLDER: Final = 0o700
+OLD: Final = 86_400.0  # seconds after which an unfinished file of a killed command is removed
+
+
+class Home:
+    """Keep files below one folder; a name may have folders in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, name: str) -> Path:
+        """Return the path of a file, whose folder exists then."""
+        path = self.root / name
+        try:
+            path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageFault(
+                f"{path.parent} cannot be made: {error.strerror}. BATCHYARD_HOME names another."
+            ) from error
+        return path
+
+    def read(self, name: str) -> bytes | None:
+        """Return the content of a file; None if there is none."""
+        try:
+            return (self.root / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def write(self, name: str, data: bytes) -> Path:
+        """Write a file of mode 600 at once: whoever reads it sees the old content or the new one, also after a crash."""
+        path = self.path(name)
+        number, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")  # of mode 600
+        try:
+            with os.fdopen(number, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        return path
+
+    def remove(self, name: str) -> None:
+        """Remove a file; it may be gone already."""
+        (self.root / name).unlink(missing_ok=True)
+
+    def sweep(self, folder: str) -> None:
+        """Remove unfinished files of commands that were killed long ago."""
+        for path in (self.root / folder).glob(".new-*"):
+            with suppress(OSError):  # another command removes it at this moment
+                if time.time() - path.stat().st_mtime > OLD:
+                    path.unlink()
+
+    @contextmanager
+    def lock(self, name: str, waiting: Callable[[], None]) -> Iterator[None]:
+        """Let one process at a time do this; the lock ends with its process. `waiting` is called before a wait."""
+        with self.path(name).open("a+b") as file:
+            if not _locked(file, wait=False):
+                waiting()
+                _locked(file, wait=True)
+            yield
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _locked(file: IO[bytes], *, wait: bool) -> bool:
+        file.seek(0)
+        while True:
+            try:
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            except OSError:
+                if not wait:
+                    return False
+                time.sleep(0.5)
+            else:
+                return True
+else:
+    import fcntl
+
+    def _locked(file: IO[bytes], *, wait: bool) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True

@@ -1,0 +1,123 @@
+"""What a source is: a file of requests as it is, or a table whose rows become requests by a recipe."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from .content import Content
+from .errors import UsageFault
+from .home import Home
+
+if TYPE_CHECKING:
+    from .tables import Recipe, Table
+
+REQUESTS: Final = (".jsonl", ".jsonl.gz", ".ndjson")
+TABLES: Final = (".csv", ".tsv", ".parquet", ".arrow", ".feather", ".json", ".jsonl")
+PACKED: Final = (".gz", ".zst")
+
+
+class Input:
+    """One source, and how its requests come about."""
+
+    def __init__(
+        self, source: object, recipe: Mapping[str, Any] | None = None, reading: Mapping[str, str] | None = None
+    ) -> None:
+        """Use a path, an address in S3, or what holds rows; without a recipe the source is a file of requests."""
+        self.recipe = {name: value for name, value in (recipe or {}).items() if value is not None} or None
+        self.reading = {name: value for name, value in (reading or {}).items() if value is not None}
+        self.is_file = isinstance(source, str | Path) and not str(source).startswith("s3://")
+        self.source = source
+        self.path = Path(str(source)).absolute() if self.is_file else None
+        if self.recipe is None:
+            self._check_requests()
+        if self.path is not None and not self.path.is_file():
+            raise UsageFault(f"There is no file {source}.")
+
+    def _check_requests(self) -> None:
+        if self.path is None:
+            raise UsageFault("Say how a row becomes a request: a prompt, a body, or a column to embed.")
+        if not self.path.name.lower().endswith(REQUESTS):
+            raise UsageFault(
+                f"{self.path.name} is a table: say how a row becomes a request with --prompt, --embed or --body."
+                " Requests themselves come in a file that ends in .jsonl or .jsonl.gz."
+            )
+
+    @property
+    def name(self) -> str:
+        """Return the name that messages and files have."""
+        return self.path.name if self.path is not None else "table"
+
+    @property
+    def is_table(self) -> bool:
+        """Tell whether rows become requests."""
+        return self.recipe is not None
+
+    def table(self) -> "Table":
+        """Read the table; raises UsageFault."""
+        from . import tables  # noqa: PLC0415 - only where there is a table
+
+        source: Any = str(self.path) if self.path is not None else self.source
+        reading: Any = self.reading  # what is no format is told by the tables
+        return tables.read(source, **reading)
+
+    def made_recipe(self) -> "Recipe":
+        """Return the recipe; raises TableError if it is none."""
+        from . import tables  # noqa: PLC0415 - only where there is a table
+
+        return tables.Recipe(**(self.recipe or {}))
+
+    def content(self, home: Home) -> Content:
+        """Return the requests."""
+        if not self.is_table:
+            return Content(home, self.path, None, [])
+        recipe = self.made_recipe()
+        table = self.table()
+
+        def lines() -> Iterator[bytes]:
+            from . import tables  # noqa: PLC0415 - only where there is a table
+
+            return tables.requests(table, recipe)
+
+        watched = self.path if "image_column" not in (self.recipe or {}) else None  # images are files of their own
+        return Content(home, watched, lines, [self.recipe, self.reading])
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield the lines that are sent, made of the rows if the input is a table."""
+        if not self.is_table:
+            return self.requests()
+        from . import tables  # noqa: PLC0415 - only where there is a table
+
+        return tables.requests(self.table(), self.made_recipe())
+
+    def requests(self) -> Iterator[bytes]:
+        """Yield the lines of a file of requests, without empty ones."""
+        import gzip  # noqa: PLC0415 - only here
+
+        path = self.path or Path()
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            yield from (line for line in file if line.strip())
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows of the table, or the requests of the file."""
+        if self.is_table:
+            yield from self.table().rows()
+        else:
+            yield from (msgspec.json.decode(line) for line in self.requests())
+
+
+def usual_out(source: Input) -> str:
+    """Return where results go if nobody says: a file beside a table, a folder beside a file of requests."""
+    if source.path is None:
+        return "answers.jsonl"
+    name = source.path.name
+    for packed in PACKED:
+        name = name.removesuffix(packed)
+    stem, _, end = name.rpartition(".")
+    return f"{stem}.answers.{end}" if source.is_table else f"{stem}-results/"
+
+
+def is_folder(out: str) -> bool:
+    """Tell whether results go to a folder with the three files, and not into one file."""
+    return out.endswith(("/", "\\")) or Path(out).is_dir() or not Path(out).suffix

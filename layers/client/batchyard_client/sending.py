@@ -1,0 +1,235 @@
+"""From an input to a batch: read, uploaded, estimated, created; each step once, also if commands are killed in between.
+
+The record of a content is written before each step that cannot be taken back. So the same command goes on where an earlier
+one stopped: the same upload, of which only missing parts are sent, and the same batch.
+"""
+
+import secrets
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from batch_client import NotFoundError
+
+from .content import Digest
+from .errors import Refused
+from .front import Front
+from .inputs import Input
+from .job_record import JobRecord, key_of, stem_of
+from .packing import pays_off
+from .service import View
+from .uploading import Upload
+
+ESTIMATE_SECONDS: Final = 900.0  # after which a batch is created without an estimate
+MOST_LINES, MOST_BYTES = 50_000, 200_000_000  # of a provider batch
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked beside the requests."""
+
+    completion_window: str = "24h"
+    metadata: dict[str, str] | None = None
+    on_invalid: str | None = None
+    max_cost_usd: float | None = None
+    accept: dict[str, Any] | None = None
+    #: Whether the batch is estimated before it is created.
+    estimate: bool = True
+    #: Whether the upload is packed; None means where that is faster.
+    pack: bool | None = None
+    #: Whether a batch of the same content is left alone, and another one is made.
+    new: bool = False
+
+    def members(self) -> dict[str, Any]:
+        """Return the members of the batch."""
+        names = ("completion_window", "metadata", "on_invalid", "max_cost_usd", "accept")
+        given = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+class Sending:
+    """Send one input."""
+
+    def __init__(self, front: Front, source: Input, options: Options) -> None:
+        """Prepare to send."""
+        self._front, self._source, self._options = front, source, options
+        self._content = source.content(front.home)
+        self._pack = False
+
+    def run(self) -> JobRecord:
+        """Return the record of the batch: a new one, or the one that an earlier command has made."""
+        front = self._front
+        self._check_service()
+        found = self._digest()
+        stem = stem_of(front.place.base_url, found.digest, self._options.members())
+        waiting = "Another command sends this same content now; waiting for it …"
+        with front.home.lock(f"jobs/{stem}.lock", lambda: front.screen.say(waiting)):
+            record = self._record(stem, found)
+            if record.batch_id is None:
+                record = self._sent(record, found)
+            self._content.forget_body(found)
+            return record
+
+    def estimate(self) -> View:
+        """Upload the input and have it estimated; nothing is sent to a provider."""
+        self._check_service()
+        self._front.service.need_batchyard("estimate a batch")
+        found = self._digest()
+        stem = stem_of(self._front.place.base_url, found.digest, self._options.members())
+        with self._front.home.lock(f"jobs/{stem}.lock", lambda: None):
+            record = self._front.records.of_content(stem) or self._fresh(stem, found, "")
+            record = record if record.uploaded else self._uploaded(record, found)
+            return self._dry_run(record, found)
+
+    def _check_service(self) -> None:
+        front = self._front
+        if front.patience.run(lambda: front.service.is_batchyard):
+            return
+        asked = [name for name in ("on_invalid", "max_cost_usd", "accept") if name in self._options.members()]
+        if asked:
+            raise Refused(f"{front.place.host} is not Batchyard, and does not know {', '.join(asked)}.")
+        front.screen.say(
+            f"{front.place.host} is a provider: the input becomes one of its batches, without an estimate,"
+            " without dollars, and what it leaves unfinished is not sent again."
+        )
+
+    def _digest(self) -> Digest:
+        front = self._front
+        path = self._source.path
+        size = path.stat().st_size if path is not None and not self._content.made else None
+        remote = front.service.is_batchyard and not front.place.local
+        self._pack = self._options.pack if self._options.pack is not None else self._content.made and remote
+        if not front.service.is_batchyard:
+            self._pack = False
+        with front.screen.bar("Reading", size, of_bytes=True) as bar:
+            found = self._content.digest(bar.passed, pack=self._pack)
+        if not front.service.is_batchyard and (found.lines > MOST_LINES or found.size > MOST_BYTES):
+            raise Refused(
+                f"{front.place.host} takes {MOST_LINES:,} requests and 200 MB in a batch; these are {found.lines:,} and"
+                f" {found.size:,} bytes. Batchyard takes any size."
+            )
+        return found
+
+    def _record(self, stem: str, found: Digest) -> JobRecord:
+        """Return the record to go on with: the latest of this content, or a fresh one."""
+        front = self._front
+        if self._options.new:
+            return front.records.keep(self._fresh(stem, found, secrets.token_hex(8)))
+        known = front.records.of_content(stem)
+        if known is not None and known.batch_id is not None and not self._still_there(known.batch_id):
+            front.screen.say(f"{front.place.host} knows {known.batch_id} no more; the input is sent again.")
+            known = None
+        if known is not None:
+            return known
+        fresh = self._fresh(stem, found, "")
+        batch = front.patience.run(lambda: front.service.find(fresh.key))
+        if batch is None:
+            return fresh
+        front.screen.say(f"This content was sent before, as {batch.id}; --new sends it once more.")
+        return front.records.keep(msgspec.structs.replace(fresh, batch_id=batch.id, uploaded=True))
+
+    def _still_there(self, batch_id: str) -> bool:
+        try:
+            self._front.patience.run(lambda: self._front.service.retrieve(batch_id))
+        except NotFoundError:
+            return False
+        return True
+
+    def _file_there(self, record: JobRecord) -> bool:
+        """Tell whether the file of an earlier command is there still: a file expires."""
+        try:
+            self._front.patience.run(lambda: self._front.service.client.retrieve_file(str(record.file_id)))
+        except NotFoundError:
+            return False
+        return True
+
+    def _fresh(self, stem: str, found: Digest, nonce: str) -> JobRecord:
+        source = self._source
+        return JobRecord(
+            stem=stem, key=key_of(stem, nonce), base_url=self._front.place.base_url, lines=found.lines,
+            source=str(source.path) if source.path is not None else None, recipe=source.recipe, reading=source.reading,
+        )  # fmt: skip
+
+    def _sent(self, record: JobRecord, found: Digest) -> JobRecord:
+        """Upload, estimate and create, as far as an earlier command has not."""
+        front = self._front
+        if record.uploaded and not self._file_there(record):
+            record = msgspec.structs.replace(record, file_id=None, packed=None, uploaded=False)
+        if not record.uploaded:
+            record = self._uploaded(record, found)
+        if self._options.estimate and record.creating_at is None and front.service.is_batchyard:
+            estimate = self._dry_run(record, found)
+            usd = (estimate.preflight or {}).get("estimated_usd")
+            record = msgspec.structs.replace(record, estimate_usd=usd)
+        earlier = record.creating_at
+        if earlier is None:
+            record = front.records.keep(msgspec.structs.replace(record, creating_at=int(time.time())))
+        body = {"input_file_id": record.file_id, "endpoint": found.endpoint, **self._options.members()}
+        batch = front.patience.run(lambda: front.service.create(record.key, body, earlier))
+        return front.records.keep(msgspec.structs.replace(record, batch_id=batch.id))
+
+    def _uploaded(self, record: JobRecord, found: Digest) -> JobRecord:
+        front = self._front
+        path = self._body(record, found)
+        kept = msgspec.structs.replace(record, packed=path.suffix == ".gz")
+
+        def keep(file_id: str) -> None:
+            nonlocal kept
+            kept = front.records.keep(msgspec.structs.replace(kept, file_id=file_id))
+
+        with front.screen.bar("Uploading", path.stat().st_size, of_bytes=True) as bar:
+            upload = Upload(front.service, front.patience, path, self._filename(path), bar.passed)
+            file_id = upload.send(record.file_id, keep)
+        self._content.check_unchanged()
+        return front.records.keep(msgspec.structs.replace(kept, file_id=file_id, uploaded=True))
+
+    def _body(self, record: JobRecord, found: Digest) -> Path:
+        """Return the file to send, packed if that is faster; an upload that was left off goes on as it began."""
+        front = self._front
+        remote = front.service.is_batchyard and not front.place.local
+        if record.packed is not None:
+            self._pack = record.packed
+        elif self._options.pack is None and not self._content.made and remote:
+            self._pack = pays_off(front, self._source.path)
+        if not self._pack or self._content.made:
+            return self._content.body(found, lambda _: None, pack=self._pack)
+        with front.screen.bar("Packing", found.size, of_bytes=True) as bar:
+            return self._content.body(found, bar.passed, pack=True)
+
+    def _filename(self, path: Path) -> str:
+        stem = self._source.name.partition(".")[0] or "requests"
+        return f"{stem[:100]}.jsonl{'.gz' if path.suffix == '.gz' else ''}"
+
+    def _dry_run(self, record: JobRecord, found: Digest) -> View:
+        """Have the batch checked and estimated, and tell the estimate."""
+        front = self._front
+        body = {"input_file_id": record.file_id, "endpoint": found.endpoint, **self._options.members()}
+        ends = time.monotonic() + ESTIMATE_SECONDS
+        with front.screen.bar("Estimating", None) as bar:
+            view = front.patience.run(lambda: front.service.estimate(record.key, body))
+            look = partial(front.service.retrieve, view.id)
+            while not view.ended and time.monotonic() < ends:
+                front.sleep(0.5)
+                view = front.patience.run(look)
+                bar.show(view.counts.total, None)
+        if view.status == "failed":
+            raise Refused("The input is refused, and nothing was sent. " + " ".join(view.reasons[:5]))
+        front.screen.say(estimate_words(view))
+        return view
+
+
+def estimate_words(view: View) -> str:
+    """Say in a sentence what a dry run has found."""
+    found = view.preflight or {}
+    tokens = "{estimated_input_tokens:,} tokens in, {estimated_output_tokens:,} out".format_map(_Zeros(found))
+    usd = found.get("estimated_usd")
+    price = "of unknown price" if usd is None else f"at most about ${usd:,.4f}"
+    bad = f" {found['bad_lines']:,} bad lines are skipped." if found.get("bad_lines") else ""
+    return f"Estimate: {view.counts.total:,} requests, {tokens}, {price}.{bad}"
+
+
+class _Zeros(dict[str, Any]):
+    def __missing__(self, key: str) -> int:
+        return 0

@@ -1,0 +1,212 @@
+"""What stands in a result line: the answer, why the model stopped, what was wrong, and the tokens."""
+
+import base64
+import binascii
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from .cells import JSON
+from .recipe import CHAT, EMBEDDINGS, RESPONSES, Recipe
+from .schema import Field
+
+#: What tokens cost in US dollars: model, input, cached input and output tokens; None where that is not known.
+Price = Callable[[str, int, int, int], float | None]
+#: The columns behind the answer.
+FACTS: Final = (
+    Field("finish_reason", "text"),
+    Field("error", "text"),
+    Field("input_tokens", "integer"),
+    Field("output_tokens", "integer"),
+    Field("cost_usd", "number"),
+)
+_SUCCESS: Final = range(200, 300)
+_FLOAT: Final = 4  # bytes of a number of a vector in base64
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of one row."""
+
+    #: The values of the columns of the answer.
+    values: tuple[Any, ...]
+    finish_reason: str | None = None
+    error: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
+
+    @property
+    def row(self) -> tuple[Any, ...]:
+        """List the values of all new columns."""
+        facts = (self.finish_reason, self.error, self.input_tokens, self.output_tokens, self.cost_usd)
+        return (*self.values, *facts)
+
+
+class Reader:
+    """Reads answers as a recipe's endpoint gives them."""
+
+    def __init__(self, recipe: Recipe, price: Price | None = None) -> None:
+        self._output, self._price = recipe.output, price
+        self._url = recipe.url
+        #: The columns of the answer.
+        self.fields = _answer_fields(recipe)
+
+    def skipped(self) -> Answer:
+        """Return what stands for a row that was not asked."""
+        return Answer((None,) * len(self.fields), error="skipped: a column that the request needs is null")
+
+    def read(self, line: Mapping[str, Any]) -> Answer:
+        """Read a result line."""
+        response = _mapping(line.get("response"))
+        body = _mapping(response.get("body"))
+        good = response.get("status_code") in _SUCCESS
+        found, reason, refusal = found_in(self._url, body) if good else (None, None, None)
+        error = error_of(line) or refusal
+        values, fault = self._values(found)
+        used = _mapping(body.get("usage"))
+        tokens = _count(used, "prompt_tokens", "input_tokens"), _count(used, "completion_tokens", "output_tokens")
+        return Answer(values, reason, error or fault, *tokens, self._cost(body, used, *tokens))
+
+    def _values(self, found: object) -> tuple[tuple[Any, ...], str | None]:
+        """Lay the answer into its columns; say what is wrong where it does not fit."""
+        nothing = (None,) * len(self.fields)
+        if found is None:
+            return nothing, None
+        if self._output is None:
+            return (found,), None
+        try:
+            members = msgspec.json.decode(str(found))
+        except (msgspec.MsgspecError, RecursionError):
+            return nothing, f"the answer is no JSON: {found}"
+        if not isinstance(members, dict):
+            return nothing, f"the answer is no object: {found}"
+        if wrong := [each.name for each in self.fields if not each.fits(members.get(each.name))]:
+            return nothing, f"the answer does not fit the schema in {', '.join(wrong)}: {found}"
+        return tuple(members.get(each.name) for each in self.fields), None
+
+    def _cost(
+        self, body: Mapping[str, Any], used: Mapping[str, Any], sent: int | None, got: int | None
+    ) -> float | None:
+        told = used.get("cost")  # gateways such as OpenRouter say what they take
+        if isinstance(told, int | float) and not isinstance(told, bool):
+            return float(told)
+        model = body.get("model")
+        if self._price is None or not isinstance(model, str) or (sent is None and got is None):
+            return None
+        details = _mapping(used.get("prompt_tokens_details") or used.get("input_tokens_details"))
+        return self._price(model, sent or 0, _count(details, "cached_tokens") or 0, got or 0)
+
+
+def _answer_fields(recipe: Recipe) -> tuple[Field, ...]:
+    if recipe.output is not None:
+        return recipe.output.fields
+    if recipe.url == EMBEDDINGS:
+        return (Field("embedding", "vector"),)
+    return (Field("answer", "text"),)
+
+
+_Found = tuple[object, str | None, str | None]
+
+
+def found_in(url: str, body: Mapping[str, Any]) -> tuple[object, str | None, str | None]:
+    """Return the answer of a body as its endpoint gives it, why the model stopped, and the words of a refusal."""
+    return _FINDERS.get(url, _whole)(body)
+
+
+def _of_chat(body: Mapping[str, Any]) -> _Found:
+    choice = _first(body.get("choices"))
+    message = _mapping(choice.get("message"))
+    content = message.get("content")
+    if content is None and message.get("tool_calls"):
+        content = message["tool_calls"]
+    return _text(content), _text(choice.get("finish_reason")), _refused(message.get("refusal"))
+
+
+def _of_completions(body: Mapping[str, Any]) -> _Found:
+    choice = _first(body.get("choices"))
+    return _text(choice.get("text")), _text(choice.get("finish_reason")), None
+
+
+def _of_responses(body: Mapping[str, Any]) -> _Found:
+    texts: list[str] = []
+    refusal = None
+    for item in _list(body.get("output")):
+        for part in _list(_mapping(item).get("content")) if _mapping(item).get("type") == "message" else []:
+            each = _mapping(part)
+            if each.get("type") == "output_text":
+                texts.append(str(each.get("text", "")))
+            refusal = refusal or _refused(each.get("refusal"))
+    reason = _mapping(body.get("incomplete_details")).get("reason") or body.get("status")
+    return "".join(texts) if texts else None, _text(reason), refusal
+
+
+def _of_embeddings(body: Mapping[str, Any]) -> _Found:
+    vector = _first(body.get("data")).get("embedding")
+    if isinstance(vector, str):
+        vector = _numbers(vector)
+    fine = isinstance(vector, list) and all(isinstance(each, int | float) for each in vector)
+    return (vector, None, None) if fine else (None, None, "the answer has no vector")
+
+
+def _whole(body: Mapping[str, Any]) -> _Found:
+    return _text(body), None, None
+
+
+_FINDERS: Final[dict[str, Callable[[Mapping[str, Any]], _Found]]] = {
+    CHAT: _of_chat,
+    RESPONSES: _of_responses,
+    EMBEDDINGS: _of_embeddings,
+    "/v1/completions": _of_completions,
+}
+
+
+def _numbers(packed: str) -> list[float] | None:
+    """Read a vector in base64: numbers of 32 bits, the lowest byte first."""
+    try:
+        data = base64.b64decode(packed, validate=True)
+        return list(struct.unpack(f"<{len(data) // _FLOAT}f", data))
+    except (binascii.Error, struct.error):
+        return None
+
+
+def error_of(line: Mapping[str, Any]) -> str | None:
+    """Say in one text what the provider or Batchyard says is wrong with a line; None if nothing is."""
+    response = _mapping(line.get("response"))
+    good = response.get("status_code") in _SUCCESS
+    told = _mapping(line.get("error")) or ({} if good else _mapping(_mapping(response.get("body")).get("error")))
+    if not told and good:
+        return None
+    if not told and not response:
+        return "no answer came"
+    code = told.get("code") or told.get("type") or response.get("status_code") or "error"
+    return f"{code}: {told['message']}" if told.get("message") else str(code)
+
+
+def _refused(text: object) -> str | None:
+    return f"refusal: {text}" if text else None
+
+
+def _text(value: object) -> str | None:
+    """Return text as it is, and anything else as JSON."""
+    return value if value is None or isinstance(value, str) else JSON.encode(value).decode()
+
+
+def _count(used: Mapping[str, Any], *names: str) -> int | None:
+    found = (used.get(name) for name in names)
+    return next((each for each in found if isinstance(each, int) and not isinstance(each, bool)), None)
+
+
+def _first(value: object) -> Mapping[str, Any]:
+    return _mapping(value[0]) if isinstance(value, list) and value else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,175 @@
+"""A table as request lines: the same bytes for the same rows and recipe."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from .cells import cell_text, image_address
+from .errors import CellError, NullCell
+from .recipe import CHAT, Picture, Recipe, Text
+from .table import Block, Table
+from .template import Column, check_columns
+
+_ENCODE: Final = msgspec.json.Encoder().encode
+_PICTURE: Final = {
+    True: (b'{"type":"image_url","image_url":{"url":"', b'"}}'),
+    False: (b'{"type":"input_image","image_url":"', b'"}'),
+}
+_Pieces = list[bytes | Column]
+
+
+def requests(table: Table, recipe: Recipe) -> Iterator[bytes]:
+    """Return one line of OpenAI's batch format for each row, `row-1` the first; a column that is missing is told at once."""
+    check_columns(recipe.columns, table.columns, table.name)
+    return _lines(table, recipe)
+
+
+def skips(table: Table, recipe: Recipe, block: Block) -> Sequence[bool]:
+    """Tell for each row of a block whether `requests` leaves it out."""
+    if recipe.nulls != "skip":
+        return [False] * block.count
+    empty = {name: _is_empty_null(table, recipe, name) for name in recipe.columns}
+    columns = [[_is_null(cell, empty=empty[name]) for cell in block.column(name)] for name in recipe.columns]
+    return [any(row) for row in zip(*columns, strict=True)]
+
+
+def _is_null(value: object, *, empty: bool) -> bool:
+    return value is None or (empty and isinstance(value, str) and not value)
+
+
+def _is_empty_null(table: Table, recipe: Recipe, name: str) -> bool:
+    """Tell whether empty text is null in a column: nothing else is in CSV, and no image is empty text."""
+    return table.empty_is_null or _is_pictured(recipe, name)
+
+
+def _is_pictured(recipe: Recipe, name: str) -> bool:
+    return name == recipe.image_column and name not in set(_text_columns(recipe.template))
+
+
+@dataclass(frozen=True)
+class _Form:
+    """A line with gaps: a format of bytes, and which columns go in after the number of the row."""
+
+    format: bytes
+    columns: tuple[int, ...]
+
+
+def _lines(table: Table, recipe: Recipe) -> Iterator[bytes]:
+    whole, bare = (_form(recipe, pictured=pictured) for pictured in (True, False))
+    straight = whole.columns == tuple(range(len(recipe.columns)))
+    for block in table.blocks(recipe.columns):
+        cells = _Cells(table, recipe, block)
+        columns = [cells.encoded(name) for name in recipe.columns]
+        rows = zip(*columns, strict=True)
+        if straight and not cells.nulls:
+            for row, values in enumerate(rows, block.first):
+                yield whole.format % (row, *values)
+            continue
+        for row, found in enumerate(rows, block.first):
+            if None in found and recipe.nulls == "skip":
+                continue
+            form = bare if cells.unpictured(found) else whole
+            yield form.format % (row, *[found[place] or b"" for place in form.columns])
+
+
+class _Cells:
+    """The cells of a block as the insides of JSON texts; None for a cell that is null."""
+
+    def __init__(self, table: Table, recipe: Recipe, block: Block) -> None:
+        self._table, self._recipe, self._block = table, recipe, block
+        self._picture = None if recipe.image_column is None else recipe.columns.index(recipe.image_column)
+        self._folder = table.path.parent if table.path else None
+        #: Whether a cell of the block is null.
+        self.nulls = False
+
+    def unpictured(self, row: Sequence[bytes | None]) -> bool:
+        """Tell whether a row has no image, though there is a column for it."""
+        return self._picture is not None and row[self._picture] is None
+
+    def encoded(self, name: str) -> list[bytes | None]:
+        """Encode a column."""
+        values = self._block.column(name)
+        if _is_pictured(self._recipe, name):
+            found = self._each(name, values, lambda value: image_address(value, self._folder))
+        else:
+            try:
+                found = [_ENCODE(value)[1:-1] if type(value) is str else _other(value) for value in values]
+            except (TypeError, ValueError, msgspec.MsgspecError):  # told with the row
+                found = self._each(name, values, cell_text)
+        return self._without_nulls(name, found)
+
+    def _without_nulls(self, name: str, found: list[bytes | None]) -> list[bytes | None]:
+        if self._table.empty_is_null and b"" in found:
+            found = [each or None for each in found]
+        if None in found:
+            self.nulls = True
+            if self._recipe.nulls == "refuse":
+                raise self._null(name, found.index(None))
+        return found
+
+    def _null(self, name: str, place: int) -> NullCell:
+        row = self._block.first + place
+        told = "is empty" if self._table.empty_is_null else "is null"
+        return NullCell(
+            f"{self._table.name}, row {row}: the column {name!r} {told}. Say what to do with such rows: "
+            "--nulls skip leaves them out, --nulls empty sends empty text",
+            row=row,
+            column=name,
+        )
+
+    def _each(self, name: str, values: list[Any], write: Callable[[Any], str]) -> list[bytes | None]:
+        found: list[bytes | None] = []
+        empty = _is_empty_null(self._table, self._recipe, name)
+        for row, value in enumerate(values, self._block.first):
+            try:
+                found.append(None if _is_null(value, empty=empty) else _ENCODE(write(value))[1:-1])
+            except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+                told = f"{self._table.name}, row {row}, column {name!r}: {error}"
+                raise CellError(told, row=row, column=name) from error
+        return found
+
+
+def _other(value: object) -> bytes | None:
+    return None if value is None else _ENCODE(cell_text(value))[1:-1]
+
+
+def _text_columns(value: object) -> Iterator[str]:
+    if isinstance(value, Text):
+        yield from (part.name for part in value.parts if isinstance(part, Column))
+    elif isinstance(value, Mapping | list):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _text_columns(each)
+
+
+def _form(recipe: Recipe, *, pictured: bool) -> _Form:
+    pieces: _Pieces = [b',"method":"POST","url":', _ENCODE(recipe.url), b',"body":']
+    pieces += [*_pieces(recipe.template, pictured=pictured), b"}\n"]
+    start = b'{"custom_id":"row-%d"'
+    told = [b"%b" if isinstance(piece, Column) else piece.replace(b"%", b"%%") for piece in pieces]
+    named = [piece.name for piece in pieces if isinstance(piece, Column)]
+    return _Form(start + b"".join(told), tuple(recipe.columns.index(name) for name in named))
+
+
+def _pieces(value: object, *, pictured: bool) -> _Pieces:
+    """Write a value as JSON, with gaps for the cells."""
+    if isinstance(value, Text):
+        return [b'"', *(part if isinstance(part, Column) else _ENCODE(part)[1:-1] for part in value.parts), b'"']
+    if isinstance(value, Picture):
+        before, after = _PICTURE[value.endpoint == CHAT]
+        return [before, Column(value.column), after]
+    if isinstance(value, Mapping):
+        members = ([_ENCODE(name), b":", *_pieces(each, pictured=pictured)] for name, each in value.items())
+        return [b"{", *_with_commas(members), b"}"]
+    if isinstance(value, list | tuple):
+        kept = (each for each in value if pictured or not isinstance(each, Picture))
+        return [b"[", *_with_commas(_pieces(each, pictured=pictured) for each in kept), b"]"]
+    return [_ENCODE(value)]
+
+
+def _with_commas(values: Iterator[_Pieces]) -> Iterator[bytes | Column]:
+    for number, pieces in enumerate(values):
+        if number:
+            yield b","
+        yield from pieces
