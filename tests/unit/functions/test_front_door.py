@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from batchyard import services
 from batchyard.api import api_keys, openapi
-from batchyard.api.routes import router
+from batchyard.api.own_routes import router
 from batchyard.costs.budget import Budget
 from batchyard.domain import multipart_upload, object_keys, stored_file
 from batchyard.domain.batch import InputObject

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from batchyard import services
 from batchyard.api.api_keys import KeyCache
-from batchyard.api.routes import router
+from batchyard.api.own_routes import router
+from batchyard.console import site
 from batchyard.domain.errors import ApiError
 from batchyard.gateway.request import Request
-from batchyard.gateway.response import Response, json_response, refusal
+from batchyard.gateway.response import Response, comparable, json_response, refusal
 from batchyard.observability import logger
 from batchyard.services import Services
 
@@ -29,6 +30,8 @@ def answer(event: dict[str, Any], request_id: str) -> dict[str, Any]:
 
 def _respond(request: Request) -> Response:
     try:
+        if site.is_for(request.path):
+            return site.answer(request, services.current().bucket.origin)
         # A path that is none needs a key, too: nobody else learns which paths there are.
         if not router.is_open(request):
             request.tenant = _tenant(request.header("authorization"))
@@ -39,7 +42,8 @@ def _respond(request: Request) -> Response:
     except Exception as error:  # noqa: BLE001 - logged; a client needs an answer
         logger.exception("request failed", error=type(error).__name__)
         return refusal(ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "The request failed on our side. Try again."))
-    return answered if isinstance(answered, Response) else json_response(answered)
+    response = answered if isinstance(answered, Response) else json_response(answered)
+    return comparable(response, request.header("if-none-match")) if request.method == "GET" else response
 
 
 def _tenant(authorization: str | None) -> str:

@@ -1,6 +1,7 @@
 """A response to API Gateway."""
 
 import base64
+import hashlib
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -34,6 +35,17 @@ class Response(msgspec.Struct, frozen=True):
         readable = self.content_type == JSON and "Content-Encoding" not in sent
         text = self.body.decode() if readable else base64.b64encode(self.body).decode()
         return {"statusCode": int(self.status), "headers": sent, "body": text, "isBase64Encoded": not readable}
+
+
+def comparable(response: Response, known: str | None) -> Response:
+    """Give JSON that was read an ETag; it is not sent again to a client that has it, whose `If-None-Match` is `known`."""
+    if response.status != HTTPStatus.OK or response.content_type != JSON:
+        return response
+    etag = f'W/"{hashlib.blake2b(response.body, digest_size=12).hexdigest()}"'
+    headers = {**response.headers, "ETag": etag}
+    if known == etag:
+        return Response(b"", HTTPStatus.NOT_MODIFIED, headers=headers)
+    return msgspec.structs.replace(response, headers=headers)
 
 
 def json_response(value: object) -> Response:
