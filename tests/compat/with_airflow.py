@@ -12,7 +12,8 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 connection = json.dumps({"conn_type": "openai", "password": KEY, "host": BASE_URL})
 os.environ |= {
     "AIRFLOW_CONN_OPENAI_DEFAULT": connection, "AIRFLOW_CONN_BATCHYARD": connection,
-    "AIRFLOW_HOME": os.path.abspath("airflow"), "AIRFLOW__CORE__DAGS_FOLDER": str(DOCS), "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW_HOME": os.path.abspath("airflow"), "AIRFLOW__CORE__DAGS_FOLDER": str(DOCS),
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
 }  # fmt: skip
 
 from airflow.providers.openai.hooks.openai import OpenAIHook
