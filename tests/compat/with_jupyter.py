@@ -9,7 +9,7 @@ from asked import BASE_URL, KEY, LINES, prompts, tell
 ROOT = Path(__file__).resolve().parents[2]
 os.environ |= {
     "BATCHYARD_URL": BASE_URL, "BATCHYARD_KEY": KEY, "BATCHYARD_HOME": os.path.abspath("home"),
-    "PYTHONPATH": str(ROOT / "layers/client"), "MPLBACKEND": "agg",
+    "PYTHONPATH": str(ROOT / "layers/client"),
 }  # fmt: skip
 
 import nbformat
@@ -22,6 +22,8 @@ with open("reviews.csv", "w", newline="", encoding="utf-8") as file:
 notebook = nbformat.read(ROOT / "docs/notebook.ipynb", as_version=4)
 NotebookClient(notebook, timeout=500, resources={"metadata": {"path": os.getcwd()}}).execute()
 nbformat.write(notebook, "ran.ipynb")
+if "image/png" not in Path("ran.ipynb").read_text(encoding="utf-8"):
+    raise SystemExit("no cell of the notebook shows a picture")
 
 table = pq.read_table("answers.parquet").to_pydict()
 if table["id"] != [str(number) for number in range(LINES)]:

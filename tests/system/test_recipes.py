@@ -38,6 +38,7 @@ def ran(stack: RunningStack, folder: Path, home: str, *command: str) -> str:
 
 def crontab() -> str:
     """Return the command of the crontab, as cron gives it to the shell."""
+    line: str
     (line,) = re.findall(r"^```crontab\n(?:\S+ ){5} (.+)\n```", PAGE, re.MULTILINE)
     return line.replace(r"\%", "%")
 
