@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,6 +48,23 @@ def results_of(front: Front, view: View, folder: Path) -> Results:
         return Fetch(front.service, front.patience, view, folder).run(bar)
 
 
+@contextmanager
+def alone(front: Front, view: View) -> Iterator[None]:
+    """Let one command or call at a time bring the results of a batch; another one waits, and says so."""
+    waiting = f"Another command fetches the results of {view.id} now; waiting for it …"
+    with front.home.lock(f"fetching/{view.id}.lock", lambda: front.screen.say(waiting)):
+        yield
+
+
+@contextmanager
+def fetched(front: Front, view: View) -> Iterator[Results]:
+    """Give the results in a folder that no other command uses, and that goes once they are where they belong."""
+    with alone(front, view):
+        folder = front.home.path(f"fetching/{view.id}/.")
+        yield results_of(front, view, folder)
+        shutil.rmtree(folder, ignore_errors=True)  # a file that is in use elsewhere may stay
+
+
 def source_of(record: JobRecord | None) -> Input | None:
     """Return the input of a batch, if it was a file that is still there."""
     if record is None or record.source is None or not Path(record.source).is_file():
@@ -62,17 +80,13 @@ def lines_of(results: Results, source: Input) -> Iterator[bytes]:
 def deliver(front: Front, view: View, source: Input | None, out: str) -> Delivered:
     """Bring the results of an ended batch to `out`."""
     if is_folder(out):
-        results = results_of(front, view, Path(out))
-        failed = _count(results.errors)
-        return _told(view, _count(results.output), failed, out)
+        with alone(front, view):
+            results = results_of(front, view, Path(out))
+            return _told(view, _count(results.output), _count(results.errors), out)
     if source is None:
         raise UsageFault(f"The input of {view.id} is not at hand, so only a folder can be written: --out {view.id}/")
-    folder = front.home.path(f"results/{view.id}/.")
-    results = results_of(front, view, folder)
-    with front.screen.bar("Writing", None):
-        told = _table(results, source, view, out) if source.is_table else _plain(results, source, view, out)
-    shutil.rmtree(folder, ignore_errors=True)  # a file that is in use elsewhere may stay
-    return told
+    with fetched(front, view) as results, front.screen.bar("Writing", None):
+        return _table(results, source, view, out) if source.is_table else _plain(results, source, view, out)
 
 
 def _plain(results: Results, source: Input, view: View, out: str) -> Delivered:

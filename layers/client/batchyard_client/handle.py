@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from .answers import Answers, rates_of
-from .delivering import Delivered, deliver, lines_of, results_of, source_of
+from .delivering import Delivered, alone, deliver, lines_of, results_of, source_of
 from .job_record import JobRecord, key_of, stem_of
 from .ordering import with_gaps
 from .watching import watch
@@ -51,7 +51,7 @@ class Job:
         """Wait for the end, and return the answers in the order of the rows."""
         view = self.watch()
         front, source = self._front, self._source
-        with front.words():
+        with front.words(), alone(front, view):
             results = results_of(front, view, front.home.path(f"results/{self.id}/."))
         rates = rates_of(view.cost)
 

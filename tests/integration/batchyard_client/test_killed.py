@@ -7,10 +7,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+import batchyard_client as by
 from tests.fakes.front_door import KEY, Books, front_door
 
 LINES = 1_000
@@ -163,3 +165,49 @@ def test_two_commands_at_once_make_one_batch(books: Books, source: Path, tmp_pat
     assert [ended(each)[:2] for each in both] == [(0, f"{books.paid[0]}\n")] * 2
     assert len(books.paid) == 1
     assert len(books.parts) == PARTS
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.csv"
+    path.write_text("id,text\n" + "".join(f"{number},text {number}\n" for number in range(2_000)))
+    return path
+
+
+def meet_at_the_results(books: Books) -> None:
+    """Have two commands download the same bytes at the same moment, if they can."""
+    meeting = threading.Barrier(2)
+
+    def watch(when: str, name: str) -> None:
+        if when == "after" and name.startswith("GET /v1/files/") and name.endswith("/content"):
+            with suppress(threading.BrokenBarrierError):
+                meeting.wait(1.5)
+
+    books.watch = watch
+
+
+@pytest.mark.parametrize("ends", [("a.csv", "b.csv"), ("a.csv", "a.csv"), ("out/", "out/")])
+def test_two_commands_at_once_both_bring_every_answer(
+    books: Books, table: Path, tmp_path: Path, ends: tuple[str, str]
+) -> None:
+    meet_at_the_results(books)
+    outs = [f"{tmp_path}/{end}" for end in ends]
+    asked = ("run", str(table), "--model", "m", "--prompt", "Say {text}")
+    both = [command(books, tmp_path / "home", *asked, "--out", out) for out in outs]
+    found = [ended(each) for each in both]
+    assert [status for status, _, _ in found] == [0, 0], found
+    assert any("Another command fetches the results" in said for _, _, said in found)
+    for out in outs:
+        path = Path(out, "output.jsonl") if out.endswith("/") else Path(out)
+        assert path.read_text().count("answer to row-") == 2_000
+    assert len(books.paid) == 1
+
+
+def test_a_command_leaves_alone_what_a_python_call_has_fetched(
+    books: Books, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BATCHYARD_HOME", str(tmp_path / "home"))
+    job = by.submit(table, model="m", prompt="Say {text}", url=f"{books.address}/v1", key=KEY)
+    answers = job.results()
+    assert ended(command(books, tmp_path / "home", "fetch", job.id, "--out", f"{tmp_path}/a.csv"))[0] == 0
+    assert [answer.text for answer in answers] == [f"answer to row-{number}" for number in range(1, 2_001)]

@@ -1,6 +1,5 @@
 """The report of a batch: as it is, or as one page that a browser shows without a network."""
 
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import click
 import msgspec
 
-from batchyard_client.delivering import lines_of, results_of, source_of
+from batchyard_client.delivering import fetched, lines_of, source_of
 from batchyard_client.errors import ALL_GOOD
 from batchyard_client.fetching import REPORT, Results
 from batchyard_client.html_report import page
@@ -21,18 +20,17 @@ from .options import front_of
 def report(batch_id: str, out: str | None, *, html: bool, asked: Mapping[str, Any]) -> int:
     """Wait for the end, and print the report, or write its page."""
     front = front_of(asked)
-    folder = front.home.path(f"results/{batch_id}/.")
     with front.words():
         front.service.need_batchyard("report on a batch")
-        results = results_of(front, watched_to_its_end(front, batch_id), folder)
-    data = (folder / REPORT).read_bytes()
-    if not html:
-        click.echo(data)
-        return ALL_GOOD
-    target = Path(out or f"{batch_id}.html")
-    text = page(msgspec.json.decode(data), _pairs(results, source_of(front.records.of_batch(batch_id))))
-    target.write_text(text, encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)  # a file that is in use elsewhere may stay
+        view = watched_to_its_end(front, batch_id)
+        with fetched(front, view) as results:
+            data = (results.folder / REPORT).read_bytes()
+            if not html:
+                click.echo(data)
+                return ALL_GOOD
+            pairs = _pairs(results, source_of(front.records.of_batch(batch_id)))
+            target = Path(out or f"{batch_id}.html")
+            target.write_text(page(msgspec.json.decode(data), pairs), encoding="utf-8")
     front.screen.say(f"The page is {target}; a browser shows it without a network.")
     return ALL_GOOD
 
