@@ -88,6 +88,9 @@ def test_quiet_tells_nothing(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "in.csv", *PROMPT, "--out", "in.csv"], 2, "is the input itself"),
         (["run", "in.csv", *PROMPT, "--accept", "{"], 2, "--accept is no JSON"),
         (["run", "in.csv", *PROMPT, "--schema", "none.json"], 2, "--schema none.json cannot be read"),
+        (["run", "in.csv", *PROMPT, "--schema", "list.json"], 2, "--schema list.json is no JSON object"),
+        (["run", "in.csv", *PROMPT, "--body", "list.json"], 2, "--body list.json is no JSON object"),
+        (["run", "in.csv", *PROMPT, "--accept", "[1]"], 2, "--accept is no JSON object"),
         (["run", "in.csv", *PROMPT, "--metadata", "a"], 2, "--metadata takes NAME=VALUE"),
         (["run", "in.csv", *PROMPT, "--wrong"], 2, "No such option"),
         (["run", "in.csv", *PROMPT, "--key", "by_wrong"], 3, "does not take the key"),
@@ -100,6 +103,7 @@ def test_a_fault_is_a_sentence_with_the_status_of_its_kind(
     arguments: list[str], status: int, words: str, capsys: pytest.CaptureFixture[str], books: Books
 ) -> None:
     table()
+    Path("list.json").write_text("[1]\n")
     Path("bad.jsonl").write_text('{"text": "a"}\n')
     assert main(arguments) == status
     told = capsys.readouterr()

@@ -43,15 +43,18 @@ def options_of(asked: Mapping[str, Any]) -> Options:
     )  # fmt: skip
 
 
-def _json_file(path: str, option: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+def _json_file(path: str, option: str) -> dict[str, Any]:
     try:
         return _json_text(Path(path).read_bytes(), f"{option} {path}")
     except OSError as error:
         raise UsageFault(f"{option} {path} cannot be read: {error.strerror}.") from error
 
 
-def _json_text(text: bytes, name: str) -> Any:  # noqa: ANN401 - as above
+def _json_text(text: bytes, name: str) -> dict[str, Any]:
     try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
+        found = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError) as error:
         raise UsageFault(f"{name} is no JSON: {error}.") from error
+    if not isinstance(found, dict):
+        raise UsageFault(f"{name} is no JSON object. Write {{…}} around its members.")
+    return found

@@ -102,6 +102,10 @@ class Recipe:
         return found
 
     def _check_what(self) -> None:
+        for name in ("body", "schema"):
+            given = getattr(self, name)
+            if given is not None and not isinstance(given, Mapping):
+                raise RecipeError(f"{name} is a {type(given).__name__}. Give a dict, as json.load reads it from a file")
         if self.prompt is not None and self.embed is not None:
             raise RecipeError("Give prompt or embed, not both")
         if self.prompt is None and self.embed is None and not self.body:

@@ -64,7 +64,8 @@ def output_schema(given: Mapping[str, Any]) -> OutputSchema:
         if isinstance(given.get(outer), Mapping):
             given = given[outer]
     schema = given.get("schema", given)
-    if not isinstance(schema, Mapping) or schema.get("type") != "object" or not schema.get("properties"):
+    members = schema.get("properties") if isinstance(schema, Mapping) else None
+    if not isinstance(members, Mapping) or not members or schema.get("type") != "object":
         raise RecipeError('The schema must be of an object with members: {"type": "object", "properties": {…}}')
     name = _NAME.sub("_", str(given.get("name") or schema.get("title") or "answer"))[:_LONGEST_NAME]
     strict = given.get("strict", True) if schema is not given else True
@@ -86,7 +87,8 @@ def _not_strict(schema: object, where: str) -> Iterator[str]:
     yield from _not_strict_object(schema, where)
     for word in ("items", "anyOf"):
         yield from _not_strict(schema.get(word), f"{where}.{word}")
-    for name, each in dict(schema.get("$defs") or {}).items():
+    shared = schema.get("$defs")
+    for name, each in shared.items() if isinstance(shared, Mapping) else ():
         yield from _not_strict(each, f"{where}.$defs.{name}")
 
 
@@ -96,7 +98,8 @@ def _not_strict_object(schema: Mapping[str, Any], where: str) -> Iterator[str]:
         return
     if schema.get("additionalProperties") is not False:
         yield f'{where} has no "additionalProperties": false'
-    if left := [name for name in members if name not in schema.get("required", [])]:
+    required = schema.get("required")
+    if left := [name for name in members if not isinstance(required, list | tuple) or name not in required]:
         yield f'{where} does not list {", ".join(map(repr, left))} in "required"'
     for name, each in members.items():
         yield from _not_strict(each, f"{where}.{name}")
@@ -111,6 +114,11 @@ def _field(name: str, schema: object) -> Field:
     kind = several[0] if len(several) == 1 else None
     if kind == "array" and isinstance(schema.get("items"), Mapping):
         return Field(name, "list", (_field("item", schema["items"]),))
-    if kind == "object" and schema.get("properties") and schema.get("additionalProperties") is False:
+    if (
+        kind == "object"
+        and isinstance(schema.get("properties"), Mapping)
+        and schema["properties"]
+        and schema.get("additionalProperties") is False
+    ):
         return Field(name, "object", tuple(_field(*member) for member in schema["properties"].items()))
     return Field(name, _KINDS.get(str(kind), "json"))

@@ -135,3 +135,11 @@ def test_what_cannot_be_asked_is_told_at_once(options: dict[str, Any], told: str
     with pytest.raises(RecipeError) as caught:
         Recipe(**options)
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["body", "schema"])
+@pytest.mark.parametrize("given", [[1], "x.json", 7])
+def test_a_body_or_a_schema_that_is_no_dict_is_refused_by_its_name(name: str, given: Any) -> None:
+    asked: dict[str, Any] = {"model": "m", "prompt": "{text}", name: given}
+    with pytest.raises(RecipeError, match=f"{name} is a {type(given).__name__}. Give a dict"):
+        Recipe(**asked)

@@ -98,3 +98,19 @@ def test_what_the_strict_mode_refuses_is_told_before_a_line_is_sent(members: dic
 def test_a_value_fits_its_type_or_not(field: Field, good: list[Any], bad: list[Any]) -> None:
     assert [field.fits(value) for value in good] == [True] * len(good)
     assert [field.fits(value) for value in bad] == [False] * len(bad)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"type": "object", "properties": ["mood"]}, "must be of an object with members"),
+        (
+            {"type": "object", "properties": {"a": {}}, "additionalProperties": False, "required": 1},
+            "does not list 'a'",
+        ),
+        ({"schema": [1]}, "must be of an object with members"),
+    ],
+)
+def test_a_schema_of_another_shape_is_a_sentence(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(RecipeError, match=words):
+        output_schema(given)
