@@ -54,11 +54,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _fault(error: Exception) -> int:
-    """Tell a fault of a table as one of the user's; anything else is a fault of ours, and shows where it is."""
-    tables = sys.modules.get("batchyard_client.tables")
-    if tables is not None and isinstance(error, tables.TableError):
-        click.echo(f"batchyard: {error}", err=True)
-        return 2
+    """Tell a fault of a file as one of the user's; anything else is a fault of ours, and shows where it is."""
     if isinstance(error, OSError):
         click.echo(f"batchyard: {error.filename or 'a file'}: {error.strerror or error}", err=True)
         return 2

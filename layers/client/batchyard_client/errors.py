@@ -3,7 +3,8 @@
 FrontError
 ├── UsageFault    2: the command, a setting or the input is wrong; nothing was sent
 ├── Refused       3: the service refuses what was asked
-└── Stopped       4: not finished; the same command goes on
+├── Stopped       4: not finished; the same command goes on
+└── TableError    2: a table, or what was asked of it, is wrong (its kinds are in `tables.errors`)
 """
 
 ALL_GOOD, SOME_FAILED = 0, 1

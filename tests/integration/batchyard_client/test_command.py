@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import batchyard_client as by
+from batchyard_client import tables
 from batchyard_client.__main__ import main
 from tests.fakes.front_door import KEY, Books
 
@@ -312,3 +313,24 @@ def test_a_misspelt_option_of_the_call_is_an_error_and_nothing_is_sent(books: Bo
     with pytest.raises(TypeError, match="max_cost"):
         by.run([{"a": 1}], prompt="{a}", max_cost=1)  # type: ignore[call-arg] # the misspelt one
     assert not books.contents
+
+
+@pytest.mark.parametrize(
+    ("source", "asked", "error"),
+    [
+        ([{"text": "a"}], {"prompt": "{nothing}"}, tables.MissingColumn),
+        ([{"text": None}], {"prompt": "{text}"}, tables.NullCell),
+        ([{"text": "a"}], {"prompt": "the same for all"}, tables.RecipeError),
+        ([{"text": "a", "image": "none.png"}], {"prompt": "{text}", "image_column": "image"}, tables.CellError),
+        ("in.parquet", {"prompt": "{text}"}, tables.UnreadableTable),
+    ],
+)
+def test_each_error_of_a_call_is_one_of_the_front(
+    source: Any, asked: dict[str, str], error: type[Exception], books: Books
+) -> None:
+    Path("in.parquet").write_bytes(b"no parquet")
+    with pytest.raises(by.FrontError) as told:
+        by.run(source, model="m", **asked)  # type: ignore[arg-type] # by their names
+    assert type(told.value) is error
+    assert told.value.status == 2
+    assert not books.paid

@@ -12,9 +12,13 @@ TableError
 └── UnwritableTable     the rows and answers cannot be written as the target's name says
 """
 
+from batchyard_client.errors import FrontError
 
-class TableError(Exception):
+
+class TableError(FrontError):
     """Say what is wrong with a table or with what was asked of it, and the remedy."""
+
+    status = 2
 
 
 class UnreadableTable(TableError):  # noqa: N818 - it names the state, as the errors of batch_client do
