@@ -27,7 +27,14 @@ class Delivered(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     rows: int
     succeeded: int
+    #: Rows without a good answer; each is of one of the three kinds below, or the provider failed it and has no retry.
     failed: int
+    #: Rows that `batchyard retry` sends again.
+    retryable: int
+    #: Rows that were not asked, because a cell is null.
+    skipped: int
+    #: Rows whose answer is not what was asked for: a refusal, or what does not fit the schema.
+    unfit: int
     usd: float | None
     usage: dict[str, Any] | None
     #: Where the results are.
@@ -82,14 +89,15 @@ def deliver(front: Front, view: View, source: Input | None, out: str) -> Deliver
     if is_folder(out):
         with alone(front, view):
             results = results_of(front, view, Path(out))
-            return _told(view, _count(results.output), _count(results.errors), out)
+            return _told(front, view, results, out)
     if source is None:
         raise UsageFault(f"The input of {view.id} is not at hand, so only a folder can be written: --out {view.id}/")
     with fetched(front, view) as results, front.screen.bar("Writing", None):
-        return _table(results, source, view, out) if source.is_table else _plain(results, source, view, out)
+        write = _table if source.is_table else _plain
+        return write(front, results, source, view, out)
 
 
-def _plain(results: Results, source: Input, view: View, out: str) -> Delivered:
+def _plain(front: Front, results: Results, source: Input, view: View, out: str) -> Delivered:
     """Write the result lines in input order."""
     target = Path(out)
     if target.suffix not in PLAIN:
@@ -98,15 +106,16 @@ def _plain(results: Results, source: Input, view: View, out: str) -> Delivered:
     with part.open("wb") as file:
         file.writelines(lines_of(results, source))
     part.replace(target)
-    return _told(view, _count(results.output), _count(results.errors), out)
+    return _told(front, view, results, out)
 
 
-def _table(results: Results, source: Input, view: View, out: str) -> Delivered:
+def _table(front: Front, results: Results, source: Input, view: View, out: str) -> Delivered:
     """Write the table with its answers."""
     from . import tables  # noqa: PLC0415 - only where there is a table
 
     summary = tables.write(out, source.table(), source.made_recipe(), lines_of(results, source), price=price_of(view))
-    return _told(view, summary.answered, summary.failed + summary.skipped, out)
+    unanswered = _count(results.errors)
+    return _told(front, view, results, out, skipped=summary.skipped, unfit=max(0, summary.failed - unanswered))
 
 
 def price_of(view: View) -> Any:  # noqa: ANN401 - tables.Price, or None
@@ -115,10 +124,13 @@ def price_of(view: View) -> Any:  # noqa: ANN401 - tables.Price, or None
     return None if rates is None else lambda model, given, _cached, made: rates.cost(model, given, made)
 
 
-def _told(view: View, succeeded: int, failed: int, out: str) -> Delivered:
+def _told(front: Front, view: View, results: Results, out: str, *, skipped: int = 0, unfit: int = 0) -> Delivered:
+    """Say what came of a batch: the lines of its files, of which some answers may not fit, and rows without a line."""
+    answers, errors = _count(results.output), _count(results.errors)
     return Delivered(
-        batch_id=view.id, status=view.status, rows=succeeded + failed, succeeded=succeeded, failed=failed, usd=view.usd,
-        usage=view.usage, out=out,
+        batch_id=view.id, status=view.status, rows=answers + errors + skipped, succeeded=answers - unfit,
+        failed=errors + skipped + unfit, retryable=errors if front.service.is_batchyard else 0, skipped=skipped, unfit=unfit,
+        usd=view.usd, usage=view.usage, out=out,
     )  # fmt: skip
 
 

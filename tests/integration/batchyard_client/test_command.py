@@ -12,6 +12,7 @@ import pytest
 import batchyard_client as by
 from batchyard_client import tables
 from batchyard_client.__main__ import main
+from batchyard_client.errors import FrontError
 from tests.fakes.front_door import KEY, Books
 
 pytestmark = pytest.mark.usefixtures("_here")
@@ -70,8 +71,8 @@ def test_machines_read_one_object(capsys: pytest.CaptureFixture[str], books: Boo
     books.failing = {"row-2"}
     assert main(["run", table(), *PROMPT, "--json", "--out", "a.csv"]) == 1
     told = json.loads(capsys.readouterr().out)
-    assert told == {"batch_id": books.paid[0], "status": "completed", "rows": 7, "succeeded": 6, "failed": 1, "usd": 0.25,
-                    "usage": None, "out": "a.csv"}  # fmt: skip
+    assert told == {"batch_id": books.paid[0], "status": "completed", "rows": 7, "succeeded": 6, "failed": 1, "retryable": 1,
+                    "skipped": 0, "unfit": 0, "usd": 0.25, "usage": None, "out": "a.csv"}  # fmt: skip
 
 
 def test_quiet_tells_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -329,8 +330,39 @@ def test_each_error_of_a_call_is_one_of_the_front(
     source: Any, asked: dict[str, str], error: type[Exception], books: Books
 ) -> None:
     Path("in.parquet").write_bytes(b"no parquet")
-    with pytest.raises(by.FrontError) as told:
+    with pytest.raises(FrontError) as told:
         by.run(source, model="m", **asked)  # type: ignore[arg-type] # by their names
     assert type(told.value) is error
+    assert by.FrontError is FrontError
     assert told.value.status == 2
     assert not books.paid
+
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
+RETRY = "To send what failed again"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "counts", "words"),
+    [
+        ([], (5, 1, 1, 0, 0), ["4 of 5 rows are answered, 1 failed", f"{RETRY}: batchyard retry batch_"]),
+        (["--nulls", "skip"], (6, 2, 1, 1, 0), [f"{RETRY} (1 row): batchyard retry", "1 row not asked"]),
+        (
+            ["--schema", "s.json"],
+            (5, 5, 1, 0, 4),
+            [f"{RETRY} (1 row)", "4 rows with an answer that is not what was asked for"],
+        ),
+    ],
+)
+def test_of_each_row_without_a_good_answer_it_is_said_what_can_be_done(
+    arguments: list[str], counts: tuple[int, ...], words: list[str], books: Books, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("s.json").write_text(json.dumps(SCHEMA))
+    Path("in.csv").write_text("id,text\n1,a\n2,b\n3,c\n4,d\n5,e\n" + ("6,\n" if "skip" in arguments else ""))
+    books.failing = {"row-2"}
+    assert main(["run", "in.csv", *PROMPT, *arguments]) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert [each for each in words if each not in said] == []
+    assert main(["run", "in.csv", *PROMPT, *arguments, "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert tuple(told[name] for name in ("rows", "failed", "retryable", "skipped", "unfit")) == counts

@@ -97,3 +97,12 @@ def test_a_create_whose_answer_was_lost_is_looked_up_and_not_sent_twice(emulator
         assert batches(emulator) == []
     record = Sending(front(emulator), Input("in.jsonl"), Options()).run()
     assert batches(emulator) == [record.batch_id]
+
+
+def test_no_retry_is_promised_of_a_provider(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    emulator.play(lines=[{"custom_id": "a-3", "do": {"status": 400, "code": "too_long", "message": "too long"}}])
+    assert main(["run", "in.jsonl", "--out", "all.jsonl"]) == 1
+    told = capsys.readouterr().err
+    assert "19 of 20 rows are answered, 1 failed" in told
+    assert "A provider has no retry: to send what failed again (1 row)" in told
+    assert "batchyard retry" not in told

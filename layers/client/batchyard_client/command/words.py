@@ -1,6 +1,7 @@
 """Sentences for people about where a command stands."""
 
 import shlex
+from collections.abc import Iterator
 from typing import Any, Final
 
 from batchyard_client.delivering import Delivered
@@ -36,8 +37,29 @@ def delivered_words(told: Delivered) -> str:
     spent = "" if told.usd is None else f" ${told.usd:,.4f} spent."
     failed = f", {told.failed:,} failed" if told.failed else ""
     whole = "" if told.status == "completed" else f" The batch is {told.status}."
-    retry = f" To send what failed again: batchyard retry {told.batch_id}" if told.failed else ""
-    return f"{told.succeeded:,} of {told.rows:,} rows are answered{failed}: {told.out}.{whole}{spent}{retry}"
+    said = f"{told.succeeded:,} of {told.rows:,} rows are answered{failed}: {told.out}.{whole}{spent}"
+    return " ".join((said, *_next_steps(told)))
+
+
+def _next_steps(told: Delivered) -> Iterator[str]:
+    """Say of each kind of row without a good answer what can be done."""
+    left = told.failed - told.retryable - told.skipped - told.unfit
+    if told.retryable:
+        which = "" if told.retryable == told.failed else f" ({_rows(told.retryable)})"
+        yield f"To send what failed again{which}: batchyard retry {told.batch_id}"
+    if left > 0:
+        yield f"A provider has no retry: to send what failed again ({_rows(left)}), put it into a file of its own."
+    if told.unfit:
+        yield (
+            f"{_rows(told.unfit)} with an answer that is not what was asked for, as the column error says: no retry sends"
+            " them again; put them into a table of their own."
+        )
+    if told.skipped:
+        yield f"{_rows(told.skipped)} not asked, because a cell is null: --nulls empty would ask them."
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def status_rows(view: View) -> dict[str, Any]:
