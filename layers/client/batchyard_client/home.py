@@ -75,6 +75,23 @@ class Home:
             yield
 
 
+def held(file: IO[bytes], path: Path) -> bool:
+    """Mark an unfinished file as in use; tell False if `sweep_unfinished` takes it away at this moment."""
+    try:
+        free = _locked(file, wait=False)
+    except OSError:  # a file system without locks, on which nothing is swept either
+        return True
+    return free and path.exists()
+
+
+def sweep_unfinished(folder: Path, pattern: str) -> None:
+    """Remove unfinished files that no process has in use any more, as after `kill -9`."""
+    for path in folder.glob(pattern):
+        with suppress(OSError), path.open("r+b") as file:  # it may be another user's; Windows removes no open file
+            if _locked(file, wait=False):
+                path.unlink()
+
+
 if sys.platform == "win32":
     import msvcrt
 

@@ -1,15 +1,19 @@
 """Rows and their answers, joined and written: whole, in order, and under the target's name only when all is proved."""
 
 import errno
+import glob
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final, Protocol
+
+from batchyard_client.home import held, sweep_unfinished
 
 from .answers import FACTS, Answer, Price, Reader
 from .arrow_writers import ArrowWriter
@@ -26,6 +30,7 @@ from .table import Block, Table
 from .template import check_columns
 from .text_writers import DelimitedWriter, ObjectWriter
 
+_SHOWN: Final = 40  # letters of a target's name that its unfinished file has
 # Errors that only writing has.
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
@@ -173,26 +178,40 @@ def _placed(name: str, *, keep: bool = True) -> Iterator[IO[bytes]]:
         raise UnwritableTable(f"{name} is a folder. Name a file in it")
     far = name.startswith(SCHEME)
     folder = Path(tempfile.gettempdir()) if far else Path(name).parent
-    temporary = folder / f".{secrets.token_hex(8)}.part"
+    stem = f".{Path(name).name[:_SHOWN]}."
     with _told(name):
-        file = open(temporary, "xb", opener=_private if far else None)  # noqa: SIM115 - closed below
+        temporary, file = _begun(folder, stem, far=far)
     try:
         with file:
             yield file
             with _told(name):
                 file.flush()
                 os.fsync(file.fileno())
-        if keep and far:
-            upload(temporary, name)
-        elif keep:
-            with _told(name):
-                _renamed(temporary, Path(name))
+            if sys.platform == "win32":
+                file.close()  # no open file is renamed there; elsewhere the file stays in use until it has its name
+            if keep and far:
+                upload(temporary, name)
+            elif keep:
+                with _told(name):
+                    _renamed(temporary, Path(name))
+        if keep and not far:
+            sweep_unfinished(folder, f"{glob.escape(stem)}{'[0-9a-f]' * 16}.part")
     except OSError as error:
         if error.errno not in _FULL:  # it is of what was read meanwhile, such as results that come from a service
             raise
         raise UnwritableTable(f"{name} cannot be written: {error.strerror}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _begun(folder: Path, stem: str, *, far: bool) -> tuple[Path, IO[bytes]]:
+    """Make an unfinished file that is marked as in use, so that no other process takes it for a left one."""
+    while True:
+        temporary = folder / f"{stem}{secrets.token_hex(8)}.part"
+        file = open(temporary, "xb", opener=_private if far else None)  # noqa: SIM115 - the caller closes it
+        if held(file, temporary):
+            return temporary, file
+        file.close()
 
 
 @contextmanager

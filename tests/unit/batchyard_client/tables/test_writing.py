@@ -3,6 +3,9 @@
 import json
 import os
 import resource
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -233,3 +236,37 @@ def test_rows_without_a_result_are_written_where_that_is_asked_for(tmp_path: Pat
 def test_the_answers_of_another_table_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ResultsMismatch, match="a result for row 3"):
         write(tmp_path / "o.csv", read([{"text": "a"}] * 2), ASK, chats(3))
+
+
+KILLED = """
+import os, signal, sys
+from batchyard_client.tables import Recipe, read, write
+def results():
+    os.kill(os.getpid(), signal.SIGKILL)
+    yield b""
+write(sys.argv[1], read([{"text": "a"}]), Recipe(model="m", prompt="{text}"), results())
+"""
+
+
+def test_what_a_killed_process_left_beside_the_target_goes_with_the_next_file(tmp_path: Path) -> None:
+    target, other = tmp_path / "a[1].csv", tmp_path / ".a[1].csv.mine.part"
+    other.write_text("no file of ours")
+    killed = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", KILLED, str(target)], check=False, env={**os.environ, "PYTHONPATH": "layers/client"}
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 2
+    write(target, read([{"text": "a"}]), ASK, [chat(1)])
+    assert sorted(tmp_path.iterdir()) == sorted([other, target])
+
+
+def test_a_file_that_another_process_writes_stays(tmp_path: Path) -> None:
+    target = tmp_path / "a.csv"
+
+    def results() -> Iterator[bytes]:
+        write(target, read([{"text": "a"}]), ASK, [chat(1, "inner")])
+        yield chat(1, "outer")
+
+    write(target, read([{"text": "a"}]), ASK, results())
+    assert [row["answer"] for row in read(target).rows()] == ["outer"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
