@@ -115,7 +115,11 @@ class Run:
     @cached_property
     def last(self) -> int:
         """Return the position of the last line."""
-        return memoryview(self._index().positions).cast("Q")[-1]
+        return self.positions()[-1]
+
+    def positions(self) -> memoryview[int]:
+        """Return the position of each line."""
+        return memoryview(self._index().positions).cast("Q")
 
     def blocks(self, after: int = -1, last: int = NOWHERE, piece: int = LARGEST_PIECE) -> Iterator[RunBlock]:
         """Yield the lines behind position `after` and up to `last`, in blocks of `piece` bytes or of one longer line."""

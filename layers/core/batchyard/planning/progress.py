@@ -55,6 +55,7 @@ class RetryProgress(msgspec.Struct):
     taken: int = 0
     taken_runs: list[TakenRun] = []
     #: The positions of lines that are sent: the first and the last one of each stretch, and how many stretches there are.
+    #: Of a retry of all lines they are noted at the end of the plan, as duplicates are skipped late.
     sent: list[tuple[int, int]] = []
     sent_stretches: int = 0
     sent_lines: int = 0
@@ -67,17 +68,17 @@ class RetryProgress(msgspec.Struct):
     #: The changed lines, complete.
     changed: InputObject | None = None
 
-    def note_sent(self, position: int) -> None:
-        """Note that the line at this position is sent; positions ascend. The first thousand stretches are kept."""
-        self.sent_lines += 1
-        if position == self.sent_last + 1:
+    def note_sent(self, first: int, last: int) -> None:
+        """Note that lines from `first` to `last` are sent; positions ascend. The first thousand stretches stay."""
+        self.sent_lines += last - first + 1
+        if first == self.sent_last + 1:
             if self.sent_stretches == len(self.sent):
-                self.sent[-1] = self.sent[-1][0], position
+                self.sent[-1] = self.sent[-1][0], last
         else:
             self.sent_stretches += 1
             if len(self.sent) < SHOWN_STRETCHES:
-                self.sent.append((position, position))
-        self.sent_last = position
+                self.sent.append((first, last))
+        self.sent_last = last
 
 
 class PlanProgress(msgspec.Struct, kw_only=True):
