@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from batchyard.api.paging import page_limit
-from batchyard.domain import object_keys
+from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.errors import ApiError, NotFound, invalid_request
 from batchyard.domain.numbers import whole
@@ -16,6 +16,7 @@ from batchyard.gateway.content import Content, pack
 from batchyard.gateway.response import Response, inline_or_elsewhere
 from batchyard.lines.rows import rows
 from batchyard.lines.runs import Run
+from batchyard.lines.unanswered_shards import unanswered_shards
 from batchyard.planning.summary import Summary, read_summary
 from batchyard.services import Services
 
@@ -23,7 +24,6 @@ LIMITS: Final = (1_000, 10_000)  # rows of an answer: usually, and at most
 JSON_LINES: Final = "application/jsonl"
 FILENAME: Final = "rows.jsonl"
 MOST_BYTES: Final = 4_000_000  # of an answer
-SAVED_LATER: Final = 6  # versions; the sweep may save a shard a few times when its batch has ended
 
 
 class EarlyRows(NamedTuple):
@@ -92,16 +92,17 @@ def _check_kept(services: Services, batch: Batch) -> None:
 def _runs(services: Services, batch: Batch, summary: Summary, first: int, last: int) -> Iterator[Run]:
     """Yield the runs that may have a row from position `first` to `last`."""
     yield from _planned_runs(services, batch, summary, first, last)
-    recorded = set()
+    done = set()
     for shard in services.batch_store.shards(batch.batch_id):
-        recorded.add(shard.shard)
+        if shard.done:
+            done.add(shard.shard)
         if shard.first <= last and shard.last >= first:
             yield from _answers(services, shard)
-            if shard.unfinished and (shard.done or batch.ended):
-                yield from _unanswered(services, shard)
-    if batch.ended:
-        for number in set(range(summary.shards)) - recorded:  # never begun; Assemble has written its lines
-            yield Run(services.bucket, object_keys.unanswered(batch.batch_id, number, 0, "errors"))
+    if batch.status == statuses.IN_PROGRESS:
+        return
+    for left in unanswered_shards(services.bucket, batch.batch_id):
+        if left.first <= last and left.last >= first and (batch.ended or left.shard in done):
+            yield Run(services.bucket, object_keys.unanswered(batch.batch_id, left.shard, left.version))
 
 
 def _planned_runs(services: Services, batch: Batch, summary: Summary, first: int, last: int) -> Iterator[Run]:
@@ -121,18 +122,6 @@ def _answers(services: Services, shard: Shard) -> Iterator[Run]:
             if lines and attempt.ended_at is not None:
                 key = object_keys.attempt(shard.batch_id, shard.shard, attempt.number, attempt.runs, name)
                 yield Run(services.bucket, key)
-
-
-def _unanswered(services: Services, shard: Shard) -> Iterator[Run]:
-    """Yield the run of the unanswered lines of a shard, once Assemble has written it: for a version of that time."""
-    for version in range(shard.version, max(-1, shard.version - SAVED_LATER), -1):
-        key = object_keys.unanswered(shard.batch_id, shard.shard, version, "errors")
-        try:
-            services.bucket.head(f"{key}.index")
-        except NotFound:
-            continue  # it was written for an older version
-        yield Run(services.bucket, key)
-        return
 
 
 def _too_large(first: int, size: int) -> ApiError:

@@ -16,7 +16,7 @@ from batchyard.domain.step import TimeBudget
 from batchyard.lines.merging import NOWHERE, MergeInput, RunBlock, Stretch, merged
 from batchyard.lines.runs import Run
 from batchyard.planning.taken_over import Taken
-from batchyard.shards.unanswered_lines import put_unanswered, unanswered_key
+from batchyard.shards.unanswered_lines import put_unanswered
 
 SkippedRuns = list[tuple[int, Run]]
 
@@ -193,7 +193,11 @@ class Results:
 
     def _errors(self, group: list[Shard]) -> list[RunSlice]:
         unanswered = [
-            RunSlice(Run(self._bucket, unanswered_key(shard)), shard.first, shard.last)
+            RunSlice(
+                Run(self._bucket, object_keys.unanswered(shard.batch_id, shard.shard, shard.version)),
+                shard.first,
+                shard.last,
+            )
             for shard in group
             if shard.unfinished
         ]
