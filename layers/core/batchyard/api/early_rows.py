@@ -11,7 +11,7 @@ from batchyard.domain import object_keys, statuses
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.errors import ApiError, NotFound, invalid_request
 from batchyard.domain.numbers import whole
-from batchyard.domain.shard import Shard
+from batchyard.domain.shard import answer_runs
 from batchyard.gateway.content import Content, pack
 from batchyard.gateway.response import Response, inline_or_elsewhere
 from batchyard.lines.rows import rows
@@ -97,7 +97,7 @@ def _runs(services: Services, batch: Batch, summary: Summary, first: int, last: 
         if shard.done:
             done.add(shard.shard)
         if shard.first <= last and shard.last >= first:
-            yield from _answers(services, shard)
+            yield from (Run(services.bucket, run.key) for run in answer_runs(shard))
     if batch.status == statuses.IN_PROGRESS:
         return
     for left in unanswered_shards(services.bucket, batch.batch_id):
@@ -113,15 +113,6 @@ def _planned_runs(services: Services, batch: Batch, summary: Summary, first: int
     for taken in summary.taken_runs:
         if taken.first <= last and taken.last >= first:
             yield Run(services.bucket, object_keys.taken_over(batch.batch_id, taken.first, taken.count))
-
-
-def _answers(services: Services, shard: Shard) -> Iterator[Run]:
-    """Yield the runs with the answers of a shard."""
-    for attempt in shard.attempts:
-        for name, lines in (("output", attempt.succeeded), ("errors", attempt.failed)):
-            if lines and attempt.ended_at is not None:
-                key = object_keys.attempt(shard.batch_id, shard.shard, attempt.number, attempt.runs, name)
-                yield Run(services.bucket, key)
 
 
 def _too_large(first: int, size: int) -> ApiError:
