@@ -148,7 +148,7 @@ def test_retries_follow_each_other_with_classes_mixed_and_tell_who_answered_what
     assert [(each["batch_id"], each["answered"]) for each in told["history"]] == list(
         zip(chain, [6, 2, 2, 2], strict=True)
     )
-    assert told["sent"] == {"lines": 2, "stretches": 2, "first": [[1, 1], [9, 9]]}
+    assert told["sent"] == {"lines": 2, "ranges": 2, "first": [[1, 1], [9, 9]]}
     assert [shown(world, each)["retried_by"] for each in chain[:-1]] == chain[1:]
     made = len(world.provider.batches)
     whole = retry(world, chain[-1], lines="all")

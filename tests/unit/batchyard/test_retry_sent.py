@@ -57,7 +57,7 @@ def check(told: dict[str, Any], asked: list[int]) -> None:
     assert shown == asked
     assert told["lines"] == len(asked)
     starts = [position for position in asked if position - 1 not in asked]
-    assert (told["stretches"], [first for first, _ in told["first"]]) == (len(starts), starts)
+    assert (told["ranges"], [first for first, _ in told["first"]]) == (len(starts), starts)
 
 
 @pytest.mark.parametrize("body", [None, {"seed": 1}], ids=["as they are", "changed"])
@@ -71,9 +71,9 @@ def test_a_retry_of_all_lines_tells_of_those_that_are_not_skipped(world: World, 
     check(told, asked)
 
 
-def test_a_retry_of_all_lines_without_a_bad_one_tells_of_one_stretch(world: World) -> None:
+def test_a_retry_of_all_lines_without_a_bad_one_tells_of_one_range(world: World) -> None:
     told, asked = retried(world, parent(world, text(), {"r04"}), IDS, lines="all")
-    assert told == {"lines": 14, "stretches": 1, "first": [[0, 13]]}
+    assert told == {"lines": 14, "ranges": 1, "first": [[0, 13]]}
     check(told, asked)
 
 
@@ -87,8 +87,8 @@ def test_a_line_that_is_skipped_after_its_change_was_not_sent(world: World) -> N
     check(told, asked)
 
 
-def test_the_first_stretches_are_shown_and_all_are_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "SHOWN_STRETCHES", 2)
+def test_the_first_ranges_are_shown_and_all_are_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "SHOWN_RANGES", 2)
     first = parent(world, text(), {"r00", "r01", "r05", "r06", "r08", "r11"})
     told, _ = retried(world, first, IDS, lines="errors")
-    assert told == {"lines": 6, "stretches": 4, "first": [[0, 1], [5, 6]]}
+    assert told == {"lines": 6, "ranges": 4, "first": [[0, 1], [5, 6]]}

@@ -45,7 +45,7 @@ def _accept(services: Services, batch: Batch, progress: PlanProgress, estimate: 
             retry.note_sent(first, last)
     summary = Summary(
         progress.lines, progress.shards, progress.endpoint, model, progress.skipped_runs, progress.codes,
-        retry.taken_runs, retry.output, retry.sent, retry.sent_stretches, retry.sent_lines,
+        retry.taken_runs, retry.output, retry.sent, retry.sent_ranges, retry.sent_lines,
     )  # fmt: skip
     emptied_shards = set(progress.emptied_shards)
     listed = msgspec.json.encode(

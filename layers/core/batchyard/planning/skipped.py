@@ -47,7 +47,7 @@ class Skipped:
 
 
 def between(bucket: Bucket, batch_id: str, progress: PlanProgress) -> Iterator[tuple[int, int]]:
-    """Yield the first and the last position of each stretch of lines that are not skipped, once the whole input is checked."""
+    """Yield the first and the last position of each range of lines that are not skipped, once the whole input is checked."""
     after = -1
     for position in merge(*(run.positions() for _, run in runs(bucket, batch_id, progress.skipped_runs))):
         if position > after + 1:

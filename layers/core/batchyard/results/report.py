@@ -57,7 +57,7 @@ def _retry(batch: Batch, summary: Summary) -> dict[str, Any]:
         "retry_body": msgspec.json.decode(batch.retry_body) if batch.retry_body else None,
         "taken_over": batch.taken_over,
         "history": [{"batch_id": batch_id, "answered": count} for batch_id, count in history(batch)],
-        "sent": {"lines": summary.sent_lines, "stretches": summary.sent_stretches, "first": summary.sent},
+        "sent": {"lines": summary.sent_lines, "ranges": summary.sent_ranges, "first": summary.sent},
     }
 
 
