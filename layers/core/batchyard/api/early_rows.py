@@ -46,7 +46,7 @@ class EarlyRows(NamedTuple):
 def early_rows(services: Services, batch: Batch, after: str | None, limit: str | None) -> EarlyRows:
     """Read the rows behind the first `after` ones; raises ApiError 400, 410 if they are gone, 422 if one is too large."""
     first, count = _after(after), page_limit(limit, *LIMITS)
-    summary = None if batch.dry_run or batch.in_progress_at is None else _summary(services, batch)
+    summary = _summary(services, batch)
     if summary is None or first >= summary.lines or not count:
         return EarlyRows(b"", first, batch.ended and (summary is None or first >= summary.lines))
     if batch.ended:
@@ -54,7 +54,7 @@ def early_rows(services: Services, batch: Batch, after: str | None, limit: str |
     found = rows(services.bucket, _runs(services, batch, summary, first, first + count - 1), first, count, MOST_BYTES)
     if not found.lines and found.too_large:
         raise _too_large(first, found.too_large)
-    if not found.lines and batch.ended and (batch.output_file_id or batch.error_file_id):
+    if not found.lines and batch.ended and _has_results(batch):
         raise _gone(batch)
     after_these = first + len(found.lines)
     return EarlyRows(
@@ -71,11 +71,20 @@ def _after(text: str | None) -> int:
 
 
 def _summary(services: Services, batch: Batch) -> Summary | None:
-    """Read what the plan found; raises ApiError 410 if it is gone."""
+    """Read what the plan found, None of a batch without rows so far; raises ApiError 410 if it is gone.
+
+    A batch that is cancelled before its plan has ended was never in progress, but gets its results.
+    """
+    if batch.dry_run or (batch.in_progress_at is None and not _has_results(batch)):
+        return None
     try:
         return read_summary(services, batch.batch_id)
     except NotFound as error:
         raise _gone(batch) from error
+
+
+def _has_results(batch: Batch) -> bool:
+    return bool(batch.output_file_id or batch.error_file_id)
 
 
 def _check_kept(services: Services, batch: Batch) -> None:

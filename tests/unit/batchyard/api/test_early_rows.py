@@ -130,6 +130,15 @@ def test_a_cancelled_batch_has_a_row_for_each_line(world: World) -> None:
     assert polled(world, batch_id).splitlines(keepends=True) == whole(world, batch_id)
 
 
+def test_a_batch_that_is_cancelled_before_its_plan_has_rows_at_the_end(world: World) -> None:
+    batch_id = drop(world)
+    cancel_batch(world.services, "default", batch_id)
+    assert page(world, batch_id) == (b"", 0, False)
+    world.run(batch_id)
+    assert polled(world, batch_id).splitlines(keepends=True) == whole(world, batch_id)
+    assert page(world, batch_id, None, 20).after == len(IDS)
+
+
 @pytest.mark.parametrize("saves", [1, 7, 40])
 def test_the_rows_stay_however_often_the_sweep_saves_a_shard_behind_the_end(world: World, saves: int) -> None:
     batch_id = drop(world)
