@@ -13,7 +13,6 @@ from batchyard.planning import new_batch, options, retry
 from batchyard.services import Services
 
 MEMBERS: Final = ("lines", "body", "accept", "dry_run", "max_cost_usd", "metadata")
-TRIES: Final = 5  # while other retries of the same batch come and go
 
 
 def retried(services: Services, parent: Batch, body: object, idempotency_key: str | None) -> Batch:
@@ -23,22 +22,23 @@ def retried(services: Services, parent: Batch, body: object, idempotency_key: st
     """
     asked = _checked(body)
     digest = new_batch.fingerprint([parent.batch_id, asked])
-    for _ in range(TRIES):
-        running = None if asked.get("dry_run") else retry.running(services, parent)
-        batch_id = running.batch_id if running else _next_id(parent, asked)
+
+    def look() -> tuple[Batch, Batch | None]:
+        latest = services.batch_store.batch(parent.batch_id)
+        running = None if asked.get("dry_run") else retry.running(services, latest)
+        batch_id = running.batch_id if running else _next_id(latest, asked)
         if idempotency_key is not None:
             batch_id = remember(services, derived_id("api", parent.tenant, idempotency_key), batch_id, digest)
         found = services.batch_store.find_batch(batch_id) or running
         if found is not None:
             _check_same(found, digest)
-            new_batch.start_execution(services, found, created=False)
-            return found
-        batch = _built(services, parent, batch_id, asked, digest)
-        if retry.create(services, batch, parent):
-            new_batch.start_execution(services, batch, created=True)
-            return batch
-        parent = services.batch_store.batch(parent.batch_id)  # another retry was made meanwhile
-    raise ApiError(HTTPStatus.CONFLICT, "The batch is being retried by others at this moment. Try again.")
+            return found, None
+        return _built(services, latest, batch_id, asked, digest), latest
+
+    made = retry.make(services, look)
+    if made is None:
+        raise ApiError(HTTPStatus.CONFLICT, "The batch is being retried by others at this moment. Try again.")
+    return made
 
 
 def _next_id(parent: Batch, asked: dict[str, Any]) -> str:

@@ -1,14 +1,16 @@
 """Retry of an ended batch: a new batch of the same input, which sends again what has no good answer."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from batchyard.domain import nesting, statuses
 from batchyard.domain.batch import RETRY_ALL, RETRY_ERRORS, RETRY_LINES, Batch, BatchError
+from batchyard.observability import logger
 from batchyard.planning import new_batch, options
 from batchyard.services import Services
 
 LONGEST_BODY: Final = 16_384  # bytes of a merge patch; it stands in the record of the batch and in its events
+TRIES: Final = 5  # while other retries of the same batch come and go
 NOTHING: Final = "nothing_to_retry"
 
 
@@ -77,6 +79,23 @@ def history(batch: Batch) -> list[tuple[str, int]]:
     """Tell how many answers with success of a batch are whose; the eldest batch comes first."""
     own = batch.counts.completed - batch.taken_over
     return [*batch.history, (batch.batch_id, own)] if own > 0 else batch.history
+
+
+def make(services: Services, look: Callable[[], tuple[Batch, Batch | None]]) -> Batch | None:
+    """Make a retry once and start it; return it, or None if other retries of the parent were first each time.
+
+    `look` returns the retry that is there and None, or a new record and the parent as it is now. What it raises is passed on.
+    """
+    for _ in range(TRIES):
+        batch, parent = look()
+        if parent is None:
+            new_batch.start_execution(services, batch, created=False)
+            return batch
+        if create(services, batch, parent):
+            logger.info("retry created", batch_id=batch.batch_id, tenant=batch.tenant, retry_of=parent.batch_id)
+            new_batch.start_execution(services, batch, created=True)
+            return batch
+    return None
 
 
 def create(services: Services, batch: Batch, parent: Batch) -> bool:
