@@ -7,16 +7,15 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from batchyard.api.paging import page_limit
-from batchyard.domain import object_keys, statuses
+from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.errors import ApiError, NotFound, invalid_request
 from batchyard.domain.numbers import whole
-from batchyard.domain.shard import answer_runs
 from batchyard.gateway.content import Content, pack
 from batchyard.gateway.response import Response, inline_or_elsewhere
+from batchyard.inspection.answer_runs import AnswerRuns
 from batchyard.lines.rows import rows
 from batchyard.lines.runs import Run
-from batchyard.lines.unanswered_shards import unanswered_shards
 from batchyard.planning.summary import Summary, read_summary
 from batchyard.services import Services
 
@@ -101,17 +100,13 @@ def _check_kept(services: Services, batch: Batch) -> None:
 def _runs(services: Services, batch: Batch, summary: Summary, first: int, last: int) -> Iterator[Run]:
     """Yield the runs that may have a row from position `first` to `last`."""
     yield from _planned_runs(services, batch, summary, first, last)
-    done = set()
+    runs, begun = AnswerRuns(services.bucket, batch), set()
     for shard in services.batch_store.shards(batch.batch_id):
-        if shard.done:
-            done.add(shard.shard)
+        begun.add(shard.shard)
         if shard.first <= last and shard.last >= first:
-            yield from (Run(services.bucket, run.key) for run in answer_runs(shard))
-    if batch.status == statuses.IN_PROGRESS:
-        return
-    for left in unanswered_shards(services.bucket, batch.batch_id):
-        if left.first <= last and left.last >= first and (batch.ended or left.shard in done):
-            yield Run(services.bucket, object_keys.unanswered(batch.batch_id, left.shard, left.version))
+            yield from runs.output(shard)
+            yield from runs.errors(shard)
+    yield from runs.never_begun(begun, first, last)
 
 
 def _planned_runs(services: Services, batch: Batch, summary: Summary, first: int, last: int) -> Iterator[Run]:
