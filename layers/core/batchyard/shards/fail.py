@@ -63,11 +63,12 @@ def fail_shard(services: Services, batch_id: str, number: int, error: dict[str, 
     shard = shard or open_shard(services, services.batch_store.batch(batch_id), number)
     if not shard.done and not (run and run == shard.dead_run):
         shard = services.batch_store.save_shard(shard, _with_failure(services, shard, reason, run))
-        announce_pause(services, services.batch_store.batch(batch_id))
+    services.cancel_function.invoke({"batch_id": batch_id})  # first: what runs at the provider is billed
     publish(GIVEN_UP)
     token_room.release_ended(services, shard)
-    announce_done(services, services.batch_store.batch(batch_id), shard)
-    services.cancel_function.invoke({"batch_id": batch_id})
+    batch = services.batch_store.batch(batch_id)
+    announce_pause(services, batch)
+    announce_done(services, batch, shard)
     return Next.DONE if shard.done else Next.CONTINUE
 
 
