@@ -14,6 +14,7 @@ from batchyard.domain.errors import ApiError
 from batchyard.domain.step import Next, Step
 from batchyard.planning.plan import plan
 from batchyard.recovery.sweep import sweep
+from batchyard.results.assemble import assemble
 from batchyard.shards.fail import fail_batch
 from batchyard.shards.submit import submit
 from tests.fakes.batches import BUCKET
@@ -188,6 +189,32 @@ def test_what_was_paid_counts_though_the_batch_came_to_nothing() -> None:
     assert month(world.services).spent == 20 * PER_DOLLAR
     total = usage(world.services, "default", None, None, None)["total"]
     assert (total["cost"]["usd"], total["lines"]) == (20.0, 10)
+
+
+def test_a_batch_that_two_workers_end_has_one_bill_and_is_published_once(capsys: pytest.CaptureFixture[str]) -> None:
+    world = world_of(100)
+    batch_id = world.drop(lines(10))
+    world.run_until_submitted(batch_id)
+    world.run_shard(Step(batch_id, 0, Next.POLL))
+    fail_batch(world.services, batch_id, {"Error": "Died"})
+    world.clock.now += 3 * 86_400
+    store = world.services.quota_store
+    assembled, keep = list[str](), store.keep_bill
+
+    def keep_bill(*bill: Any) -> None:
+        """Let Assemble end the batch when the sweep is about to."""
+        if not assembled:
+            assembled.append(batch_id)
+            assert assemble(world.services, batch_id) == "done"
+        keep(*bill)
+
+    object.__setattr__(store, "keep_bill", keep_bill)
+    assert "BatchesFailed" not in sweep(world.services)
+    assert world.services.batch_store.batch(batch_id).status == "completed"
+    (kept,) = store.bills("default", "2026-01-01", "2027-01-01")
+    assert (kept.batch_id, kept.amount) == (batch_id, 20 * PER_DOLLAR)
+    assert month(world.services).spent == 20 * PER_DOLLAR
+    assert capsys.readouterr().out.count('"DollarsSpent":') == 1
 
 
 def at_the_tail(dollars: int) -> tuple[World, Step]:

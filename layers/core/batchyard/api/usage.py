@@ -43,8 +43,8 @@ class _Sum:
 def usage(services: Services, tenant: str, first: str | None, last: str | None, group_by: str | None) -> dict[str, Any]:
     """Sum up a tenant's batches of the days from `first` to `last`, in UTC; raises ApiError 400.
 
-    A batch counts on the day on which it ended, and until then, with what it has used so far, today. Without days it is
-    this month.
+    A batch counts on the day on which it began to end, and until it has ended, with what it has used so far, today.
+    Without days it is this month.
     """
     today = datetime.fromtimestamp(services.now(), UTC).date()
     until = _day(last, "to") if last else today

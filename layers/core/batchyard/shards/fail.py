@@ -41,14 +41,15 @@ def _start_draining(services: Services, batch: Batch, reason: BatchError) -> Non
     services.cancel_function.invoke({"batch_id": batch.batch_id})
 
 
-def end_batch(services: Services, batch_id: str, reason: BatchError) -> None:
-    """End a batch as failed, without results, and have its provider batches cancelled."""
+def end_batch(services: Services, batch_id: str, reason: BatchError) -> bool:
+    """End a batch as failed, without results, and have its provider batches cancelled; False if it had ended before."""
     failed = services.batch_store.move_batch(batch_id, statuses.FAILED, services.now(), errors=[reason], errors_total=1)
     batch = failed or services.batch_store.batch(batch_id)
     if batch.status == statuses.FAILED:  # told again rather than never, if the last run ended before it could tell
         publish(GIVEN_UP)
         services.cancel_function.invoke({"batch_id": batch_id})
         services.event_bus.announce(batch)
+    return failed is not None
 
 
 def fail_shard(services: Services, batch_id: str, number: int, error: dict[str, Any], run: str = "") -> Next:
