@@ -153,7 +153,7 @@ def test_a_tenant_without_a_budget_costs_no_write_and_no_estimate() -> None:
 
 
 def test_two_shards_at_the_same_moment_cannot_both_spend_what_is_left() -> None:
-    world = world_of(30, max_requests_per_shard=10)
+    world = world_of(30, max_requests_per_shard=10, max_creates_per_hour=100)
     batch_id = world.drop(lines(20))
     assert plan(world.services, batch_id).next == "run"
     store = world.services.batch_store
@@ -170,11 +170,30 @@ def test_two_shards_at_the_same_moment_cannot_both_spend_what_is_left() -> None:
     step = submit(world.services, Step(batch_id, 0))
     assert (step.next, len(world.provider.batches)) == ("submit", 1)
     assert month(world.services).spent == 20 * PER_DOLLAR
+    assert counted(world) == 1  # what is withdrawn takes no room from other tenants
     step = submit(world.services, step)  # it asks again, and is told that the other one was faster
     assert (step.next, len(world.provider.batches)) == ("done", 1)
     (first, _) = world.services.batch_store.shards(batch_id)
     assert first.reason is not None
     assert first.reason.code == CODE
+
+
+def counted(world: World) -> int:
+    """Sum up what is counted of the provider's hour."""
+    return sum(sum(each.values()) for each in world.services.creation_store.creations().counts.values())
+
+
+def test_a_shard_that_waits_for_the_provider_s_hour_spends_nothing_meanwhile() -> None:
+    world = world_of(100, max_requests_per_shard=10, max_creates_per_hour=1)
+    batch_id = world.drop(lines(20))
+    assert plan(world.services, batch_id).next == "run"
+    steps = [submit(world.services, Step(batch_id, number)) for number in range(2)]
+    assert [step.next for step in steps] == ["poll", "submit"]
+    assert (len(world.provider.batches), counted(world)) == (1, 1)
+    assert month(world.services).spent == 20 * PER_DOLLAR
+    world.clock.now += 2 * 3_600
+    assert submit(world.services, steps[1]).next == "poll"
+    assert month(world.services).spent == 40 * PER_DOLLAR
 
 
 def test_what_was_paid_counts_though_the_batch_came_to_nothing() -> None:
