@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from batchyard.api.batches import create_batch, retry_batch
@@ -194,6 +195,37 @@ def test_a_shard_that_waits_for_the_provider_s_hour_spends_nothing_meanwhile() -
     world.clock.now += 2 * 3_600
     assert submit(world.services, steps[1]).next == "poll"
     assert month(world.services).spent == 40 * PER_DOLLAR
+
+
+def test_the_budget_is_not_summed_up_while_the_provider_processes_a_file() -> None:
+    world = world_of(20)
+    pending = [True] * 5
+    object.__setattr__(
+        world.provider,
+        "_file",
+        lambda file: msgspec.structs.replace(file, status="pending" if pending and pending.pop() else "processed"),
+    )
+    batch_id = world.drop(lines(10))
+    assert plan(world.services, batch_id).next == "run"
+    store, asked = world.services.quota_store, list[float]()
+    read = store.budget
+
+    def budget(tenant: str) -> Any:
+        asked.append(world.clock.now)
+        return read(tenant)
+
+    object.__setattr__(store, "budget", budget)
+    step = submit(world.services, Step(batch_id, 0))
+    seen = len(asked)
+    assert (step.next, seen) == ("submit", 1)
+    while pending:
+        world.clock.now += step.wait_seconds
+        step = submit(world.services, step)
+        assert (step.next, len(asked)) == ("submit", seen)
+    spend(world.services, 20)  # meanwhile another batch did
+    world.clock.now += step.wait_seconds
+    assert submit(world.services, step).next == "done"
+    assert world.provider.batches == {}
 
 
 def test_what_was_paid_counts_though_the_batch_came_to_nothing() -> None:

@@ -67,14 +67,18 @@ def this_month(services: Services, tenant: str) -> Month | None:
         return None
     now = services.now()
     name, settled = month_of(bill_day(now)), bill_day(now - SETTLED_AFTER)
-    running = {batch.batch_id: batch for batch in services.batch_store.open_of(tenant) if not batch.ended}
+    # Of each batch two numbers are kept, and not its record, which may hold a thousand errors.
+    running = {
+        batch.batch_id: (batch.cost.amount, batch.expected)
+        for batch in services.batch_store.open_of(tenant) if not batch.ended
+    }  # fmt: skip
     first, last = f"{name}-01", f"{name}-31"
     paid = services.quota_store.paid_once(tenant, first, settled) if settled >= first else 0
     for bill in services.quota_store.bills(tenant, max(first, bill_day(now - SETTLED_AFTER + DAY)), last):
         running.pop(bill.batch_id, None)
         paid += bill.amount
-    paid += sum(batch.cost.amount for batch in running.values())
-    return Month(name, budget.amount, paid, sum(batch.expected for batch in running.values()))
+    paid += sum(so_far for so_far, _ in running.values())
+    return Month(name, budget.amount, paid, sum(expected for _, expected in running.values()))
 
 
 def why_refused(month: Month | None) -> BatchError | None:

@@ -152,10 +152,12 @@ class _Submission:
             return react_to_refused_create(turn, self._call, error)
 
     def _upload_and_create(self, unfinished: "array[int]") -> Step:
-        turn = self._turn
-        if reason := self._why_held(turn.attempt.lines):
+        turn, ordinals = self._turn, unfinished[: self._turn.attempt.lines]
+        if turn.shard.file_pending_since and (wait := self._upload(ordinals)):
+            return self._wait(wait)
+        if reason := self._why_held(turn.attempt.lines):  # many records: not read at each look at a pending file
             return self._stop(reason)
-        if wait := self._upload(unfinished[: turn.attempt.lines]):
+        if wait := self._upload(ordinals):
             return self._wait(wait)
         if reason := turn.why_stopped():
             return self._stop(reason)
