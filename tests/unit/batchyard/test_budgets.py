@@ -268,6 +268,24 @@ def test_a_batch_that_two_workers_end_has_one_bill_and_is_published_once(capsys:
     assert capsys.readouterr().out.count('"DollarsSpent":') == 1
 
 
+@pytest.mark.parametrize("dollars", [None, 100])
+def test_a_sum_reads_the_running_batches_once_and_those_of_past_days_not_at_all(dollars: int | None) -> None:
+    world = world_of(dollars)
+    world.run_until_submitted(world.drop(lines(10)))
+    store, asked = world.services.batch_store, list[str]()
+    read = store.open_of
+
+    def open_of(tenant: str) -> Any:
+        asked.append(tenant)
+        return read(tenant)
+
+    object.__setattr__(store, "open_of", open_of)
+    shown = usage(world.services, "default", None, None, None)
+    assert (len(asked), (shown["budget"] or {}).get("estimated_usd")) == (1, dollars and 20.0)
+    shown = usage(world.services, "default", "2026-08-01", "2026-08-31", None)
+    assert (len(asked) - 1, shown["total"]["batches"]) == (0 if dollars is None else 1, 0)
+
+
 def at_the_tail(dollars: int) -> tuple[World, Step]:
     """Make a world whose three lines are about to be sent one by one, at the end of their window."""
     world = world_of(dollars, deadline_action="finish", provider_base_url="https://api.openai.com/v1")
