@@ -37,7 +37,7 @@ class MemoryBatchStore(BatchStore):
     def __init__(self) -> None:
         self.batches: dict[str, Batch] = {}
         self.kept: dict[tuple[str, int], Shard] = {}
-        self.held_by: dict[str, set[int]] = {}
+        self.paused_shards: dict[str, set[int]] = {}
         self.links: dict[str, LinkedShard] = {}
 
     def create_batch(self, batch: Batch) -> bool:
@@ -124,7 +124,7 @@ class MemoryBatchStore(BatchStore):
     def _move_pause(self, before: str | None, after: Shard) -> None:
         if after.paused == before:
             return
-        held = self.held_by.setdefault(after.batch_id, set())
+        held = self.paused_shards.setdefault(after.batch_id, set())
         (held.add if after.paused else held.discard)(after.shard)
         known = self.batch(after.batch_id).paused
         self._replace(after.batch_id, {"paused": (after.paused or known) if held else None})

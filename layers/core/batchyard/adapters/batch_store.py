@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 BATCH: Final = "BATCH"
 OPEN: Final = "open_for"  # a member of batches that have not ended, and the index of these batches
 USED, COST = "used_", "cost_"  # the sums of tokens begin so, and those of what they cost
-HELD: Final = "held_by"  # the set of shards that wait; DynamoDB drops an empty set
+PAUSED_SHARDS: Final = "paused_shards"  # the set of shards that wait; DynamoDB drops an empty set
 
 
 def _among(some: Iterable[str]) -> tuple[str, dict[str, str]]:
@@ -196,7 +196,7 @@ def _batch(item: dict[str, Any]) -> Batch:
     used = {name: item.get(f"{USED}{name}", 0) for name in Usage.__struct_fields__}
     cost = {name: item.get(f"{COST}{name}", 0) for name in Cost.__struct_fields__}
     known = {"usage": used if any(used.values()) else None, **item, "cost": item.get("cost") or cost}
-    return msgspec.convert({**known, "paused": item.get("paused") if item.get(HELD) else None}, Batch)
+    return msgspec.convert({**known, "paused": item.get("paused") if item.get(PAUSED_SHARDS) else None}, Batch)
 
 
 def batch_key(batch_id: str) -> dict[str, str]:
@@ -238,9 +238,9 @@ def _share(before: Shard | None, after: Shard) -> dict[str, Any]:
     within = {"counts.completed": completed, "counts.failed": failed} if completed or failed else {}
     sets, added, deleted = dict[str, object](), dict[str, object](sums), dict[str, object]()
     if after.paused and after.paused != (before.paused if before else None):
-        sets["paused"], added[HELD] = after.paused, {after.shard}
+        sets["paused"], added[PAUSED_SHARDS] = after.paused, {after.shard}
     elif before and before.paused and not after.paused:
-        deleted[HELD] = {after.shard}
+        deleted[PAUSED_SHARDS] = {after.shard}
     changes = within or sets or added or deleted
     return (
         changing(batch_key(after.batch_id), sets, THERE, adds=added, deletes=deleted, within=within) if changes else {}

@@ -28,7 +28,7 @@ CODE: Final = "budget_exceeded"
 SETTLED_AFTER: Final = 5 * DAY  # a batch that drains is billed two days late, and the sweep may be late, too
 SEVERAL: Final = "several"  # models of a batch that has not ended
 REMEDY: Final = "Have the operator raise the budget (make budget)"
-HELD: Final = BatchError(
+HELD_BACK: Final = BatchError(
     CODE,
     f"To send this request would take its tenant above the budget of this month. {REMEDY}, or wait for the next month; then "
     "retry the batch.",
@@ -125,7 +125,9 @@ def why_refused(month: Month | None) -> BatchError | None:
 
 def why_held(month: Month | None, wanted: int) -> BatchError | None:
     """Say why requests that are estimated at `wanted` are not sent; None if the budget has room for them."""
-    return HELD if month is not None and (month.spent + wanted > month.budget or month.spent >= month.budget) else None
+    if month is None or (month.spent + wanted <= month.budget and month.spent < month.budget):
+        return None
+    return HELD_BACK
 
 
 def estimate(services: Services, batch: Batch, shard: Shard, lines: int, *, direct: bool = False) -> int:
