@@ -11,4 +11,5 @@ _FOLDERS = [str(ROOT / name) for name in (".", "layers/client", "layers/core")]
 def find_layers() -> None:
     """Let this process and its children find the packages of the layers."""
     sys.path[:0] = [folder for folder in _FOLDERS if folder not in sys.path]
-    os.environ["PYTHONPATH"] = os.pathsep.join(_FOLDERS)
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    os.environ["PYTHONPATH"] = os.pathsep.join([*_FOLDERS, *(each for each in given if each and each not in _FOLDERS)])

@@ -3,6 +3,8 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -18,6 +20,26 @@ class Stopped(BaseException):
         self.status = 128 + number
         #: Whether the end may take minutes: after Ctrl-C a person is there, who can press Ctrl-C again.
         self.patient = number == signal.SIGINT
+
+
+class TookTooLong(BaseException):
+    """What was bounded did not end in time; no library that retries or translates errors takes this for one of its own."""
+
+
+@contextmanager
+def bounded(seconds: float) -> Iterator[None]:
+    """Raise TookTooLong in the block once so many seconds are over, also while it waits; for the main thread alone."""
+
+    def stop(*_: object) -> None:
+        raise TookTooLong
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def exit_on_signals() -> None:

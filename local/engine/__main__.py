@@ -23,11 +23,14 @@ def taken_as_encrypted(application: Application) -> Application:
     return encrypted
 
 
+_PLACES_OF_API = ("/v1/", "/health/", "/console/")
+
+
 def with_api_at_v1(application: Application) -> Application:
-    """Serve the one HTTP API of the stack at `/v1` and `/health` of the engine's address, where no S3 bucket is."""
+    """Serve the one HTTP API of the stack at `/v1`, `/health` and `/console` of the engine's address, where no S3 bucket is."""
 
     async def with_api(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (scope["path"] + "/").startswith(("/v1/", "/health/")):
+        if scope["type"] == "http" and (scope["path"] + "/").startswith(_PLACES_OF_API):
             apis = import_module("ministack.services.apigateway")._apis
             prefix = f"/_aws/execute-api/{next(iter(apis), 'none')}"
             scope = {**scope, "path": prefix + scope["path"], "raw_path": prefix.encode() + scope["raw_path"]}

@@ -1,6 +1,5 @@
 """Check that the user's own provider answers at its address, before anything is built or sent."""
 
-import threading
 from collections.abc import Callable
 
 from batch_client import (
@@ -12,6 +11,7 @@ from batch_client import (
 )
 from local.errors import ProviderError
 from local.run.base_urls import likely_urls, swapped_scheme
+from local.signals import TookTooLong, bounded
 from local.stack.provider_choice import Provider
 
 _REFUSALS = (401, 403)
@@ -40,12 +40,13 @@ def check_provider(provider: Provider, say: Callable[[str], None]) -> None:
         ProviderError: nothing answers at the address, no batch API does, or the provider refuses the key.
 
     """
-    complaints = [f"No whole answer came from {provider.url} within {_MOST_SECONDS:.0f} seconds."]
-    thread = threading.Thread(target=lambda: complaints.append(_ask(provider, say)), daemon=True)
-    thread.start()
-    thread.join(_MOST_SECONDS)
-    if complaints[-1]:  # of the answer, or the first if none came
-        raise ProviderError(f"{complaints[-1]} Nothing was sent.")
+    try:
+        with bounded(_MOST_SECONDS):
+            complaint = _ask(provider, say)
+    except TookTooLong:
+        complaint = f"No whole answer came from {provider.url} within {_MOST_SECONDS:.0f} seconds."
+    if complaint:
+        raise ProviderError(f"{complaint} Nothing was sent.")
 
 
 def _ask(provider: Provider, say: Callable[[str], None]) -> str:

@@ -41,6 +41,11 @@ class Stack:
         return f"{self.endpoint_url}/v1"
 
     @property
+    def console_url(self) -> str:
+        """Return the address of the console, for a browser."""
+        return f"{self.endpoint_url}/console"
+
+    @property
     def bucket(self) -> str:
         """Return the name of the data bucket."""
         return self.outputs["BucketName"]

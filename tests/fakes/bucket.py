@@ -5,6 +5,7 @@ import hashlib
 import zlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Self, cast
 
 from batchyard.adapters.bucket import CHUNK, Arrived, Bucket, InboxPage
@@ -67,6 +68,10 @@ class MemoryBucket(Bucket):
 
     def link(self, source: InputObject, filename: str) -> str:  # noqa: ARG002 - the URL is made up
         return f"https://{BUCKET}.example/{source.key}"
+
+    @cached_property
+    def origin(self) -> str:
+        return f"https://{BUCKET}.example"
 
     def put(self, key: str, data: bytes) -> None:
         self.stored[key] = data

@@ -47,7 +47,7 @@ def _doors() -> dict[str, str]:
     names = {path.parent.name for path in ROOT.glob("functions/*/handler.py")}
     operations = {f"batchyard.{path.parent.name}.{path.stem}": path.stem for path in CORE.glob("*/*.py")}
     return {module: name for module, name in operations.items() if name in names} | dict.fromkeys(
-        _behind_routes(), "api"
+        _behind_routes() | {"batchyard.api.app"}, "api"
     )
 
 

@@ -334,6 +334,24 @@ def test_an_event_is_signed_by_a_process_that_has_not_read_the_secret_yet(world:
         deliver(Services(settings, world.provider, world.clock), DeliveryRequest("default", made["id"], event))
 
 
+def test_lines_are_looked_at_while_a_batch_runs_and_when_it_has_ended(world: World) -> None:
+    rows = jsonl([request(f"r{at}") for at in range(3)])
+    batch_id = world.drop(gzip.compress(rows))  # whose lines are read from the unpacked copy, a version of it
+    world.run_until_submitted(batch_id)
+    running = batches.batch_lines(world.services, "default", batch_id, None, None)["data"]
+    assert [(row["custom_id"], row["outcome"], row["request"] is None) for row in running] == [
+        ("r0", None, False), ("r1", None, False), ("r2", None, False),
+    ]  # fmt: skip
+    assert world.run(batch_id) == "done"
+    ended = batches.batch_lines(world.services, "default", batch_id, "2", "1")
+    assert [(row["custom_id"], row["outcome"], row["result"] is None) for row in ended["data"]] == [
+        ("r1", "succeeded", False)
+    ]
+    assert ended["next"] == 3
+    assert batches.batch_errors(world.services, "default", batch_id)["data"] == []
+    assert batches.batch_shards(world.services, "default", batch_id, None, None)["begun"] == 1
+
+
 def test_results_are_linked_to_if_large_and_removed_if_the_user_wants(world: World) -> None:
     batch_id = world.drop(ONE)
     world.run(batch_id)

@@ -366,6 +366,12 @@ def test_an_announced_file_comes_with_the_addresses_of_all_its_bytes(at_hand: Me
 
 
 REFUSALS = {
+    "link-file-unknown": (404, None, "id"),
+    "list-errors-unknown": (404, None, None),
+    "list-lines-bad-from": (400, "invalid_type", "from"),
+    "list-lines-unknown": (404, None, None),
+    "list-shards-bad-after": (400, "invalid_type", "after"),
+    "presign-file-parts-too-small": (400, "invalid_value", "part_bytes"),
     "add-upload-part-of-another-name": (400, "missing_required_parameter", "data"),
     "add-upload-part-unknown": (404, None, "id"),
     "cancel-upload-unknown": (404, None, "id"),

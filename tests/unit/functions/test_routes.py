@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 
 from batchyard.api import openapi
-from batchyard.api.routes import router
+from batchyard.api.own_routes import router
 from local.emulator.app import HEALTH, OPERATIONS
 
 
@@ -34,6 +34,10 @@ NOT_AT_A_PROVIDER = {
     ("POST", "/v1/batches/{batch_id}/retry"): "a provider has no errors of several tries",
     ("GET", "/v1/batches/{batch_id}/results"): "a provider has no results before the end",
     ("GET", "/v1/usage"): "dollars of a tenant",
+    ("GET", "/v1/batches/{batch_id}/shards"): "a provider has no shards",
+    ("GET", "/v1/batches/{batch_id}/errors"): "a provider gives a file of errors",
+    ("GET", "/v1/batches/{batch_id}/lines"): "a provider gives whole files",
+    ("GET", "/v1/files/{file_id}/link"): "a provider has no S3",
     ("GET", "/v1/batches/{batch_id}/report"): "Batchyard's report",
     ("POST", "/v1/batches/{batch_id}/resume"): "a provider's batch does not pause",
     ("POST", "/v1/uploads/presign"): "there is no S3",

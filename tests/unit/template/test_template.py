@@ -38,7 +38,8 @@ METRICS = {
 # by default, in an account and region; below some 10,000 the metric may show none (the same page of Step Functions)
 MOST_OPEN_EXECUTIONS = 1_000_000
 OUTPUTS = {
-    "ApiUrl", "BucketName", "TableName", "StateMachineArn", "InboxUri", "ProviderSecretArn", "WebhookSecretArn", "EventBusName",
+    "ApiUrl", "ConsoleUrl", "BucketName", "TableName", "StateMachineArn", "InboxUri", "ProviderSecretArn", "WebhookSecretArn",
+    "EventBusName",
 }  # fmt: skip
 each_alarm = pytest.mark.parametrize("name", resources("AWS::CloudWatch::Alarm"))
 each_parameter = pytest.mark.parametrize("name", template()["Parameters"])

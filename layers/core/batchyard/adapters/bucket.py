@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 from batchyard.adapters.aws import client, translated
 from batchyard.adapters.object_writer import Begun, Writer
@@ -135,6 +137,12 @@ class Bucket:
         return self._s3.generate_presigned_url(
             "get_object", Params={"Bucket": source.bucket, "Key": source.key, **shown}, ExpiresIn=LINK_LIFE
         )
+
+    @cached_property
+    def origin(self) -> str:
+        """Name the scheme and host of the URLs that `link` returns."""
+        url = urlsplit(self._s3.generate_presigned_url("get_object", Params={"Bucket": self.bucket, "Key": "any"}))
+        return f"{url.scheme}://{url.netloc}"
 
     def put(self, key: str, data: bytes) -> None:
         """Write a whole small object."""

@@ -58,9 +58,9 @@ class EventBus:
         """Put an event that tells a tenant how far its budget of this month is spent; `month` has the amounts."""
         self._tell(f"a warning to {warning.tenant}", BUDGET_WARNED, warning_detail(warning, created_at, month))
 
-    def _tell(self, what: str, kind: str, text: str) -> None:
+    def _tell(self, what: str, detail_type: str, text: str) -> None:
         entry: PutEventsRequestEntryTypeDef = {
-            "EventBusName": self._bus, "Source": "batchyard", "DetailType": kind, "Detail": text,
+            "EventBusName": self._bus, "Source": "batchyard", "DetailType": detail_type, "Detail": text,
         }  # fmt: skip
         with translated(f"announcing {what}"):
             answer = self._eventbridge.put_events(Entries=[entry])

@@ -7,15 +7,15 @@ from typing import Any, Final
 
 from batchyard import services
 from batchyard.api.api_keys import KeyCache
-from batchyard.api.routes import router
+from batchyard.api.own_routes import router
+from batchyard.console import site
 from batchyard.domain.errors import ApiError
 from batchyard.gateway.request import Request
-from batchyard.gateway.response import Response, json_response, refusal
+from batchyard.gateway.response import Response, comparable, json_response, refusal
 from batchyard.observability import logger
 from batchyard.services import Services
 
 VERSION: Final = "2020-10-01"  # of OpenAI's API, as OpenAI's service names it
-OPEN: Final = {(route.method, route.path) for route in router.routes if not route.locked}
 
 
 def answer(event: dict[str, Any], request_id: str) -> dict[str, Any]:
@@ -30,10 +30,10 @@ def answer(event: dict[str, Any], request_id: str) -> dict[str, Any]:
 
 def _respond(request: Request) -> Response:
     try:
-        if (
-            request.method,
-            request.path,
-        ) not in OPEN:  # a path that is none needs a key, too: nobody else learns which are
+        if site.is_for(request.path):
+            return site.answer(request, services.current().bucket.origin)
+        # A path that is none needs a key, too: nobody else learns which paths there are.
+        if not router.is_open(request):
             request.tenant = _tenant(request.header("authorization"))
         route, parameters = router.find(request)
         answered = route.operation(request, **parameters)
@@ -42,7 +42,8 @@ def _respond(request: Request) -> Response:
     except Exception as error:  # noqa: BLE001 - logged; a client needs an answer
         logger.exception("request failed", error=type(error).__name__)
         return refusal(ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "The request failed on our side. Try again."))
-    return answered if isinstance(answered, Response) else json_response(answered)
+    response = answered if isinstance(answered, Response) else json_response(answered)
+    return comparable(response, request.header("if-none-match")) if request.method == "GET" else response
 
 
 def _tenant(authorization: str | None) -> str:

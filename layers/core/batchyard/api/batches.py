@@ -1,4 +1,4 @@
-"""The operations on batches: OpenAI's four, and four of our own.
+"""The operations on batches: OpenAI's four, and some of our own.
 
 Statuses, codes and params follow OpenAI's API reference and recorded exchanges of the live service.
 """
@@ -11,14 +11,18 @@ from typing import Any, Final
 from batchyard.api import early_rows, lost_create
 from batchyard.api.batch_request import check
 from batchyard.api.create_batch import create_or_take_over
-from batchyard.api.paging import LIMITS, page, page_limit
+from batchyard.api.paging import LIMITS, number_of, page, page_limit
 from batchyard.api.retry import retried
 from batchyard.api.tenancy import own
 from batchyard.domain import object_keys, statuses
-from batchyard.domain.batch import Batch, shape
-from batchyard.domain.errors import ApiError, NotFound, StoreError
+from batchyard.domain.batch import Batch, BatchError, shape
+from batchyard.domain.errors import ApiError, NotFound, StoreError, invalid_request
 from batchyard.domain.numbers import MINUTE
 from batchyard.gateway.content import Content, large
+from batchyard.inspection.error_list import error_list
+from batchyard.inspection.line_page import line_page
+from batchyard.inspection.sent_lines import Wanted
+from batchyard.inspection.shard_list import shard_list
 from batchyard.services import Services
 
 MOST_INLINE: Final = (
@@ -108,6 +112,33 @@ def batch_report(services: Services, tenant: str, batch_id: str, *, gzip: bool =
         return Content(filename=name, data=services.bucket.get(found.key))
     link = partial(services.bucket.link, found, name)
     return large(services.bucket.chunks, found, link, name, MOST_PACKED) if gzip else Content(filename=name, url=link())
+
+
+def batch_shards(
+    services: Services, tenant: str, batch_id: str, after: str | None, limit: str | None
+) -> dict[str, Any]:
+    """List the shards of a batch that have begun, behind the number `after`; raises ApiError 400 or 404."""
+    batch = _own(services, tenant, batch_id)
+    return shard_list(services, batch, number_of(after, "after", -1), page_limit(limit, *LIMITS))
+
+
+def batch_errors(services: Services, tenant: str, batch_id: str) -> dict[str, Any]:
+    """Count the errors of a batch by their code, with sample lines; raises ApiError 404."""
+    return error_list(services, _own(services, tenant, batch_id))
+
+
+def batch_lines(
+    services: Services, tenant: str, batch_id: str, first: str | None, limit: str | None, *,
+    outcome: str | None = None, custom_id: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Return lines of a batch with their answers, from the number `first` on; raises ApiError 400 or 404."""
+    batch = _own(services, tenant, batch_id)
+    if outcome not in {None, "failed"}:
+        raise invalid_request(
+            BatchError("invalid_value", "outcome must be 'failed', or absent for all lines.", "outcome")
+        )
+    wanted = Wanted(number_of(first, "from", 1), page_limit(limit, *LIMITS), outcome == "failed", custom_id)
+    return line_page(services, batch, wanted)
 
 
 def _own(services: Services, tenant: str, batch_id: str) -> Batch:

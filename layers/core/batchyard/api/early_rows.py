@@ -11,9 +11,9 @@ from batchyard.domain import object_keys
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.errors import ApiError, NotFound, invalid_request
 from batchyard.domain.numbers import whole
-from batchyard.domain.shard import Shard
 from batchyard.gateway.content import Content, pack
 from batchyard.gateway.response import Response, inline_or_elsewhere
+from batchyard.inspection import answer_runs
 from batchyard.lines.rows import rows
 from batchyard.lines.runs import Run
 from batchyard.planning.summary import Summary, read_summary
@@ -23,7 +23,6 @@ LIMITS: Final = (1_000, 10_000)  # rows of an answer: usually, and at most
 JSON_LINES: Final = "application/jsonl"
 FILENAME: Final = "rows.jsonl"
 MOST_BYTES: Final = 4_000_000  # of an answer
-SAVED_LATER: Final = 6  # versions; the sweep may save a shard a few times when its batch has ended
 
 
 class EarlyRows(NamedTuple):
@@ -96,9 +95,8 @@ def _runs(services: Services, batch: Batch, summary: Summary, first: int, last: 
     for shard in services.batch_store.shards(batch.batch_id):
         recorded.add(shard.shard)
         if shard.first <= last and shard.last >= first:
-            yield from _answers(services, shard)
-            if shard.unfinished and (shard.done or batch.ended):
-                yield from _unanswered(services, shard)
+            yield from answer_runs.output_runs(services.bucket, shard)
+            yield from answer_runs.error_runs(services.bucket, shard, ended=batch.ended)
     if batch.ended:
         for number in set(range(summary.shards)) - recorded:  # never begun; Assemble has written its lines
             yield Run(services.bucket, object_keys.unanswered(batch.batch_id, number, 0, "errors"))
@@ -112,27 +110,6 @@ def _planned_runs(services: Services, batch: Batch, summary: Summary, first: int
     for taken in summary.taken_runs:
         if taken.first <= last and taken.last >= first:
             yield Run(services.bucket, object_keys.taken_over(batch.batch_id, taken.first, taken.count))
-
-
-def _answers(services: Services, shard: Shard) -> Iterator[Run]:
-    """Yield the runs with the answers of a shard."""
-    for attempt in shard.attempts:
-        for name, lines in (("output", attempt.succeeded), ("errors", attempt.failed)):
-            if lines and attempt.ended_at is not None:
-                key = object_keys.attempt(shard.batch_id, shard.shard, attempt.number, attempt.runs, name)
-                yield Run(services.bucket, key)
-
-
-def _unanswered(services: Services, shard: Shard) -> Iterator[Run]:
-    """Yield the run of the unanswered lines of a shard, once Assemble has written it: for a version of that time."""
-    for version in range(shard.version, max(-1, shard.version - SAVED_LATER), -1):
-        key = object_keys.unanswered(shard.batch_id, shard.shard, version, "errors")
-        try:
-            services.bucket.head(f"{key}.index")
-        except NotFound:
-            continue  # it was written for an older version
-        yield Run(services.bucket, key)
-        return
 
 
 def _too_large(first: int, size: int) -> ApiError:

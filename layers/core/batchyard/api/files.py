@@ -12,7 +12,7 @@ from batchyard.api.presigned import refresh
 from batchyard.domain import nesting, object_keys, stored_file
 from batchyard.domain.batch import BatchError, InputObject
 from batchyard.domain.errors import ApiError, NotFound, StaleRecord, invalid_request, missing_parameter
-from batchyard.domain.stored_file import BATCH, BATCH_OUTPUT, FILE_ID, PROCESSED, StoredFile, shape
+from batchyard.domain.stored_file import BATCH, BATCH_OUTPUT, FILE_ID, LINK_LIFE, PROCESSED, StoredFile, shape
 from batchyard.gateway.content import Content, large
 from batchyard.gateway.form import Field, parse
 from batchyard.services import Services
@@ -82,11 +82,17 @@ def delete_file(services: Services, tenant: str, file_id: str) -> dict[str, Any]
     return {"id": file_id, "object": "file", "deleted": True}
 
 
+def file_link(services: Services, tenant: str, file_id: str) -> dict[str, Any]:
+    """Return a URL that gives a file of any size to its holder, and until when; raises ApiError 400 or 404."""
+    file = _uploaded(services, tenant, file_id)
+    until = services.now() + LINK_LIFE
+    url = services.file_bucket.link(file)
+    return {"object": "file.link", "url": url, "expires_at": until, "filename": file.filename, "bytes": file.bytes}
+
+
 def file_content(services: Services, tenant: str, file_id: str, *, gzip: bool = False) -> Content:
     """Return the bytes of a small file, or the URL of a large one; with `gzip`, what is small when packed is packed."""
-    file = own(services, tenant, file_id)
-    if file.status != PROCESSED:
-        raise ApiError(HTTPStatus.BAD_REQUEST, f"The content of {file_id} has not been uploaded yet.", param="id")
+    file = _uploaded(services, tenant, file_id)
     link = partial(services.file_bucket.link, file)
     try:
         if file.bytes <= MOST_INLINE:
@@ -97,6 +103,13 @@ def file_content(services: Services, tenant: str, file_id: str, *, gzip: bool = 
     except NotFound as error:  # removed from the bucket by hand
         raise unknown(file_id) from error
     return Content(filename=file.filename, url=link())
+
+
+def _uploaded(services: Services, tenant: str, file_id: str) -> StoredFile:
+    file = own(services, tenant, file_id)
+    if file.status != PROCESSED:
+        raise ApiError(HTTPStatus.BAD_REQUEST, f"The content of {file_id} has not been uploaded yet.", param="id")
+    return file
 
 
 def input_of(services: Services, tenant: str, file_id: str) -> InputObject | None:

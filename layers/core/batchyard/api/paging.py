@@ -30,3 +30,14 @@ def page_limit(text: str | None, usual: int, most: int) -> int:
     if limit < 0:
         raise invalid_request(BatchError("integer_below_min_value", f"limit must be at least 0, not {text}.", "limit"))
     return limit
+
+
+def number_of(text: str | None, name: str, absent: int) -> int:
+    """Read the number with which a page begins; raises ApiError 400 for anything else than a number of no less than 0."""
+    if not text:
+        return absent
+    number = whole(text)
+    if number is None or number < 0:
+        message = f"{name} must be a whole number of at least 0, not '{text[:20]}'."
+        raise invalid_request(BatchError("invalid_type", message, name))
+    return number

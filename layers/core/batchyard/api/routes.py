@@ -1,31 +1,17 @@
-"""The routes of the HTTP API, as `openapi.json` describes them, and the operation that each calls."""
+"""The routes of OpenAI's operations on batches, files, uploads and models, as `openapi.json` describes them.
+
+`own_routes` has the others.
+"""
 
 from typing import Any
 
 from batchyard import services
-from batchyard.api import batches, files, models, openapi, presigned, uploads, usage, webhook_endpoints
-from batchyard.gateway.request import JSON, Request
+from batchyard.api import batches, files, models, uploads
+from batchyard.gateway.request import Request
 from batchyard.gateway.response import Response, inline_or_elsewhere
 from batchyard.gateway.router import Router
-from batchyard.webhooks.receive import receive
 
 router = Router()
-
-
-# The API itself
-
-
-@router.add("GET", "/health", locked=False)
-@router.add("GET", "/v1/health", locked=False)
-def health(_: Request) -> dict[str, Any]:
-    """Say that the API answers."""
-    return {"status": "ok"}
-
-
-@router.add("GET", "/v1/openapi.json", locked=False)
-def describe(_: Request) -> Response:
-    """Describe the API."""
-    return Response(openapi.served(services.current()))
 
 
 # Batches
@@ -53,43 +39,6 @@ def retrieve_batch(request: Request, batch_id: str) -> dict[str, Any]:
 def cancel_batch(request: Request, batch_id: str) -> dict[str, Any]:
     """CancelBatch."""
     return batches.cancel_batch(services.current(), request.tenant, batch_id)
-
-
-@router.add("POST", "/v1/batches/{batch_id}/resume")
-def resume_batch(request: Request, batch_id: str) -> dict[str, Any]:
-    """Resume a paused batch; ours, not OpenAI's."""
-    return batches.resume_batch(services.current(), request.tenant, batch_id, request.optional_body())
-
-
-@router.add("POST", "/v1/batches/{batch_id}/retry")
-def retry_batch(request: Request, batch_id: str) -> dict[str, Any]:
-    """Send again what has no good answer in an ended batch; ours, not OpenAI's."""
-    return batches.retry_batch(
-        services.current(), request.tenant, batch_id, request.optional_body(), request.header("idempotency-key")
-    )
-
-
-@router.add("GET", "/v1/batches/{batch_id}/results")
-def batch_rows(request: Request, batch_id: str) -> Response:
-    """Read the results as far as they are complete; ours, not OpenAI's."""
-    after, limit = request.query("after"), request.query("limit")
-    found = batches.batch_rows(services.current(), request.tenant, batch_id, after, limit)
-    return found.response(packed=request.takes_gzip())
-
-
-@router.add("GET", "/v1/batches/{batch_id}/report")
-def batch_report(request: Request, batch_id: str) -> Response:
-    """RetrieveReport."""
-    return inline_or_elsewhere(
-        batches.batch_report(services.current(), request.tenant, batch_id, gzip=request.takes_gzip()), JSON
-    )
-
-
-@router.add("GET", "/v1/usage")
-def retrieve_usage(request: Request) -> dict[str, Any]:
-    """Sum up tokens and dollars; ours, not OpenAI's."""
-    asked = [request.query(name) for name in ("from", "to", "group_by")]
-    return usage.usage(services.current(), request.tenant, *asked)
 
 
 # Files
@@ -128,7 +77,7 @@ def file_content(request: Request, file_id: str) -> Response:
     )
 
 
-# Uploads, and files sent straight to S3
+# Uploads
 
 
 @router.add("POST", "/v1/uploads")
@@ -157,12 +106,6 @@ def cancel_upload(request: Request, upload_id: str) -> dict[str, Any]:
     return uploads.cancel_upload(services.current(), request.tenant, upload_id)
 
 
-@router.add("POST", "/v1/uploads/presign")
-def presign_file(request: Request) -> dict[str, Any]:
-    """PresignFile."""
-    return presigned.presign_file(services.current(), request.tenant, request.body())
-
-
 # Models
 
 
@@ -176,74 +119,3 @@ def list_models(request: Request) -> dict[str, Any]:
 def retrieve_model(request: Request, model: str) -> dict[str, Any]:
     """RetrieveModel; the name may hold slashes."""
     return models.retrieve_model(services.current(), request.tenant, model)
-
-
-# Webhooks: the provider tells us, and we tell a tenant
-
-
-@router.add("POST", "/v1/webhooks/provider", locked=False)
-def receive_provider_webhook(request: Request) -> dict[str, Any]:
-    """ReceiveProviderWebhook; its signature is checked in place of a key."""
-    return receive(services.current(), request.headers, request.raw_body())
-
-
-@router.add("POST", "/v1/webhook_endpoints")
-def create_webhook_endpoint(request: Request) -> dict[str, Any]:
-    """CreateWebhookEndpoint."""
-    return webhook_endpoints.create_webhook_endpoint(services.current(), request.tenant, request.body())
-
-
-@router.add("GET", "/v1/webhook_endpoints")
-def list_webhook_endpoints(request: Request) -> dict[str, Any]:
-    """ListWebhookEndpoints."""
-    return webhook_endpoints.list_webhook_endpoints(
-        services.current(), request.tenant, request.query("after"), request.query("limit")
-    )
-
-
-@router.add("GET", "/v1/webhook_endpoints/{webhook_endpoint_id}")
-def retrieve_webhook_endpoint(request: Request, webhook_endpoint_id: str) -> dict[str, Any]:
-    """RetrieveWebhookEndpoint."""
-    return webhook_endpoints.retrieve_webhook_endpoint(services.current(), request.tenant, webhook_endpoint_id)
-
-
-@router.add("POST", "/v1/webhook_endpoints/{webhook_endpoint_id}")
-def update_webhook_endpoint(request: Request, webhook_endpoint_id: str) -> dict[str, Any]:
-    """UpdateWebhookEndpoint."""
-    return webhook_endpoints.update_webhook_endpoint(
-        services.current(), request.tenant, webhook_endpoint_id, request.body()
-    )
-
-
-@router.add("DELETE", "/v1/webhook_endpoints/{webhook_endpoint_id}")
-def delete_webhook_endpoint(request: Request, webhook_endpoint_id: str) -> dict[str, Any]:
-    """DeleteWebhookEndpoint."""
-    return webhook_endpoints.delete_webhook_endpoint(services.current(), request.tenant, webhook_endpoint_id)
-
-
-@router.add("POST", "/v1/webhook_endpoints/{webhook_endpoint_id}/rotate_secret")
-def rotate_webhook_secret(request: Request, webhook_endpoint_id: str) -> dict[str, Any]:
-    """RotateWebhookSecret."""
-    return webhook_endpoints.rotate_webhook_secret(
-        services.current(), request.tenant, webhook_endpoint_id, request.optional_body()
-    )
-
-
-@router.add("POST", "/v1/webhook_endpoints/{webhook_endpoint_id}/test")
-def test_webhook_endpoint(request: Request, webhook_endpoint_id: str) -> dict[str, Any]:
-    """TestWebhookEndpoint."""
-    return webhook_endpoints.test_webhook_endpoint(
-        services.current(), request.tenant, webhook_endpoint_id, request.body()
-    )
-
-
-@router.add("GET", "/v1/webhook_endpoints/{webhook_endpoint_id}/deliveries")
-def list_webhook_deliveries(request: Request, webhook_endpoint_id: str) -> dict[str, Any]:
-    """ListWebhookDeliveries."""
-    return webhook_endpoints.list_webhook_deliveries(services.current(), request.tenant, webhook_endpoint_id)
-
-
-@router.add("GET", "/v1/webhook_event_types")
-def list_webhook_event_types(_: Request) -> dict[str, Any]:
-    """ListWebhookEventTypes."""
-    return webhook_endpoints.list_webhook_event_types(services.current())

@@ -111,8 +111,9 @@ class Prices:
     def sells_flex(self, model: str, endpoint: str) -> bool:
         """Tell whether flex processing costs no more than a batch."""
         flex, batch = self.by_flex(model, endpoint), batch_price(self._profile, model)
-        pairs = zip(flex[:3], batch[:3], strict=True) if flex and batch else ()
-        return flex is not None and all(one <= other for one, other in pairs)
+        if flex is None or batch is None:
+            return False
+        return flex.input <= batch.input and flex.cached <= batch.cached and flex.output <= batch.output
 
     def cost(self, usage: Usage, model: str, endpoint: str, *, batch: bool = True) -> Cost:
         """Return what tokens cost in a batch, or outside of one; those of pictures may have prices of their own."""

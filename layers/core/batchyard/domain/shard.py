@@ -14,6 +14,8 @@ WAITING, DONE = "waiting", "done"
 KEPT_ATTEMPTS: Final = 100
 MOST_FILES_TO_DELETE: Final = 300  # a provider that deletes no file must not fill the record
 MOST_BYTES_OF_FILES: Final = 50_000  # of their ids; real ids are far shorter
+MOST_POINTS: Final = 100  # of the progress; a point takes some thirty bytes of the record
+POINT: Final = 3  # numbers of a point
 MOST_BYTES: Final = 300_000  # of the attempts as JSON; a record of DynamoDB holds 400 KB
 
 
@@ -84,6 +86,11 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     told_done: bool = False
     #: Where the lines lie in the input.
     ranges: Ranges | None = None
+    #: The number of the first line and of the last line; 0 in a record from before these were kept.
+    first_number: int = 0
+    last_number: int = 0
+    #: When so many lines were completed and failed: three numbers a point, at most `MOST_POINTS` of them.
+    progress: list[int] = []
 
     @property
     def done(self) -> bool:
@@ -185,6 +192,21 @@ def with_next_version(before: Shard | None, after: Shard) -> Shard:
     return with_members(
         with_files_to_delete(after, *uploads), file_id=kept, version=(before.version if before else 0) + 1
     )
+
+
+def with_progress(shard: Shard, now: int) -> Shard:
+    """Return the shard with a point of its progress if its counts have changed; of too many points, the closest goes."""
+    known, counts = shard.progress, [shard.completed, shard.failed]
+    if (known[-2:] or [0, 0]) == counts:
+        return shard
+    if known[-POINT:-2] == [now]:
+        known = known[:-POINT]
+    grown = [*known, now, *counts]
+    if len(grown) > MOST_POINTS * POINT:
+        times = grown[::POINT]
+        closest = min(range(1, len(times) - 1), key=lambda at: times[at + 1] - times[at - 1])
+        del grown[closest * POINT : (closest + 1) * POINT]
+    return with_members(shard, progress=grown)
 
 
 def with_stall(shard: Shard) -> Shard:

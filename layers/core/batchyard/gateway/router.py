@@ -44,6 +44,11 @@ class Router:
 
         return added
 
+    def is_open(self, request: Request) -> bool:
+        """Tell whether a request is for a route that needs no API key."""
+        ways = (route for route in self.routes if route.method == request.method and not route.locked)
+        return any(_matched(route.path, request.path) is not None for route in ways)
+
     def find(self, request: Request) -> tuple[Route, dict[str, str]]:
         """Find the route of a request, and the parameters of its path; raises ApiError 404 or 405."""
         allowed = []

@@ -15,7 +15,7 @@ from batchyard.domain.errors import BatchyardError
 from batchyard.lines.merging import LARGEST_PIECE, NOWHERE, RunBlock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
 
     from batchyard.adapters.bucket import Bucket
@@ -94,6 +94,16 @@ class RunWriter:
             self._bucket.put(f"{self._prefix}.index", msgspec.msgpack.encode(packed))
 
 
+class LineInRun(NamedTuple):
+    """Where a line of a run lies."""
+
+    position: int
+    source: InputObject
+    offset: int
+    #: Bytes, the line end included.
+    size: int
+
+
 class RunWindow(NamedTuple):
     """Neighbouring lines of a run, and where they lie."""
 
@@ -116,6 +126,25 @@ class Run:
     def last(self) -> int:
         """Return the position of the last line."""
         return memoryview(self._index().positions).cast("Q")[-1]
+
+    def positions(self) -> list[int]:
+        """Return the position of each line."""
+        return memoryview(self._index().positions).cast("Q").tolist()
+
+    def find(self, wanted: Sequence[int]) -> list[LineInRun]:
+        """Find the lines with these positions, which ascend; a position that the run lacks is left out."""
+        index = self._index()
+        positions, sizes = memoryview(index.positions).cast("Q"), memoryview(index.sizes).cast("I")
+        places, at, offset = list[tuple[int, int, int]](), 0, index.start
+        for position in wanted:
+            stop = bisect_left(positions, position, at)
+            offset, at = offset + sum(sizes[at:stop]), stop
+            if at < len(positions) and positions[at] == position:
+                places.append((position, offset, sizes[at]))
+        if not places:
+            return []
+        source = index.source or self._lines(sum(sizes))
+        return [LineInRun(position, source, offset, size) for position, offset, size in places]
 
     def blocks(self, after: int = -1, last: int = NOWHERE, piece: int = LARGEST_PIECE) -> Iterator[RunBlock]:
         """Yield the lines behind position `after` and up to `last`, in blocks of `piece` bytes or of one longer line."""

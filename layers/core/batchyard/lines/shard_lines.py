@@ -199,6 +199,7 @@ def new_shard(batch: Batch, lines: ShardLines) -> Shard:
         batch_id=batch.batch_id, shard=lines.shard, expires_at_ttl=batch.expires_at_ttl, endpoint=lines.endpoint,
         model=lines.model, lines=count, first=lines.positions[0], last=lines.positions[-1], unfinished=count,
         unfinished_key=lines.left_key(batch.batch_id), ranges=_ranges(lines), status=WAITING if count else DONE,
+        first_number=lines.numbers[0], last_number=lines.numbers[-1],
     )  # fmt: skip
 
 

@@ -72,7 +72,8 @@ def _plan(services: Services, batch_id: str, seconds_left: Callable[[], float], 
             return _plan(services, batch_id, seconds_left, resume=False)
         found = _estimate(services, batch, progress) if batch.estimated and not progress.unreadable else {}
         accepted = _may_run(progress) or (batch.dry_run and not progress.unreadable)
-        batch = plan_end.end(services, batch, progress, found, accepted=accepted)
+        record = plan_end.accept if accepted else plan_end.refuse
+        batch = record(services, batch, progress, found)
     if batch.status == statuses.IN_PROGRESS:  # announced twice rather than never, if the last call ended before this
         services.event_bus.announce(batch)
     if batch.status == statuses.FAILED and batch.in_progress_at is None:
@@ -116,7 +117,7 @@ def _estimate(services: Services, batch: Batch, progress: PlanProgress) -> dict[
 
 
 def _planned(services: Services, batch: Batch, following: BatchNext) -> Planned:
-    where = {"bucket": services.settings.bucket, "key": plan_end.list_of_shards(batch.batch_id)}
+    where = {"bucket": services.settings.bucket, "key": plan_end.shards_key(batch.batch_id)}
     return Planned(batch.batch_id, following, services.settings.max_concurrent_shards, max(0, batch.shards - 1), where)
 
 

@@ -14,17 +14,13 @@ from batchyard.services import Services
 SHARDS: Final = "shards.json"
 
 
-def list_of_shards(batch_id: str) -> str:
+def shards_key(batch_id: str) -> str:
     """Name the list of a batch's shards."""
     return object_keys.plan(batch_id, SHARDS)
 
 
-def end(services: Services, batch: Batch, progress: PlanProgress, found: dict[str, Any], *, accepted: bool) -> Batch:
-    """Record how the plan ends, with what it found; return the batch as recorded."""
-    return (_accept if accepted else _refuse)(services, batch, progress, found)
-
-
-def _refuse(services: Services, batch: Batch, progress: PlanProgress, found: dict[str, Any]) -> Batch:
+def refuse(services: Services, batch: Batch, progress: PlanProgress, found: dict[str, Any]) -> Batch:
+    """Record a plan that was refused, with its errors and what it found; return the batch as recorded."""
     given = {"errors": progress.errors, "errors_total": progress.errors_total, **found}
     refused = services.batch_store.move_batch(batch.batch_id, statuses.FAILED, services.now(), **given)
     return refused or services.batch_store.batch(batch.batch_id)
@@ -36,7 +32,8 @@ def announce_refusal(services: Services, batch: Batch) -> None:
     services.event_bus.announce(batch)
 
 
-def _accept(services: Services, batch: Batch, progress: PlanProgress, estimate: dict[str, Any]) -> Batch:
+def accept(services: Services, batch: Batch, progress: PlanProgress, estimate: dict[str, Any]) -> Batch:
+    """Write the list of shards and the summary, and record the plan with its estimate; return the batch as recorded."""
     model = next(iter(progress.models)) if len(progress.models) == 1 else None
     retry = progress.retry
     summary = Summary(
@@ -47,7 +44,7 @@ def _accept(services: Services, batch: Batch, progress: PlanProgress, estimate: 
     listed = msgspec.json.encode(
         [{"shard": number} for number in range(summary.shards) if number not in emptied_shards]
     )
-    services.bucket.put(list_of_shards(batch.batch_id), listed)
+    services.bucket.put(shards_key(batch.batch_id), listed)
     write_summary(services, batch.batch_id, summary)
     found = {
         "counts": Counts(all_lines(progress))

@@ -83,13 +83,13 @@ def _by_model(shards: list[Shard]) -> dict[str, tuple[Usage, Cost]]:
 def _basis(services: Services, shards: list[Shard], model: str) -> str | None:
     """Name where the prices of a model come from."""
     own = [shard for shard in shards if shard.model == model]
-    kinds = {(shard.endpoint, kind) for shard in own for attempt in shard.attempts for kind in _kinds(attempt)}
+    ways = {(shard.endpoint, way) for shard in own for attempt in shard.attempts for way in _ways(attempt)}
     prices = services.settings.prices
-    found = {kind: _price(prices, model, *kind) for kind in sorted(kinds)}
+    found = {way: _price(prices, model, *way) for way in sorted(ways)}
     return _one([price.basis if price else None for price in found.values()])
 
 
-def _kinds(attempt: Attempt) -> set[str]:
+def _ways(attempt: Attempt) -> set[str]:
     """Say how the tokens of an attempt are priced: requests outside of a batch cost the full price, or that of flex."""
     if not attempt.cost:
         return set()
@@ -98,9 +98,9 @@ def _kinds(attempt: Attempt) -> set[str]:
     return ({FLEX} if attempt.by_flex else set()) | ({FULL} if attempt.usage != attempt.flex_usage else set())
 
 
-def _price(prices: Prices, model: str, endpoint: str, kind: str) -> Price | None:
-    by_flex = prices.by_flex(model, endpoint) if kind == FLEX else None
-    return by_flex or prices.of(model, endpoint, batch=kind == BATCH)
+def _price(prices: Prices, model: str, endpoint: str, way: str) -> Price | None:
+    by_flex = prices.by_flex(model, endpoint) if way == FLEX else None
+    return by_flex or prices.of(model, endpoint, batch=way == BATCH)
 
 
 def _one(values: list[str | None]) -> str | None:

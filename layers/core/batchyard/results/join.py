@@ -103,7 +103,6 @@ class StretchSlice(NamedTuple):
     stretch: Stretch
     first: int
     last: int
-    whole: bool = False
 
     def merge_input(self, _: int) -> MergeInput:
         """Make an input to merge."""
@@ -170,7 +169,8 @@ class Results:
             if lines.stretch is None:
                 writer.write(lines.data)
             else:
-                writer.copy_range(*lines.stretch[:4])
+                stretch = lines.stretch
+                writer.copy_range(stretch.source, stretch.start, stretch.size, stretch.crc32)
             self._count(lines.lines)
             self._progress.after = lines.last
             self._budget.check()

@@ -98,5 +98,4 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
              "lines", "succeeded", "failed", "transient", "not_accepted", "tier", "by_flex", *FAULTS)  # fmt: skip
     usage = attempt.usage.shape() if attempt.usage else None
     cost = attempt.cost.shape() if attempt.cost else None
-    kind = "direct" if attempt.direct else "batch"
-    return {**{name: getattr(attempt, name) for name in shown}, "kind": kind, "usage": usage, "cost": cost}
+    return {**{name: getattr(attempt, name) for name in shown}, "direct": attempt.direct, "usage": usage, "cost": cost}

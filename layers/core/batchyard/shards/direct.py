@@ -165,7 +165,9 @@ class _Tail:
     def _ask(self, index: int, body: bytes) -> bytes:
         name, by_flex = self._name(index), with_flex(body) if self._flex else None
         try:
-            answer = (self._by_flex(by_flex) if by_flex else None) or self._send(body, PATIENCE)
+            answer = None if by_flex is None else self._by_flex(by_flex)
+            if answer is None:  # and so certainly not run
+                answer = self._send(body, PATIENCE)
         except BatchClientError as error:
             logger.warning("request not answered", error=type(error).__name__, status=error.status, code=error.code)
             return direct_answers.not_answered(name, error)

@@ -6,7 +6,7 @@ from batchyard.domain.attempt import Attempt
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.pacing import Look, retry_wait
-from batchyard.domain.shard import Shard, as_done, with_members
+from batchyard.domain.shard import Shard, as_done, with_members, with_progress
 from batchyard.domain.statuses import PAUSED, RESUMED
 from batchyard.domain.step import NOTHING_SEEN, Next, Step
 from batchyard.domain.stopping import why_stopped
@@ -40,7 +40,7 @@ class Turn:
 
     def save(self, after: Shard) -> None:
         """Write the shard over the version that this turn knows; raises StaleRecord if another worker moved it."""
-        self.shard = self.services.batch_store.save_shard(self.shard, after)
+        self.shard = self.services.batch_store.save_shard(self.shard, with_progress(after, self.services.now()))
 
     def fence(self) -> None:
         """Take a version, and so an `attempt_place`, that no other worker has; raises StaleRecord."""

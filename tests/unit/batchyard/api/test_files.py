@@ -9,6 +9,7 @@ from batchyard.api import files
 from batchyard.api.files import MOST_IN_FORM, MOST_INLINE
 from batchyard.domain.errors import ApiError
 from batchyard.domain.numbers import DAY
+from batchyard.domain.stored_file import LINK_LIFE
 from tests.fakes.services import MemoryServices
 
 LINES = '{"custom_id": "ü"}\r\n{"custom_id": "2"}\n'.encode()
@@ -234,3 +235,19 @@ def test_only_a_batch_s_input_can_be_one(services: MemoryServices) -> None:
     assert files.input_of(services, "default", "file-unknown") is None
     services.wait(31 * DAY)
     assert files.input_of(services, "default", batch["id"]) is None
+
+
+def test_a_link_leads_to_the_bytes_of_a_file_of_any_size_for_an_hour(services: MemoryServices) -> None:
+    made = create(services)
+    link = files.file_link(services, "default", made["id"])
+    assert (link["object"], link["filename"], link["bytes"]) == ("file.link", made["filename"], made["bytes"])
+    assert link["url"].endswith(f"/files/default/{made['id']}")
+    assert link["expires_at"] == services.now() + LINK_LIFE
+
+
+def test_there_is_no_link_to_what_is_not_there_or_another_tenant_s(services: MemoryServices) -> None:
+    made = create(services)
+    for tenant, file_id in (("acme", made["id"]), ("default", f"file-{'0' * 22}")):
+        with pytest.raises(ApiError) as caught:
+            files.file_link(services, tenant, file_id)
+        assert caught.value.status == HTTPStatus.NOT_FOUND

@@ -80,7 +80,7 @@ def test_a_shard_shows_its_attempts_and_why_lines_were_given_up() -> None:
     assert shard["too_large_bytes"] == 9_000
     (attempt,) = msgspec.convert(shard["attempts"], list[dict[str, object]])
     assert attempt["provider_batch_id"] == "pb"
-    assert (attempt["kind"], attempt["tier"], attempt["by_flex"]) == ("batch", None, 0)
+    assert (attempt["direct"], attempt["tier"], attempt["by_flex"]) == (False, None, 0)
     assert attempt["usage"] == Usage(1, 0, 2, 0, 3).shape()
 
 
