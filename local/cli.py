@@ -7,7 +7,10 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from local.errors import DiskFullError, LocalError
+from batchyard.acceptance.rules import of_setting
+from batchyard.costs.prices import read_own
+from batchyard.domain.errors import SettingsError
+from local.errors import DiskFullError, LocalError, ParameterError
 from local.run.announce import Announcer
 from local.run.cancel_all import cancel_all
 from local.run.disk_space import check_disk_space, check_room_for_results
@@ -114,7 +117,15 @@ def _status(_options: argparse.Namespace) -> int:
 
 
 def _settings() -> Settings:
-    return settings_from(read_template(TEMPLATE), os.environ)
+    settings = settings_from(read_template(TEMPLATE), os.environ)
+    try:  # the template knows only that these are JSON
+        read_own(settings.values.get("PriceList", ""))
+        of_setting(settings.values.get("Accept", ""))
+    except ValueError as error:
+        raise ParameterError(f"BATCHYARD_PRICE_LIST is no list of prices: {error}. See docs/cost.md.") from error
+    except SettingsError as error:
+        raise ParameterError(f"BATCHYARD_ACCEPT: {error}") from error
+    return settings
 
 
 def _cancel_all(stack: Stack, out: Path | None = None) -> None:

@@ -49,7 +49,14 @@ TOOLS = (
     Tool("any-llm", "any-llm-sdk", "`create_batch`, `retrieve_batch_results`", wanted="any-llm-sdk[openai]"),
     Tool("autobatcher", "autobatcher", "single calls that it gathers, `completion_window=\"24h\"`"),
     Tool("batchata", "batchata", "`Batch.run`", python="3.12"),
-    Tool("Airflow", "apache-airflow-providers-openai", "`OpenAIHook` of its provider"),
+    Tool(
+        "Airflow", "apache-airflow-providers-openai",
+        "`OpenAIHook`; the [DAG](automation.md#airflow) with `OpenAITriggerBatchOperator`, deferred",
+    ),
+    Tool(
+        "Jupyter", "nbclient", "every cell of [the notebook](notebook.ipynb), with pandas and Matplotlib",
+        beside=("ipykernel", "pandas", "matplotlib", "pyarrow", "requests", "msgspec", "click", "rich"),
+    ),
     Tool("openapi-fetch", "openapi-fetch", "calls by path, with Node's own `fetch`", language=NODE),
     Tool(
         "openapi-generator", "openapi-generator-cli", "a Python client made of `GET /v1/openapi.json`",

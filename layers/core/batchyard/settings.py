@@ -103,6 +103,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         except ValueError as error:
             raise SettingsError(f"PriceList is no list of prices: {error}. See docs/cost.md.") from error
 
+    def check_prices(self) -> None:
+        """Raise SettingsError where the user's own list of prices cannot be read: nothing may be sent then."""
+        _ = self.prices
+
     @property
     def listed_tenants(self) -> list[str]:
         """Return the tenants whose uploads to the inbox run; empty if any tenant's do."""

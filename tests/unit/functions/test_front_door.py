@@ -316,3 +316,18 @@ def test_a_key_that_had_its_requests_of_a_minute_is_told_when_to_come_again(monk
     assert call("GET", "/v1/batches", authorization=key[:-1]).status == 401
     limited.now_is += 60
     assert call("GET", "/v1/batches", authorization=key).status == 200
+
+
+@pytest.mark.parametrize(("setting", "text"), [("accept", '{"jsn": true}'), ("price_list", '{"m": {"outptu": 2}}')])
+def test_a_setting_that_cannot_be_read_is_named_to_whoever_can_mend_it(
+    setting: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = MemoryServices(**{setting: text})
+    monkeypatch.setattr(services, "current", lambda: stack)
+    put_file(stack)
+    key = f"Bearer {api_keys.create(stack.api_key_store, 'acme')}"
+    body = json.dumps({**BODY, "input_file_id": FILE_ID})
+    answer = call("POST", "/v1/batches", body, authorization=key, content_type="application/json")
+    assert answer.status == 500
+    assert "The operator must mend a setting of this service." in answer.json["error"]["message"]
+    assert stack.batch_store.batches == {}

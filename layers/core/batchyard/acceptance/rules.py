@@ -14,6 +14,9 @@ OPTION: Final = "accept"
 MOST_REASONS, LONGEST_REASON = 16, 64  # words, and characters of a word
 SHOWN_NAME: Final = 64  # characters of an unknown name that an error shows
 CLOSE: Final = 0.6  # in difflib's ratio; any unknown member is refused, so a guess harms nobody
+# What OpenAI's answers say; others may say more. Source: OpenAI's API reference, chat completions, `finish_reason`.
+REASONS: Final = ("stop", "length", "tool_calls", "content_filter", "function_call")
+VERY_CLOSE: Final = 0.8  # another service may have a reason of its own
 
 
 class Accept(msgspec.Struct, frozen=True):
@@ -54,7 +57,7 @@ def of_setting(text: str) -> dict[str, Any] | None:
     option = of_text(text)
     error = wrong(option)
     if error is not None or not isinstance(option, dict):
-        raise SettingsError(f"Accept cannot be followed: {error.message if error else text}. See docs/results.md.")
+        raise SettingsError(f"Accept cannot be followed: {error.message if error else text} See docs/results.md.")
     return option
 
 
@@ -83,8 +86,19 @@ def _wrong_reasons(value: object) -> BatchError | None:
     words = value if isinstance(value, list) else []
     sound = all(isinstance(word, str) and 0 < len(word) <= LONGEST_REASON for word in words)
     if words and sound and len(words) <= MOST_REASONS:
-        return None
+        return next((_misspelt(word, known) for word in words if (known := _near(word))), None)
     message = f'accept.finish_reason must be a list of 1 to {MOST_REASONS} words, such as ["stop", "tool_calls"].'
+    return BatchError("invalid_value", message, f"{OPTION}.finish_reason")
+
+
+def _near(word: str) -> str | None:
+    """Return the reason that a misspelt word means: each line would be paid again for it; None for any other word."""
+    meant = get_close_matches(word.lower(), REASONS, n=1, cutoff=VERY_CLOSE)
+    return meant[0] if meant and word not in REASONS else None
+
+
+def _misspelt(word: str, meant: str) -> BatchError:
+    message = f"accept.finish_reason has {word[:SHOWN_NAME]!r}, which no answer has. Did you mean {meant!r}?"
     return BatchError("invalid_value", message, f"{OPTION}.finish_reason")
 
 

@@ -9,7 +9,7 @@ from batchyard import services
 from batchyard.api.api_keys import KeyCache
 from batchyard.api.own_routes import router
 from batchyard.console import site
-from batchyard.domain.errors import ApiError
+from batchyard.domain.errors import ApiError, SettingsError
 from batchyard.gateway.request import Request
 from batchyard.gateway.response import Response, comparable, json_response, refusal
 from batchyard.observability import logger
@@ -39,6 +39,11 @@ def _respond(request: Request) -> Response:
         answered = route.operation(request, **parameters)
     except ApiError as error:
         return refusal(error)
+    except SettingsError as error:
+        logger.exception("the stack is set up wrongly")
+        return refusal(
+            ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, f"The operator must mend a setting of this service. {error}")
+        )
     except Exception as error:  # noqa: BLE001 - logged; a client needs an answer
         logger.exception("request failed", error=type(error).__name__)
         return refusal(ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "The request failed on our side. Try again."))

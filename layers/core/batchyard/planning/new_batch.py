@@ -21,7 +21,11 @@ def batch_id_of(source: InputObject) -> str:
 
 
 def build(services: Services, batch_id: str, tenant: str, source: InputObject, window: str, **members: Any) -> Batch:  # noqa: ANN401 - members of Batch
-    """Build the record of a batch before anything is done; raises ValueError if the window is none."""
+    """Build the record of a batch before anything is done.
+
+    Raises ValueError if the window is none, and SettingsError if a setting is wrong that would be needed once it is paid.
+    """
+    services.settings.check_prices()
     now, milliseconds = divmod(int(services.clock() * 1_000), 1_000)
     usual = {
         "input_file_id": source.uri, "on_invalid": services.settings.on_invalid,

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from batchyard.domain.batch import BatchError, InputObject
-from batchyard.domain.errors import StoreError
+from batchyard.domain.errors import SettingsError, StoreError
 from batchyard.planning import new_batch
 from tests.fakes.batches import BATCH_ID, BUCKET, NOW, batch
 from tests.fakes.services import MemoryExecutions, MemoryServices
@@ -33,6 +33,18 @@ def test_a_new_batch_expires_after_its_window_and_its_record_after_the_days_kept
     assert (made.status, made.created_at, made.expires_at) == ("validating", NOW, NOW + 7 * 86_400)
     assert made.expires_at_ttl == NOW + 3 * 86_400
     assert (made.input_file_id, made.metadata) == (SOURCE.uri, {"a": "b"})
+
+
+@pytest.mark.parametrize(
+    ("setting", "text", "named"),
+    [
+        ("price_list", '{"m": {"input": 1, "outptu": 2}}', "PriceList.*outptu"),
+        ("accept", '{"jsn": true}', "Accept.*jsn"),
+    ],
+)
+def test_a_setting_that_cannot_be_read_makes_no_batch_that_would_be_paid(setting: str, text: str, named: str) -> None:
+    with pytest.raises(SettingsError, match=named):
+        new_batch.build(MemoryServices(**{setting: text}), BATCH_ID, "acme", SOURCE, "24h")
 
 
 def test_a_batch_is_recorded_and_started_once_even_if_told_twice() -> None:
