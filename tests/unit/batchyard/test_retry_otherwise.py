@@ -288,3 +288,16 @@ def test_a_plan_whose_changed_lines_were_completed_before_its_checkpoint_begins_
     assert plan(world.services, child, resume=True).next == "run"
     assert world.run(child) == "done"
     assert ids(world, child) == IDS
+
+
+def test_a_retry_of_a_retry_keeps_its_changes_and_its_bound_until_they_are_taken_away(world: World) -> None:
+    first = parent(world)
+    world.provider.endings = always(mixed)
+    asked = {"body": {"model": "gpt-4o-mini"}, "max_cost_usd": 5, "lines": "not_accepted"}
+    second = retry_batch(world.services, "default", first, asked, None)["id"]
+    assert world.run(second) == "done"
+    kept = retry_batch(world.services, "default", second, {"dry_run": True}, None)
+    assert (kept["retry_body"], kept["max_cost_usd"]) == ({"model": "gpt-4o-mini"}, 5.0)
+    none = {"dry_run": True, "body": None, "max_cost_usd": None}
+    bare = retry_batch(world.services, "default", second, none, None)
+    assert (bare["retry_body"], bare["max_cost_usd"]) == (None, None)

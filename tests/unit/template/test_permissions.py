@@ -206,6 +206,12 @@ def test_who_takes_uploads_in_touches_batches_and_reads_what_their_tenants_may_s
     assert reach("IntakeFunction", "dynamodb:PutItem") == {"BATCH#*", "WARNED#*"}
 
 
+@pytest.mark.parametrize("owner", ["IntakeFunction", "SubmitFunction"])
+def test_who_warns_reads_and_puts_warnings_and_no_more(owner: str) -> None:
+    assert "WARNED#*" in reach(owner, "dynamodb:GetItem")
+    assert "WARNED#*" not in reach(owner, "dynamodb:BatchGetItem", "dynamodb:UpdateItem")
+
+
 @pytest.mark.parametrize("owner", functions())
 def test_nobody_may_change_a_budget(owner: str) -> None:
     assert "BUDGET#*" not in reach(owner, "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")

@@ -11,7 +11,7 @@ from batchyard.domain import nesting, object_keys
 from batchyard.domain.batch import Batch, shape
 from batchyard.domain.errors import StoreError
 from batchyard.domain.shard import answer_runs
-from batchyard.domain.statuses import BUDGET_WARNED, PAUSED, RESUMED, TRANSITIONS, VALIDATING
+from batchyard.domain.statuses import PAUSED, RESUMED, TRANSITIONS, VALIDATING
 from batchyard.domain.webhook_endpoint import BUDGET_WARNING
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
 
-    from batchyard.costs.budget import Warned
+    from batchyard.costs.budget import BudgetWarning
     from batchyard.domain.shard import Shard
 
 NAMES: Final = {
@@ -31,6 +31,7 @@ NAMES: Final = {
 
 
 SHARD_COMPLETED: Final = "Shard Completed"
+BUDGET_WARNED: Final = "Budget Warning"
 MOST_RUNS: Final = 500  # that an event names; it holds 256 KB
 
 
@@ -53,7 +54,7 @@ class EventBus:
         """Put an event that tells where the outcomes of a shard that is done lie."""
         self._tell(batch.batch_id, SHARD_COMPLETED, shard_detail(batch, shard))
 
-    def warn(self, warning: Warned, created_at: int, month: Mapping[str, object]) -> None:
+    def warn(self, warning: BudgetWarning, created_at: int, month: Mapping[str, object]) -> None:
         """Put an event that tells a tenant how far its budget of this month is spent; `month` has the amounts."""
         self._tell(f"a warning to {warning.tenant}", BUDGET_WARNED, warning_detail(warning, created_at, month))
 
@@ -67,7 +68,7 @@ class EventBus:
             raise StoreError(f"announcing {what}: {answer['Entries'][0].get('ErrorCode')}")
 
 
-def warning_detail(warning: Warned, created_at: int, month: Mapping[str, object]) -> str:
+def warning_detail(warning: BudgetWarning, created_at: int, month: Mapping[str, object]) -> str:
     """Write the detail of a warning; `id` is the same however often the warning is told."""
     about = {
         "id": warning.event_id,

@@ -12,6 +12,7 @@ from batchyard.domain.errors import ApiError, NotFound, invalid_request
 from batchyard.planning import new_batch, options, retry
 from batchyard.services import Services
 
+TAKEN_AWAY: Final = ("body", "max_cost_usd")  # null means that the new batch has none, though the old one has
 MEMBERS: Final = ("lines", "body", "accept", "dry_run", "max_cost_usd", "metadata")
 
 
@@ -69,7 +70,7 @@ def _checked(body: object) -> dict[str, Any]:
     wrong = options.wrong(options.of_body(body)) or retry.wrong(body.get("lines"), body.get("body"))
     if wrong := wrong or _wrong_metadata(body.get("metadata")):
         raise invalid_request(wrong)
-    return {name: value for name, value in body.items() if value is not None}
+    return {name: value for name, value in body.items() if value is not None or name in TAKEN_AWAY}
 
 
 def _wrong_metadata(metadata: object) -> BatchError | None:

@@ -133,7 +133,10 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def expected(self) -> int:
-        """Return what the attempt under way is estimated to cost beyond what it has cost, in parts of 1 / PER_DOLLAR."""
+        """Return what the attempt under way is estimated to cost, in parts of 1 / PER_DOLLAR dollars.
+
+        What Poll has recorded that it cost so far is taken off: it is in the sum `cost` already.
+        """
         attempt = self.attempt
         if attempt is None or not self.may_be_paid:
             return 0

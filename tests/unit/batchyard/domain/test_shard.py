@@ -4,6 +4,7 @@ from array import array
 
 import pytest
 
+from batchyard.costs.cost import Cost
 from batchyard.domain.attempt import Attempt
 from batchyard.domain.batch import InputObject
 from batchyard.domain.shard import (
@@ -60,3 +61,16 @@ def test_runs_with_answers_are_named_by_their_attempt_and_by_who_wrote_them() ->
         (1, "errors", f"{place}/attempt-0001-4/errors"),
         (5, "errors", f"{place}/attempt-0005-12/errors"),
     ]
+
+
+@pytest.mark.parametrize(("seen", "expected"), [(None, 100), (0, 100), (30, 70), (100, 0), (130, 0)])
+def test_what_a_look_has_seen_of_the_cost_is_expected_no_more(seen: int | None, expected: int) -> None:
+    """Poll records what a provider that reports tokens while it runs has billed so far: it must not count twice."""
+    lines = ShardLines(0, "/v1/responses", "m")
+    lines.add(Place(0, 1, 0), ["a"], [1])
+    begun = with_new_attempt(new_shard(batch(), lines), NOW)
+    assert with_attempt_members(begun, estimate=100).expected == 0  # nothing was sent yet
+    cost = None if seen is None else Cost(output=seen)
+    sent = with_attempt_members(begun, estimate=100, creating_at=NOW, cost=cost)
+    assert sent.expected == expected
+    assert with_attempt_members(sent, ended_at=NOW).expected == 0
