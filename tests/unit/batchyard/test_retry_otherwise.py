@@ -300,4 +300,4 @@ def test_a_retry_of_a_retry_keeps_its_changes_and_its_bound_until_they_are_taken
     assert (kept["retry_body"], kept["max_cost_usd"]) == ({"model": "gpt-4o-mini"}, 5.0)
     none = {"dry_run": True, "body": None, "max_cost_usd": None}
     bare = retry_batch(world.services, "default", second, none, None)
-    assert (bare["retry_body"], bare["max_cost_usd"]) == (None, None)
+    assert not {"retry_body", "max_cost_usd"} & bare.keys()
