@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from .answers import Answers, rates_of
-from .delivering import Delivered, deliver, lines_of, results_of, source_of
+from .delivering import Delivered, deliver, lines_of, proved, results_of, source_of
 from .job_record import JobRecord, key_of, stem_of
 from .ordering import with_gaps
 from .watching import watch
@@ -52,6 +52,7 @@ class Job:
         view = self.watch()
         front, source = self._front, self._source
         with front.words():
+            source = None if source is None else proved(front, view, source)
             results = results_of(front, view, front.home.path(f"results/{self.id}/."))
         rates = rates_of(view.cost)
 

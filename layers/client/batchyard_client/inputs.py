@@ -1,6 +1,7 @@
 """What a source is: a file of requests as it is, or a table whose rows become requests by a recipe."""
 
 from collections.abc import Iterator, Mapping
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +30,8 @@ class Input:
         self.reading = {name: value for name, value in (reading or {}).items() if value is not None}
         self.is_file = isinstance(source, str | Path) and not str(source).startswith("s3://")
         self.source = source
+        #: The table, where it was read already and is to stay the same.
+        self.fixed: Table | None = None
         self.path = Path(str(source)).absolute() if self.is_file else None
         if self.recipe is None:
             self._check_requests()
@@ -56,11 +59,19 @@ class Input:
 
     def table(self) -> "Table":
         """Read the table; raises UsageFault."""
+        if self.fixed is not None:
+            return self.fixed
         from . import tables  # noqa: PLC0415 - only where there is a table
 
         source: Any = str(self.path) if self.path is not None else self.source
         reading: Any = self.reading  # what is no format is told by the tables
         return tables.read(source, **reading)
+
+    def settled(self) -> "Input":
+        """Return the input as it is now: a file that changes from here on is refused where it is read."""
+        found = copy(self)
+        found.fixed = self.table() if self.is_table else None
+        return found
 
     def made_recipe(self) -> "Recipe":
         """Return the recipe; raises TableError if it is none."""

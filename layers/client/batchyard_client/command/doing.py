@@ -105,7 +105,7 @@ def listed(limit: int, asked: Mapping[str, Any]) -> int:
 def fetch(batch_id: str, source: str | None, out: str | None, asked: Mapping[str, Any]) -> int:
     """Wait for the end, and write."""
     front = front_of(asked)
-    made = input_of(source, asked) if source else source_of(front.records.of_batch(batch_id))
+    made = input_of(source, asked, front, batch_id) if source else source_of(front.records.of_batch(batch_id))
     target = out or (usual_out(made) if made is not None else f"{batch_id}-results/")
     if made is not None:
         _check_out(made, target)

@@ -8,11 +8,13 @@ from typing import Any
 import click
 import msgspec
 
-from batchyard_client.delivering import lines_of, results_of, source_of
-from batchyard_client.errors import ALL_GOOD
+from batchyard_client.delivering import lines_of, proved, results_of, source_of
+from batchyard_client.errors import ALL_GOOD, OtherInput
 from batchyard_client.fetching import REPORT, Results
+from batchyard_client.front import Front
 from batchyard_client.html_report import page
 from batchyard_client.inputs import Input
+from batchyard_client.service import View
 
 from .doing import watched_to_its_end
 from .options import front_of
@@ -24,17 +26,29 @@ def report(batch_id: str, out: str | None, *, html: bool, asked: Mapping[str, An
     folder = front.home.path(f"results/{batch_id}/.")
     with front.words():
         front.service.need_batchyard("report on a batch")
-        results = results_of(front, watched_to_its_end(front, batch_id), folder)
+        view = watched_to_its_end(front, batch_id)
+        results = results_of(front, view, folder)
+        source = _source(front, view) if html else None
     data = (folder / REPORT).read_bytes()
     if not html:
         click.echo(data)
         return ALL_GOOD
     target = Path(out or f"{batch_id}.html")
-    text = page(msgspec.json.decode(data), _pairs(results, source_of(front.records.of_batch(batch_id))))
+    text = page(msgspec.json.decode(data), _pairs(results, source))
     target.write_text(text, encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)  # a file that is in use elsewhere may stay
     front.screen.say(f"The page is {target}; a browser shows it without a network.")
     return ALL_GOOD
+
+
+def _source(front: Front, view: View) -> Input | None:
+    """Return the input for the sample; without the one that was sent, answers stand alone."""
+    source = source_of(front.records.of_batch(view.id))
+    try:
+        return None if source is None else proved(front, view, source)
+    except OtherInput:
+        front.screen.say("The input has changed since it was sent; the page shows answers without their requests.")
+        return None
 
 
 def _pairs(results: Results, source: Input | None) -> Iterator[tuple[bytes | None, bytes]]:
