@@ -4,7 +4,9 @@ import gzip
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -13,7 +15,7 @@ import msgspec
 from batch_client import NotFoundError
 
 from .answers import rates_of
-from .errors import OtherInput, Refused, UsageFault
+from .errors import OtherInput, Refused, Stopped, UsageFault
 from .fetching import CHUNK, Fetch, Results
 from .front import Front
 from .inputs import Input, is_folder
@@ -122,8 +124,62 @@ def lines_of(results: Results, source: Input) -> Iterator[bytes]:
     return by_rows(results) if source.is_table else in_order(results, ids_of(source.requests()))
 
 
+def check_out(source: Input, out: str) -> None:
+    """Refuse a place that the results could not be written to, before anything is sent and paid for."""
+    target = Path(out)
+    if source.path is not None and target.exists() and target.samefile(source.path):
+        raise UsageFault(f"{out} is the input itself. Name another file with --out.")
+    if is_folder(out):
+        parent = next(each for each in (target, *target.absolute().parents) if each.exists())
+        if not (parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)):
+            raise UsageFault(f"{out} cannot be made in {parent}. Name another folder with --out.")
+    elif source.is_table:
+        from . import tables  # noqa: PLC0415 - only where there is a table
+
+        tables.check_target(out, source.table())
+    else:
+        _check_plain(target)
+
+
+def _check_plain(target: Path) -> None:
+    if target.suffix not in PLAIN:
+        raise UsageFault(f"The input holds requests, so --out must be a folder or end in .jsonl, not {target.suffix}.")
+    try:
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        raise UsageFault(f"{target} cannot be written: {error.strerror}. Name another place with --out.") from error
+
+
+@contextmanager
+def _kept(out: str) -> Iterator[None]:
+    """Tell a fault of the disk as what it is: the batch has ended, and its answers are not lost."""
+    try:
+        yield
+    except Exception as error:
+        fault = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(fault, OSError) or not isinstance(error, OSError | _unwritable()):
+            raise
+        where = fault.filename or out
+        raise Stopped(
+            f"{where} cannot be written: {fault.strerror or fault}. The answers are kept, and nothing is paid again: make"
+            " room, or name another place with --out, and run the same command again."
+        ) from error
+
+
+def _unwritable() -> type[Exception]:
+    from .tables.errors import UnwritableTable  # noqa: PLC0415 - only where writing failed
+
+    return UnwritableTable
+
+
 def deliver(front: Front, view: View, source: Input | None, out: str) -> Delivered:
-    """Bring the results of an ended batch to `out`."""
+    """Bring the results of an ended batch to `out`; raises Stopped if the disk does not take them."""
+    with _kept(out):
+        return _delivered(front, view, source, out)
+
+
+def _delivered(front: Front, view: View, source: Input | None, out: str) -> Delivered:
     if is_folder(out):
         results = results_of(front, view, Path(out))
         failed = _count(results.errors)
@@ -142,8 +198,7 @@ def deliver(front: Front, view: View, source: Input | None, out: str) -> Deliver
 def _plain(results: Results, source: Input, view: View, out: str) -> Delivered:
     """Write the result lines in input order."""
     target = Path(out)
-    if target.suffix not in PLAIN:
-        raise UsageFault(f"The input holds requests, so --out must be a folder or end in .jsonl, not {target.suffix}.")
+    _check_plain(target)
     part = target.with_name(f".{target.name}.part")
     with part.open("wb") as file:
         file.writelines(lines_of(results, source))

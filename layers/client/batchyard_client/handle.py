@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from .answers import Answers, rates_of
-from .delivering import Delivered, deliver, lines_of, proved, results_of, source_of
+from .delivering import Delivered, check_out, deliver, lines_of, proved, results_of, source_of
 from .job_record import JobRecord, key_of, stem_of
 from .ordering import with_gaps
 from .watching import watch
@@ -68,6 +68,8 @@ class Job:
 
     def fetch(self, out: str | Path) -> Delivered:
         """Wait for the end, and write the results: a folder, a `.jsonl`, or a table with its answers."""
+        if self._source is not None:
+            check_out(self._source, str(out))
         view = self.watch()
         with self._front.words():
             return deliver(self._front, view, self._source, str(out))

@@ -8,8 +8,8 @@ from typing import Any
 import click
 import msgspec
 
-from batchyard_client.delivering import Delivered, deliver, source_of
-from batchyard_client.errors import ALL_GOOD, SOME_FAILED, Refused, UsageFault
+from batchyard_client.delivering import Delivered, check_out, deliver, source_of
+from batchyard_client.errors import ALL_GOOD, SOME_FAILED, Refused
 from batchyard_client.front import Front
 from batchyard_client.handle import Job
 from batchyard_client.inputs import Input, usual_out
@@ -42,7 +42,7 @@ def run(source: str, out: str | None, asked: Mapping[str, Any]) -> int:
     """Send, wait, and write."""
     front, made = front_of(asked), input_of(source, asked)
     target = out or usual_out(made)
-    _check_out(made, target)
+    check_out(made, target)
     with front.words():
         record = Sending(front, made, options_of(asked)).run()
         return _through(front, str(record.batch_id), made, target, asked)
@@ -108,7 +108,7 @@ def fetch(batch_id: str, source: str | None, out: str | None, asked: Mapping[str
     made = input_of(source, asked, front, batch_id) if source else source_of(front.records.of_batch(batch_id))
     target = out or (usual_out(made) if made is not None else f"{batch_id}-results/")
     if made is not None:
-        _check_out(made, target)
+        check_out(made, target)
     with front.words():
         return _through(front, batch_id, made, target, asked)
 
@@ -136,6 +136,9 @@ def retry(batch_id: str, out: str | None, asked: Mapping[str, Any]) -> int:
     front = front_of(asked)
     body = {"lines": asked["lines"], "max_cost_usd": asked["max_cost"]}
     given = {name: value for name, value in body.items() if value is not None}
+    source = None if out is None else source_of(front.records.of_batch(batch_id))
+    if out is not None and source is not None:
+        check_out(source, out)
     made = Job(front, batch_id).retry(given, secrets.token_hex(8) if asked["new"] else "")
     if out is None:
         if asked["as_json"]:
@@ -214,11 +217,6 @@ def _shown(view: View, asked: Mapping[str, Any], *, ended: bool = True) -> int:
     if view.status == "failed":
         return Refused.status
     return ALL_GOOD if view.status == "completed" and not view.counts.failed else SOME_FAILED
-
-
-def _check_out(made: Input, out: str) -> None:
-    if made.path is not None and Path(out).exists() and Path(out).samefile(made.path):
-        raise UsageFault(f"{out} is the input itself. Name another file with --out.")
 
 
 def _row(view: View) -> tuple[str, ...]:
