@@ -65,7 +65,10 @@ class Input:
 
         source: Any = str(self.path) if self.path is not None else self.source
         reading: Any = self.reading  # what is no format is told by the tables
-        return tables.read(source, **reading)
+        table = tables.read(source, **reading)
+        if not isinstance(source, str):
+            self.fixed = table  # a generator can be read once, and is kept in memory
+        return table
 
     def settled(self) -> "Input":
         """Return the input as it is now: a file that changes from here on is refused where it is read."""
