@@ -128,7 +128,8 @@ def usual_out(source: Input) -> str:
     name = source.path.name
     for packed in PACKED:
         name = name.removesuffix(packed)
-    stem, _, end = name.rpartition(".")
+    stem = name.rpartition(".")[0] or name
+    end = source.reading.get("format") or name.rpartition(".")[2]
     return f"{stem}.answers.{end}" if source.is_table else f"{stem}-results/"
 
 
