@@ -12,6 +12,5 @@ from batchyard.webhooks.notify import notify
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda passes it
     """Take the event of a batch that has ended or of a warning, and answer the names of the deliveries."""
-    detail = event["detail"]
-    logger.append_keys(**{"batch_id" if "status" in detail else "event_id": detail["id"]})
-    return {"deliveries": notify(services.current(), detail)}
+    logger.append_keys(event_id=event["id"])
+    return {"deliveries": notify(services.current(), event["detail"])}

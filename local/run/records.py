@@ -156,7 +156,8 @@ def _progress(batch_id: str, batch: Mapping[str, Any], shards: list[dict[str, An
         failed=max(int(counts.get("failed", 0)), _sum(shards, "failed")),
         shards=int(batch.get("shards", 0)),
         shards_done=sum(shard.get("status") == "done" for shard in shards),
-        paused=batch.get("paused") if batch.get("held_by") else None,  # the record keeps the reason after the pause
+        # the record keeps the reason after the pause
+        paused=batch.get("paused") if batch.get("paused_shards") else None,
         errors=list(batch.get("errors", [])),
         errors_total=int(batch.get("errors_total", 0)),
         source=f"s3://{source.get('bucket')}/{source['key']}" if source.get("key") else batch.get("input_file_id", ""),

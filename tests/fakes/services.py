@@ -11,7 +11,7 @@ from batchyard.adapters.event_bus import EventBus, detail, shard_detail, warning
 from batchyard.adapters.executions import Executions
 from batchyard.adapters.lambda_functions import LambdaFunction
 from batchyard.adapters.secrets_manager import Secret
-from batchyard.costs.budget import Warned
+from batchyard.costs.budget import BudgetWarning
 from batchyard.domain.batch import Batch
 from batchyard.domain.errors import SecretMissing
 from batchyard.domain.shard import Shard
@@ -81,7 +81,7 @@ class MemoryEventBus(EventBus):
     def announce_shard(self, batch: Batch, shard: Shard) -> None:
         self.shards.append(json.loads(shard_detail(batch, shard)))
 
-    def warn(self, warning: Warned, created_at: int, month: Mapping[str, object]) -> None:
+    def warn(self, warning: BudgetWarning, created_at: int, month: Mapping[str, object]) -> None:
         self.warned.append(warning.percent)
         self.details.append(warning_detail(warning, created_at, month))
 

@@ -14,7 +14,7 @@ from batchyard.adapters.sweep_store import PAGE, SweepStore
 from batchyard.adapters.token_ledger_store import TokenLedgerStore
 from batchyard.adapters.upload_store import UploadStore
 from batchyard.costs.bill import Bill
-from batchyard.costs.budget import Budget, Warned
+from batchyard.costs.budget import Budget, BudgetWarning
 from batchyard.costs.cost import Cost
 from batchyard.costs.usage import Usage
 from batchyard.domain import statuses
@@ -37,7 +37,7 @@ class MemoryBatchStore(BatchStore):
     def __init__(self) -> None:
         self.batches: dict[str, Batch] = {}
         self.kept: dict[tuple[str, int], Shard] = {}
-        self.held_by: dict[str, set[int]] = {}
+        self.paused_shards: dict[str, set[int]] = {}
         self.links: dict[str, LinkedShard] = {}
 
     def create_batch(self, batch: Batch) -> bool:
@@ -124,7 +124,7 @@ class MemoryBatchStore(BatchStore):
     def _move_pause(self, before: str | None, after: Shard) -> None:
         if after.paused == before:
             return
-        held = self.held_by.setdefault(after.batch_id, set())
+        held = self.paused_shards.setdefault(after.batch_id, set())
         (held.add if after.paused else held.discard)(after.shard)
         known = self.batch(after.batch_id).paused
         self._replace(after.batch_id, {"paused": (after.paused or known) if held else None})
@@ -296,7 +296,7 @@ class MemoryQuotaStore(QuotaStore):
         self.known: dict[str, Stored] = {}
         self.kept_bills: dict[tuple[str, str, str], Bill] = {}
         self.kept_budgets: dict[str, Budget] = {}
-        self.warnings: dict[Warned, dict[str, Any]] = {}
+        self.warnings: dict[BudgetWarning, dict[str, Any]] = {}
 
     def read(self, tenant: str) -> Stored:
         return self.known.get(tenant, Stored(tenant=tenant))
@@ -330,14 +330,14 @@ class MemoryQuotaStore(QuotaStore):
     def remove_budget(self, tenant: str) -> None:
         self.kept_budgets.pop(tenant, None)
 
-    def claim_warning(self, warning: Warned, owner: str, now: int) -> int | None:
+    def claim_warning(self, warning: BudgetWarning, owner: str, now: int) -> int | None:
         known = self.warnings.setdefault(warning, {"owner": owner, "claimed_at": now, "since": now})
         if "told_at" in known or (known["owner"] != owner and known["claimed_at"] > now - CLAIMED):
             return None
         known |= {"owner": owner, "claimed_at": now}
         return int(known["since"])
 
-    def note_warning(self, warning: Warned, since: int, owner: str, now: int) -> None:
+    def note_warning(self, warning: BudgetWarning, since: int, owner: str, now: int) -> None:
         self.warnings[warning] = {"owner": owner, "claimed_at": now, "since": since, "told_at": now}
 
     def told_warnings(self, tenant: str, month: str) -> set[int]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from batchyard.api.batches import cancel_batch, resume, resume_batch, retry_batch
+from batchyard.api.batches import batch_rows, cancel_batch, resume, resume_batch, retry_batch
 from batchyard.domain.errors import ApiError
 from batchyard.observability import logger
 from batchyard.planning.intake import intake
@@ -231,7 +231,28 @@ class StruckWorld(AnyWorld[FatesProvider]):
         abandoned = any(times > len(RESTS) for times in failures.values())
         cases = [dataclasses.replace(case, shard_failed=bool(failures), abandoned=abandoned) for case in self.cases]
         found = [wrong for case in cases for wrong in wrongs(case, self, self.provider)]
+        found += [
+            f"the rows of {case.batch_id} are not those of its results" for case in cases if not self._rows_agree(case)
+        ]
         return found + self.machine.surprises
+
+    def _rows_agree(self, case: Case) -> bool:
+        """Tell whether the rows of a batch that has results are the lines of these, each once and in the order of both."""
+        record = self.record(case.batch_id)
+        if not (record["output_file_id"] or record["error_file_id"]):
+            return True
+        results = [
+            (self.found(f"results/default/{case.batch_id}/{name}") or b"").splitlines()
+            for name in ("output.jsonl", "errors.jsonl")
+        ]
+        rows = list[bytes]()
+        complete = False
+        while not complete:
+            found = batch_rows(self.memory, "default", case.batch_id, str(len(rows)), "5")
+            rows, complete = rows + found.data.splitlines(), found.complete
+        return [[row for row in rows if row in set(lines)] for lines in results] == results and len(rows) == sum(
+            map(len, results)
+        )
 
     def resize(self, lines: int) -> None:
         """Let a shard take so many lines."""

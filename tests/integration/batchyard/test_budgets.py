@@ -13,7 +13,7 @@ from batchyard.api import batches
 from batchyard.api import usage as usage_api
 from batchyard.budgets.spending import CODE
 from batchyard.costs.bill import bill_day
-from batchyard.costs.budget import Budget, Warned
+from batchyard.costs.budget import Budget, BudgetWarning
 from batchyard.costs.cost import PER_DOLLAR
 from batchyard.domain.errors import ApiError
 from batchyard.domain.step import Next, Step
@@ -28,7 +28,7 @@ from tests.fakes.moto import TABLE
 if TYPE_CHECKING:
     from tests.fakes.world import World
 
-WARNING = Warned("default", "2026-09", 80)
+WARNING = BudgetWarning("default", "2026-09", 80)
 
 
 def given(world: World, dollars: int) -> QuotaStore:

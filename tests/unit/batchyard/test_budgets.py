@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from batchyard.api.batches import create_batch, retry_batch
@@ -14,6 +15,7 @@ from batchyard.domain.errors import ApiError
 from batchyard.domain.step import Next, Step
 from batchyard.planning.plan import plan
 from batchyard.recovery.sweep import sweep
+from batchyard.results.assemble import assemble
 from batchyard.shards.fail import fail_batch
 from batchyard.shards.submit import submit
 from tests.fakes.batches import BUCKET
@@ -152,7 +154,7 @@ def test_a_tenant_without_a_budget_costs_no_write_and_no_estimate() -> None:
 
 
 def test_two_shards_at_the_same_moment_cannot_both_spend_what_is_left() -> None:
-    world = world_of(30, max_requests_per_shard=10)
+    world = world_of(30, max_requests_per_shard=10, max_creates_per_hour=100)
     batch_id = world.drop(lines(20))
     assert plan(world.services, batch_id).next == "run"
     store = world.services.batch_store
@@ -169,11 +171,61 @@ def test_two_shards_at_the_same_moment_cannot_both_spend_what_is_left() -> None:
     step = submit(world.services, Step(batch_id, 0))
     assert (step.next, len(world.provider.batches)) == ("submit", 1)
     assert month(world.services).spent == 20 * PER_DOLLAR
+    assert counted(world) == 1  # what is withdrawn takes no room from other tenants
     step = submit(world.services, step)  # it asks again, and is told that the other one was faster
     assert (step.next, len(world.provider.batches)) == ("done", 1)
     (first, _) = world.services.batch_store.shards(batch_id)
     assert first.reason is not None
     assert first.reason.code == CODE
+
+
+def counted(world: World) -> int:
+    """Sum up what is counted of the provider's hour."""
+    return sum(sum(each.values()) for each in world.services.creation_store.creations().counts.values())
+
+
+def test_a_shard_that_waits_for_the_provider_s_hour_spends_nothing_meanwhile() -> None:
+    world = world_of(100, max_requests_per_shard=10, max_creates_per_hour=1)
+    batch_id = world.drop(lines(20))
+    assert plan(world.services, batch_id).next == "run"
+    steps = [submit(world.services, Step(batch_id, number)) for number in range(2)]
+    assert [step.next for step in steps] == ["poll", "submit"]
+    assert (len(world.provider.batches), counted(world)) == (1, 1)
+    assert month(world.services).spent == 20 * PER_DOLLAR
+    world.clock.now += 2 * 3_600
+    assert submit(world.services, steps[1]).next == "poll"
+    assert month(world.services).spent == 40 * PER_DOLLAR
+
+
+def test_the_budget_is_not_summed_up_while_the_provider_processes_a_file() -> None:
+    world = world_of(20)
+    pending = [True] * 5
+    object.__setattr__(
+        world.provider,
+        "_file",
+        lambda file: msgspec.structs.replace(file, status="pending" if pending and pending.pop() else "processed"),
+    )
+    batch_id = world.drop(lines(10))
+    assert plan(world.services, batch_id).next == "run"
+    store, asked = world.services.quota_store, list[float]()
+    read = store.budget
+
+    def budget(tenant: str) -> Any:
+        asked.append(world.clock.now)
+        return read(tenant)
+
+    object.__setattr__(store, "budget", budget)
+    step = submit(world.services, Step(batch_id, 0))
+    seen = len(asked)
+    assert (step.next, seen) == ("submit", 1)
+    while pending:
+        world.clock.now += step.wait_seconds
+        step = submit(world.services, step)
+        assert (step.next, len(asked)) == ("submit", seen)
+    spend(world.services, 20)  # meanwhile another batch did
+    world.clock.now += step.wait_seconds
+    assert submit(world.services, step).next == "done"
+    assert world.provider.batches == {}
 
 
 def test_what_was_paid_counts_though_the_batch_came_to_nothing() -> None:
@@ -188,6 +240,50 @@ def test_what_was_paid_counts_though_the_batch_came_to_nothing() -> None:
     assert month(world.services).spent == 20 * PER_DOLLAR
     total = usage(world.services, "default", None, None, None)["total"]
     assert (total["cost"]["usd"], total["lines"]) == (20.0, 10)
+
+
+def test_a_batch_that_two_workers_end_has_one_bill_and_is_published_once(capsys: pytest.CaptureFixture[str]) -> None:
+    world = world_of(100)
+    batch_id = world.drop(lines(10))
+    world.run_until_submitted(batch_id)
+    world.run_shard(Step(batch_id, 0, Next.POLL))
+    fail_batch(world.services, batch_id, {"Error": "Died"})
+    world.clock.now += 3 * 86_400
+    store = world.services.quota_store
+    assembled, keep = list[str](), store.keep_bill
+
+    def keep_bill(*bill: Any) -> None:
+        """Let Assemble end the batch when the sweep is about to."""
+        if not assembled:
+            assembled.append(batch_id)
+            assert assemble(world.services, batch_id) == "done"
+        keep(*bill)
+
+    object.__setattr__(store, "keep_bill", keep_bill)
+    assert "BatchesFailed" not in sweep(world.services)
+    assert world.services.batch_store.batch(batch_id).status == "completed"
+    (kept,) = store.bills("default", "2026-01-01", "2027-01-01")
+    assert (kept.batch_id, kept.amount) == (batch_id, 20 * PER_DOLLAR)
+    assert month(world.services).spent == 20 * PER_DOLLAR
+    assert capsys.readouterr().out.count('"DollarsSpent":') == 1
+
+
+@pytest.mark.parametrize("dollars", [None, 100])
+def test_a_sum_reads_the_running_batches_once_and_those_of_past_days_not_at_all(dollars: int | None) -> None:
+    world = world_of(dollars)
+    world.run_until_submitted(world.drop(lines(10)))
+    store, asked = world.services.batch_store, list[str]()
+    read = store.open_of
+
+    def open_of(tenant: str) -> Any:
+        asked.append(tenant)
+        return read(tenant)
+
+    object.__setattr__(store, "open_of", open_of)
+    shown = usage(world.services, "default", None, None, None)
+    assert (len(asked), (shown["budget"] or {}).get("estimated_usd")) == (1, dollars and 20.0)
+    shown = usage(world.services, "default", "2026-08-01", "2026-08-31", None)
+    assert (len(asked) - 1, shown["total"]["batches"]) == (0 if dollars is None else 1, 0)
 
 
 def at_the_tail(dollars: int) -> tuple[World, Step]:

@@ -148,7 +148,7 @@ def test_retries_follow_each_other_with_classes_mixed_and_tell_who_answered_what
     assert [(each["batch_id"], each["answered"]) for each in told["history"]] == list(
         zip(chain, [6, 2, 2, 2], strict=True)
     )
-    assert told["sent"] == {"lines": 2, "stretches": 2, "first": [[1, 1], [9, 9]]}
+    assert told["sent"] == {"lines": 2, "ranges": 2, "first": [[1, 1], [9, 9]]}
     assert [shown(world, each)["retried_by"] for each in chain[:-1]] == chain[1:]
     made = len(world.provider.batches)
     whole = retry(world, chain[-1], lines="all")
@@ -288,3 +288,16 @@ def test_a_plan_whose_changed_lines_were_completed_before_its_checkpoint_begins_
     assert plan(world.services, child, resume=True).next == "run"
     assert world.run(child) == "done"
     assert ids(world, child) == IDS
+
+
+def test_a_retry_of_a_retry_keeps_its_changes_and_its_bound_until_they_are_taken_away(world: World) -> None:
+    first = parent(world)
+    world.provider.endings = always(mixed)
+    asked = {"body": {"model": "gpt-4o-mini"}, "max_cost_usd": 5, "lines": "not_accepted"}
+    second = retry_batch(world.services, "default", first, asked, None)["id"]
+    assert world.run(second) == "done"
+    kept = retry_batch(world.services, "default", second, {"dry_run": True}, None)
+    assert (kept["retry_body"], kept["max_cost_usd"]) == ({"model": "gpt-4o-mini"}, 5.0)
+    none = {"dry_run": True, "body": None, "max_cost_usd": None}
+    bare = retry_batch(world.services, "default", second, none, None)
+    assert not {"retry_body", "max_cost_usd"} & bare.keys()

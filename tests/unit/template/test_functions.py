@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from aws_lambda_powertools.shared import constants
 
-from batchyard.adapters.event_bus import NAMES
-from batchyard.domain.statuses import BUDGET_WARNED, ENDED
+from batchyard.adapters.event_bus import BUDGET_WARNED, NAMES
+from batchyard.domain.statuses import ENDED
 from batchyard.settings import Settings
 from tests.unit.template.documents import ROOT, Json, expanded, functions, references, resources, template
 

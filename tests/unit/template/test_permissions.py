@@ -73,7 +73,7 @@ def test_objects_are_reached_by_the_folder_they_are_in(grant: Grant) -> None:
     if OBJECT_ACTIONS & set(listed(grant.statement["Action"])):
         assert set(listed(grant.statement["Action"])) <= OBJECT_ACTIONS
         assert re.fullmatch(
-            r"\$\{DataBucket\.Arn\}/(inbox|files|work|work/uploads|results|results/\*/by-input)/\*(/plan/(input|changed)\.jsonl)?",
+            r"\$\{DataBucket\.Arn\}/(inbox|files|work|work/uploads|work/\*/(plan|shards)|results|results/\*/by-input)/\*(/plan/(input|changed)\.jsonl)?",
             grant.statement["Resource"]["Fn::Sub"],
         )
 
@@ -144,6 +144,12 @@ def test_only_the_front_door_and_the_sweep_may_remove_and_only_some_of_it_for_go
     assert found == REMOVALS
 
 
+def test_the_front_door_reads_of_the_work_what_rows_are_made_of_and_parts_alone() -> None:
+    places = {grant.statement["Resource"].get("Fn::Sub", "") for grant in grants() if grant.owner == "ApiFunction"}
+    within = {place.partition("/work/")[2] for place in places if "/work/" in place}
+    assert within == {"*/plan/*", "*/shards/*", "uploads/*"}
+
+
 def test_only_a_caller_of_the_front_door_may_have_a_file_written() -> None:
     for grant in grants():
         actions = set(listed(grant.statement["Action"]))
@@ -198,6 +204,12 @@ def test_who_calls_or_tells_the_addresses_of_tenants_touches_webhooks_alone() ->
 def test_who_takes_uploads_in_touches_batches_and_reads_what_their_tenants_may_spend() -> None:
     assert reach("IntakeFunction") == {"BATCH#*", "BUDGET#*", "USAGE#*", "WARNED#*"}
     assert reach("IntakeFunction", "dynamodb:PutItem") == {"BATCH#*", "WARNED#*"}
+
+
+@pytest.mark.parametrize("owner", ["IntakeFunction", "SubmitFunction"])
+def test_who_warns_reads_and_puts_warnings_and_no_more(owner: str) -> None:
+    assert "WARNED#*" in reach(owner, "dynamodb:GetItem")
+    assert "WARNED#*" not in reach(owner, "dynamodb:BatchGetItem", "dynamodb:UpdateItem")
 
 
 @pytest.mark.parametrize("owner", functions())

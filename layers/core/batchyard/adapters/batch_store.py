@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from batchyard.adapters.aws import translated
-from batchyard.adapters.table import ANY, INDEX, NEW, THERE, Table, behind, changing, encode, members, updating
+from batchyard.adapters.table import ANY, INDEX, NEW, THERE, Table, behind, changing, encode, members
 from batchyard.costs.cost import Cost
 from batchyard.costs.usage import Usage
 from batchyard.domain import statuses
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 BATCH: Final = "BATCH"
 OPEN: Final = "open_for"  # a member of batches that have not ended, and the index of these batches
 USED, COST = "used_", "cost_"  # the sums of tokens begin so, and those of what they cost
-HELD: Final = "held_by"  # the set of shards that wait; DynamoDB drops an empty set
+PAUSED_SHARDS: Final = "paused_shards"  # the set of shards that wait; DynamoDB drops an empty set
 
 
 def _among(some: Iterable[str]) -> tuple[str, dict[str, str]]:
@@ -175,7 +175,7 @@ class BatchStore(Table):
         change = _share(before, saved)
         with translated(f"recording shard {saved.shard} of {saved.batch_id}"):
             if change:
-                self._write_both(put, {"Key": encode(batch_key(saved.batch_id)), **change})
+                self._write_both(put, change)
             else:
                 self._dynamodb.put_item(**put)
         return saved
@@ -196,7 +196,7 @@ def _batch(item: dict[str, Any]) -> Batch:
     used = {name: item.get(f"{USED}{name}", 0) for name in Usage.__struct_fields__}
     cost = {name: item.get(f"{COST}{name}", 0) for name in Cost.__struct_fields__}
     known = {"usage": used if any(used.values()) else None, **item, "cost": item.get("cost") or cost}
-    return msgspec.convert({**known, "paused": item.get("paused") if item.get(HELD) else None}, Batch)
+    return msgspec.convert({**known, "paused": item.get("paused") if item.get(PAUSED_SHARDS) else None}, Batch)
 
 
 def batch_key(batch_id: str) -> dict[str, str]:
@@ -235,16 +235,13 @@ def _share(before: Shard | None, after: Shard) -> dict[str, Any]:
     sums |= {f"{COST}{name}": amount for name, amount in cost.items() if amount}
     expected = after.expected - (before.expected if before else 0)
     sums |= {"expected": expected} if expected else {}
-    sets, adds, deletes = [], [f"{name} :{name}" for name in sums], list[str]()
-    values = encode({f":{name}": more for name, more in sums.items()})
-    if completed or failed:
-        sets += [f"#counts.{name} = #counts.{name} + :{name}" for name in ("completed", "failed")]
-        values |= encode({":completed": completed, ":failed": failed})
-    paused = before.paused if before else None
-    if after.paused != paused:
-        values[":shard"] = {"NS": [str(after.shard)]}
-        (adds if after.paused else deletes).append(f"{HELD} :shard")
-        if after.paused:
-            sets.append("#paused = :paused")
-            values |= encode({":paused": after.paused})
-    return updating(sets, adds, deletes, values)
+    within = {"counts.completed": completed, "counts.failed": failed} if completed or failed else {}
+    sets, added, deleted = dict[str, object](), dict[str, object](sums), dict[str, object]()
+    if after.paused and after.paused != (before.paused if before else None):
+        sets["paused"], added[PAUSED_SHARDS] = after.paused, {after.shard}
+    elif before and before.paused and not after.paused:
+        deleted[PAUSED_SHARDS] = {after.shard}
+    changes = within or sets or added or deleted
+    return (
+        changing(batch_key(after.batch_id), sets, THERE, adds=added, deletes=deleted, within=within) if changes else {}
+    )

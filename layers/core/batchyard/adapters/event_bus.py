@@ -10,7 +10,8 @@ from batchyard.adapters.aws import client, translated
 from batchyard.domain import nesting, object_keys
 from batchyard.domain.batch import Batch, shape
 from batchyard.domain.errors import StoreError
-from batchyard.domain.statuses import BUDGET_WARNED, PAUSED, RESUMED, TRANSITIONS, VALIDATING
+from batchyard.domain.shard import answer_runs
+from batchyard.domain.statuses import PAUSED, RESUMED, TRANSITIONS, VALIDATING
 from batchyard.domain.webhook_endpoint import BUDGET_WARNING
 
 if TYPE_CHECKING:
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
 
-    from batchyard.costs.budget import Warned
-    from batchyard.domain.attempt import Attempt
+    from batchyard.costs.budget import BudgetWarning
     from batchyard.domain.shard import Shard
 
 NAMES: Final = {
@@ -31,6 +31,7 @@ NAMES: Final = {
 
 
 SHARD_COMPLETED: Final = "Shard Completed"
+BUDGET_WARNED: Final = "Budget Warning"
 MOST_RUNS: Final = 500  # that an event names; it holds 256 KB
 
 
@@ -53,7 +54,7 @@ class EventBus:
         """Put an event that tells where the outcomes of a shard that is done lie."""
         self._tell(batch.batch_id, SHARD_COMPLETED, shard_detail(batch, shard))
 
-    def warn(self, warning: Warned, created_at: int, month: Mapping[str, object]) -> None:
+    def warn(self, warning: BudgetWarning, created_at: int, month: Mapping[str, object]) -> None:
         """Put an event that tells a tenant how far its budget of this month is spent; `month` has the amounts."""
         self._tell(f"a warning to {warning.tenant}", BUDGET_WARNED, warning_detail(warning, created_at, month))
 
@@ -67,7 +68,7 @@ class EventBus:
             raise StoreError(f"announcing {what}: {answer['Entries'][0].get('ErrorCode')}")
 
 
-def warning_detail(warning: Warned, created_at: int, month: Mapping[str, object]) -> str:
+def warning_detail(warning: BudgetWarning, created_at: int, month: Mapping[str, object]) -> str:
     """Write the detail of a warning; `id` is the same however often the warning is told."""
     about = {
         "id": warning.event_id,
@@ -93,7 +94,7 @@ def detail(batch: Batch) -> str:
 
 def shard_detail(batch: Batch, shard: Shard) -> str:
     """Write the detail of the event of a shard: its lines, and where the answers of each attempt lie, in input order."""
-    runs = [run for attempt in shard.attempts if (run := _run(batch, shard, attempt))]
+    runs = _runs(batch, shard)
     told = {
         "batch_id": batch.batch_id, "tenant": batch.tenant, "shard": shard.shard, "shards": batch.shards,
         "endpoint": shard.endpoint, "model": shard.model, "lines": shard.lines, "first_line": shard.first,
@@ -103,13 +104,13 @@ def shard_detail(batch: Batch, shard: Shard) -> str:
     return nesting.encode(told)
 
 
-def _run(batch: Batch, shard: Shard, attempt: Attempt) -> dict[str, Any]:
-    """Return where the answers of an attempt lie; empty if it has none."""
-    lines = {object_keys.OUTPUT: attempt.succeeded, object_keys.ERRORS: attempt.failed}
-    place = f"s3://{batch.input.bucket}/"
-    where = shard.batch_id, shard.shard, attempt.number, attempt.runs
-    keys = {name: f"{place}{object_keys.attempt(*where, name)}" if count else None for name, count in lines.items()}
-    return {"attempt": attempt.number, **keys} if any(lines.values()) else {}
+def _runs(batch: Batch, shard: Shard) -> list[dict[str, Any]]:
+    """Return where the answers of each attempt lie that has some."""
+    found: dict[int, dict[str, Any]] = {}
+    for run in answer_runs(shard):
+        told = {"attempt": run.attempt, object_keys.OUTPUT: None, object_keys.ERRORS: None}
+        found.setdefault(run.attempt, told)[f"{run.name}.jsonl"] = f"s3://{batch.input.bucket}/{run.key}.jsonl"
+    return [*found.values()]
 
 
 def _results(batch: Batch) -> dict[str, str | None]:

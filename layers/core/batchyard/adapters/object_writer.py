@@ -77,7 +77,7 @@ class Writer:
         self.crc32 = begun.crc32
         self._held, self._held_bytes = [begun.held], len(begun.held)
         self._digest = hashlib.sha256() if hashing and not self._kept else None
-        self._left = False
+        self._ended = False
 
     @property
     def sha256(self) -> str | None:
@@ -123,7 +123,7 @@ class Writer:
 
     def suspend(self) -> Begun:
         """Leave the object unfinished for another writer; this one writes no more."""
-        self._left = True
+        self._ended = True
         return Begun(self._multipart_id, self._parts, b"".join(self._held), self.size, self.crc32)
 
     def discard(self) -> None:
@@ -139,11 +139,12 @@ class Writer:
     def __exit__(
         self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Complete the object, or leave nothing behind but a suspended object."""
-        if self._left:
+        """Complete the object, or leave nothing behind but a suspended object; do nothing if it is complete."""
+        if self._ended:
             return
         if error_type is None:
             self._complete()
+            self._ended = True
         elif self._multipart_id and not self._kept:
             with translated(f"aborting s3://{self._bucket}/{self.key}"):
                 self._s3.abort_multipart_upload(**self._where())

@@ -9,7 +9,7 @@ import msgspec
 from batchyard.adapters.aws import translated
 from batchyard.adapters.table import ANY, INDEX, NEW, Table, behind, changing, encode, members
 from batchyard.costs.bill import Bill
-from batchyard.costs.budget import Budget, Warned
+from batchyard.costs.budget import Budget, BudgetWarning
 from batchyard.domain.errors import StaleRecord
 from batchyard.domain.numbers import DAY
 from batchyard.domain.stored_file import Stored
@@ -92,8 +92,8 @@ class QuotaStore(Table):
     def budgets(self) -> Iterator[Budget]:
         """Yield every budget, by tenant."""
         listed = self._query("pk = :budgets", {":budgets": BUDGETS}, ConsistentRead=True)
-        found = (self._find(_budget(item["sk"])) for item in listed)
-        return (msgspec.convert(item, Budget) for item in found if item)
+        found = (msgspec.convert(item, Budget) for item in self._find_many(_budget(item["sk"]) for item in listed))
+        return iter(sorted(found, key=lambda budget: budget.tenant))
 
     def set_budget(self, budget: Budget) -> None:
         """Give a tenant a budget, in place of the one that it may have."""
@@ -105,7 +105,7 @@ class QuotaStore(Table):
         with translated(f"removing the budget of {tenant}"):
             self._dynamodb.delete_item(TableName=self._table, Key=encode(_budget(tenant)))
 
-    def claim_warning(self, warning: Warned, owner: str, now: int) -> int | None:
+    def claim_warning(self, warning: BudgetWarning, owner: str, now: int) -> int | None:
         """Take a warning to be told by `owner`, and return when it was first taken; None if it is told, or another tells it.
 
         A worker that died in between told nothing for sure: after `CLAIMED` seconds, or when its step is repeated, the
@@ -115,17 +115,26 @@ class QuotaStore(Table):
         since: int = known.get("since", now)
         free = "attribute_not_exists(told_at) AND (#owner = :owner OR #claimed_at <= :stale)"
         try:
-            self._warn(warning, since, f"{NEW} OR ({free})", {":owner": owner, ":stale": now - CLAIMED}, owner, now)
+            self._put_warning(
+                warning, since, f"{NEW} OR ({free})", {":owner": owner, ":stale": now - CLAIMED}, owner, now
+            )
         except StaleRecord:
             return None
         return since
 
-    def note_warning(self, warning: Warned, since: int, owner: str, now: int) -> None:
+    def note_warning(self, warning: BudgetWarning, since: int, owner: str, now: int) -> None:
         """Record that `owner` told a warning, which was first taken at `since`."""
-        self._warn(warning, since, ANY, {}, owner, now, told_at=now)
+        self._put_warning(warning, since, ANY, {}, owner, now, told_at=now)
 
-    def _warn(
-        self, warning: Warned, since: int, condition: str, values: dict[str, object], owner: str, now: int, **told: int
+    def _put_warning(
+        self,
+        warning: BudgetWarning,
+        since: int,
+        condition: str,
+        values: dict[str, object],
+        owner: str,
+        now: int,
+        **told: int,
     ) -> None:
         kept = {"owner": owner, "claimed_at": now, "since": since, "expires_at_ttl": since + KEPT_WARNINGS, **told}
         self._put(_warned(warning), kept, condition, values)
@@ -157,7 +166,7 @@ def _budget(tenant: str) -> dict[str, str]:
     return {"pk": f"BUDGET#{tenant}", "sk": "BUDGET"}
 
 
-def _warned(warning: Warned) -> dict[str, str]:
+def _warned(warning: BudgetWarning) -> dict[str, str]:
     return {"pk": f"WARNED#{warning.tenant}", "sk": f"{warning.month}#{warning.percent:03}"}
 
 

@@ -123,17 +123,21 @@ def behind(sort_key: str, after: str | None, *, newest_first: bool = False) -> t
 
 def changing(
     key: Mapping[str, str], sets: Mapping[str, object], condition: str, values: Mapping[str, object] | None = None, *,
-    adds: Mapping[str, int | set[str]] | None = None, deletes: Mapping[str, set[str]] | None = None,
-    removed: Sequence[str] = (),
+    adds: Mapping[str, object] | None = None, deletes: Mapping[str, object] | None = None,
+    within: Mapping[str, int] | None = None, removed: Sequence[str] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """Shape a change of a record; in the condition, `#name` is a member and `:name` one of the values.
 
-    What `adds` has is added to a number or to a set; what `deletes` has is taken out of a set, which is gone when it is empty.
-    Every member has an alias, because DynamoDB reserves some hundred words.
+    `adds` is added to numbers or sets; `within` to numbers in a map, as `counts.failed`; `deletes` is taken out of sets,
+    which are gone when they are empty. Every member has an alias, because DynamoDB reserves some hundred words.
     """
     added, deleted = adds or {}, deletes or {}
+    raised = {"#" + path.replace(".", ".#"): more for path, more in (within or {}).items()}
     clauses = {
-        "SET": [f"#{name} = :set_{name}" for name in sets],
+        "SET": [
+            *(f"#{name} = :set_{name}" for name in sets),
+            *(f"{path} = {path} + :within_{at}" for at, path in enumerate(raised)),
+        ],
         "ADD": [f"#{name} :add_{name}" for name in added],
         "DELETE": [f"#{name} :delete_{name}" for name in deleted],
         "REMOVE": [f"#{name}" for name in removed],
@@ -142,22 +146,8 @@ def changing(
     given = {**{f":set_{name}": value for name, value in sets.items()}, **(values or {})}
     given.update({f":add_{name}": more for name, more in added.items()})
     given.update({f":delete_{name}": less for name, less in deleted.items()})
+    given.update({f":within_{at}": more for at, more in enumerate(raised.values())})
     return {"Key": encode(key), "UpdateExpression": expression, **_conditional(condition, given, expression)}
-
-
-def updating(sets: list[str], adds: list[str], deletes: list[str], values: dict[str, Any]) -> dict[str, Any]:
-    """Shape an update of a record that is there, of clauses that are written already; empty without a clause."""
-    clauses = {"SET": sets, "ADD": adds, "DELETE": deletes}
-    expression = " ".join(f"{word} {', '.join(parts)}" for word, parts in clauses.items() if parts)
-    if not expression:
-        return {}
-    names = {f"#{name}": name for name in ("counts", "paused") if f"#{name}" in expression}
-    return {
-        "UpdateExpression": expression,
-        "ConditionExpression": "attribute_exists(pk)",
-        "ExpressionAttributeValues": values,
-        **({"ExpressionAttributeNames": names} if names else {}),
-    }
 
 
 def members(record: msgspec.Struct) -> dict[str, object]:

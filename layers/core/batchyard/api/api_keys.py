@@ -157,15 +157,20 @@ def _done(arguments: list[str]) -> str:
             return f"{key_id} is revoked; no call is answered with it a minute from now."
         case [table, tenant] if table and object_keys.sound_tenant(tenant):
             return create(ApiKeyStore(table), tenant)
-        case [table, tenant, "--budget", text] if (
-            table and object_keys.sound_tenant(tenant) and amount(text) is not None
-        ):
-            set_budget(QuotaStore(table, 0), tenant, amount(text))  # before the key, which could spend without it
+        case [table, tenant, "--budget", text] if table and object_keys.sound_tenant(tenant):
+            set_budget(QuotaStore(table, 0), tenant, _dollars(text))  # before the key, which could spend without it
             return create(ApiKeyStore(table), tenant)
         case [table, "--budget", tenant, text] if table and object_keys.sound_tenant(tenant):
-            if text == NO_BUDGET or amount(text) is not None:
-                return set_budget(QuotaStore(table, 0), tenant, amount(text))
+            return set_budget(QuotaStore(table, 0), tenant, _dollars(text))
     sys.exit(USAGE)
+
+
+def _dollars(text: str) -> Decimal | None:
+    """Read a budget; None for no budget. Anything else ends the process with one sentence."""
+    dollars = amount(text)
+    if dollars is None and text != NO_BUDGET:
+        sys.exit(f"Nothing was done: BUDGET_USD is {text!r}. Write an amount such as 250 or 99.50, or none.")
+    return dollars
 
 
 if __name__ == "__main__":

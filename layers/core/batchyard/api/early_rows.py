@@ -13,7 +13,7 @@ from batchyard.domain.errors import ApiError, NotFound, invalid_request
 from batchyard.domain.numbers import whole
 from batchyard.gateway.content import Content, pack
 from batchyard.gateway.response import Response, inline_or_elsewhere
-from batchyard.inspection import answer_runs
+from batchyard.inspection.answer_runs import AnswerRuns
 from batchyard.lines.rows import rows
 from batchyard.lines.runs import Run
 from batchyard.planning.summary import Summary, read_summary
@@ -45,7 +45,7 @@ class EarlyRows(NamedTuple):
 def early_rows(services: Services, batch: Batch, after: str | None, limit: str | None) -> EarlyRows:
     """Read the rows behind the first `after` ones; raises ApiError 400, 410 if they are gone, 422 if one is too large."""
     first, count = _after(after), page_limit(limit, *LIMITS)
-    summary = None if batch.dry_run or batch.in_progress_at is None else _summary(services, batch)
+    summary = _summary(services, batch)
     if summary is None or first >= summary.lines or not count:
         return EarlyRows(b"", first, batch.ended and (summary is None or first >= summary.lines))
     if batch.ended:
@@ -53,7 +53,7 @@ def early_rows(services: Services, batch: Batch, after: str | None, limit: str |
     found = rows(services.bucket, _runs(services, batch, summary, first, first + count - 1), first, count, MOST_BYTES)
     if not found.lines and found.too_large:
         raise _too_large(first, found.too_large)
-    if not found.lines and batch.ended and (batch.output_file_id or batch.error_file_id):
+    if not found.lines and batch.ended and _has_results(batch):
         raise _gone(batch)
     after_these = first + len(found.lines)
     return EarlyRows(
@@ -70,11 +70,20 @@ def _after(text: str | None) -> int:
 
 
 def _summary(services: Services, batch: Batch) -> Summary | None:
-    """Read what the plan found; raises ApiError 410 if it is gone."""
+    """Read what the plan found, None of a batch without rows so far; raises ApiError 410 if it is gone.
+
+    A batch that is cancelled before its plan has ended was never in progress, but gets its results.
+    """
+    if batch.dry_run or (batch.in_progress_at is None and not _has_results(batch)):
+        return None
     try:
         return read_summary(services, batch.batch_id)
     except NotFound as error:
         raise _gone(batch) from error
+
+
+def _has_results(batch: Batch) -> bool:
+    return bool(batch.output_file_id or batch.error_file_id)
 
 
 def _check_kept(services: Services, batch: Batch) -> None:
@@ -91,15 +100,13 @@ def _check_kept(services: Services, batch: Batch) -> None:
 def _runs(services: Services, batch: Batch, summary: Summary, first: int, last: int) -> Iterator[Run]:
     """Yield the runs that may have a row from position `first` to `last`."""
     yield from _planned_runs(services, batch, summary, first, last)
-    recorded = set()
+    runs, begun = AnswerRuns(services.bucket, batch), set()
     for shard in services.batch_store.shards(batch.batch_id):
-        recorded.add(shard.shard)
+        begun.add(shard.shard)
         if shard.first <= last and shard.last >= first:
-            yield from answer_runs.output_runs(services.bucket, shard)
-            yield from answer_runs.error_runs(services.bucket, shard, ended=batch.ended)
-    if batch.ended:
-        for number in set(range(summary.shards)) - recorded:  # never begun; Assemble has written its lines
-            yield Run(services.bucket, object_keys.unanswered(batch.batch_id, number, 0, "errors"))
+            yield from runs.output(shard)
+            yield from runs.errors(shard)
+    yield from runs.never_begun(begun, first, last)
 
 
 def _planned_runs(services: Services, batch: Batch, summary: Summary, first: int, last: int) -> Iterator[Run]:

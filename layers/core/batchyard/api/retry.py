@@ -12,8 +12,8 @@ from batchyard.domain.errors import ApiError, NotFound, invalid_request
 from batchyard.planning import new_batch, options, retry
 from batchyard.services import Services
 
+TAKEN_AWAY: Final = ("body", "max_cost_usd")  # null means that the new batch has none, though the old one has
 MEMBERS: Final = ("lines", "body", "accept", "dry_run", "max_cost_usd", "metadata")
-TRIES: Final = 5  # while other retries of the same batch come and go
 
 
 def retried(services: Services, parent: Batch, body: object, idempotency_key: str | None) -> Batch:
@@ -23,22 +23,23 @@ def retried(services: Services, parent: Batch, body: object, idempotency_key: st
     """
     asked = _checked(body)
     digest = new_batch.fingerprint([parent.batch_id, asked])
-    for _ in range(TRIES):
-        running = None if asked.get("dry_run") else retry.running(services, parent)
-        batch_id = running.batch_id if running else _next_id(parent, asked)
+
+    def look() -> tuple[Batch, Batch | None]:
+        latest = services.batch_store.batch(parent.batch_id)
+        running = None if asked.get("dry_run") else retry.running(services, latest)
+        batch_id = running.batch_id if running else _next_id(latest, asked)
         if idempotency_key is not None:
             batch_id = remember(services, derived_id("api", parent.tenant, idempotency_key), batch_id, digest)
         found = services.batch_store.find_batch(batch_id) or running
         if found is not None:
             _check_same(found, digest)
-            new_batch.start_execution(services, found, created=False)
-            return found
-        batch = _built(services, parent, batch_id, asked, digest)
-        if retry.create(services, batch, parent):
-            new_batch.start_execution(services, batch, created=True)
-            return batch
-        parent = services.batch_store.batch(parent.batch_id)  # another retry was made meanwhile
-    raise ApiError(HTTPStatus.CONFLICT, "The batch is being retried by others at this moment. Try again.")
+            return found, None
+        return _built(services, latest, batch_id, asked, digest), latest
+
+    made = retry.make(services, look)
+    if made is None:
+        raise ApiError(HTTPStatus.CONFLICT, "The batch is being retried by others at this moment. Try again.")
+    return made
 
 
 def _next_id(parent: Batch, asked: dict[str, Any]) -> str:
@@ -69,7 +70,7 @@ def _checked(body: object) -> dict[str, Any]:
     wrong = options.wrong(options.of_body(body)) or retry.wrong(body.get("lines"), body.get("body"))
     if wrong := wrong or _wrong_metadata(body.get("metadata")):
         raise invalid_request(wrong)
-    return {name: value for name, value in body.items() if value is not None}
+    return {name: value for name, value in body.items() if value is not None or name in TAKEN_AWAY}
 
 
 def _wrong_metadata(metadata: object) -> BatchError | None:

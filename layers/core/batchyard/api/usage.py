@@ -5,17 +5,16 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from batchyard.budgets.spending import this_month
-from batchyard.costs.bill import Bill, bill_day
+from batchyard.budgets.spending import running, spent, this_month
+from batchyard.costs.bill import Bill
 from batchyard.costs.cost import Cost
 from batchyard.costs.usage import Usage
-from batchyard.domain.batch import Batch, BatchError
+from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import invalid_request
 from batchyard.services import Services
 
 DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 MOST_DAYS: Final = 366
-SEVERAL: Final = "several"  # models of a batch that has not ended
 # How a bill falls into groups: the name of each group, and what of the bill belongs to it.
 Parts = Iterator[tuple[str, Usage, Cost]]
 GROUPS: Final[dict[str, Callable[[Bill], Parts]]] = {
@@ -43,8 +42,8 @@ class _Sum:
 def usage(services: Services, tenant: str, first: str | None, last: str | None, group_by: str | None) -> dict[str, Any]:
     """Sum up a tenant's batches of the days from `first` to `last`, in UTC; raises ApiError 400.
 
-    A batch counts on the day on which it ended, and until then, with what it has used so far, today. Without days it is
-    this month.
+    A batch counts on the day on which it began to end, and until it has ended, with what it has used so far, today.
+    Without days it is this month.
     """
     today = datetime.fromtimestamp(services.now(), UTC).date()
     until = _day(last, "to") if last else today
@@ -57,33 +56,16 @@ def usage(services: Services, tenant: str, first: str | None, last: str | None, 
         message = f"group_by must be one of {', '.join(GROUPS)}, not '{by[:20]}'."
         raise invalid_request(BatchError("invalid_value", message, "group_by"))
     total, groups = _Sum(), dict[str, _Sum]()
-    for bill in _bills(services, tenant, begin.isoformat(), until.isoformat()):
+    unended = running(services, tenant) if begin <= today <= until else None
+    started = {name: each for name, each in (unended or {}).items() if each.bill.usage}
+    for bill, _ in spent(services, tenant, begin.isoformat(), until.isoformat(), started):
         total.add(bill, _used(bill), _paid(bill))
         for name, used, paid in GROUPS[by](bill):
             groups.setdefault(name, _Sum()).add(bill, used, paid)
     data = [{by: name, **groups[name].shape()} for name in sorted(groups)]
-    month = this_month(services, tenant)
+    month = this_month(services, tenant, unended)
     return {"object": "usage", "from": begin.isoformat(), "to": until.isoformat(), "group_by": by, "data": data,
             "total": total.shape(), "budget": month.shape() if month else None}  # fmt: skip
-
-
-def _bills(services: Services, tenant: str, first: str, last: str) -> Iterator[Bill]:
-    """Yield the bills of these days; those of batches that run are of today, as far as these have come."""
-    today = bill_day(services.now())
-    running = services.batch_store.open_of(tenant) if first <= today <= last else iter(())
-    unended = {batch.batch_id: _bill(batch, today) for batch in running if batch.usage is not None}
-    for bill in services.quota_store.bills(tenant, first, last):
-        unended.pop(bill.batch_id, None)  # it ends this very moment
-        yield bill
-    yield from unended.values()
-
-
-def _bill(batch: Batch, today: str) -> Bill:
-    model = batch.model or SEVERAL
-    done = batch.counts.completed + batch.counts.failed
-    return Bill(
-        day=today, batch_id=batch.batch_id, lines=done, usage={model: batch.usage or Usage()}, cost={model: batch.cost}
-    )
 
 
 def _used(bill: Bill) -> Usage:

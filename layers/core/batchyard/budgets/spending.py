@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from batchyard.costs.bill import bill_day
+from batchyard.costs.bill import Bill, bill_day
 from batchyard.costs.budget import month_of
 from batchyard.costs.cost import dollars
 from batchyard.costs.usage import Usage
@@ -18,6 +18,7 @@ from batchyard.domain.numbers import DAY
 from batchyard.domain.stopping import estimate_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from batchyard.domain.shard import Shard
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 
 CODE: Final = "budget_exceeded"
 SETTLED_AFTER: Final = 5 * DAY  # a batch that drains is billed two days late, and the sweep may be late, too
+SEVERAL: Final = "several"  # models of a batch that has not ended
 REMEDY: Final = "Have the operator raise the budget (make budget)"
-HELD: Final = BatchError(
+HELD_BACK: Final = BatchError(
     CODE,
     f"To send this request would take its tenant above the budget of this month. {REMEDY}, or wait for the next month; then "
     "retry the batch.",
@@ -57,24 +59,57 @@ class Month(NamedTuple):
         }  # fmt: skip
 
 
-def this_month(services: Services, tenant: str) -> Month | None:
+class Spent(NamedTuple):
+    """What a batch has used and cost so far, and what it is expected to cost beyond; the bill of one that runs is of today."""
+
+    bill: Bill
+    expected: int = 0
+
+
+def running(services: Services, tenant: str) -> dict[str, Spent]:
+    """Read what each batch of a tenant has used that has not ended; to be called before the bills are read.
+
+    A record may hold a thousand errors, so only its sums are kept.
+    """
+    today, unended = bill_day(services.now()), (each for each in services.batch_store.open_of(tenant) if not each.ended)
+    return {batch.batch_id: Spent(_so_far(batch, today), batch.expected) for batch in unended}
+
+
+def spent(services: Services, tenant: str, first: str, last: str, unended: Mapping[str, Spent]) -> Iterator[Spent]:
+    """Yield the bills of a tenant from one day to another, and then what is `running`.
+
+    A batch that ends in between has its bill by then, and counts once.
+    """
+    left = dict(unended)
+    for bill in services.quota_store.bills(tenant, first, last):
+        left.pop(bill.batch_id, None)
+        yield Spent(bill)
+    yield from left.values()
+
+
+def this_month(services: Services, tenant: str, unended: Mapping[str, Spent] | None = None) -> Month | None:
     """Sum up what counts against the budget of a tenant; None if the tenant has none.
 
-    Running batches are read before the bills: a batch that ends in between has its bill by then, and counts once.
+    `unended` is what is `running`, if that is known.
     """
     budget = services.quota_store.budget(tenant)
     if budget is None:
         return None
     now = services.now()
     name, settled = month_of(bill_day(now)), bill_day(now - SETTLED_AFTER)
-    running = {batch.batch_id: batch for batch in services.batch_store.open_of(tenant) if not batch.ended}
     first, last = f"{name}-01", f"{name}-31"
+    unended = running(services, tenant) if unended is None else unended
     paid = services.quota_store.paid_once(tenant, first, settled) if settled >= first else 0
-    for bill in services.quota_store.bills(tenant, max(first, bill_day(now - SETTLED_AFTER + DAY)), last):
-        running.pop(bill.batch_id, None)
-        paid += bill.amount
-    paid += sum(batch.cost.amount for batch in running.values())
-    return Month(name, budget.amount, paid, sum(batch.expected for batch in running.values()))
+    expected = 0
+    for each in spent(services, tenant, max(first, bill_day(now - SETTLED_AFTER + DAY)), last, unended):
+        paid, expected = paid + each.bill.amount, expected + each.expected
+    return Month(name, budget.amount, paid, expected)
+
+
+def _so_far(batch: Batch, today: str) -> Bill:
+    model, done = batch.model or SEVERAL, batch.counts.completed + batch.counts.failed
+    used = {model: batch.usage} if batch.usage else {}
+    return Bill(day=today, batch_id=batch.batch_id, lines=done, usage=used, cost={model: batch.cost})
 
 
 def why_refused(month: Month | None) -> BatchError | None:
@@ -90,7 +125,9 @@ def why_refused(month: Month | None) -> BatchError | None:
 
 def why_held(month: Month | None, wanted: int) -> BatchError | None:
     """Say why requests that are estimated at `wanted` are not sent; None if the budget has room for them."""
-    return HELD if month is not None and (month.spent + wanted > month.budget or month.spent >= month.budget) else None
+    if month is None or (month.spent + wanted <= month.budget and month.spent < month.budget):
+        return None
+    return HELD_BACK
 
 
 def estimate(services: Services, batch: Batch, shard: Shard, lines: int, *, direct: bool = False) -> int:

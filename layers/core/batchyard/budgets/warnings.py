@@ -5,7 +5,7 @@ then come twice, with the same id, but it comes.
 """
 
 from batchyard.budgets.spending import Month
-from batchyard.costs.budget import WARNED_AT, Warned
+from batchyard.costs.budget import WARNED_AT, BudgetWarning
 from batchyard.observability import logger
 from batchyard.services import Services
 
@@ -21,10 +21,10 @@ def warn(services: Services, tenant: str, month: Month | None, owner: str, *, he
     told = services.quota_store.told_warnings(tenant, month.name) if due else set()
     for percent in due:
         if percent not in told:
-            _tell(services, Warned(tenant, month.name, percent), month, owner)
+            _tell(services, BudgetWarning(tenant, month.name, percent), month, owner)
 
 
-def _tell(services: Services, warning: Warned, month: Month, owner: str) -> None:
+def _tell(services: Services, warning: BudgetWarning, month: Month, owner: str) -> None:
     since = services.quota_store.claim_warning(warning, owner, services.now())
     if since is None:
         return

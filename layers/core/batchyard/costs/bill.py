@@ -14,7 +14,7 @@ SHOWN_NAME: Final = 100  # characters of a model's name, in a bill and in an est
 class Bill(msgspec.Struct, frozen=True, kw_only=True):
     """The record `USAGE#<tenant>` / `<day>#<batch id>`: what a batch used, and what that cost."""
 
-    #: The day on which the batch ended, in UTC, as 2026-11-30.
+    #: The day on which the batch began to end, in UTC, as 2026-11-30.
     day: str
     batch_id: str
     lines: int

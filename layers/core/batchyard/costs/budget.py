@@ -20,7 +20,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: int
 
 
-class Warned(NamedTuple):
+class BudgetWarning(NamedTuple):
     """A warning: it is the same one however often it is told."""
 
     tenant: str

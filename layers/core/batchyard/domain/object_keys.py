@@ -109,9 +109,14 @@ def attempt_of(key: str) -> tuple[str, int, int] | None:
     return (found[1], int(found[2]), int(found[3])) if found else None
 
 
-def unanswered(batch_id: str, shard: int, version: int, name: str) -> str:
-    """Name an object with the unanswered lines of a shard, as the shard's record of this version lists them."""
-    return f"work/{batch_id}/shards/{shard:05}/left-{version}/{name}"
+def unanswered(batch_id: str, shard: int, version: int) -> str:
+    """Name the run of the unanswered lines of a shard, as the shard's record of this version lists them."""
+    return f"work/{batch_id}/shards/{shard:05}/left-{version}/errors"
+
+
+def unanswered_shards(batch_id: str) -> str:
+    """Name the list of the shards with unanswered lines."""
+    return f"work/{batch_id}/shards/unanswered.msgpack"
 
 
 def results_progress(batch_id: str) -> str:

@@ -1,12 +1,14 @@
 """A shard and its attempts, as recorded."""
 
+from collections.abc import Iterator
 from itertools import accumulate, takewhile
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from batchyard.costs.cost import Cost
 from batchyard.costs.usage import Usage
+from batchyard.domain import object_keys
 from batchyard.domain.attempt import Attempt
 from batchyard.domain.batch import BatchError
 
@@ -131,7 +133,10 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def expected(self) -> int:
-        """Return what the attempt under way is estimated to cost beyond what it has cost, in parts of 1 / PER_DOLLAR."""
+        """Return what the attempt under way is estimated to cost, in parts of 1 / PER_DOLLAR dollars.
+
+        What Poll has recorded that it cost so far is taken off: it is in the sum `cost` already.
+        """
         attempt = self.attempt
         if attempt is None or not self.may_be_paid:
             return 0
@@ -146,6 +151,25 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     def attempt_place(self) -> tuple[str, int, int, int]:
         """Return the arguments of `object_keys.attempt` for the latest attempt; after a fence they are one worker's alone."""
         return self.batch_id, self.shard, self.attempts[-1].number, self.version
+
+
+class AnswerRun(NamedTuple):
+    """A run of final answers that an attempt left."""
+
+    attempt: int
+    #: "output" or "errors".
+    name: str
+    #: The key of the run, without an ending.
+    key: str
+
+
+def answer_runs(shard: Shard) -> Iterator[AnswerRun]:
+    """Yield where the final answers of a shard lie, attempt by attempt."""
+    for attempt in shard.attempts:
+        for name, lines in (("output", attempt.succeeded), ("errors", attempt.failed)):
+            if lines:
+                key = object_keys.attempt(shard.batch_id, shard.shard, attempt.number, attempt.runs, name)
+                yield AnswerRun(attempt.number, name, key)
 
 
 def with_new_attempt(shard: Shard, now: int) -> Shard:

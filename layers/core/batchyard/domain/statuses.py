@@ -14,7 +14,6 @@ EXPIRED: Final = "expired"  # of a provider batch alone: ours never expire
 # What may happen to a batch without a change of its status.
 PAUSED: Final = "paused"
 RESUMED: Final = "resumed"
-BUDGET_WARNED: Final = "Budget Warning"  # the detail type of what may happen to a budget
 
 # The statuses that may follow each status. A message that comes late or twice finds no transition and changes nothing.
 TRANSITIONS: Final[dict[str, frozenset[str]]] = {

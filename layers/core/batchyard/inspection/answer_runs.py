@@ -1,47 +1,52 @@
 """Where the answers of a shard lie: the runs that its attempts left, and the run of the lines that were never answered."""
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Container, Iterator
+from functools import cached_property
 
 from batchyard.adapters.bucket import Bucket
-from batchyard.domain import object_keys
-from batchyard.domain.attempt import Attempt
+from batchyard.domain import object_keys, statuses
+from batchyard.domain.batch import Batch
 from batchyard.domain.errors import NotFound
-from batchyard.domain.shard import Shard
+from batchyard.domain.shard import Shard, answer_runs
 from batchyard.lines.runs import LineInRun, Run
-
-SAVED_LATER: Final = 6  # versions; the sweep may save a shard a few times when its batch has ended
-
-
-def output_runs(bucket: Bucket, shard: Shard) -> list[Run]:
-    """Return the runs of a shard's answers with success."""
-    return [
-        _run(bucket, shard, attempt.number, attempt.runs, "output")
-        for attempt in shard.attempts
-        if _has(attempt, attempt.succeeded)
-    ]
+from batchyard.lines.unanswered_shards import UnansweredShard, unanswered_shards
 
 
-def error_runs(bucket: Bucket, shard: Shard, *, ended: bool) -> list[Run]:
-    """Return the runs of a shard's errors; when the batch has ended, those of lines that were never answered, too."""
-    runs = [
-        _run(bucket, shard, attempt.number, attempt.runs, "errors")
-        for attempt in shard.attempts
-        if _has(attempt, attempt.failed)
-    ]
-    return [*runs, *unanswered_runs(bucket, shard)] if shard.unfinished and (ended or shard.done) else runs
+class AnswerRuns:
+    """The runs of a batch's answers. Which shards have unanswered lines is read once, when it is first asked for."""
 
+    def __init__(self, bucket: Bucket, batch: Batch) -> None:
+        """Prepare; nothing is read yet."""
+        self._bucket, self._batch = bucket, batch
 
-def unanswered_runs(bucket: Bucket, shard: Shard) -> Iterator[Run]:
-    """Yield the run of the unanswered lines of a shard, once Assemble has written it: for a version of that time."""
-    for version in range(shard.version, max(-1, shard.version - SAVED_LATER), -1):
-        key = object_keys.unanswered(shard.batch_id, shard.shard, version, "errors")
-        try:
-            bucket.head(f"{key}.index")
-        except NotFound:
-            continue  # Assemble has not come, or has seen an earlier version
-        yield Run(bucket, key)
-        return
+    def output(self, shard: Shard) -> list[Run]:
+        """Return the runs of a shard's answers with success."""
+        return self._of(shard, "output")
+
+    def errors(self, shard: Shard) -> list[Run]:
+        """Return the runs of a shard's errors; when no answer can come any more, those of its unanswered lines, too."""
+        settled = shard.unfinished and (self._batch.ended or shard.done)
+        left = self._unanswered.get(shard.shard) if settled else None
+        return [*self._of(shard, "errors"), *([self._run(left)] if left else [])]
+
+    def never_begun(self, begun: Container[int], first: int, last: int) -> list[Run]:
+        """Return, of an ended batch, the runs with lines from position `first` to `last` of shards that have no record."""
+        left = self._unanswered.values() if self._batch.ended else ()
+        return [
+            self._run(each) for each in left if each.shard not in begun and each.first <= last and each.last >= first
+        ]
+
+    def _of(self, shard: Shard, name: str) -> list[Run]:
+        return [Run(self._bucket, run.key) for run in answer_runs(shard) if run.name == name]
+
+    def _run(self, left: UnansweredShard) -> Run:
+        return Run(self._bucket, object_keys.unanswered(self._batch.batch_id, left.shard, left.version))
+
+    @cached_property
+    def _unanswered(self) -> dict[int, UnansweredShard]:
+        if self._batch.status == statuses.IN_PROGRESS:
+            return {}
+        return {each.shard: each for each in unanswered_shards(self._bucket, self._batch.batch_id)}
 
 
 def found(runs: list[Run], positions: list[int]) -> Iterator[LineInRun]:
@@ -68,11 +73,3 @@ def positions_in(runs: list[Run]) -> list[int]:
         except NotFound:
             continue  # removed by hand, or its batch is older than the bucket keeps work
     return sorted(every)
-
-
-def _has(attempt: Attempt, lines: int) -> bool:
-    return lines > 0 and attempt.ended_at is not None
-
-
-def _run(bucket: Bucket, shard: Shard, number: int, runs: int, name: str) -> Run:
-    return Run(bucket, object_keys.attempt(shard.batch_id, shard.shard, number, runs, name))

@@ -11,7 +11,7 @@ from batchyard.domain import nesting, object_keys, outcomes
 from batchyard.domain.batch import Batch, BatchError
 from batchyard.domain.errors import NotFound
 from batchyard.domain.shard import Shard
-from batchyard.inspection.answer_runs import error_runs
+from batchyard.inspection.answer_runs import AnswerRuns
 from batchyard.lines.runs import Run
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.planning import skipped
@@ -45,8 +45,9 @@ def error_list(services: Services, batch: Batch) -> dict[str, Any]:
     samples = _of_input(batch)
     counts = _reported(services, batch) or _counted(batch, shards)
     failed = (shard for shard in shards if shard.failed or (batch.ended and shard.unfinished))
+    runs = AnswerRuns(services.bucket, batch)
     for shard in islice(failed, MOST_SHARDS):
-        _sample(services, batch, shard, samples)
+        _sample(services, shard, runs.errors(shard), samples)
     if counts.keys() - samples.keys():
         _sample_skipped(services, batch, samples)
     data = [
@@ -87,12 +88,12 @@ def _reported(services: Services, batch: Batch) -> Mapping[str, int]:
     return report.errors.by_code if report.errors else {}
 
 
-def _sample(services: Services, batch: Batch, shard: Shard, samples: Samples) -> None:
+def _sample(services: Services, shard: Shard, runs: list[Run], samples: Samples) -> None:
     """Add the first errors of a shard to the samples of their codes."""
-    found = list(_lacking(_first_errors(services, batch, shard), samples))
+    found = list(_lacking(_first_errors(runs), samples))
     if not found:
         return
-    lines = ShardLines.read(services.bucket, batch.batch_id, shard.shard)
+    lines = ShardLines.read(services.bucket, shard.batch_id, shard.shard)
     for code, position, custom_id, message in found:
         ordinal = bisect_left(lines.positions, position)
         number = lines.numbers[ordinal] if ordinal < len(lines) else None
@@ -125,9 +126,9 @@ def _lacking(errors: Iterator[tuple[str, int, str, str]], samples: Samples) -> I
             yield error
 
 
-def _first_errors(services: Services, batch: Batch, shard: Shard) -> Iterator[tuple[str, int, str, str]]:
+def _first_errors(runs: list[Run]) -> Iterator[tuple[str, int, str, str]]:
     """Yield code, position, custom_id and message of the first errors of each run."""
-    for run in error_runs(services.bucket, shard, ended=batch.ended):
+    for run in runs:
         for position, line in islice(_lines(run), MOST_LINES):
             answer = outcomes.parse(line)
             if answer is not None:

@@ -70,14 +70,11 @@ def line_page(services: Services, batch: Batch, wanted: Wanted) -> dict[str, Any
 def _rows(services: Services, batch: Batch, lines: list[SentLine]) -> Iterator[Row]:
     """Find the answers of the lines, shard by shard, and yield the lines in their order."""
     answered: dict[int, tuple[str, Text]] = {}
-    by_shard = attrgetter("shard.shard")
+    by_shard, runs_of = attrgetter("shard.shard"), answer_runs.AnswerRuns(services.bucket, batch)
     for _, same in groupby(sorted(lines, key=by_shard), key=by_shard):
         of = list(same)
         shard, positions = of[0].shard, sorted(line.position for line in of)
-        runs = {
-            "succeeded": answer_runs.output_runs(services.bucket, shard),
-            "failed": answer_runs.error_runs(services.bucket, shard, ended=batch.ended),
-        }
+        runs = {"succeeded": runs_of.output(shard), "failed": runs_of.errors(shard)}
         for outcome, those in runs.items():
             left = [position for position in positions if position not in answered]
             for found in answer_runs.found(those, left):

@@ -11,6 +11,7 @@ from batchyard.domain.batch import Batch, InputObject
 from batchyard.domain.shard import Shard
 from batchyard.inspection import answer_runs
 from batchyard.lines.merging import NOWHERE
+from batchyard.lines.runs import Run
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.services import Services
@@ -59,6 +60,7 @@ def select(services: Services, batch: Batch, wanted: Wanted) -> Selection:
     Where many shards have to be looked at, as for a custom_id, the page ends after some seconds, and `following` goes on.
     """
     shards = sorted(services.batch_store.shards(batch.batch_id), key=_first)
+    runs = answer_runs.AnswerRuns(services.bucket, batch)
     best: list[SentLine] = []
     until, looked = services.clock() + LOOK_SECONDS, False
     for shard in shards:
@@ -69,7 +71,7 @@ def select(services: Services, batch: Batch, wanted: Wanted) -> Selection:
         if looked and services.clock() > until:
             sure = [line for line in best if line.number < _first(shard)][: wanted.limit]
             return Selection(sure, max(wanted.first, _first(shard)) if len(best) <= wanted.limit else best[-1].number)
-        more = islice(_lines_of(services, batch, shard, wanted), wanted.limit + 1)
+        more = islice(_lines_of(services, batch, shard, runs, wanted), wanted.limit + 1)
         best = sorted([*best, *more], key=attrgetter("number"))[: wanted.limit + 1]
         looked = True
     following = best[wanted.limit].number if len(best) > wanted.limit else None
@@ -84,21 +86,26 @@ def _last(shard: Shard) -> int:
     return shard.last_number or NOWHERE
 
 
-def _lines_of(services: Services, batch: Batch, shard: Shard, wanted: Wanted) -> Iterator[SentLine]:
+def _lines_of(
+    services: Services, batch: Batch, shard: Shard, runs: answer_runs.AnswerRuns, wanted: Wanted
+) -> Iterator[SentLine]:
     lines = ShardLines.read(services.bucket, batch.batch_id, shard.shard)
     source = lines.source or batch.lines_in
-    for ordinal in _ordinals(services, batch, shard, lines, wanted):
+    failed = runs.errors(shard) if wanted.failed else None
+    for ordinal in _ordinals(services, batch, lines, wanted, failed):
         yield SentLine(
             lines.numbers[ordinal], lines.positions[ordinal], lines.custom_ids[ordinal], shard, source,
             lines.offsets[ordinal], lines.sizes[ordinal],
         )  # fmt: skip
 
 
-def _ordinals(services: Services, batch: Batch, shard: Shard, lines: ShardLines, wanted: Wanted) -> Iterator[int]:
-    """Yield the ordinals of the wanted lines that were sent, ascending."""
+def _ordinals(
+    services: Services, batch: Batch, lines: ShardLines, wanted: Wanted, failed: list[Run] | None
+) -> Iterator[int]:
+    """Yield the ordinals of the wanted lines that were sent, ascending; `failed` are runs of errors if only these count."""
     begin = bisect_left(lines.numbers, wanted.first)
-    if wanted.failed:
-        positions = answer_runs.positions_in(answer_runs.error_runs(services.bucket, shard, ended=batch.ended))
+    if failed is not None:
+        positions = answer_runs.positions_in(failed)
         found = map(partial(bisect_left, lines.positions), positions)
         ordinals = iter([ordinal for ordinal in found if begin <= ordinal < len(lines)])
     else:

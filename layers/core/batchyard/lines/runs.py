@@ -125,11 +125,11 @@ class Run:
     @cached_property
     def last(self) -> int:
         """Return the position of the last line."""
-        return memoryview(self._index().positions).cast("Q")[-1]
+        return self.positions()[-1]
 
-    def positions(self) -> list[int]:
+    def positions(self) -> memoryview[int]:
         """Return the position of each line."""
-        return memoryview(self._index().positions).cast("Q").tolist()
+        return memoryview(self._index().positions).cast("Q")
 
     def find(self, wanted: Sequence[int]) -> list[LineInRun]:
         """Find the lines with these positions, which ascend; a position that the run lacks is left out."""

@@ -61,15 +61,14 @@ class ChangedLines:
 
     def complete(self) -> None:
         """Complete the object and record it; the record names it for the sweep, also if the batch has ended meanwhile."""
-        writer, self._writer = self._writer, None
-        if writer is None:
+        if self._writer is None:
             return
-        with writer:
-            self._count()
-        self._retry.changing = None
-        kept: InputObject = self._services.bucket.head(writer.key)[0]
+        self._count()
+        with self._writer as writer:
+            key = writer.key
+        kept: InputObject = self._services.bucket.head(key)[0]
         self._services.batch_store.keep_copy(self._batch.batch_id, changed=kept)
-        self._retry.changed = kept
+        self._retry.changing, self._retry.changed, self._writer = None, kept, None
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -82,15 +81,20 @@ class ChangedLines:
         writer, self._writer = self._writer, None
         if writer is None or error_type is None:
             return
-        kept = self._counted_before
-        if issubclass(error_type, ValueError | NotFound):
-            writer.discard()
-            kept = 0
-        else:
-            writer.__exit__(error_type, error, trace)
-        if issubclass(error_type, Exception):
-            less, self._retry.changed_counted = self._retry.changed_counted - kept, kept
-            self._services.quota_store.give_back(self._batch.tenant, less, self._services.now())
+        refused = issubclass(error_type, ValueError | NotFound)
+        try:
+            if refused:
+                writer.discard()
+            else:
+                writer.__exit__(error_type, error, trace)
+        finally:
+            if issubclass(error_type, Exception):
+                self._give_back(0 if refused else self._counted_before)
+
+    def _give_back(self, kept: int) -> None:
+        """Count `kept` bytes and no more toward what the tenant stores."""
+        less, self._retry.changed_counted = self._retry.changed_counted - kept, kept
+        self._services.quota_store.give_back(self._batch.tenant, less, self._services.now())
 
     def _count(self) -> None:
         """Count what is written toward what the tenant stores; raises TooMuch."""

@@ -4,7 +4,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from batchyard.domain import nesting, object_keys
-from batchyard.domain.batch import Batch, BatchError, InputObject, window_seconds
+from batchyard.domain.batch import BatchError, InputObject, window_seconds
 from batchyard.domain.errors import NotFound
 from batchyard.observability import logger
 from batchyard.planning import new_batch, options, retry_upload
@@ -59,21 +59,12 @@ def _accept(services: Services, source: InputObject, metadata: dict[str, str]) -
     batch = new_batch.build(services, batch_id, tenant, source, window, metadata=members, **named)
     error = error or new_batch.why_unaffordable(services, batch)
     if error is None and retry_upload.asks(metadata):
-        error = _retry(services, batch, metadata, named)
+        error = retry_upload.start_retry(services, batch, metadata, named)
     elif error is None and new_batch.start(services, batch):
         logger.info("batch created", batch_id=batch_id, tenant=tenant, bytes=source.size)
     if error is not None:
         new_batch.refuse(services, batch, error)
     return batch_id
-
-
-def _retry(services: Services, batch: Batch, metadata: dict[str, str], named: dict[str, Any]) -> BatchError | None:
-    """Start the retry that an upload asks for; say why there is none."""
-    try:
-        retry_upload.start_retry(services, batch, metadata, named)
-    except retry_upload.Refused as refused:
-        return refused.error
-    return None
 
 
 def _unlisted(services: Services, tenant: str) -> BatchError | None:

@@ -140,7 +140,6 @@ class ParentResults:
         elif error is not None and error.is_of(text):
             if not self._keep(error):
                 self._progress.retry.errors_offset = self._move_on()
-                self._progress.retry.note_sent(self._progress.lines)
                 return False
         else:
             raise CannotRetry(

@@ -5,7 +5,8 @@ from typing import Any, Final
 import msgspec
 
 from batchyard.domain import object_keys, statuses
-from batchyard.domain.batch import Batch, Counts
+from batchyard.domain.batch import RETRY_ALL, Batch, Counts
+from batchyard.planning import skipped
 from batchyard.planning.preflight import all_lines
 from batchyard.planning.progress import PlanProgress
 from batchyard.planning.summary import Summary, report_unsent, write_summary
@@ -36,9 +37,12 @@ def accept(services: Services, batch: Batch, progress: PlanProgress, estimate: d
     """Write the list of shards and the summary, and record the plan with its estimate; return the batch as recorded."""
     model = next(iter(progress.models)) if len(progress.models) == 1 else None
     retry = progress.retry
+    if batch.retry_of is not None and batch.retry_lines == RETRY_ALL:
+        for first, last in skipped.between(services.bucket, batch.batch_id, progress):
+            retry.note_sent(first, last)
     summary = Summary(
         progress.lines, progress.shards, progress.endpoint, model, progress.skipped_runs, progress.codes,
-        retry.taken_runs, retry.output, retry.sent, retry.sent_stretches, retry.sent_lines,
+        retry.taken_runs, retry.output, retry.sent, retry.sent_ranges, retry.sent_lines,
     )  # fmt: skip
     emptied_shards = set(progress.emptied_shards)
     listed = msgspec.json.encode(

@@ -13,7 +13,7 @@ from batchyard.planning.output_limits import OutputLimits
 from batchyard.services import Services
 
 PROGRESS: Final = "progress.msgpack"
-SHOWN_STRETCHES: Final = 1_000
+SHOWN_RANGES: Final = 1_000
 
 
 class TargetSize(msgspec.Struct):
@@ -54,9 +54,10 @@ class RetryProgress(msgspec.Struct):
     #: Answers that are taken over, and the runs of them.
     taken: int = 0
     taken_runs: list[TakenRun] = []
-    #: The positions of lines that are sent: the first and the last one of each stretch, and how many stretches there are.
+    #: The positions of lines that are sent: the first and the last one of each range, and how many ranges there are.
+    #: Of a retry of all lines they are noted at the end of the plan, as duplicates are skipped late.
     sent: list[tuple[int, int]] = []
-    sent_stretches: int = 0
+    sent_ranges: int = 0
     sent_lines: int = 0
     sent_last: int = -2
     #: How far the changed lines are written; None when none are, or all of them.
@@ -67,17 +68,17 @@ class RetryProgress(msgspec.Struct):
     #: The changed lines, complete.
     changed: InputObject | None = None
 
-    def note_sent(self, position: int) -> None:
-        """Note that the line at this position is sent; positions ascend. The first thousand stretches are kept."""
-        self.sent_lines += 1
-        if position == self.sent_last + 1:
-            if self.sent_stretches == len(self.sent):
-                self.sent[-1] = self.sent[-1][0], position
+    def note_sent(self, first: int, last: int) -> None:
+        """Note that lines from `first` to `last` are sent; positions ascend. The first thousand ranges stay."""
+        self.sent_lines += last - first + 1
+        if first == self.sent_last + 1:
+            if self.sent_ranges == len(self.sent):
+                self.sent[-1] = self.sent[-1][0], last
         else:
-            self.sent_stretches += 1
-            if len(self.sent) < SHOWN_STRETCHES:
-                self.sent.append((position, position))
-        self.sent_last = position
+            self.sent_ranges += 1
+            if len(self.sent) < SHOWN_RANGES:
+                self.sent.append((first, last))
+        self.sent_last = last
 
 
 class PlanProgress(msgspec.Struct, kw_only=True):

@@ -1,14 +1,16 @@
 """Retry of an ended batch: a new batch of the same input, which sends again what has no good answer."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from batchyard.domain import nesting, statuses
 from batchyard.domain.batch import RETRY_ALL, RETRY_ERRORS, RETRY_LINES, Batch, BatchError
+from batchyard.observability import logger
 from batchyard.planning import new_batch, options
 from batchyard.services import Services
 
 LONGEST_BODY: Final = 16_384  # bytes of a merge patch; it stands in the record of the batch and in its events
+TRIES: Final = 5  # while other retries of the same batch come and go
 NOTHING: Final = "nothing_to_retry"
 
 
@@ -55,17 +57,21 @@ def running(services: Services, parent: Batch) -> Batch | None:
 
 
 def build(services: Services, batch_id: str, parent: Batch, asked: Mapping[str, Any], **members: Any) -> Batch:  # noqa: ANN401 - members of Batch
-    """Build the record of a retry. `asked` are `lines`, `body` and options; what is not there is as with the parent.
+    """Build the record of a retry. `asked` are `lines`, `body` and options.
 
-    Lines that ran passed the check of their endpoint, so the lines decide the endpoint here.
+    What is not there is as with the parent; a `body` or a bound of cost that is None is taken away. Lines that ran passed the
+    check of their endpoint, so the lines decide the endpoint here.
     """
     lines, body = asked.get("lines") or RETRY_ERRORS, asked.get("body")
+    changed = parent.retry_body if "body" not in asked else nesting.encode(body) if body else None
+    most = {} if "max_cost_usd" in asked else {"max_cost_usd": parent.max_cost_usd}
     usual = {
+        **most,
         "on_invalid": parent.on_invalid, "accept": parent.accept, "metadata": parent.metadata,
         "output_expires_after": parent.output_expires_after, "input_file_id": parent.input_file_id,
     }  # fmt: skip
     own = {
-        "retry_of": parent.batch_id, "retry_lines": lines, "retry_body": nesting.encode(body) if body else None,
+        "retry_of": parent.batch_id, "retry_lines": lines, "retry_body": changed,
         "history": [] if lines == RETRY_ALL else history(parent),
     }  # fmt: skip
     window = members.pop("completion_window", parent.completion_window)
@@ -77,6 +83,23 @@ def history(batch: Batch) -> list[tuple[str, int]]:
     """Tell how many answers with success of a batch are whose; the eldest batch comes first."""
     own = batch.counts.completed - batch.taken_over
     return [*batch.history, (batch.batch_id, own)] if own > 0 else batch.history
+
+
+def make(services: Services, look: Callable[[], tuple[Batch, Batch | None]]) -> Batch | None:
+    """Make a retry once and start it; return it, or None if other retries of the parent were first each time.
+
+    `look` returns the retry that is there and None, or a new record and the parent as it is now. What it raises is passed on.
+    """
+    for _ in range(TRIES):
+        batch, parent = look()
+        if parent is None:
+            new_batch.start_execution(services, batch, created=False)
+            return batch
+        if create(services, batch, parent):
+            logger.info("retry created", batch_id=batch.batch_id, tenant=batch.tenant, retry_of=parent.batch_id)
+            new_batch.start_execution(services, batch, created=True)
+            return batch
+    return None
 
 
 def create(services: Services, batch: Batch, parent: Batch) -> bool:

@@ -145,6 +145,8 @@ class InputScan:
         closed = self._splitter.add(self._place(self.progress.number), size, line)
         if self.ids is not None:
             self.ids.add([line.custom_id])
+        if self.parent is not None:
+            self.progress.retry.note_sent(self.progress.lines, self.progress.lines)
         self.progress.lines += 1
         if closed is not None:
             yield closed

@@ -1,5 +1,7 @@
 """Skipped lines: bad lines that are left out while their batch runs. Their error lines are written before anything is sent."""
 
+from collections.abc import Iterator
+from heapq import merge
 from typing import Final
 
 from batchyard.adapters.bucket import Bucket
@@ -42,6 +44,17 @@ class Skipped:
                 run.write(position, line)
         self._progress.skipped_runs.append((first, count))
         self._held, self._size = [], 0
+
+
+def between(bucket: Bucket, batch_id: str, progress: PlanProgress) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last position of each range of lines that are not skipped, once the whole input is checked."""
+    after = -1
+    for position in merge(*(run.positions() for _, run in runs(bucket, batch_id, progress.skipped_runs))):
+        if position > after + 1:
+            yield after + 1, position - 1
+        after = position
+    if progress.lines > after + 1:
+        yield after + 1, progress.lines - 1
 
 
 def runs(bucket: Bucket, batch_id: str, skipped_runs: list[tuple[int, int]]) -> list[tuple[int, Run]]:

@@ -30,9 +30,9 @@ class Summary(msgspec.Struct, frozen=True):
     #: The runs of answers that are taken over, and the copy that holds them.
     taken_runs: list[TakenRun] = []
     taken_from: InputObject | None = None
-    #: Of a retry: the positions of lines that are sent, and how many stretches of them there are.
+    #: Of a retry: the positions of lines that are sent, and how many ranges of them there are.
     sent: list[tuple[int, int]] = []
-    sent_stretches: int = 0
+    sent_ranges: int = 0
     sent_lines: int = 0
 
 

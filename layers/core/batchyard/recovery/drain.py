@@ -19,16 +19,8 @@ def drain(run: SweepRun, batch: Batch, reason: BatchError) -> None:
     the results are assembled without the shards that are not done.
     """
     services, batch_id = run.services, batch.batch_id
-    if is_drained(
-        batch, services.now() - DRAINING
-    ):  # what keeps the results from being written does not pass by itself
-        shards = list(services.batch_store.shards(batch_id))
-        bill.keep(
-            services, batch, shards, batch.counts.completed + batch.counts.failed
-        )  # paid, though it came to nothing
-        end_batch(services, batch_id, reason)
-        bill.publish_spent(shards)
-        run.count("BatchesFailed", batch_id=batch_id)
+    if is_drained(batch, services.now() - DRAINING):
+        _give_up(run, batch, reason)
         return
     drained = is_drained(batch, services.now())
     left = [shard.shard for shard in services.batch_store.shards(batch_id) if not (shard.done or drained)]
@@ -38,3 +30,12 @@ def drain(run: SweepRun, batch: Batch, reason: BatchError) -> None:
     for number in steps or [None]:
         services.advance_function.invoke({"batch_id": batch_id, "shard": number})
     run.count("GivenUpBatchesAdvanced", batch_id=batch_id, shards=len(left))
+
+
+def _give_up(run: SweepRun, batch: Batch, reason: BatchError) -> None:
+    """End the batch without results: what keeps them from being written does not pass by itself. What was paid is billed."""
+    services, shards = run.services, list(run.services.batch_store.shards(batch.batch_id))
+    bill.keep(services, batch, shards, batch.counts.completed + batch.counts.failed)
+    if end_batch(services, batch.batch_id, reason):
+        bill.publish_spent(shards)
+        run.count("BatchesFailed", batch_id=batch.batch_id)

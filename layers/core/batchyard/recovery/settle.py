@@ -39,7 +39,7 @@ def _remove_copy(run: SweepRun, batch: Batch, name: str) -> None:
     services.file_bucket.remove(copy.key, copy.version_id or "null")
     if services.sweep_store.forget_copy(batch.batch_id, name):
         services.quota_store.give_back(batch.tenant, copy.size, services.now())
-        run.count("UnpackedInputsRemoved", batch_id=batch.batch_id, bytes=copy.size)
+        run.count("CopiesRemoved", batch_id=batch.batch_id, bytes=copy.size)
 
 
 def _settle_shards(run: SweepRun, batch: Batch) -> bool:

@@ -42,11 +42,12 @@ def shape(services: Services, batch: Batch, shards: list[Shard]) -> dict[str, An
 
 
 def keep(services: Services, batch: Batch, shards: list[Shard], lines: int) -> None:
-    """Record the bill of a batch that is about to end, for the sums of its tenant; once more changes nothing."""
+    """Record the bill of a batch that is about to end, for the sums of its tenant; once more changes nothing.
+
+    Its day is that on which the batch began to end, which does not move: so a batch has one bill, whoever keeps it.
+    """
     now, of_model = services.now(), _by_model(shards)
-    day = next(
-        (bill_day(at) for at in (batch.finalizing_at, batch.cancelling_at, batch.draining_since) if at), bill_day(now)
-    )
+    day = bill_day(min(filter(None, (batch.finalizing_at, batch.cancelling_at, batch.draining_since)), default=now))
     used, paid = dict[str, Usage](), dict[str, Cost]()
     for model, (usage, cost) in of_model.items():
         name = model[:SHOWN_NAME]

@@ -12,6 +12,7 @@ from batchyard.domain.batch import Batch
 from batchyard.domain.errors import BatchyardError, NotFound, UploadGone
 from batchyard.domain.shard import Shard
 from batchyard.domain.step import OutOfTime, TimeBudget
+from batchyard.lines.unanswered_shards import put_unanswered_shards
 from batchyard.observability import logger
 from batchyard.planning.taken_over import Taken
 from batchyard.results.join import Result, Results, ResultsProgress, SkippedRuns, Tally
@@ -46,6 +47,7 @@ def write_results(
             )
         except UploadGone as error:
             logger.warning("results are begun anew", batch_id=batch.batch_id, reason=str(error))
+    put_unanswered_shards(services.bucket, batch.batch_id, shards)
     progress = ResultsProgress(versions=versions)
     return _write(
         services, batch, Results(services.bucket, shards, skipped_runs, taken_runs, progress, budget), progress

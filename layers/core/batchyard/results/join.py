@@ -1,6 +1,6 @@
 """The results of a batch: the outcome of every line, in input order, from the runs that the shards left."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -9,14 +9,13 @@ import msgspec
 from batchyard.adapters.bucket import Bucket
 from batchyard.adapters.object_writer import Begun, Writer
 from batchyard.domain import object_keys
-from batchyard.domain.attempt import Attempt
 from batchyard.domain.batch import InputObject
-from batchyard.domain.shard import Shard
+from batchyard.domain.shard import Shard, answer_runs
 from batchyard.domain.step import TimeBudget
 from batchyard.lines.merging import NOWHERE, MergeInput, RunBlock, Stretch, merged
 from batchyard.lines.runs import Run
 from batchyard.planning.taken_over import Taken
-from batchyard.shards.unanswered_lines import put_unanswered, unanswered_key
+from batchyard.shards.unanswered_lines import put_unanswered
 
 SkippedRuns = list[tuple[int, Run]]
 
@@ -189,24 +188,27 @@ class Results:
             self._progress.tally.succeeded += lines
 
     def _output(self, group: list[Shard]) -> list[RunSlice]:
-        return self._runs(group, "output", lambda attempt: attempt.succeeded)
+        return self._runs(group, "output")
 
     def _errors(self, group: list[Shard]) -> list[RunSlice]:
         unanswered = [
-            RunSlice(Run(self._bucket, unanswered_key(shard)), shard.first, shard.last)
+            RunSlice(
+                Run(self._bucket, object_keys.unanswered(shard.batch_id, shard.shard, shard.version)),
+                shard.first,
+                shard.last,
+            )
             for shard in group
             if shard.unfinished
         ]
-        return [*self._runs(group, "errors", lambda attempt: attempt.failed), *unanswered]
+        return [*self._runs(group, "errors"), *unanswered]
 
-    def _runs(self, group: list[Shard], name: str, lines: Callable[[Attempt], int]) -> list[RunSlice]:
-        keys = [
-            (object_keys.attempt(shard.batch_id, shard.shard, attempt.number, attempt.runs, name), shard)
+    def _runs(self, group: list[Shard], name: str) -> list[RunSlice]:
+        return [
+            RunSlice(Run(self._bucket, run.key), shard.first, shard.last)
             for shard in group
-            for attempt in shard.attempts
-            if lines(attempt)
+            for run in answer_runs(shard)
+            if run.name == name
         ]
-        return [RunSlice(Run(self._bucket, key), shard.first, shard.last) for key, shard in keys]
 
 
 def _between(runs: SkippedRuns, before: int, last: int) -> list[RunSlice]:

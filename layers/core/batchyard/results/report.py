@@ -9,7 +9,7 @@ import msgspec
 from batchyard import __version__
 from batchyard.costs.usage import Usage
 from batchyard.domain.attempt import Attempt
-from batchyard.domain.batch import RETRY_ALL, Batch
+from batchyard.domain.batch import Batch
 from batchyard.domain.shard import Shard
 from batchyard.planning.retry import history
 from batchyard.planning.summary import Summary
@@ -51,14 +51,13 @@ def report(
 
 def _retry(batch: Batch, summary: Summary) -> dict[str, Any]:
     """Tell which batch is retried, which lines were sent again, and whose the answers with success are."""
-    lines = summary.lines - batch.taken_over if batch.retry_lines == RETRY_ALL else summary.sent_lines
     return {
         "retry_of": batch.retry_of,
         "retry_lines": batch.retry_lines,
         "retry_body": msgspec.json.decode(batch.retry_body) if batch.retry_body else None,
         "taken_over": batch.taken_over,
         "history": [{"batch_id": batch_id, "answered": count} for batch_id, count in history(batch)],
-        "sent": {"lines": lines, "stretches": summary.sent_stretches, "first": summary.sent},
+        "sent": {"lines": summary.sent_lines, "ranges": summary.sent_ranges, "first": summary.sent},
     }
 
 

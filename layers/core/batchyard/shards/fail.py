@@ -41,14 +41,15 @@ def _start_draining(services: Services, batch: Batch, reason: BatchError) -> Non
     services.cancel_function.invoke({"batch_id": batch.batch_id})
 
 
-def end_batch(services: Services, batch_id: str, reason: BatchError) -> None:
-    """End a batch as failed, without results, and have its provider batches cancelled."""
+def end_batch(services: Services, batch_id: str, reason: BatchError) -> bool:
+    """End a batch as failed, without results, and have its provider batches cancelled; False if it had ended before."""
     failed = services.batch_store.move_batch(batch_id, statuses.FAILED, services.now(), errors=[reason], errors_total=1)
     batch = failed or services.batch_store.batch(batch_id)
     if batch.status == statuses.FAILED:  # told again rather than never, if the last run ended before it could tell
         publish(GIVEN_UP)
         services.cancel_function.invoke({"batch_id": batch_id})
         services.event_bus.announce(batch)
+    return failed is not None
 
 
 def fail_shard(services: Services, batch_id: str, number: int, error: dict[str, Any], run: str = "") -> Next:
@@ -63,11 +64,12 @@ def fail_shard(services: Services, batch_id: str, number: int, error: dict[str, 
     shard = shard or open_shard(services, services.batch_store.batch(batch_id), number)
     if not shard.done and not (run and run == shard.dead_run):
         shard = services.batch_store.save_shard(shard, _with_failure(services, shard, reason, run))
-        announce_pause(services, services.batch_store.batch(batch_id))
+    services.cancel_function.invoke({"batch_id": batch_id})  # first: what runs at the provider is billed
     publish(GIVEN_UP)
     token_room.release_ended(services, shard)
-    announce_done(services, services.batch_store.batch(batch_id), shard)
-    services.cancel_function.invoke({"batch_id": batch_id})
+    batch = services.batch_store.batch(batch_id)
+    announce_pause(services, batch)
+    announce_done(services, batch, shard)
     return Next.DONE if shard.done else Next.CONTINUE
 
 

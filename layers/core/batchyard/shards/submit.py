@@ -152,25 +152,31 @@ class _Submission:
             return react_to_refused_create(turn, self._call, error)
 
     def _upload_and_create(self, unfinished: "array[int]") -> Step:
-        turn = self._turn
-        if reason := self._why_held(turn.attempt.lines):
+        turn, ordinals = self._turn, unfinished[: self._turn.attempt.lines]
+        if turn.shard.file_pending_since and (wait := self._upload(ordinals)):
+            return self._wait(wait)
+        if reason := self._why_held(turn.attempt.lines):  # many records: not read at each look at a pending file
             return self._stop(reason)
-        if wait := self._upload(unfinished[: turn.attempt.lines]):
+        if wait := self._upload(ordinals):
             return self._wait(wait)
         if reason := turn.why_stopped():
             return self._stop(reason)
-        if wait := create_room.count_create(turn):
+        if not turn.batch.budgeted and (wait := create_room.count_create(turn)):
             return self._wait(wait)
         self._begin_create()
-        if self._is_crowded():
+        if turn.batch.budgeted and (wait := self._wait_of_budgeted()):
             turn.save(lost_create.without_create(turn.shard))
-            return self._wait(turn.retry_wait(1))
+            return self._wait(wait)
         return self._adopt(self._create())
 
-    def _is_crowded(self) -> bool:
-        """Tell whether others were about to spend the same dollars at this moment; one of them asks again a little later."""
+    def _wait_of_budgeted(self) -> int:
+        """Answer the seconds to wait if others were about to spend the same dollars at this moment, or the hour is full.
+
+        The creation is counted last: what is withdrawn must take no room from other tenants.
+        """
         month = spending.this_month(self._services, self._turn.batch.tenant) if self._turn.attempt.estimate else None
-        return month is not None and month.spent > month.budget
+        crowded = month is not None and month.spent > month.budget
+        return self._turn.retry_wait(1) if crowded else create_room.count_create(self._turn)
 
     def _wait(self, seconds: int) -> Step:
         """Wait with what is uploaded, but without tokens: others may use the room meanwhile."""

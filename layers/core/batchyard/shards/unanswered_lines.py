@@ -28,7 +28,8 @@ def put_unanswered(bucket: Bucket, shard: Shard) -> dict[str, int]:
     codes: dict[str, int] = {}
     lines = ShardLines.read(bucket, shard.batch_id, shard.shard)
     left = Unfinished.read(bucket, shard.unfinished_key, len(lines)).ordinals
-    write_error_lines(bucket, unanswered_key(shard), shard, lines, left, shard.reason or NO_REASON, codes)
+    key = object_keys.unanswered(shard.batch_id, shard.shard, shard.version)
+    write_error_lines(bucket, key, shard, lines, left, shard.reason or NO_REASON, codes)
     return codes
 
 
@@ -42,11 +43,6 @@ def write_error_lines(
             answer = outcomes.parse(line)
             outcomes.count_code(codes, outcomes.code_of(answer) if answer else reason.code)
             run.write(position, line)
-
-
-def unanswered_key(shard: Shard) -> str:
-    """Name the run of a shard's unanswered lines."""
-    return object_keys.unanswered(shard.batch_id, shard.shard, shard.version, "errors")
 
 
 def error_lines(

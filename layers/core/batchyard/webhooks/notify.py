@@ -19,7 +19,13 @@ def notify(services: Services, detail: Mapping[str, Any]) -> list[str]:
 
     The bus may tell an event twice. A delivery has one record and one execution, which the event and the endpoint name.
     """
-    tenant, event = detail["tenant"], _event(services, detail)
+    if detail.get("object") == BUDGET_WARNING:
+        event = webhook_delivery.warning_of(detail)
+    else:
+        logger.append_keys(batch_id=detail["id"])
+        by_input.point(services, detail)
+        event = _end_of(detail)
+    tenant = detail["tenant"]
     wanting = [each for each in services.webhook_store.endpoints(tenant) if event.event_type in each.event_types]
     requests = [DeliveryRequest(tenant, endpoint.endpoint_id, event) for endpoint in wanting]
     for request in requests:
@@ -29,9 +35,6 @@ def notify(services: Services, detail: Mapping[str, Any]) -> list[str]:
     return [request.name for request in requests]
 
 
-def _event(services: Services, detail: Mapping[str, Any]) -> WebhookEvent:
-    if detail.get("object") == BUDGET_WARNING:
-        return webhook_delivery.warning_of(detail)
-    by_input.point(services, detail)
+def _end_of(detail: Mapping[str, Any]) -> WebhookEvent:
     status = detail["status"]
     return webhook_delivery.event_of(detail["id"], f"batch.{status}", detail[STAMPS[status]])

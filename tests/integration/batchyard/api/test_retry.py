@@ -7,11 +7,14 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import pytest
 from msgspec.structs import replace
 
 from batchyard.adapters import checksums
 from batchyard.api.batches import retry_batch
+from batchyard.domain.errors import StoreError
 from batchyard.planning import retry
+from batchyard.planning.plan import plan
 from batchyard.recovery.sweep import sweep
 from tests.fakes.batches import BUCKET
 from tests.fakes.endings import answering
@@ -52,6 +55,29 @@ def test_an_upload_retries_a_batch_with_changed_bodies_which_go_for_good_at_the_
     assert world.services.batch_store.batch(parent).retried_by == child
     sweep(world.services)
     assert "Versions" not in boto3.client("s3").list_object_versions(**copy)
+
+
+def test_a_failure_behind_the_last_changed_line_is_told_and_leaves_no_upload(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.provider.endings = [answering(lambda each: bad(each, 400))]
+    parent = world.drop(jsonl([request(each, input="x" * 5_000_000) for each in IDS[:2]]))
+    assert world.run(parent) == "done"
+    child = retry_batch(world.services, "default", parent, {"body": {"model": "m-2"}})["id"]
+    before = world.services.quota_store.read("default").bytes
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise StoreError("the table")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(world.services.batch_store, "keep_copy", fail)
+        with pytest.raises(StoreError, match="the table"):
+            plan(world.services, child)
+    assert world.services.quota_store.read("default").bytes == before
+    assert "Uploads" not in boto3.client("s3").list_multipart_uploads(Bucket=BUCKET)
+    kept = world.run(child) == "done" and world.services.batch_store.batch(child).changed
+    assert kept
+    assert kept.size > 10_000_000
 
 
 def test_of_two_retries_at_the_same_time_one_alone_is_made(world: World) -> None:

@@ -47,10 +47,10 @@ def test_an_unpacked_copy_goes_for_good_when_its_batch_has_ended(world: World) -
     assert world.services.quota_store.read("default").bytes == len(GOOD)
     assert world.run(batch_id) == "done"
     results = len(world.result(batch_id, "output.jsonl"))
-    assert sweep(world.services)["UnpackedInputsRemoved"] == 1
+    assert sweep(world.services)["CopiesRemoved"] == 1
     assert "Versions" not in boto3.client("s3").list_object_versions(**copy)
     assert world.services.quota_store.read("default").bytes == results
-    assert "UnpackedInputsRemoved" not in sweep(world.services)
+    assert "CopiesRemoved" not in sweep(world.services)
 
 
 def test_a_copy_that_grows_too_large_leaves_nothing_of_what_an_earlier_invocation_began(world: World) -> None:

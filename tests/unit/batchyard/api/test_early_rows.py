@@ -10,10 +10,12 @@ import pytest
 from batchyard.api import early_rows
 from batchyard.api.batches import batch_rows, cancel_batch, retry_batch
 from batchyard.domain.errors import ApiError
+from batchyard.domain.shard import with_files_to_delete
 from batchyard.domain.step import Step
 from batchyard.planning.plan import plan
 from batchyard.recovery.sweep import sweep
 from tests.fakes.batches import NOW
+from tests.fakes.bucket import MemoryBucket
 from tests.fakes.endings import answering
 from tests.fakes.lines import bad, good, jsonl, request, unrun
 from tests.fakes.world import World, memory_world
@@ -126,6 +128,42 @@ def test_a_cancelled_batch_has_a_row_for_each_line(world: World) -> None:
     world.clock.now += 5_000
     sweep(world.services)
     assert polled(world, batch_id).splitlines(keepends=True) == whole(world, batch_id)
+
+
+def test_a_batch_that_is_cancelled_before_its_plan_has_rows_at_the_end(world: World) -> None:
+    batch_id = drop(world)
+    cancel_batch(world.services, "default", batch_id)
+    assert page(world, batch_id) == (b"", 0, False)
+    world.run(batch_id)
+    assert polled(world, batch_id).splitlines(keepends=True) == whole(world, batch_id)
+    assert page(world, batch_id, None, 20).after == len(IDS)
+
+
+@pytest.mark.parametrize("saves", [1, 7, 40])
+def test_the_rows_stay_however_often_the_sweep_saves_a_shard_behind_the_end(world: World, saves: int) -> None:
+    batch_id = drop(world)
+    world.provider.endings = [answering(mixed, "expired")] * 20
+    assert world.run(batch_id) == "done"
+    for shard in [*world.services.batch_store.shards(batch_id)]:
+        for at in range(saves):
+            shard = world.services.batch_store.save_shard(shard, with_files_to_delete(shard, f"file-{at}"))  # noqa: PLW2901
+    assert polled(world, batch_id).splitlines(keepends=True) == whole(world, batch_id)
+
+
+def test_a_page_reads_the_runs_of_its_own_rows_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch_id = drop(world)
+    shards(world, batch_id)
+    cancel_batch(world.services, "default", batch_id)
+    world.run(batch_id)
+    read: list[str] = []
+
+    def get(bucket: MemoryBucket, key: str) -> bytes:
+        read.append(key)
+        return bucket.stored[key]
+
+    monkeypatch.setattr(MemoryBucket, "get", get)
+    assert ids(page(world, batch_id, 5, 2)) == IDS[5:7]
+    assert {key.split("/")[3] for key in read if "left" in key} == {"00001"}
 
 
 def test_a_retry_has_rows_of_its_own_and_of_its_parent(world: World) -> None:

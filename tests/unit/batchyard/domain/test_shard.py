@@ -4,8 +4,17 @@ from array import array
 
 import pytest
 
+from batchyard.costs.cost import Cost
+from batchyard.domain.attempt import Attempt
 from batchyard.domain.batch import InputObject
-from batchyard.domain.shard import KEPT_ATTEMPTS, Ranges, with_attempt_members, with_new_attempt
+from batchyard.domain.shard import (
+    KEPT_ATTEMPTS,
+    Ranges,
+    answer_runs,
+    with_attempt_members,
+    with_members,
+    with_new_attempt,
+)
 from batchyard.lines.shard_lines import Place, ShardLines, new_shard
 from tests.fakes.batches import NOW, batch
 
@@ -35,3 +44,33 @@ def test_the_ranges_are_those_of_the_input_even_if_the_lines_were_copied(places:
     assert new_shard(batch(), lines).ranges == ranges
     lines.move(InputObject("bucket", "work/copy.jsonl", "etag", 1_000), array("Q", [0, 500]))
     assert new_shard(batch(), lines).ranges == ranges
+
+
+def test_runs_with_answers_are_named_by_their_attempt_and_by_who_wrote_them() -> None:
+    lines = ShardLines(3, "/v1/responses", "m")
+    lines.add(Place(0, 1, 0), ["a"], [1])
+    attempts = [
+        Attempt(number=1, started_at=1, lines=9, succeeded=2, failed=1, runs=4),
+        Attempt(number=2, started_at=1, lines=6, transient=6, runs=7),
+        Attempt(number=5, started_at=1, lines=6, failed=6, runs=12),
+    ]
+    shard = with_members(new_shard(batch(), lines), attempts=attempts)
+    place = f"work/{shard.batch_id}/shards/00003"
+    assert list(answer_runs(shard)) == [
+        (1, "output", f"{place}/attempt-0001-4/output"),
+        (1, "errors", f"{place}/attempt-0001-4/errors"),
+        (5, "errors", f"{place}/attempt-0005-12/errors"),
+    ]
+
+
+@pytest.mark.parametrize(("seen", "expected"), [(None, 100), (0, 100), (30, 70), (100, 0), (130, 0)])
+def test_what_a_look_has_seen_of_the_cost_is_expected_no_more(seen: int | None, expected: int) -> None:
+    """Poll records what a provider that reports tokens while it runs has billed so far: it must not count twice."""
+    lines = ShardLines(0, "/v1/responses", "m")
+    lines.add(Place(0, 1, 0), ["a"], [1])
+    begun = with_new_attempt(new_shard(batch(), lines), NOW)
+    assert with_attempt_members(begun, estimate=100).expected == 0  # nothing was sent yet
+    cost = None if seen is None else Cost(output=seen)
+    sent = with_attempt_members(begun, estimate=100, creating_at=NOW, cost=cost)
+    assert sent.expected == expected
+    assert with_attempt_members(sent, ended_at=NOW).expected == 0

@@ -9,12 +9,13 @@ import pytest
 
 from batchyard.api.batches import batch_lines, cancel_batch
 from batchyard.domain.errors import ApiError
+from batchyard.domain.shard import with_files_to_delete
 from batchyard.domain.step import Step
 from batchyard.inspection import line_page, sent_lines
 from batchyard.planning.plan import plan
 from batchyard.shards.submit import submit
 from tests.fakes.endings import answering
-from tests.fakes.lines import bad, good, jsonl, request
+from tests.fakes.lines import bad, good, jsonl, request, unrun
 from tests.fakes.world import World, memory_world
 
 IDS = [f"r{at}" for at in range(12)]
@@ -182,3 +183,16 @@ def test_what_makes_no_sense_is_refused_by_name(world: World, named: dict[str, s
     with pytest.raises(ApiError) as caught:
         batch_lines(world.services, "default", batch_id, **given)
     assert caught.value.param == param
+
+
+def test_unanswered_lines_are_shown_however_often_the_sweep_saves_their_shard_behind_the_end(world: World) -> None:
+    world.provider.endings = [answering(lambda each: unrun(each) if each in FAILED else good(each), "expired")] * 10
+    batch_id = world.drop(interleaved())
+    assert world.run(batch_id) == "done"
+    for shard in [*world.services.batch_store.shards(batch_id)]:
+        saved = shard
+        for at in range(12):
+            saved = world.services.batch_store.save_shard(saved, with_files_to_delete(saved, f"file-{at}"))
+    for outcome in (None, "failed"):
+        rows = {row["custom_id"]: row for row in asked(world, batch_id, outcome=outcome)["data"]}
+        assert all(rows[each]["outcome"] == "failed" and rows[each]["result"] for each in FAILED)

@@ -147,10 +147,10 @@ def test_an_unpacked_copy_counts_from_its_first_bytes_until_the_batch_has_ended(
     assert COPY in services.bucket.stored
     services.batch_store.move_batch(BATCH_ID, "cancelling", services.now())
     services.batch_store.move_batch(BATCH_ID, "cancelled", services.now())
-    assert sweep(services)["UnpackedInputsRemoved"] == 1
+    assert sweep(services)["CopiesRemoved"] == 1
     assert services.quota_store.read("default").bytes == 0
     assert COPY not in services.bucket.stored
-    assert "UnpackedInputsRemoved" not in sweep(services)
+    assert "CopiesRemoved" not in sweep(services)
 
 
 def test_a_copy_goes_though_the_provider_cannot_be_reached() -> None:
@@ -158,7 +158,7 @@ def test_a_copy_goes_though_the_provider_cannot_be_reached() -> None:
     services.batch_store.move_batch(BATCH_ID, "failed", services.now())
     services.secret.text = ""
     services.bucket.stored.pop(KEY)
-    assert sweep(services)["UnpackedInputsRemoved"] == 1
+    assert sweep(services)["CopiesRemoved"] == 1
 
 
 def test_a_copy_that_does_not_fit_into_what_the_tenant_may_store_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,6 +195,6 @@ def test_a_copy_of_a_batch_that_ended_meanwhile_goes_with_the_sweep() -> None:
     with pytest.raises(StaleRecord):
         plan(services, BATCH_ID)
     services.bucket.stored.pop(KEY)
-    assert sweep(services)["UnpackedInputsRemoved"] == 1
+    assert sweep(services)["CopiesRemoved"] == 1
     assert COPY not in services.bucket.stored
     assert services.quota_store.read("default").bytes == 0

@@ -5,15 +5,17 @@ import json
 import pytest
 
 from batchyard.domain.errors import StoreError
+from batchyard.domain.shard import with_members
 from batchyard.domain.step import Step
 from batchyard.planning.plan import plan
 from batchyard.recovery.advance import advance
 from batchyard.shards.fail import fail_shard
 from batchyard.shards.submit import submit
+from batchyard.shards.turn import open_shard
 from tests.fakes.batches import BUCKET
 from tests.fakes.endings import answering
 from tests.fakes.lines import bad, good, jsonl, request, unrun
-from tests.fakes.services import MemoryEventBus
+from tests.fakes.services import MemoryEventBus, MemoryLambdaFunction
 from tests.fakes.world import World, memory_world
 
 IDS = [f"r{at}" for at in range(6)]
@@ -94,3 +96,28 @@ def test_an_event_that_the_bus_did_not_take_is_told_by_the_next_step(
     assert told(world).shards == []
     world.run_shard(Step(batch_id, 0))
     assert len(told(world).shards) == 1
+
+
+@pytest.mark.parametrize("effect", ["announce_shard", "announce"])
+def test_the_provider_batches_of_a_shard_that_failed_are_cancelled_though_the_bus_is_down(
+    world: World, monkeypatch: pytest.MonkeyPatch, effect: str
+) -> None:
+    batch_id = started(world)
+
+    def refuses(*_: object) -> None:
+        raise StoreError("no")
+
+    if effect == "announce":  # a shard that waits is told of when it waits no more
+        shard = open_shard(world.services, world.services.batch_store.batch(batch_id), 1)
+        world.services.batch_store.save_shard(shard, with_members(shard, paused="no money"))
+        world.services.batch_store.change_batch(batch_id, told_paused=True)
+    monkeypatch.setattr(told(world), effect, refuses)
+    with pytest.raises(StoreError):
+        fail_shard(world.services, batch_id, 1, {"Error": "x"})
+    function = world.services.cancel_function
+    assert isinstance(function, MemoryLambdaFunction)
+    assert function.invoked == [{"batch_id": batch_id}]
+    monkeypatch.undo()
+    fail_shard(world.services, batch_id, 1, {"Error": "x"})  # Lambda repeats it, and what was not told is told
+    assert [event["shard"] for event in told(world).shards] == [1]
+    assert (told(world).announced[-1] == "resumed") is (effect == "announce")

@@ -68,7 +68,7 @@ def test_a_pause_is_told_once_though_its_words_name_other_ids() -> None:
     world.after(5, batch("a", "in_progress"))
 
     def paused(reason: str) -> dict[str, Any]:
-        return batch("a", "in_progress", paused=reason, held_by={"0"})
+        return batch("a", "in_progress", paused=reason, paused_shards={"0"})
 
     assert world.after(5, paused("no answer, request req_1")) == ["a waits: no answer, request req_1"]
     assert world.after(5, paused("no answer, request req_2")) == []

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from batchyard.adapters.batch_store import HELD
+from batchyard.adapters.batch_store import PAUSED_SHARDS
 from batchyard.domain.attempt import Attempt
 from batchyard.domain.shard import DONE, Shard
 from local.run.records import (
@@ -40,7 +40,7 @@ def attempt(**members: Any) -> Attempt:
 
 @pytest.mark.parametrize(("held", "shown"), [({"0"}, "no room"), (None, None)])
 def test_a_pause_is_told_as_long_as_a_shard_has_it(held: Any, shown: str | None) -> None:
-    table: Any = Table(paused="no room", **({} if held is None else {HELD: held}))
+    table: Any = Table(paused="no room", **({} if held is None else {PAUSED_SHARDS: held}))
     assert read_progress(table, "batch_1").paused == shown
 
 
