@@ -21,7 +21,7 @@ from batchyard_client.watching import note
 from batchyard_client.watching import watch as watched
 
 from .options import front_of, input_of, options_of
-from .words import UNDER_WAY, delivered_words, status_rows
+from .words import UNDER_WAY, delivered_words, status_rows, usd_words
 
 
 def login(url: str, key: str) -> None:
@@ -223,7 +223,7 @@ def _row(view: View) -> tuple[str, ...]:
     from datetime import UTC, datetime  # noqa: PLC0415 - only here
 
     made = datetime.fromtimestamp(view.created_at or 0, UTC).strftime("%Y-%m-%d %H:%M")
-    spent = "" if view.usd is None else f"{view.usd:,.4f}"
+    spent = "" if view.usd is None else usd_words(view.usd)
     status = "estimate" if view.dry_run else view.status
     return (view.id, status, f"{view.counts.total:,}", f"{view.counts.failed:,}", spent, made)
 
