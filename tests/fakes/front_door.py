@@ -224,7 +224,7 @@ class _Door(BaseHTTPRequestHandler):
                 return books.form(data)
             case "GET", ["files", file_id] if file_id in books.files:
                 return 200, {name: books.files[file_id][name] for name in ("id", "bytes", "filename", "status")}
-            case "GET", ["files", file_id, "content"]:
+            case "GET", ["files", file_id, "content"] if file_id in books.contents:
                 return 200, books.contents[file_id]
             case "POST", ["batches"]:
                 return books.create(json.loads(data), self.headers["idempotency-key"])

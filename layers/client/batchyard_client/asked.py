@@ -66,14 +66,15 @@ def submitted(source: object, asked: Asked) -> Job:
 
 def taken_up(batch_id: str, source: object, asked: Recipe) -> Job:
     """Take up a batch."""
+    from .delivering import named_input  # noqa: PLC0415 - as above
     from .front import open_front  # noqa: PLC0415 - as above
     from .handle import Job  # noqa: PLC0415 - as above
-    from .inputs import Input  # noqa: PLC0415 - as above
 
     given = cast("dict[str, Any]", asked)
     _check(given, {*RECIPE, *READING, "url", "key", "progress"})
     front = open_front(given.get("url"), given.get("key"), _screen(given.get("progress")))
-    made = None if source is None else Input(source, _part(given, RECIPE), _part(given, READING))
+    recipe, reading = _part(given, RECIPE), _part(given, READING)
+    made = None if source is None else named_input(front, batch_id, source, recipe, reading)
     return Job(front, batch_id, made)
 
 

@@ -76,6 +76,17 @@ class Content:
             self._home.write(self._seen, msgspec.json.encode(Seen(found=found, state=state, seen_at=now)))
         return found
 
+    def digest_now(self) -> str:
+        """Return the digest of what the input is now, without keeping anything."""
+        seen = self._known()
+        if seen is not None:
+            return seen.digest
+        hashed = hashlib.sha256()
+        chunks = spool.pieces(self._own_path()) if self._lines is None else spool.gathered(self._lines())
+        for chunk in chunks:
+            hashed.update(chunk)
+        return hashed.hexdigest()
+
     def body(self, found: Digest, passed: Passed, *, pack: bool) -> Path:
         """Return the file that is sent; its name ends in .gz if it is packed. Raises UsageFault if the input has changed."""
         if self._lines is None and not pack:

@@ -1,23 +1,28 @@
 """From an ended batch to what a person asked for: a folder of results, a file of them in input order, or a table."""
 
+import gzip
+import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import msgspec
 
+from batch_client import NotFoundError
+
 from .answers import rates_of
-from .errors import Refused, UsageFault
-from .fetching import Fetch, Results
+from .errors import OtherInput, Refused, Stopped, UsageFault
+from .fetching import CHUNK, Fetch, Results
 from .front import Front
-from .inputs import Input, is_folder
+from .inputs import Input, check_plain, is_folder
 from .job_record import JobRecord
 from .ordering import by_rows, ids_of, in_order
 from .service import View
 
-PLAIN: Final = (".jsonl", ".ndjson")
+GZIP: Final = b"\x1f\x8b"  # with which a packed file begins
 
 
 class Delivered(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,19 +84,104 @@ def source_of(record: JobRecord | None) -> Input | None:
     return Input(record.source, record.recipe, record.reading)
 
 
+def named_input(front: Front, batch_id: str, source: object, recipe: dict[str, Any], reading: dict[str, str]) -> Input:
+    """Return the input that a caller names; of its recipe, what is not named is as the batch was sent."""
+    record = front.records.of_batch(batch_id)
+    return Input(
+        source, {**((record and record.recipe) or {}), **recipe}, {**(record.reading if record else {}), **reading}
+    )
+
+
+def proved(front: Front, view: View, source: Input) -> Input:
+    """Return the input as it is now, if it makes the requests that were sent; raises OtherInput."""
+    settled = source.settled()
+    record = front.records.of_batch(view.id)
+    now = settled.content(front.home).digest_now()
+    sent = {record.digest} if record is not None and record.digest is not None else _sent_digests(front, view)
+    if now not in sent:
+        raise OtherInput(
+            f"{source.name} does not make the requests that {view.id} was sent: it has changed since, or the recipe is"
+            " another one. So its rows would stand beside answers of others. Name what was sent, or fetch the answers"
+            f" alone: batchyard fetch {view.id} --out {view.id}/"
+        )
+    return settled
+
+
+def _sent_digests(front: Front, view: View) -> set[str]:
+    """Return the digests of the file that was sent, as it lies at the service and unpacked."""
+    name = f"spool/.new-sent-{os.getpid()}-{os.urandom(4).hex()}"
+    path = front.home.path(name)
+
+    def download() -> None:
+        with path.open("wb") as file:
+            front.service.client.download_file_to(str(view.input_file_id), file)
+
+    try:
+        front.patience.run(download)
+        return {_digest(path.open("rb")), _digest(gzip.open(path))} if _is_packed(path) else {_digest(path.open("rb"))}
+    except NotFoundError as error:
+        raise OtherInput(
+            f"Nothing proves that these are the rows of {view.id}: this machine did not send it, and the service has its"
+            f" input no more. To have the answers alone: batchyard fetch {view.id} --out {view.id}/"
+        ) from error
+    finally:
+        front.home.remove(name)
+
+
+def _is_packed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == GZIP
+
+
+def _digest(file: IO[bytes] | gzip.GzipFile) -> str:
+    hashed = hashlib.sha256()
+    with file:
+        while chunk := file.read(CHUNK):
+            hashed.update(chunk)
+    return hashed.hexdigest()
+
+
 def lines_of(results: Results, source: Input) -> Iterator[bytes]:
     """Yield the result lines in the order of the input."""
     return by_rows(results) if source.is_table else in_order(results, ids_of(source.requests()))
 
 
+@contextmanager
+def _kept(out: str) -> Iterator[None]:
+    """Tell a fault of the disk as what it is: the batch has ended, and its answers are not lost."""
+    try:
+        yield
+    except Exception as error:
+        fault = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(fault, OSError) or not isinstance(error, OSError | _unwritable()):
+            raise
+        where = fault.filename or out
+        raise Stopped(
+            f"{where} cannot be written: {fault.strerror or fault}. The answers are kept, and nothing is paid again: make"
+            " room, or name another place with --out, and run the same command again."
+        ) from error
+
+
+def _unwritable() -> type[Exception]:
+    from .tables.errors import UnwritableTable  # noqa: PLC0415 - only where writing failed
+
+    return UnwritableTable
+
+
 def deliver(front: Front, view: View, source: Input | None, out: str) -> Delivered:
-    """Bring the results of an ended batch to `out`."""
+    """Bring the results of an ended batch to `out`; raises Stopped if the disk does not take them."""
+    with _kept(out):
+        return _delivered(front, view, source, out)
+
+
+def _delivered(front: Front, view: View, source: Input | None, out: str) -> Delivered:
     if is_folder(out):
         with alone(front, view):
             results = results_of(front, view, Path(out))
             return _told(front, view, results, out)
     if source is None:
         raise UsageFault(f"The input of {view.id} is not at hand, so only a folder can be written: --out {view.id}/")
+    source = proved(front, view, source)
     with fetched(front, view) as results, front.screen.bar("Writing", None):
         write = _table if source.is_table else _plain
         return write(front, results, source, view, out)
@@ -100,8 +190,7 @@ def deliver(front: Front, view: View, source: Input | None, out: str) -> Deliver
 def _plain(front: Front, results: Results, source: Input, view: View, out: str) -> Delivered:
     """Write the result lines in input order."""
     target = Path(out)
-    if target.suffix not in PLAIN:
-        raise UsageFault(f"The input holds requests, so --out must be a folder or end in .jsonl, not {target.suffix}.")
+    check_plain(target)
     part = target.with_name(f".{target.name}.part")
     with part.open("wb") as file:
         file.writelines(lines_of(results, source))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from .answers import Answers, rates_of
-from .delivering import Delivered, alone, deliver, lines_of, results_of, source_of
+from .delivering import Delivered, alone, deliver, lines_of, proved, results_of, source_of
+from .inputs import check_out
 from .job_record import JobRecord, key_of, stem_of
 from .ordering import with_gaps
 from .watching import watch
@@ -52,6 +53,7 @@ class Job:
         view = self.watch()
         front, source = self._front, self._source
         with front.words(), alone(front, view):
+            source = None if source is None else proved(front, view, source)
             results = results_of(front, view, front.home.path(f"results/{self.id}/."))
         rates = rates_of(view.cost)
 
@@ -67,6 +69,8 @@ class Job:
 
     def fetch(self, out: str | Path) -> Delivered:
         """Wait for the end, and write the results: a folder, a `.jsonl`, or a table with its answers."""
+        if self._source is not None:
+            check_out(self._source, str(out))
         view = self.watch()
         with self._front.words():
             return deliver(self._front, view, self._source, str(out))

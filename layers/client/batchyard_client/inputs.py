@@ -1,6 +1,9 @@
-"""What a source is: a file of requests as it is, or a table whose rows become requests by a recipe."""
+"""What a source is, a file of requests or a table whose rows become requests by a recipe, and where its results may go."""
 
+import os
+import tempfile
 from collections.abc import Iterator, Mapping
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 REQUESTS: Final = (".jsonl", ".jsonl.gz", ".ndjson")
 TABLES: Final = (".csv", ".tsv", ".parquet", ".arrow", ".feather", ".json", ".jsonl")
 PACKED: Final = (".gz", ".zst")
+PLAIN: Final = (".jsonl", ".ndjson")  # of files of result lines
 
 
 class Input:
@@ -29,6 +33,8 @@ class Input:
         self.reading = {name: value for name, value in (reading or {}).items() if value is not None}
         self.is_file = isinstance(source, str | Path) and not str(source).startswith("s3://")
         self.source = source
+        #: The table, where it was read already and is to stay the same.
+        self.fixed: Table | None = None
         self.path = Path(str(source)).absolute() if self.is_file else None
         if self.recipe is None:
             self._check_requests()
@@ -56,11 +62,22 @@ class Input:
 
     def table(self) -> "Table":
         """Read the table; raises UsageFault."""
+        if self.fixed is not None:
+            return self.fixed
         from . import tables  # noqa: PLC0415 - only where there is a table
 
         source: Any = str(self.path) if self.path is not None else self.source
         reading: Any = self.reading  # what is no format is told by the tables
-        return tables.read(source, **reading)
+        table = tables.read(source, **reading)
+        if not isinstance(source, str):
+            self.fixed = table  # a generator can be read once, and is kept in memory
+        return table
+
+    def settled(self) -> "Input":
+        """Return the input as it is now: a file that changes from here on is refused where it is read."""
+        found = copy(self)
+        found.fixed = self.table() if self.is_table else None
+        return found
 
     def made_recipe(self) -> "Recipe":
         """Return the recipe; raises TableError if it is none."""
@@ -114,10 +131,39 @@ def usual_out(source: Input) -> str:
     name = source.path.name
     for packed in PACKED:
         name = name.removesuffix(packed)
-    stem, _, end = name.rpartition(".")
+    stem = name.rpartition(".")[0] or name
+    end = source.reading.get("format") or name.rpartition(".")[2]
     return f"{stem}.answers.{end}" if source.is_table else f"{stem}-results/"
 
 
 def is_folder(out: str) -> bool:
     """Tell whether results go to a folder with the three files, and not into one file."""
     return out.endswith(("/", "\\")) or Path(out).is_dir() or not Path(out).suffix
+
+
+def check_out(source: Input, out: str) -> None:
+    """Refuse a place that the results could not be written to, before anything is sent and paid for."""
+    target = Path(out)
+    if source.path is not None and target.exists() and target.samefile(source.path):
+        raise UsageFault(f"{out} is the input itself. Name another file with --out.")
+    if is_folder(out):
+        parent = next(each for each in (target, *target.absolute().parents) if each.exists())
+        if not (parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)):
+            raise UsageFault(f"{out} cannot be made in {parent}. Name another folder with --out.")
+    elif source.is_table:
+        from . import tables  # noqa: PLC0415 - only where there is a table
+
+        tables.check_target(out, source.table())
+    else:
+        check_plain(target)
+
+
+def check_plain(target: Path) -> None:
+    """Refuse a file that result lines could not be written to."""
+    if target.suffix not in PLAIN:
+        raise UsageFault(f"The input holds requests, so --out must be a folder or end in .jsonl, not {target.suffix}.")
+    try:
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        raise UsageFault(f"{target} cannot be written: {error.strerror}. Name another place with --out.") from error

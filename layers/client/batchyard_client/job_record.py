@@ -27,6 +27,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     #: How the input is read: `format` and `encoding`.
     reading: dict[str, str] = {}
     lines: int = 0
+    #: The digest of the requests, which proves that rows are those that were sent; None in records of older versions.
+    digest: str | None = None
     #: The file at the service.
     file_id: str | None = None
     #: Whether that file is packed; None if none was announced.

@@ -66,7 +66,7 @@ class Sending:
         stem = stem_of(front.place.base_url, found.digest, self._options.members())
         waiting = "Another command sends this same content now; waiting for it …"
         with front.home.lock(f"jobs/{stem}.lock", lambda: front.screen.say(waiting)):
-            record = self._record(stem, found)
+            record = msgspec.structs.replace(self._record(stem, found), digest=found.digest)
             if record.batch_id is None:
                 record = self._sent(record, found)
             self._content.forget_body(found)
@@ -148,7 +148,7 @@ class Sending:
     def _fresh(self, stem: str, found: Digest, nonce: str) -> JobRecord:
         source = self._source
         return JobRecord(
-            stem=stem, key=key_of(stem, nonce), base_url=self._front.place.base_url, lines=found.lines,
+            stem=stem, key=key_of(stem, nonce), base_url=self._front.place.base_url, lines=found.lines, digest=found.digest,
             source=str(source.path) if source.path is not None else None, recipe=source.recipe, reading=source.reading,
         )  # fmt: skip
 

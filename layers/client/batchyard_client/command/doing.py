@@ -9,10 +9,10 @@ import click
 import msgspec
 
 from batchyard_client.delivering import Delivered, deliver, source_of
-from batchyard_client.errors import ALL_GOOD, SOME_FAILED, Refused, UsageFault
+from batchyard_client.errors import ALL_GOOD, SOME_FAILED, Refused
 from batchyard_client.front import Front
 from batchyard_client.handle import Job
-from batchyard_client.inputs import Input, usual_out
+from batchyard_client.inputs import Input, check_out, usual_out
 from batchyard_client.screen import choose_screen
 from batchyard_client.sending import Sending, estimate_words
 from batchyard_client.service import View
@@ -21,7 +21,7 @@ from batchyard_client.watching import note
 from batchyard_client.watching import watch as watched
 
 from .options import front_of, input_of, options_of
-from .words import UNDER_WAY, delivered_words, status_rows
+from .words import UNDER_WAY, delivered_words, status_rows, usd_words
 
 
 def login(url: str, key: str) -> None:
@@ -42,7 +42,7 @@ def run(source: str, out: str | None, asked: Mapping[str, Any]) -> int:
     """Send, wait, and write."""
     front, made = front_of(asked), input_of(source, asked)
     target = out or usual_out(made)
-    _check_out(made, target)
+    check_out(made, target)
     with front.words():
         record = Sending(front, made, options_of(asked)).run()
         return _through(front, str(record.batch_id), made, target, asked)
@@ -105,10 +105,10 @@ def listed(limit: int, asked: Mapping[str, Any]) -> int:
 def fetch(batch_id: str, source: str | None, out: str | None, asked: Mapping[str, Any]) -> int:
     """Wait for the end, and write."""
     front = front_of(asked)
-    made = input_of(source, asked) if source else source_of(front.records.of_batch(batch_id))
+    made = input_of(source, asked, front, batch_id) if source else source_of(front.records.of_batch(batch_id))
     target = out or (usual_out(made) if made is not None else f"{batch_id}-results/")
     if made is not None:
-        _check_out(made, target)
+        check_out(made, target)
     with front.words():
         return _through(front, batch_id, made, target, asked)
 
@@ -136,6 +136,9 @@ def retry(batch_id: str, out: str | None, asked: Mapping[str, Any]) -> int:
     front = front_of(asked)
     body = {"lines": asked["lines"], "max_cost_usd": asked["max_cost"]}
     given = {name: value for name, value in body.items() if value is not None}
+    source = None if out is None else source_of(front.records.of_batch(batch_id))
+    if out is not None and source is not None:
+        check_out(source, out)
     made = Job(front, batch_id).retry(given, secrets.token_hex(8) if asked["new"] else "")
     if out is None:
         if asked["as_json"]:
@@ -216,16 +219,11 @@ def _shown(view: View, asked: Mapping[str, Any], *, ended: bool = True) -> int:
     return ALL_GOOD if view.status == "completed" and not view.counts.failed else SOME_FAILED
 
 
-def _check_out(made: Input, out: str) -> None:
-    if made.path is not None and Path(out).exists() and Path(out).samefile(made.path):
-        raise UsageFault(f"{out} is the input itself. Name another file with --out.")
-
-
 def _row(view: View) -> tuple[str, ...]:
     from datetime import UTC, datetime  # noqa: PLC0415 - only here
 
     made = datetime.fromtimestamp(view.created_at or 0, UTC).strftime("%Y-%m-%d %H:%M")
-    spent = "" if view.usd is None else f"{view.usd:,.4f}"
+    spent = "" if view.usd is None else usd_words(view.usd)
     status = "estimate" if view.dry_run else view.status
     return (view.id, status, f"{view.counts.total:,}", f"{view.counts.failed:,}", spent, made)
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from batchyard_client.asked import READING, RECIPE
+from batchyard_client.delivering import named_input
 from batchyard_client.errors import UsageFault
 from batchyard_client.front import Front, open_front
 from batchyard_client.inputs import Input
@@ -22,13 +23,14 @@ def front_of(asked: Mapping[str, Any]) -> Front:
     return open_front(asked["url"], asked["key"], screen, asked["patience"])
 
 
-def input_of(source: str, asked: Mapping[str, Any]) -> Input:
-    """Return the input with its recipe; raises UsageFault."""
+def input_of(source: str, asked: Mapping[str, Any], front: Front | None = None, batch_id: str = "") -> Input:
+    """Return the input with its recipe, which may be the one of a batch; raises UsageFault."""
     recipe = {name: asked[name] for name in RECIPE if asked.get(name) is not None}
     for name in FILES:
         if name in recipe:
             recipe[name] = _json_file(recipe[name], f"--{name}")
-    return Input(source, recipe, {name: asked[name] for name in READING if asked.get(name)})
+    reading = {name: asked[name] for name in READING if asked.get(name)}
+    return Input(source, recipe, reading) if front is None else named_input(front, batch_id, source, recipe, reading)
 
 
 def options_of(asked: Mapping[str, Any]) -> Options:

@@ -7,11 +7,13 @@ from typing import Any
 import click
 import msgspec
 
-from batchyard_client.delivering import fetched, lines_of, source_of
-from batchyard_client.errors import ALL_GOOD
+from batchyard_client.delivering import fetched, lines_of, proved, source_of
+from batchyard_client.errors import ALL_GOOD, OtherInput
 from batchyard_client.fetching import REPORT, Results
+from batchyard_client.front import Front
 from batchyard_client.html_report import page
 from batchyard_client.inputs import Input
+from batchyard_client.service import View
 
 from .doing import watched_to_its_end
 from .options import front_of
@@ -23,16 +25,26 @@ def report(batch_id: str, out: str | None, *, html: bool, asked: Mapping[str, An
     with front.words():
         front.service.need_batchyard("report on a batch")
         view = watched_to_its_end(front, batch_id)
+        source = _source(front, view) if html else None
         with fetched(front, view) as results:
             data = (results.folder / REPORT).read_bytes()
             if not html:
                 click.echo(data)
                 return ALL_GOOD
-            pairs = _pairs(results, source_of(front.records.of_batch(batch_id)))
             target = Path(out or f"{batch_id}.html")
-            target.write_text(page(msgspec.json.decode(data), pairs), encoding="utf-8")
+            target.write_text(page(msgspec.json.decode(data), _pairs(results, source)), encoding="utf-8")
     front.screen.say(f"The page is {target}; a browser shows it without a network.")
     return ALL_GOOD
+
+
+def _source(front: Front, view: View) -> Input | None:
+    """Return the input for the sample; without the one that was sent, answers stand alone."""
+    source = source_of(front.records.of_batch(view.id))
+    try:
+        return None if source is None else proved(front, view, source)
+    except OtherInput:
+        front.screen.say("The input has changed since it was sent; the page shows answers without their requests.")
+        return None
 
 
 def _pairs(results: Results, source: Input | None) -> Iterator[tuple[bytes | None, bytes]]:

@@ -9,6 +9,7 @@ from batchyard_client.service import View
 
 #: The batch that the running command waits for, so that whoever stops the command is told.
 UNDER_WAY: Final[list[str]] = []
+SMALL: Final = 0.01  # dollars, of which a ten-thousandth is much
 _LEFT_OUT: Final = ("--new",)
 
 
@@ -32,9 +33,14 @@ def _shown(arguments: list[str]) -> list[str]:
     return shown
 
 
+def usd_words(usd: float) -> str:
+    """Return dollars with four digits behind the point, or six where these would say too little."""
+    return f"{usd:,.6f}" if 0 < usd < SMALL else f"{usd:,.4f}"
+
+
 def delivered_words(told: Delivered) -> str:
     """Say what came of a batch."""
-    spent = "" if told.usd is None else f" ${told.usd:,.4f} spent."
+    spent = "" if told.usd is None else f" ${usd_words(told.usd)} spent."
     failed = f", {told.failed:,} failed" if told.failed else ""
     whole = "" if told.status == "completed" else f" The batch is {told.status}."
     said = f"{told.succeeded:,} of {told.rows:,} rows are answered{failed}: {told.out}.{whole}{spent}"

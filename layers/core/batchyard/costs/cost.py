@@ -10,6 +10,7 @@ from batchyard.costs.usage import Usage
 
 PER_DOLLAR: Final = 10**12
 SHOWN_DIGITS: Final = 6  # of a dollar
+EXACT_DIGITS: Final = 12
 
 
 class Price(NamedTuple):
@@ -47,11 +48,12 @@ class Cost(msgspec.Struct, frozen=True, omit_defaults=True):
         """Return the sum of what is priced."""
         return self.input + self.cached + self.output
 
-    def shape(self) -> dict[str, Any]:
+    def shape(self, digits: int = SHOWN_DIGITS) -> dict[str, Any]:
         """Shape the members of a `cost`, in US dollars; `usd` is null where tokens have no price."""
+        parts = {"input_usd": self.input, "cached_usd": self.cached, "output_usd": self.output}
         return {
-            "usd": None if self.unpriced else dollars(self.amount),
-            "input_usd": dollars(self.input), "cached_usd": dollars(self.cached), "output_usd": dollars(self.output),
+            "usd": None if self.unpriced else dollars(self.amount, digits),
+            **{name: dollars(amount, digits) for name, amount in parts.items()},
             **({"unpriced_tokens": self.unpriced} if self.unpriced else {}),
         }  # fmt: skip
 
@@ -65,6 +67,6 @@ def cost_of(usage: Usage, price: Price | None) -> Cost:
     return Cost(*(int(tokens * per_million * PER_DOLLAR / 1_000_000) for tokens, per_million in counted))
 
 
-def dollars(amount: int) -> float:
+def dollars(amount: int, digits: int = SHOWN_DIGITS) -> float:
     """Return an amount in dollars, to a millionth; half of one is rounded to the even neighbour."""
-    return float(round(Decimal(amount) / PER_DOLLAR, SHOWN_DIGITS))
+    return float(round(Decimal(amount) / PER_DOLLAR, digits))

@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from batchyard.costs.bill import SHOWN_NAME, Bill, bill_day
-from batchyard.costs.cost import Cost, Price, dollars
+from batchyard.costs.cost import EXACT_DIGITS, Cost, Price, dollars
 from batchyard.costs.prices import BATCH, FLEX, FULL, Prices, price_list
 from batchyard.costs.usage import Usage
 from batchyard.domain.attempt import Attempt
@@ -31,8 +31,13 @@ def shape(services: Services, batch: Batch, shards: list[Shard]) -> dict[str, An
     estimate = msgspec.json.decode(batch.preflight)["estimated_usd"] if batch.preflight else None
     return {
         **sum((cost for _, cost in of_model.values()), Cost()).shape(),
+        # Exact, because the client divides it by the tokens.
         "by_model": {
-            model[:SHOWN_NAME]: {**of_model[model][1].shape(), **_tokens(of_model[model][0]), "basis": basis[model]}
+            model[:SHOWN_NAME]: {
+                **of_model[model][1].shape(EXACT_DIGITS),
+                **_tokens(of_model[model][0]),
+                "basis": basis[model],
+            }
             for model in shown
         },
         "basis": _one(list(basis.values())),
