@@ -1,4 +1,7 @@
-"""No unit test opens a socket: what needs one is an integration test."""
+"""No unit test opens a socket: what needs one is an integration test.
+
+Property tests are timed by the suite, not example by example: a busy machine is no failure.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,10 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("batchyard", deadline=None, max_examples=60)
+settings.load_profile("batchyard")
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -40,7 +40,6 @@ def results(rows: int) -> list[bytes]:
     return [chat(row, f'"{row}",\n') for row in range(1, rows + 1)]
 
 
-@settings(deadline=None)  # a busy machine fails nobody
 @given(
     tables(), ENDS, st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]), st.sampled_from(["csv", "jsonl", "parquet"])
 )
@@ -71,7 +70,6 @@ def test_any_csv(table: tuple[list[str], list[list[str]]], end: str, quoting: An
             assert all(after.startswith(before.removesuffix(end) + ",") for before, after in zip(*texts, strict=True))
 
 
-@settings(deadline=None)  # a busy machine fails nobody
 @given(
     tables(JSON_VALUE),
     st.sampled_from(["jsonl", "json"]),
@@ -112,7 +110,6 @@ COLUMNS = st.sampled_from(
 )
 
 
-@settings(deadline=None)  # a busy machine fails nobody
 @given(st.data(), st.lists(COLUMNS, min_size=1, max_size=4), st.integers(0, 6), st.integers(1, 3))
 def test_any_arrow_table(data: st.DataObject, columns: list[tuple[pa.DataType, Any]], count: int, group: int) -> None:
     arrays = [
