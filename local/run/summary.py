@@ -59,7 +59,7 @@ def outcome_lines(results: Sequence[Path]) -> list[str]:
 def _ready_again(retry: Path | None) -> list[str]:
     if retry is None:
         return []
-    again = f"make run INPUT={shlex.quote(str(retry))} OUT={shlex.quote(str(retry.parent))}"
+    again = f"make run INPUT={shlex.quote(str(retry))} OUT={shlex.quote(str(retry.parent.parent))}"
     return [f"{retry} holds the requests of the failed lines, ready to be sent again: {again}"]
 
 

@@ -116,7 +116,7 @@ def test_a_provider_that_does_not_answer_ends_the_run_and_leaves_earlier_results
     status, said = finished("run", "--input", str(source), "--out", str(out), **nowhere)
     assert status == 1
     assert said.splitlines() == [
-        "Nothing answers at http://127.0.0.1:9/v1 (NewConnectionError). Is it up? Nothing was sent.",
+        "Nothing answers at http://127.0.0.1:9/v1 (the connection is refused). Is it up? Nothing was sent.",
         f"What {out / 'latest'} shows is from an earlier run, batch_before.",
     ]
     assert (out / "output.jsonl").read_text() == "from before"
@@ -323,7 +323,7 @@ def test_failed_lines_can_be_sent_again_from_a_file(source: Path, tmp_path: Path
         assert status == 0, said
         lines = source.read_bytes().splitlines(keepends=True)
         assert (out / "retry.jsonl").read_bytes() == lines[1] + lines[3]
-        assert f"make run INPUT={out / 'retry.jsonl'} OUT={out}" in said
+        assert f"make run INPUT={(out / 'retry.jsonl').resolve()} OUT={out}" in said
 
 
 def test_a_stopped_build_leaves_no_process(tmp_path: Path) -> None:

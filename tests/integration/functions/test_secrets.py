@@ -156,7 +156,7 @@ def end_well(doors: Doors) -> None:
     assert doors["assemble"].invoke({"batch_id": batch_id})["next"] == "done"
     ended = doors.call("GET", f"/v1/batches/{batch_id}")
     assert doors.call("GET", f"/v1/files/{ended['output_file_id']}/content")["custom_id"] == PROMPT
-    doors["notify"].invoke({"detail": {**ended, "tenant": "default"}})
+    doors["notify"].invoke({"id": "evt-1", "detail": {**ended, "tenant": "default"}})
     event = webhook_delivery.event_of(batch_id, "batch.completed", ended["completed_at"])
     (endpoint,) = doors.call("GET", "/v1/webhook_endpoints")["data"]
     given = {"tenant": "default", "endpoint_id": endpoint["id"], "event": msgspec.to_builtins(event)}

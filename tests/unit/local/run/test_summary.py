@@ -122,7 +122,7 @@ def test_the_exit_status_is_zero_where_every_line_is_answered_and_some_succeeded
 
 
 def test_what_can_be_sent_again_is_told_with_the_command(tmp_path: Path) -> None:
-    retry = tmp_path / "my out" / "retry.jsonl"
+    retry = tmp_path / "my out" / "batch_1" / "retry.jsonl"
     told = outcome_lines([*results(tmp_path, {}), retry])
-    command = f"make run INPUT='{retry}' OUT='{retry.parent}'"
+    command = f"make run INPUT='{retry}' OUT='{retry.parent.parent}'"
     assert told == [f"{retry} holds the requests of the failed lines, ready to be sent again: {command}"]
