@@ -69,8 +69,8 @@ unit: setup ## the unit tests alone: no socket, no AWS, under a minute
 conformance: setup ## the tests of the stores on Amazon's DynamoDB Local instead of moto; needs Java 17, npm and Linux
 	@$(PY) -m tests.conformance -n auto --maxprocesses 4 tests/integration/batchyard
 
-pytest: setup # the tests call make themselves, and are not its children in this; they wait for half of their time: three workers for two cores
-	@env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(PY) -m pytest -n $$($(PY) -c "import os; print(min(6, max(2, (os.cpu_count() or 1) * 3 // 2)))") --dist loadfile --no-loadscope-reorder
+pytest: setup # the tests call make themselves, and are not its children in this; they wait for half of their time, so two workers a core
+	@env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(PY) -m pytest -n $$($(PY) -c "import os; print(min(6, 2 * (os.cpu_count() or 1)))") --dist loadfile --no-loadscope-reorder
 
 format: setup
 	@.venv/bin/ruff format .
