@@ -159,7 +159,9 @@ def test_the_sample_is_in_the_order_of_the_lines() -> None:
     "line", [b"", b"{", b"[]", b"null", b'{"response":5}', b"\xff", b'{"response":{"status_code":200}}']
 )
 def test_a_line_that_is_none_breaks_nothing(line: bytes) -> None:
-    Reader(page(REPORT, [(line, line)]))
+    written = page(REPORT, [(line, line)])
+    Reader(written)
+    assert written.rstrip().endswith("</html>")
 
 
 def evil(value: Any) -> Any:
