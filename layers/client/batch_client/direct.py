@@ -8,7 +8,7 @@ from .http_info import HttpInfo
 from .transport import JSON, Call, Transport
 from .unknown_outcome import known_or_raise, never_sent
 
-_URL = re.compile(r"/v1(/[a-z0-9_-]+)+", re.ASCII)
+_URL = r"/v1(/[a-z0-9_-]+)+"
 _PATIENCE = 240.0  # seconds: a model may think for minutes before the first byte of its answer
 
 
@@ -24,7 +24,7 @@ class Direct:
         certainly not run goes again. A refusal has its `body`. Raises RequestOutcomeUnknown if the answer is lost,
         InvalidArgumentError if `url` names no endpoint.
         """
-        if not _URL.fullmatch(url):
+        if not re.fullmatch(_URL, url):
             raise InvalidArgumentError(f"{url[:64]!r} is no endpoint's url, such as /v1/responses")
         call = Call(method="POST", path=url.removeprefix("/v1"), headers=JSON, body=body, patience=patience)
         return known_or_raise(lambda: self._whole(call), RequestOutcomeUnknown, "The answer")

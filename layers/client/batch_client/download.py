@@ -20,7 +20,7 @@ from .transport import Call, Transport
 
 # An answer with this many new bytes starts the count of retries anew, so the size of the file bounds the retries.
 _PROGRESS_BYTES = 64 * 1024
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", re.ASCII)
+_CONTENT_RANGE = r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)"
 
 
 class Download:
@@ -118,7 +118,7 @@ class Download:
         return self._given
 
     def _continued(self, response: requests.Response) -> int:
-        found = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
+        found = re.fullmatch(_CONTENT_RANGE, response.headers.get("content-range", ""))
         total = self._size if not found or found[2] == "*" else int(found[2])
         if not found or int(found[1]) != self._given or total is None or not is_plain(response) or not self._given:
             self._may_continue = False

@@ -11,8 +11,8 @@ from .json_fields import LONGEST_NAME, text_from
 T = TypeVar("T")
 
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(?:\d{1,9}(?:\.\d{1,9})?(?:ms|s|m|h|d))+", re.ASCII)
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
+_DURATION = r"(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:ms|s|m|h|d))+"
+_PART = r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)"
 
 
 class RateLimit(msgspec.Struct, frozen=True):
@@ -55,6 +55,6 @@ def _count(text: str | None) -> int | None:
 
 
 def _seconds(text: str | None) -> float | None:
-    if not text or not _DURATION.fullmatch(text):
+    if not text or not re.fullmatch(_DURATION, text):
         return None
-    return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _PART.findall(text))
+    return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in re.findall(_PART, text))

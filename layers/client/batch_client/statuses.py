@@ -13,7 +13,7 @@ STATUSES = frozenset(
 )
 NO_STATUS = "unknown"
 _LONGEST = 64  # characters that are kept of a status
-_PREFIX = re.compile(r"^(?:batch|job|batch_job|file)_(?:state|status)_")
+_PREFIX = r"^(?:batch|job|batch_job|file)_(?:state|status)_"
 _SPELLINGS = {
     "validating": (
         "accepted", "created", "new", "not_started", "pending", "preparing", "queued", "scheduled", "submitted",
@@ -64,4 +64,4 @@ def words_of(value: object) -> str:
     """Write `InProgress`, `IN-PROGRESS` and `JOB_STATE_IN_PROGRESS` as `in_progress`."""
     text = (text_from(value) or "").strip()
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", text).lower()
-    return _PREFIX.sub("", re.sub(r"[\s\-]+", "_", words))
+    return re.sub(_PREFIX, "", re.sub(r"[\s\-]+", "_", words))

@@ -1,22 +1,20 @@
 """The option `accept`: what an answer must be to count as success."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, Final
 
 import msgspec
 
 from batchyard.domain import nesting
 from batchyard.domain.batch import BatchError
-from batchyard.domain.errors import SettingsError
+from batchyard.domain.errors import SettingsError, meant
 
 OPTION: Final = "accept"
 MOST_REASONS, LONGEST_REASON = 16, 64  # words, and characters of a word
 SHOWN_NAME: Final = 64  # characters of an unknown name that an error shows
-CLOSE: Final = 0.6  # in difflib's ratio; any unknown member is refused, so a guess harms nobody
 # What OpenAI's answers say; others may say more. Source: OpenAI's API reference, chat completions, `finish_reason`.
 REASONS: Final = ("stop", "length", "tool_calls", "content_filter", "function_call")
-VERY_CLOSE: Final = 0.8  # another service may have a reason of its own
+VERY_CLOSE: Final = 0.8  # in difflib's ratio; another service may have a reason of its own
 
 
 class Accept(msgspec.Struct, frozen=True):
@@ -76,9 +74,9 @@ def _unknown(name: str) -> BatchError | None:
     known = Accept.__struct_fields__
     if name in known:
         return None
-    meant = get_close_matches(name.lower(), known, n=1, cutoff=CLOSE)
+    near = meant(name.lower(), known)
     shown = f"{OPTION}.{name[:SHOWN_NAME]}"
-    hint = f"Did you mean '{OPTION}.{meant[0]}'?" if meant else f"Known are: {', '.join(known)}."
+    hint = f"Did you mean '{OPTION}.{near}'?" if near else f"Known are: {', '.join(known)}."
     return BatchError("unknown_parameter", f"Unknown parameter: '{shown}'. {hint}", shown)
 
 
@@ -93,12 +91,11 @@ def _wrong_reasons(value: object) -> BatchError | None:
 
 def _near(word: str) -> str | None:
     """Return the reason that a misspelt word means: each line would be paid again for it; None for any other word."""
-    meant = get_close_matches(word.lower(), REASONS, n=1, cutoff=VERY_CLOSE)
-    return meant[0] if meant and word not in REASONS else None
+    return None if word in REASONS else meant(word.lower(), REASONS, VERY_CLOSE)
 
 
-def _misspelt(word: str, meant: str) -> BatchError:
-    message = f"accept.finish_reason has {word[:SHOWN_NAME]!r}, which no answer has. Did you mean {meant!r}?"
+def _misspelt(word: str, right: str) -> BatchError:
+    message = f"accept.finish_reason has {word[:SHOWN_NAME]!r}, which no answer has. Did you mean {right!r}?"
     return BatchError("invalid_value", message, f"{OPTION}.finish_reason")
 
 

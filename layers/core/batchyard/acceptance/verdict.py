@@ -11,9 +11,9 @@ from batchyard.acceptance.rules import Accept
 from batchyard.acceptance.shapes import Said
 from batchyard.domain import nesting
 from batchyard.domain.nesting import with_few_levels
+from batchyard.domain.outcomes import NOT_ACCEPTED
 from batchyard.lines.line import EMBEDDINGS
 
-NOT_ACCEPTED: Final = "answer_not_accepted"
 SHOWN: Final = 200  # characters of what the provider said that an error shows
 _SHAPES: Final[dict[str, Callable[[Mapping[str, Any]], list[Said]]]] = {
     "/v1/chat/completions": shapes.of_choices, "/v1/completions": shapes.of_choices, "/v1/responses": shapes.of_response,

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from batchyard.adapters.aws import client, translated
+from batchyard.costs.budget import BUDGET_WARNING
 from batchyard.domain import nesting, object_keys
 from batchyard.domain.batch import Batch, shape
 from batchyard.domain.errors import StoreError
 from batchyard.domain.shard import answer_runs
 from batchyard.domain.statuses import PAUSED, RESUMED, TRANSITIONS, VALIDATING
-from batchyard.domain.webhook_endpoint import BUDGET_WARNING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,6 +5,7 @@
 month.
 """
 
+import re
 import secrets
 import sys
 import time
@@ -105,7 +106,7 @@ def listed(store: ApiKeyStore) -> list[str]:
 
 def revoke(store: ApiKeyStore, key_id: str) -> None:
     """Make a key worthless; raises NoSuchKey if there is none of this id."""
-    if not KEY_ID.fullmatch(key_id):
+    if not re.fullmatch(KEY_ID, key_id):
         raise NoSuchKey(f"{key_id!r} is no key id; the list shows them.")
     if not store.revoke(key_id, int(time.time())):
         raise NoSuchKey(f"There is no key {key_id}; the list shows them.")

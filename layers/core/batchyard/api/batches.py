@@ -3,7 +3,6 @@
 Statuses, codes and params follow OpenAI's API reference and recorded exchanges of the live service.
 """
 
-import re
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
@@ -31,7 +30,7 @@ MOST_INLINE: Final = (
 MOST_PACKED: Final = 4_000_000  # bytes of a report as gzip, which is handed out in base64
 OPENAI_WINDOW: Final = "24h"
 ASK_EVERY: Final = MINUTE
-BATCH_ID: Final = re.compile(r"batch_[0-9a-f]{32}")
+BATCH_ID: Final = r"batch_[0-9a-f]{32}"
 
 
 def create_batch(services: Services, tenant: str, body: object, idempotency_key: str | None = None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from batchyard.domain.numbers import DAY
 from batchyard.planning import new_batch
 from batchyard.services import Services
 
-S3_URI: Final = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
+S3_URI: Final = r"(?s)s3://([^/]+)/(.+)"
 LONGEST_KEY: Final = 1_024  # bytes, in S3
 KEEP_KEYS: Final = 30 * DAY  # an Idempotency-Key is remembered
 
@@ -82,7 +82,7 @@ def _start(services: Services, batch: Batch, *, created: bool, forget: bool) -> 
 
 def _source(services: Services, tenant: str, input_file_id: str) -> InputObject | None:
     """Pin the object that a file id or `s3://` names; None if there is none, which OpenAI reports in the batch."""
-    found = S3_URI.fullmatch(input_file_id)
+    found = re.fullmatch(S3_URI, input_file_id)
     if found is None:
         return files.input_of(services, tenant, input_file_id)
     bucket, key = found.groups()

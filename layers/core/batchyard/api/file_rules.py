@@ -1,5 +1,6 @@
 """What OpenAI would refuse in a new file, with OpenAI's words and codes."""
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import PureWindowsPath
@@ -114,7 +115,7 @@ def unknown(file_id: str) -> ApiError:
 def no_input(file_id: str, file: StoredFile | None) -> BatchError:
     """Say why a batch cannot read this file: it has another purpose, its bytes have not come, or it is not there (None)."""
     why = "was not found, or is not yours."
-    if UPLOAD_ID.fullmatch(file_id):
+    if re.fullmatch(UPLOAD_ID, file_id):
         why = "is an upload, and no file yet. Complete the upload: the answer has the id of its file."
     elif file is not None and file.purpose != BATCH:
         why = f"has the purpose '{file.purpose}', and a batch needs '{BATCH}'. Upload it again with this purpose."

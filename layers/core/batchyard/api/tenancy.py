@@ -27,14 +27,12 @@ class OfTenant(Protocol):
 T = TypeVar("T", bound=OfTenant)
 
 
-def own(
-    tenant: str, wanted: str, ids: re.Pattern[str], read: Callable[[str], T], unknown: Callable[[str], ApiError]
-) -> T:
+def own(tenant: str, wanted: str, ids: str, read: Callable[[str], T], unknown: Callable[[str], ApiError]) -> T:
     """Read the record of the id `wanted`; raises the error that `unknown` makes if the tenant has no such record.
 
-    An id that does not match `ids` is not read, because not every text can be a key of the table.
+    An id that does not match the pattern `ids` is not read, because not every text can be a key of the table.
     """
-    if not ids.fullmatch(wanted):
+    if not re.fullmatch(ids, wanted):
         raise unknown(wanted)
     try:
         found = read(wanted)

@@ -13,7 +13,7 @@ from batchyard.domain.batch import BatchError
 from batchyard.domain.errors import invalid_request
 from batchyard.services import Services
 
-DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+DATE: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 MOST_DAYS: Final = 366
 # How a bill falls into groups: the name of each group, and what of the bill belongs to it.
 Parts = Iterator[tuple[str, Usage, Cost]]
@@ -78,7 +78,7 @@ def _paid(bill: Bill) -> Cost:
 
 def _day(text: str, name: str) -> date:
     try:
-        return date.fromisoformat(text if DATE.fullmatch(text) else "")
+        return date.fromisoformat(text if re.fullmatch(DATE, text) else "")
     except ValueError as error:
         message = f"`{name}` must be a day as 2026-11-30, not '{text[:20]}'."
         raise invalid_request(BatchError("invalid_value", message, name)) from error

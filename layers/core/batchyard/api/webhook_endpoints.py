@@ -10,13 +10,12 @@ from batchyard.api.paging import LIMITS, page, page_limit
 from batchyard.api.tenancy import own
 from batchyard.api.webhook_rules import check, unknown
 from batchyard.costs.bill import bill_day
-from batchyard.costs.budget import month_of
+from batchyard.costs.budget import BUDGET_WARNING, month_of
 from batchyard.domain import webhook_delivery, webhook_endpoint
 from batchyard.domain.errors import ApiError, DeliveryFailed, StaleRecord
 from batchyard.domain.numbers import DAY
 from batchyard.domain.webhook_delivery import WebhookEvent
 from batchyard.domain.webhook_endpoint import (
-    BUDGET_WARNING,
     ENDPOINT_ID,
     MOST_ENDPOINTS,
     OVERLAP,

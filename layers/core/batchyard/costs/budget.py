@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 MONTH_DIGITS: Final = 7  # of a day: 2026-11-30 is of 2026-11
+BUDGET_WARNING: Final = "budget.warning"  # the event type, which OpenAI does not have
 # Percent of a budget; when the month's spending reaches one of them, the tenant is warned.
 WARNED_AT: Final = (50, 80, 100)
 

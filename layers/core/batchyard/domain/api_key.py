@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 PREFIX: Final = "by"
-KEY_ID: Final = re.compile(r"[0-9a-f]{16}")
+KEY_ID: Final = r"[0-9a-f]{16}"
 BEARER: Final = "bearer "
 
 
@@ -39,7 +39,7 @@ def parse(authorization: str) -> PresentedKey | None:
     """Read the key of an `Authorization: Bearer …` header; None for what cannot be a key."""
     prefix, _, rest = _bearer(authorization).partition("_")
     key_id, _, secret = rest.partition("_")
-    return PresentedKey(key_id, secret) if prefix == PREFIX and KEY_ID.fullmatch(key_id) and secret else None
+    return PresentedKey(key_id, secret) if prefix == PREFIX and re.fullmatch(KEY_ID, key_id) and secret else None
 
 
 def opened_by(record: ApiKey, key: PresentedKey) -> str | None:

@@ -16,7 +16,7 @@ BatchyardError
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Final, Self
 
@@ -107,6 +107,13 @@ class KeyMissing(BatchyardError, InvalidArgumentError):  # noqa: N818 - names wh
 
 class StoreError(BatchyardError):
     """AWS refused or failed a call; the message carries AWS's own code."""
+
+
+def meant(word: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
+    """Return the known word that a misspelt one is most like, by difflib's ratio; None if none is that like it."""
+    from difflib import get_close_matches  # noqa: PLC0415 - a slip is rare, and each cold start would pay for the import
+
+    return next(iter(get_close_matches(word, known, n=1, cutoff=likeness)), None)
 
 
 def shown_to_tenants(text: str) -> str:

@@ -1,6 +1,5 @@
 """A multipart upload of OpenAI's Uploads API: its records, and their shapes in the API."""
 
-import re
 from typing import Any, Final
 
 import msgspec
@@ -10,7 +9,7 @@ from batchyard.domain.numbers import DAY, HOUR
 from batchyard.domain.stored_file import StoredFile
 
 PENDING, COMPLETED, CANCELLED, EXPIRED = "pending", "completed", "cancelled", "expired"
-UPLOAD_ID: Final = re.compile(r"upload_[0-9a-f]{1,64}")
+UPLOAD_ID: Final = r"upload_[0-9a-f]{1,64}"
 LIFE: Final = HOUR  # of a pending upload
 KEEP_PARTS: Final = 2 * DAY  # by then the bucket has removed the parts of an upload that has expired
 MOST_PARTS: Final = 1_000

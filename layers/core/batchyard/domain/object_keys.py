@@ -11,9 +11,9 @@ ERRORS: Final = "errors.jsonl"
 REPORT: Final = "report.json"
 DEFAULT_TENANT: Final = "default"
 LONGEST_TENANT: Final = 256  # bytes
-UPLOAD: Final = re.compile(r"(batch_[0-9a-f]+)-([0-9]{5,9})-([0-9]{4,9})")
-FILE: Final = re.compile(r"files/([^/]+)/(file-[0-9A-Za-z]{22})")
-ATTEMPT: Final = re.compile(r"(batch_[0-9a-f]+)/([0-9]{1,9})/([0-9]{1,9})")
+UPLOAD: Final = r"(batch_[0-9a-f]+)-([0-9]{5,9})-([0-9]{4,9})"
+FILE: Final = r"files/([^/]+)/(file-[0-9A-Za-z]{22})"
+ATTEMPT: Final = r"(batch_[0-9a-f]+)/([0-9]{1,9})/([0-9]{1,9})"
 
 
 def tenant_of(key: str) -> str:
@@ -41,7 +41,7 @@ def file(tenant: str, file_id: str) -> str:
 
 def owner_of_file(key: str) -> tuple[str, str] | None:
     """Read tenant and file id from the key of a file's object; None for any other object, as one that a person put there."""
-    found = FILE.fullmatch(key)
+    found = re.fullmatch(FILE, key)
     return (found[1], found[2]) if found else None
 
 
@@ -97,7 +97,7 @@ def provider_filename(batch_id: str, shard: int, number: int, stack: str) -> str
 
 def attempt_of_filename(filename: str, stack: str) -> tuple[str, int, int] | None:
     """Read batch, shard and attempt from the name of a file that this stack uploaded; None for any other."""
-    found = UPLOAD.fullmatch(filename.removesuffix(f".{stack}.jsonl"))
+    found = re.fullmatch(UPLOAD, filename.removesuffix(f".{stack}.jsonl"))
     if found is None or not filename.endswith(f".{stack}.jsonl"):
         return None
     return found[1], int(found[2]), int(found[3])
@@ -105,7 +105,7 @@ def attempt_of_filename(filename: str, stack: str) -> tuple[str, int, int] | Non
 
 def attempt_of(key: str) -> tuple[str, int, int] | None:
     """Read batch, shard and attempt from the key that a provider batch carries; None for any other text."""
-    found = ATTEMPT.fullmatch(key)
+    found = re.fullmatch(ATTEMPT, key)
     return (found[1], int(found[2]), int(found[3])) if found else None
 
 

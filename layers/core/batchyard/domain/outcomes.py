@@ -15,6 +15,7 @@ from batchyard.domain.nesting import with_few_levels
 from batchyard.domain.policy import LEAST_STATUS, LONGEST_CODE, MOST_STATUS, Outcome, of_code, of_status
 
 LONGEST_NAME: Final = 200  # characters of a code that is kept in memory
+NOT_ACCEPTED: Final = "answer_not_accepted"
 MOST_CODES, OTHER = 100, "other"
 TOLD_OF_BATCH: Final = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "total_tokens")
 MOST_TOKENS: Final = 2**53

@@ -25,7 +25,7 @@ SHORTEST_LIFE, LONGEST_LIFE = HOUR, 30 * DAY  # that a caller may ask for
 # A tag says after how many days the bucket's lifecycle rules remove an object: the next greater of these numbers.
 KEEP_TAG, KEEP_DAYS = "keep-days", (1, 3, 7, 14, 30)
 LARGEST_SHOWN: Final = 2**31 - 1  # clients generated from OpenAI's description read sizes as 32 bits
-FILE_ID: Final = re.compile(r"file-[0-9A-Za-z]{1,64}")
+FILE_ID: Final = r"file-[0-9A-Za-z]{1,64}"
 _DIGITS: Final = string.digits + string.ascii_letters
 _ID_DIGITS: Final = 22
 

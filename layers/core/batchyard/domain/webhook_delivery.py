@@ -11,9 +11,9 @@ from typing import Any, Final
 import msgspec
 from standardwebhooks.webhooks import Webhook
 
+from batchyard.costs.budget import BUDGET_WARNING
 from batchyard.domain import nesting
 from batchyard.domain.numbers import DAY
-from batchyard.domain.webhook_endpoint import BUDGET_WARNING
 
 PENDING, DELIVERED, FAILED = "pending", "delivered", "failed"
 KEEP: Final = 30 * DAY  # a delivery is shown

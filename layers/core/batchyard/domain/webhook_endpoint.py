@@ -13,14 +13,13 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+from batchyard.costs.budget import BUDGET_WARNING
 from batchyard.domain.batch import BatchError
 from batchyard.domain.numbers import DAY
 
 LONGEST_URL: Final = 2_048
 HTTPS_PORT: Final = 443
-NAME: Final = re.compile(
-    r"([a-z0-9_-]+\.)+[a-z0-9-]*[a-z][a-z0-9-]*\.?"
-)  # two labels or more, of which the last is no number
+NAME: Final = r"([a-z0-9_-]+\.)+[a-z0-9-]*[a-z][a-z0-9-]*\.?"  # two labels or more; the last is no number
 GLOBAL_UNICAST: Final = ipaddress.ip_network("2000::/3")  # the only part of IPv6 that is assigned
 # Ranges that hold IPv4 addresses or are not routed, and that some versions of Python call global.
 NOT_PUBLIC: Final = tuple(
@@ -30,9 +29,8 @@ NOT_PUBLIC: Final = tuple(
 
 
 # OpenAI's event types of batches. A batch of ours never expires: lines that expire at the provider are sent again.
-BUDGET_WARNING: Final = "budget.warning"  # ours
 EVENT_TYPES: Final = ("batch.completed", "batch.failed", "batch.cancelled", "batch.expired", BUDGET_WARNING)
-ENDPOINT_ID: Final = re.compile(r"we_[0-9a-f]{32}")
+ENDPOINT_ID: Final = r"we_[0-9a-f]{32}"
 MOST_ENDPOINTS: Final = 10  # of one tenant
 OVERLAP: Final = DAY  # an old secret may stay good
 SHOWN_OF_SECRET: Final = 4
@@ -136,7 +134,7 @@ def _maybe_public(host: str, *, bracketed: bool) -> bool:
     try:
         return public(host)
     except ValueError:  # a name
-        return not bracketed and bool(NAME.fullmatch(host))
+        return not bracketed and bool(re.fullmatch(NAME, host))
 
 
 def _wrong(what: str) -> BatchError:

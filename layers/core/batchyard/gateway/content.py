@@ -12,7 +12,7 @@ from batchyard.domain.batch import InputObject
 GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS  # zlib's number for gzip
 # Text packs to a fifth or a tenth. What cannot fit when it is packed is not read for nothing.
 MOST_READ: Final = 40_000_000  # bytes
-NO_WEIGHT: Final = re.compile(r"q=0(\.0{0,3})?")
+NO_WEIGHT: Final = r"q=0(\.0{0,3})?"
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +35,7 @@ def takes_gzip(accept_encoding: str | None) -> bool:
         name, _, weight = each.partition(";")
         weights[name.strip()] = weight.strip()
     weight = weights.get("gzip", weights.get("x-gzip", weights.get("*", "q=0")))
-    return not NO_WEIGHT.fullmatch(weight)
+    return not re.fullmatch(NO_WEIGHT, weight)
 
 
 def pack(data: bytes) -> bytes:

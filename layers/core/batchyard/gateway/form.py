@@ -1,13 +1,13 @@
 """The fields of a `multipart/form-data` body, in any order."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import NamedTuple
 
-from python_multipart import MultipartParser
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import parse_options_header
-
 from batchyard.domain.errors import ApiError
+
+# A parser of a header such as `form-data; name="file"`: the value, and its options.
+OptionsOf = Callable[[bytes], tuple[bytes, dict[bytes, bytes]]]
 
 
 class Field(NamedTuple):
@@ -25,17 +25,19 @@ class Field(NamedTuple):
 
 def parse(content_type: str | None, body: bytes) -> dict[str, Field]:
     """Split a form into its fields, by name; raises ApiError 415 for another kind of body, and 400 for a broken form."""
-    kind, options = parse_options_header(content_type or "")
+    from python_multipart import exceptions, multipart  # noqa: PLC0415 - few requests are forms, and each cold start would pay
+
+    kind, options = multipart.parse_options_header(content_type or "")
     if kind != b"multipart/form-data":
         raise ApiError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body must be multipart/form-data.", code="invalid_content_type"
         )
-    taker = _Taker()
+    taker = _Taker(multipart.parse_options_header)
     try:
-        parser = MultipartParser(options.get(b"boundary", b""), taker.handlers())  # type: ignore[arg-type]  # a TypedDict there
+        parser = multipart.MultipartParser(options.get(b"boundary", b""), taker.handlers())  # type: ignore[arg-type]  # a TypedDict there
         parser.write(body)
         parser.finalize()
-    except (FormParserError, ValueError) as error:
+    except (exceptions.FormParserError, ValueError) as error:
         raise ApiError(HTTPStatus.BAD_REQUEST, f"The multipart form could not be read: {error}") from error
     if not taker.ended:
         raise ApiError(HTTPStatus.BAD_REQUEST, "The multipart form breaks off before its last boundary.")
@@ -45,7 +47,8 @@ def parse(content_type: str | None, body: bytes) -> dict[str, Field]:
 class _Taker:
     """Collect what the parser finds."""
 
-    def __init__(self) -> None:
+    def __init__(self, options_of: OptionsOf) -> None:
+        self._options_of = options_of
         self.fields: dict[str, Field] = {}
         self.ended = False
         self._field, self._value, self._data = bytearray(), bytearray(), bytearray()
@@ -68,7 +71,7 @@ class _Taker:
 
     def _header(self) -> None:
         if self._field.lower() == b"content-disposition":
-            _, options = parse_options_header(bytes(self._value))
+            _, options = self._options_of(bytes(self._value))
             self._name = options.get(b"name", b"").decode("utf-8", "replace")
             filename = options.get(b"filename")
             self._filename = None if filename is None else filename.decode("utf-8", "replace")

@@ -24,7 +24,7 @@ NUL_WITHIN: Final = 4
 BOM: Final = b"\xef\xbb\xbf"
 # What parts the columns of a table, and how such a file is called.
 COLUMNS: Final = {b"\t": "a TSV file", b",": "a CSV file", b";": "a CSV file"}
-COLUMN_NAME: Final = re.compile(rb"[A-Za-z_][\w.-]*( [\w.-]+)*")
+COLUMN_NAME: Final = rb"[A-Za-z_][\w.-]*( [\w.-]+)*"
 ID_COLUMN: Final = b"custom_id"
 ROWS: Final = "Write each row as one JSON object on a line of its own, with custom_id, method, url and body."
 
@@ -97,7 +97,7 @@ def _other_text(start: bytes) -> BatchError | None:
     for mark, kind in COLUMNS.items():
         names = [name.strip(b'"') for name in first.split(mark)]
         rows = ID_COLUMN in names or second.count(mark) >= len(names) - 1
-        if len(names) > 1 and rows and all(map(COLUMN_NAME.fullmatch, names)):
+        if len(names) > 1 and rows and all(re.fullmatch(COLUMN_NAME, name) for name in names):
             return _no_lines(f"it is {kind}. {ROWS}")
     return None
 

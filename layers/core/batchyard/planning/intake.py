@@ -1,11 +1,10 @@
 """Make a batch of an object that was put into the inbox: one upload, one batch."""
 
-from difflib import get_close_matches
 from typing import Any, Final
 
 from batchyard.domain import nesting, object_keys
 from batchyard.domain.batch import BatchError, InputObject, window_seconds
-from batchyard.domain.errors import NotFound
+from batchyard.domain.errors import NotFound, meant
 from batchyard.observability import logger
 from batchyard.planning import new_batch, options, retry_upload
 from batchyard.services import Services
@@ -72,10 +71,10 @@ def _unlisted(services: Services, tenant: str) -> BatchError | None:
     listed = services.settings.listed_tenants
     if not listed or tenant in listed:
         return None
-    near = get_close_matches(tenant, listed, n=1)
-    meant = f" Did you mean '{near[0]}'?" if near else ""
+    near = meant(tenant, listed)
+    hint = f" Did you mean '{near}'?" if near else ""
     way = "Nothing was sent: upload the file again, to inbox/<tenant>/."
-    return BatchError("unknown_tenant", f"No tenant is named '{tenant[:SHOWN_TENANT]}'.{meant} {way}", "tenant")
+    return BatchError("unknown_tenant", f"No tenant is named '{tenant[:SHOWN_TENANT]}'.{hint} {way}", "tenant")
 
 
 def _metadata(metadata: dict[str, str]) -> tuple[dict[str, str] | None, BatchError | None]:

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any, Final
 
 from batchyard.acceptance import rules
 from batchyard.domain.batch import REFUSE, SKIP, BatchError
+from batchyard.domain.errors import meant
 from batchyard.domain.numbers import amount, in_digits
 
 MOST_PAIRS, LONGEST_KEY, LONGEST_VALUE = 16, 64, 512  # of OpenAI's metadata; keys and values in characters
@@ -22,8 +22,8 @@ OF_UPLOADS: Final = (*(name.replace("_", "-") for name in NAMES), "completion-wi
 # In difflib's ratio: one letter of `dry_run` may be wrong, and the unit of an amount may be missing or another one.
 CLOSE: Final = 0.8
 # What people write before a name: ours, and that of the header which carries user metadata.
-OURS: Final = re.compile(r"^(xamzmeta)?x?batchyard")
-PREFIX: Final = re.compile(r"^(xamzmeta)?(x?batchyard)?")
+OURS: Final = r"^(xamzmeta)?x?batchyard"
+PREFIX: Final = r"^(xamzmeta)?(x?batchyard)?"
 SHOWN_NAME: Final = 64  # characters of an unknown name that an error shows
 
 
@@ -49,11 +49,11 @@ def misspelled(names: Iterable[str], known: Iterable[str] = MEMBERS) -> BatchErr
     spellings = {_bare(name): name for name in known}
     for name in names:
         right = _own(name) in NAMES or name in spellings.values()
-        bare = PREFIX.sub("", _bare(name))
-        meant = [] if right else get_close_matches(bare, spellings, n=1, cutoff=CLOSE)
-        if meant or OURS.match(_bare(name)):
+        bare = re.sub(PREFIX, "", _bare(name))
+        near = None if right else meant(bare, spellings, CLOSE)
+        if near or re.match(OURS, _bare(name)):
             shown, listed = name[:SHOWN_NAME], ", ".join(spellings.values())
-            way = f"Did you mean '{spellings[meant[0]]}'?" if meant else f"There are: {listed}."
+            way = f"Did you mean '{spellings[near]}'?" if near else f"There are: {listed}."
             return BatchError("unknown_parameter", f"Unknown parameter: '{shown}'. {way}", shown)
     return None
 

@@ -10,7 +10,6 @@ from typing import Final
 
 import msgspec
 
-from batchyard.acceptance.verdict import NOT_ACCEPTED
 from batchyard.adapters.bucket import Bucket
 from batchyard.domain import object_keys, outcomes
 from batchyard.domain.batch import (
@@ -33,7 +32,7 @@ from batchyard.services import Services
 LONGEST_ANSWER: Final = 512 * 1024 * 1024
 # The codes of the errors that are sent again; of any other class, all are.
 CODES: Final = {
-    RETRY_CANCELLED: frozenset({"batch_cancelled", "batch_expired"}), RETRY_NOT_ACCEPTED: frozenset({NOT_ACCEPTED}),
+    RETRY_CANCELLED: frozenset({"batch_cancelled", "batch_expired"}), RETRY_NOT_ACCEPTED: frozenset({outcomes.NOT_ACCEPTED}),
 }  # fmt: skip
 COPIED: Final = "parent-"
 

@@ -7,6 +7,7 @@ from batchyard.domain import nesting, statuses
 from batchyard.domain.batch import RETRY_ALL, RETRY_ERRORS, RETRY_LINES, Batch, BatchError
 from batchyard.observability import logger
 from batchyard.planning import new_batch, options
+from batchyard.planning.taken_over import history
 from batchyard.services import Services
 
 LONGEST_BODY: Final = 16_384  # bytes of a merge patch; it stands in the record of the batch and in its events
@@ -77,12 +78,6 @@ def build(services: Services, batch_id: str, parent: Batch, asked: Mapping[str, 
     window = members.pop("completion_window", parent.completion_window)
     given = {**usual, **options.of_body(asked), **members, **own}
     return new_batch.build(services, batch_id, parent.tenant, parent.input, window, **given)
-
-
-def history(batch: Batch) -> list[tuple[str, int]]:
-    """Tell how many answers with success of a batch are whose; the eldest batch comes first."""
-    own = batch.counts.completed - batch.taken_over
-    return [*batch.history, (batch.batch_id, own)] if own > 0 else batch.history
 
 
 def make(services: Services, look: Callable[[], tuple[Batch, Batch | None]]) -> Batch | None:

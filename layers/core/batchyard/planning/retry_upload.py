@@ -10,7 +10,7 @@ from batchyard.planning import retry
 from batchyard.planning.options import RETRY, RETRY_BODY, RETRY_LINES, RETRY_OF
 from batchyard.services import Services
 
-BATCH_ID: Final = re.compile(r"batch_[0-9a-f]{32}")
+BATCH_ID: Final = r"batch_[0-9a-f]{32}"
 SHOWN: Final = 64  # characters of an id
 
 
@@ -82,7 +82,7 @@ def _check(upload: Batch, metadata: Mapping[str, str], asked: Mapping[str, Any])
 
 def _parent(services: Services, tenant: str, batch_id: str, asked: Mapping[str, Any]) -> Batch:
     """Read the batch that is to be retried, which must be the tenant's own; raises _Refused if it cannot be."""
-    parent = services.batch_store.find_batch(batch_id) if BATCH_ID.fullmatch(batch_id) else None
+    parent = services.batch_store.find_batch(batch_id) if re.fullmatch(BATCH_ID, batch_id) else None
     if parent is None or parent.tenant != tenant:
         raise _Refused(f"No batch found with id '{batch_id[:SHOWN]}'.", "retry_of", "not_found")
     if not parent.ended:

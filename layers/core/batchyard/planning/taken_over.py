@@ -12,7 +12,7 @@ from batchyard.adapters import checksums
 from batchyard.adapters.bucket import Bucket
 from batchyard.adapters.object_writer import LARGEST_COPY, PART
 from batchyard.domain import object_keys
-from batchyard.domain.batch import InputObject
+from batchyard.domain.batch import Batch, InputObject
 from batchyard.lines.merging import Stretch
 from batchyard.lines.runs import Run, write_index
 from batchyard.planning.progress import RetryProgress, TakenRun
@@ -66,6 +66,12 @@ class TakenOver:
         self._progress.taken_runs.append(TakenRun(positions[0], positions[-1], count, self._start, size, crc32))
         self._positions, self._sizes = self._positions[count:], self._sizes[count:]
         self._start, self._since = self._start + size, 0
+
+
+def history(batch: Batch) -> list[tuple[str, int]]:
+    """Tell how many answers with success of a batch are whose; the eldest batch comes first."""
+    own = batch.counts.completed - batch.taken_over
+    return [*batch.history, (batch.batch_id, own)] if own > 0 else batch.history
 
 
 class Taken(NamedTuple):

@@ -11,8 +11,8 @@ from batchyard.costs.usage import Usage
 from batchyard.domain.attempt import Attempt
 from batchyard.domain.batch import Batch
 from batchyard.domain.shard import Shard
-from batchyard.planning.retry import history
 from batchyard.planning.summary import Summary
+from batchyard.planning.taken_over import history
 from batchyard.results.join import Result, Tally
 
 FAULTS: Final = ("strays", "mended", "empty", "never_came")

@@ -9,7 +9,7 @@ from batchyard.acceptance import rules, schemas, verdict
 from batchyard.acceptance.rules import Accept
 from batchyard.domain import object_keys
 from batchyard.domain.errors import NotFound
-from batchyard.domain.outcomes import count_code
+from batchyard.domain.outcomes import NOT_ACCEPTED, count_code
 from batchyard.domain.policy import Outcome
 from batchyard.lines.blocks import blocks
 from batchyard.lines.byte_ranges import ByteRanges
@@ -70,7 +70,7 @@ class AttemptOutcome:
             why = self._why_not(accept, index, next(requests))
             if why is not None:
                 found[index] = why
-                self.answers.reject(index, verdict.NOT_ACCEPTED)
+                self.answers.reject(index, NOT_ACCEPTED)
         if self._unusable:
             logger.warning("schemas cannot be followed", batch_id=turn.shard.batch_id, answers=self._unusable)
         return found

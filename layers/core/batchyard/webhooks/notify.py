@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from batchyard.costs.budget import BUDGET_WARNING
 from batchyard.domain import webhook_delivery
 from batchyard.domain.statuses import STAMPS
 from batchyard.domain.webhook_delivery import DeliveryRequest, WebhookEvent
-from batchyard.domain.webhook_endpoint import BUDGET_WARNING
 from batchyard.observability import logger
 from batchyard.services import Services
 from batchyard.webhooks import by_input
