@@ -99,9 +99,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     owned_by_request: str | None = None
     on_invalid: str = REFUSE
     dry_run: bool = False
-    #: The name of the provider that all its lines go to; None where the lines decide.
+    #: The provider that all its lines go to, None where the lines decide; and those that it has shards for.
     provider: str | None = None
-    #: The names of the providers that it has shards for.
     providers: list[str] = []
     #: US dollars, as text: the table holds whole numbers only.
     max_cost_usd: str | None = None
