@@ -106,11 +106,11 @@ def _client(secret: str) -> Any:  # noqa: ANN401 - boto3's own
 
 
 def _description() -> str:
-    if text := os.environ.get(VARIABLE):
-        return text
-    if sys.stdin.isatty():
+    if named := os.environ.get(VARIABLE):
+        return named
+    if sys.stdin.isatty() or not (text := sys.stdin.read()).strip():
         raise ParameterError(f"Name the description of the providers: make providers {VARIABLE}=providers.json")
-    return sys.stdin.read()
+    return text
 
 
 def _asked(found: list[Entry], known: Mapping[str, str]) -> dict[str, str]:

@@ -20,6 +20,9 @@ Parts = Iterator[tuple[str, Usage, Cost]]
 GROUPS: Final[dict[str, Callable[[Bill], Parts]]] = {
     "day": lambda bill: iter([(bill.day, _used(bill), _paid(bill))]),
     "model": lambda bill: ((model, usage, bill.cost.get(model, Cost())) for model, usage in bill.usage.items()),
+    "provider": lambda bill: (
+        (name, used, bill.provider_cost.get(name, Cost())) for name, used in bill.provider_usage.items()
+    ),
     "batch": lambda bill: iter([(bill.batch_id, _used(bill), _paid(bill))]),
 }
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CODE: Final = "budget_exceeded"
 SETTLED_AFTER: Final = 5 * DAY  # a batch that drains is billed two days late, and the sweep may be late, too
-SEVERAL: Final = "several"  # models of a batch that has not ended
+SEVERAL: Final = "several"  # models, or providers, of a batch that has not ended
 REMEDY: Final = "Have the operator raise the budget (make budget)"
 HELD_BACK: Final = BatchError(
     CODE,
@@ -109,7 +109,11 @@ def this_month(services: Services, tenant: str, unended: Mapping[str, Spent] | N
 def _so_far(batch: Batch, today: str) -> Bill:
     model, done = batch.model or SEVERAL, batch.counts.completed + batch.counts.failed
     used = {model: batch.usage} if batch.usage else {}
-    return Bill(day=today, batch_id=batch.batch_id, lines=done, usage=used, cost={model: batch.cost})
+    provider = batch.providers[0] if len(batch.providers) == 1 else SEVERAL
+    return Bill(
+        day=today, batch_id=batch.batch_id, lines=done, usage=used, cost={model: batch.cost},
+        provider_usage={provider: batch.usage} if batch.usage else {}, provider_cost={provider: batch.cost},
+    )  # fmt: skip
 
 
 def why_refused(month: Month | None) -> BatchError | None:

@@ -21,6 +21,9 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
     #: What each model used and cost.
     usage: dict[str, Usage]
     cost: dict[str, Cost]
+    #: What was used and paid at each provider, by its name.
+    provider_usage: dict[str, Usage] = {}
+    provider_cost: dict[str, Cost] = {}
 
     @property
     def amount(self) -> int:

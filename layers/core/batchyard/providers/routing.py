@@ -18,7 +18,12 @@ def choose(entries: Iterable[Entry], url: str, model: str, wanted: str | None = 
 
 def takes(entry: Entry, url: str, model: str) -> bool:
     """Tell whether a provider gets lines of this url and model."""
-    return _matches(entry.urls, url) and _matches(entry.models, model)
+    return _matches(entry.urls, url) and takes_model(entry, model)
+
+
+def takes_model(entry: Entry, model: str) -> bool:
+    """Tell whether a provider gets lines of this model, at some url."""
+    return _matches(entry.models, model)
 
 
 def no_provider(entries: Iterable[Entry], url: str, model: str, wanted: str | None = None) -> BatchError:

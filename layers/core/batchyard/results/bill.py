@@ -40,6 +40,9 @@ def shape(services: Services, batch: Batch, shards: list[Shard]) -> dict[str, An
             }
             for model in shown
         },
+        "by_provider": {
+            name: {**cost.shape(), **_tokens(usage)} for name, (usage, cost) in _by_provider(shards).items()
+        },
         "basis": _one(list(basis.values())),
         "priced_at": price_list().at,
         "estimate_usd": estimate,
@@ -57,24 +60,40 @@ def keep(services: Services, batch: Batch, shards: list[Shard], lines: int) -> N
     for model, (usage, cost) in of_model.items():
         name = model[:SHOWN_NAME]
         used[name], paid[name] = used.get(name, Usage()) + usage, paid.get(name, Cost()) + cost
-    bill = Bill(day=day, batch_id=batch.batch_id, lines=lines, usage=used, cost=paid)
+    there = _by_provider(shards)
+    bill = Bill(
+        day=day, batch_id=batch.batch_id, lines=lines, usage=used, cost=paid,
+        provider_usage={name: usage for name, (usage, _) in there.items()},
+        provider_cost={name: cost for name, (_, cost) in there.items()},
+    )  # fmt: skip
     services.quota_store.keep_bill(batch.tenant, bill, now + KEPT)
 
 
-def publish_spent(shards: list[Shard]) -> None:
+def publish_spent(services: Services, shards: list[Shard]) -> None:
     """Publish what a batch cost and used, as metrics; only whoever ended the batch calls this, so that nothing counts twice.
 
-    A worker that dies after it ended the batch leaves its metrics out. The bill is the truth.
+    A stack with several providers has these metrics by provider, too. A worker that dies after it ended the batch leaves its
+    metrics out. The bill is the truth.
     """
     cost, usage = sum((shard.cost for shard in shards), Cost()), sum((shard.usage for shard in shards), Usage())
     if usage != Usage():
-        publish(
-            {
-                "DollarsSpent": dollars(cost.amount),
-                "InputTokens": usage.input_tokens,
-                "OutputTokens": usage.output_tokens,
-            }
-        )
+        publish(_spent(usage, cost))
+        for name, (used, paid) in _by_provider(shards).items() if len(services.accounts) > 1 else ():
+            publish(_spent(used, paid), Provider=name)
+
+
+def _spent(usage: Usage, cost: Cost) -> dict[str, int | float]:
+    return {
+        "DollarsSpent": dollars(cost.amount), "InputTokens": usage.input_tokens, "OutputTokens": usage.output_tokens,
+    }  # fmt: skip
+
+
+def _by_provider(shards: list[Shard]) -> dict[str, tuple[Usage, Cost]]:
+    sums: dict[str, tuple[Usage, Cost]] = {}
+    for shard in sorted(shards, key=lambda each: each.provider):
+        usage, cost = sums.get(shard.provider, (Usage(), Cost()))
+        sums[shard.provider] = usage + shard.usage, cost + shard.cost
+    return sums
 
 
 def _by_model(shards: list[Shard]) -> dict[str, tuple[Usage, Cost]]:
