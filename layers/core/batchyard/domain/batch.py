@@ -112,10 +112,9 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     preflight: str | None = None
     counts: Counts = Counts()
     usage: Usage | None = None
-    cost: Cost = Cost()  # of the tokens of `usage`
-    expected: int = (
-        0  # what stands at the provider is estimated to cost beyond `cost`, in parts of 1 / PER_DOLLAR dollars
-    )
+    #: What the tokens of `usage` cost; and what stands at the provider is estimated to cost beyond, in 1 / PER_DOLLAR dollars.
+    cost: Cost = Cost()
+    expected: int = 0
     #: The whole `cost` that the report shows, as JSON text; None until the batch ends.
     priced: str | None = None
     #: The batch that this one retries, and which of its lines; None if it retries none.
