@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from .cells import JSON
+from .cells import DECODE, JSON
 from .recipe import CHAT, EMBEDDINGS, RESPONSES, Recipe
 from .schema import Field
 
@@ -79,7 +79,7 @@ class Reader:
         if self._output is None:
             return (found,), None
         try:
-            members = msgspec.json.decode(str(found))
+            members = DECODE(str(found))
         except (msgspec.MsgspecError, RecursionError):
             return nothing, f"the answer is no JSON: {found}"
         if not isinstance(members, dict):
