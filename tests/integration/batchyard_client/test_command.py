@@ -291,6 +291,7 @@ def test_a_row_that_was_not_asked_has_its_place_among_the_answers() -> None:
         (rows[0], None, "skipped"), (rows[1], "answer to row-2", None), (rows[2], None, "skipped"),
         (rows[3], "answer to row-4", None), (rows[4], None, "skipped"),
     ]  # fmt: skip
+    assert str(answers[2].error) == "Row 3 was not asked, because its column 'text' is null. (skipped)"
 
 
 def test_a_handle_is_taken_up_by_its_id_and_knows_its_rows() -> None:

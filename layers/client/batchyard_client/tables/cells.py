@@ -106,9 +106,18 @@ def cell_text(value: object) -> str:
     return _json(value)
 
 
+def without_durations(value: object) -> object:
+    """Return a value with the durations in it as text, as a cell has them; JSON has no type for them."""
+    if isinstance(value, timedelta):
+        return str(value)
+    if type(value) is dict:
+        return {name: without_durations(each) for name, each in value.items()}
+    return [without_durations(each) for each in value] if type(value) is list else value
+
+
 def _json(value: object) -> str:
     """Write nested values as compact JSON, and the numbers and texts of other packages as their plain selves."""
-    text = JSON.encode(value).decode()
+    text = JSON.encode(without_durations(value)).decode()
     return str(msgspec.json.decode(text)) if text.startswith('"') else text
 
 

@@ -26,13 +26,14 @@ def requests(table: Table, recipe: Recipe) -> Iterator[bytes]:
     return _lines(table, recipe)
 
 
-def skips(table: Table, recipe: Recipe, block: Block) -> Sequence[bool]:
-    """Tell for each row of a block whether `requests` leaves it out."""
+def skips(table: Table, recipe: Recipe, block: Block) -> Sequence[str | None]:
+    """Name for each row of a block that `requests` leaves out the first column that is null."""
     if recipe.nulls != "skip":
-        return [False] * block.count
+        return [None] * block.count
     empty = {name: _is_empty_null(table, recipe, name) for name in recipe.columns}
     columns = [[_is_null(cell, empty=empty[name]) for cell in block.column(name)] for name in recipe.columns]
-    return [any(row) for row in zip(*columns, strict=True)]
+    named = [zip(recipe.columns, row, strict=True) for row in zip(*columns, strict=True)]
+    return [next((name for name, is_null in row if is_null), None) for row in named]
 
 
 def _is_null(value: object, *, empty: bool) -> bool:
