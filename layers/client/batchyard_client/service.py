@@ -186,6 +186,10 @@ class Service:
         headers = {"Idempotency-Key": key}
         return _view(self.client.ask("POST", f"{_of(batch_id)}/retry", body=body, headers=headers).data)
 
+    def lines(self, batch_id: str, query: Mapping[str, str]) -> dict[str, Any]:
+        """Return some lines of a batch, each with its request and its result."""
+        return _object(self.client.ask("GET", f"{_of(batch_id)}/lines", query=query).data)
+
     def usage(self, query: Mapping[str, str]) -> dict[str, Any]:
         """Return what was used and paid."""
         self.need_batchyard("tell what was used")

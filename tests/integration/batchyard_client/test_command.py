@@ -223,6 +223,36 @@ def test_a_report_is_json_or_one_page_with_requests_beside_their_answers(
     assert "Say text 3" in text
     assert "answer to row-4" in text
     assert "http-equiv" in text
+    capsys.readouterr()
+    assert main(["report", books.paid[0], "--json"]) == 0
+    out = capsys.readouterr().out
+    assert (out.count("\n"), json.loads(out)["output"]["lines"]) == (1, ROWS)
+    assert main(["report", books.paid[0], "--html", "--json", "--out", "page.html"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"batch_id": books.paid[0], "out": "page.html"}
+
+
+def test_a_report_reads_a_sample_and_no_results(books: Books) -> None:
+    books.failing = {"row-3333", "row-4000"}
+    assert main(["submit", table(rows=5_000), *PROMPT, "--quiet"]) == 0
+    asked: list[str] = []
+    books.watch = lambda when, name: asked.append(name) if when == "after" else None
+    assert main(["report", books.paid[0], "--quiet"]) == 0
+    assert main(["report", books.paid[0], "--html", "--out", "page.html", "--quiet"]) == 0
+    assert books.ranges == []
+    assert sum(name.endswith("/lines") for name in asked) <= 15
+    text = Path("page.html").read_text()
+    for words in ("Say text 3332", "too long", "Say text 4500", "200 of 5,000 lines"):
+        assert words in text
+
+
+def test_a_report_of_an_old_batch_reads_the_beginnings_of_its_results(books: Books) -> None:
+    books.failing = {"row-2"}
+    assert main(["submit", table(), *PROMPT, "--quiet"]) == 0
+    books.lines_kept = False
+    assert main(["report", books.paid[0], "--html", "--out", "page.html", "--quiet"]) == 0
+    text = Path("page.html").read_text()
+    assert "answer to row-7" in text
+    assert "The request is not at hand." in text
 
 
 def test_a_file_that_has_expired_before_its_batch_was_made_is_sent_again(books: Books) -> None:

@@ -54,7 +54,7 @@ def submit(source: str, asked: Mapping[str, Any]) -> int:
     with front.words():
         record = Sending(front, made, options_of(asked)).run()
     if asked["as_json"]:
-        _print({"batch_id": record.batch_id, "rows": record.lines, "estimated_usd": record.estimate_usd})
+        printed({"batch_id": record.batch_id, "rows": record.lines, "estimated_usd": record.estimate_usd})
     else:
         click.echo(record.batch_id)
         front.screen.say(f"It runs. To have its answers: batchyard fetch {record.batch_id} --out {usual_out(made)}")
@@ -67,7 +67,7 @@ def estimate(source: str, asked: Mapping[str, Any]) -> int:
     with front.words():
         view = Sending(front, made, options_of(asked)).estimate()
     if asked["as_json"]:
-        _print({"rows": view.counts.total, **(view.preflight or {})})
+        printed({"rows": view.counts.total, **(view.preflight or {})})
     elif asked["quiet"]:
         click.echo(estimate_words(view))
     return ALL_GOOD
@@ -96,7 +96,7 @@ def listed(limit: int, asked: Mapping[str, Any]) -> int:
     with front.words():
         views = [view for view, _ in zip(front.service.batches(), range(limit), strict=False)]
     if asked["as_json"]:
-        _print([status_rows(view) for view in views])
+        printed([status_rows(view) for view in views])
     else:
         _table([_row(view) for view in views], ("batch", "status", "rows", "failed", "$", "made (UTC)"))
     return ALL_GOOD
@@ -142,7 +142,7 @@ def retry(batch_id: str, out: str | None, asked: Mapping[str, Any]) -> int:
     made = Job(front, batch_id).retry(given, secrets.token_hex(8) if asked["new"] else "")
     if out is None:
         if asked["as_json"]:
-            _print({"batch_id": made.id, "retry_of": batch_id})
+            printed({"batch_id": made.id, "retry_of": batch_id})
         else:
             click.echo(made.id)
         return ALL_GOOD
@@ -156,7 +156,7 @@ def usage(query: Mapping[str, str | None], asked: Mapping[str, Any]) -> int:
     with front.words():
         found = front.service.usage({name: value for name, value in query.items() if value})
     if asked["as_json"]:
-        _print(found)
+        printed(found)
         return ALL_GOOD
     by = str(query["group_by"])
     parts = [(each.get(by, ""), each) for each in found["data"]] + [("total", found["total"])]
@@ -182,7 +182,7 @@ def _through(front: Front, batch_id: str, made: Input | None, out: str, asked: M
     view = watched_to_its_end(front, batch_id)
     told = deliver(front, view, made, out)
     if asked["as_json"]:
-        _print(msgspec.to_builtins(told))
+        printed(msgspec.to_builtins(told))
     front.screen.say(delivered_words(told))
     return _status(told)
 
@@ -204,7 +204,7 @@ def watched_to_its_end(front: Front, batch_id: str) -> View:
 def _shown(view: View, asked: Mapping[str, Any], *, ended: bool = True) -> int:
     """Print a batch, and return the status that its end asks for."""
     if asked["as_json"]:
-        _print(status_rows(view))
+        printed(status_rows(view))
     else:
         counts = view.counts
         click.echo(
@@ -236,5 +236,6 @@ def _table(rows: Iterable[tuple[str, ...]], head: tuple[str, ...]) -> None:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
-def _print(value: object) -> None:
+def printed(value: object) -> None:
+    """Print one JSON object, on one line."""
     sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
