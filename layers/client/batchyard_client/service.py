@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -145,12 +146,8 @@ class Service:
 
     def find(self, key: str) -> View | None:
         """Return the newest batch with this mark in its metadata, among the newest batches."""
-        for at, batch in enumerate(self.batches()):
-            if (batch.metadata or {}).get(MARK) == key:
-                return batch
-            if at >= LOOKED_BACK:
-                break
-        return None
+        newest = (batch for batch in self.batches() if not batch.dry_run)  # of which each batch may have made one
+        return next((each for each in islice(newest, LOOKED_BACK) if (each.metadata or {}).get(MARK) == key), None)
 
     def retrieve(self, batch_id: str) -> View:
         """Read a batch."""

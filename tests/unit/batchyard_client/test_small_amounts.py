@@ -7,7 +7,7 @@ import pytest
 from batchyard.costs.cost import EXACT_DIGITS, Price, cost_of
 from batchyard.costs.usage import Usage
 from batchyard_client.answers import rates_of
-from batchyard_client.command.words import usd_words
+from batchyard_client.screen import usd_words
 
 
 def test_the_price_of_a_token_is_found_again_in_a_small_batch() -> None:

@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-import click
 import msgspec
 
 from batch_client import APIStatusError, NotFoundError
 from batchyard_client.errors import ALL_GOOD, Refused
 from batchyard_client.front import Front
+from batchyard_client.home import naming
 from batchyard_client.html_report import Pair, page
 from batchyard_client.service import View
 
-from .doing import printed, watched_to_its_end
+from .doing import watched_to_its_end
+from .looking import printed, put
 from .options import front_of
 
 STRETCHES, STRETCH = 10, 20  # lines, from all parts of a batch
@@ -34,12 +35,13 @@ def report(batch_id: str, out: str | None, *, html: bool, asked: Mapping[str, An
         data = _report(front, view)
         found = msgspec.json.decode(data)
         if not html:
-            printed(found) if asked["as_json"] else click.echo(data)
+            printed(found) if asked["as_json"] else put(data.decode())
             return ALL_GOOD
         target = Path(out or f"{batch_id}.html")
         total = (found.get("input") or {}).get("lines") or view.counts.total
         shown = page(found, _pairs(front, view, total), total=total)
-        target.write_text(shown, encoding="utf-8")
+        with naming(target):
+            target.write_text(shown, encoding="utf-8")
     if asked["as_json"]:
         printed({"batch_id": batch_id, "out": str(target)})
     front.screen.say(f"The page is {target}; a browser shows it without a network.")
