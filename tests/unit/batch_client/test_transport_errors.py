@@ -1,3 +1,5 @@
+import http.client
+import socket
 import ssl
 
 import pytest
@@ -42,6 +44,28 @@ def test_a_connection_error_says_whether_anything_was_sent_and_whether_to_retry(
     found = translate(error, "service.test")
     assert isinstance(found, APIConnectionError)
     assert (type(found), found.sent, found.retryable) == (kind, sent, retryable)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (refused(), "nothing answers at that address"),
+        (proxy_refused(), "the proxy does not let the call pass"),
+        (requests.ConnectionError(urllib3.exceptions.ProtocolError("Aborted", http.client.RemoteDisconnected("Remote end"))),
+         "the connection was closed"),
+        (requests.ConnectionError(urllib3.exceptions.MaxRetryError(
+            POOL, "/", urllib3.exceptions.NameResolutionError("service.test", POOL, socket.gaierror("secret")))),  # type: ignore[arg-type]
+         "the name of the host is not known"),
+        (CERTIFICATE, "its certificate is not trusted"),
+        (HANDSHAKE, "no secure connection came about"),
+        (requests.ReadTimeout(), "it took too long"),
+        (requests.exceptions.ChunkedEncodingError(urllib3.exceptions.IncompleteRead(1, 2)), "the answer broke off"),
+        (OSError("secret"), "the connection broke"),
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_what_happened_is_said_in_words_and_not_by_a_class_of_python(error: Exception, words: str) -> None:
+    assert str(translate(error, "service.test")) == f"No whole answer from service.test: {words}"
 
 
 @pytest.mark.parametrize(
