@@ -30,14 +30,18 @@ _NEVER_CONNECTED = (
 
 #: What happened, by the class of the innermost reason: the first that fits.
 _WORDS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
-    ((urllib3.exceptions.NameResolutionError, socket.gaierror), "the name of the host is not known"),
+    ((urllib3.exceptions.NameResolutionError, socket.gaierror), "there is no such host"),
     ((ssl.SSLCertVerificationError,), "its certificate is not trusted"),
     ((urllib3.exceptions.ProxyError, requests.exceptions.ProxyError), "the proxy does not let the call pass"),
-    ((urllib3.exceptions.NewConnectionError, ConnectionRefusedError), "nothing answers at that address"),
-    (_TIMEOUTS, "it took too long"),
-    ((ConnectionResetError, BrokenPipeError, http.client.RemoteDisconnected), "the connection was closed"),
+    ((urllib3.exceptions.NewConnectionError, ConnectionRefusedError), "the connection is refused"),
+    ((requests.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError), "connecting takes too long"),
+    (_TIMEOUTS, "it takes the connection and does not answer"),
+    (
+        (ConnectionResetError, BrokenPipeError, http.client.RemoteDisconnected),
+        "it closes the connection without an answer",
+    ),
     ((urllib3.exceptions.IncompleteRead, http.client.IncompleteRead), "the answer broke off"),
-    ((ssl.SSLError, urllib3.exceptions.SSLError), "no secure connection came about"),
+    ((ssl.SSLError, urllib3.exceptions.SSLError), "it speaks no TLS"),
     (_GARBLED, "its packing or a header is damaged"),
     ((OSError, urllib3.exceptions.HTTPError), "the connection broke"),
 )

@@ -193,15 +193,14 @@ class Service:
         return _object(self.client.ask("GET", "/usage", query=query).data)
 
     def _create_elsewhere(self, key: str, body: Mapping[str, Any], creating_at: int | None) -> View:
-        """Create a provider batch, after a look for the one that an earlier command may have created."""
-        if creating_at is not None:
+        """Create a provider batch, after a look for the one that an earlier command, or another machine, may have created."""
+        found = self.find(key)
+        left = 0.0 if creating_at is None else creating_at + IN_FLIGHT - time.time()
+        if found is None and left > 0:
+            self._sleep(left)
             found = self.find(key)
-            left = creating_at + IN_FLIGHT - time.time()
-            if found is None and left > 0:
-                self._sleep(left)
-                found = self.find(key)
-            if found is not None:
-                return found
+        if found is not None:
+            return found
         try:
             return _view_of(self.client.create_batch(**body))
         except CreateOutcomeUnknown:

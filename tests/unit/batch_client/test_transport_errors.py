@@ -49,16 +49,17 @@ def test_a_connection_error_says_whether_anything_was_sent_and_whether_to_retry(
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (refused(), "nothing answers at that address"),
+        (refused(), "the connection is refused"),
         (proxy_refused(), "the proxy does not let the call pass"),
         (requests.ConnectionError(urllib3.exceptions.ProtocolError("Aborted", http.client.RemoteDisconnected("Remote end"))),
-         "the connection was closed"),
+         "it closes the connection without an answer"),
         (requests.ConnectionError(urllib3.exceptions.MaxRetryError(
             POOL, "/", urllib3.exceptions.NameResolutionError("service.test", POOL, socket.gaierror("secret")))),  # type: ignore[arg-type]
-         "the name of the host is not known"),
+         "there is no such host"),
         (CERTIFICATE, "its certificate is not trusted"),
-        (HANDSHAKE, "no secure connection came about"),
-        (requests.ReadTimeout(), "it took too long"),
+        (HANDSHAKE, "it speaks no TLS"),
+        (requests.ReadTimeout(), "it takes the connection and does not answer"),
+        (requests.ConnectTimeout(), "connecting takes too long"),
         (requests.exceptions.ChunkedEncodingError(urllib3.exceptions.IncompleteRead(1, 2)), "the answer broke off"),
         (OSError("secret"), "the connection broke"),
     ],
