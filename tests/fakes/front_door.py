@@ -37,6 +37,9 @@ class Books:
         self.links = 0
         #: Called before and after each request is carried out, with a name such as "POST /v1/batches".
         self.watch: Callable[[str, str], None] = lambda _when, _name: None
+        #: What a dry run finds, where a test says so, and the bad lines.
+        self.preflight: dict[str, Any] = {}
+        self.faults: list[dict[str, Any]] = []
         #: Whether single lines can be looked at; after some days they cannot.
         self.lines_kept = True
         #: How many of the next requests are hung up on before anything is done.
@@ -149,7 +152,8 @@ class Books:
         batch["request_counts"] = {"total": len(lines), "completed": len(good), "failed": len(bad)}
         batch["status"] = "completed"
         if batch["dry_run"]:
-            batch["preflight"] = {"lines": len(lines), "estimated_usd": 0.5}
+            batch["preflight"] = self.preflight or {"lines": len(lines), "estimated_usd": 0.5}
+            batch["errors"] = {"data": self.faults} if self.faults else None
             return
         batch["cost"] = {"usd": 0.25, "by_model": {"m": {"usd": 0.25, "input_usd": 0.05, "output_usd": 0.2,
                                                           "input_tokens": 50, "output_tokens": 100}}}  # fmt: skip
@@ -249,6 +253,8 @@ class _Door(BaseHTTPRequestHandler):
                 return 200, {"object": "list", "data": [*books.batches.values()][::-1], "has_more": False}
             case "GET", ["batches", batch_id]:
                 return books.look(batch_id)
+            case "POST", ["batches", batch_id, "cancel" | "resume"] if batch_id in books.batches:
+                return 200, books.batches[batch_id]
             case "GET", ["batches", batch_id, "lines"] if books.lines_kept and batch_id in books.reports:
                 return 200, books.lines(books.batches[batch_id], query)
             case "GET", ["batches", batch_id, "report"] if batch_id in books.reports:
