@@ -20,7 +20,7 @@ from .front import Front
 from .home import naming
 from .inputs import Input, check_plain, is_folder
 from .job_record import JobRecord
-from .ordering import by_rows, ids_of, in_order
+from .ordering import bad_lines, by_rows, ids_of, in_order
 from .service import View
 
 GZIP: Final = b"\x1f\x8b"  # with which a packed file begins
@@ -33,7 +33,7 @@ class Delivered(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     rows: int
     succeeded: int
-    #: Rows without a good answer; each is of one of the three kinds below, or the provider failed it and has no retry.
+    #: Rows without a good answer; each is of one of the kinds below, or the provider failed it and has no retry.
     failed: int
     #: Rows that `batchyard retry` sends again.
     retryable: int
@@ -41,6 +41,8 @@ class Delivered(msgspec.Struct, frozen=True, kw_only=True):
     skipped: int
     #: Rows whose answer is not what was asked for: a refusal, or what does not fit the schema.
     unfit: int
+    #: Bad lines of the input, which `--on-invalid skip` left out.
+    bad: int
     usd: float | None
     usage: dict[str, Any] | None
     #: Where the results are.
@@ -222,11 +224,11 @@ def price_of(view: View) -> Any:  # noqa: ANN401 - tables.Price, or None
 
 def _told(front: Front, view: View, results: Results, out: str, *, skipped: int = 0, unfit: int = 0) -> Delivered:
     """Say what came of a batch: the lines of its files, of which some answers may not fit, and rows without a line."""
-    answers, errors = _count(results.output), _count(results.errors)
+    answers, errors, bad = _count(results.output), _count(results.errors), bad_lines(results.errors)
     return Delivered(
         batch_id=view.id, status=view.status, rows=answers + errors + skipped, succeeded=answers - unfit,
-        failed=errors + skipped + unfit, retryable=errors if front.service.is_batchyard else 0, skipped=skipped, unfit=unfit,
-        usd=view.usd, usage=view.usage, out=out,
+        failed=errors + skipped + unfit, retryable=errors - bad if front.service.is_batchyard else 0,
+        skipped=skipped, unfit=unfit, bad=bad, usd=view.usd, usage=view.usage, out=out,
     )  # fmt: skip
 
 

@@ -72,7 +72,7 @@ def test_machines_read_one_object(capsys: pytest.CaptureFixture[str], books: Boo
     assert main(["run", table(), *PROMPT, "--json", "--out", "a.csv"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert told == {"batch_id": books.paid[0], "status": "completed", "rows": 7, "succeeded": 6, "failed": 1, "retryable": 1,
-                    "skipped": 0, "unfit": 0, "usd": 0.25, "usage": None, "out": "a.csv"}  # fmt: skip
+                    "skipped": 0, "unfit": 0, "bad": 0, "usd": 0.25, "usage": None, "out": "a.csv"}  # fmt: skip
 
 
 def test_quiet_tells_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -286,3 +286,19 @@ def test_a_table_that_changes_is_told_as_an_error_of_the_front(books: Books) -> 
     with pytest.raises(by.FrontError, match="has changed since it was first read"):
         list(answers)
     assert len(books.paid) == 1
+
+
+def test_of_bad_lines_that_were_left_out_no_retry_is_promised(books: Books, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["submit", requests(), "--on-invalid", "skip", "--quiet"]) == 0
+    books.failing = {"r2"}
+    assert main(["watch", books.paid[0], "--quiet"]) == 1
+    batch = books.batches[books.paid[0]]
+    error = {"code": "invalid_json_line", "message": "no JSON", "line": 8}
+    books.contents[batch["error_file_id"]] += (
+        json.dumps({"custom_id": None, "response": None, "error": error}).encode() + b"\n"
+    )
+    books.reports[books.paid[0]] = {}
+    assert main(["fetch", books.paid[0], "--out", "out/"]) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert f"To send what failed again (1 row): batchyard retry {books.paid[0]}" in said
+    assert "1 bad line left out, as errors.jsonl says: mend the input to send them." in said

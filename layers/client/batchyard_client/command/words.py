@@ -45,7 +45,7 @@ def delivered_words(told: Delivered) -> str:
 
 def _next_steps(told: Delivered) -> Iterator[str]:
     """Say of each kind of row without a good answer what can be done."""
-    left = told.failed - told.retryable - told.skipped - told.unfit
+    left = told.failed - told.retryable - told.skipped - told.unfit - told.bad
     if told.retryable:
         which = "" if told.retryable == told.failed else f" ({counted(told.retryable, 'row')})"
         yield f"To send what failed again{which}: batchyard retry {told.batch_id}"
@@ -56,6 +56,8 @@ def _next_steps(told: Delivered) -> Iterator[str]:
             f"{counted(told.unfit, 'row')} with an answer that is not what was asked for, as the column error says: no retry"
             " sends them again; put them into a table of their own."
         )
+    if told.bad:
+        yield f"{counted(told.bad, 'bad line')} left out, as errors.jsonl says: mend the input to send them."
     if told.skipped:
         yield f"{counted(told.skipped, 'row')} not asked, because a cell is null: --nulls empty would ask them."
 
