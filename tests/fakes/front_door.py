@@ -257,6 +257,8 @@ class _Door(BaseHTTPRequestHandler):
                 return 200, books.batches[batch_id]
             case "GET", ["batches", batch_id, "lines"] if books.lines_kept and batch_id in books.reports:
                 return 200, books.lines(books.batches[batch_id], query)
+            case "GET", ["batches", batch_id, "shards"] if books.lines_kept and batch_id in books.reports:
+                return 200, {"object": "list", "data": [], "progress": [{"at": 1, "completed": 0, "failed": 0}]}
             case "GET", ["batches", batch_id, "report"] if batch_id in books.reports:
                 return 200, books.reports[batch_id]
         return 404, _error("Not found")

@@ -183,9 +183,9 @@ class Service:
         headers = {"Idempotency-Key": key}
         return _view(self.client.ask("POST", f"{_of(batch_id)}/retry", body=body, headers=headers).data)
 
-    def lines(self, batch_id: str, query: Mapping[str, str]) -> dict[str, Any]:
-        """Return some lines of a batch, each with its request and its result."""
-        return _object(self.client.ask("GET", f"{_of(batch_id)}/lines", query=query).data)
+    def inside(self, batch_id: str, what: str, query: Mapping[str, str]) -> dict[str, Any]:
+        """Return what is inside a batch: `lines`, each with its request and its result, or `shards` with their progress."""
+        return _object(self.client.ask("GET", f"{_of(batch_id)}/{what}", query=query).data)
 
     def usage(self, query: Mapping[str, str]) -> dict[str, Any]:
         """Return what was used and paid."""

@@ -39,6 +39,8 @@ def report(batch_id: str, out: str | None, *, html: bool, asked: Mapping[str, An
             return ALL_GOOD
         target = Path(out or f"{batch_id}.html")
         total = (found.get("input") or {}).get("lines") or view.counts.total
+        with suppress(APIStatusError):  # the service has it no longer, and the report tells a coarser one
+            found["progress"] = front.service.inside(batch_id, "shards", {"limit": "1"})["progress"]
         shown = page(found, _pairs(front, view, total), total=total)
         with naming(target):
             target.write_text(shown, encoding="utf-8")
@@ -64,12 +66,12 @@ def _pairs(front: Front, view: View, total: int) -> list[Pair]:
         first: int | None = 1
         for _ in range(MOST_PAGES):
             query = {"from": str(first), "limit": str(FAILED), "outcome": "failed"}
-            first = _add(found, front.patience.run(partial(front.service.lines, view.id, query)))
+            first = _add(found, front.patience.run(partial(front.service.inside, view.id, "lines", query)))
             if first is None or len(found) >= FAILED:
                 break
         for at in range(STRETCHES):
             query = {"from": str(1 + at * total // STRETCHES), "limit": str(STRETCH)}
-            _add(found, front.patience.run(partial(front.service.lines, view.id, query)))
+            _add(found, front.patience.run(partial(front.service.inside, view.id, "lines", query)))
     except APIStatusError:
         found.clear()  # the service has them no longer
     if found:
@@ -87,7 +89,8 @@ def _add(found: dict[int, Pair], listed: Mapping[str, Any]) -> int | None:
         request, result = line["request"], line["result"]
         if result is None:
             result = {"custom_id": line["custom_id"], "error": {"message": "No answer came."}}
-        found[line["line"]] = (msgspec.json.encode(request) if request else None, msgspec.json.encode(result))
+        number = int(line["line"])
+        found[number] = (msgspec.json.encode(request) if request else None, msgspec.json.encode(result), number)
     following: int | None = listed["next"]
     return following
 

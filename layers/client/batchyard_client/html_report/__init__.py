@@ -17,8 +17,8 @@ __all__ = ["Pair", "page"]
 def page(report: Mapping[str, Any], pairs: Iterable[Pair] = (), *, most: int = 200, total: int | None = None) -> str:
     """Return the page of a batch.
 
-    `report` is report.json. `pairs` are request lines, or None, with their result lines, in any number: at most `most` of
-    them are shown, and no more are held than twice that. `total` says of how many lines the pairs are a sample.
+    `report` is report.json, to which `progress` may be added as the shards of a batch tell it. `pairs` are request lines, or
+    None, with their result lines: at most `most` of them are shown. `total` says of how many lines they are a sample.
     """
     name = str(report.get("batch_id") or report.get("id") or "a batch")
     parts = [
@@ -43,8 +43,8 @@ def _answers(pairs: Iterable[Pair], most: int, seed: str, total: int | None) -> 
     if not shown:
         return None
     told = (
-        f"{number(len(shown))} of {number(max(came, total or 0))} lines, chosen by chance; failures, refusals and empty"
-        " answers have up to half of the places."
+        f"{number(len(shown))} of {number(max(came, total or 0))} lines, as a sample; failures, refusals and empty answers"
+        " have up to half of the places."
     )
     words = Markup('<label>Words: <input type="search" name="words"></label>')
     failed = Markup('<label><input type="checkbox" name="failed"> without an answer</label><output></output>')

@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -13,8 +14,8 @@ from batch_client import decode_mended
 from ..tables.answers import error_of, found_in
 from .markup import Markup, element, joined
 
-#: A request line, or None where it is not at hand, and its result line.
-Pair = tuple[bytes | None, bytes]
+#: A request line, or None where it is not at hand, and its result line; with the number of the line where it is known.
+Pair = tuple[bytes | None, bytes] | tuple[bytes | None, bytes, int]
 _LONGEST: Final = 4_000  # characters of a text that is shown
 _HEAD: Final = 100
 _TITLES: Final = {"failed": "Error", "refused": "Refusal", "empty": "No answer"}
@@ -24,7 +25,7 @@ _TITLES: Final = {"failed": "Error", "refused": "Refusal", "empty": "No answer"}
 class Shown:
     """A pair as it is shown."""
 
-    #: The number of the pair, from 1.
+    #: The number of the line, or of the pair, from 1.
     number: int
     custom_id: str
     asked: str
@@ -53,7 +54,7 @@ def chosen(pairs: Iterable[Pair], most: int, seed: str) -> tuple[list[Shown], in
     half = max(most // 2, most - len(good))
     some = chance.sample(failed, min(half, len(failed)))
     some += chance.sample(good, min(most - len(some), len(good)))
-    return [shown(*each) for each in sorted(some)], number
+    return [shown(*each) for each in sorted(some, key=itemgetter(0))], number
 
 
 def shown(number: int, pair: Pair) -> Shown:
@@ -62,7 +63,7 @@ def shown(number: int, pair: Pair) -> Shown:
     answer, state, trouble = _outcome(result, request.get("url"))
     name = result.get("custom_id", request.get("custom_id", ""))
     asked = _asked(_inner(request, "body")) if request else "The request is not at hand."
-    return Shown(number, str(name), _cut(asked), _cut(_plain(answer)), state, trouble)
+    return Shown(pair[2] if len(pair) > 2 else number, str(name), _cut(asked), _cut(_plain(answer)), state, trouble)
 
 
 def _outcome(result: Mapping[str, Any], url: object = None) -> tuple[object, str, str | None]:

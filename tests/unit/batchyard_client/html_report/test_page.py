@@ -96,7 +96,24 @@ def test_the_page_tells_what_the_report_tells() -> None:
 
 def test_the_progress_is_drawn_to_the_end_of_the_last_attempt() -> None:
     (path,) = [attributes["d"] for tag, attributes in Reader(page(REPORT)).elements if tag == "path"]
-    assert path == "M60 190H430.0V63.1H800.0V20.0"  # three quarters after half of the time, and all at the end
+    # three quarters after half of the time, and all at the end
+    assert path == "M60 190L430.0 190.0L430.0 63.1L800.0 63.1L800.0 20.0"
+
+
+def test_the_progress_is_drawn_as_the_shards_tell_it() -> None:
+    start = REPORT["created_at"]
+    told = [
+        {"at": start + at, "completed": done, "failed": bad}
+        for at, done, bad in ((0, 0, 0), (10, 40, 10), (20, 90, 10))
+    ]
+    (path,) = [
+        attributes["d"] for tag, attributes in Reader(page({**REPORT, "progress": told})).elements if tag == "path"
+    ]
+    assert path == "M60 190L60.0 190.0L430.0 105.0L800.0 20.0"
+
+
+def test_a_line_has_its_number_in_the_input() -> None:
+    assert "4711 · " in Reader(page(REPORT, [(None, chat(4711), 4711)])).shown
 
 
 @pytest.mark.parametrize(
