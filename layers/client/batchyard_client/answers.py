@@ -8,6 +8,7 @@ import msgspec
 from .errors import Refused
 
 JSON_BEGINS: Final = ("{", "[")
+DIGITS: Final = 12  # behind the point of dollars: what follows is noise of a sum
 
 
 class AnswerError(msgspec.Struct, frozen=True):
@@ -61,7 +62,7 @@ class Rates(msgspec.Struct, frozen=True):
         rate = self.by_model.get(max(named, key=len, default=""))
         if rate is None and len(self.by_model) == 1:
             (rate,) = self.by_model.values()
-        return None if rate is None else tokens_in * rate.input + tokens_out * rate.output
+        return None if rate is None else round(tokens_in * rate.input + tokens_out * rate.output, DIGITS)
 
 
 def rates_of(cost: dict[str, Any] | None) -> Rates | None:

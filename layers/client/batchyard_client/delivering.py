@@ -185,7 +185,7 @@ def _delivered(front: Front, view: View, source: Input | None, out: str) -> Deli
     if out == "-":
         raise UsageFault("Results need a file, not standard output. Name one, and then print it.")
     if is_folder(out):
-        with _of_one_batch(front, out), alone(front, view):
+        with alone(front, view), _of_one_batch(front, out):
             results = results_of(front, view, Path(out))
             return _told(front, view, results, out)
     if source is None:

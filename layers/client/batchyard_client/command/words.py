@@ -40,7 +40,7 @@ def delivered_words(told: Delivered) -> str:
     whole = "" if told.status == "completed" else f" The batch is {told.status}."
     are = "is" if told.rows == 1 else "are"
     said = f"{told.succeeded:,} of {counted(told.rows, 'row')} {are} answered{failed}: {told.out}.{whole}{spent}"
-    return " ".join((said, *_next_steps(told)))
+    return "\n".join((said, *_next_steps(told)))
 
 
 def _next_steps(told: Delivered) -> Iterator[str]:
