@@ -11,6 +11,14 @@ from batchyard.costs.usage import Usage
 SHOWN_NAME: Final = 100  # characters of a model's name, in a bill and in an estimate
 
 
+class Share(msgspec.Struct, frozen=True):
+    """What one provider had of a batch."""
+
+    lines: int = 0
+    usage: Usage = Usage()
+    cost: Cost = Cost()
+
+
 class Bill(msgspec.Struct, frozen=True, kw_only=True):
     """The record `USAGE#<tenant>` / `<day>#<batch id>`: what a batch used, and what that cost."""
 
@@ -21,9 +29,14 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
     #: What each model used and cost.
     usage: dict[str, Usage]
     cost: dict[str, Cost]
-    #: What was used and paid at each provider, by its name.
-    provider_usage: dict[str, Usage] = {}
-    provider_cost: dict[str, Cost] = {}
+    #: The lines with an outcome that were for each model; empty for a batch of one model that has not ended.
+    model_lines: dict[str, int] = {}
+    #: The share of each provider, by its name.
+    providers: dict[str, Share] = {}
+
+    def lines_of(self, model: str) -> int:
+        """Return how many lines were for a model; all of them where the bill names one model alone."""
+        return self.model_lines.get(model, self.lines if len(self.usage) == 1 else 0)
 
     @property
     def amount(self) -> int:
