@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from batchyard.costs.bill import Bill, bill_day
+from batchyard.costs.bill import Bill, Share, bill_day
 from batchyard.costs.budget import month_of
 from batchyard.costs.cost import dollars
 from batchyard.costs.usage import Usage
@@ -112,7 +112,7 @@ def _so_far(batch: Batch, today: str) -> Bill:
     provider = batch.providers[0] if len(batch.providers) == 1 else SEVERAL
     return Bill(
         day=today, batch_id=batch.batch_id, lines=done, usage=used, cost={model: batch.cost},
-        provider_usage={provider: batch.usage} if batch.usage else {}, provider_cost={provider: batch.cost},
+        providers={provider: Share(done, batch.usage or Usage(), batch.cost)},
     )  # fmt: skip
 
 
@@ -141,8 +141,6 @@ def estimate(services: Services, batch: Batch, shard: Shard, lines: int, *, dire
         return 0
     inputs, outputs = found["estimated_input_tokens"], found["estimated_output_tokens"]
     used, target = Usage(inputs, 0, outputs), (shard.model, shard.endpoint)
-    whole, of_lines = (
-        services.account(shard.provider).prices.cost(used, *target, batch=not direct),
-        max(1, int(found["lines"])),
-    )
+    prices, of_lines = services.account(shard.provider).prices, max(1, int(found["lines"]))
+    whole = prices.cost(used, *target, batch=not direct)
     return whole.amount * lines // of_lines

@@ -135,8 +135,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     errors_total: int = 0
     #: What shards of the batch wait for; None while no shard waits.
     paused: str | None = None
-    #: Whether the last event on the bus said that the batch is paused.
-    told_paused: bool = False
+    told_paused: bool = False  # whether the last event on the bus said that the batch is paused
     #: When the shards were last asked to act at once, by a cancel or a resume.
     shards_asked_at: int | None = None
     #: Executions that died before the present one.

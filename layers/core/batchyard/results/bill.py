@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from batchyard.costs.bill import SHOWN_NAME, Bill, bill_day
+from batchyard.costs.bill import SHOWN_NAME, Bill, Share, bill_day
 from batchyard.costs.cost import EXACT_DIGITS, Cost, Price, dollars
 from batchyard.costs.prices import BATCH, FLEX, FULL, Prices, price_list
 from batchyard.costs.usage import Usage
@@ -42,7 +42,7 @@ def shape(services: Services, batch: Batch, shards: list[Shard]) -> dict[str, An
             for model in shown
         },
         "by_provider": {
-            name: {**cost.shape(), **_tokens(usage)} for name, (usage, cost) in _by_provider(shards).items()
+            name: {**each.cost.shape(), **_tokens(each.usage)} for name, each in _by_provider(shards).items()
         },
         "basis": _one(list(basis.values())),
         "priced_at": price_list().at,
@@ -80,8 +80,8 @@ def publish_spent(services: Services, shards: list[Shard]) -> None:
     cost, usage = sum((shard.cost for shard in shards), Cost()), sum((shard.usage for shard in shards), Usage())
     if usage != Usage():
         publish(_spent(usage, cost))
-        for name, (used, paid) in _by_provider(shards).items() if len(services.accounts) > 1 else ():
-            publish(_spent(used, paid), Provider=name)
+        for name, each in _by_provider(shards).items() if len(services.accounts) > 1 else ():
+            publish(_spent(each.usage, each.cost), Provider=name)
 
 
 def _spent(usage: Usage, cost: Cost) -> dict[str, int | float]:
@@ -90,11 +90,12 @@ def _spent(usage: Usage, cost: Cost) -> dict[str, int | float]:
     }  # fmt: skip
 
 
-def _by_provider(shards: list[Shard]) -> dict[str, tuple[Usage, Cost]]:
-    sums: dict[str, tuple[Usage, Cost]] = {}
+def _by_provider(shards: list[Shard]) -> dict[str, Share]:
+    sums: dict[str, Share] = {}
     for shard in sorted(shards, key=lambda each: each.provider):
-        usage, cost = sums.get(shard.provider, (Usage(), Cost()))
-        sums[shard.provider] = usage + shard.usage, cost + shard.cost
+        known = sums.get(shard.provider, Share())
+        lines = known.lines + shard.completed + shard.failed
+        sums[shard.provider] = Share(lines, known.usage + shard.usage, known.cost + shard.cost)
     return sums
 
 
