@@ -15,6 +15,7 @@ from batchyard import settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from batch_client import Dialect
     from batchyard.adapters.api_key_store import ApiKeyStore
     from batchyard.adapters.batch_store import BatchStore
     from batchyard.adapters.bucket import Bucket
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from batchyard.adapters.upload_store import UploadStore
     from batchyard.adapters.webhook_sender import WebhookSender
     from batchyard.adapters.webhook_store import WebhookReceipts, WebhookStore
-    from batchyard.domain.provider import Provider
     from batchyard.settings import Settings
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class Services:
     def __init__(
         self,
         settings: Settings,
-        provider: Provider | None = None,
+        provider: Dialect | None = None,
         clock: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -208,15 +208,18 @@ class Services:
         return Secret(self.settings.provider_webhook_secret_id)
 
     @cached_property
-    def provider(self) -> Provider:
+    def provider(self) -> Dialect:
         """The provider's API."""
-        from batch_client import BatchClient, RetryPolicy
+        from batch_client import BatchClient, OpenAIDialect, RetryPolicy
+        from batchyard.domain.job import ATTEMPT_LABEL
 
         profile = self.settings.provider_profile or None
         # The state machine repeats what takes longer, and submit relies on a create that ends in time.
         retry = RetryPolicy(total=30.0)
         address = self.settings.provider_base_url
-        return self._provider or BatchClient(self.provider_key, address, profile=profile, retry=retry)
+        if self._provider is not None:
+            return self._provider
+        return OpenAIDialect(BatchClient(self.provider_key, address, profile=profile, retry=retry), ATTEMPT_LABEL)
 
     def provider_key(self) -> str:
         """Return the provider's API key; raises KeyMissing, which a shard waits for as for any word of an operator."""
@@ -231,7 +234,7 @@ class Services:
         """Return the time in whole Unix seconds."""
         return int(self.clock())
 
-    def ask(self, call: Callable[[Provider], T]) -> T:
+    def ask(self, call: Callable[[Dialect], T]) -> T:
         """Call the provider; if the key is refused or cannot be sent, read the key again, and call once more."""
         from batch_client import AuthenticationError, InvalidArgumentError
 
