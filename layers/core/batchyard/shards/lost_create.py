@@ -22,7 +22,7 @@ REFUSALS: Final = frozenset({Reaction.FAIL_LINES, Reaction.UPLOAD, Reaction.ASK_
 LISTED_WITHIN, LOOKS = 20, 3  # a batch just created may not be listed at once, nor by each of a service's replicas
 BETWEEN_LOOKS: Final = 10
 QUICKLY: Final = 15  # seconds; an answer that was lost later may belong to a create that is still under way
-LONGEST_CREATE: Final = 120  # a worker that was killed may have a create on its way for so long; see Services.provider
+LONGEST_CREATE: Final = 120  # a worker that was killed may have a create on its way for so long; see Account.client
 
 NONE: Final = ""  # what a person says if there is no such provider batch
 LONGEST_SHOWN: Final = 100  # characters of an id
@@ -37,7 +37,7 @@ def named(turn: Turn, creating_at: int) -> Look | None:
     if not said:
         return None
     try:
-        seen = turn.services.ask(lambda provider: provider.look(said))
+        seen = turn.account.ask(lambda provider: provider.look(said))
     except BatchClientError as error:
         if not _is_refusal(error):
             raise
@@ -78,7 +78,7 @@ def find(turn: Turn, creating_at: int) -> Look | None:
     """Find the provider batch of an attempt whose create began at this time. Raises BatchClientError."""
     known = {each.provider_batch_id or "" for each in turn.shard.attempts}
     job = job_of(turn.batch, turn.shard, turn.services.settings.stack)
-    return turn.services.ask(lambda provider: provider.find(job, creating_at - CLOCK_SKEW, known))
+    return turn.account.ask(lambda provider: provider.find(job, creating_at - CLOCK_SKEW, known))
 
 
 def why_unknown(turn: Turn, creating_at: int, error: BatchClientError) -> str | None:

@@ -11,6 +11,7 @@ from batchyard.domain.pacing import room_wait
 from batchyard.domain.policy import Reaction, after_failed_call
 from batchyard.domain.shard import Shard, with_members
 from batchyard.observability import logger
+from batchyard.providers.account import Account
 from batchyard.services import Services
 from batchyard.shards.pauses import moment
 from batchyard.shards.turn import Turn
@@ -35,7 +36,7 @@ class Deletion(NamedTuple):
 def wait_for(turn: Turn, file_id: str) -> int:
     """Look whether a file is ready: answer 0 if so, else the seconds to wait; raises BadRequestError if it never will be."""
     try:
-        seen = turn.services.ask(methodcaller("prepared", file_id))
+        seen = turn.account.ask(methodcaller("prepared", file_id))
     except APIStatusError as error:
         if after_failed_call(error) not in FINAL_REACTIONS:
             raise
@@ -71,7 +72,7 @@ def delete(services: Services, shard: Shard) -> Shard:
     if not shard.files_to_delete or shard.at_provider or not may_delete(services):
         return shard
     first, rest = shard.files_to_delete[:MOST_AT_ONCE], shard.files_to_delete[MOST_AT_ONCE:]
-    left = [*delete_files(services, first).left, *rest]
+    left = [*delete_files(services.account(shard.provider), first).left, *rest]
     if left == shard.files_to_delete:
         return shard
     try:
@@ -86,12 +87,12 @@ def may_delete(services: Services) -> bool:
     return services.settings.keep_provider_files != "true"
 
 
-def delete_files(services: Services, file_ids: Sequence[str]) -> Deletion:
+def delete_files(account: Account, file_ids: Sequence[str]) -> Deletion:
     """Delete files one after the other, until the provider does not serve us."""
     deleted = 0
     for at, file_id in enumerate(file_ids):
         try:
-            deleted += services.ask(methodcaller("forget", file_id))
+            deleted += account.ask(methodcaller("forget", file_id))
         except BatchClientError as error:
             final = after_failed_call(error) in FINAL_REACTIONS or error.status in FINAL_STATUSES
             told = {"file_id": file_id, "error": type(error).__name__, "status": error.status, "final": final}

@@ -72,13 +72,15 @@ def at_emulator(world: World, emulator: Emulator, dies_at: str = "") -> str:
     stack = f"stack-{time.time_ns()}"  # what another test left is another stack's
     world.services.settings = replace(world.services.settings, stack=stack)
     dying = Deadly(dies_at, emulator.api_key, emulator.url, retry=retry)
-    world.services.provider = OpenAIDialect(dying, ATTEMPT_LABEL)
+    world.services.account().client = OpenAIDialect(dying, ATTEMPT_LABEL)
     batch_id = world.drop(TWENTY, f"inbox/default/{dies_at}{time.time_ns()}.jsonl")
     plan(world.services, batch_id)
     if dies_at:
         with pytest.raises(Killed):
             submit(world.services, Step(batch_id, 0))
-    world.services.provider = OpenAIDialect(BatchClient(emulator.api_key, emulator.url, retry=retry), ATTEMPT_LABEL)
+    world.services.account().client = OpenAIDialect(
+        BatchClient(emulator.api_key, emulator.url, retry=retry), ATTEMPT_LABEL
+    )
     return batch_id
 
 
