@@ -61,11 +61,9 @@ def effects(*, made: bool) -> int:
 @each_truth
 @pytest.mark.parametrize("after", [False, True], ids=["before it", "after it"])
 @pytest.mark.parametrize("kind", ["kill", "fail", "overtake"])
-def test_whatever_is_struck_nothing_is_paid_twice_and_no_line_is_lost(
-    kind: str, *, after: bool, made: bool, inline: bool
-) -> None:
-    for at in range(effects(made=made, inline=inline)):
-        world = both_wait(made=made, inline=inline)
+def test_whatever_is_struck_nothing_is_paid_twice_and_no_line_is_lost(kind: str, *, after: bool, made: bool) -> None:
+    for at in range(effects(made=made)):
+        world = both_wait(made=made)
         world.strikes.due = Strike(kind, at, after)
         see_to_it(world)
         assert world.wrongs() == [], f"at effect {at}: {world.strikes.struck}"
