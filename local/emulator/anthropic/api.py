@@ -5,15 +5,17 @@ from typing import Any
 
 from starlette.requests import Request
 
-from local.emulator import identifiers
+from local.emulator import direct_api, identifiers
 from local.emulator.anthropic import bill, incoming, runner
 from local.emulator.anthropic.batches import MessageBatch
 from local.emulator.anthropic.errors import no_such_batch, refused
-from local.emulator.anthropic.messages import fault_of, message
+from local.emulator.anthropic.operation import is_of_gateway
 from local.emulator.batches_api import json_object
 from local.emulator.bill import shown
 from local.emulator.errors import ApiError
+from local.emulator.lines import InputLine
 from local.emulator.outcomes import shuffle_lines
+from local.emulator.prompts import MESSAGES
 from local.emulator.reply import FileSlice, Reply, refused_by_gateway
 from local.emulator.state import State
 
@@ -88,18 +90,21 @@ async def list_all(state: State, request: Request) -> Reply:
 
 
 async def answer(state: State, request: Request) -> Reply:
-    """Answer one message at once, at the full price."""
+    """Answer one message at once, at the full price; without a version, as a gateway of OpenAI's API does."""
+    if is_of_gateway(request):
+        return await direct_api.answer(state, request)
     body = await json_object(request)
-    why = fault_of(body)
-    if why is not None:
-        raise refused(400, why)
     if body.get("stream"):
         raise refused(400, "stream: the emulator does not stream")
-    told = message(body, state.scenario.answer_bytes)
-    cost = bill.dollars(state.prices, str(body["model"]), told["usage"], batch=False)
-    usage = bill.summed({}, told["usage"])
-    state.direct.append({"endpoint": runner.ENDPOINT, "body": body, "usage": usage, "usd": shown(cost)})
-    return Reply(told)
+    answerer, line = state.answerer(state.scenario), InputLine(1, "", body)
+    told = await asyncio.to_thread(answerer.ask, MESSAGES, line, state.clock.seconds())
+    if not told.succeeded:
+        return Reply(told.body, told.status or 504)
+    message = {**told.body, "usage": {**told.body.get("usage", {}), "service_tier": "standard"}}
+    cost = bill.dollars(state.prices, str(body["model"]), message["usage"], batch=False)
+    usage = bill.summed({}, message["usage"])
+    state.direct.append({"endpoint": MESSAGES, "body": body, "usage": usage, "usd": shown(cost)})
+    return Reply(message)
 
 
 def entry(state: State, batch: MessageBatch) -> dict[str, Any]:
@@ -107,7 +112,7 @@ def entry(state: State, batch: MessageBatch) -> dict[str, Any]:
     return {
         **batch.wire("", state.clock.now()),
         "ordinal": batch.ordinal,
-        "endpoint": runner.ENDPOINT,
+        "endpoint": MESSAGES,
         "status": batch.status,
         "requests": batch.total,
         "billed_requests": batch.counts["succeeded"],

@@ -9,6 +9,7 @@ from local.emulator.anthropic import errors
 from local.emulator.errors import ApiError
 from local.emulator.faults import CallFault
 from local.emulator.operations import Operation
+from local.emulator.prompts import MESSAGES
 from local.emulator.reply import Reply
 
 
@@ -17,6 +18,9 @@ class MessagesOperation(Operation):
 
     def check_caller(self, request: Request) -> None:
         """Refuse a request without a key or a version; SDKs of 2026 send the key as a bearer token."""
+        if is_of_gateway(request):
+            super().check_caller(request)
+            return
         if not request.headers.get("anthropic-version"):
             raise errors.refused(400, "anthropic-version: header is required")
         key = _key(request)
@@ -43,6 +47,12 @@ class MessagesOperation(Operation):
         if isinstance(reply.payload, dict) and reply.payload.get("type") == "error":
             reply.payload["request_id"] = call["request_id"]
         super().note(call, reply, fault)
+
+
+def is_of_gateway(request: Request) -> bool:
+    """Tell whether a single message comes as to a gateway of OpenAI's API: with its key, and without a version."""
+    names = request.headers.keys()
+    return request.url.path == MESSAGES and "anthropic-version" not in names and "x-api-key" not in names
 
 
 def _key(request: Request) -> str:

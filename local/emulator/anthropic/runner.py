@@ -7,18 +7,23 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
-from local.emulator.anthropic import bill, errors, incoming
+from local.emulator import messages
+from local.emulator.answering import Answer
+from local.emulator.anthropic import bill, incoming
 from local.emulator.anthropic.batches import MessageBatch
 from local.emulator.anthropic.incoming import Wanted
-from local.emulator.anthropic.messages import fault_of, message
 from local.emulator.clock import ClockStoppedError
 from local.emulator.faults import LineFault
+from local.emulator.lines import InputLine
 from local.emulator.outcomes import OutcomeSpool
+from local.emulator.prompts import MESSAGES
 from local.emulator.scenario import NO_LINE_FAULT
 from local.emulator.spoilt import spoil
 from local.emulator.state import State
 
-ENDPOINT: Final = "/v1/messages"
+_NOT_IN_BATCHES: Final = (
+    "stream", "speed", "store", "previous_thread_event_id", "cache_hint", "context_hint", "fallbacks"
+)  # fmt: skip
 _STEPS: Final = 20
 _CANCELING: Final = 0.1
 """The share of a batch's time between a cancel and its end."""
@@ -38,7 +43,8 @@ class Run:
         self._body = body
         self._clock = state.clock
         self._director = state.director
-        batch.fault = state.director.for_batch(batch.ordinal, ENDPOINT, None, None)
+        self._answerer = state.answerer(state.scenario)
+        batch.fault = state.director.for_batch(batch.ordinal, MESSAGES, None, None)
         ordered = batch.fault.seconds
         self._seconds = state.scenario.seconds_per_batch if ordered is None else ordered
 
@@ -97,14 +103,20 @@ class Run:
     def _result(self, wanted: Wanted, fault: LineFault) -> dict[str, Any]:
         if fault.error is not None:  # a way to end, of this API or of none
             return {"type": fault.error}
-        why = fault_of(wanted.params, batch=True)
-        if fault.status is None and why is None:
-            told = fault.body or message(wanted.params, self._state.scenario.answer_bytes, batch=True)
-            return {"type": "succeeded", "message": spoil(told, fault.says) if fault.says else told}
-        status, told_why = fault.status or 400, why or f"This request was answered {fault.status} on order."
-        details = None if fault.code is None else {"error_code": fault.code}
-        error = errors.error_object(errors.kind_of(status), fault.message or told_why, details)
-        return {"type": "errored", "error": error}
+        if fault.status is not None and not 200 <= fault.status < 300:
+            why = fault.message or f"This request was answered {fault.status} on order."
+            return _errored(messages.refused(fault.status, why, fault.code))
+        odd = next((name for name in _NOT_IN_BATCHES if wanted.params.get(name)), None)
+        if odd is not None:
+            return _errored(messages.refused(400, f"{odd}: not permitted in batches"))
+        told = self._answer(wanted) if fault.body is None else Answer(200, fault.body)
+        if not told.succeeded:
+            return _errored(told.body)
+        return {"type": "succeeded", "message": spoil(told.body, fault.says) if fault.says else told.body}
+
+    def _answer(self, wanted: Wanted) -> Answer:
+        line = InputLine(wanted.number, wanted.custom_id, wanted.params)
+        return self._answerer.ask(MESSAGES, line, self._clock.seconds())
 
     def _count(self, result: dict[str, Any], billed: BinaryIO, wanted: Wanted) -> None:
         """Count a request by its end, and bill it if it succeeded."""
@@ -118,3 +130,7 @@ class Run:
             cost = bill.dollars(self._state.prices, str(wanted.params["model"]), usage, batch=True)
             batch.dollars = None if cost is None or batch.dollars is None else batch.dollars + cost
         billed.write(msgspec.json.encode(wanted.custom_id) + b"\n")
+
+
+def _errored(error: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "errored", "error": error}
