@@ -8,7 +8,9 @@ The names in `__all__` are public. Every other name, and every module of this pa
 BatchClient(base_url='https://api.openai.com/v1', profile='openai')
 """
 
+from .anthropic_dialect import AnthropicDialect
 from .client import BatchClient
+from .credentials import Signer
 from .dialect import Dialect, Input, Job, Look, Prepared, State
 from .errors import (
     APIConnectionError,
@@ -63,6 +65,7 @@ __all__ = [
     "APIConnectionError",
     "APIStatusError",
     "APITimeoutError",
+    "AnthropicDialect",
     "AuthenticationError",
     "BadRequestError",
     "Batch",
@@ -101,6 +104,7 @@ __all__ = [
     "RequestOutcomeUnknown",
     "RetryPolicy",
     "ServerError",
+    "Signer",
     "Source",
     "SourceError",
     "State",

@@ -26,6 +26,14 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     cancel_method: str = "POST"
     #: The path that cancels a batch.
     cancel_path: str = "/batches/{id}/cancel"
+    #: The family of services whose calls and lines it speaks.
+    dialect: str = "openai"
+    #: The path at which the API begins, where a base URL names none.
+    root: str = ""
+    #: Headers that go with every call.
+    headers: Mapping[str, str] = {}
+    #: The name of the AWS service for which requests are signed with a role; None if they bear a key.
+    signing: str | None = None
 
 
 OPENAI = Profile(name="openai", hosts=("api.openai.com",))
@@ -39,9 +47,24 @@ AZURE_ENTRA = Profile(name="azure-entra")  # a Microsoft Entra token in place of
 GROQ = Profile(name="groq", hosts=("api.groq.com",))
 TOGETHER = Profile(name="together", hosts=("api.together.ai", "api.together.xyz"), purposes={"batch": "batch-api"})
 VLLM = Profile(name="vllm", cancel_method="DELETE", cancel_path="/batches/{id}")  # the production-stack router
+ANTHROPIC = Profile(
+    name="anthropic",
+    hosts=("api.anthropic.com",),
+    key_header="x-api-key",
+    key_prefix="",
+    dialect="anthropic",
+    root="/v1",
+    headers={"anthropic-version": "2023-06-01"},  # of 2026-10-21, which the SDK sends, no difference is documented
+)
+# Claude Platform on AWS: the same API at https://aws-external-anthropic.REGION.api.aws, with the header
+# `anthropic-workspace-id`; no host chooses this profile, as it takes a key as well.
+ANTHROPIC_AWS = msgspec.structs.replace(ANTHROPIC, name="anthropic-aws", hosts=(), signing="aws-external-anthropic")
 COMPATIBLE = Profile(name="compatible")
 
-PROFILES = {profile.name: profile for profile in (OPENAI, AZURE, AZURE_ENTRA, GROQ, TOGETHER, VLLM, COMPATIBLE)}
+PROFILES = {
+    profile.name: profile
+    for profile in (OPENAI, AZURE, AZURE_ENTRA, GROQ, TOGETHER, VLLM, ANTHROPIC, ANTHROPIC_AWS, COMPATIBLE)
+}
 
 
 def choose_profile(wanted: str | Profile | None, base_url: str) -> Profile:

@@ -127,7 +127,9 @@ def _batch(state: State, request: Request) -> MessageBatch:
 
 def _shown(state: State, request: Request, batch: MessageBatch) -> dict[str, Any]:
     address = str(request.base_url).rstrip("/").removesuffix("/v1") + "/v1/messages/batches"
-    return batch.wire(address, state.clock.now())
+    shown = batch.wire(address, state.clock.now())
+    status = shown["processing_status"]
+    return {**shown, "processing_status": state.scenario.statuses.get(status, status)}
 
 
 def _place(batches: list[MessageBatch], batch_id: str) -> int:

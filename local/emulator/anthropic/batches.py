@@ -52,6 +52,11 @@ class MessageBatch:
         return self.status == ENDED
 
     @property
+    def has_run(self) -> bool:
+        """Tell whether any request has run."""
+        return self.counts["succeeded"] + self.counts["errored"] > 0
+
+    @property
     def expires_at(self) -> float:
         """Return the time at which requests expire that have not run."""
         return self.created_at + WINDOW_SECONDS

@@ -54,7 +54,7 @@ class Run:
         try:
             with self._batch.ledger_path.open("wb", buffering=0) as billed:  # a test may read it at any time
                 self._run(spool, billed)
-            if self._canceled():
+            if self._canceled() and self._batch.has_run:
                 self._clock.wait_until(self._clock.now() + self._seconds * _CANCELING, lambda: False)
             spool.write_shuffled(self._batch.results_path, f"{self._state.scenario.seed}/{self._batch.ordinal}")
             self._batch.end(self._clock.now())
@@ -72,7 +72,7 @@ class Run:
         over = None
         for at, wanted in enumerate(incoming.read(self._body)):
             if over is None and at % step == 0:
-                self._clock.wait_until(began + self._seconds * at / total, self._canceled)
+                self._clock.wait_until(began + self._seconds * (at + 1) / (total + 1), self._canceled)
             over = over or self._end(ordered=at >= last)
             self._keep(spool, billed, wanted, over)
         stuck = self._batch.fault.stuck == "in_progress"
