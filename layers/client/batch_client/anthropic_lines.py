@@ -13,11 +13,13 @@ import msgspec
 from .anthropic_errors import EMPTY_PURSE, is_empty_purse
 from .errors import SourceError
 from .mending import mended
+from .nesting import shallow
 from .sources import Source
 from .upload import chunks_of
 
 HEAD, TAIL = b'{"requests":[', b"]}"
 _MARK_DIGITS: Final = 10
+_LEVELS: Final = 500  # of arrays and objects; no answer that is of use nests deeper
 _STATUSES: Final = {
     "invalid_request_error": 400, "authentication_error": 401, "billing_error": 402, "permission_error": 403,
     "not_found_error": 404, "request_too_large": 413, "rate_limit_error": 429, "api_error": 500, "timeout_error": 504,
@@ -99,12 +101,18 @@ def id_of(line: bytes) -> str | None:
 
 
 def _read(line: bytes) -> _Line | None:
-    for text in (line, mended(line)):
-        try:
-            return _LINE.decode(text)
-        except (ValueError, RecursionError):  # as such a line cannot be read, its request has no answer
-            continue
-    return None
+    try:
+        return _LINE.decode(line)
+    except (ValueError, RecursionError):
+        return _mended(line)
+
+
+def _mended(line: bytes) -> _Line | None:
+    """Read a line that is not quite JSON; None for one that cannot be read, whose request then has no answer."""
+    try:
+        return _LINE.decode(shallow(mended(line), _LEVELS))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _told(result: _Result) -> bytes:

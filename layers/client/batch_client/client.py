@@ -46,30 +46,25 @@ class BatchClient(Batches, Files, Direct, Others):
     ) -> None:
         """Make a client; no request is sent.
 
-        `api_key` is a key, a function that is asked before each request, or a Signer. A query of `base_url` goes with
-        every call, and so do `headers`, in place of those of the profile. `timeout` is (connect, read) in seconds, or one
-        number for both. Without `profile` the host chooses the profile. `retry`, `clock` and `random` (0 … 1) rule
-        retries of GET and DELETE.
+        `api_key` is a key, a function that is asked before each request, or a Signer. `headers` go with every call, as a
+        query of `base_url` does. `timeout` is (connect, read) in seconds, or one number for both. Without `profile` the
+        host chooses the profile. `retry`, `clock`, `random` (0 … 1) rule retries.
         """
-        chosen, credentials = choose_profile(profile, base_url), Credentials(api_key)
-        if (chosen.signing is None) is not (credentials.signer is None):
-            needed = "an API key" if chosen.signing is None else "a Signer in place of an API key"
-            raise InvalidArgumentError(f"The profile {chosen.name} needs {needed}")
+        chosen = choose_profile(profile, base_url)
         self._session = session or _kept_alive()
         self._owns_session = session is None
-        named: dict[str, str | None] = {
-            "User-Agent": USER_AGENT, "OpenAI-Organization": organization, "OpenAI-Project": project,
-            **chosen.headers, **(headers or {}),
-        }  # fmt: skip
+        named = {"OpenAI-Organization": organization, "OpenAI-Project": project, **(headers or {})}
         self._transport = Transport(
             session=self._session,
             address=Address(rooted(base_url, chosen.root), chosen.query),
             profile=chosen,
-            credentials=credentials,
-            headers={name: value for name, value in named.items() if value},
+            credentials=_credentials(chosen, api_key),
+            headers={
+                "User-Agent": USER_AGENT, **chosen.headers, **{name: value for name, value in named.items() if value}
+            },
             timeout=timeout if isinstance(timeout, tuple) else (timeout, timeout),
             retrier=Retrier(retry or RetryPolicy(), clock, random),
-        )
+        )  # fmt: skip
 
     @property
     def transport(self) -> Transport:
@@ -98,3 +93,11 @@ def _kept_alive() -> requests.Session:
     for scheme in ("https://", "http://"):
         session.mount(scheme, KeptAlive())
     return session
+
+
+def _credentials(profile: Profile, given: str | Callable[[], str] | Signer) -> Credentials:
+    credentials = Credentials(given)
+    if (profile.signing is None) is not (credentials.signer is None):
+        needed = "an API key" if profile.signing is None else "a Signer in place of an API key"
+        raise InvalidArgumentError(f"The profile {profile.name} needs {needed}")
+    return credentials
