@@ -10,7 +10,7 @@ BatchClient(base_url='https://api.openai.com/v1', profile='openai')
 
 from .anthropic_dialect import AnthropicDialect
 from .client import BatchClient
-from .credentials import Signer
+from .credentials import RequestSigner
 from .dialect import Dialect, Input, Job, Look, Prepared, State
 from .errors import (
     APIConnectionError,
@@ -53,7 +53,7 @@ from .models import (
 )
 from .nesting import shallow
 from .openai_dialect import OpenAIDialect
-from .profiles import PROFILES, Profile, choose_profile
+from .profiles import PROFILES, Facts, Profile, Sign, choose_profile
 from .refusals import MONEY_CODES
 from .retry import Clock, RetryPolicy
 from .sources import ByteRanges, Source
@@ -81,6 +81,7 @@ __all__ = [
     "Dialect",
     "DownloadIncomplete",
     "ExpiresAfter",
+    "Facts",
     "File",
     "FileDeleted",
     "FilePage",
@@ -102,9 +103,10 @@ __all__ = [
     "RateLimitError",
     "RequestCounts",
     "RequestOutcomeUnknown",
+    "RequestSigner",
     "RetryPolicy",
     "ServerError",
-    "Signer",
+    "Sign",
     "Source",
     "SourceError",
     "State",

@@ -1,21 +1,21 @@
-"""What Anthropic's refusals mean, where the status alone would mislead. Source: its documentation, and a recorded exchange."""
+"""What Anthropic's refusals mean, where the status alone would mislead."""
 
-import re
 from typing import Final
 
 from .errors import APIStatusError, BadRequestError, BatchClientError, QuotaError, RateLimitError, ServerError
+from .profiles.rows import ANTHROPIC
 
-#: The code that stands for an account without money, or at a limit of its own.
+#: The code that stands for an account that has no money, or may spend no more.
 EMPTY_PURSE: Final = "credit_balance_exhausted"
-_BILLING, _OVERLOADED = "billing_error", "overloaded_error"
-_OF_REQUESTS: Final = frozenset({"invalid_request_error", "rate_limit_error", "permission_error", ""})
-# Low credit and a spend limit come as faults of the request: only their words tell.
-_WORDS: Final = r"(?i)\bcredit balance is too low\b|\b(?:spend|spending|usage) limits?\b|\bspend cap\b"
+_OVERLOADED: Final = "overloaded_error"
 
 
 def is_empty_purse(kind: str | None, message: str | None) -> bool:
-    """Tell from type and words of an error whether the account has no money, or may spend no more."""
-    return kind == _BILLING or ((kind or "") in _OF_REQUESTS and re.search(_WORDS, message or "") is not None)
+    """Tell from type and words of an error whether the account has no money: by its type alone it is the request's fault."""
+    said = (message or "").lower()
+    return any(
+        sign.code in (None, kind) and (sign.words is None or sign.words in said) for sign in ANTHROPIC.facts.purse_empty
+    )
 
 
 def refused(error: BatchClientError) -> BatchClientError:
@@ -23,8 +23,6 @@ def refused(error: BatchClientError) -> BatchClientError:
 
     A service that is overloaded has surely not carried out what was asked; a gateway that fails may have.
     """
-    if not isinstance(error, APIStatusError):
-        return error
     if isinstance(error, BadRequestError | RateLimitError) and is_empty_purse(error.type, error.message):
         return _as(QuotaError, error, code=EMPTY_PURSE, retryable=False)
     if isinstance(error, ServerError) and error.type == _OVERLOADED:
@@ -32,9 +30,7 @@ def refused(error: BatchClientError) -> BatchClientError:
     return error
 
 
-def _as(
-    kind: type[BatchClientError], error: BatchClientError, *, code: str | None, retryable: bool
-) -> BatchClientError:
+def _as(kind: type[APIStatusError], error: BatchClientError, *, code: str | None, retryable: bool) -> BatchClientError:
     return kind(
         error.message, status=error.status, code=code, type=error.type, param=error.param, request_id=error.request_id,
         retryable=retryable, retry_after=error.retry_after, body=error.body,

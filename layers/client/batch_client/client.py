@@ -10,7 +10,7 @@ import requests
 
 from .address import Address, rooted
 from .batches import Batches
-from .credentials import Credentials, Signer
+from .credentials import Credentials, RequestSigner
 from .direct import Direct
 from .errors import InvalidArgumentError
 from .files import Files
@@ -31,7 +31,7 @@ class BatchClient(Batches, Files, Direct, Others):
 
     def __init__(
         self,
-        api_key: str | Callable[[], str] | Signer,
+        api_key: str | Callable[[], str] | RequestSigner,
         base_url: str = "https://api.openai.com/v1",
         organization: str | None = None,
         project: str | None = None,
@@ -46,7 +46,7 @@ class BatchClient(Batches, Files, Direct, Others):
     ) -> None:
         """Make a client; no request is sent.
 
-        `api_key` is a key, a function that is asked before each request, or a Signer. `headers` go with every call, as a
+        `api_key` is a key, a function that is asked before each request, or a RequestSigner. `headers` go with every call, as a
         query of `base_url` does. `timeout` is (connect, read) in seconds, or one number for both. Without `profile` the
         host chooses the profile. `retry`, `clock`, `random` (0 … 1) rule retries.
         """
@@ -70,6 +70,11 @@ class BatchClient(Batches, Files, Direct, Others):
     def transport(self) -> Transport:
         """Show how this client sends its calls, to the dialects of this package."""
         return self._transport
+
+    @property
+    def profile(self) -> Profile:
+        """Tell what is known of the service."""
+        return self._transport.profile
 
     def __repr__(self) -> str:
         return f"BatchClient(base_url={self._transport.address.base_url!r}, profile={self._transport.profile.name!r})"
@@ -95,9 +100,9 @@ def _kept_alive() -> requests.Session:
     return session
 
 
-def _credentials(profile: Profile, given: str | Callable[[], str] | Signer) -> Credentials:
+def _credentials(profile: Profile, given: str | Callable[[], str] | RequestSigner) -> Credentials:
     credentials = Credentials(given)
     if (profile.signing is None) is not (credentials.signer is None):
-        needed = "an API key" if profile.signing is None else "a Signer in place of an API key"
+        needed = "an API key" if profile.signing is None else "a RequestSigner in place of an API key"
         raise InvalidArgumentError(f"The profile {profile.name} needs {needed}")
     return credentials

@@ -12,7 +12,7 @@ _LONGEST_SHOWN = 200
 
 
 @runtime_checkable
-class Signer(Protocol):
+class RequestSigner(Protocol):
     """Sign requests, where a service takes the identity of a role in place of a key."""
 
     def sign(
@@ -25,8 +25,8 @@ class Signer(Protocol):
 class Credentials:
     """Hold a key, a function that is asked for the key before each request, so that keys can rotate, or a signer."""
 
-    def __init__(self, key: str | Callable[[], str] | Signer) -> None:
-        self.signer = key if isinstance(key, Signer) else None
+    def __init__(self, key: str | Callable[[], str] | RequestSigner) -> None:
+        self.signer = key if isinstance(key, RequestSigner) else None
         self._ask: Callable[[], str] = key if callable(key) else lambda: key if isinstance(key, str) else ""
 
     def __repr__(self) -> str:
