@@ -28,7 +28,7 @@ from tests.unit.template.documents import resources
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from batchyard.domain.provider import Provider
+    from batch_client import Dialect
 
 REGION: Final = "us-east-1"
 TABLE: Final = "batchyard-table"
@@ -74,7 +74,7 @@ class MotoBacking:
         _build()
         session.events.register("before-call.lambda.Invoke", self._invoke)
 
-    def services(self, provider: Provider, clock: Callable[[], float], chance: Callable[[], float]) -> Services:
+    def services(self, provider: Dialect, clock: Callable[[], float], chance: Callable[[], float]) -> Services:
         return Services(SETTINGS, provider, clock, chance)
 
     def put(self, key: str, data: bytes, metadata: Mapping[str, str]) -> None:

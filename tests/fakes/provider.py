@@ -1,21 +1,22 @@
-"""A provider in memory: its files and batches, and what each call does to them."""
+"""A provider of OpenAI's kind in memory: its files and batches, and what each call does to them."""
 
 from __future__ import annotations
 
 import itertools
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import msgspec
 
-from batch_client import Batch, File, FileDeleted, HttpInfo, NotFoundError
+from batch_client import Batch, File, FileDeleted, HttpInfo, NotFoundError, OpenAIDialect
+from batchyard.domain.job import ATTEMPT_LABEL
 from tests.fakes.batches import NOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
-    from batch_client import BatchClientError, Source
+    from batch_client import BatchClient, BatchClientError, Source
 
 T = TypeVar("T")
 Item = TypeVar("Item", Batch, File)
@@ -24,8 +25,11 @@ ANSWER: Final = b'{"usage": {"input_tokens": 5, "output_tokens": 2, "total_token
 
 
 @dataclass
-class MemoryProvider:
-    """The Protocol of `batchyard.services.Provider`; a kind of provider overrides what a call does, or what befalls it."""
+class MemoryProvider(OpenAIDialect):
+    """A `Dialect`: that of OpenAI, spoken to the calls of a client that are answered here.
+
+    A kind of provider overrides what a call does, or what befalls it.
+    """
 
     clock: Callable[[], float] = lambda: NOW
     #: what each file holds, the deleted ones too, so that a test may read them
@@ -43,6 +47,9 @@ class MemoryProvider:
     patiences: list[float] = field(default_factory=list)
     #: several lines are sent at once
     one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        super().__init__(cast("BatchClient", self), ATTEMPT_LABEL)
 
     def create_file(self, source: Source, filename: str) -> File:
         def keep() -> File:

@@ -58,12 +58,13 @@ class OpenAIDialect:
         """Download an output or error file."""
         return self._client.download_file(name)
 
-    def forget(self, name: str) -> None:
+    def forget(self, name: str) -> bool:
         """Delete a file."""
         try:
             self._client.delete_file(name)
         except NotFoundError:
-            return
+            return False
+        return True
 
     def jobs(self, after: str | None = None) -> Iterator[Look]:
         """List the batches."""

@@ -15,6 +15,7 @@ from batchyard import settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from batch_client import Dialect
     from batchyard.adapters.api_key_store import ApiKeyStore
     from batchyard.adapters.batch_store import BatchStore
     from batchyard.adapters.bucket import Bucket
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from batchyard.adapters.upload_store import UploadStore
     from batchyard.adapters.webhook_sender import WebhookSender
     from batchyard.adapters.webhook_store import WebhookReceipts, WebhookStore
-    from batchyard.domain.provider import Provider
     from batchyard.providers.account import Account
     from batchyard.providers.entries import Entry
     from batchyard.settings import Settings
@@ -42,7 +42,7 @@ class Services:
     def __init__(
         self,
         settings: Settings,
-        provider: Provider | None = None,
+        provider: Dialect | None = None,
         clock: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
     ) -> None:

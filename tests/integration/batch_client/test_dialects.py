@@ -133,8 +133,9 @@ def test_what_is_forgotten_cannot_be_read_again_and_may_be_forgotten_twice(entry
     service = Service(entry, emulator)
     job, made = service.submit()
     ended = service.until(made.id, State.ENDED)
-    for name in [*ended.results, *filter(None, [job.prepared])] * 2:
-        service.dialect.forget(name)
+    names = [*ended.results, *filter(None, [job.prepared])]
+    assert [service.dialect.forget(name) for name in names] == [True] * len(names)
+    assert not any(service.dialect.forget(name) for name in names)
     for name in ended.results:
         with pytest.raises(NotFoundError):
             b"".join(service.dialect.read(name, IDS))

@@ -3,9 +3,10 @@
 from operator import methodcaller
 
 from batch_client import NotFoundError
+from batchyard.domain.attempt import End
 from batchyard.domain.batch import Batch, InputObject
+from batchyard.domain.job import end_of, may_be_stopped
 from batchyard.domain.shard import Shard, with_attempt_members, with_members
-from batchyard.domain.statuses import PROVIDER_ENDING
 from batchyard.observability import logger
 from batchyard.recovery.ownership import LATEST_RECORD, LONGEST_AT_PROVIDER
 from batchyard.recovery.sweep_run import SweepRun
@@ -83,14 +84,14 @@ def _end_attempt(run: SweepRun, shard: Shard) -> Shard | None:
     """
     provider_batch_id = shard.attempts[-1].provider_batch_id or ""
     try:
-        seen = run.services.account(shard.provider).ask(methodcaller("retrieve_batch", provider_batch_id))
+        seen = run.services.account(shard.provider).ask(methodcaller("look", provider_batch_id))
     except NotFoundError:
-        return with_attempt_members(shard, provider_status="lost", ended_at=run.services.now())
+        return with_attempt_members(shard, provider_status="lost", end=End.LOST, ended_at=run.services.now())
     if seen.ended:
-        told = {"provider_batch_id": seen.id, "files": [seen.output_file_id, seen.error_file_id]}
+        told = {"provider_batch_id": seen.id, "files": seen.results}
         logger.error("answers not collected", batch_id=shard.batch_id, shard=shard.shard, **told)
-        return with_attempt_members(shard, provider_status=seen.status, ended_at=run.services.now())
-    if seen.status not in PROVIDER_ENDING:
-        run.services.account(shard.provider).ask(methodcaller("cancel_batch", provider_batch_id))
+        return with_attempt_members(shard, provider_status=seen.status, end=end_of(seen), ended_at=run.services.now())
+    if may_be_stopped(seen):
+        run.services.account(shard.provider).ask(methodcaller("stop", provider_batch_id))
         run.count("ProviderBatchesCancelled", provider_batch_id=provider_batch_id, batch_id=shard.batch_id)
     return None

@@ -73,6 +73,10 @@ class Answers:
         """Tell what became of a request; None when it has no answer."""
         return BY_WORTH[self._worth[index]]
 
+    def tells(self, code: str) -> bool:
+        """Tell whether the error of any request has this code."""
+        return code in self._codes.values()
+
     def code(self, index: int) -> str:
         """Name the error of a request that did not succeed."""
         return self._codes[index]
