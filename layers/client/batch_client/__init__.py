@@ -12,6 +12,7 @@ from .anthropic_dialect import AnthropicDialect
 from .client import BatchClient
 from .credentials import RequestSigner
 from .dialect import Dialect, Input, Job, Look, Prepared, State
+from .dialects import speak
 from .errors import (
     APIConnectionError,
     APIStatusError,
@@ -118,4 +119,5 @@ __all__ = [
     "is_sound",
     "mended",
     "shallow",
+    "speak",
 ]

@@ -10,8 +10,8 @@ from typing import Final
 
 import requests
 
-from . import anthropic_errors
 from .address import path_id
+from .anthropic_errors import refused, without_room
 from .anthropic_lines import HEAD, TAIL, Requests, decode, id_of, lines_of, mark_of
 from .body import Body
 from .client import BatchClient
@@ -29,6 +29,7 @@ from .errors import (
     InvalidArgumentError,
     NotFoundError,
     ProtocolError,
+    RateLimitError,
 )
 from .json_fields import int_from, object_from, required_id, text_from, time_from
 from .models import Page, RequestCounts
@@ -52,7 +53,7 @@ class AnthropicDialect(Direct):
 
     def __init__(self, client: BatchClient, key_label: str = "") -> None:  # noqa: ARG002 - as of each dialect
         """Take the client; there is no metadata that could have the member `key_label`."""
-        self._transport = client.transport.with_refusals(anthropic_errors.refused)
+        self._transport = client.transport.with_refusals(refused)
 
     def prepare(self, job: Job, lines: Source) -> Prepared | None:  # noqa: ARG002 - nothing is laid down
         """Do nothing: the lines go with `submit`."""
@@ -66,9 +67,12 @@ class AnthropicDialect(Direct):
         """Create the batch, with its requests as they are read."""
         body = StreamedBody(HEAD, Requests(lines, mark_of(job.key)), TAIL)
         call = Call(method="POST", path=_BATCHES, headers=JSON, body=body)
-        made = known_or_raise(
-            lambda: self._transport.call(call, _look_from, never_sent), CreateOutcomeUnknown, "The batch"
-        )
+        try:
+            made = known_or_raise(
+                lambda: self._transport.call(call, _look_from, never_sent), CreateOutcomeUnknown, "The batch"
+            )
+        except RateLimitError as error:
+            raise without_room(error) from error
         return made.data
 
     def look(self, job_id: str) -> Look:
@@ -106,7 +110,8 @@ class AnthropicDialect(Direct):
             raise CannotTell(f"The list of batches is not to be trusted: {error.message}") from error
         if unsure:
             named = ", ".join(unsure[:_NAMED])
-            raise CannotTell(f"It may be {named}: only the results of a batch that has ended tell whose it is")
+            told = f"It may be {named}: only the results of a batch that has ended tell whose it is"
+            raise CannotTell(told, retryable=True)
         return None
 
     def read(self, name: str, ids: Sequence[str] = ()) -> Iterator[bytes]:

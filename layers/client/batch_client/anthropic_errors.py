@@ -1,12 +1,24 @@
 """What Anthropic's refusals mean, where the status alone would mislead."""
 
-from typing import Final
+from typing import Final, TypeVar
 
-from .errors import APIStatusError, BadRequestError, BatchClientError, QuotaError, RateLimitError, ServerError
+from .errors import (
+    APIStatusError,
+    BadRequestError,
+    BatchClientError,
+    QuotaError,
+    RateLimitError,
+    ServerError,
+    TokenLimitError,
+)
 from .profiles.rows import ANTHROPIC
+
+T = TypeVar("T", bound=APIStatusError)
 
 #: The code that stands for an account that has no money, or may spend no more.
 EMPTY_PURSE: Final = "credit_balance_exhausted"
+NO_ROOM: Final = "token_limit_exceeded"
+_TOO_MANY: Final = 429
 _OVERLOADED: Final = "overloaded_error"
 
 
@@ -30,7 +42,14 @@ def refused(error: BatchClientError) -> BatchClientError:
     return error
 
 
-def _as(kind: type[APIStatusError], error: BatchClientError, *, code: str | None, retryable: bool) -> BatchClientError:
+def without_room(error: RateLimitError) -> RateLimitError:
+    """Return the error of a refused create: where the service asks for no wait, the queue is full, or a cap holds for days."""
+    if error.status != _TOO_MANY or error.retry_after is not None:
+        return error
+    return _as(TokenLimitError, error, code=NO_ROOM, retryable=True)
+
+
+def _as(kind: type[T], error: BatchClientError, *, code: str | None, retryable: bool) -> T:
     return kind(
         error.message, status=error.status, code=code, type=error.type, param=error.param, request_id=error.request_id,
         retryable=retryable, retry_after=error.retry_after, body=error.body,

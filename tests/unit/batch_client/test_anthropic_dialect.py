@@ -16,11 +16,14 @@ from batch_client import (
     InvalidArgumentError,
     Job,
     Look,
+    OpenAIDialect,
     QuotaError,
     RateLimitError,
     RequestOutcomeUnknown,
     State,
+    TokenLimitError,
 )
+from batch_client import speak as speak_as
 from batch_client.anthropic_lines import mark_of
 from tests.unit.batch_client.fake_service import (
     KEY,
@@ -110,7 +113,7 @@ def test_a_create_whose_answer_is_lost_is_sent_once(lost: Step) -> None:
     ("status", "kind", "message", "error"),
     [
         (529, "overloaded_error", "Overloaded", RateLimitError),
-        (429, "rate_limit_error", "slow", RateLimitError),
+        (429, "rate_limit_error", "queue", TokenLimitError),
         (400, "invalid_request_error", LOW, QuotaError),
         (400, "invalid_request_error", "You have reached your specified API usage limits.", QuotaError),
         (429, "rate_limit_error", "You have reached the monthly spend limit of your tier.", QuotaError),
@@ -287,3 +290,15 @@ def test_a_key_is_in_no_error_and_no_request_that_is_kept() -> None:
         dialect.look("msgbatch_1")
     assert KEY not in str(refused.value)
     assert KEY.encode() not in refused.value.body
+
+
+def test_a_create_that_is_to_wait_for_some_seconds_has_room() -> None:
+    dialect, _ = speak(answer(refusal("rate_limit_error"), 429, {"retry-after": "7"}))
+    with pytest.raises(RateLimitError) as refused:
+        dialect.submit(JOB, LINES)
+    assert (type(refused.value), refused.value.retry_after, refused.value.retryable) == (RateLimitError, 7.0, True)
+
+
+def test_a_client_speaks_the_dialect_of_its_profile() -> None:
+    assert isinstance(speak_as(client_of(answer({}), profile="anthropic")[0], "key"), AnthropicDialect)
+    assert isinstance(speak_as(client_of(answer({}), profile="groq")[0], "key"), OpenAIDialect)
