@@ -138,12 +138,13 @@ class AnthropicDialect(Direct):
             else:
                 return
 
-    def forget(self, name: str) -> None:
+    def forget(self, name: str) -> bool:
         """Delete the batch, with its results; the service refuses that of one that has not ended."""
         try:
             self._transport.call(Call(method="DELETE", path=_path(name), headers=JSON), lambda answer: answer)
         except NotFoundError:
-            return
+            return False
+        return True
 
     def jobs(self, after: str | None = None) -> Iterator[Look]:
         """List the batches."""
@@ -224,11 +225,11 @@ def _look_from(answer: object) -> Look:
     state = _STATES.get(status or "", State.UNKNOWN)
     counted = _counts(fields.get("request_counts"))
     ended, succeeded = state is State.ENDED, counted.get("succeeded", 0)
-    kept = ended and fields.get("archived_at") is None
+    kept = fields.get("archived_at") is None and (ended or isinstance(fields.get("results_url"), str))
     return Look(
         id=job_id, state=state, status=status or "unknown",
         counts=RequestCounts(sum(counted.values()), succeeded, counted["errored"]) if counted else None,
-        results=(job_id,) if kept else (), whole=kept or not succeeded,
+        results=(job_id,) if kept else (), whole=kept or not (ended and succeeded),
         partial=ended and counted.get("canceled", 0) + counted.get("expired", 0) > 0,
         created_at=time_from(fields.get("created_at")), expires_at=time_from(fields.get("expires_at")),
     )  # fmt: skip

@@ -147,6 +147,7 @@ def test_a_body_too_large_for_the_gateway_is_too_large() -> None:
         ({"status": "ended"}, State.ENDED, ("msgbatch_1",), False, True),
         ({"status": "ended", "archived_at": "2026-10-20T00:00:00Z"}, State.ENDED, (), False, False),
         ({"status": "dreaming"}, State.UNKNOWN, (), False, True),
+        ({"status": "dreaming", "results_url": "https://x"}, State.UNKNOWN, ("msgbatch_1",), False, True),
         ({"status": None}, State.UNKNOWN, (), False, True),
         ({"status": 5, "request_counts": [], "created_at": {}}, State.UNKNOWN, (), False, True),
         (
