@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
 from batch_client import BatchClient, RetryPolicy, speak
+from batchyard.domain.errors import StaleRecord, StoreError
 from batchyard.domain.job import ATTEMPT_LABEL
 from batchyard.domain.step import Step
 from batchyard.planning.plan import plan
 from batchyard.results.assemble import assemble
+from batchyard.shards.collect import collect
+from batchyard.shards.poll import poll
+from batchyard.shards.submit import submit
 from tests.fakes.lines import jsonl
 from tests.fakes.world import World, memory_world
+from tests.faults.strikes import Killed, Strike, Strikes, exposed
 from tests.integration.local.emulator.running import Emulator, started
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+T = TypeVar("T")
 IDS = [f"Kant, § {at}" for at in range(60)]  # Anthropic takes none of these characters
 LOW_CREDIT = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing."
 Rule = dict[str, Any]
@@ -182,3 +189,57 @@ def run(world: World, emulator: Emulator, batch_id: str) -> str:
             step = turn(world, emulator, step)
         assert step.next == "done"
     return assemble(world.services, batch_id)
+
+
+def struck_run(emulator: Emulator, strike: Strike | None, ids: list[str]) -> tuple[World, Strikes, str]:
+    """Run a batch whose worker is struck once at an effect on AWS; a step whose process died is played again."""
+    world, strikes = memory_world(), Strikes()
+    connect(world, emulator)
+    whole = world.services
+    batch_id = world.drop(jsonl([message_line(each) for each in ids]))
+    world.services, strikes.due = exposed(whole, strikes), strike
+    again_and_again(strikes, lambda: plan(world.services, batch_id))
+    step = Step(batch_id, 0)
+    for _ in range(200):
+        if step.next == "done":
+            break
+        time.sleep(0.005)
+        world.clock.now = emulator.admin("/clock", {"seconds": step.wait_seconds})["now"]
+        now = Step(batch_id, 0) if step.next == "continue" else step
+        doors = {"submit": submit, "poll": poll, "collect": collect}
+        strikes.step = functools.partial(doors[now.next], whole, now)
+        step = again_and_again(strikes, functools.partial(world.step, now))
+    assert step.next == "done", strikes.struck
+    assert again_and_again(strikes, lambda: assemble(world.services, batch_id)) == "done"
+    return world, strikes, batch_id
+
+
+def again_and_again(strikes: Strikes, work: Callable[[], T]) -> T:
+    for _ in range(3):
+        try:
+            return work()
+        except (Killed, StoreError, StaleRecord):
+            assert strikes.struck
+    return work()
+
+
+@pytest.mark.parametrize(
+    ("kind", "after", "lost"),
+    [("kill", False, False), ("kill", True, True), ("overtake", False, True)],
+    ids=["killed before it", "killed after it, and a create lost", "overtaken, and a create lost"],
+)
+def test_whatever_effect_is_struck_each_line_is_paid_once(
+    emulator: Emulator, kind: str, *, after: bool, lost: bool
+) -> None:
+    calls = [call("createMessageBatch", connection="reset", after_effect=True)] if lost else []
+    emulator.play(calls=calls)
+    effects = struck_run(emulator, None, IDS[:5])[1].count
+    assert effects > 20
+    for at in range(effects):
+        emulator.play(calls=calls)
+        before = {each["id"] for each in emulator.admin("/ledger?lines=false")["data"]}
+        world, strikes, batch_id = struck_run(emulator, Strike(kind, at, after), IDS[:5])
+        answers = world.answered(batch_id, "output.jsonl")
+        assert [each["custom_id"] for each in answers] == IDS[:5], strikes.struck
+        made = [each for each in emulator.admin("/ledger")["data"] if each["id"] not in before]
+        assert sum(len(each["billed"]) for each in made) == 5, strikes.struck
