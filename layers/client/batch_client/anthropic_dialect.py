@@ -1,7 +1,7 @@
 """The dialect of Anthropic's Message Batches: requests go with the create, and results are read line by line.
 
 The service keeps no key of ours, shows no progress, and names requests by ids of few characters. What maps to what is in
-docs/providers-anthropic.md.
+docs/providers.md.
 """
 
 from collections.abc import Container, Iterator, Mapping, Sequence
