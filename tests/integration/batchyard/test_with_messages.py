@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import time
 from collections import Counter
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 IDS = [f"Kant, § {at}" for at in range(60)]  # Anthropic takes none of these characters
 LOW_CREDIT = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing."
+UPLOADS = itertools.count()
 Rule = dict[str, Any]
 
 
@@ -100,7 +102,7 @@ def emulator() -> Iterator[Emulator]:
 def test_every_line_has_its_answer_and_is_paid_once(world: World, emulator: Emulator, name: str) -> None:
     emulator.play(**SCENARIOS[name])
     before = connect(world, emulator)
-    batch_id = world.drop(jsonl([message_line(each) for each in IDS]))
+    batch_id = upload(world, IDS)
     assert run(world, emulator, batch_id) == "done"
     answers = world.answered(batch_id, "output.jsonl")
     assert [each["custom_id"] for each in answers] == IDS
@@ -115,7 +117,7 @@ def test_every_line_has_its_answer_and_is_paid_once(world: World, emulator: Emul
 def test_errored_lines_are_errors_with_their_native_body_and_cost_nothing(world: World, emulator: Emulator) -> None:
     emulator.play(lines=[{"lines": "2", "do": {"status": 400}}, {"lines": "4", "do": {"status": 404}}])
     connect(world, emulator)
-    batch_id = world.drop(jsonl([message_line(each) for each in IDS]))
+    batch_id = upload(world, IDS)
     assert run(world, emulator, batch_id) == "done"
     errors = world.answered(batch_id, "errors.jsonl")
     assert [(each["custom_id"], each["response"]["status_code"]) for each in errors] == [(IDS[1], 400), (IDS[3], 404)]
@@ -130,7 +132,7 @@ def test_errored_lines_are_errors_with_their_native_body_and_cost_nothing(world:
 def test_a_shard_without_credit_tells_what_it_waits_for(world: World, emulator: Emulator) -> None:
     emulator.play(lines=[{"do": {"status": 400, "message": LOW_CREDIT}}])
     connect(world, emulator)
-    batch_id = world.drop(jsonl([message_line(each) for each in IDS]))
+    batch_id = upload(world, IDS)
     assert plan(world.services, batch_id).next == "run"
     step, waits = Step(batch_id, 0), []
     for _ in range(60):
@@ -154,13 +156,18 @@ def test_a_shard_without_credit_tells_what_it_waits_for(world: World, emulator: 
 def test_a_finished_batch_leaves_nothing_at_the_service(world: World, emulator: Emulator) -> None:
     emulator.play()
     before = connect(world, emulator)
-    batch_id = world.drop(jsonl([message_line(each) for each in IDS]))
+    batch_id = upload(world, IDS)
     assert run(world, emulator, batch_id) == "done"
     made = {each["id"] for each in emulator.admin("/ledger?lines=false")["data"]} - before
     assert made
     listed = {seen.id for seen in world.services.account().client.jobs()}
     assert not made & listed
     assert Counter(each["operation"] for each in emulator.admin("/calls")["data"])["deleteMessageBatch"] >= 1
+
+
+def upload(world: World, ids: list[str]) -> str:
+    """Upload lines under a key of their own: the batches of all worlds are at one emulator, and no two may have one id."""
+    return world.drop(jsonl([message_line(each) for each in ids]), f"inbox/default/{next(UPLOADS)}.jsonl")
 
 
 def connect(world: World, emulator: Emulator) -> set[str]:
@@ -196,7 +203,7 @@ def struck_run(emulator: Emulator, strike: Strike | None, ids: list[str]) -> tup
     world, strikes = memory_world(), Strikes()
     connect(world, emulator)
     whole = world.services
-    batch_id = world.drop(jsonl([message_line(each) for each in ids]))
+    batch_id = upload(world, ids)
     world.services, strikes.due = exposed(whole, strikes), strike
     again_and_again(strikes, lambda: plan(world.services, batch_id))
     step = Step(batch_id, 0)
