@@ -26,8 +26,8 @@ class OpenAIDialect:
         """Take the client, and the member of the metadata that holds the key of a job."""
         self._client, self._key_label = client, key_label
 
-    def prepare(self, job: Job, lines: Source) -> Prepared:
-        """Upload the input."""
+    def prepare(self, job: Job, lines: Source) -> Prepared | None:
+        """Upload the input; there always is one."""
         return _prepared(self._client.create_file(lines, job.filename))
 
     def prepared(self, input_id: str) -> Prepared:

@@ -10,11 +10,13 @@ from typing import Final
 from batch_client import BatchClientError, CannotTell, Look
 from batchyard.domain import nesting
 from batchyard.domain.attempt import Attempt
+from batchyard.domain.batch import Batch
 from batchyard.domain.job import ATTEMPT_LABEL, CLOCK_SKEW, job_of
 from batchyard.domain.policy import Reaction, after_failed_call, is_absent, what_failed
 from batchyard.domain.shard import Shard, with_attempt_members
 from batchyard.domain.step import Next, Step
 from batchyard.observability import logger
+from batchyard.services import Services
 from batchyard.shards.pauses import CREATE, ENDLESS, LIST, LONGEST_WORDS, moment, sentences
 from batchyard.shards.turn import Turn
 
@@ -39,7 +41,7 @@ def named(turn: Turn, creating_at: int) -> Look | None:
     try:
         seen = turn.account.ask(lambda provider: provider.look(said))
     except BatchClientError as error:
-        if not _is_refusal(error):
+        if not leaves_open(error):
             raise
         wrong = what_failed("retrieving it", error)
     else:
@@ -76,9 +78,14 @@ def without_create(shard: Shard) -> Shard:
 
 def find(turn: Turn, creating_at: int) -> Look | None:
     """Find the provider batch of an attempt whose create began at this time. Raises BatchClientError."""
-    known = {each.provider_batch_id or "" for each in turn.shard.attempts}
-    job = job_of(turn.batch, turn.shard, turn.services.settings.stack)
-    return turn.account.ask(lambda provider: provider.find(job, creating_at - CLOCK_SKEW, known))
+    return look_up(turn.services, turn.batch, turn.shard, creating_at)
+
+
+def look_up(services: Services, batch: Batch, shard: Shard, creating_at: int) -> Look | None:
+    """Do as `find`, for whoever has no turn of the shard."""
+    known = {each.provider_batch_id or "" for each in shard.attempts}
+    job = job_of(batch, shard, services.settings.stack)
+    return services.account(shard.provider).ask(lambda provider: provider.find(job, creating_at - CLOCK_SKEW, known))
 
 
 def why_unknown(turn: Turn, creating_at: int, error: BatchClientError) -> str | None:
@@ -86,7 +93,7 @@ def why_unknown(turn: Turn, creating_at: int, error: BatchClientError) -> str | 
 
     None where the refusal may pass.
     """
-    if not _is_refusal(error):
+    if not leaves_open(error):
         return None
     shard, attempt = turn.shard, turn.attempt
     what = f"Batchyard cannot tell whether batch {shard.attempt_key} exists at the provider: {what_failed(LIST, error)}"
@@ -106,7 +113,8 @@ def _body(shard: Shard, provider_batch_id: str | None) -> str:
     return nesting.encode({"provider_batch_id": provider_batch_id, "shard": shard.shard})
 
 
-def _is_refusal(error: BatchClientError) -> bool:
+def leaves_open(error: BatchClientError) -> bool:
+    """Tell whether a failed look-up says that the provider will never show what came of a create."""
     return isinstance(error, CannotTell) or after_failed_call(error) in REFUSALS or is_absent(error)
 
 

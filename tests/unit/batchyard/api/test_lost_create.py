@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from batch_client import AuthenticationError, BadRequestError, CreateOutcomeUnknown, ServerError
+from batch_client import AuthenticationError, BadRequestError, CreateOutcomeUnknown, RequestCounts, ServerError
 from batchyard.api import lost_create
 from batchyard.api.batches import cancel_batch, resume_batch
 from batchyard.domain.attempt import Attempt
@@ -150,6 +150,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no key": ({"metadata": {"other": "x"}}, f"its metadata.{ATTEMPT_LABEL} is not {BATCH_ID}/0/1"),
     "file": ({"metadata": {}, "input_file_id": "file-9"}, "its input_file_id is not file-0"),
     "no file": ({"metadata": {}, "input_file_id": None}, "its input_file_id is not file-0"),
+    "count": ({"metadata": {}, "request_counts": RequestCounts(7, 0, 0)}, "it is of 7 requests, not of 3"),
     "age": ({"metadata": {}, "created_at": 1}, "its created_at is before 20"),
 }  # fmt: skip
 
