@@ -96,7 +96,7 @@ class AnthropicDialect(Direct):
         Raises CannotTell while a batch runs that may be the one: its results will tell, and adopting another's batch would
         have a request paid for twice.
         """
-        unsure: list[str] = []
+        unsure: list[Look] = []
         try:
             for seen in self._made_since(since):
                 if seen.id in but or (seen.counts is not None and seen.counts.total != job.count):
@@ -105,13 +105,13 @@ class AnthropicDialect(Direct):
                     if proof:
                         return seen
                     continue
-                unsure.append(seen.id)
+                unsure.append(seen)
         except ProtocolError as error:
             raise CannotTell(f"The list of batches is not to be trusted: {error.message}") from error
         if unsure:
-            named = ", ".join(unsure[:_NAMED])
+            named = ", ".join(seen.id for seen in unsure[:_NAMED])
             told = f"It may be {named}: only the results of a batch that has ended tell whose it is"
-            raise CannotTell(told, retryable=True)
+            raise CannotTell(told, retryable=not all(seen.ended for seen in unsure))
         return None
 
     def read(self, name: str, ids: Sequence[str] = ()) -> Iterator[bytes]:

@@ -167,8 +167,9 @@ def test_whatever_a_batch_says_it_is_looked_at(
 
 def test_a_running_batch_of_equal_size_and_time_may_be_the_one_so_nobody_can_tell() -> None:
     dialect, _ = speak(listed(batch()))
-    with pytest.raises(CannotTell, match="msgbatch_1"):
+    with pytest.raises(CannotTell, match="msgbatch_1") as unsure:
         dialect.find(JOB, CREATED)
+    assert unsure.value.retryable, "its end will tell"
 
 
 @pytest.mark.parametrize(("mark", "found"), [(mark_of(JOB.key), True), (OTHER, False), ("", False)])
@@ -182,8 +183,9 @@ def test_results_tell_whose_a_batch_is(mark: str, found: bool) -> None:
 @pytest.mark.parametrize("gone", [answer(refusal("not_found_error"), 404), Answer(b""), Answer(b"{broken\n")])
 def test_results_that_are_gone_tell_nothing(gone: Answer) -> None:
     dialect, _ = speak(listed(batch("ended")), gone)
-    with pytest.raises(CannotTell):
+    with pytest.raises(CannotTell) as unsure:
         dialect.find(JOB, CREATED)
+    assert not unsure.value.retryable, "nothing will tell"
 
 
 def test_the_proof_of_an_ended_batch_outweighs_one_that_runs() -> None:
