@@ -75,7 +75,7 @@ def _stop_lost(run: SweepRun, batch: Batch, shard: Shard) -> bool:
         if not lost_create.leaves_open(error):
             raise
         logger.warning("lost create not looked up", batch_id=shard.batch_id, shard=shard.shard, error=str(error))
-        return True
+        return not error.retryable  # a later look may tell, as when a job that may be the one has ended
     if made is None:
         return True
     if made.ended:

@@ -6,6 +6,7 @@ row, the lines that all of them sent fail. A shard that is larger than the provi
 of what is unfinished each time; the lines behind a wave were not tried, so they go on.
 """
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from batchyard.costs.usage import Usage
@@ -18,6 +19,7 @@ from batchyard.domain.stopping import WAITED_FOR
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.shards.line_outcomes import AttemptOutcome
+from batchyard.shards.pauses import ENDLESS, SEE_TO_ACCOUNT, WANTS_OPERATOR, sentences
 from batchyard.shards.turn import Turn
 from batchyard.shards.unanswered_lines import write_error_lines
 
@@ -47,6 +49,8 @@ def with_attempt_ended(turn: Turn, outcome: AttemptOutcome, status: str, end: En
 def end_attempt(turn: Turn, ended: Shard, outcome: AttemptOutcome) -> Step:
     """Save what became of an attempt: the shard is done, or the unfinished lines go out again."""
     after, stopped = ended, turn.why_stopped()
+    if outcome.answers.refused_us()[1] and ended.unfinished and not stopped:
+        return _wait_for_operator(turn, ended, outcome)
     if not outcome.finished and _is_stall(turn, ended):
         after = with_stall(ended)
     if stopped or not ended.unfinished:
@@ -57,6 +61,21 @@ def end_attempt(turn: Turn, ended: Shard, outcome: AttemptOutcome) -> Step:
     if after.done:
         return turn.then(Next.DONE)
     return turn.then(Next.SUBMIT, turn.retry_wait(after.stalls + 1) if len(outcome.transient) else 0)
+
+
+def _wait_for_operator(turn: Turn, ended: Shard, outcome: AttemptOutcome) -> Step:
+    """Send the lines again when a person may have seen to the account: they were not run, and it is no fault of theirs."""
+    after = (
+        ended if outcome.finished else with_attempt_members(ended, end=End.FAILED)
+    )  # waits grow where nothing is done
+    in_vain = list(takewhile(lambda past: past.end is End.FAILED, reversed(after.attempts)))
+    code, count = outcome.answers.refused_us()
+    told = "1 request was" if count == 1 else f"{count:,} requests were"
+    what = f"{WANTS_OPERATOR}: of the batch {turn.provider_batch_id} {told} refused ({code})"
+    since = in_vain[-1].ended_at if in_vain else None
+    why = sentences(turn, what, since or turn.services.now(), "sends them again", ENDLESS, SEE_TO_ACCOUNT)
+    turn.save_answered(after, why)
+    return turn.then(Next.SUBMIT, turn.retry_wait(max(1, len(in_vain))))
 
 
 def _is_stall(turn: Turn, ended: Shard) -> bool:

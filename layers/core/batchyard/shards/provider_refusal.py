@@ -30,12 +30,12 @@ from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.observability import logger
 from batchyard.shards import attempt_end, failed_calls, token_room, too_large
-from batchyard.shards.pauses import ENDLESS, sentences
+from batchyard.shards.pauses import ENDLESS, SEE_TO_ACCOUNT, WANTS_OPERATOR, sentences
 from batchyard.shards.token_room import Refusal
 from batchyard.shards.turn import Turn
 
 WAITS: Final = {
-    Reaction.PAUSE: ("The provider wants its operator", "See to the account at the provider."),
+    Reaction.PAUSE: (WANTS_OPERATOR, SEE_TO_ACCOUNT),
     Reaction.REUSE: ("The provider has no room", "Wait, or ask the provider for a higher limit."),
     Reaction.UPLOAD: ("The provider does not see the uploaded file", "If it lasts, ask the provider."),
 }

@@ -70,6 +70,14 @@ def test_where_nobody_can_tell_the_batch_is_settled_all_the_same(error: BadReque
     assert swept(services) == {"BatchesSettled": 1}
 
 
+def test_where_a_later_look_may_tell_the_next_run_looks_again() -> None:
+    services = left()
+    services.provider.trouble["find_batch"] = [CannotTell("it may be one that runs", retryable=True)]
+    assert swept(services) == {}
+    assert services.sweep_store.unsettled(None) == [BATCH_ID]
+    assert swept(services) == {"ProviderBatchesCancelled": 1}
+
+
 def test_a_provider_that_does_not_serve_us_now_is_asked_by_the_next_run() -> None:
     services = left()
     services.provider.trouble["find_batch"] = [ServerError("no", status=503)]
