@@ -106,8 +106,7 @@ class Services:
         """Token ledgers."""
         from batchyard.adapters.token_ledger_store import TokenLedgerStore
 
-        settings = self.settings
-        return TokenLedgerStore(settings.table, settings.provider_name, settings.max_enqueued_tokens)
+        return TokenLedgerStore(self.settings.table, self.settings.provider_name, self.settings.max_enqueued_tokens)
 
     @cached_property
     def creation_store(self) -> CreationStore:
@@ -174,10 +173,10 @@ class Services:
 
     @cached_property
     def event_bus(self) -> EventBus:
-        """The event bus."""
+        """The event bus, and the topic of those who are notified."""
         from batchyard.adapters.event_bus import EventBus
 
-        return EventBus(self.settings.event_bus)
+        return EventBus(self.settings.event_bus, topic=self.settings.notification_topic_arn)
 
     @cached_property
     def webhook_sender(self) -> WebhookSender:
@@ -189,33 +188,36 @@ class Services:
     @cached_property
     def secret(self) -> Secret:
         """The provider's API key."""
-        from batchyard.adapters.secrets_manager import Secret
-
-        return Secret(self.settings.provider_secret_id)
+        return self._secret(self.settings.provider_secret_id)
 
     @cached_property
     def signing_secret(self) -> Secret:
         """The secret from which the secrets of webhook endpoints are derived."""
-        from batchyard.adapters.secrets_manager import Secret
-
-        return Secret(self.settings.signing_secret_id)
+        return self._secret(self.settings.signing_secret_id)
 
     @cached_property
     def webhook_secret(self) -> Secret:
         """The secrets of the provider's webhooks, with spaces between."""
+        return self._secret(self.settings.provider_webhook_secret_id)
+
+    @cached_property
+    def chat_secret(self) -> Secret:
+        """The address of the chat in which people are notified."""
+        return self._secret(self.settings.chat_secret_id)
+
+    def _secret(self, name: str) -> Secret:
         from batchyard.adapters.secrets_manager import Secret
 
-        return Secret(self.settings.provider_webhook_secret_id)
+        return Secret(name)
 
     @cached_property
     def provider(self) -> Provider:
         """The provider's API."""
         from batch_client import BatchClient, RetryPolicy
 
-        profile = self.settings.provider_profile or None
+        address, profile = self.settings.provider_base_url, self.settings.provider_profile or None
         # The state machine repeats what takes longer, and submit relies on a create that ends in time.
         retry = RetryPolicy(total=30.0)
-        address = self.settings.provider_base_url
         return self._provider or BatchClient(self.provider_key, address, profile=profile, retry=retry)
 
     def provider_key(self) -> str:

@@ -565,6 +565,13 @@ def test_the_end_of_a_batch_is_delivered_once_to_each_endpoint_that_wants_it(
     assert len(at_hand.webhook_store.told) == wanted
 
 
+@accepted("inform")
+def test_people_are_told_once_of_what_they_asked_for(at_hand: MemoryServices, path: Path) -> None:
+    answers = [call(path)["notification"] for _ in range(2)]
+    asked = "completed" not in path.name  # by itself
+    assert (answers[0] == answers[1], answers[0] is not None, len(at_hand.event_bus.mails)) == (True, asked, int(asked))
+
+
 @accepted("deliver")
 def test_an_event_is_delivered_or_given_up(at_hand: MemoryServices, path: Path) -> None:
     call(ROOT / "events/notify.batch-completed.json")
