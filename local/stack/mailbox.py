@@ -28,6 +28,7 @@ class Mailbox:
             self._queue = self._sqs.create_queue(QueueName=QUEUE)["QueueUrl"]
             wanted = self._sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])
             arn = wanted["Attributes"]["QueueArn"]
+            self._sqs.set_queue_attributes(QueueUrl=self._queue, Attributes={"Policy": json.dumps(_policy(arn, topic))})
             stack.clients.other("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
 
     def look(self) -> None:
@@ -50,3 +51,12 @@ class Mailbox:
         return f"On AWS this mail would go out: {told['Subject']}\n" + "\n".join(
             f"  {line}" for line in text.splitlines()
         )
+
+
+def _policy(queue: str, topic: str) -> dict[str, Any]:
+    """Let the topic send to the queue, and nobody else."""
+    allowed = {
+        "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": queue,
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+    }  # fmt: skip
+    return {"Version": "2012-10-17", "Statement": [allowed]}
