@@ -9,6 +9,7 @@ BatchClient(base_url='https://api.openai.com/v1', profile='openai')
 """
 
 from .client import BatchClient
+from .dialect import Dialect, Input, Job, Look, Prepared, State
 from .errors import (
     APIConnectionError,
     APIStatusError,
@@ -16,6 +17,7 @@ from .errors import (
     AuthenticationError,
     BadRequestError,
     BatchClientError,
+    CannotTell,
     ConflictError,
     CreateOutcomeUnknown,
     DownloadIncomplete,
@@ -48,6 +50,7 @@ from .models import (
     Usage,
 )
 from .nesting import shallow
+from .openai_dialect import OpenAIDialect
 from .profiles import PROFILES, Profile, choose_profile
 from .refusals import MONEY_CODES
 from .retry import Clock, RetryPolicy
@@ -68,9 +71,11 @@ __all__ = [
     "BatchError",
     "BatchPage",
     "ByteRanges",
+    "CannotTell",
     "Clock",
     "ConflictError",
     "CreateOutcomeUnknown",
+    "Dialect",
     "DownloadIncomplete",
     "ExpiresAfter",
     "File",
@@ -78,10 +83,15 @@ __all__ = [
     "FilePage",
     "FileTooLargeError",
     "HttpInfo",
+    "Input",
     "InvalidArgumentError",
+    "Job",
+    "Look",
     "NotFoundError",
+    "OpenAIDialect",
     "OutcomeUnknown",
     "PermissionDeniedError",
+    "Prepared",
     "Profile",
     "ProtocolError",
     "QuotaError",
@@ -93,6 +103,7 @@ __all__ = [
     "ServerError",
     "Source",
     "SourceError",
+    "State",
     "TokenLimitError",
     "UploadOutcomeUnknown",
     "Usage",

@@ -105,7 +105,7 @@ class _Submission:
         batch = self._turn.batch
         month = spending.this_month(self._services, batch.tenant)
         held = spending.why_held(month, self._estimate(lines, direct=direct)) if month else None
-        warn(self._services, batch.tenant, month, self._turn.shard.attempt_key, held=held is not None)
+        warn(self._services, batch.tenant, month, self._turn.shard.attempt_key)
         return held
 
     def _take_up(self, creating_at: int) -> Step:
