@@ -199,12 +199,14 @@ def reach(owner: str, *actions: str) -> set[str]:
 @pytest.mark.parametrize("owner", functions())
 def test_a_function_touches_named_kinds_of_records_alone(owner: str) -> None:
     assert reach(owner)
-    assert all(re.fullmatch(r"[A-Z]+#(\*|chat)", kind) for kind in reach(owner))
+    assert all(re.fullmatch(r"[A-Z]+#(\*|chat)|KEYS", kind) for kind in reach(owner))
 
 
-def test_only_the_front_door_touches_api_keys_and_nobody_writes_one() -> None:
-    assert [owner for owner in functions() if "KEY#*" in reach(owner)] == ["ApiFunction"]
-    assert "KEY#*" not in reach("ApiFunction", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query")
+def test_only_the_front_door_touches_api_keys_and_nobody_reads_the_list_of_all() -> None:
+    for kind in ("KEY#*", "KEYSOF#*", "KEYS"):
+        assert [owner for owner in functions() if kind in reach(owner)] == ["ApiFunction"]
+    assert "KEYS" not in reach("ApiFunction", "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
+    assert not {"KEY#*", "KEYSOF#*", "KEYS"} & reach("ApiFunction", "dynamodb:DeleteItem")
 
 
 def test_who_calls_or_tells_the_addresses_of_tenants_touches_webhooks_alone() -> None:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from batch_client import choose_profile
-from batchyard.api.paging import LIMITS
+from batchyard.api.tenancy import LIMITS
 from batchyard.costs import prices
 from batchyard.domain.errors import ApiError
 from batchyard.services import Services

@@ -46,7 +46,13 @@ def _endpoint(services: Services, request: DeliveryRequest) -> WebhookEndpoint:
     if request.endpoint_id != CHAT:
         return services.webhook_store.endpoint(request.tenant, request.endpoint_id)
     services.chat_secret.forget(READ_EVERY)
-    of_chat: dict[str, Any] = {"tenant": request.tenant, "name": CHAT, "event_types": [], "created_at": 0, "updated_at": 0}
+    of_chat: dict[str, Any] = {
+        "tenant": request.tenant,
+        "name": CHAT,
+        "event_types": [],
+        "created_at": 0,
+        "updated_at": 0,
+    }
     return WebhookEndpoint(endpoint_id=CHAT, url=services.chat_secret(), **of_chat)
 
 
