@@ -34,6 +34,7 @@ function frame(name) {
     h("nav", { "aria-label": "Pages" }, ["batches", "files", "usage", "webhooks", "keys"].map(link)),
     h("a", { class: "button primary new", href: "#/new", "aria-current": name === "new" ? "page" : null }, "New"),
     h("button", { type: "button", class: "quiet", on: { click: () => signOut() } }, "Sign out"));
+  top.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }); // on a phone
 }
 
 async function go() {

@@ -84,14 +84,19 @@ export function sure(question, text, yes) {
 
 /** Show a secret, this once: it can be copied, and is gone from the page when the person goes on. */
 export function once(head, text, secret) {
+  const shown = h("pre", { tabindex: "0", "aria-label": head }, secret);
   const copy = async () => {
-    await navigator.clipboard.writeText(secret);
-    say("Copied.");
+    try {
+      await navigator.clipboard.writeText(secret);
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(shown);
+      button.textContent = "Selected: copy it by hand";
+    }
   };
-  const dialog = h("dialog", { "aria-labelledby": "once" }, h("h2", { id: "once" }, head), h("p", null, text),
-    h("pre", { tabindex: "0", "aria-label": head }, secret),
-    h("div", { class: "actions end" },
-      h("button", { type: "button", on: { click: (event) => act(event, copy) } }, "Copy"),
+  const button = h("button", { type: "button", "aria-live": "polite", on: { click: copy } }, "Copy");
+  const dialog = h("dialog", { "aria-labelledby": "once" }, h("h2", { id: "once" }, head), h("p", null, text), shown,
+    h("div", { class: "actions end" }, button,
       h("button", { type: "button", class: "primary", on: { click: () => dialog.close() } }, "I have kept it")));
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);

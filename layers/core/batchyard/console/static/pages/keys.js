@@ -21,7 +21,7 @@ export async function open(main, { signal }) {
         keys.length > 1 ? list(keys, mine?.admin, load) : [list(keys, false, load), empty("No other key", mine?.admin ? "Make one for each program and each person, so that one can be revoked alone." : "You use the only key of your tenant.")],
         mine?.admin ? making(load) : h("p", { class: "note" }, "This key may not make or revoke keys. Whoever runs this service can make one that may."));
     } catch (error) {
-      if (error.name !== "AbortError") show(body, problem(error, load));
+      if (error.name !== "AbortError") show(body, title("Keys"), problem(error, load));
     }
   };
   await load();
@@ -38,11 +38,13 @@ async function all(signal) {
   return found;
 }
 
+const cell = (...lines) => h("span", null, lines.filter(Boolean).map((line) => h("span", { class: "name" }, line)));
+
 const list = (keys, admin, load) => table("Keys of the tenant", [["Key"], ["State"], ["Made", "number"], ["Last used", "number"], ["Acts", "acts"]], keys.map((key) => ({ key: key.id, cells: [
-  [h("span", null, key.name || "No name"), h("span", { class: "mono sub" }, key.id), key.current ? h("span", { class: "sub" }, "The key you use now") : null],
-  [badge(key.revoked_at ? "revoked" : "good"), key.admin ? h("span", { class: "sub" }, "May make keys") : null],
-  [h("span", null, when(key.created_at)), h("span", { class: "sub" }, key.made_by ? `by ${key.made_by}` : "by the operator")],
-  key.revoked_at ? h("span", null, `Revoked ${when(key.revoked_at)}`) : key.last_used_at ? since(key.last_used_at) : "Never",
+  cell(key.name || "No name", h("span", { class: "mono soft" }, key.id), key.current && h("span", { class: "soft" }, "The key you use now")),
+  cell(badge(key.revoked_at ? "revoked" : "good"), key.admin && h("span", { class: "soft" }, "May make keys")),
+  cell(when(key.created_at), h("span", { class: "soft" }, key.made_by ? `by ${key.made_by}` : "by the operator")),
+  key.revoked_at ? `Revoked ${when(key.revoked_at)}` : key.last_used_at ? since(key.last_used_at) : "Never",
   admin && !key.revoked_at ? h("button", { type: "button", class: "danger", "aria-label": `Revoke ${key.name || key.id}`, on: { click: (event) => act(event, () => revoke(key, load)) } }, "Revoke") : null] })));
 
 async function revoke(key, load) {

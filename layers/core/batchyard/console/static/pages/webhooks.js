@@ -17,7 +17,7 @@ export async function open(main, { rest: [id], signal }) {
       show(body, title("Webhooks"), h("p", { class: "lead" }, "A webhook endpoint of yours is called, with a signature, when a batch ends."),
         endpoints.data.length ? list(endpoints.data) : empty("No endpoints yet", "Add one below, and test it before a batch ends."), adding(types.data, load));
     } catch (error) {
-      if (error.name !== "AbortError") show(body, problem(error, load));
+      if (error.name !== "AbortError") show(body, title("Webhooks"), problem(error, load));
     }
   };
   await load();
