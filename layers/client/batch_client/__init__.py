@@ -51,7 +51,7 @@ from .models import (
 )
 from .nesting import shallow
 from .openai_dialect import OpenAIDialect
-from .profiles import PROFILES, Profile, choose_profile
+from .profiles import PROFILES, Facts, Profile, Sign, choose_profile
 from .refusals import MONEY_CODES
 from .retry import Clock, RetryPolicy
 from .sources import ByteRanges, Source
@@ -78,6 +78,7 @@ __all__ = [
     "Dialect",
     "DownloadIncomplete",
     "ExpiresAfter",
+    "Facts",
     "File",
     "FileDeleted",
     "FilePage",
@@ -101,6 +102,7 @@ __all__ = [
     "RequestOutcomeUnknown",
     "RetryPolicy",
     "ServerError",
+    "Sign",
     "Source",
     "SourceError",
     "State",
