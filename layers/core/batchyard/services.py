@@ -157,10 +157,10 @@ class Services:
 
     @cached_property
     def event_bus(self) -> EventBus:
-        """The event bus."""
+        """The event bus, and the topic of those who are notified."""
         from batchyard.adapters.event_bus import EventBus
 
-        return EventBus(self.settings.event_bus)
+        return EventBus(self.settings.event_bus, topic=self.settings.notification_topic_arn)
 
     @cached_property
     def webhook_sender(self) -> WebhookSender:
@@ -172,23 +172,27 @@ class Services:
     @cached_property
     def secret(self) -> Secret:
         """The provider's API key."""
-        from batchyard.adapters.secrets_manager import Secret
-
-        return Secret(self.settings.provider_secret_id)
+        return self._secret(self.settings.provider_secret_id)
 
     @cached_property
     def signing_secret(self) -> Secret:
         """The secret from which the secrets of webhook endpoints are derived."""
-        from batchyard.adapters.secrets_manager import Secret
-
-        return Secret(self.settings.signing_secret_id)
+        return self._secret(self.settings.signing_secret_id)
 
     @cached_property
     def webhook_secret(self) -> Secret:
         """The secrets of the provider's webhooks, with spaces between."""
+        return self._secret(self.settings.provider_webhook_secret_id)
+
+    @cached_property
+    def chat_secret(self) -> Secret:
+        """The address of the chat in which people are notified."""
+        return self._secret(self.settings.chat_secret_id)
+
+    def _secret(self, name: str) -> Secret:
         from batchyard.adapters.secrets_manager import Secret
 
-        return Secret(self.settings.provider_webhook_secret_id)
+        return Secret(name)
 
     @cached_property
     def accounts(self) -> dict[str, Account]:
