@@ -16,7 +16,7 @@ import boto3
 
 from batchyard.adapters.aws import translated
 from batchyard.domain.errors import BatchyardError, NotFound, SettingsError
-from batchyard.providers.entries import KEY, Entry, described
+from batchyard.providers.entries import KEY, Entry, described, has_key
 from batchyard.providers.keys import read_keys
 from local.errors import ParameterError
 from local.provider_key import ADVICE, secret_of
@@ -26,6 +26,7 @@ from local.stack.provider_choice import URL, Provider, Several
 
 VARIABLE: Final = "PROVIDERS"
 OF_STACK: Final = "BATCHYARD_PROVIDERS"
+NO_KEY: Final = "none"  # of a provider that is called with a role
 SHAPE: Final = '{"openai": {"base_url": "https://api.openai.com/v1", "api_key": "…", "models": ["gpt-*"]}}'
 # What an entry takes from the stack does not matter here: each has some value that passes.
 ANY_LIMITS: Final = {
@@ -75,9 +76,11 @@ def several_of(host: Mapping[str, str]) -> Several | None:
             f"{VARIABLE} and {URL} are both set. Set the one for several providers, or the other for one."
         )
     bare, found, keys = read_description(text)
-    if missing := [entry.name for entry in found if entry.name not in keys]:
+    if missing := [entry.name for entry in found if has_key(entry) and entry.name not in keys]:
         raise ParameterError(f"{VARIABLE}: {', '.join(missing)} has no api_key. Add it, as in {SHAPE}")
-    return Several(bare, tuple(Provider(each.base_url, keys[each.name], each.profile, each.name) for each in found))
+    return Several(
+        bare, tuple(Provider(each.base_url, keys.get(each.name, NO_KEY), each.profile, each.name) for each in found)
+    )
 
 
 def without(host: Mapping[str, str]) -> dict[str, str]:
@@ -117,7 +120,7 @@ def _asked(found: list[Entry], known: Mapping[str, str]) -> dict[str, str]:
     """Ask a terminal for the keys that are neither described nor stored; nothing is asked for in a pipe."""
     if not sys.stdin.isatty():
         return {}
-    left = [entry.name for entry in found if entry.name not in known]
+    left = [entry.name for entry in found if has_key(entry) and entry.name not in known]
     given = {name: getpass.getpass(f"API key of {name} (not shown; empty: later): ").strip() for name in left}
     return read_keys(json.dumps({name: key for name, key in given.items() if key}))
 
@@ -129,7 +132,7 @@ def keep(secret: str) -> str:
     known |= _asked(found, known)
     names = [entry.name for entry in found]
     store(secret, {name: known[name] for name in names if name in known})
-    without_key = [name for name in names if name not in known]
+    without_key = [entry.name for entry in found if has_key(entry) and entry.name not in known]
     waits = f" No key is stored of: {', '.join(without_key)}. Their requests wait for one." if without_key else ""
     return (
         f"Keys stored of: {', '.join(name for name in names if name in known)}.{waits}\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
@@ -11,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from tests.fakes.failures import never_sent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator
+    from collections.abc import Callable, Container, Iterator, Sequence
 
-    from batch_client import Batch, BatchClientError, File, FileDeleted, HttpInfo, Source
+    from batch_client import BatchClientError, HttpInfo, Input, Job, Look, Prepared, Source
     from tests.faults.provider import FatesProvider
 
 
@@ -37,7 +38,7 @@ def _any(patterns: list[str], model: str) -> bool:
 
 @dataclass
 class Door:
-    """The Protocol `Provider`, over the books that all doors share; a call for what another door made breaks a promise."""
+    """A `Dialect` over the books that all doors share; a call for what another door made breaks a promise."""
 
     name: str
     books: FatesProvider
@@ -50,70 +51,72 @@ class Door:
     refusal: BatchClientError | None = None
     calls: list[str] = field(default_factory=list)
 
-    def create_file(self, source: Source, filename: str) -> File:
-        self._reach("create_file")
-        known = set(self.books.files)
-        try:
-            return self.books.create_file(source, filename)
-        finally:  # its answer may be lost
-            made = set(self.books.files) - known
-            self.own |= made
-            lines = [json.loads(line) for each in made for line in self.books.files[each].splitlines()]
-            wrong = {line["body"]["model"] for line in lines if not self.takes(line["body"]["model"])}
-            self.books.wrongs += [f"{model} was sent to {self.name}" for model in wrong]
+    def prepare(self, job: Job, lines: Source) -> Prepared | None:
+        self._reach("prepare")
+        self._look_for_strangers(lines)
+        with self._owning():
+            return self.books.prepare(job, lines)
 
-    def retrieve_file(self, file_id: str) -> File:
-        self._reach("retrieve_file", file_id)
-        return self.books.retrieve_file(file_id)
+    def prepared(self, input_id: str) -> Prepared:
+        self._reach("prepared", input_id)
+        return self.books.prepared(input_id)
 
-    def create_batch(
-        self, *, input_file_id: str, endpoint: str, completion_window: str, metadata: dict[str, str]
-    ) -> Batch:
-        self._reach("create_batch", input_file_id)
-        known = set(self.books.batches)
-        try:
-            return self.books.create_batch(
-                input_file_id=input_file_id, endpoint=endpoint, completion_window=completion_window, metadata=metadata
-            )
-        finally:  # its answer may be lost
-            self.own |= set(self.books.batches) - known
+    def submit(self, job: Job, lines: Source) -> Look:
+        self._reach("submit", *([job.prepared] if job.prepared else []))
+        self._look_for_strangers(lines)
+        with self._owning():
+            return self._shown(self.books.submit(job, lines))
 
-    def retrieve_batch(self, batch_id: str) -> Batch:
-        self._reach("retrieve_batch", batch_id)
-        return self._shown(self.books.retrieve_batch(batch_id))
+    def look(self, job_id: str) -> Look:
+        self._reach("look", job_id)
+        return self._shown(self.books.look(job_id))
 
-    def cancel_batch(self, batch_id: str) -> Batch:
-        self._reach("cancel_batch", batch_id)
-        return self._shown(self.books.cancel_batch(batch_id))
+    def stop(self, job_id: str) -> Look:
+        self._reach("stop", job_id)
+        return self._shown(self.books.stop(job_id))
 
-    def find_batch(
-        self, metadata_key: str, value: str, since: int, *, input_file_id: str | None = None, but: Container[str] = ()
-    ) -> Batch | None:
-        self._reach("find_batch")
-        found = self.books.find_batch(metadata_key, value, since, input_file_id=input_file_id, but=but)
+    def find(self, job: Job, since: int, but: Container[str] = ()) -> Look | None:
+        self._reach("find")
+        found = self.books.find(job, since, but)
         return None if found is None or found.id not in self.own else self._shown(found)
 
-    def iter_batches(self, *, after: str | None) -> Iterator[Batch]:
-        self._reach("iter_batches")
-        return (self._shown(each) for each in self.books.iter_batches(after=after) if each.id in self.own)
+    def read(self, name: str, ids: Sequence[str] = ()) -> Iterator[bytes]:
+        self._reach("read", name)
+        return self.books.read(name, ids)
 
-    def iter_files(self, *, purpose: str, after: str | None) -> Iterator[File]:
-        self._reach("iter_files")
-        return (each for each in self.books.iter_files(purpose=purpose, after=after) if each.id in self.own)
+    def forget(self, name: str) -> bool:
+        self._reach("forget", name)
+        return self.books.forget(name)
 
-    def delete_file(self, file_id: str) -> FileDeleted:
-        self._reach("delete_file", file_id)
-        return self.books.delete_file(file_id)
+    def jobs(self, after: str | None = None) -> Iterator[Look]:
+        self._reach("jobs")
+        return (self._shown(each) for each in self.books.jobs(after) if each.id in self.own)
 
-    def download_file(self, file_id: str) -> Iterator[bytes]:
-        self._reach("download_file", file_id)
-        return self.books.download_file(file_id)
+    def inputs(self, after: str | None = None) -> Iterator[Input]:
+        self._reach("inputs")
+        return (each for each in self.books.inputs(after) if each.id in self.own)
 
     def send(self, url: str, body: bytes, patience: float = 240.0) -> HttpInfo[bytes]:
         self._reach("send")
-        if not self.takes(model := json.loads(body)["model"]):
-            self.books.wrongs.append(f"{model} was sent to {self.name} on its own")
+        self._note_stranger(json.loads(body)["model"])
         return self.books.send(url, body, patience)
+
+    @contextmanager
+    def _owning(self) -> Iterator[None]:
+        """Own what the block makes, though its answer may be lost."""
+        known = {*self.books.files, *self.books.batches}
+        try:
+            yield
+        finally:
+            self.own |= {*self.books.files, *self.books.batches} - known
+
+    def _look_for_strangers(self, lines: Source) -> None:
+        for line in b"".join(lines).splitlines():
+            self._note_stranger(json.loads(line)["body"]["model"])
+
+    def _note_stranger(self, model: str) -> None:
+        if not self.takes(model):
+            self.books.wrongs.append(f"{model} was sent to {self.name}")
 
     def _reach(self, call: str, *ids: str) -> None:
         self.calls.append(call)
@@ -125,9 +128,8 @@ class Door:
             f"{call} of {each} at {self.name}, which never made it" for each in ids if each not in self.own
         ]
 
-    def _shown(self, batch: Batch) -> Batch:
-        """Return the batch; its results belong to this door, too."""
-        held = self.books.batches[batch.id]
-        files = (held.output_file_id, held.error_file_id, batch.output_file_id, batch.error_file_id)
-        self.own |= {each for each in files if each}
-        return batch
+    def _shown(self, seen: Look) -> Look:
+        """Return what was seen of a job; its results belong to this door, too."""
+        held = self.books.batches[seen.id]
+        self.own |= {each for each in (held.output_file_id, held.error_file_id, *seen.results) if each}
+        return seen

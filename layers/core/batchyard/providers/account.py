@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from batch_client import Dialect
     from batchyard.adapters.creation_store import CreationStore
     from batchyard.adapters.secrets_manager import Secret
     from batchyard.adapters.token_ledger_store import TokenLedgerStore
     from batchyard.costs.prices import Prices
-    from batchyard.domain.provider import Provider
+    from batchyard.domain.batch import Batch
     from batchyard.providers.entries import Entry
     from batchyard.settings import Settings
 
@@ -23,7 +24,7 @@ class Account:
     """What belongs to one provider alone; each part is imported and built when it is first used."""
 
     def __init__(
-        self, settings: Settings, entry: Entry, secret: Callable[[], Secret], provider: Provider | None = None
+        self, settings: Settings, entry: Entry, secret: Callable[[], Secret], provider: Dialect | None = None
     ) -> None:
         """Keep what the settings say; `secret` returns the secret with the key, `provider` takes the place of the client."""
         self.entry, self._settings, self._secret, self._provider = entry, settings, secret, provider
@@ -32,6 +33,10 @@ class Account:
     def name(self) -> str:
         """Name the provider, as its shards and ledgers do."""
         return self.entry.name
+
+    def window(self, batch: Batch) -> str:
+        """Return the window of provider batches of a batch: the provider's own if it has one, as 24h."""
+        return self.entry.completion_window or batch.completion_window
 
     @property
     def secret(self) -> Secret:
@@ -71,18 +76,23 @@ class Account:
             raise SettingsError(f"PriceList is no list of prices: {error}. See docs/cost.md.") from error
 
     @cached_property
-    def client(self) -> Provider:
-        """The provider's API; raises KeyMissing while the settings do not name the provider."""
-        from batch_client import BatchClient, RetryPolicy
+    def client(self) -> Dialect:
+        """The provider's API, in its dialect; raises KeyMissing while the settings do not name the provider."""
+        from batch_client import BatchClient, RetryPolicy, choose_profile, speak
+        from batchyard.adapters.aws import RoleSigner
         from batchyard.domain.errors import KeyMissing
+        from batchyard.domain.job import ATTEMPT_LABEL
 
         if not self.entry.base_url:
             raise KeyMissing.of_unknown(self.name)
 
+        if self._provider is not None:
+            return self._provider
         # The state machine repeats what takes longer, and submit relies on a create that ends in time.
         retry = RetryPolicy(total=30.0)
-        profile = self.entry.profile or None
-        return self._provider or BatchClient(self.key, self.entry.base_url, profile=profile, retry=retry)
+        profile = choose_profile(self.entry.profile or None, self.entry.base_url)
+        key = self.key if profile.signing is None else RoleSigner()
+        return speak(BatchClient(key, self.entry.base_url, profile=profile, retry=retry), ATTEMPT_LABEL)
 
     def key(self) -> str:
         """Return the API key; raises KeyMissing, which a shard waits for as for any word of an operator."""
@@ -103,7 +113,7 @@ class Account:
         except (KeyError, ValueError) as error:
             raise SecretMissing(f"the secret {self.secret.name} has no key of {self.name}") from error
 
-    def ask(self, call: Callable[[Provider], T]) -> T:
+    def ask(self, call: Callable[[Dialect], T]) -> T:
         """Call the provider; if the key is refused or cannot be sent, read the key again, and call once more."""
         from batch_client import AuthenticationError, InvalidArgumentError
 

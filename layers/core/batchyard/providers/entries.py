@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from batch_client import InvalidArgumentError, choose_profile
+from batch_client import InvalidArgumentError, Profile, choose_profile
 from batchyard.domain import nesting
 from batchyard.domain.batch import window_seconds
 from batchyard.domain.errors import SettingsError, meant
@@ -19,6 +19,7 @@ MOST: Final = 20  # providers; reports and metrics name each of them
 NAME: Final = r"[a-z0-9][a-z0-9._-]{0,39}"
 KEY: Final = "api_key"
 ANY: Final = ("*",)
+OPENAI: Final = "openai"  # the dialect
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +114,23 @@ def _entry(name: str, members: object, limits: dict[str, Any]) -> Entry:
     except msgspec.ValidationError as error:
         raise SettingsError(f"{where}: {error}. {DESCRIBED}") from error
     _check_values(where, entry)
-    return entry
+    return entry if "urls" in members else msgspec.structs.replace(entry, urls=_usual_urls(entry))
+
+
+def _usual_urls(entry: Entry) -> tuple[str, ...]:
+    """Return the urls that a service can be sent: any in OpenAI's dialect, as gateways take more; else those that it names."""
+    profile = profile_of(entry)
+    return ANY if profile.dialect == OPENAI else profile.facts.endpoints or ANY
+
+
+def profile_of(entry: Entry) -> Profile:
+    """Return the profile of a provider: the one that is set, or that of its host."""
+    return choose_profile(entry.profile or None, entry.base_url)
+
+
+def has_key(entry: Entry) -> bool:
+    """Tell whether a provider is called with a key: some take the role of the function."""
+    return profile_of(entry).signing is None
 
 
 def _check_members(where: str, members: dict[str, Any]) -> None:
@@ -142,7 +159,7 @@ def _check_values(where: str, entry: Entry) -> None:
         if isinstance(value := getattr(entry, name), int) and value < least:
             raise SettingsError(f"{where}: {name} must be at least {least}, not {value}.")
     try:
-        choose_profile(entry.profile or None, entry.base_url)
+        profile_of(entry)
         configured_limit(entry.max_enqueued_tokens, "")
         _check_prices(entry.price_list)
         window_seconds(entry.completion_window or "24h")

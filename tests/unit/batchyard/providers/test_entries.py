@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from batchyard.domain.errors import SettingsError
-from batchyard.providers.entries import LIMITS, MOST, Entry, entries
+from batchyard.providers.entries import LIMITS, MOST, Entry, entries, has_key
 from tests.fakes.services import made_up_settings
 
 OPENAI = {"base_url": "https://api.openai.com/v1", "models": ["gpt-*"]}
@@ -63,7 +63,7 @@ def test_the_workers_that_may_submit_at_once_are_shared() -> None:
         ('{"a": {"base_url": "https://h/v1", "models": []}}', "models and urls are lists"),
         ('{"a": {"base_url": "h/v1"}}', "base_url must begin with https://"),
         ('{"a": {"base_url": "https://me:word@h/v1"}}', "without a user or a key"),
-        ('{"a": {"base_url": "https://h/v1", "profile": "opnai"}}', "No profile is called 'opnai'; there are azure"),
+        ('{"a": {"base_url": "https://h/v1", "profile": "opnai"}}', "No profile is called 'opnai'; there are anthropic"),
         ('{"a": {"base_url": "https://h/v1", "max_creates_per_hour": -1}}', "max_creates_per_hour must be at least 0"),
         ('{"a": {"base_url": "https://h/v1", "max_requests_per_shard": 0}}', "must be at least 1, not 0"),
         ('{"a": {"base_url": "https://h/v1", "max_enqueued_tokens": "x"}}', "number or model=number"),
@@ -88,3 +88,15 @@ def test_a_key_in_the_setting_is_refused_and_not_shown() -> None:
 def test_every_limit_of_an_entry_is_a_setting_of_the_stack() -> None:
     settings = made_up_settings()
     assert all(hasattr(settings, name) for name in LIMITS)
+
+
+def test_a_service_of_another_dialect_gets_the_urls_of_that_dialect_unless_it_is_told_otherwise() -> None:
+    claude = {"base_url": "https://api.anthropic.com"}
+    assert [entry.urls for entry in described(a=claude, b=LOCAL)] == [("/v1/messages",), ("*",)]
+    (told,) = described(a={**claude, "urls": ["/v1/messages", "/v1/other"]})
+    assert told.urls == ("/v1/messages", "/v1/other")
+
+
+def test_a_service_that_is_called_with_a_role_has_no_key() -> None:
+    first, second = described(a={**LOCAL, "profile": "anthropic-aws"}, b=LOCAL)
+    assert (has_key(first), has_key(second)) == (False, True)

@@ -47,6 +47,6 @@ def test_a_key_that_is_not_stored_pauses_with_the_command_that_stores_it(text: s
 def test_of_a_provider_that_the_settings_name_no_more_nothing_is_asked() -> None:
     services = MemoryServices(providers=TWO)
     with pytest.raises(KeyMissing, match="Providers names no provider gone any more"):
-        services.account("gone").ask(lambda provider: provider.retrieve_batch("pb-1"))
+        services.account("gone").ask(lambda provider: provider.look("pb-1"))
     assert "gone" not in services.accounts
     assert services.account("gone") is services.account("gone")
