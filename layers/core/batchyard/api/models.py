@@ -6,9 +6,9 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from batch_client import choose_profile
-from batchyard.api.paging import LIMITS
 from batchyard.costs import prices
 from batchyard.domain.errors import ApiError
+from batchyard.gateway.paging import LIMITS
 from batchyard.services import Services
 
 SHOWN: Final = 200  # characters of a name

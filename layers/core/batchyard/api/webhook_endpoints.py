@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from batchyard.api import webhook_rules
-from batchyard.api.paging import LIMITS, page, page_limit
 from batchyard.api.tenancy import own
 from batchyard.api.webhook_rules import check, unknown
 from batchyard.costs.bill import bill_day
@@ -22,6 +21,7 @@ from batchyard.domain.webhook_endpoint import (
     WebhookEndpoint,
     shape,
 )
+from batchyard.gateway.paging import LIMITS, page, page_limit
 from batchyard.services import Services
 from batchyard.webhooks.deliver import post
 

@@ -28,6 +28,12 @@ class Request:
         """Return a header; `name` is in lower case."""
         return self.headers.get(name)
 
+    @property
+    def origin(self) -> str:
+        """Return the address by which the client reached this API, without a path; empty if the request does not say."""
+        host = self.header("host")
+        return f"{self.header('x-forwarded-proto') or 'https'}://{host}" if host else ""
+
     def query(self, name: str) -> str | None:
         """Return a query parameter; None if it is absent or empty."""
         return (self._event.get("queryStringParameters") or {}).get(name) or None
