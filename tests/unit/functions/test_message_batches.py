@@ -44,7 +44,13 @@ def asked(*custom_ids: str, **members: Any) -> str:
 
 
 def ask(method: str, path: str, key: str, body: str | None = None, query: str = "", **headers: str) -> Answer:
-    given = {"x_api_key": key, "host": "api.example.com", "anthropic_version": "2023-06-01", **headers}
+    given = {
+        "x_api_key": key,
+        "host": "api.example.com",
+        "x_forwarded_proto": "https",
+        "anthropic_version": "2023-06-01",
+        **headers,
+    }
     return call(method, path, body, query, content_type="application/json", **given)
 
 
@@ -239,6 +245,7 @@ def test_results_are_there_once_the_batch_has_ended_and_gone_when_it_is_deleted(
     end(made, shown, b'{"custom_id":"a"}\n')
     ended = ask("GET", where, key).json
     assert (ended["processing_status"], ended["results_url"]) == ("ended", f"https://api.example.com{where}/results")
+    assert call("GET", where, x_api_key=key).json["results_url"] == f"{where}/results"
     answer = ask("GET", f"{where}/results", key)
     assert (answer.status, answer.body, answer.headers["content-type"]) == (
         200,

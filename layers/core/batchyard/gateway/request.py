@@ -30,9 +30,12 @@ class Request:
 
     @property
     def origin(self) -> str:
-        """Return the address by which the client reached this API, without a path; empty if the request does not say."""
-        host = self.header("host")
-        return f"{self.header('x-forwarded-proto') or 'https'}://{host}" if host else ""
+        """Return the address by which the client reached this API, without a path; empty if the request does not say.
+
+        API Gateway says both. Clients put their own base URL before a path alone.
+        """
+        scheme, host = self.header("x-forwarded-proto"), self.header("host")
+        return f"{scheme}://{host}" if scheme and host else ""
 
     def query(self, name: str) -> str | None:
         """Return a query parameter; None if it is absent or empty."""
