@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
-from batchyard.api.tenancy import LIMITS
 from batchyard.costs import prices
 from batchyard.domain.errors import ApiError
+from batchyard.gateway.paging import LIMITS
 from batchyard.services import Services
 
 SHOWN: Final = 200  # characters of a name
