@@ -20,11 +20,10 @@ if TYPE_CHECKING:
     from batchyard.adapters.bucket import Bucket
     from batchyard.adapters.creation_store import CreationStore
     from batchyard.adapters.event_bus import EventBus
-    from batchyard.adapters.executions import Executions
+    from batchyard.adapters.executions import Executions, LambdaFunction
     from batchyard.adapters.file_bucket import FileBucket
     from batchyard.adapters.file_store import FileStore
     from batchyard.adapters.idempotency_store import IdempotencyStore
-    from batchyard.adapters.lambda_functions import LambdaFunction
     from batchyard.adapters.quota_store import QuotaStore
     from batchyard.adapters.secrets_manager import Secret
     from batchyard.adapters.sweep_store import SweepStore
@@ -161,14 +160,14 @@ class Services:
     @cached_property
     def cancel_function(self) -> LambdaFunction:
         """The function that cancels provider batches."""
-        from batchyard.adapters.lambda_functions import LambdaFunction
+        from batchyard.adapters.executions import LambdaFunction
 
         return LambdaFunction(self.settings.cancel_function)
 
     @cached_property
     def advance_function(self) -> LambdaFunction:
         """The function that plays the next steps of a shard at once."""
-        from batchyard.adapters.lambda_functions import LambdaFunction
+        from batchyard.adapters.executions import LambdaFunction
 
         return LambdaFunction(self.settings.advance_function)
 
@@ -209,14 +208,16 @@ class Services:
 
     @cached_property
     def provider(self) -> Provider:
-        """The provider's API."""
+        """The provider's API; each call is measured."""
         from batch_client import BatchClient, RetryPolicy
+        from batchyard.adapters.measured_provider import MeasuredProvider
 
         profile = self.settings.provider_profile or None
         # The state machine repeats what takes longer, and submit relies on a create that ends in time.
         retry = RetryPolicy(total=30.0)
         address = self.settings.provider_base_url
-        return self._provider or BatchClient(self.provider_key, address, profile=profile, retry=retry)
+        provider = self._provider or BatchClient(self.provider_key, address, profile=profile, retry=retry)
+        return MeasuredProvider(provider)
 
     def provider_key(self) -> str:
         """Return the provider's API key; raises KeyMissing, which a shard waits for as for any word of an operator."""

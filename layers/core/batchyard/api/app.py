@@ -36,6 +36,8 @@ def _respond(request: Request) -> Response:
         if not router.is_open(request):
             request.tenant = _tenant(request.header("authorization"))
         route, parameters = router.find(request)
+        if "batch_id" in parameters:
+            logger.append_keys(batch_id=parameters["batch_id"])
         answered = route.operation(request, **parameters)
     except ApiError as error:
         return refusal(error)

@@ -2,9 +2,12 @@
 
 from typing import Final
 
+import msgspec
+
 from batchyard.domain import token_ledger
 from batchyard.domain.token_ledger import KEEP_ENDED, Reservation
 from batchyard.observability import logger
+from batchyard.recovery.census import ShardCensus
 from batchyard.recovery.sweep_run import SweepRun
 from batchyard.services import Services
 
@@ -20,15 +23,18 @@ def correct_ledgers(run: SweepRun) -> None:
     sweep_store = run.services.sweep_store
     mark = sweep_store.bookmark(BOOKMARK)
     at, behind = mark.get("at", ""), mark.get("behind", "")
+    census = msgspec.convert(mark.get("census", {}), ShardCensus)
     for name in [each for each in run.services.token_ledger_store.names() if each >= at]:
         reached = None
         with run.fenced(ledger=name):
             reached = _release_stale(run, name, behind if name == at else "")
             if reached is None:
-                _recount(run, name)
+                _recount(run, name, census)
         if reached is not None:
-            sweep_store.keep_bookmark(BOOKMARK, {"at": name, "behind": reached})
+            kept = msgspec.structs.asdict(census)
+            sweep_store.keep_bookmark(BOOKMARK, {"at": name, "behind": reached, "census": kept})
             return
+    census.tell()
     sweep_store.keep_bookmark(BOOKMARK, {})
 
 
@@ -50,10 +56,11 @@ def _release_stale(run: SweepRun, name: str, behind: str) -> str | None:
     return None
 
 
-def _recount(run: SweepRun, name: str) -> None:
+def _recount(run: SweepRun, name: str, census: ShardCensus) -> None:
     store = run.services.token_ledger_store
     tenants, ledger = store.tenants(name), store.read(name)
     reservations = list(store.reservations(name))
+    census.see(reservations, ledger.enqueued, store.limit_of(name.partition("#")[2], ledger))
     true, behind = token_ledger.recounted(ledger, reservations), token_ledger.queue_end(ledger, reservations)
     if true != ledger:
         logger.warning("ledger corrected", ledger=name, enqueued=ledger.enqueued, truly=true.enqueued)
