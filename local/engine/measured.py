@@ -72,9 +72,7 @@ class Measured:
         """Evaluate the alarms, and return the state of each by its ARN; one on metric math is not evaluated."""
         self._cloudwatch._evaluate_all_alarms()
         alarms = (self._cloudwatch._alarms[name] for name in self._cloudwatch._alarms)
-        return {
-            each["AlarmArn"]: each["StateValue"] for each in alarms if each.get("MetricName") and _is_measured(each)
-        }
+        return {each["AlarmArn"]: _state(each) for each in alarms if each.get("MetricName") and _is_measured(each)}
 
     def measures(self, namespace: str) -> bool:
         """Tell whether anything of a namespace is measured."""
@@ -92,6 +90,12 @@ class Measured:
         now = time.time()
         queues = (self._sqs._queues[url] for url in self._sqs._queues)
         return [Series({"QueueName": each["name"]}, [Point(now, len(each["messages"]))]) for each in queues]
+
+
+def _state(alarm: Mapping[str, Any]) -> str:
+    """Return the state of an alarm; where missing data breaches nothing, an alarm without data is in order at CloudWatch."""
+    missing = alarm["StateValue"] == "INSUFFICIENT_DATA" and alarm.get("TreatMissingData") == "notBreaching"
+    return "OK" if missing else str(alarm["StateValue"])
 
 
 def _is_measured(alarm: Mapping[str, Any]) -> bool:

@@ -1,7 +1,7 @@
 // The figures of the stack on this machine, as its dashboard on AWS defines them; looked at every five seconds.
 
 import { h, s, show } from "./dom.js";
-import { clock, compact } from "./format.js";
+import { clock, compact, money } from "./format.js";
 
 const EVERY = 5_000;
 const COLOURS = 8;
@@ -11,7 +11,8 @@ const main = document.getElementById("main");
 const notice = document.getElementById("notice");
 
 const latest = (values) => values.findLast((value) => value != null);
-const number = (value) => (value == null ? "–" : Math.abs(value) < 10 && value % 1 ? value.toPrecision(2) : compact(value));
+const plain = (value) => (value == null ? "–" : Math.abs(value) < 10 && value % 1 ? value.toPrecision(2) : compact(value));
+const shower = (widget) => (widget.unit.startsWith("$") ? (value) => money(value == null ? value : Number(value.toPrecision(3))) : plain);
 
 function alarms(known) {
   const one = ({ name, state }) => {
@@ -22,6 +23,7 @@ function alarms(known) {
 }
 
 function chart(widget, times, drawn) {
+  const number = shower(widget);
   const span = times.at(-1) - times[0];
   const x = (at) => LEFT + ((WIDTH - LEFT - RIGHT) * (at - times[0])) / span;
   const top = (right) => Math.max(...drawn.filter((line) => line.right === right).flatMap((line) => line.values.map((value) => value ?? 0)), 0) || 1;
@@ -51,6 +53,7 @@ function chart(widget, times, drawn) {
 }
 
 function card(widget, times, at) {
+  const number = shower(widget);
   const drawn = widget.lines.map((line, index) => ({ ...line, colour: index % COLOURS })).filter((line) => latest(line.values) != null);
   const idle = widget.lines.length - drawn.length;
   const row = (line) => h("li", {}, h("span", { class: `swatch series-${line.colour}`, "aria-hidden": "true" }), h("span", {}, line.label), h("b", {}, number(latest(line.values))));
@@ -59,7 +62,7 @@ function card(widget, times, at) {
     drawn.length ? [h("figure", { class: "chart" }, chart(widget, times, drawn)), h("ul", { class: "legend" }, drawn.map(row))] : h("p", { class: "soft" }, widget.lines.length ? "Nothing in the last hour." : "The local AWS does not measure this."),
     drawn.length && idle ? h("p", { class: "help" }, `Nothing of ${idle} more.`) : null,
     widget.lines.length && widget.unmeasured.length ? h("p", { class: "help" }, `Not measured here: ${widget.unmeasured.join(", ")}.`) : null,
-    widget.bounds.map(({ label, value }) => h("p", { class: "help" }, `Dashed: ${label} ${number(value)}.`)));
+    drawn.length ? widget.bounds.map(({ label, value }) => h("p", { class: "help" }, `Dashed: ${label} ${number(value)}.`)) : null);
 }
 
 function picture({ times, alarms: known, widgets }) {
