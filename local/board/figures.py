@@ -7,8 +7,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
-WINDOW: Final = 3_600  # seconds that a chart shows
-STEP: Final = 60  # seconds between two points of a line
+WINDOWS: Final = (600, 3_600)  # seconds that the charts show: the shorter while nothing is older
+POINTS: Final = 60  # of a line
 _REPEATED: Final = "..."  # stands for what the metric before has in its place
 _SEARCH: Final = re.compile(r"SEARCH\('\{([^}]+)\} (.*?)', '(\w+)', \d+\)")
 _MOST: Final = re.compile(r"^SORT\(.*, SUM, DESC, (\d+)\)$")
@@ -62,16 +62,26 @@ class Line(NamedTuple):
 
 
 def figures(source: Source, now: float) -> dict[str, Any]:
-    """Return what the page shows: alarms, and the widgets of the dashboard with their lines over the last hour."""
+    """Return what the page shows: alarms, and the widgets of the dashboard with their lines over the last minutes."""
     body = json.loads(source.dashboard() or '{"widgets": []}')
     states, widgets = source.alarms(), body["widgets"]
     shown = [arn for each in widgets if each["type"] == "alarm" for arn in each["properties"]["alarms"]]
-    times = [int(now) - int(now) % STEP - STEP * back for back in range(WINDOW // STEP - 1, -1, -1)] + [int(now)]
+    metrics = [each["properties"] for each in widgets if each["type"] == "metric"]
+    times = _times(source, metrics, int(now))
     return {
         "times": times,
         "alarms": [{"name": _short(arn), "state": states.get(arn, "UNKNOWN")} for arn in shown],
-        "widgets": [_widget(source, each["properties"], times) for each in widgets if each["type"] == "metric"],
+        "widgets": [_widget(source, each, times) for each in metrics],
     }
+
+
+def _times(source: Source, widgets: Sequence[Mapping[str, Any]], now: int) -> list[int]:
+    """Return the times of the points, up to now."""
+    lines = (line for each in widgets for line in _lines(source, each))
+    begun = [series.points[0].at for line in lines for series in source.series(line.namespace, line.name)]
+    short, long = WINDOWS
+    step = (short if now - min(begun, default=now) < short else long) // POINTS
+    return [now - now % step - step * back for back in range(POINTS - 1, -1, -1)] + [now]
 
 
 def _short(arn: str) -> str:

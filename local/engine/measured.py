@@ -40,6 +40,27 @@ def _record(cloudwatch: Any, line: Mapping[str, Any]) -> None:  # noqa: ANN401 -
                     cloudwatch.record_metric(described["Namespace"], each["Name"], value, each["Unit"], dimensions)
 
 
+def mend_function_metrics() -> None:
+    """Measure each invocation of a function; ministack measures those alone that a client asked for."""
+    functions: Any = import_module("ministack.services.lambda_svc")
+    cloudwatch: Any = import_module("ministack.services.cloudwatch")
+    emit, measure = functions._emit_lambda_logs, functions._emit_lambda_metrics
+
+    def emit_measuring(
+        function: Mapping[str, Any], request_id: str, text: str, error: bool, milliseconds: int, **named: object
+    ) -> None:  # fmt: skip
+        emit(function, request_id, text, error, milliseconds, **named)
+        name = (function.get("config") or function)["FunctionName"]
+        for metric, value in (("Invocations", 1), ("Errors", int(error)), ("Duration", milliseconds)):
+            cloudwatch.record_metric("AWS/Lambda", metric, value, "None", {"FunctionName": name})
+
+    def measure_throttled(*given: object, **named: object) -> None:
+        if named.get("throttle"):  # it never ran; one that did is measured above
+            measure(*given, **named)
+
+    functions._emit_lambda_logs, functions._emit_lambda_metrics = emit_measuring, measure_throttled
+
+
 def mend_query_definition() -> None:
     """Take a saved query of CloudWatch Logs, which nobody runs here; ministack refuses a template that has one."""
     provisioners: Any = import_module("ministack.services.cloudformation.provisioners")

@@ -1,7 +1,7 @@
 // The figures of the stack on this machine, as its dashboard on AWS defines them; looked at every five seconds.
 
 import { h, s, show } from "./dom.js";
-import { clock, compact, money } from "./format.js";
+import { clock, compact, money, span as shownSpan } from "./format.js";
 
 const EVERY = 5_000;
 const COLOURS = 8;
@@ -11,7 +11,11 @@ const main = document.getElementById("main");
 const notice = document.getElementById("notice");
 
 const latest = (values) => values.findLast((value) => value != null);
-const plain = (value) => (value == null ? "–" : Math.abs(value) < 10 && value % 1 ? value.toPrecision(2) : compact(value));
+function plain(value) {
+  if (value == null) return "–";
+  if (value && Math.abs(value) < 0.001) return value.toExponential(0);
+  return Math.abs(value) < 10 && value % 1 ? value.toPrecision(2) : compact(value);
+}
 const shower = (widget) => (widget.unit.startsWith("$") ? (value) => money(value == null ? value : Number(value.toPrecision(3))) : plain);
 
 function alarms(known) {
@@ -41,35 +45,44 @@ function chart(widget, times, drawn) {
   };
   const words = drawn.map((line) => `${line.label} ${number(latest(line.values))}`).join(", ");
   const bounds = widget.bounds.filter(({ value }) => value <= tops.false);
-  return s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${widget.title}, the last hour. Now: ${words}.` },
+  return s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${widget.title}, the last ${shownSpan(span)}. Latest: ${words}.` },
     [0, 0.5, 1].map((part) => [
       s("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(tops.false * part, false), y2: y(tops.false * part, false) }),
-      s("text", { x: LEFT - 6, y: y(tops.false * part, false) + 4, "text-anchor": "end" }, number(tops.false * part)),
-      widget.unit_right && drawn.some((line) => line.right) ? s("text", { x: WIDTH - RIGHT + 6, y: y(tops.true * part, true) + 4 }, number(tops.true * part)) : null,
+      s("text", { x: LEFT - 6, y: y(tops.false * part, false) + 4, "text-anchor": "end" }, plain(tops.false * part)),
+      widget.unit_right && drawn.some((line) => line.right) ? s("text", { x: WIDTH - RIGHT + 6, y: y(tops.true * part, true) + 4 }, plain(tops.true * part)) : null,
     ]),
     bounds.map(({ value }) => s("line", { class: "bound", x1: LEFT, x2: WIDTH - RIGHT, y1: y(value, false), y2: y(value, false) })),
     drawn.map((line) => s("path", { class: `plot series-${line.colour}`, d: way(line) })),
     [0, 0.5, 1].map((part, at) => s("text", { x: x(times[0] + span * part), y: HEIGHT - 4, "text-anchor": ["start", "middle", "end"][at] }, clock(times[0] + span * part, span).slice(0, 5))));
 }
 
+const drawnOf = (widget) => widget.lines.map((line, index) => ({ ...line, colour: index % COLOURS })).filter((line) => latest(line.values) != null);
+
 function card(widget, times, at) {
   const number = shower(widget);
-  const drawn = widget.lines.map((line, index) => ({ ...line, colour: index % COLOURS })).filter((line) => latest(line.values) != null);
+  const drawn = drawnOf(widget);
   const idle = widget.lines.length - drawn.length;
   const row = (line) => h("li", {}, h("span", { class: `swatch series-${line.colour}`, "aria-hidden": "true" }), h("span", {}, line.label), h("b", {}, number(latest(line.values))));
   return h("section", { class: "card", "aria-labelledby": `widget-${at}`, "data-key": widget.title },
     h("h2", { id: `widget-${at}` }, widget.title, widget.unit ? h("span", { class: "unit" }, ` · ${widget.unit}`) : null),
-    drawn.length ? [h("figure", { class: "chart" }, chart(widget, times, drawn)), h("ul", { class: "legend" }, drawn.map(row))] : h("p", { class: "soft" }, widget.lines.length ? "Nothing in the last hour." : "The local AWS does not measure this."),
-    drawn.length && idle ? h("p", { class: "help" }, `Nothing of ${idle} more.`) : null,
-    widget.lines.length && widget.unmeasured.length ? h("p", { class: "help" }, `Not measured here: ${widget.unmeasured.join(", ")}.`) : null,
-    drawn.length ? widget.bounds.map(({ label, value }) => h("p", { class: "help" }, `Dashed: ${label} ${number(value)}.`)) : null);
+    h("figure", { class: "chart" }, chart(widget, times, drawn)), h("ul", { class: "legend" }, drawn.map(row)),
+    idle ? h("p", { class: "help" }, `Nothing of ${idle} more.`) : null,
+    widget.unmeasured.length ? h("p", { class: "help" }, `Not measured here: ${widget.unmeasured.join(", ")}.`) : null,
+    widget.bounds.map(({ label, value }) => h("p", { class: "help" }, `Dashed: ${label} ${number(value)}.`)));
+}
+
+function rest(widgets) {
+  const one = (widget) => h("li", {}, widget.lines.length ? widget.title : `${widget.title} (not measured here)`);
+  return h("section", { class: "card", "aria-labelledby": "idle" }, h("h2", { id: "idle" }, "Nothing happened of this"), h("ul", { class: "idle" }, widgets.map(one)));
 }
 
 function picture({ times, alarms: known, widgets }) {
+  const busy = widgets.filter((widget) => drawnOf(widget).length);
+  const quiet = widgets.filter((widget) => !drawnOf(widget).length);
   show(main,
     h("div", { class: "view" },
-      h("div", {}, h("h1", {}, "Operator"), h("p", { class: "lead" }, "All tenants of the stack on this machine, over the last hour. On AWS, the dashboard of CloudWatch shows the same figures.")),
-      widgets.length ? [alarms(known), h("div", { class: "board" }, widgets.map((widget, at) => card(widget, times, at)))]
+      h("div", {}, h("h1", {}, "Operator"), h("p", { class: "lead" }, `All tenants of the stack on this machine, over the last ${shownSpan(times.at(-1) - times[0])}. On AWS, the dashboard of CloudWatch shows the same figures.`)),
+      widgets.length ? [alarms(known), h("div", { class: "board" }, busy.map((widget, at) => card(widget, times, at))), quiet.length ? rest(quiet) : null]
         : h("div", { class: "empty" }, h("h2", {}, "There is no dashboard"), h("p", {}, "The stack was deployed with Dashboard=false."))));
 }
 
@@ -88,5 +101,4 @@ async function look() {
   setTimeout(look, EVERY);
 }
 
-main.classList.add("wide");
 look();

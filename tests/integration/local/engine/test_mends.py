@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,26 @@ def a_metric_in_the_log_is_measured(stack: Probe) -> bool:
     ]
 
 
+def an_invocation_by_a_state_machine_is_measured(stack: Probe) -> bool:
+    stack.execute({"fail": True})
+    stack.invoke("StepFunction", {})
+    asked = {
+        "Namespace": "AWS/Lambda",
+        "Dimensions": [{"Name": "FunctionName", "Value": stack.outputs["StepFunction"]}],
+    }
+    now = datetime.now(UTC)
+    within = {"StartTime": now - timedelta(hours=1), "EndTime": now + timedelta(hours=1), "Period": 7_200}
+    cloudwatch = stack.clients.other("cloudwatch")
+    found = {
+        name: cloudwatch.get_metric_statistics(**asked, **within, MetricName=name, Statistics=["Sum"])["Datapoints"]
+        for name in ("Invocations", "Errors")
+    }
+    return {name: [each["Sum"] for each in points] for name, points in found.items()} == {
+        "Invocations": [2.0],
+        "Errors": [1.0],
+    }
+
+
 def a_template_may_have_a_saved_query(stack: Probe) -> bool:
     query = {"Type": "AWS::Logs::QueryDefinition", "Properties": {"Name": "one", "QueryString": "fields @message"}}
     stacks = stack.clients.other("cloudformation")
@@ -189,6 +210,7 @@ OBSERVED: Mapping[str, Callable[[Probe], bool]] = {
     "options": an_options_reaches_the_function,
     "metric_math_alarm": a_template_may_have_an_alarm_on_metric_math,
     "log_stream": a_stream_bears_the_name_of_its_function,
+    "function_metrics": an_invocation_by_a_state_machine_is_measured,
     "embedded_metrics": a_metric_in_the_log_is_measured,
     "query_definition": a_template_may_have_a_saved_query,
     "operators_page": the_figures_have_a_page_for_own_callers,
