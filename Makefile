@@ -86,8 +86,8 @@ lock: setup ## resolve all extras together, then cut each layer's requirements f
 prices: setup ## the price list of the installed genai-prices, for estimates
 	@$(PY) -m local.prices
 
-docs: setup ## docs/settings.md, written from template.yaml
-	@$(PY) -m local.settings_page
+docs: setup ## docs/settings.md from template.yaml, and the facts of docs/providers.md
+	@$(PY) -m local.settings_page && $(PY) -m local.providers_page
 
 bench: setup ## the benchmarks, as ratios; BENCH="upload plan" picks some, BENCH=fleet FILES=200 drops files into make up
 	@$(PY) -m tests.benchmarks $(BENCH) $(if $(FILES),--files "$(FILES)")

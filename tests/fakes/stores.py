@@ -340,8 +340,8 @@ class MemoryQuotaStore(QuotaStore):
     def note_warning(self, warning: BudgetWarning, since: int, owner: str, now: int) -> None:
         self.warnings[warning] = {"owner": owner, "claimed_at": now, "since": since, "told_at": now}
 
-    def told_warnings(self, tenant: str, month: str) -> set[int]:
-        of_month = [each for each in self.warnings if (each.tenant, each.month) == (tenant, month)]
+    def told_warnings(self, tenant: str, month: str, budget: int) -> set[int]:
+        of_month = [each for each in self.warnings if each[:3] == (tenant, month, budget)]
         return {each.percent for each in of_month if "told_at" in self.warnings[each]}
 
     def correct(self, before: Stored, size: int, now: int) -> bool:

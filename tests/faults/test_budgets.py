@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from batchyard.budgets.spending import CODE
+from batchyard.costs.budget import WARNED_AT
 from batchyard.costs.cost import PER_DOLLAR
 from tests.fakes.budgets import give, month
 from tests.faults.provider import Fate
@@ -55,7 +56,10 @@ def check(world: StruckWorld, where: str) -> None:
     assert billed(world) <= BUDGET, where
     assert (spent.paid, spent.expected) == (billed(world) * PER_DOLLAR, 0), where
     told = Counter((event["percent"], event["id"]) for event in warnings(world))
-    assert sorted(percent for percent, _ in told) == [50, 80, 100], where
+    # What stands at the provider counts at its estimate, so that more may have been told than was billed in the end.
+    due = [percent for percent in WARNED_AT if spent.paid * 100 >= BUDGET * PER_DOLLAR * percent]
+    percents = sorted(percent for percent, _ in told)
+    assert percents == list(WARNED_AT)[: max(len(percents), len(due))], where
     assert max(told.values()) <= 2, where
     given_up = tuple(f"{each} was given up after " for each in held(world))
     assert [wrong for wrong in world.wrongs() if not wrong.startswith(given_up)] == [], where
@@ -65,7 +69,6 @@ def test_what_does_not_fit_says_why_and_the_rest_runs() -> None:
     world = played()
     world.finish()
     check(world, "")
-    assert len(warnings(world)) == 3
     assert 0 < len(held(world)) < 8
     assert billed(world) > 0
 

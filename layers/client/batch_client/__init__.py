@@ -9,6 +9,7 @@ BatchClient(base_url='https://api.openai.com/v1', profile='openai')
 """
 
 from .client import BatchClient
+from .dialect import Dialect, Input, Job, Look, Prepared, State
 from .errors import (
     APIConnectionError,
     APIStatusError,
@@ -16,6 +17,7 @@ from .errors import (
     AuthenticationError,
     BadRequestError,
     BatchClientError,
+    CannotTell,
     ConflictError,
     CreateOutcomeUnknown,
     DownloadIncomplete,
@@ -48,7 +50,8 @@ from .models import (
     Usage,
 )
 from .nesting import shallow
-from .profiles import PROFILES, Profile, choose_profile
+from .openai_dialect import OpenAIDialect
+from .profiles import PROFILES, Facts, Profile, Sign, choose_profile
 from .refusals import MONEY_CODES
 from .retry import Clock, RetryPolicy
 from .sources import ByteRanges, Source
@@ -68,20 +71,28 @@ __all__ = [
     "BatchError",
     "BatchPage",
     "ByteRanges",
+    "CannotTell",
     "Clock",
     "ConflictError",
     "CreateOutcomeUnknown",
+    "Dialect",
     "DownloadIncomplete",
     "ExpiresAfter",
+    "Facts",
     "File",
     "FileDeleted",
     "FilePage",
     "FileTooLargeError",
     "HttpInfo",
+    "Input",
     "InvalidArgumentError",
+    "Job",
+    "Look",
     "NotFoundError",
+    "OpenAIDialect",
     "OutcomeUnknown",
     "PermissionDeniedError",
+    "Prepared",
     "Profile",
     "ProtocolError",
     "QuotaError",
@@ -91,8 +102,10 @@ __all__ = [
     "RequestOutcomeUnknown",
     "RetryPolicy",
     "ServerError",
+    "Sign",
     "Source",
     "SourceError",
+    "State",
     "TokenLimitError",
     "UploadOutcomeUnknown",
     "Usage",

@@ -62,6 +62,11 @@ class BatchClient(Batches, Files, Direct, Others):
             retrier=Retrier(retry or RetryPolicy(), clock, random),
         )
 
+    @property
+    def profile(self) -> Profile:
+        """Tell what is known of the service."""
+        return self._transport.profile
+
     def __repr__(self) -> str:
         return f"BatchClient(base_url={self._transport.address.base_url!r}, profile={self._transport.profile.name!r})"
 

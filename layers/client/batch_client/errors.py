@@ -7,6 +7,7 @@ BatchClientError
 │   ├── APITimeoutError       … in time, or the service said 408
 │   └── DownloadIncomplete    … even after continuing the download
 ├── ProtocolError             an answer came that is not what the contract says
+├── CannotTell                the service does not show enough to say what came of a lost create
 ├── OutcomeUnknown            a POST was sent and its answer was lost
 │   ├── CreateOutcomeUnknown  … the batch may exist: look with `find_batch` before creating again
 │   ├── UploadOutcomeUnknown  … the file may exist
@@ -98,6 +99,10 @@ class DownloadIncomplete(APIConnectionError):  # noqa: N818 - it names the state
 
 class ProtocolError(BatchClientError):
     """Report an answer that breaks the contract: it is not JSON, has no id, or redirects unexpectedly."""
+
+
+class CannotTell(BatchClientError):  # noqa: N818 - it names the state, as the design's words do
+    """Report a service that lists nothing, or not enough, so that nobody can tell whether a lost create made a batch."""
 
 
 class OutcomeUnknown(BatchClientError):  # noqa: N818 - it names the state, as the design's words do

@@ -28,12 +28,13 @@ from tests.fakes.moto import TABLE
 if TYPE_CHECKING:
     from tests.fakes.world import World
 
-WARNING = BudgetWarning("default", "2026-09", 80)
+WARNING = BudgetWarning("default", "2026-09", 40 * PER_DOLLAR, 80)
 
 
 def given(world: World, dollars: int) -> QuotaStore:
     """Give the tenant a budget, in a world with a price."""
     world.services.settings = replace(world.services.settings, price_list=PRICES)
+    vars(world.services).pop("accounts", None)  # they were made of other settings
     give(world.services, dollars)
     return world.services.quota_store
 
@@ -57,12 +58,13 @@ def test_a_warning_is_told_by_one_worker_at_a_time_and_once(world: World) -> Non
     assert store.claim_warning(WARNING, "one", NOW) == NOW
     assert store.claim_warning(WARNING, "other", NOW + CLAIMED - 1) is None
     assert store.claim_warning(WARNING, "one", NOW + 5) == NOW  # the step is tried again
-    assert store.told_warnings("default", "2026-09") == set()
+    assert store.told_warnings("default", "2026-09", 40 * PER_DOLLAR) == set()
     assert store.claim_warning(WARNING, "other", NOW + 5 + CLAIMED) == NOW
     store.note_warning(WARNING, NOW, "other", NOW + 70)
     assert store.claim_warning(WARNING, "other", NOW + 900) is None
-    assert store.told_warnings("default", "2026-09") == {80}
-    assert store.told_warnings("default", "2026-10") == set()
+    assert store.told_warnings("default", "2026-09", 40 * PER_DOLLAR) == {80}
+    assert store.told_warnings("default", "2026-10", 40 * PER_DOLLAR) == set()
+    assert store.told_warnings("default", "2026-09", 4 * PER_DOLLAR) == set()
 
 
 def test_a_batch_is_held_against_its_budget_from_submit_to_its_end(world: World) -> None:
@@ -72,17 +74,19 @@ def test_a_batch_is_held_against_its_budget_from_submit_to_its_end(world: World)
     world.run_until_submitted(batch_id)
     found = month(world.services)
     assert (found.paid, found.expected) == (5 * PER_DOLLAR, 20 * PER_DOLLAR)
-    assert world.services.quota_store.told_warnings("default", "2026-09") == set()
+    assert world.services.quota_store.told_warnings("default", "2026-09", 40 * PER_DOLLAR) == set()
     world.run_shard(Step(batch_id, 0, Next.POLL))
     found = month(world.services)
     assert (found.paid, found.expected) == (25 * PER_DOLLAR, 0)
     held = world.drop(lines(10), "inbox/default/more.jsonl")
     assert assemble(world.services, batch_id) == "done"
-    assert world.services.quota_store.told_warnings("default", "2026-09") == {50}
+    assert world.services.quota_store.told_warnings("default", "2026-09", 40 * PER_DOLLAR) == {50}
     assert usage_api.usage(world.services, "default", None, None, None)["budget"]["spent_usd"] == 25.0
+    spend(world.services, 12)
     assert world.run(held) == "failed"
     assert [error.code for error in world.services.batch_store.batch(held).errors] == [CODE]
-    assert world.services.quota_store.told_warnings("default", "2026-09") == {50, 80, 100}
+    # The rest of the money is still there, though requests were held back.
+    assert world.services.quota_store.told_warnings("default", "2026-09", 40 * PER_DOLLAR) == {50, 80}
 
 
 def test_a_spent_budget_refuses_uploads_and_calls(world: World) -> None:

@@ -111,7 +111,7 @@ def test_what_a_batch_cost_is_a_metric_by_model_once_though_its_last_step_is_rep
 
 
 def test_names_of_models_that_no_list_has_are_one_name_in_metrics() -> None:
-    prices = memory_world(price_list='{"my-own": {"input": 1}}', provider_profile="openai").services.settings.prices
+    prices = memory_world(price_list='{"my-own": {"input": 1}}', provider_profile="openai").services.account().prices
     assert prices.listed_name("gpt-4.1-mini-2025-04-14") == prices.listed_name("gpt-4.1-mini") == MINI
     assert prices.listed_name("my-own") == "my-own"
     assert prices.listed_name("ft:nobody-knows-me") == prices.listed_name("") == "other"

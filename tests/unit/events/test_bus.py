@@ -133,7 +133,7 @@ def test_there_is_a_sample_for_everything_that_may_happen_and_no_other() -> None
 def test_a_warning_is_what_its_sample_says() -> None:
     sample, bus = json.loads((ROOT / "events/bus.budget-warning.json").read_text(encoding="utf-8")), Bus()
     month = Month("2026-09", 250 * PER_DOLLAR, 192_250 * PER_DOLLAR // 1_000, 12_250 * PER_DOLLAR // 1_000)
-    EventBus("bus", bus).warn(BudgetWarning("default", "2026-09", 80), NOW, month.shape())  # type: ignore[arg-type]  # as above
+    EventBus("bus", bus).warn(BudgetWarning("default", "2026-09", 250 * PER_DOLLAR, 80), NOW, month.shape())  # type: ignore[arg-type]  # as above
     (entry,) = bus.entries
     assert (entry["Source"], entry["DetailType"]) == (sample["source"], sample["detail-type"])
     assert json.loads(entry["Detail"]) == sample["detail"]

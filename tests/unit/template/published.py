@@ -12,12 +12,12 @@ from unittest.mock import patch
 import pytest
 
 from batch_client import BatchClientError, QuotaError
-from batchyard.adapters.measured_provider import MeasuredProvider
 from batchyard.domain import statuses
 from batchyard.domain.create_limits import slot
 from batchyard.domain.numbers import HOUR
 from batchyard.domain.step import Step
 from batchyard.planning.plan import plan
+from batchyard.providers.measured import MeasuredProvider
 from batchyard.recovery.sweep import sweep
 from batchyard.shards.cancel import cancel
 from batchyard.shards.fail import fail_batch
@@ -119,7 +119,7 @@ def an_hour_that_is_full() -> None:
 def no_slot() -> None:
     """Submit while another worker holds the one slot."""
     world = memory_world(max_concurrent_submits=1)
-    assert world.services.creation_store.take_slot(slot("other", world.services.now()), 1)
+    assert world.services.account().creations.take_slot(slot("other", world.services.now()), 1)
     assert submit(world.services, Step(dropped(world, "a"), 0)).next == "submit"
 
 

@@ -139,10 +139,10 @@ class QuotaStore(Table):
         kept = {"owner": owner, "claimed_at": now, "since": since, "expires_at_ttl": since + KEPT_WARNINGS, **told}
         self._put(_warned(warning), kept, condition, values)
 
-    def told_warnings(self, tenant: str, month: str) -> set[int]:
-        """Return at how many percent of its budget a tenant was warned in a month."""
-        values = {":pk": f"WARNED#{tenant}", ":month": f"{month}#"}
-        found = self._query("pk = :pk AND begins_with(sk, :month)", values, ConsistentRead=True)
+    def told_warnings(self, tenant: str, month: str, budget: int) -> set[int]:
+        """Return at how many percent of this budget a tenant was warned in a month."""
+        values = {":pk": f"WARNED#{tenant}", ":of_month": f"{month}#{budget}#"}
+        found = self._query("pk = :pk AND begins_with(sk, :of_month)", values, ConsistentRead=True)
         return {int(item["sk"].rpartition("#")[2]) for item in found if "told_at" in item}
 
     def correct(self, before: Stored, size: int, now: int) -> bool:
@@ -167,7 +167,7 @@ def _budget(tenant: str) -> dict[str, str]:
 
 
 def _warned(warning: BudgetWarning) -> dict[str, str]:
-    return {"pk": f"WARNED#{warning.tenant}", "sk": f"{warning.month}#{warning.percent:03}"}
+    return {"pk": f"WARNED#{warning.tenant}", "sk": f"{warning.month}#{warning.budget}#{warning.percent:03}"}
 
 
 def _key(tenant: str) -> dict[str, str]:

@@ -22,17 +22,19 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BudgetWarning(NamedTuple):
-    """A warning: it is the same one however often it is told."""
+    """A warning: it is the same one however often it is told. A budget that was changed has warnings of its own."""
 
     tenant: str
     #: As 2026-11.
     month: str
+    #: The amount of the budget, in parts of 1 / PER_DOLLAR dollars.
+    budget: int
     percent: int
 
     @property
     def event_id(self) -> str:
         """Name the event, by which whoever is told twice knows it."""
-        digest = hashlib.sha256(f"{self.tenant}\0{self.month}\0{self.percent}".encode("utf-8", "surrogatepass"))
+        digest = hashlib.sha256("\0".join(map(str, self)).encode("utf-8", "surrogatepass"))
         return f"evt_{digest.hexdigest()[:32]}"
 
 

@@ -5,9 +5,10 @@ import json
 import pytest
 
 from batchyard.adapters.quota_store import CLAIMED
+from batchyard.budgets.spending import CODE
 from batchyard.budgets.warnings import warn
 from batchyard.domain.errors import StoreError
-from tests.fakes.budgets import MONTH, bus, month, spend, world_of
+from tests.fakes.budgets import MONTH, bus, give, lines, month, spend, world_of
 from tests.fakes.stores import MemoryQuotaStore
 from tests.fakes.world import World
 
@@ -29,6 +30,30 @@ def test_each_warning_comes_once_a_month_with_the_amounts() -> None:
     assert {name: first[name] for name in ("tenant", "month", "percent", "budget_usd", "spent_usd")} == {
         "tenant": "default", "month": MONTH, "percent": 50, "budget_usd": 100.0, "spent_usd": 50.0,
     }  # fmt: skip
+
+
+def test_a_raised_budget_has_warnings_of_its_own() -> None:
+    world = world_of(100)
+    spend(world.services, 60)
+    warn(world.services, "default", month(world.services), "one")
+    give(world.services, 200)
+    warn(world.services, "default", month(world.services), "two")
+    assert bus(world).warned == [50]
+    spend(world.services, 170)
+    warn(world.services, "default", month(world.services), "three")
+    assert bus(world).warned == [50, 50, 80]
+    assert len({json.loads(each)["id"] for each in bus(world).details}) == 3
+    give(world.services, 100)
+    warn(world.services, "default", month(world.services), "four")
+    assert bus(world).warned == [50, 50, 80, 80, 100]
+
+
+def test_requests_that_are_held_back_are_no_money_spent() -> None:
+    world = world_of(5)
+    batch_id = world.drop(lines(10))
+    assert world.run(batch_id) == "failed"
+    assert [error.code for error in world.services.batch_store.batch(batch_id).errors] == [CODE]
+    assert bus(world).warned == []
 
 
 def test_a_warning_that_was_not_told_is_told_by_the_step_s_next_try_and_by_others_later() -> None:

@@ -1,0 +1,116 @@
+"""What is known of a service that speaks OpenAI's dialect: how to call it, and what it promises. All of it is data."""
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+import msgspec
+
+#: What fills up, so that a service takes no more: prompt tokens of a model, requests of a model, or batches.
+Room = Literal["tokens", "requests", "jobs", "nothing"]
+#: What finds the batch of a lost create: a token of the create, our metadata, a name, the time and the number of requests; or
+#: nothing for sure.
+Lookup = Literal["token", "metadata", "name", "time", "none"]
+#: When counts of finished requests are shown.
+Progress = Literal["live", "end", "none"]
+#: What a batch leaves that did not come to its end: the answers it had, or nothing for sure.
+Leftovers = Literal["answers", "nothing"]
+#: How its list of batches goes on: behind the id of a batch, or not at all.
+Paging = Literal["cursor", "none"]
+
+HOUR, DAY = 3_600, 86_400  # seconds
+
+
+class Sign(NamedTuple):
+    """Show how a refusal looks; what is None may be anything."""
+
+    status: int | None = None
+    #: The error's code or type.
+    code: str | None = None
+    #: A part of the message, in lower case; used where a service says it by its words alone.
+    words: str | None = None
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a service takes, shows and keeps. Where nothing is known for sure, a fact is the one that does no harm."""
+
+    #: The documents or client libraries that say so, and their dates, with semicolons between; empty for one's own service.
+    source: str = ""
+    #: The most requests of one batch; 0 where it is not known.
+    most_lines: int = 50_000
+    #: The most requests of one batch of `/v1/embeddings`; 0 for as many as of any other.
+    most_embedding_lines: int = 0
+    #: The fewest requests of one batch.
+    least_lines: int = 1
+    #: The most bytes of one input; 0 where it is not known.
+    most_bytes: int = 200_000_000
+    #: The most bytes of one request; 0 for no limit of its own.
+    most_line_bytes: int = 0
+    #: The most inputs in the embeddings requests of one batch; 0 where it is not known.
+    most_inputs: int = 50_000
+    #: Whether one batch may hold requests for several models.
+    mixed_models: bool = False
+    #: The windows of a batch, such as `24h`; none where any may be asked for.
+    windows: tuple[str, ...] = ("24h",)
+    #: Whether any whole number of hours between the first and the last of them is taken, too.
+    windows_between: bool = False
+    #: Urls of requests beside OpenAI's.
+    endpoints: tuple[str, ...] = ()
+    room: Room = "tokens"
+    #: How many requests or jobs may be there at once, at least; 0 where the service has yet to tell.
+    room_size: int = 0
+    lookup: Lookup = "metadata"
+    paging: Paging = "cursor"
+    progress: Progress = "live"
+    #: Whether a batch expires at the end of its window; where it does not, it may run on.
+    expires: bool = True
+    after_expiry: Leftovers = "answers"
+    after_cancel: Leftovers = "answers"
+    #: Seconds that inputs and results are kept; 0 for as long as nobody deletes them.
+    inputs_kept: int = 0
+    results_kept: int = 0
+    #: How a key that is refused looks, beside a status of 401 or 403.
+    key_refused: tuple[Sign, ...] = ()
+    #: How an empty purse looks, beside a status of 402 and OpenAI's codes.
+    purse_empty: tuple[Sign, ...] = ()
+    #: What a batch costs where the price list has no batch price: this share of the full price.
+    price: float = 1.0
+    #: Who in the price list asks the prices of this service, in order.
+    sellers: tuple[str, ...] = ()
+    #: Who else asks the same full prices, but not the same batch prices.
+    sellers_alike: tuple[str, ...] = ()
+    #: Who asks the same prices for flex processing.
+    flex_sellers: tuple[str, ...] = ()
+    #: Keys of a batch's metadata that mean something to the service.
+    reserved_metadata: tuple[str, ...] = ()
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """Describe how one service differs from OpenAI: in how it is called, and in its facts."""
+
+    name: str
+    #: The service as its maker writes it.
+    title: str = ""
+    #: The domain names that choose this profile.
+    hosts: tuple[str, ...] = ()
+    #: Where requests are sent that go on their own; empty for the base URL itself.
+    ordinary_url: str = ""
+    #: The header with the key.
+    key_header: str = "Authorization"
+    #: The text before the key in that header.
+    key_prefix: str = "Bearer "
+    #: The query that goes with every call.
+    query: Mapping[str, str] = {}  # msgspec copies an empty default for each object
+    #: The service's own words for a file's purpose.
+    purposes: Mapping[str, str] = {}
+    #: The path that takes an input.
+    upload_path: str = "/files"
+    #: More members of its form; `{filename}` stands for the name of the input.
+    upload_form: Mapping[str, str] = {}
+    #: The header of a create that makes another create with the same key harmless; empty where there is none.
+    idempotency_header: str = ""
+    #: The HTTP method that cancels a batch.
+    cancel_method: str = "POST"
+    #: The path that cancels a batch.
+    cancel_path: str = "/batches/{id}/cancel"
+    #: What it takes, shows and keeps.
+    facts: Facts = Facts()

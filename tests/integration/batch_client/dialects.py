@@ -1,0 +1,63 @@
+"""The dialects there are, each as `test_dialects` needs it. A further dialect is one more entry.
+
+What a test orders is said by the dialect's own verb; `operations` tells which call of the emulator that is.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from batch_client import BatchClient, Dialect, OpenAIDialect, RetryPolicy
+from tests.integration.local.emulator.running import CHAT, chat_line
+
+Line = dict[str, Any]
+SOON: Final = RetryPolicy(floor=0.01, ceiling=0.02)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One dialect, and what its emulator does to it. A scenario is that of the emulator."""
+
+    name: str
+    #: Speaks it to an emulator, with a key.
+    speak: Callable[[str, str], Dialect]
+    #: Makes the line of a custom_id.
+    line: Callable[[str], Line]
+    endpoint: str
+    #: The calls of the emulator, by verb: submit, look, stop, find, read; `prepare` and `forget` where there are inputs.
+    operations: Mapping[str, str]
+    #: What orders that a job is shown under a word that nobody knows, and the word.
+    odd: dict[str, Any]
+    odd_word: str
+    #: What orders that there is no room for a job of ten lines.
+    full: dict[str, Any]
+    #: What orders that the account has no money.
+    broke: dict[str, Any]
+    #: Whether the service shows key and labels of a job, and names of inputs.
+    keeps_labels: bool = True
+    #: Whether a lost create can be looked up; else `find` must say that it cannot tell.
+    finds: bool = True
+    #: What makes a line fail for a fault of its own, with 400.
+    bad_line: dict[str, Any] = field(default_factory=lambda: {"status": 400, "code": "bad"})
+
+
+def openai(url: str, key: str) -> Dialect:
+    return OpenAIDialect(BatchClient(key, url, retry=SOON), "yard_attempt")
+
+
+DIALECTS: Final = [
+    Entry(
+        name="openai",
+        speak=openai,
+        line=chat_line,
+        endpoint=CHAT,
+        operations={
+            "prepare": "createFile", "submit": "createBatch", "look": "retrieveBatch", "stop": "cancelBatch",
+            "find": "listBatches", "read": "downloadFile", "forget": "deleteFile",
+        },
+        odd={"statuses": {"in_progress": "HIBERNATING", "completed": "HIBERNATING"}},
+        odd_word="hibernating",
+        full={"enqueued_token_limits": {"*": 1}},
+        broke={"batches": [{"do": {"fail": "billing_hard_limit_reached"}}]},
+    )
+]  # fmt: skip
