@@ -331,7 +331,7 @@ def test_the_owner_of_the_stack_sees_the_figures_of_its_dashboard(
     expect(page.get_by_role("img", name=re.compile("^Lines a minute, the last "))).to_be_visible()
     cards = {text.partition(" · ")[0] for text in page.get_by_role("heading", level=2).all_inner_texts()}
     idle = {text.partition(" (")[0] for text in page.locator(".idle li").all_inner_texts()}
-    assert (cards | idle) - {"Nothing happened of this"} == set(titles)
+    assert (cards | idle) - {"Nothing to show of these"} == set(titles)
     calls = page.get_by_role("region", name="Calls to the provider · calls", exact=True)
     expect(calls.get_by_text("create", exact=True)).to_be_visible()
     expect(page.get_by_role("region", name=re.compile("^Dollars an hour")).get_by_text("gpt-4.1-mini")).to_be_visible()

@@ -45,7 +45,7 @@ function chart(widget, times, drawn) {
   };
   const words = drawn.map((line) => `${line.label} ${number(latest(line.values))}`).join(", ");
   const bounds = widget.bounds.filter(({ value }) => value <= tops.false);
-  return s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${widget.title}, the last ${shownSpan(span)}. Latest: ${words}.` },
+  return s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${widget.title}, the last ${shownSpan(60 * Math.round(span / 60))}. Latest: ${words}.` },
     [0, 0.5, 1].map((part) => [
       s("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(tops.false * part, false), y2: y(tops.false * part, false) }),
       s("text", { x: LEFT - 6, y: y(tops.false * part, false) + 4, "text-anchor": "end" }, plain(tops.false * part)),
@@ -73,7 +73,7 @@ function card(widget, times, at) {
 
 function rest(widgets) {
   const one = (widget) => h("li", {}, widget.lines.length ? widget.title : `${widget.title} (not measured here)`);
-  return h("section", { class: "card", "aria-labelledby": "idle" }, h("h2", { id: "idle" }, "Nothing happened of this"), h("ul", { class: "idle" }, widgets.map(one)));
+  return h("section", { class: "card", "aria-labelledby": "idle" }, h("h2", { id: "idle" }, "Nothing to show of these"), h("ul", { class: "idle" }, widgets.map(one)));
 }
 
 function picture({ times, alarms: known, widgets }) {
@@ -81,7 +81,7 @@ function picture({ times, alarms: known, widgets }) {
   const quiet = widgets.filter((widget) => !drawnOf(widget).length);
   show(main,
     h("div", { class: "view" },
-      h("div", {}, h("h1", {}, "Operator"), h("p", { class: "lead" }, `All tenants of the stack on this machine, over the last ${shownSpan(times.at(-1) - times[0])}. On AWS, the dashboard of CloudWatch shows the same figures.`)),
+      h("div", {}, h("h1", {}, "Operator"), h("p", { class: "lead" }, `All tenants of the stack on this machine, over the last ${shownSpan(60 * Math.round((times.at(-1) - times[0]) / 60))}. On AWS, the dashboard of CloudWatch shows the same figures.`)),
       widgets.length ? [alarms(known), h("div", { class: "board" }, busy.map((widget, at) => card(widget, times, at))), quiet.length ? rest(quiet) : null]
         : h("div", { class: "empty" }, h("h2", {}, "There is no dashboard"), h("p", {}, "The stack was deployed with Dashboard=false."))));
 }

@@ -20,6 +20,7 @@ from batch_client import (
     ServerError,
     TokenLimitError,
 )
+from batchyard.domain.errors import KeyMissing
 from batchyard.observability import publish
 
 if TYPE_CHECKING:
@@ -129,11 +130,13 @@ def _one(pieces: Iterator[T]) -> Iterator[T]:
 
 @contextmanager
 def _told(call: str) -> Iterator[None]:
-    """Publish how long the block took, where the provider was asked at all: without a key it was not."""
+    """Publish how long the block took, and how it failed; nothing where the provider was not asked, for want of a key."""
     began = time.perf_counter()
     try:
         with _errors_told(call):
             yield
+    except KeyMissing:
+        raise
     except BatchClientError:
         _publish_time(call, began)
         raise
@@ -144,6 +147,8 @@ def _told(call: str) -> Iterator[None]:
 def _errors_told(call: str) -> Iterator[None]:
     try:
         yield
+    except KeyMissing:  # nobody was asked, and a stack that was just deployed is in order
+        raise
     except BatchClientError as error:
         publish({"ProviderCallErrors": 1}, call=call, error=kind_of(error))
         raise
