@@ -30,7 +30,7 @@ Door = Callable[..., list[dict[str, Any]]]
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    made = memory_world()
+    made = memory_world(notify_on="completed")
     monkeypatch.setattr(services, "current", lambda: made.services)
     made.backing.put(KEY, lines(2), {})
     return made
@@ -104,6 +104,8 @@ def test_what_tenants_are_told_of_a_batch_logs_its_id(world: World, logged: Door
     detail = json.loads(world.services.event_bus.details[-1])
     assert (detail["id"], detail["status"]) == (batch_id, "completed")
     follow(logged("notify", {"id": "event-1", "detail": detail}), batch_id)
+    told_people = {"id": "event-1", "detail-type": "Batch Completed", "detail": detail}
+    follow(logged("inform", told_people), batch_id)
     event = webhook_delivery.event_of(batch_id, "batch.completed", world.services.now())
     world.services.webhook_store.begin(webhook_delivery.new(event, "default", "we_1", world.services.now()))
     told = {"tenant": "default", "endpoint_id": "we_1", "event": msgspec.to_builtins(event)}

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from batch_client import Dialect
     from batchyard.adapters.creation_store import CreationStore
     from batchyard.adapters.secrets_manager import Secret
     from batchyard.adapters.token_ledger_store import TokenLedgerStore
     from batchyard.costs.prices import Prices
-    from batchyard.domain.provider import Provider
     from batchyard.providers.entries import Entry
     from batchyard.settings import Settings
 
@@ -23,7 +23,7 @@ class Account:
     """What belongs to one provider alone; each part is imported and built when it is first used."""
 
     def __init__(
-        self, settings: Settings, entry: Entry, secret: Callable[[], Secret], provider: Provider | None = None
+        self, settings: Settings, entry: Entry, secret: Callable[[], Secret], provider: Dialect | None = None
     ) -> None:
         """Keep what the settings say; `secret` returns the secret with the key, `provider` takes the place of the client."""
         self.entry, self._settings, self._secret, self._provider = entry, settings, secret, provider
@@ -71,16 +71,21 @@ class Account:
             raise SettingsError(f"PriceList is no list of prices: {error}. See docs/cost.md.") from error
 
     @cached_property
-    def client(self) -> Provider:
-        """The provider's API; each call is measured."""
-        from batch_client import BatchClient, RetryPolicy
+    def client(self) -> Dialect:
+        """The provider's API, in its dialect; each call is measured."""
+        from batch_client import BatchClient, RetryPolicy, choose_profile, speak
+        from batchyard.adapters.aws import RoleSigner
+        from batchyard.domain.job import ATTEMPT_LABEL
         from batchyard.providers.measured import MeasuredProvider
 
+        if self._provider is not None:
+            return MeasuredProvider(self._provider)
         # The state machine repeats what takes longer, and submit relies on a create that ends in time.
         retry = RetryPolicy(total=30.0)
-        profile = self.entry.profile or None
-        provider = self._provider or BatchClient(self.key, self.entry.base_url, profile=profile, retry=retry)
-        return MeasuredProvider(provider)
+        profile = choose_profile(self.entry.profile or None, self.entry.base_url)
+        key = self.key if profile.signing is None else RoleSigner()
+        client = BatchClient(key, self.entry.base_url, profile=profile, retry=retry)
+        return MeasuredProvider(speak(client, ATTEMPT_LABEL))
 
     def key(self) -> str:
         """Return the API key; raises KeyMissing, which a shard waits for as for any word of an operator."""
@@ -91,7 +96,7 @@ class Account:
         except SecretMissing as error:
             raise KeyMissing.of(self.secret.name) from error
 
-    def ask(self, call: Callable[[Provider], T]) -> T:
+    def ask(self, call: Callable[[Dialect], T]) -> T:
         """Call the provider; if the key is refused or cannot be sent, read the key again, and call once more."""
         from batch_client import AuthenticationError, InvalidArgumentError
 

@@ -24,11 +24,9 @@ from batchyard.domain.errors import KeyMissing
 from batchyard.observability import publish
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator
+    from collections.abc import Callable, Container, Iterator, Sequence
 
-    from batch_client import Batch as ProviderBatch
-    from batch_client import File, FileDeleted, HttpInfo, Source
-    from batchyard.domain.provider import Provider
+    from batch_client import Dialect, HttpInfo, Input, Job, Look, Prepared, Source
 
 T = TypeVar("T")
 # The kind of an error is that of the first class it belongs to.
@@ -52,61 +50,53 @@ class MeasuredProvider:
     A call that is answered in pieces takes as long as its first piece takes to come.
     """
 
-    def __init__(self, provider: Provider) -> None:
+    def __init__(self, provider: Dialect) -> None:
         """Measure this provider."""
         self._provider = provider
 
-    def create_file(self, source: Source, filename: str) -> File:
-        """Upload the input of a provider batch; that takes as long as reading the input from S3, too."""
-        return _measured("upload", lambda: self._provider.create_file(source, filename))
+    def prepare(self, job: Job, lines: Source) -> Prepared | None:
+        """Lay the input down; that takes as long as reading it from S3, too."""
+        return _measured("upload", lambda: self._provider.prepare(job, lines))
 
-    def retrieve_file(self, file_id: str) -> File:
-        """Read how far the provider has processed an upload."""
-        return _measured("look", lambda: self._provider.retrieve_file(file_id))
+    def prepared(self, input_id: str) -> Prepared:
+        """Look at an input."""
+        return _measured("look", lambda: self._provider.prepared(input_id))
 
-    def create_batch(
-        self, *, input_file_id: str, endpoint: str, completion_window: str, metadata: dict[str, str]
-    ) -> ProviderBatch:
-        """Create a provider batch."""
-        return _measured("create", lambda: self._provider.create_batch(
-            input_file_id=input_file_id, endpoint=endpoint, completion_window=completion_window, metadata=metadata,
-        ))  # fmt: skip
+    def submit(self, job: Job, lines: Source) -> Look:
+        """Make a provider batch."""
+        return _measured("create", lambda: self._provider.submit(job, lines))
 
-    def retrieve_batch(self, batch_id: str) -> ProviderBatch:
-        """Read a provider batch."""
-        return _measured("look", lambda: self._provider.retrieve_batch(batch_id))
+    def look(self, job_id: str) -> Look:
+        """Look at a provider batch."""
+        return _measured("look", lambda: self._provider.look(job_id))
 
-    def cancel_batch(self, batch_id: str) -> ProviderBatch:
+    def stop(self, job_id: str) -> Look:
         """Cancel a provider batch."""
-        return _measured("cancel", lambda: self._provider.cancel_batch(batch_id))
+        return _measured("cancel", lambda: self._provider.stop(job_id))
 
-    def find_batch(
-        self, metadata_key: str, value: str, since: int, *, input_file_id: str | None = None, but: Container[str] = ()
-    ) -> ProviderBatch | None:
+    def find(self, job: Job, since: int, but: Container[str] = ()) -> Look | None:
         """Find the provider batch that carries our key."""
-        return _measured("list", lambda: self._provider.find_batch(
-            metadata_key, value, since, input_file_id=input_file_id, but=but
-        ))  # fmt: skip
+        return _measured("list", lambda: self._provider.find(job, since, but))
 
-    def iter_batches(self, *, after: str | None) -> Iterator[ProviderBatch]:
+    def read(self, name: str, ids: Sequence[str] = ()) -> Iterator[bytes]:
+        """Read a result to its very end."""
+        return _measured_stream("download", self._provider.read(name, ids))
+
+    def forget(self, name: str) -> bool:
+        """Delete an input or a result."""
+        return _measured("delete", lambda: self._provider.forget(name))
+
+    def jobs(self, after: str | None = None) -> Iterator[Look]:
         """List the provider batches behind one of them."""
-        return _measured_stream("list", self._provider.iter_batches(after=after))
+        return _measured_stream("list", self._provider.jobs(after))
 
-    def iter_files(self, *, purpose: str, after: str | None) -> Iterator[File]:
-        """List the files behind one of them."""
-        return _measured_stream("list", self._provider.iter_files(purpose=purpose, after=after))
+    def inputs(self, after: str | None = None) -> Iterator[Input]:
+        """List the inputs behind one of them."""
+        return _measured_stream("list", self._provider.inputs(after))
 
-    def delete_file(self, file_id: str) -> FileDeleted:
-        """Delete a file."""
-        return _measured("delete", lambda: self._provider.delete_file(file_id))
-
-    def download_file(self, file_id: str) -> Iterator[bytes]:
-        """Read an output or error file to its very end."""
-        return _measured_stream("download", self._provider.download_file(file_id))
-
-    def send(self, url: str, body: bytes, *patience: float) -> HttpInfo[bytes]:
+    def send(self, url: str, body: bytes, patience: float = 240.0) -> HttpInfo[bytes]:
         """Have one request answered at once."""
-        return _measured("send", lambda: self._provider.send(url, body, *patience))
+        return _measured("send", lambda: self._provider.send(url, body, patience))
 
 
 def _measured(call: str, make: Callable[[], T]) -> T:

@@ -28,7 +28,7 @@ def test_a_call_goes_through_and_its_answer_comes_back(name: str, capsys: pytest
         return provider
 
     plain, measured = ready(), ready()
-    assert CALLS[name](MeasuredProvider(measured)) == CALLS[name](plain)
+    assert CALLS[name][1](MeasuredProvider(measured)) == CALLS[name][1](plain)
     assert measured.calls == plain.calls == [name]
     printed = capsys.readouterr().out
     assert len(told(printed, "ProviderCallTime")) == 1
@@ -44,7 +44,7 @@ class Whole(bytes):
 
 def test_a_download_that_breaks_off_has_begun_in_time_and_failed(capsys: pytest.CaptureFixture[str]) -> None:
     provider = ScriptedProvider(files={"file-0": b"x" * 2_000}, cut={"file-0": ServerError("gone", status=500)})
-    pieces = MeasuredProvider(provider).download_file("file-0")
+    pieces = MeasuredProvider(provider).read("file-0")
     read = [next(pieces), next(pieces), next(pieces)]
     with pytest.raises(ServerError):
         next(pieces)
@@ -60,9 +60,9 @@ def test_without_a_key_nobody_was_asked(capsys: pytest.CaptureFixture[str]) -> N
     )
     measured = MeasuredProvider(provider)
     with pytest.raises(KeyMissing):
-        measured.retrieve_batch("pb-0")
+        measured.look("pb-0")
     with pytest.raises(KeyMissing):
-        list(measured.iter_batches(after=None))
+        list(measured.jobs())
     assert capsys.readouterr().out == ""
 
 
