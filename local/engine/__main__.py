@@ -9,7 +9,9 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 
+from local.board import with_board
 from local.engine.callers import for_own_callers
+from local.engine.measured import Measured
 from local.engine.mends import MENDS
 from local.engine.objects_on_disk import Application, Receive, Scope, Send, with_objects_on_disk
 
@@ -45,10 +47,16 @@ def with_api_at_v1(application: Application) -> Application:
     return with_api
 
 
+def with_operators_page(application: Application) -> Application:
+    """Serve the figures of the stack at `/console/operator`: whoever reaches the engine owns the stack."""
+    return with_board(application, Measured())
+
+
 WRAPPERS: Mapping[str, Callable[[Application], Application]] = {
     "encrypted": taken_as_encrypted,
     "api_at_v1": with_api_at_v1,
     "objects_on_disk": with_objects_on_disk,
+    "operators_page": with_operators_page,
     "own_callers": for_own_callers,  # the last, so that nothing else sees what is refused
 }
 

@@ -42,6 +42,8 @@ def _respond(request: Request, refused: Callable[[ApiError], Response]) -> Respo
             request.key = _key(_key_of(request))
             request.tenant = request.key.tenant
         route, parameters = router.find(request)
+        if "batch_id" in parameters:
+            logger.append_keys(batch_id=parameters["batch_id"])
         answered = route.operation(request, **parameters)
     except ApiError as error:
         return refused(error)

@@ -20,6 +20,7 @@ from batchyard.domain.errors import BatchyardError
 from batchyard.domain.shard import Shard, as_done
 from batchyard.domain.step import TimeBudget
 from batchyard.lines.shard_lines import ShardLines, new_shard
+from batchyard.observability import logger
 from batchyard.planning import skipped, taken_over
 from batchyard.planning.summary import read_summary, report_unsent
 from batchyard.results import bill
@@ -49,6 +50,7 @@ def assemble(services: Services, batch_id: str, seconds_left: Callable[[], float
         batch = _finish_dry_run(services, batch) if batch.dry_run else _finish(services, batch, seconds_left)
     if not batch.ended:
         return BatchNext.ASSEMBLE
+    logger.info("batch ended", batch_id=batch_id, status=batch.status, **msgspec.structs.asdict(batch.counts))
     services.event_bus.announce(batch)
     warn(services, batch.tenant, this_month(services, batch.tenant), batch.batch_id)
     return BatchNext.FAILED if batch.status == statuses.FAILED else BatchNext.DONE
@@ -87,8 +89,6 @@ def _finish(services: Services, batch: Batch, seconds_left: Callable[[], float])
     services.bucket.put(report_key, msgspec.json.format(msgspec.json.encode(proof)))
     bill.keep(services, batch, shards, summary.lines - batch.taken_over)
     moved = services.batch_store.move_batch(batch.batch_id, status, services.now(), **found)
-    if moved is not None:
-        bill.publish_spent(shards)
     return moved or services.batch_store.batch(batch.batch_id)
 
 
