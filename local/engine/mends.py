@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from local.engine.http_api import import_body
+from local.engine.measured import mend_embedded_metrics, mend_function_metrics, mend_query_definition
 from local.engine.places import mend_worker_places
 
 
@@ -219,5 +220,8 @@ MENDS: Mapping[str, Callable[[], None]] = {
     "options": mend_options,
     "metric_math_alarm": mend_metric_math_alarm,
     "log_stream": mend_log_stream,
+    "embedded_metrics": mend_embedded_metrics,
+    "function_metrics": mend_function_metrics,
+    "query_definition": mend_query_definition,
     "worker_places": mend_worker_places,
 }

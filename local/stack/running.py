@@ -46,6 +46,11 @@ class Stack:
         return f"{self.endpoint_url}/console"
 
     @property
+    def operator_url(self) -> str:
+        """Return the address of the page for the stack's owner, for a browser."""
+        return f"{self.console_url}/operator"
+
+    @property
     def bucket(self) -> str:
         """Return the name of the data bucket."""
         return self.outputs["BucketName"]

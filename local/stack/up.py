@@ -64,7 +64,8 @@ def _guide(stack: Stack, api_key: str) -> str:
         f"  {access} AWS_DEFAULT_REGION={REGION} aws --endpoint-url {stack.endpoint_url} s3 cp mine.jsonl {inbox}\n"
         f"  AWS_ENDPOINT_URL={stack.endpoint_url} {access} AWS_DEFAULT_REGION={REGION} make key TABLE={stack.table}\n"
         f"(the second makes another API key), and OpenAI's with base_url={stack.base_url} and the api_key above.\n"
-        f"In a browser, {stack.console_url} shows the batches (it asks for the api_key); in another terminal, make status does."
+        f"In a browser, {stack.console_url} shows the batches (it asks for the api_key), and\n"
+        f"{stack.operator_url} the figures of the whole stack; in another terminal, make status shows batches, too."
     )
 
 
@@ -79,6 +80,7 @@ def addresses(stack: Stack, api_key: str) -> dict[str, str]:
         "base_url": stack.base_url,
         "api_key": api_key,
         "console_url": stack.console_url,
+        "operator_url": stack.operator_url,
         "endpoint_url": stack.endpoint_url,
         "bucket": stack.bucket,
         "inbox": f"s3://{stack.bucket}/inbox/{TENANT}/",

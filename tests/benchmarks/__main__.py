@@ -1,6 +1,6 @@
 """Print how the project's work compares with a baseline timed in the same run.
 
-`python -m tests.benchmarks [--full] [--files N] [upload] [import] [plan] [assemble] [door] [tables] [fleet]`
+`python -m tests.benchmarks [--full] [--files N] [upload] [import] [plan] [assemble] [door] [console] [tables] [fleet]`
 """
 
 import argparse
@@ -18,6 +18,7 @@ PARTS = {
     "plan": "plan",
     "assemble": "assemble",
     "door": "door",
+    "console": "console",
     "tables": "tables",
 }
 FLEET = "fleet"  # minutes on all cores, so only where it is named

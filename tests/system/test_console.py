@@ -1,5 +1,6 @@
 """The console in a real browser, against the whole stack: what only a browser shows."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from playwright.sync_api import Browser, Route, expect
 from tests.system import browser as browsers
 from tests.system.browser import PHONE, Visit, file_of, saved
 from tests.system.running_stack import RunningStack, jsonl, request
+from tests.unit.template.documents import template
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script> & 'quoted' \u202e"
 BAD = b'{"custom_id": "broken", \n'
@@ -393,6 +395,32 @@ def test_each_page_is_sound_in_the_dark_and_on_a_phone(
         assert person.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
             f"{name} is wider than the window"
         )
+    person.end()
+
+
+@pytest.mark.parametrize("look", ["light", "dark", "phone"])
+def test_the_owner_of_the_stack_sees_the_figures_of_its_dashboard(
+    chromium: Browser, stack: RunningStack, ended: str, look: str
+) -> None:
+    options: dict[str, Any] = {"color_scheme": "dark"} if look == "dark" else {}
+    person = Visit(chromium, stack.doors, **({"viewport": PHONE, "has_touch": True} if look == "phone" else options))
+    page = person.page
+    stack.invoke("SweepFunction", {})
+    page.goto(stack.doors["operator_url"])
+    person.heading("Operator")
+    dashboard = template()["Resources"]["OperatorsDashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    titles = [each["properties"]["title"] for each in json.loads(dashboard)["widgets"]]
+    expect(page.get_by_role("img", name=re.compile("^Lines a minute, the last "))).to_be_visible()
+    cards = {text.partition(" · ")[0] for text in page.get_by_role("heading", level=2).all_inner_texts()}
+    idle = {text.partition(" (")[0] for text in page.locator(".idle li").all_inner_texts()}
+    assert (cards | idle) - {"Nothing to show of these"} == set(titles)
+    calls = page.get_by_role("region", name="Calls to the provider · calls", exact=True)
+    expect(calls.get_by_text("create", exact=True)).to_be_visible()
+    expect(page.get_by_role("region", name=re.compile("^Dollars an hour")).get_by_text("gpt-4.1-mini")).to_be_visible()
+    expect(page.get_by_text("GivenUpAlarm: OK")).to_be_visible()
+    assert ended  # a batch has run
+    person.look(f"operator-{look}")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     person.end()
 
 

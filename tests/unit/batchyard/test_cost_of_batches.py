@@ -82,6 +82,10 @@ def direct(tier: str) -> Attempt:
     return msgspec.structs.replace(made, by_flex=1, flex_usage=EACH) if tier == "flex" else made
 
 
+def published(printed: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in printed.splitlines() if "CloudWatchMetrics" in line]
+
+
 def basis_of(attempts: list[Attempt]) -> str:
     world = memory_world(provider_profile="openai")
     made = Shard(
@@ -92,17 +96,25 @@ def basis_of(attempts: list[Attempt]) -> str:
     return told
 
 
-def test_what_a_batch_cost_is_a_metric_once_though_its_last_step_is_repeated(
+def test_what_a_batch_cost_is_a_metric_by_model_once_though_its_last_step_is_repeated(
     world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "stack-1")
     batch_id = ran(world, (MINI, 1_000), (NANO, 500))
     assert assemble(world.services, batch_id) == "done"
-    (told,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "CloudWatchMetrics" in line]
-    assert (told["InputTokens"], told["OutputTokens"], told["service"]) == ([4_500], [3_000], "stack-1")
-    assert told["DollarsSpent"] == [pytest.approx(paid(1_000, MINI) + paid(500, NANO))]
-    units = {each["Name"]: each["Unit"] for each in told["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
-    assert units == {"DollarsSpent": "None", "InputTokens": "Count", "OutputTokens": "Count"}
+    told = published(capsys.readouterr().out)
+    assert sum(each[0] for line in told if (each := line.get("InputTokens"))) == 4_500
+    assert sum(each[0] for line in told if (each := line.get("OutputTokens"))) == 3_000
+    spent = {line["model"]: line["DollarsSpent"] for line in told if "DollarsSpent" in line}
+    assert spent == {MINI: [pytest.approx(paid(1_000, MINI))], NANO: [pytest.approx(paid(500, NANO))]}
+    assert {line["service"] for line in told} == {"stack-1"}
+
+
+def test_names_of_models_that_no_list_has_are_one_name_in_metrics() -> None:
+    prices = memory_world(price_list='{"my-own": {"input": 1}}', provider_profile="openai").services.account().prices
+    assert prices.listed_name("gpt-4.1-mini-2025-04-14") == prices.listed_name("gpt-4.1-mini") == MINI
+    assert prices.listed_name("my-own") == "my-own"
+    assert prices.listed_name("ft:nobody-knows-me") == prices.listed_name("") == "other"
 
 
 def test_a_model_without_a_price_makes_the_sum_unknown_and_is_counted(world: World) -> None:

@@ -142,15 +142,6 @@ def test_what_each_provider_was_paid_is_told_by_its_name() -> None:
     assert sum(each["cost"]["usd"] for each in found["data"]) == pytest.approx(cost["usd"], abs=2e-6)
 
 
-def test_metrics_of_a_batch_are_by_provider_too_if_there_are_several(capsys: pytest.CaptureFixture[str]) -> None:
-    for providers, wanted in ((PROVIDERS, ["groq", "openai"]), ({"openai": PROVIDERS["openai"]}, [])):
-        world = world_of(providers)
-        world.run(world.drop(mixed(MINI, *([LLAMA] if wanted else []))))
-        told = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"InputTokens":' in line]
-        assert [each["Provider"] for each in told if "Provider" in each] == wanted
-        assert sum("Provider" not in each for each in told) == 1
-
-
 def test_models_are_those_that_some_provider_gets() -> None:
     services = world_of().services
     listed = {each["id"]: each["owned_by"] for each in list_models(services, "default")["data"]}

@@ -20,6 +20,7 @@ MAKES = {
     "AWS::ApiGatewayV2::Api": ("apigateway:POST", "arn:aws:apigateway:eu-central-1::/apis"),
     "AWS::ApiGatewayV2::Stage": ("apigateway:POST", "arn:aws:apigateway:eu-central-1::/apis/a1b2/stages"),
     "AWS::CloudWatch::Alarm": ("cloudwatch:PutMetricAlarm", f"arn:aws:cloudwatch:{WHERE}:alarm:batchyard-{{}}-1x2y"),
+    "AWS::CloudWatch::Dashboard": ("cloudwatch:PutDashboard", "arn:aws:cloudwatch::ACCOUNT:dashboard/batchyard-eu-central-1"),
     "AWS::DynamoDB::Table": ("dynamodb:CreateTable", f"arn:aws:dynamodb:{WHERE}:table/batchyard-{{}}-1x2y"),
     "AWS::Events::EventBus": ("events:CreateEventBus", f"arn:aws:events:{WHERE}:event-bus/batchyard"),
     "AWS::Events::Rule": ("events:PutRule", f"arn:aws:events:{WHERE}:rule/batchyard-{{}}-1x2y"),
@@ -31,6 +32,7 @@ MAKES = {
     "AWS::Lambda::LayerVersion": ("lambda:PublishLayerVersion", f"arn:aws:lambda:{WHERE}:layer:{{}}"),
     "AWS::Lambda::Permission": ("lambda:AddPermission", f"arn:aws:lambda:{WHERE}:function:batchyard-{{}}"),
     "AWS::Logs::LogGroup": ("logs:CreateLogGroup", ""),  # their names are in the template
+    "AWS::Logs::QueryDefinition": ("logs:PutQueryDefinition", f"arn:aws:logs:{WHERE}:query-definition:1-2"),
     "AWS::S3::Bucket": ("s3:CreateBucket", BUCKET),
     "AWS::S3::BucketPolicy": ("s3:PutBucketPolicy", BUCKET),
     "AWS::SNS::Subscription": ("sns:Subscribe", f"arn:aws:sns:{WHERE}:batchyard-AlarmTopic-1x2y"),

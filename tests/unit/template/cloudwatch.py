@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
 """
 
+import itertools
 import json
 import operator
 from collections import defaultdict
@@ -17,12 +18,17 @@ SUM_OF_ALL: Final = "SUM(FILL(METRICS(), 0))"
 
 
 class Metric(NamedTuple):
-    """One metric; `of` is the logical id, the pseudo parameter or the word that its one dimension names, if it has one."""
+    """One metric; the value of a dimension is the logical id, the pseudo parameter or the word that it names."""
 
     namespace: str
     name: str
-    dimension: str = ""
-    of: str = ""
+    #: The names of the dimensions and their values, sorted.
+    dimensions: tuple[tuple[str, str], ...] = ()
+
+
+def metric(namespace: str, name: str, **dimensions: str) -> Metric:
+    """Make a metric of a namespace with these dimensions."""
+    return Metric(namespace, name, tuple(sorted(dimensions.items())))
 
 
 class Data:
@@ -43,10 +49,10 @@ def emitted(printed: str, second: float) -> Iterator[tuple[Metric, float, float]
     """Yield what functions printed in CloudWatch's embedded metric format, as CloudWatch takes it at that second."""
     for line in (json.loads(text) for text in printed.splitlines() if "CloudWatchMetrics" in text):
         for described in line["_aws"]["CloudWatchMetrics"]:
-            ((dimension,),) = described["Dimensions"]
-            for metric in described["Metrics"]:
-                for value in line[metric["Name"]]:
-                    yield Metric(described["Namespace"], metric["Name"], dimension, line[dimension]), second, value
+            for dimensions, each in itertools.product(described["Dimensions"], described["Metrics"]):
+                of = {name: line[name] for name in dimensions}
+                for value in line[each["Name"]]:
+                    yield metric(described["Namespace"], each["Name"], **of), second, value
 
 
 def alarms_at(alarm: Json, data: Data, seconds: float) -> list[float]:
@@ -69,13 +75,10 @@ def alarms_at(alarm: Json, data: Data, seconds: float) -> list[float]:
 
 
 def metric_of(described: Json) -> Metric:
-    """Read a metric as an alarm names it."""
-    if not described.get("Dimensions"):
-        return Metric(described["Namespace"], described["MetricName"])
-    (dimension,) = described["Dimensions"]
-    value = dimension["Value"]
-    of = value if isinstance(value, str) else references(value).pop()
-    return Metric(described["Namespace"], described["MetricName"], dimension["Name"], of)
+    """Read a metric as the template names it for an alarm."""
+    values = {each["Name"]: each["Value"] for each in described.get("Dimensions", ())}
+    of = {name: value if isinstance(value, str) else references(value).pop() for name, value in values.items()}
+    return metric(described["Namespace"], described["MetricName"], **of)
 
 
 def _period(alarm: Json) -> int:

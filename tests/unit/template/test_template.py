@@ -21,20 +21,6 @@ from tests.unit.template.documents import (
     walk,
 )
 
-OUR_OWN = "published by the functions, under the name of the stack"
-# namespace and metric -> the dimension it is published under, if any, and what kind of resource that names, or what itself
-# (the "metrics and dimensions" pages of SQS, API Gateway for HTTP APIs, Step Functions and Lambda)
-METRICS = {
-    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): ("QueueName", "AWS::SQS::Queue"),
-    ("AWS/ApiGateway", "5xx"): ("ApiId", "AWS::Serverless::HttpApi"),
-    ("AWS/States", "ExecutionsTimedOut"): ("StateMachineArn", "AWS::Serverless::StateMachine"),
-    ("AWS/States", "ExecutionThrottled"): ("StateMachineArn", "AWS::Serverless::StateMachine"),
-    ("AWS/States", "ThrottledEvents"): ("APIName", "StartExecution"),
-    ("AWS/States", "OpenExecutionCount"): None,
-    ("AWS/Lambda", "Errors"): ("FunctionName", "AWS::Serverless::Function"),
-    ("Batchyard", "GivenUp"): ("service", OUR_OWN),
-    ("Batchyard", "SetApart"): ("service", OUR_OWN),
-}
 # by default, in an account and region; below some 10,000 the metric may show none (the same page of Step Functions)
 MOST_OPEN_EXECUTIONS = 1_000_000
 OUTPUTS = {
@@ -59,7 +45,7 @@ def test_every_reference_has_a_target() -> None:
         assert name in known or name.startswith(("AWS::", "__")), name
 
 
-def test_the_file_follows_the_flow_from_what_is_kept_to_the_alarms_and_a_machine_comes_before_its_steps() -> None:
+def test_the_file_goes_from_what_is_kept_to_what_operators_look_at_and_a_machine_comes_before_its_steps() -> None:
     order = list(template()["Resources"])
     doors, steps = order.index("IntakeFunction"), order.index("PlanFunction")
     assert all(order.index(name) < doors for name in ("DataBucket", "Table", "ProviderSecret", "EventBus"))
@@ -70,12 +56,17 @@ def test_the_file_follows_the_flow_from_what_is_kept_to_the_alarms_and_a_machine
         for name, body in machines
         for step in set(body["DefinitionSubstitutions"]) - INTEGRATIONS.keys()
     )
-    alarms = [name for name in order if name.startswith("Alarm") or name.endswith("Alarm")]
-    assert order[-len(alarms) :] == alarms
+    *before, _, _ = order
+    alarms = [name for name in before if name.startswith("Alarm") or name.endswith("Alarm")]
+    assert before[-len(alarms) :] == alarms
+    assert order[-2:] == ["OperatorsDashboard", "FollowBatch"]
 
 
 def test_two_stacks_fit_one_account() -> None:
-    names = {f"{kind}Name" for kind in ("Alarm", "Bucket", "Function", "Queue", "StateMachine", "Table", "Topic", "")}
+    names = {
+        f"{kind}Name"
+        for kind in ("Alarm", "Bucket", "Dashboard", "Function", "Queue", "StateMachine", "Table", "Topic", "")
+    }
     for name, resource in expanded()["Resources"].items():
         for key in names & set(resource.get("Properties", ())):
             assert references(resource["Properties"][key]), (name, key)
@@ -134,21 +125,6 @@ def test_the_outputs_are_those_the_readme_names() -> None:
 def watched(alarm: Json) -> list[Json]:
     """Return the metrics that an alarm is on: its own one, or those of its expression."""
     return [query["MetricStat"]["Metric"] for query in alarm.get("Metrics", ()) if "MetricStat" in query] or [alarm]
-
-
-@each_alarm
-def test_an_alarm_watches_metrics_that_exist(name: str) -> None:
-    for metric in watched(resources("AWS::CloudWatch::Alarm")[name]):
-        named = METRICS[metric["Namespace"], metric["MetricName"]]
-        kinds = {each["Name"]: kind(each["Value"]) for each in metric.get("Dimensions", ())}
-        assert kinds == (dict([named]) if named else {})
-
-
-def kind(value: Json) -> str:
-    """Return the type of the resource that is named, or what is named itself."""
-    if value == template()["Globals"]["Function"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]:
-        return OUR_OWN
-    return str(value if isinstance(value, str) else template()["Resources"][references(value).pop()]["Type"])
 
 
 @each_alarm

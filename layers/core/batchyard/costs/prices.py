@@ -24,6 +24,7 @@ TIERED: Final = frozenset({"/v1/responses", "/v1/chat/completions"})
 # Where a price comes from, as reports say it.
 BATCH, FULL, FLEX, OWN = "listed batch price", "listed full price", "listed flex price", "your price list"
 MOST: Final = 1_000_000
+OTHER: Final = "other"  # stands for the names of models that the list does not have
 MAKERS: Final = ("openai", "anthropic", "google", "mistral", "deepseek", "x-ai")
 # Whose prices hold for each profile of the client. A gateway is taken to ask the price of the model's maker; a server of
 # your own has no price.
@@ -104,6 +105,13 @@ class Prices:
         if batch and (own := self._own.get(model)):
             return Price(own.input, _or(own.cached, own.input), own.output, OWN)
         return (batch_price if batch else full_price)(self._profile, model)
+
+    def listed_name(self, model: str) -> str:
+        """Return the name under which the list has the price of a model: one of few, whatever users write; or `other`."""
+        if model in self._own:
+            return model
+        found = listed(self._profile, model)
+        return next(_words(found.named, whole=False), OTHER) if found else OTHER
 
     def by_flex(self, model: str, endpoint: str) -> Price | None:
         """Look up what a model costs by flex processing, outside of a batch; None if it is not sold so."""
@@ -190,7 +198,7 @@ def names(profile: str) -> Iterator[tuple[str, str]]:
     """Yield the models that the list spells out for a service of this profile, and who sells each."""
     for seller in (*SELLERS.get(profile, ()), *ALIKE.get(profile, ())):
         for known in price_list().sellers[seller]:
-            for name in _spelled(known.named):
+            for name in _words(known.named, whole=True):
                 yield name, seller
 
 
@@ -200,13 +208,13 @@ def seller_of(profile: str, model: str) -> str | None:
     return next((seller for seller in sellers if _find((seller,), model.lower())), None)
 
 
-def _spelled(rule: dict[str, Any]) -> Iterator[str]:
-    """Yield the whole names that a rule of the list has."""
+def _words(rule: dict[str, Any], *, whole: bool) -> Iterator[str]:
+    """Yield the names that a rule of the list has in full, or with `whole` False parts of names, too."""
     ((relation, value),) = rule.items()
-    if relation == "or_":
-        for each in value:
-            yield from _spelled(each)
-    elif relation == "equals":
+    if isinstance(value, list):
+        for each in value if relation == "or_" or not whole else []:
+            yield from _words(each, whole=whole)
+    elif relation == "equals" or not whole:
         yield value
 
 

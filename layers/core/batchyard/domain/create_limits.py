@@ -60,6 +60,11 @@ def one_more(seen: Creations, most: int, tenant: str, since: int, now: int) -> C
     return min(_end(interval) for interval in within) + HOUR - now if within else HOUR
 
 
+def total(creations: Creations) -> int:
+    """Sum up the creations of the hour."""
+    return sum(_by_tenant(creations.counts).values())
+
+
 def with_waiting(seen: Creations, tenant: str, now: int) -> Creations:
     """Return the record with the tenant as one that waits; those that no longer look are dropped."""
     still = list(_waiting(seen, now).items())[:MOST_NAMED]

@@ -59,8 +59,8 @@ def _accept(services: Services, source: InputObject, metadata: dict[str, str]) -
     error = error or new_batch.why_unaffordable(services, batch)
     if error is None and retry_upload.asks(metadata):
         error = retry_upload.start_retry(services, batch, metadata, named)
-    elif error is None and new_batch.start(services, batch):
-        logger.info("batch created", batch_id=batch_id, tenant=tenant, bytes=source.size)
+    elif error is None:
+        new_batch.start(services, batch)
     if error is not None:
         new_batch.refuse(services, batch, error)
     return batch_id

@@ -58,6 +58,7 @@ def start_execution(services: Services, batch: Batch, *, created: bool) -> None:
     An earlier call may have ended after it recorded the batch. Then the execution is new, and the batch is announced now.
     """
     if created:
+        logger.info("batch created", batch_id=batch.batch_id, tenant=batch.tenant, bytes=batch.input.size)
         services.event_bus.announce(batch)
     if batch.ended:
         return

@@ -122,6 +122,7 @@ def _estimate(services: Services, batch: Batch, progress: PlanProgress) -> dict[
 
 
 def _planned(services: Services, batch: Batch, following: BatchNext) -> Planned:
+    logger.info("planned", batch_id=batch.batch_id, next=following, shards=batch.shards, lines=batch.counts.total)
     where = {"bucket": services.settings.bucket, "key": plan_end.shards_key(batch.batch_id)}
     return Planned(batch.batch_id, following, _side_by_side(services, batch), max(0, batch.shards - 1), where)
 

@@ -77,22 +77,24 @@ class Account:
 
     @cached_property
     def client(self) -> Dialect:
-        """The provider's API, in its dialect; raises KeyMissing while the settings do not name the provider."""
+        """The provider's API, in its dialect, each call measured; raises KeyMissing if the settings name no such one."""
         from batch_client import BatchClient, RetryPolicy, choose_profile, speak
         from batchyard.adapters.aws import RoleSigner
         from batchyard.domain.errors import KeyMissing
         from batchyard.domain.job import ATTEMPT_LABEL
+        from batchyard.providers.measured import MeasuredProvider
 
         if not self.entry.base_url:
             raise KeyMissing.of_unknown(self.name)
 
         if self._provider is not None:
-            return self._provider
+            return MeasuredProvider(self._provider)
         # The state machine repeats what takes longer, and submit relies on a create that ends in time.
         retry = RetryPolicy(total=30.0)
         profile = choose_profile(self.entry.profile or None, self.entry.base_url)
         key = self.key if profile.signing is None else RoleSigner()
-        return speak(BatchClient(key, self.entry.base_url, profile=profile, retry=retry), ATTEMPT_LABEL)
+        client = BatchClient(key, self.entry.base_url, profile=profile, retry=retry)
+        return MeasuredProvider(speak(client, ATTEMPT_LABEL))
 
     def key(self) -> str:
         """Return the API key; raises KeyMissing, which a shard waits for as for any word of an operator."""

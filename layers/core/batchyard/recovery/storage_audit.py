@@ -6,6 +6,7 @@ from typing import Final
 from batchyard.domain import object_keys
 from batchyard.domain.stored_file import PROCESSED, Stored, StoredFile
 from batchyard.observability import logger
+from batchyard.recovery.census import tell_fullest
 from batchyard.recovery.stored_objects import release_ended
 from batchyard.recovery.sweep_run import SweepRun
 
@@ -18,17 +19,19 @@ def sum_up(run: SweepRun) -> None:
     services = run.services
     if not services.settings.max_stored_bytes:
         return
-    after = services.sweep_store.bookmark(BOOKMARK).get("after", "")
+    mark = services.sweep_store.bookmark(BOOKMARK)
+    after, most = mark.get("after", ""), mark.get("most", 0)
     for stored in services.quota_store.all(after):
         if run.over():
             break
         if stored.due(services.now()):
             with run.trying(tenant=stored.tenant):
                 _correct(run, stored)
-        after = stored.tenant
+        after, most = stored.tenant, max(most, stored.bytes)
     else:
-        after = ""
-    services.sweep_store.keep_bookmark(BOOKMARK, {"after": after})
+        tell_fullest(services.settings.max_stored_bytes, [most], "stored_bytes")
+        after, most = "", 0
+    services.sweep_store.keep_bookmark(BOOKMARK, {"after": after, "most": most})
 
 
 def _correct(run: SweepRun, listed: Stored) -> None:

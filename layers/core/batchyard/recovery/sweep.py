@@ -4,7 +4,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from batchyard.observability import publish
+from batchyard.recovery.census import BatchCensus
 from batchyard.recovery.dead_executions import restart
 from batchyard.recovery.drain import drain
 from batchyard.recovery.missed_uploads import start_missed
@@ -44,7 +47,7 @@ def sweep_batch(services: Services, batch_id: str) -> dict[str, int]:
     """Do for one batch what the sweep would do, at once: the execution of the batch has ended badly."""
     run = SweepRun(services, lambda: 600.0)
     with run.trying(batch_id=batch_id):
-        _see_to(run, batch_id)
+        _see_to(run, batch_id, BatchCensus())
     return _end(run)
 
 
@@ -54,25 +57,28 @@ def see_to_batches(run: SweepRun) -> None:
     Executions are listed first, by the thousand: AWS allows some 15 looks at a single one a second.
     """
     run.running = run.services.executions.list_running()
-    sweep_store, after = run.services.sweep_store, run.services.sweep_store.bookmark(BOOKMARK).get("after")
+    sweep_store, mark = run.services.sweep_store, run.services.sweep_store.bookmark(BOOKMARK)
+    after, census = mark.get("after"), msgspec.convert(mark.get("census", {}), BatchCensus)
     while not run.over():
         found = sweep_store.unsettled(after)
         for batch_id in found:
             if run.over():
                 break
             with run.trying(batch_id=batch_id):
-                _see_to(run, batch_id)
+                _see_to(run, batch_id, census)
             after = batch_id
         if not found:
-            after = None
-            break
-    sweep_store.keep_bookmark(BOOKMARK, {"after": after})
+            census.tell(run.services)
+            sweep_store.keep_bookmark(BOOKMARK, {"after": None})
+            return
+    sweep_store.keep_bookmark(BOOKMARK, {"after": after, "census": census.kept()})
 
 
-def _see_to(run: SweepRun, batch_id: str) -> None:
+def _see_to(run: SweepRun, batch_id: str, census: BatchCensus) -> None:
     batch = run.services.batch_store.find_batch(batch_id)
     if batch is None:
         return  # the record has expired
+    census.see(batch)
     if batch.ended:
         settle(run, batch)
     elif batch.drain_reason is not None:

@@ -2,10 +2,13 @@
 
 from typing import Final
 
+import msgspec
+
 from batchyard.adapters.token_ledger_store import TokenLedgerStore
 from batchyard.domain import token_ledger
 from batchyard.domain.token_ledger import KEEP_ENDED, Reservation
 from batchyard.observability import logger
+from batchyard.recovery.census import ShardCensus
 from batchyard.recovery.sweep_run import SweepRun
 from batchyard.services import Services
 
@@ -21,6 +24,7 @@ def correct_ledgers(run: SweepRun) -> None:
     sweep_store = run.services.sweep_store
     mark = sweep_store.bookmark(BOOKMARK)
     at, behind = mark.get("at", ""), mark.get("behind", "")
+    census = msgspec.convert(mark.get("census", {}), ShardCensus)
     stores = [account.token_ledgers for account in run.services.accounts.values()]
     ledgers = {name: store for store in stores for name in store.names()}
     for name in sorted(each for each in ledgers if each >= at):
@@ -28,10 +32,12 @@ def correct_ledgers(run: SweepRun) -> None:
         with run.fenced(ledger=name):
             reached = _release_stale(run, ledgers[name], name, behind if name == at else "")
             if reached is None:
-                _recount(run, ledgers[name], name)
+                _recount(run, ledgers[name], name, census)
         if reached is not None:
-            sweep_store.keep_bookmark(BOOKMARK, {"at": name, "behind": reached})
+            kept = msgspec.structs.asdict(census)
+            sweep_store.keep_bookmark(BOOKMARK, {"at": name, "behind": reached, "census": kept})
             return
+    census.tell()
     sweep_store.keep_bookmark(BOOKMARK, {})
 
 
@@ -53,9 +59,10 @@ def _release_stale(run: SweepRun, store: TokenLedgerStore, name: str, behind: st
     return None
 
 
-def _recount(run: SweepRun, store: TokenLedgerStore, name: str) -> None:
+def _recount(run: SweepRun, store: TokenLedgerStore, name: str, census: ShardCensus) -> None:
     tenants, ledger = store.tenants(name), store.read(name)
     reservations = list(store.reservations(name))
+    census.see(reservations, ledger.enqueued, store.limit_of(name.partition("#")[2], ledger))
     true, behind = token_ledger.recounted(ledger, reservations), token_ledger.queue_end(ledger, reservations)
     if true != ledger:
         logger.warning("ledger corrected", ledger=name, enqueued=ledger.enqueued, truly=true.enqueued)

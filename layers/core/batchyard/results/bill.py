@@ -6,14 +6,13 @@ from typing import Any, Final
 import msgspec
 
 from batchyard.costs.bill import SHOWN_NAME, Bill, Share, bill_day
-from batchyard.costs.cost import EXACT_DIGITS, Cost, Price, dollars
+from batchyard.costs.cost import EXACT_DIGITS, Cost, Price
 from batchyard.costs.prices import BATCH, FLEX, FULL, Prices, price_list
 from batchyard.costs.usage import Usage
 from batchyard.domain.attempt import Attempt
 from batchyard.domain.batch import Batch
 from batchyard.domain.numbers import DAY
 from batchyard.domain.shard import Shard
-from batchyard.observability import publish
 from batchyard.services import Services
 
 MOST_MODELS: Final = 25  # are shown; the sums are of all. A record holds 400 KB
@@ -69,25 +68,6 @@ def keep(services: Services, batch: Batch, shards: list[Shard], lines: int) -> N
         providers=_by_provider(shards),
     )  # fmt: skip
     services.quota_store.keep_bill(batch.tenant, bill, now + KEPT)
-
-
-def publish_spent(services: Services, shards: list[Shard]) -> None:
-    """Publish what a batch cost and used, as metrics; only whoever ended the batch calls this, so that nothing counts twice.
-
-    A stack with several providers has these metrics by provider, too. A worker that dies after it ended the batch leaves its
-    metrics out. The bill is the truth.
-    """
-    cost, usage = sum((shard.cost for shard in shards), Cost()), sum((shard.usage for shard in shards), Usage())
-    if usage != Usage():
-        publish(_spent(usage, cost))
-        for name, each in _by_provider(shards).items() if len(services.accounts) > 1 else ():
-            publish(_spent(each.usage, each.cost), Provider=name)
-
-
-def _spent(usage: Usage, cost: Cost) -> dict[str, int | float]:
-    return {
-        "DollarsSpent": dollars(cost.amount), "InputTokens": usage.input_tokens, "OutputTokens": usage.output_tokens,
-    }  # fmt: skip
 
 
 def _by_provider(shards: list[Shard]) -> dict[str, Share]:

@@ -29,4 +29,5 @@ def cancel(services: Services, batch_id: str) -> int:
             cancelled += 1
         except BatchClientError as error:
             logger.warning("not cancelled", batch_id=batch_id, shard=shard.shard, error=type(error).__name__)
+    logger.info("cancelled at the provider", batch_id=batch_id, provider_batches=cancelled, status=batch.status)
     return cancelled

@@ -11,7 +11,7 @@ from typing import Final
 from batchyard.domain import create_limits
 from batchyard.domain.create_limits import Creations
 from batchyard.domain.pacing import room_wait
-from batchyard.observability import logger
+from batchyard.observability import logger, publish
 from batchyard.shards.turn import Turn
 
 FLOOR: Final = 5  # seconds; most slots are held for a few seconds only
@@ -29,9 +29,11 @@ def count_create(turn: Turn) -> int:
         if isinstance(counted, int):
             _note_wait(turn, seen)
             logger.info("no more creations this hour", provider=store.provider, tenant=tenant, seconds=counted)
+            publish({"Waits": 1}, reason="creates_per_hour")
             turn.save_wait(f"{store.provider} takes {most:,} provider batches an hour, and this hour's are created.")
             return min(counted, services.settings.retry_ceiling_seconds)
         if store.save_creations(seen, counted):
+            publish({"QuotaUse": 100 * create_limits.total(counted) / most}, quota="creates_per_hour")
             return 0
     return _look_again(turn, services.settings.retry_floor_seconds) if most else 0
 
@@ -47,6 +49,7 @@ def slot(turn: Turn) -> Iterator[int]:
     name = create_limits.slot(turn.shard.attempt_key, services.now())
     if not _take(turn, name, create_limits.allowed(most, attempt.started_at, services.now())):
         logger.info("no slot to submit", provider=store.provider, batch_id=turn.shard.batch_id, shard=turn.shard.shard)
+        publish({"Waits": 1}, reason="slots")
         turn.save_wait(f"As many shards are being submitted as MaxConcurrentSubmits allows, {most:,}.")
         yield _look_again(turn, FLOOR)
         return

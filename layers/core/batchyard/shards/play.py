@@ -21,7 +21,18 @@ def play(services: Services, step: Step, do: Callable[[Turn], Step]) -> Step:
     following = _play(turn, do)
     _clean_up(turn)
     announce_done(services, batch, turn.shard)
+    _log(turn, following)
     return following
+
+
+def _log(turn: Turn, following: Step) -> None:
+    """Log one line a step, so that whoever follows a batch sees each of them."""
+    shard = turn.shard
+    logger.info(
+        "step", batch_id=shard.batch_id, shard=shard.shard, next=following.next, wait_seconds=following.wait_seconds,
+        attempt=shard.attempts[-1].number if shard.attempts else 0, provider_batch_id=turn.provider_batch_id,
+        completed=shard.completed, failed=shard.failed,
+    )  # fmt: skip
 
 
 def _play(turn: Turn, do: Callable[[Turn], Step]) -> Step:

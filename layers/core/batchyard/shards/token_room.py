@@ -15,7 +15,7 @@ from batchyard.domain import token_ledger, token_limits
 from batchyard.domain.pacing import floor_while_unknown, retry_wait, room_wait
 from batchyard.domain.shard import Shard, with_attempt_members, with_members
 from batchyard.domain.token_ledger import Ledger, Reservation
-from batchyard.observability import logger
+from batchyard.observability import logger, publish
 from batchyard.services import Services
 from batchyard.shards.turn import Turn
 
@@ -68,8 +68,11 @@ def reserve(turn: Turn, sizes: Sequence[int]) -> int:
     first = turn.account.entry.first_enqueued_tokens or token_limits.lowest_published(turn.shard.model)
     terms = token_ledger.terms(ledger, most, ahead, wanted.wanted, now, first)
     if terms is not None and store.take(name, wanted, terms, ttl, place if place > ledger.place else 0):
+        if known is not None and known.waiting:
+            publish({"TokenWaitSeconds": now - attempt.started_at})
         return 0
     store.wait(name, wanted, ttl)
+    publish({"Waits": 1}, reason="tokens")
     _note_wait(turn, most)
     return _wait(services, now - attempt.started_at, known=most is not None, first=not ahead.reservations)
 

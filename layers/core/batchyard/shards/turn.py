@@ -1,6 +1,6 @@
 """A step of a shard as one unit of work: what was read, and the only way to write it."""
 
-from batchyard.costs.cost import Cost, cost_of
+from batchyard.costs.cost import EXACT_DIGITS, Cost, cost_of, dollars
 from batchyard.costs.usage import Usage
 from batchyard.domain.attempt import Attempt
 from batchyard.domain.batch import Batch, BatchError
@@ -11,7 +11,7 @@ from batchyard.domain.statuses import PAUSED, RESUMED
 from batchyard.domain.step import NOTHING_SEEN, Next, Step
 from batchyard.domain.stopping import why_stopped
 from batchyard.lines.shard_lines import ShardLines, new_shard
-from batchyard.observability import logger
+from batchyard.observability import logger, publish
 from batchyard.providers.account import Account
 from batchyard.services import Services
 
@@ -51,7 +51,9 @@ class Turn:
 
     def save(self, after: Shard) -> None:
         """Write the shard over the version that this turn knows; raises StaleRecord if another worker moved it."""
-        self.shard = self.services.batch_store.save_shard(self.shard, with_progress(after, self.services.now()))
+        before = self.shard
+        self.shard = self.services.batch_store.save_shard(before, with_progress(after, self.services.now()))
+        publish_growth(self.services, before, self.shard)
 
     def fence(self) -> None:
         """Take a version, and so an `attempt_place`, that no other worker has; raises StaleRecord."""
@@ -111,6 +113,21 @@ class Turn:
 
     def _announce_pause(self) -> None:
         announce_pause(self.services, self.services.batch_store.batch(self.shard.batch_id))
+
+
+def publish_growth(services: Services, before: Shard, after: Shard) -> None:
+    """Publish what a write of a shard added: lines, tokens and dollars. A count that the provider takes back is negative."""
+    used, spent = after.usage - before.usage, after.cost.amount - before.cost.amount
+    added = {
+        "LinesCompleted": after.completed - before.completed,
+        "LinesFailed": after.failed - before.failed,
+        "InputTokens": used.input_tokens,
+        "OutputTokens": used.output_tokens,
+    }
+    publish({name: count for name, count in added.items() if count})
+    if spent:
+        model = services.account(after.provider).prices.listed_name(after.model)
+        publish({"DollarsSpent": dollars(spent, EXACT_DIGITS)}, model=model)
 
 
 def announce_done(services: Services, batch: Batch, shard: Shard) -> None:

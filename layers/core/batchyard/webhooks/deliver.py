@@ -97,6 +97,7 @@ def _record_failure(services: Services, delivery: Delivery, status: int | None, 
 
 
 def _end(services: Services, delivery: Delivery, state: str, **changes: object) -> str:
+    logger.info("webhook ended", endpoint_id=delivery.endpoint_id, attempt=delivery.attempts, state=state)
     try:
         return services.webhook_store.note(delivery, state=state, **changes).state
     except StaleRecord:  # another worker has delivered the event meanwhile

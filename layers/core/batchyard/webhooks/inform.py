@@ -31,7 +31,7 @@ def inform(services: Services, detail_type: str, detail: Mapping[str, Any]) -> s
     if not taken.told and taken.number <= most:
         _tell(services, told.ending_with(_last_words(taken.at)) if taken.number == most else told, taken.at)
     elif not taken.told:
-        logger.warning("notification held back", kind=kind, event_id=told.event_id, most=most)
+        logger.warning("notification held back", kind=kind, event_id=told.event_id, most=most, batch_id=told.batch_id)
     services.webhook_store.note_notified(told.event_id)
     return told.event_id
 
@@ -44,7 +44,7 @@ def _tell(services: Services, told: Notification, since: int) -> None:
         services.webhook_store.begin(webhook_delivery.new(event, EVERYBODY, CHAT, services.now()))
         services.webhook_executions.start(request.name, request)
     services.event_bus.notify(told.title, told.text)
-    logger.info("notified", kind=told.kind, event_id=told.event_id, title=told.title)
+    logger.info("notified", kind=told.kind, event_id=told.event_id, title=told.title, batch_id=told.batch_id)
 
 
 def _why_failed(services: Services, batch_id: str) -> str:

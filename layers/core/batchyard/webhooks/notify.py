@@ -32,6 +32,7 @@ def notify(services: Services, detail: Mapping[str, Any]) -> list[str]:
         services.webhook_store.begin(webhook_delivery.new(event, tenant, request.endpoint_id, services.now()))
         if services.webhook_executions.start(request.name, request):
             logger.info("webhook begun", endpoint_id=request.endpoint_id, event_type=event.event_type)
+    logger.info("told", event_type=event.event_type, endpoints=len(requests))
     return [request.name for request in requests]
 
 

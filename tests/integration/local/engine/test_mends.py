@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 
 from local.engine.__main__ import WRAPPERS
 from local.engine.mends import MENDS
@@ -99,6 +101,58 @@ def a_stream_bears_the_name_of_its_function(stack: Probe) -> bool:
     return [stack.outputs["WordFunction"] in stream["logStreamName"] for stream in found] == [True]
 
 
+def a_metric_in_the_log_is_measured(stack: Probe) -> bool:
+    described = {"Namespace": "Probe", "Dimensions": [["service"]], "Metrics": [{"Name": "Done", "Unit": "Count"}]}
+    line = {"_aws": {"Timestamp": 1, "CloudWatchMetrics": [described]}, "service": "probe", "Done": [2.0]}
+    stack.invoke("StepFunction", {"says": json.dumps(line)})
+    found = stack.clients.other("cloudwatch").list_metrics(Namespace="Probe")["Metrics"]
+    return [(each["MetricName"], each["Dimensions"]) for each in found] == [
+        ("Done", [{"Name": "service", "Value": "probe"}])
+    ]
+
+
+def an_invocation_by_a_state_machine_is_measured(stack: Probe) -> bool:
+    stack.execute({"fail": True})
+    stack.invoke("StepFunction", {})
+    asked = {
+        "Namespace": "AWS/Lambda",
+        "Dimensions": [{"Name": "FunctionName", "Value": stack.outputs["StepFunction"]}],
+    }
+    now = datetime.now(UTC)
+    within = {"StartTime": now - timedelta(hours=1), "EndTime": now + timedelta(hours=1), "Period": 7_200}
+    cloudwatch = stack.clients.other("cloudwatch")
+    found = {
+        name: cloudwatch.get_metric_statistics(**asked, **within, MetricName=name, Statistics=["Sum"])["Datapoints"]
+        for name in ("Invocations", "Errors")
+    }
+    return {name: [each["Sum"] for each in points] for name, points in found.items()} == {
+        "Invocations": [2.0],
+        "Errors": [1.0],
+    }
+
+
+def a_template_may_have_a_saved_query(stack: Probe) -> bool:
+    query = {"Type": "AWS::Logs::QueryDefinition", "Properties": {"Name": "one", "QueryString": "fields @message"}}
+    stacks = stack.clients.other("cloudformation")
+    try:
+        stacks.create_stack(StackName="alarm", TemplateBody=json.dumps({"Resources": {"Query": query}}))
+    except ClientError:
+        return False
+    return eventually(lambda: _completed(stacks)) == "CREATE_COMPLETE"
+
+
+def the_figures_have_a_page_for_own_callers(stack: Probe) -> bool:
+    place = f"{stack.clients.endpoint_url}/console/operator"
+    foreign = httpx.get(f"{place}/figures", headers={"host": "evil.example"})
+    page, told = httpx.get(place), httpx.get(f"{place}/figures")
+    return (
+        page.status_code == 200
+        and told.status_code == 200
+        and told.json()["widgets"] == []
+        and foreign.status_code == 403
+    )
+
+
 def invocations_wait_for_workers(stack: Probe) -> bool:
     functions, name, count = stack.clients.other("lambda"), stack.outputs["StepFunction"], 4 * OTHERS
     for number in range(count):
@@ -156,6 +210,10 @@ OBSERVED: Mapping[str, Callable[[Probe], bool]] = {
     "options": an_options_reaches_the_function,
     "metric_math_alarm": a_template_may_have_an_alarm_on_metric_math,
     "log_stream": a_stream_bears_the_name_of_its_function,
+    "function_metrics": an_invocation_by_a_state_machine_is_measured,
+    "embedded_metrics": a_metric_in_the_log_is_measured,
+    "query_definition": a_template_may_have_a_saved_query,
+    "operators_page": the_figures_have_a_page_for_own_callers,
     "worker_places": invocations_wait_for_workers,
     "encrypted": a_bucket_for_tls_only_can_be_read,
     "api_at_v1": a_route_of_the_body_answers,

@@ -177,7 +177,8 @@ def test_what_was_done_is_published_as_metrics_of_this_stack(
     services.executions.statuses[BATCH_ID] = "ABORTED"
     sweep(services)
     sweep(services)
-    published = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "CloudWatchMetrics" in line]
+    published = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "ExecutionsRestarted" in line]
+    published = [each for each in published if "_aws" in each]
     assert [(each["ExecutionsRestarted"], each["service"]) for each in published] == [([1.0], "stack-1")]
     (metrics,) = published[0]["_aws"]["CloudWatchMetrics"]
     assert metrics["Namespace"] == "Batchyard"
@@ -190,7 +191,7 @@ def test_before_a_key_is_stored_the_sweep_asks_the_provider_once_and_nothing_fai
     services.provider.trouble = {name: [KeyMissing("Type it.")] for name in ("iter_batches", "iter_files")}
     assert sweep(services) == {}
     assert services.provider.calls == ["iter_batches"]
-    assert "CloudWatchMetrics" not in capsys.readouterr().out
+    assert "ProviderFailures" not in capsys.readouterr().out
 
 
 def test_a_batch_restarted_in_the_middle_is_not_planned_again() -> None:

@@ -19,6 +19,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         return dict(os.environ)
     if event.get("forbidden"):
         boto3.resource("dynamodb").Table(os.environ["TABLE"]).scan()
+    if event.get("says"):
+        print(event["says"])  # noqa: T201 - a line of the log
     if event.get("sleep"):
         time.sleep(event["sleep"])
     if "item" in event:
