@@ -31,11 +31,13 @@ class Batches:
         completion_window: str = "24h",
         metadata: Mapping[str, str] | None = None,
         output_expires_after: ExpiresAfter | Mapping[str, object] | None = None,
+        idempotency_key: str | None = None,
     ) -> Batch:
         """Create a batch of an uploaded file.
 
-        The request is sent once, and is repeated only if nothing can have reached the service.
-        Raises CreateOutcomeUnknown if the answer is lost; then use `find_batch` before creating again.
+        The request is sent once, and is repeated only if nothing can have reached the service. `idempotency_key` goes along
+        where the service knows such a key again. Raises CreateOutcomeUnknown if the answer is lost; then use `find_batch`
+        before creating again.
         """
         return self.create_batch_with_http_info(
             input_file_id=input_file_id,
@@ -43,6 +45,7 @@ class Batches:
             completion_window=completion_window,
             metadata=metadata,
             output_expires_after=output_expires_after,
+            idempotency_key=idempotency_key,
         ).data
 
     def create_batch_with_http_info(
@@ -53,6 +56,7 @@ class Batches:
         completion_window: str = "24h",
         metadata: Mapping[str, str] | None = None,
         output_expires_after: ExpiresAfter | Mapping[str, object] | None = None,
+        idempotency_key: str | None = None,
     ) -> HttpInfo[Batch]:
         """Do as `create_batch`, and return status and headers, too."""
         members = {
@@ -63,7 +67,9 @@ class Batches:
             "output_expires_after": output_expires_after,
         }
         body = msgspec.json.encode({name: value for name, value in members.items() if value is not None})
-        call = Call(method="POST", path="/batches", headers=JSON, body=body)
+        header = self._transport.profile.idempotency_header
+        key = {header: idempotency_key} if header and idempotency_key else {}
+        call = Call(method="POST", path="/batches", headers={**JSON, **key}, body=body)
         return known_or_raise(
             lambda: self._transport.call(call, batch_from, never_sent), CreateOutcomeUnknown, "The batch"
         )
@@ -98,12 +104,16 @@ class Batches:
             return found
 
     def list_batches(self, after: str | None = None, limit: int | None = None) -> BatchPage:
-        """Read one page of batches, newest first; `limit` is 1 … 100, and 20 without it."""
+        """Read one page of batches, newest first; `limit` is 1 … 100, and 20 without it.
+
+        A service whose list has no pages is asked for neither, and shows what it shows.
+        """
         return self.list_batches_with_http_info(after, limit).data
 
     def list_batches_with_http_info(self, after: str | None = None, limit: int | None = None) -> HttpInfo[BatchPage]:
         """Do as `list_batches`, and return status and headers, too."""
-        call = Call(method="GET", path="/batches", query=query_of(after=after, limit=limit))
+        query = query_of(after=after, limit=limit) if self._transport.paged else {}
+        call = Call(method="GET", path="/batches", query=query)
         return self._transport.call(call, lambda answer: page_from(answer, batch_from))
 
     def iter_batches(self, limit: int = 100, after: str | None = None) -> Iterator[Batch]:
@@ -111,7 +121,8 @@ class Batches:
 
         Raises ProtocolError if the service says that there are more batches and does not show them.
         """
-        return all_items(lambda last: self.list_batches(last, limit), lambda batch: batch.id, after)
+        paged = self._transport.paged
+        return all_items(lambda last: self.list_batches(last, limit), lambda batch: batch.id, after, paged=paged)
 
     def find_batch(
         self, metadata_key: str, value: str, since: int, *, input_file_id: str | None = None, but: Container[str] = ()

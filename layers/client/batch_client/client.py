@@ -15,7 +15,7 @@ from .direct import Direct
 from .files import Files
 from .keep_alive import KeptAlive
 from .others import Others
-from .profiles import Profile, choose_profile
+from .profiles import Profile, choose_profile, ordinary_url
 from .retry import Clock, Retrier, RetryPolicy
 from .transport import Transport
 
@@ -54,7 +54,7 @@ class BatchClient(Batches, Files, Direct, Others):
         named = {"User-Agent": USER_AGENT, "OpenAI-Organization": organization, "OpenAI-Project": project}
         self._transport = Transport(
             session=self._session,
-            address=Address(base_url, chosen.query),
+            address=Address(base_url, chosen.query, ordinary_url(chosen, base_url)),
             profile=chosen,
             credentials=Credentials(api_key),
             headers={name: value for name, value in named.items() if value},

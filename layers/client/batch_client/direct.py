@@ -8,7 +8,8 @@ from .http_info import HttpInfo
 from .transport import JSON, Call, Transport
 from .unknown_outcome import known_or_raise, never_sent
 
-_URL = r"/v1(/[a-z0-9_-]+)+"
+_VERSION = r"/v[1-9]"
+_URL = _VERSION + r"(/[a-z0-9_-]+)+"
 _PATIENCE = 240.0  # seconds: a model may think for minutes before the first byte of its answer
 
 
@@ -20,13 +21,14 @@ class Direct:
     def send(self, url: str, body: bytes, patience: float = _PATIENCE) -> HttpInfo[bytes]:
         """Send the `body` of one line to its `url`, such as `/v1/responses`, and return the answer as it came.
 
-        The base URL replaces `/v1`. `patience` is the seconds until an answer begins. Only a request that was
+        The base URL replaces the version. `patience` is the seconds until an answer begins. Only a request that was
         certainly not run goes again. A refusal has its `body`. Raises RequestOutcomeUnknown if the answer is lost,
         InvalidArgumentError if `url` names no endpoint.
         """
         if not re.fullmatch(_URL, url):
             raise InvalidArgumentError(f"{url[:64]!r} is no endpoint's url, such as /v1/responses")
-        call = Call(method="POST", path=url.removeprefix("/v1"), headers=JSON, body=body, patience=patience)
+        path = re.sub("^" + _VERSION, "", url)
+        call = Call(method="POST", path=path, headers=JSON, body=body, patience=patience, ordinary=True)
         return known_or_raise(lambda: self._whole(call), RequestOutcomeUnknown, "The answer")
 
     def _whole(self, call: Call) -> HttpInfo[bytes]:

@@ -12,13 +12,20 @@ _MOST_PAGES = 100_000
 
 
 def all_items(
-    page_after: Callable[[str | None], Page[T]], id_of: Callable[[T], str], after: str | None = None
+    page_after: Callable[[str | None], Page[T]],
+    id_of: Callable[[T], str],
+    after: str | None = None,
+    *,
+    paged: bool = True,
 ) -> Iterator[T]:
-    """Yield the items of all pages after the item with the id `after`.
+    """Yield the items of all pages after the item with the id `after`; those of the one page of a list without pages.
 
     An empty page is the end, unless the service says that there are more items; then `last_id` leads to the next page.
     Raises ProtocolError if the service says that there are more items and does not show them.
     """
+    if not paged:
+        yield from page_after(None).data
+        return
     seen: set[str] = set()
     for _ in range(_MOST_PAGES):
         page = page_after(after)
