@@ -9,9 +9,11 @@ from typing import Any, Protocol, TypeVar
 
 import requests
 
+from local.emulator import messages
 from local.emulator.answers import Question, answer
 from local.emulator.faults import Scenario
 from local.emulator.lines import InputLine
+from local.emulator.prompts import MESSAGES
 from local.emulator.refusals import refusal
 
 _T = TypeVar("_T")
@@ -53,9 +55,12 @@ class Invented:
 
     def ask(self, endpoint: str, line: InputLine, created: int) -> Answer:
         """Return the made-up answer, or the 400 of a model endpoint."""
+        if endpoint == MESSAGES and (fault := messages.fault(line.body)) is not None:
+            return Answer(400, fault)
         refused = refusal(line.body)
         if refused is not None:
-            return Answer(refused.status, refused.envelope())
+            told = messages.refused(refused.status, str(refused)) if endpoint == MESSAGES else refused.envelope()
+            return Answer(refused.status, told)
         scenario = self._scenario
         question = Question(endpoint, line.body, created, scenario.answer_bytes, scenario.embedding_dimensions)
         return Answer(200, answer(question))

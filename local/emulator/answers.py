@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import Any
 
 from local.emulator import media, structured, vectors
-from local.emulator.prompts import last_text, prompt_text, tokens
+from local.emulator.messages import message
+from local.emulator.prompts import MESSAGES, last_text, prompt_text, tokens
 
 SNAPSHOTS = {
     "gpt-4o": "gpt-4o-2024-08-06",
@@ -195,4 +196,5 @@ _ANSWERS: dict[str, Callable[[Question], dict[str, Any]]] = {
     "/v1/images/generations": _image,
     "/v1/images/edits": _image,
     "/v1/videos": _video,
+    MESSAGES: message,
 }

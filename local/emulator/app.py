@@ -46,6 +46,7 @@ OPERATIONS: list[tuple[str, str, str, Handler]] = [
     ("createCompletion", "POST", "/completions", direct_api.answer),
     ("createModeration", "POST", "/moderations", direct_api.answer),
     ("createImage", "POST", "/images/generations", direct_api.answer),
+    ("createMessage", "POST", "/messages", direct_api.answer),
 ]
 _ADMIN: list[tuple[str, str, Handler]] = [
     ("POST", "/scenario", admin_api.set_scenario),

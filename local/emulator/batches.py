@@ -46,7 +46,7 @@ class Usage:
     reasoning_tokens: int = 0
 
     def add(self, usage: object) -> None:
-        """Add the `usage` of one answer, with the members of chat completions or of responses."""
+        """Add the `usage` of one answer, with the members of chat completions, of responses or of messages."""
         if not isinstance(usage, dict):
             return
         given = usage.get("input_tokens_details") or usage.get("prompt_tokens_details") or {}
@@ -54,6 +54,9 @@ class Usage:
         self.input_tokens += usage.get("input_tokens") or usage.get("prompt_tokens") or 0
         self.output_tokens += usage.get("output_tokens") or usage.get("completion_tokens") or 0
         self.cached_tokens += given.get("cached_tokens") or 0
+        read = usage.get("cache_read_input_tokens") or 0  # messages count these two beside `input_tokens`
+        self.input_tokens += read + (usage.get("cache_creation_input_tokens") or 0)
+        self.cached_tokens += read
         self.reasoning_tokens += written.get("reasoning_tokens") or 0
 
     def wire(self) -> dict[str, Any]:

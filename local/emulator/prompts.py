@@ -3,7 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+MESSAGES = "/v1/messages"
+"""Anthropic's endpoint, which a gateway may take in batches, too; bodies and answers are Anthropic's own."""
+
 REQUIRED_MEMBER = {
+    MESSAGES: "messages",
     "/v1/chat/completions": "messages",
     "/v1/responses": "input",
     "/v1/completions": "prompt",
@@ -25,7 +29,8 @@ def tokens(text: str) -> int:
 
 def prompt_text(endpoint: str, body: dict[str, Any]) -> str:
     """Return all text of a request, joined by line feeds."""
-    texts = [text for text in [body.get("instructions")] if isinstance(text, str)]
+    before = (body.get(name) for name in ("instructions", "system") if name == "instructions" or endpoint == MESSAGES)
+    texts = [text for each in before for text in _texts(each)]
     return "\n".join([*texts, *_texts(body.get(REQUIRED_MEMBER[endpoint]))])
 
 

@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import msgspec
 
-from local.emulator import lines
+from local.emulator import lines, messages
 from local.emulator.answering import Answer
 from local.emulator.batches import Batch, Usage
 from local.emulator.faults import LineFault
 from local.emulator.lines import InputLine
 from local.emulator.outcomes import OutcomeSpool
+from local.emulator.prompts import MESSAGES
 from local.emulator.scenario import NO_LINE_FAULT
 from local.emulator.spoilt import spoil
 from local.emulator.state import State
@@ -66,9 +67,9 @@ class Results:
         fault = NO_LINE_FAULT
         if self._director.orders_lines:
             fault = self._director.for_line(self._batch.fault, line.custom_id, line.number)
-        ordered = _ordered_answer(fault)
+        endpoint = self._batch.request.endpoint
+        ordered = _ordered_answer(fault, endpoint)
         if ordered is None:
-            endpoint = self._batch.request.endpoint
             ordered = self._answerer.ask(endpoint, line, self._state.clock.seconds())
             if fault.says is not None and ordered.succeeded:
                 ordered = replace(ordered, body=spoil(ordered.body, fault.says))
@@ -112,7 +113,7 @@ class Results:
         return self._state.files.add(unfinished, name, "batch_output", batch.request.output_lifetime).id
 
 
-def _ordered_answer(fault: LineFault) -> Answer | None:
+def _ordered_answer(fault: LineFault, endpoint: str) -> Answer | None:
     """Return the answer that a scenario orders in place of the real one; None if it orders none."""
     if fault.error is not None:
         return Answer(
@@ -124,10 +125,12 @@ def _ordered_answer(fault: LineFault) -> Answer | None:
         return None if fault.body is None else Answer(200, fault.body)
     if fault.body is not None or fault.status == 0:
         return Answer(fault.status, fault.body or {})
-    return _refused(fault, fault.status)
+    return _refused(fault, fault.status, endpoint)
 
 
-def _refused(fault: LineFault, status: int) -> Answer:
+def _refused(fault: LineFault, status: int, endpoint: str) -> Answer:
     kind = "server_error" if status >= 500 else "invalid_request_error"
     message = fault.message or f"This request was answered {status} on order."
+    if endpoint == MESSAGES:
+        return Answer(status, messages.refused(status, message, fault.code))
     return Answer(status, {"error": {"message": message, "type": kind, "param": None, "code": fault.code}})

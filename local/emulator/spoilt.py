@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from local.emulator import messages
+
 _REFUSAL = "I cannot help with that."
 _NO_OBJECT = "[]"
 _BROKEN = '{"broken": '
@@ -15,6 +17,9 @@ def spoil(body: dict[str, Any], says: str) -> dict[str, Any]:
         return {**body, "choices": [_choice(choice, says) for choice in body["choices"]]}
     if "output" in body:
         return _response(body, says)
+    if body.get("type") == "message":
+        said = "".join(block["text"] for block in body["content"])
+        return messages.spoilt(body, says, _text(said, says))
     if "data" in body:  # embeddings and pictures have no text
         return {
             **body,

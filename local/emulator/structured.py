@@ -9,7 +9,8 @@ _MOST_VALUES = 2_000  # a schema that refers to itself could have more than any 
 
 def wanted_schema(endpoint: str, body: dict[str, Any]) -> dict[str, Any] | None:
     """Return the schema that a chat or responses request wants: `{}` for plain JSON mode, None for text."""
-    form = body.get("response_format") if endpoint.endswith("/completions") else _member(body.get("text"), "format")
+    holder = "output_config" if endpoint.endswith("/messages") else "text"
+    form = body.get("response_format") if endpoint.endswith("/completions") else _member(body.get(holder), "format")
     if not isinstance(form, dict) or form.get("type") not in ("json_object", "json_schema"):
         return None
     schema = _member(form.get("json_schema"), "schema") or form.get("schema")  # chat nests it, responses does not

@@ -32,7 +32,8 @@ def door(name: str, parts: str, *clients: str) -> Callable[[], None]:
         importlib.import_module(f"functions.{name}.handler")
         services: Any = importlib.import_module("batchyard.services").current()
         for part in parts.split():
-            getattr(services, part)
+            owner, _, member = part.rpartition(".")
+            getattr(services.account() if owner else services, member)
         aws: Any = importlib.import_module("batchyard.adapters.aws")
         for client in clients:
             aws.client(client)

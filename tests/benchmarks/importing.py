@@ -15,12 +15,12 @@ JOBS = {
     "click": ["click"],
 }
 MOST_OF_A_DOOR = 1.15
-AT_PROVIDER = "batch_store event_bus token_ledger_store provider"
+AT_PROVIDER = "batch_store event_bus account.token_ledgers account.client"
 # The parts of the services that a function uses in its usual work.
 PARTS = {
     "intake": "bucket batch_store executions event_bus",
     "plan": "bucket batch_store event_bus",
-    "submit": f"bucket creation_store {AT_PROVIDER}",
+    "submit": f"bucket account.creations {AT_PROVIDER}",
     "poll": AT_PROVIDER,
     "collect": f"bucket {AT_PROVIDER}",
     "cancel": AT_PROVIDER,

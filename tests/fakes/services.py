@@ -15,6 +15,8 @@ from batchyard.costs.budget import BudgetWarning
 from batchyard.domain.batch import Batch
 from batchyard.domain.errors import SecretMissing
 from batchyard.domain.shard import Shard
+from batchyard.providers.account import Account
+from batchyard.providers.entries import Entry
 from batchyard.services import Services
 from batchyard.settings import Settings
 from tests.fakes.api_stores import MemoryApiKeyStore, MemoryIdempotencyStore
@@ -108,6 +110,18 @@ class MemorySecret(Secret):
         return self.age >= older_than
 
 
+class MemoryAccount(Account):
+    """A provider whose records are made of memory."""
+
+    @cached_property
+    def token_ledgers(self) -> MemoryTokenLedgerStore:
+        return MemoryTokenLedgerStore(self.name, self.entry.max_enqueued_tokens)
+
+    @cached_property
+    def creations(self) -> MemoryCreationStore:
+        return MemoryCreationStore(self.name)
+
+
 class MemoryAdapters(Services):
     """Services whose adapters are made of memory, whatever the provider is; each has the name that `Services` gives it."""
 
@@ -142,14 +156,6 @@ class MemoryAdapters(Services):
     @cached_property
     def file_store(self) -> MemoryFileStore:
         return MemoryFileStore()
-
-    @cached_property
-    def token_ledger_store(self) -> MemoryTokenLedgerStore:
-        return MemoryTokenLedgerStore(self.settings.provider_name, self.settings.max_enqueued_tokens)
-
-    @cached_property
-    def creation_store(self) -> MemoryCreationStore:
-        return MemoryCreationStore(self.settings.provider_name)
 
     @cached_property
     def upload_store(self) -> MemoryUploadStore:
@@ -198,6 +204,9 @@ class MemoryAdapters(Services):
     @cached_property
     def secret(self) -> MemorySecret:
         return MemorySecret()
+
+    def _account(self, entry: Entry) -> MemoryAccount:
+        return MemoryAccount(self.settings, entry, lambda: self.secret, self._provider)
 
 
 class MemoryServices(MemoryAdapters):

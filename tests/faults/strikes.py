@@ -13,13 +13,12 @@ from batchyard.domain.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from batchyard.providers.account import Account
     from batchyard.services import Services
 
 ADAPTERS: Final = (
     "bucket",
     "batch_store",
-    "token_ledger_store",
-    "creation_store",
     "sweep_store",
     "executions",
     "event_bus",
@@ -28,6 +27,7 @@ ADAPTERS: Final = (
     "file_bucket",
     "quota_store",
 )
+ADAPTERS_OF_ACCOUNTS: Final = ("token_ledgers", "creations")
 
 
 class Killed(BaseException):
@@ -103,4 +103,12 @@ def exposed(services: Services, strikes: Strikes) -> Services:
         if isinstance(value, cached_property):
             adapter = getattr(services, name)
             setattr(struck, name, Struck(adapter, strikes) if name in ADAPTERS else adapter)
+    struck.accounts = {name: _exposed_account(account, strikes) for name, account in services.accounts.items()}
     return struck
+
+
+def _exposed_account(account: Account, strikes: Strikes) -> Account:
+    struck: Any = copy(account)
+    for name in ADAPTERS_OF_ACCOUNTS:
+        setattr(struck, name, Struck(getattr(account, name), strikes))
+    return struck  # type: ignore[no-any-return]

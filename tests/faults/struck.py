@@ -282,7 +282,7 @@ class StruckWorld(AnyWorld[FatesProvider]):
         return members
 
     def held_tokens(self) -> dict[str, int]:
-        room = self.memory.token_ledger_store
+        room = self.memory.account().token_ledgers
         reservations = (reservation for name in room.names() for reservation in room.reservations(name))
         sums = {name: room.read(name).enqueued for name in room.names() if room.read(name).enqueued}
         return {

@@ -263,7 +263,7 @@ def corrected(world: StruckWorld, looks: int = 10_000) -> dict[str, int]:
 @pytest.mark.parametrize("looks", [1, 3])
 def test_a_correction_that_runs_out_of_time_goes_on_behind_the_last_claim_it_saw(looks: int) -> None:
     world = limited(None)
-    room = world.memory.token_ledger_store
+    room = world.memory.account().token_ledgers
     for model in ("m0", "m1"):
         for number in range(5):
             room.take(f"provider#{model}", Reservation(attempt=f"batch_gone/{number}/1", since=0, wanted=7), Terms(), 0)
@@ -279,7 +279,7 @@ def test_the_sweep_s_correction_gives_back_what_nobody_holds_any_more_and_nothin
     world = limited(None)
     world.upload(FORTY)
     side_by_side(world, world.clock.now + 60)
-    room, (name,) = world.memory.token_ledger_store, world.memory.token_ledger_store.names()
+    room, (name,) = world.memory.account().token_ledgers, world.memory.account().token_ledgers.names()
     held = {reservation.attempt: reservation.tokens for reservation in room.reservations(name)}
     assert corrected(world) == {}
     room.take(name, Reservation(attempt="batch_gone/0/1", since=0, wanted=7), Terms(), 0)

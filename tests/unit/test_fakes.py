@@ -8,20 +8,29 @@ import pytest
 
 from batch_client import BatchClient
 from batchyard.domain.provider import Provider
+from batchyard.providers.account import Account
 from batchyard.services import Services
 from tests.fakes.provider import MemoryProvider
-from tests.fakes.services import MemoryAdapters
+from tests.fakes.services import MemoryAccount, MemoryAdapters
 
 # A fake inherits these methods: they call nothing but what is faked.
 INHERITED = {
     "file_bucket": {"put_headers"},
     "quota_store": {"add", "count", "give_back", "paid_once"},
-    "token_ledger_store": {"name_of", "limit", "limit_of"},
+    "token_ledgers": {"name_of", "limit", "limit_of"},
 }
-NO_ADAPTERS = {"provider"}
-ADAPTERS = sorted(
-    name for name, value in vars(Services).items() if isinstance(value, cached_property) and name not in NO_ADAPTERS
-)
+NO_ADAPTERS = {"accounts", "client", "profile_name"}
+
+
+def adapters(owner: type, fake: type) -> list[tuple[type, type, str]]:
+    return [
+        (owner, fake, name)
+        for name, value in vars(owner).items()
+        if isinstance(value, cached_property) and name not in NO_ADAPTERS
+    ]
+
+
+ADAPTERS = [*adapters(Services, MemoryAdapters), *adapters(Account, MemoryAccount)]
 
 
 def methods(kind: type) -> list[str]:
@@ -36,13 +45,15 @@ def answers_every_call(real: type, fake: type, inherited: set[str]) -> None:
         )
 
 
-@pytest.mark.parametrize("name", ADAPTERS)
-def test_each_adapter_of_the_services_has_a_fake_that_answers_every_call(name: str) -> None:
-    assert name in vars(MemoryAdapters), "no fake"
-    fake = kind_of(vars(MemoryAdapters)[name])
+@pytest.mark.parametrize(("owner", "of_memory", "name"), ADAPTERS, ids=lambda each: getattr(each, "__name__", each))
+def test_each_adapter_of_the_services_has_a_fake_that_answers_every_call(
+    owner: type, of_memory: type, name: str
+) -> None:
+    assert name in vars(of_memory), "no fake"
+    fake = kind_of(vars(of_memory)[name])
     real = next(kind for kind in fake.__mro__ if kind.__module__.startswith("batchyard.adapters."))
     # Services imports its adapters only when they are first used, so the real one is known by its name.
-    assert vars(Services)[name].func.__annotations__["return"] == real.__name__
+    assert vars(owner)[name].func.__annotations__["return"] == real.__name__
     answers_every_call(real, fake, INHERITED.get(name, set()))
 
 

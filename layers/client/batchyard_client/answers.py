@@ -144,6 +144,9 @@ def _content(body: dict[str, Any]) -> tuple[str | None, str | None, Any]:
         parts = [part for item in body["output"] for part in item.get("content") or [] if isinstance(part, dict)]
         text = "".join(part.get("text") or "" for part in parts if part.get("type") == "output_text")
         return text or None, body.get("status"), None
+    if body.get("type") == "message" and isinstance(body.get("content"), list):
+        blocks = [block for block in body["content"] if isinstance(block, dict) and block.get("type") == "text"]
+        return "".join(block.get("text") or "" for block in blocks) or None, body.get("stop_reason"), None
     if isinstance(data, list) and data and isinstance(data[0], dict):
         return None, None, data[0].get("embedding")
     return None, None, None
@@ -166,4 +169,6 @@ def _cost(model: str | None, usage: dict[str, Any] | None, rates: Rates | None) 
     if rates is None or usage is None:
         return None
     tokens_in = usage.get("input_tokens", usage.get("prompt_tokens")) or 0
+    if "prompt_tokens" not in usage:  # messages count the tokens of the cache beside their input
+        tokens_in += sum(usage.get(f"cache_{name}_input_tokens") or 0 for name in ("creation", "read"))
     return rates.cost(model, tokens_in, usage.get("output_tokens", usage.get("completion_tokens")) or 0)

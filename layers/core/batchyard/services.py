@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import time
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from batchyard import settings
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from batchyard.adapters.api_key_store import ApiKeyStore
     from batchyard.adapters.batch_store import BatchStore
     from batchyard.adapters.bucket import Bucket
-    from batchyard.adapters.creation_store import CreationStore
     from batchyard.adapters.event_bus import EventBus
     from batchyard.adapters.executions import Executions
     from batchyard.adapters.file_bucket import FileBucket
@@ -28,18 +27,17 @@ if TYPE_CHECKING:
     from batchyard.adapters.quota_store import QuotaStore
     from batchyard.adapters.secrets_manager import Secret
     from batchyard.adapters.sweep_store import SweepStore
-    from batchyard.adapters.token_ledger_store import TokenLedgerStore
     from batchyard.adapters.upload_store import UploadStore
     from batchyard.adapters.webhook_sender import WebhookSender
     from batchyard.adapters.webhook_store import WebhookReceipts, WebhookStore
     from batchyard.domain.provider import Provider
+    from batchyard.providers.account import Account
+    from batchyard.providers.entries import Entry
     from batchyard.settings import Settings
-
-T = TypeVar("T")
 
 
 class Services:
-    """Settings, adapters, provider, clock (Unix seconds) and chance (in [0, 1)) of one process."""
+    """Settings, adapters, providers, clock (Unix seconds) and chance (in [0, 1)) of one process."""
 
     def __init__(
         self,
@@ -100,21 +98,6 @@ class Services:
         from batchyard.adapters.idempotency_store import IdempotencyStore
 
         return IdempotencyStore(self.settings.table)
-
-    @cached_property
-    def token_ledger_store(self) -> TokenLedgerStore:
-        """Token ledgers."""
-        from batchyard.adapters.token_ledger_store import TokenLedgerStore
-
-        settings = self.settings
-        return TokenLedgerStore(settings.table, settings.provider_name, settings.max_enqueued_tokens)
-
-    @cached_property
-    def creation_store(self) -> CreationStore:
-        """How many provider batches are created, in an hour and at once."""
-        from batchyard.adapters.creation_store import CreationStore
-
-        return CreationStore(self.settings.table, self.settings.provider_name)
 
     @cached_property
     def quota_store(self) -> QuotaStore:
@@ -208,38 +191,24 @@ class Services:
         return Secret(self.settings.provider_webhook_secret_id)
 
     @cached_property
-    def provider(self) -> Provider:
-        """The provider's API."""
-        from batch_client import BatchClient, RetryPolicy
+    def accounts(self) -> dict[str, Account]:
+        """The providers of this stack by name, in the order of the settings."""
+        from batchyard.providers.entries import entries
 
-        profile = self.settings.provider_profile or None
-        # The state machine repeats what takes longer, and submit relies on a create that ends in time.
-        retry = RetryPolicy(total=30.0)
-        address = self.settings.provider_base_url
-        return self._provider or BatchClient(self.provider_key, address, profile=profile, retry=retry)
+        return {entry.name: self._account(entry) for entry in entries(self.settings)}
 
-    def provider_key(self) -> str:
-        """Return the provider's API key; raises KeyMissing, which a shard waits for as for any word of an operator."""
-        from batchyard.domain.errors import KeyMissing, SecretMissing
+    def account(self, name: str = "") -> Account:
+        """Return the provider of this name; without a name the first one."""
+        return self.accounts[name or next(iter(self.accounts))]
 
-        try:
-            return self.secret()
-        except SecretMissing as error:
-            raise KeyMissing.of(self.secret.name) from error
+    def _account(self, entry: Entry) -> Account:
+        from batchyard.providers.account import Account
+
+        return Account(self.settings, entry, lambda: self.secret, self._provider)
 
     def now(self) -> int:
         """Return the time in whole Unix seconds."""
         return int(self.clock())
-
-    def ask(self, call: Callable[[Provider], T]) -> T:
-        """Call the provider; if the key is refused or cannot be sent, read the key again, and call once more."""
-        from batch_client import AuthenticationError, InvalidArgumentError
-
-        try:
-            return call(self.provider)
-        except (AuthenticationError, InvalidArgumentError):
-            self.secret.forget()
-            return call(self.provider)
 
 
 @cache

@@ -3,16 +3,11 @@
 import os
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import msgspec
 
 from batchyard.domain.errors import SettingsError
 from batchyard.domain.numbers import whole
-
-if TYPE_CHECKING:
-    from batchyard.costs.prices import Prices
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -85,27 +80,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     keep_provider_files: str = "false"
     #: `true` or `false`.
     webhooks_to_private_addresses: str = "false"
-
-    @property
-    def provider_name(self) -> str:
-        """Name the provider in token ledgers: host and port of its address."""
-        return urlsplit(self.provider_base_url).netloc.rpartition("@")[2].lower()
-
-    @property
-    def prices(self) -> "Prices":
-        """Tell what models cost at the provider; raises SettingsError where the user's own list cannot be read."""
-        from batch_client import choose_profile  # noqa: PLC0415 - few functions need a price, so most load none of it
-        from batchyard.costs.prices import prices_of  # noqa: PLC0415 - as above
-
-        profile = choose_profile(self.provider_profile or None, self.provider_base_url)
-        try:
-            return prices_of(profile.name, self.price_list)
-        except ValueError as error:
-            raise SettingsError(f"PriceList is no list of prices: {error}. See docs/cost.md.") from error
-
-    def check_prices(self) -> None:
-        """Raise SettingsError where the user's own list of prices cannot be read: nothing may be sent then."""
-        _ = self.prices
 
     @property
     def listed_tenants(self) -> list[str]:

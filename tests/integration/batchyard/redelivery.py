@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MOST_DELIVERIES: Final = 12
 ADAPTERS: Final = (
-    "bucket", "batch_store", "token_ledger_store", "creation_store", "sweep_store", "executions", "event_bus",
+    "bucket", "batch_store", "sweep_store", "executions", "event_bus",
     "cancel_function", "file_store", "file_bucket",
 )  # fmt: skip
 
@@ -41,6 +41,9 @@ def same_adapters(world: World) -> Services:
     fresh = Services(world.services.settings, world.provider, world.clock, world.services.chance)
     for name in ADAPTERS:
         setattr(fresh, name, getattr(world.services, name))
+    for name, account in fresh.accounts.items():
+        known = world.services.account(name)
+        account.token_ledgers, account.creations = known.token_ledgers, known.creations
     return fresh
 
 
@@ -81,7 +84,7 @@ def check(world: World, batch_id: str, lines: list[str]) -> None:
     paid = Counter(custom_id for custom_id, answer in world.provider.ledger() if answer == "2xx")
     assert max(paid.values()) == 1, f"paid twice: {paid.most_common(3)}"
     assert all(batch.ended or batch.status == "cancelling" for batch in world.provider.batches.values())
-    for name in world.services.token_ledger_store.names():
-        book = world.services.token_ledger_store.read(name)
+    for name in world.services.account().token_ledgers.names():
+        book = world.services.account().token_ledgers.read(name)
         assert (book.enqueued, book.reservations, book.confirmed, book.unconfirmed) == (0, 0, 0, 0)
-        assert not list(world.services.token_ledger_store.reservations(name))
+        assert not list(world.services.account().token_ledgers.reservations(name))

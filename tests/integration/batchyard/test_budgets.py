@@ -34,6 +34,7 @@ WARNING = BudgetWarning("default", "2026-09", 40 * PER_DOLLAR, 80)
 def given(world: World, dollars: int) -> QuotaStore:
     """Give the tenant a budget, in a world with a price."""
     world.services.settings = replace(world.services.settings, price_list=PRICES)
+    vars(world.services).pop("accounts", None)  # they were made of other settings
     give(world.services, dollars)
     return world.services.quota_store
 

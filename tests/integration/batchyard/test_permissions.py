@@ -215,7 +215,9 @@ def test_the_lines_of_a_wave_that_is_lost_at_every_attempt_are_errors_and_the_re
     body = jsonl([request(each) for each in EIGHT])
     ours, retrieve = world.drop(body), world.provider.retrieve_batch
     plan(world.services, ours)  # one shard; then the provider takes half of it
-    world.services.creation_store.learn_most_bytes(len(body) // 2, world.services.now(), world.services.now() + 10**7)
+    world.services.account().creations.learn_most_bytes(
+        len(body) // 2, world.services.now(), world.services.now() + 10**7
+    )
 
     def show(batch_id: str) -> Any:
         if batch_id == "pb-0":
@@ -294,8 +296,8 @@ def test_a_batch_that_failed_gives_back_the_room_it_held(world: World) -> None:
     world.run_until_submitted(batch_id)
     end_batch(world.services, batch_id, BatchError("server_error", "No more."))
     assert cancel(world.services, world.invoked.pop()["batch_id"]) == 1
-    (name,) = world.services.token_ledger_store.names()
-    assert world.services.token_ledger_store.read(name).enqueued == 0
+    (name,) = world.services.account().token_ledgers.names()
+    assert world.services.account().token_ledgers.read(name).enqueued == 0
 
 
 def test_the_very_version_that_an_event_names_is_taken_in(world: World) -> None:

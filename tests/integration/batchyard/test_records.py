@@ -115,9 +115,9 @@ def test_the_tail_of_a_batch_that_is_finished_line_by_line_is_recorded(world: Wo
     assert 0.9 * 86_400 <= second["ended_at"] - began < 0.91 * 86_400
     assert sorted(world.provider.direct) == ["r5", "r6", "r7", "r8", "r9"]
     assert len(list(world.provider.ledger())) == 10
-    (name,) = world.services.token_ledger_store.names()
-    assert world.services.token_ledger_store.read(name).enqueued == 0
-    assert not list(world.services.token_ledger_store.reservations(name))
+    (name,) = world.services.account().token_ledgers.names()
+    assert world.services.account().token_ledgers.read(name).enqueued == 0
+    assert not list(world.services.account().token_ledgers.reservations(name))
 
 
 def test_a_batch_that_runs_shows_what_its_tokens_have_cost_so_far(world: World) -> None:

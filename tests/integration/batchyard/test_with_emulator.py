@@ -132,7 +132,7 @@ def connect(world: World, emulator: Emulator) -> set[str]:
     """Have the services talk to the emulator; answer the provider batches it has already."""
     retry = RetryPolicy(floor=0.001, ceiling=0.002, max_retries=2)
     client = BatchClient(emulator.api_key, emulator.url, retry=retry)
-    world.services.provider = client
+    world.services.account().client = client
     return {each["id"] for each in emulator.admin("/ledger?lines=false")["data"]}
 
 
@@ -177,7 +177,7 @@ def test_a_token_limit_is_learned_of_the_words_of_a_refusal_and_then_kept_to(wor
         max_requests_per_shard=lines,
         first_enqueued_tokens=1,  # all is a thousandth of what is real
     )
-    world.services.provider = BatchClient(emulator.api_key, emulator.url)
+    world.services.account().client = BatchClient(emulator.api_key, emulator.url)
     said = [{"role": "user", "content": text * 20}]
     batch_id = world.drop(jsonl([request(each, messages=said) for each in IDS]))
     assert side_by_side(world, batch_id) == "done"
@@ -185,8 +185,8 @@ def test_a_token_limit_is_learned_of_the_words_of_a_refusal_and_then_kept_to(wor
     made = [each for each in emulator.admin("/ledger")["data"] if each["id"] not in before]
     assert max(Counter(custom_id for each in made for custom_id in each["billed"]).values()) == 1
     assert Counter(each["status"] for each in made)["failed"] <= 2
-    (name,) = world.services.token_ledger_store.names()
-    assert world.services.token_ledger_store.read(name).enqueued == 0
+    (name,) = world.services.account().token_ledgers.names()
+    assert world.services.account().token_ledgers.read(name).enqueued == 0
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from batchyard.shards import token_room
 from tests.fakes.endings import answering
 from tests.fakes.lines import jsonl, request
 from tests.fakes.world import World, memory_world
@@ -109,7 +108,8 @@ def test_the_tokens_of_answers_that_are_not_accepted_tell_what_bytes_are_in_toke
         world.provider.endings = [answering(lambda each: line(each, chat("" if each == "r3" else "yes")))]
         batch_id = world.drop(jsonl([request(f"r{at}") for at in range(20)]), **metadata)
         world.run(batch_id)
-        store, name = world.services.token_ledger_store, token_room.name_of(world.services, "m-1")
+        store = world.services.account().token_ledgers
+        name = store.name_of("m-1")
         ratio: int = store.read(name).ratio
         return ratio
 

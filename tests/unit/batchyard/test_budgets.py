@@ -181,7 +181,7 @@ def test_two_shards_at_the_same_moment_cannot_both_spend_what_is_left() -> None:
 
 def counted(world: World) -> int:
     """Sum up what is counted of the provider's hour."""
-    return sum(sum(each.values()) for each in world.services.creation_store.creations().counts.values())
+    return sum(sum(each.values()) for each in world.services.account().creations.creations().counts.values())
 
 
 def test_a_shard_that_waits_for_the_provider_s_hour_spends_nothing_meanwhile() -> None:

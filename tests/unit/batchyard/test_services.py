@@ -1,55 +1,7 @@
-"""Asking the provider: a key that was rotated is read anew, once."""
+"""The services of a process."""
 
-from typing import Any
-
-import pytest
-from botocore.exceptions import ClientError
-
-from batch_client import AuthenticationError, PermissionDeniedError
-from batchyard.adapters.secrets_manager import Secret
-from batchyard.domain.errors import KeyMissing
-from batchyard.domain.policy import Reaction, after_failed_call, is_sure_refusal
-from batchyard.services import Services
-from batchyard.settings import Settings
+from batchyard.providers.account import Account
 from tests.fakes.services import MemoryServices
-
-
-class FakeSecretsManager:
-    """One secret, with a text or without any value, as CloudFormation makes a secret of which it is told nothing."""
-
-    def __init__(self, text: str | None) -> None:
-        self.text = text
-
-    def get_secret_value(self, SecretId: str) -> dict[str, Any]:  # noqa: N803 - boto3's own name
-        if self.text is not None:
-            return {"SecretString": self.text}
-        message = f"Secrets Manager can't find the specified secret value for staging label: AWSCURRENT ({SecretId})"
-        told: Any = {"Error": {"Code": "ResourceNotFoundException", "Message": message}}
-        raise ClientError(told, "GetSecretValue")
-
-
-def test_a_refused_key_is_read_anew_and_the_call_made_again() -> None:
-    services = MemoryServices()
-    services.provider.trouble["find_batch"] = [AuthenticationError("old key", status=401)]
-    assert services.ask(lambda provider: provider.find_batch("k", "v", 1)) is None
-    assert services.secret.forgotten == 1
-    assert services.provider.calls == ["find_batch", "find_batch"]
-
-
-def test_a_key_refused_twice_is_wrong() -> None:
-    services = MemoryServices()
-    services.provider.trouble["find_batch"] = [AuthenticationError("no", status=401) for _ in range(3)]
-    with pytest.raises(AuthenticationError):
-        services.ask(lambda provider: provider.find_batch("k", "v", 1))
-    assert len(services.provider.calls) == 2
-
-
-def test_a_right_that_is_missing_is_not_asked_for_twice() -> None:
-    services = MemoryServices()
-    services.provider.trouble["find_batch"] = [PermissionDeniedError("no", status=403)]
-    with pytest.raises(PermissionDeniedError):
-        services.ask(lambda provider: provider.find_batch("k", "v", 1))
-    assert (services.provider.calls, services.secret.forgotten) == (["find_batch"], 0)
 
 
 def test_now_is_whole_seconds() -> None:
@@ -58,32 +10,7 @@ def test_now_is_whole_seconds() -> None:
     assert services.now() == 1_790_000_000
 
 
-def waiting(store: FakeSecretsManager) -> Services:
-    """Make services whose secrets are in this store."""
-    settings = Settings(
-        bucket="bucket", table="table", event_bus="bus", provider_base_url="http://127.0.0.1:9/v1", stack="stack-1",
-        provider_secret_id="arn:aws:secretsmanager:eu-central-1:123456789012:secret:ProviderSecret-x1Y2-AbCdEf",
-    )  # fmt: skip
-    services = Services(settings)
-    services.secret = Secret(settings.provider_secret_id, store)  # type: ignore[arg-type]
-    return services
-
-
-@pytest.mark.parametrize("text", [None, "", " \n"])
-def test_before_a_key_is_stored_a_call_fails_with_the_command_that_stores_one_and_nothing_is_sent(
-    text: str | None,
-) -> None:
-    with pytest.raises(KeyMissing) as caught:
-        waiting(FakeSecretsManager(text)).ask(lambda provider: provider.retrieve_batch("pb-1"))
-    assert "make provider-key SECRET=ProviderSecret-x1Y2." in caught.value.message
-    assert after_failed_call(caught.value) is Reaction.PAUSE
-    assert is_sure_refusal(caught.value)
-
-
-def test_a_key_is_used_as_soon_as_it_is_stored() -> None:
-    store = FakeSecretsManager(None)
-    services = waiting(store)
-    with pytest.raises(KeyMissing):
-        services.provider_key()
-    store.text = "sk-1\n"
-    assert services.provider_key() == "sk-1"
+def test_without_a_name_the_first_provider_is_meant() -> None:
+    services = MemoryServices(provider_base_url="https://api.groq.com/openai/v1")
+    assert isinstance(services.account(), Account)
+    assert services.account() is services.account("api.groq.com")

@@ -19,11 +19,17 @@ RESPONSE = {
     "status": "completed", "model": "m",
     "output": [{"type": "reasoning"}, {"type": "message", "content": [{"type": "output_text", "text": "yes"}]}],
 }  # fmt: skip
+MESSAGE = {
+    "type": "message", "model": "claude", "stop_reason": "end_turn",
+    "content": [{"type": "thinking", "thinking": "?"}, {"type": "text", "text": "y"}, {"type": "text", "text": "es"}],
+    "usage": {"input_tokens": 1, "cache_creation_input_tokens": 2, "cache_read_input_tokens": 4, "output_tokens": 8},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("body", "text", "data", "finish"),
     [
+        (MESSAGE, "yes", None, "end_turn"),
         (CHAT, '{"mood": "good"}', {"mood": "good"}, "stop"),
         (RESPONSE, "yes", None, "completed"),
         ({"choices": [{"text": "{no json", "finish_reason": "length"}]}, "{no json", None, "length"),
@@ -90,3 +96,9 @@ def test_rows_that_were_not_asked_keep_their_places() -> None:
 def test_a_result_that_is_missing_is_never_passed_off_as_a_row_that_was_not_asked(names: list[str], words: str) -> None:
     with pytest.raises(Refused, match=words):
         [*answers(names, 2, gaps=False)]
+
+
+def test_the_tokens_of_the_cache_are_among_those_that_a_message_costs() -> None:
+    rates = rates_of({"by_model": {"claude": {"usd": 1.0, "input_usd": 7.0, "input_tokens": 7, "output_usd": 16.0,
+                                              "output_tokens": 8}}})  # fmt: skip
+    assert answer_of(line(MESSAGE), None, rates).cost == 7 + 16

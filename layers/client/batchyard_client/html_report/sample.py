@@ -99,7 +99,7 @@ def _asked(body: Mapping[str, Any]) -> str:
     if isinstance(messages := rest.get("messages"), list) and all(isinstance(each, dict) for each in messages):
         said += [f"{each.get('role')}: {_plain(each.get('content'))}" for each in messages]
         del rest["messages"]
-    for name in ("instructions", "input", "prompt"):
+    for name in ("instructions", "system", "input", "prompt"):
         if isinstance(rest.get(name), str):
             said.append(f"{name}: {rest.pop(name)}")
     return "\n\n".join([*said, _plain(rest)])
@@ -108,6 +108,8 @@ def _asked(body: Mapping[str, Any]) -> str:
 def _likely_url(body: Mapping[str, Any]) -> str:
     if "choices" in body:
         return "/v1/chat/completions"
+    if body.get("type") == "message":
+        return "/v1/messages"
     return "/v1/responses" if "output" in body else ""
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from .cells import JSON
-from .recipe import CHAT, EMBEDDINGS, RESPONSES, Recipe
+from .recipe import CHAT, EMBEDDINGS, MESSAGES, RESPONSES, Recipe
 from .schema import Field
 
 #: What tokens cost in US dollars: model, input, cached input and output tokens; None where that is not known.
@@ -68,7 +68,7 @@ class Reader:
         error = error_of(line) or refusal
         values, fault = self._values(found)
         used = _mapping(body.get("usage"))
-        tokens = _count(used, "prompt_tokens", "input_tokens"), _count(used, "completion_tokens", "output_tokens")
+        tokens = _sent(used), _count(used, "completion_tokens", "output_tokens")
         return Answer(values, reason, error or fault, *tokens, self._cost(body, used, *tokens))
 
     def _values(self, found: object) -> tuple[tuple[Any, ...], str | None]:
@@ -98,7 +98,8 @@ class Reader:
         if self._price is None or not isinstance(model, str) or (sent is None and got is None):
             return None
         details = _mapping(used.get("prompt_tokens_details") or used.get("input_tokens_details"))
-        return self._price(model, sent or 0, _count(details, "cached_tokens") or 0, got or 0)
+        cached = _count(details, "cached_tokens") or _count(used, "cache_read_input_tokens") or 0
+        return self._price(model, sent or 0, cached, got or 0)
 
 
 def _answer_fields(recipe: Recipe) -> tuple[Field, ...]:
@@ -144,6 +145,14 @@ def _of_responses(body: Mapping[str, Any]) -> _Found:
     return "".join(texts) if texts else None, _text(reason), refusal
 
 
+def _of_messages(body: Mapping[str, Any]) -> _Found:
+    blocks = [_mapping(block) for block in _list(body.get("content"))]
+    texts = [str(block.get("text", "")) for block in blocks if block.get("type") == "text"]
+    said: object = "".join(texts) if texts else [each for each in blocks if each.get("type") == "tool_use"] or None
+    reason = _text(body.get("stop_reason"))
+    return _text(said), reason, _refused(_text(said) or reason) if reason == "refusal" else None
+
+
 def _of_embeddings(body: Mapping[str, Any]) -> _Found:
     vector = _first(body.get("data")).get("embedding")
     if isinstance(vector, str):
@@ -159,6 +168,7 @@ def _whole(body: Mapping[str, Any]) -> _Found:
 _FINDERS: Final[dict[str, Callable[[Mapping[str, Any]], _Found]]] = {
     CHAT: _of_chat,
     RESPONSES: _of_responses,
+    MESSAGES: _of_messages,
     EMBEDDINGS: _of_embeddings,
     "/v1/completions": _of_completions,
 }
@@ -184,6 +194,14 @@ def error_of(line: Mapping[str, Any]) -> str | None:
         return "no answer came"
     code = told.get("code") or told.get("type") or response.get("status_code") or "error"
     return f"{code}: {told['message']}" if told.get("message") else str(code)
+
+
+def _sent(used: Mapping[str, Any]) -> int | None:
+    """Count the tokens of a request; a message counts those of the cache beside the others."""
+    told = _count(used, "prompt_tokens", "input_tokens")
+    if told is None or "prompt_tokens" in used:
+        return told
+    return told + sum(_count(used, f"cache_{name}_input_tokens") or 0 for name in ("creation", "read"))
 
 
 def _refused(text: object) -> str | None:

@@ -10,6 +10,8 @@ from .schema import OutputSchema, output_schema
 from .template import Column, parsed
 
 CHAT, RESPONSES, EMBEDDINGS = "/v1/chat/completions", "/v1/responses", "/v1/embeddings"
+MESSAGES: Final = "/v1/messages"
+USUAL_LIMIT: Final = 4_096  # tokens of a message, unless the body says; the endpoint demands a limit
 Nulls = Literal["refuse", "skip", "empty"]
 #: The member that holds the prompt, at endpoints that take it as plain text.
 _PLAIN: Final = {
@@ -116,12 +118,14 @@ class Recipe:
     def _check_where(self) -> None:
         if not self.url.startswith("/"):
             raise RecipeError(f"The endpoint is {self.url!r}. Write it as a path: {CHAT}")
-        talks = self.url in (CHAT, RESPONSES)
+        talks = self.url in (CHAT, RESPONSES, MESSAGES)
         for name in ("system", "image_column"):
             if getattr(self, name) is not None and (self.prompt is None or not talks):
-                raise RecipeError(f"{name} needs a prompt, and {CHAT} or {RESPONSES}")
+                raise RecipeError(f"{name} needs a prompt, and {CHAT}, {RESPONSES} or {MESSAGES}")
+        if self.image_column is not None and self.url == MESSAGES:
+            raise RecipeError(f"image_column is not made for {MESSAGES}. Give the body")
         if self.output and not talks:
-            raise RecipeError(f"A schema needs {CHAT} or {RESPONSES}")
+            raise RecipeError(f"A schema needs {CHAT}, {RESPONSES} or {MESSAGES}")
         if self.embed is not None and self.url != EMBEDDINGS:
             raise RecipeError(f"embed needs {EMBEDDINGS}")
         if self.prompt is not None and not talks and self.url not in _PLAIN:
@@ -137,6 +141,8 @@ class Recipe:
             told = {"name": self.output.name, "schema": self.output.schema, "strict": self.output.strict}
             if self.url == RESPONSES:
                 yield "text", {"format": {"type": "json_schema", **told}}
+            elif self.url == MESSAGES:
+                yield "output_config", {"format": {"type": "json_schema", "schema": self.output.schema}}
             else:
                 yield "response_format", {"type": "json_schema", "json_schema": told}
 
@@ -154,6 +160,12 @@ class Recipe:
             if system is not None:
                 yield "instructions", system
             yield "input", prompt if self.image_column is None else [user]
+        elif self.url == MESSAGES:
+            if system is not None:
+                yield "system", system
+            if "max_tokens" not in (self.body or {}):
+                yield "max_tokens", USUAL_LIMIT
+            yield "messages", [user]
         else:
             yield "messages", [user] if system is None else [{"role": "system", "content": system}, user]
 

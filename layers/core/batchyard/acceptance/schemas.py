@@ -31,6 +31,8 @@ class _Text(msgspec.Struct, gc=False):
 class _Body(msgspec.Struct, gc=False):
     response_format: _Format | None = None
     text: _Text | None = None
+    #: Of Anthropic's messages.
+    output_config: _Text | None = None
 
 
 class _Request(msgspec.Struct, gc=False):
@@ -48,8 +50,8 @@ def schema_of(request: bytes) -> bytes:
         body = _REQUEST.decode(request).body
     except ValueError:
         return b""
-    of_chat, of_response = body.response_format, body.text.format if body.text else None
-    found = of_chat.json_schema if of_chat else of_response
+    others = (told.format for told in (body.text, body.output_config) if told and told.format)
+    found = body.response_format.json_schema if body.response_format else next(others, None)
     return bytes(found.schema) if found else b""
 
 

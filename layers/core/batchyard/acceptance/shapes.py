@@ -9,6 +9,14 @@ from batch_client import decode_mended
 from batchyard.domain.nesting import with_few_levels
 
 CALLS: Final = frozenset({"function_call", "custom_tool_call"})
+SOUND_ARGUMENTS: Final = "{}"
+THOUGHTS: Final = frozenset({"thinking", "redacted_thinking"})
+# Source: Anthropic's API reference, `stop_reason` of a message; in the words of chat completions.
+STOP_REASONS: Final = {
+    "end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls", "refusal": "content_filter",
+}  # fmt: skip
+REFUSED: Final = "refusal"
 # Source: OpenAI's API reference, `incomplete_details.reason` of a response; in the words of chat completions.
 REASONS: Final = {"max_output_tokens": "length", "max_tokens": "length"}
 
@@ -16,7 +24,7 @@ REASONS: Final = {"max_output_tokens": "length", "max_tokens": "length"}
 class Said(NamedTuple):
     """One choice of an answer, or the whole answer where the endpoint has no choices."""
 
-    #: In the words of chat completions; None if the answer does not say.
+    #: In the words of the answer's own endpoint, for responses in those of chat completions; None if it does not say.
     finish_reason: str | None = None
     text: str = ""
     refusal: str = ""
@@ -24,6 +32,8 @@ class Said(NamedTuple):
     arguments: tuple[str, ...] = ()
     #: Whether there is anything else, such as a picture or the call of another tool.
     other: bool = False
+    #: The finish reason in the words of chat completions, if the endpoint has words of its own.
+    in_chat: str | None = None
 
 
 class _Response(msgspec.Struct, gc=False):
@@ -84,6 +94,18 @@ def _finish(body: Mapping[str, Any], *, called: bool) -> str | None:
         return "tool_calls" if called else "stop"
     reason = _text(_member(body.get("incomplete_details"), "reason"))
     return REASONS.get(reason, reason) or status or None
+
+
+def of_message(body: Mapping[str, Any]) -> list[Said]:
+    """Read the blocks of a message as one choice; thinking is not said."""
+    blocks = [block for block in _items(body.get("content")) if _member(block, "type") not in THOUGHTS]
+    text = "".join(_text(_member(block, "text")) for block in blocks)
+    calls = [block for block in blocks if _member(block, "type") == "tool_use"]
+    arguments = (SOUND_ARGUMENTS,) * len(calls)  # they are members of the body, which could be read
+    reason = _text(body.get("stop_reason"))
+    refusal = (text or "stop_reason is refusal") if reason == REFUSED else ""
+    other = any(_member(block, "type") != "text" for block in blocks)
+    return [Said(reason or None, text, refusal, arguments, other, STOP_REASONS.get(reason))]
 
 
 def _arguments(calls: Iterable[object]) -> tuple[str, ...]:

@@ -13,10 +13,12 @@ from batchyard.domain import nesting
 from batchyard.domain.nesting import with_few_levels
 from batchyard.domain.outcomes import NOT_ACCEPTED
 from batchyard.lines.line import EMBEDDINGS
+from batchyard.lines.messages import MESSAGES
 
 SHOWN: Final = 200  # characters of what the provider said that an error shows
 _SHAPES: Final[dict[str, Callable[[Mapping[str, Any]], list[Said]]]] = {
     "/v1/chat/completions": shapes.of_choices, "/v1/completions": shapes.of_choices, "/v1/responses": shapes.of_response,
+    MESSAGES: shapes.of_message,
 }  # fmt: skip
 
 
@@ -49,7 +51,7 @@ def why_not(accept: Accept, endpoint: str, line: bytes, request: bytes = b"") ->
 
 
 def _why_not(accept: Accept, said: Said, schema: bytes) -> str | None:
-    if accept.finish_reason and said.finish_reason not in accept.finish_reason:
+    if accept.finish_reason and {said.finish_reason, said.in_chat}.isdisjoint(accept.finish_reason):
         return f"finish_reason is {(said.finish_reason or 'missing')[:SHOWN]}"
     if accept.not_empty and said.refusal:
         return f"the model refused: {said.refusal[:SHOWN]}"

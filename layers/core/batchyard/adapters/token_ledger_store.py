@@ -89,8 +89,9 @@ class TokenLedgerStore(Table):
         return self._try_change(changing(key, {"next_place": after}, "#next_place = :before", {":before": before}))
 
     def names(self) -> Iterator[str]:
-        """Yield the names of all ledgers."""
-        for item in self._query("gsi1pk = :ledgers", {":ledgers": LEDGERS}, IndexName=INDEX):
+        """Yield the names of the provider's ledgers, in their order."""
+        values = {":ledgers": LEDGERS, ":own": self.name_of("")}
+        for item in self._query("gsi1pk = :ledgers AND begins_with(gsi1sk, :own)", values, IndexName=INDEX):
             yield item["gsi1sk"]
 
     def reservations(self, name: str) -> Iterator[Reservation]:

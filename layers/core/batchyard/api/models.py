@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
-from batch_client import choose_profile
 from batchyard.api.paging import LIMITS
 from batchyard.costs import prices
 from batchyard.domain.errors import ApiError
@@ -17,15 +16,17 @@ SHOWN: Final = 200  # characters of a name
 def list_models(services: Services, tenant: str) -> dict[str, Any]:
     """List the models of the tenant's newest batches, then those that the price list names for the provider."""
     known = dict(_used(services, tenant))
-    listed = {name: _listed(name, seller) for name, seller in prices.names(_profile(services)) if name not in known}
+    profiles = dict.fromkeys(account.profile_name for account in services.accounts.values())
+    named = [each for profile in profiles for each in prices.names(profile)]
+    listed = {name: _listed(name, seller) for name, seller in named if name not in known}
     return {"object": "list", "data": [*known.values(), *listed.values()]}
 
 
 def retrieve_model(services: Services, tenant: str, model: str) -> dict[str, Any]:
     """Show a model; raises ApiError 404 if neither the tenant's newest batches nor the price list know the model."""
-    seller = prices.seller_of(_profile(services), model)
-    if seller is not None:
-        return _listed(model, seller)
+    for account in services.accounts.values():
+        if seller := prices.seller_of(account.profile_name, model):
+            return _listed(model, seller)
     used = dict(_used(services, tenant))
     if model not in used:
         message = f"The model '{model[:SHOWN]}' does not exist or you do not have access to it."
@@ -48,8 +49,3 @@ def _listed(name: str, seller: str) -> dict[str, Any]:
 
 def _shape(name: str, created: int, owner: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": created, "owned_by": owner}
-
-
-def _profile(services: Services) -> str:
-    settings = services.settings
-    return choose_profile(settings.provider_profile or None, settings.provider_base_url).name

@@ -137,5 +137,8 @@ def estimate(services: Services, batch: Batch, shard: Shard, lines: int, *, dire
         return 0
     inputs, outputs = found["estimated_input_tokens"], found["estimated_output_tokens"]
     used, target = Usage(inputs, 0, outputs), (shard.model, shard.endpoint)
-    whole, of_lines = services.settings.prices.cost(used, *target, batch=not direct), max(1, int(found["lines"]))
+    whole, of_lines = (
+        services.account(shard.provider).prices.cost(used, *target, batch=not direct),
+        max(1, int(found["lines"])),
+    )
     return whole.amount * lines // of_lines

@@ -31,7 +31,7 @@ class Details(msgspec.Struct, frozen=True, gc=False):
 
 
 class BodyUsage(msgspec.Struct, frozen=True, gc=False):
-    """Tokens as the chat, completions and embeddings endpoints name them, and as the responses endpoint does."""
+    """Tokens as the chat, completions and embeddings endpoints name them, as responses does, and as Anthropic's messages do."""
 
     prompt_tokens: int | None = 0
     completion_tokens: int | None = 0
@@ -42,6 +42,9 @@ class BodyUsage(msgspec.Struct, frozen=True, gc=False):
     completion_tokens_details: Details | None = None
     input_tokens_details: Details | None = None
     output_tokens_details: Details | None = None
+    #: Of messages, which count these beside `input_tokens`: written to the cache, and read from there.
+    cache_creation_input_tokens: int | None = 0
+    cache_read_input_tokens: int | None = 0
 
 
 class ResponseBody(msgspec.Struct, frozen=True):
@@ -186,7 +189,20 @@ def usage_in(used: Sequence[BodyUsage]) -> Usage:
         totals = [told or one + other for told, one, other in zip(totals, inputs, outputs, strict=True)]
     pictures = (_image_tokens([each.input_tokens_details for each in used if each.input_tokens_details]),
                 _image_tokens([each.output_tokens_details for each in used if each.output_tokens_details]))  # fmt: skip
-    return Usage(sum(inputs), sum(cached), sum(outputs), sum(reasoning), sum(totals), *pictures)
+    usage = Usage(sum(inputs), sum(cached), sum(outputs), sum(reasoning), sum(totals), *pictures)
+    apart = [each for each in used if each.cache_read_input_tokens or each.cache_creation_input_tokens]
+    return usage + _counted_apart(apart) if apart else usage
+
+
+def _counted_apart(used: list[BodyUsage]) -> Usage:
+    """Sum the tokens of the cache that messages count beside their input.
+
+    Gateways show them in the shape of chat completions, too, where the prompt's tokens have them already.
+    """
+    native = [each for each in used if not each.prompt_tokens and each.input_tokens_details is None]
+    written = _counts([each.cache_creation_input_tokens or 0 for each in native])
+    read = _counts([each.cache_read_input_tokens or 0 for each in native])
+    return Usage(sum(written) + sum(read), sum(read), total_tokens=sum(written) + sum(read))
 
 
 def _image_tokens(details: list[Details]) -> int:

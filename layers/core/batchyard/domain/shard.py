@@ -38,6 +38,8 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
     expires_at_ttl: int
     endpoint: str
     model: str
+    #: The name of the provider that answers it; "" is the first one of the stack.
+    provider: str = ""
     lines: int
     #: Position of the first line and of the last line.
     first: int

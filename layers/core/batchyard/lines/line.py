@@ -9,12 +9,14 @@ import msgspec
 
 from batchyard.domain import nesting
 from batchyard.domain.batch import BatchError
+from batchyard.lines import messages
 from batchyard.lines.file_kinds import BOM, REMEDY, kind_of
+from batchyard.lines.messages import MESSAGES
 
-# Source: OpenAI's API reference, `POST /batches`, member `endpoint`.
+# Source: OpenAI's API reference, `POST /batches`, member `endpoint`; and the API whose bodies go as they are.
 ENDPOINTS: Final = frozenset({
     "/v1/responses", "/v1/chat/completions", "/v1/embeddings", "/v1/completions", "/v1/moderations",
-    "/v1/images/generations", "/v1/images/edits", "/v1/videos",
+    "/v1/images/generations", "/v1/images/edits", "/v1/videos", MESSAGES,
 })  # fmt: skip
 EMBEDDINGS: Final = "/v1/embeddings"
 DUPLICATE: Final = "duplicate_custom_id"
@@ -45,7 +47,9 @@ _MEMBERS: Final[dict[str, tuple[type, str]]] = {
 }  # fmt: skip
 # Lines that are often taken for requests, by the members that tell them.
 _OTHER_LINES: Final = {
-    frozenset({"custom_id", "params"}): "a request of Anthropic's Message Batches: `params` is `body` here",
+    frozenset({"custom_id", "params"}): (
+        f"a request of Anthropic's message batches: here `params` is `body`, and `url` is {MESSAGES!r}"
+    ),
     frozenset({"custom_id", "response"}): "a result of a batch, and not a request",
     frozenset({"model", "messages"}): "the body of a request alone",
 }
@@ -79,8 +83,9 @@ def parse_alike(lines: list[bytes], url: str, model: str) -> list[str] | None:
 @lru_cache(maxsize=64)
 def _alike(url: str, model: str) -> Any:  # noqa: ANN401 - a decoder of a type made here
     """Make a decoder that takes only lines of this url and model, not streamed: to compare is cheaper than to decode."""
+    native = messages.SOUND_MEMBERS if url == MESSAGES else []
     body = msgspec.defstruct(
-        "AlikeBody", [("model", Literal[model]), ("stream", Literal[False] | None, None)], gc=False
+        "AlikeBody", [("model", Literal[model]), *native, ("stream", Literal[False] | None, None)], gc=False
     )
     line = msgspec.defstruct(
         "AlikeLine", [("custom_id", str), ("method", Literal["POST"]), ("url", Literal[url]), ("body", body)], gc=False

@@ -55,6 +55,7 @@ class PackedLines(msgspec.Struct, frozen=True):
     skipped: int = 0
     source: InputObject | None = None
     pieces: bytes = b""
+    provider: str = ""
 
 
 class ShardLines(msgspec.Struct, eq=False, dict=True):  # the dict is for what is cached
@@ -79,6 +80,8 @@ class ShardLines(msgspec.Struct, eq=False, dict=True):  # the dict is for what i
     pieces: "array[int]" = msgspec.field(default_factory=lambda: array("Q"))
     #: The place of a line that would continue the last extent.
     _next: Place | None = None
+    #: The name of the provider that the lines go to; "" is the first one of the stack.
+    provider: str = ""
 
     def __len__(self) -> int:
         """Count the lines."""
@@ -143,7 +146,7 @@ class ShardLines(msgspec.Struct, eq=False, dict=True):  # the dict is for what i
         """Make the form that can be stored."""
         return PackedLines(
             self.shard, self.endpoint, self.model, self.extents.tobytes(), self.sizes.tobytes(), self.custom_ids,
-            self.embedding_inputs, self.skipped, self.source, self.pieces.tobytes(),
+            self.embedding_inputs, self.skipped, self.source, self.pieces.tobytes(), self.provider,
         )  # fmt: skip
 
     def pack(self) -> bytes:
@@ -168,6 +171,7 @@ class ShardLines(msgspec.Struct, eq=False, dict=True):  # the dict is for what i
         read = cls(
             packed.shard, packed.endpoint, packed.model, extents, sizes, packed.custom_ids, size,
             packed.embedding_inputs, packed.skipped, packed.source, array("Q", packed.pieces),
+            provider=packed.provider,
         )  # fmt: skip
         if extents:
             ordinal, *place = extents[-EXTENT:]
@@ -197,7 +201,8 @@ def new_shard(batch: Batch, lines: ShardLines) -> Shard:
     count = len(lines) - lines.skipped
     return Shard(
         batch_id=batch.batch_id, shard=lines.shard, expires_at_ttl=batch.expires_at_ttl, endpoint=lines.endpoint,
-        model=lines.model, lines=count, first=lines.positions[0], last=lines.positions[-1], unfinished=count,
+        model=lines.model, provider=lines.provider, lines=count, first=lines.positions[0], last=lines.positions[-1],
+        unfinished=count,
         unfinished_key=lines.left_key(batch.batch_id), ranges=_ranges(lines), status=WAITING if count else DONE,
         first_number=lines.numbers[0], last_number=lines.numbers[-1],
     )  # fmt: skip

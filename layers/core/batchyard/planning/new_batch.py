@@ -25,7 +25,8 @@ def build(services: Services, batch_id: str, tenant: str, source: InputObject, w
 
     Raises ValueError if the window is none, and SettingsError if a setting is wrong that would be needed once it is paid.
     """
-    services.settings.check_prices()
+    for account in services.accounts.values():
+        _ = account.prices  # raises where the user's own list cannot be read: nothing may be sent then
     now, milliseconds = divmod(int(services.clock() * 1_000), 1_000)
     usual = {
         "input_file_id": source.uri, "on_invalid": services.settings.on_invalid,

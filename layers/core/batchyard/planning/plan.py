@@ -171,10 +171,11 @@ def _check(budget: TimeBudget, scan: InputScan) -> None:
 
 
 def _shard_limits(services: Services) -> ShardLimits:
-    settings = services.settings
+    account = services.account()
+    entry, learned = account.entry, account.creations.most_bytes(services.now())
     return ShardLimits(
-        settings.max_requests_per_shard, settings.max_bytes_per_shard, settings.max_embedding_inputs_per_shard,
-        settings.max_tokens_per_shard, services.creation_store.most_bytes(services.now()) or 0,
+        entry.max_requests_per_shard, entry.max_bytes_per_shard, entry.max_embedding_inputs_per_shard,
+        entry.max_tokens_per_shard, learned or 0, account.name,
     )  # fmt: skip
 
 

@@ -36,6 +36,8 @@ class ModelEstimate(msgspec.Struct, frozen=True, kw_only=True):
     #: The first characters of its name.
     model: str
     endpoint: str
+    #: The name of the provider that its lines go to.
+    provider: str
     lines: int
     shards: int
     bytes: int
@@ -82,6 +84,7 @@ def sum_up_targets(services: Services, batch: Batch, progress: PlanProgress, bud
         shard = ShardLines.read(services.bucket, batch.batch_id, number)
         ordinals = Unfinished.read(services.bucket, shard.left_key(batch.batch_id), len(shard)).ordinals
         size = sizes.setdefault((shard.endpoint, shard.model), TargetSize(shard.endpoint, shard.model))
+        size.provider = shard.provider
         size.lines += len(ordinals)
         size.shards += bool(ordinals)
         size.bytes += sum(shard.sizes[ordinal] for ordinal in ordinals)
@@ -149,7 +152,7 @@ def too_dear(found: Preflight, most: str) -> BatchError | None:
 
 def _with_waves(services: Services, model: ModelEstimate) -> ModelEstimate:
     """Add how often the token limit of the model would be filled, if the limit is set or was learned."""
-    limit = services.token_ledger_store.limit(model.model)
+    limit = services.account(model.provider).token_ledgers.limit(model.model)
     waves = -(-model.estimated_input_tokens // limit) if limit else None
     return msgspec.structs.replace(model, waves=waves)
 
@@ -158,12 +161,14 @@ def _estimate(services: Services, size: TargetSize, limits: OutputLimits) -> Mod
     allowed = limits.tokens + limits.unlimited * ASSUMED_OUTPUT
     inputs = estimated(size.bytes)
     answers = allowed * size.lines // limits.lines  # the limits are those of skipped duplicates, too
-    price = services.settings.prices.of(size.model, size.endpoint)
-    cost = services.settings.prices.cost(Usage(inputs, 0, answers), size.model, size.endpoint)
+    account = services.account(size.provider)
+    price = account.prices.of(size.model, size.endpoint)
+    cost = account.prices.cost(Usage(inputs, 0, answers), size.model, size.endpoint)
     usd = Decimal(cost.amount) / PER_DOLLAR if price else None
     return ModelEstimate(
         model=size.model[:SHOWN_NAME],
         endpoint=size.endpoint,
+        provider=account.name,
         lines=size.lines,
         shards=size.shards,
         bytes=size.bytes,

@@ -26,6 +26,8 @@ class TargetSize(msgspec.Struct):
     shards: int = 0
     #: Of the lines, as they are uploaded.
     bytes: int = 0
+    #: The provider that they go to.
+    provider: str = ""
 
 
 class TakenRun(msgspec.Struct, frozen=True, array_like=True):

@@ -7,6 +7,7 @@ import msgspec
 
 from batchyard.domain import outcomes
 from batchyard.domain.batch import SHOWN_ERRORS, BatchError
+from batchyard.lines import messages
 from batchyard.lines.blocks import LineBlock, blocks
 from batchyard.lines.line import (
     EMBEDDINGS,
@@ -168,4 +169,5 @@ class InputScan:
             line = parse(text)
         except ValueError:
             return diagnose(text)
-        return fault_of(line, self._endpoint) or line
+        fault = fault_of(line, self._endpoint)
+        return fault or (messages.fault_in(text) if line.url == messages.MESSAGES else None) or line

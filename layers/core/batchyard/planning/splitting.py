@@ -26,6 +26,8 @@ class ShardLimits(msgspec.Struct, frozen=True):
     tokens: int = 0
     #: Of the upload, as the provider has taught; 0 if it has not. Such a line has a shard of its own, too.
     taught_bytes: int = 0
+    #: The provider whose limits these are.
+    provider: str = ""
 
     def fit(self, requests: int, size: int) -> bool:
         """Tell whether `requests` requests with `size` bytes together are within the limits."""
@@ -53,7 +55,7 @@ class Splitter:
         shard = self._open.get(target)
         closed = shard if shard is not None and not self._fits(shard, size, inputs) else None
         if shard is None or closed is not None:
-            shard = self._open[target] = ShardLines(self.shards, *target)
+            shard = self._open[target] = ShardLines(self.shards, *target, provider=self._limits.provider)
             self.shards += 1
         self._count([line.custom_id], closed)
         self._targets.add(target)

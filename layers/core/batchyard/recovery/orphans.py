@@ -14,6 +14,7 @@ from batchyard.domain import object_keys
 from batchyard.domain.provider import ATTEMPT_KEY, CLOCK_SKEW, STACK_KEY
 from batchyard.domain.shard import Shard, with_attempt_members
 from batchyard.domain.statuses import PROVIDER_ENDING
+from batchyard.providers.account import Account
 from batchyard.recovery import ownership
 from batchyard.recovery.ownership import LONGEST_AT_PROVIDER, Owner, Verdict
 from batchyard.recovery.sweep_run import SweepRun
@@ -46,11 +47,11 @@ class Walk(Generic[T]):
     the next walk.
     """
 
-    def __init__(self, run: SweepRun, task: str, *, stays: bool) -> None:
+    def __init__(self, run: SweepRun, account: Account, what: str, *, stays: bool) -> None:
         """Go on where the last run stopped; `stays` says that an item is listed even after it was cleaned up."""
-        self.stays = stays
-        self._run, self._task, now = run, task, run.services.now()
-        mark = run.services.sweep_store.bookmark(task)
+        self.account, self.stays = account, stays
+        self._run, self._task, now = run, f"{what} of {account.name}", run.services.now()
+        mark = run.services.sweep_store.bookmark(self._task)
         self._since = max(mark.get("since") or 0, now - LONGEST_AT_PROVIDER)
         self._after: str | None = mark.get("after")
         self._next_since: int = mark.get("next_since") or now - CLOCK_SKEW
@@ -71,7 +72,7 @@ class Walk(Generic[T]):
                 behind = None
         except BatchClientError as error:
             if isinstance(error, AuthenticationError):
-                self._run.services.secret.forget()  # the key may be rotated
+                self.account.secret.forget()  # the key may be rotated
             # The provider may refuse the bookmark itself, so that the next walk begins at the start.
             self._run.services.sweep_store.keep_bookmark(self._task, {"since": self._since})
             raise
@@ -97,25 +98,26 @@ class Walk(Generic[T]):
         self._run.services.sweep_store.keep_bookmark(self._task, mark)
 
 
-def look_for_batches(run: SweepRun) -> None:
+def look_for_batches(run: SweepRun, account: Account) -> None:
     """Adopt the provider batches that a shard looks for, and cancel the orphans."""
-    batches: Walk[ProviderBatch] = Walk(run, "provider batches", stays=True)
-    _walk(run, batches, lambda after: run.services.provider.iter_batches(after=after), _judge, _clean_up)
+    batches: Walk[ProviderBatch] = Walk(run, account, "provider batches", stays=True)
+    _walk(run, batches, lambda after: account.client.iter_batches(after=after), _judge, _clean_up)
 
 
-def look_for_files(run: SweepRun) -> None:
+def look_for_files(run: SweepRun, account: Account) -> None:
     """Delete the files that no record knows, because their worker died before it recorded them."""
     if provider_files.may_delete(run.services):
-        files: Walk[File] = Walk(run, "provider files", stays=False)
-        listed = partial(run.services.provider.iter_files, purpose="batch")
-        _walk(run, files, lambda after: listed(after=after), _judge_file, lambda run, file: _delete(run, [file.id]))
+        files: Walk[File] = Walk(run, account, "provider files", stays=False)
+        listed = partial(account.client.iter_files, purpose="batch")
+        _walk(run, files, lambda after: listed(after=after), _judge_file, _delete_file)
 
 
 def _walk(
     run: SweepRun, walk: Walk[T], listed: Callable[[str | None], Iterator[T]], judge: Callable[[SweepRun, T], Verdict],
-    clean_up: Callable[[SweepRun, T], bool],
+    clean_up: Callable[[SweepRun, Account, T], bool],
 ) -> None:  # fmt: skip
-    if run.unreachable:
+    account = walk.account
+    if account.name in run.unreachable:
         return
     orphans: list[T] = []  # cleaned up after the walk: the next page of the list is named by an item of the last page
     for seen in walk.items(listed):
@@ -129,7 +131,7 @@ def _walk(
     for orphan in orphans:
         cleaned = False
         with run.fenced(orphan=orphan.id):
-            cleaned = not run.unreachable and clean_up(run, orphan)
+            cleaned = account.name not in run.unreachable and clean_up(run, account, orphan)
         if not cleaned:
             walk.again(orphan)
     walk.close()
@@ -170,17 +172,21 @@ def _adopt(run: SweepRun, shard: Shard, seen: ProviderBatch) -> None:
         run.count("ProviderBatchesAdopted", provider_batch_id=seen.id, batch_id=shard.batch_id, shard=shard.shard)
 
 
-def _clean_up(run: SweepRun, orphan: ProviderBatch) -> bool:
+def _clean_up(run: SweepRun, account: Account, orphan: ProviderBatch) -> bool:
     """Cancel an orphan, or delete its answers if it has ended; True if nothing is left to do."""
     if orphan.ended:
-        return _delete(run, [each for each in (orphan.output_file_id, orphan.error_file_id) if each])
+        return _delete(run, account, [each for each in (orphan.output_file_id, orphan.error_file_id) if each])
     if orphan.status not in PROVIDER_ENDING:
-        with run.trying(provider_batch_id=orphan.id):
-            run.services.ask(methodcaller("cancel_batch", orphan.id))
+        with run.trying(account, provider_batch_id=orphan.id):
+            account.ask(methodcaller("cancel_batch", orphan.id))
             run.count("ProviderBatchesCancelled", provider_batch_id=orphan.id)
     return False
 
 
-def _delete(run: SweepRun, file_ids: list[str]) -> bool:
+def _delete_file(run: SweepRun, account: Account, file: File) -> bool:
+    return _delete(run, account, [file.id])
+
+
+def _delete(run: SweepRun, account: Account, file_ids: list[str]) -> bool:
     """Delete files that no record knows; True if nothing is left to do."""
-    return not provider_files.may_delete(run.services) or not run.delete(file_ids)
+    return not provider_files.may_delete(run.services) or not run.delete(account, file_ids)

@@ -19,8 +19,6 @@ def settle(run: SweepRun, batch: Batch) -> None:
     for name in COPIES:
         _remove_copy(run, batch, name)
     age = run.services.now() - max(batch.completed_at or 0, batch.failed_at or 0, batch.cancelled_at or 0)
-    if run.unreachable:
-        return
     whole = _settle_shards(run, batch)
     if not whole and age > LONGEST_AT_PROVIDER:
         logger.error("batch not settled", batch_id=batch.batch_id)
@@ -47,8 +45,17 @@ def _settle_shards(run: SweepRun, batch: Batch) -> bool:
     for shard in run.services.batch_store.shards(batch.batch_id):
         if run.over():
             return False
-        whole = _settle_shard(run, shard) and whole
+        whole = _is_settled(run, shard) and whole
     return whole
+
+
+def _is_settled(run: SweepRun, shard: Shard) -> bool:
+    """Settle a shard; False if something of it is left, as when its provider does not serve us."""
+    account, settled = run.services.account(shard.provider), False
+    if account.name not in run.unreachable:
+        with run.trying(account, batch_id=shard.batch_id, shard=shard.shard):
+            settled = _settle_shard(run, shard)
+    return settled
 
 
 def _settle_shard(run: SweepRun, shard: Shard) -> bool:
@@ -61,7 +68,9 @@ def _settle_shard(run: SweepRun, shard: Shard) -> bool:
         shard = run.services.batch_store.save_shard(shard, with_members(shard, file_id=None))
     if not shard.files_to_delete or not provider_files.may_delete(run.services):
         return True
-    left = run.delete(shard.files_to_delete, batch_id=shard.batch_id, shard=shard.shard)
+    left = run.delete(
+        run.services.account(shard.provider), shard.files_to_delete, batch_id=shard.batch_id, shard=shard.shard
+    )
     if left != shard.files_to_delete:
         run.services.batch_store.save_shard(shard, with_members(shard, files_to_delete=left))
     return not left
@@ -74,7 +83,7 @@ def _end_attempt(run: SweepRun, shard: Shard) -> Shard | None:
     """
     provider_batch_id = shard.attempts[-1].provider_batch_id or ""
     try:
-        seen = run.services.ask(methodcaller("retrieve_batch", provider_batch_id))
+        seen = run.services.account(shard.provider).ask(methodcaller("retrieve_batch", provider_batch_id))
     except NotFoundError:
         return with_attempt_members(shard, provider_status="lost", ended_at=run.services.now())
     if seen.ended:
@@ -82,6 +91,6 @@ def _end_attempt(run: SweepRun, shard: Shard) -> Shard | None:
         logger.error("answers not collected", batch_id=shard.batch_id, shard=shard.shard, **told)
         return with_attempt_members(shard, provider_status=seen.status, ended_at=run.services.now())
     if seen.status not in PROVIDER_ENDING:
-        run.services.ask(methodcaller("cancel_batch", provider_batch_id))
+        run.services.account(shard.provider).ask(methodcaller("cancel_batch", provider_batch_id))
         run.count("ProviderBatchesCancelled", provider_batch_id=provider_batch_id, batch_id=shard.batch_id)
     return None

@@ -1,7 +1,8 @@
 """The sweep does what events and executions left undone; each run is bounded in time, and goes on where the last stopped."""
 
 from collections.abc import Callable
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from batchyard.observability import publish
 from batchyard.recovery.dead_executions import restart
@@ -15,6 +16,9 @@ from batchyard.recovery.sweep_run import SweepRun
 from batchyard.recovery.token_audit import correct_ledgers
 from batchyard.services import Services
 
+if TYPE_CHECKING:
+    from batchyard.providers.account import Account
+
 BOOKMARK: Final = "batches"
 
 
@@ -24,11 +28,15 @@ def sweep(services: Services, seconds_left: Callable[[], float] = lambda: 600.0)
     A task that fails does not stop the others. Raises StoreError at the end if a task failed for another reason than the
     provider.
     """
-    run = SweepRun(services, seconds_left)
-    for at, task in enumerate(TASKS):
-        run.allot(len(TASKS) - at)
-        with run.trying(task=task.__name__):
-            task(run)
+    run, accounts = SweepRun(services, seconds_left), services.accounts.values()
+    tasks: list[tuple[Account | None, str, Callable[[], None]]] = [
+        *((None, task.__name__, partial(task, run)) for task in TASKS),
+        *((account, task.__name__, partial(task, run, account)) for account in accounts for task in AT_PROVIDER),
+    ]
+    for at, (account, name, task) in enumerate(tasks):
+        run.allot(len(tasks) - at)
+        with run.trying(account, task=name, provider=account.name if account else None):
+            task()
     return _end(run)
 
 
@@ -78,4 +86,5 @@ def _end(run: SweepRun) -> dict[str, int]:
     return run.end()
 
 
-TASKS: Final = (start_missed, see_to_batches, correct_ledgers, sum_up, remove_unowned, look_for_batches, look_for_files)
+TASKS: Final = (start_missed, see_to_batches, correct_ledgers, sum_up, remove_unowned)
+AT_PROVIDER: Final = (look_for_batches, look_for_files)  # of each provider

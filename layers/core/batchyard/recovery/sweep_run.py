@@ -8,6 +8,7 @@ from typing import Final
 from batch_client import BatchClientError
 from batchyard.domain.errors import BatchyardError, KeyMissing, StaleRecord, StoreError
 from batchyard.observability import logger
+from batchyard.providers.account import Account
 from batchyard.services import Services
 from batchyard.shards import provider_files
 
@@ -22,7 +23,8 @@ class SweepRun:
         self.services, self.done = services, Counter[str]()
         self._seconds_left, self._until = seconds_left, RESERVE
         self._failures: list[str] = []
-        self.unreachable = False  # the provider does not serve us now
+        self.unreachable = set[str]()  # the names of the providers that do not serve us now
+        self._undeleted = set[str]()  # idem, of those that delete no files now
         self.deletes = provider_files.may_delete(services)
         #: Names of executions of batches that ran when they were listed.
         self.running: frozenset[str] = frozenset()
@@ -48,15 +50,15 @@ class SweepRun:
             self.done[action] += times
             logger.info("swept", extra={"action": action, "times": times, **facts})
 
-    def delete(self, file_ids: list[str], **facts: object) -> list[str]:
-        """Delete files at the provider and return those that are left; if one is left, this run deletes no more."""
-        if not file_ids or not self.deletes:
+    def delete(self, account: Account, file_ids: list[str], **facts: object) -> list[str]:
+        """Delete files at a provider and return those that are left; if one is left, this run deletes no more there."""
+        if not file_ids or not self.deletes or account.name in self._undeleted:
             return file_ids
-        deletion = provider_files.delete_files(self.services, file_ids)
+        deletion = provider_files.delete_files(account, file_ids)
         self.count_many("ProviderFilesDeleted", deletion.deleted, files=file_ids, **facts)
         if deletion.left:
             self.done["ProviderFailures"] += 1
-            self.deletes = False
+            self._undeleted.add(account.name)
         return deletion.left
 
     @contextmanager
@@ -71,24 +73,32 @@ class SweepRun:
             self.done["SetApart"] += 1
 
     @contextmanager
-    def trying(self, **facts: object) -> Iterator[None]:
-        """Keep a failure of the block from the rest of the run; `end` raises if AWS failed."""
+    def trying(self, account: Account | None = None, **facts: object) -> Iterator[None]:
+        """Keep a failure of the block from the rest of the run; `end` raises if AWS failed.
+
+        `account` is the provider that the block asks, which this run leaves alone once it does not serve us.
+        """
         try:
             with self.fenced(**facts):
                 yield
         except StaleRecord:
             logger.info("somebody else saw to it", extra=facts)
         except KeyMissing as error:  # a stack that was just deployed is in order
-            self.unreachable = True
+            self._leave_alone(account)
             logger.info("provider not asked", extra={"reason": error.message, **facts})
         except BatchClientError as error:
-            self.unreachable = self.unreachable or error.retryable
+            if error.retryable:
+                self._leave_alone(account)
             self.done["ProviderFailures"] += 1
             told = {"error": type(error).__name__, "status": error.status, "code": error.code}
             logger.warning("provider call failed", extra={**told, **facts})
         except BatchyardError as error:
             logger.exception("not swept", extra=facts)
             self._failures.append(f"{facts}: {error}")
+
+    def _leave_alone(self, account: Account | None) -> None:
+        if account is not None:
+            self.unreachable.add(account.name)
 
     def end(self) -> dict[str, int]:
         """Return the counts; raises StoreError if something of ours failed, so that an alarm tells."""

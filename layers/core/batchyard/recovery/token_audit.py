@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from batchyard.adapters.token_ledger_store import TokenLedgerStore
 from batchyard.domain import token_ledger
 from batchyard.domain.token_ledger import KEEP_ENDED, Reservation
 from batchyard.observability import logger
@@ -20,22 +21,24 @@ def correct_ledgers(run: SweepRun) -> None:
     sweep_store = run.services.sweep_store
     mark = sweep_store.bookmark(BOOKMARK)
     at, behind = mark.get("at", ""), mark.get("behind", "")
-    for name in [each for each in run.services.token_ledger_store.names() if each >= at]:
+    stores = [account.token_ledgers for account in run.services.accounts.values()]
+    ledgers = {name: store for store in stores for name in store.names()}
+    for name in sorted(each for each in ledgers if each >= at):
         reached = None
         with run.fenced(ledger=name):
-            reached = _release_stale(run, name, behind if name == at else "")
+            reached = _release_stale(run, ledgers[name], name, behind if name == at else "")
             if reached is None:
-                _recount(run, name)
+                _recount(run, ledgers[name], name)
         if reached is not None:
             sweep_store.keep_bookmark(BOOKMARK, {"at": name, "behind": reached})
             return
     sweep_store.keep_bookmark(BOOKMARK, {})
 
 
-def _release_stale(run: SweepRun, name: str, behind: str) -> str | None:
+def _release_stale(run: SweepRun, store: TokenLedgerStore, name: str, behind: str) -> str | None:
     """Release the stale reservations behind `behind`; return the last that was visited if time ran out, else None."""
     services = run.services
-    for reservation in sorted(services.token_ledger_store.reservations(name), key=lambda each: each.attempt):
+    for reservation in sorted(store.reservations(name), key=lambda each: each.attempt):
         if reservation.attempt <= behind:
             continue
         if run.over():
@@ -44,14 +47,13 @@ def _release_stale(run: SweepRun, name: str, behind: str) -> str | None:
             logger.warning(
                 "stale reservation released", ledger=name, attempt=reservation.attempt, tokens=reservation.tokens
             )
-            released = services.token_ledger_store.release(name, reservation, services.now() + KEEP_ENDED, ended=True)
+            released = store.release(name, reservation, services.now() + KEEP_ENDED, ended=True)
             run.count_many("ReservationsReleased", int(released), ledger=name)
         behind = reservation.attempt
     return None
 
 
-def _recount(run: SweepRun, name: str) -> None:
-    store = run.services.token_ledger_store
+def _recount(run: SweepRun, store: TokenLedgerStore, name: str) -> None:
     tenants, ledger = store.tenants(name), store.read(name)
     reservations = list(store.reservations(name))
     true, behind = token_ledger.recounted(ledger, reservations), token_ledger.queue_end(ledger, reservations)

@@ -88,10 +88,9 @@ def _by_model(shards: list[Shard]) -> dict[str, tuple[Usage, Cost]]:
 def _basis(services: Services, shards: list[Shard], model: str) -> str | None:
     """Name where the prices of a model come from."""
     own = [shard for shard in shards if shard.model == model]
-    ways = {(shard.endpoint, way) for shard in own for attempt in shard.attempts for way in _ways(attempt)}
-    prices = services.settings.prices
-    found = {way: _price(prices, model, *way) for way in sorted(ways)}
-    return _one([price.basis if price else None for price in found.values()])
+    ways = {(each.provider, each.endpoint, way) for each in own for attempt in each.attempts for way in _ways(attempt)}
+    found = [_price(services.account(provider).prices, model, *way) for provider, *way in sorted(ways)]
+    return _one([price.basis if price else None for price in found])
 
 
 def _ways(attempt: Attempt) -> set[str]:

@@ -49,7 +49,7 @@ def _collect(turn: Turn, seconds_left: Callable[[], float]) -> Step:
         return turn.then(Next.SUBMIT)
     look_first = turn.then(Next.POLL, turn.services.settings.poll_floor_seconds)
     try:
-        seen = turn.services.ask(methodcaller("retrieve_batch", turn.provider_batch_id))
+        seen = turn.account.ask(methodcaller("retrieve_batch", turn.provider_batch_id))
     except NotFoundError:
         return look_first  # poll knows how long to wait for it
     except BatchClientError as error:
@@ -123,7 +123,7 @@ def _read(turn: Turn, answers: Answers, file_id: str) -> BatchClientError | None
     """Read a file, and return what kept it from being read; one that is not there holds no answers if it stays away."""
     whole = turn.attempt.unread < (PATIENCE_AT_THE_END if turn.why_stopped() else PATIENCE_FOR_CONTENT)
     try:
-        chunks = turn.services.ask(methodcaller("download_file", file_id))
+        chunks = turn.account.ask(methodcaller("download_file", file_id))
         answers.read(chunks if whole else _as_far_as_it_comes(chunks))
     except BatchClientError as error:
         return error

@@ -12,7 +12,6 @@ from batchyard.domain import create_limits
 from batchyard.domain.create_limits import Creations
 from batchyard.domain.pacing import room_wait
 from batchyard.observability import logger
-from batchyard.services import Services
 from batchyard.shards.turn import Turn
 
 FLOOR: Final = 5  # seconds; most slots are held for a few seconds only
@@ -22,7 +21,8 @@ TRIES: Final = 5  # to count a creation that others count at the same time
 def count_create(turn: Turn) -> int:
     """Count a creation in the provider's hour; answer the seconds to wait when there may be no more."""
     services, tenant = turn.services, turn.batch.tenant
-    most, store, since = services.settings.max_creates_per_hour, services.creation_store, turn.attempt.started_at
+    account, since = turn.account, turn.attempt.started_at
+    most, store = account.entry.max_creates_per_hour, account.creations
     for _ in range(TRIES if most else 0):
         seen = store.creations()
         counted = create_limits.one_more(seen, most, tenant, since, services.now())
@@ -40,12 +40,12 @@ def count_create(turn: Turn) -> int:
 def slot(turn: Turn) -> Iterator[int]:
     """Hold a slot; yield 0, or the seconds to wait when none is free."""
     services, attempt = turn.services, turn.attempt
-    most, store = services.settings.max_concurrent_submits, services.creation_store
+    most, store = turn.account.entry.max_concurrent_submits, turn.account.creations
     if not most:
         yield 0
         return
     name = create_limits.slot(turn.shard.attempt_key, services.now())
-    if not _take(services, name, create_limits.allowed(most, attempt.started_at, services.now())):
+    if not _take(turn, name, create_limits.allowed(most, attempt.started_at, services.now())):
         logger.info("no slot to submit", provider=store.provider, batch_id=turn.shard.batch_id, shard=turn.shard.shard)
         turn.save_wait(f"As many shards are being submitted as MaxConcurrentSubmits allows, {most:,}.")
         yield _look_again(turn, FLOOR)
@@ -56,12 +56,12 @@ def slot(turn: Turn) -> Iterator[int]:
         store.drop_slots([name])
 
 
-def _take(services: Services, name: str, most: int) -> bool:
+def _take(turn: Turn, name: str, most: int) -> bool:
     """Take a slot, if need be after those of workers that died were given back."""
-    store = services.creation_store
+    store = turn.account.creations
     if store.take_slot(name, most):
         return True
-    over = [held for held in store.slots() if create_limits.is_over(held, services.now())]
+    over = [held for held in store.slots() if create_limits.is_over(held, turn.services.now())]
     if not over:
         return False
     store.drop_slots(over)
@@ -72,7 +72,7 @@ def _note_wait(turn: Turn, seen: Creations) -> None:
     """Record that the tenant waits, so that others leave it its share; if others record something now, the next look does."""
     tenant, now = turn.batch.tenant, turn.services.now()
     if not create_limits.is_waiting(seen, tenant, now):
-        turn.services.creation_store.save_creations(seen, create_limits.with_waiting(seen, tenant, now))
+        turn.account.creations.save_creations(seen, create_limits.with_waiting(seen, tenant, now))
 
 
 def _look_again(turn: Turn, floor: int) -> int:

@@ -29,6 +29,7 @@ from batchyard.lines.service_tier import FLEX, is_by_flex, with_flex
 from batchyard.lines.shard_lines import ShardLines
 from batchyard.lines.unfinished import Unfinished
 from batchyard.observability import logger
+from batchyard.providers.account import Account
 from batchyard.settings import Settings
 from batchyard.shards import direct_answers, failed_calls
 from batchyard.shards.answers import Answers
@@ -68,9 +69,9 @@ def is_due(settings: Settings, batch: Batch, shard: Shard) -> bool:
     return last.provider_status in PROVIDER_RAN and (last.ended_at or 0) >= late and shard.unfinished <= left
 
 
-def with_direct_attempt(settings: Settings, shard: Shard, now: int) -> Shard:
+def with_direct_attempt(account: Account, shard: Shard, settings: Settings, now: int) -> Shard:
     """Return the shard with a new attempt that sends one by one; by flex processing where that costs no more than a batch."""
-    asks = settings.deadline_service_tier == FLEX and settings.prices.sells_flex(shard.model, shard.endpoint)
+    asks = settings.deadline_service_tier == FLEX and account.prices.sells_flex(shard.model, shard.endpoint)
     return with_attempt_members(with_new_attempt(shard, now), direct=True, tier=FLEX if asks else None)
 
 
@@ -135,7 +136,7 @@ class _Tail:
         except InputGone:
             self._input_gone = True  # Submit gives these lines, and all that are left, their error
             return
-        self._services.provider_key()  # read before there are threads to share it
+        self._turn.account.key()  # read before there are threads to share it
         shard = self._turn.shard
         self._turn.save(with_attempt_members(shard, sent=indexes.stop, sending_at=self._services.now()))
         logger.info("sending lines one by one", batch_id=shard.batch_id, shard=shard.shard, lines=len(bodies))
@@ -188,7 +189,7 @@ class _Tail:
             return None
 
     def _send(self, body: bytes, patience: float) -> HttpInfo[bytes]:
-        return self._services.ask(lambda provider: provider.send(self._turn.shard.endpoint, body, patience))
+        return self._turn.account.ask(lambda provider: provider.send(self._turn.shard.endpoint, body, patience))
 
     def _keep(self, index: int, line: bytes) -> None:
         self._services.bucket.put(self._key(index), line)

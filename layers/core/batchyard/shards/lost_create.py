@@ -23,7 +23,7 @@ REFUSALS: Final = frozenset({Reaction.FAIL_LINES, Reaction.UPLOAD, Reaction.ASK_
 LISTED_WITHIN, LOOKS = 20, 3  # a batch just created may not be listed at once, nor by each of a service's replicas
 BETWEEN_LOOKS: Final = 10
 QUICKLY: Final = 15  # seconds; an answer that was lost later may belong to a create that is still under way
-LONGEST_CREATE: Final = 120  # a worker that was killed may have a create on its way for so long; see Services.provider
+LONGEST_CREATE: Final = 120  # a worker that was killed may have a create on its way for so long; see Account.client
 
 NONE: Final = ""  # what a person says if there is no such provider batch
 LONGEST_SHOWN: Final = 100  # characters of an id
@@ -38,7 +38,7 @@ def named(turn: Turn, creating_at: int) -> ProviderBatch | None:
     if not said:
         return None
     try:
-        seen = turn.services.ask(lambda provider: provider.retrieve_batch(said))
+        seen = turn.account.ask(lambda provider: provider.retrieve_batch(said))
     except BatchClientError as error:
         if not _is_refusal(error):
             raise
@@ -77,7 +77,7 @@ def find(turn: Turn, creating_at: int) -> ProviderBatch | None:
     """Find the provider batch of an attempt whose create began at this time. Raises BatchClientError."""
     shard = turn.shard
     known = {each.provider_batch_id or "" for each in shard.attempts}
-    return turn.services.ask(
+    return turn.account.ask(
         lambda provider: provider.find_batch(
             ATTEMPT_KEY, shard.attempt_key, creating_at - CLOCK_SKEW, input_file_id=shard.file_id, but=known
         )

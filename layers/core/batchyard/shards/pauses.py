@@ -66,7 +66,7 @@ def sentences(turn: Turn, what: str, since: int, does: str, how_long: str, remed
 
 def _head_and_remedy(turn: Turn, call: str, error: BatchClientError, failures: int) -> tuple[str, str]:
     if is_key_refused(error):
-        command = f"make provider-key SECRET={turn.services.secret.name}"
+        command = f"make provider-key SECRET={turn.account.secret.name}"
         return "The provider refused our key", f"The operator stores a valid key: {command}."
     if isinstance(error, InvalidArgumentError):
         return "The key or the address cannot be sent", f"The operator checks the stored key. {CHECK_ADDRESS}"

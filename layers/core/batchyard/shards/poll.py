@@ -33,7 +33,7 @@ def _poll(turn: Turn) -> Step:
     if turn.batch.told_paused and not turn.batch.paused:
         announce_pause(turn.services, turn.batch)
     try:
-        seen = turn.services.ask(methodcaller("retrieve_batch", turn.provider_batch_id))
+        seen = turn.account.ask(methodcaller("retrieve_batch", turn.provider_batch_id))
     except NotFoundError as error:
         return _after_missing(turn, error)
     except BatchClientError as error:
@@ -60,7 +60,7 @@ def _is_to_stop(turn: Turn) -> bool:
 
 def _cancel(turn: Turn, seen: ProviderBatch) -> ProviderBatch:
     try:
-        answer = turn.services.ask(lambda provider: provider.cancel_batch(seen.id))
+        answer = turn.account.ask(lambda provider: provider.cancel_batch(seen.id))
     except BatchClientError as error:  # the next look tries again; what it finishes meanwhile is paid, and kept
         logger.warning("not cancelled", batch_id=turn.shard.batch_id, shard=turn.shard.shard, status=error.status)
         return seen

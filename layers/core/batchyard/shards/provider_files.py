@@ -12,6 +12,7 @@ from batchyard.domain.policy import Reaction, after_failed_call
 from batchyard.domain.shard import Shard, with_members
 from batchyard.domain.statuses import FILE_ERROR, FILE_PENDING
 from batchyard.observability import logger
+from batchyard.providers.account import Account
 from batchyard.services import Services
 from batchyard.shards.pauses import moment
 from batchyard.shards.turn import Turn
@@ -36,7 +37,7 @@ class Deletion(NamedTuple):
 def wait_for(turn: Turn, file_id: str) -> int:
     """Look whether a file is ready: answer 0 if so, else the seconds to wait; raises BadRequestError if it never will be."""
     try:
-        file = turn.services.ask(methodcaller("retrieve_file", file_id))
+        file = turn.account.ask(methodcaller("retrieve_file", file_id))
     except APIStatusError as error:
         if after_failed_call(error) not in FINAL_REACTIONS:
             raise
@@ -71,7 +72,7 @@ def delete(services: Services, shard: Shard) -> Shard:
     if not shard.files_to_delete or shard.at_provider or not may_delete(services):
         return shard
     first, rest = shard.files_to_delete[:MOST_AT_ONCE], shard.files_to_delete[MOST_AT_ONCE:]
-    left = [*delete_files(services, first).left, *rest]
+    left = [*delete_files(services.account(shard.provider), first).left, *rest]
     if left == shard.files_to_delete:
         return shard
     try:
@@ -86,12 +87,12 @@ def may_delete(services: Services) -> bool:
     return services.settings.keep_provider_files != "true"
 
 
-def delete_files(services: Services, file_ids: Sequence[str]) -> Deletion:
+def delete_files(account: Account, file_ids: Sequence[str]) -> Deletion:
     """Delete files one after the other, until the provider does not serve us."""
     deleted = 0
     for at, file_id in enumerate(file_ids):
         try:
-            services.ask(methodcaller("delete_file", file_id))
+            account.ask(methodcaller("delete_file", file_id))
             deleted += 1
         except BatchClientError as error:
             final = after_failed_call(error) in FINAL_REACTIONS or error.status in FINAL_STATUSES

@@ -93,7 +93,7 @@ class _Submission:
         if not direct:
             return with_new_attempt(shard, now)
         return with_attempt_members(
-            with_direct_attempt(self._services.settings, shard, now),
+            with_direct_attempt(self._turn.account, shard, self._services.settings, now),
             estimate=self._estimate(shard.unfinished, direct=True),
         )
 
@@ -193,7 +193,7 @@ class _Submission:
         body = ByteRanges(self._services.bucket, source, list(self._lines.ranges(ordinals)))
         place = shard.batch_id, shard.shard, turn.attempt.number
         name = object_keys.provider_filename(*place, self._services.settings.stack)
-        file = self._services.ask(lambda provider: provider.create_file(body, name))
+        file = self._turn.account.ask(lambda provider: provider.create_file(body, name))
         pending_since = turn.services.now() if file.status == FILE_PENDING else 0
         turn.save(with_members(shard, file_id=file.id, file_pending_since=pending_since))
         return provider_files.wait(turn, file)
@@ -207,7 +207,7 @@ class _Submission:
     def _create(self) -> ProviderBatch:
         turn, stack, self._call = self._turn, self._services.settings.stack, CREATE
         shard, window = turn.shard, turn.batch.completion_window
-        return self._services.ask(lambda provider: provider.create_batch(
+        return turn.account.ask(lambda provider: provider.create_batch(
             input_file_id=shard.file_id or "", endpoint=shard.endpoint, completion_window=window,
             metadata={ATTEMPT_KEY: shard.attempt_key, "batchyard_batch": shard.batch_id, STACK_KEY: stack},
         ))  # fmt: skip
@@ -222,13 +222,13 @@ class _Submission:
         except StaleRecord:
             self._disown(made)
             raise
-        return turn.then(Next.POLL, token_room.first_poll(self._services, turn.shard.model))
+        return turn.then(Next.POLL, token_room.first_poll(self._services, turn.shard))
 
     def _disown(self, made: ProviderBatch) -> None:
         """Cancel a provider batch that another worker's has overtaken: nobody would collect it."""
         now = self._services.batch_store.shard(self._turn.shard.batch_id, self._turn.shard.shard)
         if now is None or all(attempt.provider_batch_id != made.id for attempt in now.attempts):
-            self._services.ask(lambda provider: provider.cancel_batch(made.id))
+            self._turn.account.ask(lambda provider: provider.cancel_batch(made.id))
 
     def _stop(self, reason: BatchError) -> Step:
         self._turn.save(as_done(self._turn.shard, reason))

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from batchyard.adapters.token_ledger_store import TokenLedgerStore
 from batchyard.domain import token_ledger, token_limits
 from batchyard.domain.pacing import floor_while_unknown, retry_wait, room_wait
 from batchyard.domain.shard import Shard, with_attempt_members, with_members
@@ -35,9 +36,10 @@ class Refusal(NamedTuple):
     alone: bool
 
 
-def name_of(services: Services, model: str) -> str:
-    """Name the ledger of a model."""
-    return services.token_ledger_store.name_of(model)
+def ledger_of(services: Services, shard: Shard) -> tuple[TokenLedgerStore, str]:
+    """Return the store and the name of the ledger of a shard, which is that of its provider and model."""
+    store = services.account(shard.provider).token_ledgers
+    return store, store.name_of(shard.model)
 
 
 def reserve(turn: Turn, sizes: Sequence[int]) -> int:
@@ -46,12 +48,12 @@ def reserve(turn: Turn, sizes: Sequence[int]) -> int:
     `sizes` are the bytes of the unfinished lines. The attempt takes as many of the first as the limit allows.
     """
     services, now = turn.services, turn.services.now()
-    store, name = services.token_ledger_store, name_of(services, turn.shard.model)
+    store, name = ledger_of(services, turn.shard)
     known = store.reservation(name, turn.shard.attempt_key)
     if known is not None and known.tokens:
         return 0
     ledger = store.read(name)
-    most = _limit(services, turn.shard.model, ledger)
+    most = store.limit_of(turn.shard.model, ledger)
     _fit_to_room(turn, sizes, ledger, most)
     attempt, ttl = turn.attempt, turn.shard.expires_at_ttl
     tenant = turn.batch.tenant
@@ -63,7 +65,7 @@ def reserve(turn: Turn, sizes: Sequence[int]) -> int:
     )  # fmt: skip
     alive_since = now - LOOKS_MISSED * services.settings.retry_ceiling_seconds
     ahead = token_ledger.ahead_of(store.ahead(name, wanted), most, alive_since)
-    first = services.settings.first_enqueued_tokens or token_limits.lowest_published(turn.shard.model)
+    first = turn.account.entry.first_enqueued_tokens or token_limits.lowest_published(turn.shard.model)
     terms = token_ledger.terms(ledger, most, ahead, wanted.wanted, now, first)
     if terms is not None and store.take(name, wanted, terms, ttl, place if place > ledger.place else 0):
         return 0
@@ -72,16 +74,17 @@ def reserve(turn: Turn, sizes: Sequence[int]) -> int:
     return _wait(services, now - attempt.started_at, known=most is not None, first=not ahead.reservations)
 
 
-def first_poll(services: Services, model: str) -> int:
+def first_poll(services: Services, shard: Shard) -> int:
     """Return the seconds from a create to the first poll: few while the answer teaches how much the provider takes."""
     floor = services.settings.poll_floor_seconds
-    known = _limit(services, model, services.token_ledger_store.read(name_of(services, model)))
+    store, name = ledger_of(services, shard)
+    known = store.limit_of(shard.model, store.read(name))
     return floor_while_unknown(0, floor) if known is None else floor
 
 
 def record_not_accepted(services: Services, shard: Shard) -> None:
     """Have nobody wait any more for the provider to take in the attempt under way, if it has not done so for long."""
-    store, name = services.token_ledger_store, name_of(services, shard.model)
+    store, name = ledger_of(services, shard)
     if services.now() - (shard.attempts[-1].creating_at or math.inf) < token_ledger.OVERDUE:
         return
     reservation = store.reservation(name, shard.attempt_key)
@@ -91,26 +94,21 @@ def record_not_accepted(services: Services, shard: Shard) -> None:
 
 def record_accepted(services: Services, shard: Shard) -> None:
     """Note that the provider has taken in the provider batch of the attempt under way."""
-    name = name_of(services, shard.model)
-    reservation = services.token_ledger_store.reservation(name, shard.attempt_key)
-    if (
-        reservation is None
-        or not reservation.tokens
-        or reservation.confirmed
-        or not services.token_ledger_store.confirm(name, reservation)
-    ):
+    store, name = ledger_of(services, shard)
+    reservation = store.reservation(name, shard.attempt_key)
+    if reservation is None or not reservation.tokens or reservation.confirmed or not store.confirm(name, reservation):
         return
-    learned = token_ledger.after_acceptance(services.token_ledger_store.read(name), services.now())
+    learned = token_ledger.after_acceptance(store.read(name), services.now())
     if learned:
         logger.info("room learned", ledger=name, learned=learned)
-        services.token_ledger_store.change(name, **learned)
+        store.change(name, **learned)
 
 
 def record_refused(services: Services, shard: Shard, messages: Iterable[str], in_a_row: int) -> Refusal:
     """Learn from the provider's word that there is no room for the attempt under way, which is the `in_a_row`th refused."""
-    name, tokens = name_of(services, shard.model), shard.attempts[-1].tokens
-    ledger = services.token_ledger_store.read(name)
-    before = _limit(services, shard.model, ledger)
+    (store, name), tokens = ledger_of(services, shard), shard.attempts[-1].tokens
+    ledger = store.read(name)
+    before = store.limit_of(shard.model, ledger)
     stated = next(filter(None, map(token_limits.stated_limit, messages)), None)
     alone = ledger.enqueued <= tokens
     unexpected = token_ledger.is_unexpected(ledger, before)
@@ -121,9 +119,9 @@ def record_refused(services: Services, shard: Shard, messages: Iterable[str], in
         learned.update(token_ledger.crowding(ledger, services.now() + _pause_of_all(services, ledger.crowded)))
     if learned:
         logger.warning("room learned", ledger=name, enqueued=ledger.enqueued, learned=learned)
-        services.token_ledger_store.change(name, **learned)
+        store.change(name, **learned)
         ledger = msgspec.structs.replace(ledger, **learned)
-    return Refusal(_limit(services, shard.model, ledger), ledger.stated, unexpected, alone)
+    return Refusal(store.limit_of(shard.model, ledger), ledger.stated, unexpected, alone)
 
 
 def release_ended(services: Services, shard: Shard) -> None:
@@ -132,7 +130,7 @@ def release_ended(services: Services, shard: Shard) -> None:
         return
     if not release(services, shard, ended=True):
         return
-    store, name, attempt = services.token_ledger_store, name_of(services, shard.model), shard.attempts[-1]
+    (store, name), attempt = ledger_of(services, shard), shard.attempts[-1]
     counted = attempt.usage.input_tokens if attempt.usage else 0
     answered = attempt.succeeded + attempt.not_accepted  # both have their tokens counted
     sample = token_limits.sample_of(attempt.bytes, attempt.lines, answered, counted)
@@ -144,21 +142,17 @@ def release_ended(services: Services, shard: Shard) -> None:
 
 def release(services: Services, shard: Shard, *, ended: bool) -> bool:
     """Release the tokens of the latest attempt and leave the queue, for good if it has `ended`; False if nothing was held."""
-    name = name_of(services, shard.model)
-    reservation = services.token_ledger_store.reservation(name, shard.attempt_key)
+    store, name = ledger_of(services, shard)
+    reservation = store.reservation(name, shard.attempt_key)
     if reservation is None or reservation.ended or not (reservation.tokens or reservation.waiting or ended):
         return False
-    return services.token_ledger_store.release(name, reservation, services.now() + token_ledger.KEEP_ENDED, ended=ended)
-
-
-def _limit(services: Services, model: str, ledger: Ledger) -> int | None:
-    return services.token_ledger_store.limit_of(model, ledger)
+    return store.release(name, reservation, services.now() + token_ledger.KEEP_ENDED, ended=ended)
 
 
 def _fit_to_room(turn: Turn, sizes: Sequence[int], ledger: Ledger, most: int | None) -> None:
     """Record what the attempt will send; an uploaded file is kept only if it holds just these lines."""
     shard, attempt = turn.shard, turn.attempt
-    learned = turn.services.creation_store.most_bytes(turn.services.now())
+    learned = turn.account.creations.most_bytes(turn.services.now())
     most_bytes = min(filter(None, (learned, shard.too_large_bytes // 2)), default=None)
     lines, size = token_limits.wave(
         sizes, ledger.ratio, min(filter(None, (most, shard.wave)), default=None), most_bytes

@@ -39,7 +39,7 @@ def cut(turn: Turn, base: Shard, code: str | None) -> Step:
         "too much for the provider", batch_id=base.batch_id, shard=base.shard, code=code, bytes=size, lines=lines
     )
     if size > SMALL and code not in TOO_MANY_LINES:
-        turn.services.creation_store.learn_most_bytes(max(SMALL, size // 2), now, now + REMEMBERED)
+        turn.account.creations.learn_most_bytes(max(SMALL, size // 2), now, now + REMEMBERED)
     turn.save_answered(with_size(base, size))
     return turn.then(Next.SUBMIT)
 
@@ -51,7 +51,7 @@ def with_size(shard: Shard, size: int) -> Shard:
 
 def error_of_line(turn: Turn, what: str, code: str | None) -> BatchError:
     """Say of a line that was sent alone that nothing is left to cut: the size, the provider's words, what a person can do."""
-    size, most, what = turn.attempt.bytes, turn.services.settings.max_bytes_per_shard, what.strip().rstrip(".")
+    size, most, what = turn.attempt.bytes, turn.account.entry.max_bytes_per_shard, what.strip().rstrip(".")
     if code in TOO_MANY_LINES:
         return BatchError(code or "", f"Sent alone, this request is too many: {what}.")
     message = (

@@ -12,6 +12,7 @@ from batchyard.domain.step import NOTHING_SEEN, Next, Step
 from batchyard.domain.stopping import why_stopped
 from batchyard.lines.shard_lines import ShardLines, new_shard
 from batchyard.observability import logger
+from batchyard.providers.account import Account
 from batchyard.services import Services
 
 TOLD_AFTER = 60  # seconds of waiting before the batch tells of it
@@ -27,6 +28,11 @@ class Turn:
         self.shard = shard
         #: Whether an answer of the provider was saved: then the files that are not needed can be deleted.
         self.provider_answered = False
+
+    @property
+    def account(self) -> Account:
+        """Return the provider of the shard."""
+        return self.services.account(self.shard.provider)
 
     @property
     def attempt(self) -> Attempt:
@@ -92,7 +98,7 @@ class Turn:
         """Return what tokens of the attempt cost, those of flex processing apart; no price is looked up for none."""
         if usage == Usage():
             return Cost()
-        prices, target = self.services.settings.prices, (self.shard.model, self.shard.endpoint)
+        prices, target = self.account.prices, (self.shard.model, self.shard.endpoint)
         by_flex, flex = self.attempt.flex_usage, prices.by_flex(*target)
         if by_flex is None or flex is None:
             return prices.cost(usage, *target, batch=not self.attempt.direct)

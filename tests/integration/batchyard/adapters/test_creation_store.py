@@ -38,7 +38,7 @@ def seen(store: CreationStore) -> tuple[Creations, int | None, list[str]]:
 
 
 def test_every_move_has_the_same_answer_and_leaves_the_same(world: World) -> None:
-    real, fake = world.services.creation_store, MemoryCreationStore()
+    real, fake = world.services.account().creations, MemoryCreationStore()
     for at, move in enumerate(MOVES):
         assert move(real) == move(fake), f"move {at}"
         assert seen(real) == seen(fake), f"after move {at}"

@@ -26,7 +26,7 @@ def reservation(attempt: str) -> Reservation:
 
 def test_a_list_whose_last_page_is_full_ends_there(world: World) -> None:
     """DynamoDB names a key to go on behind, though nothing follows; moto knows that nothing follows."""
-    store = world.services.token_ledger_store
+    store = world.services.account().token_ledgers
     for at in range(2 * QUEUE_PAGE):
         store.wait(NAME, reservation(f"b/{at:02}/1"), TTL)
     found = [each.attempt for each in store.ahead(NAME, reservation("c"))]
@@ -52,7 +52,7 @@ def test_a_transaction_that_is_sent_again_after_its_answer_was_lost_counts_once(
 
     hook: Any = again  # its answer counts, though the stubs say that it has none
     boto3.DEFAULT_SESSION.events.register_first("needs-retry.dynamodb.TransactWriteItems", hook)
-    store = world.services.token_ledger_store
+    store = world.services.account().token_ledgers
     store.take(NAME, reservation("b/0/1"), Terms(), TTL)
     assert sent == [1, 2]
     assert store.read(NAME) == Ledger(enqueued=7, reservations=1, unconfirmed=1, version=1)
@@ -62,7 +62,7 @@ def test_workers_side_by_side_lose_no_reservation_and_take_no_more_than_there_is
     world: World, concurrent_table: None
 ) -> None:
     del concurrent_table
-    store = world.services.token_ledger_store
+    store = world.services.account().token_ledgers
     terms = Terms(most_enqueued=7 * WORKERS * EACH // 2 - 1)
 
     def work(worker: int) -> int:

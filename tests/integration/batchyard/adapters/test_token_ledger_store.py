@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from batchyard.adapters.token_ledger_store import TokenLedgerStore
     from tests.fakes.world import World
 
-NAME, TTL = "api.example.com#m", 1_800_000_000
+NAME, TTL = "127.0.0.1#m", 1_800_000_000
 A, B, C = (Reservation(attempt=f"b/{at}/1", since=100 + at, wanted=40, seen_at=500) for at in range(3))
 D = Reservation(attempt="b/3/1", since=90, tenant="a-tenant", place=1, wanted=40, seen_at=500)  # it stands last
 
@@ -80,7 +80,7 @@ def seen(book: TokenLedgerStore) -> Any:
 
 
 def test_every_move_has_the_same_answer_and_leaves_the_same(world: World) -> None:
-    real, fake = world.services.token_ledger_store, MemoryTokenLedgerStore()
+    real, fake = world.services.account().token_ledgers, MemoryTokenLedgerStore()
     for at, move in enumerate(TRANSITIONS):
         assert move(real) == move(fake), f"move {at}"
         assert seen(real) == seen(fake), f"after move {at}"
@@ -88,8 +88,8 @@ def test_every_move_has_the_same_answer_and_leaves_the_same(world: World) -> Non
 
 def test_the_attempt_that_waits_longest_is_first_whoever_came_first(world: World) -> None:
     for reservation in (C, A, B):
-        world.services.token_ledger_store.wait(NAME, reservation, TTL)
-    assert [reservation.attempt for reservation in world.services.token_ledger_store.ahead(NAME, C)] == [
+        world.services.account().token_ledgers.wait(NAME, reservation, TTL)
+    assert [reservation.attempt for reservation in world.services.account().token_ledgers.ahead(NAME, C)] == [
         A.attempt,
         B.attempt,
     ]
@@ -99,7 +99,7 @@ def test_a_look_at_a_queue_of_ten_thousand_costs_a_few_read_units(world: World) 
     read = list[int]()
     assert boto3.DEFAULT_SESSION is not None
     boto3.DEFAULT_SESSION.events.register("after-call.dynamodb.Query", lambda parsed, **_: read.append(units(parsed)))
-    store = world.services.token_ledger_store
+    store = world.services.account().token_ledgers
     queue = (Reservation(attempt=f"b/{at}/1", since=at, wanted=40, seen_at=500, waiting=True) for at in range(10_000))
     with boto3.resource("dynamodb").Table(TABLE).batch_writer() as writer:
         for each in queue:
@@ -119,6 +119,6 @@ def units(answer: Any) -> int:
 
 @pytest.mark.parametrize("model", ["m", "gpt-4o", "ft:gpt-4o:a/b#c", "m" * 256, "模型"])
 def test_ledgers_of_any_model_are_told_apart(world: World, model: str) -> None:
-    world.services.token_ledger_store.change(f"p#{model}", limit=5)
-    assert list(world.services.token_ledger_store.names()) == [f"p#{model}"]
-    assert world.services.token_ledger_store.read(f"p#{model}").limit == 5
+    world.services.account().token_ledgers.change(f"127.0.0.1#{model}", limit=5)
+    assert list(world.services.account().token_ledgers.names()) == [f"127.0.0.1#{model}"]
+    assert world.services.account().token_ledgers.read(f"127.0.0.1#{model}").limit == 5

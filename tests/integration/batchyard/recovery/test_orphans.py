@@ -70,13 +70,13 @@ def at_emulator(world: World, emulator: Emulator, dies_at: str = "") -> str:
     retry = RetryPolicy(floor=0.001, ceiling=0.002, max_retries=2)
     stack = f"stack-{time.time_ns()}"  # what another test left is another stack's
     world.services.settings = replace(world.services.settings, stack=stack)
-    world.services.provider = Deadly(dies_at, emulator.api_key, emulator.url, retry=retry)
+    world.services.account().client = Deadly(dies_at, emulator.api_key, emulator.url, retry=retry)
     batch_id = world.drop(TWENTY, f"inbox/default/{dies_at}{time.time_ns()}.jsonl")
     plan(world.services, batch_id)
     if dies_at:
         with pytest.raises(Killed):
             submit(world.services, Step(batch_id, 0))
-    world.services.provider = BatchClient(emulator.api_key, emulator.url, retry=retry)
+    world.services.account().client = BatchClient(emulator.api_key, emulator.url, retry=retry)
     return batch_id
 
 

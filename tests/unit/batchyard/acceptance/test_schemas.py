@@ -8,10 +8,11 @@ from batchyard.acceptance import schemas
 SCHEMA = b'{"type":"object","properties":{"a":{"$ref":"#/$defs/a"}},"$defs":{"a":{"type":"string"}}}'
 
 
-def test_the_schema_of_a_request_is_found_in_both_shapes() -> None:
+def test_the_schema_of_a_request_is_found_in_each_shape() -> None:
     chat = b'{"body":{"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":%s}}}}' % SCHEMA
     response = b'{"body":{"text":{"format":{"type":"json_schema","name":"n","schema":%s}}}}' % SCHEMA
-    assert schemas.schema_of(chat) == schemas.schema_of(response) == SCHEMA
+    message = b'{"body":{"output_config":{"effort":"low","format":{"type":"json_schema","schema":%s}}}}' % SCHEMA
+    assert schemas.schema_of(chat) == schemas.schema_of(response) == schemas.schema_of(message) == SCHEMA
 
 
 @pytest.mark.parametrize(

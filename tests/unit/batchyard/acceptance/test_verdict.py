@@ -9,8 +9,8 @@ import pytest
 from batchyard.acceptance import rules, verdict
 from batchyard.domain import outcomes
 
-CHAT, COMPLETIONS, RESPONSES, EMBEDDINGS = (
-    f"/v1/{name}" for name in ("chat/completions", "completions", "responses", "embeddings")
+CHAT, COMPLETIONS, RESPONSES, EMBEDDINGS, MESSAGES = (
+    f"/v1/{name}" for name in ("chat/completions", "completions", "responses", "embeddings", "messages")
 )
 ALL: dict[str, Any] = {"finish_reason": ["stop", "tool_calls"], "json": True, "not_empty": True}
 
@@ -30,6 +30,11 @@ def response(text: str | None, status: str = "completed", reason: str | None = N
     return {"status": status, "incomplete_details": details, "output": [{"type": "reasoning"}, *said, *items]}
 
 
+def message(reason: str | None, *blocks: object) -> dict[str, Any]:
+    content = [{"type": "text", "text": block} if isinstance(block, str) else block for block in blocks]
+    return {"type": "message", "role": "assistant", "content": content, "stop_reason": reason}
+
+
 def embeddings(*vectors: object) -> dict[str, Any]:
     return {"data": [{"index": at, "embedding": vector} for at, vector in enumerate(vectors)]}
 
@@ -39,6 +44,8 @@ def packed(*numbers: float) -> str:
 
 
 CALL = {"type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
+TOOL_USE = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"a": 1}}
+THOUGHT = {"type": "thinking", "thinking": "no JSON", "signature": "s"}
 NO_JSON = "the text is not valid JSON: "
 TWO = {"choices": [*chat("1")["choices"], *chat("2", "length")["choices"]]}
 CUT_CALL = {"type": "function", "function": {"name": "f", "arguments": '{"a": '}}
@@ -53,6 +60,8 @@ CUT_CALL = {"type": "function", "function": {"name": "f", "arguments": '{"a": '}
         (RESPONSES, response("{}")),
         (RESPONSES, response(None, "completed", None, {"type": "function_call", "arguments": "{}"})),
         (RESPONSES, response(None, "completed", None, {"type": "image_generation_call", "result": "x"})),
+        (MESSAGES, message("end_turn", '{"a":', " 1}")), (MESSAGES, message("stop_sequence", THOUGHT, "[1]")),
+        (MESSAGES, message("tool_use", TOOL_USE)), (MESSAGES, message("tool_use", "{}", TOOL_USE)),
         (EMBEDDINGS, embeddings([0.1, 1])), (EMBEDDINGS, embeddings([0.1], [-2e-3])), (EMBEDDINGS, embeddings(packed(1, 2))),
         ("/v1/moderations", {"results": [{}]}),
     ],
@@ -72,6 +81,18 @@ def test_a_good_answer_is_accepted(endpoint: str, body: dict[str, Any]) -> None:
         (RESPONSES, "finish_reason", response("x", "incomplete", "max_output_tokens"), "finish_reason is length"),
         (RESPONSES, "finish_reason", response("x", "incomplete", "content_filter"), "finish_reason is content_filter"),
         (RESPONSES, "finish_reason", response("x", "failed"), "finish_reason is failed"),
+        (MESSAGES, "finish_reason", message("max_tokens", "{}"), "finish_reason is max_tokens"),
+        (MESSAGES, "finish_reason", message("refusal", "{}"), "finish_reason is refusal"),
+        (MESSAGES, "finish_reason", message("pause_turn", "{}"), "finish_reason is pause_turn"),
+        (MESSAGES, "finish_reason", message(None, "{}"), "finish_reason is missing"),
+        (MESSAGES, "not_empty", message("end_turn"), "the answer is empty"),
+        (MESSAGES, "not_empty", message("end_turn", " \n"), "the answer is empty"),
+        (MESSAGES, "not_empty", message("end_turn", THOUGHT), "the answer is empty"),
+        (MESSAGES, "not_empty", {}, "the answer is empty"),
+        (MESSAGES, "not_empty", message("refusal", "I cannot."), "the model refused: I cannot."),
+        (MESSAGES, "not_empty", message("refusal"), "the model refused: stop_reason is refusal"),
+        (MESSAGES, "json", message("end_turn", "x"), NO_JSON),
+        (MESSAGES, "json", message("end_turn"), "the answer has no text, so no JSON"),
         (CHAT, "not_empty", chat(""), "the answer is empty"), (CHAT, "not_empty", chat(None), "the answer is empty"),
         (CHAT, "not_empty", chat(" \n"), "the answer is empty"), (CHAT, "not_empty", {"choices": []}, "the answer is empty"),
         (CHAT, "not_empty", {}, "the answer is empty"), (CHAT, "not_empty", None, "the answer is empty"),

@@ -262,6 +262,23 @@ def test_the_code_of_an_error_is_no_value_that_nests(depth: int, code: str, othe
         pytest.param({"prompt_tokens": 3, "completion_tokens": 2}, Usage(3, 0, 2, 0, 5), id="without a total"),
         pytest.param({"prompt_tokens": 3, "completion_tokens": None, "prompt_tokens_details": {"cached_tokens": None},
                       "completion_tokens_details": None}, Usage(3, 0, 0, 0, 3), id="nulls"),
+        pytest.param(
+            {"input_tokens": 3, "cache_creation_input_tokens": 10, "cache_read_input_tokens": 100, "output_tokens": 2,
+             "service_tier": "batch"}, Usage(113, 100, 2, 0, 115), id="messages",
+        ),
+        pytest.param(
+            {"input_tokens": 3, "cache_creation_input_tokens": 10, "cache_read_input_tokens": None, "output_tokens": 2},
+            Usage(13, 0, 2, 0, 15), id="messages that only wrote to the cache",
+        ),
+        pytest.param(
+            {"input_tokens": 3, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 2},
+            Usage(3, 0, 2, 0, 5), id="messages without a cache",
+        ),
+        pytest.param(
+            {"prompt_tokens": 113, "completion_tokens": 2, "total_tokens": 115, "cache_creation_input_tokens": 10,
+             "cache_read_input_tokens": 100, "prompt_tokens_details": {"cached_tokens": 100}},
+            Usage(113, 100, 2, 0, 115), id="a gateway that has the cache's tokens among the prompt's, and shows them again",
+        ),
         pytest.param(None, Usage(), id="none"),
         pytest.param({"prompt_tokens": "many"}, Usage(), id="no numbers"),
         pytest.param([], Usage(), id="no object"),

@@ -92,7 +92,7 @@ def test_a_missing_parameter_is_named(name: str, how: str) -> None:
 @pytest.mark.parametrize(
     ("members", "named", "seems"),
     [
-        ({"custom_id": "a", "params": {}}, "'method', 'url', 'body' are", "Anthropic's Message Batches"),
+        ({"custom_id": "a", "params": {}}, "'method', 'url', 'body' are", "Anthropic's message batches"),
         ({"custom_id": "a", "response": {}, "error": None}, "'method', 'url', 'body' are", "a result of a batch"),
         ({"model": "m", "messages": []}, "'custom_id', 'method', 'url', 'body' are", "the body of a request alone"),
         ({"custom_id": "a", "url": "/v1/responses"}, "'method', 'body' are", ""),

@@ -223,7 +223,7 @@ def test_a_mark_that_the_provider_does_not_list_any_more_has_the_walk_begin_anew
     services = MemoryServices()
     everything = services.provider.iter_files
     services.provider.iter_files = lambda **asked: iter([]) if asked["after"] else everything(**asked)  # type: ignore[method-assign]
-    services.sweep_store.keep_bookmark("provider files", {"after": "file-99", "since": 0})
+    services.sweep_store.keep_bookmark(f"provider files of {services.account().name}", {"after": "file-99", "since": 0})
     upload(services, object_keys.provider_filename("batch_00", 0, 1, "stack-1"))
     assert sweep(services) == {}
     assert sweep(services) == {"ProviderFilesDeleted": 1}

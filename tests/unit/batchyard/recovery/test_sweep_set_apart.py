@@ -84,11 +84,11 @@ class PoisonedLedgers(MemoryTokenLedgerStore):
 
 def test_a_ledger_that_cannot_be_read_keeps_no_other_from_being_corrected() -> None:
     services = MemoryServices()
-    services.token_ledger_store = PoisonedLedgers()
+    services.account().token_ledgers = PoisonedLedgers()
     for name in "ab":
-        services.token_ledger_store.change(name, enqueued=7, reservations=1)
+        services.account().token_ledgers.change(name, enqueued=7, reservations=1)
     assert sweep(services) == {"SetApart": 1, "LedgersCorrected": 1}
-    assert services.token_ledger_store.read("b").enqueued == 0
+    assert services.account().token_ledgers.read("b").enqueued == 0
 
 
 def test_a_provider_batch_of_such_a_batch_keeps_no_other_from_being_cancelled() -> None:

@@ -19,11 +19,11 @@ FIRST = Step(BATCH_ID, 0)
 def taken(services: MemoryServices, slots: int) -> None:
     """Have other workers hold so many slots, from now on."""
     for other in range(slots):
-        assert services.creation_store.take_slot(slot(f"other-{other}", services.now()), slots)
+        assert services.account().creations.take_slot(slot(f"other-{other}", services.now()), slots)
 
 
 def held(services: MemoryServices) -> list[str]:
-    return services.creation_store.slots()
+    return services.account().creations.slots()
 
 
 def test_without_a_free_slot_nothing_is_uploaded_and_the_shard_looks_again_soon() -> None:
@@ -74,7 +74,7 @@ def test_a_tenth_of_the_slots_is_for_shards_that_have_waited_long() -> None:
     taken(services, 9)
     assert submit(services, FIRST).next == Next.SUBMIT
     assert len(held(services)) == 9
-    services.creation_store.drop_slots(held(services))
+    services.account().creations.drop_slots(held(services))
     services.wait(LONG)
     taken(services, 9)
     assert submit(services, FIRST).next == Next.POLL

@@ -94,9 +94,9 @@ def test_usage_is_counted_and_no_tokens_stay_claimed() -> None:
     used = services.batch_store.batch(BATCH_ID).usage
     assert used is not None
     assert (used.input_tokens, used.output_tokens, used.total_tokens) == (15, 6, 21)
-    (name,) = services.token_ledger_store.names()
-    assert services.token_ledger_store.read(name).enqueued == 0
-    assert not list(services.token_ledger_store.reservations(name))
+    (name,) = services.account().token_ledgers.names()
+    assert services.account().token_ledgers.read(name).enqueued == 0
+    assert not list(services.account().token_ledgers.reservations(name))
 
 
 def test_before_lines_are_sent_it_is_recorded_that_they_are() -> None:

@@ -85,9 +85,9 @@ def test_lines_too_large_for_the_provider_s_queue_are_set_aside_and_hold_no_room
         step = submit(services, step)
     shard = services.batch_store.kept[BATCH_ID, 0]
     assert (step.next, shard.failed, shard.codes) == ("done", 3, {"token_limit_exceeded": 3})
-    (name,) = services.token_ledger_store.names()
-    assert list(services.token_ledger_store.reservations(name)) == []
-    assert services.token_ledger_store.read(name).enqueued == 0
+    (name,) = services.account().token_ledgers.names()
+    assert list(services.account().token_ledgers.reservations(name)) == []
+    assert services.account().token_ledgers.read(name).enqueued == 0
 
 
 def test_a_file_the_provider_cannot_see_is_uploaded_again() -> None:

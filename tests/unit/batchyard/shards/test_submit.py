@@ -145,7 +145,9 @@ def test_a_cancelled_batch_ends_though_nobody_can_tell_what_became_of_a_lost_cre
     while (step := submit(services, FIRST)).next == "submit":
         services.wait(step.wait_seconds)
     assert services.now() - started < 2 * 3_600
-    assert [services.token_ledger_store.read(name).enqueued for name in services.token_ledger_store.names()] == [0]
+    assert [
+        services.account().token_ledgers.read(name).enqueued for name in services.account().token_ledgers.names()
+    ] == [0]
 
 
 def test_a_batch_cancelled_during_the_upload_is_not_created_at_the_provider() -> None:

@@ -20,12 +20,12 @@ FIRST, OTHER, ROOM = Step(BATCH_ID, 0), "another-tenant", 100
 
 
 def name_of(services: MemoryServices) -> str:
-    return token_room.name_of(services, "m")
+    return services.account().token_ledgers.name_of("m")
 
 
 def busy(services: MemoryServices, waiting: int) -> None:
     """Have another tenant fill the room, and have so many of its attempts wait, all before ours came."""
-    store, name, now = services.token_ledger_store, name_of(services), services.now()
+    store, name, now = services.account().token_ledgers, name_of(services), services.now()
     full = Reservation(attempt="batch_other/0/1", since=now - 60, tenant=OTHER, wanted=ROOM, seen_at=now)
     assert store.take(name, full, Terms(), 0)
     for at in range(1, waiting + 1):
@@ -36,14 +36,14 @@ def busy(services: MemoryServices, waiting: int) -> None:
 
 def one_leaves(services: MemoryServices) -> None:
     """Release what the other tenant holds."""
-    store, name = services.token_ledger_store, name_of(services)
+    store, name = services.account().token_ledgers, name_of(services)
     held = next(each for each in store.reservations(name) if each.tokens and each.tenant == OTHER)
     assert store.release(name, held, 0, ended=True)
 
 
 def queue(services: MemoryServices) -> list[str]:
     last = Reservation(attempt="~", since=2**40, place=2**40)
-    return [each.tenant for each in services.token_ledger_store.ahead(name_of(services), last)]
+    return [each.tenant for each in services.account().token_ledgers.ahead(name_of(services), last)]
 
 
 def test_a_tenant_whose_work_comes_last_is_next_but_one_however_much_another_has_waiting() -> None:
@@ -56,7 +56,7 @@ def test_a_tenant_whose_work_comes_last_is_next_but_one_however_much_another_has
 def test_it_enters_when_the_one_before_it_has_entered() -> None:
     services = planned(max_enqueued_tokens=str(ROOM))
     busy(services, 3)
-    store, name = services.token_ledger_store, name_of(services)
+    store, name = services.account().token_ledgers, name_of(services)
     assert submit(services, FIRST).next == Next.SUBMIT
     one_leaves(services)
     assert submit(services, FIRST).next == Next.SUBMIT, "the other stands before"
@@ -68,14 +68,14 @@ def test_it_enters_when_the_one_before_it_has_entered() -> None:
 
 def test_the_places_of_one_tenant_keep_the_order_of_its_attempts() -> None:
     services = planned()
-    store, name = services.token_ledger_store, name_of(services)
+    store, name = services.account().token_ledgers, name_of(services)
     assert [store.take_place(name, "a", 0, tokens) for tokens in (30, 50, 20)] == [0, 30, 80]
     assert store.take_place(name, "b", 40, 10) == 40, "who comes later begins where all are"
 
 
 def test_an_attempt_that_the_provider_never_takes_in_holds_nobody_up_for_long() -> None:
     services = planned(first_enqueued_tokens=1)
-    store, name = services.token_ledger_store, name_of(services)
+    store, name = services.account().token_ledgers, name_of(services)
     assert submit(services, FIRST).next == Next.POLL
     (made,) = services.provider.batches.values()
     services.provider.batches[made.id] = msgspec.structs.replace(made, status="validating")
@@ -96,7 +96,7 @@ def test_an_attempt_that_the_provider_never_takes_in_holds_nobody_up_for_long() 
 
 def test_attempts_that_are_never_taken_in_let_no_more_out_than_at_the_beginning() -> None:
     services = planned(max_enqueued_tokens="0", first_enqueued_tokens=1, max_requests_per_shard=1)
-    store, name = services.token_ledger_store, name_of(services)
+    store, name = services.account().token_ledgers, name_of(services)
     for at in range(12):  # others of ours that the provider does not begin with
         late = Reservation(attempt=f"b/{at}/1", since=0, tokens=10)
         store.take(name, msgspec.structs.replace(late, tokens=0, wanted=10), Terms(), 0)
@@ -137,7 +137,7 @@ def test_while_no_limit_is_known_the_first_answer_is_asked_for_soon(limit: str, 
 
 def test_while_no_limit_is_known_room_is_looked_for_soon_at_first_and_then_as_usual() -> None:
     services = planned(max_enqueued_tokens="0", retry_floor_seconds=30)
-    services.token_ledger_store.change(name_of(services), enqueued=10**9, unconfirmed=MOST_UNCONFIRMED)
+    services.account().token_ledgers.change(name_of(services), enqueued=10**9, unconfirmed=MOST_UNCONFIRMED)
     assert submit(services, FIRST).wait_seconds <= UNKNOWN_FLOOR
     services.wait(UNKNOWN_FOR)
     assert submit(services, FIRST).wait_seconds > UNKNOWN_FLOOR
@@ -146,9 +146,9 @@ def test_while_no_limit_is_known_room_is_looked_for_soon_at_first_and_then_as_us
 @pytest.mark.parametrize("setting", ["max_creates_per_hour", "max_concurrent_submits"])
 def test_a_wait_for_the_hour_or_a_slot_is_told_too(setting: str) -> None:
     services = planned(**{setting: 1})
-    services.creation_store.take_slot(f"{services.now() + 900:010}#other", 1)
+    services.account().creations.take_slot(f"{services.now() + 900:010}#other", 1)
     full = Creations(counts={str(services.now() // INTERVAL): {OTHER: 1}})
-    assert services.creation_store.save_creations(Creations(), full)
+    assert services.account().creations.save_creations(Creations(), full)
     for wait in (0, TOLD_AFTER):
         services.wait(wait)
         assert submit(services, FIRST).next == Next.SUBMIT
@@ -231,10 +231,10 @@ def test_who_waits_for_something_else_holds_no_room(what: str) -> None:
     services = planned(max_creates_per_hour=1, max_concurrent_submits=1)
     if what == "the hour":
         full = Creations(counts={str(services.now() // INTERVAL): {OTHER: 1}})
-        assert services.creation_store.save_creations(Creations(), full)
+        assert services.account().creations.save_creations(Creations(), full)
     else:
-        services.creation_store.take_slot(f"{services.now() + 10**6:010}#other", 1)
-    store, name = services.token_ledger_store, name_of(services)
+        services.account().creations.take_slot(f"{services.now() + 10**6:010}#other", 1)
+    store, name = services.account().token_ledgers, name_of(services)
     for _ in range(3):
         assert submit(services, FIRST).next == Next.SUBMIT
         services.wait(TOLD_AFTER)

@@ -50,7 +50,7 @@ def test_a_gateway_that_refuses_small_files_for_a_while_costs_no_line_and_teache
     assert min(waits) >= 20
     assert submit(services, FIRST).next == "poll"
     assert [attempt.lines for attempt in services.batch_store.kept[BATCH_ID, 0].attempts] == [3]
-    assert services.creation_store.most_bytes(services.now()) is None
+    assert services.account().creations.most_bytes(services.now()) is None
 
 
 def test_small_files_that_are_refused_again_and_again_are_cut_for_this_shard_alone() -> None:
@@ -59,12 +59,12 @@ def test_small_files_that_are_refused_again_and_again_are_cut_for_this_shard_alo
         assert submit(services, FIRST).next == "submit"
     assert submit(services, FIRST).next == "poll"
     assert [attempt.lines for attempt in services.batch_store.kept[BATCH_ID, 0].attempts] == [1]
-    assert services.creation_store.most_bytes(services.now()) is None
+    assert services.account().creations.most_bytes(services.now()) is None
 
 
 def test_a_line_larger_than_the_learned_size_is_planned_and_has_a_shard_of_its_own() -> None:
     services = dropped()
-    services.creation_store.learn_most_bytes(LINE // 2, services.now(), services.now() + REMEMBERED)
+    services.account().creations.learn_most_bytes(LINE // 2, services.now(), services.now() + REMEMBERED)
     assert plan(services, BATCH_ID).next == "run"
     assert services.batch_store.batch(BATCH_ID).shards == 3
 
@@ -85,8 +85,8 @@ def test_half_is_sent_at_once_and_the_rest_afterwards(call: str) -> None:
     assert (shard.completed, shard.failed, [attempt.lines for attempt in shard.attempts]) == (3, 0, [1, 1, 1])
     assert shard.too_large_bytes == len(INPUT)
     assert services.batch_store.batch(BATCH_ID).paused is None
-    (name,) = services.token_ledger_store.names() or (None,)
-    assert services.token_ledger_store.read(name or "").enqueued == 0
+    (name,) = services.account().token_ledgers.names() or (None,)
+    assert services.account().token_ledgers.read(name or "").enqueued == 0
 
 
 def test_a_provider_batch_that_fails_for_the_size_of_its_file_is_cut() -> None:
@@ -118,8 +118,10 @@ def test_a_provider_batch_that_fails_for_the_number_of_its_lines_is_cut_until_it
     assert following == "done"
     shard = services.batch_store.kept[BATCH_ID, 0]
     assert (shard.completed, shard.failed, [attempt.lines for attempt in shard.attempts]) == (3, 0, [3, 1, 1, 1])
-    assert services.creation_store.most_bytes(services.now()) is None  # it is not the bytes that were too many
-    assert [services.token_ledger_store.read(each).enqueued for each in services.token_ledger_store.names()] == [0]
+    assert services.account().creations.most_bytes(services.now()) is None  # it is not the bytes that were too many
+    assert [
+        services.account().token_ledgers.read(each).enqueued for each in services.account().token_ledgers.names()
+    ] == [0]
 
 
 def test_a_create_that_is_refused_for_the_number_of_lines_is_cut_at_once() -> None:
@@ -168,17 +170,17 @@ def test_what_cannot_be_cut_is_an_error_that_names_the_setting(times: int) -> No
 def test_the_size_is_remembered_for_the_provider_and_for_the_next_plan() -> None:
     services = refused(1)
     submit(services, FIRST)
-    store = services.creation_store
+    store = services.account().creations
     assert store.most_bytes(services.now()) == len(INPUT) // 2
     assert store.most_bytes(services.now() + REMEMBERED) is None
     other = planned()
-    other.creation_store.learn_most_bytes(2 * LINE, other.now(), other.now() + REMEMBERED)
+    other.account().creations.learn_most_bytes(2 * LINE, other.now(), other.now() + REMEMBERED)
     assert submit(other, FIRST).next == "poll"
     assert other.batch_store.kept[BATCH_ID, 0].attempts[0].lines == 2
 
 
 def test_a_larger_size_does_not_replace_a_smaller_one_before_its_time() -> None:
-    store, now = planned().creation_store, 1_000
+    store, now = planned().account().creations, 1_000
     for size, kept in ((500, 500), (700, 500), (300, 300)):
         store.learn_most_bytes(size, now, now + 10)
         assert store.most_bytes(now) == kept
@@ -188,5 +190,5 @@ def test_a_larger_size_does_not_replace_a_smaller_one_before_its_time() -> None:
 
 def test_a_plan_keeps_to_the_size_that_the_provider_takes() -> None:
     services = dropped()
-    services.creation_store.learn_most_bytes(LINE, services.now(), services.now() + REMEMBERED)
+    services.account().creations.learn_most_bytes(LINE, services.now(), services.now() + REMEMBERED)
     assert plan(services, BATCH_ID).last_shard == 2

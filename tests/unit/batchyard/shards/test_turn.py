@@ -11,7 +11,6 @@ from batchyard.domain.shard import KEPT_ATTEMPTS, Shard, is_full, with_new_attem
 from batchyard.domain.step import MOST_TURNS, Step
 from batchyard.domain.token_ledger import Reservation, Terms
 from batchyard.services import Services
-from batchyard.shards import token_room
 from batchyard.shards.collect import collect
 from batchyard.shards.poll import poll
 from batchyard.shards.submit import submit
@@ -58,17 +57,19 @@ def test_a_fresh_execution_finds_the_provider_batch_that_the_last_one_made() -> 
 
 def test_a_shard_that_waits_for_room_keeps_its_place_from_one_execution_to_the_next() -> None:
     services = planned(max_enqueued_tokens="1000")
-    ledger = token_room.name_of(services, "m")
-    services.token_ledger_store.take(
+    ledger = services.account().token_ledgers.name_of("m")
+    services.account().token_ledgers.take(
         ledger, Reservation(attempt="batch_other/0/1", since=NOW, wanted=1_000, seen_at=NOW), Terms(), 0
     )
     assert submit(services, FIRST).next == "submit"
-    places = {each.attempt: each.since for each in services.token_ledger_store.reservations(ledger) if each.waiting}
+    places = {
+        each.attempt: each.since for each in services.account().token_ledgers.reservations(ledger) if each.waiting
+    }
     assert submit(services, LAST_TURN).next == "continue"
     services.wait(60)
     assert submit(services, FIRST).next == "submit"
     assert {
-        each.attempt: each.since for each in services.token_ledger_store.reservations(ledger) if each.waiting
+        each.attempt: each.since for each in services.account().token_ledgers.reservations(ledger) if each.waiting
     } == places
     assert places == {f"{BATCH_ID}/0/1": NOW}
 

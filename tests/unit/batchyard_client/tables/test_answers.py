@@ -9,6 +9,7 @@ from batchyard_client.tables import Reader, Recipe
 from tests.unit.batchyard_client.tables.made import ASK, chat, expired, line, refused
 
 EMBED = Recipe(model="e", embed="text")
+MESSAGES = Recipe(model="m", prompt="{text}", endpoint="/v1/messages")
 RESPONSES = Recipe(model="m", prompt="{text}", endpoint="/v1/responses")
 SCHEMA = {
     "type": "object",
@@ -82,6 +83,23 @@ def test_a_response() -> None:
     assert body(RESPONSES, cut)[1] == "max_output_tokens"
     refusing = {"output": [{"type": "message", "content": [{"type": "refusal", "refusal": "No"}]}]}
     assert body(RESPONSES, refusing)[2] == "refusal: No"
+
+
+def test_a_message() -> None:
+    blocks = [{"type": "thinking", "thinking": "?"}, {"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+    usage = {"input_tokens": 1, "cache_creation_input_tokens": 2, "cache_read_input_tokens": 4, "output_tokens": 8}
+    content = {"type": "message", "model": "claude", "content": blocks, "stop_reason": "end_turn", "usage": usage}
+    assert body(MESSAGES, content) == ("ab", "end_turn", None, 7, 8, None)
+    priced = read(MESSAGES, line(1, content), lambda _, sent, cached, got: sent * 100 + cached * 10 + got)
+    assert priced[-1] == 748
+    assert body(MESSAGES, {**content, "content": [{"type": "tool_use", "name": "f", "input": {}}]})[0] == (
+        '[{"type":"tool_use","name":"f","input":{}}]'
+    )
+    refusing = {**content, "content": [{"type": "text", "text": "No."}], "stop_reason": "refusal"}
+    assert body(MESSAGES, refusing)[1:3] == ("refusal", "refusal: No.")
+    assert body(MESSAGES, {"content": 5})[:3] == (None, None, None)
+    failed = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}, "request_id": "r"}
+    assert read(MESSAGES, line(1, failed, 529))[2] == "overloaded_error: Overloaded"
 
 
 def test_vectors() -> None:

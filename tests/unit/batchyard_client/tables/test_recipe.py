@@ -53,6 +53,18 @@ def test_a_prompt_for_responses() -> None:
     assert asked(model="m", prompt="{n}", endpoint="/v1/responses")[1] == {"model": "m", "input": "5"}
 
 
+def test_a_prompt_for_messages() -> None:
+    url, body = asked(model="m", prompt="{text}", system="S {n}", schema=SCHEMA, endpoint="/v1/messages")
+    said = [{"role": "user", "content": 'a "b"\n%d'}]
+    told = {"format": {"type": "json_schema", "schema": SCHEMA}}
+    assert (url, body) == (
+        "/v1/messages",
+        {"model": "m", "system": "S 5", "max_tokens": 4_096, "messages": said, "output_config": told},
+    )
+    plain = asked(model="m", prompt="{n}", body={"max_tokens": 7}, endpoint="/v1/messages")[1]
+    assert plain == {"model": "m", "max_tokens": 7, "messages": [{"role": "user", "content": "5"}]}
+
+
 def test_a_schema_and_an_image_for_chats() -> None:
     _, body = asked(model="m", prompt="{text}", image_column="image", schema=SCHEMA)
     told = {"name": "answer", "schema": SCHEMA, "strict": True}
@@ -128,6 +140,10 @@ def test_a_body_has_templates_in_its_texts_at_any_depth() -> None:
         ({"model": "m", "embed": "a", "system": "x"}, "system needs a prompt"),
         ({"model": "m", "body": {"x": "{a}"}, "image_column": "i"}, "image_column needs a prompt"),
         ({"model": "m", "embed": "a", "schema": SCHEMA}, "A schema needs"),
+        (
+            {"model": "m", "prompt": "{a}", "image_column": "i", "endpoint": "/v1/messages"},
+            "image_column is not made for /v1/messages",
+        ),
         ({"model": "m", "prompt": "{a}", "schema": {"type": "array"}}, "The schema must be of an object"),
     ],
 )

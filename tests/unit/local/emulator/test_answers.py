@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import pytest
+from anthropic.types import Message
 from openai.types import Completion, CreateEmbeddingResponse, ImagesResponse, ModerationCreateResponse, Video
 from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
@@ -22,6 +23,10 @@ REQUESTS: dict[str, tuple[dict[str, Any], type[BaseModel]]] = {
     "/v1/images/generations": ({"model": "m", "prompt": "Services"}, ImagesResponse),
     "/v1/images/edits": ({"model": "m", "prompt": "Services", "image": "file-1"}, ImagesResponse),
     "/v1/videos": ({"model": "m", "prompt": "A train"}, Video),
+    "/v1/messages": (
+        {"model": "claude-haiku-4-5", "max_tokens": 100, "messages": MESSAGES[1:], "system": "Be brief."},
+        Message,
+    ),
 }
 
 
@@ -92,3 +97,26 @@ def test_an_embedding_in_base64_is_the_same_vector() -> None:
     plain = ask("/v1/embeddings", body)["data"][0]["embedding"]
     encoded = ask("/v1/embeddings", {**body, "encoding_format": "base64"})["data"][0]["embedding"]
     assert array.array("f", base64.b64decode(encoded)).tolist() == pytest.approx(plain)
+
+
+def messages(**members: Any) -> dict[str, Any]:
+    return ask("/v1/messages", {**REQUESTS["/v1/messages"][0], **members})
+
+
+def test_a_message_that_is_longer_than_its_limit_is_cut_off() -> None:
+    assert messages()["stop_reason"] == "end_turn"
+    cut = messages(max_tokens=2)
+    assert (cut["stop_reason"], cut["content"][0]["text"], cut["usage"]["output_tokens"]) == (
+        "max_tokens",
+        "You aske",
+        2,
+    )
+
+
+def test_a_message_counts_the_cached_system_prompt_beside_its_input() -> None:
+    system = [{"type": "text", "text": "x" * 400, "cache_control": {"type": "ephemeral"}}]
+    seen = [messages(system=system, temperature=at / 10)["usage"] for at in range(10)]
+    whole = {each["cache_creation_input_tokens"] + each["cache_read_input_tokens"] for each in seen}
+    assert whole == {100}
+    assert {each["cache_read_input_tokens"] for each in seen} == {0, 100}
+    assert all(0 < each["input_tokens"] < 10 for each in seen)

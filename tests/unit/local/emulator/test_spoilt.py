@@ -18,6 +18,10 @@ CHAT = {
 RESPONSE = {
     "model": "m", "input": "x", "text": {"format": {"type": "json_schema", "name": "n", "schema": SCHEMA}},
 }  # fmt: skip
+MESSAGE = {
+    "model": "m", "max_tokens": 64, "messages": [{"role": "user", "content": "x"}],
+    "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}},
+}  # fmt: skip
 
 
 def judged(endpoint: str, request: dict[str, Any], says: str | None) -> str | None:
@@ -39,6 +43,18 @@ def judged(endpoint: str, request: dict[str, Any], says: str | None) -> str | No
 )  # fmt: skip
 def test_an_answer_is_spoilt_as_ordered(endpoint: str, request_: dict[str, Any], says: str | None, why: str) -> None:
     assert str(judged(endpoint, request_, says)).startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("says", "why"),
+    [
+        (None, "None"), ("cut_off", "finish_reason is max_tokens"), ("filtered", "finish_reason is refusal"),
+        ("refused", "finish_reason is refusal"), ("nothing", "the answer is empty"),
+        ("broken_schema", "the text does not fit the schema"), ("broken_json", "the text is not valid JSON"),
+    ],
+)  # fmt: skip
+def test_a_message_is_spoilt_as_ordered(says: str, why: str) -> None:
+    assert str(judged("/v1/messages", MESSAGE, says)).startswith(why)
 
 
 def test_an_empty_embedding_is_ordered_too() -> None:
