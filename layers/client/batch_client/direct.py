@@ -21,7 +21,7 @@ class Direct:
     def send(self, url: str, body: bytes, patience: float = _PATIENCE) -> HttpInfo[bytes]:
         """Send the `body` of one line to its `url`, such as `/v1/responses`, and return the answer as it came.
 
-        The base URL replaces the version. `patience` is the seconds until an answer begins. Only a request that was
+        The base URL replaces `/v1`. `patience` is the seconds until an answer begins. Only a request that was
         certainly not run goes again. A refusal has its `body`. Raises RequestOutcomeUnknown if the answer is lost,
         InvalidArgumentError if `url` names no endpoint.
         """

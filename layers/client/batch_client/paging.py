@@ -18,7 +18,7 @@ def all_items(
     *,
     paged: bool = True,
 ) -> Iterator[T]:
-    """Yield the items of all pages after the item with the id `after`; those of the one page of a list without pages.
+    """Yield the items of all pages after the item with the id `after`; of a list without pages those of its one.
 
     An empty page is the end, unless the service says that there are more items; then `last_id` leads to the next page.
     Raises ProtocolError if the service says that there are more items and does not show them.

@@ -16,8 +16,8 @@ SHOWN: Final = 200  # characters of a name
 def list_models(services: Services, tenant: str) -> dict[str, Any]:
     """List the models of the tenant's newest batches, then those that the price list names for the provider."""
     known = dict(_used(services, tenant))
-    profiles = dict.fromkeys(account.profile_name for account in services.accounts.values())
-    named = [each for profile in profiles for each in prices.names(profile)]
+    sellers = dict.fromkeys(account.sellers for account in services.accounts.values())
+    named = [each for known in sellers for each in prices.names(known)]
     listed = {name: _listed(name, seller) for name, seller in named if name not in known}
     return {"object": "list", "data": [*known.values(), *listed.values()]}
 
@@ -25,7 +25,7 @@ def list_models(services: Services, tenant: str) -> dict[str, Any]:
 def retrieve_model(services: Services, tenant: str, model: str) -> dict[str, Any]:
     """Show a model; raises ApiError 404 if neither the tenant's newest batches nor the price list know the model."""
     for account in services.accounts.values():
-        if seller := prices.seller_of(account.profile_name, model):
+        if seller := prices.seller_of(account.sellers, model):
             return _listed(model, seller)
     used = dict(_used(services, tenant))
     if model not in used:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from batch_client import Facts, Profile
     from batchyard.adapters.creation_store import CreationStore
     from batchyard.adapters.secrets_manager import Secret
     from batchyard.adapters.token_ledger_store import TokenLedgerStore
-    from batchyard.costs.prices import Prices
+    from batchyard.costs.prices import Prices, Sellers
     from batchyard.domain.provider import Provider
     from batchyard.providers.entries import Entry
     from batchyard.settings import Settings
@@ -26,12 +27,31 @@ class Account:
         self, settings: Settings, entry: Entry, secret: Callable[[], Secret], provider: Provider | None = None
     ) -> None:
         """Keep what the settings say; `secret` returns the secret with the key, `provider` takes the place of the client."""
-        self.entry, self._settings, self._secret, self._provider = entry, settings, secret, provider
+        self._entry, self._settings, self._secret, self._provider = entry, settings, secret, provider
 
     @property
     def name(self) -> str:
         """Name the provider, as its shards and ledgers do."""
-        return self.entry.name
+        return self._entry.name
+
+    @cached_property
+    def profile(self) -> Profile:
+        """What is known of the service: the profile that is set, or that of its host."""
+        from batch_client import choose_profile
+
+        return choose_profile(self._entry.profile or None, self._entry.base_url)
+
+    @property
+    def facts(self) -> Facts:
+        """What the service takes, shows and keeps."""
+        return self.profile.facts
+
+    @cached_property
+    def entry(self) -> Entry:
+        """What the settings say, with no limit above that of the service."""
+        from batchyard.providers.limits import narrowed
+
+        return narrowed(self._entry, self.facts)
 
     @property
     def secret(self) -> Secret:
@@ -42,8 +62,9 @@ class Account:
     def token_ledgers(self) -> TokenLedgerStore:
         """The provider's token ledgers."""
         from batchyard.adapters.token_ledger_store import TokenLedgerStore
+        from batchyard.providers.limits import most_in_ledger
 
-        return TokenLedgerStore(self._settings.table, self.name, self.entry.max_enqueued_tokens)
+        return TokenLedgerStore(self._settings.table, self.name, most_in_ledger(self._entry, self.facts))
 
     @cached_property
     def creations(self) -> CreationStore:
@@ -53,11 +74,12 @@ class Account:
         return CreationStore(self._settings.table, self.name)
 
     @cached_property
-    def profile_name(self) -> str:
-        """Name the profile of the provider: the one that is set, or that of its host."""
-        from batch_client import choose_profile
+    def sellers(self) -> Sellers:
+        """Who in the price list asks the prices of the service."""
+        from batchyard.costs.prices import Sellers
 
-        return choose_profile(self.entry.profile or None, self.entry.base_url).name
+        facts = self.facts
+        return Sellers(facts.sellers, facts.sellers_alike, facts.flex_sellers, str(facts.price))
 
     @property
     def prices(self) -> Prices:
@@ -66,7 +88,7 @@ class Account:
         from batchyard.domain.errors import SettingsError
 
         try:
-            return prices_of(self.profile_name, self._settings.price_list)
+            return prices_of(self.sellers, self._settings.price_list)
         except ValueError as error:
             raise SettingsError(f"PriceList is no list of prices: {error}. See docs/cost.md.") from error
 
@@ -77,8 +99,7 @@ class Account:
 
         # The state machine repeats what takes longer, and submit relies on a create that ends in time.
         retry = RetryPolicy(total=30.0)
-        profile = self.entry.profile or None
-        return self._provider or BatchClient(self.key, self.entry.base_url, profile=profile, retry=retry)
+        return self._provider or BatchClient(self.key, self._entry.base_url, profile=self.profile, retry=retry)
 
     def key(self) -> str:
         """Return the API key; raises KeyMissing, which a shard waits for as for any word of an operator."""

@@ -1,0 +1,118 @@
+"""A service that speaks OpenAI's dialect is one row: a made-up one with odd facts, and a batch that runs by them."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from batch_client import PROFILES, Facts, Profile
+from batchyard.domain.step import Next, Step
+from batchyard.planning.plan import plan
+from tests.fakes.lines import jsonl, request
+from tests.fakes.world import World, memory_world
+
+Row = Callable[..., World]
+MANY = 23
+
+
+@pytest.fixture
+def world_of(monkeypatch: pytest.MonkeyPatch) -> Row:
+    """Add a row, and make a world whose provider it is; its host chooses it."""
+
+    def make(*, settings: dict[str, str | int] | None = None, **facts: object) -> World:
+        row = Profile(name="odd", hosts=("odd.test",), facts=Facts(source="made up, 2026", **facts))  # type: ignore[arg-type]  # each fact has its own type
+        monkeypatch.setitem(PROFILES, "odd", row)
+        return memory_world(provider_base_url="https://odd.test/v1", **(settings or {}))
+
+    return make
+
+
+def drop(world: World, count: int = MANY, models: int = 1, **members: object) -> str:
+    lines = [request(f"r{at}", model=f"m{at % models}", **members) for at in range(count)]
+    return world.drop(jsonl(lines))
+
+
+def side_by_side(world: World, batch_id: str) -> Iterator[int]:
+    """Play all shards at once, each step when it is due, and yield after each how many batches the provider runs."""
+    steps = [
+        (world.clock.now, Step(batch_id, number)) for number in range(plan(world.services, batch_id).last_shard + 1)
+    ]
+    while steps:
+        due, step = min(steps, key=lambda each: each[0])
+        steps.remove((due, step))
+        world.clock.now = max(world.clock.now, due)
+        after = world.step(step)
+        if after.next != Next.DONE:
+            steps.append((world.clock.now + after.wait_seconds, after))
+        yield sum(not each.ended for each in world.provider.batches.values())
+
+
+def sizes(world: World) -> list[int]:
+    return [len(world.provider.custom_ids(each)) for each in world.provider.batches.values()]
+
+
+def answered_in_order(world: World, batch_id: str, count: int = MANY) -> bool:
+    ids = [line["custom_id"] for line in world.answered(batch_id, "output.jsonl")]
+    return ids == [f"r{at}" for at in range(count)]
+
+
+def test_a_batch_runs_within_odd_limits_and_comes_back_whole_and_in_order(world_of: Row) -> None:
+    world = world_of(most_lines=4, room="jobs", room_size=2, progress="none", lookup="none", paging="none")
+    batch_id = drop(world)
+    assert max(side_by_side(world, batch_id)) == 2
+    assert sizes(world) == [4, 4, 4, 4, 4, 3]
+    assert world.run(batch_id) == "done"
+    assert answered_in_order(world, batch_id)
+    assert sorted(world.provider.ledger()) == sorted((f"r{at}", "2xx") for at in range(MANY)), "no line is paid twice"
+
+
+def test_a_shard_has_no_more_bytes_than_the_service_takes(world_of: Row) -> None:
+    line = len(jsonl([request("r0", model="m0")]))
+    world = world_of(most_bytes=3 * line + 5)
+    assert world.run(drop(world, 7)) == "done"
+    assert sizes(world) == [3, 3, 1]
+
+
+def test_a_setting_that_is_smaller_than_the_fact_holds(world_of: Row) -> None:
+    world = world_of(settings={"max_requests_per_shard": 5}, most_lines=9)
+    assert world.run(drop(world, 7)) == "done"
+    assert sizes(world) == [5, 2]
+
+
+def test_a_limit_that_nobody_knows_leaves_the_setting(world_of: Row) -> None:
+    world = world_of(settings={"max_requests_per_shard": 5}, most_lines=0, most_bytes=0, most_inputs=0)
+    assert world.run(drop(world, 7)) == "done"
+    assert sizes(world) == [5, 2]
+
+
+def test_a_service_may_take_fewer_embeddings_than_other_requests(world_of: Row) -> None:
+    world = world_of(most_embedding_lines=2)
+    lines = [request(f"r{at}", model="e", url="/v1/embeddings", input="text") for at in range(5)]
+    assert world.run(world.drop(jsonl(lines))) == "done"
+    assert sizes(world) == [2, 2, 1]
+
+
+def test_jobs_of_all_models_share_the_room(world_of: Row) -> None:
+    world = world_of(room="jobs", room_size=1)
+    batch_id = drop(world, 6, models=3)
+    assert max(side_by_side(world, batch_id)) == 1
+    assert sizes(world) == [2, 2, 2]
+    assert list(world.services.account().token_ledgers.names()) == ["odd.test#"]
+
+
+def test_requests_fill_the_room_of_their_model_and_what_is_over_goes_in_waves(world_of: Row) -> None:
+    world = world_of(settings={"max_requests_per_shard": 10}, room="requests", room_size=10)
+    batch_id = drop(world)
+    store = world.services.account().token_ledgers
+    store.change(store.name_of("m0"), limit=6)  # as a refusal would teach
+    list(side_by_side(world, batch_id))
+    assert max(sizes(world)) <= 6
+    assert world.run(batch_id) == "done"
+    assert answered_in_order(world, batch_id)
+    assert store.read(store.name_of("m0")).enqueued == 0
+
+
+def test_where_nothing_fills_up_nothing_is_reserved(world_of: Row) -> None:
+    world = world_of(settings={"max_enqueued_tokens": "1", "max_requests_per_shard": 5}, room="nothing")
+    assert world.run(drop(world)) == "done"
+    assert sizes(world) == [5, 5, 5, 5, 3]
+    assert list(world.services.account().token_ledgers.names()) == []
