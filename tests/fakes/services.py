@@ -207,7 +207,7 @@ class MemoryAdapters(Services):
         return MemorySecret()
 
     def _account(self, entry: Entry) -> MemoryAccount:
-        return MemoryAccount(self.settings, entry, lambda: self.secret, self._provider)
+        return MemoryAccount(self.settings, entry, lambda: self.secret, self._client(entry.name))
 
 
 class MemoryServices(MemoryAdapters):

@@ -66,7 +66,9 @@ class MemoryBacking:
         self.invoked: list[Any] = []
         self.settings = made_up_settings(**{"max_enqueued_tokens": DEFAULTS["max_enqueued_tokens"], **settings})
 
-    def services(self, provider: Provider, clock: Callable[[], float], chance: Callable[[], float]) -> MemoryAdapters:
+    def services(
+        self, provider: Provider | Mapping[str, Provider], clock: Callable[[], float], chance: Callable[[], float]
+    ) -> MemoryAdapters:
         self.adapters = MemoryAdapters(self.settings, provider, clock, chance)
         self.adapters.cancel_function.invoked = self.adapters.advance_function.invoked = self.invoked
         return self.adapters

@@ -22,6 +22,7 @@ from tests.fakes.batches import BUCKET
 from tests.fakes.failures import lost
 from tests.fakes.world import AnyWorld, Clock, MemoryBacking
 from tests.faults.checker import Case, answered, wrongs
+from tests.faults.doors import doors_of, settings_of
 from tests.faults.inputs import PROMPT, written
 from tests.faults.machine import Machine
 from tests.faults.provider import FatesProvider, Trouble
@@ -37,10 +38,15 @@ A_WHILE = 3_600  # seconds, after which the sweep takes nothing for just begun
 class StruckWorld(AnyWorld[FatesProvider]):
     """A world of memory, whose state machine is played in any order, and whatever befalls it."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, providers: dict[str, list[str]] | None = None, **settings: Any) -> None:
+        """Make a world of one provider, or of several: the patterns of the models that each one gets, by its name."""
         clock = Clock()
-        backing = MemoryBacking(**settings)
+        backing = MemoryBacking(**settings, **({"providers": settings_of(providers)} if providers else {}))
         super().__init__(backing, FatesProvider(clock, may_create=self._may_create), clock, lambda: 0.0)
+        self.doors = doors_of(providers or {}, self.provider)
+        if self.doors:
+            self.services = backing.services(self.doors, clock, lambda: 0.0)
+            backing.adapters.secret.text = json.dumps(dict.fromkeys(self.doors, KEY))
         self.memory, self.strikes = backing.adapters, Strikes()
         self.services = exposed(self.memory, self.strikes)
         self.machine = Machine(self.services, self.clock, self.strikes, self.found)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Mapping
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
@@ -42,13 +43,17 @@ class Services:
     def __init__(
         self,
         settings: Settings,
-        provider: Provider | None = None,
+        provider: Provider | Mapping[str, Provider] | None = None,
         clock: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """Keep the arguments; the other parts are built from the settings."""
+        """Keep the arguments; the other parts are built from the settings.
+
+        `provider` takes the place of the client, or of several clients by their names.
+        """
         self.settings, self.clock, self.chance = settings, clock, chance
         self._provider = provider
+        self._missing: dict[str, Account] = {}  # those that shards name, and the settings do not
 
     @cached_property
     def bucket(self) -> Bucket:
@@ -198,13 +203,21 @@ class Services:
         return {entry.name: self._account(entry) for entry in entries(self.settings)}
 
     def account(self, name: str = "") -> Account:
-        """Return the provider of this name; without a name the first one."""
-        return self.accounts[name or next(iter(self.accounts))]
+        """Return the provider of this name, which the settings may name no more; without a name the first one."""
+        from batchyard.providers.entries import missing
+
+        known = self.accounts.get(name or next(iter(self.accounts))) or self._missing.get(name)
+        if known is None:
+            known = self._missing[name] = self._account(missing(name))
+        return known
 
     def _account(self, entry: Entry) -> Account:
         from batchyard.providers.account import Account
 
-        return Account(self.settings, entry, lambda: self.secret, self._provider)
+        return Account(self.settings, entry, lambda: self.secret, self._client(entry.name))
+
+    def _client(self, name: str) -> Provider | None:
+        return self._provider.get(name) if isinstance(self._provider, Mapping) else self._provider
 
     def now(self) -> int:
         """Return the time in whole Unix seconds."""

@@ -97,8 +97,9 @@ def shard_detail(batch: Batch, shard: Shard) -> str:
     runs = _runs(batch, shard)
     told = {
         "batch_id": batch.batch_id, "tenant": batch.tenant, "shard": shard.shard, "shards": batch.shards,
-        "endpoint": shard.endpoint, "model": shard.model, "lines": shard.lines, "first_line": shard.first,
-        "last_line": shard.last, "completed": shard.completed, "failed": shard.failed, "unfinished": shard.unfinished,
+        "endpoint": shard.endpoint, "model": shard.model, "provider": shard.provider, "lines": shard.lines,
+        "first_line": shard.first, "last_line": shard.last, "completed": shard.completed,
+        "failed": shard.failed, "unfinished": shard.unfinished,
         "reason": msgspec.to_builtins(shard.reason), "results": runs[-MOST_RUNS:], "results_total": len(runs),
     }  # fmt: skip
     return nesting.encode(told)

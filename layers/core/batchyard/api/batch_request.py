@@ -34,8 +34,8 @@ class BatchRequest(msgspec.Struct, frozen=True, kw_only=True):
         return {**{name: getattr(self, name) for name in names}, **self.options}
 
 
-def check(body: object, windows: Collection[str]) -> BatchRequest:
-    """Read a body if OpenAI would take it; raises ApiError 400 for any other."""
+def check(body: object, windows: Collection[str], providers: Collection[str] = ()) -> BatchRequest:
+    """Read a body if OpenAI would take it, and its options can be followed; raises ApiError 400 for any other."""
     if not isinstance(body, dict):
         raise invalid_request(BatchError("invalid_type", "The body must be a JSON object."))
     for name in MEMBERS:
@@ -46,7 +46,7 @@ def check(body: object, windows: Collection[str]) -> BatchRequest:
     wrong = _wrong_endpoint(body) or _wrong_window(body, windows) or _wrong_metadata(body) or _wrong_expiry(body)
     spelled = options.spelled(body)
     named = options.of_body(spelled)
-    wrong = wrong or options.misspelled(body) or options.twice(body) or options.wrong(named)
+    wrong = wrong or options.misspelled(body) or options.twice(body) or options.wrong(named, providers)
     if wrong is not None:
         raise invalid_request(wrong)
     given: dict[str, Any] = {name: spelled.get(name) for name in (*MEMBERS, "metadata", "output_expires_after")}

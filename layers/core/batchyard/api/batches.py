@@ -35,7 +35,7 @@ BATCH_ID: Final = r"batch_[0-9a-f]{32}"
 
 def create_batch(services: Services, tenant: str, body: object, idempotency_key: str | None = None) -> dict[str, Any]:
     """Create a batch from a file, or from an `s3://` in the data bucket; the same Idempotency-Key gives the same batch."""
-    wanted = check(body, {OPENAI_WINDOW, services.settings.completion_window})
+    wanted = check(body, {OPENAI_WINDOW, services.settings.completion_window}, services.accounts)
     return shape(create_or_take_over(services, tenant, wanted, idempotency_key))
 
 

@@ -1,6 +1,7 @@
 """Retry of an ended batch by request; `planning/retry` makes the batch."""
 
 import uuid
+from collections.abc import Collection
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -12,8 +13,12 @@ from batchyard.domain.errors import ApiError, NotFound, invalid_request
 from batchyard.planning import new_batch, options, retry
 from batchyard.services import Services
 
-TAKEN_AWAY: Final = ("body", "max_cost_usd")  # null means that the new batch has none, though the old one has
-MEMBERS: Final = ("lines", "body", "accept", "dry_run", "max_cost_usd", "metadata")
+TAKEN_AWAY: Final = (
+    "body",
+    "max_cost_usd",
+    "provider",
+)  # null means that the new batch has none, though the old one has
+MEMBERS: Final = ("lines", "body", "accept", "dry_run", "max_cost_usd", "metadata", "provider")
 
 
 def retried(services: Services, parent: Batch, body: object, idempotency_key: str | None) -> Batch:
@@ -21,7 +26,7 @@ def retried(services: Services, parent: Batch, body: object, idempotency_key: st
 
     While one retry of a batch runs, another call gets that one: two would pay for the same lines.
     """
-    asked = _checked(body)
+    asked = _checked(body, services.accounts)
     digest = new_batch.fingerprint([parent.batch_id, asked])
 
     def look() -> tuple[Batch, Batch | None]:
@@ -59,7 +64,7 @@ def _check_same(batch: Batch, digest: str) -> None:
         raise ApiError(HTTPStatus.CONFLICT, message)
 
 
-def _checked(body: object) -> dict[str, Any]:
+def _checked(body: object, providers: Collection[str]) -> dict[str, Any]:
     """Read the members of a body; raises ApiError 400. A member that is not known could change what is paid."""
     if not isinstance(body, dict):
         raise invalid_request(BatchError("invalid_type", "The body must be a JSON object."))
@@ -67,7 +72,7 @@ def _checked(body: object) -> dict[str, Any]:
     if unknown is not None:
         message = f"Unknown parameter: '{unknown[:64]}'. A retry knows {', '.join(MEMBERS)}."
         raise invalid_request(BatchError("unknown_parameter", message, unknown[:64]))
-    wrong = options.wrong(options.of_body(body)) or retry.wrong(body.get("lines"), body.get("body"))
+    wrong = options.wrong(options.of_body(body), providers) or retry.wrong(body.get("lines"), body.get("body"))
     if wrong := wrong or _wrong_metadata(body.get("metadata")):
         raise invalid_request(wrong)
     return {name: value for name, value in body.items() if value is not None or name in TAKEN_AWAY}

@@ -99,6 +99,10 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     owned_by_request: str | None = None
     on_invalid: str = REFUSE
     dry_run: bool = False
+    #: The name of the provider that all its lines go to; None where the lines decide.
+    provider: str | None = None
+    #: The names of the providers that it has shards for.
+    providers: list[str] = []
     #: US dollars, as text: the table holds whole numbers only.
     max_cost_usd: str | None = None
     #: True if its tenant had a monthly budget when the batch was made.
@@ -203,6 +207,8 @@ def _options(batch: Batch) -> dict[str, Any]:
     asked = {
         "on_invalid": batch.on_invalid if batch.on_invalid != REFUSE else None,
         "dry_run": batch.dry_run or None,
+        "provider": batch.provider,
+        "providers": batch.providers if len(batch.providers) > 1 else None,
         "max_cost_usd": float(most) if (most := amount(batch.max_cost_usd)) is not None else None,
         "accept": batch.accept or None,
         "preflight": msgspec.json.decode(batch.preflight) if batch.preflight else None,

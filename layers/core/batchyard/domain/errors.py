@@ -97,12 +97,19 @@ class KeyMissing(BatchyardError, InvalidArgumentError):  # noqa: N818 - names wh
     """No key of the provider is stored yet, so nothing was sent; the message names the command that stores one."""
 
     @classmethod
-    def of(cls, secret: str) -> Self:
-        """Tell that this secret holds no key."""
-        stored_by = (
-            f"No API key of the provider is stored yet. The operator stores one by: make provider-key SECRET={secret}."
+    def of(cls, secret: str, provider: str | None = None) -> Self:
+        """Tell that this secret holds no key of the only provider, or of this one of several."""
+        whose = f"the provider {provider}" if provider else "the provider"
+        command = f"make {'providers' if provider else 'provider-key'} SECRET={secret}"
+        return cls(
+            f"No API key of {whose} is stored yet. The operator stores one by: {command}. Then the batch goes on by itself."
         )
-        return cls(f"{stored_by} Then the batch goes on by itself.")
+
+    @classmethod
+    def of_unknown(cls, provider: str) -> Self:
+        """Tell that the settings do not name a provider any more that a shard goes to."""
+        what = f"Providers names no provider {provider} any more, which has shards of this batch."
+        return cls(f"{what} The operator puts it back. Then the batch goes on by itself; cancel the batch to end it.")
 
 
 class StoreError(BatchyardError):

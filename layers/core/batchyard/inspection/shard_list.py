@@ -68,6 +68,7 @@ def _shape(shard: Shard) -> dict[str, Any]:
         "status": "done" if shard.done else "draining" if shard.draining else _status(shard),
         "endpoint": shard.endpoint,
         "model": shard.model,
+        "provider": shard.provider,
         "lines": shard.lines,
         "first_line": shard.first_number or None,
         "last_line": shard.last_number or None,

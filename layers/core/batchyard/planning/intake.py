@@ -46,7 +46,7 @@ def _accept(services: Services, source: InputObject, metadata: dict[str, str]) -
     members, error = _metadata(metadata)
     named = options.of_metadata(metadata)
     error = _unlisted(services, tenant) or error
-    if wrong_option := options.misspelled(metadata, options.OF_UPLOADS) or options.wrong(named):
+    if wrong_option := options.misspelled(metadata, options.OF_UPLOADS) or options.wrong(named, services.accounts):
         named, error = {}, wrong_option
     try:
         window_seconds(window)

@@ -1,17 +1,18 @@
 """What a caller may ask for beside OpenAI's own members, in a body of `POST /batches` or in the user metadata of an upload."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from batchyard.acceptance import rules
 from batchyard.domain.batch import REFUSE, SKIP, BatchError
 from batchyard.domain.errors import meant
 from batchyard.domain.numbers import amount, in_digits
+from batchyard.providers import routing
 
 MOST_PAIRS, LONGEST_KEY, LONGEST_VALUE = 16, 64, 512  # of OpenAI's metadata; keys and values in characters
 
-NAMES: Final = ("on_invalid", "dry_run", "max_cost_usd", "accept")
+NAMES: Final = ("on_invalid", "dry_run", "max_cost_usd", "accept", "provider")
 WORDS: Final = {"true": True, "false": False}
 LARGEST_AMOUNT: Final = 1e12  # US dollars; what is not below it stays as it is, and is refused
 NO_AMOUNT: Final = "max_cost_usd must be an amount of US dollars above 0, in digits with a point, such as 12.50."
@@ -87,14 +88,18 @@ def of_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
     return named
 
 
-def wrong(options: Mapping[str, Any]) -> BatchError | None:
-    """Say which option cannot be followed, if any."""
+def wrong(options: Mapping[str, Any], providers: Collection[str]) -> BatchError | None:
+    """Say which option cannot be followed, if any; `providers` are the names of those that there are."""
     if options.get("on_invalid", REFUSE) not in (REFUSE, SKIP):
         return BatchError("invalid_value", f"on_invalid must be '{REFUSE}' or '{SKIP}'.", "on_invalid")
     if not isinstance(options.get("dry_run", False), bool):
         return BatchError("invalid_type", "dry_run must be true or false.", "dry_run")
     if not amount(options.get("max_cost_usd", "1")):
         return BatchError("invalid_value", NO_AMOUNT, "max_cost_usd")
+    if not isinstance(wanted := options.get("provider", ""), str):
+        return BatchError("invalid_type", "provider must be a string.", "provider")
+    if "provider" in options and wanted not in providers:
+        return routing.unknown(providers, wanted)
     return rules.wrong(options.get("accept", {}))
 
 

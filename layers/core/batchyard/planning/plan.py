@@ -23,10 +23,11 @@ from batchyard.planning.progress import PlanProgress, read_progress, write_progr
 from batchyard.planning.regroup import regroup, scattered
 from batchyard.planning.scan import InputScan
 from batchyard.planning.skipped import Skipped
-from batchyard.planning.splitting import ShardLimits
+from batchyard.planning.splitting import targets_of
 from batchyard.planning.whole_input import check_whole_input
 from batchyard.services import Services
 
+MOST_AT_ONCE: Final = 10_000  # iterations that a Distributed Map runs at once
 UNKEPT_BUDGET: Final = "the monthly budget of its tenant"
 
 
@@ -61,7 +62,12 @@ def plan(
 def _plan(services: Services, batch_id: str, seconds_left: Callable[[], float], *, resume: bool) -> Planned:
     batch = services.batch_store.batch(batch_id)
     if not batch.ended and batch.in_progress_at is None:
-        fresh = PlanProgress(asked_endpoint=batch.endpoint, on_invalid=batch.on_invalid, metered=batch.estimated)
+        fresh = PlanProgress(
+            asked_endpoint=batch.endpoint,
+            asked_provider=batch.provider,
+            on_invalid=batch.on_invalid,
+            metered=batch.estimated,
+        )
         progress = read_progress(services, batch_id) if resume else fresh
         if not _fits(progress, batch):  # the request changed between two invocations
             progress = fresh
@@ -86,15 +92,14 @@ def _next(services: Services, batch: Batch) -> BatchNext:
         return BatchNext.REFUSED
     if batch.dry_run:
         return BatchNext.ASSEMBLE
-    settings = services.settings
-    inline = fits_inline(batch.shards, settings.max_concurrent_shards, settings.retry_ceiling_seconds)
+    inline = fits_inline(batch.shards, _side_by_side(services, batch), services.settings.retry_ceiling_seconds)
     return BatchNext.RUN if inline else BatchNext.RUN_DISTRIBUTED
 
 
 def _fits(progress: PlanProgress, batch: Batch) -> bool:
     """Tell whether the progress was made for the batch as it is asked for now."""
-    scanned_for = progress.asked_endpoint, progress.on_invalid, progress.metered
-    return scanned_for == (batch.endpoint, batch.on_invalid, batch.estimated)
+    scanned_for = progress.asked_endpoint, progress.asked_provider, progress.on_invalid, progress.metered
+    return scanned_for == (batch.endpoint, batch.provider, batch.on_invalid, batch.estimated)
 
 
 def _may_run(progress: PlanProgress) -> bool:
@@ -118,14 +123,21 @@ def _estimate(services: Services, batch: Batch, progress: PlanProgress) -> dict[
 
 def _planned(services: Services, batch: Batch, following: BatchNext) -> Planned:
     where = {"bucket": services.settings.bucket, "key": plan_end.shards_key(batch.batch_id)}
-    return Planned(batch.batch_id, following, services.settings.max_concurrent_shards, max(0, batch.shards - 1), where)
+    return Planned(batch.batch_id, following, _side_by_side(services, batch), max(0, batch.shards - 1), where)
+
+
+def _side_by_side(services: Services, batch: Batch) -> int:
+    """Answer how many shards run at once: of several providers all, so that one that waits holds up no other's."""
+    most = services.settings.max_concurrent_shards
+    return max(most, min(batch.shards, MOST_AT_ONCE)) if len(batch.providers) > 1 else most
 
 
 def _scan(services: Services, batch: Batch, progress: PlanProgress, seconds_left: Callable[[], float]) -> bool:
     """Bring the progress to the end of the input; False when time ran out before and the progress is written."""
     begun, budget = _stage(progress), TimeBudget(seconds_left)
     skipped = Skipped(services.bucket, batch.batch_id, progress)
-    scan = InputScan(_shard_limits(services), batch.endpoint, progress, skipped if batch.on_invalid == SKIP else None)
+    targets = targets_of(services, batch.provider)
+    scan = InputScan(targets, batch.endpoint, progress, skipped if batch.on_invalid == SKIP else None)
     try:
         source = source_of(services, batch, progress, budget)
         scan.parent = parent_of(services, batch, progress, skipped)
@@ -168,15 +180,6 @@ def _check(budget: TimeBudget, scan: InputScan) -> None:
         if scan.changed is not None:
             scan.changed.suspend()
         raise
-
-
-def _shard_limits(services: Services) -> ShardLimits:
-    account = services.account()
-    entry, learned = account.entry, account.creations.most_bytes(services.now())
-    return ShardLimits(
-        entry.max_requests_per_shard, entry.max_bytes_per_shard, entry.max_embedding_inputs_per_shard,
-        entry.max_tokens_per_shard, learned or 0, account.name,
-    )  # fmt: skip
 
 
 def _finish(

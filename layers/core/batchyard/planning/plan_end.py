@@ -54,7 +54,7 @@ def accept(services: Services, batch: Batch, progress: PlanProgress, estimate: d
         "counts": Counts(all_lines(progress))
         if batch.dry_run
         else Counts(summary.lines, retry.taken, progress.skipped_lines),
-        "shards": summary.shards, "taken_over": retry.taken,
+        "shards": summary.shards, "taken_over": retry.taken, "providers": sorted(progress.providers),
         "endpoint": summary.endpoint, "model": summary.model, **estimate,
     }  # fmt: skip
     moved = services.batch_store.move_batch(batch.batch_id, statuses.IN_PROGRESS, services.now(), **found)

@@ -61,6 +61,8 @@ class Preflight(msgspec.Struct, frozen=True, kw_only=True):
     bad_lines_by_code: dict[str, int]
     #: Whether the batch would run as it is.
     would_run: bool
+    #: Of those that would be sent, by the name of the provider.
+    lines_by_provider: dict[str, int]
     shards: int
     bytes: int
     estimated_input_tokens: int
@@ -78,13 +80,13 @@ class Preflight(msgspec.Struct, frozen=True, kw_only=True):
 
 def sum_up_targets(services: Services, batch: Batch, progress: PlanProgress, budget: TimeBudget) -> None:
     """Sum up the lines of the shards by target, without skipped lines; raises OutOfTime between two shards."""
-    sizes = {(each.endpoint, each.model): each for each in progress.target_sizes}
+    sizes = {(each.endpoint, each.model, each.provider): each for each in progress.target_sizes}
     for number in range(progress.sized_shards, progress.shards):
         budget.check()
         shard = ShardLines.read(services.bucket, batch.batch_id, number)
         ordinals = Unfinished.read(services.bucket, shard.left_key(batch.batch_id), len(shard)).ordinals
-        size = sizes.setdefault((shard.endpoint, shard.model), TargetSize(shard.endpoint, shard.model))
-        size.provider = shard.provider
+        target = shard.endpoint, shard.model, shard.provider
+        size = sizes.setdefault(target, TargetSize(*target))
         size.lines += len(ordinals)
         size.shards += bool(ordinals)
         size.bytes += sum(shard.sizes[ordinal] for ordinal in ordinals)
@@ -105,6 +107,7 @@ def preflight(services: Services, progress: PlanProgress) -> Preflight:
         bad_lines=sum(_bad_lines(progress).values()),
         bad_lines_by_code=_bad_lines(progress),
         would_run=not progress.errors_total,
+        lines_by_provider=_by_provider(models),
         shards=sum(each.shards for each in models),
         bytes=sum(each.bytes for each in models),
         estimated_input_tokens=sum(each.estimated_input_tokens for each in models),
@@ -115,6 +118,11 @@ def preflight(services: Services, progress: PlanProgress) -> Preflight:
         note=NOTE,
         prices=f"{prices.price_list().source}, {prices.price_list().at}",
     )
+
+
+def _by_provider(models: list[ModelEstimate]) -> dict[str, int]:
+    names = sorted({each.provider for each in models})
+    return {name: sum(each.lines for each in models if each.provider == name) for name in names}
 
 
 def all_lines(progress: PlanProgress) -> int:

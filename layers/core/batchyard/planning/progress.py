@@ -21,13 +21,13 @@ class TargetSize(msgspec.Struct):
 
     endpoint: str
     model: str
+    #: The provider that they go to.
+    provider: str
     lines: int = 0
     #: Shards with a line that is not skipped.
     shards: int = 0
     #: Of the lines, as they are uploaded.
     bytes: int = 0
-    #: The provider that they go to.
-    provider: str = ""
 
 
 class TakenRun(msgspec.Struct, frozen=True, array_like=True):
@@ -88,6 +88,8 @@ class PlanProgress(msgspec.Struct, kw_only=True):
 
     #: The endpoint that the lines are checked against; None when the lines decide.
     asked_endpoint: str | None = None
+    #: The provider that the batch is for; None when the lines decide.
+    asked_provider: str | None = None
     #: What becomes of a batch with bad lines, as the scan takes it.
     on_invalid: str = REFUSE
     #: Whether the output limits of the lines are summed up, for an estimate.
@@ -110,6 +112,8 @@ class PlanProgress(msgspec.Struct, kw_only=True):
     #: The endpoint of the first good line.
     endpoint: str | None = None
     models: set[str] = set()
+    #: The names of the providers that lines go to.
+    providers: set[str] = set()
     output_limits: list[OutputLimits] = []
 
     #: The first errors, as far as the record of the batch has room for them.

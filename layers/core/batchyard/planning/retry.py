@@ -60,14 +60,14 @@ def running(services: Services, parent: Batch) -> Batch | None:
 def build(services: Services, batch_id: str, parent: Batch, asked: Mapping[str, Any], **members: Any) -> Batch:  # noqa: ANN401 - members of Batch
     """Build the record of a retry. `asked` are `lines`, `body` and options.
 
-    What is not there is as with the parent; a `body` or a bound of cost that is None is taken away. Lines that ran passed the
-    check of their endpoint, so the lines decide the endpoint here.
+    What is not there is as with the parent; a `body`, a bound of cost or a provider that is None is taken away. Lines that
+    ran passed the check of their endpoint, so the lines decide the endpoint here.
     """
     lines, body = asked.get("lines") or RETRY_ERRORS, asked.get("body")
     changed = parent.retry_body if "body" not in asked else nesting.encode(body) if body else None
-    most = {} if "max_cost_usd" in asked else {"max_cost_usd": parent.max_cost_usd}
+    kept = {name: getattr(parent, name) for name in ("max_cost_usd", "provider") if name not in asked}
     usual = {
-        **most,
+        **kept,
         "on_invalid": parent.on_invalid, "accept": parent.accept, "metadata": parent.metadata,
         "output_expires_after": parent.output_expires_after, "input_file_id": parent.input_file_id,
     }  # fmt: skip

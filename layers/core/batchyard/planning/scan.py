@@ -25,7 +25,7 @@ from batchyard.planning.duplicates import Ids
 from batchyard.planning.output_limits import Meter
 from batchyard.planning.progress import PlanProgress
 from batchyard.planning.skipped import Skipped
-from batchyard.planning.splitting import MOST_TARGETS, ShardLimits, Splitter
+from batchyard.planning.splitting import MOST_TARGETS, ShardLimits, Splitter, Targets
 
 if TYPE_CHECKING:
     from batchyard.planning.changed_lines import ChangedLines
@@ -41,7 +41,7 @@ class InputScan:
     """The pass over the input."""
 
     def __init__(
-        self, limits: ShardLimits, endpoint: str | None, progress: PlanProgress, skipped: Skipped | None = None
+        self, targets: Targets, endpoint: str | None, progress: PlanProgress, skipped: Skipped | None = None
     ) -> None:
         """Go on from `progress`, and keep it up to date but for the open shards.
 
@@ -54,9 +54,10 @@ class InputScan:
         self._meter = Meter(progress.output_limits) if progress.metered else None
         self._endpoint = endpoint
         self._latest: tuple[str, str] | None = None  # target of the last good line, if it has no inputs to count
-        self._longest = min(LONGEST_LINE, limits.bytes)
+        self._targets, self._limits = targets, ShardLimits(0, 0, 0)  # those of the last good line
+        self._longest = min(LONGEST_LINE, targets.longest_line)
         self.ids = None if progress.offset else Ids()  # another process has other hashes
-        self._splitter = Splitter(limits, progress.shards, map(ShardLines.unpacked, progress.open_shards))
+        self._splitter = Splitter(progress.shards, map(ShardLines.unpacked, progress.open_shards))
 
     def take(self, chunks: Iterable[bytes]) -> Iterator[ShardLines | None]:
         """Read the input from `progress.offset` on; yield each shard that is full, and None after each block.
@@ -97,7 +98,7 @@ class InputScan:
             return False
         custom_ids = parse_alike(block.lines, *self._latest)
         if custom_ids is None or not self._splitter.add_alike(
-            self._place(self.progress.number + 1), self._latest, custom_ids, block.sizes
+            self._place(self.progress.number + 1), self._latest, custom_ids, block.sizes, self._limits
         ):
             return False
         if self.ids is not None:
@@ -135,15 +136,18 @@ class InputScan:
         if isinstance(line, BatchError):
             self._refuse(line, text)
             return
-        if not self._splitter.takes(line):
-            self._refuse(too_many_targets(MOST_TARGETS), text)
+        limits = self._limits_of(line, size)
+        if isinstance(limits, BatchError):
+            self._refuse(limits, text)
             return
+        self._limits = limits
+        self.progress.providers.add(limits.provider)
         self.progress.endpoint = self.progress.endpoint or line.url
         self.progress.models.add(line.body.model)
         self._latest = None if line.url == EMBEDDINGS else (line.url, line.body.model)
         if self._meter is not None:
             self._meter.add(line, text)
-        closed = self._splitter.add(self._place(self.progress.number), size, line)
+        closed = self._splitter.add(self._place(self.progress.number), size, line, limits)
         if self.ids is not None:
             self.ids.add([line.custom_id])
         if self.parent is not None:
@@ -151,6 +155,15 @@ class InputScan:
         self.progress.lines += 1
         if closed is not None:
             yield closed
+
+    def _limits_of(self, line: Line, size: int) -> ShardLimits | BatchError:
+        """Return the limits at the provider that the line goes to, or say why the line goes to none."""
+        if not self._splitter.takes(line):
+            return too_many_targets(MOST_TARGETS)
+        limits = self._targets.limits(line.url, line.body.model)
+        if limits is None:
+            return self._targets.fault(line.url, line.body.model)
+        return too_long(size, limits.bytes) if size > limits.bytes else limits
 
     def _place(self, number: int) -> Place:
         offset = self.progress.offset if self.changed is None else self.changed.offset

@@ -1,15 +1,20 @@
 """Split the lines of a batch into shards that each fit one provider batch."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import msgspec
 
+from batchyard.domain.batch import BatchError
 from batchyard.domain.token_limits import estimated
 from batchyard.lines.line import Line, embedding_inputs
 from batchyard.lines.shard_lines import Place, ShardLines
+from batchyard.providers import routing
+from batchyard.providers.account import Account
+from batchyard.services import Services
 
 MOST_TARGETS: Final = 1_000  # in one batch; each has an open shard
+MOST_KNOWN: Final = 10_000  # targets that are remembered, though their lines may be bad
 MOST_OPEN: Final = 1_000_000  # lines of all open shards; beyond, the longest shard is closed before it is full
 MOST_OPEN_TEXT: Final = 100_000_000  # characters of their custom_ids; beyond, the shard with most is closed
 
@@ -36,26 +41,70 @@ class ShardLimits(msgspec.Struct, frozen=True):
         return requests <= self.requests and bytes_fit and tokens_fit
 
 
+class Targets:
+    """Which provider each target goes to, and the limits of that provider."""
+
+    def __init__(
+        self, limits: Mapping[str, ShardLimits], choose: Callable[[str, str], str | None],
+        fault: Callable[[str, str], BatchError],
+    ) -> None:  # fmt: skip
+        """Keep the limits by provider; `choose` names the provider of a url and a model, and `fault` says that none is."""
+        self._by_provider, self._choose, self.fault = limits, choose, fault
+        self._known = dict[tuple[str, str], ShardLimits | None]()
+        #: The most bytes that a line may have at any of them.
+        self.longest_line = max((each.bytes for each in limits.values()), default=0)
+
+    def limits(self, url: str, model: str) -> ShardLimits | None:
+        """Return the limits that a target has at its provider; None if no provider takes the target."""
+        target = url, model
+        if target not in self._known:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            name = self._choose(*target)
+            self._known[target] = None if name is None else self._by_provider[name]
+        return self._known[target]
+
+
+def targets_of(services: Services, wanted: str | None) -> Targets:
+    """Tell where lines go; `wanted` is the provider that the batch is for, if it names one."""
+    accounts = services.accounts.values()
+    entries = [account.entry for account in accounts]
+
+    def choose(url: str, model: str) -> str | None:
+        entry = routing.choose(entries, url, model, wanted)
+        return entry.name if entry else None
+
+    limits = {account.name: _shard_limits(account, services.now()) for account in accounts}
+    return Targets(limits, choose, lambda url, model: routing.no_provider(entries, url, model, wanted))
+
+
+def _shard_limits(account: Account, now: int) -> ShardLimits:
+    entry, learned = account.entry, account.creations.most_bytes(now)
+    return ShardLimits(
+        entry.max_requests_per_shard, entry.max_bytes_per_shard, entry.max_embedding_inputs_per_shard,
+        entry.max_tokens_per_shard, learned or 0, account.name,
+    )  # fmt: skip
+
+
 class Splitter:
     """Fill one open shard for each target; the first line that does not fit closes the shard."""
 
-    def __init__(self, limits: ShardLimits, shards: int = 0, opened: Iterable[ShardLines] = ()) -> None:
+    def __init__(self, shards: int = 0, opened: Iterable[ShardLines] = ()) -> None:
         """Start with no shard, or go on after `shards` shards, of which `opened` are open."""
-        self._limits = limits
         self._open = {(shard.endpoint, shard.model): shard for shard in opened}
         self._targets = set(self._open)
         self._lines = sum(map(len, self._open.values()))
         self._text = sum(map(_text, self._open.values()))
         self.shards = shards
 
-    def add(self, place: Place, size: int, line: Line) -> ShardLines | None:
-        """Put a line into its shard; return the shard that this closed, if any."""
+    def add(self, place: Place, size: int, line: Line, limits: ShardLimits) -> ShardLines | None:
+        """Put a line into its shard, which has these limits; return the shard that this closed, if any."""
         target = (line.url, line.body.model)
         inputs = embedding_inputs(line)
         shard = self._open.get(target)
-        closed = shard if shard is not None and not self._fits(shard, size, inputs) else None
+        closed = shard if shard is not None and not _fits(shard, limits, size, inputs) else None
         if shard is None or closed is not None:
-            shard = self._open[target] = ShardLines(self.shards, *target, provider=self._limits.provider)
+            shard = self._open[target] = ShardLines(self.shards, *target, provider=limits.provider)
             self.shards += 1
         self._count([line.custom_id], closed)
         self._targets.add(target)
@@ -75,10 +124,12 @@ class Splitter:
         self._count([], longest)
         return self._open.pop((longest.endpoint, longest.model))
 
-    def add_alike(self, place: Place, target: tuple[str, str], custom_ids: list[str], sizes: list[int]) -> bool:
+    def add_alike(
+        self, place: Place, target: tuple[str, str], custom_ids: list[str], sizes: list[int], limits: ShardLimits
+    ) -> bool:
         """Put neighbouring lines of one target, without embedding inputs, into the open shard; False if not all of them fit."""
         shard, size = self._open.get(target), sum(sizes)
-        if shard is None or not self._limits.fit(len(shard) + len(sizes), shard.size + size):
+        if shard is None or not limits.fit(len(shard) + len(sizes), shard.size + size):
             return False
         shard.add(place, custom_ids, sizes)
         self._count(custom_ids)
@@ -92,9 +143,12 @@ class Splitter:
         """Return the shards that are open."""
         return list(self._open.values())
 
-    def _fits(self, shard: ShardLines, size: int, inputs: int) -> bool:
-        enough = shard.embedding_inputs + inputs <= self._limits.embedding_inputs
-        return enough and self._limits.fit(len(shard) + 1, shard.size + size)
+
+def _fits(shard: ShardLines, limits: ShardLimits, size: int, inputs: int) -> bool:
+    if shard.provider != limits.provider:  # the settings changed while the batch was planned
+        return False
+    enough = shard.embedding_inputs + inputs <= limits.embedding_inputs
+    return enough and limits.fit(len(shard) + 1, shard.size + size)
 
 
 def _text(shard: ShardLines) -> int:

@@ -88,14 +88,18 @@ class Account:
         from batchyard.domain.errors import SettingsError
 
         try:
-            return prices_of(self.sellers, self._settings.price_list)
+            return prices_of(self.sellers, self._entry.price_list or self._settings.price_list)
         except ValueError as error:
             raise SettingsError(f"PriceList is no list of prices: {error}. See docs/cost.md.") from error
 
     @cached_property
     def client(self) -> Provider:
-        """The provider's API."""
+        """The provider's API; raises KeyMissing while the settings do not name the provider."""
         from batch_client import BatchClient, RetryPolicy
+        from batchyard.domain.errors import KeyMissing
+
+        if not self.entry.base_url:
+            raise KeyMissing.of_unknown(self.name)
 
         # The state machine repeats what takes longer, and submit relies on a create that ends in time.
         retry = RetryPolicy(total=30.0)
@@ -105,10 +109,20 @@ class Account:
         """Return the API key; raises KeyMissing, which a shard waits for as for any word of an operator."""
         from batchyard.domain.errors import KeyMissing, SecretMissing
 
+        several = bool(self._settings.providers)
         try:
-            return self.secret()
+            return self._key_of_several() if several else self.secret()
         except SecretMissing as error:
-            raise KeyMissing.of(self.secret.name) from error
+            raise KeyMissing.of(self.secret.name, self.name if several else None) from error
+
+    def _key_of_several(self) -> str:
+        from batchyard.domain.errors import SecretMissing
+        from batchyard.providers.keys import read_keys
+
+        try:
+            return read_keys(self.secret())[self.name]
+        except (KeyError, ValueError) as error:
+            raise SecretMissing(f"the secret {self.secret.name} has no key of {self.name}") from error
 
     def ask(self, call: Callable[[Provider], T]) -> T:
         """Call the provider; if the key is refused or cannot be sent, read the key again, and call once more."""

@@ -1,12 +1,24 @@
-"""What the settings say of each provider: its address, its kind, and its limits."""
+"""What the settings say of each provider: its address, its kind, its limits, and which lines it takes."""
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
 
+from batch_client import InvalidArgumentError, choose_profile
+from batchyard.domain import nesting
+from batchyard.domain.batch import window_seconds
+from batchyard.domain.errors import SettingsError, meant
+from batchyard.domain.token_limits import configured_limit
+
 if TYPE_CHECKING:
     from batchyard.settings import Settings
+
+MOST: Final = 20  # providers; reports and metrics name each of them
+NAME: Final = r"[a-z0-9][a-z0-9._-]{0,39}"
+KEY: Final = "api_key"
+ANY: Final = ("*",)
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,30 +28,132 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     base_url: str
     #: The name of a profile of `batch_client`; empty if the host of the base URL tells.
-    profile: str
-    max_requests_per_shard: int
-    max_bytes_per_shard: int
-    max_embedding_inputs_per_shard: int
+    profile: str = ""
+    #: Patterns of the names of models that it gets; `*` stands for any characters, and `?` for one.
+    models: tuple[str, ...] = ANY
+    #: Patterns of the urls of lines that it gets.
+    urls: tuple[str, ...] = ANY
+    #: The window of its provider batches; empty for that of each batch.
+    completion_window: str = ""
+    #: The user's own prices for it, as JSON text; empty for those of the stack.
+    price_list: str = ""
+    max_requests_per_shard: int = 0
+    max_bytes_per_shard: int = 0
+    max_embedding_inputs_per_shard: int = 0
     #: Estimated prompt tokens; 0 for no limit.
-    max_tokens_per_shard: int
+    max_tokens_per_shard: int = 0
     #: One number, or `model=number` with commas between; 0 for none.
-    max_enqueued_tokens: str
-    first_enqueued_tokens: int
+    max_enqueued_tokens: str = "0"
+    first_enqueued_tokens: int = 0
     #: Provider batches; 0 for no limit.
-    max_creates_per_hour: int
+    max_creates_per_hour: int = 0
     #: Shards of all batches; 0 for no limit.
-    max_concurrent_submits: int
+    max_concurrent_submits: int = 0
 
 
-#: What an entry takes from the settings of the stack.
-OF_THE_STACK = (
+#: The limits that an entry has from the settings of the stack, unless it names its own.
+LIMITS: Final = (
     "max_requests_per_shard", "max_bytes_per_shard", "max_embedding_inputs_per_shard", "max_tokens_per_shard",
     "max_enqueued_tokens", "first_enqueued_tokens", "max_creates_per_hour", "max_concurrent_submits",
 )  # fmt: skip
+#: The limits of which 0 would leave no room for any line.
+AT_LEAST_ONE: Final = LIMITS[:3]
+MEMBERS: Final = ("base_url", "profile", "models", "urls", "completion_window", "price_list", *LIMITS)
+DESCRIBED: Final = "See docs/providers.md."
+
+
+def missing(name: str) -> Entry:
+    """Describe a provider that the settings name no more, though a shard of a batch does."""
+    return Entry(name=name, base_url="")
 
 
 def entries(settings: "Settings") -> list[Entry]:
-    """List the providers of the stack: the one at ProviderBaseUrl, whose name is host and port of its address."""
+    """List the providers of the stack, in their order; raises SettingsError where Providers cannot be read.
+
+    Without Providers there is the one at ProviderBaseUrl, whose name is host and port of its address.
+    """
+    limits = {each: getattr(settings, each) for each in LIMITS}
+    if settings.providers:
+        return described(settings.providers, limits)
     name = urlsplit(settings.provider_base_url).netloc.rpartition("@")[2].lower()
-    limits = {each: getattr(settings, each) for each in OF_THE_STACK}
     return [Entry(name=name, base_url=settings.provider_base_url, profile=settings.provider_profile, **limits)]
+
+
+def described(text: str, limits: dict[str, Any]) -> list[Entry]:
+    """Read Providers: a JSON object with a member for each provider; raises SettingsError, which says what is wrong."""
+    try:
+        members: Any = nesting.decode(text)
+    except ValueError as error:
+        raise SettingsError(f"Providers is no JSON: {error}. {DESCRIBED}") from error
+    if not isinstance(members, dict) or not members:
+        raise SettingsError(f"Providers must be a JSON object with a member for each provider. {DESCRIBED}")
+    if len(members) > MOST:
+        raise SettingsError(f"Providers names {len(members)} providers; at most {MOST} are allowed.")
+    # What holds for the stack is shared: else several providers could take all of Lambda's concurrency.
+    most = limits.get("max_concurrent_submits", 0)
+    shared = {**limits, "max_concurrent_submits": max(1, most // len(members)) if most else 0}
+    return [_entry(name, each, shared) for name, each in members.items()]
+
+
+def _entry(name: str, members: object, limits: dict[str, Any]) -> Entry:
+    where = f"Providers: {name[:40]!r}"
+    if not re.fullmatch(NAME, name):
+        rule = "is no name of a provider: it has small letters, digits, points, hyphens and underscores, 40 at most"
+        raise SettingsError(f"{where} {rule}.")
+    if not isinstance(members, dict):
+        raise SettingsError(f'{where} must be an object, such as {{"base_url": "https://…/v1"}}. {DESCRIBED}')
+    _check_members(where, members)
+    given = {**limits, **members}
+    if isinstance(own := members.get("price_list"), dict):
+        given["price_list"] = nesting.encode(own)
+    if isinstance(given["max_enqueued_tokens"], int):
+        given["max_enqueued_tokens"] = str(given["max_enqueued_tokens"])
+    try:
+        entry = msgspec.convert({**given, "name": name}, Entry)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{where}: {error}. {DESCRIBED}") from error
+    _check_values(where, entry)
+    return entry
+
+
+def _check_members(where: str, members: dict[str, Any]) -> None:
+    if KEY in members:
+        raise SettingsError(
+            f"{where} holds a key. Take it out: keys are stored by make providers, and stand in no setting."
+        )
+    for member in members:
+        if member not in MEMBERS:
+            near = meant(member, MEMBERS)
+            hint = f"Did you mean {near!r}?" if near else f"There are: {', '.join(MEMBERS)}."
+            raise SettingsError(f"{where} has the unknown member {member[:40]!r}. {hint}")
+    if "base_url" not in members:
+        raise SettingsError(f"{where} has no 'base_url', the address of its API, such as https://api.openai.com/v1.")
+
+
+def _check_values(where: str, entry: Entry) -> None:
+    """Raise SettingsError for a value that would fail once something is to be sent."""
+    address = urlsplit(entry.base_url)
+    if address.scheme not in {"http", "https"} or not address.hostname or "@" in address.netloc:
+        raise SettingsError(f"{where}: base_url must begin with https:// and name a host, without a user or a key.")
+    if not entry.models or not entry.urls or "" in entry.models + entry.urls:
+        raise SettingsError(f"{where}: models and urls are lists of names or patterns; leave them out for all.")
+    for name in LIMITS:
+        least = 1 if name in AT_LEAST_ONE else 0
+        if isinstance(value := getattr(entry, name), int) and value < least:
+            raise SettingsError(f"{where}: {name} must be at least {least}, not {value}.")
+    try:
+        choose_profile(entry.profile or None, entry.base_url)
+        configured_limit(entry.max_enqueued_tokens, "")
+        _check_prices(entry.price_list)
+        window_seconds(entry.completion_window or "24h")
+    except InvalidArgumentError as error:
+        raise SettingsError(f"{where}: {error.message}.") from error
+    except ValueError as error:
+        raise SettingsError(f"{where}: {error}. {DESCRIBED}") from error
+
+
+def _check_prices(text: str) -> None:
+    if text:
+        from batchyard.costs.prices import read_own  # noqa: PLC0415 - few entries have prices, and most functions load none
+
+        read_own(text)

@@ -80,6 +80,7 @@ def _shard(shard: Shard) -> dict[str, Any]:
         "shard": shard.shard,
         "endpoint": shard.endpoint,
         "model": shard.model,
+        "provider": shard.provider,
         "lines": shard.lines,
         "first_line": shard.first,
         "last_line": shard.last,

@@ -61,7 +61,7 @@ def end_attempt(turn: Turn, ended: Shard, outcome: AttemptOutcome) -> Step:
 
 def _is_stall(turn: Turn, ended: Shard) -> bool:
     """Tell whether the attempt counts as a stall; a direct one, which had no provider batch, does not."""
-    attempt, window = ended.attempts[-1], window_seconds(turn.batch.completion_window)
+    attempt, window = ended.attempts[-1], window_seconds(turn.window)
     ran = turn.services.now() - attempt.began_at
     return not attempt.direct and not had_its_window(attempt.provider_status or "", ran, window)
 

@@ -16,7 +16,7 @@ import msgspec
 from batch_client import BatchClientError, HttpInfo
 from batchyard.costs.usage import Usage
 from batchyard.domain import object_keys
-from batchyard.domain.batch import Batch, window_seconds
+from batchyard.domain.batch import window_seconds
 from batchyard.domain.errors import BatchyardError, InputGone, KeyMissing, NotFound, StoreError
 from batchyard.domain.outcomes import parse, usage_of
 from batchyard.domain.policy import OUTCOME_UNKNOWN, Outcome, may_go_without_tier
@@ -56,7 +56,7 @@ class _Request(msgspec.Struct):
     body: msgspec.Raw
 
 
-def is_due(settings: Settings, batch: Batch, shard: Shard) -> bool:
+def is_due(settings: Settings, window: str, shard: Shard) -> bool:
     """Tell whether the next attempt sends one by one: the last provider batch met its deadline, and the budget is enough.
 
     All unfinished lines go one by one, or none: a part would cost the full price and end the batch no earlier.
@@ -64,7 +64,7 @@ def is_due(settings: Settings, batch: Batch, shard: Shard) -> bool:
     if settings.deadline_action != FINISH or shard.endpoint in ONLY_BY_BATCH or not shard.attempts:
         return False
     last = shard.attempts[-1]
-    late = deadline(FINISH, last.began_at, window_seconds(batch.completion_window))
+    late = deadline(FINISH, last.began_at, window_seconds(window))
     left = settings.deadline_budget_requests - sum(attempt.sent for attempt in shard.attempts)
     return last.provider_status in PROVIDER_RAN and (last.ended_at or 0) >= late and shard.unfinished <= left
 

@@ -20,6 +20,10 @@ ABSENT: Final = {
 CHECK_ADDRESS: Final = (
     "Check that ProviderBaseUrl is the address of an API with /files and /batches, and ProviderProfile the kind of it."
 )
+CHECK_ENTRY: Final = (
+    "Check the provider's entry in Providers: base_url must be the address of an API with /files and /batches, and profile "
+    "the kind of it."
+)
 IF_IT_LASTS: Final = "If it lasts, ask the provider."
 
 
@@ -55,6 +59,7 @@ def _is_told_at_once(turn: Turn, call: str, error: BatchClientError) -> bool:
 def sentences(turn: Turn, what: str, since: int, does: str, how_long: str, remedy: str) -> str:
     """Say what happened, since when, what Batchyard does next, and what a person can do."""
     settings, batch_id = turn.services.settings, turn.shard.batch_id
+    what = f"{turn.account.name}: {what}" if len(turn.services.accounts) > 1 else what
     what = what.strip().rstrip(".")
     what = what if len(what) <= LONGEST_WORDS else what[: LONGEST_WORDS - 1] + "…"
     minutes = max(1, settings.retry_ceiling_seconds // 60)
@@ -65,18 +70,20 @@ def sentences(turn: Turn, what: str, since: int, does: str, how_long: str, remed
 
 
 def _head_and_remedy(turn: Turn, call: str, error: BatchClientError, failures: int) -> tuple[str, str]:
+    settings = turn.services.settings
+    check = CHECK_ENTRY if settings.providers else CHECK_ADDRESS
     if is_key_refused(error):
-        command = f"make provider-key SECRET={turn.account.secret.name}"
+        command = f"make {'providers' if settings.providers else 'provider-key'} SECRET={turn.account.secret.name}"
         return "The provider refused our key", f"The operator stores a valid key: {command}."
     if isinstance(error, InvalidArgumentError):
-        return "The key or the address cannot be sent", f"The operator checks the stored key. {CHECK_ADDRESS}"
+        return "The key or the address cannot be sent", f"The operator checks the stored key. {check}"
     if isinstance(error, QuotaError):
         return "The provider refused us", "Pay, or have the limit of the account raised, at the provider."
     reaction = after_failed_call(error)
     if reaction is Reaction.PAUSE:
         return "The provider refused us", "Give the key the right to this call, at the provider."
     if call in ABSENT and is_absent(error):
-        return ABSENT[call], CHECK_ADDRESS
+        return ABSENT[call], check
     if reaction is Reaction.REUSE:
         return "The provider has no room", "Wait, or ask the provider for a higher limit."
     if reaction is Reaction.RETRY:

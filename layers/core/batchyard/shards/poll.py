@@ -111,7 +111,7 @@ def _shown(turn: Turn, seen: ProviderBatch, deadline_at: float) -> tuple[Look, i
 
 
 def _deadline(turn: Turn) -> float:
-    window = window_seconds(turn.batch.completion_window)
+    window = window_seconds(turn.window)
     return deadline(turn.services.settings.deadline_action, turn.attempt.began_at, window)
 
 
@@ -120,7 +120,7 @@ def _after_missing(turn: Turn, error: NotFoundError) -> Step:
 
     The batch counts as lost only when its window is over, and after some looks in a row that did not find it.
     """
-    is_over = turn.services.now() >= turn.attempt.began_at + window_seconds(turn.batch.completion_window)
+    is_over = turn.services.now() >= turn.attempt.began_at + window_seconds(turn.window)
     if not is_over or turn.shard.failures_in_a_row + 1 < LOST_AFTER:
         return failed_calls.retry_read(turn, f"GET /batches/{turn.provider_batch_id}", error)
     shard, attempt = turn.shard, turn.attempt

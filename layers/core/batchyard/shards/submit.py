@@ -66,7 +66,7 @@ class _Submission:
     def run(self) -> Step:
         turn = self._turn
         if turn.shard.attempt is None:
-            direct = is_due(self._services.settings, turn.batch, turn.shard)
+            direct = is_due(self._services.settings, turn.window, turn.shard)
             if reason := turn.why_stopped() or self._why_no_attempt(direct=direct):
                 return self._stop(reason)
             turn.save(self._begun(direct=direct))
@@ -206,7 +206,7 @@ class _Submission:
 
     def _create(self) -> ProviderBatch:
         turn, stack, self._call = self._turn, self._services.settings.stack, CREATE
-        shard, window = turn.shard, turn.batch.completion_window
+        shard, window = turn.shard, turn.window
         return turn.account.ask(lambda provider: provider.create_batch(
             input_file_id=shard.file_id or "", endpoint=shard.endpoint, completion_window=window,
             metadata={ATTEMPT_KEY: shard.attempt_key, "batchyard_batch": shard.batch_id, STACK_KEY: stack},

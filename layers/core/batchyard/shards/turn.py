@@ -35,6 +35,11 @@ class Turn:
         return self.services.account(self.shard.provider)
 
     @property
+    def window(self) -> str:
+        """Return the window of the shard's provider batches: that of its provider if it has one, else that of the batch."""
+        return self.account.entry.completion_window or self.batch.completion_window
+
+    @property
     def attempt(self) -> Attempt:
         """Return the latest attempt."""
         return self.shard.attempts[-1]

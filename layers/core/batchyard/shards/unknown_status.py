@@ -69,7 +69,7 @@ def _end_of_patience(turn: Turn, odd_since: int) -> float:
         return max(batch.cancelling_at, odd_since) + CANCELLED_AFTER
     if batch.stopping or shard.draining:
         return max(batch.draining_since or shard.rest_until, odd_since) + DRAINED_AFTER
-    window = window_seconds(batch.completion_window)
+    window = window_seconds(turn.window)
     return max(turn.attempt.began_at + window, odd_since) + OVERDUE_AFTER
 
 

@@ -113,7 +113,8 @@ def test_an_unknown_name_with_ours_before_it_is_told_what_there_is() -> None:
     services, batch_id = drop(**{"batchyard-budget": "1"})
     assert services.batch_store.batch(batch_id).errors[0].message == (
         "Unknown parameter: 'batchyard-budget'. "
-        "There are: on-invalid, dry-run, max-cost-usd, accept, completion-window, metadata, retry-of, retry-lines, retry-body."
+        "There are: on-invalid, dry-run, max-cost-usd, accept, provider, completion-window, metadata, "
+        "retry-of, retry-lines, retry-body."
     )
 
 

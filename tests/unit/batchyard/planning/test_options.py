@@ -6,6 +6,8 @@ import pytest
 
 from batchyard.planning import options
 
+PROVIDERS = ("openai", "groq")
+
 
 def test_options_are_picked_from_a_body() -> None:
     body = {"on_invalid": "skip", "dry_run": True, "max_cost_usd": 0.1, "endpoint": "/v1/responses"}
@@ -92,12 +94,13 @@ def test_any_other_name_is_harmless(name: str) -> None:
     "named",
     [
         {}, {"on_invalid": "refuse"}, {"on_invalid": "skip"}, {"dry_run": True}, {"dry_run": False}, {"max_cost_usd": 1},
+        {"provider": "groq"}, {"provider": None},
         {"max_cost_usd": 0.000001}, {"max_cost_usd": 1e9}, {"max_cost_usd": 12.5}, {"max_cost_usd": "12.50"},
         {"max_cost_usd": 999_999_999_999}, {"max_cost_usd": 1e-7},
     ],
 )  # fmt: skip
 def test_what_can_be_followed_is_not_wrong(named: dict[str, Any]) -> None:
-    assert options.wrong(options.of_body(named)) is None
+    assert options.wrong(options.of_body(named), PROVIDERS) is None
 
 
 WRONG: dict[str, tuple[str, list[Any]]] = {
@@ -130,7 +133,7 @@ WRONG: dict[str, tuple[str, list[Any]]] = {
     ("named", "code"), [({name: value}, code) for name, (code, values) in WRONG.items() for value in values]
 )
 def test_anything_else_in_a_body_is_told_with_its_name(named: dict[str, Any], code: str) -> None:
-    error = options.wrong(options.of_body(named))
+    error = options.wrong(options.of_body(named), PROVIDERS)
     assert error is not None
     assert ([error.param], error.code) == (list(named), code)
 
@@ -148,7 +151,7 @@ def test_anything_else_in_a_body_is_told_with_its_name(named: dict[str, Any], co
     ],
 )  # fmt: skip
 def test_anything_else_in_user_metadata_is_told_with_its_name(metadata: dict[str, str]) -> None:
-    error = options.wrong(options.of_metadata(metadata))
+    error = options.wrong(options.of_metadata(metadata), PROVIDERS)
     assert error is not None
     assert [error.param] == [name.replace("-", "_") for name in metadata]
 
@@ -162,3 +165,13 @@ def test_metadata_is_measured_in_characters_not_bytes() -> None:
 )
 def test_an_amount_is_kept_in_digits(given: float, text: str) -> None:
     assert options.of_body({"max_cost_usd": given}) == {"max_cost_usd": text}
+
+
+def test_a_provider_that_there_is_not_is_told_with_those_that_there_are() -> None:
+    error = options.wrong({"provider": "grok"}, PROVIDERS)
+    assert error is not None
+    assert (error.code, error.param) == ("invalid_value", "provider")
+    assert error.message == "There is no provider 'grok'. There are: openai, groq."
+    error = options.wrong({"provider": 7}, PROVIDERS)
+    assert error is not None
+    assert error.code == "invalid_type"

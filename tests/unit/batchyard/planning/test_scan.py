@@ -12,7 +12,7 @@ from batchyard.domain.batch import SHOWN_ERRORS, BatchError
 from batchyard.planning import scan
 from batchyard.planning.progress import PlanProgress
 from batchyard.planning.scan import MOST_ERROR_BYTES, InputScan
-from batchyard.planning.splitting import ShardLimits
+from batchyard.planning.splitting import ShardLimits, Targets
 
 Plan = tuple[dict[int, bytes], PlanProgress]
 ODD = [b"", b"{}", b"?", b"{}{}", b"\xff", b"\r", b'{"custom_id":1}', b"x" * 500]
@@ -32,12 +32,17 @@ TEXT = st.tuples(
 ).map(lambda drawn: b"\n".join(drawn[0]) + drawn[1])
 
 
+def to_one(limits: ShardLimits) -> Targets:
+    """Send every line to one provider, which has these limits."""
+    return Targets({"": limits}, lambda *_: "", lambda *_: BatchError("no_provider", "none"))
+
+
 def scanned(text: bytes, limits: ShardLimits, chunk: int, stops: set[int]) -> Plan:
     """Scan the input, with a stop after each block that `stops` names; return the shards and the progress at the end."""
     progress, shards, seen = PlanProgress(), {}, itertools.count()
     ended = False
     while not ended:
-        scan = InputScan(limits, None, progress)
+        scan = InputScan(to_one(limits), None, progress)
         left = text[progress.offset :]
         ended = True
         for full in scan.take(left[at : at + chunk] for at in range(0, len(left), chunk)):
@@ -77,7 +82,7 @@ def test_a_pass_that_was_left_and_gone_on_with_finds_what_an_uninterrupted_one_f
 
 
 def test_errors_are_kept_only_as_far_as_the_record_holds_them_and_all_are_counted() -> None:
-    scan = InputScan(ShardLimits(1, 1, 1), None, PlanProgress())
+    scan = InputScan(to_one(ShardLimits(1, 1, 1)), None, PlanProgress())
     for number in range(SHOWN_ERRORS):
         scan.add_error(BatchError("invalid_value", "é" * 1_000), number)
     kept = scan.progress.errors
@@ -90,11 +95,11 @@ def test_errors_are_kept_only_as_far_as_the_record_holds_them_and_all_are_counte
 
 
 def test_the_bytes_of_errors_are_counted_on_when_the_pass_goes_on() -> None:
-    first = InputScan(ShardLimits(1, 1, 1), None, PlanProgress())
+    first = InputScan(to_one(ShardLimits(1, 1, 1)), None, PlanProgress())
     for number in range(100):
         first.add_error(BatchError("invalid_value", "x" * 2_000), number)
     progress = msgspec.msgpack.decode(msgspec.msgpack.encode(first.progress), type=PlanProgress)
-    second = InputScan(ShardLimits(1, 1, 1), None, progress)
+    second = InputScan(to_one(ShardLimits(1, 1, 1)), None, progress)
     for number in range(100, 200):
         second.add_error(BatchError("invalid_value", "x" * 2_000), number)
     assert (len(second.progress.errors), second.progress.errors_total) == (MOST_ERROR_BYTES // 2_100, 200)

@@ -40,12 +40,12 @@ def write(made: list[Made], between: bytes = b"") -> bytes:
 
 
 def split(data: bytes, limits: ShardLimits) -> tuple[list[ShardLines], list[tuple[Found, Line]]]:
-    splitter, shards, lines = Splitter(limits), [], []
+    splitter, shards, lines = Splitter(), [], []
     for position, found in enumerate(scan([data], 10_000)):
         assert found.text is not None
         line = parse(found.text)
         lines.append((found, line))
-        closed = splitter.add(Place(position, found.number, found.offset), found.size, line)
+        closed = splitter.add(Place(position, found.number, found.offset), found.size, line, limits)
         shards += [closed] if closed else []
     shards += splitter.open_shards()
     assert len(shards) == splitter.shards
@@ -182,11 +182,11 @@ def test_of_much_text_in_open_lines_the_shard_with_most_is_closed_before_it_is_f
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(splitting, "MOST_OPEN_TEXT", 1_000)
-    splitter, held, most = Splitter(ShardLimits(1_000, 10**9, 9)), 0, 0
+    splitter, limits, held, most = Splitter(), ShardLimits(1_000, 10**9, 9), 0, 0
     for at in range(600):
         custom_id = f"{at:0{1 + 40 * (at % 3)}}"
         line = Line(custom_id, "POST", "/v1/responses", Body(f"m{at % 3}"))
-        closed = splitter.add(Place(at, at + 1, 1_000 * at), 1_000, line)
+        closed = splitter.add(Place(at, at + 1, 1_000 * at), 1_000, line, limits)
         held += len(custom_id) - sum(map(len, closed.custom_ids if closed else []))
         most = max(most, held)
         assert closed is None or sum(map(len, closed.custom_ids)) >= 1_000 / 3

@@ -144,22 +144,15 @@ def test_it_is_due_after_a_provider_batch_that_was_collected_at_its_deadline(
     changes: dict[str, Any], due: bool
 ) -> None:
     services = at_the_deadline()
-    assert (
-        is_due(
-            services.settings, services.batch_store.batch(BATCH_ID), with_attempt_members(shard_of(services), **changes)
-        )
-        is due
-    )
+    assert is_due(services.settings, "24h", with_attempt_members(shard_of(services), **changes)) is due
 
 
 def test_it_is_not_due_without_a_wish_for_it_nor_before_the_first_attempt() -> None:
     services = at_the_deadline()
     lines = ShardLines.unpack(services.bucket.get(f"work/{BATCH_ID}/shards/00000/lines.msgpack"))
-    assert not is_due(
-        services.settings, services.batch_store.batch(BATCH_ID), new_shard(services.batch_store.batch(BATCH_ID), lines)
-    )
+    assert not is_due(services.settings, "24h", new_shard(services.batch_store.batch(BATCH_ID), lines))
     services.settings = MemoryServices(deadline_action="resubmit").settings
-    assert not is_due(services.settings, services.batch_store.batch(BATCH_ID), shard_of(services))
+    assert not is_due(services.settings, "24h", shard_of(services))
 
 
 def test_a_lost_answer_is_the_lines_outcome_and_what_was_not_sent_goes_by_batch() -> None:
@@ -358,7 +351,5 @@ def test_an_attempt_of_an_older_version_reads_as_one_by_batch() -> None:
 )
 def test_the_budget_is_a_hundred_lines_unless_set(mark: Callable[[Shard], Shard]) -> None:
     services = at_the_deadline()
-    assert not is_due(services.settings, services.batch_store.batch(BATCH_ID), mark(shard_of(services)))
-    assert is_due(
-        services.settings, services.batch_store.batch(BATCH_ID), with_members(shard_of(services), unfinished=100)
-    )
+    assert not is_due(services.settings, "24h", mark(shard_of(services)))
+    assert is_due(services.settings, "24h", with_members(shard_of(services), unfinished=100))

@@ -1,0 +1,44 @@
+"""Which provider a line goes to: the first one, in the order of the settings, that takes its url and its model."""
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from typing import Final
+
+from batchyard.domain.batch import BatchError
+from batchyard.providers.entries import Entry
+
+CODE: Final = "no_provider"
+SHOWN: Final = 64  # characters of a model
+
+
+def choose(entries: Iterable[Entry], url: str, model: str, wanted: str | None = None) -> Entry | None:
+    """Return the provider of a line; None if none takes it. Of a batch that is for one provider, only this one may."""
+    return next((each for each in entries if wanted in {None, each.name} and takes(each, url, model)), None)
+
+
+def takes(entry: Entry, url: str, model: str) -> bool:
+    """Tell whether a provider gets lines of this url and model."""
+    return _matches(entry.urls, url) and _matches(entry.models, model)
+
+
+def no_provider(entries: Iterable[Entry], url: str, model: str, wanted: str | None = None) -> BatchError:
+    """Say that no provider takes a line, and what each one takes."""
+    known = "; ".join(f"{each.name} takes {_told(each)}" for each in entries if wanted in {None, each.name})
+    whose = f"The provider '{wanted}', which the batch is for, does not take" if wanted else "No provider takes"
+    message = f"{whose} the model '{model[:SHOWN]}' at {url}: {known or 'there is no such provider'}."
+    return BatchError(CODE, f"{message} Change the model, or have the operator add it to Providers.", "body.model")
+
+
+def unknown(names: Iterable[str], wanted: str) -> BatchError:
+    """Say that no provider has the name that a batch asks for."""
+    message = f"There is no provider '{wanted[:SHOWN]}'. There are: {', '.join(names)}."
+    return BatchError("invalid_value", message, "provider")
+
+
+def _matches(patterns: Iterable[str], text: str) -> bool:
+    return any(pattern == text or fnmatchcase(text, pattern) for pattern in patterns)
+
+
+def _told(entry: Entry) -> str:
+    models = ", ".join(entry.models) if entry.models != ("*",) else "any model"
+    return models if entry.urls == ("*",) else f"{models} at {', '.join(entry.urls)}"
