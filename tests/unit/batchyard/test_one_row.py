@@ -26,8 +26,8 @@ def world_of(monkeypatch: pytest.MonkeyPatch) -> Row:
     return make
 
 
-def drop(world: World, count: int = MANY, models: int = 1, **members: object) -> str:
-    lines = [request(f"r{at}", model=f"m{at % models}", **members) for at in range(count)]
+def drop(world: World, count: int = MANY, models: int = 1) -> str:
+    lines = [request(f"r{at}", model=f"m{at % models}") for at in range(count)]
     return world.drop(jsonl(lines))
 
 
@@ -116,3 +116,24 @@ def test_where_nothing_fills_up_nothing_is_reserved(world_of: Row) -> None:
     assert world.run(drop(world)) == "done"
     assert sizes(world) == [5, 5, 5, 5, 3]
     assert list(world.services.account().token_ledgers.names()) == []
+
+
+def test_a_line_that_the_service_does_not_take_is_a_bad_line_and_the_others_run(world_of: Row) -> None:
+    world = world_of(most_line_bytes=400)
+    lines = [request(f"r{at}", pad="x" * (500 if at == 7 else 1)) for at in range(20)]
+    batch_id = world.drop(jsonl(lines), **{"on-invalid": "skip"})
+    assert world.run(batch_id) == "done"
+    assert [line["custom_id"] for line in world.answered(batch_id, "errors.jsonl")] == ["r7"]
+    assert "longer than 400 bytes" in world.answered(batch_id, "errors.jsonl")[0]["error"]["message"]
+    assert sizes(world) == [19]
+
+
+def test_a_url_of_its_own_is_taken_and_no_other_service_gets_such_lines(world_of: Row) -> None:
+    lines = jsonl([request(f"r{at}", url="/v2/chat/completions") for at in range(3)])
+    world = world_of(endpoints=("/v2/chat/completions",))
+    batch_id = world.drop(lines)
+    assert world.run(batch_id) == "done"
+    assert answered_in_order(world, batch_id, 3)
+    assert {each.endpoint for each in world.provider.batches.values()} == {"/v2/chat/completions"}
+    other = world_of()
+    assert other.run(other.drop(lines)) == "refused"
