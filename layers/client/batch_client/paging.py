@@ -24,7 +24,9 @@ def all_items(
     Raises ProtocolError if the service says that there are more items and does not show them.
     """
     if not paged:
-        yield from page_after(None).data
+        items = page_after(None).data
+        ids = list(map(id_of, items))
+        yield from items[ids.index(after) + 1 :] if after in ids else items
         return
     seen: set[str] = set()
     for _ in range(_MOST_PAGES):
