@@ -1,14 +1,22 @@
 """A service that speaks OpenAI's dialect is one row: a made-up one with odd facts, and a batch that runs by them."""
 
+import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from batch_client import PROFILES, Facts, Profile
+from batch_client import PROFILES, Batch, CannotTell, CreateOutcomeUnknown, Facts, Profile, RequestCounts
+from batchyard.domain.numbers import DAY, HOUR
 from batchyard.domain.step import Next, Step
+from batchyard.domain.stopping import OVERTIME, WAIT, deadline
 from batchyard.planning.plan import plan
-from tests.fakes.lines import jsonl, request
-from tests.fakes.world import World, memory_world
+from batchyard.shards.poll import poll
+from batchyard.shards.submit import submit
+from tests.fakes.endings import EndingsProvider, answering
+from tests.fakes.lines import good, jsonl, request
+from tests.fakes.provider import replace
+from tests.fakes.world import Clock, MemoryBacking, World
 
 Row = Callable[..., World]
 MANY = 23
@@ -18,10 +26,13 @@ MANY = 23
 def world_of(monkeypatch: pytest.MonkeyPatch) -> Row:
     """Add a row, and make a world whose provider it is; its host chooses it."""
 
-    def make(*, settings: dict[str, str | int] | None = None, **facts: object) -> World:
+    def make(
+        provider: type[EndingsProvider] = EndingsProvider, settings: dict[str, str | int] | None = None, **facts: object
+    ) -> World:
         row = Profile(name="odd", hosts=("odd.test",), facts=Facts(source="made up, 2026", **facts))  # type: ignore[arg-type]  # each fact has its own type
         monkeypatch.setitem(PROFILES, "odd", row)
-        return memory_world(provider_base_url="https://odd.test/v1", **(settings or {}))
+        clock, named = Clock(), {"provider_base_url": "https://odd.test/v1", **(settings or {})}
+        return World(MemoryBacking(**named), provider(clock), clock)
 
     return make
 
@@ -137,3 +148,91 @@ def test_a_url_of_its_own_is_taken_and_no_other_service_gets_such_lines(world_of
     assert {each.endpoint for each in world.provider.batches.values()} == {"/v2/chat/completions"}
     other = world_of()
     assert other.run(other.drop(lines)) == "refused"
+
+
+def runs_on(_: EndingsProvider, batch: Batch) -> Batch:
+    """Answer three lines of a batch, and never end it."""
+    return replace(batch, status="in_progress", request_counts=RequestCounts(5, 3, 0))
+
+
+class NeverEnds(EndingsProvider):
+    """The first batch never ends by itself; when it is cancelled, three of its lines are answered."""
+
+    def _show(self, batch_id: str) -> Batch:
+        return (
+            super()._show(batch_id) if batch_id != "pb-0" or self.batches[batch_id].ended else self._running(batch_id)
+        )
+
+    def _running(self, batch_id: str) -> Batch:
+        return runs_on(self, self.batches[batch_id])
+
+    def _cancel(self, batch_id: str) -> Batch:
+        self.looked["cancelled at"] = int(self.clock())
+        return self.end(batch_id, answering(lambda each: good(each) if each < "r3" else None, "cancelled"))
+
+
+def test_a_batch_that_never_expires_is_taken_back_and_its_rest_is_sent_again_and_paid_once(world_of: Row) -> None:
+    world = world_of(NeverEnds, expires=False)
+    batch_id, begun = drop(world, 5), world.clock.now
+    assert world.run(batch_id) == "done"
+    assert sizes(world) == [5, 2]
+    assert DAY + OVERTIME <= world.provider.looked["cancelled at"] - begun <= DAY + OVERTIME + HOUR
+    assert answered_in_order(world, batch_id, 5)
+    assert sorted(world.provider.ledger()) == [(f"r{at}", "2xx") for at in range(5)]
+
+
+def test_a_batch_that_expires_is_waited_for() -> None:
+    assert deadline(WAIT, 0, DAY, expires=True) == math.inf
+
+
+@pytest.mark.parametrize(("progress", "hours"), [("live", 0.6), ("end", 0.1), ("none", 0.1)])
+def test_only_counts_that_are_live_say_how_long_it_takes(world_of: Row, progress: str, hours: float) -> None:
+    """A tenth is done after an hour, and a fifth after two: eight more hours, if the counts can be believed."""
+    world = world_of(progress=progress)
+    begun = world.clock.now
+
+    def steady(_: EndingsProvider, batch: Batch) -> Batch:
+        done = round((world.clock.now - begun) / HOUR)
+        return replace(batch, status="in_progress", request_counts=RequestCounts(10, done, 0))
+
+    world.provider.endings, world.provider.polls_before_end = [steady], 0
+    step = Step(drop(world, 10), 0)
+    world.run_until_submitted(step.batch_id)
+    for _ in range(2):
+        world.clock.now += HOUR
+        step = poll(world.services, step)
+    assert step.wait_seconds == pytest.approx(hours * HOUR, rel=0.1)
+
+
+def test_results_that_live_short_are_looked_for_often(world_of: Row) -> None:
+    world = world_of(results_kept=DAY)
+    world.provider.endings, world.provider.polls_before_end = [runs_on], 0
+    step = Step(drop(world, 5), 0)
+    world.run_until_submitted(step.batch_id)
+    world.clock.now += 20 * HOUR
+    assert poll(world.services, step).wait_seconds <= DAY / 48
+
+
+class ListsNothing(EndingsProvider):
+    """The first create loses its answer, and no list tells what came of it."""
+
+    def create_batch(self, **members: Any) -> Batch:
+        made = super().create_batch(**members)
+        if len(self.batches) == 1:
+            raise CreateOutcomeUnknown("lost")
+        return made
+
+    def find_batch(self, *_: Any, **__: Any) -> None:
+        raise CannotTell("What odd lists of its batches does not show whether it made this one")
+
+
+def test_a_lost_create_that_nobody_can_look_up_waits_for_a_person_and_is_never_made_again(world_of: Row) -> None:
+    world = world_of(ListsNothing, lookup="none")
+    step = Step(drop(world, 5), 0)
+    assert plan(world.services, step.batch_id).next == "run"
+    for _ in range(30):
+        step = submit(world.services, step)
+        world.clock.now += step.wait_seconds
+    assert step.next == Next.SUBMIT
+    assert len(world.provider.batches) == 1
+    assert "cannot tell" in (world.services.batch_store.batch(step.batch_id).paused or "")
