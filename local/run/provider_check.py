@@ -19,17 +19,6 @@ _NOT_LISTED, _TOO_MANY = 405, 429
 _GUESS_SECONDS = 3.0
 _MOST_SECONDS = 30.0  # of the whole check: a server may send its answer byte by byte, for ever
 _NO_KEY = "none"  # the user's key is for the address that the user wrote, and for no guess
-# What the names of connection errors mean.
-_MEANINGS = {
-    "NewConnectionError": "the connection is refused",
-    "NameResolutionError": "there is no such host",
-    "ConnectTimeoutError": "connecting takes too long",
-    "ReadTimeoutError": "it takes the connection and does not answer",
-    "RemoteDisconnected": "it closes the connection without an answer",
-    "ConnectionResetError": "it closes the connection without an answer",
-    "SSLError": "it speaks no TLS",
-    "SSLCertVerificationError": "its certificate is not trusted",
-}
 _EXAMPLE = "A base URL mostly ends with /v1, such as https://api.openai.com/v1"
 
 
@@ -69,9 +58,9 @@ def _complaint(provider: Provider, error: BatchClientError) -> str | None:
     if isinstance(error, APIStatusError) and error.status in _REFUSALS:
         return f"{provider.url} refused PROVIDER_API_KEY (HTTP {error.status})."
     if isinstance(error, APIConnectionError) and error.status is None:
-        name = error.message.rpartition(": ")[2]
-        nothing = f"Nothing answers at {provider.url} ({_MEANINGS.get(name, name)})"
-        meant = "" if "Cert" in name else _first_that_answers([swapped_scheme(provider.url)], provider)
+        why = error.message.rpartition(": ")[2]
+        nothing = f"Nothing answers at {provider.url} ({why})"
+        meant = "" if "certificate" in why else _first_that_answers([swapped_scheme(provider.url)], provider)
         return (
             f"{nothing}, but a batch API does at {meant}. Write: {_written(meant)}."
             if meant

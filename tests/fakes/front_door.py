@@ -37,6 +37,11 @@ class Books:
         self.links = 0
         #: Called before and after each request is carried out, with a name such as "POST /v1/batches".
         self.watch: Callable[[str, str], None] = lambda _when, _name: None
+        #: What a dry run finds, where a test says so, and the bad lines.
+        self.preflight: dict[str, Any] = {}
+        self.faults: list[dict[str, Any]] = []
+        #: Whether single lines can be looked at; after some days they cannot.
+        self.lines_kept = True
         #: How many of the next requests are hung up on before anything is done.
         self.hang_ups = 0
         #: Bytes of the next answer with a result before the connection breaks.
@@ -121,18 +126,34 @@ class Books:
                 self._end(batch)
         return 200, batch
 
-    def _end(self, batch: dict[str, Any]) -> None:
+    def lines(self, batch: dict[str, Any], query: dict[str, list[str]]) -> dict[str, Any]:
+        """Show some lines with their answers."""
+        found = [line for name in ("output", "error") for line in self.contents[batch[f"{name}_file_id"]].splitlines()]
+        results = {line["custom_id"]: line for line in map(json.loads, found)}
+        first, limit = int(query["from"][0]), int(query["limit"][0])
+        all_ = [
+            {"line": at, "custom_id": request["custom_id"], "request": request,
+             "result": results[request["custom_id"]], "cut": {}}
+            for at, request in enumerate(self._requests(batch), start=1)
+            if at >= first and ("outcome" not in query or request["custom_id"] in self.failing)
+        ]  # fmt: skip
+        following = all_[limit]["line"] if len(all_) > limit else None
+        return {"object": "list", "data": all_[:limit], "has_more": following is not None, "next": following}
+
+    def _requests(self, batch: dict[str, Any]) -> list[dict[str, Any]]:
         content = self.contents[batch["input_file_id"]]
-        lines = [
-            json.loads(line)
-            for line in (zlib.decompress(content, 47) if content[:2] == b"\x1f\x8b" else content).splitlines()
-        ]
+        plain = zlib.decompress(content, 47) if content[:2] == b"\x1f\x8b" else content
+        return [json.loads(line) for line in plain.splitlines()]
+
+    def _end(self, batch: dict[str, Any]) -> None:
+        lines = self._requests(batch)
         good = [line for line in lines if line["custom_id"] not in self.failing]
         bad = [line for line in lines if line["custom_id"] in self.failing]
         batch["request_counts"] = {"total": len(lines), "completed": len(good), "failed": len(bad)}
         batch["status"] = "completed"
         if batch["dry_run"]:
-            batch["preflight"] = {"lines": len(lines), "estimated_usd": 0.5}
+            batch["preflight"] = self.preflight or {"lines": len(lines), "estimated_usd": 0.5}
+            batch["errors"] = {"data": self.faults} if self.faults else None
             return
         batch["cost"] = {"usd": 0.25, "by_model": {"m": {"usd": 0.25, "input_usd": 0.05, "output_usd": 0.2,
                                                           "input_tokens": 50, "output_tokens": 100}}}  # fmt: skip
@@ -232,6 +253,12 @@ class _Door(BaseHTTPRequestHandler):
                 return 200, {"object": "list", "data": [*books.batches.values()][::-1], "has_more": False}
             case "GET", ["batches", batch_id]:
                 return books.look(batch_id)
+            case "POST", ["batches", batch_id, "cancel" | "resume"] if batch_id in books.batches:
+                return 200, books.batches[batch_id]
+            case "GET", ["batches", batch_id, "lines"] if books.lines_kept and batch_id in books.reports:
+                return 200, books.lines(books.batches[batch_id], query)
+            case "GET", ["batches", batch_id, "shards"] if books.lines_kept and batch_id in books.reports:
+                return 200, {"object": "list", "data": [], "progress": [{"at": 1, "completed": 0, "failed": 0}]}
             case "GET", ["batches", batch_id, "report"] if batch_id in books.reports:
                 return 200, books.reports[batch_id]
         return 404, _error("Not found")

@@ -59,8 +59,12 @@ def test_a_table_of_rows_becomes_a_table_of_answers_although_the_command_is_kill
     assert sum(float(row["cost_usd"]) for row in rows) == pytest.approx(told["usd"], rel=0.001)
     assert paid_lines(stack, told["batch_id"]) == ROWS
     made = done(command(stack, tmp_path, "list", "--json"))[1]
-    real = [each for each in json.loads(made) if each["rows"] == ROWS and each["succeeded"]]
+    real = [each for each in json.loads(made) if each["rows"] == ROWS and not each["dry_run"]]
     assert [each["batch_id"] for each in real] == [told["batch_id"]]
+    assert done(command(stack, tmp_path, "report", told["batch_id"], "--html", "--out", "page.html"))[0] == 0
+    page = (tmp_path / "page.html").read_text()
+    assert "200 of 300 lines" in page
+    assert "Say text 285" in page  # a request beside its answer, from the end of the input
 
 
 @pytest.mark.parametrize("packed", [True, False], ids=["packed", "plain"])

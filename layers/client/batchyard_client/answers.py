@@ -1,6 +1,6 @@
 """The answers of a batch, one for each row, in the order of the rows."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -8,6 +8,7 @@ import msgspec
 from .errors import Refused
 
 JSON_BEGINS: Final = ("{", "[")
+DIGITS: Final = 12  # behind the point of dollars: what follows is noise of a sum
 
 
 class AnswerError(msgspec.Struct, frozen=True):
@@ -61,7 +62,7 @@ class Rates(msgspec.Struct, frozen=True):
         rate = self.by_model.get(max(named, key=len, default=""))
         if rate is None and len(self.by_model) == 1:
             (rate,) = self.by_model.values()
-        return None if rate is None else tokens_in * rate.input + tokens_out * rate.output
+        return None if rate is None else round(tokens_in * rate.input + tokens_out * rate.output, DIGITS)
 
 
 def rates_of(cost: dict[str, Any] | None) -> Rates | None:
@@ -99,10 +100,10 @@ class Answers:
 
     def __init__(
         self, lines: Callable[[], Iterator[bytes | None]], rows: Callable[[], Iterable[dict[str, Any] | None]] | None,
-        rates: Rates | None, total: int, failed: int, usd: float | None, *, gaps: bool = False,
+        rates: Rates | None, total: int, failed: int, usd: float | None, *, needed: Sequence[str] = (),
     ) -> None:  # fmt: skip
-        """Read result lines, beside the rows if these are at hand; with `gaps` some rows were not asked."""
-        self._gaps = gaps
+        """Read result lines, beside the rows if these are at hand; rows without one of the `needed` columns were not asked."""
+        self._needed = needed
         self._lines, self._rows, self._rates = lines, rows, rates
         #: The rows with an error.
         self.failed = failed
@@ -117,20 +118,20 @@ class Answers:
     def __iter__(self) -> Iterator[Answer]:
         """Yield the answers."""
         lines = self._lines()
-        for row in self._rows() if self._rows is not None else ():
+        for number, row in enumerate(self._rows() if self._rows is not None else (), 1):
             line = next(lines, None)
-            if line is None and not self._gaps:
+            if line is None and not self._needed:
                 raise Refused("There are fewer results than rows. Is this the input of that batch?")
-            yield _not_asked(row) if line is None else answer_of(line, row, self._rates)
+            yield self._not_asked(number, row) if line is None else answer_of(line, row, self._rates)
         for line in lines:
             if self._rows is not None or line is None:
                 raise Refused("There are more results than rows. Is this the input of that batch?")
             yield answer_of(line, None, self._rates)
 
-
-def _not_asked(row: dict[str, Any] | None) -> Answer:
-    told = "The row was not asked, because a column that its request needs is null."
-    return Answer(row=row, custom_id=None, error=AnswerError("skipped", told))
+    def _not_asked(self, number: int, row: dict[str, Any] | None) -> Answer:
+        column = next((name for name in self._needed if (row or {}).get(name) in (None, "")), self._needed[0])
+        told = f"Row {number} was not asked, because its column {column!r} is null."
+        return Answer(row=row, custom_id=None, error=AnswerError("skipped", told))
 
 
 def _content(body: dict[str, Any]) -> tuple[str | None, str | None, Any]:

@@ -66,15 +66,16 @@ def submitted(source: object, asked: Asked) -> Job:
 
 def taken_up(batch_id: str, source: object, asked: Recipe) -> Job:
     """Take up a batch."""
-    from .delivering import named_input  # noqa: PLC0415 - as above
     from .front import open_front  # noqa: PLC0415 - as above
     from .handle import Job  # noqa: PLC0415 - as above
+    from .inputs import named_input  # noqa: PLC0415 - as above
 
     given = cast("dict[str, Any]", asked)
     _check(given, {*RECIPE, *READING, "url", "key", "progress"})
     front = open_front(given.get("url"), given.get("key"), _screen(given.get("progress")))
     recipe, reading = _part(given, RECIPE), _part(given, READING)
-    made = None if source is None else named_input(front, batch_id, source, recipe, reading)
+    record = front.records.of_batch(batch_id)
+    made = None if source is None else named_input(record, batch_id, source, recipe, reading)
     return Job(front, batch_id, made)
 
 

@@ -17,9 +17,10 @@ from .answers import rates_of
 from .errors import OtherInput, Refused, Stopped, UsageFault
 from .fetching import CHUNK, Fetch, Results
 from .front import Front
+from .home import naming
 from .inputs import Input, check_plain, is_folder
 from .job_record import JobRecord
-from .ordering import by_rows, ids_of, in_order
+from .ordering import bad_lines, by_rows, ids_of, in_order
 from .service import View
 
 GZIP: Final = b"\x1f\x8b"  # with which a packed file begins
@@ -32,7 +33,7 @@ class Delivered(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     rows: int
     succeeded: int
-    #: Rows without a good answer; each is of one of the three kinds below, or the provider failed it and has no retry.
+    #: Rows without a good answer; each is of one of the kinds below, or the provider failed it and has no retry.
     failed: int
     #: Rows that `batchyard retry` sends again.
     retryable: int
@@ -40,6 +41,8 @@ class Delivered(msgspec.Struct, frozen=True, kw_only=True):
     skipped: int
     #: Rows whose answer is not what was asked for: a refusal, or what does not fit the schema.
     unfit: int
+    #: Bad lines of the input, which `--on-invalid skip` left out.
+    bad: int
     usd: float | None
     usage: dict[str, Any] | None
     #: Where the results are.
@@ -55,7 +58,9 @@ def results_of(front: Front, view: View, folder: Path) -> Results:
     """Fetch the results of an ended batch into a folder; raises Refused if it has none."""
     if view.status == "failed" and view.output_file_id is None and view.error_file_id is None:
         why = " ".join(view.reasons[:5]) or "the service gives no reason."
-        raise Refused(f"{view.id} failed: {why} With --new the same content becomes another batch.")
+        dear = any(each.get("code") == "max_cost_exceeded" for each in (view.errors or {}).get("data") or [])
+        how = "Raise --max-cost, or send less." if dear else "With --new the same content becomes another batch."
+        raise Refused(f"{view.id} failed: {why} {how}")
     with front.screen.bar("Fetching", None, of_bytes=True) as bar:
         return Fetch(front.service, front.patience, view, folder).run(bar)
 
@@ -65,6 +70,16 @@ def alone(front: Front, view: View) -> Iterator[None]:
     """Let one command or call at a time bring the results of a batch; another one waits, and says so."""
     waiting = f"Another command fetches the results of {view.id} now; waiting for it …"
     with front.home.lock(f"fetching/{view.id}.lock", lambda: front.screen.say(waiting)):
+        yield
+
+
+@contextmanager
+def _of_one_batch(front: Front, out: str) -> Iterator[None]:
+    """Let one batch at a time write its files into a folder, so that the folder holds those of one."""
+    name = hashlib.sha256(str(Path(out).resolve()).encode()).hexdigest()[:32]
+    with front.home.lock(
+        f"fetching/{name}.lock", lambda: front.screen.say(f"Another command writes to {out}; waiting …")
+    ):
         yield
 
 
@@ -82,14 +97,6 @@ def source_of(record: JobRecord | None) -> Input | None:
     if record is None or record.source is None or not Path(record.source).is_file():
         return None
     return Input(record.source, record.recipe, record.reading)
-
-
-def named_input(front: Front, batch_id: str, source: object, recipe: dict[str, Any], reading: dict[str, str]) -> Input:
-    """Return the input that a caller names; of its recipe, what is not named is as the batch was sent."""
-    record = front.records.of_batch(batch_id)
-    return Input(
-        source, {**((record and record.recipe) or {}), **recipe}, {**(record.reading if record else {}), **reading}
-    )
 
 
 def proved(front: Front, view: View, source: Input) -> Input:
@@ -175,8 +182,10 @@ def deliver(front: Front, view: View, source: Input | None, out: str) -> Deliver
 
 
 def _delivered(front: Front, view: View, source: Input | None, out: str) -> Delivered:
+    if out == "-":
+        raise UsageFault("Results need a file, not standard output. Name one, and then print it.")
     if is_folder(out):
-        with alone(front, view):
+        with alone(front, view), _of_one_batch(front, out):
             results = results_of(front, view, Path(out))
             return _told(front, view, results, out)
     if source is None:
@@ -191,8 +200,8 @@ def _plain(front: Front, results: Results, source: Input, view: View, out: str) 
     """Write the result lines in input order."""
     target = Path(out)
     check_plain(target)
-    part = target.with_name(f".{target.name}.part")
-    with part.open("wb") as file:
+    part = target.with_name(f".{target.name[:40]}.{view.id[-12:]}.part")  # two batches may be written here at once
+    with naming(target), part.open("wb") as file:
         file.writelines(lines_of(results, source))
     part.replace(target)
     return _told(front, view, results, out)
@@ -215,11 +224,11 @@ def price_of(view: View) -> Any:  # noqa: ANN401 - tables.Price, or None
 
 def _told(front: Front, view: View, results: Results, out: str, *, skipped: int = 0, unfit: int = 0) -> Delivered:
     """Say what came of a batch: the lines of its files, of which some answers may not fit, and rows without a line."""
-    answers, errors = _count(results.output), _count(results.errors)
+    answers, errors, bad = _count(results.output), _count(results.errors), bad_lines(results.errors)
     return Delivered(
         batch_id=view.id, status=view.status, rows=answers + errors + skipped, succeeded=answers - unfit,
-        failed=errors + skipped + unfit, retryable=errors if front.service.is_batchyard else 0, skipped=skipped, unfit=unfit,
-        usd=view.usd, usage=view.usage, out=out,
+        failed=errors + skipped + unfit, retryable=errors - bad if front.service.is_batchyard else 0,
+        skipped=skipped, unfit=unfit, bad=bad, usd=view.usd, usage=view.usage, out=out,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import msgspec
 from batch_client import APIConnectionError, NotFoundError
 
 from .errors import Refused, Stopped
+from .home import naming
 from .patience import Patience
 from .screen import Bar
 from .service import Service, View
@@ -60,6 +61,10 @@ class Fetch:
 
     def run(self, bar: Bar) -> Results:
         """Fetch all results; raises Refused if there are none, and Stopped if a file is not what the report says."""
+        with naming(self._folder):
+            return self._run(bar)
+
+    def _run(self, bar: Bar) -> Results:
         self._folder.mkdir(parents=True, exist_ok=True)
         report = self._report()
         sizes = [((report or {}).get(member) or {}).get("bytes") or 0 for member in ("output", "errors")]

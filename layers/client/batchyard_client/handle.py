@@ -64,8 +64,9 @@ class Job:
             return (line for path in (results.output, results.errors) for line in path.open("rb"))
 
         rows = None if source is None else source.rows
-        gaps = source is not None and (source.recipe or {}).get("nulls") == "skip"
-        return Answers(lines, rows, rates, view.counts.total, view.counts.failed, view.usd, gaps=gaps)
+        skips = source is not None and (source.recipe or {}).get("nulls") == "skip"
+        needed = source.made_recipe().columns if source is not None and skips else ()
+        return Answers(lines, rows, rates, view.counts.total, view.counts.failed, view.usd, needed=needed)
 
     def fetch(self, out: str | Path) -> Delivered:
         """Wait for the end, and write the results: a folder, a `.jsonl`, or a table with its answers."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
-from .errors import UsageFault
+from .errors import Stopped, UsageFault
 
 PRIVATE_FOLDER: Final = 0o700
 OLD: Final = 86_400.0  # seconds after which an unfinished file of a killed command is removed
@@ -42,6 +42,16 @@ class Home:
     def write(self, name: str, data: bytes) -> Path:
         """Write a file of mode 600 at once: whoever reads it sees the old content or the new one, also after a crash."""
         path = self.path(name)
+        try:
+            self._written(path, data)
+        except OSError as error:
+            raise Stopped(
+                f"{path} cannot be written: {error.strerror}. Make room, or name another folder with BATCHYARD_HOME, and run"
+                " the same command again."
+            ) from error
+        return path
+
+    def _written(self, path: Path, data: bytes) -> None:
         number, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")  # of mode 600
         try:
             with os.fdopen(number, "wb") as file:
@@ -52,7 +62,6 @@ class Home:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
-        return path
 
     def remove(self, name: str) -> None:
         """Remove a file; it may be gone already."""
@@ -73,6 +82,16 @@ class Home:
                 waiting()
                 _locked(file, wait=True)
             yield
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name the place in an error of the disk that names none, as one of a write."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def held(file: IO[bytes], path: Path) -> bool:

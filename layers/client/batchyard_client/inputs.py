@@ -12,6 +12,7 @@ import msgspec
 from .content import Content
 from .errors import UsageFault
 from .home import Home
+from .job_record import JobRecord
 
 if TYPE_CHECKING:
     from .tables import Recipe, Table
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 REQUESTS: Final = (".jsonl", ".jsonl.gz", ".ndjson")
 TABLES: Final = (".csv", ".tsv", ".parquet", ".arrow", ".feather", ".json", ".jsonl")
 PACKED: Final = (".gz", ".zst")
+WHAT: Final = {"prompt", "embed", "body"}  # the options of a recipe that ask something
 PLAIN: Final = (".jsonl", ".ndjson")  # of files of result lines
 
 
@@ -38,6 +40,8 @@ class Input:
         self.path = Path(str(source)).absolute() if self.is_file else None
         if self.recipe is None:
             self._check_requests()
+        elif not self.recipe.keys() & WHAT:
+            self._refuse_half(self.recipe)
         if self.path is not None and not self.path.is_file():
             raise UsageFault(f"There is no file {source}.")
 
@@ -49,6 +53,13 @@ class Input:
                 f"{self.path.name} is a table: say how a row becomes a request with --prompt, --embed or --body."
                 " Requests themselves come in a file that ends in .jsonl or .jsonl.gz."
             )
+
+    def _refuse_half(self, recipe: Mapping[str, Any]) -> None:
+        given = ", ".join(f"--{name.replace('_', '-')}" for name in recipe)
+        told = f"{given} is for a table of rows, whose rows need a question too: --prompt, --embed or --body."
+        if self.path is not None and self.path.name.lower().endswith(REQUESTS):
+            told += f" A file of requests has all that in each request: leave {given} out."
+        raise UsageFault(f"{self.name}: {told}")
 
     @property
     def name(self) -> str:
@@ -122,6 +133,26 @@ class Input:
             yield from self.table().rows()
         else:
             yield from (msgspec.json.decode(line) for line in self.requests())
+
+
+def named_input(
+    record: JobRecord | None, batch_id: str, source: object, recipe: Mapping[str, Any], reading: Mapping[str, str]
+) -> Input:
+    """Return the input that a caller names; of its recipe, what is not named is as the batch was sent."""
+    whole = {**((record and record.recipe) or {}), **recipe}
+    made = Input(source, whole, {**(record.reading if record else {}), **reading})
+    from .tables.errors import TableError  # noqa: PLC0415 - only where an input is named
+
+    try:
+        _ = made.made_recipe().columns if made.is_table else ()
+    except TableError as error:
+        if record is not None:
+            raise
+        raise UsageFault(
+            f"{str(error).rstrip('.')}. This machine did not send {batch_id}, so name the whole recipe with which it was sent:"
+            " --model, --prompt and what else there was."
+        ) from error
+    return made
 
 
 def usual_out(source: Input) -> str:

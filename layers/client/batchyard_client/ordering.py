@@ -152,6 +152,13 @@ def _lines(path: Path) -> Iterator[bytes]:
         yield from file
 
 
+def bad_lines(errors: Path) -> int:
+    """Count the errors of lines that were never sent because they are no requests: such an error names its line."""
+    suspects = (line for line in _lines(errors) if b'"line":' in line)
+    found = (_DECODER.decode(line).error for line in suspects)
+    return sum(error is not None and error.line is not None for error in found)
+
+
 def ids_of(lines: Iterable[bytes]) -> Iterator[str | None]:
     """Yield the custom_id of each request; None where a line has none."""
     for line in lines:

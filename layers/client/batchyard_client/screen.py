@@ -4,13 +4,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 PLAIN_EVERY = 10.0  # seconds between two lines in a pipe
+SMALL = 0.01  # dollars, of which a ten-thousandth is much
 
 
 class Bar(Protocol):
@@ -53,8 +54,9 @@ class PlainScreen:
         self._stream, self._every = stream, every
 
     def say(self, text: str) -> None:
-        """Write a line."""
-        print(text, file=self._stream or sys.stderr, flush=True)
+        """Write a line; the work goes on if nobody reads it any more."""
+        with suppress(BrokenPipeError):
+            print(text, file=self._stream or sys.stderr, flush=True)
 
     @contextmanager
     def bar(self, label: str, total: int | None, *, of_bytes: bool = False) -> Iterator[Bar]:
@@ -165,3 +167,13 @@ def _size(count: int) -> str:
             return f"{count} B" if unit == "B" else f"{amount:,.1f} {unit}"
         amount /= 1000
     raise AssertionError  # never: TB ends the loop
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, as in `1 row` and `2,000 rows`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def usd_words(usd: float) -> str:
+    """Return dollars with four digits behind the point, or six where these would say too little."""
+    return f"{usd:,.6f}" if 0 < usd < SMALL else f"{usd:,.4f}"

@@ -4,6 +4,7 @@ The record of a content is written before each step that cannot be taken back. S
 one stopped: the same upload, of which only missing parts are sent, and the same batch.
 """
 
+import math
 import secrets
 import time
 from functools import partial
@@ -15,13 +16,15 @@ import msgspec
 from batch_client import NotFoundError
 
 from .content import Digest
-from .errors import Refused
+from .errors import Refused, UsageFault
 from .front import Front
 from .inputs import Input
 from .job_record import JobRecord, key_of, stem_of
 from .packing import pays_off
+from .screen import usd_words
 from .service import View
 from .uploading import Upload
+from .watching import estimate_words, usd_of, would_run
 
 ESTIMATE_SECONDS: Final = 900.0  # after which a batch is created without an estimate
 MOST_LINES, MOST_BYTES = 50_000, 200_000_000  # of a provider batch
@@ -41,6 +44,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     pack: bool | None = None
     #: Whether a batch of the same content is left alone, and another one is made.
     new: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a bound that no estimate could keep."""
+        if self.max_cost_usd is not None and not 0 < self.max_cost_usd < math.inf:
+            raise UsageFault(
+                f"The most that a batch may cost is an amount above 0 in dollars, not {self.max_cost_usd}."
+            )
 
     def members(self) -> dict[str, Any]:
         """Return the members of the batch."""
@@ -161,8 +171,9 @@ class Sending:
             record = self._uploaded(record, found)
         if self._options.estimate and record.creating_at is None and front.service.is_batchyard:
             estimate = self._dry_run(record, found)
-            usd = (estimate.preflight or {}).get("estimated_usd")
-            record = msgspec.structs.replace(record, estimate_usd=usd)
+            front.screen.say(estimate_words(estimate))
+            self._check_estimate(estimate)
+            record = msgspec.structs.replace(record, estimate_usd=usd_of(estimate))
         earlier = record.creating_at
         if earlier is None:
             record = front.records.keep(msgspec.structs.replace(record, creating_at=int(time.time())))
@@ -216,20 +227,18 @@ class Sending:
                 bar.show(view.counts.total, None)
         if view.status == "failed":
             raise Refused("The input is refused, and nothing was sent. " + " ".join(view.reasons[:5]))
-        front.screen.say(estimate_words(view))
         return view
 
-
-def estimate_words(view: View) -> str:
-    """Say in a sentence what a dry run has found."""
-    found = view.preflight or {}
-    tokens = "{estimated_input_tokens:,} tokens in, {estimated_output_tokens:,} out".format_map(_Zeros(found))
-    usd = found.get("estimated_usd")
-    price = "of unknown price" if usd is None else f"at most about ${usd:,.4f}"
-    bad = f" {found['bad_lines']:,} bad lines are skipped." if found.get("bad_lines") else ""
-    return f"Estimate: {view.counts.total:,} requests, {tokens}, {price}.{bad}"
-
-
-class _Zeros(dict[str, Any]):
-    def __missing__(self, key: str) -> int:
-        return 0
+    def _check_estimate(self, view: View) -> None:
+        """Refuse here what the service would refuse, so that nothing is created."""
+        if not would_run(view):
+            raise Refused(" ".join(("The input is refused, and nothing was sent.", *view.reasons[:5])))
+        most, usd = self._options.max_cost_usd, usd_of(view)
+        if most is None or (usd is not None and usd <= most):
+            return
+        if usd is None:
+            raise Refused("There is no price for a model of the input, so --max-cost cannot be kept. Leave it out.")
+        raise Refused(
+            f"The estimate of ${usd_words(usd)} is above --max-cost, ${usd_words(most)}, and nothing was sent. Raise"
+            f" --max-cost, allow fewer tokens for each answer, or send less."
+        )

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -145,12 +146,8 @@ class Service:
 
     def find(self, key: str) -> View | None:
         """Return the newest batch with this mark in its metadata, among the newest batches."""
-        for at, batch in enumerate(self.batches()):
-            if (batch.metadata or {}).get(MARK) == key:
-                return batch
-            if at >= LOOKED_BACK:
-                break
-        return None
+        newest = (batch for batch in self.batches() if not batch.dry_run)  # of which each batch may have made one
+        return next((each for each in islice(newest, LOOKED_BACK) if (each.metadata or {}).get(MARK) == key), None)
 
     def retrieve(self, batch_id: str) -> View:
         """Read a batch."""
@@ -186,21 +183,24 @@ class Service:
         headers = {"Idempotency-Key": key}
         return _view(self.client.ask("POST", f"{_of(batch_id)}/retry", body=body, headers=headers).data)
 
+    def inside(self, batch_id: str, what: str, query: Mapping[str, str]) -> dict[str, Any]:
+        """Return what is inside a batch: `lines`, each with its request and its result, or `shards` with their progress."""
+        return _object(self.client.ask("GET", f"{_of(batch_id)}/{what}", query=query).data)
+
     def usage(self, query: Mapping[str, str]) -> dict[str, Any]:
         """Return what was used and paid."""
         self.need_batchyard("tell what was used")
         return _object(self.client.ask("GET", "/usage", query=query).data)
 
     def _create_elsewhere(self, key: str, body: Mapping[str, Any], creating_at: int | None) -> View:
-        """Create a provider batch, after a look for the one that an earlier command may have created."""
-        if creating_at is not None:
+        """Create a provider batch, after a look for the one that an earlier command, or another machine, may have created."""
+        found = self.find(key)
+        left = 0.0 if creating_at is None else creating_at + IN_FLIGHT - time.time()
+        if found is None and left > 0:
+            self._sleep(left)
             found = self.find(key)
-            left = creating_at + IN_FLIGHT - time.time()
-            if found is None and left > 0:
-                self._sleep(left)
-                found = self.find(key)
-            if found is not None:
-                return found
+        if found is not None:
+            return found
         try:
             return _view_of(self.client.create_batch(**body))
         except CreateOutcomeUnknown:

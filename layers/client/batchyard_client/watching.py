@@ -1,17 +1,19 @@
 """A look at a batch now and then, until it has ended."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from .patience import Patience
-from .screen import Bar
+from .screen import Bar, counted, usd_words
 from .service import Service, View
 
 FIRST_PAUSE: Final = 0.5  # seconds
 GROWTH: Final = 1.15
 LONGEST_PAUSE: Final = 20.0  # seconds
-DONE_WORDS: Final = {"validating": "is checked", "in_progress": "runs", "finalizing": "results are put together"}
+WORDS: Final = {
+    "validating": "is checked", "in_progress": "runs", "finalizing": "results are put together", "cancelling": "is cancelled",
+}  # fmt: skip
 
 
 def watch(
@@ -31,11 +33,42 @@ def watch(
 
 def note(view: View) -> str:
     """Say in a few words how a batch stands."""
+    waits = view.paused and not view.ended
+    return ", ".join([*([] if waits else [WORDS.get(view.status, view.status)]), *details(view)])
+
+
+def details(view: View) -> Iterator[str]:
+    """Say what there is to say of a batch beside its status and what is done."""
     if view.paused and not view.ended:
-        return f"waits: {view.paused}"
-    words = [DONE_WORDS.get(view.status, view.status)]
+        yield f"waits: {view.paused}"
     if view.counts.failed:
-        words.append(f"{view.counts.failed:,} failed")
+        yield f"{view.counts.failed:,} failed"
     if view.usd:
-        words.append(f"${view.usd:,.4f}")
-    return ", ".join(words)
+        yield f"${usd_words(view.usd)}"
+
+
+def would_run(view: View) -> bool:
+    """Tell of a dry run whether the batch would run as it is."""
+    return (view.preflight or {}).get("would_run") is not False
+
+
+def usd_of(view: View) -> float | None:
+    """Return what a dry run estimates, in US dollars; None without a price."""
+    usd: float | None = (view.preflight or {}).get("estimated_usd")
+    return usd
+
+
+def estimate_words(view: View) -> str:
+    """Say what a dry run has found: of the good lines, with what becomes of the bad ones."""
+    found = view.preflight or {}
+    bad, usd = found.get("bad_lines") or 0, usd_of(view)
+    tokens = (
+        f"{found.get('estimated_input_tokens') or 0:,} tokens in, {found.get('estimated_output_tokens') or 0:,} out"
+    )
+    price = "of unknown price" if usd is None else f"at most about ${usd_words(usd)}"
+    said = f"Estimate: {counted(view.counts.total - bad, 'request')}, {tokens}, {price}."
+    if not bad:
+        return said
+    if would_run(view):
+        return f"{said} {counted(bad, 'bad line')} left out."
+    return f"{said} {counted(bad, 'bad line')}: the batch is refused as it is. --on-invalid skip leaves bad lines out."

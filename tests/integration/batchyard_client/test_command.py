@@ -72,7 +72,7 @@ def test_machines_read_one_object(capsys: pytest.CaptureFixture[str], books: Boo
     assert main(["run", table(), *PROMPT, "--json", "--out", "a.csv"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert told == {"batch_id": books.paid[0], "status": "completed", "rows": 7, "succeeded": 6, "failed": 1, "retryable": 1,
-                    "skipped": 0, "unfit": 0, "usd": 0.25, "usage": None, "out": "a.csv"}  # fmt: skip
+                    "skipped": 0, "unfit": 0, "bad": 0, "usd": 0.25, "usage": None, "out": "a.csv"}  # fmt: skip
 
 
 def test_quiet_tells_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -223,6 +223,36 @@ def test_a_report_is_json_or_one_page_with_requests_beside_their_answers(
     assert "Say text 3" in text
     assert "answer to row-4" in text
     assert "http-equiv" in text
+    capsys.readouterr()
+    assert main(["report", books.paid[0], "--json"]) == 0
+    out = capsys.readouterr().out
+    assert (out.count("\n"), json.loads(out)["output"]["lines"]) == (1, ROWS)
+    assert main(["report", books.paid[0], "--html", "--json", "--out", "page.html"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"batch_id": books.paid[0], "out": "page.html"}
+
+
+def test_a_report_reads_a_sample_and_no_results(books: Books) -> None:
+    books.failing = {"row-3333", "row-4000"}
+    assert main(["submit", table(rows=5_000), *PROMPT, "--quiet"]) == 0
+    asked: list[str] = []
+    books.watch = lambda when, name: asked.append(name) if when == "after" else None
+    assert main(["report", books.paid[0], "--quiet"]) == 0
+    assert main(["report", books.paid[0], "--html", "--out", "page.html", "--quiet"]) == 0
+    assert books.ranges == []
+    assert sum(name.endswith("/lines") for name in asked) <= 15
+    text = Path("page.html").read_text()
+    for words in ("Say text 3332", "too long", "Say text 4500", "200 of 5,000 lines"):
+        assert words in text
+
+
+def test_a_report_of_an_old_batch_reads_the_beginnings_of_its_results(books: Books) -> None:
+    books.failing = {"row-2"}
+    assert main(["submit", table(), *PROMPT, "--quiet"]) == 0
+    books.lines_kept = False
+    assert main(["report", books.paid[0], "--html", "--out", "page.html", "--quiet"]) == 0
+    text = Path("page.html").read_text()
+    assert "answer to row-7" in text
+    assert "The request is not at hand." in text
 
 
 def test_a_file_that_has_expired_before_its_batch_was_made_is_sent_again(books: Books) -> None:
@@ -291,6 +321,7 @@ def test_a_row_that_was_not_asked_has_its_place_among_the_answers() -> None:
         (rows[0], None, "skipped"), (rows[1], "answer to row-2", None), (rows[2], None, "skipped"),
         (rows[3], "answer to row-4", None), (rows[4], None, "skipped"),
     ]  # fmt: skip
+    assert str(answers[2].error) == "Row 3 was not asked, because its column 'text' is null. (skipped)"
 
 
 def test_a_handle_is_taken_up_by_its_id_and_knows_its_rows() -> None:
@@ -361,7 +392,7 @@ def test_of_each_row_without_a_good_answer_it_is_said_what_can_be_done(
     Path("in.csv").write_text("id,text\n1,a\n2,b\n3,c\n4,d\n5,e\n" + ("6,\n" if "skip" in arguments else ""))
     books.failing = {"row-2"}
     assert main(["run", "in.csv", *PROMPT, *arguments]) == 1
-    said = capsys.readouterr().err.splitlines()[-1]
+    said = capsys.readouterr().err
     assert [each for each in words if each not in said] == []
     assert main(["run", "in.csv", *PROMPT, *arguments, "--json"]) == 1
     told = json.loads(capsys.readouterr().out)

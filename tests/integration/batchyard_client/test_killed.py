@@ -1,5 +1,6 @@
 """A command that is killed at any moment and repeated: the same upload, the same batch, and nothing is paid twice."""
 
+import hashlib
 import json
 import os
 import signal
@@ -201,6 +202,20 @@ def test_two_commands_at_once_both_bring_every_answer(
         path = Path(out, "output.jsonl") if out.endswith("/") else Path(out)
         assert path.read_text().count("answer to row-") == 2_000
     assert len(books.paid) == 1
+
+
+def test_two_batches_into_one_folder_leave_the_files_of_one(books: Books, table: Path, tmp_path: Path) -> None:
+    books.failing = {"row-2"}
+    meet_at_the_results(books)
+    shorter = tmp_path / "shorter.csv"
+    shorter.write_text("".join(table.read_text().splitlines(keepends=True)[:1_000]))
+    asked = ("--model", "m", "--prompt", "{text}", "--out", f"{tmp_path}/out/")
+    both = [command(books, tmp_path / "home", "run", str(each), *asked) for each in (table, shorter)]
+    assert [ended(each)[0] for each in both] == [1, 1]
+    report = json.loads((tmp_path / "out/report.json").read_bytes())
+    for member, name in (("output", "output.jsonl"), ("errors", "errors.jsonl")):
+        found = hashlib.sha256((tmp_path / "out" / name).read_bytes()).hexdigest()
+        assert (name, found) == (name, report[member]["sha256"])
 
 
 def test_a_command_leaves_alone_what_a_python_call_has_fetched(

@@ -1,7 +1,8 @@
 """The same commands before a provider itself: one provider batch, and words for what a provider cannot do."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from batchyard_client.errors import Stopped
 from batchyard_client.front import Front
 from batchyard_client.home import Home
 from batchyard_client.inputs import Input
+from batchyard_client.screen import Bar, QuietScreen
 from batchyard_client.sending import Options, Sending
 from batchyard_client.settings import Place
 from tests.integration.local.emulator.running import Emulator, chat_line, jsonl, started
@@ -106,3 +108,37 @@ def test_no_retry_is_promised_of_a_provider(emulator: Emulator, capsys: pytest.C
     assert "19 of 20 rows are answered, 1 failed" in told
     assert "A provider has no retry: to send what failed again (1 row)" in told
     assert "batchyard retry" not in told
+
+
+def test_another_machine_takes_up_the_same_batch(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for home in ("one", "two"):
+        monkeypatch.setenv("BATCHYARD_HOME", home)
+        assert main(["run", "in.jsonl", "--out", f"{home}.jsonl"]) == 0
+    assert len(batches(emulator)) == 1
+    assert f"This content was sent before, as {batches(emulator)[0]}" in capsys.readouterr().err
+    assert Path("one.jsonl").read_bytes() == Path("two.jsonl").read_bytes()
+    assert main(["run", "in.jsonl", "--out", "new.jsonl", "--new", "--quiet"]) == 0
+    assert len(batches(emulator)) == 2
+
+
+class Meanwhile(QuietScreen):
+    """Does something once, as soon as an upload begins."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self._acts = [act]
+
+    @contextmanager
+    def bar(self, label: str, total: int | None, *, of_bytes: bool = False) -> Iterator[Bar]:
+        if label == "Uploading" and self._acts:
+            self._acts.pop()()
+        with super().bar(label, total, of_bytes=of_bytes) as bar:
+            yield bar
+
+
+def test_a_machine_that_sends_meanwhile_is_seen_before_the_batch_is_made(emulator: Emulator) -> None:
+    place = Place(emulator.url, emulator.api_key)
+    other = Sending(Front(place, Home(Path("other"))), Input("in.jsonl"), Options())
+    record = Sending(Front(place, Home(Path("one")), Meanwhile(other.run)), Input("in.jsonl"), Options()).run()
+    assert batches(emulator) == [record.batch_id]

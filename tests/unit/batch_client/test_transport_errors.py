@@ -1,3 +1,5 @@
+import http.client
+import socket
 import ssl
 
 import pytest
@@ -42,6 +44,29 @@ def test_a_connection_error_says_whether_anything_was_sent_and_whether_to_retry(
     found = translate(error, "service.test")
     assert isinstance(found, APIConnectionError)
     assert (type(found), found.sent, found.retryable) == (kind, sent, retryable)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (refused(), "the connection is refused"),
+        (proxy_refused(), "the proxy does not let the call pass"),
+        (requests.ConnectionError(urllib3.exceptions.ProtocolError("Aborted", http.client.RemoteDisconnected("Remote end"))),
+         "it closes the connection without an answer"),
+        (requests.ConnectionError(urllib3.exceptions.MaxRetryError(
+            POOL, "/", urllib3.exceptions.NameResolutionError("service.test", POOL, socket.gaierror("secret")))),  # type: ignore[arg-type]
+         "there is no such host"),
+        (CERTIFICATE, "its certificate is not trusted"),
+        (HANDSHAKE, "it speaks no TLS"),
+        (requests.ReadTimeout(), "it takes the connection and does not answer"),
+        (requests.ConnectTimeout(), "connecting takes too long"),
+        (requests.exceptions.ChunkedEncodingError(urllib3.exceptions.IncompleteRead(1, 2)), "the answer broke off"),
+        (OSError("secret"), "the connection broke"),
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_what_happened_is_said_in_words_and_not_by_a_class_of_python(error: Exception, words: str) -> None:
+    assert str(translate(error, "service.test")) == f"No whole answer from service.test: {words}"
 
 
 @pytest.mark.parametrize(

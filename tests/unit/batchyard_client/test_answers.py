@@ -82,7 +82,9 @@ def answers(names: list[str], rows: int, *, gaps: bool) -> Answers:
     def lines() -> Iterator[bytes | None]:
         return with_gaps(line(CHAT, name=name) for name in names)
 
-    return Answers(lines, lambda: [{"id": at} for at in range(rows)], None, rows, 0, None, gaps=gaps)
+    return Answers(
+        lines, lambda: [{"id": at} for at in range(rows)], None, rows, 0, None, needed=("text",) if gaps else ()
+    )
 
 
 def test_rows_that_were_not_asked_keep_their_places() -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from batchyard.costs.cost import EXACT_DIGITS, Price, cost_of
 from batchyard.costs.usage import Usage
-from batchyard_client.answers import rates_of
-from batchyard_client.command.words import usd_words
+from batchyard_client.answers import Rate, Rates, rates_of
+from batchyard_client.screen import usd_words
 
 
 def test_the_price_of_a_token_is_found_again_in_a_small_batch() -> None:
@@ -22,3 +22,8 @@ def test_the_price_of_a_token_is_found_again_in_a_small_batch() -> None:
 
 def test_small_amounts_are_shown_with_more_digits() -> None:
     assert [usd_words(usd) for usd in (0, 0.000034, 0.25, 1234.5)] == ["0.0000", "0.000034", "0.2500", "1,234.5000"]
+
+
+def test_an_amount_has_no_noise_of_a_sum_behind_it() -> None:
+    assert 1 * 2e-7 + 4 * 8e-7 != 3.4e-06
+    assert Rates({"m": Rate(2e-7, 8e-7)}).cost("m", 1, 4) == 3.4e-06

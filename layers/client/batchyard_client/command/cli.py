@@ -1,13 +1,27 @@
 """The words of the command line. Nothing heavy is imported before a command needs it."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import click
 
 Command = Callable[..., Any]
 
+USD = click.FloatRange(0, min_open=True)
+DAY = click.DateTime(["%Y-%m-%d"])
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "auto_envvar_prefix": None}
+
+
+def _named(_context: click.Context, _option: click.Parameter, out: str | None) -> str | None:
+    """Refuse standard output as a place for results: these are proved whole before they get their name."""
+    if out == "-":
+        raise click.BadParameter(
+            "results need a file. Name one, and then print it: --out answers.csv && cat answers.csv"
+        )
+    return out
+
+
 RECIPE = (
     click.option("--model", help="The model that answers."),
     click.option("--prompt", help="The question for each row; {column} stands for the cell."),
@@ -23,7 +37,7 @@ RECIPE = (
 )  # fmt: skip
 SENDING = (
     click.option("--new", is_flag=True, help="Make another batch of a content that was sent before."),
-    click.option("--max-cost", type=float, metavar="USD", help="Refuse a batch that is estimated above this."),
+    click.option("--max-cost", type=USD, metavar="USD", help="Refuse a batch that is estimated above this."),
     click.option("--on-invalid", type=click.Choice(["refuse", "skip"]), help="What to do with bad lines."),
     click.option("--accept", metavar="JSON", help="Which answers count as success, as the page of results says."),
     click.option("--metadata", multiple=True, metavar="NAME=VALUE", help="Kept with the batch; may be repeated."),
@@ -38,7 +52,7 @@ COMMON = (
     click.option("--quiet", "-q", is_flag=True, help="Print nothing but the result."),
     click.option("--patience", type=float, default=3600.0, help="Seconds without a connection before giving up.", hidden=True),
 )  # fmt: skip
-OUT = click.option("--out", "-o", help="A folder/, a .jsonl, or a table: .csv, .parquet, …")
+OUT = click.option("--out", "-o", callback=_named, help="A folder/, a .jsonl, or a table: .csv, .parquet, …")
 
 
 def _with(*groups: Sequence[Callable[[Command], Command]]) -> Callable[[Command], Command]:
@@ -60,9 +74,9 @@ def batchyard() -> None:
 
 
 @batchyard.command()
-@click.option("--url", help="The address of the API, which ends in /v1.", prompt="Address of the API (…/v1)")
-@click.option("--key", help="The key.", prompt="Key", hide_input=True)
-def login(url: str, key: str) -> None:
+@click.option("--url", help="The address of the API, which ends in /v1.")
+@click.option("--key", help="The key; else it is asked for, or read from a pipe.")
+def login(url: str | None, key: str | None) -> None:
     """Keep address and key of a service, in a file that you alone can read."""
     from . import doing  # noqa: PLC0415 - the command alone needs it
 
@@ -118,19 +132,20 @@ def watch(batch_id: str, **asked: Any) -> int:  # noqa: ANN401 - as above
 @_with(COMMON)
 def status(batch_id: str | None, **asked: Any) -> int:  # noqa: ANN401 - as above
     """Show how a batch stands, or the newest batches."""
-    from . import doing  # noqa: PLC0415 - as above
+    from . import looking  # noqa: PLC0415 - as above
 
-    return doing.status(batch_id, asked) if batch_id else doing.listed(10, asked)
+    return looking.status(batch_id, asked) if batch_id else looking.listed(10, asked)
 
 
 @batchyard.command("list")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many of the newest batches.")
+@click.option("--all", "estimates", is_flag=True, help="List estimates too, which sent nothing.")
 @_with(COMMON)
-def list_(limit: int, **asked: Any) -> int:  # noqa: ANN401 - as above
+def list_(limit: int, estimates: bool, **asked: Any) -> int:  # noqa: ANN401 - as above
     """List the newest batches."""
-    from . import doing  # noqa: PLC0415 - as above
+    from . import looking  # noqa: PLC0415 - as above
 
-    return doing.listed(limit, asked)
+    return looking.listed(limit, asked, estimates=estimates)
 
 
 @batchyard.command()
@@ -171,7 +186,7 @@ def resume(batch_id: str, **asked: Any) -> int:  # noqa: ANN401 - as above
     type=click.Choice(["errors", "cancelled"]),
     help="Which rows: all without success, or those that never ran.",
 )
-@click.option("--max-cost", type=float, metavar="USD", help="Refuse a batch that is estimated above this.")
+@click.option("--max-cost", type=USD, metavar="USD", help="Refuse a batch that is estimated above this.")
 @click.option("--new", is_flag=True, help="Make another retry of a batch that has one.")
 @_with([OUT], COMMON)
 def retry(batch_id: str, out: str | None, **asked: Any) -> int:  # noqa: ANN401 - as above
@@ -182,21 +197,22 @@ def retry(batch_id: str, out: str | None, **asked: Any) -> int:  # noqa: ANN401 
 
 
 @batchyard.command()
-@click.option("--from", "first", metavar="DAY", help="The first day, as 2026-11-01.")
-@click.option("--to", "last", metavar="DAY", help="The last day.")
+@click.option("--from", "first", type=DAY, metavar="DAY", help="The first day, as 2026-11-01.")
+@click.option("--to", "last", type=DAY, metavar="DAY", help="The last day.")
 @click.option("--by", type=click.Choice(["day", "model", "batch"]), default="day", show_default=True)
 @_with(COMMON)
-def usage(first: str | None, last: str | None, by: str, **asked: Any) -> int:  # noqa: ANN401 - as above
+def usage(first: datetime | None, last: datetime | None, by: str, **asked: Any) -> int:  # noqa: ANN401 - as above
     """Show tokens and dollars, this month's if no days are named."""
-    from . import doing  # noqa: PLC0415 - as above
+    from . import looking  # noqa: PLC0415 - as above
 
-    return doing.usage({"from": first, "to": last, "group_by": by}, asked)
+    days = (None if day is None else f"{day:%Y-%m-%d}" for day in (first, last))
+    return looking.usage({**dict(zip(("from", "to"), days, strict=True)), "group_by": by}, asked)
 
 
 @batchyard.command()
 @click.argument("batch_id")
 @click.option("--html", is_flag=True, help="Write one page for a browser, with a sample of the answers.")
-@click.option("--out", "-o", help="The name of the page.")
+@click.option("--out", "-o", callback=_named, help="The name of the page.")
 @_with(COMMON)
 def report(batch_id: str, out: str | None, html: bool, **asked: Any) -> int:  # noqa: ANN401 - as above
     """Print the report of a batch, or write it as a page."""
@@ -206,12 +222,18 @@ def report(batch_id: str, out: str | None, html: bool, **asked: Any) -> int:  # 
 
 
 @batchyard.command("open")
-@click.argument("batch_id")
+@click.argument("batch_id", required=False)
+@click.option("--console", is_flag=True, help="Open the page of the batch in the console of the service.")
 @_with([OUT], COMMON)
-def open_(batch_id: str, out: str | None, **asked: Any) -> int:  # noqa: ANN401 - as above
-    """Fetch the results of a batch, and open them with the program that you have for them."""
+def open_(batch_id: str | None, console: bool, out: str | None, **asked: Any) -> int:  # noqa: ANN401 - as above
+    """Fetch the results of a batch, and open them with the program that you have for them.
+
+    Without BATCH_ID open the console of the service in a browser.
+    """
     from . import doing  # noqa: PLC0415 - as above
 
+    if batch_id is None or console:
+        return doing.open_console(batch_id, asked)
     return doing.open_results(batch_id, out, asked)
 
 

@@ -1,7 +1,7 @@
 """What each command does, between the words of the command line and the work."""
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,25 +9,27 @@ import click
 import msgspec
 
 from batchyard_client.delivering import Delivered, deliver, source_of
-from batchyard_client.errors import ALL_GOOD, SOME_FAILED, Refused
+from batchyard_client.errors import ALL_GOOD, SOME_FAILED, Refused, UsageFault
 from batchyard_client.front import Front
 from batchyard_client.handle import Job
 from batchyard_client.inputs import Input, check_out, usual_out
 from batchyard_client.screen import choose_screen
-from batchyard_client.sending import Sending, estimate_words
+from batchyard_client.sending import Sending
 from batchyard_client.service import View
 from batchyard_client.settings import Place, checked_url, find_place, keep_login, own_home
-from batchyard_client.watching import note
+from batchyard_client.watching import estimate_words, would_run
 from batchyard_client.watching import watch as watched
 
+from .looking import printed, put, shown
 from .options import front_of, input_of, options_of
-from .words import UNDER_WAY, delivered_words, status_rows, usd_words
+from .words import UNDER_WAY, delivered_words
 
 
-def login(url: str, key: str) -> None:
-    """Keep a login, once the service takes the key."""
+def login(url: str | None, key: str | None) -> None:
+    """Keep a login, once the service takes the key; what is not named is asked for, or read from a pipe."""
     home = own_home()
-    place = Place(checked_url(url), key.strip())
+    address = checked_url(url or _asked("Address of the API (…/v1)", "--url"))
+    place = Place(address, (key or _asked("Key", "--key", hidden=True)).strip())
     front = Front(place, home, choose_screen())
     with front.words():
         kind = "Batchyard" if front.service.is_batchyard else "a provider"
@@ -36,6 +38,17 @@ def login(url: str, key: str) -> None:
         f"{place.host} is {kind} and takes the key. Kept in {keep_login(home, find_place(home, place.base_url, place.key))}.",
         err=True,
     )
+
+
+def _asked(what: str, option: str, *, hidden: bool = False) -> str:
+    """Ask a person, or take a line of standard input; raises UsageFault if there is none."""
+    if sys.stdin is not None and sys.stdin.isatty():
+        answer: str = click.prompt(what, hide_input=hidden, err=True)
+        return answer
+    line = "" if sys.stdin is None else sys.stdin.readline().strip()
+    if not line:
+        raise UsageFault(f"{what}: nothing came by standard input. Name it with {option}, or send it as a line.")
+    return line
 
 
 def run(source: str, out: str | None, asked: Mapping[str, Any]) -> int:
@@ -54,9 +67,9 @@ def submit(source: str, asked: Mapping[str, Any]) -> int:
     with front.words():
         record = Sending(front, made, options_of(asked)).run()
     if asked["as_json"]:
-        _print({"batch_id": record.batch_id, "rows": record.lines, "estimated_usd": record.estimate_usd})
+        printed({"batch_id": record.batch_id, "rows": record.lines, "estimated_usd": record.estimate_usd})
     else:
-        click.echo(record.batch_id)
+        put(str(record.batch_id))
         front.screen.say(f"It runs. To have its answers: batchyard fetch {record.batch_id} --out {usual_out(made)}")
     return ALL_GOOD
 
@@ -67,10 +80,12 @@ def estimate(source: str, asked: Mapping[str, Any]) -> int:
     with front.words():
         view = Sending(front, made, options_of(asked)).estimate()
     if asked["as_json"]:
-        _print({"rows": view.counts.total, **(view.preflight or {})})
-    elif asked["quiet"]:
-        click.echo(estimate_words(view))
-    return ALL_GOOD
+        printed({"rows": view.counts.total, **(view.preflight or {})})
+    else:
+        put(estimate_words(view))
+    if would_run(view):
+        return ALL_GOOD
+    raise Refused(" ".join(("The input is refused as it is.", *view.reasons[:5])))
 
 
 def watch(batch_id: str, asked: Mapping[str, Any]) -> int:
@@ -78,28 +93,7 @@ def watch(batch_id: str, asked: Mapping[str, Any]) -> int:
     front = front_of(asked)
     with front.words():
         view = watched_to_its_end(front, batch_id)
-    return _shown(view, asked)
-
-
-def status(batch_id: str, asked: Mapping[str, Any]) -> int:
-    """Show one batch."""
-    front = front_of(asked)
-    with front.words():
-        view = front.service.retrieve(batch_id)
-    _shown(view, asked)
-    return ALL_GOOD
-
-
-def listed(limit: int, asked: Mapping[str, Any]) -> int:
-    """Show the newest batches."""
-    front = front_of(asked)
-    with front.words():
-        views = [view for view, _ in zip(front.service.batches(), range(limit), strict=False)]
-    if asked["as_json"]:
-        _print([status_rows(view) for view in views])
-    else:
-        _table([_row(view) for view in views], ("batch", "status", "rows", "failed", "$", "made (UTC)"))
-    return ALL_GOOD
+    return shown(view, asked)
 
 
 def fetch(batch_id: str, source: str | None, out: str | None, asked: Mapping[str, Any]) -> int:
@@ -118,7 +112,9 @@ def cancel(batch_id: str, asked: Mapping[str, Any]) -> int:
     front = front_of(asked)
     with front.words():
         view = front.service.cancel(batch_id)
-    return _shown(view, asked, ended=False)
+    if view.ended:
+        front.screen.say(f"{batch_id} has ended before; there is nothing to cancel.")
+    return shown(view, asked, ended=False)
 
 
 def resume(batch_id: str, asked: Mapping[str, Any]) -> int:
@@ -126,7 +122,9 @@ def resume(batch_id: str, asked: Mapping[str, Any]) -> int:
     front = front_of(asked)
     with front.words():
         view = front.service.resume(batch_id)
-    return _shown(view, asked, ended=False)
+    if view.ended or not view.paused:
+        front.screen.say(f"{batch_id} {'has ended' if view.ended else 'does not wait'}; there is nothing to resume.")
+    return shown(view, asked, ended=False)
 
 
 def retry(batch_id: str, out: str | None, asked: Mapping[str, Any]) -> int:
@@ -142,31 +140,12 @@ def retry(batch_id: str, out: str | None, asked: Mapping[str, Any]) -> int:
     made = Job(front, batch_id).retry(given, secrets.token_hex(8) if asked["new"] else "")
     if out is None:
         if asked["as_json"]:
-            _print({"batch_id": made.id, "retry_of": batch_id})
+            printed({"batch_id": made.id, "retry_of": batch_id})
         else:
-            click.echo(made.id)
+            put(made.id)
         return ALL_GOOD
     with front.words():
         return _through(front, made.id, source_of(front.records.of_batch(made.id)), out, asked)
-
-
-def usage(query: Mapping[str, str | None], asked: Mapping[str, Any]) -> int:
-    """Show what was used."""
-    front = front_of(asked)
-    with front.words():
-        found = front.service.usage({name: value for name, value in query.items() if value})
-    if asked["as_json"]:
-        _print(found)
-        return ALL_GOOD
-    by = str(query["group_by"])
-    parts = [(each.get(by, ""), each) for each in found["data"]] + [("total", found["total"])]
-    rows = [
-        (str(name), f"{each['lines']:,}", f"{each['usage']['input_tokens']:,}", f"{each['usage']['output_tokens']:,}",
-         "?" if each["cost"]["usd"] is None else f"{each['cost']['usd']:,.4f}")
-        for name, each in parts
-    ]  # fmt: skip
-    _table(rows, (by, "rows", "tokens in", "tokens out", "$"))
-    return ALL_GOOD
 
 
 def open_results(batch_id: str, out: str | None, asked: Mapping[str, Any]) -> int:
@@ -177,12 +156,27 @@ def open_results(batch_id: str, out: str | None, asked: Mapping[str, Any]) -> in
     return status
 
 
+def open_console(batch_id: str | None, asked: Mapping[str, Any]) -> int:
+    """Open the page for a browser that Batchyard has, at a batch if one is named."""
+    front = front_of(asked)
+    with front.words():
+        front.service.need_batchyard("show a console")
+    address = f"{front.place.base_url.removesuffix('/v1')}/console"
+    address += f"#/batches/{batch_id}" if batch_id else ""
+    if asked["as_json"]:
+        printed({"console_url": address})
+    else:
+        put(address)
+    click.launch(address)
+    return ALL_GOOD
+
+
 def _through(front: Front, batch_id: str, made: Input | None, out: str, asked: Mapping[str, Any]) -> int:
     """Watch a batch to its end, and write its answers."""
     view = watched_to_its_end(front, batch_id)
     told = deliver(front, view, made, out)
     if asked["as_json"]:
-        _print(msgspec.to_builtins(told))
+        printed(msgspec.to_builtins(told))
     front.screen.say(delivered_words(told))
     return _status(told)
 
@@ -199,42 +193,3 @@ def watched_to_its_end(front: Front, batch_id: str) -> View:
         view = watched(front.service, front.patience, batch_id, bar, front.sleep)
     UNDER_WAY.clear()
     return view
-
-
-def _shown(view: View, asked: Mapping[str, Any], *, ended: bool = True) -> int:
-    """Print a batch, and return the status that its end asks for."""
-    if asked["as_json"]:
-        _print(status_rows(view))
-    else:
-        counts = view.counts
-        click.echo(
-            f"{view.id}: {view.status}, {counts.completed + counts.failed:,} of {counts.total:,} done; {note(view)}"
-        )
-        for reason in view.reasons[:10]:
-            click.echo(f"  {reason}", err=True)
-    if not ended:
-        return ALL_GOOD
-    if view.status == "failed":
-        return Refused.status
-    return ALL_GOOD if view.status == "completed" and not view.counts.failed else SOME_FAILED
-
-
-def _row(view: View) -> tuple[str, ...]:
-    from datetime import UTC, datetime  # noqa: PLC0415 - only here
-
-    made = datetime.fromtimestamp(view.created_at or 0, UTC).strftime("%Y-%m-%d %H:%M")
-    spent = "" if view.usd is None else usd_words(view.usd)
-    status = "estimate" if view.dry_run else view.status
-    return (view.id, status, f"{view.counts.total:,}", f"{view.counts.failed:,}", spent, made)
-
-
-def _table(rows: Iterable[tuple[str, ...]], head: tuple[str, ...]) -> None:
-    """Print columns side by side, for people and for `awk`."""
-    lines = [head, *rows]
-    widths = [max(len(line[at]) for line in lines) for at in range(len(head))]
-    for line in lines:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-
-
-def _print(value: object) -> None:
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")

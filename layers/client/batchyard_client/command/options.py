@@ -7,10 +7,9 @@ from typing import Any, Final
 import msgspec
 
 from batchyard_client.asked import READING, RECIPE
-from batchyard_client.delivering import named_input
 from batchyard_client.errors import UsageFault
 from batchyard_client.front import Front, open_front
-from batchyard_client.inputs import Input
+from batchyard_client.inputs import Input, named_input
 from batchyard_client.screen import choose_screen
 from batchyard_client.sending import Options
 
@@ -30,7 +29,9 @@ def input_of(source: str, asked: Mapping[str, Any], front: Front | None = None, 
         if name in recipe:
             recipe[name] = _json_file(recipe[name], f"--{name}")
     reading = {name: asked[name] for name in READING if asked.get(name)}
-    return Input(source, recipe, reading) if front is None else named_input(front, batch_id, source, recipe, reading)
+    if front is None:
+        return Input(source, recipe, reading)
+    return named_input(front.records.of_batch(batch_id), batch_id, source, recipe, reading)
 
 
 def options_of(asked: Mapping[str, Any]) -> Options:

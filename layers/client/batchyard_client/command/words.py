@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from batchyard_client.delivering import Delivered
+from batchyard_client.screen import counted, usd_words
 from batchyard_client.service import View
 
 #: The batch that the running command waits for, so that whoever stops the command is told.
 UNDER_WAY: Final[list[str]] = []
-SMALL: Final = 0.01  # dollars, of which a ten-thousandth is much
 _LEFT_OUT: Final = ("--new",)
 
 
@@ -33,39 +33,33 @@ def _shown(arguments: list[str]) -> list[str]:
     return shown
 
 
-def usd_words(usd: float) -> str:
-    """Return dollars with four digits behind the point, or six where these would say too little."""
-    return f"{usd:,.6f}" if 0 < usd < SMALL else f"{usd:,.4f}"
-
-
 def delivered_words(told: Delivered) -> str:
     """Say what came of a batch."""
     spent = "" if told.usd is None else f" ${usd_words(told.usd)} spent."
     failed = f", {told.failed:,} failed" if told.failed else ""
     whole = "" if told.status == "completed" else f" The batch is {told.status}."
-    said = f"{told.succeeded:,} of {told.rows:,} rows are answered{failed}: {told.out}.{whole}{spent}"
-    return " ".join((said, *_next_steps(told)))
+    are = "is" if told.rows == 1 else "are"
+    said = f"{told.succeeded:,} of {counted(told.rows, 'row')} {are} answered{failed}: {told.out}.{whole}{spent}"
+    return "\n".join((said, *_next_steps(told)))
 
 
 def _next_steps(told: Delivered) -> Iterator[str]:
     """Say of each kind of row without a good answer what can be done."""
-    left = told.failed - told.retryable - told.skipped - told.unfit
+    left = told.failed - told.retryable - told.skipped - told.unfit - told.bad
     if told.retryable:
-        which = "" if told.retryable == told.failed else f" ({_rows(told.retryable)})"
+        which = "" if told.retryable == told.failed else f" ({counted(told.retryable, 'row')})"
         yield f"To send what failed again{which}: batchyard retry {told.batch_id}"
     if left > 0:
-        yield f"A provider has no retry: to send what failed again ({_rows(left)}), put it into a file of its own."
+        yield f"A provider has no retry: to send what failed again ({counted(left, 'row')}), put it into a file of its own."
     if told.unfit:
         yield (
-            f"{_rows(told.unfit)} with an answer that is not what was asked for, as the column error says: no retry sends"
-            " them again; put them into a table of their own."
+            f"{counted(told.unfit, 'row')} with an answer that is not what was asked for, as the column error says: no retry"
+            " sends them again; put them into a table of their own."
         )
+    if told.bad:
+        yield f"{counted(told.bad, 'bad line')} left out, as errors.jsonl says: mend the input to send them."
     if told.skipped:
-        yield f"{_rows(told.skipped)} not asked, because a cell is null: --nulls empty would ask them."
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
+        yield f"{counted(told.skipped, 'row')} not asked, because a cell is null: --nulls empty would ask them."
 
 
 def status_rows(view: View) -> dict[str, Any]:
@@ -74,5 +68,5 @@ def status_rows(view: View) -> dict[str, Any]:
     return {
         "batch_id": view.id, "status": view.status, "rows": counts.total, "succeeded": counts.completed,
         "failed": counts.failed, "usd": view.usd, "paused": view.paused, "model": view.model,
-        "created_at": view.created_at, "endpoint": view.endpoint, "errors": view.reasons,
+        "created_at": view.created_at, "endpoint": view.endpoint, "dry_run": view.dry_run, "errors": view.reasons,
     }  # fmt: skip

@@ -14,11 +14,11 @@ from .sample import Pair, chosen, listed
 __all__ = ["Pair", "page"]
 
 
-def page(report: Mapping[str, Any], pairs: Iterable[Pair] = (), *, most: int = 200) -> str:
+def page(report: Mapping[str, Any], pairs: Iterable[Pair] = (), *, most: int = 200, total: int | None = None) -> str:
     """Return the page of a batch.
 
-    `report` is report.json. `pairs` are request lines, or None, with their result lines, in any number: at most `most` of
-    them are shown, and no more are held than twice that.
+    `report` is report.json, to which `progress` may be added as the shards of a batch tell it. `pairs` are request lines, or
+    None, with their result lines: at most `most` of them are shown. `total` says of how many lines they are a sample.
     """
     name = str(report.get("batch_id") or report.get("id") or "a batch")
     parts = [
@@ -28,7 +28,7 @@ def page(report: Mapping[str, Any], pairs: Iterable[Pair] = (), *, most: int = 2
         *_titled("Errors by code", sections.errors(report)),
         *_titled("Bad lines", sections.faults(report)),
         *_titled("Tokens and dollars by model", sections.models(report)),
-        *_titled("Answers", _answers(pairs, most, name)),
+        *_titled("Answers", _answers(pairs, most, name, total)),
         *_titled("At the provider", sections.shards(report)),
     ]
     return _document(name, joined(parts))
@@ -38,13 +38,16 @@ def _titled(title: str, part: Markup | None) -> list[Markup]:
     return [] if part is None else [element("h2", title), part]
 
 
-def _answers(pairs: Iterable[Pair], most: int, seed: str) -> Markup | None:
+def _answers(pairs: Iterable[Pair], most: int, seed: str, total: int | None) -> Markup | None:
     shown, came = chosen(pairs, most, seed)
     if not shown:
         return None
-    told = f"{number(len(shown))} of {number(came)} lines, chosen by chance; failures have up to half of the places."
+    told = (
+        f"{number(len(shown))} of {number(max(came, total or 0))} lines, as a sample; failures, refusals and empty answers"
+        " have up to half of the places."
+    )
     words = Markup('<label>Words: <input type="search" name="words"></label>')
-    failed = Markup('<label><input type="checkbox" name="failed"> failures alone</label><output></output>')
+    failed = Markup('<label><input type="checkbox" name="failed"> without an answer</label><output></output>')
     return joined([element("p", told), element("form", words, failed), listed(shown)])
 
 

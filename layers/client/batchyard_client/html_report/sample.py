@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -13,22 +14,26 @@ from batch_client import decode_mended
 from ..tables.answers import error_of, found_in
 from .markup import Markup, element, joined
 
-#: A request line, or None where it is not at hand, and its result line.
-Pair = tuple[bytes | None, bytes]
+#: A request line, or None where it is not at hand, and its result line; with the number of the line where it is known.
+Pair = tuple[bytes | None, bytes] | tuple[bytes | None, bytes, int]
 _LONGEST: Final = 4_000  # characters of a text that is shown
 _HEAD: Final = 100
+_TITLES: Final = {"failed": "Error", "refused": "Refusal", "empty": "No answer"}
 
 
 @dataclass(frozen=True)
 class Shown:
     """A pair as it is shown."""
 
-    #: The number of the pair, from 1.
+    #: The number of the line, or of the pair, from 1.
     number: int
     custom_id: str
     asked: str
     answer: str
-    error: str | None
+    #: What became of the request: `answered`, `refused` by the model, `empty`, or `failed`.
+    state: str
+    #: What is wrong, in words; None if nothing is.
+    trouble: str | None
 
 
 def chosen(pairs: Iterable[Pair], most: int, seed: str) -> tuple[list[Shown], int]:
@@ -49,23 +54,34 @@ def chosen(pairs: Iterable[Pair], most: int, seed: str) -> tuple[list[Shown], in
     half = max(most // 2, most - len(good))
     some = chance.sample(failed, min(half, len(failed)))
     some += chance.sample(good, min(most - len(some), len(good)))
-    return [shown(*each) for each in sorted(some)], number
+    return [shown(*each) for each in sorted(some, key=itemgetter(0))], number
 
 
 def shown(number: int, pair: Pair) -> Shown:
     """Read a pair."""
     request, result = _mapping(pair[0] or b"{}"), _mapping(pair[1])
-    body = _inner(_inner(result, "response"), "body")
-    error = error_of(result)
-    url = str(request.get("url") or _likely_url(body))
-    answer = found_in(url, body)[0] if body and not body.get("error") else None
+    answer, state, trouble = _outcome(result, request.get("url"))
     name = result.get("custom_id", request.get("custom_id", ""))
     asked = _asked(_inner(request, "body")) if request else "The request is not at hand."
-    return Shown(number, str(name), _cut(asked), _cut(_plain(answer)), error)
+    return Shown(pair[2] if len(pair) > 2 else number, str(name), _cut(asked), _cut(_plain(answer)), state, trouble)
+
+
+def _outcome(result: Mapping[str, Any], url: object = None) -> tuple[object, str, str | None]:
+    """Return the answer of a result, what became of its request, and what is wrong."""
+    body = _inner(_inner(result, "response"), "body")
+    fine = bool(body) and not body.get("error")
+    answer, reason, refusal = found_in(str(url or _likely_url(body)), body) if fine else (None, None, None)
+    if (error := error_of(result)) is not None:
+        return answer, "failed", error
+    if refusal is not None:
+        return answer, "refused", refusal
+    if not _plain(answer).strip():
+        return answer, "empty", f"the answer is empty{f', and its finish_reason is {reason}' if reason else ''}"
+    return answer, "answered", None
 
 
 def _fails(line: bytes) -> bool:
-    return error_of(_mapping(line)) is not None
+    return _outcome(_mapping(line))[2] is not None
 
 
 def listed(pairs: Iterable[Shown]) -> Markup:
@@ -74,8 +90,8 @@ def listed(pairs: Iterable[Shown]) -> Markup:
 
 
 def _one(pair: Shown) -> Markup:
-    told = pair.error if pair.error is not None else pair.answer
-    state = element("b", "failed" if pair.error else "answered", class_="bad" if pair.error else "good")
+    told = pair.answer if pair.trouble is None else pair.trouble
+    state = element("b", pair.state, class_="good" if pair.trouble is None else "bad")
     head = element(
         "summary",
         f"{pair.number} · ",
@@ -85,11 +101,13 @@ def _one(pair: Shown) -> Markup:
         " · ",
         element("bdi", told[:_HEAD]),
     )
-    answers = [element("h3", "Error"), element("pre", pair.error)] if pair.error is not None else []
-    if pair.answer or pair.error is None:
+    answers = [element("h3", _TITLES[pair.state]), element("pre", pair.trouble)] if pair.trouble is not None else []
+    if pair.answer or pair.trouble is None:
         answers += [element("h3", "Answer"), element("pre", pair.answer)]
     sides = [element("div", element("h3", "Request"), element("pre", pair.asked)), element("div", *answers)]
-    return element("details", head, element("div", *sides, class_="pair"), class_="failed" if pair.error else None)
+    return element(
+        "details", head, element("div", *sides, class_="pair"), class_=None if pair.trouble is None else "failed"
+    )
 
 
 def _asked(body: Mapping[str, Any]) -> str:

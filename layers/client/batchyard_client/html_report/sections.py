@@ -33,36 +33,38 @@ def _yes(value: object) -> str:
 
 
 def progress(report: Report) -> Markup | None:
-    """Draw how many lines had their outcome when, as the ends of attempts tell."""
-    steps = sorted(_ends(report))
-    start = report.get("created_at")
-    if not steps or not isinstance(start, int | float):
+    """Draw how many lines had their outcome when."""
+    points, start = _points(report), report.get("created_at")
+    if not points or not isinstance(start, int | float):
         return None
-    span = max(steps[-1][0] - start, 1)
-    total = max(sum(count for _, count in steps), 1)
-    done, path = 0, [f"M{_LEFT} {_HEIGHT - 30}"]
-    for at, count in steps:
-        done += count
-        path.append(
-            f"H{_LEFT + (at - start) / span * (_WIDTH - _LEFT):.1f}V{_HEIGHT - 30 - done / total * (_HEIGHT - 50):.1f}"
-        )
+    end, total = points[-1][0], max(points[-1][1], 1)
+    span = max(end - start, 1)
+    path = f"M{_LEFT} {_HEIGHT - 30}" + "".join(
+        f"L{_LEFT + (at - start) / span * (_WIDTH - _LEFT):.1f} {_HEIGHT - 30 - done / total * (_HEIGHT - 50):.1f}"
+        for at, done in points
+    )
     axis = element("line", x1=_LEFT, x2=_WIDTH, y1=_HEIGHT - 30, y2=_HEIGHT - 30)
     words = [
         element("text", number(total), x=0, y=24),
         element("text", "0", x=0, y=_HEIGHT - 30),
         element("text", moment(start), x=_LEFT, y=_HEIGHT - 8),
-        element("text", moment(steps[-1][0]), x=_WIDTH, y=_HEIGHT - 8, text_anchor="end"),
+        element("text", moment(end), x=_WIDTH, y=_HEIGHT - 8, text_anchor="end"),
     ]
-    told = f"{number(total)} lines had their outcome by {moment(steps[-1][0])}"
-    return element(
-        "svg",
-        axis,
-        element("path", d="".join(path)),
-        *words,
-        viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
-        role="img",
-        aria_label=told,
-    )
+    told = f"{number(total)} lines had their outcome by {moment(end)}"
+    box = f"0 0 {_WIDTH} {_HEIGHT}"
+    return element("svg", axis, element("path", d=path), *words, viewBox=box, role="img", aria_label=told)
+
+
+def _points(report: Report) -> list[tuple[float, int]]:
+    """Return how many lines had their outcome at which times; without a `progress`, as the ends of attempts tell."""
+    told = report.get("progress")
+    if isinstance(told, list) and told:
+        return [(each["at"], _whole(each.get("completed")) + _whole(each.get("failed"))) for each in told]
+    done, points = 0, list[tuple[float, int]]()
+    for at, count in sorted(_ends(report)):
+        points += [(at, done), (at, done + count)]
+        done += count
+    return points
 
 
 def _ends(report: Report) -> Iterator[tuple[float, int]]:

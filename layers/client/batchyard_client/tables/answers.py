@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from .cells import JSON
+from .cells import DECODE, JSON
 from .recipe import CHAT, EMBEDDINGS, MESSAGES, RESPONSES, Recipe
 from .schema import Field
 
@@ -55,9 +55,10 @@ class Reader:
         #: The columns of the answer.
         self.fields = _answer_fields(recipe)
 
-    def skipped(self) -> Answer:
-        """Return what stands for a row that was not asked."""
-        return Answer((None,) * len(self.fields), error="skipped: a column that the request needs is null")
+    def skipped(self, row: int, column: str) -> Answer:
+        """Return what stands for a row that was not asked, because its cell of a column is null."""
+        told = f"skipped: row {row} was not asked, because its column {column!r} is null"
+        return Answer((None,) * len(self.fields), error=told)
 
     def read(self, line: Mapping[str, Any]) -> Answer:
         """Read a result line."""
@@ -79,7 +80,7 @@ class Reader:
         if self._output is None:
             return (found,), None
         try:
-            members = msgspec.json.decode(str(found))
+            members = DECODE(str(found))
         except (msgspec.MsgspecError, RecursionError):
             return nothing, f"the answer is no JSON: {found}"
         if not isinstance(members, dict):

@@ -7,7 +7,7 @@ from typing import IO, Any, Final, Protocol
 import msgspec
 
 from .arrow_table import ArrowBlock, ArrowTable
-from .cells import JSON, cell_text
+from .cells import JSON, Written, cell_text
 from .delimited import DelimitedTable
 from .errors import UnwritableTable
 from .packages import pyarrow
@@ -187,6 +187,8 @@ def _inferred(table: Table) -> list[tuple[str, Any]]:
 
 def _type_of(values: list[Any]) -> Any:  # noqa: ANN401 - a type of pyarrow, or None for several kinds
     arrow = pyarrow()
+    if any(type(value) is Written and not value.whole for value in values):
+        return None
     try:
         return arrow.array(values).type
     except (arrow.ArrowException, TypeError, ValueError, OverflowError):

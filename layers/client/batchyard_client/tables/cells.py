@@ -1,7 +1,10 @@
 """A value of a table as text, for a prompt or a CSV cell, as JSON, and as the address of an image."""
 
 import base64
+import json
+import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -13,11 +16,71 @@ from uuid import UUID
 import msgspec
 
 _SHOWN: Final = 60
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?', re.DOTALL)  # of JSON, and whether it is a name
 _ADDRESSES: Final = ("http", "https", "data")
+
+
+class Written(float):
+    """A number that is written as it stood in JSON: `1.10` and `1e3` stay, and digits that a float has no room for."""
+
+    __slots__ = ("text",)
+    text: str
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether the float alone says the same number."""
+        return Decimal(self.text) == Decimal(float.__repr__(self))
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if float.__repr__(value) == text:
+        return value
+    found = Written(value)
+    found.text = text
+    return found
+
+
+#: Reads JSON whose numbers can be written again as they stood.
+DECODE: Final = msgspec.json.Decoder(float_hook=_number).decode
+
+
+def name_twice(value: object, text: bytes) -> str | None:
+    """Return a name that stands twice in one object of a JSON text, whose value readers would lose; None if none does."""
+    if _names(value) == sum(map(bool, _STRING.findall(text))):
+        return None
+    twice: list[str] = []
+
+    def seen(members: list[tuple[str, object]]) -> None:
+        names = {name for name, _ in members}
+        for name, _ in members if len(names) < len(members) else ():
+            if name not in names:
+                twice.append(name)
+            names.discard(name)
+
+    json.loads(text, object_pairs_hook=seen)
+    return twice[0] if twice else None
+
+
+def _names(value: object) -> int:
+    """Count the names of members in a value, at any depth."""
+    if isinstance(value, dict):
+        return len(value) + sum(_names(each) for each in value.values() if isinstance(each, dict | list))
+    return sum(_names(each) for each in value if isinstance(each, dict | list)) if isinstance(value, list) else 0
+
+
+def constant_in(text: bytes) -> str | None:
+    """Return NaN or Infinity if a text has one where JSON has numbers, as Python's own writer makes it."""
+    found: list[str] = []
+    with suppress(ValueError, RecursionError):  # what else is wrong, the reader says
+        json.loads(text, parse_constant=found.append)
+    return found[0] if found else None
 
 
 def _of_others(value: object) -> object:
     """Turn numpy's numbers and arrays, and other mappings and sequences, into what JSON has."""
+    if isinstance(value, Written):
+        return msgspec.Raw(value.text.encode())
     for method in ("tolist", "item"):
         if callable(convert := getattr(value, method, None)):
             return convert()
@@ -43,9 +106,18 @@ def cell_text(value: object) -> str:
     return _json(value)
 
 
+def without_durations(value: object) -> object:
+    """Return a value with the durations in it as text, as a cell has them; JSON has no type for them."""
+    if isinstance(value, timedelta):
+        return str(value)
+    if type(value) is dict:
+        return {name: without_durations(each) for name, each in value.items()}
+    return [without_durations(each) for each in value] if type(value) is list else value
+
+
 def _json(value: object) -> str:
     """Write nested values as compact JSON, and the numbers and texts of other packages as their plain selves."""
-    text = JSON.encode(value).decode()
+    text = JSON.encode(without_durations(value)).decode()
     return str(msgspec.json.decode(text)) if text.startswith('"') else text
 
 
@@ -60,6 +132,7 @@ _WRITERS: Final[dict[type, Callable[[Any], str]]] = {
     str: str,
     bool: lambda value: "true" if value else "false",
     int: int.__repr__,
+    Written: lambda value: value.text,
     float: float.__repr__,
     Decimal: lambda value: format(value, "f"),
     datetime: lambda value: value.isoformat(),

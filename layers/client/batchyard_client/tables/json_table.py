@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from .cells import DECODE, constant_in, name_twice
 from .errors import UnreadableTable
 from .packing import unpacked
 from .sources import Source
@@ -18,7 +19,6 @@ from .table import BLOCK_BYTES, BLOCK_ROWS, Block, Table
 _PIECE: Final = 1 << 20
 _LONGEST: Final = 128 << 20  # characters of one object: what goes on longer is no JSON
 _SPACE: Final = " \t\r\n"
-_DECODE: Final = msgspec.json.Decoder()
 
 
 class ObjectTable(Table):
@@ -35,7 +35,11 @@ class ObjectTable(Table):
     @cached_property
     def _columns(self) -> tuple[str, ...]:
         seen: dict[str, None] = {}
-        for _, row, _ in self._rows():
+        for where, row, text in self._rows():
+            if (twice := name_twice(row, text)) is not None:
+                raise UnreadableTable(
+                    f"{self.name}, {where}: the name {twice!r} stands twice in one object. Leave one of the two out"
+                )
             if row.keys() - seen.keys():
                 seen.update(dict.fromkeys(row))
         if not seen:
@@ -70,13 +74,20 @@ class ObjectTable(Table):
     def _rows(self) -> Iterator[tuple[str, dict[str, Any], bytes]]:
         for where, text in self._objects():
             try:
-                row = _DECODE.decode(text)
+                row = DECODE(text)
             except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
                 self._check_text(where, text)
+                self._refuse_constants(where, text)
                 raise UnreadableTable(f"{self.name}, {where}: this is no JSON ({error}){self._hint()}") from error
             if type(row) is not dict:
                 raise UnreadableTable(f"{self.name}, {where}: this is no JSON object{self._hint()}")
             yield where, row, text
+
+    def _refuse_constants(self, where: str, text: bytes) -> None:
+        if found := constant_in(text):
+            raise UnreadableTable(
+                f'{self.name}, {where}: {found} is no number of JSON. Write null in its place, or the text "{found}"'
+            )
 
     def _hint(self) -> str:
         return ""

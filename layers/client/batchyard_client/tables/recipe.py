@@ -92,7 +92,7 @@ class Recipe:
         model = {"model": self.model} if self.model is not None else {}
         body = {**model, **{name: each for name, each in given.items() if not (model and name == "model")}, **made}
         if not body.get("model"):
-            raise RecipeError("Name a model")
+            raise RecipeError("Name a model, with --model or in the body")
         return body
 
     @cached_property

@@ -17,7 +17,7 @@ _PICTURE: Final = {
     True: (b'{"type":"image_url","image_url":{"url":"', b'"}}'),
     False: (b'{"type":"input_image","image_url":"', b'"}'),
 }
-_Pieces = list[bytes | Column]
+_Pieces = list[bytes | Column | Picture]
 
 
 def requests(table: Table, recipe: Recipe) -> Iterator[bytes]:
@@ -26,13 +26,14 @@ def requests(table: Table, recipe: Recipe) -> Iterator[bytes]:
     return _lines(table, recipe)
 
 
-def skips(table: Table, recipe: Recipe, block: Block) -> Sequence[bool]:
-    """Tell for each row of a block whether `requests` leaves it out."""
+def skips(table: Table, recipe: Recipe, block: Block) -> Sequence[str | None]:
+    """Name for each row of a block that `requests` leaves out the first column that is null."""
     if recipe.nulls != "skip":
-        return [False] * block.count
+        return [None] * block.count
     empty = {name: _is_empty_null(table, recipe, name) for name in recipe.columns}
     columns = [[_is_null(cell, empty=empty[name]) for cell in block.column(name)] for name in recipe.columns]
-    return [any(row) for row in zip(*columns, strict=True)]
+    named = [zip(recipe.columns, row, strict=True) for row in zip(*columns, strict=True)]
+    return [next((name for name, is_null in row if is_null), None) for row in named]
 
 
 def _is_null(value: object, *, empty: bool) -> bool:
@@ -41,27 +42,25 @@ def _is_null(value: object, *, empty: bool) -> bool:
 
 def _is_empty_null(table: Table, recipe: Recipe, name: str) -> bool:
     """Tell whether empty text is null in a column: nothing else is in CSV, and no image is empty text."""
-    return table.empty_is_null or _is_pictured(recipe, name)
-
-
-def _is_pictured(recipe: Recipe, name: str) -> bool:
-    return name == recipe.image_column and name not in set(_text_columns(recipe.template))
+    return table.empty_is_null or name == recipe.image_column
 
 
 @dataclass(frozen=True)
 class _Form:
-    """A line with gaps: a format of bytes, and which columns go in after the number of the row."""
+    """A line with gaps: a format of bytes, and what goes in after the number of the row, by its place among the fillings."""
 
     format: bytes
-    columns: tuple[int, ...]
+    fillings: tuple[int, ...]
 
 
 def _lines(table: Table, recipe: Recipe) -> Iterator[bytes]:
-    whole, bare = (_form(recipe, pictured=pictured) for pictured in (True, False))
-    straight = whole.columns == tuple(range(len(recipe.columns)))
+    fillings = list(dict.fromkeys(_fillings(recipe.template)))
+    whole, bare = (_form(recipe, fillings, pictured=pictured) for pictured in (True, False))
+    straight = whole.fillings == tuple(range(len(fillings)))
+    picture = next((place for place, each in enumerate(fillings) if isinstance(each, Picture)), None)
     for block in table.blocks(recipe.columns):
         cells = _Cells(table, recipe, block)
-        columns = [cells.encoded(name) for name in recipe.columns]
+        columns = [cells.encoded(each) for each in fillings]
         rows = zip(*columns, strict=True)
         if straight and not cells.nulls:
             for row, values in enumerate(rows, block.first):
@@ -70,8 +69,8 @@ def _lines(table: Table, recipe: Recipe) -> Iterator[bytes]:
         for row, found in enumerate(rows, block.first):
             if None in found and recipe.nulls == "skip":
                 continue
-            form = bare if cells.unpictured(found) else whole
-            yield form.format % (row, *[found[place] or b"" for place in form.columns])
+            form = bare if picture is not None and found[picture] is None else whole
+            yield form.format % (row, *[found[place] or b"" for place in form.fillings])
 
 
 class _Cells:
@@ -79,19 +78,15 @@ class _Cells:
 
     def __init__(self, table: Table, recipe: Recipe, block: Block) -> None:
         self._table, self._recipe, self._block = table, recipe, block
-        self._picture = None if recipe.image_column is None else recipe.columns.index(recipe.image_column)
         self._folder = table.path.parent if table.path else None
         #: Whether a cell of the block is null.
         self.nulls = False
 
-    def unpictured(self, row: Sequence[bytes | None]) -> bool:
-        """Tell whether a row has no image, though there is a column for it."""
-        return self._picture is not None and row[self._picture] is None
-
-    def encoded(self, name: str) -> list[bytes | None]:
-        """Encode a column."""
+    def encoded(self, filling: Column | Picture) -> list[bytes | None]:
+        """Encode a column, as text or as images."""
+        name = filling.column if isinstance(filling, Picture) else filling.name
         values = self._block.column(name)
-        if _is_pictured(self._recipe, name):
+        if isinstance(filling, Picture):
             found = self._each(name, values, lambda value: image_address(value, self._folder))
         else:
             try:
@@ -101,7 +96,7 @@ class _Cells:
         return self._without_nulls(name, found)
 
     def _without_nulls(self, name: str, found: list[bytes | None]) -> list[bytes | None]:
-        if self._table.empty_is_null and b"" in found:
+        if b"" in found and _is_empty_null(self._table, self._recipe, name):
             found = [each or None for each in found]
         if None in found:
             self.nulls = True
@@ -135,21 +130,23 @@ def _other(value: object) -> bytes | None:
     return None if value is None else _ENCODE(cell_text(value))[1:-1]
 
 
-def _text_columns(value: object) -> Iterator[str]:
+def _fillings(value: object) -> Iterator[Column | Picture]:
     if isinstance(value, Text):
-        yield from (part.name for part in value.parts if isinstance(part, Column))
+        yield from (part for part in value.parts if isinstance(part, Column))
+    elif isinstance(value, Picture):
+        yield value
     elif isinstance(value, Mapping | list):
         for each in value.values() if isinstance(value, Mapping) else value:
-            yield from _text_columns(each)
+            yield from _fillings(each)
 
 
-def _form(recipe: Recipe, *, pictured: bool) -> _Form:
+def _form(recipe: Recipe, fillings: Sequence[Column | Picture], *, pictured: bool) -> _Form:
     pieces: _Pieces = [b',"method":"POST","url":', _ENCODE(recipe.url), b',"body":']
     pieces += [*_pieces(recipe.template, pictured=pictured), b"}\n"]
     start = b'{"custom_id":"row-%d"'
-    told = [b"%b" if isinstance(piece, Column) else piece.replace(b"%", b"%%") for piece in pieces]
-    named = [piece.name for piece in pieces if isinstance(piece, Column)]
-    return _Form(start + b"".join(told), tuple(recipe.columns.index(name) for name in named))
+    told = [piece.replace(b"%", b"%%") if isinstance(piece, bytes) else b"%b" for piece in pieces]
+    filled = [piece for piece in pieces if not isinstance(piece, bytes)]
+    return _Form(start + b"".join(told), tuple(fillings.index(each) for each in filled))
 
 
 def _pieces(value: object, *, pictured: bool) -> _Pieces:
@@ -158,7 +155,7 @@ def _pieces(value: object, *, pictured: bool) -> _Pieces:
         return [b'"', *(part if isinstance(part, Column) else _ENCODE(part)[1:-1] for part in value.parts), b'"']
     if isinstance(value, Picture):
         before, after = _PICTURE[value.endpoint == CHAT]
-        return [before, Column(value.column), after]
+        return [before, value, after]
     if isinstance(value, Mapping):
         members = ([_ENCODE(name), b":", *_pieces(each, pictured=pictured)] for name, each in value.items())
         return [b"{", *_with_commas(members), b"}"]
@@ -168,7 +165,7 @@ def _pieces(value: object, *, pictured: bool) -> _Pieces:
     return [_ENCODE(value)]
 
 
-def _with_commas(values: Iterator[_Pieces]) -> Iterator[bytes | Column]:
+def _with_commas(values: Iterator[_Pieces]) -> Iterator[bytes | Column | Picture]:
     for number, pieces in enumerate(values):
         if number:
             yield b","

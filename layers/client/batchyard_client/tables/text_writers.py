@@ -8,7 +8,7 @@ from typing import IO, Any, Final
 import msgspec
 
 from .arrow_table import ArrowBlock
-from .cells import JSON, cell_text
+from .cells import JSON, cell_text, without_durations
 from .delimited import TAB, DelimitedTable, quoted, row_of
 from .errors import UnwritableTable
 from .json_table import ObjectTable
@@ -89,7 +89,7 @@ class ObjectWriter:
 
     def _rows(self, block: Block, new: Iterator[dict[str, Any]]) -> Iterator[bytes]:
         names = self._table.columns
-        columns = [block.column(name) for name in names]
+        columns = [[without_durations(each) for each in block.column(name)] for name in names]
         for row, (cells, fresh) in enumerate(zip(zip(*columns, strict=True), new, strict=True), block.first):
             try:
                 yield JSON.encode({**dict(zip(names, cells, strict=True)), **fresh})

@@ -130,9 +130,9 @@ def joined(
     """Yield the rows with their answers, and count them; raise `ResultsMismatch` unless they are one for each."""
     for block in table.blocks():
         answers: list[Answer] = []
-        for row, skipped in enumerate(skips(table, recipe, block), block.first):
-            if skipped:
-                answers.append(reader.skipped())
+        for row, empty in enumerate(skips(table, recipe, block), block.first):
+            if empty is not None:
+                answers.append(reader.skipped(row, empty))
                 summary.skip()
             else:
                 answers.append(reader.read(results.of(row)))

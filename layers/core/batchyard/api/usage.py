@@ -15,12 +15,14 @@ from batchyard.services import Services
 
 DATE: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 MOST_DAYS: Final = 366
-# How a bill falls into groups: the name of each group, and what of the bill belongs to it.
-Parts = Iterator[tuple[str, Usage, Cost]]
+# How a bill falls into groups: the name of each group, and what of the bill belongs to it, with its lines.
+Parts = Iterator[tuple[str, int, Usage, Cost]]
 GROUPS: Final[dict[str, Callable[[Bill], Parts]]] = {
-    "day": lambda bill: iter([(bill.day, _used(bill), _paid(bill))]),
-    "model": lambda bill: ((model, usage, bill.cost.get(model, Cost())) for model, usage in bill.usage.items()),
-    "batch": lambda bill: iter([(bill.batch_id, _used(bill), _paid(bill))]),
+    "day": lambda bill: iter([(bill.day, bill.lines, _used(bill), _paid(bill))]),
+    "model": lambda bill: (
+        (model, bill.lines_of(model), usage, bill.cost.get(model, Cost())) for model, usage in bill.usage.items()
+    ),
+    "batch": lambda bill: iter([(bill.batch_id, bill.lines, _used(bill), _paid(bill))]),
 }
 
 
@@ -28,8 +30,8 @@ class _Sum:
     def __init__(self) -> None:
         self.batches, self.lines, self.usage, self.cost = set[str](), 0, Usage(), Cost()
 
-    def add(self, bill: Bill, usage: Usage, cost: Cost) -> None:
-        self.lines += 0 if bill.batch_id in self.batches else bill.lines
+    def add(self, bill: Bill, lines: int, usage: Usage, cost: Cost) -> None:
+        self.lines += lines
         self.batches.add(bill.batch_id)
         self.usage, self.cost = self.usage + usage, self.cost + cost
 
@@ -59,9 +61,9 @@ def usage(services: Services, tenant: str, first: str | None, last: str | None, 
     unended = running(services, tenant) if begin <= today <= until else None
     started = {name: each for name, each in (unended or {}).items() if each.bill.usage}
     for bill, _ in spent(services, tenant, begin.isoformat(), until.isoformat(), started):
-        total.add(bill, _used(bill), _paid(bill))
-        for name, used, paid in GROUPS[by](bill):
-            groups.setdefault(name, _Sum()).add(bill, used, paid)
+        total.add(bill, bill.lines, _used(bill), _paid(bill))
+        for name, lines, used, paid in GROUPS[by](bill):
+            groups.setdefault(name, _Sum()).add(bill, lines, used, paid)
     data = [{by: name, **groups[name].shape()} for name in sorted(groups)]
     month = this_month(services, tenant, unended)
     return {"object": "usage", "from": begin.isoformat(), "to": until.isoformat(), "group_by": by, "data": data,

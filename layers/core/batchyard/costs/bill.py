@@ -21,6 +21,12 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
     #: What each model used and cost.
     usage: dict[str, Usage]
     cost: dict[str, Cost]
+    #: The lines with an outcome that were for each model; empty for a batch of one model that has not ended.
+    model_lines: dict[str, int] = {}
+
+    def lines_of(self, model: str) -> int:
+        """Return how many lines were for a model; all of them where the bill names one model alone."""
+        return self.model_lines.get(model, self.lines if len(self.usage) == 1 else 0)
 
     @property
     def amount(self) -> int:

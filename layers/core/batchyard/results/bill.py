@@ -1,5 +1,6 @@
 """What a batch cost, as its report and the API show it."""
 
+from collections import Counter
 from typing import Any, Final
 
 import msgspec
@@ -57,7 +58,10 @@ def keep(services: Services, batch: Batch, shards: list[Shard], lines: int) -> N
     for model, (usage, cost) in of_model.items():
         name = model[:SHOWN_NAME]
         used[name], paid[name] = used.get(name, Usage()) + usage, paid.get(name, Cost()) + cost
-    bill = Bill(day=day, batch_id=batch.batch_id, lines=lines, usage=used, cost=paid)
+    done = Counter[str]()
+    for shard in shards:
+        done[shard.model[:SHOWN_NAME]] += shard.completed + shard.failed
+    bill = Bill(day=day, batch_id=batch.batch_id, lines=lines, usage=used, cost=paid, model_lines=dict(done))
     services.quota_store.keep_bill(batch.tenant, bill, now + KEPT)
 
 

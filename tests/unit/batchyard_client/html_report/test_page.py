@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchyard_client.html_report import Pair, page
-from tests.unit.batchyard_client.tables.made import chat, expired, refused
+from tests.unit.batchyard_client.tables.made import chat, expired, line, refused
 
 EVIL = "</pre></script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&amp;<!--\x00\ud800\x1b"
 REPORT: dict[str, Any] = {
@@ -96,7 +96,24 @@ def test_the_page_tells_what_the_report_tells() -> None:
 
 def test_the_progress_is_drawn_to_the_end_of_the_last_attempt() -> None:
     (path,) = [attributes["d"] for tag, attributes in Reader(page(REPORT)).elements if tag == "path"]
-    assert path == "M60 190H430.0V63.1H800.0V20.0"  # three quarters after half of the time, and all at the end
+    # three quarters after half of the time, and all at the end
+    assert path == "M60 190L430.0 190.0L430.0 63.1L800.0 63.1L800.0 20.0"
+
+
+def test_the_progress_is_drawn_as_the_shards_tell_it() -> None:
+    start = REPORT["created_at"]
+    told = [
+        {"at": start + at, "completed": done, "failed": bad}
+        for at, done, bad in ((0, 0, 0), (10, 40, 10), (20, 90, 10))
+    ]
+    (path,) = [
+        attributes["d"] for tag, attributes in Reader(page({**REPORT, "progress": told})).elements if tag == "path"
+    ]
+    assert path == "M60 190L60.0 190.0L430.0 105.0L800.0 20.0"
+
+
+def test_a_line_has_its_number_in_the_input() -> None:
+    assert "4711 · " in Reader(page(REPORT, [(None, chat(4711), 4711)])).shown
 
 
 @pytest.mark.parametrize(
@@ -237,3 +254,31 @@ def test_the_policy_lets_nothing_be_loaded_and_only_these_texts_run() -> None:
         assert f"{tag}-src 'sha256-{digest}';" in policy
     assert policy.startswith("default-src 'none';")
     assert not re.search(r"\sstyle=|\son\w+=|url\(", html)
+
+
+@pytest.mark.parametrize(
+    ("result", "state", "told"),
+    [
+        (chat(1, None, refusal="I will not"), "refused", "refusal: I will not"),
+        (chat(1, ""), "empty", "the answer is empty, and its finish_reason is stop"),
+        (chat(1, None), "empty", "the answer is empty, and its finish_reason is stop"),
+        (line(1, {"model": "m", "output": [], "status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}),
+         "empty", "the answer is empty, and its finish_reason is max_output_tokens"),
+        (refused(1), "failed", "context_length_exceeded: Too long"),
+        (chat(1, "good"), "answered", "good"),
+        (chat(1, None, tool_calls=[{"id": "c"}]), "answered", '[{"id":"c"}]'),
+    ],
+)  # fmt: skip
+def test_a_refusal_and_an_empty_answer_are_shown_as_what_they_are(result: bytes, state: str, told: str) -> None:
+    read = Reader(page(REPORT, [(None, result)]))
+    words = read.shown.split("\n")
+    assert state in words
+    assert ("answered" in words) is (state == "answered")
+    assert told in words
+    marked = [attributes.get("class") for name, attributes in read.elements if name == "details"]
+    assert marked == [None if state == "answered" else "failed"]
+
+
+def test_refusals_have_their_places_among_many_good_answers() -> None:
+    lines = [chat(row, None, refusal="No") if row == 777 else chat(row) for row in range(1, 1_001)]
+    assert "refusal: No" in page(REPORT, [(None, each) for each in lines], most=10)

@@ -49,3 +49,16 @@ def test_a_path_is_taken_from_the_folder_of_the_table(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("text,image\nx,a.png\n")
     (body,) = bodies(requests(read(tmp_path / "t.csv"), Recipe(model="m", prompt="{text}", image_column="image")))
     assert body["messages"][0]["content"][1]["image_url"]["url"] == ADDRESS
+
+
+def test_a_column_that_is_text_too_is_read_as_an_image_where_the_image_goes(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(PNG)
+    (tmp_path / "secret.txt").write_bytes(b"secret")
+    recipe = Recipe(model="m", prompt="What is {image}?", image_column="image")
+    (tmp_path / "t.csv").write_text("image\na.png\n")
+    (body,) = bodies(requests(read(tmp_path / "t.csv"), recipe))
+    text, image = body["messages"][0]["content"]
+    assert (text["text"], image["image_url"]["url"]) == ("What is a.png?", ADDRESS)
+    (tmp_path / "t.csv").write_text("image\nsecret.txt\n")
+    with pytest.raises(CellError, match=r"row 1, column 'image': secret\.txt is no image"):
+        list(requests(read(tmp_path / "t.csv"), recipe))

@@ -1,12 +1,13 @@
 """JSON Lines and JSON arrays: objects as they stand, and faults told with their place."""
 
+import csv
 import json
 from pathlib import Path
 
 import pytest
 
 from batchyard_client.tables import Recipe, UnreadableTable, read, requests, write
-from tests.unit.batchyard_client.tables.made import ASK, chats, prompts
+from tests.unit.batchyard_client.tables.made import ASK, chat, chats, prompts
 
 
 def made(folder: Path, content: bytes, name: str) -> Path:
@@ -28,7 +29,11 @@ def test_columns_are_all_members_in_the_order_of_their_first_coming(tmp_path: Pa
         ("t.jsonl", b'{"a":1}\n{"a":\n', "line 2: this is no JSON"),
         ("t.jsonl", b'{"a":1}\n[1]\n', "line 2: this is no JSON object"),
         ("t.jsonl", b"[\n{}\n]", "line 1: this is no JSON"),
-        ("t.jsonl", b'{"a":NaN}\n', "line 1: this is no JSON"),
+        ("t.jsonl", b'{"a":NaN}\n', "line 1: NaN is no number of JSON. Write null in its place"),
+        ("t.jsonl", b'{"a":[-Infinity]}\n', "line 1: -Infinity is no number of JSON. Write null in its place"),
+        ("t.jsonl", b'{"a":1}\n{"a":"NaN","b":{"c":1,"c":2}}\n', "line 2: the name 'c' stands twice in one object"),
+        ("t.jsonl", b'{"a": "x\\\\" , "b":"\\":", "a" :2}\n', "line 1: the name 'a' stands twice in one object"),
+        ("t.json", b'[{"a":1,"a":1}]', "element 1: the name 'a' stands twice in one object"),
         ("t.jsonl", b'{"a":"caf\xe9"}\n', "line 1: this is not text in utf-8"),
         ("t.json", b"", "is empty"),
         ("t.json", b'{"a":1}\n{"a":2}\n', "is no array of objects"),
@@ -38,7 +43,7 @@ def test_columns_are_all_members_in_the_order_of_their_first_coming(tmp_path: Pa
         ("t.json", b'[{"a":1},]', "element 2: this is no JSON"),
         ("t.json", b'[{"a":1}] x', "something follows the end of the array"),
         ("t.json", b'[{"a":1}, 5]', "element 2: this is no JSON object"),
-        ("t.json", b'[{"a":Infinity}]', "element 1: this is no JSON"),
+        ("t.json", b'[{"a":Infinity}]', "element 1: Infinity is no number of JSON"),
         ("t.json", b"[" + b'{"a":' * 100_000, "element 1: this is no JSON"),
         ("t.json", b"[]", "is empty"),
     ],
@@ -81,6 +86,50 @@ def test_values_go_into_prompts_as_people_write_them(tmp_path: Path) -> None:
     table = read(made(tmp_path, json.dumps(row).encode(), "t.jsonl"))
     recipe = Recipe(model="m", prompt="{i}|{f}|{b}|{l}|{o}|{t}")
     assert prompts(requests(table, recipe)) == [f'{10**30}|1.5|true|[1,"é"]|{{"k":null}}|a"b\\']
+
+
+NUMBERS = ["12345678901234567890.123", "1.10", "1e3", "-0.0", "1E400", "123456789012345678901234567890", "0.1"]
+
+
+@pytest.mark.parametrize("source", ["t.jsonl", "t.json"])
+def test_numbers_arrive_as_they_stand(tmp_path: Path, source: str) -> None:
+    rows = [f'{{"text":{number},"o":{{"k":[{number}]}}}}' for number in NUMBERS]
+    content = "\n".join(rows) if source == "t.jsonl" else f"[{','.join(rows)}]"
+    table = read(made(tmp_path, content.encode(), source))
+    recipe = Recipe(model="m", prompt="{text} {o}")
+    assert prompts(requests(table, recipe)) == [f'{number} {{"k":[{number}]}}' for number in NUMBERS]
+    write(tmp_path / "o.csv", table, recipe, chats(len(NUMBERS)))
+    with (tmp_path / "o.csv").open(newline="") as file:
+        found = [(row["text"], row["o"]) for row in csv.DictReader(file)]
+    assert found == [(number, f'{{"k":[{number}]}}') for number in NUMBERS]
+    assert [row["text"] for row in table.rows()] == [json.loads(number) for number in NUMBERS]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "kept"),
+    [
+        (["1.10", "1e3"], [1.1, 1000.0]),
+        (["1.10", "12345678901234567890.123"], ["1.10", "12345678901234567890.123"]),
+        (["1.5", "1E400"], ["1.5", "1E400"]),
+    ],
+)
+def test_parquet_has_numbers_where_these_lose_no_digit_and_text_elsewhere(
+    tmp_path: Path, numbers: list[str], kept: list[object]
+) -> None:
+    content = "".join(f'{{"text":{number}}}\n' for number in numbers)
+    write(tmp_path / "o.parquet", read(made(tmp_path, content.encode(), "t.jsonl")), ASK, chats(2))
+    assert [row["text"] for row in read(tmp_path / "o.parquet").rows()] == kept
+
+
+def test_a_number_of_an_answer_is_written_as_the_model_wrote_it(tmp_path: Path) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "number"}, "any": {}}}
+    recipe = Recipe(model="m", prompt="{text}", schema={"name": "a", "strict": False, "schema": schema})
+    table = read(made(tmp_path, b'{"text":"a"}\n', "t.jsonl"))
+    write(tmp_path / "o.csv", table, recipe, [chat(1, '{"n":1.10,"any":{"x":[12345678901234567890.123]}}')])
+    with (tmp_path / "o.csv").open(newline="") as file:
+        assert [(row["n"], row["any"]) for row in csv.DictReader(file)] == [
+            ("1.10", '{"x":[12345678901234567890.123]}')
+        ]
 
 
 @pytest.mark.parametrize("name", ["t.jsonl", "t.json"])

@@ -43,6 +43,7 @@ class Number:
         (Number(), "7"),
         (["a", {"b": Decimal("1.5")}], '["a",{"b":1.5}]'),
         (("a",), '["a"]'),
+        ([dt.timedelta(hours=2), {"a": dt.timedelta(days=1)}], '["2:00:00",{"a":"1 day, 0:00:00"}]'),
     ],
 )
 def test_a_value_goes_into_a_prompt_as_people_write_it(value: Any, text: str) -> None:

@@ -1,5 +1,6 @@
 """Rows and answers, joined and written whole or not at all."""
 
+import datetime as dt
 import json
 import os
 import resource
@@ -66,7 +67,7 @@ def test_rows_that_were_not_asked_stand_there_and_say_so(tmp_path: Path, format_
     summary = write(tmp_path / f"o.{format_}", table, SKIPPING, [chat(2)])
     found = list(read(tmp_path / f"o.{format_}").rows())
     assert [row["answer"] or None for row in found] == [None, "good", None]
-    assert found[0]["error"] == "skipped: a column that the request needs is null"
+    assert found[0]["error"] == "skipped: row 1 was not asked, because its column 'text' is null"
     assert (summary.rows, summary.answered, summary.skipped) == (3, 1, 2)
 
 
@@ -270,3 +271,10 @@ def test_a_file_that_another_process_writes_stays(tmp_path: Path) -> None:
     write(target, read([{"text": "a"}]), ASK, results())
     assert [row["answer"] for row in read(target).rows()] == ["outer"]
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_a_duration_is_the_same_text_in_every_format(tmp_path: Path) -> None:
+    table = read([{"text": dt.timedelta(hours=1, minutes=30), "l": [dt.timedelta(days=1)]}])
+    write(tmp_path / "o.jsonl", table, ASK, chats(1))
+    found = json.loads((tmp_path / "o.jsonl").read_bytes())
+    assert (found["text"], found["l"]) == ("1:30:00", ["1 day, 0:00:00"])
