@@ -8,6 +8,7 @@ from .address import path_id
 from .decode import batch_from, page_from
 from .errors import (
     BadRequestError,
+    CannotTell,
     ConflictError,
     CreateOutcomeUnknown,
 )
@@ -129,9 +130,20 @@ class Batches:
     ) -> Batch | None:
         """Return the newest batch whose metadata has `value` under `metadata_key`; None if there is none.
 
-        The search ends at batches older than `since`, in Unix seconds by the service's clock. Some services keep no
-        metadata: there a batch without metadata matches that has this `input_file_id` and no id among `but`.
+        The search ends at batches older than `since`, in Unix seconds. Where a service keeps no metadata, a batch matches
+        that has this `input_file_id` and no id among `but`. Raises CannotTell where finding nothing proves nothing.
         """
+        found = self._found(metadata_key, value, since, input_file_id, but)
+        facts = self._transport.profile.facts
+        proves = facts.lookup == "token" or (facts.lookup != "none" and self._transport.paged)
+        if found is None and not proves:
+            name = self._transport.profile.name
+            raise CannotTell(f"What {name} lists of its batches does not show whether it made this one")
+        return found
+
+    def _found(
+        self, metadata_key: str, value: str, since: int, input_file_id: str | None, but: Container[str]
+    ) -> Batch | None:
         first = None  # if a service lists the oldest first, no batch is older than the first one, and all are read
         for batch in self.iter_batches():
             if batch.metadata.get(metadata_key) == value:

@@ -7,7 +7,7 @@ import msgspec
 
 from .client import BatchClient
 from .dialect import Input, Job, Look, Prepared, State
-from .errors import CannotTell, NotFoundError
+from .errors import NotFoundError
 from .http_info import HttpInfo
 from .models import Batch, BatchError, File
 from .profiles import Facts
@@ -54,19 +54,9 @@ class OpenAIDialect:
         return self._look(self._client.cancel_batch(job_id))
 
     def find(self, job: Job, since: int, but: Container[str] = ()) -> Look | None:
-        """Find the batch with the key; or one without any metadata, of the same input.
-
-        A list that does not show it proves nothing where it may end early, or where the service shows neither; unless another
-        submit of the job does no harm.
-        """
+        """Find the batch with the key; or one without any metadata, of the same input."""
         found = self._client.find_batch(self._key_label, job.key, since, input_file_id=job.prepared, but=but)
-        if found is not None:
-            return self._look(found)
-        if self._facts.lookup == "none" or (self._facts.lookup != "token" and self._facts.paging == "none"):
-            raise CannotTell(
-                f"What {self._client.profile.name} lists of its batches does not show whether it made this one"
-            )
-        return None
+        return None if found is None else self._look(found)
 
     def read(self, name: str, ids: Sequence[str] = ()) -> Iterator[bytes]:  # noqa: ARG002 - the lines hold them
         """Download an output or error file."""
